@@ -1,0 +1,139 @@
+//! `host:port`, `[v6]:port`, `:port`: where a peer is, as it is written.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// What carries the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    Tcp,
+    Udp,
+}
+
+impl Transport {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "tcp" => Some(Self::Tcp),
+            "udp" => Some(Self::Udp),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// A name to resolve or an address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    Name(String),
+    Address(IpAddr),
+    /// An empty host: this machine.
+    Loopback,
+}
+
+/// Where a peer listens. The port is never 0.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    pub host: Host,
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+            Host::Address(IpAddr::V6(v6)) => write!(f, "[{v6}]:{}", self.port),
+            Host::Address(v4 @ IpAddr::V4(_)) => write!(f, "{v4}:{}", self.port),
+            Host::Loopback => write!(f, "127.0.0.1:{}", self.port),
+        }
+    }
+}
+
+/// Longest host name that DNS can carry (RFC 1035, section 2.3.4).
+const HOST_NAME_LIMIT: usize = 253;
+
+/// Reads an endpoint; the error is the reason and, where there is one, the right form.
+pub fn parse(word: &str) -> Result<Endpoint, (String, Option<String>)> {
+    if let Some(rest) = word.strip_prefix('[') {
+        let Some((inside, port)) = rest.split_once("]:") else {
+            return Err(("an IPv6 endpoint is written [address]:port".into(), Some("[::1]:9000".into())));
+        };
+        let address: Ipv6Addr = inside.parse().map_err(|_| (format!("`{inside}` is not an IPv6 address"), Some("[::1]:9000".into())))?;
+        return Ok(Endpoint { host: Host::Address(address.into()), port: peer_port(port)? });
+    }
+    if word.matches(':').count() > 1 {
+        let fix = word.rsplit_once(':').filter(|(host, port)| host.parse::<Ipv6Addr>().is_ok() && port.parse::<u16>().is_ok());
+        let fix = fix.map(|(host, port)| format!("[{host}]:{port}"));
+        return Err(("an IPv6 address stands in brackets".into(), fix.or_else(|| Some("[::1]:9000".into()))));
+    }
+    let Some((host, port)) = word.split_once(':') else {
+        let fix = if word.parse::<u16>().is_ok() { format!(":{word}") } else { format!("{word}:9000") };
+        return Err(("an endpoint is host:port".into(), Some(fix)));
+    };
+    let port = peer_port(port)?;
+    if host.is_empty() {
+        return Ok(Endpoint { host: Host::Loopback, port });
+    }
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(Endpoint { host: Host::Address(address), port });
+    }
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if host.len() > HOST_NAME_LIMIT || !host.chars().all(plain) || host.starts_with('-') {
+        return Err((format!("`{host}` is not a host name"), Some(format!("localhost:{port}"))));
+    }
+    Ok(Endpoint { host: Host::Name(host.into()), port })
+}
+
+/// A port somebody else listens on: 1 to 65535.
+fn peer_port(word: &str) -> Result<u16, (String, Option<String>)> {
+    match port(word)? {
+        0 => Err(("port 0 means \"any free port\" and only `listen` can ask for it".into(), None)),
+        port => Ok(port),
+    }
+}
+
+/// A port to listen on: 0 (any free one) to 65535.
+pub fn port(word: &str) -> Result<u16, (String, Option<String>)> {
+    let digits = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    match word.parse::<u64>() {
+        Ok(number) if digits => u16::try_from(number).map_err(|_| (format!("{number} is not a port: ports end at 65535"), None)),
+        _ if digits => Err(("ports end at 65535".into(), None)),
+        _ if word.is_empty() => Err(("the port is missing".into(), None)),
+        _ => Err((format!("`{word}` is not a port: a port is a number from 0 to 65535"), None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_read_back_as_they_are_shown() {
+        for word in ["host:9000", "127.0.0.1:9000", "[::1]:9000", "[fe80::1]:1"] {
+            assert_eq!(parse(word).unwrap().to_string(), word);
+        }
+        assert_eq!(parse(":9000").unwrap().host, Host::Loopback);
+    }
+
+    #[test]
+    fn row_89_ports_and_ambiguous_hosts_are_refused_with_the_right_form() {
+        assert_eq!(parse("::1:9000").unwrap_err().1.as_deref(), Some("[::1]:9000"));
+        assert_eq!(parse("host").unwrap_err().1.as_deref(), Some("host:9000"));
+        assert_eq!(parse("9000").unwrap_err().1.as_deref(), Some(":9000"));
+        for word in ["h:65536", "h:-1", "h:http", "h:0", "h:", "[::1]9000", "a b:1", "-o:1", "h:99999999999999999999999"] {
+            assert!(parse(word).is_err(), "{word}");
+        }
+        assert!(port("65536").unwrap_err().0.contains("65535") && port("+5").is_err());
+    }
+}

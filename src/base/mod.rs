@@ -1,0 +1,16 @@
+//! Values that every layer speaks: endpoints, quantities, time, and the one sanitiser for foreign text.
+//!
+//! Pure: knows nothing but `std`. No function here panics on any input.
+
+pub mod endpoint;
+pub mod escape;
+pub mod quantity;
+pub mod ranges;
+pub mod time;
+pub mod value;
+
+pub use endpoint::{Endpoint, Host, Transport};
+pub use escape::escape;
+pub use ranges::RangeSet;
+pub use time::Time;
+pub use value::{Fields, Value};

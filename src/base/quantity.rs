@@ -1,0 +1,211 @@
+//! Sizes, rates, durations and percentages: how they are written and how they are shown.
+//!
+//! `64K` = `64KiB` = 65536, `64KB` = 64000 (the rule of GNU `dd`); rates are decimal (`10mbit`, `5MB/s`);
+//! a duration always carries a unit. Every parser says what is wrong and gives the nearest valid form.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why a word is not the quantity that was asked for, with a form that would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadQuantity {
+    pub why: String,
+    pub fix: Option<String>,
+}
+
+fn bad<T>(why: impl Into<String>, fix: impl Into<Option<String>>) -> Result<T, BadQuantity> {
+    Err(BadQuantity { why: why.into(), fix: fix.into() })
+}
+
+/// A part of a whole, from 0 to 100 %.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Percent(f64);
+
+impl Percent {
+    /// From 0.0 to 1.0.
+    pub const fn fraction(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", (self.0 * 1e6).round() / 1e4)
+    }
+}
+
+/// `number` and the unit behind it.
+fn split(word: &str) -> (&str, &str) {
+    let end = word.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(word.len());
+    word.split_at(end)
+}
+
+/// Exact product of a decimal such as `1.5` and a whole number; `None` if it is no number or too large.
+fn scaled(number: &str, unit: u64) -> Option<u64> {
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    if (whole.is_empty() && part.is_empty()) || part.contains('.') || part.len() > 12 {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let part: u128 = if part.is_empty() { 0 } else { u128::from(part.parse::<u64>().ok()?) * u128::from(unit) / 10u128.pow(part.len() as u32) };
+    whole.checked_mul(unit)?.checked_add(u64::try_from(part).ok()?)
+}
+
+/// A number of bytes: `64`, `64K`, `64KiB`, `64KB`, `1.5M`.
+pub fn size(word: &str) -> Result<u64, BadQuantity> {
+    let (number, unit) = split(word);
+    if number.is_empty() {
+        return bad("a size is a number with an optional unit", Some("64K".into()));
+    }
+    let factor = match unit {
+        "" | "B" => 1,
+        "K" | "KiB" | "k" => 1 << 10,
+        "M" | "MiB" => 1 << 20,
+        "G" | "GiB" => 1 << 30,
+        "T" | "TiB" => 1 << 40,
+        "KB" | "kB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "m" | "g" | "t" => return bad(format!("`{unit}` is not a unit of size"), Some(format!("{number}{}", unit.to_uppercase()))),
+        _ => return bad(format!("`{unit}` is not a unit of size; units are B K M G T (1024) and KB MB GB TB (1000)"), Some(number.into())),
+    };
+    if factor == 1 && number.contains('.') {
+        return bad("a size is a whole number of bytes", number.split('.').next().filter(|n| !n.is_empty()).map(Into::into));
+    }
+    scaled(number, factor).map_or_else(|| bad("the number is not readable or too large", None), Ok)
+}
+
+/// Bits per second: `10mbit`, `1gbit`, `5MB/s`.
+pub fn rate(word: &str) -> Result<u64, BadQuantity> {
+    let (number, unit) = split(word);
+    let factor = match unit {
+        "bit" => 1,
+        "kbit" => 1_000,
+        "mbit" => 1_000_000,
+        "gbit" => 1_000_000_000,
+        "B/s" => 8,
+        "KB/s" | "kB/s" => 8_000,
+        "MB/s" => 8_000_000,
+        "GB/s" => 8_000_000_000,
+        "KiB/s" => 8 << 10,
+        "MiB/s" => 8 << 20,
+        "" => return bad("a rate needs a unit: kbit, mbit, gbit, KB/s, MB/s", (!number.is_empty()).then(|| format!("{number}mbit"))),
+        _ => return bad(format!("`{unit}` is not a unit of rate; units are kbit mbit gbit KB/s MB/s GB/s"), Some("10mbit".into())),
+    };
+    match scaled(number, factor) {
+        Some(0) => bad("a rate of zero would never end", None),
+        Some(rate) => Ok(rate),
+        None => bad("the number is not readable or too large", None),
+    }
+}
+
+/// A length of time: `200ms`, `5s`, `1m30s`, `2h`.
+pub fn duration(word: &str) -> Result<Duration, BadQuantity> {
+    let mut rest = word;
+    let mut micros = 0u64;
+    if rest.is_empty() {
+        return bad("a duration is a number with a unit", Some("5s".into()));
+    }
+    while !rest.is_empty() {
+        let (number, tail) = split(rest);
+        let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(end);
+        let factor = match unit {
+            "us" => 1,
+            "ms" => 1_000,
+            "s" => 1_000_000,
+            "m" => 60_000_000,
+            "h" => 3_600_000_000,
+            "" if !number.is_empty() => return bad("a duration needs a unit: ms, s, m, h", Some(format!("{word}s"))),
+            _ => return bad("a duration is a number with a unit: ms, s, m, h", Some("5s".into())),
+        };
+        let Some(sum) = scaled(number, factor).and_then(|part| micros.checked_add(part)) else {
+            return bad("the number is not readable or too large", None);
+        };
+        (micros, rest) = (sum, tail);
+    }
+    Ok(Duration::from_micros(micros))
+}
+
+/// A percentage: `5%`, `0.5%`.
+pub fn percent(word: &str) -> Result<Percent, BadQuantity> {
+    let Some(number) = word.strip_suffix('%') else {
+        return bad("a percentage ends in %", word.parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| format!("{n}%")));
+    };
+    match scaled(number, 1_000_000) {
+        Some(millionths) if millionths <= 100_000_000 => Ok(Percent(millionths as f64 / 1e8)),
+        Some(_) => bad("a percentage lies between 0% and 100%", Some("100%".into())),
+        None => bad("a percentage is a number and a % sign", Some("5%".into())),
+    }
+}
+
+/// `67108864` → `64.0 MiB`.
+pub fn show_size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// Bytes per second for people: `540.0 MiB/s`.
+pub fn show_rate(bytes_per_second: f64) -> String {
+    format!("{}/s", show_size(bytes_per_second.max(0.0) as u64))
+}
+
+/// `1500 ms` → `1.50 s`, `250 µs` → `0.25 ms`.
+pub fn show_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match seconds {
+        s if s < 0.001 => format!("{:.0} µs", s * 1e6),
+        s if s < 1.0 => format!("{:.1} ms", s * 1e3),
+        s if s < 60.0 => format!("{s:.2} s"),
+        s if s < 3600.0 => format!("{}m{:02}s", (s / 60.0) as u64, (s % 60.0) as u64),
+        s => format!("{}h{:02}m", (s / 3600.0) as u64, (s % 3600.0 / 60.0) as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_follow_the_rule_of_dd() {
+        for (word, bytes) in [("64", 64), ("64K", 65_536), ("64KiB", 65_536), ("64KB", 64_000), ("1M", 1 << 20), ("1.5K", 1536), ("16MiB", 16 << 20)] {
+            assert_eq!(size(word), Ok(bytes), "{word}");
+        }
+    }
+
+    #[test]
+    fn row_31_bad_sizes_say_why_and_what_would_do() {
+        for word in ["-5", "1.5", "1e9", "10x", "", "K", "1.2.3K", "99999999999999999999", "9999999999T"] {
+            assert!(size(word).is_err(), "{word}");
+        }
+        assert_eq!(size("10m").unwrap_err().fix.as_deref(), Some("10M"));
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("5").unwrap_err().fix.as_deref(), Some("5s"));
+        assert!(duration("5 s").is_err() && duration("s").is_err() && duration("5s3").is_err());
+    }
+
+    #[test]
+    fn rates_are_decimal_bits() {
+        assert_eq!(rate("10mbit"), Ok(10_000_000));
+        assert_eq!(rate("5MB/s"), Ok(40_000_000));
+        assert!(rate("10").is_err() && rate("0mbit").is_err());
+    }
+
+    #[test]
+    fn percentages_stay_between_0_and_100() {
+        assert!((percent("0.5%").unwrap().fraction() - 0.005).abs() < 1e-12);
+        assert!(percent("101%").is_err() && percent("5").is_err() && percent("%").is_err());
+    }
+}

@@ -1,0 +1,347 @@
+//! One walk over the words of a command, against the row of its verb. It gives the bound arguments, what is
+//! wrong, and what may come next: the parser uses the first two, completion and hints the last.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::diagnostic::{Diagnostic, nearest};
+use super::grammar::is_name;
+use super::kind::{Datum, Kind, Mismatch, Place, SessionRef};
+use super::lexer::{Segment, Word};
+use super::verb::{Keyword, Lasting, Param, Verb, Vocabulary};
+use crate::base::{Endpoint, Transport};
+
+/// An argument after the walk.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Argument {
+    Ready(Datum),
+    /// Holds a reference: read when the value is known.
+    Later(Kind, Word, Option<Transport>),
+}
+
+/// A command whose verb, arguments and names are known.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    pub verb: &'static Verb,
+    pub arguments: Vec<(&'static str, Argument, Range<usize>)>,
+    pub binding: Option<String>,
+    pub background: bool,
+    pub span: Range<usize>,
+}
+
+impl Invocation {
+    pub fn has_secret(&self) -> bool {
+        self.arguments.iter().any(|(name, ..)| self.verb.keyword(name).is_some_and(|keyword| keyword.secret))
+    }
+}
+
+/// Arguments whose values are known: what a verb runs on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Arguments(pub Vec<(&'static str, Datum)>);
+
+impl Arguments {
+    fn find(&self, name: &str) -> Option<&Datum> {
+        self.0.iter().find(|(n, _)| *n == name).map(|(_, datum)| datum)
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.find(name)? {
+            Datum::Text(text) | Datum::Path(text, _) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A count, a size or a rate.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.find(name)? {
+            Datum::Count(n) | Datum::Size(n) | Datum::Rate(n) => Some(*n),
+            Datum::Port(port) => Some(u64::from(*port)),
+            _ => None,
+        }
+    }
+
+    pub fn duration(&self, name: &str) -> Option<Duration> {
+        match self.find(name)? {
+            Datum::Duration(duration) => Some(*duration),
+            _ => None,
+        }
+    }
+
+    pub fn flag(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    pub fn transport(&self, name: &str) -> Option<Transport> {
+        match self.find(name)? {
+            Datum::Transport(transport) => Some(*transport),
+            Datum::Endpoint(transport, _) => *transport,
+            _ => None,
+        }
+    }
+
+    pub fn session(&self, name: &str) -> Option<&SessionRef> {
+        match self.find(name)? {
+            Datum::Session(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// An address; the shell has replaced `$session` by one.
+    pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
+        match self.find(name)? {
+            Datum::Endpoint(_, Place::Address(endpoint)) => Some(endpoint),
+            _ => None,
+        }
+    }
+}
+
+/// What may stand at a place of a command.
+#[derive(Clone, Copy, Debug)]
+pub enum Next {
+    Param(&'static Param),
+    Keyword(&'static Keyword),
+    /// The value of a keyword.
+    Value(&'static Keyword, Kind),
+    As,
+    /// A name after `as`.
+    Name,
+    Background,
+}
+
+impl Next {
+    /// How it stands in "expected …".
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Param(param) => param.kind.describe(),
+            Self::Keyword(keyword) => keyword.form(),
+            Self::Value(_, kind) => kind.describe(),
+            Self::As => "as NAME".into(),
+            Self::Name => "a name".into(),
+            Self::Background => "&".into(),
+        }
+    }
+}
+
+/// The walk over one command.
+pub struct Matcher<'v> {
+    verb: &'static Verb,
+    vocabulary: &'v Vocabulary,
+    arguments: Vec<(&'static str, Argument, Range<usize>)>,
+    binding: Option<String>,
+    param: usize,
+    errors: Vec<Diagnostic>,
+    end: usize,
+}
+
+impl<'v> Matcher<'v> {
+    /// Walks all `words`; `after` is the span of the verb.
+    pub fn walk(verb: &'static Verb, words: &[Word], after: &Range<usize>, vocabulary: &'v Vocabulary) -> Self {
+        let mut matcher = Self { verb, vocabulary, arguments: Vec::new(), binding: None, param: 0, errors: Vec::new(), end: after.end };
+        let mut rest = words;
+        while let [word, tail @ ..] = rest {
+            matcher.end = word.span.end;
+            rest = matcher.step(word, tail);
+        }
+        matcher
+    }
+
+    /// The finished command, or all that is wrong with it.
+    pub fn finish(mut self, background: bool, span: Range<usize>) -> Result<Invocation, Vec<Diagnostic>> {
+        if self.errors.is_empty() {
+            self.check_missing();
+        }
+        if background && self.verb.lasting == Lasting::Instant {
+            let title = format!("`{}` answers at once and cannot run in the background", self.verb.name);
+            self.errors.push(Diagnostic::new(title, span.end.saturating_sub(1)..span.end));
+        }
+        if !self.errors.is_empty() {
+            return Err(self.errors);
+        }
+        Ok(Invocation { verb: self.verb, arguments: self.arguments, binding: self.binding, background, span })
+    }
+
+    /// What may come behind the words that were walked.
+    pub fn next(&self) -> Vec<Next> {
+        let mut next: Vec<Next> = self.verb.params.get(self.param).map(Next::Param).into_iter().collect();
+        if self.verb.params.get(self.param).is_some_and(|param| param.required) {
+            return next;
+        }
+        let free = |keyword: &&'static Keyword| !self.has(keyword.word);
+        next.extend(self.verb.keywords.iter().filter(free).map(Next::Keyword));
+        if self.binding.is_none() {
+            next.push(Next::As);
+        }
+        if self.verb.lasting != Lasting::Instant {
+            next.push(Next::Background);
+        }
+        next
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.arguments.iter().any(|(n, ..)| *n == name)
+    }
+
+    /// Takes one argument from the front; returns the words behind it.
+    fn step<'w>(&mut self, word: &Word, tail: &'w [Word]) -> &'w [Word] {
+        let param = self.verb.params.get(self.param);
+        let must = param.is_some_and(|param| param.required);
+        if !must && word.is("as") {
+            return self.bind(word, tail);
+        }
+        let keyword = self.verb.keywords.iter().find(|keyword| word.is(keyword.word));
+        if let (false, Some(keyword)) = (must, keyword) {
+            return self.keyword(keyword, word, tail);
+        }
+        let Some(param) = param else {
+            self.unexpected(word);
+            return tail;
+        };
+        self.param += 1;
+        match param.kind {
+            Kind::Rest | Kind::Expression => self.rest(param, word, tail),
+            Kind::Endpoint => self.endpoint(param.name, word, tail),
+            kind => {
+                self.read(param.name, kind, word, None);
+                tail
+            }
+        }
+    }
+
+    fn bind<'w>(&mut self, word: &Word, tail: &'w [Word]) -> &'w [Word] {
+        let Some((name, tail)) = tail.split_first() else {
+            self.errors.push(Diagnostic::new("`as` needs a name", word.span.clone()).expected(["as NAME".into()]));
+            return tail;
+        };
+        self.end = name.span.end;
+        match name.literal().filter(|text| is_name(text)) {
+            Some(_) if self.binding.is_some() => self.errors.push(Diagnostic::new("a second name", name.span.clone())),
+            Some(text) => self.binding = Some(text),
+            None => {
+                let diagnostic = Diagnostic::new("this is not a name", name.span.clone());
+                self.errors.push(diagnostic.expected(["letters, digits and _, not starting with a digit".into()]));
+            }
+        }
+        tail
+    }
+
+    fn keyword<'w>(&mut self, keyword: &'static Keyword, word: &Word, tail: &'w [Word]) -> &'w [Word] {
+        if self.has(keyword.word) {
+            self.errors.push(Diagnostic::new(format!("`{}` stands twice", keyword.word), word.span.clone()));
+        }
+        let Some(kind) = keyword.kind else {
+            self.arguments.push((keyword.word, Argument::Ready(Datum::Flag), word.span.clone()));
+            return tail;
+        };
+        let follows = tail.first().filter(|next| !(keyword.optional && (next.is("as") || self.verb.keywords.iter().any(|k| next.is(k.word)))));
+        let Some(value) = follows else {
+            if keyword.optional {
+                self.arguments.push((keyword.word, Argument::Ready(Datum::Flag), word.span.clone()));
+            } else {
+                let title = format!("`{}` needs {}", keyword.word, kind.describe());
+                self.errors.push(Diagnostic::new(title, word.span.clone()).expected([keyword.form()]));
+            }
+            return tail;
+        };
+        self.end = value.span.end;
+        if kind == Kind::Endpoint {
+            return self.endpoint(keyword.word, value, &tail[1..]);
+        }
+        self.read(keyword.word, kind, value, None);
+        &tail[1..]
+    }
+
+    /// An endpoint, with `tcp` or `udp` before it.
+    fn endpoint<'w>(&mut self, name: &'static str, word: &Word, tail: &'w [Word]) -> &'w [Word] {
+        let transport = word.literal().filter(|_| !word.quoted).and_then(|text| Transport::from_word(&text));
+        match (transport, tail.split_first()) {
+            (Some(_), Some((value, tail))) => {
+                self.end = value.span.end;
+                self.read(name, Kind::Endpoint, value, transport);
+                tail
+            }
+            (Some(transport), None) => {
+                let diagnostic = Diagnostic::new(format!("`{transport}` stands before an endpoint, and none follows"), word.span.clone());
+                self.errors.push(diagnostic.expected([Kind::Endpoint.describe()]).usage(self.verb.usage()));
+                tail
+            }
+            (None, _) => {
+                self.read(name, Kind::Endpoint, word, None);
+                tail
+            }
+        }
+    }
+
+    /// The words of a text to the end, or of an expression up to the next keyword.
+    fn rest<'w>(&mut self, param: &'static Param, first: &Word, tail: &'w [Word]) -> &'w [Word] {
+        let stops = |word: &&Word| param.kind == Kind::Expression && (word.is("as") || self.verb.keywords.iter().any(|k| word.is(k.word)));
+        let taken = tail.iter().take_while(|word| !stops(word)).count();
+        let mut joined = first.clone();
+        for word in &tail[..taken] {
+            // An expression keeps its columns, so that a caret of the server points at the right place.
+            let gap = if param.kind == Kind::Expression { word.span.start - joined.span.end } else { 1 };
+            joined.segments.push(Segment::Text(" ".repeat(gap)));
+            joined.segments.extend(word.segments.iter().cloned());
+            joined.quoted |= word.quoted;
+            joined.span.end = word.span.end;
+        }
+        self.end = joined.span.end;
+        self.read(param.name, param.kind, &joined, None);
+        &tail[taken..]
+    }
+
+    fn read(&mut self, name: &'static str, kind: Kind, word: &Word, transport: Option<Transport>) {
+        match argument(kind, word, transport, self.vocabulary) {
+            Ok(argument) => self.arguments.push((name, argument, word.span.clone())),
+            Err(mismatch) => {
+                let diagnostic = Diagnostic::new(mismatch.why, word.span.clone());
+                let expected = if mismatch.expected.is_empty() { vec![kind.describe()] } else { mismatch.expected };
+                self.errors.push(diagnostic.expected(expected).fix(mismatch.fix));
+                // Held as given, so that a second error does not complain about its absence.
+                self.arguments.push((name, Argument::Ready(Datum::Flag), word.span.clone()));
+            }
+        }
+    }
+
+    fn unexpected(&mut self, word: &Word) {
+        let text = word.literal().unwrap_or_default();
+        let words = self.verb.keywords.iter().map(|keyword| keyword.word).filter(|word| !self.has(word)).chain(["as"]);
+        let fix = nearest(&text, words).map(Into::into);
+        let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
+        expected.push("the end of the line".into());
+        let title = format!("`{text}` cannot follow here");
+        self.errors.push(Diagnostic::new(title, word.span.clone()).expected(expected).fix(fix).usage(self.verb.usage()));
+    }
+
+    fn check_missing(&mut self) {
+        let place = self.end..self.end;
+        if let Some(param) = self.verb.params.get(self.param).filter(|param| param.required) {
+            let title = format!("`{}` needs {}: {}", self.verb.name, param.kind.placeholder_of(param.name), param.help);
+            self.errors.push(Diagnostic::new(title, place).expected([param.kind.describe()]).usage(self.verb.usage()));
+        } else if let Some(keyword) = self.verb.keywords.iter().find(|k| k.required && !self.has(k.word)) {
+            let title = format!("`{}` needs `{}`: {}", self.verb.name, keyword.form(), keyword.help);
+            self.errors.push(Diagnostic::new(title, place).expected([keyword.form()]).usage(self.verb.usage()));
+        }
+    }
+}
+
+/// Reads one word as `kind`; a word with a reference in it is kept for later.
+fn argument(kind: Kind, word: &Word, transport: Option<Transport>, vocabulary: &Vocabulary) -> Result<Argument, Mismatch> {
+    if let Some([name]) = word.reference() {
+        match kind {
+            Kind::Session => return Ok(Argument::Ready(Datum::Session(SessionRef::Name(name.clone())))),
+            Kind::Endpoint => {
+                let place = Place::Session(SessionRef::Name(name.clone()));
+                return Ok(Argument::Ready(Datum::Endpoint(transport, place)));
+            }
+            _ => {}
+        }
+    }
+    let Some(text) = word.literal() else {
+        return Ok(Argument::Later(kind, word.clone(), transport));
+    };
+    Ok(Argument::Ready(match kind.read(&text, vocabulary)? {
+        Datum::Endpoint(_, place) => Datum::Endpoint(transport, place),
+        Datum::Path(path, _) => Datum::Path(path, !word.quoted),
+        datum => datum,
+    }))
+}

@@ -1,0 +1,125 @@
+//! What is wrong with a text: place, what was read, what is possible there, and the likely fix. No
+//! rendering here: `output::caret` draws it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A named text; spans are byte ranges into `text`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Source {
+    pub name: String,
+    pub text: String,
+}
+
+impl Source {
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), text: text.into() })
+    }
+
+    /// Line number, from 1, of a byte offset.
+    pub fn line(&self, offset: usize) -> usize {
+        self.text.as_bytes()[..offset.min(self.text.len())].iter().filter(|&&b| b == b'\n').count() + 1
+    }
+
+    /// The text of a span, as it was written.
+    pub fn slice(&self, span: &Range<usize>) -> &str {
+        self.text.get(span.clone()).unwrap_or_default()
+    }
+}
+
+/// One error in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub title: String,
+    pub span: Range<usize>,
+    /// What is possible at the place; at most [`EXPECTED_LIMIT`] are shown.
+    pub expected: Vec<String>,
+    /// One likely fix, or none.
+    pub fix: Option<String>,
+    /// The usage line of the command, where that helps.
+    pub usage: Option<String>,
+}
+
+/// How many possibilities an error lists before it says "or N more".
+pub const EXPECTED_LIMIT: usize = 6;
+
+impl Diagnostic {
+    pub fn new(title: impl Into<String>, span: Range<usize>) -> Self {
+        Self { title: title.into(), span, expected: Vec::new(), fix: None, usage: None }
+    }
+
+    pub fn expected(mut self, expected: impl IntoIterator<Item = String>) -> Self {
+        self.expected = expected.into_iter().collect();
+        self
+    }
+
+    pub fn fix(mut self, fix: impl Into<Option<String>>) -> Self {
+        self.fix = fix.into();
+        self
+    }
+
+    pub fn usage(mut self, usage: impl Into<Option<String>>) -> Self {
+        self.usage = usage.into();
+        self
+    }
+
+    /// "expected a, b or c", cut to [`EXPECTED_LIMIT`]; empty if nothing is known.
+    pub fn expectation(&self) -> String {
+        match self.expected.as_slice() {
+            [] => String::new(),
+            [one] => format!("expected {one}"),
+            many if many.len() <= EXPECTED_LIMIT => {
+                let (last, head) = many.split_last().expect("not empty: matched above");
+                format!("expected {} or {last}", head.join(", "))
+            }
+            many => format!("expected {}, or {} more", many[..EXPECTED_LIMIT].join(", "), many.len() - EXPECTED_LIMIT),
+        }
+    }
+}
+
+/// An error with the text that it is in.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub source: Arc<Source>,
+    pub diagnostic: Diagnostic,
+}
+
+/// The one word of `known` that `word` was probably meant to be; none when unsure or tied.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).max(1);
+    let mut best: Option<(usize, &str)> = None;
+    let mut tied = false;
+    for candidate in known {
+        let distance = strsim::osa_distance(word, candidate);
+        if distance > limit || distance >= candidate.chars().count() {
+            continue;
+        }
+        match best {
+            Some((least, _)) if distance > least => {}
+            Some((least, other)) if distance == least && other != candidate => tied = true,
+            _ => (best, tied) = (Some((distance, candidate)), false),
+        }
+    }
+    best.filter(|_| !tied).map(|(_, word)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggestions_are_near_and_unique() {
+        let verbs = ["send", "get", "listen", "stop", "stream"];
+        assert_eq!(nearest("sned", verbs), Some("send"));
+        assert_eq!(nearest("lisen", verbs), Some("listen"));
+        assert_eq!(nearest("frobnicate", verbs), None);
+        assert_eq!(nearest("a", ["b", "c"]), None);
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let many = Diagnostic::new("x", 0..1).expected((0..9).map(|n| n.to_string()));
+        assert_eq!(many.expectation(), "expected 0, 1, 2, 3, 4, 5, or 3 more");
+        assert_eq!(Diagnostic::new("x", 0..1).expected(["a".into(), "b".into()]).expectation(), "expected a or b");
+    }
+}

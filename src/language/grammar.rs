@@ -1,0 +1,365 @@
+//! Tokens → [`Script`]. Statements are one logical line or parted by `;`; an error ends its statement, and
+//! reading goes on behind it, so every error of a file is found at once.
+//!
+//! ```text
+//! stmt   = "test" STRING { "serial" | "timeout" DUR | "tag" NAME }
+//!        | { prefix } ( simple | "!" TEXT ) ;
+//! prefix = "expect" "error" [ STRING ] ":" | "retry" INT [ "every" DUR ] ":" | "repeat" INT ":" | "defer" ;
+//! simple = "let" NAME "=" value | "expect" [ "not" ] value [ CMP value ] [ "within" DUR ]
+//!        | "skip" STRING [ "unless" value ] | "timeout" DUR | "source" PATH | command ;
+//! ```
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diagnostic::{Diagnostic, Source, nearest};
+use super::lexer::{Segment, Token, Word, logical_lines, tokens};
+use super::script::{Body, Comparison, Expectation, Heading, Prefix, Script, Statement};
+use super::STATEMENT_LIMIT;
+use crate::base::quantity;
+
+/// Words that begin a statement and are not verbs of the table.
+pub const STATEMENT_WORDS: [&str; 8] = ["test", "let", "expect", "retry", "repeat", "defer", "skip", "timeout"];
+/// `source` too is the language's own, because the whole file is checked before anything runs.
+pub const SOURCE_WORD: &str = "source";
+/// Most repetitions of `retry` and `repeat`.
+const REPEAT_LIMIT: u64 = 1_000_000;
+/// Most prefixes before one statement.
+const PREFIX_LIMIT: usize = 8;
+
+/// Parses a whole text; statements that could be read are in the script even if others could not.
+pub fn parse(source: &Arc<Source>) -> (Script, Vec<Diagnostic>) {
+    let mut script = Script { source: source.clone(), statements: Vec::new() };
+    let mut errors = Vec::new();
+    for line in logical_lines(&source.text) {
+        if script.statements.len() >= STATEMENT_LIMIT {
+            errors.push(Diagnostic::new(format!("a script ends at {STATEMENT_LIMIT} statements"), line));
+            break;
+        }
+        for part in tokens(&source.text[line.clone()], line.start).split(|token| matches!(token, Token::Semicolon(_))) {
+            if part.is_empty() {
+                continue;
+            }
+            match statement(part) {
+                Ok(statement) => script.statements.push(statement),
+                Err(diagnostic) => errors.push(*diagnostic),
+            }
+        }
+    }
+    (script, errors)
+}
+
+type Parsed<T> = Result<T, Box<Diagnostic>>;
+
+fn fail<T>(diagnostic: Diagnostic) -> Parsed<T> {
+    Err(Box::new(diagnostic))
+}
+
+/// The tokens of one statement, read from the left.
+struct Cursor<'a> {
+    tokens: &'a [Token],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn peek(&self) -> Option<&'a Token> {
+        self.tokens.get(self.at)
+    }
+
+    fn peek_word(&self) -> Option<&'a Word> {
+        match self.peek() {
+            Some(Token::Word(word)) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// Where the next token is, or the end of the statement.
+    fn span(&self) -> Range<usize> {
+        self.peek().map_or_else(|| {
+            let end = self.tokens.last().map_or(0, |token| token.span().end);
+            end..end
+        }, Token::span)
+    }
+
+    /// Takes the next word if it is `keyword`.
+    fn take(&mut self, keyword: &str) -> bool {
+        let found = self.peek_word().is_some_and(|word| word.is(keyword));
+        self.at += usize::from(found);
+        found
+    }
+
+    fn word(&mut self, expected: &str) -> Parsed<&'a Word> {
+        match self.peek() {
+            Some(Token::Word(word)) => {
+                self.at += 1;
+                Ok(word)
+            }
+            Some(Token::Error(diagnostic)) => Err(diagnostic.clone()),
+            Some(other) => fail(Diagnostic::new("this cannot stand here", other.span()).expected([expected.into()])),
+            None => fail(Diagnostic::new("the line ends too early", self.span()).expected([expected.into()])),
+        }
+    }
+
+    fn end(&self) -> Parsed<()> {
+        match self.peek() {
+            None => Ok(()),
+            Some(Token::Error(diagnostic)) => Err(diagnostic.clone()),
+            Some(token) => fail(Diagnostic::new("nothing more can follow here", token.span()).expected(["the end of the line".into()])),
+        }
+    }
+
+    fn duration(&mut self) -> Parsed<Duration> {
+        let word = self.word("a duration such as 5s")?;
+        duration(word, &literal(word, "a duration")?)
+    }
+}
+
+fn literal(word: &Word, what: &str) -> Parsed<String> {
+    match word.literal() {
+        Some(text) => Ok(text),
+        None => fail(Diagnostic::new(format!("a variable cannot stand for {what} here"), word.span.clone())),
+    }
+}
+
+fn duration(word: &Word, text: &str) -> Parsed<Duration> {
+    quantity::duration(text).or_else(|bad| fail(Diagnostic::new(format!("`{text}`: {}", bad.why), word.span.clone()).fix(bad.fix)))
+}
+
+fn count(word: &Word, text: &str) -> Parsed<u64> {
+    match text.parse() {
+        Ok(count) if (1..=REPEAT_LIMIT).contains(&count) => Ok(count),
+        _ => fail(Diagnostic::new(format!("`{text}` is not a count"), word.span.clone()).expected([format!("a whole number from 1 to {REPEAT_LIMIT}")])),
+    }
+}
+
+fn statement(tokens: &[Token]) -> Parsed<Statement> {
+    let mut cursor = Cursor { tokens, at: 0 };
+    let span = tokens[0].span().start..tokens[tokens.len() - 1].span().end;
+    if cursor.take("test") {
+        let heading = heading(&mut cursor)?;
+        return Ok(Statement { span, prefixes: Vec::new(), body: Body::Test(heading) });
+    }
+    let mut prefixes = Vec::new();
+    while let Some(prefix) = prefix(&mut cursor)? {
+        prefixes.push(prefix);
+        if prefixes.len() > PREFIX_LIMIT {
+            return fail(Diagnostic::new(format!("more than {PREFIX_LIMIT} prefixes before one command"), span));
+        }
+    }
+    let body = simple(&mut cursor)?;
+    Ok(Statement { span, prefixes, body })
+}
+
+fn heading(cursor: &mut Cursor<'_>) -> Parsed<Heading> {
+    let name = cursor.word("the name of the test, in quotes")?;
+    let mut heading = Heading { name: literal(name, "the name of a test")?, serial: false, timeout: None, tags: Vec::new() };
+    while cursor.peek().is_some() {
+        if cursor.take("serial") {
+            heading.serial = true;
+        } else if cursor.take("timeout") {
+            heading.timeout = Some(cursor.duration()?);
+        } else if cursor.take("tag") {
+            let word = cursor.word("a name")?;
+            heading.tags.push(literal(word, "a tag")?);
+        } else {
+            let word = cursor.word("serial, timeout or tag")?;
+            let fix = word.literal().and_then(|text| nearest(&text, ["serial", "timeout", "tag"]).map(Into::into));
+            let possible = ["serial", "timeout D", "tag NAME"].map(String::from);
+            return fail(Diagnostic::new("this cannot follow the name of a test", word.span.clone()).expected(possible).fix(fix));
+        }
+    }
+    Ok(heading)
+}
+
+/// One prefix, if one stands here.
+fn prefix(cursor: &mut Cursor<'_>) -> Parsed<Option<Prefix>> {
+    let start = cursor.at;
+    if cursor.take("defer") {
+        return Ok(Some(Prefix::Defer));
+    }
+    if cursor.take("retry") {
+        let (times, mut closed) = colon(cursor, |word, text| count(word, text))?;
+        let mut every = Duration::ZERO;
+        if !closed && cursor.take("every") {
+            (every, closed) = colon(cursor, |word, text| duration(word, text))?;
+        }
+        require_colon(cursor, closed)?;
+        return Ok(Some(Prefix::Retry { times, every }));
+    }
+    if cursor.take("repeat") {
+        let (times, closed) = colon(cursor, |word, text| count(word, text))?;
+        require_colon(cursor, closed)?;
+        return Ok(Some(Prefix::Repeat(times)));
+    }
+    if cursor.take("expect") {
+        if cursor.take("error:") {
+            return Ok(Some(Prefix::ExpectError(None)));
+        }
+        if cursor.take("error") {
+            if cursor.take(":") {
+                return Ok(Some(Prefix::ExpectError(None)));
+            }
+            let word = cursor.word("a part of the message in quotes, then `:`")?;
+            let (word, closed) = without_colon(word);
+            require_colon(cursor, closed)?;
+            return Ok(Some(Prefix::ExpectError(Some(word))));
+        }
+    }
+    cursor.at = start;
+    Ok(None)
+}
+
+/// Reads a word that may end in the `:` which closes a prefix.
+fn colon<T>(cursor: &mut Cursor<'_>, read: impl Fn(&Word, &str) -> Parsed<T>) -> Parsed<(T, bool)> {
+    let word = cursor.word("a value, then `:`")?;
+    let (word, closed) = without_colon(word);
+    let text = literal(&word, "this")?;
+    Ok((read(&word, &text)?, closed))
+}
+
+fn without_colon(word: &Word) -> (Word, bool) {
+    let mut word = word.clone();
+    if let Some(Segment::Text(text)) = word.segments.last_mut()
+        && text.ends_with(':')
+    {
+        text.pop();
+        word.span.end -= 1;
+        return (word, true);
+    }
+    (word, false)
+}
+
+fn require_colon(cursor: &mut Cursor<'_>, closed: bool) -> Parsed<()> {
+    if closed || cursor.take(":") {
+        return Ok(());
+    }
+    fail(Diagnostic::new("a prefix ends in `:`", cursor.span()).expected(["`:`".into()]))
+}
+
+fn simple(cursor: &mut Cursor<'_>) -> Parsed<Body> {
+    if let Some(Token::Bang(text, span)) = cursor.peek() {
+        if text.is_empty() {
+            return fail(Diagnostic::new("`!` runs a command of the system, and none follows", span.clone()));
+        }
+        return Ok(Body::Shell(text.clone()));
+    }
+    let body = if cursor.take("let") {
+        assignment(cursor)?
+    } else if cursor.take("expect") {
+        Body::Expect(expectation(cursor)?)
+    } else if cursor.take("skip") {
+        let reason = cursor.word("the reason, in quotes")?.clone();
+        let unless = if cursor.take("unless") { Some(cursor.word("a value")?.clone()) } else { None };
+        Body::Skip { reason, unless }
+    } else if cursor.take("timeout") {
+        Body::Timeout(cursor.duration()?)
+    } else if cursor.take(SOURCE_WORD) {
+        Body::Source(cursor.word("a path")?.clone())
+    } else {
+        return command(cursor);
+    };
+    cursor.end()?;
+    Ok(body)
+}
+
+fn command(cursor: &mut Cursor<'_>) -> Parsed<Body> {
+    let verb = cursor.word("a command")?.clone();
+    let mut words = Vec::new();
+    while let Some(Token::Word(word)) = cursor.peek() {
+        words.push(word.clone());
+        cursor.at += 1;
+    }
+    let background = matches!(cursor.peek(), Some(Token::Ampersand(_)));
+    cursor.at += usize::from(background);
+    cursor.end()?;
+    Ok(Body::Command { verb, words, background })
+}
+
+fn assignment(cursor: &mut Cursor<'_>) -> Parsed<Body> {
+    let word = cursor.word("a name")?;
+    let text = literal(word, "a name")?;
+    if let Some((name, value)) = text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty()) {
+        return fail(Diagnostic::new("`=` stands between blanks", word.span.clone()).fix(format!("let {name} = {value}")));
+    }
+    if !is_name(&text) {
+        return fail(Diagnostic::new(format!("`{text}` is not a name"), word.span.clone()).expected(["letters, digits and _, not starting with a digit".into()]));
+    }
+    if !cursor.take("=") {
+        return fail(Diagnostic::new("`let` needs `=`", cursor.span()).expected(["`=`".into()]));
+    }
+    Ok(Body::Let { name: text, value: cursor.word("a value")?.clone() })
+}
+
+/// True for a name that `as` and `let` can bind.
+pub fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+        && !text.ends_with('-')
+}
+
+fn expectation(cursor: &mut Cursor<'_>) -> Parsed<Expectation> {
+    let negated = cursor.take("not");
+    let left = cursor.word("a value such as $files.clients")?.clone();
+    let mut test = None;
+    if let Some(word) = cursor.peek_word()
+        && !word.is("within")
+    {
+        let text = word.literal().unwrap_or_default();
+        let Some((_, comparison)) = Comparison::WORDS.iter().find(|(name, _)| word.is(name)) else {
+            let fix = match text.as_str() {
+                "=" => Some("=="),
+                other => nearest(other, Comparison::WORDS.iter().map(|(word, _)| *word).chain(["within"])),
+            };
+            let possible = Comparison::WORDS.iter().map(|(word, _)| (*word).to_owned()).chain(["within D".into()]);
+            return fail(Diagnostic::new(format!("`{text}` is not a comparison"), word.span.clone()).expected(possible).fix(fix.map(Into::into)));
+        };
+        cursor.at += 1;
+        test = Some((*comparison, cursor.word("a value")?.clone()));
+    }
+    let within = if cursor.take("within") { Some(cursor.duration()?) } else { None };
+    Ok(Expectation { negated, left, test, within })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> (Vec<Body>, Vec<String>) {
+        let (script, errors) = parse(&Source::new("t", text));
+        (script.statements.into_iter().map(|s| s.body).collect(), errors.into_iter().map(|e| e.title).collect())
+    }
+
+    #[test]
+    fn the_five_lines_are_commands() {
+        let five = "listen tcp 9000 ftp\nsend file.bin to host:9000 chunk 1024\ncalc 7 % 3\nchat udp host:9001\nstream movie.mp4 play";
+        let (bodies, errors) = parsed(five);
+        assert!(errors.is_empty());
+        assert_eq!(bodies.len(), 5);
+        assert!(bodies.iter().all(|body| matches!(body, Body::Command { .. })));
+    }
+
+    #[test]
+    fn prefixes_stack_and_end_in_a_colon() {
+        let (script, errors) = parse(&Source::new("t", "retry 5 every 200ms: expect error \"no\": get x from :1\ndefer !rm x\nrepeat 3: print hi"));
+        assert_eq!(errors, []);
+        assert_eq!(script.statements[0].prefixes.len(), 2);
+        assert_eq!(script.statements[1].body, Body::Shell("rm x".into()));
+        assert_eq!(script.statements[2].prefixes, [Prefix::Repeat(3)]);
+    }
+
+    #[test]
+    fn expectations_read_like_sentences() {
+        let (bodies, errors) = parsed("expect $up.chunks > 1\nexpect not $a.b == 3 within 2s\nexpect $x says \"hello\" within 2s\nexpect $y");
+        assert!(errors.is_empty(), "{errors:?}");
+        assert!(matches!(&bodies[1], Body::Expect(e) if e.negated && e.within == Some(Duration::from_secs(2))));
+        assert!(matches!(&bodies[3], Body::Expect(e) if e.test.is_none()));
+    }
+
+    #[test]
+    fn every_error_of_a_text_is_found() {
+        let (bodies, errors) = parsed("expect $a = 3\nprint ok\nretry x: print\nlet 9 = 3\nlet a=3\ntest \"x\" seral\nexpect $a within 5");
+        assert_eq!(bodies.len(), 1);
+        assert_eq!(errors.len(), 6);
+    }
+}

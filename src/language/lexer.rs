@@ -1,0 +1,419 @@
+//! Text → logical lines → tokens, with nom.
+//!
+//! The lexer cuts whole words first and leaves the meaning of a word to its place (a `%2` is a session in
+//! `wait %2` and arithmetic in `calc`). It never fails: what cannot be read becomes an error with a span.
+
+use std::ops::Range;
+
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_while, take_while1, take_while_m_n};
+use nom::character::complete::{anychar, char, none_of, one_of};
+use nom::combinator::{map, map_opt, opt, recognize, value, verify};
+use nom::multi::{many0, separated_list1};
+use nom::sequence::{delimited, preceded};
+use nom::{IResult, Parser};
+
+use super::LINE_LIMIT;
+use super::diagnostic::Diagnostic;
+
+/// A word: text and references, glued together without spaces. There is never word splitting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    pub segments: Vec<Segment>,
+    /// Some part stood in quotes: not a keyword, not a glob, not a `~`.
+    pub quoted: bool,
+    pub span: Range<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    Text(String),
+    /// `$name.field`: the path without the `$`.
+    Reference(Vec<String>, Range<usize>),
+}
+
+impl Word {
+    /// The text, if it holds no reference.
+    pub fn literal(&self) -> Option<String> {
+        let mut out = String::new();
+        for segment in &self.segments {
+            match segment {
+                Segment::Text(text) => out.push_str(text),
+                Segment::Reference(..) => return None,
+            }
+        }
+        Some(out)
+    }
+
+    /// True if the word is `word`, unquoted.
+    pub fn is(&self, word: &str) -> bool {
+        !self.quoted && matches!(self.segments.as_slice(), [Segment::Text(text)] if text == word)
+    }
+
+    /// The path, if the word is one reference and nothing else.
+    pub fn reference(&self) -> Option<&[String]> {
+        match self.segments.as_slice() {
+            [Segment::Reference(path, _)] => Some(path),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Token {
+    Word(Word),
+    Semicolon(Range<usize>),
+    Ampersand(Range<usize>),
+    /// `!CMD`: the rest of the line, for the system's shell.
+    Bang(String, Range<usize>),
+    Error(Box<Diagnostic>),
+}
+
+impl Token {
+    pub fn span(&self) -> Range<usize> {
+        match self {
+            Self::Word(word) => word.span.clone(),
+            Self::Semicolon(span) | Self::Ampersand(span) | Self::Bang(_, span) => span.clone(),
+            Self::Error(diagnostic) => diagnostic.span.clone(),
+        }
+    }
+}
+
+/// The logical lines of a text: `\` at the end of a line joins the next; a BOM and `#!` on line 1 are skipped.
+pub fn logical_lines(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    if text[at..].starts_with("#!") {
+        at = text[at..].find('\n').map_or(text.len(), |end| at + end + 1);
+    }
+    std::iter::from_fn(move || {
+        if at >= text.len() {
+            return None;
+        }
+        let start = at;
+        loop {
+            let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
+            at = (end + 1).min(text.len().max(end));
+            let line = text[start..end].strip_suffix('\r').unwrap_or(&text[start..end]);
+            if !line.ends_with('\\') || end == text.len() {
+                at = end + 1;
+                return Some(start..start + line.len());
+            }
+            at = end + 1;
+        }
+    })
+}
+
+/// Splits one logical line (a slice of a text, at `base`) into tokens. Comments and blanks leave none.
+pub fn tokens(line: &str, base: usize) -> Vec<Token> {
+    if line.len() > LINE_LIMIT {
+        let title = format!("the line is {} bytes long; the limit is {LINE_LIMIT}", line.len());
+        return vec![Token::Error(Box::new(Diagnostic::new(title, base..base + 1)))];
+    }
+    if let Some(nul) = line.find('\0') {
+        return vec![Token::Error(Box::new(Diagnostic::new("a NUL byte cannot stand in a script", base + nul..base + nul + 1)))];
+    }
+    let mut out = Vec::new();
+    let mut rest = line;
+    let mut first = true;
+    loop {
+        rest = blank(rest).map_or(rest, |(rest, ())| rest);
+        let at = base + (line.len() - rest.len());
+        if rest.is_empty() || rest.starts_with('#') {
+            return out;
+        }
+        if let Some(tail) = rest.strip_prefix(';') {
+            out.push(Token::Semicolon(at..at + 1));
+            (rest, first) = (tail, true);
+        } else if let Some(command) = bang(rest, first, &out) {
+            out.push(Token::Bang(command.trim().into(), at..base + line.len()));
+            return out;
+        } else if rest.starts_with('&') && ends_word(&rest[1..]) {
+            out.push(Token::Ampersand(at..at + 1));
+            rest = &rest[1..];
+        } else {
+            match word(rest, at) {
+                Ok((tail, word)) => {
+                    out.push(Token::Word(word));
+                    (rest, first) = (tail, false);
+                }
+                Err(diagnostic) => {
+                    out.push(Token::Error(Box::new(diagnostic)));
+                    return out;
+                }
+            }
+        }
+    }
+}
+
+/// `!CMD` stands where a statement begins: first on the line, after `;`, or behind a prefix.
+fn bang<'a>(rest: &'a str, first: bool, before: &[Token]) -> Option<&'a str> {
+    let behind_prefix = || match before.last() {
+        Some(Token::Word(word)) => word.is("defer") || matches!(word.segments.last(), Some(Segment::Text(text)) if text.ends_with(':')),
+        _ => false,
+    };
+    rest.strip_prefix('!').filter(|_| first || behind_prefix())
+}
+
+fn ends_word(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with(|c: char| c.is_whitespace() || c == ';' || c == '#')
+}
+
+/// Blanks, and a `\` before the end of a line.
+fn blank(input: &str) -> IResult<&str, ()> {
+    value((), many0(alt((take_while1(char::is_whitespace), tag("\\\n"), tag("\\\r\n"))))).parse(input)
+}
+
+/// One piece of a word.
+enum Piece {
+    Bare(String),
+    Quoted(Vec<Segment>),
+    Reference(Vec<String>),
+}
+
+/// A word at the front of `input`, which starts at `at` in the text.
+fn word(input: &str, at: usize) -> Result<(&str, Word), Diagnostic> {
+    let mut word = Word { segments: Vec::new(), quoted: false, span: at..at };
+    let mut rest = input;
+    while !rest.is_empty() && !rest.starts_with(|c: char| c.is_whitespace() || c == ';') && !rest.starts_with("\\\n") && !rest.starts_with("\\\r\n") {
+        if rest.starts_with('&') && ends_word(&rest[1..]) {
+            break;
+        }
+        let here = at + (input.len() - rest.len());
+        let (tail, piece) = piece(rest, here)?;
+        let end = at + (input.len() - tail.len());
+        match piece {
+            Piece::Bare(text) => push_text(&mut word.segments, &text),
+            Piece::Quoted(segments) => {
+                word.quoted = true;
+                for segment in segments {
+                    match segment {
+                        Segment::Text(text) => push_text(&mut word.segments, &text),
+                        reference @ Segment::Reference(..) => word.segments.push(reference),
+                    }
+                }
+            }
+            Piece::Reference(path) => word.segments.push(Segment::Reference(path, here..end)),
+        }
+        rest = tail;
+    }
+    if word.segments.is_empty() {
+        word.segments.push(Segment::Text(String::new()));
+    }
+    word.span.end = at + (input.len() - rest.len());
+    Ok((rest, word))
+}
+
+fn push_text(segments: &mut Vec<Segment>, text: &str) {
+    match segments.last_mut() {
+        Some(Segment::Text(last)) => last.push_str(text),
+        _ => segments.push(Segment::Text(text.into())),
+    }
+}
+
+fn piece(input: &str, at: usize) -> Result<(&str, Piece), Diagnostic> {
+    let wrong = |title: &str, length: usize| Diagnostic::new(title, at..at + length);
+    match input.chars().next() {
+        Some('\'') => raw(input)
+            .map(|(rest, text)| (rest, Piece::Quoted(vec![Segment::Text(text.into())])))
+            .map_err(|_| wrong("this quote is never closed", 1).fix(format!("{}'", first_line(input)))),
+        Some('"') => double(input, at),
+        Some('$') => reference(input)
+            .map(|(rest, path)| (rest, Piece::Reference(path)))
+            .map_err(|_| wrong("`$` begins a variable, and no name follows", 1).expected(["a name such as $files.port".into(), "'$' in single quotes".into()])),
+        _ => bare(input).map(|(rest, text)| (rest, Piece::Bare(text.into()))).map_err(|_| wrong("this cannot be read", 1)),
+    }
+}
+
+fn first_line(input: &str) -> &str {
+    input.lines().next().unwrap_or_default()
+}
+
+/// Unquoted text up to a blank, `;`, quote or `$`.
+fn bare(input: &str) -> IResult<&str, &str> {
+    let (_, text) = take_while1(|c: char| !c.is_whitespace() && !matches!(c, ';' | '"' | '\'' | '$')).parse(input)?;
+    // A `&` at the end of a word sends the command to the background; a `\` there joins lines.
+    let behind = &input[text.len()..];
+    let kept = match text.strip_suffix('&') {
+        Some(kept) if !kept.is_empty() && ends_word(behind) => kept,
+        _ => text,
+    };
+    let kept = match kept.strip_suffix('\\') {
+        Some(front) if !front.is_empty() && (behind.starts_with('\n') || behind.starts_with("\r\n")) => front,
+        _ => kept,
+    };
+    Ok((&input[kept.len()..], kept))
+}
+
+/// `'raw'`
+fn raw(input: &str) -> IResult<&str, &str> {
+    delimited(char('\''), take_while(|c| c != '\''), char('\'')).parse(input)
+}
+
+/// `$name`, `$name.field`, `$1`
+pub(super) fn reference(input: &str) -> IResult<&str, Vec<String>> {
+    preceded(char('$'), separated_list1(char('.'), map(name, String::from))).parse(input)
+}
+
+/// A name: letters, digits, `_`, and `-` inside.
+fn name(input: &str) -> IResult<&str, &str> {
+    let inside = |c: char| c.is_alphanumeric() || c == '_';
+    verify(
+        recognize((take_while_m_n(1, 1, inside), take_while(inside), many0((char('-'), take_while1(inside))))),
+        |name: &str| !name.is_empty(),
+    )
+    .parse(input)
+}
+
+/// `"escapes \n and $name.field inside"`
+fn double(input: &str, at: usize) -> Result<(&str, Piece), Diagnostic> {
+    let mut segments = Vec::new();
+    let mut rest = &input[1..];
+    loop {
+        let here = at + (input.len() - rest.len());
+        match rest.chars().next() {
+            None => {
+                let fix = format!("{}\"", first_line(input));
+                return Err(Diagnostic::new("this quote is never closed", at..at + 1).fix(fix));
+            }
+            Some('"') => {
+                if segments.is_empty() {
+                    segments.push(Segment::Text(String::new()));
+                }
+                return Ok((&rest[1..], Piece::Quoted(segments)));
+            }
+            Some('$') => match reference(rest) {
+                Ok((tail, path)) => {
+                    segments.push(Segment::Reference(path, here..at + (input.len() - tail.len())));
+                    rest = tail;
+                }
+                Err(_) => return Err(Diagnostic::new("`$` begins a variable, and no name follows", here..here + 1).fix("\\$".to_owned())),
+            },
+            Some('\\') => match escaped(rest) {
+                Ok((tail, c)) => {
+                    push_text(&mut segments, c.map(String::from).unwrap_or_default().as_str());
+                    rest = tail;
+                }
+                Err(_) => {
+                    let length = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
+                    let possible = ["\\n", "\\t", "\\\\", "\\\"", "\\$", "\\xHH", "\\u{…}"].map(String::from);
+                    return Err(Diagnostic::new("no such escape", here..here + length).expected(possible).fix("\\\\".to_owned()));
+                }
+            },
+            Some(_) => {
+                let end = rest.find(['"', '$', '\\']).unwrap_or(rest.len());
+                push_text(&mut segments, &rest[..end]);
+                rest = &rest[end..];
+            }
+        }
+    }
+}
+
+/// One escape in double quotes; `None` for a joined line.
+fn escaped(input: &str) -> IResult<&str, Option<char>> {
+    let hex = |digits: &str| u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
+    let is_hex = |c: char| c.is_ascii_hexdigit();
+    preceded(
+        char('\\'),
+        alt((
+            value(Some('\n'), char('n')),
+            value(Some('\t'), char('t')),
+            value(Some('\r'), char('r')),
+            value(Some('\0'), char('0')),
+            map(one_of("\\\"$'"), Some),
+            map_opt(preceded(char('x'), take_while_m_n(2, 2, is_hex)), move |d| hex(d).map(Some)),
+            map_opt(delimited(tag("u{"), take_while_m_n(1, 6, is_hex), char('}')), move |d| hex(d).map(Some)),
+            value(None, (opt(char('\r')), char('\n'))),
+        )),
+    )
+    .parse(input)
+}
+
+/// True if `text` would be read back as one bare word equal to itself.
+pub fn is_bare(text: &str) -> bool {
+    let mut check = many0(none_of::<_, _, nom::error::Error<&str>>(" \t\r\n;\"'$#&\\~*?["));
+    !text.is_empty() && check.parse(text).is_ok_and(|(rest, _): (&str, Vec<char>)| rest.is_empty()) && !text.starts_with('!')
+        && anychar::<_, nom::error::Error<&str>>(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        tokens(line, 0)
+            .into_iter()
+            .map(|token| match token {
+                Token::Word(word) => word.literal().unwrap_or_else(|| format!("{:?}", word.reference())),
+                Token::Semicolon(_) => ";".into(),
+                Token::Ampersand(_) => "&".into(),
+                Token::Bang(text, _) => format!("!{text}"),
+                Token::Error(diagnostic) => format!("error {:?}: {}", diagnostic.span, diagnostic.title),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn words_quotes_comments_and_separators() {
+        assert_eq!(words("send 'my file' to \"a\\tb\" # note"), ["send", "my file", "to", "a\tb"]);
+        assert_eq!(words("a#b; c &"), ["a#b", ";", "c", "&"]);
+        assert_eq!(words("get x&"), ["get", "x", "&"]);
+        assert_eq!(words("a\"b c\"d ''"), ["ab cd", ""]);
+        assert_eq!(words("\"\\x41\\u{1F600}\\$\""), ["A\u{1F600}$"]);
+    }
+
+    #[test]
+    fn references_keep_their_path() {
+        assert_eq!(words("$files.port"), ["Some([\"files\", \"port\"])"]);
+        let Token::Word(word) = &tokens("http://$a.b/x", 0)[0] else { panic!() };
+        assert_eq!(word.segments.len(), 3);
+    }
+
+    #[test]
+    fn the_rest_of_a_shell_line_is_not_split() {
+        assert_eq!(words("print x; !echo 'a; b' | wc"), ["print", "x", ";", "!echo 'a; b' | wc"]);
+        assert_eq!(words("defer !rm x"), ["defer", "!rm x"]);
+        assert_eq!(words("say a hi!"), ["say", "a", "hi!"]);
+        assert_eq!(words("say a !"), ["say", "a", "!"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_becomes_an_error_with_its_place() {
+        assert_eq!(words("print \"abc"), ["print", "error 6..7: this quote is never closed"]);
+        assert_eq!(words("a \"\\q\""), ["a", "error 3..5: no such escape"]);
+        assert_eq!(words("a $"), ["a", "error 2..3: `$` begins a variable, and no name follows"]);
+        assert_eq!(words("a\0b"), ["error 1..2: a NUL byte cannot stand in a script"]);
+    }
+
+    #[test]
+    fn lines_join_at_a_backslash_and_skip_bom_and_shebang() {
+        let text = "\u{feff}#!/usr/bin/env nls\nsend a \\\r\n  to b\r\nquit";
+        let lines: Vec<_> = logical_lines(text).map(|span| words(&text[span])).collect();
+        assert_eq!(lines, vec![vec!["send", "a", "to", "b"], vec!["quit"]]);
+        assert_eq!(logical_lines("").count(), 0);
+        assert_eq!(logical_lines("a\\").count(), 1);
+    }
+
+    #[test]
+    fn row_90_a_line_has_a_limit() {
+        assert!(words(&"x".repeat(LINE_LIMIT + 1))[0].contains("limit is 65536"));
+        assert_eq!(words(&"x".repeat(LINE_LIMIT))[0].len(), LINE_LIMIT);
+    }
+
+    #[test]
+    fn any_bytes_lex_without_panic_and_with_spans_on_character_boundaries() {
+        let alphabet: Vec<char> = "a\"'$\\;&#!% \n\r\t\0é🙂.:{}x".chars().collect();
+        let mut state = 1u64;
+        for _ in 0..20_000 {
+            let mut text = String::new();
+            for _ in 0..(state >> 60) + 3 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
+                text.push(alphabet[(state >> 33) as usize % alphabet.len()]);
+            }
+            for line in logical_lines(&text) {
+                for token in tokens(&text[line.clone()], line.start) {
+                    assert!(text.get(token.span()).is_some(), "{text:?} {token:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The command language: text → [`Script`] (syntax) → [`Plan`] (names and types resolved).
+//!
+//! Pure: no socket, no task, no terminal, no file. The whole text is parsed and checked before anything
+//! runs, and every error in it is reported at once. One walk over a line ([`command::Matcher`]) answers both
+//! "what is this" and "what may come next", so parser, help and completion cannot disagree.
+//!
+//! Limits, each with its name: [`LINE_LIMIT`], [`SOURCE_DEPTH_LIMIT`], [`STATEMENT_LIMIT`].
+
+pub mod command;
+pub mod complete;
+pub mod diagnostic;
+pub mod grammar;
+pub mod kind;
+pub mod lexer;
+pub mod plan;
+pub mod planner;
+pub mod script;
+pub mod verb;
+
+pub use command::{Argument, Arguments, Invocation};
+pub use diagnostic::{Diagnostic, Report, Source};
+pub use kind::{Datum, Kind, Place, SessionRef};
+pub use plan::{Action, Plan, Step};
+pub use planner::{Scope, plan};
+pub use script::Script;
+pub use verb::{Field, Keyword, Param, Service, Verb, Vocabulary};
+
+/// Longest logical line, in bytes (FAULTS row 90).
+pub const LINE_LIMIT: usize = 64 << 10;
+/// How deep `source` may nest (LANGUAGE section 4).
+pub const SOURCE_DEPTH_LIMIT: usize = 16;
+/// Most statements in a script with all that it sources.
+pub const STATEMENT_LIMIT: usize = 2_000_000;

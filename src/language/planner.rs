@@ -1,0 +1,274 @@
+//! [`Script`] → [`Plan`]: verbs and types against the table, names against what was bound before, `source`
+//! read through a function of the caller. All errors are gathered; nothing runs if there is one.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::command::{Argument, Invocation, Matcher};
+use super::diagnostic::{Diagnostic, Report, Source, nearest};
+use super::grammar::{self, STATEMENT_WORDS};
+use super::kind::{Datum, Place, SessionRef};
+use super::lexer::{Segment, Word};
+use super::plan::{Action, Plan, Step, Test};
+use super::script::{Body, Prefix, Statement};
+use super::verb::{Field, Vocabulary};
+use super::{SOURCE_DEPTH_LIMIT, STATEMENT_LIMIT};
+
+/// What is known of a name before anything runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Known {
+    /// A result with these fields.
+    Record(&'static [Field]),
+    /// A single value: no fields.
+    Scalar,
+    /// Fields unknown until it runs.
+    Any,
+}
+
+/// The names that a text may use.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    names: HashMap<String, Known>,
+}
+
+impl Scope {
+    /// The names that are always there: `$tmp`, `$last`, `$env`, `$args`.
+    pub fn builtin(arguments: usize) -> Self {
+        let mut scope = Self::default();
+        for name in ["tmp", "args", "seed"] {
+            scope.define(name, Known::Scalar);
+        }
+        for name in ["last", "env", "test"] {
+            scope.define(name, Known::Any);
+        }
+        for number in 1..=arguments {
+            scope.define(&number.to_string(), Known::Scalar);
+        }
+        scope
+    }
+
+    pub fn define(&mut self, name: &str, known: Known) {
+        self.names.insert(name.into(), known);
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+
+    /// The fields of a name, where they are known.
+    pub fn fields(&self, name: &str) -> Option<&'static [Field]> {
+        match self.names.get(name)? {
+            Known::Record(fields) => Some(fields),
+            _ => None,
+        }
+    }
+}
+
+/// Reads a sourced file: the path as written, relative to the file that names it; the new source, or why not.
+pub type Loader<'a> = &'a dyn Fn(&str, &Source) -> Result<Arc<Source>, String>;
+
+/// Checks a text against the table and the names; the scope is extended by what the text binds.
+pub fn plan(source: &Arc<Source>, vocabulary: &Vocabulary, scope: &mut Scope, load: Loader<'_>) -> Result<Plan, Vec<Report>> {
+    let mut planner = Planner { vocabulary, load, plan: Plan::default(), errors: Vec::new(), open: Vec::new(), steps: 0, setup: None };
+    planner.text(source, scope);
+    if let Some(setup) = planner.setup.take() {
+        *scope = setup;
+    }
+    if planner.errors.is_empty() { Ok(planner.plan) } else { Err(planner.errors) }
+}
+
+struct Planner<'a> {
+    vocabulary: &'a Vocabulary,
+    load: Loader<'a>,
+    plan: Plan,
+    errors: Vec<Report>,
+    /// The files that are being read, outermost first.
+    open: Vec<String>,
+    steps: usize,
+    /// The names that the lines above the first `test` bind.
+    setup: Option<Scope>,
+}
+
+impl Planner<'_> {
+    fn text(&mut self, source: &Arc<Source>, scope: &mut Scope) {
+        self.open.push(source.name.clone());
+        let (script, errors) = grammar::parse(source);
+        for diagnostic in errors {
+            self.errors.push(Report { source: source.clone(), diagnostic });
+        }
+        for statement in script.statements {
+            self.steps += 1;
+            if self.steps > STATEMENT_LIMIT {
+                self.error(source, Diagnostic::new(format!("a script ends at {STATEMENT_LIMIT} statements"), statement.span));
+                break;
+            }
+            self.statement(source, statement, scope);
+        }
+        self.open.pop();
+    }
+
+    fn error(&mut self, source: &Arc<Source>, diagnostic: Diagnostic) {
+        self.errors.push(Report { source: source.clone(), diagnostic });
+    }
+
+    fn statement(&mut self, source: &Arc<Source>, statement: Statement, scope: &mut Scope) {
+        let Statement { span, prefixes, body } = statement;
+        for prefix in &prefixes {
+            if let Prefix::ExpectError(Some(pattern)) = prefix {
+                self.check_word(source, pattern, scope);
+            }
+        }
+        let action = match body {
+            Body::Source(path) => return self.source(source, &path, scope),
+            Body::Test(heading) => {
+                if self.open.len() > 1 {
+                    return self.error(source, Diagnostic::new("a `test` cannot stand in a sourced file", span));
+                }
+                let setup = self.setup.get_or_insert_with(|| scope.clone());
+                *scope = setup.clone();
+                return self.plan.tests.push(Test { heading, span, source: source.clone(), steps: Vec::new() });
+            }
+            Body::Command { verb, words, background } => match self.command(source, &verb, &words, background, &span, scope) {
+                Some(invocation) => Action::Command(Box::new(invocation)),
+                None => return,
+            },
+            Body::Expect(expectation) => {
+                self.check_word(source, &expectation.left, scope);
+                if let Some((_, right)) = &expectation.test {
+                    self.check_word(source, right, scope);
+                }
+                Action::Expect(expectation)
+            }
+            Body::Let { name, value } => {
+                self.check_word(source, &value, scope);
+                scope.define(&name, if value.reference().is_some_and(|path| path.len() == 1) { Known::Any } else { Known::Scalar });
+                Action::Let { name, value }
+            }
+            Body::Shell(text) => Action::Shell(text),
+            Body::Skip { reason, unless } => {
+                self.check_word(source, &reason, scope);
+                if let Some(unless) = &unless {
+                    self.check_word(source, unless, scope);
+                }
+                Action::Skip { reason, unless }
+            }
+            Body::Timeout(duration) => Action::Timeout(duration),
+        };
+        let step = Step { source: source.clone(), span, prefixes, action };
+        match self.plan.tests.last_mut() {
+            Some(test) => test.steps.push(step),
+            None => self.plan.setup.push(step),
+        }
+    }
+
+    fn source(&mut self, source: &Arc<Source>, path: &Word, scope: &mut Scope) {
+        let wrong = |title: String| Diagnostic::new(title, path.span.clone());
+        let Some(text) = path.literal() else {
+            return self.error(source, wrong("the path of `source` must be known before anything runs".into()));
+        };
+        if self.open.len() > SOURCE_DEPTH_LIMIT {
+            return self.error(source, wrong(format!("`source` nests deeper than {SOURCE_DEPTH_LIMIT} files")));
+        }
+        match (self.load)(&text, source) {
+            Ok(inner) if self.open.contains(&inner.name) => self.error(source, wrong(format!("`{text}` sources itself"))),
+            Ok(inner) => self.text(&inner, scope),
+            Err(why) => self.error(source, wrong(why)),
+        }
+    }
+
+    fn command(&mut self, source: &Arc<Source>, verb: &Word, words: &[Word], background: bool, span: &Range<usize>, scope: &mut Scope) -> Option<Invocation> {
+        let name = verb.literal().filter(|_| !verb.quoted).unwrap_or_default();
+        let Some(row) = self.vocabulary.verb(&name) else {
+            self.unknown_verb(source, verb);
+            return None;
+        };
+        for word in words {
+            self.check_word(source, word, scope);
+        }
+        match Matcher::walk(row, words, &verb.span, self.vocabulary).finish(background, span.clone()) {
+            Ok(invocation) => {
+                self.check_sessions(source, &invocation, scope);
+                if let Some(name) = &invocation.binding {
+                    scope.define(name, Known::Record(row.fields));
+                }
+                Some(invocation)
+            }
+            Err(diagnostics) => {
+                for diagnostic in diagnostics {
+                    self.error(source, diagnostic);
+                }
+                // A later use of the name must not be reported as a second error.
+                if let Some(name) = words.windows(2).find(|pair| pair[0].is("as")).and_then(|pair| pair[1].literal()) {
+                    scope.define(&name, Known::Any);
+                }
+                None
+            }
+        }
+    }
+
+    fn unknown_verb(&mut self, source: &Arc<Source>, verb: &Word) {
+        let text = source.slice(&verb.span);
+        let literal = verb.literal().unwrap_or_default();
+        let matching: Vec<String> = if self.vocabulary.prefixes && !literal.is_empty() {
+            self.vocabulary.verbs.iter().filter(|row| row.name.starts_with(&literal)).map(|row| row.name.into()).collect()
+        } else {
+            Vec::new()
+        };
+        let title = if matching.len() > 1 { format!("`{text}` begins several commands") } else { format!("unknown command: {text}") };
+        let expected = if matching.is_empty() { vec!["a command; `help` lists them".into()] } else { matching };
+        let fix = self.vocabulary.nearest_verb(&literal).filter(|_| !STATEMENT_WORDS.contains(&literal.as_str())).map(Into::into);
+        self.error(source, Diagnostic::new(title, verb.span.clone()).expected(expected).fix(fix));
+    }
+
+    /// Every `$name.field` in a word must be known.
+    fn check_word(&mut self, source: &Arc<Source>, word: &Word, scope: &Scope) {
+        for segment in &word.segments {
+            if let Segment::Reference(path, span) = segment {
+                self.check_path(source, path, span, scope);
+            }
+        }
+    }
+
+    fn check_path(&mut self, source: &Arc<Source>, path: &[String], span: &Range<usize>, scope: &Scope) {
+        let name = &path[0];
+        let Some(known) = scope.names.get(name) else {
+            if name.chars().all(|c| c.is_ascii_digit()) {
+                let title = format!("argument ${name} was not given");
+                return self.error(source, Diagnostic::new(title, span.clone()));
+            }
+            return self.error(source, unknown_name(name, span.clone(), scope, "$"));
+        };
+        match (known, path.get(1)) {
+            (Known::Record(fields), Some(field)) if !fields.iter().any(|f| f.name == field) => {
+                let fix = nearest(field, fields.iter().map(|f| f.name)).map(|field| format!("${name}.{field}"));
+                let expected = fields.iter().map(|f| f.name.to_owned());
+                let title = format!("`{name}` has no field `{field}`");
+                self.error(source, Diagnostic::new(title, span.clone()).expected(expected).fix(fix));
+            }
+            (Known::Scalar, Some(field)) => {
+                let title = format!("`{name}` is a single value and has no field `{field}`");
+                self.error(source, Diagnostic::new(title, span.clone()).fix(format!("${name}")));
+            }
+            _ => {}
+        }
+    }
+
+    /// Bare names of sessions must be bound; ids are known only when it runs.
+    fn check_sessions(&mut self, source: &Arc<Source>, invocation: &Invocation, scope: &Scope) {
+        for (_, argument, span) in &invocation.arguments {
+            if let Argument::Ready(Datum::Session(SessionRef::Name(name)) | Datum::Endpoint(_, Place::Session(SessionRef::Name(name)))) = argument
+                && !scope.names.contains_key(name)
+                && !source.slice(span).starts_with('$')
+            {
+                self.error(source, unknown_name(name, span.clone(), scope, ""));
+            }
+        }
+    }
+}
+
+fn unknown_name(name: &str, span: Range<usize>, scope: &Scope, sigil: &str) -> Diagnostic {
+    let fix = nearest(name, scope.names()).map(|near| format!("{sigil}{near}"));
+    let expected = ["a name that was bound before with `as NAME` or `let NAME = …`".to_owned()];
+    Diagnostic::new(format!("nothing is called `{name}`"), span).expected(expected).fix(fix)
+}

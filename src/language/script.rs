@@ -1,0 +1,95 @@
+//! The syntax of a script: what was written, with spans, before any name is looked up.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diagnostic::Source;
+use super::lexer::Word;
+
+/// A parsed text.
+#[derive(Debug)]
+pub struct Script {
+    pub source: Arc<Source>,
+    pub statements: Vec<Statement>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    pub span: Range<usize>,
+    pub prefixes: Vec<Prefix>,
+    pub body: Body,
+}
+
+/// What stands before a simple statement, outermost first.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Prefix {
+    /// Passes only if the command fails and its message matches.
+    ExpectError(Option<Word>),
+    Retry { times: u64, every: Duration },
+    Repeat(u64),
+    /// Runs when the test or script ends, last first.
+    Defer,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    Command { verb: Word, words: Vec<Word>, background: bool },
+    Expect(Expectation),
+    Let { name: String, value: Word },
+    /// `!CMD`
+    Shell(String),
+    Skip { reason: Word, unless: Option<Word> },
+    Source(Word),
+    Test(Heading),
+    Timeout(Duration),
+}
+
+/// `test "name" serial timeout 5s tag slow`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heading {
+    pub name: String,
+    pub serial: bool,
+    pub timeout: Option<Duration>,
+    pub tags: Vec<String>,
+}
+
+/// `expect [not] left [op right] [within D]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    pub negated: bool,
+    pub left: Word,
+    pub test: Option<(Comparison, Word)>,
+    pub within: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Contains,
+    Matches,
+    Says,
+}
+
+impl Comparison {
+    pub const WORDS: [(&'static str, Self); 9] = [
+        ("==", Self::Equal),
+        ("!=", Self::NotEqual),
+        ("<", Self::Less),
+        ("<=", Self::LessOrEqual),
+        (">", Self::Greater),
+        (">=", Self::GreaterOrEqual),
+        ("contains", Self::Contains),
+        ("matches", Self::Matches),
+        ("says", Self::Says),
+    ];
+
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, c)| *c == self).map_or("", |(word, _)| word)
+    }
+}

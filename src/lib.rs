@@ -1,0 +1,48 @@
+//! `nls`, the network lab shell.
+//!
+//! The way of a command:
+//!
+//! ```text
+//! text ──language──▶ Script ──language──▶ Plan ──shell──▶ session ──▶ service ──▶ connection ──▶ socket
+//!                                                           │
+//!                                      Report (data) ◀──────┘──▶ output (human, JSON lines)
+//! ```
+//!
+//! Layers, each importing only from those above it; `tests/architecture.rs` holds this:
+//!
+//! | layer | holds |
+//! |---|---|
+//! | [`base`] | endpoints, quantities, time, values, the sanitiser of foreign text |
+//! | [`language`] | lexer, grammar, plan, diagnostics, completion |
+//! | [`wire`] | frames and codecs of every protocol, pure |
+//! | [`reliable`] | reliable delivery over datagrams: a state machine without sockets or clock |
+//! | [`link`] | what a bad network does to a datagram, seeded, in virtual time |
+//! | [`report`] | what happened, as data |
+//! | [`net`] | the only place with sockets |
+//! | [`session`] | the registry: the only place that spawns |
+//! | [`service`] | ftp, calc, chat, stream |
+//! | [`shell`] | runs a plan |
+//! | [`output`] | how a report looks |
+//! | [`prompt`], [`cli`] | the line editor; arguments and exit codes |
+
+pub mod base;
+pub mod language;
+pub mod link;
+pub mod reliable;
+pub mod report;
+pub mod wire;
+
+#[cfg(feature = "shell")]
+pub mod cli;
+#[cfg(feature = "shell")]
+pub mod net;
+#[cfg(feature = "shell")]
+pub mod output;
+#[cfg(feature = "shell")]
+pub mod prompt;
+#[cfg(feature = "shell")]
+pub mod service;
+#[cfg(feature = "shell")]
+pub mod session;
+#[cfg(feature = "shell")]
+pub mod shell;

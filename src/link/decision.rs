@@ -1,0 +1,53 @@
+//! Draws that depend on nothing but their place: seed, link, direction, stage and packet number.
+
+use super::Direction;
+
+/// What is decided.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stage {
+    Burst = 1,
+    Loss,
+    Corrupt,
+    Bit,
+    Duplicate,
+    Jitter,
+    Reorder,
+}
+
+/// The draws of one direction of one link.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decisions {
+    key: u64,
+}
+
+impl Decisions {
+    pub(super) fn new(seed: u64, name: &str, direction: Direction) -> Self {
+        let mut key = mix(seed);
+        for byte in name.bytes().chain([direction as u8]) {
+            key = mix(key ^ u64::from(byte));
+        }
+        Self { key }
+    }
+
+    /// 64 bits.
+    pub(super) fn bits(self, stage: Stage, number: u64) -> u64 {
+        mix(mix(self.key ^ (stage as u64) << 56) ^ number)
+    }
+
+    /// From 0.0 to below 1.0.
+    pub(super) fn unit(self, stage: Stage, number: u64) -> f64 {
+        (self.bits(stage, number) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    pub(super) fn chance(self, stage: Stage, number: u64, probability: f64) -> bool {
+        self.unit(stage, number) < probability
+    }
+}
+
+/// The finalizer of SplitMix64 (Steele, Lea, Flood, 2014), after its increment.
+const fn mix(state: u64) -> u64 {
+    let z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

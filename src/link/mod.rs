@@ -1,0 +1,255 @@
+//! What a bad network does to a datagram: a state machine without sockets or clock, seeded.
+//!
+//! A decision about packet n is drawn from hash(seed, name, direction, stage, n), and every stage draws for
+//! every packet, so another setting or another timing does not change which packets die. Stages, in order:
+//! loss, corrupt, duplicate, rate and queue, delay and jitter, reorder, deliver. `burst b` is the two-state
+//! Gilbert–Elliott model with r = 1/b and p = r·loss/(1 − loss).
+//!
+//! The simulator of the tests runs this code.
+
+mod decision;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::base::Time;
+use decision::{Decisions, Stage};
+
+/// What the network does, in one direction. Probabilities are from 0.0 to 1.0.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Profile {
+    pub loss: f64,
+    /// Mean length of a burst of losses, in packets; 0 and 1 mean independent losses.
+    pub burst: f64,
+    pub corrupt: f64,
+    pub duplicate: f64,
+    /// A reordered packet is held back by [`Self::reorder_by`].
+    pub reorder: f64,
+    pub reorder_by: Duration,
+    /// One way.
+    pub delay: Duration,
+    /// Added or taken, uniformly; packets keep their order.
+    pub jitter: Duration,
+    /// Bits a second; 0: no limit.
+    pub rate: u64,
+    /// Bytes that may wait for the rate; 0: no limit.
+    pub queue: usize,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub offered: u64,
+    pub dropped: u64,
+    pub queue_dropped: u64,
+    pub corrupted: u64,
+    pub duplicated: u64,
+    pub reordered: u64,
+    pub forwarded: u64,
+}
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Up,
+    Down,
+}
+
+/// One direction of a link.
+#[derive(Debug)]
+pub struct Link {
+    profile: Profile,
+    decisions: Decisions,
+    number: u64,
+    in_burst: bool,
+    /// When the bottleneck is free again.
+    free_at: Time,
+    last_delivery: Time,
+    /// Packets on their way, by time and number.
+    flying: BTreeMap<(Time, u64), Bytes>,
+    order: u64,
+    counts: Counts,
+}
+
+impl Link {
+    /// The same seed, name and direction meet the same fates.
+    pub fn new(profile: Profile, seed: u64, name: &str, direction: Direction) -> Self {
+        Self {
+            profile,
+            decisions: Decisions::new(seed, name, direction),
+            number: 0,
+            in_burst: false,
+            free_at: Time::ZERO,
+            last_delivery: Time::ZERO,
+            flying: BTreeMap::new(),
+            order: 0,
+            counts: Counts::default(),
+        }
+    }
+
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Changes what happens from the next packet on.
+    pub fn set_profile(&mut self, profile: Profile) {
+        self.profile = profile;
+    }
+
+    /// A packet enters.
+    pub fn offer(&mut self, now: Time, mut packet: Bytes) {
+        let number = self.number;
+        self.number += 1;
+        self.counts.offered += 1;
+        let lost = self.draws_loss(number);
+        let corrupt = self.decisions.chance(Stage::Corrupt, number, self.profile.corrupt);
+        let twice = self.decisions.chance(Stage::Duplicate, number, self.profile.duplicate);
+        let late = self.decisions.chance(Stage::Reorder, number, self.profile.reorder);
+        let jitter = self.decisions.unit(Stage::Jitter, number);
+        if lost {
+            self.counts.dropped += 1;
+            return;
+        }
+        if corrupt {
+            self.counts.corrupted += 1;
+            packet = self.flip(number, &packet);
+        }
+        for _ in 0..=usize::from(twice) {
+            self.carry(now, packet.clone(), jitter, late);
+        }
+        self.counts.duplicated += u64::from(twice);
+        self.counts.reordered += u64::from(late);
+    }
+
+    fn draws_loss(&mut self, number: u64) -> bool {
+        let Profile { loss, burst, .. } = self.profile;
+        let (stay, state) = (self.decisions.unit(Stage::Burst, number), self.decisions.unit(Stage::Loss, number));
+        if burst <= 1.0 || loss <= 0.0 || loss >= 1.0 {
+            return state < loss;
+        }
+        let end = 1.0 / burst;
+        let begin = (end * loss / (1.0 - loss)).min(1.0);
+        self.in_burst = if self.in_burst { stay >= end } else { stay < begin };
+        self.in_burst
+    }
+
+    /// One bit, after the kernel's check sum: the application's own check is what is tested.
+    fn flip(&self, number: u64, packet: &Bytes) -> Bytes {
+        let mut bytes = packet.to_vec();
+        if !bytes.is_empty() {
+            let bit = self.decisions.bits(Stage::Bit, number) as usize % (bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        bytes.into()
+    }
+
+    fn carry(&mut self, now: Time, packet: Bytes, jitter: f64, late: bool) {
+        let mut leaves = now;
+        if self.profile.rate > 0 {
+            let start = self.free_at.max(now);
+            let waiting = start.since(now).as_secs_f64() * self.profile.rate as f64 / 8.0;
+            if self.profile.queue > 0 && waiting as usize + packet.len() > self.profile.queue {
+                self.counts.queue_dropped += 1;
+                return;
+            }
+            let serial = packet.len() as f64 * 8.0 / self.profile.rate as f64;
+            self.free_at = start + Duration::from_secs_f64(serial);
+            leaves = self.free_at;
+        }
+        let jitter = self.profile.jitter.mul_f64(jitter * 2.0);
+        let mut arrives = leaves + (self.profile.delay + jitter).saturating_sub(self.profile.jitter);
+        if late {
+            arrives = arrives + self.profile.reorder_by;
+        } else {
+            // Jitter alone does not reorder.
+            arrives = arrives.max(self.last_delivery);
+            self.last_delivery = arrives;
+        }
+        self.order += 1;
+        self.flying.insert((arrives, self.order), packet);
+    }
+
+    /// The next packet that has arrived by `now`.
+    pub fn poll(&mut self, now: Time) -> Option<Bytes> {
+        let (&(at, _), _) = self.flying.first_key_value()?;
+        if at > now {
+            return None;
+        }
+        self.counts.forwarded += 1;
+        self.flying.pop_first().map(|(_, packet)| packet)
+    }
+
+    /// When the next packet arrives.
+    pub fn deadline(&self) -> Option<Time> {
+        self.flying.first_key_value().map(|((at, _), _)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fates(profile: Profile, seed: u64, packets: u64) -> (Vec<u64>, Counts) {
+        let mut link = Link::new(profile, seed, "test", Direction::Up);
+        let mut out = Vec::new();
+        for n in 0..packets {
+            let now = Time::from_micros(n * 100);
+            link.offer(now, Bytes::copy_from_slice(&n.to_be_bytes()));
+            while let Some(packet) = link.poll(now) {
+                out.push(u64::from_be_bytes(packet[..8].try_into().unwrap()));
+            }
+        }
+        while let Some(packet) = link.poll(Time::from_micros(u64::MAX)) {
+            out.push(u64::from_be_bytes(packet[..8].try_into().unwrap()));
+        }
+        (out, link.counts())
+    }
+
+    #[test]
+    fn with_everything_off_packets_pass_unchanged_and_in_order() {
+        let (out, counts) = fates(Profile::default(), 1, 1000);
+        assert!(out.iter().copied().eq(0..1000));
+        assert_eq!(counts.forwarded, 1000);
+    }
+
+    #[test]
+    fn loss_and_bursts_have_the_asked_rate_and_length() {
+        for (loss, burst) in [(0.01, 1.0), (0.2, 1.0), (0.05, 8.0)] {
+            let packets = 200_000;
+            let (out, counts) = fates(Profile { loss, burst, ..Profile::default() }, 3, packets);
+            let measured = counts.dropped as f64 / packets as f64;
+            assert!((measured - loss).abs() < 0.05 * loss + 0.002, "{loss} {burst}: {measured}");
+            let bursts = out.windows(2).filter(|pair| pair[1] > pair[0] + 1).count();
+            let mean = counts.dropped as f64 / bursts as f64;
+            assert!((mean / burst - 1.0).abs() < 0.3, "{loss} {burst}: mean {mean}");
+        }
+    }
+
+    #[test]
+    fn another_setting_does_not_change_which_packets_die() {
+        let plain = Profile { loss: 0.1, ..Profile::default() };
+        let slow = Profile { delay: Duration::from_millis(20), jitter: Duration::from_millis(5), corrupt: 0.0, ..plain };
+        assert_eq!(fates(plain, 9, 5000).0, fates(slow, 9, 5000).0);
+        assert_ne!(fates(plain, 9, 5000).0, fates(plain, 10, 5000).0);
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_the_rate_holds() {
+        let profile = Profile { rate: 80_000, queue: 40, ..Profile::default() };
+        let (out, counts) = fates(profile, 1, 1000);
+        // 8 bytes take 0.8 ms at 80 kbit/s; a packet comes each 0.1 ms.
+        assert!(counts.queue_dropped > 850, "{counts:?}");
+        assert!(out.len() >= 125);
+    }
+
+    #[test]
+    fn the_fate_of_a_seed_is_the_same_for_ever() {
+        let profile = Profile { loss: 0.3, duplicate: 0.1, ..Profile::default() };
+        let (out, _) = fates(profile, 42, 24);
+        assert_eq!(out, GOLDEN, "the generator or the order of its draws changed: seeds would mean something else");
+    }
+
+    const GOLDEN: &[u64] = &[0, 1, 3, 5, 7, 9, 10, 11, 12, 13, 17, 18, 20, 21, 21, 23];
+}

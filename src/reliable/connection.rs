@@ -1,0 +1,220 @@
+//! One connection: its state, its inputs and its outputs. Sending stands in `send`, acknowledgement and loss in
+//! `loss`, receiving in `receive`, the first datagrams in `handshake`.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use super::congestion::Congestion;
+use super::handshake::Greeting;
+use super::loss::InFlight;
+use super::receive::Receiving;
+use super::rtt::Rtt;
+use super::send::Sending;
+use super::{Config, Ending};
+use crate::base::Time;
+use crate::wire::datagram::{self, Credit, Packet};
+use crate::wire::{Code, Frame};
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The handshake is done.
+    Open,
+    /// The next frame, in order.
+    Frame(Frame),
+    /// A part of a file, in any order, each exactly once.
+    Block { offset: u64, bytes: Bytes },
+    /// Nothing comes after this.
+    Ended(Ending),
+}
+
+/// Counts for people and for results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub datagrams_out: u64,
+    pub datagrams_in: u64,
+    pub bytes_out: u64,
+    pub bytes_in: u64,
+    /// Pieces of blocks that were sent again.
+    pub retransmitted: u64,
+    pub lost: u64,
+    /// Damaged, stale or repeated datagrams.
+    pub ignored: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Waiting for ACCEPT.
+    Greeting(Greeting),
+    Open,
+    /// CLOSE is to be sent, once everything before it is acknowledged if it is orderly.
+    Closing { code: Code, reason: String, deadline: Time },
+    Ended,
+}
+
+/// How long a close waits for the peer to have everything.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// A reliable connection over datagrams.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) id: u64,
+    pub(super) config: Config,
+    pub(super) state: State,
+    pub(super) rtt: Rtt,
+    pub(super) congestion: Congestion,
+    pub(super) sending: Sending,
+    pub(super) flight: InFlight,
+    pub(super) receiving: Receiving,
+    pub(super) heard: Time,
+    pub(super) events: VecDeque<Event>,
+    pub(super) stats: Stats,
+}
+
+impl Connection {
+    fn new(id: u64, config: Config, state: State, peer: Credit, now: Time) -> Self {
+        Self {
+            id,
+            config,
+            state,
+            rtt: Rtt::default(),
+            congestion: Congestion::new(config.datagram),
+            sending: Sending::new(peer),
+            flight: InFlight::default(),
+            receiving: Receiving::new(config.credit),
+            heard: now,
+            events: VecDeque::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// A client's end; `id` is random, 64 bits.
+    pub fn connect(id: u64, service: u8, config: Config, now: Time) -> Self {
+        let state = State::Greeting(Greeting::new(service, now));
+        Self::new(id, config, state, Credit { stream: 0, block: 0 }, now)
+    }
+
+    /// A server's end, once the cookie came back.
+    pub(super) fn accept(id: u64, peer: Credit, config: Config, now: Time) -> Self {
+        Self::new(id, config, State::Open, peer, now)
+    }
+
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub const fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    /// The smoothed round-trip time.
+    pub fn round_trip(&self) -> Duration {
+        self.rtt.smoothed()
+    }
+
+    /// True if there is room for more to be sent.
+    pub fn is_writable(&self) -> bool {
+        self.sending.backlog() < self.config.backlog
+    }
+
+    /// Queues a frame of the ordered stream.
+    pub fn write_frame(&mut self, frame: &Frame) {
+        let mut bytes = BytesMut::with_capacity(frame.body.len() + 8);
+        frame.encode(&mut bytes);
+        self.sending.stream.write(&bytes);
+    }
+
+    /// Queues a block; it is cut into pieces that fit a datagram.
+    pub fn write_block(&mut self, offset: u64, bytes: Bytes) {
+        self.sending.write_block(offset, bytes, self.config.datagram);
+    }
+
+    /// Ends the connection: the peer gets everything that was written before, then the reason.
+    pub fn close(&mut self, now: Time, code: Code, reason: &str) {
+        match self.state {
+            State::Open => self.state = State::Closing { code, reason: reason.into(), deadline: now + LINGER },
+            State::Greeting(_) => self.end(Ending::Closed { code, reason: reason.into(), by_peer: false }),
+            State::Closing { .. } | State::Ended => {}
+        }
+    }
+
+    pub(super) fn end(&mut self, ending: Ending) {
+        if self.state != State::Ended {
+            self.state = State::Ended;
+            self.events.push_back(Event::Ended(ending));
+        }
+    }
+
+    /// The application has taken this much of the stream and of blocks (bytes plus [`super::PIECE_COST`] each).
+    pub fn consumed(&mut self, stream: u64, blocks: u64) {
+        self.receiving.consumed(stream, blocks);
+    }
+
+    /// A datagram with this connection's id, already checked.
+    pub(super) fn handle_packet(&mut self, now: Time, packet: Packet, datagram: Bytes) {
+        self.stats.datagrams_in += 1;
+        self.stats.bytes_in += datagram.len() as u64;
+        match packet {
+            Packet::Data { number, now: at_once, frames } => self.handle_data(now, number, at_once, datagram, &frames),
+            packet => self.handle_greeting(now, packet),
+        }
+    }
+
+    /// A datagram from the network; damaged ones are counted and dropped.
+    pub fn handle_datagram(&mut self, now: Time, bytes: Bytes) {
+        match datagram::decode(&bytes) {
+            Ok((id, packet)) if id == self.id => self.handle_packet(now, packet, bytes),
+            _ => self.stats.ignored += 1,
+        }
+    }
+
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Time passed: lost packets, probes, silence.
+    pub fn handle_timeout(&mut self, now: Time) {
+        match &mut self.state {
+            State::Ended => {}
+            State::Greeting(greeting) => {
+                if now >= greeting.began.max(self.heard) + self.config.give_up {
+                    self.vanished(now);
+                } else {
+                    greeting.on_timeout(now);
+                }
+            }
+            State::Closing { deadline, .. } if now >= *deadline => self.abandon(),
+            State::Open | State::Closing { .. } => self.handle_recovery_timeout(now),
+        }
+    }
+
+    /// An orderly close that the peer never confirmed.
+    fn abandon(&mut self) {
+        if let State::Closing { code, reason, .. } = &self.state {
+            let ending = Ending::Closed { code: *code, reason: reason.clone(), by_peer: false };
+            self.end(ending);
+        }
+    }
+
+    pub(super) fn vanished(&mut self, now: Time) {
+        let after = now.since(self.heard);
+        let sent = self.stats.bytes_out;
+        self.end(Ending::Vanished { after, sent, acknowledged: self.flight.delivered });
+    }
+
+    /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do without an input.
+    pub fn deadline(&self) -> Option<Time> {
+        match &self.state {
+            State::Ended => None,
+            State::Greeting(greeting) => Some(greeting.next_send.min(greeting.began.max(self.heard) + self.config.give_up)),
+            State::Open => self.recovery_deadline(),
+            State::Closing { deadline, .. } => Some(self.recovery_deadline().map_or(*deadline, |d| d.min(*deadline))),
+        }
+    }
+}

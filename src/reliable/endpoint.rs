@@ -1,0 +1,212 @@
+//! Many connections on one socket: finds the connection of a datagram by its id, and lets new ones in.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::connection::{Connection, Event};
+use super::{Config, handshake};
+use crate::base::Time;
+use crate::wire::datagram::{self, Credit, Packet};
+use crate::wire::{Code, ServiceId, VERSION};
+
+/// What a server lets in.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening {
+    pub service: ServiceId,
+    /// Most connections at once.
+    pub max: usize,
+    /// Keys the cookies; random.
+    pub secret: [u8; 32],
+}
+
+struct Slot {
+    connection: Connection,
+    peer: SocketAddr,
+    /// When it is due, as it stands in `due`.
+    deadline: Option<Time>,
+}
+
+/// The connections of one socket.
+pub struct Endpoint {
+    config: Config,
+    listening: Option<Listening>,
+    slots: HashMap<u64, Slot>,
+    due: BTreeSet<(Time, u64)>,
+    /// Connections that were touched and must be drained.
+    touched: VecDeque<u64>,
+    /// Answers without a connection.
+    stateless: VecDeque<(SocketAddr, Vec<u8>)>,
+    accepted: VecDeque<(u64, SocketAddr)>,
+    /// Datagrams that belong to nobody.
+    pub ignored: u64,
+}
+
+impl Endpoint {
+    /// An endpoint that lets nobody in has `None`.
+    pub fn new(config: Config, listening: Option<Listening>) -> Self {
+        Self {
+            config,
+            listening,
+            slots: HashMap::new(),
+            due: BTreeSet::new(),
+            touched: VecDeque::new(),
+            stateless: VecDeque::new(),
+            accepted: VecDeque::new(),
+            ignored: 0,
+        }
+    }
+
+    /// Begins a connection; `id` is random.
+    pub fn connect(&mut self, now: Time, id: u64, peer: SocketAddr, service: ServiceId) {
+        let connection = Connection::connect(id, service.number(), self.config, now);
+        self.slots.insert(id, Slot { connection, peer, deadline: None });
+        self.touched.push_back(id);
+    }
+
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Lets nobody in from now on.
+    pub fn stop_listening(&mut self) {
+        self.listening = None;
+    }
+
+    pub fn ids(&self) -> Vec<u64> {
+        self.slots.keys().copied().collect()
+    }
+
+    /// A datagram from the network.
+    pub fn handle_datagram(&mut self, now: Time, peer: SocketAddr, bytes: Bytes) {
+        let Ok((id, packet)) = datagram::decode(&bytes) else {
+            self.ignored += 1;
+            return;
+        };
+        if let Some(slot) = self.slots.get_mut(&id) {
+            if slot.peer != peer {
+                self.ignored += 1;
+            } else if matches!(packet, Packet::Hello { .. }) {
+                // ACCEPT was lost.
+                self.stateless.push_back((peer, datagram::encode(id, &Packet::Accept { credit: self.config.credit })));
+            } else {
+                slot.connection.handle_packet(now, packet, bytes);
+                self.touched.push_back(id);
+            }
+            return;
+        }
+        match packet {
+            Packet::Hello { version, service, credit, cookie } => self.greet(now, peer, id, (version, service), credit, &cookie),
+            _ => self.ignored += 1,
+        }
+    }
+
+    fn greet(&mut self, now: Time, peer: SocketAddr, id: u64, (version, service): (u8, u8), credit: Credit, cookie: &[u8]) {
+        let Some(listening) = self.listening else {
+            self.ignored += 1;
+            return;
+        };
+        let refuse = |code: Code, text: String| datagram::encode(id, &Packet::Refuse { code, text });
+        let answer = if version != VERSION {
+            refuse(Code::Version, format!("the server speaks version {VERSION}, the client {version}"))
+        } else if !ServiceId::from_number(service).is_some_and(|asked| listening.service.serves(asked)) {
+            refuse(Code::Service, format!("this port serves {}", listening.service.name()))
+        } else if !handshake::is_valid(&listening.secret, peer, id, now, cookie) {
+            datagram::encode(id, &Packet::Retry { cookie: handshake::cookie(&listening.secret, peer, id, now) })
+        } else if self.slots.len() >= listening.max {
+            refuse(Code::Busy, format!("busy: {} of {} clients, retry in 5 s", self.slots.len(), listening.max))
+        } else {
+            let connection = Connection::accept(id, credit, self.config, now);
+            self.slots.insert(id, Slot { connection, peer, deadline: None });
+            self.touched.push_back(id);
+            self.accepted.push_back((id, peer));
+            datagram::encode(id, &Packet::Accept { credit: self.config.credit })
+        };
+        self.stateless.push_back((peer, answer));
+    }
+
+    /// A connection that was let in.
+    pub fn poll_accepted(&mut self) -> Option<(u64, SocketAddr)> {
+        self.accepted.pop_front()
+    }
+
+    /// A connection to write to; it is drained at the next [`Self::drain`].
+    pub fn connection(&mut self, id: u64) -> Option<&mut Connection> {
+        let slot = self.slots.get_mut(&id)?;
+        self.touched.push_back(id);
+        Some(&mut slot.connection)
+    }
+
+    /// Time passed.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some(&(at, id)) = self.due.first()
+            && at <= now
+        {
+            self.due.pop_first();
+            if let Some(slot) = self.slots.get_mut(&id) {
+                slot.deadline = None;
+                slot.connection.handle_timeout(now);
+                self.touched.push_back(id);
+            }
+        }
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    pub fn deadline(&self) -> Option<Time> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Gives every waiting datagram to `send` and every event to `event`; `send` says if the socket took it.
+    /// False if the socket is full: call again when it is not.
+    pub fn drain(&mut self, now: Time, mut send: impl FnMut(SocketAddr, &[u8]) -> bool, mut event: impl FnMut(u64, Event)) -> bool {
+        while let Some((peer, bytes)) = self.stateless.pop_front() {
+            // An answer without state may be lost like any datagram: the client asks again.
+            send(peer, &bytes);
+        }
+        let mut out = Vec::with_capacity(self.config.datagram);
+        while let Some(id) = self.touched.pop_front() {
+            let Some(slot) = self.slots.get_mut(&id) else { continue };
+            let mut open = true;
+            loop {
+                out.clear();
+                if !slot.connection.poll_transmit(now, &mut out) {
+                    break;
+                }
+                open = send(slot.peer, &out);
+                if !open {
+                    break;
+                }
+            }
+            while let Some(happened) = slot.connection.poll_event() {
+                event(id, happened);
+            }
+            let deadline = slot.connection.deadline();
+            if slot.deadline != deadline {
+                if let Some(at) = slot.deadline.take() {
+                    self.due.remove(&(at, id));
+                }
+                slot.deadline = deadline;
+                self.due.extend(deadline.map(|at| (at, id)));
+            }
+            if slot.connection.has_ended() {
+                self.due.extend(None::<(Time, u64)>);
+                self.slots.remove(&id);
+            } else if !open {
+                self.touched.push_front(id);
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint").field("connections", &self.slots.len()).field("ignored", &self.ignored).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,79 @@
+//! Reliable delivery over datagrams: a state machine without sockets, tasks or clock.
+//!
+//! Bytes and time go in; datagrams, the next deadline and events come out:
+//!
+//! ```text
+//! handle_datagram(now, bytes)   handle_timeout(now)   write_frame   write_block   close
+//!                 └──────────────────┬─────────────────────┘
+//!        poll_transmit(now)     deadline()     poll_event()
+//! ```
+//! After every input, drain `poll_transmit` and `poll_event`, then ask for `deadline`.
+//!
+//! Packet numbers are never reused and are apart from block numbers (a repaired block is the block, not the
+//! packet). Loss detection is after RFC 9002 (packet and time threshold, probe timeout); a connection begins
+//! with a cookie, so that a spoofed source costs nothing (RFC 9000, section 8). Two things travel: an ordered
+//! stream of frames, and blocks that are delivered the moment they arrive. Flow control bounds both, so memory
+//! is bounded by the credit that a side gives, however bad the network.
+
+pub mod congestion;
+pub mod connection;
+pub mod endpoint;
+mod handshake;
+mod loss;
+pub mod receive;
+pub mod rtt;
+mod send;
+#[cfg(test)]
+mod simulation;
+mod stream;
+
+pub use connection::{Connection, Event, Stats};
+pub use endpoint::{Endpoint, Listening};
+
+use std::time::Duration;
+
+use crate::wire::Code;
+use crate::wire::datagram::{BASE_DATAGRAM, Credit};
+
+/// How a connection behaves; both ends may differ.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Largest UDP payload to send.
+    pub datagram: usize,
+    /// How much the application may leave unread: half of what the socket's buffer holds, or less.
+    pub credit: Credit,
+    /// Bytes of blocks and frames that may wait to be sent.
+    pub backlog: usize,
+    /// A peer that is silent for this long while something is owed is gone (FAULTS row 46).
+    pub give_up: Duration,
+    /// How often a quiet connection is tested (FAULTS row 39).
+    pub keep_alive: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            datagram: BASE_DATAGRAM,
+            credit: Credit { stream: 1 << 20, block: 1 << 20 },
+            backlog: 1 << 20,
+            give_up: Duration::from_secs(15),
+            keep_alive: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Charged for each piece of a block beside its bytes, so that tiny pieces cannot fill memory.
+pub const PIECE_COST: u64 = 64;
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// One side closed it in order; the code and reason are the closer's.
+    Closed { code: Code, reason: String, by_peer: bool },
+    /// The server did not take it.
+    Refused { code: Code, reason: String },
+    /// Silence.
+    Vanished { after: Duration, sent: u64, acknowledged: u64 },
+    /// The peer broke the protocol.
+    Misbehaved(&'static str),
+}

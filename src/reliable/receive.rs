@@ -1,0 +1,189 @@
+//! What came: duplicates, order, credit, and when to acknowledge.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::connection::{Connection, Event, State};
+use super::stream::Incoming;
+use super::{Ending, PIECE_COST};
+use crate::base::{RangeSet, Time};
+use crate::wire::datagram::{self, Ack, Credit, DataFrame, DataFrames, RANGE_LIMIT};
+use crate::wire::{Deframer, frame};
+
+/// Longest wait before an acknowledgement.
+pub(super) const ACK_DELAY: Duration = Duration::from_millis(5);
+/// Packets that are acknowledged together when nothing is missing.
+const ACK_EVERY: u32 = 2;
+
+/// The receiving half of a connection.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    numbers: RangeSet,
+    largest_at: Time,
+    unacknowledged: u32,
+    ack_at: Option<Time>,
+    stream: Incoming,
+    frames: Deframer,
+    pieces: RangeSet,
+    credit: Credit,
+    /// What the application has taken, and what the peer was told.
+    taken: Credit,
+    told: Credit,
+    block_cost: u64,
+}
+
+impl Receiving {
+    pub(super) fn new(credit: Credit) -> Self {
+        Self {
+            numbers: RangeSet::new(),
+            largest_at: Time::ZERO,
+            unacknowledged: 0,
+            ack_at: None,
+            stream: Incoming::default(),
+            frames: Deframer::default(),
+            pieces: RangeSet::new(),
+            credit,
+            taken: Credit { stream: 0, block: 0 },
+            told: credit,
+            block_cost: 0,
+        }
+    }
+
+    pub(super) fn consumed(&mut self, stream: u64, blocks: u64) {
+        self.taken.stream += stream;
+        self.taken.block += blocks;
+        let limits = self.limits();
+        // A peer that waits for credit is told at once when a quarter of it is free again.
+        if limits.stream - self.told.stream >= self.credit.stream / 4 || limits.block - self.told.block >= self.credit.block / 4 {
+            self.ack_at = Some(Time::ZERO);
+        }
+    }
+
+    fn limits(&self) -> Credit {
+        Credit { stream: self.taken.stream + self.credit.stream, block: self.taken.block + self.credit.block }
+    }
+
+    pub(super) fn has_unacknowledged(&self) -> bool {
+        self.unacknowledged > 0 || self.ack_at.is_some()
+    }
+
+    pub(super) fn ack_is_due(&self, now: Time) -> bool {
+        self.numbers.pieces() > 0 && self.ack_at.is_some_and(|at| now >= at)
+    }
+
+    pub(super) fn ack_deadline(&self) -> Option<Time> {
+        self.ack_at.filter(|_| self.numbers.pieces() > 0)
+    }
+}
+
+impl Connection {
+    pub(super) fn handle_data(&mut self, now: Time, number: u64, at_once: bool, datagram: Bytes, frames: &Range<usize>) {
+        if matches!(self.state, State::Ended | State::Greeting(_)) {
+            self.stats.ignored += 1;
+            return;
+        }
+        self.heard = now;
+        let in_order = self.receiving.numbers.iter().next_back().is_none_or(|last| last.end == number);
+        if !self.receiving.numbers.insert(number) {
+            self.stats.ignored += 1;
+            // The acknowledgement was lost, or the network repeats itself: say again what is here.
+            self.receiving.ack_at = Some(now);
+            return;
+        }
+        if in_order || self.receiving.numbers.contains(number + 1) {
+            self.receiving.largest_at = now;
+        }
+        let mut eliciting = false;
+        for frame in DataFrames::new(datagram, frames) {
+            match frame {
+                Ok(DataFrame::Ack(ack)) => self.handle_ack(now, &ack),
+                Ok(frame) => {
+                    eliciting = true;
+                    self.handle_frame(frame);
+                }
+                Err(_) => self.end(Ending::Misbehaved("it sent a datagram that cannot be read")),
+            }
+            if self.has_ended() {
+                return;
+            }
+        }
+        if eliciting {
+            self.schedule_ack(now, at_once || !in_order);
+        }
+        self.bound_gaps();
+    }
+
+    fn schedule_ack(&mut self, now: Time, at_once: bool) {
+        self.receiving.unacknowledged += 1;
+        let delay = if at_once || self.receiving.unacknowledged >= ACK_EVERY { Duration::ZERO } else { ACK_DELAY.min(self.rtt.smoothed() / 4) };
+        let at = now + delay;
+        self.receiving.ack_at = Some(self.receiving.ack_at.map_or(at, |known| known.min(at)));
+    }
+
+    /// Forgets the oldest gaps: packets that far behind were declared lost long ago.
+    fn bound_gaps(&mut self) {
+        if self.receiving.numbers.pieces() > 4 * RANGE_LIMIT {
+            let second = self.receiving.numbers.iter().nth(1).map_or(0, |range| range.start);
+            self.receiving.numbers.insert_range(0..second);
+        }
+    }
+
+    fn handle_frame(&mut self, frame: DataFrame) {
+        match frame {
+            DataFrame::Stream { offset, bytes } => self.handle_stream(offset, bytes),
+            DataFrame::Block { number, offset, bytes } => self.handle_block(number, offset, bytes),
+            DataFrame::Close { code, text } => self.end(Ending::Closed { code, reason: text, by_peer: true }),
+            DataFrame::Ping | DataFrame::Ack(_) => {}
+        }
+    }
+
+    fn handle_stream(&mut self, offset: u64, bytes: Bytes) {
+        let end = offset.saturating_add(bytes.len() as u64);
+        if end > self.receiving.told.stream {
+            return self.end(Ending::Misbehaved("it sent more than it was allowed to"));
+        }
+        self.receiving.stream.accept(offset, bytes, &mut self.receiving.frames.buffer);
+        loop {
+            match self.receiving.frames.next() {
+                Ok(Some(frame)) => self.events.push_back(Event::Frame(frame)),
+                Ok(None) => return,
+                Err(_) => return self.end(Ending::Misbehaved("it sent a frame that cannot be read")),
+            }
+        }
+    }
+
+    fn handle_block(&mut self, number: u64, offset: u64, bytes: Bytes) {
+        if !self.receiving.pieces.insert(number) {
+            return;
+        }
+        self.receiving.block_cost += bytes.len() as u64 + PIECE_COST;
+        if self.receiving.block_cost > self.receiving.told.block {
+            return self.end(Ending::Misbehaved("it sent more than it was allowed to"));
+        }
+        self.events.push_back(Event::Block { offset, bytes });
+    }
+
+    pub(super) fn push_ack(&mut self, now: Time, out: &mut Vec<u8>, room: usize) {
+        if self.receiving.numbers.pieces() == 0 {
+            return;
+        }
+        let limits = self.receiving.limits();
+        let ack = Ack {
+            delay_micros: now.since(self.receiving.largest_at).as_micros() as u64,
+            stream_limit: limits.stream,
+            block_limit: limits.block,
+            ranges: self.receiving.numbers.iter().rev().take(RANGE_LIMIT).collect(),
+        };
+        datagram::push_ack(out, &ack, room);
+        self.receiving.told = limits;
+        self.receiving.unacknowledged = 0;
+        self.receiving.ack_at = None;
+    }
+}
+
+/// Bytes of the stream that a frame took: what [`Connection::consumed`] wants to hear.
+pub const fn stream_cost(frame: &crate::wire::Frame) -> u64 {
+    (frame::HEADER + frame.body.len()) as u64
+}

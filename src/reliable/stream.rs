@@ -1,0 +1,151 @@
+//! The ordered stream of frames, both ends: what is sent but not acknowledged, and what came out of order.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::base::RangeSet;
+
+/// Bytes that are to be delivered in order.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    /// From `base` on.
+    data: VecDeque<u8>,
+    base: u64,
+    /// Everything from here on was never sent.
+    fresh: u64,
+    lost: RangeSet,
+    acked: RangeSet,
+}
+
+impl Outgoing {
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        self.data.extend(bytes);
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.base + self.data.len() as u64
+    }
+
+    /// Bytes that wait for the peer's acknowledgement or to be sent at all.
+    pub(super) fn backlog(&self) -> usize {
+        self.data.len()
+    }
+
+    pub(super) fn wants(&self, limit: u64) -> bool {
+        !self.lost.is_empty() || (self.fresh < self.end() && self.fresh < limit)
+    }
+
+    /// The next range to send: lost ones first; new ones only up to the peer's `limit`.
+    pub(super) fn next(&mut self, most: usize, limit: u64) -> Option<Range<u64>> {
+        if let Some(range) = self.lost.pop_front(most as u64) {
+            return Some(range);
+        }
+        let end = self.end().min(limit).min(self.fresh + most as u64);
+        (self.fresh < end).then(|| {
+            let range = self.fresh..end;
+            self.fresh = end;
+            range
+        })
+    }
+
+    pub(super) fn copy(&self, range: &Range<u64>) -> Vec<u8> {
+        let (start, end) = ((range.start - self.base) as usize, (range.end - self.base) as usize);
+        self.data.range(start..end).copied().collect()
+    }
+
+    pub(super) fn on_acked(&mut self, range: Range<u64>) {
+        self.lost.remove_range(range.clone());
+        self.acked.insert_range(range);
+        let floor = self.acked.first_gap(self.base);
+        if floor > self.base {
+            self.data.drain(..(floor - self.base) as usize);
+            self.base = floor;
+            self.acked.forget_below(floor);
+        }
+    }
+
+    pub(super) fn on_lost(&mut self, range: Range<u64>) {
+        self.lost.insert_range(range.start.max(self.base)..range.end);
+        // What arrived by another packet meanwhile is not sent again.
+        let arrived: Vec<_> = self.acked.iter().filter(|acked| acked.start < range.end && acked.end > range.start).collect();
+        for acked in arrived {
+            self.lost.remove_range(acked);
+        }
+    }
+}
+
+/// Bytes that came, joined in order.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    next: u64,
+    waiting: BTreeMap<u64, Bytes>,
+}
+
+impl Incoming {
+    /// Takes a piece and appends to `out` whatever is in order now; how many bytes that was.
+    pub(super) fn accept(&mut self, offset: u64, bytes: Bytes, out: &mut BytesMut) -> usize {
+        let end = offset + bytes.len() as u64;
+        if end <= self.next || bytes.is_empty() {
+            return 0;
+        }
+        if offset > self.next {
+            let known = self.waiting.entry(offset).or_default();
+            if known.len() < bytes.len() {
+                *known = bytes;
+            }
+            return 0;
+        }
+        let before = out.len();
+        self.append(offset, &bytes, out);
+        while let Some((offset, bytes)) = self.waiting.first_key_value()
+            && *offset <= self.next
+        {
+            let (offset, bytes) = (*offset, bytes.clone());
+            self.waiting.pop_first();
+            self.append(offset, &bytes, out);
+        }
+        out.len() - before
+    }
+
+    fn append(&mut self, offset: u64, bytes: &Bytes, out: &mut BytesMut) {
+        let known = (self.next - offset) as usize;
+        if known < bytes.len() {
+            out.extend_from_slice(&bytes[known..]);
+            self.next += (bytes.len() - known) as u64;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_in_any_order_and_overlap_join_once() {
+        let text: Vec<u8> = (0..100).collect();
+        let mut incoming = Incoming::default();
+        let mut out = BytesMut::new();
+        for (start, end) in [(50, 80), (10, 30), (5, 60), (0, 12), (70, 100), (0, 100)] {
+            incoming.accept(start, Bytes::copy_from_slice(&text[start as usize..end]), &mut out);
+        }
+        assert_eq!(out.as_ref(), text);
+    }
+
+    #[test]
+    fn lost_ranges_are_sent_again_unless_they_arrived() {
+        let mut outgoing = Outgoing::default();
+        outgoing.write(&[7; 100]);
+        assert_eq!(outgoing.next(60, 1000), Some(0..60));
+        assert_eq!(outgoing.next(60, 80), Some(60..80));
+        assert_eq!(outgoing.next(60, 80), None);
+        outgoing.on_acked(20..40);
+        outgoing.on_lost(0..60);
+        assert_eq!(outgoing.next(100, 80), Some(0..20));
+        assert_eq!(outgoing.next(100, 80), Some(40..60));
+        outgoing.on_acked(0..20);
+        assert_eq!(outgoing.copy(&(40..60)).len(), 20);
+        assert_eq!(outgoing.backlog(), 60);
+    }
+}

@@ -1,0 +1,132 @@
+//! What happened, as data: results, events, failures. Knows neither who made it nor how it looks.
+
+use std::fmt;
+
+use crate::base::{Fields, Value};
+use crate::wire::Code;
+
+/// What a command that succeeded has to say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// One or more lines for people.
+    pub text: String,
+    pub fields: Fields,
+}
+
+impl Outcome {
+    pub fn new(text: impl Into<String>, fields: Fields) -> Self {
+        Self { text: text.into(), fields }
+    }
+}
+
+/// Why something failed: `what: why; fix`. Foreign text in it is escaped by who made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub code: Code,
+    /// What failed: `send a.bin to 127.0.0.1:9000`.
+    pub what: String,
+    pub why: String,
+    /// What to do.
+    pub fix: Option<String>,
+}
+
+impl Failure {
+    pub fn new(code: Code, why: impl Into<String>) -> Self {
+        Self { code, what: String::new(), why: why.into(), fix: None }
+    }
+
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+
+    /// Names what failed, unless something deeper did.
+    pub fn of(mut self, what: impl Into<String>) -> Self {
+        if self.what.is_empty() {
+            self.what = what.into();
+        }
+        self
+    }
+
+    /// An operation of the system that failed.
+    pub fn io(error: &std::io::Error, what: impl Into<String>) -> Self {
+        use std::io::ErrorKind;
+        let code = match error.kind() {
+            ErrorKind::NotFound => Code::Missing,
+            ErrorKind::AlreadyExists => Code::Exists,
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Code::Full,
+            _ => Code::Disk,
+        };
+        Self::new(code, reason(error)).of(what)
+    }
+}
+
+/// The system's reason, without its number.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_lowercase().chain(characters).collect(),
+        None => "unknown reason".into(),
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.what.is_empty() {
+            write!(f, "{}: ", self.what)?;
+        }
+        f.write_str(&self.why)?;
+        match &self.fix {
+            Some(fix) => write!(f, "; {fix}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Something that a session wants known while it lives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub session: u64,
+    /// The name it was given, else `%id`.
+    pub label: String,
+    /// A stable word: `listening`, `client`, `message`, …
+    pub kind: &'static str,
+    /// One line, escaped.
+    pub text: String,
+    pub fields: Fields,
+    /// Worth showing to people who did not ask.
+    pub notable: bool,
+}
+
+/// How far a session is, for a progress line.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    pub done: u64,
+    pub total: u64,
+}
+
+/// Anything that the output layer can show.
+#[derive(Clone, Debug)]
+pub enum Report {
+    Result { verb: &'static str, session: Option<u64>, outcome: Outcome },
+    Event(Event),
+    Failure { failure: Failure, verb: Option<String>, place: Option<String>, session: Option<u64> },
+    Test { name: String, file: String, line: usize, verdict: Verdict, seconds: f64 },
+    Summary { passed: usize, failed: usize, skipped: usize, seconds: f64 },
+    /// A line from the program itself: warnings, hints.
+    Notice(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Passed,
+    Failed(Vec<String>),
+    Skipped(String),
+}
+
+/// The first of the fields with this name.
+pub fn field<'a>(fields: &'a Fields, name: &str) -> Option<&'a Value> {
+    fields.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+}

@@ -1,0 +1,49 @@
+//! The messages of the calculator. A plain client sends lines instead and gets lines: `nc` will do.
+//!
+//! ```text
+//! ASK    | u64 id | text expression |
+//! ANSWER | u64 id | u8 ok | text |            ok: 1 a value, 0 an error
+//! ```
+
+use super::{DecodeError, Frame, Reader, TEXT_LIMIT, Writer};
+
+pub const ASK: u8 = 0x10;
+pub const ANSWER: u8 = 0x11;
+
+/// Longest expression (FAULTS row 70); a limit of the language, kept on both sides.
+pub const EXPRESSION_LIMIT: usize = 4 << 10;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    Ask { id: u64, expression: String },
+    Answer { id: u64, result: Result<String, String> },
+}
+
+impl Message {
+    pub fn encode(&self) -> Frame {
+        match self {
+            Self::Ask { id, expression } => Frame::new(ASK, Writer::new().u64(*id).text(expression).finish()),
+            Self::Answer { id, result } => {
+                let (ok, text) = match result {
+                    Ok(text) => (1, text),
+                    Err(text) => (0, text),
+                };
+                Frame::new(ANSWER, Writer::new().u64(*id).u8(ok).text(text).finish())
+            }
+        }
+    }
+
+    pub fn decode(frame: &Frame) -> Result<Self, DecodeError> {
+        let mut r = Reader::new(&frame.body);
+        let message = match frame.kind {
+            ASK => Self::Ask { id: r.u64()?, expression: r.text("expression", TEXT_LIMIT)?.into() },
+            ANSWER => {
+                let (id, ok) = (r.u64()?, r.u8()?);
+                let text = r.text("answer", usize::from(u16::MAX))?.to_owned();
+                Self::Answer { id, result: if ok == 1 { Ok(text) } else { Err(text) } }
+            }
+            kind => return Err(DecodeError::Unknown { what: "frame", value: u64::from(kind) }),
+        };
+        r.finish(message)
+    }
+}

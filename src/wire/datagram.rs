@@ -1,0 +1,425 @@
+//! The datagrams of reliable UDP.
+//!
+//! Every datagram begins with a type and a connection id and ends with CRC-32C (Castagnoli) of all before it.
+//! The types keep clear of STUN, DTLS, TURN, RTP and QUIC (RFC 9443) and of printable text, so plain clients
+//! are known by their first byte.
+//!
+//! ```text
+//!  0      1        9
+//! +------+--------+------------------------------------------+-----+
+//! | type | u64 id | …                                        | crc |
+//! +------+--------+------------------------------------------+-----+
+//! HELLO  0x04     | version | service | u64 stream | u64 block | u8 n | n cookie bytes | zeros to 1200
+//! RETRY  0x05     | u8 n | n cookie bytes                          (server: show me that you are there)
+//! ACCEPT 0x06     | u64 stream credit | u64 block credit
+//! REFUSE 0x07     | u16 code | text
+//! DATA   0x08     | u64 packet number | frames
+//! DATA   0x09     the same; acknowledge at once
+//! ```
+//! Frames inside DATA, with varints of RFC 9000:
+//! ```text
+//! ACK    0x01 | delay µs | stream limit | block limit | count | largest | length | count-1 × (gap, length)
+//! STREAM 0x02 | offset | length | bytes          a part of the ordered stream of frames
+//! BLOCK  0x03 | number | offset | length | bytes a piece of a block; numbers are never given twice
+//! PING   0x04 |
+//! CLOSE  0x05 | u16 code | text
+//! ```
+//! ACK: ranges from the largest packet number down; `length` is one less than a range holds, `gap` one less than
+//! lie between two ranges.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::writer::{cut, push_varint};
+use super::{Code, DecodeError, Reader, TEXT_LIMIT, VERSION};
+
+/// Size of a UDP payload that crosses every path we know; HELLO has at least this (RFC 9000, section 14).
+pub const BASE_DATAGRAM: usize = 1200;
+/// Largest UDP payload over IPv4.
+pub const DATAGRAM_LIMIT: usize = 65_507;
+/// Most ranges in one ACK.
+pub const RANGE_LIMIT: usize = 256;
+/// Longest cookie.
+pub const COOKIE_LIMIT: usize = 32;
+/// Bytes of a DATA datagram around its frames.
+pub const DATA_OVERHEAD: usize = 1 + 8 + 8 + CRC;
+/// Bytes of a BLOCK frame before its data, at most.
+pub const BLOCK_OVERHEAD: usize = 1 + 8 + 8 + 4;
+const CRC: usize = 4;
+
+const HELLO: u8 = 0x04;
+const RETRY: u8 = 0x05;
+const ACCEPT: u8 = 0x06;
+const REFUSE: u8 = 0x07;
+const DATA: u8 = 0x08;
+const DATA_NOW: u8 = 0x09;
+
+/// How much a side will take before its application has: cumulative limits follow in each ACK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credit {
+    pub stream: u64,
+    pub block: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Packet {
+    Hello { version: u8, service: u8, credit: Credit, cookie: Vec<u8> },
+    Retry { cookie: Vec<u8> },
+    Accept { credit: Credit },
+    Refuse { code: Code, text: String },
+    /// Where the frames stand in the datagram.
+    Data { number: u64, now: bool, frames: Range<usize> },
+}
+
+/// True if a datagram with this first byte may be ours.
+pub const fn is_ours(first: u8) -> bool {
+    matches!(first, HELLO..=DATA_NOW)
+}
+
+/// Checks and reads a datagram: its connection id and content.
+pub fn decode(datagram: &[u8]) -> Result<(u64, Packet), DecodeError> {
+    let (body, crc) = datagram.split_last_chunk::<CRC>().ok_or(DecodeError::Truncated)?;
+    if checksum(body) != u32::from_be_bytes(*crc) {
+        return Err(DecodeError::Checksum);
+    }
+    let mut r = Reader::new(body);
+    let (kind, id) = (r.u8()?, r.u64()?);
+    let packet = match kind {
+        HELLO => {
+            let (version, service, credit) = (r.u8()?, r.u8()?, credit(&mut r)?);
+            let cookie = cookie(&mut r)?;
+            r.rest();
+            return Ok((id, Packet::Hello { version, service, credit, cookie }));
+        }
+        RETRY => Packet::Retry { cookie: cookie(&mut r)? },
+        ACCEPT => Packet::Accept { credit: credit(&mut r)? },
+        REFUSE => Packet::Refuse { code: Code::from_number(r.u16()?), text: r.text("reason", TEXT_LIMIT)?.into() },
+        DATA | DATA_NOW => {
+            let number = r.u64()?;
+            let start = body.len() - r.remaining();
+            return Ok((id, Packet::Data { number, now: kind == DATA_NOW, frames: start..body.len() }));
+        }
+        kind => return Err(DecodeError::Unknown { what: "datagram", value: u64::from(kind) }),
+    };
+    r.finish((id, packet))
+}
+
+fn credit(r: &mut Reader<'_>) -> Result<Credit, DecodeError> {
+    Ok(Credit { stream: r.u64()?, block: r.u64()? })
+}
+
+fn cookie(r: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
+    let length = usize::from(r.u8()?);
+    if length > COOKIE_LIMIT {
+        return Err(DecodeError::Oversize { what: "cookie", limit: COOKIE_LIMIT as u64 });
+    }
+    Ok(r.take(length)?.to_vec())
+}
+
+/// A datagram of everything but DATA.
+pub fn encode(id: u64, packet: &Packet) -> Vec<u8> {
+    let mut out = Vec::with_capacity(BASE_DATAGRAM);
+    let head = |out: &mut Vec<u8>, kind: u8| {
+        out.push(kind);
+        out.extend(id.to_be_bytes());
+    };
+    let push_credit = |out: &mut Vec<u8>, credit: &Credit| {
+        out.extend(credit.stream.to_be_bytes());
+        out.extend(credit.block.to_be_bytes());
+    };
+    match packet {
+        Packet::Hello { version, service, credit, cookie } => {
+            head(&mut out, HELLO);
+            out.extend([*version, *service]);
+            push_credit(&mut out, credit);
+            out.push(cookie.len() as u8);
+            out.extend(cookie);
+            out.resize(BASE_DATAGRAM - CRC, 0);
+        }
+        Packet::Retry { cookie } => {
+            head(&mut out, RETRY);
+            out.push(cookie.len() as u8);
+            out.extend(cookie);
+        }
+        Packet::Accept { credit } => {
+            head(&mut out, ACCEPT);
+            push_credit(&mut out, credit);
+        }
+        Packet::Refuse { code, text } => {
+            head(&mut out, REFUSE);
+            let text = cut(text, 512);
+            out.extend(code.number().to_be_bytes());
+            out.extend((text.len() as u16).to_be_bytes());
+            out.extend(text.as_bytes());
+        }
+        Packet::Data { .. } => unreachable!("DATA is built by `begin_data` and `finish`"),
+    }
+    finish(&mut out);
+    out
+}
+
+/// A client's first datagram.
+pub fn hello(id: u64, service: u8, credit: Credit, cookie: Vec<u8>) -> Vec<u8> {
+    encode(id, &Packet::Hello { version: VERSION, service, credit, cookie })
+}
+
+/// Begins a DATA datagram in an empty buffer; frames follow, then [`finish`].
+pub fn begin_data(out: &mut Vec<u8>, id: u64, number: u64) {
+    out.push(DATA);
+    out.extend(id.to_be_bytes());
+    out.extend(number.to_be_bytes());
+}
+
+/// Asks the peer to acknowledge this DATA datagram at once.
+pub fn acknowledge_now(out: &mut [u8]) {
+    out[0] = DATA_NOW;
+}
+
+/// Appends the check sum.
+pub fn finish(out: &mut Vec<u8>) {
+    let crc = checksum(out);
+    out.extend(crc.to_be_bytes());
+}
+
+fn checksum(bytes: &[u8]) -> u32 {
+    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
+}
+
+/// Which packets came, how long the newest one waited, and how far the peer may go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ack {
+    pub delay_micros: u64,
+    pub stream_limit: u64,
+    pub block_limit: u64,
+    /// Highest first; not empty.
+    pub ranges: Vec<Range<u64>>,
+}
+
+/// A frame inside DATA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DataFrame {
+    Ack(Ack),
+    Stream { offset: u64, bytes: Bytes },
+    Block { number: u64, offset: u64, bytes: Bytes },
+    Ping,
+    Close { code: Code, text: String },
+}
+
+const FRAME_ACK: u8 = 0x01;
+const FRAME_STREAM: u8 = 0x02;
+const FRAME_BLOCK: u8 = 0x03;
+const FRAME_PING: u8 = 0x04;
+const FRAME_CLOSE: u8 = 0x05;
+
+/// The frames of a DATA datagram, without copying their bytes.
+pub struct DataFrames {
+    datagram: Bytes,
+    at: usize,
+    end: usize,
+}
+
+impl DataFrames {
+    /// `frames` is the range that [`decode`] gave.
+    pub fn new(datagram: Bytes, frames: &Range<usize>) -> Self {
+        Self { datagram, at: frames.start, end: frames.end }
+    }
+
+    fn read(&mut self) -> Result<DataFrame, DecodeError> {
+        let mut r = Reader::new(&self.datagram[self.at..self.end]);
+        let frame = match r.u8()? {
+            FRAME_ACK => DataFrame::Ack(read_ack(&mut r)?),
+            FRAME_STREAM => {
+                let offset = r.varint()?;
+                DataFrame::Stream { offset, bytes: self.slice(&mut r)? }
+            }
+            FRAME_BLOCK => {
+                let (number, offset) = (r.varint()?, r.varint()?);
+                DataFrame::Block { number, offset, bytes: self.slice(&mut r)? }
+            }
+            FRAME_PING => DataFrame::Ping,
+            FRAME_CLOSE => DataFrame::Close { code: Code::from_number(r.u16()?), text: r.text("reason", TEXT_LIMIT)?.into() },
+            kind => return Err(DecodeError::Unknown { what: "frame", value: u64::from(kind) }),
+        };
+        self.at = self.end - r.remaining();
+        Ok(frame)
+    }
+
+    fn slice(&self, r: &mut Reader<'_>) -> Result<Bytes, DecodeError> {
+        let length = usize::try_from(r.varint()?).map_err(|_| DecodeError::Truncated)?;
+        r.take(length)?;
+        let end = self.end - r.remaining();
+        Ok(self.datagram.slice(end - length..end))
+    }
+}
+
+impl Iterator for DataFrames {
+    type Item = Result<DataFrame, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at >= self.end {
+            return None;
+        }
+        let frame = self.read();
+        if frame.is_err() {
+            self.at = self.end;
+        }
+        Some(frame)
+    }
+}
+
+fn read_ack(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
+    let (delay_micros, stream_limit, block_limit) = (r.varint()?, r.varint()?, r.varint()?);
+    let count = r.varint()?;
+    if count == 0 || count > RANGE_LIMIT as u64 {
+        return Err(DecodeError::Oversize { what: "acknowledged ranges", limit: RANGE_LIMIT as u64 });
+    }
+    let mut ranges = Vec::with_capacity(count as usize);
+    let mut end = r.varint()?.saturating_add(1);
+    loop {
+        let start = end.checked_sub(r.varint()?.saturating_add(1)).ok_or(DecodeError::Truncated)?;
+        ranges.push(start..end);
+        if ranges.len() as u64 == count {
+            return Ok(Ack { delay_micros, stream_limit, block_limit, ranges });
+        }
+        end = start.checked_sub(r.varint()?.saturating_add(1)).ok_or(DecodeError::Truncated)?;
+    }
+}
+
+/// Appends an ACK of the highest ranges that fit into `room` bytes.
+pub fn push_ack(out: &mut Vec<u8>, ack: &Ack, room: usize) {
+    let limit = out.len() + room;
+    out.push(FRAME_ACK);
+    for value in [ack.delay_micros, ack.stream_limit, ack.block_limit] {
+        push_varint(out, value);
+    }
+    // Each further range takes at most 16 bytes; the count is known only by how many fit.
+    let fits = 1 + limit.saturating_sub(out.len() + 18) / 16;
+    let ranges = &ack.ranges[..ack.ranges.len().min(fits).min(RANGE_LIMIT)];
+    push_varint(out, ranges.len() as u64);
+    let mut below: Option<u64> = None;
+    for range in ranges {
+        push_varint(out, below.map_or(range.end - 1, |below| below - range.end - 1));
+        push_varint(out, range.end - range.start - 1);
+        below = Some(range.start);
+    }
+}
+
+pub fn push_stream(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
+    out.push(FRAME_STREAM);
+    push_varint(out, offset);
+    push_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+pub fn push_block(out: &mut Vec<u8>, number: u64, offset: u64, bytes: &[u8]) {
+    out.push(FRAME_BLOCK);
+    push_varint(out, number);
+    push_varint(out, offset);
+    push_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+pub fn push_ping(out: &mut Vec<u8>) {
+    out.push(FRAME_PING);
+}
+
+pub fn push_close(out: &mut Vec<u8>, code: Code, text: &str) {
+    let text = cut(text, 512);
+    out.push(FRAME_CLOSE);
+    out.extend(code.number().to_be_bytes());
+    out.extend((text.len() as u16).to_be_bytes());
+    out.extend(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(build: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+        let mut out = Vec::new();
+        begin_data(&mut out, 9, 77);
+        build(&mut out);
+        finish(&mut out);
+        out.into()
+    }
+
+    fn frames(datagram: &Bytes) -> Result<Vec<DataFrame>, DecodeError> {
+        match decode(datagram)?.1 {
+            Packet::Data { frames, .. } => DataFrames::new(datagram.clone(), &frames).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn handshake_datagrams_read_back() {
+        let credit = Credit { stream: 1, block: 2 };
+        for packet in [
+            Packet::Hello { version: 1, service: 2, credit, cookie: vec![1, 2, 3] },
+            Packet::Retry { cookie: vec![9; 16] },
+            Packet::Accept { credit },
+            Packet::Refuse { code: Code::Busy, text: "full".into() },
+        ] {
+            assert_eq!(decode(&encode(42, &packet)), Ok((42, packet)));
+        }
+        assert_eq!(hello(1, 1, credit, vec![]).len(), BASE_DATAGRAM);
+    }
+
+    #[test]
+    fn frames_read_back() {
+        let ack = Ack { delay_micros: 5, stream_limit: 6, block_limit: 7, ranges: vec![90..100, 50..80, 0..1] };
+        let datagram = data(|out| {
+            push_ack(out, &ack, 500);
+            push_stream(out, 10, b"abc");
+            push_block(out, 3, 4096, b"defg");
+            push_ping(out);
+            push_close(out, Code::Cancelled, "bye");
+        });
+        let expected = vec![
+            DataFrame::Ack(ack),
+            DataFrame::Stream { offset: 10, bytes: Bytes::from_static(b"abc") },
+            DataFrame::Block { number: 3, offset: 4096, bytes: Bytes::from_static(b"defg") },
+            DataFrame::Ping,
+            DataFrame::Close { code: Code::Cancelled, text: "bye".into() },
+        ];
+        assert_eq!(frames(&datagram), Ok(expected));
+    }
+
+    #[test]
+    fn an_ack_keeps_the_highest_ranges_that_fit() {
+        let ranges: Vec<Range<u64>> = (0..300u64).rev().map(|n| n * 10..n * 10 + 3).collect();
+        let ack = Ack { ranges, ..Ack::default() };
+        let datagram = data(|out| push_ack(out, &ack, 200));
+        assert!(datagram.len() < 200 + DATA_OVERHEAD);
+        let Ok([DataFrame::Ack(read)]) = frames(&datagram).as_deref().map(|f| [f[0].clone()]) else { panic!() };
+        assert_eq!(read.ranges, ack.ranges[..read.ranges.len()]);
+        assert!(read.ranges.len() > 5);
+    }
+
+    #[test]
+    fn row_48_every_truncation_and_every_flipped_bit_is_refused() {
+        let datagram = data(|out| push_block(out, 1, 2, b"payload"));
+        for end in 0..datagram.len() {
+            assert!(decode(&datagram[..end]).is_err());
+        }
+        for bit in 0..datagram.len() * 8 {
+            let mut bytes = datagram.to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(decode(&bytes), Err(DecodeError::Checksum));
+        }
+    }
+
+    #[test]
+    fn random_frames_with_a_right_check_sum_never_panic() {
+        let mut state = 5u64;
+        for round in 0..50_000 {
+            let datagram = data(|out| {
+                for _ in 0..round % 40 {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    out.push(((state >> 33) % if round % 2 == 0 { 256 } else { 8 }) as u8);
+                }
+            });
+            let _ = frames(&datagram);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Frames: what a connection carries in order, on TCP and inside reliable UDP alike.
+//!
+//! ```text
+//!  0       4      5
+//! +-------+------+-----------------+
+//! | u32   | u8   | body            |
+//! | size  | kind | size - 1 bytes  |
+//! +-------+------+-----------------+
+//! ```
+//! `size` counts the kind and the body: 1 to [`FRAME_LIMIT`] + 1. Kinds 0x00–0x0f belong to every service,
+//! 0x10–0x7f to one.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::writer::cut;
+use super::{Code, DecodeError, FRAME_LIMIT, Reader, TEXT_LIMIT, Writer};
+
+/// A line of text from a plain client; never on the wire with this number.
+pub const LINE: u8 = 0x00;
+/// A block of a file: u64 offset, bytes. On UDP blocks travel outside of the frames.
+pub const BLOCK: u8 = 0x01;
+/// Why the peer gives up: u16 code, text.
+pub const ERROR: u8 = 0x02;
+/// Are you there: empty.
+pub const PING: u8 = 0x03;
+/// I am: empty.
+pub const PONG: u8 = 0x04;
+
+/// Bytes before the body.
+pub const HEADER: usize = 5;
+/// Bytes of a block frame before its data.
+pub const BLOCK_HEADER: usize = HEADER + 8;
+
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    pub kind: u8,
+    pub body: Bytes,
+}
+
+impl Frame {
+    pub fn new(kind: u8, body: impl Into<Bytes>) -> Self {
+        Self { kind, body: body.into() }
+    }
+
+    pub fn error(code: Code, text: &str) -> Self {
+        Self::new(ERROR, Writer::new().u16(code.number()).text(cut(text, TEXT_LIMIT)).finish())
+    }
+
+    /// The content of an [`ERROR`] frame.
+    pub fn read_error(&self) -> Result<(Code, String), DecodeError> {
+        let mut reader = Reader::new(&self.body);
+        let error = (Code::from_number(reader.u16()?), reader.text("reason", TEXT_LIMIT)?.to_owned());
+        reader.finish(error)
+    }
+
+    /// Appends the frame as it stands on the wire.
+    pub fn encode(&self, out: &mut BytesMut) {
+        debug_assert!(self.body.len() <= FRAME_LIMIT, "callers keep their bodies within the limit");
+        out.extend_from_slice(&(self.body.len() as u32 + 1).to_be_bytes());
+        out.extend_from_slice(&[self.kind]);
+        out.extend_from_slice(&self.body);
+    }
+}
+
+/// Cuts a stream of bytes into frames.
+#[derive(Debug, Default)]
+pub struct Deframer {
+    /// Bytes that came and are not yet a frame.
+    pub buffer: BytesMut,
+}
+
+impl Deframer {
+    /// The next whole frame; `None` until more bytes come. An error is final.
+    pub fn next(&mut self) -> Result<Option<Frame>, DecodeError> {
+        let Some((size, kind)) = self.peek()? else { return Ok(None) };
+        if self.buffer.len() < 4 + size {
+            return Ok(None);
+        }
+        self.buffer.advance(HEADER);
+        Ok(Some(Frame { kind, body: self.buffer.split_to(size - 1).freeze() }))
+    }
+
+    /// How many bytes are missing to the end of the frame that has begun; at least 1.
+    pub fn missing(&self) -> usize {
+        match self.peek() {
+            Ok(Some((size, _))) => (4 + size).saturating_sub(self.buffer.len()).max(1),
+            _ => HEADER.saturating_sub(self.buffer.len()).max(1),
+        }
+    }
+
+    fn peek(&self) -> Result<Option<(usize, u8)>, DecodeError> {
+        let Some(header) = self.buffer.first_chunk::<HEADER>() else { return Ok(None) };
+        let size = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
+        match size {
+            0 => Err(DecodeError::Truncated),
+            size if size > FRAME_LIMIT + 1 => Err(DecodeError::Oversize { what: "frame", limit: FRAME_LIMIT as u64 }),
+            size => Ok(Some((size, header[4]))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_read_back_at_every_split_point() {
+        let frames = [Frame::new(0x10, &b"abc"[..]), Frame::new(0x11, &b""[..]), Frame::error(Code::Busy, "full")];
+        let mut wire = BytesMut::new();
+        frames.iter().for_each(|frame| frame.encode(&mut wire));
+        for split in 0..=wire.len() {
+            let mut deframer = Deframer::default();
+            let mut got = Vec::new();
+            for part in [&wire[..split], &wire[split..]] {
+                deframer.buffer.extend_from_slice(part);
+                while let Some(frame) = deframer.next().unwrap() {
+                    got.push(frame);
+                }
+            }
+            assert_eq!(got, frames);
+        }
+        assert_eq!(frames[2].read_error(), Ok((Code::Busy, "full".into())));
+    }
+
+    #[test]
+    fn row_30_sizes_are_refused_before_anything_is_allocated() {
+        for size in [0u32, FRAME_LIMIT as u32 + 2, u32::MAX] {
+            let mut deframer = Deframer::default();
+            deframer.buffer.extend_from_slice(&size.to_be_bytes());
+            deframer.buffer.extend_from_slice(&[1]);
+            assert!(deframer.next().is_err());
+            assert_eq!(deframer.buffer.capacity().min(1024), deframer.buffer.capacity());
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! LIST and ENTRIES: what a file server or a stream server has, in pages (FAULTS row 58).
+//!
+//! ```text
+//! LIST    | text path | text after |                              after: last name of the page before
+//! ENTRIES | u8 more | u16 count | count × (u8 kind, u64 size, u64 modified, text name) |
+//! ```
+//! `kind`: 0 file, 1 folder. `modified`: seconds since 1970.
+
+use super::{DecodeError, Frame, NAME_LIMIT, Reader, Writer};
+
+pub const LIST: u8 = 0x12;
+pub const ENTRIES: u8 = 0x18;
+/// Most entries in one page.
+pub const PAGE_LIMIT: usize = 256;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    pub path: String,
+    pub after: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub name: String,
+    pub folder: bool,
+    pub size: u64,
+    pub modified: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entries {
+    pub entries: Vec<Entry>,
+    pub more: bool,
+}
+
+impl List {
+    pub fn encode(&self) -> Frame {
+        Frame::new(LIST, Writer::new().text(&self.path).text(&self.after).finish())
+    }
+
+    pub fn decode(frame: &Frame) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(&frame.body);
+        let list = Self { path: reader.text("path", NAME_LIMIT)?.into(), after: reader.text("name", NAME_LIMIT)?.into() };
+        reader.finish(list)
+    }
+}
+
+impl Entries {
+    pub fn encode(&self) -> Frame {
+        let head = Writer::new().u8(u8::from(self.more)).u16(self.entries.len().min(PAGE_LIMIT) as u16);
+        let body = self.entries.iter().take(PAGE_LIMIT).fold(head, |out, entry| {
+            out.u8(u8::from(entry.folder)).u64(entry.size).u64(entry.modified).text(&entry.name)
+        });
+        Frame::new(ENTRIES, body.finish())
+    }
+
+    pub fn decode(frame: &Frame) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(&frame.body);
+        let more = reader.u8()? != 0;
+        let count = usize::from(reader.u16()?);
+        if count > PAGE_LIMIT {
+            return Err(DecodeError::Oversize { what: "page", limit: PAGE_LIMIT as u64 });
+        }
+        let entries = (0..count).map(|_| Self::entry(&mut reader)).collect::<Result<_, _>>()?;
+        reader.finish(Self { entries, more })
+    }
+
+    fn entry(reader: &mut Reader<'_>) -> Result<Entry, DecodeError> {
+        let (folder, size, modified) = (reader.u8()? != 0, reader.u64()?, reader.u64()?);
+        Ok(Entry { name: reader.text("name", NAME_LIMIT)?.into(), folder, size, modified })
+    }
+}

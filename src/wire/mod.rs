@@ -1,0 +1,35 @@
+//! Bytes ↔ values of every protocol: pure functions, bounded before they allocate.
+//!
+//! Panic contract: no decoder here panics on any input. A decoder reads all of its body; what is left over is
+//! an error. `docs/protocol.md` describes the same bytes in words.
+
+pub mod calc;
+pub mod chat;
+pub mod code;
+pub mod datagram;
+pub mod error;
+pub mod frame;
+pub mod ftp;
+pub mod listing;
+pub mod preface;
+pub mod reader;
+pub mod stream;
+pub mod writer;
+
+pub use code::Code;
+pub use error::DecodeError;
+pub use frame::{Deframer, Frame};
+pub use preface::ServiceId;
+pub use reader::Reader;
+pub use writer::Writer;
+
+/// Version of all protocols here; both ends must have the same.
+pub const VERSION: u8 = 1;
+/// Largest chunk of a file, in bytes.
+pub const CHUNK_LIMIT: u64 = 1 << 20;
+/// Largest body of a frame: a chunk and what stands before it.
+pub const FRAME_LIMIT: usize = CHUNK_LIMIT as usize + 64;
+/// Longest text in a frame: names, messages, reasons.
+pub const TEXT_LIMIT: usize = 16 << 10;
+/// Longest name of a file, with its folders, in bytes.
+pub const NAME_LIMIT: usize = 4096;

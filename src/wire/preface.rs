@@ -1,0 +1,127 @@
+//! The first bytes of a TCP connection, in both directions, and what other first bytes probably are.
+//!
+//! ```text
+//!  0      1   2   3   4         5         6          8
+//! +------+---+---+---+---------+---------+----------+
+//! | 0x8b | N | L | S | version | service | reserved |
+//! +------+---+---+---+---------+---------+----------+
+//! ```
+//! No text protocol begins with a byte over 0x7f, so a plain client is known by its first byte. The server
+//! answers with its own preface once it knows that versions and services agree, else with the preface and an
+//! ERROR frame.
+
+use super::VERSION;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServiceId {
+    /// Whatever the server has: `ls` asks so.
+    Any,
+    Ftp,
+    Calc,
+    Chat,
+    Stream,
+}
+
+impl ServiceId {
+    const ALL: [Self; 5] = [Self::Any, Self::Ftp, Self::Calc, Self::Chat, Self::Stream];
+
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.number() == number)
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any service",
+            Self::Ftp => "ftp",
+            Self::Calc => "calc",
+            Self::Chat => "chat",
+            Self::Stream => "stream",
+        }
+    }
+
+    /// True if a client that asks for `asked` can be served.
+    pub fn serves(self, asked: Self) -> bool {
+        asked == Self::Any || asked == self
+    }
+}
+
+pub const SIZE: usize = 8;
+const MAGIC: [u8; 4] = [0x8b, b'N', b'L', b'S'];
+
+/// A peer that speaks this family of protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preface {
+    pub version: u8,
+    pub service: u8,
+}
+
+impl Preface {
+    pub const fn new(service: ServiceId) -> Self {
+        Self { version: VERSION, service: service.number() }
+    }
+
+    pub const fn encode(self) -> [u8; SIZE] {
+        [MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3], self.version, self.service, 0, 0]
+    }
+
+    /// `None`: these bytes are not a preface.
+    pub fn decode(bytes: [u8; SIZE]) -> Option<Self> {
+        (bytes[..4] == MAGIC).then_some(Self { version: bytes[4], service: bytes[5] })
+    }
+
+    /// False as soon as `front` cannot become a preface.
+    pub fn may_begin(front: &[u8]) -> bool {
+        front.iter().zip(MAGIC).all(|(a, b)| *a == b)
+    }
+}
+
+/// What a peer that is not ours probably speaks, by its first bytes.
+pub fn guess(front: &[u8]) -> &'static str {
+    const HTTP: [&[u8]; 10] =
+        [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"OPTIONS ", b"DELETE ", b"PATCH ", b"CONNECT ", b"HTTP/", b"PRI * HTTP"];
+    if HTTP.iter().any(|method| front.starts_with(method)) {
+        return "HTTP";
+    }
+    match front {
+        [0x16 | 0x15, 3, ..] => "TLS",
+        _ if front.starts_with(b"SSH-") => "SSH",
+        _ if front.starts_with(b"220 ") || front.starts_with(b"220-") => "FTP or SMTP",
+        _ if front.starts_with(b"* OK") => "IMAP",
+        _ if front.starts_with(b"+OK") => "POP3 or Redis",
+        _ if front.starts_with(b"RFB ") => "VNC",
+        _ if !front.is_empty() && front.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => "text",
+        _ => "another protocol",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefaces_read_back() {
+        let preface = Preface::new(ServiceId::Chat);
+        assert_eq!(Preface::decode(preface.encode()), Some(preface));
+        assert_eq!(Preface::decode(*b"GET / HT"), None);
+        assert!(Preface::may_begin(b"\x8bN") && !Preface::may_begin(b"G"));
+    }
+
+    #[test]
+    fn row_43_other_protocols_are_named() {
+        for (front, name) in [
+            (&b"GET / HTTP/1.1\r\n"[..], "HTTP"),
+            (b"HTTP/1.1 400 Bad", "HTTP"),
+            (b"\x16\x03\x01\x02\x00", "TLS"),
+            (b"SSH-2.0-OpenSSH", "SSH"),
+            (b"hello\n", "text"),
+            (b"\x00\xff\x01", "another protocol"),
+        ] {
+            assert_eq!(guess(front), name);
+        }
+    }
+}
