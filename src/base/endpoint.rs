@@ -69,11 +69,15 @@ pub fn parse(word: &str) -> Result<Endpoint, (String, Option<String>)> {
         let Some((inside, port)) = rest.split_once("]:") else {
             return Err(("an IPv6 endpoint is written [address]:port".into(), Some("[::1]:9000".into())));
         };
-        let address: Ipv6Addr = inside.parse().map_err(|_| (format!("`{inside}` is not an IPv6 address"), Some("[::1]:9000".into())))?;
+        let address: Ipv6Addr = inside
+            .parse()
+            .map_err(|_| (format!("`{inside}` is not an IPv6 address"), Some("[::1]:9000".into())))?;
         return Ok(Endpoint { host: Host::Address(address.into()), port: peer_port(port)? });
     }
     if word.matches(':').count() > 1 {
-        let fix = word.rsplit_once(':').filter(|(host, port)| host.parse::<Ipv6Addr>().is_ok() && port.parse::<u16>().is_ok());
+        let fix = word
+            .rsplit_once(':')
+            .filter(|(host, port)| host.parse::<Ipv6Addr>().is_ok() && port.parse::<u16>().is_ok());
         let fix = fix.map(|(host, port)| format!("[{host}]:{port}"));
         return Err(("an IPv6 address stands in brackets".into(), fix.or_else(|| Some("[::1]:9000".into()))));
     }
@@ -107,7 +111,9 @@ fn peer_port(word: &str) -> Result<u16, (String, Option<String>)> {
 pub fn port(word: &str) -> Result<u16, (String, Option<String>)> {
     let digits = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
     match word.parse::<u64>() {
-        Ok(number) if digits => u16::try_from(number).map_err(|_| (format!("{number} is not a port: ports end at 65535"), None)),
+        Ok(number) if digits => {
+            u16::try_from(number).map_err(|_| (format!("{number} is not a port: ports end at 65535"), None))
+        }
         _ if digits => Err(("ports end at 65535".into(), None)),
         _ if word.is_empty() => Err(("the port is missing".into(), None)),
         _ => Err((format!("`{word}` is not a port: a port is a number from 0 to 65535"), None)),
@@ -131,7 +137,17 @@ mod tests {
         assert_eq!(parse("::1:9000").unwrap_err().1.as_deref(), Some("[::1]:9000"));
         assert_eq!(parse("host").unwrap_err().1.as_deref(), Some("host:9000"));
         assert_eq!(parse("9000").unwrap_err().1.as_deref(), Some(":9000"));
-        for word in ["h:65536", "h:-1", "h:http", "h:0", "h:", "[::1]9000", "a b:1", "-o:1", "h:99999999999999999999999"] {
+        for word in [
+            "h:65536",
+            "h:-1",
+            "h:http",
+            "h:0",
+            "h:",
+            "[::1]9000",
+            "a b:1",
+            "-o:1",
+            "h:99999999999999999999999",
+        ] {
             assert!(parse(word).is_err(), "{word}");
         }
         assert!(port("65536").unwrap_err().0.contains("65535") && port("+5").is_err());

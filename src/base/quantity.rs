@@ -47,7 +47,11 @@ fn scaled(number: &str, unit: u64) -> Option<u64> {
         return None;
     }
     let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    let part: u128 = if part.is_empty() { 0 } else { u128::from(part.parse::<u64>().ok()?) * u128::from(unit) / 10u128.pow(part.len() as u32) };
+    let part: u128 = if part.is_empty() {
+        0
+    } else {
+        u128::from(part.parse::<u64>().ok()?) * u128::from(unit) / 10u128.pow(part.len() as u32)
+    };
     whole.checked_mul(unit)?.checked_add(u64::try_from(part).ok()?)
 }
 
@@ -67,11 +71,24 @@ pub fn size(word: &str) -> Result<u64, BadQuantity> {
         "MB" => 1_000_000,
         "GB" => 1_000_000_000,
         "TB" => 1_000_000_000_000,
-        "m" | "g" | "t" => return bad(format!("`{unit}` is not a unit of size"), Some(format!("{number}{}", unit.to_uppercase()))),
-        _ => return bad(format!("`{unit}` is not a unit of size; units are B K M G T (1024) and KB MB GB TB (1000)"), Some(number.into())),
+        "m" | "g" | "t" => {
+            return bad(
+                format!("`{unit}` is not a unit of size"),
+                Some(format!("{number}{}", unit.to_uppercase())),
+            );
+        }
+        _ => {
+            return bad(
+                format!("`{unit}` is not a unit of size; units are B K M G T (1024) and KB MB GB TB (1000)"),
+                Some(number.into()),
+            );
+        }
     };
     if factor == 1 && number.contains('.') {
-        return bad("a size is a whole number of bytes", number.split('.').next().filter(|n| !n.is_empty()).map(Into::into));
+        return bad(
+            "a size is a whole number of bytes",
+            number.split('.').next().filter(|n| !n.is_empty()).map(Into::into),
+        );
     }
     scaled(number, factor).map_or_else(|| bad("the number is not readable or too large", None), Ok)
 }
@@ -90,8 +107,18 @@ pub fn rate(word: &str) -> Result<u64, BadQuantity> {
         "GB/s" => 8_000_000_000,
         "KiB/s" => 8 << 10,
         "MiB/s" => 8 << 20,
-        "" => return bad("a rate needs a unit: kbit, mbit, gbit, KB/s, MB/s", (!number.is_empty()).then(|| format!("{number}mbit"))),
-        _ => return bad(format!("`{unit}` is not a unit of rate; units are kbit mbit gbit KB/s MB/s GB/s"), Some("10mbit".into())),
+        "" => {
+            return bad(
+                "a rate needs a unit: kbit, mbit, gbit, KB/s, MB/s",
+                (!number.is_empty()).then(|| format!("{number}mbit")),
+            );
+        }
+        _ => {
+            return bad(
+                format!("`{unit}` is not a unit of rate; units are kbit mbit gbit KB/s MB/s GB/s"),
+                Some("10mbit".into()),
+            );
+        }
     };
     match scaled(number, factor) {
         Some(0) => bad("a rate of zero would never end", None),
@@ -117,7 +144,9 @@ pub fn duration(word: &str) -> Result<Duration, BadQuantity> {
             "s" => 1_000_000,
             "m" => 60_000_000,
             "h" => 3_600_000_000,
-            "" if !number.is_empty() => return bad("a duration needs a unit: ms, s, m, h", Some(format!("{word}s"))),
+            "" if !number.is_empty() => {
+                return bad("a duration needs a unit: ms, s, m, h", Some(format!("{word}s")));
+            }
             _ => return bad("a duration is a number with a unit: ms, s, m, h", Some("5s".into())),
         };
         let Some(sum) = scaled(number, factor).and_then(|part| micros.checked_add(part)) else {
@@ -131,7 +160,10 @@ pub fn duration(word: &str) -> Result<Duration, BadQuantity> {
 /// A percentage: `5%`, `0.5%`.
 pub fn percent(word: &str) -> Result<Percent, BadQuantity> {
     let Some(number) = word.strip_suffix('%') else {
-        return bad("a percentage ends in %", word.parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| format!("{n}%")));
+        return bad(
+            "a percentage ends in %",
+            word.parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| format!("{n}%")),
+        );
     };
     match scaled(number, 1_000_000) {
         Some(millionths) if millionths <= 100_000_000 => Ok(Percent(millionths as f64 / 1e8)),
@@ -175,7 +207,15 @@ mod tests {
 
     #[test]
     fn sizes_follow_the_rule_of_dd() {
-        for (word, bytes) in [("64", 64), ("64K", 65_536), ("64KiB", 65_536), ("64KB", 64_000), ("1M", 1 << 20), ("1.5K", 1536), ("16MiB", 16 << 20)] {
+        for (word, bytes) in [
+            ("64", 64),
+            ("64K", 65_536),
+            ("64KiB", 65_536),
+            ("64KB", 64_000),
+            ("1M", 1 << 20),
+            ("1.5K", 1536),
+            ("16MiB", 16 << 20),
+        ] {
             assert_eq!(size(word), Ok(bytes), "{word}");
         }
     }

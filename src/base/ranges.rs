@@ -172,7 +172,9 @@ mod tests {
             for _ in 0..40 {
                 let start = next(120);
                 let end = start + next(9);
-                let new = (start..end.min(128)).filter(|&i| !std::mem::replace(&mut bits[i as usize], true)).count();
+                let new = (start..end.min(128))
+                    .filter(|&i| !std::mem::replace(&mut bits[i as usize], true))
+                    .count();
                 assert_eq!(set.insert_range(start..end.min(128)), new as u64);
             }
             assert!((0..128).all(|i| set.contains(i) == bits[i as usize]));

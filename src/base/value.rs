@@ -101,7 +101,8 @@ impl Value {
 /// A decimal such as `1.5`; not `inf`, `nan` or `1e9`, which are words.
 fn plain_number(word: &str) -> Option<f64> {
     let digits = word.strip_prefix('-').unwrap_or(word);
-    let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.starts_with(|c: char| c.is_ascii_digit());
+    let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && digits.starts_with(|c: char| c.is_ascii_digit());
     plain.then(|| word.parse().ok()).flatten()
 }
 

@@ -1,1 +1,207 @@
-//! cli
+//! The command line: arguments, signals, exit codes; a prompt, a script, a batch of tests.
+//!
+//! Exit codes: 0 all well · 1 a command, expectation or test failed · 2 usage, or the script does not parse ·
+//! 3 cannot start · 4 no tests found · 5 internal error · killed by the signal that ended it.
+
+mod arguments;
+mod batch;
+mod signals;
+mod tests;
+
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arguments::{Arguments, Mode};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::output::{Colours, Rendered, Sink, Style};
+use crate::report::{Event, Report};
+use crate::session::{Registry, State};
+use crate::shell::{Emit, Settings, Shell};
+
+/// Events that may wait to be shown.
+const EVENT_QUEUE: usize = 4096;
+/// How long sessions may take to close at the end.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// Worker threads: jobs and prompt do not hold each other up, and more gain nothing.
+const WORKERS: usize = 2;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Well = 0,
+    Failed = 1,
+    Usage = 2,
+    CannotStart = 3,
+    NoTests = 4,
+    Internal = 5,
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let sink = Sink::start();
+    let arguments = match Arguments::read() {
+        Ok(arguments) => arguments,
+        Err(why) => {
+            sink.put(Rendered { out: String::new(), err: format!("error: {why}; `nls --help` shows how\n") });
+            sink.flush();
+            return ExitCode::from(Exit::Usage as u8);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            sink.put(Rendered {
+                out: String::new(),
+                err: format!("error: cannot start: {}\n", crate::report::reason(&error)),
+            });
+            sink.flush();
+            return ExitCode::from(Exit::CannotStart as u8);
+        }
+    };
+    let program = Program::new(arguments, sink);
+    let exit = runtime.block_on(program.run());
+    program.sink.flush();
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    if let Some(signal) = program.signal() {
+        signals::die_by(signal);
+    }
+    ExitCode::from(exit as u8)
+}
+
+/// What every mode shares.
+pub(crate) struct Program {
+    arguments: Arguments,
+    sink: Sink,
+    style: Style,
+    /// The command in the foreground: a signal ends it.
+    foreground: Arc<Mutex<CancellationToken>>,
+    /// The whole program is to end.
+    end: CancellationToken,
+    received: Arc<Mutex<Option<i32>>>,
+}
+
+impl Program {
+    fn new(arguments: Arguments, sink: Sink) -> Self {
+        let style = Style {
+            json: arguments.json,
+            quiet: arguments.quiet,
+            colours: Colours::decide(arguments.colour),
+        };
+        Self {
+            arguments,
+            sink,
+            style,
+            foreground: Arc::default(),
+            end: CancellationToken::new(),
+            received: Arc::default(),
+        }
+    }
+
+    /// The signal that ended the program; a closed standard output counts as SIGPIPE.
+    fn signal(&self) -> Option<i32> {
+        let received = *self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        received.or_else(|| self.sink.closed.is_cancelled().then_some(signals::PIPE))
+    }
+
+    async fn run(&self) -> Exit {
+        match &self.arguments.mode {
+            Mode::Help(topic) => self.help(topic.as_deref()),
+            Mode::Version => {
+                self.print(&format!("nls {}\n", env!("CARGO_PKG_VERSION")));
+                Exit::Well
+            }
+            Mode::Check(paths) => tests::check(self, paths),
+            Mode::Test { paths, filter } => tests::run(self, paths, filter.as_deref()).await,
+            Mode::Prompt { first } => batch::prompt(self, first.as_deref()).await,
+            Mode::Command(text) => batch::text(self, "-c", text.clone()).await,
+            Mode::Script(path) => batch::file(self, path).await,
+            Mode::Input => batch::input(self).await,
+        }
+    }
+
+    fn print(&self, text: &str) {
+        self.sink.put(Rendered { out: text.into(), err: String::new() });
+    }
+
+    pub(crate) fn show(&self, report: &Report) {
+        self.sink.put(self.style.render(report));
+    }
+
+    fn help(&self, topic: Option<&str>) -> Exit {
+        match topic {
+            None => self.print(&format!(
+                "{}\n\n{}\n",
+                arguments::USAGE.trim_end(),
+                crate::shell::builtin::help::overview()
+            )),
+            Some(topic) => match crate::shell::builtin::help::topic(topic, false) {
+                Ok(text) => self.print(&format!("{text}\n")),
+                Err(failure) => {
+                    self.show(&Report::Failure { failure, verb: None, place: None, session: None });
+                    return Exit::Usage;
+                }
+            },
+        }
+        Exit::Well
+    }
+
+    fn settings(&self, interactive: bool) -> Settings {
+        let Arguments { keep_going, echo, no_shell, seed, .. } = &self.arguments;
+        Settings { keep_going: *keep_going, echo: *echo, no_shell: *no_shell, interactive, seed: *seed }
+    }
+
+    /// A shell whose reports go to the streams, and its signals.
+    fn shell(&self, interactive: bool) -> Shell {
+        let (queue, events) = mpsc::channel(EVENT_QUEUE);
+        let registry = Registry::new(queue);
+        let (sink, style) = (self.sink.clone(), self.style);
+        let emit: Emit = Arc::new(move |report: Report| sink.put(style.render(&report)));
+        tokio::spawn(show_events(events, self.sink.clone(), self.style));
+        tokio::spawn(end_when_unread(
+            self.sink.clone(),
+            registry.clone(),
+            self.foreground.clone(),
+            self.end.clone(),
+        ));
+        let shell = Shell::new(registry, self.settings(interactive), self.arguments.rest.clone(), emit);
+        *self.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt.clone();
+        signals::listen(self.foreground.clone(), self.end.clone(), self.received.clone(), interactive);
+        if !self.style.json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+            tokio::spawn(crate::prompt::watch_progress(shell.foreground.subscribe()));
+        }
+        shell
+    }
+
+    /// Ends all sessions; those that were still at work are named.
+    async fn close(&self, shell: &Shell) {
+        shell.registry.close(CLOSE_LIMIT).await;
+    }
+}
+
+/// Events of sessions, as they happen.
+async fn show_events(mut events: mpsc::Receiver<Event>, sink: Sink, style: Style) {
+    while let Some(event) = events.recv().await {
+        sink.offer(style.render(&Report::Event(event)));
+    }
+}
+
+/// Nobody reads standard output: what moves files may finish, then the program ends (FAULTS row 94).
+async fn end_when_unread(
+    sink: Sink,
+    registry: Arc<Registry>,
+    foreground: Arc<Mutex<CancellationToken>>,
+    end: CancellationToken,
+) {
+    sink.closed.cancelled().await;
+    for session in registry.live() {
+        if matches!(session.verb, "send" | "get" | "stream") {
+            session.until(State::has_ended).await;
+        }
+    }
+    end.cancel();
+    foreground.lock().unwrap_or_else(PoisonError::into_inner).cancel();
+}

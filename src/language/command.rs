@@ -135,8 +135,21 @@ pub struct Matcher<'v> {
 
 impl<'v> Matcher<'v> {
     /// Walks all `words`; `after` is the span of the verb.
-    pub fn walk(verb: &'static Verb, words: &[Word], after: &Range<usize>, vocabulary: &'v Vocabulary) -> Self {
-        let mut matcher = Self { verb, vocabulary, arguments: Vec::new(), binding: None, param: 0, errors: Vec::new(), end: after.end };
+    pub fn walk(
+        verb: &'static Verb,
+        words: &[Word],
+        after: &Range<usize>,
+        vocabulary: &'v Vocabulary,
+    ) -> Self {
+        let mut matcher = Self {
+            verb,
+            vocabulary,
+            arguments: Vec::new(),
+            binding: None,
+            param: 0,
+            errors: Vec::new(),
+            end: after.end,
+        };
         let mut rest = words;
         while let [word, tail @ ..] = rest {
             matcher.end = word.span.end;
@@ -209,16 +222,20 @@ impl<'v> Matcher<'v> {
 
     fn bind<'w>(&mut self, word: &Word, tail: &'w [Word]) -> &'w [Word] {
         let Some((name, tail)) = tail.split_first() else {
-            self.errors.push(Diagnostic::new("`as` needs a name", word.span.clone()).expected(["as NAME".into()]));
+            self.errors
+                .push(Diagnostic::new("`as` needs a name", word.span.clone()).expected(["as NAME".into()]));
             return tail;
         };
         self.end = name.span.end;
         match name.literal().filter(|text| is_name(text)) {
-            Some(_) if self.binding.is_some() => self.errors.push(Diagnostic::new("a second name", name.span.clone())),
+            Some(_) if self.binding.is_some() => {
+                self.errors.push(Diagnostic::new("a second name", name.span.clone()))
+            }
             Some(text) => self.binding = Some(text),
             None => {
                 let diagnostic = Diagnostic::new("this is not a name", name.span.clone());
-                self.errors.push(diagnostic.expected(["letters, digits and _, not starting with a digit".into()]));
+                self.errors
+                    .push(diagnostic.expected(["letters, digits and _, not starting with a digit".into()]));
             }
         }
         tail
@@ -232,7 +249,9 @@ impl<'v> Matcher<'v> {
             self.arguments.push((keyword.word, Argument::Ready(Datum::Flag), word.span.clone()));
             return tail;
         };
-        let follows = tail.first().filter(|next| !(keyword.optional && (next.is("as") || self.verb.keywords.iter().any(|k| next.is(k.word)))));
+        let follows = tail.first().filter(|next| {
+            !(keyword.optional && (next.is("as") || self.verb.keywords.iter().any(|k| next.is(k.word))))
+        });
         let Some(value) = follows else {
             if keyword.optional {
                 self.arguments.push((keyword.word, Argument::Ready(Datum::Flag), word.span.clone()));
@@ -260,7 +279,10 @@ impl<'v> Matcher<'v> {
                 tail
             }
             (Some(transport), None) => {
-                let diagnostic = Diagnostic::new(format!("`{transport}` stands before an endpoint, and none follows"), word.span.clone());
+                let diagnostic = Diagnostic::new(
+                    format!("`{transport}` stands before an endpoint, and none follows"),
+                    word.span.clone(),
+                );
                 self.errors.push(diagnostic.expected([Kind::Endpoint.describe()]).usage(self.verb.usage()));
                 tail
             }
@@ -273,7 +295,10 @@ impl<'v> Matcher<'v> {
 
     /// The words of a text to the end, or of an expression up to the next keyword.
     fn rest<'w>(&mut self, param: &'static Param, first: &Word, tail: &'w [Word]) -> &'w [Word] {
-        let stops = |word: &&Word| param.kind == Kind::Expression && (word.is("as") || self.verb.keywords.iter().any(|k| word.is(k.word)));
+        let stops = |word: &&Word| {
+            param.kind == Kind::Expression
+                && (word.is("as") || self.verb.keywords.iter().any(|k| word.is(k.word)))
+        };
         let taken = tail.iter().take_while(|word| !stops(word)).count();
         let mut joined = first.clone();
         for word in &tail[..taken] {
@@ -294,7 +319,8 @@ impl<'v> Matcher<'v> {
             Ok(argument) => self.arguments.push((name, argument, word.span.clone())),
             Err(mismatch) => {
                 let diagnostic = Diagnostic::new(mismatch.why, word.span.clone());
-                let expected = if mismatch.expected.is_empty() { vec![kind.describe()] } else { mismatch.expected };
+                let expected =
+                    if mismatch.expected.is_empty() { vec![kind.describe()] } else { mismatch.expected };
                 self.errors.push(diagnostic.expected(expected).fix(mismatch.fix));
                 // Held as given, so that a second error does not complain about its absence.
                 self.arguments.push((name, Argument::Ready(Datum::Flag), word.span.clone()));
@@ -304,28 +330,49 @@ impl<'v> Matcher<'v> {
 
     fn unexpected(&mut self, word: &Word) {
         let text = word.literal().unwrap_or_default();
-        let words = self.verb.keywords.iter().map(|keyword| keyword.word).filter(|word| !self.has(word)).chain(["as"]);
+        let words = self
+            .verb
+            .keywords
+            .iter()
+            .map(|keyword| keyword.word)
+            .filter(|word| !self.has(word))
+            .chain(["as"]);
         let fix = nearest(&text, words).map(Into::into);
         let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
         expected.push("the end of the line".into());
         let title = format!("`{text}` cannot follow here");
-        self.errors.push(Diagnostic::new(title, word.span.clone()).expected(expected).fix(fix).usage(self.verb.usage()));
+        self.errors.push(
+            Diagnostic::new(title, word.span.clone()).expected(expected).fix(fix).usage(self.verb.usage()),
+        );
     }
 
     fn check_missing(&mut self) {
         let place = self.end..self.end;
         if let Some(param) = self.verb.params.get(self.param).filter(|param| param.required) {
-            let title = format!("`{}` needs {}: {}", self.verb.name, param.kind.placeholder_of(param.name), param.help);
-            self.errors.push(Diagnostic::new(title, place).expected([param.kind.describe()]).usage(self.verb.usage()));
+            let title = format!(
+                "`{}` needs {}: {}",
+                self.verb.name,
+                param.kind.placeholder_of(param.name),
+                param.help
+            );
+            self.errors.push(
+                Diagnostic::new(title, place).expected([param.kind.describe()]).usage(self.verb.usage()),
+            );
         } else if let Some(keyword) = self.verb.keywords.iter().find(|k| k.required && !self.has(k.word)) {
             let title = format!("`{}` needs `{}`: {}", self.verb.name, keyword.form(), keyword.help);
-            self.errors.push(Diagnostic::new(title, place).expected([keyword.form()]).usage(self.verb.usage()));
+            self.errors
+                .push(Diagnostic::new(title, place).expected([keyword.form()]).usage(self.verb.usage()));
         }
     }
 }
 
 /// Reads one word as `kind`; a word with a reference in it is kept for later.
-fn argument(kind: Kind, word: &Word, transport: Option<Transport>, vocabulary: &Vocabulary) -> Result<Argument, Mismatch> {
+fn argument(
+    kind: Kind,
+    word: &Word,
+    transport: Option<Transport>,
+    vocabulary: &Vocabulary,
+) -> Result<Argument, Mismatch> {
     if let Some([name]) = word.reference() {
         match kind {
             Kind::Session => return Ok(Argument::Ready(Datum::Session(SessionRef::Name(name.clone())))),

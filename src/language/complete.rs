@@ -31,7 +31,12 @@ pub trait World {
 }
 
 /// The place to replace, and what may stand there.
-pub fn complete(line: &str, at: usize, vocabulary: &Vocabulary, world: &dyn World) -> (Range<usize>, Vec<Candidate>) {
+pub fn complete(
+    line: &str,
+    at: usize,
+    vocabulary: &Vocabulary,
+    world: &dyn World,
+) -> (Range<usize>, Vec<Candidate>) {
     let front = line.get(..at).unwrap_or(line);
     let (before, current) = split(front);
     let start = current.as_ref().map_or(front.len(), |word| word.span.start);
@@ -92,7 +97,11 @@ fn split(front: &str) -> (Vec<Word>, Option<Word>) {
             Token::Word(word) => words.push(word),
             Token::Error(diagnostic) => {
                 // An open quote: the word goes on to the cursor.
-                words.push(Word { segments: Vec::new(), quoted: true, span: diagnostic.span.start..front.len() });
+                words.push(Word {
+                    segments: Vec::new(),
+                    quoted: true,
+                    span: diagnostic.span.start..front.len(),
+                });
             }
             _ => words.clear(),
         }
@@ -102,7 +111,12 @@ fn split(front: &str) -> (Vec<Word>, Option<Word>) {
     (words, current)
 }
 
-fn nexts(row: &'static super::verb::Verb, words: &[Word], span: &Range<usize>, vocabulary: &Vocabulary) -> Vec<Next> {
+fn nexts(
+    row: &'static super::verb::Verb,
+    words: &[Word],
+    span: &Range<usize>,
+    vocabulary: &Vocabulary,
+) -> Vec<Next> {
     if let Some(last) = words.last() {
         if last.is("as") {
             return vec![Next::Name];
@@ -124,7 +138,13 @@ fn candidate(text: &str, help: &str) -> Candidate {
     Candidate { text: text.into(), help: help.into() }
 }
 
-fn candidates(next: Next, typed: &str, vocabulary: &Vocabulary, world: &dyn World, found: &mut Vec<Candidate>) {
+fn candidates(
+    next: Next,
+    typed: &str,
+    vocabulary: &Vocabulary,
+    world: &dyn World,
+    found: &mut Vec<Candidate>,
+) {
     match next {
         Next::Param(param) => values(param.kind, param.help, typed, vocabulary, world, found),
         Next::Value(keyword, kind) => values(kind, keyword.help, typed, vocabulary, world, found),
@@ -135,29 +155,54 @@ fn candidates(next: Next, typed: &str, vocabulary: &Vocabulary, world: &dyn Worl
     }
 }
 
-fn values(kind: Kind, help: &str, typed: &str, vocabulary: &Vocabulary, world: &dyn World, found: &mut Vec<Candidate>) {
+fn values(
+    kind: Kind,
+    help: &str,
+    typed: &str,
+    vocabulary: &Vocabulary,
+    world: &dyn World,
+    found: &mut Vec<Candidate>,
+) {
     match kind {
         Kind::Transport => found.extend(["tcp", "udp"].map(|word| candidate(word, help))),
         Kind::Choice(words) => found.extend(words.iter().map(|word| candidate(word, help))),
-        Kind::Service => found.extend(vocabulary.services.iter().map(|service| candidate(service.name, service.summary))),
+        Kind::Service => {
+            found.extend(vocabulary.services.iter().map(|service| candidate(service.name, service.summary)))
+        }
         Kind::BindAddress => found.push(candidate("any", "every address of this machine")),
-        Kind::Session => found.extend(world.sessions().into_iter().map(|(text, help)| Candidate { text, help })),
+        Kind::Session => {
+            found.extend(world.sessions().into_iter().map(|(text, help)| Candidate { text, help }))
+        }
         Kind::Endpoint => {
             found.extend(["tcp", "udp"].map(|word| candidate(word, "transport")));
             found.extend(world.endpoints().iter().map(|endpoint| candidate(endpoint, "used before")));
-            found.extend(world.names().iter().map(|name| candidate(&format!("${name}"), "a session of this shell")));
+            found.extend(
+                world.names().iter().map(|name| candidate(&format!("${name}"), "a session of this shell")),
+            );
         }
-        Kind::Path => found.extend(world.paths(typed.trim_start_matches(['"', '\''])).into_iter().map(|path| {
-            let text = if is_bare(&path) { path } else { format!("\"{path}\"") };
-            Candidate { text, help: String::new() }
-        })),
+        Kind::Path => {
+            found.extend(world.paths(typed.trim_start_matches(['"', '\''])).into_iter().map(|path| {
+                let text = if is_bare(&path) { path } else { format!("\"{path}\"") };
+                Candidate { text, help: String::new() }
+            }))
+        }
         _ => {}
     }
 }
 
 fn references(typed: &str, world: &dyn World) -> Vec<Candidate> {
     match typed.split_once('.') {
-        Some((name, field)) => world.fields(name).into_iter().filter(|f| f.starts_with(field)).map(|f| candidate(&format!("${name}.{f}"), "")).collect(),
-        None => world.names().into_iter().filter(|name| name.starts_with(typed)).map(|name| candidate(&format!("${name}"), "")).collect(),
+        Some((name, field)) => world
+            .fields(name)
+            .into_iter()
+            .filter(|f| f.starts_with(field))
+            .map(|f| candidate(&format!("${name}.{f}"), ""))
+            .collect(),
+        None => world
+            .names()
+            .into_iter()
+            .filter(|name| name.starts_with(typed))
+            .map(|name| candidate(&format!("${name}"), ""))
+            .collect(),
     }
 }

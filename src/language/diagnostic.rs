@@ -72,7 +72,11 @@ impl Diagnostic {
                 let (last, head) = many.split_last().expect("not empty: matched above");
                 format!("expected {} or {last}", head.join(", "))
             }
-            many => format!("expected {}, or {} more", many[..EXPECTED_LIMIT].join(", "), many.len() - EXPECTED_LIMIT),
+            many => format!(
+                "expected {}, or {} more",
+                many[..EXPECTED_LIMIT].join(", "),
+                many.len() - EXPECTED_LIMIT
+            ),
         }
     }
 }
@@ -120,6 +124,9 @@ mod tests {
     fn long_lists_are_cut() {
         let many = Diagnostic::new("x", 0..1).expected((0..9).map(|n| n.to_string()));
         assert_eq!(many.expectation(), "expected 0, 1, 2, 3, 4, 5, or 3 more");
-        assert_eq!(Diagnostic::new("x", 0..1).expected(["a".into(), "b".into()]).expectation(), "expected a or b");
+        assert_eq!(
+            Diagnostic::new("x", 0..1).expected(["a".into(), "b".into()]).expectation(),
+            "expected a or b"
+        );
     }
 }

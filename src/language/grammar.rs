@@ -13,14 +13,15 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::STATEMENT_LIMIT;
 use super::diagnostic::{Diagnostic, Source, nearest};
 use super::lexer::{Segment, Token, Word, logical_lines, tokens};
 use super::script::{Body, Comparison, Expectation, Heading, Prefix, Script, Statement};
-use super::STATEMENT_LIMIT;
 use crate::base::quantity;
 
 /// Words that begin a statement and are not verbs of the table.
-pub const STATEMENT_WORDS: [&str; 8] = ["test", "let", "expect", "retry", "repeat", "defer", "skip", "timeout"];
+pub const STATEMENT_WORDS: [&str; 8] =
+    ["test", "let", "expect", "retry", "repeat", "defer", "skip", "timeout"];
 /// `source` too is the language's own, because the whole file is checked before anything runs.
 pub const SOURCE_WORD: &str = "source";
 /// Most repetitions of `retry` and `repeat`.
@@ -37,7 +38,9 @@ pub fn parse(source: &Arc<Source>) -> (Script, Vec<Diagnostic>) {
             errors.push(Diagnostic::new(format!("a script ends at {STATEMENT_LIMIT} statements"), line));
             break;
         }
-        for part in tokens(&source.text[line.clone()], line.start).split(|token| matches!(token, Token::Semicolon(_))) {
+        for part in
+            tokens(&source.text[line.clone()], line.start).split(|token| matches!(token, Token::Semicolon(_)))
+        {
             if part.is_empty() {
                 continue;
             }
@@ -76,10 +79,13 @@ impl<'a> Cursor<'a> {
 
     /// Where the next token is, or the end of the statement.
     fn span(&self) -> Range<usize> {
-        self.peek().map_or_else(|| {
-            let end = self.tokens.last().map_or(0, |token| token.span().end);
-            end..end
-        }, Token::span)
+        self.peek().map_or_else(
+            || {
+                let end = self.tokens.last().map_or(0, |token| token.span().end);
+                end..end
+            },
+            Token::span,
+        )
     }
 
     /// Takes the next word if it is `keyword`.
@@ -96,7 +102,9 @@ impl<'a> Cursor<'a> {
                 Ok(word)
             }
             Some(Token::Error(diagnostic)) => Err(diagnostic.clone()),
-            Some(other) => fail(Diagnostic::new("this cannot stand here", other.span()).expected([expected.into()])),
+            Some(other) => {
+                fail(Diagnostic::new("this cannot stand here", other.span()).expected([expected.into()]))
+            }
             None => fail(Diagnostic::new("the line ends too early", self.span()).expected([expected.into()])),
         }
     }
@@ -105,7 +113,10 @@ impl<'a> Cursor<'a> {
         match self.peek() {
             None => Ok(()),
             Some(Token::Error(diagnostic)) => Err(diagnostic.clone()),
-            Some(token) => fail(Diagnostic::new("nothing more can follow here", token.span()).expected(["the end of the line".into()])),
+            Some(token) => fail(
+                Diagnostic::new("nothing more can follow here", token.span())
+                    .expected(["the end of the line".into()]),
+            ),
         }
     }
 
@@ -123,13 +134,18 @@ fn literal(word: &Word, what: &str) -> Parsed<String> {
 }
 
 fn duration(word: &Word, text: &str) -> Parsed<Duration> {
-    quantity::duration(text).or_else(|bad| fail(Diagnostic::new(format!("`{text}`: {}", bad.why), word.span.clone()).fix(bad.fix)))
+    quantity::duration(text).or_else(|bad| {
+        fail(Diagnostic::new(format!("`{text}`: {}", bad.why), word.span.clone()).fix(bad.fix))
+    })
 }
 
 fn count(word: &Word, text: &str) -> Parsed<u64> {
     match text.parse() {
         Ok(count) if (1..=REPEAT_LIMIT).contains(&count) => Ok(count),
-        _ => fail(Diagnostic::new(format!("`{text}` is not a count"), word.span.clone()).expected([format!("a whole number from 1 to {REPEAT_LIMIT}")])),
+        _ => fail(
+            Diagnostic::new(format!("`{text}` is not a count"), word.span.clone())
+                .expected([format!("a whole number from 1 to {REPEAT_LIMIT}")]),
+        ),
     }
 }
 
@@ -144,7 +160,10 @@ fn statement(tokens: &[Token]) -> Parsed<Statement> {
     while let Some(prefix) = prefix(&mut cursor)? {
         prefixes.push(prefix);
         if prefixes.len() > PREFIX_LIMIT {
-            return fail(Diagnostic::new(format!("more than {PREFIX_LIMIT} prefixes before one command"), span));
+            return fail(Diagnostic::new(
+                format!("more than {PREFIX_LIMIT} prefixes before one command"),
+                span,
+            ));
         }
     }
     let body = simple(&mut cursor)?;
@@ -153,7 +172,12 @@ fn statement(tokens: &[Token]) -> Parsed<Statement> {
 
 fn heading(cursor: &mut Cursor<'_>) -> Parsed<Heading> {
     let name = cursor.word("the name of the test, in quotes")?;
-    let mut heading = Heading { name: literal(name, "the name of a test")?, serial: false, timeout: None, tags: Vec::new() };
+    let mut heading = Heading {
+        name: literal(name, "the name of a test")?,
+        serial: false,
+        timeout: None,
+        tags: Vec::new(),
+    };
     while cursor.peek().is_some() {
         if cursor.take("serial") {
             heading.serial = true;
@@ -164,9 +188,14 @@ fn heading(cursor: &mut Cursor<'_>) -> Parsed<Heading> {
             heading.tags.push(literal(word, "a tag")?);
         } else {
             let word = cursor.word("serial, timeout or tag")?;
-            let fix = word.literal().and_then(|text| nearest(&text, ["serial", "timeout", "tag"]).map(Into::into));
+            let fix =
+                word.literal().and_then(|text| nearest(&text, ["serial", "timeout", "tag"]).map(Into::into));
             let possible = ["serial", "timeout D", "tag NAME"].map(String::from);
-            return fail(Diagnostic::new("this cannot follow the name of a test", word.span.clone()).expected(possible).fix(fix));
+            return fail(
+                Diagnostic::new("this cannot follow the name of a test", word.span.clone())
+                    .expected(possible)
+                    .fix(fix),
+            );
         }
     }
     Ok(heading)
@@ -279,11 +308,19 @@ fn command(cursor: &mut Cursor<'_>) -> Parsed<Body> {
 fn assignment(cursor: &mut Cursor<'_>) -> Parsed<Body> {
     let word = cursor.word("a name")?;
     let text = literal(word, "a name")?;
-    if let Some((name, value)) = text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty()) {
-        return fail(Diagnostic::new("`=` stands between blanks", word.span.clone()).fix(format!("let {name} = {value}")));
+    if let Some((name, value)) =
+        text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty())
+    {
+        return fail(
+            Diagnostic::new("`=` stands between blanks", word.span.clone())
+                .fix(format!("let {name} = {value}")),
+        );
     }
     if !is_name(&text) {
-        return fail(Diagnostic::new(format!("`{text}` is not a name"), word.span.clone()).expected(["letters, digits and _, not starting with a digit".into()]));
+        return fail(
+            Diagnostic::new(format!("`{text}` is not a name"), word.span.clone())
+                .expected(["letters, digits and _, not starting with a digit".into()]),
+        );
     }
     if !cursor.take("=") {
         return fail(Diagnostic::new("`let` needs `=`", cursor.span()).expected(["`=`".into()]));
@@ -311,8 +348,13 @@ fn expectation(cursor: &mut Cursor<'_>) -> Parsed<Expectation> {
                 "=" => Some("=="),
                 other => nearest(other, Comparison::WORDS.iter().map(|(word, _)| *word).chain(["within"])),
             };
-            let possible = Comparison::WORDS.iter().map(|(word, _)| (*word).to_owned()).chain(["within D".into()]);
-            return fail(Diagnostic::new(format!("`{text}` is not a comparison"), word.span.clone()).expected(possible).fix(fix.map(Into::into)));
+            let possible =
+                Comparison::WORDS.iter().map(|(word, _)| (*word).to_owned()).chain(["within D".into()]);
+            return fail(
+                Diagnostic::new(format!("`{text}` is not a comparison"), word.span.clone())
+                    .expected(possible)
+                    .fix(fix.map(Into::into)),
+            );
         };
         cursor.at += 1;
         test = Some((*comparison, cursor.word("a value")?.clone()));
@@ -327,7 +369,10 @@ mod tests {
 
     fn parsed(text: &str) -> (Vec<Body>, Vec<String>) {
         let (script, errors) = parse(&Source::new("t", text));
-        (script.statements.into_iter().map(|s| s.body).collect(), errors.into_iter().map(|e| e.title).collect())
+        (
+            script.statements.into_iter().map(|s| s.body).collect(),
+            errors.into_iter().map(|e| e.title).collect(),
+        )
     }
 
     #[test]
@@ -341,7 +386,10 @@ mod tests {
 
     #[test]
     fn prefixes_stack_and_end_in_a_colon() {
-        let (script, errors) = parse(&Source::new("t", "retry 5 every 200ms: expect error \"no\": get x from :1\ndefer !rm x\nrepeat 3: print hi"));
+        let (script, errors) = parse(&Source::new(
+            "t",
+            "retry 5 every 200ms: expect error \"no\": get x from :1\ndefer !rm x\nrepeat 3: print hi",
+        ));
         assert_eq!(errors, []);
         assert_eq!(script.statements[0].prefixes.len(), 2);
         assert_eq!(script.statements[1].body, Body::Shell("rm x".into()));
@@ -350,15 +398,21 @@ mod tests {
 
     #[test]
     fn expectations_read_like_sentences() {
-        let (bodies, errors) = parsed("expect $up.chunks > 1\nexpect not $a.b == 3 within 2s\nexpect $x says \"hello\" within 2s\nexpect $y");
+        let (bodies, errors) = parsed(
+            "expect $up.chunks > 1\nexpect not $a.b == 3 within 2s\nexpect $x says \"hello\" within 2s\nexpect $y",
+        );
         assert!(errors.is_empty(), "{errors:?}");
-        assert!(matches!(&bodies[1], Body::Expect(e) if e.negated && e.within == Some(Duration::from_secs(2))));
+        assert!(
+            matches!(&bodies[1], Body::Expect(e) if e.negated && e.within == Some(Duration::from_secs(2)))
+        );
         assert!(matches!(&bodies[3], Body::Expect(e) if e.test.is_none()));
     }
 
     #[test]
     fn every_error_of_a_text_is_found() {
-        let (bodies, errors) = parsed("expect $a = 3\nprint ok\nretry x: print\nlet 9 = 3\nlet a=3\ntest \"x\" seral\nexpect $a within 5");
+        let (bodies, errors) = parsed(
+            "expect $a = 3\nprint ok\nretry x: print\nlet 9 = 3\nlet a=3\ntest \"x\" seral\nexpect $a within 5",
+        );
         assert_eq!(bodies.len(), 1);
         assert_eq!(errors.len(), 6);
     }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::verb::Vocabulary;
 use super::diagnostic::nearest;
+use super::verb::Vocabulary;
 use crate::base::quantity::{self, BadQuantity, Percent};
 use crate::base::{Endpoint, Transport, endpoint};
 
@@ -139,7 +139,9 @@ impl Kind {
             Self::Secret => "a secret".into(),
             Self::Service => "a service".into(),
             Self::Session => "a session: %2, $name or a name".into(),
-            Self::Size(min, max) => format!("a size from {} to {}", quantity::show_size(min), quantity::show_size(max)),
+            Self::Size(min, max) => {
+                format!("a size from {} to {}", quantity::show_size(min), quantity::show_size(max))
+            }
             Self::Text => "a name".into(),
             Self::Rest => "text".into(),
             Self::Transport => "tcp or udp".into(),
@@ -163,11 +165,17 @@ impl Kind {
             Self::Path if word.is_empty() => mismatch("the path is empty", None),
             Self::Path => Ok(Datum::Path(word.into(), false)),
             Self::Percent => Ok(Datum::Percent(quantity::percent(word)?)),
-            Self::Port => endpoint::port(word).map(Datum::Port).map_err(|(why, fix)| Mismatch { why, fix, expected: Vec::new() }),
+            Self::Port => endpoint::port(word).map(Datum::Port).map_err(|(why, fix)| Mismatch {
+                why,
+                fix,
+                expected: Vec::new(),
+            }),
             Self::Rate => Ok(Datum::Rate(quantity::rate(word)?)),
             Self::Service => service(word, vocabulary),
             Self::Session if word == "all" => Ok(Datum::Session(SessionRef::All)),
-            Self::Session => Ok(Datum::Session(session_id(word).unwrap_or_else(|| SessionRef::Name(word.into())))),
+            Self::Session => {
+                Ok(Datum::Session(session_id(word).unwrap_or_else(|| SessionRef::Name(word.into()))))
+            }
             Self::Size(min, max) => match quantity::size(word)? {
                 size if (min..=max).contains(&size) => Ok(Datum::Size(size)),
                 size => mismatch(
@@ -200,14 +208,20 @@ fn choice(word: &str, words: &'static [&'static str]) -> Result<String, Mismatch
         return Ok(word.into());
     }
     let fix = nearest(word, words.iter().copied()).map(Into::into);
-    Err(Mismatch { why: format!("`{word}` is not possible here"), fix, expected: words.iter().map(|w| (*w).into()).collect() })
+    Err(Mismatch {
+        why: format!("`{word}` is not possible here"),
+        fix,
+        expected: words.iter().map(|w| (*w).into()).collect(),
+    })
 }
 
 fn count(word: &str, min: u64, max: u64) -> Result<u64, Mismatch> {
     let range = format!("from {min} to {max}");
     match word.parse::<u64>() {
         Ok(number) if (min..=max).contains(&number) => Ok(number),
-        Ok(number) => mismatch(format!("{number} is out of range: {range}"), Some(number.clamp(min, max).to_string())),
+        Ok(number) => {
+            mismatch(format!("{number} is out of range: {range}"), Some(number.clamp(min, max).to_string()))
+        }
         Err(_) => mismatch(format!("`{word}` is not a whole number {range}"), Some(min.max(1).to_string())),
     }
 }

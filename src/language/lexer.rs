@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use nom::branch::alt;
-use nom::bytes::complete::{tag, take_while, take_while1, take_while_m_n};
+use nom::bytes::complete::{tag, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{anychar, char, none_of, one_of};
 use nom::combinator::{map, map_opt, opt, recognize, value, verify};
 use nom::multi::{many0, separated_list1};
@@ -110,7 +110,10 @@ pub fn tokens(line: &str, base: usize) -> Vec<Token> {
         return vec![Token::Error(Box::new(Diagnostic::new(title, base..base + 1)))];
     }
     if let Some(nul) = line.find('\0') {
-        return vec![Token::Error(Box::new(Diagnostic::new("a NUL byte cannot stand in a script", base + nul..base + nul + 1)))];
+        return vec![Token::Error(Box::new(Diagnostic::new(
+            "a NUL byte cannot stand in a script",
+            base + nul..base + nul + 1,
+        )))];
     }
     let mut out = Vec::new();
     let mut rest = line;
@@ -148,7 +151,10 @@ pub fn tokens(line: &str, base: usize) -> Vec<Token> {
 /// `!CMD` stands where a statement begins: first on the line, after `;`, or behind a prefix.
 fn bang<'a>(rest: &'a str, first: bool, before: &[Token]) -> Option<&'a str> {
     let behind_prefix = || match before.last() {
-        Some(Token::Word(word)) => word.is("defer") || matches!(word.segments.last(), Some(Segment::Text(text)) if text.ends_with(':')),
+        Some(Token::Word(word)) => {
+            word.is("defer")
+                || matches!(word.segments.last(), Some(Segment::Text(text)) if text.ends_with(':'))
+        }
         _ => false,
     };
     rest.strip_prefix('!').filter(|_| first || behind_prefix())
@@ -174,7 +180,11 @@ enum Piece {
 fn word(input: &str, at: usize) -> Result<(&str, Word), Diagnostic> {
     let mut word = Word { segments: Vec::new(), quoted: false, span: at..at };
     let mut rest = input;
-    while !rest.is_empty() && !rest.starts_with(|c: char| c.is_whitespace() || c == ';') && !rest.starts_with("\\\n") && !rest.starts_with("\\\r\n") {
+    while !rest.is_empty()
+        && !rest.starts_with(|c: char| c.is_whitespace() || c == ';')
+        && !rest.starts_with("\\\n")
+        && !rest.starts_with("\\\r\n")
+    {
         if rest.starts_with('&') && ends_word(&rest[1..]) {
             break;
         }
@@ -217,10 +227,13 @@ fn piece(input: &str, at: usize) -> Result<(&str, Piece), Diagnostic> {
             .map(|(rest, text)| (rest, Piece::Quoted(vec![Segment::Text(text.into())])))
             .map_err(|_| wrong("this quote is never closed", 1).fix(format!("{}'", first_line(input)))),
         Some('"') => double(input, at),
-        Some('$') => reference(input)
-            .map(|(rest, path)| (rest, Piece::Reference(path)))
-            .map_err(|_| wrong("`$` begins a variable, and no name follows", 1).expected(["a name such as $files.port".into(), "'$' in single quotes".into()])),
-        _ => bare(input).map(|(rest, text)| (rest, Piece::Bare(text.into()))).map_err(|_| wrong("this cannot be read", 1)),
+        Some('$') => reference(input).map(|(rest, path)| (rest, Piece::Reference(path))).map_err(|_| {
+            wrong("`$` begins a variable, and no name follows", 1)
+                .expected(["a name such as $files.port".into(), "'$' in single quotes".into()])
+        }),
+        _ => bare(input)
+            .map(|(rest, text)| (rest, Piece::Bare(text.into())))
+            .map_err(|_| wrong("this cannot be read", 1)),
     }
 }
 
@@ -230,7 +243,8 @@ fn first_line(input: &str) -> &str {
 
 /// Unquoted text up to a blank, `;`, quote or `$`.
 fn bare(input: &str) -> IResult<&str, &str> {
-    let (_, text) = take_while1(|c: char| !c.is_whitespace() && !matches!(c, ';' | '"' | '\'' | '$')).parse(input)?;
+    let (_, text) =
+        take_while1(|c: char| !c.is_whitespace() && !matches!(c, ';' | '"' | '\'' | '$')).parse(input)?;
     // A `&` at the end of a word sends the command to the background; a `\` there joins lines.
     let behind = &input[text.len()..];
     let kept = match text.strip_suffix('&') {
@@ -258,7 +272,11 @@ pub(super) fn reference(input: &str) -> IResult<&str, Vec<String>> {
 fn name(input: &str) -> IResult<&str, &str> {
     let inside = |c: char| c.is_alphanumeric() || c == '_';
     verify(
-        recognize((take_while_m_n(1, 1, inside), take_while(inside), many0((char('-'), take_while1(inside))))),
+        recognize((
+            take_while_m_n(1, 1, inside),
+            take_while(inside),
+            many0((char('-'), take_while1(inside))),
+        )),
         |name: &str| !name.is_empty(),
     )
     .parse(input)
@@ -286,7 +304,10 @@ fn double(input: &str, at: usize) -> Result<(&str, Piece), Diagnostic> {
                     segments.push(Segment::Reference(path, here..at + (input.len() - tail.len())));
                     rest = tail;
                 }
-                Err(_) => return Err(Diagnostic::new("`$` begins a variable, and no name follows", here..here + 1).fix("\\$".to_owned())),
+                Err(_) => {
+                    return Err(Diagnostic::new("`$` begins a variable, and no name follows", here..here + 1)
+                        .fix("\\$".to_owned()));
+                }
             },
             Some('\\') => match escaped(rest) {
                 Ok((tail, c)) => {
@@ -296,7 +317,9 @@ fn double(input: &str, at: usize) -> Result<(&str, Piece), Diagnostic> {
                 Err(_) => {
                     let length = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
                     let possible = ["\\n", "\\t", "\\\\", "\\\"", "\\$", "\\xHH", "\\u{…}"].map(String::from);
-                    return Err(Diagnostic::new("no such escape", here..here + length).expected(possible).fix("\\\\".to_owned()));
+                    return Err(Diagnostic::new("no such escape", here..here + length)
+                        .expected(possible)
+                        .fix("\\\\".to_owned()));
                 }
             },
             Some(_) => {
@@ -331,7 +354,9 @@ fn escaped(input: &str) -> IResult<&str, Option<char>> {
 /// True if `text` would be read back as one bare word equal to itself.
 pub fn is_bare(text: &str) -> bool {
     let mut check = many0(none_of::<_, _, nom::error::Error<&str>>(" \t\r\n;\"'$#&\\~*?["));
-    !text.is_empty() && check.parse(text).is_ok_and(|(rest, _): (&str, Vec<char>)| rest.is_empty()) && !text.starts_with('!')
+    !text.is_empty()
+        && check.parse(text).is_ok_and(|(rest, _): (&str, Vec<char>)| rest.is_empty())
+        && !text.starts_with('!')
         && anychar::<_, nom::error::Error<&str>>(text).is_ok()
 }
 

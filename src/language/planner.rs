@@ -69,8 +69,21 @@ impl Scope {
 pub type Loader<'a> = &'a dyn Fn(&str, &Source) -> Result<Arc<Source>, String>;
 
 /// Checks a text against the table and the names; the scope is extended by what the text binds.
-pub fn plan(source: &Arc<Source>, vocabulary: &Vocabulary, scope: &mut Scope, load: Loader<'_>) -> Result<Plan, Vec<Report>> {
-    let mut planner = Planner { vocabulary, load, plan: Plan::default(), errors: Vec::new(), open: Vec::new(), steps: 0, setup: None };
+pub fn plan(
+    source: &Arc<Source>,
+    vocabulary: &Vocabulary,
+    scope: &mut Scope,
+    load: Loader<'_>,
+) -> Result<Plan, Vec<Report>> {
+    let mut planner = Planner {
+        vocabulary,
+        load,
+        plan: Plan::default(),
+        errors: Vec::new(),
+        open: Vec::new(),
+        steps: 0,
+        setup: None,
+    };
     planner.text(source, scope);
     if let Some(setup) = planner.setup.take() {
         *scope = setup;
@@ -100,7 +113,10 @@ impl Planner<'_> {
         for statement in script.statements {
             self.steps += 1;
             if self.steps > STATEMENT_LIMIT {
-                self.error(source, Diagnostic::new(format!("a script ends at {STATEMENT_LIMIT} statements"), statement.span));
+                self.error(
+                    source,
+                    Diagnostic::new(format!("a script ends at {STATEMENT_LIMIT} statements"), statement.span),
+                );
                 break;
             }
             self.statement(source, statement, scope);
@@ -123,16 +139,24 @@ impl Planner<'_> {
             Body::Source(path) => return self.source(source, &path, scope),
             Body::Test(heading) => {
                 if self.open.len() > 1 {
-                    return self.error(source, Diagnostic::new("a `test` cannot stand in a sourced file", span));
+                    return self
+                        .error(source, Diagnostic::new("a `test` cannot stand in a sourced file", span));
                 }
                 let setup = self.setup.get_or_insert_with(|| scope.clone());
                 *scope = setup.clone();
-                return self.plan.tests.push(Test { heading, span, source: source.clone(), steps: Vec::new() });
+                return self.plan.tests.push(Test {
+                    heading,
+                    span,
+                    source: source.clone(),
+                    steps: Vec::new(),
+                });
             }
-            Body::Command { verb, words, background } => match self.command(source, &verb, &words, background, &span, scope) {
-                Some(invocation) => Action::Command(Box::new(invocation)),
-                None => return,
-            },
+            Body::Command { verb, words, background } => {
+                match self.command(source, &verb, &words, background, &span, scope) {
+                    Some(invocation) => Action::Command(Box::new(invocation)),
+                    None => return,
+                }
+            }
             Body::Expect(expectation) => {
                 self.check_word(source, &expectation.left, scope);
                 if let Some((_, right)) = &expectation.test {
@@ -142,7 +166,14 @@ impl Planner<'_> {
             }
             Body::Let { name, value } => {
                 self.check_word(source, &value, scope);
-                scope.define(&name, if value.reference().is_some_and(|path| path.len() == 1) { Known::Any } else { Known::Scalar });
+                scope.define(
+                    &name,
+                    if value.reference().is_some_and(|path| path.len() == 1) {
+                        Known::Any
+                    } else {
+                        Known::Scalar
+                    },
+                );
                 Action::Let { name, value }
             }
             Body::Shell(text) => Action::Shell(text),
@@ -165,19 +196,31 @@ impl Planner<'_> {
     fn source(&mut self, source: &Arc<Source>, path: &Word, scope: &mut Scope) {
         let wrong = |title: String| Diagnostic::new(title, path.span.clone());
         let Some(text) = path.literal() else {
-            return self.error(source, wrong("the path of `source` must be known before anything runs".into()));
+            return self
+                .error(source, wrong("the path of `source` must be known before anything runs".into()));
         };
         if self.open.len() > SOURCE_DEPTH_LIMIT {
-            return self.error(source, wrong(format!("`source` nests deeper than {SOURCE_DEPTH_LIMIT} files")));
+            return self
+                .error(source, wrong(format!("`source` nests deeper than {SOURCE_DEPTH_LIMIT} files")));
         }
         match (self.load)(&text, source) {
-            Ok(inner) if self.open.contains(&inner.name) => self.error(source, wrong(format!("`{text}` sources itself"))),
+            Ok(inner) if self.open.contains(&inner.name) => {
+                self.error(source, wrong(format!("`{text}` sources itself")))
+            }
             Ok(inner) => self.text(&inner, scope),
             Err(why) => self.error(source, wrong(why)),
         }
     }
 
-    fn command(&mut self, source: &Arc<Source>, verb: &Word, words: &[Word], background: bool, span: &Range<usize>, scope: &mut Scope) -> Option<Invocation> {
+    fn command(
+        &mut self,
+        source: &Arc<Source>,
+        verb: &Word,
+        words: &[Word],
+        background: bool,
+        span: &Range<usize>,
+        scope: &mut Scope,
+    ) -> Option<Invocation> {
         let name = verb.literal().filter(|_| !verb.quoted).unwrap_or_default();
         let Some(row) = self.vocabulary.verb(&name) else {
             self.unknown_verb(source, verb);
@@ -199,7 +242,9 @@ impl Planner<'_> {
                     self.error(source, diagnostic);
                 }
                 // A later use of the name must not be reported as a second error.
-                if let Some(name) = words.windows(2).find(|pair| pair[0].is("as")).and_then(|pair| pair[1].literal()) {
+                if let Some(name) =
+                    words.windows(2).find(|pair| pair[0].is("as")).and_then(|pair| pair[1].literal())
+                {
                     scope.define(&name, Known::Any);
                 }
                 None
@@ -211,13 +256,27 @@ impl Planner<'_> {
         let text = source.slice(&verb.span);
         let literal = verb.literal().unwrap_or_default();
         let matching: Vec<String> = if self.vocabulary.prefixes && !literal.is_empty() {
-            self.vocabulary.verbs.iter().filter(|row| row.name.starts_with(&literal)).map(|row| row.name.into()).collect()
+            self.vocabulary
+                .verbs
+                .iter()
+                .filter(|row| row.name.starts_with(&literal))
+                .map(|row| row.name.into())
+                .collect()
         } else {
             Vec::new()
         };
-        let title = if matching.len() > 1 { format!("`{text}` begins several commands") } else { format!("unknown command: {text}") };
-        let expected = if matching.is_empty() { vec!["a command; `help` lists them".into()] } else { matching };
-        let fix = self.vocabulary.nearest_verb(&literal).filter(|_| !STATEMENT_WORDS.contains(&literal.as_str())).map(Into::into);
+        let title = if matching.len() > 1 {
+            format!("`{text}` begins several commands")
+        } else {
+            format!("unknown command: {text}")
+        };
+        let expected =
+            if matching.is_empty() { vec!["a command; `help` lists them".into()] } else { matching };
+        let fix = self
+            .vocabulary
+            .nearest_verb(&literal)
+            .filter(|_| !STATEMENT_WORDS.contains(&literal.as_str()))
+            .map(Into::into);
         self.error(source, Diagnostic::new(title, verb.span.clone()).expected(expected).fix(fix));
     }
 
@@ -241,7 +300,8 @@ impl Planner<'_> {
         };
         match (known, path.get(1)) {
             (Known::Record(fields), Some(field)) if !fields.iter().any(|f| f.name == field) => {
-                let fix = nearest(field, fields.iter().map(|f| f.name)).map(|field| format!("${name}.{field}"));
+                let fix =
+                    nearest(field, fields.iter().map(|f| f.name)).map(|field| format!("${name}.{field}"));
                 let expected = fields.iter().map(|f| f.name.to_owned());
                 let title = format!("`{name}` has no field `{field}`");
                 self.error(source, Diagnostic::new(title, span.clone()).expected(expected).fix(fix));
@@ -257,7 +317,10 @@ impl Planner<'_> {
     /// Bare names of sessions must be bound; ids are known only when it runs.
     fn check_sessions(&mut self, source: &Arc<Source>, invocation: &Invocation, scope: &Scope) {
         for (_, argument, span) in &invocation.arguments {
-            if let Argument::Ready(Datum::Session(SessionRef::Name(name)) | Datum::Endpoint(_, Place::Session(SessionRef::Name(name)))) = argument
+            if let Argument::Ready(
+                Datum::Session(SessionRef::Name(name))
+                | Datum::Endpoint(_, Place::Session(SessionRef::Name(name))),
+            ) = argument
                 && !scope.names.contains_key(name)
                 && !source.slice(span).starts_with('$')
             {

@@ -26,7 +26,10 @@ pub struct Statement {
 pub enum Prefix {
     /// Passes only if the command fails and its message matches.
     ExpectError(Option<Word>),
-    Retry { times: u64, every: Duration },
+    Retry {
+        times: u64,
+        every: Duration,
+    },
     Repeat(u64),
     /// Runs when the test or script ends, last first.
     Defer,
@@ -34,12 +37,22 @@ pub enum Prefix {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
-    Command { verb: Word, words: Vec<Word>, background: bool },
+    Command {
+        verb: Word,
+        words: Vec<Word>,
+        background: bool,
+    },
     Expect(Expectation),
-    Let { name: String, value: Word },
+    Let {
+        name: String,
+        value: Word,
+    },
     /// `!CMD`
     Shell(String),
-    Skip { reason: Word, unless: Option<Word> },
+    Skip {
+        reason: Word,
+        unless: Option<Word>,
+    },
     Source(Word),
     Test(Heading),
     Timeout(Duration),

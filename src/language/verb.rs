@@ -171,7 +171,8 @@ impl Vocabulary {
 
     /// What an unknown verb was probably meant to be.
     pub fn nearest_verb(&self, word: &str) -> Option<&'static str> {
-        let names = self.verbs.iter().flat_map(|verb| std::iter::once(verb.name).chain(verb.aliases.iter().copied()));
+        let names =
+            self.verbs.iter().flat_map(|verb| std::iter::once(verb.name).chain(verb.aliases.iter().copied()));
         nearest(word, names.chain(super::grammar::STATEMENT_WORDS.iter().copied()))
     }
 }

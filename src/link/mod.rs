@@ -125,7 +125,8 @@ impl Link {
 
     fn draws_loss(&mut self, number: u64) -> bool {
         let Profile { loss, burst, .. } = self.profile;
-        let (stay, state) = (self.decisions.unit(Stage::Burst, number), self.decisions.unit(Stage::Loss, number));
+        let (stay, state) =
+            (self.decisions.unit(Stage::Burst, number), self.decisions.unit(Stage::Loss, number));
         if burst <= 1.0 || loss <= 0.0 || loss >= 1.0 {
             return state < loss;
         }
@@ -230,7 +231,12 @@ mod tests {
     #[test]
     fn another_setting_does_not_change_which_packets_die() {
         let plain = Profile { loss: 0.1, ..Profile::default() };
-        let slow = Profile { delay: Duration::from_millis(20), jitter: Duration::from_millis(5), corrupt: 0.0, ..plain };
+        let slow = Profile {
+            delay: Duration::from_millis(20),
+            jitter: Duration::from_millis(5),
+            corrupt: 0.0,
+            ..plain
+        };
         assert_eq!(fates(plain, 9, 5000).0, fates(slow, 9, 5000).0);
         assert_ne!(fates(plain, 9, 5000).0, fates(plain, 10, 5000).0);
     }
@@ -248,7 +254,10 @@ mod tests {
     fn the_fate_of_a_seed_is_the_same_for_ever() {
         let profile = Profile { loss: 0.3, duplicate: 0.1, ..Profile::default() };
         let (out, _) = fates(profile, 42, 24);
-        assert_eq!(out, GOLDEN, "the generator or the order of its draws changed: seeds would mean something else");
+        assert_eq!(
+            out, GOLDEN,
+            "the generator or the order of its draws changed: seeds would mean something else"
+        );
     }
 
     const GOLDEN: &[u64] = &[0, 1, 3, 5, 7, 9, 10, 11, 12, 13, 17, 18, 20, 21, 21, 23];

@@ -1,1 +1,84 @@
-//! net
+//! The only place with sockets: TCP, UDP and the clock. Offers [`Connection`] over either transport, so that a
+//! service cannot tell what lies under it.
+
+pub mod clock;
+pub mod connection;
+pub mod listen;
+pub mod resolve;
+pub mod tcp;
+pub mod udp;
+
+pub use connection::{Connection, Incoming, Message, Outgoing};
+pub use listen::{Bound, Listener};
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::base::{Endpoint, Transport};
+use crate::report::Failure;
+use crate::wire::{Code, ServiceId};
+
+/// How long a peer may take to answer at all (FAULTS row 37); not the kernel's two minutes.
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a client may take to its first whole message (FAULTS row 62).
+pub const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(10);
+/// How long a peer that owes something may be silent.
+pub const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+
+/// A task that a connection needs to live: the caller spawns it.
+pub type Driver = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Connects to a service; the driver, if there is one, must be spawned.
+pub async fn connect(
+    transport: Transport,
+    endpoint: &Endpoint,
+    service: ServiceId,
+    options: udp::Options,
+) -> Result<(Connection, Option<Driver>), Failure> {
+    let addresses = resolve::resolve(endpoint).await?;
+    match transport {
+        Transport::Tcp => {
+            tcp::connect(endpoint, &addresses, service).await.map(|connection| (connection, None))
+        }
+        Transport::Udp => udp::connect(endpoint, &addresses, service, options)
+            .await
+            .map(|(connection, driver)| (connection, Some(driver))),
+    }
+}
+
+/// Row 36: the commonest error of all says what to look at.
+fn nobody_listens(endpoint: &Endpoint, transport: Transport) -> Failure {
+    let hint = if is_loopback(endpoint) {
+        format!("start a server here first: listen {transport} {} SERVICE", endpoint.port)
+    } else {
+        format!(
+            "if the server runs there it may serve its own machine only: listen {transport} {} SERVICE on any",
+            endpoint.port
+        )
+    };
+    Failure::new(Code::Refused, format!("nothing is listening on {transport} {endpoint}")).fix(hint)
+}
+
+fn is_loopback(endpoint: &Endpoint) -> bool {
+    match &endpoint.host {
+        crate::base::Host::Loopback => true,
+        crate::base::Host::Address(address) => address.is_loopback(),
+        crate::base::Host::Name(name) => name == "localhost",
+    }
+}
+
+fn silent(endpoint: &Endpoint, transport: Transport) -> Failure {
+    let why = format!("no answer from {transport} {endpoint} within {} s", CONNECT_LIMIT.as_secs());
+    Failure::new(Code::Timeout, why).fix("check the address, and whether a firewall drops what you send")
+}
+
+/// The address as people write it.
+pub fn show(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => format!("{v4}:{}", v6.port()),
+            None => address.to_string(),
+        },
+        SocketAddr::V4(_) => address.to_string(),
+    }
+}

@@ -1,1 +1,50 @@
-//! output
+//! How a report looks: for people, or one JSON object a line. Knows neither who made a report nor what for.
+
+mod caret;
+mod colour;
+mod human;
+mod json;
+mod sink;
+
+pub use colour::{Choice, Colours};
+pub use sink::{Print, Sink};
+
+use crate::language;
+use crate::report::Report;
+
+/// Text for the two streams.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rendered {
+    pub out: String,
+    pub err: String,
+}
+
+/// How reports are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    pub json: bool,
+    /// Results of commands are not shown, only what `print` says, failures and verdicts.
+    pub quiet: bool,
+    pub colours: Colours,
+}
+
+impl Style {
+    pub fn render(&self, report: &Report) -> Rendered {
+        if self.json {
+            Rendered { out: json::render(report), err: String::new() }
+        } else {
+            human::render(report, self)
+        }
+    }
+
+    /// Errors in a text, all at once.
+    pub fn render_errors(&self, reports: &[language::Report]) -> Rendered {
+        if self.json {
+            return Rendered { out: reports.iter().map(json::diagnostic).collect(), err: String::new() };
+        }
+        Rendered {
+            out: String::new(),
+            err: reports.iter().map(|report| caret::render(report, self.colours.err)).collect(),
+        }
+    }
+}

@@ -123,7 +123,8 @@ impl Congestion {
                 } else {
                     self.stale_rounds += 1;
                 }
-                let queue_is_long = self.round > 3 && rtt.smoothed() > rtt.min() * 2 + Duration::from_millis(5);
+                let queue_is_long =
+                    self.round > 3 && rtt.smoothed() > rtt.min() * 2 + Duration::from_millis(5);
                 if self.stale_rounds >= STARTUP_ROUNDS || queue_is_long {
                     self.phase = Phase::Drain;
                 }
@@ -158,7 +159,9 @@ impl Congestion {
             Phase::Startup => STARTUP_GAIN,
             Phase::Drain => 1.0 / STARTUP_GAIN,
             // A queue that stands is ours to empty.
-            Phase::Steady if queue > (rtt.min() / 4).max(Duration::from_millis(5)) => CYCLE[self.cycle].min(0.85),
+            Phase::Steady if queue > (rtt.min() / 4).max(Duration::from_millis(5)) => {
+                CYCLE[self.cycle].min(0.85)
+            }
             Phase::Steady => CYCLE[self.cycle],
         }
     }

@@ -50,7 +50,11 @@ pub(super) enum State {
     Greeting(Greeting),
     Open,
     /// CLOSE is to be sent, once everything before it is acknowledged if it is orderly.
-    Closing { code: Code, reason: String, deadline: Time },
+    Closing {
+        code: Code,
+        reason: String,
+        deadline: Time,
+    },
     Ended,
 }
 
@@ -138,7 +142,9 @@ impl Connection {
     /// Ends the connection: the peer gets everything that was written before, then the reason.
     pub fn close(&mut self, now: Time, code: Code, reason: &str) {
         match self.state {
-            State::Open => self.state = State::Closing { code, reason: reason.into(), deadline: now + LINGER },
+            State::Open => {
+                self.state = State::Closing { code, reason: reason.into(), deadline: now + LINGER }
+            }
             State::Greeting(_) => self.end(Ending::Closed { code, reason: reason.into(), by_peer: false }),
             State::Closing { .. } | State::Ended => {}
         }
@@ -161,7 +167,9 @@ impl Connection {
         self.stats.datagrams_in += 1;
         self.stats.bytes_in += datagram.len() as u64;
         match packet {
-            Packet::Data { number, now: at_once, frames } => self.handle_data(now, number, at_once, datagram, &frames),
+            Packet::Data { number, now: at_once, frames } => {
+                self.handle_data(now, number, at_once, datagram, &frames)
+            }
             packet => self.handle_greeting(now, packet),
         }
     }
@@ -212,9 +220,13 @@ impl Connection {
     pub fn deadline(&self) -> Option<Time> {
         match &self.state {
             State::Ended => None,
-            State::Greeting(greeting) => Some(greeting.next_send.min(greeting.began.max(self.heard) + self.config.give_up)),
+            State::Greeting(greeting) => {
+                Some(greeting.next_send.min(greeting.began.max(self.heard) + self.config.give_up))
+            }
             State::Open => self.recovery_deadline(),
-            State::Closing { deadline, .. } => Some(self.recovery_deadline().map_or(*deadline, |d| d.min(*deadline))),
+            State::Closing { deadline, .. } => {
+                Some(self.recovery_deadline().map_or(*deadline, |d| d.min(*deadline)))
+            }
         }
     }
 }

@@ -93,7 +93,8 @@ impl Endpoint {
                 self.ignored += 1;
             } else if matches!(packet, Packet::Hello { .. }) {
                 // ACCEPT was lost.
-                self.stateless.push_back((peer, datagram::encode(id, &Packet::Accept { credit: self.config.credit })));
+                self.stateless
+                    .push_back((peer, datagram::encode(id, &Packet::Accept { credit: self.config.credit })));
             } else {
                 slot.connection.handle_packet(now, packet, bytes);
                 self.touched.push_back(id);
@@ -101,12 +102,22 @@ impl Endpoint {
             return;
         }
         match packet {
-            Packet::Hello { version, service, credit, cookie } => self.greet(now, peer, id, (version, service), credit, &cookie),
+            Packet::Hello { version, service, credit, cookie } => {
+                self.greet(now, peer, id, (version, service), credit, &cookie)
+            }
             _ => self.ignored += 1,
         }
     }
 
-    fn greet(&mut self, now: Time, peer: SocketAddr, id: u64, (version, service): (u8, u8), credit: Credit, cookie: &[u8]) {
+    fn greet(
+        &mut self,
+        now: Time,
+        peer: SocketAddr,
+        id: u64,
+        (version, service): (u8, u8),
+        credit: Credit,
+        cookie: &[u8],
+    ) {
         let Some(listening) = self.listening else {
             self.ignored += 1;
             return;
@@ -117,9 +128,15 @@ impl Endpoint {
         } else if !ServiceId::from_number(service).is_some_and(|asked| listening.service.serves(asked)) {
             refuse(Code::Service, format!("this port serves {}", listening.service.name()))
         } else if !handshake::is_valid(&listening.secret, peer, id, now, cookie) {
-            datagram::encode(id, &Packet::Retry { cookie: handshake::cookie(&listening.secret, peer, id, now) })
+            datagram::encode(
+                id,
+                &Packet::Retry { cookie: handshake::cookie(&listening.secret, peer, id, now) },
+            )
         } else if self.slots.len() >= listening.max {
-            refuse(Code::Busy, format!("busy: {} of {} clients, retry in 5 s", self.slots.len(), listening.max))
+            refuse(
+                Code::Busy,
+                format!("busy: {} of {} clients, retry in 5 s", self.slots.len(), listening.max),
+            )
         } else {
             let connection = Connection::accept(id, credit, self.config, now);
             self.slots.insert(id, Slot { connection, peer, deadline: None });
@@ -163,7 +180,12 @@ impl Endpoint {
 
     /// Gives every waiting datagram to `send` and every event to `event`; `send` says if the socket took it.
     /// False if the socket is full: call again when it is not.
-    pub fn drain(&mut self, now: Time, mut send: impl FnMut(SocketAddr, &[u8]) -> bool, mut event: impl FnMut(u64, Event)) -> bool {
+    pub fn drain(
+        &mut self,
+        now: Time,
+        mut send: impl FnMut(SocketAddr, &[u8]) -> bool,
+        mut event: impl FnMut(u64, Event),
+    ) -> bool {
         while let Some((peer, bytes)) = self.stateless.pop_front() {
             // An answer without state may be lost like any datagram: the client asks again.
             send(peer, &bytes);
@@ -207,6 +229,9 @@ impl Endpoint {
 
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Endpoint").field("connections", &self.slots.len()).field("ignored", &self.ignored).finish_non_exhaustive()
+        f.debug_struct("Endpoint")
+            .field("connections", &self.slots.len())
+            .field("ignored", &self.ignored)
+            .finish_non_exhaustive()
     }
 }

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::connection::{Connection, Event, State};
 use super::Ending;
+use super::connection::{Connection, Event, State};
 use crate::base::Time;
 use crate::wire::datagram::{self, COOKIE_LIMIT, Packet};
 
@@ -88,7 +88,8 @@ pub(super) fn cookie(secret: &[u8; 32], peer: SocketAddr, id: u64, now: Time) ->
 /// True for a cookie of this period or the one before.
 pub(super) fn is_valid(secret: &[u8; 32], peer: SocketAddr, id: u64, now: Time, given: &[u8]) -> bool {
     let period = now.micros() / COOKIE_PERIOD.as_micros() as u64;
-    given == cookie_of(secret, peer, id, period) || period > 0 && given == cookie_of(secret, peer, id, period - 1)
+    given == cookie_of(secret, peer, id, period)
+        || period > 0 && given == cookie_of(secret, peer, id, period - 1)
 }
 
 fn cookie_of(secret: &[u8; 32], peer: SocketAddr, id: u64, period: u64) -> Vec<u8> {

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::connection::{Connection, State};
+use super::Ending;
 use super::congestion::Delivery;
+use super::connection::{Connection, State};
 use super::receive::ACK_DELAY;
 use super::send::Piece;
-use super::Ending;
 use crate::base::Time;
 use crate::wire::datagram::{Ack, Credit};
 
@@ -86,7 +86,11 @@ impl Default for InFlight {
 
 impl Connection {
     pub(super) fn register(&mut self, now: Time, number: u64, size: usize, mut sent: Sent) {
-        debug_assert_eq!(number, self.flight.first + self.flight.sent.len() as u64, "numbers are given in order");
+        debug_assert_eq!(
+            number,
+            self.flight.first + self.flight.sent.len() as u64,
+            "numbers are given in order"
+        );
         if !sent.eliciting {
             sent.fate = Fate::Acked;
         } else {
@@ -189,7 +193,8 @@ impl Connection {
                 continue;
             }
             if largest - number < self.flight.threshold && now.since(sent.time) < delay {
-                self.flight.loss_at = Some(self.flight.loss_at.map_or(sent.time + delay, |at| at.min(sent.time + delay)));
+                self.flight.loss_at =
+                    Some(self.flight.loss_at.map_or(sent.time + delay, |at| at.min(sent.time + delay)));
                 continue;
             }
             sent.fate = Fate::Lost;
@@ -237,7 +242,8 @@ impl Connection {
         if self.flight.eliciting == 0 && !self.sending.is_blocked_by_peer() && !closing {
             return None;
         }
-        let timeout = self.rtt.probe_timeout(ACK_DELAY) * 2u32.pow(self.flight.probe_count.min(BACKOFF_LIMIT));
+        let timeout =
+            self.rtt.probe_timeout(ACK_DELAY) * 2u32.pow(self.flight.probe_count.min(BACKOFF_LIMIT));
         Some(self.flight.last_eliciting + timeout)
     }
 
@@ -265,10 +271,17 @@ impl Connection {
 
     pub(super) fn recovery_deadline(&self) -> Option<Time> {
         let keep_alive = Some(self.heard.max(self.flight.last_eliciting) + self.config.keep_alive);
-        [self.flight.loss_at, self.probe_deadline(), self.silence_deadline(), self.receiving.ack_deadline(), self.pace_deadline(), keep_alive]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.flight.loss_at,
+            self.probe_deadline(),
+            self.silence_deadline(),
+            self.receiving.ack_deadline(),
+            self.pace_deadline(),
+            keep_alive,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     pub(super) fn handle_recovery_timeout(&mut self, now: Time) {
@@ -300,7 +313,9 @@ impl Connection {
             .map(|sent| (sent.stream.clone(), sent.piece.clone()))
             .collect();
         for (stream, piece) in oldest {
-            let waits = piece.as_ref().is_some_and(|piece| self.sending.lost.iter().any(|lost| lost.number == piece.number));
+            let waits = piece
+                .as_ref()
+                .is_some_and(|piece| self.sending.lost.iter().any(|lost| lost.number == piece.number));
             self.retransmit(stream, piece.filter(|_| !waits));
         }
     }

@@ -56,7 +56,9 @@ impl Receiving {
         self.taken.block += blocks;
         let limits = self.limits();
         // A peer that waits for credit is told at once when a quarter of it is free again.
-        if limits.stream - self.told.stream >= self.credit.stream / 4 || limits.block - self.told.block >= self.credit.block / 4 {
+        if limits.stream - self.told.stream >= self.credit.stream / 4
+            || limits.block - self.told.block >= self.credit.block / 4
+        {
             self.ack_at = Some(Time::ZERO);
         }
     }
@@ -79,7 +81,14 @@ impl Receiving {
 }
 
 impl Connection {
-    pub(super) fn handle_data(&mut self, now: Time, number: u64, at_once: bool, datagram: Bytes, frames: &Range<usize>) {
+    pub(super) fn handle_data(
+        &mut self,
+        now: Time,
+        number: u64,
+        at_once: bool,
+        datagram: Bytes,
+        frames: &Range<usize>,
+    ) {
         if matches!(self.state, State::Ended | State::Greeting(_)) {
             self.stats.ignored += 1;
             return;
@@ -117,7 +126,11 @@ impl Connection {
 
     fn schedule_ack(&mut self, now: Time, at_once: bool) {
         self.receiving.unacknowledged += 1;
-        let delay = if at_once || self.receiving.unacknowledged >= ACK_EVERY { Duration::ZERO } else { ACK_DELAY.min(self.rtt.smoothed() / 4) };
+        let delay = if at_once || self.receiving.unacknowledged >= ACK_EVERY {
+            Duration::ZERO
+        } else {
+            ACK_DELAY.min(self.rtt.smoothed() / 4)
+        };
         let at = now + delay;
         self.receiving.ack_at = Some(self.receiving.ack_at.map_or(at, |known| known.min(at)));
     }

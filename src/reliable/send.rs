@@ -100,7 +100,10 @@ impl Sending {
         if self.lost.front().is_some_and(|piece| piece.bytes.len() + BLOCK_OVERHEAD <= room) {
             return self.lost.pop_front();
         }
-        if !self.lost.is_empty() || !self.fresh_fits() || self.fresh.front().is_none_or(|piece| piece.bytes.len() + BLOCK_OVERHEAD > room) {
+        if !self.lost.is_empty()
+            || !self.fresh_fits()
+            || self.fresh.front().is_none_or(|piece| piece.bytes.len() + BLOCK_OVERHEAD > room)
+        {
             return None;
         }
         let piece = self.fresh.pop_front()?;
@@ -133,12 +136,14 @@ impl Connection {
     /// True if the window, the pace or a probe lets data leave now.
     fn may_send(&self, now: Time) -> bool {
         self.sending.probes > 0
-            || (self.flight.bytes + self.config.datagram <= self.congestion.window(&self.rtt) && now >= self.congestion.next_send())
+            || (self.flight.bytes + self.config.datagram <= self.congestion.window(&self.rtt)
+                && now >= self.congestion.next_send())
     }
 
     /// When the pace lets the next datagram leave, if one waits for that alone.
     pub(super) fn pace_deadline(&self) -> Option<Time> {
-        let waits = self.sending.wants() && self.flight.bytes + self.config.datagram <= self.congestion.window(&self.rtt);
+        let waits = self.sending.wants()
+            && self.flight.bytes + self.config.datagram <= self.congestion.window(&self.rtt);
         waits.then(|| self.congestion.next_send())
     }
 
@@ -181,7 +186,8 @@ impl Connection {
         let room = |out: &Vec<u8>| self.config.datagram.saturating_sub(out.len() + DATA_OVERHEAD - 17);
         const STREAM_OVERHEAD: usize = 1 + 8 + 4;
         if room(out) > STREAM_OVERHEAD
-            && let Some(range) = self.sending.stream.next(room(out) - STREAM_OVERHEAD, self.sending.limits.stream)
+            && let Some(range) =
+                self.sending.stream.next(room(out) - STREAM_OVERHEAD, self.sending.limits.stream)
         {
             datagram::push_stream(out, range.start, &self.sending.stream.copy(&range));
             sent.stream = Some(range);
@@ -206,7 +212,9 @@ impl Connection {
 
     /// CLOSE leaves once the peer has everything; it is repeated with each probe.
     fn close_is_due(&self) -> bool {
-        matches!(self.state, State::Closing { .. }) && self.sending.is_empty() && (!self.sending.close_sent || self.sending.probes > 0)
+        matches!(self.state, State::Closing { .. })
+            && self.sending.is_empty()
+            && (!self.sending.close_sent || self.sending.probes > 0)
     }
 
     fn push_close(&mut self, out: &mut Vec<u8>) {

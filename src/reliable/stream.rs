@@ -69,7 +69,8 @@ impl Outgoing {
     pub(super) fn on_lost(&mut self, range: Range<u64>) {
         self.lost.insert_range(range.start.max(self.base)..range.end);
         // What arrived by another packet meanwhile is not sent again.
-        let arrived: Vec<_> = self.acked.iter().filter(|acked| acked.start < range.end && acked.end > range.start).collect();
+        let arrived: Vec<_> =
+            self.acked.iter().filter(|acked| acked.start < range.end && acked.end > range.start).collect();
         for acked in arrived {
             self.lost.remove_range(acked);
         }

@@ -28,15 +28,22 @@ pub struct Failure {
     pub why: String,
     /// What to do.
     pub fix: Option<String>,
+    /// Lines for people below the message: the expression with a caret, the last events.
+    pub detail: Vec<String>,
 }
 
 impl Failure {
     pub fn new(code: Code, why: impl Into<String>) -> Self {
-        Self { code, what: String::new(), why: why.into(), fix: None }
+        Self { code, what: String::new(), why: why.into(), fix: None, detail: Vec::new() }
     }
 
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
+        self
+    }
+
+    pub fn detail(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.detail.extend(lines);
         self
     }
 
@@ -110,11 +117,31 @@ pub struct Progress {
 /// Anything that the output layer can show.
 #[derive(Clone, Debug)]
 pub enum Report {
-    Result { verb: &'static str, session: Option<u64>, outcome: Outcome },
+    Result {
+        verb: &'static str,
+        session: Option<u64>,
+        outcome: Outcome,
+    },
     Event(Event),
-    Failure { failure: Failure, verb: Option<String>, place: Option<String>, session: Option<u64> },
-    Test { name: String, file: String, line: usize, verdict: Verdict, seconds: f64 },
-    Summary { passed: usize, failed: usize, skipped: usize, seconds: f64 },
+    Failure {
+        failure: Failure,
+        verb: Option<String>,
+        place: Option<String>,
+        session: Option<u64>,
+    },
+    Test {
+        name: String,
+        file: String,
+        line: usize,
+        verdict: Verdict,
+        seconds: f64,
+    },
+    Summary {
+        passed: usize,
+        failed: usize,
+        skipped: usize,
+        seconds: f64,
+    },
     /// A line from the program itself: warnings, hints.
     Notice(String),
 }

@@ -1,1 +1,105 @@
-//! service
+//! The services and their rows in the catalogue. Adding one touches its own folder, one `mod` line and one row
+//! in [`PROVIDERS`] or [`CLIENTS`].
+
+pub mod calc;
+pub mod chat;
+pub mod ftp;
+pub mod listen;
+pub mod stream;
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::base::Transport;
+use crate::language::{Arguments, Service, Verb};
+use crate::net::{self, Connection, udp};
+use crate::report::{Failure, Outcome};
+use crate::session::{Handle, Registry};
+use crate::wire::{Code, ServiceId};
+
+/// What a command runs as.
+pub type Job<T = Outcome> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
+
+/// What the shell gives to every command.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub seed: u64,
+    /// Relative paths are relative to this.
+    pub directory: PathBuf,
+    pub registry: Arc<Registry>,
+    /// Connections that wait for the next question.
+    pub idle: Arc<calc::Idle>,
+}
+
+/// A verb that talks to a server.
+pub struct Client {
+    pub verb: &'static Verb,
+    /// The argument that says where, and what serves there: for the default when it is left out.
+    pub place: Option<(&'static str, ServiceId)>,
+    /// If nothing says otherwise.
+    pub transport: Transport,
+    pub run: Run,
+}
+
+/// How a verb runs.
+pub enum Run {
+    /// As a session; the name says what it is in `sessions`.
+    Session { kind: fn(&Arguments) -> String, start: fn(Handle, Arguments, Context) -> Job },
+    /// Without a session: it answers at once.
+    Direct(fn(Arguments, Context) -> Job),
+}
+
+/// A service that `listen` can start.
+pub struct Provider {
+    pub row: Service,
+    pub id: ServiceId,
+    /// Plain clients that send lines of text are welcome.
+    pub lines: bool,
+    /// Largest datagram to send.
+    pub datagram: usize,
+    /// Clients at once, unless `max` says otherwise.
+    pub max: fn(Transport) -> u64,
+    pub make: fn(&Handle, &Arguments, &Context) -> Result<Arc<dyn Server>, Failure>,
+}
+
+/// One running service.
+pub trait Server: Send + Sync + 'static {
+    /// One client, from its first message to its last. The client's name is for the log.
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: String) -> Job<()>;
+
+    /// What runs beside the clients: a chat's own side.
+    fn host(self: Arc<Self>, _session: Handle) -> Option<Job<()>> {
+        None
+    }
+
+    /// Said when it starts: what is served.
+    fn describe(&self) -> String;
+}
+
+/// All services.
+pub static PROVIDERS: &[&Provider] = &[&ftp::PROVIDER, &calc::PROVIDER, &chat::PROVIDER, &stream::PROVIDER];
+
+/// All verbs that talk to servers, and `listen`.
+pub static CLIENTS: &[&Client] =
+    &[&listen::LISTEN, &ftp::SEND, &ftp::GET, &ftp::LS, &calc::CALC, &chat::CHAT, &stream::STREAM];
+
+/// Connects for a session: says so, spawns what the connection needs.
+async fn connect(
+    session: &Handle,
+    arguments: &Arguments,
+    place: &str,
+    service: ServiceId,
+) -> Result<Connection, Failure> {
+    let endpoint = arguments
+        .endpoint(place)
+        .ok_or_else(|| Failure::new(Code::Usage, format!("`{place}` is missing")))?;
+    let transport = arguments.transport(place).unwrap_or(Transport::Tcp);
+    let connecting = net::connect(transport, endpoint, service, udp::Options::default());
+    let (connection, driver) = session.unless_cancelled(connecting).await?;
+    if let Some(driver) = driver {
+        session.spawn(driver);
+    }
+    session.set_peer(format!("{transport} {}", net::show(connection.peer)));
+    Ok(connection)
+}

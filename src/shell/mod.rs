@@ -1,1 +1,148 @@
-//! shell
+//! Runs a [`crate::language::Plan`]: variables, expectations, scripts, tests. Knows no terminal: what happens
+//! goes out as [`Report`]s.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `catalogue` | all verbs: those of the services and those of the shell |
+//! | `run` | one statement with its prefixes |
+//! | `values` | words → values, `$name.field` |
+//! | `arguments` | arguments whose values are known; `$session` → address |
+//! | `expect` | expectations, with `within` |
+//! | `script` | a whole plan, tests, the end of a script |
+//! | `paths` | `~` and globs |
+//! | `builtin` | the shell's own verbs, a file for each group |
+
+mod arguments;
+pub mod builtin;
+pub mod catalogue;
+mod expect;
+mod paths;
+mod run;
+pub mod script;
+mod values;
+
+pub use run::Flow;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::base::{Endpoint, Fields, Transport, Value};
+use crate::language::{Plan, Report as Wrong, Scope, Source, Step, Vocabulary};
+use crate::report::Report;
+use crate::service::{Context, calc::Idle};
+use crate::session::{Registry, Session};
+use crate::wire::ServiceId;
+
+/// How long a command that was interrupted may take to end (FAULTS row 33).
+const INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+pub enum Binding {
+    Value(Value),
+    Record(Fields),
+    Session(Arc<Session>),
+}
+
+/// Takes what happens.
+pub type Emit = Arc<dyn Fn(Report) + Send + Sync>;
+
+/// How the shell behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// Go on after a failed command (`-k`).
+    pub keep_going: bool,
+    /// Show each statement before it runs (`-x`).
+    pub echo: bool,
+    /// `!CMD` is refused (`--no-shell`).
+    pub no_shell: bool,
+    /// A person is there: prefixes of verbs will do, `attach` works.
+    pub interactive: bool,
+    pub seed: u64,
+}
+
+/// A shell: one registry of sessions, one set of variables.
+pub struct Shell {
+    pub registry: Arc<Registry>,
+    pub vocabulary: Vocabulary,
+    pub scope: Scope,
+    pub settings: Settings,
+    /// Fires to end the command in the foreground; renewed for each command.
+    pub interrupt: CancellationToken,
+    /// The session that a command waits for: for a progress bar.
+    pub foreground: tokio::sync::watch::Sender<Option<Arc<Session>>>,
+    /// A session that the prompt is to attach to.
+    pub attach: Option<Arc<Session>>,
+    /// Lines typed so far, without secrets.
+    pub history: Vec<String>,
+    context: Context,
+    variables: HashMap<String, Binding>,
+    last: Option<Binding>,
+    used: HashMap<ServiceId, (Transport, Endpoint)>,
+    arguments: Vec<String>,
+    temporary: Option<tempfile::TempDir>,
+    emit: Emit,
+    deferred: Vec<Step>,
+    jobs: Vec<Arc<Session>>,
+    deadline: Option<(Instant, Duration)>,
+}
+
+impl Shell {
+    /// `arguments` are `$1`, `$2` …
+    pub fn new(registry: Arc<Registry>, settings: Settings, arguments: Vec<String>, emit: Emit) -> Self {
+        let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        let context = Context {
+            seed: settings.seed,
+            directory,
+            registry: registry.clone(),
+            idle: Arc::new(Idle::default()),
+        };
+        Self {
+            registry,
+            vocabulary: catalogue::vocabulary(settings.interactive),
+            scope: Scope::builtin(arguments.len()),
+            settings,
+            interrupt: CancellationToken::new(),
+            foreground: tokio::sync::watch::Sender::new(None),
+            attach: None,
+            history: Vec::new(),
+            context,
+            variables: HashMap::new(),
+            last: None,
+            used: HashMap::new(),
+            arguments,
+            temporary: None,
+            emit,
+            deferred: Vec::new(),
+            jobs: Vec::new(),
+            deadline: None,
+        }
+    }
+
+    /// Checks a text with the names that are known here.
+    pub fn plan(&mut self, source: &Arc<Source>) -> Result<Plan, Vec<Wrong>> {
+        let mut scope = self.scope.clone();
+        let plan = crate::language::plan(source, &self.vocabulary, &mut scope, &script::load)?;
+        self.scope = scope;
+        Ok(plan)
+    }
+
+    pub fn emit(&self, report: Report) {
+        (self.emit)(report);
+    }
+
+    /// Endpoints used before, newest kept for each service.
+    pub fn endpoints(&self) -> Vec<String> {
+        self.used.values().map(|(_, endpoint)| endpoint.to_string()).collect()
+    }
+
+    /// Sets a variable, as `as` and `let` do.
+    pub fn bind(&mut self, name: &str, binding: Binding) {
+        self.variables.insert(name.into(), binding);
+    }
+}

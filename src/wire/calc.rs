@@ -5,13 +5,10 @@
 //! ANSWER | u64 id | u8 ok | text |            ok: 1 a value, 0 an error
 //! ```
 
-use super::{DecodeError, Frame, Reader, TEXT_LIMIT, Writer};
+use super::{DecodeError, Frame, Reader, Writer};
 
 pub const ASK: u8 = 0x10;
 pub const ANSWER: u8 = 0x11;
-
-/// Longest expression (FAULTS row 70); a limit of the language, kept on both sides.
-pub const EXPRESSION_LIMIT: usize = 4 << 10;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
@@ -36,7 +33,9 @@ impl Message {
     pub fn decode(frame: &Frame) -> Result<Self, DecodeError> {
         let mut r = Reader::new(&frame.body);
         let message = match frame.kind {
-            ASK => Self::Ask { id: r.u64()?, expression: r.text("expression", TEXT_LIMIT)?.into() },
+            ASK => {
+                Self::Ask { id: r.u64()?, expression: r.text("expression", usize::from(u16::MAX))?.into() }
+            }
             ANSWER => {
                 let (id, ok) = (r.u64()?, r.u8()?);
                 let text = r.text("answer", usize::from(u16::MAX))?.to_owned();

@@ -64,12 +64,28 @@ pub struct Credit {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet {
-    Hello { version: u8, service: u8, credit: Credit, cookie: Vec<u8> },
-    Retry { cookie: Vec<u8> },
-    Accept { credit: Credit },
-    Refuse { code: Code, text: String },
+    Hello {
+        version: u8,
+        service: u8,
+        credit: Credit,
+        cookie: Vec<u8>,
+    },
+    Retry {
+        cookie: Vec<u8>,
+    },
+    Accept {
+        credit: Credit,
+    },
+    Refuse {
+        code: Code,
+        text: String,
+    },
     /// Where the frames stand in the datagram.
-    Data { number: u64, now: bool, frames: Range<usize> },
+    Data {
+        number: u64,
+        now: bool,
+        frames: Range<usize>,
+    },
 }
 
 /// True if a datagram with this first byte may be ours.
@@ -94,7 +110,9 @@ pub fn decode(datagram: &[u8]) -> Result<(u64, Packet), DecodeError> {
         }
         RETRY => Packet::Retry { cookie: cookie(&mut r)? },
         ACCEPT => Packet::Accept { credit: credit(&mut r)? },
-        REFUSE => Packet::Refuse { code: Code::from_number(r.u16()?), text: r.text("reason", TEXT_LIMIT)?.into() },
+        REFUSE => {
+            Packet::Refuse { code: Code::from_number(r.u16()?), text: r.text("reason", TEXT_LIMIT)?.into() }
+        }
         DATA | DATA_NOW => {
             let number = r.u64()?;
             let start = body.len() - r.remaining();
@@ -238,7 +256,10 @@ impl DataFrames {
                 DataFrame::Block { number, offset, bytes: self.slice(&mut r)? }
             }
             FRAME_PING => DataFrame::Ping,
-            FRAME_CLOSE => DataFrame::Close { code: Code::from_number(r.u16()?), text: r.text("reason", TEXT_LIMIT)?.into() },
+            FRAME_CLOSE => DataFrame::Close {
+                code: Code::from_number(r.u16()?),
+                text: r.text("reason", TEXT_LIMIT)?.into(),
+            },
             kind => return Err(DecodeError::Unknown { what: "frame", value: u64::from(kind) }),
         };
         self.at = self.end - r.remaining();
@@ -367,7 +388,8 @@ mod tests {
 
     #[test]
     fn frames_read_back() {
-        let ack = Ack { delay_micros: 5, stream_limit: 6, block_limit: 7, ranges: vec![90..100, 50..80, 0..1] };
+        let ack =
+            Ack { delay_micros: 5, stream_limit: 6, block_limit: 7, ranges: vec![90..100, 50..80, 0..1] };
         let datagram = data(|out| {
             push_ack(out, &ack, 500);
             push_stream(out, 10, b"abc");
@@ -391,7 +413,9 @@ mod tests {
         let ack = Ack { ranges, ..Ack::default() };
         let datagram = data(|out| push_ack(out, &ack, 200));
         assert!(datagram.len() < 200 + DATA_OVERHEAD);
-        let Ok([DataFrame::Ack(read)]) = frames(&datagram).as_deref().map(|f| [f[0].clone()]) else { panic!() };
+        let Ok([DataFrame::Ack(read)]) = frames(&datagram).as_deref().map(|f| [f[0].clone()]) else {
+            panic!()
+        };
         assert_eq!(read.ranges, ack.ranges[..read.ranges.len()]);
         assert!(read.ranges.len() > 5);
     }

@@ -94,7 +94,9 @@ impl Deframer {
         let size = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
         match size {
             0 => Err(DecodeError::Truncated),
-            size if size > FRAME_LIMIT + 1 => Err(DecodeError::Oversize { what: "frame", limit: FRAME_LIMIT as u64 }),
+            size if size > FRAME_LIMIT + 1 => {
+                Err(DecodeError::Oversize { what: "frame", limit: FRAME_LIMIT as u64 })
+            }
             size => Ok(Some((size, header[4]))),
         }
     }
@@ -106,7 +108,8 @@ mod tests {
 
     #[test]
     fn frames_read_back_at_every_split_point() {
-        let frames = [Frame::new(0x10, &b"abc"[..]), Frame::new(0x11, &b""[..]), Frame::error(Code::Busy, "full")];
+        let frames =
+            [Frame::new(0x10, &b"abc"[..]), Frame::new(0x11, &b""[..]), Frame::error(Code::Busy, "full")];
         let mut wire = BytesMut::new();
         frames.iter().for_each(|frame| frame.encode(&mut wire));
         for split in 0..=wire.len() {

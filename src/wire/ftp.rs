@@ -2,7 +2,7 @@
 //! client is the sender, after GET/FILE the server is.
 //!
 //! ```text
-//! PUT    | u32 chunk | u32 window | u8 flags | u64 size | u64 modified | text name |   flags: 1 replace
+//! PUT    | u32 chunk | u32 window | u8 flags | u64 size | u64 modified | text name |   flags: 1 replace, 2 fast
 //! GET    | u32 chunk | u32 window | text name |
 //! READY  | u64 offset |                          send from here (0 in this version)
 //! FILE   | u64 size | u64 modified |             what GET named; blocks follow
@@ -35,7 +35,7 @@ pub struct Shape {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    Put { shape: Shape, replace: bool, size: u64, modified: u64, name: String },
+    Put { shape: Shape, replace: bool, fast: bool, size: u64, modified: u64, name: String },
     Get { shape: Shape, name: String },
     Ready { offset: u64 },
     File { size: u64, modified: u64 },
@@ -48,8 +48,9 @@ impl Message {
     pub fn encode(&self) -> Frame {
         let out = Writer::new();
         let (kind, body) = match self {
-            Self::Put { shape, replace, size, modified, name } => {
-                (PUT, out.u32(shape.chunk).u32(shape.window).u8(u8::from(*replace)).u64(*size).u64(*modified).text(name))
+            Self::Put { shape, replace, fast, size, modified, name } => {
+                let flags = u8::from(*replace) | u8::from(*fast) << 1;
+                (PUT, out.u32(shape.chunk).u32(shape.window).u8(flags).u64(*size).u64(*modified).text(name))
             }
             Self::Get { shape, name } => (GET, out.u32(shape.chunk).u32(shape.window).text(name)),
             Self::Ready { offset } => (READY, out.u64(*offset)),
@@ -66,10 +67,18 @@ impl Message {
         let message = match frame.kind {
             PUT => {
                 let (shape, flags) = (shape(&mut r)?, r.u8()?);
-                if flags > 1 {
+                if flags > 3 {
                     return Err(DecodeError::Unknown { what: "flag", value: u64::from(flags) });
                 }
-                Self::Put { shape, replace: flags == 1, size: r.u64()?, modified: r.u64()?, name: r.text("name", NAME_LIMIT)?.into() }
+                let (replace, fast) = (flags & 1 != 0, flags & 2 != 0);
+                Self::Put {
+                    shape,
+                    replace,
+                    fast,
+                    size: r.u64()?,
+                    modified: r.u64()?,
+                    name: r.text("name", NAME_LIMIT)?.into(),
+                }
             }
             GET => Self::Get { shape: shape(&mut r)?, name: r.text("name", NAME_LIMIT)?.into() },
             READY => Self::Ready { offset: r.u64()? },
@@ -102,7 +111,14 @@ mod tests {
     fn samples() -> Vec<Message> {
         let shape = Shape { chunk: 1024, window: 8 };
         vec![
-            Message::Put { shape, replace: true, size: u64::MAX, modified: 7, name: "a/b".into() },
+            Message::Put {
+                shape,
+                replace: true,
+                fast: false,
+                size: u64::MAX,
+                modified: 7,
+                name: "a/b".into(),
+            },
             Message::Get { shape, name: "é".into() },
             Message::Ready { offset: 0 },
             Message::File { size: 1, modified: 2 },
@@ -128,7 +144,9 @@ mod tests {
 
     #[test]
     fn row_30_absurd_chunks_and_windows_are_refused() {
-        for (chunk, window) in [(0, 1), (u32::MAX, 1), (CHUNK_LIMIT as u32 + 1, 1), (1024, 0), (1024, u32::MAX)] {
+        for (chunk, window) in
+            [(0, 1), (u32::MAX, 1), (CHUNK_LIMIT as u32 + 1, 1), (1024, 0), (1024, u32::MAX)]
+        {
             let frame = Message::Get { shape: Shape { chunk, window }, name: "x".into() }.encode();
             assert!(matches!(Message::decode(&frame), Err(DecodeError::Oversize { .. })));
         }

@@ -40,7 +40,10 @@ impl List {
 
     pub fn decode(frame: &Frame) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(&frame.body);
-        let list = Self { path: reader.text("path", NAME_LIMIT)?.into(), after: reader.text("name", NAME_LIMIT)?.into() };
+        let list = Self {
+            path: reader.text("path", NAME_LIMIT)?.into(),
+            after: reader.text("name", NAME_LIMIT)?.into(),
+        };
         reader.finish(list)
     }
 }

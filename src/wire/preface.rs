@@ -82,8 +82,18 @@ impl Preface {
 
 /// What a peer that is not ours probably speaks, by its first bytes.
 pub fn guess(front: &[u8]) -> &'static str {
-    const HTTP: [&[u8]; 10] =
-        [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"OPTIONS ", b"DELETE ", b"PATCH ", b"CONNECT ", b"HTTP/", b"PRI * HTTP"];
+    const HTTP: [&[u8]; 10] = [
+        b"GET ",
+        b"HEAD ",
+        b"POST ",
+        b"PUT ",
+        b"OPTIONS ",
+        b"DELETE ",
+        b"PATCH ",
+        b"CONNECT ",
+        b"HTTP/",
+        b"PRI * HTTP",
+    ];
     if HTTP.iter().any(|method| front.starts_with(method)) {
         return "HTTP";
     }
@@ -94,7 +104,9 @@ pub fn guess(front: &[u8]) -> &'static str {
         _ if front.starts_with(b"* OK") => "IMAP",
         _ if front.starts_with(b"+OK") => "POP3 or Redis",
         _ if front.starts_with(b"RFB ") => "VNC",
-        _ if !front.is_empty() && front.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => "text",
+        _ if !front.is_empty() && front.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => {
+            "text"
+        }
         _ => "another protocol",
     }
 }

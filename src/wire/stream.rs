@@ -5,7 +5,7 @@
 //! OPEN | text name |                        client: I want this
 //! INFO | u64 size |                         server: it is so long; blocks follow from offset 0
 //! WANT | u64 offset |                       client: this first, then on from there
-//! END  | u64 chunks | 32 bytes BLAKE3 |     server: every byte was sent; the hash of the whole
+//! END  | u64 chunks | u64 resent | 32 bytes BLAKE3 |   server: all was sent; the hash of the whole
 //! DONE | empty |                            client: I have all I want
 //! ```
 
@@ -25,7 +25,7 @@ pub enum Message {
     Open { name: String },
     Info { size: u64 },
     Want { offset: u64 },
-    End { chunks: u64, hash: [u8; 32] },
+    End { chunks: u64, resent: u64, hash: [u8; 32] },
     Done,
 }
 
@@ -36,7 +36,7 @@ impl Message {
             Self::Open { name } => (OPEN, out.text(name)),
             Self::Info { size } => (INFO, out.u64(*size)),
             Self::Want { offset } => (WANT, out.u64(*offset)),
-            Self::End { chunks, hash } => (END, out.u64(*chunks).bytes(hash)),
+            Self::End { chunks, resent, hash } => (END, out.u64(*chunks).u64(*resent).bytes(hash)),
             Self::Done => (DONE, out),
         };
         Frame::new(kind, body.finish())
@@ -48,7 +48,7 @@ impl Message {
             OPEN => Self::Open { name: r.text("name", NAME_LIMIT)?.into() },
             INFO => Self::Info { size: r.u64()? },
             WANT => Self::Want { offset: r.u64()? },
-            END => Self::End { chunks: r.u64()?, hash: r.array()? },
+            END => Self::End { chunks: r.u64()?, resent: r.u64()?, hash: r.array()? },
             DONE => Self::Done,
             kind => return Err(DecodeError::Unknown { what: "frame", value: u64::from(kind) }),
         };

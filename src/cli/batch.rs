@@ -1,0 +1,148 @@
+//! The prompt, a file, `-c`, standard input.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Exit, Program};
+use crate::language::Source;
+use crate::output::Rendered;
+use crate::prompt;
+use crate::report::{Report, Verdict};
+use crate::shell::Shell;
+use crate::shell::script::{self, Ending, TEST_LIMIT};
+
+/// Bytes of a script on standard input, at most.
+const INPUT_LIMIT: u64 = 256 << 20;
+
+pub(super) async fn file(program: &Program, path: &Path) -> Exit {
+    match script::read(path) {
+        Ok(source) => run(program, &source).await,
+        Err(why) => cannot_start(program, &why),
+    }
+}
+
+pub(super) async fn text(program: &Program, name: &str, text: String) -> Exit {
+    run(program, &Source::new(name, text)).await
+}
+
+pub(super) async fn input(program: &Program) -> Exit {
+    let read = tokio::task::spawn_blocking(|| {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().take(INPUT_LIMIT).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let bytes = match read.await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) => {
+            return cannot_start(
+                program,
+                &format!("standard input cannot be read: {}", crate::report::reason(&error)),
+            );
+        }
+        Err(_) => return Exit::Internal,
+    };
+    match script::decode(&bytes) {
+        Ok(decoded) => text(program, "stdin", decoded).await,
+        Err(why) => cannot_start(program, &format!("standard input: {why}")),
+    }
+}
+
+fn cannot_start(program: &Program, why: &str) -> Exit {
+    let failure = crate::report::Failure::new(crate::wire::Code::Missing, why);
+    program.show(&Report::Failure { failure, verb: None, place: None, session: None });
+    Exit::CannotStart
+}
+
+async fn run(program: &Program, source: &Arc<Source>) -> Exit {
+    let mut shell = program.shell(false);
+    let exit = run_in(program, &mut shell, source).await;
+    program.close(&shell).await;
+    exit
+}
+
+/// A script in this shell; one with tests runs each in a shell of its own.
+async fn run_in(program: &Program, shell: &mut Shell, source: &Arc<Source>) -> Exit {
+    let plan = match shell.plan(source) {
+        Ok(plan) => plan,
+        Err(errors) => {
+            program.sink.put(program.style.render_errors(&errors));
+            return Exit::Usage;
+        }
+    };
+    if plan.tests.is_empty() {
+        return match shell.script(&plan).await {
+            Ending::Passed | Ending::Quit => Exit::Well,
+            Ending::Skipped(reason) => {
+                program.sink.put(Rendered { out: String::new(), err: format!("skipped: {reason}\n") });
+                Exit::Well
+            }
+            Ending::Failed => Exit::Failed,
+        };
+    }
+    let mut failed = false;
+    for test in &plan.tests {
+        let began = std::time::Instant::now();
+        let mut shell = program.shell(false);
+        let ending = shell.test(&plan.setup, &test.steps, test.heading.timeout.unwrap_or(TEST_LIMIT)).await;
+        program.close(&shell).await;
+        let verdict = match ending {
+            Ending::Passed | Ending::Quit => Verdict::Passed,
+            Ending::Skipped(reason) => Verdict::Skipped(reason),
+            Ending::Failed => Verdict::Failed(Vec::new()),
+        };
+        failed |= matches!(verdict, Verdict::Failed(_));
+        let line = test.source.line(test.span.start);
+        program.show(&Report::Test {
+            name: test.heading.name.clone(),
+            file: test.source.name.clone(),
+            line,
+            verdict,
+            seconds: began.elapsed().as_secs_f64(),
+        });
+    }
+    if failed { Exit::Failed } else { Exit::Well }
+}
+
+/// The prompt; `first` is run before it, and the rc file before that.
+pub(super) async fn prompt(program: &Program, first: Option<&Path>) -> Exit {
+    let mut shell = program.shell(true);
+    if !program.arguments.no_rc
+        && let Some(path) = rc_file()
+    {
+        match script::read(&path) {
+            Ok(source) => drop(run_in(program, &mut shell, &source).await),
+            Err(why) => program.show(&Report::Notice(why)),
+        }
+    }
+    if let Some(path) = first {
+        match script::read(path) {
+            Ok(source) => {
+                // Its sessions stay: only the plan of a script closes them.
+                if run_in(program, &mut shell, &source).await == Exit::Usage {
+                    return Exit::Usage;
+                }
+            }
+            Err(why) => return cannot_start(program, &why),
+        }
+    }
+    let setup = prompt::Setup {
+        sink: program.sink.clone(),
+        style: program.style,
+        foreground: program.foreground.clone(),
+        end: program.end.clone(),
+    };
+    prompt::run(&mut shell, &setup).await;
+    program.close(&shell).await;
+    Exit::Well
+}
+
+/// `NLS_RC`, or where the system keeps such things; empty means none.
+fn rc_file() -> Option<std::path::PathBuf> {
+    match std::env::var_os("NLS_RC") {
+        Some(path) if path.is_empty() => None,
+        Some(path) => Some(path.into()),
+        None => {
+            dirs::config_dir().map(|folder| folder.join("nls").join("rc.nls")).filter(|path| path.exists())
+        }
+    }
+}

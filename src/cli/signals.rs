@@ -1,0 +1,51 @@
+//! Signals: the first one closes everything within two seconds and then kills the program as a calling shell
+//! expects; the second one does so at once. At the prompt, SIGINT only ends the command in the foreground.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+pub(super) const PIPE: i32 = signal_hook::consts::SIGPIPE;
+/// Two interrupts within this time leave at once (FAULTS row 33).
+const TWICE: Duration = Duration::from_secs(2);
+
+/// Starts to listen.
+pub(super) fn listen(
+    foreground: Arc<Mutex<CancellationToken>>,
+    end: CancellationToken,
+    received: Arc<Mutex<Option<i32>>>,
+    interactive: bool,
+) {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    for kind in kinds {
+        // A signal that cannot be caught keeps its default: the program dies by it at once.
+        let Ok(mut stream) = signal(kind) else { continue };
+        let (foreground, end, received) = (foreground.clone(), end.clone(), received.clone());
+        tokio::spawn(async move {
+            let number = kind.as_raw_value();
+            let mut last: Option<Instant> = None;
+            while stream.recv().await.is_some() {
+                let only_command = interactive && kind == SignalKind::interrupt();
+                let again = last.replace(Instant::now()).is_some_and(|before| before.elapsed() < TWICE);
+                let before = (!only_command)
+                    .then(|| received.lock().unwrap_or_else(PoisonError::into_inner).replace(number))
+                    .flatten();
+                if before.is_some() || (again && only_command) {
+                    die_by(number);
+                }
+                foreground.lock().unwrap_or_else(PoisonError::into_inner).cancel();
+                if !only_command {
+                    end.cancel();
+                }
+            }
+        });
+    }
+}
+
+/// Ends the process as the signal would have.
+pub(super) fn die_by(signal: i32) {
+    // It returns only for signals that do not kill; then the exit code stands.
+    drop(signal_hook::low_level::emulate_default_handler(signal));
+}

@@ -1,0 +1,23 @@
+//! The only clock: monotonic, so the wall clock may jump (FAULTS row 35).
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::base::Time;
+
+static ORIGIN: OnceLock<Instant> = OnceLock::new();
+
+fn origin() -> Instant {
+    // A little in the past, so that a time minus a duration does not stick at zero.
+    *ORIGIN.get_or_init(|| Instant::now().checked_sub(Duration::from_mins(2)).unwrap_or_else(Instant::now))
+}
+
+/// Now, on the scale of the state machines.
+pub fn now() -> Time {
+    Time::ZERO + origin().elapsed()
+}
+
+/// The tokio instant of a [`Time`].
+pub fn instant(time: Time) -> tokio::time::Instant {
+    tokio::time::Instant::from_std(origin() + time.since(Time::ZERO))
+}

@@ -1,0 +1,144 @@
+//! A connection carries frames, in order, and blocks, in any order, in both directions. TCP carries a block as
+//! one more frame; reliable UDP delivers it the moment it arrives.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{tcp, udp};
+use crate::base::Transport;
+use crate::report::Failure;
+use crate::wire::{Code, Frame};
+
+/// What comes from a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    Frame(Frame),
+    Block { offset: u64, bytes: Bytes },
+}
+
+/// Both halves, and who is on the other side.
+pub struct Connection {
+    pub outgoing: Outgoing,
+    pub incoming: Incoming,
+    pub peer: SocketAddr,
+    pub transport: Transport,
+    /// The peer sends lines of text and wants lines back: `nc`.
+    pub plain: bool,
+}
+
+/// The sending half. What is sent is buffered until [`Outgoing::flush`], except that much of it flushes itself.
+pub enum Outgoing {
+    Tcp(tcp::Outgoing),
+    Udp(udp::Outgoing),
+}
+
+/// The receiving half.
+pub enum Incoming {
+    Tcp(tcp::Incoming),
+    Udp(udp::Incoming),
+}
+
+impl Outgoing {
+    /// Queues a frame; waits while too much is queued. Cancel-safe only before its first wait.
+    pub async fn send(&mut self, frame: Frame) -> Result<(), Failure> {
+        match self {
+            Self::Tcp(half) => half.send(&frame).await,
+            Self::Udp(half) => half.send(frame).await,
+        }
+    }
+
+    /// Queues a block of a file.
+    pub async fn send_block(&mut self, offset: u64, bytes: Bytes) -> Result<(), Failure> {
+        match self {
+            Self::Tcp(half) => half.send_block(offset, &bytes).await,
+            Self::Udp(half) => half.send_block(offset, bytes).await,
+        }
+    }
+
+    /// Sends what is queued. Cancel-safe.
+    pub async fn flush(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::Tcp(half) => half.flush().await,
+            Self::Udp(_) => Ok(()),
+        }
+    }
+
+    /// A frame, at once.
+    pub async fn send_now(&mut self, frame: Frame) -> Result<(), Failure> {
+        self.send(frame).await?;
+        self.flush().await
+    }
+
+    /// Ends the connection in order: the peer gets all that was sent.
+    pub async fn close(&mut self, code: Code, reason: &str) {
+        match self {
+            Self::Tcp(half) => half.close().await,
+            Self::Udp(half) => half.close(code, reason),
+        }
+    }
+
+    /// Pieces sent again so far; TCP does not tell.
+    pub fn retransmitted(&self) -> u64 {
+        match self {
+            Self::Tcp(_) => 0,
+            Self::Udp(half) => half.counters().retransmitted(),
+        }
+    }
+}
+
+impl Incoming {
+    /// The next message; `None` when the peer closed in order. Cancel-safe.
+    pub async fn next(&mut self) -> Result<Option<Message>, Failure> {
+        match self {
+            Self::Tcp(half) => half.next().await,
+            Self::Udp(half) => half.next().await,
+        }
+    }
+
+    /// The next message, which must come within `limit` and must come at all. An ERROR frame is a failure.
+    pub async fn expect(&mut self, limit: Duration, what: &str) -> Result<Message, Failure> {
+        match tokio::time::timeout(limit, self.next()).await {
+            Ok(Ok(Some(Message::Frame(frame)))) if frame.kind == crate::wire::frame::ERROR => {
+                Err(told(&frame))
+            }
+            Ok(Ok(Some(message))) => Ok(message),
+            Ok(Ok(None)) => {
+                Err(Failure::new(Code::Broken, format!("the peer closed the connection before {what}")))
+            }
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(Failure::new(Code::Timeout, format!("no {what} for {} s", limit.as_secs()))
+                .fix("the peer may be gone, or too busy")),
+        }
+    }
+
+    /// Like [`Self::expect`], for a frame.
+    pub async fn frame(&mut self, limit: Duration, what: &str) -> Result<Frame, Failure> {
+        match self.expect(limit, what).await? {
+            Message::Frame(frame) => Ok(frame),
+            Message::Block { .. } => {
+                Err(Failure::new(Code::Misbehaved, format!("the peer sent a block instead of {what}")))
+            }
+        }
+    }
+}
+
+/// What an ERROR frame says, as a failure here.
+pub fn told(frame: &Frame) -> Failure {
+    match frame.read_error() {
+        Ok((code, text)) => Failure::new(code, crate::base::escape::escape_line(&text).into_owned()),
+        Err(error) => malformed(error),
+    }
+}
+
+/// The peer's bytes are not of the protocol.
+pub fn malformed(error: crate::wire::DecodeError) -> Failure {
+    let code = if matches!(error, crate::wire::DecodeError::Oversize { .. }) {
+        Code::Limit
+    } else {
+        Code::Malformed
+    };
+    Failure::new(code, format!("the peer sent what cannot be read: {error}"))
+        .fix("both sides should run the same version of nls")
+}

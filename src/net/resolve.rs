@@ -1,0 +1,59 @@
+//! Names to addresses, with the families taken in turn so that one broken family costs little (RFC 8305).
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::CONNECT_LIMIT;
+use crate::base::{Endpoint, Host};
+use crate::report::{Failure, reason};
+use crate::wire::Code;
+
+/// All addresses of an endpoint, IPv4 and IPv6 by turns; not empty.
+pub async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
+    let name = match &endpoint.host {
+        Host::Loopback => return Ok(vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), endpoint.port)]),
+        Host::Address(address) => return Ok(vec![SocketAddr::new(*address, endpoint.port)]),
+        Host::Name(name) => name,
+    };
+    let failed = |why: String| {
+        Failure::new(Code::Missing, format!("the name `{name}` does not resolve: {why}"))
+            .fix("check the spelling, or write the address")
+    };
+    let found =
+        tokio::time::timeout(CONNECT_LIMIT, tokio::net::lookup_host((name.as_str(), endpoint.port))).await;
+    let found: Vec<SocketAddr> = match found {
+        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Err(error)) => {
+            return Err(failed(
+                reason(&error).trim_start_matches("failed to lookup address information: ").to_owned(),
+            ));
+        }
+        Err(_) => return Err(failed("no answer in time".into())),
+    };
+    if found.is_empty() {
+        return Err(failed("it has no address".into()));
+    }
+    Ok(alternate(&found))
+}
+
+/// IPv4 first (what `listen` binds by default), then the families by turns.
+fn alternate(found: &[SocketAddr]) -> Vec<SocketAddr> {
+    let (v4, v6): (Vec<SocketAddr>, Vec<SocketAddr>) = found.iter().partition(|address| address.is_ipv4());
+    let longest = v4.len().max(v6.len());
+    let mut out: Vec<SocketAddr> =
+        (0..longest).flat_map(|n| [v4.get(n).copied(), v6.get(n).copied()]).flatten().collect();
+    out.dedup();
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_38_families_are_tried_by_turns() {
+        let list: Vec<SocketAddr> =
+            ["[::1]:1", "[::2]:1", "127.0.0.1:1"].iter().map(|a| a.parse().unwrap()).collect();
+        let shown: Vec<String> = alternate(&list).iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["127.0.0.1:1", "[::1]:1", "[::2]:1"]);
+    }
+}

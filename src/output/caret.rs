@@ -1,0 +1,73 @@
+//! Errors in a text, with the place under a caret.
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use crate::language::Report;
+use crate::language::diagnostic::Diagnostic;
+
+/// Bytes of a line that are shown around the place.
+const CONTEXT: usize = 200;
+
+/// One error, ending in a newline.
+pub(super) fn render(report: &Report, colour: bool) -> String {
+    let Diagnostic { title, span, fix, usage, .. } = &report.diagnostic;
+    let text = &report.source.text;
+    let line_start = text[..span.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
+    let line_end = text[span.start.min(text.len())..].find('\n').map_or(text.len(), |at| span.start + at);
+    // A very long line is cut around the place.
+    let start = text.floor_char_boundary(line_start.max(span.start.saturating_sub(CONTEXT)));
+    let end = text.ceil_char_boundary(line_end.min(span.end.min(line_end) + CONTEXT));
+    let shown = text[start..end].trim_end_matches('\r');
+    let place = (span.start - start).min(shown.len())..(span.end.min(line_end) - start).min(shown.len());
+    let label = report.diagnostic.expectation();
+    let annotation = AnnotationKind::Primary.span(place);
+    let snippet = Snippet::source(shown)
+        .path(report.source.name.as_str())
+        .line_start(report.source.line(span.start))
+        .annotation(if label.is_empty() { annotation } else { annotation.label(&label) });
+    let mut group = Level::ERROR.primary_title(title.as_str()).element(snippet);
+    let help = fix.as_ref().map(|fix| format!("did you mean `{fix}`?"));
+    if let Some(help) = &help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    let usage = usage.as_ref().map(|usage| format!("usage: {usage}"));
+    if let Some(usage) = &usage {
+        group = group.element(Level::NOTE.message(usage.as_str()));
+    }
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    format!("{}\n", renderer.decor_style(DecorStyle::Ascii).render(&[group]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Source;
+
+    #[test]
+    fn the_caret_stands_under_the_words() {
+        let source = Source::new("t.nls", "print a\nsned x to :1\n");
+        let diagnostic = Diagnostic::new("unknown command: sned", 8..12)
+            .expected(["a command".into()])
+            .fix("send".to_owned());
+        let text = render(&Report { source, diagnostic }, false);
+        assert!(text.contains("t.nls:2:1"), "{text}");
+        assert!(text.contains("^^^^ expected a command"), "{text}");
+        assert!(text.contains("did you mean `send`?"), "{text}");
+    }
+
+    #[test]
+    fn any_span_of_any_text_is_drawn() {
+        for text in ["", "a", "é🙂\tx\n\n", "\u{1b}[2Jx", &"x".repeat(5000)] {
+            for start in 0..=text.len().min(40) {
+                if text.is_char_boundary(start) {
+                    let report = Report {
+                        source: Source::new("t", text),
+                        diagnostic: Diagnostic::new("title", start..text.len()),
+                    };
+                    assert!(!render(&report, false).contains('\u{1b}'));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Whether to colour, decided once for each stream, then told to `colored`.
+
+use std::io::IsTerminal;
+
+/// What `--color` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// The decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Colours {
+    pub out: bool,
+    pub err: bool,
+}
+
+impl Colours {
+    /// `--color`, then NO_COLOR, CLICOLOR_FORCE, CLICOLOR, then whether the stream is a terminal.
+    pub fn decide(choice: Choice) -> Self {
+        let variable = |name: &str| std::env::var(name).ok();
+        let of = |terminal: bool| decide(choice, &variable, terminal);
+        let colours =
+            Self { out: of(std::io::stdout().is_terminal()), err: of(std::io::stderr().is_terminal()) };
+        // The crate knows one switch; each use here asks for its own stream first.
+        colored::control::set_override(true);
+        colours
+    }
+}
+
+fn decide(choice: Choice, variable: &dyn Fn(&str) -> Option<String>, terminal: bool) -> bool {
+    match choice {
+        Choice::Always => return true,
+        Choice::Never => return false,
+        Choice::Auto => {}
+    }
+    if variable("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        return false;
+    }
+    if variable("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0") {
+        return true;
+    }
+    if variable("CLICOLOR").is_some_and(|value| value == "0") {
+        return false;
+    }
+    terminal && variable("TERM").is_none_or(|term| term != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_that_of_the_contract() {
+        let with = |choice, pairs: &'static [(&str, &str)], terminal| {
+            decide(
+                choice,
+                &|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()),
+                terminal,
+            )
+        };
+        assert!(with(Choice::Auto, &[], true) && !with(Choice::Auto, &[], false));
+        assert!(with(Choice::Always, &[("NO_COLOR", "1")], false));
+        assert!(!with(Choice::Auto, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], true));
+        assert!(with(Choice::Auto, &[("NO_COLOR", ""), ("CLICOLOR_FORCE", "1")], false));
+        assert!(!with(Choice::Auto, &[("CLICOLOR", "0")], true));
+        assert!(!with(Choice::Auto, &[("TERM", "dumb")], true));
+    }
+}

@@ -1,0 +1,100 @@
+//! rustyline on a thread of its own: asked for a line over one channel, answering over another.
+
+use std::sync::Arc;
+
+use rustyline::config::{BellStyle, Builder};
+use rustyline::error::ReadlineError;
+use rustyline::history::MemHistory;
+use rustyline::{ColorMode, CompletionType, EventHandler, ExternalPrinter, KeyCode, KeyEvent, Modifiers};
+use tokio::sync::mpsc;
+
+use super::Setup;
+use super::helper::{Helper, Known, PROMPT};
+use crate::report::Failure;
+use crate::wire::Code;
+
+/// Lines that the arrow keys reach.
+const HISTORY_LIMIT: usize = 10_000;
+
+/// What came from the keyboard.
+#[derive(Debug)]
+pub(super) enum Input {
+    Line(String),
+    Interrupted,
+    End,
+    Broken(String),
+}
+
+/// The thread with the line editor.
+pub(super) struct Editor {
+    requests: std::sync::mpsc::Sender<()>,
+    lines: tokio::sync::Mutex<mpsc::UnboundedReceiver<Input>>,
+}
+
+impl Editor {
+    pub(super) fn start(history: &[String], known: Arc<Known>, setup: &Setup) -> Result<Self, Failure> {
+        let failed = |error: ReadlineError| {
+            Failure::new(Code::Other, format!("the line editor does not start: {error}"))
+                .fix("give a script, or use -c")
+        };
+        let colour = if setup.style.colours.out { ColorMode::Enabled } else { ColorMode::Disabled };
+        let config = Builder::new()
+            .completion_type(CompletionType::List)
+            .bell_style(BellStyle::None)
+            .color_mode(colour)
+            .max_history_size(HISTORY_LIMIT)
+            .map_err(failed)?
+            .history_ignore_space(true)
+            .auto_add_history(false)
+            .build();
+        let kept = MemHistory::with_config(&config);
+        let mut editor =
+            rustyline::Editor::<Helper, MemHistory>::with_history(config, kept).map_err(failed)?;
+        for line in history {
+            drop(editor.add_history_entry(line));
+        }
+        editor.set_helper(Some(Helper { known }));
+        // The stock Ctrl-Z would stop every server of the process.
+        editor.bind_sequence(
+            KeyEvent(KeyCode::Char('Z'), Modifiers::CTRL),
+            EventHandler::Simple(rustyline::Cmd::Noop),
+        );
+        if let Ok(mut printer) = editor.create_external_printer() {
+            setup.sink.set_editor(Box::new(move |text| drop(printer.print(text))));
+        }
+        let (requests, asked) = std::sync::mpsc::channel::<()>();
+        let (answers, lines) = mpsc::unbounded_channel();
+        let sink = setup.sink.clone();
+        let thread = std::thread::Builder::new().name("editor".into()).spawn(move || {
+            for () in asked {
+                sink.set_reading(true);
+                let result = editor.readline(PROMPT);
+                sink.set_reading(false);
+                if let Ok(line) = &result
+                    && !line.starts_with(' ')
+                {
+                    drop(editor.add_history_entry(line));
+                }
+                let input = match result {
+                    Ok(line) => Input::Line(line),
+                    Err(ReadlineError::Interrupted) => Input::Interrupted,
+                    Err(ReadlineError::Eof) => Input::End,
+                    Err(error) => Input::Broken(error.to_string()),
+                };
+                if answers.send(input).is_err() {
+                    return;
+                }
+            }
+        });
+        thread.map_err(|error| Failure::io(&error, "the line editor"))?;
+        Ok(Self { requests, lines: tokio::sync::Mutex::new(lines) })
+    }
+
+    /// The next line.
+    pub(super) async fn read(&self) -> Input {
+        if self.requests.send(()).is_err() {
+            return Input::End;
+        }
+        self.lines.lock().await.recv().await.unwrap_or(Input::End)
+    }
+}

@@ -1,0 +1,168 @@
+//! Completion, hints and the look of the line, all from the language's own walk.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use colored::Colorize;
+use rustyline::Context;
+use rustyline::completion::{Completer, Pair};
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::validate::Validator;
+
+use crate::language::Vocabulary;
+use crate::language::complete::{World, complete, hint};
+use crate::session::{Registry, Session};
+use crate::shell::Shell;
+
+/// Both prompts have one width: the editor measures only the first.
+pub(super) const PROMPT: &str = "nls> ";
+const ATTACHED: &str = "say> ";
+/// Files of a folder that completion looks at.
+const ENTRY_LIMIT: usize = 10_000;
+
+/// What the editor's thread may know of the shell.
+pub(super) struct Known {
+    vocabulary: Vocabulary,
+    registry: Arc<Registry>,
+    changing: Mutex<Changing>,
+}
+
+#[derive(Default)]
+struct Changing {
+    names: Vec<String>,
+    endpoints: Vec<String>,
+    attached: Option<Arc<Session>>,
+}
+
+impl Known {
+    pub(super) fn new(shell: &Shell) -> Self {
+        Self {
+            vocabulary: shell.vocabulary.clone(),
+            registry: shell.registry.clone(),
+            changing: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Changing> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn update(&self, shell: &Shell, attached: Option<Arc<Session>>) {
+        let mut names: Vec<String> = shell.scope.names().map(str::to_owned).collect();
+        names.sort();
+        *self.lock() = Changing { names, endpoints: shell.endpoints(), attached };
+    }
+
+    /// A session that ended gives the prompt back, even in the middle of a line.
+    fn is_attached(&self) -> bool {
+        self.lock().attached.as_ref().is_some_and(|session| !session.state().has_ended())
+    }
+}
+
+impl World for Known {
+    fn sessions(&self) -> Vec<(String, String)> {
+        let described =
+            |session: &Session| (session.label(), format!("{}, {}", session.kind, session.state().word()));
+        self.registry
+            .live()
+            .iter()
+            .map(|session| described(session))
+            .chain([("all".into(), "every session".into())])
+            .collect()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.lock().names.clone()
+    }
+
+    fn fields(&self, name: &str) -> Vec<String> {
+        self.registry
+            .by_name(name)
+            .map(|session| session.fields().into_iter().map(|(name, _)| name.to_owned()).collect())
+            .unwrap_or_default()
+    }
+
+    fn endpoints(&self) -> Vec<String> {
+        self.lock().endpoints.clone()
+    }
+
+    fn paths(&self, prefix: &str) -> Vec<String> {
+        let (folder, start) = prefix.rfind('/').map_or(("", prefix), |at| prefix.split_at(at + 1));
+        let path = match (folder.strip_prefix("~/"), dirs::home_dir()) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ if folder.is_empty() => ".".into(),
+            _ => folder.into(),
+        };
+        let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
+        let mut found: Vec<String> = entries
+            .take(ENTRY_LIMIT)
+            .filter_map(|entry| {
+                let entry = entry.ok()?;
+                let name = entry.file_name().into_string().ok().filter(|name| {
+                    name.starts_with(start) && name.starts_with('.') == start.starts_with('.')
+                })?;
+                let slash = if entry.file_type().ok()?.is_dir() { "/" } else { "" };
+                Some(format!("{folder}{name}{slash}"))
+            })
+            .collect();
+        found.sort();
+        found
+    }
+}
+
+/// What rustyline asks.
+pub(super) struct Helper {
+    pub(super) known: Arc<Known>,
+}
+
+impl rustyline::Helper for Helper {}
+
+impl Validator for Helper {}
+
+impl Completer for Helper {
+    type Candidate = Pair;
+
+    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        if self.known.is_attached() {
+            return Ok((at, Vec::new()));
+        }
+        let (place, found) = complete(line, at, &self.known.vocabulary, self.known.as_ref());
+        let several = found.len() > 1;
+        let pairs = found.into_iter().map(|candidate| {
+            let display = if several && !candidate.help.is_empty() {
+                format!("{}  ({})", candidate.text, candidate.help)
+            } else {
+                candidate.text.clone()
+            };
+            let ends = !candidate.text.ends_with('/') && !several;
+            Pair { display, replacement: if ends { format!("{} ", candidate.text) } else { candidate.text } }
+        });
+        Ok((place.start, pairs.collect()))
+    }
+}
+
+impl Hinter for Helper {
+    type Hint = String;
+
+    fn hint(&self, line: &str, at: usize, _: &Context<'_>) -> Option<String> {
+        if at < line.len() || self.known.is_attached() {
+            return None;
+        }
+        hint(line, &self.known.vocabulary)
+    }
+}
+
+impl Highlighter for Helper {
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, _: &'p str, _: bool) -> Cow<'b, str> {
+        Cow::Owned(if self.known.is_attached() {
+            ATTACHED.cyan().bold().to_string()
+        } else {
+            PROMPT.green().bold().to_string()
+        })
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Owned(hint.dimmed().to_string())
+    }
+}

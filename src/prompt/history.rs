@@ -1,0 +1,66 @@
+//! The history file: appended line by line, so that two shells at once lose nothing; mode 0600.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+/// Lines that are read back.
+const LIMIT: usize = 10_000;
+/// Longer lines are not kept.
+const LINE_LIMIT: usize = 4096;
+
+pub(super) struct History {
+    /// Oldest first.
+    pub(super) lines: Vec<String>,
+    file: Option<File>,
+}
+
+/// `NLS_HISTFILE`, or where the system keeps such things; empty means none.
+fn path() -> Option<PathBuf> {
+    match std::env::var_os("NLS_HISTFILE") {
+        Some(path) if path.is_empty() => None,
+        Some(path) => Some(path.into()),
+        None => {
+            dirs::state_dir().or_else(dirs::data_local_dir).map(|folder| folder.join("nls").join("history"))
+        }
+    }
+}
+
+impl History {
+    /// What cannot be read is not overwritten: the shell starts without it, with one warning (FAULTS row 99).
+    pub(super) fn open() -> (Self, Option<String>) {
+        let Some(path) = path() else { return (Self { lines: Vec::new(), file: None }, None) };
+        let opened = path
+            .parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .and_then(|()| OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path));
+        let read = opened.and_then(|file| Ok((std::io::read_to_string(&file)?, file)));
+        match read {
+            Ok((text, file)) => {
+                let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+                let skip = lines.len().saturating_sub(LIMIT);
+                (Self { lines: lines.into_iter().skip(skip).collect(), file: Some(file) }, None)
+            }
+            Err(error) => {
+                let warning = format!(
+                    "no history: {} cannot be used: {}",
+                    path.display(),
+                    crate::report::reason(&error)
+                );
+                (Self { lines: Vec::new(), file: None }, Some(warning))
+            }
+        }
+    }
+
+    /// One write for one line: appends of two shells do not mix.
+    pub(super) fn append(&mut self, line: &str) {
+        if line.trim().is_empty() || line.len() > LINE_LIMIT {
+            return;
+        }
+        if let Some(file) = &mut self.file {
+            // A full disk costs the history, not the command.
+            drop(file.write_all(format!("{line}\n").as_bytes()));
+        }
+    }
+}

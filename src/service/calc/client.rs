@@ -1,0 +1,119 @@
+//! `calc`: asks over a connection that is kept for the next question.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::base::escape::escape_line;
+use crate::base::{Endpoint, Transport, Value};
+use crate::language::Arguments;
+use crate::net::connection::malformed;
+use crate::net::{self, Connection, udp};
+use crate::report::{Failure, Outcome};
+use crate::service::{Context, Job};
+use crate::wire::calc::Message;
+use crate::wire::{Code, ServiceId};
+
+/// How long an answer may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+/// Connections that are kept.
+const IDLE_LIMIT: usize = 16;
+
+/// Connections between two questions.
+#[derive(Default)]
+pub struct Idle {
+    connections: Mutex<HashMap<(Transport, Endpoint), (Connection, u64)>>,
+}
+
+impl std::fmt::Debug for Idle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Idle")
+    }
+}
+
+impl Idle {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Transport, Endpoint), (Connection, u64)>> {
+        self.connections.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn take(&self, key: &(Transport, Endpoint)) -> Option<(Connection, u64)> {
+        self.lock().remove(key)
+    }
+
+    fn keep(&self, key: (Transport, Endpoint), connection: Connection, asked: u64) {
+        let mut connections = self.lock();
+        if connections.len() < IDLE_LIMIT {
+            connections.insert(key, (connection, asked));
+        }
+    }
+}
+
+pub(super) fn calc(arguments: Arguments, context: Context) -> Job {
+    Box::pin(async move {
+        let expression = arguments.text("expression").unwrap_or_default().to_owned();
+        let what = format!("calc {expression}");
+        let began = Instant::now();
+        let answer =
+            ask(&arguments, &context, &expression).await.map_err(|failure| failure.of(what.clone()))?;
+        let value = answer.map_err(|text| wrong(&expression, &text).of(what))?;
+        let fields =
+            vec![("value", Value::text(value.clone())), ("seconds", Value::seconds(began.elapsed()))];
+        Ok(Outcome::new(value, fields))
+    })
+}
+
+/// What the server says is wrong with the expression, with a caret below it (FAULTS row 66).
+fn wrong(expression: &str, text: &str) -> Failure {
+    let text = escape_line(text).into_owned();
+    let column = text.rsplit_once(" at column ").and_then(|(_, column)| column.parse::<usize>().ok());
+    let failure = Failure::new(Code::Misbehaved, text);
+    match column.filter(|&column| column <= expression.chars().count() + 1 && column < 200) {
+        Some(column) => failure
+            .detail([format!("  {}", escape_line(expression)), format!("  {}^", " ".repeat(column - 1))]),
+        None => failure,
+    }
+}
+
+/// A kept connection may have died meanwhile: then a new one is made, once.
+async fn ask(
+    arguments: &Arguments,
+    context: &Context,
+    expression: &str,
+) -> Result<Result<String, String>, Failure> {
+    let endpoint =
+        arguments.endpoint("at").ok_or_else(|| Failure::new(Code::Usage, "`at` is missing"))?.clone();
+    let key = (arguments.transport("at").unwrap_or(Transport::Tcp), endpoint);
+    if let Some((mut connection, asked)) = context.idle.take(&key)
+        && let Ok(answer) = exchange(&mut connection, asked, expression).await
+    {
+        context.idle.keep(key, connection, asked + 1);
+        return Ok(answer);
+    }
+    let (mut connection, driver) =
+        net::connect(key.0, &key.1, ServiceId::Calc, udp::Options::default()).await?;
+    if let Some(driver) = driver {
+        context.registry.spawn(driver);
+    }
+    let answer = exchange(&mut connection, 0, expression).await?;
+    context.idle.keep(key, connection, 1);
+    Ok(answer)
+}
+
+/// One question and its answer: another's answer is never taken for it (FAULTS row 73).
+async fn exchange(
+    connection: &mut Connection,
+    id: u64,
+    expression: &str,
+) -> Result<Result<String, String>, Failure> {
+    connection.outgoing.send_now(Message::Ask { id, expression: expression.into() }.encode()).await?;
+    loop {
+        match Message::decode(&connection.incoming.frame(ANSWER_LIMIT, "answer").await?).map_err(malformed)? {
+            Message::Answer { id: theirs, result } if theirs == id => return Ok(result),
+            // Late, for a question that was given up.
+            Message::Answer { .. } => {}
+            Message::Ask { .. } => {
+                return Err(Failure::new(Code::Misbehaved, "a question came where an answer belongs"));
+            }
+        }
+    }
+}

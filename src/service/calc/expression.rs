@@ -1,0 +1,424 @@
+//! Exact arithmetic: text → value. Pure, linear in the number of operators, and bounded: characters, digits,
+//! nesting, and the size of every result.
+//!
+//! ```text
+//! sum     = product { ( "+" | "-" ) product } ;
+//! product = unary { ( "*" | "/" | "%" ) unary } ;
+//! unary   = { "-" | "+" } atom ;
+//! atom    = number | "(" sum ")" ;
+//! number  = digits [ "." digits ] ;
+//! ```
+//! `a % b` is `a - b * floor(a / b)`: it takes the sign of `b`.
+
+use std::fmt;
+
+use dashu_int::ops::BitTest;
+use dashu_int::{IBig, UBig};
+use dashu_ratio::RBig;
+
+/// Digits of a number or a result, numerator and denominator each.
+pub const DIGIT_LIMIT: usize = 10_000;
+/// Nesting of parentheses and signs.
+pub const DEPTH_LIMIT: usize = 64;
+/// Characters that are not digits: operators, parentheses, blanks.
+pub const EXPRESSION_LIMIT: usize = 4 << 10;
+/// Decimal places up to which a fraction that ends is written as a decimal.
+const PLACES_LIMIT: usize = 60;
+/// Significant digits of an approximation.
+const SIGNIFICANT: usize = 16;
+
+/// What is wrong, and where: the column counts characters from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    pub why: String,
+    pub column: usize,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at column {}", self.why, self.column)
+    }
+}
+
+/// Computes `text`; `is_late` is asked between operations and ends a computation that takes too long.
+pub fn evaluate(text: &str, is_late: &dyn Fn() -> bool) -> Result<String, Trouble> {
+    let others = text.bytes().filter(|b| !b.is_ascii_digit()).count();
+    if others > EXPRESSION_LIMIT {
+        return Err(Trouble {
+            why: format!("too long: more than {EXPRESSION_LIMIT} characters besides digits"),
+            column: 1,
+        });
+    }
+    let mut parser = Parser { text, at: 0, depth: 0, is_late };
+    parser.blanks();
+    if parser.peek().is_none() {
+        return Err(parser.trouble("nothing to compute"));
+    }
+    let value = parser.sum()?;
+    match parser.peek() {
+        None => Ok(show(&value)),
+        Some(')') => Err(parser.trouble("a `)` without its `(`")),
+        Some(c) if c.is_ascii_digit() || c == '(' => Err(parser.trouble("an operator is missing here")),
+        Some(',') => Err(parser.trouble("a decimal is written with a point")),
+        Some(c) => Err(parser.unknown(c)),
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    is_late: &'a dyn Fn() -> bool,
+}
+
+impl Parser<'_> {
+    fn peek(&self) -> Option<char> {
+        self.text[self.at..].chars().next()
+    }
+
+    fn blanks(&mut self) {
+        let rest = &self.text[self.at..];
+        self.at += rest.len() - rest.trim_start_matches([' ', '\t']).len();
+    }
+
+    fn take(&mut self, length: usize) {
+        self.at += length;
+        self.blanks();
+    }
+
+    fn column(&self, at: usize) -> usize {
+        self.text[..at].chars().count() + 1
+    }
+
+    fn trouble(&self, why: impl Into<String>) -> Trouble {
+        Trouble { why: why.into(), column: self.column(self.at) }
+    }
+
+    fn unknown(&self, c: char) -> Trouble {
+        self.trouble(format!(
+            "`{}` is not part of arithmetic",
+            crate::base::escape::escape_line(&c.to_string())
+        ))
+    }
+
+    fn deeper(&mut self) -> Result<(), Trouble> {
+        self.depth += 1;
+        if self.depth > DEPTH_LIMIT {
+            Err(self.trouble(format!("nested too deeply: more than {DEPTH_LIMIT} levels")))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn sum(&mut self) -> Result<RBig, Trouble> {
+        let mut left = self.product()?;
+        while let Some(operator @ ('+' | '-')) = self.peek() {
+            let at = self.at;
+            self.take(1);
+            let right = self.product()?;
+            left = self.bounded(at, if operator == '+' { left + right } else { left - right })?;
+        }
+        Ok(left)
+    }
+
+    fn product(&mut self) -> Result<RBig, Trouble> {
+        let mut left = self.unary()?;
+        while let Some(operator @ ('*' | '/' | '%')) = self.peek() {
+            let at = self.at;
+            self.take(1);
+            let right = self.unary()?;
+            if operator != '*' && right.is_zero() {
+                return Err(Trouble { why: "division by zero".into(), column: self.column(at) });
+            }
+            let value = match operator {
+                '*' => left * right,
+                '/' => left / right,
+                _ => {
+                    let whole = RBig::from((left.clone() / right.clone()).floor());
+                    left - right * whole
+                }
+            };
+            left = self.bounded(at, value)?;
+        }
+        Ok(left)
+    }
+
+    /// Operands are bounded, so the product of two is computed safely and then judged.
+    fn bounded(&self, at: usize, value: RBig) -> Result<RBig, Trouble> {
+        const BITS: usize = DIGIT_LIMIT * 3322 / 1000 + 4;
+        let large = value.numerator().bit_len() > BITS || value.denominator().bit_len() > BITS;
+        match (large, (self.is_late)()) {
+            (true, _) => Err(Trouble {
+                why: format!("result too large: more than {DIGIT_LIMIT} digits"),
+                column: self.column(at),
+            }),
+            (_, true) => Err(Trouble { why: "it takes too long".into(), column: self.column(at) }),
+            _ => Ok(value),
+        }
+    }
+
+    fn unary(&mut self) -> Result<RBig, Trouble> {
+        let (mut negative, mut signs) = (false, 0);
+        while let Some(sign @ ('-' | '+')) = self.peek() {
+            self.deeper()?;
+            signs += 1;
+            negative ^= sign == '-';
+            self.take(1);
+        }
+        let value = self.atom()?;
+        self.depth -= signs;
+        Ok(if negative { -value } else { value })
+    }
+
+    fn atom(&mut self) -> Result<RBig, Trouble> {
+        match self.peek() {
+            Some('(') => {
+                self.deeper()?;
+                let open = self.at;
+                self.take(1);
+                let value = self.sum()?;
+                if self.peek() != Some(')') {
+                    return Err(match self.peek() {
+                        None => Trouble { why: "this `(` is never closed".into(), column: self.column(open) },
+                        Some(c) if c.is_ascii_digit() || c == '(' => {
+                            self.trouble("an operator is missing here")
+                        }
+                        Some(c) => self.unknown(c),
+                    });
+                }
+                self.take(1);
+                self.depth -= 1;
+                Ok(value)
+            }
+            Some(c) if c.is_ascii_digit() => self.number(),
+            Some(')' | '*' | '/' | '%') => Err(self.trouble("a number is missing here")),
+            Some('.') => Err(self.trouble("a number begins with a digit")),
+            Some(c) => Err(self.unknown(c)),
+            None => Err(self.trouble("the expression ends too early")),
+        }
+    }
+
+    fn number(&mut self) -> Result<RBig, Trouble> {
+        let rest = &self.text[self.at..];
+        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        let whole = digits(rest);
+        let places = rest[whole..].strip_prefix('.').map_or(0, digits);
+        if whole.max(places) > DIGIT_LIMIT {
+            return Err(self.trouble(format!("a number has more than {DIGIT_LIMIT} digits")));
+        }
+        let end = whole + if places > 0 { 1 + places } else { 0 };
+        if rest[end..].starts_with('.') {
+            self.at += end;
+            return Err(self.trouble("a digit must follow the point, and there is one point in a number"));
+        }
+        if rest[end..].starts_with(|c: char| c.is_alphabetic() || c == '_') {
+            self.at += end;
+            return Err(self.trouble("numbers are decimal: digits and at most one point"));
+        }
+        let text: String = rest[..end].chars().filter(|&c| c != '.').collect();
+        let value = IBig::from_str_radix(&text, 10).map_err(|_| self.trouble("not a number"))?;
+        self.take(end);
+        Ok(RBig::from_parts(value, UBig::from(10u8).pow(places)))
+    }
+}
+
+/// A whole number, a decimal that ends, or a fraction with its approximation.
+fn show(value: &RBig) -> String {
+    let (numerator, denominator) = (value.numerator(), value.denominator());
+    if denominator.is_one() {
+        return numerator.to_string();
+    }
+    match places(denominator) {
+        Some(places) => {
+            let scaled =
+                numerator * IBig::from(UBig::from(10u8).pow(places)) / IBig::from(denominator.clone());
+            point(&scaled, places)
+        }
+        None => format!("{numerator}/{denominator} ≈ {}", approximate(numerator, denominator)),
+    }
+}
+
+/// How many decimal places `1/denominator` takes, if it ends soon enough.
+fn places(denominator: &UBig) -> Option<usize> {
+    let mut power = UBig::ONE;
+    (0..=PLACES_LIMIT).find(|_| {
+        let divides = (&power % denominator).is_zero();
+        power *= UBig::from(10u8);
+        divides
+    })
+}
+
+/// `scaled / 10^places` with a point.
+fn point(scaled: &IBig, places: usize) -> String {
+    let text = scaled.to_string();
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
+    let digits = format!("{digits:0>width$}", width = places + 1);
+    let (whole, part) = digits.split_at(digits.len() - places);
+    let part = part.trim_end_matches('0');
+    if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
+}
+
+/// 16 significant digits, as people write them.
+fn approximate(numerator: &IBig, denominator: &UBig) -> String {
+    let magnitude = |n: usize| n as i64 * 30_103 / 100_000;
+    let exponent = magnitude(numerator.bit_len()) - magnitude(denominator.bit_len());
+    let shift = SIGNIFICANT as i64 - exponent;
+    let ten = |n: i64| IBig::from(UBig::from(10u8).pow(n.unsigned_abs() as usize));
+    let denominator = IBig::from(denominator.clone());
+    let quotient = if shift >= 0 {
+        numerator * ten(shift) / denominator
+    } else {
+        numerator / (denominator * ten(shift))
+    };
+    let text = quotient.to_string();
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
+    let exponent = digits.len() as i64 - 1 - shift;
+    let digits = &digits[..digits.len().min(SIGNIFICANT)];
+    if (-5..16).contains(&exponent) {
+        let (places, scaled) = (
+            (digits.len() as i64 - 1 - exponent).max(0) as usize,
+            IBig::from_str_radix(digits, 10).unwrap_or_default(),
+        );
+        return format!("{sign}{}", point(&scaled, places));
+    }
+    let (first, rest) = digits.split_at(1);
+    let rest = rest.trim_end_matches('0');
+    let rest = if rest.is_empty() { String::new() } else { format!(".{rest}") };
+    format!("{sign}{first}{rest}e{exponent}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str) -> String {
+        evaluate(text, &|| false).unwrap_or_else(|trouble| format!("error: {trouble}"))
+    }
+
+    #[test]
+    fn precedence_parentheses_and_signs() {
+        for (text, expected) in [
+            ("7 % 3", "1"),
+            ("7%3", "1"),
+            ("2+3*4", "14"),
+            ("(2+3)*4", "20"),
+            ("2-3-4", "-5"),
+            ("100/10/5", "2"),
+            ("-(2+3)", "-5"),
+            ("--5", "5"),
+            ("2*-3", "-6"),
+            ("1.5+1.5", "3"),
+            ("0.1+0.2", "0.3"),
+        ] {
+            assert_eq!(value(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn row_68_remainder_takes_the_divisors_sign_and_quotients_are_exact() {
+        for (text, expected) in [
+            ("7 % -3", "-2"),
+            ("-7 % 3", "2"),
+            ("-7 % -3", "-1"),
+            ("7 / 2", "3.5"),
+            ("-7 / 2", "-3.5"),
+            ("1/3", "1/3 ≈ 0.3333333333333333"),
+            ("-2/3", "-2/3 ≈ -0.6666666666666666"),
+            ("1/3*3", "1"),
+            ("7.5 % 2", "1.5"),
+            ("1/8", "0.125"),
+            ("22/7", "22/7 ≈ 3.142857142857142"),
+        ] {
+            assert_eq!(value(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn row_66_division_by_zero_says_where() {
+        assert_eq!(value("1/0"), "error: division by zero at column 2");
+        assert_eq!(value("5 % 0"), "error: division by zero at column 3");
+        assert_eq!(value("1/(2-2)"), "error: division by zero at column 2");
+    }
+
+    #[test]
+    fn row_67_numbers_are_exact_to_ten_thousand_digits_and_then_refused() {
+        let big = "9".repeat(5000);
+        let square = value(&format!("{big}*{big}"));
+        assert_eq!(square.len(), 10_000);
+        assert!(square.starts_with("9999") && square.ends_with("0001"));
+        assert!(value(&format!("{big}*{big}*100")).starts_with("error: result too large"));
+        assert!(value(&"9".repeat(10_001)).starts_with("error: a number has more than 10000 digits"));
+        assert_eq!(value(&format!("{0}-{0}", "7".repeat(10_000))), "0");
+        assert!(value("1/7").len() < 40);
+    }
+
+    #[test]
+    fn row_69_nesting_ends_at_64() {
+        let nested = |n: usize| format!("{}1{}", "(".repeat(n), ")".repeat(n));
+        assert_eq!(value(&nested(64)), "1");
+        assert_eq!(value(&nested(65)), "error: nested too deeply: more than 64 levels at column 65");
+        assert!(value(&nested(2000)).contains("nested too deeply"));
+        assert!(value(&format!("{}1", "-".repeat(2000))).contains("nested too deeply"));
+    }
+
+    #[test]
+    fn row_70_an_expression_has_a_limit_and_takes_linear_time() {
+        assert!(value(&"1+".repeat(1 << 19)).starts_with("error: too long"));
+        assert_eq!(value(&format!("{}0", "1+".repeat(4000))), "4000");
+    }
+
+    #[test]
+    fn row_71_odd_input_is_answered_with_a_column() {
+        for (text, column) in [
+            ("", 1),
+            ("   ", 4),
+            ("2 3", 3),
+            ("0x10", 2),
+            ("1..2", 2),
+            ("٣+1", 1),
+            ("1\0", 2),
+            ("1,5", 2),
+            ("1+", 3),
+            ("*2", 1),
+            ("(1", 1),
+            ("1)", 2),
+            ("()", 2),
+            ("1.", 2),
+            (".5", 1),
+            ("a", 1),
+            ("1 + é", 5),
+            ("(1 2)", 4),
+        ] {
+            let answer = value(text);
+            assert!(
+                answer.starts_with("error: ") && answer.ends_with(&format!("at column {column}")),
+                "{text:?}: {answer}"
+            );
+        }
+    }
+
+    #[test]
+    fn huge_and_tiny_quotients_are_approximated() {
+        assert!(
+            value("1/30000000000000000000000").ends_with("≈ 3.333333333333333e-23"),
+            "{}",
+            value("1/30000000000000000000000")
+        );
+        assert!(value("100000000000000000000000/3").ends_with("≈ 3.333333333333333e22"));
+    }
+
+    #[test]
+    fn any_text_is_answered() {
+        let alphabet: Vec<char> = "0123456789+-*/%() .,aé\0".chars().collect();
+        let mut state = 3u64;
+        for _ in 0..50_000 {
+            let mut text = String::new();
+            for _ in 0..state >> 60 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(17);
+                text.push(alphabet[(state >> 33) as usize % alphabet.len()]);
+            }
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            drop(evaluate(&text, &|| false));
+        }
+    }
+}

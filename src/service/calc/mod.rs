@@ -1,0 +1,45 @@
+//! The remote calculator: the server computes. Frames between nls and nls, lines of text for everybody else
+//! (`echo '7 % 3' | nc host 9002`).
+
+mod client;
+pub mod expression;
+mod server;
+
+pub use client::Idle;
+
+use super::{Client, Provider, Run};
+use crate::base::Transport;
+use crate::language::verb::Lasting;
+use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
+use crate::wire::ServiceId;
+use crate::wire::datagram::BASE_DATAGRAM;
+
+pub static PROVIDER: Provider = Provider {
+    row: Service {
+        name: "calc",
+        transports: &[Transport::Tcp, Transport::Udp],
+        summary: "exact arithmetic: calc",
+    },
+    id: ServiceId::Calc,
+    lines: true,
+    datagram: BASE_DATAGRAM,
+    max: |_| 256,
+    make: server::make,
+};
+
+pub static CALC: Client = Client {
+    verb: &Verb {
+        name: "calc",
+        aliases: &[],
+        summary: "let a server compute",
+        details: "+ - * / % and parentheses, exact, on integers of any size and decimals. `%` takes the sign of its divisor, as in Python; `7/2` is 3.5, `1/3` stays 1/3. Without `at` it asks the server used last, else the newest calculator of this shell.",
+        params: &[Param::required("expression", Kind::Expression, "what to compute")],
+        keywords: &[Keyword::new("at", Kind::Endpoint, "the calculator").default("the one used last")],
+        fields: &[Field::new("value", "the exact result"), Field::new("seconds", "from question to answer")],
+        example: "calc 7 % 3 at $calculator",
+        lasting: Lasting::Instant,
+    },
+    place: Some(("at", ServiceId::Calc)),
+    transport: Transport::Tcp,
+    run: Run::Direct(client::calc),
+};

@@ -1,0 +1,94 @@
+//! The calculator's server: questions in, answers out, in order. Reading pauses while answers wait to be read
+//! (FAULTS row 72): the connection's own backpressure does it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::expression::evaluate;
+use crate::language::Arguments;
+use crate::net::connection::malformed;
+use crate::net::{Connection, Message as Wire};
+use crate::report::Failure;
+use crate::service::{Context, Job, Server};
+use crate::session::Handle;
+use crate::wire::calc::Message;
+use crate::wire::{Code, Frame, frame};
+
+/// A computation that takes longer is given up (FAULTS row 67).
+const TIME_LIMIT: Duration = Duration::from_millis(100);
+/// Longer expressions are computed away from the network's threads.
+const SHORT: usize = 256;
+/// A client that asks nothing is let go; a person at `nc` thinks slowly.
+const IDLE_LIMIT: Duration = Duration::from_mins(10);
+
+struct Calculator;
+
+pub(super) fn make(_: &Handle, _: &Arguments, _: &Context) -> Result<Arc<dyn Server>, Failure> {
+    Ok(Arc::new(Calculator))
+}
+
+impl Server for Calculator {
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, _client: String) -> Job<()> {
+        Box::pin(serve(session, connection))
+    }
+
+    fn describe(&self) -> String {
+        "a calculator".into()
+    }
+}
+
+async fn serve(session: Handle, mut connection: Connection) -> Result<(), Failure> {
+    loop {
+        let message = tokio::select! {
+            () = session.cancelled() => break,
+            message = tokio::time::timeout(IDLE_LIMIT, next(&mut connection)) => message,
+        };
+        let asked = match message {
+            Ok(asked) => asked?,
+            Err(_) => break,
+        };
+        let Some(Wire::Frame(frame)) = asked else { break };
+        session.count_in(frame.body.len() as u64);
+        let answer = answer(&session, &frame).await?;
+        session.count_out(answer.body.len() as u64);
+        connection.outgoing.send(answer).await?;
+    }
+    connection.outgoing.close(Code::Other, "").await;
+    Ok(())
+}
+
+/// The next question. Answers leave together, before it has to wait for one.
+async fn next(connection: &mut Connection) -> Result<Option<Wire>, Failure> {
+    tokio::select! {
+        biased;
+        message = connection.incoming.next() => return message,
+        () = std::future::ready(()) => {}
+    }
+    connection.outgoing.flush().await?;
+    connection.incoming.next().await
+}
+
+async fn answer(session: &Handle, frame: &Frame) -> Result<Frame, Failure> {
+    if frame.kind == frame::LINE {
+        let text = String::from_utf8_lossy(&frame.body).into_owned();
+        let line = compute(session, text).await?.unwrap_or_else(|error| format!("error: {error}"));
+        return Ok(Frame::new(frame::LINE, line));
+    }
+    match Message::decode(frame).map_err(malformed)? {
+        Message::Ask { id, expression } => {
+            Ok(Message::Answer { id, result: compute(session, expression).await? }.encode())
+        }
+        Message::Answer { .. } => {
+            Err(Failure::new(Code::Misbehaved, "an answer came where a question belongs"))
+        }
+    }
+}
+
+async fn compute(session: &Handle, text: String) -> Result<Result<String, String>, Failure> {
+    let short = text.len() <= SHORT;
+    let work = move || {
+        let began = Instant::now();
+        evaluate(&text, &|| began.elapsed() > TIME_LIMIT).map_err(|trouble| trouble.to_string())
+    };
+    if short { Ok(work()) } else { session.block(work).await }
+}

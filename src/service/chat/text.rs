@@ -1,0 +1,120 @@
+//! What may be said, and under which name. Pure.
+
+use crate::base::Transport;
+use crate::report::Failure;
+use crate::wire::Code;
+use crate::wire::chat::{MESSAGE_LIMIT, NAME_CHARACTER_LIMIT, UDP_CHARACTER_LIMIT};
+
+/// Names that could be taken for the program's own voice.
+const RESERVED: [&str; 8] = ["server", "host", "system", "admin", "nls", "all", "everyone", "you"];
+
+/// Checks a message before it is sent; nothing is ever cut off (FAULTS row 80).
+pub(super) fn check(text: &str, transport: Transport) -> Result<(), Failure> {
+    if text.trim().is_empty() {
+        return Err(Failure::new(Code::Usage, "an empty message is not sent"));
+    }
+    let characters = text.chars().count();
+    if transport == Transport::Udp && characters > UDP_CHARACTER_LIMIT {
+        let why = format!(
+            "the message has {characters} characters; over udp at most {UDP_CHARACTER_LIMIT} are sent. Too long, not sent"
+        );
+        return Err(Failure::new(Code::Limit, why).fix("say it in two"));
+    }
+    if text.len() > MESSAGE_LIMIT {
+        let why = format!(
+            "the message has {} bytes; at most {MESSAGE_LIMIT} are sent. Too long, not sent",
+            text.len()
+        );
+        return Err(Failure::new(Code::Limit, why).fix("say it in two, or `send` it as a file"));
+    }
+    Ok(())
+}
+
+/// The rules for a name (FAULTS row 81), as one sentence.
+pub(super) const NAME_RULES: &str =
+    "a name has 1 to 32 letters, digits, _ - or . of one alphabet, and is not a reserved word";
+
+/// Checks a name.
+pub(super) fn check_name(name: &str) -> Result<(), Failure> {
+    let refuse =
+        |why: &str| Err(Failure::new(Code::Policy, format!("the name is refused: {why}")).fix(NAME_RULES));
+    if name.is_empty() {
+        return refuse("it is empty");
+    }
+    if name.chars().count() > NAME_CHARACTER_LIMIT {
+        return refuse("it is too long");
+    }
+    if !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')) {
+        return refuse("it has other characters");
+    }
+    // A Cyrillic а among Latin letters is a disguise.
+    let (latin, other) = (
+        name.chars().any(|c| c.is_ascii_alphabetic()),
+        name.chars().any(|c| c.is_alphabetic() && c as u32 > 0x24f),
+    );
+    if latin && other {
+        return refuse("it mixes alphabets");
+    }
+    if RESERVED.contains(&name.to_lowercase().as_str()) {
+        return refuse("it is reserved");
+    }
+    Ok(())
+}
+
+/// `name`, or `name-2`, `name-3` … if it is taken, whatever the case.
+pub(super) fn unique(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    if !taken(&name.to_lowercase()) {
+        return name.into();
+    }
+    (2u64..)
+        .map(|n| format!("{name}-{n}"))
+        .find(|name| !taken(&name.to_lowercase()))
+        .unwrap_or_else(|| name.into())
+}
+
+/// The login name, if it can be one here.
+pub(super) fn login_name() -> String {
+    let login = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
+    if check_name(&login).is_ok() { login } else { "guest".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn over_udp_a_message_has_a_thousand_characters_not_bytes() {
+        assert!(check(&"é".repeat(1000), Transport::Udp).is_ok());
+        assert!(
+            check(&"é".repeat(1001), Transport::Udp).unwrap_err().to_string().contains("1001 characters")
+        );
+        assert!(check(&"é".repeat(1001), Transport::Tcp).is_ok());
+    }
+
+    #[test]
+    fn row_80_empty_and_huge_messages_are_not_sent() {
+        for text in ["", " ", "\t \n"] {
+            assert!(check(text, Transport::Tcp).is_err());
+        }
+        assert!(
+            check(&"x".repeat(1 << 20), Transport::Tcp)
+                .unwrap_err()
+                .to_string()
+                .contains("Too long, not sent")
+        );
+    }
+
+    #[test]
+    fn row_81_names_follow_rules() {
+        let long = "x".repeat(10 << 10);
+        for name in ["", long.as_str(), "a b", "\u{1b}[31m", "server", "Server", "HOST", "p\u{430}ul", "a\nb"]
+        {
+            assert!(check_name(name).is_err(), "{name:?}");
+        }
+        for name in ["alice", "Алиса", "bob-2", "x_y.z", "日本"] {
+            assert!(check_name(name).is_ok(), "{name:?}");
+        }
+        assert_eq!(unique("bob", |name| name == "bob" || name == "bob-2"), "bob-3");
+        assert_eq!(unique("Bob", |name| name == "bob"), "Bob-2");
+    }
+}

@@ -1,0 +1,119 @@
+//! Whose turn it is. Pure.
+//!
+//! A message must be answered before its author may send another; any message of the other side is the answer.
+//! Both may begin; if both do at once, each message answers the other. Each message says how many of the other
+//! side's messages its author had seen, so that both ends judge it alike although messages cross.
+
+/// One side of a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Turns {
+    sent: u64,
+    received: u64,
+    /// What we had received when we last sent.
+    seen_at_send: Option<u64>,
+    /// What they had received when they last sent.
+    seen_by_them: Option<u64>,
+}
+
+/// What goes with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) id: u64,
+    pub(super) seen: u64,
+}
+
+/// Why a message of the other side is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// It was not their turn.
+    OutOfTurn,
+    /// It claims what cannot be: a peer that is broken or lies.
+    Impossible,
+}
+
+impl Turns {
+    /// True if we may send.
+    pub(super) fn is_ours(&self) -> bool {
+        self.seen_at_send.is_none_or(|seen| self.received > seen)
+    }
+
+    /// Counts a message of ours; `None` if it is not our turn.
+    pub(super) fn send(&mut self) -> Option<Stamp> {
+        if !self.is_ours() {
+            return None;
+        }
+        self.sent += 1;
+        self.seen_at_send = Some(self.received);
+        Some(Stamp { id: self.sent, seen: self.received })
+    }
+
+    /// Judges and counts a message of theirs.
+    pub(super) fn receive(&mut self, stamp: Stamp) -> Result<(), Wrong> {
+        if stamp.id != self.received + 1 || stamp.seen > self.sent {
+            return Err(Wrong::Impossible);
+        }
+        if self.seen_by_them.is_some_and(|before| stamp.seen <= before) {
+            return Err(Wrong::OutOfTurn);
+        }
+        self.received += 1;
+        self.seen_by_them = Some(stamp.seen);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_must_be_answered_before_the_next() {
+        let (mut a, mut b) = (Turns::default(), Turns::default());
+        let first = a.send().unwrap();
+        assert_eq!(a.send(), None);
+        b.receive(first).unwrap();
+        let answer = b.send().unwrap();
+        assert_eq!(b.send(), None);
+        a.receive(answer).unwrap();
+        assert!(a.is_ours());
+    }
+
+    #[test]
+    fn messages_that_cross_answer_each_other() {
+        let (mut a, mut b) = (Turns::default(), Turns::default());
+        let (from_a, from_b) = (a.send().unwrap(), b.send().unwrap());
+        a.receive(from_b).unwrap();
+        // The second of a is on its way before b has the first.
+        let second = a.send().unwrap();
+        b.receive(from_a).unwrap();
+        b.receive(second).unwrap();
+        assert!(b.is_ours());
+    }
+
+    #[test]
+    fn a_peer_that_does_not_keep_the_rule_is_found_out() {
+        let (mut a, mut liar) = (Turns::default(), Turns::default());
+        a.receive(liar.send().unwrap()).unwrap();
+        assert_eq!(a.receive(Stamp { id: 2, seen: 0 }), Err(Wrong::OutOfTurn));
+        assert_eq!(a.receive(Stamp { id: 2, seen: 9 }), Err(Wrong::Impossible));
+        assert_eq!(a.receive(Stamp { id: 7, seen: 0 }), Err(Wrong::Impossible));
+    }
+
+    #[test]
+    fn any_interleaving_of_honest_sides_is_accepted() {
+        let mut state = 1u64;
+        for _ in 0..500 {
+            let mut sides = [Turns::default(), Turns::default()];
+            let mut wires: [Vec<Stamp>; 2] = Default::default();
+            for _ in 0..200 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(3);
+                let side = (state >> 40) as usize % 2;
+                if (state >> 50).is_multiple_of(2) {
+                    wires[side].extend(sides[side].send());
+                } else if !wires[1 - side].is_empty() {
+                    let stamp = wires[1 - side].remove(0);
+                    sides[side].receive(stamp).unwrap();
+                }
+            }
+        }
+    }
+}

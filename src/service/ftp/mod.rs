@@ -1,0 +1,159 @@
+//! File transfer: `listen … ftp`, `send`, `get`, `ls`. The same code sends on the client's side of `send` and on
+//! the server's side of `get`; over TCP and over reliable UDP.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `name` | which names of a peer are acceptable |
+//! | `folder` | files below a root, part files, commit |
+//! | `assembly` | pure: blocks in any order → whole groups, counts, completeness |
+//! | `tree` | pure: hashes of groups → the BLAKE3 of the whole |
+//! | `disk` | blocking threads that read and write |
+//! | `transfer` | one file over one connection |
+//! | `server`, `client` | who asks and who answers |
+
+mod assembly;
+mod client;
+mod disk;
+pub(crate) mod folder;
+mod listing;
+mod name;
+mod server;
+mod transfer;
+mod tree;
+
+pub(crate) use listing::answer as answer_list;
+
+use super::{Client, Provider, Run};
+use crate::base::Transport;
+use crate::language::verb::Lasting;
+use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
+use crate::wire::datagram::BASE_DATAGRAM;
+use crate::wire::ftp::WINDOW_LIMIT;
+use crate::wire::{CHUNK_LIMIT, ServiceId};
+
+pub static PROVIDER: Provider = Provider {
+    row: Service {
+        name: "ftp",
+        transports: &[Transport::Tcp, Transport::Udp],
+        summary: "files: send, get and ls",
+    },
+    id: ServiceId::Ftp,
+    lines: false,
+    datagram: BASE_DATAGRAM,
+    max: |_| 256,
+    make: server::make,
+};
+
+const CHUNK: Keyword =
+    Keyword::new("chunk", Kind::Size(1, CHUNK_LIMIT), "bytes of a chunk; each is acknowledged")
+        .default("64K");
+const WINDOW: Keyword =
+    Keyword::new("window", Kind::Count(1, WINDOW_LIMIT as u64), "chunks in flight; 1 is stop-and-wait")
+        .default("8M / chunk");
+const REPLACE: Keyword = Keyword::flag("replace", "replace a file of the same name");
+const FAST: Keyword =
+    Keyword::flag("fast", "do not wait until the disk has it: a power loss may undo the transfer");
+
+const FIELDS: &[Field] = &[
+    Field::new("name", "the name of the file at the server"),
+    Field::new("path", "the local path"),
+    Field::new("bytes", "bytes of the file"),
+    Field::new("blake3", "BLAKE3 of the file, equal on both sides"),
+    Field::new("chunk", "bytes of a chunk"),
+    Field::new("chunks", "chunks sent or received"),
+    Field::new("acks", "chunks that were acknowledged"),
+    Field::new("window", "chunks that were allowed in flight"),
+    Field::new("resumed", "bytes that did not have to travel again"),
+    Field::new("retransmitted", "datagrams sent again (udp)"),
+    Field::new("seconds", "from the first to the last byte, with the commit"),
+    Field::new("rate", "bytes a second"),
+    Field::new("transport", "tcp or udp"),
+    Field::new(
+        "limited_by",
+        "what the sender waited for most: its disk, the window, or the path and the peer",
+    ),
+    Field::new("state", "transferring, done, failed or cancelled"),
+    Field::new("peer", "the other side"),
+    Field::new("error", "why it failed"),
+    Field::new("id", "the number of the session"),
+];
+
+pub static SEND: Client = Client {
+    verb: &Verb {
+        name: "send",
+        aliases: &["put"],
+        summary: "send a file to a file server",
+        details: "The file is hashed on both sides and appears under its name only when it is whole.",
+        params: &[Param::required("path", Kind::Path, "the file")],
+        keywords: &[
+            Keyword::new("to", Kind::Endpoint, "the file server").required(),
+            CHUNK,
+            WINDOW,
+            Keyword::new("name", Kind::Text, "its name at the server").default("its own"),
+            REPLACE,
+            FAST,
+        ],
+        fields: FIELDS,
+        example: "send README.md to $files chunk 1024 as up",
+        lasting: Lasting::Job,
+    },
+    place: Some(("to", ServiceId::Ftp)),
+    transport: Transport::Tcp,
+    run: Run::Session {
+        kind: |arguments| format!("send {}", arguments.text("path").unwrap_or_default()),
+        start: client::send,
+    },
+};
+
+pub static GET: Client = Client {
+    verb: &Verb {
+        name: "get",
+        aliases: &[],
+        summary: "fetch a file from a file server",
+        details: "`to` names a file or a folder; without it the file comes into the current folder.",
+        params: &[Param::required("name", Kind::Text, "the file at the server")],
+        keywords: &[
+            Keyword::new("from", Kind::Endpoint, "the file server").required(),
+            Keyword::new("to", Kind::Path, "where to put it").default("the current folder"),
+            CHUNK,
+            WINDOW,
+            REPLACE,
+            FAST,
+        ],
+        fields: FIELDS,
+        example: "get README.md from $files to $tmp/copy.md as down",
+        lasting: Lasting::Job,
+    },
+    place: Some(("from", ServiceId::Ftp)),
+    transport: Transport::Tcp,
+    run: Run::Session {
+        kind: |arguments| format!("get {}", arguments.text("name").unwrap_or_default()),
+        start: client::get,
+    },
+};
+
+pub static LS: Client = Client {
+    verb: &Verb {
+        name: "ls",
+        aliases: &["dir"],
+        summary: "list what a file server or a stream server has",
+        details: "",
+        params: &[
+            Param::required("server", Kind::Endpoint, "the server"),
+            Param::optional("path", Kind::Text, "a folder at the server"),
+        ],
+        keywords: &[],
+        fields: &[
+            Field::new("entries", "how many"),
+            Field::new("names", "the names, each on a line"),
+            Field::new("bytes", "bytes of all files listed"),
+            Field::new("state", "done, failed or cancelled"),
+            Field::new("error", "why it failed"),
+        ],
+        example: "ls $files",
+        lasting: Lasting::Job,
+    },
+    place: Some(("server", ServiceId::Any)),
+    transport: Transport::Tcp,
+    run: Run::Session { kind: |_| "ls".into(), start: listing::list },
+};

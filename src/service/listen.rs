@@ -1,0 +1,216 @@
+//! `listen`: binds, lets clients in, and gives each a task of its own. What they want is the service's business.
+
+use std::sync::Arc;
+
+use super::{Client, Context, Job, PROVIDERS, Provider, Run, Server};
+use crate::base::{Transport, Value};
+use crate::language::verb::Lasting;
+use crate::language::{Arguments, Field, Keyword, Kind, Param, Verb};
+use crate::net::listen::{Admission, Arrival, Bind, bind};
+use crate::net::{Connection, Listener, show, udp};
+use crate::report::{Failure, Outcome};
+use crate::session::{CLOSING_LIMIT, Handle};
+use crate::wire::Code;
+
+/// Most clients that `max` can ask for.
+const CLIENT_LIMIT: u64 = 100_000;
+
+pub static LISTEN: Client = Client {
+    verb: &Verb {
+        name: "listen",
+        aliases: &[],
+        summary: "start a server",
+        details: "PORT 0 takes any free port; the answer and `$name.port` say which. Without `on`, only this machine is served.",
+        params: &[
+            Param::required("transport", Kind::Transport, "what carries the bytes"),
+            Param::required("port", Kind::Port, "where to listen; 0 is any free port"),
+            Param::required("service", Kind::Service, "what to serve"),
+        ],
+        keywords: &[
+            Keyword::new("on", Kind::BindAddress, "the address to bind; `any` serves the network")
+                .default("this machine only"),
+            Keyword::new("root", Kind::Path, "the folder to serve").default("the current folder"),
+            Keyword::new("max", Kind::Count(1, CLIENT_LIMIT), "most clients at once")
+                .default("256; chat over udp 1"),
+            Keyword::flag("readonly", "serve files, take none"),
+            Keyword::flag("open", "take files from anybody, although `on` opens the port to the network"),
+        ],
+        fields: &[
+            Field::new("addr", "the address it listens on, as `127.0.0.1:41234`"),
+            Field::new("port", "the port"),
+            Field::new("transport", "tcp or udp"),
+            Field::new("service", "what it serves"),
+            Field::new("clients", "connected now"),
+            Field::new("served", "connected so far"),
+            Field::new("bytes_in", "bytes received"),
+            Field::new("bytes_out", "bytes sent"),
+            Field::new("state", "listening, done, failed or cancelled"),
+            Field::new("sent", "chat: messages said"),
+            Field::new("received", "chat: messages heard"),
+            Field::new("last", "chat: the last text heard"),
+            Field::new("peer", "chat: who is there"),
+            Field::new("error", "why it failed"),
+            Field::new("id", "the number of the session"),
+        ],
+        example: "listen tcp 0 ftp root $tmp as files",
+        lasting: Lasting::Service,
+    },
+    place: None,
+    transport: Transport::Tcp,
+    run: Run::Session { kind, start },
+};
+
+fn kind(arguments: &Arguments) -> String {
+    format!("{} server", arguments.text("service").unwrap_or_default())
+}
+
+fn start(session: Handle, arguments: Arguments, context: Context) -> Job {
+    Box::pin(async move {
+        let name = arguments.text("service").unwrap_or_default();
+        let provider = *PROVIDERS
+            .iter()
+            .find(|provider| provider.row.name == name)
+            .ok_or_else(|| Failure::new(Code::Usage, format!("`{name}` is not a service")))?;
+        run(session, &arguments, &context, provider).await
+    })
+}
+
+/// Where to bind, as `on` says.
+fn place(arguments: &Arguments) -> Result<Bind, Failure> {
+    match arguments.text("on") {
+        None => Ok(Bind::Loopback),
+        Some("any") => Ok(Bind::Any),
+        Some(address) => address
+            .parse()
+            .map(Bind::Address)
+            .map_err(|_| Failure::new(Code::Usage, format!("`{address}` is not an address"))),
+    }
+}
+
+/// True if others than this machine can connect.
+pub fn is_public(arguments: &Arguments) -> bool {
+    match place(arguments) {
+        Ok(Bind::Loopback) | Err(_) => false,
+        Ok(Bind::Any) => true,
+        Ok(Bind::Address(address)) => !address.is_loopback(),
+    }
+}
+
+async fn run(
+    session: Handle,
+    arguments: &Arguments,
+    context: &Context,
+    provider: &'static Provider,
+) -> Result<Outcome, Failure> {
+    let transport = arguments.transport("transport").unwrap_or(Transport::Tcp);
+    if !provider.row.transports.contains(&transport) {
+        let able: Vec<&str> = provider.row.transports.iter().map(|t| t.word()).collect();
+        let failure =
+            Failure::new(Code::Usage, format!("`{}` is not served over {transport}", provider.row.name));
+        return Err(failure.fix(format!("use {}", able.join(" or "))));
+    }
+    let port = arguments.number("port").unwrap_or(0) as u16;
+    let bound = bind(transport, place(arguments)?, port)
+        .map_err(|failure| held_by_us(failure, context, transport, port))?;
+    let address =
+        bound.address().map_err(|error| Failure::io(&error, format!("listen {transport} {port}")))?;
+    let max = arguments.number("max").unwrap_or((provider.max)(transport)) as usize;
+    let server = (provider.make)(&session, arguments, context)?;
+    let admission = Admission {
+        service: provider.id,
+        max,
+        lines: provider.lines,
+        options: udp::Options { datagram: provider.datagram },
+    };
+    let (listener, driver) = Listener::new(bound, admission);
+    if let Some(driver) = driver {
+        session.spawn(driver);
+    }
+    session.set_all([
+        ("addr", Value::text(show(address))),
+        ("port", Value::count(u64::from(address.port()))),
+        ("transport", Value::text(transport.word())),
+        ("service", Value::text(provider.row.name)),
+        ("clients", Value::count(0)),
+        ("served", Value::count(0)),
+    ]);
+    let reach = if is_public(arguments) {
+        "everyone who can reach this machine"
+    } else {
+        "this machine only; `on any` serves the network"
+    };
+    session.log(
+        "listening",
+        format!("listening on {transport} {}: {} ({reach})", show(address), server.describe()),
+    );
+    session.running("listening");
+    if let Some(host) = server.clone().host(session.clone()) {
+        let told = session.clone();
+        session.spawn(async move {
+            if let Err(failure) = told.unless_cancelled(host).await
+                && !told.is_cancelled()
+            {
+                told.log("host", failure.to_string());
+            }
+        });
+    }
+    serve(&session, listener, &server).await;
+    Ok(Outcome::new(format!("closed {transport} {}", show(address)), Vec::new()))
+}
+
+/// Row 64: a port that this shell holds itself is named by its session.
+fn held_by_us(failure: Failure, context: &Context, transport: Transport, port: u16) -> Failure {
+    let holder = context.registry.live().into_iter().find(|session| {
+        session.verb == "listen"
+            && session.field("port") == Some(Value::count(u64::from(port)))
+            && session.field("transport") == Some(Value::text(transport.word()))
+    });
+    match holder {
+        Some(session) if failure.code == Code::Exists => {
+            let why = format!("port {port} is held by session {} ({})", session.label(), session.kind);
+            Failure::new(Code::Exists, why)
+                .fix(format!("stop {}, or listen {transport} 0 for any free port", session.label()))
+                .of(failure.what)
+        }
+        _ => failure,
+    }
+}
+
+/// Lets clients in until the session is stopped.
+async fn serve(session: &Handle, mut listener: Listener, server: &Arc<dyn Server>) {
+    loop {
+        let arrival = tokio::select! {
+            () = session.cancelled() => return,
+            arrival = listener.accept() => arrival,
+        };
+        let Some(arrival) = arrival else { return };
+        let (session, server) = (session.clone(), server.clone());
+        session.clone().spawn(async move {
+            match arrival {
+                Arrival::Client(connection, _place) => one(&session, server, *connection).await,
+                Arrival::Knocking(knock) => match knock.answer().await {
+                    Ok((connection, _place)) => one(&session, server, connection).await,
+                    Err(failure) => session.log("refused", failure.to_string()),
+                },
+            }
+        });
+    }
+}
+
+/// One client: counted, served, logged. Its failure is its own.
+async fn one(session: &Handle, server: Arc<dyn Server>, connection: Connection) {
+    let client = show(connection.peer);
+    session.add("served", 1);
+    session.add("clients", 1);
+    session.log("client", format!("{client} connected"));
+    let result = tokio::select! {
+        result = server.serve(session.clone(), connection, client.clone()) => result,
+        // A service that can say goodbye has this long to do so.
+        () = async { session.cancelled().await; tokio::time::sleep(CLOSING_LIMIT / 2).await; } => Ok(()),
+    };
+    session.add("clients", -1);
+    match result {
+        Ok(()) => session.log("client", format!("{client} left")),
+        Err(failure) => session.log("error", format!("{client}: {failure}")),
+    }
+}

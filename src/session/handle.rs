@@ -1,0 +1,203 @@
+//! A session as the service that runs in it sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::registry::Events;
+use super::state::{Saying, Session, State};
+use crate::base::{Fields, Value};
+use crate::report::{Event, Failure, Progress};
+use crate::wire::Code;
+
+/// Cheap to clone; all clones mean the same session.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(super) session: Arc<Session>,
+    pub(super) events: Events,
+    pub(super) tasks: TaskTracker,
+    /// Fires when the tasks had their time to end by themselves.
+    pub(super) abort: CancellationToken,
+    pub(super) sayings: Arc<tokio::sync::Mutex<mpsc::Receiver<Saying>>>,
+}
+
+impl Handle {
+    pub fn id(&self) -> u64 {
+        self.session.id
+    }
+
+    pub fn label(&self) -> String {
+        self.session.label()
+    }
+
+    pub fn began(&self) -> Instant {
+        self.session.began
+    }
+
+    /// Runs beside the session; at its end it has 2 s to notice and is then dropped.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let abort = self.abort.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = abort.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    /// Runs a blocking function on a thread of its own kind.
+    pub fn spawn_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.tasks.spawn_blocking(work)
+    }
+
+    /// Waits for a blocking function.
+    pub async fn block<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.spawn_blocking(work)
+            .await
+            .map_err(|_| Failure::new(Code::Internal, "a worker failed; this is an error in nls"))
+    }
+
+    /// Resolves when the session is stopped.
+    pub async fn cancelled(&self) {
+        self.session.cancel.cancelled().await;
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.session.cancel.is_cancelled()
+    }
+
+    /// Ends the session from inside; it counts as done if `run` then returns `Ok`.
+    pub fn token(&self) -> CancellationToken {
+        self.session.cancel.clone()
+    }
+
+    /// Runs `work` unless the session is stopped first.
+    pub async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.cancelled() => Err(cancelled()),
+            result = work => result,
+        }
+    }
+
+    /// From now on the session is ready and does this.
+    pub fn running(&self, word: &'static str) {
+        let changed = {
+            let mut shared = self.session.lock();
+            let changes = !shared.state.has_ended() && shared.state.word() != word;
+            if changes {
+                shared.state = State::Running(word);
+            }
+            changes
+        };
+        if changed {
+            self.session.touch();
+        }
+    }
+
+    pub fn set_peer(&self, peer: impl Into<String>) {
+        self.session.lock().peer = peer.into();
+    }
+
+    pub fn set(&self, name: &'static str, value: Value) {
+        self.set_all([(name, value)]);
+    }
+
+    pub fn set_all(&self, values: impl IntoIterator<Item = (&'static str, Value)>) {
+        {
+            let mut shared = self.session.lock();
+            for (name, value) in values {
+                match shared.fields.iter_mut().find(|(n, _)| *n == name) {
+                    Some((_, known)) => *known = value,
+                    None => shared.fields.push((name, value)),
+                }
+            }
+        }
+        self.session.touch();
+    }
+
+    /// Adds to a count.
+    pub fn add(&self, name: &'static str, more: i128) {
+        {
+            let mut shared = self.session.lock();
+            match shared.fields.iter_mut().find(|(n, _)| *n == name) {
+                Some((_, Value::Integer(count))) => *count += more,
+                _ => shared.fields.push((name, Value::Integer(more))),
+            }
+        }
+        self.session.touch();
+    }
+
+    /// Counts bytes; does not wake anybody.
+    pub fn count_in(&self, bytes: u64) {
+        self.session.bytes_in.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub fn count_out(&self, bytes: u64) {
+        self.session.bytes_out.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub fn progress(&self, done: u64, total: u64) {
+        self.session.lock().progress = Some(Progress { done, total });
+    }
+
+    /// Something for the log only; `text` is escaped by the caller where it is foreign.
+    pub fn log(&self, kind: &'static str, text: impl Into<String>) {
+        self.emit(kind, text.into(), Fields::new(), false);
+    }
+
+    /// Something that people should see as it happens.
+    pub fn tell(&self, kind: &'static str, text: impl Into<String>) {
+        self.emit(kind, text.into(), Fields::new(), true);
+    }
+
+    /// A line that a peer said: shown, logged, and there for `expect … says`.
+    pub fn heard(&self, from: &str, text: &str) {
+        self.session.hear(text);
+        let shown = format!("{from}: {text}");
+        self.emit("message", shown, vec![("from", Value::text(from)), ("text", Value::text(text))], true);
+    }
+
+    fn emit(&self, kind: &'static str, text: String, fields: Fields, notable: bool) {
+        self.session.record(kind, &text);
+        self.session.touch();
+        self.events.send(Event {
+            session: self.session.id,
+            label: self.session.label(),
+            kind,
+            text,
+            fields,
+            notable,
+        });
+    }
+
+    /// The next line given with `say`. Only one task of a session may listen.
+    pub async fn next_saying(&self) -> Saying {
+        match self.sayings.lock().await.recv().await {
+            Some(saying) => saying,
+            None => std::future::pending().await,
+        }
+    }
+
+    pub fn age(&self) -> Duration {
+        self.session.began.elapsed()
+    }
+}
+
+/// Stopped by its user.
+pub fn cancelled() -> Failure {
+    Failure::new(Code::Cancelled, "stopped")
+}

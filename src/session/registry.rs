@@ -1,0 +1,220 @@
+//! All sessions of this shell.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::handle::Handle;
+use super::state::{Session, Shared, State};
+use super::{CLOSING_LIMIT, ENDED_LIMIT, SESSION_LIMIT};
+use crate::report::{Event, Failure, Outcome};
+use crate::wire::Code;
+
+/// Lines that may wait for a session's attention.
+const SAYINGS_LIMIT: usize = 64;
+
+/// Where events go. A full queue drops events, counts them, and never blocks a task.
+#[derive(Clone, Debug)]
+pub struct Events {
+    queue: mpsc::Sender<Event>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Events {
+    pub(super) fn send(&self, event: Event) {
+        if self.queue.try_send(event).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What a new session is.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub verb: &'static str,
+    pub kind: String,
+    pub name: Option<String>,
+}
+
+/// The sessions; ids are never used twice.
+#[derive(Debug)]
+pub struct Registry {
+    sessions: Mutex<BTreeMap<u64, Arc<Session>>>,
+    next: AtomicU64,
+    events: Events,
+    root: CancellationToken,
+    supervisors: TaskTracker,
+}
+
+impl Registry {
+    /// `queue` gets the events of all sessions.
+    pub fn new(queue: mpsc::Sender<Event>) -> Arc<Self> {
+        Arc::new(Self {
+            sessions: Mutex::default(),
+            next: AtomicU64::new(1),
+            events: Events { queue, dropped: Arc::default() },
+            root: CancellationToken::new(),
+            supervisors: TaskTracker::new(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Session>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Events that found the queue full since the last call.
+    pub fn take_dropped(&self) -> u64 {
+        self.events.dropped.swap(0, Ordering::Relaxed)
+    }
+
+    /// Starts a session. A panic in it fails the session and nothing else (FAULTS row 98).
+    pub fn start<F>(
+        self: &Arc<Self>,
+        request: Request,
+        run: impl FnOnce(Handle) -> F,
+    ) -> Result<Arc<Session>, Failure>
+    where
+        F: Future<Output = Result<Outcome, Failure>> + Send + 'static,
+    {
+        if self.live().len() >= SESSION_LIMIT {
+            let why = format!("{SESSION_LIMIT} sessions are running already");
+            return Err(Failure::new(Code::Limit, why).fix("wait for some, or stop some"));
+        }
+        let (sayings, receiver) = mpsc::channel(SAYINGS_LIMIT);
+        let session = Arc::new(Session {
+            id: self.next.fetch_add(1, Ordering::Relaxed),
+            name: request.name,
+            verb: request.verb,
+            kind: request.kind,
+            cancel: self.root.child_token(),
+            began: Instant::now(),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            shared: Mutex::new(Shared::new()),
+            changed: watch::Sender::new(0),
+            sayings,
+        });
+        let handle = Handle {
+            session: session.clone(),
+            events: self.events.clone(),
+            tasks: TaskTracker::new(),
+            abort: CancellationToken::new(),
+            sayings: Arc::new(tokio::sync::Mutex::new(receiver)),
+        };
+        self.remember(session.clone());
+        let task = tokio::spawn(run(handle.clone()));
+        self.supervisors.spawn(supervise(handle, task));
+        Ok(session)
+    }
+
+    /// Runs beside all sessions until the shell ends: the driver of a connection that outlives its command.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let root = self.root.clone();
+        self.supervisors.spawn(async move {
+            tokio::select! {
+                () = root.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    /// The newest session of a name hides the older ones; old ended ones are forgotten.
+    fn remember(&self, session: Arc<Session>) {
+        let mut sessions = self.lock();
+        sessions.insert(session.id, session);
+        let ended: Vec<u64> = sessions.values().filter(|s| s.state().has_ended()).map(|s| s.id).collect();
+        for id in ended.iter().take(ended.len().saturating_sub(ENDED_LIMIT)) {
+            sessions.remove(id);
+        }
+    }
+
+    /// All sessions, oldest first.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        self.lock().values().cloned().collect()
+    }
+
+    pub fn live(&self) -> Vec<Arc<Session>> {
+        self.all().into_iter().filter(|session| !session.state().has_ended()).collect()
+    }
+
+    pub fn by_id(&self, id: u64) -> Option<Arc<Session>> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// The newest session of this name.
+    pub fn by_name(&self, name: &str) -> Option<Arc<Session>> {
+        self.lock().values().rev().find(|session| session.name.as_deref() == Some(name)).cloned()
+    }
+
+    /// Stops everything and waits, at most `limit`; how many sessions were still alive then.
+    pub async fn close(&self, limit: Duration) -> usize {
+        self.root.cancel();
+        self.supervisors.close();
+        drop(tokio::time::timeout(limit, self.supervisors.wait()).await);
+        self.live().len()
+    }
+}
+
+/// Sees a session to its end: one of done, failed, cancelled (FAULTS N3).
+async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome, Failure>>) {
+    let state = match task.await {
+        Ok(Ok(outcome)) => State::Done(outcome),
+        Ok(Err(failure)) if failure.code == Code::Cancelled && handle.is_cancelled() => State::Cancelled,
+        Ok(Err(failure)) => State::Failed(failure),
+        Err(error) => State::Failed(bug(error)),
+    };
+    handle.session.cancel.cancel();
+    handle.tasks.close();
+    if tokio::time::timeout(CLOSING_LIMIT, handle.tasks.wait()).await.is_err() {
+        handle.abort.cancel();
+        drop(tokio::time::timeout(CLOSING_LIMIT, handle.tasks.wait()).await);
+    }
+    let text = match &state {
+        State::Done(_) => "done".to_owned(),
+        State::Failed(failure) => failure.to_string(),
+        _ => "stopped".to_owned(),
+    };
+    let word = state.word();
+    handle.session.record(word, &text);
+    {
+        let mut shared = handle.session.lock();
+        if let State::Done(outcome) = &state {
+            for (name, value) in &outcome.fields {
+                match shared.fields.iter_mut().find(|(n, _)| n == name) {
+                    Some((_, known)) => *known = value.clone(),
+                    None => shared.fields.push((name, value.clone())),
+                }
+            }
+        }
+        shared.ended = Some(handle.session.began.elapsed());
+        shared.state = state;
+    }
+    handle.session.touch();
+    let event = Event {
+        session: handle.session.id,
+        label: handle.session.label(),
+        kind: word,
+        text,
+        fields: Vec::new(),
+        notable: false,
+    };
+    handle.events.send(event);
+}
+
+fn bug(error: tokio::task::JoinError) -> Failure {
+    let what = match error.try_into_panic() {
+        Ok(panic) => AssertUnwindSafe(panic)
+            .downcast_ref::<&str>()
+            .map_or_else(|| "a panic".to_owned(), |text| (*text).to_owned()),
+        Err(_) => "the task was dropped".into(),
+    };
+    let id = blake3::hash(what.as_bytes()).to_hex();
+    Failure::new(Code::Internal, format!("internal error (bug) {}", &id[..8]))
+        .fix("the other sessions go on; please report it")
+}

@@ -1,0 +1,248 @@
+//! One session, as everybody else sees it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{HEARD_LIMIT, LOG_LIMIT};
+use crate::base::{Fields, Value};
+use crate::report::{Failure, Outcome, Progress};
+
+/// How far a session is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    /// Not ready yet: binding, connecting.
+    Starting,
+    /// Ready; the word says what it does: `listening`, `connected`, `transferring`, `playing`.
+    Running(&'static str),
+    Done(Outcome),
+    Failed(Failure),
+    Cancelled,
+}
+
+impl State {
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running(word) => word,
+            Self::Done(_) => "done",
+            Self::Failed(_) => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub const fn has_ended(&self) -> bool {
+        matches!(self, Self::Done(_) | Self::Failed(_) | Self::Cancelled)
+    }
+}
+
+/// The states that `wait X STATE` can name.
+pub const STATE_WORDS: &[&str] =
+    &["listening", "connected", "transferring", "playing", "done", "failed", "cancelled", "ended"];
+
+/// Something said to a session with `say`, and whether it was taken.
+pub type Saying = (String, oneshot::Sender<Result<(), Failure>>);
+
+/// A line of a session's log.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub at: Duration,
+    pub kind: &'static str,
+    pub text: String,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    entries: VecDeque<Entry>,
+    forgotten: u64,
+}
+
+/// What runs, ran, or is about to.
+#[derive(Debug)]
+pub struct Session {
+    pub id: u64,
+    pub name: Option<String>,
+    pub verb: &'static str,
+    /// `ftp server`, `send a.bin`.
+    pub kind: String,
+    pub cancel: CancellationToken,
+    pub(super) began: Instant,
+    pub(super) bytes_in: AtomicU64,
+    pub(super) bytes_out: AtomicU64,
+    pub(super) shared: Mutex<Shared>,
+    pub(super) changed: watch::Sender<u64>,
+    pub(super) sayings: mpsc::Sender<Saying>,
+}
+
+/// What changes while a session lives.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) state: State,
+    pub(super) peer: String,
+    pub(super) fields: Fields,
+    pub(super) progress: Option<Progress>,
+    pub(super) ended: Option<Duration>,
+    /// Lines received and not yet matched by `says`.
+    heard: VecDeque<String>,
+    log: Log,
+}
+
+impl Shared {
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Starting,
+            peer: String::new(),
+            fields: Fields::new(),
+            progress: None,
+            ended: None,
+            heard: VecDeque::new(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
+        // A panic elsewhere must not take this session with it: the data is still whole.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The name it was given, else `%id`.
+    pub fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| format!("%{}", self.id))
+    }
+
+    pub fn state(&self) -> State {
+        self.lock().state.clone()
+    }
+
+    pub fn peer(&self) -> String {
+        self.lock().peer.clone()
+    }
+
+    pub fn progress(&self) -> Option<Progress> {
+        self.lock().progress
+    }
+
+    pub fn bytes_in(&self) -> u64 {
+        self.bytes_in.load(Ordering::Relaxed)
+    }
+
+    pub fn bytes_out(&self) -> u64 {
+        self.bytes_out.load(Ordering::Relaxed)
+    }
+
+    pub fn age(&self) -> Duration {
+        self.lock().ended.unwrap_or_else(|| self.began.elapsed())
+    }
+
+    /// A field, as it is now.
+    pub fn field(&self, name: &str) -> Option<Value> {
+        let shared = self.lock();
+        match name {
+            "state" => Some(Value::text(shared.state.word())),
+            "id" => Some(Value::count(self.id)),
+            "peer" if !shared.peer.is_empty() => Some(Value::text(shared.peer.clone())),
+            "bytes_in" => Some(Value::count(self.bytes_in())),
+            "bytes_out" => Some(Value::count(self.bytes_out())),
+            "error" => match &shared.state {
+                State::Failed(failure) => Some(Value::text(failure.to_string())),
+                _ => Some(Value::text("")),
+            },
+            _ => shared.fields.iter().find(|(n, _)| *n == name).map(|(_, value)| value.clone()),
+        }
+    }
+
+    /// All fields, as they are now.
+    pub fn fields(&self) -> Fields {
+        let mut fields = self.lock().fields.clone();
+        fields.push(("state", Value::text(self.state().word())));
+        fields
+    }
+
+    /// Resolves at each change from now on; see it before looking, so that nothing is missed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    pub(super) fn touch(&self) {
+        self.changed.send_modify(|version| *version = version.wrapping_add(1));
+    }
+
+    /// Waits until the session ended.
+    pub async fn ended(&self) -> State {
+        self.until(State::has_ended).await
+    }
+
+    /// Waits until its state is as asked.
+    pub async fn until(&self, wanted: impl Fn(&State) -> bool) -> State {
+        let mut changes = self.changes();
+        loop {
+            changes.borrow_and_update();
+            let state = self.state();
+            if wanted(&state) || changes.changed().await.is_err() {
+                return state;
+            }
+        }
+    }
+
+    pub(super) fn record(&self, kind: &'static str, text: &str) {
+        let at = self.began.elapsed();
+        let mut shared = self.lock();
+        if shared.log.entries.len() == LOG_LIMIT {
+            shared.log.entries.pop_front();
+            shared.log.forgotten += 1;
+        }
+        shared.log.entries.push_back(Entry { at, kind, text: text.into() });
+    }
+
+    /// The newest events, and how many older ones were forgotten.
+    pub fn log(&self, most: usize) -> (Vec<Entry>, u64) {
+        let shared = self.lock();
+        let skip = shared.log.entries.len().saturating_sub(most);
+        (shared.log.entries.iter().skip(skip).cloned().collect(), shared.log.forgotten + skip as u64)
+    }
+
+    pub(super) fn hear(&self, text: &str) {
+        let mut shared = self.lock();
+        if shared.heard.len() == HEARD_LIMIT {
+            shared.heard.pop_front();
+        }
+        shared.heard.push_back(text.into());
+    }
+
+    /// Consumes the received lines through the first one that contains `text`; false if none does, and then
+    /// nothing is consumed.
+    pub fn says(&self, text: &str) -> bool {
+        let mut shared = self.lock();
+        let Some(index) = shared.heard.iter().position(|line| line.contains(text)) else { return false };
+        shared.heard.drain(..=index);
+        true
+    }
+
+    /// Received lines that `says` has not consumed, newest last.
+    pub fn unheard(&self, most: usize) -> Vec<String> {
+        let shared = self.lock();
+        shared.heard.iter().rev().take(most).rev().cloned().collect()
+    }
+
+    /// Gives a line to the session; the answer says whether it took it.
+    pub async fn say(&self, text: String) -> Result<(), Failure> {
+        let gone = || {
+            Failure::new(crate::wire::Code::Misbehaved, format!("{} does not listen to `say`", self.label()))
+        };
+        if self.state().has_ended() {
+            return Err(Failure::new(crate::wire::Code::Broken, format!("{} has ended", self.label())));
+        }
+        let (answer, taken) = oneshot::channel();
+        self.sayings.send((text, answer)).await.map_err(|_| gone())?;
+        tokio::select! {
+            taken = taken => taken.unwrap_or_else(|_| Err(gone())),
+            _ = self.ended() => Err(Failure::new(crate::wire::Code::Broken, format!("{} has ended", self.label()))),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Arguments whose values are known: references read, paths expanded, `$session` replaced by its address.
+
+use std::sync::Arc;
+
+use super::{Binding, Shell, paths};
+use crate::base::{Endpoint, Host, Transport, endpoint};
+use crate::language::{Argument, Arguments, Datum, Invocation, Kind, Place, SessionRef};
+use crate::report::Failure;
+use crate::service::Client;
+use crate::session::Session;
+use crate::wire::{Code, ServiceId};
+
+impl Shell {
+    pub(super) fn arguments(&self, invocation: &Invocation) -> Result<Arguments, Failure> {
+        let mut values = Vec::with_capacity(invocation.arguments.len());
+        for (name, argument, _) in &invocation.arguments {
+            values.push((*name, self.argument(name, argument)?));
+        }
+        Ok(Arguments(values))
+    }
+
+    fn argument(&self, name: &str, argument: &Argument) -> Result<Datum, Failure> {
+        let datum = match argument {
+            Argument::Ready(datum) => datum.clone(),
+            Argument::Later(kind, word, transport) => {
+                let text = self.text(word)?;
+                let read = kind.read(&text, &self.vocabulary).map_err(|mismatch| {
+                    let failure = Failure::new(Code::Usage, mismatch.why).of(format!("{name} `{text}`"));
+                    match mismatch.fix {
+                        Some(fix) => failure.fix(format!("try {fix}")),
+                        None => failure.fix(format!("expected {}", kind.describe())),
+                    }
+                })?;
+                match (read, kind) {
+                    (Datum::Endpoint(_, place), _) => Datum::Endpoint(*transport, place),
+                    // What a variable holds is a path as it stands.
+                    (Datum::Path(path, _), Kind::Path) => Datum::Path(path, false),
+                    (datum, _) => datum,
+                }
+            }
+        };
+        match datum {
+            Datum::Path(path, true) => Ok(Datum::Path(paths::expand(&path, &self.context.directory)?, false)),
+            Datum::Endpoint(transport, Place::Session(session)) => {
+                let (known, endpoint) = self.address(&session)?;
+                Ok(Datum::Endpoint(transport.or(known), Place::Address(endpoint)))
+            }
+            datum => Ok(datum),
+        }
+    }
+
+    /// The session that a word means.
+    pub(super) fn session(&self, session: &SessionRef) -> Result<Arc<Session>, Failure> {
+        let missing = |name: String| {
+            Failure::new(Code::Missing, format!("there is no session {name}")).fix("`sessions` shows them")
+        };
+        match session {
+            SessionRef::Id(id) => self.registry.by_id(*id).ok_or_else(|| missing(format!("%{id}"))),
+            SessionRef::Name(name) => match self.binding(name) {
+                Some(Binding::Session(session)) => Ok(session),
+                _ => self.registry.by_name(name).ok_or_else(|| missing(format!("`{name}`"))),
+            },
+            SessionRef::All => Err(Failure::new(Code::Usage, "one session is meant here, not all")),
+        }
+    }
+
+    /// Where a server of ours listens, or what a variable says.
+    fn address(&self, reference: &SessionRef) -> Result<(Option<Transport>, Endpoint), Failure> {
+        if let SessionRef::Name(name) = reference
+            && let Some(Binding::Value(value)) = self.binding(name)
+        {
+            let text = value.to_string();
+            let endpoint = endpoint::parse(&text).map_err(|(why, fix)| {
+                let failure = Failure::new(Code::Usage, why).of(format!("${name} (`{text}`)"));
+                fix.map_or(failure.clone(), |fix| failure.fix(format!("try {fix}")))
+            })?;
+            return Ok((None, endpoint));
+        }
+        let session = self.session(reference)?;
+        server_address(&session).ok_or_else(|| {
+            let why = if session.state().has_ended() {
+                format!("{} has ended", session.label())
+            } else {
+                format!("{} is no server", session.label())
+            };
+            Failure::new(Code::Missing, why).fix("name a server that `sessions` shows as listening")
+        })
+    }
+
+    /// Fills in where to go, if it was left out: the endpoint used last, else the newest server of the kind.
+    pub(super) fn complete_place(&self, client: &Client, arguments: &mut Arguments) -> Result<(), Failure> {
+        let Some((name, service)) = client.place else { return Ok(()) };
+        if let Some((_, Datum::Endpoint(transport, _))) = arguments.0.iter_mut().find(|(n, _)| *n == name) {
+            transport.get_or_insert(client.transport);
+            return Ok(());
+        }
+        let known = self.used.get(&service).cloned().or_else(|| self.newest(service));
+        let Some((transport, endpoint)) = known else {
+            let verb = client.verb.name;
+            let failure =
+                Failure::new(Code::Missing, format!("no {} server is known here", service.name())).of(verb);
+            return Err(failure.fix(format!(
+                "start one: listen {} 0 {}, or name one: {verb} … {name} host:9000",
+                client.transport,
+                service.name()
+            )));
+        };
+        arguments.0.push((name, Datum::Endpoint(Some(transport), Place::Address(endpoint))));
+        Ok(())
+    }
+
+    fn newest(&self, service: ServiceId) -> Option<(Transport, Endpoint)> {
+        let live = self.registry.live();
+        let session = live.iter().rev().find(|session| {
+            session.field("service").is_some_and(|value| value.to_string() == service.name())
+        })?;
+        let (transport, endpoint) = server_address(session)?;
+        Some((transport?, endpoint))
+    }
+
+    /// Remembers where a service was found.
+    pub(super) fn remember_place(&mut self, client: &Client, arguments: &Arguments) {
+        if let Some((name, service)) = client.place
+            && let (Some(transport), Some(endpoint)) = (arguments.transport(name), arguments.endpoint(name))
+        {
+            self.used.insert(service, (transport, endpoint.clone()));
+        }
+    }
+}
+
+/// A listener's address as a client on this machine reaches it.
+fn server_address(session: &Session) -> Option<(Option<Transport>, Endpoint)> {
+    if session.state().has_ended() {
+        return None;
+    }
+    let address: std::net::SocketAddr = session.field("addr")?.to_string().parse().ok()?;
+    let transport = session.field("transport").and_then(|value| Transport::from_word(&value.to_string()));
+    let host = if address.ip().is_unspecified() { Host::Loopback } else { Host::Address(address.ip()) };
+    Some((transport, Endpoint { host, port: address.port() }))
+}

@@ -1,0 +1,176 @@
+//! `help` and `history`, from the same rows as the parser.
+
+use super::{BARE, Builtin, next};
+use crate::base::{Value, quantity};
+use crate::language::{Field, Kind, LINE_LIMIT, Param, Verb, Vocabulary};
+use crate::net::{CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, SILENCE_LIMIT};
+use crate::report::{Failure, Outcome};
+use crate::service::PROVIDERS;
+use crate::service::calc::expression;
+use crate::session::SESSION_LIMIT;
+use crate::shell::catalogue;
+use crate::wire::chat::{MESSAGE_LIMIT, UDP_CHARACTER_LIMIT};
+use crate::wire::{CHUNK_LIMIT, Code, FRAME_LIMIT};
+
+pub(super) static HELP: Builtin = Builtin {
+    verb: &Verb {
+        name: "help",
+        aliases: &["?"],
+        summary: "all commands, or one",
+        params: &[Param::optional("topic", Kind::Text, "a command, `limits`, `keys` or `script`")],
+        fields: &[Field::new("text", "the text")],
+        example: "help send",
+        ..BARE
+    },
+    run: |shell, arguments| {
+        let interactive = shell.settings.interactive;
+        Box::pin(async move {
+            let text = match arguments.text("topic") {
+                None => overview(),
+                Some(topic) => self::topic(topic, interactive)?,
+            };
+            next(Outcome::new(text.clone(), vec![("text", Value::Text(text))]))
+        })
+    },
+};
+
+/// `help`, within 24 lines of 80 columns.
+pub fn overview() -> String {
+    let mut lines = vec!["Commands (help COMMAND tells more):".to_owned()];
+    for entry in catalogue::entries() {
+        let verb = entry.verb();
+        let summary: String = verb.summary.chars().take(64).collect();
+        lines.push(format!("  {:<10} {summary}", verb.name));
+    }
+    lines.push(format!(
+        "Services: {}",
+        PROVIDERS.iter().map(|provider| provider.row.name).collect::<Vec<_>>().join(", ")
+    ));
+    lines.push("More: help script, help limits, help keys".into());
+    lines.join("\n")
+}
+
+/// One command or topic.
+pub fn topic(topic: &str, prefixes: bool) -> Result<String, Failure> {
+    match topic {
+        "limits" => return Ok(limits()),
+        "keys" => return Ok(KEYS.trim_end().to_owned()),
+        "script" | "scripts" | "topics" => return Ok(SCRIPT.trim_end().to_owned()),
+        _ => {}
+    }
+    let vocabulary: Vocabulary = catalogue::vocabulary(prefixes);
+    let Some(verb) = vocabulary.verb(topic) else {
+        let failure = Failure::new(
+            Code::Missing,
+            format!("nothing is called `{}`", crate::base::escape::escape_line(topic)),
+        );
+        return Err(match vocabulary.nearest_verb(topic) {
+            Some(near) => failure.fix(format!("did you mean {near}?")),
+            None => failure.fix("`help` lists the commands"),
+        });
+    };
+    Ok(describe(verb))
+}
+
+/// Forms, arguments with defaults, fields, an example.
+pub fn describe(verb: &Verb) -> String {
+    let mut lines = vec![
+        format!("{} - {}", verb.name, verb.summary),
+        String::new(),
+        format!("  {} [as NAME]", verb.usage()),
+    ];
+    if !verb.aliases.is_empty() {
+        lines.push(format!("  also: {}", verb.aliases.join(", ")));
+    }
+    if !verb.details.is_empty() {
+        lines.extend([String::new(), verb.details.to_owned()]);
+    }
+    if !verb.params.is_empty() || !verb.keywords.is_empty() {
+        lines.push(String::new());
+    }
+    for param in verb.params {
+        lines.push(format!("  {:<18} {}", param.kind.placeholder_of(param.name), param.help));
+    }
+    for keyword in verb.keywords {
+        let default = if keyword.default.is_empty() {
+            String::new()
+        } else {
+            format!(" (default: {})", keyword.default)
+        };
+        lines.push(format!("  {:<18} {}{default}", keyword.form(), keyword.help));
+    }
+    if !verb.fields.is_empty() {
+        lines.extend([String::new(), "Result:".into()]);
+        lines.extend(verb.fields.iter().map(|field| format!("  .{:<17} {}", field.name, field.help)));
+    }
+    lines.extend([String::new(), format!("Example: {}", verb.example)]);
+    lines.join("\n")
+}
+
+fn limits() -> String {
+    let size = |bytes: usize| quantity::show_size(bytes as u64);
+    let rows = [
+        ("sessions at once", SESSION_LIMIT.to_string()),
+        ("clients of a listener", "256, or `max N`; chat over udp 1".into()),
+        ("first answer of a server", format!("{} s", CONNECT_LIMIT.as_secs())),
+        ("first message of a client", format!("{} s", FIRST_MESSAGE_LIMIT.as_secs())),
+        ("silence in a transfer", format!("{} s", SILENCE_LIMIT.as_secs())),
+        ("chunk", size(CHUNK_LIMIT as usize)),
+        ("frame", size(FRAME_LIMIT)),
+        ("line of a script", size(LINE_LIMIT)),
+        ("chat message", format!("{} (udp: {UDP_CHARACTER_LIMIT} characters)", size(MESSAGE_LIMIT))),
+        ("digits in calc", expression::DIGIT_LIMIT.to_string()),
+        ("nesting in calc", expression::DEPTH_LIMIT.to_string()),
+    ];
+    rows.iter().map(|(name, value)| format!("  {name:<28} {value}")).collect::<Vec<_>>().join("\n")
+}
+
+const KEYS: &str = "\
+  Ctrl-C   at the prompt: drop the line; in a command: end that command; in a chat: leave it
+  Ctrl-D   on an empty line: quit; attached: detach, the session goes on
+  Ctrl-Z   does not stop the servers of this shell
+  Ctrl-R   search the history
+  Tab      complete
+";
+
+const SCRIPT: &str = "\
+  listen tcp 0 ftp root DIR as files   start something and give it a name
+  send a.bin to $files as up           use it: $files is its address
+  expect $up.chunks > 1                check a field: == != < <= > >= contains matches says
+  expect $files.served == 1 within 2s  wait for a condition
+  expect error \"exists\": send …        must fail with this text
+  retry 5 every 200ms: …   repeat 3: …   defer …   let x = 5   skip \"why\" unless $x
+  timeout 10s   source other.nls   !command of the system   # comment
+  test \"name\"                          lines above the first test run before each test
+  $tmp is a folder of your own; $1, $args, $env.NAME, $last.field
+";
+
+pub(super) static HISTORY: Builtin = Builtin {
+    verb: &Verb {
+        name: "history",
+        summary: "the lines typed so far",
+        fields: &[Field::new("lines", "how many")],
+        example: "history",
+        ..BARE
+    },
+    run: |shell, _| {
+        Box::pin(async move {
+            let lines: Vec<String> =
+                shell.history.iter().enumerate().map(|(n, line)| format!("{:>5}  {line}", n + 1)).collect();
+            next(Outcome::new(lines.join("\n"), vec![("lines", Value::count(lines.len() as u64))]))
+        })
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_fits_a_terminal_of_24_lines_and_80_columns() {
+        let text = overview();
+        assert!(text.lines().count() <= 23, "{} lines", text.lines().count());
+        assert!(text.lines().chain(KEYS.lines()).all(|line| line.chars().count() <= 95));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+}

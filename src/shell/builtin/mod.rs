@@ -1,0 +1,54 @@
+//! The shell's own verbs.
+
+pub mod help;
+mod look;
+mod speak;
+mod stop;
+
+use std::pin::Pin;
+
+use super::{Flow, Shell};
+use crate::language::{Arguments, Verb};
+use crate::report::{Failure, Outcome};
+
+/// What a verb of the shell runs as.
+pub type Running<'a> = Pin<Box<dyn Future<Output = Result<(Outcome, Flow), Failure>> + Send + 'a>>;
+
+/// A verb and what runs it.
+pub struct Builtin {
+    pub verb: &'static Verb,
+    pub run: for<'a> fn(&'a mut Shell, Arguments) -> Running<'a>,
+}
+
+/// All of them, in the order of `help`.
+pub static ALL: &[&Builtin] = &[
+    &look::SESSIONS,
+    &look::LOG,
+    &speak::SAY,
+    &speak::ATTACH,
+    &stop::WAIT,
+    &stop::STOP,
+    &speak::PRINT,
+    &stop::SLEEP,
+    &help::HELP,
+    &help::HISTORY,
+    &stop::QUIT,
+];
+
+/// Answers and goes on.
+fn next(outcome: Outcome) -> Result<(Outcome, Flow), Failure> {
+    Ok((outcome, Flow::Next))
+}
+
+/// What a row looks like that takes nothing and gives nothing.
+const BARE: Verb = Verb {
+    name: "",
+    aliases: &[],
+    summary: "",
+    details: "",
+    params: &[],
+    keywords: &[],
+    fields: &[],
+    example: "",
+    lasting: crate::language::verb::Lasting::Instant,
+};

@@ -1,0 +1,78 @@
+//! `say`, `attach`, `print`.
+
+use super::{BARE, Builtin, next};
+use crate::base::Value;
+use crate::language::{Field, Kind, Param, SessionRef, Verb};
+use crate::report::{Failure, Outcome};
+use crate::wire::Code;
+
+pub(super) static SAY: Builtin = Builtin {
+    verb: &Verb {
+        name: "say",
+        aliases: &["tell"],
+        summary: "say a line in a chat",
+        details: "The server's side speaks to everybody whose turn allows it; `say ROOM \"@alice hello\"` speaks to one.",
+        params: &[
+            Param::required("session", Kind::Session, "which chat"),
+            Param::required("text", Kind::Rest, "what to say"),
+        ],
+        fields: &[Field::new("text", "what was said")],
+        example: "say $alice \"hello\"",
+        ..BARE
+    },
+    run: |shell, arguments| {
+        Box::pin(async move {
+            let session = shell.session(arguments.session("session").unwrap_or(&SessionRef::All))?;
+            let text = arguments.text("text").unwrap_or_default().to_owned();
+            session
+                .say(text.clone())
+                .await
+                .map_err(|failure| failure.of(format!("say {}", session.label())))?;
+            next(Outcome::new(String::new(), vec![("text", Value::Text(text))]))
+        })
+    },
+};
+
+pub(super) static ATTACH: Builtin = Builtin {
+    verb: &Verb {
+        name: "attach",
+        summary: "enter a session: type and see",
+        details: "At the prompt only. In a chat each line is said; Ctrl-D leaves it and the session goes on.",
+        params: &[Param::required("session", Kind::Session, "which one")],
+        example: "attach $room",
+        ..BARE
+    },
+    run: |shell, arguments| {
+        Box::pin(async move {
+            if !shell.settings.interactive {
+                return Err(Failure::new(Code::Usage, "it needs the prompt")
+                    .fix("in a script use `say` and `expect … says`"));
+            }
+            let session = shell.session(arguments.session("session").unwrap_or(&SessionRef::All))?;
+            if session.state().has_ended() {
+                return Err(Failure::new(Code::Missing, format!("{} has ended", session.label()))
+                    .fix(format!("`log {}` shows what happened", session.label())));
+            }
+            shell.attach = Some(session);
+            next(Outcome::default())
+        })
+    },
+};
+
+pub(super) static PRINT: Builtin = Builtin {
+    verb: &Verb {
+        name: "print",
+        aliases: &["echo"],
+        summary: "print text, with $name.field replaced",
+        params: &[Param::optional("text", Kind::Rest, "what to print")],
+        fields: &[Field::new("text", "what was printed")],
+        example: "print \"listening on $files.addr\"",
+        ..BARE
+    },
+    run: |_, arguments| {
+        Box::pin(async move {
+            let text = arguments.text("text").unwrap_or_default().to_owned();
+            next(Outcome::new(text.clone(), vec![("text", Value::Text(text))]))
+        })
+    },
+};

@@ -1,0 +1,161 @@
+//! `wait`, `stop`, `sleep`, `quit`: time and ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{BARE, Builtin, next};
+use crate::base::{Value, quantity};
+use crate::language::{Arguments, Field, Keyword, Kind, Param, SessionRef, Verb};
+use crate::report::{Failure, Outcome};
+use crate::session::state::STATE_WORDS;
+use crate::session::{Session, State};
+use crate::shell::expect::with_events;
+use crate::shell::{Flow, Shell};
+use crate::wire::Code;
+
+/// How long `stop` waits for a session to end.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+pub(super) static WAIT: Builtin = Builtin {
+    verb: &Verb {
+        name: "wait",
+        summary: "wait for a session to end, or for a state",
+        details: "Without a session it waits until it is interrupted: that keeps a server up. Waiting for the end of a session that fails is a failure.",
+        params: &[
+            Param::optional("session", Kind::Session, "which one, or all"),
+            Param::optional("state", Kind::Choice(STATE_WORDS), "the state to wait for"),
+        ],
+        keywords: &[Keyword::new("within", Kind::Duration, "how long at most")],
+        fields: &[Field::new("state", "the state it came to"), Field::new("seconds", "how long it took")],
+        example: "wait $up within 10s",
+        ..BARE
+    },
+    run: |shell, arguments| Box::pin(wait(shell, arguments)),
+};
+
+async fn wait(shell: &mut Shell, arguments: Arguments) -> Result<(Outcome, Flow), Failure> {
+    let began = tokio::time::Instant::now();
+    let limit = arguments.duration("within");
+    let state = arguments.text("state");
+    let sessions = match arguments.session("session") {
+        None => return endlessly(limit).await,
+        Some(SessionRef::All) => shell.registry.live(),
+        Some(one) => vec![shell.session(one)?],
+    };
+    let mut reached = "done";
+    for session in &sessions {
+        let rest = limit.map(|limit| limit.saturating_sub(began.elapsed()));
+        reached = one(session, state, rest).await?;
+    }
+    let fields = vec![("state", Value::text(reached)), ("seconds", Value::seconds(began.elapsed()))];
+    next(Outcome::new(String::new(), fields))
+}
+
+/// Until somebody interrupts, or the time is over.
+async fn endlessly(limit: Option<Duration>) -> Result<(Outcome, Flow), Failure> {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+    next(Outcome::default())
+}
+
+async fn one(
+    session: &Arc<Session>,
+    wanted: Option<&str>,
+    limit: Option<Duration>,
+) -> Result<&'static str, Failure> {
+    let matches = |state: &State| match wanted {
+        None | Some("ended") => state.has_ended(),
+        Some(word) => state.word() == word,
+    };
+    let until = session.until(|state| matches(state) || state.has_ended());
+    let state = match limit {
+        None => until.await,
+        Some(limit) => tokio::time::timeout(limit, until).await.map_err(|_| {
+            let why = format!(
+                "{} is {} after {}",
+                session.label(),
+                session.state().word(),
+                quantity::show_duration(limit)
+            );
+            with_events(Failure::new(Code::Timeout, why), std::slice::from_ref(session))
+        })?,
+    };
+    match state {
+        State::Failed(failure) if wanted.is_none() => {
+            Err(with_events(failure.of(session.kind.clone()), std::slice::from_ref(session)))
+        }
+        state if matches(&state) => Ok(state.word()),
+        state => {
+            let why = format!(
+                "{} ended as {} and never was {}",
+                session.label(),
+                state.word(),
+                wanted.unwrap_or("ended")
+            );
+            Err(with_events(Failure::new(Code::Expectation, why), std::slice::from_ref(session)))
+        }
+    }
+}
+
+pub(super) static STOP: Builtin = Builtin {
+    verb: &Verb {
+        name: "stop",
+        aliases: &["close", "kill"],
+        summary: "stop a session, or all",
+        params: &[Param::required("session", Kind::Session, "which one, or all")],
+        fields: &[Field::new("stopped", "how many were stopped")],
+        example: "stop $files",
+        ..BARE
+    },
+    run: |shell, arguments| {
+        Box::pin(async move {
+            let sessions = match arguments.session("session") {
+                Some(SessionRef::All) | None => shell.registry.live(),
+                Some(one) => vec![shell.session(one)?],
+            };
+            let live: Vec<_> = sessions.into_iter().filter(|session| !session.state().has_ended()).collect();
+            live.iter().for_each(|session| session.cancel.cancel());
+            for session in &live {
+                drop(tokio::time::timeout(STOP_LIMIT, session.ended()).await);
+            }
+            let labels: Vec<String> = live.iter().map(|session| session.label()).collect();
+            let text = if labels.is_empty() {
+                "nothing to stop".to_owned()
+            } else {
+                format!("stopped {}", labels.join(", "))
+            };
+            next(Outcome::new(text, vec![("stopped", Value::count(live.len() as u64))]))
+        })
+    },
+};
+
+pub(super) static SLEEP: Builtin = Builtin {
+    verb: &Verb {
+        name: "sleep",
+        summary: "do nothing for a while; to wait for something, use `expect … within` or `wait`",
+        params: &[Param::required("time", Kind::Duration, "how long")],
+        example: "sleep 10ms",
+        ..BARE
+    },
+    run: |_, arguments| {
+        Box::pin(async move {
+            tokio::time::sleep(arguments.duration("time").unwrap_or_default()).await;
+            next(Outcome::default())
+        })
+    },
+};
+
+pub(super) static QUIT: Builtin = Builtin {
+    verb: &Verb {
+        name: "quit",
+        aliases: &["exit"],
+        summary: "end the shell and every session in it",
+        details: "At the prompt, with live work, it says what is alive and ends only when it is said again, or as `quit now`.",
+        params: &[Param::optional("now", Kind::Choice(&["now"]), "without asking")],
+        example: "quit",
+        ..BARE
+    },
+    run: |_, _| Box::pin(async move { Ok((Outcome::default(), Flow::Quit)) }),
+};

@@ -1,0 +1,72 @@
+//! All verbs in one place: those of the services and those of the shell.
+
+use super::builtin::{self, Builtin};
+use crate::language::{Verb, Vocabulary};
+use crate::service::{CLIENTS, Client, PROVIDERS};
+
+/// What runs a verb.
+pub enum Entry {
+    Client(&'static Client),
+    Builtin(&'static Builtin),
+}
+
+impl Entry {
+    pub fn verb(&self) -> &'static Verb {
+        match self {
+            Self::Client(client) => client.verb,
+            Self::Builtin(builtin) => builtin.verb,
+        }
+    }
+}
+
+/// Every verb, in the order in which `help` shows them.
+pub fn entries() -> impl Iterator<Item = Entry> {
+    CLIENTS
+        .iter()
+        .map(|client| Entry::Client(client))
+        .chain(builtin::ALL.iter().map(|builtin| Entry::Builtin(builtin)))
+}
+
+/// The entry of a verb that the language found.
+pub fn entry(name: &str) -> Option<Entry> {
+    entries().find(|entry| entry.verb().name == name)
+}
+
+/// What the language knows: `prefixes` for the prompt, whole words for files.
+pub fn vocabulary(prefixes: bool) -> Vocabulary {
+    Vocabulary {
+        verbs: entries().map(|entry| entry.verb()).collect(),
+        services: PROVIDERS.iter().map(|provider| &provider.row).collect(),
+        prefixes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique_and_everything_is_documented() {
+        let mut names = HashSet::new();
+        for entry in entries() {
+            let verb = entry.verb();
+            for name in std::iter::once(&verb.name).chain(verb.aliases) {
+                assert!(names.insert(*name), "{name} twice");
+            }
+            assert!(!verb.summary.is_empty() && !verb.example.is_empty(), "{}", verb.name);
+            assert!(verb.example.contains(verb.name), "{}", verb.example);
+            assert!(
+                verb.params.iter().all(|param| !param.help.is_empty())
+                    && verb.keywords.iter().all(|keyword| !keyword.help.is_empty())
+            );
+            let words: HashSet<_> = verb
+                .keywords
+                .iter()
+                .map(|keyword| keyword.word)
+                .chain(verb.params.iter().map(|param| param.name))
+                .collect();
+            assert_eq!(words.len(), verb.keywords.len() + verb.params.len(), "{}: a name twice", verb.name);
+        }
+    }
+}

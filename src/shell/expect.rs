@@ -1,0 +1,160 @@
+//! `expect`: the one way to check and, with `within`, the one way to wait for a condition. It is looked at again
+//! when a session that it names changes, not polled.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Binding, Shell};
+use crate::base::Value;
+use crate::language::lexer::{Segment, Word};
+use crate::language::script::{Comparison, Expectation};
+use crate::report::Failure;
+use crate::session::Session;
+use crate::wire::Code;
+
+/// Events of a session that a failure shows.
+const EVENTS_SHOWN: usize = 5;
+
+/// What was found, for the message.
+struct Finding {
+    holds: bool,
+    seen: String,
+}
+
+impl Shell {
+    pub(super) async fn expect(&self, expectation: &Expectation) -> Result<(), Failure> {
+        let sessions = self.sessions_of(expectation);
+        let deadline = expectation.within.map(|within| Instant::now() + within);
+        let mut changes: Vec<_> = sessions.iter().map(|session| session.changes()).collect();
+        loop {
+            changes.iter_mut().for_each(|change| drop(change.borrow_and_update()));
+            let finding = self.examine(expectation);
+            let failure = match finding {
+                Ok(finding) if finding.holds != expectation.negated => return Ok(()),
+                Ok(finding) => Failure::new(
+                    Code::Expectation,
+                    format!("expected {}, but {}", describe(expectation), finding.seen),
+                ),
+                Err(failure) => failure,
+            };
+            let Some(deadline) = deadline else { return Err(with_events(failure, &sessions)) };
+            let changed = futures_any(&mut changes);
+            if tokio::time::timeout_at(deadline, changed).await.is_err() {
+                let waited =
+                    crate::base::quantity::show_duration(expectation.within.unwrap_or(Duration::ZERO));
+                return Err(with_events(
+                    Failure { why: format!("{} (waited {waited})", failure.why), ..failure },
+                    &sessions,
+                ));
+            }
+        }
+    }
+
+    fn examine(&self, expectation: &Expectation) -> Result<Finding, Failure> {
+        let Some((comparison, right)) = &expectation.test else {
+            let value = self.value(&expectation.left)?;
+            return Ok(Finding { holds: value.is_truthy(), seen: format!("it is `{value}`") });
+        };
+        if *comparison == Comparison::Says {
+            return self.examine_says(&expectation.left, &self.text(right)?);
+        }
+        let (left, right) = (self.value(&expectation.left)?, self.value(right)?);
+        Ok(Finding { holds: compare(&left, *comparison, &right)?, seen: format!("it is `{left}`") })
+    }
+
+    /// Consumes up to the match, so an old line can never satisfy a new expectation.
+    fn examine_says(&self, left: &Word, text: &str) -> Result<Finding, Failure> {
+        let session = left.reference().and_then(|path| self.binding(&path[0]));
+        let Some(Binding::Session(session)) = session else {
+            return Err(Failure::new(Code::Usage, "`says` looks at what a session received")
+                .fix("write expect $session says \"text\""));
+        };
+        let holds = session.says(text);
+        let heard = session.unheard(3);
+        let seen = if heard.is_empty() {
+            "it said nothing more".into()
+        } else {
+            format!("it said `{}`", heard.join("`, `"))
+        };
+        Ok(Finding { holds, seen })
+    }
+
+    fn sessions_of(&self, expectation: &Expectation) -> Vec<Arc<Session>> {
+        let words =
+            std::iter::once(&expectation.left).chain(expectation.test.as_ref().map(|(_, right)| right));
+        let references = words.flat_map(|word| &word.segments).filter_map(|segment| match segment {
+            Segment::Reference(path, _) => self.binding(&path[0]),
+            Segment::Text(_) => None,
+        });
+        references
+            .filter_map(|binding| if let Binding::Session(session) = binding { Some(session) } else { None })
+            .collect()
+    }
+}
+
+/// Resolves when any of them changes; never, if there is none.
+async fn futures_any(changes: &mut [tokio::sync::watch::Receiver<u64>]) {
+    let mut waiting: Vec<_> = changes.iter_mut().map(|change| Box::pin(change.changed())).collect();
+    std::future::poll_fn(|context| {
+        let ready = waiting.iter_mut().any(|change| change.as_mut().poll(context).is_ready());
+        if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+fn compare(left: &Value, comparison: Comparison, right: &Value) -> Result<bool, Failure> {
+    let order = left.compare(right);
+    Ok(match comparison {
+        Comparison::Equal => order == Some(Ordering::Equal),
+        Comparison::NotEqual => order != Some(Ordering::Equal),
+        Comparison::Less => order == Some(Ordering::Less),
+        Comparison::LessOrEqual => matches!(order, Some(Ordering::Less | Ordering::Equal)),
+        Comparison::Greater => order == Some(Ordering::Greater),
+        Comparison::GreaterOrEqual => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
+        Comparison::Contains => left.to_string().contains(&right.to_string()),
+        Comparison::Matches => {
+            let pattern = regex_lite::Regex::new(&right.to_string())
+                .map_err(|error| Failure::new(Code::Usage, format!("`{right}` is not a pattern: {error}")))?;
+            pattern.is_match(&left.to_string())
+        }
+        Comparison::Says => false,
+    })
+}
+
+/// The condition as it was written.
+fn describe(expectation: &Expectation) -> String {
+    let shown = |word: &Word| {
+        word.segments.iter().fold(String::new(), |out, segment| match segment {
+            Segment::Text(text) => out + text,
+            Segment::Reference(path, _) => out + "$" + &path.join("."),
+        })
+    };
+    let not = if expectation.negated { "not " } else { "" };
+    match &expectation.test {
+        None => format!("{not}{}", shown(&expectation.left)),
+        Some((comparison, right)) => {
+            format!("{not}{} {} {}", shown(&expectation.left), comparison.word(), shown(right))
+        }
+    }
+}
+
+/// FAULTS row 96: what a session did last.
+pub(super) fn with_events(failure: Failure, sessions: &[Arc<Session>]) -> Failure {
+    let lines = sessions.iter().flat_map(|session| {
+        let (entries, _) = session.log(EVENTS_SHOWN);
+        let label = session.label();
+        entries.into_iter().map(move |entry| {
+            format!(
+                "  {label} {:>8.3}s {}: {}",
+                entry.at.as_secs_f64(),
+                entry.kind,
+                crate::base::escape::escape_line(&entry.text)
+            )
+        })
+    });
+    let lines: Vec<String> = lines.collect();
+    failure.detail(lines)
+}

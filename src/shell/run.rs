@@ -1,0 +1,304 @@
+//! One statement: its prefixes, then what it does.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::catalogue::{self, Entry};
+use super::{Binding, INTERRUPT_LIMIT, Shell};
+use crate::base::Value;
+use crate::language::script::Prefix;
+use crate::language::verb::Lasting;
+use crate::language::{Action, Arguments, Invocation, Step};
+use crate::report::{Failure, Outcome, Report};
+use crate::service::{Client, Run};
+use crate::session::{Request, Session, State};
+use crate::wire::Code;
+
+/// What comes after a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flow {
+    Next,
+    /// The test is skipped, and why.
+    Skip(String),
+    /// The shell ends.
+    Quit,
+}
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Flow, Failure>> + Send + 'a>>;
+
+impl Shell {
+    /// Runs a statement; a failure names its place when it is reported by the caller.
+    pub async fn step(&mut self, step: &Step) -> Result<Flow, Failure> {
+        if self.settings.echo {
+            let text = if step.has_secret() { "***" } else { step.text() };
+            self.emit(Report::Notice(format!("+ {text}")));
+        }
+        if let Some(index) = step.prefixes.iter().position(|prefix| *prefix == Prefix::Defer) {
+            let mut later = step.clone();
+            later.prefixes.remove(index);
+            self.deferred.push(later);
+            return Ok(Flow::Next);
+        }
+        let deadline = self.deadline;
+        let work = self.prefixed(&step.prefixes, &step.action);
+        let Some((at, limit)) = deadline else { return work.await };
+        tokio::time::timeout_at(at, work).await.unwrap_or_else(|_| {
+            let why = format!("the time limit of {} is over", crate::base::quantity::show_duration(limit));
+            Err(Failure::new(Code::Timeout, why).fix("set another with `timeout D`").of(step.text()))
+        })
+    }
+
+    fn prefixed<'a>(&'a mut self, prefixes: &'a [Prefix], action: &'a Action) -> Running<'a> {
+        Box::pin(async move {
+            let Some((prefix, inner)) = prefixes.split_first() else { return self.action(action).await };
+            match prefix {
+                Prefix::Defer => self.prefixed(inner, action).await,
+                Prefix::Repeat(times) => {
+                    for _ in 0..*times {
+                        self.prefixed(inner, action).await?;
+                        self.check_interrupt()?;
+                    }
+                    Ok(Flow::Next)
+                }
+                Prefix::Retry { times, every } => {
+                    let mut attempt = 1;
+                    loop {
+                        match self.prefixed(inner, action).await {
+                            Err(failure) if attempt < *times && failure.code != Code::Cancelled => {
+                                attempt += 1;
+                                tokio::time::sleep(*every).await;
+                            }
+                            Err(failure) => {
+                                return Err(Failure {
+                                    why: format!("{} (after {attempt} attempts)", failure.why),
+                                    ..failure
+                                });
+                            }
+                            done => return done,
+                        }
+                    }
+                }
+                Prefix::ExpectError(pattern) => {
+                    let pattern = pattern.as_ref().map(|word| self.text(word)).transpose()?;
+                    let Err(failure) = self.prefixed(inner, action).await else {
+                        return Err(Failure::new(Code::Expectation, "expected an error, but it succeeded"));
+                    };
+                    let text = failure.to_string();
+                    match pattern {
+                        Some(pattern) if !text.contains(&pattern) => Err(Failure::new(
+                            Code::Expectation,
+                            format!("expected an error with `{pattern}`, but it was: {text}"),
+                        )),
+                        _ => Ok(Flow::Next),
+                    }
+                }
+            }
+        })
+    }
+
+    fn check_interrupt(&self) -> Result<(), Failure> {
+        if self.interrupt.is_cancelled() { Err(interrupted()) } else { Ok(()) }
+    }
+
+    async fn action(&mut self, action: &Action) -> Result<Flow, Failure> {
+        match action {
+            Action::Command(invocation) => self.command(invocation).await,
+            Action::Expect(expectation) => {
+                let interrupt = self.interrupt.clone();
+                tokio::select! {
+                    biased;
+                    () = interrupt.cancelled() => Err(interrupted()),
+                    result = self.expect(expectation) => result.map(|()| Flow::Next),
+                }
+            }
+            Action::Let { name, value } => {
+                let binding = match value.reference() {
+                    Some([other]) if !value.quoted => self.binding(other),
+                    _ => None,
+                };
+                let binding = match binding {
+                    Some(binding) => binding,
+                    None => Binding::Value(self.value(value)?),
+                };
+                self.bind(name, binding);
+                Ok(Flow::Next)
+            }
+            Action::Shell(text) => self.system(text).await,
+            Action::Skip { reason, unless } => {
+                let needed = match unless {
+                    Some(word) => self.value(word).is_ok_and(|value| value.is_truthy()),
+                    None => false,
+                };
+                Ok(if needed { Flow::Next } else { Flow::Skip(self.text(reason)?) })
+            }
+            Action::Timeout(limit) => {
+                self.deadline = Some((Instant::now() + *limit, *limit));
+                Ok(Flow::Next)
+            }
+        }
+    }
+
+    async fn command(&mut self, invocation: &Invocation) -> Result<Flow, Failure> {
+        let arguments = self.arguments(invocation)?;
+        let verb = invocation.verb.name;
+        match catalogue::entry(verb) {
+            Some(Entry::Client(client)) => {
+                self.client(client, arguments, invocation).await.map(|()| Flow::Next)
+            }
+            Some(Entry::Builtin(builtin)) => {
+                let interrupt = self.interrupt.clone();
+                let outcome = tokio::select! {
+                    biased;
+                    () = interrupt.cancelled() => Err(interrupted()),
+                    outcome = (builtin.run)(self, arguments) => outcome,
+                };
+                let (outcome, flow) = outcome.map_err(|failure| failure.of(verb))?;
+                self.finish(invocation, &outcome, None);
+                Ok(flow)
+            }
+            None => Err(Failure::new(Code::Internal, format!("nothing runs `{verb}`"))),
+        }
+    }
+
+    async fn client(
+        &mut self,
+        client: &'static Client,
+        mut arguments: Arguments,
+        invocation: &Invocation,
+    ) -> Result<(), Failure> {
+        self.complete_place(client, &mut arguments)?;
+        let context = self.context.clone();
+        match &client.run {
+            Run::Direct(run) => {
+                let interrupt = self.interrupt.clone();
+                let outcome = tokio::select! {
+                    biased;
+                    () = interrupt.cancelled() => Err(interrupted()),
+                    outcome = run(arguments.clone(), context) => outcome,
+                }?;
+                self.remember_place(client, &arguments);
+                self.finish(invocation, &outcome, None);
+                Ok(())
+            }
+            Run::Session { kind, start } => {
+                let request = Request {
+                    verb: client.verb.name,
+                    kind: kind(&arguments),
+                    name: invocation.binding.clone(),
+                };
+                let (given, start) = (arguments.clone(), *start);
+                let session = self.registry.start(request, move |handle| start(handle, given, context))?;
+                if let Some(name) = &invocation.binding {
+                    self.bind(name, Binding::Session(session.clone()));
+                }
+                self.last = Some(Binding::Session(session.clone()));
+                if invocation.background {
+                    self.jobs.push(session.clone());
+                    self.remember_place(client, &arguments);
+                    let text = format!("{} {} in the background", session.label(), session.kind);
+                    self.report(invocation, &session, &Outcome::new(text, Vec::new()));
+                    return Ok(());
+                }
+                self.foreground.send_replace(Some(session.clone()));
+                let outcome = self.foreground(&session, client.verb.lasting).await;
+                self.foreground.send_replace(None);
+                let outcome = outcome?;
+                self.remember_place(client, &arguments);
+                if client.verb.name == "chat" && self.settings.interactive {
+                    self.attach = Some(session.clone());
+                }
+                self.report(invocation, &session, &outcome);
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until a job has ended or a service is ready; an interrupt ends it.
+    async fn foreground(&self, session: &Arc<Session>, lasting: Lasting) -> Result<Outcome, Failure> {
+        let enough =
+            |state: &State| state.has_ended() || (lasting == Lasting::Service && *state != State::Starting);
+        let state = tokio::select! {
+            biased;
+            () = self.interrupt.cancelled() => {
+                session.cancel.cancel();
+                drop(tokio::time::timeout(INTERRUPT_LIMIT, session.ended()).await);
+                return Err(interrupted().of(session.kind.clone()));
+            }
+            state = session.until(enough) => state,
+        };
+        match state {
+            State::Done(outcome) => Ok(outcome),
+            State::Failed(failure) => Err(failure.of(session.kind.clone())),
+            State::Cancelled => Err(Failure::new(Code::Cancelled, "it was stopped").of(session.kind.clone())),
+            State::Starting | State::Running(_) => {
+                let (entries, _) = session.log(1);
+                let text = entries.first().map(|entry| entry.text.clone()).unwrap_or_default();
+                Ok(Outcome::new(text, Vec::new()))
+            }
+        }
+    }
+
+    fn report(&self, invocation: &Invocation, session: &Session, outcome: &Outcome) {
+        let outcome = Outcome::new(outcome.text.clone(), session.fields());
+        self.emit(Report::Result { verb: invocation.verb.name, session: Some(session.id), outcome });
+    }
+
+    fn finish(&mut self, invocation: &Invocation, outcome: &Outcome, session: Option<u64>) {
+        let binding = Binding::Record(outcome.fields.clone());
+        if let Some(name) = &invocation.binding {
+            self.bind(name, binding.clone());
+        }
+        self.last = Some(binding);
+        self.emit(Report::Result { verb: invocation.verb.name, session, outcome: outcome.clone() });
+    }
+
+    /// `!CMD`: the system's shell, with `$tmp` and the variables in its environment.
+    async fn system(&mut self, text: &str) -> Result<Flow, Failure> {
+        let what = format!("!{text}");
+        if self.settings.no_shell {
+            return Err(Failure::new(Code::Policy, "commands of the system are off")
+                .fix("leave out `--no-shell`")
+                .of(what));
+        }
+        let temporary = self.temporary()?.to_path_buf();
+        let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into());
+        let shell = if self.settings.interactive { shell } else { "/bin/sh".into() };
+        let mut command = tokio::process::Command::new(shell);
+        command.arg("-c").arg(text).env("tmp", temporary).kill_on_drop(true);
+        if !self.settings.interactive {
+            command.stdin(std::process::Stdio::null());
+        }
+        for (name, binding) in &self.variables {
+            let value = match binding {
+                Binding::Value(value) => value.clone(),
+                Binding::Session(session) => {
+                    session.field("addr").unwrap_or_else(|| Value::text(session.label()))
+                }
+                Binding::Record(fields) => {
+                    fields.first().map_or_else(|| Value::text(""), |(_, value)| value.clone())
+                }
+            };
+            command.env(name.replace('-', "_"), value.to_string());
+        }
+        let mut child = command.spawn().map_err(|error| Failure::io(&error, what.clone()))?;
+        let interrupt = self.interrupt.clone();
+        let status = tokio::select! {
+            biased;
+            () = interrupt.cancelled() => return Err(interrupted().of(what)),
+            status = child.wait() => status.map_err(|error| Failure::io(&error, what.clone()))?,
+        };
+        let code = status.code().unwrap_or(-1);
+        self.last = Some(Binding::Record(vec![("code", Value::Integer(i128::from(code)))]));
+        if status.success() {
+            Ok(Flow::Next)
+        } else {
+            Err(Failure::new(Code::Other, format!("ended with {status}")).of(what))
+        }
+    }
+}
+
+pub(super) fn interrupted() -> Failure {
+    Failure::new(Code::Cancelled, "interrupted")
+}

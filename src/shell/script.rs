@@ -1,0 +1,143 @@
+//! A whole plan: setup and tests, what happens at a failure, and the end of a script.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Flow, Shell};
+use crate::language::{Plan, Source, Step};
+use crate::report::{Failure, Report};
+use crate::session::State;
+use crate::wire::Code;
+
+/// Bytes of a script file, at most.
+const SCRIPT_LIMIT: u64 = 256 << 20;
+/// A test that says nothing else has this long.
+pub const TEST_LIMIT: Duration = Duration::from_secs(30);
+
+/// How a script ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Passed,
+    Failed,
+    Skipped(String),
+    /// `quit` stood in it.
+    Quit,
+}
+
+/// Reads a script; the error is the reason.
+pub fn read(path: &Path) -> Result<Arc<Source>, String> {
+    let shown = path.display();
+    let reason =
+        |error: std::io::Error| format!("`{shown}` cannot be read: {}", crate::report::reason(&error));
+    let metadata = std::fs::metadata(path).map_err(reason)?;
+    if metadata.is_dir() {
+        return Err(format!("`{shown}` is a folder, not a script"));
+    }
+    if metadata.len() > SCRIPT_LIMIT {
+        return Err(format!("`{shown}` is larger than {SCRIPT_LIMIT} bytes"));
+    }
+    decode(&std::fs::read(path).map_err(reason)?)
+        .map(|text| Source::new(shown.to_string(), text))
+        .map_err(|why| format!("`{shown}`: {why}"))
+}
+
+/// UTF-8, or why not (FAULTS row 90).
+pub fn decode(bytes: &[u8]) -> Result<String, String> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err("the text is UTF-16; save it as UTF-8".into());
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(error) => {
+            let line = bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
+            Err(format!("line {line} is not UTF-8"))
+        }
+    }
+}
+
+/// Finds a sourced file relative to the one that names it.
+pub fn load(path: &str, from: &Source) -> Result<Arc<Source>, String> {
+    let base = Path::new(&from.name).parent().unwrap_or_else(|| Path::new(""));
+    read(&base.join(path))
+}
+
+impl Shell {
+    /// Runs a plan without tests, to its end: jobs are waited for, listeners closed.
+    pub async fn script(&mut self, plan: &Plan) -> Ending {
+        let ending = self.steps(&plan.setup).await;
+        self.close_script(ending).await
+    }
+
+    /// Runs the steps of one test behind the setup, to its end.
+    pub async fn test(&mut self, setup: &[Step], steps: &[Step], limit: Duration) -> Ending {
+        self.deadline = Some((Instant::now() + limit, limit));
+        let mut ending = self.steps(setup).await;
+        if ending == Ending::Passed {
+            ending = self.steps(steps).await;
+        }
+        self.close_script(ending).await
+    }
+
+    async fn steps(&mut self, steps: &[Step]) -> Ending {
+        let mut failed = false;
+        for step in steps {
+            if let Err(failure) = self.temporary() {
+                self.fail(failure, step);
+                return Ending::Failed;
+            }
+            match self.step(step).await {
+                Ok(Flow::Next) => {}
+                Ok(Flow::Quit) => return if failed { Ending::Failed } else { Ending::Quit },
+                Ok(Flow::Skip(reason)) => return Ending::Skipped(reason),
+                Err(failure) => {
+                    let stop = failure.code == Code::Cancelled || !self.settings.keep_going;
+                    self.fail(failure, step);
+                    failed = true;
+                    if stop {
+                        return Ending::Failed;
+                    }
+                }
+            }
+        }
+        if failed { Ending::Failed } else { Ending::Passed }
+    }
+
+    fn fail(&self, failure: Failure, step: &Step) {
+        let text = if step.has_secret() { "***".to_owned() } else { step.text().replace('\n', " ") };
+        let place = format!("{}:{}: {text}", step.source.name, step.source.line(step.span.start));
+        self.emit(Report::Failure { failure, verb: None, place: Some(place), session: None });
+    }
+
+    /// Jobs first, then what was deferred, then the listeners.
+    async fn close_script(&mut self, mut ending: Ending) -> Ending {
+        if ending == Ending::Passed {
+            for job in std::mem::take(&mut self.jobs) {
+                let state = tokio::select! {
+                    state = job.ended() => state,
+                    () = self.interrupt.cancelled() => State::Cancelled,
+                };
+                if let State::Failed(failure) = state {
+                    let failure = failure.of(job.kind.clone());
+                    self.emit(Report::Failure {
+                        failure,
+                        verb: Some(job.verb.into()),
+                        place: None,
+                        session: Some(job.id),
+                    });
+                    ending = Ending::Failed;
+                }
+            }
+        }
+        self.deadline = None;
+        while let Some(step) = self.deferred.pop() {
+            if let Err(failure) = self.step(&step).await {
+                // It is said, and does not change the verdict.
+                self.fail(failure, &step);
+            }
+        }
+        ending
+    }
+}
