@@ -305,8 +305,11 @@ fn double(input: &str, at: usize) -> Result<(&str, Piece), Diagnostic> {
                     rest = tail;
                 }
                 Err(_) => {
-                    return Err(Diagnostic::new("`$` begins a variable, and no name follows", here..here + 1)
-                        .fix("\\$".to_owned()));
+                    return Err(Diagnostic::new(
+                        "`$` begins a variable, and no name follows",
+                        here..here + 1,
+                    )
+                    .fix("\\$".to_owned()));
                 }
             },
             Some('\\') => match escaped(rest) {
