@@ -1,1 +1,13 @@
-fn main() {}
+//! Everything that needs the whole program: one binary, so that it links once.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // a test that fails is what they are for
+
+mod architecture;
+mod batch;
+mod examples;
+mod faults;
+mod foreign;
+mod golden;
+mod harness;
+mod prompt;
+mod transfers;

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::{Exit, Program};
 use crate::language::Source;
@@ -76,6 +76,7 @@ async fn run_in(program: &Program, shell: &mut Shell, source: &Arc<Source>) -> E
                 program.sink.put(Rendered { out: String::new(), err: format!("skipped: {reason}\n") });
                 Exit::Well
             }
+            Ending::Failed if shell.has_bug => Exit::Internal,
             Ending::Failed => Exit::Failed,
         };
     }
@@ -100,6 +101,7 @@ async fn run_in(program: &Program, shell: &mut Shell, source: &Arc<Source>) -> E
             seconds: began.elapsed().as_secs_f64(),
         });
     }
+    *program.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt.clone();
     if failed { Exit::Failed } else { Exit::Well }
 }
 

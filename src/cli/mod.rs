@@ -9,6 +9,7 @@ mod signals;
 mod tests;
 
 use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -108,6 +109,8 @@ impl Program {
     }
 
     async fn run(&self) -> Exit {
+        let interactive = matches!(self.arguments.mode, Mode::Prompt { .. });
+        signals::listen(&self.foreground, &self.end, &self.received, interactive);
         match &self.arguments.mode {
             Mode::Help(topic) => self.help(topic.as_deref()),
             Mode::Version => {
@@ -158,18 +161,24 @@ impl Program {
     fn shell(&self, interactive: bool) -> Shell {
         let (queue, events) = mpsc::channel(EVENT_QUEUE);
         let registry = Registry::new(queue);
-        let (sink, style) = (self.sink.clone(), self.style);
-        let emit: Emit = Arc::new(move |report: Report| sink.put(style.render(&report)));
-        tokio::spawn(show_events(events, self.sink.clone(), self.style));
+        let quiet = Arc::new(AtomicBool::new(self.style.quiet));
+        let (sink, style, flag) = (self.sink.clone(), self.style, quiet.clone());
+        let emit: Emit = Arc::new(move |report: Report| {
+            // Nobody reads any more: the end is quiet.
+            if !sink.closed.is_cancelled() {
+                sink.put(style.quiet(&flag).render(&report));
+            }
+        });
+        tokio::spawn(show_events(events, self.sink.clone(), self.style, quiet.clone()));
         tokio::spawn(end_when_unread(
             self.sink.clone(),
             registry.clone(),
             self.foreground.clone(),
             self.end.clone(),
         ));
-        let shell = Shell::new(registry, self.settings(interactive), self.arguments.rest.clone(), emit);
+        let mut shell = Shell::new(registry, self.settings(interactive), self.arguments.rest.clone(), emit);
+        shell.quiet = quiet;
         *self.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt.clone();
-        signals::listen(self.foreground.clone(), self.end.clone(), self.received.clone(), interactive);
         if !self.style.json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
             tokio::spawn(crate::prompt::watch_progress(shell.foreground.subscribe()));
         }
@@ -178,14 +187,14 @@ impl Program {
 
     /// Ends all sessions; those that were still at work are named.
     async fn close(&self, shell: &Shell) {
-        shell.registry.close(CLOSE_LIMIT).await;
+        shell.close(CLOSE_LIMIT).await;
     }
 }
 
 /// Events of sessions, as they happen.
-async fn show_events(mut events: mpsc::Receiver<Event>, sink: Sink, style: Style) {
+async fn show_events(mut events: mpsc::Receiver<Event>, sink: Sink, style: Style, quiet: Arc<AtomicBool>) {
     while let Some(event) = events.recv().await {
-        sink.offer(style.render(&Report::Event(event)));
+        sink.offer(style.quiet(&quiet).render(&Report::Event(event)));
     }
 }
 

@@ -1,23 +1,29 @@
 //! Signals: the first one closes everything within two seconds and then kills the program as a calling shell
 //! expects; the second one does so at once. At the prompt, SIGINT only ends the command in the foreground.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 pub(super) const PIPE: i32 = signal_hook::consts::SIGPIPE;
+/// The terminal before the line editor changed it.
+static TERMINAL: OnceLock<rustix::termios::Termios> = OnceLock::new();
 /// Two interrupts within this time leave at once (FAULTS row 33).
 const TWICE: Duration = Duration::from_secs(2);
 
-/// Starts to listen.
+/// Starts to listen, once for the whole program.
 pub(super) fn listen(
-    foreground: Arc<Mutex<CancellationToken>>,
-    end: CancellationToken,
-    received: Arc<Mutex<Option<i32>>>,
+    foreground: &Arc<Mutex<CancellationToken>>,
+    end: &CancellationToken,
+    received: &Arc<Mutex<Option<i32>>>,
     interactive: bool,
 ) {
+    if interactive && let Ok(attributes) = rustix::termios::tcgetattr(std::io::stdin()) {
+        // A line editor that is killed would leave the terminal as it needs it.
+        drop(TERMINAL.set(attributes));
+    }
     let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
     for kind in kinds {
         // A signal that cannot be caught keeps its default: the program dies by it at once.
@@ -44,8 +50,12 @@ pub(super) fn listen(
     }
 }
 
-/// Ends the process as the signal would have.
+/// Ends the process as the signal would have, with the terminal as it was.
 pub(super) fn die_by(signal: i32) {
+    if let Some(attributes) = TERMINAL.get() {
+        let _ =
+            rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, attributes);
+    }
     // It returns only for signals that do not kill; then the exit code stands.
     drop(signal_hook::low_level::emulate_default_handler(signal));
 }

@@ -106,7 +106,6 @@ pub(super) async fn run(program: &Program, paths: &[PathBuf], filter: Option<&st
             return Exit::Usage;
         }
     };
-    super::signals::listen(program.foreground.clone(), program.end.clone(), program.received.clone(), false);
     let began = Instant::now();
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for (source, plan) in &plans {
@@ -184,7 +183,7 @@ async fn one(program: &Program, plan: &Plan, case: &Case) -> Verdict {
         None => (&[][..], TEST_LIMIT),
     };
     let ending = shell.test(&plan.setup, steps, limit).await;
-    let leaked = shell.registry.close(CLOSE_LIMIT).await;
+    let leaked = shell.close(CLOSE_LIMIT).await;
     let mut lines = std::mem::take(&mut *failures.lock().unwrap_or_else(PoisonError::into_inner));
     if leaked > 0 {
         lines.push(format!("{leaked} sessions did not close"));

@@ -229,7 +229,7 @@ impl<'v> Matcher<'v> {
         self.end = name.span.end;
         match name.literal().filter(|text| is_name(text)) {
             Some(_) if self.binding.is_some() => {
-                self.errors.push(Diagnostic::new("a second name", name.span.clone()))
+                self.errors.push(Diagnostic::new("a second name", name.span.clone()));
             }
             Some(text) => self.binding = Some(text),
             None => {

@@ -167,11 +167,11 @@ fn values(
         Kind::Transport => found.extend(["tcp", "udp"].map(|word| candidate(word, help))),
         Kind::Choice(words) => found.extend(words.iter().map(|word| candidate(word, help))),
         Kind::Service => {
-            found.extend(vocabulary.services.iter().map(|service| candidate(service.name, service.summary)))
+            found.extend(vocabulary.services.iter().map(|service| candidate(service.name, service.summary)));
         }
         Kind::BindAddress => found.push(candidate("any", "every address of this machine")),
         Kind::Session => {
-            found.extend(world.sessions().into_iter().map(|(text, help)| Candidate { text, help }))
+            found.extend(world.sessions().into_iter().map(|(text, help)| Candidate { text, help }));
         }
         Kind::Endpoint => {
             found.extend(["tcp", "udp"].map(|word| candidate(word, "transport")));
@@ -184,7 +184,7 @@ fn values(
             found.extend(world.paths(typed.trim_start_matches(['"', '\''])).into_iter().map(|path| {
                 let text = if is_bare(&path) { path } else { format!("\"{path}\"") };
                 Candidate { text, help: String::new() }
-            }))
+            }));
         }
         _ => {}
     }

@@ -208,16 +208,16 @@ fn prefix(cursor: &mut Cursor<'_>) -> Parsed<Option<Prefix>> {
         return Ok(Some(Prefix::Defer));
     }
     if cursor.take("retry") {
-        let (times, mut closed) = colon(cursor, |word, text| count(word, text))?;
+        let (times, mut closed) = colon(cursor, count)?;
         let mut every = Duration::ZERO;
         if !closed && cursor.take("every") {
-            (every, closed) = colon(cursor, |word, text| duration(word, text))?;
+            (every, closed) = colon(cursor, duration)?;
         }
         require_colon(cursor, closed)?;
         return Ok(Some(Prefix::Retry { times, every }));
     }
     if cursor.take("repeat") {
-        let (times, closed) = colon(cursor, |word, text| count(word, text))?;
+        let (times, closed) = colon(cursor, count)?;
         require_colon(cursor, closed)?;
         return Ok(Some(Prefix::Repeat(times)));
     }

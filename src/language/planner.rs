@@ -205,7 +205,7 @@ impl Planner<'_> {
         }
         match (self.load)(&text, source) {
             Ok(inner) if self.open.contains(&inner.name) => {
-                self.error(source, wrong(format!("`{text}` sources itself")))
+                self.error(source, wrong(format!("`{text}` sources itself")));
             }
             Ok(inner) => self.text(&inner, scope),
             Err(why) => self.error(source, wrong(why)),

@@ -127,9 +127,15 @@ impl Incoming {
 /// What an ERROR frame says, as a failure here.
 pub fn told(frame: &Frame) -> Failure {
     match frame.read_error() {
-        Ok((code, text)) => Failure::new(code, crate::base::escape::escape_line(&text).into_owned()),
+        Ok((code, text)) => told_in_words(code, &text),
         Err(error) => malformed(error),
     }
+}
+
+/// What the other side says. That it was interrupted does not mean that we were.
+pub fn told_in_words(code: Code, text: &str) -> Failure {
+    let code = if code == Code::Cancelled { Code::Broken } else { code };
+    Failure { told: true, ..Failure::new(code, crate::base::escape::escape_line(text).into_owned()) }
 }
 
 /// The peer's bytes are not of the protocol.

@@ -231,7 +231,7 @@ impl Knock {
             }
         }
         let asked = front.first_chunk().copied().and_then(Preface::decode);
-        let text = asked.is_none() && admission.lines && preface::guess(&front) == "text";
+        let text = asked.is_none() && admission.lines && preface::may_be_text(&front);
         let mut outgoing = tcp::Outgoing::new(write, text);
         let refusal = match asked {
             _ if clients >= admission.max => Some(Failure::new(

@@ -72,6 +72,12 @@ fn silent(endpoint: &Endpoint, transport: Transport) -> Failure {
     Failure::new(Code::Timeout, why).fix("check the address, and whether a firewall drops what you send")
 }
 
+/// Row 40: it is there, but takes nothing any more.
+fn stopped_reading() -> Failure {
+    Failure::new(Code::Timeout, format!("the peer stopped reading for {} s", SILENCE_LIMIT.as_secs()))
+        .fix("the other side may hang")
+}
+
 /// The address as people write it.
 pub fn show(address: SocketAddr) -> String {
     match address {

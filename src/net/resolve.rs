@@ -1,6 +1,9 @@
 //! Names to addresses, with the families taken in turn so that one broken family costs little (RFC 8305).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
 
 use super::CONNECT_LIMIT;
 use crate::base::{Endpoint, Host};
@@ -43,6 +46,34 @@ fn alternate(found: &[SocketAddr]) -> Vec<SocketAddr> {
         (0..longest).flat_map(|n| [v4.get(n).copied(), v6.get(n).copied()]).flatten().collect();
     out.dedup();
     out
+}
+
+/// Row 38: how long one address may keep the next one waiting.
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// Tries the addresses, each a little after the one before; the first that answers wins.
+pub async fn race<T, F>(addresses: &[SocketAddr], start: impl Fn(SocketAddr) -> F) -> Result<T, Failure>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Failure>> + Send + 'static,
+{
+    let mut attempts = JoinSet::new();
+    let mut waiting = addresses.iter().copied();
+    let mut last = None;
+    loop {
+        if let Some(address) = waiting.next() {
+            attempts.spawn(start(address));
+        } else if attempts.is_empty() {
+            return Err(last.unwrap_or_else(|| Failure::new(Code::Missing, "there is no address to try")));
+        }
+        let pause = if waiting.len() > 0 { STAGGER } else { CONNECT_LIMIT * 2 };
+        if let Ok(Some(Ok(result))) = tokio::time::timeout(pause, attempts.join_next()).await {
+            match result {
+                Ok(won) => return Ok(won),
+                Err(failure) => last = Some(failure),
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,10 +8,9 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::task::JoinSet;
 
 use super::connection::{Connection, Message, malformed};
-use super::{CONNECT_LIMIT, nobody_listens, silent};
+use super::{CONNECT_LIMIT, SILENCE_LIMIT, nobody_listens, resolve, silent, stopped_reading};
 use crate::base::{Endpoint, Transport, escape};
 use crate::report::{Failure, reason};
 use crate::wire::frame::{self, BLOCK_HEADER, Deframer};
@@ -22,8 +21,6 @@ use crate::wire::{Code, Frame, Reader, ServiceId, VERSION};
 const BATCH: usize = 256 << 10;
 /// Longest line from a plain client.
 pub const LINE_LIMIT: usize = 64 << 10;
-/// Row 38: how long one address may keep the next one waiting.
-const STAGGER: Duration = Duration::from_millis(250);
 /// An idle peer that lost its cable is noticed within 10 + 4 × 5 s (FAULTS row 39).
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -50,9 +47,12 @@ pub async fn connect(
     addresses: &[SocketAddr],
     service: ServiceId,
 ) -> Result<Connection, Failure> {
-    let (stream, peer) = tokio::time::timeout(CONNECT_LIMIT, race(endpoint, addresses))
-        .await
-        .unwrap_or_else(|_| Err(silent(endpoint, Transport::Tcp)))?;
+    let (stream, peer) = tokio::time::timeout(
+        CONNECT_LIMIT,
+        resolve::race(addresses, |address| dial(endpoint.clone(), address)),
+    )
+    .await
+    .unwrap_or_else(|_| Err(silent(endpoint, Transport::Tcp)))?;
     prepare(&stream);
     let (read, write) = stream.into_split();
     let mut outgoing = Outgoing::new(write, false);
@@ -77,30 +77,16 @@ pub async fn connect(
     })
 }
 
-async fn race(endpoint: &Endpoint, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Failure> {
-    let mut attempts = JoinSet::new();
-    let mut waiting = addresses.iter().copied();
-    let mut last = None;
-    loop {
-        if let Some(address) = waiting.next() {
-            attempts.spawn(async move { (TcpStream::connect(address).await, address) });
-        } else if attempts.is_empty() {
-            return Err(last.unwrap_or_else(|| nobody_listens(endpoint, Transport::Tcp)));
+/// One attempt; refused and unreachable are different things to the user.
+async fn dial(endpoint: Endpoint, address: SocketAddr) -> Result<(TcpStream, SocketAddr), Failure> {
+    match TcpStream::connect(address).await {
+        Ok(stream) => Ok((stream, address)),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            Err(nobody_listens(&endpoint, Transport::Tcp))
         }
-        let pause = if waiting.len() > 0 { STAGGER } else { CONNECT_LIMIT * 2 };
-        if let Ok(Some(Ok((result, address)))) = tokio::time::timeout(pause, attempts.join_next()).await {
-            match result {
-                Ok(stream) => return Ok((stream, address)),
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                    last = Some(nobody_listens(endpoint, Transport::Tcp))
-                }
-                Err(error) => {
-                    last = Some(
-                        Failure::new(Code::Broken, format!("cannot reach {endpoint}: {}", reason(&error)))
-                            .fix("check the address and the network"),
-                    )
-                }
-            }
+        Err(error) => {
+            let why = format!("cannot reach {endpoint}: {}", reason(&error));
+            Err(Failure::new(Code::Broken, why).fix("check the address and the network"))
         }
     }
 }
@@ -169,7 +155,8 @@ impl Outgoing {
             return Ok(());
         }
         while !self.buffer.is_empty() {
-            let written = self.half.write(&self.buffer).await.map_err(|error| broken(&error, 0))?;
+            let write = tokio::time::timeout(SILENCE_LIMIT, self.half.write(&self.buffer));
+            let written = write.await.map_err(|_| stopped_reading())?.map_err(|error| broken(&error, 0))?;
             self.buffer.advance(written);
         }
         Ok(())
@@ -211,6 +198,9 @@ impl Incoming {
 
     fn frame(&mut self) -> Result<Option<Message>, Failure> {
         let Some(frame) = self.frames.next().map_err(malformed)? else { return Ok(None) };
+        if frame.kind == frame::LINE {
+            return Err(malformed(crate::wire::DecodeError::Unknown { what: "frame", value: 0 }));
+        }
         if frame.kind != frame::BLOCK {
             return Ok(Some(Message::Frame(frame)));
         }
@@ -259,7 +249,8 @@ impl Incoming {
             return Ok(None);
         }
         if self.lines {
-            let body = self.frames.buffer.split().freeze();
+            let mut body = self.frames.buffer.split().freeze();
+            body.truncate(left - usize::from(body.ends_with(b"\r")));
             return Ok(Some(Message::Frame(Frame { kind: frame::LINE, body })));
         }
         let missing = self.frames.missing();

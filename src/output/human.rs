@@ -39,7 +39,7 @@ fn dim(text: &str, colour: bool) -> String {
 
 /// What a peer says is content; what happens is a remark.
 fn event(event: &Event, style: &Style) -> (String, String) {
-    if !event.notable {
+    if !event.notable || style.quiet {
         return Default::default();
     }
     let label = |colour: bool| if colour { event.label.cyan().to_string() } else { event.label.clone() };

@@ -9,6 +9,8 @@ mod sink;
 pub use colour::{Choice, Colours};
 pub use sink::{Print, Sink};
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::language;
 use crate::report::Report;
 
@@ -29,6 +31,12 @@ pub struct Style {
 }
 
 impl Style {
+    /// The same with what `set results` says now.
+    pub fn quiet(mut self, flag: &AtomicBool) -> Self {
+        self.quiet = flag.load(Ordering::Relaxed);
+        self
+    }
+
     pub fn render(&self, report: &Report) -> Rendered {
         if self.json {
             Rendered { out: json::render(report), err: String::new() }

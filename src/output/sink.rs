@@ -106,11 +106,11 @@ struct Printer {
 }
 
 impl Printer {
-    fn start(mut print: Print) -> Self {
+    fn start(print: Print) -> Self {
         let (batches, queue) = sync_channel::<String>(1);
         std::thread::Builder::new()
             .name("printer".into())
-            .spawn(move || queue.into_iter().for_each(|batch| print(batch)))
+            .spawn(move || queue.into_iter().for_each(print))
             .expect("the system has room for one thread");
         Self { batches, waiting: Arc::default() }
     }

@@ -9,7 +9,7 @@ use rustyline::{ColorMode, CompletionType, EventHandler, ExternalPrinter, KeyCod
 use tokio::sync::mpsc;
 
 use super::Setup;
-use super::helper::{Helper, Known, PROMPT};
+use super::helper::{ATTACHED, Helper, Known, PROMPT};
 use crate::report::Failure;
 use crate::wire::Code;
 
@@ -27,7 +27,7 @@ pub(super) enum Input {
 
 /// The thread with the line editor.
 pub(super) struct Editor {
-    requests: std::sync::mpsc::Sender<()>,
+    requests: std::sync::mpsc::Sender<&'static str>,
     lines: tokio::sync::Mutex<mpsc::UnboundedReceiver<Input>>,
 }
 
@@ -37,11 +37,11 @@ impl Editor {
             Failure::new(Code::Other, format!("the line editor does not start: {error}"))
                 .fix("give a script, or use -c")
         };
-        let colour = if setup.style.colours.out { ColorMode::Enabled } else { ColorMode::Disabled };
         let config = Builder::new()
             .completion_type(CompletionType::List)
             .bell_style(BellStyle::None)
-            .color_mode(colour)
+            // The prompt follows the session in the middle of a line: the helper draws it, and decides on colour.
+            .color_mode(ColorMode::Forced)
             .max_history_size(HISTORY_LIMIT)
             .map_err(failed)?
             .history_ignore_space(true)
@@ -53,7 +53,7 @@ impl Editor {
         for line in history {
             drop(editor.add_history_entry(line));
         }
-        editor.set_helper(Some(Helper { known }));
+        editor.set_helper(Some(Helper { known, colour: setup.style.colours.out }));
         // The stock Ctrl-Z would stop every server of the process.
         editor.bind_sequence(
             KeyEvent(KeyCode::Char('Z'), Modifiers::CTRL),
@@ -62,13 +62,13 @@ impl Editor {
         if let Ok(mut printer) = editor.create_external_printer() {
             setup.sink.set_editor(Box::new(move |text| drop(printer.print(text))));
         }
-        let (requests, asked) = std::sync::mpsc::channel::<()>();
+        let (requests, asked) = std::sync::mpsc::channel();
         let (answers, lines) = mpsc::unbounded_channel();
         let sink = setup.sink.clone();
         let thread = std::thread::Builder::new().name("editor".into()).spawn(move || {
-            for () in asked {
+            for prompt in asked {
                 sink.set_reading(true);
-                let result = editor.readline(PROMPT);
+                let result = editor.readline(prompt);
                 sink.set_reading(false);
                 if let Ok(line) = &result
                     && !line.starts_with(' ')
@@ -90,9 +90,9 @@ impl Editor {
         Ok(Self { requests, lines: tokio::sync::Mutex::new(lines) })
     }
 
-    /// The next line.
-    pub(super) async fn read(&self) -> Input {
-        if self.requests.send(()).is_err() {
+    /// The next line, behind the prompt of an attached session or of the shell.
+    pub(super) async fn read(&self, attached: bool) -> Input {
+        if self.requests.send(if attached { ATTACHED } else { PROMPT }).is_err() {
             return Input::End;
         }
         self.lines.lock().await.recv().await.unwrap_or(Input::End)

@@ -17,7 +17,7 @@ use crate::shell::Shell;
 
 /// Both prompts have one width: the editor measures only the first.
 pub(super) const PROMPT: &str = "nls> ";
-const ATTACHED: &str = "say> ";
+pub(super) const ATTACHED: &str = "say> ";
 /// Files of a folder that completion looks at.
 const ENTRY_LIMIT: usize = 10_000;
 
@@ -114,6 +114,7 @@ impl World for Known {
 /// What rustyline asks.
 pub(super) struct Helper {
     pub(super) known: Arc<Known>,
+    pub(super) colour: bool,
 }
 
 impl rustyline::Helper for Helper {}
@@ -155,14 +156,15 @@ impl Hinter for Helper {
 
 impl Highlighter for Helper {
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, _: &'p str, _: bool) -> Cow<'b, str> {
-        Cow::Owned(if self.known.is_attached() {
-            ATTACHED.cyan().bold().to_string()
-        } else {
-            PROMPT.green().bold().to_string()
-        })
+        match (self.known.is_attached(), self.colour) {
+            (false, false) => Cow::Borrowed(PROMPT),
+            (true, false) => Cow::Borrowed(ATTACHED),
+            (false, true) => Cow::Owned(PROMPT.green().bold().to_string()),
+            (true, true) => Cow::Owned(ATTACHED.cyan().bold().to_string()),
+        }
     }
 
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        Cow::Owned(hint.dimmed().to_string())
+        if self.colour { Cow::Owned(hint.dimmed().to_string()) } else { Cow::Borrowed(hint) }
     }
 }

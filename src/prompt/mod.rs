@@ -53,12 +53,12 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
         known.update(shell, attached.clone());
         let input = tokio::select! {
             () = setup.end.cancelled() => return,
-            input = editor.read() => input,
+            input = editor.read(attached.is_some()) => input,
         };
         attached = attached.filter(|session| !session.state().has_ended());
         let quits = match (input, &attached) {
             (Input::Line(line), Some(session)) => {
-                speak(shell, session, &line).await;
+                speak(shell, setup, session, &line).await;
                 false
             }
             (Input::Line(line), None) => {
@@ -108,8 +108,14 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
 
 /// Live work is not thrown away without a word.
 fn may_quit(shell: &Shell) -> bool {
+    // A connection that waits for the next question of this shell is no work.
+    let waiting = crate::base::Value::count(shell.idle_connections());
     let idle = |session: &Session| {
-        session.verb == "listen" && session.field("clients").is_none_or(|clients| clients.to_string() == "0")
+        session.verb == "listen"
+            && session
+                .field("clients")
+                .and_then(|clients| clients.compare(&waiting))
+                .is_none_or(std::cmp::Ordering::is_le)
     };
     let live: Vec<String> = shell
         .registry
@@ -124,8 +130,13 @@ fn may_quit(shell: &Shell) -> bool {
     live.is_empty()
 }
 
-async fn speak(shell: &Shell, session: &Arc<Session>, line: &str) {
-    if let Err(failure) = session.say(line.to_owned()).await {
+async fn speak(shell: &mut Shell, setup: &Setup, session: &Arc<Session>, line: &str) {
+    renew(shell, setup);
+    let said = tokio::select! {
+        () = shell.interrupt.cancelled() => return,
+        said = session.say(line.to_owned()) => said,
+    };
+    if let Err(failure) = said {
         shell.emit(Report::Failure {
             failure,
             verb: Some("say".into()),
@@ -133,6 +144,12 @@ async fn speak(shell: &Shell, session: &Arc<Session>, line: &str) {
             session: Some(session.id),
         });
     }
+}
+
+/// A new command is in the foreground: signals end this one.
+fn renew(shell: &mut Shell, setup: &Setup) {
+    shell.interrupt = CancellationToken::new();
+    *setup.foreground.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = shell.interrupt.clone();
 }
 
 /// One or several lines, as they were typed or pasted. True if the shell is to end.
@@ -166,9 +183,9 @@ async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &s
         });
         return false;
     }
+    shell.clear_deadline();
     for step in &plan.setup {
-        shell.interrupt = CancellationToken::new();
-        *setup.foreground.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = shell.interrupt.clone();
+        renew(shell, setup);
         let now = matches!(&step.action, Action::Command(invocation) if invocation.verb.name == "quit" && !invocation.arguments.is_empty());
         if let Err(failure) = shell.temporary() {
             shell.emit(Report::Failure { failure, verb: None, place: None, session: None });

@@ -49,7 +49,7 @@ pub(super) enum State {
     /// Waiting for ACCEPT.
     Greeting(Greeting),
     Open,
-    /// CLOSE is to be sent, once everything before it is acknowledged if it is orderly.
+    /// CLOSE is to be sent, once everything before it is acknowledged.
     Closing {
         code: Code,
         reason: String,
@@ -58,6 +58,8 @@ pub(super) enum State {
     Ended,
 }
 
+/// How often CLOSE is sent: a peer that misses all of them runs into its own silence limit.
+const FAREWELLS: u8 = 3;
 /// How long a close waits for the peer to have everything.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -73,6 +75,8 @@ pub struct Connection {
     pub(super) flight: InFlight,
     pub(super) receiving: Receiving,
     pub(super) heard: Time,
+    /// CLOSE, and how often it is still to be sent: nothing confirms it.
+    pub(super) farewell: Option<(Code, String, u8)>,
     pub(super) events: VecDeque<Event>,
     pub(super) stats: Stats,
 }
@@ -89,6 +93,7 @@ impl Connection {
             flight: InFlight::default(),
             receiving: Receiving::new(config.credit),
             heard: now,
+            farewell: None,
             events: VecDeque::new(),
             stats: Stats::default(),
         }
@@ -150,11 +155,26 @@ impl Connection {
         }
     }
 
+    /// Ends the connection now: what was not sent is dropped, the peer hears why.
+    pub fn abort(&mut self, code: Code, reason: &str) {
+        self.end(Ending::Closed { code, reason: reason.into(), by_peer: false });
+    }
+
     pub(super) fn end(&mut self, ending: Ending) {
-        if self.state != State::Ended {
-            self.state = State::Ended;
-            self.events.push_back(Event::Ended(ending));
+        if self.state == State::Ended {
+            return;
         }
+        // A peer that knows us hears why it is over.
+        let was_open = !matches!(self.state, State::Greeting(_));
+        self.farewell = match &ending {
+            Ending::Closed { code, reason, by_peer: false } if was_open => {
+                Some((*code, reason.clone(), FAREWELLS))
+            }
+            Ending::Misbehaved(how) if was_open => Some((Code::Misbehaved, (*how).to_owned(), FAREWELLS)),
+            _ => None,
+        };
+        self.state = State::Ended;
+        self.events.push_back(Event::Ended(ending));
     }
 
     /// The application has taken this much of the stream and of blocks (bytes plus [`super::PIECE_COST`] each).
@@ -168,7 +188,7 @@ impl Connection {
         self.stats.bytes_in += datagram.len() as u64;
         match packet {
             Packet::Data { number, now: at_once, frames } => {
-                self.handle_data(now, number, at_once, datagram, &frames)
+                self.handle_data(now, number, at_once, datagram, &frames);
             }
             packet => self.handle_greeting(now, packet),
         }
@@ -191,7 +211,7 @@ impl Connection {
         match &mut self.state {
             State::Ended => {}
             State::Greeting(greeting) => {
-                if now >= greeting.began.max(self.heard) + self.config.give_up {
+                if now >= greeting.began.max(self.heard) + self.config.connect {
                     self.vanished(now);
                 } else {
                     greeting.on_timeout(now);
@@ -202,8 +222,8 @@ impl Connection {
         }
     }
 
-    /// An orderly close that the peer never confirmed.
-    fn abandon(&mut self) {
+    /// Ends an orderly close: everything is acknowledged, or was waited for long enough.
+    pub(super) fn abandon(&mut self) {
         if let State::Closing { code, reason, .. } = &self.state {
             let ending = Ending::Closed { code: *code, reason: reason.clone(), by_peer: false };
             self.end(ending);
@@ -221,7 +241,7 @@ impl Connection {
         match &self.state {
             State::Ended => None,
             State::Greeting(greeting) => {
-                Some(greeting.next_send.min(greeting.began.max(self.heard) + self.config.give_up))
+                Some(greeting.next_send.min(greeting.began.max(self.heard) + self.config.connect))
             }
             State::Open => self.recovery_deadline(),
             State::Closing { deadline, .. } => {

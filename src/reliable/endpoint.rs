@@ -102,8 +102,10 @@ impl Endpoint {
             return;
         }
         match packet {
+            // A short one could be made to call forth a longer answer (RFC 9000, section 14.1).
+            Packet::Hello { .. } if bytes.len() < datagram::BASE_DATAGRAM => self.ignored += 1,
             Packet::Hello { version, service, credit, cookie } => {
-                self.greet(now, peer, id, (version, service), credit, &cookie)
+                self.greet(now, peer, id, (version, service), credit, &cookie);
             }
             _ => self.ignored += 1,
         }
@@ -216,7 +218,9 @@ impl Endpoint {
                 self.due.extend(deadline.map(|at| (at, id)));
             }
             if slot.connection.has_ended() {
-                self.due.extend(None::<(Time, u64)>);
+                if let Some(at) = slot.deadline {
+                    self.due.remove(&(at, id));
+                }
                 self.slots.remove(&id);
             } else if !open {
                 self.touched.push_front(id);

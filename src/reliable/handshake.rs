@@ -13,7 +13,7 @@ use crate::wire::datagram::{self, COOKIE_LIMIT, Packet};
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 const RETRY_LIMIT: Duration = Duration::from_secs(1);
 /// How long a cookie is good, at least.
-const COOKIE_PERIOD: Duration = Duration::from_secs(60);
+const COOKIE_PERIOD: Duration = Duration::from_mins(1);
 
 /// A client that waits to be let in.
 #[derive(Debug, PartialEq, Eq)]

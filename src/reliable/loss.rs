@@ -91,9 +91,7 @@ impl Connection {
             self.flight.first + self.flight.sent.len() as u64,
             "numbers are given in order"
         );
-        if !sent.eliciting {
-            sent.fate = Fate::Acked;
-        } else {
+        if sent.eliciting {
             if self.flight.eliciting == 0 {
                 self.flight.delivered_at = now;
             }
@@ -105,6 +103,8 @@ impl Connection {
             self.flight.eliciting += 1;
             self.flight.last_eliciting = now;
             self.congestion.on_sent(now, size, &self.rtt);
+        } else {
+            sent.fate = Fate::Acked;
         }
         self.flight.sent.push_back(sent);
         self.forget_settled(now);
@@ -322,6 +322,11 @@ impl Connection {
 }
 
 impl InFlight {
+    /// True if the peer has acknowledged all that must be.
+    pub(super) fn is_idle(&self) -> bool {
+        self.eliciting == 0
+    }
+
     /// When the oldest packet that is still owed an answer was sent.
     fn first_owed(&self) -> Time {
         self.sent.iter().find(|sent| sent.fate == Fate::InFlight).map_or(Time::ZERO, |sent| sent.time)

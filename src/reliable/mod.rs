@@ -44,6 +44,8 @@ pub struct Config {
     pub credit: Credit,
     /// Bytes of blocks and frames that may wait to be sent.
     pub backlog: usize,
+    /// How long a server may take to answer at all (FAULTS row 37).
+    pub connect: Duration,
     /// A peer that is silent for this long while something is owed is gone (FAULTS row 46).
     pub give_up: Duration,
     /// How often a quiet connection is tested (FAULTS row 39).
@@ -56,6 +58,7 @@ impl Default for Config {
             datagram: BASE_DATAGRAM,
             credit: Credit { stream: 1 << 20, block: 1 << 20 },
             backlog: 1 << 20,
+            connect: Duration::from_secs(10),
             give_up: Duration::from_secs(15),
             keep_alive: Duration::from_secs(10),
         }

@@ -17,6 +17,9 @@ pub(super) const ACK_DELAY: Duration = Duration::from_millis(5);
 /// Packets that are acknowledged together when nothing is missing.
 const ACK_EVERY: u32 = 2;
 
+/// Gaps among pieces or in the stream: many more than a window of datagrams can have, and few enough to bound memory.
+const GAP_LIMIT: usize = 16 << 10;
+
 /// The receiving half of a connection.
 #[derive(Debug)]
 pub(super) struct Receiving {
@@ -94,20 +97,28 @@ impl Connection {
             return;
         }
         self.heard = now;
-        let in_order = self.receiving.numbers.iter().next_back().is_none_or(|last| last.end == number);
+        let end = self.receiving.numbers.iter().next_back().map_or(0, |last| last.end);
+        let in_order = number == end;
         if !self.receiving.numbers.insert(number) {
             self.stats.ignored += 1;
             // The acknowledgement was lost, or the network repeats itself: say again what is here.
             self.receiving.ack_at = Some(now);
             return;
         }
-        if in_order || self.receiving.numbers.contains(number + 1) {
+        if number >= end {
             self.receiving.largest_at = now;
         }
-        let mut eliciting = false;
+        let (mut eliciting, mut acknowledged) = (false, false);
         for frame in DataFrames::new(datagram, frames) {
             match frame {
-                Ok(DataFrame::Ack(ack)) => self.handle_ack(now, &ack),
+                // Each costs a walk over what is in flight: a datagram has one.
+                Ok(DataFrame::Ack(_)) if acknowledged => {
+                    self.end(Ending::Misbehaved("it acknowledges twice in one datagram"));
+                }
+                Ok(DataFrame::Ack(ack)) => {
+                    acknowledged = true;
+                    self.handle_ack(now, &ack);
+                }
                 Ok(frame) => {
                     eliciting = true;
                     self.handle_frame(frame);
@@ -158,6 +169,9 @@ impl Connection {
             return self.end(Ending::Misbehaved("it sent more than it was allowed to"));
         }
         self.receiving.stream.accept(offset, bytes, &mut self.receiving.frames.buffer);
+        if self.receiving.stream.waiting() > GAP_LIMIT {
+            return self.end(Ending::Misbehaved("it scatters its frames"));
+        }
         loop {
             match self.receiving.frames.next() {
                 Ok(Some(frame)) => self.events.push_back(Event::Frame(frame)),
@@ -168,8 +182,14 @@ impl Connection {
     }
 
     fn handle_block(&mut self, number: u64, offset: u64, bytes: Bytes) {
+        if bytes.is_empty() {
+            return self.end(Ending::Misbehaved("it sent an empty piece"));
+        }
         if !self.receiving.pieces.insert(number) {
             return;
+        }
+        if self.receiving.pieces.pieces() > GAP_LIMIT {
+            return self.end(Ending::Misbehaved("it leaves too many pieces out"));
         }
         self.receiving.block_cost += bytes.len() as u64 + PIECE_COST;
         if self.receiving.block_cost > self.receiving.told.block {

@@ -40,7 +40,6 @@ pub(super) struct Sending {
     /// Datagrams that may go beyond the window: probes.
     pub(super) probes: u8,
     pub(super) ping: bool,
-    close_sent: bool,
 }
 
 impl Sending {
@@ -56,7 +55,6 @@ impl Sending {
             next_number: 0,
             probes: 0,
             ping: false,
-            close_sent: false,
         }
     }
 
@@ -124,7 +122,7 @@ impl Connection {
         let built = match self.state {
             State::Greeting(_) => self.poll_greeting(now, out),
             State::Open | State::Closing { .. } => self.poll_data(now, out),
-            State::Ended => false,
+            State::Ended => self.poll_farewell(out),
         };
         if built {
             self.stats.datagrams_out += 1;
@@ -149,8 +147,11 @@ impl Connection {
 
     fn poll_data(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
         let data = self.sending.wants() && self.may_send(now);
-        let close = self.close_is_due();
-        if !data && !close && !self.receiving.ack_is_due(now) {
+        if self.close_is_due() {
+            self.abandon();
+            return self.poll_farewell(out);
+        }
+        if !data && !self.receiving.ack_is_due(now) {
             return false;
         }
         let number = self.sending.next_number;
@@ -163,9 +164,6 @@ impl Connection {
         let mut sent = Sent::at(now);
         if data {
             self.fill(out, &mut sent);
-        }
-        if close && !sent.eliciting {
-            self.push_close(out);
         }
         if out.len() == empty {
             out.clear();
@@ -210,20 +208,23 @@ impl Connection {
         }
     }
 
-    /// CLOSE leaves once the peer has everything; it is repeated with each probe.
+    /// CLOSE leaves once the peer has everything.
     fn close_is_due(&self) -> bool {
-        matches!(self.state, State::Closing { .. })
-            && self.sending.is_empty()
-            && (!self.sending.close_sent || self.sending.probes > 0)
+        matches!(self.state, State::Closing { .. }) && self.sending.is_empty() && self.flight.is_idle()
     }
 
-    fn push_close(&mut self, out: &mut Vec<u8>) {
-        if let State::Closing { code, reason, .. } = &self.state {
-            datagram::push_close(out, *code, reason);
-            let ending = super::Ending::Closed { code: *code, reason: reason.clone(), by_peer: false };
-            self.sending.close_sent = true;
-            // The peer confirms nothing after this: a lost CLOSE costs it its idle limit, no more.
-            self.end(ending);
+    /// CLOSE, a few times.
+    fn poll_farewell(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some((code, reason, left)) = &mut self.farewell else { return false };
+        let number = self.sending.next_number;
+        datagram::begin_data(out, self.id, number);
+        datagram::push_close(out, *code, reason);
+        datagram::finish(out);
+        self.sending.next_number += 1;
+        *left -= 1;
+        if *left == 0 {
+            self.farewell = None;
         }
+        true
     }
 }

@@ -94,7 +94,8 @@ impl Incoming {
         if offset > self.next {
             let known = self.waiting.entry(offset).or_default();
             if known.len() < bytes.len() {
-                *known = bytes;
+                // A copy: the datagram shares its memory with many others.
+                *known = Bytes::copy_from_slice(&bytes);
             }
             return 0;
         }
@@ -108,6 +109,11 @@ impl Incoming {
             self.append(offset, &bytes, out);
         }
         out.len() - before
+    }
+
+    /// Pieces that wait for one before them.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     fn append(&mut self, offset: u64, bytes: &Bytes, out: &mut BytesMut) {

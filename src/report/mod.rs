@@ -30,11 +30,13 @@ pub struct Failure {
     pub fix: Option<String>,
     /// Lines for people below the message: the expression with a caret, the last events.
     pub detail: Vec<String>,
+    /// The other side said so: it need not hear it again.
+    pub told: bool,
 }
 
 impl Failure {
     pub fn new(code: Code, why: impl Into<String>) -> Self {
-        Self { code, what: String::new(), why: why.into(), fix: None, detail: Vec::new() }
+        Self { code, what: String::new(), why: why.into(), fix: None, detail: Vec::new(), told: false }
     }
 
     pub fn fix(mut self, fix: impl Into<String>) -> Self {

@@ -197,18 +197,33 @@ async fn serve(session: &Handle, mut listener: Listener, server: &Arc<dyn Server
     }
 }
 
+/// Counted among the clients as long as it lives, however it goes.
+struct Present(Handle);
+
+impl Present {
+    fn new(session: &Handle) -> Self {
+        session.add("clients", 1);
+        Self(session.clone())
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.add("clients", -1);
+    }
+}
+
 /// One client: counted, served, logged. Its failure is its own.
 async fn one(session: &Handle, server: Arc<dyn Server>, connection: Connection) {
     let client = show(connection.peer);
     session.add("served", 1);
-    session.add("clients", 1);
+    let _present = Present::new(session);
     session.log("client", format!("{client} connected"));
     let result = tokio::select! {
         result = server.serve(session.clone(), connection, client.clone()) => result,
         // A service that can say goodbye has this long to do so.
         () = async { session.cancelled().await; tokio::time::sleep(CLOSING_LIMIT / 2).await; } => Ok(()),
     };
-    session.add("clients", -1);
     match result {
         Ok(()) => session.log("client", format!("{client} left")),
         Err(failure) => session.log("error", format!("{client}: {failure}")),

@@ -1,14 +1,14 @@
 //! A session as the service that runs in it sees it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::registry::Events;
+use super::registry::{Events, bug};
 use super::state::{Saying, Session, State};
 use crate::base::{Fields, Value};
 use crate::report::{Event, Failure, Progress};
@@ -38,15 +38,24 @@ impl Handle {
         self.session.began
     }
 
-    /// Runs beside the session; at its end it has 2 s to notice and is then dropped.
+    /// Runs beside the session; at its end it has 2 s to notice and is then dropped. A panic in it is said and
+    /// harms nobody else.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let abort = self.abort.clone();
+        let (abort, handle) = (self.abort.clone(), self.clone());
+        let mut task = tokio::spawn(task);
         self.tasks.spawn(async move {
             tokio::select! {
-                () = abort.cancelled() => {}
-                () = task => {}
+                () = abort.cancelled() => task.abort(),
+                result = &mut task => if let Err(error) = result {
+                    handle.tell("bug", bug(error).to_string());
+                },
             }
         });
+    }
+
+    /// From now on `say` reaches this session: some task of it calls [`Self::next_saying`].
+    pub fn listens(&self) {
+        self.session.listens.store(true, Ordering::Relaxed);
     }
 
     /// Runs a blocking function on a thread of its own kind.
@@ -141,13 +150,20 @@ impl Handle {
         self.session.touch();
     }
 
-    /// Counts bytes; does not wake anybody.
+    /// Counts bytes; wakes who waits about once a mebibyte.
     pub fn count_in(&self, bytes: u64) {
-        self.session.bytes_in.fetch_add(bytes, Ordering::Relaxed);
+        self.count(&self.session.bytes_in, bytes);
     }
 
     pub fn count_out(&self, bytes: u64) {
-        self.session.bytes_out.fetch_add(bytes, Ordering::Relaxed);
+        self.count(&self.session.bytes_out, bytes);
+    }
+
+    fn count(&self, counter: &AtomicU64, bytes: u64) {
+        let before = counter.fetch_add(bytes, Ordering::Relaxed);
+        if before >> 20 != (before + bytes) >> 20 {
+            self.session.touch();
+        }
     }
 
     pub fn progress(&self, done: u64, total: u64) {

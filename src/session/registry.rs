@@ -1,7 +1,6 @@
 //! All sessions of this shell.
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +17,18 @@ use crate::wire::Code;
 
 /// Lines that may wait for a session's attention.
 const SAYINGS_LIMIT: usize = 64;
+
+/// How long connections without a session may take to end.
+const GOODBYE_LIMIT: Duration = Duration::from_millis(200);
+
+/// A task that goes with who waits for it.
+struct AbortOnDrop(tokio::task::JoinHandle<Result<Outcome, Failure>>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 /// Where events go. A full queue drops events, counts them, and never blocks a task.
 #[derive(Clone, Debug)]
@@ -50,6 +61,7 @@ pub struct Registry {
     events: Events,
     root: CancellationToken,
     supervisors: TaskTracker,
+    drivers: TaskTracker,
 }
 
 impl Registry {
@@ -61,6 +73,7 @@ impl Registry {
             events: Events { queue, dropped: Arc::default() },
             root: CancellationToken::new(),
             supervisors: TaskTracker::new(),
+            drivers: TaskTracker::new(),
         })
     }
 
@@ -99,6 +112,7 @@ impl Registry {
             shared: Mutex::new(Shared::new()),
             changed: watch::Sender::new(0),
             sayings,
+            listens: std::sync::atomic::AtomicBool::new(false),
         });
         let handle = Handle {
             session: session.clone(),
@@ -113,15 +127,19 @@ impl Registry {
         Ok(session)
     }
 
-    /// Runs beside all sessions until the shell ends: the driver of a connection that outlives its command.
+    /// Runs until it ends by itself: the driver of a connection that outlives its command. At the end of the shell
+    /// it has a moment to say goodbye.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let root = self.root.clone();
-        self.supervisors.spawn(async move {
-            tokio::select! {
-                () = root.cancelled() => {}
-                () = task => {}
-            }
-        });
+        self.drivers.spawn(task);
+    }
+
+    /// Runs a command that is no session; a panic in it is its failure and nothing else's.
+    pub async fn attempt(
+        &self,
+        job: impl Future<Output = Result<Outcome, Failure>> + Send + 'static,
+    ) -> Result<Outcome, Failure> {
+        let mut task = AbortOnDrop(tokio::spawn(job));
+        (&mut task.0).await.unwrap_or_else(|error| Err(bug(error)))
     }
 
     /// The newest session of a name hides the older ones; old ended ones are forgotten.
@@ -157,6 +175,8 @@ impl Registry {
         self.root.cancel();
         self.supervisors.close();
         drop(tokio::time::timeout(limit, self.supervisors.wait()).await);
+        self.drivers.close();
+        drop(tokio::time::timeout(GOODBYE_LIMIT, self.drivers.wait()).await);
         self.live().len()
     }
 }
@@ -207,11 +227,14 @@ async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome,
     handle.events.send(event);
 }
 
-fn bug(error: tokio::task::JoinError) -> Failure {
+/// A panic as a failure: the same one has the same id.
+pub(super) fn bug(error: tokio::task::JoinError) -> Failure {
     let what = match error.try_into_panic() {
-        Ok(panic) => AssertUnwindSafe(panic)
+        Ok(panic) => panic
             .downcast_ref::<&str>()
-            .map_or_else(|| "a panic".to_owned(), |text| (*text).to_owned()),
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "a panic".into()),
         Err(_) => "the task was dropped".into(),
     };
     let id = blake3::hash(what.as_bytes()).to_hex();

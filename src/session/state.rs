@@ -1,7 +1,7 @@
 //! One session, as everybody else sees it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -76,6 +76,8 @@ pub struct Session {
     pub(super) shared: Mutex<Shared>,
     pub(super) changed: watch::Sender<u64>,
     pub(super) sayings: mpsc::Sender<Saying>,
+    /// It is a conversation: `say` reaches it.
+    pub(super) listens: AtomicBool,
 }
 
 /// What changes while a session lives.
@@ -230,6 +232,11 @@ impl Session {
         shared.heard.iter().rev().take(most).rev().cloned().collect()
     }
 
+    /// True for a conversation: `say` and `attach` make sense.
+    pub fn listens(&self) -> bool {
+        self.listens.load(Ordering::Relaxed)
+    }
+
     /// Gives a line to the session; the answer says whether it took it.
     pub async fn say(&self, text: String) -> Result<(), Failure> {
         let gone = || {
@@ -237,6 +244,9 @@ impl Session {
         };
         if self.state().has_ended() {
             return Err(Failure::new(crate::wire::Code::Broken, format!("{} has ended", self.label())));
+        }
+        if !self.listens() {
+            return Err(gone());
         }
         let (answer, taken) = oneshot::channel();
         self.sayings.send((text, answer)).await.map_err(|_| gone())?;

@@ -43,6 +43,9 @@ impl Shell {
             let Some(deadline) = deadline else { return Err(with_events(failure, &sessions)) };
             let changed = futures_any(&mut changes);
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
+                if self.examine(expectation).is_ok_and(|finding| finding.holds != expectation.negated) {
+                    return Ok(());
+                }
                 let waited =
                     crate::base::quantity::show_duration(expectation.within.unwrap_or(Duration::ZERO));
                 return Err(with_events(

@@ -72,12 +72,16 @@ pub struct Shell {
     pub vocabulary: Vocabulary,
     pub scope: Scope,
     pub settings: Settings,
+    /// Only errors and what `print` says are wanted; whoever shows reports looks at it.
+    pub quiet: Arc<std::sync::atomic::AtomicBool>,
     /// Fires to end the command in the foreground; renewed for each command.
     pub interrupt: CancellationToken,
     /// The session that a command waits for: for a progress bar.
     pub foreground: tokio::sync::watch::Sender<Option<Arc<Session>>>,
     /// A session that the prompt is to attach to.
     pub attach: Option<Arc<Session>>,
+    /// Something failed that is an error in this program.
+    pub has_bug: bool,
     /// Lines typed so far, without secrets.
     pub history: Vec<String>,
     context: Context,
@@ -107,9 +111,11 @@ impl Shell {
             vocabulary: catalogue::vocabulary(settings.interactive),
             scope: Scope::builtin(arguments.len()),
             settings,
+            quiet: Arc::default(),
             interrupt: CancellationToken::new(),
             foreground: tokio::sync::watch::Sender::new(None),
             attach: None,
+            has_bug: false,
             history: Vec::new(),
             context,
             variables: HashMap::new(),
@@ -134,6 +140,22 @@ impl Shell {
 
     pub fn emit(&self, report: Report) {
         (self.emit)(report);
+    }
+
+    /// Connections of this shell that wait for the next question.
+    pub fn idle_connections(&self) -> u64 {
+        self.context.idle.len() as u64
+    }
+
+    /// A time limit of a script is over with it.
+    pub fn clear_deadline(&mut self) {
+        self.deadline = None;
+    }
+
+    /// Ends all sessions and connections; how many sessions were alive after `limit`.
+    pub async fn close(&self, limit: Duration) -> usize {
+        self.context.idle.close().await;
+        self.registry.close(limit).await
     }
 
     /// Endpoints used before, newest kept for each service.

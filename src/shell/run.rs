@@ -68,7 +68,11 @@ impl Shell {
                         match self.prefixed(inner, action).await {
                             Err(failure) if attempt < *times && failure.code != Code::Cancelled => {
                                 attempt += 1;
-                                tokio::time::sleep(*every).await;
+                                let interrupt = self.interrupt.clone();
+                                tokio::select! {
+                                    () = interrupt.cancelled() => return Err(interrupted()),
+                                    () = tokio::time::sleep(*every) => {}
+                                }
                             }
                             Err(failure) => {
                                 return Err(Failure {
@@ -176,7 +180,7 @@ impl Shell {
                 let outcome = tokio::select! {
                     biased;
                     () = interrupt.cancelled() => Err(interrupted()),
-                    outcome = run(arguments.clone(), context) => outcome,
+                    outcome = self.registry.attempt(run(arguments.clone(), context)) => outcome,
                 }?;
                 self.remember_place(client, &arguments);
                 self.finish(invocation, &outcome, None);
@@ -195,7 +199,9 @@ impl Shell {
                 }
                 self.last = Some(Binding::Session(session.clone()));
                 if invocation.background {
-                    self.jobs.push(session.clone());
+                    if client.verb.lasting == Lasting::Job {
+                        self.jobs.push(session.clone());
+                    }
                     self.remember_place(client, &arguments);
                     let text = format!("{} {} in the background", session.label(), session.kind);
                     self.report(invocation, &session, &Outcome::new(text, Vec::new()));

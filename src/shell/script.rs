@@ -64,6 +64,14 @@ pub fn load(path: &str, from: &Source) -> Result<Arc<Source>, String> {
     read(&base.join(path))
 }
 
+/// Resolves when the time limit is over; never without one.
+async fn over(deadline: Option<(Instant, Duration)>) {
+    match deadline {
+        Some((at, _)) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Shell {
     /// Runs a plan without tests, to its end: jobs are waited for, listeners closed.
     pub async fn script(&mut self, plan: &Plan) -> Ending {
@@ -105,7 +113,8 @@ impl Shell {
         if failed { Ending::Failed } else { Ending::Passed }
     }
 
-    fn fail(&self, failure: Failure, step: &Step) {
+    fn fail(&mut self, failure: Failure, step: &Step) {
+        self.has_bug |= failure.code == Code::Internal;
         let text = if step.has_secret() { "***".to_owned() } else { step.text().replace('\n', " ") };
         let place = format!("{}:{}: {text}", step.source.name, step.source.line(step.span.start));
         self.emit(Report::Failure { failure, verb: None, place: Some(place), session: None });
@@ -118,6 +127,7 @@ impl Shell {
                 let state = tokio::select! {
                     state = job.ended() => state,
                     () = self.interrupt.cancelled() => State::Cancelled,
+                    () = over(self.deadline) => State::Failed(Failure::new(Code::Timeout, "it goes on although the time limit is over")),
                 };
                 if let State::Failed(failure) = state {
                     let failure = failure.of(job.kind.clone());
@@ -131,13 +141,15 @@ impl Shell {
                 }
             }
         }
-        self.deadline = None;
+        // What cleans up has a time of its own.
+        self.deadline = self.deadline.map(|(_, limit)| (Instant::now() + limit, limit));
         while let Some(step) = self.deferred.pop() {
             if let Err(failure) = self.step(&step).await {
                 // It is said, and does not change the verdict.
                 self.fail(failure, &step);
             }
         }
+        self.deadline = None;
         ending
     }
 }

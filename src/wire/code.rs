@@ -60,6 +60,7 @@ codes! {
     Usage = 23, "E-usage", "the command is wrong";
     Expectation = 24, "E-expectation", "an expectation failed";
     Player = 25, "E-player", "the player failed";
+    Arithmetic = 27, "E-arithmetic", "the expression cannot be computed";
     Internal = 26, "E-internal", "an error in this program";
 }
 

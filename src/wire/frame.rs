@@ -21,10 +21,6 @@ pub const LINE: u8 = 0x00;
 pub const BLOCK: u8 = 0x01;
 /// Why the peer gives up: u16 code, text.
 pub const ERROR: u8 = 0x02;
-/// Are you there: empty.
-pub const PING: u8 = 0x03;
-/// I am: empty.
-pub const PONG: u8 = 0x04;
 
 /// Bytes before the body.
 pub const HEADER: usize = 5;

@@ -44,9 +44,9 @@ impl ServiceId {
         }
     }
 
-    /// True if a client that asks for `asked` can be served.
+    /// True if a client that asks for `asked` can be served; `ls` asks for whatever has a list.
     pub fn serves(self, asked: Self) -> bool {
-        asked == Self::Any || asked == self
+        asked == self || asked == Self::Any && matches!(self, Self::Ftp | Self::Stream)
     }
 }
 
@@ -109,6 +109,14 @@ pub fn guess(front: &[u8]) -> &'static str {
         }
         _ => "another protocol",
     }
+}
+
+/// True if a person, or a plain client, may have begun a line with this: for services that answer lines.
+pub fn may_be_text(front: &[u8]) -> bool {
+    let begins_so = front
+        .first()
+        .is_some_and(|&first| first.is_ascii_graphic() || first.is_ascii_whitespace() || first >= 0xc2);
+    begins_so && !matches!(guess(front), "HTTP" | "SSH" | "TLS")
 }
 
 #[cfg(test)]

@@ -36,6 +36,24 @@ impl Idle {
         self.connections.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Says goodbye to all of them.
+    pub async fn close(&self) {
+        let connections: Vec<Connection> =
+            self.lock().drain().map(|(_, (connection, _))| connection).collect();
+        for mut connection in connections {
+            connection.outgoing.close(Code::Other, "").await;
+        }
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn take(&self, key: &(Transport, Endpoint)) -> Option<(Connection, u64)> {
         self.lock().remove(key)
     }
@@ -66,8 +84,8 @@ pub(super) fn calc(arguments: Arguments, context: Context) -> Job {
 fn wrong(expression: &str, text: &str) -> Failure {
     let text = escape_line(text).into_owned();
     let column = text.rsplit_once(" at column ").and_then(|(_, column)| column.parse::<usize>().ok());
-    let failure = Failure::new(Code::Misbehaved, text);
-    match column.filter(|&column| column <= expression.chars().count() + 1 && column < 200) {
+    let failure = Failure::new(Code::Arithmetic, text);
+    match column.filter(|&column| (1..200).contains(&column) && column <= expression.chars().count() + 1) {
         Some(column) => failure
             .detail([format!("  {}", escape_line(expression)), format!("  {}^", " ".repeat(column - 1))]),
         None => failure,

@@ -44,7 +44,18 @@ async fn serve(session: Handle, mut connection: Connection) -> Result<(), Failur
             message = tokio::time::timeout(IDLE_LIMIT, next(&mut connection)) => message,
         };
         let asked = match message {
-            Ok(asked) => asked?,
+            Ok(Ok(asked)) => asked,
+            Ok(Err(failure)) => {
+                let words = if connection.plain {
+                    Frame::new(frame::LINE, format!("error: {failure}"))
+                } else {
+                    Frame::error(failure.code, &failure.why)
+                };
+                // It may be gone already: then there is nobody to tell.
+                drop(connection.outgoing.send_now(words).await);
+                connection.outgoing.close(failure.code, &failure.why).await;
+                return Err(failure);
+            }
             Err(_) => break,
         };
         let Some(Wire::Frame(frame)) = asked else { break };

@@ -49,6 +49,7 @@ pub(super) fn chat(session: Handle, arguments: Arguments, _context: Context) -> 
             ("transport", Value::text(connection.transport.word())),
         ]);
         session.log("joined", format!("you are {name}, with {host}"));
+        session.listens();
         session.running("connected");
         Conversation { session, connection, turns: Turns::default(), host, unconfirmed: BTreeSet::new() }
             .run()
@@ -89,6 +90,7 @@ impl Conversation {
                 }
             }
         };
+        self.connection.outgoing.close(Code::Other, "").await;
         for id in &self.unconfirmed {
             self.session.tell("unconfirmed", format!("message {id} was not confirmed by {}", self.host));
         }

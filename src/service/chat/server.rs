@@ -1,7 +1,7 @@
 //! A room: many clients, each in a conversation of its own with the server's side. A room for one client is a
 //! conversation between two: it ends when that client leaves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,10 +26,14 @@ use crate::wire::{Code, Frame};
 const HOST: &str = "host";
 /// Messages that may wait for a client; one that reads less is dropped.
 const QUEUE_LIMIT: usize = 256;
+/// Characters of a client's notice that are kept.
+const NOTICE_LIMIT: usize = 200;
 const PARTING_LIMIT: Duration = Duration::from_millis(500);
 
 struct Member {
     turns: Turns,
+    /// What the host said and the client has not confirmed (FAULTS row 85).
+    unconfirmed: BTreeSet<u64>,
     queue: mpsc::Sender<Message>,
 }
 
@@ -47,8 +51,9 @@ struct Room {
     members: Mutex<Members>,
 }
 
-pub(super) fn make(_: &Handle, arguments: &Arguments, _: &Context) -> Result<Arc<dyn Server>, Failure> {
+pub(super) fn make(session: &Handle, arguments: &Arguments, _: &Context) -> Result<Arc<dyn Server>, Failure> {
     let transport = arguments.transport("transport").unwrap_or(Transport::Tcp);
+    session.listens();
     let max = arguments.number("max").unwrap_or_else(|| (super::PROVIDER.max)(transport));
     Ok(Arc::new(Room { transport, for_two: max == 1, members: Mutex::default() }))
 }
@@ -125,11 +130,22 @@ impl Room {
         let mut visit = Visit { room: &self, session: &session, connection, queue, name: name.clone() };
         let result = visit.run().await;
         let mut connection = visit.connection;
-        self.lock().by_name.remove(&name);
+        let unconfirmed = self.lock().by_name.remove(&name).map_or(0, |member| member.unconfirmed.len());
+        if unconfirmed > 0 {
+            session.tell("unconfirmed", format!("{unconfirmed} messages were not confirmed by {name}"));
+        }
         self.show_members(&session);
         let how = match &result {
             Ok(how) => how.clone(),
-            Err(failure) => format!("is gone: {failure}"),
+            Err(failure) => {
+                if !failure.told {
+                    // It may be gone already: then there is nobody to tell.
+                    drop(
+                        connection.outgoing.send_now(Frame::error(failure.code, &failure.to_string())).await,
+                    );
+                }
+                format!("is gone: {failure}")
+            }
         };
         connection.outgoing.close(Code::Other, "").await;
         if !session.is_cancelled() {
@@ -152,13 +168,17 @@ impl Room {
             let mut members = self.lock();
             let name =
                 unique(&name, |taken| members.by_name.keys().any(|known| known.to_lowercase() == taken));
-            members.by_name.insert(name.clone(), Member { turns: Turns::default(), queue });
+            members.by_name.insert(
+                name.clone(),
+                Member { turns: Turns::default(), unconfirmed: BTreeSet::new(), queue },
+            );
             name
         };
-        connection
-            .outgoing
-            .send_now(Message::Welcome { name: name.clone(), host: HOST.into() }.encode())
-            .await?;
+        let welcome = Message::Welcome { name: name.clone(), host: HOST.into() };
+        if let Err(failure) = connection.outgoing.send_now(welcome.encode()).await {
+            self.lock().by_name.remove(&name);
+            return Err(failure);
+        }
         Ok((name, waiting))
     }
 
@@ -189,6 +209,7 @@ impl Members {
         for (_, member) in self.by_name.iter_mut().filter(|(n, _)| name.is_none_or(|name| name == n.as_str()))
         {
             if let Some(stamp) = member.turns.send() {
+                member.unconfirmed.insert(stamp.id);
                 messages.push((
                     member.queue.clone(),
                     Message::Say { id: stamp.id, seen: stamp.seen, text: text.into() },
@@ -246,9 +267,15 @@ impl Visit<'_> {
         match message {
             Message::Say { id, seen, text } => self.heard(Stamp { id, seen }, &text).await?,
             Message::Leave { reason } => return Ok(Some(escape_line(&reason).into_owned())),
-            Message::Delivered { .. } => {}
+            Message::Delivered { id } => {
+                if let Some(member) = self.room.lock().by_name.get_mut(&self.name) {
+                    member.unconfirmed.remove(&id);
+                }
+            }
+            // A notice is the program's own voice: a client's is for the log, and short.
             Message::Notice { text } => {
-                self.session.tell("notice", format!("{}: {}", self.name, escape_line(&text)))
+                let text: String = text.chars().take(NOTICE_LIMIT).collect();
+                self.session.log("notice", format!("{}: {}", self.name, escape_line(&text)));
             }
             Message::Join { .. } | Message::Welcome { .. } => {
                 return Err(Failure::new(Code::Misbehaved, "a greeting in the middle of a chat"));

@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, HashMap};
 use super::tree::GROUP;
 use crate::base::RangeSet;
 
-/// Groups that may be half full at once: over TCP it is one or two, over UDP those that wait for a lost datagram.
-const OPEN_GROUP_LIMIT: usize = 128;
+/// Groups that may be half full at once: over TCP it is one or two, over UDP those that the credit of a connection
+/// can reach while one datagram is missing.
+const OPEN_GROUP_LIMIT: usize = 16;
+/// Islands in a group, and chunks that came in part.
+const SCATTER_LIMIT: usize = 4096;
 
 /// A group that is complete.
 #[derive(Debug, PartialEq, Eq)]
@@ -155,6 +158,9 @@ impl Assembly {
         }
         if !open.put((at - index * GROUP) as usize, bytes) {
             return Err(Trouble::Overlap { offset: at });
+        }
+        if open.islands.pieces() > SCATTER_LIMIT || self.partial.len() > SCATTER_LIMIT {
+            return Err(Trouble::TooScattered);
         }
         if open.front == length
             && let Some(open) = self.open.remove(&index)

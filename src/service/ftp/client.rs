@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::folder::{Folder, Intent, local_source};
 use super::transfer::{Delivered, receive_file, send_file};
-use crate::base::Value;
+use crate::base::{Transport, Value};
 use crate::language::Arguments;
 use crate::net::Connection;
 use crate::net::connection::malformed;
@@ -148,10 +148,15 @@ async fn finish(
     fast: bool,
 ) -> Result<Outcome, Failure> {
     let parting = async {
-        if let Err(failure) = &result {
-            drop(connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await);
+        match &result {
+            Ok(_) => connection.outgoing.close(Code::Other, "").await,
+            Err(failure) => {
+                if !failure.told && connection.transport == Transport::Tcp {
+                    drop(connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await);
+                }
+                connection.outgoing.close(failure.code, &failure.why).await;
+            }
         }
-        connection.outgoing.close(Code::Other, "").await;
     };
     drop(tokio::time::timeout(PARTING_LIMIT, parting).await);
     let delivered = result.map_err(|failure| failure.of(what))?;

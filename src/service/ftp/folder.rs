@@ -20,6 +20,8 @@ use crate::wire::listing::{Entries, Entry, PAGE_LIMIT};
 
 /// Larger files are refused: no file system holds them, and sums of offsets cannot wrap.
 const FILE_LIMIT: u64 = 1 << 60;
+/// How often a part may be taken away between its opening and its locking.
+const PART_ATTEMPTS: usize = 10;
 /// Times beyond now and this are clamped (FAULTS row 32).
 const CLOCK_SKEW: Duration = Duration::from_hours(24);
 
@@ -201,11 +203,7 @@ impl Part {
             );
         }
         let part_name = format!("{PART_PREFIX}{name}{PART_SUFFIX}");
-        let file = open_part(&dir, &part_name)?;
-        if file.try_lock().is_err() {
-            return Err(Failure::new(Code::Receiving, format!("`{name}` is being received already"))
-                .fix("wait for it, or choose another name"));
-        }
+        let file = lock_part(&dir, &part_name, name)?;
         file.set_len(0).map_err(|error| Failure::io(&error, part_name.as_str()))?;
         let part = Self {
             dir,
@@ -303,6 +301,31 @@ impl Part {
         self.dir.hard_link(&self.part_name, &self.dir, &self.final_name)?;
         self.dir.remove_file(&self.part_name)
     }
+}
+
+/// Opens and locks a part. Between the two its last owner may have given it its name: then the lock is on the
+/// published file, and another part must be made.
+fn lock_part(dir: &Dir, part_name: &str, name: &str) -> Result<File, Failure> {
+    let receiving = || {
+        let failure = Failure::new(Code::Receiving, format!("`{name}` is being received already"));
+        failure.fix("wait for it, or choose another name")
+    };
+    for _ in 0..PART_ATTEMPTS {
+        let file = open_part(dir, part_name)?;
+        if file.try_lock().is_err() {
+            return Err(receiving());
+        }
+        let (mine, there) = (
+            rustix::fs::fstat(&file),
+            rustix::fs::statat(dir, part_name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW),
+        );
+        if let (Ok(mine), Ok(there)) = (mine, there)
+            && (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+        {
+            return Ok(file);
+        }
+    }
+    Err(receiving())
 }
 
 /// A part left by an earlier transfer is taken over; anything but a plain file is not (row 23).

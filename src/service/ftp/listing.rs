@@ -48,7 +48,7 @@ pub(super) fn list(session: Handle, arguments: Arguments, _context: Context) -> 
             .map_err(|failure| failure.of("ls"))?;
         connection.outgoing.close(Code::Other, "").await;
         let names: Vec<String> = entries.iter().map(|entry| escape_line(&entry.name).into_owned()).collect();
-        let bytes = entries.iter().map(|entry| entry.size).sum();
+        let bytes = entries.iter().fold(0u64, |sum, entry| sum.saturating_add(entry.size));
         let fields = vec![
             ("entries", Value::count(entries.len() as u64)),
             ("names", Value::text(names.join("\n"))),

@@ -101,7 +101,9 @@ impl Visit {
     /// Says why, and waits until the client has read it: closing over unread bytes would take the words back.
     async fn part(mut self, failure: Failure) -> Result<(), Failure> {
         let words = async {
-            if self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await.is_ok() {
+            let heard = failure.told
+                || self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await.is_ok();
+            if heard {
                 self.connection.outgoing.close(Code::Other, "").await;
                 while let Ok(Some(_)) = self.connection.incoming.next().await {}
             }

@@ -14,7 +14,7 @@ use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::ftp::{Message, Shape};
-use crate::wire::{Code, Frame, frame};
+use crate::wire::{Code, frame};
 
 /// Buffers between the disk and the network, each way.
 const READ_AHEAD: usize = 4;
@@ -131,10 +131,7 @@ pub(super) async fn send_file(
     }
     let hash = match reader.await {
         Ok(Ok(hash)) => hash,
-        Ok(Err(failure)) => {
-            drop(sender.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await);
-            return Err(failure);
-        }
+        Ok(Err(failure)) => return Err(failure),
         Err(_) => return Err(Failure::new(Code::Internal, "the reader failed; this is an error in nls")),
     };
     sender.connection.outgoing.send_now(Message::End { hash: hash.into() }.encode()).await?;
@@ -200,7 +197,7 @@ impl Sender<'_> {
                 self.connection.incoming.frame(COMMIT_LIMIT, "confirmation that the file is stored").await?;
             match Message::decode(&frame).map_err(malformed)? {
                 Message::Ack { chunks, .. } if chunks >= self.acked && chunks <= self.sent => {
-                    self.acked = chunks
+                    self.acked = chunks;
                 }
                 Message::Stored { bytes, hash: theirs } if bytes == size && theirs == *hash.as_bytes() => {
                     return Ok(());

@@ -80,6 +80,7 @@ async fn run(
         None => tempfile::tempfile(),
     };
     let file = file.map_err(|error| Failure::io(&error, "the file that holds what arrives"))?;
+    check_space(&file, size)?;
     let (wants, wanted) = mpsc::channel(WANTS);
     let store = Store::new(file, size, wants);
     let player = match choice {
@@ -108,6 +109,21 @@ async fn run(
         None => None,
     };
     Ok(outcome(&viewing, &ended, hash, name, &player_name, kept.as_deref()))
+}
+
+/// Row 5: what cannot fit is refused before it travels.
+fn check_space(file: &std::fs::File, size: u64) -> Result<(), Failure> {
+    let free =
+        rustix::fs::fstatvfs(file).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+    if size <= free {
+        return Ok(());
+    }
+    let why = format!(
+        "not enough space: {} are needed, {} are free",
+        quantity::show_size(size),
+        quantity::show_size(free)
+    );
+    Err(Failure::new(Code::Full, why).fix("free some space"))
 }
 
 async fn open(connection: &mut Connection, name: &str) -> Result<u64, Failure> {

@@ -52,6 +52,7 @@ pub(super) struct Player {
     child: Child,
     /// What it said first, once it has said all.
     complaint: Option<oneshot::Receiver<Vec<u8>>>,
+    said: Vec<u8>,
 }
 
 /// The programs to try: name and arguments, with the address in its place.
@@ -94,7 +95,7 @@ pub(super) fn start(session: &Handle, choice: &Choice, url: &str) -> Result<Opti
         match spawned {
             Ok(mut child) => {
                 let complaint = child.stderr.take().map(|errors| listen(session, errors));
-                return Ok(Some(Player { name: name.clone(), child, complaint }));
+                return Ok(Some(Player { name: name.clone(), child, complaint, said: Vec::new() }));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
@@ -112,22 +113,21 @@ pub(super) fn start(session: &Handle, choice: &Choice, url: &str) -> Result<Opti
 }
 
 impl Player {
-    /// Waits until it closes; a status other than 0 is a failure with what it said first. Cancel-safe until the
-    /// player closed.
+    /// Waits until it closes; a status other than 0 is a failure with what it said first. Cancel-safe.
     pub(super) async fn wait(&mut self) -> Result<(), Failure> {
         let status = self.child.wait().await.map_err(|error| Failure::io(&error, self.name.as_str()))?;
         if status.success() {
             return Ok(());
         }
-        let complaint = match self.complaint.take() {
-            Some(complaint) => tokio::time::timeout(COMPLAINT_WAIT, complaint)
-                .await
-                .ok()
-                .and_then(Result::ok)
-                .unwrap_or_default(),
-            None => Vec::new(),
-        };
-        let said = complaint
+        if let Some(complaint) = &mut self.complaint {
+            // Waited for in place: whoever waits here may be called away and come back.
+            if let Ok(Ok(said)) = tokio::time::timeout(COMPLAINT_WAIT, complaint).await {
+                self.said = said;
+            }
+            self.complaint = None;
+        }
+        let said = self
+            .said
             .split(|&byte| byte == b'\n')
             .find(|line| !line.is_empty())
             .map_or_else(String::new, |line| format!(": {}", escape::excerpt(line, COMPLAINT_LIMIT)));

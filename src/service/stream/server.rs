@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -57,34 +57,44 @@ impl Server for StreamServer {
 }
 
 impl StreamServer {
+    /// Serves a viewer; one that is sent away hears why.
     async fn visit(&self, session: Handle, mut connection: Connection) -> Result<(), Failure> {
+        let result = self.answer(&session, &mut connection).await;
+        let failure = match &result {
+            Err(failure) if !failure.told => Some(failure.clone()),
+            Ok(()) if session.is_cancelled() => Some(Failure::new(Code::Cancelled, "the server was stopped")),
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            let words = connection.outgoing.send_now(Frame::error(failure.code, &failure.why));
+            drop(tokio::time::timeout(PARTING_LIMIT, words).await);
+        }
+        connection.outgoing.close(Code::Other, "").await;
+        result
+    }
+
+    async fn answer(&self, session: &Handle, connection: &mut Connection) -> Result<(), Failure> {
         loop {
             let message = tokio::select! {
-                () = session.cancelled() => break,
+                () = session.cancelled() => return Ok(()),
                 message = tokio::time::timeout(IDLE_LIMIT, connection.incoming.next()) => message,
             };
             let frame = match message {
                 Ok(Ok(Some(Wire::Frame(frame)))) => frame,
-                Ok(Ok(None)) | Err(_) => break,
+                Ok(Ok(None)) | Err(_) => return Ok(()),
                 Ok(Ok(Some(Wire::Block { .. }))) => return Err(misplaced()),
                 Ok(Err(failure)) => return Err(failure),
             };
             if frame.kind == LIST {
-                answer_list(&session, &self.folder, &mut connection, &frame).await?;
+                answer_list(session, &self.folder, connection, &frame).await?;
                 continue;
             }
             match Message::decode(&frame).map_err(malformed)? {
-                Message::Open { name } => self.play(&session, &mut connection, &name).await?,
+                Message::Open { name } => self.play(session, connection, &name).await?,
                 Message::Done | Message::Want { .. } => {}
                 _ => return Err(misplaced()),
             }
         }
-        if session.is_cancelled() {
-            let words = connection.outgoing.send_now(Frame::error(Code::Cancelled, "the server was stopped"));
-            drop(tokio::time::timeout(PARTING_LIMIT, words).await);
-        }
-        connection.outgoing.close(Code::Other, "").await;
-        Ok(())
     }
 
     async fn play(&self, session: &Handle, connection: &mut Connection, name: &str) -> Result<(), Failure> {
@@ -120,6 +130,23 @@ fn misplaced() -> Failure {
     Failure::new(Code::Misbehaved, "the viewer sent a message that cannot stand here")
 }
 
+/// Row 2.
+fn changed(offset: u64) -> Failure {
+    Failure::new(Code::Changed, format!("the file changed while reading, at offset {offset}"))
+}
+
+/// A hash in the making; nobody wants it when this is dropped.
+struct Hashing {
+    task: tokio::task::JoinHandle<Result<blake3::Hash, Failure>>,
+    wanted: Arc<AtomicBool>,
+}
+
+impl Drop for Hashing {
+    fn drop(&mut self) {
+        self.wanted.store(false, Ordering::Relaxed);
+    }
+}
+
 /// The part of the file that was read last.
 #[derive(Default)]
 struct Buffer {
@@ -146,7 +173,7 @@ struct Showing<'a> {
 impl Showing<'_> {
     /// True if all was sent, false if the viewer had enough.
     async fn run(&mut self) -> Result<bool, Failure> {
-        let hash = self.hash()?;
+        let mut hashing = self.hash()?;
         while let Some(range) = self.chunker.next() {
             let bytes = self.read(&range).await?;
             self.session.count_out(bytes.len() as u64);
@@ -162,7 +189,7 @@ impl Showing<'_> {
                 }
             }
         }
-        let hash = hash
+        let hash = (&mut hashing.task)
             .await
             .map_err(|_| Failure::new(Code::Internal, "the reader failed; this is an error in nls"))??;
         let end = Message::End {
@@ -186,24 +213,32 @@ impl Showing<'_> {
         Ok(false)
     }
 
-    /// The hash of the whole, meanwhile.
-    fn hash(&self) -> Result<tokio::task::JoinHandle<Result<blake3::Hash, Failure>>, Failure> {
-        let mut file = self.clone_file()?;
-        Ok(self.session.spawn_blocking(move || {
+    /// The hash of the whole, meanwhile; it ends with the showing.
+    fn hash(&self) -> Result<Hashing, Failure> {
+        let (mut file, size) = (self.clone_file()?, self.source.size);
+        let wanted = Arc::new(AtomicBool::new(true));
+        let still = wanted.clone();
+        let task = self.session.spawn_blocking(move || {
             let mut hasher = blake3::Hasher::new();
             let mut buffer = vec![0; READ as usize];
             let mut at = 0;
             // The handle shares its position with the one that is sent from: each read says where.
-            loop {
-                let n =
-                    read_at(&mut file, at, &mut buffer).map_err(|error| Failure::io(&error, "reading"))?;
-                if n == 0 {
-                    return Ok(hasher.finalize());
+            while at < size && still.load(Ordering::Relaxed) {
+                let most = (size - at).min(READ) as usize;
+                match read_at(&mut file, at, &mut buffer[..most])
+                    .map_err(|error| Failure::io(&error, "reading"))?
+                {
+                    0 => return Err(changed(at)),
+                    n => {
+                        hasher.update(&buffer[..n]);
+                        at += n as u64;
+                    }
                 }
-                hasher.update(&buffer[..n]);
-                at += n as u64;
             }
-        }))
+            let now = file.metadata().map_err(|error| Failure::io(&error, "reading"))?;
+            if now.len() == size { Ok(hasher.finalize()) } else { Err(changed(size.min(now.len()))) }
+        });
+        Ok(Hashing { task, wanted })
     }
 
     fn clone_file(&self) -> Result<File, Failure> {
@@ -233,9 +268,7 @@ impl Showing<'_> {
             .await?
             .map_err(|error| Failure::io(&error, "reading"))?;
         self.buffer = Buffer { start, bytes: bytes.into() };
-        self.buffer.slice(range).ok_or_else(|| {
-            Failure::new(Code::Changed, format!("the file changed while reading, at offset {start}"))
-        })
+        self.buffer.slice(range).ok_or_else(|| changed(start))
     }
 }
 

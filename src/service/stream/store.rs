@@ -13,6 +13,8 @@ use crate::wire::Code;
 
 /// Given to a player at once.
 const READ: u64 = 64 << 10;
+/// Ranges that may be there with gaps between: jumps and lost datagrams make a few.
+const GAP_LIMIT: usize = 16 << 10;
 /// A place that is missing by more than this is asked for; nearer, it is about to come.
 const NEAR: u64 = 256 << 10;
 
@@ -59,6 +61,9 @@ impl Store {
         let mut arrived = self.lock();
         arrived.ranges.insert_range(offset..end);
         arrived.chunks += 1;
+        if arrived.ranges.pieces() > GAP_LIMIT {
+            return Err(Failure::new(Code::Misbehaved, "the server leaves too many gaps"));
+        }
         drop(arrived);
         self.changed.send_modify(|version| *version = version.wrapping_add(1));
         Ok(())

@@ -2,6 +2,7 @@
 
 pub mod help;
 mod look;
+mod set;
 mod speak;
 mod stop;
 
@@ -30,6 +31,7 @@ pub static ALL: &[&Builtin] = &[
     &stop::STOP,
     &speak::PRINT,
     &stop::SLEEP,
+    &set::SET,
     &help::HELP,
     &help::HISTORY,
     &stop::QUIT,

@@ -53,6 +53,10 @@ pub(super) static ATTACH: Builtin = Builtin {
                 return Err(Failure::new(Code::Missing, format!("{} has ended", session.label()))
                     .fix(format!("`log {}` shows what happened", session.label())));
             }
+            if !session.listens() {
+                let failure = Failure::new(Code::Usage, format!("{} is no conversation", session.label()));
+                return Err(failure.fix(format!("`log {}` shows what happens in it", session.label())));
+            }
             shell.attach = Some(session);
             next(Outcome::default())
         })

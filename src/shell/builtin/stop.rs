@@ -134,7 +134,8 @@ pub(super) static STOP: Builtin = Builtin {
 pub(super) static SLEEP: Builtin = Builtin {
     verb: &Verb {
         name: "sleep",
-        summary: "do nothing for a while; to wait for something, use `expect … within` or `wait`",
+        summary: "do nothing for a while",
+        details: "To wait for something, use `expect … within` or `wait`: they end as soon as it is there.",
         params: &[Param::required("time", Kind::Duration, "how long")],
         example: "sleep 10ms",
         ..BARE

@@ -1,0 +1,318 @@
+//! One task drives the state machines of all connections of a socket.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::net::UdpSocket;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::halves::{Command, Counters, Incoming, Outgoing, charge, gone};
+use crate::base::Transport;
+use crate::net::connection::told_in_words as told;
+use crate::net::{Connection, Message, clock, tcp};
+use crate::reliable::{self, Ending, Event};
+use crate::report::Failure;
+use crate::wire::Code;
+use crate::wire::datagram::{self, Credit};
+
+/// Bytes that a service may have queued beyond what the connection holds.
+const QUEUE: usize = 2 << 20;
+/// Datagrams read before others get their turn.
+const READ_BURST: usize = 256;
+/// Received datagrams share memory of this size.
+const SLAB: usize = 1 << 20;
+
+/// A connection as the driver sees it.
+struct Application {
+    messages: mpsc::UnboundedSender<Result<Message, Failure>>,
+    /// What the service queued and the connection has no room for.
+    queue: VecDeque<Command>,
+    room: Arc<Semaphore>,
+    counters: Arc<Counters>,
+}
+
+/// Waits for the first word of a server.
+pub(super) struct Opening {
+    pub(super) id: u64,
+    pub(super) opened: tokio::sync::oneshot::Sender<Result<(), Failure>>,
+}
+
+pub(super) struct Drive {
+    socket: UdpSocket,
+    pub(super) endpoint: reliable::Endpoint,
+    commands: mpsc::UnboundedReceiver<Command>,
+    sender: mpsc::UnboundedSender<Command>,
+    applications: HashMap<u64, Application>,
+    pub(super) accepts: Option<mpsc::UnboundedSender<Connection>>,
+    pub(super) opening: Option<Opening>,
+    connected: bool,
+    slab: BytesMut,
+}
+
+impl Drive {
+    pub(super) fn new(socket: UdpSocket, endpoint: reliable::Endpoint, connected: bool) -> Self {
+        let (sender, commands) = mpsc::unbounded_channel();
+        Self {
+            socket,
+            endpoint,
+            commands,
+            sender,
+            applications: HashMap::new(),
+            accepts: None,
+            opening: None,
+            connected,
+            slab: BytesMut::new(),
+        }
+    }
+
+    pub(super) fn register(&mut self, id: u64, peer: SocketAddr) -> Connection {
+        let (messages, receiver) = mpsc::unbounded_channel();
+        let (room, counters) = (Arc::new(Semaphore::new(QUEUE)), Arc::new(Counters::default()));
+        let application =
+            Application { messages, queue: VecDeque::new(), room: room.clone(), counters: counters.clone() };
+        self.applications.insert(id, application);
+        let taken = Credit { stream: 0, block: 0 };
+        Connection {
+            outgoing: crate::net::Outgoing::Udp(Outgoing {
+                id,
+                commands: self.sender.clone(),
+                room,
+                counters,
+                closed: false,
+            }),
+            incoming: crate::net::Incoming::Udp(Incoming {
+                id,
+                messages: receiver,
+                commands: self.sender.clone(),
+                taken,
+            }),
+            peer,
+            transport: Transport::Udp,
+            plain: false,
+        }
+    }
+
+    /// Runs until nothing is left to do: the client's connection ended, or the listener was dropped and its
+    /// last client is gone.
+    pub(super) async fn run(mut self) {
+        loop {
+            let writable = self.advance();
+            if self.is_finished() {
+                return;
+            }
+            let deadline = self
+                .endpoint
+                .deadline()
+                .map_or_else(|| tokio::time::Instant::now() + Duration::from_hours(1), clock::instant);
+            tokio::select! {
+                ready = self.socket.readable() => if ready.is_ok() { self.read() },
+                _ = self.socket.writable(), if !writable => {}
+                command = self.commands.recv() => if let Some(command) = command { self.take(command) },
+                () = tokio::time::sleep_until(deadline) => {}
+                () = closed(self.accepts.as_ref()) => self.stop_accepting(),
+            }
+            self.endpoint.handle_timeout(clock::now());
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        self.accepts.is_none() && self.endpoint.is_empty()
+    }
+
+    fn stop_accepting(&mut self) {
+        self.accepts = None;
+        self.endpoint.stop_listening();
+    }
+
+    /// Datagrams out, events out; false if the socket is full.
+    fn advance(&mut self) -> bool {
+        while let Ok(command) = self.commands.try_recv() {
+            self.take(command);
+        }
+        self.feed();
+        let (socket, connected) = (&self.socket, self.connected);
+        let (mut events, mut refused) = (Vec::new(), false);
+        let send = |peer: SocketAddr, bytes: &[u8]| {
+            let result = if connected { socket.try_send(bytes) } else { socket.try_send_to(bytes, peer) };
+            let kind = result.err().map(|error| error.kind());
+            refused |= connected && kind == Some(ErrorKind::ConnectionRefused);
+            // Any other error is one datagram lost: the state machine repairs it (rows 47 and 48).
+            kind != Some(ErrorKind::WouldBlock)
+        };
+        let writable = self.endpoint.drain(clock::now(), send, |id, event| events.push((id, event)));
+        if refused {
+            self.refused();
+        }
+        // Who was let in is known before anything of it is delivered: it may have ended already.
+        while let Some((id, peer)) = self.endpoint.poll_accepted() {
+            let connection = self.register(id, peer);
+            if self.accepts.as_ref().is_none_or(|accepts| accepts.send(connection).is_err()) {
+                self.stop_accepting();
+            }
+        }
+        for (id, event) in events {
+            self.deliver(id, event);
+        }
+        writable
+    }
+
+    fn deliver(&mut self, id: u64, event: Event) {
+        let message = match event {
+            Event::Open => {
+                if let Some(opening) = self.opening.take_if(|opening| opening.id == id) {
+                    drop(opening.opened.send(Ok(())));
+                }
+                return;
+            }
+            Event::Frame(frame) => Ok(Message::Frame(frame)),
+            Event::Block { offset, bytes } => Ok(Message::Block { offset, bytes }),
+            Event::Ended(ending) => return self.finish(id, ending),
+        };
+        if let Some(application) = self.applications.get(&id) {
+            // A service that no longer listens closes its sending half too, and that ends the connection.
+            drop(application.messages.send(message));
+        }
+    }
+
+    fn finish(&mut self, id: u64, ending: Ending) {
+        let failure = ended(ending);
+        if let Some(opening) = self.opening.take_if(|opening| opening.id == id) {
+            drop(opening.opened.send(Err(failure.clone().unwrap_or_else(gone))));
+        }
+        if let Some(application) = self.applications.remove(&id) {
+            application.room.close();
+            if let Some(failure) = failure {
+                drop(application.messages.send(Err(failure)));
+            }
+        }
+    }
+
+    fn take(&mut self, command: Command) {
+        match command {
+            Command::Consumed(id, taken) => {
+                if let Some(connection) = self.endpoint.connection(id) {
+                    connection.consumed(taken.stream, taken.block);
+                }
+            }
+            // An end that is no success does not wait behind what was queued.
+            Command::Close(id, code, reason) if code != Code::Other => {
+                if let Some(application) = self.applications.get_mut(&id) {
+                    application.queue.clear();
+                }
+                if let Some(connection) = self.endpoint.connection(id) {
+                    connection.abort(code, &reason);
+                }
+            }
+            Command::Frame(id, _) | Command::Block(id, ..) | Command::Close(id, ..) => {
+                if let Some(application) = self.applications.get_mut(&id) {
+                    application.queue.push_back(command);
+                    if application.queue.len() == 1 {
+                        self.feed_one(id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives queued commands to connections that have room.
+    fn feed(&mut self) {
+        let waiting: Vec<u64> =
+            self.applications.iter().filter(|(_, a)| !a.queue.is_empty()).map(|(id, _)| *id).collect();
+        waiting.into_iter().for_each(|id| self.feed_one(id));
+    }
+
+    fn feed_one(&mut self, id: u64) {
+        let (Some(application), Some(connection)) =
+            (self.applications.get_mut(&id), self.endpoint.connection(id))
+        else {
+            return;
+        };
+        application.counters.retransmitted.store(connection.stats().retransmitted, Ordering::Relaxed);
+        while connection.is_writable()
+            && let Some(command) = application.queue.pop_front()
+        {
+            match command {
+                Command::Frame(_, frame) => {
+                    application.room.add_permits(charge(frame.body.len()) as usize);
+                    connection.write_frame(&frame);
+                }
+                Command::Block(_, offset, bytes) => {
+                    application.room.add_permits(charge(bytes.len()) as usize);
+                    connection.write_block(offset, bytes);
+                }
+                Command::Close(_, code, reason) => connection.close(clock::now(), code, &reason),
+                Command::Consumed(..) => {}
+            }
+        }
+    }
+
+    fn read(&mut self) {
+        for _ in 0..READ_BURST {
+            if self.slab.capacity() - self.slab.len() < datagram::DATAGRAM_LIMIT + 28 {
+                self.slab.reserve(SLAB);
+            }
+            match self.socket.try_recv_buf_from(&mut self.slab) {
+                Ok((_, peer)) => {
+                    let bytes = self.slab.split().freeze();
+                    if self.opening.is_some() && !bytes.first().is_some_and(|&first| datagram::is_ours(first))
+                    {
+                        self.refuse_foreign(&bytes);
+                    }
+                    self.endpoint.handle_datagram(clock::now(), peer, bytes);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => self.refused(),
+                // It belongs to one peer, or to one datagram: the loop goes on (row 47).
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// ICMP says that nobody listens. Before the first answer that is final; later it may be a restart.
+    fn refused(&mut self) {
+        if let Some(opening) = self.opening.take() {
+            drop(opening.opened.send(Err(Failure::new(Code::Refused, "nothing is listening"))));
+        }
+    }
+
+    fn refuse_foreign(&mut self, bytes: &[u8]) {
+        if let Some(opening) = self.opening.take() {
+            drop(opening.opened.send(Err(tcp::foreign(bytes))));
+        }
+    }
+}
+
+/// Resolves when the listener is no longer wanted.
+async fn closed(accepts: Option<&mpsc::UnboundedSender<Connection>>) {
+    match accepts {
+        Some(accepts) => accepts.closed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the end of a connection means here; `None`: it was closed in order.
+fn ended(ending: Ending) -> Option<Failure> {
+    Some(match ending {
+        Ending::Closed { code: Code::Other, reason, .. } if reason.is_empty() => return None,
+        Ending::Closed { by_peer: false, .. } => return None,
+        Ending::Closed { code, reason, .. } => {
+            told(code, &format!("the peer ended the connection: {reason}"))
+        }
+        Ending::Refused { code, reason } => told(code, &reason),
+        Ending::Vanished { after, sent, acknowledged } => {
+            let why = format!(
+                "no answer for {:.0} s; sent {sent} bytes, acknowledged {acknowledged}",
+                after.as_secs_f64()
+            );
+            Failure::new(Code::Timeout, why).fix("the peer or the network is gone; run the command again")
+        }
+        Ending::Misbehaved(how) => {
+            Failure::new(Code::Misbehaved, format!("the peer broke the protocol: {how}"))
+        }
+    })
+}

@@ -1,0 +1,128 @@
+//! The halves that a service holds: they queue commands for the driver and take its messages.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::net::{Message, SILENCE_LIMIT, stopped_reading};
+use crate::reliable::{self, PIECE_COST};
+use crate::report::Failure;
+use crate::wire::datagram::Credit;
+use crate::wire::{Code, Frame};
+
+/// Consumed bytes that are reported together.
+const REPORT_EVERY: u64 = 64 << 10;
+
+pub(super) enum Command {
+    Frame(u64, Frame),
+    Block(u64, u64, Bytes),
+    Consumed(u64, Credit),
+    Close(u64, Code, String),
+}
+
+/// Counts that the halves can read while the driver runs.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub(super) retransmitted: AtomicU64,
+}
+
+impl Counters {
+    pub fn retransmitted(&self) -> u64 {
+        self.retransmitted.load(Ordering::Relaxed)
+    }
+}
+
+/// The sending half.
+pub struct Outgoing {
+    pub(super) id: u64,
+    pub(super) commands: mpsc::UnboundedSender<Command>,
+    /// Bytes that may still be queued.
+    pub(super) room: Arc<Semaphore>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) closed: bool,
+}
+
+impl Outgoing {
+    pub(in crate::net) async fn send(&mut self, frame: Frame) -> Result<(), Failure> {
+        self.reserve(frame.body.len()).await?;
+        self.commands.send(Command::Frame(self.id, frame)).map_err(|_| gone())
+    }
+
+    pub(in crate::net) async fn send_block(&mut self, offset: u64, bytes: Bytes) -> Result<(), Failure> {
+        self.reserve(bytes.len()).await?;
+        self.commands.send(Command::Block(self.id, offset, bytes)).map_err(|_| gone())
+    }
+
+    async fn reserve(&self, bytes: usize) -> Result<(), Failure> {
+        let room = tokio::time::timeout(SILENCE_LIMIT, self.room.acquire_many(charge(bytes)));
+        room.await.map_err(|_| stopped_reading())?.map_err(|_| gone())?.forget();
+        Ok(())
+    }
+
+    pub(in crate::net) fn close(&mut self, code: Code, reason: &str) {
+        self.closed = true;
+        drop(self.commands.send(Command::Close(self.id, code, reason.into())));
+    }
+
+    pub(in crate::net) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if !self.closed {
+            drop(self.commands.send(Command::Close(self.id, Code::Broken, "the other side ended".into())));
+        }
+    }
+}
+
+pub(super) fn charge(bytes: usize) -> u32 {
+    (bytes + PIECE_COST as usize) as u32
+}
+
+pub(super) fn gone() -> Failure {
+    Failure::new(Code::Broken, "the connection is closed")
+}
+
+/// The receiving half. The queue is bounded by the credit that the peer has.
+pub struct Incoming {
+    pub(super) id: u64,
+    pub(super) messages: mpsc::UnboundedReceiver<Result<Message, Failure>>,
+    pub(super) commands: mpsc::UnboundedSender<Command>,
+    pub(super) taken: Credit,
+}
+
+impl Incoming {
+    pub(in crate::net) async fn next(&mut self) -> Result<Option<Message>, Failure> {
+        let message = match self.messages.try_recv() {
+            Ok(message) => message,
+            Err(_) => {
+                // Before waiting, the peer must know that there is room.
+                self.report();
+                match self.messages.recv().await {
+                    Some(message) => message,
+                    None => return Ok(None),
+                }
+            }
+        };
+        match &message {
+            Ok(Message::Frame(frame)) => self.taken.stream += reliable::receive::stream_cost(frame),
+            Ok(Message::Block { bytes, .. }) => self.taken.block += bytes.len() as u64 + PIECE_COST,
+            Err(_) => {}
+        }
+        if self.taken.stream + self.taken.block >= REPORT_EVERY {
+            self.report();
+        }
+        message.map(Some)
+    }
+
+    fn report(&mut self) {
+        if self.taken.stream + self.taken.block > 0 {
+            drop(self.commands.send(Command::Consumed(self.id, self.taken)));
+            self.taken = Credit { stream: 0, block: 0 };
+        }
+    }
+}

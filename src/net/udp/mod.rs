@@ -1,0 +1,125 @@
+//! Reliable UDP: one task drives the state machines of all connections of a socket and joins them to the
+//! halves that services hold.
+
+mod drive;
+mod halves;
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+
+use drive::{Drive, Opening};
+use halves::gone;
+pub use halves::{Incoming, Outgoing};
+
+use super::{CONNECT_LIMIT, Connection, Driver, clock, nobody_listens, silent};
+use crate::base::{Endpoint, Transport};
+use crate::reliable::{self, Config, Listening};
+use crate::report::{Failure, reason};
+use crate::wire::datagram::{self, Credit};
+use crate::wire::{Code, FRAME_LIMIT, ServiceId};
+
+/// Asked of the system for each direction; what is granted may be less, and the window follows it.
+const SOCKET_BUFFER: usize = 4 << 20;
+/// Memory that the system charges for a datagram of 1200 bytes, about.
+const DATAGRAM_CHARGE: usize = 2304;
+/// What a service may leave unread of frames: the largest one must fit.
+const STREAM_CREDIT: u64 = 2 * FRAME_LIMIT as u64;
+
+/// What a service wants of its datagrams.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Largest UDP payload to send.
+    pub datagram: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { datagram: datagram::BASE_DATAGRAM }
+    }
+}
+
+/// What was granted decides how much may be under way: half of what the buffer really holds.
+fn config(socket: &UdpSocket, options: Options) -> Config {
+    let reference = socket2::SockRef::from(socket);
+    drop(reference.set_recv_buffer_size(SOCKET_BUFFER));
+    drop(reference.set_send_buffer_size(SOCKET_BUFFER));
+    let granted = reference.recv_buffer_size().unwrap_or(200 << 10);
+    let block = (granted / DATAGRAM_CHARGE * options.datagram.min(1200) / 2) as u64;
+    Config {
+        datagram: options.datagram,
+        credit: Credit { stream: STREAM_CREDIT, block },
+        connect: CONNECT_LIMIT,
+        ..Config::default()
+    }
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    use rand::TryRng;
+    let mut bytes = [0; N];
+    rand::rngs::SysRng.try_fill_bytes(&mut bytes).expect("the system has a source of random bytes");
+    bytes
+}
+
+/// Connects to the first address that answers.
+pub async fn connect(
+    endpoint: &Endpoint,
+    addresses: &[SocketAddr],
+    service: ServiceId,
+    options: Options,
+) -> Result<(Connection, Driver), Failure> {
+    super::resolve::race(addresses, |address| connect_to(endpoint.clone(), address, service, options)).await
+}
+
+async fn connect_to(
+    endpoint: Endpoint,
+    peer: SocketAddr,
+    service: ServiceId,
+    options: Options,
+) -> Result<(Connection, Driver), Failure> {
+    let local: SocketAddr =
+        if peer.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+    let failed = |error: std::io::Error| {
+        Failure::new(Code::Broken, format!("cannot reach {endpoint}: {}", reason(&error)))
+            .fix("check the address and the network")
+    };
+    let socket = UdpSocket::bind(local).await.map_err(failed)?;
+    // A connected socket hears that nobody listens (ICMP), and hears nobody else.
+    socket.connect(peer).await.map_err(failed)?;
+    let config = config(&socket, options);
+    let mut drive = Drive::new(socket, reliable::Endpoint::new(config, None), true);
+    let id = u64::from_be_bytes(random());
+    drive.endpoint.connect(clock::now(), id, peer, service);
+    let connection = drive.register(id, peer);
+    let (opened, mut result) = tokio::sync::oneshot::channel();
+    drive.opening = Some(Opening { id, opened });
+    let mut driver: Driver = Box::pin(drive.run());
+    let outcome = tokio::select! {
+        biased;
+        outcome = &mut result => outcome.unwrap_or_else(|_| Err(gone())),
+        // It may have ended just after it said why.
+        () = &mut driver => result.try_recv().unwrap_or_else(|_| Err(gone())),
+    };
+    match outcome {
+        Ok(()) => Ok((connection, driver)),
+        Err(failure) if failure.code == Code::Refused => Err(nobody_listens(&endpoint, Transport::Udp)),
+        Err(failure) if failure.code == Code::Timeout => Err(silent(&endpoint, Transport::Udp)),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A socket that lets clients in: the driver to spawn, and where the clients come out.
+pub fn listen(
+    socket: UdpSocket,
+    service: ServiceId,
+    max: usize,
+    options: Options,
+) -> (mpsc::UnboundedReceiver<Connection>, Driver) {
+    let config = config(&socket, options);
+    let listening = Listening { service, max, secret: random() };
+    let mut drive = Drive::new(socket, reliable::Endpoint::new(config, Some(listening)), false);
+    let (accepts, clients) = mpsc::unbounded_channel();
+    drive.accepts = Some(accepts);
+    (clients, Box::pin(drive.run()))
+}

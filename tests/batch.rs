@@ -1,0 +1,194 @@
+//! The program in a pipeline: exit codes, streams, signals.
+
+use std::io::Read;
+
+use crate::harness::Lab;
+
+#[test]
+fn exit_codes_tell_the_truth() {
+    let lab = Lab::new();
+    lab.nls("print ok").success();
+    lab.nls("calc 1+1").fails(1, "no calc server is known");
+    lab.nls("frobnicate").fails(2, "unknown command");
+    lab.run(&["--frobnicate"]).fails(2, "unknown option");
+    lab.run(&["absent.nls"]).fails(3, "absent.nls");
+    lab.write("empty/readme.txt", "");
+    lab.run(&["test", "empty"]).fails(4, "no tests found");
+    lab.write("bad.nls", "expect 1 == 2\nprint after\n");
+    let run = lab.run(&["bad.nls"]).fails(1, "bad.nls:1");
+    assert!(!run.out.contains("after"));
+    let run = lab.run(&["-k", "bad.nls"]).fails(1, "bad.nls:1");
+    assert!(run.out.contains("after"));
+}
+
+#[test]
+fn a_script_comes_from_a_file_or_from_standard_input_with_arguments() {
+    let lab = Lab::new();
+    lab.write("a.nls", "#!/usr/bin/env nls\r\nprint \"$1 and $2\"\r\n");
+    assert_eq!(lab.run(&["a.nls", "one", "-k"]).success().out, "one and -k\n");
+    assert_eq!(lab.with_input(&[], b"\xef\xbb\xbfprint hi; print there").success().out, "hi\nthere\n");
+    lab.run(&["a.nls", "one"]).fails(2, "argument $2 was not given");
+}
+
+#[test]
+fn row_90_texts_that_are_no_script_are_named() {
+    let lab = Lab::new();
+    lab.write("utf16.nls", b"\xff\xfep\0r\0");
+    lab.run(&["utf16.nls"]).fails(3, "UTF-16");
+    lab.write("binary.nls", b"print ok\n\xff\xff\n");
+    lab.run(&["binary.nls"]).fails(3, "line 2 is not UTF-8");
+    lab.with_input(&[], b"print a\0b").fails(2, "NUL");
+    lab.with_input(&[], &[b'x'; 1 << 20]).fails(2, "limit is 65536");
+    let many = "# nothing\n".repeat(300_000) + "print done\n";
+    assert_eq!(lab.with_input(&[], many.as_bytes()).success().out, "done\n");
+}
+
+#[test]
+fn row_91_errors_in_a_file_are_all_reported_before_anything_runs() {
+    let lab = Lab::new();
+    lab.write("a.nls", "listen tcp 0 calc as c\nsned x\n\nlisten tcp 99999 calc\n");
+    let run = lab.run(&["a.nls"]).fails(2, "a.nls:2:1");
+    assert!(run.err.contains("a.nls:4:12") && run.out.is_empty(), "{}", run.err);
+    assert_eq!(lab.run(&["check", "a.nls"]).code, Some(2));
+    lab.write("b.nls", "print ok");
+    lab.run(&["check", "b.nls"]).success();
+}
+
+#[test]
+fn sourced_files_are_found_beside_the_file_that_names_them() {
+    let lab = Lab::new();
+    lab.write("lib/_one.nls", "let a = 1\nsource _two.nls\n");
+    lab.write("lib/_two.nls", "let b = 2\n");
+    lab.write("main.nls", "source lib/_one.nls\nprint \"$a $b\"\n");
+    assert_eq!(lab.run(&["main.nls"]).success().out, "1 2\n");
+    lab.write("loop.nls", "source loop.nls\n");
+    lab.run(&["loop.nls"]).fails(2, "sources itself");
+}
+
+#[test]
+fn json_is_one_object_a_line_and_nothing_else() {
+    let lab = Lab::new();
+    let run = lab.run(&["--json", "-c", "listen tcp 0 calc as c; calc 2*21 at $c; calc 1/0"]);
+    assert_eq!((run.code, run.err.as_str()), (Some(1), ""));
+    let objects: Vec<serde_json::Value> =
+        run.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    let result = objects.iter().find(|object| object["verb"] == "calc").unwrap();
+    assert_eq!((result["type"].as_str(), result["value"].as_str()), (Some("result"), Some("42")));
+    let error = objects.iter().find(|object| object["type"] == "error").unwrap();
+    assert!(error["text"].as_str().unwrap().contains("division by zero"));
+    assert_eq!(objects.iter().find(|object| object["verb"] == "listen").unwrap()["service"], "calc");
+    let wrong = lab.run(&["--json", "-c", "sned x"]);
+    let object: serde_json::Value = serde_json::from_str(wrong.out.trim()).unwrap();
+    assert_eq!((object["read"].as_str(), object["fix"].as_str()), (Some("sned"), Some("send")));
+}
+
+#[test]
+fn row_95_without_a_terminal_there_is_no_colour_and_no_prompt() {
+    let lab = Lab::new();
+    let run = lab.with_input(&[], b"print hi\ncalc 1\n");
+    assert_eq!(run.out, "hi\n");
+    assert!(!run.err.contains('\u{1b}'));
+    let forced = lab.command(&["--color", "always", "-c", "calc 1"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&forced.stderr).contains("\u{1b}["));
+    let mut bare = lab.command(&["-c", "print hi"]);
+    bare.env_remove("TERM").env_remove("HOME");
+    assert!(bare.output().unwrap().status.success());
+}
+
+#[test]
+fn row_94_a_closed_standard_output_ends_quietly_by_sigpipe() {
+    use std::os::unix::process::ExitStatusExt;
+    let lab = Lab::new();
+    let mut child = lab.command(&["-c", "repeat 100000: print line"]).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut front = [0; 10];
+    out.read_exact(&mut front).unwrap();
+    drop(out);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.signal(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(13), ""));
+}
+
+#[test]
+fn row_97_a_signal_closes_the_sessions_and_then_kills() {
+    for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+        let lab = Lab::new();
+        let (running, _) = lab.server("listen tcp 0 calc");
+        running.signal(name);
+        let run = running.finish();
+        assert_eq!(run.signal, Some(number), "{run:?}");
+        assert!(!run.err.contains("panicked"));
+    }
+}
+
+#[test]
+fn row_93_and_96_unknown_names_and_failed_waits_are_errors() {
+    let lab = Lab::new();
+    lab.nls("print $nothing").fails(2, "nothing is called `nothing`");
+    lab.nls("wait %7").fails(1, "there is no session %7");
+    lab.nls("listen tcp 0 calc as c; wait $c within 50ms").fails(1, "c is listening after");
+    lab.nls("listen tcp 0 calc as c; wait $c connected within 50ms").fails(1, "listening on tcp");
+    lab.nls("print $env.NO_SUCH_VARIABLE").fails(1, "the environment has no");
+}
+
+#[test]
+fn row_87_and_88_near_misses_are_named_and_nothing_is_run() {
+    let lab = Lab::new();
+    lab.nls("!touch made\nsned x").fails(2, "did you mean `send`?");
+    assert!(!lab.path("made").exists());
+    lab.nls("send a.bin to :1 chunk 1 chunk 2").fails(2, "`chunk` stands twice");
+    lab.nls("sessions extra").fails(2, "usage: sessions");
+}
+
+#[test]
+fn commands_of_the_system_fail_the_script_and_can_be_switched_off() {
+    let lab = Lab::new();
+    lab.nls("!exit 3").fails(1, "exit status: 3");
+    lab.nls("let word = hello\n!test \"$word\" = hello").success();
+    lab.run(&["--no-shell", "-c", "!true"]).fails(1, "commands of the system are off");
+}
+
+#[test]
+fn background_jobs_are_waited_for_and_their_failure_counts() {
+    let lab = Lab::new();
+    lab.random("a.bin", 100_000, 1);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    lab.nls("listen tcp 0 ftp root root as f; send a.bin to $f &").success();
+    assert!(lab.path("root/a.bin").exists());
+    lab.nls("listen tcp 0 ftp root root as f; send a.bin to $f &").fails(1, "exists");
+}
+
+#[test]
+fn a_test_run_tells_what_passed_and_what_did_not() {
+    let lab = Lab::new();
+    lab.write(
+        "t/a.nls",
+        "test \"good\"\nexpect 1 == 1\ntest \"bad\"\nexpect 1 == 2\ntest \"skipped\"\nskip \"not today\"\n",
+    );
+    lab.write("t/b.nls", "expect $tmp contains nls\n");
+    lab.write("t/_include.nls", "expect 1 == 2\n");
+    let run = lab.run(&["test", "t"]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.out.contains("2 passed, 1 failed, 1 skipped"), "{}", run.out);
+    assert!(run.out.contains("expected 1 == 2"), "{}", run.out);
+    assert_eq!(lab.run(&["test", "t", "--filter", "good"]).code, Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let lab = Lab::new();
+    let mut running = lab.start(&["-c", "print ready; !sleep 30"]);
+    running.line_with("ready");
+    running.signal("TERM");
+    running.signal("TERM");
+    let run = running.finish();
+    assert_eq!(run.signal, Some(15));
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    let lab = Lab::new();
+    assert!(lab.run(&["--help"]).success().out.contains("nls -c"));
+    assert!(lab.run(&["help", "send"]).success().out.contains("Example:"));
+    assert!(lab.run(&["--version"]).success().out.starts_with("nls "));
+    lab.run(&["help", "sned"]).fails(2, "did you mean send?");
+}

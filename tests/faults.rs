@@ -1,0 +1,438 @@
+//! FAULTS, row by row, where it takes a real process or a real socket. The others stand beside the code that
+//! keeps them: search for `row_`.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use crate::harness::{Lab, eventually, names};
+
+const PREFACE_CALC: &[u8] = b"\x8bNLS\x01\x02\0\0";
+const PREFACE_FTP: &[u8] = b"\x8bNLS\x01\x01\0\0";
+
+/// A frame as `docs/protocol.md` describes it, written without the program's own code.
+fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = (body.len() as u32 + 1).to_be_bytes().to_vec();
+    out.push(kind);
+    out.extend(body);
+    out
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat()
+}
+
+fn put(chunk: u32, window: u32, size: u64, name: &str) -> Vec<u8> {
+    let head =
+        [&chunk.to_be_bytes()[..], &window.to_be_bytes(), &[0], &size.to_be_bytes(), &0u64.to_be_bytes()]
+            .concat();
+    frame(0x10, &[head, text(name)].concat())
+}
+
+fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+    let mut header = [0; 5];
+    stream.read_exact(&mut header).expect("a frame");
+    let mut body = vec![0; u32::from_be_bytes(header[..4].try_into().unwrap()) as usize - 1];
+    stream.read_exact(&mut body).expect("its body");
+    (header[4], body)
+}
+
+fn connect(address: &str, preface: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(preface).unwrap();
+    let mut answer = [0; 8];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer[..5], &preface[..5]);
+    stream
+}
+
+fn error_text(body: &[u8]) -> String {
+    String::from_utf8_lossy(&body[4..]).into_owned()
+}
+
+#[test]
+fn row_1_and_3_a_source_that_cannot_be_sent_is_refused_before_any_packet() {
+    let lab = Lab::new();
+    lab.nls("send absent to :9").fails(1, "no such file");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        lab.path("pipe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    lab.nls("send pipe to :9").fails(1, "it is a pipe, a device or a socket");
+    lab.nls("send /dev/null to :9").fails(1, "it is a pipe, a device or a socket");
+    lab.nls("send . to :9").fails(1, "folder");
+}
+
+#[test]
+fn row_2_a_source_that_changes_while_it_is_sent_is_not_published() {
+    let lab = Lab::new();
+    let path = lab.random("a", 3 << 20, 1);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let (mut server, address) = lab.server("listen tcp 0 ftp root root");
+    let sender = lab.command(&["-c", &format!("send a to {address} chunk 64 window 1")]).spawn().unwrap();
+    eventually("the transfer runs", || {
+        names(&lab.path("root"))
+            .iter()
+            .any(|name| std::fs::metadata(lab.path("root").join(name)).is_ok_and(|m| m.len() > 0))
+    });
+    std::fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"more").unwrap();
+    let output = sender.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("changed while reading"), "{output:?}");
+    assert!(!lab.path("root/a").exists());
+    assert!(server.child.try_wait().unwrap().is_none());
+}
+
+#[test]
+fn row_12_a_killed_sender_leaves_the_part_and_a_living_server() {
+    let lab = Lab::new();
+    lab.random("a", 4 << 20, 1);
+    lab.random("b", 1000, 2);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let mut sender = lab.command(&["-c", &format!("send a to {address} chunk 64 window 1")]).spawn().unwrap();
+    let part = lab.path("root/.a.nls-part");
+    eventually("bytes arrive", || std::fs::metadata(&part).is_ok_and(|metadata| metadata.len() > 0));
+    sender.kill().unwrap();
+    sender.wait().unwrap();
+    lab.nls(&format!("send b to {address}")).success();
+    assert_eq!(names(&lab.path("root")), [".a.nls-part", "b"]);
+    // The name is free again: the part was let go.
+    eventually("the same name is taken again", || {
+        lab.nls(&format!("send a to {address} replace")).code == Some(0)
+    });
+    assert_eq!(names(&lab.path("root")), ["a", "b"]);
+}
+
+#[test]
+fn row_19_a_name_that_is_being_received_is_refused() {
+    let lab = Lab::new();
+    lab.write("a", "x");
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let mut first = connect(&address, PREFACE_FTP);
+    first.write_all(&put(10, 4, 100, "a")).unwrap();
+    assert_eq!(read_frame(&mut first).0, 0x13);
+    lab.nls(&format!("send a to {address}")).fails(1, "being received already");
+}
+
+#[test]
+fn row_29_and_30_a_peer_that_lies_about_sizes_is_told_and_closed() {
+    let lab = Lab::new();
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let mut more = connect(&address, PREFACE_FTP);
+    more.write_all(&put(10, 4, 5, "a")).unwrap();
+    assert_eq!(read_frame(&mut more).0, 0x13);
+    more.write_all(&frame(0x01, &[&0u64.to_be_bytes()[..], b"0123456789"].concat())).unwrap();
+    let (kind, body) = read_frame(&mut more);
+    assert_eq!(kind, 0x02);
+    assert!(error_text(&body).contains("more than it declared"), "{}", error_text(&body));
+    for (chunk, window) in [(0, 1), (u32::MAX, 1), (1024, 0)] {
+        let mut stream = connect(&address, PREFACE_FTP);
+        stream.write_all(&put(chunk, window, 5, "b")).unwrap();
+        let (kind, body) = read_frame(&mut stream);
+        assert!(kind == 0x02 && error_text(&body).contains("limit"), "{}", error_text(&body));
+    }
+    let mut huge = connect(&address, PREFACE_FTP);
+    huge.write_all(&put(1024, 1, u64::MAX, "c")).unwrap();
+    let (kind, body) = read_frame(&mut huge);
+    assert!(kind == 0x02 && error_text(&body).contains("space"), "{}", error_text(&body));
+    assert!(!names(&lab.path("root")).contains(&"a".to_owned()));
+}
+
+#[test]
+fn row_33_an_interrupt_cancels_a_transfer_quickly_and_keeps_the_part() {
+    let lab = Lab::new();
+    lab.random("a", 4 << 20, 1);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let sender = lab.start(&["-c", &format!("print go; send a to {address} chunk 64 window 1")]);
+    let part = lab.path("root/.a.nls-part");
+    eventually("bytes arrive", || std::fs::metadata(&part).is_ok_and(|metadata| metadata.len() > 0));
+    sender.signal("INT");
+    let run = sender.finish();
+    assert_eq!(run.signal, Some(2), "{run:?}");
+    assert!(run.err.contains("interrupted"), "{}", run.err);
+    assert!(part.exists() && !lab.path("root/a").exists());
+}
+
+#[test]
+fn row_36_and_38_nobody_there_says_what_to_look_at() {
+    let lab = Lab::new();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    lab.nls(&format!("get x from :{free}"))
+        .fails(1, &format!("start a server here first: listen tcp {free} SERVICE"));
+    lab.nls("get x from no-such-host.invalid:9000").fails(1, "does not resolve");
+    // `localhost` may have two addresses of which one does not answer.
+    let (_server, address) = lab.server("listen tcp 0 calc");
+    let port = address.rsplit(':').next().unwrap();
+    lab.nls(&format!("calc 1+1 at localhost:{port}")).success();
+}
+
+#[test]
+fn row_37_a_server_that_says_nothing_is_given_up_in_ten_seconds() {
+    let lab = Lab::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let udp = silent.local_addr().unwrap().port();
+    let began = Instant::now();
+    let tcp = std::thread::spawn(move || Lab::new().nls(&format!("get x from :{port}")));
+    lab.nls(&format!("get x from udp :{udp}")).fails(1, "no answer from udp");
+    tcp.join().unwrap().fails(1, "said nothing for 10 s");
+    assert!(began.elapsed() < Duration::from_secs(25));
+}
+
+#[test]
+fn row_41_a_reset_and_an_early_end_have_different_messages() {
+    let lab = Lab::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for (linger, message) in [(None, "closed early, at byte"), (Some(Duration::ZERO), "reset the connection")]
+    {
+        let server = std::thread::spawn({
+            let listener = listener.try_clone().unwrap();
+            move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 8];
+                stream.read_exact(&mut request).unwrap();
+                stream.write_all(PREFACE_FTP).unwrap();
+                read_frame(&mut stream);
+                stream.write_all(&frame(0x14, &[100u64.to_be_bytes(), 0u64.to_be_bytes()].concat())).unwrap();
+                stream.write_all(&frame(0x01, &[0; 30])[..20]).unwrap();
+                if let Some(linger) = linger {
+                    socket2::SockRef::from(&stream).set_linger(Some(linger)).unwrap();
+                }
+            }
+        });
+        let run = lab.nls(&format!("get x from :{port} to y"));
+        server.join().unwrap();
+        // A reset may overtake the bytes before it: then the file never began.
+        assert!(run.err.contains(message) || (linger.is_some() && run.err.contains("reset")), "{}", run.err);
+        assert!(!lab.path("y").exists());
+    }
+}
+
+#[test]
+fn row_42_single_bytes_and_a_half_closed_connection_get_the_same_answer() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 calc");
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let question = frame(0x10, &[&7u64.to_be_bytes()[..], &text("7 % 3")].concat());
+    for byte in PREFACE_CALC.iter().chain(&question) {
+        stream.write_all(&[*byte]).unwrap();
+    }
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let expected =
+        [PREFACE_CALC, &frame(0x11, &[&7u64.to_be_bytes()[..], &[1], &text("1")].concat())].concat();
+    assert_eq!(answer, expected);
+}
+
+#[test]
+fn row_43_another_protocol_is_named_on_both_sides() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 ftp");
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"SSH-2.0-OpenSSH_9\x1b[2J\r\n").unwrap();
+        stream.read_to_end(&mut Vec::new()).ok();
+    });
+    let run = lab.nls(&format!("get x from :{port}")).fails(1, "this looks like SSH");
+    assert!(!run.err.contains('\u{1b}'));
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = udp.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 2000];
+        let (_, peer) = udp.recv_from(&mut buffer).unwrap();
+        udp.send_to(b"hello?\n", peer).unwrap();
+    });
+    lab.nls(&format!("get x from udp :{port}")).fails(1, "this looks like text");
+}
+
+#[test]
+fn row_44_another_version_is_named() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 calc");
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.write_all(b"\x8bNLS\x09\x02\0\0").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(String::from_utf8_lossy(&answer).contains("the server speaks version 1, the client 9"));
+}
+
+#[test]
+fn row_47_and_52_strange_datagrams_and_vanished_clients_leave_the_server_alone() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen udp 0 calc");
+    for _ in 0..50 {
+        // The socket is gone before the answer comes: the server hears "port unreachable".
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for junk in [&b""[..], b"\x04", b"hello", &[0x08; 1300], &[0xff; 9000]] {
+            socket.send_to(junk, &address).unwrap();
+        }
+    }
+    // A first datagram is never answered with more bytes than it has.
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let mut hello = vec![0x04];
+    hello.extend(9u64.to_be_bytes());
+    hello.extend([1, 2]);
+    hello.resize(1196, 0);
+    let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &hello) as u32;
+    hello.extend(crc.to_be_bytes());
+    socket.send_to(&hello, &address).unwrap();
+    let mut answer = [0; 2000];
+    let length = socket.recv(&mut answer).expect("a cookie");
+    assert!(length < 100 && answer[0] == 0x05);
+    lab.nls(&format!("calc 6*7 at udp {address} as r; expect $r.value == 42")).success();
+}
+
+#[test]
+fn row_60_a_full_server_says_so() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 calc max 1");
+    let _held = connect(&address, PREFACE_CALC);
+    lab.nls(&format!("calc 1 at {address}")).fails(1, "busy: 1 of 1 clients, retry in 5 s");
+}
+
+#[test]
+fn row_64_ports_that_cannot_be_had_say_why() {
+    let lab = Lab::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    lab.nls(&format!("listen tcp {port} ftp")).fails(1, "is taken by another program");
+    lab.nls("listen tcp 0 ftp on 192.0.2.1").fails(1, "not an address of this machine");
+    lab.nls("listen tcp 0 stream").fails(1, "not served over tcp; use udp");
+    lab.nls("listen tcp 0 ftp root absent").fails(1, "absent");
+}
+
+#[test]
+fn row_73_an_answer_to_another_question_is_not_taken() {
+    let lab = Lab::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut preface = [0; 8];
+        stream.read_exact(&mut preface).unwrap();
+        stream.write_all(PREFACE_CALC).unwrap();
+        let (_, question) = read_frame(&mut stream);
+        let answer = |id: &[u8], value: &str| frame(0x11, &[id, &[1], &text(value)].concat());
+        stream.write_all(&answer(&99u64.to_be_bytes(), "wrong")).unwrap();
+        stream.write_all(&answer(&question[..8], "right")).unwrap();
+        stream.read_to_end(&mut Vec::new()).ok();
+    });
+    assert_eq!(lab.nls(&format!("calc 1+1 at :{port}")).success().out, "right\n");
+    server.join().unwrap();
+}
+
+#[test]
+fn row_74_a_player_that_is_missing_or_dies_is_named_with_its_status() {
+    let lab = Lab::new();
+    lab.random("root/film", 100_000, 1);
+    let stream =
+        |play: &str| lab.nls(&format!("listen udp 0 stream root root as m; stream film play {play}"));
+    stream("no-such-player").fails(1, "player not found: no-such-player");
+    stream("\"false {url}\"").fails(1, "player false ended with exit status 1");
+    let script = lab.write("dies.sh", "#!/bin/sh\necho 'bad \u{1b}[2J file' >&2\nexit 7\n");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let run =
+        stream(&format!("\"{} {{url}}\"", script.display())).fails(1, "exit status 7: bad \\x1b[2J file");
+    assert!(!run.err.contains('\u{1b}'));
+}
+
+#[test]
+fn row_79_nothing_that_a_peer_says_reaches_the_terminal_raw() {
+    let lab = Lab::new();
+    let run = lab.nls(
+        "listen tcp 0 chat as room; chat tcp $room name a as a; say $a \"\\x1b]0;owned\\x07 \\u{202e}evil\\x9b31m\"; expect $room says evil within 5s; print $room.last; log $room",
+    );
+    let run = run.success();
+    let hostile = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+    assert!(!run.out.contains(hostile) && !run.err.contains(hostile), "{:?}", run.out);
+    assert!(run.out.contains("\\x1b]0;owned\\x07"));
+}
+
+#[test]
+fn row_80_a_thousand_characters_over_udp_and_not_one_more() {
+    let lab = Lab::new();
+    let script = |count: usize| {
+        format!(
+            "listen udp 0 chat as r; chat udp $r name a as a; say $a \"{}\"; expect $r.received == 1 within 5s",
+            "é".repeat(count)
+        )
+    };
+    lab.nls(&script(1000)).success();
+    lab.nls(&script(1001)).fails(1, "the message has 1001 characters");
+}
+
+#[test]
+fn row_89_addresses_that_mean_nothing_are_refused_when_they_are_read() {
+    let lab = Lab::new();
+    for (place, why) in [
+        ("host:0", "port 0"),
+        ("host:65536", "65535"),
+        ("host:-1", "not a port"),
+        ("host:http", "not a port"),
+        ("::1:80", "brackets"),
+    ] {
+        lab.nls(&format!("get x from {place}")).fails(2, why);
+    }
+}
+
+#[test]
+fn row_98_one_session_that_fails_inside_leaves_the_others() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (events, _kept) = tokio::sync::mpsc::channel(16);
+        let registry = nls::session::Registry::new(events);
+        let request = |verb| nls::session::Request { verb, kind: verb.into(), name: None };
+        let good = registry.start(request("good"), |session| async move {
+            session.running("listening");
+            session.cancelled().await;
+            Ok(nls::report::Outcome::default())
+        });
+        let good = good.unwrap();
+        let bad = registry.start(request("bad"), |_| async { panic!("a bug") }).unwrap();
+        let state = bad.ended().await;
+        assert!(matches!(&state, nls::session::State::Failed(failure) if failure.to_string().contains("internal error (bug)")), "{state:?}");
+        assert!(!good.state().has_ended());
+        assert_eq!(registry.close(Duration::from_secs(2)).await, 0);
+    });
+}
+
+#[test]
+fn row_100_sessions_have_a_limit_and_ids_are_never_reused() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (events, _kept) = tokio::sync::mpsc::channel(16);
+        let registry = nls::session::Registry::new(events);
+        let request = || nls::session::Request { verb: "x", kind: "x".into(), name: None };
+        let start = |registry: &std::sync::Arc<nls::session::Registry>| {
+            registry.start(request(), |session| async move {
+                session.cancelled().await;
+                Ok(nls::report::Outcome::default())
+            })
+        };
+        let mut ids = std::collections::HashSet::new();
+        for _ in 0..nls::session::SESSION_LIMIT {
+            assert!(ids.insert(start(&registry).unwrap().id));
+        }
+        assert!(start(&registry).unwrap_err().to_string().contains("1024 sessions"));
+        registry.close(Duration::from_secs(5)).await;
+    });
+}

@@ -1,0 +1,147 @@
+//! Programs of others, as they are: curl, ncat, nc, ffmpeg, mpv.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::harness::{Lab, has};
+
+/// Runs a program with some input; what it printed.
+fn with_input(lab: &Lab, program: &str, arguments: &[&str], input: &str) -> String {
+    let mut command = Command::new(program);
+    lab.dress(&mut command);
+    let mut child = command.args(arguments).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn ncat_and_nc_ask_the_calculator_in_lines_of_text() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 calc");
+    let (host, port) = address.rsplit_once(':').unwrap();
+    if has("ncat") {
+        let answers = with_input(&lab, "ncat", &[host, port], "7 % 3\n1/0\n(2+3)*4\n");
+        assert_eq!(answers, "1\nerror: division by zero at column 2\n20\n");
+    }
+    if has("nc") {
+        assert_eq!(with_input(&lab, "nc", &["-N", host, port], "7 % 3"), "1\n");
+    }
+}
+
+#[test]
+fn row_43_curl_is_told_that_this_is_no_http_server() {
+    if !has("curl") {
+        return;
+    }
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 ftp");
+    let answer = with_input(&lab, "curl", &["-s", "-i", &format!("http://{address}/")], "");
+    assert!(answer.starts_with("HTTP/1.0 400") && answer.contains("this looks like HTTP"), "{answer}");
+    let (_calc, address) = lab.server("listen tcp 0 calc");
+    let answer = with_input(&lab, "curl", &["-s", "-i", &format!("http://{address}/")], "");
+    assert!(answer.contains("this looks like HTTP"), "{answer}");
+}
+
+#[test]
+fn a_silent_ncat_server_and_a_silent_client_hold_up_nobody() {
+    if !has("ncat") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write("root/a", "x");
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let (host, port) = address.rsplit_once(':').unwrap();
+    let mut command = Command::new("ncat");
+    lab.dress(&mut command);
+    let mut silent = command.args([host, port]).stdin(Stdio::piped()).spawn().unwrap();
+    lab.nls(&format!("get a from {address}")).success();
+    silent.kill().unwrap();
+    silent.wait().unwrap();
+}
+
+/// Two seconds of a test picture; the index of the file stands at its end.
+fn film(lab: &Lab, name: &str) {
+    std::fs::create_dir_all(lab.path("root")).unwrap();
+    let mut command = Command::new("ffmpeg");
+    lab.dress(&mut command);
+    let path = format!("root/{name}");
+    let arguments = [
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc=duration=2:size=320x240:rate=25",
+        "-pix_fmt",
+        "yuv420p",
+        &path,
+    ];
+    let output = command.args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn mpv_and_ffmpeg_play_a_film_while_it_arrives() {
+    if !has("ffmpeg") || !has("mpv") {
+        return;
+    }
+    let lab = Lab::new();
+    for name in ["film.mp4", "film.mkv"] {
+        film(&lab, name);
+        for (player, said) in [
+            ("mpv --vo=null --ao=null --really-quiet --no-terminal --speed=100 {url}", "mpv"),
+            ("ffmpeg -v error -i {url} -f null -", "ffmpeg"),
+        ] {
+            let script = format!(
+                "listen udp 0 stream root root as m; stream {name} play \"{player}\" as s; expect $s.player == {said}; expect $s.state == done"
+            );
+            let run = lab.nls(&script).success();
+            assert!(run.out.contains(&format!("played by {said}")), "{}", run.out);
+        }
+    }
+}
+
+/// The five lines of the first user, exactly as written. They name fixed ports and a host called `host`, so they
+/// run in a network and a name file of their own.
+#[test]
+fn the_five_lines_work_exactly_as_written() {
+    if !has("unshare") || !has("ffmpeg") || !has("mpv") {
+        return;
+    }
+    let lab = Lab::new();
+    film(&lab, "movie.mp4");
+    lab.random("client/file.bin", 100_000, 1);
+    std::fs::create_dir(lab.path("served")).unwrap();
+    lab.write("hosts", "127.0.0.1 localhost host\n");
+    // A machine without a screen: the real player, told so.
+    let player = lab.write(
+        "bin/mpv",
+        "#!/bin/sh\nexec $(PATH=${PATH#*:} command -v mpv) --vo=null --ao=null --speed=100 \"$@\"\n",
+    );
+    std::fs::set_permissions(&player, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    lab.write("server.nls", "listen tcp 9000 ftp\nlisten udp 9001 chat as talk\nwait $talk within 40s\n");
+    let script = "retry 200 every 20ms: ls host:9000\nlisten tcp 0 calc\nlisten udp 0 stream root ../root\n\
+        send file.bin to host:9000 chunk 1024\ncalc 7 % 3\nchat udp host:9001\nstream movie.mp4 play\n";
+    lab.write("client/five.nls", script);
+    let shell = format!(
+        "ip link set lo up && mount --bind hosts /etc/hosts && (cd served && exec {0} ../server.nls) & sleep 0; \
+         cd client && until ip link show lo | grep -q UP; do :; done; PATH={1}/bin:$PATH {0} five.nls; code=$?; wait; exit $code",
+        crate::harness::PROGRAM,
+        lab.folder.path().display()
+    );
+    let mut command = Command::new("unshare");
+    lab.dress(&mut command);
+    let output = command.args(["-rmn", "sh", "-c", &shell]).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if err.contains("Operation not permitted") {
+        assert!(std::env::var_os("CI").is_none(), "{err}");
+        eprintln!("SKIPPED: no namespaces here");
+        return;
+    }
+    assert!(output.status.success(), "{out}\n{err}");
+    for said in ["98 chunks of 1024 bytes", "\n1\n", "with host", "played by mpv"] {
+        assert!(out.contains(said), "`{said}` is not in {out}\n{err}");
+    }
+    assert!(lab.path("served/file.bin").exists());
+}

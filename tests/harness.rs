@@ -1,0 +1,242 @@
+//! Runs the program in a folder of its own, with an environment that does not depend on the machine.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Nothing here may take longer; a test that would has hung.
+pub const LIMIT: Duration = Duration::from_mins(1);
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_nls");
+
+/// A folder that goes away.
+pub struct Lab {
+    pub folder: tempfile::TempDir,
+}
+
+/// What a run left.
+#[derive(Debug)]
+pub struct Run {
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder for the test") }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).unwrap();
+        }
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Bytes that compress badly and differ by `seed`.
+    pub fn random(&self, name: &str, size: usize, seed: u64) -> PathBuf {
+        let mut state = seed;
+        let bytes: Vec<u8> = (0..size)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 56) as u8
+            })
+            .collect();
+        self.write(name, bytes)
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        self.dress(&mut command);
+        command.args(arguments);
+        command
+    }
+
+    /// The environment of every run here.
+    pub fn dress(&self, command: &mut Command) {
+        command.current_dir(self.folder.path()).env_clear();
+        command.env("PATH", std::env::var("PATH").unwrap_or_default());
+        command.env("HOME", self.folder.path()).env("USER", "tester").env("LC_ALL", "C.UTF-8");
+        command.env("NLS_HISTFILE", "").env("NLS_RC", "").env("TERM", "xterm-256color");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        finish(self.command(arguments).spawn().expect("the program starts"), None)
+    }
+
+    /// `nls -c TEXT`
+    pub fn nls(&self, text: &str) -> Run {
+        self.run(&["-c", text])
+    }
+
+    pub fn with_input(&self, arguments: &[&str], input: &[u8]) -> Run {
+        let child = self.command(arguments).stdin(Stdio::piped()).spawn().expect("the program starts");
+        finish(child, Some(input))
+    }
+
+    /// Starts something that goes on; its first line of output is read.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let mut child = self.command(arguments).spawn().expect("the program starts");
+        let out = BufReader::new(child.stdout.take().expect("piped"));
+        Running { child, out }
+    }
+
+    /// A server, and the address that it says.
+    pub fn server(&self, listen: &str) -> (Running, String) {
+        let mut running = self.start(&["-c", &format!("{listen}; wait")]);
+        let line = running.line();
+        let address = line
+            .split_whitespace()
+            .nth(3)
+            .unwrap_or_else(|| panic!("no address in `{line}`"))
+            .trim_end_matches(':')
+            .to_owned();
+        (running, address)
+    }
+}
+
+/// A program that is running; ended when dropped.
+pub struct Running {
+    pub child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Running {
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).expect("a line");
+        assert!(!line.is_empty(), "the program ended: {}", self.complaint());
+        line.trim_end().to_owned()
+    }
+
+    /// Reads lines until one contains `text`.
+    pub fn line_with(&mut self, text: &str) -> String {
+        loop {
+            let line = self.line();
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    fn complaint(&mut self) -> String {
+        let mut text = String::new();
+        if let Some(mut err) = self.child.stderr.take() {
+            err.read_to_string(&mut text).ok();
+        }
+        text
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([format!("-{name}"), self.child.id().to_string()])
+            .status()
+            .expect("kill");
+        assert!(status.success());
+    }
+
+    pub fn finish(mut self) -> Run {
+        let child =
+            std::mem::replace(&mut self.child, Command::new("true").stdout(Stdio::piped()).spawn().unwrap());
+        let mut out = String::new();
+        self.out.read_to_string(&mut out).ok();
+        let mut run = finish(child, None);
+        run.out = out;
+        run
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // By its handle: only what this test started.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn finish(mut child: Child, input: Option<&[u8]>) -> Run {
+    use std::os::unix::process::ExitStatusExt;
+    if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {
+        pipe.write_all(input).ok();
+    }
+    let read = |pipe: Option<Box<dyn Read + Send>>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut pipe) = pipe {
+                pipe.read_to_end(&mut bytes).ok();
+            }
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
+    };
+    let out = read(child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>));
+    let err = read(child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>));
+    let began = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("a child") {
+            Some(status) => break status,
+            None if began.elapsed() > LIMIT => {
+                child.kill().ok();
+                panic!("hung for {LIMIT:?}: {:?} {:?}", out.join(), err.join());
+            }
+            None => std::thread::park_timeout(Duration::from_millis(2)),
+        }
+    };
+    Run { code: status.code(), signal: status.signal(), out: out.join().unwrap(), err: err.join().unwrap() }
+}
+
+impl Run {
+    #[track_caller]
+    pub fn success(self) -> Self {
+        assert_eq!(self.code, Some(0), "out: {}\nerr: {}", self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    pub fn fails(self, code: i32, text: &str) -> Self {
+        assert_eq!(self.code, Some(code), "out: {}\nerr: {}", self.out, self.err);
+        assert!(self.err.contains(text), "`{text}` is not in: {}", self.err);
+        assert!(!self.err.contains("panicked"), "{}", self.err);
+        self
+    }
+}
+
+/// Files of a folder, sorted.
+pub fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// True if a foreign program is there. Missing under CI it is a failure, elsewhere a visible skip.
+pub fn has(program: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()));
+    if !found {
+        assert!(std::env::var_os("CI").is_none(), "{program} is missing");
+        eprintln!("SKIPPED: {program} is not installed");
+    }
+    found
+}
+
+/// Looks again until it holds; a condition that never does fails the test.
+#[track_caller]
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < LIMIT, "never: {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
