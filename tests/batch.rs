@@ -38,7 +38,7 @@ fn row_90_texts_that_are_no_script_are_named() {
     lab.write("binary.nls", b"print ok\n\xff\xff\n");
     lab.run(&["binary.nls"]).fails(3, "line 2 is not UTF-8");
     lab.with_input(&[], b"print a\0b").fails(2, "NUL");
-    lab.with_input(&[], &[b'x'; 1 << 20]).fails(2, "limit is 65536");
+    lab.with_input(&[], &vec![b'x'; 1 << 20]).fails(2, "limit is 65536");
     let many = "# nothing\n".repeat(300_000) + "print done\n";
     assert_eq!(lab.with_input(&[], many.as_bytes()).success().out, "done\n");
 }

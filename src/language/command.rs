@@ -207,7 +207,8 @@ impl<'v> Matcher<'v> {
         }
         let Some(param) = param else {
             self.unexpected(word);
-            return tail;
+            // What follows a word that nobody knows means nothing either.
+            return &[];
         };
         self.param += 1;
         match param.kind {

@@ -88,6 +88,8 @@ pub fn plan(
     if let Some(setup) = planner.setup.take() {
         *scope = setup;
     }
+    // In the order of the text, whichever pass found them.
+    planner.errors.sort_by_key(|report| (report.source.name != source.name, report.diagnostic.span.start));
     if planner.errors.is_empty() { Ok(planner.plan) } else { Err(planner.errors) }
 }
 

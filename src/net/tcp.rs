@@ -197,7 +197,7 @@ impl Incoming {
     }
 
     fn frame(&mut self) -> Result<Option<Message>, Failure> {
-        let Some(frame) = self.frames.next().map_err(malformed)? else { return Ok(None) };
+        let Some(frame) = self.frames.next_frame().map_err(malformed)? else { return Ok(None) };
         if frame.kind == frame::LINE {
             return Err(malformed(crate::wire::DecodeError::Unknown { what: "frame", value: 0 }));
         }

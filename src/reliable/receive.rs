@@ -173,7 +173,7 @@ impl Connection {
             return self.end(Ending::Misbehaved("it scatters its frames"));
         }
         loop {
-            match self.receiving.frames.next() {
+            match self.receiving.frames.next_frame() {
                 Ok(Some(frame)) => self.events.push_back(Event::Frame(frame)),
                 Ok(None) => return,
                 Err(_) => return self.end(Ending::Misbehaved("it sent a frame that cannot be read")),

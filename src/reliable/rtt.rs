@@ -25,7 +25,7 @@ impl Rtt {
             return;
         };
         self.min = self.min.min(rtt);
-        let adjusted = if rtt >= self.min + delay { rtt.checked_sub(delay).unwrap() } else { rtt };
+        let adjusted = rtt.checked_sub(delay).filter(|&adjusted| adjusted >= self.min).unwrap_or(rtt);
         self.variation = (self.variation * 3 + smoothed.abs_diff(adjusted)) / 4;
         self.smoothed = Some((smoothed * 7 + adjusted) / 8);
     }

@@ -11,6 +11,9 @@ use super::stream::Outgoing;
 use crate::base::Time;
 use crate::wire::datagram::{self, BLOCK_OVERHEAD, Credit, DATA_OVERHEAD};
 
+/// Bytes of a STREAM frame before its data, at most.
+const STREAM_OVERHEAD: usize = 1 + 8 + 4;
+
 /// A part of a block that fits into one datagram.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
@@ -182,7 +185,6 @@ impl Connection {
     /// Frames first, then one piece of a block: a piece is a datagram, as the exercise says.
     fn fill(&mut self, out: &mut Vec<u8>, sent: &mut Sent) {
         let room = |out: &Vec<u8>| self.config.datagram.saturating_sub(out.len() + DATA_OVERHEAD - 17);
-        const STREAM_OVERHEAD: usize = 1 + 8 + 4;
         if room(out) > STREAM_OVERHEAD
             && let Some(range) =
                 self.sending.stream.next(room(out) - STREAM_OVERHEAD, self.sending.limits.stream)

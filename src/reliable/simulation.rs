@@ -194,7 +194,8 @@ fn transfer(profile: Profile, seed: u64, size: u64, chunk: u64) -> Pair {
                 Event::Ended(ending) => panic!("seed {seed}: {ending:?}"),
             }
         }
-        assert_eq!(pair.client.ended, None, "seed {seed}");
+        let links = (pair.up.counts(), pair.down.counts());
+        assert_eq!(pair.client.ended, None, "seed {seed}: {links:?}");
         covered.covered() == size && frames.len() == 2
     });
     assert!(got == source, "seed {seed}: the file differs");

@@ -50,6 +50,9 @@ pub enum Run {
     Direct(fn(Arguments, Context) -> Job),
 }
 
+/// Makes a service ready to serve.
+pub type Make = fn(&Handle, &Arguments, &Context) -> Result<Arc<dyn Server>, Failure>;
+
 /// A service that `listen` can start.
 pub struct Provider {
     pub row: Service,
@@ -60,7 +63,7 @@ pub struct Provider {
     pub datagram: usize,
     /// Clients at once, unless `max` says otherwise.
     pub max: fn(Transport) -> u64,
-    pub make: fn(&Handle, &Arguments, &Context) -> Result<Arc<dyn Server>, Failure>,
+    pub make: Make,
 }
 
 /// One running service.

@@ -68,7 +68,7 @@ pub struct Deframer {
 
 impl Deframer {
     /// The next whole frame; `None` until more bytes come. An error is final.
-    pub fn next(&mut self) -> Result<Option<Frame>, DecodeError> {
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, DecodeError> {
         let Some((size, kind)) = self.peek()? else { return Ok(None) };
         if self.buffer.len() < 4 + size {
             return Ok(None);
@@ -113,7 +113,7 @@ mod tests {
             let mut got = Vec::new();
             for part in [&wire[..split], &wire[split..]] {
                 deframer.buffer.extend_from_slice(part);
-                while let Some(frame) = deframer.next().unwrap() {
+                while let Some(frame) = deframer.next_frame().unwrap() {
                     got.push(frame);
                 }
             }
@@ -128,7 +128,7 @@ mod tests {
             let mut deframer = Deframer::default();
             deframer.buffer.extend_from_slice(&size.to_be_bytes());
             deframer.buffer.extend_from_slice(&[1]);
-            assert!(deframer.next().is_err());
+            assert!(deframer.next_frame().is_err());
             assert_eq!(deframer.buffer.capacity().min(1024), deframer.buffer.capacity());
         }
     }

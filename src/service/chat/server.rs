@@ -73,7 +73,7 @@ impl Server for Room {
             ]);
             loop {
                 let (text, answer) = session.next_saying().await;
-                let said = self.say(&session, &text).await;
+                let said = self.say(&session, &text);
                 // Whoever asked may have stopped waiting.
                 drop(answer.send(said));
             }
@@ -91,7 +91,7 @@ impl Room {
     }
 
     /// The host speaks: to everybody whose turn allows it, or with `@name` to one.
-    async fn say(&self, session: &Handle, text: &str) -> Result<(), Failure> {
+    fn say(&self, session: &Handle, text: &str) -> Result<(), Failure> {
         let (name, text) = match text.strip_prefix('@').and_then(|rest| rest.split_once(' ')) {
             Some((name, text)) => (Some(name), text),
             None => (None, text),

@@ -66,10 +66,8 @@ pub(super) fn unique(name: &str, taken: impl Fn(&str) -> bool) -> String {
     if !taken(&name.to_lowercase()) {
         return name.into();
     }
-    (2u64..)
-        .map(|n| format!("{name}-{n}"))
-        .find(|name| !taken(&name.to_lowercase()))
-        .unwrap_or_else(|| name.into())
+    let numbered = (2..=u64::MAX).map(|n| format!("{name}-{n}"));
+    numbered.into_iter().find(|name| !taken(&name.to_lowercase())).unwrap_or_else(|| name.into())
 }
 
 /// The login name, if it can be one here.

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -163,7 +164,6 @@ pub(super) fn local_source(path: &Path) -> Result<Source, Failure> {
             .fix("name a regular file")
             .of(format!("send {shown}")));
     }
-    use std::os::unix::fs::OpenOptionsExt as _;
     let file = File::options().read(true).custom_flags(nonblocking()).open(path).map_err(failed)?;
     source(file).ok_or_else(|| {
         Failure::new(Code::Policy, "it is no longer a regular file").of(format!("send {shown}"))

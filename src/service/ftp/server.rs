@@ -35,7 +35,8 @@ pub(super) fn make(
     arguments: &Arguments,
     context: &Context,
 ) -> Result<Arc<dyn Server>, Failure> {
-    let root = context.directory.join(arguments.text("root").unwrap_or("."));
+    let root =
+        arguments.text("root").map_or_else(|| context.directory.clone(), |root| context.directory.join(root));
     let folder = Arc::new(Folder::open(&root)?);
     let guarded = is_public(arguments) && !arguments.flag("open");
     if guarded && !arguments.flag("readonly") {

@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_missing_group_has_no_hash() {
         let mut tree = Tree::new(3 * GROUP);
-        tree.add(2, &[0; GROUP as usize], 3 * GROUP);
+        tree.add(2, &vec![0; GROUP as usize], 3 * GROUP);
         assert_eq!(tree.root(), None);
     }
 }

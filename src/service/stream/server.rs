@@ -38,7 +38,8 @@ struct StreamServer {
 }
 
 pub(super) fn make(_: &Handle, arguments: &Arguments, context: &Context) -> Result<Arc<dyn Server>, Failure> {
-    let root = context.directory.join(arguments.text("root").unwrap_or("."));
+    let root =
+        arguments.text("root").map_or_else(|| context.directory.clone(), |root| context.directory.join(root));
     Ok(Arc::new(StreamServer {
         folder: Arc::new(Folder::open(&root)?),
         seed: context.seed,
