@@ -381,6 +381,18 @@ fn row_80_a_thousand_characters_over_udp_and_not_one_more() {
 }
 
 #[test]
+fn row_85_what_was_not_confirmed_is_marked() {
+    let lab = Lab::new();
+    let (server, address) = lab.server("listen udp 0 chat");
+    let script = format!(
+        "chat udp {address} name a as a\n!kill -STOP {0}\nsay $a hello\nexpect $a.unconfirmed == 1\nstop $a\n!kill -CONT {0}\n",
+        server.child.id()
+    );
+    let run = lab.with_input(&[], script.as_bytes()).success();
+    assert!(run.err.contains("message 1 was not confirmed by host"), "{}", run.err);
+}
+
+#[test]
 fn row_89_addresses_that_mean_nothing_are_refused_when_they_are_read() {
     let lab = Lab::new();
     for (place, why) in [

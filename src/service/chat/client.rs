@@ -105,6 +105,7 @@ impl Conversation {
     async fn say(&mut self, text: String) -> Result<(), Failure> {
         check(&text, self.connection.transport)?;
         let Some(stamp) = self.turns.send() else { return Err(not_your_turn(&self.host)) };
+        self.session.count_out(text.len() as u64);
         self.connection
             .outgoing
             .send_now(Message::Say { id: stamp.id, seen: stamp.seen, text }.encode())
@@ -152,6 +153,7 @@ impl Conversation {
     async fn heard(&mut self, stamp: Stamp, text: &str) -> Result<(), Failure> {
         let reply = match self.turns.receive(stamp) {
             Ok(()) => {
+                self.session.count_in(text.len() as u64);
                 let text = escape_line(text).into_owned();
                 self.session
                     .set_all([("received", Value::count(stamp.id)), ("last", Value::text(text.clone()))]);

@@ -105,6 +105,7 @@ impl Room {
         };
         for (queue, message) in queues {
             // A member that just left, or that does not read, is seen off by its own task.
+            session.count_out(text.len() as u64);
             drop(queue.try_send(message));
         }
         session.set("sent", Value::count(sent));
@@ -297,6 +298,7 @@ impl Visit<'_> {
         };
         let reply = match verdict {
             Ok(()) => {
+                self.session.count_in(text.len() as u64);
                 let text = escape_line(text).into_owned();
                 self.session
                     .set_all([("received", Value::count(received)), ("last", Value::text(text.clone()))]);
