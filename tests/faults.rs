@@ -385,7 +385,7 @@ fn row_85_what_was_not_confirmed_is_marked() {
     let lab = Lab::new();
     let (server, address) = lab.server("listen udp 0 chat");
     let script = format!(
-        "chat udp {address} name a as a\n!kill -STOP {0}\nsay $a hello\nexpect $a.unconfirmed == 1\nstop $a\n!kill -CONT {0}\n",
+        "chat udp {address} name a as a\n!kill -STOP {0}; until grep -q 'State:.T' /proc/{0}/status; do :; done\nsay $a hello\nexpect $a.unconfirmed == 1\nstop $a\n!kill -CONT {0}\n",
         server.child.id()
     );
     let run = lab.with_input(&[], script.as_bytes()).success();

@@ -103,7 +103,7 @@ async fn check(server: &Preface, incoming: &mut Incoming) -> Result<(), Failure>
         return Ok(());
     }
     // A server that refuses says `any` and then why.
-    match incoming.next().await? {
+    match tokio::time::timeout(CONNECT_LIMIT, incoming.next()).await.unwrap_or(Ok(None))? {
         Some(Message::Frame(frame)) if frame.kind == frame::ERROR => Err(super::connection::told(&frame)),
         _ => Err(Failure::new(Code::Protocol, "the server refused without a reason")),
     }

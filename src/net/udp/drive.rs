@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::halves::{Command, Counters, Incoming, Outgoing, charge, gone};
 use crate::base::Transport;
-use crate::net::connection::told_in_words as told;
+use crate::net::connection::{malformed, told_in_words as told};
 use crate::net::{Connection, Message, clock, tcp};
 use crate::reliable::{self, Ending, Event};
 use crate::report::Failure;
@@ -168,6 +168,10 @@ impl Drive {
                     drop(opening.opened.send(Ok(())));
                 }
                 return;
+            }
+            // Lines are what plain clients send, not a frame.
+            Event::Frame(frame) if frame.kind == crate::wire::frame::LINE => {
+                Err(malformed(crate::wire::DecodeError::Unknown { what: "frame", value: 0 }))
             }
             Event::Frame(frame) => Ok(Message::Frame(frame)),
             Event::Block { offset, bytes } => Ok(Message::Block { offset, bytes }),

@@ -38,34 +38,43 @@ impl Server for Calculator {
 }
 
 async fn serve(session: Handle, mut connection: Connection) -> Result<(), Failure> {
+    let result = converse(&session, &mut connection).await;
+    if let Err(failure) = &result
+        && !failure.told
+    {
+        let words = if connection.plain {
+            Frame::new(frame::LINE, format!("error: {failure}"))
+        } else {
+            Frame::error(failure.code, &failure.why)
+        };
+        // It may be gone already: then there is nobody to tell.
+        drop(connection.outgoing.send_now(words).await);
+    }
+    connection.outgoing.close(Code::Other, "").await;
+    result
+}
+
+/// Until the client has asked enough.
+async fn converse(session: &Handle, connection: &mut Connection) -> Result<(), Failure> {
     loop {
         let message = tokio::select! {
-            () = session.cancelled() => break,
-            message = tokio::time::timeout(IDLE_LIMIT, next(&mut connection)) => message,
+            () = session.cancelled() => return Ok(()),
+            message = tokio::time::timeout(IDLE_LIMIT, next(connection)) => message,
         };
-        let asked = match message {
-            Ok(Ok(asked)) => asked,
-            Ok(Err(failure)) => {
-                let words = if connection.plain {
-                    Frame::new(frame::LINE, format!("error: {failure}"))
-                } else {
-                    Frame::error(failure.code, &failure.why)
-                };
-                // It may be gone already: then there is nobody to tell.
-                drop(connection.outgoing.send_now(words).await);
-                connection.outgoing.close(failure.code, &failure.why).await;
-                return Err(failure);
+        // Nothing asked for so long is an end like any other.
+        let Ok(asked) = message else { return Ok(()) };
+        let frame = match asked? {
+            Some(Wire::Frame(frame)) => frame,
+            Some(Wire::Block { .. }) => {
+                return Err(Failure::new(Code::Misbehaved, "a block has no place here"));
             }
-            Err(_) => break,
+            None => return Ok(()),
         };
-        let Some(Wire::Frame(frame)) = asked else { break };
         session.count_in(frame.body.len() as u64);
-        let answer = answer(&session, &frame).await?;
+        let answer = answer(session, &frame).await?;
         session.count_out(answer.body.len() as u64);
         connection.outgoing.send(answer).await?;
     }
-    connection.outgoing.close(Code::Other, "").await;
-    Ok(())
 }
 
 /// The next question. Answers leave together, before it has to wait for one.

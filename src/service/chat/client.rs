@@ -75,7 +75,7 @@ impl Conversation {
             let session = self.session.clone();
             tokio::select! {
                 () = session.cancelled() => {
-                    self.leave("left").await;
+                    drop(tokio::time::timeout(PARTING_LIMIT, self.leave("left")).await);
                     break Err(cancelled());
                 }
                 message = self.connection.incoming.next() => match self.receive(message).await {
@@ -97,9 +97,15 @@ impl Conversation {
         result
     }
 
-    async fn leave(&mut self, reason: &str) {
-        let parting = self.connection.outgoing.send_now(Message::Leave { reason: reason.into() }.encode());
-        drop(tokio::time::timeout(PARTING_LIMIT, parting).await);
+    /// Says goodbye and takes the confirmations that are on their way, until the other side closes.
+    async fn leave(&mut self, reason: &str) -> Result<(), Failure> {
+        self.connection.outgoing.send_now(Message::Leave { reason: reason.into() }.encode()).await?;
+        while let Some(Wire::Frame(frame)) = self.connection.incoming.next().await? {
+            if let Ok(Message::Delivered { id }) = Message::decode(&frame) {
+                self.unconfirmed.remove(&id);
+            }
+        }
+        Ok(())
     }
 
     async fn say(&mut self, text: String) -> Result<(), Failure> {

@@ -243,8 +243,8 @@ impl Visit<'_> {
         loop {
             tokio::select! {
                 () = self.session.cancelled() => {
-                    let leave = Message::Leave { reason: "ended the conversation".into() };
-                    drop(tokio::time::timeout(PARTING_LIMIT, self.connection.outgoing.send_now(leave.encode())).await);
+                    // Confirmations that are on their way still count.
+                    drop(tokio::time::timeout(PARTING_LIMIT, self.part()).await);
                     return Ok("was told goodbye".into());
                 }
                 message = self.connection.incoming.next() => match message? {
@@ -261,6 +261,16 @@ impl Visit<'_> {
                 },
             }
         }
+    }
+
+    /// Says goodbye and takes what the client still says, until it closes.
+    async fn part(&mut self) -> Result<(), Failure> {
+        let leave = Message::Leave { reason: "ended the conversation".into() };
+        self.connection.outgoing.send_now(leave.encode()).await?;
+        while let Some(Wire::Frame(frame)) = self.connection.incoming.next().await? {
+            self.receive(Message::decode(&frame).map_err(malformed)?).await?;
+        }
+        Ok(())
     }
 
     /// `Some`: the client left, and how.

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use super::tree::GROUP;
 use crate::base::RangeSet;
 
-/// Groups that may be half full at once: over TCP it is one or two, over UDP those that the credit of a connection
-/// can reach while one datagram is missing.
-const OPEN_GROUP_LIMIT: usize = 16;
+/// Groups that may be half full at once: over TCP it is one or two, over UDP those that are reached while one datagram
+/// is sent again and again. A healthy transfer stays far below; 32 MiB are the most that one can hold.
+const OPEN_GROUP_LIMIT: usize = 128;
 /// Islands in a group, and chunks that came in part.
 const SCATTER_LIMIT: usize = 4096;
 
