@@ -182,6 +182,16 @@ fn two_prompts_chat_and_ctrl_c_in_one_ends_it_in_both() {
 }
 
 #[test]
+fn lines_typed_ahead_of_a_command_are_kept() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.keys("print one\rcalc 1/0\rprint two\rprint three\r");
+    terminal.see("all of them", |screen| {
+        screen.contains("\none\n") && screen.contains("\ntwo\n") && screen.contains("\nthree\n")
+    });
+}
+
+#[test]
 fn quitting_with_live_work_is_asked_for_twice() {
     let lab = Lab::new();
     let mut terminal = Terminal::new(&lab, &[], None);

@@ -33,15 +33,18 @@ pub(super) fn listen(
             let number = kind.as_raw_value();
             let mut last: Option<Instant> = None;
             while stream.recv().await.is_some() {
+                let command = foreground.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let only_command = interactive && kind == SignalKind::interrupt();
-                let again = last.replace(Instant::now()).is_some_and(|before| before.elapsed() < TWICE);
+                let soon = last.replace(Instant::now()).is_some_and(|before| before.elapsed() < TWICE);
+                // Twice for one command that does not end; another command is another matter.
+                let insists = only_command && soon && command.is_cancelled();
                 let before = (!only_command)
                     .then(|| received.lock().unwrap_or_else(PoisonError::into_inner).replace(number))
                     .flatten();
-                if before.is_some() || (again && only_command) {
+                if before.is_some() || insists {
                     die_by(number);
                 }
-                foreground.lock().unwrap_or_else(PoisonError::into_inner).cancel();
+                command.cancel();
                 if !only_command {
                     end.cancel();
                 }
