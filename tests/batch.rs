@@ -176,7 +176,7 @@ fn a_test_run_tells_what_passed_and_what_did_not() {
 #[test]
 fn a_second_signal_ends_at_once() {
     let lab = Lab::new();
-    let mut running = lab.start(&["-c", "print ready; !sleep 30"]);
+    let mut running = lab.start(&["-c", "print ready; !exec sleep 5 > /dev/null 2>&1"]);
     running.line_with("ready");
     running.signal("TERM");
     running.signal("TERM");
@@ -191,4 +191,41 @@ fn help_and_version_go_to_standard_output() {
     assert!(lab.run(&["help", "send"]).success().out.contains("Example:"));
     assert!(lab.run(&["--version"]).success().out.starts_with("nls "));
     lab.run(&["help", "sned"]).fails(2, "did you mean send?");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_a_failure() {
+    let lab = Lab::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = lab.command(&["-c", "print hi"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("standard output cannot be written: no space left")
+    );
+}
+
+#[test]
+fn values_of_commands_are_used_again() {
+    let lab = Lab::new();
+    let run = lab.run(&[
+        "-q",
+        "-c",
+        "listen tcp 0 calc; calc 1/3 as x; calc ($x.value)*3 as y; print $y.value",
+        "-c",
+        "print \"a\" as p; print $p.text",
+    ]);
+    assert_eq!(run.success().out, "1\na\na\n");
+    lab.nls("let tmp = 5").fails(2, "`tmp` is reserved");
+    let json = lab.run(&["--json", "-c", "!echo from the system"]).success();
+    assert_eq!((json.out.as_str(), json.err.as_str()), ("", "from the system\n"));
+}
+
+#[test]
+fn a_background_job_tells_how_it_ended() {
+    let lab = Lab::new();
+    lab.write("root/a", "x");
+    let run = lab
+        .nls("listen tcp 0 ftp root root as f; get a from $f as good &; get b from $f as bad &")
+        .fails(1, "[bad] get b: there is no file `b`");
+    assert!(run.err.contains("[good] got a as"), "{}", run.err);
 }

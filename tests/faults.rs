@@ -316,7 +316,7 @@ fn row_64_ports_that_cannot_be_had_say_why() {
     let port = taken.local_addr().unwrap().port();
     lab.nls(&format!("listen tcp {port} ftp")).fails(1, "is taken by another program");
     lab.nls("listen tcp 0 ftp on 192.0.2.1").fails(1, "not an address of this machine");
-    lab.nls("listen tcp 0 stream").fails(1, "not served over tcp; use udp");
+    lab.nls("listen tcp 0 stream").fails(2, "`stream` is not served over tcp");
     lab.nls("listen tcp 0 ftp root absent").fails(1, "absent");
 }
 

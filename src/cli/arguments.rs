@@ -123,7 +123,11 @@ impl Arguments {
             return Ok(());
         }
         match word {
-            "-c" => raw.command = Some(parser.value()?.string()?),
+            "-c" => {
+                let more = parser.value()?.string()?;
+                let before = raw.command.take().map(|before| before + "\n").unwrap_or_default();
+                raw.command = Some(before + &more);
+            }
             "-i" => raw.first = Some(parser.value()?.into()),
             "-k" => self.keep_going = true,
             "-x" => self.echo = true,

@@ -10,7 +10,7 @@ mod tests;
 
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use arguments::{Arguments, Mode};
@@ -26,6 +26,8 @@ use crate::shell::{Emit, Settings, Shell};
 const EVENT_QUEUE: usize = 4096;
 /// How long sessions may take to close at the end.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// How long the last events may take to be shown.
+const SHOW_LIMIT: Duration = Duration::from_millis(300);
 /// Worker threads: jobs and prompt do not hold each other up, and more gain nothing.
 const WORKERS: usize = 2;
 
@@ -64,11 +66,21 @@ pub fn run() -> ExitCode {
         }
     };
     let program = Program::new(arguments, sink);
-    let exit = runtime.block_on(program.run());
+    let exit = runtime.block_on(async {
+        let exit = program.run().await;
+        program.show_the_rest().await;
+        exit
+    });
     program.sink.flush();
     runtime.shutdown_timeout(Duration::from_millis(200));
     if let Some(signal) = program.signal() {
         signals::die_by(signal);
+    }
+    if let Some(why) = program.sink.failure() {
+        let err = format!("error: standard output cannot be written: {why}; the results are lost\n");
+        program.sink.put(Rendered { out: String::new(), err });
+        program.sink.flush();
+        return ExitCode::from(Exit::Failed as u8);
     }
     ExitCode::from(exit as u8)
 }
@@ -83,6 +95,8 @@ pub(crate) struct Program {
     /// The whole program is to end.
     end: CancellationToken,
     received: Arc<Mutex<Option<i32>>>,
+    /// The tasks that show events: they end when their shell is gone and everything is shown.
+    showing: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
 
 impl Program {
@@ -99,6 +113,7 @@ impl Program {
             foreground: Arc::default(),
             end: CancellationToken::new(),
             received: Arc::default(),
+            showing: Mutex::default(),
         }
     }
 
@@ -154,7 +169,14 @@ impl Program {
 
     fn settings(&self, interactive: bool) -> Settings {
         let Arguments { keep_going, echo, no_shell, seed, .. } = &self.arguments;
-        Settings { keep_going: *keep_going, echo: *echo, no_shell: *no_shell, interactive, seed: *seed }
+        Settings {
+            keep_going: *keep_going,
+            echo: *echo,
+            no_shell: *no_shell,
+            interactive,
+            seed: *seed,
+            machine: self.style.json,
+        }
     }
 
     /// A shell whose reports go to the streams, and its signals.
@@ -169,10 +191,11 @@ impl Program {
                 sink.put(style.quiet(&flag).render(&report));
             }
         });
-        tokio::spawn(show_events(events, self.sink.clone(), self.style, quiet.clone()));
+        let showing = tokio::spawn(show_events(events, self.sink.clone(), self.style, quiet.clone()));
+        self.showing.lock().unwrap_or_else(PoisonError::into_inner).push(showing);
         tokio::spawn(end_when_unread(
             self.sink.clone(),
-            registry.clone(),
+            Arc::downgrade(&registry),
             self.foreground.clone(),
             self.end.clone(),
         ));
@@ -185,7 +208,15 @@ impl Program {
         shell
     }
 
-    /// Ends all sessions; those that were still at work are named.
+    /// Waits until the events of shells that are gone are shown.
+    async fn show_the_rest(&self) {
+        let showing = std::mem::take(&mut *self.showing.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in showing {
+            drop(tokio::time::timeout(SHOW_LIMIT, task).await);
+        }
+    }
+
+    /// Ends all sessions.
     async fn close(&self, shell: &Shell) {
         shell.close(CLOSE_LIMIT).await;
     }
@@ -201,12 +232,13 @@ async fn show_events(mut events: mpsc::Receiver<Event>, sink: Sink, style: Style
 /// Nobody reads standard output: what moves files may finish, then the program ends (FAULTS row 94).
 async fn end_when_unread(
     sink: Sink,
-    registry: Arc<Registry>,
+    registry: Weak<Registry>,
     foreground: Arc<Mutex<CancellationToken>>,
     end: CancellationToken,
 ) {
     sink.closed.cancelled().await;
-    for session in registry.live() {
+    let live = registry.upgrade().map(|registry| registry.live()).unwrap_or_default();
+    for session in live {
         if matches!(session.verb, "send" | "get" | "stream") {
             session.until(State::has_ended).await;
         }

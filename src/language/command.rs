@@ -163,6 +163,7 @@ impl<'v> Matcher<'v> {
         if self.errors.is_empty() {
             self.check_missing();
         }
+        self.check_service();
         if background && self.verb.lasting == Lasting::Instant {
             let title = format!("`{}` answers at once and cannot run in the background", self.verb.name);
             self.errors.push(Diagnostic::new(title, span.end.saturating_sub(1)..span.end));
@@ -300,7 +301,13 @@ impl<'v> Matcher<'v> {
             param.kind == Kind::Expression
                 && (word.is("as") || self.verb.keywords.iter().any(|k| word.is(k.word)))
         };
-        let taken = tail.iter().take_while(|word| !stops(word)).count();
+        let mut taken = tail.iter().take_while(|word| !stops(word)).count();
+        // Behind a text in quotes `as NAME` is not part of it.
+        if let (true, [.., word, _]) = (first.quoted, &tail[..taken])
+            && word.is("as")
+        {
+            taken -= 2;
+        }
         let mut joined = first.clone();
         for word in &tail[..taken] {
             // An expression keeps its columns, so that a caret of the server points at the right place.
@@ -345,6 +352,28 @@ impl<'v> Matcher<'v> {
         self.errors.push(
             Diagnostic::new(title, word.span.clone()).expected(expected).fix(fix).usage(self.verb.usage()),
         );
+    }
+
+    /// A service that is not served over the transport that was asked for.
+    fn check_service(&mut self) {
+        let find = |name: &str| self.arguments.iter().find(|(n, ..)| *n == name);
+        let (
+            Some((_, Argument::Ready(Datum::Transport(transport)), _)),
+            Some((_, Argument::Ready(Datum::Text(name)), span)),
+        ) = (find("transport"), find("service"))
+        else {
+            return;
+        };
+        let Some(service) = self.vocabulary.services.iter().find(|service| service.name == name) else {
+            return;
+        };
+        if !service.transports.contains(transport) {
+            let able: Vec<String> =
+                service.transports.iter().map(|able| format!("listen {able} … {name}")).collect();
+            let title = format!("`{name}` is not served over {transport}");
+            let diagnostic = Diagnostic::new(title, span.clone()).fix(able.first().cloned()).expected(able);
+            self.errors.push(diagnostic);
+        }
     }
 
     fn check_missing(&mut self) {

@@ -26,6 +26,9 @@ pub enum Known {
     Any,
 }
 
+/// Names that are always there and mean what they mean.
+const BUILTIN_NAMES: [&str; 6] = ["tmp", "args", "seed", "last", "env", "test"];
+
 /// The names that a text may use.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
@@ -165,6 +168,10 @@ impl Planner<'_> {
                     self.check_word(source, right, scope);
                 }
                 Action::Expect(expectation)
+            }
+            Body::Let { name, .. } if BUILTIN_NAMES.contains(&name.as_str()) => {
+                let diagnostic = Diagnostic::new(format!("`{name}` is reserved"), span);
+                return self.error(source, diagnostic.expected(["another name".into()]));
             }
             Body::Let { name, value } => {
                 self.check_word(source, &value, scope);

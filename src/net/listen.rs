@@ -236,7 +236,7 @@ impl Knock {
         let refusal = match asked {
             _ if clients >= admission.max => Some(Failure::new(
                 Code::Busy,
-                format!("busy: {clients} of {} clients, retry in 5 s", admission.max),
+                format!("busy: {0} of {0} clients, retry in 5 s", admission.max),
             )),
             None if text => None,
             None => Some(tcp::foreign(&front)),

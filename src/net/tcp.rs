@@ -302,7 +302,7 @@ pub(super) fn foreign(front: &[u8]) -> Failure {
 
 fn broken(error: &std::io::Error, received: u64) -> Failure {
     let why = match error.kind() {
-        ErrorKind::ConnectionReset => format!("the peer reset the connection after {received} bytes"),
+        ErrorKind::ConnectionReset => "the peer reset the connection: it was stopped, or fell over".into(),
         ErrorKind::BrokenPipe => "the peer closed the connection".into(),
         ErrorKind::TimedOut => format!(
             "the peer vanished after {received} bytes: no acknowledgement for {} s",

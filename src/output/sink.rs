@@ -35,6 +35,8 @@ pub struct Sink {
     dropped: Arc<AtomicU64>,
     /// Fires when nobody reads standard output any more.
     pub closed: CancellationToken,
+    /// Standard output could not be written, and why.
+    failed: Arc<Mutex<Option<String>>>,
 }
 
 impl Sink {
@@ -46,10 +48,12 @@ impl Sink {
             reading: Arc::default(),
             dropped: Arc::default(),
             closed: CancellationToken::new(),
+            failed: Arc::default(),
         };
         let writer = Writer {
             reading: sink.reading.clone(),
             closed: sink.closed.clone(),
+            failed: sink.failed.clone(),
             printer: None,
             dropped: sink.dropped.clone(),
         };
@@ -70,6 +74,11 @@ impl Sink {
         if (!text.out.is_empty() || !text.err.is_empty()) && self.queue.try_send(Item::Text(text)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Why standard output could not be written, if so.
+    pub fn failure(&self) -> Option<String> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until everything is written.
@@ -94,6 +103,7 @@ impl Sink {
 struct Writer {
     reading: Arc<AtomicBool>,
     closed: CancellationToken,
+    failed: Arc<Mutex<Option<String>>>,
     printer: Option<Printer>,
     dropped: Arc<AtomicU64>,
 }
@@ -207,10 +217,13 @@ impl Writer {
         let out = std::mem::take(&mut batch.out);
         if !out.is_empty() && !self.closed.is_cancelled() {
             let mut stdout = std::io::stdout().lock();
-            if let Err(error) = stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush())
-                && error.kind() == ErrorKind::BrokenPipe
-            {
-                self.closed.cancel();
+            match stdout.write_all(out.as_bytes()).and_then(|()| stdout.flush()) {
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => self.closed.cancel(),
+                Err(error) => {
+                    let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                    failed.get_or_insert_with(|| crate::report::reason(&error));
+                }
+                Ok(()) => {}
             }
         }
         true

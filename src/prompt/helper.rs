@@ -8,7 +8,7 @@ use rustyline::Context;
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
-use rustyline::validate::Validator;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 
 use crate::language::Vocabulary;
 use crate::language::complete::{World, complete, hint};
@@ -119,7 +119,13 @@ pub(super) struct Helper {
 
 impl rustyline::Helper for Helper {}
 
-impl Validator for Helper {}
+impl Validator for Helper {
+    /// A `\` at the end joins the next line.
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let goes_on = context.input().ends_with('\\') && !self.known.is_attached();
+        Ok(if goes_on { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
+    }
+}
 
 impl Completer for Helper {
     type Candidate = Pair;

@@ -39,6 +39,8 @@ pub struct Endpoint {
     /// Answers without a connection.
     stateless: VecDeque<(SocketAddr, Vec<u8>)>,
     accepted: VecDeque<(u64, SocketAddr)>,
+    /// Built, and the socket had no room for it.
+    unsent: Option<(SocketAddr, Vec<u8>)>,
     /// Datagrams that belong to nobody.
     pub ignored: u64,
 }
@@ -54,6 +56,7 @@ impl Endpoint {
             touched: VecDeque::new(),
             stateless: VecDeque::new(),
             accepted: VecDeque::new(),
+            unsent: None,
             ignored: 0,
         }
     }
@@ -188,6 +191,12 @@ impl Endpoint {
         mut send: impl FnMut(SocketAddr, &[u8]) -> bool,
         mut event: impl FnMut(u64, Event),
     ) -> bool {
+        if let Some((peer, bytes)) = self.unsent.take()
+            && !send(peer, &bytes)
+        {
+            self.unsent = Some((peer, bytes));
+            return false;
+        }
         while let Some((peer, bytes)) = self.stateless.pop_front() {
             // An answer without state may be lost like any datagram: the client asks again.
             send(peer, &bytes);
@@ -203,6 +212,7 @@ impl Endpoint {
                 }
                 open = send(slot.peer, &out);
                 if !open {
+                    self.unsent = Some((slot.peer, out.clone()));
                     break;
                 }
             }

@@ -1,7 +1,7 @@
 //! All sessions of this shell.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -112,7 +112,8 @@ impl Registry {
             shared: Mutex::new(Shared::new()),
             changed: watch::Sender::new(0),
             sayings,
-            listens: std::sync::atomic::AtomicBool::new(false),
+            listens: AtomicBool::new(false),
+            background: AtomicBool::new(false),
         });
         let handle = Handle {
             session: session.clone(),
@@ -196,6 +197,7 @@ async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome,
         drop(tokio::time::timeout(CLOSING_LIMIT, handle.tasks.wait()).await);
     }
     let text = match &state {
+        State::Done(outcome) if !outcome.text.is_empty() => outcome.text.clone(),
         State::Done(_) => "done".to_owned(),
         State::Failed(failure) => failure.to_string(),
         _ => "stopped".to_owned(),
@@ -222,7 +224,7 @@ async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome,
         kind: word,
         text,
         fields: Vec::new(),
-        notable: false,
+        notable: handle.session.background.load(Ordering::Relaxed),
     };
     handle.events.send(event);
 }

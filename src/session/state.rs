@@ -78,6 +78,8 @@ pub struct Session {
     pub(super) sayings: mpsc::Sender<Saying>,
     /// It is a conversation: `say` reaches it.
     pub(super) listens: AtomicBool,
+    /// Nobody waits for it: its end is told.
+    pub(super) background: AtomicBool,
 }
 
 /// What changes while a session lives.
@@ -162,7 +164,10 @@ impl Session {
     /// All fields, as they are now.
     pub fn fields(&self) -> Fields {
         let mut fields = self.lock().fields.clone();
-        fields.push(("state", Value::text(self.state().word())));
+        for name in ["state", "id", "peer", "bytes_in", "bytes_out", "error"] {
+            let known = fields.iter().any(|(n, _)| *n == name);
+            fields.extend(self.field(name).filter(|_| !known).map(|value| (name, value)));
+        }
         fields
     }
 
@@ -230,6 +235,11 @@ impl Session {
     pub fn unheard(&self, most: usize) -> Vec<String> {
         let shared = self.lock();
         shared.heard.iter().rev().take(most).rev().cloned().collect()
+    }
+
+    /// Nobody waits for it: its end is told when it comes.
+    pub fn set_background(&self) {
+        self.background.store(true, Ordering::Relaxed);
     }
 
     /// True for a conversation: `say` and `attach` make sense.

@@ -64,6 +64,8 @@ pub struct Settings {
     /// A person is there: prefixes of verbs will do, `attach` works.
     pub interactive: bool,
     pub seed: u64,
+    /// Standard output belongs to the results: what `!CMD` prints goes to standard error.
+    pub machine: bool,
 }
 
 /// A shell: one registry of sessions, one set of variables.

@@ -199,6 +199,7 @@ impl Shell {
                 }
                 self.last = Some(Binding::Session(session.clone()));
                 if invocation.background {
+                    session.set_background();
                     if client.verb.lasting == Lasting::Job {
                         self.jobs.push(session.clone());
                     }
@@ -273,6 +274,9 @@ impl Shell {
         let shell = if self.settings.interactive { shell } else { "/bin/sh".into() };
         let mut command = tokio::process::Command::new(shell);
         command.arg("-c").arg(text).env("tmp", temporary).kill_on_drop(true);
+        if self.settings.machine {
+            command.stdout(std::io::stderr());
+        }
         if !self.settings.interactive {
             command.stdin(std::process::Stdio::null());
         }

@@ -14,6 +14,8 @@ use crate::wire::Code;
 
 /// Bytes of a script file, at most.
 const SCRIPT_LIMIT: u64 = 256 << 20;
+/// Characters of a statement that a failure shows.
+const PLACE_SHOWN: usize = 160;
 /// A test that says nothing else has this long.
 pub const TEST_LIMIT: Duration = Duration::from_secs(30);
 
@@ -115,7 +117,11 @@ impl Shell {
 
     fn fail(&mut self, failure: Failure, step: &Step) {
         self.has_bug |= failure.code == Code::Internal;
-        let text = if step.has_secret() { "***".to_owned() } else { step.text().replace('\n', " ") };
+        let text = if step.has_secret() {
+            "***".to_owned()
+        } else {
+            crate::base::escape::excerpt(step.text().as_bytes(), PLACE_SHOWN)
+        };
         let place = format!("{}:{}: {text}", step.source.name, step.source.line(step.span.start));
         self.emit(Report::Failure { failure, verb: None, place: Some(place), session: None });
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::base::escape::escape_line;
+use crate::base::escape::{self, escape_line};
 use crate::base::{Endpoint, Transport, Value};
 use crate::language::Arguments;
 use crate::net::connection::malformed;
@@ -16,6 +16,8 @@ use crate::wire::{Code, ServiceId};
 
 /// How long an answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+/// Characters of an expression that a message shows.
+const SHOWN: usize = 60;
 /// Connections that are kept.
 const IDLE_LIMIT: usize = 16;
 
@@ -69,13 +71,14 @@ impl Idle {
 pub(super) fn calc(arguments: Arguments, context: Context) -> Job {
     Box::pin(async move {
         let expression = arguments.text("expression").unwrap_or_default().to_owned();
-        let what = format!("calc {expression}");
+        let what = format!("calc {}", escape::excerpt(expression.as_bytes(), SHOWN));
         let began = Instant::now();
         let answer =
             ask(&arguments, &context, &expression).await.map_err(|failure| failure.of(what.clone()))?;
         let value = answer.map_err(|text| wrong(&expression, &text).of(what))?;
-        let fields =
-            vec![("value", Value::text(value.clone())), ("seconds", Value::seconds(began.elapsed()))];
+        // The exact part can be computed with again; the approximation is for people.
+        let exact = value.split(" ≈ ").next().unwrap_or(&value);
+        let fields = vec![("value", Value::text(exact)), ("seconds", Value::seconds(began.elapsed()))];
         Ok(Outcome::new(value, fields))
     })
 }
@@ -85,7 +88,9 @@ fn wrong(expression: &str, text: &str) -> Failure {
     let text = escape_line(text).into_owned();
     let column = text.rsplit_once(" at column ").and_then(|(_, column)| column.parse::<usize>().ok());
     let failure = Failure::new(Code::Arithmetic, text);
-    match column.filter(|&column| (1..200).contains(&column) && column <= expression.chars().count() + 1) {
+    match column.filter(|&column| {
+        (1..=expression.chars().count() + 1).contains(&column) && expression.len() < 2 * SHOWN
+    }) {
         Some(column) => failure
             .detail([format!("  {}", escape_line(expression)), format!("  {}^", " ".repeat(column - 1))]),
         None => failure,

@@ -134,7 +134,9 @@ fn local_part(target: &Path, intent: Intent) -> Result<super::folder::Part, Fail
     let name = name.ok_or_else(|| {
         Failure::new(Code::Usage, format!("`{}` is not a name for a file", target.display()))
     })?;
-    Folder::open(folder)?.begin(name, intent)
+    let folder =
+        Folder::open(folder).map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
+    folder.begin(name, intent)
 }
 
 /// Tells the peer how it ended, and us.

@@ -220,7 +220,9 @@ impl Sender<'_> {
                 match self.connection.incoming.next().await {
                     Ok(Some(Wire::Frame(frame))) if frame.kind == frame::ERROR => return Some(told(&frame)),
                     Ok(Some(_)) => {}
-                    Ok(None) | Err(_) => return None,
+                    Ok(None) => return None,
+                    // How the connection ended says more than that it did.
+                    Err(failure) => return Some(failure),
                 }
             }
         };
@@ -317,7 +319,11 @@ fn keep(part: Part, received: u64, failure: Failure) -> Failure {
         part.discard();
         return failure;
     }
-    let kept = format!("{} bytes came and are kept as `{}`", received, part.kept_as());
+    let kept = format!(
+        "{} bytes came and are kept as `{}`; the next transfer of that name begins anew",
+        received,
+        part.kept_as()
+    );
     Failure { why: format!("{}; {kept}", failure.why), ..failure }
 }
 

@@ -8,6 +8,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::oneshot;
 
 use crate::base::escape;
+use crate::language::lexer::{Token, tokens};
 use crate::report::{Failure, reason};
 use crate::session::Handle;
 use crate::wire::Code;
@@ -67,7 +68,7 @@ fn candidates(choice: &Choice, url: &str) -> Vec<(String, Vec<String>)> {
             if let Some((name, flags)) = KNOWN.iter().find(|(name, _)| name == text) {
                 return vec![known(name, flags)];
             }
-            let mut words = text.split_whitespace().map(|word| word.replace("{url}", url));
+            let mut words = split(text).into_iter().map(|word| word.replace("{url}", url));
             let name = words.next().unwrap_or_default();
             let mut arguments: Vec<String> = words.collect();
             if !text.contains("{url}") {
@@ -76,6 +77,18 @@ fn candidates(choice: &Choice, url: &str) -> Vec<(String, Vec<String>)> {
             vec![(name, arguments)]
         }
     }
+}
+
+/// The words of a command, with the quotes of the language; never a shell.
+fn split(text: &str) -> Vec<String> {
+    let words: Option<Vec<String>> = tokens(text, 0)
+        .into_iter()
+        .map(|token| match token {
+            Token::Word(word) => word.literal(),
+            _ => None,
+        })
+        .collect();
+    words.unwrap_or_else(|| text.split_whitespace().map(str::to_owned).collect())
 }
 
 /// Starts the first program that is there; `None` if nothing is to be played.
@@ -167,6 +180,7 @@ mod tests {
         let url = "http://127.0.0.1:1/t/media.mp4";
         let named = |text: &str| candidates(&Choice::Named(text.into()), url).remove(0);
         assert_eq!(named("curl -o x {url}"), ("curl".into(), vec!["-o".into(), "x".into(), url.into()]));
+        assert_eq!(named("sh -c 'cat \"{url}\"'").1, ["-c".to_owned(), format!("cat \"{url}\"")]);
         assert_eq!(named("cvlc"), ("cvlc".into(), vec![url.into()]));
         assert!(named("mpv").1.contains(&url.to_owned()));
         assert_eq!(candidates(&Choice::First, url)[0].0, "mpv");

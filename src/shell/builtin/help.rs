@@ -2,6 +2,7 @@
 
 use super::{BARE, Builtin, next};
 use crate::base::{Value, quantity};
+use crate::language::grammar::{SOURCE_WORD, STATEMENT_WORDS};
 use crate::language::{Field, Kind, LINE_LIMIT, Param, Verb, Vocabulary};
 use crate::net::{CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, SILENCE_LIMIT};
 use crate::report::{Failure, Outcome};
@@ -55,7 +56,8 @@ pub fn topic(topic: &str, prefixes: bool) -> Result<String, Failure> {
     match topic {
         "limits" => return Ok(limits()),
         "keys" => return Ok(KEYS.trim_end().to_owned()),
-        "script" | "scripts" | "topics" => return Ok(SCRIPT.trim_end().to_owned()),
+        "script" | "scripts" | "topics" | SOURCE_WORD => return Ok(SCRIPT.trim_end().to_owned()),
+        word if STATEMENT_WORDS.contains(&word) => return Ok(SCRIPT.trim_end().to_owned()),
         _ => {}
     }
     let vocabulary: Vocabulary = catalogue::vocabulary(prefixes);
