@@ -81,10 +81,6 @@ impl Endpoint {
         self.listening = None;
     }
 
-    pub fn ids(&self) -> Vec<u64> {
-        self.slots.keys().copied().collect()
-    }
-
     /// A datagram from the network.
     pub fn handle_datagram(&mut self, now: Time, peer: SocketAddr, bytes: Bytes) {
         let Ok((id, packet)) = datagram::decode(&bytes) else {

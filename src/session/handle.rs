@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -32,10 +31,6 @@ impl Handle {
 
     pub fn label(&self) -> String {
         self.session.label()
-    }
-
-    pub fn began(&self) -> Instant {
-        self.session.began
     }
 
     /// Runs beside the session; at its end it has 2 s to notice and is then dropped. A panic in it is said and
@@ -206,10 +201,6 @@ impl Handle {
             Some(saying) => saying,
             None => std::future::pending().await,
         }
-    }
-
-    pub fn age(&self) -> Duration {
-        self.session.began.elapsed()
     }
 }
 

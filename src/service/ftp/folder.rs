@@ -15,7 +15,9 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 
 use super::name::{PART_PREFIX, PART_SUFFIX, components};
 use crate::base::quantity::show_size;
+use crate::language::Arguments;
 use crate::report::{Failure, reason};
+use crate::service::Context;
 use crate::wire::Code;
 use crate::wire::listing::{Entries, Entry, PAGE_LIMIT};
 
@@ -54,6 +56,17 @@ pub(super) struct Part {
     modified: u64,
 }
 
+/// Row 5: what cannot fit where `file` lies is refused before it travels.
+pub(crate) fn check_space(file: &File, size: u64) -> Result<(), Failure> {
+    let free =
+        rustix::fs::fstatvfs(file).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+    if size > FILE_LIMIT || size > free {
+        let why = format!("not enough space: {} are needed, {} are free", show_size(size), show_size(free));
+        return Err(Failure::new(Code::Full, why).fix("free some space"));
+    }
+    Ok(())
+}
+
 /// How a new file is to be made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Intent {
@@ -77,6 +90,14 @@ impl Folder {
                 .fix("name a folder that exists with `root DIR`")
         })?;
         Ok(Self { dir, path: path.into() })
+    }
+
+    /// The root of a server: `root DIR`, else the current folder.
+    pub(crate) fn of_server(arguments: &Arguments, context: &Context) -> Result<Self, Failure> {
+        match arguments.text("root") {
+            Some(root) => Self::open(&context.directory.join(root)),
+            None => Self::open(&context.directory),
+        }
     }
 
     /// A file that a peer asks for.
@@ -214,23 +235,11 @@ impl Part {
             fast: intent.fast,
             modified: intent.modified,
         };
-        if let Err(failure) = part.check_space(intent.size) {
+        if let Err(failure) = check_space(&part.file, intent.size) {
             part.discard();
             return Err(failure);
         }
         Ok(part)
-    }
-
-    /// Row 5: what cannot fit is refused before it travels.
-    fn check_space(&self, size: u64) -> Result<(), Failure> {
-        let free = rustix::fs::fstatvfs(&self.file)
-            .map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-        if size > FILE_LIMIT || size > free {
-            let why =
-                format!("not enough space: {} are needed, {} are free", show_size(size), show_size(free));
-            return Err(Failure::new(Code::Full, why).fix("free some space"));
-        }
-        Ok(())
     }
 
     /// Removes a part that holds nothing.

@@ -35,9 +35,7 @@ pub(super) fn make(
     arguments: &Arguments,
     context: &Context,
 ) -> Result<Arc<dyn Server>, Failure> {
-    let root =
-        arguments.text("root").map_or_else(|| context.directory.clone(), |root| context.directory.join(root));
-    let folder = Arc::new(Folder::open(&root)?);
+    let folder = Arc::new(Folder::of_server(arguments, context)?);
     let guarded = is_public(arguments) && !arguments.flag("open");
     if guarded && !arguments.flag("readonly") {
         session.tell("warning", "everyone who can reach this port may read the folder; nobody may write to it without the word `open`");

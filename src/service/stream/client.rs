@@ -15,6 +15,7 @@ use crate::language::Arguments;
 use crate::net::connection::{malformed, told};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::{Failure, Outcome};
+use crate::service::ftp::folder::check_space;
 use crate::service::{Context, Job, connect};
 use crate::session::Handle;
 use crate::wire::stream::Message;
@@ -109,21 +110,6 @@ async fn run(
         None => None,
     };
     Ok(outcome(&viewing, &ended, hash, name, &player_name, kept.as_deref()))
-}
-
-/// Row 5: what cannot fit is refused before it travels.
-fn check_space(file: &std::fs::File, size: u64) -> Result<(), Failure> {
-    let free =
-        rustix::fs::fstatvfs(file).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-    if size <= free {
-        return Ok(());
-    }
-    let why = format!(
-        "not enough space: {} are needed, {} are free",
-        quantity::show_size(size),
-        quantity::show_size(free)
-    );
-    Err(Failure::new(Code::Full, why).fix("free some space"))
 }
 
 async fn open(connection: &mut Connection, name: &str) -> Result<u64, Failure> {

@@ -38,10 +38,8 @@ struct StreamServer {
 }
 
 pub(super) fn make(_: &Handle, arguments: &Arguments, context: &Context) -> Result<Arc<dyn Server>, Failure> {
-    let root =
-        arguments.text("root").map_or_else(|| context.directory.clone(), |root| context.directory.join(root));
     Ok(Arc::new(StreamServer {
-        folder: Arc::new(Folder::open(&root)?),
+        folder: Arc::new(Folder::of_server(arguments, context)?),
         seed: context.seed,
         viewers: AtomicU64::new(0),
     }))
