@@ -154,7 +154,9 @@ fn background_jobs_are_waited_for_and_their_failure_counts() {
     std::fs::create_dir(lab.path("root")).unwrap();
     lab.nls("listen tcp 0 ftp root root as f; send a.bin to $f &").success();
     assert!(lab.path("root/a.bin").exists());
-    lab.nls("listen tcp 0 ftp root root as f; send a.bin to $f &").fails(1, "exists");
+    lab.nls("listen tcp 0 ftp root root as f; send a.bin to $f &").success();
+    lab.random("b.bin", 100_000, 2);
+    lab.nls("listen tcp 0 ftp root root as f; send b.bin to $f name a.bin &").fails(1, "exists");
 }
 
 #[test]

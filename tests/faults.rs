@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Lab, eventually, names};
 
-const PREFACE_CALC: &[u8] = b"\x8bNLS\x01\x02\0\0";
-const PREFACE_FTP: &[u8] = b"\x8bNLS\x01\x01\0\0";
+const PREFACE_CALC: &[u8] = b"\x8bNLS\x02\x02\0\0";
+const PREFACE_FTP: &[u8] = b"\x8bNLS\x02\x01\0\0";
 
 /// A frame as `docs/protocol.md` describes it, written without the program's own code.
 fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -100,7 +100,7 @@ fn row_12_a_killed_sender_leaves_the_part_and_a_living_server() {
     sender.kill().unwrap();
     sender.wait().unwrap();
     lab.nls(&format!("send b to {address}")).success();
-    assert_eq!(names(&lab.path("root")), [".a.nls-part", "b"]);
+    assert_eq!(names(&lab.path("root")), [".a.nls-journal", ".a.nls-part", "b"]);
     // The name is free again: the part was let go.
     eventually("the same name is taken again", || {
         lab.nls(&format!("send a to {address} replace")).code == Some(0)
@@ -203,7 +203,9 @@ fn row_41_a_reset_and_an_early_end_have_different_messages() {
                 stream.read_exact(&mut request).unwrap();
                 stream.write_all(PREFACE_FTP).unwrap();
                 read_frame(&mut stream);
-                stream.write_all(&frame(0x14, &[100u64.to_be_bytes(), 0u64.to_be_bytes()].concat())).unwrap();
+                stream
+                    .write_all(&frame(0x14, &[&[0], &100u64.to_be_bytes()[..], &0u64.to_be_bytes()].concat()))
+                    .unwrap();
                 stream.write_all(&frame(0x01, &[0; 30])[..20]).unwrap();
                 if let Some(linger) = linger {
                     socket2::SockRef::from(&stream).set_linger(Some(linger)).unwrap();
@@ -271,7 +273,7 @@ fn row_44_another_version_is_named() {
     stream.write_all(b"\x8bNLS\x09\x02\0\0").unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    assert!(String::from_utf8_lossy(&answer).contains("the server speaks version 1, the client 9"));
+    assert!(String::from_utf8_lossy(&answer).contains("the server speaks version 2, the client 9"));
 }
 
 #[test]
@@ -290,7 +292,7 @@ fn row_47_and_52_strange_datagrams_and_vanished_clients_leave_the_server_alone()
     socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let mut hello = vec![0x04];
     hello.extend(9u64.to_be_bytes());
-    hello.extend([1, 2]);
+    hello.extend([2, 2]);
     hello.resize(1196, 0);
     let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &hello) as u32;
     hello.extend(crc.to_be_bytes());

@@ -66,7 +66,7 @@ fn replace_replaces_and_modes_are_plain() {
     std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o4777)).unwrap();
     lab.nls("listen tcp 0 ftp root root as f; send a to $f replace").success();
     assert_eq!(std::fs::read_to_string(lab.path("root/a")).unwrap(), "new");
-    assert_eq!(std::fs::metadata(lab.path("root/a")).unwrap().permissions().mode() & 0o7777, 0o644);
+    assert_eq!(std::fs::metadata(lab.path("root/a")).unwrap().permissions().mode() & 0o7777, 0o755);
 }
 
 #[test]

@@ -67,6 +67,14 @@ impl Arguments {
         }
     }
 
+    /// A rate, in bytes a second; never 0.
+    pub fn rate(&self, name: &str) -> Option<u64> {
+        match self.find(name)? {
+            Datum::Rate(bits) => Some((bits / 8).max(1)),
+            _ => None,
+        }
+    }
+
     pub fn flag(&self, name: &str) -> bool {
         self.find(name).is_some()
     }
@@ -405,7 +413,9 @@ fn argument(
 ) -> Result<Argument, Mismatch> {
     if let Some([name]) = word.reference() {
         match kind {
-            Kind::Session => return Ok(Argument::Ready(Datum::Session(SessionRef::Name(name.clone())))),
+            Kind::Session | Kind::Setting(_) => {
+                return Ok(Argument::Ready(Datum::Session(SessionRef::Name(name.clone()))));
+            }
             Kind::Endpoint => {
                 let place = Place::Session(SessionRef::Name(name.clone()));
                 return Ok(Argument::Ready(Datum::Endpoint(transport, place)));

@@ -170,7 +170,10 @@ fn values(
             found.extend(vocabulary.services.iter().map(|service| candidate(service.name, service.summary)));
         }
         Kind::BindAddress => found.push(candidate("any", "every address of this machine")),
-        Kind::Session => {
+        Kind::Session | Kind::Setting(_) => {
+            if let Kind::Setting(words) = kind {
+                found.extend(words.iter().map(|word| candidate(word, help)));
+            }
             found.extend(world.sessions().into_iter().map(|(text, help)| Candidate { text, help }));
         }
         Kind::Endpoint => {

@@ -31,6 +31,8 @@ pub enum Kind {
     Service,
     /// `%2`, `$name` or a bare name.
     Session,
+    /// One of a few words, or a session.
+    Setting(&'static [&'static str]),
     /// A number of bytes within bounds.
     Size(u64, u64),
     /// Any one word.
@@ -108,6 +110,7 @@ impl Kind {
             Self::Secret => "SECRET".into(),
             Self::Service => "SERVICE".into(),
             Self::Session => "X".into(),
+            Self::Setting(words) => format!("{}|X", words.join("|")),
             Self::Size(..) => "SIZE".into(),
             Self::Text => "NAME".into(),
             Self::Rest => "TEXT".into(),
@@ -139,6 +142,7 @@ impl Kind {
             Self::Secret => "a secret".into(),
             Self::Service => "a service".into(),
             Self::Session => "a session: %2, $name or a name".into(),
+            Self::Setting(words) => format!("{}, or a session: %2, $name or a name", words.join(" or ")),
             Self::Size(min, max) => {
                 format!("a size from {} to {}", quantity::show_size(min), quantity::show_size(max))
             }
@@ -172,8 +176,9 @@ impl Kind {
             }),
             Self::Rate => Ok(Datum::Rate(quantity::rate(word)?)),
             Self::Service => service(word, vocabulary),
+            Self::Setting(words) if words.contains(&word) => Ok(Datum::Text(word.into())),
             Self::Session if word == "all" => Ok(Datum::Session(SessionRef::All)),
-            Self::Session => {
+            Self::Session | Self::Setting(_) => {
                 Ok(Datum::Session(session_id(word).unwrap_or_else(|| SessionRef::Name(word.into()))))
             }
             Self::Size(min, max) => match quantity::size(word)? {

@@ -18,6 +18,24 @@ pub enum Message {
     Block { offset: u64, bytes: Bytes },
 }
 
+/// Where the bytes of blocks go as they are read: who receives a file has their place ready, and nothing is copied
+/// twice.
+pub trait Landing: Send {
+    /// The place for the front of `length` bytes at `offset`: at least one byte.
+    fn room(&mut self, offset: u64, length: usize) -> Result<&mut [u8], Failure>;
+    /// So many bytes were put there.
+    fn landed(&mut self, offset: u64, length: usize) -> Result<(), Failure>;
+}
+
+/// What [`Incoming::next_into`] saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Landed {
+    /// A frame; bytes of blocks that came before it may have been put in their places.
+    Frame(Frame),
+    /// Bytes of blocks are where they belong.
+    Bytes,
+}
+
 /// Both halves, and who is on the other side.
 pub struct Connection {
     pub outgoing: Outgoing,
@@ -49,11 +67,11 @@ impl Outgoing {
         }
     }
 
-    /// Queues a block of a file.
-    pub async fn send_block(&mut self, offset: u64, bytes: Bytes) -> Result<(), Failure> {
+    /// Queues bytes of a file, as blocks of at most `chunk` bytes.
+    pub async fn send_blocks(&mut self, offset: u64, bytes: Bytes, chunk: usize) -> Result<(), Failure> {
         match self {
-            Self::Tcp(half) => half.send_block(offset, &bytes).await,
-            Self::Udp(half) => half.send_block(offset, bytes).await,
+            Self::Tcp(half) => half.send_blocks(offset, bytes, chunk).await,
+            Self::Udp(half) => half.send_blocks(offset, bytes, chunk).await,
         }
     }
 
@@ -97,6 +115,21 @@ impl Incoming {
         }
     }
 
+    /// Like [`Self::next`], with the bytes of blocks put where `landing` says. Cancel-safe.
+    pub async fn next_into(&mut self, landing: &mut dyn Landing) -> Result<Option<Landed>, Failure> {
+        match self {
+            Self::Tcp(half) => half.next_into(landing).await,
+            Self::Udp(half) => match half.next().await? {
+                None => Ok(None),
+                Some(Message::Frame(frame)) => Ok(Some(Landed::Frame(frame))),
+                Some(Message::Block { offset, bytes }) => {
+                    land(landing, offset, &bytes)?;
+                    Ok(Some(Landed::Bytes))
+                }
+            },
+        }
+    }
+
     /// The next message, which must come within `limit` and must come at all. An ERROR frame is a failure.
     pub async fn expect(&mut self, limit: Duration, what: &str) -> Result<Message, Failure> {
         match tokio::time::timeout(limit, self.next()).await {
@@ -122,6 +155,19 @@ impl Incoming {
             }
         }
     }
+}
+
+/// Copies bytes to their place.
+pub(super) fn land(landing: &mut dyn Landing, mut offset: u64, mut bytes: &[u8]) -> Result<(), Failure> {
+    while !bytes.is_empty() {
+        let room = landing.room(offset, bytes.len())?;
+        let (now, later) = bytes.split_at(room.len());
+        room.copy_from_slice(now);
+        landing.landed(offset, now.len())?;
+        offset += now.len() as u64;
+        bytes = later;
+    }
+    Ok(())
 }
 
 /// What an ERROR frame says, as a failure here.

@@ -1,6 +1,7 @@
 //! Frames over TCP. Partial input and output live in the structs, so both halves are cancel-safe.
 
-use std::io::ErrorKind;
+use std::collections::VecDeque;
+use std::io::{ErrorKind, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::connection::{Connection, Message, malformed};
-use super::{CONNECT_LIMIT, SILENCE_LIMIT, nobody_listens, resolve, silent, stopped_reading};
+use super::connection::{Connection, Landed, Landing, Message, land, malformed};
+use super::{CONNECT_LIMIT, MINIMUM_RATE, SILENCE_LIMIT, nobody_listens, resolve, silent, stopped_reading};
 use crate::base::{Endpoint, Transport, escape};
 use crate::report::{Failure, reason};
 use crate::wire::frame::{self, BLOCK_HEADER, Deframer};
@@ -19,6 +20,12 @@ use crate::wire::{Code, Frame, Reader, ServiceId, VERSION};
 
 /// Written and read at once: large enough to keep system calls rare.
 const BATCH: usize = 256 << 10;
+/// Larger blocks are neither copied behind their headers nor read through the buffer.
+const DIRECT: usize = 16 << 10;
+/// Bytes between two large blocks: the frame with the hash of the next, and the header of that.
+const BETWEEN: usize = frame::HEADER + 8 + 32 + BLOCK_HEADER;
+/// Pieces in one write.
+const PIECES: usize = 64;
 /// Longest line from a plain client.
 pub const LINE_LIMIT: usize = 64 << 10;
 /// An idle peer that lost its cable is noticed within 10 + 4 × 5 s (FAULTS row 39).
@@ -112,6 +119,10 @@ async fn check(server: &Preface, incoming: &mut Incoming) -> Result<(), Failure>
 /// The sending half.
 pub struct Outgoing {
     half: OwnedWriteHalf,
+    /// What leaves first: headers and large blocks, none of which is copied.
+    queue: VecDeque<Bytes>,
+    queued: usize,
+    /// What leaves after it.
     buffer: BytesMut,
     /// Frames leave as lines of text.
     lines: bool,
@@ -119,7 +130,7 @@ pub struct Outgoing {
 
 impl Outgoing {
     pub(super) fn new(half: OwnedWriteHalf, lines: bool) -> Self {
-        Self { half, buffer: BytesMut::new(), lines }
+        Self { half, queue: VecDeque::new(), queued: 0, buffer: BytesMut::new(), lines }
     }
 
     /// Bytes that go before any frame.
@@ -137,26 +148,68 @@ impl Outgoing {
         self.flush_over(BATCH).await
     }
 
-    pub(super) async fn send_block(&mut self, offset: u64, bytes: &Bytes) -> Result<(), Failure> {
-        self.buffer.reserve(BLOCK_HEADER + bytes.len());
-        self.buffer.put_u32((BLOCK_HEADER - 4 + bytes.len()) as u32);
-        self.buffer.put_u8(frame::BLOCK);
-        self.buffer.put_u64(offset);
-        self.buffer.put_slice(bytes);
-        self.flush_over(BATCH).await
+    pub(super) async fn send_blocks(
+        &mut self,
+        mut offset: u64,
+        mut bytes: Bytes,
+        chunk: usize,
+    ) -> Result<(), Failure> {
+        while !bytes.is_empty() {
+            let block = bytes.split_to(bytes.len().min(chunk));
+            self.buffer.put_u32((BLOCK_HEADER - 4 + block.len()) as u32);
+            self.buffer.put_u8(frame::BLOCK);
+            self.buffer.put_u64(offset);
+            offset += block.len() as u64;
+            if block.len() < DIRECT {
+                self.buffer.put_slice(&block);
+            } else {
+                let header = self.buffer.split().freeze();
+                self.queued += header.len() + block.len();
+                self.queue.extend([header, block]);
+            }
+            self.flush_over(BATCH).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn flush(&mut self) -> Result<(), Failure> {
         self.flush_over(0).await
     }
 
+    /// Writes all, once more than `keep` bytes wait. A peer that takes them, but slower than the minimum rate, is given
+    /// up as one that takes none (FAULTS row 40).
     async fn flush_over(&mut self, keep: usize) -> Result<(), Failure> {
-        if self.buffer.len() <= keep {
+        let waiting = self.queued + self.buffer.len();
+        if waiting <= keep || waiting == 0 {
             return Ok(());
         }
+        let limit = SILENCE_LIMIT + Duration::from_secs(waiting as u64 / MINIMUM_RATE);
+        tokio::time::timeout(limit, self.write_all()).await.map_err(|_| stopped_reading())?
+    }
+
+    /// Cancel-safe: what was written is gone from the queue.
+    async fn write_all(&mut self) -> Result<(), Failure> {
+        while !self.queue.is_empty() {
+            let mut pieces = [IoSlice::new(&[]); PIECES];
+            let mut count = 0;
+            for (slot, piece) in pieces.iter_mut().zip(&self.queue) {
+                *slot = IoSlice::new(piece);
+                count += 1;
+            }
+            let mut written =
+                self.half.write_vectored(&pieces[..count]).await.map_err(|error| broken(&error, 0))?;
+            self.queued -= written;
+            while let Some(piece) = self.queue.front_mut() {
+                if written < piece.len() {
+                    piece.advance(written);
+                    break;
+                }
+                written -= piece.len();
+                self.queue.pop_front();
+            }
+        }
         while !self.buffer.is_empty() {
-            let write = tokio::time::timeout(SILENCE_LIMIT, self.half.write(&self.buffer));
-            let written = write.await.map_err(|_| stopped_reading())?.map_err(|error| broken(&error, 0))?;
+            let written = self.half.write(&self.buffer).await.map_err(|error| broken(&error, 0))?;
             self.buffer.advance(written);
         }
         Ok(())
@@ -177,12 +230,14 @@ pub struct Incoming {
     lines: bool,
     received: u64,
     ended: bool,
+    /// A block of which a part has landed: where it goes on, and what is still to come of it.
+    block: Option<(u64, usize)>,
 }
 
 impl Incoming {
     /// `front` was read already, while the peer's protocol was being found out.
     pub(super) fn new(half: OwnedReadHalf, front: BytesMut, lines: bool) -> Self {
-        Self { half, frames: Deframer { buffer: front }, lines, received: 0, ended: false }
+        Self { half, frames: Deframer { buffer: front }, lines, received: 0, ended: false, block: None }
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Message>, Failure> {
@@ -192,6 +247,86 @@ impl Incoming {
             }
             if self.ended || !self.read().await? {
                 return self.at_end();
+            }
+        }
+    }
+
+    pub(super) async fn next_into(&mut self, landing: &mut dyn Landing) -> Result<Option<Landed>, Failure> {
+        loop {
+            let landed = self.land_buffered(landing)?;
+            if self.block.is_none()
+                && self.frames.next_kind().map_err(malformed)? != Some(frame::BLOCK)
+                && let Some(frame) = self.frames.next_frame().map_err(malformed)?
+            {
+                return Ok(Some(Landed::Frame(frame)));
+            }
+            if landed {
+                return Ok(Some(Landed::Bytes));
+            }
+            if self.ended {
+                return self.at_end().map(|_| None);
+            }
+            let direct = self.block.filter(|(_, left)| *left >= DIRECT && self.frames.buffer.is_empty());
+            let more = match direct {
+                Some((offset, left)) => self.read_block(landing, offset, left).await?,
+                None => self.read().await?,
+            };
+            if !more {
+                return self.at_end().map(|_| None);
+            }
+            if direct.is_some() {
+                return Ok(Some(Landed::Bytes));
+            }
+        }
+    }
+
+    /// Puts what is buffered of blocks where it belongs; true if there was any.
+    fn land_buffered(&mut self, landing: &mut dyn Landing) -> Result<bool, Failure> {
+        let mut landed = false;
+        loop {
+            if let Some((offset, left)) = self.block {
+                let now = left.min(self.frames.buffer.len());
+                land(landing, offset, &self.frames.buffer[..now])?;
+                self.frames.buffer.advance(now);
+                landed |= now > 0;
+                self.block = (now < left).then_some((offset + now as u64, left - now));
+                if self.block.is_some() {
+                    return Ok(landed);
+                }
+            }
+            match self.frames.next_block().map_err(malformed)? {
+                Some(block) => self.block = Some(block),
+                None => return Ok(landed),
+            }
+        }
+    }
+
+    /// Reads a block straight to its place, and what stands between it and the next one behind it. False at the end of
+    /// the stream.
+    async fn read_block(
+        &mut self,
+        landing: &mut dyn Landing,
+        offset: u64,
+        left: usize,
+    ) -> Result<bool, Failure> {
+        let mut next = [0; BETWEEN];
+        loop {
+            self.half.readable().await.map_err(|error| broken(&error, self.received))?;
+            let room = landing.room(offset, left)?;
+            let length = room.len();
+            let header = if length == left { &mut next[..] } else { &mut [][..] };
+            match self.half.try_read_vectored(&mut [IoSliceMut::new(room), IoSliceMut::new(header)]) {
+                Ok(0) => return Ok(false),
+                Ok(n) => {
+                    self.received += n as u64;
+                    let now = n.min(length);
+                    landing.landed(offset, now)?;
+                    self.block = (now < left).then_some((offset + now as u64, left - now));
+                    self.frames.buffer.extend_from_slice(&next[..n - now]);
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(broken(&error, self.received)),
             }
         }
     }
@@ -245,7 +380,7 @@ impl Incoming {
     fn at_end(&mut self) -> Result<Option<Message>, Failure> {
         self.ended = true;
         let left = self.frames.buffer.len();
-        if left == 0 {
+        if left == 0 && self.block.is_none() {
             return Ok(None);
         }
         if self.lines {
@@ -253,7 +388,7 @@ impl Incoming {
             body.truncate(left - usize::from(body.ends_with(b"\r")));
             return Ok(Some(Message::Frame(Frame { kind: frame::LINE, body })));
         }
-        let missing = self.frames.missing();
+        let missing = self.block.take().map_or_else(|| self.frames.missing(), |(_, left)| left);
         self.frames.buffer.clear();
         let why = format!(
             "the peer closed early, at byte {left} of {} of a frame, after {} bytes",

@@ -32,6 +32,11 @@ pub static LISTEN: Client = Client {
             Keyword::new("root", Kind::Path, "the folder to serve").default("the current folder"),
             Keyword::new("max", Kind::Count(1, CLIENT_LIMIT), "most clients at once")
                 .default("256; chat over udp 1"),
+            Keyword::new("rate", Kind::Rate, "the most that all clients together send or receive")
+                .default("no limit"),
+            Keyword::new("quota", Kind::Size(0, u64::MAX), "ftp: bytes that it takes in all")
+                .default("what is free"),
+            Keyword::flag("portable", "ftp: take only names that are good on every system"),
             Keyword::flag("readonly", "serve files, take none"),
             Keyword::flag("open", "take files from anybody, although `on` opens the port to the network"),
         ],
@@ -115,6 +120,7 @@ async fn run(
     let address =
         bound.address().map_err(|error| Failure::io(&error, format!("listen {transport} {port}")))?;
     let max = arguments.number("max").unwrap_or((provider.max)(transport)) as usize;
+    session.set_rate(arguments.rate("rate"));
     let server = (provider.make)(&session, arguments, context)?;
     let admission = Admission {
         service: provider.id,

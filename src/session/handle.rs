@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -159,6 +160,25 @@ impl Handle {
         if before >> 20 != (before + bytes) >> 20 {
             self.session.touch();
         }
+    }
+
+    /// Limits what the session sends and receives, in bytes a second.
+    pub fn set_rate(&self, rate: Option<u64>) {
+        self.session.set_rate(rate);
+    }
+
+    pub fn rate_limit(&self) -> Option<u64> {
+        self.session.pacer.rate()
+    }
+
+    /// Lets `bytes` through the session's limit; the answer is until when to wait before that.
+    pub fn pace(&self, bytes: u64) -> Option<Instant> {
+        self.session.pacer.take(bytes, Instant::now())
+    }
+
+    /// How much of `most` bytes to send at once under the session's limit, in whole chunks.
+    pub fn limit_step(&self, most: u64, chunk: u64) -> u64 {
+        self.session.pacer.step(most, chunk)
     }
 
     pub fn progress(&self, done: u64, total: u64) {

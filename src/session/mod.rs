@@ -2,6 +2,7 @@
 //! for. The registry is the only place that spawns.
 
 pub mod handle;
+mod pace;
 pub mod registry;
 pub mod state;
 

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::handle::Handle;
+use super::pace::Pacer;
 use super::state::{Session, Shared, State};
 use super::{CLOSING_LIMIT, ENDED_LIMIT, SESSION_LIMIT};
 use crate::report::{Event, Failure, Outcome};
@@ -114,6 +115,7 @@ impl Registry {
             sayings,
             listens: AtomicBool::new(false),
             background: AtomicBool::new(false),
+            pacer: Pacer::default(),
         });
         let handle = Handle {
             session: session.clone(),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::pace::Pacer;
 use super::{HEARD_LIMIT, LOG_LIMIT};
 use crate::base::{Fields, Value};
 use crate::report::{Failure, Outcome, Progress};
@@ -80,6 +81,7 @@ pub struct Session {
     pub(super) listens: AtomicBool,
     /// Nobody waits for it: its end is told.
     pub(super) background: AtomicBool,
+    pub(super) pacer: Pacer,
 }
 
 /// What changes while a session lives.
@@ -235,6 +237,11 @@ impl Session {
     pub fn unheard(&self, most: usize) -> Vec<String> {
         let shared = self.lock();
         shared.heard.iter().rev().take(most).rev().cloned().collect()
+    }
+
+    /// Limits what it sends and receives, in bytes a second, from now on.
+    pub fn set_rate(&self, rate: Option<u64>) {
+        self.pacer.set(rate);
     }
 
     /// Nobody waits for it: its end is told when it comes.

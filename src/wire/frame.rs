@@ -77,6 +77,23 @@ impl Deframer {
         Ok(Some(Frame { kind, body: self.buffer.split_to(size - 1).freeze() }))
     }
 
+    /// The kind of the next frame, once its header is here.
+    pub fn next_kind(&self) -> Result<Option<u8>, DecodeError> {
+        Ok(self.peek()?.map(|(_, kind)| kind))
+    }
+
+    /// Takes the header of a block, if one comes next and its header is here: its offset, and how many bytes follow.
+    pub fn next_block(&mut self) -> Result<Option<(u64, usize)>, DecodeError> {
+        let Some((size, BLOCK)) = self.peek()? else { return Ok(None) };
+        if size < BLOCK_HEADER - 4 {
+            return Err(DecodeError::Truncated);
+        }
+        let Some(header) = self.buffer.first_chunk::<BLOCK_HEADER>() else { return Ok(None) };
+        let offset = Reader::new(&header[HEADER..]).u64()?;
+        self.buffer.advance(BLOCK_HEADER);
+        Ok(Some((offset, size + 4 - BLOCK_HEADER)))
+    }
+
     /// How many bytes are missing to the end of the frame that has begun; at least 1.
     pub fn missing(&self) -> usize {
         match self.peek() {

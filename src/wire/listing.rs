@@ -2,14 +2,17 @@
 //!
 //! ```text
 //! LIST    | text path | text after |                              after: last name of the page before
+//! WALK    | text path |                                           all below a folder: pages until `more` is 0
 //! ENTRIES | u8 more | u16 count | count × (u8 kind, u64 size, u64 modified, text name) |
 //! ```
-//! `kind`: 0 file, 1 folder. `modified`: seconds since 1970.
+//! `kind`: 0 file, 1 folder, 2 executable file. `modified`: nanoseconds since 1970. Below a WALK a name is a path, and
+//! a folder stands before what is in it.
 
 use super::{DecodeError, Frame, NAME_LIMIT, Reader, Writer};
 
 pub const LIST: u8 = 0x12;
 pub const ENTRIES: u8 = 0x18;
+pub const WALK: u8 = 0x22;
 /// Most entries in one page.
 pub const PAGE_LIMIT: usize = 256;
 
@@ -23,6 +26,7 @@ pub struct List {
 pub struct Entry {
     pub name: String,
     pub folder: bool,
+    pub executable: bool,
     pub size: u64,
     pub modified: u64,
 }
@@ -48,11 +52,30 @@ impl List {
     }
 }
 
+/// WALK: everything below a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Walk {
+    pub path: String,
+}
+
+impl Walk {
+    pub fn encode(&self) -> Frame {
+        Frame::new(WALK, Writer::new().text(&self.path).finish())
+    }
+
+    pub fn decode(frame: &Frame) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(&frame.body);
+        let walk = Self { path: reader.text("path", NAME_LIMIT)?.into() };
+        reader.finish(walk)
+    }
+}
+
 impl Entries {
     pub fn encode(&self) -> Frame {
         let head = Writer::new().u8(u8::from(self.more)).u16(self.entries.len().min(PAGE_LIMIT) as u16);
         let body = self.entries.iter().take(PAGE_LIMIT).fold(head, |out, entry| {
-            out.u8(u8::from(entry.folder)).u64(entry.size).u64(entry.modified).text(&entry.name)
+            let kind = if entry.folder { 1 } else { u8::from(entry.executable) << 1 };
+            out.u8(kind).u64(entry.size).u64(entry.modified).text(&entry.name)
         });
         Frame::new(ENTRIES, body.finish())
     }
@@ -69,7 +92,11 @@ impl Entries {
     }
 
     fn entry(reader: &mut Reader<'_>) -> Result<Entry, DecodeError> {
-        let (folder, size, modified) = (reader.u8()? != 0, reader.u64()?, reader.u64()?);
-        Ok(Entry { name: reader.text("name", NAME_LIMIT)?.into(), folder, size, modified })
+        let (kind, size, modified) = (reader.u8()?, reader.u64()?, reader.u64()?);
+        if kind > 2 {
+            return Err(DecodeError::Unknown { what: "kind of entry", value: u64::from(kind) });
+        }
+        let name = reader.text("name", NAME_LIMIT)?.into();
+        Ok(Entry { name, folder: kind == 1, executable: kind == 2, size, modified })
     }
 }

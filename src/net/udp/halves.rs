@@ -50,9 +50,20 @@ impl Outgoing {
         self.commands.send(Command::Frame(self.id, frame)).map_err(|_| gone())
     }
 
-    pub(in crate::net) async fn send_block(&mut self, offset: u64, bytes: Bytes) -> Result<(), Failure> {
-        self.reserve(bytes.len()).await?;
-        self.commands.send(Command::Block(self.id, offset, bytes)).map_err(|_| gone())
+    pub(in crate::net) async fn send_blocks(
+        &mut self,
+        mut offset: u64,
+        mut bytes: Bytes,
+        chunk: usize,
+    ) -> Result<(), Failure> {
+        while !bytes.is_empty() {
+            let block = bytes.split_to(bytes.len().min(chunk));
+            let length = block.len() as u64;
+            self.reserve(block.len()).await?;
+            self.commands.send(Command::Block(self.id, offset, block)).map_err(|_| gone())?;
+            offset += length;
+        }
+        Ok(())
     }
 
     async fn reserve(&self, bytes: usize) -> Result<(), Failure> {

@@ -1,9 +1,10 @@
-//! Blocks in any order → whole groups. Pure: no file, no socket. Each block is checked against what was declared;
-//! memory is bounded by the groups that are open, and those by a limit.
+//! Bytes at any offset, in any order → whole groups. Pure: no file, no socket. Bytes are put where they belong by who
+//! reads them ([`Assembly::room`], then [`Assembly::landed`]), so nothing is copied twice; each place is checked
+//! against what was declared. Memory is bounded by the groups that are open, and those by a limit.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
-use super::tree::GROUP;
 use crate::base::RangeSet;
 
 /// Groups that may be half full at once: over TCP it is one or two, over UDP those that are reached while one datagram
@@ -12,11 +13,18 @@ const OPEN_GROUP_LIMIT: usize = 128;
 /// Islands in a group, and chunks that came in part.
 const SCATTER_LIMIT: usize = 4096;
 
-/// A group that is complete.
+/// A group that is complete. Its buffer may be longer than the group.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Group {
     pub(super) index: u64,
-    pub(super) bytes: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
+    pub(super) length: usize,
+}
+
+impl Group {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
 }
 
 /// What is wrong with a block (FAULTS row 29).
@@ -42,30 +50,29 @@ impl std::fmt::Display for Trouble {
 /// A group that waits for bytes: a front without gaps, and islands behind it.
 #[derive(Debug, Default)]
 struct Open {
-    bytes: Vec<u8>,
+    buffer: Vec<u8>,
     front: usize,
     islands: RangeSet,
+    /// It was here before, and is sent anew: its chunks do not count again.
+    anew: bool,
 }
 
 impl Open {
-    /// Puts bytes at their place; false if some were there.
-    fn put(&mut self, at: usize, bytes: &[u8]) -> bool {
-        let end = at + bytes.len();
-        if at == self.front && self.islands.is_empty() {
-            self.bytes.extend_from_slice(bytes);
-            self.front = end;
-            return true;
+    fn is_free(&self, range: &Range<usize>) -> bool {
+        let (start, end) = (range.start as u64, range.end as u64);
+        range.start >= self.front
+            && self.islands.end_of(start).is_none()
+            && self.islands.next_start(start).is_none_or(|next| next >= end)
+    }
+
+    fn fill(&mut self, range: Range<usize>) {
+        if range.start == self.front && self.islands.is_empty() {
+            self.front = range.end;
+            return;
         }
-        if at < self.front || self.islands.insert_range(at as u64..end as u64) < bytes.len() as u64 {
-            return false;
-        }
-        if self.bytes.len() < end {
-            self.bytes.resize(end, 0);
-        }
-        self.bytes[at..end].copy_from_slice(bytes);
+        self.islands.insert_range(range.start as u64..range.end as u64);
         self.front = self.islands.first_gap(self.front as u64) as usize;
         self.islands.forget_below(self.front as u64);
-        true
     }
 }
 
@@ -73,117 +80,158 @@ impl Open {
 #[derive(Debug)]
 pub(super) struct Assembly {
     size: u64,
+    group: u64,
     chunk: u64,
     open: BTreeMap<u64, Open>,
     closed: RangeSet,
-    received: u64,
+    /// Groups that are sent once more.
+    anew: RangeSet,
+    /// What comes for the first time, in runs between what is there already: chunks are counted from the start of each.
+    runs: BTreeMap<u64, u64>,
+    missing: u64,
     chunks: u64,
-    /// Chunks that came in pieces: bytes that are still missing.
+    /// Chunks that came in pieces: bytes that are still missing, by their offset.
     partial: HashMap<u64, u64>,
     spare: Vec<Vec<u8>>,
 }
 
 impl Assembly {
-    pub(super) fn new(size: u64, chunk: u32) -> Self {
+    /// For a file of which the groups `have`, sorted, are there.
+    pub(super) fn new(size: u64, group: u64, chunk: u32, have: &[u64]) -> Self {
+        let mut closed = RangeSet::new();
+        for &index in have {
+            closed.insert(index);
+        }
+        let (mut runs, mut at, mut missing) = (BTreeMap::new(), 0, size);
+        for range in closed.iter() {
+            let (start, end) = (range.start * group, (range.end * group).min(size));
+            missing -= end - start;
+            if at < start {
+                runs.insert(at, start);
+            }
+            at = end;
+        }
+        if at < size {
+            runs.insert(at, size);
+        }
         Self {
             size,
+            group,
             chunk: u64::from(chunk),
             open: BTreeMap::new(),
-            closed: RangeSet::new(),
-            received: 0,
+            closed,
+            anew: RangeSet::new(),
+            runs,
+            missing,
             chunks: 0,
             partial: HashMap::new(),
             spare: Vec::new(),
         }
     }
 
-    /// Bytes that are here.
+    /// Bytes that are here, with those that were.
     pub(super) const fn received(&self) -> u64 {
-        self.received
+        self.size - self.missing
     }
 
-    /// Chunks that are here as a whole.
+    /// Chunks that came, as wholes.
     pub(super) const fn chunks(&self) -> u64 {
         self.chunks
     }
 
     pub(super) const fn is_complete(&self) -> bool {
-        self.received == self.size
+        self.missing == 0
     }
 
     /// A buffer that is written and can be used again.
-    pub(super) fn recycle(&mut self, mut buffer: Vec<u8>) {
-        buffer.clear();
+    pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
         self.spare.push(buffer);
     }
 
-    /// Takes a block; groups that it completes go to `whole`.
-    pub(super) fn accept(
-        &mut self,
-        offset: u64,
-        bytes: &[u8],
-        whole: &mut Vec<Group>,
-    ) -> Result<(), Trouble> {
-        let end = offset
-            .checked_add(bytes.len() as u64)
-            .filter(|&end| end <= self.size)
-            .ok_or(Trouble::BeyondEnd { offset })?;
-        let mut at = offset;
-        while at < end {
-            let index = at / GROUP;
-            let stop = ((index + 1) * GROUP).min(end);
-            self.put(index, at, &bytes[(at - offset) as usize..(stop - offset) as usize], whole)?;
-            at = stop;
-        }
-        self.received += bytes.len() as u64;
-        self.count_chunks(offset, end);
-        Ok(())
+    fn length(&self, index: u64) -> usize {
+        self.group.min(self.size.saturating_sub(index * self.group)) as usize
     }
 
-    fn put(&mut self, index: u64, at: u64, bytes: &[u8], whole: &mut Vec<Group>) -> Result<(), Trouble> {
-        if self.closed.contains(index) {
-            return Err(Trouble::Overlap { offset: at });
+    /// A group that is here comes once more: what was here is wrong. False if it is not here as a whole.
+    pub(super) fn reopen(&mut self, index: u64) -> bool {
+        if !self.closed.contains(index) {
+            return false;
         }
+        self.closed.remove_range(index..index + 1);
+        self.anew.insert(index);
+        self.missing += self.length(index) as u64;
+        true
+    }
+
+    /// The place for the front of `length` bytes at `offset`: at least one byte, at most up to the end of a group.
+    pub(super) fn room(&mut self, offset: u64, length: usize) -> Result<&mut [u8], Trouble> {
+        let end = offset.checked_add(length as u64).filter(|&end| end <= self.size);
+        let end = end.ok_or(Trouble::BeyondEnd { offset })?;
+        let index = offset / self.group;
+        if self.closed.contains(index) {
+            return Err(Trouble::Overlap { offset });
+        }
+        let (start, whole) = (index * self.group, self.length(index));
         if !self.open.contains_key(&index) {
             if self.open.len() >= OPEN_GROUP_LIMIT {
                 return Err(Trouble::TooScattered);
             }
-            let bytes = self.spare.pop().unwrap_or_default();
-            self.open.insert(index, Open { bytes, ..Open::default() });
+            let buffer = self.spare.pop().unwrap_or_default();
+            let anew = self.anew.contains(index);
+            self.open.insert(index, Open { buffer, anew, ..Open::default() });
         }
-        let length = GROUP.min(self.size - index * GROUP) as usize;
         let open = self.open.get_mut(&index).expect("it was put there above");
-        if open.bytes.capacity() < length {
-            open.bytes.reserve_exact(length - open.bytes.len());
+        if open.buffer.len() < whole {
+            open.buffer.resize(whole, 0);
         }
-        if !open.put((at - index * GROUP) as usize, bytes) {
-            return Err(Trouble::Overlap { offset: at });
+        let range = (offset - start) as usize..((end - start) as usize).min(whole);
+        if open.is_free(&range) { Ok(&mut open.buffer[range]) } else { Err(Trouble::Overlap { offset }) }
+    }
+
+    /// So many bytes were put where [`Self::room`] said; a group that they complete goes to `whole`.
+    pub(super) fn landed(
+        &mut self,
+        offset: u64,
+        length: usize,
+        whole: &mut Vec<Group>,
+    ) -> Result<(), Trouble> {
+        let index = offset / self.group;
+        let Some(open) = self.open.get_mut(&index) else { return Err(Trouble::Overlap { offset }) };
+        let at = (offset - index * self.group) as usize;
+        open.fill(at..at + length);
+        self.missing -= length as u64;
+        let (front, anew, pieces) = (open.front, open.anew, open.islands.pieces());
+        if !anew {
+            self.count_chunks(offset, offset + length as u64);
         }
-        if open.islands.pieces() > SCATTER_LIMIT || self.partial.len() > SCATTER_LIMIT {
+        if pieces > SCATTER_LIMIT || self.partial.len() > SCATTER_LIMIT {
             return Err(Trouble::TooScattered);
         }
-        if open.front == length
+        let length = self.length(index);
+        if front == length
             && let Some(open) = self.open.remove(&index)
         {
             self.closed.insert(index);
-            whole.push(Group { index, bytes: open.bytes });
+            self.anew.remove_range(index..index + 1);
+            whole.push(Group { index, buffer: open.buffer, length });
         }
         Ok(())
     }
 
     fn count_chunks(&mut self, offset: u64, end: u64) {
+        let Some((&run, &run_end)) = self.runs.range(..=offset).next_back() else { return };
         let mut at = offset;
         while at < end {
-            let index = at / self.chunk;
-            let (start, stop) = (index * self.chunk, ((index + 1) * self.chunk).min(self.size));
+            let start = run + (at - run) / self.chunk * self.chunk;
+            let stop = (start + self.chunk).min(run_end);
             let part = stop.min(end) - at;
             if at == start && stop <= end {
                 self.chunks += 1;
             } else {
-                let missing = self.partial.entry(index).or_insert(stop - start);
+                let missing = self.partial.entry(start).or_insert(stop - start);
                 *missing -= part;
                 if *missing == 0 {
-                    self.partial.remove(&index);
+                    self.partial.remove(&start);
                     self.chunks += 1;
                 }
             }
@@ -194,33 +242,67 @@ impl Assembly {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree::Tree;
+    use super::super::tree::{GROUP, Tree};
     use super::*;
+
+    impl Assembly {
+        /// Puts a block that came as a whole.
+        fn accept(
+            &mut self,
+            mut offset: u64,
+            mut bytes: &[u8],
+            whole: &mut Vec<Group>,
+        ) -> Result<(), Trouble> {
+            while !bytes.is_empty() {
+                let room = self.room(offset, bytes.len())?;
+                let (now, later) = bytes.split_at(room.len());
+                room.copy_from_slice(now);
+                self.landed(offset, now.len(), whole)?;
+                offset += now.len() as u64;
+                bytes = later;
+            }
+            Ok(())
+        }
+    }
+
+    /// How many chunks a sender makes of what is not there.
+    fn count_chunks(runs: impl Iterator<Item = Range<u64>>, chunk: u32) -> u64 {
+        runs.map(|run| (run.end - run.start).div_ceil(u64::from(chunk))).sum()
+    }
 
     fn file(size: u64) -> Vec<u8> {
         (0..size).map(|n| (n * 7 % 253) as u8).collect()
     }
 
+    /// A shuffled order, the same each time.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, n: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.0 >> 33) as usize % n
+        }
+    }
+
     #[test]
     fn blocks_in_any_order_and_of_any_size_make_the_file() {
-        let mut state = 11u64;
+        let mut dice = Dice(11);
         for size in [1, 1000, GROUP, GROUP + 1, 3 * GROUP + 777] {
             for piece in [1u64 << 12, 1000, 999_999] {
                 let bytes = file(size);
                 let mut offsets: Vec<u64> = (0..size).step_by(piece as usize).collect();
                 for n in (1..offsets.len()).rev() {
-                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                    offsets.swap(n, (state >> 33) as usize % (n + 1));
+                    offsets.swap(n, dice.below(n + 1));
                 }
-                let mut assembly = Assembly::new(size, 4096);
+                let mut assembly = Assembly::new(size, GROUP, 4096, &[]);
                 let (mut whole, mut out) = (Vec::new(), vec![0; size as usize]);
                 for offset in offsets {
                     let end = (offset + piece).min(size);
                     assembly.accept(offset, &bytes[offset as usize..end as usize], &mut whole).unwrap();
                     for group in whole.drain(..) {
                         let start = (group.index * GROUP) as usize;
-                        out[start..start + group.bytes.len()].copy_from_slice(&group.bytes);
-                        assembly.recycle(group.bytes);
+                        out[start..start + group.length].copy_from_slice(group.bytes());
+                        assembly.recycle(group.buffer);
                     }
                 }
                 assert!(assembly.is_complete() && out == bytes);
@@ -231,32 +313,61 @@ mod tests {
     }
 
     #[test]
+    fn what_is_there_is_not_expected_and_chunks_count_from_the_start_of_each_run() {
+        let size = 10 * 1024;
+        let mut assembly = Assembly::new(size, 1024, 1000, &[0, 4, 5]);
+        assert_eq!(assembly.received(), 3 * 1024);
+        let (bytes, mut whole) = (file(size), Vec::new());
+        assert!(assembly.accept(0, &bytes[..1], &mut whole).is_err());
+        for run in [1024..4096, 6144..size] {
+            let mut at = run.start;
+            while at < run.end {
+                let end = (at + 1000).min(run.end);
+                assembly.accept(at, &bytes[at as usize..end as usize], &mut whole).unwrap();
+                at = end;
+            }
+        }
+        assert!(assembly.is_complete() && whole.len() == 7);
+        assert_eq!(assembly.chunks(), count_chunks([1024..4096, 6144..size].into_iter(), 1000));
+    }
+
+    #[test]
+    fn a_group_that_is_sent_anew_is_expected_once_more_and_counts_no_chunks() {
+        let (bytes, mut whole) = (file(4096), Vec::new());
+        let mut assembly = Assembly::new(4096, 1024, 512, &[3]);
+        assert!(!assembly.reopen(0), "it is not here");
+        assert!(assembly.reopen(3));
+        assembly.accept(0, &bytes, &mut whole).unwrap();
+        assert!(assembly.is_complete() && assembly.chunks() == 6 && whole.len() == 4);
+        assert!(assembly.reopen(1) && !assembly.is_complete());
+        assembly.accept(1024, &bytes[1024..2048], &mut whole).unwrap();
+        assert!(assembly.is_complete() && assembly.chunks() == 6);
+    }
+
+    #[test]
     fn row_29_too_much_twice_or_wrapped_is_an_error() {
         let mut whole = Vec::new();
-        let mut assembly = Assembly::new(1000, 100);
+        let mut assembly = Assembly::new(1000, GROUP, 100, &[]);
         assert_eq!(assembly.accept(950, &[0; 51], &mut whole), Err(Trouble::BeyondEnd { offset: 950 }));
         assert_eq!(
             assembly.accept(u64::MAX, &[0; 2], &mut whole),
             Err(Trouble::BeyondEnd { offset: u64::MAX })
         );
         assembly.accept(100, &[0; 100], &mut whole).unwrap();
-        assert_eq!(assembly.accept(150, &[0; 100], &mut whole), Err(Trouble::Overlap { offset: 150 }));
-        let mut done = Assembly::new(10, 10);
+        for (offset, length) in [(150, 100), (50, 100), (100, 1), (0, 1000), (199, 1)] {
+            let twice = assembly.accept(offset, &vec![0; length], &mut whole);
+            assert_eq!(twice, Err(Trouble::Overlap { offset }));
+        }
+        let mut done = Assembly::new(10, GROUP, 10, &[]);
         done.accept(0, &[1; 10], &mut whole).unwrap();
         assert_eq!(done.accept(0, &[1; 10], &mut whole), Err(Trouble::Overlap { offset: 0 }));
     }
 
     #[test]
     fn scattered_bytes_cannot_fill_memory() {
-        let mut assembly = Assembly::new(u64::MAX, 1);
+        let mut assembly = Assembly::new(u64::MAX, GROUP, 1, &[]);
         let mut whole = Vec::new();
-        let mut result = Ok(());
-        for n in 0..200 {
-            result = assembly.accept(n * GROUP, &[0], &mut whole);
-            if result.is_err() {
-                break;
-            }
-        }
+        let result = (0..200).try_for_each(|n| assembly.accept(n * GROUP, &[0], &mut whole));
         assert_eq!(result, Err(Trouble::TooScattered));
     }
 
@@ -264,17 +375,16 @@ mod tests {
     fn scattered_datagrams_make_a_file_with_its_plain_hash() {
         let size = 5 * GROUP + 12_345;
         let file: Vec<u8> = (0..size).map(|n| (n * 13 % 249) as u8).collect();
-        let mut assembly = Assembly::new(size, 65_536);
-        let mut tree = Tree::new(size);
-        let (mut whole, mut state) = (Vec::new(), 3u64);
+        let mut assembly = Assembly::new(size, GROUP, 65_536, &[]);
+        let mut tree = Tree::new(size, GROUP);
+        let (mut whole, mut dice) = (Vec::new(), Dice(3));
         let mut pieces: Vec<u64> = (0..size).step_by(1158).collect();
         while !pieces.is_empty() {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             // Reordering within what may be under way.
-            let offset = pieces.remove((state >> 33) as usize % pieces.len().min(600));
+            let offset = pieces.remove(dice.below(pieces.len().min(600)));
             let end = (offset + 1158).min(size);
             assembly.accept(offset, &file[offset as usize..end as usize], &mut whole).unwrap();
-            whole.drain(..).for_each(|group| tree.add(group.index, &group.bytes, size));
+            whole.drain(..).for_each(|group| tree.set(group.index, tree.hash(group.index, group.bytes())));
         }
         assert!(assembly.is_complete());
         assert_eq!(assembly.chunks(), size.div_ceil(65_536));

@@ -3,8 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::folder::{Folder, Intent, local_source};
-use super::transfer::{Delivered, receive_file, send_file};
+use super::disk::RealDisk;
+use super::folder::{Folder, local_source};
+use super::name::Rules;
+use super::part::{Begun, Intent};
+use super::receive::{Manner, receive_file};
+use super::send::send_file;
+use super::transfer::{Delivered, in_lane};
 use crate::base::{Transport, Value};
 use crate::language::Arguments;
 use crate::net::Connection;
@@ -12,12 +17,12 @@ use crate::net::connection::malformed;
 use crate::report::{Failure, Outcome};
 use crate::service::{Context, Job, connect};
 use crate::session::Handle;
-use crate::wire::ftp::{Message, Shape};
+use crate::wire::ftp::{Flags, Message, Shape};
 use crate::wire::{Code, Frame, ServiceId};
 
 /// Bytes in flight, if `window` does not say how many chunks.
 const WINDOW_BYTES: u64 = 8 << 20;
-const DEFAULT_CHUNK: u64 = 64 << 10;
+const DEFAULT_CHUNK: u64 = 256 << 10;
 /// How long the server may take to open a file.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// How long a goodbye may take.
@@ -38,6 +43,7 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
         let name = name.ok_or_else(|| {
             Failure::new(Code::Usage, "the path has no file name").fix("add `name NAME`").of(what.clone())
         })?;
+        session.set_rate(arguments.rate("rate"));
         // Row 1: before any packet.
         let opened = path.clone();
         let source = session.block(move || local_source(&opened)).await??;
@@ -51,26 +57,19 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
             .map_err(|failure| failure.of(what.clone()))?;
         session.set("transport", Value::text(connection.transport.word()));
         session.running("transferring");
-        let request = Message::Put {
-            shape,
-            replace,
-            fast,
-            size: source.size,
-            modified: source.modified,
-            name: name.clone(),
+        let flags = Flags { replace, fast, executable: source.executable };
+        let (size, modified) = (source.size, source.modified);
+        let request = Message::Put { shape, flags, size, modified, name: name.clone() };
+        let (worker, shown) = (session.clone(), name.clone());
+        let exchange = async move {
+            let exchange = async {
+                connection.outgoing.send_now(request.encode()).await?;
+                send_file(&worker, &mut connection, source, shape, false, Some(&shown)).await
+            };
+            let result = worker.unless_cancelled(exchange).await;
+            (connection, result)
         };
-        let exchange = async {
-            connection.outgoing.send_now(request.encode()).await?;
-            match Message::decode(&connection.incoming.frame(ANSWER_LIMIT, "answer").await?)
-                .map_err(malformed)?
-            {
-                Message::Ready { offset: 0 } => {
-                    send_file(&session, &mut connection, source, shape, true).await
-                }
-                _ => Err(Failure::new(Code::Misbehaved, "the server answered something else")),
-            }
-        };
-        let result = session.unless_cancelled(exchange).await;
+        let (connection, result) = in_lane(&session, size, exchange).await?;
         finish(&session, connection, result, &what, &format!("sent {name}: "), shape, fast).await
     })
 }
@@ -79,6 +78,7 @@ pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Jo
     Box::pin(async move {
         let name = arguments.text("name").unwrap_or_default().to_owned();
         let what = format!("get {name}");
+        session.set_rate(arguments.rate("rate"));
         let target = target(&context.directory, arguments.text("to"), &name);
         let (shape, replace, fast) = (shape(&arguments), arguments.flag("replace"), arguments.flag("fast"));
         session.set_all([
@@ -90,27 +90,53 @@ pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Jo
             .map_err(|failure| failure.of(what.clone()))?;
         session.set("transport", Value::text(connection.transport.word()));
         session.running("transferring");
-        let exchange = async {
-            connection.outgoing.send_now(Message::Get { shape, name: name.clone() }.encode()).await?;
-            let (size, modified) =
-                match Message::decode(&connection.incoming.frame(ANSWER_LIMIT, "answer").await?)
-                    .map_err(malformed)?
-                {
-                    Message::File { size, modified } => (size, modified),
-                    _ => return Err(Failure::new(Code::Misbehaved, "the server answered something else")),
+        let ask = ask(&session, &mut connection, &name, &target, shape, (replace, fast));
+        let result = match session.unless_cancelled(ask).await {
+            Ok((begun, intent, fresh)) => {
+                let (worker, shown) = (session.clone(), name.clone());
+                let exchange = async move {
+                    let manner = Manner { shape, fresh, watched: Some(&shown) };
+                    let result = receive_file(&worker, &mut connection, begun, intent, manner).await;
+                    (connection, result)
                 };
-            let intent = Intent { size, modified, replace, fast };
-            let local = target.clone();
-            let part = session.block(move || local_part(&local, intent)).await??;
-            let delivered = receive_file(&session, &mut connection, part, size, shape, true).await?;
-            let stored = Message::Stored { bytes: delivered.bytes, hash: delivered.hash.into() };
-            connection.outgoing.send_now(stored.encode()).await?;
-            Ok(delivered)
+                let (back, result) = in_lane(&session, intent.size, exchange).await?;
+                connection = back;
+                result
+            }
+            Err(failure) => Err(failure),
         };
-        let result = session.unless_cancelled(exchange).await;
         let done = format!("got {name} as {}: ", target.display());
         finish(&session, connection, result, &what, &done, shape, fast).await
     })
+}
+
+/// Asks for a file, and prepares its place: how it is to be received, and whether the server began at once.
+async fn ask(
+    session: &Handle,
+    connection: &mut Connection,
+    name: &str,
+    target: &Path,
+    shape: Shape,
+    (replace, fast): (bool, bool),
+) -> Result<(Begun<RealDisk>, Intent, bool), Failure> {
+    let local = target.to_owned();
+    let fresh = session.block(move || is_new(&local)).await?;
+    connection.outgoing.send_now(Message::Get { shape, fresh, name: name.into() }.encode()).await?;
+    let answer = connection.incoming.frame(ANSWER_LIMIT, "answer").await?;
+    let Message::File { executable, size, modified } = Message::decode(&answer).map_err(malformed)? else {
+        return Err(Failure::new(Code::Misbehaved, "the server answered something else"));
+    };
+    let intent = Intent { replace, fast, executable, ..Intent::new(size, modified) };
+    let local = target.to_owned();
+    let begun = session.block(move || local_part(&local, intent)).await??;
+    Ok((begun, intent, fresh))
+}
+
+/// Nothing of it is here, so the server may begin at once.
+fn is_new(target: &Path) -> bool {
+    let Some((folder, name)) = target.parent().zip(target.file_name()) else { return false };
+    let part = folder.join(super::part::part_name(&name.to_string_lossy()));
+    target.symlink_metadata().is_err() && part.symlink_metadata().is_err()
 }
 
 /// `to` may be a folder, a new name, or nothing.
@@ -124,7 +150,7 @@ fn target(directory: &Path, to: Option<&str>, name: &str) -> PathBuf {
 }
 
 /// A new file where the user wants it: only the last component is judged as a name.
-fn local_part(target: &Path, intent: Intent) -> Result<super::folder::Part, Failure> {
+fn local_part(target: &Path, intent: Intent) -> Result<Begun<RealDisk>, Failure> {
     let folder = match target.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
@@ -136,7 +162,7 @@ fn local_part(target: &Path, intent: Intent) -> Result<super::folder::Part, Fail
     })?;
     let folder =
         Folder::open(folder).map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
-    folder.begin(name, intent)
+    folder.begin(name, intent, Rules::default())
 }
 
 /// Tells the peer how it ended, and us.

@@ -4,23 +4,37 @@
 //! | file | holds |
 //! |---|---|
 //! | `name` | which names of a peer are acceptable |
-//! | `folder` | files below a root, part files, commit |
-//! | `assembly` | pure: blocks in any order → whole groups, counts, completeness |
+//! | `folder` | files below a root |
+//! | `disk` | what a part needs of a folder; the real one |
+//! | `part` | a file that is not whole: recovery, journal, commit |
+//! | `journal` | pure: what is known of a part, as bytes |
+//! | `assembly` | pure: bytes in any order → whole groups, counts, completeness |
 //! | `tree` | pure: hashes of groups → the BLAKE3 of the whole |
-//! | `disk` | blocking threads that read and write |
-//! | `transfer` | one file over one connection |
+//! | `source`, `hashes` | a file that is sent: reading, comparing, and what is known of it from before |
+//! | `send`, `receive` | one file over one connection, each side; `transfer` is what they share |
+//! | `quota` | how much a server takes |
 //! | `server`, `client` | who asks and who answers |
 
 mod assembly;
 mod client;
+#[cfg(test)]
+mod crashes;
 mod disk;
 pub(crate) mod folder;
+mod hashes;
+mod journal;
 mod listing;
 mod name;
+mod part;
+mod quota;
+mod receive;
+mod send;
 mod server;
+mod source;
 mod transfer;
 mod tree;
 
+pub(crate) use disk::check_space;
 pub(crate) use listing::answer as answer_list;
 
 use super::{Client, Provider, Run};
@@ -46,13 +60,17 @@ pub static PROVIDER: Provider = Provider {
 
 const CHUNK: Keyword =
     Keyword::new("chunk", Kind::Size(1, CHUNK_LIMIT), "bytes of a chunk; each is acknowledged")
-        .default("64K");
+        .default("256K");
 const WINDOW: Keyword =
     Keyword::new("window", Kind::Count(1, WINDOW_LIMIT as u64), "chunks in flight; 1 is stop-and-wait")
         .default("8M / chunk");
 const REPLACE: Keyword = Keyword::flag("replace", "replace a file of the same name");
 const FAST: Keyword =
     Keyword::flag("fast", "do not wait until the disk has it: a power loss may undo the transfer");
+
+const RATE: Keyword =
+    Keyword::new("rate", Kind::Rate, "the most to send or receive; `set X rate …` changes it")
+        .default("no limit");
 
 const FIELDS: &[Field] = &[
     Field::new("name", "the name of the file at the server"),
@@ -90,6 +108,7 @@ pub static SEND: Client = Client {
             CHUNK,
             WINDOW,
             Keyword::new("name", Kind::Text, "its name at the server").default("its own"),
+            RATE,
             REPLACE,
             FAST,
         ],
@@ -117,6 +136,7 @@ pub static GET: Client = Client {
             Keyword::new("to", Kind::Path, "where to put it").default("the current folder"),
             CHUNK,
             WINDOW,
+            RATE,
             REPLACE,
             FAST,
         ],

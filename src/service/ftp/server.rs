@@ -3,9 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::folder::{Folder, Intent};
+use super::folder::{Folder, Source};
 use super::listing;
-use super::transfer::{Delivered, receive_file, send_file};
+use super::name::Rules;
+use super::part::Intent;
+use super::quota::Quota;
+use super::receive::{Manner, receive_file};
+use super::send::send_file;
+use super::transfer::{Delivered, in_lane};
 use crate::base::escape::escape_line;
 use crate::language::Arguments;
 use crate::net::connection::malformed;
@@ -26,6 +31,8 @@ const PARTING_LIMIT: Duration = Duration::from_secs(2);
 struct FileServer {
     folder: Arc<Folder>,
     readonly: bool,
+    rules: Rules,
+    quota: Arc<Quota>,
     /// The port is open to the network and nobody said that strangers may write.
     guarded: bool,
 }
@@ -40,7 +47,9 @@ pub(super) fn make(
     if guarded && !arguments.flag("readonly") {
         session.tell("warning", "everyone who can reach this port may read the folder; nobody may write to it without the word `open`");
     }
-    Ok(Arc::new(FileServer { folder, readonly: arguments.flag("readonly"), guarded }))
+    let quota = Arc::new(Quota::new(arguments.number("quota")));
+    let rules = Rules { portable: arguments.flag("portable") };
+    Ok(Arc::new(FileServer { folder, readonly: arguments.flag("readonly"), rules, quota, guarded }))
 }
 
 impl Server for FileServer {
@@ -84,12 +93,12 @@ impl Visit {
                         .await;
                 }
             };
-            let stopping = self.session.clone();
-            let answered = tokio::select! {
-                () = stopping.cancelled() => Err(Failure::new(Code::Cancelled, "the server was stopped")),
-                answered = self.answer(&frame) => answered,
-            };
-            if let Err(failure) = answered {
+            let (visit, answered) = self.answer(frame).await?;
+            self = visit;
+            if let Err(mut failure) = answered {
+                if failure.code == Code::Cancelled && self.session.is_cancelled() {
+                    failure.why = format!("the server was {}", failure.why);
+                }
                 return self.part(failure).await;
             }
         }
@@ -111,17 +120,46 @@ impl Visit {
         Err(failure)
     }
 
-    /// One request. An `Err` ends the connection; a refusal is an answer.
-    async fn answer(&mut self, frame: &Frame) -> Result<(), Failure> {
-        if frame.kind == LIST {
-            return listing::answer(&self.session, &self.server.folder, &mut self.connection, frame).await;
-        }
-        match Message::decode(frame).map_err(malformed)? {
-            Message::Put { shape, replace, fast, size, modified, name } => {
-                self.put(shape, name, Intent { size, modified, replace, fast }).await
+    /// One request; its work is boxed, so that a client that asks for nothing costs little. An inner `Err` ends the connection; a refusal is an answer. Ends soon when the session does.
+    async fn answer(mut self, frame: Frame) -> Result<(Self, Result<(), Failure>), Failure> {
+        let session = self.session.clone();
+        let request = match Message::decode(&frame) {
+            _ if frame.kind == LIST => {
+                let answer = listing::answer(&session, &self.server.folder, &mut self.connection, &frame);
+                let answered = session.unless_cancelled(answer).await;
+                return Ok((self, answered));
             }
-            Message::Get { shape, name } => self.get(shape, name).await,
-            _ => Err(Failure::new(Code::Misbehaved, "a message came where a request belongs")),
+            Ok(request) => request,
+            Err(error) => return Ok((self, Err(malformed(error)))),
+        };
+        match request {
+            Message::Put { shape, flags, size, modified, name } => {
+                let (replace, fast, executable) = (flags.replace, flags.fast, flags.executable);
+                let intent = Intent { replace, fast, executable, ..Intent::new(size, modified) };
+                let work = Box::pin(async move {
+                    let answered = self.put(shape, name, intent).await;
+                    (self, answered)
+                });
+                in_lane(&session, size, work).await
+            }
+            Message::Get { shape, fresh, name } => {
+                let source = match self.source(&name).await {
+                    Ok(Some(source)) => source,
+                    Ok(None) => return Ok((self, Ok(()))),
+                    Err(failure) => return Ok((self, Err(failure))),
+                };
+                let size = source.size;
+                let work = Box::pin(async move {
+                    let session = self.session.clone();
+                    let answered = session.unless_cancelled(self.get(shape, fresh, name, source)).await;
+                    (self, answered)
+                });
+                in_lane(&session, size, work).await
+            }
+            _ => {
+                let failure = Failure::new(Code::Misbehaved, "a message came where a request belongs");
+                Ok((self, Err(failure)))
+            }
         }
     }
 
@@ -143,28 +181,38 @@ impl Visit {
                 .fix("start it so: listen … on … open");
             return self.refuse(&name, &failure).await;
         }
+        let Some(place) = self.server.quota.reserve(intent.size) else {
+            let failure = self.server.quota.refusal(intent.size);
+            return self.refuse(&name, &failure).await;
+        };
         let (folder, wanted) = (self.server.folder.clone(), name.clone());
-        let part = match self.session.block(move || folder.begin(&wanted, intent)).await? {
-            Ok(part) => part,
+        let rules = self.server.rules;
+        let begun = match self.session.block(move || folder.begin(&wanted, intent, rules)).await? {
+            Ok(begun) => begun,
             Err(failure) => return self.refuse(&name, &failure).await,
         };
-        self.connection.outgoing.send_now(Message::Ready { offset: 0 }.encode()).await?;
-        let delivered =
-            receive_file(&self.session, &mut self.connection, part, intent.size, shape, false).await?;
+        let manner = Manner { shape, fresh: false, watched: None };
+        let delivered = receive_file(&self.session, &mut self.connection, begun, intent, manner).await?;
+        if !delivered.there {
+            place.keep();
+        }
         self.log("received", &name, &delivered);
-        let stored = Message::Stored { bytes: delivered.bytes, hash: delivered.hash.into() };
-        self.connection.outgoing.send_now(stored.encode()).await
+        Ok(())
     }
 
-    async fn get(&mut self, shape: Shape, name: String) -> Result<(), Failure> {
-        let (folder, wanted) = (self.server.folder.clone(), name.clone());
-        let source = match self.session.block(move || folder.source(&wanted)).await? {
-            Ok(source) => source,
-            Err(failure) => return self.refuse(&name, &failure).await,
-        };
-        let file = Message::File { size: source.size, modified: source.modified };
-        self.connection.outgoing.send_now(file.encode()).await?;
-        let delivered = send_file(&self.session, &mut self.connection, source, shape, false).await?;
+    /// What a client asks for; `None`: it was refused.
+    async fn source(&mut self, name: &str) -> Result<Option<Source>, Failure> {
+        let (folder, wanted) = (self.server.folder.clone(), name.to_owned());
+        match self.session.block(move || folder.source(&wanted)).await? {
+            Ok(source) => Ok(Some(source)),
+            Err(failure) => self.refuse(name, &failure).await.map(|()| None),
+        }
+    }
+
+    async fn get(&mut self, shape: Shape, fresh: bool, name: String, source: Source) -> Result<(), Failure> {
+        let (executable, size, modified) = (source.executable, source.size, source.modified);
+        self.connection.outgoing.send_now(Message::File { executable, size, modified }.encode()).await?;
+        let delivered = send_file(&self.session, &mut self.connection, source, shape, fresh, None).await?;
         self.log("sent", &name, &delivered);
         Ok(())
     }

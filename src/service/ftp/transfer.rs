@@ -1,27 +1,27 @@
-//! One file over one connection: the sender's and the receiver's side, each the same at client and server.
+//! What a transfer came to, and what its two sides share: `send` and `receive`.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
-use super::assembly::{Assembly, Group};
-use super::disk;
-use super::folder::{Part, Source};
 use crate::base::{Value, quantity};
-use crate::net::connection::{malformed, told};
-use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
+use crate::net::MINIMUM_RATE;
 use crate::report::Failure;
 use crate::session::Handle;
-use crate::wire::ftp::{Message, Shape};
-use crate::wire::{Code, frame};
+use crate::wire::Code;
+use crate::wire::ftp::Shape;
 
-/// Buffers between the disk and the network, each way.
-const READ_AHEAD: usize = 4;
-/// A whole file may take so long to reach the disk after its last byte came.
-const COMMIT_LIMIT: Duration = Duration::from_mins(5);
-/// A quarter of the window is acknowledged at once, but never more than this.
-const ACK_EVERY_LIMIT: u64 = 4096;
+/// Pieces of work on disks that run at once. They are short, and who waits is served in turn: a transfer holds no
+/// thread while its peer is slow, and a large one does not keep small ones from the disk.
+static DISK: Semaphore = Semaphore::const_new(16);
+/// Transfers that have a thread of their own.
+static LANES: Semaphore = Semaphore::const_new(4);
+/// Smaller ones are over before it is worth one.
+const LANE_FROM: u64 = 4 << 20;
+/// Over so long the minimum rate is measured (FAULTS row 40).
+const RATE_SPAN: Duration = Duration::from_secs(30);
 
 /// What a transfer came to.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,10 @@ pub(super) struct Delivered {
     pub(super) hash: blake3::Hash,
     pub(super) chunks: u64,
     pub(super) acks: u64,
+    /// Bytes that did not travel: the receiver had them.
+    pub(super) resumed: u64,
+    /// All of them: the file was there, and is the same.
+    pub(super) there: bool,
     pub(super) retransmitted: u64,
     pub(super) elapsed: Duration,
     pub(super) limited_by: &'static str,
@@ -44,7 +48,7 @@ impl Delivered {
             ("chunks", Value::count(self.chunks)),
             ("acks", Value::count(self.acks)),
             ("window", Value::count(u64::from(shape.window))),
-            ("resumed", Value::count(0)),
+            ("resumed", Value::count(self.resumed)),
             ("retransmitted", Value::count(self.retransmitted)),
             ("seconds", Value::seconds(self.elapsed)),
             ("rate", Value::Integer(self.rate() as i128)),
@@ -52,338 +56,160 @@ impl Delivered {
         ]
     }
 
+    /// Bytes a second that really travelled.
     fn rate(&self) -> f64 {
-        self.bytes as f64 / self.elapsed.as_secs_f64().max(1e-6)
+        self.bytes.saturating_sub(self.resumed) as f64 / self.elapsed.as_secs_f64().max(1e-6)
     }
 
     pub(super) fn describe(&self, shape: Shape) -> String {
+        let size = format!("{} ({} bytes)", quantity::show_size(self.bytes), self.bytes);
+        let hash = &self.hash.to_hex()[..16];
+        if self.there {
+            return format!("{size} already there, verified blake3 {hash}…");
+        }
+        let resumed = match self.resumed {
+            0 => String::new(),
+            bytes => format!(", {} resumed", quantity::show_size(bytes)),
+        };
         format!(
-            "{} ({} bytes) in {}, {}, {} chunks of {} bytes, {} acknowledged, verified blake3 {}…",
-            quantity::show_size(self.bytes),
-            self.bytes,
+            "{size} in {}, {}, {} chunks of {} bytes, {} acknowledged{resumed}, verified blake3 {hash}…",
             quantity::show_duration(self.elapsed),
             quantity::show_rate(self.rate()),
             self.chunks,
             shape.chunk,
             self.acks,
-            &self.hash.to_hex()[..16],
         )
     }
 }
 
-/// Time that the sender spent waiting, by cause.
-#[derive(Default)]
-struct Waits {
-    disk: Duration,
-    window: Duration,
-    path: Duration,
+/// Work on a disk that was begun.
+pub(super) enum Work<T> {
+    /// On a thread of its own kind.
+    Elsewhere(JoinHandle<T>),
+    /// On this thread, once it is waited for: the transfer has a lane.
+    Here(Option<Box<dyn FnOnce() -> T + Send>>),
 }
 
-impl Waits {
-    /// The cause that cost most, if it cost at least a third of the time.
-    fn longest(&self, total: Duration) -> &'static str {
-        let causes = [
-            (self.disk, "the sender's disk"),
-            (self.window, "the window"),
-            (self.path, "the path or the receiver"),
-        ];
-        let (most, name) = causes.into_iter().max_by_key(|(time, _)| *time).unwrap_or_default();
-        if most * 3 >= total { name } else { "the processor" }
+impl<T> Work<T> {
+    /// Waits for it; once.
+    pub(super) async fn done(&mut self) -> Result<T, Failure> {
+        let failed = || Failure::new(Code::Internal, "a worker failed; this is an error in nls");
+        match self {
+            Self::Elsewhere(job) => job.await.map_err(|_| failed()),
+            Self::Here(work) => work.take().map(|work| work()).ok_or_else(failed),
+        }
     }
 }
 
-struct Sender<'a> {
-    session: &'a Handle,
-    connection: &'a mut Connection,
-    shape: Shape,
-    sent: u64,
-    acked: u64,
-    waits: Waits,
-}
-
-/// Sends a file that the other side is ready for, and waits until it is stored there.
-pub(super) async fn send_file(
+/// Begins work on a disk once it is its turn.
+pub(super) async fn on_disk<T: Send + 'static>(
     session: &Handle,
-    connection: &mut Connection,
-    source: Source,
-    shape: Shape,
-    watched: bool,
-) -> Result<Delivered, Failure> {
-    let began = Instant::now();
-    let size = source.size;
-    let (buffers, mut filled) = mpsc::channel(READ_AHEAD);
-    let reader = session.spawn_blocking(move || disk::read(source, disk::read_size(shape.chunk), &buffers));
-    let mut sender = Sender { session, connection, shape, sent: 0, acked: 0, waits: Waits::default() };
-    let mut offset = 0;
-    loop {
-        let waiting = Instant::now();
-        let Some(buffer) = filled.recv().await else { break };
-        sender.waits.disk += waiting.elapsed();
-        let length = buffer.len() as u64;
-        if let Err(failure) = sender.send_buffer(offset, buffer).await {
-            return Err(sender.reason_of(failure).await);
-        }
-        offset += length;
-        session.count_out(length);
-        if watched {
-            session.progress(offset, size);
-        }
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Work<T> {
+    if has_lane() {
+        return Work::Here(Some(Box::new(work)));
     }
-    let hash = match reader.await {
-        Ok(Ok(hash)) => hash,
-        Ok(Err(failure)) => return Err(failure),
-        Err(_) => return Err(Failure::new(Code::Internal, "the reader failed; this is an error in nls")),
+    let turn = DISK.acquire().await;
+    Work::Elsewhere(session.spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    }))
+}
+
+/// Does work on a disk and waits for it.
+pub(super) async fn by_disk<T: Send + 'static>(
+    session: &Handle,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    on_disk(session, work).await.done().await
+}
+
+thread_local! {
+    static LANE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// True on the thread of a lane: it may block on a disk.
+pub(super) fn has_lane() -> bool {
+    LANE.get()
+}
+
+/// Runs a transfer, if it is large and a lane is free, on a thread of its own, where disk and network take turns: no
+/// other thread has to be woken for each step, which on two cores is half of the time. There are few lanes, so who
+/// holds one and is slow keeps nobody from the disk.
+pub(super) async fn in_lane<T: Send + 'static>(
+    session: &Handle,
+    size: u64,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Failure> {
+    let lane = (size >= LANE_FROM).then(|| LANES.try_acquire().ok()).flatten();
+    let Some(lane) = lane else { return Ok(work.await) };
+    let runtime = tokio::runtime::Handle::current();
+    let run = move || {
+        LANE.set(true);
+        let done = runtime.block_on(work);
+        LANE.set(false);
+        drop(lane);
+        done
     };
-    sender.connection.outgoing.send_now(Message::End { hash: hash.into() }.encode()).await?;
-    sender.wait_for_stored(size, hash).await?;
-    let elapsed = began.elapsed();
-    Ok(Delivered {
-        bytes: size,
-        hash,
-        chunks: sender.sent,
-        acks: sender.acked,
-        retransmitted: sender.connection.outgoing.retransmitted(),
-        elapsed,
-        limited_by: sender.waits.longest(elapsed),
-    })
+    Work::Elsewhere(session.spawn_blocking(run)).done().await
 }
 
-impl Sender<'_> {
-    async fn send_buffer(&mut self, mut offset: u64, mut buffer: Bytes) -> Result<(), Failure> {
-        while !buffer.is_empty() {
-            while self.sent - self.acked >= u64::from(self.shape.window) {
-                self.wait_for_ack().await?;
-            }
-            let chunk = buffer.split_to(buffer.len().min(self.shape.chunk as usize));
-            let length = chunk.len() as u64;
-            let waiting = Instant::now();
-            self.connection.outgoing.send_block(offset, chunk).await?;
-            self.waits.path += waiting.elapsed();
-            self.sent += 1;
-            offset += length;
-        }
-        // A word from the receiver must not wait until the window closes: its disk may be full.
-        while let Some(message) = ready(self.connection.incoming.next()).await {
-            self.take(message?.ok_or_else(vanished)?)?;
-        }
-        Ok(())
-    }
-
-    async fn wait_for_ack(&mut self) -> Result<(), Failure> {
-        self.connection.outgoing.flush().await?;
-        let waiting = Instant::now();
-        let message = self.connection.incoming.expect(SILENCE_LIMIT, "acknowledgement").await?;
-        self.waits.window += waiting.elapsed();
-        self.take(message)
-    }
-
-    fn take(&mut self, message: Wire) -> Result<(), Failure> {
-        match message {
-            Wire::Frame(frame) if frame.kind == frame::ERROR => Err(told(&frame)),
-            Wire::Frame(frame) => match Message::decode(&frame).map_err(malformed)? {
-                Message::Ack { chunks, .. } if chunks >= self.acked && chunks <= self.sent => {
-                    self.acked = chunks;
-                    Ok(())
-                }
-                _ => Err(misplaced()),
-            },
-            Wire::Block { .. } => Err(misplaced()),
-        }
-    }
-
-    async fn wait_for_stored(&mut self, size: u64, hash: blake3::Hash) -> Result<(), Failure> {
-        loop {
-            let frame =
-                self.connection.incoming.frame(COMMIT_LIMIT, "confirmation that the file is stored").await?;
-            match Message::decode(&frame).map_err(malformed)? {
-                Message::Ack { chunks, .. } if chunks >= self.acked && chunks <= self.sent => {
-                    self.acked = chunks;
-                }
-                Message::Stored { bytes, hash: theirs } if bytes == size && theirs == *hash.as_bytes() => {
-                    return Ok(());
-                }
-                Message::Stored { .. } => {
-                    return Err(Failure::new(Code::Integrity, "the other side stored something else"));
-                }
-                _ => return Err(misplaced()),
-            }
-        }
-    }
-
-    /// A write that failed may only mean that the receiver gave up and said why: that is the better message.
-    async fn reason_of(&mut self, failure: Failure) -> Failure {
-        if failure.code != Code::Broken || self.session.is_cancelled() {
-            return failure;
-        }
-        let told = async {
-            loop {
-                match self.connection.incoming.next().await {
-                    Ok(Some(Wire::Frame(frame))) if frame.kind == frame::ERROR => return Some(told(&frame)),
-                    Ok(Some(_)) => {}
-                    Ok(None) => return None,
-                    // How the connection ended says more than that it did.
-                    Err(failure) => return Some(failure),
-                }
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(1), told).await.ok().flatten().unwrap_or(failure)
-    }
-}
-
-/// The output of a future that is ready now.
-async fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        biased;
-        output = future => Some(output),
-        () = std::future::ready(()) => None,
-    }
-}
-
-fn misplaced() -> Failure {
+pub(super) fn misplaced() -> Failure {
     Failure::new(Code::Misbehaved, "the peer sent a message that cannot stand here")
 }
 
-fn vanished() -> Failure {
-    Failure::new(Code::Broken, "the peer closed the connection in the middle of the file")
+/// A peer that sends, but next to nothing, is let go (FAULTS rows 40 and 63).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MinimumRate {
+    since: Instant,
+    bytes: u64,
 }
 
-struct Receiver<'a> {
-    session: &'a Handle,
-    connection: &'a mut Connection,
-    assembly: Assembly,
-    groups: mpsc::Sender<Group>,
-    spare: mpsc::UnboundedReceiver<Vec<u8>>,
-    ack_every: u64,
-    acked: u64,
-    size: u64,
-    watched: bool,
-}
-
-/// Receives a file into `part` and gives it its name when it is whole and its hash is right.
-pub(super) async fn receive_file(
-    session: &Handle,
-    connection: &mut Connection,
-    part: Part,
-    size: u64,
-    shape: Shape,
-    watched: bool,
-) -> Result<Delivered, Failure> {
-    let began = Instant::now();
-    let (groups, queue) = mpsc::channel(READ_AHEAD);
-    let (used, spare) = mpsc::unbounded_channel();
-    let writer = session.spawn_blocking(move || disk::write(part, size, queue, &used));
-    let ack_every = (u64::from(shape.window) / 4).clamp(1, ACK_EVERY_LIMIT);
-    let assembly = Assembly::new(size, shape.chunk);
-    let mut receiver =
-        Receiver { session, connection, assembly, groups, spare, ack_every, acked: 0, size, watched };
-    let received = receiver.run().await;
-    let Receiver { assembly, groups, .. } = receiver;
-    drop(groups);
-    let (part, tree) = writer
-        .await
-        .map_err(|_| Failure::new(Code::Internal, "the writer failed; this is an error in nls"))?;
-    // A disk that failed is the cause, not that the network then had to stop.
-    let tree = match tree {
-        Ok(tree) => tree,
-        Err(failure) => return Err(keep(part, assembly.received(), failure)),
-    };
-    let expected = match received {
-        Ok(hash) => hash,
-        Err(failure) => return Err(keep(part, assembly.received(), failure)),
-    };
-    let hash = session.block(move || commit(part, tree.root(), expected)).await??;
-    Ok(Delivered {
-        bytes: size,
-        hash,
-        chunks: assembly.chunks(),
-        acks: assembly.chunks(),
-        retransmitted: 0,
-        elapsed: began.elapsed(),
-        limited_by: "the path or the sender",
-    })
-}
-
-fn commit(part: Part, hash: Option<blake3::Hash>, expected: [u8; 32]) -> Result<blake3::Hash, Failure> {
-    let Some(hash) = hash.filter(|hash| *hash.as_bytes() == expected) else {
-        let kept = part.reject();
-        let why = format!("the file differs from its hash and is not published; it is kept as `{kept}`");
-        return Err(Failure::new(Code::Integrity, why).fix("send it again"));
-    };
-    part.commit()?;
-    Ok(hash)
-}
-
-/// What came stays; nothing is published.
-fn keep(part: Part, received: u64, failure: Failure) -> Failure {
-    if received == 0 {
-        part.discard();
-        return failure;
-    }
-    let kept = format!(
-        "{} bytes came and are kept as `{}`; the next transfer of that name begins anew",
-        received,
-        part.kept_as()
-    );
-    Failure { why: format!("{}; {kept}", failure.why), ..failure }
-}
-
-impl Receiver<'_> {
-    /// Until every byte and the hash of the whole are here; the two may come in any order.
-    async fn run(&mut self) -> Result<[u8; 32], Failure> {
-        let mut end = None;
-        let mut whole = Vec::new();
-        loop {
-            if let Some(hash) = end.filter(|_| self.assembly.is_complete()) {
-                self.acknowledge().await?;
-                return Ok(hash);
-            }
-            match self.next().await? {
-                Wire::Block { offset, bytes } => self.block(offset, &bytes, &mut whole).await?,
-                Wire::Frame(frame) => match Message::decode(&frame).map_err(malformed)? {
-                    Message::End { hash } if end.is_none() => end = Some(hash),
-                    _ => return Err(misplaced()),
-                },
-            }
-        }
+impl MinimumRate {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { since: now, bytes: 0 }
     }
 
-    async fn next(&mut self) -> Result<Wire, Failure> {
-        let received = self.assembly.received();
-        self.connection.incoming.expect(SILENCE_LIMIT, "part of the file").await.map_err(|failure| {
-            match failure.code {
-                Code::Timeout | Code::Broken => Failure {
-                    why: format!("the peer vanished after {received} bytes ({})", failure.why),
-                    ..failure
-                },
-                _ => failure,
-            }
-        })
+    /// So many bytes came; `limit` is what we asked the peer to keep to, in bytes a second.
+    pub(super) fn count(&mut self, bytes: u64, now: Instant, limit: Option<u64>) -> Result<(), Failure> {
+        self.bytes += bytes;
+        let span = now.duration_since(self.since);
+        if span < RATE_SPAN {
+            return Ok(());
+        }
+        let least = limit.map_or(MINIMUM_RATE, |limit| MINIMUM_RATE.min(limit / 2));
+        let rate = self.bytes / span.as_secs().max(1);
+        *self = Self::new(now);
+        if rate >= least {
+            return Ok(());
+        }
+        let why = format!("the peer is too slow: {rate} bytes/s over {} s", RATE_SPAN.as_secs());
+        Err(Failure::new(Code::Timeout, why).fix(format!("{MINIMUM_RATE} bytes/s are the least")))
     }
 
-    async fn block(&mut self, offset: u64, bytes: &Bytes, whole: &mut Vec<Group>) -> Result<(), Failure> {
-        while let Ok(buffer) = self.spare.try_recv() {
-            self.assembly.recycle(buffer);
-        }
-        self.assembly
-            .accept(offset, bytes, whole)
-            .map_err(|trouble| Failure::new(Code::Integrity, trouble.to_string()))?;
-        self.session.count_in(bytes.len() as u64);
-        for group in whole.drain(..) {
-            // The writer is gone only if the disk failed: it says why.
-            self.groups.send(group).await.map_err(|_| Failure::new(Code::Disk, "the disk failed"))?;
-            if self.watched {
-                self.session.progress(self.assembly.received(), self.size);
-            }
-        }
-        if self.assembly.chunks() - self.acked >= self.ack_every {
-            self.acknowledge().await?;
-        }
-        Ok(())
+    /// Time in which the peer owed nothing.
+    pub(super) fn restart(&mut self, now: Instant) {
+        *self = Self::new(now);
     }
+}
 
-    async fn acknowledge(&mut self) -> Result<(), Failure> {
-        self.acked = self.assembly.chunks();
-        let ack = Message::Ack { chunks: self.acked, bytes: self.assembly.received() };
-        self.connection.outgoing.send_now(ack.encode()).await
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_40_and_63_a_peer_that_dribbles_is_let_go_after_thirty_seconds() {
+        let began = Instant::now();
+        let second = |n: u64| began + Duration::from_secs(n);
+        let (mut slow, mut fair) = (MinimumRate::new(began), MinimumRate::new(began));
+        for n in 1..30 {
+            slow.count(500, second(n), None).unwrap();
+        }
+        assert!(slow.count(500, second(30), None).unwrap_err().to_string().contains("too slow: 500 bytes/s"));
+        (1..100).for_each(|n| fair.count(1100, second(n), None).unwrap());
+        // A limit that was asked for is not held against the peer.
+        let mut limited = MinimumRate::new(began);
+        (1..100).for_each(|n| limited.count(100, second(n), Some(100)).unwrap());
     }
 }

@@ -1,49 +1,78 @@
-//! The hash of a file from the hashes of its groups. BLAKE3 is a tree, so groups of 256 KiB can be hashed in any
-//! order and joined to the plain BLAKE3 of the whole (the `hazmat` part of its crate).
+//! The hash of a file from the hashes of its groups. BLAKE3 is a tree, so groups can be hashed in any order and joined
+//! to the plain BLAKE3 of the whole (the `hazmat` part of its crate): what was hashed once, by either side, today or
+//! in an earlier attempt, need not be read again.
 
 use blake3::hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
+
+use crate::wire::ftp::GroupHash;
 
 /// Bytes of a group: a power of two chunks of BLAKE3, large enough to hash at full speed.
 pub(super) const GROUP: u64 = 256 << 10;
 
+/// The hash of one group of a file of `size` bytes: that of its subtree; a file of one group has its plain hash.
+pub(super) fn hash_group(size: u64, group: u64, index: u64, bytes: &[u8]) -> GroupHash {
+    if size <= group {
+        return blake3::hash(bytes).into();
+    }
+    blake3::Hasher::new().set_input_offset(index * group).update(bytes).finalize_non_root()
+}
+
 /// The hashes of the groups of one file.
 #[derive(Debug)]
 pub(super) struct Tree {
+    size: u64,
+    group: u64,
     groups: Vec<Option<ChainingValue>>,
-    /// A file of one group has no tree.
-    single: Option<blake3::Hash>,
 }
 
 impl Tree {
-    /// For a file of `size` bytes; memory grows as groups come, not with what was declared.
-    pub(super) fn new(size: u64) -> Self {
-        let single = (size == 0).then(|| blake3::hash(b""));
-        Self { groups: Vec::new(), single }
+    /// For a file of `size` bytes in groups of `group`, a power of two from 1024 on. Memory grows as hashes come, not
+    /// with what was declared.
+    pub(super) fn new(size: u64, group: u64) -> Self {
+        Self { size, group, groups: Vec::new() }
     }
 
-    /// Takes the bytes of a group; `size` is that of the whole file.
-    pub(super) fn add(&mut self, index: u64, bytes: &[u8], size: u64) {
-        if size <= GROUP {
-            self.single = Some(blake3::hash(bytes));
-            return;
-        }
+    /// How many groups the file has.
+    pub(super) const fn count(&self) -> u64 {
+        self.size.div_ceil(self.group)
+    }
+
+    /// Where a group begins, and its length.
+    pub(super) fn extent(&self, index: u64) -> (u64, usize) {
+        let start = index * self.group;
+        (start, self.group.min(self.size.saturating_sub(start)) as usize)
+    }
+
+    /// The hash that `bytes` have as this group.
+    pub(super) fn hash(&self, index: u64, bytes: &[u8]) -> GroupHash {
+        hash_group(self.size, self.group, index, bytes)
+    }
+
+    /// Takes the hash of a group.
+    pub(super) fn set(&mut self, index: u64, hash: GroupHash) {
         let index = index as usize;
         if self.groups.len() <= index {
             self.groups.resize(index + 1, None);
         }
-        let mut hasher = blake3::Hasher::new();
-        hasher.set_input_offset(index as u64 * GROUP).update(bytes);
-        self.groups[index] = Some(hasher.finalize_non_root());
+        self.groups[index] = Some(hash);
     }
 
-    /// The hash of the whole, if every group came.
+    /// The hash of a group, if it is known.
+    pub(super) fn get(&self, index: u64) -> Option<GroupHash> {
+        self.groups.get(index as usize).copied().flatten()
+    }
+
+    /// The hash of the whole, if every group is known.
     pub(super) fn root(&self) -> Option<blake3::Hash> {
-        if self.single.is_some() {
-            return self.single;
+        if self.size == 0 {
+            return Some(blake3::hash(b""));
         }
         let groups: Vec<ChainingValue> = self.groups.iter().copied().collect::<Option<_>>()?;
-        if groups.len() < 2 {
+        if groups.len() as u64 != self.count() {
             return None;
+        }
+        if let [whole] = groups[..] {
+            return Some(whole.into());
         }
         let (left, right) = groups.split_at(left_len(groups.len()));
         Some(merge_subtrees_root(&join(left), &join(right), Mode::Hash))
@@ -71,33 +100,36 @@ mod tests {
 
     #[test]
     fn groups_in_any_order_give_the_plain_hash() {
-        let group = GROUP as usize;
-        for size in [
-            0,
-            1,
-            1023,
-            1025,
-            group - 1,
-            group,
-            group + 1,
-            2 * group,
-            3 * group + 5,
-            7 * group,
-            9 * group - 1,
-        ] {
-            let bytes: Vec<u8> = (0..size).map(|n| (n * 31 % 251) as u8).collect();
-            let mut tree = Tree::new(size as u64);
-            for (index, part) in bytes.chunks(group).enumerate().rev() {
-                tree.add(index as u64, part, size as u64);
+        for group in [1024, 4096, GROUP as usize] {
+            for size in [
+                0,
+                1,
+                1023,
+                1025,
+                group - 1,
+                group,
+                group + 1,
+                2 * group,
+                3 * group + 5,
+                7 * group,
+                9 * group - 1,
+            ] {
+                let bytes: Vec<u8> = (0..size).map(|n| (n * 31 % 251) as u8).collect();
+                let mut tree = Tree::new(size as u64, group as u64);
+                for (index, part) in bytes.chunks(group).enumerate().rev() {
+                    tree.set(index as u64, tree.hash(index as u64, part));
+                }
+                assert_eq!(tree.root(), Some(blake3::hash(&bytes)), "{size}");
             }
-            assert_eq!(tree.root(), Some(blake3::hash(&bytes)), "{size}");
         }
     }
 
     #[test]
     fn a_missing_group_has_no_hash() {
-        let mut tree = Tree::new(3 * GROUP);
-        tree.add(2, &vec![0; GROUP as usize], 3 * GROUP);
+        let mut tree = Tree::new(3 * GROUP, GROUP);
+        tree.set(2, [0; 32]);
+        assert_eq!(tree.root(), None);
+        tree.set(0, [0; 32]);
         assert_eq!(tree.root(), None);
     }
 }

@@ -15,7 +15,7 @@ use crate::language::Arguments;
 use crate::net::connection::{malformed, told};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::{Failure, Outcome};
-use crate::service::ftp::folder::check_space;
+use crate::service::ftp::check_space;
 use crate::service::{Context, Job, connect};
 use crate::session::Handle;
 use crate::wire::stream::Message;

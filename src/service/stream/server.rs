@@ -176,7 +176,7 @@ impl Showing<'_> {
         while let Some(range) = self.chunker.next() {
             let bytes = self.read(&range).await?;
             self.session.count_out(bytes.len() as u64);
-            self.connection.outgoing.send_block(range.start, bytes).await?;
+            self.connection.outgoing.send_blocks(range.start, bytes, usize::MAX).await?;
             loop {
                 let message = tokio::select! {
                     biased;

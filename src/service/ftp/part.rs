@@ -1,0 +1,489 @@
+//! A file that is being received: it stands beside its name as `.NAME.nls-part`, with a journal of what is known of it
+//! as `.NAME.nls-journal`, and gets its name when it is whole and verified (FAULTS N1, N2, N4).
+//!
+//! The order that a crash at any instant survives: data, sync of the data, record in the journal; at the end sync,
+//! rename, sync of the folder, and only then the journal goes. A stale journal is emptied and synced before new data
+//! may stand under it.
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use super::assembly::Group;
+use super::disk::{Disk, Found};
+use super::journal::{self, HEADER, Header, Journal, SYNCED};
+use super::name::{JOURNAL_SUFFIX, PART_PREFIX, PART_SUFFIX};
+use super::tree::{GROUP, Tree};
+use crate::base::quantity::show_size;
+use crate::report::{Failure, reason};
+use crate::wire::Code;
+use crate::wire::ftp::GroupHash;
+
+/// Larger files are refused: no file system holds them, and sums of offsets cannot wrap.
+const FILE_LIMIT: u64 = 1 << 60;
+/// A kill loses no more than this much work, or …
+const CHECKPOINT_BYTES: u64 = 64 << 20;
+/// … this much time of it (row 11).
+const CHECKPOINT_TIME: Duration = Duration::from_secs(5);
+/// A journal is read into memory: 16 MiB of it describe 128 GiB.
+const JOURNAL_LIMIT: u64 = 256 << 20;
+
+/// How a new file is to be made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Intent {
+    pub(super) size: u64,
+    /// Nanoseconds since 1970.
+    pub(super) modified: u64,
+    pub(super) replace: bool,
+    pub(super) fast: bool,
+    pub(super) executable: bool,
+    /// Bytes of a group.
+    pub(super) group: u64,
+}
+
+impl Intent {
+    pub(super) const fn new(size: u64, modified: u64) -> Self {
+        Self { size, modified, replace: false, fast: false, executable: false, group: GROUP }
+    }
+}
+
+/// What was found where a file is to be received.
+#[derive(Debug)]
+pub(super) enum Begun<D: Disk> {
+    Part(Part<D>),
+    /// A file of that name and size is there already: it is enough if it is the same.
+    There(There<D>),
+}
+
+/// A file that may be the one that is offered.
+#[derive(Debug)]
+pub(super) struct There<D: Disk> {
+    disk: D,
+    file: D::File,
+    name: String,
+    pub(super) tree: Tree,
+}
+
+/// A file that is being received.
+#[derive(Debug)]
+pub(super) struct Part<D: Disk> {
+    disk: D,
+    file: D::File,
+    name: String,
+    intent: Intent,
+    /// The file, and where its next record goes. A file of one group has none: there is nothing to go on with.
+    journal: Option<(D::File, u64)>,
+    /// The disk has the names of part and journal.
+    named: bool,
+    tree: Tree,
+    /// What was there at the start.
+    have: Vec<u64>,
+    /// Written, and not yet in the journal.
+    unsaved: Vec<(u64, GroupHash)>,
+    unsaved_bytes: u64,
+    saved_at: Instant,
+}
+
+/// A group that is to be written, and what its sender says of it.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) group: Group,
+    pub(super) hash: GroupHash,
+}
+
+/// Row 5: what cannot fit is refused before it travels.
+pub(super) fn check_space(free: u64, size: u64) -> Result<(), Failure> {
+    if size > FILE_LIMIT || size > free {
+        let why = format!("not enough space: {} are needed, {} are free", show_size(size), show_size(free));
+        return Err(Failure::new(Code::Full, why).fix("free some space"));
+    }
+    Ok(())
+}
+
+pub(super) fn part_name(name: &str) -> String {
+    format!("{PART_PREFIX}{name}{PART_SUFFIX}")
+}
+
+fn journal_name(name: &str) -> String {
+    format!("{PART_PREFIX}{name}{JOURNAL_SUFFIX}")
+}
+
+/// Begins a file, or goes on with one. Everything that can be refused is refused here, before any data.
+pub(super) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begun<D>, Failure> {
+    if let Some(there) = there(&disk, name, intent)? {
+        // A crash between the commit and the end of its journal.
+        if disk.find(&part_name(name)).is_none() && disk.find(&journal_name(name)).is_some() {
+            drop(disk.remove(&journal_name(name)));
+        }
+        let tree = Tree::new(intent.size, intent.group);
+        return Ok(Begun::There(There { disk, file: there, name: name.into(), tree }));
+    }
+    let claimed = disk.claim(&part_name(name)).map_err(|failure| match failure.code {
+        Code::Receiving => Failure { why: format!("`{name}` is being received already"), ..failure },
+        _ => failure,
+    })?;
+    let mut part = Part {
+        disk,
+        file: claimed,
+        name: name.into(),
+        intent,
+        journal: None,
+        named: false,
+        tree: Tree::new(intent.size, intent.group),
+        have: Vec::new(),
+        unsaved: Vec::new(),
+        unsaved_bytes: 0,
+        saved_at: Instant::now(),
+    };
+    match part.recover().and_then(|()| part.check_space()) {
+        Ok(()) => Ok(Begun::Part(part)),
+        Err(failure) => {
+            part.forget_if_empty();
+            Err(failure)
+        }
+    }
+}
+
+/// Rows 6 and 23: what stands under the name decides whether to begin at all.
+fn there<D: Disk>(disk: &D, name: &str, intent: Intent) -> Result<Option<D::File>, Failure> {
+    let exists = |what: &str, fix: &str| Err(Failure::new(Code::Exists, format!("`{name}` {what}")).fix(fix));
+    match disk.find(name) {
+        None => Ok(None),
+        Some(Found::Folder) => exists("is a folder", "choose another name"),
+        Some(_) if intent.replace => Ok(None),
+        Some(Found::File { size }) if size == intent.size => match disk.open(name) {
+            Ok(file) => Ok(Some(file)),
+            Err(_) => exists("exists", "add `replace`, or choose another name"),
+        },
+        Some(_) => exists("exists", "add `replace`, or choose another name"),
+    }
+}
+
+impl<D: Disk> There<D> {
+    /// Hashes of the groups `first …`, at most `most`, as they stand on the disk.
+    pub(super) fn hashes(&mut self, first: u64, most: u64) -> Result<Vec<GroupHash>, Failure> {
+        let mut buffer = Vec::new();
+        let end = self.tree.count().min(first + most);
+        let hashes: std::io::Result<Vec<GroupHash>> = (first..end)
+            .map(|index| {
+                let (start, length) = self.tree.extent(index);
+                buffer.resize(length, 0);
+                self.disk.read_at(&self.file, start, &mut buffer)?;
+                let hash = self.tree.hash(index, &buffer);
+                self.tree.set(index, hash);
+                Ok(hash)
+            })
+            .collect();
+        hashes.map_err(|error| Failure::io(&error, format!("read {}", self.name)))
+    }
+}
+
+impl<D: Disk> Part<D> {
+    /// Finds what an earlier attempt left: all that the journal knows, and what was written since.
+    fn recover(&mut self) -> Result<(), Failure> {
+        let length = self.disk.length(&self.file).map_err(|error| self.failed("read", &error))?;
+        let known = self.disk.find(&journal_name(&self.name)).is_some();
+        if !self.wants_journal() && !known {
+            return self.restart(length);
+        }
+        let file = self.disk.claim(&journal_name(&self.name))?;
+        let read = self.read_journal(&file);
+        self.journal = Some((file, 0));
+        match read {
+            // No journal, or an empty one: nothing is known, so nothing is believed.
+            Ok(None) => self.restart(length),
+            // Row 10: a journal that cannot be read says nothing of the part; somebody may want to look at it.
+            Err(()) => {
+                self.set_aside(length)?;
+                self.restart(length)
+            }
+            Ok(Some(journal)) if self.is_about_this(&journal.header) => self.resume(&journal, length),
+            Ok(Some(journal)) if journal.groups.is_empty() && length == 0 => self.restart(length),
+            Ok(Some(_)) if self.intent.replace => self.restart(length),
+            // Row 9.
+            Ok(Some(_)) => {
+                let why = format!(
+                    "the source changed since {} of `{}` came; they are kept as `{}`",
+                    show_size(length),
+                    self.name,
+                    self.kept_as()
+                );
+                Err(Failure::new(Code::Changed, why).fix("start again with `replace`"))
+            }
+        }
+    }
+
+    const fn wants_journal(&self) -> bool {
+        self.intent.size > self.intent.group
+    }
+
+    fn is_about_this(&self, header: &Header) -> bool {
+        (header.size, header.modified, u64::from(header.group))
+            == (self.intent.size, self.intent.modified, self.intent.group)
+    }
+
+    fn read_journal(&self, file: &D::File) -> Result<Option<Journal>, ()> {
+        let length = self.disk.length(file).map_err(drop)?;
+        if length == 0 {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; length.min(JOURNAL_LIMIT) as usize];
+        self.disk.read_at(file, 0, &mut bytes).map_err(drop)?;
+        // A header that was never written as a whole: nothing follows it.
+        if bytes.len() < HEADER {
+            return Ok(None);
+        }
+        journal::read(&bytes, &self.disk.boot()).map(Some).map_err(drop)
+    }
+
+    /// Goes on where the journal ends. What was written after its last record is read again, and offered to the sender,
+    /// who compares.
+    fn resume(&mut self, journal: &Journal, length: u64) -> Result<(), Failure> {
+        for &(index, hash) in &journal.groups {
+            let (start, bytes) = self.tree.extent(index);
+            if start + bytes as u64 > length {
+                // It describes a part that is no longer here.
+                self.tree = Tree::new(self.intent.size, self.intent.group);
+                return self.restart(length);
+            }
+            self.tree.set(index, hash);
+        }
+        if let Some((file, end)) = &mut self.journal {
+            // A torn record must not hide what is appended behind it.
+            *end = journal.end;
+            self.disk
+                .set_length(file, journal.end)
+                .map_err(|error| Failure::io(&error, format!("journal of {}", self.name)))?;
+        }
+        self.salvage(length)?;
+        self.have = (0..self.tree.count()).filter(|&index| self.tree.get(index).is_some()).collect();
+        Ok(())
+    }
+
+    fn salvage(&mut self, length: u64) -> Result<(), Failure> {
+        let (mut buffer, mut read) = (Vec::new(), 0);
+        for index in 0..self.tree.count() {
+            let (start, bytes) = self.tree.extent(index);
+            if start + bytes as u64 > length || read >= CHECKPOINT_BYTES {
+                break;
+            }
+            if self.tree.get(index).is_some() {
+                continue;
+            }
+            buffer.resize(bytes, 0);
+            self.disk.read_at(&self.file, start, &mut buffer).map_err(|error| self.failed("read", &error))?;
+            read += bytes as u64;
+            self.know(index, self.tree.hash(index, &buffer), bytes);
+        }
+        Ok(())
+    }
+
+    fn know(&mut self, index: u64, hash: GroupHash, bytes: usize) {
+        self.tree.set(index, hash);
+        self.unsaved.push((index, hash));
+        self.unsaved_bytes += bytes as u64;
+    }
+
+    /// Begins with nothing.
+    fn restart(&mut self, length: u64) -> Result<(), Failure> {
+        if let Some((file, _)) = &self.journal {
+            let emptied = self.disk.length(file).and_then(|known| {
+                if known == 0 {
+                    return Ok(());
+                }
+                self.disk.set_length(file, 0)?;
+                // Always, also with `fast`: it must never describe other data.
+                self.disk.sync(file)
+            });
+            emptied.map_err(|error| Failure::io(&error, format!("journal of {}", self.name)))?;
+        }
+        if length > 0 {
+            self.disk.set_length(&self.file, 0).map_err(|error| self.failed("write", &error))?;
+        }
+        if !self.wants_journal() {
+            return self.drop_journal();
+        }
+        self.write_header()
+    }
+
+    fn write_header(&mut self) -> Result<(), Failure> {
+        let header = Header {
+            group: self.intent.group as u32,
+            size: self.intent.size,
+            modified: self.intent.modified,
+        };
+        let Some((file, end)) = &mut self.journal else { return Ok(()) };
+        *end = HEADER as u64;
+        self.disk
+            .write_at(file, 0, &header.encode())
+            .map_err(|error| Failure::io(&error, format!("journal of {}", self.name)))
+    }
+
+    fn drop_journal(&mut self) -> Result<(), Failure> {
+        if self.journal.take().is_some() {
+            self.disk
+                .remove(&journal_name(&self.name))
+                .map_err(|error| Failure::io(&error, format!("journal of {}", self.name)))?;
+        }
+        Ok(())
+    }
+
+    /// Copies nothing: the part gets another name, and a new one is made.
+    fn set_aside(&mut self, length: u64) -> Result<(), Failure> {
+        if length == 0 {
+            return Ok(());
+        }
+        let (name, kept) = (part_name(&self.name), format!("{}.kept", part_name(&self.name)));
+        self.disk.rename(&name, &kept, true).map_err(|error| self.failed("set aside", &error))?;
+        self.file = self.disk.claim(&name)?;
+        Ok(())
+    }
+
+    fn check_space(&self) -> Result<(), Failure> {
+        let there: u64 = self.have.iter().map(|&index| self.tree.extent(index).1 as u64).sum();
+        check_space(self.disk.free(&self.file), self.intent.size.saturating_sub(there))
+    }
+
+    fn failed(&self, doing: &str, error: &std::io::Error) -> Failure {
+        Failure::io(error, format!("{doing} {}", self.kept_as()))
+    }
+
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The groups that were there at the start.
+    pub(super) fn have(&self) -> &[u64] {
+        &self.have
+    }
+
+    /// Where the bytes are that did come.
+    pub(super) fn kept_as(&self) -> String {
+        part_name(&self.name)
+    }
+
+    /// Writes groups whose bytes have the hash that their sender says; the others are given back by their index
+    /// (row 27), and nothing of them is written.
+    pub(super) fn save(&mut self, arrived: &[Arrived]) -> Result<Vec<u64>, Failure> {
+        let mut wrong = Vec::new();
+        for Arrived { group, hash } in arrived {
+            let (start, bytes) = self.tree.extent(group.index);
+            if self.tree.hash(group.index, group.bytes()) != *hash {
+                wrong.push(group.index);
+                continue;
+            }
+            self.disk
+                .write_at(&self.file, start, group.bytes())
+                .map_err(|error| Failure::io(&error, format!("writing at offset {start}")))?;
+            self.know(group.index, *hash, bytes);
+            if self.unsaved_bytes >= CHECKPOINT_BYTES || self.saved_at.elapsed() >= CHECKPOINT_TIME {
+                self.checkpoint()?;
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// From here on a crash loses nothing of what was written so far.
+    pub(super) fn checkpoint(&mut self) -> Result<(), Failure> {
+        let Some((journal, end)) = &mut self.journal else { return Ok(()) };
+        if self.unsaved.is_empty() {
+            return Ok(());
+        }
+        let failed = |error: &std::io::Error| Failure::io(error, format!("journal of {}", self.name));
+        self.unsaved.sort_unstable_by_key(|(index, _)| *index);
+        if !self.intent.fast {
+            self.disk
+                .sync(&self.file)
+                .map_err(|error| Failure::io(&error, format!("sync {}", part_name(&self.name))))?;
+        }
+        let boot = if self.intent.fast { self.disk.boot() } else { SYNCED };
+        let records = journal::records(&self.unsaved, &boot);
+        self.disk.write_at(journal, *end, &records).map_err(|error| failed(&error))?;
+        if !self.intent.fast {
+            self.disk.sync(journal).map_err(|error| failed(&error))?;
+            if !std::mem::replace(&mut self.named, true) {
+                self.disk.sync_names().map_err(|error| failed(&error))?;
+            }
+        }
+        *end += records.len() as u64;
+        self.unsaved.clear();
+        self.unsaved_bytes = 0;
+        self.saved_at = Instant::now();
+        Ok(())
+    }
+
+    /// The transfer ended before its end: what came stays. The failure says where.
+    pub(super) fn keep(mut self, failure: Failure) -> Failure {
+        // A disk that is full may not take the records either: then the next attempt reads these groups again.
+        drop(self.checkpoint());
+        let bytes: u64 = (0..self.tree.count())
+            .filter(|&index| self.tree.get(index).is_some())
+            .map(|index| self.tree.extent(index).1 as u64)
+            .sum();
+        if bytes == 0 || !self.wants_journal() {
+            self.forget();
+            return failure;
+        }
+        let kept = format!(
+            "{} of {} are kept as `{}`: the same command goes on there",
+            show_size(bytes),
+            show_size(self.intent.size),
+            self.kept_as()
+        );
+        Failure { why: format!("{}; {kept}", failure.why), ..failure }
+    }
+
+    /// Nothing came of it.
+    fn forget(&mut self) {
+        drop(self.drop_journal());
+        drop(self.disk.remove(&part_name(&self.name)));
+    }
+
+    /// A refusal leaves nothing that was not there.
+    fn forget_if_empty(&mut self) {
+        if self.disk.length(&self.file).is_ok_and(|length| length == 0) {
+            self.forget();
+        }
+    }
+
+    /// Gives the file its name: file sync, rename, directory sync; only then it is done (row 13). A whole whose hash
+    /// is wrong is kept aside for whoever wants to look (row 28).
+    pub(super) fn commit(mut self, expected: [u8; 32]) -> Result<blake3::Hash, Failure> {
+        let Some(root) = self.tree.root().filter(|root| *root.as_bytes() == expected) else {
+            return Err(self.reject());
+        };
+        let name = part_name(&self.name);
+        let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", self.name));
+        let (executable, modified) = (self.intent.executable, self.intent.modified);
+        self.disk.dress(&self.file, executable, modified).map_err(|error| failed(&error))?;
+        if !self.intent.fast {
+            self.disk.sync(&self.file).map_err(|error| failed(&error))?;
+        }
+        self.disk.rename(&name, &self.name, self.intent.replace).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Failure::new(
+                Code::Exists,
+                format!("`{}` appeared meanwhile; the part is kept as `{name}`", self.name),
+            )
+            .fix("add `replace`, or choose another name"),
+            ErrorKind::NotFound => Failure::new(
+                Code::Disk,
+                format!("the folder or the part is gone: {}; nothing was made elsewhere", reason(&error)),
+            )
+            .fix("make the folder again and repeat the command"),
+            _ => failed(&error),
+        })?;
+        if !self.intent.fast {
+            self.disk.sync_names().map_err(|error| failed(&error))?;
+        }
+        self.drop_journal()?;
+        Ok(root)
+    }
+
+    fn reject(mut self) -> Failure {
+        let bad = format!("{}.bad", part_name(&self.name));
+        let renamed = self.disk.rename(&part_name(&self.name), &bad, true);
+        let kept = if renamed.is_ok() { bad } else { part_name(&self.name) };
+        drop(self.drop_journal());
+        let why = format!("the file differs from its hash and is not published; it is kept as `{kept}`");
+        Failure::new(Code::Integrity, why).fix("send it again")
+    }
+}

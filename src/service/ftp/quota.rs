@@ -1,0 +1,76 @@
+//! How many bytes a server takes in all. What is declared is reserved before the first byte travels, and given back if
+//! the file is not stored.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::base::quantity::show_size;
+use crate::report::Failure;
+use crate::wire::Code;
+
+#[derive(Debug)]
+pub(super) struct Quota {
+    total: u64,
+    left: AtomicU64,
+}
+
+/// Bytes that were set apart for one file.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    quota: Arc<Quota>,
+    bytes: u64,
+}
+
+impl Quota {
+    pub(super) fn new(total: Option<u64>) -> Self {
+        let total = total.unwrap_or(u64::MAX);
+        Self { total, left: AtomicU64::new(total) }
+    }
+
+    pub(super) fn reserve(self: &Arc<Self>, bytes: u64) -> Option<Reserved> {
+        let take = |left: u64| left.checked_sub(bytes);
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
+        Some(Reserved { quota: self.clone(), bytes })
+    }
+
+    /// Row 5.
+    pub(super) fn refusal(&self, bytes: u64) -> Failure {
+        let why = format!(
+            "over the quota of the server: {} are needed, {} of {} are left",
+            show_size(bytes),
+            show_size(self.left.load(Ordering::Relaxed)),
+            show_size(self.total)
+        );
+        Failure::new(Code::Full, why).fix("send less, or start the server with a larger `quota`")
+    }
+}
+
+impl Reserved {
+    /// The file is stored: its bytes are used up.
+    pub(super) fn keep(mut self) {
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.quota.left.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_5_and_17_what_is_over_the_quota_is_refused_before_it_travels() {
+        let quota = Arc::new(Quota::new(Some(100)));
+        let first = quota.reserve(60).unwrap();
+        assert!(quota.reserve(41).is_none());
+        assert!(quota.refusal(41).to_string().contains("41 B are needed, 40 B of 100 B are left"));
+        drop(first);
+        quota.reserve(90).unwrap().keep();
+        assert!(quota.reserve(11).is_none() && quota.reserve(10).is_some());
+        assert!(Arc::new(Quota::new(None)).reserve(u64::MAX).is_some());
+    }
+}

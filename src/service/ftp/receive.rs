@@ -1,0 +1,442 @@
+//! One file over one connection: the receiver's side, the same at a client that gets and at a server that takes.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::assembly::{Assembly, Group};
+use super::disk::RealDisk;
+use super::part::{Arrived, Begun, Intent, Part, There};
+use super::send::resuming;
+use super::transfer::{Delivered, MinimumRate, Work, by_disk, has_lane, misplaced, on_disk};
+use crate::net::connection::{malformed, told};
+use crate::net::{Connection, Landed, Landing, SILENCE_LIMIT};
+use crate::report::Failure;
+use crate::session::Handle;
+use crate::wire::ftp::{GroupHash, HASHES_LIMIT, Message, Shape};
+use crate::wire::{Code, Frame, frame};
+
+/// Groups that wait for the disk; then the network waits.
+const QUEUE_LIMIT: usize = 4;
+/// Groups that are whole and wait for their hash: a frame that is sent again may be that late over UDP.
+const UNHASHED_LIMIT: usize = 64;
+/// How often a group that is wrong is asked for again (FAULTS row 27).
+const TRIES: u8 = 3;
+/// A quarter of the window is acknowledged at once, but never more than this.
+const ACK_EVERY_LIMIT: u64 = 4096;
+/// Hashes of a file that is there already, read between two frames.
+const THERE_STEP: u64 = 64;
+
+/// A part that was written to: the groups that were wrong, and the buffers.
+type Saved = (Box<Part<RealDisk>>, Result<Vec<u64>, Failure>, Vec<Vec<u8>>);
+
+/// Places for blocks, and the groups that they completed.
+struct Places {
+    assembly: Assembly,
+    whole: Vec<Group>,
+}
+
+impl Landing for Places {
+    fn room(&mut self, offset: u64, length: usize) -> Result<&mut [u8], Failure> {
+        self.assembly.room(offset, length).map_err(integrity)
+    }
+
+    fn landed(&mut self, offset: u64, length: usize) -> Result<(), Failure> {
+        self.assembly.landed(offset, length, &mut self.whole).map_err(integrity)
+    }
+}
+
+fn integrity(trouble: super::assembly::Trouble) -> Failure {
+    Failure::new(Code::Integrity, trouble.to_string())
+}
+
+/// Who holds the part: it is written on threads of its own.
+enum Writer {
+    Idle(Box<Part<RealDisk>>),
+    Busy(Work<Saved>),
+    Gone,
+}
+
+struct Receiver<'a> {
+    session: &'a Handle,
+    connection: &'a mut Connection,
+    places: Places,
+    writer: Writer,
+    /// Verified by nobody yet, and their hash is known.
+    queue: Vec<Arrived>,
+    /// What the sender says of groups that are not here yet.
+    hashes: HashMap<u64, GroupHash>,
+    unhashed: HashMap<u64, Group>,
+    tries: HashMap<u64, u8>,
+    pace: MinimumRate,
+    ack_every: u64,
+    acked: u64,
+    counted: u64,
+    size: u64,
+    groups: u64,
+    /// Bytes that were here and came anew.
+    anew: u64,
+    watched: bool,
+}
+
+/// How a receiver is to go about it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner<'a> {
+    pub(super) shape: Shape,
+    /// The sender knows that nothing is here, and does not wait for word.
+    pub(super) fresh: bool,
+    /// Somebody sees the progress, under this name.
+    pub(super) watched: Option<&'a str>,
+}
+
+/// Receives a file, and gives it its name when it is whole and its hash is right.
+pub(super) async fn receive_file(
+    session: &Handle,
+    connection: &mut Connection,
+    begun: Begun<RealDisk>,
+    intent: Intent,
+    manner: Manner<'_>,
+) -> Result<Delivered, Failure> {
+    match begun {
+        Begun::There(there) => confirm(session, connection, there, intent).await,
+        Begun::Part(part) => receive_part(session, connection, part, intent, manner).await,
+    }
+}
+
+/// A file of that name and size is there: the sender compares.
+async fn confirm(
+    session: &Handle,
+    connection: &mut Connection,
+    mut there: There<RealDisk>,
+    intent: Intent,
+) -> Result<Delivered, Failure> {
+    let began = Instant::now();
+    let count = there.tree.count();
+    let mut first = 0;
+    while first < count {
+        let (hashes, back) = by_disk(session, move || (there.hashes(first, THERE_STEP), there)).await?;
+        there = back;
+        // One frame at a time, so that neither side thinks that the other is gone.
+        connection.outgoing.send_now(Message::Have { first, hashes: hashes? }.encode()).await?;
+        first += THERE_STEP;
+    }
+    connection.outgoing.send_now(Message::Ready { there: true, resumed: intent.size }.encode()).await?;
+    let hash = loop {
+        let frame = connection.incoming.frame(SILENCE_LIMIT, "hash of the file").await?;
+        match Message::decode(&frame).map_err(malformed)? {
+            Message::End { hash } => break hash,
+            // The sender is busy comparing.
+            Message::Hashes { hashes, .. } if hashes.is_empty() => {}
+            _ => return Err(misplaced()),
+        }
+    };
+    let root =
+        there.tree.root().filter(|root| *root.as_bytes() == hash).ok_or_else(|| {
+            Failure::new(Code::Exists, "another file of that name exists").fix("add `replace`")
+        })?;
+    stored(connection, true, intent.size, root).await?;
+    Ok(Delivered {
+        bytes: intent.size,
+        hash: root,
+        chunks: 0,
+        acks: 0,
+        resumed: intent.size,
+        there: true,
+        retransmitted: 0,
+        elapsed: began.elapsed(),
+        limited_by: "the disk",
+    })
+}
+
+async fn stored(
+    connection: &mut Connection,
+    there: bool,
+    bytes: u64,
+    hash: blake3::Hash,
+) -> Result<(), Failure> {
+    connection.outgoing.send_now(Message::Stored { there, bytes, hash: hash.into() }.encode()).await
+}
+
+async fn receive_part(
+    session: &Handle,
+    connection: &mut Connection,
+    part: Part<RealDisk>,
+    intent: Intent,
+    manner: Manner<'_>,
+) -> Result<Delivered, Failure> {
+    let began = Instant::now();
+    let assembly = Assembly::new(intent.size, intent.group, manner.shape.chunk, part.have());
+    let resumed = assembly.received();
+    if !manner.fresh {
+        if let Err(failure) = offer(connection, &part, resumed).await {
+            return Err(part.keep(failure));
+        }
+        if let Some(name) = manner.watched.filter(|_| resumed > 0) {
+            session.tell("resuming", resuming(name, resumed, intent.size));
+        }
+    }
+    let mut receiver = Receiver {
+        session,
+        connection,
+        groups: part.tree().count(),
+        places: Places { assembly, whole: Vec::new() },
+        writer: Writer::Idle(Box::new(part)),
+        queue: Vec::new(),
+        hashes: HashMap::new(),
+        unhashed: HashMap::new(),
+        tries: HashMap::new(),
+        pace: MinimumRate::new(began),
+        ack_every: (u64::from(manner.shape.window) / 4).clamp(1, ACK_EVERY_LIMIT),
+        acked: 0,
+        counted: resumed,
+        size: intent.size,
+        anew: 0,
+        watched: manner.watched.is_some(),
+    };
+    let received = receiver.run().await;
+    let chunks = receiver.places.assembly.chunks();
+    let resumed = resumed - receiver.anew;
+    let part = receiver.into_part().await;
+    // A disk that failed is the cause, not that the network then had to stop.
+    let (part, failure, expected) = match (part, received) {
+        (Ok(part), Ok(expected)) => (part, None, expected),
+        (Ok(part), Err(failure)) => (part, Some(failure), [0; 32]),
+        (Err((failure, Some(part))), _) => (part, Some(failure), [0; 32]),
+        (Err((failure, None)), _) => return Err(failure),
+    };
+    if let Some(failure) = failure {
+        return Err(by_disk(session, move || part.keep(failure)).await?);
+    }
+    // Syncing may take long, and holds up nobody else's reading and writing.
+    let hash = session.block(move || part.commit(expected)).await??;
+    stored(connection, false, intent.size, hash).await?;
+    Ok(Delivered {
+        bytes: intent.size,
+        hash,
+        chunks,
+        acks: chunks,
+        resumed,
+        there: false,
+        retransmitted: 0,
+        elapsed: began.elapsed(),
+        limited_by: "the path or the sender",
+    })
+}
+
+/// Tells the sender what is here.
+async fn offer(connection: &mut Connection, part: &Part<RealDisk>, resumed: u64) -> Result<(), Failure> {
+    for run in part.have().chunk_by(|a, b| a + 1 == *b) {
+        for indices in run.chunks(HASHES_LIMIT) {
+            let hashes = indices.iter().filter_map(|&index| part.tree().get(index)).collect();
+            connection.outgoing.send(Message::Have { first: indices[0], hashes }.encode()).await?;
+        }
+    }
+    connection.outgoing.send_now(Message::Ready { there: false, resumed }.encode()).await
+}
+
+impl Receiver<'_> {
+    /// Until every group is here, verified and written, and the hash of the whole is known.
+    async fn run(&mut self) -> Result<[u8; 32], Failure> {
+        let mut end = None;
+        loop {
+            self.write_queue().await;
+            let idle = self.queue.is_empty() && matches!(self.writer, Writer::Idle(_));
+            if let Some(hash) = end.filter(|_| idle && self.places.assembly.is_complete()) {
+                if !self.unhashed.is_empty() {
+                    return Err(misplaced());
+                }
+                self.acknowledge().await?;
+                return Ok(hash);
+            }
+            let full = self.queue.len() >= QUEUE_LIMIT;
+            let next = {
+                let connection = &mut *self.connection;
+                let places = &mut self.places;
+                let saving = saved(&mut self.writer);
+                tokio::select! {
+                    biased;
+                    () = self.session.cancelled() => return Err(crate::session::handle::cancelled()),
+                    saved = saving => Next::Saved(saved),
+                    message = tokio::time::timeout(SILENCE_LIMIT, connection.incoming.next_into(places)), if !full => {
+                        Next::Message(message.unwrap_or_else(|_| Err(silent())))
+                    }
+                }
+            };
+            match next {
+                Next::Saved(saved) => {
+                    let (part, wrong, buffers) = saved?;
+                    self.writer = Writer::Idle(part);
+                    buffers.into_iter().for_each(|buffer| self.places.assembly.recycle(buffer));
+                    for index in wrong? {
+                        self.ask_again(index).await?;
+                    }
+                }
+                Next::Message(Ok(Some(Landed::Bytes))) => self.landed().await?,
+                Next::Message(Ok(Some(Landed::Frame(frame)))) => {
+                    // Blocks may have come before it.
+                    self.landed().await?;
+                    if let Some(hash) = self.frame(&frame)?
+                        && end.replace(hash).is_some()
+                    {
+                        return Err(misplaced());
+                    }
+                }
+                Next::Message(Ok(None)) => {
+                    let why = "the peer closed the connection before the end of the file";
+                    return Err(self.vanished(Failure::new(Code::Broken, why)));
+                }
+                Next::Message(Err(failure)) => return Err(self.vanished(failure)),
+            }
+        }
+    }
+
+    /// Row 12.
+    fn vanished(&self, failure: Failure) -> Failure {
+        match failure.code {
+            Code::Timeout | Code::Broken if !failure.told => {
+                let received = self.places.assembly.received();
+                let why = format!("the peer vanished after {received} bytes ({})", failure.why);
+                Failure { why, ..failure }
+            }
+            _ => failure,
+        }
+    }
+
+    /// A message besides blocks; the hash of the whole, if it is that.
+    fn frame(&mut self, frame: &Frame) -> Result<Option<[u8; 32]>, Failure> {
+        if frame.kind == frame::ERROR {
+            return Err(told(frame));
+        }
+        match Message::decode(frame).map_err(malformed)? {
+            Message::Hashes { hashes, .. } if hashes.is_empty() => {
+                // The sender is busy comparing.
+                self.pace.restart(Instant::now());
+                Ok(None)
+            }
+            Message::Hashes { first, hashes } => {
+                let end = first.checked_add(hashes.len() as u64).filter(|&end| end <= self.groups);
+                if end.is_none() || self.hashes.len() > HASHES_LIMIT {
+                    return Err(misplaced());
+                }
+                for (index, hash) in (first..).zip(hashes) {
+                    match self.unhashed.remove(&index) {
+                        Some(group) => self.queue.push(Arrived { group, hash }),
+                        None => drop(self.hashes.insert(index, hash)),
+                    }
+                }
+                Ok(None)
+            }
+            Message::Anew { group } if self.places.assembly.reopen(group) => {
+                let received = self.places.assembly.received();
+                self.anew += self.counted.saturating_sub(received);
+                self.counted = received;
+                Ok(None)
+            }
+            Message::End { hash } => Ok(Some(hash)),
+            _ => Err(misplaced()),
+        }
+    }
+
+    /// Bytes are in their places.
+    async fn landed(&mut self) -> Result<(), Failure> {
+        let received = self.places.assembly.received();
+        let new = received.saturating_sub(self.counted);
+        self.counted = received;
+        self.session.count_in(new);
+        self.pace.count(new, Instant::now(), self.session.rate_limit())?;
+        for group in self.places.whole.drain(..) {
+            match self.hashes.remove(&group.index) {
+                Some(hash) => self.queue.push(Arrived { group, hash }),
+                None => drop(self.unhashed.insert(group.index, group)),
+            }
+            if self.unhashed.len() > UNHASHED_LIMIT {
+                return Err(misplaced());
+            }
+            if self.watched {
+                self.session.progress(received, self.size);
+            }
+        }
+        if self.places.assembly.chunks() - self.acked >= self.ack_every {
+            self.acknowledge().await?;
+        }
+        if let Some(pause) = self.session.pace(new) {
+            tokio::time::sleep_until(pause.into()).await;
+            self.pace.restart(Instant::now());
+        }
+        Ok(())
+    }
+
+    async fn acknowledge(&mut self) -> Result<(), Failure> {
+        self.acked = self.places.assembly.chunks();
+        let ack = Message::Ack { chunks: self.acked, bytes: self.places.assembly.received() };
+        self.connection.outgoing.send_now(ack.encode()).await
+    }
+
+    /// Gives what waits to the disk, unless it is busy.
+    async fn write_queue(&mut self) {
+        let enough = self.queue.len() >= 2 || has_lane() || self.places.assembly.is_complete();
+        if self.queue.is_empty() || !enough {
+            return;
+        }
+        match std::mem::replace(&mut self.writer, Writer::Gone) {
+            Writer::Idle(mut part) => {
+                let arrived = std::mem::take(&mut self.queue);
+                let job = on_disk(self.session, move || {
+                    let wrong = part.save(&arrived);
+                    let buffers = arrived.into_iter().map(|arrived| arrived.group.buffer).collect();
+                    (part, wrong, buffers)
+                });
+                self.writer = Writer::Busy(job.await);
+            }
+            other => self.writer = other,
+        }
+    }
+
+    /// Row 27.
+    async fn ask_again(&mut self, index: u64) -> Result<(), Failure> {
+        let tries = self.tries.entry(index).or_insert(0);
+        *tries += 1;
+        if *tries > TRIES {
+            let offset = index * super::tree::GROUP;
+            let why = format!("the bytes at offset {offset} arrived damaged {} times", TRIES + 1);
+            return Err(Failure::new(Code::Integrity, why).fix("check the memory of both machines"));
+        }
+        if self.places.assembly.reopen(index) {
+            self.counted = self.places.assembly.received();
+            self.connection.outgoing.send_now(Message::Again { group: index }.encode()).await?;
+        }
+        Ok(())
+    }
+
+    /// The part, when the disk is done with it; the failure is the disk's.
+    async fn into_part(self) -> Result<Box<Part<RealDisk>>, (Failure, Option<Box<Part<RealDisk>>>)> {
+        match self.writer {
+            Writer::Idle(part) => Ok(part),
+            Writer::Busy(mut job) => match job.done().await {
+                Ok((part, Ok(_), _)) => Ok(part),
+                Ok((part, Err(failure), _)) => Err((failure, Some(part))),
+                Err(failure) => Err((failure, None)),
+            },
+            Writer::Gone => {
+                Err((Failure::new(Code::Internal, "the writer failed; this is an error in nls"), None))
+            }
+        }
+    }
+}
+
+enum Next {
+    Saved(Result<Saved, Failure>),
+    Message(Result<Option<Landed>, Failure>),
+}
+
+/// Resolves when the disk is done with what it was given; never if it was given nothing.
+async fn saved(writer: &mut Writer) -> Result<Saved, Failure> {
+    let Writer::Busy(job) = writer else { return std::future::pending().await };
+    let saved = job.done().await;
+    *writer = Writer::Gone;
+    saved
+}
+
+fn silent() -> Failure {
+    Failure::new(Code::Timeout, format!("no part of the file for {} s", SILENCE_LIMIT.as_secs()))
+        .fix("the peer may be gone, or too busy")
+}

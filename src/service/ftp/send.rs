@@ -1,0 +1,397 @@
+//! One file over one connection: the sender's side, the same at a client that sends and at a server that is asked.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::folder::Source;
+use super::source::{Again, Piece, Reading, Spare};
+use super::transfer::{Delivered, by_disk, misplaced, on_disk};
+use crate::base::quantity;
+use crate::net::connection::{malformed, told};
+use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
+use crate::report::Failure;
+use crate::session::Handle;
+use crate::wire::ftp::{GroupHash, Message, Shape};
+use crate::wire::{Code, frame};
+
+/// A whole file may take so long to reach the disk after its last byte came.
+const COMMIT_LIMIT: Duration = Duration::from_mins(5);
+
+/// Groups that may be asked for again at once.
+const WANTED_LIMIT: usize = 1024;
+
+/// Time that the sender spent waiting, by cause.
+#[derive(Default)]
+struct Waits {
+    disk: Duration,
+    window: Duration,
+    path: Duration,
+    limit: Duration,
+}
+
+impl Waits {
+    /// The cause that cost most, if it cost at least a third of the time.
+    fn longest(&self, total: Duration) -> &'static str {
+        let causes = [
+            (self.disk, "the sender's disk"),
+            (self.window, "the window"),
+            (self.path, "the path or the receiver"),
+            (self.limit, "the rate limit"),
+        ];
+        let (most, name) = causes.into_iter().max_by_key(|(time, _)| *time).unwrap_or_default();
+        if most * 3 >= total { name } else { "the processor" }
+    }
+}
+
+/// What the receiver said before the first block.
+enum Start {
+    /// It has nothing.
+    Fresh,
+    /// It has this, and waits for the rest; or has a file of that name that may be the same.
+    Have { groups: Vec<(u64, GroupHash)>, resumed: u64, there: bool },
+}
+
+struct Sender<'a> {
+    session: &'a Handle,
+    connection: &'a mut Connection,
+    shape: Shape,
+    spare: Spare,
+    sent: u64,
+    acked: u64,
+    /// Where the next group goes on with a run, and what is left of a chunk that began before it.
+    run: u64,
+    unfinished: u64,
+    /// Chunks that were sent once more, because a group did not arrive as it was sent.
+    repeated: u64,
+    /// How many groups the file has.
+    groups: u64,
+    /// Groups that the receiver asked for again.
+    wanted: VecDeque<u64>,
+    again: Again,
+    waits: Waits,
+}
+
+/// Sends a file, and waits until it is stored at the other side. `fresh`: the receiver has nothing and said so.
+/// `watched`: somebody sees the progress, under this name.
+pub(super) async fn send_file(
+    session: &Handle,
+    connection: &mut Connection,
+    source: Source,
+    shape: Shape,
+    fresh: bool,
+    watched: Option<&str>,
+) -> Result<Delivered, Failure> {
+    let began = Instant::now();
+    let size = source.size;
+    let mut reading = by_disk(session, move || Reading::new(source)).await?;
+    let groups = reading.count();
+    let start = if fresh { Start::Fresh } else { start(connection, groups).await? };
+    let there = matches!(start, Start::Have { there: true, .. });
+    if let Start::Have { groups, resumed, .. } = start {
+        if let Some(name) = watched.filter(|_| !there && resumed > 0) {
+            session.tell("resuming", resuming(name, resumed, size));
+        }
+        reading.receiver_has(groups);
+    }
+    let mut sender = Sender {
+        session,
+        connection,
+        shape,
+        spare: reading.spare(),
+        sent: 0,
+        acked: 0,
+        run: 0,
+        unfinished: 0,
+        repeated: 0,
+        groups,
+        wanted: VecDeque::new(),
+        again: reading.again(),
+        waits: Waits::default(),
+    };
+    let (hash, travelled) = match sender.send_all(reading, size, there, watched.is_some()).await {
+        Ok(sent) => sent,
+        Err(failure) => return Err(sender.reason_of(failure).await),
+    };
+    sender.wait_for_stored(size, hash).await?;
+    let elapsed = began.elapsed();
+    Ok(Delivered {
+        bytes: size,
+        hash,
+        chunks: sender.sent,
+        acks: sender.acked,
+        resumed: size - travelled,
+        there,
+        retransmitted: sender.connection.outgoing.retransmitted() + sender.repeated,
+        elapsed,
+        limited_by: sender.waits.longest(elapsed),
+    })
+}
+
+/// What the receiver has, until it is ready.
+async fn start(connection: &mut Connection, count: u64) -> Result<Start, Failure> {
+    let mut groups: Vec<(u64, GroupHash)> = Vec::new();
+    loop {
+        let frame = connection.incoming.frame(SILENCE_LIMIT, "word from the receiver").await?;
+        match Message::decode(&frame).map_err(malformed)? {
+            Message::Have { first, hashes } => {
+                let behind = groups.last().is_none_or(|(last, _)| *last < first);
+                let end = first.checked_add(hashes.len() as u64);
+                if !behind || end.is_none_or(|end| end > count) {
+                    return Err(misplaced());
+                }
+                groups.extend((first..).zip(hashes));
+            }
+            Message::Ready { there, resumed } => return Ok(Start::Have { groups, resumed, there }),
+            _ => return Err(misplaced()),
+        }
+    }
+}
+
+impl Sender<'_> {
+    /// Sends what the receiver lacks; the hash of the whole, and how many bytes travelled.
+    async fn send_all(
+        &mut self,
+        reading: Reading,
+        size: u64,
+        there: bool,
+        watched: bool,
+    ) -> Result<(blake3::Hash, u64), Failure> {
+        let read = |mut reading: Reading| move || (reading.next(), reading);
+        let mut job = on_disk(self.session, read(reading)).await;
+        let mut travelled = 0;
+        loop {
+            let waiting = Instant::now();
+            let (batch, reading) = job.done().await?;
+            self.waits.disk += waiting.elapsed();
+            let batch = batch?;
+            if there && !batch.pieces.is_empty() {
+                return Err(Failure::new(Code::Exists, "another file of that name exists there")
+                    .fix("add `replace`, or choose another name"));
+            }
+            let last = batch.last;
+            let root = if last { reading.root() } else { None };
+            if !last {
+                job = on_disk(self.session, read(reading)).await;
+            }
+            if batch.pieces.is_empty() && !last {
+                // Comparing may take long: this says that somebody is there.
+                let nothing = Message::Hashes { first: 0, hashes: Vec::new() };
+                self.connection.outgoing.send_now(nothing.encode()).await?;
+            }
+            for piece in batch.pieces {
+                travelled += piece.bytes.len() as u64;
+                self.send_group(piece).await?;
+                if watched {
+                    self.session.progress(travelled, size);
+                }
+            }
+            self.listen().await?;
+            self.send_wanted().await?;
+            if last {
+                let hash = root.ok_or_else(|| Failure::new(Code::Internal, "a group was not read"))?;
+                self.connection.outgoing.send_now(Message::End { hash: hash.into() }.encode()).await?;
+                return Ok((hash, travelled));
+            }
+        }
+    }
+
+    /// A group: its hash, then its bytes in chunks, as the window allows.
+    async fn send_group(&mut self, piece: Piece) -> Result<(), Failure> {
+        if piece.anew {
+            self.connection.outgoing.send(Message::Anew { group: piece.index }.encode()).await?;
+        }
+        let hashes = Message::Hashes { first: piece.index, hashes: vec![piece.hash] };
+        self.connection.outgoing.send(hashes.encode()).await?;
+        if piece.anew {
+            let chunks = (piece.bytes.len() as u64).div_ceil(u64::from(self.shape.chunk));
+            self.repeated += chunks;
+            self.send_part(piece.offset, piece.bytes).await?;
+            return Ok(());
+        }
+        // Chunks are counted from the start of a run, across the groups of it.
+        if self.run != piece.offset {
+            self.unfinished = 0;
+        }
+        self.run = piece.offset + piece.bytes.len() as u64;
+        let (mut offset, mut rest) = (piece.offset, piece.bytes.clone());
+        while !rest.is_empty() {
+            let most = self.most().await?;
+            let part = rest.split_to(rest.len().min(most as usize));
+            let length = part.len() as u64;
+            self.send_part(offset, part).await?;
+            self.count_chunks(length);
+            offset += length;
+        }
+        self.spare.give(piece.bytes);
+        Ok(())
+    }
+
+    /// How many bytes may go now: the rest of a chunk, or whole ones as the window allows.
+    async fn most(&mut self) -> Result<u64, Failure> {
+        if self.unfinished > 0 {
+            return Ok(self.unfinished);
+        }
+        let chunk = u64::from(self.shape.chunk);
+        loop {
+            let room = u64::from(self.shape.window) - (self.sent - self.acked);
+            if room > 0 {
+                return Ok(self.session.limit_step(room.saturating_mul(chunk), chunk));
+            }
+            self.wait_for_ack().await?;
+        }
+    }
+
+    fn count_chunks(&mut self, length: u64) {
+        let chunk = u64::from(self.shape.chunk);
+        let fresh = length.saturating_sub(self.unfinished);
+        self.unfinished = self.unfinished.saturating_sub(length);
+        if fresh > 0 {
+            self.sent += fresh.div_ceil(chunk);
+            self.unfinished = fresh.next_multiple_of(chunk) - fresh;
+        }
+    }
+
+    async fn send_part(&mut self, offset: u64, part: Bytes) -> Result<(), Failure> {
+        let (length, chunk) = (part.len() as u64, self.shape.chunk as usize);
+        self.pace(length).await;
+        let waiting = Instant::now();
+        self.connection.outgoing.send_blocks(offset, part, chunk).await?;
+        self.waits.path += waiting.elapsed();
+        self.session.count_out(length);
+        Ok(())
+    }
+
+    async fn pace(&mut self, bytes: u64) {
+        if let Some(pause) = self.session.pace(bytes) {
+            let waiting = Instant::now();
+            // What was sent is on its way while we wait.
+            drop(self.connection.outgoing.flush().await);
+            tokio::time::sleep_until(pause.into()).await;
+            self.waits.limit += waiting.elapsed();
+        }
+    }
+
+    /// A word from the receiver must not wait until the window closes: its disk may be full.
+    async fn listen(&mut self) -> Result<(), Failure> {
+        while let Some(message) = ready(self.connection.incoming.next()).await {
+            self.take(message?.ok_or_else(vanished)?)?;
+        }
+        Ok(())
+    }
+
+    async fn wait_for_ack(&mut self) -> Result<(), Failure> {
+        self.connection.outgoing.flush().await?;
+        let waiting = Instant::now();
+        let message = self.connection.incoming.expect(SILENCE_LIMIT, "acknowledgement").await?;
+        self.waits.window += waiting.elapsed();
+        self.take(message)
+    }
+
+    fn take(&mut self, message: Wire) -> Result<(), Failure> {
+        match message {
+            Wire::Frame(frame) if frame.kind == frame::ERROR => Err(told(&frame)),
+            Wire::Frame(frame) => match Message::decode(&frame).map_err(malformed)? {
+                Message::Ack { chunks, .. } if chunks >= self.acked && chunks <= self.sent => {
+                    self.acked = chunks;
+                    Ok(())
+                }
+                Message::Again { group } if group < self.groups && self.wanted.len() < WANTED_LIMIT => {
+                    self.wanted.push_back(group);
+                    Ok(())
+                }
+                _ => Err(misplaced()),
+            },
+            Wire::Block { .. } => Err(misplaced()),
+        }
+    }
+
+    /// Row 27: groups that arrived otherwise than they were sent.
+    async fn send_wanted(&mut self) -> Result<(), Failure> {
+        while let Some(index) = self.wanted.pop_front() {
+            let again = self.again.clone();
+            let piece = by_disk(self.session, move || again.read(index)).await??;
+            let text = format!("group at offset {} arrived damaged and is sent again", piece.offset);
+            self.session.log("repeated", text);
+            // The receiver opened it again when it asked: its chunks count no second time.
+            self.repeat(piece).await?;
+        }
+        Ok(())
+    }
+
+    async fn repeat(&mut self, piece: Piece) -> Result<(), Failure> {
+        let hashes = Message::Hashes { first: piece.index, hashes: vec![piece.hash] };
+        self.connection.outgoing.send(hashes.encode()).await?;
+        let (length, chunk) = (piece.bytes.len() as u64, self.shape.chunk as usize);
+        self.connection.outgoing.send_blocks(piece.offset, piece.bytes, chunk).await?;
+        self.repeated += length.div_ceil(chunk as u64);
+        self.session.count_out(length);
+        self.connection.outgoing.flush().await
+    }
+
+    async fn wait_for_stored(&mut self, size: u64, hash: blake3::Hash) -> Result<(), Failure> {
+        loop {
+            let what = "confirmation that the file is stored";
+            let message = self.connection.incoming.expect(COMMIT_LIMIT, what).await?;
+            if let Wire::Frame(frame) = &message
+                && let Ok(Message::Stored { bytes, hash: theirs, .. }) = Message::decode(frame)
+            {
+                if bytes == size && theirs == *hash.as_bytes() {
+                    return Ok(());
+                }
+                return Err(Failure::new(Code::Integrity, "the other side stored something else"));
+            }
+            self.take(message)?;
+            self.send_wanted().await?;
+        }
+    }
+
+    /// A write that failed may only mean that the receiver gave up and said why: that is the better message.
+    async fn reason_of(&mut self, failure: Failure) -> Failure {
+        if failure.code != Code::Broken || self.session.is_cancelled() {
+            return failure;
+        }
+        let told = async {
+            loop {
+                match self.connection.incoming.next().await {
+                    Ok(Some(Wire::Frame(frame))) if frame.kind == frame::ERROR => return Some(told(&frame)),
+                    Ok(Some(_)) => {}
+                    Ok(None) => return None,
+                    // How the connection ended says more than that it did.
+                    Err(failure) => return Some(failure),
+                }
+            }
+        };
+        let reason =
+            tokio::time::timeout(Duration::from_secs(1), told).await.ok().flatten().unwrap_or(failure);
+        if reason.fix.is_none() && !reason.told {
+            return reason.fix("the same command goes on where it stopped");
+        }
+        reason
+    }
+}
+
+/// `resuming a.bin at 61 % (1.2 GiB of 2.0 GiB)`
+pub(super) fn resuming(name: &str, resumed: u64, size: u64) -> String {
+    let percent = resumed as f64 * 100.0 / size.max(1) as f64;
+    format!(
+        "resuming {} at {percent:.0} % ({} of {})",
+        crate::base::escape::escape_line(name),
+        quantity::show_size(resumed),
+        quantity::show_size(size)
+    )
+}
+
+/// The output of a future that is ready now.
+async fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        () = std::future::ready(()) => None,
+    }
+}
+
+fn vanished() -> Failure {
+    Failure::new(Code::Broken, "the peer closed the connection in the middle of the file")
+}

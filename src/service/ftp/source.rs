@@ -1,0 +1,291 @@
+//! A file that is sent: read in groups, hashed on the way, and compared with what the receiver has. Everything blocks.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+
+use super::folder::{Source, stamp};
+use super::hashes::Hashes;
+use super::tree::{GROUP, Tree};
+use crate::report::Failure;
+use crate::wire::Code;
+use crate::wire::ftp::GroupHash;
+
+/// Groups that are read ahead at once.
+const AHEAD: u64 = 2;
+/// Groups that are compared at once with what the receiver has.
+const COMPARE_AHEAD: usize = 16;
+
+/// A group, read.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) index: u64,
+    pub(super) offset: u64,
+    pub(super) bytes: Bytes,
+    pub(super) hash: GroupHash,
+    /// The receiver has it, but not as it is here.
+    pub(super) anew: bool,
+}
+
+/// What was read in one go.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) pieces: Vec<Piece>,
+    /// Bytes that the receiver has, and that are the same here.
+    pub(super) same: u64,
+    /// Nothing is left to be read.
+    pub(super) last: bool,
+}
+
+/// Buffers that were sent and can be filled again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spare(Arc<Mutex<Vec<BytesMut>>>);
+
+impl Spare {
+    /// Takes a buffer back, if nobody else holds it.
+    pub(super) fn give(&self, bytes: Bytes) {
+        if let Ok(buffer) = bytes.try_into_mut() {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        }
+    }
+
+    fn take(&self, length: usize) -> BytesMut {
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut buffer = spare.unwrap_or_else(|| BytesMut::zeroed(GROUP as usize));
+        buffer.resize(length, 0);
+        buffer
+    }
+}
+
+/// The reading of one file.
+#[derive(Debug)]
+pub(super) struct Reading {
+    file: Arc<File>,
+    size: u64,
+    modified: u64,
+    tree: Tree,
+    hashes: Option<Hashes>,
+    /// Groups that the receiver lacks.
+    lacking: VecDeque<Range<u64>>,
+    /// Groups that it has otherwise.
+    differing: VecDeque<u64>,
+    /// Groups that it has, and that were not compared yet.
+    unchecked: VecDeque<(u64, GroupHash)>,
+    spare: Spare,
+}
+
+impl Reading {
+    /// What is known from an earlier attempt need not be read again.
+    pub(super) fn new(source: Source) -> Self {
+        let mut tree = Tree::new(source.size, GROUP);
+        let hashes = Hashes::open(&source, &mut tree);
+        let all = 0..tree.count();
+        Self {
+            file: Arc::new(source.file),
+            size: source.size,
+            modified: source.modified,
+            tree,
+            hashes,
+            lacking: VecDeque::from_iter(Some(all).filter(|all| !all.is_empty())),
+            differing: VecDeque::new(),
+            unchecked: VecDeque::new(),
+            spare: Spare::default(),
+        }
+    }
+
+    pub(super) fn spare(&self) -> Spare {
+        self.spare.clone()
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.tree.count()
+    }
+
+    /// A way to read single groups again beside this.
+    pub(super) fn again(&self) -> Again {
+        Again { file: self.file.clone(), size: self.size }
+    }
+
+    /// The receiver has these groups, sorted.
+    pub(super) fn receiver_has(&mut self, have: Vec<(u64, GroupHash)>) {
+        let (mut lacking, mut at) = (VecDeque::new(), 0);
+        for (index, hash) in have {
+            if at < index {
+                lacking.push_back(at..index);
+            }
+            at = index + 1;
+            match self.tree.get(index) {
+                Some(known) if known == hash => {}
+                Some(_) => self.differing.push_back(index),
+                None => self.unchecked.push_back((index, hash)),
+            }
+        }
+        if at < self.tree.count() {
+            lacking.push_back(at..self.tree.count());
+        }
+        self.lacking = lacking;
+    }
+
+    /// What comes next: first what the receiver lacks, then what it has otherwise, last what must be compared.
+    pub(super) fn next(&mut self) -> Result<Batch, Failure> {
+        let mut batch = Batch::default();
+        while (batch.pieces.len() as u64) < AHEAD {
+            let Some(range) = self.lacking.front_mut() else { break };
+            let index = range.start;
+            range.start += 1;
+            if range.is_empty() {
+                self.lacking.pop_front();
+            }
+            batch.pieces.push(self.read(index, false)?);
+        }
+        while (batch.pieces.len() as u64) < AHEAD
+            && let Some(index) = self.differing.pop_front()
+        {
+            batch.pieces.push(self.read(index, true)?);
+        }
+        if batch.pieces.is_empty() {
+            self.compare(&mut batch)?;
+        }
+        batch.last = self.lacking.is_empty() && self.differing.is_empty() && self.unchecked.is_empty();
+        if batch.last {
+            self.finish()?;
+        }
+        Ok(batch)
+    }
+
+    fn compare(&mut self, batch: &mut Batch) -> Result<(), Failure> {
+        for _ in 0..COMPARE_AHEAD {
+            let Some((index, theirs)) = self.unchecked.pop_front() else { break };
+            let piece = self.read(index, true)?;
+            if piece.hash == theirs {
+                batch.same += piece.bytes.len() as u64;
+                self.spare.give(piece.bytes);
+            } else {
+                batch.pieces.push(piece);
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, index: u64, anew: bool) -> Result<Piece, Failure> {
+        let (offset, length) = self.tree.extent(index);
+        let mut buffer = self.spare.take(length);
+        fill(&self.file, offset, &mut buffer)?;
+        let hash = self.tree.hash(index, &buffer);
+        self.tree.set(index, hash);
+        if let Some(hashes) = &mut self.hashes {
+            hashes.add(index, hash);
+        }
+        Ok(Piece { index, offset, bytes: buffer.freeze(), hash, anew })
+    }
+
+    /// Row 2: what was read is the file only if it is still as it was.
+    fn finish(&mut self) -> Result<(), Failure> {
+        let now = self.file.metadata().map_err(|error| Failure::io(&error, "reading"))?;
+        if now.len() != self.size || stamp(&now) != self.modified {
+            return Err(changed(now.len().min(self.size)));
+        }
+        if let Some(hashes) = &mut self.hashes {
+            hashes.save();
+        }
+        Ok(())
+    }
+
+    /// The hash of the whole, when all is read or known.
+    pub(super) fn root(&self) -> Option<blake3::Hash> {
+        self.tree.root()
+    }
+}
+
+/// Reads groups again that did not arrive as they were sent.
+#[derive(Clone, Debug)]
+pub(super) struct Again {
+    file: Arc<File>,
+    size: u64,
+}
+
+impl Again {
+    pub(super) fn read(&self, index: u64) -> Result<Piece, Failure> {
+        let tree = Tree::new(self.size, GROUP);
+        let (offset, length) = tree.extent(index);
+        let mut buffer = BytesMut::zeroed(length);
+        fill(&self.file, offset, &mut buffer)?;
+        let hash = tree.hash(index, &buffer);
+        Ok(Piece { index, offset, bytes: buffer.freeze(), hash, anew: false })
+    }
+}
+
+fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> Result<(), Failure> {
+    file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => changed(file.metadata().map_or(offset, |now| now.len())),
+        _ => Failure::io(&error, format!("reading at offset {offset}")),
+    })
+}
+
+/// Row 2.
+pub(super) fn changed(offset: u64) -> Failure {
+    Failure::new(Code::Changed, format!("the file changed while reading, at offset {offset}"))
+        .fix("send it again when nobody writes to it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::folder::local_source;
+    use super::*;
+
+    fn reading(size: usize) -> (tempfile::TempDir, Reading, Vec<u8>) {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..size).map(|n| (n * 11 % 239) as u8).collect();
+        std::fs::write(folder.path().join("a"), &bytes).unwrap();
+        let reading = Reading::new(local_source(&folder.path().join("a")).unwrap());
+        (folder, reading, bytes)
+    }
+
+    fn all(reading: &mut Reading) -> (Vec<(u64, bool)>, u64) {
+        let (mut pieces, mut same) = (Vec::new(), 0);
+        loop {
+            let batch = reading.next().unwrap();
+            pieces.extend(batch.pieces.iter().map(|piece| (piece.index, piece.anew)));
+            same += batch.same;
+            if batch.last {
+                return (pieces, same);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_lacking_comes_first_and_what_differs_comes_anew() {
+        let size = 6 * GROUP as usize - 5;
+        let (_folder, mut reading, bytes) = reading(size);
+        let hash = |index: usize| {
+            let group = &bytes[index * GROUP as usize..size.min((index + 1) * GROUP as usize)];
+            super::super::tree::hash_group(size as u64, GROUP, index as u64, group)
+        };
+        reading.receiver_has(vec![(0, hash(0)), (1, [9; 32]), (4, hash(4))]);
+        let (pieces, same) = all(&mut reading);
+        assert_eq!(pieces, [(2, false), (3, false), (5, false), (1, true)]);
+        assert_eq!(same, 2 * GROUP);
+        assert_eq!(reading.root(), Some(blake3::hash(&bytes)));
+    }
+
+    #[test]
+    fn row_2_a_file_that_shrinks_or_grows_is_noticed() {
+        for size in [3 * GROUP as usize, 100] {
+            let (folder, mut reading, bytes) = reading(size);
+            std::fs::write(folder.path().join("a"), &bytes[..size / 2]).unwrap();
+            let failure = (0..9).find_map(|_| reading.next().err()).unwrap();
+            assert!(failure.to_string().contains("changed while reading, at offset"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn row_4_an_empty_file_has_a_hash() {
+        let (_folder, mut reading, _) = reading(0);
+        assert!(reading.next().unwrap().last);
+        assert_eq!(reading.root(), Some(blake3::hash(b"")));
+    }
+}

@@ -1,0 +1,81 @@
+//! How fast a session may send and receive: one limit for all that runs in it, changed while it runs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Shorter pauses are not worth a timer; what they would have cost is paid with the next.
+const SHORTEST: Duration = Duration::from_millis(2);
+/// Most that is sent at once under a limit: this much time of it.
+const STEP: Duration = Duration::from_millis(10);
+
+/// A limit in bytes a second; 0: none.
+#[derive(Debug, Default)]
+pub(super) struct Pacer {
+    rate: AtomicU64,
+    /// When all that was let through is paid for.
+    due: Mutex<Option<Instant>>,
+}
+
+impl Pacer {
+    pub(super) fn set(&self, rate: Option<u64>) {
+        self.rate.store(rate.unwrap_or(0), Ordering::Relaxed);
+        // A new limit owes nothing for what went out under the old one.
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(super) fn rate(&self) -> Option<u64> {
+        Some(self.rate.load(Ordering::Relaxed)).filter(|&rate| rate > 0)
+    }
+
+    /// Lets `bytes` through; the answer is until when to wait before that.
+    pub(super) fn take(&self, bytes: u64, now: Instant) -> Option<Instant> {
+        let rate = self.rate()?;
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = due.unwrap_or(now).max(now);
+        let cost = u128::from(bytes) * 1_000_000_000 / u128::from(rate);
+        *due = Some(start + Duration::from_nanos(u64::try_from(cost).unwrap_or(u64::MAX / 2)));
+        (start > now + SHORTEST).then_some(start)
+    }
+
+    /// How much of `most` bytes to send at once, in whole chunks.
+    pub(super) fn step(&self, most: u64, chunk: u64) -> u64 {
+        let Some(rate) = self.rate() else { return most };
+        let step = rate * STEP.as_millis() as u64 / 1000;
+        most.min((step / chunk).max(1) * chunk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_kept_over_time_and_shared_by_who_takes() {
+        let (pacer, began) = (Pacer::default(), Instant::now());
+        assert_eq!(pacer.take(1 << 40, began), None, "no limit");
+        pacer.set(Some(1_000_000));
+        let mut now = began;
+        for _ in 0..1000 {
+            now = pacer.take(10_000, now).unwrap_or(now).max(now);
+        }
+        let seconds = now.duration_since(began).as_secs_f64();
+        assert!((9.9..10.1).contains(&seconds), "{seconds}");
+        // A pause is not saved up for a burst.
+        now += Duration::from_mins(1);
+        assert_eq!(pacer.take(1_000_000, now), None);
+        assert_eq!(pacer.take(1, now), Some(now + Duration::from_secs(1)));
+        pacer.set(Some(10));
+        assert_eq!(pacer.take(1, now), None);
+    }
+
+    #[test]
+    fn steps_are_whole_chunks_and_small_under_a_limit() {
+        let pacer = Pacer::default();
+        assert_eq!(pacer.step(1 << 20, 1024), 1 << 20);
+        pacer.set(Some(1_000_000));
+        assert_eq!(pacer.step(1 << 20, 1024), 9 * 1024);
+        assert_eq!(pacer.step(1 << 20, 65_536), 65_536);
+        assert_eq!(pacer.step(2000, 65_536), 2000);
+    }
+}
