@@ -10,4 +10,5 @@ mod foreign;
 mod golden;
 mod harness;
 mod prompt;
+mod resume;
 mod transfers;

@@ -24,6 +24,8 @@ pub(super) fn listen(
         // A line editor that is killed would leave the terminal as it needs it.
         drop(TERMINAL.set(attributes));
     }
+    // A limit on the size of files is an error of the write (FAULTS row 17); by default its signal kills the process.
+    drop(signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()));
     let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
     for kind in kinds {
         // A signal that cannot be caught keeps its default: the program dies by it at once.

@@ -134,7 +134,7 @@ pub(super) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begu
         unsaved_bytes: 0,
         saved_at: Instant::now(),
     };
-    match part.recover().and_then(|()| part.check_space()) {
+    match part.recover() {
         Ok(()) => Ok(Begun::Part(part)),
         Err(failure) => {
             part.forget_if_empty();
@@ -256,7 +256,7 @@ impl<D: Disk> Part<D> {
         }
         self.salvage(length)?;
         self.have = (0..self.tree.count()).filter(|&index| self.tree.get(index).is_some()).collect();
-        Ok(())
+        self.check_space()
     }
 
     fn salvage(&mut self, length: u64) -> Result<(), Failure> {
@@ -299,6 +299,8 @@ impl<D: Disk> Part<D> {
         if length > 0 {
             self.disk.set_length(&self.file, 0).map_err(|error| self.failed("write", &error))?;
         }
+        // Before the header: a disk without room for it has none for the file.
+        self.check_space()?;
         if !self.wants_journal() {
             return self.drop_journal();
         }

@@ -1,0 +1,221 @@
+//! Transfers that are stopped on their way, and go on.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::harness::{Lab, PROGRAM, eventually, has, names};
+
+const SIZE: u64 = 48 << 20;
+/// Slow enough to be met on its way, and over in half a second.
+const RATE: &str = "100MB/s";
+
+/// Moments that look random and are the same each time: bytes of the part at which somebody is killed.
+fn moments(count: u64) -> impl Iterator<Item = u64> {
+    let mut state = 0x5eed_u64;
+    (0..count).map(move |n| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let step = SIZE / (count + 2);
+        n * step + (state >> 33) % step
+    })
+}
+
+fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+/// N1: nothing, or the whole.
+fn check_name(lab: &Lab, original: &[u8]) {
+    if let Ok(bytes) = std::fs::read(lab.path("root/big")) {
+        assert!(bytes == original, "half a file stands under its name");
+    }
+}
+
+#[test]
+fn row_7_and_11_a_receiver_that_is_killed_25_times_goes_on_each_time() {
+    let lab = Lab::new();
+    let original = std::fs::read(lab.random("big", SIZE as usize, 1)).unwrap();
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let part = lab.path("root/.big.nls-part");
+    for (n, moment) in moments(25).enumerate() {
+        let (mut server, address) = lab.server("listen tcp 0 ftp root root");
+        // Every second one trusts the system with what it wrote.
+        let fast = if n % 2 == 0 { "fast" } else { "" };
+        let sender =
+            lab.command(&["-c", &format!("send big to {address} rate {RATE} {fast}")]).spawn().unwrap();
+        eventually("the part grows", || length(&part) >= moment);
+        server.child.kill().unwrap();
+        server.child.wait().unwrap();
+        let output = sender.wait_with_output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{words}");
+        assert!(words.contains("peer"), "{words}");
+        check_name(&lab, &original);
+    }
+    let before = length(&part);
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let script = format!("send big to {address} as up; print \"$up.resumed\"");
+    let run = lab.nls(&script).success();
+    assert!(run.out.contains("resuming big at") || run.err.contains("resuming big at"), "{run:?}");
+    let resumed: u64 = run.out.lines().last().unwrap().parse().unwrap();
+    // All that stands in the part as whole groups is read again at most, and nothing of it travels again.
+    assert!(resumed + (1 << 20) >= before, "{resumed} of {before}");
+    assert!(std::fs::read(lab.path("root/big")).unwrap() == original);
+    assert_eq!(names(&lab.path("root")), ["big"]);
+}
+
+#[test]
+fn row_12_a_sender_that_is_killed_25_times_goes_on_each_time() {
+    let lab = Lab::new();
+    let original = std::fs::read(lab.random("big", SIZE as usize, 2)).unwrap();
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let part = lab.path("root/.big.nls-part");
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    for moment in moments(25) {
+        let send = format!("send big to {address} rate {RATE}");
+        // The server may still be busy with the attempt before: it says so, and the sender comes again.
+        let mut sender = lab.command(&["-c", &send]).spawn().unwrap();
+        eventually("the part grows", || {
+            if sender.try_wait().unwrap().is_some() {
+                sender = lab.command(&["-c", &send]).spawn().unwrap();
+            }
+            length(&part) >= moment
+        });
+        sender.kill().unwrap();
+        sender.wait().unwrap();
+        check_name(&lab, &original);
+    }
+    eventually("the same command ends", || lab.nls(&format!("send big to {address}")).code == Some(0));
+    assert!(std::fs::read(lab.path("root/big")).unwrap() == original);
+    assert_eq!(names(&lab.path("root")), ["big"]);
+}
+
+#[test]
+fn a_get_goes_on_over_either_transport_and_after_either() {
+    let lab = Lab::new();
+    let original = std::fs::read(lab.random("root/big", SIZE as usize, 3)).unwrap();
+    let part = lab.path(".big.nls-part");
+    let (_tcp, tcp) = lab.server("listen tcp 0 ftp root root");
+    let (_udp, udp) = lab.server("listen udp 0 ftp root root");
+    for (transport, address, moment) in [("tcp", &tcp, SIZE / 3), ("udp", &udp, SIZE / 2)] {
+        let get = format!("get big from {transport} {address} rate {RATE}");
+        let mut getter = lab.command(&["-c", &get]).spawn().unwrap();
+        eventually("the part grows", || length(&part) >= moment);
+        getter.kill().unwrap();
+        getter.wait().unwrap();
+        assert!(!lab.path("big").exists());
+    }
+    let script = format!("get big from {tcp} as down; expect $down.resumed > 20000000");
+    lab.nls(&script).success();
+    assert!(std::fs::read(lab.path("big")).unwrap() == original);
+}
+
+#[test]
+fn row_9_a_source_that_changed_says_so_and_replace_begins_anew() {
+    let lab = Lab::new();
+    lab.random("big", 8 << 20, 4);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let part = lab.path("root/.big.nls-part");
+    let mut sender =
+        lab.command(&["-c", &format!("send big to {address} rate 10MB/s")]).spawn().unwrap();
+    eventually("the part grows", || length(&part) > 1 << 20);
+    sender.kill().unwrap();
+    sender.wait().unwrap();
+    let changed = std::fs::read(lab.random("big", 8 << 20, 5)).unwrap();
+    eventually("the server lets go", || {
+        let run = lab.nls(&format!("send big to {address}"));
+        assert_eq!(run.code, Some(1));
+        run.err.contains("the source changed") && run.err.contains("start again with `replace`")
+    });
+    lab.nls(&format!("send big to {address} replace")).success();
+    assert!(std::fs::read(lab.path("root/big")).unwrap() == changed);
+}
+
+#[test]
+fn the_same_file_again_does_not_travel_and_another_is_refused() {
+    let lab = Lab::new();
+    lab.random("a", 3 << 20, 6);
+    lab.random("b", 3 << 20, 7);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    for transport in ["tcp", "udp"] {
+        let (_server, address) = lab.server(&format!("listen {transport} 0 ftp root root"));
+        let to = format!("{transport} {address}");
+        let name = format!("name {transport}");
+        lab.nls(&format!("send a to {to} {name}; send a to {to} {name} as again; expect $again.resumed == $again.bytes; expect $again.chunks == 0")).success();
+        lab.nls(&format!("send b to {to} {name}")).fails(1, "exists there; add `replace`");
+        lab.nls(&format!("get {transport} from {to}; get {transport} from {to} as again; expect $again.resumed == $again.bytes")).success();
+        lab.nls(&format!("get {transport} from {to} to b")).fails(1, "exists");
+    }
+}
+
+/// Runs a script with root's powers over a name space of its own, where file systems can be mounted.
+fn in_name_space(lab: &Lab, script: &str) -> Option<std::process::Output> {
+    if !has("unshare") {
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    lab.dress(&mut command);
+    Some(command.args(["-rm", "sh", "-ec", script, "sh", PROGRAM]).output().unwrap())
+}
+
+#[test]
+fn row_14_15_and_17_a_full_or_read_only_disk_is_told_and_the_transfer_goes_on_when_there_is_room() {
+    let lab = Lab::new();
+    lab.random("big", 6 << 20, 8);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let script = r#"
+        mount -t tmpfs -o size=8m none root
+        # Another file takes the room while this one travels: full midway.
+        "$1" -c 'listen tcp 0 ftp root root as f; send big to $f rate 10MB/s as up &
+            wait $up transferring
+            !head -c 4M /dev/zero > root/filler
+            wait $up' && exit 10
+        test ! -e root/big && test -s root/.big.nls-part && test -s root/.big.nls-journal
+        # At the start: nothing is made.
+        "$1" -c 'listen tcp 0 ftp root root as f; send big to $f name other' && exit 11
+        test ! -e root/.other.nls-part
+        rm root/filler
+        "$1" -c 'listen tcp 0 ftp root root as f; send big to $f as up; expect $up.resumed > 1000000'
+        cmp big root/big
+        mount -o remount,ro root
+        "$1" -c 'listen tcp 0 ftp root root as f; send big to $f name third' && exit 12
+        exit 0
+    "#;
+    let Some(output) = in_name_space(&lab, script) else { return };
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{words}\n{}", String::from_utf8_lossy(&output.stdout));
+    for reason in ["no space left", "not enough space", "cannot be written to: read-only file system"] {
+        assert!(words.to_lowercase().contains(reason), "`{reason}` is not in: {words}");
+    }
+}
+
+#[test]
+fn row_17_a_limit_on_the_size_of_files_is_a_reason_and_no_death() {
+    let lab = Lab::new();
+    lab.random("big", 3 << 20, 9);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let mut command = Command::new("sh");
+    lab.dress(&mut command);
+    let script = "ulimit -f 2048; exec \"$1\" -c 'listen tcp 0 ftp root root as f; send big to $f'";
+    let output = command.args(["-c", script, "sh", PROGRAM]).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert!(words.contains("file too large") && words.contains("are kept as"), "{words}");
+}
+
+#[test]
+fn row_18_a_folder_that_goes_away_fails_the_transfer_and_nothing_is_made_again() {
+    let lab = Lab::new();
+    lab.random("big", 6 << 20, 10);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let part = lab.path("root/.big.nls-part");
+    let sender = lab.command(&["-c", &format!("send big to {address} rate 20MB/s")]).spawn().unwrap();
+    eventually("the part grows", || length(&part) > 1 << 20);
+    std::fs::remove_dir_all(lab.path("root")).unwrap();
+    let output = sender.wait_with_output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("is gone"), "{words}");
+    assert!(!lab.path("root").exists());
+    lab.nls(&format!("send big to {address}")).fails(1, "the folder is gone");
+}
