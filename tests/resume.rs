@@ -116,8 +116,7 @@ fn row_9_a_source_that_changed_says_so_and_replace_begins_anew() {
     std::fs::create_dir(lab.path("root")).unwrap();
     let (_server, address) = lab.server("listen tcp 0 ftp root root");
     let part = lab.path("root/.big.nls-part");
-    let mut sender =
-        lab.command(&["-c", &format!("send big to {address} rate 10MB/s")]).spawn().unwrap();
+    let mut sender = lab.command(&["-c", &format!("send big to {address} rate 10MB/s")]).spawn().unwrap();
     eventually("the part grows", || length(&part) > 1 << 20);
     sender.kill().unwrap();
     sender.wait().unwrap();

@@ -6,6 +6,7 @@ mod architecture;
 mod batch;
 mod examples;
 mod faults;
+mod folders;
 mod foreign;
 mod golden;
 mod harness;

@@ -115,6 +115,15 @@ impl Incoming {
         }
     }
 
+    /// The next message, if it is here already. Cancel-safe.
+    pub async fn next_now(&mut self) -> Option<Result<Option<Message>, Failure>> {
+        tokio::select! {
+            biased;
+            message = self.next() => Some(message),
+            () = std::future::ready(()) => None,
+        }
+    }
+
     /// Like [`Self::next`], with the bytes of blocks put where `landing` says. Cancel-safe.
     pub async fn next_into(&mut self, landing: &mut dyn Landing) -> Result<Option<Landed>, Failure> {
         match self {

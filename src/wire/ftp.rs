@@ -19,7 +19,7 @@
 //! FETCH   | text name |                                        answered by SMALL or DENIED
 //! TAKEN   | u64 count |                                        so many FOLDER and SMALL are stored, cumulative
 //! DENIED  | u64 index | u16 code | text why |                  the one with this index (from 0) is not
-//! SYNC    |                                                    all of the tree is sent: TAKEN when the disk has it
+//! SYNC    |                                                    answered by SYNC when the disk has all before it
 //! ```
 //! A group is 256 KiB of a file, the last one shorter; its hash is that of its subtree of BLAKE3, or of the whole
 //! file if that has one group. `modified`: nanoseconds since 1970.

@@ -69,25 +69,59 @@ impl Folder {
         source(file.into_std()).ok_or_else(|| missing(name))
     }
 
+    /// When something was put into it last, or taken out.
+    pub(super) fn time(&self) -> u64 {
+        time_of(&self.dir)
+    }
+
+    /// Refuses what cannot fit.
+    pub(super) fn check_space(&self, bytes: u64) -> Result<(), Failure> {
+        let handle = super::disk::reopen(&self.dir)
+            .map_err(|error| Failure::io(&error, format!("folder {}", self.path.display())))?;
+        super::disk::check_space(&File::from(handle), bytes)
+    }
+
+    /// What is in a folder, in no order.
+    pub(super) fn read(&self, path: &Path) -> Result<cap_std::fs::ReadDir, Failure> {
+        let name = path.to_string_lossy();
+        let absent = || {
+            let name = crate::base::escape::escape_line(&name);
+            Failure::new(Code::Missing, format!("there is no folder `{name}`"))
+        };
+        self.folder(&name).and_then(|dir| dir.entries().ok()).ok_or_else(absent)
+    }
+
+    /// A folder below the root; `None`: there is none, or it is nobody's business.
+    pub(super) fn folder(&self, name: &str) -> Option<Dir> {
+        if name.is_empty() || name == "." {
+            return self.dir.try_clone().ok();
+        }
+        let path: PathBuf = components(name.trim_end_matches('/')).ok()?.iter().collect();
+        self.dir.open_dir(path).ok()
+    }
+
+    /// Makes a folder, or sets the time of one that is there.
+    pub(super) fn make(&self, path: &str, modified: u64, rules: Rules) -> Result<(), Failure> {
+        let (dir, last) = self.place(path, rules)?;
+        let failed = |error: &std::io::Error| {
+            let what = format!("folder {}", crate::base::escape::escape_line(path));
+            Failure::io(error, what).fix("choose another name")
+        };
+        match dir.create_dir(last) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                let made = dir.open_dir(last).map_err(|_| failed(&error))?;
+                super::small::set_time(&made, modified).map_err(|error| failed(&error))
+            }
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
     /// A page of a folder, sorted by name, behind the name `after`.
     pub(crate) fn entries(&self, path: &str, after: &str) -> Result<Entries, Failure> {
-        let absent = || {
-            Failure::new(
-                Code::Missing,
-                format!("there is no folder `{}`", crate::base::escape::escape_line(path)),
-            )
-        };
-        let folder = if path.is_empty() || path == "." {
-            self.dir.try_clone()
-        } else {
-            self.dir.open_dir(
-                components(path.trim_end_matches('/')).map_err(|_| absent())?.iter().collect::<PathBuf>(),
-            )
-        };
-        let folder = folder.map_err(|_| absent())?;
         let mut page: std::collections::BTreeMap<String, Entry> = std::collections::BTreeMap::new();
         let mut more = false;
-        for entry in folder.entries().map_err(|_| absent())? {
+        for entry in self.read(Path::new(path))? {
             // One that vanished meanwhile is not there.
             let Some(entry) = entry.ok().and_then(|entry| describe(&entry)) else { continue };
             if entry.name.as_str() <= after {
@@ -143,6 +177,12 @@ pub(super) fn stamp(metadata: &std::fs::Metadata) -> u64 {
     nanoseconds(metadata.mtime(), metadata.mtime_nsec())
 }
 
+/// When something was put into a folder last, or taken out.
+pub(super) fn time_of(dir: &Dir) -> u64 {
+    use cap_std::fs::MetadataExt as _;
+    dir.dir_metadata().map_or(0, |metadata| nanoseconds(metadata.mtime(), metadata.mtime_nsec()))
+}
+
 fn nanoseconds(seconds: i64, rest: i64) -> u64 {
     u64::try_from(i128::from(seconds) * 1_000_000_000 + i128::from(rest)).unwrap_or(0)
 }
@@ -173,7 +213,7 @@ fn nonblocking() -> i32 {
     rustix::fs::OFlags::NONBLOCK.bits() as i32
 }
 
-fn describe(entry: &cap_std::fs::DirEntry) -> Option<Entry> {
+pub(super) fn describe(entry: &cap_std::fs::DirEntry) -> Option<Entry> {
     use cap_std::fs::MetadataExt as _;
     let name = entry.file_name().into_string().ok()?;
     components(&name).ok()?;

@@ -12,7 +12,10 @@
 //! | `tree` | pure: hashes of groups → the BLAKE3 of the whole |
 //! | `source`, `hashes` | a file that is sent: reading, comparing, and what is known of it from before |
 //! | `send`, `receive` | one file over one connection, each side; `transfer` is what they share |
+//! | `walk`, `small` | everything below a folder; files that travel as one message |
+//! | `folders` | a tree over one connection, the client's side |
 //! | `quota` | how much a server takes |
+//! | `visit` | a tree at the server |
 //! | `server`, `client` | who asks and who answers |
 
 mod assembly;
@@ -21,6 +24,7 @@ mod client;
 mod crashes;
 mod disk;
 pub(crate) mod folder;
+mod folders;
 mod hashes;
 mod journal;
 mod listing;
@@ -30,9 +34,12 @@ mod quota;
 mod receive;
 mod send;
 mod server;
+mod small;
 mod source;
 mod transfer;
 mod tree;
+mod visit;
+mod walk;
 
 pub(crate) use disk::check_space;
 pub(crate) use listing::answer as answer_list;
@@ -76,7 +83,12 @@ const FIELDS: &[Field] = &[
     Field::new("name", "the name of the file at the server"),
     Field::new("path", "the local path"),
     Field::new("bytes", "bytes of the file"),
-    Field::new("blake3", "BLAKE3 of the file, equal on both sides"),
+    Field::new(
+        "blake3",
+        "BLAKE3 of the file, equal on both sides; of a folder: that of the list `HASH  NAME` of its files",
+    ),
+    Field::new("files", "files of a folder"),
+    Field::new("folders", "folders in a folder"),
     Field::new("chunk", "bytes of a chunk"),
     Field::new("chunks", "chunks sent or received"),
     Field::new("acks", "chunks that were acknowledged"),
@@ -100,9 +112,9 @@ pub static SEND: Client = Client {
     verb: &Verb {
         name: "send",
         aliases: &["put"],
-        summary: "send a file to a file server",
-        details: "The file is hashed on both sides and appears under its name only when it is whole.",
-        params: &[Param::required("path", Kind::Path, "the file")],
+        summary: "send a file or a folder to a file server",
+        details: "A file is hashed on both sides and appears under its name only when it is whole. What was interrupted goes on where it stopped, when the same command is given again. A folder goes with all that is below it, but links and hidden files.",
+        params: &[Param::required("path", Kind::Path, "the file or folder")],
         keywords: &[
             Keyword::new("to", Kind::Endpoint, "the file server").required(),
             CHUNK,
@@ -128,12 +140,20 @@ pub static GET: Client = Client {
     verb: &Verb {
         name: "get",
         aliases: &[],
-        summary: "fetch a file from a file server",
-        details: "`to` names a file or a folder; without it the file comes into the current folder.",
-        params: &[Param::required("name", Kind::Text, "the file at the server")],
+        summary: "fetch a file or a folder from a file server",
+        details: "`to` names a file or a folder; without it the file comes into the current folder. A folder comes with all that is below it, but links and hidden files; how much it is, is said first.",
+        params: &[Param::required("name", Kind::Text, "the file or folder at the server")],
         keywords: &[
             Keyword::new("from", Kind::Endpoint, "the file server").required(),
             Keyword::new("to", Kind::Path, "where to put it").default("the current folder"),
+            Keyword::new(
+                "accept",
+                Kind::Count(1, 1_000_000),
+                "most files and folders that a folder may bring",
+            )
+            .default("100000"),
+            Keyword::new("max", Kind::Size(0, u64::MAX), "most bytes that a folder may bring")
+                .default("what is free"),
             CHUNK,
             WINDOW,
             RATE,

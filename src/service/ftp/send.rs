@@ -275,7 +275,7 @@ impl Sender<'_> {
 
     /// A word from the receiver must not wait until the window closes: its disk may be full.
     async fn listen(&mut self) -> Result<(), Failure> {
-        while let Some(message) = ready(self.connection.incoming.next()).await {
+        while let Some(message) = self.connection.incoming.next_now().await {
             self.take(message?.ok_or_else(vanished)?)?;
         }
         Ok(())
@@ -381,15 +381,6 @@ pub(super) fn resuming(name: &str, resumed: u64, size: u64) -> String {
         quantity::show_size(resumed),
         quantity::show_size(size)
     )
-}
-
-/// The output of a future that is ready now.
-async fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        biased;
-        output = future => Some(output),
-        () = std::future::ready(()) => None,
-    }
 }
 
 fn vanished() -> Failure {

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::folder::{Folder, Source};
+use super::folder::{Folder, Source, time_of};
 use super::listing;
 use super::name::Rules;
 use super::part::Intent;
 use super::quota::Quota;
 use super::receive::{Manner, receive_file};
 use super::send::send_file;
+use super::small::Keeper;
 use super::transfer::{Delivered, in_lane};
+use super::visit::Tally;
 use crate::base::escape::escape_line;
 use crate::language::Arguments;
 use crate::net::connection::malformed;
@@ -20,7 +22,7 @@ use crate::service::listen::is_public;
 use crate::service::{Context, Job, Server};
 use crate::session::Handle;
 use crate::wire::ftp::{Message, Shape};
-use crate::wire::listing::LIST;
+use crate::wire::listing::{LIST, WALK};
 use crate::wire::{Code, Frame};
 
 /// A client that asks for nothing is let go.
@@ -28,8 +30,8 @@ const IDLE_LIMIT: Duration = Duration::from_mins(1);
 /// How long a client may take to read why it was let go.
 const PARTING_LIMIT: Duration = Duration::from_secs(2);
 
-struct FileServer {
-    folder: Arc<Folder>,
+pub(super) struct FileServer {
+    pub(super) folder: Arc<Folder>,
     readonly: bool,
     rules: Rules,
     quota: Arc<Quota>,
@@ -54,7 +56,8 @@ pub(super) fn make(
 
 impl Server for FileServer {
     fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: String) -> Job<()> {
-        Box::pin(async move { Visit { server: self, session, connection, client }.run().await })
+        let (tally, read_ahead) = (Tally::default(), None);
+        Box::pin(Visit { server: self, session, connection, client, tally, read_ahead }.run())
     }
 
     fn describe(&self) -> String {
@@ -63,20 +66,53 @@ impl Server for FileServer {
     }
 }
 
+impl FileServer {
+    /// Why it takes no files.
+    pub(super) fn objection(&self) -> Option<Failure> {
+        if self.readonly {
+            let failure = Failure::new(Code::ReadOnly, "the server is read-only");
+            return Some(failure.fix("start it without `readonly`"));
+        }
+        self.guarded.then(|| {
+            Failure::new(Code::Key, "the server takes files only with the word `open`")
+                .fix("start it so: listen … on … open")
+        })
+    }
+
+    pub(super) fn keeper(&self) -> Keeper {
+        Keeper::new(self.folder.clone(), self.rules, self.quota.clone())
+    }
+}
+
 /// One client, from its first request to its last.
-struct Visit {
-    server: Arc<FileServer>,
-    session: Handle,
-    connection: Connection,
-    client: String,
+pub(super) struct Visit {
+    pub(super) server: Arc<FileServer>,
+    pub(super) session: Handle,
+    pub(super) connection: Connection,
+    pub(super) client: String,
+    pub(super) tally: Tally,
+    /// A message that was met while others were gathered.
+    pub(super) read_ahead: Option<Result<Option<Wire>, Failure>>,
+}
+
+/// The next message: one that was met before, or a new one.
+async fn next(
+    ahead: Option<Result<Option<Wire>, Failure>>,
+    connection: &mut Connection,
+) -> Result<Option<Wire>, Failure> {
+    match ahead {
+        Some(message) => message,
+        None => connection.incoming.next().await,
+    }
 }
 
 impl Visit {
     async fn run(mut self) -> Result<(), Failure> {
         loop {
+            let ahead = self.read_ahead.take();
             let request = tokio::select! {
                 () = self.session.cancelled() => return self.part(Failure::new(Code::Cancelled, "the server was stopped")).await,
-                request = tokio::time::timeout(IDLE_LIMIT, self.connection.incoming.next()) => request,
+                request = tokio::time::timeout(IDLE_LIMIT, next(ahead, &mut self.connection)) => request,
             };
             let frame = match request {
                 Ok(Ok(Some(Wire::Frame(frame)))) => frame,
@@ -102,12 +138,14 @@ impl Visit {
                 return self.part(failure).await;
             }
         }
+        self.settle().await;
         self.connection.outgoing.close(Code::Other, "").await;
         Ok(())
     }
 
     /// Says why, and waits until the client has read it: closing over unread bytes would take the words back.
     async fn part(mut self, failure: Failure) -> Result<(), Failure> {
+        self.settle().await;
         let words = async {
             let heard = failure.told
                 || self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await.is_ok();
@@ -127,6 +165,10 @@ impl Visit {
             _ if frame.kind == LIST => {
                 let answer = listing::answer(&session, &self.server.folder, &mut self.connection, &frame);
                 let answered = session.unless_cancelled(answer).await;
+                return Ok((self, answered));
+            }
+            _ if frame.kind == WALK => {
+                let answered = session.unless_cancelled(Box::pin(self.walk(&frame))).await;
                 return Ok((self, answered));
             }
             Ok(request) => request,
@@ -156,10 +198,20 @@ impl Visit {
                 });
                 in_lane(&session, size, work).await
             }
-            _ => {
-                let failure = Failure::new(Code::Misbehaved, "a message came where a request belongs");
-                Ok((self, Err(failure)))
+            other => {
+                let answered = session.unless_cancelled(Box::pin(self.small(other))).await;
+                Ok((self, answered))
             }
+        }
+    }
+
+    /// A message of a tree.
+    async fn small(&mut self, message: Message) -> Result<(), Failure> {
+        match message {
+            Message::Folder { .. } | Message::Small { .. } => self.keep(message).await,
+            Message::Fetch { .. } => self.fetch(message).await,
+            Message::Sync => self.sync().await,
+            _ => Err(Failure::new(Code::Misbehaved, "a message came where a request belongs")),
         }
     }
 
@@ -171,14 +223,7 @@ impl Visit {
     }
 
     async fn put(&mut self, shape: Shape, name: String, intent: Intent) -> Result<(), Failure> {
-        if self.server.readonly {
-            let failure =
-                Failure::new(Code::ReadOnly, "the server is read-only").fix("start it without `readonly`");
-            return self.refuse(&name, &failure).await;
-        }
-        if self.server.guarded {
-            let failure = Failure::new(Code::Key, "the server takes files only with the word `open`")
-                .fix("start it so: listen … on … open");
+        if let Some(failure) = self.server.objection() {
             return self.refuse(&name, &failure).await;
         }
         let Some(place) = self.server.quota.reserve(intent.size) else {
@@ -192,7 +237,15 @@ impl Visit {
             Err(failure) => return self.refuse(&name, &failure).await,
         };
         let manner = Manner { shape, fresh: false, watched: None };
-        let delivered = receive_file(&self.session, &mut self.connection, begun, intent, manner).await?;
+        let received = receive_file(&self.session, &mut self.connection, begun, intent, manner).await;
+        let delivered = match received {
+            // The client compared, and another file is there: that was an answer, and it goes on.
+            Err(failure) if failure.told && failure.code == Code::Exists => {
+                self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(&name)));
+                return Ok(());
+            }
+            other => other?,
+        };
         if !delivered.there {
             place.keep();
         }
@@ -200,11 +253,21 @@ impl Visit {
         Ok(())
     }
 
-    /// What a client asks for; `None`: it was refused.
+    /// What a client asks for; `None`: it was refused, or is a folder, and was told.
     async fn source(&mut self, name: &str) -> Result<Option<Source>, Failure> {
         let (folder, wanted) = (self.server.folder.clone(), name.to_owned());
-        match self.session.block(move || folder.source(&wanted)).await? {
-            Ok(source) => Ok(Some(source)),
+        let open = move || match folder.source(&wanted) {
+            Ok(source) => Ok(Ok(source)),
+            Err(failure) => match folder.folder(&wanted) {
+                Some(dir) if !wanted.is_empty() => {
+                    Ok(Err(Message::Folder { modified: time_of(&dir), path: wanted }))
+                }
+                _ => Err(failure),
+            },
+        };
+        match self.session.block(open).await? {
+            Ok(Ok(source)) => Ok(Some(source)),
+            Ok(Err(folder)) => self.connection.outgoing.send_now(folder.encode()).await.map(|()| None),
             Err(failure) => self.refuse(name, &failure).await.map(|()| None),
         }
     }

@@ -1,0 +1,300 @@
+//! Files that travel as one message: read, and stored many at a time. Where the disk is waited for, it is waited for
+//! once for many: write all, sync the file system, rename all, sync the folders. All of this blocks.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::sync::Arc;
+
+use cap_std::fs::Dir;
+
+use super::disk::{Disk, Found, RealDisk, reopen};
+use super::folder::Folder;
+use super::name::Rules;
+use super::part::{check_space, part_name};
+use super::quota::{Quota, Reserved};
+use crate::report::Failure;
+use crate::wire::Code;
+use crate::wire::ftp::{Flags, Message, SMALL_LIMIT};
+
+/// Files that wait for the disk together: each holds its lock until it has its name.
+const PENDING_LIMIT: usize = 64;
+/// Messages and bytes behind the first that waits: a sender's window is four times as large.
+const UNSETTLED_LIMIT: u64 = 256;
+const UNSETTLED_BYTES: u64 = 2 << 20;
+
+/// Reads a file as one message, if it is small.
+pub(super) fn read(folder: &Folder, path: &str, name: String, flags: Flags) -> Result<Message, Failure> {
+    let mut source = folder.source(path)?;
+    let mut bytes = Vec::with_capacity(source.size.min(SMALL_LIMIT) as usize + 1);
+    (&mut source.file)
+        .take(SMALL_LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::io(&error, format!("reading {name}")))?;
+    if bytes.len() as u64 != source.size || source.size > SMALL_LIMIT {
+        return Err(super::source::changed(source.size.min(bytes.len() as u64)));
+    }
+    let hash = blake3::hash(&bytes).into();
+    let flags = Flags { executable: source.executable, ..flags };
+    Ok(Message::Small { flags, modified: source.modified, hash, name, bytes: bytes.into() })
+}
+
+/// A file that is written and has no name yet.
+#[derive(Debug)]
+struct Pending {
+    index: u64,
+    dir: Arc<RealDisk>,
+    name: String,
+    replace: bool,
+    /// Its lock.
+    _file: File,
+    place: Reserved,
+}
+
+/// Stores small files and folders below a root.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    folder: Arc<Folder>,
+    rules: Rules,
+    quota: Arc<Quota>,
+    /// The folder used last: the next file mostly goes there too.
+    last: Option<(String, Arc<RealDisk>)>,
+    pending: Vec<Pending>,
+    /// Bytes of messages since the first that waits.
+    unsettled: u64,
+    /// Messages that were dealt with.
+    pub(super) taken: u64,
+    /// Bytes and files that are stored.
+    pub(super) bytes: u64,
+    pub(super) files: u64,
+}
+
+/// A message that was refused: its index, from 0.
+pub(super) type Denied = (u64, Failure);
+
+impl Keeper {
+    pub(super) fn new(folder: Arc<Folder>, rules: Rules, quota: Arc<Quota>) -> Self {
+        Self {
+            folder,
+            rules,
+            quota,
+            last: None,
+            pending: Vec::new(),
+            unsettled: 0,
+            taken: 0,
+            bytes: 0,
+            files: 0,
+        }
+    }
+
+    /// So many messages, from the first on, are stored or refused for good.
+    pub(super) fn settled(&self) -> u64 {
+        self.pending.first().map_or(self.taken, |first| first.index)
+    }
+
+    /// Takes messages in their order; what cannot be stored is said, and the rest goes on.
+    pub(super) fn take(&mut self, messages: Vec<Message>) -> Vec<Denied> {
+        let mut denied = Vec::new();
+        for message in messages {
+            let index = self.taken;
+            self.taken += 1;
+            let stored = match message {
+                Message::Folder { modified, path } => self.folder.make(&path, modified, self.rules),
+                Message::Small { flags, modified, hash, name, bytes } => {
+                    self.small(index, &name, flags, modified, hash, &bytes)
+                }
+                _ => Err(Failure::new(Code::Misbehaved, "it is no part of a tree")),
+            };
+            denied.extend(stored.err().map(|failure| (index, failure)));
+            let full = self.pending.len() >= PENDING_LIMIT
+                || self.taken - self.settled() >= UNSETTLED_LIMIT
+                || self.unsettled >= UNSETTLED_BYTES;
+            if full {
+                denied.extend(self.settle());
+            }
+        }
+        denied
+    }
+
+    fn small(
+        &mut self,
+        index: u64,
+        name: &str,
+        flags: Flags,
+        modified: u64,
+        hash: [u8; 32],
+        bytes: &[u8],
+    ) -> Result<(), Failure> {
+        self.unsettled += bytes.len() as u64;
+        if *blake3::hash(bytes).as_bytes() != hash {
+            return Err(Failure::new(Code::Integrity, "it arrived damaged").fix("send it again"));
+        }
+        let (dir, last) = self.dir_of(name)?;
+        match dir.find(last) {
+            Some(Found::Folder) => return Err(exists(last, "is a folder")),
+            Some(found) if !flags.replace => return same(&dir, last, found, hash, bytes.len()),
+            _ => {}
+        }
+        let length = bytes.len() as u64;
+        let place = self.quota.reserve(length).ok_or_else(|| self.quota.refusal(length))?;
+        let part = part_name(last);
+        let file = dir.claim(&part)?;
+        let written = check_space(dir.free(&file), length).and_then(|()| {
+            dir.set_length(&file, 0)
+                .and_then(|()| dir.write_at(&file, 0, bytes))
+                .and_then(|()| dir.dress(&file, flags.executable, modified))
+                .map_err(|error| Failure::io(&error, format!("writing {last}")))
+        });
+        if let Err(failure) = written {
+            drop(dir.remove(&part));
+            return Err(failure);
+        }
+        (self.bytes, self.files) = (self.bytes + length, self.files + 1);
+        if flags.fast {
+            return publish(&dir, last, flags.replace).map(|()| place.keep());
+        }
+        let name = last.to_owned();
+        self.pending.push(Pending { index, dir, name, replace: flags.replace, _file: file, place });
+        Ok(())
+    }
+
+    fn dir_of<'a>(&mut self, name: &'a str) -> Result<(Arc<RealDisk>, &'a str), Failure> {
+        let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let (dir, last) = match &self.last {
+            // The name is judged all the same; only the folder need not be opened again.
+            Some((known, dir)) if known == parent && !self.rules.portable => {
+                (dir.clone(), super::name::components(name)?.pop().unwrap_or(name))
+            }
+            _ => {
+                let (dir, last) = self.folder.place(name, self.rules)?;
+                (Arc::new(RealDisk(dir)), last)
+            }
+        };
+        self.last = Some((parent.to_owned(), dir.clone()));
+        Ok((dir, last))
+    }
+
+    /// Waits for the disk, and gives what waited its names.
+    pub(super) fn settle(&mut self) -> Vec<Denied> {
+        self.unsettled = 0;
+        let Some(first) = self.pending.first() else { return Vec::new() };
+        let synced = reopen(&first.dir.0)
+            .and_then(|folder| rustix::fs::syncfs(folder).map_err(Into::into))
+            .map_err(|error| Failure::io(&error, "sync of the file system"));
+        let (mut denied, mut dirs): (Vec<Denied>, Vec<Arc<RealDisk>>) = (Vec::new(), Vec::new());
+        for pending in self.pending.drain(..) {
+            let named = synced.clone().and_then(|()| publish(&pending.dir, &pending.name, pending.replace));
+            match named {
+                Ok(()) => pending.place.keep(),
+                Err(failure) => denied.push((pending.index, failure)),
+            }
+            if !dirs.last().is_some_and(|last| Arc::ptr_eq(last, &pending.dir)) {
+                dirs.push(pending.dir);
+            }
+        }
+        let named: std::io::Result<()> = dirs.iter().try_for_each(|dir| dir.sync_names());
+        if let Err(error) = named {
+            denied.push((self.taken.saturating_sub(1), Failure::io(&error, "sync of a folder")));
+        }
+        denied
+    }
+}
+
+fn exists(name: &str, what: &str) -> Failure {
+    Failure::new(Code::Exists, format!("`{name}` {what}")).fix("add `replace`, or choose another name")
+}
+
+/// The same content under the same name is success.
+fn same(dir: &RealDisk, name: &str, found: Found, hash: [u8; 32], length: usize) -> Result<(), Failure> {
+    let mut there = vec![0; length];
+    let same = found == Found::File { size: length as u64 }
+        && dir.open(name).is_ok_and(|file| dir.read_at(&file, 0, &mut there).is_ok())
+        && *blake3::hash(&there).as_bytes() == hash;
+    if same { Ok(()) } else { Err(exists(name, "exists")) }
+}
+
+fn publish(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
+    let part = part_name(name);
+    dir.rename(&part, name, replace).map_err(|error| {
+        drop(dir.remove(&part));
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => exists(name, "appeared meanwhile"),
+            _ => Failure::io(&error, format!("commit {name}")),
+        }
+    })
+}
+
+/// The time of a folder.
+pub(super) fn set_time(dir: &Dir, modified: u64) -> std::io::Result<()> {
+    let seconds = (modified / 1_000_000_000) as i64;
+    let time = rustix::fs::Timespec { tv_sec: seconds, tv_nsec: (modified % 1_000_000_000) as i64 };
+    let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+    rustix::fs::futimens(reopen(dir)?, &times).map_err(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keeper(quota: Option<u64>) -> (tempfile::TempDir, Keeper) {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Arc::new(Folder::open(temp.path()).unwrap());
+        (temp, Keeper::new(folder, Rules::default(), Arc::new(Quota::new(quota))))
+    }
+
+    fn small(name: &str, bytes: &'static str, replace: bool, fast: bool) -> Message {
+        let flags = Flags { replace, fast, executable: false };
+        let hash = blake3::hash(bytes.as_bytes()).into();
+        Message::Small { flags, modified: 5, hash, name: name.into(), bytes: bytes.into() }
+    }
+
+    fn folder(path: &str) -> Message {
+        Message::Folder { modified: 1_000_000_000, path: path.into() }
+    }
+
+    #[test]
+    fn a_tree_appears_with_its_names_when_the_disk_has_it() {
+        let (temp, mut keeper) = keeper(None);
+        let denied =
+            keeper.take(vec![folder("d"), small("d/a", "one", false, false), small("b", "two", false, true)]);
+        assert!(denied.is_empty() && keeper.settled() == 1);
+        assert!(temp.path().join("b").exists() && !temp.path().join("d/a").exists());
+        assert!(keeper.settle().is_empty() && keeper.settled() == 3);
+        assert_eq!(std::fs::read_to_string(temp.path().join("d/a")).unwrap(), "one");
+        assert_eq!(std::fs::read_dir(temp.path().join("d")).unwrap().count(), 1, "no part is left");
+    }
+
+    #[test]
+    fn row_6_and_20_what_is_refused_is_said_by_its_index_and_the_rest_goes_on() {
+        let (temp, mut keeper) = keeper(Some(10));
+        std::fs::write(temp.path().join("there"), "same").unwrap();
+        std::fs::write(temp.path().join("other"), "diff").unwrap();
+        let mut damaged = small("damaged", "x", false, true);
+        if let Message::Small { hash, .. } = &mut damaged {
+            hash[0] ^= 1;
+        }
+        let denied = keeper.take(vec![
+            small("there", "same", false, true),
+            small("other", "same", false, true),
+            small("../out", "x", false, true),
+            damaged,
+            small("absent/a", "x", false, true),
+            small("good", "1234567", false, true),
+            small("quota", "1234", false, true),
+            small("other", "new", true, true),
+            folder("good"),
+        ]);
+        let codes: Vec<(u64, Code)> = denied.iter().map(|(index, failure)| (*index, failure.code)).collect();
+        let expected = [
+            (1, Code::Exists),
+            (2, Code::Policy),
+            (3, Code::Integrity),
+            (4, Code::Missing),
+            (6, Code::Full),
+            (8, Code::Exists),
+        ];
+        assert_eq!(codes, expected);
+        assert_eq!(std::fs::read_to_string(temp.path().join("other")).unwrap(), "new");
+        let names = std::fs::read_dir(temp.path()).unwrap().count();
+        assert_eq!(names, 3, "there, other, good");
+    }
+}

@@ -1,0 +1,169 @@
+//! Trees at the server: what arrives as many small messages is taken many at a time, and answered so.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::folders::TOGETHER;
+use super::server::Visit;
+use super::small::{self, Keeper};
+use super::transfer::by_disk;
+use super::walk::walk;
+use crate::base::escape::escape_line;
+use crate::net::Message as Wire;
+use crate::net::connection::malformed;
+use crate::report::Failure;
+use crate::wire::ftp::{FETCH, FOLDER, Flags, Message, SMALL};
+use crate::wire::listing::{Entries, Walk};
+use crate::wire::{Code, Frame};
+
+/// Bytes of small files that are taken together.
+const TOGETHER_BYTES: usize = 4 << 20;
+/// Pages of a list that wait for the network.
+const PAGES: usize = 4;
+
+/// What a client's tree came to so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    keeper: Option<Keeper>,
+    /// FETCH messages that were answered.
+    fetched: u64,
+}
+
+impl Visit {
+    /// Messages of these kinds that are here already, the first among them.
+    async fn together(&mut self, first: Message, kinds: &[u8]) -> Result<Vec<Message>, Failure> {
+        let mut bytes = 0;
+        let mut messages = vec![first];
+        while messages.len() < TOGETHER && bytes < TOGETHER_BYTES {
+            match self.connection.incoming.next_now().await {
+                Some(Ok(Some(Wire::Frame(frame)))) if kinds.contains(&frame.kind) => {
+                    bytes += frame.body.len();
+                    messages.push(Message::decode(&frame).map_err(malformed)?);
+                }
+                Some(other) => {
+                    self.read_ahead = Some(other);
+                    break;
+                }
+                None => break,
+            }
+        }
+        Ok(messages)
+    }
+
+    /// FOLDER and SMALL.
+    pub(super) async fn keep(&mut self, first: Message) -> Result<(), Failure> {
+        let messages = self.together(first, &[FOLDER, SMALL]).await?;
+        let keeper = self.tally.keeper.take();
+        let mut keeper = keeper.unwrap_or_else(|| self.server.keeper());
+        if let Some(failure) = self.server.objection() {
+            let first = keeper.taken;
+            keeper.taken += messages.len() as u64;
+            let denied = (first..keeper.taken).map(|index| (index, failure.clone())).collect();
+            return self.answer_kept(keeper, denied).await;
+        }
+        let bytes = |message: &Message| match message {
+            Message::Small { bytes, .. } => bytes.len() as u64,
+            _ => 0,
+        };
+        let bytes = messages.iter().map(bytes).sum();
+        self.session.count_in(bytes);
+        if let Some(pause) = self.session.pace(bytes) {
+            tokio::time::sleep_until(pause.into()).await;
+        }
+        let (keeper, denied) = by_disk(&self.session, move || {
+            let denied = keeper.take(messages);
+            (keeper, denied)
+        })
+        .await?;
+        self.answer_kept(keeper, denied).await
+    }
+
+    /// SYNC: what waits for the disk gets its names.
+    pub(super) async fn sync(&mut self) -> Result<(), Failure> {
+        let keeper = self.tally.keeper.take();
+        let mut keeper = keeper.unwrap_or_else(|| self.server.keeper());
+        let (mut keeper, denied) = by_disk(&self.session, move || {
+            let denied = keeper.settle();
+            (keeper, denied)
+        })
+        .await?;
+        if keeper.files > 0 {
+            let (files, bytes) = (std::mem::take(&mut keeper.files), std::mem::take(&mut keeper.bytes));
+            self.session.log("received", format!("{} {files} small files: {bytes} bytes", self.client));
+        }
+        self.answer_kept(keeper, denied).await?;
+        self.connection.outgoing.send_now(Message::Sync.encode()).await
+    }
+
+    /// Nobody waits for an answer any more; what came is stored all the same.
+    pub(super) async fn settle(&mut self) {
+        if let Some(mut keeper) = self.tally.keeper.take() {
+            drop(by_disk(&self.session, move || keeper.settle()).await);
+        }
+    }
+
+    async fn answer_kept(&mut self, keeper: Keeper, denied: Vec<small::Denied>) -> Result<(), Failure> {
+        for (index, failure) in denied {
+            self.session.log("refused", format!("{} file {index} of a folder: {failure}", self.client));
+            let denied = Message::Denied { index, code: failure.code, why: failure.why };
+            self.connection.outgoing.send(denied.encode()).await?;
+        }
+        let taken = Message::Taken { count: keeper.settled() };
+        self.tally.keeper = Some(keeper);
+        self.connection.outgoing.send_now(taken.encode()).await
+    }
+
+    /// FETCH.
+    pub(super) async fn fetch(&mut self, first: Message) -> Result<(), Failure> {
+        let messages = self.together(first, &[FETCH]).await?;
+        let folder = self.server.folder.clone();
+        let answers = by_disk(&self.session, move || {
+            let read = |message| match message {
+                Message::Fetch { name } => small::read(&folder, &name, name.clone(), Flags::default()),
+                _ => Err(Failure::new(Code::Misbehaved, "it is no FETCH")),
+            };
+            messages.into_iter().map(read).collect::<Vec<_>>()
+        })
+        .await?;
+        for answer in answers {
+            let index = self.tally.fetched;
+            self.tally.fetched += 1;
+            let answer = match answer {
+                Ok(small) => small,
+                Err(failure) => Message::Denied { index, code: failure.code, why: failure.why },
+            };
+            if let Message::Small { bytes, .. } = &answer {
+                self.session.count_out(bytes.len() as u64);
+                if let Some(pause) = self.session.pace(bytes.len() as u64) {
+                    self.connection.outgoing.flush().await?;
+                    tokio::time::sleep_until(pause.into()).await;
+                }
+            }
+            self.connection.outgoing.send(answer.encode()).await?;
+        }
+        self.connection.outgoing.flush().await
+    }
+
+    /// WALK: pages come from the disk as the network takes them.
+    pub(super) async fn walk(&mut self, frame: &Frame) -> Result<(), Failure> {
+        let Walk { path } = Walk::decode(frame).map_err(malformed)?;
+        self.session.log("listed", format!("{} all below {}", self.client, escape_line(&path)));
+        let (pages, mut read) = mpsc::channel(PAGES);
+        let folder: Arc<_> = self.server.folder.clone();
+        let walking = self
+            .session
+            .spawn_blocking(move || walk(&folder, &path, |page| pages.blocking_send(page).is_ok()));
+        while let Some(entries) = read.recv().await {
+            self.connection.outgoing.send(Entries { entries, more: true }.encode()).await?;
+        }
+        let walked = walking
+            .await
+            .map_err(|_| Failure::new(Code::Internal, "a worker failed; this is an error in nls"))?;
+        let last = match walked {
+            Ok(_) => Entries { entries: Vec::new(), more: false }.encode(),
+            Err(failure) => Frame::error(failure.code, &failure.why),
+        };
+        self.connection.outgoing.send_now(last).await
+    }
+}

@@ -1,0 +1,122 @@
+//! Trees, sent and fetched.
+
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use crate::harness::{Lab, names};
+
+/// Files small and large, empty folders, a program, a link out.
+fn tree(lab: &Lab) {
+    for n in 0..300 {
+        lab.random(&format!("tree/many/file {n:03}.txt"), n * 7, n as u64);
+    }
+    lab.random("tree/large.bin", 3 << 20, 1);
+    lab.random("tree/deep/er/medium", 70_000, 2);
+    lab.write("tree/empty file", "");
+    lab.write("tree/run.sh", "#!/bin/sh\n");
+    std::fs::create_dir_all(lab.path("tree/empty/inner")).unwrap();
+    std::fs::set_permissions(lab.path("tree/run.sh"), Permissions::from_mode(0o6711)).unwrap();
+    symlink("/etc/passwd", lab.path("tree/out")).unwrap();
+    lab.write("tree/.hidden", "secret");
+    let old = SystemTime::UNIX_EPOCH + Duration::from_millis(1_234_567_890_123);
+    for name in ["tree/run.sh", "tree/large.bin", "tree/deep", "tree/empty"] {
+        std::fs::File::open(lab.path(name)).unwrap().set_modified(old).unwrap();
+    }
+}
+
+/// Names, contents, modes and times are the same; what is not carried is not there.
+fn check(original: &Path, copy: &Path) {
+    let carried = |name: &String| !name.starts_with('.') && name != "out";
+    let expected: Vec<String> = names(original).into_iter().filter(carried).collect();
+    assert_eq!(names(copy), expected, "{}", copy.display());
+    for name in expected {
+        let (from, to) = (original.join(&name), copy.join(&name));
+        let (before, after) = (std::fs::metadata(&from).unwrap(), std::fs::metadata(&to).unwrap());
+        assert_eq!(before.modified().unwrap(), after.modified().unwrap(), "{}", to.display());
+        if before.is_dir() {
+            check(&from, &to);
+            continue;
+        }
+        assert!(std::fs::read(&from).unwrap() == std::fs::read(&to).unwrap(), "{}", to.display());
+        let mode = if before.mode() & 0o100 == 0 { 0o644 } else { 0o755 };
+        assert_eq!(after.mode() & 0o7777, mode, "{}", to.display());
+    }
+}
+
+#[test]
+fn row_22_and_32_a_tree_goes_and_comes_back_the_same_without_what_leads_out() {
+    let lab = Lab::new();
+    tree(&lab);
+    for (transport, fast) in [("tcp", "fast"), ("udp", "")] {
+        std::fs::create_dir_all(lab.path(&format!("{transport}/root"))).unwrap();
+        let (_server, address) = lab.server(&format!("listen {transport} 0 ftp root {transport}/root"));
+        let run = lab
+            .nls(&format!(
+                "send tree to {transport} {address} {fast} as up
+                 expect $up.files == 304
+                 expect $up.folders == 5
+                 get tree from {transport} {address} to {transport}/back {fast} as down
+                 expect $down.blake3 == $up.blake3
+                 expect $down.bytes == $up.bytes"
+            ))
+            .success();
+        assert!(run.out.contains("2 links, hidden or special files left out"), "{}", run.out);
+        check(&lab.path("tree"), &lab.path(&format!("{transport}/root/tree")));
+        check(&lab.path("tree"), &lab.path(&format!("{transport}/back")));
+    }
+}
+
+#[test]
+fn a_tree_sent_again_changes_nothing_and_one_that_differs_is_told_file_by_file() {
+    let lab = Lab::new();
+    tree(&lab);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    lab.nls(&format!("send tree to {address}; send tree to {address} as again; expect $again.files == 304"))
+        .success();
+    lab.write("root/tree/many/file 007.txt", "mine");
+    let large = lab.random("root/tree/large.bin", 3 << 20, 99);
+    let mine = std::fs::read(&large).unwrap();
+    lab.nls(&format!("send tree to {address}"))
+        .fails(1, "2 of 304 were refused: many/file 007.txt: `file 007.txt` exists; large.bin: another file");
+    assert_eq!(std::fs::read_to_string(lab.path("root/tree/many/file 007.txt")).unwrap(), "mine");
+    assert!(std::fs::read(&large).unwrap() == mine);
+    lab.nls(&format!("send tree to {address} replace")).success();
+    check(&lab.path("tree"), &lab.path("root/tree"));
+}
+
+#[test]
+fn row_24_how_much_a_folder_brings_is_said_first_and_can_be_limited() {
+    let lab = Lab::new();
+    tree(&lab);
+    let (_server, address) = lab.server("listen tcp 0 ftp");
+    for limit in ["accept 100", "max 1M"] {
+        lab.nls(&format!("get tree from {address} to back {limit}")).fails(1, "has more than is accepted");
+        assert!(!lab.path("back").exists(), "nothing is made");
+    }
+    let run = lab.nls(&format!("get tree from {address} to back accept 400 max 10M")).success();
+    assert!((run.out + &run.err).contains("tree: 304 files in 5 folders, 3."));
+}
+
+#[test]
+fn row_25_an_archive_stays_an_archive() {
+    let lab = Lab::new();
+    let bytes = std::fs::read(lab.random("a.tar.gz", 5000, 1)).unwrap();
+    std::fs::create_dir(lab.path("root")).unwrap();
+    lab.nls("listen tcp 0 ftp root root as f; send a.tar.gz to $f").success();
+    assert_eq!(names(&lab.path("root")), ["a.tar.gz"]);
+    assert_eq!(std::fs::read(lab.path("root/a.tar.gz")).unwrap(), bytes);
+}
+
+#[test]
+fn a_read_only_server_refuses_a_tree_as_a_whole_and_a_quota_a_part_of_it() {
+    let lab = Lab::new();
+    tree(&lab);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    lab.nls("listen tcp 0 ftp root root readonly as f; send tree to $f").fails(1, "the server is read-only");
+    assert!(names(&lab.path("root")).is_empty());
+    lab.nls("listen tcp 0 ftp root root quota 1M as f; send tree to $f")
+        .fails(1, "1 of 304 were refused: large.bin: over the quota");
+}
