@@ -65,7 +65,6 @@ fn row_1_and_3_a_source_that_cannot_be_sent_is_refused_before_any_packet() {
     .unwrap();
     lab.nls("send pipe to :9").fails(1, "it is a pipe, a device or a socket");
     lab.nls("send /dev/null to :9").fails(1, "it is a pipe, a device or a socket");
-    lab.nls("send . to :9").fails(1, "folder");
 }
 
 #[test]
@@ -309,6 +308,84 @@ fn row_60_a_full_server_says_so() {
     let (_server, address) = lab.server("listen tcp 0 calc max 1");
     let _held = connect(&address, PREFACE_CALC);
     lab.nls(&format!("calc 1 at {address}")).fails(1, "busy: 1 of 1 clients, retry in 5 s");
+}
+
+#[test]
+fn row_58_a_read_only_server_says_how_it_would_take_files() {
+    let lab = Lab::new();
+    lab.write("a", "x");
+    lab.nls("listen tcp 0 ftp readonly as f; send a to $f name b")
+        .fails(1, "the server is read-only; start it without `readonly`");
+}
+
+#[test]
+fn row_59_a_file_that_is_replaced_while_it_is_served_is_served_as_it_was() {
+    let lab = Lab::new();
+    let old = std::fs::read(lab.random("root/a", 3 << 20, 1)).unwrap();
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let getter = lab.command(&["-c", &format!("get a from {address} rate 10MB/s")]).spawn().unwrap();
+    let part = lab.path(".a.nls-part");
+    eventually("bytes arrive", || std::fs::metadata(&part).is_ok_and(|metadata| metadata.len() > 0));
+    let new = lab.random("root/new", 3 << 20, 2);
+    std::fs::rename(new, lab.path("root/a")).unwrap();
+    assert!(getter.wait_with_output().unwrap().status.success());
+    assert!(std::fs::read(lab.path("a")).unwrap() == old);
+}
+
+#[test]
+fn row_61_a_server_without_descriptors_says_so_and_lives_on() {
+    let lab = Lab::new();
+    let mut command = std::process::Command::new("sh");
+    lab.dress(&mut command);
+    let script = "ulimit -n 64; exec \"$1\" -c 'listen tcp 0 calc max 1000; wait'";
+    let child = command.args(["-c", script, "sh", crate::harness::PROGRAM]).spawn().unwrap();
+    let mut server = crate::harness::Running::of(child);
+    let address = server.line().split_whitespace().nth(3).unwrap().trim_end_matches(':').to_owned();
+    let mut held: Vec<TcpStream> = Vec::new();
+    let refused = (0..100).find_map(|_| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(PREFACE_CALC).unwrap();
+        let mut answer = [0; 8];
+        // A server in need may close before it has read: then the next one is told.
+        stream.read_exact(&mut answer).ok()?;
+        if answer == *PREFACE_CALC {
+            held.push(stream);
+            return None;
+        }
+        Some(error_text(&read_frame(&mut stream).1))
+    });
+    assert!(held.len() > 8, "{}", held.len());
+    assert!(refused.unwrap().contains("busy: no descriptors are left, retry in 5 s"));
+    drop(held);
+    eventually("it serves again", || lab.nls(&format!("calc 6*7 at {address}")).code == Some(0));
+}
+
+#[test]
+fn row_62_silent_clients_take_no_places() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 calc max 4");
+    let _silent: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    lab.nls(&format!("calc 6*7 at {address} as r; expect $r.value == 42")).success();
+}
+
+#[test]
+fn row_65_a_listener_whose_address_goes_away_fails_and_says_so() {
+    let lab = Lab::new();
+    if !crate::harness::has("unshare") || !crate::harness::has("ip") {
+        return;
+    }
+    let script = "ip link set lo up; ip addr add 10.9.9.9/32 dev lo
+        exec \"$1\" -c 'listen tcp 0 calc on 10.9.9.9 as c
+            calc 6*7 at $c
+            !ip addr del 10.9.9.9/32 dev lo
+            wait $c failed within 20s
+            print \"$c.error\"'";
+    let mut command = std::process::Command::new("unshare");
+    lab.dress(&mut command);
+    let output = command.args(["-rn", "sh", "-c", script, "sh", crate::harness::PROGRAM]).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(words.contains("the address 10.9.9.9 is gone from this machine"), "{output:?}");
 }
 
 #[test]

@@ -84,11 +84,9 @@ impl Lab {
         finish(child, Some(input))
     }
 
-    /// Starts something that goes on; its first line of output is read.
+    /// Starts something that goes on.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        let mut child = self.command(arguments).spawn().expect("the program starts");
-        let out = BufReader::new(child.stdout.take().expect("piped"));
-        Running { child, out }
+        Running::of(self.command(arguments).spawn().expect("the program starts"))
     }
 
     /// A server, and the address that it says.
@@ -112,6 +110,12 @@ pub struct Running {
 }
 
 impl Running {
+    /// A child whose output is piped.
+    pub fn of(mut child: Child) -> Self {
+        let out = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, out }
+    }
+
     pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.out.read_line(&mut line).expect("a line");

@@ -9,13 +9,12 @@ const SIZE: u64 = 48 << 20;
 /// Slow enough to be met on its way, and over in half a second.
 const RATE: &str = "100MB/s";
 
-/// Moments that look random and are the same each time: bytes of the part at which somebody is killed.
+/// Moments that look random and are the same each time: bytes by which the part has to grow until somebody is killed.
 fn moments(count: u64) -> impl Iterator<Item = u64> {
     let mut state = 0x5eed_u64;
-    (0..count).map(move |n| {
+    (0..count).map(move |_| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let step = SIZE / (count + 2);
-        n * step + (state >> 33) % step
+        1 + (state >> 33) % (SIZE / (2 * count))
     })
 }
 
@@ -36,7 +35,8 @@ fn row_7_and_11_a_receiver_that_is_killed_25_times_goes_on_each_time() {
     let original = std::fs::read(lab.random("big", SIZE as usize, 1)).unwrap();
     std::fs::create_dir(lab.path("root")).unwrap();
     let part = lab.path("root/.big.nls-part");
-    for (n, moment) in moments(25).enumerate() {
+    for (n, growth) in moments(25).enumerate() {
+        let moment = length(&part) + growth;
         let (mut server, address) = lab.server("listen tcp 0 ftp root root");
         // Every second one trusts the system with what it wrote.
         let fast = if n % 2 == 0 { "fast" } else { "" };
@@ -70,7 +70,8 @@ fn row_12_a_sender_that_is_killed_25_times_goes_on_each_time() {
     std::fs::create_dir(lab.path("root")).unwrap();
     let part = lab.path("root/.big.nls-part");
     let (_server, address) = lab.server("listen tcp 0 ftp root root");
-    for moment in moments(25) {
+    for growth in moments(25) {
+        let moment = length(&part) + growth;
         let send = format!("send big to {address} rate {RATE}");
         // The server may still be busy with the attempt before: it says so, and the sender comes again.
         let mut sender = lab.command(&["-c", &send]).spawn().unwrap();

@@ -53,7 +53,9 @@ pub fn run() -> ExitCode {
             return ExitCode::from(Exit::Usage as u8);
         }
     };
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    raise_descriptor_limit();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -83,6 +85,14 @@ pub fn run() -> ExitCode {
         return ExitCode::from(Exit::Failed as u8);
     }
     ExitCode::from(exit as u8)
+}
+
+/// Each client of a server needs a descriptor; the system gives few at first, and more to who asks.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // A wish: with few descriptors fewer clients are taken.
+    let _wish = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// What every mode shares.

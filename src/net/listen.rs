@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncReadExt;
@@ -21,6 +21,14 @@ use crate::wire::{Code, Frame, ServiceId, VERSION};
 
 /// Clients that wait in the system's queue.
 const BACKLOG: i32 = 1024;
+/// Descriptors that stay free for files, prompts and other sessions (FAULTS row 61).
+const RESERVE: i32 = 32;
+/// A client that says nothing for so long counts as half-open …
+const HALF_OPEN_AFTER: Duration = Duration::from_secs(1);
+/// … and from so many of them on, some are let go early, and all at twice as many (row 62).
+const HALF_OPEN_LIMIT: usize = 32;
+/// A trouble that goes on is told so often.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 /// After an error of accept that is ours (no descriptors left), this long a pause.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -127,8 +135,24 @@ pub struct Admission {
 
 /// Hands out clients that have shown what they speak.
 pub enum Listener {
-    Tcp { listener: TcpListener, admission: Admission, clients: Arc<AtomicUsize> },
+    Tcp(Box<Door>),
     Udp { clients: mpsc::UnboundedReceiver<Connection> },
+}
+
+/// Where TCP clients come in.
+pub struct Door {
+    listener: TcpListener,
+    admission: Admission,
+    counts: Arc<Counts>,
+    /// Given up for a moment when no descriptor is left, to tell a client so.
+    spare: Option<std::fs::File>,
+    told: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    clients: AtomicUsize,
+    half_open: AtomicUsize,
 }
 
 /// A client that came in, or a stranger that was sent away.
@@ -136,18 +160,35 @@ pub enum Arrival {
     /// It still has to say what it speaks: run this in a task of its own.
     Knocking(Knock),
     Client(Box<Connection>, Place),
+    /// The machine has no room for more: for the log, not too often.
+    Trouble(String),
 }
 
 /// A client's place among the most that may be there; given back when dropped.
 #[derive(Debug)]
-pub struct Place(Option<Arc<AtomicUsize>>);
+pub struct Place(Option<Arc<Counts>>);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(clients) = &self.0 {
-            clients.fetch_sub(1, Ordering::Relaxed);
+        if let Some(counts) = &self.0 {
+            counts.clients.fetch_sub(1, Ordering::Relaxed);
         }
     }
+}
+
+/// Counted among those that said nothing yet, as long as it lives.
+struct HalfOpen(Arc<Counts>);
+
+impl Drop for HalfOpen {
+    fn drop(&mut self) {
+        self.0.half_open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// True if one of `waiting` half-open clients is to be let go; `draw` is random.
+const fn is_one_too_many(waiting: usize, draw: u64) -> bool {
+    waiting > 2 * HALF_OPEN_LIMIT
+        || waiting > HALF_OPEN_LIMIT && draw % (HALF_OPEN_LIMIT as u64) < (waiting - HALF_OPEN_LIMIT) as u64
 }
 
 /// A TCP client before its first bytes.
@@ -155,15 +196,17 @@ pub struct Knock {
     stream: TcpStream,
     peer: SocketAddr,
     admission: Admission,
-    place: Place,
-    clients: usize,
+    counts: Arc<Counts>,
 }
 
 impl Listener {
     /// The driver, if there is one, must be spawned.
     pub fn new(bound: Bound, admission: Admission) -> (Self, Option<Driver>) {
         match bound {
-            Bound::Tcp(listener) => (Self::Tcp { listener, admission, clients: Arc::default() }, None),
+            Bound::Tcp(listener) => {
+                let (counts, spare) = (Arc::default(), std::fs::File::open("/dev/null").ok());
+                (Self::Tcp(Box::new(Door { listener, admission, counts, spare, told: None })), None)
+            }
             Bound::Udp(socket) => {
                 let (clients, driver) =
                     udp::listen(socket, admission.service, admission.max, admission.options);
@@ -178,29 +221,62 @@ impl Listener {
             Self::Udp { clients } => {
                 clients.recv().await.map(|connection| Arrival::Client(Box::new(connection), Place(None)))
             }
-            Self::Tcp { listener, admission, clients } => loop {
-                match listener.accept().await {
-                    Ok((stream, peer)) => {
-                        let clients_now = clients.fetch_add(1, Ordering::Relaxed);
-                        let place = Place(Some(clients.clone()));
-                        return Some(Arrival::Knocking(Knock {
-                            stream,
-                            peer,
-                            admission: *admission,
-                            place,
-                            clients: clients_now,
-                        }));
-                    }
-                    Err(error)
-                        if matches!(
-                            error.kind(),
-                            ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
-                        ) => {}
-                    Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-                }
-            },
+            Self::Tcp(door) => Some(door.accept().await),
         }
     }
+}
+
+impl Door {
+    async fn accept(&mut self) -> Arrival {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) if is_in_reserve(&stream) => turn_away(&stream),
+                Ok((stream, peer)) => {
+                    let (admission, counts) = (self.admission, self.counts.clone());
+                    return Arrival::Knocking(Knock { stream, peer, admission, counts });
+                }
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) =>
+                {
+                    continue;
+                }
+                Err(_) => {
+                    // The spare descriptor is enough to take one client and tell it so.
+                    if self.spare.take().is_some()
+                        && let Ok(Ok((stream, _))) =
+                            tokio::time::timeout(ACCEPT_PAUSE, self.listener.accept()).await
+                    {
+                        turn_away(&stream);
+                    }
+                    self.spare = std::fs::File::open("/dev/null").ok();
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+            if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+                self.told = Some(Instant::now());
+                let why = "no descriptors are left: clients are told to come again; `ulimit -n` shows how many there are";
+                return Arrival::Trouble(why.into());
+            }
+        }
+    }
+}
+
+/// Descriptors are given out from the lowest number on: a high one means that few are left.
+fn is_in_reserve(stream: &TcpStream) -> bool {
+    use std::os::fd::AsRawFd;
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.is_some_and(|limit| i64::from(stream.as_raw_fd()) >= (limit as i64) - i64::from(RESERVE))
+}
+
+/// A few bytes that fit the empty buffer of a new connection: nothing to wait for.
+fn turn_away(stream: &TcpStream) {
+    let why = Failure::new(Code::Busy, "busy: no descriptors are left, retry in 5 s");
+    let mut words = BytesMut::new();
+    words.extend_from_slice(&Preface::new(ServiceId::Any).encode());
+    Frame::error(why.code, &why.why).encode(&mut words);
+    drop(stream.try_write(&words));
+    // What it said is read: closing over unread bytes would take the words back.
+    drop(stream.try_read(&mut [0; 64]));
 }
 
 impl Knock {
@@ -208,7 +284,18 @@ impl Knock {
     pub async fn answer(self) -> Result<(Connection, Place), Failure> {
         let peer = show(self.peer);
         tcp::prepare(&self.stream);
-        match tokio::time::timeout(FIRST_MESSAGE_LIMIT, self.greet()).await {
+        let counts = self.counts.clone();
+        let mut greeting = std::pin::pin!(self.greet());
+        if let Ok(result) = tokio::time::timeout(HALF_OPEN_AFTER, &mut greeting).await {
+            return result.map_err(|failure| failure.of(peer));
+        }
+        let waiting = counts.half_open.fetch_add(1, Ordering::Relaxed) + 1;
+        let _half_open = HalfOpen(counts);
+        let draw = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), waiting);
+        if is_one_too_many(waiting, draw) {
+            return Err(Failure::new(Code::Busy, format!("one of {waiting} half-open connections")).of(peer));
+        }
+        match tokio::time::timeout(FIRST_MESSAGE_LIMIT.saturating_sub(HALF_OPEN_AFTER), greeting).await {
             Ok(result) => result.map_err(|failure| failure.of(peer)),
             Err(_) => Err(Failure::new(
                 Code::Timeout,
@@ -219,9 +306,9 @@ impl Knock {
     }
 
     async fn greet(self) -> Result<(Connection, Place), Failure> {
-        let Self { stream, peer, admission, place, clients } = self;
+        let Self { stream, peer, admission, counts } = self;
         let (mut read, write) = stream.into_split();
-        let mut front = BytesMut::with_capacity(4096);
+        let mut front = BytesMut::with_capacity(preface::SIZE);
         while Preface::may_begin(&front) && front.len() < preface::SIZE {
             match read.read_buf(&mut front).await {
                 Ok(0) if front.is_empty() => return Err(Failure::new(Code::Broken, "left without a word")),
@@ -230,6 +317,9 @@ impl Knock {
                 Err(error) => return Err(Failure::new(Code::Broken, reason(&error))),
             }
         }
+        // Only who said something takes a place: silent ones cannot keep the others out.
+        let clients = counts.clients.fetch_add(1, Ordering::Relaxed);
+        let place = Place(Some(counts));
         let asked = front.first_chunk().copied().and_then(Preface::decode);
         let text = asked.is_none() && admission.lines && preface::may_be_text(&front);
         let mut outgoing = tcp::Outgoing::new(write, text);
@@ -300,4 +390,17 @@ async fn refuse(
     let mut sink = [0; 4096];
     let drain = async { while read.read(&mut sink).await.is_ok_and(|n| n > 0) {} };
     drop(tokio::time::timeout(Duration::from_secs(1), drain).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_62_half_open_clients_are_let_go_at_random_from_33_on_and_all_beyond_64() {
+        let share = |waiting| (0..3200).filter(|&draw| is_one_too_many(waiting, draw)).count();
+        assert_eq!((share(1), share(32)), (0, 0));
+        assert_eq!((share(33), share(48), share(63)), (100, 1600, 3100));
+        assert_eq!((share(64), share(65)), (3200, 3200));
+    }
 }

@@ -1,6 +1,8 @@
 //! `listen`: binds, lets clients in, and gives each a task of its own. What they want is the service's business.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Client, Context, Job, PROVIDERS, Provider, Run, Server};
 use crate::base::{Transport, Value};
@@ -12,6 +14,8 @@ use crate::report::{Failure, Outcome};
 use crate::session::{CLOSING_LIMIT, Handle};
 use crate::wire::Code;
 
+/// How often it is looked whether the address is still there.
+const ADDRESS_CHECK: Duration = Duration::from_secs(2);
 /// Most clients that `max` can ask for.
 const CLIENT_LIMIT: u64 = 100_000;
 
@@ -160,7 +164,7 @@ async fn run(
             }
         });
     }
-    serve(&session, listener, &server).await;
+    serve(&session, listener, &server, address).await?;
     Ok(Outcome::new(format!("closed {transport} {}", show(address)), Vec::new()))
 }
 
@@ -183,23 +187,58 @@ fn held_by_us(failure: Failure, context: &Context, transport: Transport, port: u
 }
 
 /// Lets clients in until the session is stopped.
-async fn serve(session: &Handle, mut listener: Listener, server: &Arc<dyn Server>) {
+async fn serve(
+    session: &Handle,
+    mut listener: Listener,
+    server: &Arc<dyn Server>,
+    address: SocketAddr,
+) -> Result<(), Failure> {
+    let mut gone = std::pin::pin!(is_gone(address));
     loop {
         let arrival = tokio::select! {
-            () = session.cancelled() => return,
+            () = session.cancelled() => return Ok(()),
+            () = &mut gone => {
+                let why = format!("the address {} is gone from this machine", address.ip());
+                return Err(Failure::new(Code::Missing, why).fix("`retry 10 every 5s: listen …` binds it again"));
+            }
             arrival = listener.accept() => arrival,
         };
-        let Some(arrival) = arrival else { return };
+        let arrival = match arrival {
+            None => return Ok(()),
+            Some(Arrival::Trouble(why)) => {
+                session.tell("trouble", why);
+                continue;
+            }
+            Some(arrival) => arrival,
+        };
         let (session, server) = (session.clone(), server.clone());
         session.clone().spawn(async move {
             match arrival {
                 Arrival::Client(connection, _place) => one(&session, server, *connection).await,
+                Arrival::Trouble(_) => {}
                 Arrival::Knocking(knock) => match knock.answer().await {
                     Ok((connection, _place)) => one(&session, server, connection).await,
                     Err(failure) => session.log("refused", failure.to_string()),
                 },
             }
         });
+    }
+}
+
+/// Resolves when the machine no longer has the address (FAULTS row 65): the system goes on listening there and says
+/// nothing. Loopback and "any" stay.
+async fn is_gone(address: SocketAddr) {
+    if address.ip().is_loopback() || address.ip().is_unspecified() {
+        return std::future::pending().await;
+    }
+    let mut look = tokio::time::interval(ADDRESS_CHECK);
+    loop {
+        look.tick().await;
+        if std::net::UdpSocket::bind((address.ip(), 0))
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::AddrNotAvailable)
+        {
+            return;
+        }
     }
 }
 

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use super::disk::RealDisk;
 use super::folder::{Folder, Source, local_source};
-use super::folders::{Accept, Tree, get_folder, list, send_folder};
+use super::folders::Tree;
+use super::get_folder::{Accept, get_folder, list};
 use super::name::Rules;
 use super::part::{Begun, Intent};
 use super::receive::{Manner, receive_file};
 use super::send::send_file;
+use super::send_folder::send_folder;
 use super::transfer::{Delivered, in_lane};
 use super::walk::{Count, walk};
 use crate::base::escape::escape_line;

@@ -13,7 +13,7 @@
 //! | `source`, `hashes` | a file that is sent: reading, comparing, and what is known of it from before |
 //! | `send`, `receive` | one file over one connection, each side; `transfer` is what they share |
 //! | `walk`, `small` | everything below a folder; files that travel as one message |
-//! | `folders` | a tree over one connection, the client's side |
+//! | `send_folder`, `get_folder`, `folders` | a tree over one connection, the client's side |
 //! | `quota` | how much a server takes |
 //! | `visit` | a tree at the server |
 //! | `server`, `client` | who asks and who answers |
@@ -25,6 +25,7 @@ mod crashes;
 mod disk;
 pub(crate) mod folder;
 mod folders;
+mod get_folder;
 mod hashes;
 mod journal;
 mod listing;
@@ -33,6 +34,7 @@ mod part;
 mod quota;
 mod receive;
 mod send;
+mod send_folder;
 mod server;
 mod small;
 mod source;
