@@ -387,7 +387,8 @@ async fn refuse(
     }
     outgoing.close().await;
     // Closing with unread bytes would reset the connection and take the answer with it.
-    let mut sink = [0; 4096];
+    // On the heap: in the task of each client it would cost all of them 4 KiB.
+    let mut sink = vec![0; 4096];
     let drain = async { while read.read(&mut sink).await.is_ok_and(|n| n > 0) {} };
     drop(tokio::time::timeout(Duration::from_secs(1), drain).await);
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -365,14 +365,23 @@ impl Incoming {
         } else {
             self.frames.missing().clamp(8192, BATCH).max(if self.received > 1 << 16 { BATCH } else { 0 })
         };
-        self.frames.buffer.reserve(wanted);
-        match self.half.read_buf(&mut self.frames.buffer).await {
-            Ok(0) => Ok(false),
-            Ok(n) => {
-                self.received += n as u64;
-                Ok(true)
+        loop {
+            self.frames.buffer.reserve(wanted);
+            match self.half.try_read_buf(&mut self.frames.buffer) {
+                Ok(0) => return Ok(false),
+                Ok(n) => {
+                    self.received += n as u64;
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // Who waits holds no buffer: thousands of idle clients would hold as many.
+                    if self.frames.buffer.is_empty() {
+                        self.frames.buffer = BytesMut::new();
+                    }
+                    self.half.readable().await.map_err(|error| broken(&error, self.received))?;
+                }
+                Err(error) => return Err(broken(&error, self.received)),
             }
-            Err(error) => Err(broken(&error, self.received)),
         }
     }
 
