@@ -242,7 +242,15 @@ impl Incoming {
 
     pub(super) async fn next(&mut self) -> Result<Option<Message>, Failure> {
         loop {
-            if let Some(message) = if self.lines { self.line()? } else { self.frame()? } {
+            // The rest of a block that nobody wants any more.
+            if let Some((offset, left)) = self.block {
+                let now = left.min(self.frames.buffer.len());
+                self.frames.buffer.advance(now);
+                self.block = (now < left).then_some((offset, left - now));
+            }
+            if self.block.is_none()
+                && let Some(message) = if self.lines { self.line()? } else { self.frame()? }
+            {
                 return Ok(Some(message));
             }
             if self.ended || !self.read().await? {

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 /// Shorter pauses are not worth a timer; what they would have cost is paid with the next.
 const SHORTEST: Duration = Duration::from_millis(2);
-/// Most that is sent at once under a limit: this much time of it.
-const STEP: Duration = Duration::from_millis(10);
+/// Under a limit so many steps a second are taken, …
+const STEPS_A_SECOND: u64 = 100;
+/// … unless they would be smaller than this.
+const SMALLEST: u64 = 1024;
 
 /// A limit in bytes a second; 0: none.
 #[derive(Debug, Default)]
@@ -38,11 +40,11 @@ impl Pacer {
         (start > now + SHORTEST).then_some(start)
     }
 
-    /// How much of `most` bytes to send at once, in whole chunks.
+    /// How much of `most` bytes to send at once: whole chunks, or a part of one where that takes long.
     pub(super) fn step(&self, most: u64, chunk: u64) -> u64 {
         let Some(rate) = self.rate() else { return most };
-        let step = rate * STEP.as_millis() as u64 / 1000;
-        most.min((step / chunk).max(1) * chunk)
+        let step = (rate / STEPS_A_SECOND).max(rate.min(SMALLEST));
+        most.min(if step > chunk { step / chunk * chunk } else { step })
     }
 }
 
@@ -75,7 +77,9 @@ mod tests {
         assert_eq!(pacer.step(1 << 20, 1024), 1 << 20);
         pacer.set(Some(1_000_000));
         assert_eq!(pacer.step(1 << 20, 1024), 9 * 1024);
-        assert_eq!(pacer.step(1 << 20, 65_536), 65_536);
+        assert_eq!(pacer.step(1 << 20, 65_536), 10_000);
         assert_eq!(pacer.step(2000, 65_536), 2000);
+        pacer.set(Some(5000));
+        assert_eq!(pacer.step(1 << 20, 1 << 20), 1024, "no silence of minutes between two steps");
     }
 }

@@ -92,7 +92,7 @@ pub fn guess(front: &[u8]) -> &'static str {
         b"PATCH ",
         b"CONNECT ",
         b"HTTP/",
-        b"PRI * HTTP",
+        b"PRI * HT",
     ];
     if HTTP.iter().any(|method| front.starts_with(method)) {
         return "HTTP";

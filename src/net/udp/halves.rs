@@ -12,6 +12,8 @@ use crate::report::Failure;
 use crate::wire::datagram::Credit;
 use crate::wire::{Code, Frame};
 
+/// Larger blocks are queued in pieces: a slow peer takes them one by one, and is not thought to have stopped.
+const PIECE: usize = 16 << 10;
 /// Consumed bytes that are reported together.
 const REPORT_EVERY: u64 = 64 << 10;
 
@@ -57,7 +59,7 @@ impl Outgoing {
         chunk: usize,
     ) -> Result<(), Failure> {
         while !bytes.is_empty() {
-            let block = bytes.split_to(bytes.len().min(chunk));
+            let block = bytes.split_to(bytes.len().min(chunk).min(PIECE));
             let length = block.len() as u64;
             self.reserve(block.len()).await?;
             self.commands.send(Command::Block(self.id, offset, block)).map_err(|_| gone())?;

@@ -84,8 +84,12 @@ pub(super) struct Assembly {
     chunk: u64,
     open: BTreeMap<u64, Open>,
     closed: RangeSet,
+    /// Groups that were there at the start, and may come otherwise, once.
+    offered: RangeSet,
     /// Groups that are sent once more.
     anew: RangeSet,
+    /// Bytes of those that were offered and came otherwise.
+    replaced: u64,
     /// What comes for the first time, in runs between what is there already: chunks are counted from the start of each.
     runs: BTreeMap<u64, u64>,
     missing: u64,
@@ -119,8 +123,10 @@ impl Assembly {
             group,
             chunk: u64::from(chunk),
             open: BTreeMap::new(),
+            offered: closed.clone(),
             closed,
             anew: RangeSet::new(),
+            replaced: 0,
             runs,
             missing,
             chunks: 0,
@@ -152,6 +158,22 @@ impl Assembly {
         self.group.min(self.size.saturating_sub(index * self.group)) as usize
     }
 
+    /// Bytes that were here and came otherwise.
+    pub(super) const fn replaced(&self) -> u64 {
+        self.replaced
+    }
+
+    /// What was here of a group differs from what the sender has, and comes once more. Its blocks may have overtaken this
+    /// word. False if it was not here.
+    pub(super) fn replace(&mut self, index: u64) -> bool {
+        if self.offered.contains(index) {
+            self.offered.remove_range(index..index + 1);
+            self.replaced += self.length(index) as u64;
+            return self.reopen(index);
+        }
+        self.anew.contains(index) || self.closed.contains(index)
+    }
+
     /// A group that is here comes once more: what was here is wrong. False if it is not here as a whole.
     pub(super) fn reopen(&mut self, index: u64) -> bool {
         if !self.closed.contains(index) {
@@ -168,7 +190,7 @@ impl Assembly {
         let end = offset.checked_add(length as u64).filter(|&end| end <= self.size);
         let end = end.ok_or(Trouble::BeyondEnd { offset })?;
         let index = offset / self.group;
-        if self.closed.contains(index) {
+        if self.closed.contains(index) && !(self.offered.contains(index) && self.replace(index)) {
             return Err(Trouble::Overlap { offset });
         }
         let (start, whole) = (index * self.group, self.length(index));
@@ -318,7 +340,6 @@ mod tests {
         let mut assembly = Assembly::new(size, 1024, 1000, &[0, 4, 5]);
         assert_eq!(assembly.received(), 3 * 1024);
         let (bytes, mut whole) = (file(size), Vec::new());
-        assert!(assembly.accept(0, &bytes[..1], &mut whole).is_err());
         for run in [1024..4096, 6144..size] {
             let mut at = run.start;
             while at < run.end {
@@ -336,12 +357,27 @@ mod tests {
         let (bytes, mut whole) = (file(4096), Vec::new());
         let mut assembly = Assembly::new(4096, 1024, 512, &[3]);
         assert!(!assembly.reopen(0), "it is not here");
-        assert!(assembly.reopen(3));
+        assert!(!assembly.replace(0), "it was not there");
+        assert!(assembly.replace(3));
+        assert_eq!(assembly.replaced(), 1024);
         assembly.accept(0, &bytes, &mut whole).unwrap();
         assert!(assembly.is_complete() && assembly.chunks() == 6 && whole.len() == 4);
         assert!(assembly.reopen(1) && !assembly.is_complete());
         assembly.accept(1024, &bytes[1024..2048], &mut whole).unwrap();
         assert!(assembly.is_complete() && assembly.chunks() == 6);
+    }
+
+    #[test]
+    fn blocks_of_a_group_that_differs_may_overtake_the_word_that_says_so_but_only_once() {
+        let (bytes, mut whole) = (file(4096), Vec::new());
+        let mut assembly = Assembly::new(4096, 1024, 512, &[1, 2]);
+        assembly.accept(1024, &bytes[1024..1536], &mut whole).unwrap();
+        assert!(assembly.replace(1), "it is late, and right");
+        assembly.accept(1536, &bytes[1536..2048], &mut whole).unwrap();
+        assert_eq!((whole.len(), assembly.replaced()), (1, 1024));
+        assert!(assembly.accept(1024, &bytes[1024..1536], &mut whole).is_err());
+        assert!(assembly.replace(1), "it says nothing new");
+        assert!(assembly.accept(1024, &bytes[1024..1536], &mut whole).is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::get_folder::{Accept, get_folder, list};
 use super::name::Rules;
 use super::part::{Begun, Intent};
 use super::receive::{Manner, receive_file};
-use super::send::send_file;
+use super::send::{await_ready, send_file};
 use super::send_folder::send_folder;
 use super::transfer::{Delivered, in_lane};
 use super::walk::{Count, walk};
@@ -93,7 +93,8 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
         let exchange = async move {
             let exchange = async {
                 connection.outgoing.send_now(request.encode()).await?;
-                send_file(&worker, &mut connection, source, shape, false, Some(&shown)).await
+                let start = await_ready(&mut connection, size).await?;
+                send_file(&worker, &mut connection, source, shape, start, Some(&shown)).await
             };
             let result = worker.unless_cancelled(exchange).await;
             (connection, result)
@@ -105,7 +106,8 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
 
 pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Job {
     Box::pin(async move {
-        let name = arguments.text("name").unwrap_or_default().to_owned();
+        let name = arguments.text("name").unwrap_or_default();
+        let name = if name == "/" { name } else { name.trim_end_matches('/') }.to_owned();
         let what = format!("get {name}");
         session.set_rate(arguments.rate("rate"));
         let target = target(&context.directory, arguments.text("to"), &name);
@@ -161,7 +163,9 @@ async fn ask(
     (replace, fast): (bool, bool),
 ) -> Result<Asked, Failure> {
     let local = target.to_owned();
-    let fresh = session.block(move || is_new(&local)).await?;
+    // Over UDP the first blocks could overtake the answer.
+    let ordered = connection.transport == Transport::Tcp;
+    let fresh = ordered && session.block(move || is_new(&local)).await?;
     connection.outgoing.send_now(Message::Get { shape, fresh, name: name.into() }.encode()).await?;
     let answer = connection.incoming.frame(ANSWER_LIMIT, "answer").await?;
     let (executable, size, modified) = match Message::decode(&answer).map_err(malformed)? {

@@ -77,11 +77,11 @@ impl Disk for RealDisk {
     /// file, and another must be made.
     fn claim(&self, name: &str) -> Result<File, Failure> {
         for _ in 0..PART_ATTEMPTS {
-            let (file, new) = open_or_create(&self.0, name)?;
+            let file = open_or_create(&self.0, name)?;
             if file.try_lock().is_err() {
                 break;
             }
-            if new || self.stands_under(&file, name) {
+            if self.stands_under(&file, name) {
                 return Ok(file);
             }
         }
@@ -187,9 +187,8 @@ pub(super) fn reopen(dir: &Dir) -> io::Result<std::os::fd::OwnedFd> {
     .map_err(Into::into)
 }
 
-/// A part left by an earlier transfer is taken over; anything but a plain file of one name is not (row 23). True: it
-/// is new.
-fn open_or_create(dir: &Dir, name: &str) -> Result<(File, bool), Failure> {
+/// A part left by an earlier transfer is taken over; anything but a plain file of one name is not (row 23).
+fn open_or_create(dir: &Dir, name: &str) -> Result<File, Failure> {
     let failed = |error: &io::Error| match error.kind() {
         ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
             Failure::new(Code::Policy, format!("the folder cannot be written to: {}", reason(error)))
@@ -200,7 +199,7 @@ fn open_or_create(dir: &Dir, name: &str) -> Result<(File, bool), Failure> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true).mode(0o600);
     match dir.open_with(name, &options) {
-        Ok(file) => return Ok((file.into_std(), true)),
+        Ok(file) => return Ok(file.into_std()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(&error)),
     }
@@ -216,14 +215,14 @@ fn open_or_create(dir: &Dir, name: &str) -> Result<(File, bool), Failure> {
     };
     match rustix::fs::fstat(&file) {
         Ok(stat) if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() && stat.st_nlink < 2 => {
-            Ok((file, false))
+            Ok(file)
         }
         _ => Err(in_the_way()),
     }
 }
 
 /// A time from a peer, in nanoseconds since 1970.
-fn clamp(modified: u64) -> SystemTime {
+pub(super) fn clamp(modified: u64) -> SystemTime {
     let limit = SystemTime::now() + CLOCK_SKEW;
     (UNIX_EPOCH + Duration::from_nanos(modified)).min(limit)
 }

@@ -69,6 +69,11 @@ impl Folder {
         source(file.into_std()).ok_or_else(|| missing(name))
     }
 
+    /// A handle that can be synced.
+    pub(super) fn reopen(&self) -> std::io::Result<std::os::fd::OwnedFd> {
+        super::disk::reopen(&self.dir)
+    }
+
     /// When something was put into it last, or taken out.
     pub(super) fn time(&self) -> u64 {
         time_of(&self.dir)
@@ -76,8 +81,8 @@ impl Folder {
 
     /// Refuses what cannot fit.
     pub(super) fn check_space(&self, bytes: u64) -> Result<(), Failure> {
-        let handle = super::disk::reopen(&self.dir)
-            .map_err(|error| Failure::io(&error, format!("folder {}", self.path.display())))?;
+        let handle =
+            self.reopen().map_err(|error| Failure::io(&error, format!("folder {}", self.path.display())))?;
         super::disk::check_space(&File::from(handle), bytes)
     }
 

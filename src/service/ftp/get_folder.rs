@@ -16,9 +16,12 @@ use crate::net::connection::{malformed, told_in_words};
 use crate::net::{Connection, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::session::Handle;
-use crate::wire::Code;
 use crate::wire::ftp::{Flags, Message, SMALL_LIMIT, Shape};
 use crate::wire::listing::{ENTRIES, Entries, Entry, Walk};
+use crate::wire::{Code, Frame};
+
+/// Bytes of names that are asked for at once: the answers must find room while these are written.
+const ASKED_BYTES: usize = 32 << 10;
 
 /// How much a folder may bring (FAULTS row 24).
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +44,9 @@ pub(super) async fn list(
             return Err(misplaced());
         }
         let page = Entries::decode(&frame).map_err(malformed)?;
+        if page.entries.is_empty() && page.more {
+            return Err(misplaced());
+        }
         for entry in page.entries {
             super::name::components(&entry.name)?;
             count.add(&entry);
@@ -103,6 +109,10 @@ struct Getting<'a> {
 }
 
 impl Getting<'_> {
+    fn path(&self, name: &str) -> String {
+        if self.name == "." { name.to_owned() } else { format!("{}/{name}", self.name) }
+    }
+
     /// Stores what came, and waits for the disk.
     async fn keep(&mut self, messages: Vec<(String, Message)>) -> Result<(), Failure> {
         let Some(mut keeper) = self.keeper.take() else { return Err(misplaced()) };
@@ -125,17 +135,24 @@ impl Getting<'_> {
     async fn small(&mut self, entries: &[Entry]) -> Result<(), Failure> {
         let small: Vec<&Entry> =
             entries.iter().filter(|entry| !entry.folder && entry.size <= SMALL_LIMIT).collect();
-        let (mut asked, mut came, mut store) = (0, 0, Vec::new());
+        let (mut asked, mut came, mut on_way, mut store) = (0, 0, 0, Vec::new());
         while came < small.len() {
-            while asked < small.len() && asked - came < WINDOW / 4 {
-                let name = format!("{}/{}", self.name, small[asked].name);
+            while asked < small.len() && (asked == came || asked - came < WINDOW / 4 && on_way < ASKED_BYTES)
+            {
+                let name = self.path(&small[asked].name);
+                on_way += name.len();
                 self.connection.outgoing.send(Message::Fetch { name }.encode()).await?;
                 asked += 1;
             }
             self.connection.outgoing.flush().await?;
             let frame = self.connection.incoming.frame(SILENCE_LIMIT, "file of the folder").await?;
             let name = &small[came].name;
+            on_way = on_way.saturating_sub(self.path(name).len());
             match Message::decode(&frame).map_err(malformed)? {
+                // Row 24: it is what the list said.
+                Message::Small { bytes, .. } if bytes.len() as u64 != small[came].size => {
+                    self.tree.refuse(name, &Failure::new(Code::Changed, "it changed since it was listed"));
+                }
                 Message::Small { flags, modified, hash, bytes, .. } => {
                     self.session.count_in(bytes.len() as u64);
                     self.tree.took_small(name, hash, bytes.len() as u64);
@@ -159,7 +176,7 @@ impl Getting<'_> {
     }
 
     async fn large(&mut self, entry: &Entry, root: &Arc<Folder>, shape: Shape) -> Result<(), Failure> {
-        let name = format!("{}/{}", self.name, entry.name);
+        let name = self.path(&entry.name);
         self.connection.outgoing.send_now(Message::Get { shape, fresh: false, name }.encode()).await?;
         let answer = match self.connection.incoming.frame(SILENCE_LIMIT, "answer").await {
             Err(failure) if failure.told => {
@@ -175,11 +192,28 @@ impl Getting<'_> {
         let (replace, fast) = (self.flags.replace, self.flags.fast);
         let intent = Intent { replace, fast, executable, ..Intent::new(size, modified) };
         let (folder, path) = (root.clone(), entry.name.clone());
-        // The server waits for word: what cannot be received ends the whole.
-        let begun = by_disk(self.session, move || folder.begin(&path, intent, Rules::default())).await??;
+        let begun = if size == entry.size {
+            by_disk(self.session, move || folder.begin(&path, intent, Rules::default())).await?
+        } else {
+            Err(Failure::new(Code::Changed, "it changed since it was listed"))
+        };
+        let begun = match begun {
+            Ok(begun) => begun,
+            // The server waits for word.
+            Err(failure) => {
+                self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await?;
+                self.tree.refuse(&entry.name, &failure);
+                return Ok(());
+            }
+        };
         let manner = Manner { shape, fresh: false, watched: Some(&entry.name) };
-        let delivered = receive_file(self.session, self.connection, begun, intent, manner).await?;
-        self.tree.took(&entry.name, &delivered);
+        match receive_file(self.session, self.connection, begun, intent, manner).await {
+            Ok(delivered) => self.tree.took(&entry.name, &delivered),
+            Err(failure) if failure.told && failure.code == Code::Exists => {
+                self.tree.refuse(&entry.name, &failure);
+            }
+            Err(failure) => return Err(failure),
+        }
         Ok(())
     }
 }

@@ -7,7 +7,7 @@
 //! `boot` is 0 if the data was synced before the record was written; else it names the run of the machine after which
 //! the record says nothing. Each crc (CRC-32C) covers what stands before it, since the last one. The source of a
 //! file is known by its size and its time. Records are appended; a torn one, and all behind it, does not exist
-//! (FAULTS row 10).
+//! (FAULTS row 10). A later record of a group holds; a hash of zeros says that the group is about to be written anew.
 
 use crc_fast::{CrcAlgorithm, checksum};
 
@@ -37,6 +37,9 @@ pub(super) struct Header {
     /// Nanoseconds since 1970.
     pub(super) modified: u64,
 }
+
+/// In place of a hash: what an earlier record says of the group holds no longer.
+pub(super) const UNKNOWN: GroupHash = [0; 32];
 
 /// A journal that was read back.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 //! | `folder` | files below a root |
 //! | `disk` | what a part needs of a folder; the real one |
 //! | `part` | a file that is not whole: recovery, journal, commit |
+//! | `simdisk`, `crashes` | tests: a disk that stops at every operation |
 //! | `journal` | pure: what is known of a part, as bytes |
 //! | `assembly` | pure: bytes in any order → whole groups, counts, completeness |
 //! | `tree` | pure: hashes of groups → the BLAKE3 of the whole |
@@ -36,6 +37,8 @@ mod receive;
 mod send;
 mod send_folder;
 mod server;
+#[cfg(test)]
+mod simdisk;
 mod small;
 mod source;
 mod transfer;

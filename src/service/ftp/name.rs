@@ -11,6 +11,9 @@ const COMPONENT_LIMIT: usize = 255;
 pub(super) const PART_PREFIX: &str = ".";
 pub(super) const PART_SUFFIX: &str = ".nls-part";
 pub(super) const JOURNAL_SUFFIX: &str = ".nls-journal";
+/// Behind the suffix of a part that is set aside.
+pub(super) const KEPT_SUFFIX: &str = ".kept";
+pub(super) const BAD_SUFFIX: &str = ".bad";
 const DEPTH_LIMIT: usize = 64;
 
 /// The components of a name; the error says why not, with the name made harmless.
@@ -52,7 +55,7 @@ fn objection(part: &str) -> Option<&'static str> {
     if part.starts_with('.') {
         return Some("hidden files are not served or written");
     }
-    if part.len() > COMPONENT_LIMIT - PART_PREFIX.len() - JOURNAL_SUFFIX.len() {
+    if part.len() > COMPONENT_LIMIT - PART_PREFIX.len() - PART_SUFFIX.len() - KEPT_SUFFIX.len() {
         return Some("it is too long");
     }
     None
@@ -160,7 +163,7 @@ mod tests {
             assert!(portable.check(&parts).is_err(), "{name:?}");
             assert_eq!(Rules::default().check(&parts).is_err(), cfg!(windows), "{name:?}");
         }
-        let long = "x".repeat(250);
+        let long = "x".repeat(241);
         assert!(components(&long).is_err(), "a part and a journal must fit beside it");
         assert!(portable.check(&["console.log", "com10"]).is_ok());
     }

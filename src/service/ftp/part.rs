@@ -5,13 +5,16 @@
 //! rename, sync of the folder, and only then the journal goes. A stale journal is emptied and synced before new data
 //! may stand under it.
 
+mod recover;
+
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::assembly::Group;
 use super::disk::{Disk, Found};
-use super::journal::{self, HEADER, Header, Journal, SYNCED};
-use super::name::{JOURNAL_SUFFIX, PART_PREFIX, PART_SUFFIX};
+use super::journal::{self, SYNCED, UNKNOWN};
+use super::name::{BAD_SUFFIX, JOURNAL_SUFFIX, PART_PREFIX, PART_SUFFIX};
+use super::quota::Reserved;
 use super::tree::{GROUP, Tree};
 use crate::base::quantity::show_size;
 use crate::report::{Failure, reason};
@@ -24,8 +27,6 @@ const FILE_LIMIT: u64 = 1 << 60;
 const CHECKPOINT_BYTES: u64 = 64 << 20;
 /// … this much time of it (row 11).
 const CHECKPOINT_TIME: Duration = Duration::from_secs(5);
-/// A journal is read into memory: 16 MiB of it describe 128 GiB.
-const JOURNAL_LIMIT: u64 = 256 << 20;
 
 /// How a new file is to be made.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +82,8 @@ pub(super) struct Part<D: Disk> {
     unsaved: Vec<(u64, GroupHash)>,
     unsaved_bytes: u64,
     saved_at: Instant,
+    /// What it may take of a quota: what stays on the disk is used up, whole or not.
+    reserved: Option<Reserved>,
 }
 
 /// A group that is to be written, and what its sender says of it.
@@ -103,7 +106,7 @@ pub(super) fn part_name(name: &str) -> String {
     format!("{PART_PREFIX}{name}{PART_SUFFIX}")
 }
 
-fn journal_name(name: &str) -> String {
+pub(super) fn journal_name(name: &str) -> String {
     format!("{PART_PREFIX}{name}{JOURNAL_SUFFIX}")
 }
 
@@ -133,6 +136,7 @@ pub(super) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begu
         unsaved: Vec::new(),
         unsaved_bytes: 0,
         saved_at: Instant::now(),
+        reserved: None,
     };
     match part.recover() {
         Ok(()) => Ok(Begun::Part(part)),
@@ -158,6 +162,15 @@ fn there<D: Disk>(disk: &D, name: &str, intent: Intent) -> Result<Option<D::File
     }
 }
 
+impl<D: Disk> Begun<D> {
+    /// Nothing comes of it; what was there before stays.
+    pub(super) fn give_up(self) {
+        if let Self::Part(mut part) = self {
+            part.forget_if_empty();
+        }
+    }
+}
+
 impl<D: Disk> There<D> {
     /// Hashes of the groups `first …`, at most `most`, as they stand on the disk.
     pub(super) fn hashes(&mut self, first: u64, most: u64) -> Result<Vec<GroupHash>, Failure> {
@@ -178,171 +191,25 @@ impl<D: Disk> There<D> {
 }
 
 impl<D: Disk> Part<D> {
-    /// Finds what an earlier attempt left: all that the journal knows, and what was written since.
-    fn recover(&mut self) -> Result<(), Failure> {
-        let length = self.disk.length(&self.file).map_err(|error| self.failed("read", &error))?;
-        let known = self.disk.find(&journal_name(&self.name)).is_some();
-        if !self.wants_journal() && !known {
-            return self.restart(length);
-        }
-        let file = self.disk.claim(&journal_name(&self.name))?;
-        let read = self.read_journal(&file);
-        self.journal = Some((file, 0));
-        match read {
-            // No journal, or an empty one: nothing is known, so nothing is believed.
-            Ok(None) => self.restart(length),
-            // Row 10: a journal that cannot be read says nothing of the part; somebody may want to look at it.
-            Err(()) => {
-                self.set_aside(length)?;
-                self.restart(length)
-            }
-            Ok(Some(journal)) if self.is_about_this(&journal.header) => self.resume(&journal, length),
-            Ok(Some(journal)) if journal.groups.is_empty() && length == 0 => self.restart(length),
-            Ok(Some(_)) if self.intent.replace => self.restart(length),
-            // Row 9.
-            Ok(Some(_)) => {
-                let why = format!(
-                    "the source changed since {} of `{}` came; they are kept as `{}`",
-                    show_size(length),
-                    self.name,
-                    self.kept_as()
-                );
-                Err(Failure::new(Code::Changed, why).fix("start again with `replace`"))
-            }
-        }
-    }
-
-    const fn wants_journal(&self) -> bool {
-        self.intent.size > self.intent.group
-    }
-
-    fn is_about_this(&self, header: &Header) -> bool {
-        (header.size, header.modified, u64::from(header.group))
-            == (self.intent.size, self.intent.modified, self.intent.group)
-    }
-
-    fn read_journal(&self, file: &D::File) -> Result<Option<Journal>, ()> {
-        let length = self.disk.length(file).map_err(drop)?;
-        if length == 0 {
-            return Ok(None);
-        }
-        let mut bytes = vec![0; length.min(JOURNAL_LIMIT) as usize];
-        self.disk.read_at(file, 0, &mut bytes).map_err(drop)?;
-        // A header that was never written as a whole: nothing follows it.
-        if bytes.len() < HEADER {
-            return Ok(None);
-        }
-        journal::read(&bytes, &self.disk.boot()).map(Some).map_err(drop)
-    }
-
-    /// Goes on where the journal ends. What was written after its last record is read again, and offered to the sender,
-    /// who compares.
-    fn resume(&mut self, journal: &Journal, length: u64) -> Result<(), Failure> {
-        for &(index, hash) in &journal.groups {
-            let (start, bytes) = self.tree.extent(index);
-            if start + bytes as u64 > length {
-                // It describes a part that is no longer here.
-                self.tree = Tree::new(self.intent.size, self.intent.group);
-                return self.restart(length);
-            }
-            self.tree.set(index, hash);
-        }
-        if let Some((file, end)) = &mut self.journal {
-            // A torn record must not hide what is appended behind it.
-            *end = journal.end;
-            self.disk
-                .set_length(file, journal.end)
-                .map_err(|error| Failure::io(&error, format!("journal of {}", self.name)))?;
-        }
-        self.salvage(length)?;
-        self.have = (0..self.tree.count()).filter(|&index| self.tree.get(index).is_some()).collect();
-        self.check_space()
-    }
-
-    fn salvage(&mut self, length: u64) -> Result<(), Failure> {
-        let (mut buffer, mut read) = (Vec::new(), 0);
-        for index in 0..self.tree.count() {
-            let (start, bytes) = self.tree.extent(index);
-            if start + bytes as u64 > length || read >= CHECKPOINT_BYTES {
-                break;
-            }
-            if self.tree.get(index).is_some() {
-                continue;
-            }
-            buffer.resize(bytes, 0);
-            self.disk.read_at(&self.file, start, &mut buffer).map_err(|error| self.failed("read", &error))?;
-            read += bytes as u64;
-            self.know(index, self.tree.hash(index, &buffer), bytes);
-        }
-        Ok(())
-    }
-
     fn know(&mut self, index: u64, hash: GroupHash, bytes: usize) {
         self.tree.set(index, hash);
         self.unsaved.push((index, hash));
         self.unsaved_bytes += bytes as u64;
     }
 
-    /// Begins with nothing.
-    fn restart(&mut self, length: u64) -> Result<(), Failure> {
-        if let Some((file, _)) = &self.journal {
-            let emptied = self.disk.length(file).and_then(|known| {
-                if known == 0 {
-                    return Ok(());
-                }
-                self.disk.set_length(file, 0)?;
-                // Always, also with `fast`: it must never describe other data.
-                self.disk.sync(file)
-            });
-            emptied.map_err(|error| Failure::io(&error, format!("journal of {}", self.name)))?;
-        }
-        if length > 0 {
-            self.disk.set_length(&self.file, 0).map_err(|error| self.failed("write", &error))?;
-        }
-        // Before the header: a disk without room for it has none for the file.
-        self.check_space()?;
-        if !self.wants_journal() {
-            return self.drop_journal();
-        }
-        self.write_header()
-    }
-
-    fn write_header(&mut self) -> Result<(), Failure> {
-        let header = Header {
-            group: self.intent.group as u32,
-            size: self.intent.size,
-            modified: self.intent.modified,
-        };
-        let Some((file, end)) = &mut self.journal else { return Ok(()) };
-        *end = HEADER as u64;
-        self.disk
-            .write_at(file, 0, &header.encode())
-            .map_err(|error| Failure::io(&error, format!("journal of {}", self.name)))
-    }
-
-    fn drop_journal(&mut self) -> Result<(), Failure> {
-        if self.journal.take().is_some() {
-            self.disk
-                .remove(&journal_name(&self.name))
-                .map_err(|error| Failure::io(&error, format!("journal of {}", self.name)))?;
-        }
-        Ok(())
-    }
-
-    /// Copies nothing: the part gets another name, and a new one is made.
-    fn set_aside(&mut self, length: u64) -> Result<(), Failure> {
-        if length == 0 {
-            return Ok(());
-        }
-        let (name, kept) = (part_name(&self.name), format!("{}.kept", part_name(&self.name)));
-        self.disk.rename(&name, &kept, true).map_err(|error| self.failed("set aside", &error))?;
-        self.file = self.disk.claim(&name)?;
-        Ok(())
-    }
-
     fn check_space(&self) -> Result<(), Failure> {
+        check_space(self.disk.free(&self.file), self.lacking())
+    }
+
+    /// Bytes that were not there at the start.
+    pub(super) fn lacking(&self) -> u64 {
         let there: u64 = self.have.iter().map(|&index| self.tree.extent(index).1 as u64).sum();
-        check_space(self.disk.free(&self.file), self.intent.size.saturating_sub(there))
+        self.intent.size.saturating_sub(there)
+    }
+
+    /// What it lacks is set apart for it.
+    pub(super) fn reserve(&mut self, reserved: Reserved) {
+        self.reserved = Some(reserved);
     }
 
     fn failed(&self, doing: &str, error: &std::io::Error) -> Failure {
@@ -373,6 +240,7 @@ impl<D: Disk> Part<D> {
                 wrong.push(group.index);
                 continue;
             }
+            self.invalidate(group.index)?;
             self.disk
                 .write_at(&self.file, start, group.bytes())
                 .map_err(|error| Failure::io(&error, format!("writing at offset {start}")))?;
@@ -384,6 +252,17 @@ impl<D: Disk> Part<D> {
         Ok(wrong)
     }
 
+    /// A group that the journal knows is about to become another: a kill in between must not leave the old word over the
+    /// new bytes.
+    fn invalidate(&mut self, index: u64) -> Result<(), Failure> {
+        if self.tree.get(index).is_none() {
+            return Ok(());
+        }
+        self.know(index, UNKNOWN, 0);
+        self.tree.forget(index);
+        self.checkpoint()
+    }
+
     /// From here on a crash loses nothing of what was written so far.
     pub(super) fn checkpoint(&mut self) -> Result<(), Failure> {
         let Some((journal, end)) = &mut self.journal else { return Ok(()) };
@@ -391,7 +270,8 @@ impl<D: Disk> Part<D> {
             return Ok(());
         }
         let failed = |error: &std::io::Error| Failure::io(error, format!("journal of {}", self.name));
-        self.unsaved.sort_unstable_by_key(|(index, _)| *index);
+        // Stable: the later word on a group stays the later one.
+        self.unsaved.sort_by_key(|(index, _)| *index);
         if !self.intent.fast {
             self.disk
                 .sync(&self.file)
@@ -417,10 +297,10 @@ impl<D: Disk> Part<D> {
     pub(super) fn keep(mut self, failure: Failure) -> Failure {
         // A disk that is full may not take the records either: then the next attempt reads these groups again.
         drop(self.checkpoint());
-        let bytes: u64 = (0..self.tree.count())
-            .filter(|&index| self.tree.get(index).is_some())
-            .map(|index| self.tree.extent(index).1 as u64)
-            .sum();
+        let bytes: u64 = self.tree.known().into_iter().map(|index| self.tree.extent(index).1 as u64).sum();
+        if let Some(reserved) = self.reserved.take() {
+            reserved.keep_only(bytes.saturating_sub(self.intent.size - self.lacking()));
+        }
         if bytes == 0 || !self.wants_journal() {
             self.forget();
             return failure;
@@ -473,16 +353,24 @@ impl<D: Disk> Part<D> {
             .fix("make the folder again and repeat the command"),
             _ => failed(&error),
         })?;
+        // It stands under its name: whatever goes wrong from here on, its bytes are used up.
+        if let Some(reserved) = self.reserved.take() {
+            reserved.keep();
+        }
         if !self.intent.fast {
             self.disk.sync_names().map_err(|error| failed(&error))?;
         }
-        self.drop_journal()?;
+        // One that stays is found and removed by the next transfer of that name.
+        drop(self.drop_journal());
         Ok(root)
     }
 
     fn reject(mut self) -> Failure {
-        let bad = format!("{}.bad", part_name(&self.name));
+        let bad = format!("{}{BAD_SUFFIX}", part_name(&self.name));
         let renamed = self.disk.rename(&part_name(&self.name), &bad, true);
+        if let Some(reserved) = self.reserved.take() {
+            reserved.keep();
+        }
         let kept = if renamed.is_ok() { bad } else { part_name(&self.name) };
         drop(self.drop_journal());
         let why = format!("the file differs from its hash and is not published; it is kept as `{kept}`");

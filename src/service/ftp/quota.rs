@@ -10,7 +10,7 @@ use crate::wire::Code;
 
 #[derive(Debug)]
 pub(super) struct Quota {
-    total: u64,
+    total: Option<u64>,
     left: AtomicU64,
 }
 
@@ -23,11 +23,12 @@ pub(super) struct Reserved {
 
 impl Quota {
     pub(super) fn new(total: Option<u64>) -> Self {
-        let total = total.unwrap_or(u64::MAX);
-        Self { total, left: AtomicU64::new(total) }
+        Self { total, left: AtomicU64::new(total.unwrap_or(0)) }
     }
 
     pub(super) fn reserve(self: &Arc<Self>, bytes: u64) -> Option<Reserved> {
+        // Without a quota nothing is set apart: one who declares too much keeps nobody out.
+        let bytes = if self.total.is_some() { bytes } else { 0 };
         let take = |left: u64| left.checked_sub(bytes);
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
         Some(Reserved { quota: self.clone(), bytes })
@@ -39,7 +40,7 @@ impl Quota {
             "over the quota of the server: {} are needed, {} of {} are left",
             show_size(bytes),
             show_size(self.left.load(Ordering::Relaxed)),
-            show_size(self.total)
+            show_size(self.total.unwrap_or(0))
         );
         Failure::new(Code::Full, why).fix("send less, or start the server with a larger `quota`")
     }
@@ -49,6 +50,11 @@ impl Reserved {
     /// The file is stored: its bytes are used up.
     pub(super) fn keep(mut self) {
         self.bytes = 0;
+    }
+
+    /// Only so many bytes of it are used up.
+    pub(super) fn keep_only(mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
 
@@ -71,6 +77,11 @@ mod tests {
         drop(first);
         quota.reserve(90).unwrap().keep();
         assert!(quota.reserve(11).is_none() && quota.reserve(10).is_some());
-        assert!(Arc::new(Quota::new(None)).reserve(u64::MAX).is_some());
+        let part = quota.reserve(10).unwrap();
+        part.keep_only(4);
+        assert!(quota.reserve(7).is_none() && quota.reserve(6).is_some());
+        let none = Arc::new(Quota::new(None));
+        let (_first, second) = (none.reserve(u64::MAX).unwrap(), none.reserve(u64::MAX));
+        assert!(second.is_some());
     }
 }

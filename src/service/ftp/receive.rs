@@ -1,7 +1,7 @@
 //! One file over one connection: the receiver's side, the same at a client that gets and at a server that takes.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::assembly::{Assembly, Group};
 use super::disk::RealDisk;
@@ -23,6 +23,8 @@ const UNHASHED_LIMIT: usize = 64;
 const TRIES: u8 = 3;
 /// A quarter of the window is acknowledged at once, but never more than this.
 const ACK_EVERY_LIMIT: u64 = 4096;
+/// However slow it goes: the sender hears of its progress so often.
+const SAY_EVERY: Duration = Duration::from_secs(1);
 /// Hashes of a file that is there already, read between two frames.
 const THERE_STEP: u64 = 64;
 
@@ -73,8 +75,9 @@ struct Receiver<'a> {
     counted: u64,
     size: u64,
     groups: u64,
-    /// Bytes that were here and came anew.
-    anew: u64,
+    /// How often the sender may still say that it is comparing.
+    beats: u64,
+    said: Instant,
     watched: bool,
 }
 
@@ -97,7 +100,7 @@ pub(super) async fn receive_file(
     manner: Manner<'_>,
 ) -> Result<Delivered, Failure> {
     match begun {
-        Begun::There(there) => confirm(session, connection, there, intent).await,
+        Begun::There(there) => session.unless_cancelled(confirm(session, connection, there, intent)).await,
         Begun::Part(part) => receive_part(session, connection, part, intent, manner).await,
     }
 }
@@ -120,12 +123,13 @@ async fn confirm(
         first += THERE_STEP;
     }
     connection.outgoing.send_now(Message::Ready { there: true, resumed: intent.size }.encode()).await?;
+    let mut beats = heartbeats(count);
     let hash = loop {
         let frame = connection.incoming.frame(SILENCE_LIMIT, "hash of the file").await?;
         match Message::decode(&frame).map_err(malformed)? {
             Message::End { hash } => break hash,
             // The sender is busy comparing.
-            Message::Hashes { hashes, .. } if hashes.is_empty() => {}
+            Message::Hashes { hashes, .. } if hashes.is_empty() && beats > 0 => beats -= 1,
             _ => return Err(misplaced()),
         }
     };
@@ -133,7 +137,7 @@ async fn confirm(
         there.tree.root().filter(|root| *root.as_bytes() == hash).ok_or_else(|| {
             Failure::new(Code::Exists, "another file of that name exists").fix("add `replace`")
         })?;
-    stored(connection, true, intent.size, root).await?;
+    stored(connection, true, intent.size, root).await;
     Ok(Delivered {
         bytes: intent.size,
         hash: root,
@@ -147,13 +151,14 @@ async fn confirm(
     })
 }
 
-async fn stored(
-    connection: &mut Connection,
-    there: bool,
-    bytes: u64,
-    hash: blake3::Hash,
-) -> Result<(), Failure> {
-    connection.outgoing.send_now(Message::Stored { there, bytes, hash: hash.into() }.encode()).await
+/// Says so. It is stored also if nobody hears it; a connection that broke shows that at the next message.
+async fn stored(connection: &mut Connection, there: bool, bytes: u64, hash: blake3::Hash) {
+    drop(connection.outgoing.send_now(Message::Stored { there, bytes, hash: hash.into() }.encode()).await);
+}
+
+/// How often a sender may say that it is still comparing.
+const fn heartbeats(groups: u64) -> u64 {
+    groups / 8 + 16
 }
 
 async fn receive_part(
@@ -167,17 +172,18 @@ async fn receive_part(
     let assembly = Assembly::new(intent.size, intent.group, manner.shape.chunk, part.have());
     let resumed = assembly.received();
     if !manner.fresh {
-        if let Err(failure) = offer(connection, &part, resumed).await {
-            return Err(part.keep(failure));
+        if let Err(failure) = session.unless_cancelled(offer(connection, &part, resumed)).await {
+            return Err(by_disk(session, move || part.keep(failure)).await?);
         }
         if let Some(name) = manner.watched.filter(|_| resumed > 0) {
             session.tell("resuming", resuming(name, resumed, intent.size));
         }
     }
+    let groups = part.tree().count();
     let mut receiver = Receiver {
         session,
         connection,
-        groups: part.tree().count(),
+        groups,
         places: Places { assembly, whole: Vec::new() },
         writer: Writer::Idle(Box::new(part)),
         queue: Vec::new(),
@@ -189,12 +195,13 @@ async fn receive_part(
         acked: 0,
         counted: resumed,
         size: intent.size,
-        anew: 0,
+        beats: heartbeats(groups),
+        said: began,
         watched: manner.watched.is_some(),
     };
     let received = receiver.run().await;
     let chunks = receiver.places.assembly.chunks();
-    let resumed = resumed - receiver.anew;
+    let resumed = resumed.saturating_sub(receiver.places.assembly.replaced());
     let part = receiver.into_part().await;
     // A disk that failed is the cause, not that the network then had to stop.
     let (part, failure, expected) = match (part, received) {
@@ -208,7 +215,7 @@ async fn receive_part(
     }
     // Syncing may take long, and holds up nobody else's reading and writing.
     let hash = session.block(move || part.commit(expected)).await??;
-    stored(connection, false, intent.size, hash).await?;
+    stored(connection, false, intent.size, hash).await;
     Ok(Delivered {
         bytes: intent.size,
         hash,
@@ -240,10 +247,8 @@ impl Receiver<'_> {
         loop {
             self.write_queue().await;
             let idle = self.queue.is_empty() && matches!(self.writer, Writer::Idle(_));
-            if let Some(hash) = end.filter(|_| idle && self.places.assembly.is_complete()) {
-                if !self.unhashed.is_empty() {
-                    return Err(misplaced());
-                }
+            let whole = idle && self.unhashed.is_empty() && self.places.assembly.is_complete();
+            if let Some(hash) = end.filter(|_| whole) {
                 self.acknowledge().await?;
                 return Ok(hash);
             }
@@ -307,7 +312,8 @@ impl Receiver<'_> {
             return Err(told(frame));
         }
         match Message::decode(frame).map_err(malformed)? {
-            Message::Hashes { hashes, .. } if hashes.is_empty() => {
+            Message::Hashes { hashes, .. } if hashes.is_empty() && self.beats > 0 => {
+                self.beats -= 1;
                 // The sender is busy comparing.
                 self.pace.restart(Instant::now());
                 Ok(None)
@@ -325,10 +331,8 @@ impl Receiver<'_> {
                 }
                 Ok(None)
             }
-            Message::Anew { group } if self.places.assembly.reopen(group) => {
-                let received = self.places.assembly.received();
-                self.anew += self.counted.saturating_sub(received);
-                self.counted = received;
+            Message::Anew { group } if self.places.assembly.replace(group) => {
+                self.counted = self.counted.min(self.places.assembly.received());
                 Ok(None)
             }
             Message::End { hash } => Ok(Some(hash)),
@@ -339,6 +343,7 @@ impl Receiver<'_> {
     /// Bytes are in their places.
     async fn landed(&mut self) -> Result<(), Failure> {
         let received = self.places.assembly.received();
+        // Less than before, where what was here comes otherwise.
         let new = received.saturating_sub(self.counted);
         self.counted = received;
         self.session.count_in(new);
@@ -355,18 +360,35 @@ impl Receiver<'_> {
                 self.session.progress(received, self.size);
             }
         }
-        if self.places.assembly.chunks() - self.acked >= self.ack_every {
+        let due = self.places.assembly.chunks() - self.acked >= self.ack_every;
+        if due || new > 0 && self.said.elapsed() >= SAY_EVERY {
             self.acknowledge().await?;
         }
-        if let Some(pause) = self.session.pace(new) {
-            tokio::time::sleep_until(pause.into()).await;
-            self.pace.restart(Instant::now());
+        if let Some(until) = self.session.pace(new) {
+            self.pause(until).await?;
         }
+        Ok(())
+    }
+
+    /// Waits as the limit wants, and tells the sender now and then that somebody is there.
+    async fn pause(&mut self, until: Instant) -> Result<(), Failure> {
+        while Instant::now() < until {
+            let slice = until.min(Instant::now() + SAY_EVERY);
+            tokio::select! {
+                () = self.session.cancelled() => return Err(crate::session::handle::cancelled()),
+                () = tokio::time::sleep_until(slice.into()) => {}
+            }
+            if slice < until {
+                self.acknowledge().await?;
+            }
+        }
+        self.pace.restart(Instant::now());
         Ok(())
     }
 
     async fn acknowledge(&mut self) -> Result<(), Failure> {
         self.acked = self.places.assembly.chunks();
+        self.said = Instant::now();
         let ack = Message::Ack { chunks: self.acked, bytes: self.places.assembly.received() };
         self.connection.outgoing.send_now(ack.encode()).await
     }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::folder::Source;
 use super::source::{Again, Piece, Reading, Spare};
 use super::transfer::{Delivered, by_disk, misplaced, on_disk};
+use super::tree::GROUP;
 use crate::base::quantity;
 use crate::net::connection::{malformed, told};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
@@ -46,7 +47,7 @@ impl Waits {
 }
 
 /// What the receiver said before the first block.
-enum Start {
+pub(super) enum Start {
     /// It has nothing.
     Fresh,
     /// It has this, and waits for the rest; or has a file of that name that may be the same.
@@ -73,21 +74,19 @@ struct Sender<'a> {
     waits: Waits,
 }
 
-/// Sends a file, and waits until it is stored at the other side. `fresh`: the receiver has nothing and said so.
-/// `watched`: somebody sees the progress, under this name.
+/// Sends a file, and waits until it is stored at the other side. `watched`: somebody sees the progress, under this name.
 pub(super) async fn send_file(
     session: &Handle,
     connection: &mut Connection,
     source: Source,
     shape: Shape,
-    fresh: bool,
+    start: Start,
     watched: Option<&str>,
 ) -> Result<Delivered, Failure> {
     let began = Instant::now();
     let size = source.size;
     let mut reading = by_disk(session, move || Reading::new(source)).await?;
     let groups = reading.count();
-    let start = if fresh { Start::Fresh } else { start(connection, groups).await? };
     let there = matches!(start, Start::Have { there: true, .. });
     if let Start::Have { groups, resumed, .. } = start {
         if let Some(name) = watched.filter(|_| !there && resumed > 0) {
@@ -129,8 +128,10 @@ pub(super) async fn send_file(
     })
 }
 
-/// What the receiver has, until it is ready.
-async fn start(connection: &mut Connection, count: u64) -> Result<Start, Failure> {
+/// Waits until the receiver of a file of `size` bytes is ready. A failure that it told is a refusal: the connection may
+/// go on.
+pub(super) async fn await_ready(connection: &mut Connection, size: u64) -> Result<Start, Failure> {
+    let count = size.div_ceil(GROUP);
     let mut groups: Vec<(u64, GroupHash)> = Vec::new();
     loop {
         let frame = connection.incoming.frame(SILENCE_LIMIT, "word from the receiver").await?;
@@ -138,7 +139,7 @@ async fn start(connection: &mut Connection, count: u64) -> Result<Start, Failure
             Message::Have { first, hashes } => {
                 let behind = groups.last().is_none_or(|(last, _)| *last < first);
                 let end = first.checked_add(hashes.len() as u64);
-                if !behind || end.is_none_or(|end| end > count) {
+                if hashes.is_empty() || !behind || end.is_none_or(|end| end > count) {
                     return Err(misplaced());
                 }
                 groups.extend((first..).zip(hashes));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::folder::Folder;
 use super::folders::{TOGETHER, Tree, WINDOW};
-use super::send::send_file;
+use super::send::{await_ready, send_file};
 use super::small;
 use super::transfer::{by_disk, misplaced, on_disk};
 use super::walk::Count;
@@ -94,9 +94,6 @@ impl Sending<'_> {
                     Err(failure) => self.tree.refuse(&name, &failure),
                 }
             }
-            while let Some(message) = self.connection.incoming.next_now().await {
-                self.answer(message?.ok_or_else(vanished)?)?;
-            }
             if last {
                 return Ok(());
             }
@@ -140,6 +137,10 @@ impl Sending<'_> {
             }
             _ => 0,
         };
+        // Answers are read while more is sent, so that the two sides never wait for each other to read.
+        while let Some(answer) = self.connection.incoming.next_now().await {
+            self.answer(answer?.ok_or_else(vanished)?)?;
+        }
         while self.unanswered.waiting.len() >= WINDOW || self.unanswered.bytes > WINDOW_BYTES {
             self.wait().await?;
         }
@@ -213,11 +214,18 @@ impl Sending<'_> {
         let (size, modified, name) = (source.size, source.modified, self.path(&entry.name));
         let put = Message::Put { shape, flags, size, modified, name };
         self.connection.outgoing.send_now(put.encode()).await?;
-        let sent = send_file(self.session, self.connection, source, shape, false, Some(&entry.name)).await;
+        let start = match await_ready(self.connection, size).await {
+            Ok(start) => start,
+            // A refusal is an answer: the connection goes on.
+            Err(failure) if failure.told => {
+                self.tree.refuse(&entry.name, &failure);
+                return Ok(());
+            }
+            Err(failure) => return Err(failure),
+        };
+        let sent = send_file(self.session, self.connection, source, shape, start, Some(&entry.name)).await;
         match sent {
             Ok(delivered) => self.tree.took(&entry.name, &delivered),
-            // A refusal is an answer: the connection goes on.
-            Err(failure) if failure.told => self.tree.refuse(&entry.name, &failure),
             Err(failure) if failure.code == Code::Exists => {
                 self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await?;
                 self.tree.refuse(&entry.name, &failure);

@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::folder::{Folder, Source, time_of};
 use super::listing;
 use super::name::Rules;
-use super::part::Intent;
+use super::part::{Begun, Intent};
 use super::quota::Quota;
 use super::receive::{Manner, receive_file};
-use super::send::send_file;
+use super::send::{Start, await_ready, send_file};
 use super::small::Keeper;
-use super::transfer::{Delivered, in_lane};
+use super::transfer::{Delivered, by_disk, in_lane};
 use super::visit::Tally;
 use crate::base::escape::escape_line;
 use crate::language::Arguments;
@@ -226,16 +226,22 @@ impl Visit {
         if let Some(failure) = self.server.objection() {
             return self.refuse(&name, &failure).await;
         }
-        let Some(place) = self.server.quota.reserve(intent.size) else {
-            let failure = self.server.quota.refusal(intent.size);
-            return self.refuse(&name, &failure).await;
-        };
         let (folder, wanted) = (self.server.folder.clone(), name.clone());
         let rules = self.server.rules;
-        let begun = match self.session.block(move || folder.begin(&wanted, intent, rules)).await? {
+        let mut begun = match self.session.block(move || folder.begin(&wanted, intent, rules)).await? {
             Ok(begun) => begun,
             Err(failure) => return self.refuse(&name, &failure).await,
         };
+        if let Begun::Part(part) = &mut begun {
+            match self.server.quota.reserve(part.lacking()) {
+                Some(place) => part.reserve(place),
+                None => {
+                    let failure = self.server.quota.refusal(part.lacking());
+                    drop(by_disk(&self.session, move || begun.give_up()).await);
+                    return self.refuse(&name, &failure).await;
+                }
+            }
+        }
         let manner = Manner { shape, fresh: false, watched: None };
         let received = receive_file(&self.session, &mut self.connection, begun, intent, manner).await;
         let delivered = match received {
@@ -246,9 +252,6 @@ impl Visit {
             }
             other => other?,
         };
-        if !delivered.there {
-            place.keep();
-        }
         self.log("received", &name, &delivered);
         Ok(())
     }
@@ -275,9 +278,25 @@ impl Visit {
     async fn get(&mut self, shape: Shape, fresh: bool, name: String, source: Source) -> Result<(), Failure> {
         let (executable, size, modified) = (source.executable, source.size, source.modified);
         self.connection.outgoing.send_now(Message::File { executable, size, modified }.encode()).await?;
-        let delivered = send_file(&self.session, &mut self.connection, source, shape, fresh, None).await?;
-        self.log("sent", &name, &delivered);
-        Ok(())
+        let start = if fresh { Ok(Start::Fresh) } else { await_ready(&mut self.connection, size).await };
+        let sent = match start {
+            Ok(start) => send_file(&self.session, &mut self.connection, source, shape, start, None).await,
+            // The client does not want it after all: an answer, and it goes on.
+            Err(failure) if failure.told => {
+                self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(&name)));
+                return Ok(());
+            }
+            Err(failure) => Err(failure),
+        };
+        match sent {
+            Ok(delivered) => {
+                self.log("sent", &name, &delivered);
+                Ok(())
+            }
+            // The client has another file of that name.
+            Err(failure) if failure.code == Code::Exists => self.refuse(&name, &failure).await,
+            Err(failure) => Err(failure),
+        }
     }
 
     fn log(&self, kind: &'static str, name: &str, delivered: &Delivered) {

@@ -4,13 +4,14 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use cap_std::fs::Dir;
 
-use super::disk::{Disk, Found, RealDisk, reopen};
+use super::disk::{Disk, Found, RealDisk, clamp, reopen};
 use super::folder::Folder;
 use super::name::Rules;
-use super::part::{check_space, part_name};
+use super::part::{check_space, journal_name, part_name};
 use super::quota::{Quota, Reserved};
 use crate::report::Failure;
 use crate::wire::Code;
@@ -61,6 +62,8 @@ pub(super) struct Keeper {
     pending: Vec<Pending>,
     /// Bytes of messages since the first that waits.
     unsettled: u64,
+    /// Folders were made since the disk was waited for.
+    made: bool,
     /// Messages that were dealt with.
     pub(super) taken: u64,
     /// Bytes and files that are stored.
@@ -80,6 +83,7 @@ impl Keeper {
             last: None,
             pending: Vec::new(),
             unsettled: 0,
+            made: false,
             taken: 0,
             bytes: 0,
             files: 0,
@@ -98,7 +102,10 @@ impl Keeper {
             let index = self.taken;
             self.taken += 1;
             let stored = match message {
-                Message::Folder { modified, path } => self.folder.make(&path, modified, self.rules),
+                Message::Folder { modified, path } => {
+                    self.made = true;
+                    self.folder.make(&path, modified, self.rules)
+                }
                 Message::Small { flags, modified, hash, name, bytes } => {
                     self.small(index, &name, flags, modified, hash, &bytes)
                 }
@@ -137,6 +144,14 @@ impl Keeper {
         let length = bytes.len() as u64;
         let place = self.quota.reserve(length).ok_or_else(|| self.quota.refusal(length))?;
         let part = part_name(last);
+        if dir.find(&journal_name(last)).is_some() {
+            // Row 9: it belongs to a part of another version.
+            if !flags.replace {
+                let why = format!("a part of another version of it is kept as `{part}`");
+                return Err(Failure::new(Code::Changed, why).fix("start again with `replace`"));
+            }
+            dir.remove(&journal_name(last)).map_err(|error| Failure::io(&error, part.as_str()))?;
+        }
         let file = dir.claim(&part)?;
         let written = check_space(dir.free(&file), length).and_then(|()| {
             dir.set_length(&file, 0)
@@ -176,12 +191,13 @@ impl Keeper {
     /// Waits for the disk, and gives what waited its names.
     pub(super) fn settle(&mut self) -> Vec<Denied> {
         self.unsettled = 0;
-        let Some(first) = self.pending.first() else { return Vec::new() };
-        let synced = reopen(&first.dir.0)
-            .and_then(|folder| rustix::fs::syncfs(folder).map_err(Into::into))
-            .map_err(|error| Failure::io(&error, "sync of the file system"));
+        if self.pending.is_empty() && !self.made {
+            return Vec::new();
+        }
+        self.made = false;
+        let synced = self.sync_file_systems().map_err(|error| Failure::io(&error, "sync of the file system"));
         let (mut denied, mut dirs): (Vec<Denied>, Vec<Arc<RealDisk>>) = (Vec::new(), Vec::new());
-        for pending in self.pending.drain(..) {
+        for pending in std::mem::take(&mut self.pending) {
             let named = synced.clone().and_then(|()| publish(&pending.dir, &pending.name, pending.replace));
             match named {
                 Ok(()) => pending.place.keep(),
@@ -196,6 +212,32 @@ impl Keeper {
             denied.push((self.taken.saturating_sub(1), Failure::io(&error, "sync of a folder")));
         }
         denied
+    }
+}
+
+impl Keeper {
+    /// Each file system once: a folder below the root may be on another.
+    fn sync_file_systems(&self) -> std::io::Result<()> {
+        let mut synced = Vec::new();
+        let handles = self.pending.iter().map(|pending| reopen(&pending.dir.0));
+        for handle in handles.chain([self.folder.reopen()]) {
+            let handle = handle?;
+            let device = rustix::fs::fstat(&handle)?.st_dev;
+            if !synced.contains(&device) {
+                rustix::fs::syncfs(handle)?;
+                synced.push(device);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What has no name yet goes: whoever sends it again begins anew.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        for pending in &self.pending {
+            drop(pending.dir.remove(&part_name(&pending.name)));
+        }
     }
 }
 
@@ -225,8 +267,9 @@ fn publish(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
 
 /// The time of a folder.
 pub(super) fn set_time(dir: &Dir, modified: u64) -> std::io::Result<()> {
-    let seconds = (modified / 1_000_000_000) as i64;
-    let time = rustix::fs::Timespec { tv_sec: seconds, tv_nsec: (modified % 1_000_000_000) as i64 };
+    let time = clamp(modified).duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time =
+        rustix::fs::Timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) };
     let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
     rustix::fs::futimens(reopen(dir)?, &times).map_err(Into::into)
 }

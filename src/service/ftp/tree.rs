@@ -2,6 +2,8 @@
 //! to the plain BLAKE3 of the whole (the `hazmat` part of its crate): what was hashed once, by either side, today or
 //! in an earlier attempt, need not be read again.
 
+use std::collections::HashMap;
+
 use blake3::hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 
 use crate::wire::ftp::GroupHash;
@@ -22,14 +24,14 @@ pub(super) fn hash_group(size: u64, group: u64, index: u64, bytes: &[u8]) -> Gro
 pub(super) struct Tree {
     size: u64,
     group: u64,
-    groups: Vec<Option<ChainingValue>>,
+    groups: HashMap<u64, ChainingValue>,
 }
 
 impl Tree {
     /// For a file of `size` bytes in groups of `group`, a power of two from 1024 on. Memory grows as hashes come, not
     /// with what was declared.
     pub(super) fn new(size: u64, group: u64) -> Self {
-        Self { size, group, groups: Vec::new() }
+        Self { size, group, groups: HashMap::new() }
     }
 
     /// How many groups the file has.
@@ -50,16 +52,24 @@ impl Tree {
 
     /// Takes the hash of a group.
     pub(super) fn set(&mut self, index: u64, hash: GroupHash) {
-        let index = index as usize;
-        if self.groups.len() <= index {
-            self.groups.resize(index + 1, None);
-        }
-        self.groups[index] = Some(hash);
+        self.groups.insert(index, hash);
+    }
+
+    /// A group is not known any more.
+    pub(super) fn forget(&mut self, index: u64) {
+        self.groups.remove(&index);
+    }
+
+    /// The groups that are known, in order.
+    pub(super) fn known(&self) -> Vec<u64> {
+        let mut known: Vec<u64> = self.groups.keys().copied().collect();
+        known.sort_unstable();
+        known
     }
 
     /// The hash of a group, if it is known.
     pub(super) fn get(&self, index: u64) -> Option<GroupHash> {
-        self.groups.get(index as usize).copied().flatten()
+        self.groups.get(&index).copied()
     }
 
     /// The hash of the whole, if every group is known.
@@ -67,10 +77,12 @@ impl Tree {
         if self.size == 0 {
             return Some(blake3::hash(b""));
         }
-        let groups: Vec<ChainingValue> = self.groups.iter().copied().collect::<Option<_>>()?;
-        if groups.len() as u64 != self.count() {
+        // Nothing is reserved for groups that did not come.
+        if self.groups.len() as u64 != self.count() {
             return None;
         }
+        let groups: Vec<ChainingValue> =
+            (0..self.count()).map(|index| self.get(index)).collect::<Option<_>>()?;
         if let [whole] = groups[..] {
             return Some(whole.into());
         }

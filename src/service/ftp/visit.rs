@@ -1,8 +1,9 @@
 //! Trees at the server: what arrives as many small messages is taken many at a time, and answered so.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::folders::TOGETHER;
 use super::server::Visit;
@@ -19,6 +20,10 @@ use crate::wire::{Code, Frame};
 
 /// Bytes of small files that are taken together.
 const TOGETHER_BYTES: usize = 4 << 20;
+/// However slow it goes, the client hears of it so often.
+const SAY_EVERY: Duration = Duration::from_secs(5);
+/// Walks at once: each holds a thread while its client reads.
+static WALKS: Semaphore = Semaphore::const_new(16);
 /// Pages of a list that wait for the network.
 const PAGES: usize = 4;
 
@@ -68,8 +73,8 @@ impl Visit {
         };
         let bytes = messages.iter().map(bytes).sum();
         self.session.count_in(bytes);
-        if let Some(pause) = self.session.pace(bytes) {
-            tokio::time::sleep_until(pause.into()).await;
+        if let Some(until) = self.session.pace(bytes) {
+            self.pause(until, keeper.settled()).await?;
         }
         let (keeper, denied) = by_disk(&self.session, move || {
             let denied = keeper.take(messages);
@@ -77,6 +82,15 @@ impl Visit {
         })
         .await?;
         self.answer_kept(keeper, denied).await
+    }
+
+    /// Waits as the limit wants; the client hears now and then that somebody is there.
+    async fn pause(&mut self, until: Instant, settled: u64) -> Result<(), Failure> {
+        while Instant::now() < until {
+            tokio::time::sleep_until(until.min(Instant::now() + SAY_EVERY).into()).await;
+            self.connection.outgoing.send_now(Message::Taken { count: settled }.encode()).await?;
+        }
+        Ok(())
     }
 
     /// SYNC: what waits for the disk gets its names.
@@ -149,6 +163,7 @@ impl Visit {
     pub(super) async fn walk(&mut self, frame: &Frame) -> Result<(), Failure> {
         let Walk { path } = Walk::decode(frame).map_err(malformed)?;
         self.session.log("listed", format!("{} all below {}", self.client, escape_line(&path)));
+        let _turn = WALKS.acquire().await;
         let (pages, mut read) = mpsc::channel(PAGES);
         let folder: Arc<_> = self.server.folder.clone();
         let walking = self

@@ -14,6 +14,9 @@ const FOLDER_LIMIT: usize = 200_000;
 /// Folders in folders.
 const DEPTH_LIMIT: usize = 60;
 
+/// Bytes of names in one page: it must fit a frame.
+const PAGE_BYTES: usize = 256 << 10;
+
 /// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
@@ -38,6 +41,7 @@ impl Count {
 struct Walk<'a, F: FnMut(Vec<Entry>) -> bool> {
     folder: &'a Folder,
     page: Vec<Entry>,
+    page_bytes: usize,
     out: F,
     count: Count,
     gone: bool,
@@ -50,7 +54,8 @@ pub(super) fn walk(
     path: &str,
     out: impl FnMut(Vec<Entry>) -> bool,
 ) -> Result<Count, Failure> {
-    let mut walk = Walk { folder, page: Vec::new(), out, count: Count::default(), gone: false };
+    let mut walk =
+        Walk { folder, page: Vec::new(), page_bytes: 0, out, count: Count::default(), gone: false };
     walk.enter(path, "", 0)?;
     let Walk { page, mut out, count, .. } = walk;
     out(page);
@@ -66,7 +71,11 @@ impl<F: FnMut(Vec<Entry>) -> bool> Walk<'_, F> {
         if depth > DEPTH_LIMIT {
             return limit("folders in folders".into(), DEPTH_LIMIT);
         }
-        let whole: PathBuf = [base, below].iter().filter(|part| !part.is_empty()).collect();
+        let base_path = base.trim_end_matches('/');
+        let whole: PathBuf = [if base_path == "." { "" } else { base_path }, below]
+            .iter()
+            .filter(|part| !part.is_empty())
+            .collect();
         let (mut entries, mut skipped) = (Vec::new(), 0);
         for entry in self.folder.read(&whole)? {
             match entry.ok().and_then(|entry| describe(&entry)) {
@@ -88,8 +97,10 @@ impl<F: FnMut(Vec<Entry>) -> bool> Walk<'_, F> {
             }
             self.count.add(&entry);
             let inside = entry.folder.then(|| entry.name.clone());
+            self.page_bytes += entry.name.len();
             self.page.push(entry);
-            if self.page.len() == PAGE_LIMIT {
+            if self.page.len() == PAGE_LIMIT || self.page_bytes >= PAGE_BYTES {
+                self.page_bytes = 0;
                 self.gone |= !(self.out)(std::mem::take(&mut self.page));
             }
             if self.gone {
