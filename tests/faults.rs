@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use crate::harness::{Lab, eventually, names};
 
 const PREFACE_CALC: &[u8] = b"\x8bNLS\x02\x02\0\0";
-const PREFACE_FTP: &[u8] = b"\x8bNLS\x02\x01\0\0";
+pub const PREFACE_FTP: &[u8] = b"\x8bNLS\x02\x01\0\0";
 
 /// A frame as `docs/protocol.md` describes it, written without the program's own code.
-fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut out = (body.len() as u32 + 1).to_be_bytes().to_vec();
     out.push(kind);
     out.extend(body);
@@ -22,14 +22,14 @@ fn text(text: &str) -> Vec<u8> {
     [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat()
 }
 
-fn put(chunk: u32, window: u32, size: u64, name: &str) -> Vec<u8> {
+pub fn put(chunk: u32, window: u32, size: u64, name: &str) -> Vec<u8> {
     let head =
         [&chunk.to_be_bytes()[..], &window.to_be_bytes(), &[0], &size.to_be_bytes(), &0u64.to_be_bytes()]
             .concat();
     frame(0x10, &[head, text(name)].concat())
 }
 
-fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+pub fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
     let mut header = [0; 5];
     stream.read_exact(&mut header).expect("a frame");
     let mut body = vec![0; u32::from_be_bytes(header[..4].try_into().unwrap()) as usize - 1];
@@ -37,7 +37,7 @@ fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
     (header[4], body)
 }
 
-fn connect(address: &str, preface: &[u8]) -> TcpStream {
+pub fn connect(address: &str, preface: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream.write_all(preface).unwrap();

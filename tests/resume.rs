@@ -1,5 +1,6 @@
 //! Transfers that are stopped on their way, and go on.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -218,4 +219,85 @@ fn row_18_a_folder_that_goes_away_fails_the_transfer_and_nothing_is_made_again()
     assert!(words.contains("is gone"), "{words}");
     assert!(!lab.path("root").exists());
     lab.nls(&format!("send big to {address}")).fails(1, "the folder is gone");
+}
+
+/// Bytes that a process has read so far, from files and from sockets.
+fn bytes_read(process: u32) -> u64 {
+    let io = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap();
+    io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn row_8_going_on_with_a_large_file_reads_little_of_it_again_on_either_side() {
+    let lab = Lab::new();
+    let size = 320 << 20;
+    let big = std::fs::File::create(lab.path("big")).unwrap();
+    big.set_len(size).unwrap();
+    // What was just written could change within a tick of the clock, and is not remembered.
+    big.set_modified(std::time::SystemTime::now() - std::time::Duration::from_mins(1)).unwrap();
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let part = lab.path("root/.big.nls-part");
+    let (mut server, address) = lab.server("listen tcp 0 ftp root root");
+    let sender = lab.command(&["-c", &format!("send big to {address} rate 500MB/s fast")]).spawn().unwrap();
+    eventually("the part grows", || length(&part) >= 200 << 20);
+    server.child.kill().unwrap();
+    drop(server);
+    sender.wait_with_output().unwrap();
+    let (server, address) = lab.server("listen tcp 0 ftp root root");
+    let script = format!("send big to {address} fast as up; print $up.resumed; !cat /proc/$PPID/io");
+    let run = lab.nls(&script).success();
+    let resumed: u64 = run.out.lines().find_map(|line| line.parse().ok()).unwrap();
+    assert!(resumed >= 128 << 20, "{resumed}");
+    // 64 MiB since the last journal point, what travels, and some for the programs themselves.
+    let most = (64 << 20) + (size - resumed) + (4 << 20);
+    assert!(bytes_read(server.child.id()) <= most, "{}", bytes_read(server.child.id()));
+    let sender = run.out.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
+    assert!(sender.parse::<u64>().unwrap() <= most, "{sender} of {most}");
+}
+
+#[test]
+fn row_27_a_group_that_arrives_damaged_is_asked_for_again_three_times() {
+    let lab = Lab::new();
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    // Damaged twice it still arrives; four times it does not.
+    for (damaged, name) in [(2, "good"), (4, "bad")] {
+        let bytes = b"what is sent".as_slice();
+        let mut stream = crate::faults::connect(&address, crate::faults::PREFACE_FTP);
+        stream.write_all(&crate::faults::put(64, 8, bytes.len() as u64, name)).unwrap();
+        assert_eq!(crate::faults::read_frame(&mut stream).0, 0x13, "READY");
+        let hash = blake3::hash(bytes);
+        let hashes = crate::faults::frame(0x19, &[&0u64.to_be_bytes()[..], hash.as_bytes()].concat());
+        let block = |bytes: &[u8]| crate::faults::frame(0x01, &[&0u64.to_be_bytes()[..], bytes].concat());
+        let mut asked = 0;
+        let outcome = loop {
+            stream.write_all(&hashes).unwrap();
+            stream.write_all(&block(if asked < damaged { b"what is sens" } else { bytes })).unwrap();
+            match next_besides_acks(&mut stream) {
+                (0x1b, _) => asked += 1,
+                other => break other,
+            }
+            if asked == 1 {
+                stream.write_all(&crate::faults::frame(0x16, hash.as_bytes())).unwrap();
+            }
+        };
+        if damaged < 4 {
+            assert_eq!((outcome.0, asked), (0x17, 2), "STORED");
+            assert_eq!(std::fs::read(lab.path("root/good")).unwrap(), bytes);
+        } else {
+            assert_eq!((outcome.0, asked), (0x02, 3), "ERROR");
+            let words = String::from_utf8_lossy(&outcome.1).into_owned();
+            assert!(words.contains("at offset 0 arrived damaged 4 times"), "{words}");
+            assert!(!lab.path("root/bad").exists());
+        }
+    }
+}
+
+fn next_besides_acks(stream: &mut std::net::TcpStream) -> (u8, Vec<u8>) {
+    loop {
+        let (kind, body) = crate::faults::read_frame(stream);
+        if kind != 0x15 {
+            return (kind, body);
+        }
+    }
 }

@@ -21,3 +21,18 @@ pub fn now() -> Time {
 pub fn instant(time: Time) -> tokio::time::Instant {
     tokio::time::Instant::from_std(origin() + time.since(Time::ZERO))
 }
+
+/// How long the machine was suspended since it started: the clock that runs meanwhile, less the one that does not.
+pub fn suspended() -> Duration {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::time::{ClockId, clock_gettime};
+        let at = |clock| {
+            let time = clock_gettime(clock);
+            Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+        };
+        at(ClockId::Boottime).saturating_sub(at(ClockId::Monotonic))
+    }
+    #[cfg(not(target_os = "linux"))]
+    Duration::ZERO
+}

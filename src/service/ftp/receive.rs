@@ -7,7 +7,7 @@ use super::assembly::{Assembly, Group};
 use super::disk::RealDisk;
 use super::part::{Arrived, Begun, Intent, Part, There};
 use super::send::resuming;
-use super::transfer::{Delivered, MinimumRate, Work, by_disk, has_lane, misplaced, on_disk};
+use super::transfer::{Awake, Delivered, MinimumRate, Work, by_disk, has_lane, misplaced, on_disk};
 use crate::net::connection::{malformed, told};
 use crate::net::{Connection, Landed, Landing, SILENCE_LIMIT};
 use crate::report::Failure;
@@ -78,6 +78,7 @@ struct Receiver<'a> {
     /// How often the sender may still say that it is comparing.
     beats: u64,
     said: Instant,
+    awake: Awake,
     watched: bool,
 }
 
@@ -197,6 +198,7 @@ async fn receive_part(
         size: intent.size,
         beats: heartbeats(groups),
         said: began,
+        awake: Awake::since_now(),
         watched: manner.watched.is_some(),
     };
     let received = receiver.run().await;
@@ -296,6 +298,7 @@ impl Receiver<'_> {
 
     /// Row 12.
     fn vanished(&self, failure: Failure) -> Failure {
+        let failure = self.awake.explain(failure);
         match failure.code {
             Code::Timeout | Code::Broken if !failure.told => {
                 let received = self.places.assembly.received();

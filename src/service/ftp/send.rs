@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::folder::Source;
 use super::source::{Again, Piece, Reading, Spare};
-use super::transfer::{Delivered, by_disk, misplaced, on_disk};
+use super::transfer::{Awake, Delivered, by_disk, misplaced, on_disk};
 use super::tree::GROUP;
 use crate::base::quantity;
 use crate::net::connection::{malformed, told};
@@ -72,6 +72,7 @@ struct Sender<'a> {
     wanted: VecDeque<u64>,
     again: Again,
     waits: Waits,
+    awake: Awake,
 }
 
 /// Sends a file, and waits until it is stored at the other side. `watched`: somebody sees the progress, under this name.
@@ -108,6 +109,7 @@ pub(super) async fn send_file(
         wanted: VecDeque::new(),
         again: reading.again(),
         waits: Waits::default(),
+        awake: Awake::since_now(),
     };
     let (hash, travelled) = match sender.send_all(reading, size, there, watched.is_some()).await {
         Ok(sent) => sent,
@@ -351,7 +353,7 @@ impl Sender<'_> {
     /// A write that failed may only mean that the receiver gave up and said why: that is the better message.
     async fn reason_of(&mut self, failure: Failure) -> Failure {
         if failure.code != Code::Broken || self.session.is_cancelled() {
-            return failure;
+            return self.awake.explain(failure);
         }
         let told = async {
             loop {
@@ -366,6 +368,7 @@ impl Sender<'_> {
         };
         let reason =
             tokio::time::timeout(Duration::from_secs(1), told).await.ok().flatten().unwrap_or(failure);
+        let reason = self.awake.explain(reason);
         if reason.fix.is_none() && !reason.told {
             return reason.fix("the same command goes on where it stopped");
         }

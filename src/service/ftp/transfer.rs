@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::base::{Value, quantity};
-use crate::net::MINIMUM_RATE;
+use crate::net::{MINIMUM_RATE, clock};
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::Code;
@@ -20,6 +20,8 @@ static DISK: Semaphore = Semaphore::const_new(16);
 static LANES: Semaphore = Semaphore::const_new(4);
 /// Smaller ones are over before it is worth one.
 const LANE_FROM: u64 = 4 << 20;
+/// A shorter sleep is no reason for anything.
+const ASLEEP: Duration = Duration::from_secs(2);
 /// Over so long the minimum rate is measured (FAULTS row 40).
 const RATE_SPAN: Duration = Duration::from_secs(30);
 
@@ -159,6 +161,34 @@ pub(super) fn misplaced() -> Failure {
     Failure::new(Code::Misbehaved, "the peer sent a message that cannot stand here")
 }
 
+/// Whether the machine slept since a transfer began (FAULTS row 34): no deadline of ours runs meanwhile, but the peer's do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Awake {
+    suspended: Duration,
+}
+
+impl Awake {
+    pub(super) fn since_now() -> Self {
+        Self { suspended: clock::suspended() }
+    }
+
+    /// Says so, where a connection broke for it.
+    pub(super) fn explain(self, failure: Failure) -> Failure {
+        self.explain_at(failure, clock::suspended())
+    }
+
+    fn explain_at(self, failure: Failure, suspended: Duration) -> Failure {
+        let asleep = suspended.saturating_sub(self.suspended);
+        let broke = matches!(failure.code, Code::Broken | Code::Timeout) && !failure.told;
+        if !broke || asleep < ASLEEP {
+            return failure;
+        }
+        let asleep = quantity::show_duration(asleep);
+        let why = format!("the peer went away while this machine slept for {asleep}: {}", failure.why);
+        Failure { why, ..failure }
+    }
+}
+
 /// A peer that sends, but next to nothing, is let go (FAULTS rows 40 and 63).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MinimumRate {
@@ -197,6 +227,19 @@ impl MinimumRate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn row_34_a_connection_that_broke_while_the_machine_slept_says_so() {
+        let awake = Awake { suspended: Duration::from_secs(100) };
+        let broken = || Failure::new(Code::Broken, "the peer reset the connection");
+        let night = awake.explain_at(broken(), Duration::from_secs(100 + 8 * 3600));
+        assert!(night.why.starts_with("the peer went away while this machine slept for 8h"), "{}", night.why);
+        assert_eq!(awake.explain_at(broken(), Duration::from_secs(101)), broken());
+        let full = Failure::new(Code::Full, "no space left on device");
+        assert_eq!(awake.explain_at(full.clone(), Duration::from_secs(9999)), full);
+        // A clock that only this machine's sleep moves.
+        assert!(Awake::since_now().explain(broken()) == broken());
+    }
 
     #[test]
     fn row_40_and_63_a_peer_that_dribbles_is_let_go_after_thirty_seconds() {
