@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use super::{tcp, udp};
 use crate::base::Transport;
@@ -56,6 +57,23 @@ pub enum Outgoing {
 pub enum Incoming {
     Tcp(tcp::Incoming),
     Udp(udp::Incoming),
+}
+
+impl Connection {
+    /// The thread that uses it waits for a TCP socket itself from here on, until [`Self::share`]: only for a thread that
+    /// may block. What waits when `cancel` fires fails soon.
+    pub fn own(&mut self, cancel: &CancellationToken) {
+        if let (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming)) = (&mut self.outgoing, &mut self.incoming) {
+            tcp::own(outgoing, incoming, cancel);
+        }
+    }
+
+    /// The runtime waits again.
+    pub fn share(&mut self) {
+        if let (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming)) = (&mut self.outgoing, &mut self.incoming) {
+            tcp::share(outgoing, incoming);
+        }
+    }
 }
 
 impl Outgoing {
@@ -117,10 +135,19 @@ impl Incoming {
 
     /// The next message, if it is here already. Cancel-safe.
     pub async fn next_now(&mut self) -> Option<Result<Option<Message>, Failure>> {
-        tokio::select! {
+        self.set_patient(false);
+        let message = tokio::select! {
             biased;
             message = self.next() => Some(message),
             () = std::future::ready(()) => None,
+        };
+        self.set_patient(true);
+        message
+    }
+
+    fn set_patient(&mut self, patient: bool) {
+        if let Self::Tcp(half) = self {
+            half.set_patient(patient);
         }
     }
 

@@ -90,7 +90,7 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
         let (size, modified) = (source.size, source.modified);
         let request = Message::Put { shape, flags, size, modified, name: name.clone() };
         let (worker, shown) = (session.clone(), name.clone());
-        let exchange = async move {
+        let exchange = Box::pin(async move {
             let exchange = async {
                 connection.outgoing.send_now(request.encode()).await?;
                 let start = await_ready(&mut connection, size).await?;
@@ -98,7 +98,7 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
             };
             let result = worker.unless_cancelled(exchange).await;
             (connection, result)
-        };
+        });
         let (connection, result) = in_lane(&session, size, exchange).await?;
         finish(&session, connection, result, &what, &format!("sent {name}: "), shape, fast).await
     })

@@ -7,7 +7,9 @@ use super::assembly::{Assembly, Group};
 use super::disk::RealDisk;
 use super::part::{Arrived, Begun, Intent, Part, There};
 use super::send::resuming;
-use super::transfer::{Awake, Delivered, MinimumRate, Work, by_disk, has_lane, misplaced, on_disk};
+use super::transfer::{
+    Awake, Delivered, MinimumRate, Work, by_disk, has_lane, misplaced, on_disk, take_lane,
+};
 use crate::net::connection::{malformed, told};
 use crate::net::{Connection, Landed, Landing, SILENCE_LIMIT};
 use crate::report::Failure;
@@ -102,7 +104,12 @@ pub(super) async fn receive_file(
 ) -> Result<Delivered, Failure> {
     match begun {
         Begun::There(there) => session.unless_cancelled(confirm(session, connection, there, intent)).await,
-        Begun::Part(part) => receive_part(session, connection, part, intent, manner).await,
+        Begun::Part(part) => {
+            take_lane(session, connection);
+            let received = receive_part(session, connection, part, intent, manner).await;
+            connection.share();
+            received
+        }
     }
 }
 

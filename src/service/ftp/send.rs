@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::folder::Source;
 use super::source::{Again, Piece, Reading, Spare};
-use super::transfer::{Awake, Delivered, by_disk, misplaced, on_disk};
+use super::transfer::{Awake, Delivered, by_disk, misplaced, on_disk, take_lane};
 use super::tree::GROUP;
 use crate::base::quantity;
 use crate::net::connection::{malformed, told};
@@ -77,6 +77,20 @@ struct Sender<'a> {
 
 /// Sends a file, and waits until it is stored at the other side. `watched`: somebody sees the progress, under this name.
 pub(super) async fn send_file(
+    session: &Handle,
+    connection: &mut Connection,
+    source: Source,
+    shape: Shape,
+    start: Start,
+    watched: Option<&str>,
+) -> Result<Delivered, Failure> {
+    take_lane(session, connection);
+    let sent = send_in_lane(session, connection, source, shape, start, watched).await;
+    connection.share();
+    sent
+}
+
+async fn send_in_lane(
     session: &Handle,
     connection: &mut Connection,
     source: Source,

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::base::{Value, quantity};
-use crate::net::{MINIMUM_RATE, clock};
+use crate::net::{Connection, MINIMUM_RATE, clock};
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::Code;
@@ -134,6 +134,13 @@ thread_local! {
 /// True on the thread of a lane: it may block on a disk.
 pub(super) fn has_lane() -> bool {
     LANE.get()
+}
+
+/// On the thread of a lane, the connection is waited for there too, until it is shared again.
+pub(super) fn take_lane(session: &Handle, connection: &mut Connection) {
+    if has_lane() {
+        connection.own(&session.token());
+    }
 }
 
 /// Runs a transfer, if it is large and a lane is free, on a thread of its own, where disk and network take turns: no

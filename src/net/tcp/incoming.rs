@@ -1,0 +1,251 @@
+//! The receiving half: bytes become frames, and blocks go straight to their places.
+
+use std::io::{ErrorKind, IoSliceMut};
+
+use bytes::{Buf, BytesMut};
+use tokio::net::tcp::OwnedReadHalf;
+
+use super::socket::ReadEnd;
+use super::{BATCH, DIRECT, LINE_LIMIT, broken, foreign};
+use crate::net::connection::{Landed, Landing, Message, land, malformed};
+use crate::report::Failure;
+use crate::wire::frame::{self, BLOCK_HEADER, Deframer};
+use crate::wire::preface::{self, Preface};
+use crate::wire::{Code, Frame, Reader};
+
+/// Bytes between two large blocks: the frame with the hash of the next, and the header of that.
+const BETWEEN: usize = frame::HEADER + 8 + 32 + BLOCK_HEADER;
+
+/// The receiving half.
+pub struct Incoming {
+    pub(super) end: ReadEnd,
+    frames: Deframer,
+    lines: bool,
+    received: u64,
+    ended: bool,
+    /// A block of which a part has landed: where it goes on, and what is still to come of it.
+    block: Option<(u64, usize)>,
+}
+
+impl Incoming {
+    /// `front` was read already, while the peer's protocol was being found out.
+    pub(in crate::net) fn new(half: OwnedReadHalf, front: BytesMut, lines: bool) -> Self {
+        Self {
+            end: ReadEnd::Shared(half),
+            frames: Deframer { buffer: front },
+            lines,
+            received: 0,
+            ended: false,
+            block: None,
+        }
+    }
+
+    /// Whether a thread that owns the socket may wait for it.
+    pub(in crate::net) fn set_patient(&mut self, patient: bool) {
+        self.end.set_patient(patient);
+    }
+
+    pub(in crate::net) async fn next(&mut self) -> Result<Option<Message>, Failure> {
+        loop {
+            // The rest of a block that nobody wants any more.
+            if let Some((offset, left)) = self.block {
+                let now = left.min(self.frames.buffer.len());
+                self.frames.buffer.advance(now);
+                self.block = (now < left).then_some((offset, left - now));
+            }
+            if self.block.is_none()
+                && let Some(message) = if self.lines { self.line()? } else { self.frame()? }
+            {
+                return Ok(Some(message));
+            }
+            if self.ended || !self.read().await? {
+                return self.at_end();
+            }
+        }
+    }
+
+    pub(in crate::net) async fn next_into(
+        &mut self,
+        landing: &mut dyn Landing,
+    ) -> Result<Option<Landed>, Failure> {
+        loop {
+            let landed = self.land_buffered(landing)?;
+            if self.block.is_none()
+                && self.frames.next_kind().map_err(malformed)? != Some(frame::BLOCK)
+                && let Some(frame) = self.frames.next_frame().map_err(malformed)?
+            {
+                return Ok(Some(Landed::Frame(frame)));
+            }
+            if landed {
+                return Ok(Some(Landed::Bytes));
+            }
+            if self.ended {
+                return self.at_end().map(|_| None);
+            }
+            let direct = self.block.filter(|(_, left)| *left >= DIRECT && self.frames.buffer.is_empty());
+            let more = match direct {
+                Some((offset, left)) => self.read_block(landing, offset, left).await?,
+                None => self.read().await?,
+            };
+            if !more {
+                return self.at_end().map(|_| None);
+            }
+            if direct.is_some() {
+                return Ok(Some(Landed::Bytes));
+            }
+        }
+    }
+
+    /// Puts what is buffered of blocks where it belongs; true if there was any.
+    fn land_buffered(&mut self, landing: &mut dyn Landing) -> Result<bool, Failure> {
+        let mut landed = false;
+        loop {
+            if let Some((offset, left)) = self.block {
+                let now = left.min(self.frames.buffer.len());
+                land(landing, offset, &self.frames.buffer[..now])?;
+                self.frames.buffer.advance(now);
+                landed |= now > 0;
+                self.block = (now < left).then_some((offset + now as u64, left - now));
+                if self.block.is_some() {
+                    return Ok(landed);
+                }
+            }
+            match self.frames.next_block().map_err(malformed)? {
+                Some(block) => self.block = Some(block),
+                None => return Ok(landed),
+            }
+        }
+    }
+
+    /// Reads a block straight to its place, and what stands between it and the next one behind it. False at the end of
+    /// the stream.
+    async fn read_block(
+        &mut self,
+        landing: &mut dyn Landing,
+        offset: u64,
+        left: usize,
+    ) -> Result<bool, Failure> {
+        let mut next = [0; BETWEEN];
+        loop {
+            self.end.readable().await.map_err(|error| broken(&error, self.received))?;
+            let room = landing.room(offset, left)?;
+            let length = room.len();
+            let header = if length == left { &mut next[..] } else { &mut [][..] };
+            match self.end.try_read_vectored(&mut [IoSliceMut::new(room), IoSliceMut::new(header)]) {
+                Ok(0) => return Ok(false),
+                Ok(n) => {
+                    self.received += n as u64;
+                    let now = n.min(length);
+                    landing.landed(offset, now)?;
+                    self.block = (now < left).then_some((offset + now as u64, left - now));
+                    self.frames.buffer.extend_from_slice(&next[..n - now]);
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(broken(&error, self.received)),
+            }
+        }
+    }
+
+    fn frame(&mut self) -> Result<Option<Message>, Failure> {
+        let Some(frame) = self.frames.next_frame().map_err(malformed)? else { return Ok(None) };
+        if frame.kind == frame::LINE {
+            return Err(malformed(crate::wire::DecodeError::Unknown { what: "frame", value: 0 }));
+        }
+        if frame.kind != frame::BLOCK {
+            return Ok(Some(Message::Frame(frame)));
+        }
+        let mut body = frame.body;
+        let offset = Reader::new(&body).u64().map_err(malformed)?;
+        body.advance(8);
+        Ok(Some(Message::Block { offset, bytes: body }))
+    }
+
+    fn line(&mut self) -> Result<Option<Message>, Failure> {
+        let buffer = &mut self.frames.buffer;
+        let Some(end) = buffer.iter().position(|&byte| byte == b'\n') else {
+            if buffer.len() > LINE_LIMIT {
+                return Err(Failure::new(Code::Limit, format!("a line is longer than {LINE_LIMIT} bytes")));
+            }
+            return Ok(None);
+        };
+        let mut line = buffer.split_to(end + 1);
+        line.truncate(end - usize::from(end > 0 && line[end - 1] == b'\r'));
+        Ok(Some(Message::Frame(Frame { kind: frame::LINE, body: line.freeze() })))
+    }
+
+    /// Reads once; false at the end of the stream.
+    async fn read(&mut self) -> Result<bool, Failure> {
+        let wanted = if self.lines {
+            4096
+        } else {
+            self.frames.missing().clamp(8192, BATCH).max(if self.received > 1 << 16 { BATCH } else { 0 })
+        };
+        loop {
+            self.frames.buffer.reserve(wanted);
+            match self.end.try_read_buf(&mut self.frames.buffer, wanted) {
+                Ok(0) => return Ok(false),
+                Ok(n) => {
+                    self.received += n as u64;
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // Who waits holds no buffer: thousands of idle clients would hold as many.
+                    if self.frames.buffer.is_empty() {
+                        self.frames.buffer = BytesMut::new();
+                    }
+                    self.end.readable().await.map_err(|error| broken(&error, self.received))?;
+                }
+                Err(error) => return Err(broken(&error, self.received)),
+            }
+        }
+    }
+
+    /// The stream ended: in order, or in the middle of a frame (row 41). A last line needs no newline.
+    fn at_end(&mut self) -> Result<Option<Message>, Failure> {
+        self.ended = true;
+        let left = self.frames.buffer.len();
+        if left == 0 && self.block.is_none() {
+            return Ok(None);
+        }
+        if self.lines {
+            let mut body = self.frames.buffer.split().freeze();
+            body.truncate(left - usize::from(body.ends_with(b"\r")));
+            return Ok(Some(Message::Frame(Frame { kind: frame::LINE, body })));
+        }
+        let missing = self.block.take().map_or_else(|| self.frames.missing(), |(_, left)| left);
+        self.frames.buffer.clear();
+        let why = format!(
+            "the peer closed early, at byte {left} of {} of a frame, after {} bytes",
+            left + missing,
+            self.received
+        );
+        Err(Failure::new(Code::Broken, why)
+            .fix("the other side may have been stopped; run the command again"))
+    }
+
+    /// The other side's first 8 bytes.
+    pub(super) async fn preface(&mut self) -> Result<Preface, Failure> {
+        loop {
+            let buffer = &mut self.frames.buffer;
+            if !Preface::may_begin(buffer) {
+                return Err(foreign(buffer));
+            }
+            if let Some(front) = buffer.first_chunk::<{ preface::SIZE }>() {
+                let preface = Preface::decode(*front);
+                return match preface {
+                    Some(preface) => {
+                        buffer.advance(preface::SIZE);
+                        Ok(preface)
+                    }
+                    None => Err(foreign(buffer)),
+                };
+            }
+            if !self.read().await? {
+                let why = "the server closed the connection without a word";
+                return Err(Failure::new(Code::Protocol, why)
+                    .fix("is it an nls server? nls speaks its own protocol there"));
+            }
+        }
+    }
+}

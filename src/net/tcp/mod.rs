@@ -1,0 +1,154 @@
+//! Frames over TCP: connecting here, the two halves of a connection in `incoming` and `outgoing`, and who waits for its
+//! socket in `socket`. Partial input and output live in the structs, so both halves are cancel-safe.
+
+mod incoming;
+mod outgoing;
+mod socket;
+
+pub use incoming::Incoming;
+pub use outgoing::Outgoing;
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::connection::{Connection, Message};
+use super::{CONNECT_LIMIT, nobody_listens, resolve, silent};
+use crate::base::{Endpoint, Transport, escape};
+use crate::report::{Failure, reason};
+use crate::wire::preface::{self, Preface};
+use crate::wire::{Code, ServiceId, VERSION, frame};
+
+/// Written and read at once: large enough to keep system calls rare.
+const BATCH: usize = 256 << 10;
+/// Larger blocks are neither copied behind their headers nor read through the buffer.
+const DIRECT: usize = 16 << 10;
+/// Longest line from a plain client.
+pub const LINE_LIMIT: usize = 64 << 10;
+/// An idle peer that lost its cable is noticed within 10 + 4 × 5 s (FAULTS row 39).
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_PROBES: u32 = 4;
+/// Sent bytes that nobody acknowledged for so long end the connection.
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Sets what every connection of ours wants.
+pub fn prepare(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    let keep_alive = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE_INTERVAL);
+    #[cfg(target_os = "linux")]
+    let keep_alive = keep_alive.with_retries(KEEP_ALIVE_PROBES);
+    // Each of these is a wish: a system that refuses one still transfers.
+    drop(socket.set_tcp_nodelay(true));
+    drop(socket.set_tcp_keepalive(&keep_alive));
+    #[cfg(target_os = "linux")]
+    drop(socket.set_tcp_user_timeout(Some(USER_TIMEOUT)));
+}
+
+/// Connects to the first address that answers, with the next one started 250 ms later.
+pub async fn connect(
+    endpoint: &Endpoint,
+    addresses: &[SocketAddr],
+    service: ServiceId,
+) -> Result<Connection, Failure> {
+    let (stream, peer) = tokio::time::timeout(
+        CONNECT_LIMIT,
+        resolve::race(addresses, |address| dial(endpoint.clone(), address)),
+    )
+    .await
+    .unwrap_or_else(|_| Err(silent(endpoint, Transport::Tcp)))?;
+    prepare(&stream);
+    let (read, write) = stream.into_split();
+    let mut outgoing = Outgoing::new(write, false);
+    let mut incoming = Incoming::new(read, BytesMut::new(), false);
+    outgoing.put(&Preface::new(service).encode());
+    outgoing.flush().await?;
+    match tokio::time::timeout(CONNECT_LIMIT, incoming.preface()).await {
+        Ok(result) => check(&result?, &mut incoming).await?,
+        Err(_) => {
+            let why =
+                format!("{endpoint} took the connection and said nothing for {} s", CONNECT_LIMIT.as_secs());
+            return Err(Failure::new(Code::Protocol, why)
+                .fix("is it an nls server? nls speaks its own protocol there"));
+        }
+    }
+    Ok(Connection {
+        outgoing: super::Outgoing::Tcp(outgoing),
+        incoming: super::Incoming::Tcp(incoming),
+        peer,
+        transport: Transport::Tcp,
+        plain: false,
+    })
+}
+
+/// One attempt; refused and unreachable are different things to the user.
+async fn dial(endpoint: Endpoint, address: SocketAddr) -> Result<(TcpStream, SocketAddr), Failure> {
+    match TcpStream::connect(address).await {
+        Ok(stream) => Ok((stream, address)),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            Err(nobody_listens(&endpoint, Transport::Tcp))
+        }
+        Err(error) => {
+            let why = format!("cannot reach {endpoint}: {}", reason(&error));
+            Err(Failure::new(Code::Broken, why).fix("check the address and the network"))
+        }
+    }
+}
+
+/// The server's preface must agree with ours; else its next frame says why.
+async fn check(server: &Preface, incoming: &mut Incoming) -> Result<(), Failure> {
+    if server.version != VERSION {
+        let older = if server.version < VERSION { "the server" } else { "this client" };
+        let why =
+            format!("the server speaks version {} of the protocol, this client {VERSION}", server.version);
+        return Err(Failure::new(Code::Version, why).fix(format!("upgrade {older}")));
+    }
+    if server.service != ServiceId::Any.number() {
+        return Ok(());
+    }
+    // A server that refuses says `any` and then why.
+    match tokio::time::timeout(CONNECT_LIMIT, incoming.next()).await.unwrap_or(Ok(None))? {
+        Some(Message::Frame(frame)) if frame.kind == frame::ERROR => Err(super::connection::told(&frame)),
+        _ => Err(Failure::new(Code::Protocol, "the server refused without a reason")),
+    }
+}
+
+/// Row 43: what speaks there instead.
+pub(super) fn foreign(front: &[u8]) -> Failure {
+    let why = format!(
+        "this looks like {} (`{}`); nls speaks its own protocol",
+        preface::guess(front),
+        escape::excerpt(front, 48)
+    );
+    Failure::new(Code::Protocol, why).fix("check the port")
+}
+
+fn broken(error: &std::io::Error, received: u64) -> Failure {
+    let why = match error.kind() {
+        // The thread that waited was told to stop.
+        ErrorKind::Interrupted => return Failure::new(Code::Cancelled, "stopped"),
+        ErrorKind::ConnectionReset => "the peer reset the connection: it was stopped, or fell over".into(),
+        ErrorKind::BrokenPipe => "the peer closed the connection".into(),
+        ErrorKind::TimedOut => format!(
+            "the peer vanished after {received} bytes: no acknowledgement for {} s",
+            USER_TIMEOUT.as_secs()
+        ),
+        _ => format!("the connection broke after {received} bytes: {}", reason(error)),
+    };
+    Failure::new(Code::Broken, why).fix("run the command again")
+}
+
+/// From here on the thread that uses the connection waits for its socket itself, which spares the wakes of others; at the
+/// end of `cancel` a wait fails soon.
+pub(super) fn own(outgoing: &mut Outgoing, incoming: &mut Incoming, cancel: &CancellationToken) {
+    socket::own(&mut outgoing.end, &mut incoming.end, cancel);
+}
+
+/// From here on the runtime waits again.
+pub(super) fn share(outgoing: &mut Outgoing, incoming: &mut Incoming) {
+    socket::share(&mut outgoing.end, &mut incoming.end);
+}

@@ -1,0 +1,140 @@
+//! The sending half: what is sent is queued and leaves in large writes.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, IoSlice};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use tokio::net::tcp::OwnedWriteHalf;
+
+use super::socket::WriteEnd;
+use super::{BATCH, DIRECT, broken};
+use crate::net::{MINIMUM_RATE, SILENCE_LIMIT, stopped_reading};
+use crate::report::Failure;
+use crate::wire::Frame;
+use crate::wire::frame::{self, BLOCK_HEADER};
+
+/// Pieces in one write.
+const PIECES: usize = 64;
+
+/// The sending half.
+pub struct Outgoing {
+    pub(super) end: WriteEnd,
+    /// What leaves first: headers and large blocks, none of which is copied.
+    queue: VecDeque<Bytes>,
+    queued: usize,
+    /// What leaves after it.
+    buffer: BytesMut,
+    /// Frames leave as lines of text.
+    lines: bool,
+}
+
+impl Outgoing {
+    pub(in crate::net) fn new(half: OwnedWriteHalf, lines: bool) -> Self {
+        Self {
+            end: WriteEnd::Shared(half),
+            queue: VecDeque::new(),
+            queued: 0,
+            buffer: BytesMut::new(),
+            lines,
+        }
+    }
+
+    /// Bytes that go before any frame.
+    pub(in crate::net) fn put(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    pub(in crate::net) async fn send(&mut self, frame: &Frame) -> Result<(), Failure> {
+        if self.lines {
+            self.buffer.extend_from_slice(&frame.body);
+            self.buffer.put_u8(b'\n');
+        } else {
+            frame.encode(&mut self.buffer);
+        }
+        self.flush_over(BATCH).await
+    }
+
+    pub(in crate::net) async fn send_blocks(
+        &mut self,
+        mut offset: u64,
+        mut bytes: Bytes,
+        chunk: usize,
+    ) -> Result<(), Failure> {
+        while !bytes.is_empty() {
+            let block = bytes.split_to(bytes.len().min(chunk));
+            self.buffer.put_u32((BLOCK_HEADER - 4 + block.len()) as u32);
+            self.buffer.put_u8(frame::BLOCK);
+            self.buffer.put_u64(offset);
+            offset += block.len() as u64;
+            if block.len() < DIRECT {
+                self.buffer.put_slice(&block);
+            } else {
+                let header = self.buffer.split().freeze();
+                self.queued += header.len() + block.len();
+                self.queue.extend([header, block]);
+            }
+            self.flush_over(BATCH).await?;
+        }
+        Ok(())
+    }
+
+    pub(in crate::net) async fn flush(&mut self) -> Result<(), Failure> {
+        self.flush_over(0).await
+    }
+
+    /// Writes all, once more than `keep` bytes wait. A peer that takes them, but slower than the minimum rate, is given
+    /// up as one that takes none (FAULTS row 40).
+    async fn flush_over(&mut self, keep: usize) -> Result<(), Failure> {
+        let waiting = self.queued + self.buffer.len();
+        if waiting <= keep || waiting == 0 {
+            return Ok(());
+        }
+        let limit = SILENCE_LIMIT + Duration::from_secs(waiting as u64 / MINIMUM_RATE);
+        let until = Instant::now() + limit;
+        tokio::time::timeout(limit, self.write_all(until)).await.map_err(|_| stopped_reading())?
+    }
+
+    /// Cancel-safe: what was written is gone from the queue.
+    async fn write_all(&mut self, until: Instant) -> Result<(), Failure> {
+        while !self.queue.is_empty() {
+            let mut pieces = [IoSlice::new(&[]); PIECES];
+            let mut count = 0;
+            for (slot, piece) in pieces.iter_mut().zip(&self.queue) {
+                *slot = IoSlice::new(piece);
+                count += 1;
+            }
+            let mut written =
+                self.end.write_vectored(&pieces[..count], until).await.map_err(|error| failed(&error))?;
+            self.queued -= written;
+            while let Some(piece) = self.queue.front_mut() {
+                if written < piece.len() {
+                    piece.advance(written);
+                    break;
+                }
+                written -= piece.len();
+                self.queue.pop_front();
+            }
+        }
+        while !self.buffer.is_empty() {
+            let written = self
+                .end
+                .write_vectored(&[IoSlice::new(&self.buffer)], until)
+                .await
+                .map_err(|error| failed(&error))?;
+            self.buffer.advance(written);
+        }
+        Ok(())
+    }
+
+    pub(in crate::net) async fn close(&mut self) {
+        // The peer may be gone already: then there is nobody to tell.
+        if self.flush().await.is_ok() {
+            self.end.shutdown().await;
+        }
+    }
+}
+
+fn failed(error: &std::io::Error) -> Failure {
+    if error.kind() == ErrorKind::TimedOut { stopped_reading() } else { broken(error, 0) }
+}
