@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Large files, many files, many clients: what benches/transfers.sh does not show. Prints a Markdown table.
+
+    cargo build --release && benches/scale.py [GIBIBYTES]
+
+Everything runs over loopback, in a folder of its own on tmpfs, and ends by itself. Sizes of memory are the peaks of whole
+processes (VmHWM); those of idle clients are what the server's own memory (RssAnon) grew by.
+"""
+import os, pathlib, re, resource, shutil, socket, subprocess, sys, tempfile, time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+NLS = str(ROOT / "target/release/nls")
+GIB = 1 << 30
+SIZE = int(sys.argv[1] if len(sys.argv) > 1 else 10) * GIB
+IDLE = 10_000
+
+
+def start(lab, listen):
+    """A server, its port, and what ends it."""
+    line = f"listen tcp 0 ftp {listen} as f; print $f.port; wait"
+    server = subprocess.Popen([NLS, "-q", "-c", line], cwd=lab, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return server, int(server.stdout.readline())
+
+
+def stop(server):
+    server.terminate()
+    server.wait()
+
+
+def figure(process, name, file="status"):
+    text = pathlib.Path(f"/proc/{process}/{file}").read_text()
+    return int(re.search(rf"^{name}:\s+(\d+)", text, re.M).group(1))
+
+
+def run(lab, script, seconds=600):
+    """Runs a script to its end: its output, how long it took, and its peak memory in KiB."""
+    began = time.monotonic()
+    process = subprocess.Popen([NLS, "-q", "-c", script], cwd=lab, stdout=subprocess.PIPE, text=True)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"failed: {script}")
+    return process.stdout.read(), time.monotonic() - began, usage.ru_maxrss
+
+
+def row(what, value, wanted):
+    print(f"| {what} | {value} | {wanted} |", flush=True)
+
+
+def sparse(lab):
+    with open(lab / "big", "wb") as big:
+        big.truncate(SIZE)
+    os.utime(lab / "big", (1_500_000_000, 1_500_000_000))
+    (lab / "root").mkdir()
+
+
+def large(lab):
+    """A sparse file: peak memory; then an attempt is killed half way, and the next goes on. The part is not sparse."""
+    sparse(lab)
+    server, port = start(lab, "root root")
+    part = lab / "root/.big.nls-part"
+    sender = subprocess.Popen([NLS, "-q", "-c", f"send big to :{port} fast"], cwd=lab, stderr=subprocess.DEVNULL)
+    while not (part.exists() and part.stat().st_size >= SIZE * 9 // 10):
+        time.sleep(0.002)  # a poll, bounded by the transfer
+    peak = (figure(sender.pid, "VmHWM"), figure(server.pid, "VmHWM"))
+    server.kill()
+    server.wait()
+    sender.wait()
+    row(f"peak memory of sender and receiver, {SIZE // GIB} GiB", f"{peak[0] / 1024:.1f} and {peak[1] / 1024:.1f} MiB", "32 MiB each")
+    before = part.stat().st_size
+    server, port = start(lab, "root root")
+    read = figure(server.pid, "rchar", "io")
+    sender = subprocess.Popen([NLS, "-q", "-c", f"send big to :{port} fast as up; print $up.resumed"], cwd=lab, stdout=subprocess.PIPE, text=True)
+    began = time.monotonic()
+    while part.exists() and part.stat().st_size <= before:
+        pass
+    first = time.monotonic() - began
+    resumed = int(sender.stdout.read())
+    again = figure(server.pid, "rchar", "io") - read - (SIZE - resumed)
+    sender.wait()
+    row(f"resume of {before / GIB:.1f} GiB: first new byte", f"{first:.2f} s", "2 s")
+    row("… and read again by the receiver", f"{max(again, 0) / (1 << 20):.0f} MiB", "64 MiB")
+    stop(server)
+
+
+def many(lab):
+    """1 000 clients in one process, 1 MiB each, beside one client that fetches the same bytes."""
+    (lab / "root").mkdir()
+    (lab / "out").mkdir()
+    (lab / "root/one").write_bytes(os.urandom(1 << 20))
+    with open(lab / "root/all", "wb") as out:
+        for _ in range(1000):
+            out.write(os.urandom(1 << 20))
+    server, port = start(lab, "root root max 2000")
+    _, single, _ = run(lab, f"get all from :{port} to out/all fast")
+    os.remove(lab / "out/all")
+    script = "".join(f"get one from :{port} to out/{n} fast as c{n} &\n" for n in range(1000))
+    script += "".join(f"wait $c{n}\nexpect $c{n}.blake3 == $c0.blake3\n" for n in range(1000))
+    _, together, _ = run(lab, script)
+    row("1 000 clients at once against one, the same bytes, all verified", f"{single / together:.2f} ×", "0.7 ×")
+    row("… peak memory of the server", f"{figure(server.pid, 'VmHWM') / 1024:.0f} MiB", "-")
+    stop(server)
+
+
+def idle(lab):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    server, port = start(lab, f"max {2 * IDLE}")
+    before = figure(server.pid, "RssAnon")
+    clients = []
+    for _ in range(IDLE):
+        client = socket.create_connection(("127.0.0.1", port))
+        client.sendall(b"\x8bNLS\x02\x01\0\0")
+        clients.append(client)
+    for client in clients:
+        if len(client.recv(8, socket.MSG_WAITALL)) != 8:
+            sys.exit("a client was not let in")
+    each = (figure(server.pid, "RssAnon") - before) / IDLE
+    row(f"{IDLE} idle connected clients: memory of each", f"{each:.1f} KiB", "8 KiB")
+    for client in clients:
+        client.close()
+    stop(server)
+
+
+def folders(lab):
+    """10 000 files of 1 KiB beside tar through ncat, in turn."""
+    for folder in range(100):
+        (lab / f"src/d{folder:02}").mkdir(parents=True)
+        for file in range(100):
+            (lab / f"src/d{folder:02}/f{file:02}").write_bytes(os.urandom(1024))
+    server, port = start(lab, "root root") if (lab / "root").mkdir() is None else None
+    ours, theirs = [], []
+    for _ in range(5):
+        shutil.rmtree(lab / "root/src", ignore_errors=True)
+        ours.append(run(lab, f"send src to :{port} fast")[1])
+        if shutil.which("ncat"):
+            theirs.append(tar(lab))
+    if theirs:
+        row("10 000 files of 1 KiB against `tar | ncat`", f"{sorted(ours)[2] / sorted(theirs)[2]:.2f} × its time", "3 ×")
+    else:
+        print("SKIPPED: ncat is not installed", file=sys.stderr)
+    stop(server)
+
+
+def tar(lab):
+    shutil.rmtree(lab / "tar", ignore_errors=True)
+    (lab / "tar").mkdir()
+    receiver = subprocess.Popen("ncat -l 127.0.0.1 45993 | tar -xf - -C tar", shell=True, cwd=lab)
+    while ":B3A9 " not in pathlib.Path("/proc/net/tcp").read_text():  # port 45993
+        time.sleep(0.005)
+    began = time.monotonic()
+    subprocess.run("tar -cf - src | ncat --send-only 127.0.0.1 45993", shell=True, cwd=lab, check=True)
+    receiver.wait()
+    return time.monotonic() - began
+
+
+def main():
+    print("| measure | here | at least / at most |\n|---|---|---|", flush=True)
+    for part in (large, many, idle, folders):
+        lab = pathlib.Path(tempfile.mkdtemp(prefix="nls-scale-", dir=os.environ.get("TMPDIR", "/dev/shm")))
+        try:
+            # The hashes of large files are kept where this says.
+            os.environ["XDG_CACHE_HOME"] = str(lab / "cache")
+            part(lab)
+        finally:
+            shutil.rmtree(lab)
+
+
+main()
