@@ -13,7 +13,7 @@ use super::part::{Begun, Intent};
 use super::receive::{Manner, receive_file};
 use super::send::{await_ready, send_file};
 use super::send_folder::send_folder;
-use super::transfer::{Delivered, in_lane};
+use super::transfer::{Delivered, by_disk, in_lane};
 use super::walk::{Count, walk};
 use crate::base::escape::escape_line;
 use crate::base::quantity::show_size;
@@ -58,7 +58,7 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
         session.set_rate(arguments.rate("rate"));
         // Row 1: before any packet.
         let opened = path.clone();
-        let source = session.block(move || local(&opened)).await??;
+        let source = by_disk(&session, move || local(&opened)).await??;
         let (shape, replace, fast) = (shape(&arguments), arguments.flag("replace"), arguments.flag("fast"));
         session.set_all([
             ("name", Value::text(name.clone())),
@@ -165,7 +165,7 @@ async fn ask(
     let local = target.to_owned();
     // Over UDP the first blocks could overtake the answer.
     let ordered = connection.transport == Transport::Tcp;
-    let fresh = ordered && session.block(move || is_new(&local)).await?;
+    let fresh = ordered && by_disk(session, move || is_new(&local)).await?;
     connection.outgoing.send_now(Message::Get { shape, fresh, name: name.into() }.encode()).await?;
     let answer = connection.incoming.frame(ANSWER_LIMIT, "answer").await?;
     let (executable, size, modified) = match Message::decode(&answer).map_err(malformed)? {
@@ -175,7 +175,7 @@ async fn ask(
     };
     let intent = Intent { replace, fast, executable, ..Intent::new(size, modified) };
     let local = target.to_owned();
-    let begun = session.block(move || local_part(&local, intent)).await??;
+    let begun = by_disk(session, move || local_part(&local, intent)).await??;
     Ok(Asked::File(Box::new(begun), intent, fresh))
 }
 

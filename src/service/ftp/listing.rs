@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::folder::Folder;
+use super::transfer::by_disk;
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::Arguments;
@@ -28,7 +29,7 @@ pub(crate) async fn answer(
 ) -> Result<(), Failure> {
     let list = List::decode(frame).map_err(malformed)?;
     let folder = folder.clone();
-    let answer = match session.block(move || folder.entries(&list.path, &list.after)).await? {
+    let answer = match by_disk(session, move || folder.entries(&list.path, &list.after)).await? {
         Ok(entries) => entries.encode(),
         Err(failure) => Frame::error(failure.code, &failure.why),
     };

@@ -222,8 +222,9 @@ async fn receive_part(
     if let Some(failure) = failure {
         return Err(by_disk(session, move || part.keep(failure)).await?);
     }
+    let commit = move || part.commit(expected);
     // Syncing may take long, and holds up nobody else's reading and writing.
-    let hash = session.block(move || part.commit(expected)).await??;
+    let hash = if intent.fast { by_disk(session, commit).await?? } else { session.block(commit).await?? };
     stored(connection, false, intent.size, hash).await;
     Ok(Delivered {
         bytes: intent.size,

@@ -129,7 +129,8 @@ impl Visit {
                         .await;
                 }
             };
-            let (visit, answered) = self.answer(frame).await?;
+            // Boxed, as the parting is: a client that asks for nothing costs little.
+            let (visit, answered) = Box::pin(self.answer(frame)).await?;
             self = visit;
             if let Err(mut failure) = answered {
                 if failure.code == Code::Cancelled && self.session.is_cancelled() {
@@ -144,21 +145,28 @@ impl Visit {
     }
 
     /// Says why, and waits until the client has read it: closing over unread bytes would take the words back.
-    async fn part(mut self, failure: Failure) -> Result<(), Failure> {
-        self.settle().await;
-        let words = async {
-            let heard = failure.told
-                || self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await.is_ok();
-            if heard {
-                self.connection.outgoing.close(Code::Other, "").await;
-                while let Ok(Some(_)) = self.connection.incoming.next().await {}
-            }
-        };
-        drop(tokio::time::timeout(PARTING_LIMIT, words).await);
-        Err(failure)
+    fn part(mut self, failure: Failure) -> Job<()> {
+        Box::pin(async move {
+            self.settle().await;
+            let words = async {
+                let heard = failure.told
+                    || self
+                        .connection
+                        .outgoing
+                        .send_now(Frame::error(failure.code, &failure.why))
+                        .await
+                        .is_ok();
+                if heard {
+                    self.connection.outgoing.close(Code::Other, "").await;
+                    while let Ok(Some(_)) = self.connection.incoming.next().await {}
+                }
+            };
+            drop(tokio::time::timeout(PARTING_LIMIT, words).await);
+            Err(failure)
+        })
     }
 
-    /// One request; its work is boxed, so that a client that asks for nothing costs little. An inner `Err` ends the connection; a refusal is an answer. Ends soon when the session does.
+    /// One request. An inner `Err` ends the connection; a refusal is an answer. Ends soon when the session does.
     async fn answer(mut self, frame: Frame) -> Result<(Self, Result<(), Failure>), Failure> {
         let session = self.session.clone();
         let request = match Message::decode(&frame) {
@@ -228,7 +236,7 @@ impl Visit {
         }
         let (folder, wanted) = (self.server.folder.clone(), name.clone());
         let rules = self.server.rules;
-        let mut begun = match self.session.block(move || folder.begin(&wanted, intent, rules)).await? {
+        let mut begun = match by_disk(&self.session, move || folder.begin(&wanted, intent, rules)).await? {
             Ok(begun) => begun,
             Err(failure) => return self.refuse(&name, &failure).await,
         };
@@ -268,7 +276,7 @@ impl Visit {
                 _ => Err(failure),
             },
         };
-        match self.session.block(open).await? {
+        match by_disk(&self.session, open).await? {
             Ok(Ok(source)) => Ok(Some(source)),
             Ok(Err(folder)) => self.connection.outgoing.send_now(folder.encode()).await.map(|()| None),
             Err(failure) => self.refuse(name, &failure).await.map(|()| None),

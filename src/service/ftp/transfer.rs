@@ -15,7 +15,7 @@ use crate::wire::ftp::Shape;
 
 /// Pieces of work on disks that run at once. They are short, and who waits is served in turn: a transfer holds no
 /// thread while its peer is slow, and a large one does not keep small ones from the disk.
-static DISK: Semaphore = Semaphore::const_new(16);
+static DISK: Semaphore = Semaphore::const_new(8);
 /// Transfers that have a thread of their own.
 static LANES: Semaphore = Semaphore::const_new(4);
 /// Smaller ones are over before it is worth one.
