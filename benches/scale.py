@@ -83,7 +83,7 @@ def large(lab):
 
 
 def many(lab):
-    """1 000 clients in one process, 1 MiB each, beside one client that fetches the same bytes."""
+    """1 000 clients in one process, 1 MiB each, beside one client that fetches the same bytes: the median of 5 pairs."""
     (lab / "root").mkdir()
     (lab / "out").mkdir()
     (lab / "root/one").write_bytes(os.urandom(1 << 20))
@@ -91,12 +91,19 @@ def many(lab):
         for _ in range(1000):
             out.write(os.urandom(1 << 20))
     server, port = start(lab, "root root max 2000")
-    _, single, _ = run(lab, f"get all from :{port} to out/all fast")
-    os.remove(lab / "out/all")
     script = "".join(f"get one from :{port} to out/{n} fast as c{n} &\n" for n in range(1000))
     script += "".join(f"wait $c{n}\nexpect $c{n}.blake3 == $c0.blake3\n" for n in range(1000))
-    _, together, _ = run(lab, script)
-    row("1 000 clients at once against one, the same bytes, all verified", f"{single / together:.2f} ×", "0.7 ×")
+    ratios = []
+    for _ in range(5):
+        _, single, _ = run(lab, f"get all from :{port} to out/all fast")
+        os.remove(lab / "out/all")
+        _, together, _ = run(lab, script)
+        ratios.append(single / together)
+        for name in (lab / "out").iterdir():
+            name.unlink()
+    ratios.sort()
+    spread = f"{ratios[2]:.2f} × ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+    row("1 000 clients at once against one, the same bytes, all verified", spread, "0.7 ×")
     row("… peak memory of the server", f"{figure(server.pid, 'VmHWM') / 1024:.0f} MiB", "-")
     stop(server)
 

@@ -13,7 +13,7 @@ use super::tree::{GROUP, Tree};
 use crate::wire::ftp::GroupHash;
 
 /// Smaller files are hashed anew: it takes no time.
-const CACHE_FROM: u64 = 64 << 20;
+pub(super) const CACHE_FROM: u64 = 64 << 20;
 /// Hashes that are written together: 64 MiB of the file.
 const SAVE_EVERY: usize = 256;
 /// Most files whose hashes are kept; the oldest go.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::folder::Source;
+use super::hashes::CACHE_FROM;
 use super::source::{Again, Piece, Reading, Spare};
 use super::transfer::{Awake, Delivered, by_disk, misplaced, on_disk, take_lane};
 use super::tree::GROUP;
@@ -100,7 +101,12 @@ async fn send_in_lane(
 ) -> Result<Delivered, Failure> {
     let began = Instant::now();
     let size = source.size;
-    let mut reading = by_disk(session, move || Reading::new(source)).await?;
+    // Only of a large file something may be known from before, and has to be read.
+    let mut reading = if size < CACHE_FROM {
+        Reading::new(source)
+    } else {
+        by_disk(session, move || Reading::new(source)).await?
+    };
     let groups = reading.count();
     let there = matches!(start, Start::Have { there: true, .. });
     if let Start::Have { groups, resumed, .. } = start {
