@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
+use super::buffers;
 use crate::base::RangeSet;
 
 /// Groups that may be half full at once: over TCP it is one or two, over UDP those that are reached while one datagram
@@ -76,6 +77,13 @@ impl Open {
     }
 }
 
+/// What did not become whole is not needed any more.
+impl Drop for Open {
+    fn drop(&mut self) {
+        buffers::give(std::mem::take(&mut self.buffer));
+    }
+}
+
 /// The receiving side of one file.
 #[derive(Debug)]
 pub(super) struct Assembly {
@@ -96,7 +104,6 @@ pub(super) struct Assembly {
     chunks: u64,
     /// Chunks that came in pieces: bytes that are still missing, by their offset.
     partial: HashMap<u64, u64>,
-    spare: Vec<Vec<u8>>,
 }
 
 impl Assembly {
@@ -131,7 +138,6 @@ impl Assembly {
             missing,
             chunks: 0,
             partial: HashMap::new(),
-            spare: Vec::new(),
         }
     }
 
@@ -147,11 +153,6 @@ impl Assembly {
 
     pub(super) const fn is_complete(&self) -> bool {
         self.missing == 0
-    }
-
-    /// A buffer that is written and can be used again.
-    pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
-        self.spare.push(buffer);
     }
 
     fn length(&self, index: u64) -> usize {
@@ -198,9 +199,9 @@ impl Assembly {
             if self.open.len() >= OPEN_GROUP_LIMIT {
                 return Err(Trouble::TooScattered);
             }
-            let buffer = self.spare.pop().unwrap_or_default();
+            let buffer = buffers::take();
             let anew = self.anew.contains(index);
-            self.open.insert(index, Open { buffer, anew, ..Open::default() });
+            self.open.insert(index, Open { buffer, anew, front: 0, islands: RangeSet::new() });
         }
         let open = self.open.get_mut(&index).expect("it was put there above");
         if open.buffer.len() < whole {
@@ -231,11 +232,11 @@ impl Assembly {
         }
         let length = self.length(index);
         if front == length
-            && let Some(open) = self.open.remove(&index)
+            && let Some(mut open) = self.open.remove(&index)
         {
             self.closed.insert(index);
             self.anew.remove_range(index..index + 1);
-            whole.push(Group { index, buffer: open.buffer, length });
+            whole.push(Group { index, buffer: std::mem::take(&mut open.buffer), length });
         }
         Ok(())
     }
@@ -324,7 +325,7 @@ mod tests {
                     for group in whole.drain(..) {
                         let start = (group.index * GROUP) as usize;
                         out[start..start + group.length].copy_from_slice(group.bytes());
-                        assembly.recycle(group.buffer);
+                        buffers::give(group.buffer);
                     }
                 }
                 assert!(assembly.is_complete() && out == bytes);

@@ -10,6 +10,7 @@
 //! | `simdisk`, `crashes` | tests: a disk that stops at every operation |
 //! | `journal` | pure: what is known of a part, as bytes |
 //! | `assembly` | pure: bytes in any order → whole groups, counts, completeness |
+//! | `buffers` | memory that is used again |
 //! | `tree` | pure: hashes of groups → the BLAKE3 of the whole |
 //! | `source`, `hashes` | a file that is sent: reading, comparing, and what is known of it from before |
 //! | `send`, `receive` | one file over one connection, each side; `transfer` is what they share |
@@ -20,6 +21,7 @@
 //! | `server`, `client` | who asks and who answers |
 
 mod assembly;
+mod buffers;
 mod client;
 #[cfg(test)]
 mod crashes;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::assembly::{Assembly, Group};
+use super::buffers;
 use super::disk::RealDisk;
 use super::part::{Arrived, Begun, Intent, Part, There};
 use super::send::resuming;
@@ -30,8 +31,8 @@ const SAY_EVERY: Duration = Duration::from_secs(1);
 /// Hashes of a file that is there already, read between two frames.
 const THERE_STEP: u64 = 64;
 
-/// A part that was written to: the groups that were wrong, and the buffers.
-type Saved = (Box<Part<RealDisk>>, Result<Vec<u64>, Failure>, Vec<Vec<u8>>);
+/// A part that was written to, and the groups that were wrong.
+type Saved = (Box<Part<RealDisk>>, Result<Vec<u64>, Failure>);
 
 /// Places for blocks, and the groups that they completed.
 struct Places {
@@ -278,9 +279,8 @@ impl Receiver<'_> {
             };
             match next {
                 Next::Saved(saved) => {
-                    let (part, wrong, buffers) = saved?;
+                    let (part, wrong) = saved?;
                     self.writer = Writer::Idle(part);
-                    buffers.into_iter().for_each(|buffer| self.places.assembly.recycle(buffer));
                     for index in wrong? {
                         self.ask_again(index).await?;
                     }
@@ -415,8 +415,8 @@ impl Receiver<'_> {
                 let arrived = std::mem::take(&mut self.queue);
                 let job = on_disk(self.session, move || {
                     let wrong = part.save(&arrived);
-                    let buffers = arrived.into_iter().map(|arrived| arrived.group.buffer).collect();
-                    (part, wrong, buffers)
+                    arrived.into_iter().for_each(|arrived| buffers::give(arrived.group.buffer));
+                    (part, wrong)
                 });
                 self.writer = Writer::Busy(job.await);
             }
@@ -445,8 +445,8 @@ impl Receiver<'_> {
         match self.writer {
             Writer::Idle(part) => Ok(part),
             Writer::Busy(mut job) => match job.done().await {
-                Ok((part, Ok(_), _)) => Ok(part),
-                Ok((part, Err(failure), _)) => Err((failure, Some(part))),
+                Ok((part, Ok(_))) => Ok(part),
+                Ok((part, Err(failure))) => Err((failure, Some(part))),
                 Err(failure) => Err((failure, None)),
             },
             Writer::Gone => {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::folder::Source;
 use super::hashes::CACHE_FROM;
-use super::source::{Again, Piece, Reading, Spare};
+use super::source::{Again, Piece, Reading, give_back};
 use super::transfer::{Awake, Delivered, by_disk, misplaced, on_disk, take_lane};
 use super::tree::GROUP;
 use crate::base::quantity;
@@ -59,7 +59,6 @@ struct Sender<'a> {
     session: &'a Handle,
     connection: &'a mut Connection,
     shape: Shape,
-    spare: Spare,
     sent: u64,
     acked: u64,
     /// Where the next group goes on with a run, and what is left of a chunk that began before it.
@@ -119,7 +118,6 @@ async fn send_in_lane(
         session,
         connection,
         shape,
-        spare: reading.spare(),
         sent: 0,
         acked: 0,
         run: 0,
@@ -247,7 +245,7 @@ impl Sender<'_> {
             self.count_chunks(length);
             offset += length;
         }
-        self.spare.give(piece.bytes);
+        give_back(piece.bytes);
         Ok(())
     }
 

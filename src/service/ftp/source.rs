@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::buffers;
 use super::folder::{Source, stamp};
 use super::hashes::Hashes;
 use super::tree::{GROUP, Tree};
@@ -41,23 +42,10 @@ pub(super) struct Batch {
     pub(super) last: bool,
 }
 
-/// Buffers that were sent and can be filled again.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Spare(Arc<Mutex<Vec<BytesMut>>>);
-
-impl Spare {
-    /// Takes a buffer back, if nobody else holds it.
-    pub(super) fn give(&self, bytes: Bytes) {
-        if let Ok(buffer) = bytes.try_into_mut() {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
-        }
-    }
-
-    fn take(&self, length: usize) -> BytesMut {
-        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut buffer = spare.unwrap_or_else(|| BytesMut::zeroed(GROUP as usize));
-        buffer.resize(length, 0);
-        buffer
+/// Takes the buffer of a piece back, if nobody else holds it.
+pub(super) fn give_back(bytes: Bytes) {
+    if let Ok(buffer) = bytes.try_into_mut() {
+        buffers::give(buffer.into());
     }
 }
 
@@ -75,7 +63,6 @@ pub(super) struct Reading {
     differing: VecDeque<u64>,
     /// Groups that it has, and that were not compared yet.
     unchecked: VecDeque<(u64, GroupHash)>,
-    spare: Spare,
 }
 
 impl Reading {
@@ -93,12 +80,7 @@ impl Reading {
             lacking: VecDeque::from_iter(Some(all).filter(|all| !all.is_empty())),
             differing: VecDeque::new(),
             unchecked: VecDeque::new(),
-            spare: Spare::default(),
         }
-    }
-
-    pub(super) fn spare(&self) -> Spare {
-        self.spare.clone()
     }
 
     pub(super) fn count(&self) -> u64 {
@@ -163,7 +145,7 @@ impl Reading {
             let piece = self.read(index, true)?;
             if piece.hash == theirs {
                 batch.same += piece.bytes.len() as u64;
-                self.spare.give(piece.bytes);
+                give_back(piece.bytes);
             } else {
                 batch.pieces.push(piece);
             }
@@ -173,14 +155,15 @@ impl Reading {
 
     fn read(&mut self, index: u64, anew: bool) -> Result<Piece, Failure> {
         let (offset, length) = self.tree.extent(index);
-        let mut buffer = self.spare.take(length);
+        let mut buffer = buffers::take();
+        buffer.truncate(length);
         fill(&self.file, offset, &mut buffer)?;
         let hash = self.tree.hash(index, &buffer);
         self.tree.set(index, hash);
         if let Some(hashes) = &mut self.hashes {
             hashes.add(index, hash);
         }
-        Ok(Piece { index, offset, bytes: buffer.freeze(), hash, anew })
+        Ok(Piece { index, offset, bytes: buffer.into(), hash, anew })
     }
 
     /// Row 2: what was read is the file only if it is still as it was.
