@@ -8,7 +8,7 @@ const LAYERS: [&str; 12] = [
     "prompt",
 ];
 /// What a layer must not know although it stands above.
-const FORBIDDEN: [(&str, &str); 8] = [
+const FORBIDDEN: [(&str, &str); 7] = [
     ("wire", "language"),
     ("reliable", "language"),
     ("link", "language"),
@@ -16,7 +16,6 @@ const FORBIDDEN: [(&str, &str); 8] = [
     ("session", "language"),
     ("output", "shell"),
     ("output", "service"),
-    ("net", "link"),
 ];
 /// Used only by tests: both ends over a bad network.
 const TEST_ONLY: [&str; 1] = ["src/reliable/simulation.rs"];

@@ -136,7 +136,7 @@ fn row_87_and_88_near_misses_are_named_and_nothing_is_run() {
     lab.nls("!touch made\nsned x").fails(2, "did you mean `send`?");
     assert!(!lab.path("made").exists());
     lab.nls("send a.bin to :1 chunk 1 chunk 2").fails(2, "`chunk` stands twice");
-    lab.nls("sessions extra").fails(2, "usage: sessions");
+    lab.nls("ls :1 a b").fails(2, "usage: ls");
 }
 
 #[test]

@@ -189,6 +189,17 @@ pub fn show_rate(bytes_per_second: f64) -> String {
     format!("{}/s", show_size(bytes_per_second.max(0.0) as u64))
 }
 
+/// A rate in bits a second as a command takes it: `10mbit`, `1.5gbit`.
+pub fn show_bits(bits: u64) -> String {
+    let (unit, scale) = match bits {
+        1_000_000_000.. => ("gbit", 1e9),
+        1_000_000.. => ("mbit", 1e6),
+        1_000.. => ("kbit", 1e3),
+        _ => ("bit", 1.0),
+    };
+    format!("{}{unit}", (bits as f64 / scale * 1e3).round() / 1e3)
+}
+
 /// `1500 ms` → `1.50 s`, `250 µs` → `0.25 ms`.
 pub fn show_duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();

@@ -75,6 +75,15 @@ impl Arguments {
         }
     }
 
+    /// A percentage as a share, from 0.0 to 1.0.
+    pub fn percent(&self, name: &str) -> Option<f64> {
+        match self.find(name)? {
+            Datum::Percent(percent) => Some(percent.fraction()),
+            _ => None,
+        }
+    }
+
+    /// True if the argument was given, with a value or without.
     pub fn flag(&self, name: &str) -> bool {
         self.find(name).is_some()
     }

@@ -5,7 +5,7 @@
 //! loss, corrupt, duplicate, rate and queue, delay and jitter, reorder, deliver. `burst b` is the two-state
 //! Gilbert–Elliott model with r = 1/b and p = r·loss/(1 − loss).
 //!
-//! The simulator of the tests runs this code.
+//! The simulator of the tests and the `link` command run this code.
 
 mod decision;
 
@@ -42,6 +42,8 @@ pub struct Profile {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub offered: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
     pub dropped: u64,
     pub queue_dropped: u64,
     pub corrupted: u64,
@@ -57,9 +59,9 @@ pub enum Direction {
     Down,
 }
 
-/// One direction of a link.
+/// One direction of a link. Each packet carries a tag of its owner's: whose it is.
 #[derive(Debug)]
-pub struct Link {
+pub struct Link<T = ()> {
     profile: Profile,
     decisions: Decisions,
     number: u64,
@@ -68,12 +70,15 @@ pub struct Link {
     free_at: Time,
     last_delivery: Time,
     /// Packets on their way, by time and number.
-    flying: BTreeMap<(Time, u64), Bytes>,
+    flying: BTreeMap<(Time, u64), (T, Bytes)>,
+    /// Bytes of `flying`, and how many there may be.
+    flying_bytes: usize,
+    bound: usize,
     order: u64,
     counts: Counts,
 }
 
-impl Link {
+impl<T: Clone> Link<T> {
     /// The same seed, name and direction meet the same fates.
     pub fn new(profile: Profile, seed: u64, name: &str, direction: Direction) -> Self {
         Self {
@@ -84,9 +89,17 @@ impl Link {
             free_at: Time::ZERO,
             last_delivery: Time::ZERO,
             flying: BTreeMap::new(),
+            flying_bytes: 0,
+            bound: usize::MAX,
             order: 0,
             counts: Counts::default(),
         }
+    }
+
+    /// Bounds the bytes on their way: what is over is dropped as by a full queue.
+    pub const fn bounded(mut self, bytes: usize) -> Self {
+        self.bound = bytes;
+        self
     }
 
     pub const fn counts(&self) -> Counts {
@@ -99,10 +112,11 @@ impl Link {
     }
 
     /// A packet enters.
-    pub fn offer(&mut self, now: Time, mut packet: Bytes) {
+    pub fn offer(&mut self, now: Time, tag: T, mut packet: Bytes) {
         let number = self.number;
         self.number += 1;
         self.counts.offered += 1;
+        self.counts.bytes_in += packet.len() as u64;
         let lost = self.draws_loss(number);
         let corrupt = self.decisions.chance(Stage::Corrupt, number, self.profile.corrupt);
         let twice = self.decisions.chance(Stage::Duplicate, number, self.profile.duplicate);
@@ -117,7 +131,7 @@ impl Link {
             packet = self.flip(number, &packet);
         }
         for _ in 0..=usize::from(twice) {
-            self.carry(now, packet.clone(), jitter, late);
+            self.carry(now, tag.clone(), packet.clone(), jitter, late);
         }
         self.counts.duplicated += u64::from(twice);
         self.counts.reordered += u64::from(late);
@@ -146,7 +160,11 @@ impl Link {
         bytes.into()
     }
 
-    fn carry(&mut self, now: Time, packet: Bytes, jitter: f64, late: bool) {
+    fn carry(&mut self, now: Time, tag: T, packet: Bytes, jitter: f64, late: bool) {
+        if self.flying_bytes + packet.len() > self.bound {
+            self.counts.queue_dropped += 1;
+            return;
+        }
         let mut leaves = now;
         if self.profile.rate > 0 {
             let start = self.free_at.max(now);
@@ -169,17 +187,21 @@ impl Link {
             self.last_delivery = arrives;
         }
         self.order += 1;
-        self.flying.insert((arrives, self.order), packet);
+        self.flying_bytes += packet.len();
+        self.flying.insert((arrives, self.order), (tag, packet));
     }
 
     /// The next packet that has arrived by `now`.
-    pub fn poll(&mut self, now: Time) -> Option<Bytes> {
+    pub fn poll(&mut self, now: Time) -> Option<(T, Bytes)> {
         let (&(at, _), _) = self.flying.first_key_value()?;
         if at > now {
             return None;
         }
         self.counts.forwarded += 1;
-        self.flying.pop_first().map(|(_, packet)| packet)
+        let (_, (tag, packet)) = self.flying.pop_first()?;
+        self.flying_bytes -= packet.len();
+        self.counts.bytes_out += packet.len() as u64;
+        Some((tag, packet))
     }
 
     /// When the next packet arrives.
@@ -197,12 +219,12 @@ mod tests {
         let mut out = Vec::new();
         for n in 0..packets {
             let now = Time::from_micros(n * 100);
-            link.offer(now, Bytes::copy_from_slice(&n.to_be_bytes()));
-            while let Some(packet) = link.poll(now) {
+            link.offer(now, (), Bytes::copy_from_slice(&n.to_be_bytes()));
+            while let Some(((), packet)) = link.poll(now) {
                 out.push(u64::from_be_bytes(packet[..8].try_into().unwrap()));
             }
         }
-        while let Some(packet) = link.poll(Time::from_micros(u64::MAX)) {
+        while let Some(((), packet)) = link.poll(Time::from_micros(u64::MAX)) {
             out.push(u64::from_be_bytes(packet[..8].try_into().unwrap()));
         }
         (out, link.counts())

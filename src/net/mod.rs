@@ -1,9 +1,11 @@
 //! The only place with sockets: TCP, UDP and the clock. Offers [`Connection`] over either transport, so that a
 //! service cannot tell what lies under it.
 
+mod alarm;
 pub mod clock;
 pub mod connection;
 pub mod listen;
+pub mod relay;
 pub mod resolve;
 pub mod tcp;
 pub mod udp;

@@ -34,7 +34,7 @@ impl Side {
             if !connection.poll_transmit(now, &mut out) {
                 break;
             }
-            link.offer(now, out.into());
+            link.offer(now, (), out.into());
         }
         while let Some(event) = connection.poll_event() {
             match &event {
@@ -86,7 +86,7 @@ impl Pair {
         } else {
             Packet::Retry { cookie: handshake::cookie(&SECRET, peer, id, self.now) }
         };
-        self.down.offer(self.now, datagram::encode(id, &answer).into());
+        self.down.offer(self.now, (), datagram::encode(id, &answer).into());
     }
 
     /// Moves to the next thing that happens; false if nothing ever will.
@@ -101,14 +101,14 @@ impl Pair {
         );
         let mut arrived = self.client.transmit(self.now, &mut self.up);
         arrived |= self.server.transmit(self.now, &mut self.down);
-        while let Some(bytes) = self.up.poll(self.now) {
+        while let Some(((), bytes)) = self.up.poll(self.now) {
             arrived = true;
             match &mut self.server.connection {
                 Some(connection) if bytes[0] != 0x04 => connection.handle_datagram(self.now, bytes),
                 _ => self.greet(&bytes),
             }
         }
-        while let Some(bytes) = self.down.poll(self.now) {
+        while let Some(((), bytes)) = self.down.poll(self.now) {
             arrived = true;
             if let Some(connection) = &mut self.client.connection {
                 connection.handle_datagram(self.now, bytes);

@@ -11,7 +11,7 @@ use crate::language::{Arguments, Field, Keyword, Kind, Param, Verb};
 use crate::net::listen::{Admission, Arrival, Bind, bind};
 use crate::net::{Connection, Listener, show, udp};
 use crate::report::{Failure, Outcome};
-use crate::session::{CLOSING_LIMIT, Handle};
+use crate::session::{CLOSING_LIMIT, Guest, Handle};
 use crate::wire::Code;
 
 /// How often it is looked whether the address is still there.
@@ -242,30 +242,13 @@ async fn is_gone(address: SocketAddr) {
     }
 }
 
-/// Counted among the clients as long as it lives, however it goes.
-struct Present(Handle);
-
-impl Present {
-    fn new(session: &Handle) -> Self {
-        session.add("clients", 1);
-        Self(session.clone())
-    }
-}
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        self.0.add("clients", -1);
-    }
-}
-
 /// One client: counted, served, logged. Its failure is its own.
 async fn one(session: &Handle, server: Arc<dyn Server>, connection: Connection) {
     let client = show(connection.peer);
-    session.add("served", 1);
-    let _present = Present::new(session);
+    let guest = Guest::new(session, client.clone());
     session.log("client", format!("{client} connected"));
     let result = tokio::select! {
-        result = server.serve(session.clone(), connection, client.clone()) => result,
+        result = server.serve(session.clone(), connection, guest) => result,
         // A service that can say goodbye has this long to do so.
         () = async { session.cancelled().await; tokio::time::sleep(CLOSING_LIMIT / 2).await; } => Ok(()),
     };

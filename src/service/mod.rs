@@ -4,6 +4,7 @@
 pub mod calc;
 pub mod chat;
 pub mod ftp;
+pub mod link;
 pub mod listen;
 pub mod stream;
 
@@ -15,7 +16,7 @@ use crate::base::Transport;
 use crate::language::{Arguments, Service, Verb};
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
-use crate::session::{Handle, Registry};
+use crate::session::{Guest, Handle, Registry};
 use crate::wire::{Code, ServiceId};
 
 /// What a command runs as.
@@ -69,7 +70,7 @@ pub struct Provider {
 /// One running service.
 pub trait Server: Send + Sync + 'static {
     /// One client, from its first message to its last. The client's name is for the log.
-    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: String) -> Job<()>;
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()>;
 
     /// What runs beside the clients: a chat's own side.
     fn host(self: Arc<Self>, _session: Handle) -> Option<Job<()>> {
@@ -84,8 +85,16 @@ pub trait Server: Send + Sync + 'static {
 pub static PROVIDERS: &[&Provider] = &[&ftp::PROVIDER, &calc::PROVIDER, &chat::PROVIDER, &stream::PROVIDER];
 
 /// All verbs that talk to servers, and `listen`.
-pub static CLIENTS: &[&Client] =
-    &[&listen::LISTEN, &ftp::SEND, &ftp::GET, &ftp::LS, &calc::CALC, &chat::CHAT, &stream::STREAM];
+pub static CLIENTS: &[&Client] = &[
+    &listen::LISTEN,
+    &ftp::SEND,
+    &ftp::GET,
+    &ftp::LS,
+    &calc::CALC,
+    &chat::CHAT,
+    &stream::STREAM,
+    &link::LINK,
+];
 
 /// Connects for a session: says so, spawns what the connection needs.
 async fn connect(

@@ -162,6 +162,22 @@ impl Handle {
         }
     }
 
+    /// What only its service knows how to turn, for `set`.
+    pub fn set_knob(&self, knob: Arc<dyn std::any::Any + Send + Sync>) {
+        self.session.lock().knob = Some(knob);
+    }
+
+    /// The name it was given.
+    pub fn name(&self) -> Option<String> {
+        self.session.name.clone()
+    }
+
+    /// Counts that somebody else keeps.
+    pub fn set_bytes(&self, bytes_in: u64, bytes_out: u64) {
+        self.session.bytes_in.store(bytes_in, Ordering::Relaxed);
+        self.session.bytes_out.store(bytes_out, Ordering::Relaxed);
+    }
+
     /// Limits what the session sends and receives, in bytes a second.
     pub fn set_rate(&self, rate: Option<u64>) {
         self.session.set_rate(rate);

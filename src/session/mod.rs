@@ -1,11 +1,13 @@
 //! Sessions: what runs in the background, with ids, names, states, fields, events; how it is stopped and waited
 //! for. The registry is the only place that spawns.
 
+mod guests;
 pub mod handle;
 mod pace;
 pub mod registry;
 pub mod state;
 
+pub use guests::Guest;
 pub use handle::Handle;
 pub use registry::{Registry, Request};
 pub use state::{Session, State};

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::guests::Guests;
 use super::handle::Handle;
 use super::pace::Pacer;
 use super::state::{Session, Shared, State};
@@ -116,6 +117,7 @@ impl Registry {
             listens: AtomicBool::new(false),
             background: AtomicBool::new(false),
             pacer: Pacer::default(),
+            guests: Guests::default(),
         });
         let handle = Handle {
             session: session.clone(),

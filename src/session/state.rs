@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::guests::Guests;
 use super::pace::Pacer;
 use super::{HEARD_LIMIT, LOG_LIMIT};
 use crate::base::{Fields, Value};
@@ -82,7 +83,11 @@ pub struct Session {
     /// Nobody waits for it: its end is told.
     pub(super) background: AtomicBool,
     pub(super) pacer: Pacer,
+    pub(super) guests: Guests,
 }
+
+/// What only a session's service knows how to turn.
+pub type Knob = std::sync::Arc<dyn std::any::Any + Send + Sync>;
 
 /// What changes while a session lives.
 #[derive(Debug)]
@@ -92,6 +97,7 @@ pub(super) struct Shared {
     pub(super) fields: Fields,
     pub(super) progress: Option<Progress>,
     pub(super) ended: Option<Duration>,
+    pub(super) knob: Option<Knob>,
     /// Lines received and not yet matched by `says`.
     heard: VecDeque<String>,
     log: Log,
@@ -105,6 +111,7 @@ impl Shared {
             fields: Fields::new(),
             progress: None,
             ended: None,
+            knob: None,
             heard: VecDeque::new(),
             log: Log::default(),
         }
@@ -124,6 +131,11 @@ impl Session {
 
     pub fn state(&self) -> State {
         self.lock().state.clone()
+    }
+
+    /// What can be turned while it lives, if it is a `T`.
+    pub fn knob<T: Send + Sync + 'static>(&self) -> Option<std::sync::Arc<T>> {
+        self.lock().knob.clone()?.downcast().ok()
     }
 
     pub fn peer(&self) -> String {
@@ -171,6 +183,11 @@ impl Session {
             fields.extend(self.field(name).filter(|_| !known).map(|value| (name, value)));
         }
         fields
+    }
+
+    /// Clients of a server: address, what it does, and for how long, of at most `most`; and how many there are.
+    pub fn guests(&self, most: usize) -> (Vec<(String, String, Duration)>, usize) {
+        self.guests.show(most)
     }
 
     /// Resolves at each change from now on; see it before looking, so that nothing is missed.

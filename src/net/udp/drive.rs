@@ -178,6 +178,9 @@ impl Drive {
             Event::Ended(ending) => return self.finish(id, ending),
         };
         if let Some(application) = self.applications.get(&id) {
+            if let Some(connection) = self.endpoint.connection(id) {
+                application.counters.retransmitted.store(connection.stats().retransmitted, Ordering::Relaxed);
+            }
             // A service that no longer listens closes its sending half too, and that ends the connection.
             drop(application.messages.send(message));
         }

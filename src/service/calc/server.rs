@@ -10,7 +10,7 @@ use crate::net::connection::malformed;
 use crate::net::{Connection, Message as Wire};
 use crate::report::Failure;
 use crate::service::{Context, Job, Server};
-use crate::session::Handle;
+use crate::session::{Guest, Handle};
 use crate::wire::calc::Message;
 use crate::wire::{Code, Frame, frame};
 
@@ -28,8 +28,8 @@ pub(super) fn make(_: &Handle, _: &Arguments, _: &Context) -> Result<Arc<dyn Ser
 }
 
 impl Server for Calculator {
-    fn serve(self: Arc<Self>, session: Handle, connection: Connection, _client: String) -> Job<()> {
-        Box::pin(serve(session, connection))
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()> {
+        Box::pin(serve(session, connection, client))
     }
 
     fn describe(&self) -> String {
@@ -37,7 +37,8 @@ impl Server for Calculator {
     }
 }
 
-async fn serve(session: Handle, mut connection: Connection) -> Result<(), Failure> {
+async fn serve(session: Handle, mut connection: Connection, client: Guest) -> Result<(), Failure> {
+    client.does("asks");
     let result = converse(&session, &mut connection).await;
     if let Err(failure) = &result
         && !failure.told

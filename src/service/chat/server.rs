@@ -18,7 +18,7 @@ use crate::net::connection::malformed;
 use crate::net::{Connection, FIRST_MESSAGE_LIMIT};
 use crate::report::Failure;
 use crate::service::{Context, Job, Server};
-use crate::session::Handle;
+use crate::session::{Guest, Handle};
 use crate::wire::chat::Message;
 use crate::wire::{Code, Frame};
 
@@ -59,7 +59,7 @@ pub(super) fn make(session: &Handle, arguments: &Arguments, _: &Context) -> Resu
 }
 
 impl Server for Room {
-    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: String) -> Job<()> {
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()> {
         Box::pin(async move { self.converse(session, connection, &client).await })
     }
 
@@ -116,7 +116,7 @@ impl Room {
         self: Arc<Self>,
         session: Handle,
         mut connection: Connection,
-        client: &str,
+        client: &Guest,
     ) -> Result<(), Failure> {
         let (name, queue) = match self.join(&mut connection).await {
             Ok(joined) => joined,
@@ -127,6 +127,7 @@ impl Room {
             }
         };
         self.show_members(&session);
+        client.does(format!("is {name}"));
         session.tell("joined", format!("{name} joined from {client}"));
         let mut visit = Visit { room: &self, session: &session, connection, queue, name: name.clone() };
         let result = visit.run().await;

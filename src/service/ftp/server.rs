@@ -20,7 +20,7 @@ use crate::net::{Connection, Message as Wire};
 use crate::report::Failure;
 use crate::service::listen::is_public;
 use crate::service::{Context, Job, Server};
-use crate::session::Handle;
+use crate::session::{Guest, Handle};
 use crate::wire::ftp::{Message, Shape};
 use crate::wire::listing::{LIST, WALK};
 use crate::wire::{Code, Frame};
@@ -55,7 +55,7 @@ pub(super) fn make(
 }
 
 impl Server for FileServer {
-    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: String) -> Job<()> {
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()> {
         let (tally, read_ahead) = (Tally::default(), None);
         Box::pin(Visit { server: self, session, connection, client, tally, read_ahead }.run())
     }
@@ -89,7 +89,7 @@ pub(super) struct Visit {
     pub(super) server: Arc<FileServer>,
     pub(super) session: Handle,
     pub(super) connection: Connection,
-    pub(super) client: String,
+    pub(super) client: Guest,
     pub(super) tally: Tally,
     /// A message that was met while others were gathered.
     pub(super) read_ahead: Option<Result<Option<Wire>, Failure>>,
@@ -132,6 +132,7 @@ impl Visit {
             // Boxed, as the parting is: a client that asks for nothing costs little.
             let (visit, answered) = Box::pin(self.answer(frame)).await?;
             self = visit;
+            self.client.waits();
             if let Err(mut failure) = answered {
                 if failure.code == Code::Cancelled && self.session.is_cancelled() {
                     failure.why = format!("the server was {}", failure.why);
@@ -186,6 +187,7 @@ impl Visit {
             Message::Put { shape, flags, size, modified, name } => {
                 let (replace, fast, executable) = (flags.replace, flags.fast, flags.executable);
                 let intent = Intent { replace, fast, executable, ..Intent::new(size, modified) };
+                self.client.does(format!("sends {}", escape_line(&name)));
                 let work = Box::pin(async move {
                     let answered = self.put(shape, name, intent).await;
                     (self, answered)
@@ -199,6 +201,7 @@ impl Visit {
                     Err(failure) => return Ok((self, Err(failure))),
                 };
                 let size = source.size;
+                self.client.does(format!("gets {}", escape_line(&name)));
                 let work = Box::pin(async move {
                     let session = self.session.clone();
                     let answered = session.unless_cancelled(self.get(shape, fresh, name, source)).await;
@@ -207,6 +210,7 @@ impl Visit {
                 in_lane(&session, size, work).await
             }
             other => {
+                self.client.does("moves small files");
                 let answered = session.unless_cancelled(Box::pin(self.small(other))).await;
                 Ok((self, answered))
             }

@@ -20,7 +20,7 @@ use crate::report::Failure;
 use crate::service::ftp::answer_list;
 use crate::service::ftp::folder::{Folder, Source};
 use crate::service::{Context, Job, Server};
-use crate::session::Handle;
+use crate::session::{Guest, Handle};
 use crate::wire::listing::LIST;
 use crate::wire::stream::Message;
 use crate::wire::{Code, Frame};
@@ -46,8 +46,8 @@ pub(super) fn make(_: &Handle, arguments: &Arguments, context: &Context) -> Resu
 }
 
 impl Server for StreamServer {
-    fn serve(self: Arc<Self>, session: Handle, connection: Connection, _client: String) -> Job<()> {
-        Box::pin(async move { self.visit(session, connection).await })
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()> {
+        Box::pin(async move { self.visit(session, connection, client).await })
     }
 
     fn describe(&self) -> String {
@@ -57,8 +57,8 @@ impl Server for StreamServer {
 
 impl StreamServer {
     /// Serves a viewer; one that is sent away hears why.
-    async fn visit(&self, session: Handle, mut connection: Connection) -> Result<(), Failure> {
-        let result = self.answer(&session, &mut connection).await;
+    async fn visit(&self, session: Handle, mut connection: Connection, client: Guest) -> Result<(), Failure> {
+        let result = self.answer(&session, &mut connection, &client).await;
         let failure = match &result {
             Err(failure) if !failure.told => Some(failure.clone()),
             Ok(()) if session.is_cancelled() => Some(Failure::new(Code::Cancelled, "the server was stopped")),
@@ -72,7 +72,12 @@ impl StreamServer {
         result
     }
 
-    async fn answer(&self, session: &Handle, connection: &mut Connection) -> Result<(), Failure> {
+    async fn answer(
+        &self,
+        session: &Handle,
+        connection: &mut Connection,
+        client: &Guest,
+    ) -> Result<(), Failure> {
         loop {
             let message = tokio::select! {
                 () = session.cancelled() => return Ok(()),
@@ -89,7 +94,11 @@ impl StreamServer {
                 continue;
             }
             match Message::decode(&frame).map_err(malformed)? {
-                Message::Open { name } => self.play(session, connection, &name).await?,
+                Message::Open { name } => {
+                    client.does(format!("watches {}", escape_line(&name)));
+                    self.play(session, connection, &name).await?;
+                    client.waits();
+                }
                 Message::Done | Message::Want { .. } => {}
                 _ => return Err(misplaced()),
             }

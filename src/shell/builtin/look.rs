@@ -7,6 +7,8 @@ use crate::language::{Field, Keyword, Kind, Param, SessionRef, Verb};
 use crate::report::Outcome;
 use crate::session::{Registry, Session};
 
+/// Clients of a server that are shown.
+const CLIENT_LINES: usize = 100;
 /// Widest a column of foreign text may get.
 const COLUMN_LIMIT: usize = 32;
 
@@ -14,13 +16,22 @@ pub(super) static SESSIONS: Builtin = Builtin {
     verb: &Verb {
         name: "sessions",
         aliases: &["jobs"],
-        summary: "every live and ended session",
-        fields: &[Field::new("live", "how many are alive"), Field::new("ended", "how many have ended")],
+        summary: "every live and ended session, or the clients of one server",
+        params: &[Param::optional("session", Kind::Session, "a server: who is connected, and does what")],
+        fields: &[
+            Field::new("live", "how many are alive"),
+            Field::new("ended", "how many have ended"),
+            Field::new("clients", "of a server: how many are connected"),
+            Field::new("text", "of a server: the table"),
+        ],
         example: "sessions",
         ..BARE
     },
-    run: |shell, _| {
+    run: |shell, arguments| {
         Box::pin(async move {
+            if let Some(which) = arguments.session("session") {
+                return next(clients(shell.session(which)?.as_ref()));
+            }
             let sessions = shell.registry.all();
             let live = sessions.iter().filter(|session| !session.state().has_ended()).count();
             let fields = vec![
@@ -60,12 +71,31 @@ fn table(registry: &Registry) -> String {
         return "no sessions yet; `listen tcp 0 ftp` starts one".into();
     }
     let heading = ["id", "name", "kind", "state", "peer", "in", "out", "age"].map(str::to_owned);
-    let rows: Vec<[String; 8]> =
-        std::iter::once(heading).chain(sessions.iter().map(|session| row(session))).collect();
+    aligned(std::iter::once(heading).chain(sessions.iter().map(|session| row(session))).collect())
+}
+
+/// Who is connected to a server.
+fn clients(session: &Session) -> Outcome {
+    let (guests, count) = session.guests(CLIENT_LINES);
+    let heading = ["client", "does", "for"].map(str::to_owned);
+    let rows =
+        guests.iter().map(|(peer, doing, since)| [peer.clone(), cut(doing), quantity::show_duration(*since)]);
+    let mut text = match count {
+        0 => format!("nobody is connected to {}", session.label()),
+        _ => aligned(std::iter::once(heading).chain(rows).collect()),
+    };
+    if count > guests.len() {
+        text.push_str(&format!("\n… and {} more", count - guests.len()));
+    }
+    Outcome::new(text.clone(), vec![("clients", Value::count(count as u64)), ("text", Value::Text(text))])
+}
+
+/// Columns under each other.
+fn aligned<const N: usize>(rows: Vec<[String; N]>) -> String {
     let width = |column: usize| {
         rows.iter().map(|row| unicode_width::UnicodeWidthStr::width(row[column].as_str())).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..8).map(width).collect();
+    let widths: Vec<usize> = (0..N).map(width).collect();
     let lines = rows.iter().map(|row| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| {
             let missing = width - unicode_width::UnicodeWidthStr::width(cell.as_str());

@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering;
 use super::{BARE, Builtin, next};
 use crate::base::quantity;
 use crate::language::{Arguments, Keyword, Kind, Param, SessionRef, Verb};
+use crate::net::relay::Control;
 use crate::report::{Failure, Outcome};
+use crate::service::link::{self, BURST_LIMIT, QUEUE_LIMIT};
 use crate::shell::Shell;
 use crate::wire::Code;
 
@@ -13,14 +15,24 @@ pub(super) static SET: Builtin = Builtin {
     verb: &Verb {
         name: "set",
         summary: "change how the shell behaves, or the limit of a session",
-        details: "`results off` shows only errors and what `print` says; `echo on` shows commands as they run; `keep-going on` goes on after a failure. `set X rate 10mbit` limits what session X sends and receives while it runs; `set X unlimited` lifts it.",
+        details: "`results off` shows only errors and what `print` says; `echo on` shows commands as they run; `keep-going on` goes on after a failure. `set X rate 10mbit` limits what session X sends and receives while it runs; `set X unlimited` lifts it. `set X loss 5%` and the other words of `link` change a link from the next packet on.",
         params: &[
             Param::required("what", Kind::Setting(&["results", "echo", "keep-going"]), "what to change"),
             Param::optional("value", Kind::Choice(&["on", "off"]), "how a setting is to be"),
         ],
         keywords: &[
-            Keyword::new("rate", Kind::Rate, "the limit of a session"),
+            Keyword::new("rate", Kind::Rate, "the limit of a session, or how fast a link carries"),
             Keyword::flag("unlimited", "no limit for a session"),
+            Keyword::new("loss", Kind::Percent, "of a link: packets that vanish"),
+            Keyword::new("burst", Kind::Count(1, BURST_LIMIT), "of a link: mean length of a row of losses"),
+            Keyword::new("delay", Kind::Duration, "of a link: added to each packet, one way"),
+            Keyword::new("jitter", Kind::Duration, "of a link: how much the delay varies"),
+            Keyword::new("reorder", Kind::Percent, "of a link: packets that are overtaken"),
+            Keyword::new("dup", Kind::Percent, "of a link: packets that come twice"),
+            Keyword::new("corrupt", Kind::Percent, "of a link: packets with one bit flipped"),
+            Keyword::new("queue", Kind::Size(1, QUEUE_LIMIT), "of a link: bytes that wait for the rate"),
+            Keyword::flag("up", "of a link: only towards the server"),
+            Keyword::flag("down", "of a link: only from the server"),
         ],
         example: "set $files rate 100mbit",
         ..BARE
@@ -45,9 +57,27 @@ pub(super) static SET: Builtin = Builtin {
     },
 };
 
+/// A link from the next packet on.
+fn turn(label: &str, control: &Control, arguments: &Arguments) -> Result<String, Failure> {
+    if !link::WORDS.iter().any(|word| arguments.flag(word)) && !arguments.flag("unlimited") {
+        return Err(Failure::new(Code::Usage, "a link takes the words of `link`, as `loss 5%`")
+            .of(format!("set {label}")));
+    }
+    control.change(|profiles| {
+        *profiles = link::profiles(arguments, *profiles);
+        if arguments.flag("unlimited") {
+            profiles.iter_mut().for_each(|profile| (profile.rate, profile.queue) = (0, 0));
+        }
+    });
+    Ok(format!("{label}: {}", link::describe(control.profiles())))
+}
+
 fn limit(shell: &Shell, session: &SessionRef, arguments: &Arguments) -> Result<String, Failure> {
     let session = shell.session(session)?;
     let label = session.label();
+    if let Some(link) = session.knob::<Control>() {
+        return turn(&label, &link, arguments);
+    }
     match (arguments.rate("rate"), arguments.flag("unlimited")) {
         (Some(rate), false) => {
             session.set_rate(Some(rate));

@@ -1,0 +1,134 @@
+//! Streams: what is read at once counts as a packet. Nothing is lost on the way, for TCP would not see that it was;
+//! a link that is slow lets its readers wait.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use super::{Arrival, Exit, Flow, Piece};
+use crate::link::Direction;
+use crate::net::{CONNECT_LIMIT, show, tcp};
+use crate::report::{Failure, reason};
+use crate::wire::Code;
+
+/// Bytes that are read at once.
+const READ: usize = 16 << 10;
+/// Bytes of one direction of one client on their way: a link of 1 Gbit/s and 100 ms is full with it.
+const ON_THE_WAY: usize = 16 << 20;
+
+/// Lets clients in until the relay is dropped.
+pub(super) async fn read(
+    listener: TcpListener,
+    addresses: Vec<SocketAddr>,
+    max: usize,
+    arrivals: mpsc::Sender<Arrival>,
+) -> Result<(), Failure> {
+    let (mut flows, mut next, places) = (JoinSet::new(), 0, Arc::new(Semaphore::new(max)));
+    loop {
+        let Ok(place) = places.clone().acquire_owned().await else { return Ok(()) };
+        let (client, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                drop(arrivals.send(Arrival::Trouble(reason(&error))).await);
+                // No descriptors: some client will end.
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let (addresses, arrivals) = (addresses.clone(), arrivals.clone());
+        flows.spawn(async move {
+            if let Err(failure) = carry(client, peer, &addresses, next, &arrivals).await {
+                drop(arrivals.send(Arrival::Trouble(format!("{}: {failure}", show(peer)))).await);
+            }
+            drop(place);
+        });
+        next += 1;
+        while flows.try_join_next().is_some() {}
+    }
+}
+
+async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
+    let mut last =
+        Failure::new(Code::Timeout, format!("the server does not answer for {} s", CONNECT_LIMIT.as_secs()));
+    for address in addresses {
+        match tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = Failure::new(Code::Refused, reason(&error)),
+            Err(_) => {}
+        }
+    }
+    Err(last)
+}
+
+/// One client, until both directions ended.
+async fn carry(
+    client: TcpStream,
+    peer: SocketAddr,
+    addresses: &[SocketAddr],
+    flow: Flow,
+    arrivals: &mpsc::Sender<Arrival>,
+) -> Result<(), Failure> {
+    let server = dial(addresses).await?;
+    tcp::prepare(&client);
+    tcp::prepare(&server);
+    let (client_in, client_out) = client.into_split();
+    let (server_in, server_out) = server.into_split();
+    let (to_server, up) = mpsc::unbounded_channel();
+    let (to_client, down) = mpsc::unbounded_channel();
+    let joined = Arrival::Joined {
+        flow,
+        client: show(peer),
+        up: Exit::Stream(to_server),
+        down: Exit::Stream(to_client),
+    };
+    drop(arrivals.send(joined).await);
+    let broken = tokio::try_join!(
+        pump(client_in, Direction::Up, flow, arrivals),
+        pump(server_in, Direction::Down, flow, arrivals),
+        leave(up, server_out),
+        leave(down, client_out),
+    );
+    drop(arrivals.send(Arrival::Left(flow)).await);
+    // A connection that broke on one side breaks on the other: both sockets are dropped with unread bytes.
+    drop(broken);
+    Ok(())
+}
+
+/// From a socket into the link; the end of the stream travels as well.
+async fn pump(
+    mut from: OwnedReadHalf,
+    direction: Direction,
+    flow: Flow,
+    arrivals: &mpsc::Sender<Arrival>,
+) -> std::io::Result<()> {
+    let places = Arc::new(Semaphore::new(ON_THE_WAY));
+    let mut buffer = BytesMut::new();
+    loop {
+        buffer.reserve(READ);
+        let mut limited = (&mut from).take(READ as u64);
+        let count = limited.read_buf(&mut buffer).await?;
+        let bytes = buffer.split().freeze();
+        let place = places.clone().acquire_many_owned(count as u32).await.ok();
+        let packet = Arrival::Packet { direction, flow, bytes, place };
+        if arrivals.send(packet).await.is_err() || count == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Out of the link into a socket.
+async fn leave(mut pieces: mpsc::UnboundedReceiver<Piece>, mut to: OwnedWriteHalf) -> std::io::Result<()> {
+    while let Some(piece) = pieces.recv().await {
+        if piece.bytes.is_empty() {
+            return to.shutdown().await;
+        }
+        to.write_all(&Bytes::clone(&piece.bytes)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! Datagrams: each client has a socket of its own towards the server, so that answers find their way back.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::{Arrival, Exit, Flow};
+use crate::link::Direction;
+use crate::net::{clock, show};
+use crate::report::{Failure, reason};
+use crate::wire::Code;
+
+/// A client that is silent for so long in both directions is forgotten.
+const IDLE_LIMIT: Duration = Duration::from_mins(5);
+/// Largest UDP payload.
+const PACKET: usize = 65_535;
+/// Received datagrams share memory of this size.
+const SLAB: usize = 1 << 20;
+/// Asked of the system for each socket.
+const SOCKET_BUFFER: usize = 4 << 20;
+
+/// A client as the reader of the relay's socket knows it.
+struct Known {
+    flow: Flow,
+    /// When it last said or heard something, in microseconds of the clock.
+    last: Arc<AtomicU64>,
+    reader: tokio::task::AbortHandle,
+}
+
+struct Clients {
+    socket: Arc<UdpSocket>,
+    target: SocketAddr,
+    max: usize,
+    arrivals: mpsc::Sender<Arrival>,
+    known: HashMap<SocketAddr, Known>,
+    readers: JoinSet<()>,
+    next: Flow,
+    refused: bool,
+}
+
+/// Takes what clients send, and what the server answers, until the relay is dropped.
+pub(super) async fn read(
+    socket: UdpSocket,
+    addresses: Vec<SocketAddr>,
+    max: usize,
+    arrivals: mpsc::Sender<Arrival>,
+) -> Result<(), Failure> {
+    widen(&socket);
+    let target = addresses[0];
+    let mut clients = Clients {
+        socket: Arc::new(socket),
+        target,
+        max,
+        arrivals,
+        known: HashMap::new(),
+        readers: JoinSet::new(),
+        next: 0,
+        refused: false,
+    };
+    let mut slab = BytesMut::new();
+    loop {
+        let (bytes, peer) = match receive(&clients.socket, &mut slab).await {
+            Ok(received) => received,
+            // It belongs to one client that is gone.
+            Err(error) if is_of_peer(&error) => continue,
+            Err(error) => return Err(Failure::new(Code::Broken, reason(&error)).of("link")),
+        };
+        if let Some(flow) = clients.flow(peer).await {
+            let packet = Arrival::Packet { direction: Direction::Up, flow, bytes, place: None };
+            if clients.arrivals.send(packet).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn is_of_peer(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::ConnectionReset)
+}
+
+fn widen(socket: &UdpSocket) {
+    let reference = socket2::SockRef::from(socket);
+    drop(reference.set_recv_buffer_size(SOCKET_BUFFER));
+    drop(reference.set_send_buffer_size(SOCKET_BUFFER));
+}
+
+async fn receive(socket: &UdpSocket, slab: &mut BytesMut) -> std::io::Result<(Bytes, SocketAddr)> {
+    if slab.capacity() < PACKET {
+        slab.reserve(SLAB);
+    }
+    let (_, peer) = socket.recv_buf_from(slab).await?;
+    Ok((slab.split().freeze(), peer))
+}
+
+impl Clients {
+    /// The flow of a client; a new one gets a socket. `None`: there are too many.
+    async fn flow(&mut self, peer: SocketAddr) -> Option<Flow> {
+        let now = clock::now().micros();
+        if let Some(known) = self.known.get(&peer) {
+            known.last.store(now, Ordering::Relaxed);
+            return Some(known.flow);
+        }
+        self.forget_idle(now).await;
+        if self.known.len() >= self.max {
+            if !std::mem::replace(&mut self.refused, true) {
+                let why = format!(
+                    "more than {} clients: the others are not carried; `max N` allows more",
+                    self.max
+                );
+                drop(self.arrivals.send(Arrival::Trouble(why)).await);
+            }
+            return None;
+        }
+        match self.open(peer, now).await {
+            Ok(flow) => Some(flow),
+            Err(error) => {
+                let why = format!("{} cannot be carried: {}", show(peer), reason(&error));
+                drop(self.arrivals.send(Arrival::Trouble(why)).await);
+                None
+            }
+        }
+    }
+
+    async fn open(&mut self, peer: SocketAddr, now: u64) -> std::io::Result<Flow> {
+        let any: SocketAddr = match self.target {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let server = UdpSocket::bind(any).await?;
+        server.connect(self.target).await?;
+        widen(&server);
+        let (server, flow, last) = (Arc::new(server), self.next, Arc::new(AtomicU64::new(now)));
+        self.next += 1;
+        let joined = Arrival::Joined {
+            flow,
+            client: show(peer),
+            up: Exit::Server(server.clone()),
+            down: Exit::Client(self.socket.clone(), peer),
+        };
+        drop(self.arrivals.send(joined).await);
+        let reader = self.readers.spawn(answers(server, flow, last.clone(), self.arrivals.clone()));
+        self.known.insert(peer, Known { flow, last, reader });
+        Ok(flow)
+    }
+
+    async fn forget_idle(&mut self, now: u64) {
+        let limit = IDLE_LIMIT.as_micros() as u64;
+        let idle = |known: &Known| now.saturating_sub(known.last.load(Ordering::Relaxed)) > limit;
+        let gone: Vec<SocketAddr> =
+            self.known.iter().filter(|(_, known)| idle(known)).map(|(peer, _)| *peer).collect();
+        for peer in gone {
+            if let Some(known) = self.known.remove(&peer) {
+                known.reader.abort();
+                drop(self.arrivals.send(Arrival::Left(known.flow)).await);
+            }
+        }
+        while self.readers.try_join_next().is_some() {}
+    }
+}
+
+/// What the server answers one client.
+async fn answers(server: Arc<UdpSocket>, flow: Flow, last: Arc<AtomicU64>, arrivals: mpsc::Sender<Arrival>) {
+    let (mut slab, mut refused) = (BytesMut::new(), false);
+    loop {
+        match receive(&server, &mut slab).await {
+            Ok((bytes, _)) => {
+                last.store(clock::now().micros(), Ordering::Relaxed);
+                let packet = Arrival::Packet { direction: Direction::Down, flow, bytes, place: None };
+                if arrivals.send(packet).await.is_err() {
+                    return;
+                }
+            }
+            Err(_) if refused => {}
+            // The server is not there, or not yet: the client hears nothing, as over any network that drops ICMP.
+            Err(error) if is_of_peer(&error) => {
+                refused = true;
+                drop(arrivals.send(Arrival::Trouble("nothing listens behind the link".into())).await);
+            }
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! `link`: a bad network in front of a server, whoever its clients are.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{Client, Context, Job, Run};
+use crate::base::{Fields, Transport, Value, quantity};
+use crate::language::verb::Lasting;
+use crate::language::{Arguments, Field, Keyword, Kind, Param, Verb};
+use crate::link::{Counts, Profile};
+use crate::net::listen::{Bind, bind};
+use crate::net::relay::{Control, Flow, Relay, Watch};
+use crate::net::show;
+use crate::report::{Failure, Outcome};
+use crate::session::{Guest, Handle};
+use crate::wire::Code;
+
+/// Without `queue`, what a limited link holds: this much time at its rate.
+const QUEUE_TIME: Duration = Duration::from_millis(100);
+/// … and at least so many bytes.
+const QUEUE_LEAST: usize = 16 << 10;
+/// How late a reordered packet is if there is no delay to take a share of.
+const REORDER_LEAST: Duration = Duration::from_millis(5);
+const CLIENTS: u64 = 256;
+const CLIENT_LIMIT: u64 = 10_000;
+pub const QUEUE_LIMIT: u64 = 64 << 20;
+/// Most packets that a burst of losses has on average.
+pub const BURST_LIMIT: u64 = 10_000;
+
+pub static LINK: Client = Client {
+    verb: &Verb {
+        name: "link",
+        aliases: &[],
+        summary: "a bad network in front of a server",
+        details: "Clients connect to the link instead of the server. Without `up` or `down`, both directions suffer. The fate of packet n depends on the seed, the name and the direction alone. `set X loss 5%` changes it while it runs. Over tcp nothing is lost, for nobody would see it: `delay`, `jitter`, `rate` and `corrupt` work there.",
+        params: &[
+            Param::required("transport", Kind::Transport, "what the clients speak"),
+            Param::required("port", Kind::Port, "where they connect to; 0 is any free port"),
+        ],
+        keywords: &[
+            Keyword::new("to", Kind::Endpoint, "the server behind it").required(),
+            Keyword::new("loss", Kind::Percent, "packets that vanish").default("0%"),
+            Keyword::new("burst", Kind::Count(1, BURST_LIMIT), "mean length of a row of losses").default("1"),
+            Keyword::new("delay", Kind::Duration, "added to each packet, one way").default("0ms"),
+            Keyword::new("jitter", Kind::Duration, "the delay varies so much up and down").default("0ms"),
+            Keyword::new("reorder", Kind::Percent, "packets that are overtaken by later ones").default("0%"),
+            Keyword::new("dup", Kind::Percent, "packets that come twice").default("0%"),
+            Keyword::new("corrupt", Kind::Percent, "packets with one bit flipped").default("0%"),
+            Keyword::new("rate", Kind::Rate, "how fast it carries").default("no limit"),
+            Keyword::new(
+                "queue",
+                Kind::Size(1, QUEUE_LIMIT),
+                "bytes that wait for the rate; more are dropped",
+            )
+            .default("100 ms at the rate"),
+            Keyword::new("seed", Kind::Count(0, u64::MAX), "repeats the same fates").default("the shell's"),
+            Keyword::new("max", Kind::Count(1, CLIENT_LIMIT), "most clients at once").default("256"),
+            Keyword::flag("up", "only what goes to the server suffers"),
+            Keyword::flag("down", "only what comes from the server suffers"),
+        ],
+        fields: &[
+            Field::new("addr", "the address it listens on, as `127.0.0.1:41234`"),
+            Field::new("port", "the port"),
+            Field::new("transport", "tcp or udp"),
+            Field::new("service", "link"),
+            Field::new("clients", "connected now"),
+            Field::new("served", "connected so far"),
+            Field::new("bytes_in", "bytes that came to it"),
+            Field::new("bytes_out", "bytes that it passed on"),
+            Field::new("forwarded", "packets that it passed on"),
+            Field::new("dropped", "packets that it lost, those for which the queue was full among them"),
+            Field::new("queue_dropped", "packets for which the queue was full"),
+            Field::new("duplicated", "packets that came twice"),
+            Field::new("reordered", "packets that came late"),
+            Field::new("corrupted", "packets with a flipped bit"),
+            Field::new("state", "listening, failed or cancelled"),
+            Field::new("seed", "what repeats it"),
+            Field::new("error", "why it failed"),
+            Field::new("id", "the number of the session"),
+        ],
+        example: "link udp 0 to 127.0.0.1:9000 loss 5% delay 20ms as bad",
+        lasting: Lasting::Service,
+    },
+    place: None,
+    transport: Transport::Udp,
+    run: Run::Session { kind: |_| "link".into(), start },
+};
+
+/// What the words of a command make of a link.
+pub fn profiles(arguments: &Arguments, mut known: [Profile; 2]) -> [Profile; 2] {
+    let (up, down) = (arguments.flag("up"), arguments.flag("down"));
+    for (profile, suffers) in known.iter_mut().zip([up || !down, down || !up]) {
+        if suffers {
+            change(arguments, profile);
+        }
+    }
+    known
+}
+
+/// The words that change a link, for the settings of a running one as well.
+pub const WORDS: [&str; 9] =
+    ["loss", "burst", "delay", "jitter", "reorder", "dup", "corrupt", "rate", "queue"];
+
+fn change(arguments: &Arguments, profile: &mut Profile) {
+    let share = |name| arguments.percent(name);
+    profile.loss = share("loss").unwrap_or(profile.loss);
+    profile.duplicate = share("dup").unwrap_or(profile.duplicate);
+    profile.corrupt = share("corrupt").unwrap_or(profile.corrupt);
+    profile.reorder = share("reorder").unwrap_or(profile.reorder);
+    profile.burst = arguments.number("burst").map_or(profile.burst, |packets| packets as f64);
+    profile.delay = arguments.duration("delay").unwrap_or(profile.delay);
+    profile.jitter = arguments.duration("jitter").unwrap_or(profile.jitter);
+    profile.reorder_by = (profile.delay / 2).max(REORDER_LEAST);
+    if let Some(rate) = arguments.rate("rate") {
+        profile.rate = rate.saturating_mul(8);
+        profile.queue = ((rate as f64 * QUEUE_TIME.as_secs_f64()) as usize).max(QUEUE_LEAST);
+    }
+    profile.queue = arguments.number("queue").map_or(profile.queue, |bytes| bytes as usize);
+}
+
+fn start(session: Handle, arguments: Arguments, context: Context) -> Job {
+    Box::pin(async move { run(session, &arguments, &context).await })
+}
+
+async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
+    let transport = arguments.transport("transport").unwrap_or(Transport::Udp);
+    let lossy = ["loss", "burst", "reorder", "dup", "queue"];
+    if transport == Transport::Tcp
+        && let Some(word) = lossy.into_iter().find(|word| arguments.flag(word))
+    {
+        let why = format!("`{word}` has no meaning over tcp: what the link took, TCP counts as delivered");
+        return Err(
+            Failure::new(Code::Usage, why).fix("use `delay`, `jitter`, `rate` or `corrupt`, or link udp")
+        );
+    }
+    let target = arguments
+        .endpoint("to")
+        .cloned()
+        .ok_or_else(|| Failure::new(Code::Usage, "`to` says which server stands behind the link"))?;
+    if arguments.transport("to").is_some_and(|behind| behind != transport) {
+        let why = format!(
+            "a link {transport} carries {transport}, and the server behind it speaks another transport"
+        );
+        return Err(Failure::new(Code::Usage, why));
+    }
+    let port = arguments.number("port").unwrap_or(0) as u16;
+    let bound = bind(transport, Bind::Loopback, port)?;
+    let address = bound.address().map_err(|error| Failure::io(&error, "link"))?;
+    let [mut up, mut down] = profiles(arguments, [Profile::default(); 2]);
+    if transport == Transport::Tcp {
+        (up.queue, down.queue) = (0, 0);
+    }
+    let control = Control::new(up, down);
+    let seed = arguments.number("seed").unwrap_or(context.seed);
+    session.set_all([
+        ("addr", Value::text(show(address))),
+        ("port", Value::count(u64::from(address.port()))),
+        ("transport", Value::text(transport.word())),
+        ("service", Value::text("link")),
+        ("clients", Value::count(0)),
+        ("served", Value::count(0)),
+        ("seed", Value::count(seed)),
+    ]);
+    session.set_all(counts(Counts::default(), Counts::default()));
+    session.set_knob(control.clone());
+    session.set_peer(format!("{transport} {target}"));
+    session.log(
+        "listening",
+        format!("link {transport} {} to {target}: {}", show(address), describe([up, down])),
+    );
+    session.running("listening");
+    let relay = Relay {
+        target,
+        control,
+        watch: Arc::new(Watcher { session: session.clone(), guests: Mutex::default() }),
+        seed,
+        name: session.name().unwrap_or_default(),
+        max: arguments.number("max").unwrap_or(CLIENTS) as usize,
+    };
+    tokio::select! {
+        () = session.cancelled() => {}
+        result = relay.run(bound) => result?,
+    }
+    Ok(Outcome::new(format!("closed link {transport} {}", show(address)), Vec::new()))
+}
+
+/// What a link does, in the words of the command.
+pub fn describe([up, down]: [Profile; 2]) -> String {
+    let words = [("up", up), ("down", down)].map(|(way, profile)| (way, in_words(profile)));
+    match words {
+        [(_, up), (_, down)] if up == down && up.is_empty() => "everything passes".into(),
+        [(_, up), (_, down)] if up == down => up,
+        both => {
+            let both = both.into_iter().filter(|(_, words)| !words.is_empty());
+            both.map(|(way, words)| format!("{way}: {words}")).collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+fn in_words(profile: Profile) -> String {
+    let share =
+        |name: &str, share: f64| (share > 0.0).then(|| format!("{name} {}%", (share * 1e6).round() / 1e4));
+    let time = |name: &str, time: Duration| {
+        (!time.is_zero()).then(|| format!("{name} {}", quantity::show_duration(time)))
+    };
+    let words = [
+        share("loss", profile.loss),
+        (profile.burst > 1.0).then(|| format!("burst {}", profile.burst)),
+        time("delay", profile.delay),
+        time("jitter", profile.jitter),
+        share("reorder", profile.reorder),
+        share("dup", profile.duplicate),
+        share("corrupt", profile.corrupt),
+        (profile.rate > 0).then(|| format!("rate {}", quantity::show_bits(profile.rate))),
+        (profile.queue > 0).then(|| format!("queue {}", quantity::show_size(profile.queue as u64))),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// Both directions as one.
+fn counts(up: Counts, down: Counts) -> Fields {
+    let dropped = up.dropped + down.dropped + up.queue_dropped + down.queue_dropped;
+    vec![
+        ("forwarded", Value::count(up.forwarded + down.forwarded)),
+        ("dropped", Value::count(dropped)),
+        ("queue_dropped", Value::count(up.queue_dropped + down.queue_dropped)),
+        ("duplicated", Value::count(up.duplicated + down.duplicated)),
+        ("reordered", Value::count(up.reordered + down.reordered)),
+        ("corrupted", Value::count(up.corrupted + down.corrupted)),
+    ]
+}
+
+/// Tells the session what the relay does.
+struct Watcher {
+    session: Handle,
+    guests: Mutex<HashMap<Flow, Guest>>,
+}
+
+impl Watch for Watcher {
+    fn counts(&self, up: Counts, down: Counts) {
+        self.session.set_bytes(up.bytes_in + down.bytes_in, up.bytes_out + down.bytes_out);
+        self.session.set_all(counts(up, down));
+    }
+
+    fn joined(&self, flow: Flow, client: String) {
+        self.session.log("client", format!("{client} connected"));
+        let guest = Guest::new(&self.session, client);
+        guest.does("passes through");
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner).insert(flow, guest);
+    }
+
+    fn left(&self, flow: Flow) {
+        if let Some(guest) = self.guests.lock().unwrap_or_else(PoisonError::into_inner).remove(&flow) {
+            self.session.log("client", format!("{guest} left"));
+        }
+    }
+
+    fn trouble(&self, why: String) {
+        self.session.tell("trouble", why);
+    }
+}
