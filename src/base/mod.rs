@@ -4,6 +4,7 @@
 
 pub mod endpoint;
 pub mod escape;
+pub mod mix;
 pub mod quantity;
 pub mod ranges;
 pub mod time;
@@ -11,6 +12,7 @@ pub mod value;
 
 pub use endpoint::{Endpoint, Host, Transport};
 pub use escape::escape;
+pub use mix::mix;
 pub use ranges::RangeSet;
 pub use time::Time;
 pub use value::{Fields, Value};

@@ -1,6 +1,7 @@
 //! Draws that depend on nothing but their place: seed, link, direction, stage and packet number.
 
 use super::Direction;
+use crate::base::mix;
 
 /// What is decided.
 #[derive(Clone, Copy, Debug)]
@@ -42,12 +43,4 @@ impl Decisions {
     pub(super) fn chance(self, stage: Stage, number: u64, probability: f64) -> bool {
         self.unit(stage, number) < probability
     }
-}
-
-/// The finalizer of SplitMix64 (Steele, Lea, Flood, 2014), after its increment.
-const fn mix(state: u64) -> u64 {
-    let z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

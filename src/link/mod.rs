@@ -36,6 +36,8 @@ pub struct Profile {
     pub rate: u64,
     /// Bytes that may wait for the rate; 0: no limit.
     pub queue: usize,
+    /// Bytes that each packet has on the wire besides its own.
+    pub header: usize,
 }
 
 /// What was done.
@@ -169,11 +171,12 @@ impl<T: Clone> Link<T> {
         if self.profile.rate > 0 {
             let start = self.free_at.max(now);
             let waiting = start.since(now).as_secs_f64() * self.profile.rate as f64 / 8.0;
-            if self.profile.queue > 0 && waiting as usize + packet.len() > self.profile.queue {
+            let length = packet.len() + self.profile.header;
+            if self.profile.queue > 0 && waiting as usize + length > self.profile.queue {
                 self.counts.queue_dropped += 1;
                 return;
             }
-            let serial = packet.len() as f64 * 8.0 / self.profile.rate as f64;
+            let serial = length as f64 * 8.0 / self.profile.rate as f64;
             self.free_at = start + Duration::from_secs_f64(serial);
             leaves = self.free_at;
         }
@@ -202,6 +205,11 @@ impl<T: Clone> Link<T> {
         self.flying_bytes -= packet.len();
         self.counts.bytes_out += packet.len() as u64;
         Some((tag, packet))
+    }
+
+    /// How long a packet that enters now would wait for the rate.
+    pub fn backlog(&self, now: Time) -> Duration {
+        self.free_at.since(now)
     }
 
     /// When the next packet arrives.

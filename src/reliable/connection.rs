@@ -13,14 +13,16 @@ use super::receive::Receiving;
 use super::rtt::Rtt;
 use super::send::Sending;
 use super::{Config, Ending};
-use crate::base::Time;
+use crate::base::{Time, mix};
 use crate::wire::datagram::{self, Credit, Packet};
 use crate::wire::{Code, Frame};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The handshake is done.
+    /// The server is there.
+    Answered,
+    /// The server let us in.
     Open,
     /// The next frame, in order.
     Frame(Frame),
@@ -37,8 +39,12 @@ pub struct Stats {
     pub datagrams_in: u64,
     pub bytes_out: u64,
     pub bytes_in: u64,
+    /// Bytes of blocks, those that were sent again among them.
+    pub block_bytes: u64,
     /// Pieces of blocks that were sent again.
     pub retransmitted: u64,
+    /// Pieces that were sent once more at the end, before they were missed.
+    pub copies: u64,
     pub lost: u64,
     /// Damaged, stale or repeated datagrams.
     pub ignored: u64,
@@ -74,6 +80,13 @@ pub struct Connection {
     pub(super) sending: Sending,
     pub(super) flight: InFlight,
     pub(super) receiving: Receiving,
+    /// When spare time may be spent on a copy of what is outstanding.
+    pub(super) tail_at: Option<Time>,
+    pub(super) skip_seed: u64,
+    /// What a client asked for.
+    pub(super) service: Option<u8>,
+    /// The server asks who sends from a new address.
+    pub(super) moved: Option<Vec<u8>>,
     pub(super) heard: Time,
     /// CLOSE, and how often it is still to be sent: nothing confirms it.
     pub(super) farewell: Option<(Code, String, u8)>,
@@ -88,10 +101,14 @@ impl Connection {
             config,
             state,
             rtt: Rtt::default(),
-            congestion: Congestion::new(config.datagram),
+            congestion: Congestion::new(config.control, config.datagram, config.seed ^ id),
             sending: Sending::new(peer),
             flight: InFlight::default(),
-            receiving: Receiving::new(config.credit),
+            receiving: Receiving::new(config.credit, config.credit_limit),
+            tail_at: None,
+            skip_seed: mix(config.seed ^ id),
+            service: None,
+            moved: None,
             heard: now,
             farewell: None,
             events: VecDeque::new(),
@@ -102,7 +119,8 @@ impl Connection {
     /// A client's end; `id` is random, 64 bits.
     pub fn connect(id: u64, service: u8, config: Config, now: Time) -> Self {
         let state = State::Greeting(Greeting::new(service, now));
-        Self::new(id, config, state, Credit { stream: 0, block: 0 }, now)
+        let connection = Self::new(id, config, state, Credit { stream: 0, block: 0 }, now);
+        Self { service: Some(service), ..connection }
     }
 
     /// A server's end, once the cookie came back.
@@ -211,10 +229,14 @@ impl Connection {
         match &mut self.state {
             State::Ended => {}
             State::Greeting(greeting) => {
+                let early = greeting.has_cookie();
                 if now >= greeting.began.max(self.heard) + self.config.connect {
                     self.vanished(now);
                 } else {
                     greeting.on_timeout(now);
+                    if early {
+                        self.handle_recovery_timeout(now);
+                    }
                 }
             }
             State::Closing { deadline, .. } if now >= *deadline => self.abandon(),
@@ -241,7 +263,9 @@ impl Connection {
         match &self.state {
             State::Ended => None,
             State::Greeting(greeting) => {
-                Some(greeting.next_send.min(greeting.began.max(self.heard) + self.config.connect))
+                let hello = greeting.next_send.min(greeting.began.max(self.heard) + self.config.connect);
+                let early = if greeting.has_cookie() { self.recovery_deadline() } else { None };
+                Some(early.map_or(hello, |early| early.min(hello)))
             }
             State::Open => self.recovery_deadline(),
             State::Closing { deadline, .. } => {

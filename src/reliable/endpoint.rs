@@ -88,12 +88,23 @@ impl Endpoint {
             return;
         };
         if let Some(slot) = self.slots.get_mut(&id) {
-            if slot.peer != peer {
-                self.ignored += 1;
-            } else if matches!(packet, Packet::Hello { .. }) {
-                // ACCEPT was lost.
+            if let Packet::Hello { cookie, .. } = &packet {
+                if slot.peer != peer {
+                    let proven = self.listening.is_some_and(|listening| {
+                        handshake::is_valid(&listening.secret, peer, id, now, cookie)
+                    });
+                    if !proven {
+                        self.ignored += 1;
+                        return;
+                    }
+                    slot.peer = peer;
+                    self.touched.push_back(id);
+                }
+                // ACCEPT was lost, or the client is at a new address.
                 self.stateless
                     .push_back((peer, datagram::encode(id, &Packet::Accept { credit: self.config.credit })));
+            } else if slot.peer != peer {
+                self.ask_who(now, peer, id, bytes.len());
             } else {
                 slot.connection.handle_packet(now, packet, bytes);
                 self.touched.push_back(id);
@@ -107,6 +118,22 @@ impl Endpoint {
                 self.greet(now, peer, id, (version, service), credit, &cookie);
             }
             _ => self.ignored += 1,
+        }
+    }
+
+    /// A known id from an unknown address (FAULTS row 54): a client that moved can prove that it is there, as at the start.
+    fn ask_who(&mut self, now: Time, peer: SocketAddr, id: u64, size: usize) {
+        let Some(listening) = &self.listening else {
+            self.ignored += 1;
+            return;
+        };
+        let retry = Packet::Retry { cookie: handshake::cookie(&listening.secret, peer, id, now) };
+        let answer = datagram::encode(id, &retry);
+        // Never more than came.
+        if answer.len() <= size {
+            self.stateless.push_back((peer, answer));
+        } else {
+            self.ignored += 1;
         }
     }
 

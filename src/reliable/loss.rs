@@ -1,24 +1,27 @@
-//! What is in flight: acknowledgement, loss by packet and time threshold, probes (RFC 9002, section 6).
+//! What is in flight: acknowledgement, loss by time threshold, probes (RFC 9002, section 6). There is no packet
+//! threshold: a gap holds up nothing, so an eighth of a round trip costs nothing either, and on a fast path thousands of
+//! packets overtake one that is only late.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
 use super::Ending;
-use super::congestion::Delivery;
+use super::congestion::{Delivery, Epoch};
 use super::connection::{Connection, State};
 use super::receive::ACK_DELAY;
 use super::send::Piece;
-use crate::base::Time;
+use crate::base::{RangeSet, Time};
 use crate::wire::datagram::{Ack, Credit};
 
-/// Packets that may overtake one before it counts as lost (section 6.1.1); grows when that was wrong.
-const PACKET_THRESHOLD: u64 = 3;
-const PACKET_THRESHOLD_LIMIT: u64 = 64;
-/// The probe timeout doubles this often at most: a lossy path must not end in silence.
-const BACKOFF_LIMIT: u32 = 4;
+/// The probe timeout doubles up to this, if it is not longer by itself: a lossy path must not end in silence.
+const PROBE_MOST: Duration = Duration::from_millis(400);
+const BACKOFF_LIMIT: u32 = 8;
 /// Datagrams sent when the probe timer fires.
 const PROBES: u8 = 2;
+/// Copies of a piece beyond the first datagram that has it, and the part of a round trip between two of them.
+const TAIL_COPIES: u8 = 2;
+const TAIL_SPACING: u32 = 4;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Fate {
@@ -26,6 +29,8 @@ enum Fate {
     InFlight,
     Acked,
     Lost,
+    /// A number that was left out: who acknowledges it lies (CVE-2025-4820).
+    Skipped,
 }
 
 /// A datagram that was sent.
@@ -36,10 +41,14 @@ pub(super) struct Sent {
     pub(super) eliciting: bool,
     pub(super) stream: Option<Range<u64>>,
     pub(super) piece: Option<Piece>,
+    /// Copies of the piece before this one that were sent without knowing that it is lost.
+    pub(super) copies: u8,
+    /// A later datagram has the same content: that one answers for it.
+    pub(super) copied: bool,
     size: usize,
     fate: Fate,
+    epoch: Epoch,
     delivered_before: u64,
-    delivered_at: Time,
     idle: bool,
 }
 
@@ -54,15 +63,21 @@ impl Sent {
 pub(super) struct InFlight {
     sent: VecDeque<Sent>,
     first: u64,
+    /// What is before this number has its fate.
+    settled: u64,
+    /// What is before this number was copied, or needs no copy.
+    tail: u64,
+    /// Numbers from `first` on that are acknowledged.
+    acked: RangeSet,
     /// Bytes of eliciting datagrams that are neither acknowledged nor lost.
     pub(super) bytes: usize,
     eliciting: usize,
     largest_acked: Option<u64>,
     pub(super) delivered: u64,
-    delivered_at: Time,
     last_eliciting: Time,
     probe_count: u32,
-    threshold: u64,
+    /// How late what was taken for lost came at worst.
+    lateness: Duration,
     loss_at: Option<Time>,
 }
 
@@ -71,17 +86,27 @@ impl Default for InFlight {
         Self {
             sent: VecDeque::new(),
             first: 0,
+            settled: 0,
+            tail: 0,
+            acked: RangeSet::new(),
             bytes: 0,
             eliciting: 0,
             largest_acked: None,
             delivered: 0,
-            delivered_at: Time::ZERO,
             last_eliciting: Time::ZERO,
             probe_count: 0,
-            threshold: PACKET_THRESHOLD,
+            lateness: Duration::ZERO,
             loss_at: None,
         }
     }
+}
+
+/// What one acknowledgement brought.
+#[derive(Default)]
+struct News {
+    packets: usize,
+    bytes: u64,
+    newest: Option<(Time, u64, bool)>,
 }
 
 impl Connection {
@@ -92,16 +117,14 @@ impl Connection {
             "numbers are given in order"
         );
         if sent.eliciting {
-            if self.flight.eliciting == 0 {
-                self.flight.delivered_at = now;
-            }
             sent.size = size;
             sent.delivered_before = self.flight.delivered;
-            sent.delivered_at = self.flight.delivered_at;
             sent.idle = !self.sending.wants();
+            sent.epoch = self.congestion.epoch();
             self.flight.bytes += size;
             self.flight.eliciting += 1;
             self.flight.last_eliciting = now;
+            self.sending.departed(sent.piece.as_ref());
             self.congestion.on_sent(now, size, &self.rtt);
         } else {
             sent.fate = Fate::Acked;
@@ -110,103 +133,126 @@ impl Connection {
         self.forget_settled(now);
     }
 
+    /// Leaves a number out.
+    pub(super) fn skip_number(&mut self, now: Time) {
+        self.flight.sent.push_back(Sent { fate: Fate::Skipped, ..Sent::at(now) });
+    }
+
     pub(super) fn handle_ack(&mut self, now: Time, ack: &Ack) {
         self.sending.set_limits(Credit { stream: ack.stream_limit, block: ack.block_limit });
         let largest = ack.ranges[0].end - 1;
         if largest >= self.sending.next_number {
             return self.end(Ending::Misbehaved("it acknowledged what was never sent"));
         }
-        let mut newest: Option<Sent> = None;
-        let mut count = 0;
+        let mut news = News::default();
         for range in ack.ranges.iter().rev() {
-            for number in range.start.max(self.flight.first)..range.end {
-                if let Some(sent) = self.acknowledge(now, number) {
-                    count += 1;
-                    newest = Some(sent).filter(|_| number == largest).or(newest);
+            let mut at = range.start.max(self.flight.first);
+            while at < range.end {
+                if let Some(known) = self.flight.acked.end_of(at) {
+                    at = known;
+                    continue;
                 }
+                if !self.acknowledge(now, at, &mut news) {
+                    return self.end(Ending::Misbehaved("it acknowledged what was never sent"));
+                }
+                at += 1;
+            }
+            let start = range.start.max(self.flight.first);
+            if start < range.end {
+                self.flight.acked.insert_range(start..range.end);
             }
         }
-        if count > 0 {
+        if news.packets > 0 {
             self.flight.probe_count = 0;
-            self.congestion.on_acked(count);
         }
-        if let Some(sent) = newest {
-            if self.flight.largest_acked.is_none_or(|known| largest > known) {
-                self.rtt.sample(now.since(sent.time), Duration::from_micros(ack.delay_micros.min(1_000_000)));
+        if self.flight.largest_acked.is_none_or(|known| largest > known) {
+            if let Some((sent, ..)) = news.newest {
+                let delay = Duration::from_micros(ack.delay_micros.min(1_000_000));
+                self.rtt.sample(now, now.since(sent), delay);
             }
+            self.flight.largest_acked = Some(largest);
+        }
+        self.detect_losses(now);
+        if let Some((_, delivered_before, idle)) = news.newest {
             let delivery = Delivery {
-                bytes: self.flight.delivered - sent.delivered_before,
-                interval: now.since(sent.delivered_at).max(now.since(sent.time)),
-                delivered_before: sent.delivered_before,
+                acked: news.bytes,
+                delivered_before,
                 delivered: self.flight.delivered,
-                idle: sent.idle,
+                idle,
+                in_flight: self.flight.bytes,
             };
             self.congestion.on_delivery(now, &delivery, &self.rtt);
         }
-        self.flight.largest_acked = self.flight.largest_acked.max(Some(largest));
-        self.detect_losses(now);
         self.forget_settled(now);
     }
 
-    /// Marks one packet; what it was, if this is news.
-    fn acknowledge(&mut self, now: Time, number: u64) -> Option<Sent> {
-        let index = usize::try_from(number.checked_sub(self.flight.first)?).ok()?;
-        let sent = self.flight.sent.get_mut(index)?;
+    /// Marks one packet; false if it was never sent.
+    fn acknowledge(&mut self, now: Time, number: u64, news: &mut News) -> bool {
+        let index = (number - self.flight.first) as usize;
+        let Some(sent) = self.flight.sent.get_mut(index) else { return true };
         let before = std::mem::replace(&mut sent.fate, Fate::Acked);
-        let news = Sent { piece: None, ..sent.clone() };
-        let piece = sent.piece.take();
+        if !sent.eliciting {
+            return before != Fate::Skipped;
+        }
+        let (piece, stream, size, epoch) = (sent.piece.take(), sent.stream.take(), sent.size, sent.epoch);
+        let seen = (sent.time, sent.delivered_before, sent.idle);
         match before {
-            Fate::Acked => return None,
+            Fate::Acked => return true,
+            Fate::Skipped => return false,
             Fate::Lost => {
-                // It only came late: be more patient, and do not send it again if it still waits.
-                self.flight.threshold = (self.flight.threshold * 2).min(PACKET_THRESHOLD_LIMIT);
-                if let Some(piece) = piece {
-                    self.sending.lost.retain(|waiting| waiting.number != piece.number);
-                }
+                // It only came late: be more patient.
+                let late = now.since(seen.0);
+                let late = (late * 9 / 8).min(self.rtt.smoothed() * 2);
+                // In whole microseconds, as `Time` counts.
+                self.flight.lateness =
+                    self.flight.lateness.max(Duration::from_micros(late.as_micros() as u64));
+                self.congestion.on_late(epoch);
             }
             Fate::InFlight => {
-                self.flight.bytes -= news.size;
+                self.flight.bytes -= size;
                 self.flight.eliciting -= 1;
+                self.sending.landed(piece.as_ref());
+                self.congestion.on_acked(epoch);
             }
         }
-        self.flight.delivered += news.size as u64;
-        self.flight.delivered_at = now;
-        if let Some(range) = news.stream.clone() {
+        self.sending.arrived(piece.as_ref());
+        self.flight.delivered += size as u64;
+        if let Some(range) = stream {
             self.sending.stream.on_acked(range);
         }
-        Some(news)
+        news.packets += 1;
+        news.bytes += size as u64;
+        if news.newest.is_none_or(|(time, ..)| seen.0 >= time) {
+            news.newest = Some(seen);
+        }
+        true
     }
 
-    /// Packet threshold, then time threshold; sets the timer for those that are not yet late enough.
+    /// Sets the timer for the first that is not yet late enough. Those behind it were sent later, and are not late either.
     fn detect_losses(&mut self, now: Time) {
         self.flight.loss_at = None;
         let Some(largest) = self.flight.largest_acked else { return };
-        let delay = self.rtt.loss_delay();
-        let mut lost = 0;
-        for index in 0..self.flight.sent.len() {
-            let number = self.flight.first + index as u64;
-            if number >= largest {
-                break;
-            }
+        let delay = self.rtt.loss_delay().max(self.flight.lateness);
+        while self.flight.settled < largest {
+            let number = self.flight.settled;
+            let index = (number - self.flight.first) as usize;
             let sent = &mut self.flight.sent[index];
-            if sent.fate != Fate::InFlight {
-                continue;
+            if sent.fate == Fate::InFlight {
+                if now.since(sent.time) < delay {
+                    self.flight.loss_at = Some(sent.time + delay);
+                    return;
+                }
+                sent.fate = Fate::Lost;
+                let (size, time, epoch, copied) = (sent.size, sent.time, sent.epoch, sent.copied);
+                let (stream, piece) = (sent.stream.clone(), sent.piece.clone());
+                self.flight.bytes -= size;
+                self.flight.eliciting -= 1;
+                self.stats.lost += 1;
+                self.sending.landed(piece.as_ref());
+                self.retransmit(stream, piece.filter(|_| !copied));
+                self.congestion.on_lost(now, epoch, time);
             }
-            if largest - number < self.flight.threshold && now.since(sent.time) < delay {
-                self.flight.loss_at =
-                    Some(self.flight.loss_at.map_or(sent.time + delay, |at| at.min(sent.time + delay)));
-                continue;
-            }
-            sent.fate = Fate::Lost;
-            let (size, stream, piece) = (sent.size, sent.stream.clone(), sent.piece.clone());
-            self.flight.bytes -= size;
-            self.flight.eliciting -= 1;
-            lost += 1;
-            self.retransmit(stream, piece);
-        }
-        if lost > 0 {
-            self.stats.lost += lost as u64;
-            self.congestion.on_lost(lost);
+            self.flight.settled += 1;
         }
     }
 
@@ -223,18 +269,47 @@ impl Connection {
     /// Drops settled packets from the front; a lost one stays for a while, for its late acknowledgement.
     fn forget_settled(&mut self, now: Time) {
         let patience = self.rtt.smoothed() * 2;
+        let before = self.flight.first;
         while let Some(sent) = self.flight.sent.front() {
-            let settled = match sent.fate {
+            let forgotten = match sent.fate {
                 Fate::Acked => true,
-                Fate::Lost => now.since(sent.time) > patience,
+                Fate::Lost | Fate::Skipped => now.since(sent.time) > patience,
                 Fate::InFlight => false,
             };
-            if !settled {
+            if !forgotten {
                 break;
             }
             self.flight.sent.pop_front();
             self.flight.first += 1;
         }
+        if self.flight.first != before {
+            self.flight.acked.forget_below(self.flight.first);
+            self.flight.settled = self.flight.settled.max(self.flight.first);
+            self.flight.tail = self.flight.tail.max(self.flight.first);
+        }
+    }
+
+    /// The next piece in flight of which a copy may go out, when nothing else is left to send: its number, and from when
+    /// on. A lossy path would make the last few pieces wait a round trip for each repair.
+    pub(super) fn tail_candidate(&mut self) -> Option<(u64, Time)> {
+        let spacing = self.rtt.smoothed() / TAIL_SPACING;
+        while let Some(sent) = self.flight.sent.get((self.flight.tail - self.flight.first) as usize) {
+            let open = sent.fate == Fate::InFlight && sent.piece.is_some();
+            if open && !sent.copied && sent.copies < TAIL_COPIES {
+                return Some((self.flight.tail, sent.time + spacing));
+            }
+            self.flight.tail += 1;
+        }
+        None
+    }
+
+    /// Takes a copy of a candidate's piece of at most `most` bytes, and how many there were before.
+    pub(super) fn take_copy(&mut self, number: u64, most: usize) -> Option<(Piece, u8)> {
+        let sent = self.flight.sent.get_mut((number - self.flight.first) as usize)?;
+        let piece = sent.piece.clone().filter(|piece| piece.bytes.len() <= most)?;
+        // From now on the copy answers for it.
+        sent.copied = true;
+        Some((piece, sent.copies + 1))
     }
 
     fn probe_deadline(&self) -> Option<Time> {
@@ -242,8 +317,9 @@ impl Connection {
         if self.flight.eliciting == 0 && !self.sending.is_blocked_by_peer() && !closing {
             return None;
         }
-        let timeout =
-            self.rtt.probe_timeout(ACK_DELAY) * 2u32.pow(self.flight.probe_count.min(BACKOFF_LIMIT));
+        let timeout = self.rtt.probe_timeout(ACK_DELAY);
+        let doubled = timeout * 2u32.pow(self.flight.probe_count.min(BACKOFF_LIMIT));
+        let timeout = doubled.min(PROBE_MOST.max(timeout));
         Some(self.flight.last_eliciting + timeout)
     }
 
@@ -257,12 +333,14 @@ impl Connection {
     #[cfg(test)]
     pub(super) fn describe_deadlines(&self) -> String {
         format!(
-            "loss {:?} probe {:?} silence {:?} ack {:?} pace {:?} heard {:?} eliciting {:?} {:?}",
+            "loss {:?} probe {:?} silence {:?} ack {:?} pace {:?} tail {:?} wants {} heard {:?} eliciting {:?} {:?}",
             self.flight.loss_at,
             self.probe_deadline(),
             self.silence_deadline(),
             self.receiving.ack_deadline(),
             self.pace_deadline(),
+            self.tail_at,
+            self.sending.describe(),
             self.heard,
             self.flight.last_eliciting,
             self.state,
@@ -304,19 +382,22 @@ impl Connection {
         self.flight.last_eliciting = now;
         self.sending.probes = PROBES;
         self.sending.ping = true;
+        let from = (self.flight.settled - self.flight.first) as usize;
         let oldest: Vec<_> = self
             .flight
             .sent
-            .iter()
-            .filter(|sent| sent.fate == Fate::InFlight && (sent.piece.is_some() || sent.stream.is_some()))
+            .range_mut(from..)
+            .filter(|sent| {
+                sent.fate == Fate::InFlight && (sent.stream.is_some() || sent.piece.is_some() && !sent.copied)
+            })
             .take(usize::from(PROBES))
-            .map(|sent| (sent.stream.clone(), sent.piece.clone()))
+            .map(|sent| {
+                let again = !std::mem::replace(&mut sent.copied, true);
+                (sent.stream.clone(), sent.piece.clone().filter(|_| again))
+            })
             .collect();
         for (stream, piece) in oldest {
-            let waits = piece
-                .as_ref()
-                .is_some_and(|piece| self.sending.lost.iter().any(|lost| lost.number == piece.number));
-            self.retransmit(stream, piece.filter(|_| !waits));
+            self.retransmit(stream, piece);
         }
     }
 }
@@ -329,6 +410,7 @@ impl InFlight {
 
     /// When the oldest packet that is still owed an answer was sent.
     fn first_owed(&self) -> Time {
-        self.sent.iter().find(|sent| sent.fate == Fate::InFlight).map_or(Time::ZERO, |sent| sent.time)
+        let from = (self.settled - self.first) as usize;
+        self.sent.range(from..).find(|sent| sent.fate == Fate::InFlight).map_or(Time::ZERO, |sent| sent.time)
     }
 }

@@ -18,6 +18,8 @@
 pub mod congestion;
 pub mod connection;
 pub mod endpoint;
+#[cfg(test)]
+mod figures;
 mod handshake;
 mod loss;
 pub mod receive;
@@ -25,6 +27,8 @@ pub mod rtt;
 mod send;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod storms;
 mod stream;
 
 pub use connection::{Connection, Event, Stats};
@@ -42,6 +46,12 @@ pub struct Config {
     pub datagram: usize,
     /// How much the application may leave unread: half of what the socket's buffer holds, or less.
     pub credit: Credit,
+    /// How far the credit for blocks may grow while the application keeps up.
+    pub credit_limit: u64,
+    /// What bounds the sender.
+    pub control: congestion::Control,
+    /// Random, and not known to the peer: which packet numbers are left out.
+    pub seed: u64,
     /// Bytes of blocks and frames that may wait to be sent.
     pub backlog: usize,
     /// How long a server may take to answer at all (FAULTS row 37).
@@ -57,6 +67,9 @@ impl Default for Config {
         Self {
             datagram: BASE_DATAGRAM,
             credit: Credit { stream: 1 << 20, block: 1 << 20 },
+            credit_limit: 16 << 20,
+            control: congestion::Control::Auto,
+            seed: 0,
             backlog: 1 << 20,
             connect: Duration::from_secs(10),
             give_up: Duration::from_secs(15),

@@ -14,8 +14,12 @@ use crate::wire::{Deframer, frame};
 
 /// Longest wait before an acknowledgement.
 pub(super) const ACK_DELAY: Duration = Duration::from_millis(5);
-/// Packets that are acknowledged together when nothing is missing.
+/// Packets that are acknowledged together when nothing is missing …
 const ACK_EVERY: u32 = 2;
+/// … but not more often than this …
+const ACK_INTERVAL: Duration = Duration::from_millis(1);
+/// … unless so many came.
+const ACK_MOST: u32 = 64;
 
 /// Gaps among pieces or in the stream: many more than a window of datagrams can have, and few enough to bound memory.
 const GAP_LIMIT: usize = 16 << 10;
@@ -26,11 +30,17 @@ pub(super) struct Receiving {
     numbers: RangeSet,
     largest_at: Time,
     unacknowledged: u32,
+    acknowledged_at: Time,
     ack_at: Option<Time>,
     stream: Incoming,
     frames: Deframer,
     pieces: RangeSet,
     credit: Credit,
+    /// The credit for blocks grows up to this while the application takes what comes at once.
+    block_limit: u64,
+    /// When it grew last, and what was taken by then.
+    grown_at: Time,
+    grown_from: u64,
     /// What the application has taken, and what the peer was told.
     taken: Credit,
     told: Credit,
@@ -38,16 +48,20 @@ pub(super) struct Receiving {
 }
 
 impl Receiving {
-    pub(super) fn new(credit: Credit) -> Self {
+    pub(super) fn new(credit: Credit, block_limit: u64) -> Self {
         Self {
             numbers: RangeSet::new(),
             largest_at: Time::ZERO,
             unacknowledged: 0,
+            acknowledged_at: Time::ZERO,
             ack_at: None,
             stream: Incoming::default(),
             frames: Deframer::default(),
             pieces: RangeSet::new(),
             credit,
+            block_limit: block_limit.max(credit.block),
+            grown_at: Time::ZERO,
+            grown_from: 0,
             taken: Credit { stream: 0, block: 0 },
             told: credit,
             block_cost: 0,
@@ -92,6 +106,10 @@ impl Connection {
         datagram: Bytes,
         frames: &Range<usize>,
     ) {
+        // ACCEPT was lost, or is late.
+        if matches!(&self.state, State::Greeting(greeting) if greeting.has_cookie()) {
+            self.opened(now);
+        }
         if matches!(self.state, State::Ended | State::Greeting(_)) {
             self.stats.ignored += 1;
             return;
@@ -130,19 +148,21 @@ impl Connection {
             }
         }
         if eliciting {
-            self.schedule_ack(now, at_once || !in_order);
+            self.schedule_ack(now, at_once, in_order);
         }
         self.bound_gaps();
     }
 
-    fn schedule_ack(&mut self, now: Time, at_once: bool) {
+    fn schedule_ack(&mut self, now: Time, at_once: bool, in_order: bool) {
         self.receiving.unacknowledged += 1;
-        let delay = if at_once || self.receiving.unacknowledged >= ACK_EVERY {
-            Duration::ZERO
-        } else {
-            ACK_DELAY.min(self.rtt.smoothed() / 4)
+        let soon = now.max(self.receiving.acknowledged_at + ACK_INTERVAL);
+        let at = match self.receiving.unacknowledged {
+            _ if at_once => now,
+            ACK_MOST.. => now,
+            _ if !in_order => soon,
+            ACK_EVERY.. => soon,
+            _ => now + ACK_DELAY.min(self.rtt.smoothed() / 4),
         };
-        let at = now + delay;
         self.receiving.ack_at = Some(self.receiving.ack_at.map_or(at, |known| known.min(at)));
     }
 
@@ -192,16 +212,31 @@ impl Connection {
             return self.end(Ending::Misbehaved("it leaves too many pieces out"));
         }
         self.receiving.block_cost += bytes.len() as u64 + PIECE_COST;
-        if self.receiving.block_cost > self.receiving.told.block {
+        // What the sender took for lost and was only late is above its limit by as much as may be in flight.
+        if self.receiving.block_cost > self.receiving.told.block + self.receiving.credit.block {
             return self.end(Ending::Misbehaved("it sent more than it was allowed to"));
         }
         self.events.push_back(Event::Block { offset, bytes });
+    }
+
+    /// An application that took more than half of the credit in two round trips may be held up by it alone.
+    fn grow_credit(&mut self, now: Time) {
+        let receiving = &mut self.receiving;
+        let taken = receiving.taken.block - receiving.grown_from;
+        let span = self.rtt.smoothed() * 2;
+        if taken * 2 >= receiving.credit.block && now.since(receiving.grown_at) <= span {
+            receiving.credit.block = (receiving.credit.block * 2).min(receiving.block_limit);
+        }
+        if now.since(receiving.grown_at) > span || taken * 2 >= receiving.credit.block {
+            (receiving.grown_at, receiving.grown_from) = (now, receiving.taken.block);
+        }
     }
 
     pub(super) fn push_ack(&mut self, now: Time, out: &mut Vec<u8>, room: usize) {
         if self.receiving.numbers.pieces() == 0 {
             return;
         }
+        self.grow_credit(now);
         let limits = self.receiving.limits();
         let ack = Ack {
             delay_micros: now.since(self.receiving.largest_at).as_micros() as u64,
@@ -212,6 +247,7 @@ impl Connection {
         datagram::push_ack(out, &ack, room);
         self.receiving.told = limits;
         self.receiving.unacknowledged = 0;
+        self.receiving.acknowledged_at = now;
         self.receiving.ack_at = None;
     }
 }

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use crate::base::Time;
+
 /// Assumed before the first sample.
 pub const INITIAL_RTT: Duration = Duration::from_millis(100);
 /// The finest time that timers are trusted with.
 pub const GRANULARITY: Duration = Duration::from_millis(1);
+
+/// The shortest round trip is forgotten after two of these: a path may change.
+const MIN_SPAN: Duration = Duration::from_secs(10);
 
 /// Smoothed round-trip time and its variation.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,19 +18,27 @@ pub struct Rtt {
     smoothed: Option<Duration>,
     variation: Duration,
     latest: Duration,
+    /// The shortest of this span and of the one before.
     min: Duration,
+    min_before: Duration,
+    span_at: Time,
 }
 
 impl Rtt {
     /// A sample; `delay` is how long the peer says that it held the acknowledgement.
-    pub fn sample(&mut self, rtt: Duration, delay: Duration) {
+    pub fn sample(&mut self, now: Time, rtt: Duration, delay: Duration) {
         self.latest = rtt;
         let Some(smoothed) = self.smoothed else {
-            (self.smoothed, self.variation, self.min) = (Some(rtt), rtt / 2, rtt);
+            (self.smoothed, self.variation) = (Some(rtt), rtt / 2);
+            (self.min, self.min_before, self.span_at) = (rtt, rtt, now);
             return;
         };
+        if now.since(self.span_at) >= MIN_SPAN {
+            (self.min_before, self.min, self.span_at) = (self.min, rtt, now);
+        }
         self.min = self.min.min(rtt);
-        let adjusted = rtt.checked_sub(delay).filter(|&adjusted| adjusted >= self.min).unwrap_or(rtt);
+        let adjusted = rtt.checked_sub(delay).filter(|&adjusted| adjusted >= self.min()).unwrap_or(rtt);
+        self.latest = adjusted;
         self.variation = (self.variation * 3 + smoothed.abs_diff(adjusted)) / 4;
         self.smoothed = Some((smoothed * 7 + adjusted) / 8);
     }
@@ -39,7 +52,12 @@ impl Rtt {
     }
 
     pub fn min(&self) -> Duration {
-        if self.is_known() { self.min } else { INITIAL_RTT }
+        if self.is_known() { self.min.min(self.min_before) } else { INITIAL_RTT }
+    }
+
+    /// How long the newest packet waited in queues.
+    pub fn queue(&self) -> Duration {
+        self.latest.saturating_sub(self.min())
     }
 
     /// A packet sent this long before a later one that was acknowledged is lost (section 6.1.2).

@@ -8,8 +8,19 @@ use super::PIECE_COST;
 use super::connection::{Connection, State};
 use super::loss::Sent;
 use super::stream::Outgoing;
-use crate::base::Time;
+use crate::base::{RangeSet, Time, mix};
 use crate::wire::datagram::{self, BLOCK_OVERHEAD, Credit, DATA_OVERHEAD};
+
+/// A path that loses less than this needs no copies.
+const TAIL_LOSS: f64 = 0.002;
+/// Copies are so many, and a share of all pieces: the end of a file must not cost more than it gains.
+const TAIL_LEAST: u64 = 128;
+const TAIL_SHARE: u64 = 40;
+/// PING frames in one datagram.
+const PING_REPEATS: usize = 16;
+/// Packets between two numbers that are left out, at least and at most about.
+const SKIP_LEAST: u64 = 64;
+const SKIP_MOST: u64 = 16 << 10;
 
 /// Bytes of a STREAM frame before its data, at most.
 const STREAM_OVERHEAD: usize = 1 + 8 + 4;
@@ -36,10 +47,15 @@ pub(super) struct Sending {
     pub(super) lost: VecDeque<Piece>,
     fresh_bytes: usize,
     next_piece: u64,
-    /// Cost of all pieces that were sent at least once.
-    charged: u64,
+    /// Pieces that the peer has, and their cost.
+    arrived: RangeSet,
+    arrived_cost: u64,
+    /// Cost of the pieces in flight: what may be with the peer as well.
+    flying_cost: u64,
     limits: Credit,
     pub(super) next_number: u64,
+    /// The next number that is left out.
+    skip_at: u64,
     /// Datagrams that may go beyond the window: probes.
     pub(super) probes: u8,
     pub(super) ping: bool,
@@ -53,9 +69,12 @@ impl Sending {
             lost: VecDeque::new(),
             fresh_bytes: 0,
             next_piece: 0,
-            charged: 0,
+            arrived: RangeSet::new(),
+            arrived_cost: 0,
+            flying_cost: 0,
             limits,
             next_number: 0,
+            skip_at: 0,
             probes: 0,
             ping: false,
         }
@@ -85,32 +104,72 @@ impl Sending {
 
     /// True if something could be sent, were the window open.
     pub(super) fn wants(&self) -> bool {
-        self.ping || !self.lost.is_empty() || self.stream.wants(self.limits.stream) || self.fresh_fits()
+        self.ping || self.stream.wants(self.limits.stream) || self.piece_fits()
     }
 
     /// Something waits only for the peer to take what it has.
     pub(super) fn is_blocked_by_peer(&self) -> bool {
-        !self.wants() && (!self.fresh.is_empty() || self.stream.wants(u64::MAX))
+        !self.wants() && (!self.fresh.is_empty() || !self.lost.is_empty() || self.stream.wants(u64::MAX))
     }
 
-    fn fresh_fits(&self) -> bool {
-        self.fresh.front().is_some_and(|piece| self.charged + piece.cost() <= self.limits.block)
+    /// True if the peer will take the next piece, whether it was lost or is new.
+    fn piece_fits(&self) -> bool {
+        let next = self.lost.front().or_else(|| self.fresh.front());
+        next.is_some_and(|piece| self.arrived_cost + self.flying_cost + piece.cost() <= self.limits.block)
     }
 
     fn next_piece(&mut self, room: usize) -> Option<Piece> {
-        if self.lost.front().is_some_and(|piece| piece.bytes.len() + BLOCK_OVERHEAD <= room) {
-            return self.lost.pop_front();
+        while self.lost.front().is_some_and(|piece| self.arrived.contains(piece.number)) {
+            self.lost.pop_front();
         }
-        if !self.lost.is_empty()
-            || !self.fresh_fits()
-            || self.fresh.front().is_none_or(|piece| piece.bytes.len() + BLOCK_OVERHEAD > room)
-        {
+        let next = self.lost.front().or_else(|| self.fresh.front())?;
+        if next.bytes.len() + BLOCK_OVERHEAD > room || !self.piece_fits() {
             return None;
         }
+        if let Some(piece) = self.lost.pop_front() {
+            return Some(piece);
+        }
         let piece = self.fresh.pop_front()?;
-        self.charged += piece.cost();
         self.fresh_bytes -= piece.bytes.len();
         Some(piece)
+    }
+
+    /// A piece left; it is in flight until it landed somewhere.
+    pub(super) fn departed(&mut self, piece: Option<&Piece>) {
+        self.flying_cost += piece.map_or(0, Piece::cost);
+    }
+
+    /// A piece is no longer in flight: it arrived, or it is lost.
+    pub(super) fn landed(&mut self, piece: Option<&Piece>) {
+        self.flying_cost -= piece.map_or(0, Piece::cost);
+    }
+
+    /// The peer has a piece, by this datagram or another.
+    pub(super) fn arrived(&mut self, piece: Option<&Piece>) {
+        if let Some(piece) = piece
+            && self.arrived.insert(piece.number)
+        {
+            self.arrived_cost += piece.cost();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn describe(&self) -> String {
+        format!(
+            "{} (lost {}, fresh {}, stream {}, ping {}, cost {}+{} of {})",
+            self.wants(),
+            self.lost.len(),
+            self.fresh.len(),
+            self.stream.wants(self.limits.stream),
+            self.ping,
+            self.arrived_cost,
+            self.flying_cost,
+            self.limits.block
+        )
+    }
+
+    fn is_drained(&self) -> bool {
+        self.lost.is_empty() && self.fresh.is_empty()
     }
 
     fn is_empty(&self) -> bool {
@@ -123,8 +182,11 @@ impl Connection {
     pub fn poll_transmit(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
         debug_assert!(out.is_empty(), "one datagram for each buffer");
         let built = match self.state {
-            State::Greeting(_) => self.poll_greeting(now, out),
-            State::Open | State::Closing { .. } => self.poll_data(now, out),
+            State::Greeting(ref greeting) => {
+                let early = greeting.has_cookie();
+                self.poll_greeting(now, out) || early && self.poll_data(now, out)
+            }
+            State::Open | State::Closing { .. } => self.poll_moved(out) || self.poll_data(now, out),
             State::Ended => self.poll_farewell(out),
         };
         if built {
@@ -143,13 +205,25 @@ impl Connection {
 
     /// When the pace lets the next datagram leave, if one waits for that alone.
     pub(super) fn pace_deadline(&self) -> Option<Time> {
-        let waits = self.sending.wants()
-            && self.flight.bytes + self.config.datagram <= self.congestion.window(&self.rtt);
-        waits.then(|| self.congestion.next_send())
+        if self.flight.bytes + self.config.datagram > self.congestion.window(&self.rtt) {
+            return None;
+        }
+        let next = self.congestion.next_send();
+        if self.sending.wants() { Some(next) } else { self.tail_at.map(|at| at.max(next)) }
+    }
+
+    /// When a copy of what is outstanding may use the time that nothing else needs.
+    fn plan_tail(&mut self) {
+        let spare = self.sending.is_drained() && self.congestion.loss() > TAIL_LOSS;
+        let budget = TAIL_LEAST + self.sending.next_piece / TAIL_SHARE;
+        let spare = spare && self.flight.bytes > 0 && self.sending.probes == 0 && self.stats.copies < budget;
+        self.tail_at = if spare { self.tail_candidate().map(|(_, at)| at) } else { None };
     }
 
     fn poll_data(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
-        let data = self.sending.wants() && self.may_send(now);
+        self.plan_tail();
+        let spare = self.tail_at.is_some_and(|at| now >= at);
+        let data = (self.sending.wants() || spare) && self.may_send(now);
         if self.close_is_due() {
             self.abandon();
             return self.poll_farewell(out);
@@ -157,6 +231,7 @@ impl Connection {
         if !data && !self.receiving.ack_is_due(now) {
             return false;
         }
+        self.skip_sometimes(now);
         let number = self.sending.next_number;
         datagram::begin_data(out, self.id, number);
         let empty = out.len();
@@ -184,7 +259,8 @@ impl Connection {
 
     /// Frames first, then one piece of a block: a piece is a datagram, as the exercise says.
     fn fill(&mut self, out: &mut Vec<u8>, sent: &mut Sent) {
-        let room = |out: &Vec<u8>| self.config.datagram.saturating_sub(out.len() + DATA_OVERHEAD - 17);
+        let datagram = self.config.datagram;
+        let room = |out: &Vec<u8>| datagram.saturating_sub(out.len() + DATA_OVERHEAD - 17);
         if room(out) > STREAM_OVERHEAD
             && let Some(range) =
                 self.sending.stream.next(room(out) - STREAM_OVERHEAD, self.sending.limits.stream)
@@ -193,7 +269,13 @@ impl Connection {
             sent.stream = Some(range);
             sent.eliciting = true;
         }
-        if let Some(piece) = self.sending.next_piece(room(out)) {
+        let piece = self.sending.next_piece(room(out)).or_else(|| {
+            let copy = self.tail_copy(sent.time, room(out))?;
+            sent.copies = copy.1;
+            Some(copy.0)
+        });
+        if let Some(piece) = piece {
+            self.stats.block_bytes += piece.bytes.len() as u64;
             datagram::push_block(out, piece.number, piece.offset, &piece.bytes);
             sent.piece = Some(piece);
             sent.eliciting = true;
@@ -201,13 +283,40 @@ impl Connection {
         if self.sending.ping {
             self.sending.ping = false;
             if !sent.eliciting {
-                datagram::push_ping(out);
+                // As long as RETRY: an address that is new to the server gets an answer.
+                (0..PING_REPEATS).for_each(|_| datagram::push_ping(out));
                 sent.eliciting = true;
             }
         }
         if sent.eliciting {
             self.sending.probes = self.sending.probes.saturating_sub(1);
         }
+    }
+
+    fn tail_copy(&mut self, now: Time, room: usize) -> Option<(Piece, u8)> {
+        if self.tail_at.is_none_or(|at| now < at) {
+            return None;
+        }
+        let (number, _) = self.tail_candidate()?;
+        let (piece, copies) = self.take_copy(number, room - BLOCK_OVERHEAD.min(room))?;
+        self.stats.copies += 1;
+        Some((piece, copies))
+    }
+
+    /// Now and then a packet number is left out: a peer that acknowledges what it never got is caught (CVE-2025-4820).
+    fn skip_sometimes(&mut self, now: Time) {
+        if self.sending.next_number < self.sending.skip_at {
+            return;
+        }
+        let number = self.sending.next_number;
+        if self.sending.skip_at > 0 {
+            self.skip_number(now);
+            self.sending.next_number += 1;
+        }
+        // Rarer on long connections: the guess must be lucky again and again, a gap costs a little each time.
+        let span = (number / 2).clamp(SKIP_LEAST, SKIP_MOST);
+        self.skip_seed = mix(self.skip_seed);
+        self.sending.skip_at = number + span + self.skip_seed % span;
     }
 
     /// CLOSE leaves once the peer has everything.

@@ -163,7 +163,7 @@ impl Drive {
 
     fn deliver(&mut self, id: u64, event: Event) {
         let message = match event {
-            Event::Open => {
+            Event::Answered | Event::Open => {
                 if let Some(opening) = self.opening.take_if(|opening| opening.id == id) {
                     drop(opening.opened.send(Ok(())));
                 }

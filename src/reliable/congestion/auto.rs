@@ -1,0 +1,450 @@
+//! The default: a model of the path in the manner of BBR (Cardwell et al., 2016) that tells random loss from congestion.
+//!
+//! The path delivers at most `rate` and loses the share `p` whatever its load is. Sent at `S`, it delivers
+//! `min(rate, S · (1 − p))`: so it paces at `gain × rate / (1 − p)`, and random loss costs what it must and no more.
+//! `p` is measured where the load is below the rate: in the phases that follow each probe for more and let queues
+//! drain. Loss that exceeds it in other phases, or a queue that stands, is congestion: only then it backs off.
+//!
+//! A flow that fills queues for good (CUBIC, BBR) would push aside one that keeps them empty. If the queue does not
+//! drain although this flow lets go, others hold it, and it takes its share as BBR would (after Copa, Arun and
+//! Balakrishnan, 2018).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::super::rtt::Rtt;
+use super::{Delivery, Epoch, INITIAL_PACED, INITIAL_PACKETS, MIN_PACKETS};
+use crate::base::Time;
+
+/// Rounds over which the highest delivery rate is remembered.
+const RATE_ROUNDS: u64 = 10;
+/// A round lasts at least this long: shorter ones measure the scheduler.
+const ROUND_LEAST: Duration = Duration::from_millis(1);
+/// Start-up ends when the rate grew by less than this in so many rounds.
+const STARTUP_GROWTH: f64 = 1.25;
+const STARTUP_ROUNDS: u32 = 3;
+const STARTUP_GAIN: f64 = 2.77;
+const DRAIN_GAIN: f64 = 0.5;
+const UP_GAIN: f64 = 1.25;
+/// A probe that delivers so much more goes on, and steeper, up to this.
+const UP_GROWTH: f64 = 1.12;
+const UP_MOST: f64 = 2.0;
+const DOWN_GAIN: f64 = 0.75;
+/// Round trips between two probes for more, so that each cycle has 8.
+const CRUISE_ROUNDS: u32 = 6;
+/// A phase lasts at least this long.
+const PHASE_LEAST: Duration = Duration::from_millis(4);
+/// A queue of so much is left alone: a share of the round trip, within bounds.
+const QUEUE_TARGET: Duration = Duration::from_millis(3);
+const QUEUE_MOST: Duration = Duration::from_millis(6);
+const QUEUE_SHARE: u32 = 10;
+/// Packets of an epoch that must be settled before its loss says something.
+const SAMPLE_LEAST: u64 = 20;
+/// Half of what an epoch says is believed at so many packets.
+const SAMPLE_HALF: f64 = 400.0;
+/// Loss beyond the path's own that is congestion, or a change of the path.
+const EXCESS: f64 = 0.05;
+/// … and so much more that start-up has gone too far.
+const STARTUP_EXCESS: f64 = 0.15;
+/// More loss than this is never taken as the path's own.
+const LOSS_LIMIT: f64 = 0.5;
+/// Cycles in which the queue did not drain before others are thought to hold it.
+const COMPETING_CYCLES: u32 = 3;
+/// What is known of the rate fades by this when a loss was congestion.
+const BACKOFF: f64 = 0.85;
+/// Epochs whose packets are not all settled.
+const EPOCH_LIMIT: usize = 16;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Startup,
+    Drain,
+    Cruise,
+    Up,
+    Down,
+}
+
+/// Packets that were sent in one phase.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    phase: Phase,
+    sent: u64,
+    acked: u64,
+    lost: u64,
+}
+
+impl Sample {
+    const fn new(phase: Phase) -> Self {
+        Self { phase, sent: 0, acked: 0, lost: 0 }
+    }
+
+    const fn settled(&self) -> u64 {
+        self.acked + self.lost
+    }
+
+    fn loss(&self) -> f64 {
+        self.lost as f64 / self.settled().max(1) as f64
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Auto {
+    datagram: usize,
+    phase: Phase,
+    phase_at: Time,
+    cruised: u32,
+    round: u64,
+    round_ends_at: u64,
+    round_at: Time,
+    round_from: u64,
+    round_idle: bool,
+    /// (round, bytes per second), highest first.
+    rates: VecDeque<(u64, f64)>,
+    best_rate: f64,
+    stale_rounds: u32,
+    /// Open epochs; the last one is the current.
+    samples: VecDeque<Sample>,
+    first_epoch: Epoch,
+    loss: f64,
+    /// Packets that `loss` rests on.
+    weight: f64,
+    /// The last epoch of `Cruise` lost more than it should.
+    high: bool,
+    /// Two did: the phase `Down` will tell whether the path or the load is to blame.
+    suspected: bool,
+    up_gain: f64,
+    /// What was delivered when the phase `Up` began.
+    up_from: f64,
+    /// The shortest queue of this cycle, and cycles in which it never drained.
+    shortest: Duration,
+    full_cycles: u32,
+}
+
+impl Auto {
+    pub(super) fn new(datagram: usize, seed: u64) -> Self {
+        Self {
+            datagram,
+            phase: Phase::Startup,
+            phase_at: Time::ZERO,
+            cruised: (seed % u64::from(CRUISE_ROUNDS)) as u32,
+            round: 0,
+            round_ends_at: 0,
+            round_at: Time::ZERO,
+            round_from: 0,
+            round_idle: false,
+            rates: VecDeque::new(),
+            best_rate: 0.0,
+            stale_rounds: 0,
+            samples: VecDeque::from([Sample::new(Phase::Startup)]),
+            first_epoch: 0,
+            loss: 0.0,
+            weight: 0.0,
+            high: false,
+            suspected: false,
+            up_gain: UP_GAIN,
+            up_from: 0.0,
+            shortest: Duration::MAX,
+            full_cycles: 0,
+        }
+    }
+
+    pub(super) fn epoch(&self) -> Epoch {
+        self.first_epoch + self.samples.len() as u64 - 1
+    }
+
+    fn sample(&mut self, epoch: Epoch) -> Option<&mut Sample> {
+        let index = usize::try_from(epoch.checked_sub(self.first_epoch)?).ok()?;
+        self.samples.get_mut(index)
+    }
+
+    pub(super) fn on_sent(&mut self) {
+        if let Some(sample) = self.samples.back_mut() {
+            sample.sent += 1;
+        }
+    }
+
+    pub(super) fn on_acked(&mut self, epoch: Epoch) {
+        if let Some(sample) = self.sample(epoch) {
+            sample.acked += 1;
+        }
+    }
+
+    pub(super) fn on_lost(&mut self, epoch: Epoch) {
+        if let Some(sample) = self.sample(epoch) {
+            sample.lost += 1;
+        }
+    }
+
+    pub(super) fn on_late(&mut self, epoch: Epoch) {
+        if let Some(sample) = self.sample(epoch).filter(|sample| sample.lost > 0) {
+            (sample.lost, sample.acked) = (sample.lost - 1, sample.acked + 1);
+        }
+    }
+
+    /// Bytes a second that the path delivered at best; 0 before the first round.
+    fn rate(&self) -> f64 {
+        self.rates.front().map_or(0.0, |(_, rate)| *rate)
+    }
+
+    pub(super) fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    fn queue_target(rtt: &Rtt) -> Duration {
+        (rtt.min() / QUEUE_SHARE).clamp(QUEUE_TARGET, QUEUE_MOST)
+    }
+
+    fn competes(&self) -> bool {
+        self.full_cycles >= COMPETING_CYCLES
+    }
+
+    pub(super) fn on_delivery(&mut self, now: Time, delivery: &Delivery, rtt: &Rtt) {
+        self.round_idle |= delivery.idle;
+        self.shortest = self.shortest.min(rtt.queue());
+        if self.round == 0 {
+            // Until a round is measured, the first window counts as one.
+            let first = (INITIAL_PACED * self.datagram) as f64;
+            self.remember(first / rtt.smoothed().max(ROUND_LEAST).as_secs_f64());
+            self.begin_round(now, delivery);
+        } else if delivery.delivered_before >= self.round_ends_at && now.since(self.round_at) >= ROUND_LEAST {
+            let bytes = delivery.delivered - self.round_from;
+            let rate = bytes as f64 / now.since(self.round_at).as_secs_f64();
+            if !self.round_idle || rate > self.rate() {
+                self.remember(rate);
+            }
+            self.end_round(now, rtt);
+            self.begin_round(now, delivery);
+        }
+        self.settle(now);
+        self.advance(now, delivery, rtt);
+    }
+
+    fn begin_round(&mut self, now: Time, delivery: &Delivery) {
+        self.round += 1;
+        self.round_ends_at = delivery.delivered;
+        self.round_from = delivery.delivered;
+        self.round_at = now;
+        self.round_idle = delivery.idle;
+    }
+
+    fn remember(&mut self, rate: f64) {
+        while self.rates.back().is_some_and(|(_, r)| *r <= rate) {
+            self.rates.pop_back();
+        }
+        self.rates.push_back((self.round, rate));
+        while self.rates.len() > 1
+            && self.rates.front().is_some_and(|(round, _)| round + RATE_ROUNDS < self.round)
+        {
+            self.rates.pop_front();
+        }
+    }
+
+    fn end_round(&mut self, now: Time, rtt: &Rtt) {
+        if self.phase != Phase::Startup {
+            return;
+        }
+        if self.rate() >= self.best_rate * STARTUP_GROWTH {
+            (self.best_rate, self.stale_rounds) = (self.rate(), 0);
+        } else if !self.round_idle {
+            self.stale_rounds += 1;
+        }
+        let queue_grows = rtt.queue() > Self::queue_target(rtt) * 2;
+        if self.stale_rounds >= STARTUP_ROUNDS || queue_grows {
+            self.enter(Phase::Drain, now);
+        } else {
+            self.open_epoch();
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, now: Time) {
+        (self.phase, self.phase_at) = (phase, now);
+        self.open_epoch();
+    }
+
+    fn open_epoch(&mut self) {
+        let sample = Sample::new(self.phase);
+        // One without packets would never be settled.
+        if let Some(last) = self.samples.back_mut().filter(|last| last.sent == 0) {
+            *last = sample;
+            return;
+        }
+        self.samples.push_back(sample);
+        if self.samples.len() > EPOCH_LIMIT {
+            self.samples.pop_front();
+            self.first_epoch += 1;
+        }
+    }
+
+    /// What the epochs say whose packets all have their fate.
+    fn settle(&mut self, now: Time) {
+        while self.samples.len() > 1 && self.samples[0].settled() >= self.samples[0].sent {
+            let sample = self.samples[0];
+            self.samples.pop_front();
+            self.first_epoch += 1;
+            if sample.settled() >= SAMPLE_LEAST || sample.phase == Phase::Startup {
+                self.learn(&sample, now);
+            }
+        }
+    }
+
+    fn learn(&mut self, sample: &Sample, now: Time) {
+        let (loss, packets) = (sample.loss(), sample.settled() as f64);
+        let noise = 3.0 * (self.loss.max(0.01) * (1.0 - self.loss) / packets).sqrt();
+        let excess = loss > self.loss + EXCESS.max(noise);
+        match sample.phase {
+            Phase::Startup if loss > self.loss + STARTUP_EXCESS.max(noise) && self.weight >= 50.0 => {
+                if self.phase == Phase::Startup {
+                    self.enter(Phase::Drain, now);
+                }
+            }
+            Phase::Startup => {
+                self.weight += packets;
+                self.blend(loss, packets / self.weight);
+            }
+            Phase::Down => {
+                let share = packets / (packets + SAMPLE_HALF);
+                if self.suspected {
+                    self.suspected = false;
+                    if !excess {
+                        self.back_off();
+                    }
+                    self.blend(loss, share.max(0.5));
+                } else {
+                    self.blend(loss, share);
+                }
+            }
+            Phase::Cruise if excess => {
+                if std::mem::replace(&mut self.high, true) && !self.suspected {
+                    self.suspected = true;
+                    if self.phase == Phase::Cruise {
+                        self.enter(Phase::Down, now);
+                    }
+                }
+            }
+            _ => {
+                self.high &= sample.phase != Phase::Cruise;
+                if loss < self.loss {
+                    self.blend(loss, packets / (packets + 2.0 * SAMPLE_HALF));
+                }
+            }
+        }
+    }
+
+    fn blend(&mut self, loss: f64, share: f64) {
+        self.loss = (self.loss + (loss - self.loss) * share).min(LOSS_LIMIT);
+    }
+
+    fn back_off(&mut self) {
+        for (_, rate) in &mut self.rates {
+            *rate *= BACKOFF;
+        }
+    }
+
+    /// From one phase to the next.
+    fn advance(&mut self, now: Time, delivery: &Delivery, rtt: &Rtt) {
+        let lasted = now.since(self.phase_at);
+        let turn = rtt.min().max(PHASE_LEAST);
+        match self.phase {
+            Phase::Startup => {}
+            Phase::Drain => {
+                if delivery.in_flight as f64 <= self.product(rtt) || lasted >= turn * 3 {
+                    self.cycle(now);
+                }
+            }
+            Phase::Cruise if lasted >= turn => {
+                self.cruised += 1;
+                if self.cruised < CRUISE_ROUNDS {
+                    self.enter(Phase::Cruise, now);
+                } else {
+                    (self.up_gain, self.up_from) = (UP_GAIN, self.rate());
+                    self.enter(Phase::Up, now);
+                }
+            }
+            Phase::Up => {
+                let full = !self.competes() && rtt.queue() > Self::queue_target(rtt) * 2;
+                if lasted >= turn && full {
+                    self.enter(Phase::Down, now);
+                } else if lasted >= turn * 2 {
+                    // It delivers more: the path has become wider, or start-up ended too soon.
+                    if !full && self.rate() >= self.up_from * UP_GROWTH {
+                        (self.up_gain, self.up_from) = ((self.up_gain * UP_GAIN).min(UP_MOST), self.rate());
+                        self.enter(Phase::Up, now);
+                    } else {
+                        self.enter(Phase::Down, now);
+                    }
+                }
+            }
+            Phase::Down if lasted >= turn * 2 || lasted >= turn && rtt.queue() <= Self::queue_target(rtt) => {
+                self.see_others(rtt);
+                self.cycle(now);
+            }
+            Phase::Cruise | Phase::Down => {}
+        }
+    }
+
+    fn cycle(&mut self, now: Time) {
+        self.cruised = if self.phase == Phase::Drain { self.cruised } else { 0 };
+        self.enter(Phase::Cruise, now);
+    }
+
+    fn see_others(&mut self, rtt: &Rtt) {
+        let target = Self::queue_target(rtt);
+        if self.shortest > target * 2 {
+            self.full_cycles = (self.full_cycles + 1).min(2 * COMPETING_CYCLES);
+        } else {
+            self.full_cycles = self.full_cycles.saturating_sub(COMPETING_CYCLES);
+        }
+        self.shortest = Duration::MAX;
+    }
+
+    /// Bytes that fill the path without a queue.
+    fn product(&self, rtt: &Rtt) -> f64 {
+        self.rate() * rtt.min().as_secs_f64() / (1.0 - self.loss)
+    }
+
+    fn gain(&self, rtt: &Rtt) -> f64 {
+        match self.phase {
+            Phase::Startup => STARTUP_GAIN,
+            Phase::Drain => DRAIN_GAIN,
+            Phase::Up => self.up_gain,
+            Phase::Down => DOWN_GAIN,
+            Phase::Cruise if self.competes() => 1.0,
+            // A queue that stands is ours to empty, within two round trips.
+            Phase::Cruise => {
+                let over = rtt.queue().saturating_sub(Self::queue_target(rtt)).as_secs_f64();
+                let time = (rtt.min() * 2).max(Duration::from_millis(10)).as_secs_f64();
+                1.0 - (over / time).min(0.25)
+            }
+        }
+    }
+
+    /// Bytes a second.
+    pub(super) fn pace(&self, rtt: &Rtt) -> f64 {
+        let rate = self.rate();
+        if rate > 0.0 {
+            return rate * self.gain(rtt) / (1.0 - self.loss);
+        }
+        if rtt.is_known() {
+            return (INITIAL_PACED * self.datagram) as f64 / (rtt.smoothed() / 2).as_secs_f64().max(1e-4);
+        }
+        0.0
+    }
+
+    pub(super) fn window(&self, rtt: &Rtt) -> usize {
+        let rate = self.rate();
+        if rate == 0.0 {
+            return self.datagram * if rtt.is_known() { INITIAL_PACED } else { INITIAL_PACKETS };
+        }
+        let product = self.product(rtt);
+        // Acknowledgements come together, and the machine may be busy for a moment.
+        let slack = rate / (1.0 - self.loss) * 0.004 + (MIN_PACKETS * self.datagram) as f64;
+        let queue = rate / (1.0 - self.loss) * (Self::queue_target(rtt) * 3).as_secs_f64();
+        let window = match self.phase {
+            Phase::Startup => product * STARTUP_GAIN,
+            _ if self.competes() => product * 2.0,
+            Phase::Up => product * self.up_gain,
+            _ => product + queue,
+        };
+        (window + slack) as usize
+    }
+}

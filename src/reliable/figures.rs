@@ -1,0 +1,221 @@
+//! How well a path is filled, in virtual time: figures that a change of the congestion control must not spoil.
+
+use std::time::Duration;
+
+use super::Config;
+use super::simulation::Pair;
+use crate::base::Time;
+use crate::link::Profile;
+use crate::wire::datagram::Credit;
+use bytes::Bytes;
+
+/// Every datagram's headers on Ethernet: IP, UDP.
+const HEADERS: usize = 28;
+
+pub(super) struct Path {
+    pub rate: u64,
+    pub rtt: Duration,
+    pub loss: f64,
+    pub queue: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct Figure {
+    /// Bits of the file a second, handshake included.
+    pub goodput: f64,
+    /// Bytes of blocks sent over bytes of the file.
+    pub overhead: f64,
+    /// 95th percentile of the queue's delay.
+    pub queue: Duration,
+    /// When the connection was open.
+    pub opened: Time,
+}
+
+impl Path {
+    pub fn profile(&self) -> Profile {
+        let rate = self.rate;
+        Profile {
+            loss: self.loss,
+            rate,
+            queue: (rate as f64 / 8.0 * self.queue.as_secs_f64()) as usize,
+            delay: self.rtt / 2,
+            header: HEADERS,
+            ..Profile::default()
+        }
+    }
+
+    /// One transfer of `size` bytes.
+    pub fn measure(&self, size: u64, seed: u64) -> Figure {
+        measure(self.profile(), size, seed)
+    }
+}
+
+/// One transfer of `size` bytes over a link both ways.
+fn measure(profile: Profile, size: u64, seed: u64) -> Figure {
+    let config = Config { credit: Credit { stream: 1 << 20, block: 16 << 20 }, ..Config::default() };
+    let mut pair = Pair::new(profile, seed, config);
+    let (mut offset, mut came) = (0, 0);
+    let chunk: Bytes = vec![7; 64 << 10].into();
+    let mut delays = Vec::new();
+    let mut next_look = Time::ZERO;
+    let mut opened = Time::ZERO;
+    pair.run_until(|pair| {
+        let sender = &mut pair.sender;
+        while offset < size && sender.is_writable() {
+            let length = (size - offset).min(chunk.len() as u64);
+            sender.write_block(offset, chunk.slice(..length as usize));
+            offset += length;
+        }
+        if pair.now >= next_look {
+            delays.push(pair.up.backlog(pair.now));
+            next_look = pair.now + Duration::from_millis(1);
+        }
+        if opened == Time::ZERO && pair.client.events.contains(&super::Event::Open) {
+            opened = pair.now;
+        }
+        for event in pair.server.events.drain(..) {
+            if let super::Event::Block { bytes, .. } = event {
+                came += bytes.len() as u64;
+            }
+        }
+        assert_eq!(pair.client.ended, None, "seed {seed}");
+        came == size
+    });
+    delays.sort();
+    let seconds = pair.now.micros() as f64 / 1e6;
+    let sent = pair.sender.stats().block_bytes;
+    Figure {
+        goodput: size as f64 * 8.0 / seconds,
+        overhead: sent as f64 / size as f64,
+        queue: delays[delays.len() * 95 / 100],
+        opened,
+    }
+}
+
+fn mbit(figure: &Figure) -> f64 {
+    figure.goodput / 1e6
+}
+
+/// Round trips that 100 KB take on an open connection: the median and the 99th percentile of 200.
+fn small_objects(path: &Path) -> (f64, f64) {
+    let mut times: Vec<f64> = (0..200)
+        .map(|seed| {
+            let figure = path.measure(100_000, seed);
+            (100_000.0 * 8.0 / figure.goodput - figure.opened.micros() as f64 / 1e6) / path.rtt.as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    (times[100], times[198])
+}
+
+#[test]
+#[ignore = "prints the table"]
+#[expect(clippy::print_stdout, reason = "that is what it is for")]
+fn print_the_table() {
+    let millis = Duration::from_millis;
+    for (rate, rtt, size) in [
+        (100_000_000, 50, 50_000_000),
+        (100_000_000, 50, 1_000_000_000),
+        (1_000_000_000, 50, 1_000_000_000),
+        (20_000_000, 300, 100_000_000),
+    ] {
+        for loss in [0.0, 0.01, 0.05, 0.1, 0.2] {
+            let path = Path { rate, rtt: millis(rtt), loss, queue: millis(100) };
+            let started = std::time::Instant::now();
+            let figure = path.measure(size, 1);
+            println!(
+                "{:>5} Mbit/s {rtt} ms {:>4}%: {:>6.1} Mbit/s, sent {:.3}, queue {:?}   ({:.1?})",
+                rate / 1_000_000,
+                loss * 100.0,
+                mbit(&figure),
+                figure.overhead,
+                figure.queue,
+                started.elapsed()
+            );
+        }
+    }
+    for (what, profile, path) in [
+        (
+            "bursts 8, 5 %, dup 1 %, reorder 5 %",
+            true,
+            Path { rate: 100_000_000, rtt: millis(50), loss: 0.05, queue: millis(100) },
+        ),
+        (
+            "queue 10 ms, 5 %",
+            false,
+            Path { rate: 100_000_000, rtt: millis(50), loss: 0.05, queue: millis(10) },
+        ),
+        (
+            "queue 10 ms, 0 %",
+            false,
+            Path { rate: 100_000_000, rtt: millis(50), loss: 0.0, queue: millis(10) },
+        ),
+    ] {
+        let mut bad = path.profile();
+        if profile {
+            bad = Profile { burst: 8.0, duplicate: 0.01, reorder: 0.05, reorder_by: millis(10), ..bad };
+        }
+        let figure = measure(bad, 50 << 20, 1);
+        println!(
+            "{what}: {:.1} Mbit/s, sent {:.3}, queue {:?}",
+            mbit(&figure),
+            figure.overhead,
+            figure.queue
+        );
+    }
+    let path = Path { rate: 100_000_000, rtt: millis(50), loss: 0.1, queue: millis(100) };
+    let (median, worst) = small_objects(&path);
+    println!("100 KB at 10 %: median {median:.2} round trips, p99 {worst:.2}");
+}
+
+#[test]
+fn random_loss_costs_what_it_must_and_queues_stay_short() {
+    for (loss, least, most) in
+        [(0.0, 87.0, 1.01), (0.01, 86.0, 1.04), (0.05, 85.0, 1.08), (0.1, 83.0, 1.15), (0.2, 80.0, 1.29)]
+    {
+        let path = Path {
+            rate: 100_000_000,
+            rtt: Duration::from_millis(50),
+            loss,
+            queue: Duration::from_millis(100),
+        };
+        let figure = path.measure(50_000_000, 1);
+        assert!(mbit(&figure) >= least && figure.overhead <= most, "{loss}: {figure:?}");
+        // Start-up is a fifth of this transfer; 20 ms hold for a longer one.
+        assert!(loss > 0.15 || figure.queue <= Duration::from_millis(20), "{loss}: {figure:?}");
+    }
+}
+
+#[test]
+fn bursts_reordering_and_a_short_queue_change_little() {
+    let path = Path {
+        rate: 100_000_000,
+        rtt: Duration::from_millis(50),
+        loss: 0.05,
+        queue: Duration::from_millis(100),
+    };
+    let plain = path.measure(50_000_000, 1).goodput;
+    let rough = Profile {
+        burst: 8.0,
+        duplicate: 0.01,
+        reorder: 0.05,
+        reorder_by: Duration::from_millis(10),
+        ..path.profile()
+    };
+    let rough = measure(rough, 50_000_000, 1).goodput;
+    assert!(rough >= 0.9 * plain, "{rough} of {plain}");
+    let short = Path { queue: Duration::from_millis(10), ..path }.measure(50_000_000, 1).goodput;
+    assert!(short >= 0.85 * plain, "{short} of {plain}");
+}
+
+#[test]
+fn a_small_object_on_a_lossy_path_needs_few_round_trips() {
+    let path = Path {
+        rate: 100_000_000,
+        rtt: Duration::from_millis(50),
+        loss: 0.1,
+        queue: Duration::from_millis(100),
+    };
+    let (median, worst) = small_objects(&path);
+    assert!(median <= 4.0 && worst <= 8.0, "{median} {worst}");
+}
