@@ -76,6 +76,19 @@ impl Connection {
     }
 }
 
+/// What a connection over UDP knows of its path.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PathCounts {
+    /// Pieces of blocks that were sent again.
+    pub retransmitted: u64,
+    /// Bytes of blocks that left, those that were sent again among them.
+    pub sent: u64,
+    /// Smoothed.
+    pub round_trip: Duration,
+    /// Share of packets that the path loses whatever its load is.
+    pub loss: f64,
+}
+
 impl Outgoing {
     /// Queues a frame; waits while too much is queued. Cancel-safe only before its first wait.
     pub async fn send(&mut self, frame: Frame) -> Result<(), Failure> {
@@ -115,11 +128,11 @@ impl Outgoing {
         }
     }
 
-    /// Pieces sent again so far; TCP does not tell.
-    pub fn retransmitted(&self) -> u64 {
+    /// What is known of the path; TCP does not tell.
+    pub fn path(&self) -> Option<PathCounts> {
         match self {
-            Self::Tcp(_) => 0,
-            Self::Udp(half) => half.counters().retransmitted(),
+            Self::Tcp(_) => None,
+            Self::Udp(half) => Some(half.counters().get()),
         }
     }
 }

@@ -10,7 +10,7 @@ pub mod resolve;
 pub mod tcp;
 pub mod udp;
 
-pub use connection::{Connection, Incoming, Landed, Landing, Message, Outgoing};
+pub use connection::{Connection, Incoming, Landed, Landing, Message, Outgoing, PathCounts};
 pub use listen::{Bound, Listener};
 
 use std::net::SocketAddr;

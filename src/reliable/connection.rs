@@ -145,6 +145,11 @@ impl Connection {
         self.rtt.smoothed()
     }
 
+    /// The share of packets that the path loses whatever its load is.
+    pub fn loss(&self) -> f64 {
+        self.congestion.loss()
+    }
+
     /// True if there is room for more to be sent.
     pub fn is_writable(&self) -> bool {
         self.sending.backlog() < self.config.backlog

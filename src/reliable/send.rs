@@ -208,7 +208,7 @@ impl Connection {
         if self.flight.bytes + self.config.datagram > self.congestion.window(&self.rtt) {
             return None;
         }
-        let next = self.congestion.next_send();
+        let next = self.congestion.next_look();
         if self.sending.wants() { Some(next) } else { self.tail_at.map(|at| at.max(next)) }
     }
 

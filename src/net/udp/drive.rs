@@ -4,17 +4,16 @@ use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::halves::{Command, Counters, Incoming, Outgoing, charge, gone};
+use super::socket::Socket;
 use crate::base::Transport;
+use crate::net::alarm::Alarm;
 use crate::net::connection::{malformed, told_in_words as told};
-use crate::net::{Connection, Message, clock, tcp};
+use crate::net::{Connection, Message, PathCounts, clock, tcp};
 use crate::reliable::{self, Ending, Event};
 use crate::report::Failure;
 use crate::wire::Code;
@@ -22,10 +21,8 @@ use crate::wire::datagram::{self, Credit};
 
 /// Bytes that a service may have queued beyond what the connection holds.
 const QUEUE: usize = 2 << 20;
-/// Datagrams read before others get their turn.
-const READ_BURST: usize = 256;
-/// Received datagrams share memory of this size.
-const SLAB: usize = 1 << 20;
+/// Calls that read before others get their turn.
+const READ_BURST: usize = 32;
 
 /// A connection as the driver sees it.
 struct Application {
@@ -43,19 +40,18 @@ pub(super) struct Opening {
 }
 
 pub(super) struct Drive {
-    socket: UdpSocket,
+    socket: Socket,
     pub(super) endpoint: reliable::Endpoint,
     commands: mpsc::UnboundedReceiver<Command>,
     sender: mpsc::UnboundedSender<Command>,
     applications: HashMap<u64, Application>,
     pub(super) accepts: Option<mpsc::UnboundedSender<Connection>>,
     pub(super) opening: Option<Opening>,
-    connected: bool,
-    slab: BytesMut,
+    alarm: Alarm,
 }
 
 impl Drive {
-    pub(super) fn new(socket: UdpSocket, endpoint: reliable::Endpoint, connected: bool) -> Self {
+    pub(super) fn new(socket: Socket, endpoint: reliable::Endpoint) -> Self {
         let (sender, commands) = mpsc::unbounded_channel();
         Self {
             socket,
@@ -65,8 +61,7 @@ impl Drive {
             applications: HashMap::new(),
             accepts: None,
             opening: None,
-            connected,
-            slab: BytesMut::new(),
+            alarm: Alarm::new(),
         }
     }
 
@@ -105,15 +100,12 @@ impl Drive {
             if self.is_finished() {
                 return;
             }
-            let deadline = self
-                .endpoint
-                .deadline()
-                .map_or_else(|| tokio::time::Instant::now() + Duration::from_hours(1), clock::instant);
+            let deadline = self.endpoint.deadline().unwrap_or_else(|| clock::now() + Duration::from_hours(1));
             tokio::select! {
                 ready = self.socket.readable() => if ready.is_ok() { self.read() },
                 _ = self.socket.writable(), if !writable => {}
                 command = self.commands.recv() => if let Some(command) = command { self.take(command) },
-                () = tokio::time::sleep_until(deadline) => {}
+                () = self.alarm.at(deadline) => {}
                 () = closed(self.accepts.as_ref()) => self.stop_accepting(),
             }
             self.endpoint.handle_timeout(clock::now());
@@ -135,16 +127,22 @@ impl Drive {
             self.take(command);
         }
         self.feed();
-        let (socket, connected) = (&self.socket, self.connected);
+        let socket = &mut self.socket;
         let (mut events, mut refused) = (Vec::new(), false);
-        let send = |peer: SocketAddr, bytes: &[u8]| {
-            let result = if connected { socket.try_send(bytes) } else { socket.try_send_to(bytes, peer) };
-            let kind = result.err().map(|error| error.kind());
-            refused |= connected && kind == Some(ErrorKind::ConnectionRefused);
-            // Any other error is one datagram lost: the state machine repairs it (rows 47 and 48).
-            kind != Some(ErrorKind::WouldBlock)
+        let send = |peer: SocketAddr, bytes: &[u8]| match socket.send(peer, bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            // It was another datagram that the peer refused.
+            Err(_) => {
+                refused = true;
+                true
+            }
+            Ok(()) => true,
         };
-        let writable = self.endpoint.drain(clock::now(), send, |id, event| events.push((id, event)));
+        let mut writable = self.endpoint.drain(clock::now(), send, |id, event| events.push((id, event)));
+        match self.socket.flush() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => writable = false,
+            result => refused |= result.is_err(),
+        }
         if refused {
             self.refused();
         }
@@ -179,7 +177,7 @@ impl Drive {
         };
         if let Some(application) = self.applications.get(&id) {
             if let Some(connection) = self.endpoint.connection(id) {
-                application.counters.retransmitted.store(connection.stats().retransmitted, Ordering::Relaxed);
+                application.counters.set(counts(connection));
             }
             // A service that no longer listens closes its sending half too, and that ends the connection.
             drop(application.messages.send(message));
@@ -239,7 +237,7 @@ impl Drive {
         else {
             return;
         };
-        application.counters.retransmitted.store(connection.stats().retransmitted, Ordering::Relaxed);
+        application.counters.set(counts(connection));
         while connection.is_writable()
             && let Some(command) = application.queue.pop_front()
         {
@@ -260,21 +258,21 @@ impl Drive {
 
     fn read(&mut self) {
         for _ in 0..READ_BURST {
-            if self.slab.capacity() - self.slab.len() < datagram::DATAGRAM_LIMIT + 28 {
-                self.slab.reserve(SLAB);
-            }
-            match self.socket.try_recv_buf_from(&mut self.slab) {
-                Ok((_, peer)) => {
-                    let bytes = self.slab.split().freeze();
-                    if self.opening.is_some() && !bytes.first().is_some_and(|&first| datagram::is_ours(first))
-                    {
-                        self.refuse_foreign(&bytes);
-                    }
-                    self.endpoint.handle_datagram(clock::now(), peer, bytes);
+            let (endpoint, now, mut foreign) = (&mut self.endpoint, clock::now(), None);
+            let opening = self.opening.is_some();
+            let result = self.socket.receive(|peer, bytes| {
+                if opening && !bytes.first().is_some_and(|&first| datagram::is_ours(first)) {
+                    foreign = Some(bytes.clone());
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                endpoint.handle_datagram(now, peer, bytes);
+            });
+            if let Some(bytes) = foreign {
+                self.refuse_foreign(&bytes);
+            }
+            match result {
+                Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => self.refused(),
-                // It belongs to one peer, or to one datagram: the loop goes on (row 47).
+                // Nothing more, or it belongs to one peer, or to one datagram: the loop goes on (row 47).
                 Err(_) => return,
             }
         }
@@ -291,6 +289,17 @@ impl Drive {
         if let Some(opening) = self.opening.take() {
             drop(opening.opened.send(Err(tcp::foreign(bytes))));
         }
+    }
+}
+
+/// What its service may know of a connection.
+fn counts(connection: &reliable::Connection) -> PathCounts {
+    let stats = connection.stats();
+    PathCounts {
+        retransmitted: stats.retransmitted,
+        sent: stats.block_bytes,
+        round_trip: connection.round_trip(),
+        loss: connection.loss(),
     }
 }
 

@@ -1,12 +1,11 @@
 //! The halves that a service holds: they queue commands for the driver and take its messages.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::net::{Message, SILENCE_LIMIT, stopped_reading};
+use crate::net::{Message, PathCounts, SILENCE_LIMIT, stopped_reading};
 use crate::reliable::{self, PIECE_COST};
 use crate::report::Failure;
 use crate::wire::datagram::Credit;
@@ -26,13 +25,15 @@ pub(super) enum Command {
 
 /// Counts that the halves can read while the driver runs.
 #[derive(Debug, Default)]
-pub struct Counters {
-    pub(super) retransmitted: AtomicU64,
-}
+pub struct Counters(Mutex<PathCounts>);
 
 impl Counters {
-    pub fn retransmitted(&self) -> u64 {
-        self.retransmitted.load(Ordering::Relaxed)
+    pub(super) fn set(&self, counts: PathCounts) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+
+    pub fn get(&self) -> PathCounts {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

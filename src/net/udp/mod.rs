@@ -3,6 +3,7 @@
 
 mod drive;
 mod halves;
+mod socket;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 use drive::{Drive, Opening};
 use halves::gone;
 pub use halves::{Incoming, Outgoing};
+use socket::Socket;
 
 use super::{CONNECT_LIMIT, Connection, Driver, clock, nobody_listens, silent};
 use crate::base::{Endpoint, Transport};
@@ -24,6 +26,8 @@ use crate::wire::{Code, FRAME_LIMIT, ServiceId};
 const SOCKET_BUFFER: usize = 4 << 20;
 /// Memory that the system charges for a datagram of 1200 bytes, about.
 const DATAGRAM_CHARGE: usize = 2304;
+/// How far the credit for blocks grows while a service takes what comes: 1 Gbit/s over 100 ms.
+const CREDIT_LIMIT: u64 = 16 << 20;
 /// What a service may leave unread of frames: the largest one must fit.
 const STREAM_CREDIT: u64 = 2 * FRAME_LIMIT as u64;
 
@@ -32,6 +36,13 @@ const STREAM_CREDIT: u64 = 2 * FRAME_LIMIT as u64;
 pub struct Options {
     /// Largest UDP payload to send.
     pub datagram: usize,
+}
+
+impl Options {
+    /// Datagrams fit every path, and need not be fragmented.
+    const fn is_whole(&self) -> bool {
+        self.datagram <= datagram::BASE_DATAGRAM
+    }
 }
 
 impl Default for Options {
@@ -50,7 +61,9 @@ fn config(socket: &UdpSocket, options: Options) -> Config {
     Config {
         datagram: options.datagram,
         credit: Credit { stream: STREAM_CREDIT, block },
+        credit_limit: CREDIT_LIMIT,
         connect: CONNECT_LIMIT,
+        seed: u64::from_be_bytes(random()),
         ..Config::default()
     }
 }
@@ -88,7 +101,8 @@ async fn connect_to(
     // A connected socket hears that nobody listens (ICMP), and hears nobody else.
     socket.connect(peer).await.map_err(failed)?;
     let config = config(&socket, options);
-    let mut drive = Drive::new(socket, reliable::Endpoint::new(config, None), true);
+    let mut drive =
+        Drive::new(Socket::new(socket, true, options.is_whole()), reliable::Endpoint::new(config, None));
     let id = u64::from_be_bytes(random());
     drive.endpoint.connect(clock::now(), id, peer, service);
     let connection = drive.register(id, peer);
@@ -118,7 +132,8 @@ pub fn listen(
 ) -> (mpsc::UnboundedReceiver<Connection>, Driver) {
     let config = config(&socket, options);
     let listening = Listening { service, max, secret: random() };
-    let mut drive = Drive::new(socket, reliable::Endpoint::new(config, Some(listening)), false);
+    let socket = Socket::new(socket, false, options.is_whole());
+    let mut drive = Drive::new(socket, reliable::Endpoint::new(config, Some(listening)));
     let (accepts, clients) = mpsc::unbounded_channel();
     drive.accepts = Some(accepts);
     (clients, Box::pin(drive.run()))

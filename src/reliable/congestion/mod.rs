@@ -171,6 +171,11 @@ impl Congestion {
         self.pace.next_send()
     }
 
+    /// When to look again whether some may leave.
+    pub fn next_look(&self) -> Time {
+        self.pace.next_look()
+    }
+
     /// Datagrams that may leave together now, for one call to the system.
     pub fn burst(&self) -> usize {
         self.pace.burst()

@@ -8,6 +8,8 @@ use crate::base::Time;
 /// Time whose datagrams may leave together, and datagrams that may in any case.
 const BURST_TIME: Duration = Duration::from_millis(1);
 const BURST_LEAST: usize = 10;
+/// Datagrams that leave within this time leave together.
+const GATHER_TIME: Duration = Duration::from_micros(500);
 /// Most bytes that leave together.
 const BURST_LIMIT: usize = 64 << 10;
 
@@ -18,15 +20,22 @@ pub(super) struct Pace {
     /// What microseconds do not hold.
     fraction: f64,
     burst: usize,
+    /// How long to wait beyond `next_send`, so that a few leave together.
+    gather: Duration,
 }
 
 impl Pace {
     pub(super) const fn new(datagram: usize) -> Self {
-        Self { datagram, next_send: Time::ZERO, fraction: 0.0, burst: BURST_LEAST }
+        Self { datagram, next_send: Time::ZERO, fraction: 0.0, burst: BURST_LEAST, gather: Duration::ZERO }
     }
 
     pub(super) const fn next_send(&self) -> Time {
         self.next_send
+    }
+
+    /// When to look again: one call of the system for each datagram of a fast flow would be slow.
+    pub(super) fn next_look(&self) -> Time {
+        self.next_send + self.gather
     }
 
     pub(super) const fn burst(&self) -> usize {
@@ -39,6 +48,12 @@ impl Pace {
         }
         let least = (BURST_LEAST * self.datagram) as f64;
         let burst = (rate * BURST_TIME.as_secs_f64()).max(least).min((BURST_LIMIT as f64).max(least));
+        let half = Duration::from_secs_f64(burst / rate / 2.0);
+        self.gather = if rate * GATHER_TIME.as_secs_f64() >= 2.0 * self.datagram as f64 {
+            GATHER_TIME.min(half)
+        } else {
+            Duration::ZERO
+        };
         self.burst = (burst / self.datagram as f64) as usize;
         let from = self.next_send.max(now - Duration::from_secs_f64(burst / rate));
         let micros = bytes as f64 / rate * 1e6 + self.fraction;

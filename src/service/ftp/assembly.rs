@@ -9,10 +9,12 @@ use super::buffers;
 use crate::base::RangeSet;
 
 /// Groups that may be half full at once: over TCP it is one or two, over UDP those that are reached while one datagram
-/// is sent again and again. A healthy transfer stays far below; 32 MiB are the most that one can hold.
-const OPEN_GROUP_LIMIT: usize = 128;
-/// Islands in a group, and chunks that came in part.
+/// is sent again and again. A healthy transfer stays far below; 64 MiB are the most that one can hold.
+const OPEN_GROUP_LIMIT: usize = 256;
+/// Islands in a group.
 const SCATTER_LIMIT: usize = 4096;
+/// Chunks that came in part.
+const PARTIAL_LIMIT: usize = 1 << 16;
 
 /// A group that is complete. Its buffer may be longer than the group.
 #[derive(Debug, PartialEq, Eq)]
@@ -227,7 +229,7 @@ impl Assembly {
         if !anew {
             self.count_chunks(offset, offset + length as u64);
         }
-        if pieces > SCATTER_LIMIT || self.partial.len() > SCATTER_LIMIT {
+        if pieces > SCATTER_LIMIT || self.partial.len() > PARTIAL_LIMIT {
             return Err(Trouble::TooScattered);
         }
         let length = self.length(index);
@@ -404,7 +406,8 @@ mod tests {
     fn scattered_bytes_cannot_fill_memory() {
         let mut assembly = Assembly::new(u64::MAX, GROUP, 1, &[]);
         let mut whole = Vec::new();
-        let result = (0..200).try_for_each(|n| assembly.accept(n * GROUP, &[0], &mut whole));
+        let result =
+            (0..=OPEN_GROUP_LIMIT as u64).try_for_each(|n| assembly.accept(n * GROUP, &[0], &mut whole));
         assert_eq!(result, Err(Trouble::TooScattered));
     }
 

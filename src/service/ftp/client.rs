@@ -30,6 +30,8 @@ use crate::wire::{Code, Frame, ServiceId};
 
 /// Bytes in flight, if `window` does not say how many chunks.
 const WINDOW_BYTES: u64 = 8 << 20;
+/// The same over UDP, where a chunk is in flight until its last repair came: 1 Gbit/s with a fifth lost over 50 ms.
+const WINDOW_BYTES_UDP: u64 = 48 << 20;
 const DEFAULT_CHUNK: u64 = 256 << 10;
 /// Files and folders that a folder may bring, if `accept` does not say.
 const ACCEPT_FILES: u64 = 100_000;
@@ -40,9 +42,13 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// How long a goodbye may take.
 const PARTING_LIMIT: Duration = Duration::from_millis(500);
 
-fn shape(arguments: &Arguments) -> Shape {
+fn shape(arguments: &Arguments, place: &str) -> Shape {
     let chunk = arguments.number("chunk").unwrap_or(DEFAULT_CHUNK);
-    let window = arguments.number("window").unwrap_or_else(|| (WINDOW_BYTES / chunk).max(16));
+    let bytes = match arguments.transport(place) {
+        Some(Transport::Udp) => WINDOW_BYTES_UDP,
+        _ => WINDOW_BYTES,
+    };
+    let window = arguments.number("window").unwrap_or_else(|| (bytes / chunk).max(16));
     Shape { chunk: chunk as u32, window: window as u32 }
 }
 
@@ -59,7 +65,8 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
         // Row 1: before any packet.
         let opened = path.clone();
         let source = by_disk(&session, move || local(&opened)).await??;
-        let (shape, replace, fast) = (shape(&arguments), arguments.flag("replace"), arguments.flag("fast"));
+        let (shape, replace, fast) =
+            (shape(&arguments, "to"), arguments.flag("replace"), arguments.flag("fast"));
         session.set_all([
             ("name", Value::text(name.clone())),
             ("path", Value::text(path.display().to_string())),
@@ -111,7 +118,8 @@ pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Jo
         let what = format!("get {name}");
         session.set_rate(arguments.rate("rate"));
         let target = target(&context.directory, arguments.text("to"), &name);
-        let (shape, replace, fast) = (shape(&arguments), arguments.flag("replace"), arguments.flag("fast"));
+        let (shape, replace, fast) =
+            (shape(&arguments, "from"), arguments.flag("replace"), arguments.flag("fast"));
         session.set_all([
             ("name", Value::text(name.clone())),
             ("path", Value::text(target.display().to_string())),

@@ -29,6 +29,7 @@ pub(super) struct Tree {
     pub(super) bytes: u64,
     resumed: u64,
     retransmitted: u64,
+    sent: u64,
     chunks: u64,
     acks: u64,
     began: Instant,
@@ -44,6 +45,7 @@ impl Tree {
             bytes: 0,
             resumed: 0,
             retransmitted: 0,
+            sent: 0,
             chunks: 0,
             acks: 0,
             began: Instant::now(),
@@ -63,6 +65,7 @@ impl Tree {
         self.bytes += delivered.bytes;
         self.resumed += delivered.resumed;
         self.retransmitted += delivered.retransmitted;
+        self.sent += delivered.sent;
         self.chunks += delivered.chunks;
         self.acks += delivered.acks;
     }
@@ -98,6 +101,7 @@ impl Tree {
             ("window", Value::count(u64::from(shape.window))),
             ("resumed", Value::count(self.resumed)),
             ("retransmitted", Value::count(self.retransmitted)),
+            ("sent_bytes", Value::count(self.sent)),
             ("seconds", Value::seconds(self.began.elapsed())),
             ("rate", Value::Integer(self.rate() as i128)),
             ("limited_by", Value::text("the path or the peer")),

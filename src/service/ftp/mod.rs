@@ -102,6 +102,7 @@ const FIELDS: &[Field] = &[
     Field::new("window", "chunks that were allowed in flight"),
     Field::new("resumed", "bytes that did not have to travel again"),
     Field::new("retransmitted", "datagrams sent again (udp)"),
+    Field::new("sent_bytes", "of send: bytes of the file that left, those that were sent again among them"),
     Field::new("seconds", "from the first to the last byte, with the commit"),
     Field::new("rate", "bytes a second"),
     Field::new("transport", "tcp or udp"),

@@ -155,6 +155,7 @@ async fn confirm(
         resumed: intent.size,
         there: true,
         retransmitted: 0,
+        sent: 0,
         elapsed: began.elapsed(),
         limited_by: "the disk",
     })
@@ -235,6 +236,7 @@ async fn receive_part(
         resumed,
         there: false,
         retransmitted: 0,
+        sent: 0,
         elapsed: began.elapsed(),
         limited_by: "the path or the sender",
     })

@@ -134,7 +134,7 @@ async fn send_in_lane(
         Err(failure) => return Err(sender.reason_of(failure).await),
     };
     sender.wait_for_stored(size, hash).await?;
-    let elapsed = began.elapsed();
+    let (elapsed, path) = (began.elapsed(), sender.connection.outgoing.path());
     Ok(Delivered {
         bytes: size,
         hash,
@@ -142,7 +142,8 @@ async fn send_in_lane(
         acks: sender.acked,
         resumed: size - travelled,
         there,
-        retransmitted: sender.connection.outgoing.retransmitted() + sender.repeated,
+        retransmitted: path.map_or(0, |path| path.retransmitted) + sender.repeated,
+        sent: path.map_or(travelled, |path| path.sent),
         elapsed,
         limited_by: sender.waits.longest(elapsed),
     })

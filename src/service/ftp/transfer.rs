@@ -37,6 +37,8 @@ pub(super) struct Delivered {
     /// All of them: the file was there, and is the same.
     pub(super) there: bool,
     pub(super) retransmitted: u64,
+    /// Bytes that left, those that were sent again among them.
+    pub(super) sent: u64,
     pub(super) elapsed: Duration,
     pub(super) limited_by: &'static str,
 }
@@ -52,6 +54,7 @@ impl Delivered {
             ("window", Value::count(u64::from(shape.window))),
             ("resumed", Value::count(self.resumed)),
             ("retransmitted", Value::count(self.retransmitted)),
+            ("sent_bytes", Value::count(self.sent)),
             ("seconds", Value::seconds(self.elapsed)),
             ("rate", Value::Integer(self.rate() as i128)),
             ("limited_by", Value::text(self.limited_by)),

@@ -202,7 +202,7 @@ impl Showing<'_> {
             .map_err(|_| Failure::new(Code::Internal, "the reader failed; this is an error in nls"))??;
         let end = Message::End {
             chunks: self.chunker.chunks(),
-            resent: self.connection.outgoing.retransmitted(),
+            resent: self.connection.outgoing.path().map_or(0, |path| path.retransmitted),
             hash: hash.into(),
         };
         self.connection.outgoing.send_now(end.encode()).await?;
