@@ -38,6 +38,13 @@ impl RangeSet {
             || self.ranges.range(..=range.start).next_back().is_some_and(|(_, &end)| range.end <= end)
     }
 
+    /// True if some value of `range` is in the set.
+    pub fn contains_any(&self, range: &Range<u64>) -> bool {
+        !range.is_empty()
+            && (self.contains(range.start)
+                || self.next_start(range.start).is_some_and(|next| next < range.end))
+    }
+
     /// Adds `value`; false if it was there.
     pub fn insert(&mut self, value: u64) -> bool {
         self.insert_range(value..value.saturating_add(1)) > 0

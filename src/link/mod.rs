@@ -36,6 +36,8 @@ pub struct Profile {
     pub rate: u64,
     /// Bytes that may wait for the rate; 0: no limit.
     pub queue: usize,
+    /// Larger packets vanish; 0: none is too large.
+    pub mtu: usize,
     /// Bytes that each packet has on the wire besides its own.
     pub header: usize,
 }
@@ -124,7 +126,7 @@ impl<T: Clone> Link<T> {
         let twice = self.decisions.chance(Stage::Duplicate, number, self.profile.duplicate);
         let late = self.decisions.chance(Stage::Reorder, number, self.profile.reorder);
         let jitter = self.decisions.unit(Stage::Jitter, number);
-        if lost {
+        if lost || self.profile.mtu > 0 && packet.len() + self.profile.header > self.profile.mtu {
             self.counts.dropped += 1;
             return;
         }

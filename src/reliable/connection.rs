@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use super::congestion::Congestion;
 use super::handshake::Greeting;
 use super::loss::InFlight;
+use super::mtu::Mtu;
 use super::receive::Receiving;
 use super::rtt::Rtt;
 use super::send::Sending;
@@ -43,7 +44,7 @@ pub struct Stats {
     pub block_bytes: u64,
     /// Pieces of blocks that were sent again.
     pub retransmitted: u64,
-    /// Pieces that were sent once more at the end, before they were missed.
+    /// Bytes of pieces that were sent once more at the end, before they were missed.
     pub copies: u64,
     pub lost: u64,
     /// Damaged, stale or repeated datagrams.
@@ -80,6 +81,7 @@ pub struct Connection {
     pub(super) sending: Sending,
     pub(super) flight: InFlight,
     pub(super) receiving: Receiving,
+    pub(super) mtu: Mtu,
     /// When spare time may be spent on a copy of what is outstanding.
     pub(super) tail_at: Option<Time>,
     pub(super) skip_seed: u64,
@@ -105,6 +107,7 @@ impl Connection {
             sending: Sending::new(peer),
             flight: InFlight::default(),
             receiving: Receiving::new(config.credit, config.credit_limit),
+            mtu: Mtu::new(config.datagram, config.datagram_most),
             tail_at: None,
             skip_seed: mix(config.seed ^ id),
             service: None,
@@ -162,9 +165,9 @@ impl Connection {
         self.sending.stream.write(&bytes);
     }
 
-    /// Queues a block; it is cut into pieces that fit a datagram.
+    /// Queues a block; it is cut into pieces that fit a datagram when they leave.
     pub fn write_block(&mut self, offset: u64, bytes: Bytes) {
-        self.sending.write_block(offset, bytes, self.config.datagram);
+        self.sending.write_block(offset, bytes);
     }
 
     /// Ends the connection: the peer gets everything that was written before, then the reason.

@@ -40,6 +40,7 @@ impl Path {
             queue: (rate as f64 / 8.0 * self.queue.as_secs_f64()) as usize,
             delay: self.rtt / 2,
             header: HEADERS,
+            mtu: 1500,
             ..Profile::default()
         }
     }
@@ -52,7 +53,11 @@ impl Path {
 
 /// One transfer of `size` bytes over a link both ways.
 fn measure(profile: Profile, size: u64, seed: u64) -> Figure {
-    let config = Config { credit: Credit { stream: 1 << 20, block: 16 << 20 }, ..Config::default() };
+    let config = Config {
+        credit: Credit { stream: 1 << 20, block: 16 << 20 },
+        datagram_most: 65_507,
+        ..Config::default()
+    };
     let mut pair = Pair::new(profile, seed, config);
     let (mut offset, mut came) = (0, 0);
     let chunk: Bytes = vec![7; 64 << 10].into();

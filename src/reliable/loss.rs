@@ -21,7 +21,7 @@ const BACKOFF_LIMIT: u32 = 8;
 const PROBES: u8 = 2;
 /// Copies of a piece beyond the first datagram that has it, and the part of a round trip between two of them.
 const TAIL_COPIES: u8 = 2;
-const TAIL_SPACING: u32 = 4;
+const TAIL_SPACING: u32 = 2;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Fate {
@@ -212,6 +212,7 @@ impl Connection {
                 self.flight.bytes -= size;
                 self.flight.eliciting -= 1;
                 self.sending.landed(piece.as_ref());
+                self.mtu.settle(now, number, true, self.rtt.smoothed());
                 self.congestion.on_acked(epoch);
             }
         }
@@ -250,7 +251,11 @@ impl Connection {
                 self.stats.lost += 1;
                 self.sending.landed(piece.as_ref());
                 self.retransmit(stream, piece.filter(|_| !copied));
-                self.congestion.on_lost(now, epoch, time);
+                if self.mtu.settle(now, number, false, self.rtt.smoothed()) {
+                    self.congestion.on_acked(epoch);
+                } else {
+                    self.congestion.on_lost(now, epoch, time);
+                }
             }
             self.flight.settled += 1;
         }
@@ -291,12 +296,22 @@ impl Connection {
 
     /// The next piece in flight of which a copy may go out, when nothing else is left to send: its number, and from when
     /// on. A lossy path would make the last few pieces wait a round trip for each repair.
-    pub(super) fn tail_candidate(&mut self) -> Option<(u64, Time)> {
+    ///
+    /// What left early in the last round trip is as good as judged: its repair would come in time. So copies begin with
+    /// what left in the second half of it, at once; what is copied once more waits.
+    pub(super) fn tail_candidate(&mut self, now: Time) -> Option<(u64, Time)> {
         let spacing = self.rtt.smoothed() / TAIL_SPACING;
+        if self.tail_at.is_none() {
+            let recent = now - self.rtt.smoothed() * 9 / 16;
+            let end = self.flight.first + self.flight.sent.len() as u64;
+            let old = self.flight.sent.iter().rev().take_while(|sent| sent.time >= recent).count() as u64;
+            self.flight.tail = self.flight.tail.max(end - old);
+        }
         while let Some(sent) = self.flight.sent.get((self.flight.tail - self.flight.first) as usize) {
             let open = sent.fate == Fate::InFlight && sent.piece.is_some();
             if open && !sent.copied && sent.copies < TAIL_COPIES {
-                return Some((self.flight.tail, sent.time + spacing));
+                let wait = if sent.copies == 0 { Duration::ZERO } else { spacing };
+                return Some((self.flight.tail, sent.time + wait));
             }
             self.flight.tail += 1;
         }
@@ -379,6 +394,7 @@ impl Connection {
     /// Sends the oldest unacknowledged data again, beyond the window; nothing counts as lost yet.
     fn probe(&mut self, now: Time) {
         self.flight.probe_count += 1;
+        self.mtu.doubt(self.flight.probe_count);
         self.flight.last_eliciting = now;
         self.sending.probes = PROBES;
         self.sending.ping = true;

@@ -22,6 +22,7 @@ pub mod endpoint;
 mod figures;
 mod handshake;
 mod loss;
+mod mtu;
 pub mod receive;
 pub mod rtt;
 mod send;
@@ -42,8 +43,10 @@ use crate::wire::datagram::{BASE_DATAGRAM, Credit};
 /// How a connection behaves; both ends may differ.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// Largest UDP payload to send.
+    /// Largest UDP payload to send without having tried larger ones.
     pub datagram: usize,
+    /// Largest to try; not above `datagram`: none is tried.
+    pub datagram_most: usize,
     /// How much the application may leave unread: half of what the socket's buffer holds, or less.
     pub credit: Credit,
     /// How far the credit for blocks may grow while the application keeps up.
@@ -66,6 +69,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             datagram: BASE_DATAGRAM,
+            datagram_most: 0,
             credit: Credit { stream: 1 << 20, block: 1 << 20 },
             credit_limit: 16 << 20,
             control: congestion::Control::Auto,

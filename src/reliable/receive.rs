@@ -9,7 +9,7 @@ use super::connection::{Connection, Event, State};
 use super::stream::Incoming;
 use super::{Ending, PIECE_COST};
 use crate::base::{RangeSet, Time};
-use crate::wire::datagram::{self, Ack, Credit, DataFrame, DataFrames, RANGE_LIMIT};
+use crate::wire::datagram::{self, Ack, Credit, DataFrame, DataFrames, RANGE_LIMIT, UNIT};
 use crate::wire::{Deframer, frame};
 
 /// Longest wait before an acknowledgement.
@@ -179,7 +179,7 @@ impl Connection {
             DataFrame::Stream { offset, bytes } => self.handle_stream(offset, bytes),
             DataFrame::Block { number, offset, bytes } => self.handle_block(number, offset, bytes),
             DataFrame::Close { code, text } => self.end(Ending::Closed { code, reason: text, by_peer: true }),
-            DataFrame::Ping | DataFrame::Ack(_) => {}
+            DataFrame::Ping | DataFrame::Pad | DataFrame::Ack(_) => {}
         }
     }
 
@@ -205,9 +205,21 @@ impl Connection {
         if bytes.is_empty() {
             return self.end(Ending::Misbehaved("it sent an empty piece"));
         }
-        if !self.receiving.pieces.insert(number) {
-            return;
+        let numbers = number..number.saturating_add(bytes.len().div_ceil(UNIT) as u64);
+        let known = self.receiving.pieces.contains_any(&numbers);
+        if !known {
+            self.receiving.pieces.insert_range(numbers);
+            return self.take_piece(offset, bytes);
         }
+        // Some of it came in smaller pieces, or all of it before.
+        for (at, number) in (0..bytes.len()).step_by(UNIT).zip(numbers) {
+            if self.receiving.pieces.insert(number) && !self.has_ended() {
+                self.take_piece(offset + at as u64, bytes.slice(at..(at + UNIT).min(bytes.len())));
+            }
+        }
+    }
+
+    fn take_piece(&mut self, offset: u64, bytes: Bytes) {
         if self.receiving.pieces.pieces() > GAP_LIMIT {
             return self.end(Ending::Misbehaved("it leaves too many pieces out"));
         }

@@ -1,6 +1,7 @@
 //! What waits to be sent, and the building of datagrams.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -9,13 +10,15 @@ use super::connection::{Connection, State};
 use super::loss::Sent;
 use super::stream::Outgoing;
 use crate::base::{RangeSet, Time, mix};
-use crate::wire::datagram::{self, BLOCK_OVERHEAD, Credit, DATA_OVERHEAD};
+use crate::wire::datagram::{self, BASE_DATAGRAM, BLOCK_OVERHEAD, Credit, DATA_OVERHEAD, UNIT};
 
 /// A path that loses less than this needs no copies.
 const TAIL_LOSS: f64 = 0.002;
-/// Copies are so many, and a share of all pieces: the end of a file must not cost more than it gains.
-const TAIL_LEAST: u64 = 128;
+/// Copies have so many bytes, and a share of all: the end of a file must not cost more than it gains.
+const TAIL_LEAST: u64 = 128 << 10;
 const TAIL_SHARE: u64 = 40;
+/// Bytes that wait to be sent before larger datagrams are tried.
+const MTU_WORTH: usize = 64 << 10;
 /// PING frames in one datagram.
 const PING_REPEATS: usize = 16;
 /// Packets between two numbers that are left out, at least and at most about.
@@ -34,6 +37,23 @@ pub(super) struct Piece {
 }
 
 impl Piece {
+    /// One for each [`UNIT`].
+    fn numbers(&self) -> Range<u64> {
+        self.number..self.number + self.bytes.len().div_ceil(UNIT) as u64
+    }
+
+    /// The same bytes in pieces of one number.
+    fn cut(mut self) -> Vec<Self> {
+        let mut parts = Vec::new();
+        while !self.bytes.is_empty() {
+            let bytes = self.bytes.split_to(self.bytes.len().min(UNIT));
+            let length = bytes.len() as u64;
+            parts.push(Self { number: self.number, offset: self.offset, bytes });
+            (self.number, self.offset) = (self.number + 1, self.offset + length);
+        }
+        parts
+    }
+
     fn cost(&self) -> u64 {
         self.bytes.len() as u64 + PIECE_COST
     }
@@ -43,7 +63,8 @@ impl Piece {
 #[derive(Debug)]
 pub(super) struct Sending {
     pub(super) stream: Outgoing,
-    fresh: VecDeque<Piece>,
+    /// Blocks that were never sent, or the rest of one.
+    fresh: VecDeque<(u64, Bytes)>,
     pub(super) lost: VecDeque<Piece>,
     fresh_bytes: usize,
     next_piece: u64,
@@ -89,16 +110,10 @@ impl Sending {
         self.fresh_bytes + self.stream.backlog()
     }
 
-    pub(super) fn write_block(&mut self, offset: u64, mut bytes: Bytes, datagram: usize) {
-        let most = datagram - DATA_OVERHEAD - BLOCK_OVERHEAD;
-        let mut offset = offset;
-        while !bytes.is_empty() {
-            let part = bytes.split_to(bytes.len().min(most));
-            self.fresh_bytes += part.len();
-            let length = part.len() as u64;
-            self.fresh.push_back(Piece { number: self.next_piece, offset, bytes: part });
-            self.next_piece += 1;
-            offset += length;
+    pub(super) fn write_block(&mut self, offset: u64, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.fresh_bytes += bytes.len();
+            self.fresh.push_back((offset, bytes));
         }
     }
 
@@ -114,23 +129,46 @@ impl Sending {
 
     /// True if the peer will take the next piece, whether it was lost or is new.
     fn piece_fits(&self) -> bool {
-        let next = self.lost.front().or_else(|| self.fresh.front());
-        next.is_some_and(|piece| self.arrived_cost + self.flying_cost + piece.cost() <= self.limits.block)
+        let next = self.lost.front().map(|piece| piece.bytes.len());
+        let next = next.or_else(|| self.fresh.front().map(|(_, bytes)| bytes.len().min(UNIT)));
+        next.is_some_and(|bytes| {
+            self.arrived_cost + self.flying_cost + bytes as u64 + PIECE_COST <= self.limits.block
+        })
     }
 
-    fn next_piece(&mut self, room: usize) -> Option<Piece> {
-        while self.lost.front().is_some_and(|piece| self.arrived.contains(piece.number)) {
+    /// The next piece of at most `room` bytes; what is lost goes first, and is cut again only if no datagram takes it
+    /// any more: `most` is the room of an empty one.
+    fn next_piece(&mut self, room: usize, most: usize) -> Option<Piece> {
+        while self.lost.front().is_some_and(|piece| self.arrived.contains_range(&piece.numbers())) {
             self.lost.pop_front();
         }
-        let next = self.lost.front().or_else(|| self.fresh.front())?;
-        if next.bytes.len() + BLOCK_OVERHEAD > room || !self.piece_fits() {
+        if !self.piece_fits() {
             return None;
         }
         if let Some(piece) = self.lost.pop_front() {
-            return Some(piece);
+            if piece.bytes.len() <= room {
+                return Some(piece);
+            }
+            if piece.bytes.len() > most {
+                piece.cut().into_iter().rev().for_each(|part| self.lost.push_front(part));
+                return self.lost.pop_front_if(|part| part.bytes.len() <= room);
+            }
+            self.lost.push_front(piece);
+            return None;
         }
-        let piece = self.fresh.pop_front()?;
-        self.fresh_bytes -= piece.bytes.len();
+        let (offset, bytes) = self.fresh.front_mut()?;
+        let length = bytes.len().min(room);
+        // A small rest of a datagram is not worth a number.
+        if length == 0 || length < bytes.len() && length < UNIT / 2 {
+            return None;
+        }
+        let piece = Piece { number: self.next_piece, offset: *offset, bytes: bytes.split_to(length) };
+        *offset += length as u64;
+        if bytes.is_empty() {
+            self.fresh.pop_front();
+        }
+        self.next_piece = piece.numbers().end;
+        self.fresh_bytes -= length;
         Some(piece)
     }
 
@@ -146,10 +184,14 @@ impl Sending {
 
     /// The peer has a piece, by this datagram or another.
     pub(super) fn arrived(&mut self, piece: Option<&Piece>) {
-        if let Some(piece) = piece
-            && self.arrived.insert(piece.number)
-        {
-            self.arrived_cost += piece.cost();
+        let Some(piece) = piece else { return };
+        let numbers = piece.numbers();
+        let count = numbers.end - numbers.start;
+        match self.arrived.insert_range(numbers) {
+            0 => {}
+            new if new == count => self.arrived_cost += piece.cost(),
+            // Parts of it arrived before: about so much is new.
+            new => self.arrived_cost += piece.cost() * new / count,
         }
     }
 
@@ -196,16 +238,18 @@ impl Connection {
         built
     }
 
+    fn has_room(&self) -> bool {
+        self.flight.bytes == 0 || self.flight.bytes + self.mtu.current <= self.congestion.window(&self.rtt)
+    }
+
     /// True if the window, the pace or a probe lets data leave now.
     fn may_send(&self, now: Time) -> bool {
-        self.sending.probes > 0
-            || (self.flight.bytes + self.config.datagram <= self.congestion.window(&self.rtt)
-                && now >= self.congestion.next_send())
+        self.sending.probes > 0 || self.has_room() && now >= self.congestion.next_send()
     }
 
     /// When the pace lets the next datagram leave, if one waits for that alone.
     pub(super) fn pace_deadline(&self) -> Option<Time> {
-        if self.flight.bytes + self.config.datagram > self.congestion.window(&self.rtt) {
+        if !self.has_room() {
             return None;
         }
         let next = self.congestion.next_look();
@@ -213,20 +257,23 @@ impl Connection {
     }
 
     /// When a copy of what is outstanding may use the time that nothing else needs.
-    fn plan_tail(&mut self) {
+    fn plan_tail(&mut self, now: Time) {
         let spare = self.sending.is_drained() && self.congestion.loss() > TAIL_LOSS;
-        let budget = TAIL_LEAST + self.sending.next_piece / TAIL_SHARE;
+        let budget = TAIL_LEAST + self.stats.block_bytes / TAIL_SHARE;
         let spare = spare && self.flight.bytes > 0 && self.sending.probes == 0 && self.stats.copies < budget;
-        self.tail_at = if spare { self.tail_candidate().map(|(_, at)| at) } else { None };
+        self.tail_at = if spare { self.tail_candidate(now).map(|(_, at)| at) } else { None };
     }
 
     fn poll_data(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
-        self.plan_tail();
+        self.plan_tail(now);
         let spare = self.tail_at.is_some_and(|at| now >= at);
         let data = (self.sending.wants() || spare) && self.may_send(now);
         if self.close_is_due() {
             self.abandon();
             return self.poll_farewell(out);
+        }
+        if data && self.poll_mtu(now, out) {
+            return true;
         }
         if !data && !self.receiving.ack_is_due(now) {
             return false;
@@ -236,7 +283,7 @@ impl Connection {
         datagram::begin_data(out, self.id, number);
         let empty = out.len();
         if self.receiving.has_unacknowledged() {
-            let room = (self.config.datagram - DATA_OVERHEAD) / if data { 4 } else { 1 };
+            let room = (BASE_DATAGRAM - DATA_OVERHEAD) / if data { 4 } else { 1 };
             self.push_ack(now, out, room.max(64));
         }
         let mut sent = Sent::at(now);
@@ -257,9 +304,29 @@ impl Connection {
         true
     }
 
+    /// A try of a larger datagram, if there is so much to send that it is worth it.
+    fn poll_mtu(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
+        if self.sending.fresh_bytes < MTU_WORTH || !self.rtt.is_known() {
+            return false;
+        }
+        let Some(size) = self.mtu.due(now) else { return false };
+        let number = self.sending.next_number;
+        datagram::begin_data(out, self.id, number);
+        datagram::push_ping(out);
+        datagram::push_pad(out, size);
+        datagram::acknowledge_now(out);
+        datagram::finish(out);
+        self.sending.next_number += 1;
+        self.mtu.tried(number);
+        let mut sent = Sent::at(now);
+        sent.eliciting = true;
+        self.register(now, number, out.len(), sent);
+        true
+    }
+
     /// Frames first, then one piece of a block: a piece is a datagram, as the exercise says.
     fn fill(&mut self, out: &mut Vec<u8>, sent: &mut Sent) {
-        let datagram = self.config.datagram;
+        let datagram = self.mtu.current;
         let room = |out: &Vec<u8>| datagram.saturating_sub(out.len() + DATA_OVERHEAD - 17);
         if room(out) > STREAM_OVERHEAD
             && let Some(range) =
@@ -269,8 +336,10 @@ impl Connection {
             sent.stream = Some(range);
             sent.eliciting = true;
         }
-        let piece = self.sending.next_piece(room(out)).or_else(|| {
-            let copy = self.tail_copy(sent.time, room(out))?;
+        let (left, most) =
+            (room(out).saturating_sub(BLOCK_OVERHEAD), datagram - DATA_OVERHEAD - BLOCK_OVERHEAD);
+        let piece = self.sending.next_piece(left, most).or_else(|| {
+            let copy = self.tail_copy(sent.time, left)?;
             sent.copies = copy.1;
             Some(copy.0)
         });
@@ -297,9 +366,9 @@ impl Connection {
         if self.tail_at.is_none_or(|at| now < at) {
             return None;
         }
-        let (number, _) = self.tail_candidate()?;
-        let (piece, copies) = self.take_copy(number, room - BLOCK_OVERHEAD.min(room))?;
-        self.stats.copies += 1;
+        let (number, _) = self.tail_candidate(now)?;
+        let (piece, copies) = self.take_copy(number, room)?;
+        self.stats.copies += piece.bytes.len() as u64;
         Some((piece, copies))
     }
 

@@ -50,6 +50,8 @@ enum Change {
     },
     Light,
     Rate(u64),
+    /// The path becomes narrower.
+    Mtu(usize),
     Address(u16),
 }
 
@@ -92,6 +94,7 @@ impl Storm {
                 profile.queue = 20_000 + dice.below(400_000) as usize;
                 profile.header = 28;
             }
+            profile.mtu = [0, 1300, 1500, 9000][dice.below(4) as usize];
             profile
         };
         let (up, down) = (direction(), direction());
@@ -99,13 +102,14 @@ impl Storm {
         let mut at = Time::ZERO;
         for _ in 0..dice.below(4) {
             at = at + dice.millis(50..1500);
-            match dice.below(3) {
+            match dice.below(4) {
                 0 => {
                     changes.push((at, Change::Blackout { up: dice.sometimes(0.5) }));
                     at = at + dice.millis(50..4000);
                     changes.push((at, Change::Light));
                 }
                 1 => changes.push((at, Change::Rate((1 + dice.below(50)) * 1_000_000))),
+                2 => changes.push((at, Change::Mtu(1250 + dice.below(300) as usize))),
                 _ => changes.push((at, Change::Address(1000 + dice.below(60_000) as u16))),
             }
         }
@@ -124,6 +128,10 @@ impl Storm {
             Change::Rate(rate) => {
                 pair.up.set_profile(Profile { rate, queue: 100_000, header: 28, ..self.up });
             }
+            Change::Mtu(mtu) => {
+                pair.up.set_profile(Profile { mtu, ..self.up });
+                pair.down.set_profile(Profile { mtu, ..self.down });
+            }
             // One that is not connected yet has no id that the server knows.
             Change::Address(port) if pair.client.events.contains(&Event::Open) => pair.address.set_port(port),
             Change::Address(_) => {}
@@ -133,7 +141,7 @@ impl Storm {
     /// A transfer with a frame before and behind it; every byte comes once, and both frames in order.
     fn rage(&self, seed: u64) -> Pair {
         let source: Bytes = (0..self.size).map(|offset| content(offset, seed)).collect::<Vec<_>>().into();
-        let mut pair = Pair::new(self.up, seed, Config::default());
+        let mut pair = Pair::new(self.up, seed, Config { datagram_most: 65_507, ..Config::default() });
         pair.down.set_profile(self.down);
         pair.sender.write_frame(&Frame::new(0x10, &b"first"[..]));
         let (mut offset, mut finished, mut change) = (0, false, 0);

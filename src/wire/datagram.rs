@@ -20,9 +20,10 @@
 //! ```text
 //! ACK    0x01 | delay µs | stream limit | block limit | count | largest | length | count-1 × (gap, length)
 //! STREAM 0x02 | offset | length | bytes          a part of the ordered stream of frames
-//! BLOCK  0x03 | number | offset | length | bytes a piece of a block; numbers are never given twice
+//! BLOCK  0x03 | number | offset | length | bytes a piece of a block; one number for each 1158 bytes, never given twice
 //! PING   0x04 |
 //! CLOSE  0x05 | u16 code | text
+//! PAD    0x00 | zeros to the end of the datagram
 //! ```
 //! ACK: ranges from the largest packet number down; `length` is one less than a range holds, `gap` one less than
 //! lie between two ranges.
@@ -44,6 +45,8 @@ pub const RANGE_LIMIT: usize = 256;
 pub const COOKIE_LIMIT: usize = 32;
 /// Bytes of a DATA datagram around its frames.
 pub const DATA_OVERHEAD: usize = 1 + 8 + 8 + CRC;
+/// Bytes of a block that one number stands for: a piece has as many numbers as it needs, the last for the rest.
+pub const UNIT: usize = BASE_DATAGRAM - DATA_OVERHEAD - BLOCK_OVERHEAD;
 /// Bytes of a BLOCK frame before its data, at most.
 pub const BLOCK_OVERHEAD: usize = 1 + 8 + 8 + 4;
 const CRC: usize = 4;
@@ -218,12 +221,25 @@ pub struct Ack {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DataFrame {
     Ack(Ack),
-    Stream { offset: u64, bytes: Bytes },
-    Block { number: u64, offset: u64, bytes: Bytes },
+    Stream {
+        offset: u64,
+        bytes: Bytes,
+    },
+    Block {
+        number: u64,
+        offset: u64,
+        bytes: Bytes,
+    },
     Ping,
-    Close { code: Code, text: String },
+    /// Zeros up to the end: a try of a larger datagram.
+    Pad,
+    Close {
+        code: Code,
+        text: String,
+    },
 }
 
+const FRAME_PAD: u8 = 0x00;
 const FRAME_ACK: u8 = 0x01;
 const FRAME_STREAM: u8 = 0x02;
 const FRAME_BLOCK: u8 = 0x03;
@@ -256,6 +272,10 @@ impl DataFrames {
                 DataFrame::Block { number, offset, bytes: self.slice(&mut r)? }
             }
             FRAME_PING => DataFrame::Ping,
+            FRAME_PAD => {
+                r.rest();
+                DataFrame::Pad
+            }
             FRAME_CLOSE => DataFrame::Close {
                 code: Code::from_number(r.u16()?),
                 text: r.text("reason", TEXT_LIMIT)?.into(),
@@ -324,6 +344,11 @@ pub fn push_ack(out: &mut Vec<u8>, ack: &Ack, room: usize) {
         push_varint(out, range.end - range.start - 1);
         below = Some(range.start);
     }
+}
+
+/// Fills a datagram up to `size`, its check sum included.
+pub fn push_pad(out: &mut Vec<u8>, size: usize) {
+    out.resize(out.len().max(size - CRC), FRAME_PAD);
 }
 
 pub fn push_stream(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {

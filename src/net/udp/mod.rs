@@ -19,7 +19,7 @@ use super::{CONNECT_LIMIT, Connection, Driver, clock, nobody_listens, silent};
 use crate::base::{Endpoint, Transport};
 use crate::reliable::{self, Config, Listening};
 use crate::report::{Failure, reason};
-use crate::wire::datagram::{self, Credit};
+use crate::wire::datagram::{self, Credit, DATAGRAM_LIMIT};
 use crate::wire::{Code, FRAME_LIMIT, ServiceId};
 
 /// Asked of the system for each direction; what is granted may be less, and the window follows it.
@@ -60,6 +60,8 @@ fn config(socket: &UdpSocket, options: Options) -> Config {
     let block = (granted / DATAGRAM_CHARGE * options.datagram.min(1200) / 2) as u64;
     Config {
         datagram: options.datagram,
+        // Only sockets that forbid fragmentation can find out what the path takes.
+        datagram_most: if options.is_whole() && cfg!(target_os = "linux") { DATAGRAM_LIMIT } else { 0 },
         credit: Credit { stream: STREAM_CREDIT, block },
         credit_limit: CREDIT_LIMIT,
         connect: CONNECT_LIMIT,

@@ -1,0 +1,108 @@
+//! How large a datagram the path takes, found out by trying (after RFC 8899): from a size that every path takes, up a
+//! ladder of sizes that paths usually have. A try is a padded PING; its loss is no sign of congestion.
+
+use std::time::Duration;
+
+use crate::base::Time;
+use crate::wire::datagram::BASE_DATAGRAM;
+
+/// UDP payloads that fit Ethernet over IPv6 and IPv4, and jumbo frames, as loopback takes them.
+const LADDER: [usize; 3] = [1452, 1472, 8972];
+/// Tries of a size before it counts as too large: some may be lost by chance.
+const TRIES: u8 = 5;
+/// Probe timeouts in a row that make a larger size suspect: the path has become narrower.
+const SUSPICIOUS: u32 = 3;
+
+/// The size in use, and the next one to try.
+#[derive(Debug)]
+pub(super) struct Mtu {
+    pub(super) current: usize,
+    most: usize,
+    step: usize,
+    tries: u8,
+    /// The packet number of the try that is on its way.
+    probe: Option<u64>,
+    next_at: Time,
+}
+
+impl Mtu {
+    /// Begins with `datagram`, or the base if that is smaller, and tries up to `most`.
+    pub(super) const fn new(datagram: usize, most: usize) -> Self {
+        Self { current: datagram, most, step: 0, tries: 0, probe: None, next_at: Time::ZERO }
+    }
+
+    /// The size of a try that is due.
+    pub(super) fn due(&self, now: Time) -> Option<usize> {
+        let size = *LADDER.get(self.step)?;
+        (self.probe.is_none() && size > self.current && size <= self.most && now >= self.next_at)
+            .then_some(size)
+    }
+
+    pub(super) fn tried(&mut self, number: u64) {
+        self.probe = Some(number);
+        self.tries += 1;
+    }
+
+    /// The fate of a packet; false if it was no try.
+    pub(super) fn settle(&mut self, now: Time, number: u64, arrived: bool, round_trip: Duration) -> bool {
+        if self.probe != Some(number) {
+            return false;
+        }
+        self.probe = None;
+        if arrived {
+            self.current = LADDER[self.step];
+        } else {
+            self.next_at = now + round_trip;
+        }
+        if arrived || self.tries >= TRIES {
+            // What does not pass is the end: larger ones pass even less.
+            self.step = if arrived { self.step + 1 } else { LADDER.len() };
+            self.tries = 0;
+        }
+        true
+    }
+
+    /// Nothing came back after so many probe timeouts in a row.
+    pub(super) fn doubt(&mut self, timeouts: u32) {
+        if timeouts >= SUSPICIOUS
+            && self.current > BASE_DATAGRAM
+            && self.most > self.current.min(BASE_DATAGRAM)
+        {
+            (self.current, self.step, self.probe) = (BASE_DATAGRAM, LADDER.len(), None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TURN: Duration = Duration::from_millis(50);
+
+    #[test]
+    fn sizes_that_pass_are_used_and_the_first_that_does_not_ends_the_search() {
+        let (mut mtu, mut now) = (Mtu::new(BASE_DATAGRAM, 65_507), Time::ZERO);
+        let mut number = 0;
+        while let Some(size) = mtu.due(now) {
+            mtu.tried(number);
+            assert_eq!(mtu.due(now), None, "one at a time");
+            now = now + TURN;
+            assert!(mtu.settle(now, number, size <= 1472, TURN));
+            now = now + TURN;
+            number += 1;
+        }
+        assert_eq!((mtu.current, number), (1472, 2 + u64::from(TRIES)));
+    }
+
+    #[test]
+    fn a_path_that_became_narrower_is_served_with_the_base() {
+        let mut mtu = Mtu::new(BASE_DATAGRAM, 1472);
+        mtu.tried(1);
+        mtu.settle(Time::ZERO, 1, true, TURN);
+        assert_eq!(mtu.current, 1452);
+        mtu.doubt(2);
+        assert_eq!(mtu.current, 1452);
+        mtu.doubt(3);
+        assert_eq!((mtu.current, mtu.due(Time::ZERO + TURN)), (BASE_DATAGRAM, None));
+    }
+}
