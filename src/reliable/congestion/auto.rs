@@ -26,8 +26,9 @@ const STARTUP_ROUNDS: u32 = 3;
 const STARTUP_GAIN: f64 = 2.77;
 const DRAIN_GAIN: f64 = 0.5;
 const UP_GAIN: f64 = 1.25;
-/// A probe that delivers so much more goes on, and steeper, up to this.
-const UP_GROWTH: f64 = 1.12;
+/// … but on a long path it makes no longer queue than this before it is heard of.
+const UP_QUEUE: Duration = Duration::from_millis(15);
+/// A probe that delivers half of what it asks for goes on, and steeper, up to this.
 const UP_MOST: f64 = 2.0;
 const DOWN_GAIN: f64 = 0.75;
 /// Round trips between two probes for more, so that each cycle has 8.
@@ -356,7 +357,8 @@ impl Auto {
                 if self.cruised < CRUISE_ROUNDS {
                     self.enter(Phase::Cruise, now);
                 } else {
-                    (self.up_gain, self.up_from) = (UP_GAIN, self.rate());
+                    let step = UP_QUEUE.as_secs_f64() / rtt.min().as_secs_f64().max(1e-6);
+                    (self.up_gain, self.up_from) = (UP_GAIN.min(1.0 + step), self.rate());
                     self.enter(Phase::Up, now);
                 }
             }
@@ -366,8 +368,9 @@ impl Auto {
                     self.enter(Phase::Down, now);
                 } else if lasted >= turn * 2 {
                     // It delivers more: the path has become wider, or start-up ended too soon.
-                    if !full && self.rate() >= self.up_from * UP_GROWTH {
-                        (self.up_gain, self.up_from) = ((self.up_gain * UP_GAIN).min(UP_MOST), self.rate());
+                    let step = self.up_gain - 1.0;
+                    if !full && self.rate() >= self.up_from * (1.0 + step / 2.0) {
+                        (self.up_gain, self.up_from) = ((1.0 + step * 2.0).min(UP_MOST), self.rate());
                         self.enter(Phase::Up, now);
                     } else {
                         self.enter(Phase::Down, now);

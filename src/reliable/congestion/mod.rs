@@ -21,7 +21,7 @@ use window::Window;
 /// Packets in flight before anything is known (RFC 6928) …
 const INITIAL_PACKETS: usize = 10;
 /// … and if the handshake has measured the round trip, over half of which they are spread.
-const INITIAL_PACED: usize = 32;
+const INITIAL_PACED: usize = 48;
 /// Never fewer: small enough for a slow path, large enough for loss detection to see later packets.
 const MIN_PACKETS: usize = 8;
 
