@@ -55,7 +55,9 @@ def ours(path, lab, name, size, words):
     server.stdout.readline()
     script = f"send {name} to udp 10.77.0.2:9000 fast {words} as up; print $up.retransmitted $up.sent_bytes"
     began = time.monotonic()
-    done = subprocess.run([*inside(path.a), NLS, "-q", "-c", script], cwd=lab, capture_output=True, text=True)
+    done = subprocess.run(
+        [*inside(path.a), NLS, "-q", "-c", script], cwd=lab, capture_output=True, text=True, timeout=600
+    )
     seconds = time.monotonic() - began
     server.terminate()
     server.wait()
@@ -67,10 +69,10 @@ def ours(path, lab, name, size, words):
 
 
 def tcp(path, control, seconds):
-    server = subprocess.Popen([*inside(path.b), "iperf3", "-s", "-1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    server = subprocess.Popen([*inside(path.b), "iperf3", "-s", "-1", "--forceflush"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     server.stdout.readline()
     out = subprocess.run(
-        [*inside(path.a), "iperf3", "-c", "10.77.0.2", "-C", control, "-t", str(seconds), "-J"], capture_output=True, text=True
+        [*inside(path.a), "iperf3", "-c", "10.77.0.2", "-C", control, "-t", str(seconds), "-J"], capture_output=True, text=True, timeout=seconds + 30
     ).stdout
     server.terminate()
     server.wait()

@@ -50,7 +50,9 @@ const STARTUP_EXCESS: f64 = 0.15;
 /// More loss than this is never taken as the path's own.
 const LOSS_LIMIT: f64 = 0.5;
 /// Cycles in which the queue did not drain before others are thought to hold it.
-const COMPETING_CYCLES: u32 = 3;
+const COMPETING_CYCLES: u32 = 2;
+/// Then so many times what fills the path may be in flight.
+const COMPETING_WINDOW: f64 = 2.2;
 /// What is known of the rate fades by this when a loss was congestion.
 const BACKOFF: f64 = 0.85;
 /// Epochs whose packets are not all settled.
@@ -444,7 +446,7 @@ impl Auto {
         let queue = rate / (1.0 - self.loss) * (Self::queue_target(rtt) * 3).as_secs_f64();
         let window = match self.phase {
             Phase::Startup => product * STARTUP_GAIN,
-            _ if self.competes() => product * 2.0,
+            _ if self.competes() => product * COMPETING_WINDOW,
             Phase::Up => product * self.up_gain,
             _ => product + queue,
         };

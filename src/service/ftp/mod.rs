@@ -110,6 +110,8 @@ const FIELDS: &[Field] = &[
         "limited_by",
         "what the sender waited for most: its disk, the window, or the path and the peer",
     ),
+    Field::new("bytes_in", "bytes received so far"),
+    Field::new("bytes_out", "bytes sent so far"),
     Field::new("state", "transferring, done, failed or cancelled"),
     Field::new("peer", "the other side"),
     Field::new("error", "why it failed"),
