@@ -104,7 +104,7 @@ impl Connection {
             state,
             rtt: Rtt::default(),
             congestion: Congestion::new(config.control, config.datagram, config.seed ^ id),
-            sending: Sending::new(peer),
+            sending: Sending::new(peer, config.arq),
             flight: InFlight::default(),
             receiving: Receiving::new(config.credit, config.credit_limit),
             mtu: Mtu::new(config.datagram, config.datagram_most),
@@ -213,8 +213,14 @@ impl Connection {
         self.stats.datagrams_in += 1;
         self.stats.bytes_in += datagram.len() as u64;
         match packet {
-            Packet::Data { number, now: at_once, frames } => {
-                self.handle_data(now, number, at_once, datagram, &frames);
+            Packet::Data { number, now: at_once, in_order, frames } => {
+                if in_order && !self.is_next(&datagram, &frames) {
+                    // Not acknowledged; what is here is said once more.
+                    self.receiving.ack_soon(now);
+                    self.heard = now;
+                } else {
+                    self.handle_data(now, number, at_once, datagram, &frames);
+                }
             }
             packet => self.handle_greeting(now, packet),
         }

@@ -216,7 +216,7 @@ impl Connection {
                 self.congestion.on_acked(epoch);
             }
         }
-        self.sending.arrived(piece.as_ref());
+        self.sending.arrived(now, piece.as_ref());
         self.flight.delivered += size as u64;
         if let Some(range) = stream {
             self.sending.stream.on_acked(range);
@@ -265,7 +265,7 @@ impl Connection {
         if let Some(range) = stream {
             self.sending.stream.on_lost(range);
         }
-        if let Some(piece) = piece {
+        if let Some(piece) = piece.filter(|_| self.sending.in_order.is_none()) {
             self.stats.retransmitted += 1;
             self.sending.lost.push_back(piece);
         }
@@ -370,6 +370,7 @@ impl Connection {
             self.silence_deadline(),
             self.receiving.ack_deadline(),
             self.pace_deadline(),
+            self.sending.in_order.as_ref().and_then(|in_order| in_order.deadline(&self.rtt)),
             keep_alive,
         ]
         .into_iter()
@@ -380,6 +381,10 @@ impl Connection {
     pub(super) fn handle_recovery_timeout(&mut self, now: Time) {
         if self.silence_deadline().is_some_and(|at| now >= at) {
             return self.vanished(now);
+        }
+        if let Some(in_order) = &mut self.sending.in_order {
+            in_order.on_timeout(now, &self.rtt);
+            self.stats.retransmitted = in_order.repeated;
         }
         if self.flight.loss_at.is_some_and(|at| now >= at) {
             self.detect_losses(now);

@@ -15,6 +15,7 @@
 //! stream of frames, and blocks that are delivered the moment they arrive. Flow control bounds both, so memory
 //! is bounded by the credit that a side gives, however bad the network.
 
+pub mod arq;
 pub mod congestion;
 pub mod connection;
 pub mod endpoint;
@@ -31,7 +32,10 @@ mod simulation;
 #[cfg(test)]
 mod storms;
 mod stream;
+#[cfg(test)]
+mod textbook;
 
+pub use arq::Arq;
 pub use connection::{Connection, Event, Stats};
 pub use endpoint::{Endpoint, Listening};
 
@@ -51,6 +55,8 @@ pub struct Config {
     pub credit: Credit,
     /// How far the credit for blocks may grow while the application keeps up.
     pub credit_limit: u64,
+    /// How lost blocks are repeated.
+    pub arq: Arq,
     /// What bounds the sender.
     pub control: congestion::Control,
     /// Random, and not known to the peer: which packet numbers are left out.
@@ -72,6 +78,7 @@ impl Default for Config {
             datagram_most: 0,
             credit: Credit { stream: 1 << 20, block: 1 << 20 },
             credit_limit: 16 << 20,
+            arq: Arq::Selective,
             control: congestion::Control::Auto,
             seed: 0,
             backlog: 1 << 20,

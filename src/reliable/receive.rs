@@ -84,6 +84,11 @@ impl Receiving {
         Credit { stream: self.taken.stream + self.credit.stream, block: self.taken.block + self.credit.block }
     }
 
+    /// The peer should hear once more what is here.
+    pub(super) fn ack_soon(&mut self, now: Time) {
+        self.ack_at = Some(now);
+    }
+
     pub(super) fn has_unacknowledged(&self) -> bool {
         self.unacknowledged > 0 || self.ack_at.is_some()
     }
@@ -151,6 +156,14 @@ impl Connection {
             self.schedule_ack(now, at_once, in_order);
         }
         self.bound_gaps();
+    }
+
+    /// True if a datagram has no block that lies behind a gap.
+    pub(super) fn is_next(&self, datagram: &Bytes, frames: &Range<usize>) -> bool {
+        DataFrames::new(datagram.clone(), frames).all(|frame| match frame {
+            Ok(DataFrame::Block { number, .. }) => number <= self.receiving.pieces.first_gap(0),
+            _ => true,
+        })
     }
 
     fn schedule_ack(&mut self, now: Time, at_once: bool, in_order: bool) {

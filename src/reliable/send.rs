@@ -6,6 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::PIECE_COST;
+use super::arq::{Arq, InOrder};
 use super::connection::{Connection, State};
 use super::loss::Sent;
 use super::stream::Outgoing;
@@ -66,6 +67,8 @@ pub(super) struct Sending {
     /// Blocks that were never sent, or the rest of one.
     fresh: VecDeque<(u64, Bytes)>,
     pub(super) lost: VecDeque<Piece>,
+    /// Go-back-N and stop-and-wait instead of selective repeat.
+    pub(super) in_order: Option<InOrder>,
     fresh_bytes: usize,
     next_piece: u64,
     /// Pieces that the peer has, and their cost.
@@ -83,11 +86,12 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    pub(super) fn new(limits: Credit) -> Self {
+    pub(super) fn new(limits: Credit, arq: Arq) -> Self {
         Self {
             stream: Outgoing::default(),
             fresh: VecDeque::new(),
             lost: VecDeque::new(),
+            in_order: InOrder::new(arq),
             fresh_bytes: 0,
             next_piece: 0,
             arrived: RangeSet::new(),
@@ -119,7 +123,11 @@ impl Sending {
 
     /// True if something could be sent, were the window open.
     pub(super) fn wants(&self) -> bool {
-        self.ping || self.stream.wants(self.limits.stream) || self.piece_fits()
+        let blocks = match &self.in_order {
+            Some(in_order) => in_order.wants(self.piece_fits()),
+            None => self.piece_fits(),
+        };
+        self.ping || self.stream.wants(self.limits.stream) || blocks
     }
 
     /// Something waits only for the peer to take what it has.
@@ -156,6 +164,10 @@ impl Sending {
             self.lost.push_front(piece);
             return None;
         }
+        self.cut_fresh(room)
+    }
+
+    fn cut_fresh(&mut self, room: usize) -> Option<Piece> {
         let (offset, bytes) = self.fresh.front_mut()?;
         let length = bytes.len().min(room);
         // A small rest of a datagram is not worth a number.
@@ -172,6 +184,15 @@ impl Sending {
         Some(piece)
     }
 
+    /// The next piece of the textbook's window; each has one number.
+    fn next_in_order(&mut self, now: Time) -> Option<Piece> {
+        let mut in_order = self.in_order.take()?;
+        let fits = self.piece_fits();
+        let piece = in_order.next(now, || if fits { self.cut_fresh(UNIT) } else { None });
+        self.in_order = Some(in_order);
+        piece
+    }
+
     /// A piece left; it is in flight until it landed somewhere.
     pub(super) fn departed(&mut self, piece: Option<&Piece>) {
         self.flying_cost += piece.map_or(0, Piece::cost);
@@ -183,8 +204,11 @@ impl Sending {
     }
 
     /// The peer has a piece, by this datagram or another.
-    pub(super) fn arrived(&mut self, piece: Option<&Piece>) {
+    pub(super) fn arrived(&mut self, now: Time, piece: Option<&Piece>) {
         let Some(piece) = piece else { return };
+        if let Some(in_order) = &mut self.in_order {
+            in_order.on_acked(now, piece.number);
+        }
         let numbers = piece.numbers();
         let count = numbers.end - numbers.start;
         match self.arrived.insert_range(numbers) {
@@ -211,11 +235,12 @@ impl Sending {
     }
 
     fn is_drained(&self) -> bool {
-        self.lost.is_empty() && self.fresh.is_empty()
+        self.lost.is_empty() && self.fresh.is_empty() && self.in_order.is_none()
     }
 
     fn is_empty(&self) -> bool {
-        self.fresh.is_empty() && self.lost.is_empty() && self.stream.backlog() == 0
+        let waiting = self.in_order.as_ref().is_some_and(|in_order| !in_order.is_empty());
+        self.fresh.is_empty() && self.lost.is_empty() && !waiting && self.stream.backlog() == 0
     }
 }
 
@@ -244,11 +269,18 @@ impl Connection {
 
     /// True if the window, the pace or a probe lets data leave now.
     fn may_send(&self, now: Time) -> bool {
+        // The textbook's window is the only bound of its machines.
+        if let Some(in_order) = &self.sending.in_order {
+            return now >= in_order.next_at;
+        }
         self.sending.probes > 0 || self.has_room() && now >= self.congestion.next_send()
     }
 
     /// When the pace lets the next datagram leave, if one waits for that alone.
     pub(super) fn pace_deadline(&self) -> Option<Time> {
+        if let Some(in_order) = &self.sending.in_order {
+            return self.sending.wants().then_some(in_order.next_at);
+        }
         if !self.has_room() {
             return None;
         }
@@ -287,14 +319,17 @@ impl Connection {
             self.push_ack(now, out, room.max(64));
         }
         let mut sent = Sent::at(now);
+        let mut in_order = false;
         if data {
-            self.fill(out, &mut sent);
+            in_order = self.fill(out, &mut sent);
         }
         if out.len() == empty {
             out.clear();
             return false;
         }
-        if sent.eliciting && !self.sending.wants() {
+        if in_order {
+            datagram::in_order_only(out);
+        } else if sent.eliciting && !self.sending.wants() {
             // Nothing follows that would make the peer acknowledge this one soon.
             datagram::acknowledge_now(out);
         }
@@ -306,7 +341,7 @@ impl Connection {
 
     /// A try of a larger datagram, if there is so much to send that it is worth it.
     fn poll_mtu(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
-        if self.sending.fresh_bytes < MTU_WORTH || !self.rtt.is_known() {
+        if self.sending.fresh_bytes < MTU_WORTH || !self.rtt.is_known() || self.sending.in_order.is_some() {
             return false;
         }
         let Some(size) = self.mtu.due(now) else { return false };
@@ -324,8 +359,9 @@ impl Connection {
         true
     }
 
-    /// Frames first, then one piece of a block: a piece is a datagram, as the exercise says.
-    fn fill(&mut self, out: &mut Vec<u8>, sent: &mut Sent) {
+    /// Frames first, then one piece of a block: a piece is a datagram, as the exercise says. True if the receiver is to
+    /// take it in order only.
+    fn fill(&mut self, out: &mut Vec<u8>, sent: &mut Sent) -> bool {
         let datagram = self.mtu.current;
         let room = |out: &Vec<u8>| datagram.saturating_sub(out.len() + DATA_OVERHEAD - 17);
         if room(out) > STREAM_OVERHEAD
@@ -336,18 +372,23 @@ impl Connection {
             sent.stream = Some(range);
             sent.eliciting = true;
         }
+        if sent.stream.is_none()
+            && let Some(piece) = self.sending.next_in_order(sent.time)
+        {
+            self.push_piece(out, piece, sent);
+            return true;
+        }
         let (left, most) =
             (room(out).saturating_sub(BLOCK_OVERHEAD), datagram - DATA_OVERHEAD - BLOCK_OVERHEAD);
-        let piece = self.sending.next_piece(left, most).or_else(|| {
+        let textbook = self.sending.in_order.is_some();
+        let piece = if textbook { None } else { self.sending.next_piece(left, most) };
+        let piece = piece.or_else(|| {
             let copy = self.tail_copy(sent.time, left)?;
             sent.copies = copy.1;
             Some(copy.0)
         });
         if let Some(piece) = piece {
-            self.stats.block_bytes += piece.bytes.len() as u64;
-            datagram::push_block(out, piece.number, piece.offset, &piece.bytes);
-            sent.piece = Some(piece);
-            sent.eliciting = true;
+            self.push_piece(out, piece, sent);
         }
         if self.sending.ping {
             self.sending.ping = false;
@@ -360,6 +401,14 @@ impl Connection {
         if sent.eliciting {
             self.sending.probes = self.sending.probes.saturating_sub(1);
         }
+        false
+    }
+
+    fn push_piece(&mut self, out: &mut Vec<u8>, piece: Piece, sent: &mut Sent) {
+        self.stats.block_bytes += piece.bytes.len() as u64;
+        datagram::push_block(out, piece.number, piece.offset, &piece.bytes);
+        sent.piece = Some(piece);
+        sent.eliciting = true;
     }
 
     fn tail_copy(&mut self, now: Time, room: usize) -> Option<(Piece, u8)> {

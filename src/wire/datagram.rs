@@ -15,6 +15,7 @@
 //! REFUSE 0x07     | u16 code | text
 //! DATA   0x08     | u64 packet number | frames
 //! DATA   0x09     the same; acknowledge at once
+//! DATA   0x0a     the same, and only if its BLOCK is the next in order: else it is as if it never came
 //! ```
 //! Frames inside DATA, with varints of RFC 9000:
 //! ```text
@@ -57,6 +58,7 @@ const ACCEPT: u8 = 0x06;
 const REFUSE: u8 = 0x07;
 const DATA: u8 = 0x08;
 const DATA_NOW: u8 = 0x09;
+const DATA_IN_ORDER: u8 = 0x0a;
 
 /// How much a side will take before its application has: cumulative limits follow in each ACK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,13 +89,14 @@ pub enum Packet {
     Data {
         number: u64,
         now: bool,
+        in_order: bool,
         frames: Range<usize>,
     },
 }
 
 /// True if a datagram with this first byte may be ours.
 pub const fn is_ours(first: u8) -> bool {
-    matches!(first, HELLO..=DATA_NOW)
+    matches!(first, HELLO..=DATA_IN_ORDER)
 }
 
 /// Checks and reads a datagram: its connection id and content.
@@ -116,10 +119,11 @@ pub fn decode(datagram: &[u8]) -> Result<(u64, Packet), DecodeError> {
         REFUSE => {
             Packet::Refuse { code: Code::from_number(r.u16()?), text: r.text("reason", TEXT_LIMIT)?.into() }
         }
-        DATA | DATA_NOW => {
+        DATA | DATA_NOW | DATA_IN_ORDER => {
             let number = r.u64()?;
             let start = body.len() - r.remaining();
-            return Ok((id, Packet::Data { number, now: kind == DATA_NOW, frames: start..body.len() }));
+            let (now, in_order) = (kind != DATA, kind == DATA_IN_ORDER);
+            return Ok((id, Packet::Data { number, now, in_order, frames: start..body.len() }));
         }
         kind => return Err(DecodeError::Unknown { what: "datagram", value: u64::from(kind) }),
     };
@@ -195,6 +199,11 @@ pub fn begin_data(out: &mut Vec<u8>, id: u64, number: u64) {
 /// Asks the peer to acknowledge this DATA datagram at once.
 pub fn acknowledge_now(out: &mut [u8]) {
     out[0] = DATA_NOW;
+}
+
+/// Asks the peer to take this DATA datagram only if its block is the next in order.
+pub fn in_order_only(out: &mut [u8]) {
+    out[0] = DATA_IN_ORDER;
 }
 
 /// Appends the check sum.
