@@ -128,6 +128,17 @@ impl Outgoing {
         }
     }
 
+    /// Asks the kernel for another congestion control; what it uses then.
+    ///
+    /// # Errors
+    /// The kernel does not have it, or does not allow it; it goes on with what it had. Over UDP it is ours to choose.
+    pub fn set_congestion(&self, name: &str) -> std::io::Result<String> {
+        match self {
+            Self::Tcp(half) => half.set_congestion(name),
+            Self::Udp(_) => Err(std::io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// What is known of the path; TCP does not tell.
     pub fn path(&self) -> Option<PathCounts> {
         match self {

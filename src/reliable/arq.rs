@@ -63,7 +63,16 @@ impl InOrder {
     /// `None` for selective repeat.
     pub(super) fn new(arq: Arq) -> Option<Self> {
         let window = arq.window()?;
-        Some(Self { window, waiting: VecDeque::new(), left: 0, repeated: 0, furthest: 0, next_at: Time::ZERO, spacing: None, acked_at: None })
+        Some(Self {
+            window,
+            waiting: VecDeque::new(),
+            left: 0,
+            repeated: 0,
+            furthest: 0,
+            next_at: Time::ZERO,
+            spacing: None,
+            acked_at: None,
+        })
     }
 
     /// True if a piece may leave: one of the window, or a new one if there is `more`.

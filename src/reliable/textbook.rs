@@ -164,3 +164,22 @@ fn selective_repeat_sends_again_only_what_was_lost_and_go_back_n_all_behind_it()
     let (selective, go_back) = (again(Arq::Selective), again(Arq::GoBackN(24)));
     assert!(selective < 1.25 && go_back > 1.8, "{selective} {go_back}");
 }
+
+#[test]
+#[ignore = "prints the table of docs/arq.md"]
+#[expect(clippy::print_stdout, reason = "that is what it is for")]
+fn print_the_table() {
+    let rtt = Duration::from_nanos((WIRE * 8.0 / RATE as f64 * 25.0 * 1e9) as u64);
+    println!(
+        "| loss | stop-and-wait | go-back-N 4 | go-back-N 8 | go-back-N 26 | selective |\n|---|---|---|---|---|---|"
+    );
+    for loss in [0.0, 0.02, 0.05, 0.1, 0.2] {
+        let cells = [Arq::StopAndWait, Arq::GoBackN(4), Arq::GoBackN(8), Arq::GoBackN(26), Arq::Selective]
+            .map(|arq| {
+                let pieces = if arq == Arq::Selective { 20_000 } else { 1000 };
+                let seeds = if arq == Arq::Selective { 4 } else { 50 };
+                format!("{:.1} %", Setting { arq, rtt, loss, pieces }.mean(seeds) * 100.0)
+            });
+        println!("| {} % | {} |", loss * 100.0, cells.join(" | "));
+    }
+}

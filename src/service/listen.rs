@@ -130,7 +130,7 @@ async fn run(
         service: provider.id,
         max,
         lines: provider.lines,
-        options: udp::Options { datagram: provider.datagram },
+        options: udp::Options { datagram: provider.datagram, ..udp::Options::default() },
     };
     let (listener, driver) = Listener::new(bound, admission);
     if let Some(driver) = driver {

@@ -103,11 +103,22 @@ async fn connect(
     place: &str,
     service: ServiceId,
 ) -> Result<Connection, Failure> {
+    connect_with(session, arguments, place, service, udp::Options::default()).await
+}
+
+/// The same, with wishes for datagrams.
+async fn connect_with(
+    session: &Handle,
+    arguments: &Arguments,
+    place: &str,
+    service: ServiceId,
+    options: udp::Options,
+) -> Result<Connection, Failure> {
     let endpoint = arguments
         .endpoint(place)
         .ok_or_else(|| Failure::new(Code::Usage, format!("`{place}` is missing")))?;
     let transport = arguments.transport(place).unwrap_or(Transport::Tcp);
-    let connecting = net::connect(transport, endpoint, service, udp::Options::default());
+    let connecting = net::connect(transport, endpoint, service, options);
     let (connection, driver) = session.unless_cancelled(connecting).await?;
     if let Some(driver) = driver {
         session.spawn(driver);

@@ -40,6 +40,20 @@ impl Outgoing {
         }
     }
 
+    #[cfg(target_os = "linux")]
+    pub(in crate::net) fn set_congestion(&self, name: &str) -> std::io::Result<String> {
+        let WriteEnd::Shared(half) = &self.end else { return Err(ErrorKind::Unsupported.into()) };
+        let socket = socket2::SockRef::from(half.as_ref());
+        socket.set_tcp_congestion(name.as_bytes())?;
+        let used = socket.tcp_congestion()?;
+        Ok(String::from_utf8_lossy(&used).trim_end_matches('\0').to_owned())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(in crate::net) fn set_congestion(&self, _: &str) -> std::io::Result<String> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
     /// Bytes that go before any frame.
     pub(in crate::net) fn put(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);

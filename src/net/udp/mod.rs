@@ -17,7 +17,8 @@ use socket::Socket;
 
 use super::{CONNECT_LIMIT, Connection, Driver, clock, nobody_listens, silent};
 use crate::base::{Endpoint, Transport};
-use crate::reliable::{self, Config, Listening};
+use crate::reliable::congestion::Control;
+use crate::reliable::{self, Arq, Config, Listening};
 use crate::report::{Failure, reason};
 use crate::wire::datagram::{self, Credit, DATAGRAM_LIMIT};
 use crate::wire::{Code, FRAME_LIMIT, ServiceId};
@@ -36,6 +37,10 @@ const STREAM_CREDIT: u64 = 2 * FRAME_LIMIT as u64;
 pub struct Options {
     /// Largest UDP payload to send.
     pub datagram: usize,
+    /// What bounds the sender.
+    pub control: Control,
+    /// How lost blocks are repeated.
+    pub arq: Arq,
 }
 
 impl Options {
@@ -47,7 +52,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { datagram: datagram::BASE_DATAGRAM }
+        Self { datagram: datagram::BASE_DATAGRAM, control: Control::Auto, arq: Arq::Selective }
     }
 }
 
@@ -64,6 +69,8 @@ fn config(socket: &UdpSocket, options: Options) -> Config {
         datagram_most: if options.is_whole() && cfg!(target_os = "linux") { DATAGRAM_LIMIT } else { 0 },
         credit: Credit { stream: STREAM_CREDIT, block },
         credit_limit: CREDIT_LIMIT,
+        control: options.control,
+        arq: options.arq,
         connect: CONNECT_LIMIT,
         seed: u64::from_be_bytes(random()),
         ..Config::default()

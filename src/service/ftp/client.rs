@@ -15,6 +15,7 @@ use super::send::{await_ready, send_file};
 use super::send_folder::send_folder;
 use super::transfer::{Delivered, by_disk, in_lane};
 use super::walk::{Count, walk};
+use super::wishes::{options, say_control, shape};
 use crate::base::escape::escape_line;
 use crate::base::quantity::show_size;
 use crate::base::{Transport, Value};
@@ -22,17 +23,12 @@ use crate::language::Arguments;
 use crate::net::Connection;
 use crate::net::connection::malformed;
 use crate::report::{Failure, Outcome};
-use crate::service::{Context, Job, connect};
+use crate::service::{Context, Job, connect, connect_with};
 use crate::session::Handle;
 use crate::wire::ftp::{Flags, Message, Shape};
 use crate::wire::listing::Entry;
 use crate::wire::{Code, Frame, ServiceId};
 
-/// Bytes in flight, if `window` does not say how many chunks.
-const WINDOW_BYTES: u64 = 8 << 20;
-/// The same over UDP, where a chunk is in flight until its last repair came: 1 Gbit/s with a fifth lost over 50 ms.
-const WINDOW_BYTES_UDP: u64 = 48 << 20;
-const DEFAULT_CHUNK: u64 = 256 << 10;
 /// Files and folders that a folder may bring, if `accept` does not say.
 const ACCEPT_FILES: u64 = 100_000;
 /// Most that is sent as one folder: it is listed in memory.
@@ -41,16 +37,6 @@ const SEND_FILES: usize = 1_000_000;
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// How long a goodbye may take.
 const PARTING_LIMIT: Duration = Duration::from_millis(500);
-
-fn shape(arguments: &Arguments, place: &str) -> Shape {
-    let chunk = arguments.number("chunk").unwrap_or(DEFAULT_CHUNK);
-    let bytes = match arguments.transport(place) {
-        Some(Transport::Udp) => WINDOW_BYTES_UDP,
-        _ => WINDOW_BYTES,
-    };
-    let window = arguments.number("window").unwrap_or_else(|| (bytes / chunk).max(16));
-    Shape { chunk: chunk as u32, window: window as u32 }
-}
 
 pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> Job {
     Box::pin(async move {
@@ -65,16 +51,18 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
         // Row 1: before any packet.
         let opened = path.clone();
         let source = by_disk(&session, move || local(&opened)).await??;
-        let (shape, replace, fast) =
+        let (mut shape, replace, fast) =
             (shape(&arguments, "to"), arguments.flag("replace"), arguments.flag("fast"));
         session.set_all([
             ("name", Value::text(name.clone())),
             ("path", Value::text(path.display().to_string())),
         ]);
-        let mut connection = connect(&session, &arguments, "to", ServiceId::Ftp)
+        let options = options(&arguments, &mut shape).map_err(|failure| failure.of(what.clone()))?;
+        let mut connection = connect_with(&session, &arguments, "to", ServiceId::Ftp, options)
             .await
             .map_err(|failure| failure.of(what.clone()))?;
         session.set("transport", Value::text(connection.transport.word()));
+        say_control(&session, &connection, &arguments);
         session.running("transferring");
         let source = match source {
             Local::File(source) => source,

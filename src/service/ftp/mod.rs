@@ -18,6 +18,7 @@
 //! | `send_folder`, `get_folder`, `folders` | a tree over one connection, the client's side |
 //! | `quota` | how much a server takes |
 //! | `visit` | a tree at the server |
+//! | `wishes` | what `chunk`, `window`, `arq` and `cc` ask for |
 //! | `server`, `client` | who asks and who answers |
 
 mod assembly;
@@ -47,6 +48,7 @@ mod transfer;
 mod tree;
 mod visit;
 mod walk;
+mod wishes;
 
 pub(crate) use disk::check_space;
 pub(crate) use listing::answer as answer_list;
@@ -77,7 +79,19 @@ const CHUNK: Keyword =
         .default("256K");
 const WINDOW: Keyword =
     Keyword::new("window", Kind::Count(1, WINDOW_LIMIT as u64), "chunks in flight; 1 is stop-and-wait")
-        .default("8M / chunk");
+        .default("8M / chunk; over udp 48M / chunk");
+const ARQ: Keyword = Keyword::new(
+    "arq",
+    Kind::Choice(&["selective", "go-back-n", "stop-and-wait"]),
+    "udp: how lost datagrams are repeated; the textbook's two take `window` chunks of one datagram each",
+)
+.default("selective");
+const CC: Keyword = Keyword::new(
+    "cc",
+    Kind::Choice(&["auto", "cubic", "reno", "bbr", "fixed"]),
+    "congestion control: over udp ours (`fixed` needs `rate`), over tcp the kernel's",
+)
+.default("auto");
 const REPLACE: Keyword = Keyword::flag("replace", "replace a file of the same name");
 const FAST: Keyword =
     Keyword::flag("fast", "do not wait until the disk has it: a power loss may undo the transfer");
@@ -106,6 +120,8 @@ const FIELDS: &[Field] = &[
     Field::new("seconds", "from the first to the last byte, with the commit"),
     Field::new("rate", "bytes a second"),
     Field::new("transport", "tcp or udp"),
+    Field::new("arq", "of send over udp: how lost datagrams were repeated"),
+    Field::new("cc", "of send: the congestion control that was used"),
     Field::new(
         "limited_by",
         "what the sender waited for most: its disk, the window, or the path and the peer",
@@ -129,6 +145,8 @@ pub static SEND: Client = Client {
             Keyword::new("to", Kind::Endpoint, "the file server").required(),
             CHUNK,
             WINDOW,
+            ARQ,
+            CC,
             Keyword::new("name", Kind::Text, "its name at the server").default("its own"),
             RATE,
             REPLACE,

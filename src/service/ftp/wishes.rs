@@ -1,0 +1,102 @@
+//! How a transfer is to travel: what the words `chunk`, `window`, `arq` and `cc` ask for.
+
+use crate::base::{Transport, Value};
+use crate::language::Arguments;
+use crate::net::{Connection, udp};
+use crate::reliable::Arq;
+use crate::reliable::congestion::Control;
+use crate::report::{Failure, reason};
+use crate::session::Handle;
+use crate::wire::Code;
+use crate::wire::datagram::UNIT;
+use crate::wire::ftp::{Shape, WINDOW_LIMIT};
+
+/// Bytes in flight, if `window` does not say how many chunks.
+const WINDOW_BYTES: u64 = 8 << 20;
+/// The same over UDP, where a chunk is in flight until its last repair came: 1 Gbit/s with a fifth lost over 50 ms.
+const WINDOW_BYTES_UDP: u64 = 48 << 20;
+const DEFAULT_CHUNK: u64 = 256 << 10;
+/// Of the textbook's machines, if nothing else is said.
+const TEXTBOOK_CHUNK: u64 = 1024;
+const TEXTBOOK_WINDOW: u64 = 8;
+
+pub(super) fn shape(arguments: &Arguments, place: &str) -> Shape {
+    let chunk = arguments.number("chunk").unwrap_or(DEFAULT_CHUNK);
+    let bytes = match arguments.transport(place) {
+        Some(Transport::Udp) => WINDOW_BYTES_UDP,
+        _ => WINDOW_BYTES,
+    };
+    let window = arguments.number("window").unwrap_or_else(|| (bytes / chunk).max(16));
+    Shape { chunk: chunk as u32, window: window as u32 }
+}
+
+/// What the words `arq` and `cc` ask of datagrams. The textbook's machines count chunks of one datagram each: then the
+/// window is theirs, and the acknowledgements of the service only count.
+pub(super) fn options(arguments: &Arguments, shape: &mut Shape) -> Result<udp::Options, Failure> {
+    let usage = |why: String, fix: &str| Err(Failure::new(Code::Usage, why).fix(fix));
+    let (over_udp, cc) = (arguments.transport("to") == Some(Transport::Udp), arguments.text("cc"));
+    let window = arguments.number("window").unwrap_or(TEXTBOOK_WINDOW) as u32;
+    let arq = match arguments.text("arq") {
+        Some(word) if !over_udp => {
+            return usage(
+                format!("`arq {word}` is for udp: TCP repeats what is lost itself"),
+                "send … to udp …",
+            );
+        }
+        Some("go-back-n") => Arq::GoBackN(window),
+        Some("stop-and-wait") if window > 1 && arguments.flag("window") => {
+            return usage("stop-and-wait has a window of one".into(), "arq go-back-n window N");
+        }
+        Some("stop-and-wait") => Arq::StopAndWait,
+        _ => Arq::Selective,
+    };
+    if arq != Arq::Selective {
+        let chunk = arguments.number("chunk").unwrap_or(TEXTBOOK_CHUNK);
+        if chunk > UNIT as u64 {
+            let why = format!(
+                "a chunk of {chunk} bytes does not fit one datagram, which the textbook's machines count"
+            );
+            return usage(why, "chunk 1024");
+        }
+        *shape = Shape { chunk: chunk as u32, window: WINDOW_LIMIT };
+    }
+    let control = match (cc, arguments.rate("rate")) {
+        (Some("bbr"), _) if over_udp => {
+            return usage(
+                "bbr is the kernel's, for tcp".into(),
+                "over udp: cc auto, cubic, reno, or fixed with rate",
+            );
+        }
+        (Some("fixed"), _) if !over_udp => {
+            return usage("the kernel has no fixed rate".into(), "over tcp: cc cubic, reno or bbr, and rate");
+        }
+        (Some("fixed"), None) => return usage("`cc fixed` needs a rate".into(), "cc fixed rate 10mbit"),
+        (Some("fixed"), Some(rate)) => Control::Fixed(rate),
+        (Some("cubic"), _) => Control::Cubic,
+        (Some("reno"), _) => Control::Reno,
+        _ => Control::Auto,
+    };
+    Ok(udp::Options { control, arq, ..udp::Options::default() })
+}
+
+/// Which control it is; over TCP the kernel is asked, and if it does not obey, its user hears of it.
+pub(super) fn say_control(session: &Handle, connection: &Connection, arguments: &Arguments) {
+    let asked = arguments.text("cc").unwrap_or("auto");
+    if connection.transport == Transport::Udp {
+        session.set("arq", Value::text(arguments.text("arq").unwrap_or("selective")));
+        session.set("cc", Value::text(asked));
+        return;
+    }
+    if asked == "auto" {
+        session.set("cc", Value::text("the kernel's"));
+        return;
+    }
+    match connection.outgoing.set_congestion(asked) {
+        Ok(used) => session.set("cc", Value::text(used)),
+        Err(error) => {
+            let why = reason(&error);
+            session.tell("warning", format!("the kernel does not give {asked} ({why}): its default goes on"));
+            session.set("cc", Value::text("the kernel's"));
+        }
+    }
+}
