@@ -303,6 +303,18 @@ fn row_47_and_52_strange_datagrams_and_vanished_clients_leave_the_server_alone()
 }
 
 #[test]
+fn row_49_chunks_larger_than_any_datagram_travel_in_pieces_that_fit() {
+    let lab = Lab::new();
+    lab.random("big.bin", 1_000_000, 9);
+    lab.write("root/x", "");
+    let (_server, address) = lab.server("listen udp 0 ftp root root");
+    let script = format!(
+        "send big.bin to udp {address} chunk 65507 as up; expect $up.chunk == 65507; expect $up.acks == 16"
+    );
+    lab.nls(&script).success();
+}
+
+#[test]
 fn row_60_a_full_server_says_so() {
     let lab = Lab::new();
     let (_server, address) = lab.server("listen tcp 0 calc max 1");

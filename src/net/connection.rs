@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{tcp, udp};
 use crate::base::Transport;
+use crate::reliable::Cause;
 use crate::report::Failure;
 use crate::wire::{Code, Frame};
 
@@ -87,6 +88,8 @@ pub struct PathCounts {
     pub round_trip: Duration,
     /// Share of packets that the path loses whatever its load is.
     pub loss: f64,
+    /// What blocks waited for most.
+    pub held_by: Option<Cause>,
 }
 
 impl Outgoing {

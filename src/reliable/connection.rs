@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::congestion::Congestion;
+use super::arq::Arq;
+use super::congestion::{Congestion, Control};
 use super::handshake::Greeting;
 use super::loss::InFlight;
 use super::mtu::Mtu;
@@ -51,6 +52,40 @@ pub struct Stats {
     pub ignored: u64,
 }
 
+/// What blocks waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The peer takes no more: its disk, its processor, its own limit.
+    Peer,
+    /// The path carries no more.
+    Path,
+    /// The path carries more, but the congestion control takes losses for a full queue.
+    Loss,
+    /// The window of the textbook's machines.
+    Window,
+}
+
+/// How long blocks waited, by cause.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    since: Option<(Time, bool)>,
+    peer: Duration,
+    path: Duration,
+}
+
+impl Held {
+    /// Something was sent, or is about to be.
+    pub(super) fn release(&mut self, now: Time) {
+        if let Some((since, by_peer)) = self.since.take() {
+            *(if by_peer { &mut self.peer } else { &mut self.path }) += now.since(since);
+        }
+    }
+
+    pub(super) fn hold(&mut self, now: Time, by_peer: bool) {
+        self.since = Some((now, by_peer));
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Waiting for ACCEPT.
@@ -66,7 +101,7 @@ pub(super) enum State {
 }
 
 /// How often CLOSE is sent: a peer that misses all of them runs into its own silence limit.
-const FAREWELLS: u8 = 3;
+const FAREWELLS: u8 = 5;
 /// How long a close waits for the peer to have everything.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -82,6 +117,7 @@ pub struct Connection {
     pub(super) flight: InFlight,
     pub(super) receiving: Receiving,
     pub(super) mtu: Mtu,
+    pub(super) held: Held,
     /// When spare time may be spent on a copy of what is outstanding.
     pub(super) tail_at: Option<Time>,
     pub(super) skip_seed: u64,
@@ -108,6 +144,7 @@ impl Connection {
             flight: InFlight::default(),
             receiving: Receiving::new(config.credit, config.credit_limit),
             mtu: Mtu::new(config.datagram, config.datagram_most),
+            held: Held::default(),
             tail_at: None,
             skip_seed: mix(config.seed ^ id),
             service: None,
@@ -146,6 +183,18 @@ impl Connection {
     /// The smoothed round-trip time.
     pub fn round_trip(&self) -> Duration {
         self.rtt.smoothed()
+    }
+
+    /// What blocks waited for most, if they waited at all.
+    pub fn held_by(&self) -> Option<Cause> {
+        let loses = self.stats.lost * 1000 > self.stats.datagrams_out;
+        match (self.held.peer, self.held.path) {
+            (Duration::ZERO, Duration::ZERO) => None,
+            (peer, path) if peer > path => Some(Cause::Peer),
+            _ if self.config.arq != Arq::Selective => Some(Cause::Window),
+            _ if loses && matches!(self.config.control, Control::Cubic | Control::Reno) => Some(Cause::Loss),
+            _ => Some(Cause::Path),
+        }
     }
 
     /// The share of packets that the path loses whatever its load is.

@@ -12,7 +12,8 @@ use super::connection::{Connection, State};
 use super::receive::ACK_DELAY;
 use super::send::Piece;
 use crate::base::{RangeSet, Time};
-use crate::wire::datagram::{Ack, Credit};
+use crate::wire::ack::Ack;
+use crate::wire::datagram::Credit;
 
 /// The probe timeout doubles up to this, if it is not longer by itself: a lossy path must not end in silence.
 const PROBE_MOST: Duration = Duration::from_millis(400);
@@ -342,6 +343,13 @@ impl Connection {
     fn silence_deadline(&self) -> Option<Time> {
         let owed = self.flight.eliciting > 0 || self.sending.is_blocked_by_peer();
         owed.then(|| self.heard.max(self.flight.first_owed()) + self.config.give_up)
+    }
+
+    /// As if so many datagrams had been sent before.
+    #[cfg(test)]
+    pub(super) fn begin_numbers_at(&mut self, number: u64) {
+        self.sending.next_number = number;
+        (self.flight.first, self.flight.settled, self.flight.tail) = (number, number, number);
     }
 
     /// Which timer is set for when, for a test that hangs.

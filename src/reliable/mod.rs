@@ -24,6 +24,8 @@ mod figures;
 mod handshake;
 mod loss;
 mod mtu;
+#[cfg(test)]
+mod promises;
 pub mod receive;
 pub mod rtt;
 mod send;
@@ -36,7 +38,7 @@ mod stream;
 mod textbook;
 
 pub use arq::Arq;
-pub use connection::{Connection, Event, Stats};
+pub use connection::{Cause, Connection, Event, Stats};
 pub use endpoint::{Endpoint, Listening};
 
 use std::time::Duration;

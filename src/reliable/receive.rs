@@ -9,7 +9,8 @@ use super::connection::{Connection, Event, State};
 use super::stream::Incoming;
 use super::{Ending, PIECE_COST};
 use crate::base::{RangeSet, Time};
-use crate::wire::datagram::{self, Ack, Credit, DataFrame, DataFrames, RANGE_LIMIT, UNIT};
+use crate::wire::ack::{Ack, RANGE_LIMIT, push_ack};
+use crate::wire::datagram::{Credit, DataFrame, DataFrames, UNIT};
 use crate::wire::{Deframer, frame};
 
 /// Longest wait before an acknowledgement.
@@ -269,7 +270,7 @@ impl Connection {
             block_limit: limits.block,
             ranges: self.receiving.numbers.iter().rev().take(RANGE_LIMIT).collect(),
         };
-        datagram::push_ack(out, &ack, room);
+        push_ack(out, &ack, room);
         self.receiving.told = limits;
         self.receiving.unacknowledged = 0;
         self.receiving.acknowledged_at = now;

@@ -132,7 +132,8 @@ impl Sending {
 
     /// Something waits only for the peer to take what it has.
     pub(super) fn is_blocked_by_peer(&self) -> bool {
-        !self.wants() && (!self.fresh.is_empty() || !self.lost.is_empty() || self.stream.wants(u64::MAX))
+        let blocks = self.has_blocks() && !self.piece_fits();
+        !self.wants() && (blocks || self.stream.wants(u64::MAX))
     }
 
     /// True if the peer will take the next piece, whether it was lost or is new.
@@ -234,6 +235,10 @@ impl Sending {
         )
     }
 
+    fn has_blocks(&self) -> bool {
+        !self.lost.is_empty() || !self.fresh.is_empty()
+    }
+
     fn is_drained(&self) -> bool {
         self.lost.is_empty() && self.fresh.is_empty() && self.in_order.is_none()
     }
@@ -303,6 +308,10 @@ impl Connection {
         if self.close_is_due() {
             self.abandon();
             return self.poll_farewell(out);
+        }
+        self.held.release(now);
+        if !data && self.sending.has_blocks() {
+            self.held.hold(now, self.sending.is_blocked_by_peer());
         }
         if data && self.poll_mtu(now, out) {
             return true;

@@ -19,20 +19,19 @@
 //! ```
 //! Frames inside DATA, with varints of RFC 9000:
 //! ```text
-//! ACK    0x01 | delay µs | stream limit | block limit | count | largest | length | count-1 × (gap, length)
+//! ACK    0x01, 0x06                             what came: see `wire::ack`
 //! STREAM 0x02 | offset | length | bytes          a part of the ordered stream of frames
 //! BLOCK  0x03 | number | offset | length | bytes a piece of a block; one number for each 1158 bytes, never given twice
 //! PING   0x04 |
 //! CLOSE  0x05 | u16 code | text
 //! PAD    0x00 | zeros to the end of the datagram
 //! ```
-//! ACK: ranges from the largest packet number down; `length` is one less than a range holds, `gap` one less than
-//! lie between two ranges.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::ack::{self, Ack};
 use super::writer::{cut, push_varint};
 use super::{Code, DecodeError, Reader, TEXT_LIMIT, VERSION};
 
@@ -40,8 +39,6 @@ use super::{Code, DecodeError, Reader, TEXT_LIMIT, VERSION};
 pub const BASE_DATAGRAM: usize = 1200;
 /// Largest UDP payload over IPv4.
 pub const DATAGRAM_LIMIT: usize = 65_507;
-/// Most ranges in one ACK.
-pub const RANGE_LIMIT: usize = 256;
 /// Longest cookie.
 pub const COOKIE_LIMIT: usize = 32;
 /// Bytes of a DATA datagram around its frames.
@@ -216,16 +213,6 @@ fn checksum(bytes: &[u8]) -> u32 {
     crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
 }
 
-/// Which packets came, how long the newest one waited, and how far the peer may go on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ack {
-    pub delay_micros: u64,
-    pub stream_limit: u64,
-    pub block_limit: u64,
-    /// Highest first; not empty.
-    pub ranges: Vec<Range<u64>>,
-}
-
 /// A frame inside DATA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DataFrame {
@@ -249,7 +236,6 @@ pub enum DataFrame {
 }
 
 const FRAME_PAD: u8 = 0x00;
-const FRAME_ACK: u8 = 0x01;
 const FRAME_STREAM: u8 = 0x02;
 const FRAME_BLOCK: u8 = 0x03;
 const FRAME_PING: u8 = 0x04;
@@ -271,7 +257,8 @@ impl DataFrames {
     fn read(&mut self) -> Result<DataFrame, DecodeError> {
         let mut r = Reader::new(&self.datagram[self.at..self.end]);
         let frame = match r.u8()? {
-            FRAME_ACK => DataFrame::Ack(read_ack(&mut r)?),
+            ack::FRAME_RANGES => DataFrame::Ack(ack::read_ranges(&mut r)?),
+            ack::FRAME_BITMAP => DataFrame::Ack(ack::read_bitmap(&mut r)?),
             FRAME_STREAM => {
                 let offset = r.varint()?;
                 DataFrame::Stream { offset, bytes: self.slice(&mut r)? }
@@ -315,43 +302,6 @@ impl Iterator for DataFrames {
             self.at = self.end;
         }
         Some(frame)
-    }
-}
-
-fn read_ack(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
-    let (delay_micros, stream_limit, block_limit) = (r.varint()?, r.varint()?, r.varint()?);
-    let count = r.varint()?;
-    if count == 0 || count > RANGE_LIMIT as u64 {
-        return Err(DecodeError::Oversize { what: "acknowledged ranges", limit: RANGE_LIMIT as u64 });
-    }
-    let mut ranges = Vec::with_capacity(count as usize);
-    let mut end = r.varint()?.saturating_add(1);
-    loop {
-        let start = end.checked_sub(r.varint()?.saturating_add(1)).ok_or(DecodeError::Truncated)?;
-        ranges.push(start..end);
-        if ranges.len() as u64 == count {
-            return Ok(Ack { delay_micros, stream_limit, block_limit, ranges });
-        }
-        end = start.checked_sub(r.varint()?.saturating_add(1)).ok_or(DecodeError::Truncated)?;
-    }
-}
-
-/// Appends an ACK of the highest ranges that fit into `room` bytes.
-pub fn push_ack(out: &mut Vec<u8>, ack: &Ack, room: usize) {
-    let limit = out.len() + room;
-    out.push(FRAME_ACK);
-    for value in [ack.delay_micros, ack.stream_limit, ack.block_limit] {
-        push_varint(out, value);
-    }
-    // Each further range takes at most 16 bytes; the count is known only by how many fit.
-    let fits = 1 + limit.saturating_sub(out.len() + 18) / 16;
-    let ranges = &ack.ranges[..ack.ranges.len().min(fits).min(RANGE_LIMIT)];
-    push_varint(out, ranges.len() as u64);
-    let mut below: Option<u64> = None;
-    for range in ranges {
-        push_varint(out, below.map_or(range.end - 1, |below| below - range.end - 1));
-        push_varint(out, range.end - range.start - 1);
-        below = Some(range.start);
     }
 }
 
@@ -425,7 +375,7 @@ mod tests {
         let ack =
             Ack { delay_micros: 5, stream_limit: 6, block_limit: 7, ranges: vec![90..100, 50..80, 0..1] };
         let datagram = data(|out| {
-            push_ack(out, &ack, 500);
+            ack::push_ack(out, &ack, 500);
             push_stream(out, 10, b"abc");
             push_block(out, 3, 4096, b"defg");
             push_ping(out);
@@ -445,7 +395,7 @@ mod tests {
     fn an_ack_keeps_the_highest_ranges_that_fit() {
         let ranges: Vec<Range<u64>> = (0..300u64).rev().map(|n| n * 10..n * 10 + 3).collect();
         let ack = Ack { ranges, ..Ack::default() };
-        let datagram = data(|out| push_ack(out, &ack, 200));
+        let datagram = data(|out| ack::push_ack(out, &ack, 200));
         assert!(datagram.len() < 200 + DATA_OVERHEAD);
         let Ok([DataFrame::Ack(read)]) = frames(&datagram).as_deref().map(|f| [f[0].clone()]) else {
             panic!()

@@ -3,6 +3,7 @@
 //! Panic contract: no decoder here panics on any input. A decoder reads all of its body; what is left over is
 //! an error. `docs/protocol.md` describes the same bytes in words.
 
+pub mod ack;
 pub mod calc;
 pub mod chat;
 pub mod code;

@@ -300,6 +300,7 @@ fn counts(connection: &reliable::Connection) -> PathCounts {
         sent: stats.block_bytes,
         round_trip: connection.round_trip(),
         loss: connection.loss(),
+        held_by: connection.held_by(),
     }
 }
 

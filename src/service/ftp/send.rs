@@ -12,7 +12,8 @@ use super::transfer::{Awake, Delivered, by_disk, misplaced, on_disk, take_lane};
 use super::tree::GROUP;
 use crate::base::quantity;
 use crate::net::connection::{malformed, told};
-use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
+use crate::net::{Connection, Message as Wire, PathCounts, SILENCE_LIMIT};
+use crate::reliable::Cause;
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::ftp::{GroupHash, Message, Shape};
@@ -23,6 +24,9 @@ const COMMIT_LIMIT: Duration = Duration::from_mins(5);
 
 /// Groups that may be asked for again at once.
 const WANTED_LIMIT: usize = 1024;
+
+/// A window of so many bytes is no limit by itself.
+const WIDE: u64 = 8 << 20;
 
 /// Time that the sender spent waiting, by cause.
 #[derive(Default)]
@@ -35,11 +39,20 @@ struct Waits {
 
 impl Waits {
     /// The cause that cost most, if it cost at least a third of the time.
-    fn longest(&self, total: Duration) -> &'static str {
+    fn longest(&self, total: Duration, shape: Shape, path: Option<PathCounts>) -> &'static str {
+        let beyond = match path.and_then(|path| path.held_by) {
+            Some(Cause::Peer) => "the receiver",
+            Some(Cause::Path) => "the path's rate",
+            Some(Cause::Loss) => "loss",
+            Some(Cause::Window) => "the window",
+            None => "the path or the receiver",
+        };
+        let in_flight = u64::from(shape.window) * u64::from(shape.chunk);
         let causes = [
             (self.disk, "the sender's disk"),
-            (self.window, "the window"),
-            (self.path, "the path or the receiver"),
+            // A wide window is full only because something behind it is slow.
+            (self.window, if in_flight >= WIDE { beyond } else { "the window" }),
+            (self.path, beyond),
             (self.limit, "the rate limit"),
         ];
         let (most, name) = causes.into_iter().max_by_key(|(time, _)| *time).unwrap_or_default();
@@ -133,7 +146,9 @@ async fn send_in_lane(
         Ok(sent) => sent,
         Err(failure) => return Err(sender.reason_of(failure).await),
     };
+    let waiting = Instant::now();
     sender.wait_for_stored(size, hash).await?;
+    sender.waits.path += waiting.elapsed();
     let (elapsed, path) = (began.elapsed(), sender.connection.outgoing.path());
     Ok(Delivered {
         bytes: size,
@@ -145,7 +160,7 @@ async fn send_in_lane(
         retransmitted: path.map_or(0, |path| path.retransmitted) + sender.repeated,
         sent: path.map_or(travelled, |path| path.sent),
         elapsed,
-        limited_by: sender.waits.longest(elapsed),
+        limited_by: sender.waits.longest(elapsed, shape, path),
     })
 }
 

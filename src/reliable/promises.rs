@@ -1,0 +1,181 @@
+//! Promises about datagrams (FAULTS rows 50 to 56) that need no storm.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::simulation::Pair;
+use super::{Config, Connection, Ending, Endpoint, Event, Listening};
+use crate::base::Time;
+use crate::link::Profile;
+use crate::wire::datagram::{self, BASE_DATAGRAM, Packet};
+use crate::wire::{Code, Frame, ServiceId};
+
+const DELAY: Duration = Duration::from_millis(20);
+
+fn drain(connection: &mut Connection, now: Time) -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
+    loop {
+        let mut datagram = Vec::new();
+        if !connection.poll_transmit(now, &mut datagram) {
+            return out;
+        }
+        out.push(datagram);
+    }
+}
+
+#[test]
+fn row_50_the_first_round_trip_is_paced_and_no_burst_is_long() {
+    let mut pair = Pair::new(Profile { delay: DELAY, ..Profile::default() }, 1, Config::default());
+    pair.run_until(|pair| pair.client.events.contains(&Event::Open));
+    pair.sender.write_block(0, vec![0; 4 << 20].into());
+    let (began, mut now, mut sent) = (pair.now, pair.now, 0);
+    while now.since(began) < DELAY * 2 {
+        let burst = drain(&mut pair.sender, now);
+        let bytes: usize = burst.iter().map(Vec::len).sum();
+        assert!(bytes <= 64 << 10, "{bytes} at once");
+        sent += burst.len();
+        now = pair.sender.deadline().map_or(now + DELAY, |at| at.max(now + Duration::from_micros(100)));
+        pair.sender.handle_timeout(now);
+    }
+    // Unpaced, all 3600 would have left at once, and most died in the receiver's buffer.
+    assert!((40..=60).contains(&sent), "{sent} in the first round trip");
+}
+
+#[test]
+fn row_51_a_server_that_does_not_answer_is_asked_a_few_times_a_second_at_most() {
+    let mut client = Connection::connect(1, ServiceId::Ftp.number(), Config::default(), Time::ZERO);
+    client.write_frame(&Frame::new(0x10, &b"question"[..]));
+    let (mut now, mut sent) = (Time::ZERO, 0);
+    while !client.has_ended() {
+        sent += drain(&mut client, now).len();
+        now = client.deadline().unwrap_or(now).max(now);
+        client.handle_timeout(now);
+    }
+    assert!((20..=40).contains(&sent), "{sent} in {now:?}");
+}
+
+#[test]
+fn row_52_a_spoofed_source_gets_no_more_than_it_sent_and_the_server_keeps_nothing() {
+    let listening = Listening { service: ServiceId::Ftp, max: 9, secret: [1; 32] };
+    let mut server = Endpoint::new(Config::default(), Some(listening));
+    let peer = "192.0.2.1:7".parse().unwrap();
+    let (mut came, mut answered) = (0, 0);
+    for id in 0..1000 {
+        let hello = datagram::hello(id, ServiceId::Ftp.number(), Config::default().credit, vec![7; 16]);
+        came += hello.len();
+        server.handle_datagram(Time::ZERO, peer, hello.into());
+        server.drain(
+            Time::ZERO,
+            |_, bytes| {
+                answered += bytes.len();
+                true
+            },
+            |_, _| panic!("nobody was let in"),
+        );
+    }
+    assert!(answered <= came && server.is_empty(), "{answered} for {came}");
+}
+
+#[test]
+fn row_53_datagrams_of_an_earlier_session_are_dropped_and_counted() {
+    let mut pair = Pair::new(Profile { delay: DELAY, ..Profile::default() }, 2, Config::default());
+    pair.run_until(|pair| pair.client.events.contains(&Event::Open));
+    let mut old = Vec::new();
+    datagram::begin_data(&mut old, 0x00dd, 5);
+    datagram::push_block(&mut old, 0, 0, b"what another session wrote");
+    datagram::finish(&mut old);
+    let before = pair.endpoint.ignored;
+    pair.endpoint.handle_datagram(pair.now, pair.address, old.into());
+    assert_eq!(pair.endpoint.ignored, before + 1);
+    assert!(!pair.server.events.iter().any(|event| matches!(event, Event::Block { .. })));
+}
+
+#[test]
+fn row_55_packet_numbers_pass_32_bits_as_if_nothing_was() {
+    let lossy = Profile { delay: DELAY, loss: 0.05, ..Profile::default() };
+    let mut pair = Pair::new(lossy, 3, Config::default());
+    pair.sender.begin_numbers_at(u64::from(u32::MAX) - 100);
+    let size = 400_000;
+    pair.sender.write_block(0, vec![1; size].into());
+    let mut came = 0;
+    pair.run_until(|pair| {
+        for event in pair.server.events.drain(..) {
+            if let Event::Block { bytes, .. } = event {
+                came += bytes.len();
+            }
+        }
+        assert_eq!(pair.client.ended, None);
+        came == size
+    });
+}
+
+#[test]
+fn row_56_when_the_last_words_are_lost_both_sides_report_the_same_end() {
+    for seed in 0..50 {
+        let lossy = Profile { delay: DELAY, loss: 0.2, ..Profile::default() };
+        let mut pair = Pair::new(lossy, seed, Config::default());
+        pair.run_until(|pair| pair.client.events.contains(&Event::Open));
+        pair.sender.write_frame(&Frame::new(0x10, vec![3; 5000]));
+        pair.sender.close(pair.now, Code::Other, "done");
+        pair.run_until(|pair| pair.client.ended.is_some() && pair.server.ended.is_some());
+        for (ended, by_peer) in [(&pair.client.ended, false), (&pair.server.ended, true)] {
+            let expected = Ending::Closed { code: Code::Other, reason: "done".into(), by_peer };
+            assert_eq!(ended.as_ref(), Some(&expected), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn row_48_a_path_that_takes_only_small_datagrams_is_served_with_those() {
+    let narrow = Profile { delay: DELAY, mtu: 1240, header: 28, ..Profile::default() };
+    let mut pair = Pair::new(narrow, 4, Config { datagram_most: 65_507, ..Config::default() });
+    let size = 500_000;
+    pair.sender.write_block(0, vec![1; size].into());
+    let mut came = 0;
+    pair.run_until(|pair| {
+        for event in pair.server.events.drain(..) {
+            if let Event::Block { bytes, .. } = event {
+                assert!(bytes.len() < BASE_DATAGRAM);
+                came += bytes.len();
+            }
+        }
+        came == size
+    });
+    assert_eq!(pair.sender.stats().retransmitted, 0, "tries of larger ones cost nothing else");
+}
+
+#[test]
+fn a_peer_that_acknowledges_a_number_that_was_left_out_is_caught() {
+    let mut pair = Pair::new(Profile { delay: DELAY, ..Profile::default() }, 5, Config::default());
+    pair.run_until(|pair| pair.client.events.contains(&Event::Open));
+    pair.sender.write_block(0, vec![0; 4 << 20].into());
+    let (mut now, mut number, mut seen) = (pair.now, 1000, Vec::new());
+    // It says that everything came, whatever did.
+    while !pair.sender.has_ended() && number < 9000 {
+        for datagram in drain(&mut pair.sender, now) {
+            if let Ok((_, Packet::Data { number, .. })) = datagram::decode(&datagram) {
+                seen.push(number);
+            }
+        }
+        let Some(&largest) = seen.last() else { break };
+        let mut out = Vec::new();
+        datagram::begin_data(&mut out, 5, number);
+        let limits = (1 << 30, 1 << 30);
+        let lie = crate::wire::ack::Ack {
+            delay_micros: 0,
+            stream_limit: limits.0,
+            block_limit: limits.1,
+            ranges: Vec::from([0..largest + 1]),
+        };
+        crate::wire::ack::push_ack(&mut out, &lie, 500);
+        datagram::finish(&mut out);
+        pair.sender.handle_datagram(now, Bytes::from(out));
+        number += 1;
+        now = now + Duration::from_millis(2);
+        pair.sender.handle_timeout(now);
+    }
+    let caught = std::iter::from_fn(|| pair.sender.poll_event())
+        .any(|event| matches!(event, Event::Ended(Ending::Misbehaved(_))));
+    assert!(caught, "{number}");
+}

@@ -1,0 +1,190 @@
+//! ACK: which packets came, as ranges or as a bitmap, whichever says more in fewer bytes. With varints of RFC 9000:
+//!
+//! ```text
+//! 0x01 | delay µs | stream limit | block limit | count | largest | length | count-1 × (gap, length)
+//! 0x06 | delay µs | stream limit | block limit | largest | bytes | bitmap
+//! ```
+//! Ranges go from the largest packet number down; `length` is one less than a range holds, `gap` one less than lie between
+//! two ranges. In the bitmap, bit i of byte j (the lowest bit is 0) stands for the number `largest − 1 − (8j + i)`.
+
+use std::ops::Range;
+
+use super::writer::{push_varint, varint_size};
+use super::{DecodeError, Reader};
+
+/// Most ranges in one ACK.
+pub const RANGE_LIMIT: usize = 256;
+/// Most bytes of a bitmap.
+pub const BITMAP_LIMIT: usize = 128;
+
+pub(super) const FRAME_RANGES: u8 = 0x01;
+pub(super) const FRAME_BITMAP: u8 = 0x06;
+
+/// Which packets came, how long the newest one waited, and how far the peer may go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ack {
+    pub delay_micros: u64,
+    pub stream_limit: u64,
+    pub block_limit: u64,
+    /// Highest first; not empty.
+    pub ranges: Vec<Range<u64>>,
+}
+
+/// Reads what stands behind [`FRAME_RANGES`].
+pub(super) fn read_ranges(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
+    let (delay_micros, stream_limit, block_limit) = (r.varint()?, r.varint()?, r.varint()?);
+    let count = r.varint()?;
+    if count == 0 || count > RANGE_LIMIT as u64 {
+        return Err(DecodeError::Oversize { what: "acknowledged ranges", limit: RANGE_LIMIT as u64 });
+    }
+    let mut ranges = Vec::with_capacity(count as usize);
+    let mut end = r.varint()?.saturating_add(1);
+    loop {
+        let start = end.checked_sub(r.varint()?.saturating_add(1)).ok_or(DecodeError::Truncated)?;
+        ranges.push(start..end);
+        if ranges.len() as u64 == count {
+            return Ok(Ack { delay_micros, stream_limit, block_limit, ranges });
+        }
+        end = start.checked_sub(r.varint()?.saturating_add(1)).ok_or(DecodeError::Truncated)?;
+    }
+}
+
+/// Reads what stands behind [`FRAME_BITMAP`].
+pub(super) fn read_bitmap(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
+    let (delay_micros, stream_limit, block_limit) = (r.varint()?, r.varint()?, r.varint()?);
+    let (largest, length) = (r.varint()?, r.varint()?);
+    if length > BITMAP_LIMIT as u64 {
+        return Err(DecodeError::Oversize { what: "acknowledged bitmap", limit: BITMAP_LIMIT as u64 });
+    }
+    let bitmap = r.take(length as usize)?;
+    let mut ranges = Vec::from([largest..largest.saturating_add(1)]);
+    for bit in (0..bitmap.len() * 8).filter(|bit| bitmap[bit / 8] >> (bit % 8) & 1 == 1) {
+        let number = largest.checked_sub(1 + bit as u64).ok_or(DecodeError::Truncated)?;
+        match ranges.last_mut() {
+            Some(last) if last.start == number + 1 => last.start = number,
+            _ => ranges.push(number..number + 1),
+        }
+    }
+    Ok(Ack { delay_micros, stream_limit, block_limit, ranges })
+}
+
+/// Appends an ACK of what is highest and fits into `room` bytes.
+pub fn push_ack(out: &mut Vec<u8>, ack: &Ack, room: usize) {
+    let limit = out.len() + room;
+    let begin = out.len();
+    out.push(FRAME_RANGES);
+    for value in [ack.delay_micros, ack.stream_limit, ack.block_limit] {
+        push_varint(out, value);
+    }
+    let left = limit.saturating_sub(out.len());
+    let (count, bytes) = fitting(ack, left);
+    match bitmap(ack, left, count, bytes) {
+        Some(bits) => {
+            out[begin] = FRAME_BITMAP;
+            push_varint(out, ack.ranges[0].end - 1);
+            push_varint(out, bits.len() as u64);
+            out.extend(bits);
+        }
+        None => {
+            push_varint(out, count as u64);
+            let mut below: Option<u64> = None;
+            for range in &ack.ranges[..count] {
+                push_varint(out, below.map_or(range.end - 1, |below| below - range.end - 1));
+                push_varint(out, range.end - range.start - 1);
+                below = Some(range.start);
+            }
+        }
+    }
+}
+
+/// How many ranges fit, at least one, and how many bytes they take.
+fn fitting(ack: &Ack, left: usize) -> (usize, usize) {
+    let (mut bytes, mut below) = (2, None);
+    for (count, range) in ack.ranges.iter().enumerate() {
+        let gap = below.map_or(range.end - 1, |below: u64| below - range.end - 1);
+        let more = varint_size(gap) + varint_size(range.end - range.start - 1);
+        if count > 0 && (bytes + more > left || count == RANGE_LIMIT) {
+            return (count, bytes);
+        }
+        (bytes, below) = (bytes + more, Some(range.start));
+    }
+    (ack.ranges.len(), bytes)
+}
+
+/// The bitmap, if it says what the ranges say in fewer bytes.
+fn bitmap(ack: &Ack, left: usize, count: usize, bytes: usize) -> Option<Vec<u8>> {
+    let largest = ack.ranges[0].end - 1;
+    let header = varint_size(largest) + 2;
+    let span = |lowest: u64| (largest - lowest).div_ceil(8) as usize;
+    if count < 3 || header + span(ack.ranges[count - 1].start) >= bytes {
+        return None;
+    }
+    // What is left of the room may say more than the ranges would.
+    let most = BITMAP_LIMIT.min(left.saturating_sub(header));
+    let length = span(ack.ranges[ack.ranges.len() - 1].start).min(most);
+    let mut bits = vec![0u8; length];
+    for range in &ack.ranges {
+        for number in range.clone().rev() {
+            let Some(bit) = (largest - number).checked_sub(1) else { continue };
+            match bits.get_mut((bit / 8) as usize) {
+                Some(byte) => *byte |= 1 << (bit % 8),
+                None => return Some(bits),
+            }
+        }
+    }
+    Some(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ack(ranges: Vec<Range<u64>>) -> Ack {
+        Ack { delay_micros: 5, stream_limit: 6, block_limit: 7, ranges }
+    }
+
+    fn read_back(ack: &Ack, room: usize) -> (u8, Ack, usize) {
+        let mut out = Vec::new();
+        push_ack(&mut out, ack, room);
+        let mut r = Reader::new(&out[1..]);
+        let read = if out[0] == FRAME_RANGES { read_ranges(&mut r) } else { read_bitmap(&mut r) };
+        assert_eq!(r.remaining(), 0);
+        (out[0], read.unwrap(), out.len())
+    }
+
+    /// Every `n`-th number below `end` is missing.
+    fn holes(end: u64, every: u64) -> Vec<Range<u64>> {
+        (0..end / every).rev().map(|n| n * every..n * every + every - 1).collect()
+    }
+
+    #[test]
+    fn few_long_ranges_stay_ranges_and_many_short_ones_become_a_bitmap() {
+        let long = ack(vec![9000..10_000, 500..8000, 0..1]);
+        assert_eq!(read_back(&long, 500), (FRAME_RANGES, long.clone(), 16));
+        let short = ack(holes(1000, 5));
+        let (kind, read, bytes) = read_back(&short, 1000);
+        assert_eq!((kind, &read), (FRAME_BITMAP, &short));
+        assert!(bytes < 140, "{bytes}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_from_below() {
+        for (every, room) in [(5, 60), (100, 60), (5, 400), (3, 200)] {
+            let whole = ack(holes(50_000, every));
+            let (_, read, bytes) = read_back(&whole, room);
+            assert!(bytes <= room + 1, "{bytes} for {room}");
+            let (last, known) = read.ranges.split_last().unwrap();
+            assert!(whole.ranges.starts_with(known));
+            let cut = &whole.ranges[known.len()];
+            assert!(last.end == cut.end && last.start >= cut.start);
+        }
+    }
+
+    #[test]
+    fn a_bitmap_below_zero_or_too_long_is_refused() {
+        assert!(read_bitmap(&mut Reader::new(&[0, 0, 0, 3, 1, 0xff])).is_err());
+        let mut long = vec![0, 0, 0, 3, 0x40, 129];
+        long.resize(200, 0);
+        assert!(read_bitmap(&mut Reader::new(&long)).is_err());
+    }
+}
