@@ -3,7 +3,7 @@
 # machine that others use too. Each row is a real pair of processes, a server and a client, on 127.0.0.1.
 #   cargo build --release && benches/transfers.sh [MEBIBYTES]      (1024 unless told)
 # Environment: RUNS (5), SMALL (MiB for stop-and-wait, 32), PORT (where to look for free ports from), TMPDIR (/dev/shm),
-#   NLS and STOP_AND_WAIT (executables; `stop_and_wait FILE` prints MiB/s).
+#   ROWS (keys of rows, all unless told), QUINN, NLS and STOP_AND_WAIT (executables; `stop_and_wait FILE` prints MiB/s).
 # The rate is of wall time, from the client's start to its exit (ncat, socat: until both have ended), the median of RUNS
 # after an untimed first one, whose output is compared. The runs are interleaved, so that a slow minute of the machine
 # meets every row. CPU is user + system seconds for one transfer (the start of the server is shared among all of them),
@@ -13,6 +13,7 @@ export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin # where distributions keep nginx, ssh
 size=${1:-1024} runs=${RUNS:-5} small=${SMALL:-32} port=${PORT:-23800}
 root=$(cd "$(dirname "$0")/.." && pwd)
 nls_built=${NLS:-$root/target/release/nls}
+quinn=${QUINN:-$root/benches/quinn/target/release/quinn-file}
 yardstick=${STOP_AND_WAIT:-$root/target/release/examples/stop_and_wait}
 patience=300 # seconds a transfer may take
 
@@ -191,6 +192,13 @@ nls_row nls_tcp nls "nls send" tcp send src/file to 127.0.0.1:PORT fast
 nls_row nls_1024 nls "nls send, chunk 1024" tcp send src/file to 127.0.0.1:PORT fast chunk 1024
 nls_row nls_get nls "nls get" tcp get file from 127.0.0.1:PORT to out/nls_get/file fast
 nls_row nls_udp nls "nls send, udp" udp send src/file to udp 127.0.0.1:PORT fast
+if [ -x "$quinn" ]; then
+    row quinn quic AEAD "quinn (QUIC), one stream"
+    serve udp "$quinn" serve out/quinn "$port"
+    run_quinn() { client "$quinn" send src/file "${ports[quinn]}"; }
+else
+    skipped+=("SKIPPED: quinn is not built: cargo build --release --manifest-path benches/quinn/Cargo.toml")
+fi
 nls_row nls_one small "nls send, chunk 1024 window 1 ($small MiB)" tcp \
     send src/small to 127.0.0.1:PORT name file fast chunk 1024 window 1
 if [ -x "$yardstick" ]; then
@@ -208,6 +216,9 @@ load $(cut -d ' ' -f 1 /proc/loadavg)
 File: $size MiB on $(df --output=fstype . | tail -1), median of $runs, $("$nls" --version), $(date -u +%F)
 
 END
+if [ -n "${ROWS:-}" ]; then
+    for key in "${keys[@]}"; do [[ " $ROWS " == *" $key "* ]] || failed[$key]="left out"; done
+fi
 for ((run = 0; run <= runs; run++)); do # 0 also makes a virtual machine have its memory
     for key in "${keys[@]}"; do
         [ -t 2 ] && printf '\r\033[Krun %d of %d: %s' "$run" "$runs" "${label[$key]}" >&2
@@ -254,5 +265,7 @@ echo
 echo "fastest peer: ${label[${fastest:-none}]:--}"
 echo "nls tcp / fastest peer: $(ratio "${rate[nls_tcp]:-}" "${rate[${fastest:-none}]:-}")"
 echo "nls tcp / rsync, the peer that verifies too: $(ratio "${rate[nls_tcp]:-}" "${rate[rsync]:-}")"
+echo "nls udp / quinn: $(ratio "${rate[nls_udp]:-}" "${rate[quinn]:-}")"
+echo "nls udp / nls tcp: $(ratio "${rate[nls_udp]:-}" "${rate[nls_tcp]:-}")"
 echo "chunk 1024 / default chunk: $(ratio "${rate[nls_1024]:-}" "${rate[nls_tcp]:-}")"
 echo "window 1 chunk 1024 / stop-and-wait yardstick: $(ratio "${rate[nls_one]:-}" "${rate[yardstick]:-}")"

@@ -20,7 +20,7 @@
 //! | [`report`] | what happened, as data |
 //! | [`net`] | the only place with sockets |
 //! | [`session`] | the registry: the only place that spawns |
-//! | [`service`] | ftp, calc, chat, stream |
+//! | [`service`] | ftp, calc, chat, stream; a bad link in front of them |
 //! | [`shell`] | runs a plan |
 //! | [`output`] | how a report looks |
 //! | [`prompt`], [`cli`] | the line editor; arguments and exit codes |

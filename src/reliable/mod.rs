@@ -10,10 +10,24 @@
 //! After every input, drain `poll_transmit` and `poll_event`, then ask for `deadline`.
 //!
 //! Packet numbers are never reused and are apart from block numbers (a repaired block is the block, not the
-//! packet). Loss detection is after RFC 9002 (packet and time threshold, probe timeout); a connection begins
-//! with a cookie, so that a spoofed source costs nothing (RFC 9000, section 8). Two things travel: an ordered
-//! stream of frames, and blocks that are delivered the moment they arrive. Flow control bounds both, so memory
-//! is bounded by the credit that a side gives, however bad the network.
+//! packet). Loss detection is after RFC 9002 (time threshold, probe timeout); a connection begins with a cookie, so
+//! that a spoofed source costs nothing (RFC 9000, section 8). Two things travel: an ordered stream of frames, and
+//! blocks that are delivered the moment they arrive. Flow control bounds both, so memory is bounded by the credit
+//! that a side gives, however bad the network.
+//!
+//! | file | what |
+//! |---|---|
+//! | `endpoint` | many connections on one socket: finds them by id, lets new ones in |
+//! | `connection` | one connection: its state, inputs and outputs |
+//! | `handshake` | the first datagrams, and those of a client that moved |
+//! | `send`, `stream` | what waits to be sent, and the building of datagrams |
+//! | `loss`, `rtt` | what is in flight: acknowledgement, loss, probes, copies of the end |
+//! | `receive` | what came: duplicates, order, credit, when to acknowledge |
+//! | `congestion` | how much may be in flight, and how fast it leaves |
+//! | `arq` | go-back-N and stop-and-wait |
+//! | `mtu` | how large a datagram the path takes |
+//! | `simulation` | tests: both ends, a bad link each way and virtual time in one loop |
+//! | `storms`, `figures`, `textbook`, `promises` | tests on it: 2 000 bad networks; how well a path is filled; the formulas; FAULTS |
 
 pub mod arq;
 pub mod congestion;

@@ -166,7 +166,7 @@ fn a_peer_that_acknowledges_a_number_that_was_left_out_is_caught() {
             delay_micros: 0,
             stream_limit: limits.0,
             block_limit: limits.1,
-            ranges: Vec::from([0..largest + 1]),
+            ranges: std::iter::once(0..largest + 1).collect(),
         };
         crate::wire::ack::push_ack(&mut out, &lie, 500);
         datagram::finish(&mut out);

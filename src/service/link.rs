@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::listen::held_by_us;
 use super::{Client, Context, Job, Run};
 use crate::base::{Fields, Transport, Value, quantity};
 use crate::language::verb::Lasting;
@@ -145,7 +146,8 @@ async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Resul
         return Err(Failure::new(Code::Usage, why));
     }
     let port = arguments.number("port").unwrap_or(0) as u16;
-    let bound = bind(transport, Bind::Loopback, port)?;
+    let bound = bind(transport, Bind::Loopback, port)
+        .map_err(|failure| held_by_us(failure, context, transport, port))?;
     let address = bound.address().map_err(|error| Failure::io(&error, "link"))?;
     let [mut up, mut down] = profiles(arguments, [Profile::default(); 2]);
     if transport == Transport::Tcp {

@@ -169,9 +169,9 @@ async fn run(
 }
 
 /// Row 64: a port that this shell holds itself is named by its session.
-fn held_by_us(failure: Failure, context: &Context, transport: Transport, port: u16) -> Failure {
+pub(super) fn held_by_us(failure: Failure, context: &Context, transport: Transport, port: u16) -> Failure {
     let holder = context.registry.live().into_iter().find(|session| {
-        session.verb == "listen"
+        matches!(session.verb, "listen" | "link")
             && session.field("port") == Some(Value::count(u64::from(port)))
             && session.field("transport") == Some(Value::text(transport.word()))
     });
@@ -179,7 +179,7 @@ fn held_by_us(failure: Failure, context: &Context, transport: Transport, port: u
         Some(session) if failure.code == Code::Exists => {
             let why = format!("port {port} is held by session {} ({})", session.label(), session.kind);
             Failure::new(Code::Exists, why)
-                .fix(format!("stop {}, or listen {transport} 0 for any free port", session.label()))
+                .fix(format!("stop {}, or take port 0: any free one", session.label()))
                 .of(failure.what)
         }
         _ => failure,

@@ -57,7 +57,7 @@ pub(super) fn read_bitmap(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
         return Err(DecodeError::Oversize { what: "acknowledged bitmap", limit: BITMAP_LIMIT as u64 });
     }
     let bitmap = r.take(length as usize)?;
-    let mut ranges = Vec::from([largest..largest.saturating_add(1)]);
+    let mut ranges: Vec<Range<u64>> = std::iter::once(largest..largest.saturating_add(1)).collect();
     for bit in (0..bitmap.len() * 8).filter(|bit| bitmap[bit / 8] >> (bit % 8) & 1 == 1) {
         let number = largest.checked_sub(1 + bit as u64).ok_or(DecodeError::Truncated)?;
         match ranges.last_mut() {

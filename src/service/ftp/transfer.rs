@@ -13,8 +13,9 @@ use crate::session::Handle;
 use crate::wire::Code;
 use crate::wire::ftp::Shape;
 
-/// Pieces of work on disks that run at once: with fewer, 1 000 clients at once spend more on turns than on work. They are short, and who waits is served in turn: a transfer holds no
-/// thread while its peer is slow, and a large one does not keep small ones from the disk.
+/// Pieces of work on disks that run at once: with fewer, 1 000 clients at once spend more on turns than on work. They are
+/// short, and who waits is served in turn: a transfer holds no thread while its peer is slow, and a large one does not
+/// keep small ones from the disk.
 static DISK: Semaphore = Semaphore::const_new(64);
 /// Transfers that have a thread of their own.
 static LANES: Semaphore = Semaphore::const_new(4);
