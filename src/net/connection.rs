@@ -88,6 +88,8 @@ pub struct PathCounts {
     pub round_trip: Duration,
     /// Share of packets that the path loses whatever its load is.
     pub loss: f64,
+    /// Datagrams that the system dropped here because the socket's buffer was full.
+    pub kernel_drops: u64,
     /// What blocks waited for most.
     pub held_by: Option<Cause>,
 }

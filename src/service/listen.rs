@@ -53,6 +53,10 @@ pub static LISTEN: Client = Client {
             Field::new("served", "connected so far"),
             Field::new("bytes_in", "bytes received"),
             Field::new("bytes_out", "bytes sent"),
+            Field::new(
+                "kernel_drops",
+                "ftp over udp: datagrams that the system dropped, because its buffer was full",
+            ),
             Field::new("state", "listening, done, failed or cancelled"),
             Field::new("sent", "chat: messages said"),
             Field::new("received", "chat: messages heard"),

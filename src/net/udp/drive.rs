@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 
+use super::drops::kernel_drops;
 use super::halves::{Command, Counters, Incoming, Outgoing, charge, gone};
 use super::socket::Socket;
-use crate::base::Transport;
+use crate::base::{Time, Transport};
 use crate::net::alarm::Alarm;
 use crate::net::connection::{malformed, told_in_words as told};
 use crate::net::{Connection, Message, PathCounts, clock, tcp};
@@ -21,6 +22,8 @@ use crate::wire::datagram::{self, Credit};
 
 /// Bytes that a service may have queued beyond what the connection holds.
 const QUEUE: usize = 2 << 20;
+/// How old a count of what the system dropped may be.
+const DROPS_EVERY: Duration = Duration::from_millis(200);
 /// Calls that read before others get their turn.
 const READ_BURST: usize = 32;
 
@@ -48,6 +51,8 @@ pub(super) struct Drive {
     pub(super) accepts: Option<mpsc::UnboundedSender<Connection>>,
     pub(super) opening: Option<Opening>,
     alarm: Alarm,
+    /// What the system dropped, and when it was asked.
+    drops: (Time, u64),
 }
 
 impl Drive {
@@ -62,6 +67,7 @@ impl Drive {
             accepts: None,
             opening: None,
             alarm: Alarm::new(),
+            drops: (Time::ZERO, 0),
         }
     }
 
@@ -159,7 +165,18 @@ impl Drive {
         writable
     }
 
+    /// The system's table is read now and then only.
+    fn ask_for_drops(&mut self) {
+        let now = clock::now();
+        if now.since(self.drops.0) >= DROPS_EVERY {
+            self.drops = (now, kernel_drops(self.socket.port()));
+        }
+    }
+
     fn deliver(&mut self, id: u64, event: Event) {
+        if matches!(event, Event::Frame(_)) {
+            self.ask_for_drops();
+        }
         let message = match event {
             Event::Answered | Event::Open => {
                 if let Some(opening) = self.opening.take_if(|opening| opening.id == id) {
@@ -177,7 +194,7 @@ impl Drive {
         };
         if let Some(application) = self.applications.get(&id) {
             if let Some(connection) = self.endpoint.connection(id) {
-                application.counters.set(counts(connection));
+                application.counters.set(counts(connection, self.drops.1));
             }
             // A service that no longer listens closes its sending half too, and that ends the connection.
             drop(application.messages.send(message));
@@ -237,7 +254,7 @@ impl Drive {
         else {
             return;
         };
-        application.counters.set(counts(connection));
+        application.counters.set(counts(connection, self.drops.1));
         while connection.is_writable()
             && let Some(command) = application.queue.pop_front()
         {
@@ -293,7 +310,7 @@ impl Drive {
 }
 
 /// What its service may know of a connection.
-fn counts(connection: &reliable::Connection) -> PathCounts {
+fn counts(connection: &reliable::Connection, kernel_drops: u64) -> PathCounts {
     let stats = connection.stats();
     PathCounts {
         retransmitted: stats.retransmitted,
@@ -301,6 +318,7 @@ fn counts(connection: &reliable::Connection) -> PathCounts {
         round_trip: connection.round_trip(),
         loss: connection.loss(),
         held_by: connection.held_by(),
+        kernel_drops,
     }
 }
 

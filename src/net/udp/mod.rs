@@ -2,6 +2,7 @@
 //! halves that services hold.
 
 mod drive;
+mod drops;
 mod halves;
 mod socket;
 

@@ -81,6 +81,11 @@ impl Socket {
         Self { io, state, connected, group: Group::default(), buffers: Vec::new(), counts: Counts::default() }
     }
 
+    /// Where it is bound.
+    pub(super) fn port(&self) -> u16 {
+        self.io.local_addr().map_or(0, |address| address.port())
+    }
+
     pub(super) async fn readable(&self) -> io::Result<()> {
         self.io.readable().await
     }

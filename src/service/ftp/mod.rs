@@ -117,6 +117,10 @@ const FIELDS: &[Field] = &[
     Field::new("resumed", "bytes that did not have to travel again"),
     Field::new("retransmitted", "datagrams sent again (udp)"),
     Field::new("sent_bytes", "of send: bytes of the file that left, those that were sent again among them"),
+    Field::new(
+        "kernel_drops",
+        "datagrams that the system dropped on this side, because the buffer of the socket was full (udp)",
+    ),
     Field::new("seconds", "from the first to the last byte, with the commit"),
     Field::new("rate", "bytes a second"),
     Field::new("transport", "tcp or udp"),

@@ -156,6 +156,7 @@ async fn confirm(
         there: true,
         retransmitted: 0,
         sent: 0,
+        kernel_drops: connection.outgoing.path().map_or(0, |path| path.kernel_drops),
         elapsed: began.elapsed(),
         limited_by: "the disk",
     })
@@ -237,6 +238,7 @@ async fn receive_part(
         there: false,
         retransmitted: 0,
         sent: 0,
+        kernel_drops: connection.outgoing.path().map_or(0, |path| path.kernel_drops),
         elapsed: began.elapsed(),
         limited_by: "the path or the sender",
     })

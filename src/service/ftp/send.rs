@@ -159,6 +159,7 @@ async fn send_in_lane(
         there,
         retransmitted: path.map_or(0, |path| path.retransmitted) + sender.repeated,
         sent: path.map_or(travelled, |path| path.sent),
+        kernel_drops: path.map_or(0, |path| path.kernel_drops),
         elapsed,
         limited_by: sender.waits.longest(elapsed, shape, path),
     })

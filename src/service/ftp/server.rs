@@ -13,6 +13,7 @@ use super::send::{Start, await_ready, send_file};
 use super::small::Keeper;
 use super::transfer::{Delivered, by_disk, in_lane};
 use super::visit::Tally;
+use crate::base::Value;
 use crate::base::escape::escape_line;
 use crate::language::Arguments;
 use crate::net::connection::malformed;
@@ -312,6 +313,7 @@ impl Visit {
     }
 
     fn log(&self, kind: &'static str, name: &str, delivered: &Delivered) {
+        self.session.set("kernel_drops", Value::count(delivered.kernel_drops));
         self.session.log(
             kind,
             format!(

@@ -40,6 +40,8 @@ pub(super) struct Delivered {
     pub(super) retransmitted: u64,
     /// Bytes that left, those that were sent again among them.
     pub(super) sent: u64,
+    /// Datagrams that the system dropped on this side.
+    pub(super) kernel_drops: u64,
     pub(super) elapsed: Duration,
     pub(super) limited_by: &'static str,
 }
@@ -56,6 +58,7 @@ impl Delivered {
             ("resumed", Value::count(self.resumed)),
             ("retransmitted", Value::count(self.retransmitted)),
             ("sent_bytes", Value::count(self.sent)),
+            ("kernel_drops", Value::count(self.kernel_drops)),
             ("seconds", Value::seconds(self.elapsed)),
             ("rate", Value::Integer(self.rate() as i128)),
             ("limited_by", Value::text(self.limited_by)),

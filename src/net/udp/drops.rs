@@ -1,0 +1,45 @@
+//! Datagrams that the system dropped because a socket's buffer was full: no network loses them, and a larger buffer helps.
+
+/// How many of the sockets at `port`, as the system counts them; 0 where it does not tell.
+pub(super) fn kernel_drops(port: u16) -> u64 {
+    ["/proc/net/udp", "/proc/net/udp6"]
+        .iter()
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .map(|table| dropped(&table, port))
+        .sum()
+}
+
+/// The column `drops`, the last one, of the lines whose local port is `port`.
+fn dropped(table: &str, port: u16) -> u64 {
+    let end = format!(":{port:04X}");
+    let lines = table
+        .lines()
+        .skip(1)
+        .filter(|line| line.split_whitespace().nth(1).is_some_and(|local| local.ends_with(&end)));
+    lines.filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_50_drops_of_a_port_are_found_in_the_system_s_table() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n\
+             12: 0100007F:2328 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 123 2 0000000000000000 17\n\
+             13: 0100007F:2329 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 124 2 0000000000000000 4\n";
+        assert_eq!((dropped(table, 9000), dropped(table, 9001), dropped(table, 9002)), (17, 4, 0));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn row_50_a_buffer_that_nobody_reads_overflows_and_is_counted() {
+        let full = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = full.local_addr().unwrap();
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..2000 {
+            sender.send_to(&[0; 1200], address).unwrap();
+        }
+        assert!(kernel_drops(address.port()) > 0);
+    }
+}
