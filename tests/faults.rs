@@ -306,10 +306,12 @@ fn row_47_and_52_strange_datagrams_and_vanished_clients_leave_the_server_alone()
 fn row_49_chunks_larger_than_any_datagram_travel_in_pieces_that_fit() {
     let lab = Lab::new();
     lab.random("big.bin", 1_000_000, 9);
+    lab.random("small.bin", 900, 10);
     lab.write("root/x", "");
     let (_server, address) = lab.server("listen udp 0 ftp root root");
     let script = format!(
-        "send big.bin to udp {address} chunk 65507 as up; expect $up.chunk == 65507; expect $up.acks == 16"
+        "send big.bin to udp {address} chunk 65507 as up; expect $up.chunk == 65507; expect $up.acks == 16; \
+         send small.bin to udp {address} chunk 1 as tiny; expect $tiny.acks == 900"
     );
     lab.nls(&script).success();
 }

@@ -17,6 +17,9 @@ use bytes::Bytes;
 use crate::base::Time;
 use decision::{Decisions, Stage};
 
+/// Memory that a packet on its way takes beside its bytes, about.
+const ENTRY: usize = 128;
+
 /// What the network does, in one direction. Probabilities are from 0.0 to 1.0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Profile {
@@ -165,7 +168,7 @@ impl<T: Clone> Link<T> {
     }
 
     fn carry(&mut self, now: Time, tag: T, packet: Bytes, jitter: f64, late: bool) {
-        if self.flying_bytes + packet.len() > self.bound {
+        if self.flying_bytes + packet.len() + ENTRY > self.bound {
             self.counts.queue_dropped += 1;
             return;
         }
@@ -192,7 +195,7 @@ impl<T: Clone> Link<T> {
             self.last_delivery = arrives;
         }
         self.order += 1;
-        self.flying_bytes += packet.len();
+        self.flying_bytes += packet.len() + ENTRY;
         self.flying.insert((arrives, self.order), (tag, packet));
     }
 
@@ -204,7 +207,7 @@ impl<T: Clone> Link<T> {
         }
         self.counts.forwarded += 1;
         let (_, (tag, packet)) = self.flying.pop_first()?;
-        self.flying_bytes -= packet.len();
+        self.flying_bytes -= packet.len() + ENTRY;
         self.counts.bytes_out += packet.len() as u64;
         Some((tag, packet))
     }

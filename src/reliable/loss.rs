@@ -77,6 +77,8 @@ pub(super) struct InFlight {
     pub(super) delivered: u64,
     last_eliciting: Time,
     probe_count: u32,
+    /// When the peer acknowledged something new.
+    acked_at: Time,
     /// How late what was taken for lost came at worst.
     lateness: Duration,
     loss_at: Option<Time>,
@@ -96,6 +98,7 @@ impl Default for InFlight {
             delivered: 0,
             last_eliciting: Time::ZERO,
             probe_count: 0,
+            acked_at: Time::ZERO,
             lateness: Duration::ZERO,
             loss_at: None,
         }
@@ -164,6 +167,7 @@ impl Connection {
             }
         }
         if news.packets > 0 {
+            self.flight.acked_at = now;
             self.flight.probe_count = 0;
         }
         if self.flight.largest_acked.is_none_or(|known| largest > known) {
@@ -341,8 +345,10 @@ impl Connection {
 
     /// The peer owes an answer and is silent since when it was last heard.
     fn silence_deadline(&self) -> Option<Time> {
-        let owed = self.flight.eliciting > 0 || self.sending.is_blocked_by_peer();
-        owed.then(|| self.heard.max(self.flight.first_owed()) + self.config.give_up)
+        // Who talks and acknowledges nothing is as good as silent.
+        let owed = self.flight.eliciting > 0;
+        let heard = if owed { self.flight.acked_at.max(self.flight.first_owed()) } else { self.heard };
+        (owed || self.sending.is_blocked_by_peer()).then(|| heard + self.config.give_up)
     }
 
     /// As if so many datagrams had been sent before.

@@ -179,3 +179,81 @@ fn a_peer_that_acknowledges_a_number_that_was_left_out_is_caught() {
         .any(|event| matches!(event, Event::Ended(Ending::Misbehaved(_))));
     assert!(caught, "{number}");
 }
+
+/// An open pair, and a DATA datagram of the client's with one frame.
+fn open_pair(seed: u64) -> Pair {
+    let mut pair = Pair::new(Profile { delay: DELAY, ..Profile::default() }, seed, Config::default());
+    pair.run_until(|pair| pair.client.events.contains(&Event::Open));
+    pair
+}
+
+fn data(id: u64, number: u64, frame: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut out = Vec::new();
+    datagram::begin_data(&mut out, id, number);
+    frame(&mut out);
+    datagram::acknowledge_now(&mut out);
+    datagram::finish(&mut out);
+    out.into()
+}
+
+#[test]
+fn parts_of_the_stream_that_overlap_cannot_fill_memory() {
+    let mut pair = open_pair(6);
+    for number in 0..1000 {
+        let part = data(6, number, |out| datagram::push_stream(out, number + 1, &[0; 60_000]));
+        pair.endpoint.handle_datagram(pair.now, pair.address, part);
+    }
+    let mut ended = false;
+    let event = |_, event| ended |= matches!(event, Event::Ended(Ending::Misbehaved(_)));
+    pair.endpoint.drain(pair.now, |_, _| true, event);
+    assert!(ended, "60 MB were kept");
+}
+
+#[test]
+fn acknowledgements_that_come_twice_are_not_acknowledged() {
+    let twice = Profile { delay: DELAY, duplicate: 1.0, ..Profile::default() };
+    let mut pair = Pair::new(twice, 7, Config::default());
+    pair.sender.write_frame(&Frame::new(0x10, &b"hello"[..]));
+    pair.run_until(|pair| pair.now > Time::from_micros(9_000_000));
+    let sent = pair.up.counts().offered + pair.down.counts().offered;
+    assert!(sent < 30, "{sent} datagrams for one frame");
+}
+
+#[test]
+fn a_peer_that_talks_and_acknowledges_nothing_is_given_up() {
+    let mut pair = open_pair(8);
+    pair.sender.write_block(0, vec![0; 5000].into());
+    let (mut now, mut number) = (pair.now, 1000);
+    while !pair.sender.has_ended() {
+        drain(&mut pair.sender, now);
+        number += 1;
+        pair.sender.handle_datagram(now, data(8, number, datagram::push_ping));
+        now = now + Duration::from_millis(50);
+        pair.sender.handle_timeout(now);
+        assert!(now.since(pair.now) < Duration::from_secs(20), "it goes on for ever");
+    }
+}
+
+#[test]
+fn what_comes_late_behind_a_thousand_gaps_is_never_acknowledged_unseen() {
+    let mut pair = open_pair(9);
+    let even = |n: u64| data(9, 1000 + 2 * n, datagram::push_ping);
+    let odd = |n: u64| data(9, 1001 + 2 * n, |out| datagram::push_stream(out, n, &[1]));
+    (0..1500).for_each(|n| pair.endpoint.handle_datagram(pair.now, pair.address, even(n)));
+    // Those of the first gaps come too late to be taken, the others fill all gaps.
+    (0..1500).for_each(|n| pair.endpoint.handle_datagram(pair.now, pair.address, odd(n)));
+    let mut lowest = u64::MAX;
+    let send = |_, bytes: &[u8]| {
+        let bytes = Bytes::copy_from_slice(bytes);
+        if let Ok((_, Packet::Data { frames, .. })) = datagram::decode(&bytes) {
+            for frame in datagram::DataFrames::new(bytes, &frames) {
+                if let Ok(datagram::DataFrame::Ack(ack)) = frame {
+                    lowest = lowest.min(ack.ranges.last().unwrap().start);
+                }
+            }
+        }
+        true
+    };
+    pair.endpoint.drain(pair.now, send, |_, _| ());
+    assert!(lowest > 1001 && lowest < u64::MAX, "{lowest} is said to be here");
+}

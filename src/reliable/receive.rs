@@ -29,6 +29,8 @@ const GAP_LIMIT: usize = 16 << 10;
 #[derive(Debug)]
 pub(super) struct Receiving {
     numbers: RangeSet,
+    /// Below this, gaps were forgotten: nothing there is acknowledged any more.
+    forgotten: u64,
     largest_at: Time,
     unacknowledged: u32,
     acknowledged_at: Time,
@@ -52,6 +54,7 @@ impl Receiving {
     pub(super) fn new(credit: Credit, block_limit: u64) -> Self {
         Self {
             numbers: RangeSet::new(),
+            forgotten: 0,
             largest_at: Time::ZERO,
             unacknowledged: 0,
             acknowledged_at: Time::ZERO,
@@ -125,14 +128,18 @@ impl Connection {
         let in_order = number == end;
         if !self.receiving.numbers.insert(number) {
             self.stats.ignored += 1;
-            // The acknowledgement was lost, or the network repeats itself: say again what is here.
-            self.receiving.ack_at = Some(now);
+            // The acknowledgement was lost, or the network repeats itself: say again what is here. Acknowledgements of
+            // acknowledgements would never end.
+            if DataFrames::new(datagram, frames).any(|frame| !matches!(frame, Ok(DataFrame::Ack(_)))) {
+                self.receiving.ack_at = Some(now);
+            }
             return;
         }
         if number >= end {
             self.receiving.largest_at = now;
         }
         let (mut eliciting, mut acknowledged) = (false, false);
+        let whole = datagram.len();
         for frame in DataFrames::new(datagram, frames) {
             match frame {
                 // Each costs a walk over what is in flight: a datagram has one.
@@ -145,7 +152,7 @@ impl Connection {
                 }
                 Ok(frame) => {
                     eliciting = true;
-                    self.handle_frame(frame);
+                    self.handle_frame(frame, whole);
                 }
                 Err(_) => self.end(Ending::Misbehaved("it sent a datagram that cannot be read")),
             }
@@ -185,13 +192,20 @@ impl Connection {
         if self.receiving.numbers.pieces() > 4 * RANGE_LIMIT {
             let second = self.receiving.numbers.iter().nth(1).map_or(0, |range| range.start);
             self.receiving.numbers.insert_range(0..second);
+            self.receiving.forgotten = second;
         }
     }
 
-    fn handle_frame(&mut self, frame: DataFrame) {
+    fn handle_frame(&mut self, frame: DataFrame, whole: usize) {
         match frame {
             DataFrame::Stream { offset, bytes } => self.handle_stream(offset, bytes),
-            DataFrame::Block { number, offset, bytes } => self.handle_block(number, offset, bytes),
+            DataFrame::Block { number, offset, mut bytes } => {
+                // A small piece must not hold a large datagram.
+                if bytes.len() < whole / 2 {
+                    bytes = Bytes::copy_from_slice(&bytes);
+                }
+                self.handle_block(number, offset, bytes);
+            }
             DataFrame::Close { code, text } => self.end(Ending::Closed { code, reason: text, by_peer: true }),
             DataFrame::Ping | DataFrame::Pad | DataFrame::Ack(_) => {}
         }
@@ -203,7 +217,8 @@ impl Connection {
             return self.end(Ending::Misbehaved("it sent more than it was allowed to"));
         }
         self.receiving.stream.accept(offset, bytes, &mut self.receiving.frames.buffer);
-        if self.receiving.stream.waiting() > GAP_LIMIT {
+        let most = 2 * self.receiving.credit.stream as usize;
+        if self.receiving.stream.waiting() > GAP_LIMIT || self.receiving.stream.waiting_bytes() > most {
             return self.end(Ending::Misbehaved("it scatters its frames"));
         }
         loop {
@@ -264,11 +279,18 @@ impl Connection {
         }
         self.grow_credit(now);
         let limits = self.receiving.limits();
+        let floor = self.receiving.forgotten;
+        let known = self.receiving.numbers.iter().rev().take(RANGE_LIMIT);
+        let ranges: Vec<_> =
+            known.filter(|range| range.end > floor).map(|range| range.start.max(floor)..range.end).collect();
+        if ranges.is_empty() {
+            return;
+        }
         let ack = Ack {
             delay_micros: now.since(self.receiving.largest_at).as_micros() as u64,
             stream_limit: limits.stream,
             block_limit: limits.block,
-            ranges: self.receiving.numbers.iter().rev().take(RANGE_LIMIT).collect(),
+            ranges,
         };
         push_ack(out, &ack, room);
         self.receiving.told = limits;

@@ -139,10 +139,14 @@ impl Sending {
     /// True if the peer will take the next piece, whether it was lost or is new.
     fn piece_fits(&self) -> bool {
         let next = self.lost.front().map(|piece| piece.bytes.len());
-        let next = next.or_else(|| self.fresh.front().map(|(_, bytes)| bytes.len().min(UNIT)));
-        next.is_some_and(|bytes| {
-            self.arrived_cost + self.flying_cost + bytes as u64 + PIECE_COST <= self.limits.block
-        })
+        let next = next.or_else(|| self.fresh.front().map(|(_, bytes)| bytes.len()));
+        next.is_some_and(|bytes| bytes.min(UNIT) <= self.credit())
+    }
+
+    /// Bytes of a piece that the peer still takes.
+    fn credit(&self) -> usize {
+        let taken = self.arrived_cost + self.flying_cost + PIECE_COST;
+        self.limits.block.saturating_sub(taken) as usize
     }
 
     /// The next piece of at most `room` bytes; what is lost goes first, and is cut again only if no datagram takes it
@@ -154,25 +158,26 @@ impl Sending {
         if !self.piece_fits() {
             return None;
         }
+        let credit = self.credit();
         if let Some(piece) = self.lost.pop_front() {
-            if piece.bytes.len() <= room {
+            if piece.bytes.len() <= room.min(credit) {
                 return Some(piece);
             }
-            if piece.bytes.len() > most {
+            if piece.bytes.len() > most.min(credit) {
                 piece.cut().into_iter().rev().for_each(|part| self.lost.push_front(part));
-                return self.lost.pop_front_if(|part| part.bytes.len() <= room);
+                return self.lost.pop_front_if(|part| part.bytes.len() <= room.min(credit));
             }
             self.lost.push_front(piece);
             return None;
         }
-        self.cut_fresh(room)
+        self.cut_fresh(room.min(credit))
     }
 
     fn cut_fresh(&mut self, room: usize) -> Option<Piece> {
         let (offset, bytes) = self.fresh.front_mut()?;
         let length = bytes.len().min(room);
         // A small rest of a datagram is not worth a number.
-        if length == 0 || length < bytes.len() && length < UNIT / 2 {
+        if length == 0 || length < bytes.len() && length < UNIT.min(bytes.len()) / 2 {
             return None;
         }
         let piece = Piece { number: self.next_piece, offset: *offset, bytes: bytes.split_to(length) };

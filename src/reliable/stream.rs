@@ -82,6 +82,7 @@ impl Outgoing {
 pub(super) struct Incoming {
     next: u64,
     waiting: BTreeMap<u64, Bytes>,
+    waiting_bytes: usize,
 }
 
 impl Incoming {
@@ -94,6 +95,7 @@ impl Incoming {
         if offset > self.next {
             let known = self.waiting.entry(offset).or_default();
             if known.len() < bytes.len() {
+                self.waiting_bytes += bytes.len() - known.len();
                 // A copy: the datagram shares its memory with many others.
                 *known = Bytes::copy_from_slice(&bytes);
             }
@@ -106,6 +108,7 @@ impl Incoming {
         {
             let (offset, bytes) = (*offset, bytes.clone());
             self.waiting.pop_first();
+            self.waiting_bytes -= bytes.len();
             self.append(offset, &bytes, out);
         }
         out.len() - before
@@ -114,6 +117,11 @@ impl Incoming {
     /// Pieces that wait for one before them.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Their bytes, those that overlap counted twice.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
     }
 
     fn append(&mut self, offset: u64, bytes: &Bytes, out: &mut BytesMut) {

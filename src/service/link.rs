@@ -88,10 +88,15 @@ pub static LINK: Client = Client {
     run: Run::Session { kind: |_| "link".into(), start },
 };
 
+/// Which directions `up` and `down` mean: both without them.
+pub fn suffering(arguments: &Arguments) -> [bool; 2] {
+    let (up, down) = (arguments.flag("up"), arguments.flag("down"));
+    [up || !down, down || !up]
+}
+
 /// What the words of a command make of a link.
 pub fn profiles(arguments: &Arguments, mut known: [Profile; 2]) -> [Profile; 2] {
-    let (up, down) = (arguments.flag("up"), arguments.flag("down"));
-    for (profile, suffers) in known.iter_mut().zip([up || !down, down || !up]) {
+    for (profile, suffers) in known.iter_mut().zip(suffering(arguments)) {
         if suffers {
             change(arguments, profile);
         }
@@ -120,21 +125,29 @@ fn change(arguments: &Arguments, profile: &mut Profile) {
     profile.queue = arguments.number("queue").map_or(profile.queue, |bytes| bytes as usize);
 }
 
+/// What a link over tcp cannot do.
+///
+/// # Errors
+/// The word that stands there all the same.
+pub fn refuse_loss(arguments: &Arguments, lossless: bool) -> Result<(), Failure> {
+    let lossy = ["loss", "burst", "reorder", "dup", "queue"];
+    match lossy.into_iter().find(|word| lossless && arguments.flag(word)) {
+        None => Ok(()),
+        Some(word) => {
+            let why =
+                format!("`{word}` has no meaning over tcp: what the link took, TCP counts as delivered");
+            Err(Failure::new(Code::Usage, why).fix("use `delay`, `jitter`, `rate` or `corrupt`, or link udp"))
+        }
+    }
+}
+
 fn start(session: Handle, arguments: Arguments, context: Context) -> Job {
     Box::pin(async move { run(session, &arguments, &context).await })
 }
 
 async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
     let transport = arguments.transport("transport").unwrap_or(Transport::Udp);
-    let lossy = ["loss", "burst", "reorder", "dup", "queue"];
-    if transport == Transport::Tcp
-        && let Some(word) = lossy.into_iter().find(|word| arguments.flag(word))
-    {
-        let why = format!("`{word}` has no meaning over tcp: what the link took, TCP counts as delivered");
-        return Err(
-            Failure::new(Code::Usage, why).fix("use `delay`, `jitter`, `rate` or `corrupt`, or link udp")
-        );
-    }
+    refuse_loss(arguments, transport == Transport::Tcp)?;
     let target = arguments
         .endpoint("to")
         .cloned()
@@ -149,11 +162,8 @@ async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Resul
     let bound = bind(transport, Bind::Loopback, port)
         .map_err(|failure| held_by_us(failure, context, transport, port))?;
     let address = bound.address().map_err(|error| Failure::io(&error, "link"))?;
-    let [mut up, mut down] = profiles(arguments, [Profile::default(); 2]);
-    if transport == Transport::Tcp {
-        (up.queue, down.queue) = (0, 0);
-    }
-    let control = Control::new(up, down);
+    let [up, down] = profiles(arguments, [Profile::default(); 2]);
+    let control = Control::new(up, down, transport == Transport::Tcp);
     let seed = arguments.number("seed").unwrap_or(context.seed);
     session.set_all([
         ("addr", Value::text(show(address))),
@@ -169,7 +179,7 @@ async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Resul
     session.set_peer(format!("{transport} {target}"));
     session.log(
         "listening",
-        format!("link {transport} {} to {target}: {}", show(address), describe([up, down])),
+        format!("link {transport} {} to {target}: {}", show(address), describe(control.profiles())),
     );
     session.running("listening");
     let relay = Relay {

@@ -20,7 +20,8 @@ use crate::report::Failure;
 
 /// Packets that wait for the link's task: more wait in the system's buffers.
 const ARRIVALS: usize = 4096;
-/// Bytes on their way in one direction; what is over is dropped as by a full queue.
+/// Bytes of datagrams on their way in one direction; what is over is dropped as by a full queue. Streams have a bound of
+/// their own, for each client.
 const FLYING_LIMIT: usize = 64 << 20;
 /// Counts are told so often.
 const TELL_EVERY: Duration = Duration::from_millis(20);
@@ -33,16 +34,32 @@ pub type Flow = u64;
 pub struct Control {
     profiles: Mutex<[Profile; 2]>,
     changed: Notify,
+    /// It carries a stream: nothing may be lost, doubled or overtaken.
+    lossless: bool,
 }
 
 impl Control {
-    pub fn new(up: Profile, down: Profile) -> Arc<Self> {
-        Arc::new(Self { profiles: Mutex::new([up, down]), changed: Notify::new() })
+    pub fn new(up: Profile, down: Profile, lossless: bool) -> Arc<Self> {
+        let control = Self { profiles: Mutex::default(), changed: Notify::new(), lossless };
+        control.change(|profiles| *profiles = [up, down]);
+        Arc::new(control)
+    }
+
+    pub const fn is_lossless(&self) -> bool {
+        self.lossless
     }
 
     /// Changes what happens from the next packet on.
     pub fn change(&self, change: impl FnOnce(&mut [Profile; 2])) {
-        change(&mut self.profiles.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut profiles);
+        if self.lossless {
+            for profile in profiles.iter_mut() {
+                let Profile { corrupt, delay, jitter, rate, .. } = *profile;
+                *profile = Profile { corrupt, delay, jitter, rate, ..Profile::default() };
+            }
+        }
+        drop(profiles);
         self.changed.notify_one();
     }
 
@@ -123,11 +140,12 @@ impl Relay {
         let addresses = super::resolve::resolve(&self.target).await?;
         let (arrivals, mut arrived) = mpsc::channel(ARRIVALS);
         let [up, down] = self.control.profiles();
+        let bound_bytes = if self.control.is_lossless() { usize::MAX } else { FLYING_LIMIT };
         let mut engine = Engine {
             watch: self.watch,
             control: self.control,
-            up: Link::new(up, self.seed, &self.name, Direction::Up).bounded(FLYING_LIMIT),
-            down: Link::new(down, self.seed, &self.name, Direction::Down).bounded(FLYING_LIMIT),
+            up: Link::new(up, self.seed, &self.name, Direction::Up).bounded(bound_bytes),
+            down: Link::new(down, self.seed, &self.name, Direction::Down).bounded(bound_bytes),
             exits: HashMap::new(),
             told: [Counts::default(); 2],
             tell_at: Time::ZERO,

@@ -22,6 +22,8 @@ use crate::wire::datagram::{self, Credit};
 
 /// Bytes that a service may have queued beyond what the connection holds.
 const QUEUE: usize = 2 << 20;
+/// How long what is queued before an orderly end may take.
+const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 /// How old a count of what the system dropped may be.
 const DROPS_EVERY: Duration = Duration::from_millis(200);
 /// Calls that read before others get their turn.
@@ -32,6 +34,8 @@ struct Application {
     messages: mpsc::UnboundedSender<Result<Message, Failure>>,
     /// What the service queued and the connection has no room for.
     queue: VecDeque<Command>,
+    /// It is to end in order; from then on it does not wait for what is queued.
+    closing_at: Option<Time>,
     room: Arc<Semaphore>,
     counters: Arc<Counters>,
 }
@@ -74,8 +78,13 @@ impl Drive {
     pub(super) fn register(&mut self, id: u64, peer: SocketAddr) -> Connection {
         let (messages, receiver) = mpsc::unbounded_channel();
         let (room, counters) = (Arc::new(Semaphore::new(QUEUE)), Arc::new(Counters::default()));
-        let application =
-            Application { messages, queue: VecDeque::new(), room: room.clone(), counters: counters.clone() };
+        let application = Application {
+            messages,
+            queue: VecDeque::new(),
+            closing_at: None,
+            room: room.clone(),
+            counters: counters.clone(),
+        };
         self.applications.insert(id, application);
         let taken = Credit { stream: 0, block: 0 };
         Connection {
@@ -232,6 +241,9 @@ impl Drive {
             }
             Command::Frame(id, _) | Command::Block(id, ..) | Command::Close(id, ..) => {
                 if let Some(application) = self.applications.get_mut(&id) {
+                    if matches!(command, Command::Close(..)) {
+                        application.closing_at = Some(clock::now() + CLOSING_LIMIT);
+                    }
                     application.queue.push_back(command);
                     if application.queue.len() == 1 {
                         self.feed_one(id);
@@ -243,9 +255,28 @@ impl Drive {
 
     /// Gives queued commands to connections that have room.
     fn feed(&mut self) {
+        self.end_overdue();
         let waiting: Vec<u64> =
             self.applications.iter().filter(|(_, a)| !a.queue.is_empty()).map(|(id, _)| *id).collect();
         waiting.into_iter().for_each(|id| self.feed_one(id));
+    }
+
+    /// A peer that takes nothing more does not keep the connection: the loop wakes at each probe at least.
+    fn end_overdue(&mut self) {
+        let now = clock::now();
+        let late = |application: &Application| {
+            !application.queue.is_empty() && application.closing_at.is_some_and(|at| now >= at)
+        };
+        let overdue: Vec<u64> =
+            self.applications.iter().filter(|(_, a)| late(a)).map(|(id, _)| *id).collect();
+        for id in overdue {
+            if let Some(application) = self.applications.get_mut(&id) {
+                application.queue.clear();
+            }
+            if let Some(connection) = self.endpoint.connection(id) {
+                connection.abort(Code::Timeout, "the peer stopped reading");
+            }
+        }
     }
 
     fn feed_one(&mut self, id: u64) {

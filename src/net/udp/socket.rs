@@ -159,7 +159,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Takes what is here: each datagram with its sender. False if there may be more.
+    /// Takes some of what is here: each datagram with its sender.
     ///
     /// # Errors
     /// Those of the system; they belong to one peer, or to one datagram.
@@ -176,10 +176,9 @@ impl Socket {
             state.recv((&self.io).into(), &mut slices, &mut metas)
         })?;
         for (meta, buffer) in metas.iter().zip(self.buffers.chunks(READ_SIZE)).take(count) {
-            let mut bytes = Bytes::copy_from_slice(&buffer[..meta.len.min(READ_SIZE)]);
-            while !bytes.is_empty() {
-                let next = bytes.split_to(bytes.len().min(meta.stride.max(1)));
-                each(meta.addr, next);
+            // Each has memory of its own: one that is kept holds no others.
+            for datagram in buffer[..meta.len.min(READ_SIZE)].chunks(meta.stride.max(1)) {
+                each(meta.addr, Bytes::copy_from_slice(datagram));
             }
         }
         Ok(())

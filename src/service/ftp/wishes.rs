@@ -26,7 +26,8 @@ pub(super) fn shape(arguments: &Arguments, place: &str) -> Shape {
         Some(Transport::Udp) => WINDOW_BYTES_UDP,
         _ => WINDOW_BYTES,
     };
-    let window = arguments.number("window").unwrap_or_else(|| (bytes / chunk).max(16));
+    let window =
+        arguments.number("window").unwrap_or_else(|| (bytes / chunk).clamp(16, u64::from(WINDOW_LIMIT)));
     Shape { chunk: chunk as u32, window: window as u32 }
 }
 

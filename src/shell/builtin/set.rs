@@ -63,10 +63,15 @@ fn turn(label: &str, control: &Control, arguments: &Arguments) -> Result<String,
         return Err(Failure::new(Code::Usage, "a link takes the words of `link`, as `loss 5%`")
             .of(format!("set {label}")));
     }
+    link::refuse_loss(arguments, control.is_lossless())
+        .map_err(|failure| failure.of(format!("set {label}")))?;
     control.change(|profiles| {
         *profiles = link::profiles(arguments, *profiles);
         if arguments.flag("unlimited") {
-            profiles.iter_mut().for_each(|profile| (profile.rate, profile.queue) = (0, 0));
+            let suffer = link::suffering(arguments);
+            for (profile, _) in profiles.iter_mut().zip(suffer).filter(|(_, suffers)| *suffers) {
+                (profile.rate, profile.queue) = (0, 0);
+            }
         }
     });
     Ok(format!("{label}: {}", link::describe(control.profiles())))
