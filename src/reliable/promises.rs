@@ -200,7 +200,7 @@ fn data(id: u64, number: u64, frame: impl FnOnce(&mut Vec<u8>)) -> Bytes {
 fn parts_of_the_stream_that_overlap_cannot_fill_memory() {
     let mut pair = open_pair(6);
     for number in 0..1000 {
-        let part = data(6, number, |out| datagram::push_stream(out, number + 1, &[0; 60_000]));
+        let part = data(6, number, |out| datagram::push_stream(out, number + 1, &vec![0; 60_000]));
         pair.endpoint.handle_datagram(pair.now, pair.address, part);
     }
     let mut ended = false;
