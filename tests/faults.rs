@@ -505,7 +505,7 @@ fn row_98_one_session_that_fails_inside_leaves_the_others() {
     runtime.block_on(async {
         let (events, _kept) = tokio::sync::mpsc::channel(16);
         let registry = nls::session::Registry::new(events);
-        let request = |verb| nls::session::Request { verb, kind: verb.into(), name: None };
+        let request = |verb| nls::session::Request { verb, kind: verb.into(), name: None, background: false };
         let good = registry.start(request("good"), |session| async move {
             session.running("listening");
             session.cancelled().await;
@@ -526,7 +526,7 @@ fn row_100_sessions_have_a_limit_and_ids_are_never_reused() {
     runtime.block_on(async {
         let (events, _kept) = tokio::sync::mpsc::channel(16);
         let registry = nls::session::Registry::new(events);
-        let request = || nls::session::Request { verb: "x", kind: "x".into(), name: None };
+        let request = || nls::session::Request { verb: "x", kind: "x".into(), name: None, background: false };
         let start = |registry: &std::sync::Arc<nls::session::Registry>| {
             registry.start(request(), |session| async move {
                 session.cancelled().await;

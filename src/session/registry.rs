@@ -53,6 +53,8 @@ pub struct Request {
     pub verb: &'static str,
     pub kind: String,
     pub name: Option<String>,
+    /// Nobody waits for it: its end is told, however soon it comes.
+    pub background: bool,
 }
 
 /// The sessions; ids are never used twice.
@@ -115,7 +117,7 @@ impl Registry {
             changed: watch::Sender::new(0),
             sayings,
             listens: AtomicBool::new(false),
-            background: AtomicBool::new(false),
+            background: request.background,
             pacer: Pacer::default(),
             guests: Guests::default(),
         });
@@ -228,7 +230,7 @@ async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome,
         kind: word,
         text,
         fields: Vec::new(),
-        notable: handle.session.background.load(Ordering::Relaxed),
+        notable: handle.session.background,
     };
     handle.events.send(event);
 }

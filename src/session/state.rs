@@ -81,7 +81,7 @@ pub struct Session {
     /// It is a conversation: `say` reaches it.
     pub(super) listens: AtomicBool,
     /// Nobody waits for it: its end is told.
-    pub(super) background: AtomicBool,
+    pub(super) background: bool,
     pub(super) pacer: Pacer,
     pub(super) guests: Guests,
 }
@@ -259,11 +259,6 @@ impl Session {
     /// Limits what it sends and receives, in bytes a second, from now on.
     pub fn set_rate(&self, rate: Option<u64>) {
         self.pacer.set(rate);
-    }
-
-    /// Nobody waits for it: its end is told when it comes.
-    pub fn set_background(&self) {
-        self.background.store(true, Ordering::Relaxed);
     }
 
     /// True for a conversation: `say` and `attach` make sense.

@@ -191,6 +191,7 @@ impl Shell {
                     verb: client.verb.name,
                     kind: kind(&arguments),
                     name: invocation.binding.clone(),
+                    background: invocation.background,
                 };
                 let (given, start) = (arguments.clone(), *start);
                 let session = self.registry.start(request, move |handle| start(handle, given, context))?;
@@ -199,7 +200,6 @@ impl Shell {
                 }
                 self.last = Some(Binding::Session(session.clone()));
                 if invocation.background {
-                    session.set_background();
                     if client.verb.lasting == Lasting::Job {
                         self.jobs.push(session.clone());
                     }
