@@ -278,7 +278,9 @@ fn row_27_a_group_that_arrives_damaged_is_asked_for_again_three_times() {
                 other => break other,
             }
             if asked == 1 {
-                stream.write_all(&crate::faults::frame(0x16, hash.as_bytes())).unwrap();
+                stream
+                    .write_all(&crate::faults::frame(0x16, &[&hash.as_bytes()[..], &[0; 17]].concat()))
+                    .unwrap();
             }
         };
         if damaged < 4 {

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod batch;
+mod bottleneck;
 mod examples;
 mod faults;
 mod folders;

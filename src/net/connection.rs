@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{tcp, udp};
 use crate::base::Transport;
-use crate::reliable::Cause;
 use crate::report::Failure;
+use crate::wire::spent::Cause;
 use crate::wire::{Code, Frame};
 
 /// What comes from a peer.
@@ -90,8 +90,27 @@ pub struct PathCounts {
     pub loss: f64,
     /// Datagrams that the system dropped here because the socket's buffer was full.
     pub kernel_drops: u64,
+    /// Datagrams that came.
+    pub received: u64,
     /// What blocks waited for most.
-    pub held_by: Option<Cause>,
+    pub held_by: Cause,
+}
+
+/// How long a peer's last words may take that had already closed.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
+
+impl Connection {
+    /// Sends the first frame of a conversation. A peer that ended it at once may have said why: that is the better failure.
+    pub async fn request(&mut self, frame: Frame) -> Result<(), Failure> {
+        let Err(failure) = self.outgoing.send_now(frame).await else { return Ok(()) };
+        match tokio::time::timeout(LAST_WORDS_LIMIT, self.incoming.next()).await {
+            Ok(Ok(Some(Message::Frame(frame)))) if frame.kind == crate::wire::frame::ERROR => {
+                Err(told(&frame))
+            }
+            Ok(Err(reason)) => Err(reason),
+            _ => Err(failure),
+        }
+    }
 }
 
 impl Outgoing {
@@ -141,6 +160,15 @@ impl Outgoing {
         match self {
             Self::Tcp(half) => half.set_congestion(name),
             Self::Udp(_) => Err(std::io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// What it waited for when it had something to send, as the system or the transport sees it. Over TCP this asks the
+    /// kernel, in some microseconds; where it does not say, the cause is unknown.
+    pub fn held_by(&self) -> Cause {
+        match self {
+            Self::Tcp(half) => half.held_by(),
+            Self::Udp(half) => half.counters().get().held_by,
         }
     }
 

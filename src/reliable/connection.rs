@@ -17,6 +17,7 @@ use super::send::Sending;
 use super::{Config, Ending};
 use crate::base::{Time, mix};
 use crate::wire::datagram::{self, Credit, Packet};
+use crate::wire::spent::Cause;
 use crate::wire::{Code, Frame};
 
 /// What happened.
@@ -50,19 +51,6 @@ pub struct Stats {
     pub lost: u64,
     /// Damaged, stale or repeated datagrams.
     pub ignored: u64,
-}
-
-/// What blocks waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The peer takes no more: its disk, its processor, its own limit.
-    Peer,
-    /// The path carries no more.
-    Path,
-    /// The path carries more, but the congestion control takes losses for a full queue.
-    Loss,
-    /// The window of the textbook's machines.
-    Window,
 }
 
 /// How long blocks waited, by cause.
@@ -102,6 +90,8 @@ pub(super) enum State {
 
 /// How often CLOSE is sent: a peer that misses all of them runs into its own silence limit.
 const FAREWELLS: u8 = 5;
+/// Unanswered probes of a connection that has delivered nothing, after which it does without marks.
+const MARK_PROBES: u32 = 2;
 /// How long a close waits for the peer to have everything.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -186,20 +176,27 @@ impl Connection {
     }
 
     /// What blocks waited for most, if they waited at all.
-    pub fn held_by(&self) -> Option<Cause> {
+    pub fn held_by(&self) -> Cause {
         let loses = self.stats.lost * 1000 > self.stats.datagrams_out;
         match (self.held.peer, self.held.path) {
-            (Duration::ZERO, Duration::ZERO) => None,
-            (peer, path) if peer > path => Some(Cause::Peer),
-            _ if self.config.arq != Arq::Selective => Some(Cause::Window),
-            _ if loses && matches!(self.config.control, Control::Cubic | Control::Reno) => Some(Cause::Loss),
-            _ => Some(Cause::Path),
+            (Duration::ZERO, Duration::ZERO) => Cause::Unknown,
+            (peer, path) if peer > path => Cause::Peer,
+            _ if self.config.arq != Arq::Selective => Cause::Window,
+            _ if loses && matches!(self.config.control, Control::Cubic | Control::Reno) => Cause::Loss,
+            _ => Cause::Path,
         }
     }
 
     /// The share of packets that the path loses whatever its load is.
     pub fn loss(&self) -> f64 {
         self.congestion.loss()
+    }
+
+    /// True if routers may mark what leaves now instead of dropping it. Some networks drop what could be marked: if
+    /// nothing at all comes back, it goes on without (RFC 9000, section 13.4.2).
+    pub fn can_be_marked(&self) -> bool {
+        let open = matches!(self.state, State::Open | State::Closing { .. });
+        open && !(self.flight.delivered == 0 && self.flight.probe_count >= MARK_PROBES)
     }
 
     /// True if there is room for more to be sent.
@@ -258,7 +255,7 @@ impl Connection {
     }
 
     /// A datagram with this connection's id, already checked.
-    pub(super) fn handle_packet(&mut self, now: Time, packet: Packet, datagram: Bytes) {
+    pub(super) fn handle_packet(&mut self, now: Time, packet: Packet, datagram: Bytes, marked: bool) {
         self.stats.datagrams_in += 1;
         self.stats.bytes_in += datagram.len() as u64;
         match packet {
@@ -268,6 +265,9 @@ impl Connection {
                     self.receiving.ack_soon(now);
                     self.heard = now;
                 } else {
+                    if marked {
+                        self.receiving.note_mark(now);
+                    }
                     self.handle_data(now, number, at_once, datagram, &frames);
                 }
             }
@@ -275,10 +275,11 @@ impl Connection {
         }
     }
 
-    /// A datagram from the network; damaged ones are counted and dropped.
-    pub fn handle_datagram(&mut self, now: Time, bytes: Bytes) {
+    /// A datagram from the network; damaged ones are counted and dropped. `marked`: a router says that its queue fills
+    /// (ECN).
+    pub fn handle_datagram(&mut self, now: Time, bytes: Bytes, marked: bool) {
         match datagram::decode(&bytes) {
-            Ok((id, packet)) if id == self.id => self.handle_packet(now, packet, bytes),
+            Ok((id, packet)) if id == self.id => self.handle_packet(now, packet, bytes, marked),
             _ => self.stats.ignored += 1,
         }
     }

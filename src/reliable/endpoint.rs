@@ -40,7 +40,7 @@ pub struct Endpoint {
     stateless: VecDeque<(SocketAddr, Vec<u8>)>,
     accepted: VecDeque<(u64, SocketAddr)>,
     /// Built, and the socket had no room for it.
-    unsent: Option<(SocketAddr, Vec<u8>)>,
+    unsent: Option<(SocketAddr, Vec<u8>, bool)>,
     /// Datagrams that belong to nobody.
     pub ignored: u64,
 }
@@ -81,8 +81,8 @@ impl Endpoint {
         self.listening = None;
     }
 
-    /// A datagram from the network.
-    pub fn handle_datagram(&mut self, now: Time, peer: SocketAddr, bytes: Bytes) {
+    /// A datagram from the network; `marked` by a router whose queue fills, or not.
+    pub fn handle_datagram(&mut self, now: Time, peer: SocketAddr, bytes: Bytes, marked: bool) {
         let Ok((id, packet)) = datagram::decode(&bytes) else {
             self.ignored += 1;
             return;
@@ -106,7 +106,7 @@ impl Endpoint {
             } else if slot.peer != peer {
                 self.ask_who(now, peer, id, bytes.len());
             } else {
-                slot.connection.handle_packet(now, packet, bytes);
+                slot.connection.handle_packet(now, packet, bytes, marked);
                 self.touched.push_back(id);
             }
             return;
@@ -206,23 +206,24 @@ impl Endpoint {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// Gives every waiting datagram to `send` and every event to `event`; `send` says if the socket took it.
+    /// Gives every waiting datagram to `send`, with whether routers may mark it, and every event to `event`; `send` says
+    /// if the socket took it.
     /// False if the socket is full: call again when it is not.
     pub fn drain(
         &mut self,
         now: Time,
-        mut send: impl FnMut(SocketAddr, &[u8]) -> bool,
+        mut send: impl FnMut(SocketAddr, &[u8], bool) -> bool,
         mut event: impl FnMut(u64, Event),
     ) -> bool {
-        if let Some((peer, bytes)) = self.unsent.take()
-            && !send(peer, &bytes)
+        if let Some((peer, bytes, markable)) = self.unsent.take()
+            && !send(peer, &bytes, markable)
         {
-            self.unsent = Some((peer, bytes));
+            self.unsent = Some((peer, bytes, markable));
             return false;
         }
         while let Some((peer, bytes)) = self.stateless.pop_front() {
             // An answer without state may be lost like any datagram: the client asks again.
-            send(peer, &bytes);
+            send(peer, &bytes, false);
         }
         let mut out = Vec::with_capacity(self.config.datagram);
         while let Some(id) = self.touched.pop_front() {
@@ -233,9 +234,10 @@ impl Endpoint {
                 if !slot.connection.poll_transmit(now, &mut out) {
                     break;
                 }
-                open = send(slot.peer, &out);
+                let markable = slot.connection.can_be_marked();
+                open = send(slot.peer, &out, markable);
                 if !open {
-                    self.unsent = Some((slot.peer, out.clone()));
+                    self.unsent = Some((slot.peer, out.clone(), markable));
                     break;
                 }
             }

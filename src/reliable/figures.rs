@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Config;
+use super::congestion::Control;
 use super::simulation::Pair;
 use crate::base::Time;
 use crate::link::Profile;
@@ -27,6 +28,8 @@ pub(super) struct Figure {
     pub overhead: f64,
     /// 95th percentile of the queue's delay.
     pub queue: Duration,
+    /// Datagrams.
+    pub lost: u64,
     /// When the connection was open.
     pub opened: Time,
 }
@@ -53,12 +56,19 @@ impl Path {
 
 /// One transfer of `size` bytes over a link both ways.
 fn measure(profile: Profile, size: u64, seed: u64) -> Figure {
+    measure_under(Control::Auto, Duration::MAX, profile, size, seed)
+}
+
+/// The same under this control; a queue longer than `mark_over` marks what leaves it.
+fn measure_under(control: Control, mark_over: Duration, profile: Profile, size: u64, seed: u64) -> Figure {
     let config = Config {
         credit: Credit { stream: 1 << 20, block: 16 << 20 },
         datagram_most: 65_507,
+        control,
         ..Config::default()
     };
     let mut pair = Pair::new(profile, seed, config);
+    pair.mark_over = mark_over;
     let (mut offset, mut came) = (0, 0);
     let chunk: Bytes = vec![7; 64 << 10].into();
     let mut delays = Vec::new();
@@ -94,6 +104,7 @@ fn measure(profile: Profile, size: u64, seed: u64) -> Figure {
         overhead: sent as f64 / size as f64,
         queue: delays[delays.len() * 95 / 100],
         opened,
+        lost: pair.sender.stats().lost,
     }
 }
 
@@ -211,6 +222,24 @@ fn bursts_reordering_and_a_short_queue_change_little() {
     assert!(rough >= 0.9 * plain, "{rough} of {plain}");
     let short = Path { queue: Duration::from_millis(10), ..path }.measure(50_000_000, 1).goodput;
     assert!(short >= 0.85 * plain, "{short} of {plain}");
+}
+
+#[test]
+fn marks_of_a_router_are_heeded_before_it_has_to_drop() {
+    let millis = Duration::from_millis;
+    let path = Path { rate: 100_000_000, rtt: millis(50), loss: 0.0, queue: millis(100) };
+    // CUBIC fills any queue until it is told: with marks it loses nothing once it has begun.
+    let deaf = measure_under(Control::Cubic, Duration::MAX, path.profile(), 100_000_000, 1);
+    let heeding = measure_under(Control::Cubic, millis(25), path.profile(), 100_000_000, 1);
+    assert!(deaf.lost > 100 && deaf.queue > millis(60), "{deaf:?}");
+    // A few are too large for the path: that is how its limit is found.
+    assert!(heeding.lost < 10 && heeding.queue < millis(60), "{heeding:?}");
+    assert!(mbit(&heeding) > 80.0, "{heeding:?}");
+    // The model keeps the queue shorter than most routers would want; one that marks early is heeded, and costs little.
+    let deaf = path.measure(100_000_000, 1);
+    let heeding = measure_under(Control::Auto, millis(3), path.profile(), 100_000_000, 1);
+    assert!(heeding.queue < deaf.queue, "{heeding:?} {deaf:?}");
+    assert!(mbit(&heeding) > 80.0, "{heeding:?}");
 }
 
 #[test]

@@ -76,12 +76,14 @@ pub(super) struct InFlight {
     largest_acked: Option<u64>,
     pub(super) delivered: u64,
     last_eliciting: Time,
-    probe_count: u32,
+    pub(super) probe_count: u32,
     /// When the peer acknowledged something new.
     acked_at: Time,
     /// How late what was taken for lost came at worst.
     lateness: Duration,
     loss_at: Option<Time>,
+    /// Packets that the peer got marked.
+    marked: u64,
 }
 
 impl Default for InFlight {
@@ -101,6 +103,7 @@ impl Default for InFlight {
             acked_at: Time::ZERO,
             lateness: Duration::ZERO,
             loss_at: None,
+            marked: 0,
         }
     }
 }
@@ -178,6 +181,10 @@ impl Connection {
             self.flight.largest_acked = Some(largest);
         }
         self.detect_losses(now);
+        if ack.marked > self.flight.marked {
+            self.flight.marked = ack.marked;
+            self.congestion.on_marked(now, news.newest.map_or(now, |(sent, ..)| sent));
+        }
         if let Some((_, delivered_before, idle)) = news.newest {
             let delivery = Delivery {
                 acked: news.bytes,

@@ -52,7 +52,7 @@ mod stream;
 mod textbook;
 
 pub use arq::Arq;
-pub use connection::{Cause, Connection, Event, Stats};
+pub use connection::{Connection, Event, Stats};
 pub use endpoint::{Endpoint, Listening};
 
 use std::time::Duration;

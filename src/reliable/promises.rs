@@ -64,10 +64,10 @@ fn row_52_a_spoofed_source_gets_no_more_than_it_sent_and_the_server_keeps_nothin
     for id in 0..1000 {
         let hello = datagram::hello(id, ServiceId::Ftp.number(), Config::default().credit, vec![7; 16]);
         came += hello.len();
-        server.handle_datagram(Time::ZERO, peer, hello.into());
+        server.handle_datagram(Time::ZERO, peer, hello.into(), false);
         server.drain(
             Time::ZERO,
-            |_, bytes| {
+            |_, bytes, _| {
                 answered += bytes.len();
                 true
             },
@@ -86,7 +86,7 @@ fn row_53_datagrams_of_an_earlier_session_are_dropped_and_counted() {
     datagram::push_block(&mut old, 0, 0, b"what another session wrote");
     datagram::finish(&mut old);
     let before = pair.endpoint.ignored;
-    pair.endpoint.handle_datagram(pair.now, pair.address, old.into());
+    pair.endpoint.handle_datagram(pair.now, pair.address, old.into(), false);
     assert_eq!(pair.endpoint.ignored, before + 1);
     assert!(!pair.server.events.iter().any(|event| matches!(event, Event::Block { .. })));
 }
@@ -166,11 +166,12 @@ fn a_peer_that_acknowledges_a_number_that_was_left_out_is_caught() {
             delay_micros: 0,
             stream_limit: limits.0,
             block_limit: limits.1,
+            marked: 0,
             ranges: std::iter::once(0..largest + 1).collect(),
         };
         crate::wire::ack::push_ack(&mut out, &lie, 500);
         datagram::finish(&mut out);
-        pair.sender.handle_datagram(now, Bytes::from(out));
+        pair.sender.handle_datagram(now, Bytes::from(out), false);
         number += 1;
         now = now + Duration::from_millis(2);
         pair.sender.handle_timeout(now);
@@ -201,11 +202,11 @@ fn parts_of_the_stream_that_overlap_cannot_fill_memory() {
     let mut pair = open_pair(6);
     for number in 0..1000 {
         let part = data(6, number, |out| datagram::push_stream(out, number + 1, &vec![0; 60_000]));
-        pair.endpoint.handle_datagram(pair.now, pair.address, part);
+        pair.endpoint.handle_datagram(pair.now, pair.address, part, false);
     }
     let mut ended = false;
     let event = |_, event| ended |= matches!(event, Event::Ended(Ending::Misbehaved(_)));
-    pair.endpoint.drain(pair.now, |_, _| true, event);
+    pair.endpoint.drain(pair.now, |_, _, _| true, event);
     assert!(ended, "60 MB were kept");
 }
 
@@ -227,7 +228,7 @@ fn a_peer_that_talks_and_acknowledges_nothing_is_given_up() {
     while !pair.sender.has_ended() {
         drain(&mut pair.sender, now);
         number += 1;
-        pair.sender.handle_datagram(now, data(8, number, datagram::push_ping));
+        pair.sender.handle_datagram(now, data(8, number, datagram::push_ping), false);
         now = now + Duration::from_millis(50);
         pair.sender.handle_timeout(now);
         assert!(now.since(pair.now) < Duration::from_secs(20), "it goes on for ever");
@@ -239,11 +240,11 @@ fn what_comes_late_behind_a_thousand_gaps_is_never_acknowledged_unseen() {
     let mut pair = open_pair(9);
     let even = |n: u64| data(9, 1000 + 2 * n, datagram::push_ping);
     let odd = |n: u64| data(9, 1001 + 2 * n, |out| datagram::push_stream(out, n, &[1]));
-    (0..1500).for_each(|n| pair.endpoint.handle_datagram(pair.now, pair.address, even(n)));
+    (0..1500).for_each(|n| pair.endpoint.handle_datagram(pair.now, pair.address, even(n), false));
     // Those of the first gaps come too late to be taken, the others fill all gaps.
-    (0..1500).for_each(|n| pair.endpoint.handle_datagram(pair.now, pair.address, odd(n)));
+    (0..1500).for_each(|n| pair.endpoint.handle_datagram(pair.now, pair.address, odd(n), false));
     let mut lowest = u64::MAX;
-    let send = |_, bytes: &[u8]| {
+    let send = |_, bytes: &[u8], _| {
         let bytes = Bytes::copy_from_slice(bytes);
         if let Ok((_, Packet::Data { frames, .. })) = datagram::decode(&bytes) {
             for frame in datagram::DataFrames::new(bytes, &frames) {

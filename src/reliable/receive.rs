@@ -48,6 +48,8 @@ pub(super) struct Receiving {
     taken: Credit,
     told: Credit,
     block_cost: u64,
+    /// Packets that a router marked instead of dropping them.
+    marked: u64,
 }
 
 impl Receiving {
@@ -69,6 +71,7 @@ impl Receiving {
             taken: Credit { stream: 0, block: 0 },
             told: credit,
             block_cost: 0,
+            marked: 0,
         }
     }
 
@@ -86,6 +89,12 @@ impl Receiving {
 
     fn limits(&self) -> Credit {
         Credit { stream: self.taken.stream + self.credit.stream, block: self.taken.block + self.credit.block }
+    }
+
+    /// A packet came with the mark of a queue that fills: the sender should hear of it soon.
+    pub(super) fn note_mark(&mut self, now: Time) {
+        self.marked += 1;
+        self.ack_soon(now);
     }
 
     /// The peer should hear once more what is here.
@@ -290,6 +299,7 @@ impl Connection {
             delay_micros: now.since(self.receiving.largest_at).as_micros() as u64,
             stream_limit: limits.stream,
             block_limit: limits.block,
+            marked: self.receiving.marked,
             ranges,
         };
         push_ack(out, &ack, room);

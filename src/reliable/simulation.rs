@@ -50,6 +50,8 @@ pub(super) struct Pair {
     pub(super) down: Link<SocketAddr>,
     /// Where the client is: packets to another address are lost.
     pub(super) address: SocketAddr,
+    /// A queue longer than this marks what leaves it.
+    pub(super) mark_over: Duration,
     steps: u64,
 }
 
@@ -66,6 +68,7 @@ impl Pair {
             up: Link::new(profile, seed, "sim", Direction::Up),
             down: Link::new(profile, seed, "sim", Direction::Down),
             address: "127.0.0.1:9".parse().unwrap(),
+            mark_over: Duration::MAX,
             steps: 0,
         }
     }
@@ -86,7 +89,7 @@ impl Pair {
             self.sender.consumed(stream, block);
         }
         let (down, mut events) = (&mut self.down, Vec::new());
-        let send = |peer: SocketAddr, bytes: &[u8]| {
+        let send = |peer: SocketAddr, bytes: &[u8], _: bool| {
             down.offer(now, peer, Bytes::copy_from_slice(bytes));
             true
         };
@@ -114,12 +117,13 @@ impl Pair {
         let mut arrived = self.transmit();
         while let Some((from, bytes)) = self.up.poll(self.now) {
             arrived = true;
-            self.endpoint.handle_datagram(self.now, from, bytes);
+            let marked = self.up.backlog(self.now) > self.mark_over;
+            self.endpoint.handle_datagram(self.now, from, bytes, marked);
         }
         while let Some((to, bytes)) = self.down.poll(self.now) {
             arrived = true;
             if to == self.address {
-                self.sender.handle_datagram(self.now, bytes);
+                self.sender.handle_datagram(self.now, bytes, false);
             }
         }
         if arrived {
@@ -296,16 +300,17 @@ fn an_unread_connection_holds_no_more_than_its_credit() {
                     client.handle_datagram(
                         now,
                         datagram::encode(1, &Packet::Accept { credit: config.credit }).into(),
+                        false,
                     );
                 }
-                (Some(server), _) => server.handle_datagram(now, out.into()),
+                (Some(server), _) => server.handle_datagram(now, out.into(), false),
                 (None, _) => {}
             }
         } else if let Some(server) = &mut server {
             now = now + Duration::from_millis(1);
             let mut out = Vec::new();
             while server.poll_transmit(now, &mut out) {
-                client.handle_datagram(now, std::mem::take(&mut out).into());
+                client.handle_datagram(now, std::mem::take(&mut out).into(), false);
             }
             client.handle_timeout(now);
         }

@@ -1,8 +1,8 @@
 //! ACK: which packets came, as ranges or as a bitmap, whichever says more in fewer bytes. With varints of RFC 9000:
 //!
 //! ```text
-//! 0x01 | delay µs | stream limit | block limit | count | largest | length | count-1 × (gap, length)
-//! 0x06 | delay µs | stream limit | block limit | largest | bytes | bitmap
+//! 0x01 | delay µs | stream limit | block limit | marked | count | largest | length | count-1 × (gap, length)
+//! 0x06 | delay µs | stream limit | block limit | marked | largest | bytes | bitmap
 //! ```
 //! Ranges go from the largest packet number down; `length` is one less than a range holds, `gap` one less than lie between
 //! two ranges. In the bitmap, bit i of byte j (the lowest bit is 0) stands for the number `largest − 1 − (8j + i)`.
@@ -26,13 +26,16 @@ pub struct Ack {
     pub delay_micros: u64,
     pub stream_limit: u64,
     pub block_limit: u64,
+    /// Packets that came with the mark of a full queue (ECN, RFC 3168), since the connection began.
+    pub marked: u64,
     /// Highest first; not empty.
     pub ranges: Vec<Range<u64>>,
 }
 
 /// Reads what stands behind [`FRAME_RANGES`].
 pub(super) fn read_ranges(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
-    let (delay_micros, stream_limit, block_limit) = (r.varint()?, r.varint()?, r.varint()?);
+    let (delay_micros, stream_limit, block_limit, marked) =
+        (r.varint()?, r.varint()?, r.varint()?, r.varint()?);
     let count = r.varint()?;
     if count == 0 || count > RANGE_LIMIT as u64 {
         return Err(DecodeError::Oversize { what: "acknowledged ranges", limit: RANGE_LIMIT as u64 });
@@ -43,7 +46,7 @@ pub(super) fn read_ranges(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
         let start = end.checked_sub(r.varint()?.saturating_add(1)).ok_or(DecodeError::Truncated)?;
         ranges.push(start..end);
         if ranges.len() as u64 == count {
-            return Ok(Ack { delay_micros, stream_limit, block_limit, ranges });
+            return Ok(Ack { delay_micros, stream_limit, block_limit, marked, ranges });
         }
         end = start.checked_sub(r.varint()?.saturating_add(1)).ok_or(DecodeError::Truncated)?;
     }
@@ -51,7 +54,8 @@ pub(super) fn read_ranges(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
 
 /// Reads what stands behind [`FRAME_BITMAP`].
 pub(super) fn read_bitmap(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
-    let (delay_micros, stream_limit, block_limit) = (r.varint()?, r.varint()?, r.varint()?);
+    let (delay_micros, stream_limit, block_limit, marked) =
+        (r.varint()?, r.varint()?, r.varint()?, r.varint()?);
     let (largest, length) = (r.varint()?, r.varint()?);
     if length > BITMAP_LIMIT as u64 {
         return Err(DecodeError::Oversize { what: "acknowledged bitmap", limit: BITMAP_LIMIT as u64 });
@@ -65,7 +69,7 @@ pub(super) fn read_bitmap(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
             _ => ranges.push(number..number + 1),
         }
     }
-    Ok(Ack { delay_micros, stream_limit, block_limit, ranges })
+    Ok(Ack { delay_micros, stream_limit, block_limit, marked, ranges })
 }
 
 /// Appends an ACK of what is highest and fits into `room` bytes.
@@ -73,7 +77,7 @@ pub fn push_ack(out: &mut Vec<u8>, ack: &Ack, room: usize) {
     let limit = out.len() + room;
     let begin = out.len();
     out.push(FRAME_RANGES);
-    for value in [ack.delay_micros, ack.stream_limit, ack.block_limit] {
+    for value in [ack.delay_micros, ack.stream_limit, ack.block_limit, ack.marked] {
         push_varint(out, value);
     }
     let left = limit.saturating_sub(out.len());
@@ -140,7 +144,7 @@ mod tests {
     use super::*;
 
     fn ack(ranges: Vec<Range<u64>>) -> Ack {
-        Ack { delay_micros: 5, stream_limit: 6, block_limit: 7, ranges }
+        Ack { delay_micros: 5, stream_limit: 6, block_limit: 7, marked: 8, ranges }
     }
 
     fn read_back(ack: &Ack, room: usize) -> (u8, Ack, usize) {
@@ -160,7 +164,7 @@ mod tests {
     #[test]
     fn few_long_ranges_stay_ranges_and_many_short_ones_become_a_bitmap() {
         let long = ack(vec![9000..10_000, 500..8000, 0..1]);
-        assert_eq!(read_back(&long, 500), (FRAME_RANGES, long.clone(), 16));
+        assert_eq!(read_back(&long, 500), (FRAME_RANGES, long.clone(), 17));
         let short = ack(holes(1000, 5));
         let (kind, read, bytes) = read_back(&short, 1000);
         assert_eq!((kind, &read), (FRAME_BITMAP, &short));
@@ -182,8 +186,8 @@ mod tests {
 
     #[test]
     fn a_bitmap_below_zero_or_too_long_is_refused() {
-        assert!(read_bitmap(&mut Reader::new(&[0, 0, 0, 3, 1, 0xff])).is_err());
-        let mut long = vec![0, 0, 0, 3, 0x40, 129];
+        assert!(read_bitmap(&mut Reader::new(&[0, 0, 0, 0, 3, 1, 0xff])).is_err());
+        let mut long = vec![0, 0, 0, 0, 3, 0x40, 129];
         long.resize(200, 0);
         assert!(read_bitmap(&mut Reader::new(&long)).is_err());
     }

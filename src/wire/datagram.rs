@@ -372,8 +372,13 @@ mod tests {
 
     #[test]
     fn frames_read_back() {
-        let ack =
-            Ack { delay_micros: 5, stream_limit: 6, block_limit: 7, ranges: vec![90..100, 50..80, 0..1] };
+        let ack = Ack {
+            delay_micros: 5,
+            stream_limit: 6,
+            block_limit: 7,
+            marked: 1,
+            ranges: vec![90..100, 50..80, 0..1],
+        };
         let datagram = data(|out| {
             ack::push_ack(out, &ack, 500);
             push_stream(out, 10, b"abc");

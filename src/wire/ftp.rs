@@ -11,8 +11,8 @@
 //! ACK     | u64 chunks | u64 bytes |                           receiver: so many are here, cumulative
 //! AGAIN   | u64 group |                                        receiver: it differs from its hash
 //! ANEW    | u64 group |                                        sender: what you have of it differs; it comes now
-//! END     | 32 bytes BLAKE3 |                                  sender: all blocks are sent; the hash of the whole
-//! STORED  | u8 flags | u64 bytes | 32 bytes BLAKE3 |           receiver: it stands under its name; 1 it stood there before
+//! END     | 32 bytes BLAKE3 | spent |                          sender: all blocks are sent; the hash of the whole
+//! STORED  | u8 flags | u64 bytes | 32 bytes BLAKE3 | spent |   receiver: it stands under its name; 1 it stood there before
 //!
 //! FOLDER  | u64 modified | text path |                         a folder of a tree
 //! SMALL   | u8 flags | u64 modified | 32 bytes BLAKE3 | text name | bytes |   a whole file; flags as in PUT
@@ -22,8 +22,9 @@
 //! SYNC    |                                                    answered by SYNC when the disk has all before it
 //! ```
 //! A group is 256 KiB of a file, the last one shorter; its hash is that of its subtree of BLAKE3, or of the whole
-//! file if that has one group. `modified`: nanoseconds since 1970.
+//! file if that has one group. `modified`: nanoseconds since 1970. `spent`: see [`super::spent`].
 
+use super::spent::Spent;
 use super::{CHUNK_LIMIT, Code, DecodeError, Frame, NAME_LIMIT, Reader, TEXT_LIMIT, Writer};
 
 pub const PUT: u8 = 0x10;
@@ -94,8 +95,8 @@ pub enum Message {
     Ack { chunks: u64, bytes: u64 },
     Again { group: u64 },
     Anew { group: u64 },
-    End { hash: [u8; 32] },
-    Stored { there: bool, bytes: u64, hash: [u8; 32] },
+    End { hash: [u8; 32], spent: Spent },
+    Stored { there: bool, bytes: u64, hash: [u8; 32], spent: Spent },
     Folder { modified: u64, path: String },
     Small { flags: Flags, modified: u64, hash: [u8; 32], name: String, bytes: bytes::Bytes },
     Fetch { name: String },
@@ -124,8 +125,10 @@ impl Message {
             Self::Ack { chunks, bytes } => (ACK, out.u64(*chunks).u64(*bytes)),
             Self::Again { group } => (AGAIN, out.u64(*group)),
             Self::Anew { group } => (ANEW, out.u64(*group)),
-            Self::End { hash } => (END, out.bytes(hash)),
-            Self::Stored { there, bytes, hash } => (STORED, out.u8(u8::from(*there)).u64(*bytes).bytes(hash)),
+            Self::End { hash, spent } => (END, spent.write(out.bytes(hash))),
+            Self::Stored { there, bytes, hash, spent } => {
+                (STORED, spent.write(out.u8(u8::from(*there)).u64(*bytes).bytes(hash)))
+            }
             Self::Folder { modified, path } => (FOLDER, out.u64(*modified).text(path)),
             Self::Small { flags, modified, hash, name, bytes } => {
                 (SMALL, out.u8(flags.number()).u64(*modified).bytes(hash).text(name).bytes(bytes))
@@ -156,8 +159,13 @@ impl Message {
             ACK => Self::Ack { chunks: r.u64()?, bytes: r.u64()? },
             AGAIN => Self::Again { group: r.u64()? },
             ANEW => Self::Anew { group: r.u64()? },
-            END => Self::End { hash: r.array()? },
-            STORED => Self::Stored { there: flags(&mut r, 1)? != 0, bytes: r.u64()?, hash: r.array()? },
+            END => Self::End { hash: r.array()?, spent: Spent::read(&mut r)? },
+            STORED => Self::Stored {
+                there: flags(&mut r, 1)? != 0,
+                bytes: r.u64()?,
+                hash: r.array()?,
+                spent: Spent::read(&mut r)?,
+            },
             FOLDER => Self::Folder { modified: r.u64()?, path: name(&mut r)? },
             SMALL => Self::small(&mut r, frame)?,
             FETCH => Self::Fetch { name: name(&mut r)? },
@@ -226,6 +234,8 @@ mod tests {
         let shape = Shape { chunk: 1024, window: 8 };
         let flags = Flags { replace: true, fast: false, executable: true };
         let bytes = bytes::Bytes::from_static(b"tiny");
+        let cause = crate::wire::spent::Cause::Loss;
+        let spent = Spent { elapsed: 7, disk: 1, network: 998, limit: 2, processor: 1000, cause };
         vec![
             Message::Put { shape, flags, size: u64::MAX, modified: 7, name: "a/b".into() },
             Message::Get { shape, fresh: true, name: "é".into() },
@@ -236,8 +246,8 @@ mod tests {
             Message::Ack { chunks: 3, bytes: 4 },
             Message::Again { group: 7 },
             Message::Anew { group: 8 },
-            Message::End { hash: [7; 32] },
-            Message::Stored { there: false, bytes: 9, hash: [1; 32] },
+            Message::End { hash: [7; 32], spent },
+            Message::Stored { there: false, bytes: 9, hash: [1; 32], spent },
             Message::Folder { modified: 1, path: "x/y".into() },
             Message::Small { flags, modified: 1, hash: [4; 32], name: "z".into(), bytes },
             Message::Fetch { name: "q".into() },

@@ -14,6 +14,7 @@ pub mod ftp;
 pub mod listing;
 pub mod preface;
 pub mod reader;
+pub mod spent;
 pub mod stream;
 pub mod writer;
 

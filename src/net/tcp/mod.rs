@@ -1,7 +1,9 @@
-//! Frames over TCP: connecting here, the two halves of a connection in `incoming` and `outgoing`, and who waits for its
-//! socket in `socket`. Partial input and output live in the structs, so both halves are cancel-safe.
+//! Frames over TCP: connecting here, the two halves of a connection in `incoming` and `outgoing`, who waits for its socket
+//! in `socket`, and what the kernel knows of it in `info`. Partial input and output live in the structs, so both halves are cancel-safe.
 
 mod incoming;
+#[cfg(target_os = "linux")]
+mod info;
 mod outgoing;
 mod socket;
 

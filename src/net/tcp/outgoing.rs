@@ -13,9 +13,17 @@ use crate::net::{MINIMUM_RATE, SILENCE_LIMIT, stopped_reading};
 use crate::report::Failure;
 use crate::wire::Frame;
 use crate::wire::frame::{self, BLOCK_HEADER};
+use crate::wire::spent::Cause;
 
 /// Pieces in one write.
 const PIECES: usize = 64;
+
+/// One segment in so many was sent again: the path loses.
+const LOSS_SHARE: u32 = 1000;
+
+/// Round trips below this are filled by any window, and a window that is smaller only happens to be.
+const SHORTEST_PATH: Duration = Duration::from_millis(1);
+const LEAST_WINDOW: u32 = 32 << 10;
 
 /// The sending half.
 pub struct Outgoing {
@@ -52,6 +60,38 @@ impl Outgoing {
     #[cfg(not(target_os = "linux"))]
     pub(in crate::net) fn set_congestion(&self, _: &str) -> std::io::Result<String> {
         Err(ErrorKind::Unsupported.into())
+    }
+
+    /// What the kernel's sender waited for most.
+    #[cfg(target_os = "linux")]
+    pub(in crate::net) fn held_by(&self) -> Cause {
+        let addresses = self.end.addresses();
+        let Some(info) = addresses.and_then(|(local, peer)| super::info::ask(local, peer)) else {
+            return Cause::Unknown;
+        };
+        // A loss that no queue explains (RFC 9438 and RFC 5681 take every loss for a full one).
+        let queues = info.round_trip > info.shortest * 3 / 2;
+        let loses = info.repeated > info.segments / LOSS_SHARE;
+        let listens_to_losses = matches!(info.control.as_str(), "cubic" | "reno");
+        // What a window holds bounds the rate only if a round trip takes about as long as filling it; else the peer did
+        // not read, be it slow itself or a relay before a slow path.
+        let in_round_trip = info.acknowledged as f64 / info.busy.as_secs_f64() * info.shortest.as_secs_f64();
+        let fills_window =
+            info.shortest >= SHORTEST_PATH && in_round_trip * 1.5 > f64::from(info.window.max(LEAST_WINDOW));
+        if info.by_receiver > info.busy / 5 && fills_window {
+            Cause::Peer
+        } else if info.by_buffer > info.busy / 2 {
+            Cause::Buffer
+        } else if loses && listens_to_losses && !queues {
+            Cause::Loss
+        } else {
+            Cause::Path
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(in crate::net) fn held_by(&self) -> Cause {
+        Cause::Unknown
     }
 
     /// Bytes that go before any frame.

@@ -3,7 +3,7 @@
 //! stop-and-wait.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -134,6 +134,16 @@ impl WriteEnd {
             Self::Own(own) => own.wait(until, |mut stream| stream.write_vectored(buffers)),
             Self::Gone => gone(),
         }
+    }
+
+    /// Of this side and of the peer.
+    pub(super) fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let (local, peer) = match self {
+            Self::Shared(half) => (half.local_addr(), half.peer_addr()),
+            Self::Own(own) => (own.stream.local_addr(), own.stream.peer_addr()),
+            Self::Gone => return None,
+        };
+        Some((local.ok()?, peer.ok()?))
     }
 
     /// Nothing more is sent; a peer that is gone need not be told.

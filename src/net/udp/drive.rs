@@ -144,7 +144,7 @@ impl Drive {
         self.feed();
         let socket = &mut self.socket;
         let (mut events, mut refused) = (Vec::new(), false);
-        let send = |peer: SocketAddr, bytes: &[u8]| match socket.send(peer, bytes) {
+        let send = |peer: SocketAddr, bytes: &[u8], markable| match socket.send(peer, bytes, markable) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => false,
             // It was another datagram that the peer refused.
             Err(_) => {
@@ -308,11 +308,11 @@ impl Drive {
         for _ in 0..READ_BURST {
             let (endpoint, now, mut foreign) = (&mut self.endpoint, clock::now(), None);
             let opening = self.opening.is_some();
-            let result = self.socket.receive(|peer, bytes| {
+            let result = self.socket.receive(|peer, bytes, marked| {
                 if opening && !bytes.first().is_some_and(|&first| datagram::is_ours(first)) {
                     foreign = Some(bytes.clone());
                 }
-                endpoint.handle_datagram(now, peer, bytes);
+                endpoint.handle_datagram(now, peer, bytes, marked);
             });
             if let Some(bytes) = foreign {
                 self.refuse_foreign(&bytes);
@@ -348,6 +348,7 @@ fn counts(connection: &reliable::Connection, kernel_drops: u64) -> PathCounts {
         sent: stats.block_bytes,
         round_trip: connection.round_trip(),
         loss: connection.loss(),
+        received: stats.datagrams_in,
         held_by: connection.held_by(),
         kernel_drops,
     }

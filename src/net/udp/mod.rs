@@ -122,8 +122,11 @@ async fn connect_to(
     let outcome = tokio::select! {
         biased;
         outcome = &mut result => outcome.unwrap_or_else(|_| Err(gone())),
-        // It may have ended just after it said why.
-        () = &mut driver => result.try_recv().unwrap_or_else(|_| Err(gone())),
+        () = &mut driver => {
+            // The server let us in and ended it with the next datagram: what it said waits to be read.
+            driver = Box::pin(std::future::ready(()));
+            result.try_recv().unwrap_or_else(|_| Err(gone()))
+        }
     };
     match outcome {
         Ok(()) => Ok((connection, driver)),

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
+use quinn_udp::{EcnCodepoint, RecvMeta, Transmit, UdpSocketState};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -26,15 +26,19 @@ struct Group {
     segment: usize,
     count: usize,
     ended: bool,
+    /// Routers may mark them.
+    markable: bool,
 }
 
 impl Group {
     /// True if the datagram could join.
-    fn join(&mut self, peer: SocketAddr, datagram: &[u8], most: usize) -> bool {
+    fn join(&mut self, peer: SocketAddr, datagram: &[u8], markable: bool, most: usize) -> bool {
         if self.count == 0 {
             (self.peer, self.segment, self.ended) = (Some(peer), datagram.len(), false);
+            self.markable = markable;
         } else if self.ended
             || self.peer != Some(peer)
+            || self.markable != markable
             || datagram.len() > self.segment
             || self.count >= most
             || self.bytes.len() + datagram.len() > DATAGRAM_LIMIT
@@ -94,15 +98,16 @@ impl Socket {
         self.io.writable().await
     }
 
-    /// Takes a datagram to send, at once or with the next ones.
+    /// Takes a datagram to send, at once or with the next ones. `markable`: routers may mark it instead of dropping it
+    /// (ECN), where the system can say so.
     ///
     /// # Errors
     /// The system's queue is full (`WouldBlock`: the datagram was not taken), or a connected peer refused an earlier one.
-    pub(super) fn send(&mut self, peer: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+    pub(super) fn send(&mut self, peer: SocketAddr, datagram: &[u8], markable: bool) -> io::Result<()> {
         let most = self.state.as_ref().map_or(1, |state| state.max_gso_segments().min(GROUP_LIMIT));
-        if !self.group.join(peer, datagram, most) {
+        if !self.group.join(peer, datagram, markable, most) {
             self.flush()?;
-            self.group.join(peer, datagram, most);
+            self.group.join(peer, datagram, markable, most);
         }
         Ok(())
     }
@@ -125,14 +130,14 @@ impl Socket {
 
     fn send_group(&mut self) -> io::Result<()> {
         let Some(peer) = self.group.peer else { return Ok(()) };
-        let Some(state) = self.state.as_ref().filter(|_| self.group.count > 1) else {
+        let Some(state) = self.state.as_ref().filter(|_| self.group.count > 1 || self.group.markable) else {
             return self.send_singly(peer);
         };
         let transmit = Transmit {
             destination: peer,
-            ecn: None,
+            ecn: self.group.markable.then_some(EcnCodepoint::Ect0),
             contents: &self.group.bytes,
-            segment_size: Some(self.group.segment),
+            segment_size: (self.group.count > 1).then_some(self.group.segment),
             src_ip: None,
         };
         let result = self.io.try_io(Interest::WRITABLE, || state.try_send((&self.io).into(), &transmit));
@@ -159,15 +164,15 @@ impl Socket {
         Ok(())
     }
 
-    /// Takes some of what is here: each datagram with its sender.
+    /// Takes some of what is here: each datagram with its sender, and whether a router marked it.
     ///
     /// # Errors
     /// Those of the system; they belong to one peer, or to one datagram.
-    pub(super) fn receive(&mut self, mut each: impl FnMut(SocketAddr, Bytes)) -> io::Result<()> {
+    pub(super) fn receive(&mut self, mut each: impl FnMut(SocketAddr, Bytes, bool)) -> io::Result<()> {
         self.buffers.resize(READS * READ_SIZE, 0);
         let Some(state) = &self.state else {
             let (length, peer) = self.io.try_recv_from(&mut self.buffers)?;
-            each(peer, Bytes::copy_from_slice(&self.buffers[..length]));
+            each(peer, Bytes::copy_from_slice(&self.buffers[..length]), false);
             return Ok(());
         };
         let mut metas = [RecvMeta::default(); READS];
@@ -176,9 +181,10 @@ impl Socket {
             state.recv((&self.io).into(), &mut slices, &mut metas)
         })?;
         for (meta, buffer) in metas.iter().zip(self.buffers.chunks(READ_SIZE)).take(count) {
+            let marked = meta.ecn == Some(EcnCodepoint::Ce);
             // Each has memory of its own: one that is kept holds no others.
             for datagram in buffer[..meta.len.min(READ_SIZE)].chunks(meta.stride.max(1)) {
-                each(meta.addr, Bytes::copy_from_slice(datagram));
+                each(meta.addr, Bytes::copy_from_slice(datagram), marked);
             }
         }
         Ok(())
@@ -191,7 +197,7 @@ mod tests {
 
     fn joined(group: &mut Group, lengths: &[usize]) -> usize {
         let peer = "127.0.0.1:1".parse().unwrap();
-        lengths.iter().take_while(|length| group.join(peer, &vec![1; **length], GROUP_LIMIT)).count()
+        lengths.iter().take_while(|length| group.join(peer, &vec![1; **length], true, GROUP_LIMIT)).count()
     }
 
     #[test]
@@ -202,7 +208,7 @@ mod tests {
         assert_eq!(joined(&mut Group::default(), &[30, 1200]), 1);
         let mut group = Group::default();
         joined(&mut group, &[1200]);
-        assert!(!group.join("127.0.0.1:2".parse().unwrap(), &[1; 1200], GROUP_LIMIT));
+        assert!(!group.join("127.0.0.1:2".parse().unwrap(), &[1; 1200], true, GROUP_LIMIT));
     }
 
     #[tokio::test]
@@ -215,13 +221,15 @@ mod tests {
             let mut sender = Socket::new(sender, false, whole);
             sender.writable().await.unwrap();
             for number in 0..40u8 {
-                sender.send(address, &vec![number; 1000 - usize::from(number / 39)]).unwrap();
+                sender
+                    .send(address, &vec![number; 1000 - usize::from(number / 39)], number % 2 == 0)
+                    .unwrap();
             }
             sender.flush().unwrap();
             let mut got = Vec::new();
             while got.len() < 40 {
                 receiver.readable().await.unwrap();
-                drop(receiver.receive(|_, bytes| got.push(bytes)));
+                drop(receiver.receive(|_, bytes, _| got.push(bytes)));
             }
             assert!(got.iter().zip(0u8..).all(|(bytes, number)| bytes.iter().all(|byte| *byte == number)));
             assert_eq!((got[0].len(), got[39].len()), (1000, 999));

@@ -121,6 +121,8 @@ pub(super) struct Auto {
     /// The shortest queue of this cycle, and cycles in which it never drained.
     shortest: Duration,
     full_cycles: u32,
+    /// The last round in which a router marked packets.
+    marked_in: Option<u64>,
 }
 
 impl Auto {
@@ -148,6 +150,7 @@ impl Auto {
             up_from: 0.0,
             shortest: Duration::MAX,
             full_cycles: 0,
+            marked_in: None,
         }
     }
 
@@ -181,6 +184,20 @@ impl Auto {
     pub(super) fn on_late(&mut self, epoch: Epoch) {
         if let Some(sample) = self.sample(epoch).filter(|sample| sample.lost > 0) {
             (sample.lost, sample.acked) = (sample.lost - 1, sample.acked + 1);
+        }
+    }
+
+    /// A router's queue fills (ECN): it backs off once a round, by as much as RFC 8511 advises.
+    pub(super) fn on_marked(&mut self, now: Time) {
+        if self.marked_in == Some(self.round) {
+            return;
+        }
+        self.marked_in = Some(self.round);
+        self.back_off();
+        match self.phase {
+            Phase::Startup => self.enter(Phase::Drain, now),
+            Phase::Up => self.enter(Phase::Down, now),
+            Phase::Drain | Phase::Cruise | Phase::Down => {}
         }
     }
 

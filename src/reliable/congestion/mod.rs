@@ -126,6 +126,15 @@ impl Congestion {
         }
     }
 
+    /// A router marked packets instead of dropping them; the newest that is known of left at `sent`.
+    pub fn on_marked(&mut self, now: Time, sent: Time) {
+        match &mut self.rule {
+            Rule::Auto(auto) => auto.on_marked(now),
+            Rule::Window(window) => window.on_lost(now, sent),
+            Rule::Fixed => {}
+        }
+    }
+
     /// An acknowledgement is counted.
     pub fn on_delivery(&mut self, now: Time, delivery: &Delivery, rtt: &Rtt) {
         match &mut self.rule {

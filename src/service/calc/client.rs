@@ -128,7 +128,7 @@ async fn exchange(
     id: u64,
     expression: &str,
 ) -> Result<Result<String, String>, Failure> {
-    connection.outgoing.send_now(Message::Ask { id, expression: expression.into() }.encode()).await?;
+    connection.request(Message::Ask { id, expression: expression.into() }.encode()).await?;
     loop {
         match Message::decode(&connection.incoming.frame(ANSWER_LIMIT, "answer").await?).map_err(malformed)? {
             Message::Answer { id: theirs, result } if theirs == id => return Ok(result),

@@ -10,6 +10,7 @@
 //! | `simdisk`, `crashes` | tests: a disk that stops at every operation |
 //! | `journal` | pure: what is known of a part, as bytes |
 //! | `assembly` | pure: bytes in any order → whole groups, counts, completeness |
+//! | `bottleneck` | where the time went at both ends, and what held the transfer up |
 //! | `buffers` | memory that is used again |
 //! | `tree` | pure: hashes of groups → the BLAKE3 of the whole |
 //! | `source`, `hashes` | a file that is sent: reading, comparing, and what is known of it from before |
@@ -22,6 +23,7 @@
 //! | `server`, `client` | who asks and who answers |
 
 mod assembly;
+mod bottleneck;
 mod buffers;
 mod client;
 #[cfg(test)]
@@ -128,7 +130,7 @@ const FIELDS: &[Field] = &[
     Field::new("cc", "of send: the congestion control that was used"),
     Field::new(
         "limited_by",
-        "what the sender waited for most: its disk, the window, or the path and the peer",
+        "what held it up: a disk, a processor, a rate limit, a window, a buffer, the path's rate, or loss",
     ),
     Field::new("bytes_in", "bytes received so far"),
     Field::new("bytes_out", "bytes sent so far"),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::assembly::{Assembly, Group};
+use super::bottleneck::{Clock, judge};
 use super::buffers;
 use super::disk::RealDisk;
 use super::part::{Arrived, Begun, Intent, Part, There};
@@ -16,6 +17,7 @@ use crate::net::{Connection, Landed, Landing, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::ftp::{GroupHash, HASHES_LIMIT, Message, Shape};
+use crate::wire::spent::Spent;
 use crate::wire::{Code, Frame, frame};
 
 /// Groups that wait for the disk; then the network waits.
@@ -83,6 +85,7 @@ struct Receiver<'a> {
     said: Instant,
     awake: Awake,
     watched: bool,
+    clock: Clock,
 }
 
 /// How a receiver is to go about it.
@@ -136,7 +139,7 @@ async fn confirm(
     let hash = loop {
         let frame = connection.incoming.frame(SILENCE_LIMIT, "hash of the file").await?;
         match Message::decode(&frame).map_err(malformed)? {
-            Message::End { hash } => break hash,
+            Message::End { hash, .. } => break hash,
             // The sender is busy comparing.
             Message::Hashes { hashes, .. } if hashes.is_empty() && beats > 0 => beats -= 1,
             _ => return Err(misplaced()),
@@ -146,7 +149,7 @@ async fn confirm(
         there.tree.root().filter(|root| *root.as_bytes() == hash).ok_or_else(|| {
             Failure::new(Code::Exists, "another file of that name exists").fix("add `replace`")
         })?;
-    stored(connection, true, intent.size, root).await;
+    stored(connection, true, intent.size, root, Spent::default()).await;
     Ok(Delivered {
         bytes: intent.size,
         hash: root,
@@ -163,8 +166,9 @@ async fn confirm(
 }
 
 /// Says so. It is stored also if nobody hears it; a connection that broke shows that at the next message.
-async fn stored(connection: &mut Connection, there: bool, bytes: u64, hash: blake3::Hash) {
-    drop(connection.outgoing.send_now(Message::Stored { there, bytes, hash: hash.into() }.encode()).await);
+async fn stored(connection: &mut Connection, there: bool, bytes: u64, hash: blake3::Hash, spent: Spent) {
+    let stored = Message::Stored { there, bytes, hash: hash.into(), spent };
+    drop(connection.outgoing.send_now(stored.encode()).await);
 }
 
 /// How often a sender may say that it is still comparing.
@@ -210,25 +214,30 @@ async fn receive_part(
         said: began,
         awake: Awake::since_now(),
         watched: manner.watched.is_some(),
+        clock: Clock::start(),
     };
     let received = receiver.run().await;
     let chunks = receiver.places.assembly.chunks();
     let resumed = resumed.saturating_sub(receiver.places.assembly.replaced());
-    let part = receiver.into_part().await;
+    let (part, mut clock) = receiver.into_part().await;
     // A disk that failed is the cause, not that the network then had to stop.
     let (part, failure, expected) = match (part, received) {
         (Ok(part), Ok(expected)) => (part, None, expected),
-        (Ok(part), Err(failure)) => (part, Some(failure), [0; 32]),
-        (Err((failure, Some(part))), _) => (part, Some(failure), [0; 32]),
+        (Ok(part), Err(failure)) => (part, Some(failure), ([0; 32], Spent::default())),
+        (Err((failure, Some(part))), _) => (part, Some(failure), ([0; 32], Spent::default())),
         (Err((failure, None)), _) => return Err(failure),
     };
     if let Some(failure) = failure {
         return Err(by_disk(session, move || part.keep(failure)).await?);
     }
+    let (expected, theirs) = expected;
     let commit = move || part.commit(expected);
+    let waiting = Instant::now();
     // Syncing may take long, and holds up nobody else's reading and writing.
     let hash = if intent.fast { by_disk(session, commit).await?? } else { session.block(commit).await?? };
-    stored(connection, false, intent.size, hash).await;
+    clock.disk += waiting.elapsed();
+    let ours = clock.of_receiver(&connection.outgoing);
+    stored(connection, false, intent.size, hash, ours).await;
     Ok(Delivered {
         bytes: intent.size,
         hash,
@@ -240,7 +249,7 @@ async fn receive_part(
         sent: 0,
         kernel_drops: connection.outgoing.path().map_or(0, |path| path.kernel_drops),
         elapsed: began.elapsed(),
-        limited_by: "the path or the sender",
+        limited_by: judge(theirs, ours),
     })
 }
 
@@ -256,18 +265,20 @@ async fn offer(connection: &mut Connection, part: &Part<RealDisk>, resumed: u64)
 }
 
 impl Receiver<'_> {
-    /// Until every group is here, verified and written, and the hash of the whole is known.
-    async fn run(&mut self) -> Result<[u8; 32], Failure> {
+    /// Until every group is here, verified and written, and the hash of the whole is known; with it, what the sender says
+    /// of its time.
+    async fn run(&mut self) -> Result<([u8; 32], Spent), Failure> {
         let mut end = None;
         loop {
             self.write_queue().await;
             let idle = self.queue.is_empty() && matches!(self.writer, Writer::Idle(_));
             let whole = idle && self.unhashed.is_empty() && self.places.assembly.is_complete();
-            if let Some(hash) = end.filter(|_| whole) {
+            if let Some(said) = end.filter(|_| whole) {
                 self.acknowledge().await?;
-                return Ok(hash);
+                return Ok(said);
             }
             let full = self.queue.len() >= QUEUE_LIMIT;
+            let waiting = Instant::now();
             let next = {
                 let connection = &mut *self.connection;
                 let places = &mut self.places;
@@ -281,6 +292,10 @@ impl Receiver<'_> {
                     }
                 }
             };
+            // Only a full queue makes it wait for the disk: else the network could go on. A lane does both in turn.
+            let in_lane = matches!(next, Next::Saved(_)) && has_lane();
+            let for_disk = full || in_lane || self.places.assembly.is_complete();
+            *(if for_disk { &mut self.clock.disk } else { &mut self.clock.network }) += waiting.elapsed();
             match next {
                 Next::Saved(saved) => {
                     let (part, wrong) = saved?;
@@ -293,8 +308,8 @@ impl Receiver<'_> {
                 Next::Message(Ok(Some(Landed::Frame(frame)))) => {
                     // Blocks may have come before it.
                     self.landed().await?;
-                    if let Some(hash) = self.frame(&frame)?
-                        && end.replace(hash).is_some()
+                    if let Some(said) = self.frame(&frame)?
+                        && end.replace(said).is_some()
                     {
                         return Err(misplaced());
                     }
@@ -321,8 +336,8 @@ impl Receiver<'_> {
         }
     }
 
-    /// A message besides blocks; the hash of the whole, if it is that.
-    fn frame(&mut self, frame: &Frame) -> Result<Option<[u8; 32]>, Failure> {
+    /// A message besides blocks; what END says, if it is that.
+    fn frame(&mut self, frame: &Frame) -> Result<Option<([u8; 32], Spent)>, Failure> {
         if frame.kind == frame::ERROR {
             return Err(told(frame));
         }
@@ -350,7 +365,7 @@ impl Receiver<'_> {
                 self.counted = self.counted.min(self.places.assembly.received());
                 Ok(None)
             }
-            Message::End { hash } => Ok(Some(hash)),
+            Message::End { hash, spent } => Ok(Some((hash, spent))),
             _ => Err(misplaced()),
         }
     }
@@ -387,6 +402,7 @@ impl Receiver<'_> {
 
     /// Waits as the limit wants, and tells the sender now and then that somebody is there.
     async fn pause(&mut self, until: Instant) -> Result<(), Failure> {
+        let waiting = Instant::now();
         while Instant::now() < until {
             let slice = until.min(Instant::now() + SAY_EVERY);
             tokio::select! {
@@ -397,6 +413,7 @@ impl Receiver<'_> {
                 self.acknowledge().await?;
             }
         }
+        self.clock.limit += waiting.elapsed();
         self.pace.restart(Instant::now());
         Ok(())
     }
@@ -444,9 +461,9 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    /// The part, when the disk is done with it; the failure is the disk's.
-    async fn into_part(self) -> Result<Box<Part<RealDisk>>, (Failure, Option<Box<Part<RealDisk>>>)> {
-        match self.writer {
+    /// The part, when the disk is done with it, and the clock; the failure is the disk's.
+    async fn into_part(self) -> (Result<Box<Part<RealDisk>>, Spoilt>, Clock) {
+        let part = match self.writer {
             Writer::Idle(part) => Ok(part),
             Writer::Busy(mut job) => match job.done().await {
                 Ok((part, Ok(_))) => Ok(part),
@@ -456,9 +473,13 @@ impl Receiver<'_> {
             Writer::Gone => {
                 Err((Failure::new(Code::Internal, "the writer failed; this is an error in nls"), None))
             }
-        }
+        };
+        (part, self.clock)
     }
 }
+
+/// What the disk did, and the part if it is still there.
+type Spoilt = (Failure, Option<Box<Part<RealDisk>>>);
 
 enum Next {
     Saved(Result<Saved, Failure>),

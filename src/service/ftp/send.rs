@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::bottleneck::{Clock, judge};
 use super::folder::Source;
 use super::hashes::CACHE_FROM;
 use super::source::{Again, Piece, Reading, give_back};
@@ -12,11 +13,11 @@ use super::transfer::{Awake, Delivered, by_disk, misplaced, on_disk, take_lane};
 use super::tree::GROUP;
 use crate::base::quantity;
 use crate::net::connection::{malformed, told};
-use crate::net::{Connection, Message as Wire, PathCounts, SILENCE_LIMIT};
-use crate::reliable::Cause;
+use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::ftp::{GroupHash, Message, Shape};
+use crate::wire::spent::Spent;
 use crate::wire::{Code, frame};
 
 /// A whole file may take so long to reach the disk after its last byte came.
@@ -24,41 +25,6 @@ const COMMIT_LIMIT: Duration = Duration::from_mins(5);
 
 /// Groups that may be asked for again at once.
 const WANTED_LIMIT: usize = 1024;
-
-/// A window of so many bytes is no limit by itself.
-const WIDE: u64 = 8 << 20;
-
-/// Time that the sender spent waiting, by cause.
-#[derive(Default)]
-struct Waits {
-    disk: Duration,
-    window: Duration,
-    path: Duration,
-    limit: Duration,
-}
-
-impl Waits {
-    /// The cause that cost most, if it cost at least a third of the time.
-    fn longest(&self, total: Duration, shape: Shape, path: Option<PathCounts>) -> &'static str {
-        let beyond = match path.and_then(|path| path.held_by) {
-            Some(Cause::Peer) => "the receiver",
-            Some(Cause::Path) => "the path's rate",
-            Some(Cause::Loss) => "loss",
-            Some(Cause::Window) => "the window",
-            None => "the path or the receiver",
-        };
-        let in_flight = u64::from(shape.window) * u64::from(shape.chunk);
-        let causes = [
-            (self.disk, "the sender's disk"),
-            // A wide window is full only because something behind it is slow.
-            (self.window, if in_flight >= WIDE { beyond } else { "the window" }),
-            (self.path, beyond),
-            (self.limit, "the rate limit"),
-        ];
-        let (most, name) = causes.into_iter().max_by_key(|(time, _)| *time).unwrap_or_default();
-        if most * 3 >= total { name } else { "the processor" }
-    }
-}
 
 /// What the receiver said before the first block.
 pub(super) enum Start {
@@ -84,7 +50,7 @@ struct Sender<'a> {
     /// Groups that the receiver asked for again.
     wanted: VecDeque<u64>,
     again: Again,
-    waits: Waits,
+    clock: Clock,
     awake: Awake,
 }
 
@@ -139,7 +105,7 @@ async fn send_in_lane(
         groups,
         wanted: VecDeque::new(),
         again: reading.again(),
-        waits: Waits::default(),
+        clock: Clock::start(),
         awake: Awake::since_now(),
     };
     let (hash, travelled) = match sender.send_all(reading, size, there, watched.is_some()).await {
@@ -147,8 +113,9 @@ async fn send_in_lane(
         Err(failure) => return Err(sender.reason_of(failure).await),
     };
     let waiting = Instant::now();
-    sender.wait_for_stored(size, hash).await?;
-    sender.waits.path += waiting.elapsed();
+    let theirs = sender.wait_for_stored(size, hash).await?;
+    sender.clock.network += waiting.elapsed();
+    let ours = sender.clock.of_sender(shape, &sender.connection.outgoing);
     let (elapsed, path) = (began.elapsed(), sender.connection.outgoing.path());
     Ok(Delivered {
         bytes: size,
@@ -161,7 +128,7 @@ async fn send_in_lane(
         sent: path.map_or(travelled, |path| path.sent),
         kernel_drops: path.map_or(0, |path| path.kernel_drops),
         elapsed,
-        limited_by: sender.waits.longest(elapsed, shape, path),
+        limited_by: judge(ours, theirs),
     })
 }
 
@@ -202,7 +169,7 @@ impl Sender<'_> {
         loop {
             let waiting = Instant::now();
             let (batch, reading) = job.done().await?;
-            self.waits.disk += waiting.elapsed();
+            self.clock.disk += waiting.elapsed();
             let batch = batch?;
             if there && !batch.pieces.is_empty() {
                 return Err(Failure::new(Code::Exists, "another file of that name exists there")
@@ -229,7 +196,9 @@ impl Sender<'_> {
             self.send_wanted().await?;
             if last {
                 let hash = root.ok_or_else(|| Failure::new(Code::Internal, "a group was not read"))?;
-                self.connection.outgoing.send_now(Message::End { hash: hash.into() }.encode()).await?;
+                let spent = self.clock.of_sender(self.shape, &self.connection.outgoing);
+                let end = Message::End { hash: hash.into(), spent };
+                self.connection.outgoing.send_now(end.encode()).await?;
                 return Ok((hash, travelled));
             }
         }
@@ -296,7 +265,7 @@ impl Sender<'_> {
         self.pace(length).await;
         let waiting = Instant::now();
         self.connection.outgoing.send_blocks(offset, part, chunk).await?;
-        self.waits.path += waiting.elapsed();
+        self.clock.network += waiting.elapsed();
         self.session.count_out(length);
         Ok(())
     }
@@ -307,7 +276,7 @@ impl Sender<'_> {
             // What was sent is on its way while we wait.
             drop(self.connection.outgoing.flush().await);
             tokio::time::sleep_until(pause.into()).await;
-            self.waits.limit += waiting.elapsed();
+            self.clock.limit += waiting.elapsed();
         }
     }
 
@@ -323,7 +292,7 @@ impl Sender<'_> {
         self.connection.outgoing.flush().await?;
         let waiting = Instant::now();
         let message = self.connection.incoming.expect(SILENCE_LIMIT, "acknowledgement").await?;
-        self.waits.window += waiting.elapsed();
+        self.clock.window += waiting.elapsed();
         self.take(message)
     }
 
@@ -368,15 +337,16 @@ impl Sender<'_> {
         self.connection.outgoing.flush().await
     }
 
-    async fn wait_for_stored(&mut self, size: u64, hash: blake3::Hash) -> Result<(), Failure> {
+    /// Waits until the receiver has it under its name; what it says of its time.
+    async fn wait_for_stored(&mut self, size: u64, hash: blake3::Hash) -> Result<Spent, Failure> {
         loop {
             let what = "confirmation that the file is stored";
             let message = self.connection.incoming.expect(COMMIT_LIMIT, what).await?;
             if let Wire::Frame(frame) = &message
-                && let Ok(Message::Stored { bytes, hash: theirs, .. }) = Message::decode(frame)
+                && let Ok(Message::Stored { bytes, hash: theirs, spent, .. }) = Message::decode(frame)
             {
                 if bytes == size && theirs == *hash.as_bytes() {
-                    return Ok(());
+                    return Ok(spent);
                 }
                 return Err(Failure::new(Code::Integrity, "the other side stored something else"));
             }
