@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""A file over UDP on bad paths, beside TCP with CUBIC and BBR (iperf3) where that is installed. Prints a Markdown table.
+"""A file over UDP on bad paths, beside TCP with CUBIC and BBR (iperf3) where that is installed. Prints Markdown tables.
 
-    cargo build --release && LINKEMU=/path/to/linkemu benches/paths.py [MEGABYTES…] [--rate MBIT] [--rtt MS] [--tcp]
+    cargo build --release && LINKEMU=/path/to/linkemu benches/paths.py              all tables, about 40 minutes
+    … benches/paths.py MEGABYTES… [--rate MBIT] [--rtt MS] [--loss P…] [--tcp]     one table of one's own
 
 Two network namespaces of its own are joined by `linkemu`, which delays, loses and limits (loss is drawn in both directions,
 before the bottleneck; the queue holds 100 ms). Rates are of the file's bytes over the whole command, from its start to its
 exit: handshake, verification and the commit on tmpfs (`fast`) included. Needs root, `ip` and TUN; skips without.
 """
-import argparse, json, os, pathlib, re, shutil, signal, subprocess, sys, tempfile, time
+import argparse, json, os, pathlib, re, shutil, signal, subprocess, sys, tempfile, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NLS = str(ROOT / "target/release/nls")
@@ -79,12 +80,94 @@ def tcp(path, control, seconds):
     return json.loads(out)["end"]["sum_received"]["bits_per_second"] / 1e6
 
 
+class Lab:
+    """A folder in memory, with files of random bytes."""
+
+    def __enter__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nls-paths-", dir="/dev/shm"))
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder)
+
+    def file(self, megabytes):
+        name = f"f{megabytes}"
+        if not (self.folder / name).exists():
+            with open(self.folder / name, "wb") as out:
+                for _ in range(megabytes):
+                    out.write(os.urandom(1_000_000))
+        return name
+
+    def measure(self, megabytes, loss, rate, rtt, link="", words=""):
+        with Path(loss, rate, rtt, *link.split()) as path:
+            mbit, sent = ours(path, self.folder, self.file(megabytes), megabytes * 1_000_000, words)
+        return f"{mbit:.1f} ({sent:.3f})" if mbit else f"failed: {sent}"
+
+
+def table(lab, megabytes, rate, rtt, losses, with_tcp=False, link="", words=""):
+    print(f"\n{rate} Mbit/s, {rtt:g} ms, queue 100 ms {link}; Mbit/s (sent / needed)\n")
+    with_tcp = with_tcp and shutil.which("iperf3")
+    print("| loss | " + " | ".join(f"{size} MB" for size in megabytes) + (" | TCP CUBIC | TCP BBR |" if with_tcp else " |"))
+    print("|---" * (1 + len(megabytes) + 2 * bool(with_tcp)) + "|")
+    for loss in losses:
+        cells = [f"{loss * 100:g} %"] + [lab.measure(size, loss, rate, rtt, link, words) for size in megabytes]
+        for control in ("cubic", "bbr") if with_tcp else ():
+            with Path(loss, rate, rtt, *link.split()) as path:
+                cells.append(f"{tcp(path, control, 10):.1f}")
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def odd_paths(lab):
+    print("\nother paths; Mbit/s (sent / needed)\n\n| path | |\n|---|---|")
+    bursts = "--burst 8 --dup 0.01 --reorder 0.05 --reorder-ms 10"
+    for what, size, loss, rate, rtt, link in (
+        ("20 Mbit/s, 300 ms, 2 % loss, 100 MB", 100, 0.02, 20, 300, ""),
+        ("100 Mbit/s, 50 ms, 5 % loss, 50 MB", 50, 0.05, 100, 50, ""),
+        ("… in bursts of 8, 1 % twice, 5 % late by 10 ms", 50, 0.05, 100, 50, bursts),
+        ("… a queue of 10 ms", 50, 0.05, 100, 50, "--queue-ms 10"),
+    ):
+        print(f"| {what} | {lab.measure(size, loss, rate, rtt, link)} |", flush=True)
+
+
+SHARING_SECONDS = 40
+
+
+def share(lab, path, name):
+    """Starts a transfer that lasts; a function that gives its rate in Mbit/s after `SHARING_SECONDS`."""
+    script = f"send {lab.file(1000)} to udp 10.77.0.2:9000 name {name} fast as up &\nsleep {SHARING_SECONDS}s\nprint $up.bytes_out\nstop $up"
+    words = [*inside(path.a), NLS, "-q", "-c", script]
+    client = subprocess.Popen(words, cwd=lab.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return lambda: int(client.communicate(timeout=SHARING_SECONDS + 20)[0].split()[0]) * 8 / SHARING_SECONDS / 1e6
+
+
+def sharing(lab):
+    print(f"\n100 Mbit/s, 50 ms, queue 100 ms, no loss, {SHARING_SECONDS} s together; Mbit/s\n\n| beside | nls | the other |\n|---|---|---|")
+    (lab.folder / "root").mkdir(exist_ok=True)
+    for what in ("nls", "cubic", "bbr"):
+        if what != "nls" and not shutil.which("iperf3"):
+            continue
+        with Path(0, 100, 50) as path:
+            line = "listen udp 9000 ftp on any open root root as f; print ready; wait"
+            server = subprocess.Popen([*inside(path.b), NLS, "-q", "-c", line], cwd=lab.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            server.stdout.readline()
+            first = share(lab, path, "one")
+            other = share(lab, path, "two")() if what == "nls" else tcp(path, what, SHARING_SECONDS)
+            print(f"| {what} | {first():.1f} | {other:.1f} |", flush=True)
+            server.terminate()
+            server.wait()
+        shutil.rmtree(lab.folder / "root")
+        (lab.folder / "root").mkdir()
+
+
+LOSSES = [0, 0.01, 0.05, 0.1, 0.2]
+
+
 def main():
     options = argparse.ArgumentParser()
-    options.add_argument("megabytes", type=int, nargs="*", default=[50, 1000])
+    options.add_argument("megabytes", type=int, nargs="*")
     options.add_argument("--rate", type=int, default=100)
     options.add_argument("--rtt", type=float, default=50)
-    options.add_argument("--loss", type=float, nargs="*", default=[0, 0.01, 0.05, 0.1, 0.2])
+    options.add_argument("--loss", type=float, nargs="*", default=LOSSES)
     options.add_argument("--tcp", action="store_true")
     options.add_argument("--with", dest="words", default="", help="more words for `send`")
     options.add_argument("--link", default="", help="more words for linkemu")
@@ -92,28 +175,14 @@ def main():
     if os.geteuid() != 0 or not os.access(LINKEMU, os.X_OK) or not shutil.which("ip"):
         print("SKIPPED: needs root, ip, TUN, and LINKEMU=/path/to/linkemu")
         return
-    print(f"{chosen.rate} Mbit/s, {chosen.rtt:g} ms, queue 100 ms {chosen.link}; Mbit/s (sent / needed)\n")
-    print("| loss | " + " | ".join(f"{size} MB" for size in chosen.megabytes) + (" | TCP CUBIC | TCP BBR |" if chosen.tcp else " |"))
-    print("|---" * (1 + len(chosen.megabytes) + 2 * chosen.tcp) + "|")
-    lab = pathlib.Path(tempfile.mkdtemp(prefix="nls-paths-", dir="/dev/shm"))
-    try:
-        for size in chosen.megabytes:
-            with open(lab / f"f{size}", "wb") as out:
-                for _ in range(size):
-                    out.write(os.urandom(1_000_000))
-        for loss in chosen.loss:
-            cells = [f"{loss * 100:g} %"]
-            for size in chosen.megabytes:
-                with Path(loss, chosen.rate, chosen.rtt, *chosen.link.split()) as path:
-                    rate, sent = ours(path, lab, f"f{size}", size * 1_000_000, chosen.words)
-                cells.append(f"{rate:.1f} ({sent:.3f})" if rate else f"failed: {sent}")
-            if chosen.tcp and shutil.which("iperf3"):
-                for control in ("cubic", "bbr"):
-                    with Path(loss, chosen.rate, chosen.rtt, *chosen.link.split()) as path:
-                        cells.append(f"{tcp(path, control, 10):.1f}")
-            print("| " + " | ".join(cells) + " |", flush=True)
-    finally:
-        shutil.rmtree(lab)
+    with Lab() as lab:
+        if chosen.megabytes:
+            table(lab, chosen.megabytes, chosen.rate, chosen.rtt, chosen.loss, chosen.tcp, chosen.link, chosen.words)
+            return
+        table(lab, [50, 1000], 100, 50, LOSSES, with_tcp=True)
+        table(lab, [4000], 1000, 50, LOSSES, with_tcp=True)
+        odd_paths(lab)
+        sharing(lab)
 
 
 main()

@@ -1,5 +1,6 @@
 //! A UDP socket that sends and takes many datagrams in one call: segmentation offload (GSO, GRO) where the system has it
-//! is worth a factor of 25 over loopback. It may fail late; then the same datagrams leave one by one.
+//! is worth a factor of 25 over loopback. (quinn-udp 0.6.3 asks for timestamps too, and for these it loses the marks of
+//! routers; 0.5.16 does not.) It may fail late; then the same datagrams leave one by one.
 
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::SocketAddr;
@@ -234,5 +235,31 @@ mod tests {
             assert!(got.iter().zip(0u8..).all(|(bytes, number)| bytes.iter().all(|byte| *byte == number)));
             assert_eq!((got[0].len(), got[39].len()), (1000, 999));
         }
+    }
+
+    #[tokio::test]
+    async fn the_mark_of_a_router_is_seen_on_datagrams_that_came_together() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let destination = receiver.local_addr().unwrap();
+        let mut receiver = Socket::new(receiver, false, true);
+        let io = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let state = UdpSocketState::new((&io).into()).unwrap();
+        io.writable().await.unwrap();
+        // One call for all of them, as far as the system can.
+        let together = state.max_gso_segments().min(20);
+        let transmit = Transmit {
+            destination,
+            ecn: Some(EcnCodepoint::Ce),
+            contents: &vec![7; together * 1000],
+            segment_size: Some(1000),
+            src_ip: None,
+        };
+        io.try_io(Interest::WRITABLE, || state.try_send((&io).into(), &transmit)).unwrap();
+        let mut marks = Vec::new();
+        while marks.len() < together {
+            receiver.readable().await.unwrap();
+            drop(receiver.receive(|_, _, marked| marks.push(marked)));
+        }
+        assert!(marks.iter().all(|marked| *marked), "{marks:?}");
     }
 }

@@ -80,12 +80,27 @@ pub(super) fn options(arguments: &Arguments, shape: &mut Shape) -> Result<udp::O
     Ok(udp::Options { control, arq, ..udp::Options::default() })
 }
 
+/// Row 49: what becomes of a chunk that was asked for and is larger than a datagram, where that matters.
+fn in_pieces(chunk: u64, on_this_machine: bool) -> Option<String> {
+    (chunk > UNIT as u64 && !on_this_machine).then(|| {
+        let pieces = chunk.div_ceil(UNIT as u64);
+        format!(
+            "a chunk of {chunk} bytes travels in up to {pieces} datagrams, since larger ones would be fragmented on the \
+             way; `chunk {UNIT}` is one"
+        )
+    })
+}
+
 /// Which control it is; over TCP the kernel is asked, and if it does not obey, its user hears of it.
 pub(super) fn say_control(session: &Handle, connection: &Connection, arguments: &Arguments) {
     let asked = arguments.text("cc").unwrap_or("auto");
     if connection.transport == Transport::Udp {
         session.set("arq", Value::text(arguments.text("arq").unwrap_or("selective")));
         session.set("cc", Value::text(asked));
+        let chunk = arguments.number("chunk").unwrap_or(0);
+        if let Some(note) = in_pieces(chunk, connection.peer.ip().is_loopback()) {
+            session.tell("note", note);
+        }
         return;
     }
     if asked == "auto" {
@@ -99,5 +114,16 @@ pub(super) fn say_control(session: &Handle, connection: &Connection, arguments: 
             session.tell("warning", format!("the kernel does not give {asked} ({why}): its default goes on"));
             session.set("cc", Value::text("the kernel's"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_49_a_chunk_that_no_datagram_holds_is_spoken_of_where_it_has_to_travel() {
+        assert!(in_pieces(65_507, false).unwrap().contains("57 datagrams"));
+        assert_eq!((in_pieces(65_507, true), in_pieces(1158, false)), (None, None));
     }
 }
