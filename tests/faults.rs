@@ -516,7 +516,7 @@ fn row_98_one_session_that_fails_inside_leaves_the_others() {
         let state = bad.ended().await;
         assert!(matches!(&state, nls::session::State::Failed(failure) if failure.to_string().contains("internal error (bug)")), "{state:?}");
         assert!(!good.state().has_ended());
-        assert_eq!(registry.close(Duration::from_secs(2)).await, 0);
+        assert!(registry.close(Duration::from_secs(2)).await.is_empty());
     });
 }
 

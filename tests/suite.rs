@@ -5,6 +5,7 @@
 mod architecture;
 mod batch;
 mod bottleneck;
+mod diagnostics;
 mod examples;
 mod faults;
 mod folders;
@@ -13,4 +14,5 @@ mod golden;
 mod harness;
 mod prompt;
 mod resume;
+mod runner;
 mod transfers;

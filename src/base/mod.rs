@@ -7,6 +7,7 @@ pub mod escape;
 pub mod mix;
 pub mod quantity;
 pub mod ranges;
+pub mod secrets;
 pub mod time;
 pub mod value;
 
@@ -14,5 +15,6 @@ pub use endpoint::{Endpoint, Host, Transport};
 pub use escape::escape;
 pub use mix::mix;
 pub use ranges::RangeSet;
+pub use secrets::Secrets;
 pub use time::Time;
 pub use value::{Fields, Value};

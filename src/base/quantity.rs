@@ -59,7 +59,8 @@ fn scaled(number: &str, unit: u64) -> Option<u64> {
 pub fn size(word: &str) -> Result<u64, BadQuantity> {
     let (number, unit) = split(word);
     if number.is_empty() {
-        return bad("a size is a number with an optional unit", Some("64K".into()));
+        let positive = word.strip_prefix('-').filter(|rest| size(rest).is_ok()).map(str::to_owned);
+        return bad("a size is a number with an optional unit", positive.or(Some("64K".into())));
     }
     let factor = match unit {
         "" | "B" => 1,
@@ -76,6 +77,17 @@ pub fn size(word: &str) -> Result<u64, BadQuantity> {
                 format!("`{unit}` is not a unit of size"),
                 Some(format!("{number}{}", unit.to_uppercase())),
             );
+        }
+        "kb" | "mb" | "gb" | "tb" => {
+            return bad(
+                format!("`{unit}` is not a unit of size"),
+                Some(format!("{number}{}", unit.to_uppercase())),
+            );
+        }
+        // 1e9: a number as a calculator writes it.
+        _ if unit.starts_with(['e', 'E']) && word.parse::<f64>().is_ok_and(|n| (0.0..1e18).contains(&n)) => {
+            let whole = word.parse::<f64>().map_or(0, |n| n as u64);
+            return bad(format!("`{unit}` is not a unit of size"), Some(whole.to_string()));
         }
         _ => {
             return bad(
@@ -116,7 +128,7 @@ pub fn rate(word: &str) -> Result<u64, BadQuantity> {
         _ => {
             return bad(
                 format!("`{unit}` is not a unit of rate; units are kbit mbit gbit KB/s MB/s GB/s"),
-                Some("10mbit".into()),
+                None,
             );
         }
     };
@@ -145,9 +157,21 @@ pub fn duration(word: &str) -> Result<Duration, BadQuantity> {
             "m" => 60_000_000,
             "h" => 3_600_000_000,
             "" if !number.is_empty() => {
-                return bad("a duration needs a unit: ms, s, m, h", Some(format!("{word}s")));
+                // Large numbers without a unit are mostly meant as milliseconds.
+                let unit = if number.parse::<f64>().is_ok_and(|n| n > 30.0) { "ms" } else { "s" };
+                return bad("a duration needs a unit: ms, s, m, h", Some(format!("{word}{unit}")));
             }
-            _ => return bad("a duration is a number with a unit: ms, s, m, h", Some("5s".into())),
+            unit => {
+                let meant = match unit.to_lowercase().as_str() {
+                    "msec" | "msecs" | "millis" | "milliseconds" => Some("ms"),
+                    "sec" | "secs" | "second" | "seconds" => Some("s"),
+                    "min" | "mins" | "minute" | "minutes" => Some("m"),
+                    "hour" | "hours" => Some("h"),
+                    _ => None,
+                };
+                let fix = meant.filter(|_| !number.is_empty()).map(|meant| format!("{number}{meant}"));
+                return bad("a duration is a number with a unit: ms, s, m, h", fix);
+            }
         };
         let Some(sum) = scaled(number, factor).and_then(|part| micros.checked_add(part)) else {
             return bad("the number is not readable or too large", None);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use lexopt::prelude::*;
 
 use crate::output::Choice;
+use crate::output::reports::FORMATS;
 
 pub(super) const USAGE: &str = "\
 nls, the network lab shell
@@ -15,7 +16,7 @@ nls, the network lab shell
   nls FILE [ARG…]          run a script ($1, $args)
   nls -c 'a; b'            run these commands
   nls -i FILE              run a script, then the prompt
-  nls test PATH…           run the tests in files and folders [--filter PATTERN]
+  nls test PATH…           run the tests in files and folders; `nls test --help` shows its options
   nls check PATH…          find every error without running anything
   nls help [COMMAND]       all commands, or one
 
@@ -27,6 +28,24 @@ nls, the network lab shell
 
 Exit: 0 well, 1 something failed, 2 usage or syntax (nothing has run), 3 cannot start,
 4 no tests found, 5 internal error; or the signal that ended it.
+";
+
+pub(super) const TEST_USAGE: &str = "\
+nls test PATH…             run the tests in files and folders (*.nls; names that begin with `_` are for `source`)
+
+  --jobs N                 how many at the same time (default: twice the cores, at least 4)
+  --filter PATTERN         only tests whose name matches this regular expression
+  --tag NAME               only tests with this tag; may be given several times
+  --failed                 only those that failed the last time
+  --list                   say which would run, and run none
+  --shuffle                in an order drawn from --seed
+  --repeat N               each of them so often
+  --retries N              again, so often, if it fails: one that passes then is flaky
+  --fail-fast              start no more after a failure
+  --report FORMAT[=FILE]   human, tap, junit, jsonl or github; may be given several times
+  --seed N                 what is drawn at random in them
+
+Exit: 0 all passed, 1 one failed, 2 one does not parse (nothing has run), 3 cannot start, 4 no tests found.
 ";
 
 /// What to do.
@@ -43,9 +62,26 @@ pub(super) enum Mode {
     Script(PathBuf),
     Test {
         paths: Vec<PathBuf>,
-        filter: Option<String>,
+        choice: Choices,
     },
+    TestHelp,
     Version,
+}
+
+/// Which tests run, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Choices {
+    pub(super) jobs: Option<usize>,
+    pub(super) filter: Option<String>,
+    pub(super) tags: Vec<String>,
+    pub(super) failed: bool,
+    pub(super) list: bool,
+    pub(super) shuffle: bool,
+    pub(super) repeat: Option<usize>,
+    pub(super) retries: usize,
+    pub(super) fail_fast: bool,
+    /// A format, and a file; none: standard output.
+    pub(super) reports: Vec<(String, Option<PathBuf>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,7 +103,7 @@ pub(super) struct Arguments {
 struct Raw {
     command: Option<String>,
     first: Option<PathBuf>,
-    filter: Option<String>,
+    choice: Choices,
     values: Vec<OsString>,
     help: bool,
     version: bool,
@@ -137,7 +173,6 @@ impl Arguments {
             "-V" | "--version" => raw.version = true,
             "--json" => self.json = true,
             "--no-shell" => self.no_shell = true,
-            "--filter" => raw.filter = Some(parser.value()?.string()?),
             "--seed" => raw.seed = Some(parser.value()?.parse()?),
             "--color" | "--colour" => {
                 self.colour = match parser.value()?.string()?.as_str() {
@@ -147,27 +182,29 @@ impl Arguments {
                     other => return Err(format!("--color is auto, always or never, not `{other}`").into()),
                 }
             }
-            other => return Err(format!("unknown option {other}").into()),
+            other => return take_choice(other, parser, &mut raw.choice),
         }
         Ok(())
     }
 
     fn decide(&mut self, raw: Raw, terminal: bool) -> Result<(), String> {
-        let Raw { command, first, filter, mut values, help, version, .. } = raw;
+        let Raw { command, first, choice, mut values, help, version, .. } = raw;
         let paths = |values: &[OsString]| values.iter().skip(1).map(PathBuf::from).collect::<Vec<_>>();
         let text = |value: OsString| {
             value.into_string().map_err(|value| format!("`{}` is not UTF-8", value.display()))
         };
-        if filter.is_some() && values.first().is_none_or(|word| word != "test") {
-            return Err("--filter belongs to `nls test`".into());
+        let tests = values.first().is_some_and(|word| word == "test");
+        if choice != Choices::default() && !tests {
+            return Err("--filter, --jobs, --report and their like belong to `nls test`".into());
         }
         self.mode = match values.first().and_then(|word| word.to_str()) {
             _ if version => Mode::Version,
+            _ if help && tests => Mode::TestHelp,
             _ if help => Mode::Help(None),
             _ if command.is_some() && first.is_some() => return Err("-c and -i exclude each other".into()),
             Some("help") => Mode::Help(values.get(1).cloned().map(text).transpose()?),
             Some("test" | "check") if values.len() == 1 => return Err("name a file or a folder".into()),
-            Some("test") => Mode::Test { paths: paths(&values), filter },
+            Some("test") => Mode::Test { paths: paths(&values), choice },
             Some("check") => Mode::Check(paths(&values)),
             other => {
                 let mode = match (command, first, other) {
@@ -189,6 +226,42 @@ impl Arguments {
     }
 }
 
+/// An option of `nls test`.
+fn take_choice(word: &str, parser: &mut lexopt::Parser, choice: &mut Choices) -> Result<(), lexopt::Error> {
+    let mut count = |least: usize| match parser.value()?.parse::<usize>()? {
+        count if count >= least => Ok(count),
+        count => Err(lexopt::Error::from(format!("{word} {count}: {least} at least"))),
+    };
+    match word {
+        "--jobs" | "-j" => choice.jobs = Some(count(1)?),
+        "--repeat" => choice.repeat = Some(count(1)?),
+        "--retries" => choice.retries = count(0)?,
+        "--filter" => choice.filter = Some(parser.value()?.string()?),
+        "--tag" => choice.tags.push(parser.value()?.string()?),
+        "--failed" => choice.failed = true,
+        "--list" => choice.list = true,
+        "--shuffle" => choice.shuffle = true,
+        "--fail-fast" => choice.fail_fast = true,
+        "--report" => {
+            let text = parser.value()?.string()?;
+            let (format, file) = match text.split_once('=') {
+                Some((format, file)) => (format, Some(PathBuf::from(file))),
+                None => (text.as_str(), None),
+            };
+            if !FORMATS.contains(&format) {
+                let known = FORMATS.join(", ");
+                return Err(format!(
+                    "--report is one of {known}, with =FILE if it is not for standard output; not `{format}`"
+                )
+                .into());
+            }
+            choice.reports.push((format.to_owned(), file));
+        }
+        other => return Err(format!("unknown option {other}").into()),
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,7 +279,10 @@ mod tests {
         assert_eq!(script.rest, ["one", "-c", "--two"]);
         assert_eq!(
             read(&["test", "a", "b", "--filter", "x"]).unwrap().mode,
-            Mode::Test { paths: vec!["a".into(), "b".into()], filter: Some("x".into()) }
+            Mode::Test {
+                paths: vec!["a".into(), "b".into()],
+                choice: Choices { filter: Some("x".into()), ..Choices::default() }
+            }
         );
         assert_eq!(read(&["help", "send"]).unwrap().mode, Mode::Help(Some("send".into())));
         assert_eq!(read(&["--seed", "7"]).unwrap().seed, 7);
@@ -221,6 +297,9 @@ mod tests {
             &["-c"],
             &["--seed", "x"],
             &["--filter", "x"],
+            &["--jobs", "2"],
+            &["test", "a", "--jobs", "0"],
+            &["test", "a", "--report", "html"],
             &["-c", "a", "-i", "b"],
         ] {
             assert!(read(words).is_err(), "{words:?}");

@@ -8,9 +8,9 @@ use super::{Exit, Program};
 use crate::language::Source;
 use crate::output::Rendered;
 use crate::prompt;
-use crate::report::{Report, Verdict};
+use crate::report::Report;
 use crate::shell::Shell;
-use crate::shell::script::{self, Ending, TEST_LIMIT};
+use crate::shell::script::{self, Ending};
 
 /// Bytes of a script on standard input, at most.
 const INPUT_LIMIT: u64 = 256 << 20;
@@ -80,27 +80,7 @@ async fn run_in(program: &Program, shell: &mut Shell, source: &Arc<Source>) -> E
             Ending::Failed => Exit::Failed,
         };
     }
-    let mut failed = false;
-    for test in &plan.tests {
-        let began = std::time::Instant::now();
-        let mut shell = program.shell(false);
-        let ending = shell.test(&plan.setup, &test.steps, test.heading.timeout.unwrap_or(TEST_LIMIT)).await;
-        program.close(&shell).await;
-        let verdict = match ending {
-            Ending::Passed | Ending::Quit => Verdict::Passed,
-            Ending::Skipped(reason) => Verdict::Skipped(reason),
-            Ending::Failed => Verdict::Failed(Vec::new()),
-        };
-        failed |= matches!(verdict, Verdict::Failed(_));
-        let line = test.source.line(test.span.start);
-        program.show(&Report::Test {
-            name: test.heading.name.clone(),
-            file: test.source.name.clone(),
-            line,
-            verdict,
-            seconds: began.elapsed().as_secs_f64(),
-        });
-    }
+    let failed = super::tests::in_a_script(program, source, &plan).await;
     *program.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt.clone();
     if failed { Exit::Failed } else { Exit::Well }
 }

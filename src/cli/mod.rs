@@ -24,6 +24,8 @@ use crate::shell::{Emit, Settings, Shell};
 
 /// Events that may wait to be shown.
 const EVENT_QUEUE: usize = 4096;
+/// Events of a session that a failed expectation shows (FAULTS row 96).
+const EVENTS_SHOWN: usize = 5;
 /// How long sessions may take to close at the end.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// How long the last events may take to be shown.
@@ -143,7 +145,11 @@ impl Program {
                 Exit::Well
             }
             Mode::Check(paths) => tests::check(self, paths),
-            Mode::Test { paths, filter } => tests::run(self, paths, filter.as_deref()).await,
+            Mode::Test { paths, choice } => tests::run(self, paths, choice).await,
+            Mode::TestHelp => {
+                self.print(arguments::TEST_USAGE);
+                Exit::Well
+            }
             Mode::Prompt { first } => batch::prompt(self, first.as_deref()).await,
             Mode::Command(text) => batch::text(self, "-c", text.clone()).await,
             Mode::Script(path) => batch::file(self, path).await,
@@ -185,6 +191,7 @@ impl Program {
             no_shell: *no_shell,
             interactive,
             seed: *seed,
+            events: EVENTS_SHOWN,
             machine: self.style.json,
         }
     }
@@ -211,6 +218,7 @@ impl Program {
         ));
         let mut shell = Shell::new(registry, self.settings(interactive), self.arguments.rest.clone(), emit);
         shell.quiet = quiet;
+        shell.secrets = self.sink.secrets.clone();
         *self.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt.clone();
         if !self.style.json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
             tokio::spawn(crate::prompt::watch_progress(shell.foreground.subscribe()));

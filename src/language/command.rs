@@ -182,8 +182,10 @@ impl<'v> Matcher<'v> {
         }
         self.check_service();
         if background && self.verb.lasting == Lasting::Instant {
-            let title = format!("`{}` answers at once and cannot run in the background", self.verb.name);
-            self.errors.push(Diagnostic::new(title, span.end.saturating_sub(1)..span.end));
+            let title =
+                format!("`&` cannot stand here: `{}` answers at once, not in the background", self.verb.name);
+            let diagnostic = Diagnostic::new(title, span.end.saturating_sub(1)..span.end);
+            self.errors.push(diagnostic.expected(["the end of the line".into()]));
         }
         if !self.errors.is_empty() {
             return Err(self.errors);
@@ -252,7 +254,8 @@ impl<'v> Matcher<'v> {
             }
             Some(text) => self.binding = Some(text),
             None => {
-                let diagnostic = Diagnostic::new("this is not a name", name.span.clone());
+                let read = name.literal().unwrap_or_default();
+                let diagnostic = Diagnostic::new(format!("`{read}` is not a name"), name.span.clone());
                 self.errors
                     .push(diagnostic.expected(["letters, digits and _, not starting with a digit".into()]));
             }
@@ -262,7 +265,10 @@ impl<'v> Matcher<'v> {
 
     fn keyword<'w>(&mut self, keyword: &'static Keyword, word: &Word, tail: &'w [Word]) -> &'w [Word] {
         if self.has(keyword.word) {
-            self.errors.push(Diagnostic::new(format!("`{}` stands twice", keyword.word), word.span.clone()));
+            let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
+            expected.push("the end of the line".into());
+            let title = format!("`{}` stands twice", keyword.word);
+            self.errors.push(Diagnostic::new(title, word.span.clone()).expected(expected));
         }
         let Some(kind) = keyword.kind else {
             self.arguments.push((keyword.word, Argument::Ready(Datum::Flag), word.span.clone()));
@@ -343,10 +349,24 @@ impl<'v> Matcher<'v> {
         match argument(kind, word, transport, self.vocabulary) {
             Ok(argument) => self.arguments.push((name, argument, word.span.clone())),
             Err(mismatch) => {
-                let diagnostic = Diagnostic::new(mismatch.why, word.span.clone());
-                let expected =
+                let read = word.literal().unwrap_or_default();
+                let title = if mismatch.why.contains(&read) {
+                    mismatch.why
+                } else {
+                    format!("`{read}`: {}", mismatch.why)
+                };
+                let diagnostic = Diagnostic::new(title, word.span.clone());
+                let mut expected =
                     if mismatch.expected.is_empty() { vec![kind.describe()] } else { mismatch.expected };
-                self.errors.push(diagnostic.expected(expected).fix(mismatch.fix));
+                let mut fix = mismatch.fix;
+                // Where an argument may be left out, a word may have been meant for what comes behind it.
+                let param = self.verb.params.iter().find(|param| param.name == name);
+                if fix.is_none() && param.is_some_and(|param| !param.required) {
+                    let words = || self.verb.keywords.iter().map(|keyword| keyword.word);
+                    fix = nearest(&read, words()).map(Into::into);
+                    expected.extend(words().map(Into::into));
+                }
+                self.errors.push(diagnostic.expected(expected).fix(fix));
                 // Held as given, so that a second error does not complain about its absence.
                 self.arguments.push((name, Argument::Ready(Datum::Flag), word.span.clone()));
             }

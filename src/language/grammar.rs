@@ -6,6 +6,7 @@
 //!        | { prefix } ( simple | "!" TEXT ) ;
 //! prefix = "expect" "error" [ STRING ] ":" | "retry" INT [ "every" DUR ] ":" | "repeat" INT ":" | "defer" ;
 //! simple = "let" NAME "=" value | "expect" [ "not" ] value [ CMP value ] [ "within" DUR ]
+//!        | "expect" [ "not" ] "file" PATH ( "exists" | "same" "as" PATH ) [ "within" DUR ] | "secret" NAME
 //!        | "skip" STRING [ "unless" value ] | "timeout" DUR | "source" PATH | command ;
 //! ```
 
@@ -16,14 +17,16 @@ use std::time::Duration;
 use super::STATEMENT_LIMIT;
 use super::diagnostic::{Diagnostic, Source, nearest};
 use super::lexer::{Segment, Token, Word, logical_lines, tokens};
-use super::script::{Body, Comparison, Expectation, Heading, Prefix, Script, Statement};
+use super::script::{Body, Comparison, Expectation, FileExpectation, Heading, Prefix, Script, Statement};
 use crate::base::quantity;
 
 /// Words that begin a statement and are not verbs of the table.
-pub const STATEMENT_WORDS: [&str; 8] =
-    ["test", "let", "expect", "retry", "repeat", "defer", "skip", "timeout"];
+pub const STATEMENT_WORDS: [&str; 9] =
+    ["test", "let", "expect", "retry", "repeat", "defer", "skip", "timeout", "secret"];
 /// `source` too is the language's own, because the whole file is checked before anything runs.
 pub const SOURCE_WORD: &str = "source";
+/// Names that are always there and mean what they mean.
+pub const RESERVED_NAMES: [&str; 6] = ["tmp", "args", "seed", "last", "env", "test"];
 /// Most repetitions of `retry` and `repeat`.
 const REPEAT_LIMIT: u64 = 1_000_000;
 /// Most prefixes before one statement.
@@ -103,7 +106,11 @@ impl<'a> Cursor<'a> {
             }
             Some(Token::Error(diagnostic)) => Err(diagnostic.clone()),
             Some(other) => {
-                fail(Diagnostic::new("this cannot stand here", other.span()).expected([expected.into()]))
+                let read = other.text();
+                fail(
+                    Diagnostic::new(format!("`{read}` cannot stand here"), other.span())
+                        .expected([expected.into()]),
+                )
             }
             None => fail(Diagnostic::new("the line ends too early", self.span()).expected([expected.into()])),
         }
@@ -114,7 +121,7 @@ impl<'a> Cursor<'a> {
             None => Ok(()),
             Some(Token::Error(diagnostic)) => Err(diagnostic.clone()),
             Some(token) => fail(
-                Diagnostic::new("nothing more can follow here", token.span())
+                Diagnostic::new(format!("`{}` cannot follow here", token.text()), token.span())
                     .expected(["the end of the line".into()]),
             ),
         }
@@ -135,7 +142,11 @@ fn literal(word: &Word, what: &str) -> Parsed<String> {
 
 fn duration(word: &Word, text: &str) -> Parsed<Duration> {
     quantity::duration(text).or_else(|bad| {
-        fail(Diagnostic::new(format!("`{text}`: {}", bad.why), word.span.clone()).fix(bad.fix))
+        fail(
+            Diagnostic::new(format!("`{text}`: {}", bad.why), word.span.clone())
+                .expected(["a duration such as 5s".into()])
+                .fix(bad.fix),
+        )
     })
 }
 
@@ -192,9 +203,12 @@ fn heading(cursor: &mut Cursor<'_>) -> Parsed<Heading> {
                 word.literal().and_then(|text| nearest(&text, ["serial", "timeout", "tag"]).map(Into::into));
             let possible = ["serial", "timeout D", "tag NAME"].map(String::from);
             return fail(
-                Diagnostic::new("this cannot follow the name of a test", word.span.clone())
-                    .expected(possible)
-                    .fix(fix),
+                Diagnostic::new(
+                    format!("`{}` cannot follow the name of a test", word.literal().unwrap_or_default()),
+                    word.span.clone(),
+                )
+                .expected(possible)
+                .fix(fix),
             );
         }
     }
@@ -263,20 +277,34 @@ fn require_colon(cursor: &mut Cursor<'_>, closed: bool) -> Parsed<()> {
     if closed || cursor.take(":") {
         return Ok(());
     }
-    fail(Diagnostic::new("a prefix ends in `:`", cursor.span()).expected(["`:`".into()]))
+    let title = match cursor.peek() {
+        Some(token) => format!("a prefix ends in `:`, and `{}` stands here", token.text()),
+        None => "a prefix ends in `:`".into(),
+    };
+    fail(Diagnostic::new(title, cursor.span()).expected(["`:`".into()]))
 }
 
 fn simple(cursor: &mut Cursor<'_>) -> Parsed<Body> {
     if let Some(Token::Bang(text, span)) = cursor.peek() {
         if text.is_empty() {
-            return fail(Diagnostic::new("`!` runs a command of the system, and none follows", span.clone()));
+            return fail(
+                Diagnostic::new("`!` runs a command of the system, and none follows", span.clone())
+                    .expected(["a command such as !ls".into()]),
+            );
         }
         return Ok(Body::Shell(text.clone()));
     }
     let body = if cursor.take("let") {
         assignment(cursor)?
     } else if cursor.take("expect") {
-        Body::Expect(expectation(cursor)?)
+        expectation(cursor)?
+    } else if cursor.take("secret") {
+        let word = cursor.word("the name of an environment variable")?;
+        let name = literal(word, "a name")?;
+        if !is_name(&name) {
+            return fail(not_a_name(word, &name));
+        }
+        Body::Secret(name)
     } else if cursor.take("skip") {
         let reason = cursor.word("the reason, in quotes")?.clone();
         let unless = if cursor.take("unless") { Some(cursor.word("a value")?.clone()) } else { None };
@@ -312,20 +340,32 @@ fn assignment(cursor: &mut Cursor<'_>) -> Parsed<Body> {
         text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty())
     {
         return fail(
-            Diagnostic::new("`=` stands between blanks", word.span.clone())
-                .fix(format!("let {name} = {value}")),
+            Diagnostic::new(format!("`{text}`: `=` stands between blanks"), word.span.clone())
+                .expected(["a name, then `=`, then a value".into()])
+                .fix(format!("{name} = {value}")),
         );
     }
     if !is_name(&text) {
+        return fail(not_a_name(word, &text));
+    }
+    if RESERVED_NAMES.contains(&text.as_str()) {
         return fail(
-            Diagnostic::new(format!("`{text}` is not a name"), word.span.clone())
-                .expected(["letters, digits and _, not starting with a digit".into()]),
+            Diagnostic::new(format!("`{text}` is reserved"), word.span.clone())
+                .expected(["another name".into()]),
         );
     }
     if !cursor.take("=") {
-        return fail(Diagnostic::new("`let` needs `=`", cursor.span()).expected(["`=`".into()]));
+        let read = cursor.peek().map(|token| format!(" before `{}`", token.text())).unwrap_or_default();
+        return fail(
+            Diagnostic::new(format!("`let` needs `=`{read}"), cursor.span()).expected(["`=`".into()]),
+        );
     }
     Ok(Body::Let { name: text, value: cursor.word("a value")?.clone() })
+}
+
+fn not_a_name(word: &Word, text: &str) -> Diagnostic {
+    Diagnostic::new(format!("`{text}` is not a name"), word.span.clone())
+        .expected(["letters, digits and _, not starting with a digit".into()])
 }
 
 /// True for a name that `as` and `let` can bind.
@@ -335,8 +375,14 @@ pub fn is_name(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-fn expectation(cursor: &mut Cursor<'_>) -> Parsed<Expectation> {
+fn expectation(cursor: &mut Cursor<'_>) -> Parsed<Body> {
     let negated = cursor.take("not");
+    let is_file = cursor.peek_word().is_some_and(|word| word.is("file"))
+        && !matches!(cursor.tokens.get(cursor.at + 1), Some(Token::Word(word)) if Comparison::is_word(word));
+    if is_file {
+        cursor.at += 1;
+        return file_expectation(cursor, negated).map(Body::ExpectFile);
+    }
     let left = cursor.word("a value such as $files.clients")?.clone();
     let mut test = None;
     if let Some(word) = cursor.peek_word()
@@ -359,8 +405,49 @@ fn expectation(cursor: &mut Cursor<'_>) -> Parsed<Expectation> {
         cursor.at += 1;
         test = Some((*comparison, cursor.word("a value")?.clone()));
     }
-    let within = if cursor.take("within") { Some(cursor.duration()?) } else { None };
-    Ok(Expectation { negated, left, test, within })
+    let within = within(cursor)?;
+    Ok(Body::Expect(Expectation { negated, left, test, within }))
+}
+
+/// `within D`, or the end of an expectation.
+fn within(cursor: &mut Cursor<'_>) -> Parsed<Option<Duration>> {
+    if cursor.take("within") {
+        return cursor.duration().map(Some);
+    }
+    let Some(word) = cursor.peek_word() else { return Ok(None) };
+    let text = word.literal().unwrap_or_default();
+    fail(
+        Diagnostic::new(format!("`{text}` cannot follow here"), word.span.clone())
+            .expected(["within D".into(), "the end of the line".into()])
+            .fix(nearest(&text, ["within"]).map(Into::into)),
+    )
+}
+
+/// Behind `expect file`.
+fn file_expectation(cursor: &mut Cursor<'_>, negated: bool) -> Parsed<FileExpectation> {
+    let path = cursor.word("a path")?.clone();
+    let possible = ["exists", "same as PATH"];
+    let other = if cursor.take("exists") {
+        None
+    } else if cursor.take("same") {
+        if !cursor.take("as") {
+            return fail(
+                Diagnostic::new("`same` is followed by `as`", cursor.span()).expected(["as PATH".into()]),
+            );
+        }
+        Some(cursor.word("a path")?.clone())
+    } else {
+        let word = cursor.word("exists, or same as PATH")?;
+        let text = word.literal().unwrap_or_default();
+        let fix = nearest(&text, ["exists", "same"]).map(Into::into);
+        return fail(
+            Diagnostic::new(format!("`{text}` is nothing that a file can be"), word.span.clone())
+                .expected(possible.map(String::from))
+                .fix(fix),
+        );
+    };
+    let within = within(cursor)?;
+    Ok(FileExpectation { negated, path, other, within })
 }
 
 #[cfg(test)]

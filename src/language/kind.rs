@@ -169,10 +169,11 @@ impl Kind {
             Self::Path if word.is_empty() => mismatch("the path is empty", None),
             Self::Path => Ok(Datum::Path(word.into(), false)),
             Self::Percent => Ok(Datum::Percent(quantity::percent(word)?)),
-            Self::Port => endpoint::port(word).map(Datum::Port).map_err(|(why, fix)| Mismatch {
-                why,
-                fix,
-                expected: Vec::new(),
+            Self::Port => endpoint::port(word).map(Datum::Port).map_err(|(why, fix)| {
+                // `listen tcp ftp`: the port was left out.
+                let is_service = vocabulary.services.iter().any(|service| service.name == word);
+                let fix = if is_service { Some(format!("0 {word}")) } else { fix };
+                Mismatch { why, fix, expected: Vec::new() }
             }),
             Self::Rate => Ok(Datum::Rate(quantity::rate(word)?)),
             Self::Service => service(word, vocabulary),
@@ -181,7 +182,7 @@ impl Kind {
             Self::Session | Self::Setting(_) => {
                 Ok(Datum::Session(session_id(word).unwrap_or_else(|| SessionRef::Name(word.into()))))
             }
-            Self::Size(min, max) => match quantity::size(word)? {
+            Self::Size(min, max) => match quantity::size(word).map_err(|bad| within_bounds(bad, min, max))? {
                 size if (min..=max).contains(&size) => Ok(Datum::Size(size)),
                 size => mismatch(
                     format!("{size} bytes is out of range: from {min} to {max}"),
@@ -190,10 +191,26 @@ impl Kind {
             },
             Self::Transport => match Transport::from_word(word) {
                 Some(transport) => Ok(Datum::Transport(transport)),
-                None => choice(word, &["tcp", "udp"]).map(Datum::Text),
+                // `listen 9000 ftp`: it was left out.
+                None => choice(word, &["tcp", "udp"]).map(Datum::Text).map_err(|mismatch| {
+                    match word.parse::<u16>() {
+                        Ok(_) => Mismatch { fix: Some(format!("tcp {word}")), ..mismatch },
+                        Err(_) => mismatch,
+                    }
+                }),
             },
         }
     }
+}
+
+/// A suggestion that would be refused as well is brought to the nearest that would not.
+fn within_bounds(bad: BadQuantity, min: u64, max: u64) -> BadQuantity {
+    let size = bad.fix.as_deref().and_then(|fix| quantity::size(fix).ok());
+    let fix = match size {
+        Some(size) if !(min..=max).contains(&size) => Some(size.clamp(min, max).to_string()),
+        _ => bad.fix,
+    };
+    BadQuantity { fix, ..bad }
 }
 
 fn session_id(word: &str) -> Option<SessionRef> {
@@ -227,7 +244,7 @@ fn count(word: &str, min: u64, max: u64) -> Result<u64, Mismatch> {
         Ok(number) => {
             mismatch(format!("{number} is out of range: {range}"), Some(number.clamp(min, max).to_string()))
         }
-        Err(_) => mismatch(format!("`{word}` is not a whole number {range}"), Some(min.max(1).to_string())),
+        Err(_) => mismatch(format!("`{word}` is not a whole number {range}"), None),
     }
 }
 

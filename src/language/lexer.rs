@@ -70,6 +70,17 @@ pub enum Token {
 }
 
 impl Token {
+    /// As it stands in a message.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Word(word) => word.literal().unwrap_or_else(|| "$…".into()),
+            Self::Semicolon(_) => ";".into(),
+            Self::Ampersand(_) => "&".into(),
+            Self::Bang(text, _) => format!("!{text}"),
+            Self::Error(diagnostic) => diagnostic.title.clone(),
+        }
+    }
+
     pub fn span(&self) -> Range<usize> {
         match self {
             Self::Word(word) => word.span.clone(),
@@ -225,7 +236,10 @@ fn piece(input: &str, at: usize) -> Result<(&str, Piece), Diagnostic> {
     match input.chars().next() {
         Some('\'') => raw(input)
             .map(|(rest, text)| (rest, Piece::Quoted(vec![Segment::Text(text.into())])))
-            .map_err(|_| wrong("this quote is never closed", 1).fix(format!("{}'", first_line(input)))),
+            .map_err(|_| {
+                let fix = format!("{}'", first_line(input));
+                wrong("the quote `'` is never closed", 1).expected(["a `'` behind the text".into()]).fix(fix)
+            }),
         Some('"') => double(input, at),
         Some('$') => reference(input).map(|(rest, path)| (rest, Piece::Reference(path))).map_err(|_| {
             wrong("`$` begins a variable, and no name follows", 1)
@@ -291,7 +305,9 @@ fn double(input: &str, at: usize) -> Result<(&str, Piece), Diagnostic> {
         match rest.chars().next() {
             None => {
                 let fix = format!("{}\"", first_line(input));
-                return Err(Diagnostic::new("this quote is never closed", at..at + 1).fix(fix));
+                return Err(Diagnostic::new("the quote `\"` is never closed", at..at + 1)
+                    .expected(["a `\"` behind the text".into()])
+                    .fix(fix));
             }
             Some('"') => {
                 if segments.is_empty() {
@@ -320,9 +336,9 @@ fn double(input: &str, at: usize) -> Result<(&str, Piece), Diagnostic> {
                 Err(_) => {
                     let length = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
                     let possible = ["\\n", "\\t", "\\\\", "\\\"", "\\$", "\\xHH", "\\u{…}"].map(String::from);
-                    return Err(Diagnostic::new("no such escape", here..here + length)
-                        .expected(possible)
-                        .fix("\\\\".to_owned()));
+                    let read = &rest[..length];
+                    return Err(Diagnostic::new(format!("`{read}` is not an escape"), here..here + length)
+                        .expected(possible));
                 }
             },
             Some(_) => {
@@ -406,8 +422,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_becomes_an_error_with_its_place() {
-        assert_eq!(words("print \"abc"), ["print", "error 6..7: this quote is never closed"]);
-        assert_eq!(words("a \"\\q\""), ["a", "error 3..5: no such escape"]);
+        assert_eq!(words("print \"abc"), ["print", "error 6..7: the quote `\"` is never closed"]);
+        assert_eq!(words("a \"\\q\""), ["a", "error 3..5: `\\q` is not an escape"]);
         assert_eq!(words("a $"), ["a", "error 2..3: `$` begins a variable, and no name follows"]);
         assert_eq!(words("a\0b"), ["error 1..2: a NUL byte cannot stand in a script"]);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::command::Invocation;
 use super::diagnostic::Source;
 use super::lexer::Word;
-use super::script::{Expectation, Heading, Prefix};
+use super::script::{Expectation, FileExpectation, Heading, Prefix};
 
 /// What a text means.
 #[derive(Debug, Default)]
@@ -50,6 +50,8 @@ impl Step {
 pub enum Action {
     Command(Box<Invocation>),
     Expect(Expectation),
+    ExpectFile(FileExpectation),
+    Secret(String),
     Let { name: String, value: Word },
     Shell(String),
     Skip { reason: Word, unless: Option<Word> },

@@ -26,9 +26,6 @@ pub enum Known {
     Any,
 }
 
-/// Names that are always there and mean what they mean.
-const BUILTIN_NAMES: [&str; 6] = ["tmp", "args", "seed", "last", "env", "test"];
-
 /// The names that a text may use.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
@@ -169,9 +166,12 @@ impl Planner<'_> {
                 }
                 Action::Expect(expectation)
             }
-            Body::Let { name, .. } if BUILTIN_NAMES.contains(&name.as_str()) => {
-                let diagnostic = Diagnostic::new(format!("`{name}` is reserved"), span);
-                return self.error(source, diagnostic.expected(["another name".into()]));
+            Body::ExpectFile(expectation) => {
+                self.check_word(source, &expectation.path, scope);
+                if let Some(other) = &expectation.other {
+                    self.check_word(source, other, scope);
+                }
+                Action::ExpectFile(expectation)
             }
             Body::Let { name, value } => {
                 self.check_word(source, &value, scope);
@@ -184,6 +184,10 @@ impl Planner<'_> {
                     },
                 );
                 Action::Let { name, value }
+            }
+            Body::Secret(name) => {
+                scope.define(&name, Known::Scalar);
+                Action::Secret(name)
             }
             Body::Shell(text) => Action::Shell(text),
             Body::Skip { reason, unless } => {
@@ -217,7 +221,9 @@ impl Planner<'_> {
                 self.error(source, wrong(format!("`{text}` sources itself")));
             }
             Ok(inner) => self.text(&inner, scope),
-            Err(why) => self.error(source, wrong(why)),
+            Err(why) => {
+                self.error(source, wrong(why).expected(["a file, relative to this one".into()]));
+            }
         }
     }
 
@@ -317,7 +323,8 @@ impl Planner<'_> {
             }
             (Known::Scalar, Some(field)) => {
                 let title = format!("`{name}` is a single value and has no field `{field}`");
-                self.error(source, Diagnostic::new(title, span.clone()).fix(format!("${name}")));
+                let diagnostic = Diagnostic::new(title, span.clone()).expected([format!("${name}")]);
+                self.error(source, diagnostic.fix(format!("${name}")));
             }
             _ => {}
         }

@@ -43,10 +43,13 @@ pub enum Body {
         background: bool,
     },
     Expect(Expectation),
+    ExpectFile(FileExpectation),
     Let {
         name: String,
         value: Word,
     },
+    /// `secret NAME`: from the environment, shown nowhere.
+    Secret(String),
     /// `!CMD`
     Shell(String),
     Skip {
@@ -76,6 +79,16 @@ pub struct Expectation {
     pub within: Option<Duration>,
 }
 
+/// `expect [not] file PATH (exists | same as PATH) [within D]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileExpectation {
+    pub negated: bool,
+    pub path: Word,
+    /// The file that it is to be the same as; `None`: it is to exist.
+    pub other: Option<Word>,
+    pub within: Option<Duration>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     Equal,
@@ -101,6 +114,11 @@ impl Comparison {
         ("matches", Self::Matches),
         ("says", Self::Says),
     ];
+
+    /// True for `==`, `contains` and their like.
+    pub fn is_word(word: &Word) -> bool {
+        Self::WORDS.iter().any(|(name, _)| word.is(name))
+    }
 
     pub fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, c)| *c == self).map_or("", |(word, _)| word)

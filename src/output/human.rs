@@ -2,10 +2,11 @@
 
 use colored::Colorize;
 
+use super::reports::Reporter;
+use super::reports::human::{Human, total};
 use super::{Rendered, Style};
 use crate::base::escape::{escape, escape_line};
-use crate::base::quantity::show_duration;
-use crate::report::{Event, Failure, Report, Verdict};
+use crate::report::{Event, Failure, Place, Report};
 
 pub(super) fn render(report: &Report, style: &Style) -> Rendered {
     let (out, err) = match report {
@@ -16,14 +17,10 @@ pub(super) fn render(report: &Report, style: &Style) -> Rendered {
         Report::Result { outcome, .. } => (line(&escape(&outcome.text)), String::new()),
         Report::Event(event) => self::event(event, style),
         Report::Failure { failure, place, .. } => {
-            (String::new(), self::failure(failure, place.as_deref(), style))
+            (String::new(), self::failure(failure, place.as_ref(), style))
         }
-        Report::Test { name, file, line, verdict, seconds } => {
-            (test(name, file, *line, verdict, *seconds, style), String::new())
-        }
-        Report::Summary { passed, failed, skipped, seconds } => {
-            (summary(*passed, *failed, *skipped, *seconds), String::new())
-        }
+        Report::Test(run) => (Human::new(*style).test(run), String::new()),
+        Report::Summary(summary) => (total(summary), String::new()),
         Report::Notice(text) => (String::new(), line(&dim(&escape(text), style.colours.err))),
     };
     Rendered { out, err }
@@ -50,39 +47,14 @@ fn event(event: &Event, style: &Style) -> (String, String) {
     (String::new(), line(&format!("[{}] {}", label(style.colours.err), dim(&text, style.colours.err))))
 }
 
-fn failure(failure: &Failure, place: Option<&str>, style: &Style) -> String {
+fn failure(failure: &Failure, place: Option<&Place>, style: &Style) -> String {
     let word = if style.colours.err { "error:".red().bold().to_string() } else { "error:".to_owned() };
     let mut out = line(&format!("{word} {}", escape_line(&failure.to_string())));
     for detail in &failure.detail {
         out.push_str(&line(&escape(detail)));
     }
     if let Some(place) = place {
-        out.push_str(&line(&dim(&format!("  at {}", escape_line(place)), style.colours.err)));
+        out.push_str(&line(&dim(&format!("  at {}", escape_line(&place.to_string())), style.colours.err)));
     }
     out
-}
-
-fn test(name: &str, file: &str, at: usize, verdict: &Verdict, seconds: f64, style: &Style) -> String {
-    let paint = |text: &str, good: bool| match (style.colours.out, good) {
-        (false, _) => text.to_owned(),
-        (true, true) => text.green().to_string(),
-        (true, false) => text.red().bold().to_string(),
-    };
-    let time = show_duration(std::time::Duration::from_secs_f64(seconds.max(0.0)));
-    match verdict {
-        Verdict::Passed => format!("{} {file}:{at}  {name}  {time}\n", paint("ok  ", true)),
-        Verdict::Skipped(reason) => format!("skip {file}:{at}  {name}: {}\n", escape_line(reason)),
-        Verdict::Failed(lines) => {
-            let lines: String = lines.iter().map(|text| format!("       {}\n", escape_line(text))).collect();
-            format!("{} {file}:{at}  {name}  {time}\n{lines}", paint("FAIL", false))
-        }
-    }
-}
-
-fn summary(passed: usize, failed: usize, skipped: usize, seconds: f64) -> String {
-    let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
-    format!(
-        "{passed} passed, {failed} failed{skipped} in {}\n",
-        show_duration(std::time::Duration::from_secs_f64(seconds.max(0.0)))
-    )
 }

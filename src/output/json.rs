@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value as Json, json};
 
 use crate::base::{Fields, Value};
 use crate::language;
-use crate::report::{Report, Verdict};
+use crate::report::{Place, Report, TestRun, Verdict, Wrong};
 
 pub(super) fn render(report: &Report) -> String {
     let object = match report {
@@ -18,22 +18,46 @@ pub(super) fn render(report: &Report) -> String {
         ),
         Report::Failure { failure, verb, place, session } => json!({
             "type": "error", "session": session, "verb": verb, "code": failure.code.word(), "what": failure.what, "why": failure.why,
-            "fix": failure.fix, "detail": failure.detail, "place": place, "text": failure.to_string(),
+            "fix": failure.fix, "detail": failure.detail, "place": place.as_ref().map(ToString::to_string),
+            "file": place.as_ref().map(|place| &place.source.name), "line": place.as_ref().map(Place::line),
+            "text": failure.to_string(),
         }),
-        Report::Test { name, file, line, verdict, seconds } => {
-            let (word, lines) = match verdict {
-                Verdict::Passed => ("passed", Vec::new()),
-                Verdict::Failed(lines) => ("failed", lines.clone()),
-                Verdict::Skipped(reason) => ("skipped", vec![reason.clone()]),
-            };
-            json!({"type": "test", "name": name, "file": file, "line": line, "verdict": word, "messages": lines, "seconds": seconds})
-        }
-        Report::Summary { passed, failed, skipped, seconds } => {
-            json!({"type": "summary", "passed": passed, "failed": failed, "skipped": skipped, "seconds": seconds})
-        }
+        Report::Test(run) => test(run),
+        Report::Summary(all) => json!({
+            "type": "summary", "passed": all.passed, "failed": all.failed, "skipped": all.skipped, "flaky": all.flaky,
+            "leaked": all.leaked, "seconds": all.seconds, "seed": all.seed,
+        }),
         Report::Notice(text) => json!({"type": "event", "event": "notice", "text": text}),
     };
     format!("{object}\n")
+}
+
+fn test(run: &TestRun) -> Json {
+    let (word, reason) = match &run.verdict {
+        Verdict::Passed => ("passed", None),
+        Verdict::Failed(_) => ("failed", None),
+        Verdict::Skipped(reason) => ("skipped", Some(reason)),
+    };
+    let attempts: Vec<Vec<Json>> =
+        run.earlier.iter().map(|wrongs| wrongs.iter().map(self::wrong).collect()).collect();
+    json!({
+        "type": "test", "name": run.name, "file": run.file, "line": run.line, "tags": run.tags, "verdict": word, "reason": reason,
+        "flaky": run.is_flaky(), "attempts": run.earlier.len() + 1, "seconds": run.seconds,
+        "errors": run.wrongs().iter().map(self::wrong).collect::<Vec<_>>(), "earlier": attempts,
+    })
+}
+
+fn wrong(wrong: &Wrong) -> Json {
+    let Wrong { failure, place } = wrong;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    json!({
+        "code": failure.code.word(), "text": failure.to_string(),
+        "file": place.as_ref().map(|place| &place.source.name), "line": place.as_ref().map(Place::line),
+        "statement": place.as_ref().map(Place::text),
+        "expected": failure.contrast.as_ref().map(|pair| text(&pair.expected)),
+        "actual": failure.contrast.as_ref().map(|pair| text(&pair.actual)),
+        "lines": super::wrong::lines(wrong),
+    })
 }
 
 /// An error in a text.

@@ -2,9 +2,12 @@
 
 mod caret;
 mod colour;
+mod contrast;
 mod human;
 mod json;
+pub mod reports;
 mod sink;
+mod wrong;
 
 pub use colour::{Choice, Colours};
 pub use sink::{Print, Sink};
@@ -31,6 +34,11 @@ pub struct Style {
 }
 
 impl Style {
+    /// For a file, or for a program that reads it.
+    pub const fn plain() -> Self {
+        Self { json: false, quiet: false, colours: Colours { out: false, err: false } }
+    }
+
     /// The same with what `set results` says now.
     pub fn quiet(mut self, flag: &AtomicBool) -> Self {
         self.quiet = flag.load(Ordering::Relaxed);

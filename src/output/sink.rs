@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Rendered;
+use crate::base::Secrets;
 
 /// Texts that may wait.
 const QUEUE: usize = 4096;
@@ -37,6 +38,8 @@ pub struct Sink {
     pub closed: CancellationToken,
     /// Standard output could not be written, and why.
     failed: Arc<Mutex<Option<String>>>,
+    /// Hidden in all that is written.
+    pub secrets: Secrets,
 }
 
 impl Sink {
@@ -49,6 +52,7 @@ impl Sink {
             dropped: Arc::default(),
             closed: CancellationToken::new(),
             failed: Arc::default(),
+            secrets: Secrets::default(),
         };
         let writer = Writer {
             reading: sink.reading.clone(),
@@ -66,14 +70,21 @@ impl Sink {
 
     /// Results and errors: waits for room rather than lose one.
     pub fn put(&self, text: Rendered) {
-        drop(self.queue.send(Item::Text(text)));
+        drop(self.queue.send(Item::Text(self.hidden(text))));
     }
 
     /// Events: dropped and counted when too many wait.
     pub fn offer(&self, text: Rendered) {
+        let text = self.hidden(text);
         if (!text.out.is_empty() || !text.err.is_empty()) && self.queue.try_send(Item::Text(text)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn hidden(&self, mut text: Rendered) -> Rendered {
+        self.secrets.hide(&mut text.out);
+        self.secrets.hide(&mut text.err);
+        text
     }
 
     /// Why standard output could not be written, if so.

@@ -100,6 +100,7 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
             }
         };
         if quits && (asked_to_quit || may_quit(shell)) {
+            shell.finish_recording();
             return;
         }
         asked_to_quit = quits;
@@ -136,6 +137,9 @@ async fn speak(shell: &mut Shell, setup: &Setup, session: &Arc<Session>, line: &
         () = shell.interrupt.cancelled() => return,
         said = session.say(line.to_owned()) => said,
     };
+    if said.is_ok() {
+        shell.note_said(session, line);
+    }
     if let Err(failure) = said {
         shell.emit(Report::Failure {
             failure,

@@ -1,8 +1,15 @@
 //! What happened, as data: results, events, failures. Knows neither who made it nor how it looks.
 
+mod run;
+
+pub use run::{Summary, TestPlan, TestRun, Verdict, Wrong};
+
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use crate::base::{Fields, Value};
+use crate::language::Source;
 use crate::wire::Code;
 
 /// What a command that succeeded has to say.
@@ -32,11 +39,70 @@ pub struct Failure {
     pub detail: Vec<String>,
     /// The other side said so: it need not hear it again.
     pub told: bool,
+    /// What an expectation wanted, and what there was.
+    pub contrast: Option<Box<Contrast>>,
+}
+
+/// Two values that should have been alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contrast {
+    pub expected: Vec<u8>,
+    pub actual: Vec<u8>,
+    /// Where both begin, if they are a part of something larger.
+    pub offset: u64,
+}
+
+impl Contrast {
+    /// Two whole values.
+    pub fn of(expected: impl Into<Vec<u8>>, actual: impl Into<Vec<u8>>) -> Self {
+        Self { expected: expected.into(), actual: actual.into(), offset: 0 }
+    }
+}
+
+/// A statement of a script.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub source: Arc<Source>,
+    pub span: Range<usize>,
+    /// Its text holds a secret and is not shown.
+    pub secret: bool,
+}
+
+/// Characters of a statement that are shown.
+const PLACE_SHOWN: usize = 160;
+
+impl Place {
+    /// Its line, from 1.
+    pub fn line(&self) -> usize {
+        self.source.line(self.span.start)
+    }
+
+    /// The statement, cut and escaped.
+    pub fn text(&self) -> String {
+        if self.secret {
+            return "***".to_owned();
+        }
+        crate::base::escape::excerpt(self.source.slice(&self.span).as_bytes(), PLACE_SHOWN)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.source.name, self.line(), self.text())
+    }
 }
 
 impl Failure {
     pub fn new(code: Code, why: impl Into<String>) -> Self {
-        Self { code, what: String::new(), why: why.into(), fix: None, detail: Vec::new(), told: false }
+        Self {
+            code,
+            what: String::new(),
+            why: why.into(),
+            fix: None,
+            detail: Vec::new(),
+            told: false,
+            contrast: None,
+        }
     }
 
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
@@ -46,6 +112,12 @@ impl Failure {
 
     pub fn detail(mut self, lines: impl IntoIterator<Item = String>) -> Self {
         self.detail.extend(lines);
+        self
+    }
+
+    /// What was wanted, and what there was.
+    pub fn contrast(mut self, contrast: Contrast) -> Self {
+        self.contrast = Some(Box::new(contrast));
         self
     }
 
@@ -128,31 +200,13 @@ pub enum Report {
     Failure {
         failure: Failure,
         verb: Option<String>,
-        place: Option<String>,
+        place: Option<Place>,
         session: Option<u64>,
     },
-    Test {
-        name: String,
-        file: String,
-        line: usize,
-        verdict: Verdict,
-        seconds: f64,
-    },
-    Summary {
-        passed: usize,
-        failed: usize,
-        skipped: usize,
-        seconds: f64,
-    },
+    Test(TestRun),
+    Summary(Summary),
     /// A line from the program itself: warnings, hints.
     Notice(String),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Passed,
-    Failed(Vec<String>),
-    Skipped(String),
 }
 
 /// The first of the fields with this name.

@@ -177,14 +177,14 @@ impl Registry {
         self.lock().values().rev().find(|session| session.name.as_deref() == Some(name)).cloned()
     }
 
-    /// Stops everything and waits, at most `limit`; how many sessions were still alive then.
-    pub async fn close(&self, limit: Duration) -> usize {
+    /// Stops everything and waits, at most `limit`; which sessions were still alive then.
+    pub async fn close(&self, limit: Duration) -> Vec<String> {
         self.root.cancel();
         self.supervisors.close();
         drop(tokio::time::timeout(limit, self.supervisors.wait()).await);
         self.drivers.close();
         drop(tokio::time::timeout(GOODBYE_LIMIT, self.drivers.wait()).await);
-        self.live().len()
+        self.live().iter().map(|session| format!("{} ({})", session.label(), session.kind)).collect()
     }
 }
 

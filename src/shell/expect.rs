@@ -11,17 +11,15 @@ use super::{Binding, Shell};
 use crate::base::Value;
 use crate::language::lexer::{Segment, Word};
 use crate::language::script::{Comparison, Expectation};
-use crate::report::Failure;
+use crate::report::{Contrast, Failure};
 use crate::session::Session;
 use crate::wire::Code;
-
-/// Events of a session that a failure shows.
-const EVENTS_SHOWN: usize = 5;
 
 /// What was found, for the message.
 struct Finding {
     holds: bool,
     seen: String,
+    contrast: Option<Contrast>,
 }
 
 impl Shell {
@@ -34,13 +32,16 @@ impl Shell {
             let finding = self.examine(expectation);
             let failure = match finding {
                 Ok(finding) if finding.holds != expectation.negated => return Ok(()),
-                Ok(finding) => Failure::new(
-                    Code::Expectation,
-                    format!("expected {}, but {}", describe(expectation), finding.seen),
-                ),
+                Ok(finding) => {
+                    let why = format!("expected {}, but {}", describe(expectation), finding.seen);
+                    let contrast = finding.contrast.filter(|_| !expectation.negated).map(Box::new);
+                    Failure { contrast, ..Failure::new(Code::Expectation, why) }
+                }
                 Err(failure) => failure,
             };
-            let Some(deadline) = deadline else { return Err(with_events(failure, &sessions)) };
+            let Some(deadline) = deadline else {
+                return Err(with_events(failure, &sessions, self.settings.events));
+            };
             let changed = futures_any(&mut changes);
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
                 if self.examine(expectation).is_ok_and(|finding| finding.holds != expectation.negated) {
@@ -51,6 +52,7 @@ impl Shell {
                 return Err(with_events(
                     Failure { why: format!("{} (waited {waited})", failure.why), ..failure },
                     &sessions,
+                    self.settings.events,
                 ));
             }
         }
@@ -59,13 +61,19 @@ impl Shell {
     fn examine(&self, expectation: &Expectation) -> Result<Finding, Failure> {
         let Some((comparison, right)) = &expectation.test else {
             let value = self.value(&expectation.left)?;
-            return Ok(Finding { holds: value.is_truthy(), seen: format!("it is `{value}`") });
+            return Ok(Finding {
+                holds: value.is_truthy(),
+                seen: format!("it is `{value}`"),
+                contrast: None,
+            });
         };
         if *comparison == Comparison::Says {
             return self.examine_says(&expectation.left, &self.text(right)?);
         }
         let (left, right) = (self.value(&expectation.left)?, self.value(right)?);
-        Ok(Finding { holds: compare(&left, *comparison, &right)?, seen: format!("it is `{left}`") })
+        let contrast = matches!(comparison, Comparison::Equal | Comparison::Contains)
+            .then(|| Contrast::of(right.to_string(), left.to_string()));
+        Ok(Finding { holds: compare(&left, *comparison, &right)?, seen: format!("it is `{left}`"), contrast })
     }
 
     /// Consumes up to the match, so an old line can never satisfy a new expectation.
@@ -82,7 +90,7 @@ impl Shell {
         } else {
             format!("it said `{}`", heard.join("`, `"))
         };
-        Ok(Finding { holds, seen })
+        Ok(Finding { holds, seen, contrast: None })
     }
 
     fn sessions_of(&self, expectation: &Expectation) -> Vec<Arc<Session>> {
@@ -145,9 +153,9 @@ fn describe(expectation: &Expectation) -> String {
 }
 
 /// FAULTS row 96: what a session did last.
-pub(super) fn with_events(failure: Failure, sessions: &[Arc<Session>]) -> Failure {
+pub(super) fn with_events(failure: Failure, sessions: &[Arc<Session>], most: usize) -> Failure {
     let lines = sessions.iter().flat_map(|session| {
-        let (entries, _) = session.log(EVENTS_SHOWN);
+        let (entries, _) = session.log(most);
         let label = session.label();
         entries.into_iter().map(move |entry| {
             format!(

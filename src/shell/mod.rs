@@ -8,7 +8,9 @@
 //! | `values` | words → values, `$name.field` |
 //! | `arguments` | arguments whose values are known; `$session` → address |
 //! | `expect` | expectations, with `within` |
+//! | `files` | `expect file` |
 //! | `script` | a whole plan, tests, the end of a script |
+//! | `record` | what is done, as a script |
 //! | `paths` | `~` and globs |
 //! | `builtin` | the shell's own verbs, a file for each group |
 
@@ -16,7 +18,9 @@ mod arguments;
 pub mod builtin;
 pub mod catalogue;
 mod expect;
+mod files;
 mod paths;
+pub mod record;
 mod run;
 pub mod script;
 mod values;
@@ -24,6 +28,7 @@ mod values;
 pub use run::Flow;
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,9 +36,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{Endpoint, Fields, Transport, Value};
+use crate::base::{Endpoint, Fields, Secrets, Transport, Value};
 use crate::language::{Plan, Report as Wrong, Scope, Source, Step, Vocabulary};
-use crate::report::Report;
+use crate::report::{Failure, Report};
 use crate::service::{Context, calc::Idle};
 use crate::session::{Registry, Session};
 use crate::wire::ServiceId;
@@ -64,6 +69,8 @@ pub struct Settings {
     /// A person is there: prefixes of verbs will do, `attach` works.
     pub interactive: bool,
     pub seed: u64,
+    /// Events of a session that a failed expectation shows.
+    pub events: usize,
     /// Standard output belongs to the results: what `!CMD` prints goes to standard error.
     pub machine: bool,
 }
@@ -76,12 +83,16 @@ pub struct Shell {
     pub settings: Settings,
     /// Only errors and what `print` says are wanted; whoever shows reports looks at it.
     pub quiet: Arc<std::sync::atomic::AtomicBool>,
+    /// Texts that are shown as `***` wherever they would be shown; whoever writes looks at it.
+    pub secrets: Secrets,
     /// Fires to end the command in the foreground; renewed for each command.
     pub interrupt: CancellationToken,
     /// The session that a command waits for: for a progress bar.
     pub foreground: tokio::sync::watch::Sender<Option<Arc<Session>>>,
     /// A session that the prompt is to attach to.
     pub attach: Option<Arc<Session>>,
+    /// What is done is written down.
+    pub recorder: Option<record::Recorder>,
     /// Something failed that is an error in this program.
     pub has_bug: bool,
     /// Lines typed so far, without secrets.
@@ -114,9 +125,11 @@ impl Shell {
             scope: Scope::builtin(arguments.len()),
             settings,
             quiet: Arc::default(),
+            secrets: Secrets::default(),
             interrupt: CancellationToken::new(),
             foreground: tokio::sync::watch::Sender::new(None),
             attach: None,
+            recorder: None,
             has_bug: false,
             history: Vec::new(),
             context,
@@ -154,10 +167,26 @@ impl Shell {
         self.deadline = None;
     }
 
-    /// Ends all sessions and connections; how many sessions were alive after `limit`.
-    pub async fn close(&self, limit: Duration) -> usize {
+    /// Ends all sessions and connections; which sessions were alive after `limit`.
+    pub async fn close(&self, limit: Duration) -> Vec<String> {
         self.context.idle.close().await;
         self.registry.close(limit).await
+    }
+
+    /// Ends a recording and writes it; its file, and how many commands it holds.
+    pub fn end_recording(&mut self) -> Result<Option<(PathBuf, usize)>, Failure> {
+        self.note_messages();
+        let Some(recorder) = self.recorder.take() else { return Ok(None) };
+        let file = recorder.file.clone();
+        let written = std::fs::File::create_new(&file)
+            .and_then(|mut out| out.write_all(recorder.text(&self.secrets).as_bytes()));
+        written.map_err(|error| Failure::io(&error, format!("record {}", file.display())))?;
+        Ok(Some((file, recorder.commands)))
+    }
+
+    /// Where relative paths begin.
+    pub fn directory(&self) -> &std::path::Path {
+        &self.context.directory
     }
 
     /// Endpoints used before, newest kept for each service.

@@ -41,6 +41,13 @@ impl Shell {
             self.deferred.push(later);
             return Ok(Flow::Next);
         }
+        self.note_before(step);
+        let result = self.within_limit(step).await;
+        self.note(step, result.as_ref().map(drop));
+        result
+    }
+
+    async fn within_limit(&mut self, step: &Step) -> Result<Flow, Failure> {
         let deadline = self.deadline;
         let work = self.prefixed(&step.prefixes, &step.action);
         let Some((at, limit)) = deadline else { return work.await };
@@ -117,6 +124,15 @@ impl Shell {
                     result = self.expect(expectation) => result.map(|()| Flow::Next),
                 }
             }
+            Action::ExpectFile(expectation) => {
+                let interrupt = self.interrupt.clone();
+                tokio::select! {
+                    biased;
+                    () = interrupt.cancelled() => Err(interrupted()),
+                    result = self.expect_file(expectation) => result.map(|()| Flow::Next),
+                }
+            }
+            Action::Secret(name) => self.secret(name),
             Action::Let { name, value } => {
                 let binding = match value.reference() {
                     Some([other]) if !value.quoted => self.binding(other),
@@ -142,6 +158,20 @@ impl Shell {
                 Ok(Flow::Next)
             }
         }
+    }
+
+    /// A secret of the environment, under its name.
+    fn secret(&mut self, name: &str) -> Result<Flow, Failure> {
+        let failed = |why: String| Failure::new(Code::Missing, why).of(format!("secret {name}"));
+        let text = std::env::var(name).map_err(|_| {
+            failed(format!("the environment has no {name}")).fix(format!("set it before: {name}=… nls …"))
+        })?;
+        if !self.secrets.add(name, &text) {
+            let least = crate::base::secrets::LEAST;
+            return Err(failed(format!("one of fewer than {least} characters cannot be hidden")));
+        }
+        self.bind(name, Binding::Value(Value::Text(text)));
+        Ok(Flow::Next)
     }
 
     async fn command(&mut self, invocation: &Invocation) -> Result<Flow, Failure> {
@@ -278,7 +308,8 @@ impl Shell {
             command.stdout(std::io::stderr());
         }
         if !self.settings.interactive {
-            command.stdin(std::process::Stdio::null());
+            // A group of its own: what it starts ends with it.
+            command.stdin(std::process::Stdio::null()).process_group(0);
         }
         for (name, binding) in &self.variables {
             let value = match binding {
@@ -293,18 +324,32 @@ impl Shell {
             command.env(name.replace('-', "_"), value.to_string());
         }
         let mut child = command.spawn().map_err(|error| Failure::io(&error, what.clone()))?;
+        let mut group = Group(child.id().filter(|_| !self.settings.interactive));
         let interrupt = self.interrupt.clone();
         let status = tokio::select! {
             biased;
             () = interrupt.cancelled() => return Err(interrupted().of(what)),
             status = child.wait() => status.map_err(|error| Failure::io(&error, what.clone()))?,
         };
+        group.0 = None;
         let code = status.code().unwrap_or(-1);
         self.last = Some(Binding::Record(vec![("code", Value::Integer(i128::from(code)))]));
         if status.success() {
             Ok(Flow::Next)
         } else {
             Err(Failure::new(Code::Other, format!("ended with {status}")).of(what))
+        }
+    }
+}
+
+/// The processes of a `!CMD` that has not ended: they are killed together when nobody waits any more.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+            // They may be gone already.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
     }
 }

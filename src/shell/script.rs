@@ -8,14 +8,12 @@ use tokio::time::Instant;
 
 use super::{Flow, Shell};
 use crate::language::{Plan, Source, Step};
-use crate::report::{Failure, Report};
+use crate::report::{Failure, Place, Report};
 use crate::session::State;
 use crate::wire::Code;
 
 /// Bytes of a script file, at most.
 const SCRIPT_LIMIT: u64 = 256 << 20;
-/// Characters of a statement that a failure shows.
-const PLACE_SHOWN: usize = 160;
 /// A test that says nothing else has this long.
 pub const TEST_LIMIT: Duration = Duration::from_secs(30);
 
@@ -78,7 +76,9 @@ impl Shell {
     /// Runs a plan without tests, to its end: jobs are waited for, listeners closed.
     pub async fn script(&mut self, plan: &Plan) -> Ending {
         let ending = self.steps(&plan.setup).await;
-        self.close_script(ending).await
+        let ending = self.close_script(ending).await;
+        self.finish_recording();
+        ending
     }
 
     /// Runs the steps of one test behind the setup, to its end.
@@ -117,12 +117,8 @@ impl Shell {
 
     fn fail(&mut self, failure: Failure, step: &Step) {
         self.has_bug |= failure.code == Code::Internal;
-        let text = if step.has_secret() {
-            "***".to_owned()
-        } else {
-            crate::base::escape::excerpt(step.text().as_bytes(), PLACE_SHOWN)
-        };
-        let place = format!("{}:{}: {text}", step.source.name, step.source.line(step.span.start));
+        let (source, span) = (step.source.clone(), step.span.clone());
+        let place = Place { source, span, secret: step.has_secret() };
         self.emit(Report::Failure { failure, verb: None, place: Some(place), session: None });
     }
 

@@ -101,8 +101,13 @@ impl Conversation {
     async fn leave(&mut self, reason: &str) -> Result<(), Failure> {
         self.connection.outgoing.send_now(Message::Leave { reason: reason.into() }.encode()).await?;
         while let Some(Wire::Frame(frame)) = self.connection.incoming.next().await? {
-            if let Ok(Message::Delivered { id }) = Message::decode(&frame) {
-                self.unconfirmed.remove(&id);
+            match Message::decode(&frame) {
+                Ok(Message::Delivered { id }) => {
+                    self.unconfirmed.remove(&id);
+                }
+                // Both said goodbye at once: nothing more comes.
+                Ok(Message::Leave { .. }) => break,
+                _ => {}
             }
         }
         Ok(())

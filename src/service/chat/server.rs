@@ -269,7 +269,10 @@ impl Visit<'_> {
         let leave = Message::Leave { reason: "ended the conversation".into() };
         self.connection.outgoing.send_now(leave.encode()).await?;
         while let Some(Wire::Frame(frame)) = self.connection.incoming.next().await? {
-            self.receive(Message::decode(&frame).map_err(malformed)?).await?;
+            // Both said goodbye at once: nothing more comes.
+            if self.receive(Message::decode(&frame).map_err(malformed)?).await?.is_some() {
+                break;
+            }
         }
         Ok(())
     }

@@ -11,6 +11,7 @@
 //! | `journal` | pure: what is known of a part, as bytes |
 //! | `assembly` | pure: bytes in any order → whole groups, counts, completeness |
 //! | `bottleneck` | where the time went at both ends, and what held the transfer up |
+//! | `places` | where the bytes of blocks land |
 //! | `buffers` | memory that is used again |
 //! | `tree` | pure: hashes of groups → the BLAKE3 of the whole |
 //! | `source`, `hashes` | a file that is sent: reading, comparing, and what is known of it from before |
@@ -37,6 +38,7 @@ mod journal;
 mod listing;
 mod name;
 mod part;
+mod places;
 mod quota;
 mod receive;
 mod send;

@@ -8,12 +8,13 @@ use super::bottleneck::{Clock, judge};
 use super::buffers;
 use super::disk::RealDisk;
 use super::part::{Arrived, Begun, Intent, Part, There};
+use super::places::Places;
 use super::send::resuming;
 use super::transfer::{
     Awake, Delivered, MinimumRate, Work, by_disk, has_lane, misplaced, on_disk, take_lane,
 };
 use crate::net::connection::{malformed, told};
-use crate::net::{Connection, Landed, Landing, SILENCE_LIMIT};
+use crate::net::{Connection, Landed, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::ftp::{GroupHash, HASHES_LIMIT, Message, Shape};
@@ -22,8 +23,11 @@ use crate::wire::{Code, Frame, frame};
 
 /// Groups that wait for the disk; then the network waits.
 const QUEUE_LIMIT: usize = 4;
-/// Groups that are whole and wait for their hash: a frame that is sent again may be that late over UDP.
-const UNHASHED_LIMIT: usize = 64;
+/// Groups that are whole and wait for their hash: over UDP the frame with it may be lost several times, while the blocks
+/// behind it arrive. From so many on nothing is acknowledged, so that the sender's window closes …
+const UNHASHED_PATIENCE: usize = 64;
+/// … which by default holds 192 more.
+const UNHASHED_LIMIT: usize = 320;
 /// How often a group that is wrong is asked for again (FAULTS row 27).
 const TRIES: u8 = 3;
 /// A quarter of the window is acknowledged at once, but never more than this.
@@ -35,26 +39,6 @@ const THERE_STEP: u64 = 64;
 
 /// A part that was written to, and the groups that were wrong.
 type Saved = (Box<Part<RealDisk>>, Result<Vec<u64>, Failure>);
-
-/// Places for blocks, and the groups that they completed.
-struct Places {
-    assembly: Assembly,
-    whole: Vec<Group>,
-}
-
-impl Landing for Places {
-    fn room(&mut self, offset: u64, length: usize) -> Result<&mut [u8], Failure> {
-        self.assembly.room(offset, length).map_err(integrity)
-    }
-
-    fn landed(&mut self, offset: u64, length: usize) -> Result<(), Failure> {
-        self.assembly.landed(offset, length, &mut self.whole).map_err(integrity)
-    }
-}
-
-fn integrity(trouble: super::assembly::Trouble) -> Failure {
-    Failure::new(Code::Integrity, trouble.to_string())
-}
 
 /// Who holds the part: it is written on threads of its own.
 enum Writer {
@@ -391,7 +375,8 @@ impl Receiver<'_> {
             }
         }
         let due = self.places.assembly.chunks() - self.acked >= self.ack_every;
-        if due || new > 0 && self.said.elapsed() >= SAY_EVERY {
+        let patient = self.unhashed.len() < UNHASHED_PATIENCE;
+        if patient && (due || new > 0 && self.said.elapsed() >= SAY_EVERY) {
             self.acknowledge().await?;
         }
         if let Some(until) = self.session.pace(new) {

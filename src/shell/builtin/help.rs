@@ -35,14 +35,20 @@ pub(super) static HELP: Builtin = Builtin {
     },
 };
 
+/// Commands that `help` only names: a screen is small.
+const NAMED_ONLY: [&str; 6] = ["print", "sleep", "file", "help", "history", "quit"];
+
 /// `help`, within 24 lines of 80 columns.
 pub fn overview() -> String {
     let mut lines = vec!["Commands (help COMMAND tells more):".to_owned()];
-    for entry in catalogue::entries() {
-        let verb = entry.verb();
+    let (short, long): (Vec<_>, Vec<_>) =
+        catalogue::entries().map(|entry| entry.verb()).partition(|verb| NAMED_ONLY.contains(&verb.name));
+    for verb in long {
         let summary: String = verb.summary.chars().take(64).collect();
         lines.push(format!("  {:<10} {summary}", verb.name));
     }
+    let names: Vec<&str> = short.iter().map(|verb| verb.name).collect();
+    lines.push(format!("  and {}, !COMMAND of the system", names.join(", ")));
     lines.push(format!(
         "Services: {}",
         PROVIDERS.iter().map(|provider| provider.row.name).collect::<Vec<_>>().join(", ")
@@ -142,6 +148,7 @@ const SCRIPT: &str = "\
   expect $files.served == 1 within 2s  wait for a condition
   expect error \"exists\": send …        must fail with this text
   retry 5 every 200ms: …   repeat 3: …   defer …   let x = 5   skip \"why\" unless $x
+  expect file A same as B   expect not file A exists   secret NAME (from the environment, never shown)
   timeout 10s   source other.nls   !command of the system   # comment
   test \"name\"                          lines above the first test run before each test
   $tmp is a folder of your own; $1, $args, $env.NAME, $last.field

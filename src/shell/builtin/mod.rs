@@ -1,7 +1,9 @@
 //! The shell's own verbs.
 
+mod file;
 pub mod help;
 mod look;
+mod record;
 mod set;
 mod speak;
 mod stop;
@@ -30,6 +32,8 @@ pub static ALL: &[&Builtin] = &[
     &stop::WAIT,
     &stop::STOP,
     &speak::PRINT,
+    &file::FILE,
+    &record::RECORD,
     &stop::SLEEP,
     &set::SET,
     &help::HELP,

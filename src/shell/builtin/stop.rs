@@ -45,7 +45,7 @@ async fn wait(shell: &mut Shell, arguments: Arguments) -> Result<(Outcome, Flow)
     let mut reached = "done";
     for session in &sessions {
         let rest = limit.map(|limit| limit.saturating_sub(began.elapsed()));
-        reached = one(session, state, rest).await?;
+        reached = one(session, state, rest, shell.settings.events).await?;
     }
     let fields = vec![("state", Value::text(reached)), ("seconds", Value::seconds(began.elapsed()))];
     next(Outcome::new(String::new(), fields))
@@ -64,6 +64,7 @@ async fn one(
     session: &Arc<Session>,
     wanted: Option<&str>,
     limit: Option<Duration>,
+    events: usize,
 ) -> Result<&'static str, Failure> {
     let matches = |state: &State| match wanted {
         None | Some("ended") => state.has_ended(),
@@ -79,12 +80,12 @@ async fn one(
                 session.state().word(),
                 quantity::show_duration(limit)
             );
-            with_events(Failure::new(Code::Timeout, why), std::slice::from_ref(session))
+            with_events(Failure::new(Code::Timeout, why), std::slice::from_ref(session), events)
         })?,
     };
     match state {
         State::Failed(failure) if wanted.is_none() => {
-            Err(with_events(failure.of(session.kind.clone()), std::slice::from_ref(session)))
+            Err(with_events(failure.of(session.kind.clone()), std::slice::from_ref(session), events))
         }
         state if matches(&state) => Ok(state.word()),
         state => {
@@ -94,7 +95,7 @@ async fn one(
                 state.word(),
                 wanted.unwrap_or("ended")
             );
-            Err(with_events(Failure::new(Code::Expectation, why), std::slice::from_ref(session)))
+            Err(with_events(Failure::new(Code::Expectation, why), std::slice::from_ref(session), events))
         }
     }
 }

@@ -1,0 +1,68 @@
+//! One case in a shell of its own: own sessions, variables, `$tmp` and seed; what it does is not shown, what goes
+//! wrong is gathered.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::super::{CLOSE_LIMIT, EVENT_QUEUE};
+use super::choose::Run;
+use crate::base::Secrets;
+use crate::report::{Failure, Report, Verdict, Wrong};
+use crate::session::Registry;
+use crate::shell::script::Ending;
+use crate::shell::{Emit, Settings, Shell};
+use crate::wire::Code;
+
+/// Behind its limit a test may still clean up for so long again, and no longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What all attempts share.
+#[derive(Clone)]
+pub(super) struct Circumstances {
+    pub(super) settings: Settings,
+    pub(super) arguments: Vec<String>,
+    pub(super) secrets: Secrets,
+    /// The whole run is to stop.
+    pub(super) stop: CancellationToken,
+}
+
+/// Runs it; how it ended, and how many sessions it left open.
+pub(super) async fn attempt(run: &Run, with: &Circumstances) -> (Verdict, usize) {
+    let (queue, mut events) = mpsc::channel(EVENT_QUEUE);
+    let gone = tokio::spawn(async move { while events.recv().await.is_some() {} });
+    let gathered: Arc<Mutex<Vec<Wrong>>> = Arc::default();
+    let into = gathered.clone();
+    let emit: Emit = Arc::new(move |report| {
+        if let Report::Failure { failure, place, .. } = report {
+            into.lock().unwrap_or_else(PoisonError::into_inner).push(Wrong { failure, place });
+        }
+    });
+    let settings = Settings { seed: run.seed, ..with.settings };
+    let mut shell = Shell::new(Registry::new(queue), settings, with.arguments.clone(), emit);
+    shell.interrupt = with.stop.child_token();
+    shell.secrets = with.secrets.clone();
+    let (setup, steps) = run.case.steps();
+    let limit = run.case.limit;
+    let ending = tokio::time::timeout(limit * 2 + PATIENCE, shell.test(setup, steps, limit)).await;
+    let leaks = shell.close(CLOSE_LIMIT).await;
+    drop(shell);
+    gone.abort();
+    let mut wrongs = std::mem::take(&mut *gathered.lock().unwrap_or_else(PoisonError::into_inner));
+    if ending.is_err() {
+        let failure = Failure::new(Code::Timeout, "it did not end within its time limit and was dropped");
+        wrongs.push(Wrong { failure, place: None });
+    }
+    for leak in &leaks {
+        let why = format!("leak: {leak} is still open {} s after the end of the test", CLOSE_LIMIT.as_secs());
+        wrongs.push(Wrong { failure: Failure::new(Code::Internal, why), place: None });
+    }
+    let verdict = match ending {
+        Ok(Ending::Skipped(reason)) if leaks.is_empty() => Verdict::Skipped(reason),
+        Ok(Ending::Passed | Ending::Quit) if leaks.is_empty() => Verdict::Passed,
+        _ => Verdict::Failed(wrongs),
+    };
+    (verdict, leaks.len())
+}

@@ -1,0 +1,55 @@
+//! Which cases run, how often, in what order.
+
+use std::sync::Arc;
+
+use super::super::arguments::Choices;
+use super::discover::Case;
+use super::memory::Memory;
+use crate::base::mix;
+
+/// A case that is to run.
+pub(super) struct Run {
+    pub(super) case: Arc<Case>,
+    /// What is drawn at random in it.
+    pub(super) seed: u64,
+}
+
+/// The runs, in order; those that want to be alone come last. Without `--shuffle` rounds follow each other.
+///
+/// # Errors
+/// The pattern of `--filter` is none.
+pub(super) fn choose(
+    cases: Vec<Arc<Case>>,
+    choices: &Choices,
+    memory: &Memory,
+    seed: u64,
+) -> Result<Vec<Run>, String> {
+    let filter = choices
+        .filter
+        .as_deref()
+        .map(regex_lite::Regex::new)
+        .transpose()
+        .map_err(|error| format!("--filter: {error}"))?;
+    let chosen: Vec<Arc<Case>> = cases
+        .into_iter()
+        .filter(|case| filter.as_ref().is_none_or(|filter| filter.is_match(&case.name)))
+        .filter(|case| choices.tags.is_empty() || case.tags.iter().any(|tag| choices.tags.contains(tag)))
+        .filter(|case| !choices.failed || memory.failed(&case.key()))
+        .collect();
+    let mut runs = Vec::new();
+    for round in 0..choices.repeat.unwrap_or(1) as u64 {
+        runs.extend(chosen.iter().map(|case| {
+            let (file, name) = case.key();
+            let place = blake3::hash(format!("{file}\0{name}").as_bytes());
+            let own = u64::from_le_bytes(*place.as_bytes().first_chunk().unwrap_or(&[0; 8]));
+            Run { case: case.clone(), seed: mix(seed ^ own).wrapping_add(round) >> 1 }
+        }));
+    }
+    if choices.shuffle {
+        let mut order: Vec<_> = runs.into_iter().enumerate().collect();
+        order.sort_by_key(|(index, _)| mix(mix(seed) ^ *index as u64));
+        runs = order.into_iter().map(|(_, run)| run).collect();
+    }
+    runs.sort_by_key(|run| run.case.serial);
+    Ok(runs)
+}

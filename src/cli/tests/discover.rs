@@ -1,0 +1,123 @@
+//! Files and folders → checked plans → cases.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::{Exit, Program};
+use super::fail;
+use crate::language::{Plan, Scope, Source, Step, plan};
+use crate::shell::catalogue;
+use crate::shell::script::{self, TEST_LIMIT};
+
+/// A test that can run.
+pub(super) struct Case {
+    pub(super) source: Arc<Source>,
+    plan: Arc<Plan>,
+    /// Which test of the plan; `None`: the file is one test.
+    index: Option<usize>,
+    pub(super) name: String,
+    /// Where it begins, from 1.
+    pub(super) line: usize,
+    pub(super) serial: bool,
+    pub(super) tags: Vec<String>,
+    pub(super) limit: Duration,
+}
+
+impl Case {
+    /// What tells it from others: its file and its name.
+    pub(super) fn key(&self) -> (String, String) {
+        (self.source.name.clone(), self.name.clone())
+    }
+
+    /// The lines above the first heading, then its own.
+    pub(super) fn steps(&self) -> (&[Step], &[Step]) {
+        let own = self.index.and_then(|index| self.plan.tests.get(index));
+        (&self.plan.setup, own.map_or(&[], |test| &test.steps))
+    }
+}
+
+/// Scripts below the paths: files as they are, folders searched for `*.nls`; names that begin with `_` are for
+/// `source`.
+fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    for path in paths {
+        if path.is_dir() { search(path, &mut found) } else { found.push(path.clone()) }
+    }
+    if let Some(missing) = found.iter().find(|path| !path.exists()) {
+        return Err(format!("`{}` does not exist", missing.display()));
+    }
+    Ok(found)
+}
+
+fn search(folder: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    paths.sort();
+    for path in paths {
+        let hidden =
+            path.file_name().and_then(|name| name.to_str()).is_none_or(|name| name.starts_with(['.', '_']));
+        if !hidden && path.is_dir() && !path.is_symlink() {
+            search(&path, found);
+        } else if !hidden && path.extension().is_some_and(|extension| extension == "nls") {
+            found.push(path);
+        }
+    }
+}
+
+/// Parses everything; the plans, or the exit code after every error was shown.
+pub(super) fn plans(program: &Program, paths: &[PathBuf]) -> Result<Vec<(Arc<Source>, Plan)>, Exit> {
+    let files = files(paths).map_err(|why| {
+        fail(program, why);
+        Exit::CannotStart
+    })?;
+    let vocabulary = catalogue::vocabulary(false);
+    let mut plans = Vec::new();
+    let mut exit = None;
+    for file in files {
+        let source = match script::read(&file) {
+            Ok(source) => source,
+            Err(why) => {
+                fail(program, why);
+                exit = Some(Exit::CannotStart);
+                continue;
+            }
+        };
+        match plan(&source, &vocabulary, &mut Scope::builtin(program.arguments.rest.len()), &script::load) {
+            Ok(plan) => plans.push((source, plan)),
+            Err(errors) => {
+                program.sink.put(program.style.render_errors(&errors));
+                exit.get_or_insert(Exit::Usage);
+            }
+        }
+    }
+    exit.map_or(Ok(plans), Err)
+}
+
+/// Every test of the plans, in their order.
+pub(super) fn cases(plans: Vec<(Arc<Source>, Plan)>) -> Vec<Arc<Case>> {
+    let mut cases = Vec::new();
+    for (source, plan) in plans {
+        let plan = Arc::new(plan);
+        if plan.tests.is_empty() {
+            let stem = Path::new(&source.name).file_stem();
+            let name = stem.map_or_else(|| source.name.clone(), |stem| stem.to_string_lossy().into_owned());
+            let (index, serial, tags, limit) = (None, false, Vec::new(), TEST_LIMIT);
+            cases.push(Arc::new(Case { source, plan, index, name, line: 1, serial, tags, limit }));
+            continue;
+        }
+        for (index, test) in plan.tests.iter().enumerate() {
+            cases.push(Arc::new(Case {
+                source: source.clone(),
+                plan: plan.clone(),
+                index: Some(index),
+                name: test.heading.name.clone(),
+                line: test.source.line(test.span.start),
+                serial: test.heading.serial,
+                tags: test.heading.tags.clone(),
+                limit: test.heading.timeout.unwrap_or(TEST_LIMIT),
+            }));
+        }
+    }
+    cases
+}

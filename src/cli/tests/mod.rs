@@ -1,0 +1,141 @@
+//! `nls test` and `nls check`.
+//!
+//! | file | does |
+//! |---|---|
+//! | `discover` | files and folders → checked plans → cases |
+//! | `choose` | which of them run, how often, in what order |
+//! | `attempt` | one case in a shell of its own |
+//! | `pool` | several at the same time, retries, the end after a failure |
+//! | `reports` | formats, and where each goes |
+//! | `memory` | which failed the last time |
+
+mod attempt;
+mod choose;
+mod discover;
+mod memory;
+mod pool;
+mod reports;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::arguments::Choices;
+use super::{Exit, Program};
+use crate::language::{Plan, Source};
+use crate::report::{Failure, Report, Summary, TestPlan, TestRun, Verdict};
+use crate::shell::script::{Ending, TEST_LIMIT};
+use crate::wire::Code;
+use discover::Case;
+
+fn fail(program: &Program, why: impl Into<String>) {
+    let failure = Failure::new(Code::Missing, why);
+    program.show(&Report::Failure { failure, verb: None, place: None, session: None });
+}
+
+/// Finds every error without running anything.
+pub(super) fn check(program: &Program, paths: &[PathBuf]) -> Exit {
+    match discover::plans(program, paths) {
+        Ok(plans) => {
+            let tests = |plan: &Plan| plan.tests.iter().map(|test| test.steps.len()).sum::<usize>();
+            let steps: usize = plans.iter().map(|(_, plan)| plan.setup.len() + tests(plan)).sum();
+            program.show(&Report::Notice(format!("{} files, {steps} statements, no errors", plans.len())));
+            Exit::Well
+        }
+        Err(exit) => exit,
+    }
+}
+
+/// Runs the tests below the paths.
+pub(super) async fn run(program: &Program, paths: &[PathBuf], choices: &Choices) -> Exit {
+    let plans = match discover::plans(program, paths) {
+        Ok(plans) => plans,
+        Err(exit) => return exit,
+    };
+    let seed = program.arguments.seed;
+    let cases = discover::cases(plans);
+    let memory = memory::Memory::open();
+    let runs = match choose::choose(cases, choices, &memory, seed) {
+        Ok(runs) => runs,
+        Err(why) => {
+            fail(program, why);
+            return Exit::Usage;
+        }
+    };
+    if runs.is_empty() {
+        fail(program, "no tests found");
+        return Exit::NoTests;
+    }
+    if choices.list {
+        runs.iter().for_each(|run| program.print(&line(program, &run.case)));
+        return Exit::Well;
+    }
+    let Some(mut reports) = reports::Reports::new(program, choices, seed) else { return Exit::CannotStart };
+    let jobs = choices.jobs.unwrap_or_else(pool::default_jobs);
+    reports.begin(&TestPlan { tests: runs.len(), seed, jobs });
+    let began = Instant::now();
+    let mut summary = Summary { seed, ..Summary::default() };
+    let mut failed = Vec::new();
+    let ran: Vec<_> = runs.iter().map(|run| run.case.key()).collect();
+    pool::run(program, runs, choices, jobs, |run, leaked| {
+        summary.count(&run);
+        summary.leaked += leaked;
+        if matches!(run.verdict, Verdict::Failed(_)) {
+            failed.push((run.file.clone(), run.name.clone()));
+        }
+        reports.test(&run);
+    })
+    .await;
+    memory.remember(&ran, &failed);
+    summary.seconds = began.elapsed().as_secs_f64();
+    match reports.end(&summary) {
+        Err(why) => {
+            fail(program, why);
+            Exit::Failed
+        }
+        Ok(()) if summary.failed > 0 => Exit::Failed,
+        Ok(()) => Exit::Well,
+    }
+}
+
+/// A case of `--list`.
+fn line(program: &Program, case: &Case) -> String {
+    if program.style.json {
+        let object = serde_json::json!({
+            "type": "listed", "name": case.name, "file": case.source.name, "line": case.line, "tags": case.tags,
+            "serial": case.serial,
+        });
+        return format!("{object}\n");
+    }
+    let tags: String = case.tags.iter().map(|tag| format!(" [{tag}]")).collect();
+    format!("{}:{}  {}{tags}\n", case.source.name, case.line, crate::base::escape::escape_line(&case.name))
+}
+
+/// A script that holds tests, run as a script: its results are shown, each test has a shell of its own. True if
+/// one failed.
+pub(super) async fn in_a_script(program: &Program, source: &Arc<Source>, plan: &Plan) -> bool {
+    let mut failed = false;
+    for test in &plan.tests {
+        let began = Instant::now();
+        let mut shell = program.shell(false);
+        let ending = shell.test(&plan.setup, &test.steps, test.heading.timeout.unwrap_or(TEST_LIMIT)).await;
+        program.close(&shell).await;
+        let verdict = match ending {
+            Ending::Passed | Ending::Quit => Verdict::Passed,
+            Ending::Skipped(reason) => Verdict::Skipped(reason),
+            // What went wrong was shown when it did.
+            Ending::Failed => Verdict::Failed(Vec::new()),
+        };
+        failed |= matches!(verdict, Verdict::Failed(_));
+        program.show(&Report::Test(TestRun {
+            name: test.heading.name.clone(),
+            file: source.name.clone(),
+            line: test.source.line(test.span.start),
+            tags: test.heading.tags.clone(),
+            verdict,
+            seconds: began.elapsed().as_secs_f64(),
+            earlier: Vec::new(),
+        }));
+    }
+    failed
+}

@@ -1,0 +1,116 @@
+//! Several tests at the same time, `serial` ones alone; retries; no more after a failure.
+
+use std::collections::VecDeque;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::super::Program;
+use super::super::arguments::Choices;
+use super::attempt::{Circumstances, attempt};
+use super::choose::Run;
+use crate::report::{Failure, TestRun, Verdict, Wrong};
+use crate::shell::Settings;
+use crate::wire::Code;
+
+/// Events of a session that a failed expectation shows.
+const EVENTS_SHOWN: usize = 10;
+/// Tests mostly wait: more of them than cores run together.
+const LEAST_JOBS: usize = 4;
+
+pub(super) fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(LEAST_JOBS, |cores| (cores.get() * 2).max(LEAST_JOBS))
+}
+
+/// Runs all; each is told to `done` when it has ended, with the number of sessions that it left open.
+pub(super) async fn run(
+    program: &Program,
+    runs: Vec<Run>,
+    choices: &Choices,
+    jobs: usize,
+    mut done: impl FnMut(TestRun, usize),
+) {
+    let stop = CancellationToken::new();
+    *program.foreground.lock().unwrap_or_else(PoisonError::into_inner) = stop.clone();
+    let settings = Settings { events: EVENTS_SHOWN, ..program.settings(false) };
+    let with = Circumstances {
+        settings,
+        arguments: program.arguments.rest.clone(),
+        secrets: program.sink.secrets.clone(),
+        stop: stop.clone(),
+    };
+    let mut waiting = VecDeque::from(runs);
+    let mut running: JoinSet<(TestRun, usize)> = JoinSet::new();
+    let (mut alone, mut failed) = (false, false);
+    loop {
+        let over = stop.is_cancelled() || failed && choices.fail_fast;
+        while running.len() < jobs && !alone && !over {
+            let Some(next) = waiting.pop_front_if(|next| !next.case.serial || running.is_empty()) else {
+                break;
+            };
+            alone = next.case.serial;
+            let (with, retries) = (with.clone(), choices.retries);
+            running.spawn(async move { with_retries(&next, &with, retries).await });
+        }
+        match running.join_next().await {
+            None => break,
+            Some(Ok((run, leaked))) => {
+                failed |= matches!(run.verdict, Verdict::Failed(_));
+                done(run, leaked);
+            }
+            Some(Err(error)) => {
+                failed = true;
+                done(broken(&error), 0);
+            }
+        }
+        alone = false;
+    }
+    let why = if stop.is_cancelled() { "not run: interrupted" } else { "not run: another one failed before" };
+    waiting.iter().for_each(|run| done(ended(run, Verdict::Skipped(why.into())), 0));
+}
+
+async fn with_retries(run: &Run, with: &Circumstances, retries: usize) -> (TestRun, usize) {
+    let began = Instant::now();
+    let (mut earlier, mut leaked) = (Vec::new(), 0);
+    let verdict = loop {
+        let (verdict, left) = attempt(run, with).await;
+        leaked += left;
+        match verdict {
+            Verdict::Failed(wrongs) if earlier.len() < retries && !with.stop.is_cancelled() => {
+                earlier.push(wrongs);
+            }
+            verdict => break verdict,
+        }
+    };
+    (TestRun { seconds: began.elapsed().as_secs_f64(), earlier, ..ended(run, verdict) }, leaked)
+}
+
+fn ended(run: &Run, verdict: Verdict) -> TestRun {
+    let case = &run.case;
+    let (name, tags) = (case.name.clone(), case.tags.clone());
+    TestRun {
+        name,
+        file: case.source.name.clone(),
+        line: case.line,
+        tags,
+        verdict,
+        seconds: 0.0,
+        earlier: Vec::new(),
+    }
+}
+
+/// A test that brought down its own task: an error in this program.
+fn broken(error: &tokio::task::JoinError) -> TestRun {
+    let failure = Failure::new(Code::Internal, format!("internal error (bug): {error}"));
+    TestRun {
+        name: "?".into(),
+        file: "?".into(),
+        line: 1,
+        tags: Vec::new(),
+        verdict: Verdict::Failed(vec![Wrong { failure, place: None }]),
+        seconds: 0.0,
+        earlier: Vec::new(),
+    }
+}

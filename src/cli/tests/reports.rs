@@ -1,0 +1,110 @@
+//! The formats that were asked for, and where each goes: standard output, or a file that is whole or absent.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::super::Program;
+use super::super::arguments::Choices;
+use super::fail;
+use crate::output::reports::{Reporter, reporter};
+use crate::output::{Rendered, Sink, Style};
+use crate::report::{Summary, TestPlan, TestRun};
+
+/// Where a report goes.
+enum Target {
+    Output,
+    /// Written at the end.
+    File(PathBuf, String),
+}
+
+pub(super) struct Reports {
+    sink: Sink,
+    all: Vec<(Box<dyn Reporter>, Target)>,
+}
+
+impl Reports {
+    /// `None`: two want standard output, which was said.
+    pub(super) fn new(program: &Program, choices: &Choices, seed: u64) -> Option<Self> {
+        let mut wanted = choices.reports.clone();
+        let to_output = wanted.iter().filter(|(_, file)| file.is_none()).count();
+        if to_output > 1 || to_output == 1 && program.style.json {
+            fail(
+                program,
+                "only one report can go to standard output; give the others a file: --report FORMAT=FILE",
+            );
+            return None;
+        }
+        if to_output == 0 {
+            let format = if program.style.json { "jsonl" } else { "human" };
+            wanted.insert(0, (format.to_owned(), None));
+        }
+        // A word that no test can guess: the seed is known to it.
+        let secret = u64::from_le_bytes(*blake3::hash(&random()).as_bytes().first_chunk()?);
+        let all = wanted
+            .into_iter()
+            .filter_map(|(format, file)| {
+                let style = if file.is_some() { Style::plain() } else { program.style };
+                let target = file.map_or(Target::Output, |file| Target::File(file, String::new()));
+                Some((reporter(&format, style, secret ^ seed)?, target))
+            })
+            .collect();
+        Some(Self { sink: program.sink.clone(), all })
+    }
+
+    fn each(&mut self, text: impl Fn(&mut dyn Reporter) -> String) {
+        for (reporter, target) in &mut self.all {
+            let text = text(&mut **reporter);
+            match target {
+                Target::Output => self.sink.put(Rendered { out: text, err: String::new() }),
+                Target::File(_, whole) => {
+                    let mut text = text;
+                    self.sink.secrets.hide(&mut text);
+                    whole.push_str(&text);
+                }
+            }
+        }
+    }
+
+    pub(super) fn begin(&mut self, plan: &TestPlan) {
+        self.each(|reporter| reporter.begin(plan));
+    }
+
+    pub(super) fn test(&mut self, run: &TestRun) {
+        self.each(|reporter| reporter.test(run));
+    }
+
+    /// # Errors
+    /// A report could not be written, and why.
+    pub(super) fn end(mut self, summary: &Summary) -> Result<(), String> {
+        self.each(|reporter| reporter.end(summary));
+        for (_, target) in &self.all {
+            if let Target::File(file, text) = target {
+                write(file, text).map_err(|error| {
+                    format!(
+                        "the report `{}` cannot be written: {}",
+                        file.display(),
+                        crate::report::reason(&error)
+                    )
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn random() -> [u8; 16] {
+    use rand::TryRng;
+    let mut bytes = [0; 16];
+    rand::rngs::SysRng.try_fill_bytes(&mut bytes).expect("the system has a source of random bytes");
+    bytes
+}
+
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut new = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    new.persist(file).map_err(|error| error.error).map(drop)
+}

@@ -1,0 +1,94 @@
+//! Reports of a run of tests: the same facts in each format.
+//!
+//! | file | format |
+//! |---|---|
+//! | `human` | for people |
+//! | `tap` | Test Anything Protocol, version 14 |
+//! | `junit` | XML after the schema of Jenkins (`junit-10.xsd`) |
+//! | `lines` | one JSON object a line |
+//! | `github` | annotations of GitHub Actions |
+
+mod github;
+pub(super) mod human;
+mod junit;
+mod lines;
+mod tap;
+
+use super::Style;
+use crate::report::{Summary, TestPlan, TestRun};
+
+/// Turns what happens into text; each call gives what is to be appended.
+pub trait Reporter: Send {
+    fn begin(&mut self, plan: &TestPlan) -> String;
+    fn test(&mut self, run: &TestRun) -> String;
+    fn end(&mut self, summary: &Summary) -> String;
+}
+
+/// The formats, as they are named on the command line.
+pub const FORMATS: [&str; 5] = ["human", "tap", "junit", "jsonl", "github"];
+
+/// A reporter of this format; `None`: there is no such format. `seed` makes words that no test can guess.
+pub fn reporter(format: &str, style: Style, seed: u64) -> Option<Box<dyn Reporter>> {
+    Some(match format {
+        "human" => Box::new(human::Human::new(style)),
+        "tap" => Box::new(tap::Tap::default()),
+        "junit" => Box::new(junit::Junit::default()),
+        "jsonl" => Box::new(lines::Lines),
+        "github" => Box::new(github::Github::new(seed)),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Source;
+    use crate::report::{Contrast, Failure, Place, Verdict, Wrong};
+    use crate::wire::Code;
+
+    /// A passed test, a flaky one, a skipped one, and one that failed with all that a peer could say.
+    pub(super) fn samples() -> Vec<TestRun> {
+        let source = Source::new("a/b.nls", "test \"x\"\nexpect $a says \"y\"\n");
+        let place = Place { source, span: 9..26, secret: false };
+        let why = "it said `]]>\u{1b}[31m\"<&'\n::error::oops %0A`";
+        let failure = Failure::new(Code::Expectation, why).contrast(Contrast::of("1", "2"));
+        let wrong = Wrong { failure, place: Some(place) };
+        let run = TestRun {
+            name: "files \"move\" # <fast>".into(),
+            file: "a/b.nls".into(),
+            line: 1,
+            tags: vec!["slow".into()],
+            verdict: Verdict::Passed,
+            seconds: 0.25,
+            earlier: Vec::new(),
+        };
+        vec![
+            run.clone(),
+            TestRun { earlier: vec![vec![wrong.clone()]], ..run.clone() },
+            TestRun { verdict: Verdict::Skipped("no IPv6 # here".into()), ..run.clone() },
+            TestRun { verdict: Verdict::Failed(vec![wrong]), ..run },
+        ]
+    }
+
+    pub(super) fn written(reporter: &mut dyn Reporter) -> String {
+        let mut text = reporter.begin(&TestPlan { tests: 4, seed: 7, jobs: 2 });
+        let mut summary = Summary { seconds: 1.5, seed: 7, ..Summary::default() };
+        for run in samples() {
+            summary.count(&run);
+            text += &reporter.test(&run);
+        }
+        text + &reporter.end(&summary)
+    }
+
+    #[test]
+    fn every_format_has_the_same_facts_and_no_raw_byte_of_a_peer() {
+        for format in FORMATS {
+            let mut reporter = reporter(format, Style::plain(), 1).unwrap();
+            let text = written(&mut *reporter).to_lowercase();
+            assert!(!text.contains('\u{1b}'), "{format}: {text}");
+            for fact in ["no ipv6", "a/b.nls", "flaky", "::error::oops"] {
+                assert!(text.contains(fact), "{format} does not say {fact}: {text}");
+            }
+        }
+    }
+}

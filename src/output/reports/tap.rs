@@ -1,0 +1,91 @@
+//! Test Anything Protocol, version 14: <https://testanything.org/tap-version-14-specification.html>.
+
+use super::Reporter;
+use super::human::total;
+use crate::base::escape::escape_line;
+use crate::output::wrong;
+use crate::report::{Summary, TestPlan, TestRun, Verdict, Wrong};
+
+#[derive(Default)]
+pub(super) struct Tap {
+    number: usize,
+}
+
+impl Reporter for Tap {
+    fn begin(&mut self, plan: &TestPlan) -> String {
+        format!("TAP version 14\n1..{}\n", plan.tests)
+    }
+
+    fn test(&mut self, run: &TestRun) -> String {
+        self.number += 1;
+        let failed = matches!(run.verdict, Verdict::Failed(_));
+        let word = if failed { "not ok" } else { "ok" };
+        let mut out =
+            format!("{word} {} - {}", self.number, plain(&format!("{}:{} {}", run.file, run.line, run.name)));
+        if let Verdict::Skipped(reason) = &run.verdict {
+            out += &format!(" # SKIP {}", plain(reason));
+        }
+        out.push('\n');
+        let flaky = run.earlier.iter().flatten().collect::<Vec<_>>();
+        if failed || run.is_flaky() {
+            out += &format!("  ---\n  seconds: {:.3}\n", run.seconds);
+            if run.is_flaky() {
+                out += &format!("  flaky: true\n  attempts: {}\n", run.earlier.len() + 1);
+            }
+            for wrong in run.wrongs().iter().chain(flaky) {
+                out += &yaml(wrong);
+            }
+            out += "  ...\n";
+        }
+        out
+    }
+
+    fn end(&mut self, summary: &Summary) -> String {
+        format!("# {}", total(summary))
+    }
+}
+
+/// A description: `#` would begin a directive, `\` an escape.
+fn plain(text: &str) -> String {
+    escape_line(text).replace('\\', "\\\\").replace('#', "\\#")
+}
+
+/// A JSON string is a YAML string; each is a key of its own, so that nothing of a peer can end the block.
+fn yaml(wrong: &Wrong) -> String {
+    let quoted = |text: &str| serde_json::Value::String(text.into()).to_string();
+    let mut out = format!("  message: {}\n", quoted(&escape_line(&wrong.failure.to_string())));
+    out += &format!("  severity: fail\n  code: {}\n", wrong.failure.code.word());
+    if let Some(place) = &wrong.place {
+        out += &format!(
+            "  at:\n    file: {}\n    line: {}\n",
+            quoted(&escape_line(&place.source.name)),
+            place.line()
+        );
+    }
+    if let Some(contrast) = &wrong.failure.contrast {
+        out +=
+            &format!("  expected: {}\n", quoted(&escape_line(&String::from_utf8_lossy(&contrast.expected))));
+        out += &format!("  actual: {}\n", quoted(&escape_line(&String::from_utf8_lossy(&contrast.actual))));
+    }
+    out + &format!("  text: {}\n", quoted(&wrong::lines(wrong).join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::written;
+    use super::*;
+
+    #[test]
+    fn the_plan_comes_first_and_directives_are_ours_alone() {
+        let text = written(&mut Tap::default());
+        assert!(
+            text.starts_with("TAP version 14\n1..4\nok 1 - a/b.nls:1 files \"move\" \\# <fast>\n"),
+            "{text}"
+        );
+        assert!(text.contains("\nnot ok 4 - "), "{text}");
+        assert_eq!(text.matches(" # SKIP ").count(), 1);
+        assert!(text.contains("# SKIP no IPv6 \\# here"));
+        // Every line of a block is indented.
+        assert!(!text.contains("\n::error::"), "{text}");
+    }
+}

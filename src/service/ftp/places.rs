@@ -1,0 +1,26 @@
+//! Where the bytes of blocks land: in the groups of a file.
+
+use super::assembly::{Assembly, Group, Trouble};
+use crate::net::Landing;
+use crate::report::Failure;
+use crate::wire::Code;
+
+/// Places for blocks, and the groups that they completed.
+pub(super) struct Places {
+    pub(super) assembly: Assembly,
+    pub(super) whole: Vec<Group>,
+}
+
+impl Landing for Places {
+    fn room(&mut self, offset: u64, length: usize) -> Result<&mut [u8], Failure> {
+        self.assembly.room(offset, length).map_err(integrity)
+    }
+
+    fn landed(&mut self, offset: u64, length: usize) -> Result<(), Failure> {
+        self.assembly.landed(offset, length, &mut self.whole).map_err(integrity)
+    }
+}
+
+fn integrity(trouble: Trouble) -> Failure {
+    Failure::new(Code::Integrity, trouble.to_string())
+}

@@ -1,0 +1,52 @@
+//! `file`: what is on the disk of this machine.
+
+use std::io;
+use std::path::Path;
+
+use super::{BARE, Builtin, next};
+use crate::base::Value;
+use crate::language::{Field, Kind, Param, Verb};
+use crate::report::{Failure, Outcome};
+use crate::wire::Code;
+
+pub(super) static FILE: Builtin = Builtin {
+    verb: &Verb {
+        name: "file",
+        summary: "look at a file of this machine: its size and hash",
+        details: "`expect file A same as B` compares two, `expect file A exists` wants one.",
+        params: &[Param::required("path", Kind::Path, "which one")],
+        fields: &[
+            Field::new("path", "as it was given"),
+            Field::new("bytes", "its size"),
+            Field::new("blake3", "the hash of all of it"),
+        ],
+        example: "file file.bin as picture",
+        ..BARE
+    },
+    run: |shell, arguments| {
+        Box::pin(async move {
+            let text = arguments.text("path").unwrap_or_default().to_owned();
+            let path = shell.directory().join(&text);
+            let looked = tokio::task::spawn_blocking(move || look(&path)).await;
+            let (bytes, hash) = looked
+                .map_err(|_| Failure::new(Code::Internal, "a worker failed; this is an error in nls"))?
+                .map_err(|error| Failure::io(&error, format!("file {text}")))?;
+            let shown = format!("{text}: {bytes} bytes, blake3 {}", hash.to_hex());
+            let hash = Value::text(hash.to_hex().as_str());
+            next(Outcome::new(
+                shown,
+                vec![("path", Value::Text(text)), ("bytes", Value::count(bytes)), ("blake3", hash)],
+            ))
+        })
+    },
+};
+
+/// The size and the hash of a regular file.
+fn look(path: &Path) -> io::Result<(u64, blake3::Hash)> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut hasher = blake3::Hasher::new();
+    let bytes = io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
+    Ok((bytes, hasher.finalize()))
+}

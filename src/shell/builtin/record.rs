@@ -1,0 +1,51 @@
+//! `record`: what is done becomes a script.
+
+use super::{BARE, Builtin, next};
+use crate::base::Value;
+use crate::language::{Field, Kind, Param, Verb};
+use crate::report::{Failure, Outcome};
+use crate::shell::record::Recorder;
+use crate::wire::Code;
+
+pub(super) static RECORD: Builtin = Builtin {
+    verb: &Verb {
+        name: "record",
+        summary: "write what is done from now on into a script that passes; without a file: end it",
+        details: "Fixed ports become names, results become `expect`s, folders that are written to are copied for each run. `nls test FILE` plays it.",
+        params: &[Param::optional("file", Kind::Path, "the script; it must not exist")],
+        fields: &[Field::new("path", "the script"), Field::new("commands", "how many it holds")],
+        example: "record $tmp/session.nls; calc 7 % 3; record",
+        ..BARE
+    },
+    run: |shell, arguments| {
+        Box::pin(async move {
+            let Some(file) = arguments.text("file") else {
+                let Some((path, commands)) = shell.end_recording()? else {
+                    return Err(
+                        Failure::new(Code::Usage, "nothing is being recorded").fix("record FILE begins")
+                    );
+                };
+                let shown = path.display();
+                let text = format!("recorded {commands} commands; `nls test {shown}` plays them");
+                let fields = vec![
+                    ("path", Value::text(shown.to_string())),
+                    ("commands", Value::count(commands as u64)),
+                ];
+                return next(Outcome::new(text, fields));
+            };
+            let path = shell.directory().join(file);
+            if path.exists() {
+                return Err(Failure::new(Code::Exists, format!("`{file}` exists")).fix("choose another name"));
+            }
+            if shell.recorder.is_some() {
+                return Err(
+                    Failure::new(Code::Usage, "another recording is going on").fix("`record` ends it")
+                );
+            }
+            let fields =
+                vec![("path", Value::text(path.display().to_string())), ("commands", Value::count(0))];
+            shell.recorder = Some(Recorder::new(path));
+            next(Outcome::new(format!("recording to {file}; `record` ends it"), fields))
+        })
+    },
+};

@@ -1,0 +1,136 @@
+//! `expect file …`: files as they are on the disk.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Shell;
+use crate::language::script::FileExpectation;
+use crate::report::{Contrast, Failure};
+use crate::wire::Code;
+
+/// A file has no events: with `within` it is looked at so often.
+const LOOK: Duration = Duration::from_millis(20);
+/// Files up to this are shown as a whole where they differ, larger ones around the first difference.
+const WHOLE: u64 = 64 << 10;
+/// Bytes of a larger file that are shown.
+const WINDOW: usize = 64;
+
+impl Shell {
+    pub(super) async fn expect_file(&self, expectation: &FileExpectation) -> Result<(), Failure> {
+        let path = |word| Ok::<PathBuf, Failure>(self.directory().join(self.text(word)?));
+        let (left, right) = (path(&expectation.path)?, expectation.other.as_ref().map(path).transpose()?);
+        let deadline = expectation.within.map(|within| Instant::now() + within);
+        loop {
+            let (one, two, negated) = (left.clone(), right.clone(), expectation.negated);
+            let looked = tokio::task::spawn_blocking(move || examine(&one, two.as_deref(), negated)).await;
+            let failure = match looked {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(failure)) => failure,
+                Err(_) => Failure::new(Code::Internal, "a worker failed; this is an error in nls"),
+            };
+            match deadline {
+                Some(deadline) if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+                _ => return Err(failure),
+            }
+        }
+    }
+}
+
+fn examine(left: &Path, right: Option<&Path>, negated: bool) -> Result<(), Failure> {
+    let shown = left.display();
+    let wrong = |why: String| Err(Failure::new(Code::Expectation, why));
+    let Some(right) = right else {
+        return match (left.symlink_metadata(), negated) {
+            (Ok(_), false) => Ok(()),
+            (Err(error), true) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            (Ok(_), true) => wrong(format!("expected that `{shown}` does not exist, but it does")),
+            (Err(error), _) => {
+                wrong(format!("expected that `{shown}` exists, but: {}", crate::report::reason(&error)))
+            }
+        };
+    };
+    match (difference(left, right)?, negated) {
+        (None, false) | (Some(_), true) => Ok(()),
+        (None, true) => {
+            wrong(format!("expected that `{shown}` is not the same as `{}`, but it is", right.display()))
+        }
+        (Some((at, contrast)), false) => {
+            let why =
+                format!("`{shown}` is not the same as `{}`: they differ from byte {at} on", right.display());
+            Err(Failure::new(Code::Expectation, why).contrast(contrast))
+        }
+    }
+}
+
+/// The first byte that differs, and both files around it.
+fn difference(actual: &Path, expected: &Path) -> Result<Option<(u64, Contrast)>, Failure> {
+    let failed = |path: &Path| {
+        let shown = path.display().to_string();
+        move |error: io::Error| Failure::io(&error, shown)
+    };
+    let open = |path: &Path| File::open(path).map(BufReader::new).map_err(failed(path));
+    let (mut left, mut right) = (open(actual)?, open(expected)?);
+    let mut at = 0;
+    loop {
+        let (a, b) = (left.fill_buf().map_err(failed(actual))?, right.fill_buf().map_err(failed(expected))?);
+        let length = a.len().min(b.len());
+        let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+        at += same as u64;
+        if same < length || length == 0 && a.len() != b.len() {
+            break;
+        }
+        if length == 0 {
+            return Ok(None);
+        }
+        left.consume(length);
+        right.consume(length);
+    }
+    let (actual, expected) = (around(actual, at), around(expected, at));
+    let offset = actual.0.max(expected.0);
+    Ok(Some((at, Contrast { expected: expected.1, actual: actual.1, offset })))
+}
+
+/// The whole of a small file, or a window; with where it begins.
+fn around(path: &Path, at: u64) -> (u64, Vec<u8>) {
+    use std::os::unix::fs::FileExt;
+    let Ok(file) = File::open(path) else { return (0, Vec::new()) };
+    if file.metadata().is_ok_and(|metadata| metadata.len() <= WHOLE) && at < WHOLE {
+        return (0, std::fs::read(path).unwrap_or_default());
+    }
+    let start = at / 16 * 16;
+    let mut window = vec![0; WINDOW];
+    let read = file.read_at(&mut window, start).unwrap_or(0);
+    window.truncate(read);
+    (start, window)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_compared_to_the_last_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        let large = vec![7u8; 200_000];
+        let (a, same) = (file("a", &large), file("same", &large));
+        assert_eq!(examine(&a, Some(&same), false), Ok(()));
+        let mut other = large.clone();
+        other[150_001] = 8;
+        let failure = examine(&a, Some(&file("b", &other)), false).unwrap_err();
+        assert!(failure.why.ends_with("they differ from byte 150001 on"), "{failure}");
+        assert_eq!(failure.contrast.unwrap().offset, 150_000);
+        let failure = examine(&a, Some(&file("short", &large[..100_000])), false).unwrap_err();
+        assert!(failure.why.ends_with("byte 100000 on"), "{failure}");
+        assert!(examine(&a, Some(&folder.path().join("absent")), true).is_err());
+        assert_eq!(examine(&folder.path().join("absent"), None, true), Ok(()));
+    }
+}

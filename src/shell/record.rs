@@ -1,0 +1,369 @@
+//! `record FILE`: what was done becomes a script that passes, also beside others and many times. Pure text:
+//!
+//! | done | written |
+//! |---|---|
+//! | `listen tcp 9000 ftp root box` | the folder copied into `$tmp`, `listen tcp 0 ftp root $tmp/box as ftp1` |
+//! | `send a.bin to localhost:9000` | `send a.bin to $ftp1 as r1`, then an `expect` for each value that stays the same |
+//! | `get a.bin from :9000` | `get a.bin from $ftp1 to $tmp as r2` … |
+//! | a command that failed | `expect error "why": …` |
+//! | a message that came | `expect $chat1 says "…" within 5s` |
+//! | a secret | `$env.NAME` |
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use super::{Binding, Shell};
+use crate::base::{Fields, Host, Secrets};
+use crate::language::script::Comparison;
+use crate::language::verb::Lasting;
+use crate::language::{Action, Argument, Datum, Invocation, Place, Step};
+use crate::report::{Failure, Report};
+use crate::session::Session;
+
+/// Values that are the same each time.
+const LASTING_FIELDS: [&str; 3] = ["value", "bytes", "blake3"];
+/// Commands that say something to people and change nothing.
+const NOT_RECORDED: [&str; 9] =
+    ["record", "help", "history", "sessions", "log", "attach", "quit", "wait", "print"];
+/// A shared folder that holds more is not copied for each run.
+const COPY_LIMIT: u64 = 64 << 20;
+/// How long a message may take when the recording is played.
+const PATIENCE: &str = "5s";
+
+/// A recording that is going on.
+#[derive(Debug)]
+pub struct Recorder {
+    pub(super) file: PathBuf,
+    lines: Vec<String>,
+    pub(super) commands: usize,
+    /// Ports that were fixed, and the names that stand for them now.
+    ports: HashMap<u16, String>,
+    /// Paths that were written to, and what stands for them now.
+    paths: HashMap<String, String>,
+    names: usize,
+    /// Messages of each session that were written, by its id.
+    pub(super) heard: HashMap<u64, usize>,
+}
+
+impl Recorder {
+    pub(super) fn new(file: PathBuf) -> Self {
+        Self {
+            file,
+            lines: Vec::new(),
+            commands: 0,
+            ports: HashMap::new(),
+            paths: HashMap::new(),
+            names: 0,
+            heard: HashMap::new(),
+        }
+    }
+
+    /// The script.
+    pub(super) fn text(&self, secrets: &Secrets) -> String {
+        let mut text = format!("# Recorded by nls {}.\n", env!("CARGO_PKG_VERSION"));
+        self.lines.iter().for_each(|line| text += &format!("{line}\n"));
+        secrets.name(&mut text);
+        text
+    }
+
+    /// A statement, and how it ended.
+    pub(super) fn note(&mut self, step: &Step, result: Result<Option<&Fields>, &Failure>) {
+        let Action::Command(invocation) = &step.action else {
+            self.push(step.text().to_owned(), result.err());
+            return;
+        };
+        if NOT_RECORDED.contains(&invocation.verb.name) {
+            return;
+        }
+        let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+        let mut behind = String::new();
+        let name = match &invocation.binding {
+            Some(name) => name.clone(),
+            None if wants_name(invocation) => {
+                self.names += 1;
+                let service = invocation.arguments.iter().find_map(|(name, argument, _)| match argument {
+                    Argument::Ready(Datum::Text(text)) if *name == "service" => Some(text.clone()),
+                    _ => None,
+                });
+                let name =
+                    format!("{}{}", service.unwrap_or_else(|| invocation.verb.name.into()), self.names);
+                behind += &format!(" as {name}");
+                name
+            }
+            None => String::new(),
+        };
+        for (word, argument, span) in &invocation.arguments {
+            if let Argument::Ready(datum) = argument
+                && let Some(text) = self.replaced(word, datum, &name, result.is_ok())
+            {
+                edits.push((span.clone(), text));
+            }
+        }
+        let has = |word: &str| invocation.arguments.iter().any(|(name, ..)| *name == word);
+        if invocation.verb.name == "get" && !has("to") {
+            behind.insert_str(0, " to $tmp");
+        }
+        if invocation.verb.name == "listen" && !has("root") && has_files(invocation) && !has("readonly") {
+            behind.insert_str(0, &format!(" root {}", self.copied(".")));
+        }
+        let line = edited(step, edits, &behind);
+        self.push(line, result.err());
+        let lasting = invocation.verb.lasting == Lasting::Job || invocation.verb.name == "calc";
+        if let (Ok(Some(fields)), true, false) = (result, lasting && !name.is_empty(), invocation.background)
+        {
+            for (field, value) in fields.iter().filter(|(field, _)| LASTING_FIELDS.contains(field)) {
+                self.lines.push(format!("expect ${name}.{field} == {}", quoted(&value.to_string())));
+            }
+        }
+    }
+
+    /// A message that came.
+    pub(super) fn heard(&mut self, session: &str, text: &str) {
+        self.lines.push(format!("expect {session} says {} within {PATIENCE}", quoted(text)));
+    }
+
+    /// A line that was said while attached.
+    pub(super) fn said(&mut self, session: &str, text: &str) {
+        self.push(format!("say {session} {}", quoted(text)), None);
+    }
+
+    fn push(&mut self, line: String, failure: Option<&Failure>) {
+        self.commands += 1;
+        self.lines.push(match failure {
+            // A part of it that has no address and no time in it.
+            Some(failure) => {
+                let why = failure.why.split([':', ';']).next().unwrap_or_default();
+                let why: String = why.chars().take_while(|c| !c.is_ascii_digit()).take(60).collect();
+                format!("expect error {}: {line}", quoted(why.trim()))
+            }
+            None => line,
+        });
+    }
+
+    /// What stands for an argument that would not be the same the next time.
+    fn replaced(&mut self, word: &str, datum: &Datum, name: &str, well: bool) -> Option<String> {
+        match datum {
+            Datum::Port(port) if *port != 0 => {
+                if well {
+                    self.ports.insert(*port, format!("${name}"));
+                }
+                Some("0".into())
+            }
+            Datum::Endpoint(_, Place::Address(endpoint)) if is_here(&endpoint.host) => {
+                self.ports.get(&endpoint.port).cloned()
+            }
+            Datum::Path(path, _) if word == "root" => Some(self.copied(path)),
+            Datum::Path(path, _) if word == "to" => {
+                let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or("copy");
+                let new = if path.contains("$tmp") { return None } else { format!("$tmp/{last}") };
+                self.paths.insert(path.clone(), new.clone());
+                Some(new)
+            }
+            Datum::Path(path, _) => self.paths.get(path).cloned(),
+            _ => None,
+        }
+    }
+
+    /// A folder that is written to: each run has a copy of its own.
+    fn copied(&mut self, path: &str) -> String {
+        if let Some(known) = self.paths.get(path) {
+            return known.clone();
+        }
+        if size_up_to(std::path::Path::new(path), COPY_LIMIT).is_none() {
+            self.lines.push(format!("# {path} is large: all runs share it, and must not write to it"));
+            return path.to_owned();
+        }
+        let new = format!("$tmp/root{}", self.paths.len() + 1);
+        let from = path.trim_end_matches('/');
+        self.lines.push(format!("!mkdir {new} && cp -r '{from}/.' {new}"));
+        self.paths.insert(path.to_owned(), new.clone());
+        new
+    }
+}
+
+fn wants_name(invocation: &Invocation) -> bool {
+    invocation.verb.lasting != Lasting::Instant || invocation.verb.name == "calc"
+}
+
+fn is_here(host: &Host) -> bool {
+    match host {
+        Host::Address(address) => address.is_loopback(),
+        Host::Name(name) => name == "localhost",
+        Host::Loopback => true,
+    }
+}
+
+fn has_files(invocation: &Invocation) -> bool {
+    invocation.arguments.iter().any(|(name, argument, _)| {
+        *name == "service" && matches!(argument, Argument::Ready(Datum::Text(text)) if text == "ftp")
+    })
+}
+
+/// Bytes below a folder; `None`: more than `limit`, or it cannot be read.
+fn size_up_to(folder: &std::path::Path, limit: u64) -> Option<u64> {
+    let mut total = 0;
+    for entry in std::fs::read_dir(folder).ok()?.flatten() {
+        let metadata = entry.metadata().ok()?;
+        total += if metadata.is_dir() { size_up_to(&entry.path(), limit - total)? } else { metadata.len() };
+        if total > limit {
+            return None;
+        }
+    }
+    Some(total)
+}
+
+/// The statement with its edits, and with more words before a `&`.
+fn edited(step: &Step, mut edits: Vec<(Range<usize>, String)>, behind: &str) -> String {
+    let mut line = step.text().to_owned();
+    edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    for (span, text) in edits {
+        let at = span.start - step.span.start..span.end - step.span.start;
+        line.replace_range(at, &text);
+    }
+    match line.strip_suffix('&') {
+        Some(front) => format!("{}{behind} &", front.trim_end()),
+        None => line + behind,
+    }
+}
+
+/// In quotes of the language.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' | '$' => out.extend(['\\', c]),
+            '\n' => out += "\\n",
+            '\t' => out += "\\t",
+            c if c.is_control() => out += &format!("\\u{{{:x}}}", u32::from(c)),
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
+
+fn takes_messages(step: &Step) -> bool {
+    let says = |(comparison, _): &(Comparison, _)| *comparison == Comparison::Says;
+    matches!(&step.action, Action::Expect(expectation) if expectation.test.as_ref().is_some_and(says))
+}
+
+impl Shell {
+    /// Writes down what a step did, if that is wanted.
+    pub(super) fn note(&mut self, step: &Step, result: Result<(), &Failure>) {
+        if self.recorder.is_none() {
+            return;
+        }
+        if takes_messages(step) {
+            self.look_for_messages(false);
+        }
+        let fields = match &self.last {
+            Some(Binding::Record(fields)) => Some(fields.clone()),
+            Some(Binding::Session(session)) => Some(session.fields()),
+            _ => None,
+        };
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(step, result.map(|()| fields.as_ref()));
+        }
+    }
+
+    /// Before a step: what came since the last one is written down, unless the step itself expects it.
+    pub(super) fn note_before(&mut self, step: &Step) {
+        self.look_for_messages(!takes_messages(step));
+    }
+
+    /// A line that was said while attached.
+    pub fn note_said(&mut self, session: &Session, text: &str) {
+        self.note_messages();
+        if let (Some(recorder), Some(name)) = (&mut self.recorder, &session.name) {
+            recorder.said(&format!("${name}"), text);
+        }
+    }
+
+    /// Ends a recording that is going on when its shell ends, and says so.
+    pub fn finish_recording(&mut self) {
+        match self.end_recording() {
+            Ok(None) => {}
+            Ok(Some((file, commands))) => {
+                self.emit(Report::Notice(format!("recorded {commands} commands to {}", file.display())));
+            }
+            Err(failure) => self.emit(Report::Failure { failure, verb: None, place: None, session: None }),
+        }
+    }
+
+    /// Messages of conversations since the last look.
+    pub(super) fn note_messages(&mut self) {
+        self.look_for_messages(true);
+    }
+
+    /// Counts what came; `wanted`: and writes it down.
+    fn look_for_messages(&mut self, wanted: bool) {
+        let Some(recorder) = &mut self.recorder else { return };
+        for session in self.registry.all().iter().filter(|session| session.listens()) {
+            let (entries, _) = session.log(usize::MAX);
+            let texts = entries.iter().filter(|entry| entry.kind == "message").map(|entry| &entry.text);
+            let known = recorder.heard.get(&session.id).copied().unwrap_or(0);
+            let new: Vec<&String> = texts.skip(known).collect();
+            recorder.heard.insert(session.id, known + new.len());
+            if let Some(name) = session.name.as_ref().filter(|_| wanted) {
+                for text in new {
+                    let said = text.split_once(": ").map_or(text.as_str(), |(_, said)| said);
+                    recorder.heard(&format!("${name}"), said);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Value;
+    use crate::language::{Scope, Source};
+
+    fn record(lines: &[(&str, Result<Fields, Failure>)]) -> String {
+        let vocabulary = crate::shell::catalogue::vocabulary(true);
+        let mut recorder = Recorder::new("x.nls".into());
+        let mut scope = Scope::builtin(0);
+        for (line, result) in lines {
+            let source = Source::new("prompt", *line);
+            let plan =
+                crate::language::plan(&source, &vocabulary, &mut scope, &|_, _| Err("no".into())).unwrap();
+            recorder.note(&plan.setup[0], result.as_ref().map(Some));
+        }
+        recorder.text(&Secrets::default()).split_once('\n').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn ports_become_names_and_values_become_expectations() {
+        let value = vec![("value", Value::text("1")), ("seconds", Value::text("9"))];
+        let text = record(&[
+            ("listen tcp 9002 calc", Ok(Vec::new())),
+            ("calc 7 % 3 at localhost:9002", Ok(value.clone())),
+            ("calc 7 % 3 at :9002 as r", Ok(value.clone())),
+            ("calc 7 % 3 at elsewhere:9002", Ok(value)),
+            ("help calc", Ok(Vec::new())),
+        ]);
+        assert_eq!(
+            text,
+            "listen tcp 0 calc as calc1\ncalc 7 % 3 at $calc1 as calc2\nexpect $calc2.value == \"1\"\n\
+             calc 7 % 3 at $calc1 as r\nexpect $r.value == \"1\"\n\
+             calc 7 % 3 at elsewhere:9002 as calc3\nexpect $calc3.value == \"1\"\n"
+        );
+    }
+
+    #[test]
+    fn failures_are_expected_and_what_is_written_goes_into_the_folder_of_the_run() {
+        let failure = Failure::new(crate::wire::Code::Missing, "there is no file `x`; `ls` shows");
+        let text = record(&[
+            ("listen tcp 9000 ftp root src/base as files", Ok(Vec::new())),
+            ("get x from :9000", Err(failure)),
+            ("get y from :9000 to copy.bin &", Ok(Vec::new())),
+        ]);
+        assert_eq!(
+            text,
+            "!mkdir $tmp/root1 && cp -r 'src/base/.' $tmp/root1\nlisten tcp 0 ftp root $tmp/root1 as files\n\
+             expect error \"there is no file `x`\": get x from $files to $tmp as get1\n\
+             get y from $files to $tmp/copy.bin as get2 &\n"
+        );
+    }
+}
