@@ -41,7 +41,7 @@ pub(super) async fn input(program: &Program) -> Exit {
         }
         Err(_) => return Exit::Internal,
     };
-    match script::decode(&bytes) {
+    match script::decode(bytes) {
         Ok(decoded) => text(program, "stdin", decoded).await,
         Err(why) => cannot_start(program, &format!("standard input: {why}")),
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::diagnostic::{Diagnostic, nearest};
 use super::grammar::is_name;
 use super::kind::{Datum, Kind, Mismatch, Place, SessionRef};
-use super::lexer::{Segment, Word};
+use super::lexer::Word;
 use super::verb::{Keyword, Lasting, Param, Verb, Vocabulary};
 use crate::base::{Endpoint, Transport};
 
@@ -252,7 +252,7 @@ impl<'v> Matcher<'v> {
             Some(_) if self.binding.is_some() => {
                 self.errors.push(Diagnostic::new("a second name", name.span.clone()));
             }
-            Some(text) => self.binding = Some(text),
+            Some(text) => self.binding = Some(text.into_owned()),
             None => {
                 let read = name.literal().unwrap_or_default();
                 let diagnostic = Diagnostic::new(format!("`{read}` is not a name"), name.span.clone());
@@ -335,10 +335,7 @@ impl<'v> Matcher<'v> {
         for word in &tail[..taken] {
             // An expression keeps its columns, so that a caret of the server points at the right place.
             let gap = if param.kind == Kind::Expression { word.span.start - joined.span.end } else { 1 };
-            joined.segments.push(Segment::Text(" ".repeat(gap)));
-            joined.segments.extend(word.segments.iter().cloned());
-            joined.quoted |= word.quoted;
-            joined.span.end = word.span.end;
+            joined.append(gap, word);
         }
         self.end = joined.span.end;
         self.read(param.name, param.kind, &joined, None);
@@ -350,7 +347,7 @@ impl<'v> Matcher<'v> {
             Ok(argument) => self.arguments.push((name, argument, word.span.clone())),
             Err(mismatch) => {
                 let read = word.literal().unwrap_or_default();
-                let title = if mismatch.why.contains(&read) {
+                let title = if mismatch.why.contains(&*read) {
                     mismatch.why
                 } else {
                     format!("`{read}`: {}", mismatch.why)

@@ -98,7 +98,7 @@ fn split(front: &str) -> (Vec<Word>, Option<Word>) {
             Token::Error(diagnostic) => {
                 // An open quote: the word goes on to the cursor.
                 words.push(Word {
-                    segments: Vec::new(),
+                    segments: smallvec::SmallVec::new(),
                     quoted: true,
                     span: diagnostic.span.start..front.len(),
                 });

@@ -14,7 +14,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::STATEMENT_LIMIT;
+use smallvec::SmallVec;
+
 use super::diagnostic::{Diagnostic, Source, nearest};
 use super::lexer::{Segment, Token, Word, logical_lines, tokens};
 use super::script::{Body, Comparison, Expectation, FileExpectation, Heading, Prefix, Script, Statement};
@@ -32,25 +33,24 @@ const REPEAT_LIMIT: u64 = 1_000_000;
 /// Most prefixes before one statement.
 const PREFIX_LIMIT: usize = 8;
 
+/// The statements of a text, one after the other, and what cannot be read as one.
+pub fn statements(text: &str) -> impl Iterator<Item = Result<Statement, Box<Diagnostic>>> + '_ {
+    logical_lines(text).flat_map(|line| {
+        let mut tokens = tokens(&text[line.clone()], line.start);
+        let parts = tokens.split_mut(|token| matches!(token, Token::Semicolon(_)));
+        let read: SmallVec<[_; 1]> = parts.filter(|part| !part.is_empty()).map(statement).collect();
+        read
+    })
+}
+
 /// Parses a whole text; statements that could be read are in the script even if others could not.
 pub fn parse(source: &Arc<Source>) -> (Script, Vec<Diagnostic>) {
     let mut script = Script { source: source.clone(), statements: Vec::new() };
     let mut errors = Vec::new();
-    for line in logical_lines(&source.text) {
-        if script.statements.len() >= STATEMENT_LIMIT {
-            errors.push(Diagnostic::new(format!("a script ends at {STATEMENT_LIMIT} statements"), line));
-            break;
-        }
-        for part in
-            tokens(&source.text[line.clone()], line.start).split(|token| matches!(token, Token::Semicolon(_)))
-        {
-            if part.is_empty() {
-                continue;
-            }
-            match statement(part) {
-                Ok(statement) => script.statements.push(statement),
-                Err(diagnostic) => errors.push(*diagnostic),
-            }
+    for statement in statements(&source.text) {
+        match statement {
+            Ok(statement) => script.statements.push(statement),
+            Err(diagnostic) => errors.push(*diagnostic),
         }
     }
     (script, errors)
@@ -62,18 +62,18 @@ fn fail<T>(diagnostic: Diagnostic) -> Parsed<T> {
     Err(Box::new(diagnostic))
 }
 
-/// The tokens of one statement, read from the left.
+/// The tokens of one statement, read from the left; the words of a command are taken out of it.
 struct Cursor<'a> {
-    tokens: &'a [Token],
+    tokens: &'a mut [Token],
     at: usize,
 }
 
-impl<'a> Cursor<'a> {
-    fn peek(&self) -> Option<&'a Token> {
+impl Cursor<'_> {
+    fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.at)
     }
 
-    fn peek_word(&self) -> Option<&'a Word> {
+    fn peek_word(&self) -> Option<&Word> {
         match self.peek() {
             Some(Token::Word(word)) => Some(word),
             _ => None,
@@ -98,12 +98,12 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    fn word(&mut self, expected: &str) -> Parsed<&'a Word> {
+    fn word(&mut self, expected: &str) -> Parsed<Word> {
+        if let Some(word) = self.take_word() {
+            return Ok(word);
+        }
         match self.peek() {
-            Some(Token::Word(word)) => {
-                self.at += 1;
-                Ok(word)
-            }
+            Some(Token::Word(word)) => Ok(word.clone()),
             Some(Token::Error(diagnostic)) => Err(diagnostic.clone()),
             Some(other) => {
                 let read = other.text();
@@ -113,6 +113,22 @@ impl<'a> Cursor<'a> {
                 )
             }
             None => fail(Diagnostic::new("the line ends too early", self.span()).expected([expected.into()])),
+        }
+    }
+
+    /// The next token, moved out, if it is a word.
+    fn take_word(&mut self) -> Option<Word> {
+        let token = self.tokens.get_mut(self.at).filter(|token| matches!(token, Token::Word(_)))?;
+        let span = token.span();
+        match std::mem::replace(token, Token::Semicolon(span)) {
+            Token::Word(word) => {
+                self.at += 1;
+                Some(word)
+            }
+            other => {
+                *token = other;
+                None
+            }
         }
     }
 
@@ -129,13 +145,13 @@ impl<'a> Cursor<'a> {
 
     fn duration(&mut self) -> Parsed<Duration> {
         let word = self.word("a duration such as 5s")?;
-        duration(word, &literal(word, "a duration")?)
+        duration(&word, &literal(&word, "a duration")?)
     }
 }
 
 fn literal(word: &Word, what: &str) -> Parsed<String> {
     match word.literal() {
-        Some(text) => Ok(text),
+        Some(text) => Ok(text.into_owned()),
         None => fail(Diagnostic::new(format!("a variable cannot stand for {what} here"), word.span.clone())),
     }
 }
@@ -160,9 +176,9 @@ fn count(word: &Word, text: &str) -> Parsed<u64> {
     }
 }
 
-fn statement(tokens: &[Token]) -> Parsed<Statement> {
-    let mut cursor = Cursor { tokens, at: 0 };
+fn statement(tokens: &mut [Token]) -> Parsed<Statement> {
     let span = tokens[0].span().start..tokens[tokens.len() - 1].span().end;
+    let mut cursor = Cursor { tokens, at: 0 };
     if cursor.take("test") {
         let heading = heading(&mut cursor)?;
         return Ok(Statement { span, prefixes: Vec::new(), body: Body::Test(heading) });
@@ -184,7 +200,7 @@ fn statement(tokens: &[Token]) -> Parsed<Statement> {
 fn heading(cursor: &mut Cursor<'_>) -> Parsed<Heading> {
     let name = cursor.word("the name of the test, in quotes")?;
     let mut heading = Heading {
-        name: literal(name, "the name of a test")?,
+        name: literal(&name, "the name of a test")?,
         serial: false,
         timeout: None,
         tags: Vec::new(),
@@ -196,7 +212,7 @@ fn heading(cursor: &mut Cursor<'_>) -> Parsed<Heading> {
             heading.timeout = Some(cursor.duration()?);
         } else if cursor.take("tag") {
             let word = cursor.word("a name")?;
-            heading.tags.push(literal(word, "a tag")?);
+            heading.tags.push(literal(&word, "a tag")?);
         } else {
             let word = cursor.word("serial, timeout or tag")?;
             let fix =
@@ -261,8 +277,7 @@ fn colon<T>(cursor: &mut Cursor<'_>, read: impl Fn(&Word, &str) -> Parsed<T>) ->
     Ok((read(&word, &text)?, closed))
 }
 
-fn without_colon(word: &Word) -> (Word, bool) {
-    let mut word = word.clone();
+fn without_colon(mut word: Word) -> (Word, bool) {
     if let Some(Segment::Text(text)) = word.segments.last_mut()
         && text.ends_with(':')
     {
@@ -300,19 +315,19 @@ fn simple(cursor: &mut Cursor<'_>) -> Parsed<Body> {
         expectation(cursor)?
     } else if cursor.take("secret") {
         let word = cursor.word("the name of an environment variable")?;
-        let name = literal(word, "a name")?;
+        let name = literal(&word, "a name")?;
         if !is_name(&name) {
-            return fail(not_a_name(word, &name));
+            return fail(not_a_name(&word, &name));
         }
         Body::Secret(name)
     } else if cursor.take("skip") {
-        let reason = cursor.word("the reason, in quotes")?.clone();
-        let unless = if cursor.take("unless") { Some(cursor.word("a value")?.clone()) } else { None };
+        let reason = cursor.word("the reason, in quotes")?;
+        let unless = if cursor.take("unless") { Some(cursor.word("a value")?) } else { None };
         Body::Skip { reason, unless }
     } else if cursor.take("timeout") {
         Body::Timeout(cursor.duration()?)
     } else if cursor.take(SOURCE_WORD) {
-        Body::Source(cursor.word("a path")?.clone())
+        Body::Source(cursor.word("a path")?)
     } else {
         return command(cursor);
     };
@@ -321,11 +336,10 @@ fn simple(cursor: &mut Cursor<'_>) -> Parsed<Body> {
 }
 
 fn command(cursor: &mut Cursor<'_>) -> Parsed<Body> {
-    let verb = cursor.word("a command")?.clone();
-    let mut words = Vec::new();
-    while let Some(Token::Word(word)) = cursor.peek() {
-        words.push(word.clone());
-        cursor.at += 1;
+    let verb = cursor.word("a command")?;
+    let mut words = Vec::with_capacity(cursor.tokens.len() - cursor.at);
+    while let Some(word) = cursor.take_word() {
+        words.push(word);
     }
     let background = matches!(cursor.peek(), Some(Token::Ampersand(_)));
     cursor.at += usize::from(background);
@@ -335,7 +349,7 @@ fn command(cursor: &mut Cursor<'_>) -> Parsed<Body> {
 
 fn assignment(cursor: &mut Cursor<'_>) -> Parsed<Body> {
     let word = cursor.word("a name")?;
-    let text = literal(word, "a name")?;
+    let text = literal(&word, "a name")?;
     if let Some((name, value)) =
         text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty())
     {
@@ -346,7 +360,7 @@ fn assignment(cursor: &mut Cursor<'_>) -> Parsed<Body> {
         );
     }
     if !is_name(&text) {
-        return fail(not_a_name(word, &text));
+        return fail(not_a_name(&word, &text));
     }
     if RESERVED_NAMES.contains(&text.as_str()) {
         return fail(
@@ -360,7 +374,7 @@ fn assignment(cursor: &mut Cursor<'_>) -> Parsed<Body> {
             Diagnostic::new(format!("`let` needs `=`{read}"), cursor.span()).expected(["`=`".into()]),
         );
     }
-    Ok(Body::Let { name: text, value: cursor.word("a value")?.clone() })
+    Ok(Body::Let { name: text, value: cursor.word("a value")? })
 }
 
 fn not_a_name(word: &Word, text: &str) -> Diagnostic {
@@ -383,14 +397,14 @@ fn expectation(cursor: &mut Cursor<'_>) -> Parsed<Body> {
         cursor.at += 1;
         return file_expectation(cursor, negated).map(Body::ExpectFile);
     }
-    let left = cursor.word("a value such as $files.clients")?.clone();
+    let left = cursor.word("a value such as $files.clients")?;
     let mut test = None;
     if let Some(word) = cursor.peek_word()
         && !word.is("within")
     {
         let text = word.literal().unwrap_or_default();
         let Some((_, comparison)) = Comparison::WORDS.iter().find(|(name, _)| word.is(name)) else {
-            let fix = match text.as_str() {
+            let fix = match &*text {
                 "=" => Some("=="),
                 other => nearest(other, Comparison::WORDS.iter().map(|(word, _)| *word).chain(["within"])),
             };
@@ -403,7 +417,7 @@ fn expectation(cursor: &mut Cursor<'_>) -> Parsed<Body> {
             );
         };
         cursor.at += 1;
-        test = Some((*comparison, cursor.word("a value")?.clone()));
+        test = Some((*comparison, cursor.word("a value")?));
     }
     let within = within(cursor)?;
     Ok(Body::Expect(Expectation { negated, left, test, within }))
@@ -425,7 +439,7 @@ fn within(cursor: &mut Cursor<'_>) -> Parsed<Option<Duration>> {
 
 /// Behind `expect file`.
 fn file_expectation(cursor: &mut Cursor<'_>, negated: bool) -> Parsed<FileExpectation> {
-    let path = cursor.word("a path")?.clone();
+    let path = cursor.word("a path")?;
     let possible = ["exists", "same as PATH"];
     let other = if cursor.take("exists") {
         None
@@ -435,7 +449,7 @@ fn file_expectation(cursor: &mut Cursor<'_>, negated: bool) -> Parsed<FileExpect
                 Diagnostic::new("`same` is followed by `as`", cursor.span()).expected(["as PATH".into()]),
             );
         }
-        Some(cursor.word("a path")?.clone())
+        Some(cursor.word("a path")?)
     } else {
         let word = cursor.word("exists, or same as PATH")?;
         let text = word.literal().unwrap_or_default();

@@ -3,6 +3,7 @@
 //! The lexer cuts whole words first and leaves the meaning of a word to its place (a `%2` is a session in
 //! `wait %2` and arithmetic in `calc`). It never fails: what cannot be read becomes an error with a span.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use nom::branch::alt;
@@ -13,13 +14,16 @@ use nom::multi::{many0, separated_list1};
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 
+use smallvec::{SmallVec, smallvec};
+
 use super::LINE_LIMIT;
 use super::diagnostic::Diagnostic;
 
 /// A word: text and references, glued together without spaces. There is never word splitting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
-    pub segments: Vec<Segment>,
+    /// Most have one.
+    pub segments: SmallVec<[Segment; 1]>,
     /// Some part stood in quotes: not a keyword, not a glob, not a `~`.
     pub quoted: bool,
     pub span: Range<usize>,
@@ -34,15 +38,30 @@ pub enum Segment {
 
 impl Word {
     /// The text, if it holds no reference.
-    pub fn literal(&self) -> Option<String> {
-        let mut out = String::new();
-        for segment in &self.segments {
-            match segment {
-                Segment::Text(text) => out.push_str(text),
-                Segment::Reference(..) => return None,
+    pub fn literal(&self) -> Option<Cow<'_, str>> {
+        match self.segments.as_slice() {
+            [Segment::Text(text)] => Some(Cow::Borrowed(text)),
+            segments => {
+                let text = |segment: &Segment| match segment {
+                    Segment::Text(text) => Some(text.clone()),
+                    Segment::Reference(..) => None,
+                };
+                segments.iter().map(text).collect::<Option<String>>().map(Cow::Owned)
             }
         }
-        Some(out)
+    }
+
+    /// Appends another word, behind so many blanks.
+    pub(super) fn append(&mut self, blanks: usize, other: &Self) {
+        (0..blanks).for_each(|_| push_text(&mut self.segments, " "));
+        for segment in &other.segments {
+            match segment {
+                Segment::Text(text) => push_text(&mut self.segments, text),
+                reference @ Segment::Reference(..) => self.segments.push(reference.clone()),
+            }
+        }
+        self.quoted |= other.quoted;
+        self.span.end = other.span.end;
     }
 
     /// True if the word is `word`, unquoted.
@@ -73,7 +92,7 @@ impl Token {
     /// As it stands in a message.
     pub fn text(&self) -> String {
         match self {
-            Self::Word(word) => word.literal().unwrap_or_else(|| "$…".into()),
+            Self::Word(word) => word.literal().unwrap_or(Cow::Borrowed("$…")).into_owned(),
             Self::Semicolon(_) => ";".into(),
             Self::Ampersand(_) => "&".into(),
             Self::Bang(text, _) => format!("!{text}"),
@@ -114,6 +133,9 @@ pub fn logical_lines(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     })
 }
 
+/// Words that most lines have room for.
+const WORDS: usize = 12;
+
 /// Splits one logical line (a slice of a text, at `base`) into tokens. Comments and blanks leave none.
 pub fn tokens(line: &str, base: usize) -> Vec<Token> {
     if line.len() > LINE_LIMIT {
@@ -126,6 +148,7 @@ pub fn tokens(line: &str, base: usize) -> Vec<Token> {
             base + nul..base + nul + 1,
         )))];
     }
+    // A comment or an empty line allocates nothing.
     let mut out = Vec::new();
     let mut rest = line;
     let mut first = true;
@@ -134,6 +157,9 @@ pub fn tokens(line: &str, base: usize) -> Vec<Token> {
         let at = base + (line.len() - rest.len());
         if rest.is_empty() || rest.starts_with('#') {
             return out;
+        }
+        if out.capacity() == 0 {
+            out.reserve(WORDS);
         }
         if let Some(tail) = rest.strip_prefix(';') {
             out.push(Token::Semicolon(at..at + 1));
@@ -181,15 +207,15 @@ fn blank(input: &str) -> IResult<&str, ()> {
 }
 
 /// One piece of a word.
-enum Piece {
-    Bare(String),
-    Quoted(Vec<Segment>),
+enum Piece<'a> {
+    Bare(&'a str),
+    Quoted(SmallVec<[Segment; 1]>),
     Reference(Vec<String>),
 }
 
 /// A word at the front of `input`, which starts at `at` in the text.
 fn word(input: &str, at: usize) -> Result<(&str, Word), Diagnostic> {
-    let mut word = Word { segments: Vec::new(), quoted: false, span: at..at };
+    let mut word = Word { segments: SmallVec::new(), quoted: false, span: at..at };
     let mut rest = input;
     while !rest.is_empty()
         && !rest.starts_with(|c: char| c.is_whitespace() || c == ';')
@@ -203,7 +229,7 @@ fn word(input: &str, at: usize) -> Result<(&str, Word), Diagnostic> {
         let (tail, piece) = piece(rest, here)?;
         let end = at + (input.len() - tail.len());
         match piece {
-            Piece::Bare(text) => push_text(&mut word.segments, &text),
+            Piece::Bare(text) => push_text(&mut word.segments, text),
             Piece::Quoted(segments) => {
                 word.quoted = true;
                 for segment in segments {
@@ -224,18 +250,18 @@ fn word(input: &str, at: usize) -> Result<(&str, Word), Diagnostic> {
     Ok((rest, word))
 }
 
-fn push_text(segments: &mut Vec<Segment>, text: &str) {
+fn push_text(segments: &mut SmallVec<[Segment; 1]>, text: &str) {
     match segments.last_mut() {
         Some(Segment::Text(last)) => last.push_str(text),
         _ => segments.push(Segment::Text(text.into())),
     }
 }
 
-fn piece(input: &str, at: usize) -> Result<(&str, Piece), Diagnostic> {
+fn piece(input: &str, at: usize) -> Result<(&str, Piece<'_>), Diagnostic> {
     let wrong = |title: &str, length: usize| Diagnostic::new(title, at..at + length);
     match input.chars().next() {
         Some('\'') => raw(input)
-            .map(|(rest, text)| (rest, Piece::Quoted(vec![Segment::Text(text.into())])))
+            .map(|(rest, text)| (rest, Piece::Quoted(smallvec![Segment::Text(text.into())])))
             .map_err(|_| {
                 let fix = format!("{}'", first_line(input));
                 wrong("the quote `'` is never closed", 1).expected(["a `'` behind the text".into()]).fix(fix)
@@ -246,7 +272,7 @@ fn piece(input: &str, at: usize) -> Result<(&str, Piece), Diagnostic> {
                 .expected(["a name such as $files.port".into(), "'$' in single quotes".into()])
         }),
         _ => bare(input)
-            .map(|(rest, text)| (rest, Piece::Bare(text.into())))
+            .map(|(rest, text)| (rest, Piece::Bare(text)))
             .map_err(|_| wrong("this cannot be read", 1)),
     }
 }
@@ -297,8 +323,8 @@ fn name(input: &str) -> IResult<&str, &str> {
 }
 
 /// `"escapes \n and $name.field inside"`
-fn double(input: &str, at: usize) -> Result<(&str, Piece), Diagnostic> {
-    let mut segments = Vec::new();
+fn double(input: &str, at: usize) -> Result<(&str, Piece<'_>), Diagnostic> {
+    let mut segments = SmallVec::new();
     let mut rest = &input[1..];
     loop {
         let here = at + (input.len() - rest.len());
@@ -387,7 +413,9 @@ mod tests {
         tokens(line, 0)
             .into_iter()
             .map(|token| match token {
-                Token::Word(word) => word.literal().unwrap_or_else(|| format!("{:?}", word.reference())),
+                Token::Word(word) => {
+                    word.literal().map_or_else(|| format!("{:?}", word.reference()), Cow::into_owned)
+                }
                 Token::Semicolon(_) => ";".into(),
                 Token::Ampersand(_) => "&".into(),
                 Token::Bang(text, _) => format!("!{text}"),

@@ -21,7 +21,7 @@ pub use command::{Argument, Arguments, Invocation};
 pub use diagnostic::{Diagnostic, Report, Source};
 pub use kind::{Datum, Kind, Place, SessionRef};
 pub use plan::{Action, Plan, Step};
-pub use planner::{Scope, plan};
+pub use planner::{Scope, check, plan};
 pub use script::Script;
 pub use verb::{Field, Keyword, Param, Service, Verb, Vocabulary};
 

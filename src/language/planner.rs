@@ -49,7 +49,10 @@ impl Scope {
     }
 
     pub fn define(&mut self, name: &str, known: Known) {
-        self.names.insert(name.into(), known);
+        match self.names.get_mut(name) {
+            Some(before) => *before = known,
+            None => drop(self.names.insert(name.into(), known)),
+        }
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -75,15 +78,7 @@ pub fn plan(
     scope: &mut Scope,
     load: Loader<'_>,
 ) -> Result<Plan, Vec<Report>> {
-    let mut planner = Planner {
-        vocabulary,
-        load,
-        plan: Plan::default(),
-        errors: Vec::new(),
-        open: Vec::new(),
-        steps: 0,
-        setup: None,
-    };
+    let mut planner = Planner::new(vocabulary, load);
     planner.text(source, scope);
     if let Some(setup) = planner.setup.take() {
         *scope = setup;
@@ -93,10 +88,25 @@ pub fn plan(
     if planner.errors.is_empty() { Ok(planner.plan) } else { Err(planner.errors) }
 }
 
+/// The same without a plan: how many statements there are, in memory that does not grow with them.
+pub fn check(
+    source: &Arc<Source>,
+    vocabulary: &Vocabulary,
+    scope: &mut Scope,
+    load: Loader<'_>,
+) -> Result<usize, Vec<Report>> {
+    let mut planner = Planner { keep: false, ..Planner::new(vocabulary, load) };
+    planner.text(source, scope);
+    planner.errors.sort_by_key(|report| (report.source.name != source.name, report.diagnostic.span.start));
+    if planner.errors.is_empty() { Ok(planner.steps) } else { Err(planner.errors) }
+}
+
 struct Planner<'a> {
     vocabulary: &'a Vocabulary,
     load: Loader<'a>,
     plan: Plan,
+    /// Steps are wanted, not only what is wrong with them.
+    keep: bool,
     errors: Vec<Report>,
     /// The files that are being read, outermost first.
     open: Vec<String>,
@@ -105,14 +115,30 @@ struct Planner<'a> {
     setup: Option<Scope>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(vocabulary: &'a Vocabulary, load: Loader<'a>) -> Self {
+        Self {
+            vocabulary,
+            load,
+            plan: Plan::default(),
+            keep: true,
+            errors: Vec::new(),
+            open: Vec::new(),
+            steps: 0,
+            setup: None,
+        }
+    }
+
     fn text(&mut self, source: &Arc<Source>, scope: &mut Scope) {
         self.open.push(source.name.clone());
-        let (script, errors) = grammar::parse(source);
-        for diagnostic in errors {
-            self.errors.push(Report { source: source.clone(), diagnostic });
-        }
-        for statement in script.statements {
+        for statement in grammar::statements(&source.text) {
+            let statement = match statement {
+                Ok(statement) => statement,
+                Err(diagnostic) => {
+                    self.error(source, *diagnostic);
+                    continue;
+                }
+            };
             self.steps += 1;
             if self.steps > STATEMENT_LIMIT {
                 self.error(
@@ -199,6 +225,9 @@ impl Planner<'_> {
             }
             Body::Timeout(duration) => Action::Timeout(duration),
         };
+        if !self.keep {
+            return;
+        }
         let step = Step { source: source.clone(), span, prefixes, action };
         match self.plan.tests.last_mut() {
             Some(test) => test.steps.push(step),
@@ -274,7 +303,7 @@ impl Planner<'_> {
             self.vocabulary
                 .verbs
                 .iter()
-                .filter(|row| row.name.starts_with(&literal))
+                .filter(|row| row.name.starts_with(&*literal))
                 .map(|row| row.name.into())
                 .collect()
         } else {
@@ -290,7 +319,7 @@ impl Planner<'_> {
         let fix = self
             .vocabulary
             .nearest_verb(&literal)
-            .filter(|_| !STATEMENT_WORDS.contains(&literal.as_str()))
+            .filter(|_| !STATEMENT_WORDS.contains(&&*literal))
             .map(Into::into);
         self.error(source, Diagnostic::new(title, verb.span.clone()).expected(expected).fix(fix));
     }

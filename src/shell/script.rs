@@ -39,20 +39,21 @@ pub fn read(path: &Path) -> Result<Arc<Source>, String> {
     if metadata.len() > SCRIPT_LIMIT {
         return Err(format!("`{shown}` is larger than {SCRIPT_LIMIT} bytes"));
     }
-    decode(&std::fs::read(path).map_err(reason)?)
+    decode(std::fs::read(path).map_err(reason)?)
         .map(|text| Source::new(shown.to_string(), text))
         .map_err(|why| format!("`{shown}`: {why}"))
 }
 
 /// UTF-8, or why not (FAULTS row 90).
-pub fn decode(bytes: &[u8]) -> Result<String, String> {
+pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err("the text is UTF-16; save it as UTF-8".into());
     }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.to_owned()),
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
         Err(error) => {
-            let line = bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count() + 1;
+            let valid = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..valid].iter().filter(|&&b| b == b'\n').count() + 1;
             Err(format!("line {line} is not UTF-8"))
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::{Exit, Program};
 use super::fail;
-use crate::language::{Plan, Scope, Source, Step, plan};
+use crate::language::{self, Plan, Report, Scope, Source, Step, plan};
 use crate::shell::catalogue;
 use crate::shell::script::{self, TEST_LIMIT};
 
@@ -65,14 +65,17 @@ fn search(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Parses everything; the plans, or the exit code after every error was shown.
-pub(super) fn plans(program: &Program, paths: &[PathBuf]) -> Result<Vec<(Arc<Source>, Plan)>, Exit> {
+/// Reads every file and gives it to `read`; what that made of them, or the exit code after every error was shown.
+fn each<T>(
+    program: &Program,
+    paths: &[PathBuf],
+    read: impl Fn(&Arc<Source>, &mut Scope) -> Result<T, Vec<Report>>,
+) -> Result<Vec<(Arc<Source>, T)>, Exit> {
     let files = files(paths).map_err(|why| {
         fail(program, why);
         Exit::CannotStart
     })?;
-    let vocabulary = catalogue::vocabulary(false);
-    let mut plans = Vec::new();
+    let mut all = Vec::new();
     let mut exit = None;
     for file in files {
         let source = match script::read(&file) {
@@ -83,15 +86,29 @@ pub(super) fn plans(program: &Program, paths: &[PathBuf]) -> Result<Vec<(Arc<Sou
                 continue;
             }
         };
-        match plan(&source, &vocabulary, &mut Scope::builtin(program.arguments.rest.len()), &script::load) {
-            Ok(plan) => plans.push((source, plan)),
+        match read(&source, &mut Scope::builtin(program.arguments.rest.len())) {
+            Ok(made) => all.push((source, made)),
             Err(errors) => {
                 program.sink.put(program.style.render_errors(&errors));
                 exit.get_or_insert(Exit::Usage);
             }
         }
     }
-    exit.map_or(Ok(plans), Err)
+    exit.map_or(Ok(all), Err)
+}
+
+/// Checks everything; how many files and statements there are.
+pub(super) fn check(program: &Program, paths: &[PathBuf]) -> Result<(usize, usize), Exit> {
+    let vocabulary = catalogue::vocabulary(false);
+    let read = |source: &_, scope: &mut _| language::check(source, &vocabulary, scope, &script::load);
+    let all = each(program, paths, read)?;
+    Ok((all.len(), all.iter().map(|(_, statements)| statements).sum()))
+}
+
+/// Parses everything; the plans.
+pub(super) fn plans(program: &Program, paths: &[PathBuf]) -> Result<Vec<(Arc<Source>, Plan)>, Exit> {
+    let vocabulary = catalogue::vocabulary(false);
+    each(program, paths, |source, scope| plan(source, &vocabulary, scope, &script::load))
 }
 
 /// Every test of the plans, in their order.

@@ -35,11 +35,9 @@ fn fail(program: &Program, why: impl Into<String>) {
 
 /// Finds every error without running anything.
 pub(super) fn check(program: &Program, paths: &[PathBuf]) -> Exit {
-    match discover::plans(program, paths) {
-        Ok(plans) => {
-            let tests = |plan: &Plan| plan.tests.iter().map(|test| test.steps.len()).sum::<usize>();
-            let steps: usize = plans.iter().map(|(_, plan)| plan.setup.len() + tests(plan)).sum();
-            program.show(&Report::Notice(format!("{} files, {steps} statements, no errors", plans.len())));
+    match discover::check(program, paths) {
+        Ok((files, statements)) => {
+            program.show(&Report::Notice(format!("{files} files, {statements} statements, no errors")));
             Exit::Well
         }
         Err(exit) => exit,

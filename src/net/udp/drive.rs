@@ -24,6 +24,9 @@ use crate::wire::datagram::{self, Credit};
 const QUEUE: usize = 2 << 20;
 /// How long what is queued before an orderly end may take.
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);
+/// A server that was stopped waits no longer than this for what its clients have not acknowledged: they, or the path to
+/// them, may be gone.
+const STOP_LIMIT: Duration = Duration::from_secs(1);
 /// How old a count of what the system dropped may be.
 const DROPS_EVERY: Duration = Duration::from_millis(200);
 /// Calls that read before others get their turn.
@@ -55,6 +58,8 @@ pub(super) struct Drive {
     pub(super) accepts: Option<mpsc::UnboundedSender<Connection>>,
     pub(super) opening: Option<Opening>,
     alarm: Alarm,
+    /// It was stopped, and ends then at the latest.
+    ends_at: Option<Time>,
     /// What the system dropped, and when it was asked.
     drops: (Time, u64),
 }
@@ -71,6 +76,7 @@ impl Drive {
             accepts: None,
             opening: None,
             alarm: Alarm::new(),
+            ends_at: None,
             drops: (Time::ZERO, 0),
         }
     }
@@ -116,6 +122,7 @@ impl Drive {
                 return;
             }
             let deadline = self.endpoint.deadline().unwrap_or_else(|| clock::now() + Duration::from_hours(1));
+            let deadline = self.ends_at.map_or(deadline, |end| end.min(deadline));
             tokio::select! {
                 ready = self.socket.readable() => if ready.is_ok() { self.read() },
                 _ = self.socket.writable(), if !writable => {}
@@ -128,11 +135,12 @@ impl Drive {
     }
 
     fn is_finished(&self) -> bool {
-        self.accepts.is_none() && self.endpoint.is_empty()
+        self.accepts.is_none() && self.endpoint.is_empty() || self.ends_at.is_some_and(|at| clock::now() >= at)
     }
 
     fn stop_accepting(&mut self) {
         self.accepts = None;
+        self.ends_at.get_or_insert_with(|| clock::now() + STOP_LIMIT);
         self.endpoint.stop_listening();
     }
 

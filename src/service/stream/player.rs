@@ -84,7 +84,7 @@ fn split(text: &str) -> Vec<String> {
     let words: Option<Vec<String>> = tokens(text, 0)
         .into_iter()
         .map(|token| match token {
-            Token::Word(word) => word.literal(),
+            Token::Word(word) => word.literal().map(std::borrow::Cow::into_owned),
             _ => None,
         })
         .collect();
