@@ -86,6 +86,14 @@ fn the_reference_is_that_of_the_table() {
 }
 
 #[test]
+fn the_sample_tests_pass_in_any_order() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
+    let run = lab().run(&["test", samples.to_str().unwrap(), "--shuffle"]).success();
+    let passed: usize = run.out.lines().last().unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(passed >= 200, "{}", run.out);
+}
+
+#[test]
 fn the_scripts_pass() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut scripts: Vec<_> =

@@ -322,3 +322,19 @@ fn row_92_scripts_that_never_end_are_stopped() {
     assert!(began.elapsed() < Duration::from_secs(10));
     lab.nls("timeout 200ms; repeat 1000000: retry 1000: expect error: calc 1 at :1").fails(1, "time limit");
 }
+
+#[test]
+fn questions_of_a_script_are_asked_together_and_the_first_that_fails_ends_it() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 calc");
+    let mut script: String = (0..200).map(|n| format!("calc {n} % 7 at {address}\n")).collect();
+    script += &format!("calc 1/0 at {address}\ncalc 5 at {address} as never\n");
+    lab.write("s.nls", &script);
+    let run = lab.run(&["s.nls"]).fails(1, "at s.nls:201: calc 1/0");
+    assert_eq!(run.out.lines().count(), 200, "{}", run.out);
+    assert!(run.out.lines().zip(0..).all(|(line, n)| line == (n % 7).to_string()), "{}", run.out);
+    let run = lab.run(&["-k", "s.nls"]).fails(1, "division by zero");
+    assert_eq!(run.out.lines().last(), Some("5"));
+    let run = lab.nls(&format!("repeat 1000: calc 6 * 7 at {address}")).success();
+    assert_eq!(run.out, "42\n".repeat(1000));
+}

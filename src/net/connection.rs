@@ -100,9 +100,10 @@ pub struct PathCounts {
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
 
 impl Connection {
-    /// Sends the first frame of a conversation. A peer that ended it at once may have said why: that is the better failure.
-    pub async fn request(&mut self, frame: Frame) -> Result<(), Failure> {
-        let Err(failure) = self.outgoing.send_now(frame).await else { return Ok(()) };
+    /// Sends the first frames of a conversation. A peer that ended it at once may have said why: that is the better
+    /// failure.
+    pub async fn request(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<(), Failure> {
+        let Err(failure) = self.send_all(frames).await else { return Ok(()) };
         match tokio::time::timeout(LAST_WORDS_LIMIT, self.incoming.next()).await {
             Ok(Ok(Some(Message::Frame(frame)))) if frame.kind == crate::wire::frame::ERROR => {
                 Err(told(&frame))
@@ -110,6 +111,13 @@ impl Connection {
             Ok(Err(reason)) => Err(reason),
             _ => Err(failure),
         }
+    }
+
+    async fn send_all(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<(), Failure> {
+        for frame in frames {
+            self.outgoing.send(frame).await?;
+        }
+        self.outgoing.flush().await
     }
 }
 

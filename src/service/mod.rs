@@ -33,6 +33,9 @@ pub struct Context {
     pub idle: Arc<calc::Idle>,
 }
 
+/// What each of several commands came to.
+pub type Answers = Vec<Result<Outcome, Failure>>;
+
 /// A verb that talks to a server.
 pub struct Client {
     pub verb: &'static Verb,
@@ -47,8 +50,9 @@ pub struct Client {
 pub enum Run {
     /// As a session; the name says what it is in `sessions`.
     Session { kind: fn(&Arguments) -> String, start: fn(Handle, Arguments, Context) -> Job },
-    /// Without a session: it answers at once.
-    Direct(fn(Arguments, Context) -> Job),
+    /// Without a session: it answers at once. Several that go to the same place are asked together, and answered in
+    /// order.
+    Direct(fn(Vec<Arguments>, Context) -> Job<Answers>),
 }
 
 /// Makes a service ready to serve.

@@ -24,9 +24,9 @@ const SAYINGS_LIMIT: usize = 64;
 const GOODBYE_LIMIT: Duration = Duration::from_millis(200);
 
 /// A task that goes with who waits for it.
-struct AbortOnDrop(tokio::task::JoinHandle<Result<Outcome, Failure>>);
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 
-impl Drop for AbortOnDrop {
+impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -141,10 +141,10 @@ impl Registry {
     }
 
     /// Runs a command that is no session; a panic in it is its failure and nothing else's.
-    pub async fn attempt(
+    pub async fn attempt<T: Send + 'static>(
         &self,
-        job: impl Future<Output = Result<Outcome, Failure>> + Send + 'static,
-    ) -> Result<Outcome, Failure> {
+        job: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
         let mut task = AbortOnDrop(tokio::spawn(job));
         (&mut task.0).await.unwrap_or_else(|error| Err(bug(error)))
     }

@@ -107,6 +107,8 @@ pub struct Shell {
     deferred: Vec<Step>,
     jobs: Vec<Arc<Session>>,
     deadline: Option<(Instant, Duration)>,
+    /// Questions of a group that were answered well.
+    asked: usize,
 }
 
 impl Shell {
@@ -142,6 +144,7 @@ impl Shell {
             deferred: Vec::new(),
             jobs: Vec::new(),
             deadline: None,
+            asked: 0,
         }
     }
 

@@ -10,9 +10,9 @@ use super::{Binding, INTERRUPT_LIMIT, Shell};
 use crate::base::Value;
 use crate::language::script::Prefix;
 use crate::language::verb::Lasting;
-use crate::language::{Action, Arguments, Invocation, Step};
+use crate::language::{Action, Argument, Arguments, Invocation, Step};
 use crate::report::{Failure, Outcome, Report};
-use crate::service::{Client, Run};
+use crate::service::{Answers, Client, Job, Run};
 use crate::session::{Request, Session, State};
 use crate::wire::Code;
 
@@ -63,8 +63,21 @@ impl Shell {
             match prefix {
                 Prefix::Defer => self.prefixed(inner, action).await,
                 Prefix::Repeat(times) => {
-                    for _ in 0..*times {
-                        self.prefixed(inner, action).await?;
+                    let mut left = *times;
+                    while left > 0 {
+                        let together = left.min(TOGETHER as u64);
+                        match action {
+                            Action::Command(invocation)
+                                if inner.is_empty() && is_plain_question(invocation) =>
+                            {
+                                self.together(&vec![&**invocation; together as usize]).await?;
+                                left -= together;
+                            }
+                            _ => {
+                                self.prefixed(inner, action).await?;
+                                left -= 1;
+                            }
+                        }
                         self.check_interrupt()?;
                     }
                     Ok(Flow::Next)
@@ -206,12 +219,8 @@ impl Shell {
         let context = self.context.clone();
         match &client.run {
             Run::Direct(run) => {
-                let interrupt = self.interrupt.clone();
-                let outcome = tokio::select! {
-                    biased;
-                    () = interrupt.cancelled() => Err(interrupted()),
-                    outcome = self.registry.attempt(run(arguments.clone(), context)) => outcome,
-                }?;
+                let job = run(vec![arguments.clone()], context);
+                let outcome = self.answers(job).await?.pop().unwrap_or_else(|| Err(unanswered()))?;
                 self.remember_place(client, &arguments);
                 self.finish(invocation, &outcome, None);
                 Ok(())
@@ -250,6 +259,40 @@ impl Shell {
                 Ok(())
             }
         }
+    }
+
+    async fn answers(&self, job: Job<Answers>) -> Result<Answers, Failure> {
+        let interrupt = self.interrupt.clone();
+        tokio::select! {
+            biased;
+            () = interrupt.cancelled() => Err(interrupted()),
+            answers = self.registry.attempt(job) => answers,
+        }
+    }
+
+    /// Questions that depend on nothing and go to one place, sent one behind the other: the answer to each is dealt
+    /// with as if it had been asked alone. Stops at the first that fails.
+    pub(super) async fn together(&mut self, invocations: &[&Invocation]) -> Result<(), Failure> {
+        let Some(Entry::Client(client)) =
+            invocations.first().and_then(|first| catalogue::entry(first.verb.name))
+        else {
+            return Err(unanswered());
+        };
+        let Run::Direct(run) = &client.run else { return Err(unanswered()) };
+        let mut questions = Vec::with_capacity(invocations.len());
+        for invocation in invocations {
+            let mut arguments = self.arguments(invocation)?;
+            self.complete_place(client, &mut arguments)?;
+            questions.push(arguments);
+        }
+        let first = questions[0].clone();
+        let answers = self.answers(run(questions, self.context.clone())).await?;
+        self.remember_place(client, &first);
+        for (invocation, answer) in invocations.iter().zip(answers) {
+            self.finish(invocation, &answer?, None);
+            self.asked += 1;
+        }
+        Ok(())
     }
 
     /// Waits until a job has ended or a service is ready; an interrupt ends it.
@@ -352,6 +395,25 @@ impl Drop for Group {
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
     }
+}
+
+fn unanswered() -> Failure {
+    Failure::new(Code::Internal, "a command was not answered; this is an error in nls")
+}
+
+/// Questions that are asked together, at most.
+pub(super) const TOGETHER: usize = 64;
+/// Longer ones could fill the buffers between both ends while nobody reads.
+const QUESTION_LIMIT: usize = 256;
+
+/// True for a command that answers at once, changes nothing, and depends on nothing that others do.
+pub(super) fn is_plain_question(invocation: &Invocation) -> bool {
+    let direct = matches!(
+        catalogue::entry(invocation.verb.name),
+        Some(Entry::Client(Client { run: Run::Direct(_), .. }))
+    );
+    let ready = |(_, argument, _): &(_, Argument, _)| matches!(argument, Argument::Ready(_));
+    direct && invocation.span.len() <= QUESTION_LIMIT && invocation.arguments.iter().all(ready)
 }
 
 pub(super) fn interrupted() -> Failure {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::run::{TOGETHER, is_plain_question};
 use super::{Flow, Shell};
-use crate::language::{Plan, Source, Step};
+use crate::language::{Action, Argument, Datum, Invocation, Plan, Source, Step};
 use crate::report::{Failure, Place, Report};
 use crate::session::State;
 use crate::wire::Code;
@@ -65,6 +66,10 @@ pub fn load(path: &str, from: &Source) -> Result<Arc<Source>, String> {
     read(&base.join(path))
 }
 
+fn is_endpoint(argument: &Argument) -> bool {
+    matches!(argument, Argument::Ready(Datum::Endpoint(..)))
+}
+
 /// Resolves when the time limit is over; never without one.
 async fn over(deadline: Option<(Instant, Duration)>) {
     match deadline {
@@ -94,12 +99,18 @@ impl Shell {
 
     async fn steps(&mut self, steps: &[Step]) -> Ending {
         let mut failed = false;
-        for step in steps {
+        let mut rest = steps;
+        while let Some(first) = rest.first() {
             if let Err(failure) = self.temporary() {
-                self.fail(failure, step);
+                self.fail(failure, first);
                 return Ending::Failed;
             }
-            match self.step(step).await {
+            let group = self.group(rest);
+            let (result, done) =
+                if group > 1 { self.group_of(&rest[..group]).await } else { (self.step(first).await, 1) };
+            let step = &rest[done - 1];
+            rest = &rest[done..];
+            match result {
                 Ok(Flow::Next) => {}
                 Ok(Flow::Quit) => return if failed { Ending::Failed } else { Ending::Quit },
                 Ok(Flow::Skip(reason)) => return Ending::Skipped(reason),
@@ -114,6 +125,51 @@ impl Shell {
             }
         }
         if failed { Ending::Failed } else { Ending::Passed }
+    }
+
+    /// How many of the next steps are questions that can be asked together.
+    fn group(&self, steps: &[Step]) -> usize {
+        // Who watches each step sees it alone.
+        if self.settings.echo || self.recorder.is_some() {
+            return 1;
+        }
+        let place = |invocation: &Invocation| {
+            let endpoint = invocation.arguments.iter().find(|(_, argument, _)| is_endpoint(argument));
+            endpoint.map(|(_, argument, _)| argument.clone())
+        };
+        let question = |step: &Step| match &step.action {
+            Action::Command(invocation) if step.prefixes.is_empty() && is_plain_question(invocation) => {
+                Some((invocation.verb.name, place(invocation)))
+            }
+            _ => None,
+        };
+        let Some(first) = steps.first().and_then(question) else { return 1 };
+        steps.iter().take(TOGETHER).take_while(|step| question(step).as_ref() == Some(&first)).count()
+    }
+
+    /// Asks a group; what it came to, and how many steps were dealt with, the one that failed among them.
+    async fn group_of(&mut self, steps: &[Step]) -> (Result<Flow, Failure>, usize) {
+        let invocations: Vec<&Invocation> = steps
+            .iter()
+            .filter_map(|step| {
+                if let Action::Command(invocation) = &step.action { Some(&**invocation) } else { None }
+            })
+            .collect();
+        self.asked = 0;
+        let deadline = self.deadline;
+        let work = self.together(&invocations);
+        let result = match deadline {
+            None => work.await,
+            Some((at, limit)) => {
+                let over = || {
+                    let limit = crate::base::quantity::show_duration(limit);
+                    Err(Failure::new(Code::Timeout, format!("the time limit of {limit} is over")))
+                };
+                tokio::time::timeout_at(at, work).await.unwrap_or_else(|_| over())
+            }
+        };
+        let done = if result.is_ok() { steps.len() } else { (self.asked + 1).min(steps.len()) };
+        (result.map(|()| Flow::Next), done)
     }
 
     fn fail(&mut self, failure: Failure, step: &Step) {

@@ -135,7 +135,8 @@ impl Drive {
     }
 
     fn is_finished(&self) -> bool {
-        self.accepts.is_none() && self.endpoint.is_empty() || self.ends_at.is_some_and(|at| clock::now() >= at)
+        self.accepts.is_none() && self.endpoint.is_empty()
+            || self.ends_at.is_some_and(|at| clock::now() >= at)
     }
 
     fn stop_accepting(&mut self) {

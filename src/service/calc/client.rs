@@ -10,7 +10,7 @@ use crate::language::Arguments;
 use crate::net::connection::malformed;
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
-use crate::service::{Context, Job};
+use crate::service::{Answers, Context, Job};
 use crate::wire::calc::Message;
 use crate::wire::{Code, ServiceId};
 
@@ -68,18 +68,24 @@ impl Idle {
     }
 }
 
-pub(super) fn calc(arguments: Arguments, context: Context) -> Job {
+pub(super) fn calc(questions: Vec<Arguments>, context: Context) -> Job<Answers> {
     Box::pin(async move {
-        let expression = arguments.text("expression").unwrap_or_default().to_owned();
-        let what = format!("calc {}", escape::excerpt(expression.as_bytes(), SHOWN));
+        let text = |arguments: &Arguments| arguments.text("expression").unwrap_or_default().to_owned();
+        let expressions: Vec<String> = questions.iter().map(text).collect();
+        let Some(first) = questions.first() else { return Ok(Vec::new()) };
+        let what = |expression: &str| format!("calc {}", escape::excerpt(expression.as_bytes(), SHOWN));
         let began = Instant::now();
-        let answer =
-            ask(&arguments, &context, &expression).await.map_err(|failure| failure.of(what.clone()))?;
-        let value = answer.map_err(|text| wrong(&expression, &text).of(what))?;
-        // The exact part can be computed with again; the approximation is for people.
-        let exact = value.split(" ≈ ").next().unwrap_or(&value);
-        let fields = vec![("value", Value::text(exact)), ("seconds", Value::seconds(began.elapsed()))];
-        Ok(Outcome::new(value, fields))
+        let answers = ask(first, &context, &expressions)
+            .await
+            .map_err(|failure| failure.of(expressions.first().map(|text| what(text)).unwrap_or_default()))?;
+        let outcome = |(expression, answer): (&String, Result<String, String>)| {
+            let value = answer.map_err(|text| wrong(expression, &text).of(what(expression)))?;
+            // The exact part can be computed with again; the approximation is for people.
+            let exact = value.split(" ≈ ").next().unwrap_or(&value);
+            let fields = vec![("value", Value::text(exact)), ("seconds", Value::seconds(began.elapsed()))];
+            Ok(Outcome::new(value, fields))
+        };
+        Ok(expressions.iter().zip(answers).map(outcome).collect())
     })
 }
 
@@ -101,42 +107,53 @@ fn wrong(expression: &str, text: &str) -> Failure {
 async fn ask(
     arguments: &Arguments,
     context: &Context,
-    expression: &str,
-) -> Result<Result<String, String>, Failure> {
+    expressions: &[String],
+) -> Result<Vec<Result<String, String>>, Failure> {
     let endpoint =
         arguments.endpoint("at").ok_or_else(|| Failure::new(Code::Usage, "`at` is missing"))?.clone();
     let key = (arguments.transport("at").unwrap_or(Transport::Tcp), endpoint);
+    let count = expressions.len() as u64;
     if let Some((mut connection, asked)) = context.idle.take(&key)
-        && let Ok(answer) = exchange(&mut connection, asked, expression).await
+        && let Ok(answers) = exchange(&mut connection, asked, expressions).await
     {
-        context.idle.keep(key, connection, asked + 1);
-        return Ok(answer);
+        context.idle.keep(key, connection, asked + count);
+        return Ok(answers);
     }
     let (mut connection, driver) =
         net::connect(key.0, &key.1, ServiceId::Calc, udp::Options::default()).await?;
     if let Some(driver) = driver {
         context.registry.spawn(driver);
     }
-    let answer = exchange(&mut connection, 0, expression).await?;
-    context.idle.keep(key, connection, 1);
-    Ok(answer)
+    let answers = exchange(&mut connection, 0, expressions).await?;
+    context.idle.keep(key, connection, count);
+    Ok(answers)
 }
 
-/// One question and its answer: another's answer is never taken for it (FAULTS row 73).
+/// Questions, and an answer for each: another's answer is never taken for it (FAULTS row 73).
 async fn exchange(
     connection: &mut Connection,
-    id: u64,
-    expression: &str,
-) -> Result<Result<String, String>, Failure> {
-    connection.request(Message::Ask { id, expression: expression.into() }.encode()).await?;
-    loop {
+    first: u64,
+    expressions: &[String],
+) -> Result<Vec<Result<String, String>>, Failure> {
+    let mut frames = Vec::with_capacity(expressions.len());
+    for (id, text) in (first..).zip(expressions) {
+        frames.push(Message::Ask { id, expression: text.clone() }.encode());
+    }
+    connection.request(frames).await?;
+    let mut answers: Vec<Option<Result<String, String>>> = vec![None; expressions.len()];
+    while answers.iter().any(Option::is_none) {
         match Message::decode(&connection.incoming.frame(ANSWER_LIMIT, "answer").await?).map_err(malformed)? {
-            Message::Answer { id: theirs, result } if theirs == id => return Ok(result),
-            // Late, for a question that was given up.
-            Message::Answer { .. } => {}
+            Message::Answer { id, result } => {
+                // One that is late, for a question that was given up, has no place here.
+                let place = id.checked_sub(first).and_then(|at| answers.get_mut(usize::try_from(at).ok()?));
+                if let Some(place) = place {
+                    place.get_or_insert(result);
+                }
+            }
             Message::Ask { .. } => {
                 return Err(Failure::new(Code::Misbehaved, "a question came where an answer belongs"));
             }
         }
     }
+    Ok(answers.into_iter().flatten().collect())
 }

@@ -58,7 +58,7 @@ pub(super) fn chat(session: Handle, arguments: Arguments, _context: Context) -> 
 }
 
 async fn join(connection: &mut Connection, name: String) -> Result<(String, String), Failure> {
-    connection.request(Message::Join { name }.encode()).await?;
+    connection.request([Message::Join { name }.encode()]).await?;
     match Message::decode(&connection.incoming.frame(FIRST_MESSAGE_LIMIT, "welcome").await?)
         .map_err(malformed)?
     {

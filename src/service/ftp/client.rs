@@ -87,7 +87,7 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
         let (worker, shown) = (session.clone(), name.clone());
         let exchange = Box::pin(async move {
             let exchange = async {
-                connection.request(request.encode()).await?;
+                connection.request([request.encode()]).await?;
                 let start = await_ready(&mut connection, size).await?;
                 send_file(&worker, &mut connection, source, shape, start, Some(&shown)).await
             };
@@ -162,7 +162,7 @@ async fn ask(
     // Over UDP the first blocks could overtake the answer.
     let ordered = connection.transport == Transport::Tcp;
     let fresh = ordered && by_disk(session, move || is_new(&local)).await?;
-    connection.request(Message::Get { shape, fresh, name: name.into() }.encode()).await?;
+    connection.request([Message::Get { shape, fresh, name: name.into() }.encode()]).await?;
     let answer = connection.incoming.frame(ANSWER_LIMIT, "answer").await?;
     let (executable, size, modified) = match Message::decode(&answer).map_err(malformed)? {
         Message::File { executable, size, modified } => (executable, size, modified),

@@ -36,7 +36,7 @@ pub(super) async fn list(
     name: &str,
     accept: Accept,
 ) -> Result<(Vec<Entry>, Count), Failure> {
-    connection.request(Walk { path: name.into() }.encode()).await?;
+    connection.request([Walk { path: name.into() }.encode()]).await?;
     let (mut entries, mut count) = (Vec::new(), Count::default());
     loop {
         let frame = connection.incoming.frame(SILENCE_LIMIT, "list of the folder").await?;

@@ -63,7 +63,7 @@ async fn fetch(connection: &mut Connection, path: String) -> Result<Vec<Entry>, 
     let mut all: Vec<Entry> = Vec::new();
     loop {
         let after = all.last().map(|entry| entry.name.clone()).unwrap_or_default();
-        connection.request(List { path: path.clone(), after: after.clone() }.encode()).await?;
+        connection.request([List { path: path.clone(), after: after.clone() }.encode()]).await?;
         let frame = connection.incoming.frame(ANSWER_LIMIT, "answer").await?;
         if frame.kind != ENTRIES {
             return Err(Failure::new(Code::Misbehaved, "the server answered something else"));

@@ -113,7 +113,7 @@ async fn run(
 }
 
 async fn open(connection: &mut Connection, name: &str) -> Result<u64, Failure> {
-    connection.request(Message::Open { name: name.into() }.encode()).await?;
+    connection.request([Message::Open { name: name.into() }.encode()]).await?;
     match Message::decode(&connection.incoming.frame(ANSWER_LIMIT, "answer").await?).map_err(malformed)? {
         Message::Info { size } => Ok(size),
         _ => Err(Failure::new(Code::Misbehaved, "the server answered something else")),
