@@ -541,3 +541,29 @@ fn row_100_sessions_have_a_limit_and_ids_are_never_reused() {
         registry.close(Duration::from_secs(5)).await;
     });
 }
+
+#[test]
+fn row_101_sizes_that_a_peer_declares_cost_no_memory() {
+    let lab = Lab::new();
+    lab.write("root/x", "");
+    let (server, address) = lab.server("listen tcp 0 ftp root root");
+    // A frame of 4 GiB, a list of 2^32 names, a file of 2^60 bytes: refused before anything is allocated for them.
+    let put = |size: u64| {
+        let name = [&3u16.to_be_bytes()[..], b"big"].concat();
+        let shape = [&262_144u32.to_be_bytes()[..], &32u32.to_be_bytes(), &[2]].concat();
+        frame(0x10, &[&shape[..], &size.to_be_bytes(), &1u64.to_be_bytes(), &name].concat())
+    };
+    for bytes in [vec![0xff, 0xff, 0xff, 0xf0, 0x10], put(1 << 60), put(u64::MAX)] {
+        let mut stream = connect(&address, PREFACE_FTP);
+        stream.write_all(&bytes).unwrap();
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).ok();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(said.contains("limit") || said.contains("free") || said.contains("needs"), "{said:?}");
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak < 64 << 10, "{peak} kB");
+    lab.nls(&format!("ls {address}")).success();
+}

@@ -10,6 +10,7 @@ mod examples;
 mod faults;
 mod folders;
 mod foreign;
+mod fuzzing;
 mod golden;
 mod harness;
 mod prompt;

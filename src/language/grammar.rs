@@ -17,7 +17,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::diagnostic::{Diagnostic, Source, nearest};
-use super::lexer::{Segment, Token, Word, logical_lines, tokens};
+use super::lexer::{Segment, Token, Word, logical_lines, tokens_into};
 use super::script::{Body, Comparison, Expectation, FileExpectation, Heading, Prefix, Script, Statement};
 use crate::base::quantity;
 
@@ -35,8 +35,10 @@ const PREFIX_LIMIT: usize = 8;
 
 /// The statements of a text, one after the other, and what cannot be read as one.
 pub fn statements(text: &str) -> impl Iterator<Item = Result<Statement, Box<Diagnostic>>> + '_ {
-    logical_lines(text).flat_map(|line| {
-        let mut tokens = tokens(&text[line.clone()], line.start);
+    let mut tokens = Vec::new();
+    logical_lines(text).flat_map(move |line| {
+        tokens.clear();
+        tokens_into(&text[line.clone()], line.start, &mut tokens);
         let parts = tokens.split_mut(|token| matches!(token, Token::Semicolon(_)));
         let read: SmallVec<[_; 1]> = parts.filter(|part| !part.is_empty()).map(statement).collect();
         read

@@ -133,40 +133,37 @@ pub fn logical_lines(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     })
 }
 
-/// Words that most lines have room for.
-const WORDS: usize = 12;
-
 /// Splits one logical line (a slice of a text, at `base`) into tokens. Comments and blanks leave none.
 pub fn tokens(line: &str, base: usize) -> Vec<Token> {
+    let mut out = Vec::new();
+    tokens_into(line, base, &mut out);
+    out
+}
+
+/// The same, appended to what the caller uses again for each line: a comment or an empty line allocates nothing.
+pub(super) fn tokens_into(line: &str, base: usize, out: &mut Vec<Token>) {
     if line.len() > LINE_LIMIT {
         let title = format!("the line is {} bytes long; the limit is {LINE_LIMIT}", line.len());
-        return vec![Token::Error(Box::new(Diagnostic::new(title, base..base + 1)))];
+        return out.push(Token::Error(Box::new(Diagnostic::new(title, base..base + 1))));
     }
     if let Some(nul) = line.find('\0') {
-        return vec![Token::Error(Box::new(Diagnostic::new(
-            "a NUL byte cannot stand in a script",
-            base + nul..base + nul + 1,
-        )))];
+        let at = base + nul..base + nul + 1;
+        return out.push(Token::Error(Box::new(Diagnostic::new("a NUL byte cannot stand in a script", at))));
     }
-    // A comment or an empty line allocates nothing.
-    let mut out = Vec::new();
     let mut rest = line;
     let mut first = true;
     loop {
         rest = blank(rest).map_or(rest, |(rest, ())| rest);
         let at = base + (line.len() - rest.len());
         if rest.is_empty() || rest.starts_with('#') {
-            return out;
-        }
-        if out.capacity() == 0 {
-            out.reserve(WORDS);
+            return;
         }
         if let Some(tail) = rest.strip_prefix(';') {
             out.push(Token::Semicolon(at..at + 1));
             (rest, first) = (tail, true);
-        } else if let Some(command) = bang(rest, first, &out) {
+        } else if let Some(command) = bang(rest, first, out) {
             out.push(Token::Bang(command.trim().into(), at..base + line.len()));
-            return out;
+            return;
         } else if rest.starts_with('&') && ends_word(&rest[1..]) {
             out.push(Token::Ampersand(at..at + 1));
             rest = &rest[1..];
@@ -178,7 +175,7 @@ pub fn tokens(line: &str, base: usize) -> Vec<Token> {
                 }
                 Err(diagnostic) => {
                     out.push(Token::Error(Box::new(diagnostic)));
-                    return out;
+                    return;
                 }
             }
         }

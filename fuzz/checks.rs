@@ -1,0 +1,86 @@
+//! What must hold for any input: no panic, no overflow, spans within the text. Used by the fuzz targets, and in short by
+//! `cargo test`.
+
+use nls::base::{endpoint, quantity};
+use nls::language::complete::{World, complete, hint};
+use nls::language::{Scope, Source, plan};
+use nls::shell::catalogue;
+use nls::wire::{Frame, calc, chat, datagram, ftp, listing, preface, stream};
+
+/// A prompt without sessions, variables or files.
+struct Nothing;
+
+impl World for Nothing {
+    fn sessions(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn fields(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+    fn endpoints(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn paths(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// The parser and the checker; every error can be drawn.
+pub fn line(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let source = Source::new("fuzz", text.as_ref());
+    let load = |_: &str, _: &Source| Err("there are no files".to_owned());
+    let errors = plan(&source, &catalogue::vocabulary(false), &mut Scope::builtin(0), &load).err();
+    for report in errors.as_deref().unwrap_or_default() {
+        let span = &report.diagnostic.span;
+        assert!(span.start <= span.end && span.end <= text.len(), "{span:?} of {text:?}");
+        assert!(text.is_char_boundary(span.start) && text.is_char_boundary(span.end), "{span:?} of {text:?}");
+    }
+    if let Some(errors) = errors {
+        let drawn = nls::output::Style::plain().render_errors(&errors[..errors.len().min(3)]);
+        assert!(!drawn.err.contains('\u{1b}'));
+    }
+}
+
+/// Completion at every offset, and the hint.
+pub fn complete_line(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
+    let vocabulary = catalogue::vocabulary(true);
+    for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+        let (place, _) = complete(&text, at, &vocabulary, &Nothing);
+        assert!(place.start <= place.end && place.end <= at && text.is_char_boundary(place.start));
+    }
+    drop(hint(&text, &vocabulary));
+}
+
+/// Sizes, rates, durations, percentages, endpoints, ports.
+pub fn values(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    drop((quantity::size(&text), quantity::rate(&text), quantity::duration(&text), quantity::percent(&text)));
+    drop((endpoint::parse(&text), endpoint::port(&text)));
+}
+
+/// Everything that a peer can send.
+pub fn wire(bytes: &[u8]) {
+    drop(datagram::decode(bytes));
+    // Behind the check sum, which random bytes seldom have.
+    let frames = datagram::DataFrames::new(bytes.to_vec().into(), &(0..bytes.len()));
+    frames.take(10_000).for_each(drop);
+    if let Some((&kind, body)) = bytes.split_first() {
+        let frame = Frame::new(kind, body.to_vec());
+        drop((ftp::Message::decode(&frame), chat::Message::decode(&frame), calc::Message::decode(&frame)));
+        drop((
+            stream::Message::decode(&frame),
+            listing::List::decode(&frame),
+            listing::Entries::decode(&frame),
+        ));
+        drop(frame.read_error());
+    }
+    if let Some(first) = bytes.first_chunk() {
+        let _ = preface::Preface::decode(*first);
+    }
+    let _ = (preface::guess(bytes), preface::Preface::may_begin(bytes), preface::may_be_text(bytes));
+}
