@@ -567,3 +567,45 @@ fn row_101_sizes_that_a_peer_declares_cost_no_memory() {
     assert!(peak < 64 << 10, "{peak} kB");
     lab.nls(&format!("ls {address}")).success();
 }
+
+#[test]
+fn row_82_who_does_not_read_is_dropped_with_a_reason_and_holds_up_nobody() {
+    let lab = Lab::new();
+    // A plain client that says one word and never reads; a message of 4 000 bytes each time.
+    let text = "x".repeat(4000);
+    let script = format!(
+        "listen tcp 0 chat turns off as room\nprint $room.port\nexpect $room.clients == 1 within 20s\n\
+         chat tcp $room name ann as ann\nrepeat 4000: say $room {text}\nexpect $room.clients == 1 within 20s\n\
+         expect $room.peer == ann\nlog $room\n"
+    );
+    lab.write("host.nls", script);
+    let mut host = lab.start(&["host.nls"]);
+    let port =
+        host.line_with("listening").split_whitespace().nth(3).unwrap().trim_end_matches(':').to_owned();
+    let mut silent = TcpStream::connect(&port).unwrap();
+    silent.write_all(b"hello\n").unwrap();
+    let run = host.finish().success();
+    assert!((run.out + &run.err).contains("guest is gone: it does not read"));
+}
+
+#[test]
+fn row_83_a_flood_is_slowed_and_told_and_the_others_are_heard() {
+    let lab = Lab::new();
+    let script = "listen tcp 0 chat turns off as room\nexpect $room says \"line 60\" within 20s\n\
+                  chat tcp $room name ann as ann\nsay $ann \"I am heard\"\nexpect $room says \"I am heard\" within 2s\n\
+                  expect $room.received < 1000\n";
+    lab.write("host.nls", script);
+    let mut host = lab.start(&["host.nls"]);
+    let address =
+        host.line_with("listening").split_whitespace().nth(3).unwrap().trim_end_matches(':').to_owned();
+    let mut flooder = TcpStream::connect(&address).unwrap();
+    let mut told = std::io::BufReader::new(flooder.try_clone().unwrap());
+    let lines: String = (0..10_000).map(|n| format!("line {n}\n")).collect();
+    flooder.write_all(lines.as_bytes()).unwrap();
+    let mut line = String::new();
+    while !line.contains("slow down") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut told, &mut line).unwrap() > 0, "it was never told");
+    }
+    host.finish().success();
+}

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::harness::{Lab, has};
+use crate::harness::{Lab, Running, has};
 
 /// Runs a program with some input; what it printed.
 fn with_input(lab: &Lab, program: &str, arguments: &[&str], input: &str) -> String {
@@ -144,4 +144,37 @@ fn the_five_lines_work_exactly_as_written() {
         assert!(out.contains(said), "`{said}` is not in {out}\n{err}");
     }
     assert!(lab.path("served/file.bin").exists());
+}
+
+#[test]
+fn nc_and_ncat_take_part_in_a_conversation_and_are_told_the_rule() {
+    let lab = Lab::new();
+    for program in ["nc", "ncat"] {
+        if !has(program) {
+            continue;
+        }
+        let script = "listen tcp 0 chat as room\nprint $room.port\nexpect $room says \"hello\" within 20s\n\
+                      say $room \"good day\"\nexpect $room says \"fine\" within 20s\n\
+                      expect $room.clients == 0 within 20s\n";
+        lab.write("host.nls", script);
+        let mut host = lab.start(&["-q", "host.nls"]);
+        let port = host.line();
+        let mut command = Command::new(program);
+        lab.dress(&mut command);
+        let mut guest =
+            Running::of(command.args(["127.0.0.1", &port]).stdin(Stdio::piped()).spawn().unwrap());
+        let mut say = guest.child.stdin.take().unwrap();
+        say.write_all(b"hello there\n").unwrap();
+        assert_eq!(guest.line(), "* you are guest; /name NEW, /who, /quit", "{program}");
+        assert_eq!(guest.line(), "host: good day", "{program}");
+        say.write_all(b"fine, thanks\nand another thing\n/name bob\n/who\n").unwrap();
+        assert!(guest.line().starts_with("* it is not your turn"), "{program}");
+        assert_eq!(
+            (guest.line(), guest.line()),
+            ("* you are bob".to_owned(), "* here: bob".to_owned()),
+            "{program}"
+        );
+        say.write_all(b"/quit\n").unwrap();
+        host.finish().success();
+    }
 }

@@ -40,6 +40,12 @@ pub static LISTEN: Client = Client {
                 .default("no limit"),
             Keyword::new("quota", Kind::Size(0, u64::MAX), "ftp: bytes that it takes in all")
                 .default("what is free"),
+            Keyword::new(
+                "turns",
+                Kind::Choice(&["on", "off"]),
+                "chat: a message must be answered before the next",
+            )
+            .default("on"),
             Keyword::flag("portable", "ftp: take only names that are good on every system"),
             Keyword::flag("readonly", "serve files, take none"),
             Keyword::flag("open", "take files from anybody, although `on` opens the port to the network"),
@@ -134,7 +140,11 @@ async fn run(
         service: provider.id,
         max,
         lines: provider.lines,
-        options: udp::Options { datagram: provider.datagram, ..udp::Options::default() },
+        options: udp::Options {
+            datagram: provider.datagram,
+            give_up: provider.give_up,
+            ..udp::Options::default()
+        },
     };
     let (listener, driver) = Listener::new(bound, admission);
     if let Some(driver) = driver {

@@ -11,6 +11,7 @@ pub mod stream;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::Transport;
 use crate::language::{Arguments, Service, Verb};
@@ -66,6 +67,8 @@ pub struct Provider {
     pub lines: bool,
     /// Largest datagram to send.
     pub datagram: usize,
+    /// How long a peer over UDP may be silent that owes something.
+    pub give_up: Duration,
     /// Clients at once, unless `max` says otherwise.
     pub max: fn(Transport) -> u64,
     pub make: Make,

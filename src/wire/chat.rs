@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! JOIN      | text name |                              client, first
-//! WELCOME   | text your name | text host name |        server: you are in, under this name
+//! WELCOME   | u8 flags | text your name | text host name |   server: you are in, under this name; 1: turns are off
 //! SAY       | u64 id | u64 seen | text |               id counts from 1 in each direction
 //! DELIVERED | u64 id |                                 shown to a person or a script
 //! NOTICE    | text |                                   from the program, not from a person
@@ -29,7 +29,7 @@ pub const NAME_CHARACTER_LIMIT: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     Join { name: String },
-    Welcome { name: String, host: String },
+    Welcome { free: bool, name: String, host: String },
     Say { id: u64, seen: u64, text: String },
     Delivered { id: u64 },
     Notice { text: String },
@@ -41,7 +41,7 @@ impl Message {
         let out = Writer::new();
         let (kind, body) = match self {
             Self::Join { name } => (JOIN, out.text(name)),
-            Self::Welcome { name, host } => (WELCOME, out.text(name).text(host)),
+            Self::Welcome { free, name, host } => (WELCOME, out.u8(u8::from(*free)).text(name).text(host)),
             Self::Say { id, seen, text } => (SAY, out.u64(*id).u64(*seen).text(text)),
             Self::Delivered { id } => (DELIVERED, out.u64(*id)),
             Self::Notice { text } => (NOTICE, out.text(text)),
@@ -55,7 +55,14 @@ impl Message {
         let text = |r: &mut Reader<'_>| r.text("text", TEXT_LIMIT).map(str::to_owned);
         let message = match frame.kind {
             JOIN => Self::Join { name: text(&mut r)? },
-            WELCOME => Self::Welcome { name: text(&mut r)?, host: text(&mut r)? },
+            WELCOME => Self::Welcome {
+                free: match r.u8()? {
+                    flags @ 0..=1 => flags == 1,
+                    flags => return Err(DecodeError::Unknown { what: "flag", value: u64::from(flags) }),
+                },
+                name: text(&mut r)?,
+                host: text(&mut r)?,
+            },
             SAY => Self::Say { id: r.u64()?, seen: r.u64()?, text: text(&mut r)? },
             DELIVERED => Self::Delivered { id: r.u64()? },
             NOTICE => Self::Notice { text: text(&mut r)? },
@@ -74,7 +81,7 @@ mod tests {
     fn messages_read_back_and_truncations_do_not() {
         for message in [
             Message::Join { name: "alice".into() },
-            Message::Welcome { name: "alice".into(), host: "bob".into() },
+            Message::Welcome { free: true, name: "alice".into(), host: "bob".into() },
             Message::Say { id: 1, seen: 2, text: "hi".into() },
             Message::Delivered { id: 3 },
             Message::Notice { text: String::new() },

@@ -7,6 +7,7 @@ mod halves;
 mod socket;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -42,7 +43,12 @@ pub struct Options {
     pub control: Control,
     /// How lost blocks are repeated.
     pub arq: Arq,
+    /// How long a peer may be silent that owes something (FAULTS row 46).
+    pub give_up: Duration,
 }
+
+/// What services that want nothing else take.
+pub const GIVE_UP: Duration = Duration::from_secs(15);
 
 impl Options {
     /// Datagrams fit every path, and need not be fragmented.
@@ -53,7 +59,12 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { datagram: datagram::BASE_DATAGRAM, control: Control::Auto, arq: Arq::Selective }
+        Self {
+            datagram: datagram::BASE_DATAGRAM,
+            control: Control::Auto,
+            arq: Arq::Selective,
+            give_up: GIVE_UP,
+        }
     }
 }
 
@@ -72,6 +83,7 @@ fn config(socket: &UdpSocket, options: Options) -> Config {
         credit_limit: CREDIT_LIMIT,
         control: options.control,
         arq: options.arq,
+        give_up: options.give_up,
         connect: CONNECT_LIMIT,
         seed: u64::from_be_bytes(random()),
         ..Config::default()

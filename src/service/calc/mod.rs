@@ -23,6 +23,7 @@ pub static PROVIDER: Provider = Provider {
     id: ServiceId::Calc,
     lines: true,
     datagram: BASE_DATAGRAM,
+    give_up: crate::net::udp::GIVE_UP,
     max: |_| 256,
     make: server::make,
 };

@@ -10,9 +10,9 @@ use crate::base::escape::escape_line;
 use crate::language::Arguments;
 use crate::net::Message as Wire;
 use crate::net::connection::{malformed, told};
-use crate::net::{Connection, FIRST_MESSAGE_LIMIT};
+use crate::net::{Connection, FIRST_MESSAGE_LIMIT, udp};
 use crate::report::{Failure, Outcome};
-use crate::service::{Context, Job, connect};
+use crate::service::{Context, Job, connect_with};
 use crate::session::Handle;
 use crate::session::handle::cancelled;
 use crate::wire::chat::Message;
@@ -34,11 +34,12 @@ pub(super) fn chat(session: Handle, arguments: Arguments, _context: Context) -> 
     Box::pin(async move {
         let name = arguments.text("name").map_or_else(login_name, str::to_owned);
         check_name(&name).map_err(|failure| failure.of("chat"))?;
-        let mut connection = connect(&session, &arguments, "server", ServiceId::Chat)
+        let options = udp::Options { give_up: super::PATIENCE, ..udp::Options::default() };
+        let mut connection = connect_with(&session, &arguments, "server", ServiceId::Chat, options)
             .await
             .map_err(|failure| failure.of("chat"))?;
         let welcome = session.unless_cancelled(join(&mut connection, name)).await;
-        let (name, host) = welcome.map_err(|failure| failure.of("chat"))?;
+        let (free, name, host) = welcome.map_err(|failure| failure.of("chat"))?;
         session.set_all([
             ("peer", Value::text(host.clone())),
             ("name", Value::text(name.clone())),
@@ -51,19 +52,20 @@ pub(super) fn chat(session: Handle, arguments: Arguments, _context: Context) -> 
         session.log("joined", format!("you are {name}, with {host}"));
         session.listens();
         session.running("connected");
-        Conversation { session, connection, turns: Turns::default(), host, unconfirmed: BTreeSet::new() }
+        Conversation { session, connection, turns: Turns::new(free), host, unconfirmed: BTreeSet::new() }
             .run()
             .await
     })
 }
 
-async fn join(connection: &mut Connection, name: String) -> Result<(String, String), Failure> {
+/// Whether turns are off, our name there, and the host's.
+async fn join(connection: &mut Connection, name: String) -> Result<(bool, String, String), Failure> {
     connection.request([Message::Join { name }.encode()]).await?;
     match Message::decode(&connection.incoming.frame(FIRST_MESSAGE_LIMIT, "welcome").await?)
         .map_err(malformed)?
     {
-        Message::Welcome { name, host } => {
-            Ok((escape_line(&name).into_owned(), escape_line(&host).into_owned()))
+        Message::Welcome { free, name, host } => {
+            Ok((free, escape_line(&name).into_owned(), escape_line(&host).into_owned()))
         }
         _ => Err(Failure::new(Code::Misbehaved, "the server did not say welcome")),
     }

@@ -5,13 +5,21 @@
 //! |---|---|
 //! | `turn` | pure: whose turn it is |
 //! | `text` | pure: what may be said, and by which name |
+//! | `flood` | pure: how fast a client may speak |
+//! | `outbox` | what waits for one client, bounded |
+//! | `plain` | a client that has only `nc` |
 //! | `server` | the room: all clients and the server's own side |
 //! | `client` | one conversation |
 
 mod client;
+mod flood;
+mod outbox;
+mod plain;
 mod server;
 mod text;
 mod turn;
+
+use std::time::Duration;
 
 use super::{Client, Provider, Run};
 use crate::base::Transport;
@@ -20,6 +28,10 @@ use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
 use crate::wire::ServiceId;
 use crate::wire::datagram::BASE_DATAGRAM;
 
+/// How long the network may be away over UDP: a conversation survives 30 s, and who is dead is noticed within 45 s, of which
+/// 10 s pass before a quiet connection is tested.
+const PATIENCE: Duration = Duration::from_secs(33);
+
 pub static PROVIDER: Provider = Provider {
     row: Service {
         name: "chat",
@@ -27,8 +39,9 @@ pub static PROVIDER: Provider = Provider {
         summary: "conversations: chat, say, attach",
     },
     id: ServiceId::Chat,
-    lines: false,
+    lines: true,
     datagram: BASE_DATAGRAM,
+    give_up: PATIENCE,
     max: |transport| if transport == Transport::Udp { 1 } else { 256 },
     make: server::make,
 };
@@ -38,7 +51,7 @@ pub static CHAT: Client = Client {
         name: "chat",
         aliases: &[],
         summary: "join a conversation",
-        details: "A message must be answered before you may send the next one. Over udp it has at most 1000 characters. `say NAME TEXT` speaks; at the prompt you are attached at once and simply type. Ctrl-C ends it on both sides.",
+        details: "A message must be answered before you may send the next one. Over udp it has at most 1000 characters. Plain clients (`nc host 9001`) take part in lines of text. `say NAME TEXT` speaks; at the prompt you are attached at once and simply type. Ctrl-C ends it on both sides.",
         params: &[Param::required("server", Kind::Endpoint, "the chat server")],
         keywords: &[Keyword::new("name", Kind::Text, "your name").default("your login name")],
         fields: &[

@@ -7,6 +7,8 @@
 /// One side of a conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Turns {
+    /// `turns off`: everybody speaks when they like.
+    free: bool,
     sent: u64,
     received: u64,
     /// What we had received when we last sent.
@@ -32,9 +34,18 @@ pub(super) enum Wrong {
 }
 
 impl Turns {
+    pub(super) fn new(free: bool) -> Self {
+        Self { free, ..Self::default() }
+    }
+
+    /// What a client would say that counts nothing itself, and has seen everything.
+    pub(super) fn stamp_of_plain(&self) -> Stamp {
+        Stamp { id: self.received + 1, seen: self.sent }
+    }
+
     /// True if we may send.
     pub(super) fn is_ours(&self) -> bool {
-        self.seen_at_send.is_none_or(|seen| self.received > seen)
+        self.free || self.seen_at_send.is_none_or(|seen| self.received > seen)
     }
 
     /// Counts a message of ours; `None` if it is not our turn.
@@ -52,7 +63,7 @@ impl Turns {
         if stamp.id != self.received + 1 || stamp.seen > self.sent {
             return Err(Wrong::Impossible);
         }
-        if self.seen_by_them.is_some_and(|before| stamp.seen <= before) {
+        if !self.free && self.seen_by_them.is_some_and(|before| stamp.seen <= before) {
             return Err(Wrong::OutOfTurn);
         }
         self.received += 1;
@@ -75,6 +86,16 @@ mod tests {
         assert_eq!(b.send(), None);
         a.receive(answer).unwrap();
         assert!(a.is_ours());
+    }
+
+    #[test]
+    fn without_the_rule_anybody_speaks_and_the_count_still_holds() {
+        let (mut a, mut b) = (Turns::new(true), Turns::new(true));
+        for _ in 0..5 {
+            b.receive(a.send().unwrap()).unwrap();
+        }
+        assert_eq!(b.receive(Stamp { id: 9, seen: 0 }), Err(Wrong::Impossible));
+        assert_eq!(b.stamp_of_plain(), Stamp { id: 6, seen: 0 });
     }
 
     #[test]

@@ -74,6 +74,7 @@ pub static PROVIDER: Provider = Provider {
     id: ServiceId::Ftp,
     lines: false,
     datagram: BASE_DATAGRAM,
+    give_up: crate::net::udp::GIVE_UP,
     max: |_| 256,
     make: server::make,
 };

@@ -133,6 +133,8 @@ fn keep(target: Target) -> Result<PathBuf, Failure> {
 }
 
 struct Ended {
+    /// Datagrams that the server cut the file into; one that is sent again may come in pieces.
+    chunks: u64,
     resent: u64,
     hash: [u8; 32],
     elapsed: Duration,
@@ -146,7 +148,7 @@ fn outcome(
     player: &str,
     kept: Option<&std::path::Path>,
 ) -> Outcome {
-    let (size, chunks) = (viewing.store.size, viewing.store.chunks());
+    let (size, chunks) = (viewing.store.size, ended.chunks);
     let kept_text = kept.map_or_else(String::new, |path| format!(", kept as {}", path.display()));
     let played = if player == "none" { String::new() } else { format!(", played by {player}") };
     let text = format!(
@@ -191,8 +193,8 @@ impl Viewing<'_> {
             let all_here = end.is_some() && self.store.is_complete();
             tokio::select! {
                 message = self.connection.incoming.expect(SILENCE_LIMIT, "part of the file"), if !all_here => {
-                    if let Some((resent, hash)) = self.take(message?)? {
-                        end = Some(Ended { resent, hash, elapsed: self.began.elapsed() });
+                    if let Some((chunks, resent, hash)) = self.take(message?)? {
+                        end = Some(Ended { chunks, resent, hash, elapsed: self.began.elapsed() });
                     }
                 }
                 Some(offset) = self.wanted.recv(), if !all_here => {
@@ -214,8 +216,8 @@ impl Viewing<'_> {
         }
     }
 
-    /// The number of chunks that were sent again and the hash, at the end.
-    fn take(&mut self, message: Wire) -> Result<Option<(u64, [u8; 32])>, Failure> {
+    /// How many chunks there were, how many of them were sent again, and the hash, at the end.
+    fn take(&mut self, message: Wire) -> Result<Option<(u64, u64, [u8; 32])>, Failure> {
         match message {
             Wire::Block { offset, bytes } => {
                 self.first_byte.get_or_insert_with(|| self.began.elapsed());
@@ -226,7 +228,7 @@ impl Viewing<'_> {
             }
             Wire::Frame(frame) if frame.kind == frame::ERROR => Err(told(&frame)),
             Wire::Frame(frame) => match Message::decode(&frame).map_err(malformed)? {
-                Message::End { resent, hash, .. } => Ok(Some((resent, hash))),
+                Message::End { chunks, resent, hash } => Ok(Some((chunks, resent, hash))),
                 _ => Err(Failure::new(Code::Misbehaved, "the server sent a message that cannot stand here")),
             },
         }

@@ -30,6 +30,7 @@ pub static PROVIDER: Provider = Provider {
     lines: false,
     // A chunk is one datagram, as the exercise says, even where IP must fragment it.
     datagram: *CHUNK_SIZES.end() as usize + BLOCK_OVERHEAD + DATA_OVERHEAD,
+    give_up: crate::net::udp::GIVE_UP,
     max: |_| 256,
     make: server::make,
 };

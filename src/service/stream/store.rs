@@ -33,7 +33,6 @@ struct Arrived {
     ranges: RangeSet,
     /// Where the server was asked to go on.
     asked: u64,
-    chunks: u64,
 }
 
 impl Store {
@@ -60,7 +59,6 @@ impl Store {
             .map_err(|error| Failure::io(&error, format!("writing at offset {offset}")))?;
         let mut arrived = self.lock();
         arrived.ranges.insert_range(offset..end);
-        arrived.chunks += 1;
         if arrived.ranges.pieces() > GAP_LIMIT {
             return Err(Failure::new(Code::Misbehaved, "the server leaves too many gaps"));
         }
@@ -71,10 +69,6 @@ impl Store {
 
     pub(super) fn covered(&self) -> u64 {
         self.lock().ranges.covered()
-    }
-
-    pub(super) fn chunks(&self) -> u64 {
-        self.lock().chunks
     }
 
     pub(super) fn is_complete(&self) -> bool {
