@@ -240,3 +240,23 @@ fn a_script_can_come_before_the_prompt() {
     let mut terminal = Terminal::new(&lab, &["-i", "first.nls"], None);
     terminal.run("calc $x + 1", "\n6\n");
 }
+
+#[test]
+fn a_session_typed_at_the_prompt_is_recorded_and_plays_again() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("record lesson.nls", "recording to lesson.nls");
+    terminal.run("listen tcp 0 calc", "a calculator");
+    terminal.run("calc 7 % 3", "\n1\n");
+    terminal.run("listen tcp 0 chat as room", "a conversation with many");
+    terminal.line("chat tcp $room name ann as ann");
+    terminal.see("attached", |screen| screen.ends_with("say>"));
+    terminal.line("hello room");
+    terminal.see("the message", |screen| screen.contains("ann: hello room"));
+    terminal.keys("\u{4}");
+    terminal.run("say $room \"hi ann\"", "host: hi ann");
+    terminal.run("record", "recorded 6 commands");
+    terminal.line("quit now");
+    terminal.ends();
+    lab.run(&["test", "lesson.nls", "--repeat", "20"]).success();
+}

@@ -133,6 +133,8 @@ fn may_quit(shell: &Shell) -> bool {
 
 async fn speak(shell: &mut Shell, setup: &Setup, session: &Arc<Session>, line: &str) {
     renew(shell, setup);
+    // What came before the line is written before it.
+    shell.note_messages();
     let said = tokio::select! {
         () = shell.interrupt.cancelled() => return,
         said = session.say(line.to_owned()) => said,

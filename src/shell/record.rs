@@ -273,7 +273,6 @@ impl Shell {
 
     /// A line that was said while attached.
     pub fn note_said(&mut self, session: &Session, text: &str) {
-        self.note_messages();
         if let (Some(recorder), Some(name)) = (&mut self.recorder, &session.name) {
             recorder.said(&format!("${name}"), text);
         }
@@ -291,7 +290,7 @@ impl Shell {
     }
 
     /// Messages of conversations since the last look.
-    pub(super) fn note_messages(&mut self) {
+    pub fn note_messages(&mut self) {
         self.look_for_messages(true);
     }
 
