@@ -253,7 +253,9 @@ fn a_session_typed_at_the_prompt_is_recorded_and_plays_again() {
     terminal.see("attached", |screen| screen.ends_with("say>"));
     terminal.line("hello room");
     terminal.see("the message", |screen| screen.contains("ann: hello room"));
+    terminal.see("the prompt of the chat", |screen| screen.ends_with("say>"));
     terminal.keys("\u{4}");
+    terminal.see("the prompt", |screen| screen.ends_with("nls>"));
     terminal.run("say $room \"hi ann\"", "host: hi ann");
     terminal.run("record", "recorded 6 commands");
     terminal.line("quit now");
