@@ -3,9 +3,9 @@
 //! The way of a command:
 //!
 //! ```text
-//! text ──language──▶ Script ──language──▶ Plan ──shell──▶ session ──▶ service ──▶ connection ──▶ socket
-//!                                                           │
-//!                                      Report (data) ◀──────┘──▶ output (human, JSON lines)
+//! text ──language──▶ Statement ──language──▶ Plan ──shell──▶ session ──▶ service ──▶ connection ──▶ socket
+//!                                                               │
+//!                                          Report (data) ◀──────┘──▶ output (human, JSON lines)
 //! ```
 //!
 //! Layers, each importing only from those above it; `tests/architecture.rs` holds this:

@@ -218,6 +218,7 @@ fn values_of_commands_are_used_again() {
     ]);
     assert_eq!(run.success().out, "1\na\na\n");
     lab.nls("let tmp = 5").fails(2, "`tmp` is reserved");
+    lab.nls("secret tmp").fails(2, "`tmp` is reserved");
     let json = lab.run(&["--json", "-c", "!echo from the system"]).success();
     assert_eq!((json.out.as_str(), json.err.as_str()), ("", "from the system\n"));
 }

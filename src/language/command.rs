@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, nearest};
-use super::grammar::is_name;
+use super::grammar::{is_name, not_a_name};
 use super::kind::{Datum, Kind, Mismatch, Place, SessionRef};
 use super::lexer::Word;
 use super::verb::{Keyword, Lasting, Param, Verb, Vocabulary};
@@ -255,9 +255,7 @@ impl<'v> Matcher<'v> {
             Some(text) => self.binding = Some(text.into_owned()),
             None => {
                 let read = name.literal().unwrap_or_default();
-                let diagnostic = Diagnostic::new(format!("`{read}` is not a name"), name.span.clone());
-                self.errors
-                    .push(diagnostic.expected(["letters, digits and _, not starting with a digit".into()]));
+                self.errors.push(not_a_name(name, &read));
             }
         }
         tail

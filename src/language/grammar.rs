@@ -1,4 +1,4 @@
-//! Tokens → [`Script`]. Statements are one logical line or parted by `;`; an error ends its statement, and
+//! Tokens → [`Statement`]s. They are one logical line or parted by `;`; an error ends its statement, and
 //! reading goes on behind it, so every error of a file is found at once.
 //!
 //! ```text
@@ -11,14 +11,13 @@
 //! ```
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::diagnostic::{Diagnostic, Source, nearest};
+use super::diagnostic::{Diagnostic, nearest};
 use super::lexer::{Segment, Token, Word, logical_lines, tokens_into};
-use super::script::{Body, Comparison, Expectation, FileExpectation, Heading, Prefix, Script, Statement};
+use super::script::{Body, Comparison, Expectation, FileExpectation, Heading, Prefix, Statement};
 use crate::base::quantity;
 
 /// Words that begin a statement and are not verbs of the table.
@@ -43,19 +42,6 @@ pub fn statements(text: &str) -> impl Iterator<Item = Result<Statement, Box<Diag
         let read: SmallVec<[_; 1]> = parts.filter(|part| !part.is_empty()).map(statement).collect();
         read
     })
-}
-
-/// Parses a whole text; statements that could be read are in the script even if others could not.
-pub fn parse(source: &Arc<Source>) -> (Script, Vec<Diagnostic>) {
-    let mut script = Script { source: source.clone(), statements: Vec::new() };
-    let mut errors = Vec::new();
-    for statement in statements(&source.text) {
-        match statement {
-            Ok(statement) => script.statements.push(statement),
-            Err(diagnostic) => errors.push(*diagnostic),
-        }
-    }
-    (script, errors)
 }
 
 type Parsed<T> = Result<T, Box<Diagnostic>>;
@@ -105,7 +91,6 @@ impl Cursor<'_> {
             return Ok(word);
         }
         match self.peek() {
-            Some(Token::Word(word)) => Ok(word.clone()),
             Some(Token::Error(diagnostic)) => Err(diagnostic.clone()),
             Some(other) => {
                 let read = other.text();
@@ -121,17 +106,10 @@ impl Cursor<'_> {
     /// The next token, moved out, if it is a word.
     fn take_word(&mut self) -> Option<Word> {
         let token = self.tokens.get_mut(self.at).filter(|token| matches!(token, Token::Word(_)))?;
-        let span = token.span();
-        match std::mem::replace(token, Token::Semicolon(span)) {
-            Token::Word(word) => {
-                self.at += 1;
-                Some(word)
-            }
-            other => {
-                *token = other;
-                None
-            }
-        }
+        let taken = Token::Semicolon(token.span());
+        let Token::Word(word) = std::mem::replace(token, taken) else { return None };
+        self.at += 1;
+        Some(word)
     }
 
     fn end(&self) -> Parsed<()> {
@@ -317,11 +295,7 @@ fn simple(cursor: &mut Cursor<'_>) -> Parsed<Body> {
         expectation(cursor)?
     } else if cursor.take("secret") {
         let word = cursor.word("the name of an environment variable")?;
-        let name = literal(&word, "a name")?;
-        if !is_name(&name) {
-            return fail(not_a_name(&word, &name));
-        }
-        Body::Secret(name)
+        Body::Secret(new_name(&word, literal(&word, "a name")?)?)
     } else if cursor.take("skip") {
         let reason = cursor.word("the reason, in quotes")?;
         let unless = if cursor.take("unless") { Some(cursor.word("a value")?) } else { None };
@@ -361,25 +335,30 @@ fn assignment(cursor: &mut Cursor<'_>) -> Parsed<Body> {
                 .fix(format!("{name} = {value}")),
         );
     }
-    if !is_name(&text) {
-        return fail(not_a_name(&word, &text));
-    }
-    if RESERVED_NAMES.contains(&text.as_str()) {
-        return fail(
-            Diagnostic::new(format!("`{text}` is reserved"), word.span.clone())
-                .expected(["another name".into()]),
-        );
-    }
+    let name = new_name(&word, text)?;
     if !cursor.take("=") {
         let read = cursor.peek().map(|token| format!(" before `{}`", token.text())).unwrap_or_default();
         return fail(
             Diagnostic::new(format!("`let` needs `=`{read}"), cursor.span()).expected(["`=`".into()]),
         );
     }
-    Ok(Body::Let { name: text, value: cursor.word("a value")? })
+    Ok(Body::Let { name, value: cursor.word("a value")? })
 }
 
-fn not_a_name(word: &Word, text: &str) -> Diagnostic {
+/// A name that a statement may give.
+fn new_name(word: &Word, text: String) -> Parsed<String> {
+    if !is_name(&text) {
+        return fail(not_a_name(word, &text));
+    }
+    if RESERVED_NAMES.contains(&text.as_str()) {
+        let diagnostic = Diagnostic::new(format!("`{text}` is reserved"), word.span.clone());
+        return fail(diagnostic.expected(["another name".into()]));
+    }
+    Ok(text)
+}
+
+/// What is wrong with a word that stands for a name.
+pub(super) fn not_a_name(word: &Word, text: &str) -> Diagnostic {
     Diagnostic::new(format!("`{text}` is not a name"), word.span.clone())
         .expected(["letters, digits and _, not starting with a digit".into()])
 }
@@ -471,11 +450,14 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> (Vec<Body>, Vec<String>) {
-        let (script, errors) = parse(&Source::new("t", text));
-        (
-            script.statements.into_iter().map(|s| s.body).collect(),
-            errors.into_iter().map(|e| e.title).collect(),
-        )
+        let (mut bodies, mut errors) = (Vec::new(), Vec::new());
+        for statement in statements(text) {
+            match statement {
+                Ok(statement) => bodies.push(statement.body),
+                Err(diagnostic) => errors.push(diagnostic.title),
+            }
+        }
+        (bodies, errors)
     }
 
     #[test]
@@ -489,14 +471,11 @@ mod tests {
 
     #[test]
     fn prefixes_stack_and_end_in_a_colon() {
-        let (script, errors) = parse(&Source::new(
-            "t",
-            "retry 5 every 200ms: expect error \"no\": get x from :1\ndefer !rm x\nrepeat 3: print hi",
-        ));
-        assert_eq!(errors, []);
-        assert_eq!(script.statements[0].prefixes.len(), 2);
-        assert_eq!(script.statements[1].body, Body::Shell("rm x".into()));
-        assert_eq!(script.statements[2].prefixes, [Prefix::Repeat(3)]);
+        let text = "retry 5 every 200ms: expect error \"no\": get x from :1\ndefer !rm x\nrepeat 3: print hi";
+        let read: Vec<Statement> = statements(text).map(Result::unwrap).collect();
+        assert_eq!(read[0].prefixes.len(), 2);
+        assert_eq!(read[1].body, Body::Shell("rm x".into()));
+        assert_eq!(read[2].prefixes, [Prefix::Repeat(3)]);
     }
 
     #[test]

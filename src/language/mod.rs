@@ -1,4 +1,4 @@
-//! The command language: text → [`Script`] (syntax) → [`Plan`] (names and types resolved).
+//! The command language: text → [`Statement`]s (syntax) → [`Plan`] (names and types resolved).
 //!
 //! Pure: no socket, no task, no terminal, no file. The whole text is parsed and checked before anything
 //! runs, and every error in it is reported at once. One walk over a line ([`command::Matcher`]) answers both
@@ -22,7 +22,7 @@ pub use diagnostic::{Diagnostic, Report, Source};
 pub use kind::{Datum, Kind, Place, SessionRef};
 pub use plan::{Action, Plan, Step};
 pub use planner::{Scope, check, plan};
-pub use script::Script;
+pub use script::Statement;
 pub use verb::{Field, Keyword, Param, Service, Verb, Vocabulary};
 
 /// Longest logical line, in bytes (FAULTS row 90).

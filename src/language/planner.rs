@@ -1,4 +1,4 @@
-//! [`Script`] → [`Plan`]: verbs and types against the table, names against what was bound before, `source`
+//! [`Statement`]s → [`Plan`]: verbs and types against the table, names against what was bound before, `source`
 //! read through a function of the caller. All errors are gathered; nothing runs if there is one.
 
 use std::collections::HashMap;
@@ -78,14 +78,11 @@ pub fn plan(
     scope: &mut Scope,
     load: Loader<'_>,
 ) -> Result<Plan, Vec<Report>> {
-    let mut planner = Planner::new(vocabulary, load);
-    planner.text(source, scope);
+    let mut planner = Planner::new(vocabulary, load).read(source, scope)?;
     if let Some(setup) = planner.setup.take() {
         *scope = setup;
     }
-    // In the order of the text, whichever pass found them.
-    planner.errors.sort_by_key(|report| (report.source.name != source.name, report.diagnostic.span.start));
-    if planner.errors.is_empty() { Ok(planner.plan) } else { Err(planner.errors) }
+    Ok(planner.plan)
 }
 
 /// The same without a plan: how many statements there are, in memory that does not grow with them.
@@ -95,10 +92,8 @@ pub fn check(
     scope: &mut Scope,
     load: Loader<'_>,
 ) -> Result<usize, Vec<Report>> {
-    let mut planner = Planner { keep: false, ..Planner::new(vocabulary, load) };
-    planner.text(source, scope);
-    planner.errors.sort_by_key(|report| (report.source.name != source.name, report.diagnostic.span.start));
-    if planner.errors.is_empty() { Ok(planner.steps) } else { Err(planner.errors) }
+    let planner = Planner { keep: false, ..Planner::new(vocabulary, load) };
+    planner.read(source, scope).map(|planner| planner.steps)
 }
 
 struct Planner<'a> {
@@ -127,6 +122,13 @@ impl<'a> Planner<'a> {
             steps: 0,
             setup: None,
         }
+    }
+
+    /// Reads a text to its end; every error in it, in its order, whichever pass found it.
+    fn read(mut self, source: &Arc<Source>, scope: &mut Scope) -> Result<Self, Vec<Report>> {
+        self.text(source, scope);
+        self.errors.sort_by_key(|report| (report.source.name != source.name, report.diagnostic.span.start));
+        if self.errors.is_empty() { Ok(self) } else { Err(self.errors) }
     }
 
     fn text(&mut self, source: &Arc<Source>, scope: &mut Scope) {

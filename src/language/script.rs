@@ -1,18 +1,9 @@
 //! The syntax of a script: what was written, with spans, before any name is looked up.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::diagnostic::Source;
 use super::lexer::Word;
-
-/// A parsed text.
-#[derive(Debug)]
-pub struct Script {
-    pub source: Arc<Source>,
-    pub statements: Vec<Statement>,
-}
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
