@@ -42,6 +42,17 @@ pub enum Host {
     Loopback,
 }
 
+impl Host {
+    /// True if it is this machine without asking anybody.
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Loopback => true,
+            Self::Address(address) => address.is_loopback(),
+            Self::Name(name) => name == "localhost",
+        }
+    }
+}
+
 /// Where a peer listens. The port is never 0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {

@@ -52,7 +52,7 @@ pub async fn connect(
 
 /// Row 36: the commonest error of all says what to look at.
 fn nobody_listens(endpoint: &Endpoint, transport: Transport) -> Failure {
-    let hint = if is_loopback(endpoint) {
+    let hint = if endpoint.host.is_loopback() {
         format!("start a server here first: listen {transport} {} SERVICE", endpoint.port)
     } else {
         format!(
@@ -61,14 +61,6 @@ fn nobody_listens(endpoint: &Endpoint, transport: Transport) -> Failure {
         )
     };
     Failure::new(Code::Refused, format!("nothing is listening on {transport} {endpoint}")).fix(hint)
-}
-
-fn is_loopback(endpoint: &Endpoint) -> bool {
-    match &endpoint.host {
-        crate::base::Host::Loopback => true,
-        crate::base::Host::Address(address) => address.is_loopback(),
-        crate::base::Host::Name(name) => name == "localhost",
-    }
 }
 
 fn silent(endpoint: &Endpoint, transport: Transport) -> Failure {

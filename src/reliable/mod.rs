@@ -87,6 +87,9 @@ pub struct Config {
     pub keep_alive: Duration,
 }
 
+/// How long a silent peer is waited for unless something else is wanted.
+pub const GIVE_UP: Duration = Duration::from_secs(15);
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -99,7 +102,7 @@ impl Default for Config {
             seed: 0,
             backlog: 1 << 20,
             connect: Duration::from_secs(10),
-            give_up: Duration::from_secs(15),
+            give_up: GIVE_UP,
             keep_alive: Duration::from_secs(10),
         }
     }

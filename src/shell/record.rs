@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::{Binding, Shell};
-use crate::base::{Fields, Host, Secrets};
+use crate::base::{Fields, Secrets};
 use crate::language::script::Comparison;
 use crate::language::verb::Lasting;
 use crate::language::{Action, Argument, Datum, Invocation, Place, Step};
@@ -150,7 +150,7 @@ impl Recorder {
                 }
                 Some("0".into())
             }
-            Datum::Endpoint(_, Place::Address(endpoint)) if is_here(&endpoint.host) => {
+            Datum::Endpoint(_, Place::Address(endpoint)) if endpoint.host.is_loopback() => {
                 self.ports.get(&endpoint.port).cloned()
             }
             Datum::Path(path, _) if word == "root" => Some(self.copied(path)),
@@ -184,14 +184,6 @@ impl Recorder {
 
 fn wants_name(invocation: &Invocation) -> bool {
     invocation.verb.lasting != Lasting::Instant || invocation.verb.name == "calc"
-}
-
-fn is_here(host: &Host) -> bool {
-    match host {
-        Host::Address(address) => address.is_loopback(),
-        Host::Name(name) => name == "localhost",
-        Host::Loopback => true,
-    }
 }
 
 fn has_files(invocation: &Invocation) -> bool {

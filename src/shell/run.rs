@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -51,10 +52,7 @@ impl Shell {
         let deadline = self.deadline;
         let work = self.prefixed(&step.prefixes, &step.action);
         let Some((at, limit)) = deadline else { return work.await };
-        tokio::time::timeout_at(at, work).await.unwrap_or_else(|_| {
-            let why = format!("the time limit of {} is over", crate::base::quantity::show_duration(limit));
-            Err(Failure::new(Code::Timeout, why).fix("set another with `timeout D`").of(step.text()))
-        })
+        tokio::time::timeout_at(at, work).await.unwrap_or_else(|_| Err(out_of_time(limit, step)))
     }
 
     fn prefixed<'a>(&'a mut self, prefixes: &'a [Prefix], action: &'a Action) -> Running<'a> {
@@ -399,6 +397,12 @@ impl Drop for Group {
 
 fn unanswered() -> Failure {
     Failure::new(Code::Internal, "a command was not answered; this is an error in nls")
+}
+
+/// The script's time was over while a step ran.
+pub(super) fn out_of_time(limit: Duration, step: &Step) -> Failure {
+    let why = format!("the time limit of {} is over", crate::base::quantity::show_duration(limit));
+    Failure::new(Code::Timeout, why).fix("set another with `timeout D`").of(step.text())
 }
 
 /// Questions that are asked together, at most.

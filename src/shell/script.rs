@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::run::{TOGETHER, is_plain_question};
+use super::run::{TOGETHER, is_plain_question, out_of_time};
 use super::{Flow, Shell};
 use crate::language::{Action, Argument, Datum, Invocation, Plan, Source, Step};
 use crate::report::{Failure, Place, Report};
@@ -160,13 +160,10 @@ impl Shell {
         let work = self.together(&invocations);
         let result = match deadline {
             None => work.await,
-            Some((at, limit)) => {
-                let over = || {
-                    let limit = crate::base::quantity::show_duration(limit);
-                    Err(Failure::new(Code::Timeout, format!("the time limit of {limit} is over")))
-                };
-                tokio::time::timeout_at(at, work).await.unwrap_or_else(|_| over())
-            }
+            Some((at, limit)) => match tokio::time::timeout_at(at, work).await {
+                Ok(result) => result,
+                Err(_) => Err(out_of_time(limit, &steps[self.asked.min(steps.len() - 1)])),
+            },
         };
         let done = if result.is_ok() { steps.len() } else { (self.asked + 1).min(steps.len()) };
         (result.map(|()| Flow::Next), done)

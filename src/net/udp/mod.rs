@@ -48,7 +48,7 @@ pub struct Options {
 }
 
 /// What services that want nothing else take.
-pub const GIVE_UP: Duration = Duration::from_secs(15);
+pub use crate::reliable::GIVE_UP;
 
 impl Options {
     /// Datagrams fit every path, and need not be fragmented.
@@ -90,7 +90,8 @@ fn config(socket: &UdpSocket, options: Options) -> Config {
     }
 }
 
-fn random<const N: usize>() -> [u8; N] {
+/// Bytes that nobody can guess.
+pub fn random<const N: usize>() -> [u8; N] {
     use rand::TryRng;
     let mut bytes = [0; N];
     rand::rngs::SysRng.try_fill_bytes(&mut bytes).expect("the system has a source of random bytes");
