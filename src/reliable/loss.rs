@@ -306,11 +306,11 @@ impl Connection {
         }
     }
 
-    /// The next piece in flight of which a copy may go out, when nothing else is left to send: its number, and from when
-    /// on. A lossy path would make the last few pieces wait a round trip for each repair.
+    /// The next datagram in flight of which a copy may go out, when nothing else is left to send: its number, and from
+    /// when on. A lossy path would make the last few pieces wait a round trip for each repair.
     ///
     /// What left early in the last round trip is as good as judged: its repair would come in time. So copies begin with
-    /// what left in the second half of it, at once; what is copied once more waits.
+    /// what left in the second half of it, at once; frames, and what is copied once more, wait.
     pub(super) fn tail_candidate(&mut self, now: Time) -> Option<(u64, Time)> {
         let spacing = self.rtt.smoothed() / TAIL_SPACING;
         if self.tail_at.is_none() {
@@ -320,9 +320,10 @@ impl Connection {
             self.flight.tail = self.flight.tail.max(end - old);
         }
         while let Some(sent) = self.flight.sent.get((self.flight.tail - self.flight.first) as usize) {
-            let open = sent.fate == Fate::InFlight && sent.piece.is_some();
+            let open = sent.fate == Fate::InFlight && (sent.piece.is_some() || sent.stream.is_some());
             if open && !sent.copied && sent.copies < TAIL_COPIES {
-                let wait = if sent.copies == 0 { Duration::ZERO } else { spacing };
+                let at_once = sent.copies == 0 && sent.piece.is_some();
+                let wait = if at_once { Duration::ZERO } else { spacing };
                 return Some((self.flight.tail, sent.time + wait));
             }
             self.flight.tail += 1;
@@ -330,13 +331,11 @@ impl Connection {
         None
     }
 
-    /// Takes a copy of a candidate's piece of at most `most` bytes, and how many there were before.
-    pub(super) fn take_copy(&mut self, number: u64, most: usize) -> Option<(Piece, u8)> {
+    /// A candidate, for its copy; from now on that one answers for it.
+    pub(super) fn take_copy(&mut self, number: u64) -> Option<Sent> {
         let sent = self.flight.sent.get_mut((number - self.flight.first) as usize)?;
-        let piece = sent.piece.clone().filter(|piece| piece.bytes.len() <= most)?;
-        // From now on the copy answers for it.
         sent.copied = true;
-        Some((piece, sent.copies + 1))
+        Some(sent.clone())
     }
 
     fn probe_deadline(&self) -> Option<Time> {
@@ -445,11 +444,6 @@ impl Connection {
 }
 
 impl InFlight {
-    /// True if the peer has acknowledged all that must be.
-    pub(super) fn is_idle(&self) -> bool {
-        self.eliciting == 0
-    }
-
     /// When the oldest packet that is still owed an answer was sent.
     fn first_owed(&self) -> Time {
         let from = (self.settled - self.first) as usize;

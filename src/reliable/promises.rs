@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::simulation::Pair;
 use super::{Config, Connection, Ending, Endpoint, Event, Listening};
 use crate::base::Time;
-use crate::link::Profile;
+use crate::link::{Direction, Link, Profile};
 use crate::wire::datagram::{self, BASE_DATAGRAM, Packet};
 use crate::wire::{Code, Frame, ServiceId};
 
@@ -257,4 +257,51 @@ fn what_comes_late_behind_a_thousand_gaps_is_never_acknowledged_unseen() {
     };
     pair.endpoint.drain(pair.now, send, |_, _| ());
     assert!(lowest > 1001 && lowest < u64::MAX, "{lowest} is said to be here");
+}
+
+#[test]
+fn a_probe_says_what_is_unacknowledged_twice() {
+    let mut pair = open_pair(10);
+    pair.sender.write_frame(&Frame::new(0x10, &b"lost"[..]));
+    assert_eq!(drain(&mut pair.sender, pair.now).len(), 1);
+    let mut now = pair.now;
+    while pair.sender.stats().datagrams_out < 20 {
+        now = pair.sender.deadline().unwrap().max(now);
+        pair.sender.handle_timeout(now);
+        let probes = drain(&mut pair.sender, now);
+        if probes.is_empty() {
+            continue;
+        }
+        let says = |probe: &Vec<u8>| probe.windows(4).any(|part| part == b"lost");
+        assert!(probes.len() == 2 && probes.iter().all(says), "{probes:?}");
+        return;
+    }
+    panic!("no probe");
+}
+
+#[test]
+fn a_close_does_not_wait_for_copies_of_what_the_peer_has() {
+    let way = Duration::from_millis(50);
+    let clean = Profile { delay: way, rate: 20_000_000, queue: 250_000, ..Profile::default() };
+    for seed in 0..10 {
+        let mut pair = Pair::new(Profile { loss: 0.02, ..clean }, seed, Config::default());
+        pair.down = Link::new(clean, seed, "sim", Direction::Down);
+        let size = 2 << 20;
+        pair.sender.write_block(0, vec![1; size].into());
+        let mut came = 0;
+        pair.run_until(|pair| {
+            for event in pair.server.events.drain(..) {
+                if let Event::Block { bytes, .. } = event {
+                    came += bytes.len();
+                }
+            }
+            came == size
+        });
+        let all_here = pair.now;
+        assert!(pair.sender.stats().copies > 0, "seed {seed}");
+        pair.sender.close(pair.now, Code::Other, "done");
+        pair.run_until(|pair| pair.client.ended.is_some());
+        let closed = pair.now.since(all_here);
+        assert!(closed < way + Duration::from_millis(10), "seed {seed}: {closed:?}");
+    }
 }

@@ -25,6 +25,9 @@ const ACK_MOST: u32 = 64;
 /// Gaps among pieces or in the stream: many more than a window of datagrams can have, and few enough to bound memory.
 const GAP_LIMIT: usize = 16 << 10;
 
+/// Packets over which the loss of what comes is known.
+const LOSS_PACKETS: f64 = 256.0;
+
 /// The receiving half of a connection.
 #[derive(Debug)]
 pub(super) struct Receiving {
@@ -50,6 +53,8 @@ pub(super) struct Receiving {
     block_cost: u64,
     /// Packets that a router marked instead of dropping them.
     marked: u64,
+    /// The share of packets that did not come, as the last few hundred say.
+    loss: f64,
 }
 
 impl Receiving {
@@ -72,7 +77,20 @@ impl Receiving {
             told: credit,
             block_cost: 0,
             marked: 0,
+            loss: 0.0,
         }
+    }
+
+    /// What the path to here loses: one that sends little cannot tell by what it sends.
+    pub(super) const fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    /// A packet came, behind so many that did not.
+    fn note_gap(&mut self, gap: u64) {
+        let missing = gap.min(LOSS_PACKETS as u64) as f64;
+        self.loss += (missing - self.loss) / LOSS_PACKETS;
+        self.loss = self.loss.min(1.0);
     }
 
     pub(super) fn consumed(&mut self, stream: u64, blocks: u64) {
@@ -146,6 +164,7 @@ impl Connection {
         }
         if number >= end {
             self.receiving.largest_at = now;
+            self.receiving.note_gap(number - end);
         }
         let (mut eliciting, mut acknowledged) = (false, false);
         let whole = datagram.len();

@@ -15,6 +15,8 @@ use crate::wire::datagram::{self, BASE_DATAGRAM, BLOCK_OVERHEAD, Credit, DATA_OV
 
 /// A path that loses less than this needs no copies.
 const TAIL_LOSS: f64 = 0.002;
+/// … as far as what comes can tell: numbers that are left out look like losses, too.
+const TAIL_LOSS_SEEN: f64 = 0.02;
 /// Copies have so many bytes, and a share of all: the end of a file must not cost more than it gains.
 const TAIL_LEAST: u64 = 128 << 10;
 const TAIL_SHARE: u64 = 40;
@@ -248,9 +250,11 @@ impl Sending {
         self.lost.is_empty() && self.fresh.is_empty() && self.in_order.is_none()
     }
 
-    fn is_empty(&self) -> bool {
+    /// True if the peer has everything; copies of what it has may still be in flight.
+    fn is_delivered(&self) -> bool {
         let waiting = self.in_order.as_ref().is_some_and(|in_order| !in_order.is_empty());
-        self.fresh.is_empty() && self.lost.is_empty() && !waiting && self.stream.backlog() == 0
+        let pieces = self.fresh.is_empty() && self.arrived.contains_range(&(0..self.next_piece));
+        pieces && !waiting && self.stream.backlog() == 0
     }
 }
 
@@ -300,7 +304,8 @@ impl Connection {
 
     /// When a copy of what is outstanding may use the time that nothing else needs.
     fn plan_tail(&mut self, now: Time) {
-        let spare = self.sending.is_drained() && self.congestion.loss() > TAIL_LOSS;
+        let lossy = self.congestion.loss() > TAIL_LOSS || self.receiving.loss() > TAIL_LOSS_SEEN;
+        let spare = self.sending.is_drained() && lossy;
         let budget = TAIL_LEAST + self.stats.block_bytes / TAIL_SHARE;
         let spare = spare && self.flight.bytes > 0 && self.sending.probes == 0 && self.stats.copies < budget;
         self.tail_at = if spare { self.tail_candidate(now).map(|(_, at)| at) } else { None };
@@ -343,8 +348,9 @@ impl Connection {
         }
         if in_order {
             datagram::in_order_only(out);
-        } else if sent.eliciting && !self.sending.wants() {
-            // Nothing follows that would make the peer acknowledge this one soon.
+        } else if sent.eliciting && sent.copies == 0 && !self.sending.wants() {
+            // Nothing follows that would make the peer acknowledge this one soon; copies come in a row, and are not
+            // waited for.
             datagram::acknowledge_now(out);
         }
         datagram::finish(out);
@@ -377,6 +383,7 @@ impl Connection {
     /// take it in order only.
     fn fill(&mut self, out: &mut Vec<u8>, sent: &mut Sent) -> bool {
         let datagram = self.mtu.current;
+        let copy = self.tail_copy(sent, datagram - DATA_OVERHEAD - BLOCK_OVERHEAD);
         let room = |out: &Vec<u8>| datagram.saturating_sub(out.len() + DATA_OVERHEAD - 17);
         if room(out) > STREAM_OVERHEAD
             && let Some(range) =
@@ -396,12 +403,7 @@ impl Connection {
             (room(out).saturating_sub(BLOCK_OVERHEAD), datagram - DATA_OVERHEAD - BLOCK_OVERHEAD);
         let textbook = self.sending.in_order.is_some();
         let piece = if textbook { None } else { self.sending.next_piece(left, most) };
-        let piece = piece.or_else(|| {
-            let copy = self.tail_copy(sent.time, left)?;
-            sent.copies = copy.1;
-            Some(copy.0)
-        });
-        if let Some(piece) = piece {
+        if let Some(piece) = piece.or(copy) {
             self.push_piece(out, piece, sent);
         }
         if self.sending.ping {
@@ -412,8 +414,12 @@ impl Connection {
                 sent.eliciting = true;
             }
         }
-        if sent.eliciting {
-            self.sending.probes = self.sending.probes.saturating_sub(1);
+        if sent.eliciting && self.sending.probes > 0 {
+            self.sending.probes -= 1;
+            // The next probe says the same once more.
+            if let Some(range) = sent.stream.clone().filter(|_| self.sending.probes > 0) {
+                self.sending.stream.on_lost(range);
+            }
         }
         false
     }
@@ -425,14 +431,21 @@ impl Connection {
         sent.eliciting = true;
     }
 
-    fn tail_copy(&mut self, now: Time, room: usize) -> Option<(Piece, u8)> {
-        if self.tail_at.is_none_or(|at| now < at) {
+    /// What a copy repeats, if its time has come: a piece of at most `most` bytes, and frames among what is to be sent.
+    fn tail_copy(&mut self, sent: &mut Sent, most: usize) -> Option<Piece> {
+        if self.sending.wants() || self.tail_at.is_none_or(|at| sent.time < at) {
             return None;
         }
-        let (number, _) = self.tail_candidate(now)?;
-        let (piece, copies) = self.take_copy(number, room)?;
+        let (number, _) = self.tail_candidate(sent.time)?;
+        let original = self.take_copy(number)?;
+        sent.copies = original.copies + 1;
+        if let Some(range) = original.stream {
+            self.stats.copies += range.end - range.start;
+            self.sending.stream.on_lost(range);
+        }
+        let piece = original.piece.filter(|piece| piece.bytes.len() <= most)?;
         self.stats.copies += piece.bytes.len() as u64;
-        Some((piece, copies))
+        Some(piece)
     }
 
     /// Now and then a packet number is left out: a peer that acknowledges what it never got is caught (CVE-2025-4820).
@@ -453,7 +466,7 @@ impl Connection {
 
     /// CLOSE leaves once the peer has everything.
     fn close_is_due(&self) -> bool {
-        matches!(self.state, State::Closing { .. }) && self.sending.is_empty() && self.flight.is_idle()
+        matches!(self.state, State::Closing { .. }) && self.sending.is_delivered()
     }
 
     /// CLOSE, a few times.
