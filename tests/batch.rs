@@ -55,17 +55,6 @@ fn row_91_errors_in_a_file_are_all_reported_before_anything_runs() {
 }
 
 #[test]
-fn sourced_files_are_found_beside_the_file_that_names_them() {
-    let lab = Lab::new();
-    lab.write("lib/_one.nls", "let a = 1\nsource _two.nls\n");
-    lab.write("lib/_two.nls", "let b = 2\n");
-    lab.write("main.nls", "source lib/_one.nls\nprint \"$a $b\"\n");
-    assert_eq!(lab.run(&["main.nls"]).success().out, "1 2\n");
-    lab.write("loop.nls", "source loop.nls\n");
-    lab.run(&["loop.nls"]).fails(2, "sources itself");
-}
-
-#[test]
 fn json_is_one_object_a_line_and_nothing_else() {
     let lab = Lab::new();
     let run = lab.run(&["--json", "-c", "listen tcp 0 calc as c; calc 2*21 at $c; calc 1/0"]);
@@ -121,42 +110,9 @@ fn row_97_a_signal_closes_the_sessions_and_then_kills() {
 }
 
 #[test]
-fn row_93_and_96_unknown_names_and_failed_waits_are_errors() {
+fn commands_of_the_system_can_be_switched_off() {
     let lab = Lab::new();
-    lab.nls("print $nothing").fails(2, "nothing is called `nothing`");
-    lab.nls("wait %7").fails(1, "there is no session %7");
-    lab.nls("listen tcp 0 calc as c; wait $c within 50ms").fails(1, "c is listening after");
-    lab.nls("listen tcp 0 calc as c; wait $c connected within 50ms").fails(1, "listening on tcp");
-    lab.nls("print $env.NO_SUCH_VARIABLE").fails(1, "the environment has no");
-}
-
-#[test]
-fn row_87_and_88_near_misses_are_named_and_nothing_is_run() {
-    let lab = Lab::new();
-    lab.nls("!touch made\nsned x").fails(2, "did you mean `send`?");
-    assert!(!lab.path("made").exists());
-    lab.nls("send a.bin to :1 chunk 1 chunk 2").fails(2, "`chunk` stands twice");
-    lab.nls("ls :1 a b").fails(2, "usage: ls");
-}
-
-#[test]
-fn commands_of_the_system_fail_the_script_and_can_be_switched_off() {
-    let lab = Lab::new();
-    lab.nls("!exit 3").fails(1, "exit status: 3");
-    lab.nls("let word = hello\n!test \"$word\" = hello").success();
     lab.run(&["--no-shell", "-c", "!true"]).fails(1, "commands of the system are off");
-}
-
-#[test]
-fn background_jobs_are_waited_for_and_their_failure_counts() {
-    let lab = Lab::new();
-    lab.random("a.bin", 100_000, 1);
-    std::fs::create_dir(lab.path("root")).unwrap();
-    lab.nls("listen tcp 0 ftp root root as f; send a.bin to $f &").success();
-    assert!(lab.path("root/a.bin").exists());
-    lab.nls("listen tcp 0 ftp root root as f; send a.bin to $f &").success();
-    lab.random("b.bin", 100_000, 2);
-    lab.nls("listen tcp 0 ftp root root as f; send b.bin to $f name a.bin &").fails(1, "exists");
 }
 
 #[test]
@@ -224,11 +180,12 @@ fn values_of_commands_are_used_again() {
 }
 
 #[test]
-fn a_background_job_tells_how_it_ended() {
+fn a_background_job_is_waited_for_tells_how_it_ended_and_counts() {
     let lab = Lab::new();
     lab.write("root/a", "x");
     let run = lab
         .nls("listen tcp 0 ftp root root as f; get a from $f as good &; get b from $f as bad &")
         .fails(1, "[bad] get b: there is no file `b`");
     assert!(run.err.contains("[good] got a as"), "{}", run.err);
+    assert!(lab.path("a").exists());
 }

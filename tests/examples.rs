@@ -85,6 +85,63 @@ fn the_reference_is_that_of_the_table() {
     );
 }
 
+/// Tables of docs/language.md, from what the program reads by.
+fn tables() -> Vec<(&'static str, String)> {
+    use nls::language::script::Comparison;
+    use nls::language::{Kind, statement::STATEMENTS};
+    let cell = |text: &str| text.replace('|', "\\|");
+    let mut kinds = String::from("| | |\n|---|---|\n");
+    for kind in Kind::EXAMPLES {
+        kinds += &format!("| `{}` | {} |\n", cell(&kind.placeholder()), cell(&kind.describe()));
+    }
+    let mut comparisons = String::from("| | holds if |\n|---|---|\n");
+    for (word, comparison) in Comparison::WORDS {
+        comparisons += &format!("| `{word}` | {} |\n", comparison.help());
+    }
+    let mut statements = String::from("| statement | |\n|---|---|\n");
+    for form in &STATEMENTS {
+        let forms: Vec<String> = form.forms.iter().map(|form| format!("`{}`", cell(form))).collect();
+        statements += &format!("| {} | {} |\n", forms.join("<br>"), cell(form.help));
+    }
+    vec![("kinds", kinds), ("comparisons", comparisons), ("statements", statements)]
+}
+
+#[test]
+fn the_tables_of_the_language_are_those_that_it_is_read_by() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/language.md");
+    let before = std::fs::read_to_string(&path).unwrap();
+    let mut text = before.clone();
+    for (name, table) in tables() {
+        let (front, rest) = text.split_once(&format!("<!-- table: {name} -->\n")).unwrap();
+        let (_, back) = rest.split_once("<!-- end -->").unwrap();
+        text = format!("{front}<!-- table: {name} -->\n{table}<!-- end -->{back}");
+    }
+    if std::env::var_os("NLS_BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert!(before == text, "docs/language.md is not that of the tables: NLS_BLESS=1 cargo test writes it");
+}
+
+#[test]
+fn the_example_of_every_statement_runs() {
+    for form in &nls::language::statement::STATEMENTS {
+        let lab = lab();
+        lab.write("extra.nls", "let extra = 1\n");
+        // `test` is a heading: what is above it is set up for it.
+        let script = lab.write("example.nls", format!("{SETUP}{}\n", form.example));
+        let run = lab.run(&["test", script.to_str().unwrap()]);
+        assert!(run.code == Some(0), "{}: {}\n{}", form.word, run.out, run.err);
+    }
+}
+
+#[test]
+fn the_tests_of_whole_processes_pass() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/whole");
+    let run = Lab::new().run(&["test", folder.to_str().unwrap()]).success();
+    let passed: usize = run.out.lines().last().unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(passed >= 20, "{}", run.out);
+}
+
 #[test]
 fn the_sample_tests_pass_in_any_order() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");

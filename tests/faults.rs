@@ -52,22 +52,6 @@ fn error_text(body: &[u8]) -> String {
 }
 
 #[test]
-fn row_1_and_3_a_source_that_cannot_be_sent_is_refused_before_any_packet() {
-    let lab = Lab::new();
-    lab.nls("send absent to :9").fails(1, "no such file");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        lab.path("pipe"),
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RUSR,
-        0,
-    )
-    .unwrap();
-    lab.nls("send pipe to :9").fails(1, "it is a pipe, a device or a socket");
-    lab.nls("send /dev/null to :9").fails(1, "it is a pipe, a device or a socket");
-}
-
-#[test]
 fn row_2_a_source_that_changes_while_it_is_sent_is_not_published() {
     let lab = Lab::new();
     let path = lab.random("a", 3 << 20, 1);
@@ -158,19 +142,6 @@ fn row_33_an_interrupt_cancels_a_transfer_quickly_and_keeps_the_part() {
     assert_eq!(run.signal, Some(2), "{run:?}");
     assert!(run.err.contains("interrupted"), "{}", run.err);
     assert!(part.exists() && !lab.path("root/a").exists());
-}
-
-#[test]
-fn row_36_and_38_nobody_there_says_what_to_look_at() {
-    let lab = Lab::new();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    lab.nls(&format!("get x from :{free}"))
-        .fails(1, &format!("start a server here first: listen tcp {free} SERVICE"));
-    lab.nls("get x from no-such-host.invalid:9000").fails(1, "does not resolve");
-    // `localhost` may have two addresses of which one does not answer.
-    let (_server, address) = lab.server("listen tcp 0 calc");
-    let port = address.rsplit(':').next().unwrap();
-    lab.nls(&format!("calc 1+1 at localhost:{port}")).success();
 }
 
 #[test]
@@ -303,33 +274,11 @@ fn row_47_and_52_strange_datagrams_and_vanished_clients_leave_the_server_alone()
 }
 
 #[test]
-fn row_49_chunks_larger_than_any_datagram_travel_in_pieces_that_fit() {
-    let lab = Lab::new();
-    lab.random("big.bin", 1_000_000, 9);
-    lab.random("small.bin", 900, 10);
-    lab.write("root/x", "");
-    let (_server, address) = lab.server("listen udp 0 ftp root root");
-    let script = format!(
-        "send big.bin to udp {address} chunk 65507 as up; expect $up.chunk == 65507; expect $up.acks == 16; \
-         send small.bin to udp {address} chunk 1 as tiny; expect $tiny.acks == 900"
-    );
-    lab.nls(&script).success();
-}
-
-#[test]
 fn row_60_a_full_server_says_so() {
     let lab = Lab::new();
     let (_server, address) = lab.server("listen tcp 0 calc max 1");
     let _held = connect(&address, PREFACE_CALC);
     lab.nls(&format!("calc 1 at {address}")).fails(1, "busy: 1 of 1 clients, retry in 5 s");
-}
-
-#[test]
-fn row_58_a_read_only_server_says_how_it_would_take_files() {
-    let lab = Lab::new();
-    lab.write("a", "x");
-    lab.nls("listen tcp 0 ftp readonly as f; send a to $f name b")
-        .fails(1, "the server is read-only; start it without `readonly`");
 }
 
 #[test]
@@ -483,20 +432,6 @@ fn row_85_what_was_not_confirmed_is_marked() {
     );
     let run = lab.with_input(&[], script.as_bytes()).success();
     assert!(run.err.contains("message 1 was not confirmed by host"), "{}", run.err);
-}
-
-#[test]
-fn row_89_addresses_that_mean_nothing_are_refused_when_they_are_read() {
-    let lab = Lab::new();
-    for (place, why) in [
-        ("host:0", "port 0"),
-        ("host:65536", "65535"),
-        ("host:-1", "not a port"),
-        ("host:http", "not a port"),
-        ("::1:80", "brackets"),
-    ] {
-        lab.nls(&format!("get x from {place}")).fails(2, why);
-    }
 }
 
 #[test]

@@ -99,24 +99,3 @@ fn row_24_how_much_a_folder_brings_is_said_first_and_can_be_limited() {
     let run = lab.nls(&format!("get tree from {address} to back accept 400 max 10M")).success();
     assert!((run.out + &run.err).contains("tree: 304 files in 5 folders, 3."));
 }
-
-#[test]
-fn row_25_an_archive_stays_an_archive() {
-    let lab = Lab::new();
-    let bytes = std::fs::read(lab.random("a.tar.gz", 5000, 1)).unwrap();
-    std::fs::create_dir(lab.path("root")).unwrap();
-    lab.nls("listen tcp 0 ftp root root as f; send a.tar.gz to $f").success();
-    assert_eq!(names(&lab.path("root")), ["a.tar.gz"]);
-    assert_eq!(std::fs::read(lab.path("root/a.tar.gz")).unwrap(), bytes);
-}
-
-#[test]
-fn a_read_only_server_refuses_a_tree_as_a_whole_and_a_quota_a_part_of_it() {
-    let lab = Lab::new();
-    tree(&lab);
-    std::fs::create_dir(lab.path("root")).unwrap();
-    lab.nls("listen tcp 0 ftp root root readonly as f; send tree to $f").fails(1, "the server is read-only");
-    assert!(names(&lab.path("root")).is_empty());
-    lab.nls("listen tcp 0 ftp root root quota 1M as f; send tree to $f")
-        .fails(1, "1 of 304 were refused: large.bin: over the quota");
-}

@@ -260,5 +260,42 @@ fn a_session_typed_at_the_prompt_is_recorded_and_plays_again() {
     terminal.run("record", "recorded 6 commands");
     terminal.line("quit now");
     terminal.ends();
-    lab.run(&["test", "lesson.nls", "--repeat", "20"]).success();
+    lab.run(&["test", "lesson.nls", "--repeat", "100", "--jobs", "4"]).success();
+}
+
+#[test]
+fn a_secret_that_the_environment_does_not_have_is_asked_for_and_not_shown() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], Some("state/history"));
+    terminal.line("secret TOKEN");
+    terminal.see("the question", |screen| screen.ends_with("TOKEN:"));
+    terminal.keys("tiger");
+    terminal.see("stars", |screen| screen.ends_with("TOKEN: *****"));
+    terminal.keys("\r");
+    terminal.see("the prompt", |screen| screen.ends_with("nls>"));
+    terminal.run("print it is $TOKEN", "it is ***");
+    terminal.run("!test ${#TOKEN} = 5 && echo it is here", "\nit is here\n");
+    terminal.line("secret OTHER");
+    terminal.see("the question", |screen| screen.ends_with("OTHER:"));
+    terminal.keys(INTERRUPT);
+    terminal.see("the prompt", |screen| screen.contains("interrupted") && screen.ends_with("nls>"));
+    assert!(!terminal.text().contains("tiger"));
+    terminal.keys("quit\r");
+    terminal.ends();
+    assert!(!std::fs::read_to_string(lab.path("state/history")).unwrap().contains("tiger"));
+}
+
+#[test]
+fn completion_knows_statements_and_what_follows_in_them() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 calc as c", "a calculator");
+    terminal.keys("exp\t");
+    terminal.see("the statement and its form", |screen| screen.contains("nls> expect [not] VALUE"));
+    terminal.keys("$c.ser\t");
+    terminal.see("the field", |screen| screen.contains("nls> expect $c.serv"));
+    terminal.keys(INTERRUPT);
+    terminal.see("a new prompt", |screen| screen.ends_with("nls>"));
+    terminal.keys("retry 3 every 10ms: cal\t");
+    terminal.see("the verb behind a prefix", |screen| screen.contains("10ms: calc EXPR"));
 }

@@ -132,23 +132,6 @@ fn row_9_a_source_that_changed_says_so_and_replace_begins_anew() {
     assert!(std::fs::read(lab.path("root/big")).unwrap() == changed);
 }
 
-#[test]
-fn the_same_file_again_does_not_travel_and_another_is_refused() {
-    let lab = Lab::new();
-    lab.random("a", 3 << 20, 6);
-    lab.random("b", 3 << 20, 7);
-    std::fs::create_dir(lab.path("root")).unwrap();
-    for transport in ["tcp", "udp"] {
-        let (_server, address) = lab.server(&format!("listen {transport} 0 ftp root root"));
-        let to = format!("{transport} {address}");
-        let name = format!("name {transport}");
-        lab.nls(&format!("send a to {to} {name}; send a to {to} {name} as again; expect $again.resumed == $again.bytes; expect $again.chunks == 0")).success();
-        lab.nls(&format!("send b to {to} {name}")).fails(1, "exists there; add `replace`");
-        lab.nls(&format!("get {transport} from {to}; get {transport} from {to} as again; expect $again.resumed == $again.bytes")).success();
-        lab.nls(&format!("get {transport} from {to} to b")).fails(1, "exists");
-    }
-}
-
 /// Runs a script with root's powers over a name space of its own, where file systems can be mounted.
 fn in_name_space(lab: &Lab, script: &str) -> Option<std::process::Output> {
     if !has("unshare") {

@@ -2,17 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::harness::{Lab, names};
-
-#[test]
-fn sixty_four_mebibytes_in_chunks_of_1024_arrive_the_same() {
-    let lab = Lab::new();
-    let big = lab.random("BIG", 64 << 20, 1);
-    std::fs::create_dir(lab.path("OUT")).unwrap();
-    lab.nls("listen tcp 0 ftp root OUT as f; send BIG to $f chunk 1024 as up; expect $up.chunks > 1; expect $up.acks == 65536").success();
-    assert!(std::fs::read(big).unwrap() == std::fs::read(lab.path("OUT/BIG")).unwrap());
-    assert_eq!(names(&lab.path("OUT")), ["BIG"]);
-}
+use crate::harness::Lab;
 
 #[test]
 fn sixteen_mebibytes_over_udp_both_ways_between_two_processes() {
@@ -42,39 +32,6 @@ fn two_hundred_clients_at_once_get_a_mebibyte_from_one_server() {
         let original = std::fs::read(lab.path("root/file")).unwrap();
         assert!((0..200).all(|n| std::fs::read(lab.path(&format!("{transport}-{n}"))).unwrap() == original));
     }
-}
-
-#[test]
-fn a_window_of_one_is_stop_and_wait() {
-    let lab = Lab::new();
-    lab.random("a", 100_000, 4);
-    std::fs::create_dir(lab.path("root")).unwrap();
-    for transport in ["tcp", "udp"] {
-        let script = format!(
-            "listen {transport} 0 ftp root root as f; send a to $f chunk 1000 window 1 name {transport} as up; expect $up.acks == 100; expect $up.window == 1"
-        );
-        lab.nls(&script).success();
-    }
-}
-
-#[test]
-fn replace_replaces_and_modes_are_plain() {
-    use std::os::unix::fs::PermissionsExt;
-    let lab = Lab::new();
-    lab.write("root/a", "old");
-    let new = lab.write("a", "new");
-    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o4777)).unwrap();
-    lab.nls("listen tcp 0 ftp root root as f; send a to $f replace").success();
-    assert_eq!(std::fs::read_to_string(lab.path("root/a")).unwrap(), "new");
-    assert_eq!(std::fs::metadata(lab.path("root/a")).unwrap().permissions().mode() & 0o7777, 0o755);
-}
-
-#[test]
-fn files_below_folders_are_listed_and_fetched() {
-    let lab = Lab::new();
-    lab.write("root/sub/inner.txt", "inside");
-    lab.nls("listen tcp 0 ftp root root as f; ls $f sub as l; expect $l.names == inner.txt; get sub/inner.txt from $f").success();
-    assert_eq!(std::fs::read_to_string(lab.path("inner.txt")).unwrap(), "inside");
 }
 
 #[test]

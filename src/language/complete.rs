@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use super::command::{Matcher, Next};
-use super::grammar::{SOURCE_WORD, STATEMENT_WORDS};
 use super::kind::Kind;
 use super::lexer::{Token, Word, is_bare, tokens};
+use super::script::Comparison;
+use super::statement::{STATEMENTS, statement};
 use super::verb::Vocabulary;
 
 /// A possible word and what it means.
@@ -46,14 +47,17 @@ pub fn complete(
         return (start + dollar..front.len(), references(&typed[dollar + 1..], world));
     }
     let mut found = Vec::new();
-    match before.split_first() {
+    match behind_prefixes(&before).split_first() {
         None => {
             found.extend(vocabulary.verbs.iter().map(|verb| candidate(verb.name, verb.summary)));
-            found.extend(STATEMENT_WORDS.iter().chain([&SOURCE_WORD]).map(|word| candidate(word, "")));
+            found.extend(STATEMENTS.iter().map(|form| candidate(form.word, form.help)));
         }
-        Some((verb, words)) => {
-            if let Some(row) = verb.literal().and_then(|text| vocabulary.verb(&text)) {
-                for next in nexts(row, words, &verb.span, vocabulary) {
+        Some((first, words)) => {
+            let text = first.literal().unwrap_or_default();
+            if statement(&text).is_some() {
+                in_statement(&text, words, typed, world, &mut found);
+            } else if let Some(row) = vocabulary.verb(&text) {
+                for next in nexts(row, words, &first.span, vocabulary) {
                     candidates(next, typed, vocabulary, world, &mut found);
                 }
             }
@@ -71,8 +75,12 @@ pub fn hint(line: &str, vocabulary: &Vocabulary) -> Option<String> {
     if current.is_some() || before.is_empty() {
         return None;
     }
-    let (verb, words) = before.split_first()?;
-    let row = vocabulary.verb(&verb.literal()?)?;
+    let (verb, words) = behind_prefixes(&before).split_first()?;
+    let text = verb.literal()?;
+    if let Some(form) = statement(&text) {
+        return words.is_empty().then(|| form.forms[0][form.word.len()..].trim_start().to_owned());
+    }
+    let row = vocabulary.verb(&text)?;
     let shown: Vec<String> = nexts(row, words, &verb.span, vocabulary)
         .into_iter()
         .filter_map(|next| match next {
@@ -87,6 +95,70 @@ pub fn hint(line: &str, vocabulary: &Vocabulary) -> Option<String> {
         .take(4)
         .collect();
     (!shown.is_empty()).then(|| shown.join(" "))
+}
+
+/// The words behind the prefixes that are complete.
+fn behind_prefixes(mut words: &[Word]) -> &[Word] {
+    while let Some(first) = words.first() {
+        let text = first.literal().unwrap_or_default();
+        let is_prefix = statement(&text).is_some_and(|form| form.is_prefix)
+            || text == "expect" && words.get(1).is_some_and(|word| word.is("error") || word.is("error:"));
+        let closed = |word: &Word| word.literal().is_some_and(|text| text.ends_with(':'));
+        let end = match &*text {
+            "defer" => Some(0),
+            _ => words.iter().position(closed),
+        };
+        match end.filter(|_| is_prefix) {
+            Some(end) => words = &words[end + 1..],
+            None => break,
+        }
+    }
+    words
+}
+
+/// What may follow in a statement that is the language's own; values are typed with `$`.
+fn in_statement(text: &str, words: &[Word], typed: &str, world: &dyn World, found: &mut Vec<Candidate>) {
+    let is = |at: usize, text: &str| words.get(at).is_some_and(|word| word.is(text));
+    let offer = |found: &mut Vec<Candidate>, words: &[(&str, &str)]| {
+        found.extend(words.iter().map(|(word, help)| candidate(word, help)));
+    };
+    match text {
+        "test" if !words.is_empty() => offer(
+            found,
+            &[
+                ("serial", "alone, after the others"),
+                ("timeout", "how long it may take"),
+                ("tag", "a name for `--tag`"),
+            ],
+        ),
+        "let" if words.len() == 1 => offer(found, &[("=", "the value follows")]),
+        "retry" if words.len() == 1 => offer(found, &[("every", "the pause between two tries")]),
+        "skip" if words.len() == 1 => offer(found, &[("unless", "only if this is empty or false")]),
+        "source" if words.is_empty() => values(Kind::Path, "", typed, &Vocabulary::default(), world, found),
+        "expect" => {
+            let words = &words[usize::from(is(0, "not"))..];
+            let file = words.first().is_some_and(|word| word.is("file"));
+            match words.len() {
+                0 => offer(
+                    found,
+                    &[
+                        ("not", "the opposite"),
+                        ("file", "a file exists, or is the same"),
+                        ("error", "the command must fail"),
+                    ],
+                ),
+                1 if file => values(Kind::Path, "", typed, &Vocabulary::default(), world, found),
+                2 if file => offer(found, &[("exists", "it is there"), ("same", "… as another file")]),
+                3 if file && words[2].is("same") => offer(found, &[("as", "the other file")]),
+                1 => {
+                    found.extend(Comparison::WORDS.iter().map(|(word, kind)| candidate(word, kind.help())));
+                    offer(found, &[("within", "wait for it")]);
+                }
+                _ => offer(found, &[("within", "wait for it")]),
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The words of the statement before the cursor, and the one that is being typed.

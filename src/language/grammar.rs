@@ -9,6 +9,7 @@
 //!        | "expect" [ "not" ] "file" PATH ( "exists" | "same" "as" PATH ) [ "within" DUR ] | "secret" NAME
 //!        | "skip" STRING [ "unless" value ] | "timeout" DUR | "source" PATH | command ;
 //! ```
+//! What each statement is for stands in [`super::statement`].
 
 use std::ops::Range;
 use std::time::Duration;
@@ -20,11 +21,6 @@ use super::lexer::{Segment, Token, Word, logical_lines, tokens_into};
 use super::script::{Body, Comparison, Expectation, FileExpectation, Heading, Prefix, Statement};
 use crate::base::quantity;
 
-/// Words that begin a statement and are not verbs of the table.
-pub const STATEMENT_WORDS: [&str; 9] =
-    ["test", "let", "expect", "retry", "repeat", "defer", "skip", "timeout", "secret"];
-/// `source` too is the language's own, because the whole file is checked before anything runs.
-pub const SOURCE_WORD: &str = "source";
 /// Names that are always there and mean what they mean.
 pub const RESERVED_NAMES: [&str; 6] = ["tmp", "args", "seed", "last", "env", "test"];
 /// Most repetitions of `retry` and `repeat`.
@@ -302,7 +298,7 @@ fn simple(cursor: &mut Cursor<'_>) -> Parsed<Body> {
         Body::Skip { reason, unless }
     } else if cursor.take("timeout") {
         Body::Timeout(cursor.duration()?)
-    } else if cursor.take(SOURCE_WORD) {
+    } else if cursor.take("source") {
         Body::Source(cursor.word("a path")?)
     } else {
         return command(cursor);

@@ -94,6 +94,24 @@ fn mismatch<T>(why: impl Into<String>, fix: Option<String>) -> Result<T, Mismatc
 }
 
 impl Kind {
+    /// One of each that is not a choice of words, as the reference shows them.
+    pub const EXAMPLES: [Self; 14] = [
+        Self::Endpoint,
+        Self::Session,
+        Self::Port,
+        Self::Service,
+        Self::BindAddress,
+        Self::Path,
+        Self::Size(1, u64::MAX),
+        Self::Rate,
+        Self::Duration,
+        Self::Percent,
+        Self::Count(1, u64::MAX),
+        Self::Expression,
+        Self::Text,
+        Self::Rest,
+    ];
+
     /// How the kind stands in a usage line.
     pub fn placeholder(self) -> String {
         match self {
@@ -131,6 +149,8 @@ impl Kind {
         match self {
             Self::BindAddress => "an address of this machine, or `any`".into(),
             Self::Choice(words) => words.join(" or "),
+            Self::Count(_, u64::MAX) => "a whole number".into(),
+            Self::Size(_, u64::MAX) => "a size such as 64K".into(),
             Self::Count(min, max) => format!("a whole number from {min} to {max}"),
             Self::Duration => "a duration such as 5s".into(),
             Self::Endpoint => "an endpoint: host:port, [v6]:port, :port or $session".into(),

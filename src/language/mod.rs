@@ -15,6 +15,7 @@ pub mod lexer;
 pub mod plan;
 pub mod planner;
 pub mod script;
+pub mod statement;
 pub mod verb;
 
 pub use command::{Argument, Arguments, Invocation};

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::command::{Argument, Invocation, Matcher};
 use super::diagnostic::{Diagnostic, Report, Source, nearest};
-use super::grammar::{self, STATEMENT_WORDS};
+use super::grammar;
 use super::kind::{Datum, Place, SessionRef};
 use super::lexer::{Segment, Word};
 use super::plan::{Action, Plan, Step, Test};
 use super::script::{Body, Prefix, Statement};
+use super::statement::statement;
 use super::verb::{Field, Vocabulary};
 use super::{SOURCE_DEPTH_LIMIT, STATEMENT_LIMIT};
 
@@ -318,11 +319,8 @@ impl<'a> Planner<'a> {
         };
         let expected =
             if matching.is_empty() { vec!["a command; `help` lists them".into()] } else { matching };
-        let fix = self
-            .vocabulary
-            .nearest_verb(&literal)
-            .filter(|_| !STATEMENT_WORDS.contains(&&*literal))
-            .map(Into::into);
+        let fix =
+            self.vocabulary.nearest_verb(&literal).filter(|_| statement(&literal).is_none()).map(Into::into);
         self.error(source, Diagnostic::new(title, verb.span.clone()).expected(expected).fix(fix));
     }
 

@@ -111,6 +111,21 @@ impl Comparison {
         Self::WORDS.iter().any(|(name, _)| word.is(name))
     }
 
+    /// When it holds, in words.
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::Equal => "both are the same; numbers, sizes, rates and durations compare by value",
+            Self::NotEqual => "they differ",
+            Self::Less => "the left one is smaller",
+            Self::LessOrEqual => "it is smaller, or the same",
+            Self::Greater => "it is larger",
+            Self::GreaterOrEqual => "it is larger, or the same",
+            Self::Contains => "the right text is a part of the left one",
+            Self::Matches => "the right one is a regular expression that the left one matches",
+            Self::Says => "a line that the session received, and was not matched before, contains the text",
+        }
+    }
+
     pub fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, c)| *c == self).map_or("", |(word, _)| word)
     }

@@ -173,6 +173,6 @@ impl Vocabulary {
     pub fn nearest_verb(&self, word: &str) -> Option<&'static str> {
         let names =
             self.verbs.iter().flat_map(|verb| std::iter::once(verb.name).chain(verb.aliases.iter().copied()));
-        nearest(word, names.chain(super::grammar::STATEMENT_WORDS.iter().copied()))
+        nearest(word, names.chain(super::statement::STATEMENTS.iter().map(|form| form.word)))
     }
 }

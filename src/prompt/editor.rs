@@ -25,9 +25,17 @@ pub(super) enum Input {
     Broken(String),
 }
 
+/// What the thread is asked for.
+enum Request {
+    /// A line behind this prompt.
+    Line(&'static str),
+    /// A line behind this prompt that nobody is to see or to find again.
+    Secret(String),
+}
+
 /// The thread with the line editor.
 pub(super) struct Editor {
-    requests: std::sync::mpsc::Sender<&'static str>,
+    requests: std::sync::mpsc::Sender<Request>,
     lines: tokio::sync::Mutex<mpsc::UnboundedReceiver<Input>>,
 }
 
@@ -53,7 +61,7 @@ impl Editor {
         for line in history {
             drop(editor.add_history_entry(line));
         }
-        editor.set_helper(Some(Helper { known, colour: setup.style.colours.out }));
+        editor.set_helper(Some(Helper { known, colour: setup.style.colours.out, hides: false }));
         // The stock Ctrl-Z would stop every server of the process.
         editor.bind_sequence(
             KeyEvent(KeyCode::Char('Z'), Modifiers::CTRL),
@@ -66,11 +74,19 @@ impl Editor {
         let (answers, lines) = mpsc::unbounded_channel();
         let sink = setup.sink.clone();
         let thread = std::thread::Builder::new().name("editor".into()).spawn(move || {
-            for prompt in asked {
+            for request in asked {
+                let (prompt, secret) = match &request {
+                    Request::Line(prompt) => (*prompt, false),
+                    Request::Secret(prompt) => (prompt.as_str(), true),
+                };
+                if let Some(helper) = editor.helper_mut() {
+                    helper.hides = secret;
+                }
                 sink.set_reading(true);
                 let result = editor.readline(prompt);
                 sink.set_reading(false);
                 if let Ok(line) = &result
+                    && !secret
                     && !line.starts_with(' ')
                 {
                     drop(editor.add_history_entry(line));
@@ -92,7 +108,19 @@ impl Editor {
 
     /// The next line, behind the prompt of an attached session or of the shell.
     pub(super) async fn read(&self, attached: bool) -> Input {
-        if self.requests.send(if attached { ATTACHED } else { PROMPT }).is_err() {
+        self.ask(Request::Line(if attached { ATTACHED } else { PROMPT })).await
+    }
+
+    /// A secret: shown as stars, and not kept; `None` if it was not given.
+    pub(super) async fn read_secret(&self, name: &str) -> Option<String> {
+        match self.ask(Request::Secret(format!("{name}: "))).await {
+            Input::Line(text) => Some(text),
+            Input::Interrupted | Input::End | Input::Broken(_) => None,
+        }
+    }
+
+    async fn ask(&self, request: Request) -> Input {
+        if self.requests.send(request).is_err() {
             return Input::End;
         }
         self.lines.lock().await.recv().await.unwrap_or(Input::End)

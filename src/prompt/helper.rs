@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use colored::Colorize;
 use rustyline::Context;
 use rustyline::completion::{Completer, Pair};
-use rustyline::highlight::Highlighter;
+use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 
@@ -115,6 +115,8 @@ impl World for Known {
 pub(super) struct Helper {
     pub(super) known: Arc<Known>,
     pub(super) colour: bool,
+    /// A secret is being typed.
+    pub(super) hides: bool,
 }
 
 impl rustyline::Helper for Helper {}
@@ -122,7 +124,7 @@ impl rustyline::Helper for Helper {}
 impl Validator for Helper {
     /// A `\` at the end joins the next line.
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let goes_on = context.input().ends_with('\\') && !self.known.is_attached();
+        let goes_on = context.input().ends_with('\\') && !self.hides && !self.known.is_attached();
         Ok(if goes_on { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
     }
 }
@@ -131,7 +133,7 @@ impl Completer for Helper {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        if self.known.is_attached() {
+        if self.hides || self.known.is_attached() {
             return Ok((at, Vec::new()));
         }
         let (place, found) = complete(line, at, &self.known.vocabulary, self.known.as_ref());
@@ -153,7 +155,7 @@ impl Hinter for Helper {
     type Hint = String;
 
     fn hint(&self, line: &str, at: usize, _: &Context<'_>) -> Option<String> {
-        if at < line.len() || self.known.is_attached() {
+        if at < line.len() || self.hides || self.known.is_attached() {
             return None;
         }
         hint(line, &self.known.vocabulary)
@@ -161,7 +163,18 @@ impl Hinter for Helper {
 }
 
 impl Highlighter for Helper {
-    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, _: &'p str, _: bool) -> Cow<'b, str> {
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        if self.hides { Cow::Owned("*".repeat(line.chars().count())) } else { Cow::Borrowed(line) }
+    }
+
+    fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
+        self.hides
+    }
+
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+        if self.hides {
+            return Cow::Borrowed(prompt);
+        }
         match (self.known.is_attached(), self.colour) {
             (false, false) => Cow::Borrowed(PROMPT),
             (true, false) => Cow::Borrowed(ATTACHED),

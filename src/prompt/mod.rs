@@ -40,11 +40,16 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
     }
     let known = Arc::new(helper::Known::new(shell));
     let editor = match Editor::start(&history.lines, known.clone(), setup) {
-        Ok(editor) => editor,
+        Ok(editor) => Arc::new(editor),
         Err(failure) => {
             return shell.emit(Report::Failure { failure, verb: None, place: None, session: None });
         }
     };
+    let asks = editor.clone();
+    shell.ask = Some(Box::new(move |name| {
+        let (editor, name) = (asks.clone(), name.to_owned());
+        Box::pin(async move { editor.read_secret(&name).await })
+    }));
     shell.emit(Report::Notice(WELCOME.into()));
     let mut attached: Option<Arc<Session>> = None;
     let mut asked_to_quit = false;

@@ -57,6 +57,10 @@ pub enum Binding {
 /// Takes what happens.
 pub type Emit = Arc<dyn Fn(Report) + Send + Sync>;
 
+/// Asks the person at the terminal for a text that is not to be seen, by its name; `None`: it was not given.
+pub type Ask =
+    Box<dyn Fn(&str) -> std::pin::Pin<Box<dyn Future<Output = Option<String>> + Send>> + Send + Sync>;
+
 /// How the shell behaves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
@@ -93,6 +97,8 @@ pub struct Shell {
     pub attach: Option<Arc<Session>>,
     /// What is done is written down.
     pub recorder: Option<record::Recorder>,
+    /// Asks for secrets, at the prompt.
+    pub ask: Option<Ask>,
     /// Something failed that is an error in this program.
     pub has_bug: bool,
     /// Lines typed so far, without secrets.
@@ -132,6 +138,7 @@ impl Shell {
             foreground: tokio::sync::watch::Sender::new(None),
             attach: None,
             recorder: None,
+            ask: None,
             has_bug: false,
             history: Vec::new(),
             context,

@@ -143,7 +143,7 @@ impl Shell {
                     result = self.expect_file(expectation) => result.map(|()| Flow::Next),
                 }
             }
-            Action::Secret(name) => self.secret(name),
+            Action::Secret(name) => self.secret(name).await,
             Action::Let { name, value } => {
                 let binding = match value.reference() {
                     Some([other]) if !value.quoted => self.binding(other),
@@ -171,12 +171,17 @@ impl Shell {
         }
     }
 
-    /// A secret of the environment, under its name.
-    fn secret(&mut self, name: &str) -> Result<Flow, Failure> {
+    /// A secret of the environment, under its name; at the prompt it may be typed.
+    async fn secret(&mut self, name: &str) -> Result<Flow, Failure> {
         let failed = |why: String| Failure::new(Code::Missing, why).of(format!("secret {name}"));
-        let text = std::env::var(name).map_err(|_| {
-            failed(format!("the environment has no {name}")).fix(format!("set it before: {name}=… nls …"))
-        })?;
+        let text = match (std::env::var(name), &self.ask) {
+            (Ok(text), _) => text,
+            (Err(_), Some(ask)) => ask(name).await.ok_or_else(interrupted)?,
+            (Err(_), None) => {
+                return Err(failed(format!("the environment has no {name}"))
+                    .fix(format!("set it before: {name}=… nls …")));
+            }
+        };
         if !self.secrets.add(name, &text) {
             let least = crate::base::secrets::LEAST;
             return Err(failed(format!("one of fewer than {least} characters cannot be hidden")));

@@ -2,7 +2,7 @@
 
 use super::{BARE, Builtin, next};
 use crate::base::{Value, quantity};
-use crate::language::grammar::{SOURCE_WORD, STATEMENT_WORDS};
+use crate::language::statement::{Form, STATEMENTS, statement};
 use crate::language::{Field, Kind, LINE_LIMIT, Param, Verb, Vocabulary};
 use crate::net::{CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, SILENCE_LIMIT};
 use crate::report::{Failure, Outcome};
@@ -62,9 +62,11 @@ pub fn topic(topic: &str, prefixes: bool) -> Result<String, Failure> {
     match topic {
         "limits" => return Ok(limits()),
         "keys" => return Ok(KEYS.trim_end().to_owned()),
-        "script" | "scripts" | "topics" | SOURCE_WORD => return Ok(SCRIPT.trim_end().to_owned()),
-        word if STATEMENT_WORDS.contains(&word) => return Ok(SCRIPT.trim_end().to_owned()),
+        "script" | "scripts" | "topics" => return Ok(script()),
         _ => {}
+    }
+    if let Some(form) = statement(topic) {
+        return Ok(describe_statement(form));
     }
     let vocabulary: Vocabulary = catalogue::vocabulary(prefixes);
     let Some(verb) = vocabulary.verb(topic) else {
@@ -115,7 +117,23 @@ pub fn describe(verb: &Verb) -> String {
     lines.join("\n")
 }
 
-fn limits() -> String {
+/// Forms, what it is for, an example.
+pub fn describe_statement(form: &Form) -> String {
+    let mut lines = vec![format!("{} - {}", form.word, form.help), String::new()];
+    lines.extend(form.forms.iter().map(|shown| format!("  {shown}")));
+    lines.push(String::new());
+    lines.extend(form.example.lines().map(|line| format!("Example: {line}")));
+    lines.join("\n")
+}
+
+/// What a script can say beside commands.
+fn script() -> String {
+    let forms = STATEMENTS.iter().flat_map(|form| form.forms).map(|shown| format!("  {shown}\n"));
+    format!("{}{}", forms.collect::<String>(), SCRIPT.trim_end())
+}
+
+/// Names and values of everything that is bounded.
+pub fn limits() -> String {
     let size = |bytes: usize| quantity::show_size(bytes as u64);
     let rows = [
         ("sessions at once", SESSION_LIMIT.to_string()),
@@ -141,17 +159,11 @@ const KEYS: &str = "\
   Tab      complete
 ";
 
-const SCRIPT: &str = "\
-  listen tcp 0 ftp root DIR as files   start something and give it a name
-  send a.bin to $files as up           use it: $files is its address
-  expect $up.chunks > 1                check a field: == != < <= > >= contains matches says
-  expect $files.served == 1 within 2s  wait for a condition
-  expect error \"exists\": send …        must fail with this text
-  retry 5 every 200ms: …   repeat 3: …   defer …   let x = 5   skip \"why\" unless $x
-  expect file A same as B   expect not file A exists   secret NAME (from the environment, never shown)
-  timeout 10s   source other.nls   !command of the system   # comment
-  test \"name\"                          lines above the first test run before each test
-  $tmp is a folder of your own; $1, $args, $env.NAME, $last.field
+const SCRIPT: &str = "
+  listen tcp 0 ftp as files            starts something and gives it a name: $files is its address
+  send a.bin to $files as up           $up.chunks and the like are its results, $last those of the newest
+  $tmp is a folder of your own; $1, $args, $env.NAME, $seed
+  !command of the system   a; b   # comment   COMMAND & (in the background)
 ";
 
 pub(super) static HISTORY: Builtin = Builtin {

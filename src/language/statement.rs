@@ -1,0 +1,102 @@
+//! Statements that are the language's own, beside the verbs: one row each, for completion, `help` and the reference.
+
+/// A statement and its forms.
+#[derive(Debug)]
+pub struct Form {
+    /// The word that it begins with.
+    pub word: &'static str,
+    /// What may stand there, one form a line.
+    pub forms: &'static [&'static str],
+    pub help: &'static str,
+    /// Lines that the tests run.
+    pub example: &'static str,
+    /// Another statement follows behind its `:`, or behind the word itself.
+    pub is_prefix: bool,
+}
+
+const fn form(
+    word: &'static str,
+    forms: &'static [&'static str],
+    help: &'static str,
+    example: &'static str,
+) -> Form {
+    Form { word, forms, help, example, is_prefix: false }
+}
+
+const fn prefix(
+    word: &'static str,
+    forms: &'static [&'static str],
+    help: &'static str,
+    example: &'static str,
+) -> Form {
+    Form { word, forms, help, example, is_prefix: true }
+}
+
+/// All of them. Whether a file may be read at all is checked before anything runs: so `source` is one of them.
+pub static STATEMENTS: [Form; 10] = [
+    form(
+        "test",
+        &["test \"name\" [serial] [timeout D] [tag NAME]"],
+        "begins a test; lines above the first one run before each",
+        "test \"one is one\" timeout 5s\nexpect 1 == 1",
+    ),
+    form("let", &["let NAME = VALUE"], "gives a value a name", "let size = 64K"),
+    form(
+        "expect",
+        &[
+            "expect [not] VALUE [== != < <= > >= contains matches says VALUE] [within D]",
+            "expect [not] file PATH exists [within D]",
+            "expect [not] file PATH same as PATH [within D]",
+            "expect error [\"text\"]: COMMAND",
+        ],
+        "fails unless it holds; `within` waits for it",
+        "expect $files.clients == 0 within 2s",
+    ),
+    prefix(
+        "retry",
+        &["retry N [every D]: COMMAND"],
+        "runs it again until it succeeds, N times at most",
+        "retry 5 every 10ms: calc 1 + 1 at $calculator",
+    ),
+    prefix("repeat", &["repeat N: COMMAND"], "runs it N times", "repeat 3: calc 6 * 7 at $calculator"),
+    prefix("defer", &["defer COMMAND"], "runs it at the end, the last one first", "defer print \"the end\""),
+    form(
+        "skip",
+        &["skip \"why\" [unless VALUE]"],
+        "leaves the rest of the test out",
+        "skip \"files are needed\" unless $files.port",
+    ),
+    form("timeout", &["timeout D"], "how long the test, or the rest of the script, may take", "timeout 10s"),
+    form(
+        "secret",
+        &["secret NAME"],
+        "takes a variable of the environment, or asks for it at the prompt, and shows it nowhere",
+        "secret HOME",
+    ),
+    form(
+        "source",
+        &["source PATH"],
+        "the lines of another file, beside this one, as if they stood here",
+        "source extra.nls",
+    ),
+];
+
+/// The statement that begins with `word`.
+pub fn statement(word: &str) -> Option<&'static Form> {
+    STATEMENTS.iter().find(|form| form.word == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::grammar::statements;
+
+    #[test]
+    fn every_example_is_read_as_the_statement_that_it_shows() {
+        for form in &STATEMENTS {
+            assert!(form.example.starts_with(form.word) && !form.help.is_empty(), "{}", form.word);
+            assert!(form.forms.iter().all(|shown| shown.starts_with(form.word)), "{}", form.word);
+            assert!(statements(form.example).all(|read| read.is_ok()), "{}", form.example);
+        }
+    }
+}
