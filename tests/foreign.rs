@@ -30,6 +30,57 @@ fn ncat_and_nc_ask_the_calculator_in_lines_of_text() {
 }
 
 #[test]
+fn ncat_and_nc_ask_the_calculator_over_udp() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen udp 0 calc");
+    let (host, port) = address.rsplit_once(':').unwrap();
+    for program in ["nc", "ncat"] {
+        if !has(program) {
+            continue;
+        }
+        let mut command = Command::new(program);
+        lab.dress(&mut command);
+        let mut asks = Running::of(command.args(["-u", host, port]).stdin(Stdio::piped()).spawn().unwrap());
+        let mut ask = asks.child.stdin.take().unwrap();
+        ask.write_all(b"7 % 3\n").unwrap();
+        assert_eq!(asks.line(), "1", "{program}");
+        ask.write_all(b"1/0\n").unwrap();
+        assert_eq!(asks.line(), "error: division by zero at column 2", "{program}");
+    }
+    if has("nc") {
+        assert_eq!(with_input(&lab, "nc", &["-u", "-w1", host, port], "7 % 3\n"), "1\n");
+    }
+    lab.nls(&format!("calc 6*7 at udp {address} as r; expect $r.value == 42")).success();
+}
+
+#[test]
+fn nc_and_ncat_hold_a_conversation_over_udp() {
+    for program in ["nc", "ncat"] {
+        if !has(program) {
+            continue;
+        }
+        let lab = Lab::new();
+        let script = "listen udp 0 chat as bob\nprint $bob.port\nexpect $bob says \"hello\" within 20s\n\
+                      say $bob \"good day\"\nexpect $bob says \"fine\" within 20s\nwait $bob within 20s\n";
+        lab.write("bob.nls", script);
+        let mut bob = lab.start(&["-q", "bob.nls"]);
+        let port = bob.line();
+        let mut command = Command::new(program);
+        lab.dress(&mut command);
+        let mut guest =
+            Running::of(command.args(["-u", "127.0.0.1", &port]).stdin(Stdio::piped()).spawn().unwrap());
+        let mut say = guest.child.stdin.take().unwrap();
+        say.write_all(b"hello there\n").unwrap();
+        assert_eq!(guest.line(), "* you are guest; /name NEW, /who, /quit", "{program}");
+        assert_eq!(guest.line(), "host: good day", "{program}");
+        say.write_all(b"fine, thanks\nand another thing\n").unwrap();
+        assert!(guest.line().starts_with("* it is not your turn"), "{program}");
+        say.write_all(b"/quit\n").unwrap();
+        bob.finish().success();
+    }
+}
+
+#[test]
 fn row_43_curl_is_told_that_this_is_no_http_server() {
     if !has("curl") {
         return;

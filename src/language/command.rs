@@ -196,11 +196,15 @@ impl<'v> Matcher<'v> {
     /// What may come behind the words that were walked.
     pub fn next(&self) -> Vec<Next> {
         let mut next: Vec<Next> = self.verb.params.get(self.param).map(Next::Param).into_iter().collect();
-        if self.verb.params.get(self.param).is_some_and(|param| param.required) {
+        let required = self.verb.params.get(self.param).filter(|param| param.required);
+        if required.is_some_and(|param| param.kind != Kind::Rest) {
             return next;
         }
         let free = |keyword: &&'static Keyword| !self.has(keyword.word);
         next.extend(self.verb.keywords.iter().filter(free).map(Next::Keyword));
+        if required.is_some() {
+            return next;
+        }
         if self.binding.is_none() {
             next.push(Next::As);
         }
@@ -222,6 +226,8 @@ impl<'v> Matcher<'v> {
             return self.bind(word, tail);
         }
         let keyword = self.verb.keywords.iter().find(|keyword| word.is(keyword.word));
+        // Before a text a keyword may stand, if a value and some text follow: `say $room to ann "hello"`.
+        let must = must && !(param.is_some_and(|param| param.kind == Kind::Rest) && tail.len() > 1);
         if let (false, Some(keyword)) = (must, keyword) {
             return self.keyword(keyword, word, tail);
         }

@@ -122,14 +122,24 @@ impl Bound {
     }
 }
 
+/// What lines of text are to a service, from clients that have only `nc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Nothing: it speaks only its own protocol.
+    No,
+    /// Each is a question, with one answer.
+    Questions,
+    /// What both sides say when they like.
+    Conversation,
+}
+
 /// What a server lets in.
 #[derive(Clone, Copy, Debug)]
 pub struct Admission {
     pub service: ServiceId,
     /// Most clients at once.
     pub max: usize,
-    /// Clients that speak lines of text are welcome.
-    pub lines: bool,
+    pub lines: Lines,
     pub options: Options,
 }
 
@@ -208,8 +218,7 @@ impl Listener {
                 (Self::Tcp(Box::new(Door { listener, admission, counts, spare, told: None })), None)
             }
             Bound::Udp(socket) => {
-                let (clients, driver) =
-                    udp::listen(socket, admission.service, admission.max, admission.options);
+                let (clients, driver) = udp::listen(socket, &admission);
                 (Self::Udp { clients }, Some(driver))
             }
         }
@@ -321,7 +330,7 @@ impl Knock {
         let clients = counts.clients.fetch_add(1, Ordering::Relaxed);
         let place = Place(Some(counts));
         let asked = front.first_chunk().copied().and_then(Preface::decode);
-        let text = asked.is_none() && admission.lines && preface::may_be_text(&front);
+        let text = asked.is_none() && admission.lines != Lines::No && preface::may_be_text(&front);
         let mut outgoing = tcp::Outgoing::new(write, text);
         let refusal = match asked {
             _ if clients >= admission.max => Some(Failure::new(

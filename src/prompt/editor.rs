@@ -27,8 +27,8 @@ pub(super) enum Input {
 
 /// What the thread is asked for.
 enum Request {
-    /// A line behind this prompt.
-    Line(&'static str),
+    /// A line behind this prompt, of which this is typed already.
+    Line(&'static str, String),
     /// A line behind this prompt that nobody is to see or to find again.
     Secret(String),
 }
@@ -75,15 +75,15 @@ impl Editor {
         let sink = setup.sink.clone();
         let thread = std::thread::Builder::new().name("editor".into()).spawn(move || {
             for request in asked {
-                let (prompt, secret) = match &request {
-                    Request::Line(prompt) => (*prompt, false),
-                    Request::Secret(prompt) => (prompt.as_str(), true),
+                let (prompt, typed, secret) = match &request {
+                    Request::Line(prompt, typed) => (*prompt, typed.as_str(), false),
+                    Request::Secret(prompt) => (prompt.as_str(), "", true),
                 };
                 if let Some(helper) = editor.helper_mut() {
                     helper.hides = secret;
                 }
                 sink.set_reading(true);
-                let result = editor.readline(prompt);
+                let result = editor.readline_with_initial(prompt, (typed, ""));
                 sink.set_reading(false);
                 if let Ok(line) = &result
                     && !secret
@@ -106,9 +106,9 @@ impl Editor {
         Ok(Self { requests, lines: tokio::sync::Mutex::new(lines) })
     }
 
-    /// The next line, behind the prompt of an attached session or of the shell.
-    pub(super) async fn read(&self, attached: bool) -> Input {
-        self.ask(Request::Line(if attached { ATTACHED } else { PROMPT })).await
+    /// The next line, behind the prompt of an attached session or of the shell; `typed` stands there already.
+    pub(super) async fn read(&self, attached: bool, typed: String) -> Input {
+        self.ask(Request::Line(if attached { ATTACHED } else { PROMPT }, typed)).await
     }
 
     /// A secret: shown as stars, and not kept; `None` if it was not given.

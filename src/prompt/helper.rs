@@ -14,6 +14,7 @@ use crate::language::Vocabulary;
 use crate::language::complete::{World, complete, hint};
 use crate::session::{Registry, Session};
 use crate::shell::Shell;
+use crate::wire::chat::UDP_CHARACTER_LIMIT;
 
 /// Both prompts have one width: the editor measures only the first.
 pub(super) const PROMPT: &str = "nls> ";
@@ -57,6 +58,19 @@ impl Known {
     /// A session that ended gives the prompt back, even in the middle of a line.
     fn is_attached(&self) -> bool {
         self.lock().attached.as_ref().is_some_and(|session| !session.state().has_ended())
+    }
+}
+
+impl Known {
+    /// Over UDP a message is bounded: how much more of it may be typed (FAULTS row 80).
+    fn characters_left(&self, line: &str) -> Option<String> {
+        let attached = self.lock().attached.clone()?;
+        let udp = attached.field("transport").is_some_and(|transport| transport.to_string() == "udp");
+        let typed = line.chars().count();
+        (udp && typed > 0).then(|| match UDP_CHARACTER_LIMIT.checked_sub(typed) {
+            Some(left) => format!("  {left} left"),
+            None => format!("  {} too many", typed - UDP_CHARACTER_LIMIT),
+        })
     }
 }
 
@@ -155,8 +169,11 @@ impl Hinter for Helper {
     type Hint = String;
 
     fn hint(&self, line: &str, at: usize, _: &Context<'_>) -> Option<String> {
-        if at < line.len() || self.hides || self.known.is_attached() {
+        if at < line.len() || self.hides {
             return None;
+        }
+        if self.known.is_attached() {
+            return self.known.characters_left(line);
         }
         hint(line, &self.known.vocabulary)
     }

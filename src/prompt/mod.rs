@@ -53,17 +53,21 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
     shell.emit(Report::Notice(WELCOME.into()));
     let mut attached: Option<Arc<Session>> = None;
     let mut asked_to_quit = false;
+    // What was not sent stays on the line.
+    let mut unsent = String::new();
     loop {
         setup.sink.flush();
         known.update(shell, attached.clone());
         let input = tokio::select! {
             () = setup.end.cancelled() => return,
-            input = editor.read(attached.is_some()) => input,
+            input = editor.read(attached.is_some(), std::mem::take(&mut unsent)) => input,
         };
         attached = attached.filter(|session| !session.state().has_ended());
         let quits = match (input, &attached) {
             (Input::Line(line), Some(session)) => {
-                speak(shell, setup, session, &line).await;
+                if !speak(shell, setup, session, &line).await {
+                    unsent = line;
+                }
                 false
             }
             (Input::Line(line), None) => {
@@ -136,25 +140,22 @@ fn may_quit(shell: &Shell) -> bool {
     live.is_empty()
 }
 
-async fn speak(shell: &mut Shell, setup: &Setup, session: &Arc<Session>, line: &str) {
+/// False if the line was not sent, and a better one, or the same later, would be.
+async fn speak(shell: &mut Shell, setup: &Setup, session: &Arc<Session>, line: &str) -> bool {
     renew(shell, setup);
     // What came before the line is written before it.
     shell.note_messages();
     let said = tokio::select! {
-        () = shell.interrupt.cancelled() => return,
+        () = shell.interrupt.cancelled() => return true,
         said = session.say(line.to_owned()) => said,
     };
     if said.is_ok() {
         shell.note_said(session, line);
     }
-    if let Err(failure) = said {
-        shell.emit(Report::Failure {
-            failure,
-            verb: Some("say".into()),
-            place: None,
-            session: Some(session.id),
-        });
-    }
+    let Err(failure) = said else { return true };
+    let again = matches!(failure.code, Code::Turn | Code::Limit | Code::Policy);
+    shell.emit(Report::Failure { failure, verb: Some("say".into()), place: None, session: Some(session.id) });
+    !again
 }
 
 /// A new command is in the foreground: signals end this one.

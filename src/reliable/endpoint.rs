@@ -32,6 +32,8 @@ struct Slot {
 pub struct Endpoint {
     config: Config,
     listening: Option<Listening>,
+    /// Clients of the same socket that speak something else, and count among the most that may be there.
+    others: usize,
     slots: HashMap<u64, Slot>,
     due: BTreeSet<(Time, u64)>,
     /// Connections that were touched and must be drained.
@@ -51,6 +53,7 @@ impl Endpoint {
         Self {
             config,
             listening,
+            others: 0,
             slots: HashMap::new(),
             due: BTreeSet::new(),
             touched: VecDeque::new(),
@@ -74,6 +77,11 @@ impl Endpoint {
 
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
+    }
+
+    /// So many places are taken beside those of connections.
+    pub fn set_others(&mut self, others: usize) {
+        self.others = others;
     }
 
     /// Lets nobody in from now on.
@@ -160,11 +168,9 @@ impl Endpoint {
                 id,
                 &Packet::Retry { cookie: handshake::cookie(&listening.secret, peer, id, now) },
             )
-        } else if self.slots.len() >= listening.max {
-            refuse(
-                Code::Busy,
-                format!("busy: {} of {} clients, retry in 5 s", self.slots.len(), listening.max),
-            )
+        } else if self.slots.len() + self.others >= listening.max {
+            let taken = self.slots.len() + self.others;
+            refuse(Code::Busy, format!("busy: {taken} of {} clients, retry in 5 s", listening.max))
         } else {
             let connection = Connection::accept(id, credit, self.config, now);
             self.slots.insert(id, Slot { connection, peer, deadline: None });

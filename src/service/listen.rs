@@ -46,9 +46,13 @@ pub static LISTEN: Client = Client {
                 "chat: a message must be answered before the next",
             )
             .default("on"),
+            Keyword::flag("relay", "chat: clients hear each other, too"),
             Keyword::flag("portable", "ftp: take only names that are good on every system"),
             Keyword::flag("readonly", "serve files, take none"),
-            Keyword::flag("open", "take files from anybody, although `on` opens the port to the network"),
+            Keyword::flag(
+                "open",
+                "take files and pass on talk from anybody, although `on` opens the port to the network",
+            ),
         ],
         fields: &[
             Field::new("addr", "the address it listens on, as `127.0.0.1:41234`"),

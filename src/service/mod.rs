@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::base::Transport;
 use crate::language::{Arguments, Service, Verb};
+use crate::net::listen::Lines;
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::session::{Guest, Handle, Registry};
@@ -32,6 +33,8 @@ pub struct Context {
     pub registry: Arc<Registry>,
     /// Connections that wait for the next question.
     pub idle: Arc<calc::Idle>,
+    /// Places in rooms that were not left.
+    pub tickets: Arc<chat::Tickets>,
 }
 
 /// What each of several commands came to.
@@ -63,8 +66,8 @@ pub type Make = fn(&Handle, &Arguments, &Context) -> Result<Arc<dyn Server>, Fai
 pub struct Provider {
     pub row: Service,
     pub id: ServiceId,
-    /// Plain clients that send lines of text are welcome.
-    pub lines: bool,
+    /// What lines of plain clients are to it.
+    pub lines: Lines,
     /// Largest datagram to send.
     pub datagram: usize,
     /// How long a peer over UDP may be silent that owes something.

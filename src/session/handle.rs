@@ -211,6 +211,12 @@ impl Handle {
         self.emit(kind, text.into(), Fields::new(), true);
     }
 
+    /// Something that a peer's program says, not a person: `expect … says` hears it, too.
+    pub fn noticed(&self, text: &str) {
+        self.session.hear(text);
+        self.tell("notice", text);
+    }
+
     /// A line that a peer said: shown, logged, and there for `expect … says`.
     pub fn heard(&self, from: &str, text: &str) {
         self.session.hear(text);

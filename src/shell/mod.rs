@@ -126,6 +126,7 @@ impl Shell {
             directory,
             registry: registry.clone(),
             idle: Arc::new(Idle::default()),
+            tickets: Arc::default(),
         };
         Self {
             registry,

@@ -5,7 +5,8 @@
 //! WALK    | text path |                                           all below a folder: pages until `more` is 0
 //! ENTRIES | u8 more | u16 count | count × (u8 kind, u64 size, u64 modified, text name) |
 //! ```
-//! `kind`: 0 file, 1 folder, 2 executable file. `modified`: nanoseconds since 1970. Below a WALK a name is a path, and
+//! `kind`: 0 file, 1 folder, 2 executable file, 3 a person in a chat; of that `size` is how many messages they said.
+//! `modified`: nanoseconds since 1970. Below a WALK a name is a path, and
 //! a folder stands before what is in it.
 
 use super::{DecodeError, Frame, NAME_LIMIT, Reader, Writer};
@@ -22,13 +23,32 @@ pub struct List {
     pub after: String,
 }
 
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    File,
+    Folder,
+    Executable,
+    Person,
+}
+
+impl EntryKind {
+    /// By its number.
+    const ALL: [Self; 4] = [Self::File, Self::Folder, Self::Executable, Self::Person];
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub name: String,
-    pub folder: bool,
-    pub executable: bool,
+    pub kind: EntryKind,
     pub size: u64,
     pub modified: u64,
+}
+
+impl Entry {
+    pub fn is_folder(&self) -> bool {
+        self.kind == EntryKind::Folder
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,8 +94,7 @@ impl Entries {
     pub fn encode(&self) -> Frame {
         let head = Writer::new().u8(u8::from(self.more)).u16(self.entries.len().min(PAGE_LIMIT) as u16);
         let body = self.entries.iter().take(PAGE_LIMIT).fold(head, |out, entry| {
-            let kind = if entry.folder { 1 } else { u8::from(entry.executable) << 1 };
-            out.u8(kind).u64(entry.size).u64(entry.modified).text(&entry.name)
+            out.u8(entry.kind as u8).u64(entry.size).u64(entry.modified).text(&entry.name)
         });
         Frame::new(ENTRIES, body.finish())
     }
@@ -93,10 +112,10 @@ impl Entries {
 
     fn entry(reader: &mut Reader<'_>) -> Result<Entry, DecodeError> {
         let (kind, size, modified) = (reader.u8()?, reader.u64()?, reader.u64()?);
-        if kind > 2 {
+        let Some(&kind) = EntryKind::ALL.get(usize::from(kind)) else {
             return Err(DecodeError::Unknown { what: "kind of entry", value: u64::from(kind) });
-        }
+        };
         let name = reader.text("name", NAME_LIMIT)?.into();
-        Ok(Entry { name, folder: kind == 1, executable: kind == 2, size, modified })
+        Ok(Entry { name, kind, size, modified })
     }
 }

@@ -46,7 +46,7 @@ impl ServiceId {
 
     /// True if a client that asks for `asked` can be served; `ls` asks for whatever has a list.
     pub fn serves(self, asked: Self) -> bool {
-        asked == self || asked == Self::Any && matches!(self, Self::Ftp | Self::Stream)
+        asked == self || asked == Self::Any && matches!(self, Self::Ftp | Self::Stream | Self::Chat)
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::drops::kernel_drops;
 use super::halves::{Command, Counters, Incoming, Outgoing, charge, gone};
+use super::plain::{Heard, Plain};
 use super::socket::Socket;
 use crate::base::{Time, Transport};
 use crate::net::alarm::Alarm;
@@ -52,6 +53,7 @@ pub(super) struct Opening {
 pub(super) struct Drive {
     socket: Socket,
     pub(super) endpoint: reliable::Endpoint,
+    plain: Plain,
     commands: mpsc::UnboundedReceiver<Command>,
     sender: mpsc::UnboundedSender<Command>,
     applications: HashMap<u64, Application>,
@@ -65,11 +67,12 @@ pub(super) struct Drive {
 }
 
 impl Drive {
-    pub(super) fn new(socket: Socket, endpoint: reliable::Endpoint) -> Self {
+    pub(super) fn new(socket: Socket, endpoint: reliable::Endpoint, plain: Plain) -> Self {
         let (sender, commands) = mpsc::unbounded_channel();
         Self {
             socket,
             endpoint,
+            plain,
             commands,
             sender,
             applications: HashMap::new(),
@@ -122,7 +125,8 @@ impl Drive {
                 return;
             }
             let deadline = self.endpoint.deadline().unwrap_or_else(|| clock::now() + Duration::from_hours(1));
-            let deadline = self.ends_at.map_or(deadline, |end| end.min(deadline));
+            let ends = self.plain.deadline().into_iter().chain(self.ends_at);
+            let deadline = ends.fold(deadline, Time::min);
             tokio::select! {
                 ready = self.socket.readable() => if ready.is_ok() { self.read() },
                 _ = self.socket.writable(), if !writable => {}
@@ -131,11 +135,14 @@ impl Drive {
                 () = closed(self.accepts.as_ref()) => self.stop_accepting(),
             }
             self.endpoint.handle_timeout(clock::now());
+            for id in self.plain.expire(clock::now()) {
+                self.applications.remove(&id);
+            }
         }
     }
 
     fn is_finished(&self) -> bool {
-        self.accepts.is_none() && self.endpoint.is_empty()
+        self.accepts.is_none() && self.endpoint.is_empty() && self.plain.is_empty()
             || self.ends_at.is_some_and(|at| clock::now() >= at)
     }
 
@@ -173,14 +180,67 @@ impl Drive {
         // Who was let in is known before anything of it is delivered: it may have ended already.
         while let Some((id, peer)) = self.endpoint.poll_accepted() {
             let connection = self.register(id, peer);
-            if self.accepts.as_ref().is_none_or(|accepts| accepts.send(connection).is_err()) {
-                self.stop_accepting();
-            }
+            self.let_in(connection);
         }
         for (id, event) in events {
             self.deliver(id, event);
         }
         writable
+    }
+
+    fn let_in(&mut self, connection: Connection) {
+        if self.accepts.as_ref().is_none_or(|accepts| accepts.send(connection).is_err()) {
+            self.stop_accepting();
+        }
+    }
+
+    /// A datagram of text: a client that has only `nc`.
+    fn hear(&mut self, from: SocketAddr, bytes: &[u8]) {
+        if self.accepts.is_none() {
+            return;
+        }
+        let id = u64::from_be_bytes(super::random());
+        let lines = match self.plain.hear(clock::now(), from, bytes, id, self.endpoint.len()) {
+            Heard::Nothing => return,
+            // It may be lost, as any datagram.
+            Heard::Answer(text) => return drop(self.socket.send(from, text.as_bytes(), false)),
+            Heard::Lines { id, lines } => (id, lines),
+            Heard::First { id, lines, instead_of } => {
+                if let Some(gone) = instead_of {
+                    self.applications.remove(&gone);
+                }
+                let connection = Connection { plain: true, ..self.register(id, from) };
+                self.let_in(connection);
+                (id, lines)
+            }
+        };
+        self.endpoint.set_others(self.plain.taken());
+        if let Some(application) = self.applications.get(&lines.0) {
+            for line in lines.1 {
+                drop(application.messages.send(Ok(Message::Frame(line))));
+            }
+        }
+    }
+
+    /// What a service wants of a plain client; anything else is given back.
+    fn take_plain(&mut self, command: Command) -> Option<Command> {
+        match command {
+            Command::Frame(id, ref frame) if self.plain.has(id) => {
+                if let Some((address, bytes)) = self.plain.say(id, &frame.body) {
+                    drop(self.socket.send(address, &bytes, false));
+                }
+                if let Some(application) = self.applications.get(&id) {
+                    application.room.add_permits(charge(frame.body.len()) as usize);
+                }
+            }
+            Command::Consumed(id, _) if self.plain.has(id) => self.plain.took(id),
+            Command::Close(id, ..) if self.plain.leave(id) => {
+                self.applications.remove(&id);
+                self.endpoint.set_others(self.plain.taken());
+            }
+            other => return Some(other),
+        }
+        None
     }
 
     /// The system's table is read now and then only.
@@ -233,6 +293,7 @@ impl Drive {
     }
 
     fn take(&mut self, command: Command) {
+        let Some(command) = self.take_plain(command) else { return };
         match command {
             Command::Consumed(id, taken) => {
                 if let Some(connection) = self.endpoint.connection(id) {
@@ -315,16 +376,16 @@ impl Drive {
 
     fn read(&mut self) {
         for _ in 0..READ_BURST {
-            let (endpoint, now, mut foreign) = (&mut self.endpoint, clock::now(), None);
-            let opening = self.opening.is_some();
+            let (endpoint, now, mut foreign) = (&mut self.endpoint, clock::now(), Vec::new());
             let result = self.socket.receive(|peer, bytes, marked| {
-                if opening && !bytes.first().is_some_and(|&first| datagram::is_ours(first)) {
-                    foreign = Some(bytes.clone());
+                if !bytes.first().is_some_and(|&first| datagram::is_ours(first)) {
+                    foreign.push((peer, bytes.clone()));
                 }
                 endpoint.handle_datagram(now, peer, bytes, marked);
             });
-            if let Some(bytes) = foreign {
+            for (peer, bytes) in foreign {
                 self.refuse_foreign(&bytes);
+                self.hear(peer, &bytes);
             }
             match result {
                 Ok(()) => {}

@@ -4,6 +4,7 @@
 mod drive;
 mod drops;
 mod halves;
+mod plain;
 mod socket;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,8 +16,10 @@ use tokio::sync::mpsc;
 use drive::{Drive, Opening};
 use halves::gone;
 pub use halves::{Incoming, Outgoing};
+use plain::Plain;
 use socket::Socket;
 
+use super::listen::{Admission, Lines};
 use super::{CONNECT_LIMIT, Connection, Driver, clock, nobody_listens, silent};
 use crate::base::{Endpoint, Transport};
 use crate::reliable::congestion::Control;
@@ -124,8 +127,9 @@ async fn connect_to(
     // A connected socket hears that nobody listens (ICMP), and hears nobody else.
     socket.connect(peer).await.map_err(failed)?;
     let config = config(&socket, options);
-    let mut drive =
-        Drive::new(Socket::new(socket, true, options.is_whole()), reliable::Endpoint::new(config, None));
+    let socket = Socket::new(socket, true, options.is_whole());
+    let nobody = Plain::new(Lines::No, 0, [0; 32]);
+    let mut drive = Drive::new(socket, reliable::Endpoint::new(config, None), nobody);
     let id = u64::from_be_bytes(random());
     drive.endpoint.connect(clock::now(), id, peer, service);
     let connection = drive.register(id, peer);
@@ -150,16 +154,12 @@ async fn connect_to(
 }
 
 /// A socket that lets clients in: the driver to spawn, and where the clients come out.
-pub fn listen(
-    socket: UdpSocket,
-    service: ServiceId,
-    max: usize,
-    options: Options,
-) -> (mpsc::UnboundedReceiver<Connection>, Driver) {
-    let config = config(&socket, options);
-    let listening = Listening { service, max, secret: random() };
-    let socket = Socket::new(socket, false, options.is_whole());
-    let mut drive = Drive::new(socket, reliable::Endpoint::new(config, Some(listening)));
+pub fn listen(socket: UdpSocket, admission: &Admission) -> (mpsc::UnboundedReceiver<Connection>, Driver) {
+    let config = config(&socket, admission.options);
+    let listening = Listening { service: admission.service, max: admission.max, secret: random() };
+    let socket = Socket::new(socket, false, admission.options.is_whole());
+    let plain = Plain::new(admission.lines, admission.max, random());
+    let mut drive = Drive::new(socket, reliable::Endpoint::new(config, Some(listening)), plain);
     let (accepts, clients) = mpsc::unbounded_channel();
     drive.accepts = Some(accepts);
     (clients, Box::pin(drive.run()))

@@ -11,6 +11,7 @@ use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
+use crate::net::listen::Lines;
 use crate::wire::ServiceId;
 use crate::wire::datagram::BASE_DATAGRAM;
 
@@ -21,7 +22,7 @@ pub static PROVIDER: Provider = Provider {
         summary: "exact arithmetic: calc",
     },
     id: ServiceId::Calc,
-    lines: true,
+    lines: Lines::Questions,
     datagram: BASE_DATAGRAM,
     give_up: crate::net::udp::GIVE_UP,
     max: |_| 256,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::text::{check, check_name, login_name};
+use super::transcript::Transcript;
 use super::turn::{Stamp, Turns, Wrong};
 use crate::base::Value;
 use crate::base::escape::escape_line;
@@ -15,8 +16,10 @@ use crate::report::{Failure, Outcome};
 use crate::service::{Context, Job, connect_with};
 use crate::session::Handle;
 use crate::session::handle::cancelled;
-use crate::wire::chat::Message;
+use crate::wire::chat::{Message, Welcome};
 use crate::wire::{Code, ServiceId, frame};
+
+const LOST_COUNT: &str = "the other side lost count of its messages";
 
 /// How long a goodbye may take.
 const PARTING_LIMIT: Duration = Duration::from_millis(500);
@@ -25,50 +28,73 @@ struct Conversation {
     session: Handle,
     connection: Connection,
     turns: Turns,
-    host: String,
+    welcome: Welcome,
+    transcript: Option<Transcript>,
     /// Messages that the other side has not confirmed (FAULTS row 85).
     unconfirmed: BTreeSet<u64>,
 }
 
-pub(super) fn chat(session: Handle, arguments: Arguments, _context: Context) -> Job {
+pub(super) fn chat(session: Handle, arguments: Arguments, context: Context) -> Job {
     Box::pin(async move {
         let name = arguments.text("name").map_or_else(login_name, str::to_owned);
         check_name(&name).map_err(|failure| failure.of("chat"))?;
+        let transcript = arguments.text("to").map(|path| Transcript::open(&context.directory.join(path)));
+        let transcript = transcript.transpose().map_err(|failure| failure.of("chat"))?;
         let options = udp::Options { give_up: super::PATIENCE, ..udp::Options::default() };
         let mut connection = connect_with(&session, &arguments, "server", ServiceId::Chat, options)
             .await
             .map_err(|failure| failure.of("chat"))?;
-        let welcome = session.unless_cancelled(join(&mut connection, name)).await;
-        let (free, name, host) = welcome.map_err(|failure| failure.of("chat"))?;
+        let place = (connection.peer.to_string(), name.clone());
+        let token = context.tickets.take(&place).unwrap_or(0);
+        let welcome = session.unless_cancelled(join(&mut connection, token, name)).await;
+        let welcome = welcome.map_err(|failure| failure.of("chat"))?;
         session.set_all([
-            ("peer", Value::text(host.clone())),
-            ("name", Value::text(name.clone())),
+            ("peer", Value::text(welcome.host.clone())),
+            ("name", Value::text(welcome.name.clone())),
             ("sent", Value::count(0)),
             ("received", Value::count(0)),
             ("last", Value::text("")),
             ("unconfirmed", Value::count(0)),
+            ("mark", Value::text("")),
             ("transport", Value::text(connection.transport.word())),
         ]);
-        session.log("joined", format!("you are {name}, with {host}"));
+        let room = if welcome.relay { "; everybody here sees what you say" } else { "" };
+        session.log("joined", format!("you are {}, with {}{room}", welcome.name, welcome.host));
         session.listens();
         session.running("connected");
-        Conversation { session, connection, turns: Turns::new(free), host, unconfirmed: BTreeSet::new() }
-            .run()
-            .await
+        let token = welcome.token;
+        let result = Conversation {
+            turns: Turns::new(welcome.free),
+            session,
+            connection,
+            welcome,
+            transcript,
+            unconfirmed: BTreeSet::new(),
+        }
+        .run()
+        .await;
+        // Neither side said goodbye: the same name comes back to the same place.
+        if result.as_ref().is_err_and(|failure| matches!(failure.code, Code::Broken | Code::Timeout)) {
+            context.tickets.keep(place, token);
+        }
+        result
     })
 }
 
-/// Whether turns are off, our name there, and the host's.
-async fn join(connection: &mut Connection, name: String) -> Result<(bool, String, String), Failure> {
-    connection.request([Message::Join { name }.encode()]).await?;
+/// How we are let in.
+async fn join(connection: &mut Connection, token: u64, name: String) -> Result<Welcome, Failure> {
+    connection.request([Message::Join { token, name }.encode()]).await?;
     match Message::decode(&connection.incoming.frame(FIRST_MESSAGE_LIMIT, "welcome").await?)
         .map_err(malformed)?
     {
-        Message::Welcome { free, name, host } => {
-            Ok((free, escape_line(&name).into_owned(), escape_line(&host).into_owned()))
-        }
+        Message::Welcome(welcome) => Ok(escaped(welcome)),
         _ => Err(Failure::new(Code::Misbehaved, "the server did not say welcome")),
     }
+}
+
+fn escaped(welcome: Welcome) -> Welcome {
+    let (name, host) = (escape_line(&welcome.name).into_owned(), escape_line(&welcome.host).into_owned());
+    Welcome { name, host, ..welcome }
 }
 
 impl Conversation {
@@ -94,7 +120,11 @@ impl Conversation {
         };
         self.connection.outgoing.close(Code::Other, "").await;
         for id in &self.unconfirmed {
-            self.session.tell("unconfirmed", format!("message {id} was not confirmed by {}", self.host));
+            self.session
+                .tell("unconfirmed", format!("message {id} was not confirmed by {}", self.welcome.host));
+        }
+        if !self.unconfirmed.is_empty() {
+            self.session.set("mark", Value::text("not confirmed"));
         }
         result
     }
@@ -116,8 +146,16 @@ impl Conversation {
     }
 
     async fn say(&mut self, text: String) -> Result<(), Failure> {
+        if let Some(name) = text.strip_prefix("/name ") {
+            check_name(name.trim())?;
+            let again = Message::Join { token: 0, name: name.trim().to_owned() };
+            return self.connection.outgoing.send_now(again.encode()).await;
+        }
         check(&text, self.connection.transport)?;
-        let Some(stamp) = self.turns.send() else { return Err(not_your_turn(&self.host)) };
+        let Some(stamp) = self.turns.send() else { return Err(not_your_turn(&self.welcome.host)) };
+        if let Some(transcript) = &mut self.transcript {
+            transcript.add(&self.welcome.name, &escape_line(&text))?;
+        }
         self.session.count_out(text.len() as u64);
         self.connection
             .outgoing
@@ -127,6 +165,7 @@ impl Conversation {
         self.session.set_all([
             ("sent", Value::count(stamp.id)),
             ("unconfirmed", Value::count(self.unconfirmed.len() as u64)),
+            ("mark", Value::text("sent")),
         ]);
         Ok(())
     }
@@ -143,16 +182,31 @@ impl Conversation {
         };
         match Message::decode(&frame).map_err(malformed)? {
             Message::Say { id, seen, text } => self.heard(Stamp { id, seen }, &text).await?,
+            Message::Relayed { id, seen, from, text } => {
+                let judged = self.turns.receive_relayed(Stamp { id, seen });
+                judged.map_err(|_| Failure::new(Code::Misbehaved, LOST_COUNT))?;
+                self.show(&escape_line(&from), &text, id)?;
+            }
             Message::Delivered { id } => {
                 self.unconfirmed.remove(&id);
-                self.session.set("unconfirmed", Value::count(self.unconfirmed.len() as u64));
+                let mark = if self.turns.is_ours() { "answered" } else { "delivered" };
+                self.session.set_all([
+                    ("unconfirmed", Value::count(self.unconfirmed.len() as u64)),
+                    ("mark", Value::text(mark)),
+                ]);
+                self.session.log("delivered", format!("message {id}"));
             }
-            Message::Notice { text } => self.session.tell("notice", escape_line(&text)),
+            Message::Notice { text } => self.session.noticed(&escape_line(&text)),
             Message::Leave { reason } => {
-                return Ok(Some(self.over(&format!("{} {}", self.host, escape_line(&reason)))));
+                return Ok(Some(self.over(&format!("{} {}", self.welcome.host, escape_line(&reason)))));
             }
-            Message::Join { .. } | Message::Welcome { .. } => {
-                return Err(Failure::new(Code::Misbehaved, "a greeting in the middle of a chat"));
+            Message::Welcome(welcome) => {
+                self.welcome = escaped(welcome);
+                self.session.set("name", Value::text(self.welcome.name.clone()));
+                self.session.tell("renamed", format!("you are {}", self.welcome.name));
+            }
+            Message::Join { .. } => {
+                return Err(Failure::new(Code::Misbehaved, "it says what only a client does"));
             }
         }
         Ok(None)
@@ -166,21 +220,34 @@ impl Conversation {
     async fn heard(&mut self, stamp: Stamp, text: &str) -> Result<(), Failure> {
         let reply = match self.turns.receive(stamp) {
             Ok(()) => {
-                self.session.count_in(text.len() as u64);
-                let text = escape_line(text).into_owned();
-                self.session
-                    .set_all([("received", Value::count(stamp.id)), ("last", Value::text(text.clone()))]);
-                self.session.heard(&self.host, &text);
+                let host = self.welcome.host.clone();
+                self.show(&host, text, stamp.id)?;
                 Message::Delivered { id: stamp.id }
             }
             Err(Wrong::OutOfTurn) => {
                 Message::Notice { text: "it is not your turn: wait for an answer".into() }
             }
             Err(Wrong::Impossible) => {
-                return Err(Failure::new(Code::Misbehaved, "the other side lost count of its messages"));
+                return Err(Failure::new(Code::Misbehaved, LOST_COUNT));
             }
         };
         self.connection.outgoing.send_now(reply.encode()).await
+    }
+
+    /// A message that came, the `count`th; it answers ours.
+    fn show(&mut self, from: &str, text: &str, count: u64) -> Result<(), Failure> {
+        self.session.count_in(text.len() as u64);
+        let text = escape_line(text).into_owned();
+        if let Some(transcript) = &mut self.transcript {
+            transcript.add(from, &text)?;
+        }
+        let mut fields = vec![("received", Value::count(count)), ("last", Value::text(text.clone()))];
+        if self.turns.is_ours() && self.unconfirmed.is_empty() {
+            fields.push(("mark", Value::text("answered")));
+        }
+        self.session.set_all(fields);
+        self.session.heard(from, &text);
+        Ok(())
     }
 }
 

@@ -6,18 +6,30 @@
 //! | `turn` | pure: whose turn it is |
 //! | `text` | pure: what may be said, and by which name |
 //! | `flood` | pure: how fast a client may speak |
+//! | `news` | pure: what is announced to everybody |
 //! | `outbox` | what waits for one client, bounded |
+//! | `room` | who is there, whose turn it is, and who hears what |
+//! | `server` | lets clients in, and the server's own side |
+//! | `visit` | a client that speaks the protocol |
 //! | `plain` | a client that has only `nc` |
-//! | `server` | the room: all clients and the server's own side |
 //! | `client` | one conversation |
+//! | `transcript` | a conversation as a file |
+//! | `tickets` | what a client needs to come back |
 
 mod client;
 mod flood;
+mod news;
 mod outbox;
 mod plain;
+mod room;
 mod server;
 mod text;
+mod tickets;
+mod transcript;
 mod turn;
+mod visit;
+
+pub use tickets::Tickets;
 
 use std::time::Duration;
 
@@ -25,6 +37,7 @@ use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
+use crate::net::listen::Lines;
 use crate::wire::ServiceId;
 use crate::wire::datagram::BASE_DATAGRAM;
 
@@ -39,7 +52,7 @@ pub static PROVIDER: Provider = Provider {
         summary: "conversations: chat, say, attach",
     },
     id: ServiceId::Chat,
-    lines: true,
+    lines: Lines::Conversation,
     datagram: BASE_DATAGRAM,
     give_up: PATIENCE,
     max: |transport| if transport == Transport::Udp { 1 } else { 256 },
@@ -51,9 +64,12 @@ pub static CHAT: Client = Client {
         name: "chat",
         aliases: &[],
         summary: "join a conversation",
-        details: "A message must be answered before you may send the next one. Over udp it has at most 1000 characters. Plain clients (`nc host 9001`) take part in lines of text. `say NAME TEXT` speaks; at the prompt you are attached at once and simply type. Ctrl-C ends it on both sides.",
+        details: "A message must be answered before you may send the next one. Over udp it has at most 1000 characters. Plain clients (`nc host 9001`, `nc -u host 9001`) take part in lines of text. `say NAME TEXT` speaks; `/name NEW` takes another name; at the prompt you are attached at once and simply type. Ctrl-C ends it on both sides.",
         params: &[Param::required("server", Kind::Endpoint, "the chat server")],
-        keywords: &[Keyword::new("name", Kind::Text, "your name").default("your login name")],
+        keywords: &[
+            Keyword::new("name", Kind::Text, "your name").default("your login name"),
+            Keyword::new("to", Kind::Path, "a file to which every message is added, with its time"),
+        ],
         fields: &[
             Field::new("peer", "who is on the other side"),
             Field::new("name", "your name there"),
@@ -61,6 +77,7 @@ pub static CHAT: Client = Client {
             Field::new("received", "messages received"),
             Field::new("last", "the last text received"),
             Field::new("unconfirmed", "messages sent and not yet confirmed"),
+            Field::new("mark", "of your last message: sent, delivered, answered or not confirmed"),
             Field::new("transport", "tcp or udp"),
             Field::new("state", "connected, done, failed or cancelled"),
             Field::new("error", "why it failed"),

@@ -1,12 +1,11 @@
 //! A client that has only `nc`: lines of text instead of messages. What the program says itself begins with `* `.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-
-use super::flood::{self, Flood};
-use super::outbox::Queued;
-use super::server::Room;
+use super::flood::{self, Flood, Slowed};
+use super::outbox::{Queue, Queued};
+use super::room::Room;
+use super::server::{HOST, PARTING_LIMIT};
 use super::text::{check, check_name};
 use super::turn::Wrong;
 use crate::base::escape::escape_line;
@@ -14,35 +13,34 @@ use crate::net::{Connection, Message as Wire};
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::chat::Message;
-use crate::wire::{Frame, frame};
+use crate::wire::{Code, Frame, frame};
 
 /// What a client is called until it says otherwise.
 pub(super) const NAME: &str = "guest";
+/// How long a client may take for an answer to its own line.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// One plain client in the room.
 pub(super) struct Plain<'a> {
     pub(super) room: &'a Room,
     pub(super) session: &'a Handle,
     pub(super) connection: Connection,
-    pub(super) queue: mpsc::UnboundedReceiver<Queued>,
+    pub(super) queue: Queue,
     pub(super) name: String,
 }
 
 impl Plain<'_> {
     /// Until the client leaves: how it did.
     pub(super) async fn run(&mut self) -> Result<String, Failure> {
-        self.say(&format!("* you are {}; /name NEW, /who, /quit", self.name)).await?;
-        let kicked = self.room.kicked(&self.name);
+        self.greet().await?;
         let mut flood = Flood::new(Instant::now());
         loop {
-            let session = self.session.clone();
             tokio::select! {
-                () = session.cancelled() => {
+                () = self.session.cancelled() => {
                     // It may read nothing any more.
-                    drop(tokio::time::timeout(super::server::PARTING_LIMIT, self.say("* host ended the conversation")).await);
+                    drop(tokio::time::timeout(PARTING_LIMIT, self.say("* host ended the conversation")).await);
                     return Ok("was told goodbye".into());
                 }
-                () = kicked.cancelled() => return Err(Room::does_not_read()),
                 message = self.connection.incoming.next() => match message? {
                     Some(Wire::Frame(frame)) => {
                         let line = String::from_utf8_lossy(&frame.body).into_owned();
@@ -50,34 +48,61 @@ impl Plain<'_> {
                             return Ok(how);
                         }
                         if let Some(slowed) = flood.count(Instant::now()) {
-                            if slowed.tell {
-                                self.say(&format!("* {}", flood::TEXT)).await?;
-                            }
-                            tokio::select! {
-                                () = session.cancelled() => {}
-                                () = tokio::time::sleep(slowed.wait) => {}
-                            }
+                            self.slow_down(slowed).await?;
                         }
                     }
                     Some(Wire::Block { .. }) => {}
                     None => return Ok("left".into()),
                 },
-                queued = self.queue.recv() => if let Some(queued) = queued {
-                    let Message::Say { id, text, .. } = &queued.message else { continue };
-                    let line = format!("{}: {}", super::server::HOST, escape_line(text));
-                    tokio::select! {
-                        () = kicked.cancelled() => return Err(Room::does_not_read()),
-                        sent = self.say(&line) => sent?,
-                    }
-                    self.room.confirmed(&self.name, *id);
-                },
+                queued = self.queue.next() => self.pass_on(queued?).await?,
+            }
+        }
+    }
+
+    async fn greet(&mut self) -> Result<(), Failure> {
+        if self.room.rules.relay {
+            self.say("* a room: everybody here sees what you say").await?;
+        }
+        self.say(&format!("* you are {}; /name NEW, /who, /quit", self.name)).await
+    }
+
+    /// What others said, as lines; what was sent counts as delivered.
+    async fn pass_on(&mut self, queued: Queued) -> Result<(), Failure> {
+        let (room, name) = (self.room, &self.name);
+        let frame = |message: &Message| {
+            let line = match message {
+                Message::Say { id, text, .. } => {
+                    room.confirmed(name, *id);
+                    format!("{HOST}: {}", escape_line(text))
+                }
+                Message::Relayed { from, text, .. } => format!("{from}: {}", escape_line(text)),
+                Message::Notice { text } => format!("* {text}"),
+                _ => return None,
+            };
+            Some(Frame::new(frame::LINE, line))
+        };
+        self.queue.send(queued, &mut self.connection.outgoing, frame).await
+    }
+
+    /// Nothing is read from who speaks too fast. It still hears the others.
+    async fn slow_down(&mut self, slowed: Slowed) -> Result<(), Failure> {
+        if slowed.tell {
+            self.say(&format!("* {}", flood::TEXT)).await?;
+        }
+        let until = tokio::time::Instant::now() + slowed.wait;
+        loop {
+            tokio::select! {
+                () = self.session.cancelled() => return Ok(()),
+                () = tokio::time::sleep_until(until) => return Ok(()),
+                queued = self.queue.next() => self.pass_on(queued?).await?,
             }
         }
     }
 
     async fn say(&mut self, line: &str) -> Result<(), Failure> {
         let sent = self.connection.outgoing.send_now(Frame::new(frame::LINE, line.to_owned()));
-        tokio::time::timeout(super::server::READ_LIMIT, sent).await.map_err(|_| Room::does_not_read())?
+        let slow = |_| Failure::new(Code::Timeout, "it does not read: an answer waited for 10 s");
+        tokio::time::timeout(ANSWER_LIMIT, sent).await.map_err(slow)?
     }
 
     /// `Some`: the client left, and how.
@@ -85,7 +110,7 @@ impl Plain<'_> {
         let answer = match line.split_once(' ').unwrap_or((line, "")) {
             ("", "") => return Ok(None),
             ("/quit", _) => return Ok(Some("left".into())),
-            ("/who", _) => format!("* here: {}", self.room.names().join(", ")),
+            ("/who", _) => format!("* here: {}", self.room.names()),
             ("/name", name) => match check_name(name.trim()) {
                 Ok(()) => {
                     let new = self.room.rename(&self.name, name.trim());

@@ -58,6 +58,21 @@ impl Turns {
         Some(Stamp { id: self.sent, seen: self.received })
     }
 
+    /// Counts what another client said as ours: it comes when it comes, and answers what they said.
+    pub(super) fn relay(&mut self) -> Stamp {
+        self.sent += 1;
+        Stamp { id: self.sent, seen: self.received }
+    }
+
+    /// The same, where it arrives.
+    pub(super) fn receive_relayed(&mut self, stamp: Stamp) -> Result<(), Wrong> {
+        if stamp.id != self.received + 1 || stamp.seen > self.sent {
+            return Err(Wrong::Impossible);
+        }
+        self.received += 1;
+        Ok(())
+    }
+
     /// Judges and counts a message of theirs.
     pub(super) fn receive(&mut self, stamp: Stamp) -> Result<(), Wrong> {
         if stamp.id != self.received + 1 || stamp.seen > self.sent {
@@ -96,6 +111,20 @@ mod tests {
         }
         assert_eq!(b.receive(Stamp { id: 9, seen: 0 }), Err(Wrong::Impossible));
         assert_eq!(b.stamp_of_plain(), Stamp { id: 6, seen: 0 });
+    }
+
+    #[test]
+    fn what_others_say_in_a_room_is_an_answer_and_takes_no_turn() {
+        let (mut room, mut ann) = (Turns::default(), Turns::default());
+        room.receive(ann.send().unwrap()).unwrap();
+        for _ in 0..3 {
+            ann.receive_relayed(room.relay()).unwrap();
+        }
+        assert!(room.is_ours());
+        room.receive(ann.send().unwrap()).unwrap();
+        assert_eq!(ann.send(), None);
+        ann.receive(room.send().unwrap()).unwrap();
+        assert_eq!(ann.receive_relayed(Stamp { id: 9, seen: 0 }), Err(Wrong::Impossible));
     }
 
     #[test]

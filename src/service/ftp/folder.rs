@@ -16,7 +16,7 @@ use crate::language::Arguments;
 use crate::report::{Failure, reason};
 use crate::service::Context;
 use crate::wire::Code;
-use crate::wire::listing::{Entries, Entry, PAGE_LIMIT};
+use crate::wire::listing::{Entries, Entry, EntryKind, PAGE_LIMIT};
 
 /// A root for a peer's names.
 #[derive(Debug)]
@@ -226,12 +226,15 @@ pub(super) fn describe(entry: &cap_std::fs::DirEntry) -> Option<Entry> {
     if !metadata.is_file() && !metadata.is_dir() {
         return None;
     }
-    let folder = metadata.is_dir();
+    let kind = match metadata.mode() & 0o100 {
+        _ if metadata.is_dir() => EntryKind::Folder,
+        0 => EntryKind::File,
+        _ => EntryKind::Executable,
+    };
     Some(Entry {
         name,
-        folder,
-        executable: !folder && metadata.mode() & 0o100 != 0,
-        size: if folder { 0 } else { metadata.len() },
+        kind,
+        size: if kind == EntryKind::Folder { 0 } else { metadata.len() },
         modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
     })
 }

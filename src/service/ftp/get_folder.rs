@@ -84,14 +84,14 @@ pub(super) async fn get_folder(
         Getting { session, connection, name, flags, total, keeper: Some(keeper), tree: Tree::new(count) };
     let folders: Vec<(String, Message)> = entries
         .iter()
-        .filter(|entry| entry.folder)
+        .filter(|entry| entry.is_folder())
         .map(|entry| {
             (entry.name.clone(), Message::Folder { modified: entry.modified, path: entry.name.clone() })
         })
         .collect();
     getting.keep(folders.clone()).await?;
     getting.small(&entries).await?;
-    for entry in entries.iter().filter(|entry| !entry.folder && entry.size > SMALL_LIMIT) {
+    for entry in entries.iter().filter(|entry| !entry.is_folder() && entry.size > SMALL_LIMIT) {
         getting.large(entry, &root, shape).await?;
     }
     getting.keep(folders.into_iter().rev().collect()).await?;
@@ -134,7 +134,7 @@ impl Getting<'_> {
 
     async fn small(&mut self, entries: &[Entry]) -> Result<(), Failure> {
         let small: Vec<&Entry> =
-            entries.iter().filter(|entry| !entry.folder && entry.size <= SMALL_LIMIT).collect();
+            entries.iter().filter(|entry| !entry.is_folder() && entry.size <= SMALL_LIMIT).collect();
         let (mut asked, mut came, mut on_way, mut store) = (0, 0, 0, Vec::new());
         while came < small.len() {
             while asked < small.len() && (asked == came || asked - came < WINDOW / 4 && on_way < ASKED_BYTES)

@@ -13,7 +13,7 @@ use crate::net::connection::malformed;
 use crate::report::{Failure, Outcome};
 use crate::service::{Context, Job, connect};
 use crate::session::Handle;
-use crate::wire::listing::{ENTRIES, Entries, Entry, List};
+use crate::wire::listing::{ENTRIES, Entries, Entry, EntryKind, List};
 use crate::wire::{Code, Frame, ServiceId};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -85,8 +85,11 @@ fn table(entries: &[Entry]) -> String {
     let lines: Vec<String> = entries
         .iter()
         .map(|entry| {
-            let (size, slash) =
-                if entry.folder { ("folder".to_owned(), "/") } else { (quantity::show_size(entry.size), "") };
+            let (size, slash) = match entry.kind {
+                EntryKind::Folder => ("folder".to_owned(), "/"),
+                EntryKind::Person => (format!("said {}", entry.size), ""),
+                EntryKind::File | EntryKind::Executable => (quantity::show_size(entry.size), ""),
+            };
             format!("{size:>12}  {}{slash}", escape_line(&entry.name))
         })
         .collect();

@@ -61,6 +61,7 @@ use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
+use crate::net::listen::Lines;
 use crate::wire::datagram::BASE_DATAGRAM;
 use crate::wire::ftp::WINDOW_LIMIT;
 use crate::wire::{CHUNK_LIMIT, ServiceId};
@@ -72,7 +73,7 @@ pub static PROVIDER: Provider = Provider {
         summary: "files: send, get and ls",
     },
     id: ServiceId::Ftp,
-    lines: false,
+    lines: Lines::No,
     datagram: BASE_DATAGRAM,
     give_up: crate::net::udp::GIVE_UP,
     max: |_| 256,
@@ -213,7 +214,7 @@ pub static LS: Client = Client {
     verb: &Verb {
         name: "ls",
         aliases: &["dir"],
-        summary: "list what a file server or a stream server has",
+        summary: "list what a file or stream server has, or who is in a chat",
         details: "",
         params: &[
             Param::required("server", Kind::Endpoint, "the server"),

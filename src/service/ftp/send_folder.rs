@@ -60,11 +60,11 @@ pub(super) async fn send_folder(
     sending.folder("", modified).await?;
     sending.small(&entries).await?;
     sending.sync().await?;
-    for entry in entries.iter().filter(|entry| !entry.folder && entry.size > SMALL_LIMIT) {
+    for entry in entries.iter().filter(|entry| !entry.is_folder() && entry.size > SMALL_LIMIT) {
         sending.large(entry, shape).await?;
     }
     // A folder's time changes with what is put into it: last of all, and from the inside out.
-    for entry in entries.iter().rev().filter(|entry| entry.folder) {
+    for entry in entries.iter().rev().filter(|entry| entry.is_folder()) {
         sending.folder(&entry.name, entry.modified).await?;
     }
     sending.folder("", modified).await?;
@@ -80,7 +80,7 @@ impl Sending<'_> {
     /// Folders, and the files that travel as one message.
     async fn small(&mut self, entries: &[Entry]) -> Result<(), Failure> {
         let small: Vec<&Entry> =
-            entries.iter().filter(|entry| entry.folder || entry.size <= SMALL_LIMIT).collect();
+            entries.iter().filter(|entry| entry.is_folder() || entry.size <= SMALL_LIMIT).collect();
         let mut parts = small.chunks(TOGETHER);
         let mut job = self.read(parts.next().unwrap_or_default()).await;
         loop {
@@ -107,7 +107,7 @@ impl Sending<'_> {
     ) -> super::transfer::Work<Vec<(String, Result<Message, Failure>)>> {
         let names: Vec<(String, String, bool, u64)> = entries
             .iter()
-            .map(|entry| (entry.name.clone(), self.path(&entry.name), entry.folder, entry.modified))
+            .map(|entry| (entry.name.clone(), self.path(&entry.name), entry.is_folder(), entry.modified))
             .collect();
         let (root, flags) = (self.root.clone(), self.flags);
         on_disk(self.session, move || {

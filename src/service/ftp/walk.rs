@@ -29,7 +29,7 @@ pub(super) struct Count {
 
 impl Count {
     pub(super) fn add(&mut self, entry: &Entry) {
-        if entry.folder {
+        if entry.is_folder() {
             self.folders += 1;
         } else {
             self.files += 1;
@@ -96,7 +96,7 @@ impl<F: FnMut(Vec<Entry>) -> bool> Walk<'_, F> {
                 continue;
             }
             self.count.add(&entry);
-            let inside = entry.folder.then(|| entry.name.clone());
+            let inside = entry.is_folder().then(|| entry.name.clone());
             self.page_bytes += entry.name.len();
             self.page.push(entry);
             if self.page.len() == PAGE_LIMIT || self.page_bytes >= PAGE_BYTES {

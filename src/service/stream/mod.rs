@@ -20,6 +20,7 @@ use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
+use crate::net::listen::Lines;
 use crate::wire::ServiceId;
 use crate::wire::datagram::{BLOCK_OVERHEAD, DATA_OVERHEAD};
 use crate::wire::stream::CHUNK_SIZES;
@@ -27,7 +28,7 @@ use crate::wire::stream::CHUNK_SIZES;
 pub static PROVIDER: Provider = Provider {
     row: Service { name: "stream", transports: &[Transport::Udp], summary: "media: stream and ls" },
     id: ServiceId::Stream,
-    lines: false,
+    lines: Lines::No,
     // A chunk is one datagram, as the exercise says, even where IP must fragment it.
     datagram: *CHUNK_SIZES.end() as usize + BLOCK_OVERHEAD + DATA_OVERHEAD,
     give_up: crate::net::udp::GIVE_UP,

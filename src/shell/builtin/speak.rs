@@ -2,7 +2,7 @@
 
 use super::{BARE, Builtin, next};
 use crate::base::Value;
-use crate::language::{Field, Kind, Param, SessionRef, Verb};
+use crate::language::{Field, Keyword, Kind, Param, SessionRef, Verb};
 use crate::report::{Failure, Outcome};
 use crate::wire::Code;
 
@@ -11,11 +11,12 @@ pub(super) static SAY: Builtin = Builtin {
         name: "say",
         aliases: &["tell"],
         summary: "say a line in a chat",
-        details: "The server's side speaks to everybody whose turn allows it; `say ROOM \"@alice hello\"` speaks to one.",
+        details: "The server's side speaks to everybody whose turn allows it, or `to` one; `say ROOM \"@alice hello\"` does the same.",
         params: &[
             Param::required("session", Kind::Session, "which chat"),
             Param::required("text", Kind::Rest, "what to say"),
         ],
+        keywords: &[Keyword::new("to", Kind::Text, "only to this client of a room")],
         fields: &[Field::new("text", "what was said")],
         example: "say $alice \"hello\"",
         ..BARE
@@ -24,10 +25,11 @@ pub(super) static SAY: Builtin = Builtin {
         Box::pin(async move {
             let session = shell.session(arguments.session("session").unwrap_or(&SessionRef::All))?;
             let text = arguments.text("text").unwrap_or_default().to_owned();
-            session
-                .say(text.clone())
-                .await
-                .map_err(|failure| failure.of(format!("say {}", session.label())))?;
+            let said = match arguments.text("to") {
+                Some(name) => format!("@{name} {text}"),
+                None => text.clone(),
+            };
+            session.say(said).await.map_err(|failure| failure.of(format!("say {}", session.label())))?;
             next(Outcome::new(String::new(), vec![("text", Value::Text(text))]))
         })
     },

@@ -1,0 +1,312 @@
+//! Clients that have only `nc -u`: a datagram is one or more lines of text, and each answer is one. No socket here.
+//!
+//! A source address may be forged (FAULTS row 52), except on this machine. Where a line is a question and nothing more,
+//! an address gets at most three times the bytes that came from it, headers counted. A conversation goes on by itself:
+//! there an address must first say a code that was sent to it, and until then nothing is kept of it.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::base::Time;
+use crate::net::listen::Lines;
+use crate::wire::datagram;
+use crate::wire::{Frame, frame, preface};
+
+/// Who asks only questions is kept so long; there is nothing to lose.
+const QUESTION_PATIENCE: Duration = Duration::from_secs(10);
+/// `nc` does not say that it is still there: who says nothing for so long has left …
+const PATIENCE: Duration = Duration::from_mins(10);
+/// … or for so long, when another wants its place (FAULTS row 84).
+const SILENCE: Duration = Duration::from_secs(45);
+/// Clients that ask questions; the longest silent one makes room.
+const QUESTION_LIMIT: usize = 1024;
+/// Bytes of lines that a service has not taken; more are dropped, as by any full buffer.
+const UNREAD_LIMIT: u64 = 64 << 10;
+/// Bytes that an answer may have for each that came.
+const AMPLIFICATION: u64 = 3;
+/// IP and UDP.
+const HEADERS: u64 = 28;
+/// Bytes of an answer that any path takes whole.
+const DATAGRAM: usize = 1200;
+/// How long a code is good, at least.
+const CODE_PERIOD: Duration = Duration::from_mins(5);
+
+#[derive(Debug)]
+struct Peer {
+    id: u64,
+    heard: Time,
+    unread: u64,
+    /// Bytes that may still be sent to it; `None`: it is there.
+    allowance: Option<u64>,
+}
+
+/// All of one socket.
+#[derive(Debug)]
+pub(super) struct Plain {
+    lines: Lines,
+    max: usize,
+    secret: [u8; 32],
+    peers: HashMap<SocketAddr, Peer>,
+    addresses: HashMap<u64, SocketAddr>,
+}
+
+/// What a datagram of text means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Nothing,
+    /// To be sent back; nothing is kept.
+    Answer(String),
+    /// Lines of a client.
+    Lines {
+        id: u64,
+        lines: Vec<Frame>,
+    },
+    /// The same, of a new one, in the place of another, if there was none left.
+    First {
+        id: u64,
+        lines: Vec<Frame>,
+        instead_of: Option<u64>,
+    },
+}
+
+impl Plain {
+    pub(super) fn new(lines: Lines, max: usize, secret: [u8; 32]) -> Self {
+        Self { lines, max, secret, peers: HashMap::new(), addresses: HashMap::new() }
+    }
+
+    /// Clients that count among the most that may be there.
+    pub(super) fn taken(&self) -> usize {
+        if self.lines == Lines::Conversation { self.peers.len() } else { 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+
+    /// A datagram that is none of ours; `id` is for a client that is new, `others` are there beside plain ones.
+    pub(super) fn hear(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        bytes: &[u8],
+        id: u64,
+        others: usize,
+    ) -> Heard {
+        if self.lines == Lines::No || !is_text(bytes) {
+            return Heard::Nothing;
+        }
+        let text = String::from_utf8_lossy(bytes);
+        let came = bytes.len() as u64;
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.heard = now;
+            if peer.unread + came > UNREAD_LIMIT {
+                return Heard::Nothing;
+            }
+            peer.unread += came;
+            if let Some(allowance) = &mut peer.allowance {
+                *allowance += (came + HEADERS) * AMPLIFICATION;
+            }
+            return Heard::Lines { id: peer.id, lines: frames(&text) };
+        }
+        let forgeable = !is_this_machine(from.ip());
+        if forgeable && self.lines == Lines::Conversation && !self.is_code(now, from, text.trim()) {
+            return Heard::Answer(format!(
+                "* your address may be forged: say {:06} to join\n",
+                self.code(now, from)
+            ));
+        }
+        let Ok(instead_of) = self.make_room(now, others) else {
+            return Heard::Answer("* busy, retry later\n".into());
+        };
+        let allowance = forgeable && self.lines == Lines::Questions;
+        let allowance = allowance.then_some((came + HEADERS) * AMPLIFICATION);
+        let joins = forgeable && self.lines == Lines::Conversation;
+        let lines = if joins { Vec::new() } else { frames(&text) };
+        self.peers.insert(from, Peer { id, heard: now, unread: came, allowance });
+        self.addresses.insert(id, from);
+        Heard::First { id, lines, instead_of }
+    }
+
+    /// A place for one more: free, or that of the one who was silent for the longest time.
+    fn make_room(&mut self, now: Time, others: usize) -> Result<Option<u64>, ()> {
+        let (most, silence) = match self.lines {
+            Lines::Conversation => (self.max.saturating_sub(others), SILENCE),
+            Lines::Questions | Lines::No => (QUESTION_LIMIT, Duration::ZERO),
+        };
+        if self.peers.len() < most {
+            return Ok(None);
+        }
+        let silent = self.peers.values().filter(|peer| now.since(peer.heard) >= silence);
+        let id = silent.min_by_key(|peer| peer.heard).map(|peer| peer.id).ok_or(())?;
+        self.leave(id);
+        Ok(Some(id))
+    }
+
+    /// A line for a client: where to send what. `None`: it is gone, or gets no more than it asked for.
+    pub(super) fn say(&mut self, id: u64, line: &[u8]) -> Option<(SocketAddr, Vec<u8>)> {
+        let address = *self.addresses.get(&id)?;
+        let peer = self.peers.get_mut(&address)?;
+        let mut bytes = [line, b"\n"].concat();
+        let whole = bytes.len() <= DATAGRAM || is_this_machine(address.ip());
+        let allowed = peer.allowance.is_none_or(|allowance| allowance >= bytes.len() as u64 + HEADERS);
+        if !whole || !allowed {
+            bytes = b"error: too long for udp, use tcp\n".to_vec();
+        }
+        if let Some(allowance) = &mut peer.allowance {
+            *allowance = allowance.checked_sub(bytes.len() as u64 + HEADERS)?;
+        }
+        Some((address, bytes))
+    }
+
+    pub(super) fn has(&self, id: u64) -> bool {
+        self.addresses.contains_key(&id)
+    }
+
+    /// A service has taken all lines of a client.
+    pub(super) fn took(&mut self, id: u64) {
+        if let Some(peer) = self.addresses.get(&id).and_then(|address| self.peers.get_mut(address)) {
+            peer.unread = 0;
+        }
+    }
+
+    /// True if there was such a client.
+    pub(super) fn leave(&mut self, id: u64) -> bool {
+        self.addresses.remove(&id).is_some_and(|address| self.peers.remove(&address).is_some())
+    }
+
+    /// Those that said nothing for too long.
+    pub(super) fn expire(&mut self, now: Time) -> Vec<u64> {
+        let patience = self.patience();
+        let late = self.peers.values().filter(|peer| now.since(peer.heard) >= patience);
+        let gone: Vec<u64> = late.map(|peer| peer.id).collect();
+        for &id in &gone {
+            self.leave(id);
+        }
+        gone
+    }
+
+    /// When [`Self::expire`] has something to do.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.peers.values().map(|peer| peer.heard + self.patience()).min()
+    }
+
+    const fn patience(&self) -> Duration {
+        if matches!(self.lines, Lines::Conversation) { PATIENCE } else { QUESTION_PATIENCE }
+    }
+
+    fn code(&self, now: Time, from: SocketAddr) -> u64 {
+        self.code_of(from, now.micros() / CODE_PERIOD.as_micros() as u64)
+    }
+
+    /// Six digits that only who receives at the address knows.
+    fn code_of(&self, from: SocketAddr, period: u64) -> u64 {
+        let mut hasher = blake3::Hasher::new_keyed(&self.secret);
+        hasher.update(from.to_string().as_bytes());
+        hasher.update(&period.to_be_bytes());
+        let hash = hasher.finalize();
+        hash.as_bytes().first_chunk().map_or(0, |front| u64::from_be_bytes(*front)) % 1_000_000
+    }
+
+    fn is_code(&self, now: Time, from: SocketAddr, said: &str) -> bool {
+        let period = now.micros() / CODE_PERIOD.as_micros() as u64;
+        let good = |period| format!("{:06}", self.code_of(from, period)) == said;
+        good(period) || period > 0 && good(period - 1)
+    }
+}
+
+/// Nobody else can send with such an address.
+fn is_this_machine(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// A person or a script may have typed it.
+fn is_text(bytes: &[u8]) -> bool {
+    let typed = |&byte: &u8| byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r' | 0x1b);
+    preface::may_be_text(bytes) && !datagram::is_ours(bytes[0]) && bytes.iter().all(typed)
+}
+
+fn frames(text: &str) -> Vec<Frame> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines.map(|line| Frame::new(frame::LINE, line.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: &str = "127.0.0.1:7";
+    const THERE: &str = "192.0.2.1:7";
+
+    fn plain(lines: Lines, max: usize) -> Plain {
+        Plain::new(lines, max, [3; 32])
+    }
+
+    fn at(seconds: u64) -> Time {
+        Time::from_micros(seconds * 1_000_000)
+    }
+
+    fn hear(plain: &mut Plain, now: Time, from: &str, text: &[u8], id: u64) -> Heard {
+        plain.hear(now, from.parse().unwrap(), text, id, 0)
+    }
+
+    #[test]
+    fn a_datagram_is_its_lines_and_an_answer_goes_back_with_a_newline() {
+        let mut plain = plain(Lines::Questions, 9);
+        let lines = vec![Frame::new(frame::LINE, "7 % 3"), Frame::new(frame::LINE, "1/0")];
+        let heard = hear(&mut plain, at(0), HERE, b"7 % 3\r\n\n1/0", 5);
+        assert_eq!(heard, Heard::First { id: 5, lines, instead_of: None });
+        assert_eq!(plain.say(5, b"1"), Some((HERE.parse().unwrap(), b"1\n".to_vec())));
+        assert_eq!(hear(&mut plain, at(1), HERE, b"\x05binary", 6), Heard::Nothing);
+        assert_eq!(plain.expire(at(11)), [5]);
+        assert!(plain.is_empty() && plain.say(5, b"1").is_none());
+    }
+
+    #[test]
+    fn row_52_a_forged_address_gets_no_more_than_three_times_what_came_from_it() {
+        let mut plain = plain(Lines::Questions, 9);
+        let question = b"9*9\n";
+        hear(&mut plain, at(0), THERE, question, 1);
+        let mut sent = 0;
+        for length in [10, 4000, 60, 4, 4, 4, 4, 4, 4] {
+            sent += plain.say(1, &vec![b'9'; length]).map_or(0, |(_, bytes)| bytes.len() + 28);
+        }
+        assert!(sent > 40 && sent <= 3 * (question.len() + 28), "{sent}");
+        // On this machine nobody can forge.
+        hear(&mut plain, at(0), HERE, question, 2);
+        assert_eq!(plain.say(2, &[b'9'; 4000]).unwrap().1.len(), 4001);
+    }
+
+    #[test]
+    fn row_52_a_conversation_begins_with_a_code_that_only_the_address_gets() {
+        let mut plain = plain(Lines::Conversation, 1);
+        let Heard::Answer(told) = hear(&mut plain, at(0), THERE, b"hello\n", 1) else { panic!() };
+        assert!(plain.is_empty() && told.len() + 28 <= 3 * (6 + 28), "{told}");
+        let code: String = told.chars().filter(char::is_ascii_digit).collect();
+        assert!(matches!(hear(&mut plain, at(0), "192.0.2.2:7", code.as_bytes(), 2), Heard::Answer(_)));
+        let joined = Heard::First { id: 3, lines: Vec::new(), instead_of: None };
+        assert_eq!(hear(&mut plain, at(200), THERE, format!("{code}\n").as_bytes(), 3), joined);
+        assert_eq!(plain.say(3, &[b'x'; 500]).unwrap().1.len(), 501);
+    }
+
+    #[test]
+    fn row_84_a_silent_one_makes_room_for_another_after_45_seconds() {
+        let mut plain = plain(Lines::Conversation, 1);
+        hear(&mut plain, at(0), HERE, b"hello", 1);
+        assert_eq!(plain.taken(), 1);
+        assert!(matches!(hear(&mut plain, at(44), "127.0.0.1:8", b"me too", 2), Heard::Answer(_)));
+        let heard = hear(&mut plain, at(45), "127.0.0.1:8", b"me too", 3);
+        assert!(matches!(heard, Heard::First { id: 3, instead_of: Some(1), .. }), "{heard:?}");
+    }
+
+    #[test]
+    fn lines_that_nobody_takes_are_bounded() {
+        let mut plain = plain(Lines::Questions, 9);
+        let line = [b'1'; 1000];
+        let taken = |heard| matches!(heard, Heard::First { .. } | Heard::Lines { .. });
+        let count = (0..1000).filter(|_| taken(hear(&mut plain, at(0), HERE, &line, 1))).count();
+        assert_eq!(count, 65);
+        plain.took(1);
+        assert!(taken(hear(&mut plain, at(0), HERE, &line, 1)));
+    }
+}

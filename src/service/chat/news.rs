@@ -1,0 +1,45 @@
+//! What is announced to everybody in a room, gathered: a storm of joins is one line. Pure.
+
+/// Names of one kind that are told; more are only counted.
+const TOLD: usize = 3;
+
+/// What happened since it was last announced.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    pub(super) joined: Vec<String>,
+    /// Each with how it left.
+    pub(super) left: Vec<String>,
+    pub(super) renamed: Vec<String>,
+}
+
+impl News {
+    /// A line for each kind of event.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let joined = listed(&self.joined, "others").map(|names| format!("{names} joined"));
+        let left = listed(&self.left, "others left");
+        let renamed = listed(&self.renamed, "others have new names");
+        [joined, renamed, left].into_iter().flatten().collect()
+    }
+}
+
+fn listed(items: &[String], others: &str) -> Option<String> {
+    let shown = items.iter().take(TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match items.len() {
+        0 => None,
+        more if more > TOLD => Some(format!("{shown} and {} {others}", more - TOLD)),
+        _ => Some(shown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_one_line() {
+        let of = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let news = News { joined: of(&["a", "b"]), left: of(&["c left"]), renamed: Vec::new() };
+        assert_eq!(news.lines(), ["a, b joined", "c left"]);
+        assert!(News::default().lines().is_empty());
+    }
+}

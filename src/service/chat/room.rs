@@ -1,0 +1,333 @@
+//! Who is in a room, whose turn it is, and who hears what. No socket here.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::client::not_your_turn;
+use super::news::News;
+use super::outbox::{Outbox, Queue};
+use super::text::{check, unique};
+use super::turn::{Stamp, Turns, Wrong};
+use crate::base::escape::escape_line;
+use crate::base::{Transport, Value};
+use crate::report::Failure;
+use crate::session::Handle;
+use crate::wire::Code;
+use crate::wire::chat::Message;
+
+/// The host waits so long for clients that only read more slowly than it speaks.
+const GRACE: Duration = Duration::from_millis(100);
+/// What happens within this time is announced together (FAULTS row 83).
+const NEWS_DELAY: Duration = Duration::from_millis(100);
+/// Names that are shown; more are only counted.
+const SHOWN_NAMES: usize = 50;
+
+struct Member {
+    turns: Turns,
+    /// What the host said and the client has not confirmed (FAULTS row 85).
+    unconfirmed: BTreeSet<u64>,
+    outbox: Outbox,
+    /// Proves that who comes again is the same.
+    token: u64,
+    messages: u64,
+}
+
+#[derive(Default)]
+struct Members {
+    by_name: BTreeMap<String, Member>,
+    /// Their names in small letters.
+    taken: HashSet<String>,
+    sent: u64,
+    received: u64,
+}
+
+/// What a room is like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) transport: Transport,
+    /// `turns off`.
+    pub(super) free: bool,
+    /// The conversation is between two: it ends when the client leaves.
+    pub(super) for_two: bool,
+    /// Clients hear each other.
+    pub(super) relay: bool,
+}
+
+pub(super) struct Room {
+    pub(super) rules: Rules,
+    members: Mutex<Members>,
+    /// What is still to be announced to all, and since when.
+    news: Mutex<Option<(Instant, News)>>,
+    has_news: Notify,
+}
+
+/// One that came in.
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) token: u64,
+    pub(super) queue: Queue,
+    /// It took the place of what was left of it.
+    pub(super) again: bool,
+}
+
+impl Room {
+    pub(super) fn new(rules: Rules) -> Self {
+        Self { rules, members: Mutex::default(), news: Mutex::default(), has_news: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new member under this name, or one like it. Who has the token of a member takes its place (FAULTS row 84).
+    pub(super) fn enter(&self, name: &str, proof: u64) -> Entry {
+        let (outbox, queue) = Outbox::new();
+        let token = u64::from_be_bytes(crate::net::udp::random()).max(1);
+        let mut members = self.lock();
+        let again = proof != 0 && members.by_name.get(name).is_some_and(|member| member.token == proof);
+        let name = if again { name.to_owned() } else { members.take_name(name) };
+        let turns = Turns::new(self.rules.free);
+        let member = Member { turns, unconfirmed: BTreeSet::new(), outbox, token, messages: 0 };
+        if let Some(ghost) = members.by_name.insert(name.clone(), member) {
+            ghost.outbox.kick();
+        }
+        drop(members);
+        if !again {
+            self.announce(|news| news.joined.push(name.clone()));
+        }
+        Entry { name, token, queue, again }
+    }
+
+    /// The messages that a member has not confirmed; `None`: another took its place.
+    pub(super) fn leave(&self, name: &str, token: u64, how: &str) -> Option<usize> {
+        let mut members = self.lock();
+        if members.by_name.get(name).is_none_or(|member| member.token != token) {
+            return None;
+        }
+        let member = members.by_name.remove(name)?;
+        members.taken.remove(&name.to_lowercase());
+        drop(members);
+        self.announce(|news| news.left.push(format!("{name} {how}")));
+        Some(member.unconfirmed.len())
+    }
+
+    /// Another name for a member, or one like it.
+    pub(super) fn rename(&self, before: &str, name: &str) -> String {
+        let mut members = self.lock();
+        let Some(member) = members.by_name.remove(before) else { return before.to_owned() };
+        members.taken.remove(&before.to_lowercase());
+        let name = members.take_name(name);
+        members.by_name.insert(name.clone(), member);
+        drop(members);
+        self.announce(|news| news.renamed.push(format!("{before} is now {name}")));
+        name
+    }
+
+    /// Each member with how much it said.
+    pub(super) fn members(&self) -> Vec<(String, u64)> {
+        self.lock().by_name.iter().map(|(name, member)| (name.clone(), member.messages)).collect()
+    }
+
+    /// Who is here, in words.
+    pub(super) fn names(&self) -> String {
+        let members = self.lock();
+        let shown: Vec<&str> = members.by_name.keys().take(SHOWN_NAMES).map(String::as_str).collect();
+        match members.by_name.len() - shown.len() {
+            0 => shown.join(", "),
+            more => format!("{} and {more} others", shown.join(", ")),
+        }
+    }
+
+    pub(super) fn show_members(&self, session: &Handle) {
+        session.set("peer", Value::text(self.names()));
+    }
+
+    pub(super) fn confirmed(&self, name: &str, id: u64) {
+        if let Some(member) = self.lock().by_name.get_mut(name) {
+            member.unconfirmed.remove(&id);
+        }
+    }
+
+    /// The host speaks: to everybody whose turn allows it, or with `@name` to one.
+    pub(super) async fn say(&self, session: &Handle, text: &str) -> Result<(), Failure> {
+        let (name, text) = match text.strip_prefix('@').and_then(|rest| rest.split_once(' ')) {
+            Some((name, text)) => (Some(name), text),
+            None => (None, text),
+        };
+        check(text, self.rules.transport)?;
+        let (addressed, sent) = {
+            let mut members = self.lock();
+            let addressed = members.address(name, text)?;
+            members.sent += 1;
+            (addressed, members.sent)
+        };
+        let mut full = Vec::new();
+        for (outbox, message) in addressed {
+            session.count_out(text.len() as u64);
+            if let Err(message) = outbox.put(message, text.len()) {
+                full.push((outbox, message));
+            }
+        }
+        session.set("sent", Value::count(sent));
+        // Everybody else has it. One that does not read is seen off by its own task.
+        let until = Instant::now() + GRACE;
+        for (outbox, message) in full {
+            if tokio::time::timeout_at(until, outbox.put_later(message, text.len())).await.is_err() {
+                outbox.kick();
+            }
+        }
+        Ok(())
+    }
+
+    /// A line of a client that counts nothing itself.
+    pub(super) fn heard_plain(&self, session: &Handle, name: &str, text: &str) -> Result<(), Wrong> {
+        let stamp = self.lock().by_name.get(name).map(|member| member.turns.stamp_of_plain());
+        self.heard(session, name, stamp.ok_or(Wrong::Impossible)?, text)
+    }
+
+    /// Judges a message, and shows it if it is one: to the host, and in a room with `relay` to all others.
+    pub(super) fn heard(&self, session: &Handle, name: &str, stamp: Stamp, text: &str) -> Result<(), Wrong> {
+        let received = {
+            let mut members = self.lock();
+            let member = members.by_name.get_mut(name).ok_or(Wrong::Impossible)?;
+            member.turns.receive(stamp)?;
+            member.messages += 1;
+            members.received += 1;
+            if self.rules.relay {
+                members.relay(name, text);
+            }
+            members.received
+        };
+        session.count_in(text.len() as u64);
+        let text = escape_line(text).into_owned();
+        session.set_all([("received", Value::count(received)), ("last", Value::text(text.clone()))]);
+        session.heard(name, &text);
+        Ok(())
+    }
+
+    fn announce(&self, note: impl FnOnce(&mut News)) {
+        if self.rules.relay {
+            let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+            note(&mut news.get_or_insert_with(|| (Instant::now() + NEWS_DELAY, News::default())).1);
+            self.has_news.notify_one();
+        }
+    }
+
+    /// Resolves when it is time to announce something. Cancel-safe.
+    pub(super) async fn news_are_due(&self) {
+        loop {
+            let due = self.news.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(due, _)| *due);
+            match due {
+                Some(due) => return tokio::time::sleep_until(due).await,
+                None => self.has_news.notified().await,
+            }
+        }
+    }
+
+    /// Tells everybody what happened.
+    pub(super) fn tell_news(&self) {
+        let news = self.news.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((_, news)) = news else { return };
+        let lines = news.lines();
+        for member in self.lock().by_name.values() {
+            for line in &lines {
+                // Who has no room for it has other worries.
+                drop(member.outbox.put(Message::Notice { text: line.clone() }, line.len()));
+            }
+        }
+    }
+}
+
+impl Members {
+    fn take_name(&mut self, name: &str) -> String {
+        let name = unique(name, |taken| self.taken.contains(taken));
+        self.taken.insert(name.to_lowercase());
+        name
+    }
+
+    /// What one said, for all others; one whose outbox is full is dropped at once (FAULTS row 82).
+    fn relay(&mut self, from: &str, text: &str) {
+        for (_, member) in self.by_name.iter_mut().filter(|(name, _)| *name != from) {
+            let Stamp { id, seen } = member.turns.relay();
+            let message = Message::Relayed { id, seen, from: from.to_owned(), text: text.to_owned() };
+            if member.outbox.put(message, from.len() + text.len()).is_err() {
+                member.outbox.kick();
+            }
+        }
+    }
+
+    /// Stamps a message of the host for those who may hear it now.
+    fn address(&mut self, name: Option<&str>, text: &str) -> Result<Vec<(Outbox, Message)>, Failure> {
+        let known: Vec<String> = self.by_name.keys().cloned().collect();
+        if known.is_empty() {
+            return Err(
+                Failure::new(Code::Missing, "nobody is here to hear it").fix("wait until somebody joined")
+            );
+        }
+        if let Some(name) = name.filter(|name| !self.by_name.contains_key(*name)) {
+            return Err(Failure::new(Code::Missing, format!("nobody is called {name}"))
+                .fix(format!("here are: {}", known.join(", "))));
+        }
+        let mut messages = Vec::new();
+        for (_, member) in self.by_name.iter_mut().filter(|(n, _)| name.is_none_or(|name| name == n.as_str()))
+        {
+            if let Some(Stamp { id, seen }) = member.turns.send() {
+                member.unconfirmed.insert(id);
+                messages.push((member.outbox.clone(), Message::Say { id, seen, text: text.into() }));
+            }
+        }
+        if messages.is_empty() {
+            return Err(not_your_turn(name.unwrap_or(if known.len() == 1 {
+                &known[0]
+            } else {
+                "everybody else"
+            })));
+        }
+        Ok(messages)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(relay: bool) -> Room {
+        Room::new(Rules { transport: Transport::Tcp, free: false, for_two: false, relay })
+    }
+
+    #[test]
+    fn row_81_names_are_unique_whatever_their_case_and_free_again_afterwards() {
+        let room = room(false);
+        let (ann, other) = (room.enter("Ann", 0), room.enter("ann", 0));
+        assert_eq!((ann.name.as_str(), other.name.as_str()), ("Ann", "ann-2"));
+        room.leave("Ann", ann.token, "left");
+        assert_eq!(room.rename("ann-2", "ANN"), "ANN");
+        assert_eq!(room.names(), "ANN");
+    }
+
+    #[test]
+    fn row_84_a_ghost_is_replaced_by_who_has_its_token_and_by_nobody_else() {
+        let room = room(true);
+        let ghost = room.enter("ann", 0);
+        let stranger = room.enter("ann", ghost.token + 1);
+        assert_eq!((stranger.name.as_str(), stranger.again), ("ann-2", false));
+        let again = room.enter("ann", ghost.token);
+        assert!(again.again && again.name == "ann" && again.token != ghost.token);
+        assert_eq!(room.leave("ann", ghost.token, "left"), None, "the ghost takes nobody with it");
+        assert_eq!(room.names(), "ann, ann-2");
+        assert_eq!(room.leave("ann", again.token, "left"), Some(0));
+    }
+
+    #[test]
+    fn row_83_a_thousand_that_join_are_announced_in_one_line() {
+        let room = room(true);
+        let entries: Vec<Entry> = (0..1000).map(|_| room.enter("guest", 0)).collect();
+        assert_eq!(entries[999].name, "guest-1000");
+        let news = room.news.lock().unwrap().as_ref().unwrap().1.lines();
+        assert_eq!(news, ["guest, guest-2, guest-3 and 997 others joined"]);
+    }
+}

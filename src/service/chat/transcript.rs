@@ -1,0 +1,34 @@
+//! A conversation as a file: a line for each message, added as it happens.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::base::time::utc;
+use crate::report::Failure;
+
+/// Lines are added to what is there.
+#[derive(Debug)]
+pub(super) struct Transcript {
+    file: File,
+    name: String,
+}
+
+impl Transcript {
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        file.map(|file| Self { file, name: name.clone() })
+            .map_err(|error| Failure::io(&error, format!("the transcript {name}")))
+    }
+
+    /// `2026-11-25 18:30:05Z ann: hello`; the text is escaped already. A short write to the page cache, at the pace of
+    /// people: it needs no thread of its own.
+    pub(super) fn add(&mut self, who: &str, text: &str) -> Result<(), Failure> {
+        let line = format!("{} {who}: {text}\n", utc(SystemTime::now()));
+        self.file
+            .write_all(line.as_bytes())
+            .map_err(|error| Failure::io(&error, format!("the transcript {}", self.name)))
+    }
+}
