@@ -5,6 +5,7 @@
 pub mod endpoint;
 pub mod escape;
 pub mod mix;
+pub mod moment;
 pub mod quantity;
 pub mod ranges;
 pub mod secrets;

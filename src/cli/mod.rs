@@ -116,6 +116,7 @@ impl Program {
         let style = Style {
             json: arguments.json,
             quiet: arguments.quiet,
+            times: matches!(arguments.mode, Mode::Prompt { .. }),
             colours: Colours::decide(arguments.colour),
         };
         Self {

@@ -171,6 +171,14 @@ impl Outgoing {
         }
     }
 
+    /// Bounds what the system keeps for a peer that does not read, in bytes about: without it that grows to some MiB, and it
+    /// is long before anybody notices. A wish; over UDP nothing is kept.
+    pub fn bound_buffer(&self, bytes: usize) {
+        if let Self::Tcp(half) = self {
+            half.bound_buffer(bytes);
+        }
+    }
+
     /// What it waited for when it had something to send, as the system or the transport sees it. Over TCP this asks the
     /// kernel, in some microseconds; where it does not say, the cause is unknown.
     pub fn held_by(&self) -> Cause {

@@ -1,11 +1,14 @@
 //! For people: results on standard output, everything else on standard error.
 
+use std::time::SystemTime;
+
 use colored::Colorize;
 
 use super::reports::Reporter;
 use super::reports::human::{Human, total};
 use super::{Rendered, Style};
 use crate::base::escape::{escape, escape_line};
+use crate::base::moment::time_of_day;
 use crate::report::{Event, Failure, Place, Report};
 
 pub(super) fn render(report: &Report, style: &Style) -> Rendered {
@@ -42,7 +45,9 @@ fn event(event: &Event, style: &Style) -> (String, String) {
     let label = |colour: bool| if colour { event.label.cyan().to_string() } else { event.label.clone() };
     let text = escape_line(&event.text);
     if event.kind == "message" {
-        return (line(&format!("[{}] {text}", label(style.colours.out))), String::new());
+        let time = if style.times { time_of_day(SystemTime::now()) + " " } else { String::new() };
+        let time = dim(&time, style.colours.out);
+        return (line(&format!("{time}[{}] {text}", label(style.colours.out))), String::new());
     }
     (String::new(), line(&format!("[{}] {}", label(style.colours.err), dim(&text, style.colours.err))))
 }

@@ -30,13 +30,15 @@ pub struct Style {
     pub json: bool,
     /// Results of commands are not shown, only what `print` says, failures and verdicts.
     pub quiet: bool,
+    /// People talk: it is shown when they did.
+    pub times: bool,
     pub colours: Colours,
 }
 
 impl Style {
     /// For a file, or for a program that reads it.
     pub const fn plain() -> Self {
-        Self { json: false, quiet: false, colours: Colours { out: false, err: false } }
+        Self { json: false, quiet: false, times: false, colours: Colours { out: false, err: false } }
     }
 
     /// The same with what `set results` says now.

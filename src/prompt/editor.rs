@@ -28,7 +28,7 @@ pub(super) enum Input {
 /// What the thread is asked for.
 enum Request {
     /// A line behind this prompt, of which this is typed already.
-    Line(&'static str, String),
+    Line(String, String),
     /// A line behind this prompt that nobody is to see or to find again.
     Secret(String),
 }
@@ -76,7 +76,7 @@ impl Editor {
         let thread = std::thread::Builder::new().name("editor".into()).spawn(move || {
             for request in asked {
                 let (prompt, typed, secret) = match &request {
-                    Request::Line(prompt, typed) => (*prompt, typed.as_str(), false),
+                    Request::Line(prompt, typed) => (prompt.as_str(), typed.as_str(), false),
                     Request::Secret(prompt) => (prompt.as_str(), "", true),
                 };
                 if let Some(helper) = editor.helper_mut() {
@@ -106,9 +106,15 @@ impl Editor {
         Ok(Self { requests, lines: tokio::sync::Mutex::new(lines) })
     }
 
-    /// The next line, behind the prompt of an attached session or of the shell; `typed` stands there already.
-    pub(super) async fn read(&self, attached: bool, typed: String) -> Input {
-        self.ask(Request::Line(if attached { ATTACHED } else { PROMPT }, typed)).await
+    /// The next line, behind the prompt of an attached session or of the shell, which says how much is unread elsewhere;
+    /// `typed` stands there already.
+    pub(super) async fn read(&self, attached: bool, unread: u64, typed: String) -> Input {
+        let prompt = match (attached, unread) {
+            (true, _) => ATTACHED.to_owned(),
+            (false, 0) => PROMPT.to_owned(),
+            (false, unread) => format!("({unread} unread) {PROMPT}"),
+        };
+        self.ask(Request::Line(prompt, typed)).await
     }
 
     /// A secret: shown as stars, and not kept; `None` if it was not given.

@@ -192,10 +192,12 @@ impl Highlighter for Helper {
         if self.hides {
             return Cow::Borrowed(prompt);
         }
+        // One of an attached session gives way to that of the shell when the session ends in the middle of a line.
+        let prompt = if prompt == ATTACHED { PROMPT } else { prompt };
         match (self.known.is_attached(), self.colour) {
-            (false, false) => Cow::Borrowed(PROMPT),
+            (false, false) => Cow::Borrowed(prompt),
             (true, false) => Cow::Borrowed(ATTACHED),
-            (false, true) => Cow::Owned(PROMPT.green().bold().to_string()),
+            (false, true) => Cow::Owned(prompt.green().bold().to_string()),
             (true, true) => Cow::Owned(ATTACHED.cyan().bold().to_string()),
         }
     }

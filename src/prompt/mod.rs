@@ -58,11 +58,16 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
     loop {
         setup.sink.flush();
         known.update(shell, attached.clone());
+        if let Some(session) = &attached {
+            session.read();
+        }
+        let unread = shell.registry.live().iter().map(|session| session.unread()).sum();
+        let reading = editor.read(attached.is_some(), unread, std::mem::take(&mut unsent));
         let input = tokio::select! {
             () = setup.end.cancelled() => return,
-            input = editor.read(attached.is_some(), std::mem::take(&mut unsent)) => input,
+            input = until_read(reading, shell, attached.as_deref()) => input,
         };
-        attached = attached.filter(|session| !session.state().has_ended());
+        attached = attached.inspect(|session| session.read()).filter(|session| !session.state().has_ended());
         let quits = match (input, &attached) {
             (Input::Line(line), Some(session)) => {
                 if !speak(shell, setup, session, &line).await {
@@ -114,6 +119,23 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
         }
         asked_to_quit = quits;
     }
+}
+
+/// The next line. An attached session that ends meanwhile gives the prompt back: what is said then draws it anew.
+async fn until_read(
+    reading: impl Future<Output = Input>,
+    shell: &Shell,
+    attached: Option<&Session>,
+) -> Input {
+    let mut reading = std::pin::pin!(reading);
+    if let Some(session) = attached {
+        tokio::select! {
+            biased;
+            input = &mut reading => return input,
+            _ = session.ended() => shell.emit(Report::Notice(format!("{} has ended", session.label()))),
+        }
+    }
+    reading.await
 }
 
 /// Live work is not thrown away without a word.

@@ -100,6 +100,7 @@ pub(super) struct Shared {
     pub(super) knob: Option<Knob>,
     /// Lines received and not yet matched by `says`.
     heard: VecDeque<String>,
+    unread: u64,
     log: Log,
 }
 
@@ -113,6 +114,7 @@ impl Shared {
             ended: None,
             knob: None,
             heard: VecDeque::new(),
+            unread: 0,
             log: Log::default(),
         }
     }
@@ -239,6 +241,17 @@ impl Session {
             shared.heard.pop_front();
         }
         shared.heard.push_back(text.into());
+        shared.unread += 1;
+    }
+
+    /// Lines that came since [`Self::read`]: what a person who looks elsewhere has not seen here.
+    pub fn unread(&self) -> u64 {
+        self.lock().unread
+    }
+
+    /// A person sees this session.
+    pub fn read(&self) {
+        self.lock().unread = 0;
     }
 
     /// Consumes the received lines through the first one that contains `text`; false if none does, and then

@@ -62,6 +62,13 @@ impl Outgoing {
         Err(ErrorKind::Unsupported.into())
     }
 
+    /// About so many bytes are kept by the kernel, which counts its own overhead, too. A wish.
+    pub(in crate::net) fn bound_buffer(&self, bytes: usize) {
+        if let WriteEnd::Shared(half) = &self.end {
+            drop(socket2::SockRef::from(half.as_ref()).set_send_buffer_size(bytes));
+        }
+    }
+
     /// What the kernel's sender waited for most.
     #[cfg(target_os = "linux")]
     pub(in crate::net) fn held_by(&self) -> Cause {

@@ -21,6 +21,8 @@ use crate::wire::{Code, Frame, frame};
 
 /// What the server's side is called.
 pub(super) const HOST: &str = "host";
+/// What the system may keep for a client: the rest waits here, and is counted (FAULTS row 82).
+const SEND_BUFFER: usize = 64 << 10;
 pub(super) const PARTING_LIMIT: Duration = Duration::from_millis(500);
 
 pub(super) fn make(session: &Handle, arguments: &Arguments, _: &Context) -> Result<Arc<dyn Server>, Failure> {
@@ -91,6 +93,7 @@ async fn converse(
         }
     };
     let (name, token) = (entry.name, entry.token);
+    connection.outgoing.bound_buffer(SEND_BUFFER);
     room.show_members(session);
     client.does(format!("is {name}"));
     let (kind, how) = if entry.again { ("returned", "came back") } else { ("joined", "joined") };

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::base::time::utc;
+use crate::base::moment::date_and_time;
 use crate::report::Failure;
 
 /// Lines are added to what is there.
@@ -23,10 +23,10 @@ impl Transcript {
             .map_err(|error| Failure::io(&error, format!("the transcript {name}")))
     }
 
-    /// `2026-11-25 18:30:05Z ann: hello`; the text is escaped already. A short write to the page cache, at the pace of
+    /// `2026-11-25 18:30:05+01:00 ann: hello`; the text is escaped already. A short write to the page cache, at the pace of
     /// people: it needs no thread of its own.
     pub(super) fn add(&mut self, who: &str, text: &str) -> Result<(), Failure> {
-        let line = format!("{} {who}: {text}\n", utc(SystemTime::now()));
+        let line = format!("{} {who}: {text}\n", date_and_time(SystemTime::now()));
         self.file
             .write_all(line.as_bytes())
             .map_err(|error| Failure::io(&error, format!("the transcript {}", self.name)))

@@ -57,12 +57,19 @@ fn row(session: &Session) -> [String; 8] {
         format!("%{}", session.id),
         cut(session.name.as_deref().unwrap_or("-")),
         cut(&session.kind),
-        session.state().word().to_owned(),
+        state(session),
         cut(if place.is_empty() { "-" } else { &place }),
         quantity::show_size(session.bytes_in()),
         quantity::show_size(session.bytes_out()),
         quantity::show_duration(session.age()),
     ]
+}
+
+fn state(session: &Session) -> String {
+    match session.unread() {
+        0 => session.state().word().to_owned(),
+        unread => format!("{}, {unread} unread", session.state().word()),
+    }
 }
 
 fn table(registry: &Registry) -> String {
