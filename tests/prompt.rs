@@ -309,3 +309,21 @@ fn completion_knows_statements_and_what_follows_in_them() {
     terminal.keys("retry 3 every 10ms: cal\t");
     terminal.see("the verb behind a prefix", |screen| screen.contains("10ms: calc EXPR"));
 }
+
+#[test]
+fn ctrl_z_sends_the_command_to_the_background_and_stops_nothing() {
+    let lab = Lab::new();
+    lab.random("root/big", 6_000_000, 1);
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 ftp root root as files", "files of");
+    terminal.line("get big from $files to copy rate 3MB/s as down");
+    terminal.see("the bar", |screen| screen.contains("5.72 MiB") || screen.contains("5.7"));
+    terminal.keys("\u{1a}");
+    terminal.see("the prompt", |screen| {
+        screen.contains("down get big goes on in the background") && screen.ends_with("nls>")
+    });
+    terminal.run("sessions", "transferring");
+    terminal.run("wait $down within 30s", "[down] got big as");
+    terminal.run("!kill -TSTP $$; echo it went on", "it went on");
+    assert!(std::fs::read(lab.path("copy")).unwrap() == std::fs::read(lab.path("root/big")).unwrap());
+}

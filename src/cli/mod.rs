@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use arguments::{Arguments, Mode};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::output::{Colours, Rendered, Sink, Style};
@@ -104,6 +104,8 @@ pub(crate) struct Program {
     style: Style,
     /// The command in the foreground: a signal ends it.
     foreground: Arc<Mutex<CancellationToken>>,
+    /// Ctrl-Z: what is waited for goes to the background.
+    suspend: Arc<Notify>,
     /// The whole program is to end.
     end: CancellationToken,
     received: Arc<Mutex<Option<i32>>>,
@@ -124,6 +126,7 @@ impl Program {
             sink,
             style,
             foreground: Arc::default(),
+            suspend: Arc::default(),
             end: CancellationToken::new(),
             received: Arc::default(),
             showing: Mutex::default(),
@@ -138,7 +141,7 @@ impl Program {
 
     async fn run(&self) -> Exit {
         let interactive = matches!(self.arguments.mode, Mode::Prompt { .. });
-        signals::listen(&self.foreground, &self.end, &self.received, interactive);
+        signals::listen(&self.foreground, &self.end, &self.received, &self.suspend, interactive);
         match &self.arguments.mode {
             Mode::Help(topic) => self.help(topic.as_deref()),
             Mode::Version => {
@@ -221,6 +224,7 @@ impl Program {
         shell.quiet = quiet;
         shell.secrets = self.sink.secrets.clone();
         *self.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt.clone();
+        shell.suspend = self.suspend.clone();
         if !self.style.json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
             tokio::spawn(crate::prompt::watch_progress(shell.foreground.subscribe()));
         }

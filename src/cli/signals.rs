@@ -1,10 +1,12 @@
 //! Signals: the first one closes everything within two seconds and then kills the program as a calling shell
-//! expects; the second one does so at once. At the prompt, SIGINT only ends the command in the foreground.
+//! expects; the second one does so at once. At the prompt, SIGINT only ends the command in the foreground, and SIGTSTP
+//! sends it to the background.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub(super) const PIPE: i32 = signal_hook::consts::SIGPIPE;
@@ -18,8 +20,18 @@ pub(super) fn listen(
     foreground: &Arc<Mutex<CancellationToken>>,
     end: &CancellationToken,
     received: &Arc<Mutex<Option<i32>>>,
+    suspend: &Arc<Notify>,
     interactive: bool,
 ) {
+    if interactive && let Ok(mut stops) = signal(SignalKind::from_raw(signal_hook::consts::SIGTSTP)) {
+        // Ctrl-Z: caught, it does not stop the servers of this process.
+        let suspend = suspend.clone();
+        tokio::spawn(async move {
+            while stops.recv().await.is_some() {
+                suspend.notify_waiters();
+            }
+        });
+    }
     if interactive && let Ok(attributes) = rustix::termios::tcgetattr(std::io::stdin()) {
         // A line editor that is killed would leave the terminal as it needs it.
         drop(TERMINAL.set(attributes));

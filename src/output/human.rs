@@ -1,15 +1,19 @@
 //! For people: results on standard output, everything else on standard error.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use colored::Colorize;
 
 use super::reports::Reporter;
 use super::reports::human::{Human, total};
 use super::{Rendered, Style};
+use crate::base::Value;
 use crate::base::escape::{escape, escape_line};
 use crate::base::moment::time_of_day;
 use crate::report::{Event, Failure, Place, Report};
+
+/// A job in the background that took so long rings when it ends, at the prompt.
+const BELL_AFTER: Duration = Duration::from_secs(10);
 
 pub(super) fn render(report: &Report, style: &Style) -> Rendered {
     let (out, err) = match report {
@@ -49,7 +53,18 @@ fn event(event: &Event, style: &Style) -> (String, String) {
         let time = dim(&time, style.colours.out);
         return (line(&format!("{time}[{}] {text}", label(style.colours.out))), String::new());
     }
-    (String::new(), line(&format!("[{}] {}", label(style.colours.err), dim(&text, style.colours.err))))
+    let bell = if style.times && ended_late(event) { "\u{7}" } else { "" };
+    let said = format!("{bell}[{}] {}", label(style.colours.err), dim(&text, style.colours.err));
+    (String::new(), line(&said))
+}
+
+/// A job that nobody looked at any more has ended.
+fn ended_late(event: &Event) -> bool {
+    let long = Value::seconds(BELL_AFTER);
+    matches!(event.kind, "done" | "failed")
+        && event.fields.iter().any(|(name, value)| {
+            *name == "seconds" && value.compare(&long).is_some_and(std::cmp::Ordering::is_ge)
+        })
 }
 
 fn failure(failure: &Failure, place: Option<&Place>, style: &Style) -> String {

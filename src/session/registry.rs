@@ -14,6 +14,7 @@ use super::handle::Handle;
 use super::pace::Pacer;
 use super::state::{Session, Shared, State};
 use super::{CLOSING_LIMIT, ENDED_LIMIT, SESSION_LIMIT};
+use crate::base::Value;
 use crate::report::{Event, Failure, Outcome};
 use crate::wire::Code;
 
@@ -117,7 +118,7 @@ impl Registry {
             changed: watch::Sender::new(0),
             sayings,
             listens: AtomicBool::new(false),
-            background: request.background,
+            background: request.background.into(),
             pacer: Pacer::default(),
             guests: Guests::default(),
         });
@@ -229,8 +230,8 @@ async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome,
         label: handle.session.label(),
         kind: word,
         text,
-        fields: Vec::new(),
-        notable: handle.session.background,
+        fields: vec![("seconds", Value::seconds(handle.session.age()))],
+        notable: handle.session.background.load(Ordering::Relaxed),
     };
     handle.events.send(event);
 }

@@ -81,7 +81,7 @@ pub struct Session {
     /// It is a conversation: `say` reaches it.
     pub(super) listens: AtomicBool,
     /// Nobody waits for it: its end is told.
-    pub(super) background: bool,
+    pub(super) background: AtomicBool,
     pub(super) pacer: Pacer,
     pub(super) guests: Guests,
 }
@@ -242,6 +242,11 @@ impl Session {
         }
         shared.heard.push_back(text.into());
         shared.unread += 1;
+    }
+
+    /// Nobody waits for it any more: its end is told.
+    pub fn to_background(&self) {
+        self.background.store(true, Ordering::Relaxed);
     }
 
     /// Lines that came since [`Self::read`]: what a person who looks elsewhere has not seen here.

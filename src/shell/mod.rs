@@ -91,6 +91,8 @@ pub struct Shell {
     pub secrets: Secrets,
     /// Fires to end the command in the foreground; renewed for each command.
     pub interrupt: CancellationToken,
+    /// Ctrl-Z: the session that a command waits for goes on in the background.
+    pub suspend: Arc<tokio::sync::Notify>,
     /// The session that a command waits for: for a progress bar.
     pub foreground: tokio::sync::watch::Sender<Option<Arc<Session>>>,
     /// A session that the prompt is to attach to.
@@ -136,6 +138,7 @@ impl Shell {
             quiet: Arc::default(),
             secrets: Secrets::default(),
             interrupt: CancellationToken::new(),
+            suspend: Arc::default(),
             foreground: tokio::sync::watch::Sender::new(None),
             attach: None,
             recorder: None,

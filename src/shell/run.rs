@@ -255,6 +255,13 @@ impl Shell {
                 self.foreground.send_replace(None);
                 let outcome = outcome?;
                 self.remember_place(client, &arguments);
+                let Some(outcome) = outcome else {
+                    session.to_background();
+                    self.jobs.push(session.clone());
+                    let text = format!("{} {} goes on in the background", session.label(), session.kind);
+                    self.report(invocation, &session, &Outcome::new(text, Vec::new()));
+                    return Ok(());
+                };
                 if client.verb.name == "chat" && self.settings.interactive {
                     self.attach = Some(session.clone());
                 }
@@ -298,8 +305,8 @@ impl Shell {
         Ok(())
     }
 
-    /// Waits until a job has ended or a service is ready; an interrupt ends it.
-    async fn foreground(&self, session: &Arc<Session>, lasting: Lasting) -> Result<Outcome, Failure> {
+    /// Waits until a job has ended or a service is ready; an interrupt ends it. `None`: it was sent to the background.
+    async fn foreground(&self, session: &Arc<Session>, lasting: Lasting) -> Result<Option<Outcome>, Failure> {
         let enough =
             |state: &State| state.has_ended() || (lasting == Lasting::Service && *state != State::Starting);
         let state = tokio::select! {
@@ -310,15 +317,16 @@ impl Shell {
                 return Err(interrupted().of(session.kind.clone()));
             }
             state = session.until(enough) => state,
+            () = self.suspend.notified() => return Ok(None),
         };
         match state {
-            State::Done(outcome) => Ok(outcome),
+            State::Done(outcome) => Ok(Some(outcome)),
             State::Failed(failure) => Err(failure.of(session.kind.clone())),
             State::Cancelled => Err(Failure::new(Code::Cancelled, "it was stopped").of(session.kind.clone())),
             State::Starting | State::Running(_) => {
                 let (entries, _) = session.log(1);
                 let text = entries.first().map(|entry| entry.text.clone()).unwrap_or_default();
-                Ok(Outcome::new(text, Vec::new()))
+                Ok(Some(Outcome::new(text, Vec::new())))
             }
         }
     }
@@ -372,10 +380,14 @@ impl Shell {
         let mut child = command.spawn().map_err(|error| Failure::io(&error, what.clone()))?;
         let mut group = Group(child.id().filter(|_| !self.settings.interactive));
         let interrupt = self.interrupt.clone();
-        let status = tokio::select! {
-            biased;
-            () = interrupt.cancelled() => return Err(interrupted().of(what)),
-            status = child.wait() => status.map_err(|error| Failure::io(&error, what.clone()))?,
+        let status = loop {
+            tokio::select! {
+                biased;
+                () = interrupt.cancelled() => return Err(interrupted().of(what)),
+                status = child.wait() => break status.map_err(|error| Failure::io(&error, what.clone()))?,
+                // Ctrl-Z stops what the terminal's group runs, but not this shell: nobody could wake it again.
+                () = self.suspend.notified() => wake(child.id()),
+            }
         };
         group.0 = None;
         let code = status.code().unwrap_or(-1);
@@ -397,6 +409,14 @@ impl Drop for Group {
             // They may be gone already.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
+    }
+}
+
+/// A process that was stopped goes on.
+fn wake(process: Option<u32>) {
+    if let Some(process) = process.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+        // It may be gone already.
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::CONT);
     }
 }
 

@@ -27,7 +27,7 @@ const STARTUP_GAIN: f64 = 2.77;
 const DRAIN_GAIN: f64 = 0.5;
 const UP_GAIN: f64 = 1.25;
 /// … but on a long path it makes no longer queue than this before it is heard of.
-const UP_QUEUE: Duration = Duration::from_millis(15);
+const UP_QUEUE: Duration = Duration::from_millis(12);
 /// A probe that delivers half of what it asks for goes on, and steeper, up to this.
 const UP_MOST: f64 = 2.0;
 const DOWN_GAIN: f64 = 0.75;
@@ -52,7 +52,7 @@ const LOSS_LIMIT: f64 = 0.5;
 /// Cycles in which the queue did not drain before others are thought to hold it.
 const COMPETING_CYCLES: u32 = 2;
 /// Then so many times what fills the path may be in flight.
-const COMPETING_WINDOW: f64 = 2.2;
+const COMPETING_WINDOW: f64 = 2.15;
 /// What is known of the rate fades by this when a loss was congestion.
 const BACKOFF: f64 = 0.85;
 /// Epochs whose packets are not all settled.

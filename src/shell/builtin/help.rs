@@ -154,7 +154,7 @@ pub fn limits() -> String {
 const KEYS: &str = "\
   Ctrl-C   at the prompt: drop the line; in a command: end that command; in a chat: leave it
   Ctrl-D   on an empty line: quit; attached: detach, the session goes on
-  Ctrl-Z   does not stop the servers of this shell
+  Ctrl-Z   in a command: it goes on in the background; it never stops the servers of this shell
   Ctrl-R   search the history
   Tab      complete
 ";
