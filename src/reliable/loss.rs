@@ -10,10 +10,10 @@ use super::Ending;
 use super::congestion::{Delivery, Epoch};
 use super::connection::{Connection, State};
 use super::receive::ACK_DELAY;
-use super::send::Piece;
+use super::send::{Piece, STREAM_OVERHEAD};
 use crate::base::{RangeSet, Time};
 use crate::wire::ack::Ack;
-use crate::wire::datagram::Credit;
+use crate::wire::datagram::{BLOCK_OVERHEAD, Credit};
 
 /// The probe timeout doubles up to this, if it is not longer by itself: a lossy path must not end in silence.
 const PROBE_MOST: Duration = Duration::from_millis(400);
@@ -331,9 +331,18 @@ impl Connection {
         None
     }
 
-    /// A candidate, for its copy; from now on that one answers for it.
-    pub(super) fn take_copy(&mut self, number: u64) -> Option<Sent> {
+    /// A candidate, for its copy, if that has room; from now on the copy answers for it.
+    pub(super) fn take_copy(&mut self, number: u64, room: usize, most: usize) -> Option<Sent> {
         let sent = self.flight.sent.get_mut((number - self.flight.first) as usize)?;
+        let piece = sent.piece.as_ref().map_or(0, |piece| piece.bytes.len() + BLOCK_OVERHEAD);
+        let frames =
+            sent.stream.as_ref().map_or(0, |range| (range.end - range.start) as usize + STREAM_OVERHEAD);
+        if piece + frames > room {
+            if piece + frames > most {
+                sent.copies = TAIL_COPIES;
+            }
+            return None;
+        }
         sent.copied = true;
         Some(sent.clone())
     }

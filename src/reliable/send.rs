@@ -29,7 +29,7 @@ const SKIP_LEAST: u64 = 64;
 const SKIP_MOST: u64 = 16 << 10;
 
 /// Bytes of a STREAM frame before its data, at most.
-const STREAM_OVERHEAD: usize = 1 + 8 + 4;
+pub(super) const STREAM_OVERHEAD: usize = 1 + 8 + 4;
 
 /// A part of a block that fits into one datagram.
 #[derive(Clone, Debug)]
@@ -383,8 +383,8 @@ impl Connection {
     /// take it in order only.
     fn fill(&mut self, out: &mut Vec<u8>, sent: &mut Sent) -> bool {
         let datagram = self.mtu.current;
-        let copy = self.tail_copy(sent, datagram - DATA_OVERHEAD - BLOCK_OVERHEAD);
         let room = |out: &Vec<u8>| datagram.saturating_sub(out.len() + DATA_OVERHEAD - 17);
+        let copy = self.tail_copy(sent, room(out), datagram - DATA_OVERHEAD);
         if room(out) > STREAM_OVERHEAD
             && let Some(range) =
                 self.sending.stream.next(room(out) - STREAM_OVERHEAD, self.sending.limits.stream)
@@ -431,19 +431,20 @@ impl Connection {
         sent.eliciting = true;
     }
 
-    /// What a copy repeats, if its time has come: a piece of at most `most` bytes, and frames among what is to be sent.
-    fn tail_copy(&mut self, sent: &mut Sent, most: usize) -> Option<Piece> {
+    /// What a copy repeats, if its time has come and there is room: a piece, and frames among what is to be sent. What an
+    /// empty datagram, of `most`, could not take any more is not copied.
+    fn tail_copy(&mut self, sent: &mut Sent, room: usize, most: usize) -> Option<Piece> {
         if self.sending.wants() || self.tail_at.is_none_or(|at| sent.time < at) {
             return None;
         }
         let (number, _) = self.tail_candidate(sent.time)?;
-        let original = self.take_copy(number)?;
+        let original = self.take_copy(number, room, most)?;
         sent.copies = original.copies + 1;
         if let Some(range) = original.stream {
             self.stats.copies += range.end - range.start;
             self.sending.stream.on_lost(range);
         }
-        let piece = original.piece.filter(|piece| piece.bytes.len() <= most)?;
+        let piece = original.piece?;
         self.stats.copies += piece.bytes.len() as u64;
         Some(piece)
     }

@@ -137,6 +137,7 @@ impl Drive {
             self.endpoint.handle_timeout(clock::now());
             for id in self.plain.expire(clock::now()) {
                 self.applications.remove(&id);
+                self.endpoint.set_others(self.plain.taken());
             }
         }
     }
@@ -206,8 +207,9 @@ impl Drive {
             Heard::Answer(text) => return drop(self.socket.send(from, text.as_bytes(), false)),
             Heard::Lines { id, lines } => (id, lines),
             Heard::First { id, lines, instead_of } => {
-                if let Some(gone) = instead_of {
-                    self.applications.remove(&gone);
+                if let Some(gone) = instead_of.and_then(|gone| self.applications.remove(&gone)) {
+                    let why = "it said nothing for long, and another took its place";
+                    drop(gone.messages.send(Err(Failure::new(Code::Cancelled, why))));
                 }
                 let connection = Connection { plain: true, ..self.register(id, from) };
                 self.let_in(connection);
@@ -226,14 +228,14 @@ impl Drive {
     fn take_plain(&mut self, command: Command) -> Option<Command> {
         match command {
             Command::Frame(id, ref frame) if self.plain.has(id) => {
-                if let Some((address, bytes)) = self.plain.say(id, &frame.body) {
+                for (address, bytes) in self.plain.say(clock::now(), id, &frame.body) {
                     drop(self.socket.send(address, &bytes, false));
                 }
                 if let Some(application) = self.applications.get(&id) {
                     application.room.add_permits(charge(frame.body.len()) as usize);
                 }
             }
-            Command::Consumed(id, _) if self.plain.has(id) => self.plain.took(id),
+            Command::Consumed(id, taken) if self.plain.has(id) => self.plain.took(id, taken.stream),
             Command::Close(id, ..) if self.plain.leave(id) => {
                 self.applications.remove(&id);
                 self.endpoint.set_others(self.plain.taken());

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::base::Time;
 use crate::net::listen::Lines;
+use crate::reliable::receive::stream_cost;
 use crate::wire::datagram;
 use crate::wire::{Frame, frame, preface};
 
@@ -29,6 +30,10 @@ const AMPLIFICATION: u64 = 3;
 const HEADERS: u64 = 28;
 /// Bytes of an answer that any path takes whole.
 const DATAGRAM: usize = 1200;
+/// Answers a second to an address that may be forged, and so many at once: two servers that are made to talk to each other
+/// by one forged datagram do no more. The same for codes, to all addresses together: they cannot be guessed.
+const ANSWER_RATE: f64 = 5.0;
+const ANSWER_BURST: f64 = 50.0;
 /// How long a code is good, at least.
 const CODE_PERIOD: Duration = Duration::from_mins(5);
 
@@ -37,8 +42,35 @@ struct Peer {
     id: u64,
     heard: Time,
     unread: u64,
-    /// Bytes that may still be sent to it; `None`: it is there.
-    allowance: Option<u64>,
+    /// What may still be sent to it; `None`: it is there.
+    allowance: Option<Allowance>,
+}
+
+#[derive(Debug)]
+struct Allowance {
+    bytes: u64,
+    answers: Bucket,
+}
+
+/// So many things that may still be done.
+#[derive(Debug)]
+struct Bucket {
+    left: f64,
+    at: Time,
+}
+
+impl Bucket {
+    const fn new(now: Time) -> Self {
+        Self { left: ANSWER_BURST, at: now }
+    }
+
+    fn take(&mut self, now: Time) -> bool {
+        let earned = now.since(self.at).as_secs_f64() * ANSWER_RATE;
+        (self.left, self.at) = ((self.left + earned).min(ANSWER_BURST), now);
+        let may = self.left >= 1.0;
+        self.left -= f64::from(u8::from(may));
+        may
+    }
 }
 
 /// All of one socket.
@@ -49,6 +81,7 @@ pub(super) struct Plain {
     secret: [u8; 32],
     peers: HashMap<SocketAddr, Peer>,
     addresses: HashMap<u64, SocketAddr>,
+    codes: Bucket,
 }
 
 /// What a datagram of text means.
@@ -72,7 +105,8 @@ pub(super) enum Heard {
 
 impl Plain {
     pub(super) fn new(lines: Lines, max: usize, secret: [u8; 32]) -> Self {
-        Self { lines, max, secret, peers: HashMap::new(), addresses: HashMap::new() }
+        let codes = Bucket::new(Time::ZERO);
+        Self { lines, max, secret, peers: HashMap::new(), addresses: HashMap::new(), codes }
     }
 
     /// Clients that count among the most that may be there.
@@ -97,20 +131,25 @@ impl Plain {
             return Heard::Nothing;
         }
         let text = String::from_utf8_lossy(bytes);
-        let came = bytes.len() as u64;
+        let (lines, may_send) = (frames(&text), (bytes.len() as u64 + HEADERS) * AMPLIFICATION);
+        let cost: u64 = lines.iter().map(stream_cost).sum();
         if let Some(peer) = self.peers.get_mut(&from) {
             peer.heard = now;
-            if peer.unread + came > UNREAD_LIMIT {
+            if peer.unread + cost > UNREAD_LIMIT {
                 return Heard::Nothing;
             }
-            peer.unread += came;
+            peer.unread += cost;
             if let Some(allowance) = &mut peer.allowance {
-                *allowance += (came + HEADERS) * AMPLIFICATION;
+                allowance.bytes += may_send;
             }
-            return Heard::Lines { id: peer.id, lines: frames(&text) };
+            return Heard::Lines { id: peer.id, lines };
         }
         let forgeable = !is_this_machine(from.ip());
-        if forgeable && self.lines == Lines::Conversation && !self.is_code(now, from, text.trim()) {
+        let joins = forgeable && self.lines == Lines::Conversation;
+        if joins && !self.codes.take(now) {
+            return Heard::Nothing;
+        }
+        if joins && !self.is_code(now, from, text.trim()) {
             return Heard::Answer(format!(
                 "* your address may be forged: say {:06} to join\n",
                 self.code(now, from)
@@ -119,11 +158,10 @@ impl Plain {
         let Ok(instead_of) = self.make_room(now, others) else {
             return Heard::Answer("* busy, retry later\n".into());
         };
-        let allowance = forgeable && self.lines == Lines::Questions;
-        let allowance = allowance.then_some((came + HEADERS) * AMPLIFICATION);
-        let joins = forgeable && self.lines == Lines::Conversation;
-        let lines = if joins { Vec::new() } else { frames(&text) };
-        self.peers.insert(from, Peer { id, heard: now, unread: came, allowance });
+        let unproven = forgeable && !joins;
+        let allowance = unproven.then(|| Allowance { bytes: may_send, answers: Bucket::new(now) });
+        let (lines, unread) = if joins { (Vec::new(), 0) } else { (lines, cost) };
+        self.peers.insert(from, Peer { id, heard: now, unread, allowance });
         self.addresses.insert(id, from);
         Heard::First { id, lines, instead_of }
     }
@@ -143,30 +181,34 @@ impl Plain {
         Ok(Some(id))
     }
 
-    /// A line for a client: where to send what. `None`: it is gone, or gets no more than it asked for.
-    pub(super) fn say(&mut self, id: u64, line: &[u8]) -> Option<(SocketAddr, Vec<u8>)> {
-        let address = *self.addresses.get(&id)?;
-        let peer = self.peers.get_mut(&address)?;
+    /// A line for a client: where to send what. Nothing: it is gone, or gets no more than it asked for.
+    pub(super) fn say(&mut self, now: Time, id: u64, line: &[u8]) -> Vec<(SocketAddr, Vec<u8>)> {
+        let Some(&address) = self.addresses.get(&id) else { return Vec::new() };
+        let Some(peer) = self.peers.get_mut(&address) else { return Vec::new() };
+        let Some(allowance) = &mut peer.allowance else {
+            let most = if is_this_machine(address.ip()) { line.len() } else { DATAGRAM };
+            return parts(line, most).into_iter().map(|part| (address, part)).collect();
+        };
         let mut bytes = [line, b"\n"].concat();
-        let whole = bytes.len() <= DATAGRAM || is_this_machine(address.ip());
-        let allowed = peer.allowance.is_none_or(|allowance| allowance >= bytes.len() as u64 + HEADERS);
-        if !whole || !allowed {
+        if bytes.len() > DATAGRAM || bytes.len() as u64 + HEADERS > allowance.bytes {
             bytes = b"error: too long for udp, use tcp\n".to_vec();
         }
-        if let Some(allowance) = &mut peer.allowance {
-            *allowance = allowance.checked_sub(bytes.len() as u64 + HEADERS)?;
+        let cost = bytes.len() as u64 + HEADERS;
+        if cost > allowance.bytes || !allowance.answers.take(now) {
+            return Vec::new();
         }
-        Some((address, bytes))
+        allowance.bytes -= cost;
+        vec![(address, bytes)]
     }
 
     pub(super) fn has(&self, id: u64) -> bool {
         self.addresses.contains_key(&id)
     }
 
-    /// A service has taken all lines of a client.
-    pub(super) fn took(&mut self, id: u64) {
+    /// A service took so many bytes of a client's lines, as [`stream_cost`] counts them.
+    pub(super) fn took(&mut self, id: u64, bytes: u64) {
         if let Some(peer) = self.addresses.get(&id).and_then(|address| self.peers.get_mut(address)) {
-            peer.unread = 0;
+            peer.unread = peer.unread.saturating_sub(bytes);
         }
     }
 
@@ -226,6 +268,24 @@ fn is_text(bytes: &[u8]) -> bool {
     preface::may_be_text(bytes) && !datagram::is_ours(bytes[0]) && bytes.iter().all(typed)
 }
 
+/// A line in parts of at most `most` bytes, each a line; characters stay whole where it is text.
+fn parts(line: &[u8], most: usize) -> Vec<Vec<u8>> {
+    let mut parts = Vec::new();
+    let mut rest = line;
+    loop {
+        let mut end = rest.len().min(most.max(4));
+        while end < rest.len() && end > 1 && rest[end] & 0xc0 == 0x80 {
+            end -= 1;
+        }
+        let (part, after) = rest.split_at(end);
+        parts.push([part, b"\n"].concat());
+        rest = after;
+        if rest.is_empty() {
+            return parts;
+        }
+    }
+}
+
 fn frames(text: &str) -> Vec<Frame> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     lines.map(|line| Frame::new(frame::LINE, line.to_owned())).collect()
@@ -256,10 +316,10 @@ mod tests {
         let lines = vec![Frame::new(frame::LINE, "7 % 3"), Frame::new(frame::LINE, "1/0")];
         let heard = hear(&mut plain, at(0), HERE, b"7 % 3\r\n\n1/0", 5);
         assert_eq!(heard, Heard::First { id: 5, lines, instead_of: None });
-        assert_eq!(plain.say(5, b"1"), Some((HERE.parse().unwrap(), b"1\n".to_vec())));
+        assert_eq!(plain.say(at(0), 5, b"1"), [(HERE.parse().unwrap(), b"1\n".to_vec())]);
         assert_eq!(hear(&mut plain, at(1), HERE, b"\x05binary", 6), Heard::Nothing);
         assert_eq!(plain.expire(at(11)), [5]);
-        assert!(plain.is_empty() && plain.say(5, b"1").is_none());
+        assert!(plain.is_empty() && plain.say(at(11), 5, b"1").is_empty());
     }
 
     #[test]
@@ -269,12 +329,36 @@ mod tests {
         hear(&mut plain, at(0), THERE, question, 1);
         let mut sent = 0;
         for length in [10, 4000, 60, 4, 4, 4, 4, 4, 4] {
-            sent += plain.say(1, &vec![b'9'; length]).map_or(0, |(_, bytes)| bytes.len() + 28);
+            sent += plain
+                .say(at(0), 1, &vec![b'9'; length])
+                .iter()
+                .map(|(_, bytes)| bytes.len() + 28)
+                .sum::<usize>();
         }
         assert!(sent > 40 && sent <= 3 * (question.len() + 28), "{sent}");
         // On this machine nobody can forge.
         hear(&mut plain, at(0), HERE, question, 2);
-        assert_eq!(plain.say(2, &[b'9'; 4000]).unwrap().1.len(), 4001);
+        assert_eq!(plain.say(at(0), 2, &[b'9'; 4000])[0].1.len(), 4001);
+    }
+
+    #[test]
+    fn two_servers_that_are_made_to_talk_to_each_other_soon_do_so_slowly() {
+        let mut plain = plain(Lines::Questions, 9);
+        let answered = (0..100_000).filter(|n| {
+            let now = Time::from_micros(n * 100);
+            hear(&mut plain, now, THERE, b"error: no\n", 1);
+            plain.took(1, 100);
+            !plain.say(now, 1, b"error: no").is_empty()
+        });
+        assert!((50..=110).contains(&answered.count()));
+    }
+
+    #[test]
+    fn long_lines_of_a_conversation_are_parted_between_characters() {
+        let parted = parts("é".repeat(1000).as_bytes(), 1201);
+        assert_eq!(parted.iter().map(Vec::len).collect::<Vec<_>>(), [1201, 801]);
+        assert!(parted.iter().all(|part| std::str::from_utf8(part).is_ok()));
+        assert_eq!(parts(b"", 9), [b"\n".to_vec()]);
     }
 
     #[test]
@@ -286,7 +370,7 @@ mod tests {
         assert!(matches!(hear(&mut plain, at(0), "192.0.2.2:7", code.as_bytes(), 2), Heard::Answer(_)));
         let joined = Heard::First { id: 3, lines: Vec::new(), instead_of: None };
         assert_eq!(hear(&mut plain, at(200), THERE, format!("{code}\n").as_bytes(), 3), joined);
-        assert_eq!(plain.say(3, &[b'x'; 500]).unwrap().1.len(), 501);
+        assert_eq!(plain.say(at(200), 3, &[b'x'; 500])[0].1.len(), 501);
     }
 
     #[test]
@@ -306,7 +390,7 @@ mod tests {
         let taken = |heard| matches!(heard, Heard::First { .. } | Heard::Lines { .. });
         let count = (0..1000).filter(|_| taken(hear(&mut plain, at(0), HERE, &line, 1))).count();
         assert_eq!(count, 65);
-        plain.took(1);
+        plain.took(1, 1005);
         assert!(taken(hear(&mut plain, at(0), HERE, &line, 1)));
     }
 }

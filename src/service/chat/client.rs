@@ -45,7 +45,7 @@ pub(super) fn chat(session: Handle, arguments: Arguments, context: Context) -> J
             .await
             .map_err(|failure| failure.of("chat"))?;
         let place = (connection.peer.to_string(), name.clone());
-        let token = context.tickets.take(&place).unwrap_or(0);
+        let (name, token) = context.tickets.take(&place).unwrap_or((name, 0));
         let welcome = session.unless_cancelled(join(&mut connection, token, name)).await;
         let welcome = welcome.map_err(|failure| failure.of("chat"))?;
         session.set_all([
@@ -62,20 +62,19 @@ pub(super) fn chat(session: Handle, arguments: Arguments, context: Context) -> J
         session.log("joined", format!("you are {}, with {}{room}", welcome.name, welcome.host));
         session.listens();
         session.running("connected");
-        let token = welcome.token;
-        let result = Conversation {
+        let mut conversation = Conversation {
             turns: Turns::new(welcome.free),
             session,
             connection,
             welcome,
             transcript,
             unconfirmed: BTreeSet::new(),
-        }
-        .run()
-        .await;
+        };
+        let result = conversation.run().await;
         // Neither side said goodbye: the same name comes back to the same place.
         if result.as_ref().is_err_and(|failure| matches!(failure.code, Code::Broken | Code::Timeout)) {
-            context.tickets.keep(place, token);
+            let Welcome { name, token, .. } = conversation.welcome;
+            context.tickets.keep(place, name, token);
         }
         result
     })
@@ -98,7 +97,7 @@ fn escaped(welcome: Welcome) -> Welcome {
 }
 
 impl Conversation {
-    async fn run(mut self) -> Result<Outcome, Failure> {
+    async fn run(&mut self) -> Result<Outcome, Failure> {
         let result = loop {
             let session = self.session.clone();
             tokio::select! {
@@ -153,10 +152,8 @@ impl Conversation {
         }
         check(&text, self.connection.transport)?;
         let Some(stamp) = self.turns.send() else { return Err(not_your_turn(&self.welcome.host)) };
-        if let Some(transcript) = &mut self.transcript {
-            transcript.add(&self.welcome.name, &escape_line(&text))?;
-        }
         self.session.count_out(text.len() as u64);
+        self.write_down(&self.welcome.name.clone(), &escape_line(&text));
         self.connection
             .outgoing
             .send_now(Message::Say { id: stamp.id, seen: stamp.seen, text }.encode())
@@ -185,7 +182,7 @@ impl Conversation {
             Message::Relayed { id, seen, from, text } => {
                 let judged = self.turns.receive_relayed(Stamp { id, seen });
                 judged.map_err(|_| Failure::new(Code::Misbehaved, LOST_COUNT))?;
-                self.show(&escape_line(&from), &text, id)?;
+                self.show(&escape_line(&from), &text, id);
             }
             Message::Delivered { id } => {
                 self.unconfirmed.remove(&id);
@@ -221,7 +218,7 @@ impl Conversation {
         let reply = match self.turns.receive(stamp) {
             Ok(()) => {
                 let host = self.welcome.host.clone();
-                self.show(&host, text, stamp.id)?;
+                self.show(&host, text, stamp.id);
                 Message::Delivered { id: stamp.id }
             }
             Err(Wrong::OutOfTurn) => {
@@ -234,20 +231,27 @@ impl Conversation {
         self.connection.outgoing.send_now(reply.encode()).await
     }
 
+    /// A transcript that cannot be written ends, and nothing else does.
+    fn write_down(&mut self, who: &str, text: &str) {
+        if let Some(transcript) = &mut self.transcript
+            && let Err(failure) = transcript.add(who, text)
+        {
+            self.transcript = None;
+            self.session.tell("trouble", format!("{failure}; the transcript ends here"));
+        }
+    }
+
     /// A message that came, the `count`th; it answers ours.
-    fn show(&mut self, from: &str, text: &str, count: u64) -> Result<(), Failure> {
+    fn show(&mut self, from: &str, text: &str, count: u64) {
         self.session.count_in(text.len() as u64);
         let text = escape_line(text).into_owned();
-        if let Some(transcript) = &mut self.transcript {
-            transcript.add(from, &text)?;
-        }
+        self.write_down(from, &text);
         let mut fields = vec![("received", Value::count(count)), ("last", Value::text(text.clone()))];
         if self.turns.is_ours() && self.unconfirmed.is_empty() {
             fields.push(("mark", Value::text("answered")));
         }
         self.session.set_all(fields);
         self.session.heard(from, &text);
-        Ok(())
     }
 }
 

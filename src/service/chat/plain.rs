@@ -27,6 +27,7 @@ pub(super) struct Plain<'a> {
     pub(super) connection: Connection,
     pub(super) queue: Queue,
     pub(super) name: String,
+    pub(super) token: u64,
 }
 
 impl Plain<'_> {
@@ -68,11 +69,11 @@ impl Plain<'_> {
 
     /// What others said, as lines; what was sent counts as delivered.
     async fn pass_on(&mut self, queued: Queued) -> Result<(), Failure> {
-        let (room, name) = (self.room, &self.name);
+        let (room, name, token) = (self.room, &self.name, self.token);
         let frame = |message: &Message| {
             let line = match message {
                 Message::Say { id, text, .. } => {
-                    room.confirmed(name, *id);
+                    room.confirmed(name, token, *id);
                     format!("{HOST}: {}", escape_line(text))
                 }
                 Message::Relayed { from, text, .. } => format!("{from}: {}", escape_line(text)),
@@ -113,7 +114,7 @@ impl Plain<'_> {
             ("/who", _) => format!("* here: {}", self.room.names()),
             ("/name", name) => match check_name(name.trim()) {
                 Ok(()) => {
-                    let new = self.room.rename(&self.name, name.trim());
+                    let new = self.room.rename(&self.name, self.token, name.trim());
                     let before = std::mem::replace(&mut self.name, new);
                     self.session.tell("renamed", format!("{before} is now {}", self.name));
                     self.room.show_members(self.session);
@@ -123,7 +124,7 @@ impl Plain<'_> {
             },
             _ => match check(line, self.connection.transport) {
                 Err(failure) => format!("* {failure}"),
-                Ok(()) => match self.room.heard_plain(self.session, &self.name, line) {
+                Ok(()) => match self.room.heard_plain(self.session, (&self.name, self.token), line) {
                     Ok(()) => return Ok(None),
                     Err(Wrong::OutOfTurn) => {
                         "* it is not your turn: a message must be answered before you may send the next"

@@ -116,8 +116,11 @@ impl Room {
     }
 
     /// Another name for a member, or one like it.
-    pub(super) fn rename(&self, before: &str, name: &str) -> String {
+    pub(super) fn rename(&self, before: &str, token: u64, name: &str) -> String {
         let mut members = self.lock();
+        if members.member(before, token).is_none() {
+            return before.to_owned();
+        }
         let Some(member) = members.by_name.remove(before) else { return before.to_owned() };
         members.taken.remove(&before.to_lowercase());
         let name = members.take_name(name);
@@ -146,8 +149,8 @@ impl Room {
         session.set("peer", Value::text(self.names()));
     }
 
-    pub(super) fn confirmed(&self, name: &str, id: u64) {
-        if let Some(member) = self.lock().by_name.get_mut(name) {
+    pub(super) fn confirmed(&self, name: &str, token: u64, id: u64) {
+        if let Some(member) = self.lock().member(name, token) {
             member.unconfirmed.remove(&id);
         }
     }
@@ -159,19 +162,21 @@ impl Room {
             None => (None, text),
         };
         check(text, self.rules.transport)?;
-        let (addressed, sent) = {
+        let (full, sent) = {
             let mut members = self.lock();
-            let addressed = members.address(name, text)?;
-            members.sent += 1;
-            (addressed, members.sent)
-        };
-        let mut full = Vec::new();
-        for (outbox, message) in addressed {
-            session.count_out(text.len() as u64);
-            if let Err(message) = outbox.put(message, text.len()) {
-                full.push((outbox, message));
+            let mut full = Vec::new();
+            // Under the lock, as what clients say: each hears the numbers in their order.
+            for (outbox, message) in members.address(name, text)? {
+                session.count_out(text.len() as u64);
+                match outbox.put(message, text.len()) {
+                    Ok(()) => {}
+                    Err(_) if self.rules.relay => outbox.kick(),
+                    Err(message) => full.push((outbox, message)),
+                }
             }
-        }
+            members.sent += 1;
+            (full, members.sent)
+        };
         session.set("sent", Value::count(sent));
         // Everybody else has it. One that does not read is seen off by its own task.
         let until = Instant::now() + GRACE;
@@ -184,16 +189,27 @@ impl Room {
     }
 
     /// A line of a client that counts nothing itself.
-    pub(super) fn heard_plain(&self, session: &Handle, name: &str, text: &str) -> Result<(), Wrong> {
-        let stamp = self.lock().by_name.get(name).map(|member| member.turns.stamp_of_plain());
-        self.heard(session, name, stamp.ok_or(Wrong::Impossible)?, text)
+    pub(super) fn heard_plain(
+        &self,
+        session: &Handle,
+        (name, token): (&str, u64),
+        text: &str,
+    ) -> Result<(), Wrong> {
+        let stamp = self.lock().member(name, token).map(|member| member.turns.stamp_of_plain());
+        self.heard(session, (name, token), stamp.ok_or(Wrong::Impossible)?, text)
     }
 
     /// Judges a message, and shows it if it is one: to the host, and in a room with `relay` to all others.
-    pub(super) fn heard(&self, session: &Handle, name: &str, stamp: Stamp, text: &str) -> Result<(), Wrong> {
+    pub(super) fn heard(
+        &self,
+        session: &Handle,
+        (name, token): (&str, u64),
+        stamp: Stamp,
+        text: &str,
+    ) -> Result<(), Wrong> {
         let received = {
             let mut members = self.lock();
-            let member = members.by_name.get_mut(name).ok_or(Wrong::Impossible)?;
+            let member = members.member(name, token).ok_or(Wrong::Impossible)?;
             member.turns.receive(stamp)?;
             member.messages += 1;
             members.received += 1;
@@ -243,6 +259,11 @@ impl Room {
 }
 
 impl Members {
+    /// The member of this name, unless another has taken its place.
+    fn member(&mut self, name: &str, token: u64) -> Option<&mut Member> {
+        self.by_name.get_mut(name).filter(|member| member.token == token)
+    }
+
     fn take_name(&mut self, name: &str) -> String {
         let name = unique(name, |taken| self.taken.contains(taken));
         self.taken.insert(name.to_lowercase());
@@ -305,7 +326,7 @@ mod tests {
         let (ann, other) = (room.enter("Ann", 0), room.enter("ann", 0));
         assert_eq!((ann.name.as_str(), other.name.as_str()), ("Ann", "ann-2"));
         room.leave("Ann", ann.token, "left");
-        assert_eq!(room.rename("ann-2", "ANN"), "ANN");
+        assert_eq!(room.rename("ann-2", other.token, "ANN"), "ANN");
         assert_eq!(room.names(), "ANN");
     }
 
@@ -318,6 +339,7 @@ mod tests {
         let again = room.enter("ann", ghost.token);
         assert!(again.again && again.name == "ann" && again.token != ghost.token);
         assert_eq!(room.leave("ann", ghost.token, "left"), None, "the ghost takes nobody with it");
+        assert_eq!(room.rename("ann", ghost.token, "zoe"), "ann", "nor does it rename anybody");
         assert_eq!(room.names(), "ann, ann-2");
         assert_eq!(room.leave("ann", again.token, "left"), Some(0));
     }

@@ -99,7 +99,7 @@ async fn converse(
     let (kind, how) = if entry.again { ("returned", "came back") } else { ("joined", "joined") };
     session.tell(kind, format!("{name} {how} from {client}"));
     let (result, mut connection, name) = if connection.plain {
-        let mut visit = Plain { room, session, connection, queue: entry.queue, name };
+        let mut visit = Plain { room, session, connection, queue: entry.queue, name, token };
         (visit.run().await, visit.connection, visit.name)
     } else {
         let mut visit = Visit { room, session, connection, queue: entry.queue, name, token };
@@ -122,7 +122,9 @@ async fn converse(
     if !session.is_cancelled() {
         session.tell("left", format!("{name} {how}"));
     }
-    if room.rules.for_two {
+    // One whose place another took, as it said nothing for long, does not take that one with it.
+    let evicted = result.as_ref().is_err_and(|failure| failure.code == Code::Cancelled);
+    if room.rules.for_two && !evicted {
         session.token().cancel();
     }
     result.map(|_| ())

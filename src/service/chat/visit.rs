@@ -96,7 +96,7 @@ impl Visit<'_> {
         match message {
             Message::Say { id, seen, text } => self.heard(Stamp { id, seen }, &text).await?,
             Message::Leave { reason } => return Ok(Some(escape_line(&reason).into_owned())),
-            Message::Delivered { id } => self.room.confirmed(&self.name, id),
+            Message::Delivered { id } => self.room.confirmed(&self.name, self.token, id),
             // A notice is the program's own voice: a client's is for the log, and short.
             Message::Notice { text } => {
                 let text: String = text.chars().take(NOTICE_LIMIT).collect();
@@ -113,7 +113,7 @@ impl Visit<'_> {
     async fn rename(&mut self, name: &str) -> Result<(), Failure> {
         let answer = match check_name(name) {
             Ok(()) => {
-                let new = self.room.rename(&self.name, name);
+                let new = self.room.rename(&self.name, self.token, name);
                 let before = std::mem::replace(&mut self.name, new);
                 self.session.tell("renamed", format!("{before} is now {}", self.name));
                 self.room.show_members(self.session);
@@ -126,7 +126,7 @@ impl Visit<'_> {
 
     async fn heard(&mut self, stamp: Stamp, text: &str) -> Result<(), Failure> {
         check(text, self.room.rules.transport)?;
-        let reply = match self.room.heard(self.session, &self.name, stamp, text) {
+        let reply = match self.room.heard(self.session, (&self.name, self.token), stamp, text) {
             Ok(()) => Message::Delivered { id: stamp.id },
             Err(Wrong::OutOfTurn) => {
                 Message::Notice { text: "it is not your turn: wait for an answer".into() }
