@@ -10,8 +10,8 @@
 //! | `outbox` | what waits for one client, bounded |
 //! | `room` | who is there, whose turn it is, and who hears what |
 //! | `server` | lets clients in, and the server's own side |
-//! | `visit` | a client that speaks the protocol |
-//! | `plain` | a client that has only `nc` |
+//! | `visit` | one client in the room |
+//! | `plain` | what one says and hears that has only `nc` |
 //! | `client` | one conversation |
 //! | `transcript` | a conversation as a file |
 //! | `tickets` | what a client needs to come back |

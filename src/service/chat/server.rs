@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::plain::{self, Plain};
+use super::plain;
 use super::room::{Entry, Room, Rules};
 use super::text::check_name;
 use super::visit::Visit;
@@ -98,13 +98,9 @@ async fn converse(
     client.does(format!("is {name}"));
     let (kind, how) = if entry.again { ("returned", "came back") } else { ("joined", "joined") };
     session.tell(kind, format!("{name} {how} from {client}"));
-    let (result, mut connection, name) = if connection.plain {
-        let mut visit = Plain { room, session, connection, queue: entry.queue, name, token };
-        (visit.run().await, visit.connection, visit.name)
-    } else {
-        let mut visit = Visit { room, session, connection, queue: entry.queue, name, token };
-        (visit.run().await, visit.connection, visit.name)
-    };
+    let mut visit = Visit { room, session, connection, queue: entry.queue, name, token };
+    let result = visit.run().await;
+    let Visit { mut connection, name, .. } = visit;
     let how = match &result {
         Ok(how) => how.clone(),
         Err(failure) => format!("is gone: {failure}"),

@@ -1,9 +1,10 @@
-//! One client in a room that speaks the protocol.
+//! One client in a room, from its welcome to its end. What one says that has only `nc` is in `plain`.
 
 use std::time::Instant;
 
 use super::flood::{self, Flood, Slowed};
-use super::outbox::Queue;
+use super::outbox::{Queue, Queued};
+use super::plain;
 use super::room::Room;
 use super::server::{PARTING_LIMIT, welcome};
 use super::text::{check, check_name};
@@ -13,8 +14,8 @@ use crate::net::connection::malformed;
 use crate::net::{Connection, Message as Wire};
 use crate::report::Failure;
 use crate::session::Handle;
-use crate::wire::Code;
-use crate::wire::chat::Message;
+use crate::wire::chat::{self, Message};
+use crate::wire::{Code, Frame};
 
 /// Characters of a client's notice that are kept.
 const NOTICE_LIMIT: usize = 200;
@@ -31,69 +32,96 @@ pub(super) struct Visit<'a> {
 impl Visit<'_> {
     /// Until the client leaves: how it did.
     pub(super) async fn run(&mut self) -> Result<String, Failure> {
+        if self.connection.plain {
+            self.greet().await?;
+        }
         let mut flood = Flood::new(Instant::now());
         loop {
             tokio::select! {
                 () = self.session.cancelled() => {
-                    // Confirmations that are on their way still count.
+                    // Confirmations that are on their way still count; it may read nothing any more.
                     drop(tokio::time::timeout(PARTING_LIMIT, self.part()).await);
                     return Ok("was told goodbye".into());
                 }
                 message = self.connection.incoming.next() => match message? {
                     Some(Wire::Frame(frame)) => {
-                        let message = Message::decode(&frame).map_err(malformed)?;
-                        let counts = !matches!(message, Message::Delivered { .. });
-                        if let Some(how) = self.receive(message).await? {
+                        if let Some(how) = self.receive(&frame).await? {
                             return Ok(how);
                         }
-                        if counts && let Some(slowed) = flood.count(Instant::now()) {
+                        if frame.kind != chat::DELIVERED && let Some(slowed) = flood.count(Instant::now()) {
                             self.slow_down(slowed).await?;
                         }
                     }
                     Some(Wire::Block { .. }) => return Err(Failure::new(Code::Misbehaved, "a block has no place in a chat")),
                     None => return Ok("left".into()),
                 },
-                queued = self.queue.next() => {
-                    self.queue.send(queued?, &mut self.connection.outgoing, |message| Some(message.encode())).await?;
-                }
+                queued = self.queue.next() => self.pass_on(queued?).await?,
             }
         }
     }
 
+    /// What others said, in the client's own language.
+    async fn pass_on(&mut self, queued: Queued) -> Result<(), Failure> {
+        let (room, name, token, plain) = (self.room, &self.name, self.token, self.connection.plain);
+        let frame = |message: &Message| {
+            if plain { plain::line(room, (name, token), message) } else { Some(message.encode()) }
+        };
+        self.queue.send(queued, &mut self.connection.outgoing, frame).await
+    }
+
     /// Nothing is read from who speaks too fast: its own sending comes to a stop. It still hears the others.
     async fn slow_down(&mut self, slowed: Slowed) -> Result<(), Failure> {
-        if slowed.tell {
-            let notice = Message::Notice { text: flood::TEXT.into() };
-            self.connection.outgoing.send_now(notice.encode()).await?;
+        match (slowed.tell, self.connection.plain) {
+            (false, _) => {}
+            (true, true) => self.say(&format!("* {}", flood::TEXT)).await?,
+            (true, false) => {
+                let notice = Message::Notice { text: flood::TEXT.into() };
+                self.connection.outgoing.send_now(notice.encode()).await?;
+            }
         }
         let until = tokio::time::Instant::now() + slowed.wait;
         loop {
             tokio::select! {
                 () = self.session.cancelled() => return Ok(()),
                 () = tokio::time::sleep_until(until) => return Ok(()),
-                queued = self.queue.next() => {
-                    self.queue.send(queued?, &mut self.connection.outgoing, |message| Some(message.encode())).await?;
-                }
+                queued = self.queue.next() => self.pass_on(queued?).await?,
             }
         }
     }
 
-    /// Says goodbye and takes what the client still says, until it closes.
+    /// Says goodbye, and takes what the client still says, until it closes.
     async fn part(&mut self) -> Result<(), Failure> {
+        if self.connection.plain {
+            return self.say("* host ended the conversation").await;
+        }
         let leave = Message::Leave { reason: "ended the conversation".into() };
         self.connection.outgoing.send_now(leave.encode()).await?;
         while let Some(Wire::Frame(frame)) = self.connection.incoming.next().await? {
             // Both said goodbye at once: nothing more comes.
-            if self.receive(Message::decode(&frame).map_err(malformed)?).await?.is_some() {
+            if self.receive(&frame).await?.is_some() {
                 break;
             }
         }
         Ok(())
     }
 
+    /// Another name, announced.
+    pub(super) fn take_name(&mut self, name: &str) -> Result<(), Failure> {
+        check_name(name)?;
+        let new = self.room.rename(&self.name, self.token, name);
+        let before = std::mem::replace(&mut self.name, new);
+        self.session.tell("renamed", format!("{before} is now {}", self.name));
+        self.room.show_members(self.session);
+        Ok(())
+    }
+
     /// `Some`: the client left, and how.
-    async fn receive(&mut self, message: Message) -> Result<Option<String>, Failure> {
-        match message {
+    async fn receive(&mut self, frame: &Frame) -> Result<Option<String>, Failure> {
+        if self.connection.plain {
+            let line = String::from_utf8_lossy(&frame.body).into_owned();
+            return self.heard_line(line.trim_end_matches('\r')).await;
+        }
+        match Message::decode(frame).map_err(malformed)? {
             Message::Say { id, seen, text } => self.heard(Stamp { id, seen }, &text).await?,
             Message::Leave { reason } => return Ok(Some(escape_line(&reason).into_owned())),
             Message::Delivered { id } => self.room.confirmed(&self.name, self.token, id),
@@ -111,14 +139,8 @@ impl Visit<'_> {
     }
 
     async fn rename(&mut self, name: &str) -> Result<(), Failure> {
-        let answer = match check_name(name) {
-            Ok(()) => {
-                let new = self.room.rename(&self.name, self.token, name);
-                let before = std::mem::replace(&mut self.name, new);
-                self.session.tell("renamed", format!("{before} is now {}", self.name));
-                self.room.show_members(self.session);
-                welcome(self.room, &self.name, self.token)
-            }
+        let answer = match self.take_name(name) {
+            Ok(()) => welcome(self.room, &self.name, self.token),
             Err(failure) => Message::Notice { text: failure.to_string() }.encode(),
         };
         self.connection.outgoing.send_now(answer).await
