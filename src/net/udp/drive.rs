@@ -134,8 +134,9 @@ impl Drive {
                 () = self.alarm.at(deadline) => {}
                 () = closed(self.accepts.as_ref()) => self.stop_accepting(),
             }
-            self.endpoint.handle_timeout(clock::now());
-            for id in self.plain.expire(clock::now()) {
+            let now = clock::now();
+            self.endpoint.handle_timeout(now);
+            for id in self.plain.expire(now) {
                 self.applications.remove(&id);
                 self.endpoint.set_others(self.plain.taken());
             }
@@ -200,7 +201,7 @@ impl Drive {
         if self.accepts.is_none() {
             return;
         }
-        let id = u64::from_be_bytes(super::random());
+        let id = || u64::from_be_bytes(super::random());
         let lines = match self.plain.hear(clock::now(), from, bytes, id, self.endpoint.len()) {
             Heard::Nothing => return,
             // It may be lost, as any datagram.

@@ -118,13 +118,13 @@ impl Plain {
         self.peers.is_empty()
     }
 
-    /// A datagram that is none of ours; `id` is for a client that is new, `others` are there beside plain ones.
+    /// A datagram that is none of ours; `id` draws one for a client that is new, `others` are there beside plain ones.
     pub(super) fn hear(
         &mut self,
         now: Time,
         from: SocketAddr,
         bytes: &[u8],
-        id: u64,
+        id: impl FnOnce() -> u64,
         others: usize,
     ) -> Heard {
         if self.lines == Lines::No || !is_text(bytes) {
@@ -158,7 +158,7 @@ impl Plain {
         let Ok(instead_of) = self.make_room(now, others) else {
             return Heard::Answer("* busy, retry later\n".into());
         };
-        let unproven = forgeable && !joins;
+        let (id, unproven) = (id(), forgeable && !joins);
         let allowance = unproven.then(|| Allowance { bytes: may_send, answers: Bucket::new(now) });
         let (lines, unread) = if joins { (Vec::new(), 0) } else { (lines, cost) };
         self.peers.insert(from, Peer { id, heard: now, unread, allowance });
@@ -307,7 +307,7 @@ mod tests {
     }
 
     fn hear(plain: &mut Plain, now: Time, from: &str, text: &[u8], id: u64) -> Heard {
-        plain.hear(now, from.parse().unwrap(), text, id, 0)
+        plain.hear(now, from.parse().unwrap(), text, || id, 0)
     }
 
     #[test]
