@@ -24,6 +24,20 @@ fn drain(connection: &mut Connection, now: Time) -> Vec<Vec<u8>> {
     }
 }
 
+/// Until the server has so many bytes of blocks, and no longer.
+fn all_blocks_come(pair: &mut Pair, size: usize) {
+    let mut came = 0;
+    pair.run_until(|pair| {
+        for event in pair.server.events.drain(..) {
+            if let Event::Block { bytes, .. } = event {
+                came += bytes.len();
+            }
+        }
+        assert_eq!(pair.client.ended, None);
+        came == size
+    });
+}
+
 #[test]
 fn row_50_the_first_round_trip_is_paced_and_no_burst_is_long() {
     let mut pair = Pair::new(Profile { delay: DELAY, ..Profile::default() }, 1, Config::default());
@@ -98,16 +112,7 @@ fn row_55_packet_numbers_pass_32_bits_as_if_nothing_was() {
     pair.sender.begin_numbers_at(u64::from(u32::MAX) - 100);
     let size = 400_000;
     pair.sender.write_block(0, vec![1; size].into());
-    let mut came = 0;
-    pair.run_until(|pair| {
-        for event in pair.server.events.drain(..) {
-            if let Event::Block { bytes, .. } = event {
-                came += bytes.len();
-            }
-        }
-        assert_eq!(pair.client.ended, None);
-        came == size
-    });
+    all_blocks_come(&mut pair, size);
 }
 
 #[test]
@@ -288,15 +293,7 @@ fn a_close_does_not_wait_for_copies_of_what_the_peer_has() {
         pair.down = Link::new(clean, seed, "sim", Direction::Down);
         let size = 2 << 20;
         pair.sender.write_block(0, vec![1; size].into());
-        let mut came = 0;
-        pair.run_until(|pair| {
-            for event in pair.server.events.drain(..) {
-                if let Event::Block { bytes, .. } = event {
-                    came += bytes.len();
-                }
-            }
-            came == size
-        });
+        all_blocks_come(&mut pair, size);
         let all_here = pair.now;
         assert!(pair.sender.stats().copies > 0, "seed {seed}");
         pair.sender.close(pair.now, Code::Other, "done");
