@@ -111,6 +111,11 @@ struct Raw {
 }
 
 impl Arguments {
+    /// A person types.
+    pub(super) fn is_interactive(&self) -> bool {
+        matches!(self.mode, Mode::Prompt { .. })
+    }
+
     pub(super) fn read() -> Result<Self, String> {
         Self::from(lexopt::Parser::from_env(), std::io::stdin().is_terminal())
     }

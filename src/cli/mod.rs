@@ -118,7 +118,7 @@ impl Program {
         let style = Style {
             json: arguments.json,
             quiet: arguments.quiet,
-            times: matches!(arguments.mode, Mode::Prompt { .. }),
+            times: arguments.is_interactive(),
             colours: Colours::decide(arguments.colour),
         };
         Self {
@@ -140,7 +140,7 @@ impl Program {
     }
 
     async fn run(&self) -> Exit {
-        let interactive = matches!(self.arguments.mode, Mode::Prompt { .. });
+        let interactive = self.arguments.is_interactive();
         signals::listen(&self.foreground, &self.end, &self.received, &self.suspend, interactive);
         match &self.arguments.mode {
             Mode::Help(topic) => self.help(topic.as_deref()),
