@@ -110,8 +110,13 @@ fn place(arguments: &Arguments) -> Result<Bind, Failure> {
     }
 }
 
+/// True if strangers can connect, and nobody said with `open` that what they bring is welcome.
+pub fn is_guarded(arguments: &Arguments) -> bool {
+    is_public(arguments) && !arguments.flag("open")
+}
+
 /// True if others than this machine can connect.
-pub fn is_public(arguments: &Arguments) -> bool {
+fn is_public(arguments: &Arguments) -> bool {
     match place(arguments) {
         Ok(Bind::Loopback) | Err(_) => false,
         Ok(Bind::Any) => true,

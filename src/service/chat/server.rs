@@ -13,6 +13,7 @@ use crate::language::Arguments;
 use crate::net::connection::malformed;
 use crate::net::{Connection, FIRST_MESSAGE_LIMIT, Message as Wire};
 use crate::report::Failure;
+use crate::service::listen::is_guarded;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
 use crate::wire::chat::{Message, Welcome};
@@ -28,7 +29,7 @@ pub(super) const PARTING_LIMIT: Duration = Duration::from_millis(500);
 pub(super) fn make(session: &Handle, arguments: &Arguments, _: &Context) -> Result<Arc<dyn Server>, Failure> {
     let transport = arguments.transport("transport").unwrap_or(Transport::Tcp);
     let relay = arguments.flag("relay");
-    if relay && crate::service::listen::is_public(arguments) && !arguments.flag("open") {
+    if relay && is_guarded(arguments) {
         let why = "what clients say would be passed on to everybody who can reach this machine";
         return Err(Failure::new(Code::Policy, why).fix("add `open` if that is meant, or leave `on` out"));
     }

@@ -19,7 +19,7 @@ use crate::language::Arguments;
 use crate::net::connection::malformed;
 use crate::net::{Connection, Message as Wire};
 use crate::report::Failure;
-use crate::service::listen::is_public;
+use crate::service::listen::is_guarded;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
 use crate::wire::ftp::{Message, Shape};
@@ -46,7 +46,7 @@ pub(super) fn make(
     context: &Context,
 ) -> Result<Arc<dyn Server>, Failure> {
     let folder = Arc::new(Folder::of_server(arguments, context)?);
-    let guarded = is_public(arguments) && !arguments.flag("open");
+    let guarded = is_guarded(arguments);
     if guarded && !arguments.flag("readonly") {
         session.tell("warning", "everyone who can reach this port may read the folder; nobody may write to it without the word `open`");
     }
