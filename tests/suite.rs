@@ -13,6 +13,7 @@ mod foreign;
 mod fuzzing;
 mod golden;
 mod harness;
+mod next;
 mod prompt;
 mod resume;
 mod runner;

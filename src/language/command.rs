@@ -8,6 +8,7 @@ use super::diagnostic::{Diagnostic, nearest};
 use super::grammar::{is_name, not_a_name};
 use super::kind::{Datum, Kind, Mismatch, Place, SessionRef};
 use super::lexer::Word;
+use super::next::Next;
 use super::verb::{Keyword, Lasting, Param, Verb, Vocabulary};
 use crate::base::{Endpoint, Transport};
 
@@ -112,33 +113,6 @@ impl Arguments {
     }
 }
 
-/// What may stand at a place of a command.
-#[derive(Clone, Copy, Debug)]
-pub enum Next {
-    Param(&'static Param),
-    Keyword(&'static Keyword),
-    /// The value of a keyword.
-    Value(&'static Keyword, Kind),
-    As,
-    /// A name after `as`.
-    Name,
-    Background,
-}
-
-impl Next {
-    /// How it stands in "expected …".
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Param(param) => param.kind.describe(),
-            Self::Keyword(keyword) => keyword.form(),
-            Self::Value(_, kind) => kind.describe(),
-            Self::As => "as NAME".into(),
-            Self::Name => "a name".into(),
-            Self::Background => "&".into(),
-        }
-    }
-}
-
 /// The walk over one command.
 pub struct Matcher<'v> {
     verb: &'static Verb,
@@ -148,6 +122,8 @@ pub struct Matcher<'v> {
     param: usize,
     errors: Vec<Diagnostic>,
     end: usize,
+    /// The words end where this must follow.
+    pending: Option<Next>,
 }
 
 impl<'v> Matcher<'v> {
@@ -166,6 +142,7 @@ impl<'v> Matcher<'v> {
             param: 0,
             errors: Vec::new(),
             end: after.end,
+            pending: None,
         };
         let mut rest = words;
         while let [word, tail @ ..] = rest {
@@ -195,6 +172,17 @@ impl<'v> Matcher<'v> {
 
     /// What may come behind the words that were walked.
     pub fn next(&self) -> Vec<Next> {
+        match self.pending {
+            Some(pending @ Next::KeywordValue(keyword, _)) if keyword.optional => {
+                [vec![pending], self.behind()].concat()
+            }
+            Some(pending) => vec![pending],
+            None => self.behind(),
+        }
+    }
+
+    /// What may come behind a whole argument.
+    fn behind(&self) -> Vec<Next> {
         let mut next: Vec<Next> = self.verb.params.get(self.param).map(Next::Param).into_iter().collect();
         let required = self.verb.params.get(self.param).filter(|param| param.required);
         if required.is_some_and(|param| param.kind != Kind::Rest) {
@@ -249,6 +237,7 @@ impl<'v> Matcher<'v> {
 
     fn bind<'w>(&mut self, word: &Word, tail: &'w [Word]) -> &'w [Word] {
         let Some((name, tail)) = tail.split_first() else {
+            self.pending = Some(Next::Name);
             self.errors
                 .push(Diagnostic::new("`as` needs a name", word.span.clone()).expected(["as NAME".into()]));
             return tail;
@@ -282,6 +271,9 @@ impl<'v> Matcher<'v> {
             !(keyword.optional && (next.is("as") || self.verb.keywords.iter().any(|k| next.is(k.word))))
         });
         let Some(value) = follows else {
+            if tail.is_empty() {
+                self.pending = Some(Next::KeywordValue(keyword, kind));
+            }
             if keyword.optional {
                 self.arguments.push((keyword.word, Argument::Ready(Datum::Flag), word.span.clone()));
             } else {
@@ -308,6 +300,7 @@ impl<'v> Matcher<'v> {
                 tail
             }
             (Some(transport), None) => {
+                self.pending = Some(Next::Address);
                 let diagnostic = Diagnostic::new(
                     format!("`{transport}` stands before an endpoint, and none follows"),
                     word.span.clone(),

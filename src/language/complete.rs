@@ -1,14 +1,16 @@
-//! What may stand at an offset of a line: the completer and the hint of the prompt. The same walk as the
-//! parser's, so they cannot disagree.
+//! The completer and the hint of the prompt: what the parser says may come [`super::next`], with what the
+//! running shell knows put in.
 
 use std::ops::Range;
 
-use super::command::{Matcher, Next};
 use super::kind::Kind;
-use super::lexer::{Token, Word, is_bare, tokens};
-use super::script::Comparison;
-use super::statement::{STATEMENTS, statement};
-use super::verb::Vocabulary;
+use super::lexer::{Token, is_bare, tokens};
+use super::next::{Next, behind};
+use super::statement::statement;
+use super::verb::{Param, Vocabulary};
+
+/// Parts that a hint shows.
+const HINT_LIMIT: usize = 4;
 
 /// A possible word and what it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,171 +41,57 @@ pub fn complete(
     world: &dyn World,
 ) -> (Range<usize>, Vec<Candidate>) {
     let front = line.get(..at).unwrap_or(line);
-    let (before, current) = split(front);
-    let start = current.as_ref().map_or(front.len(), |word| word.span.start);
+    let (mut before, current) = split(front);
+    let start = current.unwrap_or(front.len());
     let typed = &front[start..];
-    let place = start..front.len();
     if let Some(dollar) = typed.rfind('$') {
         return (start + dollar..front.len(), references(&typed[dollar + 1..], world));
     }
     let mut found = Vec::new();
-    match behind_prefixes(&before).split_first() {
-        None => {
-            found.extend(vocabulary.verbs.iter().map(|verb| candidate(verb.name, verb.summary)));
-            found.extend(STATEMENTS.iter().map(|form| candidate(form.word, form.help)));
-        }
-        Some((first, words)) => {
-            let text = first.literal().unwrap_or_default();
-            if statement(&text).is_some() {
-                in_statement(&text, words, typed, world, &mut found);
-            } else if let Some(row) = vocabulary.verb(&text) {
-                for next in nexts(row, words, &first.span, vocabulary) {
-                    candidates(next, typed, vocabulary, world, &mut found);
-                }
-            }
-        }
+    for next in behind(&mut before, vocabulary) {
+        candidates(next, typed, vocabulary, world, &mut found);
     }
     let typed = typed.trim_start_matches(['"', '\'']);
     found.retain(|candidate| candidate.text.trim_start_matches('"').starts_with(typed));
     found.dedup_by(|a, b| a.text == b.text);
-    (place, found)
+    (start..front.len(), found)
 }
 
 /// What is still possible behind a whole line, as a grey hint; nothing while a word is being typed.
 pub fn hint(line: &str, vocabulary: &Vocabulary) -> Option<String> {
-    let (before, current) = split(line);
-    if current.is_some() || before.is_empty() {
+    let (mut before, current) = split(line);
+    if current.is_some() {
         return None;
     }
-    let (verb, words) = behind_prefixes(&before).split_first()?;
-    let text = verb.literal()?;
-    if let Some(form) = statement(&text) {
-        return words.is_empty().then(|| form.forms[0][form.word.len()..].trim_start().to_owned());
+    if let [Token::Word(word)] = &before[..]
+        && let Some(form) = word.literal().and_then(|text| statement(&text))
+    {
+        return Some(form.forms[0][form.word.len()..].trim_start().to_owned());
     }
-    let row = vocabulary.verb(&text)?;
-    let shown: Vec<String> = nexts(row, words, &verb.span, vocabulary)
-        .into_iter()
-        .filter_map(|next| match next {
-            Next::Param(param) if param.required => Some(param.kind.placeholder_of(param.name)),
-            Next::Param(param) => Some(format!("[{}]", param.kind.placeholder_of(param.name))),
-            Next::Keyword(keyword) if keyword.required => Some(keyword.form()),
-            Next::Keyword(keyword) => Some(format!("[{}]", keyword.form())),
-            Next::Value(_, kind) => Some(kind.placeholder()),
-            Next::Name => Some("NAME".into()),
-            Next::As | Next::Background => None,
-        })
-        .take(4)
-        .collect();
+    let next = behind(&mut before, vocabulary);
+    if let [Next::Word(word)] = next[..] {
+        return Some(word.to_owned());
+    }
+    let shown: Vec<String> = next.iter().filter_map(Next::placeholder).take(HINT_LIMIT).collect();
     (!shown.is_empty()).then(|| shown.join(" "))
 }
 
-/// The words behind the prefixes that are complete.
-fn behind_prefixes(mut words: &[Word]) -> &[Word] {
-    while let Some(first) = words.first() {
-        let text = first.literal().unwrap_or_default();
-        let is_prefix = statement(&text).is_some_and(|form| form.is_prefix)
-            || text == "expect" && words.get(1).is_some_and(|word| word.is("error") || word.is("error:"));
-        let closed = |word: &Word| word.literal().is_some_and(|text| text.ends_with(':'));
-        let end = match &*text {
-            "defer" => Some(0),
-            _ => words.iter().position(closed),
-        };
-        match end.filter(|_| is_prefix) {
-            Some(end) => words = &words[end + 1..],
-            None => break,
-        }
+/// The tokens of the statement before the cursor, and where the word begins that is being typed.
+fn split(front: &str) -> (Vec<Token>, Option<usize>) {
+    let mut before = tokens(front, 0);
+    if let Some(end) = before.iter().rposition(|token| matches!(token, Token::Semicolon(_))) {
+        before.drain(..=end);
     }
-    words
-}
-
-/// What may follow in a statement that is the language's own; values are typed with `$`.
-fn in_statement(text: &str, words: &[Word], typed: &str, world: &dyn World, found: &mut Vec<Candidate>) {
-    let is = |at: usize, text: &str| words.get(at).is_some_and(|word| word.is(text));
-    let offer = |found: &mut Vec<Candidate>, words: &[(&str, &str)]| {
-        found.extend(words.iter().map(|(word, help)| candidate(word, help)));
+    let current = match before.last() {
+        Some(Token::Word(word)) if word.span.end == front.len() => Some(word.span.start),
+        // An open quote: the word goes on to the cursor.
+        Some(Token::Error(diagnostic)) => Some(diagnostic.span.start),
+        _ => None,
     };
-    match text {
-        "test" if !words.is_empty() => offer(
-            found,
-            &[
-                ("serial", "alone, after the others"),
-                ("timeout", "how long it may take"),
-                ("tag", "a name for `--tag`"),
-            ],
-        ),
-        "let" if words.len() == 1 => offer(found, &[("=", "the value follows")]),
-        "retry" if words.len() == 1 => offer(found, &[("every", "the pause between two tries")]),
-        "skip" if words.len() == 1 => offer(found, &[("unless", "only if this is empty or false")]),
-        "source" if words.is_empty() => values(Kind::Path, "", typed, &Vocabulary::default(), world, found),
-        "expect" => {
-            let words = &words[usize::from(is(0, "not"))..];
-            let file = words.first().is_some_and(|word| word.is("file"));
-            match words.len() {
-                0 => offer(
-                    found,
-                    &[
-                        ("not", "the opposite"),
-                        ("file", "a file exists, or is the same"),
-                        ("error", "the command must fail"),
-                    ],
-                ),
-                1 if file => values(Kind::Path, "", typed, &Vocabulary::default(), world, found),
-                2 if file => offer(found, &[("exists", "it is there"), ("same", "… as another file")]),
-                3 if file && words[2].is("same") => offer(found, &[("as", "the other file")]),
-                1 => {
-                    found.extend(Comparison::WORDS.iter().map(|(word, kind)| candidate(word, kind.help())));
-                    offer(found, &[("within", "wait for it")]);
-                }
-                _ => offer(found, &[("within", "wait for it")]),
-            }
-        }
-        _ => {}
+    if current.is_some() {
+        before.pop();
     }
-}
-
-/// The words of the statement before the cursor, and the one that is being typed.
-fn split(front: &str) -> (Vec<Word>, Option<Word>) {
-    let mut words = Vec::new();
-    for token in tokens(front, 0) {
-        match token {
-            Token::Word(word) => words.push(word),
-            Token::Error(diagnostic) => {
-                // An open quote: the word goes on to the cursor.
-                words.push(Word {
-                    segments: smallvec::SmallVec::new(),
-                    quoted: true,
-                    span: diagnostic.span.start..front.len(),
-                });
-            }
-            _ => words.clear(),
-        }
-    }
-    let typing = words.last().is_some_and(|word| word.span.end == front.len());
-    let current = if typing { words.pop() } else { None };
-    (words, current)
-}
-
-fn nexts(
-    row: &'static super::verb::Verb,
-    words: &[Word],
-    span: &Range<usize>,
-    vocabulary: &Vocabulary,
-) -> Vec<Next> {
-    if let Some(last) = words.last() {
-        if last.is("as") {
-            return vec![Next::Name];
-        }
-        if let Some(keyword) = row.keywords.iter().find(|keyword| last.is(keyword.word))
-            && let Some(kind) = keyword.kind
-        {
-            let mut next = vec![Next::Value(keyword, kind)];
-            if keyword.optional {
-                next.extend(Matcher::walk(row, words, span, vocabulary).next());
-            }
-            return next;
-        }
-    }
-    Matcher::walk(row, words, span, vocabulary).next()
+    (before, current)
 }
 
 fn candidate(text: &str, help: &str) -> Candidate {
@@ -218,13 +106,22 @@ fn candidates(
     found: &mut Vec<Candidate>,
 ) {
     match next {
-        Next::Param(param) => values(param.kind, param.help, typed, vocabulary, world, found),
-        Next::Value(keyword, kind) => values(kind, keyword.help, typed, vocabulary, world, found),
+        Next::Verb => found.extend(vocabulary.verbs.iter().map(|verb| candidate(verb.name, verb.summary))),
+        Next::Statement(word) | Next::Word(word) => found.push(candidate(word, next.help())),
         Next::Keyword(keyword) => found.push(candidate(keyword.word, keyword.help)),
-        Next::As => found.push(candidate("as", "bind the result to a name")),
-        Next::Background => found.push(candidate("&", "run in the background")),
-        Next::Name => {}
+        Next::Param(Param { kind, .. }) => values(*kind, next.help(), typed, vocabulary, world, found),
+        Next::KeywordValue(_, kind) => values(kind, next.help(), typed, vocabulary, world, found),
+        Next::Path => values(Kind::Path, "", typed, vocabulary, world, found),
+        Next::Address => addresses(world, found),
+        Next::As => found.push(candidate("as", next.help())),
+        Next::Background => found.push(candidate("&", next.help())),
+        Next::Value(_) | Next::Name => {}
     }
+}
+
+fn addresses(world: &dyn World, found: &mut Vec<Candidate>) {
+    found.extend(world.endpoints().iter().map(|endpoint| candidate(endpoint, "used before")));
+    found.extend(world.names().iter().map(|name| candidate(&format!("${name}"), "a session of this shell")));
 }
 
 fn values(
@@ -250,10 +147,7 @@ fn values(
         }
         Kind::Endpoint => {
             found.extend(["tcp", "udp"].map(|word| candidate(word, "transport")));
-            found.extend(world.endpoints().iter().map(|endpoint| candidate(endpoint, "used before")));
-            found.extend(
-                world.names().iter().map(|name| candidate(&format!("${name}"), "a session of this shell")),
-            );
+            addresses(world, found);
         }
         Kind::Path => {
             found.extend(world.paths(typed.trim_start_matches(['"', '\''])).into_iter().map(|path| {

@@ -11,13 +11,14 @@
 //! ```
 //! What each statement is for stands in [`super::statement`].
 
-use std::ops::Range;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::cursor::{Cursor, Parsed, fail};
 use super::diagnostic::{Diagnostic, nearest};
 use super::lexer::{Segment, Token, Word, logical_lines, tokens_into};
+use super::next::Next;
 use super::script::{Body, Comparison, Expectation, FileExpectation, Heading, Prefix, Statement};
 use crate::base::quantity;
 
@@ -35,104 +36,42 @@ pub fn statements(text: &str) -> impl Iterator<Item = Result<Statement, Box<Diag
         tokens.clear();
         tokens_into(&text[line.clone()], line.start, &mut tokens);
         let parts = tokens.split_mut(|token| matches!(token, Token::Semicolon(_)));
-        let read: SmallVec<[_; 1]> = parts.filter(|part| !part.is_empty()).map(statement).collect();
+        let read: SmallVec<[_; 1]> =
+            parts.filter(|part| !part.is_empty()).map(|part| statement(part, None)).collect();
         read
     })
 }
 
-type Parsed<T> = Result<T, Box<Diagnostic>>;
-
-fn fail<T>(diagnostic: Diagnostic) -> Parsed<T> {
-    Err(Box::new(diagnostic))
+/// One statement; into `next` goes what may come behind its tokens, whether they are whole or not.
+pub(super) fn statement(tokens: &mut [Token], next: Option<&mut Vec<Next>>) -> Parsed<Statement> {
+    let mut cursor = Cursor::new(tokens, next);
+    let span = cursor.span().start..cursor.end_span().end;
+    if cursor.begins("test") {
+        let heading = heading(&mut cursor)?;
+        return Ok(Statement { span, prefixes: Vec::new(), body: Body::Test(heading) });
+    }
+    let mut prefixes = Vec::new();
+    while let Some(prefix) = prefix(&mut cursor)? {
+        prefixes.push(prefix);
+        if prefixes.len() > PREFIX_LIMIT {
+            return fail(Diagnostic::new(
+                format!("more than {PREFIX_LIMIT} prefixes before one command"),
+                span,
+            ));
+        }
+    }
+    let body = simple(&mut cursor)?;
+    Ok(Statement { span, prefixes, body })
 }
 
-/// The tokens of one statement, read from the left; the words of a command are taken out of it.
-struct Cursor<'a> {
-    tokens: &'a mut [Token],
-    at: usize,
-}
-
-impl Cursor<'_> {
-    fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.at)
-    }
-
-    fn peek_word(&self) -> Option<&Word> {
-        match self.peek() {
-            Some(Token::Word(word)) => Some(word),
-            _ => None,
-        }
-    }
-
-    /// Where the next token is, or the end of the statement.
-    fn span(&self) -> Range<usize> {
-        self.peek().map_or_else(
-            || {
-                let end = self.tokens.last().map_or(0, |token| token.span().end);
-                end..end
-            },
-            Token::span,
-        )
-    }
-
-    /// Takes the next word if it is `keyword`.
-    fn take(&mut self, keyword: &str) -> bool {
-        let found = self.peek_word().is_some_and(|word| word.is(keyword));
-        self.at += usize::from(found);
-        found
-    }
-
-    fn word(&mut self, expected: &str) -> Parsed<Word> {
-        if let Some(word) = self.take_word() {
-            return Ok(word);
-        }
-        match self.peek() {
-            Some(Token::Error(diagnostic)) => Err(diagnostic.clone()),
-            Some(other) => {
-                let read = other.text();
-                fail(
-                    Diagnostic::new(format!("`{read}` cannot stand here"), other.span())
-                        .expected([expected.into()]),
-                )
-            }
-            None => fail(Diagnostic::new("the line ends too early", self.span()).expected([expected.into()])),
-        }
-    }
-
-    /// The next token, moved out, if it is a word.
-    fn take_word(&mut self) -> Option<Word> {
-        let token = self.tokens.get_mut(self.at).filter(|token| matches!(token, Token::Word(_)))?;
-        let taken = Token::Semicolon(token.span());
-        let Token::Word(word) = std::mem::replace(token, taken) else { return None };
-        self.at += 1;
-        Some(word)
-    }
-
-    fn end(&self) -> Parsed<()> {
-        match self.peek() {
-            None => Ok(()),
-            Some(Token::Error(diagnostic)) => Err(diagnostic.clone()),
-            Some(token) => fail(
-                Diagnostic::new(format!("`{}` cannot follow here", token.text()), token.span())
-                    .expected(["the end of the line".into()]),
-            ),
-        }
-    }
-
-    fn duration(&mut self) -> Parsed<Duration> {
-        let word = self.word("a duration such as 5s")?;
-        duration(&word, &literal(&word, "a duration")?)
-    }
-}
-
-fn literal(word: &Word, what: &str) -> Parsed<String> {
+pub(super) fn literal(word: &Word, what: &str) -> Parsed<String> {
     match word.literal() {
         Some(text) => Ok(text.into_owned()),
         None => fail(Diagnostic::new(format!("a variable cannot stand for {what} here"), word.span.clone())),
     }
 }
 
-fn duration(word: &Word, text: &str) -> Parsed<Duration> {
+pub(super) fn duration(word: &Word, text: &str) -> Parsed<Duration> {
     quantity::duration(text).or_else(|bad| {
         fail(
             Diagnostic::new(format!("`{text}`: {}", bad.why), word.span.clone())
@@ -152,27 +91,6 @@ fn count(word: &Word, text: &str) -> Parsed<u64> {
     }
 }
 
-fn statement(tokens: &mut [Token]) -> Parsed<Statement> {
-    let span = tokens[0].span().start..tokens[tokens.len() - 1].span().end;
-    let mut cursor = Cursor { tokens, at: 0 };
-    if cursor.take("test") {
-        let heading = heading(&mut cursor)?;
-        return Ok(Statement { span, prefixes: Vec::new(), body: Body::Test(heading) });
-    }
-    let mut prefixes = Vec::new();
-    while let Some(prefix) = prefix(&mut cursor)? {
-        prefixes.push(prefix);
-        if prefixes.len() > PREFIX_LIMIT {
-            return fail(Diagnostic::new(
-                format!("more than {PREFIX_LIMIT} prefixes before one command"),
-                span,
-            ));
-        }
-    }
-    let body = simple(&mut cursor)?;
-    Ok(Statement { span, prefixes, body })
-}
-
 fn heading(cursor: &mut Cursor<'_>) -> Parsed<Heading> {
     let name = cursor.word("the name of the test, in quotes")?;
     let mut heading = Heading {
@@ -181,7 +99,7 @@ fn heading(cursor: &mut Cursor<'_>) -> Parsed<Heading> {
         timeout: None,
         tags: Vec::new(),
     };
-    while cursor.peek().is_some() {
+    loop {
         if cursor.take("serial") {
             heading.serial = true;
         } else if cursor.take("timeout") {
@@ -189,8 +107,10 @@ fn heading(cursor: &mut Cursor<'_>) -> Parsed<Heading> {
         } else if cursor.take("tag") {
             let word = cursor.word("a name")?;
             heading.tags.push(literal(&word, "a tag")?);
+        } else if cursor.peek().is_none() {
+            return Ok(heading);
         } else {
-            let word = cursor.word("serial, timeout or tag")?;
+            let word = cursor.any_word("serial, timeout or tag")?;
             let fix =
                 word.literal().and_then(|text| nearest(&text, ["serial", "timeout", "tag"]).map(Into::into));
             let possible = ["serial", "timeout D", "tag NAME"].map(String::from);
@@ -204,16 +124,15 @@ fn heading(cursor: &mut Cursor<'_>) -> Parsed<Heading> {
             );
         }
     }
-    Ok(heading)
 }
 
 /// One prefix, if one stands here.
 fn prefix(cursor: &mut Cursor<'_>) -> Parsed<Option<Prefix>> {
-    let start = cursor.at;
-    if cursor.take("defer") {
+    let start = cursor.place();
+    if cursor.begins("defer") {
         return Ok(Some(Prefix::Defer));
     }
-    if cursor.take("retry") {
+    if cursor.begins("retry") {
         let (times, mut closed) = colon(cursor, count)?;
         let mut every = Duration::ZERO;
         if !closed && cursor.take("every") {
@@ -222,13 +141,13 @@ fn prefix(cursor: &mut Cursor<'_>) -> Parsed<Option<Prefix>> {
         require_colon(cursor, closed)?;
         return Ok(Some(Prefix::Retry { times, every }));
     }
-    if cursor.take("repeat") {
+    if cursor.begins("repeat") {
         let (times, closed) = colon(cursor, count)?;
         require_colon(cursor, closed)?;
         return Ok(Some(Prefix::Repeat(times)));
     }
-    if cursor.take("expect") {
-        if cursor.take("error:") {
+    if cursor.begins("expect") {
+        if cursor.skip("error:") {
             return Ok(Some(Prefix::ExpectError(None)));
         }
         if cursor.take("error") {
@@ -241,7 +160,7 @@ fn prefix(cursor: &mut Cursor<'_>) -> Parsed<Option<Prefix>> {
             return Ok(Some(Prefix::ExpectError(Some(word))));
         }
     }
-    cursor.at = start;
+    cursor.back_to(start);
     Ok(None)
 }
 
@@ -285,21 +204,21 @@ fn simple(cursor: &mut Cursor<'_>) -> Parsed<Body> {
         }
         return Ok(Body::Shell(text.clone()));
     }
-    let body = if cursor.take("let") {
+    let body = if cursor.begins("let") {
         assignment(cursor)?
-    } else if cursor.take("expect") {
+    } else if cursor.begins("expect") {
         expectation(cursor)?
-    } else if cursor.take("secret") {
+    } else if cursor.begins("secret") {
         let word = cursor.word("the name of an environment variable")?;
         Body::Secret(new_name(&word, literal(&word, "a name")?)?)
-    } else if cursor.take("skip") {
+    } else if cursor.begins("skip") {
         let reason = cursor.word("the reason, in quotes")?;
         let unless = if cursor.take("unless") { Some(cursor.word("a value")?) } else { None };
         Body::Skip { reason, unless }
-    } else if cursor.take("timeout") {
+    } else if cursor.begins("timeout") {
         Body::Timeout(cursor.duration()?)
-    } else if cursor.take("source") {
-        Body::Source(cursor.word("a path")?)
+    } else if cursor.begins("source") {
+        Body::Source(cursor.path()?)
     } else {
         return command(cursor);
     };
@@ -308,13 +227,9 @@ fn simple(cursor: &mut Cursor<'_>) -> Parsed<Body> {
 }
 
 fn command(cursor: &mut Cursor<'_>) -> Parsed<Body> {
-    let verb = cursor.word("a command")?;
-    let mut words = Vec::with_capacity(cursor.tokens.len() - cursor.at);
-    while let Some(word) = cursor.take_word() {
-        words.push(word);
-    }
-    let background = matches!(cursor.peek(), Some(Token::Ampersand(_)));
-    cursor.at += usize::from(background);
+    let verb = cursor.verb()?;
+    let words = cursor.words();
+    let background = cursor.ampersand();
     cursor.end()?;
     Ok(Body::Command { verb, words, background })
 }
@@ -368,36 +283,37 @@ pub fn is_name(text: &str) -> bool {
 
 fn expectation(cursor: &mut Cursor<'_>) -> Parsed<Body> {
     let negated = cursor.take("not");
-    let is_file = cursor.peek_word().is_some_and(|word| word.is("file"))
-        && !matches!(cursor.tokens.get(cursor.at + 1), Some(Token::Word(word)) if Comparison::is_word(word));
-    if is_file {
-        cursor.at += 1;
+    // `expect file == $x` compares a word; any other `file` begins a path.
+    let compared = matches!(cursor.peek_behind(), Some(Token::Word(word)) if Comparison::is_word(word));
+    if !compared && cursor.take("file") {
         return file_expectation(cursor, negated).map(Body::ExpectFile);
     }
     let left = cursor.word("a value such as $files.clients")?;
-    let mut test = None;
-    if let Some(word) = cursor.peek_word()
-        && !word.is("within")
-    {
-        let text = word.literal().unwrap_or_default();
-        let Some((_, comparison)) = Comparison::WORDS.iter().find(|(name, _)| word.is(name)) else {
-            let fix = match &*text {
-                "=" => Some("=="),
-                other => nearest(other, Comparison::WORDS.iter().map(|(word, _)| *word).chain(["within"])),
-            };
-            let possible =
-                Comparison::WORDS.iter().map(|(word, _)| (*word).to_owned()).chain(["within D".into()]);
-            return fail(
-                Diagnostic::new(format!("`{text}` is not a comparison"), word.span.clone())
-                    .expected(possible)
-                    .fix(fix.map(Into::into)),
-            );
-        };
-        cursor.at += 1;
-        test = Some((*comparison, cursor.word("a value")?));
-    }
+    let test = match comparison(cursor)? {
+        Some(comparison) => Some((comparison, cursor.word("a value")?)),
+        None => None,
+    };
     let within = within(cursor)?;
     Ok(Body::Expect(Expectation { negated, left, test, within }))
+}
+
+/// `==` or one of its like, if the expectation goes on with one.
+fn comparison(cursor: &mut Cursor<'_>) -> Parsed<Option<Comparison>> {
+    if let Some((_, comparison)) = Comparison::WORDS.iter().find(|(name, _)| cursor.take(name)) {
+        return Ok(Some(*comparison));
+    }
+    let Some(word) = cursor.peek_word().filter(|word| !word.is("within")) else { return Ok(None) };
+    let text = word.literal().unwrap_or_default();
+    let fix = match &*text {
+        "=" => Some("=="),
+        other => nearest(other, Comparison::WORDS.iter().map(|(word, _)| *word).chain(["within"])),
+    };
+    let possible = Comparison::WORDS.iter().map(|(word, _)| (*word).to_owned()).chain(["within D".into()]);
+    fail(
+        Diagnostic::new(format!("`{text}` is not a comparison"), word.span.clone())
+            .expected(possible)
+            .fix(fix.map(Into::into)),
+    )
 }
 
 /// `within D`, or the end of an expectation.
@@ -416,7 +332,7 @@ fn within(cursor: &mut Cursor<'_>) -> Parsed<Option<Duration>> {
 
 /// Behind `expect file`.
 fn file_expectation(cursor: &mut Cursor<'_>, negated: bool) -> Parsed<FileExpectation> {
-    let path = cursor.word("a path")?;
+    let path = cursor.path()?;
     let possible = ["exists", "same as PATH"];
     let other = if cursor.take("exists") {
         None
@@ -426,9 +342,9 @@ fn file_expectation(cursor: &mut Cursor<'_>, negated: bool) -> Parsed<FileExpect
                 Diagnostic::new("`same` is followed by `as`", cursor.span()).expected(["as PATH".into()]),
             );
         }
-        Some(cursor.word("a path")?)
+        Some(cursor.path()?)
     } else {
-        let word = cursor.word("exists, or same as PATH")?;
+        let word = cursor.any_word("exists, or same as PATH")?;
         let text = word.literal().unwrap_or_default();
         let fix = nearest(&text, ["exists", "same"]).map(Into::into);
         return fail(

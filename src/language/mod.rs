@@ -1,17 +1,20 @@
 //! The command language: text → [`Statement`]s (syntax) → [`Plan`] (names and types resolved).
 //!
 //! Pure: no socket, no task, no terminal, no file. The whole text is parsed and checked before anything
-//! runs, and every error in it is reported at once. One walk over a line ([`command::Matcher`]) answers both
-//! "what is this" and "what may come next", so parser, help and completion cannot disagree.
+//! runs, and every error in it is reported at once. One walk over a line ([`grammar`], and [`command::Matcher`]
+//! for the words of a command) answers both "what is this" and "what may come [`next`]": parser, help and
+//! completion cannot disagree.
 //!
 //! Limits, each with its name: [`LINE_LIMIT`], [`SOURCE_DEPTH_LIMIT`], [`STATEMENT_LIMIT`].
 
 pub mod command;
 pub mod complete;
+mod cursor;
 pub mod diagnostic;
 pub mod grammar;
 pub mod kind;
 pub mod lexer;
+pub mod next;
 pub mod plan;
 pub mod planner;
 pub mod script;

@@ -81,6 +81,29 @@ pub static STATEMENTS: [Form; 10] = [
     ),
 ];
 
+/// Words inside of statements, beside the comparisons, and what they mean.
+static WORDS: [(&str, &str); 14] = [
+    (":", "the command follows"),
+    ("=", "the value follows"),
+    ("as", "the other file"),
+    ("error", "the command must fail"),
+    ("every", "the pause between two tries"),
+    ("exists", "it is there"),
+    ("file", "a file exists, or is the same as another"),
+    ("not", "the opposite"),
+    ("same", "… as another file"),
+    ("serial", "alone, after the others"),
+    ("tag", "a name for `--tag`"),
+    ("timeout", "how long it may take"),
+    ("unless", "only if this is empty or false"),
+    ("within", "wait for it"),
+];
+
+/// What a word inside of a statement means.
+pub fn help_of(word: &str) -> Option<&'static str> {
+    WORDS.iter().find(|(name, _)| *name == word).map(|(_, help)| *help)
+}
+
 /// The statement that begins with `word`.
 pub fn statement(word: &str) -> Option<&'static Form> {
     STATEMENTS.iter().find(|form| form.word == word)

@@ -1,0 +1,112 @@
+//! What may stand behind the words of a line: asked of the parser itself, so that "expected …", completion and
+//! hints cannot disagree with what it reads.
+
+use super::command::Matcher;
+use super::grammar::statement;
+use super::kind::Kind;
+use super::lexer::Token;
+use super::script::{Body, Comparison};
+use super::statement::{self, STATEMENTS};
+use super::verb::{Keyword, Param, Vocabulary};
+
+/// One thing that may come next.
+#[derive(Clone, Copy, Debug)]
+pub enum Next {
+    /// A statement of the language's own, by its first word.
+    Statement(&'static str),
+    /// The verb of a command.
+    Verb,
+    /// A word inside a statement.
+    Word(&'static str),
+    /// A value inside a statement, in words.
+    Value(&'static str),
+    Path,
+    Param(&'static Param),
+    Keyword(&'static Keyword),
+    KeywordValue(&'static Keyword, Kind),
+    /// `HOST:PORT`, behind `tcp` or `udp`.
+    Address,
+    As,
+    /// A name after `as`.
+    Name,
+    Background,
+}
+
+impl PartialEq for Next {
+    /// Of the language's own words; what tables of verbs say stands once there.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Statement(one), Self::Statement(two))
+            | (Self::Word(one), Self::Word(two))
+            | (Self::Value(one), Self::Value(two)) => one == two,
+            (Self::Verb, Self::Verb) | (Self::Path, Self::Path) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Next {
+    /// How it stands in "expected …".
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Statement(word) | Self::Word(word) | Self::Value(word) => (*word).into(),
+            Self::Verb => "a command".into(),
+            Self::Path => Kind::Path.describe(),
+            Self::Param(param) => param.kind.describe(),
+            Self::Keyword(keyword) => keyword.form(),
+            Self::KeywordValue(_, kind) => kind.describe(),
+            Self::Address => Kind::Endpoint.describe(),
+            Self::As => "as NAME".into(),
+            Self::Name => "a name".into(),
+            Self::Background => "&".into(),
+        }
+    }
+
+    /// How it stands in the grey hint behind the cursor; `None` where that would only be in the way.
+    pub fn placeholder(&self) -> Option<String> {
+        Some(match self {
+            Self::Word(word) => format!("[{word}]"),
+            Self::Value(what) => format!("<{what}>"),
+            Self::Path => Kind::Path.placeholder(),
+            Self::Param(param) if param.required => param.kind.placeholder_of(param.name),
+            Self::Param(param) => format!("[{}]", param.kind.placeholder_of(param.name)),
+            Self::Keyword(keyword) if keyword.required => keyword.form(),
+            Self::Keyword(keyword) => format!("[{}]", keyword.form()),
+            Self::KeywordValue(_, kind) => kind.placeholder(),
+            Self::Address => Kind::Endpoint.placeholder(),
+            Self::Name => "NAME".into(),
+            Self::Statement(_) | Self::Verb | Self::As | Self::Background => return None,
+        })
+    }
+
+    /// What it means, in a few words.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Statement(word) => STATEMENTS.iter().find(|form| form.word == *word).map_or("", |f| f.help),
+            Self::Word(word) => Comparison::WORDS
+                .iter()
+                .find(|(name, _)| name == word)
+                .map(|(_, comparison)| comparison.help())
+                .or_else(|| statement::help_of(word))
+                .unwrap_or_default(),
+            Self::Param(param) => param.help,
+            Self::Keyword(keyword) | Self::KeywordValue(keyword, _) => keyword.help,
+            Self::As => "bind the result to a name",
+            Self::Background => "run in the background",
+            Self::Value(_) | Self::Path | Self::Verb | Self::Address | Self::Name => "",
+        }
+    }
+}
+
+/// What may stand behind `tokens`, which are those of one statement before the cursor.
+pub fn behind(tokens: &mut [Token], vocabulary: &Vocabulary) -> Vec<Next> {
+    let mut next = Vec::new();
+    match statement(tokens, Some(&mut next)).map(|statement| statement.body) {
+        Ok(Body::Command { verb, words, background: false }) => verb
+            .literal()
+            .and_then(|name| vocabulary.verb(&name))
+            .map(|row| Matcher::walk(row, &words, &verb.span, vocabulary).next())
+            .unwrap_or_default(),
+        _ => next,
+    }
+}
