@@ -39,7 +39,7 @@ impl Drop for Bar {
 
 async fn draw(session: &Session) {
     tokio::time::sleep(SHOW_AFTER).await;
-    let template = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+    let template = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {prefix}";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = Bar(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style));
     bar.0.set_message(crate::base::escape::escape_line(&session.kind).into_owned());
@@ -47,6 +47,7 @@ async fn draw(session: &Session) {
         if let Some(progress) = session.progress() {
             bar.0.set_length(progress.total);
             bar.0.set_position(progress.done);
+            bar.0.set_prefix(session.note());
         }
         tokio::time::sleep(REDRAW).await;
     }

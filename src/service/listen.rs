@@ -9,13 +9,15 @@ use crate::base::{Transport, Value};
 use crate::language::verb::Lasting;
 use crate::language::{Arguments, Field, Keyword, Kind, Param, Verb};
 use crate::net::listen::{Admission, Arrival, Bind, bind};
-use crate::net::{Connection, Listener, show, udp};
+use crate::net::{Connection, Listener, show};
 use crate::report::{Failure, Outcome};
 use crate::session::{CLOSING_LIMIT, Guest, Handle};
 use crate::wire::Code;
 
 /// How often it is looked whether the address is still there.
 const ADDRESS_CHECK: Duration = Duration::from_secs(2);
+/// Every path of IPv4 takes packets of this size.
+const MTU_LEAST: u64 = 576;
 /// Most clients that `max` can ask for.
 const CLIENT_LIMIT: u64 = 100_000;
 
@@ -46,6 +48,12 @@ pub static LISTEN: Client = Client {
                 "chat: a message must be answered before the next",
             )
             .default("on"),
+            Keyword::new(
+                "mtu",
+                Kind::Size(MTU_LEAST, u16::MAX as u64),
+                "stream: no packet is larger; 1500 suits most paths",
+            )
+            .default("chunks of up to 2000 bytes"),
             Keyword::flag("relay", "chat: clients hear each other, too"),
             Keyword::flag("portable", "ftp: take only names that are good on every system"),
             Keyword::flag("readonly", "serve files, take none"),
@@ -145,16 +153,7 @@ async fn run(
     let max = arguments.number("max").unwrap_or((provider.max)(transport)) as usize;
     session.set_rate(arguments.rate("rate"));
     let server = (provider.make)(&session, arguments, context)?;
-    let admission = Admission {
-        service: provider.id,
-        max,
-        lines: provider.lines,
-        options: udp::Options {
-            datagram: provider.datagram,
-            give_up: provider.give_up,
-            ..udp::Options::default()
-        },
-    };
+    let admission = Admission { service: provider.id, max, lines: provider.lines, options: provider.options };
     let (listener, driver) = Listener::new(bound, admission);
     if let Some(driver) = driver {
         session.spawn(driver);

@@ -11,7 +11,6 @@ pub mod stream;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::base::Transport;
 use crate::language::{Arguments, Service, Verb};
@@ -68,10 +67,8 @@ pub struct Provider {
     pub id: ServiceId,
     /// What lines of plain clients are to it.
     pub lines: Lines,
-    /// Largest datagram to send.
-    pub datagram: usize,
-    /// How long a peer over UDP may be silent that owes something.
-    pub give_up: Duration,
+    /// What it wants of UDP.
+    pub options: udp::Options,
     /// Clients at once, unless `max` says otherwise.
     pub max: fn(Transport) -> u64,
     pub make: Make,

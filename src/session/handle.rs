@@ -201,6 +201,11 @@ impl Handle {
         self.session.lock().progress = Some(Progress { done, total });
     }
 
+    /// How it goes, in a few words, beside the progress.
+    pub fn note(&self, words: String) {
+        self.session.lock().note = words;
+    }
+
     /// Something for the log only; `text` is escaped by the caller where it is foreign.
     pub fn log(&self, kind: &'static str, text: impl Into<String>) {
         self.emit(kind, text.into(), Fields::new(), false);

@@ -96,6 +96,8 @@ pub(super) struct Shared {
     pub(super) peer: String,
     pub(super) fields: Fields,
     pub(super) progress: Option<Progress>,
+    /// Beside the progress: how it goes.
+    pub(super) note: String,
     pub(super) ended: Option<Duration>,
     pub(super) knob: Option<Knob>,
     /// Lines received and not yet matched by `says`.
@@ -111,6 +113,7 @@ impl Shared {
             peer: String::new(),
             fields: Fields::new(),
             progress: None,
+            note: String::new(),
             ended: None,
             knob: None,
             heard: VecDeque::new(),
@@ -146,6 +149,11 @@ impl Session {
 
     pub fn progress(&self) -> Option<Progress> {
         self.lock().progress
+    }
+
+    /// How it goes, in a few words, for the line of the progress.
+    pub fn note(&self) -> String {
+        self.lock().note.clone()
     }
 
     pub fn bytes_in(&self) -> u64 {

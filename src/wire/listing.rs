@@ -6,9 +6,12 @@
 //! ENTRIES | u8 more | u16 count | count × (u8 kind, u64 size, u64 modified, text name) |
 //! ```
 //! `kind`: 0 file, 1 folder, 2 executable file, 3 a person in a chat; of that `size` is how many messages they said.
+//! 4 media, as a stream server tells it: behind the name stand `u64 milliseconds | text container | text title`, 0 and
+//! empty where the file does not say.
 //! `modified`: nanoseconds since 1970. Below a WALK a name is a path, and
 //! a folder stands before what is in it.
 
+use super::writer::cut;
 use super::{DecodeError, Frame, NAME_LIMIT, Reader, Writer};
 
 pub const LIST: u8 = 0x12;
@@ -24,17 +27,38 @@ pub struct List {
 }
 
 /// What an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     File,
     Folder,
     Executable,
     Person,
+    Media(MediaNote),
 }
 
+/// What a container says of its film.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MediaNote {
+    /// 0: nobody knows.
+    pub milliseconds: u64,
+    pub container: String,
+    pub title: String,
+}
+
+/// Longest name of a container, and longest title, in bytes.
+const CONTAINER_LIMIT: usize = 32;
+const TITLE_LIMIT: usize = 1024;
+
 impl EntryKind {
-    /// By its number.
-    const ALL: [Self; 4] = [Self::File, Self::Folder, Self::Executable, Self::Person];
+    const fn number(&self) -> u8 {
+        match self {
+            Self::File => 0,
+            Self::Folder => 1,
+            Self::Executable => 2,
+            Self::Person => 3,
+            Self::Media(_) => 4,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +118,13 @@ impl Entries {
     pub fn encode(&self) -> Frame {
         let head = Writer::new().u8(u8::from(self.more)).u16(self.entries.len().min(PAGE_LIMIT) as u16);
         let body = self.entries.iter().take(PAGE_LIMIT).fold(head, |out, entry| {
-            out.u8(entry.kind as u8).u64(entry.size).u64(entry.modified).text(&entry.name)
+            let out = out.u8(entry.kind.number()).u64(entry.size).u64(entry.modified).text(&entry.name);
+            match &entry.kind {
+                EntryKind::Media(note) => {
+                    out.u64(note.milliseconds).text(&note.container).text(cut(&note.title, TITLE_LIMIT))
+                }
+                _ => out,
+            }
         });
         Frame::new(ENTRIES, body.finish())
     }
@@ -112,10 +142,19 @@ impl Entries {
 
     fn entry(reader: &mut Reader<'_>) -> Result<Entry, DecodeError> {
         let (kind, size, modified) = (reader.u8()?, reader.u64()?, reader.u64()?);
-        let Some(&kind) = EntryKind::ALL.get(usize::from(kind)) else {
-            return Err(DecodeError::Unknown { what: "kind of entry", value: u64::from(kind) });
-        };
         let name = reader.text("name", NAME_LIMIT)?.into();
+        let kind = match kind {
+            0 => EntryKind::File,
+            1 => EntryKind::Folder,
+            2 => EntryKind::Executable,
+            3 => EntryKind::Person,
+            4 => EntryKind::Media(MediaNote {
+                milliseconds: reader.u64()?,
+                container: reader.text("container", CONTAINER_LIMIT)?.into(),
+                title: reader.text("title", TITLE_LIMIT)?.into(),
+            }),
+            kind => return Err(DecodeError::Unknown { what: "kind of entry", value: u64::from(kind) }),
+        };
         Ok(Entry { name, kind, size, modified })
     }
 }

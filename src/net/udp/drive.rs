@@ -21,8 +21,6 @@ use crate::report::Failure;
 use crate::wire::Code;
 use crate::wire::datagram::{self, Credit};
 
-/// Bytes that a service may have queued beyond what the connection holds.
-const QUEUE: usize = 2 << 20;
 /// How long what is queued before an orderly end may take.
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 /// A server that was stopped waits no longer than this for what its clients have not acknowledged: they, or the path to
@@ -60,6 +58,8 @@ pub(super) struct Drive {
     pub(super) accepts: Option<mpsc::UnboundedSender<Connection>>,
     pub(super) opening: Option<Opening>,
     alarm: Alarm,
+    /// Bytes that a service may have queued beyond what the connection holds.
+    queue: usize,
     /// It was stopped, and ends then at the latest.
     ends_at: Option<Time>,
     /// What the system dropped, and when it was asked.
@@ -67,7 +67,7 @@ pub(super) struct Drive {
 }
 
 impl Drive {
-    pub(super) fn new(socket: Socket, endpoint: reliable::Endpoint, plain: Plain) -> Self {
+    pub(super) fn new(socket: Socket, endpoint: reliable::Endpoint, plain: Plain, queue: usize) -> Self {
         let (sender, commands) = mpsc::unbounded_channel();
         Self {
             socket,
@@ -79,6 +79,7 @@ impl Drive {
             accepts: None,
             opening: None,
             alarm: Alarm::new(),
+            queue,
             ends_at: None,
             drops: (Time::ZERO, 0),
         }
@@ -86,7 +87,7 @@ impl Drive {
 
     pub(super) fn register(&mut self, id: u64, peer: SocketAddr) -> Connection {
         let (messages, receiver) = mpsc::unbounded_channel();
-        let (room, counters) = (Arc::new(Semaphore::new(QUEUE)), Arc::new(Counters::default()));
+        let (room, counters) = (Arc::new(Semaphore::new(self.queue)), Arc::new(Counters::default()));
         let application = Application {
             messages,
             queue: VecDeque::new(),

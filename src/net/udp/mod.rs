@@ -48,12 +48,20 @@ pub struct Options {
     pub arq: Arq,
     /// How long a peer may be silent that owes something (FAULTS row 46).
     pub give_up: Duration,
+    /// Bytes that a service may have queued for one peer; who wants to change its mind soon keeps few.
+    pub queue: usize,
 }
 
-/// What services that want nothing else take.
-pub use crate::reliable::GIVE_UP;
-
 impl Options {
+    /// What services that want nothing else take.
+    pub const STANDARD: Self = Self {
+        datagram: datagram::BASE_DATAGRAM,
+        control: Control::Auto,
+        arq: Arq::Selective,
+        give_up: reliable::GIVE_UP,
+        queue: 2 << 20,
+    };
+
     /// Datagrams fit every path, and need not be fragmented.
     const fn is_whole(&self) -> bool {
         self.datagram <= datagram::BASE_DATAGRAM
@@ -62,12 +70,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            datagram: datagram::BASE_DATAGRAM,
-            control: Control::Auto,
-            arq: Arq::Selective,
-            give_up: GIVE_UP,
-        }
+        Self::STANDARD
     }
 }
 
@@ -87,6 +90,7 @@ fn config(socket: &UdpSocket, options: Options) -> Config {
         control: options.control,
         arq: options.arq,
         give_up: options.give_up,
+        backlog: options.queue / 2,
         connect: CONNECT_LIMIT,
         seed: u64::from_be_bytes(random()),
         ..Config::default()
@@ -129,7 +133,7 @@ async fn connect_to(
     let config = config(&socket, options);
     let socket = Socket::new(socket, true, options.is_whole());
     let nobody = Plain::new(Lines::No, 0, [0; 32]);
-    let mut drive = Drive::new(socket, reliable::Endpoint::new(config, None), nobody);
+    let mut drive = Drive::new(socket, reliable::Endpoint::new(config, None), nobody, options.queue);
     let id = u64::from_be_bytes(random());
     drive.endpoint.connect(clock::now(), id, peer, service);
     let connection = drive.register(id, peer);
@@ -159,7 +163,8 @@ pub fn listen(socket: UdpSocket, admission: &Admission) -> (mpsc::UnboundedRecei
     let listening = Listening { service: admission.service, max: admission.max, secret: random() };
     let socket = Socket::new(socket, false, admission.options.is_whole());
     let plain = Plain::new(admission.lines, admission.max, random());
-    let mut drive = Drive::new(socket, reliable::Endpoint::new(config, Some(listening)), plain);
+    let mut drive =
+        Drive::new(socket, reliable::Endpoint::new(config, Some(listening)), plain, admission.options.queue);
     let (accepts, clients) = mpsc::unbounded_channel();
     drive.accepts = Some(accepts);
     (clients, Box::pin(drive.run()))

@@ -12,8 +12,8 @@ use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
 use crate::net::listen::Lines;
+use crate::net::udp::Options;
 use crate::wire::ServiceId;
-use crate::wire::datagram::BASE_DATAGRAM;
 
 pub static PROVIDER: Provider = Provider {
     row: Service {
@@ -23,8 +23,7 @@ pub static PROVIDER: Provider = Provider {
     },
     id: ServiceId::Calc,
     lines: Lines::Questions,
-    datagram: BASE_DATAGRAM,
-    give_up: crate::net::udp::GIVE_UP,
+    options: Options::STANDARD,
     max: |_| 256,
     make: server::make,
 };

@@ -38,8 +38,8 @@ use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
 use crate::net::listen::Lines;
+use crate::net::udp::Options;
 use crate::wire::ServiceId;
-use crate::wire::datagram::BASE_DATAGRAM;
 
 /// How long the network may be away over UDP: a conversation survives 30 s, and who is dead is noticed within 45 s, of which
 /// 10 s pass before a quiet connection is tested.
@@ -53,8 +53,7 @@ pub static PROVIDER: Provider = Provider {
     },
     id: ServiceId::Chat,
     lines: Lines::Conversation,
-    datagram: BASE_DATAGRAM,
-    give_up: PATIENCE,
+    options: Options { give_up: PATIENCE, ..Options::STANDARD },
     max: |transport| if transport == Transport::Udp { 1 } else { 256 },
     make: server::make,
 };

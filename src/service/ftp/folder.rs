@@ -233,8 +233,8 @@ pub(super) fn describe(entry: &cap_std::fs::DirEntry) -> Option<Entry> {
     };
     Some(Entry {
         name,
-        kind,
         size: if kind == EntryKind::Folder { 0 } else { metadata.len() },
+        kind,
         modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
     })
 }

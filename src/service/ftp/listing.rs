@@ -20,16 +20,21 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Most entries that `ls` shows.
 const ENTRY_LIMIT: usize = 100_000;
 
+/// What a service adds to a page of a folder: it blocks.
+pub(crate) type Dress = fn(&Folder, &str, Entries) -> Entries;
+
 /// Answers one LIST.
 pub(crate) async fn answer(
     session: &Handle,
     folder: &Arc<Folder>,
     connection: &mut Connection,
     frame: &Frame,
+    dress: Dress,
 ) -> Result<(), Failure> {
     let list = List::decode(frame).map_err(malformed)?;
     let folder = folder.clone();
-    let answer = match by_disk(session, move || folder.entries(&list.path, &list.after)).await? {
+    let page = move || folder.entries(&list.path, &list.after).map(|page| dress(&folder, &list.path, page));
+    let answer = match by_disk(session, page).await? {
         Ok(entries) => entries.encode(),
         Err(failure) => Frame::error(failure.code, &failure.why),
     };
@@ -49,11 +54,16 @@ pub(super) fn list(session: Handle, arguments: Arguments, _context: Context) -> 
             .map_err(|failure| failure.of("ls"))?;
         connection.outgoing.close(Code::Other, "").await;
         let names: Vec<String> = entries.iter().map(|entry| escape_line(&entry.name).into_owned()).collect();
+        let length = entries.iter().fold(0u64, |sum, entry| match &entry.kind {
+            EntryKind::Media(note) => sum.saturating_add(note.milliseconds),
+            _ => sum,
+        });
         let bytes = entries.iter().fold(0u64, |sum, entry| sum.saturating_add(entry.size));
         let fields = vec![
             ("entries", Value::count(entries.len() as u64)),
             ("names", Value::text(names.join("\n"))),
             ("bytes", Value::count(bytes)),
+            ("length", Value::seconds(Duration::from_millis(length))),
         ];
         Ok(Outcome::new(table(&entries), fields))
     })
@@ -82,16 +92,39 @@ fn table(entries: &[Entry]) -> String {
     if entries.is_empty() {
         return "nothing there".into();
     }
+    let has_media = entries.iter().any(|entry| matches!(entry.kind, EntryKind::Media(_)));
     let lines: Vec<String> = entries
         .iter()
         .map(|entry| {
-            let (size, slash) = match entry.kind {
-                EntryKind::Folder => ("folder".to_owned(), "/"),
-                EntryKind::Person => (format!("said {}", entry.size), ""),
-                EntryKind::File | EntryKind::Executable => (quantity::show_size(entry.size), ""),
+            let name = escape_line(&entry.name);
+            let (size, name) = match &entry.kind {
+                EntryKind::Folder => ("folder".to_owned(), format!("{name}/")),
+                EntryKind::Person => (format!("said {}", entry.size), name.into_owned()),
+                EntryKind::File | EntryKind::Executable | EntryKind::Media(_) => {
+                    (quantity::show_size(entry.size), name.into_owned())
+                }
             };
-            format!("{size:>12}  {}{slash}", escape_line(&entry.name))
+            if !has_media {
+                return format!("{size:>12}  {name}");
+            }
+            let (length, container, title) = match &entry.kind {
+                EntryKind::Media(note) => (clock(note.milliseconds), &*note.container, &*note.title),
+                _ => (String::new(), "", ""),
+            };
+            let title =
+                if title.is_empty() { String::new() } else { format!("  \"{}\"", escape_line(title)) };
+            format!("{size:>12}  {length:>8}  {:<8}  {name}{title}", escape_line(container))
         })
         .collect();
     lines.join("\n")
+}
+
+/// `1:02:03`; nothing if nobody knows.
+fn clock(milliseconds: u64) -> String {
+    let seconds = milliseconds.div_ceil(1000);
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        _ if milliseconds == 0 => String::new(),
+        (0, minutes, seconds) => format!("{minutes}:{seconds:02}"),
+        (hours, minutes, seconds) => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
 }

@@ -62,7 +62,7 @@ use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
 use crate::net::listen::Lines;
-use crate::wire::datagram::BASE_DATAGRAM;
+use crate::net::udp::Options;
 use crate::wire::ftp::WINDOW_LIMIT;
 use crate::wire::{CHUNK_LIMIT, ServiceId};
 
@@ -74,8 +74,7 @@ pub static PROVIDER: Provider = Provider {
     },
     id: ServiceId::Ftp,
     lines: Lines::No,
-    datagram: BASE_DATAGRAM,
-    give_up: crate::net::udp::GIVE_UP,
+    options: Options::STANDARD,
     max: |_| 256,
     make: server::make,
 };
@@ -224,6 +223,7 @@ pub static LS: Client = Client {
         fields: &[
             Field::new("entries", "how many"),
             Field::new("names", "the names, each on a line"),
+            Field::new("length", "how long all media in it last"),
             Field::new("bytes", "bytes of all files listed"),
             Field::new("state", "done, failed or cancelled"),
             Field::new("error", "why it failed"),

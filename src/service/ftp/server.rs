@@ -173,7 +173,13 @@ impl Visit {
         let session = self.session.clone();
         let request = match Message::decode(&frame) {
             _ if frame.kind == LIST => {
-                let answer = listing::answer(&session, &self.server.folder, &mut self.connection, &frame);
+                let answer = listing::answer(
+                    &session,
+                    &self.server.folder,
+                    &mut self.connection,
+                    &frame,
+                    |_, _, page| page,
+                );
                 let answered = session.unless_cancelled(answer).await;
                 return Ok((self, answered));
             }

@@ -15,43 +15,77 @@ use crate::wire::stream::CHUNK_SIZES;
 pub(super) struct Chunker {
     size: u64,
     cursor: u64,
+    /// Nothing is wanted from here on; beyond the file: everything is wanted.
+    until: u64,
     sent: RangeSet,
+    /// The same, with what the viewer forgot.
+    ever_sent: RangeSet,
     random: Xoshiro256PlusPlus,
     chunks: u64,
+    /// Longest chunk that may leave.
+    cap: u64,
+    capped: u64,
 }
 
 impl Chunker {
-    pub(super) fn new(size: u64, seed: u64) -> Self {
+    /// `cap`: no chunk is longer, whatever was drawn.
+    pub(super) fn new(size: u64, seed: u64, cap: u64) -> Self {
         Self {
             size,
             cursor: 0,
+            until: u64::MAX,
             sent: RangeSet::new(),
+            ever_sent: RangeSet::new(),
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             chunks: 0,
+            cap,
+            capped: 0,
         }
     }
 
-    /// From here first: clamped to the file (FAULTS row 76).
-    pub(super) fn seek(&mut self, offset: u64) {
+    /// From here first, up to there: clamped to the file (FAULTS row 76). True if that is a jump: what was to come
+    /// next comes later.
+    pub(super) fn seek(&mut self, offset: u64, until: u64) -> bool {
+        let before = self.sent.first_gap(self.cursor);
         self.cursor = offset.min(self.size);
+        self.until = until;
+        self.sent.first_gap(self.cursor) != before
+    }
+
+    /// The viewer has no room for these any more; if they are wanted, they are sent again.
+    pub(super) fn forget(&mut self, range: Range<u64>) {
+        self.sent.remove_range(range);
     }
 
     pub(super) const fn chunks(&self) -> u64 {
         self.chunks
     }
 
-    /// The next chunk; `None` when all were sent. It ends early only at the end of the file or of a gap.
+    /// Chunks that were drawn longer than they may be.
+    pub(super) const fn capped(&self) -> u64 {
+        self.capped
+    }
+
+    /// Every byte was sent once, at least.
+    pub(super) const fn all_sent(&self) -> bool {
+        self.ever_sent.covered() == self.size
+    }
+
+    /// The next chunk; `None` when all that is wanted was sent. It ends early only at the end of the file or of a gap.
     pub(super) fn next(&mut self) -> Option<Range<u64>> {
-        if self.sent.covered() == self.size {
-            return None;
-        }
         let mut start = self.sent.first_gap(self.cursor);
-        if start >= self.size {
+        if start >= self.size && self.until == u64::MAX {
             start = self.sent.first_gap(0);
         }
+        if start >= self.until.min(self.size) {
+            return None;
+        }
         let stop = self.sent.next_start(start).unwrap_or(self.size).min(self.size);
-        let end = (start + self.draw()).min(stop);
+        let drawn = self.draw();
+        self.capped += u64::from(drawn > self.cap);
+        let end = (start + drawn.min(self.cap)).min(stop);
         self.sent.insert_range(start..end);
+        self.ever_sent.insert_range(start..end);
         self.cursor = end;
         self.chunks += 1;
         Some(start..end)
@@ -77,7 +111,7 @@ mod tests {
     #[test]
     fn sizes_are_uniform_between_1000_and_2000_and_follow_the_seed() {
         let sizes = |seed| {
-            let mut chunker = Chunker::new(30_000_000, seed);
+            let mut chunker = Chunker::new(30_000_000, seed, u64::MAX);
             std::iter::from_fn(|| chunker.next()).map(|range| range.end - range.start).collect::<Vec<_>>()
         };
         let drawn = sizes(1);
@@ -93,12 +127,12 @@ mod tests {
     #[test]
     fn after_a_jump_every_byte_is_still_sent_once() {
         let size = 1_000_000;
-        let mut chunker = Chunker::new(size, 7);
+        let mut chunker = Chunker::new(size, 7, u64::MAX);
         let mut seen = RangeSet::new();
         let mut first_after_jump = None;
         for n in 0.. {
             if n == 100 {
-                chunker.seek(900_000);
+                assert!(chunker.seek(900_000, u64::MAX));
             }
             let Some(range) = chunker.next() else { break };
             if n == 100 {
@@ -112,9 +146,35 @@ mod tests {
 
     #[test]
     fn row_76_a_seek_beyond_the_end_is_clamped_and_an_empty_file_ends() {
-        let mut chunker = Chunker::new(5000, 1);
-        chunker.seek(u64::MAX);
+        let mut chunker = Chunker::new(5000, 1, u64::MAX);
+        chunker.seek(u64::MAX, u64::MAX);
         assert!(chunker.next().is_some());
-        assert_eq!(Chunker::new(0, 1).next(), None);
+        assert_eq!(Chunker::new(0, 1, u64::MAX).next(), None);
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_sent_and_what_was_forgotten_is_sent_again() {
+        let mut chunker = Chunker::new(1_000_000, 3, u64::MAX);
+        chunker.seek(0, 100_000);
+        let count = |chunker: &mut Chunker| {
+            std::iter::from_fn(|| chunker.next()).map(|r| r.end - r.start).sum::<u64>()
+        };
+        let first = count(&mut chunker);
+        assert!((100_000..102_000).contains(&first), "{first}");
+        assert!(!chunker.seek(50_000, 100_000), "no jump: the next one is the same");
+        assert_eq!(count(&mut chunker), 0);
+        chunker.forget(10_000..20_000);
+        assert!(chunker.seek(10_000, 100_000));
+        assert_eq!(count(&mut chunker), 10_000);
+    }
+
+    #[test]
+    fn a_cap_bounds_every_chunk_and_is_counted() {
+        let mut chunker = Chunker::new(1_000_000, 3, 1400);
+        let all: Vec<u64> =
+            std::iter::from_fn(|| chunker.next()).map(|range| range.end - range.start).collect();
+        assert_eq!(all.iter().max(), Some(&1400));
+        let capped = all.iter().filter(|&&length| length == 1400).count() as u64;
+        assert!(chunker.capped().abs_diff(capped) < 10, "{} and {capped}", chunker.capped());
     }
 }

@@ -1,29 +1,28 @@
 //! `stream`: receives chunks in any order, plays them while the rest arrives, keeps the file if asked.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-
-use super::http;
-use super::player::{self, Choice, Player};
+use super::plan::Plan;
+use super::player::Choice;
 use super::store::Store;
+use super::viewing::{End, Viewing};
+use super::watcher::Watcher;
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::Arguments;
-use crate::net::connection::{malformed, told};
-use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
+use crate::net::Connection;
+use crate::net::connection::malformed;
 use crate::report::{Failure, Outcome};
 use crate::service::ftp::check_space;
 use crate::service::{Context, Job, connect};
 use crate::session::Handle;
-use crate::wire::stream::Message;
-use crate::wire::{Code, ServiceId, frame};
+use crate::wire::stream::{Message, PARITY_LIMIT, PARITY_PLACE, Tempo};
+use crate::wire::{Code, ServiceId};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-/// Places that players may ask for before the server hears of it.
-const WANTS: usize = 64;
+/// Held on the disk of a film that is not kept, unless `cache` says otherwise.
+pub(super) const CACHE: u64 = 256 << 20;
 
 pub(super) fn stream(session: Handle, arguments: Arguments, context: Context) -> Job {
     Box::pin(async move {
@@ -73,55 +72,91 @@ async fn run(
     let began = Instant::now();
     let target = target(arguments, context, name)?;
     let choice = Choice::from_words(arguments.flag("play"), arguments.text("play"));
+    let live = arguments.flag("live");
+    if live && target.is_some() {
+        return Err(Failure::new(
+            Code::Usage,
+            "`live` leaves out what comes too late, and `to` keeps the whole",
+        )
+        .fix("take one of them"));
+    }
+    let parity = arguments.percent("fec").map_or(0.0, |share| share * 100.0);
+    if parity > f64::from(PARITY_LIMIT) {
+        return Err(Failure::new(Code::Usage, format!("`fec` is at most {PARITY_LIMIT}%")));
+    }
     session.set("name", Value::text(name));
     let mut connection = connect(session, arguments, "from", ServiceId::Stream).await?;
-    let size = session.unless_cancelled(open(&mut connection, name)).await?;
+    let wish = Message::Open {
+        name: name.into(),
+        tempo: match choice {
+            _ if target.is_some() => Tempo::Free,
+            _ if live => Tempo::Live,
+            Choice::None => Tempo::Free,
+            _ => Tempo::Media,
+        },
+        parity: parity.ceil() as u8,
+    };
+    let (size, duration) = session.unless_cancelled(open(&mut connection, wish)).await?;
     let file = match &target {
         Some(target) => target.part.reopen(),
         None => tempfile::tempfile(),
     };
     let file = file.map_err(|error| Failure::io(&error, "the file that holds what arrives"))?;
-    check_space(&file, size)?;
-    let (wants, wanted) = mpsc::channel(WANTS);
-    let store = Store::new(file, size, wants);
-    let player = match choice {
-        Choice::None => None,
-        _ => player::start(session, &choice, &http::serve(session, store.clone(), name).await?)?,
-    };
-    let player_name = player.as_ref().map_or("none", |player| player.name.as_str()).to_owned();
-    session.set_all([("player", Value::text(player_name.clone())), ("bytes", Value::count(size))]);
-    session.running(if player.is_some() { "playing" } else { "transferring" });
-    let mut viewing =
-        Viewing { session, connection, store, wanted, began, first_byte: None, keep: target.is_some() };
-    let ended = session.unless_cancelled(viewing.run(player)).await;
+    let keep = target.is_some();
+    let room = if keep { u64::MAX } else { arguments.number("cache").unwrap_or(CACHE) };
+    check_space(&file, size.min(room))?;
+    let store = Store::new(file, size, Plan::new(size, room, keep), live);
+    let watcher = Watcher::start(session, &choice, &store, name, duration, keep).await?;
+    let watched_by = watcher.as_ref().map_or("none", Watcher::name).to_owned();
+    session.set_all([("player", Value::text(watched_by.clone())), ("bytes", Value::count(size))]);
+    session.running(if matches!(watcher, Some(Watcher::Player(_))) { "playing" } else { "transferring" });
+    let mut viewing = Viewing::new(session, connection, store, keep, began);
+    let ended = session.unless_cancelled(viewing.run(watcher)).await;
     viewing.connection.outgoing.close(Code::Other, "").await;
-    let ended = ended?;
-    let Some(ended) = ended else {
-        return Ok(Outcome::new(format!("closed {player_name} before the end of {name}"), Vec::new()));
+    let watched = ended?;
+    viewing.show();
+    let Some(ended) = viewing.end.take().filter(|_| watched.is_whole) else {
+        let text = if watched.to_its_end {
+            format!("watched {} with {watched_by}", escape_line(name))
+        } else {
+            format!("closed {watched_by} before the end of {}", escape_line(name))
+        };
+        return Ok(Outcome::new(text, viewing.fields()));
     };
-    let store = viewing.store.clone();
-    let hash = session.block(move || store.hash()).await??;
+    let hash = match watched.hash {
+        Some(hash) => hash,
+        None => {
+            let store = viewing.store.clone();
+            session.block(move || store.hash()).await??
+        }
+    };
     if *hash.as_bytes() != ended.hash {
         return Err(Failure::new(Code::Integrity, "the file differs from its hash and is not kept")
             .fix("stream it again"));
     }
     let kept = match target {
-        Some(target) => Some(session.block(move || keep(target)).await??),
+        Some(target) => Some(session.block(move || commit(target)).await??),
         None => None,
     };
-    Ok(outcome(&viewing, &ended, hash, name, &player_name, kept.as_deref()))
+    Ok(outcome(&viewing, &ended, hash, name, &watched_by, kept.as_deref()))
 }
 
-async fn open(connection: &mut Connection, name: &str) -> Result<u64, Failure> {
-    connection.request([Message::Open { name: name.into() }.encode()]).await?;
+/// What the server has of it: how long, in bytes and, if its container says so, in time.
+async fn open(connection: &mut Connection, wish: Message) -> Result<(u64, Option<Duration>), Failure> {
+    connection.request([wish.encode()]).await?;
     match Message::decode(&connection.incoming.frame(ANSWER_LIMIT, "answer").await?).map_err(malformed)? {
-        Message::Info { size } => Ok(size),
+        Message::Info { size, .. } if size >= PARITY_PLACE => {
+            Err(Failure::new(Code::Misbehaved, "the server says that the file is longer than any file"))
+        }
+        Message::Info { size, milliseconds } => {
+            Ok((size, (milliseconds > 0).then(|| Duration::from_millis(milliseconds))))
+        }
         _ => Err(Failure::new(Code::Misbehaved, "the server answered something else")),
     }
 }
 
 /// The file appears only when it is whole and the disk has it.
-fn keep(target: Target) -> Result<PathBuf, Failure> {
+fn commit(target: Target) -> Result<PathBuf, Failure> {
     let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", target.path.display()));
     target.part.as_file().sync_all().map_err(|error| failed(&error))?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
@@ -132,17 +167,9 @@ fn keep(target: Target) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-struct Ended {
-    /// Datagrams that the server cut the file into; one that is sent again may come in pieces.
-    chunks: u64,
-    resent: u64,
-    hash: [u8; 32],
-    elapsed: Duration,
-}
-
 fn outcome(
     viewing: &Viewing<'_>,
-    ended: &Ended,
+    ended: &End,
     hash: blake3::Hash,
     name: &str,
     player: &str,
@@ -159,85 +186,9 @@ fn outcome(
         quantity::show_duration(ended.elapsed),
         &hash.to_hex()[..16],
     );
-    let mut fields = vec![
-        ("blake3", Value::text(hash.to_hex().as_str())),
-        ("datagrams", Value::count(chunks)),
-        ("lost", Value::count(ended.resent)),
-        ("repaired", Value::count(ended.resent)),
-        ("first_byte_ms", Value::Integer(viewing.first_byte.unwrap_or_default().as_millis() as i128)),
-        ("seconds", Value::seconds(ended.elapsed)),
-    ];
+    let mut fields = viewing.fields();
+    fields.push(("blake3", Value::text(hash.to_hex().as_str())));
+    fields.push(("seconds", Value::seconds(ended.elapsed)));
     fields.extend(kept.map(|path| ("path", Value::text(path.display().to_string()))));
     Outcome::new(text, fields)
-}
-
-struct Viewing<'a> {
-    session: &'a Handle,
-    connection: Connection,
-    store: Arc<Store>,
-    wanted: mpsc::Receiver<u64>,
-    began: Instant,
-    first_byte: Option<Duration>,
-    /// The rest is wanted even if the player closes.
-    keep: bool,
-}
-
-impl Viewing<'_> {
-    /// Until everything is here and the player is done; `None` if the player closed early and nothing is kept.
-    async fn run(&mut self, mut player: Option<Player>) -> Result<Option<Ended>, Failure> {
-        let mut end: Option<Ended> = None;
-        loop {
-            if player.is_none() && self.store.is_complete() && end.is_some() {
-                return Ok(end);
-            }
-            let all_here = end.is_some() && self.store.is_complete();
-            tokio::select! {
-                message = self.connection.incoming.expect(SILENCE_LIMIT, "part of the file"), if !all_here => {
-                    if let Some((chunks, resent, hash)) = self.take(message?)? {
-                        end = Some(Ended { chunks, resent, hash, elapsed: self.began.elapsed() });
-                    }
-                }
-                Some(offset) = self.wanted.recv(), if !all_here => {
-                    self.connection.outgoing.send_now(Message::Want { offset }.encode()).await?;
-                }
-                closed = wait(player.as_mut()) => {
-                    closed?;
-                    player = None;
-                    if !self.keep && !self.store.is_complete() {
-                        self.connection.outgoing.send_now(Message::Done.encode()).await?;
-                        return Ok(None);
-                    }
-                }
-            }
-            if all_here && player.is_some() {
-                // Nothing comes any more: the connection must not fall asleep over a long film.
-                self.session.progress(self.store.size, self.store.size);
-            }
-        }
-    }
-
-    /// How many chunks there were, how many of them were sent again, and the hash, at the end.
-    fn take(&mut self, message: Wire) -> Result<Option<(u64, u64, [u8; 32])>, Failure> {
-        match message {
-            Wire::Block { offset, bytes } => {
-                self.first_byte.get_or_insert_with(|| self.began.elapsed());
-                self.store.put(offset, &bytes)?;
-                self.session.count_in(bytes.len() as u64);
-                self.session.progress(self.store.covered(), self.store.size);
-                Ok(None)
-            }
-            Wire::Frame(frame) if frame.kind == frame::ERROR => Err(told(&frame)),
-            Wire::Frame(frame) => match Message::decode(&frame).map_err(malformed)? {
-                Message::End { chunks, resent, hash } => Ok(Some((chunks, resent, hash))),
-                _ => Err(Failure::new(Code::Misbehaved, "the server sent a message that cannot stand here")),
-            },
-        }
-    }
-}
-
-async fn wait(player: Option<&mut Player>) -> Result<(), Failure> {
-    match player {
-        Some(player) => player.wait().await,
-        None => std::future::pending().await,
-    }
 }

@@ -1,5 +1,6 @@
 //! The address that a player reads: HTTP on loopback, with length and ranges, under a random token. A range that
 //! has not come yet is asked from the stream server first, so every player starts at once with every container.
+//! Beside it, a page for browsers.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,18 +8,20 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use hyper::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::store::Store;
+use crate::net::udp;
 use crate::report::Failure;
 use crate::session::Handle;
 
@@ -26,6 +29,10 @@ use crate::session::Handle;
 const AHEAD: usize = 4;
 /// Connections that a player may hold at once.
 const CONNECTION_LIMIT: usize = 32;
+/// How often the page says that it is still open.
+const ALIVE_EVERY: Duration = Duration::from_secs(2);
+/// A page that is loaded again says first that it is closed.
+const RELOAD_LIMIT: Duration = Duration::from_secs(3);
 
 type Body = Either<Full<Bytes>, Pieces>;
 
@@ -46,44 +53,111 @@ impl hyper::body::Body for Pieces {
     }
 }
 
-/// Serves a store until the session ends; the address for the player.
-pub(super) async fn serve(session: &Handle, store: Arc<Store>, name: &str) -> Result<String, Failure> {
+/// Where the film is to be had, and whether anybody asks for it.
+#[derive(Debug)]
+pub(super) struct Address {
+    /// Of the media itself.
+    pub(super) url: String,
+    /// Of a page that plays it.
+    pub(super) page: String,
+    asked: watch::Receiver<Asked>,
+}
+
+impl Address {
+    /// Waits until nobody asked for anything for `limit`, or the page said that it was closed.
+    pub(super) async fn is_quiet(&mut self, limit: Duration) {
+        loop {
+            let last = *self.asked.borrow_and_update();
+            let until = last.at + if last.was_closed { limit.min(RELOAD_LIMIT) } else { limit };
+            tokio::select! {
+                () = tokio::time::sleep_until(until.into()) => return,
+                changed = self.asked.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Waits until somebody asks for the first time.
+    pub(super) async fn is_asked(&mut self) {
+        if self.asked.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The last request.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at: Instant,
+    was_closed: bool,
+}
+
+/// What each request is answered from.
+struct Site {
+    session: Handle,
+    store: Arc<Store>,
+    /// `/token/`
+    folder: String,
+    /// `media.mp4`
+    media: String,
+    asked: watch::Sender<Asked>,
+}
+
+/// Serves a store until the session ends.
+pub(super) async fn serve(session: &Handle, store: Arc<Store>, name: &str) -> Result<Address, Failure> {
     let failed = |error: std::io::Error| Failure::io(&error, "the player's address");
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let mut token = [0; 16];
-    rand::TryRng::try_fill_bytes(&mut rand::rngs::SysRng, &mut token)
-        .map_err(|_| Failure::new(crate::wire::Code::Internal, "no random bytes"))?;
-    let token: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
-    // Only the ending of the foreign name is shown to the player: some judge by it.
-    let path = format!("/{token}/media{}", extension(name));
-    let url = format!("http://{address}{path}");
-    let kept = session.clone();
-    session.spawn(async move {
-        let places = Arc::new(tokio::sync::Semaphore::new(CONNECTION_LIMIT));
-        while let Ok(place) = places.clone().acquire_owned().await {
-            let accepted = tokio::select! {
-                () = kept.cancelled() => return,
-                accepted = listener.accept() => accepted,
-            };
-            let Ok((stream, _)) = accepted else { continue };
-            let (session, store, path) = (kept.clone(), store.clone(), path.clone());
-            kept.spawn(async move {
-                let answer = service_fn(|request| {
-                    let response = respond(&session, &store, &path, &request);
-                    async move { Ok::<_, Infallible>(response) }
-                });
-                // A player may leave whenever it likes.
-                drop(
-                    hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), answer)
-                        .await,
-                );
-                drop(place);
-            });
-        }
+    let token: String = udp::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let (asked, seen) = watch::channel(Asked { at: Instant::now(), was_closed: false });
+    let site = Arc::new(Site {
+        session: session.clone(),
+        store,
+        folder: format!("/{token}/"),
+        // Only the ending of the foreign name is shown to the player: some judge by it.
+        media: format!("media{}", extension(name)),
+        asked,
     });
-    Ok(url)
+    let page = format!("http://{address}{}", site.folder);
+    let url = format!("{page}{}", site.media);
+    session.spawn(accept(listener, site));
+    Ok(Address { url, page, asked: seen })
+}
+
+async fn accept(listener: TcpListener, site: Arc<Site>) {
+    let places = Arc::new(tokio::sync::Semaphore::new(CONNECTION_LIMIT));
+    while let Ok(place) = places.clone().acquire_owned().await {
+        let accepted = tokio::select! {
+            () = site.session.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else { continue };
+        let served = site.clone();
+        site.session.spawn(async move {
+            let answer = service_fn(|request| {
+                let response = respond(&served, &request);
+                async move { Ok::<_, Infallible>(response) }
+            });
+            let builder = hyper::server::conn::http1::Builder::new();
+            // A player may leave whenever it likes; who stays on when the session ends is let go.
+            tokio::select! {
+                _ = builder.serve_connection(TokioIo::new(stream), answer) => {}
+                () = served.session.cancelled() => {}
+            }
+            drop(place);
+        });
+    }
+}
+
+/// For browsers. It asks for `alive` while it is open, so that one sees when it was closed.
+fn page(media: &str) -> String {
+    format!(
+        "<!doctype html><meta charset=utf-8><title>nls</title>\
+         <style>body{{margin:0;background:#000}}video{{width:100vw;height:100vh}}</style>\
+         <video src=\"{media}\" controls autoplay></video>\
+         <script>setInterval(()=>fetch('alive').catch(()=>{{}}),{});\
+         addEventListener('pagehide',()=>navigator.sendBeacon('closed'))</script>",
+        ALIVE_EVERY.as_millis()
+    )
 }
 
 fn extension(name: &str) -> String {
@@ -117,18 +191,34 @@ fn plain(status: StatusCode) -> Response<Body> {
     response
 }
 
-fn respond(session: &Handle, store: &Arc<Store>, path: &str, request: &Request<Incoming>) -> Response<Body> {
-    if request.uri().path() != path {
+fn respond(site: &Site, request: &Request<Incoming>) -> Response<Body> {
+    let Some(name) = request.uri().path().strip_prefix(&site.folder) else {
         return plain(StatusCode::NOT_FOUND);
-    }
-    if request.method() != Method::GET && request.method() != Method::HEAD {
+    };
+    // A page that is closed can only send.
+    if !matches!(*request.method(), Method::GET | Method::HEAD) && name != "closed" {
         return plain(StatusCode::METHOD_NOT_ALLOWED);
     }
+    site.asked.send_replace(Asked { at: Instant::now(), was_closed: name == "closed" });
+    match name {
+        "" => {
+            let mut response = Response::new(Either::Left(Full::new(Bytes::from(page(&site.media)))));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+            response
+        }
+        "alive" | "closed" => plain(StatusCode::NO_CONTENT),
+        name if name == site.media => media(site, request),
+        _ => plain(StatusCode::NOT_FOUND),
+    }
+}
+
+fn media(site: &Site, request: &Request<Incoming>) -> Response<Body> {
+    let (session, store) = (&site.session, &site.store);
     let asked = request.headers().get(RANGE).and_then(|value| value.to_str().ok());
     let (status, range) = match asked.map(|text| parse_range(text, store.size)) {
-        None | Some(Asked::Whole) => (StatusCode::OK, 0..store.size),
-        Some(Asked::Part(range)) => (StatusCode::PARTIAL_CONTENT, range),
-        Some(Asked::Nothing) => {
+        None | Some(Wanted::Whole) => (StatusCode::OK, 0..store.size),
+        Some(Wanted::Part(range)) => (StatusCode::PARTIAL_CONTENT, range),
+        Some(Wanted::Nothing) => {
             let mut response = plain(StatusCode::RANGE_NOT_SATISFIABLE);
             response
                 .headers_mut()
@@ -145,7 +235,7 @@ fn respond(session: &Handle, store: &Arc<Store>, path: &str, request: &Request<I
     *response.status_mut() = status;
     let mut fields = vec![
         (ACCEPT_RANGES, "bytes".to_owned()),
-        (CONTENT_TYPE, media_type(path).to_owned()),
+        (CONTENT_TYPE, media_type(&site.media).to_owned()),
         (CONTENT_LENGTH, (range.end - range.start).to_string()),
     ];
     if status == StatusCode::PARTIAL_CONTENT {
@@ -178,26 +268,26 @@ fn pieces(session: &Handle, store: &Arc<Store>, range: Range<u64>) -> Pieces {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Asked {
+enum Wanted {
     Whole,
     Part(Range<u64>),
     Nothing,
 }
 
 /// One range of RFC 9110, section 14.2; what cannot be read, and several ranges at once, are answered with the whole.
-fn parse_range(text: &str, size: u64) -> Asked {
+fn parse_range(text: &str, size: u64) -> Wanted {
     let Some((first, last)) = text.strip_prefix("bytes=").and_then(|spec| spec.trim().split_once('-')) else {
-        return Asked::Whole;
+        return Wanted::Whole;
     };
     match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(first), _) if first >= size => Asked::Nothing,
-        (Ok(first), Ok(last)) if last >= first => Asked::Part(first..last.saturating_add(1).min(size)),
-        (Ok(first), Err(_)) if last.is_empty() => Asked::Part(first..size),
+        (Ok(first), _) if first >= size => Wanted::Nothing,
+        (Ok(first), Ok(last)) if last >= first => Wanted::Part(first..last.saturating_add(1).min(size)),
+        (Ok(first), Err(_)) if last.is_empty() => Wanted::Part(first..size),
         (Err(_), Ok(count)) if first.is_empty() && count > 0 && size > 0 => {
-            Asked::Part(size.saturating_sub(count)..size)
+            Wanted::Part(size.saturating_sub(count)..size)
         }
-        (Err(_), Ok(_)) if first.is_empty() => Asked::Nothing,
-        _ => Asked::Whole,
+        (Err(_), Ok(_)) if first.is_empty() => Wanted::Nothing,
+        _ => Wanted::Whole,
     }
 }
 
@@ -208,17 +298,17 @@ mod tests {
     #[test]
     fn ranges_follow_the_rfc() {
         for (text, expected) in [
-            ("bytes=0-99", Asked::Part(0..100)),
-            ("bytes=500-", Asked::Part(500..1000)),
-            ("bytes=-200", Asked::Part(800..1000)),
-            ("bytes=-5000", Asked::Part(0..1000)),
-            ("bytes=900-5000", Asked::Part(900..1000)),
-            ("bytes=1000-", Asked::Nothing),
-            ("bytes=-0", Asked::Nothing),
-            ("bytes=5-1", Asked::Whole),
-            ("bytes=0-1,5-6", Asked::Whole),
-            ("items=0-1", Asked::Whole),
-            ("bytes=18446744073709551615-18446744073709551615", Asked::Nothing),
+            ("bytes=0-99", Wanted::Part(0..100)),
+            ("bytes=500-", Wanted::Part(500..1000)),
+            ("bytes=-200", Wanted::Part(800..1000)),
+            ("bytes=-5000", Wanted::Part(0..1000)),
+            ("bytes=900-5000", Wanted::Part(900..1000)),
+            ("bytes=1000-", Wanted::Nothing),
+            ("bytes=-0", Wanted::Nothing),
+            ("bytes=5-1", Wanted::Whole),
+            ("bytes=0-1,5-6", Wanted::Whole),
+            ("items=0-1", Wanted::Whole),
+            ("bytes=18446744073709551615-18446744073709551615", Wanted::Nothing),
         ] {
             assert_eq!(parse_range(text, 1000), expected, "{text}");
         }

@@ -2,36 +2,65 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `chunker` | pure: the random sizes, and which parts were sent |
-//! | `server` | one task for each viewer |
-//! | `store` | what has arrived, and who waits for what |
-//! | `http` | the loopback address that the player reads |
-//! | `player` | finding and running a player |
+//! | `server` | who may watch what, and `ls` |
+//! | `showing` | one film for one viewer: |
+//! | `chunker` | … pure: the random sizes, and which parts were sent |
+//! | `tempo` | … pure: how fast |
+//! | `parity` | … pure: chunks that make lost ones again, both sides |
+//! | `film` | a file that is read once for all its viewers |
+//! | `container` | pure: how long it lasts, and its title |
 //! | `client` | `stream` |
+//! | `viewing` | blocks come, wishes go |
+//! | `plan` | … pure: what is wanted next, and what is given up |
+//! | `store` | what has arrived, and who waits for what |
+//! | `watcher` | who watches: a player, the clock, nobody |
+//! | `player` | finding and running a player |
+//! | `http` | the loopback address that the player reads |
+//! | `clock` | playing without a player |
 
 mod chunker;
 mod client;
+mod clock;
+mod container;
+mod film;
 mod http;
+mod parity;
+mod plan;
 mod player;
 mod server;
+mod showing;
 mod store;
+mod tempo;
+mod viewing;
+mod watcher;
 
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
 use crate::net::listen::Lines;
+use crate::net::udp::Options;
 use crate::wire::ServiceId;
 use crate::wire::datagram::{BLOCK_OVERHEAD, DATA_OVERHEAD};
 use crate::wire::stream::CHUNK_SIZES;
+
+/// What a datagram holds beside its chunk.
+const CHUNK_OVERHEAD: usize = BLOCK_OVERHEAD + DATA_OVERHEAD;
+/// Queued for one viewer. What it wants instead after a jump must not wait long behind it: at 10 Mbit/s, 0.1 s.
+const QUEUE: usize = 128 << 10;
+/// A player needs an index and some seconds at once.
+const CACHE_LEAST: u64 = 4 << 20;
 
 pub static PROVIDER: Provider = Provider {
     row: Service { name: "stream", transports: &[Transport::Udp], summary: "media: stream and ls" },
     id: ServiceId::Stream,
     lines: Lines::No,
-    // A chunk is one datagram, as the exercise says, even where IP must fragment it.
-    datagram: *CHUNK_SIZES.end() as usize + BLOCK_OVERHEAD + DATA_OVERHEAD,
-    give_up: crate::net::udp::GIVE_UP,
+    options: Options {
+        // A chunk is one datagram, as the exercise says, even where IP must fragment it.
+        datagram: *CHUNK_SIZES.end() as usize + CHUNK_OVERHEAD,
+        queue: QUEUE,
+        ..Options::STANDARD
+    },
     max: |_| 256,
     make: server::make,
 };
@@ -41,7 +70,7 @@ pub static STREAM: Client = Client {
         name: "stream",
         aliases: &[],
         summary: "receive media, play it while it arrives",
-        details: "`play` starts mpv, ffplay, vlc, mplayer or celluloid, whichever is there first; `play NAME` another; `play \"command {url}\"` any command; `play none` only counts. `to` keeps the file, verified. Without `from` it asks the server used last, else the newest stream server of this shell.",
+        details: "`play` starts mpv, ffplay, vlc, mplayer or celluloid, whichever is there first, else the browser; `NLS_PLAYERS` names others, parted by commas. `play NAME` takes another, `play browser` the browser, `play \"command {url}\"` any command (`{page}`: a page with the film), `play clock` plays without a player and counts stalls, `play none` only counts. `to` keeps the file, verified. Without `from` it asks the server used last, else the newest stream server of this shell.",
         params: &[Param::required("name", Kind::Text, "the file at the server")],
         keywords: &[
             Keyword::new("from", Kind::Endpoint, "the stream server").default("the one used last"),
@@ -50,6 +79,19 @@ pub static STREAM: Client = Client {
                 .default("the first player found"),
             Keyword::new("to", Kind::Path, "keep it here"),
             Keyword::flag("replace", "replace a file of the same name"),
+            Keyword::new(
+                "fec",
+                Kind::Percent,
+                "parity: lost chunks are made again without a question, up to 50%",
+            )
+            .default("none"),
+            Keyword::flag("live", "what comes too late is left out, and counted"),
+            Keyword::new(
+                "cache",
+                Kind::Size(CACHE_LEAST, u64::MAX),
+                "held on the disk of a film that is not kept",
+            )
+            .default("256M"),
         ],
         fields: &[
             Field::new("name", "the name at the server"),
@@ -59,6 +101,12 @@ pub static STREAM: Client = Client {
             Field::new("datagrams", "chunks received"),
             Field::new("lost", "chunks lost on the way"),
             Field::new("repaired", "chunks sent again"),
+            Field::new("rebuilt", "chunks made again from parity"),
+            Field::new("late", "`live`: chunks that came too late"),
+            Field::new("stalls", "`play clock`: times that playing had to wait"),
+            Field::new("playhead", "where it is read, in bytes"),
+            Field::new("ahead", "bytes that wait behind the playhead"),
+            Field::new("url", "the address that the player reads, for this machine only"),
             Field::new("first_byte_ms", "from the command to the first byte"),
             Field::new("seconds", "from the command to the last byte"),
             Field::new("player", "what plays it"),

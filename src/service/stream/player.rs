@@ -1,19 +1,20 @@
 //! Finding a player and running it. The address is passed as one argument, never through a shell (FAULTS row 78).
 
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::oneshot;
 
+use super::http::Address;
 use crate::base::escape;
 use crate::language::lexer::{Token, tokens};
 use crate::report::{Failure, reason};
 use crate::session::Handle;
 use crate::wire::Code;
 
-/// Tried in this order, with what keeps them quiet.
+/// Tried in this order unless `NLS_PLAYERS` names others, with what keeps them quiet.
 const KNOWN: [(&str, &[&str]); 5] = [
     ("mpv", &["--really-quiet", "--no-terminal", "--force-window=no"]),
     ("ffplay", &["-autoexit", "-loglevel", "error"]),
@@ -21,6 +22,13 @@ const KNOWN: [(&str, &[&str]); 5] = [
     ("mplayer", &["-really-quiet", "-noconsolecontrols"]),
     ("celluloid", &[]),
 ];
+
+/// What opens the user's browser on a page.
+const BROWSERS: [&str; 3] = ["xdg-open", "open", "x-www-browser"];
+/// A browser whose page says nothing for so long was closed; one that is hidden may speak only once a minute.
+const CLOSED_AFTER: Duration = Duration::from_secs(75);
+/// A player that has asked for nothing until then never will.
+const ASK_LIMIT: Duration = Duration::from_secs(30);
 
 /// Shown of what a player complains.
 const COMPLAINT_LIMIT: usize = 200;
@@ -32,6 +40,8 @@ const COMPLAINT_WAIT: Duration = Duration::from_millis(300);
 pub(super) enum Choice {
     /// Only count what arrives.
     None,
+    /// No player, but its pace: for tests.
+    Clock,
     First,
     Named(String),
 }
@@ -42,6 +52,7 @@ impl Choice {
             _ if !given => Self::None,
             None => Self::First,
             Some("none") => Self::None,
+            Some("clock") => Self::Clock,
             Some(text) => Self::Named(text.into()),
         }
     }
@@ -51,32 +62,71 @@ impl Choice {
 pub(super) struct Player {
     pub(super) name: String,
     child: Child,
+    address: Address,
+    /// It opens a page elsewhere and ends; the page says how long it is open.
+    is_opener: bool,
+    is_asked: bool,
+    asks_until: Instant,
     /// What it said first, once it has said all.
     complaint: Option<oneshot::Receiver<Vec<u8>>>,
     said: Vec<u8>,
 }
 
-/// The programs to try: name and arguments, with the address in its place.
-fn candidates(choice: &Choice, url: &str) -> Vec<(String, Vec<String>)> {
-    let known = |name: &str, flags: &[&str]| {
-        (name.to_owned(), flags.iter().map(|flag| (*flag).to_owned()).chain([url.to_owned()]).collect())
-    };
-    match choice {
-        Choice::None => Vec::new(),
-        Choice::First => KNOWN.iter().map(|(name, flags)| known(name, flags)).collect(),
-        Choice::Named(text) => {
-            if let Some((name, flags)) = KNOWN.iter().find(|(name, _)| name == text) {
-                return vec![known(name, flags)];
-            }
-            let mut words = split(text).into_iter().map(|word| word.replace("{url}", url));
-            let name = words.next().unwrap_or_default();
-            let mut arguments: Vec<String> = words.collect();
-            if !text.contains("{url}") {
-                arguments.push(url.into());
-            }
-            vec![(name, arguments)]
+/// A program to try, with the address in its place.
+#[derive(Debug, PartialEq, Eq)]
+struct Candidate {
+    name: String,
+    arguments: Vec<String>,
+    is_opener: bool,
+}
+
+/// The programs to try. `configured`: names and commands, parted by commas; `has_screen`: a browser can show something.
+fn candidates(
+    choice: &Choice,
+    configured: Option<&str>,
+    address: (&str, &str),
+    has_screen: bool,
+) -> Vec<Candidate> {
+    match (choice, configured) {
+        (Choice::None | Choice::Clock, _) => Vec::new(),
+        (Choice::First, Some(list)) if !list.trim().is_empty() => {
+            list.split(',').flat_map(|text| named(text.trim(), address)).collect()
         }
+        (Choice::First, _) => {
+            let players = KNOWN.iter().flat_map(|(name, _)| named(name, address));
+            players.chain(named("browser", address).into_iter().filter(|_| has_screen)).collect()
+        }
+        (Choice::Named(text), _) => named(text, address),
     }
+}
+
+/// What a name or a command stands for.
+fn named(text: &str, (url, page): (&str, &str)) -> Vec<Candidate> {
+    if text == "browser" {
+        let opener =
+            |name: &&str| Candidate { name: (*name).into(), arguments: vec![page.into()], is_opener: true };
+        return BROWSERS.iter().map(opener).collect();
+    }
+    let known = KNOWN.iter().find(|(name, _)| *name == text);
+    let (name, arguments) = if let Some((name, flags)) = known {
+        ((*name).to_owned(), flags.iter().map(|flag| (*flag).to_owned()).chain([url.to_owned()]).collect())
+    } else {
+        let mut words =
+            split(text).into_iter().map(|word| word.replace("{url}", url).replace("{page}", page));
+        let name = words.next().unwrap_or_default();
+        let mut arguments: Vec<String> = words.collect();
+        if !text.contains("{url}") && !text.contains("{page}") {
+            arguments.push(url.into());
+        }
+        (name, arguments)
+    };
+    vec![Candidate { name, arguments, is_opener: false }]
+}
+
+/// A browser without a screen would open in the terminal, or not at all.
+fn has_screen() -> bool {
+    cfg!(target_os = "macos")
+        || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some())
 }
 
 /// The words of a command, with the quotes of the language; never a shell.
@@ -91,13 +141,11 @@ fn split(text: &str) -> Vec<String> {
     words.unwrap_or_else(|| text.split_whitespace().map(str::to_owned).collect())
 }
 
-/// Starts the first program that is there; `None` if nothing is to be played.
-pub(super) fn start(session: &Handle, choice: &Choice, url: &str) -> Result<Option<Player>, Failure> {
-    let candidates = candidates(choice, url);
-    if candidates.is_empty() {
-        return Ok(None);
-    }
-    for (name, arguments) in &candidates {
+/// Starts the first program that is there.
+pub(super) fn start(session: &Handle, choice: &Choice, address: Address) -> Result<Player, Failure> {
+    let configured = std::env::var("NLS_PLAYERS").ok();
+    let candidates = candidates(choice, configured.as_deref(), (&address.url, &address.page), has_screen());
+    for Candidate { name, arguments, is_opener } in &candidates {
         let spawned = Command::new(name)
             .args(arguments)
             .stdin(Stdio::null())
@@ -108,7 +156,16 @@ pub(super) fn start(session: &Handle, choice: &Choice, url: &str) -> Result<Opti
         match spawned {
             Ok(mut child) => {
                 let complaint = child.stderr.take().map(|errors| listen(session, errors));
-                return Ok(Some(Player { name: name.clone(), child, complaint, said: Vec::new() }));
+                return Ok(Player {
+                    name: name.clone(),
+                    child,
+                    address,
+                    is_opener: *is_opener,
+                    is_asked: false,
+                    asks_until: Instant::now() + ASK_LIMIT,
+                    complaint,
+                    said: Vec::new(),
+                });
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
@@ -120,15 +177,40 @@ pub(super) fn start(session: &Handle, choice: &Choice, url: &str) -> Result<Opti
             }
         }
     }
-    let names: Vec<&str> = candidates.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
     let why = format!("player not found: {}", names.join(", "));
     Err(Failure::new(Code::Player, why).fix("install mpv, or name a command: play \"command {url}\""))
 }
 
 impl Player {
-    /// Waits until it closes; a status other than 0 is a failure with what it said first. Cancel-safe.
+    /// Waits until it closes; a status other than 0 is a failure with what it said first, and so is one that never asks
+    /// for the film. Cancel-safe.
     pub(super) async fn wait(&mut self) -> Result<(), Failure> {
-        let status = self.child.wait().await.map_err(|error| Failure::io(&error, self.name.as_str()))?;
+        if !self.is_asked {
+            tokio::select! {
+                biased;
+                asked = tokio::time::timeout_at(self.asks_until.into(), self.address.is_asked()) => {
+                    asked.map_err(|_| self.asked_nothing())?;
+                    self.is_asked = true;
+                }
+                status = self.child.wait(), if !self.is_opener => return self.ended(status).await,
+            }
+        }
+        if self.is_opener {
+            self.address.is_quiet(CLOSED_AFTER).await;
+            return Ok(());
+        }
+        let status = self.child.wait().await;
+        self.ended(status).await
+    }
+
+    fn asked_nothing(&self) -> Failure {
+        let why = format!("player {} asked for nothing for {} s", self.name, ASK_LIMIT.as_secs());
+        Failure::new(Code::Player, why).fix("name another with `play`")
+    }
+
+    async fn ended(&mut self, status: std::io::Result<std::process::ExitStatus>) -> Result<(), Failure> {
+        let status = status.map_err(|error| Failure::io(&error, self.name.as_str()))?;
         if status.success() {
             return Ok(());
         }
@@ -177,12 +259,30 @@ mod tests {
 
     #[test]
     fn a_command_gets_the_address_in_its_place_as_one_argument() {
-        let url = "http://127.0.0.1:1/t/media.mp4";
-        let named = |text: &str| candidates(&Choice::Named(text.into()), url).remove(0);
-        assert_eq!(named("curl -o x {url}"), ("curl".into(), vec!["-o".into(), "x".into(), url.into()]));
-        assert_eq!(named("sh -c 'cat \"{url}\"'").1, ["-c".to_owned(), format!("cat \"{url}\"")]);
-        assert_eq!(named("cvlc"), ("cvlc".into(), vec![url.into()]));
-        assert!(named("mpv").1.contains(&url.to_owned()));
-        assert_eq!(candidates(&Choice::First, url)[0].0, "mpv");
+        let address = ("http://127.0.0.1:1/t/media.mp4", "http://127.0.0.1:1/t/");
+        let chosen = |text: &str| {
+            let one = candidates(&Choice::Named(text.into()), None, address, false).remove(0);
+            (one.name, one.arguments)
+        };
+        let url = address.0;
+        assert_eq!(chosen("curl -o x {url}"), ("curl".into(), vec!["-o".into(), "x".into(), url.into()]));
+        assert_eq!(chosen("sh -c 'cat \"{url}\"'").1, ["-c".to_owned(), format!("cat \"{url}\"")]);
+        assert_eq!(chosen("cvlc"), ("cvlc".into(), vec![url.into()]));
+        assert_eq!(chosen("chromium --headless {page}").1, ["--headless", address.1]);
+        assert!(chosen("mpv").1.contains(&url.to_owned()));
+    }
+
+    #[test]
+    fn players_are_tried_as_configured_else_in_the_known_order_and_a_browser_last() {
+        let address = ("u", "p");
+        let names = |configured, has_screen| -> Vec<String> {
+            candidates(&Choice::First, configured, address, has_screen)
+                .into_iter()
+                .map(|one| one.name)
+                .collect()
+        };
+        assert_eq!(names(None, false), ["mpv", "ffplay", "vlc", "mplayer", "celluloid"]);
+        assert_eq!(names(None, true)[5..], BROWSERS);
+        assert_eq!(names(Some("vlc, mplayer -zoom {url}"), true), ["vlc", "mplayer"]);
     }
 }

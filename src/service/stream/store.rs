@@ -1,52 +1,87 @@
 //! What has arrived of a file: bytes at their places, and who waits for which.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, watch};
 
-use crate::base::RangeSet;
+use super::parity::Decoder;
+use super::plan::{Plan, TooManyGaps};
+use crate::net::connection::malformed;
 use crate::report::Failure;
 use crate::wire::Code;
+use crate::wire::stream::{Message, PARITY_PLACE, Parity};
 
 /// Given to a player at once.
 const READ: u64 = 64 << 10;
-/// Ranges that may be there with gaps between: jumps and lost datagrams make a few.
-const GAP_LIMIT: usize = 16 << 10;
-/// A place that is missing by more than this is asked for; nearer, it is about to come.
-const NEAR: u64 = 256 << 10;
+/// Live, a gap is waited for so long: several round trips of most paths.
+const LATE: Duration = Duration::from_millis(500);
 
 /// Shared by who writes (the network) and who reads (the player's address).
 #[derive(Debug)]
 pub(super) struct Store {
     file: File,
     pub(super) size: u64,
-    arrived: Mutex<Arrived>,
+    live: bool,
+    inner: Mutex<Inner>,
     changed: watch::Sender<u64>,
-    wants: mpsc::Sender<u64>,
+    asks: Notify,
+    counts: Counts,
 }
 
+#[derive(Debug)]
+struct Inner {
+    plan: Plan,
+    parity: Decoder,
+}
+
+/// What happened on the way.
 #[derive(Debug, Default)]
-struct Arrived {
-    ranges: RangeSet,
-    /// Where the server was asked to go on.
-    asked: u64,
+struct Counts {
+    rebuilt: AtomicU64,
+    late: AtomicU64,
 }
 
 impl Store {
-    /// `wants` gets the offsets that readers miss.
-    pub(super) fn new(file: File, size: u64, wants: mpsc::Sender<u64>) -> Arc<Self> {
-        Arc::new(Self { file, size, arrived: Mutex::default(), changed: watch::Sender::new(0), wants })
+    pub(super) fn new(file: File, size: u64, plan: Plan, live: bool) -> Arc<Self> {
+        let asks = Notify::new();
+        asks.notify_one();
+        let inner = Mutex::new(Inner { plan, parity: Decoder::default() });
+        Arc::new(Self {
+            file,
+            size,
+            live,
+            inner,
+            changed: watch::Sender::new(0),
+            asks,
+            counts: Counts::default(),
+        })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Arrived> {
-        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a chunk at its place. Blocks, but only on the page cache.
+    /// Takes a block: a chunk, or parity. Blocks, but only on the page cache.
     pub(super) fn put(&self, offset: u64, bytes: &Bytes) -> Result<(), Failure> {
+        if offset >= PARITY_PLACE {
+            self.lock().parity.add(Parity::decode(bytes).map_err(malformed)?);
+        } else {
+            self.put_chunk(offset, bytes)?;
+        }
+        while let Some((offset, bytes)) = self.rebuild()? {
+            self.counts.rebuilt.fetch_add(1, Ordering::Relaxed);
+            self.put_chunk(offset, &bytes)?;
+        }
+        Ok(())
+    }
+
+    fn put_chunk(&self, offset: u64, bytes: &Bytes) -> Result<(), Failure> {
         let end = offset.checked_add(bytes.len() as u64).filter(|&end| end <= self.size);
         let end = end.ok_or_else(|| {
             Failure::new(
@@ -54,25 +89,85 @@ impl Store {
                 format!("the server sent more than it declared, at offset {offset}"),
             )
         })?;
+        if self.live && self.lock().plan.is_late(&(offset..end)) {
+            self.counts.late.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
         self.file
             .write_all_at(bytes, offset)
             .map_err(|error| Failure::io(&error, format!("writing at offset {offset}")))?;
-        let mut arrived = self.lock();
-        arrived.ranges.insert_range(offset..end);
-        if arrived.ranges.pieces() > GAP_LIMIT {
-            return Err(Failure::new(Code::Misbehaved, "the server leaves too many gaps"));
+        let given_up = self
+            .lock()
+            .plan
+            .put(offset..end)
+            .map_err(|TooManyGaps| Failure::new(Code::Misbehaved, "the server leaves too many gaps"))?;
+        for range in &given_up {
+            self.give_back(range);
         }
-        drop(arrived);
+        if !given_up.is_empty() {
+            self.asks.notify_one();
+        }
         self.changed.send_modify(|version| *version = version.wrapping_add(1));
         Ok(())
     }
 
+    /// The disk gets its room back, where the file system can do that; the rest is overwritten in time.
+    fn give_back(&self, range: &Range<u64>) {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{FallocateFlags, fallocate};
+            let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            fallocate(&self.file, flags, range.start, range.end - range.start).ok();
+        }
+    }
+
+    /// A chunk that parity can make again.
+    fn rebuild(&self) -> Result<Option<(u64, Bytes)>, Failure> {
+        let mut inner = self.lock();
+        let Inner { plan, parity } = &mut *inner;
+        parity
+            .rebuild(|range| plan.has(range), |offset, chunk| self.file.read_exact_at(chunk, offset))
+            .map_err(|error| Failure::io(&error, "reading"))
+    }
+
     pub(super) fn covered(&self) -> u64 {
-        self.lock().ranges.covered()
+        self.lock().plan.covered()
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.covered() == self.size
+        self.lock().plan.is_complete()
+    }
+
+    /// Something was asked for that is not here.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.lock().plan.is_waiting()
+    }
+
+    /// Where it is read, and how much waits behind that.
+    pub(super) fn playhead(&self) -> (u64, u64) {
+        let inner = self.lock();
+        (inner.plan.playhead(), inner.plan.ahead())
+    }
+
+    /// Chunks that parity made again.
+    pub(super) fn rebuilt(&self) -> u64 {
+        self.counts.rebuilt.load(Ordering::Relaxed)
+    }
+
+    /// Live: chunks that came too late.
+    pub(super) fn late(&self) -> u64 {
+        self.counts.late.load(Ordering::Relaxed)
+    }
+
+    /// What the server must hear, as soon as there is something. Cancel-safe.
+    pub(super) async fn asks(&self) -> Vec<Message> {
+        loop {
+            let messages = self.lock().plan.messages();
+            if !messages.is_empty() {
+                return messages;
+            }
+            self.asks.notified().await;
+        }
     }
 
     /// Bytes from `offset` on, at least one, as soon as they are there; `None` at the end.
@@ -81,34 +176,32 @@ impl Store {
             return Ok(None);
         }
         let mut changes = self.changed.subscribe();
+        let mut too_late = std::pin::pin!(tokio::time::sleep(LATE));
         loop {
             changes.borrow_and_update();
-            if let Some(end) = self.available(offset) {
+            let readable = self.lock().plan.readable(offset);
+            if let Some(end) = readable {
                 let mut bytes = vec![0; (end - offset).min(most).min(READ) as usize];
                 self.file
                     .read_exact_at(&mut bytes, offset)
                     .map_err(|error| Failure::io(&error, "reading"))?;
+                self.lock().plan.read(&(offset..offset + bytes.len() as u64));
+                self.asks.notify_one();
                 return Ok(Some(bytes.into()));
             }
-            if changes.changed().await.is_err() {
-                return Err(Failure::new(Code::Broken, "the stream ended"));
+            self.asks.notify_one();
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() {
+                    return Err(Failure::new(Code::Broken, "the stream ended"));
+                },
+                () = &mut too_late, if self.live => {
+                    too_late.as_mut().reset(tokio::time::Instant::now() + LATE);
+                    let skipped = self.lock().plan.skip(offset);
+                    // Bytes of an earlier round may stand there.
+                    skipped.iter().for_each(|range| self.give_back(range));
+                }
             }
         }
-    }
-
-    /// How far one can read from here; what is missing is asked for.
-    fn available(&self, offset: u64) -> Option<u64> {
-        let mut arrived = self.lock();
-        if let Some(end) = arrived.ranges.end_of(offset) {
-            return Some(end);
-        }
-        let frontier = arrived.ranges.first_gap(arrived.asked);
-        if (offset < arrived.asked || offset > frontier.saturating_add(NEAR))
-            && self.wants.try_send(offset).is_ok()
-        {
-            arrived.asked = offset;
-        }
-        None
     }
 
     /// Blocks: reads everything again.

@@ -1,0 +1,167 @@
+//! Parity: for some chunks one more, their XOR, so that one of them that is lost is there again before a round trip
+//! would have brought it. Each parity covers chunks [`COLUMNS`] apart, because losses come in bursts (the columns of
+//! SMPTE ST 2022-1). Pure.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::wire::stream::{COVERED_LIMIT, PARITY_PLACE, Parity};
+
+/// Groups that are open at once: a burst of so many lost chunks hits each only once.
+const COLUMNS: usize = 8;
+/// Parity that may still help, at the viewer.
+const WAITING_LIMIT: usize = 64;
+/// Room for each parity block in the offsets.
+const STRIDE: u64 = 1 << 16;
+
+/// The sender's side.
+#[derive(Debug)]
+pub(super) struct Encoder {
+    /// Chunks for each parity; 0: none is wanted.
+    every: usize,
+    columns: [Column; COLUMNS],
+    turn: usize,
+    sent: u64,
+}
+
+#[derive(Debug, Default)]
+struct Column {
+    covered: Vec<(u64, u16)>,
+    sum: BytesMut,
+}
+
+impl Encoder {
+    pub(super) fn new(percent: u8) -> Self {
+        let every =
+            100usize.checked_div(usize::from(percent)).map_or(0, |every| every.clamp(2, COVERED_LIMIT));
+        Self { every, columns: Default::default(), turn: 0, sent: 0 }
+    }
+
+    /// Notes a chunk that was sent; what is to be sent behind it, and at which offset.
+    pub(super) fn add(&mut self, offset: u64, chunk: &[u8]) -> Option<(u64, Bytes)> {
+        let length = u16::try_from(chunk.len()).ok().filter(|_| self.every > 0)?;
+        let column = &mut self.columns[self.turn];
+        self.turn = (self.turn + 1) % COLUMNS;
+        column.covered.push((offset, length));
+        if column.sum.len() < chunk.len() {
+            column.sum.resize(chunk.len(), 0);
+        }
+        xor(&mut column.sum, chunk);
+        if column.covered.len() < self.every {
+            return None;
+        }
+        let Column { covered, sum } = std::mem::take(column);
+        let place = PARITY_PLACE + self.sent * STRIDE;
+        self.sent += 1;
+        Some((place, Parity { covered, sum: sum.freeze() }.encode()))
+    }
+}
+
+/// The viewer's side: what came and could not help yet.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    waiting: VecDeque<Parity>,
+}
+
+impl Decoder {
+    pub(super) fn add(&mut self, parity: Parity) {
+        if self.waiting.len() == WAITING_LIMIT {
+            self.waiting.pop_front();
+        }
+        self.waiting.push_back(parity);
+    }
+
+    /// A chunk that can be made again: exactly one of a group is missing. `has` says what is there, `read` gives it.
+    pub(super) fn rebuild<E>(
+        &mut self,
+        has: impl Fn(&Range<u64>) -> bool,
+        mut read: impl FnMut(u64, &mut [u8]) -> Result<(), E>,
+    ) -> Result<Option<(u64, Bytes)>, E> {
+        let mut at = 0;
+        while let Some(parity) = self.waiting.get(at) {
+            let range = |(offset, length): (u64, u16)| offset..offset.saturating_add(u64::from(length));
+            let missing: Vec<usize> =
+                (0..parity.covered.len()).filter(|&n| !has(&range(parity.covered[n]))).collect();
+            match missing[..] {
+                [] => drop(self.waiting.remove(at)),
+                [lost] => {
+                    let Some(Parity { covered, sum }) = self.waiting.remove(at) else { return Ok(None) };
+                    let mut sum = BytesMut::from(&sum[..]);
+                    let mut chunk = vec![0; sum.len()];
+                    for (_, (offset, length)) in covered.iter().enumerate().filter(|(n, _)| *n != lost) {
+                        let chunk = &mut chunk[..usize::from(*length)];
+                        read(*offset, chunk)?;
+                        xor(&mut sum, chunk);
+                    }
+                    sum.truncate(usize::from(covered[lost].1));
+                    return Ok(Some((covered[lost].0, sum.freeze())));
+                }
+                _ => at += 1,
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn xor(sum: &mut [u8], chunk: &[u8]) {
+    sum.iter_mut().zip(chunk).for_each(|(sum, byte)| *sum ^= byte);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::RangeSet;
+
+    /// A burst as long as there are columns is made whole without a question to the server.
+    #[test]
+    fn a_burst_of_lost_chunks_is_rebuilt() {
+        let file: Vec<u8> = (0..200_000u32).map(|n| (n * 7 / 3) as u8).collect();
+        let (mut encoder, mut decoder) = (Encoder::new(10), Decoder::default());
+        let (mut got, mut have) = (vec![0; file.len()], RangeSet::new());
+        let (mut at, mut n, mut rebuilt, mut parities) = (0, 0, 0, 0);
+        while at < file.len() {
+            let end = (at + 1000 + n * 37 % 1000).min(file.len());
+            let parity = encoder.add(at as u64, &file[at..end]);
+            if !(40..40 + COLUMNS).contains(&n) {
+                got[at..end].copy_from_slice(&file[at..end]);
+                have.insert_range(at as u64..end as u64);
+            }
+            if let Some((place, block)) = parity {
+                assert!(place >= PARITY_PLACE);
+                parities += 1;
+                decoder.add(Parity::decode(&block).unwrap());
+            }
+            let read = |offset: u64, chunk: &mut [u8]| {
+                chunk.copy_from_slice(&got[offset as usize..][..chunk.len()]);
+                Ok::<_, ()>(())
+            };
+            if let Some((offset, chunk)) = decoder.rebuild(|range| have.contains_range(range), read).unwrap()
+            {
+                got[offset as usize..][..chunk.len()].copy_from_slice(&chunk);
+                have.insert_range(offset..offset + chunk.len() as u64);
+                rebuilt += 1;
+            }
+            (at, n) = (end, n + 1);
+        }
+        assert_eq!((rebuilt, have.covered()), (COLUMNS, file.len() as u64));
+        assert!(got == file && parities * 10 <= n, "{parities} for {n}");
+    }
+
+    #[test]
+    fn without_a_wish_there_is_no_parity() {
+        let mut encoder = Encoder::new(0);
+        assert!((0..1000).all(|n| encoder.add(n * 1000, &[1; 1000]).is_none()));
+    }
+
+    #[test]
+    fn parity_that_never_helps_is_bounded() {
+        let mut decoder = Decoder::default();
+        for n in 0..1000u64 {
+            decoder.add(Parity { covered: vec![(n, 1), (n + 5, 1)], sum: Bytes::from_static(&[1]) });
+            assert_eq!(decoder.rebuild(|_| false, |_, _| Ok::<_, ()>(())), Ok(None));
+        }
+        assert_eq!(decoder.waiting.len(), WAITING_LIMIT);
+    }
+}

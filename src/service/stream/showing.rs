@@ -1,0 +1,188 @@
+//! One film for one viewer: each chunk when it is due, until the viewer has enough.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::chunker::Chunker;
+use super::film::{Film, HashOf};
+use super::parity::Encoder;
+use super::server::misplaced;
+use super::tempo::Budget;
+use crate::net::connection::malformed;
+use crate::net::{Connection, Message as Wire};
+use crate::report::Failure;
+use crate::session::Handle;
+use crate::wire::stream::{CHUNK_SIZES, Message, Tempo};
+
+/// How often the viewer hears how much was sent, and sent again.
+const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
+
+/// How a viewer wants to be served.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wish {
+    pub(super) tempo: Tempo,
+    /// Percent.
+    pub(super) parity: u8,
+    /// Longest chunk that the path takes.
+    pub(super) cap: u64,
+}
+
+impl Wish {
+    /// Parity is as long as the longest chunk and says what it covers: both must fit one datagram.
+    fn cap(self) -> u64 {
+        let covered = 100u64.checked_div(u64::from(self.parity)).unwrap_or(0);
+        let told = if covered > 0 { 1 + covered * 10 } else { 0 };
+        let most = if told > 0 { u64::from(*CHUNK_SIZES.end()) } else { u64::MAX };
+        self.cap.min(most).saturating_sub(told).max(1)
+    }
+}
+
+pub(super) struct Showing<'a> {
+    session: &'a Handle,
+    connection: &'a mut Connection,
+    film: Arc<Film>,
+    chunker: Chunker,
+    budget: Budget,
+    parity: Encoder,
+    hash: HashOf,
+    /// The viewer knows that all was sent.
+    told_end: bool,
+    accounted: Instant,
+    left_early: bool,
+    jumps: u64,
+}
+
+impl<'a> Showing<'a> {
+    pub(super) fn new(
+        session: &'a Handle,
+        connection: &'a mut Connection,
+        film: Arc<Film>,
+        seed: u64,
+        wish: Wish,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            session,
+            connection,
+            chunker: Chunker::new(film.size, seed, wish.cap()),
+            budget: Budget::new(wish.tempo, film.size, film.duration(), now),
+            parity: Encoder::new(wish.parity),
+            hash: film.hash(session),
+            film,
+            told_end: false,
+            accounted: now,
+            left_early: false,
+            jumps: 0,
+        }
+    }
+
+    /// What was sent, for the log.
+    pub(super) fn account(&self) -> String {
+        let chunks = self.chunker.chunks();
+        let mean = self.film.size.checked_div(chunks).unwrap_or(0);
+        let how = if self.left_early { "closed by the viewer after" } else { "sent" };
+        let capped = match self.chunker.capped() {
+            0 => String::new(),
+            capped => format!(", {capped} of them cut to fit a packet"),
+        };
+        let jumps = if self.jumps > 0 { format!(", {} jumps", self.jumps) } else { String::new() };
+        format!("{how} {chunks} chunks, {mean} bytes on average{capped}{jumps}")
+    }
+
+    /// Until the viewer has enough, or leaves.
+    pub(super) async fn run(&mut self) -> Result<(), Failure> {
+        loop {
+            while let Some(message) = self.connection.incoming.next_now().await {
+                if self.has_enough(message?)? {
+                    return Ok(());
+                }
+            }
+            self.account_now().await?;
+            let limited = self.session.pace(0);
+            if let Some(due) = self.budget.due(Instant::now()).max(limited) {
+                if self.listen(Some(due)).await? {
+                    return Ok(());
+                }
+                continue;
+            }
+            let Some(range) = self.chunker.next() else {
+                self.end().await?;
+                if self.listen(None).await? {
+                    return Ok(());
+                }
+                continue;
+            };
+            let bytes = self.film.read(self.session, &range).await?;
+            self.budget.spend(bytes.len() as u64);
+            self.session.count_out(bytes.len() as u64);
+            self.session.pace(bytes.len() as u64);
+            let parity = self.parity.add(range.start, &bytes);
+            self.connection.outgoing.send_blocks(range.start, bytes, usize::MAX).await?;
+            if let Some((place, bytes)) = parity {
+                self.connection.outgoing.send_blocks(place, bytes, usize::MAX).await?;
+            }
+        }
+    }
+
+    /// Waits for the viewer, or until `due`. True if it has enough.
+    async fn listen(&mut self, due: Option<Instant>) -> Result<bool, Failure> {
+        let pause = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(due.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            message = self.connection.incoming.next() => { let message = message?; self.has_enough(message) }
+            () = pause => Ok(false),
+        }
+    }
+
+    /// What the viewer says while it is served.
+    fn has_enough(&mut self, message: Option<Wire>) -> Result<bool, Failure> {
+        let Some(message) = message else {
+            self.left_early = !self.chunker.all_sent();
+            return Ok(true);
+        };
+        let Wire::Frame(frame) = message else { return Err(misplaced()) };
+        match Message::decode(&frame).map_err(malformed)? {
+            Message::Want { offset, until } => {
+                if self.chunker.seek(offset, until) {
+                    self.jumps += 1;
+                    self.budget.jump();
+                }
+            }
+            Message::Forgot { start, end } => self.chunker.forget(start..end),
+            Message::Done => {
+                self.left_early = !self.chunker.all_sent();
+                return Ok(true);
+            }
+            _ => return Err(misplaced()),
+        }
+        Ok(false)
+    }
+
+    fn resent(&self) -> u64 {
+        self.connection.outgoing.path().map_or(0, |path| path.retransmitted)
+    }
+
+    async fn account_now(&mut self) -> Result<(), Failure> {
+        if self.told_end || self.accounted.elapsed() < ACCOUNT_EVERY {
+            return Ok(());
+        }
+        self.accounted = Instant::now();
+        let sent = Message::Sent { chunks: self.chunker.chunks(), resent: self.resent() };
+        self.connection.outgoing.send_now(sent.encode()).await
+    }
+
+    /// Everything was sent: the viewer hears how it can be sure.
+    async fn end(&mut self) -> Result<(), Failure> {
+        if self.told_end || !self.chunker.all_sent() {
+            return Ok(());
+        }
+        let hash = self.hash.wait().await?;
+        let end = Message::End { chunks: self.chunker.chunks(), resent: self.resent(), hash: hash.into() };
+        self.told_end = true;
+        self.connection.outgoing.send_now(end.encode()).await
+    }
+}

@@ -1,0 +1,198 @@
+//! What happens while a film is watched: blocks come, the server hears what is wanted, and who watches has enough in
+//! the end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::store::Store;
+use super::watcher::Watcher;
+use crate::base::{Value, quantity};
+use crate::net::connection::{malformed, told};
+use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
+use crate::report::Failure;
+use crate::session::Handle;
+use crate::wire::stream::Message;
+use crate::wire::{Code, frame};
+
+/// How often the fields of the session and its progress are renewed.
+const SHOW_EVERY: Duration = Duration::from_millis(250);
+
+/// What the server says when it has sent all.
+pub(super) struct End {
+    /// Datagrams that the server cut the file into; one that is sent again may come in pieces.
+    pub(super) chunks: u64,
+    pub(super) resent: u64,
+    pub(super) hash: [u8; 32],
+    pub(super) elapsed: Duration,
+}
+
+/// How watching ended.
+pub(super) struct Watched {
+    /// Every byte was seen.
+    pub(super) is_whole: bool,
+    /// Whoever watched saw the end.
+    pub(super) to_its_end: bool,
+    /// Of what was seen, if somebody made it on the way.
+    pub(super) hash: Option<blake3::Hash>,
+}
+
+pub(super) struct Viewing<'a> {
+    session: &'a Handle,
+    pub(super) connection: Connection,
+    pub(super) store: Arc<Store>,
+    pub(super) end: Option<End>,
+    began: Instant,
+    first_byte: Option<Duration>,
+    /// The rest is wanted even if the player closes.
+    keep: bool,
+    /// When something came that was waited for.
+    heard: Instant,
+    /// What the server counted last: chunks, and those that it sent again.
+    sent: (u64, u64),
+    stalls: Option<u64>,
+}
+
+impl<'a> Viewing<'a> {
+    pub(super) fn new(
+        session: &'a Handle,
+        connection: Connection,
+        store: Arc<Store>,
+        keep: bool,
+        began: Instant,
+    ) -> Self {
+        Self {
+            session,
+            connection,
+            store,
+            end: None,
+            began,
+            first_byte: None,
+            keep,
+            heard: Instant::now(),
+            sent: (0, 0),
+            stalls: None,
+        }
+    }
+
+    /// Until everything is here and whoever watches is done.
+    pub(super) async fn run(&mut self, mut watcher: Option<Watcher>) -> Result<Watched, Failure> {
+        let mut ticks = tokio::time::interval(SHOW_EVERY);
+        let store = self.store.clone();
+        let mut hash = None;
+        loop {
+            let all_here = self.end.is_some() && store.is_complete();
+            if watcher.is_none() && (all_here || hash.is_some() && self.end.is_some()) {
+                return Ok(Watched { is_whole: true, to_its_end: true, hash });
+            }
+            tokio::select! {
+                message = self.connection.incoming.next(), if !all_here => self.take(message?)?,
+                messages = store.asks(), if !all_here => {
+                    for message in messages {
+                        self.connection.outgoing.send_now(message.encode()).await?;
+                    }
+                }
+                seen = wait(watcher.as_mut()) => {
+                    self.stalls = watcher.as_ref().and_then(Watcher::stalls);
+                    let saw_all = self.saw_all(watcher.take().as_ref());
+                    hash = seen?;
+                    if !self.keep && hash.is_none() && !(self.end.is_some() && store.is_complete()) {
+                        self.connection.outgoing.send_now(Message::Done.encode()).await?;
+                        return Ok(Watched { is_whole: false, to_its_end: saw_all, hash: None });
+                    }
+                }
+                _ = ticks.tick() => {
+                    self.stalls = watcher.as_ref().and_then(Watcher::stalls).or(self.stalls);
+                    self.check_silence()?;
+                    self.show();
+                }
+            }
+        }
+    }
+
+    /// The clock reads to the end; a player that closes may have read only what it needs, the last byte among it.
+    fn saw_all(&self, watcher: Option<&Watcher>) -> bool {
+        match watcher {
+            Some(Watcher::Player(_)) => self.store.playhead().0 == self.store.size,
+            _ => true,
+        }
+    }
+
+    /// Something was asked for, and nothing comes.
+    fn check_silence(&mut self) -> Result<(), Failure> {
+        if !self.store.is_waiting() {
+            self.heard = Instant::now();
+        }
+        if self.heard.elapsed() < SILENCE_LIMIT {
+            return Ok(());
+        }
+        let why = format!("no part of the file for {} s", SILENCE_LIMIT.as_secs());
+        Err(Failure::new(Code::Timeout, why).fix("the peer may be gone, or too busy"))
+    }
+
+    fn take(&mut self, message: Option<Wire>) -> Result<(), Failure> {
+        self.heard = Instant::now();
+        match message {
+            None => {
+                Err(Failure::new(Code::Broken, "the server closed the connection before the end of the file"))
+            }
+            Some(Wire::Block { offset, bytes }) => {
+                self.first_byte.get_or_insert_with(|| self.began.elapsed());
+                self.session.count_in(bytes.len() as u64);
+                self.store.put(offset, &bytes)
+            }
+            Some(Wire::Frame(frame)) if frame.kind == frame::ERROR => Err(told(&frame)),
+            Some(Wire::Frame(frame)) => match Message::decode(&frame).map_err(malformed)? {
+                Message::Sent { chunks, resent } => {
+                    self.sent = (chunks, resent);
+                    Ok(())
+                }
+                Message::End { chunks, resent, hash } => {
+                    self.sent = (chunks, resent);
+                    self.end = Some(End { chunks, resent, hash, elapsed: self.began.elapsed() });
+                    Ok(())
+                }
+                _ => Err(Failure::new(Code::Misbehaved, "the server sent a message that cannot stand here")),
+            },
+        }
+    }
+
+    /// The fields of the session, and the line beside the bar.
+    pub(super) fn show(&self) {
+        let (playhead, ahead) = self.store.playhead();
+        let fields = self.fields();
+        self.session.set_all(fields);
+        self.session.progress(self.store.covered(), self.store.size);
+        let mut words = vec![format!("{} ahead", quantity::show_size(ahead))];
+        if let Some(percent) = playhead.saturating_mul(100).checked_div(self.store.size) {
+            words.insert(0, format!("at {percent} %"));
+        }
+        if self.sent.1 > 0 {
+            words.push(format!("{} repaired", self.sent.1));
+        }
+        self.session.note(words.join(", "));
+    }
+
+    /// What is known at any time.
+    pub(super) fn fields(&self) -> Vec<(&'static str, Value)> {
+        let (playhead, ahead) = self.store.playhead();
+        let mut fields = vec![
+            ("datagrams", Value::count(self.sent.0)),
+            ("lost", Value::count(self.sent.1)),
+            ("repaired", Value::count(self.sent.1)),
+            ("rebuilt", Value::count(self.store.rebuilt())),
+            ("late", Value::count(self.store.late())),
+            ("playhead", Value::count(playhead)),
+            ("ahead", Value::count(ahead)),
+            ("first_byte_ms", Value::Integer(self.first_byte.unwrap_or_default().as_millis() as i128)),
+        ];
+        fields.extend(self.stalls.map(|stalls| ("stalls", Value::count(stalls))));
+        fields
+    }
+}
+
+async fn wait(watcher: Option<&mut Watcher>) -> Result<Option<blake3::Hash>, Failure> {
+    match watcher {
+        Some(watcher) => watcher.wait().await,
+        None => std::future::pending().await,
+    }
+}

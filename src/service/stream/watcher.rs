@@ -1,0 +1,95 @@
+//! Who watches: a player, the clock, or nobody, who still takes everything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::clock::{self, Stalls};
+use super::http;
+use super::player::{self, Choice, Player};
+use super::store::Store;
+use crate::base::Value;
+use crate::report::Failure;
+use crate::session::Handle;
+use crate::wire::Code;
+
+pub(super) enum Watcher {
+    Player(Box<Player>),
+    Clock(oneshot::Receiver<Result<(), Failure>>, Arc<Stalls>),
+    Counter(oneshot::Receiver<Result<blake3::Hash, Failure>>),
+}
+
+impl Watcher {
+    /// `None`: the file is kept, and nobody reads it meanwhile.
+    pub(super) async fn start(
+        session: &Handle,
+        choice: &Choice,
+        store: &Arc<Store>,
+        name: &str,
+        duration: Option<Duration>,
+        keep: bool,
+    ) -> Result<Option<Self>, Failure> {
+        Ok(match choice {
+            Choice::None if keep => None,
+            Choice::None => Some(Self::Counter(run(session, clock::count(store.clone())))),
+            Choice::Clock => {
+                let duration = duration.ok_or_else(|| {
+                    Failure::new(
+                        Code::Player,
+                        "the file does not say how long it lasts, and `play clock` must know",
+                    )
+                    .fix("name a player")
+                })?;
+                let stalls = Arc::new(Stalls::default());
+                Some(Self::Clock(run(session, clock::play(store.clone(), duration, stalls.clone())), stalls))
+            }
+            Choice::First | Choice::Named(_) => {
+                let address = http::serve(session, store.clone(), name).await?;
+                session.set("url", Value::text(&address.url));
+                Some(Self::Player(Box::new(player::start(session, choice, address)?)))
+            }
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Player(player) => &player.name,
+            Self::Clock(..) => "clock",
+            Self::Counter(_) => "none",
+        }
+    }
+
+    /// Times that playing had to wait, where that can be seen.
+    pub(super) fn stalls(&self) -> Option<u64> {
+        match self {
+            Self::Clock(_, stalls) => Some(stalls.count()),
+            Self::Player(_) | Self::Counter(_) => None,
+        }
+    }
+
+    /// Waits until it has seen enough; the hash, if it saw all. Cancel-safe.
+    pub(super) async fn wait(&mut self) -> Result<Option<blake3::Hash>, Failure> {
+        let gone = || Failure::new(Code::Internal, "the reader failed; this is an error in nls");
+        match self {
+            Self::Player(player) => player.wait().await.map(|()| None),
+            Self::Clock(end, _) => end.await.map_err(|_| gone())?.map(|()| None),
+            Self::Counter(end) => end.await.map_err(|_| gone())?.map(Some),
+        }
+    }
+}
+
+/// Runs beside the session, and ends with it.
+fn run<T: Send + 'static>(
+    session: &Handle,
+    reading: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> oneshot::Receiver<Result<T, Failure>> {
+    let (mut done, end) = oneshot::channel();
+    session.spawn(async move {
+        tokio::select! {
+            () = done.closed() => {}
+            result = reading => drop(done.send(result)),
+        }
+    });
+    end
+}
