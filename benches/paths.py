@@ -185,4 +185,5 @@ def main():
         sharing(lab)
 
 
-main()
+if __name__ == "__main__":
+    main()

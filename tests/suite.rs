@@ -17,4 +17,5 @@ mod next;
 mod prompt;
 mod resume;
 mod runner;
+mod streaming;
 mod transfers;

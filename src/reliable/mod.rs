@@ -44,7 +44,7 @@ pub mod receive;
 pub mod rtt;
 mod send;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 #[cfg(test)]
 mod storms;
 mod stream;

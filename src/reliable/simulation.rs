@@ -17,9 +17,9 @@ const SECRET: [u8; 32] = [7; 32];
 
 /// What came out of one end.
 #[derive(Default)]
-pub(super) struct Side {
-    pub(super) events: Vec<Event>,
-    pub(super) ended: Option<Ending>,
+pub(crate) struct Side {
+    pub(crate) events: Vec<Event>,
+    pub(crate) ended: Option<Ending>,
 }
 
 impl Side {
@@ -40,23 +40,23 @@ impl Side {
 }
 
 /// A client, a server's endpoint, and the links between them.
-pub(super) struct Pair {
-    pub(super) now: Time,
-    pub(super) client: Side,
-    pub(super) sender: Connection,
-    pub(super) server: Side,
-    pub(super) endpoint: Endpoint,
-    pub(super) up: Link<SocketAddr>,
-    pub(super) down: Link<SocketAddr>,
+pub(crate) struct Pair {
+    pub(crate) now: Time,
+    pub(crate) client: Side,
+    pub(crate) sender: Connection,
+    pub(crate) server: Side,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) up: Link<SocketAddr>,
+    pub(crate) down: Link<SocketAddr>,
     /// Where the client is: packets to another address are lost.
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// A queue longer than this marks what leaves it.
-    pub(super) mark_over: Duration,
+    pub(crate) mark_over: Duration,
     steps: u64,
 }
 
 impl Pair {
-    pub(super) fn new(profile: Profile, seed: u64, config: Config) -> Self {
+    pub(crate) fn new(profile: Profile, seed: u64, config: Config) -> Self {
         let listening = Listening { service: ServiceId::Ftp, max: 1, secret: SECRET };
         let config = Config { seed, ..config };
         Self {
@@ -140,7 +140,7 @@ impl Pair {
         true
     }
 
-    pub(super) fn run_until(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
+    pub(crate) fn run_until(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
         while !done(self) {
             assert!(self.step(), "stuck");
         }
@@ -159,7 +159,7 @@ fn bad_network(delay: u64) -> Profile {
 }
 
 /// A byte of a file that knows its offset.
-pub(super) fn content(offset: u64, seed: u64) -> u8 {
+pub(crate) fn content(offset: u64, seed: u64) -> u8 {
     ((offset ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }
 

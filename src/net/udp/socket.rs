@@ -61,8 +61,10 @@ impl Group {
 /// The socket, what waits to leave, and where the system writes what it has.
 pub(super) struct Socket {
     io: UdpSocket,
-    /// `None`: one datagram for each call. Those that IP may have to fragment must leave so, for the other way forbids it.
+    /// `None`: one datagram for each call.
     state: Option<UdpSocketState>,
+    /// Datagrams must not be fragmented. Others leave one by one: what leaves together never is.
+    whole: bool,
     connected: bool,
     group: Group,
     buffers: Vec<u8>,
@@ -81,9 +83,17 @@ pub(super) struct Counts {
 impl Socket {
     /// `whole`: datagrams must not be fragmented on their way.
     pub(super) fn new(io: UdpSocket, connected: bool, whole: bool) -> Self {
-        let state =
-            if whole && cfg!(target_os = "linux") { UdpSocketState::new((&io).into()).ok() } else { None };
-        Self { io, state, connected, group: Group::default(), buffers: Vec::new(), counts: Counts::default() }
+        let state = if cfg!(target_os = "linux") { UdpSocketState::new((&io).into()).ok() } else { None };
+        let state = state.filter(|_| whole || may_fragment(&io).is_ok());
+        Self {
+            io,
+            state,
+            whole,
+            connected,
+            group: Group::default(),
+            buffers: Vec::new(),
+            counts: Counts::default(),
+        }
     }
 
     /// Where it is bound.
@@ -105,12 +115,17 @@ impl Socket {
     /// # Errors
     /// The system's queue is full (`WouldBlock`: the datagram was not taken), or a connected peer refused an earlier one.
     pub(super) fn send(&mut self, peer: SocketAddr, datagram: &[u8], markable: bool) -> io::Result<()> {
-        let most = self.state.as_ref().map_or(1, |state| state.max_gso_segments().min(GROUP_LIMIT));
+        let most = self.together().map_or(1, |state| state.max_gso_segments().min(GROUP_LIMIT));
         if !self.group.join(peer, datagram, markable, most) {
             self.flush()?;
             self.group.join(peer, datagram, markable, most);
         }
         Ok(())
+    }
+
+    /// How many datagrams leave in one call.
+    fn together(&self) -> Option<&UdpSocketState> {
+        self.state.as_ref().filter(|_| self.whole)
     }
 
     /// Lets go what waits.
@@ -131,7 +146,7 @@ impl Socket {
 
     fn send_group(&mut self) -> io::Result<()> {
         let Some(peer) = self.group.peer else { return Ok(()) };
-        let Some(state) = self.state.as_ref().filter(|_| self.group.count > 1 || self.group.markable) else {
+        let Some(state) = self.together().filter(|_| self.group.count > 1 || self.group.markable) else {
             return self.send_singly(peer);
         };
         let transmit = Transmit {
@@ -190,6 +205,20 @@ impl Socket {
         }
         Ok(())
     }
+}
+
+/// IP may fragment what this socket sends: taking many datagrams in one call was set up to forbid that.
+fn may_fragment(io: &UdpSocket) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery};
+        if io.local_addr()?.is_ipv6() {
+            sockopt::set_ipv6_mtu_discover(io, Ipv6PathMtuDiscovery::DONT)?;
+        }
+        // A socket of IPv6 may carry IPv4, too.
+        sockopt::set_ip_mtu_discover(io, Ipv4PathMtuDiscovery::DONT)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! `stream`: receives chunks in any order, plays them while the rest arrives, keeps the file if asked.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+use bytes::Bytes;
 
 use super::plan::Plan;
 use super::player::Choice;
@@ -11,8 +14,8 @@ use super::watcher::Watcher;
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::Arguments;
-use crate::net::Connection;
 use crate::net::connection::malformed;
+use crate::net::{Connection, Message as Wire};
 use crate::report::{Failure, Outcome};
 use crate::service::ftp::check_space;
 use crate::service::{Context, Job, connect};
@@ -21,6 +24,8 @@ use crate::wire::stream::{Message, PARITY_LIMIT, PARITY_PLACE, Tempo};
 use crate::wire::{Code, ServiceId};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// Held in memory of what comes before the server has said how long the file is; the rest must come again.
+const EARLY_LIMIT: usize = 8 << 20;
 /// Held on the disk of a film that is not kept, unless `cache` says otherwise.
 pub(super) const CACHE: u64 = 256 << 20;
 
@@ -96,7 +101,8 @@ async fn run(
         },
         parity: parity.ceil() as u8,
     };
-    let (size, duration) = session.unless_cancelled(open(&mut connection, wish)).await?;
+    let Opened { size, duration, early, dropped } =
+        session.unless_cancelled(open(&mut connection, wish)).await?;
     let file = match &target {
         Some(target) => target.part.reopen(),
         None => tempfile::tempfile(),
@@ -105,12 +111,15 @@ async fn run(
     let keep = target.is_some();
     let room = if keep { u64::MAX } else { arguments.number("cache").unwrap_or(CACHE) };
     check_space(&file, size.min(room))?;
-    let store = Store::new(file, size, Plan::new(size, room, keep), live);
+    let store = Store::new(file, size, Plan::new(size, room, keep, dropped), live);
     let watcher = Watcher::start(session, &choice, &store, name, duration, keep).await?;
     let watched_by = watcher.as_ref().map_or("none", Watcher::name).to_owned();
     session.set_all([("player", Value::text(watched_by.clone())), ("bytes", Value::count(size))]);
     session.running(if matches!(watcher, Some(Watcher::Player(_))) { "playing" } else { "transferring" });
     let mut viewing = Viewing::new(session, connection, store, keep, began);
+    for (offset, bytes) in early {
+        viewing.block(offset, &bytes)?;
+    }
     let ended = session.unless_cancelled(viewing.run(watcher)).await;
     viewing.connection.outgoing.close(Code::Other, "").await;
     let watched = ended?;
@@ -141,15 +150,36 @@ async fn run(
     Ok(outcome(&viewing, &ended, hash, name, &watched_by, kept.as_deref()))
 }
 
-/// What the server has of it: how long, in bytes and, if its container says so, in time.
-async fn open(connection: &mut Connection, wish: Message) -> Result<(u64, Option<Duration>), Failure> {
+/// What the server says of the film, and what came before it said so: blocks overtake frames that are lost.
+struct Opened {
+    size: u64,
+    duration: Option<Duration>,
+    early: Vec<(u64, Bytes)>,
+    /// Came too early to be held.
+    dropped: Vec<Range<u64>>,
+}
+
+async fn open(connection: &mut Connection, wish: Message) -> Result<Opened, Failure> {
     connection.request([wish.encode()]).await?;
-    match Message::decode(&connection.incoming.frame(ANSWER_LIMIT, "answer").await?).map_err(malformed)? {
+    let (mut early, mut dropped, mut held) = (Vec::new(), Vec::new(), 0);
+    let frame = loop {
+        match connection.incoming.expect(ANSWER_LIMIT, "answer").await? {
+            Wire::Frame(frame) => break frame,
+            Wire::Block { offset, bytes } if held + bytes.len() <= EARLY_LIMIT => {
+                held += bytes.len();
+                early.push((offset, bytes));
+            }
+            Wire::Block { offset, .. } if offset >= PARITY_PLACE => {}
+            Wire::Block { offset, bytes } => dropped.push(offset..offset.saturating_add(bytes.len() as u64)),
+        }
+    };
+    match Message::decode(&frame).map_err(malformed)? {
         Message::Info { size, .. } if size >= PARITY_PLACE => {
             Err(Failure::new(Code::Misbehaved, "the server says that the file is longer than any file"))
         }
         Message::Info { size, milliseconds } => {
-            Ok((size, (milliseconds > 0).then(|| Duration::from_millis(milliseconds))))
+            let duration = (milliseconds > 0).then(|| Duration::from_millis(milliseconds));
+            Ok(Opened { size, duration, early, dropped })
         }
         _ => Err(Failure::new(Code::Misbehaved, "the server answered something else")),
     }

@@ -11,10 +11,8 @@ use crate::report::Failure;
 
 /// Played at once.
 const SLICE: Duration = Duration::from_millis(100);
-/// Playing begins, and goes on after a stall, when so much is there.
-const BUFFER: Duration = Duration::from_secs(1);
-/// What comes later than this is a stall; a screen would show it.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// A player holds this much itself: playing begins, and goes on after a stall, when it is there.
+const SLICES_HELD: u32 = 10;
 
 /// What playing was like.
 #[derive(Debug, Default)]
@@ -28,45 +26,59 @@ impl Stalls {
     }
 }
 
-/// Reads a film of `duration` as it would be played.
-pub(super) async fn play(store: Arc<Store>, duration: Duration, stalls: Arc<Stalls>) -> Result<(), Failure> {
+/// Reads a film of `duration` as it would be played; its hash.
+pub(super) async fn play(
+    store: Arc<Store>,
+    duration: Duration,
+    stalls: Arc<Stalls>,
+) -> Result<blake3::Hash, Failure> {
     let slice = (store.size as f64 * SLICE.as_secs_f64() / duration.as_secs_f64()).ceil().max(1.0) as u64;
-    let buffer = (BUFFER.as_millis() / SLICE.as_millis()) as u64;
-    let (mut at, mut due) = (0, None);
-    while at < store.size {
-        // Before the first picture, and after a stall: some slices first.
-        let slices = if due.is_none() { buffer } else { 1 };
-        let end = at.saturating_add(slice * slices).min(store.size);
-        at = take(&store, at, end).await?;
-        let now = Instant::now();
-        let next = due.unwrap_or(now) + SLICE * slices as u32;
-        if due.is_some_and(|due| now > due + PATIENCE) {
+    let mut reader = Reader { store, at: 0, hasher: blake3::Hasher::new() };
+    // When the next slice must be shown; `None`: nothing is shown, for the buffer is empty.
+    let mut due = None;
+    while reader.at < reader.store.size {
+        let Some(shown) = due else {
+            reader.take(slice * u64::from(SLICES_HELD)).await?;
+            due = Some(Instant::now() + SLICE * SLICES_HELD);
+            continue;
+        };
+        sleep_until(shown - SLICE * SLICES_HELD).await;
+        reader.take(slice).await?;
+        if Instant::now() > shown {
             stalls.count.fetch_add(1, Ordering::Relaxed);
             due = None;
         } else {
-            sleep_until(next - SLICE).await;
-            due = Some(next);
+            due = Some(shown + SLICE);
         }
     }
-    Ok(())
+    sleep_until(due.unwrap_or_else(Instant::now)).await;
+    Ok(reader.hasher.finalize())
 }
 
-/// Reads up to `end`.
-async fn take(store: &Store, mut at: u64, end: u64) -> Result<u64, Failure> {
-    while at < end
-        && let Some(bytes) = store.read(at, end - at).await?
-    {
-        at += bytes.len() as u64;
+/// Reads a film from its beginning on.
+struct Reader {
+    store: Arc<Store>,
+    at: u64,
+    hasher: blake3::Hasher,
+}
+
+impl Reader {
+    /// The next `length` bytes, or those up to the end.
+    async fn take(&mut self, length: u64) -> Result<(), Failure> {
+        let end = self.at.saturating_add(length);
+        while self.at < end
+            && let Some(bytes) = self.store.read(self.at, end - self.at).await?
+        {
+            self.hasher.update(&bytes);
+            self.at += bytes.len() as u64;
+        }
+        Ok(())
     }
-    Ok(at)
 }
 
 /// Reads everything in order, as it comes; its hash.
 pub(super) async fn count(store: Arc<Store>) -> Result<blake3::Hash, Failure> {
-    let (mut at, mut hasher) = (0, blake3::Hasher::new());
-    while let Some(bytes) = store.read(at, u64::MAX).await? {
-        hasher.update(&bytes);
-        at += bytes.len() as u64;
-    }
-    Ok(hasher.finalize())
+    let mut reader = Reader { store, at: 0, hasher: blake3::Hasher::new() };
+    reader.take(u64::MAX).await?;
+    Ok(reader.hasher.finalize())
 }

@@ -76,6 +76,11 @@ impl Address {
         }
     }
 
+    /// Pictures that a browser has shown, if it is one.
+    pub(super) fn frames(&self) -> Option<u64> {
+        self.asked.borrow().frames
+    }
+
     /// Waits until somebody asks for the first time.
     pub(super) async fn is_asked(&mut self) {
         if self.asked.changed().await.is_err() {
@@ -89,6 +94,8 @@ impl Address {
 struct Asked {
     at: Instant,
     was_closed: bool,
+    /// Pictures that the page has shown.
+    frames: Option<u64>,
 }
 
 /// What each request is answered from.
@@ -108,7 +115,7 @@ pub(super) async fn serve(session: &Handle, store: Arc<Store>, name: &str) -> Re
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let token: String = udp::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
-    let (asked, seen) = watch::channel(Asked { at: Instant::now(), was_closed: false });
+    let (asked, seen) = watch::channel(Asked { at: Instant::now(), was_closed: false, frames: None });
     let site = Arc::new(Site {
         session: session.clone(),
         store,
@@ -154,7 +161,8 @@ fn page(media: &str) -> String {
         "<!doctype html><meta charset=utf-8><title>nls</title>\
          <style>body{{margin:0;background:#000}}video{{width:100vw;height:100vh}}</style>\
          <video src=\"{media}\" controls autoplay></video>\
-         <script>setInterval(()=>fetch('alive').catch(()=>{{}}),{});\
+         <script>setInterval(()=>fetch('alive?frames='+\
+         document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames).catch(()=>{{}}),{});\
          addEventListener('pagehide',()=>navigator.sendBeacon('closed'))</script>",
         ALIVE_EVERY.as_millis()
     )
@@ -199,7 +207,10 @@ fn respond(site: &Site, request: &Request<Incoming>) -> Response<Body> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) && name != "closed" {
         return plain(StatusCode::METHOD_NOT_ALLOWED);
     }
-    site.asked.send_replace(Asked { at: Instant::now(), was_closed: name == "closed" });
+    let frames = request.uri().query().and_then(|query| query.strip_prefix("frames=")?.parse().ok());
+    site.asked.send_modify(|asked| {
+        *asked = Asked { at: Instant::now(), was_closed: name == "closed", frames: frames.or(asked.frames) };
+    });
     match name {
         "" => {
             let mut response = Response::new(Either::Left(Full::new(Bytes::from(page(&site.media)))));

@@ -30,6 +30,8 @@ mod player;
 mod server;
 mod showing;
 mod store;
+#[cfg(test)]
+mod storms;
 mod tempo;
 mod viewing;
 mod watcher;
@@ -104,6 +106,7 @@ pub static STREAM: Client = Client {
             Field::new("rebuilt", "chunks made again from parity"),
             Field::new("late", "`live`: chunks that came too late"),
             Field::new("stalls", "`play clock`: times that playing had to wait"),
+            Field::new("frames", "pictures that a browser has shown"),
             Field::new("playhead", "where it is read, in bytes"),
             Field::new("ahead", "bytes that wait behind the playhead"),
             Field::new("url", "the address that the player reads, for this machine only"),

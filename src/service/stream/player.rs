@@ -183,6 +183,11 @@ pub(super) fn start(session: &Handle, choice: &Choice, address: Address) -> Resu
 }
 
 impl Player {
+    /// Pictures that it has shown, if it says so.
+    pub(super) fn frames(&self) -> Option<u64> {
+        self.address.frames()
+    }
+
     /// Waits until it closes; a status other than 0 is a failure with what it said first, and so is one that never asks
     /// for the film. Cancel-safe.
     pub(super) async fn wait(&mut self) -> Result<(), Failure> {

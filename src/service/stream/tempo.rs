@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use crate::wire::stream::Tempo;
 
 /// Sent so much faster than it is played: so the buffer grows, and a slow moment is caught up.
-const FASTER: f64 = 1.5;
+const FASTER: f64 = 1.2;
 /// A burst is this much of the film, …
-const BURST: Duration = Duration::from_secs(10);
+const BURST: Duration = Duration::from_secs(2);
 /// … but at least so many bytes: the index of the container is among them.
-const BURST_LEAST: f64 = (2 << 20) as f64;
+const BURST_LEAST: f64 = (1 << 20) as f64;
 /// Live, nothing is sent ahead but what a player needs to begin.
 const LIVE_BURST: Duration = Duration::from_secs(2);
 const LIVE_FASTER: f64 = 1.02;

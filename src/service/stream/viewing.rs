@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use super::store::Store;
 use super::watcher::Watcher;
 use crate::base::{Value, quantity};
@@ -50,6 +52,7 @@ pub(super) struct Viewing<'a> {
     /// What the server counted last: chunks, and those that it sent again.
     sent: (u64, u64),
     stalls: Option<u64>,
+    frames: Option<u64>,
 }
 
 impl<'a> Viewing<'a> {
@@ -71,6 +74,7 @@ impl<'a> Viewing<'a> {
             heard: Instant::now(),
             sent: (0, 0),
             stalls: None,
+            frames: None,
         }
     }
 
@@ -92,7 +96,7 @@ impl<'a> Viewing<'a> {
                     }
                 }
                 seen = wait(watcher.as_mut()) => {
-                    self.stalls = watcher.as_ref().and_then(Watcher::stalls);
+                    self.look_at(watcher.as_ref());
                     let saw_all = self.saw_all(watcher.take().as_ref());
                     hash = seen?;
                     if !self.keep && hash.is_none() && !(self.end.is_some() && store.is_complete()) {
@@ -101,11 +105,17 @@ impl<'a> Viewing<'a> {
                     }
                 }
                 _ = ticks.tick() => {
-                    self.stalls = watcher.as_ref().and_then(Watcher::stalls).or(self.stalls);
+                    self.look_at(watcher.as_ref());
                     self.check_silence()?;
                     self.show();
                 }
             }
+        }
+    }
+
+    fn look_at(&mut self, watcher: Option<&Watcher>) {
+        if let Some(watcher) = watcher {
+            (self.stalls, self.frames) = (watcher.stalls(), watcher.frames());
         }
     }
 
@@ -129,17 +139,20 @@ impl<'a> Viewing<'a> {
         Err(Failure::new(Code::Timeout, why).fix("the peer may be gone, or too busy"))
     }
 
+    /// A chunk, or parity.
+    pub(super) fn block(&mut self, offset: u64, bytes: &Bytes) -> Result<(), Failure> {
+        self.first_byte.get_or_insert_with(|| self.began.elapsed());
+        self.session.count_in(bytes.len() as u64);
+        self.store.put(offset, bytes)
+    }
+
     fn take(&mut self, message: Option<Wire>) -> Result<(), Failure> {
         self.heard = Instant::now();
         match message {
             None => {
                 Err(Failure::new(Code::Broken, "the server closed the connection before the end of the file"))
             }
-            Some(Wire::Block { offset, bytes }) => {
-                self.first_byte.get_or_insert_with(|| self.began.elapsed());
-                self.session.count_in(bytes.len() as u64);
-                self.store.put(offset, &bytes)
-            }
+            Some(Wire::Block { offset, bytes }) => self.block(offset, &bytes),
             Some(Wire::Frame(frame)) if frame.kind == frame::ERROR => Err(told(&frame)),
             Some(Wire::Frame(frame)) => match Message::decode(&frame).map_err(malformed)? {
                 Message::Sent { chunks, resent } => {
@@ -186,6 +199,7 @@ impl<'a> Viewing<'a> {
             ("first_byte_ms", Value::Integer(self.first_byte.unwrap_or_default().as_millis() as i128)),
         ];
         fields.extend(self.stalls.map(|stalls| ("stalls", Value::count(stalls))));
+        fields.extend(self.frames.map(|frames| ("frames", Value::count(frames))));
         fields
     }
 }

@@ -16,7 +16,7 @@ use crate::wire::Code;
 
 pub(super) enum Watcher {
     Player(Box<Player>),
-    Clock(oneshot::Receiver<Result<(), Failure>>, Arc<Stalls>),
+    Clock(oneshot::Receiver<Result<blake3::Hash, Failure>>, Arc<Stalls>),
     Counter(oneshot::Receiver<Result<blake3::Hash, Failure>>),
 }
 
@@ -68,22 +68,29 @@ impl Watcher {
         }
     }
 
+    /// Pictures shown, where that is told.
+    pub(super) fn frames(&self) -> Option<u64> {
+        match self {
+            Self::Player(player) => player.frames(),
+            Self::Clock(..) | Self::Counter(_) => None,
+        }
+    }
+
     /// Waits until it has seen enough; the hash, if it saw all. Cancel-safe.
     pub(super) async fn wait(&mut self) -> Result<Option<blake3::Hash>, Failure> {
         let gone = || Failure::new(Code::Internal, "the reader failed; this is an error in nls");
         match self {
             Self::Player(player) => player.wait().await.map(|()| None),
-            Self::Clock(end, _) => end.await.map_err(|_| gone())?.map(|()| None),
-            Self::Counter(end) => end.await.map_err(|_| gone())?.map(Some),
+            Self::Clock(end, _) | Self::Counter(end) => end.await.map_err(|_| gone())?.map(Some),
         }
     }
 }
 
 /// Runs beside the session, and ends with it.
-fn run<T: Send + 'static>(
+fn run(
     session: &Handle,
-    reading: impl Future<Output = Result<T, Failure>> + Send + 'static,
-) -> oneshot::Receiver<Result<T, Failure>> {
+    reading: impl Future<Output = Result<blake3::Hash, Failure>> + Send + 'static,
+) -> oneshot::Receiver<Result<blake3::Hash, Failure>> {
     let (mut done, end) = oneshot::channel();
     session.spawn(async move {
         tokio::select! {

@@ -1,0 +1,222 @@
+//! Films on their way: real players show pictures while the rest is still at the server.
+
+use std::process::Command;
+use std::sync::LazyLock;
+
+use crate::harness::{Lab, has, names};
+
+/// A film of 60 s at 50 KB/s, in containers whose index stands at the end, in front, in pieces, and nowhere.
+const FILMS: [&str; 5] = ["end.mp4", "front.mp4", "film.mkv", "film.webm", "film.ts"];
+/// The server sends twice as fast as they are played: none can be there when the first pictures are shown.
+const RATE: &str = "100KB/s";
+
+static MADE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let ffmpeg = |words: &str| {
+        let mut command = Command::new("ffmpeg");
+        command.current_dir(folder.path()).args(["-v", "error", "-y"]).args(words.split(' '));
+        assert!(command.status().unwrap().success(), "{words}");
+    };
+    let rate = "-b:v 380k -minrate 380k -maxrate 380k -bufsize 380k";
+    ffmpeg(&format!(
+        "-f lavfi -i testsrc2=size=320x180:rate=25:duration=60 -f lavfi -i sine=frequency=440:duration=60 \
+         -c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 25 -nal-hrd cbr {rate} -c:a aac -metadata title=Test end.mp4"
+    ));
+    ffmpeg("-i end.mp4 -c copy -movflags +faststart front.mp4");
+    ffmpeg("-i end.mp4 -c copy film.mkv");
+    ffmpeg("-i end.mp4 -c copy film.ts");
+    ffmpeg(&format!("-i end.mp4 -c:v libvpx -deadline realtime -cpu-used 8 {rate} -c:a libvorbis film.webm"));
+    folder
+});
+
+/// Streams each film to a player and leaves when it has shown some pictures; then the server must have more to send.
+fn plays(film: &str, player: &str, until: &str) {
+    let lab = Lab::new();
+    let script = format!(
+        "listen udp 0 stream root \"{}\" rate {RATE} as cinema\n\
+         stream {film} from $cinema play '{player}' as f &\n\
+         wait $f playing within 20s\n{until}\nexpect $cinema.bytes_out < $f.bytes\nstop $f\n",
+        MADE.path().display()
+    );
+    lab.write("film.nls", script);
+    lab.run(&["film.nls"]).success();
+}
+
+#[test]
+fn mpv_shows_pictures_of_every_kind_of_film_before_the_rest_is_here() {
+    if !has("ffmpeg") || !has("mpv") {
+        return;
+    }
+    for film in FILMS {
+        // It ends by itself behind ten pictures, and well.
+        plays(
+            film,
+            "mpv --no-config --vo=null --ao=null --really-quiet --frames=10 {url}",
+            "wait $f within 30s",
+        );
+    }
+}
+
+#[test]
+fn ffmpeg_decodes_every_kind_of_film_before_the_rest_is_here() {
+    if !has("ffmpeg") {
+        return;
+    }
+    for film in FILMS {
+        let player = "ffmpeg -v error -i {url} -map 0:v:0 -frames:v 10 -f framecrc pictures";
+        plays(
+            film,
+            player,
+            "wait $f within 30s\n!test $(grep -vc \"^#\" pictures) = 10\nexpect $last.code == 0",
+        );
+    }
+}
+
+#[test]
+fn ffplay_shows_pictures_of_every_kind_of_film_before_the_rest_is_here() {
+    if !has("ffplay") {
+        return;
+    }
+    for film in FILMS {
+        let player = "sh -c \"SDL_VIDEODRIVER=dummy SDL_AUDIODRIVER=dummy exec ffplay -nostats -vf showinfo {url} 2> shown\"";
+        plays(film, player, "retry 600 every 50ms: !grep -q \"n:  10 \" shown");
+    }
+}
+
+#[test]
+fn a_browser_shows_a_film_on_a_page_before_the_rest_is_here() {
+    if !has("ffmpeg") || !has("chromium") {
+        return;
+    }
+    // Those that browsers play.
+    for film in ["end.mp4", "front.mp4", "film.webm"] {
+        let player = "chromium --headless=new --no-sandbox --disable-gpu --mute-audio --user-data-dir=chrome \
+                      --autoplay-policy=no-user-gesture-required {page}";
+        plays(film, player, "expect $f.frames > 10 within 25s");
+    }
+}
+
+#[test]
+fn a_list_tells_how_long_each_film_lasts_and_what_it_is_called() {
+    if !has("ffmpeg") {
+        return;
+    }
+    let lab = Lab::new();
+    let root = MADE.path().display();
+    let run = lab
+        .nls(&format!(
+            "listen udp 0 stream root \"{root}\" as cinema; ls $cinema as l; expect $l.length > 295s"
+        ))
+        .success();
+    let line = |name: &str| run.out.lines().find(|line| line.contains(name)).unwrap().to_owned();
+    assert!(
+        line("end.mp4").contains(" 1:0")
+            && line("end.mp4").contains("mp4")
+            && line("end.mp4").contains("\"Test\""),
+        "{}",
+        run.out
+    );
+    assert!(
+        line("film.ts").contains(" 1:00  mpegts") && line("film.mkv").contains("matroska"),
+        "{}",
+        run.out
+    );
+}
+
+/// FAULTS row 74: one that never asks for the film is missed; one that dies says why.
+#[test]
+fn row_74_a_player_that_is_missing_or_dies_ends_the_session_and_says_why() {
+    let lab = Lab::new();
+    lab.random("film.mp4", 100_000, 1);
+    let play =
+        |player: &str| lab.nls(&format!("listen udp 0 stream as c; stream film.mp4 from $c play '{player}'"));
+    play("no-such-player {url}").fails(1, "player not found: no-such-player");
+    play("sh -c \"echo broken pipe dream >&2; exit 7\"")
+        .fails(1, "player sh ended with exit status 7: broken pipe dream");
+    play("sh -c \"kill -9 \\$\\$\"").fails(1, "player sh ended with signal 9");
+}
+
+/// FAULTS row 75: the bytes come all the same, and the complaint is shown once, without its control characters.
+#[test]
+fn row_75_a_file_that_is_no_media_is_streamed_and_the_complaint_is_shown() {
+    if !has("ffmpeg") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.write("film.mp4", vec![b'x'; 50_000]);
+    let run = lab
+        .nls("listen udp 0 stream as c; stream film.mp4 from $c play 'ffmpeg -v error -i {url} -f null -'");
+    let run = run.fails(1, "player ffmpeg ended with exit status");
+    assert_eq!(run.err.matches("moov atom not found").count(), 1, "{}", run.err);
+    lab.nls("listen udp 0 stream as c; stream film.mp4 from $c to kept.mp4; expect file kept.mp4 same as film.mp4").success();
+}
+
+/// FAULTS row 77: one that stands still holds up nobody, and not the server.
+#[test]
+fn row_77_a_viewer_that_stands_still_does_not_hold_up_another() {
+    let lab = Lab::new();
+    lab.random("film.bin", 8_000_000, 1);
+    lab.write(
+        "slow.nls",
+        "listen udp 0 stream as cinema\n\
+         stream film.bin from $cinema play 'sh -c \"curl -sr 0-9 {url}; sleep 60\"' cache 4M as slow &\n\
+         wait $slow playing within 10s\n\
+         stream film.bin from $cinema to kept.bin as fast\n\
+         expect file kept.bin same as film.bin\n\
+         expect $slow.state == playing\nstop $slow\nexpect $cinema.clients == 0 within 1s\n",
+    );
+    if has("curl") {
+        lab.run(&["slow.nls"]).success();
+    }
+}
+
+/// What is not kept takes no more of the disk than `cache` says, and the film is whole for who reads it.
+#[test]
+fn a_film_larger_than_its_cache_is_read_whole() {
+    let lab = Lab::new();
+    lab.random("film.bin", 24_000_000, 1);
+    lab.nls("listen udp 0 stream as c; stream film.bin from $c play none cache 4M as f; expect $f.blake3 contains \"\"").success();
+    if has("curl") {
+        let player = "curl -s -o read.bin {url}";
+        let line = format!(
+            "listen udp 0 stream as c; stream film.bin from $c play '{player}' cache 4M; expect file read.bin same as film.bin"
+        );
+        lab.nls(&line).success();
+    }
+}
+
+/// Over a poor link, with parity and without, and with small packets.
+#[test]
+fn a_film_is_whole_over_a_poor_link_with_parity_and_small_packets() {
+    let lab = Lab::new();
+    lab.random("film.bin", 1_000_000, 1);
+    let run = lab.nls(
+        "listen udp 0 stream mtu 1000 as c; link udp 0 to udp $c loss 5% burst 4 delay 10ms seed 7 as bad; \
+         stream film.bin from udp $bad to a.bin as a; stream film.bin from udp $bad fec 10% to b.bin as b; \
+         expect file a.bin same as film.bin; expect file b.bin same as film.bin; expect $b.rebuilt > 10; log $c",
+    );
+    let run = run.success();
+    assert!(run.out.contains("cut to fit a packet"), "{}", run.out);
+}
+
+/// Live, a picture that comes too late is not waited for.
+#[test]
+fn live_goes_on_without_what_comes_too_late() {
+    let lab = Lab::new();
+    lab.random("film.bin", 300_000, 1);
+    lab.nls("listen udp 0 stream as c; stream film.bin from $c play none live as f; expect $f.late == 0")
+        .success();
+    lab.nls("listen udp 0 stream as c; stream film.bin from $c live to x.bin").fails(1, "take one of them");
+}
+
+/// A server that goes away is no end of the film.
+#[test]
+fn a_server_that_is_stopped_ends_the_viewing_with_its_reason() {
+    let lab = Lab::new();
+    lab.random("film.bin", 5_000_000, 1);
+    let line = "listen udp 0 stream rate 100KB/s as c; stream film.bin from $c to kept.bin as f &; \
+                wait $f transferring within 5s; stop $c; wait $f within 5s";
+    lab.nls(line).fails(1, "stream film.bin: the server was stopped");
+    let left = |name: &String| name.starts_with("kept") || name.ends_with("nls-part");
+    assert!(!names(&lab.path(".")).iter().any(left), "{:?}", names(&lab.path(".")));
+}
