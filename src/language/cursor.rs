@@ -36,6 +36,7 @@ impl<'a> Cursor<'a> {
         self.at = place;
     }
 
+    #[inline]
     pub(super) fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.at)
     }
@@ -45,6 +46,7 @@ impl<'a> Cursor<'a> {
         self.tokens.get(self.at + 1)
     }
 
+    #[inline]
     pub(super) fn peek_word(&self) -> Option<&Word> {
         match self.peek() {
             Some(Token::Word(word)) => Some(word),
@@ -63,6 +65,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Something is looked for here: if the tokens are at their end, it may come next.
+    #[inline]
     fn look_for(&mut self, what: Next) {
         if self.at == self.tokens.len()
             && let Some(next) = &mut self.next
@@ -73,18 +76,21 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes the next word if it is `keyword`.
+    #[inline]
     pub(super) fn take(&mut self, keyword: &'static str) -> bool {
         self.look_for(Next::Word(keyword));
         self.skip(keyword)
     }
 
     /// Takes the next word if a statement of this name begins with it.
+    #[inline]
     pub(super) fn begins(&mut self, statement: &'static str) -> bool {
         self.look_for(Next::Statement(statement));
         self.skip(statement)
     }
 
     /// Takes the next word if it is `text`, another way to write what is looked for elsewhere.
+    #[inline]
     pub(super) fn skip(&mut self, text: &str) -> bool {
         let found = self.peek_word().is_some_and(|word| word.is(text));
         self.at += usize::from(found);
@@ -130,6 +136,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next token, moved out, if it is a word.
+    #[inline]
     fn take_word(&mut self) -> Option<Word> {
         let token = self.tokens.get_mut(self.at).filter(|token| matches!(token, Token::Word(_)))?;
         let taken = Token::Semicolon(token.span());

@@ -14,6 +14,7 @@ use nom::multi::{many0, separated_list1};
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 
+use compact_str::CompactString;
 use smallvec::{SmallVec, smallvec};
 
 use super::LINE_LIMIT;
@@ -31,7 +32,7 @@ pub struct Word {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
-    Text(String),
+    Text(CompactString),
     /// `$name.field`: the path without the `$`.
     Reference(Vec<String>, Range<usize>),
 }
@@ -241,7 +242,7 @@ fn word(input: &str, at: usize) -> Result<(&str, Word), Diagnostic> {
         rest = tail;
     }
     if word.segments.is_empty() {
-        word.segments.push(Segment::Text(String::new()));
+        word.segments.push(Segment::Text(CompactString::default()));
     }
     word.span.end = at + (input.len() - rest.len());
     Ok((rest, word))
@@ -334,7 +335,7 @@ fn double(input: &str, at: usize) -> Result<(&str, Piece<'_>), Diagnostic> {
             }
             Some('"') => {
                 if segments.is_empty() {
-                    segments.push(Segment::Text(String::new()));
+                    segments.push(Segment::Text(CompactString::default()));
                 }
                 return Ok((&rest[1..], Piece::Quoted(segments)));
             }
