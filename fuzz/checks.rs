@@ -23,6 +23,9 @@ impl World for Nothing {
     fn endpoints(&self) -> Vec<String> {
         Vec::new()
     }
+    fn remote(&self, _: &str) -> Vec<(String, String)> {
+        Vec::new()
+    }
     fn paths(&self, _: &str) -> Vec<String> {
         Vec::new()
     }

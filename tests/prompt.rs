@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use expectrl::Expect;
 use expectrl::session::OsSession;
 
-use crate::harness::{LIMIT, Lab, PROGRAM};
+use crate::harness::{LIMIT, Lab, PROGRAM, eventually};
 
 /// A prompt and what its screen shows.
 struct Terminal {
@@ -326,4 +326,33 @@ fn ctrl_z_sends_the_command_to_the_background_and_stops_nothing() {
     terminal.run("wait $down within 30s", "[down] got big as");
     terminal.run("!kill -TSTP $$; echo it went on", "it went on");
     assert!(std::fs::read(lab.path("copy")).unwrap() == std::fs::read(lab.path("root/big")).unwrap());
+}
+
+/// Asked of the server while the line is being typed; no key waits for it.
+#[test]
+fn completion_knows_what_a_server_has() {
+    let lab = Lab::new();
+    lab.random("root/holiday film.mp4", 1000, 1);
+    lab.random("root/picture.png", 1000, 1);
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen udp 0 stream root root as cinema", "media of");
+    // The first key asks, a later one completes.
+    terminal.keys("stream ");
+    eventually("the server was asked", || {
+        terminal.keys("\t");
+        terminal.read();
+        terminal.text().contains("picture.png")
+    });
+    terminal.keys("pic\t");
+    terminal.see("the name", |screen| screen.contains("nls> stream picture.png"));
+    terminal.keys(INTERRUPT);
+    terminal.see("a new prompt", |screen| screen.ends_with("nls>"));
+    terminal.run("listen tcp 0 ftp root root as files", "files of");
+    terminal.keys("get ");
+    eventually("the server was asked", || {
+        terminal.keys("\t");
+        terminal.read();
+        terminal.text().contains("get \"holiday film.mp4\"")
+            || terminal.text().contains("\"holiday film.mp4\"  (1000 B)")
+    });
 }

@@ -29,6 +29,8 @@ pub trait World {
     fn fields(&self, name: &str) -> Vec<String>;
     /// Endpoints used before.
     fn endpoints(&self) -> Vec<String>;
+    /// What a server of this service has, each with a few words; at once, and asked of the server beside that.
+    fn remote(&self, service: &str) -> Vec<(String, String)>;
     /// Local paths that begin with `prefix`; folders end in `/`.
     fn paths(&self, prefix: &str) -> Vec<String>;
 }
@@ -74,6 +76,15 @@ pub fn hint(line: &str, vocabulary: &Vocabulary) -> Option<String> {
     }
     let shown: Vec<String> = next.iter().filter_map(Next::placeholder).take(HINT_LIMIT).collect();
     (!shown.is_empty()).then(|| shown.join(" "))
+}
+
+/// The service whose names may come next: the prompt asks for them while the line is still being typed.
+pub fn wants_names(line: &str, vocabulary: &Vocabulary) -> Option<&'static str> {
+    let (mut before, _) = split(line);
+    behind(&mut before, vocabulary).iter().find_map(|next| match next {
+        Next::Param(Param { kind: Kind::Remote(service), .. }) => Some(*service),
+        _ => None,
+    })
 }
 
 /// The tokens of the statement before the cursor, and where the word begins that is being typed.
@@ -138,6 +149,10 @@ fn values(
         Kind::Service => {
             found.extend(vocabulary.services.iter().map(|service| candidate(service.name, service.summary)));
         }
+        Kind::Remote(service) => found.extend(world.remote(service).into_iter().map(|(name, help)| {
+            let text = if is_bare(&name) { name } else { format!("\"{name}\"") };
+            Candidate { text, help }
+        })),
         Kind::BindAddress => found.push(candidate("any", "every address of this machine")),
         Kind::Session | Kind::Setting(_) => {
             if let Kind::Setting(words) = kind {

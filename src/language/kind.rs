@@ -27,6 +27,8 @@ pub enum Kind {
     Percent,
     Port,
     Rate,
+    /// A name at a server of this service; the prompt asks that server what there is.
+    Remote(&'static str),
     Secret,
     Service,
     /// `%2`, `$name` or a bare name.
@@ -130,7 +132,7 @@ impl Kind {
             Self::Session => "X".into(),
             Self::Setting(words) => format!("{}|X", words.join("|")),
             Self::Size(..) => "SIZE".into(),
-            Self::Text => "NAME".into(),
+            Self::Text | Self::Remote(_) => "NAME".into(),
             Self::Rest => "TEXT".into(),
             Self::Transport => "tcp|udp".into(),
         }
@@ -139,7 +141,7 @@ impl Kind {
     /// The same for a named parameter: kinds that explain themselves keep their own word.
     pub fn placeholder_of(self, name: &str) -> String {
         match self {
-            Self::Text | Self::Rest => name.to_uppercase(),
+            Self::Text | Self::Remote(_) | Self::Rest => name.to_uppercase(),
             _ => self.placeholder(),
         }
     }
@@ -166,7 +168,7 @@ impl Kind {
             Self::Size(min, max) => {
                 format!("a size from {} to {}", quantity::show_size(min), quantity::show_size(max))
             }
-            Self::Text => "a name".into(),
+            Self::Text | Self::Remote(_) => "a name".into(),
             Self::Rest => "text".into(),
             Self::Transport => "tcp or udp".into(),
         }
@@ -185,7 +187,9 @@ impl Kind {
                     .map(|endpoint| Datum::Endpoint(None, Place::Address(endpoint)))
                     .map_err(|(why, fix)| Mismatch { why, fix, expected: Vec::new() }),
             },
-            Self::Expression | Self::Rest | Self::Text | Self::Secret => Ok(Datum::Text(word.into())),
+            Self::Expression | Self::Rest | Self::Text | Self::Remote(_) | Self::Secret => {
+                Ok(Datum::Text(word.into()))
+            }
             Self::Path if word.is_empty() => mismatch("the path is empty", None),
             Self::Path => Ok(Datum::Path(word.into(), false)),
             Self::Percent => Ok(Datum::Percent(quantity::percent(word)?)),

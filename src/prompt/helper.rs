@@ -10,10 +10,14 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 
+use super::remote::Names;
+use crate::base::escape::escape_line;
+use crate::base::{Endpoint, Transport};
 use crate::language::Vocabulary;
-use crate::language::complete::{World, complete, hint};
+use crate::language::complete::{World, complete, hint, wants_names};
 use crate::session::{Registry, Session};
 use crate::shell::Shell;
+use crate::wire::ServiceId;
 use crate::wire::chat::UDP_CHARACTER_LIMIT;
 
 /// Both prompts have one width: the editor measures only the first.
@@ -26,6 +30,7 @@ const ENTRY_LIMIT: usize = 10_000;
 pub(super) struct Known {
     vocabulary: Vocabulary,
     registry: Arc<Registry>,
+    remote: Names,
     changing: Mutex<Changing>,
 }
 
@@ -33,6 +38,8 @@ pub(super) struct Known {
 struct Changing {
     names: Vec<String>,
     endpoints: Vec<String>,
+    /// Where services are that tell what they have.
+    places: Vec<(ServiceId, (Transport, Endpoint))>,
     attached: Option<Arc<Session>>,
 }
 
@@ -41,6 +48,7 @@ impl Known {
         Self {
             vocabulary: shell.vocabulary.clone(),
             registry: shell.registry.clone(),
+            remote: Names::new(),
             changing: Mutex::default(),
         }
     }
@@ -52,7 +60,11 @@ impl Known {
     pub(super) fn update(&self, shell: &Shell, attached: Option<Arc<Session>>) {
         let mut names: Vec<String> = shell.scope.names().map(str::to_owned).collect();
         names.sort();
-        *self.lock() = Changing { names, endpoints: shell.endpoints(), attached };
+        let places = [ServiceId::Ftp, ServiceId::Stream]
+            .into_iter()
+            .filter_map(|service| Some((service, shell.place_of(service)?)))
+            .collect();
+        *self.lock() = Changing { names, endpoints: shell.endpoints(), places, attached };
     }
 
     /// A session that ended gives the prompt back, even in the middle of a line.
@@ -99,6 +111,14 @@ impl World for Known {
 
     fn endpoints(&self) -> Vec<String> {
         self.lock().endpoints.clone()
+    }
+
+    fn remote(&self, service: &str) -> Vec<(String, String)> {
+        let place =
+            self.lock().places.iter().find(|(id, _)| id.name() == service).map(|(_, place)| place.clone());
+        let found = place.map(|place| self.remote.of(service, &place)).unwrap_or_default();
+        // A name that the terminal would not show as it is, is none to complete.
+        found.into_iter().filter(|(name, _)| matches!(escape_line(name), Cow::Borrowed(_))).collect()
     }
 
     fn paths(&self, prefix: &str) -> Vec<String> {
@@ -174,6 +194,9 @@ impl Hinter for Helper {
         }
         if self.known.is_attached() {
             return self.known.characters_left(line);
+        }
+        if let Some(service) = wants_names(line, &self.known.vocabulary) {
+            drop(self.known.remote(service));
         }
         hint(line, &self.known.vocabulary)
     }

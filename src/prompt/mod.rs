@@ -4,6 +4,7 @@ mod editor;
 mod helper;
 mod history;
 mod progress;
+mod remote;
 
 pub use progress::watch as watch_progress;
 

@@ -94,8 +94,7 @@ impl Shell {
             transport.get_or_insert(client.transport);
             return Ok(());
         }
-        let known = self.used.get(&service).cloned().or_else(|| self.newest(service));
-        let Some((transport, endpoint)) = known else {
+        let Some((transport, endpoint)) = self.place_of(service) else {
             let verb = client.verb.name;
             let failure =
                 Failure::new(Code::Missing, format!("no {} server is known here", service.name())).of(verb);
@@ -107,6 +106,11 @@ impl Shell {
         };
         arguments.0.push((name, Datum::Endpoint(Some(transport), Place::Address(endpoint))));
         Ok(())
+    }
+
+    /// Where a service was found last, else its newest server in this shell.
+    pub fn place_of(&self, service: ServiceId) -> Option<(Transport, Endpoint)> {
+        self.used.get(&service).cloned().or_else(|| self.newest(service))
     }
 
     fn newest(&self, service: ServiceId) -> Option<(Transport, Endpoint)> {

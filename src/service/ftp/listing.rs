@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::folder::Folder;
 use super::transfer::by_disk;
 use crate::base::escape::escape_line;
-use crate::base::{Value, quantity};
+use crate::base::{Endpoint, Transport, Value, quantity};
 use crate::language::Arguments;
-use crate::net::Connection;
 use crate::net::connection::malformed;
+use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::service::{Context, Job, connect};
 use crate::session::Handle;
@@ -17,6 +17,8 @@ use crate::wire::listing::{ENTRIES, Entries, Entry, EntryKind, List};
 use crate::wire::{Code, Frame, ServiceId};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// Who types does not wait for names longer than this.
+const NAMES_LIMIT: Duration = Duration::from_secs(3);
 /// Most entries that `ls` shows.
 const ENTRY_LIMIT: usize = 100_000;
 
@@ -67,6 +69,34 @@ pub(super) fn list(session: Handle, arguments: Arguments, _context: Context) -> 
         ];
         Ok(Outcome::new(table(&entries), fields))
     })
+}
+
+/// What a server has in its folder, each with a few words: for completion. It takes no longer than [`NAMES_LIMIT`].
+pub async fn names(transport: Transport, endpoint: &Endpoint) -> Result<Vec<(String, String)>, Failure> {
+    let asking = async {
+        let options = udp::Options::STANDARD;
+        let (mut connection, driver) = net::connect(transport, endpoint, ServiceId::Any, options).await?;
+        let driver = driver.map(|driver| tokio::spawn(driver));
+        let entries = fetch(&mut connection, String::new()).await;
+        connection.outgoing.close(Code::Other, "").await;
+        if entries.is_err() {
+            driver.iter().for_each(tokio::task::JoinHandle::abort);
+        }
+        entries
+    };
+    let silent = || Failure::new(Code::Timeout, "no answer");
+    let entries = tokio::time::timeout(NAMES_LIMIT, asking).await.map_err(|_| silent())??;
+    Ok(entries.iter().map(|entry| (entry.name.clone(), about(entry))).collect())
+}
+
+fn about(entry: &Entry) -> String {
+    match &entry.kind {
+        EntryKind::Folder => "folder".into(),
+        EntryKind::Media(note) if note.milliseconds > 0 => {
+            format!("{}, {}", clock(note.milliseconds), quantity::show_size(entry.size))
+        }
+        _ => quantity::show_size(entry.size),
+    }
 }
 
 async fn fetch(connection: &mut Connection, path: String) -> Result<Vec<Entry>, Failure> {

@@ -56,6 +56,7 @@ mod wishes;
 
 pub(crate) use disk::check_space;
 pub(crate) use listing::answer as answer_list;
+pub use listing::names;
 
 use super::{Client, Provider, Run};
 use crate::base::Transport;
@@ -179,7 +180,7 @@ pub static GET: Client = Client {
         aliases: &[],
         summary: "fetch a file or a folder from a file server",
         details: "`to` names a file or a folder; without it the file comes into the current folder. A folder comes with all that is below it, but links and hidden files; how much it is, is said first.",
-        params: &[Param::required("name", Kind::Text, "the file or folder at the server")],
+        params: &[Param::required("name", Kind::Remote("ftp"), "the file or folder at the server")],
         keywords: &[
             Keyword::new("from", Kind::Endpoint, "the file server").required(),
             Keyword::new("to", Kind::Path, "where to put it").default("the current folder"),

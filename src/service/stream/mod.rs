@@ -73,7 +73,7 @@ pub static STREAM: Client = Client {
         aliases: &[],
         summary: "receive media, play it while it arrives",
         details: "`play` starts mpv, ffplay, vlc, mplayer or celluloid, whichever is there first, else the browser; `NLS_PLAYERS` names others, parted by commas. `play NAME` takes another, `play browser` the browser, `play \"command {url}\"` any command (`{page}`: a page with the film), `play clock` plays without a player and counts stalls, `play none` only counts. `to` keeps the file, verified. Without `from` it asks the server used last, else the newest stream server of this shell.",
-        params: &[Param::required("name", Kind::Text, "the file at the server")],
+        params: &[Param::required("name", Kind::Remote("stream"), "the file at the server")],
         keywords: &[
             Keyword::new("from", Kind::Endpoint, "the stream server").default("the one used last"),
             Keyword::new("play", Kind::Text, "play it with this player")
@@ -105,6 +105,7 @@ pub static STREAM: Client = Client {
             Field::new("repaired", "chunks sent again"),
             Field::new("rebuilt", "chunks made again from parity"),
             Field::new("late", "`live`: chunks that came too late"),
+            Field::new("skipped", "`live`: bytes that were not waited for"),
             Field::new("stalls", "`play clock`: times that playing had to wait"),
             Field::new("frames", "pictures that a browser has shown"),
             Field::new("playhead", "where it is read, in bytes"),

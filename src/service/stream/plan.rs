@@ -142,6 +142,11 @@ impl Plan {
         Some(offset..end)
     }
 
+    /// Live: bytes that were left out so far.
+    pub(super) const fn skipped(&self) -> u64 {
+        self.skipped.covered()
+    }
+
     /// Bytes that were left out before: they came too late.
     pub(super) fn is_late(&self, range: &Range<u64>) -> bool {
         self.skipped.contains_any(range)

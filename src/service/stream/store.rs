@@ -154,6 +154,11 @@ impl Store {
         self.counts.rebuilt.load(Ordering::Relaxed)
     }
 
+    /// Live: bytes that were not waited for.
+    pub(super) fn skipped(&self) -> u64 {
+        self.lock().plan.skipped()
+    }
+
     /// Live: chunks that came too late.
     pub(super) fn late(&self) -> u64 {
         self.counts.late.load(Ordering::Relaxed)

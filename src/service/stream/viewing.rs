@@ -98,7 +98,7 @@ impl<'a> Viewing<'a> {
                 seen = wait(watcher.as_mut()) => {
                     self.look_at(watcher.as_ref());
                     let saw_all = self.saw_all(watcher.take().as_ref());
-                    hash = seen?;
+                    hash = seen?.filter(|_| store.skipped() == 0);
                     if !self.keep && hash.is_none() && !(self.end.is_some() && store.is_complete()) {
                         self.connection.outgoing.send_now(Message::Done.encode()).await?;
                         return Ok(Watched { is_whole: false, to_its_end: saw_all, hash: None });
@@ -194,6 +194,7 @@ impl<'a> Viewing<'a> {
             ("repaired", Value::count(self.sent.1)),
             ("rebuilt", Value::count(self.store.rebuilt())),
             ("late", Value::count(self.store.late())),
+            ("skipped", Value::count(self.store.skipped())),
             ("playhead", Value::count(playhead)),
             ("ahead", Value::count(ahead)),
             ("first_byte_ms", Value::Integer(self.first_byte.unwrap_or_default().as_millis() as i128)),
