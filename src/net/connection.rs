@@ -250,8 +250,7 @@ impl Incoming {
                 Err(Failure::new(Code::Broken, format!("the peer closed the connection before {what}")))
             }
             Ok(Err(failure)) => Err(failure),
-            Err(_) => Err(Failure::new(Code::Timeout, format!("no {what} for {} s", limit.as_secs()))
-                .fix("the peer may be gone, or too busy")),
+            Err(_) => Err(nothing_came(what, limit)),
         }
     }
 
@@ -277,6 +276,12 @@ pub(super) fn land(landing: &mut dyn Landing, mut offset: u64, mut bytes: &[u8])
         bytes = later;
     }
     Ok(())
+}
+
+/// The peer is there, but what it owes did not come within `limit`.
+pub fn nothing_came(what: &str, limit: Duration) -> Failure {
+    Failure::new(Code::Timeout, format!("no {what} for {} s", limit.as_secs()))
+        .fix("the peer may be gone, or too busy")
 }
 
 /// What an ERROR frame says, as a failure here.

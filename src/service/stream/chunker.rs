@@ -7,6 +7,7 @@ use rand::Rng;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
+use super::plan::GAP_LIMIT;
 use crate::base::RangeSet;
 use crate::wire::stream::CHUNK_SIZES;
 
@@ -64,6 +65,11 @@ impl Chunker {
     /// Chunks that were drawn longer than they may be.
     pub(super) const fn capped(&self) -> u64 {
         self.capped
+    }
+
+    /// More jumps and holes than a viewer makes, and more memory than it is worth.
+    pub(super) fn is_scattered(&self) -> bool {
+        self.sent.pieces().max(self.ever_sent.pieces()) > GAP_LIMIT
     }
 
     /// Every byte was sent once, at least.
@@ -166,6 +172,20 @@ mod tests {
         chunker.forget(10_000..20_000);
         assert!(chunker.seek(10_000, 100_000));
         assert_eq!(count(&mut chunker), 10_000);
+    }
+
+    #[test]
+    fn row_76_a_viewer_that_scatters_its_wishes_is_noticed() {
+        let size = 100_000_000;
+        let mut chunker = Chunker::new(size, 3, u64::MAX);
+        let (mut at, mut wishes) = (0, 0);
+        while !chunker.is_scattered() {
+            chunker.seek(at, u64::MAX);
+            assert!(chunker.next().is_some());
+            at += 5000;
+            wishes += 1;
+        }
+        assert_eq!(wishes, GAP_LIMIT + 1);
     }
 
     #[test]

@@ -1,21 +1,21 @@
 //! `stream`: receives chunks in any order, plays them while the rest arrives, keeps the file if asked.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::plan::Plan;
+use super::plan::{GAP_LIMIT, Plan};
 use super::player::Choice;
 use super::store::Store;
 use super::viewing::{End, Viewing};
 use super::watcher::Watcher;
 use crate::base::escape::escape_line;
-use crate::base::{Value, quantity};
+use crate::base::{RangeSet, Value, quantity};
 use crate::language::Arguments;
-use crate::net::connection::malformed;
+use crate::net::connection::{malformed, nothing_came};
 use crate::net::{Connection, Message as Wire};
+use crate::reliable::PIECE_COST;
 use crate::report::{Failure, Outcome};
 use crate::service::ftp::check_space;
 use crate::service::{Context, Job, connect};
@@ -25,7 +25,7 @@ use crate::wire::{Code, ServiceId};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Held in memory of what comes before the server has said how long the file is; the rest must come again.
-const EARLY_LIMIT: usize = 8 << 20;
+const EARLY_LIMIT: u64 = 8 << 20;
 /// Held on the disk of a film that is not kept, unless `cache` says otherwise.
 pub(super) const CACHE: u64 = 256 << 20;
 
@@ -111,7 +111,7 @@ async fn run(
     let keep = target.is_some();
     let room = if keep { u64::MAX } else { arguments.number("cache").unwrap_or(CACHE) };
     check_space(&file, size.min(room))?;
-    let store = Store::new(file, size, Plan::new(size, room, keep, dropped), live);
+    let store = Store::new(file, size, Plan::new(size, room, keep, &dropped), live);
     let watcher = Watcher::start(session, &choice, &store, name, duration, keep).await?;
     let watched_by = watcher.as_ref().map_or("none", Watcher::name).to_owned();
     session.set_all([("player", Value::text(watched_by.clone())), ("bytes", Value::count(size))]);
@@ -156,21 +156,29 @@ struct Opened {
     duration: Option<Duration>,
     early: Vec<(u64, Bytes)>,
     /// Came too early to be held.
-    dropped: Vec<Range<u64>>,
+    dropped: RangeSet,
 }
 
 async fn open(connection: &mut Connection, wish: Message) -> Result<Opened, Failure> {
     connection.request([wish.encode()]).await?;
-    let (mut early, mut dropped, mut held) = (Vec::new(), Vec::new(), 0);
+    let (mut early, mut dropped, mut held) = (Vec::new(), RangeSet::new(), 0);
+    // Blocks do not put it off: a server that never says how long the film is, is given up.
+    let until = Instant::now() + ANSWER_LIMIT;
     let frame = loop {
         match connection.incoming.expect(ANSWER_LIMIT, "answer").await? {
             Wire::Frame(frame) => break frame,
-            Wire::Block { offset, bytes } if held + bytes.len() <= EARLY_LIMIT => {
-                held += bytes.len();
+            Wire::Block { .. } if Instant::now() > until => return Err(nothing_came("answer", ANSWER_LIMIT)),
+            Wire::Block { offset, bytes } if held + bytes.len() as u64 + PIECE_COST <= EARLY_LIMIT => {
+                held += bytes.len() as u64 + PIECE_COST;
                 early.push((offset, bytes));
             }
             Wire::Block { offset, .. } if offset >= PARITY_PLACE => {}
-            Wire::Block { offset, bytes } => dropped.push(offset..offset.saturating_add(bytes.len() as u64)),
+            Wire::Block { offset, bytes } => {
+                dropped.insert_range(offset..offset.saturating_add(bytes.len() as u64));
+                if dropped.pieces() > GAP_LIMIT {
+                    return Err(Failure::new(Code::Misbehaved, "the server leaves too many gaps"));
+                }
+            }
         }
     };
     match Message::decode(&frame).map_err(malformed)? {

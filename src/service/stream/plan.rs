@@ -9,7 +9,7 @@ use crate::wire::stream::Message;
 /// A place that is missing by more than this is asked for; nearer, it is about to come.
 const NEAR: u64 = 256 << 10;
 /// Ranges that may be there with gaps between: jumps and lost datagrams make a few.
-const GAP_LIMIT: usize = 16 << 10;
+pub(super) const GAP_LIMIT: usize = 16 << 10;
 /// Of the room, what lies ahead of the reader; the rest lies behind it.
 const AHEAD: (u64, u64) = (3, 4);
 /// The window moves on in steps of this part of it.
@@ -39,7 +39,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// `dropped`: came before there was room for it.
-    pub(super) fn new(size: u64, room: u64, keeps: bool, dropped: Vec<Range<u64>>) -> Self {
+    pub(super) fn new(size: u64, room: u64, keeps: bool, dropped: &RangeSet) -> Self {
         let mut plan = Self {
             size,
             room,
@@ -48,7 +48,7 @@ impl Plan {
             skipped: RangeSet::new(),
             asked: 0..u64::MAX,
             playhead: 0,
-            forgotten: dropped,
+            forgotten: dropped.iter().collect(),
             changed: false,
         };
         if !keeps {
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_a_reader_misses_is_asked_for_first_but_not_what_is_about_to_come() {
-        let mut plan = Plan::new(100 * MIB, u64::MAX, false, Vec::new());
+        let mut plan = Plan::new(100 * MIB, u64::MAX, false, &RangeSet::new());
         assert_eq!(plan.messages(), [Message::Want { offset: 0, until: 100 * MIB }]);
         assert_eq!((plan.readable(0), plan.messages()), (None, vec![]), "it comes anyway");
         plan.put(0..MIB).unwrap();
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn the_window_moves_with_the_reader_and_the_room_is_never_exceeded() {
         let (size, room) = (1000 * MIB, 16 * MIB);
-        let mut plan = Plan::new(size, room, false, Vec::new());
+        let mut plan = Plan::new(size, room, false, &RangeSet::new());
         let mut until = 12 * MIB;
         assert_eq!(plan.messages(), [Message::Want { offset: 0, until }]);
         let (mut at, mut forgot) = (0, 0);
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn who_keeps_the_file_wants_all_of_it() {
-        let mut plan = Plan::new(10 * MIB, u64::MAX, true, Vec::new());
+        let mut plan = Plan::new(10 * MIB, u64::MAX, true, &RangeSet::new());
         assert_eq!(plan.messages(), []);
         assert_eq!(plan.readable(9 * MIB), None);
         assert_eq!(plan.messages(), [Message::Want { offset: 9 * MIB, until: u64::MAX }]);
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn row_74_live_leaves_out_what_is_late_and_knows_it_when_it_comes() {
-        let mut plan = Plan::new(10 * MIB, u64::MAX, false, Vec::new());
+        let mut plan = Plan::new(10 * MIB, u64::MAX, false, &RangeSet::new());
         assert_eq!(plan.skip(0), None, "nothing is behind the gap: the network stands still");
         plan.put(5000..9000).unwrap();
         assert_eq!(plan.skip(1000), Some(1000..5000));
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn gaps_are_bounded() {
-        let mut plan = Plan::new(u64::MAX / 2, u64::MAX, true, Vec::new());
+        let mut plan = Plan::new(u64::MAX / 2, u64::MAX, true, &RangeSet::new());
         assert!((0..GAP_LIMIT as u64).all(|n| plan.put(2 * n..2 * n + 1).is_ok()));
         assert_eq!(plan.put(1 << 40..(1 << 40) + 1), Err(TooManyGaps));
     }

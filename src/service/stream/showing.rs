@@ -12,6 +12,7 @@ use crate::net::connection::malformed;
 use crate::net::{Connection, Message as Wire};
 use crate::report::Failure;
 use crate::session::Handle;
+use crate::wire::Code;
 use crate::wire::stream::{CHUNK_SIZES, Message, Tempo};
 
 /// How often the viewer hears how much was sent, and sent again.
@@ -158,6 +159,9 @@ impl<'a> Showing<'a> {
                 return Ok(true);
             }
             _ => return Err(misplaced()),
+        }
+        if self.chunker.is_scattered() {
+            return Err(Failure::new(Code::Limit, "the viewer asks for too many separate parts"));
         }
         Ok(false)
     }

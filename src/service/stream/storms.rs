@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::chunker::Chunker;
 use super::parity::{Decoder, Encoder};
 use super::plan::Plan;
+use crate::base::RangeSet;
 use crate::link::Profile;
 use crate::reliable::simulation::{Pair, content};
 use crate::reliable::{Config, Event};
@@ -92,7 +93,7 @@ fn watch(seed: u64) -> u64 {
     let room = if keeps { u64::MAX } else { size / 3 };
     let mut viewer = Viewer {
         bytes: vec![0; size as usize],
-        plan: Plan::new(size, room, keeps, Vec::new()),
+        plan: Plan::new(size, room, keeps, &RangeSet::new()),
         parity: Decoder::default(),
         at: 0,
         jumps: vec![(size / 10 * 9, size / 3), (size / 4, size / 10 * 8)],

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::store::Store;
 use super::watcher::Watcher;
 use crate::base::{Value, quantity};
-use crate::net::connection::{malformed, told};
+use crate::net::connection::{malformed, nothing_came, told};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::session::Handle;
@@ -135,8 +135,7 @@ impl<'a> Viewing<'a> {
         if self.heard.elapsed() < SILENCE_LIMIT {
             return Ok(());
         }
-        let why = format!("no part of the file for {} s", SILENCE_LIMIT.as_secs());
-        Err(Failure::new(Code::Timeout, why).fix("the peer may be gone, or too busy"))
+        Err(nothing_came("part of the file", SILENCE_LIMIT))
     }
 
     /// A chunk, or parity.

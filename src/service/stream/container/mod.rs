@@ -197,6 +197,9 @@ mod tests {
                 bytes[at] = old;
             }
         }
+        // A `meta` too short for what belongs in it, and zeros behind.
+        let moov = mp4_box(b"moov", &mp4_box(b"udta", &mp4_box(b"meta", b"x")));
+        drop(probe(&&[mp4_box(b"ftyp", b"isom"), moov, vec![0; 40]].concat()[..]));
         assert_eq!(probe(&&b"no media at all, only text"[..]), None);
     }
 }

@@ -22,7 +22,7 @@ fn find(file: &impl ReadAt, mut range: Range<u64>, kind: &[u8; 4]) -> Option<Ran
         let (size, found) = (u32::from_be_bytes([head[0], head[1], head[2], head[3]]), &head[4..]);
         let (length, front) = match size {
             // To the end of what holds it.
-            0 => (range.end - range.start, 8),
+            0 => (range.end.checked_sub(range.start)?, 8),
             1 => (u64::from_be_bytes(file.array(range.start + 8)?), 16),
             size => (u64::from(size), 8),
         };
