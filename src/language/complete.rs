@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::kind::Kind;
-use super::lexer::{Token, is_bare, tokens};
+use super::lexer::{Token, as_word, tokens};
 use super::next::{Next, behind};
 use super::statement::statement;
 use super::verb::{Param, Vocabulary};
@@ -149,10 +149,9 @@ fn values(
         Kind::Service => {
             found.extend(vocabulary.services.iter().map(|service| candidate(service.name, service.summary)));
         }
-        Kind::Remote(service) => found.extend(world.remote(service).into_iter().map(|(name, help)| {
-            let text = if is_bare(&name) { name } else { format!("\"{name}\"") };
-            Candidate { text, help }
-        })),
+        Kind::Remote(service) => found.extend(
+            world.remote(service).into_iter().map(|(name, help)| Candidate { text: as_word(name), help }),
+        ),
         Kind::BindAddress => found.push(candidate("any", "every address of this machine")),
         Kind::Session | Kind::Setting(_) => {
             if let Kind::Setting(words) = kind {
@@ -165,10 +164,12 @@ fn values(
             addresses(world, found);
         }
         Kind::Path => {
-            found.extend(world.paths(typed.trim_start_matches(['"', '\''])).into_iter().map(|path| {
-                let text = if is_bare(&path) { path } else { format!("\"{path}\"") };
-                Candidate { text, help: String::new() }
-            }));
+            found.extend(
+                world
+                    .paths(typed.trim_start_matches(['"', '\'']))
+                    .into_iter()
+                    .map(|path| Candidate { text: as_word(path), help: String::new() }),
+            );
         }
         _ => {}
     }

@@ -403,9 +403,50 @@ pub fn is_bare(text: &str) -> bool {
         && anychar::<_, nom::error::Error<&str>>(text).is_ok()
 }
 
+/// The text as one word: bare if it may be, else in quotes.
+pub fn as_word(text: String) -> String {
+    if is_bare(&text) { text } else { quoted(&text) }
+}
+
+/// In quotes of the language.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' | '$' => out.extend(['\\', c]),
+            '\n' => out += "\\n",
+            '\t' => out += "\\t",
+            c if c.is_control() => out += &format!("\\u{{{:x}}}", u32::from(c)),
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_foreign_text_as_a_word_is_read_back_as_itself_and_refers_to_nothing() {
+        for text in [
+            "plain.mp4",
+            "two words",
+            "a\"b",
+            "x$env.HOME.mp4",
+            "back\\slash",
+            "~",
+            "!ls",
+            "tab\tnew\nline\u{1b}",
+            "%1;#&",
+        ] {
+            let line = as_word(text.into());
+            match &tokens(&line, 0)[..] {
+                [Token::Word(word)] => assert_eq!(word.literal().as_deref(), Some(text), "{line}"),
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+    }
 
     fn words(line: &str) -> Vec<String> {
         tokens(line, 0)

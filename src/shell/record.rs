@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use super::{Binding, Shell};
 use crate::base::{Fields, Secrets};
+use crate::language::lexer::quoted;
 use crate::language::script::Comparison;
 use crate::language::verb::Lasting;
 use crate::language::{Action, Argument, Datum, Invocation, Place, Step};
@@ -217,21 +218,6 @@ fn edited(step: &Step, mut edits: Vec<(Range<usize>, String)>, behind: &str) -> 
         Some(front) => format!("{}{behind} &", front.trim_end()),
         None => line + behind,
     }
-}
-
-/// In quotes of the language.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' | '$' => out.extend(['\\', c]),
-            '\n' => out += "\\n",
-            '\t' => out += "\\t",
-            c if c.is_control() => out += &format!("\\u{{{:x}}}", u32::from(c)),
-            c => out.push(c),
-        }
-    }
-    out + "\""
 }
 
 fn takes_messages(step: &Step) -> bool {
