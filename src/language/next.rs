@@ -6,7 +6,7 @@ use super::grammar::statement;
 use super::kind::Kind;
 use super::lexer::Token;
 use super::script::{Body, Comparison};
-use super::statement::{self, STATEMENTS};
+use super::statement;
 use super::verb::{Keyword, Param, Vocabulary};
 
 /// One thing that may come next.
@@ -82,7 +82,7 @@ impl Next {
     /// What it means, in a few words.
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Statement(word) => STATEMENTS.iter().find(|form| form.word == *word).map_or("", |f| f.help),
+            Self::Statement(word) => statement::statement(word).map_or("", |form| form.help),
             Self::Word(word) => Comparison::WORDS
                 .iter()
                 .find(|(name, _)| name == word)

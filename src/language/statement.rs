@@ -10,8 +10,6 @@ pub struct Form {
     pub help: &'static str,
     /// Lines that the tests run.
     pub example: &'static str,
-    /// Another statement follows behind its `:`, or behind the word itself.
-    pub is_prefix: bool,
 }
 
 const fn form(
@@ -20,16 +18,7 @@ const fn form(
     help: &'static str,
     example: &'static str,
 ) -> Form {
-    Form { word, forms, help, example, is_prefix: false }
-}
-
-const fn prefix(
-    word: &'static str,
-    forms: &'static [&'static str],
-    help: &'static str,
-    example: &'static str,
-) -> Form {
-    Form { word, forms, help, example, is_prefix: true }
+    Form { word, forms, help, example }
 }
 
 /// All of them. Whether a file may be read at all is checked before anything runs: so `source` is one of them.
@@ -52,14 +41,14 @@ pub static STATEMENTS: [Form; 10] = [
         "fails unless it holds; `within` waits for it",
         "expect $files.clients == 0 within 2s",
     ),
-    prefix(
+    form(
         "retry",
         &["retry N [every D]: COMMAND"],
         "runs it again until it succeeds, N times at most",
         "retry 5 every 10ms: calc 1 + 1 at $calculator",
     ),
-    prefix("repeat", &["repeat N: COMMAND"], "runs it N times", "repeat 3: calc 6 * 7 at $calculator"),
-    prefix("defer", &["defer COMMAND"], "runs it at the end, the last one first", "defer print \"the end\""),
+    form("repeat", &["repeat N: COMMAND"], "runs it N times", "repeat 3: calc 6 * 7 at $calculator"),
+    form("defer", &["defer COMMAND"], "runs it at the end, the last one first", "defer print \"the end\""),
     form(
         "skip",
         &["skip \"why\" [unless VALUE]"],

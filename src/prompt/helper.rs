@@ -48,7 +48,7 @@ impl Known {
         Self {
             vocabulary: shell.vocabulary.clone(),
             registry: shell.registry.clone(),
-            remote: Names::new(),
+            remote: Names::new(shell.registry.clone()),
             changing: Mutex::default(),
         }
     }

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::base::{Endpoint, Transport};
 use crate::service::ftp;
+use crate::session::Registry;
 
 /// Names that are older are asked for again; until then they are still shown.
 const FRESH: Duration = Duration::from_secs(5);
@@ -17,6 +18,7 @@ type Place = (Transport, Endpoint);
 /// What servers have said.
 pub(super) struct Names {
     runtime: Handle,
+    registry: Arc<Registry>,
     known: Arc<Mutex<HashMap<String, Known>>>,
 }
 
@@ -28,8 +30,8 @@ struct Known {
 
 impl Names {
     /// Within a runtime; what is asked for later runs in it.
-    pub(super) fn new() -> Self {
-        Self { runtime: Handle::current(), known: Arc::default() }
+    pub(super) fn new(registry: Arc<Registry>) -> Self {
+        Self { runtime: Handle::current(), registry, known: Arc::default() }
     }
 
     /// What is known of a service at `place`. If that is old, or nothing, it is asked for beside this.
@@ -43,8 +45,11 @@ impl Names {
         let asked = Known { place: place.clone(), names: names.clone(), asked: Instant::now() };
         known.insert(service.into(), asked);
         let (service, (transport, endpoint), all) = (service.to_owned(), place.clone(), self.known.clone());
-        self.runtime.spawn(async move {
-            let Ok(names) = ftp::names(transport, &endpoint).await else { return };
+        let registry = self.registry.clone();
+        // Who asks is the editor's own thread.
+        let _in_runtime = self.runtime.enter();
+        self.registry.spawn(async move {
+            let Ok(names) = ftp::names(&registry, transport, &endpoint).await else { return };
             if let Some(known) =
                 lock(&all).get_mut(&service).filter(|known| known.place == (transport, endpoint))
             {

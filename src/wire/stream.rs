@@ -40,8 +40,6 @@ pub const PARITY_PLACE: u64 = 1 << 61;
 pub const PARITY_LIMIT: u8 = 50;
 /// Most chunks that one parity block covers.
 pub const COVERED_LIMIT: usize = 50;
-/// What a parity block takes beside its longest chunk, at most.
-pub const PARITY_OVERHEAD: usize = 1 + COVERED_LIMIT * 10;
 
 /// How fast the server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +116,16 @@ pub struct Parity {
 }
 
 impl Parity {
+    /// Chunks that one block covers, where so many percent are wanted; 0: none is.
+    pub fn covers(percent: u8) -> usize {
+        100usize.checked_div(usize::from(percent)).map_or(0, |chunks| chunks.clamp(2, COVERED_LIMIT))
+    }
+
+    /// What a block takes beside its longest chunk.
+    pub const fn overhead(covered: usize) -> usize {
+        if covered == 0 { 0 } else { 1 + covered * 10 }
+    }
+
     pub fn encode(&self) -> Bytes {
         let head = Writer::new().u8(self.covered.len() as u8);
         let out = self.covered.iter().fold(head, |out, (offset, length)| out.u64(*offset).u16(*length));

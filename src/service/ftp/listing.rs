@@ -8,18 +8,17 @@ use super::transfer::by_disk;
 use crate::base::escape::escape_line;
 use crate::base::{Endpoint, Transport, Value, quantity};
 use crate::language::Arguments;
-use crate::net::connection::malformed;
+use crate::net::connection::{malformed, nothing_came};
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::service::{Context, Job, connect};
-use crate::session::Handle;
+use crate::session::{Handle, Registry};
 use crate::wire::listing::{ENTRIES, Entries, Entry, EntryKind, List};
 use crate::wire::{Code, Frame, ServiceId};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Who types does not wait for names longer than this.
 const NAMES_LIMIT: Duration = Duration::from_secs(3);
-const PARTING_LIMIT: Duration = Duration::from_millis(500);
 /// Most entries that `ls` shows.
 const ENTRY_LIMIT: usize = 100_000;
 
@@ -73,29 +72,23 @@ pub(super) fn list(session: Handle, arguments: Arguments, _context: Context) -> 
 }
 
 /// What a server has in its folder, each with a few words: for completion. It takes no longer than [`NAMES_LIMIT`].
-pub async fn names(transport: Transport, endpoint: &Endpoint) -> Result<Vec<(String, String)>, Failure> {
-    let silent = || Failure::new(Code::Timeout, "no answer");
+pub async fn names(
+    registry: &Registry,
+    transport: Transport,
+    endpoint: &Endpoint,
+) -> Result<Vec<(String, String)>, Failure> {
     let asking = async {
         let options = udp::Options::STANDARD;
         let (mut connection, driver) = net::connect(transport, endpoint, ServiceId::Any, options).await?;
-        let has_driver = driver.is_some();
-        let mut driver = driver.unwrap_or_else(|| Box::pin(std::future::pending()));
-        let asked = async {
-            let entries = fetch(&mut connection, String::new()).await;
-            connection.outgoing.close(Code::Other, "").await;
-            entries
-        };
-        let entries = tokio::select! {
-            entries = asked => entries?,
-            () = &mut driver => return Err(silent()),
-        };
-        if has_driver {
-            // The server hears that we leave.
-            drop(tokio::time::timeout(PARTING_LIMIT, driver).await);
+        if let Some(driver) = driver {
+            registry.spawn(driver);
         }
-        Ok(entries)
+        let entries = fetch(&mut connection, String::new()).await;
+        connection.outgoing.close(Code::Other, "").await;
+        entries
     };
-    let entries = tokio::time::timeout(NAMES_LIMIT, asking).await.map_err(|_| silent())??;
+    let entries = tokio::time::timeout(NAMES_LIMIT, asking);
+    let entries = entries.await.map_err(|_| nothing_came("answer", NAMES_LIMIT))??;
     Ok(entries.iter().map(|entry| (entry.name.clone(), about(entry))).collect())
 }
 

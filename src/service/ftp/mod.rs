@@ -57,6 +57,7 @@ mod wishes;
 pub(crate) use disk::check_space;
 pub(crate) use listing::answer as answer_list;
 pub use listing::names;
+pub(crate) use source::changed;
 
 use super::{Client, Provider, Run};
 use crate::base::Transport;

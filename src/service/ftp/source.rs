@@ -210,7 +210,7 @@ fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> Result<(), Failure> {
 }
 
 /// Row 2.
-pub(super) fn changed(offset: u64) -> Failure {
+pub(crate) fn changed(offset: u64) -> Failure {
     Failure::new(Code::Changed, format!("the file changed while reading, at offset {offset}"))
         .fix("send it again when nobody writes to it")
 }

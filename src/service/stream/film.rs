@@ -5,13 +5,13 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::container::{Media, ReadAt, probe};
 use crate::report::Failure;
+use crate::service::ftp::changed;
 use crate::service::ftp::folder::Source;
 use crate::session::Handle;
 use crate::wire::Code;
@@ -89,10 +89,6 @@ enum Hashing {
 }
 
 impl Film {
-    pub(super) const fn duration(&self) -> Option<Duration> {
-        self.media.duration
-    }
-
     /// The bytes of one chunk.
     pub(super) async fn read(
         self: &Arc<Self>,
@@ -195,9 +191,4 @@ fn hash(film: &Weak<Film>) {
         hasher.update(&buffer[..length]);
         at += length as u64;
     }
-}
-
-/// Row 2.
-fn changed(offset: u64) -> Failure {
-    Failure::new(Code::Changed, format!("the file changed while reading, at offset {offset}"))
 }

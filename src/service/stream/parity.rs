@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::wire::stream::{COVERED_LIMIT, PARITY_PLACE, Parity};
+use crate::wire::stream::{PARITY_PLACE, Parity};
 
 /// Groups that are open at once: a burst of so many lost chunks hits each only once.
 const COLUMNS: usize = 8;
@@ -34,9 +34,7 @@ struct Column {
 
 impl Encoder {
     pub(super) fn new(percent: u8) -> Self {
-        let every =
-            100usize.checked_div(usize::from(percent)).map_or(0, |every| every.clamp(2, COVERED_LIMIT));
-        Self { every, columns: Default::default(), turn: 0, sent: 0 }
+        Self { every: Parity::covers(percent), columns: Default::default(), turn: 0, sent: 0 }
     }
 
     /// Notes a chunk that was sent; what is to be sent behind it, and at which offset.

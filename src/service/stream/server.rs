@@ -127,7 +127,7 @@ impl StreamServer {
             escape_line(name).into_owned(),
         );
         session.log("viewer", format!("{client} opens {name}, {} bytes", film.size));
-        let milliseconds = film.duration().map_or(0, |duration| duration.as_millis() as u64);
+        let milliseconds = film.media.milliseconds();
         connection.outgoing.send_now(Message::Info { size: film.size, milliseconds }.encode()).await?;
         let mut showing = Showing::new(session, connection, film, self.seed.wrapping_add(viewer), wish);
         let finished = tokio::select! {
@@ -151,7 +151,7 @@ fn with_media(folder: &Folder, path: &str, mut page: Entries) -> Entries {
         let Ok(source) = folder.source(&name) else { continue };
         if let Some(media) = super::container::probe(&OnDisk(&source.file, source.size)) {
             entry.kind = EntryKind::Media(MediaNote {
-                milliseconds: media.duration.map_or(0, |duration| duration.as_millis() as u64),
+                milliseconds: media.milliseconds(),
                 container: media.container.into(),
                 title: media.title.unwrap_or_default(),
             });

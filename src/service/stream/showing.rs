@@ -13,7 +13,7 @@ use crate::net::{Connection, Message as Wire};
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::Code;
-use crate::wire::stream::{CHUNK_SIZES, Message, Tempo};
+use crate::wire::stream::{CHUNK_SIZES, Message, Parity, Tempo};
 
 /// How often the viewer hears how much was sent, and sent again.
 const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
@@ -31,10 +31,8 @@ pub(super) struct Wish {
 impl Wish {
     /// Parity is as long as the longest chunk and says what it covers: both must fit one datagram.
     fn cap(self) -> u64 {
-        let covered = 100u64.checked_div(u64::from(self.parity)).unwrap_or(0);
-        let told = if covered > 0 { 1 + covered * 10 } else { 0 };
-        let most = if told > 0 { u64::from(*CHUNK_SIZES.end()) } else { u64::MAX };
-        self.cap.min(most).saturating_sub(told).max(1)
+        let told = Parity::overhead(Parity::covers(self.parity)) as u64;
+        self.cap.min(u64::from(*CHUNK_SIZES.end())).saturating_sub(told).max(1)
     }
 }
 
@@ -66,7 +64,7 @@ impl<'a> Showing<'a> {
             session,
             connection,
             chunker: Chunker::new(film.size, seed, wish.cap()),
-            budget: Budget::new(wish.tempo, film.size, film.duration(), now),
+            budget: Budget::new(wish.tempo, film.size, film.media.duration, now),
             parity: Encoder::new(wish.parity),
             hash: film.hash(session),
             film,

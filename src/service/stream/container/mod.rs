@@ -60,6 +60,11 @@ pub(super) struct Media {
 }
 
 impl Media {
+    /// How long it lasts, as the wire says it: 0 where nobody knows.
+    pub(super) fn milliseconds(&self) -> u64 {
+        self.duration.map_or(0, |duration| duration.as_millis() as u64)
+    }
+
     fn new(container: &'static str, seconds: Option<f64>, title: Option<String>) -> Self {
         let seconds = seconds.filter(|&seconds| seconds > 0.0 && seconds < DURATION_LIMIT);
         Self { container, duration: seconds.map(Duration::from_secs_f64), title: title.and_then(clean) }
