@@ -3,6 +3,7 @@
 
 use nls::base::{endpoint, quantity};
 use nls::language::complete::{World, complete, hint};
+use nls::language::mark::marks;
 use nls::language::{Scope, Source, plan};
 use nls::shell::catalogue;
 use nls::wire::{Frame, calc, chat, datagram, ftp, listing, preface, stream};
@@ -14,19 +15,19 @@ impl World for Nothing {
     fn sessions(&self) -> Vec<(String, String)> {
         Vec::new()
     }
-    fn names(&self) -> Vec<String> {
+    fn names(&self) -> Vec<(String, String)> {
         Vec::new()
     }
-    fn fields(&self, _: &str) -> Vec<String> {
+    fn fields(&self, _: &str) -> Vec<(String, String)> {
         Vec::new()
     }
-    fn endpoints(&self) -> Vec<String> {
+    fn endpoints(&self, _: &str) -> Vec<(String, String)> {
         Vec::new()
     }
     fn remote(&self, _: &str) -> Vec<(String, String)> {
         Vec::new()
     }
-    fn paths(&self, _: &str) -> Vec<String> {
+    fn paths(&self, _: &str) -> Vec<(String, String)> {
         Vec::new()
     }
 }
@@ -48,7 +49,7 @@ pub fn line(bytes: &[u8]) {
     }
 }
 
-/// Completion at every offset, and the hint.
+/// Completion at every offset, the hint, and the look of the line.
 pub fn complete_line(bytes: &[u8]) {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
     let vocabulary = catalogue::vocabulary(true);
@@ -57,6 +58,11 @@ pub fn complete_line(bytes: &[u8]) {
         assert!(place.start <= place.end && place.end <= at && text.is_char_boundary(place.start));
     }
     drop(hint(&text, &vocabulary));
+    let mut end = 0;
+    for (span, _) in marks(&text, &vocabulary, &Scope::builtin(0)) {
+        assert!(span.start >= end && text.get(span.clone()).is_some(), "{span:?} of {text:?}");
+        end = span.end;
+    }
 }
 
 /// Sizes, rates, durations, percentages, endpoints, ports.

@@ -9,45 +9,6 @@ use lexopt::prelude::*;
 use crate::output::Choice;
 use crate::output::reports::FORMATS;
 
-pub(super) const USAGE: &str = "\
-nls, the network lab shell
-
-  nls                      the prompt; a script, if standard input is no terminal
-  nls FILE [ARG…]          run a script ($1, $args)
-  nls -c 'a; b'            run these commands
-  nls -i FILE              run a script, then the prompt
-  nls test PATH…           run the tests in files and folders; `nls test --help` shows its options
-  nls check PATH…          find every error without running anything
-  nls help [COMMAND]       all commands, or one
-
-  --json         one JSON object a line     --color auto|always|never
-  --seed N       what is drawn at random    -k  go on after a failure
-  -x  show commands as they run             -q  only errors and what `print` says
-  -n  no rc file                            --no-shell  refuse !COMMAND
-  --version
-
-Exit: 0 well, 1 something failed, 2 usage or syntax (nothing has run), 3 cannot start,
-4 no tests found, 5 internal error; or the signal that ended it.
-";
-
-pub(super) const TEST_USAGE: &str = "\
-nls test PATH…             run the tests in files and folders (*.nls; names that begin with `_` are for `source`)
-
-  --jobs N                 how many at the same time (default: twice the cores, at least 4)
-  --filter PATTERN         only tests whose name matches this regular expression
-  --tag NAME               only tests with this tag; may be given several times
-  --failed                 only those that failed the last time
-  --list                   say which would run, and run none
-  --shuffle                in an order drawn from --seed
-  --repeat N               each of them so often
-  --retries N              again, so often, if it fails: one that passes then is flaky
-  --fail-fast              start no more after a failure
-  --report FORMAT[=FILE]   human, tap, junit, jsonl or github; may be given several times
-  --seed N                 what is drawn at random in them
-
-Exit: 0 all passed, 1 one failed, 2 one does not parse (nothing has run), 3 cannot start, 4 no tests found.
-";
-
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -270,6 +231,7 @@ fn take_choice(word: &str, parser: &mut lexopt::Parser, choice: &mut Choices) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::usage::{Flag, OPTIONS, TEST_OPTIONS, Value};
 
     fn read(words: &[&str]) -> Result<Arguments, String> {
         Arguments::from(lexopt::Parser::from_args(words), true)
@@ -291,6 +253,29 @@ mod tests {
         );
         assert_eq!(read(&["help", "send"]).unwrap().mode, Mode::Help(Some("send".into())));
         assert_eq!(read(&["--seed", "7"]).unwrap().seed, 7);
+    }
+
+    /// A word that the option takes.
+    fn value(flag: &Flag) -> Option<&'static str> {
+        match flag.value {
+            Value::None => None,
+            Value::Choice(words) => Some(words[0]),
+            Value::File(_) => Some("a.nls"),
+            Value::Any("FORMAT[=FILE]") => Some("tap=out"),
+            Value::Any(_) => Some("1"),
+        }
+    }
+
+    #[test]
+    fn every_option_that_is_told_of_is_taken() {
+        for (first, rows) in [(&[][..], &OPTIONS[..]), (&["test", "a"], &TEST_OPTIONS[..])] {
+            for row in rows {
+                for name in row.names() {
+                    let words: Vec<&str> = first.iter().copied().chain([name]).chain(value(row)).collect();
+                    assert!(read(&words).is_ok(), "{words:?}: {:?}", read(&words).err());
+                }
+            }
+        }
     }
 
     #[test]

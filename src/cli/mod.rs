@@ -5,8 +5,11 @@
 
 mod arguments;
 mod batch;
+mod completions;
+mod manual;
 mod signals;
 mod tests;
+mod usage;
 
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
@@ -151,7 +154,7 @@ impl Program {
             Mode::Check(paths) => tests::check(self, paths),
             Mode::Test { paths, choice } => tests::run(self, paths, choice).await,
             Mode::TestHelp => {
-                self.print(arguments::TEST_USAGE);
+                self.print(&usage::test_usage());
                 Exit::Well
             }
             Mode::Prompt { first } => batch::prompt(self, first.as_deref()).await,
@@ -173,9 +176,13 @@ impl Program {
         match topic {
             None => self.print(&format!(
                 "{}\n\n{}\n",
-                arguments::USAGE.trim_end(),
+                usage::usage().trim_end(),
                 crate::shell::builtin::help::overview()
             )),
+            Some("man") => self.print(&manual::page()),
+            Some(shell) if completions::SHELLS.contains(&shell) => {
+                self.print(&completions::script(shell).unwrap_or_default());
+            }
             Some(topic) => match crate::shell::builtin::help::topic(topic, false) {
                 Ok(text) => self.print(&format!("{text}\n")),
                 Err(failure) => {
@@ -206,10 +213,17 @@ impl Program {
         let registry = Registry::new(queue);
         let quiet = Arc::new(AtomicBool::new(self.style.quiet));
         let (sink, style, flag) = (self.sink.clone(), self.style, quiet.clone());
+        let draws = !style.json && crate::output::area().is_some();
         let emit: Emit = Arc::new(move |report: Report| {
             // Nobody reads any more: the end is quiet.
-            if !sink.closed.is_cancelled() {
-                sink.put(style.quiet(&flag).render(&report));
+            if sink.closed.is_cancelled() {
+                return;
+            }
+            match report {
+                Report::Picture { text: picture, .. } if draws => {
+                    sink.draw(picture.map(|text| style.render_picture(&text)));
+                }
+                report => sink.put(style.quiet(&flag).render(&report)),
             }
         });
         let showing = tokio::spawn(show_events(events, self.sink.clone(), self.style, quiet.clone()));
@@ -225,6 +239,7 @@ impl Program {
         shell.secrets = self.sink.secrets.clone();
         *self.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt.clone();
         shell.suspend = self.suspend.clone();
+        shell.area = Arc::new(crate::output::area);
         if !self.style.json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
             tokio::spawn(crate::prompt::watch_progress(shell.foreground.subscribe()));
         }

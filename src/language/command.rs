@@ -278,7 +278,8 @@ impl<'v> Matcher<'v> {
                 self.arguments.push((keyword.word, Argument::Ready(Datum::Flag), word.span.clone()));
             } else {
                 let title = format!("`{}` needs {}", keyword.word, kind.describe());
-                self.errors.push(Diagnostic::new(title, word.span.clone()).expected([keyword.form()]));
+                self.errors
+                    .push(Diagnostic::new(title, word.span.clone()).expected([keyword.form()]).unfinished());
             }
             return tail;
         };

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::kind::Kind;
 use super::lexer::{Token, as_word, tokens};
 use super::next::{Next, behind};
-use super::statement::statement;
+use super::statement::{STATEMENTS, statement};
 use super::verb::{Param, Vocabulary};
 
 /// Parts that a hint shows.
@@ -23,16 +23,16 @@ pub struct Candidate {
 pub trait World {
     /// Sessions by name or `%id`, each with a few words.
     fn sessions(&self) -> Vec<(String, String)>;
-    /// Variables, without `$`.
-    fn names(&self) -> Vec<String>;
-    /// Fields of a variable.
-    fn fields(&self, name: &str) -> Vec<String>;
-    /// Endpoints used before.
-    fn endpoints(&self) -> Vec<String>;
+    /// Variables, without `$`, each with a few words.
+    fn names(&self) -> Vec<(String, String)>;
+    /// Fields of a variable, each with its value or what it means.
+    fn fields(&self, name: &str) -> Vec<(String, String)>;
+    /// Endpoints that begin with `prefix`, each with a few words: used before, or listening.
+    fn endpoints(&self, prefix: &str) -> Vec<(String, String)>;
     /// What a server of this service has, each with a few words; at once, and asked of the server beside that.
     fn remote(&self, service: &str) -> Vec<(String, String)>;
-    /// Local paths that begin with `prefix`; folders end in `/`.
-    fn paths(&self, prefix: &str) -> Vec<String>;
+    /// Local paths that begin with `prefix`, each with a few words; folders end in `/`.
+    fn paths(&self, prefix: &str) -> Vec<(String, String)>;
 }
 
 /// The place to replace, and what may stand there.
@@ -123,16 +123,17 @@ fn candidates(
         Next::Param(Param { kind, .. }) => values(*kind, next.help(), typed, vocabulary, world, found),
         Next::KeywordValue(_, kind) => values(kind, next.help(), typed, vocabulary, world, found),
         Next::Path => values(Kind::Path, "", typed, vocabulary, world, found),
-        Next::Address => addresses(world, found),
+        Next::Address => addresses(typed, world, found),
         Next::As => found.push(candidate("as", next.help())),
         Next::Background => found.push(candidate("&", next.help())),
         Next::Value(_) | Next::Name => {}
     }
 }
 
-fn addresses(world: &dyn World, found: &mut Vec<Candidate>) {
-    found.extend(world.endpoints().iter().map(|endpoint| candidate(endpoint, "used before")));
-    found.extend(world.names().iter().map(|name| candidate(&format!("${name}"), "a session of this shell")));
+fn addresses(typed: &str, world: &dyn World, found: &mut Vec<Candidate>) {
+    found.extend(world.endpoints(typed).into_iter().map(|(text, help)| Candidate { text, help }));
+    let names = world.names().into_iter();
+    found.extend(names.map(|(name, help)| Candidate { text: format!("${name}"), help }));
 }
 
 fn values(
@@ -146,6 +147,11 @@ fn values(
     match kind {
         Kind::Transport => found.extend(["tcp", "udp"].map(|word| candidate(word, help))),
         Kind::Choice(words) => found.extend(words.iter().map(|word| candidate(word, help))),
+        Kind::Topic(words) => {
+            found.extend(vocabulary.verbs.iter().map(|verb| candidate(verb.name, verb.summary)));
+            found.extend(STATEMENTS.iter().map(|form| candidate(form.word, form.help)));
+            found.extend(words.iter().map(|(word, tells)| candidate(word, tells)));
+        }
         Kind::Service => {
             found.extend(vocabulary.services.iter().map(|service| candidate(service.name, service.summary)));
         }
@@ -161,14 +167,14 @@ fn values(
         }
         Kind::Endpoint => {
             found.extend(["tcp", "udp"].map(|word| candidate(word, "transport")));
-            addresses(world, found);
+            addresses(typed, world, found);
         }
         Kind::Path => {
             found.extend(
                 world
                     .paths(typed.trim_start_matches(['"', '\'']))
                     .into_iter()
-                    .map(|path| Candidate { text: as_word(path), help: String::new() }),
+                    .map(|(path, help)| Candidate { text: as_word(path), help }),
             );
         }
         _ => {}
@@ -180,14 +186,14 @@ fn references(typed: &str, world: &dyn World) -> Vec<Candidate> {
         Some((name, field)) => world
             .fields(name)
             .into_iter()
-            .filter(|f| f.starts_with(field))
-            .map(|f| candidate(&format!("${name}.{f}"), ""))
+            .filter(|(f, _)| f.starts_with(field))
+            .map(|(f, help)| Candidate { text: format!("${name}.{f}"), help })
             .collect(),
         None => world
             .names()
             .into_iter()
-            .filter(|name| name.starts_with(typed))
-            .map(|name| candidate(&format!("${name}"), ""))
+            .filter(|(name, _)| name.starts_with(typed))
+            .map(|(name, help)| Candidate { text: format!("${name}"), help })
             .collect(),
     }
 }

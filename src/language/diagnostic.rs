@@ -38,6 +38,8 @@ pub struct Diagnostic {
     pub fix: Option<String>,
     /// The usage line of the command, where that helps.
     pub usage: Option<String>,
+    /// What is typed behind it may mend it.
+    pub unfinished: bool,
 }
 
 /// How many possibilities an error lists before it says "or N more".
@@ -45,7 +47,12 @@ pub const EXPECTED_LIMIT: usize = 6;
 
 impl Diagnostic {
     pub fn new(title: impl Into<String>, span: Range<usize>) -> Self {
-        Self { title: title.into(), span, expected: Vec::new(), fix: None, usage: None }
+        Self { title: title.into(), span, expected: Vec::new(), fix: None, usage: None, unfinished: false }
+    }
+
+    pub fn unfinished(mut self) -> Self {
+        self.unfinished = true;
+        self
     }
 
     pub fn expected(mut self, expected: impl IntoIterator<Item = String>) -> Self {

@@ -39,6 +39,8 @@ pub enum Kind {
     Size(u64, u64),
     /// Any one word.
     Text,
+    /// A verb, a statement, or one of a few words.
+    Topic(&'static [(&'static str, &'static str)]),
     /// The rest of the line, joined by single blanks.
     Rest,
     Transport,
@@ -132,7 +134,7 @@ impl Kind {
             Self::Session => "X".into(),
             Self::Setting(words) => format!("{}|X", words.join("|")),
             Self::Size(..) => "SIZE".into(),
-            Self::Text | Self::Remote(_) => "NAME".into(),
+            Self::Text | Self::Topic(_) | Self::Remote(_) => "NAME".into(),
             Self::Rest => "TEXT".into(),
             Self::Transport => "tcp|udp".into(),
         }
@@ -141,7 +143,7 @@ impl Kind {
     /// The same for a named parameter: kinds that explain themselves keep their own word.
     pub fn placeholder_of(self, name: &str) -> String {
         match self {
-            Self::Text | Self::Remote(_) | Self::Rest => name.to_uppercase(),
+            Self::Text | Self::Topic(_) | Self::Remote(_) | Self::Rest => name.to_uppercase(),
             _ => self.placeholder(),
         }
     }
@@ -168,6 +170,10 @@ impl Kind {
             Self::Size(min, max) => {
                 format!("a size from {} to {}", quantity::show_size(min), quantity::show_size(max))
             }
+            Self::Topic(words) => {
+                let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                format!("a command, {}", words.join(" or "))
+            }
             Self::Text | Self::Remote(_) => "a name".into(),
             Self::Rest => "text".into(),
             Self::Transport => "tcp or udp".into(),
@@ -187,7 +193,7 @@ impl Kind {
                     .map(|endpoint| Datum::Endpoint(None, Place::Address(endpoint)))
                     .map_err(|(why, fix)| Mismatch { why, fix, expected: Vec::new() }),
             },
-            Self::Expression | Self::Rest | Self::Text | Self::Remote(_) | Self::Secret => {
+            Self::Expression | Self::Rest | Self::Text | Self::Topic(_) | Self::Remote(_) | Self::Secret => {
                 Ok(Datum::Text(word.into()))
             }
             Self::Path if word.is_empty() => mismatch("the path is empty", None),

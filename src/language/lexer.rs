@@ -262,7 +262,8 @@ fn piece(input: &str, at: usize) -> Result<(&str, Piece<'_>), Diagnostic> {
             .map(|(rest, text)| (rest, Piece::Quoted(smallvec![Segment::Text(text.into())])))
             .map_err(|_| {
                 let fix = format!("{}'", first_line(input));
-                wrong("the quote `'` is never closed", 1).expected(["a `'` behind the text".into()]).fix(fix)
+                let expected = ["a `'` behind the text".into()];
+                wrong("the quote `'` is never closed", 1).expected(expected).fix(fix).unfinished()
             }),
         Some('"') => double(input, at),
         Some('$') => reference(input).map(|(rest, path)| (rest, Piece::Reference(path))).map_err(|_| {
@@ -331,7 +332,8 @@ fn double(input: &str, at: usize) -> Result<(&str, Piece<'_>), Diagnostic> {
                 let fix = format!("{}\"", first_line(input));
                 return Err(Diagnostic::new("the quote `\"` is never closed", at..at + 1)
                     .expected(["a `\"` behind the text".into()])
-                    .fix(fix));
+                    .fix(fix)
+                    .unfinished());
             }
             Some('"') => {
                 if segments.is_empty() {

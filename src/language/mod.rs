@@ -14,6 +14,7 @@ pub mod diagnostic;
 pub mod grammar;
 pub mod kind;
 pub mod lexer;
+pub mod mark;
 pub mod next;
 pub mod plan;
 pub mod planner;

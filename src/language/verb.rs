@@ -20,6 +20,9 @@ pub struct Verb {
     pub fields: &'static [Field],
     /// A line that the tests run.
     pub example: &'static str,
+    /// What one would do behind a success, said once at the prompt; empty: nothing. `{session}` is what it made,
+    /// `{peer}` where it went, `{name}` a field of its result.
+    pub next: &'static str,
     pub lasting: Lasting,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::{tcp, udp};
+use super::{Gauge, tcp, udp};
 use crate::base::Transport;
 use crate::report::Failure;
 use crate::wire::spent::Cause;
@@ -185,6 +185,14 @@ impl Outgoing {
         match self {
             Self::Tcp(half) => half.held_by(),
             Self::Udp(half) => half.counters().get().held_by,
+        }
+    }
+
+    /// For a look at the path from beside; `None` if the socket is gone already.
+    pub fn gauge(&self) -> Option<Gauge> {
+        match self {
+            Self::Tcp(half) => half.addresses().map(|(local, peer)| Gauge::Tcp { local, peer }),
+            Self::Udp(half) => Some(Gauge::Udp(half.counters().clone())),
         }
     }
 

@@ -4,14 +4,20 @@
 mod alarm;
 pub mod clock;
 pub mod connection;
+mod gauge;
+mod in_use;
 pub mod listen;
+mod reach;
 pub mod relay;
 pub mod resolve;
 pub mod tcp;
 pub mod udp;
 
 pub use connection::{Connection, Incoming, Landed, Landing, Message, Outgoing, PathCounts};
+pub use gauge::Gauge;
+pub use in_use::ports_in_use;
 pub use listen::{Bound, Listener};
+pub use reach::reachable;
 
 use std::net::SocketAddr;
 use std::time::Duration;

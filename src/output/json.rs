@@ -27,6 +27,10 @@ pub(super) fn render(report: &Report) -> String {
             "type": "summary", "passed": all.passed, "failed": all.failed, "skipped": all.skipped, "flaky": all.flaky,
             "leaked": all.leaked, "seconds": all.seconds, "seed": all.seed,
         }),
+        Report::Picture { text: None, .. } => return String::new(),
+        Report::Picture { verb, text } => {
+            json!({"type": "result", "verb": verb, "session": null, "text": text})
+        }
         Report::Notice(text) => json!({"type": "event", "event": "notice", "text": text}),
     };
     format!("{object}\n")

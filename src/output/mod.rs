@@ -7,10 +7,12 @@ mod human;
 mod json;
 pub mod reports;
 mod sink;
+mod terminal;
 mod wrong;
 
 pub use colour::{Choice, Colours};
 pub use sink::{Print, Sink};
+pub use terminal::area;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -53,6 +55,11 @@ impl Style {
         } else {
             human::render(report, self)
         }
+    }
+
+    /// Lines to be drawn on a terminal.
+    pub fn render_picture(&self, text: &str) -> String {
+        crate::base::escape::escape(text).into_owned() + "\n"
     }
 
     /// Errors in a text, all at once.

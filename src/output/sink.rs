@@ -25,6 +25,8 @@ enum Item {
     /// Everything before this is written when the sender hears of it.
     Flush(Sender<()>),
     Editor(Print),
+    /// In the place of the picture before it; `None`: that one stays.
+    Picture(Option<String>),
 }
 
 /// Where rendered text goes. Cheap to clone.
@@ -60,6 +62,7 @@ impl Sink {
             failed: sink.failed.clone(),
             printer: None,
             dropped: sink.dropped.clone(),
+            picture: None,
         };
         std::thread::Builder::new()
             .name("output".into())
@@ -92,6 +95,15 @@ impl Sink {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Draws a picture, lines of at most the terminal's width, in the place of the one before it. Text that comes
+    /// meanwhile stands above it.
+    pub fn draw(&self, mut picture: Option<String>) {
+        if let Some(text) = &mut picture {
+            self.secrets.hide(text);
+        }
+        drop(self.queue.send(Item::Picture(picture)));
+    }
+
     /// Waits until everything is written.
     pub fn flush(&self) {
         let (done, heard) = channel();
@@ -117,6 +129,8 @@ struct Writer {
     failed: Arc<Mutex<Option<String>>>,
     printer: Option<Printer>,
     dropped: Arc<AtomicU64>,
+    /// What stands at the end of the terminal, to be drawn again below what comes.
+    picture: Option<String>,
 }
 
 /// The thread that talks to the line editor: it may block, nobody else does.
@@ -157,6 +171,11 @@ impl Printer {
     fn take_waiting(&self) -> String {
         std::mem::take(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Back to the first line of a picture, and away with it (ECMA-48: CPL and ED).
+fn erase(picture: &str) -> String {
+    format!("\u{1b}[{}F\u{1b}[J", picture.lines().count().max(1))
 }
 
 impl Writer {
@@ -202,6 +221,14 @@ impl Writer {
                 let _ = done.send(());
             }
             Item::Editor(print) => self.printer = Some(Printer::start(print)),
+            Item::Picture(picture) => {
+                self.write(batch);
+                let erased = self.picture.as_deref().filter(|_| picture.is_some()).map(erase);
+                batch.out = erased.unwrap_or_default() + picture.as_deref().unwrap_or_default();
+                self.picture = None;
+                self.write(batch);
+                self.picture = picture;
+            }
         }
     }
 
@@ -219,6 +246,13 @@ impl Writer {
         }
         if let Some(printer) = &self.printer {
             batch.out.insert_str(0, &printer.take_waiting());
+        }
+        if let Some(picture) =
+            self.picture.as_ref().filter(|_| !batch.out.is_empty() || !batch.err.is_empty())
+        {
+            let erased = erase(picture);
+            if batch.err.is_empty() { &mut batch.out } else { &mut batch.err }.insert_str(0, &erased);
+            batch.out.push_str(picture);
         }
         let err = std::mem::take(&mut batch.err);
         if !err.is_empty() {

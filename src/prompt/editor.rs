@@ -5,11 +5,13 @@ use std::sync::Arc;
 use rustyline::config::{BellStyle, Builder};
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
-use rustyline::{ColorMode, CompletionType, EventHandler, ExternalPrinter, KeyCode, KeyEvent, Modifiers};
+use rustyline::{ColorMode, CompletionType, ExternalPrinter};
 use tokio::sync::mpsc;
 
 use super::Setup;
-use super::helper::{ATTACHED, Helper, Known, PROMPT};
+use super::helper::Helper;
+use super::keys::{self, Key};
+use super::world::{Known, PROMPT};
 use crate::report::Failure;
 use crate::wire::Code;
 
@@ -20,8 +22,11 @@ const HISTORY_LIMIT: usize = 10_000;
 #[derive(Debug)]
 pub(super) enum Input {
     Line(String),
-    Interrupted,
+    /// Ctrl-C; true: there was nothing on the line.
+    Interrupted(bool),
     End,
+    /// Ctrl-Z or Ctrl-], which leave an attached session.
+    Leave,
     Broken(String),
 }
 
@@ -61,12 +66,9 @@ impl Editor {
         for line in history {
             drop(editor.add_history_entry(line));
         }
+        keys::bind(&mut editor, &known);
+        let pressed = known.clone();
         editor.set_helper(Some(Helper { known, colour: setup.style.colours.out, hides: false }));
-        // The stock Ctrl-Z would stop every server of the process.
-        editor.bind_sequence(
-            KeyEvent(KeyCode::Char('Z'), Modifiers::CTRL),
-            EventHandler::Simple(rustyline::Cmd::Noop),
-        );
         if let Ok(mut printer) = editor.create_external_printer() {
             setup.sink.set_editor(Box::new(move |text| drop(printer.print(text))));
         }
@@ -82,20 +84,26 @@ impl Editor {
                 if let Some(helper) = editor.helper_mut() {
                     helper.hides = secret;
                 }
+                pressed.press(None);
                 sink.set_reading(true);
                 let result = editor.readline_with_initial(prompt, (typed, ""));
                 sink.set_reading(false);
+                let key = pressed.pressed();
                 if let Ok(line) = &result
+                    && key.is_none()
                     && !secret
                     && !line.starts_with(' ')
                 {
                     drop(editor.add_history_entry(line));
                 }
-                let input = match result {
-                    Ok(line) => Input::Line(line),
-                    Err(ReadlineError::Interrupted) => Input::Interrupted,
-                    Err(ReadlineError::Eof) => Input::End,
-                    Err(error) => Input::Broken(error.to_string()),
+                let input = match (result, key) {
+                    (Ok(line), Some(Key::Interrupt)) => Input::Interrupted(line.is_empty()),
+                    (Ok(_), Some(Key::End)) => Input::End,
+                    (Ok(_), Some(Key::Leave)) => Input::Leave,
+                    (Ok(line), None) => Input::Line(line),
+                    (Err(ReadlineError::Interrupted), _) => Input::Interrupted(true),
+                    (Err(ReadlineError::Eof), _) => Input::End,
+                    (Err(error), _) => Input::Broken(error.to_string()),
                 };
                 if answers.send(input).is_err() {
                     return;
@@ -108,11 +116,11 @@ impl Editor {
 
     /// The next line, behind the prompt of an attached session or of the shell, which says how much is unread elsewhere;
     /// `typed` stands there already.
-    pub(super) async fn read(&self, attached: bool, unread: u64, typed: String) -> Input {
+    pub(super) async fn read(&self, attached: Option<&'static str>, unread: u64, typed: String) -> Input {
         let prompt = match (attached, unread) {
-            (true, _) => ATTACHED.to_owned(),
-            (false, 0) => PROMPT.to_owned(),
-            (false, unread) => format!("({unread} unread) {PROMPT}"),
+            (Some(prompt), _) => prompt.to_owned(),
+            (None, 0) => PROMPT.to_owned(),
+            (None, unread) => format!("({unread} unread) {PROMPT}"),
         };
         self.ask(Request::Line(prompt, typed)).await
     }
@@ -121,7 +129,7 @@ impl Editor {
     pub(super) async fn read_secret(&self, name: &str) -> Option<String> {
         match self.ask(Request::Secret(format!("{name}: "))).await {
             Input::Line(text) => Some(text),
-            Input::Interrupted | Input::End | Input::Broken(_) => None,
+            Input::Interrupted(_) | Input::End | Input::Leave | Input::Broken(_) => None,
         }
     }
 

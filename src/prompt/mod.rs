@@ -1,10 +1,24 @@
-//! The prompt: a line editor on its own thread, completion, progress, attached sessions.
+//! The prompt: what a person types, and what is shown meanwhile.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `editor` | rustyline on a thread of its own |
+//! | `keys` | keys that end a line without being Enter |
+//! | `helper` | completion, hints and the look of the line, as rustyline asks for them |
+//! | `world` | what completion may know of the shell |
+//! | `remote` | names at servers, asked for beside the typing |
+//! | `attached` | a session that the person is in |
+//! | `progress` | the bar of a command in the foreground |
+//! | `history` | lines of before |
 
+mod attached;
 mod editor;
 mod helper;
 mod history;
+mod keys;
 mod progress;
 mod remote;
+mod world;
 
 pub use progress::watch as watch_progress;
 
@@ -21,7 +35,7 @@ use crate::session::Session;
 use crate::shell::{Flow, Shell};
 use crate::wire::Code;
 
-const WELCOME: &str = "nls, the network lab shell. Try: listen tcp 0 ftp · calc 7 % 3 · help";
+const WELCOME: &str = "nls, the network lab shell. Try: listen tcp 0 calc · calc 7 % 3 · help";
 
 /// What the prompt needs beside the shell.
 pub struct Setup {
@@ -33,13 +47,13 @@ pub struct Setup {
     pub end: CancellationToken,
 }
 
-/// Reads and runs lines until the end; true if every command went well is not asked of a prompt.
+/// Reads and runs lines until the end.
 pub async fn run(shell: &mut Shell, setup: &Setup) {
-    let (mut history, warning) = History::open();
+    let (history, warning) = History::open();
     if let Some(warning) = warning {
         shell.emit(Report::Notice(warning));
     }
-    let known = Arc::new(helper::Known::new(shell));
+    let known = Arc::new(world::Known::new(shell));
     let editor = match Editor::start(&history.lines, known.clone(), setup) {
         Ok(editor) => Arc::new(editor),
         Err(failure) => {
@@ -52,67 +66,19 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
         Box::pin(async move { editor.read_secret(&name).await })
     }));
     shell.emit(Report::Notice(WELCOME.into()));
-    let mut attached: Option<Arc<Session>> = None;
+    let mut prompt = Prompt { setup, history, attached: None, unsent: String::new() };
     let mut asked_to_quit = false;
-    // What was not sent stays on the line.
-    let mut unsent = String::new();
     loop {
         setup.sink.flush();
-        known.update(shell, attached.clone());
-        if let Some(session) = &attached {
-            session.read();
-        }
-        let unread = shell.registry.live().iter().map(|session| session.unread()).sum();
-        let reading = editor.read(attached.is_some(), unread, std::mem::take(&mut unsent));
+        known.update(shell, prompt.attached.clone());
         let input = tokio::select! {
             () = setup.end.cancelled() => return,
-            input = until_read(reading, shell, attached.as_deref()) => input,
+            input = prompt.read(shell, &editor) => input,
         };
-        attached = attached.inspect(|session| session.read()).filter(|session| !session.state().has_ended());
-        let quits = match (input, &attached) {
-            (Input::Line(line), Some(session)) => {
-                if !speak(shell, setup, session, &line).await {
-                    unsent = line;
-                }
-                false
-            }
-            (Input::Line(line), None) => {
-                let quits = typed(shell, setup, &mut history, &line).await;
-                attached = shell.attach.take();
-                if let Some(session) = &attached {
-                    shell.emit(Report::Notice(format!(
-                        "attached to {}: type to speak, Ctrl-D leaves it, Ctrl-C ends it",
-                        session.label()
-                    )));
-                }
-                quits
-            }
-            (Input::Interrupted, Some(session)) => {
-                session.cancel.cancel();
-                session.ended().await;
-                shell.emit(Report::Notice(format!("{} ended", session.label())));
-                attached = None;
-                continue;
-            }
-            (Input::Interrupted, None) => {
-                shell.emit(Report::Notice(
-                    "Ctrl-D or `quit` ends the shell; sessions go on until then".into(),
-                ));
-                continue;
-            }
-            (Input::End, Some(session)) => {
-                shell.emit(Report::Notice(format!(
-                    "left {}; it goes on: attach {}",
-                    session.label(),
-                    session.label()
-                )));
-                attached = None;
-                continue;
-            }
-            (Input::End, None) => true,
-            (Input::Broken(why), _) => {
-                return shell.emit(Report::Notice(format!("the terminal is gone: {why}")));
-            }
+        let quits = match prompt.take(shell, input).await {
+            After::Line => false,
+            After::Quit => true,
+            After::End => return,
         };
         if quits && (asked_to_quit || may_quit(shell)) {
             shell.finish_recording();
@@ -122,21 +88,90 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
     }
 }
 
-/// The next line. An attached session that ends meanwhile gives the prompt back: what is said then draws it anew.
-async fn until_read(
-    reading: impl Future<Output = Input>,
-    shell: &Shell,
-    attached: Option<&Session>,
-) -> Input {
-    let mut reading = std::pin::pin!(reading);
-    if let Some(session) = attached {
-        tokio::select! {
-            biased;
-            input = &mut reading => return input,
-            _ = session.ended() => shell.emit(Report::Notice(format!("{} has ended", session.label()))),
+/// What comes after a line.
+enum After {
+    Line,
+    /// Unless something is alive that should be asked about.
+    Quit,
+    /// The terminal is gone.
+    End,
+}
+
+struct Prompt<'a> {
+    setup: &'a Setup,
+    history: History,
+    /// The session that the person is in.
+    attached: Option<Arc<Session>>,
+    /// What was not sent stays on the line.
+    unsent: String,
+}
+
+impl Prompt<'_> {
+    /// The next line. An attached session that ends meanwhile gives the prompt back: what is said then draws it anew.
+    async fn read(&mut self, shell: &Shell, editor: &Editor) -> Input {
+        let unread = |session: &Arc<Session>| session.unread();
+        let attached = self.attached.as_deref().inspect(|session| session.read());
+        let unread = shell.registry.live().iter().map(unread).sum();
+        let prompt = attached.map(world::prompt_in);
+        let mut reading = std::pin::pin!(editor.read(prompt, unread, std::mem::take(&mut self.unsent)));
+        if let Some(session) = attached {
+            tokio::select! {
+                biased;
+                input = &mut reading => return input,
+                _ = session.ended() => attached::gone(shell, session),
+            }
+        }
+        reading.await
+    }
+
+    async fn take(&mut self, shell: &mut Shell, input: Input) -> After {
+        let attached = self.attached.take().inspect(|session| session.read());
+        match attached.filter(|session| !session.has_ended()) {
+            Some(session) => self.take_in(shell, session, input).await,
+            None => self.take_line(shell, input).await,
         }
     }
-    reading.await
+
+    async fn take_line(&mut self, shell: &mut Shell, input: Input) -> After {
+        match input {
+            Input::Line(line) => {
+                let quits = typed(shell, self.setup, &mut self.history, &line).await;
+                self.attached = shell.attach.take().inspect(|session| attached::enter(shell, session));
+                return if quits { After::Quit } else { After::Line };
+            }
+            Input::Interrupted(true) => {
+                shell.emit(Report::Notice(
+                    "Ctrl-D or `quit` ends the shell; sessions go on until then".into(),
+                ));
+            }
+            Input::Interrupted(false) | Input::Leave => {}
+            Input::End => return After::Quit,
+            Input::Broken(why) => return broken(shell, &why),
+        }
+        After::Line
+    }
+
+    /// The same in a session, which goes on unless it is a conversation that is interrupted.
+    async fn take_in(&mut self, shell: &mut Shell, session: Arc<Session>, input: Input) -> After {
+        match input {
+            Input::Line(line) => {
+                renew(shell, self.setup);
+                if !attached::speak(shell, &session, &line).await {
+                    self.unsent = line;
+                }
+                self.attached = Some(session);
+            }
+            Input::Interrupted(_) if session.listens() => attached::end(shell, &session).await,
+            Input::Interrupted(_) | Input::Leave | Input::End => attached::leave(shell, &session),
+            Input::Broken(why) => return broken(shell, &why),
+        }
+        After::Line
+    }
+}
+
+fn broken(shell: &Shell, why: &str) -> After {
+    shell.emit(Report::Notice(format!("the terminal is gone: {why}")));
+    After::End
 }
 
 /// Live work is not thrown away without a word.
@@ -161,24 +196,6 @@ fn may_quit(shell: &Shell) -> bool {
         shell.emit(Report::Notice(format!("still alive: {}; say it again, or `quit now`", live.join(", "))));
     }
     live.is_empty()
-}
-
-/// False if the line was not sent, and a better one, or the same later, would be.
-async fn speak(shell: &mut Shell, setup: &Setup, session: &Arc<Session>, line: &str) -> bool {
-    renew(shell, setup);
-    // What came before the line is written before it.
-    shell.note_messages();
-    let said = tokio::select! {
-        () = shell.interrupt.cancelled() => return true,
-        said = session.say(line.to_owned()) => said,
-    };
-    if said.is_ok() {
-        shell.note_said(session, line);
-    }
-    let Err(failure) = said else { return true };
-    let again = matches!(failure.code, Code::Turn | Code::Limit | Code::Policy);
-    shell.emit(Report::Failure { failure, verb: Some("say".into()), place: None, session: Some(session.id) });
-    !again
 }
 
 /// A new command is in the foreground: signals end this one.

@@ -43,12 +43,27 @@ async fn draw(session: &Session) {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = Bar(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style));
     bar.0.set_message(crate::base::escape::escape_line(&session.kind).into_owned());
-    while !session.state().has_ended() {
+    let mut moves = false;
+    while !session.has_ended() {
         if let Some(progress) = session.progress() {
             bar.0.set_length(progress.total);
             bar.0.set_position(progress.done);
-            bar.0.set_prefix(session.note());
+            bar.0.set_prefix(remarks(session));
+            if !std::mem::replace(&mut moves, true) {
+                // What was there before is no speed.
+                bar.0.reset_eta();
+            }
         }
         tokio::time::sleep(REDRAW).await;
     }
+}
+
+/// How it goes, and what the network cost.
+fn remarks(session: &Session) -> String {
+    let again = match session.retransmitted() {
+        0 => None,
+        count => Some(format!("{count} sent again")),
+    };
+    let note = Some(session.note()).filter(|note| !note.is_empty());
+    note.into_iter().chain(again).collect::<Vec<_>>().join(", ")
 }

@@ -12,6 +12,15 @@ use crate::base::{Fields, Value};
 use crate::language::Source;
 use crate::wire::Code;
 
+/// Where pictures can be drawn: a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Area {
+    pub columns: usize,
+    pub rows: usize,
+    /// It shows more than ASCII.
+    pub unicode: bool,
+}
+
 /// What a command that succeeded has to say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
@@ -207,6 +216,11 @@ pub enum Report {
     Summary(Summary),
     /// A line from the program itself: warnings, hints.
     Notice(String),
+    /// A picture in the place of the one before it; `None`: that one stays as it is.
+    Picture {
+        verb: &'static str,
+        text: Option<String>,
+    },
 }
 
 /// The first of the fields with this name.

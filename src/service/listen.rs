@@ -84,6 +84,7 @@ pub static LISTEN: Client = Client {
             Field::new("id", "the number of the session"),
         ],
         example: "listen tcp 0 ftp root $tmp as files",
+        next: "",
         lasting: Lasting::Service,
     },
     place: None,
@@ -175,6 +176,7 @@ async fn run(
         "listening",
         format!("listening on {transport} {}: {} ({reach})", show(address), server.describe()),
     );
+    session.suggest(server.invitation());
     session.running("listening");
     if let Some(host) = server.clone().host(session.clone()) {
         let told = session.clone();
@@ -268,6 +270,7 @@ async fn is_gone(address: SocketAddr) {
 async fn one(session: &Handle, server: Arc<dyn Server>, connection: Connection) {
     let client = show(connection.peer);
     let guest = Guest::new(session, client.clone());
+    session.measure(&connection);
     session.log("client", format!("{client} connected"));
     let result = tokio::select! {
         result = server.serve(session.clone(), connection, guest) => result,

@@ -86,6 +86,10 @@ pub trait Server: Send + Sync + 'static {
 
     /// Said when it starts: what is served.
     fn describe(&self) -> String;
+
+    /// What one would type to use it: `{place}` is where others reach it, with `udp` before it where that is needed,
+    /// `{transport}` and `{at}` the two parts.
+    fn invitation(&self) -> &'static str;
 }
 
 /// All services.
@@ -131,5 +135,6 @@ async fn connect_with(
         session.spawn(driver);
     }
     session.set_peer(format!("{transport} {}", net::show(connection.peer)));
+    session.measure(&connection);
     Ok(connection)
 }

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::registry::{Events, bug};
 use super::state::{Saying, Session, State};
 use crate::base::{Fields, Value};
+use crate::net::Connection;
 use crate::report::{Event, Failure, Progress};
 use crate::wire::Code;
 
@@ -178,6 +179,13 @@ impl Handle {
         self.session.bytes_out.store(bytes_out, Ordering::Relaxed);
     }
 
+    /// This connection's path is part of what [`super::Session::samples`] tells.
+    pub fn measure(&self, connection: &Connection) {
+        if let Some(gauge) = connection.outgoing.gauge() {
+            self.session.lock_meter().watch(gauge);
+        }
+    }
+
     /// Limits what the session sends and receives, in bytes a second.
     pub fn set_rate(&self, rate: Option<u64>) {
         self.session.set_rate(rate);
@@ -199,6 +207,11 @@ impl Handle {
 
     pub fn progress(&self, done: u64, total: u64) {
         self.session.lock().progress = Some(Progress { done, total });
+    }
+
+    /// What one would type next.
+    pub fn suggest(&self, line: &'static str) {
+        self.session.lock().suggestion = line;
     }
 
     /// How it goes, in a few words, beside the progress.
@@ -238,7 +251,7 @@ impl Handle {
             kind,
             text,
             fields,
-            notable,
+            notable: notable || self.session.watched.load(Ordering::Relaxed),
         });
     }
 

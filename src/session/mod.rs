@@ -3,12 +3,14 @@
 
 mod guests;
 pub mod handle;
+mod meter;
 mod pace;
 pub mod registry;
 pub mod state;
 
 pub use guests::Guest;
 pub use handle::Handle;
+pub use meter::Sample;
 pub use registry::{Registry, Request};
 pub use state::{Session, State};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::guests::Guests;
 use super::handle::Handle;
+use super::meter::Meter;
 use super::pace::Pacer;
 use super::state::{Session, Shared, State};
 use super::{CLOSING_LIMIT, ENDED_LIMIT, SESSION_LIMIT};
@@ -67,6 +68,8 @@ pub struct Registry {
     root: CancellationToken,
     supervisors: TaskTracker,
     drivers: TaskTracker,
+    /// A task takes samples of what is alive.
+    sampling: AtomicBool,
 }
 
 impl Registry {
@@ -79,6 +82,7 @@ impl Registry {
             root: CancellationToken::new(),
             supervisors: TaskTracker::new(),
             drivers: TaskTracker::new(),
+            sampling: AtomicBool::new(false),
         })
     }
 
@@ -119,8 +123,10 @@ impl Registry {
             sayings,
             listens: AtomicBool::new(false),
             background: request.background.into(),
+            watched: AtomicBool::new(false),
             pacer: Pacer::default(),
             guests: Guests::default(),
+            meter: Mutex::new(Meter::new()),
         });
         let handle = Handle {
             session: session.clone(),
@@ -129,7 +135,11 @@ impl Registry {
             abort: CancellationToken::new(),
             sayings: Arc::new(tokio::sync::Mutex::new(receiver)),
         };
+        session.sample(false);
         self.remember(session.clone());
+        if !self.sampling.swap(true, Ordering::SeqCst) {
+            drop(tokio::spawn(sample(Arc::downgrade(self), self.root.clone())));
+        }
         let task = tokio::spawn(run(handle.clone()));
         self.supervisors.spawn(supervise(handle, task));
         Ok(session)
@@ -154,7 +164,7 @@ impl Registry {
     fn remember(&self, session: Arc<Session>) {
         let mut sessions = self.lock();
         sessions.insert(session.id, session);
-        let ended: Vec<u64> = sessions.values().filter(|s| s.state().has_ended()).map(|s| s.id).collect();
+        let ended: Vec<u64> = sessions.values().filter(|s| s.has_ended()).map(|s| s.id).collect();
         for id in ended.iter().take(ended.len().saturating_sub(ENDED_LIMIT)) {
             sessions.remove(id);
         }
@@ -166,7 +176,7 @@ impl Registry {
     }
 
     pub fn live(&self) -> Vec<Arc<Session>> {
-        self.all().into_iter().filter(|session| !session.state().has_ended()).collect()
+        self.all().into_iter().filter(|session| !session.has_ended()).collect()
     }
 
     pub fn by_id(&self, id: u64) -> Option<Arc<Session>> {
@@ -186,6 +196,28 @@ impl Registry {
         self.drivers.close();
         drop(tokio::time::timeout(GOODBYE_LIMIT, self.drivers.wait()).await);
         self.live().iter().map(|session| format!("{} ({})", session.label(), session.kind)).collect()
+    }
+}
+
+/// Takes samples of what is alive, as long as something is.
+async fn sample(registry: Weak<Registry>, end: CancellationToken) {
+    let mut tick = tokio::time::interval(super::meter::STEP);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            () = end.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let Some(registry) = registry.upgrade() else { return };
+        let live = registry.live();
+        live.iter().for_each(|session| session.sample(false));
+        if live.is_empty() {
+            registry.sampling.store(false, Ordering::SeqCst);
+            // One that began meanwhile saw this task alive.
+            if registry.live().is_empty() || registry.sampling.swap(true, Ordering::SeqCst) {
+                return;
+            }
+        }
     }
 }
 
@@ -210,6 +242,7 @@ async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome,
         _ => "stopped".to_owned(),
     };
     let word = state.word();
+    handle.session.sample(true);
     handle.session.record(word, &text);
     {
         let mut shared = handle.session.lock();

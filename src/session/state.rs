@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::guests::Guests;
+use super::meter::{Meter, Sample};
 use super::pace::Pacer;
 use super::{HEARD_LIMIT, LOG_LIMIT};
 use crate::base::{Fields, Value};
@@ -82,8 +83,11 @@ pub struct Session {
     pub(super) listens: AtomicBool,
     /// Nobody waits for it: its end is told.
     pub(super) background: AtomicBool,
+    /// A person looks at everything that happens in it.
+    pub(super) watched: AtomicBool,
     pub(super) pacer: Pacer,
     pub(super) guests: Guests,
+    pub(super) meter: Mutex<Meter>,
 }
 
 /// What only a session's service knows how to turn.
@@ -98,6 +102,8 @@ pub(super) struct Shared {
     pub(super) progress: Option<Progress>,
     /// Beside the progress: how it goes.
     pub(super) note: String,
+    /// What one would type to use it.
+    pub(super) suggestion: &'static str,
     pub(super) ended: Option<Duration>,
     pub(super) knob: Option<Knob>,
     /// Lines received and not yet matched by `says`.
@@ -114,6 +120,7 @@ impl Shared {
             fields: Fields::new(),
             progress: None,
             note: String::new(),
+            suggestion: "",
             ended: None,
             knob: None,
             heard: VecDeque::new(),
@@ -129,6 +136,38 @@ impl Session {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn lock_meter(&self) -> MutexGuard<'_, Meter> {
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the counts and the path; `last`: there is nothing more to come.
+    pub(super) fn sample(&self, last: bool) {
+        let (at, bytes_in, bytes_out) = (self.began.elapsed(), self.bytes_in(), self.bytes_out());
+        self.lock_meter().take(at, bytes_in, bytes_out, last);
+    }
+
+    /// Makes the samples end now.
+    pub fn look(&self) {
+        if !self.has_ended() {
+            self.sample(true);
+        }
+    }
+
+    /// What passed over its life, and the path.
+    pub fn samples(&self) -> Vec<Sample> {
+        self.lock_meter().samples().to_vec()
+    }
+
+    /// Datagrams or segments that were sent again so far.
+    pub fn retransmitted(&self) -> u64 {
+        self.lock_meter().retransmitted()
+    }
+
+    /// Bytes a second that came and that left within the last second; an ended one moves nothing.
+    pub fn rates(&self) -> (f64, f64) {
+        if self.has_ended() { (0.0, 0.0) } else { self.lock_meter().rates() }
+    }
+
     /// The name it was given, else `%id`.
     pub fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| format!("%{}", self.id))
@@ -136,6 +175,10 @@ impl Session {
 
     pub fn state(&self) -> State {
         self.lock().state.clone()
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.lock().state.has_ended()
     }
 
     /// What can be turned while it lives, if it is a `T`.
@@ -154,6 +197,11 @@ impl Session {
     /// How it goes, in a few words, for the line of the progress.
     pub fn note(&self) -> String {
         self.lock().note.clone()
+    }
+
+    /// What one would type to use it; empty: nothing.
+    pub fn suggestion(&self) -> &'static str {
+        self.lock().suggestion
     }
 
     pub fn bytes_in(&self) -> u64 {
@@ -255,6 +303,11 @@ impl Session {
     /// Nobody waits for it any more: its end is told.
     pub fn to_background(&self) {
         self.background.store(true, Ordering::Relaxed);
+    }
+
+    /// All of its events are shown from now on, or only the notable ones.
+    pub fn watch(&self, watched: bool) {
+        self.watched.store(watched, Ordering::Relaxed);
     }
 
     /// Lines that came since [`Self::read`]: what a person who looks elsewhere has not seen here.

@@ -12,22 +12,27 @@
 //! | `script` | a whole plan, tests, the end of a script |
 //! | `record` | what is done, as a script |
 //! | `paths` | `~` and globs |
+//! | `suggest` | what one would do next |
+//! | `table`, `chart` | text in columns, curves in letters |
 //! | `builtin` | the shell's own verbs, a file for each group |
 
 mod arguments;
 pub mod builtin;
 pub mod catalogue;
+mod chart;
 mod expect;
 mod files;
 mod paths;
 pub mod record;
 mod run;
 pub mod script;
+mod suggest;
+mod table;
 mod values;
 
 pub use run::Flow;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{Endpoint, Fields, Secrets, Transport, Value};
 use crate::language::{Plan, Report as Wrong, Scope, Source, Step, Vocabulary};
-use crate::report::{Failure, Report};
+use crate::report::{Area, Failure, Report};
 use crate::service::{Context, calc::Idle};
 use crate::session::{Registry, Session};
 use crate::wire::ServiceId;
@@ -99,6 +104,8 @@ pub struct Shell {
     pub attach: Option<Arc<Session>>,
     /// What is done is written down.
     pub recorder: Option<record::Recorder>,
+    /// Where pictures can be drawn now; `None`: nowhere.
+    pub area: Arc<dyn Fn() -> Option<Area> + Send + Sync>,
     /// Asks for secrets, at the prompt.
     pub ask: Option<Ask>,
     /// Something failed that is an error in this program.
@@ -115,6 +122,8 @@ pub struct Shell {
     deferred: Vec<Step>,
     jobs: Vec<Arc<Session>>,
     deadline: Option<(Instant, Duration)>,
+    /// What was suggested already.
+    suggested: HashSet<&'static str>,
     /// Questions of a group that were answered well.
     asked: usize,
 }
@@ -142,6 +151,7 @@ impl Shell {
             foreground: tokio::sync::watch::Sender::new(None),
             attach: None,
             recorder: None,
+            area: Arc::new(|| None),
             ask: None,
             has_bug: false,
             history: Vec::new(),
@@ -155,6 +165,7 @@ impl Shell {
             deferred: Vec::new(),
             jobs: Vec::new(),
             deadline: None,
+            suggested: HashSet::new(),
             asked: 0,
         }
     }

@@ -201,8 +201,9 @@ impl Shell {
                 let interrupt = self.interrupt.clone();
                 let outcome = tokio::select! {
                     biased;
-                    () = interrupt.cancelled() => Err(interrupted()),
+                    // First: an interrupt is the usual end of one that watches.
                     outcome = (builtin.run)(self, arguments) => outcome,
+                    () = interrupt.cancelled() => Err(interrupted()),
                 };
                 let (outcome, flow) = outcome.map_err(|failure| failure.of(verb))?;
                 self.finish(invocation, &outcome, None);
@@ -331,9 +332,12 @@ impl Shell {
         }
     }
 
-    fn report(&self, invocation: &Invocation, session: &Session, outcome: &Outcome) {
+    fn report(&mut self, invocation: &Invocation, session: &Session, outcome: &Outcome) {
         let outcome = Outcome::new(outcome.text.clone(), session.fields());
         self.emit(Report::Result { verb: invocation.verb.name, session: Some(session.id), outcome });
+        if !invocation.background {
+            self.suggest(invocation.verb, Some(session));
+        }
     }
 
     fn finish(&mut self, invocation: &Invocation, outcome: &Outcome, session: Option<u64>) {
@@ -343,6 +347,7 @@ impl Shell {
         }
         self.last = Some(binding);
         self.emit(Report::Result { verb: invocation.verb.name, session, outcome: outcome.clone() });
+        self.suggest(invocation.verb, None);
     }
 
     /// `!CMD`: the system's shell, with `$tmp` and the variables in its environment.

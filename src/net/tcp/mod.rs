@@ -10,6 +10,13 @@ mod socket;
 pub use incoming::Incoming;
 pub use outgoing::Outgoing;
 
+/// The path of a connection of ours, as the kernel knows it.
+#[cfg(target_os = "linux")]
+pub(super) fn path(local: std::net::SocketAddr, peer: std::net::SocketAddr) -> Option<super::gauge::Path> {
+    let info = info::ask(local, peer)?;
+    Some(super::gauge::Path { round_trip: info.round_trip, retransmitted: u64::from(info.repeated) })
+}
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -69,6 +69,11 @@ impl Outgoing {
         }
     }
 
+    /// Of this side and of the peer.
+    pub(in crate::net) fn addresses(&self) -> Option<(std::net::SocketAddr, std::net::SocketAddr)> {
+        self.end.addresses()
+    }
+
     /// What the kernel's sender waited for most.
     #[cfg(target_os = "linux")]
     pub(in crate::net) fn held_by(&self) -> Cause {

@@ -80,7 +80,7 @@ impl Outgoing {
         drop(self.commands.send(Command::Close(self.id, code, reason.into())));
     }
 
-    pub(in crate::net) fn counters(&self) -> &Counters {
+    pub(in crate::net) fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 }

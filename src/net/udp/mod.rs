@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use drive::{Drive, Opening};
 use halves::gone;
-pub use halves::{Incoming, Outgoing};
+pub use halves::{Counters, Incoming, Outgoing};
 use plain::Plain;
 use socket::Socket;
 

@@ -38,6 +38,7 @@ pub static CALC: Client = Client {
         keywords: &[Keyword::new("at", Kind::Endpoint, "the calculator").default("the one used last")],
         fields: &[Field::new("value", "the exact result"), Field::new("seconds", "from question to answer")],
         example: "calc 7 % 3 at $calculator",
+        next: "record lesson.nls",
         lasting: Lasting::Instant,
     },
     place: Some(("at", ServiceId::Calc)),

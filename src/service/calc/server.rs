@@ -35,6 +35,10 @@ impl Server for Calculator {
     fn describe(&self) -> String {
         "a calculator".into()
     }
+
+    fn invitation(&self) -> &'static str {
+        "calc 7 % 3 at {place}"
+    }
 }
 
 async fn serve(session: Handle, mut connection: Connection, client: Guest) -> Result<(), Failure> {

@@ -83,6 +83,7 @@ pub static CHAT: Client = Client {
             Field::new("id", "the number of the session"),
         ],
         example: "chat tcp $room name alice as alice",
+        next: "",
         lasting: Lasting::Service,
     },
     place: Some(("server", ServiceId::Chat)),

@@ -72,6 +72,10 @@ impl Server for Room {
             (false, true) => "a room: everybody hears everybody".into(),
         }
     }
+
+    fn invitation(&self) -> &'static str {
+        "chat {transport} {at}"
+    }
 }
 
 /// One client, from its name to its end.

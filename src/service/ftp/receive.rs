@@ -9,7 +9,7 @@ use super::buffers;
 use super::disk::RealDisk;
 use super::part::{Arrived, Begun, Intent, Part, There};
 use super::places::Places;
-use super::send::resuming;
+use super::send::say_resuming;
 use super::transfer::{
     Awake, Delivered, MinimumRate, Work, by_disk, has_lane, misplaced, on_disk, take_lane,
 };
@@ -175,7 +175,7 @@ async fn receive_part(
             return Err(by_disk(session, move || part.keep(failure)).await?);
         }
         if let Some(name) = manner.watched.filter(|_| resumed > 0) {
-            session.tell("resuming", resuming(name, resumed, intent.size));
+            say_resuming(session, name, resumed, intent.size);
         }
     }
     let groups = part.tree().count();

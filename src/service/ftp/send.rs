@@ -38,6 +38,8 @@ struct Sender<'a> {
     session: &'a Handle,
     connection: &'a mut Connection,
     shape: Shape,
+    /// Bytes that the receiver had already.
+    before: u64,
     sent: u64,
     acked: u64,
     /// Where the next group goes on with a run, and what is left of a chunk that began before it.
@@ -87,16 +89,19 @@ async fn send_in_lane(
     };
     let groups = reading.count();
     let there = matches!(start, Start::Have { there: true, .. });
+    let mut before = 0;
     if let Start::Have { groups, resumed, .. } = start {
         if let Some(name) = watched.filter(|_| !there && resumed > 0) {
-            session.tell("resuming", resuming(name, resumed, size));
+            say_resuming(session, name, resumed, size);
         }
+        before = resumed;
         reading.receiver_has(groups);
     }
     let mut sender = Sender {
         session,
         connection,
         shape,
+        before,
         sent: 0,
         acked: 0,
         run: 0,
@@ -189,7 +194,7 @@ impl Sender<'_> {
                 travelled += piece.bytes.len() as u64;
                 self.send_group(piece).await?;
                 if watched {
-                    self.session.progress(travelled, size);
+                    self.session.progress((self.before + travelled).min(size), size);
                 }
             }
             self.listen().await?;
@@ -381,15 +386,17 @@ impl Sender<'_> {
     }
 }
 
-/// `resuming a.bin at 61 % (1.2 GiB of 2.0 GiB)`
-pub(super) fn resuming(name: &str, resumed: u64, size: u64) -> String {
+/// `resuming a.bin at 61 % (1.2 GiB of 2.0 GiB)`, said once, and in short beside the progress.
+pub(super) fn say_resuming(session: &Handle, name: &str, resumed: u64, size: u64) {
     let percent = resumed as f64 * 100.0 / size.max(1) as f64;
-    format!(
+    let text = format!(
         "resuming {} at {percent:.0} % ({} of {})",
         crate::base::escape::escape_line(name),
         quantity::show_size(resumed),
         quantity::show_size(size)
-    )
+    );
+    session.tell("resuming", text);
+    session.note(format!("{} resumed", quantity::show_size(resumed)));
 }
 
 fn vanished() -> Failure {

@@ -65,6 +65,10 @@ impl Server for FileServer {
         let access = if self.readonly || self.guarded { ", read-only" } else { "" };
         format!("files of {}{access}", self.folder.path.display())
     }
+
+    fn invitation(&self) -> &'static str {
+        if self.readonly || self.guarded { "ls {place}" } else { "send FILE to {place}" }
+    }
 }
 
 impl FileServer {

@@ -120,6 +120,7 @@ pub static STREAM: Client = Client {
             Field::new("id", "the number of the session"),
         ],
         example: "stream README.md from $media to $tmp/kept.md as film",
+        next: "stream {name} from {peer} to {name}",
         lasting: Lasting::Job,
     },
     place: Some(("from", ServiceId::Stream)),

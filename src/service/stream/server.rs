@@ -55,6 +55,10 @@ impl Server for StreamServer {
     fn describe(&self) -> String {
         format!("media of {}", self.folder.path.display())
     }
+
+    fn invitation(&self) -> &'static str {
+        "ls udp {at}"
+    }
 }
 
 impl StreamServer {

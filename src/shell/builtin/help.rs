@@ -18,7 +18,7 @@ pub(super) static HELP: Builtin = Builtin {
         name: "help",
         aliases: &["?"],
         summary: "all commands, or one",
-        params: &[Param::optional("topic", Kind::Text, "a command, `limits`, `keys` or `script`")],
+        params: &[Param::optional("topic", Kind::Topic(TOPICS), "a command, or one of `help topics`")],
         fields: &[Field::new("text", "the text")],
         example: "help send",
         ..BARE
@@ -34,6 +34,14 @@ pub(super) static HELP: Builtin = Builtin {
         })
     },
 };
+
+/// What can be asked beside commands and statements, and what each tells.
+pub const TOPICS: &[(&str, &str)] = &[
+    ("topics", "what can be asked"),
+    ("script", "what a script can say beside commands"),
+    ("keys", "what keys do at the prompt"),
+    ("limits", "everything that is bounded, with its number"),
+];
 
 /// Commands that `help` only names: a screen is small.
 const NAMED_ONLY: [&str; 6] = ["print", "sleep", "file", "help", "history", "quit"];
@@ -53,7 +61,7 @@ pub fn overview() -> String {
         "Services: {}",
         PROVIDERS.iter().map(|provider| provider.row.name).collect::<Vec<_>>().join(", ")
     ));
-    lines.push("More: help script, help limits, help keys".into());
+    lines.push("More: help topics".into());
     lines.join("\n")
 }
 
@@ -62,7 +70,8 @@ pub fn topic(topic: &str, prefixes: bool) -> Result<String, Failure> {
     match topic {
         "limits" => return Ok(limits()),
         "keys" => return Ok(KEYS.trim_end().to_owned()),
-        "script" | "scripts" | "topics" => return Ok(script()),
+        "script" | "scripts" => return Ok(script()),
+        "topics" => return Ok(topics()),
         _ => {}
     }
     if let Some(form) = statement(topic) {
@@ -132,6 +141,17 @@ fn script() -> String {
     format!("{}{}", forms.collect::<String>(), SCRIPT.trim_end())
 }
 
+/// What `help` knows.
+fn topics() -> String {
+    let row = |word: &str, tells: &str| format!("  help {word:<10} {tells}");
+    let statements: Vec<&str> = STATEMENTS.iter().map(|form| form.word).collect();
+    let mut lines = vec![row("COMMAND", "its forms, arguments with defaults, results, an example")];
+    lines.extend(TOPICS.iter().map(|(word, tells)| row(word, tells)));
+    lines.push(format!("  and of scripts: {}", statements.join(", ")));
+    lines.push("On the command line of the system: nls help man, and nls help bash, zsh or fish".into());
+    lines.join("\n")
+}
+
 /// Names and values of everything that is bounded.
 pub fn limits() -> String {
     let size = |bytes: usize| quantity::show_size(bytes as u64);
@@ -151,12 +171,15 @@ pub fn limits() -> String {
     rows.iter().map(|(name, value)| format!("  {name:<28} {value}")).collect::<Vec<_>>().join("\n")
 }
 
-const KEYS: &str = "\
-  Ctrl-C   at the prompt: drop the line; in a command: end that command; in a chat: leave it
-  Ctrl-D   on an empty line: quit; attached: detach, the session goes on
-  Ctrl-Z   in a command: it goes on in the background; it never stops the servers of this shell
+pub const KEYS: &str = "\
+  Ctrl-C   at the prompt: drop the line; in a command: end that command;
+           in a chat: end it; watching a session: leave it
+  Ctrl-D   on an empty line: quit; attached: leave, the session goes on
+  Ctrl-Z   in a command: it goes on in the background; attached: leave;
+           it never stops the servers of this shell
+  Ctrl-]   attached: leave
   Ctrl-R   search the history
-  Tab      complete
+  Tab      complete; twice: all that is possible, each with a few words
 ";
 
 const SCRIPT: &str = "

@@ -1,11 +1,12 @@
 //! `sessions` and `log`.
 
-use super::{BARE, Builtin, next};
+use super::{BARE, Builtin, next, watch};
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::{Field, Keyword, Kind, Param, SessionRef, Verb};
-use crate::report::Outcome;
+use crate::report::{Area, Outcome};
 use crate::session::{Registry, Session};
+use crate::shell::table::{Give, aligned, cut};
 
 /// Clients of a server that are shown.
 const CLIENT_LINES: usize = 100;
@@ -17,7 +18,9 @@ pub(super) static SESSIONS: Builtin = Builtin {
         name: "sessions",
         aliases: &["jobs"],
         summary: "every live and ended session, or the clients of one server",
+        details: "`rate` is what passed within the last second, in both directions. On a narrow terminal columns give way.",
         params: &[Param::optional("session", Kind::Session, "a server: who is connected, and does what")],
+        keywords: &[watch::KEYWORD],
         fields: &[
             Field::new("live", "how many are alive"),
             Field::new("ended", "how many have ended"),
@@ -25,12 +28,23 @@ pub(super) static SESSIONS: Builtin = Builtin {
             Field::new("text", "of a server: the table"),
         ],
         example: "sessions",
+        next: "sessions watch",
         ..BARE
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            if let Some(which) = arguments.session("session") {
-                return next(clients(shell.session(which)?.as_ref()));
+            let which = arguments.session("session").map(|which| shell.session(which)).transpose()?;
+            if let Some(every) = watch::every(&arguments) {
+                let (registry, area) = (shell.registry.clone(), shell.area.clone());
+                let picture = move || match &which {
+                    Some(session) => (clients(session, area()).text, session.has_ended()),
+                    None => (table(&registry, area()), registry.live().is_empty()),
+                };
+                watch::watch(shell, "sessions", every, picture).await;
+                return next(Outcome::default());
+            }
+            if let Some(session) = which {
+                return next(clients(&session, (shell.area)()));
             }
             let sessions = shell.registry.all();
             let live = sessions.iter().filter(|session| !session.state().has_ended()).count();
@@ -38,29 +52,40 @@ pub(super) static SESSIONS: Builtin = Builtin {
                 ("live", Value::count(live as u64)),
                 ("ended", Value::count((sessions.len() - live) as u64)),
             ];
-            next(Outcome::new(table(&shell.registry), fields))
+            next(Outcome::new(table(&shell.registry, (shell.area)()), fields))
         })
     },
 };
 
-fn cut(text: &str) -> String {
-    let text = escape_line(text);
-    if text.chars().count() <= COLUMN_LIMIT {
-        return text.into_owned();
-    }
-    text.chars().take(COLUMN_LIMIT - 1).chain(['…']).collect()
+/// Columns of `sessions`, and how each gives way.
+const COLUMNS: [(&str, Give); 9] = [
+    ("id", Give::Keep),
+    ("name", Give::Shrink),
+    ("kind", Give::Shrink),
+    ("state", Give::Shrink),
+    ("peer", Give::Shrink),
+    ("in", Give::Drop(2)),
+    ("out", Give::Drop(1)),
+    ("rate", Give::Keep),
+    ("age", Give::Drop(3)),
+];
+
+fn short(text: &str) -> String {
+    cut(&escape_line(text), COLUMN_LIMIT)
 }
 
-fn row(session: &Session) -> [String; 8] {
+fn row(session: &Session) -> [String; 9] {
     let place = session.field("addr").map_or_else(|| session.peer(), |address| address.to_string());
+    let (came, left) = session.rates();
     [
         format!("%{}", session.id),
-        cut(session.name.as_deref().unwrap_or("-")),
-        cut(&session.kind),
+        short(session.name.as_deref().unwrap_or("-")),
+        short(&session.kind),
         state(session),
-        cut(if place.is_empty() { "-" } else { &place }),
+        short(if place.is_empty() { "-" } else { &place }),
         quantity::show_size(session.bytes_in()),
         quantity::show_size(session.bytes_out()),
+        if came + left < 1.0 { "-".into() } else { quantity::show_rate(came + left) },
         quantity::show_duration(session.age()),
     ]
 }
@@ -72,45 +97,34 @@ fn state(session: &Session) -> String {
     }
 }
 
-fn table(registry: &Registry) -> String {
+fn table(registry: &Registry, area: Option<Area>) -> String {
     let sessions = registry.all();
     if sessions.is_empty() {
         return "no sessions yet; `listen tcp 0 ftp` starts one".into();
     }
-    let heading = ["id", "name", "kind", "state", "peer", "in", "out", "age"].map(str::to_owned);
-    aligned(std::iter::once(heading).chain(sessions.iter().map(|session| row(session))).collect())
+    let heading = COLUMNS.map(|(name, _)| name.to_owned());
+    let rows: Vec<_> = std::iter::once(heading).chain(sessions.iter().map(|session| row(session))).collect();
+    let gives = COLUMNS.map(|(_, give)| give);
+    aligned(&rows, gives, area.map(|area| area.columns)).join("\n")
 }
 
 /// Who is connected to a server.
-fn clients(session: &Session) -> Outcome {
+fn clients(session: &Session, area: Option<Area>) -> Outcome {
     let (guests, count) = session.guests(CLIENT_LINES);
     let heading = ["client", "does", "for"].map(str::to_owned);
-    let rows =
-        guests.iter().map(|(peer, doing, since)| [peer.clone(), cut(doing), quantity::show_duration(*since)]);
+    let guests_shown = guests
+        .iter()
+        .map(|(peer, doing, since)| [peer.clone(), short(doing), quantity::show_duration(*since)]);
+    let rows: Vec<_> = std::iter::once(heading).chain(guests_shown).collect();
+    let gives = [Give::Shrink, Give::Shrink, Give::Drop(0)];
     let mut text = match count {
         0 => format!("nobody is connected to {}", session.label()),
-        _ => aligned(std::iter::once(heading).chain(rows).collect()),
+        _ => aligned(&rows, gives, area.map(|area| area.columns)).join("\n"),
     };
     if count > guests.len() {
         text.push_str(&format!("\n… and {} more", count - guests.len()));
     }
     Outcome::new(text.clone(), vec![("clients", Value::count(count as u64)), ("text", Value::Text(text))])
-}
-
-/// Columns under each other.
-fn aligned<const N: usize>(rows: Vec<[String; N]>) -> String {
-    let width = |column: usize| {
-        rows.iter().map(|row| unicode_width::UnicodeWidthStr::width(row[column].as_str())).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let lines = rows.iter().map(|row| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| {
-            let missing = width - unicode_width::UnicodeWidthStr::width(cell.as_str());
-            format!("{cell}{}", " ".repeat(missing))
-        });
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 pub(super) static LOG: Builtin = Builtin {

@@ -3,10 +3,12 @@
 mod file;
 pub mod help;
 mod look;
+mod plot;
 mod record;
 mod set;
 mod speak;
 mod stop;
+mod watch;
 
 use std::pin::Pin;
 
@@ -27,6 +29,7 @@ pub struct Builtin {
 pub static ALL: &[&Builtin] = &[
     &look::SESSIONS,
     &look::LOG,
+    &plot::PLOT,
     &speak::SAY,
     &speak::ATTACH,
     &stop::WAIT,
@@ -56,5 +59,6 @@ const BARE: Verb = Verb {
     keywords: &[],
     fields: &[],
     example: "",
+    next: "",
     lasting: crate::language::verb::Lasting::Instant,
 };

@@ -39,7 +39,7 @@ pub(super) static ATTACH: Builtin = Builtin {
     verb: &Verb {
         name: "attach",
         summary: "enter a session: type and see",
-        details: "At the prompt only. In a chat each line is said; Ctrl-D leaves it and the session goes on.",
+        details: "At the prompt only. In a chat each line is said; of other sessions everything that happens is shown. Ctrl-D, Ctrl-Z or Ctrl-] leaves it and the session goes on.",
         params: &[Param::required("session", Kind::Session, "which one")],
         example: "attach $room",
         ..BARE
@@ -54,10 +54,6 @@ pub(super) static ATTACH: Builtin = Builtin {
             if session.state().has_ended() {
                 return Err(Failure::new(Code::Missing, format!("{} has ended", session.label()))
                     .fix(format!("`log {}` shows what happened", session.label())));
-            }
-            if !session.listens() {
-                let failure = Failure::new(Code::Usage, format!("{} is no conversation", session.label()));
-                return Err(failure.fix(format!("`log {}` shows what happens in it", session.label())));
             }
             shell.attach = Some(session);
             next(Outcome::default())

@@ -1,0 +1,132 @@
+//! The manual page, in the `man` macros of roff (man(7)), from the rows of options, verbs and statements.
+
+use std::fmt::Write;
+
+use super::usage::{EXITS, FORMS, Flag, OPTIONS, TEST_OPTIONS, VARIABLES};
+use crate::language::Verb;
+use crate::language::statement::STATEMENTS;
+use crate::service::PROVIDERS;
+use crate::shell::builtin::help;
+use crate::shell::catalogue;
+
+/// `nls help man`
+pub(super) fn page() -> String {
+    let mut page = Page(format!(".TH NLS 1 \"\" \"nls {}\" \"User Commands\"\n", env!("CARGO_PKG_VERSION")));
+    page.section("NAME");
+    page.text("nls - the network lab shell: start, watch and test servers and clients over TCP and UDP");
+    page.section("SYNOPSIS");
+    for form in &FORMS {
+        page.line(&format!(".B nls {}", roff(form.words)));
+        page.line(".br");
+    }
+    page.section("DESCRIPTION");
+    page.text("Servers and clients live as sessions in the background: file transfer, a calculator, streaming, chat, and links that are a bad network. The same lines work at the prompt, in scripts and as tests.");
+    for form in &FORMS {
+        page.item(&format!("nls {}", form.words), form.help);
+    }
+    page.section("OPTIONS");
+    page.flags(&OPTIONS);
+    page.section("OPTIONS OF NLS TEST");
+    page.flags(&TEST_OPTIONS);
+    page.section("COMMANDS");
+    for entry in catalogue::entries() {
+        page.verb(entry.verb());
+    }
+    page.section("SERVICES");
+    for provider in PROVIDERS {
+        page.item(provider.row.name, provider.row.summary);
+    }
+    page.section("SCRIPTS");
+    for form in &STATEMENTS {
+        page.item(&form.forms.join("\n"), form.help);
+    }
+    page.section("KEYS");
+    page.verbatim(help::KEYS);
+    page.section("LIMITS");
+    page.verbatim(&help::limits());
+    page.section("EXIT STATUS");
+    for (code, meaning) in EXITS {
+        page.item(code, meaning);
+    }
+    page.text("A program that a signal ended dies by that signal.");
+    page.section("ENVIRONMENT");
+    for (name, meaning) in VARIABLES {
+        page.item(name, meaning);
+    }
+    page.section("FILES");
+    page.item(
+        "rc.nls",
+        "in the folder `nls` where the system keeps configuration: run at the start of the prompt",
+    );
+    page.item(
+        "history",
+        "in the folder `nls` where the system keeps state: lines typed at the prompt, without secrets",
+    );
+    page.0
+}
+
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        let _ = writeln!(self.0, "{line}");
+    }
+
+    fn section(&mut self, name: &str) {
+        self.line(&format!(".SH {name}"));
+    }
+
+    fn text(&mut self, text: &str) {
+        self.line(".P");
+        self.line(&roff(text));
+    }
+
+    /// A term, which may have several lines, and what it means.
+    fn item(&mut self, term: &str, meaning: &str) {
+        for (index, form) in term.lines().enumerate() {
+            self.line(if index == 0 { ".TP" } else { ".TQ" });
+            self.line(&format!(".B {}", roff(form)));
+        }
+        self.line(&roff(meaning));
+    }
+
+    fn flags(&mut self, flags: &[Flag]) {
+        for flag in flags {
+            self.item(&flag.form(), flag.help);
+        }
+    }
+
+    fn verb(&mut self, verb: &Verb) {
+        self.line(&format!(".SS {}", roff(verb.name)));
+        self.line(&roff(&format!("{}.", verb.summary)));
+        self.line(".P");
+        self.line(&format!(".B {}", roff(&verb.usage())));
+        if !verb.details.is_empty() {
+            self.text(verb.details);
+        }
+        for param in verb.params {
+            self.item(&param.kind.placeholder_of(param.name), param.help);
+        }
+        for keyword in verb.keywords {
+            let default = match keyword.default {
+                "" => String::new(),
+                default => format!(" (default: {default})"),
+            };
+            self.item(&keyword.form(), &format!("{}{default}", keyword.help));
+        }
+        self.text(&format!("Example: {}", verb.example));
+    }
+
+    fn verbatim(&mut self, text: &str) {
+        self.line(".P");
+        self.line(".nf");
+        text.lines().for_each(|line| self.line(&roff(line)));
+        self.line(".fi");
+    }
+}
+
+/// Text as roff reads it: `\` and `-` are written out, and no line begins with a control character.
+fn roff(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+}

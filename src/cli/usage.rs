@@ -1,0 +1,169 @@
+//! The forms and options of the command line, each one row: `--help`, the manual page and the completions of other shells
+//! come from here.
+
+use std::fmt::Write;
+
+/// A way to call the program.
+pub(super) struct Form {
+    /// Behind `nls`.
+    pub(super) words: &'static str,
+    pub(super) help: &'static str,
+}
+
+/// An option.
+pub(super) struct Flag {
+    /// `-k`; empty: it has only the long form.
+    pub(super) short: &'static str,
+    /// `--json`; empty: it has only the short form.
+    pub(super) long: &'static str,
+    /// What follows it; empty: nothing.
+    pub(super) value: Value,
+    pub(super) help: &'static str,
+}
+
+/// What follows an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    None,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A file.
+    File(&'static str),
+    /// Anything else, by its name.
+    Any(&'static str),
+}
+
+impl Value {
+    pub(super) fn placeholder(self) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Choice(words) => words.join("|"),
+            Self::File(name) | Self::Any(name) => name.into(),
+        }
+    }
+}
+
+impl Flag {
+    const fn new(short: &'static str, long: &'static str, value: Value, help: &'static str) -> Self {
+        Self { short, long, value, help }
+    }
+
+    /// Its names, the short one first.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        [self.short, self.long].into_iter().filter(|name| !name.is_empty())
+    }
+
+    /// `--seed N`, `-k`
+    pub(super) fn form(&self) -> String {
+        let names = self.names().collect::<Vec<_>>().join(", ");
+        format!("{names} {}", self.value.placeholder()).trim_end().to_owned()
+    }
+}
+
+pub(super) static FORMS: [Form; 8] = [
+    Form { words: "", help: "the prompt; a script, if standard input is no terminal" },
+    Form { words: "FILE [ARG…]", help: "run a script ($1, $args)" },
+    Form { words: "-c 'a; b'", help: "run these commands" },
+    Form { words: "-i FILE", help: "run a script, then the prompt" },
+    Form {
+        words: "test PATH…",
+        help: "run the tests in files and folders; `nls test --help` shows its options",
+    },
+    Form { words: "check PATH…", help: "find every error without running anything" },
+    Form { words: "help [COMMAND]", help: "all commands, or one" },
+    Form { words: "help man|bash|zsh|fish", help: "the manual page; completions for that shell" },
+];
+
+pub(super) static OPTIONS: [Flag; 13] = [
+    Flag::new("-c", "", Value::Any("COMMANDS"), "run these commands"),
+    Flag::new("-i", "", Value::File("FILE"), "run a script, then the prompt"),
+    Flag::new("", "--json", Value::None, "one JSON object a line"),
+    Flag::new("", "--color", Value::Choice(&["auto", "always", "never"]), "whether there is colour"),
+    Flag::new("", "--seed", Value::Any("N"), "what is drawn at random"),
+    Flag::new("-k", "", Value::None, "go on after a failure"),
+    Flag::new("-x", "", Value::None, "show commands as they run"),
+    Flag::new("-q", "", Value::None, "only errors and what `print` says"),
+    Flag::new("-n", "", Value::None, "no rc file"),
+    Flag::new("", "--no-shell", Value::None, "refuse !COMMAND"),
+    Flag::new("-h", "--help", Value::None, "this page"),
+    Flag::new("-V", "--version", Value::None, "which version it is"),
+    Flag::new("", "--", Value::None, "no options behind it"),
+];
+
+pub(super) static TEST_OPTIONS: [Flag; 10] = [
+    Flag::new(
+        "-j",
+        "--jobs",
+        Value::Any("N"),
+        "how many at the same time (default: twice the cores, at least 4)",
+    ),
+    Flag::new("", "--filter", Value::Any("PATTERN"), "only tests whose name matches this regular expression"),
+    Flag::new("", "--tag", Value::Any("NAME"), "only tests with this tag; may be given several times"),
+    Flag::new("", "--failed", Value::None, "only those that failed the last time"),
+    Flag::new("", "--list", Value::None, "say which would run, and run none"),
+    Flag::new("", "--shuffle", Value::None, "in an order drawn from --seed"),
+    Flag::new("", "--repeat", Value::Any("N"), "each of them so often"),
+    Flag::new(
+        "",
+        "--retries",
+        Value::Any("N"),
+        "again, so often, if it fails: one that passes then is flaky",
+    ),
+    Flag::new("", "--fail-fast", Value::None, "start no more after a failure"),
+    Flag::new(
+        "",
+        "--report",
+        Value::Any("FORMAT[=FILE]"),
+        "human, tap, junit, jsonl or github; may be given several times",
+    ),
+];
+
+/// What the exit code means.
+pub(super) static EXITS: [(&str, &str); 6] = [
+    ("0", "well"),
+    ("1", "something failed"),
+    ("2", "usage or syntax (nothing has run)"),
+    ("3", "cannot start"),
+    ("4", "no tests found"),
+    ("5", "internal error"),
+];
+
+/// Variables of the environment, and what they do.
+pub(super) static VARIABLES: [(&str, &str); 6] = [
+    ("NLS_RC", "the file that the prompt runs at its start; empty: none"),
+    ("NLS_HISTFILE", "where lines typed at the prompt are kept; empty: nowhere"),
+    ("NLS_PLAYERS", "players for `stream … play`, parted by commas, the best first"),
+    ("NO_COLOR", "no colour, if it is not empty"),
+    ("CLICOLOR_FORCE", "colour also where the output is no terminal"),
+    ("LC_ALL, LC_CTYPE, LANG", "without UTF-8 in the first of them that is set, pictures are ASCII"),
+];
+
+/// `nls --help`, without the commands.
+pub(super) fn usage() -> String {
+    let mut out = "nls, the network lab shell\n\n".to_owned();
+    for form in &FORMS {
+        let _ = writeln!(out, "  {:<24} {}", format!("nls {}", form.words).trim_end(), form.help);
+    }
+    out.push('\n');
+    for flag in OPTIONS.iter().filter(|flag| !matches!(flag.short, "-c" | "-i")) {
+        let _ = writeln!(out, "  {:<24} {}", flag.form(), flag.help);
+    }
+    let exits: Vec<String> = EXITS.iter().map(|(code, meaning)| format!("{code} {meaning}")).collect();
+    let _ = write!(out, "\nExit: {}; or the signal that ended it.\n", exits.join(", "));
+    out
+}
+
+/// `nls test --help`
+pub(super) fn test_usage() -> String {
+    let mut out =
+        "nls test PATH…             run the tests in files and folders (*.nls; names that begin with `_` are for `source`)\n\n"
+            .to_owned();
+    for flag in &TEST_OPTIONS {
+        let _ = writeln!(out, "  {:<24} {}", flag.form(), flag.help);
+    }
+    out.push_str("  --seed N                 what is drawn at random in them\n\n");
+    out.push_str(
+        "Exit: 0 all passed, 1 one failed, 2 one does not parse (nothing has run), 3 cannot start, 4 no tests found.\n",
+    );
+    out
+}

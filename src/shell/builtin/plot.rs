@@ -1,0 +1,187 @@
+//! `plot`: what passed through a session over time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{BARE, Builtin, next, watch};
+use crate::base::escape::escape_line;
+use crate::base::{Value, quantity};
+use crate::language::{Field, Kind, Param, SessionRef, Verb};
+use crate::report::{Area, Outcome};
+use crate::session::{Sample, Session};
+use crate::shell::chart::{Shape, filled, growth, level};
+use crate::shell::table::{Give, aligned};
+
+/// Lines of a curve.
+const ROWS: usize = 5;
+const ROWS_LEAST: usize = 2;
+/// Columns of the axis at the left.
+const AXIS: usize = 12;
+/// Rows of the table where nothing can be drawn.
+const TABLE_ROWS: usize = 10;
+/// A direction with less than this part of the bytes is not worth a curve.
+const WORTH: u64 = 100;
+
+pub(super) static PLOT: Builtin = Builtin {
+    verb: &Verb {
+        name: "plot",
+        summary: "draw rate, round trip and retransmissions of a session",
+        details: "Over its whole life, in braille, in ASCII where the locale is not UTF-8, and as a table where nothing can be drawn. `watch` draws it again and again until it ends, or until Ctrl-C.",
+        params: &[Param::required("session", Kind::Session, "which one")],
+        keywords: &[watch::KEYWORD],
+        fields: &[
+            Field::new("rate", "bytes a second over its life"),
+            Field::new("peak", "the most of all parts of its life, in bytes a second"),
+            Field::new("round_trip_ms", "at the end, in milliseconds; 0: unknown"),
+            Field::new("retransmitted", "datagrams or segments that were sent again"),
+            Field::new("text", "the picture, or the table"),
+        ],
+        example: "plot $up",
+        ..BARE
+    },
+    run: |shell, arguments| {
+        Box::pin(async move {
+            let session = shell.session(arguments.session("session").unwrap_or(&SessionRef::All))?;
+            let Some(every) = watch::every(&arguments) else {
+                return next(outcome(&session, (shell.area)()));
+            };
+            let (shown, area) = (session.clone(), shell.area.clone());
+            watch::watch(shell, "plot", every, move || (outcome(&shown, area()).text, shown.has_ended()))
+                .await;
+            next(Outcome { text: String::new(), ..outcome(&session, None) })
+        })
+    },
+};
+
+fn outcome(session: &Arc<Session>, area: Option<Area>) -> Outcome {
+    session.look();
+    let samples = session.samples();
+    let end = samples.last().map_or(Duration::ZERO, |sample| sample.at).as_secs_f64();
+    let total = |sample: &Sample| sample.bytes_in + sample.bytes_out;
+    let last = samples.last().copied().unwrap_or_default();
+    let rate = if end > 0.0 { total(&last) as f64 / end } else { 0.0 };
+    let peak = samples
+        .windows(2)
+        .filter(|pair| pair[1].at > pair[0].at)
+        .map(|pair| (total(&pair[1]) - total(&pair[0])) as f64 / (pair[1].at - pair[0].at).as_secs_f64())
+        .fold(rate, f64::max);
+    let text = match area {
+        _ if samples.len() < 2 => format!("{} is too young to plot", session.label()),
+        Some(area) => picture(session, &samples, end, area),
+        None => table(&samples, end),
+    };
+    let round_trip = last.round_trip.unwrap_or_default();
+    let fields = vec![
+        ("rate", Value::Number(rate)),
+        ("peak", Value::Number(peak)),
+        ("round_trip_ms", Value::Number(round_trip.as_secs_f64() * 1e3)),
+        ("retransmitted", Value::count(last.retransmitted)),
+        ("text", Value::Text(text.clone())),
+    ];
+    Outcome::new(text, fields)
+}
+
+/// Samples as points over time.
+fn points(samples: &[Sample], of: impl Fn(&Sample) -> Option<f64>) -> Vec<(f64, f64)> {
+    samples.iter().filter_map(|sample| Some((sample.at.as_secs_f64(), of(sample)?))).collect()
+}
+
+fn picture(session: &Session, samples: &[Sample], end: f64, area: Area) -> String {
+    let columns = area.columns.saturating_sub(AXIS + 2).max(1);
+    let last = samples[samples.len() - 1];
+    let count = |of: fn(&Sample) -> u64| points(samples, |sample| Some(of(sample) as f64));
+    let worth = |one: u64, other: u64| one > 0 && one >= other / WORTH;
+    let mut curves: Vec<(&str, Curve, Vec<(f64, f64)>)> = Vec::new();
+    if worth(last.bytes_in, last.bytes_out) || last.bytes_out == 0 {
+        curves.push(("in", Curve::Rate, count(|sample| sample.bytes_in)));
+    }
+    if worth(last.bytes_out, last.bytes_in) {
+        curves.push(("out", Curve::Rate, count(|sample| sample.bytes_out)));
+    }
+    let round_trips = points(samples, |sample| sample.round_trip.map(|time| time.as_secs_f64()));
+    if !round_trips.is_empty() {
+        curves.push(("round trip", Curve::Time, round_trips));
+    }
+    if last.retransmitted > 0 {
+        curves.push(("sent again", Curve::Count, count(|sample| sample.retransmitted)));
+    }
+    // Each curve has its name above it; one line is the title, one the time, one is left for the prompt.
+    let rows = (area.rows.saturating_sub(3) / curves.len()).saturating_sub(1).clamp(ROWS_LEAST, ROWS);
+    let shape = Shape { columns, rows, braille: area.unicode };
+    let mut lines = vec![format!("{} {}", session.label(), escape_line(&session.kind))];
+    for (name, kind, points) in curves {
+        lines.extend(curve(name, kind, &points, end, shape));
+    }
+    let time = quantity::show_duration(Duration::from_secs_f64(end));
+    let mark = if area.unicode { '└' } else { '+' };
+    lines.push(format!("{:>AXIS$} {mark} 0 s {time:>width$}", "", width = columns.saturating_sub(6)));
+    lines.iter().map(|line| crate::shell::table::cut(line, area.columns)).collect::<Vec<_>>().join("\n")
+}
+
+/// What a curve shows.
+#[derive(Clone, Copy)]
+enum Curve {
+    /// Bytes so far: its growth in a second.
+    Rate,
+    /// Seconds: as they are.
+    Time,
+    /// A count so far: its growth in each part.
+    Count,
+}
+
+fn curve(name: &str, kind: Curve, points: &[(f64, f64)], end: f64, shape: Shape) -> Vec<String> {
+    let parts = shape.values();
+    let mut values = match kind {
+        Curve::Time => level(points, end, parts),
+        Curve::Rate | Curve::Count => growth(points, end, parts),
+    };
+    if let Curve::Rate = kind {
+        let seconds = end / parts as f64;
+        values.iter_mut().for_each(|value| *value /= seconds.max(f64::MIN_POSITIVE));
+    }
+    let most = values.iter().copied().fold(0.0, f64::max);
+    let label = match kind {
+        Curve::Rate => quantity::show_rate(most),
+        Curve::Time => quantity::show_duration(Duration::from_secs_f64(most)),
+        Curve::Count => format!("{most:.0}"),
+    };
+    let bar = if shape.braille { '│' } else { '|' };
+    let lines = filled(&values, most, shape);
+    let axis = |row: usize| {
+        if row == 0 {
+            label.as_str()
+        } else if row + 1 == shape.rows {
+            "0"
+        } else {
+            ""
+        }
+    };
+    let drawn = lines.iter().enumerate().map(|(row, line)| format!("{:>AXIS$} {bar}{line}", axis(row)));
+    std::iter::once(format!("{name:>AXIS$}")).chain(drawn).collect()
+}
+
+/// The same in numbers.
+fn table(samples: &[Sample], end: f64) -> String {
+    let parts = TABLE_ROWS.min(samples.len() - 1);
+    let seconds = (end / parts as f64).max(f64::MIN_POSITIVE);
+    let count =
+        |of: fn(&Sample) -> u64| growth(&points(samples, |sample| Some(of(sample) as f64)), end, parts);
+    let (came, left) = (count(|sample| sample.bytes_in), count(|sample| sample.bytes_out));
+    let again = count(|sample| sample.retransmitted);
+    let round_trips = points(samples, |sample| sample.round_trip.map(|time| time.as_secs_f64()));
+    let trips = level(&round_trips, end, parts);
+    let heading = ["until", "in", "out", "round trip", "sent again"].map(str::to_owned);
+    let rows: Vec<[String; 5]> = std::iter::once(heading)
+        .chain((0..parts).map(|part| {
+            let trip = Duration::from_secs_f64(trips[part]);
+            [
+                quantity::show_duration(Duration::from_secs_f64(end * (part + 1) as f64 / parts as f64)),
+                quantity::show_rate(came[part] / seconds),
+                quantity::show_rate(left[part] / seconds),
+                if trip.is_zero() { "-".into() } else { quantity::show_duration(trip) },
+                format!("{:.0}", again[part]),
+            ]
+        }))
+        .collect();
+    aligned(&rows, [Give::Keep; 5], None).join("\n")
+}

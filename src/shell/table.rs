@@ -1,0 +1,120 @@
+//! Columns under each other, made to fit a width.
+
+use unicode_width::UnicodeWidthStr;
+
+/// Narrower than this no column is made.
+const LEAST: usize = 8;
+/// Between two columns.
+const GAP: usize = 2;
+
+/// How a column gives way when there is too little room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Give {
+    /// It stays as it is.
+    Keep,
+    /// It is made narrower.
+    Shrink,
+    /// It goes, the highest number first.
+    Drop(u8),
+}
+
+/// Lines of at most `width` columns, if it is known; the first row is the heading.
+pub(super) fn aligned<const N: usize>(
+    rows: &[[String; N]],
+    gives: [Give; N],
+    width: Option<usize>,
+) -> Vec<String> {
+    let natural = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
+    let mut widths: Vec<Option<usize>> = (0..N).map(|column| Some(natural(column))).collect();
+    if let Some(width) = width {
+        fit(&mut widths, &gives, width);
+    }
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).filter_map(|(cell, width)| {
+            let cell = cut(cell, (*width)?);
+            let missing = (*width)?.saturating_sub(cell.width());
+            Some(format!("{cell}{}", " ".repeat(missing)))
+        });
+        cells.collect::<Vec<_>>().join(&" ".repeat(GAP)).trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+fn fit<const N: usize>(widths: &mut [Option<usize>], gives: &[Give; N], width: usize) {
+    let total = |widths: &[Option<usize>]| {
+        let shown = widths.iter().flatten();
+        shown.clone().sum::<usize>() + shown.count().saturating_sub(1) * GAP
+    };
+    while total(widths) > width {
+        let widest = (0..N)
+            .filter(|&column| gives[column] == Give::Shrink && widths[column] > Some(LEAST))
+            .max_by_key(|&column| widths[column]);
+        let least = (0..N)
+            .filter(|&column| matches!(gives[column], Give::Drop(_)) && widths[column].is_some())
+            .max_by_key(|&column| match gives[column] {
+                Give::Drop(order) => order,
+                _ => 0,
+            });
+        match (widest, least) {
+            (Some(column), _) => widths[column] = widths[column].map(|width| width - 1),
+            (None, Some(column)) => widths[column] = None,
+            (None, None) => return,
+        }
+    }
+}
+
+/// At most so many columns of it; what is left out shows as `…`.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    for c in text.chars() {
+        let next = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+        if out.width() + next + 1 > width {
+            break;
+        }
+        out.push(c);
+    }
+    out.push('…');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> Vec<[String; 4]> {
+        vec![
+            ["id", "kind", "peer", "age"].map(str::to_owned),
+            ["%1", "a server of many files", "127.0.0.1:40000", "10.00 s"].map(str::to_owned),
+            ["%22", "日本語の名前日本語", "-", "1 s"].map(str::to_owned),
+        ]
+    }
+
+    const GIVES: [Give; 4] = [Give::Keep, Give::Shrink, Give::Drop(1), Give::Drop(2)];
+
+    #[test]
+    fn columns_stand_under_each_other() {
+        let lines = aligned(&rows(), GIVES, None);
+        assert_eq!(lines[1], "%1   a server of many files  127.0.0.1:40000  10.00 s");
+        assert_eq!(lines[2], "%22  日本語の名前日本語      -                1 s");
+    }
+
+    #[test]
+    fn what_matters_least_goes_first_and_no_line_is_too_long() {
+        for width in 13..80 {
+            let lines = aligned(&rows(), GIVES, Some(width));
+            assert!(lines.iter().all(|line| line.width() <= width), "{width}: {lines:?}");
+        }
+        assert_eq!(aligned(&rows(), GIVES, Some(33))[1], "%1   a serve…  127.0.0.1:40000");
+        assert_eq!(aligned(&rows(), GIVES, Some(20))[1], "%1   a serve…");
+    }
+
+    #[test]
+    fn wide_letters_are_cut_whole() {
+        assert_eq!(cut("日本語", 6), "日本語");
+        assert_eq!(cut("日本語", 5), "日本…");
+        assert_eq!(cut("日本語", 4), "日…");
+    }
+}
