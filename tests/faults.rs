@@ -465,7 +465,7 @@ fn row_98_one_session_that_fails_inside_leaves_the_others() {
 fn row_100_sessions_have_a_limit_and_ids_are_never_reused() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let (events, _kept) = tokio::sync::mpsc::channel(16);
+        let (events, _) = tokio::sync::mpsc::channel(16);
         let registry = nls::session::Registry::new(events);
         let request = || nls::session::Request { verb: "x", kind: "x".into(), name: None, background: false };
         let start = |registry: &std::sync::Arc<nls::session::Registry>| {

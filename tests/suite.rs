@@ -13,6 +13,7 @@ mod foreign;
 mod fuzzing;
 mod golden;
 mod harness;
+mod manual;
 mod next;
 mod prompt;
 mod resume;

@@ -125,8 +125,14 @@ impl Page {
     }
 }
 
-/// Text as roff reads it: `\` and `-` are written out, and no line begins with a control character.
+/// Text as roff reads it: `\`, `-` and what is not ASCII are written out, and no line begins with a control character.
 fn roff(text: &str) -> String {
-    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    let written = |c: char| match c {
+        '\\' => "\\e".to_owned(),
+        '-' => "\\-".to_owned(),
+        c if c.is_ascii() => c.to_string(),
+        c => format!("\\[u{:04X}]", u32::from(c)),
+    };
+    let text: String = text.chars().map(written).collect();
     if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
 }

@@ -50,6 +50,29 @@ pub enum Exit {
 /// Runs the program.
 pub fn run() -> ExitCode {
     let sink = Sink::start();
+    protect(&sink.clone(), || run_with(sink))
+}
+
+/// An error in this program ends it with its own exit code, leaves the terminal as it was, and is said where it does not
+/// break the line that is being typed.
+pub fn protect(sink: &Sink, work: impl FnOnce() -> ExitCode) -> ExitCode {
+    let said = sink.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() == Some(crate::prompt::EDITOR_THREAD) {
+            return;
+        }
+        let what = crate::base::escape::escape(&panic.to_string()).into_owned();
+        let err = format!("internal error (bug): {what}\nplease report it\n");
+        said.offer(Rendered { out: String::new(), err });
+    }));
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        crate::output::restore_terminal();
+        sink.flush();
+        ExitCode::from(Exit::Internal as u8)
+    })
+}
+
+fn run_with(sink: Sink) -> ExitCode {
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(why) => {
@@ -73,12 +96,16 @@ pub fn run() -> ExitCode {
         }
     };
     let program = Program::new(arguments, sink);
+    if program.arguments.is_interactive() {
+        crate::output::keep_terminal();
+    }
     let exit = runtime.block_on(async {
         let exit = program.run().await;
         program.show_the_rest().await;
         exit
     });
     program.sink.flush();
+    crate::output::restore_terminal();
     runtime.shutdown_timeout(Duration::from_millis(200));
     if let Some(signal) = program.signal() {
         signals::die_by(signal);
@@ -226,7 +253,8 @@ impl Program {
                 report => sink.put(style.quiet(&flag).render(&report)),
             }
         });
-        let showing = tokio::spawn(show_events(events, self.sink.clone(), self.style, quiet.clone()));
+        let shown = Shown { sink: self.sink.clone(), style: self.style, quiet: quiet.clone() };
+        let showing = tokio::spawn(show_events(events, Arc::downgrade(&registry), shown));
         self.showing.lock().unwrap_or_else(PoisonError::into_inner).push(showing);
         tokio::spawn(end_when_unread(
             self.sink.clone(),
@@ -241,7 +269,15 @@ impl Program {
         shell.suspend = self.suspend.clone();
         shell.area = Arc::new(crate::output::area);
         if !self.style.json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-            tokio::spawn(crate::prompt::watch_progress(shell.foreground.subscribe()));
+            let (waited, watched) = tokio::sync::watch::channel(None);
+            tokio::spawn(crate::prompt::watch_progress(watched, self.sink.clone()));
+            let sink = self.sink.clone();
+            shell.foreground = Arc::new(move |session, begins| {
+                waited.send_replace(begins.then(|| session.clone()));
+                if !begins {
+                    sink.bar(session.id, None);
+                }
+            });
         }
         shell
     }
@@ -260,10 +296,23 @@ impl Program {
     }
 }
 
-/// Events of sessions, as they happen.
-async fn show_events(mut events: mpsc::Receiver<Event>, sink: Sink, style: Style, quiet: Arc<AtomicBool>) {
+/// How events are shown.
+struct Shown {
+    sink: Sink,
+    style: Style,
+    quiet: Arc<AtomicBool>,
+}
+
+/// Events of sessions, as they happen. Of too many some are skipped, and it is said how many; the end of a session
+/// never is.
+async fn show_events(mut events: mpsc::Receiver<Event>, registry: Weak<Registry>, shown: Shown) {
     while let Some(event) = events.recv().await {
-        sink.offer(style.quiet(&quiet).render(&Report::Event(event)));
+        if let Some(registry) = registry.upgrade() {
+            shown.sink.skipped(registry.take_dropped());
+        }
+        let is_end = event.is_end();
+        let text = shown.style.quiet(&shown.quiet).render(&Report::Event(event));
+        if is_end { shown.sink.put(text) } else { shown.sink.offer(text) }
     }
 }
 

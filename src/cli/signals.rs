@@ -2,7 +2,7 @@
 //! expects; the second one does so at once. At the prompt, SIGINT only ends the command in the foreground, and SIGTSTP
 //! sends it to the background.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,8 +10,6 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub(super) const PIPE: i32 = signal_hook::consts::SIGPIPE;
-/// The terminal before the line editor changed it.
-static TERMINAL: OnceLock<rustix::termios::Termios> = OnceLock::new();
 /// Two interrupts within this time leave at once (FAULTS row 33).
 const TWICE: Duration = Duration::from_secs(2);
 
@@ -31,10 +29,6 @@ pub(super) fn listen(
                 suspend.notify_waiters();
             }
         });
-    }
-    if interactive && let Ok(attributes) = rustix::termios::tcgetattr(std::io::stdin()) {
-        // A line editor that is killed would leave the terminal as it needs it.
-        drop(TERMINAL.set(attributes));
     }
     // A limit on the size of files is an error of the write (FAULTS row 17); by default its signal kills the process.
     drop(signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()));
@@ -69,10 +63,7 @@ pub(super) fn listen(
 
 /// Ends the process as the signal would have, with the terminal as it was.
 pub(super) fn die_by(signal: i32) {
-    if let Some(attributes) = TERMINAL.get() {
-        let _ =
-            rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, attributes);
-    }
+    crate::output::restore_terminal();
     // It returns only for signals that do not kill; then the exit code stands.
     drop(signal_hook::low_level::emulate_default_handler(signal));
 }

@@ -64,7 +64,8 @@ fn event(event: &Event, style: &Style) -> (String, String) {
 /// A job that nobody looked at any more has ended.
 fn ended_late(event: &Event) -> bool {
     let long = Value::seconds(BELL_AFTER);
-    matches!(event.kind, "done" | "failed")
+    event.is_end()
+        && event.kind != "cancelled"
         && event.fields.iter().any(|(name, value)| {
             *name == "seconds" && value.compare(&long).is_some_and(std::cmp::Ordering::is_ge)
         })

@@ -8,11 +8,12 @@ mod json;
 pub mod reports;
 mod sink;
 mod terminal;
+mod writer;
 mod wrong;
 
 pub use colour::{Choice, Colours};
 pub use sink::{Print, Sink};
-pub use terminal::area;
+pub use terminal::{area, area_of_errors, keep_terminal, restore_terminal};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

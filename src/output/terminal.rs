@@ -1,6 +1,9 @@
-//! The terminal behind standard output: its size, and what it can show.
+//! The terminal: its size, what it can show, and how it was before the line editor changed it.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
 use crate::report::Area;
 
@@ -9,19 +12,46 @@ const COLUMNS_LEAST: u16 = 20;
 
 /// Where pictures can be drawn now; `None`: standard output is no terminal that can move its cursor, or a tiny one.
 pub fn area() -> Option<Area> {
-    let out = std::io::stdout();
+    area_of(&std::io::stdout())
+}
+
+/// The same behind standard error, where progress stands.
+pub fn area_of_errors() -> Option<Area> {
+    area_of(&std::io::stderr())
+}
+
+fn area_of(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<Area> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let term = variable("TERM").filter(|term| term != "dumb");
-    if !out.is_terminal() || term.is_none() {
+    if !stream.is_terminal() || term.is_none() {
         return None;
     }
-    let size = rustix::termios::tcgetwinsize(&out).ok()?;
+    let size = tcgetwinsize(stream).ok()?;
     let unicode = is_utf8(variable);
     (size.ws_col >= COLUMNS_LEAST).then(|| Area {
         columns: usize::from(size.ws_col),
         rows: usize::from(size.ws_row),
         unicode,
     })
+}
+
+/// The terminal as it was.
+static BEFORE: OnceLock<Termios> = OnceLock::new();
+
+/// Remembers how the terminal is, once.
+pub fn keep_terminal() {
+    if let Ok(attributes) = tcgetattr(std::io::stdin()) {
+        drop(BEFORE.set(attributes));
+    }
+}
+
+/// The terminal as it was when it was remembered: a line editor that is killed, and a child that was, leave it as they
+/// needed it.
+pub fn restore_terminal() {
+    if let Some(attributes) = BEFORE.get() {
+        // It may be gone.
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, attributes);
+    }
 }
 
 /// As the locale says (POSIX, section 8.2: the first that is set counts). Where none is set, most systems of today

@@ -11,12 +11,17 @@ use tokio::sync::mpsc;
 use super::Setup;
 use super::helper::Helper;
 use super::keys::{self, Key};
+use super::spare::Spare;
 use super::world::{Known, PROMPT};
+use crate::output::Sink;
 use crate::report::Failure;
 use crate::wire::Code;
 
 /// Lines that the arrow keys reach.
 const HISTORY_LIMIT: usize = 10_000;
+
+/// The thread's name: what it panics with it deals with itself.
+pub const NAME: &str = "editor";
 
 /// What came from the keyboard.
 #[derive(Debug)]
@@ -75,37 +80,12 @@ impl Editor {
         let (requests, asked) = std::sync::mpsc::channel();
         let (answers, lines) = mpsc::unbounded_channel();
         let sink = setup.sink.clone();
-        let thread = std::thread::Builder::new().name("editor".into()).spawn(move || {
+        let mut spare = Spare::default();
+        spare.fill();
+        let mut thread = Thread { editor, known: pressed, sink, spare };
+        let thread = std::thread::Builder::new().name(NAME.into()).spawn(move || {
             for request in asked {
-                let (prompt, typed, secret) = match &request {
-                    Request::Line(prompt, typed) => (prompt.as_str(), typed.as_str(), false),
-                    Request::Secret(prompt) => (prompt.as_str(), "", true),
-                };
-                if let Some(helper) = editor.helper_mut() {
-                    helper.hides = secret;
-                }
-                pressed.press(None);
-                sink.set_reading(true);
-                let result = editor.readline_with_initial(prompt, (typed, ""));
-                sink.set_reading(false);
-                let key = pressed.pressed();
-                if let Ok(line) = &result
-                    && key.is_none()
-                    && !secret
-                    && !line.starts_with(' ')
-                {
-                    drop(editor.add_history_entry(line));
-                }
-                let input = match (result, key) {
-                    (Ok(line), Some(Key::Interrupt)) => Input::Interrupted(line.is_empty()),
-                    (Ok(_), Some(Key::End)) => Input::End,
-                    (Ok(_), Some(Key::Leave)) => Input::Leave,
-                    (Ok(line), None) => Input::Line(line),
-                    (Err(ReadlineError::Interrupted), _) => Input::Interrupted(true),
-                    (Err(ReadlineError::Eof), _) => Input::End,
-                    (Err(error), _) => Input::Broken(error.to_string()),
-                };
-                if answers.send(input).is_err() {
+                if answers.send(thread.answer(&request)).is_err() {
                     return;
                 }
             }
@@ -138,5 +118,59 @@ impl Editor {
             return Input::End;
         }
         self.lines.lock().await.recv().await.unwrap_or(Input::End)
+    }
+}
+
+/// What the thread has.
+struct Thread {
+    editor: rustyline::Editor<Helper, MemHistory>,
+    known: Arc<Known>,
+    sink: Sink,
+    spare: Spare,
+}
+
+impl Thread {
+    fn answer(&mut self, request: &Request) -> Input {
+        let secret = matches!(request, Request::Secret(_));
+        if let Some(helper) = self.editor.helper_mut() {
+            helper.hides = secret;
+        }
+        self.known.press(None);
+        self.sink.set_reading(true);
+        let result = self.read(request);
+        self.sink.set_reading(false);
+        self.spare.fill();
+        let key = self.known.pressed();
+        if let Ok(line) = &result
+            && key.is_none()
+            && !secret
+            && !line.starts_with(' ')
+        {
+            drop(self.editor.add_history_entry(line));
+        }
+        match (result, key) {
+            (Ok(line), Some(Key::Interrupt)) => Input::Interrupted(line.is_empty()),
+            (Ok(_), Some(Key::End)) => Input::End,
+            (Ok(_), Some(Key::Leave)) => Input::Leave,
+            (Ok(line), None) => Input::Line(line),
+            (Err(ReadlineError::Interrupted), _) => Input::Interrupted(true),
+            (Err(ReadlineError::Eof), _) => Input::End,
+            (Err(error), _) => Input::Broken(error.to_string()),
+        }
+    }
+
+    /// Again with other descriptors, where those of this line were taken by somebody else: the editor panics then.
+    fn read(&mut self, request: &Request) -> Result<String, ReadlineError> {
+        let (prompt, typed) = match request {
+            Request::Line(prompt, typed) => (prompt, typed.as_str()),
+            Request::Secret(prompt) => (prompt, ""),
+        };
+        while self.spare.give() {
+            let reading = || self.editor.readline_with_initial(prompt.as_str(), (typed, ""));
+            if let Ok(result) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(reading)) {
+                return result;
+            }
+        }
+        Err(std::io::Error::other("no descriptor is left below 1024").into())
     }
 }

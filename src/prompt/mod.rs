@@ -8,6 +8,7 @@
 //! | `world` | what completion may know of the shell |
 //! | `remote` | names at servers, asked for beside the typing |
 //! | `attached` | a session that the person is in |
+//! | `spare` | descriptors that the editor can wait for |
 //! | `progress` | the bar of a command in the foreground |
 //! | `history` | lines of before |
 
@@ -18,8 +19,10 @@ mod history;
 mod keys;
 mod progress;
 mod remote;
+mod spare;
 mod world;
 
+pub use editor::NAME as EDITOR_THREAD;
 pub use progress::watch as watch_progress;
 
 use std::sync::Arc;
@@ -242,7 +245,12 @@ async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &s
         if let Err(failure) = shell.temporary() {
             shell.emit(Report::Failure { failure, verb: None, place: None, session: None });
         }
-        match shell.step(step).await {
+        let result = shell.step(step).await;
+        if result.is_err() && matches!(step.action, Action::Shell(_)) {
+            // A child that was killed leaves the terminal as it needed it.
+            crate::output::restore_terminal();
+        }
+        match result {
             Ok(Flow::Next | Flow::Skip(_)) => {}
             Ok(Flow::Quit) => {
                 if now {

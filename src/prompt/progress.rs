@@ -1,25 +1,37 @@
-//! A bar for the command in the foreground, on a terminal only, and only while no line is being edited.
+//! How far the command in the foreground is, on a terminal only. The writer of all output draws it, so that it stands below
+//! what comes and is gone before anything else is shown.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::base::escape::escape_line;
+use crate::base::quantity;
+use crate::output::Sink;
+use crate::report::{Area, Progress};
 use crate::session::Session;
 
 /// What is over sooner needs no bar.
 const SHOW_AFTER: Duration = Duration::from_millis(400);
 const REDRAW: Duration = Duration::from_millis(100);
+/// Columns of the bar itself.
+const BAR: std::ops::RangeInclusive<usize> = 6..=40;
+/// Slower than this, in bytes a second, nobody says when it will be over.
+const SLOWEST: f64 = 1.0;
 
 /// Draws whatever is in the foreground, until the sender is dropped.
-pub async fn watch(mut foreground: watch::Receiver<Option<Arc<Session>>>) {
+pub async fn watch(mut foreground: watch::Receiver<Option<Arc<Session>>>, sink: Sink) {
     loop {
         let session = foreground.borrow_and_update().clone();
         if let Some(session) = session {
             tokio::select! {
-                () = draw(&session) => {}
-                changed = foreground.changed() => if changed.is_err() { return },
+                () = draw(&session, &sink) => {}
+                changed = foreground.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
             }
         }
         if foreground.changed().await.is_err() {
@@ -28,31 +40,13 @@ pub async fn watch(mut foreground: watch::Receiver<Option<Arc<Session>>>) {
     }
 }
 
-/// Clears the bar however it ends: also when this future is dropped.
-struct Bar(ProgressBar);
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
-}
-
-async fn draw(session: &Session) {
+async fn draw(session: &Session, sink: &Sink) {
     tokio::time::sleep(SHOW_AFTER).await;
-    let template = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {prefix}";
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = Bar(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style));
-    bar.0.set_message(crate::base::escape::escape_line(&session.kind).into_owned());
-    let mut moves = false;
     while !session.has_ended() {
-        if let Some(progress) = session.progress() {
-            bar.0.set_length(progress.total);
-            bar.0.set_position(progress.done);
-            bar.0.set_prefix(remarks(session));
-            if !std::mem::replace(&mut moves, true) {
-                // What was there before is no speed.
-                bar.0.reset_eta();
-            }
+        if let (Some(progress), Some(area)) = (session.progress(), crate::output::area_of_errors()) {
+            let (came, left) = session.rates();
+            let text = line(&session.kind, progress, came.max(left), &remarks(session), area);
+            sink.bar(session.id, Some(text + "\n"));
         }
         tokio::time::sleep(REDRAW).await;
     }
@@ -66,4 +60,78 @@ fn remarks(session: &Session) -> String {
     };
     let note = Some(session.note()).filter(|note| !note.is_empty());
     note.into_iter().chain(again).collect::<Vec<_>>().join(", ")
+}
+
+/// `get big ████░░░░ 4.5 MiB/19.1 MiB 7.4 MiB/s 2 s left, 3.0 MiB resumed`, within the terminal's width.
+fn line(kind: &str, progress: Progress, rate: f64, remarks: &str, area: Area) -> String {
+    let Progress { done, total } = progress;
+    let (so_far, whole) = (quantity::show_size(done), quantity::show_size(total));
+    let mut words = format!("{so_far}/{whole} {}", quantity::show_rate(rate));
+    if rate >= SLOWEST {
+        let seconds = (total.saturating_sub(done) as f64 / rate).ceil();
+        words.push_str(&format!(" {} left", rest(seconds as u64)));
+    }
+    if !remarks.is_empty() {
+        words.push_str(&format!(", {remarks}"));
+    }
+    let kind = escape_line(kind);
+    let room = area.columns.saturating_sub(kind.width() + words.width() + 3).min(*BAR.end());
+    let bar = if room >= *BAR.start() { bar(progress, room, area.unicode) + " " } else { String::new() };
+    cut(&format!("{kind} {bar}{words}"), area.columns.saturating_sub(1))
+}
+
+fn rest(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+fn bar(Progress { done, total }: Progress, columns: usize, unicode: bool) -> String {
+    let filled = ((done as f64 / total.max(1) as f64 * columns as f64) as usize).min(columns);
+    let (full, empty) = if unicode { ("█", "░") } else { ("#", ".") };
+    full.repeat(filled) + &empty.repeat(columns - filled)
+}
+
+/// A line that the terminal breaks could not be taken away again.
+fn cut(text: &str, columns: usize) -> String {
+    let mut width = 0;
+    let fits = |c: &char| {
+        width += c.width().unwrap_or(0);
+        width <= columns
+    };
+    text.chars().take_while(fits).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HALF: Progress = Progress { done: 5 << 20, total: 10 << 20 };
+
+    fn area(columns: usize, unicode: bool) -> Area {
+        Area { columns, rows: 24, unicode }
+    }
+
+    #[test]
+    fn a_bar_says_how_far_how_fast_and_how_long() {
+        let shown = line("get big", HALF, 1_048_576.0, "1.0 MiB resumed", area(80, true));
+        assert_eq!(shown, "get big █████████░░░░░░░░░ 5.0 MiB/10.0 MiB 1.0 MiB/s 5 s left, 1.0 MiB resumed");
+        assert_eq!(
+            line("get big", HALF, 0.0, "", area(60, false)),
+            "get big ##############.............. 5.0 MiB/10.0 MiB 0 B/s"
+        );
+    }
+
+    #[test]
+    fn no_line_is_as_wide_as_the_terminal() {
+        let odd = Progress { done: 7, total: 0 };
+        for columns in 20..200 {
+            for progress in [HALF, odd] {
+                let shown = line("send 日本語 \u{1b}", progress, 1e6, "a remark", area(columns, true));
+                assert!(shown.width() < columns && !shown.contains('\u{1b}'), "{columns}: {shown}");
+            }
+        }
+    }
 }

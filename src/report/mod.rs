@@ -190,6 +190,13 @@ pub struct Event {
     pub notable: bool,
 }
 
+impl Event {
+    /// It tells the end of its session.
+    pub fn is_end(&self) -> bool {
+        matches!(self.kind, "done" | "failed" | "cancelled")
+    }
+}
+
 /// How far a session is, for a progress line.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {

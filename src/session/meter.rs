@@ -114,7 +114,7 @@ impl Meter {
     /// Bytes a second that came and that left within the last second.
     pub(super) fn rates(&self) -> (f64, f64) {
         let (Some(first), Some(last)) = (self.recent.front(), self.recent.back()) else { return (0.0, 0.0) };
-        let seconds = (last.at - first.at).as_secs_f64();
+        let seconds = last.at.saturating_sub(first.at).as_secs_f64();
         if seconds <= 0.0 {
             return (0.0, 0.0);
         }
@@ -141,7 +141,7 @@ mod tests {
         assert!(samples.len() <= LIMIT && samples.len() >= LIMIT / 2, "{}", samples.len());
         assert_eq!(samples[0].at, Duration::ZERO);
         assert!(samples.windows(2).all(|pair| pair[0].bytes_in < pair[1].bytes_in));
-        let steps: Vec<_> = samples.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+        let steps: Vec<_> = samples.windows(2).map(|pair| pair[1].at.saturating_sub(pair[0].at)).collect();
         assert!(steps.iter().all(|step| *step == steps[0]), "{steps:?}");
     }
 

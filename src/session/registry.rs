@@ -47,6 +47,11 @@ impl Events {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
+
+    /// For what must not be missed: waits for room, as long as somebody takes events at all.
+    async fn send_surely(&self, event: Event) {
+        drop(self.queue.send(event).await);
+    }
 }
 
 /// What a new session is.
@@ -266,7 +271,7 @@ async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome,
         fields: vec![("seconds", Value::seconds(handle.session.age()))],
         notable: handle.session.background.load(Ordering::Relaxed),
     };
-    handle.events.send(event);
+    handle.events.send_surely(event).await;
 }
 
 /// A panic as a failure: the same one has the same id.

@@ -66,6 +66,9 @@ pub type Emit = Arc<dyn Fn(Report) + Send + Sync>;
 pub type Ask =
     Box<dyn Fn(&str) -> std::pin::Pin<Box<dyn Future<Output = Option<String>> + Send>> + Send + Sync>;
 
+/// Told of a session that a command begins to wait for, or waits for no more.
+pub type Foreground = Arc<dyn Fn(&Arc<Session>, bool) + Send + Sync>;
+
 /// How the shell behaves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
@@ -98,8 +101,8 @@ pub struct Shell {
     pub interrupt: CancellationToken,
     /// Ctrl-Z: the session that a command waits for goes on in the background.
     pub suspend: Arc<tokio::sync::Notify>,
-    /// The session that a command waits for: for a progress bar.
-    pub foreground: tokio::sync::watch::Sender<Option<Arc<Session>>>,
+    /// Told which session a command waits for, and when it does no more: for a progress bar.
+    pub foreground: Foreground,
     /// A session that the prompt is to attach to.
     pub attach: Option<Arc<Session>>,
     /// What is done is written down.
@@ -148,7 +151,7 @@ impl Shell {
             secrets: Secrets::default(),
             interrupt: CancellationToken::new(),
             suspend: Arc::default(),
-            foreground: tokio::sync::watch::Sender::new(None),
+            foreground: Arc::new(|_, _| {}),
             attach: None,
             recorder: None,
             area: Arc::new(|| None),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::catalogue::{self, Entry};
-use super::{Binding, INTERRUPT_LIMIT, Shell};
+use super::{Binding, Foreground, INTERRUPT_LIMIT, Shell};
 use crate::base::Value;
 use crate::language::script::Prefix;
 use crate::language::verb::Lasting;
@@ -251,9 +251,9 @@ impl Shell {
                     self.report(invocation, &session, &Outcome::new(text, Vec::new()));
                     return Ok(());
                 }
-                self.foreground.send_replace(Some(session.clone()));
+                let shown = Shown::begin(&self.foreground, &session);
                 let outcome = self.foreground(&session, client.verb.lasting).await;
-                self.foreground.send_replace(None);
+                drop(shown);
                 let outcome = outcome?;
                 self.remember_place(client, &arguments);
                 let Some(outcome) = outcome else {
@@ -422,6 +422,22 @@ fn wake(process: Option<u32>) {
     if let Some(process) = process.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
         // It may be gone already.
         let _ = rustix::process::kill_process(process, rustix::process::Signal::CONT);
+    }
+}
+
+/// A session that a command waits for, however that ends.
+struct Shown(Foreground, Arc<Session>);
+
+impl Shown {
+    fn begin(foreground: &Foreground, session: &Arc<Session>) -> Self {
+        foreground(session, true);
+        Self(foreground.clone(), session.clone())
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        (self.0)(&self.1, false);
     }
 }
 

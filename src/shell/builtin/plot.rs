@@ -60,11 +60,7 @@ fn outcome(session: &Arc<Session>, area: Option<Area>) -> Outcome {
     let total = |sample: &Sample| sample.bytes_in + sample.bytes_out;
     let last = samples.last().copied().unwrap_or_default();
     let rate = if end > 0.0 { total(&last) as f64 / end } else { 0.0 };
-    let peak = samples
-        .windows(2)
-        .filter(|pair| pair[1].at > pair[0].at)
-        .map(|pair| (total(&pair[1]) - total(&pair[0])) as f64 / (pair[1].at - pair[0].at).as_secs_f64())
-        .fold(rate, f64::max);
+    let peak = samples.windows(2).map(|pair| speed(&pair[0], &pair[1])).fold(rate, f64::max);
     let text = match area {
         _ if samples.len() < 2 => format!("{} is too young to plot", session.label()),
         Some(area) => picture(session, &samples, end, area),
@@ -81,9 +77,24 @@ fn outcome(session: &Arc<Session>, area: Option<Area>) -> Outcome {
     Outcome::new(text, fields)
 }
 
+/// Bytes a second between two samples.
+fn speed(one: &Sample, two: &Sample) -> f64 {
+    let seconds = two.at.saturating_sub(one.at).as_secs_f64();
+    let bytes = (two.bytes_in + two.bytes_out).saturating_sub(one.bytes_in + one.bytes_out);
+    if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 }
+}
+
+/// Seconds since the session began, and a value.
+type Points = Vec<(f64, f64)>;
+
 /// Samples as points over time.
-fn points(samples: &[Sample], of: impl Fn(&Sample) -> Option<f64>) -> Vec<(f64, f64)> {
+fn points(samples: &[Sample], of: impl Fn(&Sample) -> Option<f64>) -> Points {
     samples.iter().filter_map(|sample| Some((sample.at.as_secs_f64(), of(sample)?))).collect()
+}
+
+/// Seconds; 0 while no connection knows.
+fn round_trips(samples: &[Sample]) -> Points {
+    points(samples, |sample| Some(sample.round_trip.unwrap_or_default().as_secs_f64()))
 }
 
 fn picture(session: &Session, samples: &[Sample], end: f64, area: Area) -> String {
@@ -91,15 +102,15 @@ fn picture(session: &Session, samples: &[Sample], end: f64, area: Area) -> Strin
     let last = samples[samples.len() - 1];
     let count = |of: fn(&Sample) -> u64| points(samples, |sample| Some(of(sample) as f64));
     let worth = |one: u64, other: u64| one > 0 && one >= other / WORTH;
-    let mut curves: Vec<(&str, Curve, Vec<(f64, f64)>)> = Vec::new();
+    let mut curves: Vec<(&str, Curve, Points)> = Vec::new();
     if worth(last.bytes_in, last.bytes_out) || last.bytes_out == 0 {
         curves.push(("in", Curve::Rate, count(|sample| sample.bytes_in)));
     }
     if worth(last.bytes_out, last.bytes_in) {
         curves.push(("out", Curve::Rate, count(|sample| sample.bytes_out)));
     }
-    let round_trips = points(samples, |sample| sample.round_trip.map(|time| time.as_secs_f64()));
-    if !round_trips.is_empty() {
+    let round_trips = round_trips(samples);
+    if round_trips.iter().any(|(_, time)| *time > 0.0) {
         curves.push(("round trip", Curve::Time, round_trips));
     }
     if last.retransmitted > 0 {
@@ -168,7 +179,7 @@ fn table(samples: &[Sample], end: f64) -> String {
         |of: fn(&Sample) -> u64| growth(&points(samples, |sample| Some(of(sample) as f64)), end, parts);
     let (came, left) = (count(|sample| sample.bytes_in), count(|sample| sample.bytes_out));
     let again = count(|sample| sample.retransmitted);
-    let round_trips = points(samples, |sample| sample.round_trip.map(|time| time.as_secs_f64()));
+    let round_trips = round_trips(samples);
     let trips = level(&round_trips, end, parts);
     let heading = ["until", "in", "out", "round trip", "sent again"].map(str::to_owned);
     let rows: Vec<[String; 5]> = std::iter::once(heading)

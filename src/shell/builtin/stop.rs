@@ -16,6 +16,9 @@ use crate::wire::Code;
 /// How long `stop` waits for a session to end.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
+/// Of more sessions only their number is said.
+const NAMED_LIMIT: usize = 20;
+
 pub(super) static WAIT: Builtin = Builtin {
     verb: &Verb {
         name: "wait",
@@ -122,10 +125,10 @@ pub(super) static STOP: Builtin = Builtin {
                 drop(tokio::time::timeout(STOP_LIMIT, session.ended()).await);
             }
             let labels: Vec<String> = live.iter().map(|session| session.label()).collect();
-            let text = if labels.is_empty() {
-                "nothing to stop".to_owned()
-            } else {
-                format!("stopped {}", labels.join(", "))
+            let text = match labels.len() {
+                0 => "nothing to stop".to_owned(),
+                1..=NAMED_LIMIT => format!("stopped {}", labels.join(", ")),
+                many => format!("stopped {many} sessions"),
             };
             next(Outcome::new(text, vec![("stopped", Value::count(live.len() as u64))]))
         })

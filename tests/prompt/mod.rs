@@ -1,0 +1,125 @@
+//! The prompt in a pseudo terminal, judged by its screen.
+
+mod output;
+mod sessions;
+mod tmux;
+mod typing;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use expectrl::Expect;
+use expectrl::session::OsSession;
+
+use crate::harness::{LIMIT, Lab, PROGRAM};
+
+/// A prompt and what its screen shows.
+pub(crate) struct Terminal {
+    session: OsSession,
+    screen: vt100::Parser,
+    /// All that came.
+    seen: Vec<u8>,
+}
+
+const COLUMNS: u16 = 100;
+const ROWS: u16 = 30;
+
+fn lines(count: u16) -> std::num::NonZero<u16> {
+    count.try_into().expect("a terminal is not empty")
+}
+
+impl Terminal {
+    fn new(lab: &Lab, arguments: &[&str], history: Option<&str>) -> Self {
+        let history = history.map_or_else(String::new, |name| lab.path(name).display().to_string());
+        Self::with(lab, arguments, &[("NLS_HISTFILE", &history), ("NO_COLOR", "1")])
+    }
+
+    /// With these variables of the environment.
+    fn with(lab: &Lab, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        lab.dress(&mut command);
+        command.envs(variables.iter().copied()).arg("-n").args(arguments);
+        let mut terminal = Self::spawn(command);
+        terminal.see("the prompt", |screen| screen.ends_with("nls>"));
+        terminal
+    }
+
+    /// A program in a terminal of its own.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        command
+            .stdin(std::process::Stdio::inherit())
+            .stdout(std::process::Stdio::inherit())
+            .stderr(std::process::Stdio::inherit());
+        let mut session = OsSession::spawn(command).expect("a terminal");
+        session.get_process_mut().set_window_size(COLUMNS, ROWS).expect("its size");
+        session.set_expect_timeout(Some(Duration::from_secs(1)));
+        let screen = vt100::Parser::new(lines(ROWS), lines(COLUMNS), 0);
+        Self { session, screen, seen: Vec::new() }
+    }
+
+    fn read(&mut self) {
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = self.session.try_read(&mut buffer) {
+            self.screen.process(&buffer[..n]);
+            self.seen.extend_from_slice(&buffer[..n]);
+        }
+    }
+
+    fn text(&self) -> String {
+        let rows: Vec<String> =
+            self.screen.screen().rows(0, u16::MAX).map(|row| row.trim_end().to_owned()).collect();
+        rows.join("\n").trim_end().to_owned()
+    }
+
+    /// Waits until the screen is as it must be.
+    #[track_caller]
+    pub(crate) fn see(&mut self, what: &str, is: impl Fn(&str) -> bool) {
+        let began = Instant::now();
+        loop {
+            self.read();
+            let text = self.text();
+            if is(&text) {
+                return;
+            }
+            assert!(began.elapsed() < LIMIT, "never saw {what} on:\n{text}");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    fn resize(&mut self, columns: u16, rows: u16) {
+        self.session.get_process_mut().set_window_size(columns, rows).expect("its size");
+        self.screen.screen_mut().set_size(lines(rows), lines(columns));
+    }
+
+    pub(crate) fn keys(&mut self, keys: &str) {
+        self.session.send(keys).expect("keys");
+    }
+
+    /// A line and Enter.
+    fn line(&mut self, line: &str) {
+        self.keys(line);
+        self.see(line, |screen| screen.contains(line));
+        self.keys("\r");
+    }
+
+    /// Runs a line and waits for the next prompt.
+    #[track_caller]
+    fn run(&mut self, line: &str, shows: &str) {
+        self.line(line);
+        self.see(shows, |screen| screen.contains(shows) && screen.ends_with("nls>"));
+    }
+
+    fn ends(mut self) {
+        let began = Instant::now();
+        while self.session.get_process().is_alive().unwrap_or(false) {
+            self.read();
+            assert!(began.elapsed() < LIMIT, "it goes on:\n{}", self.text());
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+}
+
+const INTERRUPT: &str = "\u{3}";
+const END: &str = "\u{4}";
+const LEAVE: &str = "\u{1d}";
+const SUSPEND: &str = "\u{1a}";

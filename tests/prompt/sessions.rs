@@ -1,0 +1,314 @@
+//! What runs while one types: commands in the foreground and in the background, conversations, pictures.
+
+use super::{END, INTERRUPT, LEAVE, SUSPEND, Terminal};
+use crate::harness::Lab;
+
+#[test]
+fn two_prompts_chat_through_a_bad_network_and_ctrl_c_in_one_ends_it_in_both() {
+    // TCP hides what is lost: there the link is slow.
+    for (transport, network) in [("tcp", "delay 20ms"), ("udp", "loss 20%")] {
+        let (here, there) = (Lab::new(), Lab::new());
+        let mut bob = Terminal::new(&here, &[], None);
+        bob.run(&format!("listen {transport} 0 chat max 1 as bob"), "a conversation for two");
+        bob.run(&format!("link {transport} 0 to $bob {network} as bad"), "to ");
+        bob.run("print through $bad.addr", "\nthrough 127.0.0.1:");
+        let text = bob.text();
+        let address = text.rsplit("\nthrough ").next().unwrap().split_whitespace().next().unwrap().to_owned();
+        bob.line("attach bob");
+        bob.see("the other prompt", |screen| screen.ends_with("say>"));
+        let mut alice = Terminal::new(&there, &[], None);
+        alice.line(&format!("chat {transport} {address} name alice"));
+        alice.see("attached", |screen| screen.ends_with("say>"));
+        alice.line("hello bob");
+        bob.see("the message", |screen| screen.contains("alice: hello bob"));
+        alice.line("are you there");
+        alice.see("the rule, and the line as it was", |screen| {
+            screen.contains("it is the turn of host")
+                && screen.lines().last().unwrap().starts_with("say> are you there")
+        });
+        bob.line("hello alice");
+        alice.see("the answer above the line", |screen| {
+            screen.contains("host: hello alice")
+                && screen.lines().last().unwrap().starts_with("say> are you there")
+        });
+        if transport == "udp" {
+            alice.see("how much may still be typed", |screen| screen.ends_with("987 left"));
+        }
+        alice.keys("\r");
+        bob.see("what stayed on the line", |screen| screen.contains("alice: are you there"));
+        alice.see("an empty line", |screen| screen.ends_with("say>"));
+        alice.keys(INTERRUPT);
+        alice.see("its own prompt", |screen| screen.ends_with("nls>"));
+        bob.see("who left, and its own prompt", |screen| {
+            screen.contains("alice left") && screen.ends_with("nls>")
+        });
+        bob.run("print still here", "\nstill here\n");
+    }
+}
+
+#[test]
+fn quitting_with_live_work_is_asked_for_twice() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 chat as room", "a conversation");
+    terminal.run("chat tcp $room name a as a &", "in the background");
+    terminal.run("quit", "still alive");
+    terminal.keys("quit\r");
+    terminal.ends();
+}
+
+#[test]
+fn ctrl_z_sends_the_command_to_the_background_and_stops_nothing() {
+    let lab = Lab::new();
+    lab.random("root/big", 6_000_000, 1);
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 ftp root root as files", "files of");
+    terminal.line("get big from $files to copy rate 3MB/s as down");
+    terminal.see("the bar", |screen| screen.contains("5.72 MiB") || screen.contains("5.7"));
+    terminal.keys(SUSPEND);
+    terminal.see("the prompt", |screen| {
+        screen.contains("down get big goes on in the background") && screen.ends_with("nls>")
+    });
+    terminal.run("sessions", "transferring");
+    terminal.run("wait $down within 30s", "[down] got big as");
+    terminal.run("!kill -TSTP $$; echo it went on", "it went on");
+    assert!(std::fs::read(lab.path("copy")).unwrap() == std::fs::read(lab.path("root/big")).unwrap());
+}
+
+#[test]
+fn a_session_typed_at_the_prompt_is_recorded_and_plays_again() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("record lesson.nls", "recording to lesson.nls");
+    terminal.run("listen tcp 0 calc", "a calculator");
+    terminal.run("calc 7 % 3", "\n1\n");
+    terminal.run("listen tcp 0 chat as room", "a conversation with many");
+    terminal.line("chat tcp $room name ann as ann");
+    terminal.see("attached", |screen| screen.ends_with("say>"));
+    terminal.line("hello room");
+    terminal.see("the message", |screen| screen.contains("ann: hello room"));
+    terminal.see("the prompt of the chat", |screen| screen.ends_with("say>"));
+    terminal.keys(END);
+    terminal.see("the prompt", |screen| screen.ends_with("nls>"));
+    terminal.run("say $room \"hi ann\"", "host: hi ann");
+    terminal.run("record", "recorded 6 commands");
+    terminal.line("quit now");
+    terminal.ends();
+    lab.run(&["test", "lesson.nls", "--repeat", "100", "--jobs", "4"]).success();
+}
+
+#[test]
+fn row_33_an_interrupt_ends_the_command_and_not_the_shell() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 calc as c", "a calculator");
+    terminal.keys("half a li");
+    terminal.see("the line", |screen| screen.ends_with("half a li"));
+    terminal.keys(INTERRUPT);
+    terminal.see("a new prompt", |screen| screen.ends_with("nls>"));
+    terminal.line("print go; wait $c");
+    terminal.see("the command runs", |screen| screen.ends_with("\ngo"));
+    terminal.keys(INTERRUPT);
+    terminal.see("the prompt", |screen| screen.contains("interrupted") && screen.ends_with("nls>"));
+    terminal.run("calc 6*7", "\n42\n");
+    terminal.keys(END);
+    terminal.ends();
+}
+
+#[test]
+fn row_86_output_of_sessions_leaves_the_typed_line_whole() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 chat as room", "a conversation");
+    terminal.keys("print half a line");
+    terminal.see("the line", |screen| screen.ends_with("nls> print half a line"));
+    let address = terminal
+        .text()
+        .split_whitespace()
+        .find(|word| word.starts_with("127.0.0.1:"))
+        .unwrap()
+        .trim_end_matches(':')
+        .to_owned();
+    lab.nls(&format!("chat tcp {address} name guest as g; say $g hello")).success();
+    terminal.see("the message above the line", |screen| {
+        screen.contains("guest: hello") && screen.ends_with("nls> print half a line")
+    });
+    terminal.keys(" goes on\r");
+    terminal.see("the whole line", |screen| screen.contains("\nhalf a line goes on\n"));
+}
+
+#[test]
+fn commands_run_and_the_prompt_comes_back() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("lis tcp 0 calc as c", "a calculator");
+    terminal.run("calc 7 % 3", "\n1\n");
+    terminal.run("calc 1/0", "division by zero at column 2");
+    terminal.run("sned x", "did you mean `send`?");
+    terminal.run("sessions", "calc server");
+    terminal.keys("quit\r");
+    terminal.ends();
+}
+
+#[test]
+fn a_script_can_come_before_the_prompt() {
+    let lab = Lab::new();
+    lab.write("first.nls", "listen tcp 0 calc as c\nlet x = 5\n");
+    let mut terminal = Terminal::new(&lab, &["-i", "first.nls"], None);
+    terminal.run("calc $x + 1", "\n6\n");
+}
+
+#[test]
+fn attach_shows_what_happens_in_a_server_and_each_key_leaves_it_alive() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 calc as c", "a calculator");
+    let text = terminal.text();
+    let address = text.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).unwrap();
+    let address = address.trim_end_matches(':').to_owned();
+    for leave in [LEAVE, SUSPEND, END, INTERRUPT] {
+        terminal.line("attach c");
+        terminal.see("its prompt", |screen| {
+            screen.contains("watching c (calc server)") && screen.ends_with("see>")
+        });
+        lab.nls(&format!("calc 1+1 at {address}")).success();
+        terminal.see("who came and left, above the prompt", |screen| {
+            let after = screen.rsplit("watching c").next().unwrap();
+            after.contains("connected") && after.contains(" left") && screen.ends_with("see>")
+        });
+        terminal.keys("hello\r");
+        terminal.see("that nobody hears it", |screen| {
+            screen.rsplit("watching c").next().unwrap().contains("c is no conversation")
+        });
+        // What is typed right behind the key is kept.
+        terminal.keys(&format!("{leave}print left with {}\r", leave.len()));
+        terminal.see("the prompt", |screen| screen.ends_with("\nleft with 1\nnls>"));
+        terminal.run("calc 2+3 at $c", "\n5\n");
+        terminal.keys("\u{c}");
+        terminal.see("an empty screen", |screen| screen == "nls>");
+    }
+    terminal.run("sessions", "listening");
+}
+
+#[test]
+fn sessions_watch_draws_in_place_and_an_interrupt_is_its_usual_end() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 chat as room max 9 turns off", "a conversation");
+    terminal.run("chat tcp $room name ann as ann &", "in the background");
+    terminal.line("sessions watch 50ms");
+    let ages = |screen: &str| screen.matches("chat server").count() == 1 && screen.contains("rate");
+    terminal.see("the table, once", ages);
+    let first = terminal.text();
+    terminal.see("another table in its place", |screen| screen != first && ages(screen));
+    terminal.keys(INTERRUPT);
+    terminal.see("the prompt, and no error", |screen| {
+        screen.ends_with("nls>") && !screen.contains("interrupted") && ages(screen)
+    });
+    // Narrow: columns give way, and no line is broken.
+    terminal.resize(50, 30);
+    terminal.keys("\u{c}");
+    terminal.line("sessions");
+    terminal.see("a table that fits", |screen| {
+        let lines: Vec<&str> = screen.lines().collect();
+        lines.len() == 4
+            && lines[1].starts_with("id ")
+            && lines[2].starts_with("%1 ")
+            && lines[3].starts_with("%2 ")
+            || lines.len() == 5 && lines[4] == "nls>"
+    });
+    assert!(!terminal.text().contains("age"), "{}", terminal.text());
+}
+
+#[test]
+fn plot_draws_in_braille_in_ascii_and_as_a_table() {
+    let lab = Lab::new();
+    lab.random("root/big", 3_000_000, 1);
+    let script = "listen udp 0 ftp root root as files; link udp 0 to $files loss 5% delay 5ms as bad; \
+                  get big from $bad to copy rate 6MB/s as down";
+    for (locale, dot) in [("C.UTF-8", "⣿"), ("C", "###")] {
+        let mut terminal = Terminal::with(&lab, &[], &[("LC_ALL", locale), ("NO_COLOR", "1")]);
+        terminal.keys(&format!("{script}\r"));
+        terminal.see("the file", |screen| screen.contains("got big") && screen.ends_with("nls>"));
+        terminal.keys("\u{c}");
+        terminal.line("plot files");
+        terminal.see("the picture", |screen| {
+            ["out", "round trip", "sent again", "MiB/s", dot].iter().all(|part| screen.contains(part))
+                && screen.ends_with("nls>")
+        });
+        std::fs::remove_file(lab.path("copy")).unwrap();
+    }
+    let run =
+        lab.nls(&format!("{script}; plot $files as p; expect $p.peak > 1000; expect $p.retransmitted > 0"));
+    assert!(run.success().out.contains("until"), "a table");
+}
+
+#[test]
+fn the_bar_shows_what_was_there_before_and_an_interrupt_keeps_it() {
+    let lab = Lab::new();
+    lab.random("root/big", 20_000_000, 1);
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 ftp root root as files", "files of");
+    let line = "get big from $files to copy rate 8MB/s";
+    terminal.line(line);
+    terminal.see("the bar moves", |screen| {
+        screen.lines().any(|line| line.contains("█") && line.contains(" 4.") && line.contains("/19.1 MiB"))
+    });
+    terminal.keys(INTERRUPT);
+    terminal.see("the prompt", |screen| screen.contains("interrupted") && screen.ends_with("nls>"));
+    terminal.line(line);
+    terminal.see("what was there", |screen| {
+        screen.lines().any(|line| line.contains("/19.1 MiB") && line.contains("resumed"))
+    });
+    terminal.see("the whole", |screen| screen.contains("got big") && screen.ends_with("nls>"));
+    assert!(std::fs::read(lab.path("copy")).unwrap() == std::fs::read(lab.path("root/big")).unwrap());
+}
+
+#[test]
+fn a_job_of_more_than_ten_seconds_rings_when_it_ends() {
+    let lab = Lab::new();
+    lab.random("root/big", 1_050_000, 1);
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 ftp root root as files", "files of");
+    terminal.run("get big from $files to short &", "in the background");
+    terminal.see("its end", |screen| screen.contains("/short: 1.0 MiB"));
+    assert!(!terminal.seen.contains(&7), "no bell");
+    terminal.run("get big from $files to long rate 100KB/s &", "in the background");
+    terminal.see("its end", |screen| screen.contains("/long: 1.0 MiB"));
+    assert_eq!(terminal.seen.iter().filter(|&&byte| byte == 7).count(), 1);
+}
+
+#[test]
+fn what_came_elsewhere_is_counted_in_the_prompt_and_in_sessions() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 chat as room max 9 turns off", "a conversation");
+    terminal.run("chat tcp $room name ann as ann &", "in the background");
+    terminal.run("say $ann one; say $ann two", "ann: two");
+    terminal.line("print next");
+    terminal.see("the count", |screen| screen.ends_with("(2 unread) nls>"));
+    terminal.line("sessions");
+    terminal.see("the count", |screen| screen.contains("listening, 2 unread"));
+    terminal.line("attach room");
+    terminal.see("its prompt", |screen| screen.ends_with("say>"));
+    terminal.keys(LEAVE);
+    terminal.see("nothing is unread", |screen| screen.ends_with("\nnls>"));
+    terminal.line("quit");
+    terminal.see("what is alive", |screen| screen.contains("still alive: room") && screen.ends_with("nls>"));
+    terminal.line("quit now");
+    terminal.ends();
+}
+
+/// The line editor waits for descriptors below 1024 only.
+#[test]
+fn a_thousand_sockets_leave_the_prompt_alive() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.keys("repeat 1020: listen tcp 0 calc\r");
+    terminal.see("the last", |screen| screen.ends_with("nls>") && screen.contains("a calculator"));
+    terminal.run("print still here", "\nstill here\n");
+    terminal.run("calc 6 * 7", "\n42\n");
+    terminal.run("stop all", "stopped 1020 sessions");
+    terminal.keys("quit\r");
+    terminal.ends();
+}
