@@ -130,6 +130,10 @@ impl Store {
             .map_err(|error| Failure::io(&error, "reading"))
     }
 
+    pub(super) const fn is_live(&self) -> bool {
+        self.live
+    }
+
     pub(super) fn covered(&self) -> u64 {
         self.lock().plan.covered()
     }

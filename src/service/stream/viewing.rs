@@ -13,11 +13,39 @@ use crate::net::connection::{malformed, nothing_came, told};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::session::Handle;
-use crate::wire::stream::Message;
+use crate::wire::stream::{Message, PARITY_PLACE};
 use crate::wire::{Code, frame};
 
 /// How often the fields of the session and its progress are renewed.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
+
+/// Messages that are taken together, at most.
+const TOGETHER: usize = 64;
+
+/// Chunks that follow each other.
+#[derive(Default)]
+struct Run {
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Run {
+    /// Parity stands alone; nothing follows it.
+    fn continues(&self, offset: u64) -> bool {
+        !self.bytes.is_empty() && offset == self.start + self.bytes.len() as u64 && offset < PARITY_PLACE
+    }
+
+    fn add(&mut self, offset: u64, bytes: &[u8]) {
+        if self.bytes.is_empty() {
+            self.start = offset;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn take(&mut self) -> Bytes {
+        std::mem::take(&mut self.bytes).into()
+    }
+}
 
 /// What the server says when it has sent all.
 pub(super) struct End {
@@ -89,7 +117,7 @@ impl<'a> Viewing<'a> {
                 return Ok(Watched { is_whole: true, to_its_end: true, hash });
             }
             tokio::select! {
-                message = self.connection.incoming.next(), if !all_here => self.take(message?)?,
+                message = self.connection.incoming.next(), if !all_here => self.take_several(message?).await?,
                 messages = store.asks(), if !all_here => {
                     for message in messages {
                         self.connection.outgoing.send_now(message.encode()).await?;
@@ -138,8 +166,40 @@ impl<'a> Viewing<'a> {
         Err(nothing_came("part of the file", SILENCE_LIMIT))
     }
 
+    /// A message and those that came with it. Chunks that follow each other are written at once: with many viewers, what
+    /// costs is the calls, not the bytes.
+    async fn take_several(&mut self, first: Option<Wire>) -> Result<(), Failure> {
+        let (mut run, mut next) = (Run::default(), Some(first));
+        for _ in 0..TOGETHER {
+            match next {
+                Some(Some(Wire::Block { offset, bytes })) => {
+                    self.heard = Instant::now();
+                    // Live, each is late or not by itself.
+                    if self.store.is_live() || !run.continues(offset) {
+                        self.block(run.start, &run.take())?;
+                    }
+                    run.add(offset, &bytes);
+                }
+                Some(message) => {
+                    self.block(run.start, &run.take())?;
+                    self.take(message)?;
+                }
+                None => break,
+            }
+            next = self.connection.incoming.next_now().await.transpose()?;
+        }
+        self.block(run.start, &run.take())?;
+        match next {
+            Some(message) => self.take(message),
+            None => Ok(()),
+        }
+    }
+
     /// A chunk, or parity.
     pub(super) fn block(&mut self, offset: u64, bytes: &Bytes) -> Result<(), Failure> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         self.first_byte.get_or_insert_with(|| self.began.elapsed());
         self.session.count_in(bytes.len() as u64);
         self.store.put(offset, bytes)
