@@ -31,7 +31,8 @@ pub trait World {
     fn endpoints(&self, prefix: &str) -> Vec<(String, String)>;
     /// What a server of this service has, each with a few words; at once, and asked of the server beside that.
     fn remote(&self, service: &str) -> Vec<(String, String)>;
-    /// Local paths that begin with `prefix`, each with a few words; folders end in `/`.
+    /// Local paths that begin with `prefix`, each with a few words; folders end in `/`. Behind `~/` a name that needs quotes
+    /// stands with the whole path before it: in quotes `~` means nothing.
     fn paths(&self, prefix: &str) -> Vec<(String, String)>;
 }
 
@@ -54,7 +55,8 @@ pub fn complete(
         candidates(next, typed, vocabulary, world, &mut found);
     }
     let typed = typed.trim_start_matches(['"', '\'']);
-    found.retain(|candidate| candidate.text.trim_start_matches('"').starts_with(typed));
+    let is_whole = |text: &str| typed.starts_with("~/") && text.starts_with("\"/");
+    found.retain(|Candidate { text, .. }| text.trim_start_matches('"').starts_with(typed) || is_whole(text));
     found.dedup_by(|a, b| a.text == b.text);
     (start..front.len(), found)
 }
@@ -174,10 +176,18 @@ fn values(
                 world
                     .paths(typed.trim_start_matches(['"', '\'']))
                     .into_iter()
-                    .map(|(path, help)| Candidate { text: as_word(path), help }),
+                    .map(|(path, help)| Candidate { text: path_word(path), help }),
             );
         }
         _ => {}
+    }
+}
+
+/// A path as it is written: `~` is expanded outside of quotes only.
+fn path_word(path: String) -> String {
+    match path.strip_prefix("~/") {
+        Some(rest) if rest.is_empty() || as_word(rest.to_owned()) == rest => path,
+        _ => as_word(path),
     }
 }
 

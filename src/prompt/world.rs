@@ -10,6 +10,7 @@ use super::remote::Names;
 use crate::base::escape::escape_line;
 use crate::base::{Endpoint, Transport, Value, quantity};
 use crate::language::complete::World;
+use crate::language::lexer::as_word;
 use crate::language::{Scope, Vocabulary};
 use crate::net::ports_in_use;
 use crate::session::{Registry, Session};
@@ -207,7 +208,13 @@ impl World for Known {
                     Some(metadata) => ("", quantity::show_size(metadata.len())),
                     None => ("", String::new()),
                 };
-            (format!("{folder}{name}{slash}"), help)
+            let path = format!("{folder}{name}{slash}");
+            match (path.strip_prefix("~/"), dirs::home_dir()) {
+                (Some(rest), Some(home)) if as_word(rest.to_owned()) != rest => {
+                    (home.join(rest).display().to_string(), help)
+                }
+                _ => (path, help),
+            }
         });
         described.collect()
     }

@@ -183,6 +183,20 @@ fn completion_describes_sessions_fields_states_ports_and_paths() {
 }
 
 #[test]
+fn a_path_behind_a_tilde_is_completed_as_it_can_be_read() {
+    let lab = Lab::new();
+    lab.write("plain.txt", "1");
+    lab.write("odd name.txt", "22");
+    let mut terminal = Terminal::new(&lab, &[], None);
+    for (typed, size) in [("~/pla", "1 bytes"), ("~/od", "2 bytes")] {
+        terminal.keys(&format!("file {typed}\t as f\r"));
+        terminal.see("the next prompt", |screen| screen.ends_with("nls>") && screen.contains(".txt"));
+        terminal.run("print \"$f.bytes bytes\"", size);
+    }
+    assert!(!terminal.text().contains("no such file"), "{}", terminal.text());
+}
+
+#[test]
 fn pasted_lines_run_one_behind_the_other() {
     let lab = Lab::new();
     let mut terminal = Terminal::new(&lab, &[], Some("history"));
