@@ -11,6 +11,7 @@ pub mod ranges;
 pub mod secrets;
 pub mod time;
 pub mod value;
+pub mod width;
 
 pub use endpoint::{Endpoint, Host, Transport};
 pub use escape::escape;

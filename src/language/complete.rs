@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::kind::Kind;
-use super::lexer::{Token, as_word, tokens};
+use super::lexer::{Token, as_word, is_bare, tokens};
 use super::next::{Next, behind};
 use super::statement::{STATEMENTS, statement};
 use super::verb::{Param, Vocabulary};
@@ -186,7 +186,7 @@ fn values(
 /// A path as it is written: `~` is expanded outside of quotes only.
 fn path_word(path: String) -> String {
     match path.strip_prefix("~/") {
-        Some(rest) if rest.is_empty() || as_word(rest.to_owned()) == rest => path,
+        Some(rest) if rest.is_empty() || is_bare(rest) => path,
         _ => as_word(path),
     }
 }

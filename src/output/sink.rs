@@ -105,20 +105,21 @@ impl Sink {
 
     /// Draws a picture, lines of at most the terminal's width, in the place of the one before it. Text that comes
     /// meanwhile stands above it.
-    pub fn draw(&self, mut picture: Option<String>) {
-        if let Some(text) = &mut picture {
-            self.secrets.hide(text);
-        }
-        drop(self.queue.send(Item::Picture(picture)));
+    pub fn draw(&self, picture: Option<String>) {
+        drop(self.queue.send(Item::Picture(self.without_secrets(picture))));
     }
 
     /// Draws how far number `id` is, a line on standard error below all that comes; `None` ends it for good and takes it
     /// away. Later ones have higher numbers.
-    pub fn bar(&self, id: u64, mut line: Option<String>) {
-        if let Some(text) = &mut line {
+    pub fn bar(&self, id: u64, line: Option<String>) {
+        drop(self.queue.send(Item::Bar(id, self.without_secrets(line))));
+    }
+
+    fn without_secrets(&self, mut drawn: Option<String>) -> Option<String> {
+        if let Some(text) = &mut drawn {
             self.secrets.hide(text);
         }
-        drop(self.queue.send(Item::Bar(id, line)));
+        drawn
     }
 
     /// Waits until everything is written.

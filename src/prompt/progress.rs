@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use crate::base::escape::escape_line;
 use crate::base::quantity;
+use crate::base::width::front;
 use crate::output::Sink;
 use crate::report::{Area, Progress};
 use crate::session::Session;
@@ -77,7 +78,8 @@ fn line(kind: &str, progress: Progress, rate: f64, remarks: &str, area: Area) ->
     let kind = escape_line(kind);
     let room = area.columns.saturating_sub(kind.width() + words.width() + 3).min(*BAR.end());
     let bar = if room >= *BAR.start() { bar(progress, room, area.unicode) + " " } else { String::new() };
-    cut(&format!("{kind} {bar}{words}"), area.columns.saturating_sub(1))
+    // One that the terminal breaks could not be taken away again.
+    front(&format!("{kind} {bar}{words}"), area.columns.saturating_sub(1)).to_owned()
 }
 
 fn rest(seconds: u64) -> String {
@@ -92,16 +94,6 @@ fn bar(Progress { done, total }: Progress, columns: usize, unicode: bool) -> Str
     let filled = ((done as f64 / total.max(1) as f64 * columns as f64) as usize).min(columns);
     let (full, empty) = if unicode { ("█", "░") } else { ("#", ".") };
     full.repeat(filled) + &empty.repeat(columns - filled)
-}
-
-/// A line that the terminal breaks could not be taken away again.
-fn cut(text: &str, columns: usize) -> String {
-    let mut width = 0;
-    let fits = |c: &char| {
-        width += c.width().unwrap_or(0);
-        width <= columns
-    };
-    text.chars().take_while(fits).collect()
 }
 
 #[cfg(test)]

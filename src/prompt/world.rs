@@ -10,7 +10,7 @@ use super::remote::Names;
 use crate::base::escape::escape_line;
 use crate::base::{Endpoint, Transport, Value, quantity};
 use crate::language::complete::World;
-use crate::language::lexer::as_word;
+use crate::language::lexer::is_bare;
 use crate::language::{Scope, Vocabulary};
 use crate::net::ports_in_use;
 use crate::session::{Registry, Session};
@@ -98,7 +98,7 @@ impl Known {
     /// The prompt of the attached session.
     pub(super) fn prompt(&self) -> Option<&'static str> {
         let attached = self.lock().attached.clone()?;
-        (!attached.state().has_ended()).then(|| prompt_in(&attached))
+        (!attached.has_ended()).then(|| prompt_in(&attached))
     }
 }
 
@@ -182,7 +182,8 @@ impl World for Known {
 
     fn paths(&self, prefix: &str) -> Vec<(String, String)> {
         let (folder, start) = prefix.rfind('/').map_or(("", prefix), |at| prefix.split_at(at + 1));
-        let path = match (folder.strip_prefix("~/"), dirs::home_dir()) {
+        let home = dirs::home_dir();
+        let path = match (folder.strip_prefix("~/"), &home) {
             (Some(rest), Some(home)) => home.join(rest),
             _ if folder.is_empty() => ".".into(),
             _ => folder.into(),
@@ -202,17 +203,15 @@ impl World for Known {
         let asks_sizes = found.len() <= SIZES_LIMIT;
         let described = found.into_iter().map(|(name, entry)| {
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            let (slash, help) =
-                match Some(()).filter(|()| asks_sizes && !is_folder).and_then(|()| entry.metadata().ok()) {
-                    _ if is_folder => ("/", "folder".to_owned()),
-                    Some(metadata) => ("", quantity::show_size(metadata.len())),
-                    None => ("", String::new()),
-                };
+            let size = || asks_sizes.then(|| entry.metadata().ok()).flatten();
+            let (slash, help) = if is_folder {
+                ("/", "folder".to_owned())
+            } else {
+                ("", size().map_or_else(String::new, |metadata| quantity::show_size(metadata.len())))
+            };
             let path = format!("{folder}{name}{slash}");
-            match (path.strip_prefix("~/"), dirs::home_dir()) {
-                (Some(rest), Some(home)) if as_word(rest.to_owned()) != rest => {
-                    (home.join(rest).display().to_string(), help)
-                }
+            match (path.strip_prefix("~/"), &home) {
+                (Some(rest), Some(home)) if !is_bare(rest) => (home.join(rest).display().to_string(), help),
                 _ => (path, help),
             }
         });

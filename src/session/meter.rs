@@ -63,11 +63,15 @@ impl Meter {
         self.gauges.push_back(Watched { gauge, retransmitted: 0 });
     }
 
-    /// Looks at the connections, and keeps a sample of the counts if it is time for one; the last of a session always.
-    pub(super) fn take(&mut self, at: Duration, bytes_in: u64, bytes_out: u64, last: bool) {
+    /// How it is now.
+    pub(super) fn read(&mut self, at: Duration, bytes_in: u64, bytes_out: u64) -> Sample {
         let round_trip = self.look();
-        let retransmitted = self.retransmitted;
-        let sample = Sample { at, bytes_in, bytes_out, round_trip, retransmitted };
+        Sample { at, bytes_in, bytes_out, round_trip, retransmitted: self.retransmitted }
+    }
+
+    /// Keeps how it is if it is time for that; the last of a session always.
+    pub(super) fn take(&mut self, at: Duration, bytes_in: u64, bytes_out: u64, last: bool) {
+        let sample = self.read(at, bytes_in, bytes_out);
         if self.recent.len() > RECENT {
             self.recent.pop_front();
         }

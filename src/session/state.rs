@@ -146,16 +146,15 @@ impl Session {
         self.lock_meter().take(at, bytes_in, bytes_out, last);
     }
 
-    /// Makes the samples end now.
-    pub fn look(&self) {
-        if !self.has_ended() {
-            self.sample(true);
-        }
-    }
-
-    /// What passed over its life, and the path.
+    /// What passed over its life, and the path; of a live one up to now.
     pub fn samples(&self) -> Vec<Sample> {
-        self.lock_meter().samples().to_vec()
+        let has_ended = self.has_ended();
+        let mut meter = self.lock_meter();
+        let mut samples = meter.samples().to_vec();
+        if !has_ended {
+            samples.push(meter.read(self.began.elapsed(), self.bytes_in(), self.bytes_out()));
+        }
+        samples
     }
 
     /// Datagrams or segments that were sent again so far.
@@ -350,7 +349,7 @@ impl Session {
         let gone = || {
             Failure::new(crate::wire::Code::Misbehaved, format!("{} does not listen to `say`", self.label()))
         };
-        if self.state().has_ended() {
+        if self.has_ended() {
             return Err(Failure::new(crate::wire::Code::Broken, format!("{} has ended", self.label())));
         }
         if !self.listens() {

@@ -78,7 +78,7 @@ impl Shell {
         }
         let session = self.session(reference)?;
         server_address(&session).ok_or_else(|| {
-            let why = if session.state().has_ended() {
+            let why = if session.has_ended() {
                 format!("{} has ended", session.label())
             } else {
                 format!("{} is no server", session.label())
@@ -134,7 +134,7 @@ impl Shell {
 
 /// A listener's address as a client on this machine reaches it.
 fn server_address(session: &Session) -> Option<(Option<Transport>, Endpoint)> {
-    if session.state().has_ended() {
+    if session.has_ended() {
         return None;
     }
     let address: std::net::SocketAddr = session.field("addr")?.to_string().parse().ok()?;

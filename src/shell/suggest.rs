@@ -18,17 +18,17 @@ impl Shell {
         }
         let invitation = session.map_or("", Session::suggestion);
         let next = if invitation.is_empty() { verb.next } else { invitation };
-        let Some(line) = filled(next, session) else { return };
-        if !line.is_empty() && self.suggested.insert(next) {
-            let place = match session.and_then(address).filter(|_| !invitation.is_empty()) {
-                Some(address) if address.ip().is_loopback() => {
-                    "next, here or in another shell of this machine"
-                }
-                Some(_) => "next, on another machine",
-                None => "next",
-            };
-            self.emit(Report::Notice(format!("{place}: {line}")));
+        if next.is_empty() || self.suggested.contains(next) {
+            return;
         }
+        let Some(line) = filled(next, session) else { return };
+        self.suggested.insert(next);
+        let place = match session.and_then(address).filter(|_| !invitation.is_empty()) {
+            Some(address) if address.ip().is_loopback() => "next, here or in another shell of this machine",
+            Some(_) => "next, on another machine",
+            None => "next",
+        };
+        self.emit(Report::Notice(format!("{place}: {line}")));
     }
 }
 

@@ -95,6 +95,20 @@ impl Terminal {
         self.session.send(keys).expect("keys");
     }
 
+    /// Drops the line.
+    #[track_caller]
+    fn interrupt(&mut self) {
+        self.keys(INTERRUPT);
+        self.see("a new prompt", |screen| screen.ends_with("nls>"));
+    }
+
+    /// The address of the server that the screen tells of.
+    fn address(&self) -> String {
+        let text = self.text();
+        let word = text.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).expect("an address");
+        word.trim_end_matches(':').to_owned()
+    }
+
     /// A line and Enter.
     fn line(&mut self, line: &str) {
         self.keys(line);

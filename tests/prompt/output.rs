@@ -11,13 +11,6 @@ use std::time::Duration;
 use super::{INTERRUPT, Terminal};
 use crate::harness::{Lab, PROGRAM};
 
-/// The address of the server on the screen.
-fn address(terminal: &Terminal) -> String {
-    let text = terminal.text();
-    let word = text.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).expect("an address");
-    word.trim_end_matches(':').to_owned()
-}
-
 /// So many people talk: of one alone a room reads no more than 20 messages a second.
 const PEOPLE: u64 = 80;
 
@@ -73,7 +66,7 @@ fn a_thousand_commands_among_a_thousand_events_a_second_lose_nothing() {
     let lab = Lab::new();
     let mut terminal = Terminal::new(&lab, &[], None);
     terminal.run("listen tcp 0 chat as room max 99 turns off", "a conversation");
-    let ticks = Ticks::start(&address(&terminal));
+    let ticks = Ticks::start(&terminal.address());
     terminal.see("the first", |screen| screen.contains("tick 1"));
     for hundred in 0..10u64 {
         // A line that stays half typed while a hundred events pass above it.
@@ -164,7 +157,7 @@ fn no_byte_of_a_peer_reaches_the_terminal_as_it_came() {
     let lab = Lab::new();
     let mut terminal = Terminal::new(&lab, &[], None);
     terminal.run("listen tcp 0 chat as room max 99 turns off", "a conversation");
-    let address = address(&terminal);
+    let address = terminal.address();
     terminal.keys("half a line");
     terminal.see("the line", |screen| screen.ends_with("nls> half a line"));
     let start = terminal.seen.len();

@@ -104,8 +104,7 @@ fn row_33_an_interrupt_ends_the_command_and_not_the_shell() {
     terminal.run("listen tcp 0 calc as c", "a calculator");
     terminal.keys("half a li");
     terminal.see("the line", |screen| screen.ends_with("half a li"));
-    terminal.keys(INTERRUPT);
-    terminal.see("a new prompt", |screen| screen.ends_with("nls>"));
+    terminal.interrupt();
     terminal.line("print go; wait $c");
     terminal.see("the command runs", |screen| screen.ends_with("\ngo"));
     terminal.keys(INTERRUPT);
@@ -122,13 +121,7 @@ fn row_86_output_of_sessions_leaves_the_typed_line_whole() {
     terminal.run("listen tcp 0 chat as room", "a conversation");
     terminal.keys("print half a line");
     terminal.see("the line", |screen| screen.ends_with("nls> print half a line"));
-    let address = terminal
-        .text()
-        .split_whitespace()
-        .find(|word| word.starts_with("127.0.0.1:"))
-        .unwrap()
-        .trim_end_matches(':')
-        .to_owned();
+    let address = terminal.address();
     lab.nls(&format!("chat tcp {address} name guest as g; say $g hello")).success();
     terminal.see("the message above the line", |screen| {
         screen.contains("guest: hello") && screen.ends_with("nls> print half a line")
@@ -163,9 +156,7 @@ fn attach_shows_what_happens_in_a_server_and_each_key_leaves_it_alive() {
     let lab = Lab::new();
     let mut terminal = Terminal::new(&lab, &[], None);
     terminal.run("listen tcp 0 calc as c", "a calculator");
-    let text = terminal.text();
-    let address = text.split_whitespace().find(|word| word.starts_with("127.0.0.1:")).unwrap();
-    let address = address.trim_end_matches(':').to_owned();
+    let address = terminal.address();
     for leave in [LEAVE, SUSPEND, END, INTERRUPT] {
         terminal.line("attach c");
         terminal.see("its prompt", |screen| {

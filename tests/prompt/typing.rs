@@ -25,8 +25,7 @@ fn completion_knows_statements_and_what_follows_in_them() {
     terminal.see("the statement and its form", |screen| screen.contains("nls> expect [not] VALUE"));
     terminal.keys("$c.ser\t");
     terminal.see("the field", |screen| screen.contains("nls> expect $c.serv"));
-    terminal.keys(INTERRUPT);
-    terminal.see("a new prompt", |screen| screen.ends_with("nls>"));
+    terminal.interrupt();
     terminal.keys("retry 3 every 10ms: cal\t");
     terminal.see("the verb behind a prefix", |screen| screen.contains("10ms: calc EXPR"));
 }
@@ -48,8 +47,7 @@ fn completion_knows_what_a_server_has() {
     });
     terminal.keys("pic\t");
     terminal.see("the name", |screen| screen.contains("nls> stream picture.png"));
-    terminal.keys(INTERRUPT);
-    terminal.see("a new prompt", |screen| screen.ends_with("nls>"));
+    terminal.interrupt();
     terminal.run("listen tcp 0 ftp root root as files", "files of");
     terminal.keys("get ");
     eventually("the server was asked", || {
@@ -127,8 +125,7 @@ fn an_error_shows_before_enter_and_each_word_as_what_it_is() {
     terminal.keys("sned f");
     terminal.see("the line", |screen| screen.ends_with("nls> sned f"));
     assert_eq!(look(&terminal, "sned"), (vt100::Color::Idx(1), true, false));
-    terminal.keys(INTERRUPT);
-    terminal.see("a new prompt", |screen| screen.ends_with("nls>"));
+    terminal.interrupt();
     terminal.keys("send f to ::1:9 chunk 5x \"");
     terminal.see("the line", |screen| screen.ends_with("5x \""));
     assert_eq!(look(&terminal, "send"), (vt100::Color::Default, false, true));
@@ -164,17 +161,14 @@ fn completion_describes_sessions_fields_states_ports_and_paths() {
         if shown == "--More--" {
             terminal.keys("q");
         }
-        terminal.keys(INTERRUPT);
-        terminal.see("a new prompt", |screen| screen.ends_with("nls>"));
+        terminal.interrupt();
     }
     terminal.keys("wait c li\t");
     terminal.see("the state", |screen| screen.ends_with("nls> wait c listening [within D]"));
-    terminal.keys(INTERRUPT);
-    terminal.see("a new prompt", |screen| screen.ends_with("nls>"));
+    terminal.interrupt();
     terminal.keys("send \"my f\t");
     terminal.see("the folder, quoted", |screen| screen.contains("nls> send \"my films/"));
-    terminal.keys(INTERRUPT);
-    terminal.see("a new prompt", |screen| screen.ends_with("nls>"));
+    terminal.interrupt();
     terminal.run(&format!("calc 1+1 at :{port}"), "\n2\n");
     terminal.keys(&format!("calc 1 at 127.0.0.1:{}\t", &port[..2]));
     terminal.see("an endpoint used before", |screen| {

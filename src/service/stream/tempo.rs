@@ -111,6 +111,6 @@ mod tests {
         let now = Instant::now();
         let mut budget = Budget::new(Tempo::Live, 60_000_000, Some(Duration::from_mins(1)), now);
         let bytes = sent(&mut budget, now, 20);
-        assert!((21_900_000..22_600_000).contains(&bytes), "{bytes}");
+        assert!((22_000_000..22_600_000).contains(&bytes), "{bytes}");
     }
 }

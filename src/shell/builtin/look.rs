@@ -47,7 +47,7 @@ pub(super) static SESSIONS: Builtin = Builtin {
                 return next(clients(&session, (shell.area)()));
             }
             let sessions = shell.registry.all();
-            let live = sessions.iter().filter(|session| !session.state().has_ended()).count();
+            let live = sessions.iter().filter(|session| !session.has_ended()).count();
             let fields = vec![
                 ("live", Value::count(live as u64)),
                 ("ended", Value::count((sessions.len() - live) as u64)),

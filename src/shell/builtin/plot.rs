@@ -54,7 +54,6 @@ pub(super) static PLOT: Builtin = Builtin {
 };
 
 fn outcome(session: &Arc<Session>, area: Option<Area>) -> Outcome {
-    session.look();
     let samples = session.samples();
     let end = samples.last().map_or(Duration::ZERO, |sample| sample.at).as_secs_f64();
     let total = |sample: &Sample| sample.bytes_in + sample.bytes_out;
@@ -88,33 +87,36 @@ fn speed(one: &Sample, two: &Sample) -> f64 {
 type Points = Vec<(f64, f64)>;
 
 /// Samples as points over time.
-fn points(samples: &[Sample], of: impl Fn(&Sample) -> Option<f64>) -> Points {
-    samples.iter().filter_map(|sample| Some((sample.at.as_secs_f64(), of(sample)?))).collect()
+fn points(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> Points {
+    samples.iter().map(|sample| (sample.at.as_secs_f64(), of(sample))).collect()
+}
+
+fn counts(samples: &[Sample], of: fn(&Sample) -> u64) -> Points {
+    points(samples, |sample| of(sample) as f64)
 }
 
 /// Seconds; 0 while no connection knows.
 fn round_trips(samples: &[Sample]) -> Points {
-    points(samples, |sample| Some(sample.round_trip.unwrap_or_default().as_secs_f64()))
+    points(samples, |sample| sample.round_trip.unwrap_or_default().as_secs_f64())
 }
 
 fn picture(session: &Session, samples: &[Sample], end: f64, area: Area) -> String {
     let columns = area.columns.saturating_sub(AXIS + 2).max(1);
     let last = samples[samples.len() - 1];
-    let count = |of: fn(&Sample) -> u64| points(samples, |sample| Some(of(sample) as f64));
     let worth = |one: u64, other: u64| one > 0 && one >= other / WORTH;
     let mut curves: Vec<(&str, Curve, Points)> = Vec::new();
     if worth(last.bytes_in, last.bytes_out) || last.bytes_out == 0 {
-        curves.push(("in", Curve::Rate, count(|sample| sample.bytes_in)));
+        curves.push(("in", Curve::Rate, counts(samples, |sample| sample.bytes_in)));
     }
     if worth(last.bytes_out, last.bytes_in) {
-        curves.push(("out", Curve::Rate, count(|sample| sample.bytes_out)));
+        curves.push(("out", Curve::Rate, counts(samples, |sample| sample.bytes_out)));
     }
     let round_trips = round_trips(samples);
     if round_trips.iter().any(|(_, time)| *time > 0.0) {
         curves.push(("round trip", Curve::Time, round_trips));
     }
     if last.retransmitted > 0 {
-        curves.push(("sent again", Curve::Count, count(|sample| sample.retransmitted)));
+        curves.push(("sent again", Curve::Count, counts(samples, |sample| sample.retransmitted)));
     }
     // Each curve has its name above it; one line is the title, one the time, one is left for the prompt.
     let rows = (area.rows.saturating_sub(3) / curves.len()).saturating_sub(1).clamp(ROWS_LEAST, ROWS);
@@ -175,12 +177,10 @@ fn curve(name: &str, kind: Curve, points: &[(f64, f64)], end: f64, shape: Shape)
 fn table(samples: &[Sample], end: f64) -> String {
     let parts = TABLE_ROWS.min(samples.len() - 1);
     let seconds = (end / parts as f64).max(f64::MIN_POSITIVE);
-    let count =
-        |of: fn(&Sample) -> u64| growth(&points(samples, |sample| Some(of(sample) as f64)), end, parts);
+    let count = |of: fn(&Sample) -> u64| growth(&counts(samples, of), end, parts);
     let (came, left) = (count(|sample| sample.bytes_in), count(|sample| sample.bytes_out));
     let again = count(|sample| sample.retransmitted);
-    let round_trips = round_trips(samples);
-    let trips = level(&round_trips, end, parts);
+    let trips = level(&round_trips(samples), end, parts);
     let heading = ["until", "in", "out", "round trip", "sent again"].map(str::to_owned);
     let rows: Vec<[String; 5]> = std::iter::once(heading)
         .chain((0..parts).map(|part| {

@@ -51,7 +51,7 @@ pub(super) static ATTACH: Builtin = Builtin {
                     .fix("in a script use `say` and `expect … says`"));
             }
             let session = shell.session(arguments.session("session").unwrap_or(&SessionRef::All))?;
-            if session.state().has_ended() {
+            if session.has_ended() {
                 return Err(Failure::new(Code::Missing, format!("{} has ended", session.label()))
                     .fix(format!("`log {}` shows what happened", session.label())));
             }

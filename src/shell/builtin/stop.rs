@@ -119,7 +119,7 @@ pub(super) static STOP: Builtin = Builtin {
                 Some(SessionRef::All) | None => shell.registry.live(),
                 Some(one) => vec![shell.session(one)?],
             };
-            let live: Vec<_> = sessions.into_iter().filter(|session| !session.state().has_ended()).collect();
+            let live: Vec<_> = sessions.into_iter().filter(|session| !session.has_ended()).collect();
             live.iter().for_each(|session| session.cancel.cancel());
             for session in &live {
                 drop(tokio::time::timeout(STOP_LIMIT, session.ended()).await);

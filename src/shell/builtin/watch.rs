@@ -18,8 +18,7 @@ pub(super) const KEYWORD: Keyword =
 
 /// How often it is to be drawn; `None`: once.
 pub(super) fn every(arguments: &Arguments) -> Option<Duration> {
-    let given = arguments.duration("watch");
-    (given.is_some() || arguments.flag("watch")).then(|| given.unwrap_or(EVERY).max(EVERY_LEAST))
+    arguments.flag("watch").then(|| arguments.duration("watch").unwrap_or(EVERY).max(EVERY_LEAST))
 }
 
 /// Draws until there is nothing more to come, or until an interrupt, which is its usual end. The last picture stays.
