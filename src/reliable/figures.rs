@@ -253,3 +253,27 @@ fn a_small_object_on_a_lossy_path_needs_few_round_trips() {
     let (median, worst) = small_objects(&path);
     assert!(median <= 4.0 && worst <= 8.0, "{median} {worst}");
 }
+
+/// A slow link that is near: this machine itself, with `link … rate`. The first window is half of what is lost.
+#[test]
+fn a_slow_link_that_is_near_is_filled_and_not_flooded() {
+    let micros = Duration::from_micros;
+    for (rate, rtt, queue, size) in [
+        (200_000, 200, 16_384, 800_000),
+        (200_000, 40_000, 16_384, 800_000),
+        (800_000, 200, 16_384, 2_000_000),
+        (8_000_000, 200, 100_000, 5_000_000),
+        (8_000_000, 20_000, 100_000, 5_000_000),
+        (100_000_000, 200, 1_250_000, 50_000_000),
+    ] {
+        for loss in [0.0, 0.05, 0.2] {
+            let path = Path { rate, rtt: micros(rtt), loss, queue: Duration::ZERO };
+            let figure = measure(Profile { queue, ..path.profile() }, size, 1);
+            let what = format!("{rate} bit/s, {rtt} us, loss {loss}: {figure:?}");
+            assert!(figure.overhead < 1.08 / (1.0 - loss), "{what}");
+            assert!(figure.goodput > rate as f64 * 0.8, "{what}");
+            // Where a packet takes 60 ms, eight of them are a long queue.
+            assert!(rate < 8_000_000 || figure.queue < Duration::from_millis(20), "{what}");
+        }
+    }
+}

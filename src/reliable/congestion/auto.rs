@@ -13,7 +13,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::super::rtt::Rtt;
-use super::{Delivery, Epoch, INITIAL_PACED, INITIAL_PACKETS, MIN_PACKETS};
+use super::samples::{Phase, Sample, Samples};
+use super::{Delivery, INITIAL_PACED, INITIAL_PACKETS, MIN_PACKETS};
 use crate::base::Time;
 
 /// Rounds over which the highest delivery rate is remembered.
@@ -24,6 +25,8 @@ const ROUND_LEAST: Duration = Duration::from_millis(1);
 const STARTUP_GROWTH: f64 = 1.25;
 const STARTUP_ROUNDS: u32 = 3;
 const STARTUP_GAIN: f64 = 2.77;
+/// … or as soon as so many acknowledgements in a row have stood in a queue (RFC 9406 asks for 8 round trips).
+const FULL_ACKS: u32 = 8;
 const DRAIN_GAIN: f64 = 0.5;
 const UP_GAIN: f64 = 1.25;
 /// … but on a long path it makes no longer queue than this before it is heard of.
@@ -33,14 +36,15 @@ const UP_MOST: f64 = 2.0;
 const DOWN_GAIN: f64 = 0.75;
 /// Round trips between two probes for more, so that each cycle has 8.
 const CRUISE_ROUNDS: u32 = 6;
-/// A phase lasts at least this long.
+/// A phase lasts at least this long, and so many packets: of a few, nothing can be learned.
 const PHASE_LEAST: Duration = Duration::from_millis(4);
+const PHASE_PACKETS: f64 = 8.0;
 /// A queue of so much is left alone: a share of the round trip, within bounds.
 const QUEUE_TARGET: Duration = Duration::from_millis(3);
 const QUEUE_MOST: Duration = Duration::from_millis(6);
 const QUEUE_SHARE: u32 = 10;
-/// Packets of an epoch that must be settled before its loss says something.
-const SAMPLE_LEAST: u64 = 20;
+/// … but so many packets may always wait: on a slow path, each takes its time.
+const QUEUE_PACKETS: f64 = 4.0;
 /// Half of what an epoch says is believed at so many packets.
 const SAMPLE_HALF: f64 = 400.0;
 /// Loss beyond the path's own that is congestion, or a change of the path.
@@ -55,41 +59,6 @@ const COMPETING_CYCLES: u32 = 2;
 const COMPETING_WINDOW: f64 = 2.15;
 /// What is known of the rate fades by this when a loss was congestion.
 const BACKOFF: f64 = 0.85;
-/// Epochs whose packets are not all settled.
-const EPOCH_LIMIT: usize = 16;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Startup,
-    Drain,
-    Cruise,
-    Up,
-    Down,
-}
-
-/// Packets that were sent in one phase.
-#[derive(Clone, Copy, Debug)]
-struct Sample {
-    phase: Phase,
-    sent: u64,
-    acked: u64,
-    lost: u64,
-}
-
-impl Sample {
-    const fn new(phase: Phase) -> Self {
-        Self { phase, sent: 0, acked: 0, lost: 0 }
-    }
-
-    const fn settled(&self) -> u64 {
-        self.acked + self.lost
-    }
-
-    fn loss(&self) -> f64 {
-        self.lost as f64 / self.settled().max(1) as f64
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Auto {
     datagram: usize,
@@ -101,13 +70,15 @@ pub(super) struct Auto {
     round_at: Time,
     round_from: u64,
     round_idle: bool,
+    /// Bytes, so far.
+    delivered: u64,
     /// (round, bytes per second), highest first.
     rates: VecDeque<(u64, f64)>,
+    /// The rate was not measured yet.
+    assumed: bool,
     best_rate: f64,
     stale_rounds: u32,
-    /// Open epochs; the last one is the current.
-    samples: VecDeque<Sample>,
-    first_epoch: Epoch,
+    samples: Samples,
     loss: f64,
     /// Packets that `loss` rests on.
     weight: f64,
@@ -121,6 +92,8 @@ pub(super) struct Auto {
     /// The shortest queue of this cycle, and cycles in which it never drained.
     shortest: Duration,
     full_cycles: u32,
+    /// Acknowledgements in a row that had stood in a queue.
+    full_acks: u32,
     /// The last round in which a router marked packets.
     marked_in: Option<u64>,
 }
@@ -137,11 +110,12 @@ impl Auto {
             round_at: Time::ZERO,
             round_from: 0,
             round_idle: false,
+            delivered: 0,
             rates: VecDeque::new(),
+            assumed: true,
             best_rate: 0.0,
             stale_rounds: 0,
-            samples: VecDeque::from([Sample::new(Phase::Startup)]),
-            first_epoch: 0,
+            samples: Samples::new(),
             loss: 0.0,
             weight: 0.0,
             high: false,
@@ -150,41 +124,17 @@ impl Auto {
             up_from: 0.0,
             shortest: Duration::MAX,
             full_cycles: 0,
+            full_acks: 0,
             marked_in: None,
         }
     }
 
-    pub(super) fn epoch(&self) -> Epoch {
-        self.first_epoch + self.samples.len() as u64 - 1
+    pub(super) const fn samples(&self) -> &Samples {
+        &self.samples
     }
 
-    fn sample(&mut self, epoch: Epoch) -> Option<&mut Sample> {
-        let index = usize::try_from(epoch.checked_sub(self.first_epoch)?).ok()?;
-        self.samples.get_mut(index)
-    }
-
-    pub(super) fn on_sent(&mut self) {
-        if let Some(sample) = self.samples.back_mut() {
-            sample.sent += 1;
-        }
-    }
-
-    pub(super) fn on_acked(&mut self, epoch: Epoch) {
-        if let Some(sample) = self.sample(epoch) {
-            sample.acked += 1;
-        }
-    }
-
-    pub(super) fn on_lost(&mut self, epoch: Epoch) {
-        if let Some(sample) = self.sample(epoch) {
-            sample.lost += 1;
-        }
-    }
-
-    pub(super) fn on_late(&mut self, epoch: Epoch) {
-        if let Some(sample) = self.sample(epoch).filter(|sample| sample.lost > 0) {
-            (sample.lost, sample.acked) = (sample.lost - 1, sample.acked + 1);
-        }
+    pub(super) const fn samples_mut(&mut self) -> &mut Samples {
+        &mut self.samples
     }
 
     /// A router's queue fills (ECN): it backs off once a round, by as much as RFC 8511 advises.
@@ -210,8 +160,19 @@ impl Auto {
         self.loss
     }
 
-    fn queue_target(rtt: &Rtt) -> Duration {
-        (rtt.min() / QUEUE_SHARE).clamp(QUEUE_TARGET, QUEUE_MOST)
+    fn queue_target(&self, rtt: &Rtt) -> Duration {
+        (rtt.min() / QUEUE_SHARE).clamp(QUEUE_TARGET, QUEUE_MOST).max(self.time_of(QUEUE_PACKETS))
+    }
+
+    /// A queue stands, whoever made it.
+    fn is_full(&self, rtt: &Rtt) -> bool {
+        rtt.queue() > self.queue_target(rtt) * 2
+    }
+
+    /// How long the path takes for so many packets.
+    fn time_of(&self, packets: f64) -> Duration {
+        let rate = self.rate().max(1.0);
+        Duration::from_secs_f64((packets * self.datagram as f64 / rate).min(10.0))
     }
 
     fn competes(&self) -> bool {
@@ -220,23 +181,47 @@ impl Auto {
 
     pub(super) fn on_delivery(&mut self, now: Time, delivery: &Delivery, rtt: &Rtt) {
         self.round_idle |= delivery.idle;
+        self.delivered = delivery.delivered;
         self.shortest = self.shortest.min(rtt.queue());
+        self.full_acks = if self.is_full(rtt) { self.full_acks + 1 } else { 0 };
+        if self.full_acks > 0 {
+            self.samples.on_queue();
+        }
         if self.round == 0 {
             // Until a round is measured, the first window counts as one.
             let first = (INITIAL_PACED * self.datagram) as f64;
             self.remember(first / rtt.smoothed().max(ROUND_LEAST).as_secs_f64());
             self.begin_round(now, delivery);
-        } else if delivery.delivered_before >= self.round_ends_at && now.since(self.round_at) >= ROUND_LEAST {
-            let bytes = delivery.delivered - self.round_from;
-            let rate = bytes as f64 / now.since(self.round_at).as_secs_f64();
-            if !self.round_idle || rate > self.rate() {
-                self.remember(rate);
-            }
+        } else if now.since(self.round_at) >= ROUND_LEAST
+            && (delivery.delivered_before >= self.round_ends_at || self.has_gone_too_far())
+        {
+            self.measure(now, delivery);
             self.end_round(now, rtt);
             self.begin_round(now, delivery);
         }
-        self.settle(now);
+        while let Some(sample) = self.samples.settled() {
+            self.learn(&sample, now, rtt);
+        }
         self.advance(now, delivery, rtt);
+    }
+
+    /// Start-up has filled a queue, and need not see the end of the round, which that queue makes long.
+    fn has_gone_too_far(&self) -> bool {
+        self.phase == Phase::Startup && self.full_acks >= FULL_ACKS
+    }
+
+    /// What was delivered in this round. What was only assumed is forgotten.
+    fn measure(&mut self, now: Time, delivery: &Delivery) {
+        let bytes = delivery.delivered - self.round_from;
+        let rate = bytes as f64 / now.since(self.round_at).as_secs_f64();
+        // Who stands in a queue got all that the path gives.
+        let is_whole = !self.round_idle || self.has_gone_too_far();
+        if is_whole && std::mem::take(&mut self.assumed) {
+            self.rates.clear();
+        }
+        if is_whole || rate > self.rate() {
+            self.remember(rate);
+        }
     }
 
     fn begin_round(&mut self, now: Time, delivery: &Delivery) {
@@ -268,50 +253,26 @@ impl Auto {
         } else if !self.round_idle {
             self.stale_rounds += 1;
         }
-        let queue_grows = rtt.queue() > Self::queue_target(rtt) * 2;
-        if self.stale_rounds >= STARTUP_ROUNDS || queue_grows {
+        if self.stale_rounds >= STARTUP_ROUNDS || self.is_full(rtt) {
             self.enter(Phase::Drain, now);
         } else {
-            self.open_epoch();
+            self.samples.open(self.phase);
         }
     }
 
     fn enter(&mut self, phase: Phase, now: Time) {
         (self.phase, self.phase_at) = (phase, now);
-        self.open_epoch();
+        self.samples.open(phase);
     }
 
-    fn open_epoch(&mut self) {
-        let sample = Sample::new(self.phase);
-        // One without packets would never be settled.
-        if let Some(last) = self.samples.back_mut().filter(|last| last.sent == 0) {
-            *last = sample;
-            return;
-        }
-        self.samples.push_back(sample);
-        if self.samples.len() > EPOCH_LIMIT {
-            self.samples.pop_front();
-            self.first_epoch += 1;
-        }
-    }
-
-    /// What the epochs say whose packets all have their fate.
-    fn settle(&mut self, now: Time) {
-        while self.samples.len() > 1 && self.samples[0].settled() >= self.samples[0].sent {
-            let sample = self.samples[0];
-            self.samples.pop_front();
-            self.first_epoch += 1;
-            if sample.settled() >= SAMPLE_LEAST || sample.phase == Phase::Startup {
-                self.learn(&sample, now);
-            }
-        }
-    }
-
-    fn learn(&mut self, sample: &Sample, now: Time) {
+    fn learn(&mut self, sample: &Sample, now: Time, rtt: &Rtt) {
         let (loss, packets) = (sample.loss(), sample.settled() as f64);
         let noise = 3.0 * (self.loss.max(0.01) * (1.0 - self.loss) / packets).sqrt();
         let excess = loss > self.loss + EXCESS.max(noise);
+        // What is lost while a queue stands says nothing of the path. (`Down` begins with one, and must end without.)
+        let overloaded = self.is_full(rtt) && loss > self.loss;
         match sample.phase {
+            Phase::Startup if sample.saw_queue && loss > self.loss => {}
             Phase::Startup if loss > self.loss + STARTUP_EXCESS.max(noise) && self.weight >= 50.0 => {
                 if self.phase == Phase::Startup {
                     self.enter(Phase::Drain, now);
@@ -322,14 +283,17 @@ impl Auto {
                 self.blend(loss, packets / self.weight);
             }
             Phase::Down => {
-                let share = packets / (packets + SAMPLE_HALF);
+                let share = packets / (packets + self.weight.min(SAMPLE_HALF));
                 if self.suspected {
                     self.suspected = false;
                     if !excess {
                         self.back_off();
                     }
-                    self.blend(loss, share.max(0.5));
-                } else {
+                    if !overloaded {
+                        self.blend(loss, share.max(0.5));
+                    }
+                } else if !overloaded {
+                    self.weight += packets;
                     self.blend(loss, share);
                 }
             }
@@ -363,7 +327,7 @@ impl Auto {
     /// From one phase to the next.
     fn advance(&mut self, now: Time, delivery: &Delivery, rtt: &Rtt) {
         let lasted = now.since(self.phase_at);
-        let turn = rtt.min().max(PHASE_LEAST);
+        let turn = rtt.min().max(PHASE_LEAST).max(self.time_of(PHASE_PACKETS));
         match self.phase {
             Phase::Startup => {}
             Phase::Drain => {
@@ -382,7 +346,7 @@ impl Auto {
                 }
             }
             Phase::Up => {
-                let full = !self.competes() && rtt.queue() > Self::queue_target(rtt) * 2;
+                let full = !self.competes() && self.is_full(rtt);
                 if lasted >= turn && full {
                     self.enter(Phase::Down, now);
                 } else if lasted >= turn * 2 {
@@ -396,7 +360,7 @@ impl Auto {
                     }
                 }
             }
-            Phase::Down if lasted >= turn * 2 || lasted >= turn && rtt.queue() <= Self::queue_target(rtt) => {
+            Phase::Down if lasted >= turn * 2 || lasted >= turn && rtt.queue() <= self.queue_target(rtt) => {
                 self.see_others(rtt);
                 self.cycle(now);
             }
@@ -410,7 +374,7 @@ impl Auto {
     }
 
     fn see_others(&mut self, rtt: &Rtt) {
-        let target = Self::queue_target(rtt);
+        let target = self.queue_target(rtt);
         if self.shortest > target * 2 {
             self.full_cycles = (self.full_cycles + 1).min(2 * COMPETING_CYCLES);
         } else {
@@ -433,7 +397,7 @@ impl Auto {
             Phase::Cruise if self.competes() => 1.0,
             // A queue that stands is ours to empty, within two round trips.
             Phase::Cruise => {
-                let over = rtt.queue().saturating_sub(Self::queue_target(rtt)).as_secs_f64();
+                let over = rtt.queue().saturating_sub(self.queue_target(rtt)).as_secs_f64();
                 let time = (rtt.min() * 2).max(Duration::from_millis(10)).as_secs_f64();
                 1.0 - (over / time).min(0.25)
             }
@@ -444,7 +408,10 @@ impl Auto {
     pub(super) fn pace(&self, rtt: &Rtt) -> f64 {
         let rate = self.rate();
         if rate > 0.0 {
-            return rate * self.gain(rtt) / (1.0 - self.loss);
+            // Where a long queue stands, more arrives than the path takes: what is lost is no reason to send more.
+            let is_long = rtt.queue() > self.queue_target(rtt) * 4;
+            let loss = if is_long && !self.competes() { 0.0 } else { self.loss };
+            return rate * self.gain(rtt) / (1.0 - loss);
         }
         if rtt.is_known() {
             return (INITIAL_PACED * self.datagram) as f64 / (rtt.smoothed() / 2).as_secs_f64().max(1e-4);
@@ -460,13 +427,19 @@ impl Auto {
         let product = self.product(rtt);
         // Acknowledgements come together, and the machine may be busy for a moment.
         let slack = rate / (1.0 - self.loss) * 0.004 + (MIN_PACKETS * self.datagram) as f64;
-        let queue = rate / (1.0 - self.loss) * (Self::queue_target(rtt) * 3).as_secs_f64();
+        let queue = rate / (1.0 - self.loss) * (self.queue_target(rtt) * 3).as_secs_f64();
         let window = match self.phase {
             Phase::Startup => product * STARTUP_GAIN,
             _ if self.competes() => product * COMPETING_WINDOW,
             Phase::Up => product * self.up_gain,
             _ => product + queue,
         };
-        (window + slack) as usize
+        // Where the rate is only assumed, what arrived says how much more may follow.
+        let proved = if self.assumed {
+            INITIAL_PACED * self.datagram + 2 * self.delivered as usize
+        } else {
+            usize::MAX
+        };
+        proved.min((window + slack) as usize)
     }
 }

@@ -3,11 +3,13 @@
 //! | file | what |
 //! |---|---|
 //! | `auto` | the default: a model of the path, paced at what it delivers, corrected for random loss |
+//! | `samples` | … what became of the packets of each of its phases |
 //! | `window` | CUBIC and Reno, to compare with |
 //! | `pace` | the bucket that spreads datagrams over time |
 
 mod auto;
 mod pace;
+mod samples;
 mod window;
 
 use std::time::Duration;
@@ -89,7 +91,7 @@ impl Congestion {
     /// The epoch of a datagram that leaves now.
     pub fn epoch(&self) -> Epoch {
         match &self.rule {
-            Rule::Auto(auto) => auto.epoch(),
+            Rule::Auto(auto) => auto.samples().epoch(),
             _ => 0,
         }
     }
@@ -97,7 +99,7 @@ impl Congestion {
     /// Counts a datagram against the pace.
     pub fn on_sent(&mut self, now: Time, bytes: usize, rtt: &Rtt) {
         if let Rule::Auto(auto) = &mut self.rule {
-            auto.on_sent();
+            auto.samples_mut().on_sent();
         }
         let rate = self.rate(rtt);
         self.pace.on_sent(now, bytes, rate);
@@ -106,21 +108,21 @@ impl Congestion {
     /// Packets of an epoch arrived.
     pub fn on_acked(&mut self, epoch: Epoch) {
         if let Rule::Auto(auto) = &mut self.rule {
-            auto.on_acked(epoch);
+            auto.samples_mut().on_acked(epoch);
         }
     }
 
     /// A packet of an epoch was taken for lost, and is here after all.
     pub fn on_late(&mut self, epoch: Epoch) {
         if let Rule::Auto(auto) = &mut self.rule {
-            auto.on_late(epoch);
+            auto.samples_mut().on_late(epoch);
         }
     }
 
     /// A packet that was sent at `sent` is lost.
     pub fn on_lost(&mut self, now: Time, epoch: Epoch, sent: Time) {
         match &mut self.rule {
-            Rule::Auto(auto) => auto.on_lost(epoch),
+            Rule::Auto(auto) => auto.samples_mut().on_lost(epoch),
             Rule::Window(window) => window.on_lost(now, sent),
             Rule::Fixed => {}
         }
