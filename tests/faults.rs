@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Lab, eventually, names};
 
-const PREFACE_CALC: &[u8] = b"\x8bNLS\x04\x02\0\0";
-pub const PREFACE_FTP: &[u8] = b"\x8bNLS\x04\x01\0\0";
+const PREFACE_CALC: &[u8] = b"\x8bNLS\x05\x02\0\0";
+pub const PREFACE_FTP: &[u8] = b"\x8bNLS\x05\x01\0\0";
 
 /// A frame as `docs/protocol.md` describes it, written without the program's own code.
 pub fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -243,7 +243,7 @@ fn row_44_another_version_is_named() {
     stream.write_all(b"\x8bNLS\x09\x02\0\0").unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    assert!(String::from_utf8_lossy(&answer).contains("the server speaks version 4, the client 9"));
+    assert!(String::from_utf8_lossy(&answer).contains("the server speaks version 5, the client 9"));
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn row_47_and_52_strange_datagrams_and_vanished_clients_leave_the_server_alone()
     socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let mut hello = vec![0x04];
     hello.extend(9u64.to_be_bytes());
-    hello.extend([4, 2]);
+    hello.extend([5, 2]);
     hello.resize(1196, 0);
     let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &hello) as u32;
     hello.extend(crc.to_be_bytes());

@@ -53,6 +53,9 @@ pub struct Stats {
     pub ignored: u64,
 }
 
+/// Bytes that may always wait to be sent: some datagrams, so that the path never waits for the service.
+const BACKLOG_LEAST: usize = 8 << 10;
+
 /// How long blocks waited, by cause.
 #[derive(Debug, Default)]
 pub(super) struct Held {
@@ -201,7 +204,13 @@ impl Connection {
 
     /// True if there is room for more to be sent.
     pub fn is_writable(&self) -> bool {
-        self.sending.backlog() < self.config.backlog
+        let backlog = self.sending.backlog();
+        backlog < self.config.backlog && (backlog < BACKLOG_LEAST || self.leaves_in_time(backlog))
+    }
+
+    fn leaves_in_time(&self, bytes: usize) -> bool {
+        let rate = self.congestion.rate(&self.rtt);
+        rate == 0.0 || bytes as f64 <= rate * self.config.backlog_time.as_secs_f64()
     }
 
     /// Queues a frame of the ordered stream.

@@ -79,6 +79,8 @@ pub struct Config {
     pub seed: u64,
     /// Bytes of blocks and frames that may wait to be sent.
     pub backlog: usize,
+    /// … but no more than leaves in this time, or a few datagrams.
+    pub backlog_time: Duration,
     /// How long a server may take to answer at all (FAULTS row 37).
     pub connect: Duration,
     /// A peer that is silent for this long while something is owed is gone (FAULTS row 46).
@@ -101,6 +103,7 @@ impl Default for Config {
             control: congestion::Control::Auto,
             seed: 0,
             backlog: 1 << 20,
+            backlog_time: Duration::MAX,
             connect: Duration::from_secs(10),
             give_up: GIVE_UP,
             keep_alive: Duration::from_secs(10),

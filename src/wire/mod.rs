@@ -26,7 +26,7 @@ pub use reader::Reader;
 pub use writer::Writer;
 
 /// Version of all protocols here; both ends must have the same.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 /// Largest chunk of a file, in bytes.
 pub const CHUNK_LIMIT: u64 = 1 << 20;
 /// Largest body of a frame: a chunk and what stands before it.

@@ -7,6 +7,7 @@
 //! WANT   | u64 offset | u64 until |                      client: from here on, up to there; then nothing
 //! FORGOT | u64 start | u64 end |                         client: I no longer have this; sent again if wanted
 //! SENT   | u64 chunks | u64 resent |                     server, once a second: so many so far
+//! SKIP   | u64 start | u64 end |                         server, live: this would come too late and is not sent
 //! END    | u64 chunks | u64 resent | 32 bytes BLAKE3 |   server: all was sent; the hash of the whole
 //! DONE   | empty |                                       client: I have all I want
 //! ```
@@ -31,6 +32,7 @@ pub const END: u8 = 0x23;
 pub const DONE: u8 = 0x24;
 pub const FORGOT: u8 = 0x25;
 pub const SENT: u8 = 0x26;
+pub const SKIP: u8 = 0x27;
 
 /// Smallest and largest chunk that the server draws.
 pub const CHUNK_SIZES: std::ops::RangeInclusive<u32> = 1000..=2000;
@@ -63,6 +65,7 @@ pub enum Message {
     Want { offset: u64, until: u64 },
     Forgot { start: u64, end: u64 },
     Sent { chunks: u64, resent: u64 },
+    Skip { start: u64, end: u64 },
     End { chunks: u64, resent: u64, hash: [u8; 32] },
     Done,
 }
@@ -76,6 +79,7 @@ impl Message {
             Self::Want { offset, until } => (WANT, out.u64(*offset).u64(*until)),
             Self::Forgot { start, end } => (FORGOT, out.u64(*start).u64(*end)),
             Self::Sent { chunks, resent } => (SENT, out.u64(*chunks).u64(*resent)),
+            Self::Skip { start, end } => (SKIP, out.u64(*start).u64(*end)),
             Self::End { chunks, resent, hash } => (END, out.u64(*chunks).u64(*resent).bytes(hash)),
             Self::Done => (DONE, out),
         };
@@ -99,6 +103,7 @@ impl Message {
             WANT => Self::Want { offset: r.u64()?, until: r.u64()? },
             FORGOT => Self::Forgot { start: r.u64()?, end: r.u64()? },
             SENT => Self::Sent { chunks: r.u64()?, resent: r.u64()? },
+            SKIP => Self::Skip { start: r.u64()?, end: r.u64()? },
             END => Self::End { chunks: r.u64()?, resent: r.u64()?, hash: r.array()? },
             DONE => Self::Done,
             kind => return Err(DecodeError::Unknown { what: "frame", value: u64::from(kind) }),

@@ -86,6 +86,17 @@ impl Terminal {
         }
     }
 
+    /// Waits until this was written, even if it has left the screen since.
+    #[track_caller]
+    fn see_passing(&mut self, text: &str) {
+        let began = Instant::now();
+        while !self.seen.windows(text.len()).any(|window| window == text.as_bytes()) {
+            assert!(began.elapsed() < LIMIT, "never saw {text}, but:\n{}", self.text());
+            std::thread::park_timeout(Duration::from_millis(5));
+            self.read();
+        }
+    }
+
     fn resize(&mut self, columns: u16, rows: u16) {
         self.session.get_process_mut().set_window_size(columns, rows).expect("its size");
         self.screen.screen_mut().set_size(lines(rows), lines(columns));

@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::drops::kernel_drops;
-use super::halves::{Command, Counters, Incoming, Outgoing, charge, gone};
+use super::halves::{Command, Counters, Incoming, Outgoing, Room, gone};
 use super::plain::{Heard, Plain};
 use super::socket::Socket;
 use crate::base::{Time, Transport};
@@ -40,7 +40,7 @@ struct Application {
     queue: VecDeque<Command>,
     /// It is to end in order; from then on it does not wait for what is queued.
     closing_at: Option<Time>,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
     counters: Arc<Counters>,
 }
 
@@ -89,7 +89,7 @@ impl Drive {
 
     pub(super) fn register(&mut self, id: u64, peer: SocketAddr) -> Connection {
         let (messages, receiver) = mpsc::unbounded_channel();
-        let (room, counters) = (Arc::new(Semaphore::new(self.queue)), Arc::new(Counters::default()));
+        let (room, counters) = (Arc::new(Room::new(self.queue)), Arc::new(Counters::default()));
         let application = Application {
             messages,
             queue: VecDeque::new(),
@@ -236,7 +236,7 @@ impl Drive {
                     drop(self.socket.send(address, &bytes, false));
                 }
                 if let Some(application) = self.applications.get(&id) {
-                    application.room.add_permits(charge(frame.body.len()) as usize);
+                    application.room.give_back(frame.body.len());
                 }
             }
             Command::Consumed(id, taken) if self.plain.has(id) => self.plain.took(id, taken.stream),
@@ -370,11 +370,11 @@ impl Drive {
         {
             match command {
                 Command::Frame(_, frame) => {
-                    application.room.add_permits(charge(frame.body.len()) as usize);
+                    application.room.give_back(frame.body.len());
                     connection.write_frame(&frame);
                 }
                 Command::Block(_, offset, bytes) => {
-                    application.room.add_permits(charge(bytes.len()) as usize);
+                    application.room.give_back(bytes.len());
                     connection.write_block(offset, bytes);
                 }
                 Command::Close(_, code, reason) => connection.close(clock::now(), code, &reason),

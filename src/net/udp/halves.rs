@@ -41,8 +41,7 @@ impl Counters {
 pub struct Outgoing {
     pub(super) id: u64,
     pub(super) commands: mpsc::UnboundedSender<Command>,
-    /// Bytes that may still be queued.
-    pub(super) room: Arc<Semaphore>,
+    pub(super) room: Arc<Room>,
     pub(super) counters: Arc<Counters>,
     pub(super) closed: bool,
 }
@@ -70,9 +69,7 @@ impl Outgoing {
     }
 
     async fn reserve(&self, bytes: usize) -> Result<(), Failure> {
-        let room = tokio::time::timeout(SILENCE_LIMIT, self.room.acquire_many(charge(bytes)));
-        room.await.map_err(|_| stopped_reading())?.map_err(|_| gone())?.forget();
-        Ok(())
+        tokio::time::timeout(SILENCE_LIMIT, self.room.take(bytes)).await.map_err(|_| stopped_reading())?
     }
 
     pub(in crate::net) fn close(&mut self, code: Code, reason: &str) {
@@ -93,8 +90,35 @@ impl Drop for Outgoing {
     }
 }
 
-pub(super) fn charge(bytes: usize) -> u32 {
-    (bytes + PIECE_COST as usize) as u32
+/// Bytes that a service may have queued for a peer.
+pub(super) struct Room {
+    places: Semaphore,
+    size: usize,
+}
+
+impl Room {
+    pub(super) fn new(size: usize) -> Self {
+        Self { places: Semaphore::new(size), size }
+    }
+
+    /// What is longer than the room takes all of it.
+    fn charge(&self, bytes: usize) -> usize {
+        (bytes + PIECE_COST as usize).min(self.size)
+    }
+
+    async fn take(&self, bytes: usize) -> Result<(), Failure> {
+        self.places.acquire_many(self.charge(bytes) as u32).await.map_err(|_| gone())?.forget();
+        Ok(())
+    }
+
+    pub(super) fn give_back(&self, bytes: usize) {
+        self.places.add_permits(self.charge(bytes));
+    }
+
+    /// Nothing leaves any more.
+    pub(super) fn close(&self) {
+        self.places.close();
+    }
 }
 
 pub(super) fn gone() -> Failure {

@@ -48,8 +48,12 @@ pub struct Options {
     pub arq: Arq,
     /// How long a peer may be silent that owes something (FAULTS row 46).
     pub give_up: Duration,
-    /// Bytes that a service may have queued for one peer; who wants to change its mind soon keeps few.
+    /// Bytes that a service may have queued for one peer …
     pub queue: usize,
+    /// … and beyond that, of what a connection holds and has not begun to send, …
+    pub backlog: usize,
+    /// … which is no more than leaves in this time. Who wants to change its mind soon keeps little.
+    pub backlog_time: Duration,
 }
 
 impl Options {
@@ -60,6 +64,8 @@ impl Options {
         arq: Arq::Selective,
         give_up: reliable::GIVE_UP,
         queue: 2 << 20,
+        backlog: 1 << 20,
+        backlog_time: Duration::MAX,
     };
 
     /// Datagrams fit every path, and need not be fragmented.
@@ -90,7 +96,8 @@ fn config(socket: &UdpSocket, options: Options) -> Config {
         control: options.control,
         arq: options.arq,
         give_up: options.give_up,
-        backlog: options.queue / 2,
+        backlog: options.backlog,
+        backlog_time: options.backlog_time,
         connect: CONNECT_LIMIT,
         seed: u64::from_be_bytes(random()),
         ..Config::default()

@@ -169,7 +169,7 @@ impl Congestion {
     }
 
     /// Bytes a second at which datagrams leave; 0: unknown, they leave at once.
-    fn rate(&self, rtt: &Rtt) -> f64 {
+    pub fn rate(&self, rtt: &Rtt) -> f64 {
         match &self.rule {
             Rule::Auto(auto) => auto.pace(rtt),
             Rule::Window(window) => window.pace(rtt),

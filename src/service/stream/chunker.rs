@@ -11,6 +11,60 @@ use super::plan::GAP_LIMIT;
 use crate::base::RangeSet;
 use crate::wire::stream::CHUNK_SIZES;
 
+/// Classes of sizes that are counted: 1000 to 1099 bytes, and so on; 2000 belongs to the last.
+const CLASSES: usize = 10;
+
+/// How long the chunks were that left.
+#[derive(Debug, Default)]
+pub(super) struct Sizes {
+    classes: [u64; CLASSES],
+    /// At the end of a file or of a gap, or because no longer ones may leave.
+    shorter: u64,
+    smallest: Option<u64>,
+    largest: u64,
+    total: u64,
+}
+
+impl Sizes {
+    fn count(&mut self, length: u64) {
+        let low = u64::from(*CHUNK_SIZES.start());
+        match length.checked_sub(low) {
+            Some(over) => self.classes[(over as usize / 100).min(CLASSES - 1)] += 1,
+            None => self.shorter += 1,
+        }
+        self.smallest = Some(self.smallest.map_or(length, |smallest| smallest.min(length)));
+        self.largest = self.largest.max(length);
+        self.total += length;
+    }
+
+    pub(super) fn chunks(&self) -> u64 {
+        self.classes.iter().sum::<u64>() + self.shorter
+    }
+}
+
+/// `12 chunks of 1003 to 1987 bytes, 1490 on average`
+impl std::fmt::Display for Sizes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (chunks, largest) = (self.chunks(), self.largest);
+        let mean = self.total.checked_div(chunks).unwrap_or(0);
+        write!(f, "{chunks} chunks of {} to {largest} bytes, {mean} on average", self.smallest.unwrap_or(0))
+    }
+}
+
+impl Sizes {
+    /// How many of a hundred are in each class: `1000+ 9.8%, 1100+ 10.1%, …, shorter 0.1%`.
+    pub(super) fn distribution(&self) -> String {
+        let all = self.chunks().max(1) as f64;
+        let names =
+            (0..CLASSES).map(|class| format!("{}+", u64::from(*CHUNK_SIZES.start()) + 100 * class as u64));
+        let parts = names.chain(["shorter".to_owned()]).zip(self.classes.iter().chain([&self.shorter]));
+        parts
+            .map(|(name, count)| format!("{name} {:.1}%", *count as f64 * 100.0 / all))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
 /// What is still to be sent of one file to one viewer.
 #[derive(Debug)]
 pub(super) struct Chunker {
@@ -22,7 +76,7 @@ pub(super) struct Chunker {
     /// The same, with what the viewer forgot.
     ever_sent: RangeSet,
     random: Xoshiro256PlusPlus,
-    chunks: u64,
+    sizes: Sizes,
     /// Longest chunk that may leave.
     cap: u64,
     capped: u64,
@@ -38,7 +92,7 @@ impl Chunker {
             sent: RangeSet::new(),
             ever_sent: RangeSet::new(),
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
-            chunks: 0,
+            sizes: Sizes::default(),
             cap,
             capped: 0,
         }
@@ -47,10 +101,10 @@ impl Chunker {
     /// From here first, up to there: clamped to the file (FAULTS row 76). True if that is a jump: what was to come
     /// next comes later.
     pub(super) fn seek(&mut self, offset: u64, until: u64) -> bool {
-        let before = self.sent.first_gap(self.cursor);
+        let before = self.place();
         self.cursor = offset.min(self.size);
         self.until = until;
-        self.sent.first_gap(self.cursor) != before
+        self.place() != before
     }
 
     /// The viewer has no room for these any more; if they are wanted, they are sent again.
@@ -58,8 +112,23 @@ impl Chunker {
         self.sent.remove_range(range);
     }
 
-    pub(super) const fn chunks(&self) -> u64 {
-        self.chunks
+    /// Where the next chunk begins.
+    pub(super) fn place(&self) -> u64 {
+        self.sent.first_gap(self.cursor)
+    }
+
+    /// This is not to be sent: what of it was not, up to where something was.
+    pub(super) fn leave_out(&mut self, range: &Range<u64>) -> Range<u64> {
+        let start = self.sent.first_gap(range.start);
+        let stop = self.sent.next_start(start).unwrap_or(self.size).min(self.size);
+        let left_out = start..range.end.min(stop).max(start);
+        self.sent.insert_range(left_out.clone());
+        self.ever_sent.insert_range(left_out.clone());
+        left_out
+    }
+
+    pub(super) const fn sizes(&self) -> &Sizes {
+        &self.sizes
     }
 
     /// Chunks that were drawn longer than they may be.
@@ -79,7 +148,7 @@ impl Chunker {
 
     /// The next chunk; `None` when all that is wanted was sent. It ends early only at the end of the file or of a gap.
     pub(super) fn next(&mut self) -> Option<Range<u64>> {
-        let mut start = self.sent.first_gap(self.cursor);
+        let mut start = self.place();
         if start >= self.size && self.until == u64::MAX {
             start = self.sent.first_gap(0);
         }
@@ -93,7 +162,7 @@ impl Chunker {
         self.sent.insert_range(start..end);
         self.ever_sent.insert_range(start..end);
         self.cursor = end;
-        self.chunks += 1;
+        self.sizes.count(end - start);
         Some(start..end)
     }
 
@@ -126,6 +195,19 @@ mod tests {
         let mean = all.iter().sum::<u64>() as f64 / all.len() as f64;
         assert!((mean - 1500.0).abs() < 10.0, "{mean}");
         assert!(all.contains(&1000) && all.contains(&2000));
+        let mut chunker = Chunker::new(30_000_000, 1, u64::MAX);
+        while chunker.next().is_some() {}
+        let shares = chunker.sizes().distribution();
+        let shares: Vec<f64> = shares
+            .split(", ")
+            .map(|part| part.rsplit(' ').next().unwrap().trim_end_matches('%').parse().unwrap())
+            .collect();
+        assert!(shares[..10].iter().all(|share| (9.0..11.0).contains(share)), "{shares:?}");
+        let text = chunker.sizes().to_string();
+        assert!(
+            text.starts_with(&format!("{} chunks of ", drawn.len())) && text.contains(" to 2000 bytes"),
+            "{text}"
+        );
         assert_eq!(drawn, sizes(1));
         assert_ne!(drawn, sizes(2));
     }
@@ -172,6 +254,26 @@ mod tests {
         chunker.forget(10_000..20_000);
         assert!(chunker.seek(10_000, 100_000));
         assert_eq!(count(&mut chunker), 10_000);
+    }
+
+    #[test]
+    fn row_77_what_is_skipped_is_not_sent_and_nothing_else_is_left_out() {
+        let mut chunker = Chunker::new(1_000_000, 3, u64::MAX);
+        chunker.seek(500_000, u64::MAX);
+        let first = chunker.next().unwrap();
+        chunker.seek(0, u64::MAX);
+        assert_eq!(chunker.leave_out(&(0..300_000)), 0..300_000);
+        assert_eq!(chunker.next().unwrap().start, 300_000);
+        let next = chunker.place();
+        assert_eq!(chunker.leave_out(&(350_000..900_000)), 350_000..500_000, "what was sent is under way");
+        assert_eq!(chunker.next().unwrap().start, next, "what lies before it is not left out");
+        let rest: Vec<_> = std::iter::from_fn(|| chunker.next()).collect();
+        assert!(
+            rest.iter().any(|range| range.end == 350_000)
+                && rest.iter().any(|range| range.start == first.end)
+        );
+        assert!(chunker.all_sent());
+        assert_eq!(chunker.leave_out(&(900_000..2_000_000)), 1_000_000..1_000_000);
     }
 
     #[test]

@@ -221,12 +221,12 @@ fn outcome(
         escape_line(name),
         quantity::show_size(size),
         ended.resent,
-        quantity::show_duration(ended.elapsed),
+        quantity::show_duration(viewing.elapsed()),
         &hash.to_hex()[..16],
     );
     let mut fields = viewing.fields();
     fields.push(("blake3", Value::text(hash.to_hex().as_str())));
-    fields.push(("seconds", Value::seconds(ended.elapsed)));
+    fields.push(("seconds", Value::seconds(viewing.elapsed())));
     fields.extend(kept.map(|path| ("path", Value::text(path.display().to_string()))));
     Outcome::new(text, fields)
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::container::{Media, ReadAt, probe};
+use super::container::{Media, ReadAt, omission, probe};
 use crate::report::Failure;
 use crate::service::ftp::changed;
 use crate::service::ftp::folder::Source;
@@ -106,6 +106,18 @@ impl Film {
         let back = second.get(..length.saturating_sub(front.len())).ok_or_else(|| changed(range.start))?;
         let bytes: Bytes = [front, back].concat().into();
         if bytes.len() == length { Ok(bytes) } else { Err(changed(range.start)) }
+    }
+
+    /// What may be left out from `from` on, and at least up to `to`.
+    pub(super) async fn omission(
+        self: &Arc<Self>,
+        session: &Handle,
+        from: u64,
+        to: u64,
+    ) -> Result<Option<Range<u64>>, Failure> {
+        let film = self.clone();
+        let look = move || omission(&OnDisk(&film.file, film.size), film.media.container, from, to);
+        session.block(look).await
     }
 
     async fn block(self: &Arc<Self>, session: &Handle, number: u64) -> Result<Bytes, Failure> {

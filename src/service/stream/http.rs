@@ -260,7 +260,7 @@ fn media(site: &Site, request: &Request<Incoming>) -> Response<Body> {
 
 fn pieces(session: &Handle, store: &Arc<Store>, range: Range<u64>) -> Pieces {
     let (sender, pieces) = mpsc::channel(AHEAD);
-    let store = store.clone();
+    let (store, log) = (store.clone(), session.clone());
     session.spawn(async move {
         let mut at = range.start;
         while at < range.end {
@@ -268,7 +268,11 @@ fn pieces(session: &Handle, store: &Arc<Store>, range: Range<u64>) -> Pieces {
                 () = sender.closed() => return,
                 piece = store.read(at, range.end - at) => piece,
             };
-            let Ok(Some(piece)) = piece else { return };
+            let piece = match piece {
+                Ok(Some(piece)) => piece,
+                Ok(None) => return,
+                Err(failure) => return log.log("reader", failure.why),
+            };
             at += piece.len() as u64;
             if sender.send(piece).await.is_err() {
                 return;

@@ -8,7 +8,7 @@
 //! | `tempo` | … pure: how fast |
 //! | `parity` | … pure: chunks that make lost ones again, both sides |
 //! | `film` | a file that is read once for all its viewers |
-//! | `container` | pure: how long it lasts, and its title |
+//! | `container` | pure: how long it lasts, its title, and where a decoder can go on |
 //! | `client` | `stream` |
 //! | `viewing` | blocks come, wishes go |
 //! | `plan` | … pure: what is wanted next, and what is given up |
@@ -36,6 +36,8 @@ mod tempo;
 mod viewing;
 mod watcher;
 
+use std::time::Duration;
+
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
@@ -48,8 +50,11 @@ use crate::wire::stream::CHUNK_SIZES;
 
 /// What a datagram holds beside its chunk.
 const CHUNK_OVERHEAD: usize = BLOCK_OVERHEAD + DATA_OVERHEAD;
-/// Queued for one viewer. What it wants instead after a jump must not wait long behind it: at 10 Mbit/s, 0.1 s.
-const QUEUE: usize = 128 << 10;
+/// Queued for one viewer. What it wants instead after a jump must not wait long behind it, and live, what is queued must
+/// not be late already.
+const QUEUE: usize = 24 << 10;
+const BACKLOG: usize = 64 << 10;
+const BACKLOG_TIME: Duration = Duration::from_millis(100);
 /// A player needs an index and some seconds at once.
 const CACHE_LEAST: u64 = 4 << 20;
 
@@ -61,6 +66,8 @@ pub static PROVIDER: Provider = Provider {
         // A chunk is one datagram, as the exercise says, even where IP must fragment it.
         datagram: *CHUNK_SIZES.end() as usize + CHUNK_OVERHEAD,
         queue: QUEUE,
+        backlog: BACKLOG,
+        backlog_time: BACKLOG_TIME,
         ..Options::STANDARD
     },
     max: |_| 256,
@@ -72,7 +79,7 @@ pub static STREAM: Client = Client {
         name: "stream",
         aliases: &[],
         summary: "receive media, play it while it arrives",
-        details: "`play` starts mpv, ffplay, vlc, mplayer or celluloid, whichever is there first, else the browser; `NLS_PLAYERS` names others, parted by commas. `play NAME` takes another, `play browser` the browser, `play \"command {url}\"` any command (`{page}`: a page with the film), `play clock` plays without a player and counts stalls, `play none` only counts. `to` keeps the file, verified. Without `from` it asks the server used last, else the newest stream server of this shell.",
+        details: "`play` starts mpv, ffplay, vlc, mplayer or celluloid, whichever is there first, else the browser; `NLS_PLAYERS` names others, parted by commas. `play NAME` takes another, `play browser` the browser, `play \"command {url}\"` any command (`{page}`: a page with the film), `play clock` plays without a player and counts stalls, `play none` only counts. `to` keeps the file, verified, and takes it as fast as the path does; else it comes as fast as it is played. `live` leaves out what a slow path would make too late, up to the next key picture. Without `from` it asks the server used last, else the newest stream server of this shell.",
         params: &[Param::required("name", Kind::Remote("stream"), "the file at the server")],
         keywords: &[
             Keyword::new("from", Kind::Endpoint, "the stream server").default("the one used last"),
@@ -87,7 +94,7 @@ pub static STREAM: Client = Client {
                 "parity: lost chunks are made again without a question, up to 50%",
             )
             .default("none"),
-            Keyword::flag("live", "what comes too late is left out, and counted"),
+            Keyword::flag("live", "what comes too late, or would, is left out, and counted"),
             Keyword::new(
                 "cache",
                 Kind::Size(CACHE_LEAST, u64::MAX),
@@ -105,7 +112,7 @@ pub static STREAM: Client = Client {
             Field::new("repaired", "chunks sent again"),
             Field::new("rebuilt", "chunks made again from parity"),
             Field::new("late", "`live`: chunks that came too late"),
-            Field::new("skipped", "`live`: bytes that were not waited for"),
+            Field::new("skipped", "`live`: bytes that were left out"),
             Field::new("stalls", "`play clock`: times that playing had to wait"),
             Field::new("frames", "pictures that a browser has shown"),
             Field::new("playhead", "where it is read, in bytes"),

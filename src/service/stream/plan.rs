@@ -27,10 +27,14 @@ pub(super) struct Plan {
     /// Everything is wanted in the end.
     keeps: bool,
     arrived: RangeSet,
+    /// What of it came since the server was last asked to go on elsewhere.
+    fresh: RangeSet,
     /// Live: left out, because it came too late.
     skipped: RangeSet,
     /// Where the server was asked to go on, and up to where.
     asked: Range<u64>,
+    /// Jumps, the beginning among them.
+    jumps: u64,
     playhead: u64,
     /// Not told to the server yet.
     forgotten: Vec<Range<u64>>,
@@ -45,8 +49,10 @@ impl Plan {
             room,
             keeps,
             arrived: RangeSet::new(),
+            fresh: RangeSet::new(),
             skipped: RangeSet::new(),
             asked: 0..u64::MAX,
+            jumps: 1,
             playhead: 0,
             forgotten: dropped.iter().collect(),
             changed: false,
@@ -64,6 +70,11 @@ impl Plan {
 
     pub(super) const fn covered(&self) -> u64 {
         self.arrived.covered()
+    }
+
+    /// How often the server was asked to go on elsewhere.
+    pub(super) const fn jumps(&self) -> u64 {
+        self.jumps
     }
 
     pub(super) const fn playhead(&self) -> u64 {
@@ -119,8 +130,9 @@ impl Plan {
     /// # Errors
     /// More gaps than losses explain.
     pub(super) fn put(&mut self, range: Range<u64>) -> Result<Vec<Range<u64>>, TooManyGaps> {
+        self.fresh.insert_range(range.clone());
         self.arrived.insert_range(range);
-        if self.arrived.pieces() > GAP_LIMIT {
+        if self.arrived.pieces().max(self.fresh.pieces()) > GAP_LIMIT {
             return Err(TooManyGaps);
         }
         let mut given_up = Vec::new();
@@ -134,12 +146,31 @@ impl Plan {
         Ok(given_up)
     }
 
-    /// Live: the gap at `offset`, if something behind it is here already. It counts as read.
+    /// Live: the gap at `offset`, if the server has gone on behind it since it was asked for. It counts as read.
     pub(super) fn skip(&mut self, offset: u64) -> Option<Range<u64>> {
         let end = self.arrived.next_start(offset)?;
+        // Far from there, what comes was under way before.
+        self.fresh.next_start(offset).filter(|&later| later - offset <= NEAR)?;
         self.skipped.insert_range(offset..end);
         self.arrived.insert_range(offset..end);
         Some(offset..end)
+    }
+
+    /// Live: the server goes on behind this. What of it is missing, which counts as read.
+    ///
+    /// # Errors
+    /// As with [`Plan::put`].
+    pub(super) fn leave_out(&mut self, range: &Range<u64>) -> Result<Vec<Range<u64>>, TooManyGaps> {
+        let mut left_out = Vec::new();
+        let mut start = self.arrived.first_gap(range.start);
+        while start < range.end {
+            let end = self.arrived.next_start(start).map_or(range.end, |next| next.min(range.end));
+            self.skipped.insert_range(start..end);
+            self.arrived.insert_range(start..end);
+            left_out.push(start..end);
+            start = self.arrived.first_gap(end);
+        }
+        if self.skipped.pieces() > GAP_LIMIT { Err(TooManyGaps) } else { Ok(left_out) }
     }
 
     /// Live: bytes that were left out so far.
@@ -165,6 +196,8 @@ impl Plan {
 
     fn ask(&mut self, offset: u64) {
         self.asked = offset..self.reach(offset);
+        self.fresh = RangeSet::new();
+        self.jumps += 1;
         self.changed = true;
     }
 
@@ -252,6 +285,28 @@ mod tests {
         assert_eq!(plan.skip(1000), Some(1000..5000));
         assert_eq!(plan.readable(1000), Some(9000));
         assert!(plan.is_late(&(2000..2500)) && !plan.is_late(&(0..1000)));
+    }
+
+    #[test]
+    fn row_76_live_a_jump_back_waits_for_what_was_never_sent() {
+        let mut plan = Plan::new(10 * MIB, u64::MAX, false, &RangeSet::new());
+        assert_eq!(plan.readable(5 * MIB), None);
+        plan.put(5 * MIB..6 * MIB).unwrap();
+        assert_eq!(plan.readable(0), None);
+        plan.put(6 * MIB..7 * MIB).unwrap();
+        assert_eq!(plan.skip(0), None, "that was under way before");
+        plan.put(3000..4000).unwrap();
+        assert_eq!(plan.skip(0), Some(0..3000), "the server has gone on, and this was lost");
+    }
+
+    #[test]
+    fn row_77_what_the_server_leaves_out_is_not_waited_for_and_what_came_of_it_stays() {
+        let mut plan = Plan::new(10 * MIB, u64::MAX, false, &RangeSet::new());
+        plan.put(0..2000).unwrap();
+        plan.put(5000..6000).unwrap();
+        assert_eq!(plan.leave_out(&(2000..9000)).unwrap(), [2000..5000, 6000..9000]);
+        assert_eq!((plan.readable(1000), plan.skipped()), (Some(9000), 6000));
+        assert!(plan.is_late(&(3000..4000)) && !plan.is_late(&(5000..6000)));
     }
 
     #[test]

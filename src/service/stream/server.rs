@@ -139,6 +139,7 @@ impl StreamServer {
             finished = showing.run() => finished,
         };
         session.log("viewer", format!("{client} {name}: {}", showing.account()));
+        session.log("sizes", format!("{client} {name}: {}", showing.distribution()));
         finished
     }
 

@@ -49,6 +49,10 @@ pub(super) struct Showing<'a> {
     accounted: Instant,
     left_early: bool,
     jumps: u64,
+    /// Live: bytes that were left out.
+    skipped: u64,
+    /// Where the last part begins that was left out.
+    skips_at: u64,
 }
 
 impl<'a> Showing<'a> {
@@ -72,20 +76,29 @@ impl<'a> Showing<'a> {
             accounted: now,
             left_early: false,
             jumps: 0,
+            skipped: 0,
+            skips_at: 0,
         }
     }
 
     /// What was sent, for the log.
     pub(super) fn account(&self) -> String {
-        let chunks = self.chunker.chunks();
-        let mean = self.film.size.checked_div(chunks).unwrap_or(0);
         let how = if self.left_early { "closed by the viewer after" } else { "sent" };
         let capped = match self.chunker.capped() {
             0 => String::new(),
             capped => format!(", {capped} of them cut to fit a packet"),
         };
         let jumps = if self.jumps > 0 { format!(", {} jumps", self.jumps) } else { String::new() };
-        format!("{how} {chunks} chunks, {mean} bytes on average{capped}{jumps}")
+        let skipped = match self.skipped {
+            0 => String::new(),
+            bytes => format!(", {bytes} bytes left out: the path was too slow for them"),
+        };
+        format!("{how} {}{capped}{jumps}{skipped}", self.chunker.sizes())
+    }
+
+    /// How the sizes of the chunks are spread, for the log.
+    pub(super) fn distribution(&self) -> String {
+        self.chunker.sizes().distribution()
     }
 
     /// Until the viewer has enough, or leaves.
@@ -97,6 +110,7 @@ impl<'a> Showing<'a> {
                 }
             }
             self.account_now().await?;
+            self.skip().await?;
             let limited = self.session.pace(0);
             if let Some(due) = self.budget.due(Instant::now()).max(limited) {
                 if self.listen(Some(due)).await? {
@@ -109,6 +123,7 @@ impl<'a> Showing<'a> {
                 if self.listen(None).await? {
                     return Ok(());
                 }
+                self.budget.rest(Instant::now());
                 continue;
             };
             let bytes = self.film.read(self.session, &range).await?;
@@ -148,6 +163,7 @@ impl<'a> Showing<'a> {
             Message::Want { offset, until } => {
                 if self.chunker.seek(offset, until) {
                     self.jumps += 1;
+                    self.skips_at = 0;
                     self.budget.jump();
                 }
             }
@@ -173,8 +189,28 @@ impl<'a> Showing<'a> {
             return Ok(());
         }
         self.accounted = Instant::now();
-        let sent = Message::Sent { chunks: self.chunker.chunks(), resent: self.resent() };
+        let sent = Message::Sent { chunks: self.chunker.sizes().chunks(), resent: self.resent() };
         self.connection.outgoing.send_now(sent.encode()).await
+    }
+
+    /// Live, who is too far behind goes on at a key picture; others lose nothing by that (FAULTS row 77).
+    async fn skip(&mut self) -> Result<(), Failure> {
+        let (from, Some(late)) = (self.chunker.place(), self.budget.too_late()) else { return Ok(()) };
+        // What was left out last lies still ahead.
+        if from < self.skips_at {
+            return Ok(());
+        }
+        let Some(range) = self.film.omission(self.session, from, from.saturating_add(late)).await? else {
+            self.budget.skipped(late);
+            return Ok(());
+        };
+        let left_out = self.chunker.leave_out(&range);
+        let bytes = left_out.end - left_out.start;
+        self.budget.skipped(bytes.max(late));
+        self.skipped += bytes;
+        self.skips_at = left_out.start;
+        let skip = Message::Skip { start: left_out.start, end: left_out.end };
+        self.connection.outgoing.send_now(skip.encode()).await
     }
 
     /// Everything was sent: the viewer hears how it can be sure.
@@ -183,7 +219,8 @@ impl<'a> Showing<'a> {
             return Ok(());
         }
         let hash = self.hash.wait().await?;
-        let end = Message::End { chunks: self.chunker.chunks(), resent: self.resent(), hash: hash.into() };
+        let end =
+            Message::End { chunks: self.chunker.sizes().chunks(), resent: self.resent(), hash: hash.into() };
         self.told_end = true;
         self.connection.outgoing.send_now(end.encode()).await
     }

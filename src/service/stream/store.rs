@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
+use super::container::filler;
+use super::film::OnDisk;
 use super::parity::Decoder;
 use super::plan::{Plan, TooManyGaps};
 use crate::net::connection::malformed;
@@ -19,8 +22,12 @@ use crate::wire::stream::{Message, PARITY_PLACE, Parity};
 
 /// Given to a player at once.
 const READ: u64 = 64 << 10;
+/// Live, no more is written for what was left out.
+const FILL_LIMIT: u64 = 16 << 20;
 /// Live, a gap is waited for so long: several round trips of most paths.
 const LATE: Duration = Duration::from_millis(500);
+/// … and at the beginning and behind a jump, where nothing is played yet, so long.
+const LATE_AT_FIRST: Duration = Duration::from_secs(2);
 
 /// Shared by who writes (the network) and who reads (the player's address).
 #[derive(Debug)]
@@ -38,6 +45,18 @@ pub(super) struct Store {
 struct Inner {
     plan: Plan,
     parity: Decoder,
+    /// The last jump, and when it was.
+    jump: (u64, Instant),
+}
+
+impl Inner {
+    /// Live: when what is missing now is too late.
+    fn late_at(&mut self) -> Instant {
+        if self.jump.0 != self.plan.jumps() {
+            self.jump = (self.plan.jumps(), Instant::now());
+        }
+        (Instant::now() + LATE).max(self.jump.1 + LATE_AT_FIRST)
+    }
 }
 
 /// What happened on the way.
@@ -51,7 +70,11 @@ impl Store {
     pub(super) fn new(file: File, size: u64, plan: Plan, live: bool) -> Arc<Self> {
         let asks = Notify::new();
         asks.notify_one();
-        let inner = Mutex::new(Inner { plan, parity: Decoder::default() });
+        if live {
+            // What is left out may lie behind all that came. Where the file can't be so long, reading says so.
+            file.set_len(size).ok();
+        }
+        let inner = Mutex::new(Inner { plan, parity: Decoder::default(), jump: (0, Instant::now()) });
         Arc::new(Self {
             file,
             size,
@@ -96,11 +119,7 @@ impl Store {
         self.file
             .write_all_at(bytes, offset)
             .map_err(|error| Failure::io(&error, format!("writing at offset {offset}")))?;
-        let given_up = self
-            .lock()
-            .plan
-            .put(offset..end)
-            .map_err(|TooManyGaps| Failure::new(Code::Misbehaved, "the server leaves too many gaps"))?;
+        let given_up = self.lock().plan.put(offset..end).map_err(too_many)?;
         for range in &given_up {
             self.give_back(range);
         }
@@ -108,6 +127,43 @@ impl Store {
             self.asks.notify_one();
         }
         self.changed.send_modify(|version| *version = version.wrapping_add(1));
+        Ok(())
+    }
+
+    /// Live: the server has gone on behind this.
+    pub(super) fn leave_out(&self, range: &Range<u64>) -> Result<(), Failure> {
+        if !self.live || range.start > range.end || range.end > self.size {
+            return Err(Failure::new(Code::Misbehaved, "the server leaves out what was not to be left out"));
+        }
+        let left_out = self.lock().plan.leave_out(range).map_err(too_many)?;
+        left_out.iter().try_for_each(|range| self.fill(range))?;
+        self.changed.send_modify(|version| *version = version.wrapping_add(1));
+        Ok(())
+    }
+
+    /// Live: what a decoder reads where nothing came.
+    fn fill(&self, range: &Range<u64>) -> Result<(), Failure> {
+        // Bytes of an earlier round may stand there.
+        self.give_back(range);
+        let (front, unit) = filler(&OnDisk(&self.file, self.size), range);
+        if front.is_empty() && unit == [0] {
+            return Ok(());
+        }
+        let write = |bytes: &[u8], at: u64| {
+            self.file
+                .write_all_at(bytes, at)
+                .map_err(|error| Failure::io(&error, format!("writing at offset {at}")))
+        };
+        write(&front, range.start)?;
+        // Zeros stand there already.
+        let mut at = if unit == [0] { range.end } else { range.start + front.len() as u64 };
+        let end = range.end.min(at.saturating_add(FILL_LIMIT));
+        let units = unit.repeat(READ as usize / unit.len());
+        while at < end {
+            let length = (end - at).min(units.len() as u64);
+            write(&units[..length as usize], at)?;
+            at += length;
+        }
         Ok(())
     }
 
@@ -124,7 +180,7 @@ impl Store {
     /// A chunk that parity can make again.
     fn rebuild(&self) -> Result<Option<(u64, Bytes)>, Failure> {
         let mut inner = self.lock();
-        let Inner { plan, parity } = &mut *inner;
+        let Inner { plan, parity, .. } = &mut *inner;
         parity
             .rebuild(|range| plan.has(range), |offset, chunk| self.file.read_exact_at(chunk, offset))
             .map_err(|error| Failure::io(&error, "reading"))
@@ -185,7 +241,7 @@ impl Store {
             return Ok(None);
         }
         let mut changes = self.changed.subscribe();
-        let mut too_late = std::pin::pin!(tokio::time::sleep(LATE));
+        let mut late_at = None;
         loop {
             changes.borrow_and_update();
             let readable = self.lock().plan.readable(offset);
@@ -199,15 +255,15 @@ impl Store {
                 return Ok(Some(bytes.into()));
             }
             self.asks.notify_one();
+            let too_late = *late_at.get_or_insert_with(|| self.lock().late_at());
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() {
                     return Err(Failure::new(Code::Broken, "the stream ended"));
                 },
-                () = &mut too_late, if self.live => {
-                    too_late.as_mut().reset(tokio::time::Instant::now() + LATE);
+                () = tokio::time::sleep_until(too_late), if self.live => {
+                    late_at = None;
                     let skipped = self.lock().plan.skip(offset);
-                    // Bytes of an earlier round may stand there.
-                    skipped.iter().for_each(|range| self.give_back(range));
+                    skipped.iter().try_for_each(|range| self.fill(range))?;
                 }
             }
         }
@@ -228,4 +284,8 @@ impl Store {
         }
         Ok(hasher.finalize())
     }
+}
+
+fn too_many(TooManyGaps: TooManyGaps) -> Failure {
+    Failure::new(Code::Misbehaved, "the server leaves too many gaps")
 }

@@ -14,6 +14,8 @@ const BURST_LEAST: f64 = (1 << 20) as f64;
 /// Live, nothing is sent ahead but what a player needs to begin.
 const LIVE_BURST: Duration = Duration::from_secs(2);
 const LIVE_FASTER: f64 = 1.02;
+/// Who has not even seen what was played until now, by so much, is too late for it. A burst bridges that.
+const LIVE_BEHIND: Duration = Duration::from_secs(1);
 /// Chunks of so much time leave together: with hundreds of viewers, waking for each costs more than the chunks do. On
 /// the path the transport spreads them again.
 const TOGETHER: Duration = Duration::from_millis(20);
@@ -26,6 +28,9 @@ pub(super) struct Budget {
     burst: f64,
     /// Bytes that may be sent now; below 0, what was sent too early.
     left: f64,
+    /// Bytes that should have been sent and were not, beyond the burst: the path does not take them.
+    behind: f64,
+    is_live: bool,
     at: Instant,
 }
 
@@ -39,20 +44,26 @@ impl Budget {
         let media =
             duration.filter(|_| tempo != Tempo::Free).map(|duration| size as f64 / duration.as_secs_f64());
         let burst = media.map_or(0.0, |media| (media * burst.as_secs_f64()).max(least));
-        Self { rate: media.map(|media| media * faster), burst, left: burst, at: now }
+        let rate = media.map(|media| media * faster);
+        Self { rate, burst, left: burst, behind: 0.0, is_live: tempo == Tempo::Live, at: now }
     }
 
     /// Until when to wait before the next chunk.
     pub(super) fn due(&mut self, now: Instant) -> Option<Instant> {
         let rate = self.rate?;
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.left = (self.left + passed * rate).min(self.burst);
-        self.at = now;
+        self.fill(rate, now);
         if self.left >= 0.0 {
             return None;
         }
         let wait = Duration::from_secs_f64((-self.left / rate).clamp(0.0, 1e6));
         Some(now + wait + TOGETHER)
+    }
+
+    fn fill(&mut self, rate: f64, now: Instant) {
+        self.left += now.saturating_duration_since(self.at).as_secs_f64() * rate;
+        self.behind += (self.left - self.burst).max(0.0);
+        self.left = self.left.min(self.burst);
+        self.at = now;
     }
 
     pub(super) fn spend(&mut self, bytes: u64) {
@@ -61,7 +72,24 @@ impl Budget {
 
     /// The viewer looks elsewhere: there, the buffer is empty.
     pub(super) fn jump(&mut self) {
-        self.left = self.burst;
+        (self.left, self.behind) = (self.burst, 0.0);
+    }
+
+    /// Nothing was wanted until now, and nothing is late because of that.
+    pub(super) fn rest(&mut self, now: Instant) {
+        self.fill(self.rate.unwrap_or(0.0), now);
+        self.behind = 0.0;
+    }
+
+    /// Live: so many bytes would come too late; they are better left out.
+    pub(super) fn too_late(&self) -> Option<u64> {
+        let limit = self.rate? * LIVE_BEHIND.as_secs_f64();
+        (self.is_live && self.behind > limit).then_some(self.behind as u64)
+    }
+
+    /// So many were left out: more than were late, if a key picture was waited for.
+    pub(super) fn skipped(&mut self, bytes: u64) {
+        self.behind -= bytes as f64;
     }
 }
 
@@ -104,6 +132,31 @@ mod tests {
         for (tempo, duration) in [(Tempo::Media, None), (Tempo::Free, Some(Duration::from_mins(1)))] {
             assert!(sent(&mut Budget::new(tempo, 1 << 20, duration, now), now, 1) > 1 << 32);
         }
+    }
+
+    #[test]
+    fn row_77_live_knows_what_a_slow_path_makes_too_late() {
+        let (began, size) = (Instant::now(), 60_000_000);
+        let late = |tempo, bytes_each_tenth: u64| {
+            let mut budget = Budget::new(tempo, size, Some(Duration::from_mins(1)), began);
+            let (mut skipped, mut most) = (0, 0);
+            for tenth in 1..300u32 {
+                if budget.due(began + Duration::from_millis(100) * tenth).is_none() {
+                    budget.spend(bytes_each_tenth);
+                }
+                if let Some(bytes) = budget.too_late() {
+                    most = most.max(bytes);
+                    budget.skipped(bytes);
+                    skipped += bytes;
+                }
+            }
+            (skipped, most)
+        };
+        assert_eq!(late(Tempo::Live, 110_000), (0, 0), "the path takes more than the film needs");
+        let (skipped, most) = late(Tempo::Live, 50_000);
+        assert!((13_500_000..15_600_000).contains(&skipped), "half of 30 s of 1 MB: {skipped}");
+        assert!((1_000_000..1_200_000).contains(&most), "one second at a time: {most}");
+        assert_eq!(late(Tempo::Media, 50_000), (0, 0), "who is not live waits");
     }
 
     #[test]

@@ -53,7 +53,6 @@ pub(super) struct End {
     pub(super) chunks: u64,
     pub(super) resent: u64,
     pub(super) hash: [u8; 32],
-    pub(super) elapsed: Duration,
 }
 
 /// How watching ended.
@@ -73,6 +72,7 @@ pub(super) struct Viewing<'a> {
     pub(super) end: Option<End>,
     began: Instant,
     first_byte: Option<Duration>,
+    last_byte: Option<Duration>,
     /// The rest is wanted even if the player closes.
     keep: bool,
     /// When something came that was waited for.
@@ -98,6 +98,7 @@ impl<'a> Viewing<'a> {
             end: None,
             began,
             first_byte: None,
+            last_byte: None,
             keep,
             heard: Instant::now(),
             sent: (0, 0),
@@ -113,6 +114,9 @@ impl<'a> Viewing<'a> {
         let mut hash = None;
         loop {
             let all_here = self.end.is_some() && store.is_complete();
+            if all_here {
+                self.last_byte.get_or_insert_with(|| self.began.elapsed());
+            }
             if watcher.is_none() && (all_here || hash.is_some() && self.end.is_some()) {
                 return Ok(Watched { is_whole: true, to_its_end: true, hash });
             }
@@ -218,14 +222,20 @@ impl<'a> Viewing<'a> {
                     self.sent = (chunks, resent);
                     Ok(())
                 }
+                Message::Skip { start, end } => self.store.leave_out(&(start..end)),
                 Message::End { chunks, resent, hash } => {
                     self.sent = (chunks, resent);
-                    self.end = Some(End { chunks, resent, hash, elapsed: self.began.elapsed() });
+                    self.end = Some(End { chunks, resent, hash });
                     Ok(())
                 }
                 _ => Err(Failure::new(Code::Misbehaved, "the server sent a message that cannot stand here")),
             },
         }
+    }
+
+    /// From the command to the last byte.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.last_byte.unwrap_or_else(|| self.began.elapsed())
     }
 
     /// The fields of the session, and the line beside the bar.

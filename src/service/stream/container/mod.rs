@@ -8,14 +8,20 @@
 //! | `riff` | AVI, WAV | Microsoft, *Multiple media files* |
 //! | `audio` | MP3, FLAC, Ogg | ID3v2.4, RFC 9639, RFC 3533 |
 //! | `video` | FLV, MPEG-TS | Adobe FLV 10.1, ISO/IEC 13818-1 |
+//!
+//! And where a decoder can begin: `key`, with `search`.
 
 mod audio;
+mod key;
 mod matroska;
 mod mp4;
 mod riff;
+mod search;
 mod video;
 
 use std::time::Duration;
+
+pub(super) use key::{filler, omission};
 
 /// Longest title that is told.
 const TITLE_LIMIT: usize = 200;
@@ -144,6 +150,131 @@ mod tests {
         assert_eq!((media.container, media.title.as_deref()), ("mp4", Some("Sita")));
     }
 
+    fn words(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_be_bytes()).collect()
+    }
+
+    /// An MP4 in fragments of 4 s, of a track with 500 units a second, whose header was written before them. The list at
+    /// the end names all but the last.
+    fn fragments(count: u32, listed: bool) -> Vec<u8> {
+        let mut mvhd = vec![0; 20];
+        mvhd[12..16].copy_from_slice(&1000u32.to_be_bytes());
+        let mdhd = mp4_box(b"mdhd", &words(&[0, 0, 0, 500, 0]));
+        let trak = [mp4_box(b"tkhd", &words(&[0, 0, 0, 7])), mp4_box(b"mdia", &mdhd)].concat();
+        let mvex = mp4_box(b"trex", &words(&[0, 7, 1, 250, 0, 0]));
+        let moov = [mp4_box(b"mvhd", &mvhd), mp4_box(b"trak", &trak), mp4_box(b"mvex", &mvex)].concat();
+        let mut file = [mp4_box(b"ftyp", b"iso5"), mp4_box(b"moov", &moov)].concat();
+        let mut entries = Vec::new();
+        for n in 0..count {
+            entries.extend(words(&[n * 2000, file.len() as u32]));
+            entries.extend([1, 1, 1]);
+            // Half of it as long as usual, half with lengths of their own.
+            let usual = mp4_box(b"trun", &words(&[0, 4]));
+            let own = mp4_box(b"trun", &words(&[0x301, 2, 0, 400, 99, 600, 99]));
+            let traf =
+                [mp4_box(b"tfhd", &words(&[0, 7])), mp4_box(b"tfdt", &words(&[0, n * 2000])), usual, own]
+                    .concat();
+            let moof = [mp4_box(b"mfhd", &words(&[0, n + 1])), mp4_box(b"traf", &traf)].concat();
+            file.extend([mp4_box(b"moof", &moof), mp4_box(b"mdat", &vec![9; 70_000])].concat());
+        }
+        if listed {
+            entries.truncate((count as usize - 1) * 11);
+            let tfra = mp4_box(b"tfra", &[words(&[0, 7, 0, count - 1]), entries].concat());
+            let length = 8 + tfra.len() as u32 + 16;
+            file.extend(mp4_box(b"mfra", &[tfra, mp4_box(b"mfro", &words(&[0, length]))].concat()));
+        }
+        file
+    }
+
+    #[test]
+    fn a_film_in_fragments_lasts_until_its_last_one_ends() {
+        for listed in [true, false] {
+            assert_eq!(seconds(&fragments(9, listed)), Some(36.0));
+        }
+        let mut cut = fragments(9, true);
+        cut.truncate(cut.len() - 80_000);
+        assert_eq!(
+            seconds(&cut),
+            Some(32.0),
+            "a recording that was broken off: with the last index that is there"
+        );
+    }
+
+    #[test]
+    fn row_77_a_decoder_can_begin_at_a_key_picture_and_what_tells_their_places_is_not_left_out() {
+        let film = fragments(9, true);
+        let places: Vec<u64> = film
+            .windows(8)
+            .enumerate()
+            .filter(|(_, window)| &window[4..] == b"moof")
+            .map(|(at, _)| at as u64)
+            .collect();
+        let key = |container, file: &[u8], from, to| omission(&file, container, from, to);
+        assert_eq!(key("mp4", &film, places[0], places[3] + 1), Some(places[0]..places[4]));
+        assert_eq!(
+            key("mp4", &film, places[0] + 1, places[4]),
+            Some(places[1]..places[4]),
+            "only whole ones"
+        );
+        assert_eq!(key("mp4", &film, 0, places[4]), None, "the header lies between");
+        assert_eq!(key("mp4", &film, places[0], places[8] + 1), None);
+        // A player goes from box to box.
+        let mut filled = film.clone();
+        let (front, _) = filler(&&film[..], &(places[2]..places[5]));
+        filled[places[2] as usize..][..front.len()].copy_from_slice(&front);
+        assert_eq!(seconds(&filled), Some(36.0));
+
+        // Three chunks of two samples; the first and the fifth sample are keys.
+        let tables = [
+            mp4_box(b"stss", &words(&[0, 2, 1, 5])),
+            mp4_box(b"stsc", &words(&[0, 1, 1, 2, 1])),
+            mp4_box(b"stsz", &words(&[0, 0, 6, 10, 20, 30, 40, 50, 60])),
+            mp4_box(b"stco", &words(&[0, 3, 1000, 2000, 3000])),
+        ]
+        .concat();
+        let trak = |handler: &[u8; 4]| {
+            let hdlr = mp4_box(b"hdlr", &[&[0; 8][..], handler].concat());
+            let minf = mp4_box(b"minf", &mp4_box(b"stbl", &tables));
+            mp4_box(b"trak", &mp4_box(b"mdia", &[hdlr, minf].concat()))
+        };
+        let film = [mp4_box(b"ftyp", b"isom"), mp4_box(b"moov", &trak(b"vide"))].concat();
+        assert_eq!(key("mp4", &film, 1000, 1001), Some(1000..3000));
+        assert_eq!(key("mp4", &film, 500, 1001), None, "the index lies between");
+        assert_eq!(key("mp4", &film, 1000, 3001), None);
+
+        let cluster = [&b"\x1f\x43\xb6\x75\x41\x00\xe7\x81\x05"[..], &[0; 91]].concat();
+        let film = [vec![7; 500], cluster.clone(), cluster].concat();
+        assert_eq!(key("matroska", &film, 500, 501), Some(500..600));
+        assert_eq!(key("matroska", &film, 499, 501), None);
+
+        let packet = |flags: u8| [&[0x47, 0x41, 0, 0x30, 1, flags, 0, 0, 1, 0xe0][..], &[0xff; 178]].concat();
+        let film = [packet(0), packet(0), packet(0x40), packet(0), packet(0x40), packet(0)].concat();
+        assert_eq!(key("mpegts", &film, 0, 10), Some(0..2 * 188));
+        assert_eq!(key("mpegts", &film, 1, 377), Some(188..4 * 188));
+
+        let tag = |kind: u8| [&[9, 0, 0, 60, 0, 0, 0, 0, 0, 0, 0, kind << 4 | 7][..], &[0xff; 63]].concat();
+        let film = [tag(1), tag(2), tag(1)].concat();
+        assert_eq!(key("flv", &film, 0, 1), Some(0..150));
+
+        let entry = |kind: &[u8; 4], flags: u32, at: u32| {
+            [&kind[..], &flags.to_le_bytes(), &at.to_le_bytes(), &[0; 4]].concat()
+        };
+        let index = [
+            entry(b"00dc", 0x10, 4),
+            entry(b"01wb", 0x10, 50),
+            entry(b"00dc", 0, 60),
+            entry(b"00dc", 0x10, 70),
+        ]
+        .concat();
+        let riff_chunk = |kind: &[u8], body: &[u8]| [kind, &(body.len() as u32).to_le_bytes(), body].concat();
+        let movi = riff_chunk(b"LIST", &[&b"movi"[..], &[0; 100]].concat());
+        let film = [&b"RIFF\0\0\0\0AVI "[..], &movi, &riff_chunk(b"idx1", &index)].concat();
+        assert_eq!(key("avi", &film, 30, 40), Some(30..20 + 70));
+
+        assert_eq!(key("flac", &film, 5000, 6000), None);
+        assert_eq!(key("mp3", &film, 5000, 6000), Some(5000..6000));
+    }
+
     #[test]
     fn each_container_says_how_long_it_lasts() {
         let matroska = [
@@ -200,6 +331,16 @@ mod tests {
                 let old = std::mem::replace(&mut bytes[at], value);
                 drop(probe(&&bytes[..]));
                 bytes[at] = old;
+            }
+        }
+        for whole in [fragments(2, true), fragments(1, false)] {
+            let mut bytes = whole.clone();
+            for at in (0..400).chain(whole.len().saturating_sub(90)..whole.len()) {
+                for value in [0, 1, 0x7f, 0xff] {
+                    let old = std::mem::replace(&mut bytes[at], value);
+                    drop((probe(&&bytes[..]), omission(&&bytes[..], "mp4", 400, 500)));
+                    bytes[at] = old;
+                }
             }
         }
         // A `meta` too short for what belongs in it, and zeros behind.

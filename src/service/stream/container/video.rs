@@ -1,5 +1,6 @@
 //! FLV, which says its length in its first tag, and MPEG-TS, which only has clocks.
 
+use super::search::{self, Pattern};
 use super::{Media, ReadAt};
 
 /// Looked through for `onMetaData`.
@@ -7,9 +8,37 @@ const FRONT: usize = 16 << 10;
 /// Looked through for a clock, at either end.
 const CLOCK_WINDOW: usize = 512 << 10;
 const PACKET: usize = 188;
+/// A packet that says nothing: of the program that is none, 0x1fff.
+pub(super) const EMPTY_PACKET: [u8; PACKET] = {
+    let mut packet = [0xff; PACKET];
+    [packet[0], packet[1], packet[2], packet[3]] = [0x47, 0x1f, 0xff, 0x10];
+    packet
+};
 /// The clock of MPEG-TS, in Hz, and where it starts again.
 const CLOCK: f64 = 90_000.0;
 const CLOCK_WRAP: u64 = 1 << 33;
+
+/// A tag of video, of stream 0, whose picture needs no other.
+pub(super) const FLV_KEY: Pattern =
+    Pattern { length: 12, is_at: |tag| tag[0] == 9 && tag[8..11] == [0; 3] && tag[11] & 0x70 == 0x10 };
+/// A packet with which a unit begins, and the sync byte of the next one.
+const TS_UNIT: Pattern = Pattern { length: PACKET + 1, is_at: begins_unit };
+/// … which is a picture that needs no other: the random access indicator says so.
+const TS_KEY: Pattern = Pattern {
+    length: PACKET + 1,
+    is_at: |packet| {
+        let unit = packet.get(5 + usize::from(packet[4])..).unwrap_or_default();
+        begins_unit(packet)
+            && packet[3] & 0x20 != 0
+            && packet[4] > 0
+            && packet[5] & 0x40 != 0
+            && matches!(unit, [0, 0, 1, 0xe0..=0xef, ..])
+    },
+};
+
+fn begins_unit(packet: &[u8]) -> bool {
+    packet[0] == 0x47 && packet[PACKET] == 0x47 && packet[1] & 0x40 != 0
+}
 
 pub(super) fn flv(file: &impl ReadAt) -> Option<Media> {
     let front = file.bytes(0, FRONT);
@@ -21,13 +50,19 @@ pub(super) fn flv(file: &impl ReadAt) -> Option<Media> {
     Some(Media::new("flv", seconds, None))
 }
 
+/// Each packet begins with the same byte.
+pub(super) fn is_mpeg_ts(file: &impl ReadAt) -> bool {
+    let front = file.bytes(0, 2 * PACKET + 1);
+    !front.is_empty()
+        && [0, PACKET, 2 * PACKET].iter().all(|&at| front.get(at).is_none_or(|&byte| byte == 0x47))
+}
+
 /// From the first program clock reference to the last one of the same program.
 pub(super) fn mpeg_ts(file: &impl ReadAt) -> Option<Media> {
-    let front = file.bytes(0, CLOCK_WINDOW);
-    let synced = [0, PACKET, 2 * PACKET].iter().all(|&at| front.get(at).is_none_or(|&byte| byte == 0x47));
-    if !synced {
+    if !is_mpeg_ts(file) {
         return None;
     }
+    let front = file.bytes(0, CLOCK_WINDOW);
     let (program, first) = front.chunks_exact(PACKET).find_map(clock)?;
     let start = file.size().saturating_sub(CLOCK_WINDOW as u64) / PACKET as u64 * PACKET as u64;
     let back = file.bytes(start, CLOCK_WINDOW + PACKET);
@@ -42,4 +77,14 @@ fn clock(packet: &[u8]) -> Option<(u16, u64)> {
     let has_clock = packet[0] == 0x47 && packet[3] & 0x20 != 0 && packet[4] >= 7 && packet[5] & 0x10 != 0;
     let base = packet[6..11].iter().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte)) >> 7;
     has_clock.then(|| (u16::from_be_bytes([packet[1] & 0x1f, packet[2]]), base))
+}
+
+/// The first packet at or behind a place.
+pub(super) const fn mpeg_ts_packet(at: u64) -> u64 {
+    at.next_multiple_of(PACKET as u64)
+}
+
+/// The first key picture at or behind a place; without pictures, the first unit.
+pub(super) fn mpeg_ts_key(file: &impl ReadAt, at: u64) -> Option<u64> {
+    search::first(file, at, &TS_KEY).or_else(|| search::first(file, at, &TS_UNIT))
 }

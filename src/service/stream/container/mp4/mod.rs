@@ -1,68 +1,100 @@
-//! MP4 and its like: boxes in boxes. The length stands in `moov/mvhd`, or in `moov/mvex/mehd` where the film is cut
-//! into fragments; the title in `moov/udta/meta/ilst/©nam/data`.
+//! MP4 and its like: boxes in boxes. The length stands in `moov/mvhd`; where the film is cut into fragments, in
+//! `moov/mvex/mehd`, else it ends where the last fragment does. The title is in `moov/udta/meta/ilst/©nam/data`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `fragments` | where the last fragment ends in time |
+//! | `samples` | which places of the file begin a key picture |
+
+mod fragments;
+mod samples;
 
 use std::ops::Range;
 
 use super::{Media, ReadAt, TITLE_LIMIT, text};
 
+pub(super) use fragments::FRAGMENT;
+pub(super) use samples::key_places;
+
 /// Boxes that are looked at on one level.
 const BOX_LIMIT: usize = 4096;
 
 pub(super) fn probe(file: &impl ReadAt) -> Option<Media> {
-    let whole = 0..file.size();
-    let moov = find(file, whole, b"moov")?;
-    let seconds = find(file, moov.clone(), b"mvhd").and_then(|mvhd| header(file, &mvhd, moov.clone()));
-    Some(Media::new("mp4", seconds, title(file, moov)))
+    let moov = find(file, 0..file.size(), b"moov")?;
+    Some(Media::new("mp4", seconds(file, &moov), title(file, moov)))
 }
 
-/// The body of the first box of a kind within `range`.
-fn find(file: &impl ReadAt, mut range: Range<u64>, kind: &[u8; 4]) -> Option<Range<u64>> {
-    for _ in 0..BOX_LIMIT {
-        let head = file.array::<8>(range.start)?;
-        let (size, found) = (u32::from_be_bytes([head[0], head[1], head[2], head[3]]), &head[4..]);
-        let (length, front) = match size {
-            // To the end of what holds it.
-            0 => (range.end.checked_sub(range.start)?, 8),
-            1 => (u64::from_be_bytes(file.array(range.start + 8)?), 16),
-            size => (u64::from(size), 8),
-        };
-        let end = range.start.checked_add(length).filter(|&end| length >= front && end <= range.end)?;
-        if found == kind {
-            return Some(range.start + front..end);
-        }
-        range.start = end;
+/// A box: its kind and the place of its body.
+type Found = ([u8; 4], Range<u64>);
+
+/// The boxes that stand in `range`, one behind the other; it ends before one that does not fit.
+fn boxes<'a, F: ReadAt>(file: &'a F, range: &Range<u64>) -> impl Iterator<Item = Found> + use<'a, F> {
+    let mut range = range.clone();
+    let next = move || {
         if range.is_empty() {
             return None;
         }
-    }
-    None
+        let head = file.array::<8>(range.start)?;
+        let (length, front) = match u32::from_be_bytes([head[0], head[1], head[2], head[3]]) {
+            // To the end of what holds it.
+            0 => (range.end - range.start, 8),
+            1 => (u64::from_be_bytes(file.array(range.start + 8)?), 16),
+            length => (u64::from(length), 8),
+        };
+        let end = range.start.checked_add(length).filter(|&end| length >= front && end <= range.end)?;
+        let body = range.start + front..end;
+        range.start = end;
+        Some(([head[4], head[5], head[6], head[7]], body))
+    };
+    std::iter::from_fn(next).take(BOX_LIMIT)
 }
 
-/// Seconds, from `mvhd`; for fragments from `mehd`, in the same units.
-fn header(file: &impl ReadAt, mvhd: &Range<u64>, moov: Range<u64>) -> Option<f64> {
-    let (scale, duration) = match file.array::<1>(mvhd.start)? {
-        [1] => (file.array(mvhd.start + 20)?, u64::from_be_bytes(file.array(mvhd.start + 24)?)),
-        _ => (file.array(mvhd.start + 12)?, u64::from(u32::from_be_bytes(file.array(mvhd.start + 16)?))),
-    };
-    let scale = f64::from(u32::from_be_bytes(scale));
-    if duration > 0 {
-        return Some(duration as f64 / scale);
-    }
-    let mehd = find(file, moov, b"mvex").and_then(|mvex| find(file, mvex, b"mehd"))?;
-    let duration = match file.array::<1>(mehd.start)? {
-        [1] => u64::from_be_bytes(file.array(mehd.start + 4)?),
-        _ => u64::from(u32::from_be_bytes(file.array(mehd.start + 4)?)),
-    };
-    Some(duration as f64 / scale)
+/// The body of the first box of a kind within `range`.
+fn find(file: &impl ReadAt, range: Range<u64>, kind: &[u8; 4]) -> Option<Range<u64>> {
+    boxes(file, &range).find(|(found, _)| found == kind).map(|(_, body)| body)
+}
+
+/// The body that lies at the end of a path of kinds.
+fn descend<const N: usize>(file: &impl ReadAt, range: Range<u64>, path: [&[u8; 4]; N]) -> Option<Range<u64>> {
+    path.into_iter().try_fold(range, |range, kind| find(file, range, kind))
+}
+
+/// A number of a full box, which is longer in version 1: `[place of 32 bits, place of 64 bits]`.
+fn number(file: &impl ReadAt, body: &Range<u64>, [short, long]: [u64; 2]) -> Option<u64> {
+    Some(match file.array::<1>(body.start)? {
+        [1] => u64::from_be_bytes(file.array(body.start + long)?),
+        _ => u64::from(word(file, body.start + short)?),
+    })
+}
+
+fn word(file: &impl ReadAt, place: u64) -> Option<u32> {
+    file.array(place).map(u32::from_be_bytes)
+}
+
+/// Units in a second, of `mvhd` or `mdhd`: behind the two times of the box.
+fn scale(file: &impl ReadAt, header: &Range<u64>) -> Option<f64> {
+    let place = if file.array::<1>(header.start)? == [1] { 20 } else { 12 };
+    word(file, header.start + place).filter(|&scale| scale > 0).map(f64::from)
+}
+
+/// `mvhd` counts the fragments in only if it was written after them: where there are some, it comes last.
+fn seconds(file: &impl ReadAt, moov: &Range<u64>) -> Option<f64> {
+    let mvhd = find(file, moov.clone(), b"mvhd")?;
+    let scale = scale(file, &mvhd)?;
+    let mvex = find(file, moov.clone(), b"mvex");
+    let whole = mvex.clone().and_then(|mvex| {
+        let mehd = find(file, mvex, b"mehd")?;
+        Some(number(file, &mehd, [4, 4])? as f64 / scale).filter(|&seconds| seconds > 0.0)
+    });
+    whole
+        .or_else(|| fragments::end(file, moov, mvex?))
+        .or_else(|| Some(number(file, &mvhd, [16, 24])? as f64 / scale))
 }
 
 fn title(file: &impl ReadAt, moov: Range<u64>) -> Option<String> {
-    let mut place = find(file, moov, b"udta")?;
-    place = find(file, place, b"meta")?;
-    place.start += 4;
-    for kind in [b"ilst", b"\xa9nam", b"data"] {
-        place = find(file, place, kind)?;
-    }
-    let length = (place.end - place.start).checked_sub(8)?.min(4 * TITLE_LIMIT as u64);
-    Some(text(&file.bytes(place.start + 8, length as usize)))
+    let mut meta = descend(file, moov, [b"udta", b"meta"])?;
+    meta.start += 4;
+    let data = descend(file, meta, [b"ilst", b"\xa9nam", b"data"])?;
+    let length = (data.end - data.start).checked_sub(8)?.min(4 * TITLE_LIMIT as u64);
+    Some(text(&file.bytes(data.start + 8, length as usize)))
 }

@@ -1,0 +1,82 @@
+//! Where a decoder can begin: who is too far behind goes on there.
+
+use std::ops::Range;
+
+use super::search::{self, Pattern};
+use super::{ReadAt, mp4, riff, video};
+
+/// A cluster of Matroska begins with its timestamp, maybe behind a checksum or an empty element; its size is told in
+/// 1 to 8 bytes between.
+const CLUSTER: Pattern = Pattern {
+    length: 13,
+    is_at: |bytes| {
+        let width = bytes[4].leading_zeros() as usize + 1;
+        bytes.starts_with(b"\x1f\x43\xb6\x75") && width <= 8 && matches!(bytes[4 + width], 0xe7 | 0xbf | 0xec)
+    },
+};
+/// A page of Ogg that ends behind some samples: those of the headers end behind none.
+const OGG_PAGE: Pattern =
+    Pattern { length: 14, is_at: |bytes| bytes.starts_with(b"OggS\0") && bytes[6..14] != [0; 8] };
+/// What stands in front of samples of which each can be decoded.
+const PLAIN_FRONT: u64 = 4096;
+
+/// What may be left out of a film, from `from` on and at least up to `to`, so that a decoder goes on behind it. `None`:
+/// there is no such place nearby, or what lies between tells where everything is, or it is not known of this container.
+///
+/// Where pieces of a container follow each other, whole ones are left out, and [`filler`] can stand for them.
+pub(in super::super) fn omission(
+    file: &impl ReadAt,
+    container: &str,
+    from: u64,
+    to: u64,
+) -> Option<Range<u64>> {
+    let pieces = |pattern: &Pattern| {
+        search::first(file, 0, pattern).filter(|&front| front <= from)?;
+        let start = search::first(file, from, pattern)?;
+        Some(start..search::first(file, to.max(start + 1), pattern)?)
+    };
+    let pictures = |places: Vec<u64>| {
+        places.iter().min().filter(|&&front| front <= from)?;
+        Some(from..places.into_iter().filter(|&place| place >= to).min()?)
+    };
+    match container {
+        "mp4" => match mp4::key_places(file).filter(|places| !places.is_empty()) {
+            Some(places) => pictures(places),
+            None => pieces(&mp4::FRAGMENT),
+        },
+        "avi" => pictures(riff::key_places(file)?),
+        "matroska" => pieces(&CLUSTER),
+        "mpegts" => Some(video::mpeg_ts_packet(from)..video::mpeg_ts_key(file, to)?),
+        "flv" => {
+            search::first(file, 0, &video::FLV_KEY).filter(|&front| front <= from)?;
+            Some(from..search::first(file, to, &video::FLV_KEY)?)
+        }
+        "ogg" => pieces(&OGG_PAGE),
+        "mp3" | "wav" => (from >= PLAIN_FRONT).then_some(from..to),
+        _ => None,
+    }
+    .filter(|range| range.start < range.end)
+}
+
+/// What stands in a film for a part that was left out: the beginning of it, and what is repeated behind that. Decoders
+/// pass over it; where the container has nothing for that, over zeros, or they search behind them.
+pub(in super::super) fn filler(file: &impl ReadAt, range: &Range<u64>) -> (Vec<u8>, &'static [u8]) {
+    let (head, length) = (file.bytes(0, 12), range.end - range.start);
+    match head.get(4..8) {
+        // A box that is free, of 64 bits of size.
+        Some(b"ftyp") if length >= 16 => ([&b"\0\0\0\x01free"[..], &length.to_be_bytes()].concat(), &[0]),
+        // An element that is void, of 56 bits of size.
+        _ if head.starts_with(b"\x1a\x45\xdf\xa3") && length >= 9 => {
+            let mut void = (length - 9).to_be_bytes();
+            void[0] = 0x01;
+            ([&b"\xec"[..], &void].concat(), &[0])
+        }
+        _ if video::is_mpeg_ts(file) => {
+            // They begin where all packets do.
+            let skipped = (range.start % video::EMPTY_PACKET.len() as u64) as usize;
+            let rest = if skipped == 0 { &[][..] } else { &video::EMPTY_PACKET[skipped..] };
+            (rest.to_vec(), &video::EMPTY_PACKET)
+        }
+        _ => (Vec::new(), &[0]),
+    }
+}

@@ -1,0 +1,101 @@
+//! A film in fragments: `moof` boxes, each with the time at which it begins and the samples that it adds
+//! (ISO/IEC 14496-12, 8.8). Only the last one is read: where it ends, the film ends.
+
+use std::ops::Range;
+
+use super::{boxes, descend, find, number, scale, word};
+use crate::service::stream::container::ReadAt;
+use crate::service::stream::container::search::{self, Pattern};
+
+/// Read of the table of one run of samples.
+const RUN_LIMIT: u64 = 1 << 20;
+/// A fragment: the box `moof` begins with the box `mfhd`.
+pub(in super::super) const FRAGMENT: Pattern =
+    Pattern { length: 16, is_at: |bytes| &bytes[4..8] == b"moof" && &bytes[12..16] == b"mfhd" };
+
+/// Seconds, to the end of the last fragment.
+pub(super) fn end(file: &impl ReadAt, moov: &Range<u64>, mvex: Range<u64>) -> Option<f64> {
+    let place = listed(file).or_else(|| search::last(file, &FRAGMENT))?;
+    // The list names those that begin with a key picture; others may follow.
+    let kind = |kind: [u8; 4]| move |found: &([u8; 4], Range<u64>)| found.0 == kind;
+    let moof = boxes(file, &(place..file.size())).filter(kind(*b"moof")).last()?.1;
+    boxes(file, &moof)
+        .filter(kind(*b"traf"))
+        .filter_map(|(_, traf)| end_of_track(file, &traf, moov, &mvex))
+        .max_by(f64::total_cmp)
+}
+
+/// The last fragment that the list at the end of the file names: `mfra`, whose size the file's last four bytes say.
+fn listed(file: &impl ReadAt) -> Option<u64> {
+    let size = file.size();
+    let tail = file.array::<16>(size.checked_sub(16)?)?;
+    if &tail[4..8] != b"mfro" {
+        return None;
+    }
+    let length = u32::from_be_bytes([tail[12], tail[13], tail[14], tail[15]]);
+    let mfra = find(file, size.checked_sub(u64::from(length))?..size, b"mfra")?;
+    boxes(file, &mfra)
+        .filter(|(kind, _)| kind == b"tfra")
+        .filter_map(|(_, tfra)| last_entry(file, &tfra))
+        .max()
+}
+
+/// `tfra`: entries of a time, a place, and three numbers whose lengths are told before.
+fn last_entry(file: &impl ReadAt, tfra: &Range<u64>) -> Option<u64> {
+    let lengths = word(file, tfra.start + 8)?;
+    let numbers = (0..3).map(|n| u64::from(lengths >> (2 * n) & 3) + 1).sum::<u64>();
+    let is_long = file.array::<1>(tfra.start)? == [1];
+    let width = numbers + if is_long { 16 } else { 8 };
+    let count = u64::from(word(file, tfra.start + 12)?);
+    let entry = tfra.start + 16 + count.checked_sub(1)? * width;
+    if entry + width > tfra.end {
+        return None;
+    }
+    if is_long { file.array(entry + 8).map(u64::from_be_bytes) } else { word(file, entry + 4).map(u64::from) }
+}
+
+/// Seconds, to the end of what this fragment adds to one track.
+fn end_of_track(file: &impl ReadAt, traf: &Range<u64>, moov: &Range<u64>, mvex: &Range<u64>) -> Option<f64> {
+    let tfhd = find(file, traf.clone(), b"tfhd")?;
+    let track = word(file, tfhd.start + 4)?;
+    let begins = number(file, &find(file, traf.clone(), b"tfdt")?, [4, 4])?;
+    let each = usual_length(file, &tfhd).or_else(|| {
+        let of_track = |place: &Range<u64>| word(file, place.start + 4) == Some(track);
+        let trex = boxes(file, mvex).find(|(kind, place)| kind == b"trex" && of_track(place))?.1;
+        word(file, trex.start + 12)
+    });
+    let runs = boxes(file, traf).filter(|(kind, _)| kind == b"trun");
+    let length: u64 = runs.filter_map(|(_, trun)| length(file, &trun, each.unwrap_or(0))).sum();
+    Some(begins.saturating_add(length) as f64 / scale_of(file, moov, track)?)
+}
+
+/// How long a sample of this fragment lasts, if `tfhd` says so: behind what else it says.
+fn usual_length(file: &impl ReadAt, tfhd: &Range<u64>) -> Option<u32> {
+    let flags = word(file, tfhd.start)?;
+    let before = u64::from(flags & 1) * 8 + u64::from(flags >> 1 & 1) * 4;
+    (flags & 8 != 0).then(|| word(file, tfhd.start + 8 + before)).flatten()
+}
+
+/// How long the samples of a `trun` last together; `each`: if it does not say.
+fn length(file: &impl ReadAt, trun: &Range<u64>, each: u32) -> Option<u64> {
+    let (flags, count) = (word(file, trun.start)?, word(file, trun.start + 4)?);
+    if flags & 0x100 == 0 {
+        return Some(u64::from(count) * u64::from(each));
+    }
+    let has = |bit: u32| u64::from(flags >> bit & 1);
+    let start = trun.start + 8 + 4 * (has(0) + has(2));
+    let width = 4 * (has(8) + has(9) + has(10) + has(11));
+    let table = file.bytes(start, trun.end.saturating_sub(start).min(RUN_LIMIT) as usize);
+    let lengths = table.chunks_exact(width as usize).take(count as usize);
+    Some(lengths.map(|entry| u64::from(u32::from_be_bytes([entry[0], entry[1], entry[2], entry[3]]))).sum())
+}
+
+/// Units in a second of a track.
+fn scale_of(file: &impl ReadAt, moov: &Range<u64>, track: u32) -> Option<f64> {
+    boxes(file, moov).filter(|(kind, _)| kind == b"trak").find_map(|(_, trak)| {
+        let tkhd = find(file, trak.clone(), b"tkhd")?;
+        let place = if file.array::<1>(tkhd.start)? == [1] { 20 } else { 12 };
+        let is_it = word(file, tkhd.start + place) == Some(track);
+        is_it.then(|| descend(file, trak, [b"mdia", b"mdhd"])).flatten().and_then(|mdhd| scale(file, &mdhd))
+    })
+}
