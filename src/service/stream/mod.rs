@@ -13,6 +13,7 @@
 //! | `viewing` | blocks come, wishes go |
 //! | `plan` | … pure: what is wanted next, and what is given up |
 //! | `store` | what has arrived, and who waits for what |
+//! | `digest` | … and its hash, made on the way |
 //! | `watcher` | who watches: a player, the clock, nobody |
 //! | `player` | finding and running a player |
 //! | `http` | the loopback address that the player reads |
@@ -22,6 +23,7 @@ mod chunker;
 mod client;
 mod clock;
 mod container;
+mod digest;
 mod film;
 mod http;
 mod parity;

@@ -90,6 +90,11 @@ impl Plan {
         self.arrived.contains_range(range)
     }
 
+    /// The first byte at or behind `offset` that is not here.
+    pub(super) fn missing_from(&self, offset: u64) -> u64 {
+        self.arrived.first_gap(offset)
+    }
+
     /// How far one can read from `offset`; `None`: it is missing, and was asked for.
     pub(super) fn readable(&mut self, offset: u64) -> Option<u64> {
         if let Some(end) = self.arrived.end_of(offset) {

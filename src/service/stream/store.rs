@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::container::filler;
+use super::digest::Digest;
 use super::film::OnDisk;
 use super::parity::Decoder;
 use super::plan::{Plan, TooManyGaps};
@@ -39,6 +40,7 @@ pub(super) struct Store {
     changed: watch::Sender<u64>,
     asks: Notify,
     counts: Counts,
+    digest: Mutex<Digest>,
 }
 
 #[derive(Debug)]
@@ -83,6 +85,7 @@ impl Store {
             changed: watch::Sender::new(0),
             asks,
             counts: Counts::default(),
+            digest: Mutex::default(),
         })
     }
 
@@ -116,9 +119,11 @@ impl Store {
             self.counts.late.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
+        // What is here, and may be hashed, stays as it is.
+        let start = self.lock().plan.missing_from(offset).min(end);
         self.file
-            .write_all_at(bytes, offset)
-            .map_err(|error| Failure::io(&error, format!("writing at offset {offset}")))?;
+            .write_all_at(&bytes[(start - offset) as usize..], start)
+            .map_err(|error| Failure::io(&error, format!("writing at offset {start}")))?;
         let given_up = self.lock().plan.put(offset..end).map_err(too_many)?;
         for range in &given_up {
             self.give_back(range);
@@ -269,20 +274,27 @@ impl Store {
         }
     }
 
-    /// Blocks: reads everything again.
+    /// Of the whole. Blocks: reads what was not hashed on the way.
     pub(super) fn hash(&self) -> Result<blake3::Hash, Failure> {
-        let mut hasher = blake3::Hasher::new();
-        let mut buffer = vec![0; 256 << 10];
-        let mut at = 0;
-        while at < self.size {
-            let length = (self.size - at).min(buffer.len() as u64) as usize;
-            self.file
-                .read_exact_at(&mut buffer[..length], at)
-                .map_err(|error| Failure::io(&error, "reading"))?;
-            hasher.update(&buffer[..length]);
-            at += length as u64;
-        }
-        Ok(hasher.finalize())
+        let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        digest.follow(&self.file, self.size)?;
+        Ok(digest.hash())
+    }
+
+    /// True if it is time for [`Self::hash_on`], and nobody is at it.
+    pub(super) fn wants_hashing(&self) -> bool {
+        self.digest.try_lock().is_ok_and(|digest| digest.lags(self.front()))
+    }
+
+    /// Hashes what came. Blocks.
+    pub(super) fn hash_on(&self) -> Result<(), Failure> {
+        let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        digest.follow(&self.file, self.front())
+    }
+
+    /// All came up to here.
+    fn front(&self) -> u64 {
+        self.lock().plan.missing_from(0)
     }
 }
 

@@ -140,6 +140,11 @@ impl<'a> Viewing<'a> {
                     self.look_at(watcher.as_ref());
                     self.check_silence()?;
                     self.show();
+                    if self.keep && store.wants_hashing() {
+                        let store = store.clone();
+                        // What fails here fails again at the end.
+                        drop(self.session.spawn_blocking(move || store.hash_on()));
+                    }
                 }
             }
         }
