@@ -115,7 +115,7 @@ impl Socket {
     /// # Errors
     /// The system's queue is full (`WouldBlock`: the datagram was not taken), or a connected peer refused an earlier one.
     pub(super) fn send(&mut self, peer: SocketAddr, datagram: &[u8], markable: bool) -> io::Result<()> {
-        let most = self.together().map_or(1, |state| state.max_gso_segments().min(GROUP_LIMIT));
+        let most = self.together(peer).map_or(1, |state| state.max_gso_segments().min(GROUP_LIMIT));
         if !self.group.join(peer, datagram, markable, most) {
             self.flush()?;
             self.group.join(peer, datagram, markable, most);
@@ -123,9 +123,9 @@ impl Socket {
         Ok(())
     }
 
-    /// How many datagrams leave in one call.
-    fn together(&self) -> Option<&UdpSocketState> {
-        self.state.as_ref().filter(|_| self.whole)
+    /// Datagrams may leave together, in one call: where none is larger than the path takes, which this machine takes all.
+    fn together(&self, peer: SocketAddr) -> Option<&UdpSocketState> {
+        self.state.as_ref().filter(|_| self.whole || peer.ip().is_loopback())
     }
 
     /// Lets go what waits.
@@ -146,7 +146,7 @@ impl Socket {
 
     fn send_group(&mut self) -> io::Result<()> {
         let Some(peer) = self.group.peer else { return Ok(()) };
-        let Some(state) = self.together().filter(|_| self.group.count > 1 || self.group.markable) else {
+        let Some(state) = self.together(peer).filter(|_| self.group.count > 1 || self.group.markable) else {
             return self.send_singly(peer);
         };
         let transmit = Transmit {
