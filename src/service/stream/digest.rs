@@ -23,12 +23,12 @@ pub(super) struct Digest {
 impl Digest {
     /// True if so much came that the hash should follow.
     pub(super) const fn lags(&self, front: u64) -> bool {
-        front - self.at >= WORTH
+        front.saturating_sub(self.at) >= WORTH
     }
 
     /// Up to `front`, where all came up to there. Blocks.
     pub(super) fn follow(&mut self, file: &File, front: u64) -> Result<(), Failure> {
-        let mut buffer = vec![0; BLOCK.min(front - self.at) as usize];
+        let mut buffer = vec![0; BLOCK.min(front.saturating_sub(self.at)) as usize];
         while self.at < front {
             let part = &mut buffer[..BLOCK.min(front - self.at) as usize];
             file.read_exact_at(part, self.at).map_err(|error| Failure::io(&error, "reading"))?;

@@ -31,6 +31,7 @@ pub(super) struct Plan {
     fresh: RangeSet,
     /// Live: left out, because it came too late.
     skipped: RangeSet,
+    left_out: u64,
     /// Where the server was asked to go on, and up to where.
     asked: Range<u64>,
     /// Jumps, the beginning among them.
@@ -51,6 +52,7 @@ impl Plan {
             arrived: RangeSet::new(),
             fresh: RangeSet::new(),
             skipped: RangeSet::new(),
+            left_out: 0,
             asked: 0..u64::MAX,
             jumps: 1,
             playhead: 0,
@@ -140,15 +142,21 @@ impl Plan {
         if self.arrived.pieces().max(self.fresh.pieces()) > GAP_LIMIT {
             return Err(TooManyGaps);
         }
+        Ok(self.make_room())
+    }
+
+    fn make_room(&mut self) -> Vec<Range<u64>> {
         let mut given_up = Vec::new();
         while self.arrived.covered() > self.room
             && let Some(range) = self.farthest()
         {
             self.arrived.remove_range(range.clone());
+            // If it is wanted again, it comes again.
+            self.skipped.remove_range(range.clone());
             self.forgotten.push(range.clone());
             given_up.push(range);
         }
-        Ok(given_up)
+        given_up
     }
 
     /// Live: the gap at `offset`, if the server has gone on behind it since it was asked for. It counts as read.
@@ -156,31 +164,43 @@ impl Plan {
         let end = self.arrived.next_start(offset)?;
         // Far from there, what comes was under way before.
         self.fresh.next_start(offset).filter(|&later| later - offset <= NEAR)?;
+        self.left_out += end - offset;
         self.skipped.insert_range(offset..end);
         self.arrived.insert_range(offset..end);
         Some(offset..end)
     }
 
-    /// Live: the server goes on behind this. What of it is missing, which counts as read.
-    ///
-    /// # Errors
-    /// As with [`Plan::put`].
-    pub(super) fn leave_out(&mut self, range: &Range<u64>) -> Result<Vec<Range<u64>>, TooManyGaps> {
-        let mut left_out = Vec::new();
+    /// What of a range is not here.
+    pub(super) fn missing_in(&self, range: &Range<u64>) -> Vec<Range<u64>> {
+        let mut missing = Vec::new();
         let mut start = self.arrived.first_gap(range.start);
         while start < range.end {
             let end = self.arrived.next_start(start).map_or(range.end, |next| next.min(range.end));
-            self.skipped.insert_range(start..end);
-            self.arrived.insert_range(start..end);
-            left_out.push(start..end);
+            missing.push(start..end);
             start = self.arrived.first_gap(end);
         }
-        if self.skipped.pieces() > GAP_LIMIT { Err(TooManyGaps) } else { Ok(left_out) }
+        missing
+    }
+
+    /// Live: the server goes on behind these, which counts as read. What must leave for them, as with [`Plan::put`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn leave_out(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Range<u64>>, TooManyGaps> {
+        for range in ranges {
+            self.left_out += range.end - range.start;
+            self.skipped.insert_range(range.clone());
+            self.arrived.insert_range(range.clone());
+        }
+        if self.skipped.pieces().max(self.arrived.pieces()) > GAP_LIMIT {
+            return Err(TooManyGaps);
+        }
+        Ok(self.make_room())
     }
 
     /// Live: bytes that were left out so far.
     pub(super) const fn skipped(&self) -> u64 {
-        self.skipped.covered()
+        self.left_out
     }
 
     /// Bytes that were left out before: they came too late.
@@ -309,9 +329,16 @@ mod tests {
         let mut plan = Plan::new(10 * MIB, u64::MAX, false, &RangeSet::new());
         plan.put(0..2000).unwrap();
         plan.put(5000..6000).unwrap();
-        assert_eq!(plan.leave_out(&(2000..9000)).unwrap(), [2000..5000, 6000..9000]);
+        let missing = plan.missing_in(&(1000..9000));
+        assert_eq!(missing, [2000..5000, 6000..9000]);
+        plan.leave_out(&missing).unwrap();
         assert_eq!((plan.readable(1000), plan.skipped()), (Some(9000), 6000));
         assert!(plan.is_late(&(3000..4000)) && !plan.is_late(&(5000..6000)));
+
+        // It takes no more room than what came, and comes if it is wanted after all.
+        let mut plan = Plan::new(100 * MIB, 4 * MIB, false, &RangeSet::new());
+        let given_up = plan.leave_out(&[0..50 * MIB]).unwrap();
+        assert!(plan.covered() <= 4 * MIB && given_up.iter().all(|range| !plan.is_late(range)));
     }
 
     #[test]

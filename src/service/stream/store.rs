@@ -140,8 +140,11 @@ impl Store {
         if !self.live || range.start > range.end || range.end > self.size {
             return Err(Failure::new(Code::Misbehaved, "the server leaves out what was not to be left out"));
         }
-        let left_out = self.lock().plan.leave_out(range).map_err(too_many)?;
-        left_out.iter().try_for_each(|range| self.fill(range))?;
+        let missing = self.lock().plan.missing_in(range);
+        missing.iter().try_for_each(|range| self.fill(range))?;
+        let given_up = self.lock().plan.leave_out(&missing).map_err(too_many)?;
+        given_up.iter().for_each(|range| self.give_back(range));
+        self.asks.notify_one();
         self.changed.send_modify(|version| *version = version.wrapping_add(1));
         Ok(())
     }

@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::{boxes, descend, find, word};
 use crate::service::stream::container::ReadAt;
 
-/// Entries of a table that are looked at: a day of 50 pictures a second.
-const ENTRY_LIMIT: usize = 1 << 22;
+/// Entries of a table that are looked at: eleven hours of 25 pictures a second.
+const ENTRY_LIMIT: usize = 1 << 20;
 
 /// The place of each key picture, in the order of time. Where every picture is one, or there is only sound, that of each
 /// chunk. `None` where the film has no such table.
