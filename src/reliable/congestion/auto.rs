@@ -94,6 +94,9 @@ pub(super) struct Auto {
     full_cycles: u32,
     /// Acknowledgements in a row that had stood in a queue.
     full_acks: u32,
+    /// When the first of them came, and what was delivered then.
+    full_at: Time,
+    full_from: u64,
     /// The last round in which a router marked packets.
     marked_in: Option<u64>,
 }
@@ -125,6 +128,8 @@ impl Auto {
             shortest: Duration::MAX,
             full_cycles: 0,
             full_acks: 0,
+            full_at: Time::ZERO,
+            full_from: 0,
             marked_in: None,
         }
     }
@@ -183,7 +188,11 @@ impl Auto {
         self.round_idle |= delivery.idle;
         self.delivered = delivery.delivered;
         self.shortest = self.shortest.min(rtt.queue());
-        self.full_acks = if self.is_full(rtt) { self.full_acks + 1 } else { 0 };
+        // Who has nothing to send fills no queue.
+        self.full_acks = if self.is_full(rtt) && !delivery.idle { self.full_acks + 1 } else { 0 };
+        if self.full_acks == 1 {
+            (self.full_at, self.full_from) = (now, delivery.delivered);
+        }
         if self.full_acks > 0 {
             self.samples.on_queue();
         }
@@ -212,10 +221,12 @@ impl Auto {
 
     /// What was delivered in this round. What was only assumed is forgotten.
     fn measure(&mut self, now: Time, delivery: &Delivery) {
-        let bytes = delivery.delivered - self.round_from;
-        let rate = bytes as f64 / now.since(self.round_at).as_secs_f64();
-        // Who stands in a queue got all that the path gives.
-        let is_whole = !self.round_idle || self.has_gone_too_far();
+        // Who stands in a queue gets all that the path gives, whatever the round began with.
+        let in_queue = self.has_gone_too_far() && now.since(self.full_at) >= ROUND_LEAST;
+        let (from, at) =
+            if in_queue { (self.full_from, self.full_at) } else { (self.round_from, self.round_at) };
+        let rate = (delivery.delivered - from) as f64 / now.since(at).as_secs_f64();
+        let is_whole = !self.round_idle || in_queue;
         if is_whole && std::mem::take(&mut self.assumed) {
             self.rates.clear();
         }

@@ -117,6 +117,11 @@ impl Chunker {
         self.sent.first_gap(self.cursor)
     }
 
+    /// Something of it was sent, and is there or on its way.
+    pub(super) fn has_sent_of(&self, range: &Range<u64>) -> bool {
+        self.sent.contains_any(range)
+    }
+
     /// This is not to be sent: what of it was not, up to where something was.
     pub(super) fn leave_out(&mut self, range: &Range<u64>) -> Range<u64> {
         let start = self.sent.first_gap(range.start);

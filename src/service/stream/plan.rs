@@ -165,9 +165,14 @@ impl Plan {
         // Far from there, what comes was under way before.
         self.fresh.next_start(offset).filter(|&later| later - offset <= NEAR)?;
         self.left_out += end - offset;
+        self.fresh.insert_range(offset..end);
         self.skipped.insert_range(offset..end);
         self.arrived.insert_range(offset..end);
         Some(offset..end)
+    }
+
+    pub(super) const fn room(&self) -> u64 {
+        self.room
     }
 
     /// What of a range is not here.
@@ -189,13 +194,11 @@ impl Plan {
     pub(super) fn leave_out(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Range<u64>>, TooManyGaps> {
         for range in ranges {
             self.left_out += range.end - range.start;
+            self.fresh.insert_range(range.clone());
             self.skipped.insert_range(range.clone());
             self.arrived.insert_range(range.clone());
         }
-        if self.skipped.pieces().max(self.arrived.pieces()) > GAP_LIMIT {
-            return Err(TooManyGaps);
-        }
-        Ok(self.make_room())
+        if self.arrived.pieces() > GAP_LIMIT { Err(TooManyGaps) } else { Ok(self.make_room()) }
     }
 
     /// Live: bytes that were left out so far.

@@ -18,6 +18,9 @@ use crate::wire::stream::{CHUNK_SIZES, Message, Parity, Tempo};
 /// How often the viewer hears how much was sent, and sent again.
 const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
 
+/// Where no place is found to go on at, it is looked for again.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// How a viewer wants to be served.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wish {
@@ -53,6 +56,8 @@ pub(super) struct Showing<'a> {
     skipped: u64,
     /// Where the last part begins that was left out.
     skips_at: u64,
+    /// When to look again for a place where a decoder can go on.
+    looks_at: Instant,
 }
 
 impl<'a> Showing<'a> {
@@ -78,6 +83,7 @@ impl<'a> Showing<'a> {
             jumps: 0,
             skipped: 0,
             skips_at: 0,
+            looks_at: now,
         }
     }
 
@@ -197,11 +203,13 @@ impl<'a> Showing<'a> {
     async fn skip(&mut self) -> Result<(), Failure> {
         let (from, Some(late)) = (self.chunker.place(), self.budget.too_late()) else { return Ok(()) };
         // What was left out last lies still ahead.
-        if from < self.skips_at {
+        if from < self.skips_at || Instant::now() < self.looks_at {
             return Ok(());
         }
-        let Some(range) = self.film.omission(self.session, from, from.saturating_add(late)).await? else {
-            self.budget.skipped(late);
+        let range = self.film.omission(self.session, from, from.saturating_add(late)).await?;
+        // A part of a piece can't be left out: what was sent behind a jump ends it.
+        let Some(range) = range.filter(|range| !self.chunker.has_sent_of(range)) else {
+            self.looks_at = Instant::now() + LOOK_EVERY;
             return Ok(());
         };
         let left_out = self.chunker.leave_out(&range);

@@ -23,7 +23,7 @@ use crate::wire::stream::{Message, PARITY_PLACE, Parity};
 
 /// Given to a player at once.
 const READ: u64 = 64 << 10;
-/// Live, no more is written for what was left out.
+/// Live, no more is written for what was left out at once.
 const FILL_LIMIT: u64 = 16 << 20;
 /// Live, a gap is waited for so long: several round trips of most paths.
 const LATE: Duration = Duration::from_millis(500);
@@ -140,8 +140,12 @@ impl Store {
         if !self.live || range.start > range.end || range.end > self.size {
             return Err(Failure::new(Code::Misbehaved, "the server leaves out what was not to be left out"));
         }
-        let missing = self.lock().plan.missing_in(range);
-        missing.iter().try_for_each(|range| self.fill(range))?;
+        let (missing, room) = {
+            let inner = self.lock();
+            (inner.plan.missing_in(range), inner.plan.room())
+        };
+        let mut left = FILL_LIMIT.min(room / 4);
+        missing.iter().try_for_each(|range| self.fill(range, &mut left))?;
         let given_up = self.lock().plan.leave_out(&missing).map_err(too_many)?;
         given_up.iter().for_each(|range| self.give_back(range));
         self.asks.notify_one();
@@ -149,8 +153,8 @@ impl Store {
         Ok(())
     }
 
-    /// Live: what a decoder reads where nothing came.
-    fn fill(&self, range: &Range<u64>) -> Result<(), Failure> {
+    /// Live: what a decoder reads where nothing came; at most `left` bytes are written for that.
+    fn fill(&self, range: &Range<u64>, left: &mut u64) -> Result<(), Failure> {
         // Bytes of an earlier round may stand there.
         self.give_back(range);
         let (front, unit) = filler(&OnDisk(&self.file, self.size), range);
@@ -165,7 +169,8 @@ impl Store {
         write(&front, range.start)?;
         // Zeros stand there already.
         let mut at = if unit == [0] { range.end } else { range.start + front.len() as u64 };
-        let end = range.end.min(at.saturating_add(FILL_LIMIT));
+        let end = range.end.min(at.saturating_add(*left));
+        *left -= end.saturating_sub(at);
         let units = unit.repeat(READ as usize / unit.len());
         while at < end {
             let length = (end - at).min(units.len() as u64);
@@ -190,7 +195,10 @@ impl Store {
         let mut inner = self.lock();
         let Inner { plan, parity, .. } = &mut *inner;
         parity
-            .rebuild(|range| plan.has(range), |offset, chunk| self.file.read_exact_at(chunk, offset))
+            .rebuild(
+                |range| plan.has(range) && !plan.is_late(range),
+                |offset, chunk| self.file.read_exact_at(chunk, offset),
+            )
             .map_err(|error| Failure::io(&error, "reading"))
     }
 
@@ -271,7 +279,7 @@ impl Store {
                 () = tokio::time::sleep_until(too_late), if self.live => {
                     late_at = None;
                     let skipped = self.lock().plan.skip(offset);
-                    skipped.iter().try_for_each(|range| self.fill(range))?;
+                    skipped.iter().try_for_each(|range| self.fill(range, &mut FILL_LIMIT.clone()))?;
                 }
             }
         }

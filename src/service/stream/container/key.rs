@@ -37,7 +37,7 @@ pub(in super::super) fn omission(
     };
     let pictures = |places: Vec<u64>| {
         places.iter().min().filter(|&&front| front <= from)?;
-        Some(from..places.into_iter().filter(|&place| place >= to).min()?)
+        Some(from..places.into_iter().filter(|&place| place >= to && place < file.size()).min()?)
     };
     match container {
         "mp4" => match mp4::key_places(file).filter(|places| !places.is_empty()) {

@@ -157,6 +157,11 @@ mod tests {
     /// An MP4 in fragments of 4 s, of a track with 500 units a second, whose header was written before them. The list at
     /// the end names all but the last.
     fn fragments(count: u32, listed: bool) -> Vec<u8> {
+        fragments_from(0, count, listed)
+    }
+
+    /// … of which the first begins at a time.
+    fn fragments_from(time: u32, count: u32, listed: bool) -> Vec<u8> {
         let mut mvhd = vec![0; 20];
         mvhd[12..16].copy_from_slice(&1000u32.to_be_bytes());
         let mdhd = mp4_box(b"mdhd", &words(&[0, 0, 0, 500, 0]));
@@ -171,9 +176,13 @@ mod tests {
             // Half of it as long as usual, half with lengths of their own.
             let usual = mp4_box(b"trun", &words(&[0, 4]));
             let own = mp4_box(b"trun", &words(&[0x301, 2, 0, 400, 99, 600, 99]));
-            let traf =
-                [mp4_box(b"tfhd", &words(&[0, 7])), mp4_box(b"tfdt", &words(&[0, n * 2000])), usual, own]
-                    .concat();
+            let traf = [
+                mp4_box(b"tfhd", &words(&[0, 7])),
+                mp4_box(b"tfdt", &words(&[0, time + n * 2000])),
+                usual,
+                own,
+            ]
+            .concat();
             let moof = [mp4_box(b"mfhd", &words(&[0, n + 1])), mp4_box(b"traf", &traf)].concat();
             file.extend([mp4_box(b"moof", &moof), mp4_box(b"mdat", &vec![9; 70_000])].concat());
         }
@@ -191,6 +200,7 @@ mod tests {
         for listed in [true, false] {
             assert_eq!(seconds(&fragments(9, listed)), Some(36.0));
         }
+        assert_eq!(seconds(&fragments_from(90_000, 9, true)), Some(36.0), "a part of a longer recording");
         let mut cut = fragments(9, true);
         cut.truncate(cut.len() - 80_000);
         assert_eq!(
@@ -237,7 +247,8 @@ mod tests {
             let minf = mp4_box(b"minf", &mp4_box(b"stbl", &tables));
             mp4_box(b"trak", &mp4_box(b"mdia", &[hdlr, minf].concat()))
         };
-        let film = [mp4_box(b"ftyp", b"isom"), mp4_box(b"moov", &trak(b"vide"))].concat();
+        let moov = mp4_box(b"moov", &trak(b"vide"));
+        let film = [mp4_box(b"ftyp", b"isom"), moov, mp4_box(b"mdat", &[0; 4000])].concat();
         assert_eq!(key("mp4", &film, 1000, 1001), Some(1000..3000));
         assert_eq!(key("mp4", &film, 500, 1001), None, "the index lies between");
         assert_eq!(key("mp4", &film, 1000, 3001), None);

@@ -3,25 +3,36 @@
 
 use std::ops::Range;
 
-use super::{boxes, descend, find, number, scale, word};
+use super::{Found, boxes, descend, find, number, scale, word};
 use crate::service::stream::container::ReadAt;
 use crate::service::stream::container::search::{self, Pattern};
 
+/// Boxes that are looked at where each costs a look at many others: tracks are few.
+const FEW: usize = 64;
 /// Read of the table of one run of samples.
 const RUN_LIMIT: u64 = 1 << 20;
 /// A fragment: the box `moof` begins with the box `mfhd`.
 pub(in super::super) const FRAGMENT: Pattern =
     Pattern { length: 16, is_at: |bytes| &bytes[4..8] == b"moof" && &bytes[12..16] == b"mfhd" };
 
-/// Seconds, to the end of the last fragment.
+fn few<'a, F: ReadAt>(
+    file: &'a F,
+    range: &Range<u64>,
+    kind: [u8; 4],
+) -> impl Iterator<Item = Range<u64>> + use<'a, F> {
+    let of_kind = move |(found, body): Found| (found == kind).then_some(body);
+    boxes(file, range).take(FEW).filter_map(of_kind)
+}
+
+/// Seconds, from the first fragment to the end of the last one.
 pub(super) fn end(file: &impl ReadAt, moov: &Range<u64>, mvex: Range<u64>) -> Option<f64> {
     let place = listed(file).or_else(|| search::last(file, &FRAGMENT))?;
     // The list names those that begin with a key picture; others may follow.
-    let kind = |kind: [u8; 4]| move |found: &([u8; 4], Range<u64>)| found.0 == kind;
-    let moof = boxes(file, &(place..file.size())).filter(kind(*b"moof")).last()?.1;
-    boxes(file, &moof)
-        .filter(kind(*b"traf"))
-        .filter_map(|(_, traf)| end_of_track(file, &traf, moov, &mvex))
+    let moof = boxes(file, &(place..file.size())).filter(|(kind, _)| kind == b"moof").last()?.1;
+    // A part of a longer recording does not begin at 0.
+    let first = search::first(file, moov.end, &FRAGMENT).and_then(|at| find(file, at..file.size(), b"moof"));
+    few(file, &moof, *b"traf")
+        .filter_map(|traf| end_of_track(file, &traf, first.as_ref(), moov, &mvex))
         .max_by(f64::total_cmp)
 }
 
@@ -54,19 +65,33 @@ fn last_entry(file: &impl ReadAt, tfra: &Range<u64>) -> Option<u64> {
     if is_long { file.array(entry + 8).map(u64::from_be_bytes) } else { word(file, entry + 4).map(u64::from) }
 }
 
-/// Seconds, to the end of what this fragment adds to one track.
-fn end_of_track(file: &impl ReadAt, traf: &Range<u64>, moov: &Range<u64>, mvex: &Range<u64>) -> Option<f64> {
+/// Seconds, from where a track begins in the first fragment to the end of what this one adds to it.
+fn end_of_track(
+    file: &impl ReadAt,
+    traf: &Range<u64>,
+    first: Option<&Range<u64>>,
+    moov: &Range<u64>,
+    mvex: &Range<u64>,
+) -> Option<f64> {
     let tfhd = find(file, traf.clone(), b"tfhd")?;
     let track = word(file, tfhd.start + 4)?;
     let begins = number(file, &find(file, traf.clone(), b"tfdt")?, [4, 4])?;
+    let of_track = |traf: &Range<u64>| {
+        find(file, traf.clone(), b"tfhd").and_then(|tfhd| word(file, tfhd.start + 4)) == Some(track)
+    };
+    let began = first.and_then(|moof| {
+        let traf = few(file, moof, *b"traf").find(of_track)?;
+        number(file, &find(file, traf, b"tfdt")?, [4, 4])
+    });
     let each = usual_length(file, &tfhd).or_else(|| {
         let of_track = |place: &Range<u64>| word(file, place.start + 4) == Some(track);
-        let trex = boxes(file, mvex).find(|(kind, place)| kind == b"trex" && of_track(place))?.1;
+        let trex = few(file, mvex, *b"trex").find(of_track)?;
         word(file, trex.start + 12)
     });
     let runs = boxes(file, traf).filter(|(kind, _)| kind == b"trun");
-    let length: u64 = runs.filter_map(|(_, trun)| length(file, &trun, each.unwrap_or(0))).sum();
-    Some(begins.saturating_add(length) as f64 / scale_of(file, moov, track)?)
+    let lengths = runs.take(FEW).filter_map(|(_, trun)| length(file, &trun, each.unwrap_or(0)));
+    let end = lengths.fold(begins, u64::saturating_add);
+    Some(end.saturating_sub(began.unwrap_or(0)) as f64 / scale_of(file, moov, track)?)
 }
 
 /// How long a sample of this fragment lasts, if `tfhd` says so: behind what else it says.
@@ -92,8 +117,8 @@ fn length(file: &impl ReadAt, trun: &Range<u64>, each: u32) -> Option<u64> {
 
 /// Units in a second of a track.
 fn scale_of(file: &impl ReadAt, moov: &Range<u64>, track: u32) -> Option<f64> {
-    boxes(file, moov).filter(|(kind, _)| kind == b"trak").find_map(|(_, trak)| {
-        let tkhd = find(file, trak.clone(), b"tkhd")?;
+    few(file, moov, *b"trak").find_map(|trak| {
+        let tkhd = few(file, &trak, *b"tkhd").next()?;
         let place = if file.array::<1>(tkhd.start)? == [1] { 20 } else { 12 };
         let is_it = word(file, tkhd.start + place) == Some(track);
         is_it.then(|| descend(file, trak, [b"mdia", b"mdhd"])).flatten().and_then(|mdhd| scale(file, &mdhd))
