@@ -74,26 +74,25 @@ impl Terminal {
     /// Waits until the screen is as it must be.
     #[track_caller]
     pub(crate) fn see(&mut self, what: &str, is: impl Fn(&str) -> bool) {
-        let began = Instant::now();
-        loop {
-            self.read();
-            let text = self.text();
-            if is(&text) {
-                return;
-            }
-            assert!(began.elapsed() < LIMIT, "never saw {what} on:\n{text}");
-            std::thread::park_timeout(Duration::from_millis(5));
-        }
+        self.wait(what, |terminal| is(&terminal.text()));
     }
 
     /// Waits until this was written, even if it has left the screen since.
     #[track_caller]
     fn see_passing(&mut self, text: &str) {
+        self.wait(text, |terminal| terminal.seen.windows(text.len()).any(|window| window == text.as_bytes()));
+    }
+
+    #[track_caller]
+    fn wait(&mut self, what: &str, is: impl Fn(&Self) -> bool) {
         let began = Instant::now();
-        while !self.seen.windows(text.len()).any(|window| window == text.as_bytes()) {
-            assert!(began.elapsed() < LIMIT, "never saw {text}, but:\n{}", self.text());
-            std::thread::park_timeout(Duration::from_millis(5));
+        loop {
             self.read();
+            if is(self) {
+                return;
+            }
+            assert!(began.elapsed() < LIMIT, "never saw {what} on:\n{}", self.text());
+            std::thread::park_timeout(Duration::from_millis(5));
         }
     }
 

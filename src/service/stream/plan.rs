@@ -164,11 +164,15 @@ impl Plan {
         let end = self.arrived.next_start(offset)?;
         // Far from there, what comes was under way before.
         self.fresh.next_start(offset).filter(|&later| later - offset <= NEAR)?;
-        self.left_out += end - offset;
-        self.fresh.insert_range(offset..end);
-        self.skipped.insert_range(offset..end);
-        self.arrived.insert_range(offset..end);
+        self.count_as_read(offset..end);
         Some(offset..end)
+    }
+
+    fn count_as_read(&mut self, range: Range<u64>) {
+        self.left_out += range.end - range.start;
+        self.fresh.insert_range(range.clone());
+        self.skipped.insert_range(range.clone());
+        self.arrived.insert_range(range);
     }
 
     pub(super) const fn room(&self) -> u64 {
@@ -192,12 +196,7 @@ impl Plan {
     /// # Errors
     /// As there.
     pub(super) fn leave_out(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Range<u64>>, TooManyGaps> {
-        for range in ranges {
-            self.left_out += range.end - range.start;
-            self.fresh.insert_range(range.clone());
-            self.skipped.insert_range(range.clone());
-            self.arrived.insert_range(range.clone());
-        }
+        ranges.iter().for_each(|range| self.count_as_read(range.clone()));
         if self.arrived.pieces() > GAP_LIMIT { Err(TooManyGaps) } else { Ok(self.make_room()) }
     }
 

@@ -201,7 +201,8 @@ impl<'a> Showing<'a> {
 
     /// Live, who is too far behind goes on at a key picture; others lose nothing by that (FAULTS row 77).
     async fn skip(&mut self) -> Result<(), Failure> {
-        let (from, Some(late)) = (self.chunker.place(), self.budget.too_late()) else { return Ok(()) };
+        let Some(late) = self.budget.too_late() else { return Ok(()) };
+        let from = self.chunker.place();
         // What was left out last lies still ahead.
         if from < self.skips_at || Instant::now() < self.looks_at {
             return Ok(());

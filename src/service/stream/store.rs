@@ -115,24 +115,31 @@ impl Store {
                 format!("the server sent more than it declared, at offset {offset}"),
             )
         })?;
-        if self.live && self.lock().plan.is_late(&(offset..end)) {
+        let (is_late, missing) = {
+            let inner = self.lock();
+            (self.live && inner.plan.is_late(&(offset..end)), inner.plan.missing_from(offset))
+        };
+        if is_late {
             self.counts.late.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
         // What is here, and may be hashed, stays as it is.
-        let start = self.lock().plan.missing_from(offset).min(end);
+        let start = missing.min(end);
         self.file
             .write_all_at(&bytes[(start - offset) as usize..], start)
             .map_err(|error| Failure::io(&error, format!("writing at offset {start}")))?;
         let given_up = self.lock().plan.put(offset..end).map_err(too_many)?;
-        for range in &given_up {
-            self.give_back(range);
-        }
+        self.tell(&given_up);
+        Ok(())
+    }
+
+    /// There is more to read. The server hears what was given up for it.
+    fn tell(&self, given_up: &[Range<u64>]) {
+        given_up.iter().for_each(|range| self.give_back(range));
         if !given_up.is_empty() {
             self.asks.notify_one();
         }
         self.changed.send_modify(|version| *version = version.wrapping_add(1));
-        Ok(())
     }
 
     /// Live: the server has gone on behind this.
@@ -147,9 +154,7 @@ impl Store {
         let mut left = FILL_LIMIT.min(room / 4);
         missing.iter().try_for_each(|range| self.fill(range, &mut left))?;
         let given_up = self.lock().plan.leave_out(&missing).map_err(too_many)?;
-        given_up.iter().for_each(|range| self.give_back(range));
-        self.asks.notify_one();
-        self.changed.send_modify(|version| *version = version.wrapping_add(1));
+        self.tell(&given_up);
         Ok(())
     }
 
@@ -158,9 +163,6 @@ impl Store {
         // Bytes of an earlier round may stand there.
         self.give_back(range);
         let (front, unit) = filler(&OnDisk(&self.file, self.size), range);
-        if front.is_empty() && unit == [0] {
-            return Ok(());
-        }
         let write = |bytes: &[u8], at: u64| {
             self.file
                 .write_all_at(bytes, at)
@@ -168,7 +170,10 @@ impl Store {
         };
         write(&front, range.start)?;
         // Zeros stand there already.
-        let mut at = if unit == [0] { range.end } else { range.start + front.len() as u64 };
+        if unit == [0] {
+            return Ok(());
+        }
+        let mut at = range.start + front.len() as u64;
         let end = range.end.min(at.saturating_add(*left));
         *left -= end.saturating_sub(at);
         let units = unit.repeat(READ as usize / unit.len());
@@ -279,7 +284,7 @@ impl Store {
                 () = tokio::time::sleep_until(too_late), if self.live => {
                     late_at = None;
                     let skipped = self.lock().plan.skip(offset);
-                    skipped.iter().try_for_each(|range| self.fill(range, &mut FILL_LIMIT.clone()))?;
+                    skipped.iter().try_for_each(|range| self.fill(range, &mut { FILL_LIMIT }))?;
                 }
             }
         }

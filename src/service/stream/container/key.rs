@@ -30,8 +30,10 @@ pub(in super::super) fn omission(
     from: u64,
     to: u64,
 ) -> Option<Range<u64>> {
+    let is_behind_front =
+        |pattern: &Pattern| search::first(file, 0, pattern).is_some_and(|front| front <= from);
     let pieces = |pattern: &Pattern| {
-        search::first(file, 0, pattern).filter(|&front| front <= from)?;
+        is_behind_front(pattern).then_some(())?;
         let start = search::first(file, from, pattern)?;
         Some(start..search::first(file, to.max(start + 1), pattern)?)
     };
@@ -48,7 +50,7 @@ pub(in super::super) fn omission(
         "matroska" => pieces(&CLUSTER),
         "mpegts" => Some(video::mpeg_ts_packet(from)..video::mpeg_ts_key(file, to)?),
         "flv" => {
-            search::first(file, 0, &video::FLV_KEY).filter(|&front| front <= from)?;
+            is_behind_front(&video::FLV_KEY).then_some(())?;
             Some(from..search::first(file, to, &video::FLV_KEY)?)
         }
         "ogg" => pieces(&OGG_PAGE),

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Found, boxes, descend, find, number, scale, word};
+use super::{Found, behind_times, boxes, descend, find, is_long, number, scale, word};
 use crate::service::stream::container::ReadAt;
 use crate::service::stream::container::search::{self, Pattern};
 
@@ -55,7 +55,7 @@ fn listed(file: &impl ReadAt) -> Option<u64> {
 fn last_entry(file: &impl ReadAt, tfra: &Range<u64>) -> Option<u64> {
     let lengths = word(file, tfra.start + 8)?;
     let numbers = (0..3).map(|n| u64::from(lengths >> (2 * n) & 3) + 1).sum::<u64>();
-    let is_long = file.array::<1>(tfra.start)? == [1];
+    let is_long = is_long(file, tfra)?;
     let width = numbers + if is_long { 16 } else { 8 };
     let count = u64::from(word(file, tfra.start + 12)?);
     let entry = tfra.start + 16 + count.checked_sub(1)? * width;
@@ -75,22 +75,21 @@ fn end_of_track(
 ) -> Option<f64> {
     let tfhd = find(file, traf.clone(), b"tfhd")?;
     let track = word(file, tfhd.start + 4)?;
-    let begins = number(file, &find(file, traf.clone(), b"tfdt")?, [4, 4])?;
-    let of_track = |traf: &Range<u64>| {
-        find(file, traf.clone(), b"tfhd").and_then(|tfhd| word(file, tfhd.start + 4)) == Some(track)
-    };
+    let of_track = |full: &Range<u64>| word(file, full.start + 4) == Some(track);
+    let begins = |traf: &Range<u64>| number(file, &find(file, traf.clone(), b"tfdt")?, [4, 4]);
+    let end = begins(traf)?;
     let began = first.and_then(|moof| {
-        let traf = few(file, moof, *b"traf").find(of_track)?;
-        number(file, &find(file, traf, b"tfdt")?, [4, 4])
+        let is_its =
+            |traf: &Range<u64>| find(file, traf.clone(), b"tfhd").is_some_and(|tfhd| of_track(&tfhd));
+        begins(&few(file, moof, *b"traf").find(is_its)?)
     });
     let each = usual_length(file, &tfhd).or_else(|| {
-        let of_track = |place: &Range<u64>| word(file, place.start + 4) == Some(track);
         let trex = few(file, mvex, *b"trex").find(of_track)?;
         word(file, trex.start + 12)
     });
     let runs = boxes(file, traf).filter(|(kind, _)| kind == b"trun");
     let lengths = runs.take(FEW).filter_map(|(_, trun)| length(file, &trun, each.unwrap_or(0)));
-    let end = lengths.fold(begins, u64::saturating_add);
+    let end = lengths.fold(end, u64::saturating_add);
     Some(end.saturating_sub(began.unwrap_or(0)) as f64 / scale_of(file, moov, track)?)
 }
 
@@ -119,8 +118,7 @@ fn length(file: &impl ReadAt, trun: &Range<u64>, each: u32) -> Option<u64> {
 fn scale_of(file: &impl ReadAt, moov: &Range<u64>, track: u32) -> Option<f64> {
     few(file, moov, *b"trak").find_map(|trak| {
         let tkhd = few(file, &trak, *b"tkhd").next()?;
-        let place = if file.array::<1>(tkhd.start)? == [1] { 20 } else { 12 };
-        let is_it = word(file, tkhd.start + place) == Some(track);
+        let is_it = behind_times(file, &tkhd) == Some(track);
         is_it.then(|| descend(file, trak, [b"mdia", b"mdhd"])).flatten().and_then(|mdhd| scale(file, &mdhd))
     })
 }

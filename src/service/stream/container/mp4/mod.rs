@@ -61,20 +61,30 @@ fn descend<const N: usize>(file: &impl ReadAt, range: Range<u64>, path: [&[u8; 4
 
 /// A number of a full box, which is longer in version 1: `[place of 32 bits, place of 64 bits]`.
 fn number(file: &impl ReadAt, body: &Range<u64>, [short, long]: [u64; 2]) -> Option<u64> {
-    Some(match file.array::<1>(body.start)? {
-        [1] => u64::from_be_bytes(file.array(body.start + long)?),
-        _ => u64::from(word(file, body.start + short)?),
-    })
+    if is_long(file, body)? {
+        file.array(body.start + long).map(u64::from_be_bytes)
+    } else {
+        word(file, body.start + short).map(u64::from)
+    }
+}
+
+/// Times and lengths of a full box are of 64 bits: it is of version 1.
+fn is_long(file: &impl ReadAt, body: &Range<u64>) -> Option<bool> {
+    file.array(body.start).map(|version: [u8; 1]| version == [1])
 }
 
 fn word(file: &impl ReadAt, place: u64) -> Option<u32> {
     file.array(place).map(u32::from_be_bytes)
 }
 
-/// Units in a second, of `mvhd` or `mdhd`: behind the two times of the box.
+/// What `mvhd`, `mdhd` and `tkhd` say behind the two times with which they begin.
+fn behind_times(file: &impl ReadAt, header: &Range<u64>) -> Option<u32> {
+    word(file, header.start + if is_long(file, header)? { 20 } else { 12 })
+}
+
+/// Units in a second, of `mvhd` or `mdhd`.
 fn scale(file: &impl ReadAt, header: &Range<u64>) -> Option<f64> {
-    let place = if file.array::<1>(header.start)? == [1] { 20 } else { 12 };
-    word(file, header.start + place).filter(|&scale| scale > 0).map(f64::from)
+    behind_times(file, header).filter(|&scale| scale > 0).map(f64::from)
 }
 
 /// `mvhd` counts the fragments in only if it was written after them: where there are some, it comes last.
