@@ -151,7 +151,7 @@ fn row_14_15_and_17_a_full_or_read_only_disk_is_told_and_the_transfer_goes_on_wh
         mount -t tmpfs -o size=8m none root
         # Another file takes the room while this one travels: full midway.
         "$1" -c 'listen tcp 0 ftp root root as f; send big to $f rate 10MB/s as up &
-            wait $up transferring
+            expect $up.bytes_out > 0 within 5s
             !head -c 4M /dev/zero > root/filler
             wait $up' && exit 10
         test ! -e root/big && test -s root/.big.nls-part && test -s root/.big.nls-journal

@@ -43,12 +43,55 @@ fn tests_are_chosen_by_name_tag_and_what_failed_the_last_time() {
     assert_eq!(listed(&[]), ["passes [quick]", "fails [quick] [red]", "skipped", "passes alone"]);
     assert_eq!(listed(&["--tag", "red"]), ["fails [quick] [red]"]);
     assert_eq!(listed(&["--filter", "^passes", "--repeat", "2"]).len(), 4);
+    assert_eq!(listed(&["--filter", "^fails", "--filter", "alone"]), ["fails [quick] [red]", "passes alone"]);
+    assert_eq!(listed(&["./t", "t/mixed.nls", "t/../t/mixed.nls"]).len(), 4, "a file that is named twice");
     let shuffled = listed(&["--repeat", "9", "--shuffle", "--seed", "1"]);
     assert_eq!(shuffled, listed(&["--repeat", "9", "--shuffle", "--seed", "1"]));
     assert_ne!(shuffled, listed(&["--repeat", "9", "--shuffle", "--seed", "2"]));
     lab.run(&["test", "t"]).fails(1, "");
     assert_eq!(listed(&["--failed"]), ["fails [quick] [red]"]);
     lab.run(&["test", "t", "--filter", "nobody"]).fails(4, "no tests found");
+}
+
+/// Every report must tell of it.
+fn fails_in_all_reports(lab: &Lab, script: &str, words: &str) {
+    for format in ["human", "tap", "junit", "jsonl", "github"] {
+        let run = lab.run(&["test", script, "--report", format]).fails(1, "");
+        assert!(run.out.contains(words), "{format}: {}", run.out);
+    }
+}
+
+#[test]
+fn a_test_whose_clean_up_fails_has_failed() {
+    let lab = Lab::new();
+    for (statement, words) in [
+        ("defer !false", "ended with exit status: 1"),
+        ("defer expect 1 == 2", "expected 1 == 2"),
+        ("timeout 200ms\ndefer !read x < fifo", "the time limit of 200.0 ms is over"),
+    ] {
+        lab.run(&["-c", "!mkfifo fifo 2> /dev/null || true"]).success();
+        lab.write("defer.nls", format!("test \"cleans up\"\nprint here\n{statement}\n"));
+        fails_in_all_reports(&lab, "defer.nls", words);
+        lab.run(&["defer.nls"]).fails(1, words);
+        lab.write("plain.nls", format!("{statement}\n"));
+        lab.run(&["plain.nls"]).fails(1, words);
+    }
+    lab.write("skipped.nls", "defer !false\nskip \"not today\"\n");
+    lab.run(&["test", "skipped.nls"]).fails(1, "");
+}
+
+#[test]
+fn what_cannot_fail_is_no_test() {
+    let lab = Lab::new();
+    for nothing in ["", "# only a comment\n", "\n\n"] {
+        lab.write("nothing.nls", nothing);
+        lab.run(&["test", "nothing.nls"]).fails(4, "no tests found");
+    }
+    lab.write("full.nls", "expect 1 == 1\n");
+    lab.run(&["test", "nothing.nls", "full.nls"]).fails(1, "");
+    lab.write("heading.nls", "let x = 1\ntest \"empty\"\ntest \"full\"\nexpect $x == 1\n");
+    fails_in_all_reports(&lab, "heading.nls", "the test has no statements");
+    lab.run(&["heading.nls"]).fails(1, "the test has no statements");
 }
 
 #[test]

@@ -19,4 +19,4 @@ pub use mix::mix;
 pub use ranges::RangeSet;
 pub use secrets::Secrets;
 pub use time::Time;
-pub use value::{Fields, Value};
+pub use value::{Dimension, Fields, Value};

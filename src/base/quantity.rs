@@ -224,6 +224,20 @@ pub fn show_bits(bits: u64) -> String {
     format!("{}{unit}", (bits as f64 / scale * 1e3).round() / 1e3)
 }
 
+/// A rate in bits a second, exactly, as a command takes it: `10mbit`, `1500bit`.
+pub fn exact_rate(bits: u64) -> String {
+    let units = [("gbit", 1_000_000_000), ("mbit", 1_000_000), ("kbit", 1_000)];
+    let unit = units.into_iter().find(|(_, scale)| bits > 0 && bits.is_multiple_of(*scale));
+    unit.map_or_else(|| format!("{bits}bit"), |(unit, scale)| format!("{}{unit}", bits / scale))
+}
+
+/// A length of time, exactly, as a command takes it: `200ms`, `90s`.
+pub fn exact_duration(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    let unit = [("s", 1_000_000), ("ms", 1_000)].into_iter().find(|(_, scale)| micros.is_multiple_of(*scale));
+    unit.map_or_else(|| format!("{micros}us"), |(unit, scale)| format!("{}{unit}", micros / scale))
+}
+
 /// `1500 ms` → `1.50 s`, `250 µs` → `0.25 ms`.
 pub fn show_duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();

@@ -4,6 +4,9 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::time::Duration;
 
+use dashu_int::{IBig, UBig};
+use dashu_ratio::RBig;
+
 use super::quantity::{self, Percent};
 
 /// A value with its type kept, so that `expect $up.bytes == 64M` compares numbers.
@@ -11,8 +14,13 @@ use super::quantity::{self, Percent};
 pub enum Value {
     Text(String),
     Integer(i128),
+    /// A measured number: no more exact than a float.
     Number(f64),
+    /// A decimal, a fraction or an integer of any size, as it was written.
+    Exact(String),
     Size(u64),
+    /// Bits per second.
+    Rate(u64),
     Percent(Percent),
     Duration(Duration),
     Flag(bool),
@@ -20,6 +28,72 @@ pub enum Value {
 
 /// Named values in the order in which they are shown.
 pub type Fields = Vec<(&'static str, Value)>;
+
+/// What a value measures: values of one dimension have an order, and a plain number takes the unit of the other
+/// side (bytes, seconds, bytes a second, parts of one).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dimension {
+    Count,
+    Size,
+    Rate,
+    Duration,
+    Percent,
+    Flag,
+    /// The state of a session: a condition by itself, without an order.
+    State,
+    Text,
+}
+
+impl Dimension {
+    /// With its article, for messages.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Count => "a number",
+            Self::Size => "a size",
+            Self::Rate => "a rate",
+            Self::Duration => "a duration",
+            Self::Percent => "a percentage",
+            Self::Flag => "true or false",
+            Self::State => "a state",
+            Self::Text => "a text",
+        }
+    }
+
+    /// A literal that has it, for messages.
+    pub const fn example(self) -> &'static str {
+        match self {
+            Self::Count => "3",
+            Self::Size => "64K",
+            Self::Rate => "5MB/s",
+            Self::Duration => "200ms",
+            Self::Percent => "5%",
+            Self::Flag => "true",
+            Self::State => "done",
+            Self::Text => "\"text\"",
+        }
+    }
+
+    const fn is_quantity(self) -> bool {
+        matches!(self, Self::Size | Self::Rate | Self::Duration | Self::Percent)
+    }
+
+    /// True if `<` and `>` mean something between the two.
+    pub fn has_order_with(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Flag | Self::State, _) | (_, Self::Flag | Self::State) => false,
+            (Self::Count, quantity) | (quantity, Self::Count) if quantity != Self::Text => true,
+            _ => self == other,
+        }
+    }
+
+    /// True if the two can never be equal: a size is no duration.
+    pub fn excludes(self, other: Self) -> bool {
+        self != other && self.is_quantity() && other.is_quantity()
+    }
+}
+
+/// Digits of a number that is compared exactly, at most; longer ones compare as text.
+const EXACT_DIGITS_LIMIT: usize = 20_000;
 
 impl Value {
     pub fn text(text: impl Into<String>) -> Self {
@@ -35,16 +109,26 @@ impl Value {
         Self::Number((duration.as_secs_f64() * 1e6).round() / 1e6)
     }
 
-    /// The type a literal word has by its look: integer, number, size, percent, duration, else text.
+    /// The type that a literal word has by its look: number, percentage, rate, duration, size, `true` or `false`,
+    /// else text.
     pub fn from_word(word: &str) -> Self {
         if let Ok(integer) = word.parse() {
             return Self::Integer(integer);
         }
-        if let Some(number) = plain_number(word) {
-            return Self::Number(number);
+        if rational(word).is_some() {
+            return Self::Exact(word.into());
+        }
+        if let Ok(flag) = word.parse() {
+            return Self::Flag(flag);
+        }
+        if !word.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+            return Self::text(word);
         }
         if let Ok(percent) = quantity::percent(word) {
             return Self::Percent(percent);
+        }
+        if let Ok(rate) = quantity::rate(word) {
+            return Self::Rate(rate);
         }
         if let Ok(duration) = quantity::duration(word) {
             return Self::Duration(duration);
@@ -55,66 +139,118 @@ impl Value {
         Self::text(word)
     }
 
-    /// The value on a common scale (bytes, seconds, parts of one), if it has one.
-    fn scalar(&self) -> Option<f64> {
+    /// What it measures; a text that is written as a number is one.
+    pub fn dimension(&self) -> Dimension {
         match self {
-            Self::Integer(n) => Some(*n as f64),
-            Self::Number(n) => Some(*n),
-            Self::Size(n) => Some(*n as f64),
-            Self::Percent(p) => Some(p.fraction()),
-            Self::Duration(d) => Some(d.as_secs_f64()),
-            Self::Flag(_) => None,
-            Self::Text(text) => text.parse::<i128>().map(|n| n as f64).ok().or_else(|| plain_number(text)),
+            Self::Integer(_) | Self::Number(_) | Self::Exact(_) => Dimension::Count,
+            Self::Size(_) => Dimension::Size,
+            Self::Rate(_) => Dimension::Rate,
+            Self::Percent(_) => Dimension::Percent,
+            Self::Duration(_) => Dimension::Duration,
+            Self::Flag(_) => Dimension::Flag,
+            Self::Text(text) if rational(text).is_some() => Dimension::Count,
+            Self::Text(text) if text == "true" || text == "false" => Dimension::Flag,
+            Self::Text(_) => Dimension::Text,
         }
     }
 
-    /// Order of two values: exact for integers, by scale for quantities, else by text.
-    pub fn compare(&self, other: &Self) -> Option<Ordering> {
+    /// True if both are the same: numbers and quantities by value, two texts by their letters.
+    pub fn equals(&self, other: &Self) -> bool {
+        if let (Self::Text(one), Self::Text(two)) = (self, other) {
+            return one == two;
+        }
+        match self.dimension().has_order_with(other.dimension()) {
+            true => self.order(other) == Some(Ordering::Equal),
+            false => self.to_string() == other.to_string(),
+        }
+    }
+
+    /// Which one is larger; `None` between kinds that have no order.
+    pub fn order(&self, other: &Self) -> Option<Ordering> {
+        if !self.dimension().has_order_with(other.dimension()) {
+            return None;
+        }
         if let (Some(a), Some(b)) = (self.exact(), other.exact()) {
             return Some(a.cmp(&b));
         }
-        match (self.scalar(), other.scalar()) {
+        match (self.measured(), other.measured()) {
             (Some(a), Some(b)) => a.partial_cmp(&b),
             _ => Some(self.to_string().cmp(&other.to_string())),
         }
     }
 
-    fn exact(&self) -> Option<i128> {
+    /// The exact value on a common scale (bytes, seconds, bytes a second, parts of one), if it is known exactly.
+    fn exact(&self) -> Option<RBig> {
         match self {
-            Self::Integer(n) => Some(*n),
-            Self::Size(n) => Some(i128::from(*n)),
-            Self::Text(text) => text.parse().ok(),
-            _ => None,
+            Self::Integer(n) => Some(RBig::from(IBig::from(*n))),
+            Self::Size(n) => Some(RBig::from(*n)),
+            Self::Rate(bits) => Some(parts(u128::from(*bits), 8)),
+            Self::Duration(time) => Some(parts(time.as_nanos(), 1_000_000_000)),
+            Self::Percent(percent) => Some(parts((percent.fraction() * 1e8).round() as u128, 100_000_000)),
+            Self::Exact(text) | Self::Text(text) => rational(text),
+            Self::Number(_) | Self::Flag(_) => None,
         }
     }
 
-    /// What a bare `expect $x.field` asks: not false, not zero, not empty.
-    pub fn is_truthy(&self) -> bool {
+    /// The same as a float.
+    fn measured(&self) -> Option<f64> {
         match self {
-            Self::Flag(flag) => *flag,
-            Self::Text(text) => !text.is_empty() && text != "false",
-            other => other.scalar().is_some_and(|n| n != 0.0),
+            Self::Number(n) => Some(*n),
+            other => other.exact().map(|exact| exact.to_f64().value()),
+        }
+    }
+
+    /// `None`: it is no condition. A number is one if it is not zero.
+    pub fn condition(&self) -> Option<bool> {
+        match self {
+            Self::Flag(flag) => Some(*flag),
+            Self::Text(text) => text.parse().ok(),
+            other => other.measured().map(|number| number != 0.0),
         }
     }
 }
 
-/// A decimal such as `1.5`; not `inf`, `nan` or `1e9`, which are words.
-fn plain_number(word: &str) -> Option<f64> {
-    let digits = word.strip_prefix('-').unwrap_or(word);
-    let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        && digits.starts_with(|c: char| c.is_ascii_digit());
-    plain.then(|| word.parse().ok()).flatten()
+fn parts(number: u128, of: u64) -> RBig {
+    RBig::from_parts(IBig::from(number), UBig::from(of))
+}
+
+/// `-7`, `1.5`, `1/3`; not `inf`, `nan` or `1e9`, which are words.
+fn rational(text: &str) -> Option<RBig> {
+    if text.len() > EXACT_DIGITS_LIMIT {
+        return None;
+    }
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let value = match digits.split_once('/') {
+        Some((above, below)) => {
+            let below = natural(below).filter(|below| !below.is_zero())?;
+            RBig::from_parts(natural(above)?.into(), below)
+        }
+        None => decimal(digits)?,
+    };
+    Some(if negative { -value } else { value })
+}
+
+fn decimal(digits: &str) -> Option<RBig> {
+    let Some((whole, part)) = digits.split_once('.') else { return natural(digits).map(RBig::from) };
+    let all = natural(&format!("{whole}{part}")).filter(|_| !whole.is_empty() && !part.is_empty())?;
+    Some(RBig::from_parts(all.into(), UBig::from(10u8).pow(part.len())))
+}
+
+fn natural(digits: &str) -> Option<UBig> {
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| digits.parse().ok()).flatten()
 }
 
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => f.write_str(text),
+            Self::Text(text) | Self::Exact(text) => f.write_str(text),
             Self::Integer(n) => write!(f, "{n}"),
             Self::Number(n) => write!(f, "{n}"),
             Self::Size(n) => write!(f, "{n}"),
+            Self::Rate(bits) => f.write_str(&quantity::exact_rate(*bits)),
             Self::Percent(p) => write!(f, "{p}"),
-            Self::Duration(d) => write!(f, "{}", quantity::show_duration(*d)),
+            Self::Duration(d) => f.write_str(&quantity::exact_duration(*d)),
             Self::Flag(flag) => write!(f, "{flag}"),
         }
     }
@@ -124,19 +260,59 @@ impl fmt::Display for Value {
 mod tests {
     use super::*;
 
-    #[test]
-    fn quantities_compare_on_their_scale() {
-        let is = |a: &str, b: &str| Value::from_word(a).compare(&Value::from_word(b));
-        assert_eq!(is("64K", "65536"), Some(Ordering::Equal));
-        assert_eq!(is("200ms", "1s"), Some(Ordering::Less));
-        assert_eq!(is("5%", "0.05"), Some(Ordering::Equal));
-        assert_eq!(is("10", "9"), Some(Ordering::Greater));
-        assert_eq!(is("abc", "abd"), Some(Ordering::Less));
+    fn order(a: &str, b: &str) -> Option<Ordering> {
+        Value::from_word(a).order(&Value::from_word(b))
     }
 
     #[test]
-    fn integers_compare_exactly_beyond_what_a_float_holds() {
+    fn quantities_compare_by_value_whatever_their_unit() {
+        for (a, b, is) in [
+            ("64K", "65536", Ordering::Equal),
+            ("200ms", "1s", Ordering::Less),
+            ("5%", "0.05", Ordering::Equal),
+            ("10", "9", Ordering::Greater),
+            ("500", "1MB/s", Ordering::Less),
+            ("1gbit", "1000mbit", Ordering::Equal),
+            ("5MB/s", "40mbit", Ordering::Equal),
+            ("10MB/s", "9MB/s", Ordering::Greater),
+            ("1m30s", "90s", Ordering::Equal),
+            ("1/3", "0.5", Ordering::Less),
+            ("2/6", "1/3", Ordering::Equal),
+            ("-1/2", "-0.5", Ordering::Equal),
+            ("0.1", "1/10", Ordering::Equal),
+            ("abc", "abd", Ordering::Less),
+        ] {
+            assert_eq!(order(a, b), Some(is), "{a} {b}");
+            assert_eq!(Value::from_word(a).equals(&Value::from_word(b)), is == Ordering::Equal, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn kinds_without_an_order_have_none() {
+        for (a, b) in
+            [("64K", "5s"), ("5s", "1MB/s"), ("5%", "64K"), ("abc", "5"), ("true", "false"), ("5s", "abc")]
+        {
+            assert_eq!(order(a, b), None, "{a} {b}");
+            assert!(!Value::from_word(a).equals(&Value::from_word(b)), "{a} {b}");
+        }
+        assert!(Dimension::Size.excludes(Dimension::Duration) && !Dimension::Count.excludes(Dimension::Size));
+    }
+
+    #[test]
+    fn numbers_compare_exactly_beyond_what_a_float_holds() {
         let (a, b) = (Value::text("9007199254740993"), Value::Integer(9_007_199_254_740_992));
-        assert_eq!(a.compare(&b), Some(Ordering::Greater));
+        assert_eq!(a.order(&b), Some(Ordering::Greater));
+        let digits = "9".repeat(60);
+        assert_eq!(order(&format!("{digits}.5"), &format!("{digits}.25")), Some(Ordering::Greater));
+    }
+
+    #[test]
+    fn a_value_is_written_so_that_it_is_read_as_the_same() {
+        for word in
+            ["10mbit", "1gbit", "5MB/s", "1bit", "200ms", "1m30s", "2h", "1us", "0.5%", "7", "1.50", "1/3"]
+        {
+            let value = Value::from_word(word);
+            assert!(Value::from_word(&value.to_string()).equals(&value), "{word}: {value}");
+        }
     }
 }

@@ -33,7 +33,8 @@ pub(super) enum Mode {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Choices {
     pub(super) jobs: Option<usize>,
-    pub(super) filter: Option<String>,
+    /// A test runs if its name matches one of them; none: all run.
+    pub(super) filters: Vec<String>,
     pub(super) tags: Vec<String>,
     pub(super) failed: bool,
     pub(super) list: bool,
@@ -202,7 +203,7 @@ fn take_choice(word: &str, parser: &mut lexopt::Parser, choice: &mut Choices) ->
         "--jobs" | "-j" => choice.jobs = Some(count(1)?),
         "--repeat" => choice.repeat = Some(count(1)?),
         "--retries" => choice.retries = count(0)?,
-        "--filter" => choice.filter = Some(parser.value()?.string()?),
+        "--filter" => choice.filters.push(parser.value()?.string()?),
         "--tag" => choice.tags.push(parser.value()?.string()?),
         "--failed" => choice.failed = true,
         "--list" => choice.list = true,
@@ -245,10 +246,10 @@ mod tests {
         assert_eq!(script.mode, Mode::Script("x.nls".into()));
         assert_eq!(script.rest, ["one", "-c", "--two"]);
         assert_eq!(
-            read(&["test", "a", "b", "--filter", "x"]).unwrap().mode,
+            read(&["test", "a", "b", "--filter", "x", "--filter", "y"]).unwrap().mode,
             Mode::Test {
                 paths: vec!["a".into(), "b".into()],
-                choice: Choices { filter: Some("x".into()), ..Choices::default() }
+                choice: Choices { filters: vec!["x".into(), "y".into()], ..Choices::default() }
             }
         );
         assert_eq!(read(&["help", "send"]).unwrap().mode, Mode::Help(Some("send".into())));

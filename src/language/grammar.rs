@@ -213,7 +213,9 @@ fn simple(cursor: &mut Cursor<'_>) -> Parsed<Body> {
         Body::Secret(new_name(&word, literal(&word, "a name")?)?)
     } else if cursor.begins("skip") {
         let reason = cursor.word("the reason, in quotes")?;
-        let unless = if cursor.take("unless") { Some(cursor.word("a value")?) } else { None };
+        let unless =
+            if cursor.take("unless") { Some(cursor.word("a value such as $env.HOME")?) } else { None };
+        unless.as_ref().map_or(Ok(()), |unless| condition(unless, "a variable such as $env.HOME"))?;
         Body::Skip { reason, unless }
     } else if cursor.begins("timeout") {
         Body::Timeout(cursor.duration()?)
@@ -289,20 +291,62 @@ fn expectation(cursor: &mut Cursor<'_>) -> Parsed<Body> {
         return file_expectation(cursor, negated).map(Body::ExpectFile);
     }
     let left = cursor.word("a value such as $files.clients")?;
-    let test = match comparison(cursor)? {
+    let test = match comparison(cursor, &left)? {
         Some(comparison) => Some((comparison, cursor.word("a value")?)),
         None => None,
     };
     let within = within(cursor)?;
+    if test.is_none() {
+        unspaced(&left).map_or(Ok(()), Err)?;
+        condition(&left, "a comparison such as $files.clients == 0")?;
+    }
     Ok(Body::Expect(Expectation { negated, left, test, within }))
 }
 
+/// A word that is looked at alone can be false: one that says the same at any time would be a test that cannot fail.
+fn condition(word: &Word, possible: &str) -> Parsed<()> {
+    if word.reference().is_some() && !word.quoted {
+        return Ok(());
+    }
+    let title = format!("`{}` is not a condition", word.written());
+    fail(
+        Diagnostic::new(title, word.span.clone())
+            .expected([possible.into(), "a field or variable that is true or false".into()])
+            .unfinished(),
+    )
+}
+
+/// `1==2`, `$x>7`: a comparison that was written without blanks.
+fn unspaced(word: &Word) -> Option<Box<Diagnostic>> {
+    let text = word.written();
+    let operators = ["==", "!=", "<=", ">=", "<", ">", "="];
+    let (at, operator) = text.char_indices().find_map(|(at, _)| {
+        let found = operators.into_iter().find(|operator| text[at..].starts_with(operator))?;
+        Some((at, found))
+    })?;
+    if word.quoted || text == operator {
+        return None;
+    }
+    let (left, right) = (&text[..at], &text[at + operator.len()..]);
+    let operator = if operator == "=" { "==" } else { operator };
+    let fix = format!("{left} {operator} {right}");
+    let title = format!("`{text}` is one word: a comparison stands between blanks");
+    Some(Box::new(
+        Diagnostic::new(title, word.span.clone())
+            .expected(["VALUE == VALUE".into()])
+            .fix(fix.trim().to_owned()),
+    ))
+}
+
 /// `==` or one of its like, if the expectation goes on with one.
-fn comparison(cursor: &mut Cursor<'_>) -> Parsed<Option<Comparison>> {
+fn comparison(cursor: &mut Cursor<'_>, left: &Word) -> Parsed<Option<Comparison>> {
     if let Some((_, comparison)) = Comparison::WORDS.iter().find(|(name, _)| cursor.take(name)) {
         return Ok(Some(*comparison));
     }
     let Some(word) = cursor.peek_word().filter(|word| !word.is("within")) else { return Ok(None) };
+    if let Some(unspaced) = unspaced(left).or_else(|| unspaced(word)) {
+        return Err(unspaced);
+    }
     let text = word.literal().unwrap_or_default();
     let fix = match &*text {
         "=" => Some("=="),

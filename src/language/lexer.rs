@@ -52,6 +52,14 @@ impl Word {
         }
     }
 
+    /// As it reads, with its references as they were written.
+    pub fn written(&self) -> String {
+        self.segments.iter().fold(String::new(), |out, segment| match segment {
+            Segment::Text(text) => out + text,
+            Segment::Reference(path, _) => out + "$" + &path.join("."),
+        })
+    }
+
     /// Appends another word, behind so many blanks.
     pub(super) fn append(&mut self, blanks: usize, other: &Self) {
         (0..blanks).for_each(|_| push_text(&mut self.segments, " "));

@@ -109,20 +109,20 @@ mod tests {
             Keyword::new("to", Kind::Endpoint, "").required(),
             Keyword::new("chunk", Kind::Size(1, 1 << 20), ""),
         ],
-        fields: &[Field::new("bytes", "")],
+        fields: &[Field::size("bytes", "")],
         example: "",
         next: "",
         lasting: Lasting::Job,
     };
 
     fn vocabulary() -> Vocabulary {
-        Vocabulary { verbs: vec![&SEND], services: Vec::new(), prefixes: true }
+        Vocabulary { verbs: vec![&SEND], prefixes: true, ..Vocabulary::default() }
     }
 
     /// The line with a letter for each mark behind its part.
     fn shown(line: &str) -> String {
         let mut scope = Scope::builtin(0);
-        scope.define("x", crate::language::planner::Known::Scalar);
+        scope.define("x", crate::language::planner::Known::Scalar(None));
         let (mut out, mut at) = (String::new(), 0);
         for (span, mark) in marks(line, &vocabulary(), &scope) {
             out.push_str(&line[at..span.start]);

@@ -9,6 +9,7 @@
 
 pub mod command;
 pub mod complete;
+mod condition;
 mod cursor;
 pub mod diagnostic;
 pub mod grammar;

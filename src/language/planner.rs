@@ -6,23 +6,25 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::command::{Argument, Invocation, Matcher};
+use super::condition;
 use super::diagnostic::{Diagnostic, Report, Source, nearest};
 use super::grammar;
 use super::kind::{Datum, Place, SessionRef};
 use super::lexer::{Segment, Word};
 use super::plan::{Action, Plan, Step, Test};
-use super::script::{Body, Prefix, Statement};
+use super::script::{Body, Prefix, Statement, error_code};
 use super::statement::statement;
 use super::verb::{Field, Vocabulary};
 use super::{SOURCE_DEPTH_LIMIT, STATEMENT_LIMIT};
+use crate::base::Dimension;
 
 /// What is known of a name before anything runs.
 #[derive(Clone, Copy, Debug)]
 pub enum Known {
     /// A result with these fields.
     Record(&'static [Field]),
-    /// A single value: no fields.
-    Scalar,
+    /// A single value without fields, and what it measures, if that is known.
+    Scalar(Option<Dimension>),
     /// Fields unknown until it runs.
     Any,
 }
@@ -38,13 +40,13 @@ impl Scope {
     pub fn builtin(arguments: usize) -> Self {
         let mut scope = Self::default();
         for name in ["tmp", "args", "seed"] {
-            scope.define(name, Known::Scalar);
+            scope.define(name, Known::Scalar(None));
         }
         for name in ["last", "env", "test"] {
             scope.define(name, Known::Any);
         }
         for number in 1..=arguments {
-            scope.define(&number.to_string(), Known::Scalar);
+            scope.define(&number.to_string(), Known::Scalar(None));
         }
         scope
     }
@@ -58,6 +60,10 @@ impl Scope {
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.keys().map(String::as_str)
+    }
+
+    pub(super) fn known(&self, name: &str) -> Option<&Known> {
+        self.names.get(name)
     }
 
     /// The fields of a name, where they are known.
@@ -162,8 +168,9 @@ impl<'a> Planner<'a> {
     fn statement(&mut self, source: &Arc<Source>, statement: Statement, scope: &mut Scope) {
         let Statement { span, prefixes, body } = statement;
         for prefix in &prefixes {
-            if let Prefix::ExpectError(Some(pattern)) = prefix {
-                self.check_word(source, pattern, scope);
+            if let Prefix::ExpectError(Some(wanted)) = prefix {
+                self.check_word(source, wanted, scope);
+                self.check_code(source, wanted);
             }
         }
         let action = match body {
@@ -193,6 +200,9 @@ impl<'a> Planner<'a> {
                 if let Some((_, right)) = &expectation.test {
                     self.check_word(source, right, scope);
                 }
+                if let Some(diagnostic) = condition::check(&expectation, scope) {
+                    self.error(source, diagnostic);
+                }
                 Action::Expect(expectation)
             }
             Body::ExpectFile(expectation) => {
@@ -209,13 +219,13 @@ impl<'a> Planner<'a> {
                     if value.reference().is_some_and(|path| path.len() == 1) {
                         Known::Any
                     } else {
-                        Known::Scalar
+                        Known::Scalar(condition::dimension(&value, scope))
                     },
                 );
                 Action::Let { name, value }
             }
             Body::Secret(name) => {
-                scope.define(&name, Known::Scalar);
+                scope.define(&name, Known::Scalar(None));
                 Action::Secret(name)
             }
             Body::Shell(text) => Action::Shell(text),
@@ -223,6 +233,9 @@ impl<'a> Planner<'a> {
                 self.check_word(source, &reason, scope);
                 if let Some(unless) = &unless {
                     self.check_word(source, unless, scope);
+                    if let Some(diagnostic) = condition::check_bare(unless, scope) {
+                        self.error(source, diagnostic);
+                    }
                 }
                 Action::Skip { reason, unless }
             }
@@ -324,6 +337,17 @@ impl<'a> Planner<'a> {
         self.error(source, Diagnostic::new(title, verb.span.clone()).expected(expected).fix(fix));
     }
 
+    /// A code that no error has would make a test that cannot pass, or hide a typing mistake.
+    fn check_code(&mut self, source: &Arc<Source>, word: &Word) {
+        let Some(code) = error_code(word) else { return };
+        if !self.vocabulary.codes.iter().any(|known| *known == code) {
+            let fix = nearest(&code, self.vocabulary.codes.iter().copied()).map(Into::into);
+            let expected = self.vocabulary.codes.iter().map(|code| (*code).to_owned());
+            let title = format!("no error has the code {code}");
+            self.error(source, Diagnostic::new(title, word.span.clone()).expected(expected).fix(fix));
+        }
+    }
+
     /// Every `$name.field` in a word must be known.
     fn check_word(&mut self, source: &Arc<Source>, word: &Word, scope: &Scope) {
         for segment in &word.segments {
@@ -350,7 +374,7 @@ impl<'a> Planner<'a> {
                 let title = format!("`{name}` has no field `{field}`");
                 self.error(source, Diagnostic::new(title, span.clone()).expected(expected).fix(fix));
             }
-            (Known::Scalar, Some(field)) => {
+            (Known::Scalar(_), Some(field)) => {
                 let title = format!("`{name}` is a single value and has no field `{field}`");
                 let diagnostic = Diagnostic::new(title, span.clone()).expected([format!("${name}")]);
                 self.error(source, diagnostic.fix(format!("${name}")));

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::lexer::Word;
+use crate::base::Dimension;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
@@ -15,7 +16,7 @@ pub struct Statement {
 /// What stands before a simple statement, outermost first.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Prefix {
-    /// Passes only if the command fails and its message matches.
+    /// Passes only if the command fails with this in its reason, or with this code.
     ExpectError(Option<Word>),
     Retry {
         times: u64,
@@ -50,6 +51,11 @@ pub enum Body {
     Source(Word),
     Test(Heading),
     Timeout(Duration),
+}
+
+/// The code of an error that a word names: `E-refused`, not in quotes.
+pub fn error_code(word: &Word) -> Option<std::borrow::Cow<'_, str>> {
+    word.literal().filter(|text| !word.quoted && text.starts_with("E-"))
 }
 
 /// `test "name" serial timeout 5s tag slow`
@@ -123,6 +129,28 @@ impl Comparison {
             Self::Contains => "the right text is a part of the left one",
             Self::Matches => "the right one is a regular expression that the left one matches",
             Self::Says => "a line that the session received, and was not matched before, contains the text",
+        }
+    }
+
+    const fn wants_order(self) -> bool {
+        matches!(self, Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual)
+    }
+
+    /// False if the comparison of the two kinds means nothing: `<` without an order, or two that are never equal.
+    pub fn fits(self, left: Dimension, right: Dimension) -> bool {
+        match self {
+            Self::Equal | Self::NotEqual => !left.excludes(right),
+            _ => !self.wants_order() || left.has_order_with(right),
+        }
+    }
+
+    /// Why it does not fit.
+    pub fn mismatch(self, left: Dimension, right: Dimension) -> String {
+        let (one, other) = (left.describe(), right.describe());
+        match (self.wants_order(), left == right) {
+            (true, true) => format!("`{}`: {one} has no order", self.word()),
+            (true, false) => format!("`{}`: {one} and {other} have no order", self.word()),
+            (false, _) => format!("`{}`: {one} is never {other}", self.word()),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::diagnostic::nearest;
 use super::kind::Kind;
-use crate::base::Transport;
+use crate::base::{Dimension, Transport};
 
 /// A command of the language.
 #[derive(Debug)]
@@ -67,6 +67,7 @@ pub struct Keyword {
 pub struct Field {
     pub name: &'static str,
     pub help: &'static str,
+    pub dimension: Dimension,
 }
 
 /// A service that `listen` can start.
@@ -122,8 +123,36 @@ impl Keyword {
 }
 
 impl Field {
-    pub const fn new(name: &'static str, help: &'static str) -> Self {
-        Self { name, help }
+    const fn of(dimension: Dimension, name: &'static str, help: &'static str) -> Self {
+        Self { name, help, dimension }
+    }
+
+    /// A plain number.
+    pub const fn count(name: &'static str, help: &'static str) -> Self {
+        Self::of(Dimension::Count, name, help)
+    }
+
+    /// In bytes.
+    pub const fn size(name: &'static str, help: &'static str) -> Self {
+        Self::of(Dimension::Size, name, help)
+    }
+
+    /// In bytes a second.
+    pub const fn rate(name: &'static str, help: &'static str) -> Self {
+        Self::of(Dimension::Rate, name, help)
+    }
+
+    /// A time in seconds.
+    pub const fn seconds(name: &'static str, help: &'static str) -> Self {
+        Self::of(Dimension::Duration, name, help)
+    }
+
+    pub const fn state(name: &'static str, help: &'static str) -> Self {
+        Self::of(Dimension::State, name, help)
+    }
+
+    pub const fn text(name: &'static str, help: &'static str) -> Self {
+        Self::of(Dimension::Text, name, help)
     }
 }
 
@@ -154,6 +183,8 @@ impl Verb {
 pub struct Vocabulary {
     pub verbs: Vec<&'static Verb>,
     pub services: Vec<&'static Service>,
+    /// The words of the error codes, for `expect error E-…`.
+    pub codes: Vec<&'static str>,
     /// At the prompt a unique prefix of a verb is enough; in files it is not.
     pub prefixes: bool,
 }

@@ -67,7 +67,7 @@ fn ended_late(event: &Event) -> bool {
     event.is_end()
         && event.kind != "cancelled"
         && event.fields.iter().any(|(name, value)| {
-            *name == "seconds" && value.compare(&long).is_some_and(std::cmp::Ordering::is_ge)
+            *name == "seconds" && value.order(&long).is_some_and(std::cmp::Ordering::is_ge)
         })
 }
 

@@ -90,10 +90,11 @@ fn insert(map: &mut Map<String, Json>, name: &str, value: &Value) {
         return;
     }
     let json = match value {
-        Value::Text(text) => Json::String(text.clone()),
+        Value::Text(text) | Value::Exact(text) => Json::String(text.clone()),
         Value::Integer(n) => i64::try_from(*n).map_or_else(|_| Json::String(n.to_string()), Json::from),
         Value::Number(n) => Number::from_f64(*n).map_or(Json::Null, Json::Number),
         Value::Size(n) => Json::from(*n),
+        Value::Rate(bits) => Json::from(bits / 8),
         Value::Percent(p) => Number::from_f64(p.fraction()).map_or(Json::Null, Json::Number),
         Value::Duration(d) => Number::from_f64(d.as_secs_f64()).map_or(Json::Null, Json::Number),
         Value::Flag(flag) => Json::Bool(*flag),

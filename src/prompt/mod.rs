@@ -185,7 +185,7 @@ fn may_quit(shell: &Shell) -> bool {
         session.verb == "listen"
             && session
                 .field("clients")
-                .and_then(|clients| clients.compare(&waiting))
+                .and_then(|clients| clients.order(&waiting))
                 .is_none_or(std::cmp::Ordering::is_le)
     };
     let live: Vec<String> = shell

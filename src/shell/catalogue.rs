@@ -3,6 +3,7 @@
 use super::builtin::{self, Builtin};
 use crate::language::{Verb, Vocabulary};
 use crate::service::{CLIENTS, Client, PROVIDERS};
+use crate::wire::Code;
 
 /// What runs a verb.
 pub enum Entry {
@@ -37,6 +38,7 @@ pub fn vocabulary(prefixes: bool) -> Vocabulary {
     Vocabulary {
         verbs: entries().map(|entry| entry.verb()).collect(),
         services: PROVIDERS.iter().map(|provider| &provider.row).collect(),
+        codes: Code::ALL.iter().map(|code| code.word()).collect(),
         prefixes,
     }
 }

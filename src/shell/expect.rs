@@ -12,7 +12,7 @@ use crate::base::Value;
 use crate::language::lexer::{Segment, Word};
 use crate::language::script::{Comparison, Expectation};
 use crate::report::{Contrast, Failure};
-use crate::session::Session;
+use crate::session::{Session, State};
 use crate::wire::Code;
 
 /// What was found, for the message.
@@ -60,12 +60,8 @@ impl Shell {
 
     fn examine(&self, expectation: &Expectation) -> Result<Finding, Failure> {
         let Some((comparison, right)) = &expectation.test else {
-            let value = self.value(&expectation.left)?;
-            return Ok(Finding {
-                holds: value.is_truthy(),
-                seen: format!("it is `{value}`"),
-                contrast: None,
-            });
+            let (holds, value) = self.condition(&expectation.left)?;
+            return Ok(Finding { holds, seen: format!("it is `{value}`"), contrast: None });
         };
         if *comparison == Comparison::Says {
             return self.examine_says(&expectation.left, &self.text(right)?);
@@ -74,6 +70,32 @@ impl Shell {
         let contrast = matches!(comparison, Comparison::Equal | Comparison::Contains)
             .then(|| Contrast::of(right.to_string(), left.to_string()));
         Ok(Finding { holds: compare(&left, *comparison, &right)?, seen: format!("it is `{left}`"), contrast })
+    }
+
+    /// What a reference that stands alone says: a boolean, a state, a number of a field; a variable of the environment
+    /// that is set.
+    pub(super) fn condition(&self, word: &Word) -> Result<(bool, Value), Failure> {
+        let path = word.reference().unwrap_or_default();
+        let binding = path.first().and_then(|name| self.binding(name));
+        if let (Some(Binding::Session(session)), None) = (&binding, path.get(1)) {
+            let state = session.state();
+            return Ok((!matches!(state, State::Failed(_) | State::Cancelled), Value::text(state.word())));
+        }
+        let value = self.value(word)?;
+        let holds = match (&value, path) {
+            (Value::Text(text), [name, ..]) if name == "env" => Some(!matches!(&**text, "" | "0" | "false")),
+            (Value::Text(text), [.., field]) if field == "state" => {
+                Some(!matches!(&**text, "failed" | "cancelled"))
+            }
+            (Value::Flag(_) | Value::Text(_), _) => value.condition(),
+            _ if matches!(binding, Some(Binding::Value(_))) => None,
+            _ => value.condition(),
+        };
+        let no_condition = || {
+            Failure::new(Code::Usage, format!("`{}` is `{value}`, which is not a condition", word.written()))
+                .fix("compare it with a value")
+        };
+        holds.map(|holds| (holds, value.clone())).ok_or_else(no_condition)
     }
 
     /// Consumes up to the match, so an old line can never satisfy a new expectation.
@@ -117,14 +139,18 @@ async fn futures_any(changes: &mut [tokio::sync::watch::Receiver<u64>]) {
 }
 
 fn compare(left: &Value, comparison: Comparison, right: &Value) -> Result<bool, Failure> {
-    let order = left.compare(right);
+    let (one, other) = (left.dimension(), right.dimension());
+    if !comparison.fits(one, other) {
+        return Err(Failure::new(Code::Usage, comparison.mismatch(one, other)));
+    }
+    let order = || left.order(right);
     Ok(match comparison {
-        Comparison::Equal => order == Some(Ordering::Equal),
-        Comparison::NotEqual => order != Some(Ordering::Equal),
-        Comparison::Less => order == Some(Ordering::Less),
-        Comparison::LessOrEqual => matches!(order, Some(Ordering::Less | Ordering::Equal)),
-        Comparison::Greater => order == Some(Ordering::Greater),
-        Comparison::GreaterOrEqual => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
+        Comparison::Equal => left.equals(right),
+        Comparison::NotEqual => !left.equals(right),
+        Comparison::Less => order() == Some(Ordering::Less),
+        Comparison::LessOrEqual => matches!(order(), Some(Ordering::Less | Ordering::Equal)),
+        Comparison::Greater => order() == Some(Ordering::Greater),
+        Comparison::GreaterOrEqual => matches!(order(), Some(Ordering::Greater | Ordering::Equal)),
         Comparison::Contains => left.to_string().contains(&right.to_string()),
         Comparison::Matches => {
             let pattern = regex_lite::Regex::new(&right.to_string())
@@ -137,18 +163,11 @@ fn compare(left: &Value, comparison: Comparison, right: &Value) -> Result<bool, 
 
 /// The condition as it was written.
 fn describe(expectation: &Expectation) -> String {
-    let shown = |word: &Word| {
-        word.segments.iter().fold(String::new(), |out, segment| match segment {
-            Segment::Text(text) => out + text,
-            Segment::Reference(path, _) => out + "$" + &path.join("."),
-        })
-    };
     let not = if expectation.negated { "not " } else { "" };
+    let left = expectation.left.written();
     match &expectation.test {
-        None => format!("{not}{}", shown(&expectation.left)),
-        Some((comparison, right)) => {
-            format!("{not}{} {} {}", shown(&expectation.left), comparison.word(), shown(right))
-        }
+        None => format!("{not}{left}"),
+        Some((comparison, right)) => format!("{not}{left} {} {}", comparison.word(), right.written()),
     }
 }
 

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::catalogue::{self, Entry};
 use super::{Binding, Foreground, INTERRUPT_LIMIT, Shell};
 use crate::base::Value;
-use crate::language::script::Prefix;
+use crate::language::lexer::Word;
+use crate::language::script::{Prefix, error_code};
 use crate::language::verb::Lasting;
 use crate::language::{Action, Argument, Arguments, Invocation, Step};
 use crate::report::{Failure, Outcome, Report};
@@ -102,22 +103,30 @@ impl Shell {
                         }
                     }
                 }
-                Prefix::ExpectError(pattern) => {
-                    let pattern = pattern.as_ref().map(|word| self.text(word)).transpose()?;
+                Prefix::ExpectError(wanted) => {
                     let Err(failure) = self.prefixed(inner, action).await else {
                         return Err(Failure::new(Code::Expectation, "expected an error, but it succeeded"));
                     };
-                    let text = failure.to_string();
-                    match pattern {
-                        Some(pattern) if !text.contains(&pattern) => Err(Failure::new(
-                            Code::Expectation,
-                            format!("expected an error with `{pattern}`, but it was: {text}"),
-                        )),
-                        _ => Ok(Flow::Next),
-                    }
+                    self.expect_error(wanted.as_ref(), &failure).map(|()| Flow::Next)
                 }
             }
         })
+    }
+
+    /// The reason alone is looked at: what failed is the command itself, and would match its own words.
+    fn expect_error(&self, wanted: Option<&Word>, failure: &Failure) -> Result<(), Failure> {
+        let Some(word) = wanted else { return Ok(()) };
+        let differs = |wanted: String| {
+            Err(Failure::new(Code::Expectation, format!("expected an error {wanted}, but it was: {failure}")))
+        };
+        match error_code(word) {
+            Some(code) if code == failure.code.word() => Ok(()),
+            Some(code) => differs(format!("of the kind {code} (this is {})", failure.code)),
+            None => match self.text(word)? {
+                text if failure.why.contains(&text) => Ok(()),
+                text => differs(format!("whose reason has `{text}`")),
+            },
+        }
     }
 
     fn check_interrupt(&self) -> Result<(), Failure> {
@@ -159,7 +168,7 @@ impl Shell {
             Action::Shell(text) => self.system(text).await,
             Action::Skip { reason, unless } => {
                 let needed = match unless {
-                    Some(word) => self.value(word).is_ok_and(|value| value.is_truthy()),
+                    Some(word) => self.condition(word).is_ok_and(|(holds, _)| holds),
                     None => false,
                 };
                 Ok(if needed { Flow::Next } else { Flow::Skip(self.text(reason)?) })

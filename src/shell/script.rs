@@ -87,7 +87,7 @@ impl Shell {
         ending
     }
 
-    /// Runs the steps of one test behind the setup, to its end.
+    /// Runs the steps of one test after the setup, to its end.
     pub async fn test(&mut self, setup: &[Step], steps: &[Step], limit: Duration) -> Ending {
         self.deadline = Some((Instant::now() + limit, limit));
         let mut ending = self.steps(setup).await;
@@ -200,9 +200,10 @@ impl Shell {
         // What cleans up has a time of its own.
         self.deadline = self.deadline.map(|(_, limit)| (Instant::now() + limit, limit));
         while let Some(step) = self.deferred.pop() {
+            // A check in it counts like any other, and so does a clean-up that failed.
             if let Err(failure) = self.step(&step).await {
-                // It is said, and does not change the verdict.
                 self.fail(failure, &step);
+                ending = Ending::Failed;
             }
         }
         self.deadline = None;

@@ -29,8 +29,17 @@ pub(super) struct Circumstances {
     pub(super) stop: CancellationToken,
 }
 
+/// A test that could never fail.
+pub(super) fn empty() -> Failure {
+    Failure::new(Code::Expectation, "the test has no statements")
+        .fix("write what it checks, or `skip \"why\"`")
+}
+
 /// Runs it; how it ended, and how many sessions it left open.
 pub(super) async fn attempt(run: &Run, with: &Circumstances) -> (Verdict, usize) {
+    if run.case.is_empty() {
+        return (Verdict::Failed(vec![Wrong { failure: empty(), place: Some(run.case.place()) }]), 0);
+    }
     let (queue, mut events) = mpsc::channel(EVENT_QUEUE);
     let gone = tokio::spawn(async move { while events.recv().await.is_some() {} });
     let gathered: Arc<Mutex<Vec<Wrong>>> = Arc::default();

@@ -24,15 +24,14 @@ pub(super) fn choose(
     memory: &Memory,
     seed: u64,
 ) -> Result<Vec<Run>, String> {
-    let filter = choices
-        .filter
-        .as_deref()
-        .map(regex_lite::Regex::new)
-        .transpose()
-        .map_err(|error| format!("--filter: {error}"))?;
+    let filters = choices
+        .filters
+        .iter()
+        .map(|filter| regex_lite::Regex::new(filter).map_err(|error| format!("--filter {filter}: {error}")))
+        .collect::<Result<Vec<_>, _>>()?;
     let chosen: Vec<Arc<Case>> = cases
         .into_iter()
-        .filter(|case| filter.as_ref().is_none_or(|filter| filter.is_match(&case.name)))
+        .filter(|case| filters.is_empty() || filters.iter().any(|filter| filter.is_match(&case.name)))
         .filter(|case| choices.tags.is_empty() || case.tags.iter().any(|tag| choices.tags.contains(tag)))
         .filter(|case| !choices.failed || memory.failed(&case.key()))
         .collect();

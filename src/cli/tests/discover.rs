@@ -1,5 +1,6 @@
 //! Files and folders → checked plans → cases.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use super::super::{Exit, Program};
 use super::fail;
 use crate::language::{self, Plan, Report, Scope, Source, Step, plan};
+use crate::report::Place;
 use crate::shell::catalogue;
 use crate::shell::script::{self, TEST_LIMIT};
 
@@ -30,6 +32,24 @@ impl Case {
         (self.source.name.clone(), self.name.clone())
     }
 
+    /// It has no statement of its own: it could not fail.
+    pub(super) fn is_empty(&self) -> bool {
+        let (setup, own) = self.steps();
+        own.is_empty() && (self.index.is_some() || setup.is_empty())
+    }
+
+    /// The test itself, for a message.
+    pub(super) fn place(&self) -> Place {
+        let own = self.index.and_then(|index| self.plan.tests.get(index));
+        let span = own.map_or(0..0, |test| test.span.clone());
+        Place { source: self.source.clone(), span, secret: false }
+    }
+
+    /// The file holds nothing at all.
+    fn is_nothing(&self) -> bool {
+        self.index.is_none() && self.is_empty()
+    }
+
     /// The lines above the first heading, then its own.
     pub(super) fn steps(&self) -> (&[Step], &[Step]) {
         let own = self.index.and_then(|index| self.plan.tests.get(index));
@@ -47,6 +67,9 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     if let Some(missing) = found.iter().find(|path| !path.exists()) {
         return Err(format!("`{}` does not exist", missing.display()));
     }
+    // A file that is named in two ways is still one.
+    let mut seen = HashSet::new();
+    found.retain(|path| std::fs::canonicalize(path).map_or(true, |real| seen.insert(real)));
     Ok(found)
 }
 
@@ -111,7 +134,7 @@ pub(super) fn plans(program: &Program, paths: &[PathBuf]) -> Result<Vec<(Arc<Sou
     each(program, paths, |source, scope| plan(source, &vocabulary, scope, &script::load))
 }
 
-/// Every test of the plans, in their order.
+/// Every test of the plans, in their order; none, if no file holds a statement.
 pub(super) fn cases(plans: Vec<(Arc<Source>, Plan)>) -> Vec<Arc<Case>> {
     let mut cases = Vec::new();
     for (source, plan) in plans {
@@ -136,5 +159,5 @@ pub(super) fn cases(plans: Vec<(Arc<Source>, Plan)>) -> Vec<Arc<Case>> {
             }));
         }
     }
-    cases
+    if cases.iter().all(|case| case.is_nothing()) { Vec::new() } else { cases }
 }

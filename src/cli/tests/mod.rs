@@ -23,7 +23,7 @@ use std::time::Instant;
 use super::arguments::Choices;
 use super::{Exit, Program};
 use crate::language::{Plan, Source};
-use crate::report::{Failure, Report, Summary, TestPlan, TestRun, Verdict};
+use crate::report::{Failure, Place, Report, Summary, TestPlan, TestRun, Verdict};
 use crate::shell::script::{Ending, TEST_LIMIT};
 use crate::wire::Code;
 use discover::Case;
@@ -116,7 +116,19 @@ pub(super) async fn in_a_script(program: &Program, source: &Arc<Source>, plan: &
     for test in &plan.tests {
         let began = Instant::now();
         let mut shell = program.shell(false);
-        let ending = shell.test(&plan.setup, &test.steps, test.heading.timeout.unwrap_or(TEST_LIMIT)).await;
+        let limit = test.heading.timeout.unwrap_or(TEST_LIMIT);
+        let ending = if test.steps.is_empty() {
+            let place = Place { source: test.source.clone(), span: test.span.clone(), secret: false };
+            program.show(&Report::Failure {
+                failure: attempt::empty(),
+                verb: None,
+                place: Some(place),
+                session: None,
+            });
+            Ending::Failed
+        } else {
+            shell.test(&plan.setup, &test.steps, limit).await
+        };
         program.close(&shell).await;
         let verdict = match ending {
             Ending::Passed | Ending::Quit => Verdict::Passed,

@@ -36,7 +36,10 @@ pub static CALC: Client = Client {
         details: "+ - * / % and parentheses, exact, on integers of any size and decimals. `%` takes the sign of its divisor, as in Python; `7/2` is 3.5, `1/3` stays 1/3. Without `at` it asks the server used last, else the newest calculator of this shell.",
         params: &[Param::required("expression", Kind::Expression, "what to compute")],
         keywords: &[Keyword::new("at", Kind::Endpoint, "the calculator").default("the one used last")],
-        fields: &[Field::new("value", "the exact result"), Field::new("seconds", "from question to answer")],
+        fields: &[
+            Field::count("value", "the exact result"),
+            Field::seconds("seconds", "from question to answer"),
+        ],
         example: "calc 7 % 3 at $calculator",
         next: "record lesson.nls",
         lasting: Lasting::Instant,

@@ -16,9 +16,9 @@ pub(super) static FILE: Builtin = Builtin {
         details: "`expect file A same as B` compares two, `expect file A exists` wants one.",
         params: &[Param::required("path", Kind::Path, "which one")],
         fields: &[
-            Field::new("path", "as it was given"),
-            Field::new("bytes", "its size"),
-            Field::new("blake3", "the hash of all of it"),
+            Field::text("path", "as it was given"),
+            Field::size("bytes", "its size"),
+            Field::text("blake3", "the hash of all of it"),
         ],
         example: "file file.bin as picture",
         ..BARE

@@ -19,7 +19,7 @@ pub(super) static HELP: Builtin = Builtin {
         aliases: &["?"],
         summary: "all commands, or one",
         params: &[Param::optional("topic", Kind::Topic(TOPICS), "a command, or one of `help topics`")],
-        fields: &[Field::new("text", "the text")],
+        fields: &[Field::text("text", "the text")],
         example: "help send",
         ..BARE
     },
@@ -193,7 +193,7 @@ pub(super) static HISTORY: Builtin = Builtin {
     verb: &Verb {
         name: "history",
         summary: "the lines typed so far",
-        fields: &[Field::new("lines", "how many")],
+        fields: &[Field::count("lines", "how many")],
         example: "history",
         ..BARE
     },

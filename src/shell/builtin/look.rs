@@ -22,10 +22,10 @@ pub(super) static SESSIONS: Builtin = Builtin {
         params: &[Param::optional("session", Kind::Session, "a server: who is connected, and does what")],
         keywords: &[watch::KEYWORD],
         fields: &[
-            Field::new("live", "how many are alive"),
-            Field::new("ended", "how many have ended"),
-            Field::new("clients", "of a server: how many are connected"),
-            Field::new("text", "of a server: the table"),
+            Field::count("live", "how many are alive"),
+            Field::count("ended", "how many have ended"),
+            Field::count("clients", "of a server: how many are connected"),
+            Field::text("text", "of a server: the table"),
         ],
         example: "sessions",
         next: "sessions watch",
@@ -133,7 +133,7 @@ pub(super) static LOG: Builtin = Builtin {
         summary: "what happened in a session",
         params: &[Param::required("session", Kind::Session, "which one")],
         keywords: &[Keyword::new("last", Kind::Count(1, 1000), "only the newest").default("50")],
-        fields: &[Field::new("entries", "how many are shown"), Field::new("text", "the lines")],
+        fields: &[Field::count("entries", "how many are shown"), Field::text("text", "the lines")],
         example: "log $files",
         ..BARE
     },

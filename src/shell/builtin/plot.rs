@@ -30,11 +30,11 @@ pub(super) static PLOT: Builtin = Builtin {
         params: &[Param::required("session", Kind::Session, "which one")],
         keywords: &[watch::KEYWORD],
         fields: &[
-            Field::new("rate", "bytes a second over its life"),
-            Field::new("peak", "the most of all parts of its life, in bytes a second"),
-            Field::new("round_trip_ms", "at the end, in milliseconds; 0: unknown"),
-            Field::new("retransmitted", "datagrams or segments that were sent again"),
-            Field::new("text", "the picture, or the table"),
+            Field::rate("rate", "bytes a second over its life"),
+            Field::rate("peak", "the most of all parts of its life, in bytes a second"),
+            Field::count("round_trip_ms", "at the end, in milliseconds; 0: unknown"),
+            Field::count("retransmitted", "datagrams or segments that were sent again"),
+            Field::text("text", "the picture, or the table"),
         ],
         example: "plot $up",
         ..BARE

@@ -13,7 +13,7 @@ pub(super) static RECORD: Builtin = Builtin {
         summary: "write what is done from now on into a script that passes; without a file: end it",
         details: "Fixed ports become names, results become `expect`s, folders that are written to are copied for each run. `nls test FILE` plays it.",
         params: &[Param::optional("file", Kind::Path, "the script; it must not exist")],
-        fields: &[Field::new("path", "the script"), Field::new("commands", "how many it holds")],
+        fields: &[Field::text("path", "the script"), Field::count("commands", "how many it holds")],
         example: "record $tmp/session.nls; calc 7 % 3; record",
         ..BARE
     },

@@ -17,7 +17,7 @@ pub(super) static SAY: Builtin = Builtin {
             Param::required("text", Kind::Rest, "what to say"),
         ],
         keywords: &[Keyword::new("to", Kind::Text, "only to this client of a room")],
-        fields: &[Field::new("text", "what was said")],
+        fields: &[Field::text("text", "what was said")],
         example: "say $alice \"hello\"",
         ..BARE
     },
@@ -67,7 +67,7 @@ pub(super) static PRINT: Builtin = Builtin {
         aliases: &["echo"],
         summary: "print text, with $name.field replaced",
         params: &[Param::optional("text", Kind::Rest, "what to print")],
-        fields: &[Field::new("text", "what was printed")],
+        fields: &[Field::text("text", "what was printed")],
         example: "print \"listening on $files.addr\"",
         ..BARE
     },

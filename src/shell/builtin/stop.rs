@@ -29,7 +29,10 @@ pub(super) static WAIT: Builtin = Builtin {
             Param::optional("state", Kind::Choice(STATE_WORDS), "the state to wait for"),
         ],
         keywords: &[Keyword::new("within", Kind::Duration, "how long at most")],
-        fields: &[Field::new("state", "the state it came to"), Field::new("seconds", "how long it took")],
+        fields: &[
+            Field::state("state", "the state it came to"),
+            Field::seconds("seconds", "how long it took"),
+        ],
         example: "wait $up within 10s",
         ..BARE
     },
@@ -109,7 +112,7 @@ pub(super) static STOP: Builtin = Builtin {
         aliases: &["close", "kill"],
         summary: "stop a session, or all",
         params: &[Param::required("session", Kind::Session, "which one, or all")],
-        fields: &[Field::new("stopped", "how many were stopped")],
+        fields: &[Field::count("stopped", "how many were stopped")],
         example: "stop $files",
         ..BARE
     },

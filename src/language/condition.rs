@@ -1,0 +1,62 @@
+//! What `expect` and `skip … unless` may ask, as far as the kinds of values are known before anything runs.
+
+use super::diagnostic::Diagnostic;
+use super::lexer::Word;
+use super::planner::{Known, Scope};
+use super::script::Expectation;
+use crate::base::{Dimension, Value};
+
+/// What a word measures, if that is known before it runs.
+pub(super) fn dimension(word: &Word, scope: &Scope) -> Option<Dimension> {
+    match (word.reference(), word.literal()) {
+        (Some([name]), _) => match scope.known(name)? {
+            Known::Scalar(dimension) => *dimension,
+            Known::Record(_) | Known::Any => None,
+        },
+        (Some([name, field]), _) => {
+            let field = scope.fields(name)?.iter().find(|row| row.name == field)?;
+            // What a text holds may be a number: that is known when it runs.
+            Some(field.dimension).filter(|dimension| *dimension != Dimension::Text)
+        }
+        (_, Some(text)) if word.quoted => Some(Value::text(text).dimension()),
+        (_, Some(text)) => Some(Value::from_word(&text).dimension()),
+        _ => None,
+    }
+}
+
+/// A comparison of kinds that have no order, or a bare value that is no condition.
+pub(super) fn check(expectation: &Expectation, scope: &Scope) -> Option<Diagnostic> {
+    let Some((comparison, right)) = &expectation.test else { return check_bare(&expectation.left, scope) };
+    let (one, other) = (dimension(&expectation.left, scope)?, dimension(right, scope)?);
+    if comparison.fits(one, other) {
+        return None;
+    }
+    let span = expectation.left.span.start..right.span.end;
+    let expected = match (one, other) {
+        (Dimension::State | Dimension::Flag, _) => "`==` or `!=`".to_owned(),
+        _ => format!("{} such as {}", one.describe(), one.example()),
+    };
+    Some(Diagnostic::new(comparison.mismatch(one, other), span).expected([expected]))
+}
+
+/// A variable that holds a number or a text says nothing alone; neither does a field that is a text.
+pub(super) fn check_bare(word: &Word, scope: &Scope) -> Option<Diagnostic> {
+    let wrong = match word.reference()? {
+        [name] => match scope.known(name)? {
+            Known::Scalar(Some(dimension)) => Some(*dimension).filter(|is| *is != Dimension::Flag),
+            _ => None,
+        },
+        [name, field] => {
+            let row = scope.fields(name)?.iter().find(|row| row.name == field)?;
+            Some(row.dimension).filter(|is| *is == Dimension::Text)
+        }
+        _ => None,
+    };
+    wrong.map(|dimension| {
+        let written = word.written();
+        let title = format!("`{written}` is {}, which is not a condition", dimension.describe());
+        let example = if dimension == Dimension::Text { "contains \"text\"" } else { "> 0" };
+        Diagnostic::new(title, word.span.clone())
+            .expected([format!("a comparison such as {written} {example}")])
+    })
+}
