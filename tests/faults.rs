@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Lab, eventually, names};
 
-const PREFACE_CALC: &[u8] = b"\x8bNLS\x05\x02\0\0";
-pub const PREFACE_FTP: &[u8] = b"\x8bNLS\x05\x01\0\0";
+const PREFACE_CALC: &[u8] = b"\x8bNLS\x06\x02\0\0";
+pub const PREFACE_FTP: &[u8] = b"\x8bNLS\x06\x01\0\0";
 
 /// A frame as `docs/protocol.md` describes it, written without the program's own code.
 pub fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -23,9 +23,14 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 pub fn put(chunk: u32, window: u32, size: u64, name: &str) -> Vec<u8> {
-    let head =
-        [&chunk.to_be_bytes()[..], &window.to_be_bytes(), &[0], &size.to_be_bytes(), &0u64.to_be_bytes()]
-            .concat();
+    let head = [
+        &chunk.to_be_bytes()[..],
+        &window.to_be_bytes(),
+        &[0, 1, 0o244],
+        &size.to_be_bytes(),
+        &0u64.to_be_bytes(),
+    ]
+    .concat();
     frame(0x10, &[head, text(name)].concat())
 }
 
@@ -174,7 +179,10 @@ fn row_41_a_reset_and_an_early_end_have_different_messages() {
                 stream.write_all(PREFACE_FTP).unwrap();
                 read_frame(&mut stream);
                 stream
-                    .write_all(&frame(0x14, &[&[0], &100u64.to_be_bytes()[..], &0u64.to_be_bytes()].concat()))
+                    .write_all(&frame(
+                        0x14,
+                        &[&[0, 1, 0o244], &100u64.to_be_bytes()[..], &0u64.to_be_bytes()].concat(),
+                    ))
                     .unwrap();
                 stream.write_all(&frame(0x01, &[0; 30])[..20]).unwrap();
                 if let Some(linger) = linger {
@@ -206,6 +214,33 @@ fn row_42_single_bytes_and_a_half_closed_connection_get_the_same_answer() {
     let expected =
         [PREFACE_CALC, &frame(0x11, &[&7u64.to_be_bytes()[..], &[1], &text("1")].concat())].concat();
     assert_eq!(answer, expected);
+}
+
+#[test]
+fn row_42_all_in_one_segment_with_the_end_of_the_connection_is_stored_and_the_next_request_is_answered() {
+    let lab = Lab::new();
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let bytes = b"what is sent".as_slice();
+    let whole = |name: &str| {
+        let hash = blake3::hash(bytes);
+        let hashes = frame(0x19, &[&0u64.to_be_bytes()[..], hash.as_bytes()].concat());
+        let block = frame(0x01, &[&0u64.to_be_bytes()[..], bytes].concat());
+        let end = frame(0x16, &[&hash.as_bytes()[..], &[0; 17]].concat());
+        [put(64, 8, bytes.len() as u64, name), hashes, block, end].concat()
+    };
+    for n in 0..50 {
+        let mut stream = connect(&address, PREFACE_FTP);
+        // Two files in one segment: the second request stands right after the first END.
+        stream.write_all(&[whole(&format!("a{n}")), whole(&format!("b{n}"))].concat()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        for name in [format!("a{n}"), format!("b{n}")] {
+            let there = std::fs::read(lab.path(&format!("root/{name}"))).ok();
+            assert!(there.as_deref() == Some(bytes), "{name}: {}", String::from_utf8_lossy(&answer));
+        }
+    }
 }
 
 #[test]
@@ -243,7 +278,7 @@ fn row_44_another_version_is_named() {
     stream.write_all(b"\x8bNLS\x09\x02\0\0").unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    assert!(String::from_utf8_lossy(&answer).contains("the server speaks version 5, the client 9"));
+    assert!(String::from_utf8_lossy(&answer).contains("the server speaks version 6, the client 9"));
 }
 
 #[test]
@@ -262,7 +297,7 @@ fn row_47_and_52_strange_datagrams_and_vanished_clients_leave_the_server_alone()
     socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let mut hello = vec![0x04];
     hello.extend(9u64.to_be_bytes());
-    hello.extend([5, 2]);
+    hello.extend([6, 2]);
     hello.resize(1196, 0);
     let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &hello) as u32;
     hello.extend(crc.to_be_bytes());
@@ -491,7 +526,7 @@ fn row_101_sizes_that_a_peer_declares_cost_no_memory() {
     // A frame of 4 GiB, a list of 2^32 names, a file of 2^60 bytes: refused before anything is allocated for them.
     let put = |size: u64| {
         let name = [&3u16.to_be_bytes()[..], b"big"].concat();
-        let shape = [&262_144u32.to_be_bytes()[..], &32u32.to_be_bytes(), &[2]].concat();
+        let shape = [&262_144u32.to_be_bytes()[..], &32u32.to_be_bytes(), &[2, 1, 0o244]].concat();
         frame(0x10, &[&shape[..], &size.to_be_bytes(), &1u64.to_be_bytes(), &name].concat())
     };
     for bytes in [vec![0xff, 0xff, 0xff, 0xf0, 0x10], put(1 << 60), put(u64::MAX)] {

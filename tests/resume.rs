@@ -211,11 +211,10 @@ fn bytes_read(process: u32) -> u64 {
 }
 
 #[test]
-fn row_8_going_on_with_a_large_file_reads_little_of_it_again_on_either_side() {
+fn row_8_going_on_with_a_large_file_reads_what_is_there_once_and_little_of_the_source() {
     let lab = Lab::new();
     let size = 320 << 20;
-    let big = std::fs::File::create(lab.path("big")).unwrap();
-    big.set_len(size).unwrap();
+    let big = std::fs::File::open(lab.random("big", size as usize, 12)).unwrap();
     // What was just written could change within a tick of the clock, and is not remembered.
     big.set_modified(std::time::SystemTime::now() - std::time::Duration::from_mins(1)).unwrap();
     std::fs::create_dir(lab.path("root")).unwrap();
@@ -233,7 +232,8 @@ fn row_8_going_on_with_a_large_file_reads_little_of_it_again_on_either_side() {
     assert!(resumed >= 128 << 20, "{resumed}");
     // 64 MiB since the last journal point, what travels, and some for the programs themselves.
     let most = (64 << 20) + (size - resumed) + (4 << 20);
-    assert!(bytes_read(server.child.id()) <= most, "{}", bytes_read(server.child.id()));
+    // The receiver reads what was there back, once: it says that the whole is verified.
+    assert!(bytes_read(server.child.id()) <= most + resumed, "{}", bytes_read(server.child.id()));
     let sender = run.out.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
     assert!(sender.parse::<u64>().unwrap() <= most, "{sender} of {most}");
 }

@@ -159,10 +159,10 @@ impl Value {
         if let (Self::Text(one), Self::Text(two)) = (self, other) {
             return one == two;
         }
-        match self.dimension().has_order_with(other.dimension()) {
-            true => self.order(other) == Some(Ordering::Equal),
-            false => self.to_string() == other.to_string(),
+        if self.dimension().has_order_with(other.dimension()) {
+            return self.order(other) == Some(Ordering::Equal);
         }
+        self.to_string() == other.to_string()
     }
 
     /// Which one is larger; `None` between kinds that have no order.

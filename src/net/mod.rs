@@ -33,7 +33,7 @@ pub const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(10);
 /// How long a peer that owes something may be silent.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// Bytes a second below which a peer counts as stopped (FAULTS row 40).
-pub const MINIMUM_RATE: u64 = 1024;
+pub const MINIMUM_RATE: u64 = 900;
 
 /// A task that a connection needs to live: the caller spawns it.
 pub type Driver = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

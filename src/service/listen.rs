@@ -55,6 +55,7 @@ pub static LISTEN: Client = Client {
             )
             .default("chunks of up to 2000 bytes"),
             Keyword::flag("relay", "chat: clients hear each other, too"),
+            Keyword::flag("hidden", "ftp: serve and take hidden files, too"),
             Keyword::flag("portable", "ftp: take only names that are good on every system"),
             Keyword::flag("readonly", "serve files, take none"),
             Keyword::flag(

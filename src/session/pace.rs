@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 const SHORTEST: Duration = Duration::from_millis(2);
 /// Under a limit so many steps a second are taken, …
 const STEPS_A_SECOND: u64 = 100;
-/// … unless they would be smaller than this.
-const SMALLEST: u64 = 1024;
+/// … or, if they would be smaller than this, …
+const SMALL: u64 = 1024;
+/// … at least so many: a limit is kept within a few percent over two seconds.
+const LEAST_STEPS: u64 = 25;
 
 /// A limit in bytes a second; 0: none.
 #[derive(Debug, Default)]
@@ -43,7 +45,7 @@ impl Pacer {
     /// How much of `most` bytes to send at once: whole chunks, or a part of one where that takes long.
     pub(super) fn step(&self, most: u64, chunk: u64) -> u64 {
         let Some(rate) = self.rate() else { return most };
-        let step = (rate / STEPS_A_SECOND).max(rate.min(SMALLEST));
+        let step = (rate / STEPS_A_SECOND).max(SMALL.min(rate / LEAST_STEPS)).max(1);
         most.min(if step > chunk { step / chunk * chunk } else { step })
     }
 }
@@ -80,6 +82,12 @@ mod tests {
         assert_eq!(pacer.step(1 << 20, 65_536), 10_000);
         assert_eq!(pacer.step(2000, 65_536), 2000);
         pacer.set(Some(5000));
-        assert_eq!(pacer.step(1 << 20, 1 << 20), 1024, "no silence of minutes between two steps");
+        assert_eq!(
+            pacer.step(1 << 20, 1 << 20),
+            200,
+            "no burst, and no silence of minutes between two steps"
+        );
+        pacer.set(Some(1));
+        assert_eq!(pacer.step(1 << 20, 1 << 20), 1);
     }
 }

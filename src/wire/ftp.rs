@@ -2,23 +2,33 @@
 //! the sender, after GET the server is.
 //!
 //! ```text
-//! PUT     | u32 chunk | u32 window | u8 flags | u64 size | u64 modified | text name |  1 replace, 2 fast, 4 executable
+//! PUT     | u32 chunk | u32 window | u8 flags | u16 mode | u64 size | u64 modified | text name |  1 replace, 2 fast
 //! GET     | u32 chunk | u32 window | u8 flags | text name |    1 fresh: the client has nothing, begin at once
-//! FILE    | u8 flags | u64 size | u64 modified |               what GET named; 4 executable
+//! FILE    | u8 flags | u16 mode | u64 size | u64 modified |    what GET named; 1: the server limits its rate
 //! HAVE    | u64 first | n × 32 bytes |                         receiver: groups that are here already, by hash
-//! READY   | u8 flags | u64 resumed |                           receiver: begin; 1 the whole file may be there already
+//! READY   | u8 flags | u64 resumed |                           receiver: begin; 1 a file of that name and size is there,
+//!                                                              and may be the same; 2 what is there is replaced
 //! HASHES  | u64 first | n × 32 bytes |                         sender: hashes of the groups that come next
 //! ACK     | u64 chunks | u64 bytes |                           receiver: so many are here, cumulative
 //! AGAIN   | u64 group |                                        receiver: it differs from its hash
 //! ANEW    | u64 group |                                        sender: what you have of it differs; it comes now
+//! HOLE    | u64 group |                                        sender: it is all zeros, and does not travel
 //! END     | 32 bytes BLAKE3 | spent |                          sender: all blocks are sent; the hash of the whole
 //! STORED  | u8 flags | u64 bytes | 32 bytes BLAKE3 | spent |   receiver: it stands under its name; 1 it stood there before
 //!
-//! FOLDER  | u64 modified | text path |                         a folder of a tree
-//! SMALL   | u8 flags | u64 modified | 32 bytes BLAKE3 | text name | bytes |   a whole file; flags as in PUT
-//! FETCH   | text name |                                        answered by SMALL or DENIED
-//! TAKEN   | u64 count |                                        so many FOLDER and SMALL are stored, cumulative
-//! DENIED  | u64 index | u16 code | text why |                  the one with this index (from 0) is not
+//! TREE    | u64 bytes | text name |                            a tree is about to come: answered by TAKEN 0; by SAME if
+//!                                                              something of that name is there; or by an error
+//! FOLDER  | u16 mode | u64 modified | text path |              a folder of a tree; mode 0: it is being filled
+//! SMALL   | u8 flags | u16 mode | u64 modified | 32 bytes BLAKE3 | text name | bytes |   a whole file; flags as in PUT
+//! LINK    | u8 flags | text path | text target |               a symbolic link of a tree; 1 replace
+//! OFFER   | u8 flags | u16 mode | u64 modified | u64 size | 32 bytes BLAKE3 | text name |   a SMALL that may be there
+//! FETCH   | n × 32 bytes BLAKE3 | text name |                  n, a u8, is 1 if a file of this hash is here; answered by
+//!                                                              SMALL, SAME or DENIED
+//! SAME    |                                                    what FETCH named has the hash that it said
+//! TAKEN   | u64 count |                                        so many FOLDER, SMALL, LINK and OFFER are dealt with
+//! WANTED  | u8 flags | u64 index |                             the OFFER with this index is to be sent; 1 it replaces
+//!                                                              another. Or the FETCH: ask for it with GET
+//! DENIED  | u64 index | u16 code | text why |                  the one with this index (from 0) is refused
 //! SYNC    |                                                    answered by SYNC when the disk has all before it
 //! ```
 //! A group is 256 KiB of a file, the last one shorter; its hash is that of its subtree of BLAKE3, or of the whole
@@ -44,6 +54,12 @@ pub const FETCH: u8 = 0x1f;
 pub const TAKEN: u8 = 0x20;
 pub const DENIED: u8 = 0x21;
 pub const SYNC: u8 = 0x23;
+pub const HOLE: u8 = 0x26;
+pub const LINK: u8 = 0x27;
+pub const OFFER: u8 = 0x28;
+pub const WANTED: u8 = 0x29;
+pub const SAME: u8 = 0x2a;
+pub const TREE: u8 = 0x2b;
 
 /// Most chunks in flight.
 pub const WINDOW_LIMIT: u32 = 1 << 24;
@@ -70,37 +86,56 @@ pub struct Flags {
     pub replace: bool,
     /// Do not wait for the disk.
     pub fast: bool,
-    pub executable: bool,
+}
+
+/// The permissions of a file or folder, as in `st_mode`: nine bits, and what a receiver takes of them is its affair.
+pub type Mode = u16;
+
+/// What is told of a file that stands in a tree, besides its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    pub flags: Flags,
+    pub mode: Mode,
+    /// Nanoseconds since 1970.
+    pub modified: u64,
+    pub hash: [u8; 32],
+    pub name: String,
 }
 
 impl Flags {
     const fn number(self) -> u8 {
-        self.replace as u8 | (self.fast as u8) << 1 | (self.executable as u8) << 2
+        self.replace as u8 | (self.fast as u8) << 1
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let flags = flags(r, 7)?;
-        Ok(Self { replace: flags & 1 != 0, fast: flags & 2 != 0, executable: flags & 4 != 0 })
+        let flags = flags(r, 3)?;
+        Ok(Self { replace: flags & 1 != 0, fast: flags & 2 != 0 })
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    Put { shape: Shape, flags: Flags, size: u64, modified: u64, name: String },
+    Put { shape: Shape, flags: Flags, mode: Mode, size: u64, modified: u64, name: String },
     Get { shape: Shape, fresh: bool, name: String },
-    File { executable: bool, size: u64, modified: u64 },
+    File { limited: bool, mode: Mode, size: u64, modified: u64 },
     Have { first: u64, hashes: Vec<GroupHash> },
-    Ready { there: bool, resumed: u64 },
+    Ready { there: bool, replaces: bool, resumed: u64 },
     Hashes { first: u64, hashes: Vec<GroupHash> },
     Ack { chunks: u64, bytes: u64 },
     Again { group: u64 },
     Anew { group: u64 },
+    Hole { group: u64 },
     End { hash: [u8; 32], spent: Spent },
     Stored { there: bool, bytes: u64, hash: [u8; 32], spent: Spent },
-    Folder { modified: u64, path: String },
-    Small { flags: Flags, modified: u64, hash: [u8; 32], name: String, bytes: bytes::Bytes },
-    Fetch { name: String },
+    Folder { mode: Mode, modified: u64, path: String },
+    Small { label: Label, bytes: bytes::Bytes },
+    Link { replace: bool, path: String, target: String },
+    Offer { label: Label, size: u64 },
+    Fetch { known: Option<[u8; 32]>, name: String },
+    Same,
     Taken { count: u64 },
+    Wanted { replaces: bool, index: u64 },
+    Tree { bytes: u64, name: String },
     Denied { index: u64, code: Code, why: String },
     Sync,
 }
@@ -109,31 +144,49 @@ impl Message {
     pub fn encode(&self) -> Frame {
         let out = Writer::new();
         let (kind, body) = match self {
-            Self::Put { shape, flags, size, modified, name } => {
-                let out = out.u32(shape.chunk).u32(shape.window).u8(flags.number());
+            Self::Put { shape, flags, mode, size, modified, name } => {
+                let out = out.u32(shape.chunk).u32(shape.window).u8(flags.number()).u16(*mode);
                 (PUT, out.u64(*size).u64(*modified).text(name))
             }
             Self::Get { shape, fresh, name } => {
                 (GET, out.u32(shape.chunk).u32(shape.window).u8(u8::from(*fresh)).text(name))
             }
-            Self::File { executable, size, modified } => {
-                (FILE, out.u8(u8::from(*executable) << 2).u64(*size).u64(*modified))
+            Self::File { limited, mode, size, modified } => {
+                (FILE, out.u8(u8::from(*limited)).u16(*mode).u64(*size).u64(*modified))
             }
             Self::Have { first, hashes } => (HAVE, out.u64(*first).bytes(hashes.as_flattened())),
-            Self::Ready { there, resumed } => (READY, out.u8(u8::from(*there)).u64(*resumed)),
+            Self::Ready { there, replaces, resumed } => {
+                (READY, out.u8(u8::from(*there) | u8::from(*replaces) << 1).u64(*resumed))
+            }
             Self::Hashes { first, hashes } => (HASHES, out.u64(*first).bytes(hashes.as_flattened())),
             Self::Ack { chunks, bytes } => (ACK, out.u64(*chunks).u64(*bytes)),
             Self::Again { group } => (AGAIN, out.u64(*group)),
             Self::Anew { group } => (ANEW, out.u64(*group)),
+            Self::Hole { group } => (HOLE, out.u64(*group)),
             Self::End { hash, spent } => (END, spent.write(out.bytes(hash))),
             Self::Stored { there, bytes, hash, spent } => {
                 (STORED, spent.write(out.u8(u8::from(*there)).u64(*bytes).bytes(hash)))
             }
-            Self::Folder { modified, path } => (FOLDER, out.u64(*modified).text(path)),
-            Self::Small { flags, modified, hash, name, bytes } => {
-                (SMALL, out.u8(flags.number()).u64(*modified).bytes(hash).text(name).bytes(bytes))
+            Self::Folder { mode, modified, path } => (FOLDER, out.u16(*mode).u64(*modified).text(path)),
+            Self::Small { label, bytes } => {
+                let out = out.u8(label.flags.number()).u16(label.mode).u64(label.modified).bytes(&label.hash);
+                (SMALL, out.text(&label.name).bytes(bytes))
             }
-            Self::Fetch { name } => (FETCH, out.text(name)),
+            Self::Link { replace, path, target } => {
+                (LINK, out.u8(u8::from(*replace)).text(path).text(target))
+            }
+            Self::Offer { label, size } => {
+                let out = out.u8(label.flags.number()).u16(label.mode).u64(label.modified).u64(*size);
+                (OFFER, out.bytes(&label.hash).text(&label.name))
+            }
+            Self::Fetch { known, name } => {
+                let out =
+                    out.u8(u8::from(known.is_some())).bytes(known.as_ref().map_or(&[], |hash| &hash[..]));
+                (FETCH, out.text(name))
+            }
+            Self::Same => (SAME, out),
+            Self::Wanted { replaces, index } => (WANTED, out.u8(u8::from(*replaces)).u64(*index)),
+            Self::Tree { bytes, name } => (TREE, out.u64(*bytes).text(name)),
             Self::Taken { count } => (TAKEN, out.u64(*count)),
             Self::Denied { index, code, why } => (DENIED, out.u64(*index).u16(code.number()).text(why)),
             Self::Sync => (SYNC, out),
@@ -147,18 +200,26 @@ impl Message {
             PUT => Self::Put {
                 shape: shape(&mut r)?,
                 flags: Flags::read(&mut r)?,
+                mode: mode(&mut r)?,
                 size: r.u64()?,
                 modified: r.u64()?,
                 name: name(&mut r)?,
             },
             GET => Self::Get { shape: shape(&mut r)?, fresh: flags(&mut r, 1)? != 0, name: name(&mut r)? },
-            FILE => Self::File { executable: flags(&mut r, 4)? != 0, size: r.u64()?, modified: r.u64()? },
+            FILE => {
+                let limited = flags(&mut r, 1)? != 0;
+                Self::File { limited, mode: mode(&mut r)?, size: r.u64()?, modified: r.u64()? }
+            }
             HAVE => Self::Have { first: r.u64()?, hashes: hashes(&mut r)? },
-            READY => Self::Ready { there: flags(&mut r, 1)? != 0, resumed: r.u64()? },
+            READY => {
+                let flags = flags(&mut r, 3)?;
+                Self::Ready { there: flags & 1 != 0, replaces: flags & 2 != 0, resumed: r.u64()? }
+            }
             HASHES => Self::Hashes { first: r.u64()?, hashes: hashes(&mut r)? },
             ACK => Self::Ack { chunks: r.u64()?, bytes: r.u64()? },
             AGAIN => Self::Again { group: r.u64()? },
             ANEW => Self::Anew { group: r.u64()? },
+            HOLE => Self::Hole { group: r.u64()? },
             END => Self::End { hash: r.array()?, spent: Spent::read(&mut r)? },
             STORED => Self::Stored {
                 there: flags(&mut r, 1)? != 0,
@@ -166,9 +227,20 @@ impl Message {
                 hash: r.array()?,
                 spent: Spent::read(&mut r)?,
             },
-            FOLDER => Self::Folder { modified: r.u64()?, path: name(&mut r)? },
+            FOLDER => Self::Folder { mode: mode(&mut r)?, modified: r.u64()?, path: name(&mut r)? },
             SMALL => Self::small(&mut r, frame)?,
-            FETCH => Self::Fetch { name: name(&mut r)? },
+            LINK => {
+                let replace = flags(&mut r, 1)? != 0;
+                Self::Link { replace, path: name(&mut r)?, target: name(&mut r)? }
+            }
+            OFFER => Self::offer(&mut r)?,
+            FETCH => {
+                let known = if flags(&mut r, 1)? != 0 { Some(r.array()?) } else { None };
+                Self::Fetch { known, name: name(&mut r)? }
+            }
+            SAME => Self::Same,
+            WANTED => Self::Wanted { replaces: flags(&mut r, 1)? != 0, index: r.u64()? },
+            TREE => Self::Tree { bytes: r.u64()?, name: name(&mut r)? },
             TAKEN => Self::Taken { count: r.u64()? },
             DENIED => Self::Denied {
                 index: r.u64()?,
@@ -182,17 +254,32 @@ impl Message {
     }
 
     fn small(r: &mut Reader<'_>, frame: &Frame) -> Result<Self, DecodeError> {
-        let (flags, modified, hash, name) = (Flags::read(r)?, r.u64()?, r.array()?, name(r)?);
+        let (flags, mode, modified) = (Flags::read(r)?, mode(r)?, r.u64()?);
+        let label = Label { flags, mode, modified, hash: r.array()?, name: name(r)? };
         if r.remaining() as u64 > SMALL_LIMIT {
             return Err(DecodeError::Oversize { what: "a small file", limit: SMALL_LIMIT });
         }
         let bytes = frame.body.slice_ref(r.rest());
-        Ok(Self::Small { flags, modified, hash, name, bytes })
+        Ok(Self::Small { label, bytes })
+    }
+
+    fn offer(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (flags, mode, modified, size) = (Flags::read(r)?, mode(r)?, r.u64()?, r.u64()?);
+        let label = Label { flags, mode, modified, hash: r.array()?, name: name(r)? };
+        if size > SMALL_LIMIT {
+            return Err(DecodeError::Oversize { what: "a small file", limit: SMALL_LIMIT });
+        }
+        Ok(Self::Offer { label, size })
     }
 }
 
 fn name(r: &mut Reader<'_>) -> Result<String, DecodeError> {
     r.text("name", NAME_LIMIT).map(str::to_owned)
+}
+
+/// Row 32: set-id and sticky bits are not taken, whoever sends them.
+fn mode(r: &mut Reader<'_>) -> Result<Mode, DecodeError> {
+    Ok(r.u16()? & 0o777)
 }
 
 /// Flags of which only those of `known` may be set.
@@ -232,25 +319,34 @@ mod tests {
 
     fn samples() -> Vec<Message> {
         let shape = Shape { chunk: 1024, window: 8 };
-        let flags = Flags { replace: true, fast: false, executable: true };
+        let flags = Flags { replace: true, fast: false };
+        let label = |name: &str| Label { flags, mode: 0o640, modified: 1, hash: [4; 32], name: name.into() };
         let bytes = bytes::Bytes::from_static(b"tiny");
         let cause = crate::wire::spent::Cause::Loss;
         let spent = Spent { elapsed: 7, disk: 1, network: 998, limit: 2, processor: 1000, cause };
         vec![
-            Message::Put { shape, flags, size: u64::MAX, modified: 7, name: "a/b".into() },
+            Message::Put { shape, flags, mode: 0o755, size: u64::MAX, modified: 7, name: "a/b".into() },
             Message::Get { shape, fresh: true, name: "é".into() },
-            Message::File { executable: true, size: 1, modified: 2 },
+            Message::File { limited: true, mode: 0o600, size: 1, modified: 2 },
             Message::Have { first: 5, hashes: vec![[1; 32], [2; 32]] },
-            Message::Ready { there: true, resumed: 0 },
+            Message::Ready { there: true, replaces: false, resumed: 0 },
+            Message::Ready { there: true, replaces: true, resumed: 9 },
             Message::Hashes { first: 0, hashes: vec![[3; 32]] },
             Message::Ack { chunks: 3, bytes: 4 },
             Message::Again { group: 7 },
             Message::Anew { group: 8 },
+            Message::Hole { group: 9 },
             Message::End { hash: [7; 32], spent },
             Message::Stored { there: false, bytes: 9, hash: [1; 32], spent },
-            Message::Folder { modified: 1, path: "x/y".into() },
-            Message::Small { flags, modified: 1, hash: [4; 32], name: "z".into(), bytes },
-            Message::Fetch { name: "q".into() },
+            Message::Folder { mode: 0o700, modified: 1, path: "x/y".into() },
+            Message::Small { label: label("z"), bytes },
+            Message::Link { replace: true, path: "x/l".into(), target: "../z".into() },
+            Message::Offer { label: label("z"), size: 4 },
+            Message::Fetch { known: None, name: "q".into() },
+            Message::Fetch { known: Some([8; 32]), name: "q".into() },
+            Message::Same,
+            Message::Wanted { replaces: true, index: 4 },
+            Message::Tree { bytes: 99, name: "t".into() },
             Message::Taken { count: 12 },
             Message::Denied { index: 3, code: Code::Exists, why: "there".into() },
             Message::Sync,
@@ -285,8 +381,10 @@ mod tests {
         let frame = Message::Have { first: 0, hashes: vec![[0; 32]; HASHES_LIMIT + 1] }.encode();
         assert!(matches!(Message::decode(&frame), Err(DecodeError::Oversize { .. })));
         let bytes = vec![0; SMALL_LIMIT as usize + 1].into();
-        let small =
-            Message::Small { flags: Flags::default(), modified: 0, hash: [0; 32], name: "x".into(), bytes };
+        let label = Label { flags: Flags::default(), mode: 0, modified: 0, hash: [0; 32], name: "x".into() };
+        let offer = Message::Offer { label: label.clone(), size: SMALL_LIMIT + 1 };
+        assert!(matches!(Message::decode(&offer.encode()), Err(DecodeError::Oversize { .. })));
+        let small = Message::Small { label, bytes };
         assert!(matches!(Message::decode(&small.encode()), Err(DecodeError::Oversize { .. })));
     }
 
@@ -295,7 +393,7 @@ mod tests {
         // A flag that a later version might use for it is refused, not ignored.
         let mut frame = samples()[0].encode();
         let mut body = frame.body.to_vec();
-        body[8] |= 8;
+        body[8] |= 4;
         frame.body = body.into();
         assert!(matches!(Message::decode(&frame), Err(DecodeError::Unknown { what: "flag", .. })));
     }

@@ -26,12 +26,12 @@ pub use reader::Reader;
 pub use writer::Writer;
 
 /// Version of all protocols here; both ends must have the same.
-pub const VERSION: u8 = 5;
+pub const VERSION: u8 = 6;
 /// Largest chunk of a file, in bytes.
 pub const CHUNK_LIMIT: u64 = 1 << 20;
 /// Largest body of a frame: a chunk and what stands before it.
 pub const FRAME_LIMIT: usize = CHUNK_LIMIT as usize + 64;
 /// Longest text in a frame: names, messages, reasons.
 pub const TEXT_LIMIT: usize = 16 << 10;
-/// Longest name of a file, with its folders, in bytes.
-pub const NAME_LIMIT: usize = 4096;
+/// Longest name of a file, with its folders and with its escapes, in bytes.
+pub const NAME_LIMIT: usize = 60_000;

@@ -148,8 +148,11 @@ async fn join(room: &Room, connection: &mut Connection) -> Result<Option<Entry>,
     }
     let mut frame = connection.incoming.frame(FIRST_MESSAGE_LIMIT, "name").await?;
     while frame.kind == listing::LIST {
-        connection.outgoing.send_now(list(room, &frame)?).await?;
-        // The next page is asked for, or it closes.
+        for page in list(room, &frame)? {
+            connection.outgoing.send(page).await?;
+        }
+        connection.outgoing.flush().await?;
+        // It asks again, or joins, or closes.
         match tokio::time::timeout(FIRST_MESSAGE_LIMIT, connection.incoming.next()).await {
             Ok(Ok(Some(Wire::Frame(next)))) => frame = next,
             _ => return Ok(None),
@@ -173,17 +176,22 @@ pub(super) fn welcome(room: &Room, name: &str, token: u64) -> Frame {
     Message::Welcome(Welcome { free, relay, token, name: name.into(), host: HOST.into() }).encode()
 }
 
-/// Who is here, as `ls` shows it: names, and how many messages each has said.
-fn list(room: &Room, frame: &Frame) -> Result<Frame, Failure> {
-    let asked = listing::List::decode(frame).map_err(malformed)?;
-    let here = room.members().into_iter().filter(|(name, _)| *name > asked.after);
-    let mut entries: Vec<listing::Entry> = here
-        .take(listing::PAGE_LIMIT + 1)
-        .map(|(name, size)| listing::Entry { name, kind: listing::EntryKind::Person, size, modified: 0 })
-        .collect();
-    let more = entries.len() > listing::PAGE_LIMIT;
-    entries.truncate(listing::PAGE_LIMIT);
-    Ok(Entries { entries, more }.encode())
+/// Who is here, as `ls` shows it: names, and how many messages each has said; in pages.
+fn list(room: &Room, frame: &Frame) -> Result<Vec<Frame>, Failure> {
+    listing::List::decode(frame).map_err(malformed)?;
+    let person =
+        |(name, size)| listing::Entry { name, kind: listing::EntryKind::Person, mode: 0, size, modified: 0 };
+    let mut entries: Vec<listing::Entry> = room.members().into_iter().map(person).collect();
+    let mut pages = Vec::new();
+    loop {
+        let rest = entries.split_off(entries.len().min(listing::PAGE_LIMIT));
+        let more = !rest.is_empty();
+        pages.push(Entries { entries, more }.encode());
+        if !more {
+            return Ok(pages);
+        }
+        entries = rest;
+    }
 }
 
 /// Why it is over, as the client reads it.

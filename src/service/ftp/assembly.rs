@@ -22,6 +22,8 @@ pub(super) struct Group {
     pub(super) index: u64,
     pub(super) buffer: Vec<u8>,
     pub(super) length: usize,
+    /// Zeros that are no bytes of the source, and need be none here.
+    pub(super) hole: bool,
 }
 
 impl Group {
@@ -238,9 +240,28 @@ impl Assembly {
         {
             self.closed.insert(index);
             self.anew.remove_range(index..index + 1);
-            whole.push(Group { index, buffer: std::mem::take(&mut open.buffer), length });
+            whole.push(Group { index, buffer: std::mem::take(&mut open.buffer), length, hole: false });
         }
         Ok(())
+    }
+
+    /// A group that is all zeros and does not travel: it is here as a whole. False if something of it is here.
+    pub(super) fn hole(&mut self, index: u64, whole: &mut Vec<Group>) -> bool {
+        if index >= self.size.div_ceil(self.group)
+            || self.closed.contains(index)
+            || self.open.contains_key(&index)
+        {
+            return false;
+        }
+        let length = self.length(index);
+        let mut buffer = buffers::take();
+        buffer.clear();
+        buffer.resize(length, 0);
+        self.closed.insert(index);
+        self.anew.remove_range(index..index + 1);
+        self.missing -= length as u64;
+        whole.push(Group { index, buffer, length, hole: true });
+        true
     }
 
     fn count_chunks(&mut self, offset: u64, end: u64) {

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use super::disk::RealDisk;
 use super::folder::{Folder, Source, local_source};
-use super::folders::Tree;
+use super::folders::{Tree, counted};
 use super::get_folder::{Accept, get_folder, list};
-use super::name::Rules;
+use super::name::{Rules, part_name, written};
 use super::part::{Begun, Intent};
 use super::receive::{Manner, receive_file};
 use super::send::{await_ready, send_file};
-use super::send_folder::send_folder;
-use super::transfer::{Delivered, by_disk, in_lane};
-use super::walk::{Count, walk};
-use super::wishes::{options, say_control, shape};
+use super::send_folder::{Found, send_folder};
+use super::transfer::{Delivered, Watched, by_disk, in_lane};
+use super::walk::{Step, Wanted, size_below, walk};
+use super::wishes::{self, say_control, shape};
 use crate::base::escape::escape_line;
 use crate::base::quantity::show_size;
 use crate::base::{Transport, Value};
@@ -25,8 +25,7 @@ use crate::net::connection::malformed;
 use crate::report::{Failure, Outcome};
 use crate::service::{Context, Job, connect, connect_with};
 use crate::session::Handle;
-use crate::wire::ftp::{Flags, Message, Shape};
-use crate::wire::listing::Entry;
+use crate::wire::ftp::{Flags, Message, Mode, Shape};
 use crate::wire::{Code, Frame, ServiceId};
 
 /// Files and folders that a folder may bring, if `accept` does not say.
@@ -38,103 +37,120 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// How long a goodbye may take.
 const PARTING_LIMIT: Duration = Duration::from_millis(500);
 
+/// What the command asks for, beside names and places.
+#[derive(Clone, Copy)]
+struct Options {
+    shape: Shape,
+    flags: Flags,
+    wanted: Wanted,
+}
+
+impl Options {
+    fn of(arguments: &Arguments, shape: Shape) -> Self {
+        let flags = Flags { replace: arguments.flag("replace"), fast: arguments.flag("fast") };
+        let wanted = Wanted { hidden: arguments.flag("hidden"), links: arguments.flag("links") };
+        Self { shape, flags, wanted }
+    }
+}
+
 pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> Job {
     Box::pin(async move {
         let path = context.directory.join(arguments.text("path").unwrap_or_default());
         let what = format!("send {}", path.display());
-        let file_name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-        let name = arguments.text("name").map(str::to_owned).or(file_name);
+        let name = arguments.text("name").map(str::to_owned).or_else(|| own_name(&path));
         let name = name.ok_or_else(|| {
             Failure::new(Code::Usage, "the path has no file name").fix("add `name NAME`").of(what.clone())
         })?;
         session.set_rate(arguments.rate("rate"));
+        let mut options = Options::of(&arguments, shape(&arguments, "to"));
         // Row 1: before any packet.
-        let opened = path.clone();
-        let source = by_disk(&session, move || local(&opened)).await??;
-        let (mut shape, replace, fast) =
-            (shape(&arguments, "to"), arguments.flag("replace"), arguments.flag("fast"));
+        let (opened, wanted) = (path.clone(), options.wanted);
+        let source = by_disk(&session, move || local(&opened, wanted)).await??;
         session.set_all([
             ("name", Value::text(name.clone())),
             ("path", Value::text(path.display().to_string())),
         ]);
-        let options = options(&arguments, &mut shape).map_err(|failure| failure.of(what.clone()))?;
-        let mut connection = connect_with(&session, &arguments, "to", ServiceId::Ftp, options)
+        let connection_options =
+            wishes::options(&arguments, &mut options.shape).map_err(|failure| failure.of(what.clone()))?;
+        let mut connection = connect_with(&session, &arguments, "to", ServiceId::Ftp, connection_options)
             .await
             .map_err(|failure| failure.of(what.clone()))?;
         session.set("transport", Value::text(connection.transport.word()));
         say_control(&session, &connection, &arguments);
         session.running("transferring");
+        let Options { shape, flags, .. } = options;
+        let done = format!("sent {}: ", escape_line(&name));
         let source = match source {
             Local::File(source) => source,
-            Local::Folder(root, found) => {
-                let flags = Flags { replace, fast, executable: false };
-                let work = send_folder(&session, &mut connection, (root, name.clone()), shape, flags, found);
-                let result = session.unless_cancelled(work).await.and_then(Tree::verdict);
-                return finish_folder(
-                    &session,
-                    connection,
-                    result,
-                    (&what, &format!("sent {name}: ")),
-                    shape,
-                    fast,
-                )
-                .await;
+            Local::Folder(found) => {
+                let work = send_folder(&session, &mut connection, (found, name.clone()), shape, flags);
+                let result = session.unless_cancelled(work).await;
+                return finish_folder(&session, connection, result, (&what, &done), shape, flags.fast).await;
             }
         };
-        let flags = Flags { replace, fast, executable: source.executable };
-        let (size, modified) = (source.size, source.modified);
-        let request = Message::Put { shape, flags, size, modified, name: name.clone() };
-        let (worker, shown) = (session.clone(), name.clone());
+        let (mode, size, modified) = (source.mode, source.size, source.modified);
+        let request = Message::Put { shape, flags, mode, size, modified, name: name.clone() };
+        let (worker, shown) = (session.clone(), name);
         let exchange = Box::pin(async move {
+            let watched = Watched { name: &shown, before: 0, total: size };
             let exchange = async {
                 connection.request([request.encode()]).await?;
                 let start = await_ready(&mut connection, size).await?;
-                send_file(&worker, &mut connection, source, shape, start, Some(&shown)).await
+                send_file(&worker, &mut connection, source, shape, start, Some(watched)).await
             };
             let result = worker.unless_cancelled(exchange).await;
             (connection, result)
         });
         let (connection, result) = in_lane(&session, size, exchange).await?;
-        finish(&session, connection, result, &what, &format!("sent {name}: "), shape, fast).await
+        finish(&session, connection, result, &what, &done, shape, flags.fast).await
     })
+}
+
+/// The last part of a path, also of `.` and `..`.
+fn own_name(path: &Path) -> Option<String> {
+    let name = path.file_name().map(written);
+    name.or_else(|| std::fs::canonicalize(path).ok()?.file_name().map(written))
 }
 
 pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Job {
     Box::pin(async move {
         let name = arguments.text("name").unwrap_or_default();
         let name = if name == "/" { name } else { name.trim_end_matches('/') }.to_owned();
-        let what = format!("get {name}");
+        let what = format!("get {}", escape_line(&name));
         session.set_rate(arguments.rate("rate"));
-        let target = target(&context.directory, arguments.text("to"), &name);
-        let (shape, replace, fast) =
-            (shape(&arguments, "from"), arguments.flag("replace"), arguments.flag("fast"));
+        let target = target(&context.directory, arguments.text("to"), &name)
+            .map_err(|failure| failure.of(what.clone()))?;
+        let options = Options::of(&arguments, shape(&arguments, "from"));
+        let accept = Accept {
+            files: arguments.number("accept").unwrap_or(ACCEPT_FILES),
+            bytes: arguments.number("max").unwrap_or(u64::MAX),
+        };
         session.set_all([
             ("name", Value::text(name.clone())),
-            ("path", Value::text(target.display().to_string())),
+            ("path", Value::text(target.file.display().to_string())),
         ]);
         let mut connection = connect(&session, &arguments, "from", ServiceId::Ftp)
             .await
             .map_err(|failure| failure.of(what.clone()))?;
         session.set("transport", Value::text(connection.transport.word()));
         session.running("transferring");
-        let ask = ask(&session, &mut connection, &name, &target, shape, (replace, fast));
+        let ask = ask(&session, &mut connection, &name, &target.file, options, accept);
+        let Options { shape, flags, .. } = options;
+        let done = |path: &Path| format!("got {} as {}: ", escape_line(&name), path.display());
         let result = match session.unless_cancelled(ask).await {
-            Ok(Asked::Folder(modified)) => {
-                let flags = Flags { replace, fast, executable: false };
-                let accept = Accept {
-                    files: arguments.number("accept").unwrap_or(ACCEPT_FILES),
-                    bytes: arguments.number("max").unwrap_or(u64::MAX),
-                };
-                let work =
-                    fetch_folder(&session, &mut connection, &name, (&target, modified), shape, flags, accept);
-                let result = session.unless_cancelled(work).await.and_then(Tree::verdict);
-                let done = format!("got {name} as {}: ", target.display());
-                return finish_folder(&session, connection, result, (&what, &done), shape, fast).await;
+            Ok(Asked::Folder(look)) => {
+                session.set("path", Value::text(target.folder.display().to_string()));
+                let place = (&*target.folder, look);
+                let work = fetch_folder(&session, &mut connection, &name, place, options, accept);
+                let result = session.unless_cancelled(Box::pin(work)).await;
+                let done = done(&target.folder);
+                return finish_folder(&session, connection, result, (&what, &done), shape, flags.fast).await;
             }
-            Ok(Asked::File(begun, intent, fresh)) => {
+            Ok(Asked::File { begun, intent, fresh, limited }) => {
                 let (worker, shown) = (session.clone(), name.clone());
                 let exchange = async move {
-                    let manner = Manner { shape, fresh, watched: Some(&shown) };
+                    let watched = Some(Watched { name: &shown, before: 0, total: intent.size });
+                    let manner = Manner { shape, fresh, limited, watched };
                     let result = receive_file(&worker, &mut connection, *begun, intent, manner).await;
                     (connection, result)
                 };
@@ -144,8 +160,7 @@ pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Jo
             }
             Err(failure) => Err(failure),
         };
-        let done = format!("got {name} as {}: ", target.display());
-        finish(&session, connection, result, &what, &done, shape, fast).await
+        finish(&session, connection, result, &what, &done(&target.file), shape, flags.fast).await
     })
 }
 
@@ -155,55 +170,64 @@ async fn ask(
     connection: &mut Connection,
     name: &str,
     target: &Path,
-    shape: Shape,
-    (replace, fast): (bool, bool),
+    options: Options,
+    accept: Accept,
 ) -> Result<Asked, Failure> {
+    let Options { shape, flags: Flags { replace, fast }, .. } = options;
     let local = target.to_owned();
-    // Over UDP the first blocks could overtake the answer.
-    let ordered = connection.transport == Transport::Tcp;
+    // Over UDP the first blocks could overtake the answer; one that may be too large is not begun.
+    let ordered = connection.transport == Transport::Tcp && accept.bytes == u64::MAX;
     let fresh = ordered && by_disk(session, move || is_new(&local)).await?;
     connection.request([Message::Get { shape, fresh, name: name.into() }.encode()]).await?;
     let answer = connection.incoming.frame(ANSWER_LIMIT, "answer").await?;
-    let (executable, size, modified) = match Message::decode(&answer).map_err(malformed)? {
-        Message::File { executable, size, modified } => (executable, size, modified),
-        Message::Folder { modified, .. } => return Ok(Asked::Folder(modified)),
+    let (limited, mode, size, modified) = match Message::decode(&answer).map_err(malformed)? {
+        Message::File { limited, mode, size, modified } => (limited, mode, size, modified),
+        Message::Folder { mode, modified, .. } => return Ok(Asked::Folder((modified, mode))),
         _ => return Err(Failure::new(Code::Misbehaved, "the server answered something else")),
     };
-    let intent = Intent { replace, fast, executable, ..Intent::new(size, modified) };
+    if size > accept.bytes {
+        let (size, most) = (show_size(size), show_size(accept.bytes));
+        let why = format!("the file has more than is accepted: {size}; {most} are the most");
+        return Err(Failure::new(Code::Limit, why).fix("say how much you take: max SIZE"));
+    }
+    let intent = Intent { replace, fast, mode, ..Intent::new(size, modified) };
     let local = target.to_owned();
     let begun = by_disk(session, move || local_part(&local, intent)).await??;
-    Ok(Asked::File(Box::new(begun), intent, fresh))
+    Ok(Asked::File { begun: Box::new(begun), intent, fresh, limited })
 }
 
 /// What is there of a name that was asked for.
 enum Asked {
-    /// How it is to be received, and whether the server began at once.
-    File(Box<Begun<RealDisk>>, Intent, bool),
-    /// A folder, and its time.
-    Folder(u64),
+    /// How it is to be received, whether the server began at once, and whether it limits its rate.
+    File { begun: Box<Begun<RealDisk>>, intent: Intent, fresh: bool, limited: bool },
+    /// A folder: its time and its permissions.
+    Folder((u64, Mode)),
 }
 
 /// What is to be sent.
 enum Local {
     File(Source),
-    Folder(Arc<Folder>, (Vec<Entry>, Count)),
+    Folder(Found),
 }
 
-fn local(path: &Path) -> Result<Local, Failure> {
+fn local(path: &Path, wanted: Wanted) -> Result<Local, Failure> {
     if !path.is_dir() {
         return local_source(path).map(Local::File);
     }
-    let folder = Arc::new(Folder::open(path)?);
-    let mut entries = Vec::new();
-    let count = walk(&folder, "", |page| {
-        entries.extend(page);
-        entries.len() < SEND_FILES
+    let root = Arc::new(Folder::open(path, true)?);
+    let (mut entries, mut lost) = (Vec::new(), Vec::new());
+    let count = walk(&root, "", wanted, |step| {
+        match step {
+            Step::Page(page) => entries.extend(page),
+            Step::Lost(path, failure) => lost.push((path, failure)),
+        }
+        entries.len() < SEND_FILES && lost.len() < SEND_FILES
     })?;
-    if entries.len() >= SEND_FILES {
+    if entries.len() >= SEND_FILES || lost.len() >= SEND_FILES {
         let why = format!("more than {SEND_FILES} files and folders");
         return Err(Failure::new(Code::Limit, why).fix("send its folders one by one"));
     }
-    Ok(Local::Folder(folder, (entries, count)))
+    Ok(Local::Folder(Found { root, entries, count, lost }))
 }
 
 /// Lists a folder of the server, makes room for it, and fetches it.
@@ -211,41 +235,47 @@ async fn fetch_folder(
     session: &Handle,
     connection: &mut Connection,
     name: &str,
-    (target, modified): (&Path, u64),
-    shape: Shape,
-    flags: Flags,
+    (target, (modified, mode)): (&Path, (u64, Mode)),
+    options: Options,
     accept: Accept,
 ) -> Result<Tree, Failure> {
-    let (entries, count) = list(connection, name, accept).await?;
+    let Options { shape, flags, wanted } = options;
+    let listed = list(connection, name, wanted, accept).await?;
     // Row 24: what is about to come is said before it comes.
-    let files = format!("{} files in {} folders, {}", count.files, count.folders, show_size(count.bytes));
-    session.tell("folder", format!("{}: {files}", escape_line(name)));
+    let count = listed.count;
+    let (files, folders) = (counted(count.files, "file"), counted(count.folders, "folder"));
+    session
+        .tell("folder", format!("{}: {files} in {folders}, {}", escape_line(name), show_size(count.bytes)));
     let target = target.to_owned();
-    let (parent, last, root) = session.block(move || local_folder(&target, modified, count.bytes)).await??;
-    let tree = get_folder(session, connection, (root, name), shape, flags, (entries, count)).await?;
+    let (parent, last, root) = session.block(move || local_folder(&target, count.bytes)).await??;
+    let tree = get_folder(session, connection, (root, name), shape, (flags, wanted), listed).await?;
     // Its time changed with what came into it.
-    session.block(move || parent.make(&last, modified, Rules::default())).await??;
+    if let Some(last) = last {
+        session.block(move || parent.finish(&last, modified, mode, Rules::OWN)).await??;
+    }
     Ok(tree)
 }
 
-/// Makes the folder that is to be filled: its parent, its name, and itself.
-fn local_folder(target: &Path, modified: u64, bytes: u64) -> Result<(Folder, String, Arc<Folder>), Failure> {
+/// Makes the folder that is to be filled: its parent, its name if it was not there, and itself.
+fn local_folder(target: &Path, bytes: u64) -> Result<(Folder, Option<String>, Arc<Folder>), Failure> {
     let (parent, name) = parent_and_name(target)?;
     let parent =
-        Folder::open(parent).map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
-    parent.make(name, modified, Rules::default())?;
-    let root = Folder::open(target)?;
-    root.check_space(bytes)?;
-    Ok((parent, name.to_owned(), Arc::new(root)))
+        Folder::open(parent, true).map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
+    let is_new = target.symlink_metadata().is_err();
+    parent.make(&name, Rules::OWN)?;
+    let root = Folder::open(target, true)?;
+    let there = root.folder("").and_then(Result::ok).map_or(0, |dir| size_below(&dir, 0));
+    root.check_space(bytes.saturating_sub(there))?;
+    Ok((parent, is_new.then_some(name), Arc::new(root)))
 }
 
-fn parent_and_name(target: &Path) -> Result<(&Path, &str), Failure> {
+fn parent_and_name(target: &Path) -> Result<(&Path, String), Failure> {
     let folder = match target.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
         None => Path::new("/"),
     };
-    let name = target.file_name().and_then(|name| name.to_str());
+    let name = target.file_name().map(written);
     let name =
         name.ok_or_else(|| Failure::new(Code::Usage, format!("`{}` is not a name", target.display())))?;
     Ok((folder, name))
@@ -253,27 +283,42 @@ fn parent_and_name(target: &Path) -> Result<(&Path, &str), Failure> {
 
 /// Nothing of it is here, so the server may begin at once.
 fn is_new(target: &Path) -> bool {
-    let Some((folder, name)) = target.parent().zip(target.file_name()) else { return false };
-    let part = folder.join(super::part::part_name(&name.to_string_lossy()));
+    let Ok((folder, name)) = parent_and_name(target) else { return false };
+    let part = folder.join(super::disk::os(&part_name(&name)));
     target.symlink_metadata().is_err() && part.symlink_metadata().is_err()
 }
 
-/// `to` may be a folder, a new name, or nothing.
-fn target(directory: &Path, to: Option<&str>, name: &str) -> PathBuf {
-    let last = name.rsplit('/').next().unwrap_or(name);
-    match to.map(|to| (directory.join(to), to.ends_with('/'))) {
-        None => directory.join(last),
-        Some((path, is_folder)) if is_folder || path.is_dir() => path.join(last),
-        Some((path, _)) => path,
-    }
+/// Where a thing of the server goes, if it is a file and if it is a folder.
+struct Target {
+    file: PathBuf,
+    /// What `to` says is the copy itself, whether an earlier try made it or not; `to PATH/` is the folder around it.
+    folder: PathBuf,
 }
 
-/// A new file where the user wants it: only the last component is judged as a name.
+/// `to` may be a folder, a new name, or nothing.
+fn target(directory: &Path, to: Option<&str>, name: &str) -> Result<Target, Failure> {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    let last = super::name::raw(last).ok_or_else(|| {
+        Failure::new(Code::Usage, "a backslash in the name begins no escape")
+            .fix("write `\\\\` for a backslash")
+    })?;
+    let (file, folder) = match to.map(|to| (directory.join(to), to)) {
+        None => (directory.join(&last), directory.join(&last)),
+        Some((path, to)) if to.ends_with('/') || path.file_name().is_none() || to == "." => {
+            (path.join(&last), path.join(&last))
+        }
+        Some((path, _)) if path.is_dir() => (path.join(&last), path),
+        Some((path, _)) => (path.clone(), path),
+    };
+    Ok(Target { file, folder })
+}
+
+/// A new file where the user wants it: its name is the user's own affair.
 fn local_part(target: &Path, intent: Intent) -> Result<Begun<RealDisk>, Failure> {
     let (folder, name) = parent_and_name(target)?;
     let folder =
-        Folder::open(folder).map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
-    folder.begin(name, intent, Rules::default())
+        Folder::open(folder, true).map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
+    folder.begin(&name, intent, Rules::OWN)
 }
 
 /// Tells the peer how it ended, and us.
@@ -289,6 +334,7 @@ async fn finish(
     part(connection, result.as_ref().err()).await;
     let delivered = result.map_err(|failure| failure.of(what))?;
     session.set_all(delivered.fields(shape));
+    say_lacking(session);
     Ok(Outcome::new(format!("{done}{}{}", delivered.describe(shape), note(fast)), Vec::new()))
 }
 
@@ -303,7 +349,18 @@ async fn finish_folder(
     part(connection, result.as_ref().err()).await;
     let tree = result.map_err(|failure| failure.of(what))?;
     session.set_all(tree.fields(shape));
+    say_lacking(session);
+    if let Some(failure) = tree.failure() {
+        return Err(failure.of(what));
+    }
     Ok(Outcome::new(format!("{done}{}{}", tree.describe(), note(fast)), Vec::new()))
+}
+
+/// What the file system does not have is said once.
+fn say_lacking(session: &Handle) {
+    if let Some(words) = super::disk::untold() {
+        session.tell("warning", words);
+    }
 }
 
 const fn note(fast: bool) -> &'static str {

@@ -1,32 +1,40 @@
 //! What a file that is being received needs of a folder: the real one here, a simulated one that crashes at every
 //! operation in `crashes`. Everything blocks.
 
-use std::fs::File;
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt as _;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 
 use super::journal::Boot;
+use super::name::raw;
 use crate::report::{Failure, reason};
 use crate::wire::Code;
+use crate::wire::ftp::{Label, Mode};
 
 /// How often a part may be taken away between its opening and its locking.
 const PART_ATTEMPTS: usize = 10;
 /// Times beyond now and this are clamped (FAULTS row 32).
 const CLOCK_SKEW: Duration = Duration::from_hours(24);
-/// All that a peer can say of a mode.
-const MODE_FILE: u32 = 0o644;
-const MODE_EXECUTABLE: u32 = 0o755;
+/// All that a peer can say of a mode (FAULTS row 32).
+const MODE_MASK: u32 = 0o755;
 
 /// What stands under a name; links are not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    File { size: u64 },
+    File {
+        size: u64,
+    },
     Folder,
-    Other,
+    Link,
+    /// A FIFO, a device or a socket: never replaced (row 23).
+    Special,
 }
 
 /// Operations on one folder.
@@ -45,7 +53,7 @@ pub(super) trait Disk: std::fmt::Debug + Send + 'static {
     /// Bytes that can still be written.
     fn free(&self, file: &Self::File) -> u64;
     /// Mode and time of a file that is whole.
-    fn dress(&self, file: &Self::File, executable: bool, modified: u64) -> io::Result<()>;
+    fn dress(&self, file: &Self::File, mode: Mode, modified: u64) -> io::Result<()>;
     /// Waits until the disk has it.
     fn sync(&self, file: &Self::File) -> io::Result<()>;
     /// Gives a file its name; without `replace` nothing may stand there.
@@ -65,11 +73,12 @@ impl Disk for RealDisk {
     type File = File;
 
     fn find(&self, name: &str) -> Option<Found> {
-        let metadata = self.0.symlink_metadata(name).ok()?;
+        let metadata = self.0.symlink_metadata(os(name)).ok()?;
         Some(match metadata {
             metadata if metadata.is_file() => Found::File { size: metadata.len() },
             metadata if metadata.is_dir() => Found::Folder,
-            _ => Found::Other,
+            metadata if metadata.is_symlink() => Found::Link,
+            _ => Found::Special,
         })
     }
 
@@ -78,8 +87,10 @@ impl Disk for RealDisk {
     fn claim(&self, name: &str) -> Result<File, Failure> {
         for _ in 0..PART_ATTEMPTS {
             let file = open_or_create(&self.0, name)?;
-            if file.try_lock().is_err() {
-                break;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::Error(error)) if lacks(&error, Lacking::Locks) => {}
+                Err(_) => break,
             }
             if self.stands_under(&file, name) {
                 return Ok(file);
@@ -92,7 +103,7 @@ impl Disk for RealDisk {
     fn open(&self, name: &str) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
-        self.0.open_with(name, &options).map(cap_std::fs::File::into_std)
+        self.0.open_with(os(name), &options).map(cap_std::fs::File::into_std)
     }
 
     fn read_at(&self, file: &File, at: u64, buffer: &mut [u8]) -> io::Result<()> {
@@ -115,10 +126,10 @@ impl Disk for RealDisk {
         free(file)
     }
 
-    fn dress(&self, file: &File, executable: bool, modified: u64) -> io::Result<()> {
-        let mode = if executable { MODE_EXECUTABLE } else { MODE_FILE };
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
-        file.set_modified(clamp(modified))
+    fn dress(&self, file: &File, mode: Mode, modified: u64) -> io::Result<()> {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(granted(mode));
+        or_without(file.set_permissions(mode), Lacking::Permissions)?;
+        or_without(file.set_modified(clamp(modified)), Lacking::Times)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
@@ -126,21 +137,27 @@ impl Disk for RealDisk {
     }
 
     fn rename(&self, from: &str, to: &str, replace: bool) -> io::Result<()> {
+        let (from, to) = (os(from), os(to));
         if replace {
             return self.0.rename(from, &self.0, to);
         }
         #[cfg(target_os = "linux")]
-        match rustix::fs::renameat_with(&self.0, from, &self.0, to, rustix::fs::RenameFlags::NOREPLACE) {
+        match rustix::fs::renameat_with(&self.0, &from, &self.0, &to, rustix::fs::RenameFlags::NOREPLACE) {
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {}
             other => return other.map_err(Into::into),
         }
         // A link never replaces; then the part's own name goes.
-        self.0.hard_link(from, &self.0, to)?;
-        self.0.remove_file(from)
+        match self.0.hard_link(&from, &self.0, &to) {
+            Ok(()) => self.0.remove_file(from),
+            Err(error) if lacks(&error, Lacking::Links) && self.0.symlink_metadata(&to).is_err() => {
+                self.0.rename(from, &self.0, to)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.0.remove_file(name)
+        self.0.remove_file(os(name))
     }
 
     /// The handle itself is only a place to open from (`O_PATH`): syncing needs a real one.
@@ -158,13 +175,91 @@ impl Disk for RealDisk {
 }
 
 impl RealDisk {
+    /// A file that stood there already gets the permissions and the time of the one that was offered to replace it;
+    /// somebody else's may stay as it is.
+    pub(super) fn adorn(&self, name: &str, label: &Label) {
+        if let (true, Ok(file)) = (label.flags.replace, self.open(name)) {
+            drop(self.dress(&file, label.mode, label.modified));
+        }
+    }
+
     fn stands_under(&self, file: &File, name: &str) -> bool {
-        let there = rustix::fs::statat(&self.0, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
+        let there = rustix::fs::statat(&self.0, os(name), rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
         match (rustix::fs::fstat(file), there) {
             (Ok(mine), Ok(there)) => (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino),
             _ => false,
         }
     }
+}
+
+/// The name that the file system has.
+pub(super) fn os(name: &str) -> OsString {
+    raw(name).unwrap_or_else(|| name.into())
+}
+
+/// What a new file may have of the mode that its sender told: never more than it had there.
+pub(super) fn granted(mode: Mode) -> u32 {
+    u32::from(mode) & MODE_MASK & !umask()
+}
+
+/// What the user takes away from every new file. The system call for it would change it for a moment.
+fn umask() -> u32 {
+    static MASK: OnceLock<u32> = OnceLock::new();
+    *MASK.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+        mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
+    })
+}
+
+/// What file systems lacked here, by bits, and what of it was told.
+static LACKING: AtomicU8 = AtomicU8::new(0);
+static TOLD: AtomicU8 = AtomicU8::new(0);
+
+/// What some file systems do not have (FUSE, SMB, exFAT, some containers): it is done without.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lacking {
+    Permissions,
+    Times,
+    Locks,
+    Links,
+}
+
+impl Lacking {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Permissions, "permissions"),
+        (Self::Times, "times"),
+        (Self::Locks, "locks"),
+        (Self::Links, "hard links"),
+    ];
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// True if the file system does not have such a thing.
+fn lacks(error: &io::Error, thing: Lacking) -> bool {
+    use rustix::io::Errno;
+    let known = [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::NOTTY, Errno::INVAL, Errno::NOLCK];
+    let lacks = known.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()));
+    if lacks {
+        LACKING.fetch_or(thing.bit(), Ordering::Relaxed);
+    }
+    lacks
+}
+
+pub(super) fn or_without(result: io::Result<()>, thing: Lacking) -> io::Result<()> {
+    result.or_else(|error| if lacks(&error, thing) { Ok(()) } else { Err(error) })
+}
+
+/// What was done without and not told yet.
+pub(super) fn untold() -> Option<String> {
+    let lacking = LACKING.load(Ordering::Relaxed);
+    let new = lacking & !TOLD.swap(lacking, Ordering::Relaxed);
+    let missed = Lacking::ALL.iter().filter(|(thing, _)| new & thing.bit() != 0);
+    let things: Vec<&str> = missed.map(|(_, word)| *word).collect();
+    (new != 0).then(|| format!("the file system refuses {}: done without", things.join(" and ")))
 }
 
 fn free(file: &File) -> u64 {
@@ -198,23 +293,29 @@ fn open_or_create(dir: &Dir, name: &str) -> Result<File, Failure> {
     };
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true).mode(0o600);
-    match dir.open_with(name, &options) {
+    let path = os(name);
+    match dir.open_with(&path, &options) {
         Ok(file) => return Ok(file.into_std()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(&error)),
     }
     let in_the_way = || {
-        Failure::new(Code::Policy, format!("`{name}` is in the way and is no plain file")).fix("remove it")
+        let why = format!("`{name}` is in the way and is no plain file of this user");
+        Failure::new(Code::Policy, why).fix("remove it")
     };
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
-    let file = match dir.open_with(name, &options) {
+    let file = match dir.open_with(&path, &options) {
         Ok(file) => file.into_std(),
-        Err(_) if !dir.symlink_metadata(name).is_ok_and(|known| known.is_file()) => return Err(in_the_way()),
+        Err(_) if !dir.symlink_metadata(&path).is_ok_and(|known| known.is_file()) => return Err(in_the_way()),
         Err(error) => return Err(failed(&error)),
     };
     match rustix::fs::fstat(&file) {
-        Ok(stat) if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() && stat.st_nlink < 2 => {
+        Ok(stat)
+            if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file()
+                && stat.st_nlink < 2
+                && stat.st_uid == rustix::process::geteuid().as_raw() =>
+        {
             Ok(file)
         }
         _ => Err(in_the_way()),

@@ -2,27 +2,37 @@
 //! openat2 on Linux), so that no name and no link leads out, and there is no check before the open to race with.
 //! All of this blocks: call it on a blocking thread.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, OpenOptions, OpenOptionsExt};
+use rustix::io::Errno;
 
-use super::disk::RealDisk;
-use super::name::{Rules, components};
+use super::disk::{RealDisk, granted, os, reopen};
+use super::name::{Rules, components, is_hidden, is_scaffold, raw, stays_inside, written};
 use super::part::{self, Begun, Intent};
+use crate::base::escape::escape_line;
 use crate::language::Arguments;
 use crate::report::{Failure, reason};
 use crate::service::Context;
 use crate::wire::Code;
-use crate::wire::listing::{Entries, Entry, EntryKind, PAGE_LIMIT};
+use crate::wire::ftp::Mode;
+use crate::wire::listing::{Entry, EntryKind};
+
+/// Bytes of a path that the system takes at once; a longer one is gone down in steps.
+const PATH_LIMIT: usize = 4000;
 
 /// A root for a peer's names.
 #[derive(Debug)]
 pub(crate) struct Folder {
     dir: Dir,
     pub(crate) path: PathBuf,
+    /// What is hidden is there for whoever asks.
+    hidden: bool,
 }
 
 /// A file to send, opened.
@@ -32,51 +42,99 @@ pub(crate) struct Source {
     pub(crate) size: u64,
     /// Nanoseconds since 1970.
     pub(crate) modified: u64,
-    pub(crate) executable: bool,
+    pub(crate) mode: Mode,
+}
+
+/// What stands in a folder.
+pub(super) enum Found {
+    Entry(Entry),
+    Hidden(Entry),
+    /// A device, a FIFO or a socket.
+    Special,
+    /// It is there, and cannot be looked at.
+    Unreadable(String, Failure),
 }
 
 fn missing(name: &str) -> Failure {
     // The same for what is absent, hidden, outside or no plain file: a peer learns nothing (row 57).
-    Failure::new(Code::Missing, format!("there is no file `{}`", crate::base::escape::escape_line(name)))
+    Failure::new(Code::Missing, format!("there is no file `{}`", escape_line(name)))
         .fix("`ls` shows what there is")
 }
 
+/// What a list shows and a peer may know: that it cannot be read now. All else is as if it were not there.
+fn unreadable(error: &io::Error, name: &str) -> Failure {
+    let told = [Errno::ACCESS, Errno::PERM, Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO];
+    if told.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {
+        let name = escape_line(name);
+        return Failure::new(Code::Disk, format!("`{name}` cannot be read: {}", reason(error)));
+    }
+    missing(name)
+}
+
 impl Folder {
-    /// Opens a root that the user named.
-    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+    /// Opens a root that the user named; `hidden`: what is hidden in it can be asked for, too.
+    pub(crate) fn open(path: &Path, hidden: bool) -> Result<Self, Failure> {
         let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| {
-            Failure::io(&error, format!("folder {}", path.display()))
-                .fix("name a folder that exists with `root DIR`")
+            let failure = Failure::io(&error, format!("folder {}", path.display()));
+            match error.kind() {
+                ErrorKind::NotFound => failure.fix("name a folder that exists with `root DIR`"),
+                _ => failure,
+            }
         })?;
-        Ok(Self { dir, path: path.into() })
+        Ok(Self { dir, path: path.into(), hidden })
     }
 
     /// The root of a server: `root DIR`, else the current folder.
     pub(crate) fn of_server(arguments: &Arguments, context: &Context) -> Result<Self, Failure> {
-        match arguments.text("root") {
-            Some(root) => Self::open(&context.directory.join(root)),
-            None => Self::open(&context.directory),
+        let root = arguments.text("root").map(|root| context.directory.join(root));
+        Self::open(root.as_deref().unwrap_or(&context.directory), arguments.flag("hidden"))
+    }
+
+    /// The components of a name that somebody asks for; `None`: for this asker there is no such thing.
+    fn asked(&self, name: &str) -> Option<Vec<OsString>> {
+        let parts = components(name).ok()?;
+        let secret = |part: &OsString| is_scaffold(part) || is_hidden(part) && !self.hidden;
+        (!parts.iter().any(secret)).then_some(parts)
+    }
+
+    /// A folder below the root, in as many steps as its path needs.
+    fn descend(&self, parts: &[OsString]) -> io::Result<Dir> {
+        let mut dir = self.dir.try_clone()?;
+        let (mut step, mut length) = (PathBuf::new(), 0);
+        for part in parts {
+            if length + part.len() >= PATH_LIMIT {
+                dir = dir.open_dir(&step)?;
+                (step, length) = (PathBuf::new(), 0);
+            }
+            step.push(part);
+            length += part.len() + 1;
         }
+        if step.as_os_str().is_empty() { Ok(dir) } else { dir.open_dir(step) }
     }
 
     /// A file that a peer asks for.
     pub(crate) fn source(&self, name: &str) -> Result<Source, Failure> {
-        let path: PathBuf = components(name).map_err(|_| missing(name))?.iter().collect();
-        let file = self
-            .dir
-            .open_with(path, OpenOptions::new().read(true).custom_flags(nonblocking()))
-            .map_err(|_| missing(name))?;
+        let parts = self.asked(name).ok_or_else(|| missing(name))?;
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(nonblocking());
+        let opened = if name.len() < PATH_LIMIT {
+            self.dir.open_with(parts.iter().collect::<PathBuf>(), &options)
+        } else {
+            let (last, folders) = parts.split_last().expect("a name has a component: checked above");
+            self.descend(folders).and_then(|dir| dir.open_with(last, &options))
+        };
+        let file = opened.map_err(|error| unreadable(&error, name))?;
         source(file.into_std()).ok_or_else(|| missing(name))
     }
 
     /// A handle that can be synced.
-    pub(super) fn reopen(&self) -> std::io::Result<std::os::fd::OwnedFd> {
-        super::disk::reopen(&self.dir)
+    pub(super) fn reopen(&self) -> io::Result<std::os::fd::OwnedFd> {
+        reopen(&self.dir)
     }
 
-    /// When something was put into it last, or taken out.
-    pub(super) fn time(&self) -> u64 {
-        time_of(&self.dir)
+    /// When something was put into it last, or taken out, and who may do so.
+    pub(super) fn look(&self) -> (u64, Mode) {
+        look_of(&self.dir)
     }
 
     /// Refuses what cannot fit.
@@ -86,59 +144,130 @@ impl Folder {
         super::disk::check_space(&File::from(handle), bytes)
     }
 
-    /// What is in a folder, in no order.
-    pub(super) fn read(&self, path: &Path) -> Result<cap_std::fs::ReadDir, Failure> {
-        let name = path.to_string_lossy();
-        let absent = || {
-            let name = crate::base::escape::escape_line(&name);
-            Failure::new(Code::Missing, format!("there is no folder `{name}`"))
-        };
-        self.folder(&name).and_then(|dir| dir.entries().ok()).ok_or_else(absent)
+    /// A folder that is to be read.
+    fn read(&self, path: &str) -> Result<Dir, Failure> {
+        let absent = || Failure::new(Code::Missing, format!("there is no folder `{}`", escape_line(path)));
+        self.folder(path).ok_or_else(absent)?.map_err(|error| match unreadable(&error, path) {
+            failure if failure.code == Code::Missing => absent(),
+            failure => failure,
+        })
     }
 
-    /// A folder below the root; `None`: there is none, or it is nobody's business.
-    pub(super) fn folder(&self, name: &str) -> Option<Dir> {
+    /// A folder below the root; `None`: it is nobody's business.
+    pub(super) fn folder(&self, name: &str) -> Option<io::Result<Dir>> {
         if name.is_empty() || name == "." {
-            return self.dir.try_clone().ok();
+            return Some(self.dir.try_clone());
         }
-        let path: PathBuf = components(name.trim_end_matches('/')).ok()?.iter().collect();
-        self.dir.open_dir(path).ok()
+        Some(self.descend(&self.asked(name.trim_end_matches('/'))?))
     }
 
-    /// Makes a folder, or sets the time of one that is there.
-    pub(super) fn make(&self, path: &str, modified: u64, rules: Rules) -> Result<(), Failure> {
+    /// Makes a folder that is about to be filled, or makes sure that one can be.
+    pub(super) fn make(&self, path: &str, rules: Rules) -> Result<(), Failure> {
         let (dir, last) = self.place(path, rules)?;
-        let failed = |error: &std::io::Error| {
-            let what = format!("folder {}", crate::base::escape::escape_line(path));
-            Failure::io(error, what).fix("choose another name")
-        };
-        match dir.create_dir(last) {
+        let what = || format!("folder {}", escape_line(path));
+        let failed = |error: &io::Error| Failure::io(error, what()).fix("choose another name");
+        match dir.create_dir_with(os(last), DirBuilder::new().mode(0o700)) {
             Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                let made = dir.open_dir(last).map_err(|_| failed(&error))?;
-                super::small::set_time(&made, modified).map_err(|error| failed(&error))
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let made = dir.open_dir(os(last)).map_err(|_| failed(&error))?;
+                // One that was read-only where it came from is filled all the same.
+                let (_, mode) = look_of(&made);
+                if mode & 0o700 != 0o700 {
+                    drop(super::small::set_look(&made, None, u32::from(mode) | 0o700));
+                }
+                Ok(())
             }
             Err(error) => Err(failed(&error)),
         }
     }
 
-    /// A page of a folder, sorted by name, behind the name `after`.
-    pub(crate) fn entries(&self, path: &str, after: &str) -> Result<Entries, Failure> {
-        let mut page: std::collections::BTreeMap<String, Entry> = std::collections::BTreeMap::new();
-        let mut more = false;
-        for entry in self.read(Path::new(path))? {
-            // One that vanished meanwhile is not there.
-            let Some(entry) = entry.ok().and_then(|entry| describe(&entry)) else { continue };
-            if entry.name.as_str() <= after {
-                continue;
+    /// Gives a folder that was filled its time and its permissions.
+    pub(super) fn finish(&self, path: &str, modified: u64, mode: Mode, rules: Rules) -> Result<(), Failure> {
+        let (dir, last) = self.place(path, rules)?;
+        let failed = |error: io::Error| Failure::io(&error, format!("folder {}", escape_line(path)));
+        let made = dir.open_dir(os(last)).map_err(failed)?;
+        super::small::set_look(&made, Some(modified), granted(mode)).map_err(failed)
+    }
+
+    /// Makes a symbolic link that stays inside, as its sender has it; true if it stood there already.
+    pub(super) fn link(
+        &self,
+        path: &str,
+        target: &str,
+        replace: bool,
+        rules: Rules,
+    ) -> Result<bool, Failure> {
+        let parts = components(path)?;
+        let target = raw(target).filter(|target| stays_inside(&parts, target)).ok_or_else(|| {
+            let (path, target) = (escape_line(path), escape_line(target));
+            Failure::new(Code::Policy, format!("the link `{path}` to `{target}` leads out of the folder"))
+        })?;
+        self.without_links(&parts)?;
+        let (dir, last) = self.place(path, rules)?;
+        let name = os(last);
+        let failed = |error: io::Error| Failure::io(&error, format!("link {}", escape_line(path)));
+        match dir.read_link_contents(&name) {
+            Ok(there) if there.as_os_str() == target => return Ok(true),
+            Ok(_) if replace => dir.remove_file(&name).map_err(failed)?,
+            _ => {}
+        }
+        rustix::fs::symlinkat(&target, &dir, &name).map_err(|errno| match errno {
+            Errno::EXIST => Failure::new(Code::Exists, format!("`{}` exists", escape_line(path)))
+                .fix("add `replace`, or choose another name"),
+            errno => failed(errno.into()),
+        })?;
+        Ok(false)
+    }
+
+    /// The way to a link has no link in it: else its `..` would lead elsewhere.
+    fn without_links(&self, parts: &[OsString]) -> Result<(), Failure> {
+        use rustix::fs::{Mode, OFlags, openat};
+        let mut at = self.reopen().map_err(|error| Failure::io(&error, "a link"))?;
+        for part in &parts[..parts.len() - 1] {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            at = openat(&at, part, flags, Mode::empty())
+                .map_err(|errno| Failure::io(&errno.into(), "the folder of a link"))?;
+        }
+        Ok(())
+    }
+
+    /// Everything in a folder that may be known, in no order.
+    pub(super) fn look_into(&self, path: &str) -> Result<impl Iterator<Item = Found> + use<>, Failure> {
+        let dir = self.read(path)?;
+        let entries = dir.entries().map_err(|error| unreadable(&error, path))?;
+        Ok(entries.filter_map(move |entry| match entry {
+            Ok(entry) => describe(&dir, &entry),
+            Err(error) => Some(Found::Unreadable(String::new(), unreadable(&error, "the folder"))),
+        }))
+    }
+
+    /// The names in a folder that a list shows, sorted.
+    pub(crate) fn names(&self, path: &str) -> Result<Vec<OsString>, Failure> {
+        let mut names = Vec::new();
+        let dir = self.read(path)?;
+        for entry in dir.entries().map_err(|error| unreadable(&error, path))? {
+            let name = entry.map_err(|error| unreadable(&error, path))?.file_name();
+            if names.len() >= super::walk::LIST_LIMIT {
+                let most = super::walk::LIST_LIMIT;
+                return Err(Failure::new(Code::Limit, format!("the folder has more than {most} entries")));
             }
-            page.insert(entry.name.clone(), entry);
-            if page.len() > PAGE_LIMIT {
-                page.pop_last();
-                more = true;
+            if !is_scaffold(&name) && (self.hidden || !is_hidden(&name)) {
+                names.push(name);
             }
         }
-        Ok(Entries { entries: page.into_values().collect(), more })
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The entries that have these names; one that vanished meanwhile is not there, and links and special files are
+    /// nobody's business.
+    pub(crate) fn entries(&self, path: &str, names: &[OsString]) -> Result<Vec<Entry>, Failure> {
+        let dir = self.folder(path).and_then(Result::ok).ok_or_else(|| missing(path))?;
+        let entry = |name: &OsString| {
+            let metadata = dir.symlink_metadata(name).ok()?;
+            entry(written(name), &metadata)
+        };
+        Ok(names.iter().filter_map(entry).collect())
     }
 
     /// Begins a file, or goes on with one.
@@ -150,17 +279,12 @@ impl Folder {
     /// The folder that a new file goes to, opened, and the file's own name.
     pub(super) fn place<'a>(&self, name: &'a str, rules: Rules) -> Result<(Dir, &'a str), Failure> {
         let parts = components(name)?;
-        rules.check(&parts)?;
-        let (last, folders) = parts.split_last().expect("a name has a component: checked above");
-        let dir = if folders.is_empty() {
-            self.dir.try_clone()
-        } else {
-            self.dir.open_dir(folders.iter().collect::<PathBuf>())
-        };
-        let dir = dir.map_err(|error| {
-            let name = crate::base::escape::escape_line(name);
+        rules.check(name, &parts)?;
+        let dir = self.descend(&parts[..parts.len() - 1]).map_err(|error| {
+            let name = escape_line(name);
             Failure::new(Code::Missing, format!("the folder of `{name}` cannot be used: {}", reason(&error)))
         })?;
+        let last = name.rsplit('/').next().unwrap_or(name);
         rules.check_clash(&dir, last)?;
         Ok((dir, last))
     }
@@ -172,7 +296,7 @@ fn source(file: File) -> Option<Source> {
     metadata.is_file().then(|| Source {
         size: metadata.len(),
         modified: stamp(&metadata),
-        executable: metadata.mode() & 0o100 != 0,
+        mode: (metadata.mode() & 0o777) as Mode,
         file,
     })
 }
@@ -182,10 +306,12 @@ pub(super) fn stamp(metadata: &std::fs::Metadata) -> u64 {
     nanoseconds(metadata.mtime(), metadata.mtime_nsec())
 }
 
-/// When something was put into a folder last, or taken out.
-pub(super) fn time_of(dir: &Dir) -> u64 {
+/// When something was put into a folder last, or taken out, and its permissions.
+pub(super) fn look_of(dir: &Dir) -> (u64, Mode) {
     use cap_std::fs::MetadataExt as _;
-    dir.dir_metadata().map_or(0, |metadata| nanoseconds(metadata.mtime(), metadata.mtime_nsec()))
+    dir.dir_metadata().map_or((0, 0o700), |metadata| {
+        (nanoseconds(metadata.mtime(), metadata.mtime_nsec()), (metadata.mode() & 0o777) as Mode)
+    })
 }
 
 fn nanoseconds(seconds: i64, rest: i64) -> u64 {
@@ -218,25 +344,47 @@ fn nonblocking() -> i32 {
     rustix::fs::OFlags::NONBLOCK.bits() as i32
 }
 
-pub(super) fn describe(entry: &cap_std::fs::DirEntry) -> Option<Entry> {
+/// What an entry of a folder is; `None`: it vanished meanwhile, or is a part of ours.
+fn describe(dir: &Dir, there: &cap_std::fs::DirEntry) -> Option<Found> {
+    let own = there.file_name();
+    if is_scaffold(&own) {
+        return None;
+    }
+    let name = written(&own);
+    let metadata = match there.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => return Some(Found::Unreadable(name.clone(), unreadable(&error, &name))),
+    };
+    let is_link = metadata.is_symlink();
+    let found = match entry(name, &metadata) {
+        Some(entry) => entry,
+        None if is_link => link_entry(dir, &own, &metadata)?,
+        None => return Some(Found::Special),
+    };
+    Some(if is_hidden(&own) { Found::Hidden(found) } else { Found::Entry(found) })
+}
+
+fn entry(name: String, metadata: &cap_std::fs::Metadata) -> Option<Entry> {
     use cap_std::fs::MetadataExt as _;
-    let name = entry.file_name().into_string().ok()?;
-    components(&name).ok()?;
-    let metadata = entry.metadata().ok()?;
     if !metadata.is_file() && !metadata.is_dir() {
         return None;
     }
-    let kind = match metadata.mode() & 0o100 {
-        _ if metadata.is_dir() => EntryKind::Folder,
-        0 => EntryKind::File,
-        _ => EntryKind::Executable,
-    };
+    let kind = if metadata.is_dir() { EntryKind::Folder } else { EntryKind::File };
     Some(Entry {
         name,
-        size: if kind == EntryKind::Folder { 0 } else { metadata.len() },
+        size: if metadata.is_dir() { 0 } else { metadata.len() },
         kind,
+        mode: (metadata.mode() & 0o777) as Mode,
         modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
     })
+}
+
+fn link_entry(dir: &Dir, name: &OsStr, metadata: &cap_std::fs::Metadata) -> Option<Entry> {
+    use cap_std::fs::MetadataExt as _;
+    let target = written(dir.read_link_contents(name).ok()?.as_os_str());
+    let modified = nanoseconds(metadata.mtime(), metadata.mtime_nsec());
+    Some(Entry { name: written(name), kind: EntryKind::Link(target), mode: 0o777, size: 0, modified })
 }
 
 #[cfg(test)]
@@ -262,14 +410,14 @@ mod tests {
     /// `new`, received.
     fn fill(mut part: Part<RealDisk>) -> Result<blake3::Hash, Failure> {
         let hash = blake3::hash(b"new");
-        let group = super::super::assembly::Group { index: 0, buffer: b"new".into(), length: 3 };
+        let group = super::super::assembly::Group { index: 0, buffer: b"new".into(), length: 3, hole: false };
         assert!(part.save(&[Arrived { group, hash: hash.into() }]).unwrap().is_empty());
         part.commit(hash.into())
     }
 
     fn root() -> (tempfile::TempDir, Folder) {
         let temp = tempfile::tempdir().unwrap();
-        let folder = Folder::open(temp.path()).unwrap();
+        let folder = Folder::open(temp.path(), false).unwrap();
         (temp, folder)
     }
 
@@ -383,34 +531,160 @@ mod tests {
     }
 
     #[test]
-    fn row_32_modes_are_masked_and_absurd_times_clamped() {
+    fn row_32_modes_are_never_wider_than_they_were_and_absurd_times_clamped() {
         use std::os::unix::fs::MetadataExt;
         let (temp, folder) = root();
         let now = std::time::SystemTime::now();
-        for (name, executable, modified) in [("a", true, 1_500_000_000), ("b", false, u64::MAX)] {
-            fill(folder.part(name, Intent { modified, executable, ..INTENT })).unwrap();
+        let mask = 0o777 & !granted(0o777);
+        for (name, mode, kept, modified) in [
+            ("a", 0o755, 0o755, 1_500_000_000),
+            ("b", 0o600, 0o600, u64::MAX),
+            ("c", 0o777, 0o755, 7),
+            ("d", 0o7777, 0o755, 7),
+            ("e", 0o400, 0o400, 7),
+        ] {
+            fill(folder.part(name, Intent { modified, mode, ..INTENT })).unwrap();
             let metadata = std::fs::metadata(temp.path().join(name)).unwrap();
-            assert_eq!(metadata.mode() & 0o7777, if executable { 0o755 } else { 0o644 });
+            assert_eq!(metadata.mode() & 0o7777, kept & !mask, "{name}");
             assert!(metadata.modified().unwrap() < now + std::time::Duration::from_hours(25));
+            folder.make(&format!("{name}.d"), Rules::default()).unwrap();
+            folder.finish(&format!("{name}.d"), 5, mode, Rules::default()).unwrap();
+            let metadata = std::fs::metadata(temp.path().join(format!("{name}.d"))).unwrap();
+            assert_eq!(metadata.mode() & 0o7777, kept & !mask, "{name}.d");
         }
         assert_eq!(std::fs::metadata(temp.path().join("a")).unwrap().mtime_nsec(), 500_000_000);
     }
 
     #[test]
-    fn row_58_a_long_folder_comes_in_pages_in_a_stable_order() {
+    fn row_22_a_link_is_made_only_where_it_stays_inside() {
+        let (temp, folder) = root();
+        let rules = Rules::default();
+        std::fs::create_dir(temp.path().join("d")).unwrap();
+        std::os::unix::fs::symlink(".", temp.path().join("loop")).unwrap();
+        assert!(!folder.link("d/l", "../a", false, rules).unwrap());
+        assert!(folder.link("d/l", "../a", false, rules).unwrap(), "it is there");
+        for (path, target) in
+            [("out", "../x"), ("d/out", "../../x"), ("abs", "/etc"), ("loop/up", "../x"), (".h", "a")]
+        {
+            assert!(folder.link(path, target, false, rules).is_err(), "{path} -> {target}");
+        }
+        assert_eq!(folder.link("d/l", "../b", false, rules).unwrap_err().code, Code::Exists);
+        folder.link("d/l", "../b", true, rules).unwrap();
+        assert_eq!(std::fs::read_link(temp.path().join("d/l")).unwrap(), Path::new("../b"));
+    }
+
+    #[test]
+    fn row_23_what_is_no_file_is_never_replaced() {
+        let (temp, folder) = root();
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, temp.path().join("a"), rustix::fs::FileType::Fifo, mode, 0)
+            .unwrap();
+        let failure = folder.begin_plain("a", Intent { replace: true, ..INTENT }).unwrap_err();
+        assert!(failure.code == Code::Exists && failure.why.contains("FIFO"), "{failure}");
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_the_same_need_not_travel_to_replace_a_file() {
+        let (temp, folder) = root();
+        let size = 3 * super::super::tree::GROUP as usize - 7;
+        let old: Vec<u8> = (0..size).map(|n| (n * 31 % 251) as u8).collect();
+        std::fs::write(temp.path().join("a"), &old).unwrap();
+        let mut new = old.clone();
+        new[size / 2] ^= 1;
+        let intent = Intent { replace: true, fast: true, ..Intent::new(size as u64, 1) };
+        let Begun::There(mut there) = folder.begin_plain("a", intent).unwrap() else { panic!("it is there") };
+        there.hashes(0, 9).unwrap();
+        let mut part = there.into_part().unwrap();
+        assert_eq!(part.have(), [0, 1, 2]);
+        let buffer = new[super::super::tree::GROUP as usize..][..super::super::tree::GROUP as usize].to_vec();
+        let hash = part.tree().hash(1, &buffer);
+        let group = super::super::assembly::Group { index: 1, length: buffer.len(), buffer, hole: false };
+        assert!(part.save(&[Arrived { group, hash }]).unwrap().is_empty());
+        assert_eq!(std::fs::read(temp.path().join("a")).unwrap(), old, "until it is whole");
+        part.commit(blake3::hash(&new).into()).unwrap();
+        assert_eq!(std::fs::read(temp.path().join("a")).unwrap(), new);
+    }
+
+    #[test]
+    fn zeros_beyond_the_end_of_a_part_stay_a_hole() {
+        use std::os::unix::fs::MetadataExt;
+        let (temp, folder) = root();
+        let group = super::super::tree::GROUP;
+        let size = 64 * group - 5;
+        let mut part = folder.part("a", Intent { fast: true, ..Intent::new(size, 1) });
+        let mut whole = vec![0; size as usize];
+        whole[(5 * group) as usize] = 1;
+        for (index, bytes) in (0..).zip(whole.chunks(group as usize)) {
+            let hash = part.tree().hash(index, bytes);
+            let group = super::super::assembly::Group {
+                index,
+                length: bytes.len(),
+                buffer: bytes.to_vec(),
+                hole: bytes.iter().all(|byte| *byte == 0),
+            };
+            assert!(part.save(&[Arrived { group, hash }]).unwrap().is_empty());
+        }
+        part.commit(blake3::hash(&whole).into()).unwrap();
+        assert!(std::fs::read(temp.path().join("a")).unwrap() == whole);
+        assert!(std::fs::metadata(temp.path().join("a")).unwrap().blocks() * 512 <= 2 * group);
+    }
+
+    #[test]
+    fn row_28_what_the_journal_covers_is_read_back_and_what_changed_comes_again() {
+        let (temp, folder) = root();
+        let group = super::super::tree::GROUP;
+        let intent = Intent::new(4 * group, 1);
+        let bytes = |index: u64| vec![index as u8 + 1; group as usize];
+        let arrive = |part: &mut Part<RealDisk>, index: u64| {
+            let buffer = bytes(index);
+            let hash = part.tree().hash(index, &buffer);
+            let group = super::super::assembly::Group { index, length: buffer.len(), buffer, hole: false };
+            assert!(part.save(&[Arrived { group, hash }]).unwrap().is_empty());
+        };
+        let mut part = folder.part("a", intent);
+        (0..3).for_each(|index| arrive(&mut part, index));
+        drop(part.keep(Failure::new(Code::Broken, "cut")));
+        let damaged = File::options().write(true).open(temp.path().join(".a.nls-part")).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&damaged, b"damaged", group + 99).unwrap();
+        drop(damaged);
+        let mut part = folder.part("a", intent);
+        assert_eq!(part.have(), [0, 1, 2]);
+        assert_eq!(part.verify(&[0, 1, 2]).unwrap(), [1]);
+        arrive(&mut part, 1);
+        arrive(&mut part, 3);
+        let whole: Vec<u8> = (0..4).flat_map(bytes).collect();
+        part.commit(blake3::hash(&whole).into()).unwrap();
+        assert!(std::fs::read(temp.path().join("a")).unwrap() == whole);
+    }
+
+    #[test]
+    fn row_28_a_part_of_another_user_is_in_the_way() {
+        if !rustix::process::geteuid().is_root() {
+            return; // Only root can give a file away.
+        }
+        let (temp, folder) = root();
+        for planted in [".a.nls-part", ".b.nls-journal"] {
+            std::fs::write(temp.path().join(planted), "planted").unwrap();
+            std::os::unix::fs::chown(temp.path().join(planted), Some(1), Some(1)).unwrap();
+        }
+        for name in ["a", "b"] {
+            let failure = folder.begin_plain(name, Intent::new(1 << 20, 1)).unwrap_err();
+            assert!(failure.why.contains("is in the way"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn row_58_a_long_folder_is_read_once_and_comes_in_a_stable_order() {
         let (temp, folder) = root();
         for n in 0..600 {
             std::fs::write(temp.path().join(format!("f{n:04}")), "").unwrap();
         }
-        let (mut names, mut after) = (Vec::new(), String::new());
-        loop {
-            let page = folder.entries("", &after).unwrap();
-            names.extend(page.entries.into_iter().map(|entry| entry.name));
-            if !page.more {
-                break;
-            }
-            after = names.last().unwrap().clone();
-        }
-        assert!(names.iter().cloned().eq((0..600).map(|n| format!("f{n:04}"))));
+        std::fs::write(temp.path().join(".hidden"), "").unwrap();
+        std::fs::write(temp.path().join(".f.nls-part"), "").unwrap();
+        let names = folder.names("").unwrap();
+        let entries: Vec<Entry> =
+            names.chunks(256).flat_map(|page| folder.entries("", page).unwrap()).collect();
+        assert!(entries.iter().map(|entry| entry.name.clone()).eq((0..600).map(|n| format!("f{n:04}"))));
     }
 }

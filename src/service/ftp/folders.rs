@@ -9,14 +9,17 @@ use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::report::Failure;
 use crate::wire::Code;
-use crate::wire::ftp::Shape;
+use crate::wire::ftp::{Mode, Shape};
+use crate::wire::listing::Walked;
 
 /// Files that are read or stored in one go.
 pub(super) const TOGETHER: usize = 64;
 /// Messages that may wait for an answer.
 pub(super) const WINDOW: usize = 1024;
-/// Reasons that are shown; the others are counted.
+/// Reasons that stand in the message itself; the others stand below it …
 const REASONS: usize = 5;
+/// … up to so many.
+const REASONS_LIMIT: usize = 10_000;
 
 /// What a tree came to.
 #[derive(Debug)]
@@ -24,9 +27,14 @@ pub(super) struct Tree {
     /// Of each file: its BLAKE3. The hash of a tree is that of this list, as `b3sum` prints it.
     hashes: BTreeMap<String, blake3::Hash>,
     count: Count,
+    /// What did not go, each with its reason.
     refused: Vec<String>,
     refusals: u64,
+    /// Bytes of files that are stored, whether they travelled or were there.
     pub(super) bytes: u64,
+    /// Files that replaced another.
+    updated: u64,
+    updated_small: u64,
     resumed: u64,
     retransmitted: u64,
     sent: u64,
@@ -43,6 +51,8 @@ impl Tree {
             refused: Vec::new(),
             refusals: 0,
             bytes: 0,
+            updated: 0,
+            updated_small: 0,
             resumed: 0,
             retransmitted: 0,
             sent: 0,
@@ -55,7 +65,7 @@ impl Tree {
     pub(super) fn refuse(&mut self, name: &str, failure: &Failure) {
         self.refusals += 1;
         self.hashes.remove(name);
-        if self.refused.len() < REASONS {
+        if self.refused.len() < REASONS_LIMIT {
             self.refused.push(format!("{}: {}", escape_line(name), failure.why));
         }
     }
@@ -63,6 +73,7 @@ impl Tree {
     pub(super) fn took(&mut self, name: &str, delivered: &Delivered) {
         self.hashes.insert(name.to_owned(), delivered.hash);
         self.bytes += delivered.bytes;
+        self.updated += u64::from(delivered.replaced && !delivered.there);
         self.resumed += delivered.resumed;
         self.retransmitted += delivered.retransmitted;
         self.sent += delivered.sent;
@@ -77,6 +88,36 @@ impl Tree {
         self.acks += 1;
     }
 
+    /// It stood there already, and is the same.
+    pub(super) fn found_small(&mut self, name: &str, hash: [u8; 32], bytes: u64) {
+        self.hashes.insert(name.to_owned(), hash.into());
+        self.bytes += bytes;
+        self.resumed += bytes;
+    }
+
+    /// What was thought to be there is not: it travels after all.
+    pub(super) fn lost_small(&mut self, name: &str, bytes: u64, replaces: bool) {
+        self.hashes.remove(name);
+        self.updated += u64::from(replaces);
+        self.denied_small(bytes, true);
+    }
+
+    /// It does not count after all.
+    pub(super) fn denied_small(&mut self, bytes: u64, offered: bool) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.resumed = self.resumed.saturating_sub(if offered { bytes } else { 0 });
+    }
+
+    /// So many small files took the place of others so far.
+    pub(super) fn set_updated_small(&mut self, count: u64) {
+        self.updated += count - std::mem::replace(&mut self.updated_small, count);
+    }
+
+    /// `12 of 300 files`
+    pub(super) fn so_far(&self) -> String {
+        format!("{} of {}", self.hashes.len(), counted(self.count.files, "file"))
+    }
+
     fn hash(&self) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new();
         for (name, hash) in &self.hashes {
@@ -89,10 +130,19 @@ impl Tree {
         self.bytes.saturating_sub(self.resumed) as f64 / self.began.elapsed().as_secs_f64().max(1e-6)
     }
 
+    fn left_out(&self) -> u64 {
+        let Walked { links, hidden, special } = self.count.left_out;
+        links + hidden + special
+    }
+
     pub(super) fn fields(&self, shape: Shape) -> Vec<(&'static str, Value)> {
         vec![
             ("files", Value::count(self.hashes.len() as u64)),
             ("folders", Value::count(self.count.folders)),
+            ("links", Value::count(self.count.links)),
+            ("left_out", Value::count(self.left_out())),
+            ("updated", Value::count(self.updated)),
+            ("refused", Value::count(self.refusals)),
             ("bytes", Value::count(self.bytes)),
             ("blake3", Value::text(self.hash().to_hex().as_str())),
             ("chunk", Value::count(u64::from(shape.chunk))),
@@ -109,14 +159,32 @@ impl Tree {
     }
 
     pub(super) fn describe(&self) -> String {
-        let skipped = match self.count.skipped {
-            0 => String::new(),
-            n => format!(", {n} links, hidden or special files left out"),
-        };
+        let Walked { links, hidden, special } = self.count.left_out;
+        let left_out: Vec<String> = [(links, "link"), (hidden, "hidden file"), (special, "special file")]
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| counted(count, what))
+            .collect();
+        let mut more = String::new();
+        if self.count.links > 0 {
+            more += &format!(", {}", counted(self.count.links, "link"));
+        }
+        if self.updated > 0 {
+            more += &format!(", {} updated", self.updated);
+        }
+        if self.resumed > 0 {
+            more += &format!(", {} were there already", quantity::show_size(self.resumed));
+        }
+        if self.retransmitted > 0 {
+            more += &format!(", {} sent again", self.retransmitted);
+        }
+        if !left_out.is_empty() {
+            more += &format!(", left out: {}", left_out.join(", "));
+        }
         format!(
-            "{} files in {} folders, {} ({} bytes) in {}, {}{skipped}, verified blake3 {}…",
-            self.hashes.len(),
-            self.count.folders,
+            "{} in {}, {} ({} bytes) in {}, {}{more}, verified blake3 {}…",
+            counted(self.hashes.len() as u64, "file"),
+            counted(self.count.folders, "folder"),
             quantity::show_size(self.bytes),
             self.bytes,
             quantity::show_duration(self.began.elapsed()),
@@ -125,13 +193,29 @@ impl Tree {
         )
     }
 
-    /// A tree of which a part was refused is a failure that says which.
-    pub(super) fn verdict(self) -> Result<Self, Failure> {
+    /// A tree of which a part did not go is a failure that names each.
+    pub(super) fn failure(&self) -> Option<Failure> {
         if self.refusals == 0 {
-            return Ok(self);
+            return None;
         }
         let all = self.refusals + self.hashes.len() as u64;
-        let why = format!("{} of {all} were refused: {}", self.refusals, self.refused.join("; "));
-        Err(Failure::new(Code::Policy, why).fix("the others are stored; the same command tries these again"))
+        let shown = self.refused.len().min(REASONS);
+        let why = format!("{} of {all} were refused: {}", self.refusals, self.refused[..shown].join("; "));
+        let rest = self.refused[shown..].iter().map(|line| format!("  {line}"));
+        let untold = self.refusals - self.refused.len() as u64;
+        let last = (untold > 0).then(|| format!("  and {untold} more"));
+        let failure = Failure::new(Code::Policy, why);
+        let fix = "the others are stored; the same command tries these again";
+        Some(failure.fix(fix).detail(rest.chain(last)))
     }
+}
+
+/// The permissions of a folder that is whole. 0 says that it is being filled: the bit here is taken away on arrival.
+pub(super) const fn closing(mode: Mode) -> Mode {
+    if mode == 0 { 0o002 } else { mode }
+}
+
+/// `1 file`, `2 files`
+pub(super) fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,27 +1,33 @@
 //! `get DIR`: the list first, then the small files, asked for many at a time, then the large ones as they would come
 //! alone.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::folder::Folder;
-use super::folders::{TOGETHER, Tree, WINDOW};
+use super::folders::{TOGETHER, Tree, WINDOW, closing};
 use super::name::Rules;
 use super::part::Intent;
 use super::receive::{Manner, receive_file};
-use super::small::Keeper;
-use super::transfer::{by_disk, misplaced};
-use super::walk::Count;
+use super::small::{self, Keeper};
+use super::transfer::{Watched, by_disk, misplaced, small_limit};
+use super::walk::{Count, Wanted};
 use crate::base::quantity;
 use crate::net::connection::{malformed, told_in_words};
 use crate::net::{Connection, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::session::Handle;
-use crate::wire::ftp::{Flags, Message, SMALL_LIMIT, Shape};
-use crate::wire::listing::{ENTRIES, Entries, Entry, Walk};
+use crate::wire::ftp::{Flags, GroupHash, Label, Message, Shape};
+use crate::wire::listing::{ENTRIES, Entries, Entry, EntryKind, LOST, Lost, WALKED, Walk, Walked};
 use crate::wire::{Code, Frame};
 
 /// Bytes of names that are asked for at once: the answers must find room while these are written.
 const ASKED_BYTES: usize = 32 << 10;
+
+/// Bytes of names that a list may hold here.
+const NAMES_LIMIT: u64 = 256 << 20;
+/// What a server may say that it cannot read.
+const LOST_LIMIT: usize = 100_000;
 
 /// How much a folder may bring (FAULTS row 24).
 #[derive(Clone, Copy, Debug)]
@@ -30,41 +36,74 @@ pub(super) struct Accept {
     pub(super) bytes: u64,
 }
 
+/// What a folder of the server holds.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    pub(super) entries: Vec<Entry>,
+    pub(super) count: Count,
+    /// What the server cannot read, and what this machine cannot store.
+    lost: Vec<(String, Failure)>,
+}
+
 /// Everything below a folder of the server.
 pub(super) async fn list(
     connection: &mut Connection,
     name: &str,
+    wanted: Wanted,
     accept: Accept,
-) -> Result<(Vec<Entry>, Count), Failure> {
-    connection.request([Walk { path: name.into() }.encode()]).await?;
-    let (mut entries, mut count) = (Vec::new(), Count::default());
+) -> Result<Listed, Failure> {
+    let Wanted { hidden, links } = wanted;
+    connection.request([Walk { path: name.into(), hidden, links }.encode()]).await?;
+    let mut listed = Listed::default();
     loop {
         let frame = connection.incoming.frame(SILENCE_LIMIT, "list of the folder").await?;
-        if frame.kind != ENTRIES {
-            return Err(misplaced());
+        match frame.kind {
+            ENTRIES => listed.add(Entries::decode(&frame).map_err(malformed)?),
+            LOST if listed.lost.len() < LOST_LIMIT => {
+                let Lost { code, path, why } = Lost::decode(&frame).map_err(malformed)?;
+                listed.lost.push((path, told_in_words(code, &why)));
+            }
+            WALKED => {
+                listed.count.left_out = Walked::decode(&frame).map_err(malformed)?;
+                return Ok(listed);
+            }
+            _ => return Err(misplaced()),
         }
-        let page = Entries::decode(&frame).map_err(malformed)?;
-        if page.entries.is_empty() && page.more {
-            return Err(misplaced());
-        }
+        accept.check(&listed)?;
+    }
+}
+
+impl Listed {
+    /// A name that cannot be stored here is one that is lost, and no reason to leave the others.
+    fn add(&mut self, page: Entries) {
         for entry in page.entries {
-            super::name::components(&entry.name)?;
-            count.add(&entry);
-            entries.push(entry);
+            match super::name::components(&entry.name) {
+                Ok(_) => {
+                    self.count.add(&entry);
+                    self.entries.push(entry);
+                }
+                Err(failure) => self.lost.push((entry.name, failure)),
+            }
         }
-        if count.files + count.folders > accept.files || count.bytes > accept.bytes {
-            let why = format!(
-                "the folder has more than is accepted: {} files and folders and {} so far; {} and {} are the most",
-                count.files + count.folders,
-                quantity::show_size(count.bytes),
-                accept.files,
-                quantity::show_size(accept.bytes)
-            );
-            return Err(Failure::new(Code::Limit, why).fix("say how much you take: accept N max SIZE"));
+    }
+}
+
+impl Accept {
+    fn check(self, listed: &Listed) -> Result<(), Failure> {
+        let Count { files, folders, links, bytes, .. } = listed.count;
+        let entries = files + folders + links;
+        let names: usize = listed.entries.last().map_or(0, |entry| entry.name.len());
+        let too_many = entries > self.files || listed.lost.len() as u64 > self.files;
+        if !too_many && bytes <= self.bytes && names as u64 * entries <= NAMES_LIMIT {
+            return Ok(());
         }
-        if !page.more {
-            return Ok((entries, count));
-        }
+        let why = format!(
+            "the folder has more than is accepted: {entries} files, folders and links and {} so far; {} and {} are the most",
+            quantity::show_size(bytes),
+            self.files,
+            quantity::show_size(self.bytes)
+        );
+        Err(Failure::new(Code::Limit, why).fix("say how much you take: accept N max SIZE"))
     }
 }
 
@@ -74,27 +113,41 @@ pub(super) async fn get_folder(
     connection: &mut Connection,
     (root, name): (Arc<Folder>, &str),
     shape: Shape,
-    flags: Flags,
-    (entries, count): (Vec<Entry>, Count),
+    (flags, wanted): (Flags, Wanted),
+    listed: Listed,
 ) -> Result<Tree, Failure> {
-    let total = count.bytes;
+    let Listed { entries, count, lost } = listed;
+    let (total, mut tree) = (count.bytes, Tree::new(count));
+    lost.iter().for_each(|(path, failure)| tree.refuse(path, failure));
     let quota = Arc::new(super::quota::Quota::new(None));
-    let keeper = Keeper::new(root.clone(), Rules::default(), quota);
+    let rules = Rules { portable: false, hidden: wanted.hidden };
+    let keeper = Some(Keeper::new(root.clone(), rules, quota));
     let mut getting =
-        Getting { session, connection, name, flags, total, keeper: Some(keeper), tree: Tree::new(count) };
-    let folders: Vec<(String, Message)> = entries
-        .iter()
-        .filter(|entry| entry.is_folder())
-        .map(|entry| {
-            (entry.name.clone(), Message::Folder { modified: entry.modified, path: entry.name.clone() })
-        })
-        .collect();
-    getting.keep(folders.clone()).await?;
-    getting.small(&entries).await?;
-    for entry in entries.iter().filter(|entry| !entry.is_folder() && entry.size > SMALL_LIMIT) {
+        Getting { session, connection, name, flags, rules, total, keeper, tree, bursts: Vec::new() };
+    let folders: Vec<&Entry> = entries.iter().filter(|entry| entry.is_folder()).collect();
+    let folder = |entry: &&Entry, mode| {
+        let message = Message::Folder { mode, modified: entry.modified, path: entry.name.clone() };
+        (entry.name.clone(), message)
+    };
+    getting.keep(folders.iter().map(|entry| folder(entry, 0)).collect()).await?;
+    let links = entries.iter().filter_map(|entry| match &entry.kind {
+        EntryKind::Link(target) => {
+            let (path, target) = (entry.name.clone(), target.clone());
+            Some((path.clone(), Message::Link { replace: flags.replace, path, target }))
+        }
+        _ => None,
+    });
+    getting.keep(links.collect()).await?;
+    let small_limit = small_limit(session.rate_limit());
+    let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
+    let (small, large): (Vec<&Entry>, Vec<&Entry>) = files.partition(|entry| entry.size <= small_limit);
+    getting.small(&small, &root).await?;
+    let bursts = std::mem::take(&mut getting.bursts);
+    for entry in large.into_iter().chain(bursts.iter()) {
         getting.large(entry, &root, shape).await?;
     }
-    getting.keep(folders.into_iter().rev().collect()).await?;
+    let finished = folders.iter().rev().map(|entry| folder(entry, closing(entry.mode))).collect();
+    getting.keep(finished).await?;
     Ok(getting.tree)
 }
 
@@ -103,9 +156,12 @@ struct Getting<'a> {
     connection: &'a mut Connection,
     name: &'a str,
     flags: Flags,
+    rules: Rules,
     total: u64,
     keeper: Option<Keeper>,
     tree: Tree,
+    /// Small files that the server sends only as a file alone, because it limits its rate.
+    bursts: Vec<Entry>,
 }
 
 impl Getting<'_> {
@@ -124,6 +180,7 @@ impl Getting<'_> {
             (keeper, denied)
         };
         let (keeper, denied) = by_disk(self.session, store).await?;
+        self.tree.set_updated_small(keeper.updated);
         self.keeper = Some(keeper);
         for (index, failure) in denied {
             let name = index.checked_sub(first).and_then(|n| names.get(n as usize));
@@ -132,47 +189,82 @@ impl Getting<'_> {
         Ok(())
     }
 
-    async fn small(&mut self, entries: &[Entry]) -> Result<(), Failure> {
-        let small: Vec<&Entry> =
-            entries.iter().filter(|entry| !entry.is_folder() && entry.size <= SMALL_LIMIT).collect();
+    async fn small(&mut self, small: &[&Entry], root: &Arc<Folder>) -> Result<(), Failure> {
         let (mut asked, mut came, mut on_way, mut store) = (0, 0, 0, Vec::new());
+        let mut known: VecDeque<Option<GroupHash>> = VecDeque::new();
         while came < small.len() {
             while asked < small.len() && (asked == came || asked - came < WINDOW / 4 && on_way < ASKED_BYTES)
             {
+                if known.len() == asked - came {
+                    known.extend(self.here(&small[asked..], root).await?);
+                }
                 let name = self.path(&small[asked].name);
                 on_way += name.len();
-                self.connection.outgoing.send(Message::Fetch { name }.encode()).await?;
+                // What comes is asked for as the limit allows.
+                if let Some(until) = self.session.pace(small[asked].size) {
+                    self.connection.outgoing.flush().await?;
+                    tokio::time::sleep_until(until.into()).await;
+                }
+                let fetch = Message::Fetch { known: known[asked - came], name };
+                self.connection.outgoing.send(fetch.encode()).await?;
                 asked += 1;
             }
             self.connection.outgoing.flush().await?;
             let frame = self.connection.incoming.frame(SILENCE_LIMIT, "file of the folder").await?;
-            let name = &small[came].name;
-            on_way = on_way.saturating_sub(self.path(name).len());
-            match Message::decode(&frame).map_err(malformed)? {
-                // Row 24: it is what the list said.
-                Message::Small { bytes, .. } if bytes.len() as u64 != small[came].size => {
-                    self.tree.refuse(name, &Failure::new(Code::Changed, "it changed since it was listed"));
-                }
-                Message::Small { flags, modified, hash, bytes, .. } => {
-                    self.session.count_in(bytes.len() as u64);
-                    self.tree.took_small(name, hash, bytes.len() as u64);
-                    let flags = Flags { executable: flags.executable, ..self.flags };
-                    // Under the name that was asked for, whatever the server calls it.
-                    let message = Message::Small { flags, modified, hash, name: name.clone(), bytes };
-                    store.push((name.clone(), message));
-                }
-                Message::Denied { code, why, .. } => {
-                    self.tree.refuse(name, &told_in_words(code, &why));
-                }
-                _ => return Err(misplaced()),
-            }
+            let (entry, here) = (small[came], known.pop_front().flatten());
+            on_way = on_way.saturating_sub(self.path(&entry.name).len());
             came += 1;
+            match Message::decode(&frame).map_err(malformed)? {
+                Message::Same if here.is_some() => {
+                    self.tree.found_small(&entry.name, here.unwrap_or_default(), entry.size);
+                }
+                Message::Wanted { .. } => self.bursts.push(entry.clone()),
+                message => store.extend(self.arrived(entry, message)?),
+            }
             if store.len() >= TOGETHER || came == small.len() {
                 self.keep(std::mem::take(&mut store)).await?;
                 self.session.progress(self.tree.bytes, self.total);
+                self.session.note(self.tree.so_far());
             }
         }
         Ok(())
+    }
+
+    /// What is to be stored of an answer to FETCH.
+    fn arrived(&mut self, entry: &Entry, message: Message) -> Result<Option<(String, Message)>, Failure> {
+        let name = &entry.name;
+        match message {
+            // Row 24: it is what the list said.
+            Message::Small { bytes, .. } if bytes.len() as u64 != entry.size => {
+                self.tree.refuse(name, &Failure::new(Code::Changed, "it changed since it was listed"));
+                Ok(None)
+            }
+            Message::Small { label, bytes } => {
+                self.session.count_in(bytes.len() as u64);
+                self.tree.took_small(name, label.hash, bytes.len() as u64);
+                // Under the name that was asked for, whatever the server calls it.
+                let label = Label { flags: self.flags, name: name.clone(), ..label };
+                Ok(Some((name.clone(), Message::Small { label, bytes })))
+            }
+            Message::Denied { code, why, .. } => {
+                self.tree.refuse(name, &told_in_words(code, &why));
+                Ok(None)
+            }
+            _ => Err(misplaced()),
+        }
+    }
+
+    /// The hashes of the next files, where one of that name and size is here.
+    async fn here(&self, entries: &[&Entry], root: &Arc<Folder>) -> Result<Vec<Option<GroupHash>>, Failure> {
+        let some: Vec<(String, u64)> =
+            entries.iter().take(TOGETHER).map(|entry| (entry.name.clone(), entry.size)).collect();
+        let root = root.clone();
+        let hash = move |(name, size): (String, u64)| {
+            let source = root.source(&name).ok().filter(|source| source.size == size)?;
+            drop(source);
+            small::read(&root, &name, String::new(), Flags::default()).ok().map(|(label, _)| label.hash)
+        };
+        by_disk(self.session, move || some.into_iter().map(hash).collect()).await
     }
 
     async fn large(&mut self, entry: &Entry, root: &Arc<Folder>, shape: Shape) -> Result<(), Failure> {
@@ -185,15 +277,15 @@ impl Getting<'_> {
             }
             answer => answer?,
         };
-        let Message::File { executable, size, modified } = Message::decode(&answer).map_err(malformed)?
+        let Message::File { limited, mode, size, modified } = Message::decode(&answer).map_err(malformed)?
         else {
             return Err(misplaced());
         };
-        let (replace, fast) = (self.flags.replace, self.flags.fast);
-        let intent = Intent { replace, fast, executable, ..Intent::new(size, modified) };
-        let (folder, path) = (root.clone(), entry.name.clone());
+        let Flags { replace, fast } = self.flags;
+        let intent = Intent { replace, fast, mode, ..Intent::new(size, modified) };
+        let (folder, path, rules) = (root.clone(), entry.name.clone(), self.rules);
         let begun = if size == entry.size {
-            by_disk(self.session, move || folder.begin(&path, intent, Rules::default())).await?
+            by_disk(self.session, move || folder.begin(&path, intent, rules)).await?
         } else {
             Err(Failure::new(Code::Changed, "it changed since it was listed"))
         };
@@ -206,9 +298,13 @@ impl Getting<'_> {
                 return Ok(());
             }
         };
-        let manner = Manner { shape, fresh: false, watched: Some(&entry.name) };
+        let watched = Some(Watched { name: &entry.name, before: self.tree.bytes, total: self.total });
+        let manner = Manner { shape, fresh: false, limited, watched };
         match receive_file(self.session, self.connection, begun, intent, manner).await {
-            Ok(delivered) => self.tree.took(&entry.name, &delivered),
+            Ok(delivered) => {
+                self.tree.took(&entry.name, &delivered);
+                self.session.note(self.tree.so_far());
+            }
             Err(failure) if failure.told && failure.code == Code::Exists => {
                 self.tree.refuse(&entry.name, &failure);
             }

@@ -1,10 +1,12 @@
 //! `ls`, both sides; the stream server answers with the same code.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use super::folder::Folder;
-use super::transfer::by_disk;
 use crate::base::escape::escape_line;
 use crate::base::{Endpoint, Transport, Value, quantity};
 use crate::language::Arguments;
@@ -13,19 +15,28 @@ use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::service::{Context, Job, connect};
 use crate::session::{Handle, Registry};
-use crate::wire::listing::{ENTRIES, Entries, Entry, EntryKind, List};
+use crate::wire::listing::{ENTRIES, Entries, Entry, EntryKind, List, PAGE_LIMIT};
 use crate::wire::{Code, Frame, ServiceId};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Who types does not wait for names longer than this.
 const NAMES_LIMIT: Duration = Duration::from_secs(3);
 /// Most entries that `ls` shows.
-const ENTRY_LIMIT: usize = 100_000;
+const ENTRY_LIMIT: usize = 1_000_000;
+/// Bytes of their names.
+const BYTES_LIMIT: usize = 64 << 20;
+
+/// Lists that are read from the disk at once, and pages of them: those that move files have turns of their own.
+static READINGS: Semaphore = Semaphore::const_new(4);
+/// KiB that the names of all lists under way may take together.
+static NAMES: Semaphore = Semaphore::const_new(64 << 10);
+/// A client that takes no page for so long is let go: it holds names.
+const PAGE_LIMIT_TIME: Duration = Duration::from_secs(10);
 
 /// What a service adds to a page of a folder: it blocks.
-pub(crate) type Dress = fn(&Folder, &str, Entries) -> Entries;
+pub(crate) type Dress = fn(&Folder, &str, Vec<Entry>) -> Vec<Entry>;
 
-/// Answers one LIST.
+/// Answers one LIST: the names are read once, then looked at page by page.
 pub(crate) async fn answer(
     session: &Handle,
     folder: &Arc<Folder>,
@@ -33,14 +44,52 @@ pub(crate) async fn answer(
     frame: &Frame,
     dress: Dress,
 ) -> Result<(), Failure> {
-    let list = List::decode(frame).map_err(malformed)?;
-    let folder = folder.clone();
-    let page = move || folder.entries(&list.path, &list.after).map(|page| dress(&folder, &list.path, page));
-    let answer = match by_disk(session, page).await? {
-        Ok(entries) => entries.encode(),
-        Err(failure) => Frame::error(failure.code, &failure.why),
+    let List { path } = List::decode(frame).map_err(malformed)?;
+    let (root, read) = (folder.clone(), path.clone());
+    let turn = READINGS.acquire().await;
+    let names = session.block(move || root.names(&read)).await?;
+    drop(turn);
+    let names = match names {
+        Ok(names) => names,
+        Err(failure) => return connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await,
     };
-    connection.outgoing.send_now(answer).await
+    let size: usize = names.iter().map(|name| name.len() + size_of_val(name)).sum();
+    let _room = NAMES.acquire_many((size >> 10).min(64 << 10) as u32).await;
+    let mut pages: Vec<Vec<_>> = names.chunks(PAGE_LIMIT).map(<[_]>::to_vec).collect();
+    pages.reverse();
+    loop {
+        let entries = match pages.pop() {
+            Some(page) => page_of(session, folder, &path, page, dress).await?,
+            None => Ok(Vec::new()),
+        };
+        let frame = match entries {
+            Ok(entries) => Entries { entries, more: !pages.is_empty() }.encode(),
+            Err(failure) => Frame::error(failure.code, &failure.why),
+        };
+        let over = pages.is_empty() || frame.kind != ENTRIES;
+        let sent = async {
+            connection.outgoing.send(frame).await?;
+            if over { connection.outgoing.flush().await } else { Ok(()) }
+        };
+        let slow = || Failure::new(Code::Timeout, "the client does not read the list");
+        tokio::time::timeout(PAGE_LIMIT_TIME, sent).await.map_err(|_| slow())??;
+        if over {
+            return Ok(());
+        }
+    }
+}
+
+/// The entries of one page.
+async fn page_of(
+    session: &Handle,
+    folder: &Arc<Folder>,
+    path: &str,
+    names: Vec<OsString>,
+    dress: Dress,
+) -> Result<Result<Vec<Entry>, Failure>, Failure> {
+    let (folder, path) = (folder.clone(), path.to_owned());
+    let _turn = READINGS.acquire().await;
+    session.block(move || folder.entries(&path, &names).map(|page| dress(&folder, &path, page))).await
 }
 
 pub(super) fn list(session: Handle, arguments: Arguments, _context: Context) -> Job {
@@ -103,20 +152,25 @@ fn about(entry: &Entry) -> String {
 }
 
 async fn fetch(connection: &mut Connection, path: String) -> Result<Vec<Entry>, Failure> {
-    let mut all: Vec<Entry> = Vec::new();
+    let (mut all, mut bytes): (Vec<Entry>, usize) = (Vec::new(), 0);
+    connection.request([List { path }.encode()]).await?;
     loop {
-        let after = all.last().map(|entry| entry.name.clone()).unwrap_or_default();
-        connection.request([List { path: path.clone(), after: after.clone() }.encode()]).await?;
         let frame = connection.incoming.frame(ANSWER_LIMIT, "answer").await?;
         if frame.kind != ENTRIES {
             return Err(Failure::new(Code::Misbehaved, "the server answered something else"));
         }
         let page = Entries::decode(&frame).map_err(malformed)?;
-        // A page that does not go on would be asked for, for ever.
-        let goes_on = page.entries.last().is_some_and(|last| last.name > after);
+        if page.entries.is_empty() && page.more {
+            return Err(super::transfer::misplaced());
+        }
+        bytes += page.entries.iter().map(|entry| entry.name.len()).sum::<usize>();
         all.extend(page.entries);
-        if !page.more || !goes_on || all.len() >= ENTRY_LIMIT {
+        if !page.more {
             return Ok(all);
+        }
+        if all.len() >= ENTRY_LIMIT || bytes > BYTES_LIMIT {
+            let why = format!("the list is too long: {ENTRY_LIMIT} entries are the most");
+            return Err(Failure::new(Code::Limit, why).fix("list a folder in it: ls SERVER FOLDER"));
         }
     }
 }
@@ -133,9 +187,8 @@ fn table(entries: &[Entry]) -> String {
             let (size, name) = match &entry.kind {
                 EntryKind::Folder => ("folder".to_owned(), format!("{name}/")),
                 EntryKind::Person => (format!("said {}", entry.size), name.into_owned()),
-                EntryKind::File | EntryKind::Executable | EntryKind::Media(_) => {
-                    (quantity::show_size(entry.size), name.into_owned())
-                }
+                EntryKind::Link(target) => ("link".to_owned(), format!("{name} -> {}", escape_line(target))),
+                EntryKind::File | EntryKind::Media(_) => (quantity::show_size(entry.size), name.into_owned()),
             };
             if !has_media {
                 return format!("{size:>12}  {name}");

@@ -16,6 +16,7 @@
 //! | `tree` | pure: hashes of groups → the BLAKE3 of the whole |
 //! | `source`, `hashes` | a file that is sent: reading, comparing, and what is known of it from before |
 //! | `send`, `receive` | one file over one connection, each side; `transfer` is what they share |
+//! | `confirm` | a file that may be there already |
 //! | `walk`, `small` | everything below a folder; files that travel as one message |
 //! | `send_folder`, `get_folder`, `folders` | a tree over one connection, the client's side |
 //! | `quota` | how much a server takes |
@@ -27,6 +28,7 @@ mod assembly;
 mod bottleneck;
 mod buffers;
 mod client;
+mod confirm;
 #[cfg(test)]
 mod crashes;
 mod disk;
@@ -99,9 +101,12 @@ const CC: Keyword = Keyword::new(
     "congestion control: over udp ours (`fixed` needs `rate`), over tcp the kernel's",
 )
 .default("auto");
-const REPLACE: Keyword = Keyword::flag("replace", "replace a file of the same name");
+const REPLACE: Keyword = Keyword::flag("replace", "replace files of the same name, where they differ");
 const FAST: Keyword =
     Keyword::flag("fast", "do not wait until the disk has it: a power loss may undo the transfer");
+
+const HIDDEN: Keyword = Keyword::flag("hidden", "of a folder: with what is hidden in it");
+const LINKS: Keyword = Keyword::flag("links", "of a folder: with the links that stay inside it, as links");
 
 const RATE: Keyword =
     Keyword::new("rate", Kind::Rate, "the most to send or receive; `set X rate …` changes it")
@@ -117,6 +122,10 @@ const FIELDS: &[Field] = &[
     ),
     Field::count("files", "files of a folder"),
     Field::count("folders", "folders in a folder"),
+    Field::count("links", "links of a folder that went with it"),
+    Field::count("left_out", "of a folder: links, hidden and special files that did not go"),
+    Field::count("updated", "files that replaced another"),
+    Field::count("refused", "of a folder: files that could not go"),
     Field::size("chunk", "bytes of a chunk"),
     Field::count("chunks", "chunks sent or received"),
     Field::count("acks", "chunks that were acknowledged"),
@@ -150,7 +159,7 @@ pub static SEND: Client = Client {
         name: "send",
         aliases: &["put"],
         summary: "send a file or a folder to a file server",
-        details: "A file is hashed on both sides and appears under its name only when it is whole. What was interrupted goes on where it stopped, when the same command is given again. A folder goes with all that is below it, but links and hidden files.",
+        details: "A file is hashed on both sides and appears under its name only when it is whole. What was interrupted goes on where it stopped, when the same command is given again. A folder goes with all that is below it; links, hidden and special files are left out and counted, unless the words `links` and `hidden` say otherwise. With `replace`, only what differs travels: the same command keeps a copy up to date. A file that cannot go is named, and the others go.",
         params: &[Param::required("path", Kind::Path, "the file or folder")],
         keywords: &[
             Keyword::new("to", Kind::Endpoint, "the file server").required(),
@@ -162,6 +171,8 @@ pub static SEND: Client = Client {
             RATE,
             REPLACE,
             FAST,
+            HIDDEN,
+            LINKS,
         ],
         fields: FIELDS,
         example: "send README.md to $files chunk 1024 as up",
@@ -181,7 +192,7 @@ pub static GET: Client = Client {
         name: "get",
         aliases: &[],
         summary: "fetch a file or a folder from a file server",
-        details: "`to` names a file or a folder; without it the file comes into the current folder. A folder comes with all that is below it, but links and hidden files; how much it is, is said first.",
+        details: "`to` names a file or a folder; without it the file comes into the current folder. A folder comes with all that is below it, as with `send`; how much it is, is said first. `to COPY` is the copy of the folder itself, `to PLACE/` the folder around it. What `ls` shows escaped, `get` takes in that form.",
         params: &[Param::required("name", Kind::Remote("ftp"), "the file or folder at the server")],
         keywords: &[
             Keyword::new("from", Kind::Endpoint, "the file server").required(),
@@ -192,13 +203,15 @@ pub static GET: Client = Client {
                 "most files and folders that a folder may bring",
             )
             .default("100000"),
-            Keyword::new("max", Kind::Size(0, u64::MAX), "most bytes that a folder may bring")
+            Keyword::new("max", Kind::Size(0, u64::MAX), "most bytes that a file or folder may bring")
                 .default("what is free"),
             CHUNK,
             WINDOW,
             RATE,
             REPLACE,
             FAST,
+            HIDDEN,
+            LINKS,
         ],
         fields: FIELDS,
         example: "get README.md from $files to $tmp/copy.md as down",
@@ -218,7 +231,7 @@ pub static LS: Client = Client {
         name: "ls",
         aliases: &["dir"],
         summary: "list what a file or stream server has, or who is in a chat",
-        details: "",
+        details: "Names are bytes: what is no printable character, or a backslash, stands as an escape, and `get` takes it in that form.",
         params: &[
             Param::required("server", Kind::Endpoint, "the server"),
             Param::optional("path", Kind::Text, "a folder at the server"),

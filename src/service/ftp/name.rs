@@ -1,5 +1,14 @@
-//! Names from a peer: a list of components, each harmless, before anything is opened (FAULTS rows 20 and 21).
-//! That they stay below the root is not judged here but by the kernel, when they are opened.
+//! Names of files, as they travel and as they are shown (FAULTS rows 20 and 21).
+//!
+//! On a POSIX system a name is bytes: all but `/` and NUL. On the wire, in lists and in messages it is text: what is no
+//! UTF-8, no printable character, or a backslash stands as an escape, `\\`, `\n`, `\r`, `\t`, `\xHH` (a byte) or
+//! `\u{H…}` (a character). The form that `ls` shows is the one that `get` takes.
+//!
+//! A name from a peer is judged by its components before anything is opened. That it stays below the root is not judged
+//! here but by the kernel, when it is opened.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::base::escape::escape_line;
 use crate::report::Failure;
@@ -8,75 +17,164 @@ use crate::wire::Code;
 /// Longest component, in bytes.
 const COMPONENT_LIMIT: usize = 255;
 /// What stands around a name while its file is not whole.
-pub(super) const PART_PREFIX: &str = ".";
-pub(super) const PART_SUFFIX: &str = ".nls-part";
-pub(super) const JOURNAL_SUFFIX: &str = ".nls-journal";
-/// Behind the suffix of a part that is set aside.
+const PART_PREFIX: &str = ".";
+const PART_SUFFIX: &str = ".nls-part";
+const JOURNAL_SUFFIX: &str = ".nls-journal";
+/// After the suffix of a part that is set aside.
 pub(super) const KEPT_SUFFIX: &str = ".kept";
 pub(super) const BAD_SUFFIX: &str = ".bad";
 const DEPTH_LIMIT: usize = 64;
+/// Bytes of a name that a part has room for beside its prefix and the longest suffix.
+const PART_NAME_LIMIT: usize =
+    COMPONENT_LIMIT - PART_PREFIX.len() - PART_SUFFIX.len() - KEPT_SUFFIX.len() - HASH_DIGITS - 1;
+const HASH_DIGITS: usize = 16;
+
+/// A name of the file system as text.
+pub(super) fn written(name: &OsStr) -> String {
+    let mut out = String::with_capacity(name.len());
+    for chunk in name.as_bytes().utf8_chunks() {
+        for (n, part) in chunk.valid().split('\\').enumerate() {
+            out.push_str(if n > 0 { "\\\\" } else { "" });
+            out.push_str(&escape_line(part));
+        }
+        chunk.invalid().iter().for_each(|byte| out.push_str(&format!("\\x{byte:02x}")));
+    }
+    out
+}
+
+/// The name that a text stands for; `None`: an escape in it is none.
+pub(super) fn raw(text: &str) -> Option<OsString> {
+    if !text.contains('\\') {
+        return Some(text.into());
+    }
+    let (mut out, mut rest) = (Vec::with_capacity(text.len()), text);
+    while let Some((front, escape)) = rest.split_once('\\') {
+        out.extend_from_slice(front.as_bytes());
+        let mut characters = escape.chars();
+        match characters.next()? {
+            '\\' => out.push(b'\\'),
+            'n' => out.push(b'\n'),
+            'r' => out.push(b'\r'),
+            't' => out.push(b'\t'),
+            'x' => {
+                let digits =
+                    escape.get(1..3).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+                out.push(u8::from_str_radix(digits, 16).ok()?);
+                rest = &escape[3..];
+                continue;
+            }
+            'u' => {
+                let (digits, behind) = escape[1..].strip_prefix('{')?.split_once('}')?;
+                let character = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)?;
+                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = behind;
+                continue;
+            }
+            _ => return None,
+        }
+        rest = characters.as_str();
+    }
+    out.extend_from_slice(rest.as_bytes());
+    Some(OsString::from_vec(out))
+}
+
+/// Where the bytes of a file stand until it is whole: `.NAME.nls-part`; of a name without room for that, its front and a
+/// hash.
+pub(super) fn part_name(name: &str) -> String {
+    beside(name, PART_SUFFIX)
+}
+
+pub(super) fn journal_name(name: &str) -> String {
+    beside(name, JOURNAL_SUFFIX)
+}
+
+fn beside(name: &str, suffix: &str) -> String {
+    let Some(bytes) = raw(name).filter(|raw| raw.len() > PART_NAME_LIMIT) else {
+        return format!("{PART_PREFIX}{name}{suffix}");
+    };
+    let hash = &blake3::hash(bytes.as_bytes()).to_hex()[..HASH_DIGITS];
+    let front = written(OsStr::from_bytes(&bytes.as_bytes()[..PART_NAME_LIMIT]));
+    format!("{PART_PREFIX}{front}-{hash}{suffix}")
+}
+
+/// A part or journal: nobody's file yet.
+pub(super) fn is_scaffold(name: &OsStr) -> bool {
+    let bytes = name.as_bytes();
+    let suffixes = [PART_SUFFIX, JOURNAL_SUFFIX, ".nls-part.kept", ".nls-part.bad"];
+    bytes.starts_with(PART_PREFIX.as_bytes())
+        && suffixes.iter().any(|suffix| bytes.ends_with(suffix.as_bytes()))
+}
+
+pub(super) fn is_hidden(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b".")
+}
 
 /// The components of a name; the error says why not, with the name made harmless.
-pub(super) fn components(name: &str) -> Result<Vec<&str>, Failure> {
+pub(super) fn components(name: &str) -> Result<Vec<OsString>, Failure> {
     let refuse = |why: &str| Err(refused(name, why));
     if name.is_empty() {
         return refuse("it is empty");
     }
-    if name.starts_with('/') || name.starts_with('\\') {
+    if name.starts_with('/') {
         return refuse("it is an absolute path");
     }
-    if name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic() {
-        return refuse("it names a drive");
-    }
-    let parts: Vec<&str> = name.split('/').collect();
-    if parts.len() > DEPTH_LIMIT {
-        return refuse("it has too many folders");
-    }
-    for part in &parts {
-        if let Some(why) = objection(part) {
+    let mut parts = Vec::new();
+    for part in name.split('/') {
+        let Some(part) = raw(part) else {
+            return refuse("a backslash in it begins no escape: write `\\\\`");
+        };
+        if let Some(why) = objection(part.as_bytes()) {
             return refuse(why);
         }
+        parts.push(part);
+    }
+    if parts.len() > DEPTH_LIMIT {
+        return refuse("it has too many folders");
     }
     Ok(parts)
 }
 
-fn objection(part: &str) -> Option<&'static str> {
+fn objection(part: &[u8]) -> Option<&'static str> {
     match part {
-        "" => return Some("a part of it is empty"),
-        "." | ".." => return Some("`.` and `..` cannot be part of it"),
-        _ => {}
+        b"" => Some("a part of it is empty"),
+        b"." | b".." => Some("`.` and `..` cannot be part of it"),
+        _ if part.contains(&0) || part.contains(&b'/') => Some("NUL and `/` cannot be part of it"),
+        _ if part.len() > COMPONENT_LIMIT => Some("it is too long"),
+        _ => None,
     }
-    if part.contains(['\\', '\0', ':']) {
-        return Some("`\\`, `:` and NUL cannot be part of it");
-    }
-    if part.chars().any(char::is_control) {
-        return Some("control characters cannot be part of it");
-    }
-    if part.starts_with('.') {
-        return Some("hidden files are not served or written");
-    }
-    if part.len() > COMPONENT_LIMIT - PART_PREFIX.len() - PART_SUFFIX.len() - KEPT_SUFFIX.len() {
-        return Some("it is too long");
-    }
-    None
 }
 
-/// What a server asks of new names beyond that they are harmless here.
+/// What is asked of new names beyond that they are harmless here.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rules {
     /// Names must be good on every system, so that a tree can move anywhere.
     pub(super) portable: bool,
+    /// Names that begin with a dot may be made: by who owns the folder, or where that was allowed.
+    pub(super) hidden: bool,
 }
 
 impl Rules {
-    pub(super) fn check(self, parts: &[&str]) -> Result<(), Failure> {
+    /// A name that the user gave, on the user's own machine.
+    pub(super) const OWN: Self = Self { portable: false, hidden: true };
+
+    pub(super) fn check(self, name: &str, parts: &[OsString]) -> Result<(), Failure> {
         let why = parts.iter().find_map(|part| self.objection(part));
-        why.map_or(Ok(()), |why| Err(refused(&parts.join("/"), why)))
+        why.map_or(Ok(()), |why| Err(refused(name, why)))
     }
 
-    fn objection(self, part: &str) -> Option<&'static str> {
+    fn objection(self, part: &OsStr) -> Option<&'static str> {
+        if is_scaffold(part) {
+            return Some("a file that is being received has such a name");
+        }
+        if is_hidden(part) && !self.hidden {
+            return Some("hidden files are served and written only with the word `hidden`");
+        }
         if !self.portable && !cfg!(windows) {
             return None;
+        }
+        let Some(part) = part.to_str() else { return Some("it is not UTF-8") };
+        if part.contains(['\\', ':']) || part.chars().any(char::is_control) {
+            return Some("`\\`, `:` and control characters cannot be part of it on Windows");
         }
         if part.ends_with('.') || part.ends_with(' ') {
             return Some("a dot or a blank cannot end it on Windows");
@@ -109,6 +207,18 @@ fn refused(name: &str, why: &str) -> Failure {
         .fix("choose another with `name NAME`")
 }
 
+/// Where a symbolic link may point, read as bytes: up from its own folder, but not out of the root, and then down. What
+/// goes up again later could leave through another link.
+pub(super) fn stays_inside(path: &[OsString], target: &OsStr) -> bool {
+    let bytes = target.as_bytes();
+    if bytes.is_empty() || bytes.starts_with(b"/") || bytes.contains(&0) {
+        return false;
+    }
+    let parts: Vec<&[u8]> = bytes.split(|b| *b == b'/').filter(|part| !matches!(*part, b"" | b".")).collect();
+    let up = parts.iter().take_while(|part| **part == b"..").count();
+    up < path.len() && parts[up..].iter().all(|part| *part != b"..")
+}
+
 /// `CON`, `com1.txt`, `COM¹`: devices on one system are refused on all, so that a tree can move anywhere.
 fn is_reserved(part: &str) -> bool {
     let stem = part.split('.').next().unwrap_or(part).trim_end().to_uppercase();
@@ -128,44 +238,117 @@ mod tests {
 
     #[test]
     fn row_20_hostile_names_are_refused() {
+        let long = "x".repeat(256);
         for name in [
             "",
             "..",
             "../x",
             "a/../b",
             "/etc/passwd",
-            "\\\\host\\x",
-            "C:x",
-            "c:\\x",
             "a\0b",
-            "a\\b",
-            "f:stream",
             "a//b",
             "a/",
-            ".hidden",
-            "a/.b",
-            "x\u{1b}[2J",
-            "a\nb",
+            "\\x2e\\x2e/x",
+            "a\\x2fb",
+            "a\\x00",
+            "a\\q",
+            "a\\",
+            "\\u{2e}.",
+            "\\x2",
+            "\\u{110000}",
+            &long,
         ] {
             assert!(components(name).is_err(), "{name:?}");
         }
-        let message = components("x\u{1b}[2J").unwrap_err().to_string();
+        let message = components("x\u{1b}[2J/..").unwrap_err().to_string();
         assert!(message.contains("\\x1b") && !message.contains('\u{1b}'));
+        for name in [".hidden", "a/.b", ".a.nls-part", ".a.nls-journal", "d/.a.nls-part.bad"] {
+            assert!(Rules::default().check(name, &components(name).unwrap()).is_err(), "{name:?}");
+            let hidden = Rules { hidden: true, ..Rules::default() };
+            assert_eq!(
+                hidden.check(name, &components(name).unwrap()).is_err(),
+                name.contains("nls"),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn row_21_every_name_that_the_system_has_is_written_and_read_back() {
+        let mut seed = 7u64;
+        for length in (1..255).chain(std::iter::repeat_n(8, 2000)) {
+            let bytes: Vec<u8> = (0..length)
+                .map(|_| {
+                    seed = crate::base::mix(seed);
+                    // Few letters, so that escapes of escapes come up.
+                    if seed & 4 == 0 { b"\\xnu{}2e"[seed as usize / 8 % 8] } else { (seed >> 16) as u8 }
+                })
+                .map(|byte| if matches!(byte, 0 | b'/') { b'a' } else { byte })
+                .collect();
+            let text = written(OsStr::from_bytes(&bytes));
+            assert_eq!(raw(&text).as_deref(), Some(OsStr::from_bytes(&bytes)), "{text}");
+            assert_eq!(escape_line(&text), text, "it is shown as it is");
+        }
+        for (name, text) in [
+            (&b"12:30 notes"[..], "12:30 notes"),
+            (b"a\tb\nc", "a\\tb\\nc"),
+            (b"back\\slash", "back\\\\slash"),
+            (b"caf\xe9", "caf\\xe9"),
+            ("caf\u{e9}".as_bytes(), "caf\u{e9}"),
+            ("\u{202e}gnp".as_bytes(), "\\u{202e}gnp"),
+        ] {
+            assert_eq!(written(OsStr::from_bytes(name)), text);
+        }
+    }
+
+    #[test]
+    fn row_21_a_part_has_room_beside_the_longest_name() {
+        let mut known = std::collections::HashSet::new();
+        for name in [
+            "x".repeat(220),
+            "x".repeat(224),
+            "x".repeat(225),
+            "x".repeat(254) + "y",
+            "x".repeat(255),
+            "\u{e9}".repeat(127),
+        ] {
+            let longest = part_name(&name) + KEPT_SUFFIX;
+            assert!(raw(&longest).unwrap().len() <= COMPONENT_LIMIT, "{longest}");
+            for beside in [part_name(&name), journal_name(&name)] {
+                assert!(raw(&beside).unwrap().len() <= COMPONENT_LIMIT, "{beside}");
+                assert!(is_scaffold(&raw(&beside).unwrap()) && known.insert(beside));
+            }
+        }
+        assert_eq!(part_name("a"), ".a.nls-part");
     }
 
     #[test]
     fn row_21_names_that_some_system_cannot_hold_are_refused_where_names_must_be_portable() {
-        let portable = Rules { portable: true };
-        for name in
-            ["CON", "con", "nul.txt", "COM1", "lpt9.log", "COM\u{b9}", "CONIN$", "dot.", "blank ", "a?b"]
-        {
+        let portable = Rules { portable: true, hidden: false };
+        for name in [
+            "CON",
+            "con",
+            "nul.txt",
+            "COM1",
+            "lpt9.log",
+            "COM\u{b9}",
+            "CONIN$",
+            "dot.",
+            "blank ",
+            "a?b",
+            "12:30",
+            "C:x",
+            "back\\\\slash",
+            "tab\\t",
+            "caf\\xe9",
+        ] {
             let parts = components(name).unwrap();
-            assert!(portable.check(&parts).is_err(), "{name:?}");
-            assert_eq!(Rules::default().check(&parts).is_err(), cfg!(windows), "{name:?}");
+            assert!(portable.check(name, &parts).is_err(), "{name:?}");
+            assert_eq!(Rules::default().check(name, &parts).is_err(), cfg!(windows), "{name:?}");
         }
-        let long = "x".repeat(241);
-        assert!(components(&long).is_err(), "a part and a journal must fit beside it");
-        assert!(portable.check(&["console.log", "com10"]).is_ok());
+        for name in ["console.log", "com10"] {
+            assert!(portable.check(name, &components(name).unwrap()).is_ok());
+        }
     }
 
     #[test]
@@ -173,17 +356,46 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("Readme"), "").unwrap();
         let dir = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
-        let portable = Rules { portable: true };
+        let portable = Rules { portable: true, hidden: false };
         assert!(portable.check_clash(&dir, "README").unwrap_err().to_string().contains("`Readme` differs"));
         assert!(portable.check_clash(&dir, "Readme").is_ok());
         assert!(Rules::default().check_clash(&dir, "README").is_ok());
     }
 
     #[test]
-    fn ordinary_names_pass() {
-        for name in ["a.txt", "folder/file.bin", "Ünïcödé 文件.mp4", "console.log", "com10", "a..b", "-x"]
+    fn row_22_a_link_goes_up_first_and_never_out() {
+        let inside = |path: &str, target: &str| stays_inside(&components(path).unwrap(), OsStr::new(target));
+        for (path, target) in
+            [("l", "a"), ("l", "./a/b"), ("d/l", "../a"), ("d/e/l", "../../a"), ("l", ".hidden")]
         {
-            assert!(components(name).is_ok(), "{name:?}");
+            assert!(inside(path, target), "{path} -> {target}");
+        }
+        for (path, target) in [
+            ("l", ".."),
+            ("l", "/etc"),
+            ("l", ""),
+            ("d/l", "../.."),
+            ("d/l", "x/../../.."),
+            ("d/l", "../a/.."),
+        ] {
+            assert!(!inside(path, target), "{path} -> {target}");
+        }
+    }
+
+    #[test]
+    fn ordinary_names_pass() {
+        for name in [
+            "a.txt",
+            "folder/file.bin",
+            "Ünïcödé 文件.mp4",
+            "console.log",
+            "com10",
+            "a..b",
+            "-x",
+            "12:30 notes",
+        ] {
+            let parts = components(name).unwrap();
+            assert!(Rules::default().check(name, &parts).is_ok(), "{name:?}");
         }
     }
 }

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use super::assembly::Group;
 use super::disk::{Disk, Found};
 use super::journal::{self, SYNCED, UNKNOWN};
-use super::name::{BAD_SUFFIX, JOURNAL_SUFFIX, PART_PREFIX, PART_SUFFIX};
+use super::name::{BAD_SUFFIX, journal_name, part_name};
 use super::quota::Reserved;
 use super::tree::{GROUP, Tree};
 use crate::base::quantity::show_size;
 use crate::report::{Failure, reason};
 use crate::wire::Code;
-use crate::wire::ftp::GroupHash;
+use crate::wire::ftp::{GroupHash, Mode};
 
 /// Larger files are refused: no file system holds them, and sums of offsets cannot wrap.
 const FILE_LIMIT: u64 = 1 << 60;
@@ -36,14 +36,15 @@ pub(super) struct Intent {
     pub(super) modified: u64,
     pub(super) replace: bool,
     pub(super) fast: bool,
-    pub(super) executable: bool,
+    /// What the sender's file may be used for, and by whom.
+    pub(super) mode: Mode,
     /// Bytes of a group.
     pub(super) group: u64,
 }
 
 impl Intent {
     pub(super) const fn new(size: u64, modified: u64) -> Self {
-        Self { size, modified, replace: false, fast: false, executable: false, group: GROUP }
+        Self { size, modified, replace: false, fast: false, mode: 0o644, group: GROUP }
     }
 }
 
@@ -61,7 +62,9 @@ pub(super) struct There<D: Disk> {
     disk: D,
     file: D::File,
     name: String,
+    intent: Intent,
     pub(super) tree: Tree,
+    reserved: Option<Reserved>,
 }
 
 /// A file that is being received.
@@ -71,6 +74,7 @@ pub(super) struct Part<D: Disk> {
     file: D::File,
     name: String,
     intent: Intent,
+    replaces: bool,
     /// The file, and where its next record goes. A file of one group has none: there is nothing to go on with.
     journal: Option<(D::File, u64)>,
     /// The disk has the names of part and journal.
@@ -82,6 +86,8 @@ pub(super) struct Part<D: Disk> {
     unsaved: Vec<(u64, GroupHash)>,
     unsaved_bytes: u64,
     saved_at: Instant,
+    /// The disk failed to sync it: what the system still shows of it may never have been written.
+    spoilt: bool,
     /// What it may take of a quota: what stays on the disk is used up, whole or not.
     reserved: Option<Reserved>,
 }
@@ -102,14 +108,6 @@ pub(super) fn check_space(free: u64, size: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn part_name(name: &str) -> String {
-    format!("{PART_PREFIX}{name}{PART_SUFFIX}")
-}
-
-pub(super) fn journal_name(name: &str) -> String {
-    format!("{PART_PREFIX}{name}{JOURNAL_SUFFIX}")
-}
-
 /// Begins a file, or goes on with one. Everything that can be refused is refused here, before any data.
 pub(super) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begun<D>, Failure> {
     if let Some(there) = there(&disk, name, intent)? {
@@ -118,8 +116,14 @@ pub(super) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begu
             drop(disk.remove(&journal_name(name)));
         }
         let tree = Tree::new(intent.size, intent.group);
-        return Ok(Begun::There(There { disk, file: there, name: name.into(), tree }));
+        let (name, reserved) = (name.into(), None);
+        return Ok(Begun::There(There { disk, file: there, name, intent, tree, reserved }));
     }
+    begin_part(disk, name, intent).map(Begun::Part)
+}
+
+fn begin_part<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Part<D>, Failure> {
+    let replaces = disk.find(name).is_some();
     let claimed = disk.claim(&part_name(name)).map_err(|failure| match failure.code {
         Code::Receiving => Failure { why: format!("`{name}` is being received already"), ..failure },
         _ => failure,
@@ -129,6 +133,7 @@ pub(super) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begu
         file: claimed,
         name: name.into(),
         intent,
+        replaces,
         journal: None,
         named: false,
         tree: Tree::new(intent.size, intent.group),
@@ -136,10 +141,11 @@ pub(super) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begu
         unsaved: Vec::new(),
         unsaved_bytes: 0,
         saved_at: Instant::now(),
+        spoilt: false,
         reserved: None,
     };
     match part.recover() {
-        Ok(()) => Ok(Begun::Part(part)),
+        Ok(()) => Ok(part),
         Err(failure) => {
             part.forget_if_empty();
             Err(failure)
@@ -153,16 +159,37 @@ fn there<D: Disk>(disk: &D, name: &str, intent: Intent) -> Result<Option<D::File
     match disk.find(name) {
         None => Ok(None),
         Some(Found::Folder) => exists("is a folder", "choose another name"),
-        Some(_) if intent.replace => Ok(None),
+        Some(Found::Special) => {
+            exists("is a FIFO, a device or a socket, which is never replaced", "choose another name")
+        }
         Some(Found::File { size }) if size == intent.size => match disk.open(name) {
             Ok(file) => Ok(Some(file)),
+            Err(_) if intent.replace => Ok(None),
             Err(_) => exists("exists", "add `replace`, or choose another name"),
         },
+        Some(_) if intent.replace => Ok(None),
         Some(_) => exists("exists", "add `replace`, or choose another name"),
     }
 }
 
 impl<D: Disk> Begun<D> {
+    /// Bytes that may have to be written.
+    pub(super) fn lacking(&self) -> u64 {
+        match self {
+            Self::Part(part) => part.lacking(),
+            Self::There(there) if there.intent.replace => there.intent.size,
+            Self::There(_) => 0,
+        }
+    }
+
+    /// What it lacks is set apart for it.
+    pub(super) fn reserve(&mut self, reserved: Reserved) {
+        match self {
+            Self::Part(part) => part.reserved = Some(reserved),
+            Self::There(there) => there.reserved = Some(reserved),
+        }
+    }
+
     /// Nothing comes of it; what was there before stays.
     pub(super) fn give_up(self) {
         if let Self::Part(mut part) = self {
@@ -172,6 +199,38 @@ impl<D: Disk> Begun<D> {
 }
 
 impl<D: Disk> There<D> {
+    /// An earlier command may have said `fast`: what this one finds, it makes durable (row 13).
+    pub(super) fn make_durable(&self) -> Result<(), Failure> {
+        if self.intent.fast {
+            return Ok(());
+        }
+        let synced = self.disk.sync(&self.file).and_then(|()| self.disk.sync_names());
+        synced.map_err(|error| Failure::io(&error, format!("sync {}", self.name)))
+    }
+
+    /// The sender has another file: what is the same in this one need not travel, and stands in the new part.
+    pub(super) fn into_part(self) -> Result<Part<D>, Failure> {
+        let mut part = begin_part(self.disk, &self.name, self.intent)?;
+        part.reserved = self.reserved;
+        // A part of before knows better than the old file.
+        if part.have.is_empty() {
+            let mut buffer = Vec::new();
+            for index in self.tree.known() {
+                let (start, length) = self.tree.extent(index);
+                buffer.resize(length, 0);
+                let hash = self.tree.get(index).unwrap_or(UNKNOWN);
+                let copied = part.disk.read_at(&self.file, start, &mut buffer);
+                // One that changed meanwhile is not what was offered.
+                if copied.is_ok() && self.tree.hash(index, &buffer) == hash {
+                    part.write(index, &buffer, false)?;
+                    part.know(index, hash, length);
+                }
+            }
+            part.have = part.tree.known();
+        }
+        Ok(part)
+    }
+
     /// Hashes of the groups `first …`, at most `most`, as they stand on the disk.
     pub(super) fn hashes(&mut self, first: u64, most: u64) -> Result<Vec<GroupHash>, Failure> {
         let mut buffer = Vec::new();
@@ -207,17 +266,17 @@ impl<D: Disk> Part<D> {
         self.intent.size.saturating_sub(there)
     }
 
-    /// What it lacks is set apart for it.
-    pub(super) fn reserve(&mut self, reserved: Reserved) {
-        self.reserved = Some(reserved);
-    }
-
     fn failed(&self, doing: &str, error: &std::io::Error) -> Failure {
         Failure::io(error, format!("{doing} {}", self.kept_as()))
     }
 
     pub(super) fn tree(&self) -> &Tree {
         &self.tree
+    }
+
+    /// Another file stands under the name until this one is whole.
+    pub(super) const fn replaces(&self) -> bool {
+        self.replaces
     }
 
     /// The groups that were there at the start.
@@ -235,18 +294,49 @@ impl<D: Disk> Part<D> {
     pub(super) fn save(&mut self, arrived: &[Arrived]) -> Result<Vec<u64>, Failure> {
         let mut wrong = Vec::new();
         for Arrived { group, hash } in arrived {
-            let (start, bytes) = self.tree.extent(group.index);
+            let (_, bytes) = self.tree.extent(group.index);
             if self.tree.hash(group.index, group.bytes()) != *hash {
                 wrong.push(group.index);
                 continue;
             }
             self.invalidate(group.index)?;
-            self.disk
-                .write_at(&self.file, start, group.bytes())
-                .map_err(|error| Failure::io(&error, format!("writing at offset {start}")))?;
+            self.write(group.index, group.bytes(), group.hole)?;
             self.know(group.index, *hash, bytes);
             if self.unsaved_bytes >= CHECKPOINT_BYTES || self.saved_at.elapsed() >= CHECKPOINT_TIME {
                 self.checkpoint()?;
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// A hole beyond the end of the part stays one.
+    fn write(&mut self, index: u64, bytes: &[u8], hole: bool) -> Result<(), Failure> {
+        let (start, length) = self.tree.extent(index);
+        let end = start + length as u64;
+        let written = match self.disk.length(&self.file) {
+            Ok(there) if hole && there <= start => self.disk.set_length(&self.file, end),
+            Ok(_) => self.disk.write_at(&self.file, start, bytes),
+            Err(error) => Err(error),
+        };
+        written.map_err(|error| {
+            let what = format!("writing `{}` at offset {start}", self.kept_as());
+            Failure::io(&error, what)
+        })
+    }
+
+    /// Reads groups that were here at the start back from the disk: what the journal says of them was true once (row 28).
+    /// Those that are no longer so are forgotten, and given back.
+    pub(super) fn verify(&mut self, groups: &[u64]) -> Result<Vec<u64>, Failure> {
+        let (mut wrong, mut buffer) = (Vec::new(), Vec::new());
+        for &index in groups {
+            // It came anew meanwhile.
+            let Some(known) = self.tree.get(index) else { continue };
+            let (start, length) = self.tree.extent(index);
+            buffer.resize(length, 0);
+            self.disk.read_at(&self.file, start, &mut buffer).map_err(|error| self.failed("read", &error))?;
+            if self.tree.hash(index, &buffer) != known {
+                self.invalidate(index)?;
+                wrong.push(index);
             }
         }
         Ok(wrong)
@@ -272,10 +362,11 @@ impl<D: Disk> Part<D> {
         let failed = |error: &std::io::Error| Failure::io(error, format!("journal of {}", self.name));
         // Stable: the later word on a group stays the later one.
         self.unsaved.sort_by_key(|(index, _)| *index);
-        if !self.intent.fast {
-            self.disk
-                .sync(&self.file)
-                .map_err(|error| Failure::io(&error, format!("sync {}", part_name(&self.name))))?;
+        if !self.intent.fast
+            && let Err(error) = self.disk.sync(&self.file)
+        {
+            self.spoilt = true;
+            return Err(Failure::io(&error, format!("sync {}", part_name(&self.name))));
         }
         let boot = if self.intent.fast { self.disk.boot() } else { SYNCED };
         let records = journal::records(&self.unsaved, &boot);
@@ -296,7 +387,15 @@ impl<D: Disk> Part<D> {
     /// The transfer ended before its end: what came stays. The failure says where.
     pub(super) fn keep(mut self, failure: Failure) -> Failure {
         // A disk that is full may not take the records either: then the next attempt reads these groups again.
-        drop(self.checkpoint());
+        if !self.spoilt {
+            drop(self.checkpoint());
+        }
+        if self.spoilt {
+            // Row 16: the next sync would succeed, and the system shows what is not on the disk.
+            self.forget();
+            let why = format!("{}; what came was not kept: the disk may have lost it", failure.why);
+            return Failure { why, ..failure };
+        }
         let bytes: u64 = self.tree.known().into_iter().map(|index| self.tree.extent(index).1 as u64).sum();
         if let Some(reserved) = self.reserved.take() {
             reserved.keep_only(bytes.saturating_sub(self.intent.size - self.lacking()));
@@ -335,10 +434,16 @@ impl<D: Disk> Part<D> {
         };
         let name = part_name(&self.name);
         let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", self.name));
-        let (executable, modified) = (self.intent.executable, self.intent.modified);
-        self.disk.dress(&self.file, executable, modified).map_err(|error| failed(&error))?;
-        if !self.intent.fast {
-            self.disk.sync(&self.file).map_err(|error| failed(&error))?;
+        let (mode, modified) = (self.intent.mode, self.intent.modified);
+        // The last groups may be a hole, or belong to a longer file of before.
+        let dressed = self.disk.set_length(&self.file, self.intent.size);
+        dressed.and_then(|()| self.disk.dress(&self.file, mode, modified)).map_err(|error| failed(&error))?;
+        if !self.intent.fast
+            && let Err(error) = self.disk.sync(&self.file)
+        {
+            let failure = failed(&error);
+            self.spoilt = true;
+            return Err(self.keep(failure));
         }
         self.disk.rename(&name, &self.name, self.intent.replace).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => Failure::new(

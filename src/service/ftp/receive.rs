@@ -1,17 +1,18 @@
 //! One file over one connection: the receiver's side, the same at a client that gets and at a server that takes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::assembly::{Assembly, Group};
 use super::bottleneck::{Clock, judge};
 use super::buffers;
+use super::confirm::{Confirmed, confirm, heartbeats, offer, stored};
 use super::disk::RealDisk;
-use super::part::{Arrived, Begun, Intent, Part, There};
+use super::part::{Arrived, Begun, Intent, Part};
 use super::places::Places;
 use super::send::say_resuming;
 use super::transfer::{
-    Awake, Delivered, MinimumRate, Work, by_disk, has_lane, misplaced, on_disk, take_lane,
+    Awake, Delivered, MinimumRate, Watched, Work, by_disk, has_lane, misplaced, on_disk, take_lane,
 };
 use crate::net::connection::{malformed, told};
 use crate::net::{Connection, Landed, SILENCE_LIMIT};
@@ -34,8 +35,8 @@ const TRIES: u8 = 3;
 const ACK_EVERY_LIMIT: u64 = 4096;
 /// However slow it goes: the sender hears of its progress so often.
 const SAY_EVERY: Duration = Duration::from_secs(1);
-/// Hashes of a file that is there already, read between two frames.
-const THERE_STEP: u64 = 64;
+/// Groups that are read back in one go, beside those that are written.
+const READ_BACK: usize = 8;
 
 /// A part that was written to, and the groups that were wrong.
 type Saved = (Box<Part<RealDisk>>, Result<Vec<u64>, Failure>);
@@ -52,6 +53,8 @@ struct Receiver<'a> {
     connection: &'a mut Connection,
     places: Places,
     writer: Writer,
+    /// Groups that were here at the start, and were not read back yet.
+    unverified: VecDeque<u64>,
     /// Verified by nobody yet, and their hash is known.
     queue: Vec<Arrived>,
     /// What the sender says of groups that are not here yet.
@@ -62,13 +65,13 @@ struct Receiver<'a> {
     ack_every: u64,
     acked: u64,
     counted: u64,
-    size: u64,
     groups: u64,
     /// How often the sender may still say that it is comparing.
     beats: u64,
     said: Instant,
     awake: Awake,
-    watched: bool,
+    limited: bool,
+    watched: Option<Watched<'a>>,
     clock: Clock,
 }
 
@@ -78,8 +81,9 @@ pub(super) struct Manner<'a> {
     pub(super) shape: Shape,
     /// The sender knows that nothing is here, and does not wait for word.
     pub(super) fresh: bool,
-    /// Somebody sees the progress, under this name.
-    pub(super) watched: Option<&'a str>,
+    /// The sender said that it limits its rate: it is not too slow.
+    pub(super) limited: bool,
+    pub(super) watched: Option<Watched<'a>>,
 }
 
 /// Receives a file, and gives it its name when it is whole and its hash is right.
@@ -91,100 +95,62 @@ pub(super) async fn receive_file(
     manner: Manner<'_>,
 ) -> Result<Delivered, Failure> {
     match begun {
-        Begun::There(there) => session.unless_cancelled(confirm(session, connection, there, intent)).await,
-        Begun::Part(part) => {
-            take_lane(session, connection);
-            let received = receive_part(session, connection, part, intent, manner).await;
-            connection.share();
-            received
+        Begun::There(there) => {
+            let confirmed = session.unless_cancelled(confirm(session, connection, there, intent)).await?;
+            let (part, first) = match confirmed {
+                Confirmed::Same(delivered) => return Ok(delivered),
+                Confirmed::Differs(part, first) => (part, first),
+            };
+            receive_in_lane(session, connection, part, Some(first), intent, manner).await
         }
+        Begun::Part(part) => receive_in_lane(session, connection, part, None, intent, manner).await,
     }
 }
 
-/// A file of that name and size is there: the sender compares.
-async fn confirm(
+/// `first`: the sender began already, with this.
+async fn receive_in_lane(
     session: &Handle,
     connection: &mut Connection,
-    mut there: There<RealDisk>,
+    part: Part<RealDisk>,
+    first: Option<Frame>,
     intent: Intent,
+    manner: Manner<'_>,
 ) -> Result<Delivered, Failure> {
-    let began = Instant::now();
-    let count = there.tree.count();
-    let mut first = 0;
-    while first < count {
-        let (hashes, back) = by_disk(session, move || (there.hashes(first, THERE_STEP), there)).await?;
-        there = back;
-        // One frame at a time, so that neither side thinks that the other is gone.
-        connection.outgoing.send_now(Message::Have { first, hashes: hashes? }.encode()).await?;
-        first += THERE_STEP;
-    }
-    connection.outgoing.send_now(Message::Ready { there: true, resumed: intent.size }.encode()).await?;
-    let mut beats = heartbeats(count);
-    let hash = loop {
-        let frame = connection.incoming.frame(SILENCE_LIMIT, "hash of the file").await?;
-        match Message::decode(&frame).map_err(malformed)? {
-            Message::End { hash, .. } => break hash,
-            // The sender is busy comparing.
-            Message::Hashes { hashes, .. } if hashes.is_empty() && beats > 0 => beats -= 1,
-            _ => return Err(misplaced()),
-        }
-    };
-    let root =
-        there.tree.root().filter(|root| *root.as_bytes() == hash).ok_or_else(|| {
-            Failure::new(Code::Exists, "another file of that name exists").fix("add `replace`")
-        })?;
-    stored(connection, true, intent.size, root, Spent::default()).await;
-    Ok(Delivered {
-        bytes: intent.size,
-        hash: root,
-        chunks: 0,
-        acks: 0,
-        resumed: intent.size,
-        there: true,
-        retransmitted: 0,
-        sent: 0,
-        kernel_drops: connection.outgoing.path().map_or(0, |path| path.kernel_drops),
-        elapsed: began.elapsed(),
-        limited_by: "the disk",
-    })
-}
-
-/// Says so. It is stored also if nobody hears it; a connection that broke shows that at the next message.
-async fn stored(connection: &mut Connection, there: bool, bytes: u64, hash: blake3::Hash, spent: Spent) {
-    let stored = Message::Stored { there, bytes, hash: hash.into(), spent };
-    drop(connection.outgoing.send_now(stored.encode()).await);
-}
-
-/// How often a sender may say that it is still comparing.
-const fn heartbeats(groups: u64) -> u64 {
-    groups / 8 + 16
+    take_lane(session, connection);
+    let received = receive_part(session, connection, part, first, intent, manner).await;
+    connection.share();
+    received
 }
 
 async fn receive_part(
     session: &Handle,
     connection: &mut Connection,
     part: Part<RealDisk>,
+    first: Option<Frame>,
     intent: Intent,
     manner: Manner<'_>,
 ) -> Result<Delivered, Failure> {
     let began = Instant::now();
     let assembly = Assembly::new(intent.size, intent.group, manner.shape.chunk, part.have());
     let resumed = assembly.received();
-    if !manner.fresh {
+    if !manner.fresh && first.is_none() {
         if let Err(failure) = session.unless_cancelled(offer(connection, &part, resumed)).await {
             return Err(by_disk(session, move || part.keep(failure)).await?);
         }
-        if let Some(name) = manner.watched.filter(|_| resumed > 0) {
-            say_resuming(session, name, resumed, intent.size);
+        if let Some(watched) = manner.watched.filter(|_| resumed > 0) {
+            say_resuming(session, watched.name, resumed, intent.size);
         }
     }
-    let groups = part.tree().count();
+    let (groups, replaced) = (part.tree().count(), part.replaces());
+    // Those of a file that is replaced were read a moment ago.
+    let unverified = if first.is_none() { part.have().iter().copied().collect() } else { VecDeque::new() };
     let mut receiver = Receiver {
         session,
         connection,
         groups,
         places: Places { assembly, whole: Vec::new() },
         writer: Writer::Idle(Box::new(part)),
+        unverified,
         queue: Vec::new(),
         hashes: HashMap::new(),
         unhashed: HashMap::new(),
@@ -193,14 +159,18 @@ async fn receive_part(
         ack_every: (u64::from(manner.shape.window) / 4).clamp(1, ACK_EVERY_LIMIT),
         acked: 0,
         counted: resumed,
-        size: intent.size,
         beats: heartbeats(groups),
         said: began,
         awake: Awake::since_now(),
-        watched: manner.watched.is_some(),
+        limited: manner.limited,
+        watched: manner.watched,
         clock: Clock::start(),
     };
-    let received = receiver.run().await;
+    let begun = first.map_or(Ok(None), |first| receiver.frame(&first));
+    let received = match begun {
+        Ok(_) => receiver.run().await,
+        Err(failure) => Err(failure),
+    };
     let chunks = receiver.places.assembly.chunks();
     let resumed = resumed.saturating_sub(receiver.places.assembly.replaced());
     let (part, mut clock) = receiver.into_part().await;
@@ -229,6 +199,7 @@ async fn receive_part(
         acks: chunks,
         resumed,
         there: false,
+        replaced,
         retransmitted: 0,
         sent: 0,
         kernel_drops: connection.outgoing.path().map_or(0, |path| path.kernel_drops),
@@ -237,31 +208,24 @@ async fn receive_part(
     })
 }
 
-/// Tells the sender what is here.
-async fn offer(connection: &mut Connection, part: &Part<RealDisk>, resumed: u64) -> Result<(), Failure> {
-    for run in part.have().chunk_by(|a, b| a + 1 == *b) {
-        for indices in run.chunks(HASHES_LIMIT) {
-            let hashes = indices.iter().filter_map(|&index| part.tree().get(index)).collect();
-            connection.outgoing.send(Message::Have { first: indices[0], hashes }.encode()).await?;
-        }
-    }
-    connection.outgoing.send_now(Message::Ready { there: false, resumed }.encode()).await
-}
-
 impl Receiver<'_> {
     /// Until every group is here, verified and written, and the hash of the whole is known; with it, what the sender says
-    /// of its time.
+    /// of its time. What follows when all is here belongs to the next request, or is the end of the connection (row 42).
     async fn run(&mut self) -> Result<([u8; 32], Spent), Failure> {
         let mut end = None;
         loop {
             self.write_queue().await;
             let idle = self.queue.is_empty() && matches!(self.writer, Writer::Idle(_));
-            let whole = idle && self.unhashed.is_empty() && self.places.assembly.is_complete();
+            let whole = idle
+                && self.unverified.is_empty()
+                && self.unhashed.is_empty()
+                && self.places.assembly.is_complete();
             if let Some(said) = end.filter(|_| whole) {
                 self.acknowledge().await?;
                 return Ok(said);
             }
-            let full = self.queue.len() >= QUEUE_LIMIT;
+            let all_here = end.is_some() && self.unhashed.is_empty() && self.places.assembly.is_complete();
+            let full = all_here || self.queue.len() >= QUEUE_LIMIT;
             let waiting = Instant::now();
             let next = {
                 let connection = &mut *self.connection;
@@ -287,12 +251,20 @@ impl Receiver<'_> {
                     for index in wrong? {
                         self.ask_again(index).await?;
                     }
+                    // Reading back may take longer than the network: the sender hears that somebody is there.
+                    if self.said.elapsed() >= SAY_EVERY {
+                        self.acknowledge().await?;
+                    }
                 }
                 Next::Message(Ok(Some(Landed::Bytes))) => self.landed().await?,
                 Next::Message(Ok(Some(Landed::Frame(frame)))) => {
                     // Blocks may have come before it.
                     self.landed().await?;
-                    if let Some(said) = self.frame(&frame)?
+                    let said = self.frame(&frame)?;
+                    if !self.places.whole.is_empty() {
+                        self.landed().await?;
+                    }
+                    if let Some(said) = said
                         && end.replace(said).is_some()
                     {
                         return Err(misplaced());
@@ -349,6 +321,15 @@ impl Receiver<'_> {
                 self.counted = self.counted.min(self.places.assembly.received());
                 Ok(None)
             }
+            Message::Hole { group } => {
+                // Its hash is known: else each of these few bytes would hold a group in memory.
+                if !self.hashes.contains_key(&group)
+                    || !self.places.assembly.hole(group, &mut self.places.whole)
+                {
+                    return Err(misplaced());
+                }
+                Ok(None)
+            }
             Message::End { hash, spent } => Ok(Some((hash, spent))),
             _ => Err(misplaced()),
         }
@@ -361,7 +342,8 @@ impl Receiver<'_> {
         let new = received.saturating_sub(self.counted);
         self.counted = received;
         self.session.count_in(new);
-        self.pace.count(new, Instant::now(), self.session.rate_limit())?;
+        let limit = if self.limited { Some(0) } else { self.session.rate_limit() };
+        self.pace.count(new, Instant::now(), limit)?;
         for group in self.places.whole.drain(..) {
             match self.hashes.remove(&group.index) {
                 Some(hash) => self.queue.push(Arrived { group, hash }),
@@ -370,8 +352,8 @@ impl Receiver<'_> {
             if self.unhashed.len() > UNHASHED_LIMIT {
                 return Err(misplaced());
             }
-            if self.watched {
-                self.session.progress(received, self.size);
+            if let Some(watched) = &self.watched {
+                watched.progress(self.session, received);
             }
         }
         let due = self.places.assembly.chunks() - self.acked >= self.ack_every;
@@ -410,24 +392,29 @@ impl Receiver<'_> {
         self.connection.outgoing.send_now(ack.encode()).await
     }
 
-    /// Gives what waits to the disk, unless it is busy.
+    /// Gives what waits to the disk, unless it is busy; if nothing waits, what was here before is read back.
     async fn write_queue(&mut self) {
         let enough = self.queue.len() >= 2 || has_lane() || self.places.assembly.is_complete();
-        if self.queue.is_empty() || !enough {
+        let writes = !self.queue.is_empty() && enough;
+        if !writes && self.unverified.is_empty() {
             return;
         }
-        match std::mem::replace(&mut self.writer, Writer::Gone) {
-            Writer::Idle(mut part) => {
-                let arrived = std::mem::take(&mut self.queue);
-                let job = on_disk(self.session, move || {
-                    let wrong = part.save(&arrived);
-                    arrived.into_iter().for_each(|arrived| buffers::give(arrived.group.buffer));
-                    (part, wrong)
-                });
-                self.writer = Writer::Busy(job.await);
-            }
-            other => self.writer = other,
-        }
+        let mut part = match std::mem::replace(&mut self.writer, Writer::Gone) {
+            Writer::Idle(part) => part,
+            other => return self.writer = other,
+        };
+        let arrived = if writes { std::mem::take(&mut self.queue) } else { Vec::new() };
+        let back: Vec<u64> = self.unverified.drain(..self.unverified.len().min(READ_BACK)).collect();
+        let job = on_disk(self.session, move || {
+            let wrong = part.save(&arrived);
+            arrived.into_iter().for_each(|arrived| buffers::give(arrived.group.buffer));
+            let wrong = wrong.and_then(|mut wrong| {
+                wrong.extend(part.verify(&back)?);
+                Ok(wrong)
+            });
+            (part, wrong)
+        });
+        self.writer = Writer::Busy(job.await);
     }
 
     /// Row 27.

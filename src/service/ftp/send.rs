@@ -9,7 +9,7 @@ use super::bottleneck::{Clock, judge};
 use super::folder::Source;
 use super::hashes::CACHE_FROM;
 use super::source::{Again, Piece, Reading, give_back};
-use super::transfer::{Awake, Delivered, by_disk, misplaced, on_disk, take_lane};
+use super::transfer::{Awake, Delivered, Watched, by_disk, misplaced, on_disk, take_lane};
 use super::tree::GROUP;
 use crate::base::quantity;
 use crate::net::connection::{malformed, told};
@@ -31,15 +31,23 @@ pub(super) enum Start {
     /// It has nothing.
     Fresh,
     /// It has this, and waits for the rest; or has a file of that name that may be the same.
-    Have { groups: Vec<(u64, GroupHash)>, resumed: u64, there: bool },
+    Have { groups: Vec<(u64, GroupHash)>, resumed: u64, there: Option<There>, replaces: bool },
+}
+
+/// A file of the same name and size stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum There {
+    /// It is enough if it is the same.
+    MustBeSame,
+    /// What differs is wanted.
+    IsReplaced,
 }
 
 struct Sender<'a> {
     session: &'a Handle,
     connection: &'a mut Connection,
     shape: Shape,
-    /// Bytes that the receiver had already.
-    before: u64,
+    watched: Option<Watched<'a>>,
     sent: u64,
     acked: u64,
     /// Where the next group goes on with a run, and what is left of a chunk that began before it.
@@ -63,7 +71,7 @@ pub(super) async fn send_file(
     source: Source,
     shape: Shape,
     start: Start,
-    watched: Option<&str>,
+    watched: Option<Watched<'_>>,
 ) -> Result<Delivered, Failure> {
     take_lane(session, connection);
     let sent = send_in_lane(session, connection, source, shape, start, watched).await;
@@ -77,7 +85,7 @@ async fn send_in_lane(
     source: Source,
     shape: Shape,
     start: Start,
-    watched: Option<&str>,
+    watched: Option<Watched<'_>>,
 ) -> Result<Delivered, Failure> {
     let began = Instant::now();
     let size = source.size;
@@ -88,20 +96,20 @@ async fn send_in_lane(
         by_disk(session, move || Reading::new(source)).await?
     };
     let groups = reading.count();
-    let there = matches!(start, Start::Have { there: true, .. });
-    let mut before = 0;
-    if let Start::Have { groups, resumed, .. } = start {
-        if let Some(name) = watched.filter(|_| !there && resumed > 0) {
-            say_resuming(session, name, resumed, size);
+    let there = if let Start::Have { there, .. } = &start { *there } else { None };
+    let mut replaced = false;
+    if let Start::Have { groups, resumed, replaces, .. } = start {
+        if let Some(watched) = watched.filter(|_| there.is_none() && resumed > 0) {
+            say_resuming(session, watched.name, resumed, size);
         }
-        before = resumed;
+        replaced = replaces;
         reading.receiver_has(groups);
     }
     let mut sender = Sender {
         session,
         connection,
         shape,
-        before,
+        watched,
         sent: 0,
         acked: 0,
         run: 0,
@@ -113,7 +121,7 @@ async fn send_in_lane(
         clock: Clock::start(),
         awake: Awake::since_now(),
     };
-    let (hash, travelled) = match sender.send_all(reading, size, there, watched.is_some()).await {
+    let (hash, travelled) = match sender.send_all(reading, there).await {
         Ok(sent) => sent,
         Err(failure) => return Err(sender.reason_of(failure).await),
     };
@@ -128,7 +136,8 @@ async fn send_in_lane(
         chunks: sender.sent,
         acks: sender.acked,
         resumed: size - travelled,
-        there,
+        there: there.is_some() && travelled == 0,
+        replaced,
         retransmitted: path.map_or(0, |path| path.retransmitted) + sender.repeated,
         sent: path.map_or(travelled, |path| path.sent),
         kernel_drops: path.map_or(0, |path| path.kernel_drops),
@@ -153,7 +162,11 @@ pub(super) async fn await_ready(connection: &mut Connection, size: u64) -> Resul
                 }
                 groups.extend((first..).zip(hashes));
             }
-            Message::Ready { there, resumed } => return Ok(Start::Have { groups, resumed, there }),
+            Message::Ready { there, replaces: differing, resumed } => {
+                let file = if differing { There::IsReplaced } else { There::MustBeSame };
+                let there = there.then_some(file);
+                return Ok(Start::Have { groups, resumed, there, replaces: differing });
+            }
             _ => return Err(misplaced()),
         }
     }
@@ -164,9 +177,7 @@ impl Sender<'_> {
     async fn send_all(
         &mut self,
         reading: Reading,
-        size: u64,
-        there: bool,
-        watched: bool,
+        there: Option<There>,
     ) -> Result<(blake3::Hash, u64), Failure> {
         let read = |mut reading: Reading| move || (reading.next(), reading);
         let mut job = on_disk(self.session, read(reading)).await;
@@ -176,7 +187,7 @@ impl Sender<'_> {
             let (batch, reading) = job.done().await?;
             self.clock.disk += waiting.elapsed();
             let batch = batch?;
-            if there && !batch.pieces.is_empty() {
+            if there == Some(There::MustBeSame) && !batch.pieces.is_empty() {
                 return Err(Failure::new(Code::Exists, "another file of that name exists there")
                     .fix("add `replace`, or choose another name"));
             }
@@ -191,11 +202,8 @@ impl Sender<'_> {
                 self.connection.outgoing.send_now(nothing.encode()).await?;
             }
             for piece in batch.pieces {
-                travelled += piece.bytes.len() as u64;
+                travelled += if piece.hole { 0 } else { piece.bytes.len() as u64 };
                 self.send_group(piece).await?;
-                if watched {
-                    self.session.progress((self.before + travelled).min(size), size);
-                }
             }
             self.listen().await?;
             self.send_wanted().await?;
@@ -216,6 +224,9 @@ impl Sender<'_> {
         }
         let hashes = Message::Hashes { first: piece.index, hashes: vec![piece.hash] };
         self.connection.outgoing.send(hashes.encode()).await?;
+        if piece.hole {
+            return self.connection.outgoing.send(Message::Hole { group: piece.index }.encode()).await;
+        }
         if piece.anew {
             let chunks = (piece.bytes.len() as u64).div_ceil(u64::from(self.shape.chunk));
             self.repeated += chunks;
@@ -242,10 +253,10 @@ impl Sender<'_> {
 
     /// How many bytes may go now: the rest of a chunk, or whole ones as the window allows.
     async fn most(&mut self) -> Result<u64, Failure> {
-        if self.unfinished > 0 {
-            return Ok(self.unfinished);
-        }
         let chunk = u64::from(self.shape.chunk);
+        if self.unfinished > 0 {
+            return Ok(self.session.limit_step(self.unfinished, chunk));
+        }
         loop {
             let room = u64::from(self.shape.window) - (self.sent - self.acked);
             if room > 0 {
@@ -305,8 +316,12 @@ impl Sender<'_> {
         match message {
             Wire::Frame(frame) if frame.kind == frame::ERROR => Err(told(&frame)),
             Wire::Frame(frame) => match Message::decode(&frame).map_err(malformed)? {
-                Message::Ack { chunks, .. } if chunks >= self.acked && chunks <= self.sent => {
+                Message::Ack { chunks, bytes } if chunks >= self.acked && chunks <= self.sent => {
                     self.acked = chunks;
+                    // What was queued may still be here for long: what arrived counts.
+                    if let Some(watched) = &self.watched {
+                        watched.progress(self.session, bytes);
+                    }
                     Ok(())
                 }
                 Message::Again { group } if group < self.groups && self.wanted.len() < WANTED_LIMIT => {

@@ -1,33 +1,32 @@
 //! `send DIR`: small files travel as one message each, many at a time and without waiting for an answer to each; large
 //! ones as they would alone.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::folder::Folder;
-use super::folders::{TOGETHER, Tree, WINDOW};
+use super::folders::{TOGETHER, Tree, WINDOW, closing};
 use super::send::{await_ready, send_file};
 use super::small;
-use super::transfer::{by_disk, misplaced, on_disk};
+use super::transfer::{Watched, by_disk, misplaced, on_disk, small_limit};
 use super::walk::Count;
 use crate::net::connection::{malformed, told};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::session::Handle;
-use crate::wire::ftp::{Flags, Message, SMALL_LIMIT, Shape};
-use crate::wire::listing::Entry;
+use crate::wire::ftp::{Flags, GroupHash, Message, Mode, Shape};
+use crate::wire::listing::{Entry, EntryKind};
 use crate::wire::{Code, Frame, frame};
 
 /// Bytes that may wait for an answer.
 const WINDOW_BYTES: u64 = 8 << 20;
 
-/// Messages that were sent and not yet answered.
+/// A message that was sent and not yet answered.
 struct Unanswered {
-    /// The name, for the reason why not, and the bytes.
-    waiting: VecDeque<(String, u64)>,
+    name: String,
     bytes: u64,
-    /// Index of the first of them.
-    first: u64,
+    /// It offered a file, which is read again if it is wanted.
+    offer: Option<GroupHash>,
 }
 
 struct Sending<'a> {
@@ -38,38 +37,91 @@ struct Sending<'a> {
     base: String,
     flags: Flags,
     tree: Tree,
-    unanswered: Unanswered,
+    unanswered: VecDeque<Unanswered>,
+    unanswered_bytes: u64,
+    /// Index of the first of them.
+    first: u64,
+    /// Offers that the server does not have.
+    wanted: Vec<String>,
     synced: bool,
     total: u64,
+}
+
+/// What is below a local folder.
+pub(super) struct Found {
+    pub(super) root: Arc<Folder>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) count: Count,
+    /// What cannot be read.
+    pub(super) lost: Vec<(String, Failure)>,
 }
 
 /// Sends what is below `root`, as `base`.
 pub(super) async fn send_folder(
     session: &Handle,
     connection: &mut Connection,
-    (root, base): (Arc<Folder>, String),
+    (found, base): (Found, String),
     shape: Shape,
     flags: Flags,
-    (entries, count): (Vec<Entry>, Count),
 ) -> Result<Tree, Failure> {
-    let modified = root.time();
-    let unanswered = Unanswered { waiting: VecDeque::new(), bytes: 0, first: 0 };
-    let (total, tree) = (count.bytes, Tree::new(count));
-    let mut sending =
-        Sending { session, connection, root, base, flags, tree, unanswered, synced: false, total };
-    sending.folder("", modified).await?;
-    sending.small(&entries).await?;
+    let Found { root, entries, count, lost } = found;
+    let (modified, mode) = root.look();
+    let (total, mut tree) = (count.bytes, Tree::new(count));
+    lost.iter().for_each(|(path, failure)| tree.refuse(path, failure));
+    let asking = announce(connection, total, &base).await?;
+    let unanswered = VecDeque::new();
+    let mut sending = Sending {
+        session,
+        connection,
+        root,
+        base,
+        flags,
+        tree,
+        unanswered,
+        unanswered_bytes: 0,
+        first: 0,
+        wanted: Vec::new(),
+        synced: false,
+        total,
+    };
+    let small_limit = small_limit(session.rate_limit());
+    let (small, large): (Vec<&Entry>, Vec<&Entry>) =
+        entries.iter().partition(|entry| entry.kind != EntryKind::File || entry.size <= small_limit);
+    sending.folder("", 0, 0).await?;
+    sending.small(&small, asking).await?;
     sending.sync().await?;
-    for entry in entries.iter().filter(|entry| !entry.is_folder() && entry.size > SMALL_LIMIT) {
+    let wanted: HashSet<String> = std::mem::take(&mut sending.wanted).into_iter().collect();
+    let wanted: Vec<&Entry> = small.into_iter().filter(|entry| wanted.contains(&entry.name)).collect();
+    sending.small(&wanted, Asking::Send).await?;
+    sending.sync().await?;
+    for entry in large {
         sending.large(entry, shape).await?;
     }
     // A folder's time changes with what is put into it: last of all, and from the inside out.
     for entry in entries.iter().rev().filter(|entry| entry.is_folder()) {
-        sending.folder(&entry.name, entry.modified).await?;
+        sending.folder(&entry.name, entry.modified, closing(entry.mode)).await?;
     }
-    sending.folder("", modified).await?;
+    sending.folder("", modified, closing(mode)).await?;
     sending.sync().await?;
     Ok(sending.tree)
+}
+
+/// What the server does not take is refused before it travels (rows 5, 14 and 58).
+async fn announce(connection: &mut Connection, bytes: u64, name: &str) -> Result<Asking, Failure> {
+    connection.request([Message::Tree { bytes, name: name.into() }.encode()]).await?;
+    let answer = connection.incoming.frame(SILENCE_LIMIT, "answer").await?;
+    match Message::decode(&answer).map_err(malformed)? {
+        Message::Taken { count: 0 } => Ok(Asking::Send),
+        Message::Same => Ok(Asking::Offer),
+        _ => Err(misplaced()),
+    }
+}
+
+/// Whether a file goes at once, or is offered first: where a tree stands already, most of it may be the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    Offer,
+    Send,
 }
 
 impl Sending<'_> {
@@ -77,17 +129,16 @@ impl Sending<'_> {
         if name.is_empty() { self.base.clone() } else { format!("{}/{name}", self.base) }
     }
 
-    /// Folders, and the files that travel as one message.
-    async fn small(&mut self, entries: &[Entry]) -> Result<(), Failure> {
-        let small: Vec<&Entry> =
-            entries.iter().filter(|entry| entry.is_folder() || entry.size <= SMALL_LIMIT).collect();
+    /// Folders, links, and the files that travel as one message.
+    async fn small(&mut self, small: &[&Entry], asking: Asking) -> Result<(), Failure> {
+        let offers = asking == Asking::Offer;
         let mut parts = small.chunks(TOGETHER);
-        let mut job = self.read(parts.next().unwrap_or_default()).await;
+        let mut job = self.read(parts.next().unwrap_or_default(), offers).await;
         loop {
             let messages = job.done().await?;
             let next = parts.next();
             let last = next.is_none();
-            job = self.read(next.unwrap_or_default()).await;
+            job = self.read(next.unwrap_or_default(), offers).await;
             for (name, message) in messages {
                 match message {
                     Ok(message) => self.message(&name, message).await?,
@@ -104,56 +155,70 @@ impl Sending<'_> {
     async fn read(
         &self,
         entries: &[&Entry],
+        offers: bool,
     ) -> super::transfer::Work<Vec<(String, Result<Message, Failure>)>> {
-        let names: Vec<(String, String, bool, u64)> = entries
-            .iter()
-            .map(|entry| (entry.name.clone(), self.path(&entry.name), entry.is_folder(), entry.modified))
-            .collect();
+        let entries: Vec<(Entry, String)> =
+            entries.iter().map(|entry| ((*entry).clone(), self.path(&entry.name))).collect();
         let (root, flags) = (self.root.clone(), self.flags);
         on_disk(self.session, move || {
-            let read = |(name, path, folder, modified): (String, String, bool, u64)| {
-                let message = if folder {
-                    Ok(Message::Folder { modified, path })
-                } else {
-                    small::read(&root, &name, path, flags)
+            let read = |(entry, path): (Entry, String)| {
+                let message = match entry.kind {
+                    EntryKind::Folder => Ok(Message::Folder { mode: 0, modified: entry.modified, path }),
+                    EntryKind::Link(target) => Ok(Message::Link { replace: flags.replace, path, target }),
+                    _ => small::read(&root, &entry.name, path, flags).map(|(label, bytes)| {
+                        let size = bytes.len() as u64;
+                        if offers { Message::Offer { label, size } } else { Message::Small { label, bytes } }
+                    }),
                 };
-                (name, message)
+                (entry.name, message)
             };
-            names.into_iter().map(read).collect()
+            entries.into_iter().map(read).collect()
         })
         .await
     }
 
-    async fn folder(&mut self, name: &str, modified: u64) -> Result<(), Failure> {
+    async fn folder(&mut self, name: &str, modified: u64, mode: Mode) -> Result<(), Failure> {
         let path = self.path(name);
-        self.message(name, Message::Folder { modified, path }).await
+        self.message(name, Message::Folder { mode, modified, path }).await
     }
 
     async fn message(&mut self, name: &str, message: Message) -> Result<(), Failure> {
-        let bytes = match &message {
-            Message::Small { bytes, hash, .. } => {
-                self.tree.took_small(name, *hash, bytes.len() as u64);
-                bytes.len() as u64
+        let (mut travels, mut offer) = (0, None);
+        match &message {
+            Message::Small { label, bytes } => {
+                travels = bytes.len() as u64;
+                self.tree.took_small(name, label.hash, travels);
             }
-            _ => 0,
-        };
+            Message::Offer { label, size } => {
+                self.tree.found_small(name, label.hash, *size);
+                offer = Some(label.hash);
+            }
+            _ => {}
+        }
         // Answers are read while more is sent, so that the two sides never wait for each other to read.
         while let Some(answer) = self.connection.incoming.next_now().await {
             self.answer(answer?.ok_or_else(vanished)?)?;
         }
-        while self.unanswered.waiting.len() >= WINDOW || self.unanswered.bytes > WINDOW_BYTES {
+        while self.unanswered.len() >= WINDOW || self.unanswered_bytes > WINDOW_BYTES {
             self.wait().await?;
         }
-        if let Some(pause) = self.session.pace(bytes) {
+        if let Some(pause) = self.session.pace(travels) {
             self.connection.outgoing.flush().await?;
             tokio::time::sleep_until(pause.into()).await;
         }
+        let bytes = if let Message::Offer { size, .. } = &message { *size } else { travels };
         self.connection.outgoing.send(message.encode()).await?;
-        self.session.count_out(bytes);
-        self.session.progress(self.tree.bytes, self.total);
-        self.unanswered.waiting.push_back((name.to_owned(), bytes));
-        self.unanswered.bytes += bytes;
+        self.session.count_out(travels);
+        self.show_progress();
+        self.unanswered.push_back(Unanswered { name: name.to_owned(), bytes, offer });
+        self.unanswered_bytes += travels;
         Ok(())
+    }
+
+    fn show_progress(&self) {
+        let done = self.tree.bytes.saturating_sub(self.unanswered_bytes);
+        self.session.progress(done.min(self.total), self.total);
+        self.session.note(self.tree.so_far());
     }
 
     /// Everything so far is answered, and the server's disk has it.
@@ -176,29 +241,46 @@ impl Sending<'_> {
         if answer.kind == frame::ERROR {
             return Err(told(&answer));
         }
-        let unanswered = &mut self.unanswered;
         match Message::decode(&answer).map_err(malformed)? {
             Message::Taken { count } => {
-                while unanswered.first < count {
-                    let (_, bytes) = unanswered.waiting.pop_front().ok_or_else(misplaced)?;
-                    unanswered.bytes -= bytes;
-                    unanswered.first += 1;
+                while self.first < count {
+                    let answered = self.unanswered.pop_front().ok_or_else(misplaced)?;
+                    let travelled = if answered.offer.is_none() { answered.bytes } else { 0 };
+                    self.unanswered_bytes = self.unanswered_bytes.saturating_sub(travelled);
+                    self.first += 1;
                 }
+                self.show_progress();
+                Ok(())
+            }
+            Message::Wanted { replaces, index } => {
+                let asked = self.asked(index)?;
+                let (name, bytes) = (asked.name.clone(), asked.bytes);
+                asked.offer.take().ok_or_else(misplaced)?;
+                // It will count when it goes.
+                asked.bytes = 0;
+                self.tree.lost_small(&name, bytes, replaces);
+                self.wanted.push(name);
                 Ok(())
             }
             Message::Denied { index, code, why } => {
-                let place = index.checked_sub(unanswered.first).ok_or_else(misplaced)?;
-                let (name, bytes) = unanswered.waiting.get(place as usize).ok_or_else(misplaced)?;
-                self.tree.bytes = self.tree.bytes.saturating_sub(*bytes);
-                self.tree.refuse(name, &crate::net::connection::told_in_words(code, &why));
+                let asked = self.asked(index)?;
+                let (name, bytes, offered) = (asked.name.clone(), asked.bytes, asked.offer.is_some());
+                self.tree.denied_small(bytes, offered);
+                self.tree.refuse(&name, &crate::net::connection::told_in_words(code, &why));
                 Ok(())
             }
-            Message::Sync if unanswered.waiting.is_empty() => {
+            Message::Sync if self.unanswered.is_empty() => {
                 self.synced = true;
                 Ok(())
             }
             _ => Err(misplaced()),
         }
+    }
+
+    /// The message with this index, which waits for an answer.
+    fn asked(&mut self, index: u64) -> Result<&mut Unanswered, Failure> {
+        let place = index.checked_sub(self.first).ok_or_else(misplaced)?;
+        self.unanswered.get_mut(place as usize).ok_or_else(misplaced)
     }
 
     async fn large(&mut self, entry: &Entry, shape: Shape) -> Result<(), Failure> {
@@ -210,9 +292,9 @@ impl Sending<'_> {
                 return Ok(());
             }
         };
-        let flags = Flags { executable: source.executable, ..self.flags };
+        let (flags, mode) = (self.flags, source.mode);
         let (size, modified, name) = (source.size, source.modified, self.path(&entry.name));
-        let put = Message::Put { shape, flags, size, modified, name };
+        let put = Message::Put { shape, flags, mode, size, modified, name };
         self.connection.outgoing.send_now(put.encode()).await?;
         let start = match await_ready(self.connection, size).await {
             Ok(start) => start,
@@ -223,9 +305,13 @@ impl Sending<'_> {
             }
             Err(failure) => return Err(failure),
         };
-        let sent = send_file(self.session, self.connection, source, shape, start, Some(&entry.name)).await;
+        let watched = Watched { name: &entry.name, before: self.tree.bytes, total: self.total };
+        let sent = send_file(self.session, self.connection, source, shape, start, Some(watched)).await;
         match sent {
-            Ok(delivered) => self.tree.took(&entry.name, &delivered),
+            Ok(delivered) => {
+                self.tree.took(&entry.name, &delivered);
+                self.session.note(self.tree.so_far());
+            }
             Err(failure) if failure.code == Code::Exists => {
                 self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await?;
                 self.tree.refuse(&entry.name, &failure);

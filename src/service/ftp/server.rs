@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::folder::{Folder, Source, time_of};
+use super::folder::{Folder, Source, look_of};
 use super::listing;
 use super::name::Rules;
-use super::part::{Begun, Intent};
+use super::part::Intent;
 use super::quota::Quota;
 use super::receive::{Manner, receive_file};
 use super::send::{Start, await_ready, send_file};
 use super::small::Keeper;
 use super::transfer::{Delivered, by_disk, in_lane};
 use super::visit::Tally;
+use super::walk::size_below;
 use crate::base::Value;
 use crate::base::escape::escape_line;
 use crate::language::Arguments;
@@ -22,7 +23,7 @@ use crate::report::Failure;
 use crate::service::listen::is_guarded;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
-use crate::wire::ftp::{Message, Shape};
+use crate::wire::ftp::{Flags, Message, Shape};
 use crate::wire::listing::{LIST, WALK};
 use crate::wire::{Code, Frame};
 
@@ -51,7 +52,7 @@ pub(super) fn make(
         session.tell("warning", "everyone who can reach this port may read the folder; nobody may write to it without the word `open`");
     }
     let quota = Arc::new(Quota::new(arguments.number("quota")));
-    let rules = Rules { portable: arguments.flag("portable") };
+    let rules = Rules { portable: arguments.flag("portable"), hidden: arguments.flag("hidden") };
     Ok(Arc::new(FileServer { folder, readonly: arguments.flag("readonly"), rules, quota, guarded }))
 }
 
@@ -82,6 +83,18 @@ impl FileServer {
             Failure::new(Code::Key, "the server takes files only with the word `open`")
                 .fix("start it so: listen … on … open")
         })
+    }
+
+    /// Refuses a tree of so many bytes that has no room; what is there of it already takes no more. True if something
+    /// is there.
+    pub(super) fn check_room(&self, bytes: u64, name: &str) -> Result<bool, Failure> {
+        self.folder.place(name, self.rules)?;
+        let there = self.folder.folder(name).and_then(Result::ok);
+        let lacking = bytes.saturating_sub(there.as_ref().map_or(0, |dir| size_below(dir, 0)));
+        if self.quota.reserve(lacking).is_none() {
+            return Err(self.quota.refusal(lacking));
+        }
+        self.folder.check_space(lacking).map(|()| there.is_some())
     }
 
     pub(super) fn keeper(&self) -> Keeper {
@@ -195,9 +208,8 @@ impl Visit {
             Err(error) => return Ok((self, Err(malformed(error)))),
         };
         match request {
-            Message::Put { shape, flags, size, modified, name } => {
-                let (replace, fast, executable) = (flags.replace, flags.fast, flags.executable);
-                let intent = Intent { replace, fast, executable, ..Intent::new(size, modified) };
+            Message::Put { shape, flags: Flags { replace, fast }, mode, size, modified, name } => {
+                let intent = Intent { replace, fast, mode, ..Intent::new(size, modified) };
                 self.client.does(format!("sends {}", escape_line(&name)));
                 let work = Box::pin(async move {
                     let answered = self.put(shape, name, intent).await;
@@ -231,14 +243,17 @@ impl Visit {
     /// A message of a tree.
     async fn small(&mut self, message: Message) -> Result<(), Failure> {
         match message {
-            Message::Folder { .. } | Message::Small { .. } => self.keep(message).await,
+            Message::Folder { .. } | Message::Small { .. } | Message::Link { .. } | Message::Offer { .. } => {
+                self.keep(message).await
+            }
+            Message::Tree { bytes, name } => self.tree(bytes, &name).await,
             Message::Fetch { .. } => self.fetch(message).await,
             Message::Sync => self.sync().await,
             _ => Err(Failure::new(Code::Misbehaved, "a message came where a request belongs")),
         }
     }
 
-    async fn refuse(&mut self, name: &str, failure: &Failure) -> Result<(), Failure> {
+    pub(super) async fn refuse(&mut self, name: &str, failure: &Failure) -> Result<(), Failure> {
         self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(name)));
         let words =
             failure.fix.as_ref().map_or_else(|| failure.why.clone(), |fix| format!("{}; {fix}", failure.why));
@@ -255,17 +270,16 @@ impl Visit {
             Ok(begun) => begun,
             Err(failure) => return self.refuse(&name, &failure).await,
         };
-        if let Begun::Part(part) = &mut begun {
-            match self.server.quota.reserve(part.lacking()) {
-                Some(place) => part.reserve(place),
-                None => {
-                    let failure = self.server.quota.refusal(part.lacking());
-                    drop(by_disk(&self.session, move || begun.give_up()).await);
-                    return self.refuse(&name, &failure).await;
-                }
+        let lacking = begun.lacking();
+        match self.server.quota.reserve(lacking) {
+            Some(place) => begun.reserve(place),
+            None => {
+                let failure = self.server.quota.refusal(lacking);
+                drop(by_disk(&self.session, move || begun.give_up()).await);
+                return self.refuse(&name, &failure).await;
             }
         }
-        let manner = Manner { shape, fresh: false, watched: None };
+        let manner = Manner { shape, fresh: false, limited: false, watched: None };
         let received = receive_file(&self.session, &mut self.connection, begun, intent, manner).await;
         let delivered = match received {
             // The client compared, and another file is there: that was an answer, and it goes on.
@@ -285,8 +299,9 @@ impl Visit {
         let open = move || match folder.source(&wanted) {
             Ok(source) => Ok(Ok(source)),
             Err(failure) => match folder.folder(&wanted) {
-                Some(dir) if !wanted.is_empty() => {
-                    Ok(Err(Message::Folder { modified: time_of(&dir), path: wanted }))
+                Some(Ok(dir)) if !wanted.is_empty() => {
+                    let (modified, mode) = look_of(&dir);
+                    Ok(Err(Message::Folder { mode, modified, path: wanted }))
                 }
                 _ => Err(failure),
             },
@@ -299,8 +314,9 @@ impl Visit {
     }
 
     async fn get(&mut self, shape: Shape, fresh: bool, name: String, source: Source) -> Result<(), Failure> {
-        let (executable, size, modified) = (source.executable, source.size, source.modified);
-        self.connection.outgoing.send_now(Message::File { executable, size, modified }.encode()).await?;
+        let (mode, size, modified) = (source.mode, source.size, source.modified);
+        let limited = self.session.rate_limit().is_some();
+        self.connection.outgoing.send_now(Message::File { limited, mode, size, modified }.encode()).await?;
         let start = if fresh { Ok(Start::Fresh) } else { await_ready(&mut self.connection, size).await };
         let sent = match start {
             Ok(start) => send_file(&self.session, &mut self.connection, source, shape, start, None).await,

@@ -213,7 +213,7 @@ impl Disk for SimDisk {
         u64::MAX
     }
 
-    fn dress(&self, _file: &usize, _executable: bool, _modified: u64) -> Result<(), Error> {
+    fn dress(&self, _file: &usize, _mode: crate::wire::ftp::Mode, _modified: u64) -> Result<(), Error> {
         self.state().step()
     }
 

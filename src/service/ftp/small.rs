@@ -8,14 +8,14 @@ use std::time::UNIX_EPOCH;
 
 use cap_std::fs::Dir;
 
-use super::disk::{Disk, Found, RealDisk, clamp, reopen};
+use super::disk::{Disk, Found, Lacking, RealDisk, clamp, or_without, reopen};
 use super::folder::Folder;
-use super::name::Rules;
-use super::part::{check_space, journal_name, part_name};
+use super::name::{Rules, components, journal_name, part_name};
+use super::part::check_space;
 use super::quota::{Quota, Reserved};
 use crate::report::Failure;
 use crate::wire::Code;
-use crate::wire::ftp::{Flags, Message, SMALL_LIMIT};
+use crate::wire::ftp::{Flags, Label, Message, SMALL_LIMIT};
 
 /// Files that wait for the disk together: each holds its lock until it has its name.
 const PENDING_LIMIT: usize = 64;
@@ -23,8 +23,13 @@ const PENDING_LIMIT: usize = 64;
 const UNSETTLED_LIMIT: u64 = 256;
 const UNSETTLED_BYTES: u64 = 2 << 20;
 
-/// Reads a file as one message, if it is small.
-pub(super) fn read(folder: &Folder, path: &str, name: String, flags: Flags) -> Result<Message, Failure> {
+/// Reads a small file: what is told of it, under the name `name`, and its bytes.
+pub(super) fn read(
+    folder: &Folder,
+    path: &str,
+    name: String,
+    flags: Flags,
+) -> Result<(Label, bytes::Bytes), Failure> {
     let mut source = folder.source(path)?;
     let mut bytes = Vec::with_capacity(source.size.min(SMALL_LIMIT) as usize + 1);
     (&mut source.file)
@@ -35,8 +40,8 @@ pub(super) fn read(folder: &Folder, path: &str, name: String, flags: Flags) -> R
         return Err(super::source::changed(source.size.min(bytes.len() as u64)));
     }
     let hash = blake3::hash(&bytes).into();
-    let flags = Flags { executable: source.executable, ..flags };
-    Ok(Message::Small { flags, modified: source.modified, hash, name, bytes: bytes.into() })
+    let label = Label { flags, mode: source.mode, modified: source.modified, hash, name };
+    Ok((label, bytes.into()))
 }
 
 /// A file that is written and has no name yet.
@@ -69,6 +74,11 @@ pub(super) struct Keeper {
     /// Bytes and files that are stored.
     pub(super) bytes: u64,
     pub(super) files: u64,
+    /// Files that stood there already as they are, and those that replaced another.
+    pub(super) same: u64,
+    pub(super) updated: u64,
+    /// Offers that were not there, by their index, and whether another file is.
+    wanted: Vec<(u64, bool)>,
 }
 
 /// A message that was refused: its index, from 0.
@@ -87,7 +97,15 @@ impl Keeper {
             taken: 0,
             bytes: 0,
             files: 0,
+            same: 0,
+            updated: 0,
+            wanted: Vec::new(),
         }
+    }
+
+    /// The offers since the last call that are to be sent.
+    pub(super) fn take_wanted(&mut self) -> Vec<(u64, bool)> {
+        std::mem::take(&mut self.wanted)
     }
 
     /// So many messages, from the first on, are stored or refused for good.
@@ -102,13 +120,20 @@ impl Keeper {
             let index = self.taken;
             self.taken += 1;
             let stored = match message {
-                Message::Folder { modified, path } => {
+                Message::Folder { mode: 0, path, .. } => {
                     self.made = true;
-                    self.folder.make(&path, modified, self.rules)
+                    self.folder.make(&path, self.rules)
                 }
-                Message::Small { flags, modified, hash, name, bytes } => {
-                    self.small(index, &name, flags, modified, hash, &bytes)
+                Message::Folder { mode, modified, path } => {
+                    self.made = true;
+                    self.folder.finish(&path, modified, mode, self.rules)
                 }
+                Message::Link { replace, path, target } => {
+                    self.made = true;
+                    self.folder.link(&path, &target, replace, self.rules).map(drop)
+                }
+                Message::Offer { label, size } => self.offer(index, &label, size),
+                Message::Small { label, bytes } => self.small(index, &label, &bytes),
                 _ => Err(Failure::new(Code::Misbehaved, "it is no part of a tree")),
             };
             denied.extend(stored.err().map(|failure| (index, failure)));
@@ -122,24 +147,40 @@ impl Keeper {
         denied
     }
 
-    fn small(
-        &mut self,
-        index: u64,
-        name: &str,
-        flags: Flags,
-        modified: u64,
-        hash: [u8; 32],
-        bytes: &[u8],
-    ) -> Result<(), Failure> {
+    /// The same content under the same name is success; else the bytes are asked for.
+    fn offer(&mut self, index: u64, label: &Label, size: u64) -> Result<(), Failure> {
+        let (dir, last) = self.dir_of(&label.name)?;
+        match dir.find(last) {
+            Some(Found::Folder) => Err(exists(last, "is a folder")),
+            Some(found) if is_same(&dir, last, found, label.hash, size as usize) => {
+                self.is_there(&dir, last, label);
+                Ok(())
+            }
+            Some(_) if !label.flags.replace => Err(exists(last, "exists")),
+            found => {
+                self.wanted.push((index, found.is_some()));
+                Ok(())
+            }
+        }
+    }
+
+    fn small(&mut self, index: u64, label: &Label, bytes: &[u8]) -> Result<(), Failure> {
+        let Label { flags, mode, modified, hash, name } = label;
         self.unsettled += bytes.len() as u64;
-        if *blake3::hash(bytes).as_bytes() != hash {
+        if blake3::hash(bytes).as_bytes() != hash {
             return Err(Failure::new(Code::Integrity, "it arrived damaged").fix("send it again"));
         }
         let (dir, last) = self.dir_of(name)?;
         match dir.find(last) {
             Some(Found::Folder) => return Err(exists(last, "is a folder")),
-            Some(found) if !flags.replace => return same(&dir, last, found, hash, bytes.len()),
-            _ => {}
+            Some(Found::Special) => return Err(exists(last, "is a FIFO, a device or a socket")),
+            Some(found) if is_same(&dir, last, found, *hash, bytes.len()) => {
+                self.is_there(&dir, last, label);
+                return Ok(());
+            }
+            Some(_) if !flags.replace => return Err(exists(last, "exists")),
+            Some(_) => self.updated += 1,
+            None => {}
         }
         let length = bytes.len() as u64;
         let place = self.quota.reserve(length).ok_or_else(|| self.quota.refusal(length))?;
@@ -156,7 +197,7 @@ impl Keeper {
         let written = check_space(dir.free(&file), length).and_then(|()| {
             dir.set_length(&file, 0)
                 .and_then(|()| dir.write_at(&file, 0, bytes))
-                .and_then(|()| dir.dress(&file, flags.executable, modified))
+                .and_then(|()| dir.dress(&file, *mode, *modified))
                 .map_err(|error| Failure::io(&error, format!("writing {last}")))
         });
         if let Err(failure) = written {
@@ -172,12 +213,20 @@ impl Keeper {
         Ok(())
     }
 
+    /// Nothing is written, but the disk is waited for: an earlier command may have said `fast` (row 13).
+    fn is_there(&mut self, dir: &RealDisk, name: &str, label: &Label) {
+        self.same += 1;
+        self.made |= !label.flags.fast;
+        dir.adorn(name, label);
+    }
+
     fn dir_of<'a>(&mut self, name: &'a str) -> Result<(Arc<RealDisk>, &'a str), Failure> {
         let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
         let (dir, last) = match &self.last {
             // The name is judged all the same; only the folder need not be opened again.
             Some((known, dir)) if known == parent && !self.rules.portable => {
-                (dir.clone(), super::name::components(name)?.pop().unwrap_or(name))
+                self.rules.check(name, &components(name)?)?;
+                (dir.clone(), name.rsplit('/').next().unwrap_or(name))
             }
             _ => {
                 let (dir, last) = self.folder.place(name, self.rules)?;
@@ -245,13 +294,12 @@ fn exists(name: &str, what: &str) -> Failure {
     Failure::new(Code::Exists, format!("`{name}` {what}")).fix("add `replace`, or choose another name")
 }
 
-/// The same content under the same name is success.
-fn same(dir: &RealDisk, name: &str, found: Found, hash: [u8; 32], length: usize) -> Result<(), Failure> {
+/// The same content stands under the name; a link to it is another thing.
+fn is_same(dir: &RealDisk, name: &str, found: Found, hash: [u8; 32], length: usize) -> bool {
     let mut there = vec![0; length];
-    let same = found == Found::File { size: length as u64 }
+    found == Found::File { size: length as u64 }
         && dir.open(name).is_ok_and(|file| dir.read_at(&file, 0, &mut there).is_ok())
-        && *blake3::hash(&there).as_bytes() == hash;
-    if same { Ok(()) } else { Err(exists(name, "exists")) }
+        && *blake3::hash(&there).as_bytes() == hash
 }
 
 fn publish(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
@@ -265,13 +313,17 @@ fn publish(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
     })
 }
 
-/// The time of a folder.
-pub(super) fn set_time(dir: &Dir, modified: u64) -> std::io::Result<()> {
+/// The permissions of a folder, and its time.
+pub(super) fn set_look(dir: &Dir, modified: Option<u64>, mode: u32) -> std::io::Result<()> {
+    let folder = reopen(dir)?;
+    let changed = rustix::fs::fchmod(&folder, rustix::fs::Mode::from_raw_mode(mode));
+    or_without(changed.map_err(Into::into), Lacking::Permissions)?;
+    let Some(modified) = modified else { return Ok(()) };
     let time = clamp(modified).duration_since(UNIX_EPOCH).unwrap_or_default();
     let time =
         rustix::fs::Timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) };
     let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
-    rustix::fs::futimens(reopen(dir)?, &times).map_err(Into::into)
+    or_without(rustix::fs::futimens(folder, &times).map_err(Into::into), Lacking::Times)
 }
 
 #[cfg(test)]
@@ -280,18 +332,19 @@ mod tests {
 
     fn keeper(quota: Option<u64>) -> (tempfile::TempDir, Keeper) {
         let temp = tempfile::tempdir().unwrap();
-        let folder = Arc::new(Folder::open(temp.path()).unwrap());
+        let folder = Arc::new(Folder::open(temp.path(), false).unwrap());
         (temp, Keeper::new(folder, Rules::default(), Arc::new(Quota::new(quota))))
     }
 
     fn small(name: &str, bytes: &'static str, replace: bool, fast: bool) -> Message {
-        let flags = Flags { replace, fast, executable: false };
         let hash = blake3::hash(bytes.as_bytes()).into();
-        Message::Small { flags, modified: 5, hash, name: name.into(), bytes: bytes.into() }
+        let label =
+            Label { flags: Flags { replace, fast }, mode: 0o644, modified: 5, hash, name: name.into() };
+        Message::Small { label, bytes: bytes.into() }
     }
 
     fn folder(path: &str) -> Message {
-        Message::Folder { modified: 1_000_000_000, path: path.into() }
+        Message::Folder { mode: 0, modified: 1_000_000_000, path: path.into() }
     }
 
     #[test]
@@ -312,8 +365,8 @@ mod tests {
         std::fs::write(temp.path().join("there"), "same").unwrap();
         std::fs::write(temp.path().join("other"), "diff").unwrap();
         let mut damaged = small("damaged", "x", false, true);
-        if let Message::Small { hash, .. } = &mut damaged {
-            hash[0] ^= 1;
+        if let Message::Small { label, .. } = &mut damaged {
+            label.hash[0] ^= 1;
         }
         let denied = keeper.take(vec![
             small("there", "same", false, true),

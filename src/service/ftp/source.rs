@@ -30,6 +30,8 @@ pub(super) struct Piece {
     pub(super) hash: GroupHash,
     /// The receiver has it, but not as it is here.
     pub(super) anew: bool,
+    /// It is a hole of the file: nothing but zeros, which need not travel.
+    pub(super) hole: bool,
 }
 
 /// What was read in one go.
@@ -57,6 +59,8 @@ pub(super) struct Reading {
     modified: u64,
     tree: Tree,
     hashes: Option<Hashes>,
+    /// No hole begins before this offset.
+    data_until: u64,
     /// Groups that the receiver lacks.
     lacking: VecDeque<Range<u64>>,
     /// Groups that it has otherwise.
@@ -77,6 +81,7 @@ impl Reading {
             modified: source.modified,
             tree,
             hashes,
+            data_until: 0,
             lacking: VecDeque::from_iter(Some(all).filter(|all| !all.is_empty())),
             differing: VecDeque::new(),
             unchecked: VecDeque::new(),
@@ -122,7 +127,8 @@ impl Reading {
             if range.is_empty() {
                 self.lacking.pop_front();
             }
-            batch.pieces.push(self.read(index, false)?);
+            let piece = if self.is_hole(index) { self.hole(index) } else { self.read(index, false)? };
+            batch.pieces.push(piece);
         }
         while (batch.pieces.len() as u64) < AHEAD
             && let Some(index) = self.differing.pop_front()
@@ -163,7 +169,37 @@ impl Reading {
         if let Some(hashes) = &mut self.hashes {
             hashes.add(index, hash);
         }
-        Ok(Piece { index, offset, bytes: buffer.into(), hash, anew })
+        Ok(Piece { index, offset, bytes: buffer.into(), hash, anew, hole: false })
+    }
+
+    /// Asks the file system where the next bytes are, once for each hole.
+    fn is_hole(&mut self, index: u64) -> bool {
+        let (start, length) = self.tree.extent(index);
+        let end = start + length as u64;
+        if start < self.data_until {
+            return false;
+        }
+        let data = match rustix::fs::seek(&*self.file, rustix::fs::SeekFrom::Data(start)) {
+            Ok(data) => data,
+            Err(rustix::io::Errno::NXIO) => self.size,
+            Err(_) => return false,
+        };
+        if data >= end {
+            return true;
+        }
+        let hole = rustix::fs::seek(&*self.file, rustix::fs::SeekFrom::Hole(data));
+        self.data_until = hole.unwrap_or(self.size);
+        false
+    }
+
+    fn hole(&mut self, index: u64) -> Piece {
+        let (offset, length) = self.tree.extent(index);
+        let mut buffer = buffers::take();
+        buffer.clear();
+        buffer.resize(length, 0);
+        let hash = self.tree.hash(index, &buffer);
+        self.tree.set(index, hash);
+        Piece { index, offset, bytes: buffer.into(), hash, anew: false, hole: true }
     }
 
     /// Row 2: what was read is the file only if it is still as it was.
@@ -198,7 +234,7 @@ impl Again {
         let mut buffer = BytesMut::zeroed(length);
         fill(&self.file, offset, &mut buffer)?;
         let hash = tree.hash(index, &buffer);
-        Ok(Piece { index, offset, bytes: buffer.freeze(), hash, anew: false })
+        Ok(Piece { index, offset, bytes: buffer.freeze(), hash, anew: false, hole: false })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::net::{Connection, MINIMUM_RATE, clock};
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::Code;
-use crate::wire::ftp::Shape;
+use crate::wire::ftp::{SMALL_LIMIT, Shape};
 
 /// Pieces of work on disks that run at once: with fewer, 1 000 clients at once spend more on turns than on work. They are
 /// short, and who waits is served in turn: a transfer holds no thread while its peer is slow, and a large one does not
@@ -23,6 +23,10 @@ static LANES: Semaphore = Semaphore::const_new(4);
 const LANE_FROM: u64 = 4 << 20;
 /// A shorter sleep is no reason for anything.
 const ASLEEP: Duration = Duration::from_secs(2);
+/// Under a rate limit a message holds no more than what may go in this part of a second.
+const SMALL_A_SECOND: u64 = 25;
+/// Clients that a limit of ours may have to do for: who is slow for it is not let go.
+const SHARERS: u64 = 512;
 /// Over so long the minimum rate is measured (FAULTS row 40).
 const RATE_SPAN: Duration = Duration::from_secs(30);
 
@@ -37,6 +41,8 @@ pub(super) struct Delivered {
     pub(super) resumed: u64,
     /// All of them: the file was there, and is the same.
     pub(super) there: bool,
+    /// Another file of that name was there before.
+    pub(super) replaced: bool,
     pub(super) retransmitted: u64,
     /// Bytes that left, those that were sent again among them.
     pub(super) sent: u64,
@@ -44,6 +50,27 @@ pub(super) struct Delivered {
     pub(super) kernel_drops: u64,
     pub(super) elapsed: Duration,
     pub(super) limited_by: &'static str,
+}
+
+/// Somebody sees how far it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watched<'a> {
+    pub(super) name: &'a str,
+    /// Bytes of a tree that are done before this file.
+    pub(super) before: u64,
+    /// Bytes of all: of the file, or of the tree.
+    pub(super) total: u64,
+}
+
+impl Watched<'_> {
+    pub(super) fn progress(&self, session: &Handle, done: u64) {
+        session.progress((self.before + done).min(self.total), self.total);
+    }
+}
+
+/// Files up to this size travel as one message; under a limit only those that are no burst.
+pub(super) fn small_limit(rate: Option<u64>) -> u64 {
+    rate.map_or(SMALL_LIMIT, |rate| (rate / SMALL_A_SECOND).min(SMALL_LIMIT))
 }
 
 impl Delivered {
@@ -56,6 +83,7 @@ impl Delivered {
             ("acks", Value::count(self.acks)),
             ("window", Value::count(u64::from(shape.window))),
             ("resumed", Value::count(self.resumed)),
+            ("updated", Value::count(u64::from(self.replaced && !self.there))),
             ("retransmitted", Value::count(self.retransmitted)),
             ("sent_bytes", Value::count(self.sent)),
             ("kernel_drops", Value::count(self.kernel_drops)),
@@ -76,12 +104,16 @@ impl Delivered {
         if self.there {
             return format!("{size} already there, verified blake3 {hash}…");
         }
+        let again = match self.retransmitted {
+            0 => String::new(),
+            count => format!(", {count} sent again"),
+        };
         let resumed = match self.resumed {
             0 => String::new(),
             bytes => format!(", {} resumed", quantity::show_size(bytes)),
         };
         format!(
-            "{size} in {}, {}, {} chunks of {} bytes, {} acknowledged{resumed}, verified blake3 {hash}…",
+            "{size} in {}, {}, {} chunks of {} bytes, {} acknowledged{again}{resumed}, verified blake3 {hash}…",
             quantity::show_duration(self.elapsed),
             quantity::show_rate(self.rate()),
             self.chunks,
@@ -222,14 +254,14 @@ impl MinimumRate {
         if span < RATE_SPAN {
             return Ok(());
         }
-        let least = limit.map_or(MINIMUM_RATE, |limit| MINIMUM_RATE.min(limit / 2));
+        let least = limit.map_or(MINIMUM_RATE, |limit| MINIMUM_RATE.min(limit / SHARERS));
         let rate = self.bytes / span.as_secs().max(1);
         *self = Self::new(now);
         if rate >= least {
             return Ok(());
         }
         let why = format!("the peer is too slow: {rate} bytes/s over {} s", RATE_SPAN.as_secs());
-        Err(Failure::new(Code::Timeout, why).fix(format!("{MINIMUM_RATE} bytes/s are the least")))
+        Err(Failure::new(Code::Timeout, why).fix(format!("the minimum is {MINIMUM_RATE} bytes/s")))
     }
 
     /// Time in which the peer owed nothing.

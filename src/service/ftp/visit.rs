@@ -8,14 +8,14 @@ use tokio::sync::{Semaphore, mpsc};
 use super::folders::TOGETHER;
 use super::server::Visit;
 use super::small::{self, Keeper};
-use super::transfer::by_disk;
-use super::walk::walk;
+use super::transfer::{by_disk, small_limit};
+use super::walk::{Step, Wanted, walk};
 use crate::base::escape::escape_line;
 use crate::net::Message as Wire;
 use crate::net::connection::malformed;
 use crate::report::Failure;
-use crate::wire::ftp::{FETCH, FOLDER, Flags, Message, SMALL};
-use crate::wire::listing::{Entries, Walk};
+use crate::wire::ftp::{FETCH, FOLDER, Flags, LINK, Message, OFFER, SMALL};
+use crate::wire::listing::{Entries, Lost, Walk};
 use crate::wire::{Code, Frame};
 
 /// Bytes of small files that are taken together.
@@ -56,9 +56,9 @@ impl Visit {
         Ok(messages)
     }
 
-    /// FOLDER and SMALL.
+    /// FOLDER, SMALL, LINK and OFFER.
     pub(super) async fn keep(&mut self, first: Message) -> Result<(), Failure> {
-        let messages = self.together(first, &[FOLDER, SMALL]).await?;
+        let messages = self.together(first, &[FOLDER, SMALL, LINK, OFFER]).await?;
         let keeper = self.tally.keeper.take();
         let mut keeper = keeper.unwrap_or_else(|| self.server.keeper());
         if let Some(failure) = self.server.objection() {
@@ -117,11 +117,14 @@ impl Visit {
         }
     }
 
-    async fn answer_kept(&mut self, keeper: Keeper, denied: Vec<small::Denied>) -> Result<(), Failure> {
+    async fn answer_kept(&mut self, mut keeper: Keeper, denied: Vec<small::Denied>) -> Result<(), Failure> {
         for (index, failure) in denied {
             self.session.log("refused", format!("{} file {index} of a folder: {failure}", self.client));
             let denied = Message::Denied { index, code: failure.code, why: failure.why };
             self.connection.outgoing.send(denied.encode()).await?;
+        }
+        for (index, replaces) in keeper.take_wanted() {
+            self.connection.outgoing.send(Message::Wanted { replaces, index }.encode()).await?;
         }
         let taken = Message::Taken { count: keeper.settled() };
         self.tally.keeper = Some(keeper);
@@ -132,12 +135,21 @@ impl Visit {
     pub(super) async fn fetch(&mut self, first: Message) -> Result<(), Failure> {
         let messages = self.together(first, &[FETCH]).await?;
         let folder = self.server.folder.clone();
+        let (first, limit) = (self.tally.fetched, small_limit(self.session.rate_limit()));
         let answers = by_disk(&self.session, move || {
-            let read = |message| match message {
-                Message::Fetch { name } => small::read(&folder, &name, name.clone(), Flags::default()),
+            let read = |(index, message)| match message {
+                Message::Fetch { known, name } => {
+                    let (label, bytes) = small::read(&folder, &name, name.clone(), Flags::default())?;
+                    Ok(match known == Some(label.hash) {
+                        true => Message::Same,
+                        // As one message it would be a burst.
+                        false if bytes.len() as u64 > limit => Message::Wanted { replaces: false, index },
+                        false => Message::Small { label, bytes },
+                    })
+                }
                 _ => Err(Failure::new(Code::Misbehaved, "it is no FETCH")),
             };
-            messages.into_iter().map(read).collect::<Vec<_>>()
+            (first..).zip(messages).map(read).collect::<Vec<_>>()
         })
         .await?;
         for answer in answers {
@@ -159,24 +171,46 @@ impl Visit {
         self.connection.outgoing.flush().await
     }
 
+    /// TREE: what cannot fit, or is not taken, is refused before it travels.
+    pub(super) async fn tree(&mut self, bytes: u64, name: &str) -> Result<(), Failure> {
+        let checked = match self.server.objection() {
+            Some(failure) => Err(failure),
+            None => {
+                let (server, wanted) = (self.server.clone(), name.to_owned());
+                by_disk(&self.session, move || server.check_room(bytes, &wanted)).await?
+            }
+        };
+        let answer = match checked {
+            Ok(true) => Message::Same,
+            Ok(false) => Message::Taken { count: 0 },
+            Err(failure) => return self.refuse(name, &failure).await,
+        };
+        self.connection.outgoing.send_now(answer.encode()).await
+    }
+
     /// WALK: pages come from the disk as the network takes them.
     pub(super) async fn walk(&mut self, frame: &Frame) -> Result<(), Failure> {
-        let Walk { path } = Walk::decode(frame).map_err(malformed)?;
+        let Walk { path, hidden, links } = Walk::decode(frame).map_err(malformed)?;
+        let wanted = Wanted { hidden, links };
         self.session.log("listed", format!("{} all below {}", self.client, escape_line(&path)));
         let _turn = WALKS.acquire().await;
-        let (pages, mut read) = mpsc::channel(PAGES);
+        let (steps, mut read) = mpsc::channel(PAGES);
         let folder: Arc<_> = self.server.folder.clone();
         let walking = self
             .session
-            .spawn_blocking(move || walk(&folder, &path, |page| pages.blocking_send(page).is_ok()));
-        while let Some(entries) = read.recv().await {
-            self.connection.outgoing.send(Entries { entries, more: true }.encode()).await?;
+            .spawn_blocking(move || walk(&folder, &path, wanted, |step| steps.blocking_send(step).is_ok()));
+        while let Some(step) = read.recv().await {
+            let frame = match step {
+                Step::Page(entries) => Entries { entries, more: true }.encode(),
+                Step::Lost(path, failure) => Lost { code: failure.code, path, why: failure.why }.encode(),
+            };
+            self.connection.outgoing.send(frame).await?;
         }
         let walked = walking
             .await
             .map_err(|_| Failure::new(Code::Internal, "a worker failed; this is an error in nls"))?;
         let last = match walked {
-            Ok(_) => Entries { entries: Vec::new(), more: false }.encode(),
+            Ok(count) => count.left_out.encode(),
             Err(failure) => Frame::error(failure.code, &failure.why),
         };
         self.connection.outgoing.send_now(last).await

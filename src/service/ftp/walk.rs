@@ -1,45 +1,65 @@
-//! Everything below a folder, in order. Links are not followed and not carried; hidden and special files are left out.
-//! All of this blocks.
+//! Everything below a folder, in order. Links are not followed; what is hidden, links and special files are left out and
+//! counted, unless they are wanted. What cannot be read is said, and the rest goes on. All of this blocks.
 
-use std::path::PathBuf;
+use cap_std::fs::{Dir, MetadataExt as _};
 
-use super::folder::{Folder, describe};
-use super::name::components;
+use super::folder::{Folder, Found};
+use super::name::{components, raw, stays_inside};
 use crate::report::Failure;
-use crate::wire::listing::{Entry, PAGE_LIMIT};
+use crate::wire::listing::{Entry, EntryKind, PAGE_LIMIT, Walked};
 use crate::wire::{Code, NAME_LIMIT};
 
-/// Most entries of one folder: they are sorted in memory.
+/// Most entries of one folder in a walk: they are sorted in memory.
 const FOLDER_LIMIT: usize = 200_000;
+/// Most entries of one folder in a list: only their names are held.
+pub(super) const LIST_LIMIT: usize = 1_000_000;
 /// Folders in folders.
 const DEPTH_LIMIT: usize = 60;
 
 /// Bytes of names in one page: it must fit a frame.
 const PAGE_BYTES: usize = 256 << 10;
 
+/// What goes with a tree beside plain files and folders.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) hidden: bool,
+    /// Links that stay inside the tree, as links.
+    pub(super) links: bool,
+}
+
 /// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
     pub(super) files: u64,
     pub(super) folders: u64,
+    pub(super) links: u64,
     pub(super) bytes: u64,
-    /// Links, hidden and special files.
-    pub(super) skipped: u64,
+    pub(super) left_out: Walked,
 }
 
 impl Count {
     pub(super) fn add(&mut self, entry: &Entry) {
-        if entry.is_folder() {
-            self.folders += 1;
-        } else {
-            self.files += 1;
-            self.bytes = self.bytes.saturating_add(entry.size);
+        match entry.kind {
+            EntryKind::Folder => self.folders += 1,
+            EntryKind::Link(_) => self.links += 1,
+            _ => {
+                self.files += 1;
+                self.bytes = self.bytes.saturating_add(entry.size);
+            }
         }
     }
 }
 
-struct Walk<'a, F: FnMut(Vec<Entry>) -> bool> {
+/// What a walk comes upon.
+pub(super) enum Step {
+    Page(Vec<Entry>),
+    /// This cannot be listed: its path, and why.
+    Lost(String, Failure),
+}
+
+struct Walk<'a, F: FnMut(Step) -> bool> {
     folder: &'a Folder,
+    wanted: Wanted,
     page: Vec<Entry>,
     page_bytes: usize,
     out: F,
@@ -52,99 +72,222 @@ struct Walk<'a, F: FnMut(Vec<Entry>) -> bool> {
 pub(super) fn walk(
     folder: &Folder,
     path: &str,
-    out: impl FnMut(Vec<Entry>) -> bool,
+    wanted: Wanted,
+    out: impl FnMut(Step) -> bool,
 ) -> Result<Count, Failure> {
-    let mut walk =
-        Walk { folder, page: Vec::new(), page_bytes: 0, out, count: Count::default(), gone: false };
+    let count = Count::default();
+    let mut walk = Walk { folder, wanted, page: Vec::new(), page_bytes: 0, out, count, gone: false };
     walk.enter(path, "", 0)?;
-    let Walk { page, mut out, count, .. } = walk;
-    out(page);
-    Ok(count)
+    walk.turn();
+    Ok(walk.count)
 }
 
-impl<F: FnMut(Vec<Entry>) -> bool> Walk<'_, F> {
+impl<F: FnMut(Step) -> bool> Walk<'_, F> {
+    /// Gives away the page, unless nothing stands on it.
+    fn turn(&mut self) {
+        self.page_bytes = 0;
+        if !self.page.is_empty() && !self.gone {
+            self.gone |= !(self.out)(Step::Page(std::mem::take(&mut self.page)));
+        }
+    }
+
+    fn lost(&mut self, path: String, failure: Failure) {
+        if !self.gone {
+            self.gone |= !(self.out)(Step::Lost(path, failure));
+        }
+    }
+
     fn enter(&mut self, base: &str, below: &str, depth: usize) -> Result<(), Failure> {
-        let limit = |what: String, most: usize| {
-            Err(Failure::new(Code::Limit, format!("{what}: {most} are the most"))
-                .fix("send or get a part of it"))
-        };
         if depth > DEPTH_LIMIT {
-            return limit("folders in folders".into(), DEPTH_LIMIT);
+            return limit("folders in folders", DEPTH_LIMIT);
         }
-        let base_path = base.trim_end_matches('/');
-        let whole: PathBuf = [if base_path == "." { "" } else { base_path }, below]
-            .iter()
-            .filter(|part| !part.is_empty())
-            .collect();
-        let (mut entries, mut skipped) = (Vec::new(), 0);
-        for entry in self.folder.read(&whole)? {
-            match entry.ok().and_then(|entry| describe(&entry)) {
-                Some(entry) => entries.push(entry),
-                None => skipped += 1,
-            }
-            if entries.len() > FOLDER_LIMIT {
-                return limit(format!("files in the folder `{}`", whole.display()), FOLDER_LIMIT);
-            }
-        }
-        self.count.skipped += skipped;
-        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        for mut entry in entries {
-            let name = if below.is_empty() { entry.name } else { format!("{below}/{}", entry.name) };
-            entry.name = name;
-            if entry.name.len() + base.len() + 1 > NAME_LIMIT || components(&entry.name).is_err() {
-                self.count.skipped += 1;
-                continue;
-            }
-            self.count.add(&entry);
+        for entry in self.entries(base, below)? {
+            self.add(entry);
+            let Some(entry) = self.page.last() else { continue };
             let inside = entry.is_folder().then(|| entry.name.clone());
-            self.page_bytes += entry.name.len();
-            self.page.push(entry);
             if self.page.len() == PAGE_LIMIT || self.page_bytes >= PAGE_BYTES {
-                self.page_bytes = 0;
-                self.gone |= !(self.out)(std::mem::take(&mut self.page));
+                self.turn();
             }
             if self.gone {
                 return Ok(());
             }
-            if let Some(inside) = inside {
-                self.enter(base, &inside, depth + 1)?;
+            if let Some(inside) = inside
+                && let Err(failure) = self.enter(base, &inside, depth + 1)
+            {
+                self.lost(inside, failure);
             }
         }
         Ok(())
     }
+
+    fn add(&mut self, entry: Entry) {
+        self.count.add(&entry);
+        self.page_bytes += entry.name.len();
+        self.page.push(entry);
+    }
+
+    /// What is wanted of one folder, sorted, by its path in the tree.
+    fn entries(&mut self, base: &str, below: &str) -> Result<Vec<Entry>, Failure> {
+        let base = base.trim_end_matches('/');
+        let parts = [if base == "." { "" } else { base }, below];
+        let whole: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let whole = whole.join("/");
+        let mut entries = Vec::new();
+        for found in self.folder.look_into(&whole)? {
+            let mut entry = match found {
+                Found::Entry(entry) => entry,
+                Found::Hidden(entry) if self.wanted.hidden => entry,
+                Found::Hidden(_) => {
+                    self.count.left_out.hidden += 1;
+                    continue;
+                }
+                Found::Special => {
+                    self.count.left_out.special += 1;
+                    continue;
+                }
+                Found::Unreadable(name, failure) => {
+                    self.lost(join(below, &name), failure);
+                    continue;
+                }
+            };
+            entry.name = join(below, &entry.name);
+            if let EntryKind::Link(target) = &entry.kind
+                && !(self.wanted.links && is_inside(&entry.name, target))
+            {
+                self.count.left_out.links += 1;
+                continue;
+            }
+            if entry.name.len() + whole.len() > NAME_LIMIT {
+                let why = format!("its path is too long: {NAME_LIMIT} bytes are the most");
+                self.lost(entry.name, Failure::new(Code::Limit, why));
+                continue;
+            }
+            entries.push(entry);
+            if entries.len() > FOLDER_LIMIT {
+                return limit("entries of one folder", FOLDER_LIMIT);
+            }
+        }
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+}
+
+/// Bytes that the files below a folder take, with those that are not whole.
+pub(super) fn size_below(dir: &Dir, depth: usize) -> u64 {
+    let Ok(entries) = dir.entries() else { return 0 };
+    let sizes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_file() => metadata.len().min(metadata.blocks().saturating_mul(512)),
+        Ok(metadata) if metadata.is_dir() && depth < DEPTH_LIMIT => {
+            dir.open_dir(entry.file_name()).map_or(0, |inner| size_below(&inner, depth + 1))
+        }
+        _ => 0,
+    });
+    sizes.fold(0, u64::saturating_add)
+}
+
+fn join(below: &str, name: &str) -> String {
+    if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") }
+}
+
+fn is_inside(path: &str, target: &str) -> bool {
+    let target = raw(target);
+    target.is_some_and(|target| components(path).is_ok_and(|path| stays_inside(&path, &target)))
+}
+
+fn limit<T>(what: &str, most: usize) -> Result<T, Failure> {
+    let why = format!("too many {what}: {most} are the most");
+    Err(Failure::new(Code::Limit, why).fix("send or get a part of it"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(folder: &Folder, path: &str) -> (Vec<String>, Count) {
+    fn names(folder: &Folder, path: &str, wanted: Wanted) -> (Vec<String>, Count) {
         let mut names = Vec::new();
-        let count = walk(folder, path, |page| {
-            names.extend(page.into_iter().map(|entry| entry.name));
+        let count = walk(folder, path, wanted, |step| {
+            match step {
+                Step::Page(page) => names.extend(page.into_iter().map(|entry| entry.name)),
+                Step::Lost(path, failure) => panic!("{path}: {failure}"),
+            }
             true
         })
         .unwrap();
         (names, count)
     }
 
+    const PLAIN: Wanted = Wanted { hidden: false, links: false };
+    const ALL: Wanted = Wanted { hidden: true, links: true };
+
     #[test]
-    fn row_22_a_walk_is_sorted_and_follows_no_link() {
+    fn row_22_a_walk_is_sorted_and_follows_no_link_and_counts_what_it_leaves_out() {
         let temp = tempfile::tempdir().unwrap();
         let at = |name: &str| temp.path().join(name);
         std::fs::create_dir_all(at("b/deep/empty")).unwrap();
         std::fs::write(at("b/deep/x"), "12345").unwrap();
         std::fs::write(at("a"), "1").unwrap();
         std::fs::write(at(".hidden"), "").unwrap();
+        std::fs::write(at(".x.nls-part"), "").unwrap();
         std::os::unix::fs::symlink("/etc", at("out")).unwrap();
         std::os::unix::fs::symlink("..", at("b/loop")).unwrap();
-        let folder = Folder::open(temp.path()).unwrap();
-        let (all, count) = names(&folder, "");
+        std::os::unix::fs::symlink("../a", at("b/up")).unwrap();
+        let mode = rustix::fs::Mode::RUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let folder = Folder::open(temp.path(), false).unwrap();
+        let (all, count) = names(&folder, "", PLAIN);
         assert_eq!(all, ["a", "b", "b/deep", "b/deep/empty", "b/deep/x"]);
-        assert_eq!(count, Count { files: 2, folders: 3, bytes: 6, skipped: 3 });
-        assert_eq!(names(&folder, "b").0, ["deep", "deep/empty", "deep/x"]);
-        assert!(walk(&folder, "out", |_| true).is_err());
-        assert!(walk(&folder, "../x", |_| true).is_err());
+        let left_out = Walked { links: 3, hidden: 1, special: 1 };
+        assert_eq!(count, Count { files: 2, folders: 3, links: 0, bytes: 6, left_out });
+        let (all, count) = names(&folder, "", ALL);
+        assert_eq!(all, [".hidden", "a", "b", "b/deep", "b/deep/empty", "b/deep/x", "b/loop", "b/up"]);
+        assert_eq!(count.left_out, Walked { links: 1, hidden: 0, special: 1 });
+        assert_eq!(names(&folder, "b", PLAIN).0, ["deep", "deep/empty", "deep/x"]);
+        assert!(walk(&folder, "out", PLAIN, |_| true).is_err());
+        assert!(walk(&folder, "../x", PLAIN, |_| true).is_err());
+    }
+
+    #[test]
+    fn every_name_of_the_file_system_is_walked_and_paths_longer_than_the_system_takes() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let temp = tempfile::tempdir().unwrap();
+        let names_there: [&[u8]; 6] =
+            [b"12:30 notes", b"a\tb", b"back\\slash", b"caf\xe9", &[b'x'; 255], b"C:x"];
+        for name in names_there {
+            std::fs::write(temp.path().join(std::ffi::OsStr::from_bytes(name)), "x").unwrap();
+        }
+        let mut dir = cap_std::fs::Dir::open_ambient_dir(temp.path(), cap_std::ambient_authority()).unwrap();
+        for _ in 0..22 {
+            let name = "d".repeat(200);
+            dir.create_dir(&name).unwrap();
+            dir = dir.open_dir(&name).unwrap();
+        }
+        dir.write("deep", "deep").unwrap();
+        let folder = Folder::open(temp.path(), false).unwrap();
+        let (all, count) = names(&folder, "", PLAIN);
+        assert_eq!((count.files, count.folders, count.left_out), (7, 22, Walked::default()));
+        for name in all.iter().filter(|name| !name.ends_with('d')) {
+            assert!(folder.source(name).is_ok(), "{name}");
+        }
+        // What the test made is deeper than a plain removal goes.
+        temp.close().unwrap();
+    }
+
+    #[test]
+    fn pages_of_every_length_are_whole_and_none_is_empty() {
+        for files in [0, 1, 255, 256, 257, 511, 512, 513] {
+            let temp = tempfile::tempdir().unwrap();
+            (0..files).for_each(|n| std::fs::write(temp.path().join(format!("f{n:03}")), "").unwrap());
+            let folder = Folder::open(temp.path(), false).unwrap();
+            let mut pages = Vec::new();
+            let out = |step| {
+                if let Step::Page(page) = step {
+                    pages.push(page.len());
+                }
+                true
+            };
+            walk(&folder, "", PLAIN, out).unwrap();
+            assert!(pages.iter().sum::<usize>() == files && !pages.contains(&0), "{files}: {pages:?}");
+        }
     }
 
     #[test]
@@ -153,14 +296,14 @@ mod tests {
         for n in 0..600 {
             std::fs::write(temp.path().join(format!("f{n:03}")), "").unwrap();
         }
-        let folder = Folder::open(temp.path()).unwrap();
+        let folder = Folder::open(temp.path(), false).unwrap();
         let mut pages = 0;
-        walk(&folder, "", |page| {
-            pages += usize::from(!page.is_empty());
+        walk(&folder, "", PLAIN, |_| {
+            pages += 1;
             false
         })
         .unwrap();
         assert_eq!(pages, 1);
-        assert_eq!(names(&folder, "").0.len(), 600);
+        assert_eq!(names(&folder, "", PLAIN).0.len(), 600);
     }
 }

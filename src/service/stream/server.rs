@@ -17,7 +17,7 @@ use crate::service::ftp::answer_list;
 use crate::service::ftp::folder::Folder;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
-use crate::wire::listing::{Entries, EntryKind, LIST, MediaNote};
+use crate::wire::listing::{Entry, EntryKind, LIST, MediaNote};
 use crate::wire::stream::Message;
 use crate::wire::{Code, Frame};
 
@@ -150,8 +150,8 @@ impl StreamServer {
 }
 
 /// Looks into each file of a page.
-fn with_media(folder: &Folder, path: &str, mut page: Entries) -> Entries {
-    for entry in page.entries.iter_mut().filter(|entry| entry.kind != EntryKind::Folder) {
+fn with_media(folder: &Folder, path: &str, mut page: Vec<Entry>) -> Vec<Entry> {
+    for entry in page.iter_mut().filter(|entry| entry.kind == EntryKind::File) {
         let name = if path.is_empty() { entry.name.clone() } else { format!("{path}/{}", entry.name) };
         let Ok(source) = folder.source(&name) else { continue };
         if let Some(media) = super::container::probe(&OnDisk(&source.file, source.size)) {

@@ -2,9 +2,9 @@
 
 use super::super::disk::Disk;
 use super::super::journal::{self, HEADER, Header, Journal, UNKNOWN};
-use super::super::name::KEPT_SUFFIX;
+use super::super::name::{KEPT_SUFFIX, journal_name, part_name};
 use super::super::tree::Tree;
-use super::{CHECKPOINT_BYTES, Part, journal_name, part_name};
+use super::{CHECKPOINT_BYTES, Part};
 use crate::base::quantity::show_size;
 use crate::report::Failure;
 use crate::wire::Code;
