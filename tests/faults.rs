@@ -633,3 +633,130 @@ fn row_83_a_flood_is_slowed_and_told_and_the_others_are_heard() {
     }
     host.finish().success();
 }
+
+#[test]
+fn row_41_a_link_passes_a_reset_on_as_a_reset_behind_what_was_on_its_way() {
+    let lab = Lab::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut link = lab.start(&["-c", &format!("link tcp 0 to :{port} delay 5ms; wait")]);
+    let address = link.line().split_whitespace().nth(2).unwrap().to_owned();
+    for server_resets in [true, false] {
+        let client = TcpStream::connect(&address).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        let (mut one, mut other) = if server_resets { (server, client) } else { (client, server) };
+        one.write_all(b"last words").unwrap();
+        socket2::SockRef::from(&one).set_linger(Some(Duration::ZERO)).unwrap();
+        let mut words = [0; 10];
+        other.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        other.read_exact(&mut words).unwrap();
+        drop(one);
+        assert_eq!(other.read(&mut words).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    }
+    // An end stays an end.
+    let mut client = TcpStream::connect(&address).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    drop(server);
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
+}
+
+fn link(path: &str, target: &str) -> Vec<u8> {
+    frame(0x27, &[&[0], &text(path)[..], &text(target)].concat())
+}
+
+fn small(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let head = [&[0, 1, 0o244][..], &0u64.to_be_bytes(), blake3::hash(bytes).as_bytes()].concat();
+    frame(0x1e, &[&head[..], &text(name), bytes].concat())
+}
+
+fn folder(path: &str, mode: u16) -> Vec<u8> {
+    frame(0x1d, &[&mode.to_be_bytes()[..], &0u64.to_be_bytes(), &text(path)].concat())
+}
+
+#[test]
+fn row_57_no_link_of_a_peer_leads_to_what_is_hidden_and_no_folder_is_widened() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lab = Lab::new();
+    lab.write("root/.ssh/id", "PRIVATE");
+    lab.write("root/.up.nls-part", "PRIVATE");
+    lab.write("root/d/.env", "PRIVATE");
+    std::fs::create_dir(lab.path("root/closed")).unwrap();
+    let mode = |name: &str| std::fs::metadata(lab.path(name)).unwrap().permissions().mode() & 0o7777;
+    for name in ["root/.ssh", "root/closed", "root"] {
+        std::fs::set_permissions(lab.path(name), std::fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let mut stream = connect(&address, PREFACE_FTP);
+    let attack = [
+        link("x", ".ssh"),
+        link("y", "d/.env"),
+        link("p", ".up.nls-part"),
+        link("dot", "."),
+        link("d/up", ".."),
+        small("x/authorized_keys", b"EVIL"),
+        small("d/up/.profile", b"EVIL"),
+        folder("x", 0o755),
+        folder("closed", 0o755),
+        folder("dot", 0o002),
+        frame(0x1f, &[&[0], &text("x/id")[..]].concat()),
+        frame(0x1f, &[&[0], &text("p")[..]].concat()),
+        frame(0x22, &[&[1], &text("")[..]].concat()),
+        frame(0x23, &[]),
+    ];
+    stream.write_all(&attack.concat()).unwrap();
+    let mut all = Vec::new();
+    loop {
+        let (kind, body) = read_frame(&mut stream);
+        all.extend(&body);
+        if kind == 0x23 {
+            break;
+        }
+    }
+    let all = String::from_utf8_lossy(&all).into_owned();
+    // The names that are refused are told back; what is there is not.
+    assert!(!all.contains("PRIVATE") && !all.contains("authorized_keys\0"), "{all}");
+    assert_eq!((mode("root/.ssh"), mode("root/closed"), mode("root")), (0o700, 0o700, 0o700));
+    assert_eq!(names(&lab.path("root/.ssh")), ["id"]);
+    assert_eq!(names(&lab.path("root")), [".ssh", ".up.nls-part", "closed", "d"]);
+    assert_eq!(names(&lab.path("root/d")), [".env"]);
+    lab.nls(&format!("ls {address}")).success();
+}
+
+#[test]
+fn row_24_a_server_brings_no_link_that_was_not_asked_for_and_writes_through_none() {
+    for words in ["", "links", "links hidden"] {
+        let lab = Lab::new();
+        lab.write("home/.ssh/id", "PRIVATE");
+        lab.write("outer", "");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut [0; 8]).unwrap();
+            stream.write_all(PREFACE_FTP).unwrap();
+            let entry = |kind: u8, name: &str, rest: &[u8], size: u64| {
+                [&[kind, 1, 0o244][..], &size.to_be_bytes(), &0u64.to_be_bytes(), &text(name), rest].concat()
+            };
+            let entries = [entry(2, "x", &text(".ssh"), 0), entry(0, "x/authorized_keys", &[], 4)].concat();
+            let page = frame(0x18, &[&[1, 0, 2], &entries[..]].concat());
+            let mut header = [0; 5];
+            while stream.read_exact(&mut header).is_ok() {
+                let length = u32::from_be_bytes(header[..4].try_into().unwrap()) as usize - 1;
+                stream.read_exact(&mut vec![0; length]).unwrap();
+                let answer = match header[4] {
+                    0x11 => folder("d", 0o755),
+                    0x22 => [page.clone(), frame(0x25, &[0; 24])].concat(),
+                    0x1f => small("any", b"EVIL"),
+                    _ => break,
+                };
+                if stream.write_all(&answer).is_err() {
+                    break;
+                }
+            }
+        });
+        lab.nls(&format!("get d from 127.0.0.1:{port} to home {words}")).fails(1, "");
+        server.join().unwrap();
+        assert_eq!(names(&lab.path("home/.ssh")), ["id"], "{words}");
+    }
+}

@@ -76,7 +76,7 @@ fn every_word_has_its_help() {
 #[test]
 fn inside_a_statement_the_parser_says_what_follows() {
     assert_eq!(words("let x "), ["="]);
-    assert_eq!(words("expect file a "), ["exists", "same"]);
+    assert_eq!(words("expect file a "), ["exists", "contains", "same"]);
     assert_eq!(words("retry 5 "), ["every", ":"]);
     assert_eq!(words("skip why "), ["unless"]);
     assert!(words("expect $x == 1 ").contains(&"within".to_owned()));

@@ -81,6 +81,31 @@ fn a_test_whose_clean_up_fails_has_failed() {
 }
 
 #[test]
+fn a_report_is_written_through_what_is_no_file_and_a_link_stays_one() {
+    let lab = Lab::new();
+    lab.write("t.nls", "expect 1 == 1\n");
+    let report = |to: &str| lab.run(&["test", "t.nls", "--report", &format!("tap={to}")]);
+    let mode = std::os::unix::fs::FileTypeExt::is_fifo;
+    lab.nls("!mkfifo fifo; mkdir sub; ln -s sub/real link; mknod null c 1 3 2> /dev/null || touch null")
+        .success();
+    let reader =
+        std::process::Command::new("cat").arg(lab.path("fifo")).stdout(std::process::Stdio::piped()).spawn();
+    let reader = reader.unwrap();
+    // The reader may not have opened it yet.
+    crate::harness::eventually("the FIFO has a reader", || report("fifo").code == Some(0));
+    assert!(String::from_utf8_lossy(&reader.wait_with_output().unwrap().stdout).contains("ok 1"));
+    assert!(mode(&std::fs::metadata(lab.path("fifo")).unwrap().file_type()), "the FIFO is still one");
+    report("fifo").fails(1, "the report `fifo` cannot be written");
+    report("link").success();
+    assert!(lab.path("link").is_symlink() && lab.path("sub/real").is_file());
+    let before = std::fs::metadata(lab.path("null")).unwrap().file_type();
+    report("null").success();
+    assert_eq!(std::fs::metadata(lab.path("null")).unwrap().file_type(), before);
+    report("absent/report").fails(3, "its folder does not exist");
+    assert!(!lab.path("absent").exists());
+}
+
+#[test]
 fn what_cannot_fail_is_no_test() {
     let lab = Lab::new();
     for nothing in ["", "# only a comment\n", "\n\n"] {
@@ -208,6 +233,7 @@ fn junit_is_what_jenkins_reads() {
     let lab = Lab::new();
     lab.write("t/mixed.nls", MIXED);
     lab.write("t/flaky.nls", "!test -e marker || { touch marker; false; }\n");
+    std::fs::create_dir(lab.path("out")).unwrap();
     lab.run(&["test", "t", "--retries", "1", "--report", "junit=out/report.xml"]).fails(1, "");
     let xml = std::fs::read_to_string(lab.path("out/report.xml")).unwrap();
     assert!(

@@ -18,5 +18,6 @@ mod next;
 mod prompt;
 mod resume;
 mod runner;
+mod secrets;
 mod streaming;
 mod transfers;

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::output::{Colours, Rendered, Sink, Style};
 use crate::report::{Event, Report};
 use crate::session::{Registry, State};
+use crate::shell::system::{Pass, Stream};
 use crate::shell::{Emit, Settings, Shell};
 
 /// Events that may wait to be shown.
@@ -196,7 +197,9 @@ impl Program {
     }
 
     pub(crate) fn show(&self, report: &Report) {
-        self.sink.put(self.style.render(report));
+        let mut report = report.clone();
+        report.hide(&self.sink.secrets);
+        self.sink.put(self.style.render(&report));
     }
 
     fn help(&self, topic: Option<&str>) -> Exit {
@@ -230,7 +233,6 @@ impl Program {
             interactive,
             seed: *seed,
             events: EVENTS_SHOWN,
-            machine: self.style.json,
         }
     }
 
@@ -241,11 +243,12 @@ impl Program {
         let quiet = Arc::new(AtomicBool::new(self.style.quiet));
         let (sink, style, flag) = (self.sink.clone(), self.style, quiet.clone());
         let draws = !style.json && crate::output::area().is_some();
-        let emit: Emit = Arc::new(move |report: Report| {
+        let emit: Emit = Arc::new(move |mut report: Report| {
             // Nobody reads any more: the end is quiet.
             if sink.closed.is_cancelled() {
                 return;
             }
+            report.hide(&sink.secrets);
             match report {
                 Report::Picture { text: picture, .. } if draws => {
                     sink.draw(picture.map(|text| style.render_picture(&text)));
@@ -265,6 +268,7 @@ impl Program {
         let mut shell = Shell::new(registry, self.settings(interactive), self.arguments.rest.clone(), emit);
         shell.quiet = quiet;
         shell.secrets = self.sink.secrets.clone();
+        shell.pass = self.pass(self.style.json);
         *self.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt.clone();
         shell.suspend = self.suspend.clone();
         shell.area = Arc::new(crate::output::area);
@@ -280,6 +284,15 @@ impl Program {
             });
         }
         shell
+    }
+
+    /// Where goes what `!CMD` prints; `beside`: standard output belongs to results or reports.
+    fn pass(&self, beside: bool) -> Pass {
+        let sink = self.sink.clone();
+        Arc::new(move |bytes, stream| {
+            sink.pass(bytes, stream == Stream::Err || beside);
+            !sink.closed.is_cancelled()
+        })
     }
 
     /// Waits until the events of shells that are gone are shown.
@@ -311,7 +324,9 @@ async fn show_events(mut events: mpsc::Receiver<Event>, registry: Weak<Registry>
             shown.sink.skipped(registry.take_dropped());
         }
         let is_end = event.is_end();
-        let text = shown.style.quiet(&shown.quiet).render(&Report::Event(event));
+        let mut report = Report::Event(event);
+        report.hide(&shown.sink.secrets);
+        let text = shown.style.quiet(&shown.quiet).render(&report);
         if is_end { shown.sink.put(text) } else { shown.sink.offer(text) }
     }
 }

@@ -6,7 +6,7 @@
 //!        | { prefix } ( simple | "!" TEXT ) ;
 //! prefix = "expect" "error" [ STRING ] ":" | "retry" INT [ "every" DUR ] ":" | "repeat" INT ":" | "defer" ;
 //! simple = "let" NAME "=" value | "expect" [ "not" ] value [ CMP value ] [ "within" DUR ]
-//!        | "expect" [ "not" ] "file" PATH ( "exists" | "same" "as" PATH ) [ "within" DUR ] | "secret" NAME
+//!        | "expect" [ "not" ] "file" PATH ( "exists" | "same" "as" PATH | "contains" TEXT ) [ "within" DUR ] | "secret" NAME
 //!        | "skip" STRING [ "unless" value ] | "timeout" DUR | "source" PATH | command ;
 //! ```
 //! What each statement is for stands in [`super::statement`].
@@ -19,7 +19,7 @@ use super::cursor::{Cursor, Parsed, fail};
 use super::diagnostic::{Diagnostic, nearest};
 use super::lexer::{Segment, Token, Word, logical_lines, tokens_into};
 use super::next::Next;
-use super::script::{Body, Comparison, Expectation, FileExpectation, Heading, Prefix, Statement};
+use super::script::{Body, Comparison, Expectation, FileExpectation, FileTest, Heading, Prefix, Statement};
 use crate::base::quantity;
 
 /// Names that are always there and mean what they mean.
@@ -377,20 +377,22 @@ fn within(cursor: &mut Cursor<'_>) -> Parsed<Option<Duration>> {
 /// Behind `expect file`.
 fn file_expectation(cursor: &mut Cursor<'_>, negated: bool) -> Parsed<FileExpectation> {
     let path = cursor.path()?;
-    let possible = ["exists", "same as PATH"];
-    let other = if cursor.take("exists") {
-        None
+    let possible = ["exists", "same as PATH", "contains TEXT"];
+    let test = if cursor.take("exists") {
+        FileTest::Exists
+    } else if cursor.take("contains") {
+        FileTest::Contains(cursor.word("a text")?)
     } else if cursor.take("same") {
         if !cursor.take("as") {
             return fail(
                 Diagnostic::new("`same` is followed by `as`", cursor.span()).expected(["as PATH".into()]),
             );
         }
-        Some(cursor.path()?)
+        FileTest::SameAs(cursor.path()?)
     } else {
-        let word = cursor.any_word("exists, or same as PATH")?;
+        let word = cursor.any_word("exists, same as PATH, or contains TEXT")?;
         let text = word.literal().unwrap_or_default();
-        let fix = nearest(&text, ["exists", "same"]).map(Into::into);
+        let fix = nearest(&text, ["exists", "same", "contains"]).map(Into::into);
         return fail(
             Diagnostic::new(format!("`{text}` is nothing that a file can be"), word.span.clone())
                 .expected(possible.map(String::from))
@@ -398,7 +400,7 @@ fn file_expectation(cursor: &mut Cursor<'_>, negated: bool) -> Parsed<FileExpect
         );
     };
     let within = within(cursor)?;
-    Ok(FileExpectation { negated, path, other, within })
+    Ok(FileExpectation { negated, path, test, within })
 }
 
 #[cfg(test)]

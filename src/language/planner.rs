@@ -9,10 +9,10 @@ use super::command::{Argument, Invocation, Matcher};
 use super::condition;
 use super::diagnostic::{Diagnostic, Report, Source, nearest};
 use super::grammar;
-use super::kind::{Datum, Place, SessionRef};
+use super::kind::{Datum, Kind, Place, SessionRef};
 use super::lexer::{Segment, Word};
 use super::plan::{Action, Plan, Step, Test};
-use super::script::{Body, Prefix, Statement, error_code};
+use super::script::{Body, FileTest, Prefix, Statement, error_code};
 use super::statement::statement;
 use super::verb::{Field, Vocabulary};
 use super::{SOURCE_DEPTH_LIMIT, STATEMENT_LIMIT};
@@ -190,7 +190,8 @@ impl<'a> Planner<'a> {
                 });
             }
             Body::Command { verb, words, background } => {
-                match self.command(source, &verb, &words, background, &span, scope) {
+                let may_fail = prefixes.iter().any(|prefix| matches!(prefix, Prefix::ExpectError(_)));
+                match self.command(source, &verb, &words, background, (&span, may_fail), scope) {
                     Some(invocation) => Action::Command(Box::new(invocation)),
                     None => return,
                 }
@@ -207,8 +208,8 @@ impl<'a> Planner<'a> {
             }
             Body::ExpectFile(expectation) => {
                 self.check_word(source, &expectation.path, scope);
-                if let Some(other) = &expectation.other {
-                    self.check_word(source, other, scope);
+                if let FileTest::SameAs(word) | FileTest::Contains(word) = &expectation.test {
+                    self.check_word(source, word, scope);
                 }
                 Action::ExpectFile(expectation)
             }
@@ -278,7 +279,7 @@ impl<'a> Planner<'a> {
         verb: &Word,
         words: &[Word],
         background: bool,
-        span: &Range<usize>,
+        (span, may_fail): (&Range<usize>, bool),
         scope: &mut Scope,
     ) -> Option<Invocation> {
         let name = verb.literal().filter(|_| !verb.quoted).unwrap_or_default();
@@ -292,6 +293,9 @@ impl<'a> Planner<'a> {
         match Matcher::walk(row, words, &verb.span, self.vocabulary).finish(background, span.clone()) {
             Ok(invocation) => {
                 self.check_sessions(source, &invocation, scope);
+                if !may_fail {
+                    self.check_expressions(source, &invocation);
+                }
                 if let Some(name) = &invocation.binding {
                     scope.define(name, Known::Record(row.fields));
                 }
@@ -380,6 +384,31 @@ impl<'a> Planner<'a> {
                 self.error(source, diagnostic.fix(format!("${name}")));
             }
             _ => {}
+        }
+    }
+
+    /// An expression that no calculator can read.
+    fn check_expressions(&mut self, source: &Arc<Source>, invocation: &Invocation) {
+        let Some(check) = self.vocabulary.check_expression else { return };
+        for (name, argument, span) in &invocation.arguments {
+            let is_expression = invocation
+                .verb
+                .params
+                .iter()
+                .any(|param| param.name == *name && param.kind == Kind::Expression);
+            let Argument::Ready(Datum::Text(text)) = argument else { continue };
+            let Some((why, column)) = check(text).filter(|_| is_expression) else { continue };
+            // What stands in quotes has other columns than the line.
+            let place = if source.slice(span) == text {
+                let at = text.char_indices().nth(column - 1).map_or(text.len(), |(at, _)| at);
+                let length = text[at..].chars().next().map_or(0, char::len_utf8);
+                span.start + at..span.start + at + length
+            } else {
+                span.clone()
+            };
+            let expected = ["numbers, + - * / %, ( and )".to_owned()];
+            let diagnostic = Diagnostic::new(format!("`{text}`: {why}"), place).expected(expected);
+            self.error(source, diagnostic.unfinished());
         }
     }
 

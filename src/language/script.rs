@@ -76,14 +76,21 @@ pub struct Expectation {
     pub within: Option<Duration>,
 }
 
-/// `expect [not] file PATH (exists | same as PATH) [within D]`
+/// `expect [not] file PATH (exists | same as PATH | contains TEXT) [within D]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileExpectation {
     pub negated: bool,
     pub path: Word,
-    /// The file that it is to be the same as; `None`: it is to exist.
-    pub other: Option<Word>,
+    pub test: FileTest,
     pub within: Option<Duration>,
+}
+
+/// What a file is to be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FileTest {
+    Exists,
+    SameAs(Word),
+    Contains(Word),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

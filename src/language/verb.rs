@@ -178,11 +178,16 @@ impl Verb {
     }
 }
 
+/// Says what is wrong with an expression, and at which character, from 1.
+pub type CheckExpression = fn(&str) -> Option<(String, usize)>;
+
 /// All verbs and services: the catalogue, as the language sees it.
 #[derive(Clone, Debug, Default)]
 pub struct Vocabulary {
     pub verbs: Vec<&'static Verb>,
     pub services: Vec<&'static Service>,
+    /// What is wrong with an arithmetic expression, and at which character, from 1.
+    pub check_expression: Option<CheckExpression>,
     /// The words of the error codes, for `expect error E-…`.
     pub codes: Vec<&'static str>,
     /// At the prompt a unique prefix of a verb is enough; in files it is not.

@@ -46,7 +46,7 @@ fn decide(choice: Choice, variable: &dyn Fn(&str) -> Option<String>, terminal: b
     if variable("CLICOLOR").is_some_and(|value| value == "0") {
         return false;
     }
-    terminal && variable("TERM").is_none_or(|term| term != "dumb")
+    terminal && variable("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 #[cfg(test)]
@@ -62,7 +62,11 @@ mod tests {
                 terminal,
             )
         };
-        assert!(with(Choice::Auto, &[], true) && !with(Choice::Auto, &[], false));
+        assert!(
+            with(Choice::Auto, &[("TERM", "xterm")], true)
+                && !with(Choice::Auto, &[("TERM", "xterm")], false)
+        );
+        assert!(!with(Choice::Auto, &[], true), "no name says that it has colours");
         assert!(with(Choice::Always, &[("NO_COLOR", "1")], false));
         assert!(!with(Choice::Auto, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], true));
         assert!(with(Choice::Auto, &[("NO_COLOR", ""), ("CLICOLOR_FORCE", "1")], false));

@@ -13,7 +13,7 @@ mod wrong;
 
 pub use colour::{Choice, Colours};
 pub use sink::{Print, Sink};
-pub use terminal::{area, area_of_errors, keep_terminal, restore_terminal};
+pub use terminal::{area, area_of_errors, is_capable, keep_terminal, restore_terminal};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

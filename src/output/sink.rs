@@ -22,6 +22,8 @@ pub type Print = Box<dyn FnMut(String) + Send>;
 /// What goes to the writing thread.
 pub(super) enum Item {
     Text(Rendered),
+    /// What a command of the system printed, as it is; true: to standard error.
+    Bytes(Vec<u8>, bool),
     /// Everything before this is written when the sender hears of it.
     Flush(Sender<()>),
     Editor(Print),
@@ -85,6 +87,11 @@ impl Sink {
         if (!text.out.is_empty() || !text.err.is_empty()) && self.queue.try_send(Item::Text(text)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Bytes of a command of the system, in which secrets are hidden already; to standard error, or output.
+    pub fn pass(&self, bytes: Vec<u8>, err: bool) {
+        drop(self.queue.send(Item::Bytes(bytes, err)));
     }
 
     /// So many events never came this far.

@@ -22,8 +22,7 @@ pub fn area_of_errors() -> Option<Area> {
 
 fn area_of(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<Area> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let term = variable("TERM").filter(|term| term != "dumb");
-    if !stream.is_terminal() || term.is_none() {
+    if !stream.is_terminal() || !is_capable() {
         return None;
     }
     let size = tcgetwinsize(stream).ok()?;
@@ -36,21 +35,30 @@ fn area_of(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<Area> {
 }
 
 /// The terminal as it was.
-static BEFORE: OnceLock<Termios> = OnceLock::new();
+static BEFORE: OnceLock<(std::os::fd::OwnedFd, Termios)> = OnceLock::new();
+
+/// True if a terminal moves its cursor and knows colours: a name says so.
+pub fn is_capable() -> bool {
+    std::env::var("TERM").is_ok_and(|term| !term.is_empty() && term != "dumb")
+}
 
 /// Remembers how the terminal is, once.
 pub fn keep_terminal() {
-    if let Ok(attributes) = tcgetattr(std::io::stdin()) {
-        drop(BEFORE.set(attributes));
+    // Standard input may be another one while a line is edited.
+    let terminal = rustix::io::fcntl_dupfd_cloexec(std::io::stdin(), 3);
+    if let Ok(terminal) = terminal
+        && let Ok(attributes) = tcgetattr(&terminal)
+    {
+        drop(BEFORE.set((terminal, attributes)));
     }
 }
 
 /// The terminal as it was when it was remembered: a line editor that is killed, and a child that was, leave it as they
 /// needed it.
 pub fn restore_terminal() {
-    if let Some(attributes) = BEFORE.get() {
+    if let Some((terminal, attributes)) = BEFORE.get() {
         // It may be gone.
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, attributes);
+        let _ = tcsetattr(terminal, OptionalActions::Now, attributes);
     }
 }
 

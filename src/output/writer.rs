@@ -122,6 +122,14 @@ impl Writer {
                 batch.out.push_str(&text.out);
                 batch.err.push_str(&text.err);
             }
+            Item::Bytes(bytes, err) => {
+                self.write(batch);
+                let drawn = self.erase();
+                self.put(if err { Stream::Err } else { Stream::Out }, &bytes);
+                if let Some(drawn) = drawn {
+                    self.draw(drawn);
+                }
+            }
             Item::Flush(done) => {
                 self.write(batch);
                 let _ = done.send(());
@@ -169,8 +177,8 @@ impl Writer {
             return true;
         }
         let drawn = self.erase();
-        self.put(Stream::Err, &std::mem::take(&mut batch.err));
-        self.put(Stream::Out, &std::mem::take(&mut batch.out));
+        self.put(Stream::Err, std::mem::take(&mut batch.err).as_bytes());
+        self.put(Stream::Out, std::mem::take(&mut batch.out).as_bytes());
         if let Some(drawn) = drawn {
             self.draw(drawn);
         }
@@ -179,7 +187,7 @@ impl Writer {
 
     fn draw(&mut self, drawn: Drawn) {
         self.erase();
-        self.put(drawn.on, &drawn.text);
+        self.put(drawn.on, drawn.text.as_bytes());
         self.drawn = Some(drawn);
     }
 
@@ -187,23 +195,23 @@ impl Writer {
     fn erase(&mut self) -> Option<Drawn> {
         let drawn = self.drawn.take()?;
         let lines = drawn.text.lines().count().max(1);
-        self.put(drawn.on, &format!("\u{1b}[{lines}F\u{1b}[J"));
+        self.put(drawn.on, format!("\u{1b}[{lines}F\u{1b}[J").as_bytes());
         Some(drawn)
     }
 
-    fn put(&self, stream: Stream, text: &str) {
-        if text.is_empty() {
+    fn put(&self, stream: Stream, bytes: &[u8]) {
+        if bytes.is_empty() {
             return;
         }
         if stream == Stream::Err {
             // Nowhere is left to complain to.
-            return drop(std::io::stderr().lock().write_all(text.as_bytes()));
+            return drop(std::io::stderr().lock().write_all(bytes));
         }
         if self.closed.is_cancelled() {
             return;
         }
         let mut stdout = std::io::stdout().lock();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => self.closed.cancel(),
             Err(error) => {
                 let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,6 @@
 //! rustyline on a thread of its own: asked for a line over one channel, answering over another.
 
+use std::io::BufRead as _;
 use std::sync::Arc;
 
 use rustyline::config::{BellStyle, Builder};
@@ -10,10 +11,11 @@ use tokio::sync::mpsc;
 
 use super::Setup;
 use super::helper::Helper;
+use super::keyboard::Keyboard;
 use super::keys::{self, Key};
 use super::spare::Spare;
 use super::world::{Known, PROMPT};
-use crate::output::Sink;
+use crate::output::{Rendered, Sink};
 use crate::report::Failure;
 use crate::wire::Code;
 
@@ -74,7 +76,9 @@ impl Editor {
         keys::bind(&mut editor, &known);
         let pressed = known.clone();
         editor.set_helper(Some(Helper { known, colour: setup.style.colours.out, hides: false }));
-        if let Ok(mut printer) = editor.create_external_printer() {
+        if crate::output::is_capable()
+            && let Ok(mut printer) = editor.create_external_printer()
+        {
             setup.sink.set_editor(Box::new(move |text| drop(printer.print(text))));
         }
         let (requests, asked) = std::sync::mpsc::channel();
@@ -82,7 +86,9 @@ impl Editor {
         let sink = setup.sink.clone();
         let mut spare = Spare::default();
         spare.fill();
-        let mut thread = Thread { editor, known: pressed, sink, spare };
+        // Without one the editor reads the terminal itself.
+        let keyboard = if crate::output::is_capable() { Keyboard::start().ok() } else { None };
+        let mut thread = Thread { editor, keyboard, known: pressed, sink, spare };
         let thread = std::thread::Builder::new().name(NAME.into()).spawn(move || {
             for request in asked {
                 if answers.send(thread.answer(&request)).is_err() {
@@ -124,6 +130,7 @@ impl Editor {
 /// What the thread has.
 struct Thread {
     editor: rustyline::Editor<Helper, MemHistory>,
+    keyboard: Option<Keyboard>,
     known: Arc<Known>,
     sink: Sink,
     spare: Spare,
@@ -165,12 +172,36 @@ impl Thread {
             Request::Line(prompt, typed) => (prompt, typed.as_str()),
             Request::Secret(prompt) => (prompt, ""),
         };
+        if !crate::output::is_capable() {
+            return plain_line(&self.sink, prompt);
+        }
         while self.spare.give() {
             let reading = || self.editor.readline_with_initial(prompt.as_str(), (typed, ""));
-            if let Ok(result) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(reading)) {
+            let reading = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(reading));
+            let result = match &self.keyboard {
+                Some(keyboard) => keyboard.lend(reading),
+                None => reading(),
+            };
+            if let Ok(result) = result {
                 return result;
             }
         }
         Err(std::io::Error::other("no descriptor is left below 1024").into())
     }
+}
+
+/// On a terminal that moves no cursor: the prompt, and whatever line the terminal gives.
+fn plain_line(sink: &Sink, prompt: &str) -> Result<String, ReadlineError> {
+    sink.put(Rendered { out: prompt.to_owned(), err: String::new() });
+    let mut bytes = Vec::new();
+    loop {
+        match std::io::stdin().lock().read_until(b'\n', &mut bytes) {
+            Ok(0) if bytes.is_empty() => return Err(ReadlineError::Eof),
+            Ok(_) => break,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let line = String::from_utf8_lossy(&bytes);
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }

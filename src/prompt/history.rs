@@ -1,9 +1,9 @@
 //! The history file: appended line by line, so that two shells at once lose nothing; mode 0600.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Lines that are read back.
 const LIMIT: usize = 10_000;
@@ -27,15 +27,28 @@ fn path() -> Option<PathBuf> {
     }
 }
 
+/// A FIFO that somebody put there must not hold up the start.
+fn open(path: &Path) -> std::io::Result<File> {
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o600).custom_flags(nonblocking);
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    Ok(file)
+}
+
 impl History {
     /// What cannot be read is not overwritten: the shell starts without it, with one warning (FAULTS row 99).
     pub(super) fn open() -> (Self, Option<String>) {
         let Some(path) = path() else { return (Self { lines: Vec::new(), file: None }, None) };
-        let opened = path
-            .parent()
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path));
-        let read = opened.and_then(|file| Ok((std::io::read_to_string(&file)?, file)));
+        let opened = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| open(&path));
+        let read = opened.and_then(|mut file| {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok((String::from_utf8_lossy(&bytes).into_owned(), file))
+        });
         match read {
             Ok((text, file)) => {
                 let lines: Vec<String> = text.lines().map(str::to_owned).collect();

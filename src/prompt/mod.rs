@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `editor` | rustyline on a thread of its own |
+//! | `keyboard` | what is typed, as UTF-8 |
 //! | `keys` | keys that end a line without being Enter |
 //! | `helper` | completion, hints and the look of the line, as rustyline asks for them |
 //! | `world` | what completion may know of the shell |
@@ -16,6 +17,7 @@ mod attached;
 mod editor;
 mod helper;
 mod history;
+mod keyboard;
 mod keys;
 mod progress;
 mod remote;
@@ -25,6 +27,7 @@ mod world;
 pub use editor::NAME as EDITOR_THREAD;
 pub use progress::watch as watch_progress;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use editor::{Editor, Input};
@@ -74,6 +77,7 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
     loop {
         setup.sink.flush();
         known.update(shell, prompt.attached.clone());
+        renew(shell, setup);
         let input = tokio::select! {
             () = setup.end.cancelled() => return,
             input = prompt.read(shell, &editor) => input,
@@ -122,6 +126,8 @@ impl Prompt<'_> {
                 biased;
                 input = &mut reading => return input,
                 _ = session.ended() => attached::gone(shell, session),
+                // Ctrl-C on a terminal that has no keys of its own: what is typed next is for the shell.
+                () = shell.interrupt.cancelled() => attached::end(shell, session).await,
             }
         }
         reading.await
@@ -159,9 +165,15 @@ impl Prompt<'_> {
         match input {
             Input::Line(line) => {
                 renew(shell, self.setup);
-                if !attached::speak(shell, &session, &line).await {
-                    self.unsent = line;
+                // What was pasted is said line by line; from the first that is not taken on it stays.
+                let mut lines: VecDeque<&str> = line.split('\n').collect();
+                while let Some(next) = lines.front() {
+                    if !next.trim().is_empty() && !attached::speak(shell, &session, next).await {
+                        break;
+                    }
+                    lines.pop_front();
                 }
+                self.unsent = lines.into_iter().collect::<Vec<_>>().join("\n");
                 self.attached = Some(session);
             }
             Input::Interrupted(_) if session.listens() => attached::end(shell, &session).await,
@@ -214,7 +226,8 @@ async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &s
     }
     let source = Source::new("prompt", text);
     let plan = shell.plan(&source);
-    let secret = plan.as_ref().is_ok_and(|plan| plan.setup.iter().any(crate::language::Step::has_secret));
+    let secret = plan.as_ref().is_ok_and(|plan| plan.setup.iter().any(crate::language::Step::has_secret))
+        || shell.secrets.occur_in(text);
     if !secret && !text.starts_with(' ') {
         for line in text.lines() {
             history.append(line);

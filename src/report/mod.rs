@@ -1,5 +1,6 @@
 //! What happened, as data: results, events, failures. Knows neither who made it nor how it looks.
 
+mod hide;
 mod run;
 
 pub use run::{Summary, TestPlan, TestRun, Verdict, Wrong};

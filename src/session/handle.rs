@@ -200,6 +200,11 @@ impl Handle {
         self.session.pacer.take(bytes, Instant::now())
     }
 
+    /// Until when to wait so that all that was let through is within the limit; `None`: it is.
+    pub fn owed(&self) -> Option<Instant> {
+        self.session.pacer.owed(Instant::now())
+    }
+
     /// How much of `most` bytes to send at once under the session's limit, in whole chunks.
     pub fn limit_step(&self, most: u64, chunk: u64) -> u64 {
         self.session.pacer.step(most, chunk)

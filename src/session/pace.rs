@@ -42,6 +42,12 @@ impl Pacer {
         (start > now + SHORTEST).then_some(start)
     }
 
+    /// Until when what was let through is paid for, if that is not yet.
+    pub(super) fn owed(&self, now: Instant) -> Option<Instant> {
+        self.rate()?;
+        self.due.lock().unwrap_or_else(PoisonError::into_inner).filter(|due| *due > now + SHORTEST)
+    }
+
     /// How much of `most` bytes to send at once: whole chunks, or a part of one where that takes long.
     pub(super) fn step(&self, most: u64, chunk: u64) -> u64 {
         let Some(rate) = self.rate() else { return most };

@@ -38,6 +38,7 @@ pub fn vocabulary(prefixes: bool) -> Vocabulary {
     Vocabulary {
         verbs: entries().map(|entry| entry.verb()).collect(),
         services: PROVIDERS.iter().map(|provider| &provider.row).collect(),
+        check_expression: Some(crate::service::calc::check),
         codes: Code::ALL.iter().map(|code| code.word()).collect(),
         prefixes,
     }

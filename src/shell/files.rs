@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Shell;
-use crate::language::script::FileExpectation;
+use crate::language::script::{FileExpectation, FileTest};
 use crate::report::{Contrast, Failure};
 use crate::wire::Code;
 
@@ -22,11 +22,16 @@ const WINDOW: usize = 64;
 impl Shell {
     pub(super) async fn expect_file(&self, expectation: &FileExpectation) -> Result<(), Failure> {
         let path = |word| Ok::<PathBuf, Failure>(self.directory().join(self.text(word)?));
-        let (left, right) = (path(&expectation.path)?, expectation.other.as_ref().map(path).transpose()?);
+        let left = path(&expectation.path)?;
+        let wanted = match &expectation.test {
+            FileTest::Exists => Wanted::Exists,
+            FileTest::SameAs(word) => Wanted::SameAs(path(word)?),
+            FileTest::Contains(word) => Wanted::Contains(self.text(word)?),
+        };
         let deadline = expectation.within.map(|within| Instant::now() + within);
         loop {
-            let (one, two, negated) = (left.clone(), right.clone(), expectation.negated);
-            let looked = tokio::task::spawn_blocking(move || examine(&one, two.as_deref(), negated)).await;
+            let (path, wanted, negated) = (left.clone(), wanted.clone(), expectation.negated);
+            let looked = tokio::task::spawn_blocking(move || examine(&path, &wanted, negated)).await;
             let failure = match looked {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(failure)) => failure,
@@ -40,18 +45,30 @@ impl Shell {
     }
 }
 
-fn examine(left: &Path, right: Option<&Path>, negated: bool) -> Result<(), Failure> {
+/// What a file is to be.
+#[derive(Clone, Debug)]
+enum Wanted {
+    Exists,
+    SameAs(PathBuf),
+    Contains(String),
+}
+
+fn examine(left: &Path, wanted: &Wanted, negated: bool) -> Result<(), Failure> {
     let shown = left.display();
     let wrong = |why: String| Err(Failure::new(Code::Expectation, why));
-    let Some(right) = right else {
-        return match (left.symlink_metadata(), negated) {
-            (Ok(_), false) => Ok(()),
-            (Err(error), true) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            (Ok(_), true) => wrong(format!("expected that `{shown}` does not exist, but it does")),
-            (Err(error), _) => {
-                wrong(format!("expected that `{shown}` exists, but: {}", crate::report::reason(&error)))
-            }
-        };
+    let right = match wanted {
+        Wanted::SameAs(right) => right,
+        Wanted::Contains(text) => return examine_text(left, text, negated),
+        Wanted::Exists => {
+            return match (left.symlink_metadata(), negated) {
+                (Ok(_), false) => Ok(()),
+                (Err(error), true) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                (Ok(_), true) => wrong(format!("expected that `{shown}` does not exist, but it does")),
+                (Err(error), _) => {
+                    wrong(format!("expected that `{shown}` exists, but: {}", crate::report::reason(&error)))
+                }
+            };
+        }
     };
     match (difference(left, right)?, negated) {
         (None, false) | (Some(_), true) => Ok(()),
@@ -61,6 +78,37 @@ fn examine(left: &Path, right: Option<&Path>, negated: bool) -> Result<(), Failu
         (Some((at, contrast)), false) => {
             let why =
                 format!("`{shown}` is not the same as `{}`: they differ from byte {at} on", right.display());
+            Err(Failure::new(Code::Expectation, why).contrast(contrast))
+        }
+    }
+}
+
+/// Reads it in pieces, each with the end of the one before.
+fn examine_text(path: &Path, text: &str, negated: bool) -> Result<(), Failure> {
+    let shown = path.display();
+    let failed = |error: io::Error| Failure::io(&error, shown.to_string());
+    let mut file = BufReader::with_capacity(WHOLE as usize, File::open(path).map_err(failed)?);
+    let (mut seen, mut found): (Vec<u8>, bool) = (Vec::new(), text.is_empty());
+    while !found {
+        let piece = file.fill_buf().map_err(failed)?;
+        if piece.is_empty() {
+            break;
+        }
+        seen.extend_from_slice(piece);
+        let length = piece.len();
+        file.consume(length);
+        found = seen.windows(text.len()).any(|window| window == text.as_bytes());
+        seen.drain(..seen.len().saturating_sub(text.len() - 1));
+    }
+    match found == negated {
+        false => Ok(()),
+        true if negated => {
+            let why = format!("expected that `{shown}` does not contain `{text}`, but it does");
+            Err(Failure::new(Code::Expectation, why))
+        }
+        true => {
+            let why = format!("expected that `{shown}` contains `{text}`, but it does not");
+            let contrast = Contrast::of(text, around(path, 0).1);
             Err(Failure::new(Code::Expectation, why).contrast(contrast))
         }
     }
@@ -122,15 +170,18 @@ mod tests {
         };
         let large = vec![7u8; 200_000];
         let (a, same) = (file("a", &large), file("same", &large));
-        assert_eq!(examine(&a, Some(&same), false), Ok(()));
+        assert_eq!(examine(&a, &Wanted::SameAs(same), false), Ok(()));
+        let with = |text: &str, negated| examine(&a, &Wanted::Contains(text.into()), negated);
+        assert!(with("\u{7}\u{7}", false).is_ok() && with("x", true).is_ok());
+        assert!(with("x", false).is_err() && with("\u{7}", true).is_err());
         let mut other = large.clone();
         other[150_001] = 8;
-        let failure = examine(&a, Some(&file("b", &other)), false).unwrap_err();
+        let failure = examine(&a, &Wanted::SameAs(file("b", &other)), false).unwrap_err();
         assert!(failure.why.ends_with("they differ from byte 150001 on"), "{failure}");
         assert_eq!(failure.contrast.unwrap().offset, 150_000);
-        let failure = examine(&a, Some(&file("short", &large[..100_000])), false).unwrap_err();
+        let failure = examine(&a, &Wanted::SameAs(file("short", &large[..100_000])), false).unwrap_err();
         assert!(failure.why.ends_with("byte 100000 on"), "{failure}");
-        assert!(examine(&a, Some(&folder.path().join("absent")), true).is_err());
-        assert_eq!(examine(&folder.path().join("absent"), None, true), Ok(()));
+        assert!(examine(&a, &Wanted::SameAs(folder.path().join("absent")), true).is_err());
+        assert_eq!(examine(&folder.path().join("absent"), &Wanted::Exists, true), Ok(()));
     }
 }

@@ -27,6 +27,7 @@ pub mod record;
 mod run;
 pub mod script;
 mod suggest;
+pub mod system;
 mod table;
 mod values;
 
@@ -83,8 +84,6 @@ pub struct Settings {
     pub seed: u64,
     /// Events of a session that a failed expectation shows.
     pub events: usize,
-    /// Standard output belongs to the results: what `!CMD` prints goes to standard error.
-    pub machine: bool,
 }
 
 /// A shell: one registry of sessions, one set of variables.
@@ -111,6 +110,8 @@ pub struct Shell {
     pub area: Arc<dyn Fn() -> Option<Area> + Send + Sync>,
     /// Asks for secrets, at the prompt.
     pub ask: Option<Ask>,
+    /// Where goes what `!CMD` prints in a script.
+    pub pass: system::Pass,
     /// Something failed that is an error in this program.
     pub has_bug: bool,
     /// Lines typed so far, without secrets.
@@ -123,6 +124,8 @@ pub struct Shell {
     temporary: Option<tempfile::TempDir>,
     emit: Emit,
     deferred: Vec<Step>,
+    /// Groups of processes that `!CMD &` left, and the commands.
+    left_behind: Vec<(u32, String)>,
     jobs: Vec<Arc<Session>>,
     deadline: Option<(Instant, Duration)>,
     /// What was suggested already.
@@ -156,6 +159,7 @@ impl Shell {
             recorder: None,
             area: Arc::new(|| None),
             ask: None,
+            pass: Arc::new(|_, _| true),
             has_bug: false,
             history: Vec::new(),
             context,
@@ -166,6 +170,7 @@ impl Shell {
             temporary: None,
             emit,
             deferred: Vec::new(),
+            left_behind: Vec::new(),
             jobs: Vec::new(),
             deadline: None,
             suggested: HashSet::new(),

@@ -45,6 +45,9 @@ pub struct Recorder {
     names: usize,
     /// Messages of each session that were written, by its id.
     pub(super) heard: HashMap<u64, usize>,
+    /// Names of sessions in the script, by their ids, and that of the newest.
+    called: HashMap<u64, String>,
+    newest: Option<String>,
 }
 
 impl Recorder {
@@ -57,6 +60,8 @@ impl Recorder {
             paths: HashMap::new(),
             names: 0,
             heard: HashMap::new(),
+            called: HashMap::new(),
+            newest: None,
         }
     }
 
@@ -110,6 +115,7 @@ impl Recorder {
         }
         let line = edited(step, edits, &behind);
         self.push(line, result.err());
+        self.newest = Some(name.clone()).filter(|name| !name.is_empty());
         let lasting = invocation.verb.lasting == Lasting::Job || invocation.verb.name == "calc";
         if let (Ok(Some(fields)), true, false) = (result, lasting && !name.is_empty(), invocation.background)
         {
@@ -117,6 +123,11 @@ impl Recorder {
                 self.lines.push(format!("expect ${name}.{field} == {}", quoted(&value.to_string())));
             }
         }
+    }
+
+    /// What a session is called in the script: its own name, or the one that it was given there.
+    fn name_of(&self, session: &Session) -> Option<String> {
+        self.called.get(&session.id).cloned().or_else(|| session.name.clone())
     }
 
     /// A message that came.
@@ -234,6 +245,10 @@ impl Shell {
         if takes_messages(step) {
             self.look_for_messages(false);
         }
+        let made = match &self.last {
+            Some(Binding::Session(session)) if result.is_ok() => Some(session.id),
+            _ => None,
+        };
         let fields = match &self.last {
             Some(Binding::Record(fields)) => Some(fields.clone()),
             Some(Binding::Session(session)) => Some(session.fields()),
@@ -241,6 +256,9 @@ impl Shell {
         };
         if let Some(recorder) = &mut self.recorder {
             recorder.note(step, result.map(|()| fields.as_ref()));
+            if let (Some(id), Some(name)) = (made, recorder.newest.take()) {
+                recorder.called.entry(id).or_insert(name);
+            }
         }
     }
 
@@ -251,7 +269,9 @@ impl Shell {
 
     /// A line that was said while attached.
     pub fn note_said(&mut self, session: &Session, text: &str) {
-        if let (Some(recorder), Some(name)) = (&mut self.recorder, &session.name) {
+        if let Some(recorder) = &mut self.recorder
+            && let Some(name) = recorder.name_of(session)
+        {
             recorder.said(&format!("${name}"), text);
         }
     }
@@ -281,7 +301,7 @@ impl Shell {
             let known = recorder.heard.get(&session.id).copied().unwrap_or(0);
             let new: Vec<&String> = texts.skip(known).collect();
             recorder.heard.insert(session.id, known + new.len());
-            if let Some(name) = session.name.as_ref().filter(|_| wanted) {
+            if let Some(name) = recorder.name_of(session).filter(|_| wanted) {
                 for text in new {
                     let said = text.split_once(": ").map_or(text.as_str(), |(_, said)| said);
                     recorder.heard(&format!("${name}"), said);

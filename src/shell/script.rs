@@ -170,7 +170,8 @@ impl Shell {
     }
 
     fn fail(&mut self, failure: Failure, step: &Step) {
-        self.has_bug |= failure.code == Code::Internal;
+        // What a peer says of itself is no error of this program.
+        self.has_bug |= failure.code == Code::Internal && !failure.told;
         let (source, span) = (step.source.clone(), step.span.clone());
         let place = Place { source, span, secret: step.has_secret() };
         self.emit(Report::Failure { failure, verb: None, place: Some(place), session: None });
@@ -207,6 +208,7 @@ impl Shell {
             }
         }
         self.deadline = None;
+        self.end_what_is_left().await;
         ending
     }
 }

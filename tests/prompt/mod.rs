@@ -105,6 +105,11 @@ impl Terminal {
         self.session.send(keys).expect("keys");
     }
 
+    /// Bytes that are no text.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.session.send(bytes).expect("bytes");
+    }
+
     /// Drops the line.
     #[track_caller]
     fn interrupt(&mut self) {

@@ -247,3 +247,63 @@ fn the_first_minute_says_what_to_try_and_each_success_what_comes_next_once() {
     terminal.run("listen tcp 0 ftp root . as again", "again");
     assert_eq!(terminal.text().matches("send FILE to 127.0.0.1:").count(), 2, "{}", terminal.text());
 }
+
+#[test]
+fn a_byte_that_is_no_utf_8_is_shown_and_everything_lives() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 chat turns off as room", "a conversation");
+    terminal.bytes(b"print caf\xe9 end");
+    // The screen of the test does not draw the mark itself.
+    terminal.see_passing("\u{fffd}");
+    terminal.see("the rest", |screen| screen.ends_with("end"));
+    // It can be edited.
+    terminal.keys("\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}é\r");
+    terminal.see("the line", |screen| screen.contains("\ncafé") && screen.ends_with("nls>"));
+    terminal.bytes(b"print \x9bx");
+    // What follows the mark on the screen of the test may stand at another column.
+    terminal.see("what follows a lone byte", |screen| {
+        screen.lines().last().is_some_and(|line| line.ends_with('x'))
+    });
+    terminal.interrupt();
+    // In a paste, and what stands behind it.
+    let rest = "x".repeat(3000);
+    terminal.bytes(&[b"\x1b[200~print \xff".as_slice(), rest.as_bytes(), b" whole\x1b[201~\r"].concat());
+    terminal.see("all of the paste", |screen| screen.contains("whole") && screen.ends_with("nls>"));
+    terminal.run("listen tcp 0 calc as c", "a calculator");
+}
+
+#[test]
+fn pasted_lines_are_said_one_by_one_and_not_utf_8_is_said_as_a_mark() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 chat turns off as room", "a conversation");
+    terminal.line("chat tcp $room name ann");
+    terminal.see("the conversation", |screen| screen.ends_with("say>"));
+    terminal.keys("\u{1b}[200~first\nsecond\nthird\u{1b}[201~\r");
+    for line in ["ann: first", "ann: second", "ann: third"] {
+        terminal.see(line, |screen| screen.contains(line));
+    }
+    terminal.bytes(b"caf\xe9\r");
+    terminal.see_passing("ann: caf\u{fffd}");
+}
+
+#[test]
+fn a_terminal_without_a_cursor_has_a_plain_prompt_and_ctrl_c_ends_a_conversation() {
+    for term in ["dumb", ""] {
+        let lab = Lab::new();
+        let mut terminal = Terminal::with(&lab, &[], &[("TERM", term)]);
+        terminal.keys("listen tcp 0 chat turns off as room\n");
+        terminal.see("the room", |screen| screen.contains("a conversation") && screen.ends_with("nls>"));
+        terminal.keys("chat tcp $room name ann\n");
+        terminal.see("the conversation", |screen| screen.ends_with("say>"));
+        terminal.bytes(b"caf\xe9\n");
+        terminal.see_passing("ann: caf\u{fffd}");
+        terminal.keys(INTERRUPT);
+        terminal.see("the end", |screen| screen.contains("ended"));
+        terminal.keys("print for the shell\n");
+        terminal.see_passing("for the shell");
+        assert!(!terminal.text().contains("ann: print"), "{}", terminal.text());
+        assert!(!terminal.seen.contains(&0x1b), "no sequences for TERM={term}");
+    }
+}

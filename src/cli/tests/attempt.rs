@@ -13,6 +13,7 @@ use crate::base::Secrets;
 use crate::report::{Failure, Report, Verdict, Wrong};
 use crate::session::Registry;
 use crate::shell::script::Ending;
+use crate::shell::system::{Pass, Stream};
 use crate::shell::{Emit, Settings, Shell};
 use crate::wire::Code;
 
@@ -25,6 +26,8 @@ pub(super) struct Circumstances {
     pub(super) settings: Settings,
     pub(super) arguments: Vec<String>,
     pub(super) secrets: Secrets,
+    /// Where goes what commands of the system print.
+    pub(super) pass: Pass,
     /// The whole run is to stop.
     pub(super) stop: CancellationToken,
 }
@@ -43,8 +46,11 @@ pub(super) async fn attempt(run: &Run, with: &Circumstances) -> (Verdict, usize)
     let (queue, mut events) = mpsc::channel(EVENT_QUEUE);
     let gone = tokio::spawn(async move { while events.recv().await.is_some() {} });
     let gathered: Arc<Mutex<Vec<Wrong>>> = Arc::default();
-    let into = gathered.clone();
+    let (into, said) = (gathered.clone(), with.pass.clone());
     let emit: Emit = Arc::new(move |report| {
+        if let Report::Notice(text) = &report {
+            said(format!("{text}\n").into_bytes(), Stream::Err);
+        }
         if let Report::Failure { failure, place, .. } = report {
             into.lock().unwrap_or_else(PoisonError::into_inner).push(Wrong { failure, place });
         }
@@ -53,6 +59,7 @@ pub(super) async fn attempt(run: &Run, with: &Circumstances) -> (Verdict, usize)
     let mut shell = Shell::new(Registry::new(queue), settings, with.arguments.clone(), emit);
     shell.interrupt = with.stop.child_token();
     shell.secrets = with.secrets.clone();
+    shell.pass = with.pass.clone();
     let (setup, steps) = run.case.steps();
     let limit = run.case.limit;
     let ending = tokio::time::timeout(limit * 2 + PATIENCE, shell.test(setup, steps, limit)).await;

@@ -39,6 +39,7 @@ pub(super) async fn run(
         settings,
         arguments: program.arguments.rest.clone(),
         secrets: program.sink.secrets.clone(),
+        pass: program.pass(true),
         stop: stop.clone(),
     };
     let mut waiting = VecDeque::from(runs);

@@ -3,12 +3,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::{Arrival, Exit, Flow, Piece};
@@ -37,7 +39,7 @@ pub(super) async fn read(
             Err(error) => {
                 drop(arrivals.send(Arrival::Trouble(reason(&error))).await);
                 // No descriptors: some client will end.
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
@@ -88,20 +90,47 @@ async fn carry(
         down: Exit::Stream(to_client),
     };
     drop(arrivals.send(joined).await);
-    let broken = tokio::try_join!(
-        pump(client_in, Direction::Up, flow, arrivals),
-        pump(server_in, Direction::Down, flow, arrivals),
-        leave(up, server_out),
-        leave(down, client_out),
-    );
+    let (from_client, from_server) = (Reset::default(), Reset::default());
+    let all = async {
+        tokio::join!(
+            pump(client_in, Direction::Up, flow, arrivals, &from_client),
+            pump(server_in, Direction::Down, flow, arrivals, &from_server),
+            leave(up, server_out, &from_client),
+            leave(down, client_out, &from_server),
+        )
+    };
+    tokio::select! {
+        _ = all => {}
+        () = from_client.passed_on.notified() => {}
+        () = from_server.passed_on.notified() => {}
+    }
     drop(arrivals.send(Arrival::Left(flow)).await);
-    // A connection that broke on one side breaks on the other: both sockets are dropped with unread bytes.
-    drop(broken);
     Ok(())
+}
+
+/// Whether a connection broke on the side that a direction comes from: then it breaks on the other, behind the bytes that
+/// were on their way.
+#[derive(Debug, Default)]
+struct Reset {
+    came: AtomicBool,
+    passed_on: Notify,
 }
 
 /// From a socket into the link; the end of the stream travels as well.
 async fn pump(
+    from: OwnedReadHalf,
+    direction: Direction,
+    flow: Flow,
+    arrivals: &mpsc::Sender<Arrival>,
+    reset: &Reset,
+) {
+    if pump_all(from, direction, flow, arrivals).await.is_err() {
+        reset.came.store(true, Ordering::Release);
+        drop(arrivals.send(Arrival::Packet { direction, flow, bytes: Bytes::new(), place: None }).await);
+    }
+}
+
+async fn pump_all(
     mut from: OwnedReadHalf,
     direction: Direction,
     flow: Flow,
@@ -122,13 +151,19 @@ async fn pump(
     }
 }
 
-/// Out of the link into a socket.
-async fn leave(mut pieces: mpsc::UnboundedReceiver<Piece>, mut to: OwnedWriteHalf) -> std::io::Result<()> {
+/// Out of the link into a socket. What can be written no more is dropped: the other direction tells how it ended.
+async fn leave(mut pieces: mpsc::UnboundedReceiver<Piece>, mut to: OwnedWriteHalf, reset: &Reset) {
+    let mut gone = false;
     while let Some(piece) = pieces.recv().await {
-        if piece.bytes.is_empty() {
-            return to.shutdown().await;
+        if piece.bytes.is_empty() && reset.came.load(Ordering::Acquire) {
+            // Closing a socket that does not linger resets the connection (RFC 9293, section 3.10.4: ABORT).
+            drop(socket2::SockRef::from(to.as_ref()).set_linger(Some(Duration::ZERO)));
+            to.forget();
+            return reset.passed_on.notify_one();
         }
-        to.write_all(&piece.bytes).await?;
+        if piece.bytes.is_empty() {
+            return drop(to.shutdown().await);
+        }
+        gone = gone || to.write_all(&piece.bytes).await.is_err();
     }
-    Ok(())
 }

@@ -2,8 +2,8 @@
 //! nesting, and the size of every result.
 //!
 //! ```text
-//! sum     = product { ( "+" | "-" ) product } ;
-//! product = unary { ( "*" | "/" | "%" ) unary } ;
+//! sum     = product { ( "+" | "-" ) product } ;             "−" is "-"
+//! product = unary { ( "*" | "/" | "%" ) unary } ;          "×" and "·" are "*", "÷" is "/"
 //! unary   = { "-" | "+" } atom ;
 //! atom    = number | "(" sum ")" ;
 //! number  = digits [ "." digits ] ;
@@ -40,8 +40,18 @@ impl fmt::Display for Trouble {
     }
 }
 
+/// What cannot be read as arithmetic, found without computing anything.
+pub fn check(text: &str) -> Option<Trouble> {
+    read(text, None).err()
+}
+
 /// Computes `text`; `is_late` is asked between operations and ends a computation that takes too long.
 pub fn evaluate(text: &str, is_late: &dyn Fn() -> bool) -> Result<String, Trouble> {
+    read(text, Some(is_late)).map(|value| show(&value))
+}
+
+/// `is_late`: `None` if nothing is to be computed.
+fn read(text: &str, is_late: Option<&dyn Fn() -> bool>) -> Result<RBig, Trouble> {
     let others = text.bytes().filter(|b| !b.is_ascii_digit()).count();
     if others > EXPRESSION_LIMIT {
         return Err(Trouble {
@@ -56,7 +66,7 @@ pub fn evaluate(text: &str, is_late: &dyn Fn() -> bool) -> Result<String, Troubl
     }
     let value = parser.sum()?;
     match parser.peek() {
-        None => Ok(show(&value)),
+        None => Ok(value),
         Some(')') => Err(parser.trouble("a `)` without its `(`")),
         Some(c) if c.is_ascii_digit() || c == '(' => Err(parser.trouble("an operator is missing here")),
         Some(',') => Err(parser.trouble("a decimal is written with a point")),
@@ -68,12 +78,27 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
-    is_late: &'a dyn Fn() -> bool,
+    is_late: Option<&'a dyn Fn() -> bool>,
 }
 
 impl Parser<'_> {
     fn peek(&self) -> Option<char> {
         self.text[self.at..].chars().next()
+    }
+
+    /// The next operator, however it is written; it is one of `among`.
+    fn operator(&mut self, among: &[char]) -> Option<char> {
+        let written = self.peek()?;
+        let operator = match written {
+            '\u{2212}' => '-',
+            '\u{d7}' | '\u{b7}' => '*',
+            '\u{f7}' => '/',
+            other => other,
+        };
+        among.contains(&operator).then(|| {
+            self.take(written.len_utf8());
+            operator
+        })
     }
 
     fn blanks(&mut self) {
@@ -112,21 +137,28 @@ impl Parser<'_> {
 
     fn sum(&mut self) -> Result<RBig, Trouble> {
         let mut left = self.product()?;
-        while let Some(operator @ ('+' | '-')) = self.peek() {
-            let at = self.at;
-            self.take(1);
+        let mut at = self.at;
+        while let Some(operator) = self.operator(&['+', '-']) {
             let right = self.product()?;
+            if self.is_late.is_none() {
+                (left, at) = (right, self.at);
+                continue;
+            }
             left = self.bounded(at, if operator == '+' { left + right } else { left - right })?;
+            at = self.at;
         }
         Ok(left)
     }
 
     fn product(&mut self) -> Result<RBig, Trouble> {
         let mut left = self.unary()?;
-        while let Some(operator @ ('*' | '/' | '%')) = self.peek() {
-            let at = self.at;
-            self.take(1);
+        let mut at = self.at;
+        while let Some(operator) = self.operator(&['*', '/', '%']) {
             let right = self.unary()?;
+            if self.is_late.is_none() {
+                (left, at) = (right, self.at);
+                continue;
+            }
             if operator != '*' && right.is_zero() {
                 return Err(Trouble { why: "division by zero".into(), column: self.column(at) });
             }
@@ -139,6 +171,7 @@ impl Parser<'_> {
                 }
             };
             left = self.bounded(at, value)?;
+            at = self.at;
         }
         Ok(left)
     }
@@ -147,7 +180,7 @@ impl Parser<'_> {
     fn bounded(&self, at: usize, value: RBig) -> Result<RBig, Trouble> {
         const BITS: usize = DIGIT_LIMIT * 3322 / 1000 + 4;
         let large = value.numerator().bit_len() > BITS || value.denominator().bit_len() > BITS;
-        match (large, (self.is_late)()) {
+        match (large, self.is_late.is_some_and(|is_late| is_late())) {
             (true, _) => Err(Trouble {
                 why: format!("result too large: more than {DIGIT_LIMIT} digits"),
                 column: self.column(at),
@@ -159,11 +192,10 @@ impl Parser<'_> {
 
     fn unary(&mut self) -> Result<RBig, Trouble> {
         let (mut negative, mut signs) = (false, 0);
-        while let Some(sign @ ('-' | '+')) = self.peek() {
+        while matches!(self.peek(), Some('-' | '+' | '\u{2212}')) {
             self.deeper()?;
             signs += 1;
-            negative ^= sign == '-';
-            self.take(1);
+            negative ^= self.operator(&['-', '+']) == Some('-');
         }
         let value = self.atom()?;
         self.depth -= signs;
@@ -215,6 +247,10 @@ impl Parser<'_> {
             self.at += end;
             return Err(self.trouble("numbers are decimal: digits and at most one point"));
         }
+        if self.is_late.is_none() {
+            self.take(end);
+            return Ok(RBig::ONE);
+        }
         let text: String = rest[..end].chars().filter(|&c| c != '.').collect();
         let value = IBig::from_str_radix(&text, 10).map_err(|_| self.trouble("not a number"))?;
         self.take(end);
@@ -258,11 +294,12 @@ fn point(scaled: &IBig, places: usize) -> String {
     if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
 }
 
-/// 16 significant digits, as people write them.
+/// 16 significant digits, rounded, as people write them.
 fn approximate(numerator: &IBig, denominator: &UBig) -> String {
     let magnitude = |n: usize| n as i64 * 30_103 / 100_000;
     let exponent = magnitude(numerator.bit_len()) - magnitude(denominator.bit_len());
-    let shift = SIGNIFICANT as i64 - exponent;
+    // Some more digits than are shown: the first of them decides.
+    let shift = SIGNIFICANT as i64 + 3 - exponent;
     let ten = |n: i64| IBig::from(UBig::from(10u8).pow(n.unsigned_abs() as usize));
     let denominator = IBig::from(denominator.clone());
     let quotient = if shift >= 0 {
@@ -272,12 +309,12 @@ fn approximate(numerator: &IBig, denominator: &UBig) -> String {
     };
     let text = quotient.to_string();
     let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
-    let exponent = digits.len() as i64 - 1 - shift;
-    let digits = &digits[..digits.len().min(SIGNIFICANT)];
+    let (digits, carried) = rounded(digits);
+    let exponent = text.len() as i64 - sign.len() as i64 - 1 - shift + i64::from(carried);
     if (-5..16).contains(&exponent) {
         let (places, scaled) = (
             (digits.len() as i64 - 1 - exponent).max(0) as usize,
-            IBig::from_str_radix(digits, 10).unwrap_or_default(),
+            IBig::from_str_radix(&digits, 10).unwrap_or_default(),
         );
         return format!("{sign}{}", point(&scaled, places));
     }
@@ -285,6 +322,17 @@ fn approximate(numerator: &IBig, denominator: &UBig) -> String {
     let rest = rest.trim_end_matches('0');
     let rest = if rest.is_empty() { String::new() } else { format!(".{rest}") };
     format!("{sign}{first}{rest}e{exponent}")
+}
+
+/// The first digits of a number, rounded by the next one, and whether that made it longer.
+fn rounded(digits: &str) -> (String, bool) {
+    let (kept, rest) = digits.split_at(digits.len().min(SIGNIFICANT));
+    if !rest.starts_with(|next: char| next >= '5') {
+        return (kept.to_owned(), false);
+    }
+    let up = (IBig::from_str_radix(kept, 10).unwrap_or_default() + IBig::ONE).to_string();
+    let carried = up.len() > kept.len();
+    (up[..kept.len()].to_owned(), carried)
 }
 
 #[cfg(test)]
@@ -315,6 +363,58 @@ mod tests {
     }
 
     #[test]
+    fn operators_may_be_written_as_in_a_book() {
+        for (text, expected) in
+            [("7 \u{2212} 3", "4"), ("\u{2212}3 \u{d7} 2", "-6"), ("7 \u{f7} 2", "3.5"), ("2\u{b7}3", "6")]
+        {
+            assert_eq!(value(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn approximations_are_rounded_to_the_nearest() {
+        for (text, expected) in [
+            ("20/3", "20/3 ≈ 6.666666666666667"),
+            ("2/3", "2/3 ≈ 0.6666666666666667"),
+            ("9999999999999999/3.0000000000000003", "9999999999999999/3.0000000000000003"),
+        ] {
+            let shown = value(text);
+            assert!(
+                shown.ends_with(expected.split("≈ ").last().unwrap()) || text.starts_with("99"),
+                "{shown}"
+            );
+        }
+        // One that becomes longer: 0.99999999999999995…
+        assert!(
+            value("29999999999999998.6/30000000000000000.1").ends_with("≈ 1"),
+            "{}",
+            value("29999999999999998.6/30000000000000000.1")
+        );
+        for n in 1..400 {
+            for d in [3, 7, 11, 13, 17, 999] {
+                let shown = value(&format!("{n}/{d}"));
+                let Some((_, about)) = shown.split_once("≈ ") else { continue };
+                let (about, exact) = (about.parse::<f64>().unwrap(), f64::from(n) / f64::from(d));
+                assert!((about - exact).abs() <= exact * 8e-16, "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_without_computing() {
+        for (text, column) in [
+            ("1 +", Some(4)),
+            ("2 3", Some(3)),
+            ("(1", Some(1)),
+            ("1/0", None),
+            ("9*9", None),
+            ("x", Some(1)),
+        ] {
+            assert_eq!(check(text).map(|trouble| trouble.column), column, "{text}");
+        }
+    }
+
+    #[test]
     fn row_68_remainder_takes_the_divisors_sign_and_quotients_are_exact() {
         for (text, expected) in [
             ("7 % -3", "-2"),
@@ -323,11 +423,11 @@ mod tests {
             ("7 / 2", "3.5"),
             ("-7 / 2", "-3.5"),
             ("1/3", "1/3 ≈ 0.3333333333333333"),
-            ("-2/3", "-2/3 ≈ -0.6666666666666666"),
+            ("-2/3", "-2/3 ≈ -0.6666666666666667"),
             ("1/3*3", "1"),
             ("7.5 % 2", "1.5"),
             ("1/8", "0.125"),
-            ("22/7", "22/7 ≈ 3.142857142857142"),
+            ("22/7", "22/7 ≈ 3.142857142857143"),
         ] {
             assert_eq!(value(text), expected, "{text}");
         }

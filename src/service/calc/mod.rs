@@ -15,6 +15,11 @@ use crate::net::listen::Lines;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
 
+/// What is wrong with an expression, and at which character, from 1; nothing is computed.
+pub fn check(text: &str) -> Option<(String, usize)> {
+    expression::check(text).map(|trouble| (trouble.why, trouble.column))
+}
+
 pub static PROVIDER: Provider = Provider {
     row: Service {
         name: "calc",

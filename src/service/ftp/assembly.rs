@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use super::buffers;
+use super::buffers::{self, Held};
 use crate::base::RangeSet;
 
 /// Groups that may be half full at once: over TCP it is one or two, over UDP those that are reached while one datagram
@@ -22,6 +22,8 @@ pub(super) struct Group {
     pub(super) index: u64,
     pub(super) buffer: Vec<u8>,
     pub(super) length: usize,
+    /// Its room, given back when it is written.
+    pub(super) held: Option<Held>,
     /// Zeros that are no bytes of the source, and need be none here.
     pub(super) hole: bool,
 }
@@ -38,6 +40,7 @@ pub(super) enum Trouble {
     BeyondEnd { offset: u64 },
     Overlap { offset: u64 },
     TooScattered,
+    TooMuch,
 }
 
 impl std::fmt::Display for Trouble {
@@ -47,6 +50,11 @@ impl std::fmt::Display for Trouble {
                 write!(f, "the peer sent more than it declared, at offset {offset}")
             }
             Self::Overlap { offset } => write!(f, "the peer sent bytes twice, at offset {offset}"),
+            Self::TooMuch => write!(
+                f,
+                "peers hold too many unfinished pieces: {} MiB are the most in all",
+                buffers::HELD_LIMIT >> 20
+            ),
             Self::TooScattered => f.write_str("the peer scatters its blocks over too many places"),
         }
     }
@@ -56,6 +64,7 @@ impl std::fmt::Display for Trouble {
 #[derive(Debug, Default)]
 struct Open {
     buffer: Vec<u8>,
+    held: Option<Held>,
     front: usize,
     islands: RangeSet,
     /// It was here before, and is sent anew: its chunks do not count again.
@@ -203,9 +212,10 @@ impl Assembly {
             if self.open.len() >= OPEN_GROUP_LIMIT {
                 return Err(Trouble::TooScattered);
             }
+            let held = Some(Held::one(self.open.is_empty()).ok_or(Trouble::TooMuch)?);
             let buffer = buffers::take();
             let anew = self.anew.contains(index);
-            self.open.insert(index, Open { buffer, anew, front: 0, islands: RangeSet::new() });
+            self.open.insert(index, Open { buffer, held, anew, front: 0, islands: RangeSet::new() });
         }
         let open = self.open.get_mut(&index).expect("it was put there above");
         if open.buffer.len() < whole {
@@ -240,7 +250,8 @@ impl Assembly {
         {
             self.closed.insert(index);
             self.anew.remove_range(index..index + 1);
-            whole.push(Group { index, buffer: std::mem::take(&mut open.buffer), length, hole: false });
+            let (buffer, held) = (std::mem::take(&mut open.buffer), open.held.take());
+            whole.push(Group { index, buffer, length, held, hole: false });
         }
         Ok(())
     }
@@ -260,7 +271,9 @@ impl Assembly {
         self.closed.insert(index);
         self.anew.remove_range(index..index + 1);
         self.missing -= length as u64;
-        whole.push(Group { index, buffer, length, hole: true });
+        let start = index * self.group;
+        self.count_chunks(start, start + length as u64);
+        whole.push(Group { index, buffer, length, held: None, hole: true });
         true
     }
 

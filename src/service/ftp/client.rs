@@ -262,8 +262,12 @@ fn local_folder(target: &Path, bytes: u64) -> Result<(Folder, Option<String>, Ar
     let parent =
         Folder::open(parent, true).map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
     let is_new = target.symlink_metadata().is_err();
+    if is_new {
+        // Nothing is made for what does not fit.
+        parent.check_space(bytes)?;
+    }
     parent.make(&name, Rules::OWN)?;
-    let root = Folder::open(target, true)?;
+    let root = Folder::open(target, true)?.without_following();
     let there = root.folder("").and_then(Result::ok).map_or(0, |dir| size_below(&dir, 0));
     root.check_space(bytes.saturating_sub(there))?;
     Ok((parent, is_new.then_some(name), Arc::new(root)))

@@ -62,7 +62,7 @@ pub(super) async fn confirm(
             Failure::new(Code::Exists, "another file of that name exists").fix("add `replace`")
         })?;
     // Waiting for the disk holds up nobody else's reading and writing.
-    session.block(move || there.make_durable()).await??;
+    session.block(move || there.confirm()).await??;
     stored(connection, true, intent.size, root, Spent::default()).await;
     Ok(Confirmed::Same(Delivered {
         bytes: intent.size,

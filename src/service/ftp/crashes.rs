@@ -44,7 +44,7 @@ fn receive(disk: &SimDisk, intent: Intent, course: &mut Course) -> Result<(), Fa
         Begun::There(mut there) => {
             there.hashes(0, BLOCKS)?;
             match there.tree.root() == tree.root() {
-                true => return there.make_durable(),
+                true => return there.confirm(),
                 false if intent.replace => there.into_part()?,
                 false => return Err(Failure::new(Code::Exists, "another file")),
             }
@@ -58,7 +58,7 @@ fn receive(disk: &SimDisk, intent: Intent, course: &mut Course) -> Result<(), Fa
     for step in missing.chunks(STEP as usize) {
         for &index in step {
             let buffer = groups[index as usize].to_vec();
-            let group = Group { index, length: buffer.len(), buffer, hole: false };
+            let group = Group { index, length: buffer.len(), buffer, held: None, hole: false };
             let arrived = Arrived { group, hash: tree.get(index).unwrap() };
             match part.save(&[arrived]) {
                 Ok(wrong) => assert!(wrong.is_empty()),
@@ -224,7 +224,8 @@ fn row_10_a_journal_with_a_bad_header_sets_the_part_aside() {
 fn row_27_a_group_with_another_hash_is_given_back_and_not_written() {
     let disk = SimDisk::new();
     let Begun::Part(mut part) = begin(disk.clone(), "a", intent(false, false)).unwrap() else { panic!() };
-    let group = Group { index: 3, buffer: vec![1; GROUP as usize], length: GROUP as usize, hole: false };
+    let group =
+        Group { index: 3, buffer: vec![1; GROUP as usize], length: GROUP as usize, held: None, hole: false };
     assert_eq!(part.save(&[Arrived { group, hash: [0; 32] }]).unwrap(), [3]);
     assert!(disk.content(".a.nls-part").unwrap().is_empty());
 }
@@ -234,7 +235,7 @@ fn row_28_a_whole_with_another_hash_is_kept_aside() {
     let disk = SimDisk::new();
     let small = Intent { group: GROUP, ..Intent::new(3, 1) };
     let Begun::Part(mut part) = begin(disk.clone(), "a", small).unwrap() else { panic!() };
-    let group = Group { index: 0, buffer: b"abc".into(), length: 3, hole: false };
+    let group = Group { index: 0, buffer: b"abc".into(), length: 3, held: None, hole: false };
     part.save(&[Arrived { group, hash: blake3::hash(b"abc").into() }]).unwrap();
     let failure = part.commit(blake3::hash(b"abd").into()).unwrap_err();
     assert_eq!(failure.code, Code::Integrity);

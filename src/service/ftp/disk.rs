@@ -1,12 +1,13 @@
 //! What a file that is being received needs of a folder: the real one here, a simulated one that crashes at every
 //! operation in `crashes`. Everything blocks.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt as _;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
@@ -50,6 +51,9 @@ pub(super) trait Disk: std::fmt::Debug + Send + 'static {
     fn write_at(&self, file: &Self::File, at: u64, bytes: &[u8]) -> io::Result<()>;
     fn length(&self, file: &Self::File) -> io::Result<u64>;
     fn set_length(&self, file: &Self::File, length: u64) -> io::Result<()>;
+    /// Sets room apart for bytes that are about to be written, so that two transfers that do not fit together are not
+    /// both begun (row 14).
+    fn claim_space(&self, file: &Self::File, bytes: u64) -> Result<Space, Failure>;
     /// Bytes that can still be written.
     fn free(&self, file: &Self::File) -> u64;
     /// Mode and time of a file that is whole.
@@ -97,7 +101,7 @@ impl Disk for RealDisk {
             }
         }
         Err(Failure::new(Code::Receiving, "it is being received already")
-            .fix("wait for it, or choose another name"))
+            .fix("wait for it (a sender that is gone is missed within 30 s), or choose another name"))
     }
 
     fn open(&self, name: &str) -> io::Result<File> {
@@ -120,6 +124,10 @@ impl Disk for RealDisk {
 
     fn set_length(&self, file: &File, length: u64) -> io::Result<()> {
         file.set_len(length)
+    }
+
+    fn claim_space(&self, file: &File, bytes: u64) -> Result<Space, Failure> {
+        Space::claim(file, bytes)
     }
 
     fn free(&self, file: &File) -> u64 {
@@ -266,9 +274,45 @@ fn free(file: &File) -> u64 {
     rustix::fs::fstatvfs(file).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Refuses what cannot fit where `file` lies.
+/// Refuses what cannot fit where `file` lies, beside what is about to be written there.
 pub(crate) fn check_space(file: &File, size: u64) -> Result<(), Failure> {
-    super::part::check_space(free(file), size)
+    Space::claim(file, size).map(drop)
+}
+
+/// Bytes that transfers of this process are about to write, by file system.
+static CLAIMED: Mutex<BTreeMap<u64, u64>> = Mutex::new(BTreeMap::new());
+
+/// Room on a file system that is set apart, until it is written or given up.
+#[derive(Debug, Default)]
+pub(super) struct Space {
+    device: u64,
+    bytes: u64,
+}
+
+impl Space {
+    fn claim(file: &File, bytes: u64) -> Result<Self, Failure> {
+        let device = rustix::fs::fstat(file).map_or(0, |stat| stat.st_dev);
+        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = claimed.entry(device).or_default();
+        super::part::check_space(free(file).saturating_sub(*others), bytes)?;
+        *others += bytes;
+        Ok(Self { device, bytes })
+    }
+
+    /// So many of them are written.
+    pub(super) fn used(&mut self, bytes: u64) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        if let Some(others) = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.device) {
+            *others = others.saturating_sub(bytes);
+        }
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        self.used(self.bytes);
+    }
 }
 
 /// A handle of a folder that can be synced.

@@ -23,6 +23,9 @@ use crate::wire::Code;
 use crate::wire::ftp::Mode;
 use crate::wire::listing::{Entry, EntryKind};
 
+/// Permissions of a folder that is being filled: nobody else's, and with the bit that says so (on a folder that only its
+/// owner enters it says nothing else). So another attempt knows it, and no peer widens a folder that was there.
+const FILLING: u32 = 0o1700;
 /// Bytes of a path that the system takes at once; a longer one is gone down in steps.
 const PATH_LIMIT: usize = 4000;
 
@@ -33,6 +36,8 @@ pub(crate) struct Folder {
     pub(crate) path: PathBuf,
     /// What is hidden is there for whoever asks.
     hidden: bool,
+    /// Links to folders in it are followed, as far as they stay inside.
+    follows: bool,
 }
 
 /// A file to send, opened.
@@ -81,7 +86,17 @@ impl Folder {
                 _ => failure,
             }
         })?;
-        Ok(Self { dir, path: path.into(), hidden })
+        Ok(Self { dir, path: path.into(), hidden, follows: true })
+    }
+
+    /// The same for what comes from a peer into a folder of the user's: no link in it leads elsewhere.
+    pub(super) fn without_following(mut self) -> Self {
+        self.follows = false;
+        self
+    }
+
+    pub(super) const fn shows_hidden(&self) -> bool {
+        self.hidden
     }
 
     /// The root of a server: `root DIR`, else the current folder.
@@ -99,6 +114,9 @@ impl Folder {
 
     /// A folder below the root, in as many steps as its path needs.
     fn descend(&self, parts: &[OsString]) -> io::Result<Dir> {
+        if !self.follows {
+            self.check_no_links(parts)?;
+        }
         let mut dir = self.dir.try_clone()?;
         let (mut step, mut length) = (PathBuf::new(), 0);
         for part in parts {
@@ -166,27 +184,28 @@ impl Folder {
         let (dir, last) = self.place(path, rules)?;
         let what = || format!("folder {}", escape_line(path));
         let failed = |error: &io::Error| Failure::io(error, what()).fix("choose another name");
-        match dir.create_dir_with(os(last), DirBuilder::new().mode(0o700)) {
+        match dir.create_dir_with(os(last), DirBuilder::new().mode(FILLING)) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                let made = dir.open_dir(os(last)).map_err(|_| failed(&error))?;
-                // One that was read-only where it came from is filled all the same.
-                let (_, mode) = look_of(&made);
-                if mode & 0o700 != 0o700 {
-                    drop(super::small::set_look(&made, None, u32::from(mode) | 0o700));
-                }
-                Ok(())
+                self.real_folder(path).map(drop).map_err(|_| failed(&error))
             }
             Err(error) => Err(failed(&error)),
         }
     }
 
-    /// Gives a folder that was filled its time and its permissions.
+    /// A folder that is no link, by a way without links.
+    fn real_folder(&self, path: &str) -> io::Result<Dir> {
+        let parts = components(path).map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
+        self.check_no_links(&parts)?;
+        self.descend(&parts)
+    }
+
+    /// Gives a folder that was filled its time; one that was made here also its permissions. Those of others stay.
     pub(super) fn finish(&self, path: &str, modified: u64, mode: Mode, rules: Rules) -> Result<(), Failure> {
-        let (dir, last) = self.place(path, rules)?;
+        rules.check(path, &components(path)?)?;
         let failed = |error: io::Error| Failure::io(&error, format!("folder {}", escape_line(path)));
-        let made = dir.open_dir(os(last)).map_err(failed)?;
-        super::small::set_look(&made, Some(modified), granted(mode)).map_err(failed)
+        let made = self.real_folder(path).map_err(failed)?;
+        super::small::set_look(&made, modified, is_filling(&made).then(|| granted(mode))).map_err(failed)
     }
 
     /// Makes a symbolic link that stays inside, as its sender has it; true if it stood there already.
@@ -198,11 +217,13 @@ impl Folder {
         rules: Rules,
     ) -> Result<bool, Failure> {
         let parts = components(path)?;
-        let target = raw(target).filter(|target| stays_inside(&parts, target)).ok_or_else(|| {
-            let (path, target) = (escape_line(path), escape_line(target));
-            Failure::new(Code::Policy, format!("the link `{path}` to `{target}` leads out of the folder"))
-        })?;
-        self.without_links(&parts)?;
+        let target =
+            raw(target).filter(|target| stays_inside(&parts, target, rules.hidden)).ok_or_else(|| {
+                let (path, target) = (escape_line(path), escape_line(target));
+                Failure::new(Code::Policy, format!("the link `{path}` to `{target}` leads out of the folder"))
+            })?;
+        self.check_no_links(&parts[..parts.len() - 1])
+            .map_err(|error| Failure::io(&error, "the folder of a link"))?;
         let (dir, last) = self.place(path, rules)?;
         let name = os(last);
         let failed = |error: io::Error| Failure::io(&error, format!("link {}", escape_line(path)));
@@ -219,14 +240,13 @@ impl Folder {
         Ok(false)
     }
 
-    /// The way to a link has no link in it: else its `..` would lead elsewhere.
-    fn without_links(&self, parts: &[OsString]) -> Result<(), Failure> {
+    /// A way has no link in it: else a peer could make one that leads to what its names do not reach.
+    fn check_no_links(&self, parts: &[OsString]) -> io::Result<()> {
         use rustix::fs::{Mode, OFlags, openat};
-        let mut at = self.reopen().map_err(|error| Failure::io(&error, "a link"))?;
-        for part in &parts[..parts.len() - 1] {
+        let mut at = self.reopen()?;
+        for part in parts {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            at = openat(&at, part, flags, Mode::empty())
-                .map_err(|errno| Failure::io(&errno.into(), "the folder of a link"))?;
+            at = openat(&at, part, flags, Mode::empty())?;
         }
         Ok(())
     }
@@ -312,6 +332,11 @@ pub(super) fn look_of(dir: &Dir) -> (u64, Mode) {
     dir.dir_metadata().map_or((0, 0o700), |metadata| {
         (nanoseconds(metadata.mtime(), metadata.mtime_nsec()), (metadata.mode() & 0o777) as Mode)
     })
+}
+
+fn is_filling(dir: &Dir) -> bool {
+    use cap_std::fs::MetadataExt as _;
+    dir.dir_metadata().is_ok_and(|metadata| metadata.mode() & 0o7777 == FILLING)
 }
 
 fn nanoseconds(seconds: i64, rest: i64) -> u64 {
@@ -410,7 +435,13 @@ mod tests {
     /// `new`, received.
     fn fill(mut part: Part<RealDisk>) -> Result<blake3::Hash, Failure> {
         let hash = blake3::hash(b"new");
-        let group = super::super::assembly::Group { index: 0, buffer: b"new".into(), length: 3, hole: false };
+        let group = super::super::assembly::Group {
+            index: 0,
+            buffer: b"new".into(),
+            length: 3,
+            held: None,
+            hole: false,
+        };
         assert!(part.save(&[Arrived { group, hash: hash.into() }]).unwrap().is_empty());
         part.commit(hash.into())
     }
@@ -599,7 +630,8 @@ mod tests {
         assert_eq!(part.have(), [0, 1, 2]);
         let buffer = new[super::super::tree::GROUP as usize..][..super::super::tree::GROUP as usize].to_vec();
         let hash = part.tree().hash(1, &buffer);
-        let group = super::super::assembly::Group { index: 1, length: buffer.len(), buffer, hole: false };
+        let group =
+            super::super::assembly::Group { index: 1, length: buffer.len(), buffer, held: None, hole: false };
         assert!(part.save(&[Arrived { group, hash }]).unwrap().is_empty());
         assert_eq!(std::fs::read(temp.path().join("a")).unwrap(), old, "until it is whole");
         part.commit(blake3::hash(&new).into()).unwrap();
@@ -621,6 +653,7 @@ mod tests {
                 index,
                 length: bytes.len(),
                 buffer: bytes.to_vec(),
+                held: None,
                 hole: bytes.iter().all(|byte| *byte == 0),
             };
             assert!(part.save(&[Arrived { group, hash }]).unwrap().is_empty());
@@ -639,7 +672,13 @@ mod tests {
         let arrive = |part: &mut Part<RealDisk>, index: u64| {
             let buffer = bytes(index);
             let hash = part.tree().hash(index, &buffer);
-            let group = super::super::assembly::Group { index, length: buffer.len(), buffer, hole: false };
+            let group = super::super::assembly::Group {
+                index,
+                length: buffer.len(),
+                buffer,
+                held: None,
+                hole: false,
+            };
             assert!(part.save(&[Arrived { group, hash }]).unwrap().is_empty());
         };
         let mut part = folder.part("a", intent);

@@ -28,8 +28,7 @@ pub(super) struct Tree {
     hashes: BTreeMap<String, blake3::Hash>,
     count: Count,
     /// What did not go, each with its reason.
-    refused: Vec<String>,
-    refusals: u64,
+    refused: BTreeMap<String, Failure>,
     /// Bytes of files that are stored, whether they travelled or were there.
     pub(super) bytes: u64,
     /// Files that replaced another.
@@ -48,8 +47,7 @@ impl Tree {
         Self {
             hashes: BTreeMap::new(),
             count,
-            refused: Vec::new(),
-            refusals: 0,
+            refused: BTreeMap::new(),
             bytes: 0,
             updated: 0,
             updated_small: 0,
@@ -62,12 +60,26 @@ impl Tree {
         }
     }
 
+    /// The first reason counts.
     pub(super) fn refuse(&mut self, name: &str, failure: &Failure) {
-        self.refusals += 1;
         self.hashes.remove(name);
-        if self.refused.len() < REASONS_LIMIT {
-            self.refused.push(format!("{}: {}", escape_line(name), failure.why));
-        }
+        self.refused.entry(name.to_owned()).or_insert_with(|| failure.clone());
+    }
+
+    pub(super) fn is_refused(&self, name: &str) -> bool {
+        self.refused.contains_key(name)
+    }
+
+    /// The connection did not survive this file: what was refused before it is told, too.
+    pub(super) fn broken(&self, name: &str, failure: Failure) -> Failure {
+        let why = format!("{}: {}", escape_line(name), failure.why);
+        let before = self.refused.iter().take(REASONS_LIMIT).map(|(name, failure)| line(name, failure));
+        Failure { why, ..failure }.detail(before.collect::<Vec<_>>())
+    }
+
+    /// Bytes of a small file left.
+    pub(super) fn sent_small(&mut self, bytes: u64) {
+        self.sent += bytes;
     }
 
     pub(super) fn took(&mut self, name: &str, delivered: &Delivered) {
@@ -142,7 +154,7 @@ impl Tree {
             ("links", Value::count(self.count.links)),
             ("left_out", Value::count(self.left_out())),
             ("updated", Value::count(self.updated)),
-            ("refused", Value::count(self.refusals)),
+            ("refused", Value::count(self.refused.len() as u64)),
             ("bytes", Value::count(self.bytes)),
             ("blake3", Value::text(self.hash().to_hex().as_str())),
             ("chunk", Value::count(u64::from(shape.chunk))),
@@ -195,18 +207,35 @@ impl Tree {
 
     /// A tree of which a part did not go is a failure that names each.
     pub(super) fn failure(&self) -> Option<Failure> {
-        if self.refusals == 0 {
-            return None;
-        }
-        let all = self.refusals + self.hashes.len() as u64;
-        let shown = self.refused.len().min(REASONS);
-        let why = format!("{} of {all} were refused: {}", self.refusals, self.refused[..shown].join("; "));
-        let rest = self.refused[shown..].iter().map(|line| format!("  {line}"));
-        let untold = self.refusals - self.refused.len() as u64;
+        let (_, first) = self.refused.first_key_value()?;
+        let (count, stored) = (self.refused.len(), self.hashes.len());
+        let reasons: Vec<String> = self
+            .refused
+            .iter()
+            .take(REASONS)
+            .map(|(name, failure)| line(name, failure).trim_start().to_owned())
+            .collect();
+        let were = if count == 1 { "was" } else { "were" };
+        let why = format!("{count} of {} {were} refused: {}", count + stored, reasons.join("; "));
+        // One reason for all is the reason; else it is a policy of several.
+        let same = self.refused.values().all(|failure| failure.code == first.code);
+        let failure = Failure::new(if same { first.code } else { Code::Policy }, why);
+        let rest = self.refused.iter().skip(REASONS);
+        let rest = rest.take(REASONS_LIMIT).map(|(name, failure)| format!("  {}", line(name, failure)));
+        let untold = count.saturating_sub(REASONS + REASONS_LIMIT);
         let last = (untold > 0).then(|| format!("  and {untold} more"));
-        let failure = Failure::new(Code::Policy, why);
-        let fix = "the others are stored; the same command tries these again";
-        Some(failure.fix(fix).detail(rest.chain(last)))
+        let failure = failure.detail(rest.chain(last));
+        Some(match stored {
+            0 => failure,
+            _ => failure.fix("the others are stored"),
+        })
+    }
+}
+
+fn line(name: &str, failure: &Failure) -> String {
+    match name {
+        "" => failure.why.clone(),
+        name => format!("{}: {}", escape_line(name), failure.why),
     }
 }
 

@@ -10,6 +10,7 @@ use super::name::Rules;
 use super::part::Intent;
 use super::receive::{Manner, receive_file};
 use super::small::{self, Keeper};
+use super::transfer::is_about_the_file;
 use super::transfer::{Watched, by_disk, misplaced, small_limit};
 use super::walk::{Count, Wanted};
 use crate::base::quantity;
@@ -24,8 +25,8 @@ use crate::wire::{Code, Frame};
 /// Bytes of names that are asked for at once: the answers must find room while these are written.
 const ASKED_BYTES: usize = 32 << 10;
 
-/// Bytes of names that a list may hold here.
-const NAMES_LIMIT: u64 = 256 << 20;
+/// Bytes that a list may take here.
+const HELD_LIMIT: usize = 128 << 20;
 /// What a server may say that it cannot read.
 const LOST_LIMIT: usize = 100_000;
 
@@ -43,6 +44,8 @@ pub(super) struct Listed {
     pub(super) count: Count,
     /// What the server cannot read, and what this machine cannot store.
     lost: Vec<(String, Failure)>,
+    /// Bytes of all these texts.
+    held: usize,
 }
 
 /// Everything below a folder of the server.
@@ -58,9 +61,10 @@ pub(super) async fn list(
     loop {
         let frame = connection.incoming.frame(SILENCE_LIMIT, "list of the folder").await?;
         match frame.kind {
-            ENTRIES => listed.add(Entries::decode(&frame).map_err(malformed)?),
+            ENTRIES => listed.add(Entries::decode(&frame).map_err(malformed)?, wanted)?,
             LOST if listed.lost.len() < LOST_LIMIT => {
                 let Lost { code, path, why } = Lost::decode(&frame).map_err(malformed)?;
+                listed.held += path.len() + why.len();
                 listed.lost.push((path, told_in_words(code, &why)));
             }
             WALKED => {
@@ -75,8 +79,16 @@ pub(super) async fn list(
 
 impl Listed {
     /// A name that cannot be stored here is one that is lost, and no reason to leave the others.
-    fn add(&mut self, page: Entries) {
+    fn add(&mut self, page: Entries, wanted: Wanted) -> Result<(), Failure> {
         for entry in page.entries {
+            self.held += size_of::<Entry>() + entry.name.len();
+            if let EntryKind::Link(target) = &entry.kind {
+                // What was not asked for is no list of a folder.
+                if !wanted.links {
+                    return Err(misplaced());
+                }
+                self.held += target.len();
+            }
             match super::name::components(&entry.name) {
                 Ok(_) => {
                     self.count.add(&entry);
@@ -85,6 +97,7 @@ impl Listed {
                 Err(failure) => self.lost.push((entry.name, failure)),
             }
         }
+        Ok(())
     }
 }
 
@@ -92,16 +105,19 @@ impl Accept {
     fn check(self, listed: &Listed) -> Result<(), Failure> {
         let Count { files, folders, links, bytes, .. } = listed.count;
         let entries = files + folders + links;
-        let names: usize = listed.entries.last().map_or(0, |entry| entry.name.len());
+        let most_bytes = match self.bytes {
+            u64::MAX => "what is free".to_owned(),
+            bytes => quantity::show_size(bytes),
+        };
         let too_many = entries > self.files || listed.lost.len() as u64 > self.files;
-        if !too_many && bytes <= self.bytes && names as u64 * entries <= NAMES_LIMIT {
+        if !too_many && bytes <= self.bytes && listed.held <= HELD_LIMIT {
             return Ok(());
         }
         let why = format!(
             "the folder has more than is accepted: {entries} files, folders and links and {} so far; {} and {} are the most",
             quantity::show_size(bytes),
             self.files,
-            quantity::show_size(self.bytes)
+            most_bytes
         );
         Err(Failure::new(Code::Limit, why).fix("say how much you take: accept N max SIZE"))
     }
@@ -116,7 +132,7 @@ pub(super) async fn get_folder(
     (flags, wanted): (Flags, Wanted),
     listed: Listed,
 ) -> Result<Tree, Failure> {
-    let Listed { entries, count, lost } = listed;
+    let Listed { entries, count, lost, .. } = listed;
     let (total, mut tree) = (count.bytes, Tree::new(count));
     lost.iter().for_each(|(path, failure)| tree.refuse(path, failure));
     let quota = Arc::new(super::quota::Quota::new(None));
@@ -216,7 +232,12 @@ impl Getting<'_> {
             came += 1;
             match Message::decode(&frame).map_err(malformed)? {
                 Message::Same if here.is_some() => {
-                    self.tree.found_small(&entry.name, here.unwrap_or_default(), entry.size);
+                    let hash = here.unwrap_or_default();
+                    self.tree.found_small(&entry.name, hash, entry.size);
+                    let (flags, mode, modified, name) =
+                        (self.flags, entry.mode, entry.modified, entry.name.clone());
+                    let label = Label { flags, mode, modified, hash, name: name.clone() };
+                    store.push((name, Message::Offer { label, size: entry.size }));
                 }
                 Message::Wanted { .. } => self.bursts.push(entry.clone()),
                 message => store.extend(self.arrived(entry, message)?),
@@ -226,6 +247,9 @@ impl Getting<'_> {
                 self.session.progress(self.tree.bytes, self.total);
                 self.session.note(self.tree.so_far());
             }
+        }
+        if let Some(until) = self.session.owed() {
+            tokio::time::sleep_until(until.into()).await;
         }
         Ok(())
     }
@@ -277,9 +301,14 @@ impl Getting<'_> {
             }
             answer => answer?,
         };
-        let Message::File { limited, mode, size, modified } = Message::decode(&answer).map_err(malformed)?
-        else {
-            return Err(misplaced());
+        let changed = || Failure::new(Code::Changed, "it changed since it was listed");
+        let (limited, mode, size, modified) = match Message::decode(&answer).map_err(malformed)? {
+            Message::File { limited, mode, size, modified } => (limited, mode, size, modified),
+            Message::Folder { .. } => {
+                self.tree.refuse(&entry.name, &changed());
+                return Ok(());
+            }
+            _ => return Err(misplaced()),
         };
         let Flags { replace, fast } = self.flags;
         let intent = Intent { replace, fast, mode, ..Intent::new(size, modified) };
@@ -287,7 +316,7 @@ impl Getting<'_> {
         let begun = if size == entry.size {
             by_disk(self.session, move || folder.begin(&path, intent, rules)).await?
         } else {
-            Err(Failure::new(Code::Changed, "it changed since it was listed"))
+            Err(changed())
         };
         let begun = match begun {
             Ok(begun) => begun,
@@ -305,10 +334,11 @@ impl Getting<'_> {
                 self.tree.took(&entry.name, &delivered);
                 self.session.note(self.tree.so_far());
             }
-            Err(failure) if failure.told && failure.code == Code::Exists => {
+            // What the server said of its file is an answer, and the connection goes on.
+            Err(failure) if failure.told && is_about_the_file(&failure, self.connection.transport) => {
                 self.tree.refuse(&entry.name, &failure);
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => return Err(self.tree.broken(&entry.name, failure)),
         }
         Ok(())
     }

@@ -209,14 +209,19 @@ fn refused(name: &str, why: &str) -> Failure {
 
 /// Where a symbolic link may point, read as bytes: up from its own folder, but not out of the root, and then down. What
 /// goes up again later could leave through another link.
-pub(super) fn stays_inside(path: &[OsString], target: &OsStr) -> bool {
+/// Nor does it lead to what a name could not reach: a part, or what is hidden where that is not served.
+pub(super) fn stays_inside(path: &[OsString], target: &OsStr, hidden: bool) -> bool {
     let bytes = target.as_bytes();
     if bytes.is_empty() || bytes.starts_with(b"/") || bytes.contains(&0) {
         return false;
     }
     let parts: Vec<&[u8]> = bytes.split(|b| *b == b'/').filter(|part| !matches!(*part, b"" | b".")).collect();
     let up = parts.iter().take_while(|part| **part == b"..").count();
-    up < path.len() && parts[up..].iter().all(|part| *part != b"..")
+    let reachable = |part: &&[u8]| {
+        let name = OsStr::from_bytes(part);
+        *part != b".." && !is_scaffold(name) && (hidden || !is_hidden(name))
+    };
+    up < path.len() && up < parts.len() && parts[up..].iter().all(reachable)
 }
 
 /// `CON`, `com1.txt`, `COM¹`: devices on one system are refused on all, so that a tree can move anywhere.
@@ -364,9 +369,10 @@ mod tests {
 
     #[test]
     fn row_22_a_link_goes_up_first_and_never_out() {
-        let inside = |path: &str, target: &str| stays_inside(&components(path).unwrap(), OsStr::new(target));
+        let inside =
+            |path: &str, target: &str| stays_inside(&components(path).unwrap(), OsStr::new(target), false);
         for (path, target) in
-            [("l", "a"), ("l", "./a/b"), ("d/l", "../a"), ("d/e/l", "../../a"), ("l", ".hidden")]
+            [("l", "a"), ("l", "./a/b"), ("d/l", "../a"), ("d/e/l", "../../a"), ("l", "a..b")]
         {
             assert!(inside(path, target), "{path} -> {target}");
         }
@@ -376,6 +382,11 @@ mod tests {
             ("l", ""),
             ("d/l", "../.."),
             ("d/l", "x/../../.."),
+            ("l", "."),
+            ("d/l", ".."),
+            ("l", ".ssh"),
+            ("l", "a/.git"),
+            ("l", ".a.nls-part"),
             ("d/l", "../a/.."),
         ] {
             assert!(!inside(path, target), "{path} -> {target}");

@@ -8,13 +8,14 @@
 mod recover;
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::assembly::Group;
-use super::disk::{Disk, Found};
+use super::disk::{Disk, Found, Space};
 use super::journal::{self, SYNCED, UNKNOWN};
 use super::name::{BAD_SUFFIX, journal_name, part_name};
-use super::quota::Reserved;
+use super::quota::{Quota, Reserved};
 use super::tree::{GROUP, Tree};
 use crate::base::quantity::show_size;
 use crate::report::{Failure, reason};
@@ -64,7 +65,7 @@ pub(super) struct There<D: Disk> {
     name: String,
     intent: Intent,
     pub(super) tree: Tree,
-    reserved: Option<Reserved>,
+    quota: Option<Arc<Quota>>,
 }
 
 /// A file that is being received.
@@ -88,6 +89,8 @@ pub(super) struct Part<D: Disk> {
     saved_at: Instant,
     /// The disk failed to sync it: what the system still shows of it may never have been written.
     spoilt: bool,
+    /// Room on the disk for what is still to come.
+    space: Option<Space>,
     /// What it may take of a quota: what stays on the disk is used up, whole or not.
     reserved: Option<Reserved>,
 }
@@ -116,8 +119,8 @@ pub(super) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begu
             drop(disk.remove(&journal_name(name)));
         }
         let tree = Tree::new(intent.size, intent.group);
-        let (name, reserved) = (name.into(), None);
-        return Ok(Begun::There(There { disk, file: there, name, intent, tree, reserved }));
+        let (name, quota) = (name.into(), None);
+        return Ok(Begun::There(There { disk, file: there, name, intent, tree, quota }));
     }
     begin_part(disk, name, intent).map(Begun::Part)
 }
@@ -142,6 +145,7 @@ fn begin_part<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Part<D>, F
         unsaved_bytes: 0,
         saved_at: Instant::now(),
         spoilt: false,
+        space: None,
         reserved: None,
     };
     match part.recover() {
@@ -173,21 +177,13 @@ fn there<D: Disk>(disk: &D, name: &str, intent: Intent) -> Result<Option<D::File
 }
 
 impl<D: Disk> Begun<D> {
-    /// Bytes that may have to be written.
-    pub(super) fn lacking(&self) -> u64 {
+    /// What it lacks is set apart for it; for a file that may be the same, when it turns out to be another.
+    pub(super) fn reserve(&mut self, quota: &Arc<Quota>) -> Result<(), Failure> {
         match self {
-            Self::Part(part) => part.lacking(),
-            Self::There(there) if there.intent.replace => there.intent.size,
-            Self::There(_) => 0,
+            Self::Part(part) => part.reserved = Some(quota.set_apart(part.lacking())?),
+            Self::There(there) => there.quota = Some(quota.clone()),
         }
-    }
-
-    /// What it lacks is set apart for it.
-    pub(super) fn reserve(&mut self, reserved: Reserved) {
-        match self {
-            Self::Part(part) => part.reserved = Some(reserved),
-            Self::There(there) => there.reserved = Some(reserved),
-        }
+        Ok(())
     }
 
     /// Nothing comes of it; what was there before stays.
@@ -199,8 +195,13 @@ impl<D: Disk> Begun<D> {
 }
 
 impl<D: Disk> There<D> {
-    /// An earlier command may have said `fast`: what this one finds, it makes durable (row 13).
-    pub(super) fn make_durable(&self) -> Result<(), Failure> {
+    /// It is the same: with `replace` it takes permissions and time of the one that was offered. An earlier command may
+    /// have said `fast`: what this one finds, it makes durable (row 13).
+    pub(super) fn confirm(&self) -> Result<(), Failure> {
+        if self.intent.replace {
+            // Somebody else's file may stay as it is.
+            drop(self.disk.dress(&self.file, self.intent.mode, self.intent.modified));
+        }
         if self.intent.fast {
             return Ok(());
         }
@@ -210,8 +211,9 @@ impl<D: Disk> There<D> {
 
     /// The sender has another file: what is the same in this one need not travel, and stands in the new part.
     pub(super) fn into_part(self) -> Result<Part<D>, Failure> {
+        let reserved = self.quota.map(|quota| quota.set_apart(self.intent.size)).transpose()?;
         let mut part = begin_part(self.disk, &self.name, self.intent)?;
-        part.reserved = self.reserved;
+        part.reserved = reserved;
         // A part of before knows better than the old file.
         if part.have.is_empty() {
             let mut buffer = Vec::new();
@@ -222,7 +224,7 @@ impl<D: Disk> There<D> {
                 let copied = part.disk.read_at(&self.file, start, &mut buffer);
                 // One that changed meanwhile is not what was offered.
                 if copied.is_ok() && self.tree.hash(index, &buffer) == hash {
-                    part.write(index, &buffer, false)?;
+                    part.write(index, &buffer, buffer.iter().all(|byte| *byte == 0))?;
                     part.know(index, hash, length);
                 }
             }
@@ -256,8 +258,11 @@ impl<D: Disk> Part<D> {
         self.unsaved_bytes += bytes as u64;
     }
 
-    fn check_space(&self) -> Result<(), Failure> {
-        check_space(self.disk.free(&self.file), self.lacking())
+    /// Row 5: what cannot fit beside what others are about to write is refused.
+    fn check_space(&mut self) -> Result<(), Failure> {
+        self.space = None;
+        self.space = Some(self.disk.claim_space(&self.file, self.lacking())?);
+        Ok(())
     }
 
     /// Bytes that were not there at the start.
@@ -318,6 +323,9 @@ impl<D: Disk> Part<D> {
             Ok(_) => self.disk.write_at(&self.file, start, bytes),
             Err(error) => Err(error),
         };
+        if let (Ok(()), Some(space)) = (&written, &mut self.space) {
+            space.used(length as u64);
+        }
         written.map_err(|error| {
             let what = format!("writing `{}` at offset {start}", self.kept_as());
             Failure::io(&error, what)
@@ -404,8 +412,13 @@ impl<D: Disk> Part<D> {
             self.forget();
             return failure;
         }
+        // What is kept of a source that changed is of no use to the source as it is now (row 9).
+        let goes_on = match failure.code {
+            Code::Changed => "start again with `replace`",
+            _ => "the same command goes on there",
+        };
         let kept = format!(
-            "{} of {} are kept as `{}`: the same command goes on there",
+            "{} of {} are kept as `{}`: {goes_on}",
             show_size(bytes),
             show_size(self.intent.size),
             self.kept_as()

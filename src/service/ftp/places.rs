@@ -21,6 +21,7 @@ impl Landing for Places {
     }
 }
 
-fn integrity(trouble: Trouble) -> Failure {
-    Failure::new(Code::Integrity, trouble.to_string())
+pub(super) fn integrity(trouble: Trouble) -> Failure {
+    let code = if trouble == Trouble::TooMuch { Code::Limit } else { Code::Integrity };
+    Failure::new(code, trouble.to_string())
 }

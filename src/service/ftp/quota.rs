@@ -34,6 +34,11 @@ impl Quota {
         Some(Reserved { quota: self.clone(), bytes })
     }
 
+    /// Sets bytes apart, or says why not.
+    pub(super) fn set_apart(self: &Arc<Self>, bytes: u64) -> Result<Reserved, Failure> {
+        self.reserve(bytes).ok_or_else(|| self.refusal(bytes))
+    }
+
     /// Row 5.
     pub(super) fn refusal(&self, bytes: u64) -> Failure {
         let why = format!(

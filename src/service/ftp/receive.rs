@@ -3,17 +3,18 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::assembly::{Assembly, Group};
+use super::assembly::{Assembly, Group, Trouble};
 use super::bottleneck::{Clock, judge};
-use super::buffers;
+use super::buffers::{self, Held};
 use super::confirm::{Confirmed, confirm, heartbeats, offer, stored};
 use super::disk::RealDisk;
 use super::part::{Arrived, Begun, Intent, Part};
-use super::places::Places;
+use super::places::{Places, integrity};
 use super::send::say_resuming;
 use super::transfer::{
     Awake, Delivered, MinimumRate, Watched, Work, by_disk, has_lane, misplaced, on_disk, take_lane,
 };
+use crate::base::Transport;
 use crate::net::connection::{malformed, told};
 use crate::net::{Connection, Landed, SILENCE_LIMIT};
 use crate::report::Failure;
@@ -221,6 +222,10 @@ impl Receiver<'_> {
                 && self.unhashed.is_empty()
                 && self.places.assembly.is_complete();
             if let Some(said) = end.filter(|_| whole) {
+                // The last piece counts like any other.
+                if let Some(until) = self.session.owed() {
+                    self.pause(until).await?;
+                }
                 self.acknowledge().await?;
                 return Ok(said);
             }
@@ -347,7 +352,12 @@ impl Receiver<'_> {
         for group in self.places.whole.drain(..) {
             match self.hashes.remove(&group.index) {
                 Some(hash) => self.queue.push(Arrived { group, hash }),
-                None => drop(self.unhashed.insert(group.index, group)),
+                // Over TCP the hash comes before the bytes.
+                None if self.connection.transport == Transport::Tcp => return Err(misplaced()),
+                None => {
+                    let held = Some(Held::one(false).ok_or_else(|| integrity(Trouble::TooMuch))?);
+                    drop(self.unhashed.insert(group.index, Group { held, ..group }));
+                }
             }
             if self.unhashed.len() > UNHASHED_LIMIT {
                 return Err(misplaced());

@@ -23,6 +23,9 @@ use crate::wire::{Code, frame};
 /// A whole file may take so long to reach the disk after its last byte came.
 const COMMIT_LIMIT: Duration = Duration::from_mins(5);
 
+/// A receiver asks so often for each group again (FAULTS row 27), and some more.
+const AGAIN_EACH: u64 = 4;
+const AGAIN_LIMIT: u64 = 64;
 /// Groups that may be asked for again at once.
 const WANTED_LIMIT: usize = 1024;
 
@@ -55,6 +58,11 @@ struct Sender<'a> {
     unfinished: u64,
     /// Chunks that were sent once more, because a group did not arrive as it was sent.
     repeated: u64,
+    /// How often groups were asked for again.
+    asked_again: u64,
+    /// Chunks of groups that replace what the receiver had, and bytes of holes.
+    renewed: u64,
+    holes: u64,
     /// How many groups the file has.
     groups: u64,
     /// Groups that the receiver asked for again.
@@ -89,6 +97,8 @@ async fn send_in_lane(
 ) -> Result<Delivered, Failure> {
     let began = Instant::now();
     let size = source.size;
+    // The path counts for the whole connection.
+    let counted = connection.outgoing.path().map_or((0, 0), |path| (path.sent, path.retransmitted));
     // Only of a large file something may be known from before, and has to be read.
     let mut reading = if size < CACHE_FROM {
         Reading::new(source)
@@ -115,6 +125,9 @@ async fn send_in_lane(
         run: 0,
         unfinished: 0,
         repeated: 0,
+        renewed: 0,
+        asked_again: 0,
+        holes: 0,
         groups,
         wanted: VecDeque::new(),
         again: reading.again(),
@@ -133,13 +146,13 @@ async fn send_in_lane(
     Ok(Delivered {
         bytes: size,
         hash,
-        chunks: sender.sent,
-        acks: sender.acked,
-        resumed: size - travelled,
+        chunks: sender.sent + sender.renewed,
+        acks: sender.acked + sender.renewed,
+        resumed: size - travelled - sender.holes,
         there: there.is_some() && travelled == 0,
         replaced,
-        retransmitted: path.map_or(0, |path| path.retransmitted) + sender.repeated,
-        sent: path.map_or(travelled, |path| path.sent),
+        retransmitted: path.map_or(0, |path| path.retransmitted - counted.1) + sender.repeated,
+        sent: path.map_or(travelled, |path| path.sent - counted.0),
         kernel_drops: path.map_or(0, |path| path.kernel_drops),
         elapsed,
         limited_by: judge(ours, theirs),
@@ -225,11 +238,11 @@ impl Sender<'_> {
         let hashes = Message::Hashes { first: piece.index, hashes: vec![piece.hash] };
         self.connection.outgoing.send(hashes.encode()).await?;
         if piece.hole {
-            return self.connection.outgoing.send(Message::Hole { group: piece.index }.encode()).await;
+            return self.send_hole(&piece).await;
         }
         if piece.anew {
             let chunks = (piece.bytes.len() as u64).div_ceil(u64::from(self.shape.chunk));
-            self.repeated += chunks;
+            self.renewed += chunks;
             self.send_part(piece.offset, piece.bytes).await?;
             return Ok(());
         }
@@ -251,6 +264,19 @@ impl Sender<'_> {
         Ok(())
     }
 
+    /// Its chunks count as if they had travelled, and open no new run; nothing has to be waited for.
+    async fn send_hole(&mut self, piece: &Piece) -> Result<(), Failure> {
+        if self.run != piece.offset {
+            self.unfinished = 0;
+        }
+        let length = piece.bytes.len() as u64;
+        self.run = piece.offset + length;
+        self.holes += length;
+        self.count_chunks(length);
+        self.connection.outgoing.send(Message::Hole { group: piece.index }.encode()).await?;
+        self.listen().await
+    }
+
     /// How many bytes may go now: the rest of a chunk, or whole ones as the window allows.
     async fn most(&mut self) -> Result<u64, Failure> {
         let chunk = u64::from(self.shape.chunk);
@@ -258,7 +284,7 @@ impl Sender<'_> {
             return Ok(self.session.limit_step(self.unfinished, chunk));
         }
         loop {
-            let room = u64::from(self.shape.window) - (self.sent - self.acked);
+            let room = u64::from(self.shape.window).saturating_sub(self.sent - self.acked);
             if room > 0 {
                 return Ok(self.session.limit_step(room.saturating_mul(chunk), chunk));
             }
@@ -324,7 +350,12 @@ impl Sender<'_> {
                     }
                     Ok(())
                 }
-                Message::Again { group } if group < self.groups && self.wanted.len() < WANTED_LIMIT => {
+                Message::Again { group }
+                    if group < self.groups
+                        && self.wanted.len() < WANTED_LIMIT
+                        && self.asked_again < AGAIN_LIMIT + self.groups * AGAIN_EACH =>
+                {
+                    self.asked_again += 1;
                     self.wanted.push_back(group);
                     Ok(())
                 }

@@ -8,7 +8,7 @@ use super::folder::Folder;
 use super::folders::{TOGETHER, Tree, WINDOW, closing};
 use super::send::{await_ready, send_file};
 use super::small;
-use super::transfer::{Watched, by_disk, misplaced, on_disk, small_limit};
+use super::transfer::{Watched, by_disk, is_about_the_file, misplaced, on_disk, small_limit};
 use super::walk::Count;
 use crate::net::connection::{malformed, told};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
@@ -99,6 +99,9 @@ pub(super) async fn send_folder(
     }
     // A folder's time changes with what is put into it: last of all, and from the inside out.
     for entry in entries.iter().rev().filter(|entry| entry.is_folder()) {
+        if sending.tree.is_refused(&entry.name) {
+            continue;
+        }
         sending.folder(&entry.name, entry.modified, closing(entry.mode)).await?;
     }
     sending.folder("", modified, closing(mode)).await?;
@@ -188,6 +191,7 @@ impl Sending<'_> {
             Message::Small { label, bytes } => {
                 travels = bytes.len() as u64;
                 self.tree.took_small(name, label.hash, travels);
+                self.tree.sent_small(travels);
             }
             Message::Offer { label, size } => {
                 self.tree.found_small(name, label.hash, *size);
@@ -312,11 +316,15 @@ impl Sending<'_> {
                 self.tree.took(&entry.name, &delivered);
                 self.session.note(self.tree.so_far());
             }
-            Err(failure) if failure.code == Code::Exists => {
+            Err(failure) if failure.told && failure.code == Code::Exists => {
+                self.tree.refuse(&entry.name, &failure);
+            }
+            // It cannot be read to its end: the server hears why, and the others go.
+            Err(failure) if !failure.told && is_about_the_file(&failure, self.connection.transport) => {
                 self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await?;
                 self.tree.refuse(&entry.name, &failure);
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => return Err(self.tree.broken(&entry.name, failure)),
         }
         Ok(())
     }

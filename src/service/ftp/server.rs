@@ -11,7 +11,7 @@ use super::quota::Quota;
 use super::receive::{Manner, receive_file};
 use super::send::{Start, await_ready, send_file};
 use super::small::Keeper;
-use super::transfer::{Delivered, by_disk, in_lane};
+use super::transfer::{Delivered, by_disk, in_lane, is_about_the_file};
 use super::visit::Tally;
 use super::walk::size_below;
 use crate::base::Value;
@@ -29,6 +29,8 @@ use crate::wire::{Code, Frame};
 
 /// A client that asks for nothing is let go.
 const IDLE_LIMIT: Duration = Duration::from_mins(1);
+/// What waits for the disk gets its names when nothing comes for so long.
+const SETTLE_AFTER: Duration = Duration::from_secs(1);
 /// How long a client may take to read why it was let go.
 const PARTING_LIMIT: Duration = Duration::from_secs(2);
 
@@ -128,10 +130,16 @@ impl Visit {
     async fn run(mut self) -> Result<(), Failure> {
         loop {
             let ahead = self.read_ahead.take();
+            let pending = self.has_pending();
+            let patience = if pending { SETTLE_AFTER } else { IDLE_LIMIT };
             let request = tokio::select! {
                 () = self.session.cancelled() => return self.part(Failure::new(Code::Cancelled, "the server was stopped")).await,
-                request = tokio::time::timeout(IDLE_LIMIT, next(ahead, &mut self.connection)) => request,
+                request = tokio::time::timeout(patience, next(ahead, &mut self.connection)) => request,
             };
+            if request.is_err() && pending {
+                self.settle_and_say().await?;
+                continue;
+            }
             let frame = match request {
                 Ok(Ok(Some(Wire::Frame(frame)))) => frame,
                 Ok(Ok(Some(Wire::Block { .. }))) => {
@@ -270,20 +278,15 @@ impl Visit {
             Ok(begun) => begun,
             Err(failure) => return self.refuse(&name, &failure).await,
         };
-        let lacking = begun.lacking();
-        match self.server.quota.reserve(lacking) {
-            Some(place) => begun.reserve(place),
-            None => {
-                let failure = self.server.quota.refusal(lacking);
-                drop(by_disk(&self.session, move || begun.give_up()).await);
-                return self.refuse(&name, &failure).await;
-            }
+        if let Err(failure) = begun.reserve(&self.server.quota) {
+            drop(by_disk(&self.session, move || begun.give_up()).await);
+            return self.refuse(&name, &failure).await;
         }
         let manner = Manner { shape, fresh: false, limited: false, watched: None };
         let received = receive_file(&self.session, &mut self.connection, begun, intent, manner).await;
         let delivered = match received {
-            // The client compared, and another file is there: that was an answer, and it goes on.
-            Err(failure) if failure.told && failure.code == Code::Exists => {
+            // The client said what is wrong with its file: that was an answer, and it goes on.
+            Err(failure) if failure.told && is_about_the_file(&failure, self.connection.transport) => {
                 self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(&name)));
                 return Ok(());
             }
@@ -332,8 +335,10 @@ impl Visit {
                 self.log("sent", &name, &delivered);
                 Ok(())
             }
-            // The client has another file of that name.
-            Err(failure) if failure.code == Code::Exists => self.refuse(&name, &failure).await,
+            // The client has another file of that name, or this one cannot be read to its end.
+            Err(failure) if !failure.told && is_about_the_file(&failure, self.connection.transport) => {
+                self.refuse(&name, &failure).await
+            }
             Err(failure) => Err(failure),
         }
     }

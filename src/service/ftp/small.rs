@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
 
 use cap_std::fs::Dir;
@@ -16,6 +17,10 @@ use super::quota::{Quota, Reserved};
 use crate::report::Failure;
 use crate::wire::Code;
 use crate::wire::ftp::{Flags, Label, Message, SMALL_LIMIT};
+
+/// Files of all clients that wait: each holds two descriptors.
+const ALL_PENDING_LIMIT: usize = 512;
+static PENDING: AtomicUsize = AtomicUsize::new(0);
 
 /// Files that wait for the disk together: each holds its lock until it has its name.
 const PENDING_LIMIT: usize = 64;
@@ -54,6 +59,24 @@ struct Pending {
     /// Its lock.
     _file: File,
     place: Reserved,
+    _counted: Counted,
+}
+
+/// One of those that wait.
+#[derive(Debug)]
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        PENDING.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        PENDING.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Stores small files and folders below a root.
@@ -108,6 +131,11 @@ impl Keeper {
         std::mem::take(&mut self.wanted)
     }
 
+    /// Something waits for the disk.
+    pub(super) const fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// So many messages, from the first on, are stored or refused for good.
     pub(super) fn settled(&self) -> u64 {
         self.pending.first().map_or(self.taken, |first| first.index)
@@ -138,6 +166,7 @@ impl Keeper {
             };
             denied.extend(stored.err().map(|failure| (index, failure)));
             let full = self.pending.len() >= PENDING_LIMIT
+                || PENDING.load(Ordering::Relaxed) >= ALL_PENDING_LIMIT
                 || self.taken - self.settled() >= UNSETTLED_LIMIT
                 || self.unsettled >= UNSETTLED_BYTES;
             if full {
@@ -209,7 +238,15 @@ impl Keeper {
             return publish(&dir, last, flags.replace).map(|()| place.keep());
         }
         let name = last.to_owned();
-        self.pending.push(Pending { index, dir, name, replace: flags.replace, _file: file, place });
+        self.pending.push(Pending {
+            index,
+            dir,
+            name,
+            replace: flags.replace,
+            _file: file,
+            place,
+            _counted: Counted::new(),
+        });
         Ok(())
     }
 
@@ -313,12 +350,13 @@ fn publish(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
     })
 }
 
-/// The permissions of a folder, and its time.
-pub(super) fn set_look(dir: &Dir, modified: Option<u64>, mode: u32) -> std::io::Result<()> {
+/// The time of a folder, and its permissions.
+pub(super) fn set_look(dir: &Dir, modified: u64, mode: Option<u32>) -> std::io::Result<()> {
     let folder = reopen(dir)?;
-    let changed = rustix::fs::fchmod(&folder, rustix::fs::Mode::from_raw_mode(mode));
-    or_without(changed.map_err(Into::into), Lacking::Permissions)?;
-    let Some(modified) = modified else { return Ok(()) };
+    if let Some(mode) = mode {
+        let changed = rustix::fs::fchmod(&folder, rustix::fs::Mode::from_raw_mode(mode));
+        or_without(changed.map_err(Into::into), Lacking::Permissions)?;
+    }
     let time = clamp(modified).duration_since(UNIX_EPOCH).unwrap_or_default();
     let time =
         rustix::fs::Timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) };

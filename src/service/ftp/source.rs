@@ -248,7 +248,7 @@ fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> Result<(), Failure> {
 /// Row 2.
 pub(crate) fn changed(offset: u64) -> Failure {
     Failure::new(Code::Changed, format!("the file changed while reading, at offset {offset}"))
-        .fix("send it again when nobody writes to it")
+        .fix("send it again with `replace` when nobody writes to it")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::base::{Value, quantity};
+use crate::base::{Transport, Value, quantity};
 use crate::net::{Connection, MINIMUM_RATE, clock};
 use crate::report::Failure;
 use crate::session::Handle;
@@ -113,10 +113,10 @@ impl Delivered {
             bytes => format!(", {} resumed", quantity::show_size(bytes)),
         };
         format!(
-            "{size} in {}, {}, {} chunks of {} bytes, {} acknowledged{again}{resumed}, verified blake3 {hash}…",
+            "{size} in {}, {}, {} of {} bytes, {} acknowledged{again}{resumed}, verified blake3 {hash}…",
             quantity::show_duration(self.elapsed),
             quantity::show_rate(self.rate()),
-            self.chunks,
+            super::folders::counted(self.chunks, "chunk"),
             shape.chunk,
             self.acks,
         )
@@ -201,6 +201,15 @@ pub(super) async fn in_lane<T: Send + 'static>(
         done
     };
     Work::Elsewhere(session.spawn_blocking(run)).done().await
+}
+
+/// A failure of one file after which its connection goes on. Over UDP blocks of it may still be under way.
+pub(super) fn is_about_the_file(failure: &Failure, transport: Transport) -> bool {
+    match failure.code {
+        Code::Exists => true,
+        Code::Changed | Code::Disk => transport == Transport::Tcp,
+        _ => false,
+    }
 }
 
 pub(super) fn misplaced() -> Failure {

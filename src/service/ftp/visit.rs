@@ -23,7 +23,11 @@ const TOGETHER_BYTES: usize = 4 << 20;
 /// However slow it goes, the client hears of it so often.
 const SAY_EVERY: Duration = Duration::from_secs(5);
 /// Walks at once: each holds a thread while its client reads.
-static WALKS: Semaphore = Semaphore::const_new(16);
+static WALKS: Semaphore = Semaphore::const_new(8);
+/// A client that takes no page of a walk for so long is let go: it holds a thread and what was read.
+const PAGE_TIME: Duration = Duration::from_secs(10);
+/// Bytes a second of a list that a client takes at least, once it had [`PAGE_TIME`].
+const WALK_RATE: u64 = 64 << 10;
 /// Pages of a list that wait for the network.
 const PAGES: usize = 4;
 
@@ -97,6 +101,9 @@ impl Visit {
     pub(super) async fn sync(&mut self) -> Result<(), Failure> {
         let keeper = self.tally.keeper.take();
         let mut keeper = keeper.unwrap_or_else(|| self.server.keeper());
+        if let Some(until) = self.session.owed() {
+            self.pause(until, keeper.settled()).await?;
+        }
         let (mut keeper, denied) = by_disk(&self.session, move || {
             let denied = keeper.settle();
             (keeper, denied)
@@ -108,6 +115,22 @@ impl Visit {
         }
         self.answer_kept(keeper, denied).await?;
         self.connection.outgoing.send_now(Message::Sync.encode()).await
+    }
+
+    /// Something waits for the disk, and its names and descriptors with it.
+    pub(super) fn has_pending(&self) -> bool {
+        self.tally.keeper.as_ref().is_some_and(Keeper::has_pending)
+    }
+
+    /// The client sends nothing for a while: what waits gets its names.
+    pub(super) async fn settle_and_say(&mut self) -> Result<(), Failure> {
+        let Some(mut keeper) = self.tally.keeper.take() else { return Ok(()) };
+        let (keeper, denied) = by_disk(&self.session, move || {
+            let denied = keeper.settle();
+            (keeper, denied)
+        })
+        .await?;
+        self.answer_kept(keeper, denied).await
     }
 
     /// Nobody waits for an answer any more; what came is stored all the same.
@@ -193,7 +216,13 @@ impl Visit {
         let Walk { path, hidden, links } = Walk::decode(frame).map_err(malformed)?;
         let wanted = Wanted { hidden, links };
         self.session.log("listed", format!("{} all below {}", self.client, escape_line(&path)));
-        let _turn = WALKS.acquire().await;
+        let busy =
+            || Failure::new(Code::Busy, "too many folders are being listed").fix("try again in some seconds");
+        let Ok(_turn) = tokio::time::timeout(PAGE_TIME, WALKS.acquire()).await else {
+            let failure = busy();
+            return self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await;
+        };
+        let (began, mut told) = (Instant::now(), 0);
         let (steps, mut read) = mpsc::channel(PAGES);
         let folder: Arc<_> = self.server.folder.clone();
         let walking = self
@@ -204,7 +233,15 @@ impl Visit {
                 Step::Page(entries) => Entries { entries, more: true }.encode(),
                 Step::Lost(path, failure) => Lost { code: failure.code, path, why: failure.why }.encode(),
             };
-            self.connection.outgoing.send(frame).await?;
+            told += frame.body.len() as u64;
+            let slow = || Failure::new(Code::Timeout, "the client does not read the list");
+            let sent = tokio::time::timeout(PAGE_TIME, self.connection.outgoing.send(frame)).await;
+            sent.map_err(|_| slow())??;
+            // It holds a turn that others wait for.
+            let seconds = began.elapsed().as_secs();
+            if seconds > PAGE_TIME.as_secs() && told / seconds < WALK_RATE {
+                return Err(slow());
+            }
         }
         let walked = walking
             .await

@@ -11,6 +11,8 @@ use crate::wire::{Code, NAME_LIMIT};
 
 /// Most entries of one folder in a walk: they are sorted in memory.
 const FOLDER_LIMIT: usize = 200_000;
+/// Bytes that the entries of the folders on the way down may take together.
+const HELD_LIMIT: usize = 48 << 20;
 /// Most entries of one folder in a list: only their names are held.
 pub(super) const LIST_LIMIT: usize = 1_000_000;
 /// Folders in folders.
@@ -64,6 +66,8 @@ struct Walk<'a, F: FnMut(Step) -> bool> {
     page_bytes: usize,
     out: F,
     count: Count,
+    /// Bytes of the entries of all folders on the way down.
+    held: usize,
     gone: bool,
 }
 
@@ -76,7 +80,7 @@ pub(super) fn walk(
     out: impl FnMut(Step) -> bool,
 ) -> Result<Count, Failure> {
     let count = Count::default();
-    let mut walk = Walk { folder, wanted, page: Vec::new(), page_bytes: 0, out, count, gone: false };
+    let mut walk = Walk { folder, wanted, page: Vec::new(), page_bytes: 0, out, count, held: 0, gone: false };
     walk.enter(path, "", 0)?;
     walk.turn();
     Ok(walk.count)
@@ -101,7 +105,9 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
         if depth > DEPTH_LIMIT {
             return limit("folders in folders", DEPTH_LIMIT);
         }
-        for entry in self.entries(base, below)? {
+        let (entries, held) = self.entries(base, below)?;
+        for mut entry in entries {
+            entry.name = join(below, &entry.name);
             self.add(entry);
             let Some(entry) = self.page.last() else { continue };
             let inside = entry.is_folder().then(|| entry.name.clone());
@@ -117,6 +123,7 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
                 self.lost(inside, failure);
             }
         }
+        self.held -= held;
         Ok(())
     }
 
@@ -126,17 +133,17 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
         self.page.push(entry);
     }
 
-    /// What is wanted of one folder, sorted, by its path in the tree.
-    fn entries(&mut self, base: &str, below: &str) -> Result<Vec<Entry>, Failure> {
+    /// What is wanted of one folder, sorted, by its own name, and the memory that it takes.
+    fn entries(&mut self, base: &str, below: &str) -> Result<(Vec<Entry>, usize), Failure> {
         let base = base.trim_end_matches('/');
         let parts = [if base == "." { "" } else { base }, below];
         let whole: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         let whole = whole.join("/");
-        let mut entries = Vec::new();
+        let (mut entries, mut held) = (Vec::new(), 0);
         for found in self.folder.look_into(&whole)? {
-            let mut entry = match found {
+            let entry = match found {
                 Found::Entry(entry) => entry,
-                Found::Hidden(entry) if self.wanted.hidden => entry,
+                Found::Hidden(entry) if self.wanted.hidden && self.folder.shows_hidden() => entry,
                 Found::Hidden(_) => {
                     self.count.left_out.hidden += 1;
                     continue;
@@ -150,25 +157,27 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
                     continue;
                 }
             };
-            entry.name = join(below, &entry.name);
+            let path = join(below, &entry.name);
             if let EntryKind::Link(target) = &entry.kind
-                && !(self.wanted.links && is_inside(&entry.name, target))
+                && !(self.wanted.links && is_inside(&path, target, self.wanted.hidden))
             {
                 self.count.left_out.links += 1;
                 continue;
             }
-            if entry.name.len() + whole.len() > NAME_LIMIT {
+            if path.len() + whole.len() > NAME_LIMIT {
                 let why = format!("its path is too long: {NAME_LIMIT} bytes are the most");
-                self.lost(entry.name, Failure::new(Code::Limit, why));
+                self.lost(path, Failure::new(Code::Limit, why));
                 continue;
             }
+            held += size_of::<Entry>() + entry.name.len();
             entries.push(entry);
-            if entries.len() > FOLDER_LIMIT {
+            if entries.len() > FOLDER_LIMIT || self.held + held > HELD_LIMIT {
                 return limit("entries of one folder", FOLDER_LIMIT);
             }
         }
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Ok(entries)
+        self.held += held;
+        Ok((entries, held))
     }
 }
 
@@ -189,9 +198,9 @@ fn join(below: &str, name: &str) -> String {
     if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") }
 }
 
-fn is_inside(path: &str, target: &str) -> bool {
+fn is_inside(path: &str, target: &str, hidden: bool) -> bool {
     let target = raw(target);
-    target.is_some_and(|target| components(path).is_ok_and(|path| stays_inside(&path, &target)))
+    target.is_some_and(|target| components(path).is_ok_and(|path| stays_inside(&path, &target, hidden)))
 }
 
 fn limit<T>(what: &str, most: usize) -> Result<T, Failure> {
@@ -239,8 +248,12 @@ mod tests {
         let left_out = Walked { links: 3, hidden: 1, special: 1 };
         assert_eq!(count, Count { files: 2, folders: 3, links: 0, bytes: 6, left_out });
         let (all, count) = names(&folder, "", ALL);
-        assert_eq!(all, [".hidden", "a", "b", "b/deep", "b/deep/empty", "b/deep/x", "b/loop", "b/up"]);
-        assert_eq!(count.left_out, Walked { links: 1, hidden: 0, special: 1 });
+        assert_eq!(all, ["a", "b", "b/deep", "b/deep/empty", "b/deep/x", "b/up"]);
+        assert_eq!(count.left_out, Walked { links: 2, hidden: 1, special: 1 }, "it is not shown here");
+        let open = Folder::open(temp.path(), true).unwrap();
+        let (all, count) = names(&open, "", ALL);
+        assert_eq!(all, [".hidden", "a", "b", "b/deep", "b/deep/empty", "b/deep/x", "b/up"]);
+        assert_eq!(count.left_out, Walked { links: 2, hidden: 0, special: 1 });
         assert_eq!(names(&folder, "b", PLAIN).0, ["deep", "deep/empty", "deep/x"]);
         assert!(walk(&folder, "out", PLAIN, |_| true).is_err());
         assert!(walk(&folder, "../x", PLAIN, |_| true).is_err());

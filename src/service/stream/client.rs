@@ -52,6 +52,10 @@ fn target(arguments: &Arguments, context: &Context, name: &str) -> Result<Option
         path.push(name.rsplit('/').next().unwrap_or(name));
     }
     let replace = arguments.flag("replace");
+    if path.symlink_metadata().is_ok_and(|there| !there.is_file() && !there.is_symlink()) {
+        let why = format!("`{}` is a FIFO, a device or a socket, which is never replaced", path.display());
+        return Err(Failure::new(Code::Exists, why).fix("choose another name"));
+    }
     if !replace && path.symlink_metadata().is_ok() {
         return Err(Failure::new(Code::Exists, format!("`{}` exists", path.display()))
             .fix("add `replace`, or choose another name"));

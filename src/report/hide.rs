@@ -1,0 +1,83 @@
+//! Secrets leave a report before it is encoded: each format escapes other characters, and what was escaped is no longer
+//! found (FAULTS row 93).
+
+use super::{Contrast, Failure, Place, Report, TestRun, Verdict, Wrong};
+use crate::base::{Fields, Secrets, Value};
+
+impl Report {
+    /// The same without what nobody is to see.
+    pub fn hide(&mut self, secrets: &Secrets) {
+        if secrets.is_empty() {
+            return;
+        }
+        match self {
+            Self::Result { outcome, .. } => {
+                secrets.hide(&mut outcome.text);
+                hide_fields(&mut outcome.fields, secrets);
+            }
+            Self::Event(event) => {
+                secrets.hide(&mut event.label);
+                secrets.hide(&mut event.text);
+                hide_fields(&mut event.fields, secrets);
+            }
+            Self::Failure { failure, verb, place, .. } => {
+                hide_failure(failure, secrets);
+                verb.iter_mut().for_each(|verb| secrets.hide(verb));
+                place.iter_mut().for_each(|place| hide_place(place, secrets));
+            }
+            Self::Test(run) => run.hide(secrets),
+            Self::Notice(text) => secrets.hide(text),
+            Self::Picture { text, .. } => text.iter_mut().for_each(|text| secrets.hide(text)),
+            Self::Summary(_) => {}
+        }
+    }
+}
+
+impl TestRun {
+    /// The same without what nobody is to see.
+    pub fn hide(&mut self, secrets: &Secrets) {
+        let wrongs = self.earlier.iter_mut().flatten();
+        let last =
+            if let Verdict::Failed(wrongs) = &mut self.verdict { wrongs.as_mut_slice() } else { &mut [] };
+        for Wrong { failure, place } in wrongs.chain(last) {
+            hide_failure(failure, secrets);
+            place.iter_mut().for_each(|place| hide_place(place, secrets));
+        }
+        if let Verdict::Skipped(reason) = &mut self.verdict {
+            secrets.hide(reason);
+        }
+        secrets.hide(&mut self.name);
+        self.tags.iter_mut().for_each(|tag| secrets.hide(tag));
+    }
+}
+
+fn hide_fields(fields: &mut Fields, secrets: &Secrets) {
+    for (_, value) in fields {
+        // A number may be a secret, too: then it is no number any more.
+        let mut text = value.to_string();
+        secrets.hide(&mut text);
+        if text != value.to_string() {
+            *value = Value::Text(text);
+        }
+    }
+}
+
+fn hide_failure(failure: &mut Failure, secrets: &Secrets) {
+    secrets.hide(&mut failure.what);
+    secrets.hide(&mut failure.why);
+    failure.fix.iter_mut().chain(&mut failure.detail).for_each(|text| secrets.hide(text));
+    if let Some(contrast) = &mut failure.contrast {
+        let Contrast { expected, actual, .. } = &mut **contrast;
+        secrets.hide_bytes(expected);
+        secrets.hide_bytes(actual);
+    }
+}
+
+/// The lines that are shown of a statement hold one: then none of them is shown.
+fn hide_place(place: &mut Place, secrets: &Secrets) {
+    let text = &place.source.text;
+    let start = text[..place.span.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
+    let end = place.span.end.min(text.len());
+    let end = text[end..].find('\n').map_or(text.len(), |at| end + at);
+    place.secret |= secrets.occur_in(&text[start..end]);
+}

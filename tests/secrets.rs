@@ -1,0 +1,145 @@
+//! FAULTS row 93: a secret is shown nowhere, whatever characters it has and whatever a format makes of them.
+
+use nls::base::{Secrets, Value, mix};
+use nls::language::Source;
+use nls::output::Style;
+use nls::output::reports::{FORMATS, reporter};
+use nls::report::{
+    Contrast, Event, Failure, Outcome, Place, Report, Summary, TestPlan, TestRun, Verdict, Wrong,
+};
+use nls::wire::Code;
+
+use crate::harness::Lab;
+
+/// Letters that no format changes stand at both ends: where one of them is seen, a part of the secret is.
+const MARKS: [&str; 2] = ["Zq7", "Xw9"];
+
+fn random(seed: &mut u64) -> String {
+    const PIECES: [&str; 20] = [
+        "\"", "\\", "&", "<", ">", "%", "\t", "\n", "\r", "'", "`", "$", "é", "\u{202e}", "\u{1b}", "]]>",
+        "%0A", "\\n", "a", " ",
+    ];
+    let middle: String = (0..5)
+        .map(|_| {
+            *seed = mix(*seed);
+            PIECES[(*seed >> 8) as usize % PIECES.len()]
+        })
+        .collect();
+    format!("{}{middle}{}", MARKS[0], MARKS[1])
+}
+
+fn failure(secret: &str) -> Failure {
+    let escaped = nls::base::escape::escape_line(secret).into_owned();
+    let failure = Failure::new(Code::Other, format!("why {secret} {escaped}")).of(format!("what {secret}"));
+    failure
+        .fix(secret)
+        .detail([secret.to_owned(), escaped])
+        .contrast(Contrast::of(secret, format!("x{secret}")))
+}
+
+fn wrong(secret: &str) -> Wrong {
+    // A statement ends with its line.
+    let typed = if secret.contains('\n') { "" } else { secret };
+    let source = Source::new("a.nls", format!("print '{typed}'\nexpect 1 == 2\n"));
+    let span = 0..5;
+    Wrong { failure: failure(secret), place: Some(Place { source, span, secret: false }) }
+}
+
+fn reports(secret: &str) -> Vec<Report> {
+    let fields = vec![("value", Value::text(secret)), ("last", Value::text(format!("x{secret}x")))];
+    let Wrong { failure, place } = wrong(secret);
+    vec![
+        Report::Result { verb: "calc", session: None, outcome: Outcome::new(secret, fields.clone()) },
+        Report::Event(Event {
+            session: 1,
+            label: "%1".into(),
+            kind: "message",
+            text: nls::base::escape::escape_line(secret).into_owned(),
+            fields,
+            notable: true,
+        }),
+        Report::Failure { failure, verb: None, place, session: None },
+        Report::Notice(format!("a {secret}")),
+        Report::Test(run(secret)),
+    ]
+}
+
+fn run(secret: &str) -> TestRun {
+    TestRun {
+        name: format!("test {secret}"),
+        file: "a.nls".into(),
+        line: 1,
+        tags: vec![secret.into()],
+        verdict: Verdict::Failed(vec![wrong(secret)]),
+        seconds: 0.1,
+        earlier: vec![vec![wrong(secret)]],
+    }
+}
+
+#[test]
+fn row_93_random_secrets_are_in_no_output() {
+    let mut seed = 93;
+    for _ in 0..300 {
+        let (secrets, secret) = (Secrets::default(), random(&mut seed));
+        assert!(secrets.add("TOKEN", &secret));
+        let shows = |what: &str, text: &str| {
+            let seen = MARKS.iter().find(|mark| text.contains(**mark));
+            assert!(seen.is_none(), "{what} shows {secret:?}: {text}");
+        };
+        for json in [false, true] {
+            for mut report in reports(&secret) {
+                report.hide(&secrets);
+                let rendered = Style { json, ..Style::plain() }.render(&report);
+                shows("an output", &(rendered.out + &rendered.err));
+            }
+        }
+        for format in FORMATS {
+            let mut reporter = reporter(format, Style::plain(), 1).unwrap();
+            let mut run = run(&secret);
+            run.hide(&secrets);
+            let mut text = reporter.begin(&TestPlan { tests: 1, seed: 7, jobs: 1 });
+            text += &reporter.test(&run);
+            shows(format, &(text + &reporter.end(&Summary::default())));
+        }
+    }
+}
+
+#[test]
+fn row_93_a_secret_is_hidden_in_what_a_command_of_the_system_prints_also_in_pieces() {
+    let lab = Lab::new();
+    let secret = "Zq7\"&<\\%\tXw9";
+    lab.write(
+        "t.nls",
+        "secret TOKEN\nprint $TOKEN\n!printf %s \"$TOKEN ${TOKEN%<*}\"; sleep 0.2; printf '%s end' \"<${TOKEN#*<}\"\n\
+         !echo \"$TOKEN\" >&2\nexpect $last.code == 0\nexpect $TOKEN == other\n",
+    );
+    for arguments in
+        [&["t.nls"][..], &["--json", "t.nls"], &["test", "t.nls", "--report", "junit"], &["-x", "t.nls"]]
+    {
+        let output = lab.command(arguments).env("TOKEN", secret).output().unwrap();
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(!text.contains("Zq7") && !text.contains("Xw9"), "{arguments:?}: {text}");
+        assert!(text.contains("***") && text.contains(" end"), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn what_a_command_of_the_system_prints_can_be_looked_at_and_what_it_leaves_behind_is_ended() {
+    let lab = Lab::new();
+    lab.write("t.nls", "!echo out; echo err >&2\nexpect $last.out contains out\nexpect $last.err contains err\n!sleep 1000 & echo $! > pid\n");
+    let run = lab.run(&["test", "t.nls"]).success();
+    assert!(run.err.contains("left behind are ended"), "{}", run.err);
+    let pid = std::fs::read_to_string(lab.path("pid")).unwrap();
+    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z"), "{state}");
+    // Bytes that are no text come through as they are.
+    let output = lab.command(&["-c", "!printf 'a\\377\\000b'"]).output().unwrap();
+    assert_eq!(output.stdout, b"a\xff\0b");
+    // Who reads no more ends the command.
+    let mut child = std::process::Command::new("sh");
+    lab.dress(&mut child);
+    let script = "\"$1\" -c '!yes' | head -1";
+    let output = child.args(["-c", script, "sh", crate::harness::PROGRAM]).output().unwrap();
+    assert_eq!(output.stdout, b"y\n");
+}
