@@ -415,11 +415,11 @@ fn row_73_an_answer_to_another_question_is_not_taken() {
         stream.write_all(PREFACE_CALC).unwrap();
         let (_, question) = read_frame(&mut stream);
         let answer = |id: &[u8], value: &str| frame(0x11, &[id, &[1], &text(value)].concat());
-        stream.write_all(&answer(&99u64.to_be_bytes(), "wrong")).unwrap();
-        stream.write_all(&answer(&question[..8], "right")).unwrap();
+        stream.write_all(&answer(&99u64.to_be_bytes(), "9")).unwrap();
+        stream.write_all(&answer(&question[..8], "2")).unwrap();
         stream.read_to_end(&mut Vec::new()).ok();
     });
-    assert_eq!(lab.nls(&format!("calc 1+1 at :{port}")).success().out, "right\n");
+    assert_eq!(lab.nls(&format!("calc 1+1 at :{port}")).success().out, "2\n");
     server.join().unwrap();
 }
 
@@ -759,4 +759,69 @@ fn row_24_a_server_brings_no_link_that_was_not_asked_for_and_writes_through_none
         server.join().unwrap();
         assert_eq!(names(&lab.path("home/.ssh")), ["id"], "{words}");
     }
+}
+
+#[test]
+fn row_97_a_signal_ends_the_program_even_if_nobody_reads_its_output() {
+    let lab = Lab::new();
+    for signal in ["INT", "TERM", "HUP"] {
+        // A pipe that is full, and that nobody reads.
+        let mut running = lab.start(&["-c", "!yes"]);
+        std::thread::park_timeout(Duration::from_millis(300));
+        let began = Instant::now();
+        running.signal(signal);
+        eventually("it dies", || running.child.try_wait().unwrap().is_some());
+        let status = running.child.wait().unwrap();
+        let number = match signal {
+            "INT" => 2,
+            "TERM" => 15,
+            _ => 1,
+        };
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(number), "{status:?}");
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn a_server_on_loopback_is_for_its_user_unless_it_says_open() {
+    if !rustix::process::geteuid().is_root() || !crate::harness::has("setpriv") {
+        return eprintln!("skipped: another user is needed");
+    }
+    let lab = Lab::new();
+    lab.write("root/file", "mine");
+    let program = lab.path("nls");
+    std::fs::copy(crate::harness::PROGRAM, &program).unwrap();
+    for path in [lab.folder.path().to_owned(), lab.path("root")] {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let as_nobody = |statement: &str| {
+        let mut command = std::process::Command::new("setpriv");
+        lab.dress(&mut command);
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&program)
+            .args(["-c", statement]);
+        command.output().unwrap()
+    };
+    for transport in ["tcp", "udp"] {
+        let (_server, address) = lab.server(&format!("listen {transport} 0 ftp root root"));
+        let run = as_nobody(&format!("ls {transport} {address}"));
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert!(said.contains("is for the user who started it"), "{transport}: {said}");
+        lab.nls(&format!("ls {transport} {address}")).success();
+        let (_server, address) = lab.server(&format!("listen {transport} 0 ftp root root open"));
+        assert!(as_nobody(&format!("ls {transport} {address}")).status.success(), "{transport}");
+    }
+}
+
+#[test]
+fn without_a_shell_only_known_players_run() {
+    let lab = Lab::new();
+    lab.write("root/film.mp4", "not a film");
+    lab.write("t.nls", "listen udp 0 stream root root as m\nexpect error \"is no known player\": stream film.mp4 from $m play \"sh -c 'touch made' {url}\"\nexpect error E-player: stream film.mp4 from $m play\n");
+    let mut command = lab.command(&["--no-shell", "t.nls"]);
+    command.env("PATH", "").env("NLS_PLAYERS", "/bin/sh -c 'touch made' {url}");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!lab.path("made").exists());
 }

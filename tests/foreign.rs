@@ -54,6 +54,23 @@ fn ncat_and_nc_ask_the_calculator_over_udp() {
 }
 
 #[test]
+fn nc_that_only_listens_is_greeted_and_hears_the_room() {
+    if !has("nc") {
+        return;
+    }
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 chat");
+    let (host, port) = address.rsplit_once(':').unwrap();
+    let mut command = Command::new("nc");
+    lab.dress(&mut command);
+    let mut guest = Running::of(command.args([host, port]).stdin(Stdio::piped()).spawn().unwrap());
+    assert!(guest.line().starts_with("* you are guest"));
+    lab.nls(&format!("chat tcp {address} name ann as ann; say $ann \"good day\"; close $ann")).success();
+    assert!(guest.line().contains("ann joined"));
+    assert_eq!(guest.line(), "ann: good day");
+}
+
+#[test]
 fn nc_and_ncat_hold_a_conversation_over_udp() {
     for program in ["nc", "ncat"] {
         if !has(program) {

@@ -45,7 +45,7 @@ fn a_seed_gives_the_same_chunks_of_a_stream() {
                 seed,
                 "-q",
                 "-c",
-                "listen udp 0 stream root root as m; stream film as s; print $s.datagrams",
+                "listen udp 0 stream root root as m; stream film play none as s; print $s.datagrams",
             ])
             .success();
         run.out.trim().parse::<u64>().unwrap()

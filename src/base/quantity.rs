@@ -126,9 +126,21 @@ pub fn rate(word: &str) -> Result<u64, BadQuantity> {
             );
         }
         _ => {
+            let meant = match unit.to_ascii_lowercase().as_str() {
+                "bps" | "bit/s" | "bits" => Some("bit"),
+                "kbps" | "kbit" | "kbit/s" | "kbits" => Some("kbit"),
+                "mbps" | "mbit" | "mbit/s" | "mbits" => Some("mbit"),
+                "gbps" | "gbit" | "gbit/s" | "gbits" => Some("gbit"),
+                "kb/s" | "kb" | "k" => Some("KB/s"),
+                "mb/s" | "mb" | "m" => Some("MB/s"),
+                "gb/s" | "gb" | "g" => Some("GB/s"),
+                "kib" => Some("KiB/s"),
+                "mib" => Some("MiB/s"),
+                _ => None,
+            };
             return bad(
                 format!("`{unit}` is not a unit of rate; units are kbit mbit gbit KB/s MB/s GB/s"),
-                None,
+                meant.filter(|_| !number.is_empty()).map(|meant| format!("{number}{meant}")),
             );
         }
     };
@@ -290,6 +302,9 @@ mod tests {
         assert_eq!(rate("10mbit"), Ok(10_000_000));
         assert_eq!(rate("5MB/s"), Ok(40_000_000));
         assert!(rate("10").is_err() && rate("0mbit").is_err());
+        for (word, fix) in [("5mbps", "5mbit"), ("5Mbit/s", "5mbit"), ("5mb/s", "5MB/s"), ("5M", "5MB/s")] {
+            assert_eq!(rate(word).unwrap_err().fix.as_deref(), Some(fix), "{word}");
+        }
     }
 
     #[test]

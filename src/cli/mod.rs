@@ -171,8 +171,15 @@ impl Program {
     }
 
     async fn run(&self) -> Exit {
-        let interactive = self.arguments.is_interactive();
-        signals::listen(&self.foreground, &self.end, &self.received, &self.suspend, interactive);
+        let sink = self.sink.clone();
+        signals::listen(&signals::Targets {
+            foreground: self.foreground.clone(),
+            end: self.end.clone(),
+            received: self.received.clone(),
+            suspend: self.suspend.clone(),
+            interactive: self.arguments.is_interactive(),
+            say: Arc::new(move |text| sink.offer(Rendered { out: String::new(), err: format!("{text}\n") })),
+        });
         match &self.arguments.mode {
             Mode::Help(topic) => self.help(topic.as_deref()),
             Mode::Version => {

@@ -84,7 +84,12 @@ pub(super) static OPTIONS: [Flag; 13] = [
     Flag::new("-x", "", Value::None, "show commands as they run"),
     Flag::new("-q", "", Value::None, "only errors and what `print` says"),
     Flag::new("-n", "", Value::None, "no rc file"),
-    Flag::new("", "--no-shell", Value::None, "refuse !COMMAND"),
+    Flag::new(
+        "",
+        "--no-shell",
+        Value::None,
+        "refuse !COMMAND and players that are not known; files and sockets stay open to scripts",
+    ),
     Flag::new("-h", "--help", Value::None, "this page"),
     Flag::new("-V", "--version", Value::None, "which version it is"),
     Flag::new("", "--", Value::None, "no options behind it"),

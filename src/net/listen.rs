@@ -122,6 +122,9 @@ impl Bound {
     }
 }
 
+/// A client that says nothing for so long is taken for one that only listens, where lines of text are a conversation.
+const LISTENS_AFTER: Duration = Duration::from_millis(400);
+
 /// What lines of text are to a service, from clients that have only `nc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lines {
@@ -316,10 +319,26 @@ impl Knock {
 
     async fn greet(self) -> Result<(Connection, Place), Failure> {
         let Self { stream, peer, admission, counts } = self;
-        let (mut read, write) = stream.into_split();
+        let (read, write) = stream.into_split();
         let mut front = BytesMut::with_capacity(preface::SIZE);
+        // One that only listens has nothing to say: `nc` in a room. Silent ones take half of the places at most.
+        let is_room = || {
+            let clients = counts.clients.load(Ordering::Relaxed);
+            admission.lines == Lines::Conversation && clients < admission.max / 2
+        };
+        let mut listens = false;
         while Preface::may_begin(&front) && front.len() < preface::SIZE {
-            match read.read_buf(&mut front).await {
+            let may_listen = front.is_empty() && is_room();
+            let read = tokio::select! {
+                biased;
+                ready = read.readable() => ready.and_then(|()| read.try_read_buf(&mut front)),
+                () = tokio::time::sleep(LISTENS_AFTER), if may_listen => {
+                    listens = true;
+                    break;
+                }
+            };
+            match read {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Ok(0) if front.is_empty() => return Err(Failure::new(Code::Broken, "left without a word")),
                 Ok(0) => break,
                 Ok(_) => {}
@@ -330,7 +349,8 @@ impl Knock {
         let clients = counts.clients.fetch_add(1, Ordering::Relaxed);
         let place = Place(Some(counts));
         let asked = front.first_chunk().copied().and_then(Preface::decode);
-        let text = asked.is_none() && admission.lines != Lines::No && preface::may_be_text(&front);
+        let text =
+            asked.is_none() && admission.lines != Lines::No && (listens || preface::may_be_text(&front));
         let mut outgoing = tcp::Outgoing::new(write, text);
         let refusal = match asked {
             _ if clients >= admission.max => Some(Failure::new(

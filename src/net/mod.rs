@@ -7,6 +7,7 @@ pub mod connection;
 mod gauge;
 mod in_use;
 pub mod listen;
+mod owner;
 mod reach;
 pub mod relay;
 pub mod resolve;
@@ -17,6 +18,7 @@ pub use connection::{Connection, Incoming, Landed, Landing, Message, Outgoing, P
 pub use gauge::Gauge;
 pub use in_use::ports_in_use;
 pub use listen::{Bound, Listener};
+pub use owner::is_of_another_user;
 pub use reach::reachable;
 
 use std::net::SocketAddr;

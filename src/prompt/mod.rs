@@ -255,9 +255,6 @@ async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &s
     for step in &plan.setup {
         renew(shell, setup);
         let now = matches!(&step.action, Action::Command(invocation) if invocation.verb.name == "quit" && !invocation.arguments.is_empty());
-        if let Err(failure) = shell.temporary() {
-            shell.emit(Report::Failure { failure, verb: None, place: None, session: None });
-        }
         let result = shell.step(step).await;
         if result.is_err() && matches!(step.action, Action::Shell(_)) {
             // A child that was killed leaves the terminal as it needed it.

@@ -1,6 +1,6 @@
 //! Many connections on one socket: finds the connection of a datagram by its id, and lets new ones in.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -41,6 +41,7 @@ pub struct Endpoint {
     /// Answers without a connection.
     stateless: VecDeque<(SocketAddr, Vec<u8>)>,
     accepted: VecDeque<(u64, SocketAddr)>,
+    ended: Ended,
     /// Built, and the socket had no room for it.
     unsent: Option<(SocketAddr, Vec<u8>, bool)>,
     /// Datagrams that belong to nobody.
@@ -60,6 +61,7 @@ impl Endpoint {
             stateless: VecDeque::new(),
             accepted: VecDeque::new(),
             unsent: None,
+            ended: Ended::default(),
             ignored: 0,
         }
     }
@@ -168,6 +170,10 @@ impl Endpoint {
                 id,
                 &Packet::Retry { cookie: handshake::cookie(&listening.secret, peer, id, now) },
             )
+        } else if self.ended.has(id, now) {
+            // Old datagrams of a session that is over: what they ask for was done.
+            self.ignored += 1;
+            return;
         } else if self.slots.len() + self.others >= listening.max {
             let taken = self.slots.len() + self.others;
             refuse(Code::Busy, format!("busy: {taken} of {} clients, retry in 5 s", listening.max))
@@ -263,12 +269,49 @@ impl Endpoint {
                     self.due.remove(&(at, id));
                 }
                 self.slots.remove(&id);
+                if self.listening.is_some() {
+                    self.ended.add(id, now);
+                }
             } else if !open {
                 self.touched.push_front(id);
                 return false;
             }
         }
         true
+    }
+}
+
+/// Ids of sessions that ended, for as long as their cookies are good: else a copy of their datagrams would run again
+/// (FAULTS row 53).
+#[derive(Debug, Default)]
+struct Ended {
+    ids: HashSet<u64>,
+    order: VecDeque<(Time, u64)>,
+}
+
+/// Ids that are remembered; of more, the oldest are forgotten.
+const ENDED_LIMIT: usize = 1 << 16;
+
+impl Ended {
+    fn add(&mut self, id: u64, now: Time) {
+        if self.order.len() >= ENDED_LIMIT
+            && let Some((_, oldest)) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+        self.order.push_back((now, id));
+        self.ids.insert(id);
+    }
+
+    /// A cookie is good in its period and the next.
+    fn has(&mut self, id: u64, now: Time) -> bool {
+        while let Some(&(at, oldest)) = self.order.front()
+            && now.since(at) >= handshake::COOKIE_PERIOD * 2
+        {
+            self.order.pop_front();
+            self.ids.remove(&oldest);
+        }
+        self.ids.contains(&id)
     }
 }
 

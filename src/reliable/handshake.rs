@@ -20,7 +20,7 @@ const RETRY_LEAST: Duration = Duration::from_millis(20);
 /// Bytes of frames that may leave before the server said what it takes.
 pub(super) const EARLY_CREDIT: u64 = 16 << 10;
 /// How long a cookie is good, at least.
-const COOKIE_PERIOD: Duration = Duration::from_mins(1);
+pub(super) const COOKIE_PERIOD: Duration = Duration::from_mins(1);
 
 /// A client that waits to be let in.
 #[derive(Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::net::listen::{Admission, Arrival, Bind, bind};
 use crate::net::{Connection, Listener, show};
 use crate::report::{Failure, Outcome};
 use crate::session::{CLOSING_LIMIT, Guest, Handle};
-use crate::wire::Code;
+use crate::wire::{Code, ServiceId};
 
 /// How often it is looked whether the address is still there.
 const ADDRESS_CHECK: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ pub static LISTEN: Client = Client {
         name: "listen",
         aliases: &[],
         summary: "start a server",
-        details: "PORT 0 takes any free port; the answer and `$name.port` say which. Without `on`, only this machine is served.",
+        details: "PORT 0 takes any free port; the answer and `$name.port` say which. Without `on`, only this machine is served; `ftp` serves only you there, and every user with `open`.",
         params: &[
             Param::required("transport", Kind::Transport, "what carries the bytes"),
             Param::required("port", Kind::Port, "where to listen; 0 is any free port"),
@@ -171,7 +171,10 @@ async fn run(
     let reach = if is_public(arguments) {
         "everyone who can reach this machine"
     } else {
-        "this machine only; `on any` serves the network"
+        match (provider.id, arguments.flag("open")) {
+            (ServiceId::Ftp, false) => "you on this machine only; `on any` serves the network",
+            _ => "this machine only; `on any` serves the network",
+        }
     };
     session.log(
         "listening",

@@ -34,6 +34,8 @@ pub struct Context {
     pub idle: Arc<calc::Idle>,
     /// Places in rooms that were not left.
     pub tickets: Arc<chat::Tickets>,
+    /// No command of the system runs, and no program but known players.
+    pub no_shell: bool,
 }
 
 /// What each of several commands came to.

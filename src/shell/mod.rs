@@ -29,6 +29,7 @@ pub mod script;
 mod suggest;
 pub mod system;
 mod table;
+mod temporary;
 mod values;
 
 pub use run::Flow;
@@ -121,7 +122,7 @@ pub struct Shell {
     last: Option<Binding>,
     used: HashMap<ServiceId, (Transport, Endpoint)>,
     arguments: Vec<String>,
-    temporary: Option<tempfile::TempDir>,
+    temporary: std::sync::OnceLock<temporary::Temporary>,
     emit: Emit,
     deferred: Vec<Step>,
     /// Groups of processes that `!CMD &` left, and the commands.
@@ -144,6 +145,7 @@ impl Shell {
             registry: registry.clone(),
             idle: Arc::new(Idle::default()),
             tickets: Arc::default(),
+            no_shell: settings.no_shell,
         };
         Self {
             registry,
@@ -167,7 +169,7 @@ impl Shell {
             last: None,
             used: HashMap::new(),
             arguments,
-            temporary: None,
+            temporary: std::sync::OnceLock::new(),
             emit,
             deferred: Vec::new(),
             left_behind: Vec::new(),

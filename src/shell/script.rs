@@ -101,10 +101,6 @@ impl Shell {
         let mut failed = false;
         let mut rest = steps;
         while let Some(first) = rest.first() {
-            if let Err(failure) = self.temporary() {
-                self.fail(failure, first);
-                return Ending::Failed;
-            }
             let group = self.group(rest);
             let (result, done) =
                 if group > 1 { self.group_of(&rest[..group]).await } else { (self.step(first).await, 1) };

@@ -35,7 +35,7 @@ impl Shell {
             "last" => self.last.clone(),
             "args" => text(self.arguments.join(" ")),
             "seed" => Some(Binding::Value(Value::count(self.settings.seed))),
-            "tmp" => text(self.temporary.as_ref()?.path().display().to_string()),
+            "tmp" => text(self.temporary().ok()?.display().to_string()),
             _ => match name.parse::<usize>() {
                 Ok(number) => text(self.arguments.get(number.checked_sub(1)?)?.clone()),
                 Err(_) => self.variables.get(name).cloned(),
@@ -74,19 +74,13 @@ impl Shell {
         }
     }
 
-    /// The folder that goes away with the shell.
-    pub fn temporary(&mut self) -> Result<&std::path::Path, Failure> {
-        if self.temporary.is_none() {
-            let made = tempfile::Builder::new()
-                .prefix("nls-")
-                .tempdir()
-                .map_err(|error| Failure::io(&error, "$tmp"))?;
-            self.temporary = Some(made);
+    /// The folder that goes away with the shell; it is made when it is first asked for.
+    pub fn temporary(&self) -> Result<&std::path::Path, Failure> {
+        if let Some(made) = self.temporary.get() {
+            return Ok(made.path());
         }
-        self.temporary
-            .as_ref()
-            .map(tempfile::TempDir::path)
-            .ok_or_else(|| Failure::new(Code::Internal, "no folder"))
+        let made = super::temporary::make().map_err(|error| Failure::io(&error, "$tmp"))?;
+        Ok(self.temporary.get_or_init(|| made).path())
     }
 }
 

@@ -82,6 +82,11 @@ pub(super) fn calc(questions: Vec<Arguments>, context: Context) -> Job<Answers> 
             let value = answer.map_err(|text| wrong(expression, &text).of(what(expression)))?;
             // The exact part can be computed with again; the approximation is for people.
             let exact = value.split(" ≈ ").next().unwrap_or(&value);
+            // It goes into scripts, JSON and the environment of commands: what is no number is not taken.
+            if !value.chars().all(|c| c.is_ascii_digit() || " ≈./-+e".contains(c)) {
+                let why = format!("the answer is no number: `{}`", escape::excerpt(value.as_bytes(), SHOWN));
+                return Err(Failure::new(Code::Misbehaved, why).of(what(expression)));
+            }
             let fields = vec![("value", Value::text(exact)), ("seconds", Value::seconds(began.elapsed()))];
             Ok(Outcome::new(value, fields))
         };

@@ -18,7 +18,7 @@ use crate::base::Value;
 use crate::base::escape::escape_line;
 use crate::language::Arguments;
 use crate::net::connection::malformed;
-use crate::net::{Connection, Message as Wire};
+use crate::net::{Connection, Message as Wire, is_of_another_user};
 use crate::report::Failure;
 use crate::service::listen::is_guarded;
 use crate::service::{Context, Job, Server};
@@ -41,6 +41,8 @@ pub(super) struct FileServer {
     quota: Arc<Quota>,
     /// The port is open to the network and nobody said that strangers may write.
     guarded: bool,
+    /// The word `open`: other users of this machine are welcome, too.
+    open: bool,
 }
 
 pub(super) fn make(
@@ -55,7 +57,14 @@ pub(super) fn make(
     }
     let quota = Arc::new(Quota::new(arguments.number("quota")));
     let rules = Rules { portable: arguments.flag("portable"), hidden: arguments.flag("hidden") };
-    Ok(Arc::new(FileServer { folder, readonly: arguments.flag("readonly"), rules, quota, guarded }))
+    Ok(Arc::new(FileServer {
+        folder,
+        readonly: arguments.flag("readonly"),
+        rules,
+        quota,
+        guarded,
+        open: arguments.flag("open"),
+    }))
 }
 
 impl Server for FileServer {
@@ -128,6 +137,10 @@ async fn next(
 
 impl Visit {
     async fn run(mut self) -> Result<(), Failure> {
+        if !self.server.open && is_of_another_user(self.connection.transport, self.connection.peer) {
+            let failure = Failure::new(Code::Policy, "the server is for the user who started it");
+            return self.part(failure.fix("start it so: listen … open")).await;
+        }
         loop {
             let ahead = self.read_ahead.take();
             let pending = self.has_pending();

@@ -81,6 +81,10 @@ async fn run(
     let began = Instant::now();
     let target = target(arguments, context, name)?;
     let choice = Choice::from_words(arguments.flag("play"), arguments.text("play"));
+    if choice == Choice::None && target.is_none() && !arguments.flag("play") {
+        return Err(Failure::new(Code::Usage, "nothing is to be done with what comes")
+            .fix("add `play`, or `to FILE` to keep it (`play none` only counts)"));
+    }
     let live = arguments.flag("live");
     if live && target.is_some() {
         return Err(Failure::new(
@@ -116,7 +120,7 @@ async fn run(
     let room = if keep { u64::MAX } else { arguments.number("cache").unwrap_or(CACHE) };
     check_space(&file, size.min(room))?;
     let store = Store::new(file, size, Plan::new(size, room, keep, &dropped), live);
-    let watcher = Watcher::start(session, &choice, &store, name, duration, keep).await?;
+    let watcher = Watcher::start(session, (&choice, context.no_shell), &store, name, duration, keep).await?;
     let watched_by = watcher.as_ref().map_or("none", Watcher::name).to_owned();
     session.set_all([("player", Value::text(watched_by.clone())), ("bytes", Value::count(size))]);
     session.running(if matches!(watcher, Some(Watcher::Player(_))) { "playing" } else { "transferring" });

@@ -16,13 +16,14 @@ use hyper::body::{Frame, Incoming};
 use hyper::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::store::Store;
+use crate::base::Transport;
 use crate::net::udp;
-use crate::report::Failure;
+use crate::report::{Failure, reason};
 use crate::session::Handle;
 
 /// Pieces that wait for a slow player.
@@ -89,6 +90,11 @@ impl Address {
     }
 }
 
+/// A connection that does not ask within this time is let go: its place is wanted.
+const HEADER_LIMIT: Duration = Duration::from_secs(10);
+/// No descriptors: some will be given back (FAULTS row 61).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 /// The last request.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
@@ -137,14 +143,26 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
             () = site.session.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else { continue };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                site.session.log("player", format!("a connection cannot be taken: {}", reason(&error)));
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // The address stands in the list of processes: other users see it there.
+        if crate::net::is_of_another_user(Transport::Tcp, peer) {
+            continue;
+        }
         let served = site.clone();
         site.session.spawn(async move {
             let answer = service_fn(|request| {
                 let response = respond(&served, &request);
                 async move { Ok::<_, Infallible>(response) }
             });
-            let builder = hyper::server::conn::http1::Builder::new();
+            let mut builder = hyper::server::conn::http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT);
             // A player may leave whenever it likes; who stays on when the session ends is let go.
             tokio::select! {
                 _ = builder.serve_connection(TokioIo::new(stream), answer) => {}

@@ -141,9 +141,24 @@ fn split(text: &str) -> Vec<String> {
     words.unwrap_or_else(|| text.split_whitespace().map(str::to_owned).collect())
 }
 
-/// Starts the first program that is there.
-pub(super) fn start(session: &Handle, choice: &Choice, address: Address) -> Result<Player, Failure> {
-    let configured = std::env::var("NLS_PLAYERS").ok();
+/// Starts the first program that is there; `known_only`: a known player or browser, with nothing but the address.
+pub(super) fn start(
+    session: &Handle,
+    choice: &Choice,
+    address: Address,
+    known_only: bool,
+) -> Result<Player, Failure> {
+    let configured = std::env::var("NLS_PLAYERS").ok().filter(|_| !known_only);
+    if let (true, Choice::Named(text)) = (known_only, choice)
+        && text != "browser"
+        && !KNOWN.iter().any(|(name, _)| name == text)
+    {
+        let why =
+            format!("`{}` is no known player, and commands of the system are off", escape::escape_line(text));
+        let known: Vec<&str> = KNOWN.iter().map(|(name, _)| *name).collect();
+        let fix = format!("take one of {} or browser, or leave out `--no-shell`", known.join(", "));
+        return Err(Failure::new(Code::Policy, why).fix(fix));
+    }
     let candidates = candidates(choice, configured.as_deref(), (&address.url, &address.page), has_screen());
     for Candidate { name, arguments, is_opener } in &candidates {
         let spawned = Command::new(name)

@@ -24,7 +24,7 @@ impl Watcher {
     /// `None`: the file is kept, and nobody reads it meanwhile.
     pub(super) async fn start(
         session: &Handle,
-        choice: &Choice,
+        (choice, known_only): (&Choice, bool),
         store: &Arc<Store>,
         name: &str,
         duration: Option<Duration>,
@@ -47,7 +47,7 @@ impl Watcher {
             Choice::First | Choice::Named(_) => {
                 let address = http::serve(session, store.clone(), name).await?;
                 session.set("url", Value::text(&address.url));
-                Some(Self::Player(Box::new(player::start(session, choice, address)?)))
+                Some(Self::Player(Box::new(player::start(session, choice, address, known_only)?)))
             }
         })
     }

@@ -1,0 +1,80 @@
+//! Whose a socket of this machine is, as the kernel says in `/proc/net`: on loopback every user of the machine is there.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::base::Transport;
+
+/// True if the peer is a socket of this machine that belongs to another user; root may do anything anyway. Where the
+/// kernel does not say, or the peer is elsewhere, it is not.
+pub fn is_of_another_user(transport: Transport, peer: SocketAddr) -> bool {
+    if !peer.ip().to_canonical().is_loopback() {
+        return false;
+    }
+    let own = rustix::process::geteuid().as_raw();
+    owner(transport, peer).is_some_and(|user| user != own && user != 0)
+}
+
+/// The user whose socket has this local address.
+fn owner(transport: Transport, local: SocketAddr) -> Option<u32> {
+    let table = |suffix: &str| {
+        let text = std::fs::read_to_string(format!("/proc/net/{transport}{suffix}")).ok()?;
+        text.lines().skip(1).find_map(|line| read(line, local))
+    };
+    // A socket of the sixth family may have an address of the fourth.
+    table("").or_else(|| table("6"))
+}
+
+/// `sl local_address rem_address st tx:rx tr:when retrnsmt uid …` (proc(5)).
+fn read(line: &str, local: SocketAddr) -> Option<u32> {
+    let mut fields = line.split_ascii_whitespace();
+    let address = fields.nth(1)?;
+    // Those in TIME_WAIT have no owner any more.
+    let is_over = fields.nth(1)? == "06";
+    (!is_over && written(local).iter().any(|known| known == address)).then(|| fields.nth(3)?.parse().ok())?
+}
+
+/// An address as the kernel writes it: words of the machine's byte order, in hexadecimal. One of the fourth family may
+/// also stand as a mapped one, or as any.
+fn written(address: SocketAddr) -> Vec<String> {
+    let words = |bytes: &[u8]| {
+        bytes.as_chunks::<4>().0.iter().fold(String::new(), |mut out, word| {
+            let _ = write!(out, "{:08X}", u32::from_ne_bytes(*word));
+            out
+        })
+    };
+    let port = address.port();
+    let mut forms = match address.ip().to_canonical() {
+        IpAddr::V4(ip) => vec![words(&ip.octets()), words(&ip.to_ipv6_mapped().octets()), "0".repeat(8)],
+        IpAddr::V6(ip) => vec![words(&ip.octets())],
+    };
+    forms.push("0".repeat(32));
+    forms.into_iter().map(|form| format!("{form}:{port:04X}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_of_this_process_is_of_its_user() {
+        let own = rustix::process::geteuid().as_raw();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(owner(Transport::Tcp, client.local_addr().unwrap()), Some(own));
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_eq!(owner(Transport::Udp, socket.local_addr().unwrap()), Some(own));
+        assert!(!is_of_another_user(Transport::Tcp, client.local_addr().unwrap()));
+        assert!(!is_of_another_user(Transport::Tcp, "192.0.2.1:80".parse().unwrap()));
+    }
+
+    #[test]
+    fn lines_of_the_table_are_read_as_the_kernel_writes_them() {
+        let line = "   0: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000  1000        0 12345 1";
+        assert_eq!(read(line, "127.0.0.1:8080".parse().unwrap()), Some(1000));
+        assert_eq!(read(line, "127.0.0.1:8081".parse().unwrap()), None);
+        for torn in 0..line.len() {
+            let _any = read(&line[..torn], "127.0.0.1:8080".parse().unwrap());
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `$tmp`: a folder for the user alone, gone with its shell. What a killed run left is removed by the next one.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+const PREFIX: &str = "nls-";
+/// Locked by the shell whose folder it is; beside the folder, so that nobody meets it in there.
+const LOCK_SUFFIX: &str = ".lock";
+
+/// A folder and its lock.
+#[derive(Debug)]
+pub(super) struct Temporary {
+    folder: tempfile::TempDir,
+    lock: PathBuf,
+    _locked: File,
+}
+
+impl Temporary {
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.lock));
+    }
+}
+
+pub(super) fn make() -> io::Result<Temporary> {
+    clear(&std::env::temp_dir());
+    loop {
+        let folder = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .permissions(std::fs::Permissions::from_mode(0o700))
+            .tempdir()?;
+        let lock = lock_of(folder.path());
+        let locked = File::create_new(&lock)?;
+        locked.lock()?;
+        // Another shell that cleared up may have found the lock before it was held; then both are gone.
+        if locked.metadata()?.nlink() > 0 {
+            return Ok(Temporary { folder, lock, _locked: locked });
+        }
+    }
+}
+
+fn lock_of(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(LOCK_SUFFIX);
+    folder.with_file_name(name)
+}
+
+/// Removes folders of this user whose lock nobody holds. What cannot be removed stays.
+fn clear(all: &Path) {
+    let own = rustix::process::geteuid().as_raw();
+    for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
+        let Some(folder) = name.strip_suffix(LOCK_SUFFIX) else { continue };
+        let is_own = entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.uid() == own);
+        let Some(lock) = File::open(entry.path()).ok().filter(|_| is_own) else { continue };
+        if matches!(lock.try_lock(), Err(TryLockError::WouldBlock | TryLockError::Error(_))) {
+            continue;
+        }
+        drop(std::fs::remove_dir_all(all.join(folder)));
+        drop(std::fs::remove_file(entry.path()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_run_left_goes_with_the_next_and_what_is_used_stays() {
+        let all = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            std::fs::create_dir(all.path().join(name)).unwrap();
+            std::fs::write(all.path().join(name).join("file"), "x").unwrap();
+            File::create(all.path().join(format!("{name}{LOCK_SUFFIX}"))).unwrap()
+        };
+        let (used, left) = (make("nls-used"), make("nls-left"));
+        drop(make("other"));
+        used.lock().unwrap();
+        drop(left);
+        clear(all.path());
+        let mut names: Vec<_> =
+            std::fs::read_dir(all.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["nls-used", "nls-used.lock", "other", "other.lock"]);
+    }
+
+    #[test]
+    fn the_folder_is_for_its_user_alone() {
+        let made = super::make().unwrap();
+        let (path, lock) = (made.path().to_owned(), made.lock.clone());
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        drop(made);
+        assert!(!path.exists() && !lock.exists());
+    }
+}
