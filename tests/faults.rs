@@ -825,3 +825,85 @@ fn without_a_shell_only_known_players_run() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!lab.path("made").exists());
 }
+
+#[test]
+fn a_system_with_few_descriptors_or_threads_is_told_before_anything_starts() {
+    let lab = Lab::new();
+    let limited = |limit: &str, program: &str| {
+        let mut command = std::process::Command::new("sh");
+        lab.dress(&mut command);
+        let line = format!("ulimit {limit}; exec {program} -c 'listen tcp 0 calc; calc 7 % 3'");
+        command.args(["-c", &line]);
+        command
+    };
+    for descriptors in 5..16 {
+        let output = limited(&format!("-n {descriptors}"), crate::harness::PROGRAM).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{descriptors}: {said}");
+        assert!(
+            said.starts_with("error: cannot start: too many open files; 16 are needed"),
+            "{descriptors}: {said}"
+        );
+    }
+    if !rustix::process::geteuid().is_root() || !crate::harness::has("setpriv") {
+        return eprintln!("skipped: a user without other processes is needed");
+    }
+    let program = lab.path("nls");
+    std::fs::copy(crate::harness::PROGRAM, &program).unwrap();
+    let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(lab.folder.path(), everyone).unwrap();
+    for threads in 1..6 {
+        let mut command = std::process::Command::new("setpriv");
+        lab.dress(&mut command);
+        command.args(["--reuid=54321", "--regid=54321", "--clear-groups"]);
+        let inner = limited(&format!("-p {threads}"), program.to_str().unwrap());
+        let output = command.arg(inner.get_program()).args(inner.get_args()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{threads}: {said}");
+        assert!(said.contains("cannot start: the system gives"), "{threads}: {said}");
+    }
+}
+
+#[test]
+fn a_file_whose_size_the_system_does_not_know_is_refused_and_not_taken_for_an_empty_one() {
+    let lab = Lab::new();
+    lab.write("root/empty", "");
+    let script = "listen tcp 0 ftp root root as f\nlisten tcp 0 ftp root /proc/self as p\n\
+                  expect error \"its size is not known\": send /proc/cpuinfo to $f\n\
+                  expect error \"its size is not known\": get status from $p\nget empty from $f to copy\n";
+    lab.write("t.nls", script);
+    lab.run(&["t.nls"]).success();
+    assert_eq!(std::fs::read(lab.path("copy")).unwrap(), b"");
+    assert_eq!(crate::harness::names(&lab.path("root")), ["empty"]);
+}
+
+#[test]
+fn a_file_system_that_refuses_modes_times_locks_and_links_is_done_without() {
+    if !crate::harness::has("strace") {
+        return;
+    }
+    for refusal in ["EPERM", "EOPNOTSUPP"] {
+        let lab = Lab::new();
+        let file = lab.random("tree/a/file", 300_000, 3);
+        lab.write("tree/small", "small");
+        std::fs::create_dir(lab.path("root")).unwrap();
+        let mut command = std::process::Command::new("strace");
+        lab.dress(&mut command);
+        let inject = format!("inject=fchmod,fchmodat,chmod,utimensat,flock,link,linkat:error={refusal}");
+        command.args(["-f", "-qq", "-o", "trace", "-e", &inject, crate::harness::PROGRAM, "-c"]);
+        command.arg(
+            "listen tcp 0 ftp root root as f; send tree/a/file to $f; get file from $f to back; \
+             send tree to $f; get tree from $f to again",
+        );
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{refusal}: {said}");
+        assert!(said.contains("done without"), "{refusal}: {said}");
+        assert!(std::fs::read_to_string(lab.path("trace")).unwrap().contains("INJECTED"));
+        let whole = std::fs::read(file).unwrap();
+        for copy in ["root/file", "back", "root/tree/a/file", "again/a/file"] {
+            assert!(std::fs::read(lab.path(copy)).is_ok_and(|bytes| bytes == whole), "{refusal}: {copy}");
+        }
+        assert_eq!(std::fs::read(lab.path("again/small")).unwrap(), b"small");
+    }
+}

@@ -8,9 +8,11 @@ mod batch;
 mod completions;
 mod manual;
 mod signals;
+mod start;
 mod tests;
 mod usage;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -50,6 +52,11 @@ pub enum Exit {
 
 /// Runs the program.
 pub fn run() -> ExitCode {
+    if let Err(why) = start::check_room() {
+        // There may be no thread that could show it.
+        let _shown = writeln!(std::io::stderr(), "error: cannot start: {why}");
+        return ExitCode::from(Exit::CannotStart as u8);
+    }
     let sink = Sink::start();
     protect(&sink.clone(), || run_with(sink))
 }
@@ -82,9 +89,7 @@ fn run_with(sink: Sink) -> ExitCode {
             return ExitCode::from(Exit::Usage as u8);
         }
     };
-    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
-    raise_descriptor_limit();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -118,14 +123,6 @@ fn run_with(sink: Sink) -> ExitCode {
         return ExitCode::from(Exit::Failed as u8);
     }
     ExitCode::from(exit as u8)
-}
-
-/// Each client of a server needs a descriptor; the system gives few at first, and more to who asks.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // A wish: with few descriptors fewer clients are taken.
-    let _wish = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// What every mode shares.

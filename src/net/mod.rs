@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::{Endpoint, Transport};
-use crate::report::Failure;
+use crate::report::{Failure, reason};
 use crate::wire::{Code, ServiceId};
 
 /// How long a peer may take to answer at all (FAULTS row 37); not the kernel's two minutes.
@@ -69,6 +69,17 @@ fn nobody_listens(endpoint: &Endpoint, transport: Transport) -> Failure {
         )
     };
     Failure::new(Code::Refused, format!("nothing is listening on {transport} {endpoint}")).fix(hint)
+}
+
+/// The system refused, for a reason of its own or of the network.
+fn cannot_reach(endpoint: &Endpoint, error: &std::io::Error) -> Failure {
+    let fix = match rustix::io::Errno::from_io_error(error) {
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
+            "end some sessions, or allow more: ulimit -n"
+        }
+        _ => "check the address and the network",
+    };
+    Failure::new(Code::Broken, format!("cannot reach {endpoint}: {}", reason(error))).fix(fix)
 }
 
 fn silent(endpoint: &Endpoint, transport: Transport) -> Failure {

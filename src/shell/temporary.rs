@@ -38,7 +38,8 @@ pub(super) fn make() -> io::Result<Temporary> {
             .tempdir()?;
         let lock = lock_of(folder.path());
         let locked = File::create_new(&lock)?;
-        locked.lock()?;
+        // Where the file system knows no locks, nobody clears up either.
+        drop(locked.lock());
         // Another shell that cleared up may have found the lock before it was held; then both are gone.
         if locked.metadata()?.nlink() > 0 {
             return Ok(Temporary { folder, lock, _locked: locked });

@@ -101,10 +101,7 @@ async fn dial(endpoint: Endpoint, address: SocketAddr) -> Result<(TcpStream, Soc
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
             Err(nobody_listens(&endpoint, Transport::Tcp))
         }
-        Err(error) => {
-            let why = format!("cannot reach {endpoint}: {}", reason(&error));
-            Err(Failure::new(Code::Broken, why).fix("check the address and the network"))
-        }
+        Err(error) => Err(super::cannot_reach(&endpoint, &error)),
     }
 }
 

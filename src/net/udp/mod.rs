@@ -24,7 +24,7 @@ use super::{CONNECT_LIMIT, Connection, Driver, clock, nobody_listens, silent};
 use crate::base::{Endpoint, Transport};
 use crate::reliable::congestion::Control;
 use crate::reliable::{self, Arq, Config, Listening};
-use crate::report::{Failure, reason};
+use crate::report::Failure;
 use crate::wire::datagram::{self, Credit, DATAGRAM_LIMIT};
 use crate::wire::{Code, FRAME_LIMIT, ServiceId};
 
@@ -130,10 +130,7 @@ async fn connect_to(
 ) -> Result<(Connection, Driver), Failure> {
     let local: SocketAddr =
         if peer.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-    let failed = |error: std::io::Error| {
-        Failure::new(Code::Broken, format!("cannot reach {endpoint}: {}", reason(&error)))
-            .fix("check the address and the network")
-    };
+    let failed = |error: std::io::Error| super::cannot_reach(&endpoint, &error);
     let socket = UdpSocket::bind(local).await.map_err(failed)?;
     // A connected socket hears that nobody listens (ICMP), and hears nobody else.
     socket.connect(peer).await.map_err(failed)?;

@@ -142,7 +142,7 @@ impl Folder {
             self.descend(folders).and_then(|dir| dir.open_with(last, &options))
         };
         let file = opened.map_err(|error| unreadable(&error, name))?;
-        source(file.into_std()).ok_or_else(|| missing(name))
+        source(file.into_std())?.ok_or_else(|| missing(name))
     }
 
     /// A handle that can be synced.
@@ -310,15 +310,25 @@ impl Folder {
     }
 }
 
-/// A regular file, by what was really opened.
-fn source(file: File) -> Option<Source> {
-    let metadata = file.metadata().ok()?;
-    metadata.is_file().then(|| Source {
-        size: metadata.len(),
-        modified: stamp(&metadata),
-        mode: (metadata.mode() & 0o777) as Mode,
-        file,
-    })
+/// A regular file, by what was really opened. One of `/proc` or `/sys` has content, and a size of 0: it would be taken
+/// for an empty one.
+fn source(file: File) -> Result<Option<Source>, Failure> {
+    let Ok(mut metadata) = file.metadata() else { return Ok(None) };
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    if metadata.len() == 0
+        && std::os::unix::fs::FileExt::read_at(&file, &mut [0], 0).is_ok_and(|read| read > 0)
+    {
+        // An ordinary file may have grown meanwhile.
+        metadata = file.metadata().map_err(|error| Failure::io(&error, "the file"))?;
+        if metadata.len() == 0 {
+            let why = "the system says that it is empty, and it is not: its size is not known";
+            return Err(Failure::new(Code::Policy, why).fix("copy it, and send the copy: !cp FILE COPY"));
+        }
+    }
+    let mode = (metadata.mode() & 0o777) as Mode;
+    Ok(Some(Source { size: metadata.len(), modified: stamp(&metadata), mode, file }))
 }
 
 /// When a file was changed last, in nanoseconds since 1970; 0 for the time before.
@@ -359,7 +369,8 @@ pub(super) fn local_source(path: &Path) -> Result<Source, Failure> {
             .of(format!("send {shown}")));
     }
     let file = File::options().read(true).custom_flags(nonblocking()).open(path).map_err(failed)?;
-    source(file).ok_or_else(|| {
+    let source = source(file).map_err(|failure| failure.of(format!("send {shown}")))?;
+    source.ok_or_else(|| {
         Failure::new(Code::Policy, "it is no longer a regular file").of(format!("send {shown}"))
     })
 }
