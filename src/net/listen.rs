@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
+use super::places::{Place, Places};
 use super::udp::Options;
 use super::{Driver, FIRST_MESSAGE_LIMIT, show, tcp, udp};
 use crate::base::Transport;
@@ -156,16 +157,11 @@ pub enum Listener {
 pub struct Door {
     listener: TcpListener,
     admission: Admission,
-    counts: Arc<Counts>,
+    places: Arc<Places>,
+    half_open: Arc<AtomicUsize>,
     /// Given up for a moment when no descriptor is left, to tell a client so.
     spare: Option<std::fs::File>,
     told: Option<Instant>,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    clients: AtomicUsize,
-    half_open: AtomicUsize,
 }
 
 /// A client that came in, or a stranger that was sent away.
@@ -177,24 +173,12 @@ pub enum Arrival {
     Trouble(String),
 }
 
-/// A client's place among the most that may be there; given back when dropped.
-#[derive(Debug)]
-pub struct Place(Option<Arc<Counts>>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some(counts) = &self.0 {
-            counts.clients.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
 /// Counted among those that said nothing yet, as long as it lives.
-struct HalfOpen(Arc<Counts>);
+struct HalfOpen(Arc<AtomicUsize>);
 
 impl Drop for HalfOpen {
     fn drop(&mut self) {
-        self.0.half_open.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -209,7 +193,8 @@ pub struct Knock {
     stream: TcpStream,
     peer: SocketAddr,
     admission: Admission,
-    counts: Arc<Counts>,
+    places: Arc<Places>,
+    half_open: Arc<AtomicUsize>,
 }
 
 impl Listener {
@@ -217,8 +202,12 @@ impl Listener {
     pub fn new(bound: Bound, admission: Admission) -> (Self, Option<Driver>) {
         match bound {
             Bound::Tcp(listener) => {
-                let (counts, spare) = (Arc::default(), std::fs::File::open("/dev/null").ok());
-                (Self::Tcp(Box::new(Door { listener, admission, counts, spare, told: None })), None)
+                let (places, half_open) = (Arc::default(), Arc::default());
+                let spare = std::fs::File::open("/dev/null").ok();
+                (
+                    Self::Tcp(Box::new(Door { listener, admission, places, half_open, spare, told: None })),
+                    None,
+                )
             }
             Bound::Udp(socket) => {
                 let (clients, driver) = udp::listen(socket, &admission);
@@ -230,9 +219,10 @@ impl Listener {
     /// The next client. Never fails for good: an error of one client, or of the descriptor limit, passes (row 61).
     pub async fn accept(&mut self) -> Option<Arrival> {
         match self {
-            Self::Udp { clients } => {
-                clients.recv().await.map(|connection| Arrival::Client(Box::new(connection), Place(None)))
-            }
+            Self::Udp { clients } => clients
+                .recv()
+                .await
+                .map(|connection| Arrival::Client(Box::new(connection), Place::elsewhere())),
             Self::Tcp(door) => Some(door.accept().await),
         }
     }
@@ -244,8 +234,9 @@ impl Door {
             match self.listener.accept().await {
                 Ok((stream, _)) if is_in_reserve(&stream) => turn_away(&stream),
                 Ok((stream, peer)) => {
-                    let (admission, counts) = (self.admission, self.counts.clone());
-                    return Arrival::Knocking(Knock { stream, peer, admission, counts });
+                    let (places, half_open) = (self.places.clone(), self.half_open.clone());
+                    let admission = self.admission;
+                    return Arrival::Knocking(Knock { stream, peer, admission, places, half_open });
                 }
                 Err(error)
                     if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) =>
@@ -296,13 +287,13 @@ impl Knock {
     pub async fn answer(self) -> Result<(Connection, Place), Failure> {
         let peer = show(self.peer);
         tcp::prepare(&self.stream);
-        let counts = self.counts.clone();
+        let half_open = self.half_open.clone();
         let mut greeting = std::pin::pin!(self.greet());
         if let Ok(result) = tokio::time::timeout(HALF_OPEN_AFTER, &mut greeting).await {
             return result.map_err(|failure| failure.of(peer));
         }
-        let waiting = counts.half_open.fetch_add(1, Ordering::Relaxed) + 1;
-        let _half_open = HalfOpen(counts);
+        let waiting = half_open.fetch_add(1, Ordering::Relaxed) + 1;
+        let _half_open = HalfOpen(half_open);
         let draw = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), waiting);
         if is_one_too_many(waiting, draw) {
             return Err(Failure::new(Code::Busy, format!("one of {waiting} half-open connections")).of(peer));
@@ -318,14 +309,11 @@ impl Knock {
     }
 
     async fn greet(self) -> Result<(Connection, Place), Failure> {
-        let Self { stream, peer, admission, counts } = self;
+        let Self { stream, peer, admission, places, .. } = self;
         let (read, write) = stream.into_split();
         let mut front = BytesMut::with_capacity(preface::SIZE);
         // One that only listens has nothing to say: `nc` in a room. Silent ones take half of the places at most.
-        let is_room = || {
-            let clients = counts.clients.load(Ordering::Relaxed);
-            admission.lines == Lines::Conversation && clients < admission.max / 2
-        };
+        let is_room = || admission.lines == Lines::Conversation && places.taken() < admission.max / 2;
         let mut listens = false;
         while Preface::may_begin(&front) && front.len() < preface::SIZE {
             let may_listen = front.is_empty() && is_room();
@@ -346,17 +334,17 @@ impl Knock {
             }
         }
         // Only who said something takes a place: silent ones cannot keep the others out.
-        let clients = counts.clients.fetch_add(1, Ordering::Relaxed);
-        let place = Place(Some(counts));
+        let place = places.take(peer.ip(), admission.max);
         let asked = front.first_chunk().copied().and_then(Preface::decode);
         let text =
             asked.is_none() && admission.lines != Lines::No && (listens || preface::may_be_text(&front));
         let mut outgoing = tcp::Outgoing::new(write, text);
+        let (place, full) = match place {
+            Ok(place) => (place, None),
+            Err(failure) => (Place::elsewhere(), Some(failure)),
+        };
         let refusal = match asked {
-            _ if clients >= admission.max => Some(Failure::new(
-                Code::Busy,
-                format!("busy: {0} of {0} clients, retry in 5 s", admission.max),
-            )),
+            _ if full.is_some() => full,
             None if text => None,
             None => Some(tcp::foreign(&front)),
             Some(asked) if asked.version != VERSION => {

@@ -8,6 +8,7 @@ mod gauge;
 mod in_use;
 pub mod listen;
 mod owner;
+mod places;
 mod reach;
 pub mod relay;
 pub mod resolve;

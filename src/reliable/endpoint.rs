@@ -1,13 +1,13 @@
 //! Many connections on one socket: finds the connection of a datagram by its id, and lets new ones in.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
 use super::connection::{Connection, Event};
 use super::{Config, handshake};
-use crate::base::Time;
+use crate::base::{Time, share};
 use crate::wire::datagram::{self, Credit, Packet};
 use crate::wire::{Code, ServiceId, VERSION};
 
@@ -177,6 +177,9 @@ impl Endpoint {
         } else if self.slots.len() + self.others >= listening.max {
             let taken = self.slots.len() + self.others;
             refuse(Code::Busy, format!("busy: {taken} of {} clients, retry in 5 s", listening.max))
+        } else if self.of_address(peer.ip()) >= share(listening.max, peer.ip()) {
+            let (most, max) = (share(listening.max, peer.ip()), listening.max);
+            refuse(Code::Busy, format!("busy: {most} of {max} clients are from your address, retry in 5 s"))
         } else {
             let connection = Connection::accept(id, credit, self.config, now);
             self.slots.insert(id, Slot { connection, peer, deadline: None });
@@ -185,6 +188,10 @@ impl Endpoint {
             datagram::encode(id, &Packet::Accept { credit: self.config.credit })
         };
         self.stateless.push_back((peer, answer));
+    }
+
+    fn of_address(&self, address: IpAddr) -> usize {
+        self.slots.values().filter(|slot| slot.peer.ip() == address).count()
     }
 
     /// A connection that was let in.

@@ -1,11 +1,12 @@
 //! Promises about datagrams (FAULTS rows 50 to 56) that need no storm.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::simulation::Pair;
-use super::{Config, Connection, Ending, Endpoint, Event, Listening};
+use super::{Config, Connection, Ending, Endpoint, Event, Listening, handshake};
 use crate::base::Time;
 use crate::link::{Direction, Link, Profile};
 use crate::wire::datagram::{self, BASE_DATAGRAM, Packet};
@@ -103,6 +104,77 @@ fn row_53_datagrams_of_an_earlier_session_are_dropped_and_counted() {
     pair.endpoint.handle_datagram(pair.now, pair.address, old.into(), false);
     assert_eq!(pair.endpoint.ignored, before + 1);
     assert!(!pair.server.events.iter().any(|event| matches!(event, Event::Block { .. })));
+}
+
+/// What the server says to one datagram.
+fn answers(server: &mut Endpoint, now: Time, peer: SocketAddr, datagram: &[u8]) -> Vec<Vec<u8>> {
+    server.handle_datagram(now, peer, Bytes::copy_from_slice(datagram), false);
+    let mut said = Vec::new();
+    let send = |_, bytes: &[u8], _| {
+        said.push(bytes.to_vec());
+        true
+    };
+    server.drain(now, send, |_, _| {});
+    said
+}
+
+/// Runs a connection from its first word to its last; all that the client sent.
+fn whole_session(server: &mut Endpoint, peer: SocketAddr, id: u64) -> Vec<Vec<u8>> {
+    let (mut now, mut sent) = (Time::ZERO, Vec::new());
+    let mut client = Connection::connect(id, ServiceId::Ftp.number(), Config::default(), now);
+    client.write_frame(&Frame::new(0x10, &b"PUT x replace"[..]));
+    let mut closes = false;
+    while !client.has_ended() {
+        let datagrams = drain(&mut client, now);
+        for datagram in &datagrams {
+            for answer in answers(server, now, peer, datagram) {
+                let answer = Bytes::from(answer);
+                let (_, packet) = datagram::decode(&answer).unwrap();
+                client.handle_packet(now, packet, answer.clone(), false);
+            }
+        }
+        sent.extend(datagrams);
+        if !closes && client.stats().datagrams_in >= 3 {
+            closes = true;
+            client.close(now, Code::Other, "done");
+        }
+        now = client.deadline().unwrap_or(now).max(now);
+        client.handle_timeout(now);
+        server.handle_timeout(now);
+    }
+    while server.poll_accepted().is_some() {}
+    sent
+}
+
+#[test]
+fn row_53_a_session_that_is_over_does_not_begin_again_when_its_datagrams_come_once_more() {
+    let listening = Listening { service: ServiceId::Ftp, max: 9, secret: [1; 32] };
+    let mut server = Endpoint::new(Config::default(), Some(listening));
+    let peer = "192.0.2.1:7".parse().unwrap();
+    let sent = whole_session(&mut server, peer, 77);
+    assert!(sent.len() >= 3 && server.is_empty(), "{} datagrams", sent.len());
+    for datagram in sent.iter().chain(&sent) {
+        answers(&mut server, Time::ZERO, peer, datagram);
+        assert!(server.is_empty() && server.poll_accepted().is_none());
+    }
+    let another = whole_session(&mut server, peer, 78);
+    assert!(another.len() >= 3, "others are let in");
+}
+
+#[test]
+fn row_63_one_address_does_not_take_all_places() {
+    let listening = Listening { service: ServiceId::Ftp, max: 8, secret: [1; 32] };
+    let mut server = Endpoint::new(Config::default(), Some(listening));
+    let mut joins = |peer: &str, id: u64| {
+        let peer = peer.parse().unwrap();
+        let cookie = handshake::cookie(&listening.secret, peer, id, Time::ZERO);
+        let hello = datagram::hello(id, ServiceId::Ftp.number(), Config::default().credit, cookie);
+        answers(&mut server, Time::ZERO, peer, &hello);
+        server.poll_accepted().is_some()
+    };
+    let greedy = (0..20).filter(|id| joins(&format!("192.0.2.1:{}", 1000 + id), *id)).count();
+    assert_eq!(greedy, 7);
+    assert!(joins("192.0.2.2:7", 100) && !joins("192.0.2.3:7", 101));
 }
 
 #[test]

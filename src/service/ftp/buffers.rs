@@ -31,7 +31,7 @@ pub(super) fn give(mut buffer: Vec<u8>) {
 
 /// Bytes of unfinished groups that all peers together may make this process hold, beside one group for each connection
 /// (FAULTS row 101).
-pub(super) const HELD_LIMIT: usize = 96 << 20;
+pub(crate) const HELD_LIMIT: usize = 96 << 20;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 

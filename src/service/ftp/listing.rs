@@ -22,7 +22,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Who types does not wait for names longer than this.
 const NAMES_LIMIT: Duration = Duration::from_secs(3);
 /// Most entries that `ls` shows.
-const ENTRY_LIMIT: usize = 1_000_000;
+pub(crate) const ENTRY_LIMIT: usize = 1_000_000;
 /// Bytes of their names.
 const BYTES_LIMIT: usize = 64 << 20;
 

@@ -56,7 +56,9 @@ mod visit;
 mod walk;
 mod wishes;
 
+pub(crate) use buffers::HELD_LIMIT;
 pub(crate) use disk::check_space;
+pub(crate) use listing::ENTRY_LIMIT;
 pub(crate) use listing::answer as answer_list;
 pub use listing::names;
 pub(crate) use source::changed;

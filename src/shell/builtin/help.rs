@@ -8,6 +8,7 @@ use crate::net::{CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, SILENCE_LIMIT};
 use crate::report::{Failure, Outcome};
 use crate::service::PROVIDERS;
 use crate::service::calc::expression;
+use crate::service::ftp::{ENTRY_LIMIT, HELD_LIMIT};
 use crate::session::SESSION_LIMIT;
 use crate::shell::catalogue;
 use crate::wire::chat::{MESSAGE_LIMIT, UDP_CHARACTER_LIMIT};
@@ -158,6 +159,9 @@ pub fn limits() -> String {
     let rows = [
         ("sessions at once", SESSION_LIMIT.to_string()),
         ("clients of a listener", "256, or `max N`; chat over udp 1".into()),
+        ("clients of one address", "7 of 8 of those; on loopback all".into()),
+        ("blocks of files in memory", format!("{} for all peers, and one block for each", size(HELD_LIMIT))),
+        ("entries of a listing", ENTRY_LIMIT.to_string()),
         ("first answer of a server", format!("{} s", CONNECT_LIMIT.as_secs())),
         ("first message of a client", format!("{} s", FIRST_MESSAGE_LIMIT.as_secs())),
         ("silence in a transfer", format!("{} s", SILENCE_LIMIT.as_secs())),
