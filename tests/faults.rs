@@ -907,3 +907,27 @@ fn a_file_system_that_refuses_modes_times_locks_and_links_is_done_without() {
         assert_eq!(std::fs::read(lab.path("again/small")).unwrap(), b"small");
     }
 }
+
+#[test]
+fn row_84_who_is_lost_leaves_the_conversation_open_for_who_comes_next() {
+    let lab = Lab::new();
+    lab.write(
+        "bob.nls",
+        "listen tcp 0 chat max 1 as bob\nprint $bob.port\nexpect $bob says \"from ann\" within 30s\n\
+         print heard\nexpect $bob says \"from ben\" within 30s\nwait $bob within 30s\n",
+    );
+    let mut bob = lab.start(&["-q", "bob.nls"]);
+    let port = bob.line();
+    let talk = |name: &str, rest: &str| {
+        format!("chat tcp :{port} name {name} as me; say $me \"from {name}\"; {rest}")
+    };
+    let mut ann = lab.start(&["-q", "-c", &talk("ann", "wait")]);
+    // The kernel closes what a killed process had open, and no last word is said.
+    assert_eq!(bob.line(), "heard");
+    ann.child.kill().unwrap();
+    ann.child.wait().unwrap();
+    crate::harness::eventually("the place is free again", || {
+        lab.nls(&talk("ben", "close $me")).code == Some(0)
+    });
+    bob.finish().success();
+}

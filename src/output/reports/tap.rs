@@ -32,9 +32,7 @@ impl Reporter for Tap {
             if run.is_flaky() {
                 out += &format!("  flaky: true\n  attempts: {}\n", run.earlier.len() + 1);
             }
-            for wrong in run.wrongs().iter().chain(flaky) {
-                out += &yaml(wrong);
-            }
+            out += &block(run.wrongs().iter().chain(flaky));
             out += "  ...\n";
         }
         out
@@ -48,6 +46,26 @@ impl Reporter for Tap {
 /// A description: `#` would begin a directive, `\` an escape.
 fn plain(text: &str) -> String {
     escape_line(text).replace('\\', "\\\\").replace('#', "\\#")
+}
+
+/// The first is the reason; the others, of the clean-up and of earlier attempts, stand below `also`: a key stands once.
+fn block<'a>(wrongs: impl Iterator<Item = &'a Wrong>) -> String {
+    let mut out = String::new();
+    for (index, wrong) in wrongs.enumerate() {
+        let keys = yaml(wrong);
+        if index == 0 {
+            out += &keys;
+            continue;
+        }
+        if index == 1 {
+            out += "  also:\n";
+        }
+        for (line, text) in keys.lines().enumerate() {
+            let item = if line == 0 { "- " } else { "  " };
+            out += &format!("  {item}{}\n", text.strip_prefix("  ").unwrap_or(text));
+        }
+    }
+    out
 }
 
 /// A JSON string is a YAML string; each is a key of its own, so that nothing of a peer can end the block.
@@ -85,6 +103,16 @@ mod tests {
         assert!(text.contains("\nnot ok 4 - "), "{text}");
         assert_eq!(text.matches(" # SKIP ").count(), 1);
         assert!(text.contains("# SKIP no IPv6 \\# here"));
+        for block in text.split("  ---\n").skip(1) {
+            let block = block.split("  ...\n").next().unwrap();
+            let is_key =
+                |line: &&str| line.starts_with("  ") && !line.starts_with("   ") && !line.starts_with("  -");
+            let mut keys: Vec<_> = block.lines().filter(is_key).map(|line| line.split(':').next()).collect();
+            let all = keys.len();
+            keys.sort_unstable();
+            keys.dedup();
+            assert_eq!(keys.len(), all, "each key once: {block}");
+        }
         // Every line of a block is indented.
         assert!(!text.contains("\n::error::"), "{text}");
     }

@@ -1,5 +1,5 @@
 //! The server's side of a chat: lets clients in, gives each its conversation, and says how it ended. A room for one
-//! client is a conversation between two: it ends when that client leaves.
+//! client is a conversation between two: it ends when that client leaves, and waits for one that was lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,7 +108,8 @@ async fn converse(
     let Visit { mut connection, name, .. } = visit;
     let how = match &result {
         Ok(how) => how.clone(),
-        Err(failure) => format!("is gone: {failure}"),
+        Err(failure) if room.rules.for_two => format!("is gone: {}; who comes next goes on", failure.why),
+        Err(failure) => format!("is gone: {}", failure.why),
     };
     let left = room.leave(&name, token, &how);
     room.show_members(session);
@@ -123,9 +124,8 @@ async fn converse(
     if !session.is_cancelled() {
         session.tell("left", format!("{name} {how}"));
     }
-    // One whose place another took, as it said nothing for long, does not take that one with it.
-    let evicted = result.as_ref().is_err_and(|failure| failure.code == Code::Cancelled);
-    if room.rules.for_two && !evicted {
+    // One that was lost, or whose place another took, can come back.
+    if room.rules.for_two && result.is_ok() {
         session.token().cancel();
     }
     result.map(|_| ())
