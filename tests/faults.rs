@@ -918,16 +918,15 @@ fn row_84_who_is_lost_leaves_the_conversation_open_for_who_comes_next() {
     );
     let mut bob = lab.start(&["-q", "bob.nls"]);
     let port = bob.line();
-    let talk = |name: &str, rest: &str| {
-        format!("chat tcp :{port} name {name} as me; say $me \"from {name}\"; {rest}")
-    };
-    let mut ann = lab.start(&["-q", "-c", &talk("ann", "wait")]);
-    // The kernel closes what a killed process had open, and no last word is said.
+    let talk = format!("chat tcp :{port} name ben as me; say $me \"from ben\"; close $me");
+    // One whose connection is reset says no last word; an end without one is how `nc` leaves.
+    let mut ann = connect(&format!("127.0.0.1:{port}"), b"\x8bNLS\x06\x03\0\0");
+    let say = [&1u64.to_be_bytes()[..], &0u64.to_be_bytes(), &text("from ann")].concat();
+    let join = [&0u64.to_be_bytes()[..], &text("ann")].concat();
+    ann.write_all(&[frame(0x10, &join), frame(0x12, &say)].concat()).unwrap();
     assert_eq!(bob.line(), "heard");
-    ann.child.kill().unwrap();
-    ann.child.wait().unwrap();
-    crate::harness::eventually("the place is free again", || {
-        lab.nls(&talk("ben", "close $me")).code == Some(0)
-    });
+    socket2::SockRef::from(&ann).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(ann);
+    crate::harness::eventually("the place is free again", || lab.nls(&talk).code == Some(0));
     bob.finish().success();
 }
