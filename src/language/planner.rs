@@ -397,7 +397,10 @@ impl<'a> Planner<'a> {
                 .iter()
                 .any(|param| param.name == *name && param.kind == Kind::Expression);
             let Argument::Ready(Datum::Text(text)) = argument else { continue };
-            let Some((why, column)) = check(text).filter(|_| is_expression) else { continue };
+            if !is_expression {
+                continue;
+            }
+            let Some((why, column)) = check(text) else { continue };
             // What stands in quotes has other columns than the line.
             let place = if source.slice(span) == text {
                 let at = text.char_indices().nth(column - 1).map_or(text.len(), |(at, _)| at);

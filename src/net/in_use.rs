@@ -1,7 +1,6 @@
-//! Ports of this machine that somebody listens on, as the system lists them (proc(5): `/proc/net/tcp` and its like).
+//! Ports of this machine that somebody listens on.
 
-use std::io::{BufRead, BufReader};
-
+use super::sockets::{Row, lists};
 use crate::base::Transport;
 
 /// Lines of one list that are read.
@@ -12,17 +11,11 @@ const UNCONNECTED: &str = "07";
 
 /// Each once, in order. Where the system has no such list: none.
 pub fn ports_in_use() -> Vec<(u16, Transport)> {
-    let lists = [
-        ("/proc/net/tcp", LISTENING, Transport::Tcp),
-        ("/proc/net/tcp6", LISTENING, Transport::Tcp),
-        ("/proc/net/udp", UNCONNECTED, Transport::Udp),
-        ("/proc/net/udp6", UNCONNECTED, Transport::Udp),
-    ];
-    let mut found: Vec<(u16, Transport)> = lists
+    let kinds = [(Transport::Tcp, LISTENING), (Transport::Udp, UNCONNECTED)];
+    let mut found: Vec<(u16, Transport)> = kinds
         .into_iter()
-        .filter_map(|(path, state, transport)| Some((std::fs::File::open(path).ok()?, state, transport)))
-        .flat_map(|(file, state, transport)| {
-            let lines = BufReader::new(file).lines().take(LINE_LIMIT).map_while(Result::ok);
+        .flat_map(|(transport, state)| {
+            let lines = lists(transport).flat_map(|list| list.take(LINE_LIMIT));
             lines.filter_map(move |line| port(&line, state)).map(move |port| (port, transport))
         })
         .collect();
@@ -33,10 +26,9 @@ pub fn ports_in_use() -> Vec<(u16, Transport)> {
 
 /// The local port of a line, if its socket is in this state.
 fn port(line: &str, state: &str) -> Option<u16> {
-    let mut words = line.split_whitespace().skip(1);
-    let (local, _, found) = (words.next()?, words.next()?, words.next()?);
-    let (_, port) = local.rsplit_once(':')?;
-    u16::from_str_radix(port, 16).ok().filter(|_| found == state)
+    let row = Row::read(line).filter(|row| row.state == state)?;
+    let (_, port) = row.local.rsplit_once(':')?;
+    u16::from_str_radix(port, 16).ok()
 }
 
 #[cfg(test)]

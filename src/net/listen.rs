@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::connection::Connection;
 use super::places::{Place, Places};
 use super::udp::Options;
-use super::{Driver, FIRST_MESSAGE_LIMIT, show, tcp, udp};
+use super::{ACCEPT_PAUSE, Driver, FIRST_MESSAGE_LIMIT, show, tcp, udp};
 use crate::base::Transport;
 use crate::report::{Failure, reason};
 use crate::wire::preface::{self, Preface};
@@ -30,8 +30,6 @@ const HALF_OPEN_AFTER: Duration = Duration::from_secs(1);
 const HALF_OPEN_LIMIT: usize = 32;
 /// A trouble that goes on is told so often.
 const TELL_EVERY: Duration = Duration::from_secs(5);
-/// After an error of accept that is ours (no descriptors left), this long a pause.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A socket that has its port.
 pub enum Bound {

@@ -12,6 +12,7 @@ mod places;
 mod reach;
 pub mod relay;
 pub mod resolve;
+mod sockets;
 pub mod tcp;
 pub mod udp;
 
@@ -37,6 +38,9 @@ pub const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(10);
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// Bytes a second below which a peer counts as stopped (FAULTS row 40).
 pub const MINIMUM_RATE: u64 = 900;
+
+/// After an error of accept that is ours (no descriptors left, FAULTS row 61), this long a pause: some client will end.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A task that a connection needs to live: the caller spawns it.
 pub type Driver = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -1,9 +1,13 @@
-//! Whose a socket of this machine is, as the kernel says in `/proc/net`: on loopback every user of the machine is there.
+//! Whose a socket of this machine is, as the kernel says: on loopback every user of the machine is there.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use super::sockets::{Row, lists};
 use crate::base::Transport;
+
+/// `TCP_TIME_WAIT`: such a socket has no owner any more.
+const OVER: &str = "06";
 
 /// True if the peer is a socket of this machine that belongs to another user; root may do anything anyway. Where the
 /// kernel does not say, or the peer is elsewhere, it is not.
@@ -17,21 +21,14 @@ pub fn is_of_another_user(transport: Transport, peer: SocketAddr) -> bool {
 
 /// The user whose socket has this local address.
 fn owner(transport: Transport, local: SocketAddr) -> Option<u32> {
-    let table = |suffix: &str| {
-        let text = std::fs::read_to_string(format!("/proc/net/{transport}{suffix}")).ok()?;
-        text.lines().skip(1).find_map(|line| read(line, local))
-    };
+    let forms = written(local);
     // A socket of the sixth family may have an address of the fourth.
-    table("").or_else(|| table("6"))
+    lists(transport).flatten().find_map(|line| read(&line, &forms))
 }
 
-/// `sl local_address rem_address st tx:rx tr:when retrnsmt uid …` (proc(5)).
-fn read(line: &str, local: SocketAddr) -> Option<u32> {
-    let mut fields = line.split_ascii_whitespace();
-    let address = fields.nth(1)?;
-    // Those in TIME_WAIT have no owner any more.
-    let is_over = fields.nth(1)? == "06";
-    (!is_over && written(local).iter().any(|known| known == address)).then(|| fields.nth(3)?.parse().ok())?
+fn read(line: &str, forms: &[String]) -> Option<u32> {
+    let row = Row::read(line).filter(|row| row.state != OVER)?;
+    forms.iter().any(|form| form == row.local).then_some(row.user)?
 }
 
 /// An address as the kernel writes it: words of the machine's byte order, in hexadecimal. One of the fourth family may
@@ -71,10 +68,11 @@ mod tests {
     #[test]
     fn lines_of_the_table_are_read_as_the_kernel_writes_them() {
         let line = "   0: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000  1000        0 12345 1";
-        assert_eq!(read(line, "127.0.0.1:8080".parse().unwrap()), Some(1000));
-        assert_eq!(read(line, "127.0.0.1:8081".parse().unwrap()), None);
+        let forms = |address: &str| written(address.parse().unwrap());
+        assert_eq!(read(line, &forms("127.0.0.1:8080")), Some(1000));
+        assert_eq!(read(line, &forms("127.0.0.1:8081")), None);
         for torn in 0..line.len() {
-            let _any = read(&line[..torn], "127.0.0.1:8080".parse().unwrap());
+            let _any = read(&line[..torn], &forms("127.0.0.1:8080"));
         }
     }
 }

@@ -46,7 +46,7 @@ fn decide(choice: Choice, variable: &dyn Fn(&str) -> Option<String>, terminal: b
     if variable("CLICOLOR").is_some_and(|value| value == "0") {
         return false;
     }
-    terminal && variable("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+    terminal && super::terminal::names_capable(variable("TERM").as_deref())
 }
 
 #[cfg(test)]

@@ -39,7 +39,12 @@ static BEFORE: OnceLock<(std::os::fd::OwnedFd, Termios)> = OnceLock::new();
 
 /// True if a terminal moves its cursor and knows colours: a name says so.
 pub fn is_capable() -> bool {
-    std::env::var("TERM").is_ok_and(|term| !term.is_empty() && term != "dumb")
+    names_capable(std::env::var("TERM").ok().as_deref())
+}
+
+/// The same of what `TERM` says.
+pub(super) fn names_capable(term: Option<&str>) -> bool {
+    term.is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 /// Remembers how the terminal is, once.

@@ -60,7 +60,7 @@ pub static LISTEN: Client = Client {
             Keyword::flag("readonly", "serve files, take none"),
             Keyword::flag(
                 "open",
-                "take files and pass on talk from anybody, although `on` opens the port to the network",
+                "take files and pass on talk from anybody, although `on` opens the port to the network; without `on`, serve files to all users of this machine",
             ),
         ],
         fields: &[

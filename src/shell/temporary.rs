@@ -12,20 +12,15 @@ const LOCK_SUFFIX: &str = ".lock";
 /// A folder and its lock.
 #[derive(Debug)]
 pub(super) struct Temporary {
+    // Dropped in this order: a folder without its lock would stay for ever.
     folder: tempfile::TempDir,
-    lock: PathBuf,
+    _lock: tempfile::TempPath,
     _locked: File,
 }
 
 impl Temporary {
     pub(super) fn path(&self) -> &Path {
         self.folder.path()
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.lock));
     }
 }
 
@@ -42,7 +37,8 @@ pub(super) fn make() -> io::Result<Temporary> {
         drop(locked.lock());
         // Another shell that cleared up may have found the lock before it was held; then both are gone.
         if locked.metadata()?.nlink() > 0 {
-            return Ok(Temporary { folder, lock, _locked: locked });
+            let lock = tempfile::TempPath::try_from_path(lock)?;
+            return Ok(Temporary { folder, _lock: lock, _locked: locked });
         }
     }
 }
@@ -96,7 +92,7 @@ mod tests {
     #[test]
     fn the_folder_is_for_its_user_alone() {
         let made = super::make().unwrap();
-        let (path, lock) = (made.path().to_owned(), made.lock.clone());
+        let (path, lock) = (made.path().to_owned(), lock_of(made.path()));
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
         drop(made);
         assert!(!path.exists() && !lock.exists());

@@ -38,8 +38,7 @@ pub(super) async fn read(
             Ok(accepted) => accepted,
             Err(error) => {
                 drop(arrivals.send(Arrival::Trouble(reason(&error))).await);
-                // No descriptors: some client will end.
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(crate::net::ACCEPT_PAUSE).await;
                 continue;
             }
         };

@@ -265,9 +265,7 @@ impl Assembly {
             return false;
         }
         let length = self.length(index);
-        let mut buffer = buffers::take();
-        buffer.clear();
-        buffer.resize(length, 0);
+        let buffer = buffers::zeros(length);
         self.closed.insert(index);
         self.anew.remove_range(index..index + 1);
         self.missing -= length as u64;

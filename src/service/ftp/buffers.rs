@@ -29,6 +29,14 @@ pub(super) fn give(mut buffer: Vec<u8>) {
     }
 }
 
+/// One that holds so many zeros.
+pub(super) fn zeros(length: usize) -> Vec<u8> {
+    let mut buffer = take();
+    buffer.clear();
+    buffer.resize(length, 0);
+    buffer
+}
+
 /// Bytes of unfinished groups that all peers together may make this process hold, beside one group for each connection
 /// (FAULTS row 101).
 pub(crate) const HELD_LIMIT: usize = 96 << 20;

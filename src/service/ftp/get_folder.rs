@@ -10,8 +10,7 @@ use super::name::Rules;
 use super::part::Intent;
 use super::receive::{Manner, receive_file};
 use super::small::{self, Keeper};
-use super::transfer::is_about_the_file;
-use super::transfer::{Watched, by_disk, misplaced, small_limit};
+use super::transfer::{Watched, by_disk, is_about_the_file, misplaced, small_limit};
 use super::walk::{Count, Wanted};
 use crate::base::quantity;
 use crate::net::connection::{malformed, told_in_words};
@@ -285,8 +284,7 @@ impl Getting<'_> {
         let root = root.clone();
         let hash = move |(name, size): (String, u64)| {
             let source = root.source(&name).ok().filter(|source| source.size == size)?;
-            drop(source);
-            small::read(&root, &name, String::new(), Flags::default()).ok().map(|(label, _)| label.hash)
+            small::read_source(source, name, Flags::default()).ok().map(|(label, _)| label.hash)
         };
         by_disk(self.session, move || some.into_iter().map(hash).collect()).await
     }

@@ -26,8 +26,10 @@ pub(crate) const ENTRY_LIMIT: usize = 1_000_000;
 /// Bytes of their names.
 const BYTES_LIMIT: usize = 64 << 20;
 
-/// Lists that are read from the disk at once, and pages of them: those that move files have turns of their own.
-static READINGS: Semaphore = Semaphore::const_new(4);
+/// Lists whose names are read at once, or wait for room; and pages that are looked at: those that move files have turns
+/// of their own.
+static LISTS: Semaphore = Semaphore::const_new(4);
+static PAGES: Semaphore = Semaphore::const_new(4);
 /// KiB that the names of all lists under way may take together.
 static NAMES: Semaphore = Semaphore::const_new(64 << 10);
 /// A client that takes no page for so long is let go: it holds names.
@@ -46,27 +48,31 @@ pub(crate) async fn answer(
 ) -> Result<(), Failure> {
     let List { path } = List::decode(frame).map_err(malformed)?;
     let (root, read) = (folder.clone(), path.clone());
-    let turn = READINGS.acquire().await;
+    let turn = LISTS.acquire().await;
     let names = session.block(move || root.names(&read)).await?;
-    drop(turn);
-    let names = match names {
+    let mut names = match names {
         Ok(names) => names,
         Err(failure) => return connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await,
     };
     let size: usize = names.iter().map(|name| name.len() + size_of_val(name)).sum();
     let _room = NAMES.acquire_many((size >> 10).min(64 << 10) as u32).await;
-    let mut pages: Vec<Vec<_>> = names.chunks(PAGE_LIMIT).map(<[_]>::to_vec).collect();
-    pages.reverse();
+    // Names that were read hold their turn until they have room: however many ask, few wait with them.
+    drop(turn);
+    // The first stand last, so that each page is taken off the end.
+    names.reverse();
     loop {
-        let entries = match pages.pop() {
-            Some(page) => page_of(session, folder, &path, page, dress).await?,
-            None => Ok(Vec::new()),
+        let mut page = names.split_off(names.len().saturating_sub(PAGE_LIMIT));
+        page.reverse();
+        let entries = if page.is_empty() {
+            Ok(Vec::new())
+        } else {
+            page_of(session, folder, &path, page, dress).await?
         };
         let frame = match entries {
-            Ok(entries) => Entries { entries, more: !pages.is_empty() }.encode(),
+            Ok(entries) => Entries { entries, more: !names.is_empty() }.encode(),
             Err(failure) => Frame::error(failure.code, &failure.why),
         };
-        let over = pages.is_empty() || frame.kind != ENTRIES;
+        let over = names.is_empty() || frame.kind != ENTRIES;
         let sent = async {
             connection.outgoing.send(frame).await?;
             if over { connection.outgoing.flush().await } else { Ok(()) }
@@ -88,7 +94,7 @@ async fn page_of(
     dress: Dress,
 ) -> Result<Result<Vec<Entry>, Failure>, Failure> {
     let (folder, path) = (folder.clone(), path.to_owned());
-    let _turn = READINGS.acquire().await;
+    let _turn = PAGES.acquire().await;
     session.block(move || folder.entries(&path, &names).map(|page| dress(&folder, &path, page))).await
 }
 

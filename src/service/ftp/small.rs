@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 use cap_std::fs::Dir;
 
 use super::disk::{Disk, Found, Lacking, RealDisk, clamp, or_without, reopen};
-use super::folder::Folder;
+use super::folder::{Folder, Source};
 use super::name::{Rules, components, journal_name, part_name};
 use super::part::check_space;
 use super::quota::{Quota, Reserved};
@@ -35,7 +35,14 @@ pub(super) fn read(
     name: String,
     flags: Flags,
 ) -> Result<(Label, bytes::Bytes), Failure> {
-    let mut source = folder.source(path)?;
+    read_source(folder.source(path)?, name, flags)
+}
+
+pub(super) fn read_source(
+    mut source: Source,
+    name: String,
+    flags: Flags,
+) -> Result<(Label, bytes::Bytes), Failure> {
     let mut bytes = Vec::with_capacity(source.size.min(SMALL_LIMIT) as usize + 1);
     (&mut source.file)
         .take(SMALL_LIMIT + 1)

@@ -194,9 +194,7 @@ impl Reading {
 
     fn hole(&mut self, index: u64) -> Piece {
         let (offset, length) = self.tree.extent(index);
-        let mut buffer = buffers::take();
-        buffer.clear();
-        buffer.resize(length, 0);
+        let buffer = buffers::zeros(length);
         let hash = self.tree.hash(index, &buffer);
         self.tree.set(index, hash);
         Piece { index, offset, bytes: buffer.into(), hash, anew: false, hole: true }

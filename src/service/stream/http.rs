@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::store::Store;
 use crate::base::Transport;
-use crate::net::udp;
+use crate::net::{ACCEPT_PAUSE, udp};
 use crate::report::{Failure, reason};
 use crate::session::Handle;
 
@@ -92,8 +92,6 @@ impl Address {
 
 /// A connection that does not ask within this time is let go: its place is wanted.
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
-/// No descriptors: some will be given back (FAULTS row 61).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The last request.
 #[derive(Clone, Copy, Debug)]
