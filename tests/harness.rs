@@ -84,6 +84,21 @@ impl Lab {
         finish(child, Some(input))
     }
 
+    /// The program as another user, after `first` in a shell: `None`, visibly, where that cannot be done. It comes as
+    /// an open descriptor: whoever it is may not read the folders that lead to it.
+    pub fn as_user(&self, user: u32, first: &str, arguments: &[&str]) -> Option<Command> {
+        if !rustix::process::geteuid().is_root() || !has("setpriv") {
+            eprintln!("SKIPPED: only root can be another user");
+            return None;
+        }
+        let mut command = Command::new("sh");
+        self.dress(&mut command);
+        let inner = format!("{first} exec /proc/self/fd/9 \"$@\"");
+        let outer = format!("exec 9<'{PROGRAM}'; exec setpriv --reuid={user} --regid={user} --clear-groups \"$@\"");
+        command.args(["-c", &outer, "as", "sh", "-c", &inner, "nls"]).args(arguments);
+        Some(command)
+    }
+
     /// Starts something that goes on.
     pub fn start(&self, arguments: &[&str]) -> Running {
         Running::of(self.command(arguments).spawn().expect("the program starts"))

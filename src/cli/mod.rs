@@ -15,7 +15,7 @@ mod usage;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arguments::{Arguments, Mode};
@@ -245,9 +245,19 @@ impl Program {
         let (queue, events) = mpsc::channel(EVENT_QUEUE);
         let registry = Registry::new(queue);
         let quiet = Arc::new(AtomicBool::new(self.style.quiet));
+        let news = Arc::new(News {
+            events: Mutex::new(events),
+            registry: Arc::downgrade(&registry),
+            sink: self.sink.clone(),
+            style: self.style,
+            quiet: quiet.clone(),
+        });
         let (sink, style, flag) = (self.sink.clone(), self.style, quiet.clone());
         let draws = !style.json && crate::output::area().is_some();
+        let showing = tokio::spawn(news.clone().show());
+        self.showing.lock().unwrap_or_else(PoisonError::into_inner).push(showing);
         let emit: Emit = Arc::new(move |mut report: Report| {
+            news.show_what_waits();
             // Nobody reads any more: the end is quiet.
             if sink.closed.is_cancelled() {
                 return;
@@ -260,9 +270,6 @@ impl Program {
                 report => sink.put(style.quiet(&flag).render(&report)),
             }
         });
-        let shown = Shown { sink: self.sink.clone(), style: self.style, quiet: quiet.clone() };
-        let showing = tokio::spawn(show_events(events, Arc::downgrade(&registry), shown));
-        self.showing.lock().unwrap_or_else(PoisonError::into_inner).push(showing);
         tokio::spawn(end_when_unread(
             self.sink.clone(),
             Arc::downgrade(&registry),
@@ -313,25 +320,51 @@ impl Program {
     }
 }
 
-/// How events are shown.
-struct Shown {
+/// Events of sessions on their way to the streams. Of too many some are skipped, and it is said how many; the end of
+/// a session never is.
+struct News {
+    events: Mutex<mpsc::Receiver<Event>>,
+    registry: Weak<Registry>,
     sink: Sink,
     style: Style,
     quiet: Arc<AtomicBool>,
 }
 
-/// Events of sessions, as they happen. Of too many some are skipped, and it is said how many; the end of a session
-/// never is.
-async fn show_events(mut events: mpsc::Receiver<Event>, registry: Weak<Registry>, shown: Shown) {
-    while let Some(event) = events.recv().await {
-        if let Some(registry) = registry.upgrade() {
-            shown.sink.skipped(registry.take_dropped());
+impl News {
+    /// As they happen, until their shell is gone.
+    async fn show(self: Arc<Self>) {
+        while std::future::poll_fn(|context| {
+            let mut events = self.lock();
+            events.poll_recv(context).map(|event| event.map(|event| self.put(event)))
+        })
+        .await
+        .is_some()
+        {}
+    }
+
+    /// What was told before a result is shown before it.
+    fn show_what_waits(&self) {
+        let mut events = self.lock();
+        for _ in 0..events.len() {
+            if let Ok(event) = events.try_recv() {
+                self.put(event);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, mpsc::Receiver<Event>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, event: Event) {
+        if let Some(registry) = self.registry.upgrade() {
+            self.sink.skipped(registry.take_dropped());
         }
         let is_end = event.is_end();
         let mut report = Report::Event(event);
-        report.hide(&shown.sink.secrets);
-        let text = shown.style.quiet(&shown.quiet).render(&report);
-        if is_end { shown.sink.put(text) } else { shown.sink.offer(text) }
+        report.hide(&self.sink.secrets);
+        let text = self.style.quiet(&self.quiet).render(&report);
+        if is_end { self.sink.put(text) } else { self.sink.offer(text) }
     }
 }
 

@@ -1,23 +1,23 @@
 //! What must be there before anything starts (FAULTS row 98): a runtime without it panics where nobody can say why.
 
 use std::io;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::UnixDatagram;
 use std::sync::mpsc;
 
 use super::WORKERS;
 
 /// Output, signals, the workers, one that may block, and one for those whose end the system counts late.
 const THREADS: usize = 4 + WORKERS;
-/// Pairs of descriptors: of two runtimes, their signals, and of one file and one socket.
-const PAIRS: usize = 6;
+/// Descriptors beside the three streams: of two runtimes, their signals, a server, a client and one file.
+const DESCRIPTORS: usize = 13;
 
 /// Raises the limit of descriptors, and says which of threads and descriptors the system does not give.
 pub(super) fn check_room() -> Result<(), String> {
     raise_descriptor_limit();
-    let pairs: io::Result<Vec<_>> = (0..PAIRS).map(|_| UnixStream::pair()).collect();
-    pairs.map_err(|error| {
+    let sockets: io::Result<Vec<_>> = (0..DESCRIPTORS).map(|_| UnixDatagram::unbound()).collect();
+    sockets.map_err(|error| {
         let few = crate::report::reason(&error);
-        format!("{few}; {} are needed at least (`ulimit -n`)", 2 * PAIRS + 4)
+        format!("{few}; {} are needed at least (`ulimit -n`)", DESCRIPTORS + 3)
     })?;
     let mut waiting = Vec::new();
     for started in 0..THREADS {

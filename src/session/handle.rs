@@ -236,20 +236,25 @@ impl Handle {
 
     /// Something that a peer's program says, not a person: `expect … says` hears it, too.
     pub fn noticed(&self, text: &str) {
-        self.session.hear(text);
         self.tell("notice", text);
+        self.hear(text);
+    }
+
+    /// Last: what an expectation waits for is shown before whatever comes of the expectation.
+    fn hear(&self, text: &str) {
+        self.session.hear(text);
+        self.session.touch();
     }
 
     /// A line that a peer said: shown, logged, and there for `expect … says`.
     pub fn heard(&self, from: &str, text: &str) {
-        self.session.hear(text);
         let shown = format!("{from}: {text}");
         self.emit("message", shown, vec![("from", Value::text(from)), ("text", Value::text(text))], true);
+        self.hear(text);
     }
 
     fn emit(&self, kind: &'static str, text: String, fields: Fields, notable: bool) {
         self.session.record(kind, &text);
-        self.session.touch();
         self.events.send(Event {
             session: self.session.id,
             label: self.session.label(),
@@ -258,6 +263,7 @@ impl Handle {
             fields,
             notable: notable || self.session.watched.load(Ordering::Relaxed),
         });
+        self.session.touch();
     }
 
     /// The next line given with `say`. Only one task of a session may listen.
