@@ -822,7 +822,8 @@ fn a_system_with_few_descriptors_or_threads_is_told_before_anything_starts() {
     for descriptors in 5..=16 {
         let mut command = std::process::Command::new("bash");
         lab.dress(&mut command);
-        let line = format!("{close}; ulimit -n {descriptors}; exec {} -c '{statements}'", crate::harness::PROGRAM);
+        let line =
+            format!("{close}; ulimit -n {descriptors}; exec {} -c '{statements}'", crate::harness::PROGRAM);
         let output = command.args(["-c", &line]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         if descriptors == 16 {

@@ -87,13 +87,31 @@ fn nc_and_ncat_hold_a_conversation_over_udp() {
             Running::of(command.args(["-u", "127.0.0.1", &port]).stdin(Stdio::piped()).spawn().unwrap());
         let mut say = guest.child.stdin.take().unwrap();
         say.write_all(b"hello there\n").unwrap();
-        assert_eq!(guest.line(), "* you are guest; /name NEW, /who, /quit", "{program}");
+        assert_eq!(guest.line(), "* you are guest; /name NEW, /who, /quit, /help", "{program}");
         assert_eq!(guest.line(), "host: good day", "{program}");
         say.write_all(b"fine, thanks\nand another thing\n").unwrap();
         assert!(guest.line().starts_with("* it is not your turn"), "{program}");
         say.write_all(b"/quit\n").unwrap();
         bob.finish().success();
     }
+}
+
+#[test]
+fn nc_that_ends_its_side_is_told_goodbye_and_its_last_line_comes_before_its_end() {
+    if !has("nc") {
+        return;
+    }
+    let lab = Lab::new();
+    let script = "listen tcp 0 chat relay as room\nprint $room.port\nchat tcp $room name ann as ann\n\
+                  expect $ann says \"last words\" within 20s\nexpect $ann says \"guest left\" within 20s\n";
+    lab.write("room.nls", script);
+    let mut room = lab.start(&["-q", "room.nls"]);
+    let port = room.line();
+    let answer = with_input(&lab, "nc", &["-N", "127.0.0.1", &port], "@zoe psst\n/frob\nlast words\n");
+    assert!(answer.contains("* nobody is called zoe; here are: ann, guest"), "{answer}");
+    assert!(answer.contains("* `/frob` is no command here, and was not said"), "{answer}");
+    assert!(answer.trim_end().ends_with("* goodbye"), "{answer}");
+    room.finish().success();
 }
 
 #[test]
@@ -233,7 +251,7 @@ fn nc_and_ncat_take_part_in_a_conversation_and_are_told_the_rule() {
             Running::of(command.args(["127.0.0.1", &port]).stdin(Stdio::piped()).spawn().unwrap());
         let mut say = guest.child.stdin.take().unwrap();
         say.write_all(b"hello there\n").unwrap();
-        assert_eq!(guest.line(), "* you are guest; /name NEW, /who, /quit", "{program}");
+        assert_eq!(guest.line(), "* you are guest; /name NEW, /who, /quit, /help", "{program}");
         assert_eq!(guest.line(), "host: good day", "{program}");
         say.write_all(b"fine, thanks\nand another thing\n/name bob\n/who\n").unwrap();
         assert!(guest.line().starts_with("* it is not your turn"), "{program}");

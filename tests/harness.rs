@@ -94,7 +94,8 @@ impl Lab {
         let mut command = Command::new("sh");
         self.dress(&mut command);
         let inner = format!("{first} exec /proc/self/fd/9 \"$@\"");
-        let outer = format!("exec 9<'{PROGRAM}'; exec setpriv --reuid={user} --regid={user} --clear-groups \"$@\"");
+        let outer =
+            format!("exec 9<'{PROGRAM}'; exec setpriv --reuid={user} --regid={user} --clear-groups \"$@\"");
         command.args(["-c", &outer, "as", "sh", "-c", &inner, "nls"]).args(arguments);
         Some(command)
     }

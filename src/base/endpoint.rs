@@ -38,6 +38,8 @@ impl fmt::Display for Transport {
 pub enum Host {
     Name(String),
     Address(IpAddr),
+    /// A link-local address and the interface that it is meant on (RFC 4007, section 11).
+    Scoped(Ipv6Addr, String),
     /// An empty host: this machine.
     Loopback,
 }
@@ -49,6 +51,7 @@ impl Host {
             Self::Loopback => true,
             Self::Address(address) => address.is_loopback(),
             Self::Name(name) => name == "localhost",
+            Self::Scoped(..) => false,
         }
     }
 }
@@ -66,6 +69,7 @@ impl fmt::Display for Endpoint {
             Host::Name(name) => write!(f, "{name}:{}", self.port),
             Host::Address(IpAddr::V6(v6)) => write!(f, "[{v6}]:{}", self.port),
             Host::Address(v4 @ IpAddr::V4(_)) => write!(f, "{v4}:{}", self.port),
+            Host::Scoped(v6, zone) => write!(f, "[{v6}%{zone}]:{}", self.port),
             Host::Loopback => write!(f, "127.0.0.1:{}", self.port),
         }
     }
@@ -80,10 +84,20 @@ pub fn parse(word: &str) -> Result<Endpoint, (String, Option<String>)> {
         let Some((inside, port)) = rest.split_once("]:") else {
             return Err(("an IPv6 endpoint is written [address]:port".into(), Some("[::1]:9000".into())));
         };
-        let address: Ipv6Addr = inside
+        let (address, zone) = inside.split_once('%').map_or((inside, None), |(a, zone)| (a, Some(zone)));
+        let address: Ipv6Addr = address
             .parse()
             .map_err(|_| (format!("`{inside}` is not an IPv6 address"), Some("[::1]:9000".into())))?;
-        return Ok(Endpoint { host: Host::Address(address.into()), port: peer_port(port)? });
+        let host = match zone {
+            None => Host::Address(address.into()),
+            Some("") => return Err(("the interface behind % is missing".into(), None)),
+            Some(zone) => Host::Scoped(address, zone.into()),
+        };
+        return Ok(Endpoint { host, port: peer_port(port)? });
+    }
+    if let Some((endpoint, _)) = of_url(word) {
+        let why = "an endpoint is host:port, without a scheme and without a path";
+        return Err((why.into(), Some(endpoint)));
     }
     if word.matches(':').count() > 1 {
         let fix = word
@@ -108,6 +122,28 @@ pub fn parse(word: &str) -> Result<Endpoint, (String, Option<String>)> {
         return Err((format!("`{host}` is not a host name"), Some(format!("localhost:{port}"))));
     }
     Ok(Endpoint { host: Host::Name(host.into()), port })
+}
+
+/// The endpoint and the path of `[SCHEME://]HOST:PORT/PATH`, if it has a scheme or a path; the port of a scheme may be
+/// left out.
+pub fn of_url(word: &str) -> Option<(String, &str)> {
+    let (scheme, rest) = word.split_once("://").map_or((None, word), |(scheme, rest)| (Some(scheme), rest));
+    let (authority, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
+    if scheme.is_none() && path.is_none() {
+        return None;
+    }
+    let port = match scheme {
+        Some("http" | "ws") => "80",
+        Some("https" | "wss") => "443",
+        Some("ftp") => "21",
+        _ => "9000",
+    };
+    let bare = !authority.is_empty() && !authority.contains(':');
+    let endpoint =
+        if bare && scheme.is_some() { format!("{authority}:{port}") } else { authority.to_owned() };
+    // A port of its own, and nothing odd around it.
+    let (host, port) = endpoint.rsplit_once(':')?;
+    (!host.contains('/') && peer_port(port).is_ok()).then(|| (endpoint, path.unwrap_or("")))
 }
 
 /// A port somebody else listens on: 1 to 65535.
@@ -137,7 +173,7 @@ mod tests {
 
     #[test]
     fn endpoints_read_back_as_they_are_shown() {
-        for word in ["host:9000", "127.0.0.1:9000", "[::1]:9000", "[fe80::1]:1"] {
+        for word in ["host:9000", "127.0.0.1:9000", "[::1]:9000", "[fe80::1]:1", "[fe80::1%eth0]:9000"] {
             assert_eq!(parse(word).unwrap().to_string(), word);
         }
         assert_eq!(parse(":9000").unwrap().host, Host::Loopback);
@@ -148,6 +184,15 @@ mod tests {
         assert_eq!(parse("::1:9000").unwrap_err().1.as_deref(), Some("[::1]:9000"));
         assert_eq!(parse("host").unwrap_err().1.as_deref(), Some("host:9000"));
         assert_eq!(parse("9000").unwrap_err().1.as_deref(), Some(":9000"));
+        for (word, fix) in [
+            ("http://host/x", "host:80"),
+            ("https://host:8443/", "host:8443"),
+            ("host:9000/film", "host:9000"),
+            (":9000/a/b", ":9000"),
+        ] {
+            assert_eq!(parse(word).unwrap_err().1.as_deref(), Some(fix), "{word}");
+        }
+        assert!(parse("[fe80::1%]:1").is_err());
         for word in [
             "h:65536",
             "h:-1",

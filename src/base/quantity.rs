@@ -151,6 +151,11 @@ pub fn rate(word: &str) -> Result<u64, BadQuantity> {
     }
 }
 
+/// `1 file`, `2 files`
+pub fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A length of time: `200ms`, `5s`, `1m30s`, `2h`.
 pub fn duration(word: &str) -> Result<Duration, BadQuantity> {
     let mut rest = word;

@@ -2,116 +2,16 @@
 //! wrong, and what may come next: the parser uses the first two, completion and hints the last.
 
 use std::ops::Range;
-use std::time::Duration;
 
+use super::arguments::{Argument, Invocation};
 use super::diagnostic::{Diagnostic, nearest};
+use super::elsewhere::{self, connector};
 use super::grammar::{is_name, not_a_name};
 use super::kind::{Datum, Kind, Mismatch, Place, SessionRef};
 use super::lexer::Word;
 use super::next::Next;
 use super::verb::{Keyword, Lasting, Param, Verb, Vocabulary};
-use crate::base::{Endpoint, Transport};
-
-/// An argument after the walk.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Argument {
-    Ready(Datum),
-    /// Holds a reference: read when the value is known.
-    Later(Kind, Word, Option<Transport>),
-}
-
-/// A command whose verb, arguments and names are known.
-#[derive(Clone, Debug)]
-pub struct Invocation {
-    pub verb: &'static Verb,
-    pub arguments: Vec<(&'static str, Argument, Range<usize>)>,
-    pub binding: Option<String>,
-    pub background: bool,
-    pub span: Range<usize>,
-}
-
-impl Invocation {
-    pub fn has_secret(&self) -> bool {
-        self.arguments.iter().any(|(name, ..)| self.verb.keyword(name).is_some_and(|keyword| keyword.secret))
-    }
-}
-
-/// Arguments whose values are known: what a verb runs on.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Arguments(pub Vec<(&'static str, Datum)>);
-
-impl Arguments {
-    fn find(&self, name: &str) -> Option<&Datum> {
-        self.0.iter().find(|(n, _)| *n == name).map(|(_, datum)| datum)
-    }
-
-    pub fn text(&self, name: &str) -> Option<&str> {
-        match self.find(name)? {
-            Datum::Text(text) | Datum::Path(text, _) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// A count, a size or a rate.
-    pub fn number(&self, name: &str) -> Option<u64> {
-        match self.find(name)? {
-            Datum::Count(n) | Datum::Size(n) | Datum::Rate(n) => Some(*n),
-            Datum::Port(port) => Some(u64::from(*port)),
-            _ => None,
-        }
-    }
-
-    pub fn duration(&self, name: &str) -> Option<Duration> {
-        match self.find(name)? {
-            Datum::Duration(duration) => Some(*duration),
-            _ => None,
-        }
-    }
-
-    /// A rate, in bytes a second; never 0.
-    pub fn rate(&self, name: &str) -> Option<u64> {
-        match self.find(name)? {
-            Datum::Rate(bits) => Some((bits / 8).max(1)),
-            _ => None,
-        }
-    }
-
-    /// A percentage as a share, from 0.0 to 1.0.
-    pub fn percent(&self, name: &str) -> Option<f64> {
-        match self.find(name)? {
-            Datum::Percent(percent) => Some(percent.fraction()),
-            _ => None,
-        }
-    }
-
-    /// True if the argument was given, with a value or without.
-    pub fn flag(&self, name: &str) -> bool {
-        self.find(name).is_some()
-    }
-
-    pub fn transport(&self, name: &str) -> Option<Transport> {
-        match self.find(name)? {
-            Datum::Transport(transport) => Some(*transport),
-            Datum::Endpoint(transport, _) => *transport,
-            _ => None,
-        }
-    }
-
-    pub fn session(&self, name: &str) -> Option<&SessionRef> {
-        match self.find(name)? {
-            Datum::Session(session) => Some(session),
-            _ => None,
-        }
-    }
-
-    /// An address; the shell has replaced `$session` by one.
-    pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
-        match self.find(name)? {
-            Datum::Endpoint(_, Place::Address(endpoint)) => Some(endpoint),
-            _ => None,
-        }
-    }
-}
+use crate::base::Transport;
 
 /// The walk over one command.
 pub struct Matcher<'v> {
@@ -184,8 +84,8 @@ impl<'v> Matcher<'v> {
     /// What may come behind a whole argument.
     fn behind(&self) -> Vec<Next> {
         let mut next: Vec<Next> = self.verb.params.get(self.param).map(Next::Param).into_iter().collect();
-        let required = self.verb.params.get(self.param).filter(|param| param.required);
-        if required.is_some_and(|param| param.kind != Kind::Rest) {
+        let required = self.verb.params.get(self.param).filter(|param| self.must_have(param));
+        if required.is_some_and(|param| !param.kind.is_text()) {
             return next;
         }
         let free = |keyword: &&'static Keyword| !self.has(keyword.word);
@@ -202,6 +102,11 @@ impl<'v> Matcher<'v> {
         next
     }
 
+    /// It has to be given, and is not yet.
+    fn must_have(&self, param: &Param) -> bool {
+        param.required && !(param.many && self.has(param.name))
+    }
+
     fn has(&self, name: &str) -> bool {
         self.arguments.iter().any(|(n, ..)| *n == name)
     }
@@ -209,24 +114,29 @@ impl<'v> Matcher<'v> {
     /// Takes one argument from the front; returns the words behind it.
     fn step<'w>(&mut self, word: &Word, tail: &'w [Word]) -> &'w [Word] {
         let param = self.verb.params.get(self.param);
-        let must = param.is_some_and(|param| param.required);
+        let literal = param.is_some_and(|param| param.kind == Kind::Rest);
+        if let (false, Some(hint)) = (literal, connector(word)) {
+            self.connected(word, hint);
+            return &[];
+        }
+        let must = param.is_some_and(|param| self.must_have(param));
         if !must && word.is("as") {
             return self.bind(word, tail);
         }
         let keyword = self.verb.keywords.iter().find(|keyword| word.is(keyword.word));
         // Before a text a keyword may stand, if a value and some text follow: `say $room to ann "hello"`.
-        let must = must && !(param.is_some_and(|param| param.kind == Kind::Rest) && tail.len() > 1);
+        let must = must && !(param.is_some_and(|param| param.kind.is_text()) && tail.len() > 1);
         if let (false, Some(keyword)) = (must, keyword) {
             return self.keyword(keyword, word, tail);
         }
-        let Some(param) = param else {
+        let Some(param) = param.filter(|param| !self.is_misspelt(param, word)) else {
             self.unexpected(word);
             // What follows a word that nobody knows means nothing either.
             return &[];
         };
-        self.param += 1;
+        self.param += usize::from(!param.many);
         match param.kind {
-            Kind::Rest | Kind::Expression => self.rest(param, word, tail),
+            Kind::Rest | Kind::Printed | Kind::Expression => self.rest(param, word, tail),
             Kind::Endpoint => self.endpoint(param.name, word, tail),
             kind => {
                 self.read(param.name, kind, word, None);
@@ -256,7 +166,17 @@ impl<'v> Matcher<'v> {
         tail
     }
 
+    /// One more of several that is hardly one: it looks like a keyword.
+    fn is_misspelt(&self, param: &Param, word: &Word) -> bool {
+        let text = word.literal().unwrap_or_default();
+        let another = param.many && self.has(param.name) && !word.quoted && !text.contains(['.', '/', '*']);
+        let words = self.verb.keywords.iter().map(|keyword| keyword.word);
+        another && (elsewhere::keyword(&text).is_some() || nearest(&text, words).is_some())
+    }
+
     fn keyword<'w>(&mut self, keyword: &'static Keyword, word: &Word, tail: &'w [Word]) -> &'w [Word] {
+        // Several stand together, or what is misspelt behind it would be one of them.
+        self.param += usize::from(self.verb.params.get(self.param).is_some_and(|param| param.many));
         if self.has(keyword.word) {
             let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
             expected.push("the end of the line".into());
@@ -331,6 +251,9 @@ impl<'v> Matcher<'v> {
         }
         let mut joined = first.clone();
         for word in &tail[..taken] {
+            if let (Kind::Printed, Some(hint)) = (param.kind, connector(word)) {
+                self.connected(word, hint);
+            }
             // An expression keeps its columns, so that a caret of the server points at the right place.
             let gap = if param.kind == Kind::Expression { word.span.start - joined.span.end } else { 1 };
             joined.append(gap, word);
@@ -368,6 +291,20 @@ impl<'v> Matcher<'v> {
         }
     }
 
+    /// A word that would go on with another command or a file, in another shell.
+    fn connected(&mut self, word: &Word, hint: &'static str) {
+        let title = format!("`{}` cannot follow here", word.literal().unwrap_or_default());
+        let expected = "the end of the line, or the text in quotes".to_owned();
+        self.errors.push(Diagnostic::new(title, word.span.clone()).expected([expected]).hint(hint));
+    }
+
+    /// An endpoint where the word that introduces it was left out: `send x host:9000`.
+    fn introduction(&self, text: &str) -> Option<String> {
+        crate::base::endpoint::parse(text).ok()?;
+        let missing = |keyword: &&Keyword| keyword.kind == Some(Kind::Endpoint) && !self.has(keyword.word);
+        self.verb.keywords.iter().find(missing).map(|keyword| format!("{} {text}", keyword.word))
+    }
+
     fn unexpected(&mut self, word: &Word) {
         let text = word.literal().unwrap_or_default();
         let words = self
@@ -377,7 +314,9 @@ impl<'v> Matcher<'v> {
             .map(|keyword| keyword.word)
             .filter(|word| !self.has(word))
             .chain(["as"]);
-        let fix = nearest(&text, words).map(Into::into);
+        let synonym = elsewhere::keyword(&text).filter(|word| self.verb.keyword(word).is_some());
+        let fix =
+            self.introduction(&text).or_else(|| synonym.or_else(|| nearest(&text, words)).map(Into::into));
         let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
         expected.push("the end of the line".into());
         let title = format!("`{text}` cannot follow here");
@@ -408,9 +347,28 @@ impl<'v> Matcher<'v> {
         }
     }
 
+    /// `get http://host:9000/a.bin` and `get host:9000/a.bin`, as they are written here.
+    fn address_with_name(&self, keyword: &Keyword) -> Option<String> {
+        let (_, Argument::Ready(Datum::Text(text) | Datum::Path(text, _)), _) = self.arguments.first()?
+        else {
+            return None;
+        };
+        if keyword.kind != Some(Kind::Endpoint) {
+            return None;
+        }
+        if let [_, .., (_, Argument::Ready(Datum::Path(last, _)), _)] = self.arguments.as_slice()
+            && let Some(introduced) = self.introduction(last)
+        {
+            return Some(introduced);
+        }
+        let (endpoint, name) = crate::base::endpoint::of_url(text)?;
+        let is_place = !name.is_empty();
+        is_place.then(|| format!("{} {name} {} {endpoint}", self.verb.name, keyword.word))
+    }
+
     fn check_missing(&mut self) {
         let place = self.end..self.end;
-        if let Some(param) = self.verb.params.get(self.param).filter(|param| param.required) {
+        if let Some(param) = self.verb.params.get(self.param).filter(|param| self.must_have(param)) {
             let title = format!(
                 "`{}` needs {}: {}",
                 self.verb.name,
@@ -422,8 +380,8 @@ impl<'v> Matcher<'v> {
             );
         } else if let Some(keyword) = self.verb.keywords.iter().find(|k| k.required && !self.has(k.word)) {
             let title = format!("`{}` needs `{}`: {}", self.verb.name, keyword.form(), keyword.help);
-            self.errors
-                .push(Diagnostic::new(title, place).expected([keyword.form()]).usage(self.verb.usage()));
+            let diagnostic = Diagnostic::new(title, place).expected([keyword.form()]);
+            self.errors.push(diagnostic.fix(self.address_with_name(keyword)).usage(self.verb.usage()));
         }
     }
 }

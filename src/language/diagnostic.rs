@@ -30,14 +30,16 @@ impl Source {
 /// One error in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    pub title: String,
+    pub title: Box<str>,
     pub span: Range<usize>,
     /// What is possible at the place; at most [`EXPECTED_LIMIT`] are shown.
     pub expected: Vec<String>,
     /// One likely fix, or none.
     pub fix: Option<String>,
+    /// How the same is done here, where no word would mend it.
+    pub hint: Option<&'static str>,
     /// The usage line of the command, where that helps.
-    pub usage: Option<String>,
+    pub usage: Option<Box<str>>,
     /// What is typed behind it may mend it.
     pub unfinished: bool,
 }
@@ -46,8 +48,21 @@ pub struct Diagnostic {
 pub const EXPECTED_LIMIT: usize = 6;
 
 impl Diagnostic {
-    pub fn new(title: impl Into<String>, span: Range<usize>) -> Self {
-        Self { title: title.into(), span, expected: Vec::new(), fix: None, usage: None, unfinished: false }
+    pub fn new(title: impl Into<Box<str>>, span: Range<usize>) -> Self {
+        Self {
+            title: title.into(),
+            span,
+            expected: Vec::new(),
+            fix: None,
+            hint: None,
+            usage: None,
+            unfinished: false,
+        }
+    }
+
+    pub fn hint(mut self, hint: impl Into<Option<&'static str>>) -> Self {
+        self.hint = hint.into();
+        self
     }
 
     pub fn unfinished(mut self) -> Self {
@@ -65,8 +80,8 @@ impl Diagnostic {
         self
     }
 
-    pub fn usage(mut self, usage: impl Into<Option<String>>) -> Self {
-        self.usage = usage.into();
+    pub fn usage(mut self, usage: String) -> Self {
+        self.usage = Some(usage.into());
         self
     }
 

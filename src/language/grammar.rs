@@ -412,7 +412,7 @@ mod tests {
         for statement in statements(text) {
             match statement {
                 Ok(statement) => bodies.push(statement.body),
-                Err(diagnostic) => errors.push(diagnostic.title),
+                Err(diagnostic) => errors.push(diagnostic.title.into()),
             }
         }
         (bodies, errors)

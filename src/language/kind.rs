@@ -18,6 +18,8 @@ pub enum Kind {
     /// A whole number within bounds.
     Count(u64, u64),
     Duration,
+    /// A duration that is mostly some milliseconds.
+    Delay,
     /// `host:port`, `$session`, with an optional `tcp` or `udp` before it.
     Endpoint,
     /// Arithmetic: the words up to the next keyword, as they are written.
@@ -43,6 +45,8 @@ pub enum Kind {
     Topic(&'static [(&'static str, &'static str)]),
     /// The rest of the line, joined by single blanks.
     Rest,
+    /// The same, where a word that redirects output in other shells is pointed out.
+    Printed,
     Transport,
 }
 
@@ -116,13 +120,18 @@ impl Kind {
         Self::Rest,
     ];
 
+    /// The rest of the line.
+    pub const fn is_text(self) -> bool {
+        matches!(self, Self::Rest | Self::Printed)
+    }
+
     /// How the kind stands in a usage line.
     pub fn placeholder(self) -> String {
         match self {
             Self::BindAddress => "ADDR|any".into(),
             Self::Choice(words) => words.join("|"),
             Self::Count(..) => "N".into(),
-            Self::Duration => "D".into(),
+            Self::Duration | Self::Delay => "D".into(),
             Self::Endpoint => "ENDPOINT".into(),
             Self::Expression => "EXPR".into(),
             Self::Path => "PATH".into(),
@@ -135,7 +144,7 @@ impl Kind {
             Self::Setting(words) => format!("{}|X", words.join("|")),
             Self::Size(..) => "SIZE".into(),
             Self::Text | Self::Topic(_) | Self::Remote(_) => "NAME".into(),
-            Self::Rest => "TEXT".into(),
+            Self::Rest | Self::Printed => "TEXT".into(),
             Self::Transport => "tcp|udp".into(),
         }
     }
@@ -143,7 +152,7 @@ impl Kind {
     /// The same for a named parameter: kinds that explain themselves keep their own word.
     pub fn placeholder_of(self, name: &str) -> String {
         match self {
-            Self::Text | Self::Topic(_) | Self::Remote(_) | Self::Rest => name.to_uppercase(),
+            Self::Text | Self::Topic(_) | Self::Remote(_) | Self::Rest | Self::Printed => name.to_uppercase(),
             _ => self.placeholder(),
         }
     }
@@ -157,6 +166,7 @@ impl Kind {
             Self::Size(_, u64::MAX) => "a size such as 64K".into(),
             Self::Count(min, max) => format!("a whole number from {min} to {max}"),
             Self::Duration => "a duration such as 5s".into(),
+            Self::Delay => "a duration such as 5ms".into(),
             Self::Endpoint => "an endpoint: host:port, [v6]:port, :port or $session".into(),
             Self::Expression => "an expression such as 7 % 3".into(),
             Self::Path => "a path".into(),
@@ -175,7 +185,7 @@ impl Kind {
                 format!("a command, {}", words.join(" or "))
             }
             Self::Text | Self::Remote(_) => "a name".into(),
-            Self::Rest => "text".into(),
+            Self::Rest | Self::Printed => "text".into(),
             Self::Transport => "tcp or udp".into(),
         }
     }
@@ -187,15 +197,22 @@ impl Kind {
             Self::Choice(words) => choice(word, words).map(Datum::Text),
             Self::Count(min, max) => count(word, min, max).map(Datum::Count),
             Self::Duration => Ok(Datum::Duration(quantity::duration(word)?)),
+            Self::Delay => {
+                Ok(Datum::Duration(quantity::duration(word).map_err(|bad| in_milliseconds(bad, word))?))
+            }
             Self::Endpoint => match session_id(word) {
                 Some(session) => Ok(Datum::Endpoint(None, Place::Session(session))),
                 None => endpoint::parse(word)
                     .map(|endpoint| Datum::Endpoint(None, Place::Address(endpoint)))
                     .map_err(|(why, fix)| Mismatch { why, fix, expected: Vec::new() }),
             },
-            Self::Expression | Self::Rest | Self::Text | Self::Topic(_) | Self::Remote(_) | Self::Secret => {
-                Ok(Datum::Text(word.into()))
-            }
+            Self::Expression
+            | Self::Rest
+            | Self::Printed
+            | Self::Text
+            | Self::Topic(_)
+            | Self::Remote(_)
+            | Self::Secret => Ok(Datum::Text(word.into())),
             Self::Path if word.is_empty() => mismatch("the path is empty", None),
             Self::Path => Ok(Datum::Path(word.into(), false)),
             Self::Percent => Ok(Datum::Percent(quantity::percent(word)?)),
@@ -243,6 +260,12 @@ fn within_bounds(bad: BadQuantity, min: u64, max: u64) -> BadQuantity {
     BadQuantity { fix, ..bad }
 }
 
+/// A number without a unit is meant as milliseconds where delays are.
+fn in_milliseconds(bad: BadQuantity, word: &str) -> BadQuantity {
+    let bare = bad.fix.as_deref() == Some(&format!("{word}s"));
+    if bare { BadQuantity { fix: Some(format!("{word}ms")), ..bad } } else { bad }
+}
+
 fn session_id(word: &str) -> Option<SessionRef> {
     word.strip_prefix('%')?.parse().ok().map(SessionRef::Id)
 }
@@ -252,7 +275,8 @@ fn bind_address(word: &str) -> Result<Datum, Mismatch> {
     if word == "any" || inside.parse::<std::net::IpAddr>().is_ok() {
         return Ok(Datum::Text(inside.into()));
     }
-    mismatch(format!("`{word}` is not an address of this machine"), Some("any".into()))
+    let fix = if word == "localhost" { "127.0.0.1" } else { "any" };
+    mismatch(format!("`{word}` is not an address of this machine"), Some(fix.into()))
 }
 
 fn choice(word: &str, words: &'static [&'static str]) -> Result<String, Mismatch> {

@@ -105,7 +105,7 @@ impl Token {
             Self::Semicolon(_) => ";".into(),
             Self::Ampersand(_) => "&".into(),
             Self::Bang(text, _) => format!("!{text}"),
-            Self::Error(diagnostic) => diagnostic.title.clone(),
+            Self::Error(diagnostic) => diagnostic.title.to_string(),
         }
     }
 

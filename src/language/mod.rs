@@ -7,11 +7,13 @@
 //!
 //! Limits, each with its name: [`LINE_LIMIT`], [`SOURCE_DEPTH_LIMIT`], [`STATEMENT_LIMIT`].
 
+pub mod arguments;
 pub mod command;
 pub mod complete;
 mod condition;
 mod cursor;
 pub mod diagnostic;
+mod elsewhere;
 pub mod grammar;
 pub mod kind;
 pub mod lexer;
@@ -23,7 +25,7 @@ pub mod script;
 pub mod statement;
 pub mod verb;
 
-pub use command::{Argument, Arguments, Invocation};
+pub use arguments::{Argument, Arguments, Invocation};
 pub use diagnostic::{Diagnostic, Report, Source};
 pub use kind::{Datum, Kind, Place, SessionRef};
 pub use plan::{Action, Plan, Step};

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::command::Invocation;
+use super::arguments::Invocation;
 use super::diagnostic::Source;
 use super::lexer::Word;
 use super::script::{Expectation, FileExpectation, Heading, Prefix};

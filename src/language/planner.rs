@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::command::{Argument, Invocation, Matcher};
+use super::arguments::{Argument, Invocation};
+use super::command::Matcher;
 use super::condition;
 use super::diagnostic::{Diagnostic, Report, Source, nearest};
+use super::elsewhere::{self, Advice};
 use super::grammar;
 use super::kind::{Datum, Kind, Place, SessionRef};
 use super::lexer::{Segment, Word};
@@ -284,7 +286,7 @@ impl<'a> Planner<'a> {
     ) -> Option<Invocation> {
         let name = verb.literal().filter(|_| !verb.quoted).unwrap_or_default();
         let Some(row) = self.vocabulary.verb(&name) else {
-            self.unknown_verb(source, verb);
+            self.unknown_verb(source, verb, words);
             return None;
         };
         for word in words {
@@ -316,7 +318,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn unknown_verb(&mut self, source: &Arc<Source>, verb: &Word) {
+    fn unknown_verb(&mut self, source: &Arc<Source>, verb: &Word, words: &[Word]) {
         let text = source.slice(&verb.span);
         let literal = verb.literal().unwrap_or_default();
         let matching: Vec<String> = if self.vocabulary.prefixes && !literal.is_empty() {
@@ -336,9 +338,17 @@ impl<'a> Planner<'a> {
         };
         let expected =
             if matching.is_empty() { vec!["a command; `help` lists them".into()] } else { matching };
-        let fix =
-            self.vocabulary.nearest_verb(&literal).filter(|_| statement(&literal).is_none()).map(Into::into);
-        self.error(source, Diagnostic::new(title, verb.span.clone()).expected(expected).fix(fix));
+        let advice = elsewhere::verb(&literal);
+        let line = source.slice(&(verb.span.start..words.last().unwrap_or(verb).span.end));
+        let (fix, hint) = match advice {
+            Some(Advice::Word(known)) => (Some(known.to_owned()), None),
+            Some(Advice::Hint(hint)) => (None, Some(hint)),
+            None if elsewhere::is_arithmetic(line) => (Some(format!("calc {line}")), None),
+            None if statement(&literal).is_some() => (None, None),
+            None => (self.vocabulary.nearest_verb(&literal).map(Into::into), None),
+        };
+        let diagnostic = Diagnostic::new(title, verb.span.clone()).expected(expected);
+        self.error(source, diagnostic.fix(fix).hint(hint));
     }
 
     /// A code that no error has would make a test that cannot pass, or hide a typing mistake.

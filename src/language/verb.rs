@@ -43,6 +43,8 @@ pub struct Param {
     pub name: &'static str,
     pub kind: Kind,
     pub required: bool,
+    /// Several may stand one behind the other.
+    pub many: bool,
     pub help: &'static str,
 }
 
@@ -80,11 +82,16 @@ pub struct Service {
 
 impl Param {
     pub const fn required(name: &'static str, kind: Kind, help: &'static str) -> Self {
-        Self { name, kind, required: true, help }
+        Self { name, kind, required: true, many: false, help }
+    }
+
+    /// One or more.
+    pub const fn many(name: &'static str, kind: Kind, help: &'static str) -> Self {
+        Self { name, kind, required: true, many: true, help }
     }
 
     pub const fn optional(name: &'static str, kind: Kind, help: &'static str) -> Self {
-        Self { name, kind, required: false, help }
+        Self { name, kind, required: false, many: false, help }
     }
 }
 
@@ -162,7 +169,11 @@ impl Verb {
         let mut out = self.name.to_owned();
         for param in self.params {
             let name = param.kind.placeholder_of(param.name);
-            out.push_str(&if param.required { format!(" {name}") } else { format!(" [{name}]") });
+            out.push_str(&match (param.required, param.many) {
+                (true, false) => format!(" {name}"),
+                (true, true) => format!(" {name}…"),
+                (false, _) => format!(" [{name}]"),
+            });
         }
         for keyword in self.keywords.iter().filter(|k| k.required) {
             out.push_str(&format!(" {}", keyword.form()));

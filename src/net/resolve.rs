@@ -1,6 +1,6 @@
 //! Names to addresses, with the families taken in turn so that one broken family costs little (RFC 8305).
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -14,6 +14,7 @@ use crate::wire::Code;
 pub async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
     let name = match &endpoint.host {
         Host::Loopback => return Ok(vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), endpoint.port)]),
+        Host::Scoped(address, zone) => return Ok(vec![scoped(*address, zone, endpoint.port)?]),
         Host::Address(address) => return Ok(vec![SocketAddr::new(*address, endpoint.port)]),
         Host::Name(name) => name,
     };
@@ -36,6 +37,20 @@ pub async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
         return Err(failed("it has no address".into()));
     }
     Ok(alternate(&found))
+}
+
+fn scoped(address: Ipv6Addr, zone: &str, port: u16) -> Result<SocketAddr, Failure> {
+    let number = zone.parse().ok();
+    let index = number.or_else(|| interface_index(zone)).ok_or_else(|| {
+        Failure::new(Code::Missing, format!("this machine has no interface `{zone}`"))
+            .fix("`!ip -br link` lists the interfaces")
+    })?;
+    Ok(SocketAddrV6::new(address, port, 0, index).into())
+}
+
+fn interface_index(name: &str) -> Option<u32> {
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
+    rustix::net::netdevice::name_to_index(socket, name).ok()
 }
 
 /// IPv4 first (what `listen` binds by default), then the families by turns.

@@ -11,7 +11,7 @@ const CONTEXT: usize = 200;
 
 /// One error, ending in a newline.
 pub(super) fn render(report: &Report, colour: bool) -> String {
-    let Diagnostic { title, span, fix, usage, .. } = &report.diagnostic;
+    let Diagnostic { title, span, fix, hint, usage, .. } = &report.diagnostic;
     let text = &report.source.text;
     let line_start = text[..span.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[span.start.min(text.len())..].find('\n').map_or(text.len(), |at| span.start + at);
@@ -26,10 +26,13 @@ pub(super) fn render(report: &Report, colour: bool) -> String {
         .path(report.source.name.as_str())
         .line_start(report.source.line(span.start))
         .annotation(if label.is_empty() { annotation } else { annotation.label(&label) });
-    let mut group = Level::ERROR.primary_title(title.as_str()).element(snippet);
+    let mut group = Level::ERROR.primary_title(&**title).element(snippet);
     let help = fix.as_ref().map(|fix| format!("did you mean `{fix}`?"));
     if let Some(help) = &help {
         group = group.element(Level::HELP.message(help.as_str()));
+    }
+    if let Some(hint) = hint {
+        group = group.element(Level::HELP.message(*hint));
     }
     let usage = usage.as_ref().map(|usage| format!("usage: {usage}"));
     if let Some(usage) = &usage {

@@ -70,7 +70,8 @@ pub(super) fn diagnostic(report: &language::Report) -> String {
     let line = report.source.line(found.span.start);
     let object = json!({
         "type": "error", "code": "E-usage", "file": report.source.name, "line": line, "start": found.span.start, "end": found.span.end,
-        "read": report.source.slice(&found.span), "expected": found.expected, "fix": found.fix, "text": found.title,
+        "read": report.source.slice(&found.span), "expected": found.expected, "fix": found.fix, "hint": found.hint,
+        "text": found.title,
     });
     format!("{object}\n")
 }

@@ -95,6 +95,14 @@ impl Registry {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets what has ended; how many that were.
+    pub fn forget_ended(&self) -> usize {
+        let mut sessions = self.lock();
+        let before = sessions.len();
+        sessions.retain(|_, session| !session.has_ended());
+        before - sessions.len()
+    }
+
     /// Events that found the queue full since the last call.
     pub fn take_dropped(&self) -> u64 {
         self.events.dropped.swap(0, Ordering::Relaxed)

@@ -215,6 +215,12 @@ impl Session {
         self.lock().ended.unwrap_or_else(|| self.began.elapsed())
     }
 
+    /// How long ago it ended.
+    pub fn ended_ago(&self) -> Option<Duration> {
+        let ended = self.lock().ended?;
+        Some(self.began.elapsed().saturating_sub(ended))
+    }
+
     /// A field, as it is now.
     pub fn field(&self, name: &str) -> Option<Value> {
         let shared = self.lock();

@@ -14,7 +14,13 @@ impl Shell {
     pub(super) fn arguments(&self, invocation: &Invocation) -> Result<Arguments, Failure> {
         let mut values = Vec::with_capacity(invocation.arguments.len());
         for (name, argument, _) in &invocation.arguments {
-            values.push((*name, self.argument(name, argument)?));
+            let many = invocation.verb.params.iter().any(|param| param.name == *name && param.many);
+            if let (true, Argument::Ready(Datum::Path(path, true))) = (many, argument) {
+                let found = paths::expand_all(path, &self.context.directory)?;
+                values.extend(found.into_iter().map(|path| (*name, Datum::Path(path, false))));
+            } else {
+                values.push((*name, self.argument(name, argument)?));
+            }
         }
         Ok(Arguments(values))
     }

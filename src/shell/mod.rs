@@ -224,6 +224,16 @@ impl Shell {
         &self.context.directory
     }
 
+    /// Relative paths begin there from now on.
+    pub fn set_directory(&mut self, folder: PathBuf) {
+        self.context.directory = folder;
+    }
+
+    /// What moves something in the background, the newest last.
+    pub fn live_jobs(&self) -> Vec<Arc<Session>> {
+        self.jobs.iter().filter(|job| !job.has_ended()).cloned().collect()
+    }
+
     /// Endpoints used before, newest kept for each service.
     pub fn endpoints(&self) -> Vec<String> {
         self.used.values().map(|(_, endpoint)| endpoint.to_string()).collect()

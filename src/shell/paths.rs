@@ -2,29 +2,47 @@
 
 use std::path::{Path, PathBuf};
 
+use glob::{MatchOptions, Pattern};
+
 use crate::report::Failure;
 use crate::wire::Code;
 
+/// Hidden files only if the pattern says so, as in every shell.
+const HIDDEN_BY_NAME: MatchOptions =
+    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 /// Most files that a pattern is tried on.
 const ENTRY_LIMIT: usize = 100_000;
 
 /// The one path that `text` means.
 pub(super) fn expand(text: &str, directory: &Path) -> Result<String, Failure> {
-    let text = home(text);
-    if !text.contains(['*', '?', '[']) || directory.join(&text).symlink_metadata().is_ok() {
-        return Ok(text);
-    }
-    let mut found = glob(&text, directory);
-    found.sort();
-    match found.as_slice() {
-        [one] => Ok(one.display().to_string()),
-        [] => {
-            Err(Failure::new(Code::Missing, format!("no file matches `{text}`"))
-                .fix("quote it if it is a name"))
+    let mut found = expand_all(text, directory)?;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        many => {
+            Err(Failure::new(Code::Usage, format!("`{text}` matches {many} files")).fix("name one of them"))
         }
-        many => Err(Failure::new(Code::Usage, format!("`{text}` matches {} files", many.len()))
-            .fix("name one of them")),
     }
+}
+
+/// All paths that `text` means, in order; not empty.
+pub(super) fn expand_all(text: &str, directory: &Path) -> Result<Vec<String>, Failure> {
+    let text = home(text);
+    if !is_pattern(&text) || directory.join(&text).symlink_metadata().is_ok() {
+        return Ok(vec![text]);
+    }
+    let mut found: Vec<String> =
+        glob(&text, directory).into_iter().map(|path| path.display().to_string()).collect();
+    found.sort();
+    if found.is_empty() {
+        return Err(
+            Failure::new(Code::Missing, format!("no file matches `{text}`")).fix("quote it if it is a name")
+        );
+    }
+    Ok(found)
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?', '['])
 }
 
 fn home(text: &str) -> String {
@@ -45,59 +63,15 @@ fn glob(pattern: &str, directory: &Path) -> Vec<PathBuf> {
 }
 
 fn step(base: &Path, part: &str, directory: &Path) -> Vec<PathBuf> {
-    if !part.contains(['*', '?', '[']) {
+    // `[` without an end is a letter, as in every shell.
+    let pattern = Pattern::new(part).ok().filter(|_| is_pattern(part));
+    let Some(pattern) = pattern else {
         let next = base.join(part);
         return if directory.join(&next).exists() { vec![next] } else { Vec::new() };
-    }
+    };
     let Ok(entries) = std::fs::read_dir(directory.join(base)) else { return Vec::new() };
     let names = entries.take(ENTRY_LIMIT).filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let pattern: Vec<char> = part.chars().collect();
-    // Hidden files only if the pattern says so, as in every shell.
-    names
-        .filter(|name| {
-            name.starts_with('.') == part.starts_with('.')
-                && matches(&pattern, &name.chars().collect::<Vec<_>>())
-        })
-        .map(|name| base.join(name))
-        .collect()
-}
-
-/// `*`, `?` and `[abc]`, in linear time for each star.
-fn matches(pattern: &[char], name: &[char]) -> bool {
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match one(&pattern[p..], name[n]) {
-            Some(0) => {
-                star = Some((p + 1, n));
-                p += 1;
-                continue;
-            }
-            Some(length) => {
-                (p, n) = (p + length, n + 1);
-                continue;
-            }
-            None => {}
-        }
-        let Some((back, at)) = star else { return false };
-        star = Some((back, at + 1));
-        (p, n) = (back, at + 1);
-    }
-    pattern[p..].iter().all(|&c| c == '*')
-}
-
-/// How much of the pattern matches one character: 0 for a star, `None` for no match.
-fn one(pattern: &[char], c: char) -> Option<usize> {
-    match pattern {
-        ['*', ..] => Some(0),
-        ['?', ..] => Some(1),
-        ['[', rest @ ..] => {
-            let end = rest.iter().position(|&x| x == ']')?;
-            rest[..end].contains(&c).then_some(end + 2)
-        }
-        [x, ..] if *x == c => Some(1),
-        _ => None,
-    }
+    names.filter(|name| pattern.matches_with(name, HIDDEN_BY_NAME)).map(|name| base.join(name)).collect()
 }
 
 #[cfg(test)]
@@ -106,17 +80,25 @@ mod tests {
 
     #[test]
     fn patterns_match_as_in_a_shell() {
-        let is = |pattern: &str, name: &str| {
-            matches(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
-        };
-        assert!(
-            is("*.bin", "a.bin")
-                && is("a?c", "abc")
-                && is("[ab]x", "bx")
-                && is("*a*b*", "xxaxxbxx")
-                && is("*", "")
-        );
-        assert!(!is("*.bin", "a.txt") && !is("a?c", "ac") && !is("[ab]x", "cx") && !is("", "a"));
+        let temp = tempfile::tempdir().unwrap();
+        for name in ["a.bin", "abc", "bx", "dx", "z[", ".hidden"] {
+            std::fs::write(temp.path().join(name), "").unwrap();
+        }
+        for (pattern, found) in [
+            ("*.bin", &["a.bin"][..]),
+            ("a?c", &["abc"]),
+            ("[a-c]x", &["bx"]),
+            ("[!b]x", &["dx"]),
+            ("*x", &["bx", "dx"]),
+            (".h*", &[".hidden"]),
+            ("z[", &["z["]),
+            ("*", &["a.bin", "abc", "bx", "dx", "z["]),
+        ] {
+            assert_eq!(expand_all(pattern, temp.path()).unwrap(), found, "{pattern}");
+        }
+        for pattern in ["[c-z]y", "?", "q*", "x["] {
+            assert!(expand_all(pattern, temp.path()).is_err() || pattern == "x[", "{pattern}");
+        }
     }
 
     #[test]

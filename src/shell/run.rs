@@ -268,7 +268,8 @@ impl Shell {
                 let Some(outcome) = outcome else {
                     session.to_background();
                     self.jobs.push(session.clone());
-                    let text = format!("{} {} goes on in the background", session.label(), session.kind);
+                    let (label, kind) = (session.label(), &session.kind);
+                    let text = format!("{label} {kind} goes on in the background; fg brings it back");
                     self.report(invocation, &session, &Outcome::new(text, Vec::new()));
                     return Ok(());
                 };
@@ -339,6 +340,21 @@ impl Shell {
                 Ok(Some(Outcome::new(text, Vec::new())))
             }
         }
+    }
+
+    /// Waits for a session that was in the background; a conversation is entered again.
+    pub(super) async fn wait_in_foreground(&mut self, session: &Arc<Session>) -> Result<Outcome, Failure> {
+        if session.verb == "chat" && self.settings.interactive && !session.has_ended() {
+            self.attach = Some(session.clone());
+            return Ok(Outcome::default());
+        }
+        let shown = Shown::begin(&self.foreground, session);
+        let outcome = self.foreground(session, Lasting::Job).await;
+        drop(shown);
+        let text = outcome?
+            .map_or_else(|| format!("{} goes on in the background", session.label()), |outcome| outcome.text);
+        let fields = vec![("state", Value::text(session.state().word())), ("id", Value::count(session.id))];
+        Ok(Outcome::new(text, fields))
     }
 
     fn report(&mut self, invocation: &Invocation, session: &Session, outcome: &Outcome) {

@@ -94,7 +94,7 @@ impl Shell {
         let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into());
         let shell = if self.settings.interactive { shell } else { "/bin/sh".into() };
         let mut command = Command::new(shell);
-        command.arg("-c").arg(text).env("tmp", temporary).kill_on_drop(true);
+        command.arg("-c").arg(text).env("tmp", temporary).kill_on_drop(true).current_dir(self.directory());
         if !self.settings.interactive {
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
             // A group of its own: what it starts ends with it.

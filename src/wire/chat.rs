@@ -7,6 +7,7 @@
 //! DELIVERED | u64 id |                                 shown to a person or a script
 //! NOTICE    | text |                                   from the program, not from a person
 //! LEAVE     | text reason |                            the conversation is over
+//! ASK       | text |                               client: a line for the server itself: `/who`, `@name text`
 //! RELAYED   | u64 id | u64 seen | text from | text |   server: what another client said; not confirmed
 //! ```
 //! `flags`: 1 turns are off, 2 clients hear each other. A client whose connection broke gives the `token` of its last
@@ -22,6 +23,7 @@ pub const DELIVERED: u8 = 0x13;
 pub const NOTICE: u8 = 0x14;
 pub const LEAVE: u8 = 0x15;
 pub const RELAYED: u8 = 0x16;
+pub const ASK: u8 = 0x17;
 
 const TURNS_OFF: u8 = 1;
 const RELAY: u8 = 2;
@@ -41,6 +43,7 @@ pub enum Message {
     Delivered { id: u64 },
     Notice { text: String },
     Leave { reason: String },
+    Ask { text: String },
     Relayed { id: u64, seen: u64, from: String, text: String },
 }
 
@@ -69,6 +72,7 @@ impl Message {
             Self::Delivered { id } => (DELIVERED, out.u64(*id)),
             Self::Notice { text } => (NOTICE, out.text(text)),
             Self::Leave { reason } => (LEAVE, out.text(reason)),
+            Self::Ask { text } => (ASK, out.text(text)),
             Self::Relayed { id, seen, from, text } => {
                 (RELAYED, out.u64(*id).u64(*seen).text(from).text(text))
             }
@@ -98,6 +102,7 @@ impl Message {
             DELIVERED => Self::Delivered { id: r.u64()? },
             NOTICE => Self::Notice { text: text(&mut r)? },
             LEAVE => Self::Leave { reason: text(&mut r)? },
+            ASK => Self::Ask { text: text(&mut r)? },
             RELAYED => {
                 Self::Relayed { id: r.u64()?, seen: r.u64()?, from: text(&mut r)?, text: text(&mut r)? }
             }

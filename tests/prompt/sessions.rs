@@ -58,7 +58,7 @@ fn quitting_with_live_work_is_asked_for_twice() {
 }
 
 #[test]
-fn ctrl_z_sends_the_command_to_the_background_and_stops_nothing() {
+fn ctrl_z_sends_the_command_to_the_background_fg_brings_it_back_and_nothing_stops() {
     let lab = Lab::new();
     lab.random("root/big", 6_000_000, 1);
     let mut terminal = Terminal::new(&lab, &[], None);
@@ -70,7 +70,14 @@ fn ctrl_z_sends_the_command_to_the_background_and_stops_nothing() {
         screen.contains("down get big goes on in the background") && screen.ends_with("nls>")
     });
     terminal.run("sessions", "transferring");
-    terminal.run("wait $down within 30s", "[down] got big as");
+    terminal.run("bg", "down get big goes on");
+    terminal.line("fg");
+    terminal.see("the end", |screen| screen.contains("got big as") && screen.ends_with("nls>"));
+    terminal.run("bg", "nothing works in the background");
+    terminal.run("sessions", " ago");
+    terminal.run("sessions clear", "1 session forgotten");
+    terminal.run("cd root", "/root");
+    terminal.run("file big", "6000000 bytes");
     terminal.run("!kill -TSTP $$; echo it went on", "it went on");
     assert!(std::fs::read(lab.path("copy")).unwrap() == std::fs::read(lab.path("root/big")).unwrap());
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::command::{self, HELP, Line};
 use super::text::{check, check_name, login_name};
 use super::transcript::Transcript;
 use super::turn::{Stamp, Turns, Wrong};
@@ -32,6 +33,8 @@ struct Conversation {
     transcript: Option<Transcript>,
     /// Messages that the other side has not confirmed (FAULTS row 85).
     unconfirmed: BTreeSet<u64>,
+    /// `/quit` was said.
+    quits: bool,
 }
 
 pub(super) fn chat(session: Handle, arguments: Arguments, context: Context) -> Job {
@@ -69,6 +72,7 @@ pub(super) fn chat(session: Handle, arguments: Arguments, context: Context) -> J
             welcome,
             transcript,
             unconfirmed: BTreeSet::new(),
+            quits: false,
         };
         let result = conversation.run().await;
         // Neither side said goodbye: the same name comes back to the same place.
@@ -114,6 +118,10 @@ impl Conversation {
                     let said = self.say(text).await;
                     // Whoever asked may have stopped waiting.
                     drop(answer.send(said));
+                    if self.quits {
+                        drop(tokio::time::timeout(PARTING_LIMIT, self.leave("left")).await);
+                        break Ok(self.over("you left"));
+                    }
                 }
             }
         };
@@ -145,11 +153,27 @@ impl Conversation {
     }
 
     async fn say(&mut self, text: String) -> Result<(), Failure> {
-        if let Some(name) = text.strip_prefix("/name ") {
-            check_name(name.trim())?;
-            let again = Message::Join { token: 0, name: name.trim().to_owned() };
-            return self.connection.outgoing.send_now(again.encode()).await;
-        }
+        let text = match command::read(&text)? {
+            Line::Say(text) => text.to_owned(),
+            Line::Name(name) => {
+                check_name(name)?;
+                let again = Message::Join { token: 0, name: name.to_owned() };
+                return self.connection.outgoing.send_now(again.encode()).await;
+            }
+            Line::Quit => {
+                self.quits = true;
+                return Ok(());
+            }
+            Line::Help => {
+                self.session.noticed(HELP);
+                return Ok(());
+            }
+            Line::Whisper(_, said) => {
+                check(said, self.connection.transport)?;
+                return self.connection.outgoing.send_now(Message::Ask { text }.encode()).await;
+            }
+            Line::Who => return self.connection.outgoing.send_now(Message::Ask { text }.encode()).await,
+        };
         check(&text, self.connection.transport)?;
         let Some(stamp) = self.turns.send() else { return Err(not_your_turn(&self.welcome.host)) };
         self.session.count_out(text.len() as u64);
@@ -202,7 +226,7 @@ impl Conversation {
                 self.session.set("name", Value::text(self.welcome.name.clone()));
                 self.session.tell("renamed", format!("you are {}", self.welcome.name));
             }
-            Message::Join { .. } => {
+            Message::Join { .. } | Message::Ask { .. } => {
                 return Err(Failure::new(Code::Misbehaved, "it says what only a client does"));
             }
         }

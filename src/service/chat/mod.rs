@@ -17,6 +17,7 @@
 //! | `tickets` | what a client needs to come back |
 
 mod client;
+mod command;
 mod flood;
 mod news;
 mod outbox;
@@ -63,7 +64,7 @@ pub static CHAT: Client = Client {
         name: "chat",
         aliases: &[],
         summary: "join a conversation",
-        details: "A message must be answered before you may send the next one. Over udp it has at most 1000 characters. Plain clients (`nc host 9001`, `nc -u host 9001`) take part in lines of text. `say NAME TEXT` speaks; `/name NEW` takes another name; at the prompt you are attached at once and simply type. Ctrl-C ends it on both sides.",
+        details: "A message must be answered before you may send the next one. Over udp it has at most 1000 characters. Plain clients (`nc host 9001`, `nc -u host 9001`) take part in lines of text. `say NAME TEXT` speaks; `/name NEW` takes another name, `/who` tells who is here, `@NAME TEXT` is for NAME alone, `/quit` leaves; at the prompt you are attached at once and simply type. Ctrl-C ends it on both sides.",
         params: &[Param::required("server", Kind::Endpoint, "the chat server")],
         keywords: &[
             Keyword::new("name", Kind::Text, "your name").default("your login name"),

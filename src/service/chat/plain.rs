@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::command::{self, HELP, Line};
 use super::room::Room;
 use super::server::HOST;
 use super::text::check;
@@ -36,7 +37,7 @@ impl Visit<'_> {
         if self.room.rules.relay {
             self.say("* a room: everybody here sees what you say").await?;
         }
-        self.say(&format!("* you are {}; /name NEW, /who, /quit", self.name)).await
+        self.say(&format!("* you are {}; /name NEW, /who, /quit, /help", self.name)).await
     }
 
     pub(super) async fn say(&mut self, line: &str) -> Result<(), Failure> {
@@ -47,27 +48,54 @@ impl Visit<'_> {
 
     /// `Some`: the client left, and how.
     pub(super) async fn heard_line(&mut self, line: &str) -> Result<Option<String>, Failure> {
-        let answer = match line.split_once(' ').unwrap_or((line, "")) {
-            ("", "") => return Ok(None),
-            ("/quit", _) => return Ok(Some("left".into())),
-            ("/who", _) => format!("* here: {}", self.room.names()),
-            ("/name", name) => match self.take_name(name.trim()) {
-                Ok(()) => format!("* you are {}", self.name),
-                Err(failure) => format!("* {failure}"),
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let answer = match command::read(line) {
+            Err(failure) => failure.to_string(),
+            Ok(Line::Quit) => {
+                self.say("* goodbye").await?;
+                return Ok(Some("left".into()));
+            }
+            Ok(Line::Name(name)) => match self.take_name(name) {
+                Ok(()) => format!("you are {}", self.name),
+                Err(failure) => failure.to_string(),
             },
-            _ => match check(line, self.connection.transport) {
-                Err(failure) => format!("* {failure}"),
-                Ok(()) => match self.room.heard_plain(self.session, (&self.name, self.token), line) {
-                    Ok(()) => return Ok(None),
-                    Err(Wrong::OutOfTurn) => {
-                        "* it is not your turn: a message must be answered before you may send the next"
-                            .into()
-                    }
-                    Err(Wrong::Impossible) => return Ok(Some("is gone".into())),
-                },
+            Ok(Line::Say(text)) => match self.heard_text(text) {
+                Ok(None) => return Ok(None),
+                Ok(Some(answer)) => answer,
+                Err(how) => return Ok(Some(how.into())),
             },
+            Ok(other) => self.answer(&other),
         };
-        self.say(&answer).await?;
+        self.say(&format!("* {answer}")).await?;
         Ok(None)
+    }
+
+    /// What it is told of its message, if anything; or how it is gone.
+    fn heard_text(&mut self, text: &str) -> Result<Option<String>, &'static str> {
+        if let Err(failure) = check(text, self.connection.transport) {
+            return Ok(Some(failure.to_string()));
+        }
+        match self.room.heard_plain(self.session, (&self.name, self.token), text) {
+            Ok(()) => Ok(None),
+            Err(Wrong::OutOfTurn) => Ok(Some(
+                "it is not your turn: a message must be answered before you may send the next".into(),
+            )),
+            Err(Wrong::Impossible) => Err("is gone"),
+        }
+    }
+
+    /// To what a client asks the server itself.
+    pub(super) fn answer(&self, line: &Line<'_>) -> String {
+        match line {
+            Line::Who => format!("here: {}", self.room.names()),
+            Line::Whisper(to, text) => {
+                let whispered = check(text, self.connection.transport)
+                    .and_then(|()| self.room.whisper(self.session, &self.name, to, text));
+                whispered.map_or_else(|failure| failure.to_string(), |()| format!("{to} was told"))
+            }
+            _ => HELP.into(),
+        }
     }
 }

@@ -8,8 +8,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::client::not_your_turn;
+use super::command::{self, HELP, Line};
 use super::news::News;
 use super::outbox::{Outbox, Queue};
+use super::server::HOST;
 use super::text::{check, unique};
 use super::turn::{Stamp, Turns, Wrong};
 use crate::base::escape::escape_line;
@@ -157,9 +159,21 @@ impl Room {
 
     /// The host speaks: to everybody whose turn allows it, or with `@name` to one.
     pub(super) async fn say(&self, session: &Handle, text: &str) -> Result<(), Failure> {
-        let (name, text) = match text.strip_prefix('@').and_then(|rest| rest.split_once(' ')) {
-            Some((name, text)) => (Some(name), text),
-            None => (None, text),
+        let (name, text) = match command::read(text)? {
+            Line::Say(text) => (None, text),
+            Line::Whisper(name, text) => (Some(name), text),
+            Line::Who => {
+                session.noticed(&format!("here: {}", self.names()));
+                return Ok(());
+            }
+            Line::Help => {
+                session.noticed(HELP);
+                return Ok(());
+            }
+            Line::Name(_) | Line::Quit => {
+                return Err(Failure::new(Code::Usage, "that is for clients; this is the server's side")
+                    .fix(format!("`stop {}` ends it for everybody", session.label())));
+            }
         };
         check(text, self.rules.transport)?;
         let (full, sent) = {
@@ -222,6 +236,31 @@ impl Room {
         let text = escape_line(text).into_owned();
         session.set_all([("received", Value::count(received)), ("last", Value::text(text.clone()))]);
         session.heard(name, &text);
+        Ok(())
+    }
+
+    /// What one client says only to another, or to the host. It is nobody's turn by it.
+    pub(super) fn whisper(&self, session: &Handle, from: &str, to: &str, text: &str) -> Result<(), Failure> {
+        let author = format!("{from}, to you");
+        if to == HOST {
+            session.count_in(text.len() as u64);
+            session.heard(&author, &escape_line(text));
+            return Ok(());
+        }
+        if !self.rules.relay {
+            return Err(Failure::new(Code::Policy, "clients do not hear each other here").fix("@host TEXT"));
+        }
+        let mut members = self.lock();
+        let Some(member) = members.by_name.get_mut(to) else {
+            drop(members);
+            return Err(Failure::new(Code::Missing, format!("nobody is called {to}"))
+                .fix(format!("here are: {}", self.names())));
+        };
+        let Stamp { id, seen } = member.turns.relay();
+        let message = Message::Relayed { id, seen, from: author, text: text.to_owned() };
+        if member.outbox.put(message, text.len()).is_err() {
+            member.outbox.kick();
+        }
         Ok(())
     }
 

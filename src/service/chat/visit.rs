@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::command;
 use super::flood::{self, Flood, Slowed};
 use super::outbox::{Queue, Queued};
 use super::plain;
@@ -53,7 +54,10 @@ impl Visit<'_> {
                         }
                     }
                     Some(Wire::Block { .. }) => return Err(Failure::new(Code::Misbehaved, "a block has no place in a chat")),
-                    None => return Ok("left".into()),
+                    None => {
+                        drop(tokio::time::timeout(PARTING_LIMIT, self.answer_end()).await);
+                        return Ok("left".into());
+                    }
                 },
                 queued = self.queue.next() => self.pass_on(queued?).await?,
             }
@@ -105,6 +109,15 @@ impl Visit<'_> {
         Ok(())
     }
 
+    /// It ended its side and may still read: half-closed is not gone.
+    async fn answer_end(&mut self) -> Result<(), Failure> {
+        if self.connection.plain {
+            return self.say("* goodbye").await;
+        }
+        let leave = Message::Leave { reason: "says goodbye".into() };
+        self.connection.outgoing.send_now(leave.encode()).await
+    }
+
     /// Another name, announced.
     pub(super) fn take_name(&mut self, name: &str) -> Result<(), Failure> {
         check_name(name)?;
@@ -131,6 +144,13 @@ impl Visit<'_> {
                 self.session.log("notice", format!("{}: {}", self.name, escape_line(&text)));
             }
             Message::Join { name, .. } => self.rename(&name).await?,
+            Message::Ask { text } => {
+                let text = match command::read(&text) {
+                    Ok(line) => self.answer(&line),
+                    Err(failure) => failure.to_string(),
+                };
+                self.connection.outgoing.send_now(Message::Notice { text }.encode()).await?;
+            }
             Message::Welcome(_) | Message::Relayed { .. } => {
                 return Err(Failure::new(Code::Misbehaved, "it says what only a server does"));
             }

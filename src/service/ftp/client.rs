@@ -5,19 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::disk::RealDisk;
-use super::folder::{Folder, Source, local_source};
-use super::folders::{Tree, counted};
+use super::folder::Folder;
+use super::folders::Tree;
 use super::get_folder::{Accept, get_folder, list};
 use super::name::{Rules, part_name, written};
 use super::part::{Begun, Intent};
 use super::receive::{Manner, receive_file};
-use super::send::{await_ready, send_file};
-use super::send_folder::{Found, send_folder};
+use super::sources::{self, Sent, send_one, send_several};
 use super::transfer::{Delivered, Watched, by_disk, in_lane};
-use super::walk::{Step, Wanted, size_below, walk};
-use super::wishes::{self, say_control, shape};
+use super::walk::size_below;
+use super::wishes::{self, Options, say_control, shape};
 use crate::base::escape::escape_line;
-use crate::base::quantity::show_size;
+use crate::base::quantity::{counted, show_size};
 use crate::base::{Transport, Value};
 use crate::language::Arguments;
 use crate::net::Connection;
@@ -30,86 +29,50 @@ use crate::wire::{Code, Frame, ServiceId};
 
 /// Files and folders that a folder may bring, if `accept` does not say.
 const ACCEPT_FILES: u64 = 100_000;
-/// Most that is sent as one folder: it is listed in memory.
-const SEND_FILES: usize = 1_000_000;
 /// How long the server may take to open a file.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// How long a goodbye may take.
 const PARTING_LIMIT: Duration = Duration::from_millis(500);
 
-/// What the command asks for, beside names and places.
-#[derive(Clone, Copy)]
-struct Options {
-    shape: Shape,
-    flags: Flags,
-    wanted: Wanted,
-}
-
-impl Options {
-    fn of(arguments: &Arguments, shape: Shape) -> Self {
-        let flags = Flags { replace: arguments.flag("replace"), fast: arguments.flag("fast") };
-        let wanted = Wanted { hidden: arguments.flag("hidden"), links: arguments.flag("links") };
-        Self { shape, flags, wanted }
-    }
-}
-
 pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> Job {
     Box::pin(async move {
-        let path = context.directory.join(arguments.text("path").unwrap_or_default());
-        let what = format!("send {}", path.display());
-        let name = arguments.text("name").map(str::to_owned).or_else(|| own_name(&path));
-        let name = name.ok_or_else(|| {
-            Failure::new(Code::Usage, "the path has no file name").fix("add `name NAME`").of(what.clone())
-        })?;
+        let paths: Vec<PathBuf> = arguments.texts("path").map(|path| context.directory.join(path)).collect();
+        let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let what = format!("send {}", shown.join(" "));
         session.set_rate(arguments.rate("rate"));
         let mut options = Options::of(&arguments, shape(&arguments, "to"));
-        // Row 1: before any packet.
-        let (opened, wanted) = (path.clone(), options.wanted);
-        let source = by_disk(&session, move || local(&opened, wanted)).await??;
-        session.set_all([
-            ("name", Value::text(name.clone())),
-            ("path", Value::text(path.display().to_string())),
-        ]);
+        let (name, wanted) = (arguments.text("name").map(str::to_owned), options.wanted);
+        let looked = by_disk(&session, move || sources::look(paths, name.as_deref(), wanted)).await?;
+        let mut sources = looked.map_err(|failure| failure.of(what.clone()))?;
+        let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+        session.set_all([("name", Value::text(names.join(" "))), ("path", Value::text(shown.join(" ")))]);
         let connection_options =
             wishes::options(&arguments, &mut options.shape).map_err(|failure| failure.of(what.clone()))?;
-        let mut connection = connect_with(&session, &arguments, "to", ServiceId::Ftp, connection_options)
+        let connection = connect_with(&session, &arguments, "to", ServiceId::Ftp, connection_options)
             .await
             .map_err(|failure| failure.of(what.clone()))?;
         session.set("transport", Value::text(connection.transport.word()));
         say_control(&session, &connection, &arguments);
         session.running("transferring");
-        let Options { shape, flags, .. } = options;
-        let done = format!("sent {}: ", escape_line(&name));
-        let source = match source {
-            Local::File(source) => source,
-            Local::Folder(found) => {
-                let work = send_folder(&session, &mut connection, (found, name.clone()), shape, flags);
-                let result = session.unless_cancelled(work).await;
-                return finish_folder(&session, connection, result, (&what, &done), shape, flags.fast).await;
+        let names: Vec<_> = names.iter().map(|name| escape_line(name)).collect();
+        let done = format!("sent {}: ", names.join(", "));
+        let Options { shape, flags: Flags { fast, .. }, .. } = options;
+        if sources.len() > 1 {
+            let (connection, result) = send_several(&session, connection, sources, options).await?;
+            return finish_folder(&session, connection, result, (&what, &done), shape, fast).await;
+        }
+        let source = sources.remove(0);
+        let total = source.bytes;
+        let (connection, result) = send_one(&session, connection, source, options, (0, total)).await?;
+        let result = match result {
+            Ok(Sent::Folder(tree)) => {
+                return finish_folder(&session, connection, Ok(tree), (&what, &done), shape, fast).await;
             }
+            Ok(Sent::File(file)) => Ok(file),
+            Err(failure) => Err(failure),
         };
-        let (mode, size, modified) = (source.mode, source.size, source.modified);
-        let request = Message::Put { shape, flags, mode, size, modified, name: name.clone() };
-        let (worker, shown) = (session.clone(), name);
-        let exchange = Box::pin(async move {
-            let watched = Watched { name: &shown, before: 0, total: size };
-            let exchange = async {
-                connection.request([request.encode()]).await?;
-                let start = await_ready(&mut connection, size).await?;
-                send_file(&worker, &mut connection, source, shape, start, Some(watched)).await
-            };
-            let result = worker.unless_cancelled(exchange).await;
-            (connection, result)
-        });
-        let (connection, result) = in_lane(&session, size, exchange).await?;
-        finish(&session, connection, result, &what, &done, shape, flags.fast).await
+        finish(&session, connection, result, &what, &done, shape, fast).await
     })
-}
-
-/// The last part of a path, also of `.` and `..`.
-fn own_name(path: &Path) -> Option<String> {
-    let name = path.file_name().map(written);
-    name.or_else(|| std::fs::canonicalize(path).ok()?.file_name().map(written))
 }
 
 pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Job {
@@ -202,32 +165,6 @@ enum Asked {
     File { begun: Box<Begun<RealDisk>>, intent: Intent, fresh: bool, limited: bool },
     /// A folder: its time and its permissions.
     Folder((u64, Mode)),
-}
-
-/// What is to be sent.
-enum Local {
-    File(Source),
-    Folder(Found),
-}
-
-fn local(path: &Path, wanted: Wanted) -> Result<Local, Failure> {
-    if !path.is_dir() {
-        return local_source(path).map(Local::File);
-    }
-    let root = Arc::new(Folder::open(path, true)?);
-    let (mut entries, mut lost) = (Vec::new(), Vec::new());
-    let count = walk(&root, "", wanted, |step| {
-        match step {
-            Step::Page(page) => entries.extend(page),
-            Step::Lost(path, failure) => lost.push((path, failure)),
-        }
-        entries.len() < SEND_FILES && lost.len() < SEND_FILES
-    })?;
-    if entries.len() >= SEND_FILES || lost.len() >= SEND_FILES {
-        let why = format!("more than {SEND_FILES} files and folders");
-        return Err(Failure::new(Code::Limit, why).fix("send its folders one by one"));
-    }
-    Ok(Local::Folder(Found { root, entries, count, lost }))
 }
 
 /// Lists a folder of the server, makes room for it, and fetches it.

@@ -100,6 +100,35 @@ impl Tree {
         self.acks += 1;
     }
 
+    /// One of several that were named.
+    pub(super) fn add_file(&mut self, name: &str, delivered: &Delivered) {
+        self.count.files += 1;
+        self.count.bytes += delivered.bytes;
+        self.took(name, delivered);
+    }
+
+    /// The same, with all that is below it.
+    pub(super) fn add_folder(&mut self, name: &str, folder: Self) {
+        let below =
+            |inner: String| if inner.is_empty() { name.to_owned() } else { format!("{name}/{inner}") };
+        self.hashes.extend(folder.hashes.into_iter().map(|(inner, hash)| (below(inner), hash)));
+        self.refused.extend(folder.refused.into_iter().map(|(inner, failure)| (below(inner), failure)));
+        self.count.files += folder.count.files;
+        self.count.folders += folder.count.folders;
+        self.count.links += folder.count.links;
+        self.count.bytes += folder.count.bytes;
+        self.count.left_out.links += folder.count.left_out.links;
+        self.count.left_out.hidden += folder.count.left_out.hidden;
+        self.count.left_out.special += folder.count.left_out.special;
+        self.bytes += folder.bytes;
+        self.updated += folder.updated;
+        self.resumed += folder.resumed;
+        self.retransmitted += folder.retransmitted;
+        self.sent += folder.sent;
+        self.chunks += folder.chunks;
+        self.acks += folder.acks;
+    }
+
     /// It stood there already, and is the same.
     pub(super) fn found_small(&mut self, name: &str, hash: [u8; 32], bytes: u64) {
         self.hashes.insert(name.to_owned(), hash.into());
@@ -127,7 +156,7 @@ impl Tree {
 
     /// `12 of 300 files`
     pub(super) fn so_far(&self) -> String {
-        format!("{} of {}", self.hashes.len(), counted(self.count.files, "file"))
+        format!("{} of {}", self.hashes.len(), quantity::counted(self.count.files, "file"))
     }
 
     fn hash(&self) -> blake3::Hash {
@@ -175,11 +204,11 @@ impl Tree {
         let left_out: Vec<String> = [(links, "link"), (hidden, "hidden file"), (special, "special file")]
             .into_iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| counted(count, what))
+            .map(|(count, what)| quantity::counted(count, what))
             .collect();
         let mut more = String::new();
         if self.count.links > 0 {
-            more += &format!(", {}", counted(self.count.links, "link"));
+            more += &format!(", {}", quantity::counted(self.count.links, "link"));
         }
         if self.updated > 0 {
             more += &format!(", {} updated", self.updated);
@@ -194,9 +223,12 @@ impl Tree {
             more += &format!(", left out: {}", left_out.join(", "));
         }
         format!(
-            "{} in {}, {} ({} bytes) in {}, {}{more}, verified blake3 {}…",
-            counted(self.hashes.len() as u64, "file"),
-            counted(self.count.folders, "folder"),
+            "{}{}, {} ({} bytes) in {}, {}{more}, verified blake3 {}…",
+            quantity::counted(self.hashes.len() as u64, "file"),
+            match self.count.folders {
+                0 => String::new(),
+                folders => format!(" in {}", quantity::counted(folders, "folder")),
+            },
             quantity::show_size(self.bytes),
             self.bytes,
             quantity::show_duration(self.began.elapsed()),
@@ -242,9 +274,4 @@ fn line(name: &str, failure: &Failure) -> String {
 /// The permissions of a folder that is whole. 0 says that it is being filled: the bit here is taken away on arrival.
 pub(super) const fn closing(mode: Mode) -> Mode {
     if mode == 0 { 0o002 } else { mode }
-}
-
-/// `1 file`, `2 files`
-pub(super) fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

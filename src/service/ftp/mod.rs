@@ -8,6 +8,7 @@
 //! | `disk` | what a part needs of a folder; the real one |
 //! | `part` | a file that is not whole: recovery, journal, commit |
 //! | `simdisk`, `crashes` | tests: a disk that stops at every operation |
+//! | `parts` | what transfers left that is not whole |
 //! | `journal` | pure: what is known of a part, as bytes |
 //! | `assembly` | pure: bytes in any order → whole groups, counts, completeness |
 //! | `bottleneck` | where the time went at both ends, and what held the transfer up |
@@ -15,6 +16,7 @@
 //! | `buffers` | memory that is used again |
 //! | `tree` | pure: hashes of groups → the BLAKE3 of the whole |
 //! | `source`, `hashes` | a file that is sent: reading, comparing, and what is known of it from before |
+//! | `sources` | what one `send` moves: a file, a folder, or several |
 //! | `send`, `receive` | one file over one connection, each side; `transfer` is what they share |
 //! | `confirm` | a file that may be there already |
 //! | `walk`, `small` | everything below a folder; files that travel as one message |
@@ -40,6 +42,7 @@ mod journal;
 mod listing;
 mod name;
 mod part;
+pub(crate) mod parts;
 mod places;
 mod quota;
 mod receive;
@@ -50,6 +53,7 @@ mod server;
 mod simdisk;
 mod small;
 mod source;
+mod sources;
 mod transfer;
 mod tree;
 mod visit;
@@ -162,7 +166,7 @@ pub static SEND: Client = Client {
         aliases: &["put"],
         summary: "send a file or a folder to a file server",
         details: "A file is hashed on both sides and appears under its name only when it is whole. What was interrupted goes on where it stopped, when the same command is given again. A folder goes with all that is below it; links, hidden and special files are left out and counted, unless the words `links` and `hidden` say otherwise. With `replace`, only what differs travels: the same command keeps a copy up to date. A file that cannot go is named, and the others go.",
-        params: &[Param::required("path", Kind::Path, "the file or folder")],
+        params: &[Param::many("path", Kind::Path, "the file or folder; several go one behind the other")],
         keywords: &[
             Keyword::new("to", Kind::Endpoint, "the file server").required(),
             CHUNK,
@@ -184,7 +188,13 @@ pub static SEND: Client = Client {
     place: Some(("to", ServiceId::Ftp)),
     transport: Transport::Tcp,
     run: Run::Session {
-        kind: |arguments| format!("send {}", arguments.text("path").unwrap_or_default()),
+        kind: |arguments| {
+            let first = arguments.text("path").unwrap_or_default();
+            match arguments.texts("path").count() {
+                0 | 1 => format!("send {first}"),
+                count => format!("send {first} and {} more", count - 1),
+            }
+        },
         start: client::send,
     },
 };

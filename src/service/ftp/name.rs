@@ -105,6 +105,17 @@ pub(super) fn is_scaffold(name: &OsStr) -> bool {
         && suffixes.iter().any(|suffix| bytes.ends_with(suffix.as_bytes()))
 }
 
+/// A part, whatever became of it.
+pub(super) fn is_part(name: &OsStr) -> bool {
+    is_scaffold(name) && !name.as_bytes().ends_with(JOURNAL_SUFFIX.as_bytes())
+}
+
+/// The journal of a part.
+pub(super) fn journal_of(part: &OsStr) -> Option<OsString> {
+    let front = part.as_bytes().strip_suffix(PART_SUFFIX.as_bytes())?;
+    Some(OsStr::from_bytes(&[front, JOURNAL_SUFFIX.as_bytes()].concat()).to_owned())
+}
+
 pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b".")
 }

@@ -116,7 +116,7 @@ impl Delivered {
             "{size} in {}, {}, {} of {} bytes, {} acknowledged{again}{resumed}, verified blake3 {hash}…",
             quantity::show_duration(self.elapsed),
             quantity::show_rate(self.rate()),
-            super::folders::counted(self.chunks, "chunk"),
+            quantity::counted(self.chunks, "chunk"),
             shape.chunk,
             self.acks,
         )

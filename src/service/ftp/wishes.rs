@@ -1,5 +1,6 @@
 //! How a transfer is to travel: what the words `chunk`, `window`, `arq` and `cc` ask for.
 
+use super::walk::Wanted;
 use crate::base::{Transport, Value};
 use crate::language::Arguments;
 use crate::net::{Connection, udp};
@@ -9,7 +10,7 @@ use crate::report::{Failure, reason};
 use crate::session::Handle;
 use crate::wire::Code;
 use crate::wire::datagram::UNIT;
-use crate::wire::ftp::{Shape, WINDOW_LIMIT};
+use crate::wire::ftp::{Flags, Shape, WINDOW_LIMIT};
 
 /// Bytes in flight, if `window` does not say how many chunks.
 const WINDOW_BYTES: u64 = 8 << 20;
@@ -19,6 +20,22 @@ const DEFAULT_CHUNK: u64 = 256 << 10;
 /// Of the textbook's machines, if nothing else is said.
 const TEXTBOOK_CHUNK: u64 = 1024;
 const TEXTBOOK_WINDOW: u64 = 8;
+
+/// What a command asks for, beside names and places.
+#[derive(Clone, Copy)]
+pub(super) struct Options {
+    pub(super) shape: Shape,
+    pub(super) flags: Flags,
+    pub(super) wanted: Wanted,
+}
+
+impl Options {
+    pub(super) fn of(arguments: &Arguments, shape: Shape) -> Self {
+        let flags = Flags { replace: arguments.flag("replace"), fast: arguments.flag("fast") };
+        let wanted = Wanted { hidden: arguments.flag("hidden"), links: arguments.flag("links") };
+        Self { shape, flags, wanted }
+    }
+}
 
 pub(super) fn shape(arguments: &Arguments, place: &str) -> Shape {
     let chunk = arguments.number("chunk").unwrap_or(DEFAULT_CHUNK);

@@ -6,9 +6,10 @@ use crate::language::statement::{Form, STATEMENTS, statement};
 use crate::language::{Field, Kind, LINE_LIMIT, Param, Verb, Vocabulary};
 use crate::net::{CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, SILENCE_LIMIT};
 use crate::report::{Failure, Outcome};
-use crate::service::PROVIDERS;
 use crate::service::calc::expression;
 use crate::service::ftp::{ENTRY_LIMIT, HELD_LIMIT};
+use crate::service::listen::LISTEN;
+use crate::service::{PROVIDERS, Provider};
 use crate::session::SESSION_LIMIT;
 use crate::shell::catalogue;
 use crate::wire::chat::{MESSAGE_LIMIT, UDP_CHARACTER_LIMIT};
@@ -44,8 +45,32 @@ pub const TOPICS: &[(&str, &str)] = &[
     ("limits", "everything that is bounded, with its number"),
 ];
 
+/// What values look like, by the words that stand for them in usage lines, in small letters.
+pub const KINDS: &[(&str, &str)] = &[
+    (
+        "endpoint",
+        "where a server is: host:9000, 192.0.2.7:9000, [fe80::1%eth0]:9000, :9000 (this machine), $session\n  `tcp` or `udp` may stand before it",
+    ),
+    ("x", "a session: %2, $name, or its bare name; `sessions` lists them"),
+    ("port", "0 to 65535; 0 is any free port, and only `listen` and `link` take it"),
+    ("path", "a file or folder; `~` and *, ?, [a-c], [!b] are expanded unless it is quoted"),
+    ("size", "bytes: 64, 64K = 64KiB = 65536, 64KB = 64000, 1M, 1G"),
+    ("rate", "how fast: 10mbit, 1gbit (bits a second), 5MB/s, 500KB/s (bytes a second)"),
+    ("d", "a time with its unit: 200ms, 5s, 1m30s, 2h"),
+    ("duration", "a time with its unit: 200ms, 5s, 1m30s, 2h"),
+    ("p", "a share: 5%, 0.5%"),
+    ("n", "a whole number"),
+    ("expr", "arithmetic, computed exactly: 7 % 3, (1 + 2) * 3 / 4, 2^100; `%` is the remainder"),
+    (
+        "text",
+        "the rest of the line, or in quotes; $name.field is replaced, and \\n \\t \\xHH \\u{…} in double quotes",
+    ),
+    ("addr", "an address of this machine to listen on, or `any`: the whole network"),
+];
+
 /// Commands that `help` only names: a screen is small.
-const NAMED_ONLY: [&str; 6] = ["print", "sleep", "file", "help", "history", "quit"];
+const NAMED_ONLY: [&str; 12] =
+    ["fg", "bg", "print", "sleep", "file", "cd", "pwd", "parts", "clear", "help", "history", "quit"];
 
 /// `help`, within 24 lines of 80 columns.
 pub fn overview() -> String {
@@ -53,11 +78,11 @@ pub fn overview() -> String {
     let (short, long): (Vec<_>, Vec<_>) =
         catalogue::entries().map(|entry| entry.verb()).partition(|verb| NAMED_ONLY.contains(&verb.name));
     for verb in long {
-        let summary: String = verb.summary.chars().take(64).collect();
-        lines.push(format!("  {:<10} {summary}", verb.name));
+        lines.push(format!("  {:<10} {}", verb.name, verb.summary));
     }
     let names: Vec<&str> = short.iter().map(|verb| verb.name).collect();
-    lines.push(format!("  and {}, !COMMAND of the system", names.join(", ")));
+    lines.push(format!("  and {},", names.join(", ")));
+    lines.push("  !COMMAND of the system".into());
     lines.push(format!(
         "Services: {}",
         PROVIDERS.iter().map(|provider| provider.row.name).collect::<Vec<_>>().join(", ")
@@ -78,8 +103,15 @@ pub fn topic(topic: &str, prefixes: bool) -> Result<String, Failure> {
     if let Some(form) = statement(topic) {
         return Ok(describe_statement(form));
     }
+    if let Some((kind, text)) = KINDS.iter().find(|(kind, _)| *kind == topic) {
+        return Ok(format!("{kind} - {text}"));
+    }
     let vocabulary: Vocabulary = catalogue::vocabulary(prefixes);
+    let service = PROVIDERS.iter().find(|provider| provider.row.name == topic);
     let Some(verb) = vocabulary.verb(topic) else {
+        if let Some(provider) = service {
+            return Ok(format!("{} - {}\n\n{}", topic, provider.row.summary, describe_service(provider)));
+        }
         let failure = Failure::new(
             Code::Missing,
             format!("nothing is called `{}`", crate::base::escape::escape_line(topic)),
@@ -89,7 +121,24 @@ pub fn topic(topic: &str, prefixes: bool) -> Result<String, Failure> {
             None => failure.fix("`help` lists the commands"),
         });
     };
-    Ok(describe(verb))
+    let served = service.map(|provider| format!("\n\nAs a service:\n{}", describe_service(provider)));
+    Ok(describe(verb) + &served.unwrap_or_default())
+}
+
+/// How it is started, what is special to it, and who talks to it.
+fn describe_service(provider: &Provider) -> String {
+    let name = provider.row.name;
+    let transports: Vec<&str> = provider.row.transports.iter().map(|transport| transport.word()).collect();
+    let mut lines = vec![format!("  listen {} PORT {name}", transports.join("|"))];
+    let prefix = format!("{name}: ");
+    for keyword in LISTEN.verb.keywords {
+        if let Some(text) = keyword.help.strip_prefix(&prefix) {
+            lines.push(format!("  {:<18} {text}", keyword.form()));
+        }
+    }
+    lines.push("  and what every service takes: help listen".into());
+    lines.push(format!("Example: listen {} 0 {name} as server", transports[0]));
+    lines.join("\n")
 }
 
 /// Forms, arguments with defaults, fields, an example.
@@ -149,6 +198,10 @@ fn topics() -> String {
     let mut lines = vec![row("COMMAND", "its forms, arguments with defaults, results, an example")];
     lines.extend(TOPICS.iter().map(|(word, tells)| row(word, tells)));
     lines.push(format!("  and of scripts: {}", statements.join(", ")));
+    let services: Vec<&str> = PROVIDERS.iter().map(|provider| provider.row.name).collect();
+    lines.push(format!("  of services: {}", services.join(", ")));
+    let kinds: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
+    lines.push(format!("  of values: {}", kinds.join(", ")));
     lines.push("On the command line of the system: nls help man, and nls help bash, zsh or fish".into());
     lines.join("\n")
 }

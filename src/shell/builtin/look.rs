@@ -19,7 +19,11 @@ pub(super) static SESSIONS: Builtin = Builtin {
         aliases: &["jobs"],
         summary: "every live and ended session, or the clients of one server",
         details: "`rate` is what passed within the last second, in both directions. On a narrow terminal columns give way.",
-        params: &[Param::optional("session", Kind::Session, "a server: who is connected, and does what")],
+        params: &[Param::optional(
+            "session",
+            Kind::Setting(&["clear"]),
+            "a server: who is connected, and does what; `clear` forgets what has ended",
+        )],
         keywords: &[watch::KEYWORD],
         fields: &[
             Field::count("live", "how many are alive"),
@@ -33,6 +37,11 @@ pub(super) static SESSIONS: Builtin = Builtin {
     },
     run: |shell, arguments| {
         Box::pin(async move {
+            if arguments.text("session") == Some("clear") {
+                let count = shell.registry.forget_ended() as u64;
+                let text = format!("{} forgotten", crate::base::quantity::counted(count, "session"));
+                return next(Outcome::new(text, vec![("ended", Value::count(count))]));
+            }
             let which = arguments.session("session").map(|which| shell.session(which)).transpose()?;
             if let Some(every) = watch::every(&arguments) {
                 let (registry, area) = (shell.registry.clone(), shell.area.clone());
@@ -86,8 +95,16 @@ fn row(session: &Session) -> [String; 9] {
         quantity::show_size(session.bytes_in()),
         quantity::show_size(session.bytes_out()),
         if came + left < 1.0 { "-".into() } else { quantity::show_rate(came + left) },
-        quantity::show_duration(session.age()),
+        age(session),
     ]
+}
+
+/// How long it lives, or how long ago it ended.
+fn age(session: &Session) -> String {
+    match session.ended_ago() {
+        None => quantity::show_duration(session.age()),
+        Some(ago) => format!("{} ago", quantity::show_duration(ago)),
+    }
 }
 
 fn state(session: &Session) -> String {

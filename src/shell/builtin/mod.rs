@@ -1,7 +1,9 @@
 //! The shell's own verbs.
 
 mod file;
+mod folder;
 pub mod help;
+mod jobs;
 mod look;
 mod plot;
 mod record;
@@ -29,6 +31,8 @@ pub struct Builtin {
 pub static ALL: &[&Builtin] = &[
     &look::SESSIONS,
     &look::LOG,
+    &jobs::FG,
+    &jobs::BG,
     &plot::PLOT,
     &speak::SAY,
     &speak::ATTACH,
@@ -36,6 +40,10 @@ pub static ALL: &[&Builtin] = &[
     &stop::STOP,
     &speak::PRINT,
     &file::FILE,
+    &folder::CD,
+    &folder::PWD,
+    &folder::PARTS,
+    &folder::CLEAR,
     &record::RECORD,
     &stop::SLEEP,
     &set::SET,

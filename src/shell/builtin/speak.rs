@@ -66,7 +66,7 @@ pub(super) static PRINT: Builtin = Builtin {
         name: "print",
         aliases: &["echo"],
         summary: "print text, with $name.field replaced",
-        params: &[Param::optional("text", Kind::Rest, "what to print")],
+        params: &[Param::optional("text", Kind::Printed, "what to print")],
         fields: &[Field::text("text", "what was printed")],
         example: "print \"listening on $files.addr\"",
         ..BARE

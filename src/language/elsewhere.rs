@@ -1,0 +1,111 @@
+//! Words of other programs, and how the same is said here.
+
+use super::lexer::Word;
+
+/// What a word of another program is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Advice {
+    /// The same thing has this name.
+    Word(&'static str),
+    /// It is done in another way.
+    Hint(&'static str),
+}
+
+use Advice::{Hint, Word as Named};
+
+const NO_BLOCKS: &str = "there are no blocks: `expect …` stops the script unless it holds, `repeat N:` and `retry N:` run one command again";
+const SYSTEM: &str = "a command of the system begins with `!`, as in `!grep …`";
+const PIPES: &str = "nothing is piped here: in a shell of the system, `nls -c 'ls :9000' | grep x`";
+const REDIRECTS: &str = "nothing is redirected here: in a shell of the system, `nls -c '…' > FILE`";
+const CHAINS: &str =
+    "commands are separated by `;` or lines, and a script stops at the first that fails (`-k` goes on)";
+
+/// First words that users of shells, ftp clients and test tools type.
+const VERBS: &[(&str, Advice)] = &[
+    ("if", Hint(NO_BLOCKS)),
+    ("while", Hint(NO_BLOCKS)),
+    ("for", Hint(NO_BLOCKS)),
+    ("until", Hint(NO_BLOCKS)),
+    ("function", Hint("there are no functions: `source FILE` runs the lines of another file")),
+    ("export", Named("let")),
+    ("assert", Named("expect")),
+    ("put", Named("send")),
+    ("mput", Named("send")),
+    ("upload", Named("send")),
+    ("mget", Named("get")),
+    ("download", Named("get")),
+    ("fetch", Named("get")),
+    ("dir", Named("ls")),
+    ("serve", Named("listen")),
+    ("join", Named("chat")),
+    ("man", Named("help")),
+    ("ps", Named("sessions")),
+    ("proxy", Named("link")),
+    ("grep", Hint(SYSTEM)),
+    ("cat", Hint(SYSTEM)),
+    ("ping", Hint(SYSTEM)),
+    ("curl", Hint(SYSTEM)),
+    ("rm", Hint(SYSTEM)),
+    ("mkdir", Hint(SYSTEM)),
+];
+
+/// Keywords that users of other tools type.
+const KEYWORDS: &[(&str, &str)] = &[
+    ("drop", "loss"),
+    ("latency", "delay"),
+    ("bandwidth", "rate"),
+    ("speed", "rate"),
+    ("limit", "rate"),
+    ("duplicate", "dup"),
+    ("overwrite", "replace"),
+    ("force", "replace"),
+    ("into", "to"),
+    ("output", "to"),
+    ("nick", "name"),
+    ("user", "name"),
+    ("bind", "on"),
+    ("timeout", "within"),
+];
+
+/// What the first word of a command means here.
+pub(super) fn verb(word: &str) -> Option<Advice> {
+    VERBS.iter().find(|(known, _)| *known == word).map(|(_, advice)| *advice)
+}
+
+/// What a keyword of other tools is called here.
+pub(super) fn keyword(word: &str) -> Option<&'static str> {
+    KEYWORDS.iter().find(|(known, _)| *known == word).map(|(_, here)| *here)
+}
+
+/// A word that connects commands or files in other shells, and how that is done from outside.
+pub(super) fn connector(word: &Word) -> Option<&'static str> {
+    if word.quoted {
+        return None;
+    }
+    match &*word.literal()? {
+        "|" => Some(PIPES),
+        ">" | ">>" | "<" | "2>" | "2>&1" => Some(REDIRECTS),
+        "&&" | "||" => Some(CHAINS),
+        _ => None,
+    }
+}
+
+/// True for a text that begins as arithmetic: only `calc` computes.
+pub(super) fn is_arithmetic(line: &str) -> bool {
+    let line = line.trim_start_matches(['(', '-', ' ']);
+    line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(['+', '-', '*', '/', '%', '^'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_suggested_is_a_word_of_the_language() {
+        for (word, advice) in VERBS {
+            assert!(verb(word) == Some(*advice), "{word}");
+        }
+        assert!(is_arithmetic("7 % 3") && is_arithmetic("(1+2)*3") && is_arithmetic("-5 - 2"));
+        assert!(!is_arithmetic("7") && !is_arithmetic("send 7 % 3"));
+    }
+}

@@ -1,0 +1,70 @@
+//! What a line in a conversation asks for: the same for `nls`, for `nc`, and for the server's own side. Pure.
+
+use super::text::check_name;
+use crate::report::Failure;
+use crate::wire::Code;
+
+/// One line for whoever asks.
+pub(super) const HELP: &str =
+    "/name NEW, /who, /quit, /help; @NAME TEXT only for NAME; // begins a text with /";
+
+/// A line, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Line<'a> {
+    /// Said to whoever listens here.
+    Say(&'a str),
+    /// Only for one, by name.
+    Whisper(&'a str, &'a str),
+    Name(&'a str),
+    Who,
+    Quit,
+    Help,
+}
+
+/// Reads a line; what looks like a command and is none is its author's error, not a message.
+pub(super) fn read(line: &str) -> Result<Line<'_>, Failure> {
+    if let Some(text) = line.strip_prefix("//") {
+        return Ok(Line::Say(&line[line.len() - text.len() - 1..]));
+    }
+    if let Some((name, text)) = line.strip_prefix('@').and_then(|rest| rest.split_once(' '))
+        && (check_name(name).is_ok() || name == super::server::HOST)
+    {
+        return Ok(Line::Whisper(name, text.trim()));
+    }
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let is_command = word.strip_prefix('/').is_some_and(|word| word.chars().all(char::is_alphabetic));
+    match (word, rest.trim()) {
+        ("/who", "") => Ok(Line::Who),
+        ("/quit", "") => Ok(Line::Quit),
+        ("/help", "") => Ok(Line::Help),
+        ("/name", name) => Ok(Line::Name(name)),
+        _ if is_command => {
+            let why = format!("`{word}` is no command here, and was not said");
+            Err(Failure::new(Code::Usage, why).fix(HELP))
+        }
+        _ => Ok(Line::Say(line)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_message_unless_it_begins_as_a_command_does() {
+        for text in ["hello", "/etc/passwd is a file", "1/2", "@ home", "a @dee b", "@dee", ""] {
+            assert_eq!(read(text).unwrap(), Line::Say(text), "{text}");
+        }
+        assert_eq!(read("//who").unwrap(), Line::Say("/who"));
+    }
+
+    #[test]
+    fn what_is_for_one_goes_to_one_and_unknown_commands_are_not_said() {
+        assert_eq!(read("@dee psst").unwrap(), Line::Whisper("dee", "psst"));
+        assert_eq!(read("@host psst you").unwrap(), Line::Whisper("host", "psst you"));
+        assert_eq!(read("/name  zoe ").unwrap(), Line::Name("zoe"));
+        for line in ["/frob", "/who is there", "/Quit", "/"] {
+            assert!(read(line).is_err(), "{line}");
+        }
+    }
+}

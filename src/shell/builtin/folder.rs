@@ -1,0 +1,134 @@
+//! `cd`, `pwd`, `parts`, `clear`: the folder of this shell, and its screen.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::{BARE, Builtin, next};
+use crate::base::escape::escape_line;
+use crate::base::{Value, quantity};
+use crate::language::{Field, Keyword, Kind, Param, Verb};
+use crate::report::{Failure, Outcome};
+use crate::service::ftp::parts;
+use crate::shell::system::Stream;
+use crate::wire::Code;
+
+/// Home and erase (ECMA-48: CUP, ED).
+const CLEAR_SCREEN: &[u8] = b"\x1b[H\x1b[2J";
+
+pub(super) static CD: Builtin = Builtin {
+    verb: &Verb {
+        name: "cd",
+        summary: "go to another folder: relative paths begin there",
+        details: "Without a path it goes home. Servers that run keep their folders.",
+        params: &[Param::optional("path", Kind::Path, "where to")],
+        fields: &[Field::text("path", "the folder")],
+        example: "cd $tmp",
+        ..BARE
+    },
+    run: |shell, arguments| {
+        Box::pin(async move {
+            let to = match arguments.text("path") {
+                Some(path) => shell.directory().join(path),
+                None => dirs::home_dir().ok_or_else(|| Failure::new(Code::Missing, "no home is known"))?,
+            };
+            let failed = |error: std::io::Error| Failure::io(&error, to.display().to_string());
+            let folder = to.canonicalize().map_err(failed)?;
+            std::fs::read_dir(&folder).map_err(failed)?;
+            shell.set_directory(folder);
+            next(place(shell.directory()))
+        })
+    },
+};
+
+pub(super) static PWD: Builtin = Builtin {
+    verb: &Verb {
+        name: "pwd",
+        summary: "the folder where relative paths begin",
+        fields: &[Field::text("path", "the folder")],
+        example: "pwd",
+        ..BARE
+    },
+    run: |shell, _| Box::pin(async move { next(place(shell.directory())) }),
+};
+
+fn place(folder: &Path) -> Outcome {
+    let text = folder.display().to_string();
+    Outcome::new(escape_line(&text).into_owned(), vec![("path", Value::Text(text))])
+}
+
+pub(super) static CLEAR: Builtin = Builtin {
+    verb: &Verb { name: "clear", summary: "an empty screen", example: "clear", ..BARE },
+    run: |shell, _| {
+        Box::pin(async move {
+            // Where no picture can be drawn there is no screen.
+            if (shell.area)().is_some() {
+                (shell.pass)(CLEAR_SCREEN.to_vec(), Stream::Out);
+            }
+            next(Outcome::default())
+        })
+    },
+};
+
+pub(super) static PARTS: Builtin = Builtin {
+    verb: &Verb {
+        name: "parts",
+        summary: "what transfers left that are not whole; `remove` deletes it",
+        details: "A transfer that stops keeps what came as `.NAME.nls-part`, and the same command goes on with it. Parts that a transfer has open are not removed.",
+        params: &[Param::optional("path", Kind::Path, "the folder to look in, with all below it")],
+        keywords: &[Keyword::flag("remove", "delete them")],
+        fields: &[
+            Field::count("parts", "how many there are"),
+            Field::size("bytes", "what they take on the disk"),
+            Field::count("removed", "how many were deleted"),
+            Field::text("text", "the lines"),
+        ],
+        example: "parts $tmp",
+        ..BARE
+    },
+    run: |shell, arguments| {
+        Box::pin(async move {
+            let path = arguments.text("path").unwrap_or(".").to_owned();
+            let (folder, remove) = (shell.directory().join(&path), arguments.flag("remove"));
+            let looked = tokio::task::spawn_blocking(move || look(&folder, remove)).await;
+            let looked = looked
+                .map_err(|_| Failure::new(Code::Internal, "a worker failed; this is an error in nls"))?;
+            next(looked.map_err(|error| Failure::io(&error, escape_line(&path)))?)
+        })
+    },
+};
+
+fn look(folder: &Path, remove: bool) -> std::io::Result<Outcome> {
+    let (parts, whole) = parts::find(folder)?;
+    let (mut text, mut removed, mut bytes) = (String::new(), 0, 0);
+    for part in &parts {
+        let path = part.path.strip_prefix(folder).unwrap_or(&part.path).display().to_string();
+        let (size, age) = (quantity::show_size(part.bytes), quantity::show_duration(part.age));
+        bytes += part.bytes;
+        let word = match (part.busy, remove) {
+            (true, _) => ", in use".to_owned(),
+            (false, false) => String::new(),
+            (false, true) => match part.remove() {
+                Ok(()) => {
+                    removed += 1;
+                    ", removed".to_owned()
+                }
+                Err(error) => format!(", not removed: {}", crate::report::reason(&error)),
+            },
+        };
+        let _infallible = writeln!(text, "{}  {size}, from {age} ago{word}", escape_line(&path));
+    }
+    if parts.is_empty() {
+        text.push_str("nothing is left behind here\n");
+    }
+    if !whole {
+        text.push_str("some folders could not be looked at\n");
+    }
+    let text = text.trim_end().to_owned();
+    let fields = vec![
+        ("parts", Value::count(parts.len() as u64)),
+        ("bytes", Value::count(bytes)),
+        ("removed", Value::count(removed)),
+        ("text", Value::text(text.clone())),
+    ];
+    Ok(Outcome::new(text, fields))
+}

@@ -1,0 +1,62 @@
+//! `fg` and `bg`: the way back from Ctrl-Z.
+
+use std::sync::Arc;
+
+use super::{BARE, Builtin, next};
+use crate::base::Value;
+use crate::language::{Arguments, Field, Kind, Param, Verb};
+use crate::report::{Failure, Outcome};
+use crate::session::Session;
+use crate::shell::Shell;
+use crate::wire::Code;
+
+pub(super) static FG: Builtin = Builtin {
+    verb: &Verb {
+        name: "fg",
+        summary: "wait again for what went to the background, with its bar",
+        details: "Without a session it is the newest that moves something. A conversation is entered again; a server stays where it is: `attach` shows what happens in it.",
+        params: &[Param::optional("session", Kind::Session, "which one")],
+        fields: &[
+            Field::state("state", "the state it came to"),
+            Field::count("id", "the number of the session"),
+        ],
+        example: "fg $up",
+        ..BARE
+    },
+    run: |shell, arguments| {
+        Box::pin(async move {
+            let session = named_or_newest(shell, &arguments)?;
+            next(shell.wait_in_foreground(&session).await?)
+        })
+    },
+};
+
+pub(super) static BG: Builtin = Builtin {
+    verb: &Verb {
+        name: "bg",
+        summary: "what works in the background",
+        details: "Ctrl-Z stops nothing here: what it sends to the background goes on there.",
+        fields: &[Field::count("live", "how many")],
+        example: "bg",
+        ..BARE
+    },
+    run: |shell, _| {
+        Box::pin(async move {
+            let jobs = shell.live_jobs();
+            let lines: Vec<String> =
+                jobs.iter().map(|job| format!("{} {} goes on", job.label(), job.kind)).collect();
+            let text =
+                if lines.is_empty() { "nothing works in the background".into() } else { lines.join("\n") };
+            next(Outcome::new(text, vec![("live", Value::count(jobs.len() as u64))]))
+        })
+    },
+};
+
+fn named_or_newest(shell: &Shell, arguments: &Arguments) -> Result<Arc<Session>, Failure> {
+    if let Some(which) = arguments.session("session") {
+        return shell.session(which);
+    }
+    shell.live_jobs().pop().ok_or_else(|| {
+        Failure::new(Code::Missing, "nothing works in the background").fix("`sessions` lists what is there")
+    })
+}
