@@ -21,6 +21,7 @@ pub fn normalise(text: &str, lab: &Lab) -> String {
         (r"\b[\d.]+ (ms|µs|s)\b", "TIME"),
         (r"\d+\.\d{3}s", "TIME"),
         (r", \d+ sent again", ""),
+        (r"\b\d+ %  ", "SHARE  "),
         (r"(tcp|udp) \d{4,5} SERVICE", "$1 PORT SERVICE"),
     ] {
         text = regex_lite::Regex::new(pattern).unwrap().replace_all(&text, word).into_owned();

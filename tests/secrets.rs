@@ -56,7 +56,7 @@ fn reports(secret: &str) -> Vec<Report> {
             kind: "message",
             text: nls::base::escape::escape_line(secret).into_owned(),
             fields,
-            notable: true,
+            interest: nls::report::Interest::Everybody,
         }),
         Report::Failure { failure, verb: None, place, session: None },
         Report::Notice(format!("a {secret}")),

@@ -132,6 +132,91 @@ fn a_list_tells_how_long_each_film_lasts_and_what_it_is_called() {
     );
 }
 
+/// Names, the options that make them of pictures (`v`) and sound (`a`), and whether the title comes back.
+const KINDS: [(&str, &str, bool); 33] = [
+    ("a.mp4", "va -c:v mpeg4 -c:a aac", true),
+    ("a.mov", "va -c:v mpeg4 -c:a aac", true),
+    ("a.3gp", "va -c:v mpeg4 -c:a aac", false),
+    ("pieces.mp4", "va -c:v mpeg4 -c:a aac -movflags frag_keyframe+empty_moov", true),
+    ("a.m4a", "a -c:a aac", true),
+    ("alac.m4a", "a -c:a alac", true),
+    ("a.aac", "a -c:a aac", false),
+    ("a.mkv", "va -c:v mpeg4 -c:a aac", true),
+    ("a.webm", "va -c:v libvpx -deadline realtime -c:a libvorbis", true),
+    ("a.avi", "va -c:v mpeg4 -c:a libmp3lame", true),
+    ("silent.avi", "v -c:v mjpeg", true),
+    ("a.wav", "a -c:a pcm_s16le", true),
+    ("long.wav", "a -c:a pcm_s24le -rf64 always", true),
+    ("a.aiff", "a -c:a pcm_s16be", true),
+    ("a.flac", "a -c:a flac", true),
+    ("a.ogg", "a -c:a libvorbis", true),
+    ("a.ogv", "va -c:v libtheora -c:a libvorbis", true),
+    ("a.opus", "a -c:a libopus", true),
+    ("a.spx", "a -c:a libspeex -ar 16000", false),
+    ("a.mp3", "a -c:a libmp3lame -b:a 128k", true),
+    ("plain.mp3", "a -c:a libmp3lame -b:a 128k -write_xing 0", true),
+    ("variable.mp3", "a -c:a libmp3lame -q:a 5 -write_xing 0", true),
+    ("slow.mp3", "a -c:a libmp3lame -ar 22050 -b:a 64k -write_xing 0", true),
+    ("a.mp2", "a -c:a mp2", false),
+    ("a.flv", "va -c:v flv1 -c:a libmp3lame", true),
+    ("a.ts", "va -c:v mpeg2video -c:a mp2", false),
+    ("a.m2ts", "va -c:v mpeg2video -c:a ac3 -f mpegts -mpegts_m2ts_mode 1", false),
+    ("a.mpg", "va -c:v mpeg1video -c:a mp2", false),
+    ("a.vob", "va -c:v mpeg2video -c:a mp2 -f vob", false),
+    ("a.wmv", "va -c:v wmv2 -c:a wmav2", false),
+    ("a.ac3", "a -c:a ac3", false),
+    ("a.au", "a -c:a pcm_s16be", false),
+    ("a.wv", "a -c:a wavpack", false),
+];
+
+#[test]
+fn what_is_said_of_a_length_is_what_ffprobe_says_or_nothing() {
+    if !has("ffmpeg") || !has("ffprobe") {
+        return;
+    }
+    let lab = Lab::new();
+    let mut make = std::process::Command::new("ffmpeg");
+    lab.dress(&mut make);
+    make.args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=12.02"]);
+    make.args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=12.02"]);
+    let mut script = "listen udp 0 stream root root as s\n".to_owned();
+    for (number, (name, options, _)) in KINDS.iter().enumerate() {
+        std::fs::create_dir_all(lab.path(&format!("root/{number}"))).unwrap();
+        let (streams, options) = options.split_once(' ').unwrap();
+        let maps = streams.chars().map(|stream| if stream == 'v' { "0:v" } else { "1:a" });
+        for map in maps {
+            make.args(["-map", map]);
+        }
+        make.args(options.split(' ')).args(["-metadata", "title=Sita"]).arg(format!("root/{number}/{name}"));
+        script.push_str(&format!("ls $s {number} as l\nprint \"length {number} $l.length\"\n"));
+    }
+    let made = make.output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    lab.write("t.nls", script);
+    let run = lab.run(&["t.nls"]).success();
+    let mut silent = Vec::new();
+    for (number, (name, _, has_title)) in KINDS.iter().enumerate() {
+        let said = run.out.lines().find_map(|line| line.strip_prefix(&format!("length {number} "))).unwrap();
+        let said: f64 = said.parse().unwrap();
+        let mut probe = std::process::Command::new("ffprobe");
+        lab.dress(&mut probe);
+        probe
+            .args(["-show_entries", "format=duration", "-of", "csv=p=0"])
+            .arg(format!("root/{number}/{name}"));
+        let probed = probe.output().unwrap();
+        let (out, err) = (String::from_utf8_lossy(&probed.stdout), String::from_utf8_lossy(&probed.stderr));
+        // It guesses where nothing in the file says it: then what was made counts.
+        let guessed = err.contains("Estimating duration from bitrate");
+        let expected = if guessed { 12.04 } else { out.trim().parse().unwrap() };
+        assert!(said == 0.0 || (said / expected - 1.0).abs() < 0.01, "{name}: {said} for {expected}");
+        let line = run.out.lines().find(|line| line.split_whitespace().any(|word| word == *name)).unwrap();
+        assert_eq!(line.contains("\"Sita\""), *has_title, "{line}");
+        assert!(said == 0.0 || line.contains(" 0:12 "), "{line}");
+        silent.extend((said == 0.0).then_some(*name));
+    }
+    assert_eq!(silent, ["a.wmv", "a.ac3", "a.au", "a.wv"]);
+}
+
 /// FAULTS row 74: one that never asks for the film is missed; one that dies says why.
 #[test]
 fn row_74_a_player_that_is_missing_or_dies_ends_the_session_and_says_why() {

@@ -22,6 +22,12 @@ pub fn instant(time: Time) -> tokio::time::Instant {
     tokio::time::Instant::from_std(origin() + time.since(Time::ZERO))
 }
 
+/// Processor time of this thread so far: what others do meanwhile does not count.
+pub fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
 /// How long the machine was suspended since it started: the clock that runs meanwhile, less the one that does not.
 pub fn suspended() -> Duration {
     #[cfg(target_os = "linux")]

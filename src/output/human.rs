@@ -10,7 +10,7 @@ use super::{Rendered, Style};
 use crate::base::Value;
 use crate::base::escape::{escape, escape_line};
 use crate::base::moment::time_of_day;
-use crate::report::{Event, Failure, Place, Report};
+use crate::report::{Event, Failure, Interest, Place, Report};
 
 /// A job in the background that took so long rings when it ends, at the prompt.
 const BELL_AFTER: Duration = Duration::from_secs(10);
@@ -46,7 +46,12 @@ fn dim(text: &str, colour: bool) -> String {
 
 /// What a peer says is content; what happens is a remark.
 fn event(event: &Event, style: &Style) -> (String, String) {
-    if !event.notable || style.quiet {
+    let shown = match event.interest {
+        Interest::Log => false,
+        Interest::Prompt => style.times,
+        Interest::Everybody => true,
+    };
+    if !shown || style.quiet {
         return Default::default();
     }
     let label = |colour: bool| if colour { event.label.cyan().to_string() } else { event.label.clone() };

@@ -262,6 +262,9 @@ impl Connection {
                 self.flight.eliciting -= 1;
                 self.stats.lost += 1;
                 self.sending.landed(piece.as_ref());
+                if let (Some(textbook), Some(piece)) = (&mut self.sending.textbook, &piece) {
+                    textbook.on_lost(piece.number, time);
+                }
                 self.retransmit(stream, piece.filter(|_| !copied));
                 if self.mtu.settle(now, number, false, self.rtt.smoothed()) {
                     self.congestion.on_acked(epoch);
@@ -277,8 +280,7 @@ impl Connection {
         if let Some(range) = stream {
             self.sending.stream.on_lost(range);
         }
-        if let Some(piece) = piece.filter(|_| self.sending.in_order.is_none()) {
-            self.stats.retransmitted += 1;
+        if let Some(piece) = piece.filter(|_| self.sending.textbook.is_none()) {
             self.sending.lost.push_back(piece);
         }
     }
@@ -399,7 +401,7 @@ impl Connection {
             self.silence_deadline(),
             self.receiving.ack_deadline(),
             self.pace_deadline(),
-            self.sending.in_order.as_ref().and_then(|in_order| in_order.deadline(&self.rtt)),
+            self.sending.textbook.as_ref().and_then(|textbook| textbook.deadline(&self.rtt)),
             keep_alive,
         ]
         .into_iter()
@@ -411,9 +413,8 @@ impl Connection {
         if self.silence_deadline().is_some_and(|at| now >= at) {
             return self.vanished(now);
         }
-        if let Some(in_order) = &mut self.sending.in_order {
-            in_order.on_timeout(now, &self.rtt);
-            self.stats.retransmitted = in_order.repeated;
+        if let Some(textbook) = &mut self.sending.textbook {
+            textbook.on_timeout(now, &self.rtt);
         }
         if self.flight.loss_at.is_some_and(|at| now >= at) {
             self.detect_losses(now);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::PIECE_COST;
-use super::arq::{Arq, InOrder};
+use super::arq::{Arq, Textbook};
 use super::connection::{Connection, State};
 use super::loss::Sent;
 use super::stream::Outgoing;
@@ -69,10 +69,12 @@ pub(super) struct Sending {
     /// Blocks that were never sent, or the rest of one.
     fresh: VecDeque<(u64, Bytes)>,
     pub(super) lost: VecDeque<Piece>,
-    /// Go-back-N and stop-and-wait instead of selective repeat.
-    pub(super) in_order: Option<InOrder>,
+    /// One of the textbook's machines, with its window, instead of what fills the path.
+    pub(super) textbook: Option<Textbook>,
     fresh_bytes: usize,
     next_piece: u64,
+    /// Pieces below it left before.
+    furthest: u64,
     /// Pieces that the peer has, and their cost.
     arrived: RangeSet,
     arrived_cost: u64,
@@ -93,9 +95,10 @@ impl Sending {
             stream: Outgoing::default(),
             fresh: VecDeque::new(),
             lost: VecDeque::new(),
-            in_order: InOrder::new(arq),
+            textbook: Textbook::new(arq),
             fresh_bytes: 0,
             next_piece: 0,
+            furthest: 0,
             arrived: RangeSet::new(),
             arrived_cost: 0,
             flying_cost: 0,
@@ -125,8 +128,8 @@ impl Sending {
 
     /// True if something could be sent, were the window open.
     pub(super) fn wants(&self) -> bool {
-        let blocks = match &self.in_order {
-            Some(in_order) => in_order.wants(self.piece_fits()),
+        let blocks = match &self.textbook {
+            Some(textbook) => textbook.wants(self.piece_fits()),
             None => self.piece_fits(),
         };
         self.ping || self.stream.wants(self.limits.stream) || blocks
@@ -193,11 +196,11 @@ impl Sending {
     }
 
     /// The next piece of the textbook's window; each has one number.
-    fn next_in_order(&mut self, now: Time) -> Option<Piece> {
-        let mut in_order = self.in_order.take()?;
+    fn next_of_textbook(&mut self, now: Time) -> Option<Piece> {
+        let mut textbook = self.textbook.take()?;
         let fits = self.piece_fits();
-        let piece = in_order.next(now, || if fits { self.cut_fresh(UNIT) } else { None });
-        self.in_order = Some(in_order);
+        let piece = textbook.next(now, || if fits { self.cut_fresh(UNIT) } else { None });
+        self.textbook = Some(textbook);
         piece
     }
 
@@ -214,8 +217,8 @@ impl Sending {
     /// The peer has a piece, by this datagram or another.
     pub(super) fn arrived(&mut self, now: Time, piece: Option<&Piece>) {
         let Some(piece) = piece else { return };
-        if let Some(in_order) = &mut self.in_order {
-            in_order.on_acked(now, piece.number);
+        if let Some(textbook) = &mut self.textbook {
+            textbook.on_acked(now, piece.number);
         }
         let numbers = piece.numbers();
         let count = numbers.end - numbers.start;
@@ -247,12 +250,12 @@ impl Sending {
     }
 
     fn is_drained(&self) -> bool {
-        self.lost.is_empty() && self.fresh.is_empty() && self.in_order.is_none()
+        self.lost.is_empty() && self.fresh.is_empty() && self.textbook.is_none()
     }
 
     /// True if the peer has everything; copies of what it has may still be in flight.
     fn is_delivered(&self) -> bool {
-        let waiting = self.in_order.as_ref().is_some_and(|in_order| !in_order.is_empty());
+        let waiting = self.textbook.as_ref().is_some_and(|textbook| !textbook.is_empty());
         let pieces = self.fresh.is_empty() && self.arrived.contains_range(&(0..self.next_piece));
         pieces && !waiting && self.stream.backlog() == 0
     }
@@ -284,16 +287,16 @@ impl Connection {
     /// True if the window, the pace or a probe lets data leave now.
     fn may_send(&self, now: Time) -> bool {
         // The textbook's window is the only bound of its machines.
-        if let Some(in_order) = &self.sending.in_order {
-            return now >= in_order.next_at;
+        if let Some(textbook) = &self.sending.textbook {
+            return now >= textbook.next_at;
         }
         self.sending.probes > 0 || self.has_room() && now >= self.congestion.next_send()
     }
 
     /// When the pace lets the next datagram leave, if one waits for that alone.
     pub(super) fn pace_deadline(&self) -> Option<Time> {
-        if let Some(in_order) = &self.sending.in_order {
-            return self.sending.wants().then_some(in_order.next_at);
+        if let Some(textbook) = &self.sending.textbook {
+            return self.sending.wants().then_some(textbook.next_at);
         }
         if !self.has_room() {
             return None;
@@ -338,16 +341,15 @@ impl Connection {
             self.push_ack(now, out, room.max(64));
         }
         let mut sent = Sent::at(now);
-        let mut in_order = false;
-        if data {
-            in_order = self.fill(out, &mut sent);
-        }
+        let of_textbook = data && self.fill(out, &mut sent);
         if out.len() == empty {
             out.clear();
             return false;
         }
-        if in_order {
+        if of_textbook && self.config.arq.is_in_order() {
             datagram::in_order_only(out);
+        } else if of_textbook {
+            datagram::acknowledge_now(out);
         } else if sent.eliciting && sent.copies == 0 && !self.sending.wants() {
             // Nothing follows that would make the peer acknowledge this one soon; copies come in a row, and are not
             // waited for.
@@ -361,7 +363,7 @@ impl Connection {
 
     /// A try of a larger datagram, if there is so much to send that it is worth it.
     fn poll_mtu(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
-        if self.sending.fresh_bytes < MTU_WORTH || !self.rtt.is_known() || self.sending.in_order.is_some() {
+        if self.sending.fresh_bytes < MTU_WORTH || !self.rtt.is_known() || self.sending.textbook.is_some() {
             return false;
         }
         let Some(size) = self.mtu.due(now) else { return false };
@@ -379,8 +381,8 @@ impl Connection {
         true
     }
 
-    /// Frames first, then one piece of a block: a piece is a datagram, as the exercise says. True if the receiver is to
-    /// take it in order only.
+    /// Frames first, then one piece of a block: a piece is a datagram, as the exercise says. True if it is of the
+    /// textbook's window.
     fn fill(&mut self, out: &mut Vec<u8>, sent: &mut Sent) -> bool {
         let datagram = self.mtu.current;
         let room = |out: &Vec<u8>| datagram.saturating_sub(out.len() + DATA_OVERHEAD - 17);
@@ -394,14 +396,14 @@ impl Connection {
             sent.eliciting = true;
         }
         if sent.stream.is_none()
-            && let Some(piece) = self.sending.next_in_order(sent.time)
+            && let Some(piece) = self.sending.next_of_textbook(sent.time)
         {
             self.push_piece(out, piece, sent);
             return true;
         }
         let (left, most) =
             (room(out).saturating_sub(BLOCK_OVERHEAD), datagram - DATA_OVERHEAD - BLOCK_OVERHEAD);
-        let textbook = self.sending.in_order.is_some();
+        let textbook = self.sending.textbook.is_some();
         let piece = if textbook { None } else { self.sending.next_piece(left, most) };
         if let Some(piece) = piece.or(copy) {
             self.push_piece(out, piece, sent);
@@ -426,6 +428,9 @@ impl Connection {
 
     fn push_piece(&mut self, out: &mut Vec<u8>, piece: Piece, sent: &mut Sent) {
         self.stats.block_bytes += piece.bytes.len() as u64;
+        // Whatever the reason is: it was lost, it is a copy, or the window went back.
+        self.stats.retransmitted += u64::from(piece.number < self.sending.furthest);
+        self.sending.furthest = self.sending.furthest.max(piece.numbers().end);
         datagram::push_block(out, piece.number, piece.offset, &piece.bytes);
         sent.piece = Some(piece);
         sent.eliciting = true;

@@ -187,8 +187,17 @@ pub struct Event {
     /// One line, escaped.
     pub text: String,
     pub fields: Fields,
-    /// Worth showing to people who did not ask.
-    pub notable: bool,
+    pub interest: Interest,
+}
+
+/// Who sees an event without asking for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Nobody: it is in the log.
+    Log,
+    /// A person at the prompt.
+    Prompt,
+    Everybody,
 }
 
 impl Event {

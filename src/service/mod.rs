@@ -136,7 +136,9 @@ async fn connect_with(
     if let Some(driver) = driver {
         session.spawn(driver);
     }
-    session.set_peer(format!("{transport} {}", net::show(connection.peer)));
+    let peer = format!("{transport} {}", net::show(connection.peer));
+    session.log("connected", format!("with {peer}"));
+    session.set_peer(peer);
     session.measure(&connection);
     Ok(connection)
 }

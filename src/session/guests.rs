@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Handle;
+use crate::report::Progress;
 
 /// What a client does until it asks for something.
 const WAITING: &str = "waiting";
@@ -17,6 +18,17 @@ struct Row {
     peer: String,
     doing: Cow<'static, str>,
     since: Instant,
+    /// Bytes of what it does that came or went, and of all of it.
+    progress: Option<Progress>,
+}
+
+/// One client as `sessions X` shows it.
+#[derive(Debug)]
+pub struct GuestState {
+    pub peer: String,
+    pub doing: String,
+    pub time: Duration,
+    pub progress: Option<Progress>,
 }
 
 /// The clients of one server, oldest first.
@@ -31,13 +43,15 @@ impl Guests {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Address, what it does, and for how long, of at most `most`; and how many there are.
-    pub(super) fn show(&self, most: usize) -> (Vec<(String, String, Duration)>, usize) {
+    /// At most `most`; and how many there are.
+    pub(super) fn show(&self, most: usize) -> (Vec<GuestState>, usize) {
         let rows = self.lock();
-        let shown = rows
-            .values()
-            .take(most)
-            .map(|row| (row.peer.clone(), row.doing.clone().into_owned(), row.since.elapsed()));
+        let shown = rows.values().take(most).map(|row| GuestState {
+            peer: row.peer.clone(),
+            doing: row.doing.clone().into_owned(),
+            time: row.since.elapsed(),
+            progress: row.progress,
+        });
         (shown.collect(), rows.len())
     }
 }
@@ -54,7 +68,7 @@ impl Guest {
     pub fn new(server: &Handle, peer: String) -> Self {
         let guests = &server.session.guests;
         let key = guests.next.fetch_add(1, Ordering::Relaxed);
-        let row = Row { peer: peer.clone(), doing: WAITING.into(), since: Instant::now() };
+        let row = Row { peer: peer.clone(), doing: WAITING.into(), since: Instant::now(), progress: None };
         guests.lock().insert(key, row);
         server.add("clients", 1);
         server.add("served", 1);
@@ -64,7 +78,14 @@ impl Guest {
     /// From now on it does this; foreign text in it is escaped by the caller.
     pub fn does(&self, what: impl Into<Cow<'static, str>>) {
         if let Some(row) = self.server.session.guests.lock().get_mut(&self.key) {
-            (row.doing, row.since) = (what.into(), Instant::now());
+            (row.doing, row.since, row.progress) = (what.into(), Instant::now(), None);
+        }
+    }
+
+    /// How far it is with that, in bytes.
+    pub fn progress(&self, done: u64, total: u64) {
+        if let Some(row) = self.server.session.guests.lock().get_mut(&self.key) {
+            row.progress = Some(Progress { done, total });
         }
     }
 

@@ -12,7 +12,7 @@ use super::registry::{Events, bug};
 use super::state::{Saying, Session, State};
 use crate::base::{Fields, Value};
 use crate::net::Connection;
-use crate::report::{Event, Failure, Progress};
+use crate::report::{Event, Failure, Interest, Progress};
 use crate::wire::Code;
 
 /// Cheap to clone; all clones mean the same session.
@@ -226,12 +226,17 @@ impl Handle {
 
     /// Something for the log only; `text` is escaped by the caller where it is foreign.
     pub fn log(&self, kind: &'static str, text: impl Into<String>) {
-        self.emit(kind, text.into(), Fields::new(), false);
+        self.emit(kind, text.into(), Fields::new(), Interest::Log);
     }
 
     /// Something that people should see as it happens.
     pub fn tell(&self, kind: &'static str, text: impl Into<String>) {
-        self.emit(kind, text.into(), Fields::new(), true);
+        self.emit(kind, text.into(), Fields::new(), Interest::Everybody);
+    }
+
+    /// Something that a person at the prompt should see as it happens.
+    pub fn inform(&self, kind: &'static str, text: impl Into<String>) {
+        self.emit(kind, text.into(), Fields::new(), Interest::Prompt);
     }
 
     /// Something that a peer's program says, not a person: `expect … says` hears it, too.
@@ -249,11 +254,16 @@ impl Handle {
     /// A line that a peer said: shown, logged, and there for `expect … says`.
     pub fn heard(&self, from: &str, text: &str) {
         let shown = format!("{from}: {text}");
-        self.emit("message", shown, vec![("from", Value::text(from)), ("text", Value::text(text))], true);
+        self.emit(
+            "message",
+            shown,
+            vec![("from", Value::text(from)), ("text", Value::text(text))],
+            Interest::Everybody,
+        );
         self.hear(text);
     }
 
-    fn emit(&self, kind: &'static str, text: String, fields: Fields, notable: bool) {
+    fn emit(&self, kind: &'static str, text: String, fields: Fields, interest: Interest) {
         self.session.record(kind, &text);
         self.events.send(Event {
             session: self.session.id,
@@ -261,7 +271,11 @@ impl Handle {
             kind,
             text,
             fields,
-            notable: notable || self.session.watched.load(Ordering::Relaxed),
+            interest: if self.session.watched.load(Ordering::Relaxed) {
+                Interest::Everybody
+            } else {
+                interest
+            },
         });
         self.session.touch();
     }

@@ -8,7 +8,7 @@ mod pace;
 pub mod registry;
 pub mod state;
 
-pub use guests::Guest;
+pub use guests::{Guest, GuestState};
 pub use handle::Handle;
 pub use meter::Sample;
 pub use registry::{Registry, Request};

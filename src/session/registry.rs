@@ -16,7 +16,7 @@ use super::pace::Pacer;
 use super::state::{Session, Shared, State};
 use super::{CLOSING_LIMIT, ENDED_LIMIT, SESSION_LIMIT};
 use crate::base::Value;
-use crate::report::{Event, Failure, Outcome};
+use crate::report::{Event, Failure, Interest, Outcome};
 use crate::wire::Code;
 
 /// Lines that may wait for a session's attention.
@@ -277,7 +277,11 @@ async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome,
         kind: word,
         text,
         fields: vec![("seconds", Value::seconds(handle.session.age()))],
-        notable: handle.session.background.load(Ordering::Relaxed),
+        interest: if handle.session.background.load(Ordering::Relaxed) {
+            Interest::Everybody
+        } else {
+            Interest::Log
+        },
     };
     handle.events.send_surely(event).await;
 }

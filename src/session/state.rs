@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::guests::Guests;
+use super::guests::{GuestState, Guests};
 use super::meter::{Meter, Sample};
 use super::pace::Pacer;
 use super::{HEARD_LIMIT, LOG_LIMIT};
@@ -248,8 +248,8 @@ impl Session {
         fields
     }
 
-    /// Clients of a server: address, what it does, and for how long, of at most `most`; and how many there are.
-    pub fn guests(&self, most: usize) -> (Vec<(String, String, Duration)>, usize) {
+    /// Clients of a server, at most `most`; and how many there are.
+    pub fn guests(&self, most: usize) -> (Vec<GuestState>, usize) {
         self.guests.show(most)
     }
 

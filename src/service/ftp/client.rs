@@ -37,16 +37,16 @@ const PARTING_LIMIT: Duration = Duration::from_millis(500);
 pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> Job {
     Box::pin(async move {
         let paths: Vec<PathBuf> = arguments.texts("path").map(|path| context.directory.join(path)).collect();
-        let shown: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        let what = format!("send {}", shown.join(" "));
+        let given: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let what = format!("send {}", given.join(" "));
         session.set_rate(arguments.rate("rate"));
         let mut options = Options::of(&arguments, shape(&arguments, "to"));
         let (name, wanted) = (arguments.text("name").map(str::to_owned), options.wanted);
         let looked = by_disk(&session, move || sources::look(paths, name.as_deref(), wanted)).await?;
         let mut sources = looked.map_err(|failure| failure.of(what.clone()))?;
         let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
-        session.set_all([("name", Value::text(names.join(" "))), ("path", Value::text(shown.join(" ")))]);
-        let connection_options =
+        session.set_all([("name", Value::text(names.join(" "))), ("path", Value::text(given.join(" ")))]);
+        let (connection_options, shown) =
             wishes::options(&arguments, &mut options.shape).map_err(|failure| failure.of(what.clone()))?;
         let connection = connect_with(&session, &arguments, "to", ServiceId::Ftp, connection_options)
             .await
@@ -56,22 +56,22 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
         session.running("transferring");
         let names: Vec<_> = names.iter().map(|name| escape_line(name)).collect();
         let done = format!("sent {}: ", names.join(", "));
-        let Options { shape, flags: Flags { fast, .. }, .. } = options;
+        let fast = options.flags.fast;
         if sources.len() > 1 {
             let (connection, result) = send_several(&session, connection, sources, options).await?;
-            return finish_folder(&session, connection, result, (&what, &done), shape, fast).await;
+            return finish_folder(&session, connection, result, (&what, &done), shown, fast).await;
         }
         let source = sources.remove(0);
         let total = source.bytes;
         let (connection, result) = send_one(&session, connection, source, options, (0, total)).await?;
         let result = match result {
             Ok(Sent::Folder(tree)) => {
-                return finish_folder(&session, connection, Ok(tree), (&what, &done), shape, fast).await;
+                return finish_folder(&session, connection, Ok(tree), (&what, &done), shown, fast).await;
             }
             Ok(Sent::File(file)) => Ok(file),
             Err(failure) => Err(failure),
         };
-        finish(&session, connection, result, &what, &done, shape, fast).await
+        finish(&session, connection, result, &what, &done, shown, fast).await
     })
 }
 
@@ -112,7 +112,7 @@ pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Jo
             Ok(Asked::File { begun, intent, fresh, limited }) => {
                 let (worker, shown) = (session.clone(), name.clone());
                 let exchange = async move {
-                    let watched = Some(Watched { name: &shown, before: 0, total: intent.size });
+                    let watched = Some(Watched { name: &shown, before: 0, total: intent.size, guest: None });
                     let manner = Manner { shape, fresh, limited, watched };
                     let result = receive_file(&worker, &mut connection, *begun, intent, manner).await;
                     (connection, result)

@@ -325,7 +325,8 @@ impl Getting<'_> {
                 return Ok(());
             }
         };
-        let watched = Some(Watched { name: &entry.name, before: self.tree.bytes, total: self.total });
+        let watched =
+            Some(Watched { name: &entry.name, before: self.tree.bytes, total: self.total, guest: None });
         let manner = Manner { shape, fresh: false, limited, watched };
         match receive_file(self.session, self.connection, begun, intent, manner).await {
             Ok(delivered) => {

@@ -213,7 +213,8 @@ fn table(entries: &[Entry]) -> String {
 
 /// `1:02:03`; nothing if nobody knows.
 fn clock(milliseconds: u64) -> String {
-    let seconds = milliseconds.div_ceil(1000);
+    // To the nearest second; what is shorter than one is shown as one.
+    let seconds = ((milliseconds + 500) / 1000).max(1);
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         _ if milliseconds == 0 => String::new(),
         (0, minutes, seconds) => format!("{minutes}:{seconds:02}"),

@@ -98,7 +98,7 @@ const WINDOW: Keyword =
 const ARQ: Keyword = Keyword::new(
     "arq",
     Kind::Choice(&["selective", "go-back-n", "stop-and-wait"]),
-    "udp: how lost datagrams are repeated; the textbook's two take `window` chunks of one datagram each",
+    "udp: how lost datagrams are repeated; with chunks of one datagram `window` is the textbook's",
 )
 .default("selective");
 const CC: Keyword = Keyword::new(

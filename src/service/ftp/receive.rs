@@ -138,7 +138,7 @@ async fn receive_part(
         if let Err(failure) = session.unless_cancelled(offer(connection, &part, resumed)).await {
             return Err(by_disk(session, move || part.keep(failure)).await?);
         }
-        if let Some(watched) = manner.watched.filter(|_| resumed > 0) {
+        if let Some(watched) = manner.watched.filter(|watched| resumed > 0 && watched.guest.is_none()) {
             say_resuming(session, watched.name, resumed, intent.size);
         }
     }
@@ -347,6 +347,9 @@ impl Receiver<'_> {
         let new = received.saturating_sub(self.counted);
         self.counted = received;
         self.session.count_in(new);
+        if let Some(watched) = self.watched.as_ref().filter(|_| new > 0) {
+            watched.progress(self.session, received);
+        }
         let limit = if self.limited { Some(0) } else { self.session.rate_limit() };
         self.pace.count(new, Instant::now(), limit)?;
         for group in self.places.whole.drain(..) {
@@ -361,9 +364,6 @@ impl Receiver<'_> {
             }
             if self.unhashed.len() > UNHASHED_LIMIT {
                 return Err(misplaced());
-            }
-            if let Some(watched) = &self.watched {
-                watched.progress(self.session, received);
             }
         }
         let due = self.places.assembly.chunks() - self.acked >= self.ack_every;

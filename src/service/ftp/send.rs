@@ -20,6 +20,8 @@ use crate::wire::ftp::{GroupHash, Message, Shape};
 use crate::wire::spent::Spent;
 use crate::wire::{Code, frame};
 
+/// Repetitions are written to the log at most this often.
+const LOG_AFTER: Duration = Duration::from_secs(1);
 /// A whole file may take so long to reach the disk after its last byte came.
 const COMMIT_LIMIT: Duration = Duration::from_mins(5);
 
@@ -70,6 +72,8 @@ struct Sender<'a> {
     again: Again,
     clock: Clock,
     awake: Awake,
+    /// When repetitions were last written to the log, and how many there had been.
+    logged: (Instant, u64),
 }
 
 /// Sends a file, and waits until it is stored at the other side. `watched`: somebody sees the progress, under this name.
@@ -109,7 +113,7 @@ async fn send_in_lane(
     let there = if let Start::Have { there, .. } = &start { *there } else { None };
     let mut replaced = false;
     if let Start::Have { groups, resumed, replaces, .. } = start {
-        if let Some(watched) = watched.filter(|_| there.is_none() && resumed > 0) {
+        if let Some(watched) = watched.filter(|of| there.is_none() && resumed > 0 && of.guest.is_none()) {
             say_resuming(session, watched.name, resumed, size);
         }
         replaced = replaces;
@@ -133,6 +137,7 @@ async fn send_in_lane(
         again: reading.again(),
         clock: Clock::start(),
         awake: Awake::since_now(),
+        logged: (Instant::now(), counted.1),
     };
     let (hash, travelled) = match sender.send_all(reading, there).await {
         Ok(sent) => sent,
@@ -338,6 +343,20 @@ impl Sender<'_> {
         self.take(message)
     }
 
+    /// How often something was sent again so far, and the round trip: once in a while, where it grew.
+    fn log_repeats(&mut self) {
+        let (last, before) = self.logged;
+        if last.elapsed() < LOG_AFTER || self.watched.as_ref().is_none_or(|watched| watched.guest.is_some()) {
+            return;
+        }
+        let Some(path) = self.connection.outgoing.path() else { return };
+        self.logged = (Instant::now(), path.retransmitted);
+        if path.retransmitted > before {
+            let (new, all) = (path.retransmitted - before, path.retransmitted);
+            self.session.log("repeated", format!("{new} sent again, {all} so far"));
+        }
+    }
+
     fn take(&mut self, message: Wire) -> Result<(), Failure> {
         match message {
             Wire::Frame(frame) if frame.kind == frame::ERROR => Err(told(&frame)),
@@ -348,6 +367,7 @@ impl Sender<'_> {
                     if let Some(watched) = &self.watched {
                         watched.progress(self.session, bytes);
                     }
+                    self.log_repeats();
                     Ok(())
                 }
                 Message::Again { group }

@@ -309,7 +309,7 @@ impl Sending<'_> {
             }
             Err(failure) => return Err(failure),
         };
-        let watched = Watched { name: &entry.name, before: self.tree.bytes, total: self.total };
+        let watched = Watched { name: &entry.name, before: self.tree.bytes, total: self.total, guest: None };
         let sent = send_file(self.session, self.connection, source, shape, start, Some(watched)).await;
         match sent {
             Ok(delivered) => {

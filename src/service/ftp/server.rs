@@ -11,11 +11,11 @@ use super::quota::Quota;
 use super::receive::{Manner, receive_file};
 use super::send::{Start, await_ready, send_file};
 use super::small::Keeper;
-use super::transfer::{Delivered, by_disk, in_lane, is_about_the_file};
+use super::transfer::{Delivered, Watched, by_disk, in_lane, is_about_the_file};
 use super::visit::Tally;
 use super::walk::size_below;
-use crate::base::Value;
 use crate::base::escape::escape_line;
+use crate::base::{Value, quantity};
 use crate::language::Arguments;
 use crate::net::connection::malformed;
 use crate::net::{Connection, Message as Wire, is_of_another_user};
@@ -33,6 +33,8 @@ const IDLE_LIMIT: Duration = Duration::from_mins(1);
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
 /// How long a client may take to read why it was let go.
 const PARTING_LIMIT: Duration = Duration::from_secs(2);
+/// The beginning of a larger transfer is told, too.
+const LARGE: u64 = 4 << 20;
 
 pub(super) struct FileServer {
     pub(super) folder: Arc<Folder>,
@@ -295,7 +297,9 @@ impl Visit {
             drop(by_disk(&self.session, move || begun.give_up()).await);
             return self.refuse(&name, &failure).await;
         }
-        let manner = Manner { shape, fresh: false, limited: false, watched: None };
+        self.inform_of_large("sends", &name, intent.size);
+        let watched = Watched { name: &name, before: 0, total: intent.size, guest: Some(&self.client) };
+        let manner = Manner { shape, fresh: false, limited: false, watched: Some(watched) };
         let received = receive_file(&self.session, &mut self.connection, begun, intent, manner).await;
         let delivered = match received {
             // The client said what is wrong with its file: that was an answer, and it goes on.
@@ -335,7 +339,11 @@ impl Visit {
         self.connection.outgoing.send_now(Message::File { limited, mode, size, modified }.encode()).await?;
         let start = if fresh { Ok(Start::Fresh) } else { await_ready(&mut self.connection, size).await };
         let sent = match start {
-            Ok(start) => send_file(&self.session, &mut self.connection, source, shape, start, None).await,
+            Ok(start) => {
+                self.inform_of_large("gets", &name, size);
+                let watched = Watched { name: &name, before: 0, total: size, guest: Some(&self.client) };
+                send_file(&self.session, &mut self.connection, source, shape, start, Some(watched)).await
+            }
             // The client does not want it after all: an answer, and it goes on.
             Err(failure) if failure.told => {
                 self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(&name)));
@@ -358,15 +366,26 @@ impl Visit {
 
     fn log(&self, kind: &'static str, name: &str, delivered: &Delivered) {
         self.session.set("kernel_drops", Value::count(delivered.kernel_drops));
-        self.session.log(
+        let rate = delivered.bytes as f64 / delivered.elapsed.as_secs_f64().max(1e-6);
+        self.session.inform(
             kind,
             format!(
-                "{} {}: {} bytes, blake3 {}…",
+                "{} {}: {} bytes in {}, {}, blake3 {}…",
                 self.client,
                 escape_line(name),
                 delivered.bytes,
+                quantity::show_duration(delivered.elapsed),
+                quantity::show_rate(rate),
                 &delivered.hash.to_hex()[..16]
             ),
         );
+    }
+
+    /// What takes a while is told when it begins.
+    fn inform_of_large(&self, does: &str, name: &str, size: u64) {
+        if size >= LARGE {
+            let size = quantity::show_size(size);
+            self.session.inform("begins", format!("{} {does} {}: {size}", self.client, escape_line(name)));
+        }
     }
 }

@@ -144,7 +144,7 @@ pub(super) async fn send_one(
     let request = Message::Put { shape, flags, mode, size, modified, name: name.clone() };
     let worker = session.clone();
     let exchange = Box::pin(async move {
-        let watched = Watched { name: &name, before, total };
+        let watched = Watched { name: &name, before, total, guest: None };
         let exchange = async {
             connection.request([request.encode()]).await?;
             let start = await_ready(&mut connection, size).await?;

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use crate::base::{Transport, Value, quantity};
 use crate::net::{Connection, MINIMUM_RATE, clock};
 use crate::report::Failure;
-use crate::session::Handle;
+use crate::session::{Guest, Handle};
 use crate::wire::Code;
 use crate::wire::ftp::{SMALL_LIMIT, Shape};
 
@@ -60,11 +60,17 @@ pub(super) struct Watched<'a> {
     pub(super) before: u64,
     /// Bytes of all: of the file, or of the tree.
     pub(super) total: u64,
+    /// Whose transfer it is, at a server; `None`: that of the session itself.
+    pub(super) guest: Option<&'a Guest>,
 }
 
 impl Watched<'_> {
     pub(super) fn progress(&self, session: &Handle, done: u64) {
-        session.progress((self.before + done).min(self.total), self.total);
+        let done = (self.before + done).min(self.total);
+        match self.guest {
+            Some(guest) => guest.progress(done, self.total),
+            None => session.progress(done, self.total),
+        }
     }
 }
 

@@ -49,8 +49,8 @@ pub(super) fn shape(arguments: &Arguments, place: &str) -> Shape {
 }
 
 /// What the words `arq` and `cc` ask of datagrams. The textbook's machines count chunks of one datagram each: then the
-/// window is theirs, and the acknowledgements of the service only count.
-pub(super) fn options(arguments: &Arguments, shape: &mut Shape) -> Result<udp::Options, Failure> {
+/// window is theirs, and the acknowledgements of the service only count. The second shape is the one that was asked for.
+pub(super) fn options(arguments: &Arguments, shape: &mut Shape) -> Result<(udp::Options, Shape), Failure> {
     let usage = |why: String, fix: &str| Err(Failure::new(Code::Usage, why).fix(fix));
     let (over_udp, cc) = (arguments.transport("to") == Some(Transport::Udp), arguments.text("cc"));
     let window = arguments.number("window").unwrap_or(TEXTBOOK_WINDOW) as u32;
@@ -66,8 +66,16 @@ pub(super) fn options(arguments: &Arguments, shape: &mut Shape) -> Result<udp::O
             return usage("stop-and-wait has a window of one".into(), "arq go-back-n window N");
         }
         Some("stop-and-wait") => Arq::StopAndWait,
+        // A window of chunks that are one datagram each is the textbook's.
+        _ if over_udp
+            && arguments.flag("window")
+            && arguments.number("chunk").is_some_and(|c| c <= UNIT as u64) =>
+        {
+            Arq::SelectiveRepeat(window)
+        }
         _ => Arq::Selective,
     };
+    let mut shown = *shape;
     if arq != Arq::Selective {
         let chunk = arguments.number("chunk").unwrap_or(TEXTBOOK_CHUNK);
         if chunk > UNIT as u64 {
@@ -77,6 +85,7 @@ pub(super) fn options(arguments: &Arguments, shape: &mut Shape) -> Result<udp::O
             return usage(why, "chunk 1024");
         }
         *shape = Shape { chunk: chunk as u32, window: WINDOW_LIMIT };
+        shown = Shape { chunk: chunk as u32, window: if arq == Arq::StopAndWait { 1 } else { window } };
     }
     let control = match (cc, arguments.rate("rate")) {
         (Some("bbr"), _) if over_udp => {
@@ -94,7 +103,7 @@ pub(super) fn options(arguments: &Arguments, shape: &mut Shape) -> Result<udp::O
         (Some("reno"), _) => Control::Reno,
         _ => Control::Auto,
     };
-    Ok(udp::Options { control, arq, ..udp::Options::default() })
+    Ok((udp::Options { control, arq, ..udp::Options::default() }, shown))
 }
 
 /// Row 49: what becomes of a chunk that was asked for and is larger than a datagram, where that matters.

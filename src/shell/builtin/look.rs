@@ -4,8 +4,8 @@ use super::{BARE, Builtin, next, watch};
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::{Field, Keyword, Kind, Param, SessionRef, Verb};
-use crate::report::{Area, Outcome};
-use crate::session::{Registry, Session};
+use crate::report::{Area, Outcome, Progress};
+use crate::session::{GuestState, Registry, Session};
 use crate::shell::table::{Give, aligned, cut};
 
 /// Clients of a server that are shown.
@@ -128,12 +128,9 @@ fn table(registry: &Registry, area: Option<Area>) -> String {
 /// Who is connected to a server.
 fn clients(session: &Session, area: Option<Area>) -> Outcome {
     let (guests, count) = session.guests(CLIENT_LINES);
-    let heading = ["client", "does", "for"].map(str::to_owned);
-    let guests_shown = guests
-        .iter()
-        .map(|(peer, doing, since)| [peer.clone(), short(doing), quantity::show_duration(*since)]);
-    let rows: Vec<_> = std::iter::once(heading).chain(guests_shown).collect();
-    let gives = [Give::Shrink, Give::Shrink, Give::Drop(0)];
+    let heading = ["client", "does", "done", "rate", "for"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(heading).chain(guests.iter().map(client)).collect();
+    let gives = [Give::Shrink, Give::Shrink, Give::Drop(1), Give::Drop(2), Give::Drop(0)];
     let mut text = match count {
         0 => format!("nobody is connected to {}", session.label()),
         _ => aligned(&rows, gives, area.map(|area| area.columns)).join("\n"),
@@ -142,6 +139,14 @@ fn clients(session: &Session, area: Option<Area>) -> Outcome {
         text.push_str(&format!("\n… and {} more", count - guests.len()));
     }
     Outcome::new(text.clone(), vec![("clients", Value::count(count as u64)), ("text", Value::Text(text))])
+}
+
+fn client(guest: &GuestState) -> [String; 5] {
+    let (done, rate) = guest.progress.map_or(("-".into(), "-".into()), |Progress { done, total }| {
+        let share = done as f64 * 100.0 / total.max(1) as f64;
+        (format!("{share:.0} %"), quantity::show_rate(done as f64 / guest.time.as_secs_f64().max(1e-3)))
+    });
+    [guest.peer.clone(), short(&guest.doing), done, rate, quantity::show_duration(guest.time)]
 }
 
 pub(super) static LOG: Builtin = Builtin {

@@ -62,6 +62,7 @@ fn outcome(session: &Arc<Session>, area: Option<Area>) -> Outcome {
     let peak = samples.windows(2).map(|pair| speed(&pair[0], &pair[1])).fold(rate, f64::max);
     let text = match area {
         _ if samples.len() < 2 => format!("{} is too young to plot", session.label()),
+        _ if total(&last) == 0 => format!("nothing has passed through {} yet", session.label()),
         Some(area) => picture(session, &samples, end, area),
         None => table(&samples, end),
     };

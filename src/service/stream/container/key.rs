@@ -54,7 +54,7 @@ pub(in super::super) fn omission(
             Some(from..search::first(file, to, &video::FLV_KEY)?)
         }
         "ogg" => pieces(&OGG_PAGE),
-        "mp3" | "wav" => (from >= PLAIN_FRONT).then_some(from..to),
+        "mp3" | "mp2" | "mp1" | "aac" | "wav" | "aiff" => (from >= PLAIN_FRONT).then_some(from..to),
         _ => None,
     }
     .filter(|range| range.start < range.end)

@@ -5,16 +5,22 @@
 //! |---|---|---|
 //! | `mp4` | MP4, MOV, M4A | ISO/IEC 14496-12 |
 //! | `matroska` | MKV, WebM | RFC 9559 |
-//! | `riff` | AVI, WAV | Microsoft, *Multiple media files* |
-//! | `audio` | MP3, FLAC, Ogg | ID3v2.4, RFC 9639, RFC 3533 |
-//! | `video` | FLV, MPEG-TS | Adobe FLV 10.1, ISO/IEC 13818-1 |
+//! | `riff` | AVI, WAV, RF64 | Microsoft, *Multiple media files*; EBU Tech 3306 |
+//! | `aiff` | AIFF, AIFC | Apple, *Audio Interchange File Format* |
+//! | `audio` | FLAC, Ogg | RFC 9639, RFC 3533 |
+//! | `frames` | MP1, MP2, MP3, AAC | ISO/IEC 11172-3, 13818-7, ID3v2.4 |
+//! | `video` | FLV, MPEG-TS, M2TS | Adobe FLV 10.1, ISO/IEC 13818-1 |
+//! | `program` | MPEG-PS, VOB | ISO/IEC 11172-1, 13818-1 |
 //!
 //! And where a decoder can begin: `key`, with `search`.
 
+mod aiff;
 mod audio;
+mod frames;
 mod key;
 mod matroska;
 mod mp4;
+mod program;
 mod riff;
 mod search;
 mod video;
@@ -85,12 +91,16 @@ pub(super) fn probe(file: &impl ReadAt) -> Option<Media> {
             mp4::probe(file)
         }
         [0x1a, 0x45, 0xdf, 0xa3, ..] => matroska::probe(file),
-        [b'R', b'I', b'F', b'F', _, _, _, _, kind @ ..] => riff::probe(file, kind),
+        [b'R', b'I', b'F', b'F', _, _, _, _, kind @ ..] | [b'R', b'F', b'6', b'4', _, _, _, _, kind @ ..] => {
+            riff::probe(file, kind)
+        }
+        [b'F', b'O', b'R', b'M', _, _, _, _, b'A', b'I', b'F', b'F' | b'C'] => aiff::probe(file),
         [b'F', b'L', b'V', ..] => video::flv(file),
         [b'f', b'L', b'a', b'C', ..] => audio::flac(file),
         [b'O', b'g', b'g', b'S', ..] => audio::ogg(file),
-        [b'I', b'D', b'3', ..] | [0xff, 0xe0..=0xff, ..] => audio::mp3(file),
-        [0x47, ..] => video::mpeg_ts(file),
+        [b'I', b'D', b'3', ..] | [0xff, 0xe0..=0xff, ..] => frames::probe(file),
+        [0x47, ..] | [_, _, _, _, 0x47, ..] => video::mpeg_ts(file),
+        [0, 0, 1, 0xba, ..] => program::probe(file),
         _ => None,
     }
 }
@@ -99,6 +109,10 @@ fn clean(title: String) -> Option<String> {
     let title = title.trim_matches(|c: char| c == '\0' || c.is_whitespace());
     let end = title.char_indices().nth(TITLE_LIMIT).map_or(title.len(), |(at, _)| at);
     (!title.is_empty()).then(|| title[..end].to_owned())
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -148,6 +162,40 @@ mod tests {
         let media = probe(&&bytes[..]).unwrap();
         assert_eq!(media.duration, Some(Duration::from_secs(90)));
         assert_eq!((media.container, media.title.as_deref()), ("mp4", Some("Sita")));
+    }
+
+    /// One of each kind whose reader counts or goes from part to part.
+    fn small_files() -> Vec<Vec<u8>> {
+        let mpeg = [&[0xff, 0xfb, 0x90, 0x00][..], &[0; 413]].concat().repeat(3);
+        let adts = [&[0xff, 0xf1, 0x50, 0x80, 0x04, 0x1f, 0xfc][..], &[0; 25]].concat().repeat(3);
+        let title =
+            [&5u32.to_le_bytes()[..], b"maker", &1u32.to_le_bytes(), &10u32.to_le_bytes(), b"TITLE=Sita"]
+                .concat();
+        let flac = [
+            &b"fLaC\0\0\0\x22\0\0\0\0\0\0\0\0\0\0\x0a\xc4\x40\xf0"[..],
+            &441_000u32.to_be_bytes(),
+            &[0; 16],
+            &[0x84, 0, 0, title.len() as u8],
+            &title,
+        ]
+        .concat();
+        let page = [
+            &b"OggS\0\x02"[..],
+            &[0; 20],
+            b"\x01\x1e\x01vorbis\0\0\0\0\x02",
+            &44_100u32.to_le_bytes(),
+            &[0; 14],
+        ];
+        let ogg = [page.concat(), b"\x03vorbis".to_vec(), title].concat();
+        let rate = [0x40, 0x0e, 0xac, 0x44, 0, 0, 0, 0, 0, 0];
+        let comm = [&[0, 1][..], &44_100u32.to_be_bytes(), &[0, 16], &rate].concat();
+        let aiff = [&b"FORM\0\0\0\0AIFFCOMM\0\0\0\x12"[..], &comm, b"NAME\0\0\0\x04Sita"].concat();
+        let wav = b"RF64\0\0\0\0WAVELIST\x10\0\0\0INFOINAM\x04\0\0\0Sitads64\x10\0\0\0\0\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\
+                    fmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\xff\xff\xff\xff1234";
+        let picture = |time: u8| [0, 0, 1, 0xe0, 0, 9, 0x80, 0x80, 5, 0x21, 0, 1, time, 1, 0, 0];
+        let program = [&[0, 0, 1, 0xba][..], &[0; 8], &picture(1), &picture(90)].concat();
+        let m2ts = [&[0; 4][..], &[0x47, 1, 0, 0x20, 183, 0x10], &[0; 182]].concat().repeat(3);
+        vec![mpeg, adts, flac, ogg, aiff, wav.to_vec(), program, m2ts]
     }
 
     fn words(words: &[u32]) -> Vec<u8> {
@@ -308,13 +356,15 @@ mod tests {
             [&b"fLaC\0\0\0\x22\0\0\0\0\0\0\0\0\0\0\x0a\xc4\x40\xf0"[..], &441_000u32.to_be_bytes(), &[0; 20]]
                 .concat();
         assert_eq!(seconds(&flac), Some(10.0));
-        let page = |granule: u64| [&b"OggS\0\0"[..], &granule.to_le_bytes(), &[0; 12], b"\x01\x1e"].concat();
+        let page = |flags: u8, granule: u64| {
+            [&b"OggS\0"[..], &[flags], &granule.to_le_bytes(), &[0; 12], b"\x01\x1e"].concat()
+        };
         let ogg = [
-            page(0),
+            page(2, 0),
             b"\x01vorbis\0\0\0\0\x02".to_vec(),
             44_100u32.to_le_bytes().to_vec(),
             vec![0; 50],
-            page(88_200),
+            page(0, 88_200),
         ]
         .concat();
         assert_eq!(seconds(&ogg), Some(2.0));
@@ -351,6 +401,17 @@ mod tests {
                     let old = std::mem::replace(&mut bytes[at], value);
                     drop((probe(&&bytes[..]), omission(&&bytes[..], "mp4", 400, 500)));
                     bytes[at] = old;
+                }
+            }
+        }
+        for whole in small_files() {
+            assert!(probe(&&whole[..]).is_some(), "{:?}", &whole[..12]);
+            for at in 0..whole.len().min(400) {
+                let mut bytes = whole.clone();
+                drop(probe(&&bytes[..at]));
+                for value in [0, 1, 0x7f, 0xff] {
+                    bytes[at] = value;
+                    drop(probe(&&bytes[..]));
                 }
             }
         }

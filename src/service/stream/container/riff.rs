@@ -1,9 +1,11 @@
 //! RIFF: AVI, whose header counts frames, and WAV, whose header says how many bytes a second takes.
 
-use super::{Media, ReadAt};
+use super::{Media, ReadAt, find, text};
 
 /// Chunks that are looked at.
 const CHUNK_LIMIT: usize = 256;
+/// Bytes of a list of texts that are looked at.
+const INFO_LIMIT: u64 = 64 << 10;
 /// Entries of an index that are looked at: some hours of pictures and sound.
 const ENTRY_LIMIT: u64 = 1 << 21;
 /// A picture that needs no other.
@@ -11,10 +13,38 @@ const KEY: u32 = 0x10;
 
 pub(super) fn probe(file: &impl ReadAt, kind: &[u8]) -> Option<Media> {
     match kind.get(..4)? {
-        b"AVI " => Some(Media::new("avi", avi(file), None)),
-        b"WAVE" => Some(Media::new("wav", wav(file), None)),
+        b"AVI " => Some(Media::new("avi", avi(file), info_title(file))),
+        b"WAVE" => Some(Media::new("wav", wav(file), info_title(file))),
         _ => None,
     }
+}
+
+/// The chunks, one behind the other, each with its place and what it says of its length.
+fn chunks<F: ReadAt>(file: &F) -> impl Iterator<Item = ([u8; 4], u64, u64)> + use<'_, F> {
+    let mut at = 12u64;
+    let next = move || {
+        let [k0, k1, k2, k3, length @ ..] = file.array::<8>(at)?;
+        let length = u64::from(u32::from_le_bytes(length));
+        let body = at + 8;
+        // A length that is not there stands for the rest of the file.
+        let there = length.min(file.size().saturating_sub(body).max(1));
+        at = body + there + there % 2;
+        Some(([k0, k1, k2, k3], body, length))
+    };
+    std::iter::from_fn(next).take(CHUNK_LIMIT)
+}
+
+/// `LIST INFO INAM`
+fn info_title(file: &impl ReadAt) -> Option<String> {
+    for (kind, body, length) in chunks(file) {
+        if kind == *b"LIST" && file.array(body) == Some(*b"INFO") {
+            let list = file.bytes(body + 4, length.min(INFO_LIMIT) as usize);
+            let at = find(&list, b"INAM")?;
+            let length = u32::from_le_bytes(list.get(at + 4..at + 8)?.try_into().ok()?) as usize;
+            return list.get(at + 8..(at + 8).checked_add(length)?).map(text);
+        }
+    }
+    None
 }
 
 /// `LIST hdrl avih`: microseconds for a frame, and how many frames there are.
@@ -27,22 +57,22 @@ fn avi(file: &impl ReadAt) -> Option<f64> {
     Some(f64::from(number(20)) * f64::from(number(36)) / 1e6)
 }
 
+/// RF64 has the length of more than 4 GiB in `ds64` (EBU Tech 3306).
 fn wav(file: &impl ReadAt) -> Option<f64> {
-    let (mut at, mut rate) = (12u64, None);
-    for _ in 0..CHUNK_LIMIT {
-        let head = file.array::<8>(at)?;
-        let length = u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
-        match &head[..4] {
-            b"fmt " => rate = Some(u32::from_le_bytes(file.array(at + 16)?)),
+    let (mut rate, mut long) = (None, None);
+    for (kind, body, length) in chunks(file) {
+        match &kind {
+            b"ds64" => long = Some(u64::from_le_bytes(file.array(body + 8)?)),
+            b"fmt " => rate = Some(u32::from_le_bytes(file.array(body + 8)?)),
             b"data" => {
+                let there = file.size().saturating_sub(body).max(1);
                 // A recording that never ended says a length that is not there.
-                let there = length.min(file.size().saturating_sub(at + 8).max(1));
-                let length = if length == u64::from(u32::MAX) { there } else { length };
+                let length =
+                    if length == u64::from(u32::MAX) { long.unwrap_or(there).min(there) } else { length };
                 return Some(length as f64 / f64::from(rate?));
             }
             _ => {}
         }
-        at += 8 + length + length % 2;
     }
     None
 }

@@ -1,13 +1,15 @@
 //! FLV, which says its length in its first tag, and MPEG-TS, which only has clocks.
 
 use super::search::{self, Pattern};
-use super::{Media, ReadAt};
+use super::{Media, ReadAt, find, text};
 
 /// Looked through for `onMetaData`.
 const FRONT: usize = 16 << 10;
 /// Looked through for a clock, at either end.
 const CLOCK_WINDOW: usize = 512 << 10;
 const PACKET: usize = 188;
+/// Bytes before a packet of an M2TS file.
+const ARRIVAL: usize = 4;
 /// A packet that says nothing: of the program that is none, 0x1fff.
 pub(super) const EMPTY_PACKET: [u8; PACKET] = {
     let mut packet = [0xff; PACKET];
@@ -47,7 +49,11 @@ pub(super) fn flv(file: &impl ReadAt) -> Option<Media> {
         .windows(word.len() + 8)
         .find(|window| window.starts_with(word))
         .map(|window| f64::from_be_bytes(window[word.len()..].try_into().unwrap_or_default()));
-    Some(Media::new("flv", seconds, None))
+    let title = find(&front, b"\0\x05title\x02").and_then(|at| {
+        let length = front.get(at + 8..at + 10)?;
+        front.get(at + 10..at + 10 + usize::from(u16::from_be_bytes([length[0], length[1]])))
+    });
+    Some(Media::new("flv", seconds, title.map(text)))
 }
 
 /// Each packet begins with the same byte.
@@ -57,19 +63,32 @@ pub(super) fn is_mpeg_ts(file: &impl ReadAt) -> bool {
         && [0, PACKET, 2 * PACKET].iter().all(|&at| front.get(at).is_none_or(|&byte| byte == 0x47))
 }
 
+fn is_m2ts(file: &impl ReadAt) -> bool {
+    let front = file.bytes(0, 2 * (PACKET + ARRIVAL) + ARRIVAL + 1);
+    let syncs = [0, 1, 2].map(|n| n * (PACKET + ARRIVAL) + ARRIVAL);
+    syncs.iter().all(|&at| front.get(at) == Some(&0x47))
+}
+
 /// From the first program clock reference to the last one of the same program.
 pub(super) fn mpeg_ts(file: &impl ReadAt) -> Option<Media> {
-    if !is_mpeg_ts(file) {
+    // A disc puts a time of arrival before each packet.
+    let (container, before) = if is_mpeg_ts(file) {
+        ("mpegts", 0)
+    } else if is_m2ts(file) {
+        ("m2ts", ARRIVAL)
+    } else {
         return None;
-    }
+    };
+    let stride = PACKET + before;
+    let clock = |packet: &[u8]| clock(&packet[before..]);
     let front = file.bytes(0, CLOCK_WINDOW);
-    let (program, first) = front.chunks_exact(PACKET).find_map(clock)?;
-    let start = file.size().saturating_sub(CLOCK_WINDOW as u64) / PACKET as u64 * PACKET as u64;
-    let back = file.bytes(start, CLOCK_WINDOW + PACKET);
-    let last = back.chunks_exact(PACKET).rev().filter_map(clock).find(|(other, _)| *other == program);
+    let (program, first) = front.chunks_exact(stride).find_map(clock)?;
+    let start = file.size().saturating_sub(CLOCK_WINDOW as u64) / stride as u64 * stride as u64;
+    let back = file.bytes(start, CLOCK_WINDOW + stride);
+    let last = back.chunks_exact(stride).rev().filter_map(clock).find(|(other, _)| *other == program);
     let seconds =
         last.map(|(_, last)| (last + CLOCK_WRAP - first) % CLOCK_WRAP).map(|ticks| ticks as f64 / CLOCK);
-    Some(Media::new("mpegts", seconds, None))
+    Some(Media::new(container, seconds, None))
 }
 
 /// Which packets carry a clock, and its base of 33 bits.

@@ -102,6 +102,18 @@ fn seconds(file: &impl ReadAt, moov: &Range<u64>) -> Option<f64> {
 }
 
 fn title(file: &impl ReadAt, moov: Range<u64>) -> Option<String> {
+    itunes_title(file, moov.clone()).or_else(|| quicktime_title(file, moov))
+}
+
+/// QuickTime has the text in the box itself, behind its length and its language.
+fn quicktime_title(file: &impl ReadAt, moov: Range<u64>) -> Option<String> {
+    let name = descend(file, moov, [b"udta", b"\xa9nam"])?;
+    let length = u16::from_be_bytes(file.array(name.start)?);
+    let length = u64::from(length).min((name.end - name.start).checked_sub(4)?).min(4 * TITLE_LIMIT as u64);
+    Some(text(&file.bytes(name.start + 4, length as usize)))
+}
+
+fn itunes_title(file: &impl ReadAt, moov: Range<u64>) -> Option<String> {
     let mut meta = descend(file, moov, [b"udta", b"meta"])?;
     meta.start += 4;
     let data = descend(file, meta, [b"ilst", b"\xa9nam", b"data"])?;

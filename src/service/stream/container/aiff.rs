@@ -1,0 +1,34 @@
+//! AIFF and AIFC: chunks as in RIFF, with the larger byte first.
+
+use super::{Media, ReadAt, TITLE_LIMIT, text};
+
+/// Chunks that are looked at.
+const CHUNK_LIMIT: usize = 256;
+/// Bits of the mantissa of an 80-bit number, and what is taken off its exponent (IEEE 754, extended).
+const MANTISSA: i32 = 63;
+const BIAS: i32 = 16_383;
+
+/// `COMM`: channels, frames, bits, and frames a second as an 80-bit number.
+pub(super) fn probe(file: &impl ReadAt) -> Option<Media> {
+    let (mut at, mut seconds, mut title) = (12u64, None, None);
+    for _ in 0..CHUNK_LIMIT {
+        let Some([k0, k1, k2, k3, length @ ..]) = file.array::<8>(at) else { break };
+        let length = u64::from(u32::from_be_bytes(length));
+        match &[k0, k1, k2, k3] {
+            b"COMM" => {
+                let frames = u32::from_be_bytes(file.array(at + 10)?);
+                let rate = extended(file.array(at + 16)?);
+                seconds = (rate > 0.0).then(|| f64::from(frames) / rate);
+            }
+            b"NAME" => title = Some(text(&file.bytes(at + 8, length.min(4 * TITLE_LIMIT as u64) as usize))),
+            _ => {}
+        }
+        at += 8 + length + length % 2;
+    }
+    Some(Media::new("aiff", seconds, title))
+}
+
+fn extended([e0, e1, mantissa @ ..]: [u8; 10]) -> f64 {
+    let exponent = i32::from(u16::from_be_bytes([e0 & 0x7f, e1]));
+    u64::from_be_bytes(mantissa) as f64 * 2f64.powi(exponent - BIAS - MANTISSA)
+}
