@@ -195,6 +195,19 @@ fn tests_run_at_the_same_time_and_serial_ones_alone() {
 }
 
 #[test]
+fn a_port_that_another_test_of_the_run_holds_is_said_so() {
+    let lab = Lab::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let script = format!(
+        "test \"a\" timeout 20s\nlisten tcp {port} calc\n!touch a\nexpect file b exists within 15s\n\
+         test \"b\" timeout 20s\nexpect file a exists within 15s\n\
+         expect error \"another session of this program\": listen tcp {port} calc\n!touch b\n"
+    );
+    lab.write("t.nls", script);
+    lab.run(&["test", "t.nls", "--jobs", "2"]).success();
+}
+
+#[test]
 fn a_time_limit_really_stops_what_runs() {
     let lab = Lab::new();
     lab.write(

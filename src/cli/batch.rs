@@ -5,13 +5,17 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use super::{Exit, Program};
+use crate::base::Value;
 use crate::language::Source;
 use crate::output::Rendered;
 use crate::prompt;
 use crate::report::Report;
+use crate::session::Session;
 use crate::shell::Shell;
 use crate::shell::script::{self, Ending};
 
+/// What `-c` is called in messages.
+pub(super) const COMMAND_LINE: &str = "-c";
 /// Bytes of a script on standard input, at most.
 const INPUT_LIMIT: u64 = 256 << 20;
 
@@ -56,8 +60,22 @@ fn cannot_start(program: &Program, why: &str) -> Exit {
 async fn run(program: &Program, source: &Arc<Source>) -> Exit {
     let mut shell = program.shell(false);
     let exit = run_in(program, &mut shell, source).await;
+    if source.name == COMMAND_LINE && exit == Exit::Well {
+        say_that_it_ends(program, &shell);
+    }
     program.close(&shell).await;
     exit
+}
+
+/// Who starts a server from the command line mostly wants it to stay.
+fn say_that_it_ends(program: &Program, shell: &Shell) {
+    let unused = |session: &Arc<Session>| {
+        session.verb == "listen" && session.field("served").is_some_and(|served| served == Value::count(0))
+    };
+    if shell.registry.live().iter().any(unused) {
+        let hint = "the server ended with the last command; `wait` behind it keeps it up until Ctrl-C";
+        program.show(&Report::Notice(hint.into()));
+    }
 }
 
 /// A script in this shell; one with tests runs each in a shell of its own.

@@ -190,7 +190,7 @@ impl Program {
                 Exit::Well
             }
             Mode::Prompt { first } => batch::prompt(self, first.as_deref()).await,
-            Mode::Command(text) => batch::text(self, "-c", text.clone()).await,
+            Mode::Command(text) => batch::text(self, batch::COMMAND_LINE, text.clone()).await,
             Mode::Script(path) => batch::file(self, path).await,
             Mode::Input => batch::input(self).await,
         }

@@ -8,6 +8,8 @@ const LINE_LIMIT: usize = 10_000;
 /// TCP: `TCP_LISTEN`; UDP: a socket without a peer is `TCP_CLOSE`.
 const LISTENING: &str = "0A";
 const UNCONNECTED: &str = "07";
+/// The column of a line with the inode.
+const INODE: usize = 9;
 
 /// Each once, in order. Where the system has no such list: none.
 pub fn ports_in_use() -> Vec<(u16, Transport)> {
@@ -22,6 +24,14 @@ pub fn ports_in_use() -> Vec<(u16, Transport)> {
     found.sort_by_key(|(port, transport)| (*port, transport.word()));
     found.dedup();
     found
+}
+
+/// Inodes of the sockets that listen on a port.
+pub(super) fn inodes(transport: Transport, wanted: u16) -> Vec<String> {
+    let state = if transport == Transport::Tcp { LISTENING } else { UNCONNECTED };
+    let lines = lists(transport).flat_map(|list| list.take(LINE_LIMIT));
+    let of_port = lines.filter(|line| port(line, state) == Some(wanted));
+    of_port.filter_map(|line| line.split_whitespace().nth(INODE).map(str::to_owned)).collect()
 }
 
 /// The local port of a line, if its socket is in this state.

@@ -48,6 +48,16 @@ pub enum Bind {
 }
 
 /// Binds; errors say what to do (row 64).
+/// A socket of this process listens there: its links name the inode that the system's list has.
+fn is_ours(transport: Transport, port: u16) -> bool {
+    let inodes = super::in_use::inodes(transport, port);
+    let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") else { return false };
+    descriptors.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|target| {
+        let inode = target.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']'));
+        inode.is_some_and(|inode| inodes.iter().any(|known| known == inode))
+    })
+}
+
 pub fn bind(transport: Transport, bind: Bind, port: u16) -> Result<Bound, Failure> {
     let address = SocketAddr::new(
         match bind {
@@ -72,8 +82,14 @@ pub fn bind(transport: Transport, bind: Bind, port: u16) -> Result<Bound, Failur
         let what = format!("listen {transport} {port}");
         match error.kind() {
             ErrorKind::AddrInUse => {
-                Failure::new(Code::Exists, format!("port {port} is taken by another program"))
-                    .fix(format!("listen {transport} 0 takes any free port"))
+                let failure = |who: &str| Failure::new(Code::Exists, format!("port {port} is taken by {who}"));
+                if is_ours(transport, port) {
+                    let fix = "stop that one first; of tests at the same time one may listen there: port 0, or \
+                               `test \"…\" serial`";
+                    failure("another session of this program").fix(fix)
+                } else {
+                    failure("another program").fix(format!("listen {transport} 0 takes any free port"))
+                }
             }
             ErrorKind::PermissionDenied => {
                 Failure::new(Code::Policy, format!("port {port} needs privileges"))

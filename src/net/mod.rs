@@ -65,11 +65,15 @@ pub async fn connect(
 
 /// Row 36: the commonest error of all says what to look at.
 fn nobody_listens(endpoint: &Endpoint, transport: Transport) -> Failure {
-    let hint = if endpoint.host.is_loopback() {
+    let other = if transport == Transport::Tcp { Transport::Udp } else { Transport::Tcp };
+    let hint = if endpoint.host.is_loopback() && in_use::ports_in_use().contains(&(endpoint.port, other)) {
+        format!("something listens on {other}: put `{other}` before the address: {other} {endpoint}")
+    } else if endpoint.host.is_loopback() {
         format!("start a server here first: listen {transport} {} SERVICE", endpoint.port)
     } else {
         format!(
-            "if the server runs there it may serve its own machine only: listen {transport} {} SERVICE on any",
+            "if the server runs there it may serve its own machine only: listen {transport} {} SERVICE on any; or it is \
+             served over {other}: {other} {endpoint}",
             endpoint.port
         )
     };

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
+/// The routes of this machine (Linux).
+const ROUTES: &str = "/proc/net/route";
 /// An address of the documentation (RFC 5737, RFC 3849): the system chooses the way to it, and nothing is sent.
 const SOMEWHERE_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const SOMEWHERE_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
@@ -13,8 +15,22 @@ pub fn reachable(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;
     }
-    let own = towards(SOMEWHERE_V4).or_else(|| towards(SOMEWHERE_V6).filter(|_| address.is_ipv6()));
+    let own = towards(SOMEWHERE_V4)
+        .or_else(|| towards(SOMEWHERE_V6).filter(|_| address.is_ipv6()))
+        .or_else(|| neighbours().into_iter().find_map(towards));
     SocketAddr::new(own.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), address.port())
+}
+
+/// An address in each network that this machine is part of, where there is no way to all others.
+fn neighbours() -> Vec<IpAddr> {
+    let routes = std::fs::read_to_string(ROUTES).unwrap_or_default();
+    let network = |line: &str| {
+        // The interface, then the network as a number of this machine.
+        let number = u32::from_str_radix(line.split_whitespace().nth(1)?, 16).ok()?;
+        let address = u32::from(Ipv4Addr::from(number.to_ne_bytes()));
+        (address != 0).then(|| IpAddr::V4(Ipv4Addr::from(address | 1)))
+    };
+    routes.lines().skip(1).filter_map(network).collect()
 }
 
 fn towards(somewhere: IpAddr) -> Option<IpAddr> {

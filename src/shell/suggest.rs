@@ -24,7 +24,9 @@ impl Shell {
         let Some(line) = filled(next, session) else { return };
         self.suggested.insert(next);
         let place = match session.and_then(address).filter(|_| !invitation.is_empty()) {
-            Some(address) if address.ip().is_loopback() => "next, here or in another shell of this machine",
+            Some(address) if reachable(address).ip().is_loopback() => {
+                "next, here or in another shell of this machine"
+            }
             Some(_) => "next, on another machine",
             None => "next",
         };

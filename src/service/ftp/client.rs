@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::destination::{Around, Destination};
 use super::disk::RealDisk;
 use super::folder::Folder;
 use super::folders::Tree;
@@ -81,8 +82,10 @@ pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Jo
         let name = if name == "/" { name } else { name.trim_end_matches('/') }.to_owned();
         let what = format!("get {}", escape_line(&name));
         session.set_rate(arguments.rate("rate"));
-        let target = target(&context.directory, arguments.text("to"), &name)
+        let target = Destination::new(&context.directory, arguments.text("to"), &name)
             .map_err(|failure| failure.of(what.clone()))?;
+        let file = target.file.clone();
+        let around = by_disk(&session, move || Around::hold(&file)).await?;
         let options = Options::of(&arguments, shape(&arguments, "from"));
         let accept = Accept {
             files: arguments.number("accept").unwrap_or(ACCEPT_FILES),
@@ -106,7 +109,7 @@ pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Jo
                 let place = (&*target.folder, look);
                 let work = fetch_folder(&session, &mut connection, &name, place, options, accept);
                 let result = session.unless_cancelled(Box::pin(work)).await;
-                let done = done(&target.folder);
+                let done = done(&around.find(&target.folder));
                 return finish_folder(&session, connection, result, (&what, &done), shape, flags.fast).await;
             }
             Ok(Asked::File { begun, intent, fresh, limited }) => {
@@ -123,7 +126,9 @@ pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Jo
             }
             Err(failure) => Err(failure),
         };
-        finish(&session, connection, result, &what, &done(&target.file), shape, flags.fast).await
+        let place = around.find(&target.file);
+        session.set("path", Value::text(place.display().to_string()));
+        finish(&session, connection, result, &what, &done(&place), shape, flags.fast).await
     })
 }
 
@@ -227,31 +232,6 @@ fn is_new(target: &Path) -> bool {
     let Ok((folder, name)) = parent_and_name(target) else { return false };
     let part = folder.join(super::disk::os(&part_name(&name)));
     target.symlink_metadata().is_err() && part.symlink_metadata().is_err()
-}
-
-/// Where a thing of the server goes, if it is a file and if it is a folder.
-struct Target {
-    file: PathBuf,
-    /// What `to` says is the copy itself, whether an earlier try made it or not; `to PATH/` is the folder around it.
-    folder: PathBuf,
-}
-
-/// `to` may be a folder, a new name, or nothing.
-fn target(directory: &Path, to: Option<&str>, name: &str) -> Result<Target, Failure> {
-    let last = name.rsplit('/').next().unwrap_or(name);
-    let last = super::name::raw(last).ok_or_else(|| {
-        Failure::new(Code::Usage, "a backslash in the name begins no escape")
-            .fix("write `\\\\` for a backslash")
-    })?;
-    let (file, folder) = match to.map(|to| (directory.join(to), to)) {
-        None => (directory.join(&last), directory.join(&last)),
-        Some((path, to)) if to.ends_with('/') || path.file_name().is_none() || to == "." => {
-            (path.join(&last), path.join(&last))
-        }
-        Some((path, _)) if path.is_dir() => (path.join(&last), path),
-        Some((path, _)) => (path.clone(), path),
-    };
-    Ok(Target { file, folder })
 }
 
 /// A new file where the user wants it: its name is the user's own affair.

@@ -18,6 +18,7 @@
 //! | `source`, `hashes` | a file that is sent: reading, comparing, and what is known of it from before |
 //! | `sources` | what one `send` moves: a file, a folder, or several |
 //! | `send`, `receive` | one file over one connection, each side; `transfer` is what they share |
+//! | `destination` | where `get` puts things |
 //! | `confirm` | a file that may be there already |
 //! | `walk`, `small` | everything below a folder; files that travel as one message |
 //! | `send_folder`, `get_folder`, `folders` | a tree over one connection, the client's side |
@@ -33,6 +34,7 @@ mod client;
 mod confirm;
 #[cfg(test)]
 mod crashes;
+mod destination;
 mod disk;
 pub(crate) mod folder;
 mod folders;

@@ -30,6 +30,9 @@ const CLOSED_AFTER: Duration = Duration::from_secs(75);
 /// A player that has asked for nothing until then never will.
 const ASK_LIMIT: Duration = Duration::from_secs(30);
 
+/// A page that its user opens by hand is waited for so long.
+const OPEN_LIMIT: Duration = Duration::from_mins(10);
+
 /// Shown of what a player complains.
 const COMPLAINT_LIMIT: usize = 200;
 /// A grandchild may hold the pipe open after the player is gone.
@@ -61,7 +64,9 @@ impl Choice {
 /// A player that runs.
 pub(super) struct Player {
     pub(super) name: String,
-    child: Child,
+    session: Handle,
+    /// `None`: nothing opens a page here; its user may.
+    child: Option<Child>,
     address: Address,
     /// It opens a page elsewhere and ends; the page says how long it is open.
     is_opener: bool,
@@ -123,6 +128,11 @@ fn named(text: &str, (url, page): (&str, &str)) -> Vec<Candidate> {
     vec![Candidate { name, arguments, is_opener: false }]
 }
 
+fn is_installed(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
 /// A browser without a screen would open in the terminal, or not at all.
 fn has_screen() -> bool {
     cfg!(target_os = "macos")
@@ -167,19 +177,19 @@ pub(super) fn start(
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
+            // Ctrl-Z and Ctrl-C at the prompt are for the prompt.
+            .process_group(0)
             .spawn();
         match spawned {
             Ok(mut child) => {
                 let complaint = child.stderr.take().map(|errors| listen(session, errors));
+                if *is_opener {
+                    session.tell("player", format!("opening {}", address.page));
+                }
                 return Ok(Player {
-                    name: name.clone(),
-                    child,
-                    address,
-                    is_opener: *is_opener,
-                    is_asked: false,
-                    asks_until: Instant::now() + ASK_LIMIT,
+                    child: Some(child),
                     complaint,
-                    said: Vec::new(),
+                    ..Player::new(session, name, address, *is_opener, ASK_LIMIT)
                 });
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -192,12 +202,36 @@ pub(super) fn start(
             }
         }
     }
+    if candidates.iter().any(|candidate| candidate.is_opener) && *choice != Choice::First {
+        session.tell("player", format!("nothing opens a browser here; the film is at {}", address.page));
+        return Ok(Player::new(session, "browser", address, true, OPEN_LIMIT));
+    }
     let names: Vec<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
     let why = format!("player not found: {}", names.join(", "));
-    Err(Failure::new(Code::Player, why).fix("install mpv, or name a command: play \"command {url}\""))
+    let there: Vec<&str> = KNOWN.iter().map(|(name, _)| *name).filter(|name| is_installed(name)).collect();
+    let fix = match there.as_slice() {
+        [] => "install mpv, or name a command: play \"command {url}\"".to_owned(),
+        there => format!("here is: {}", there.join(", ")),
+    };
+    Err(Failure::new(Code::Player, why).fix(fix))
 }
 
 impl Player {
+    /// Nothing runs yet.
+    fn new(session: &Handle, name: &str, address: Address, is_opener: bool, patience: Duration) -> Self {
+        Self {
+            name: name.to_owned(),
+            session: session.clone(),
+            child: None,
+            address,
+            is_opener,
+            is_asked: false,
+            asks_until: Instant::now() + patience,
+            complaint: None,
+            said: Vec::new(),
+        }
+    }
+
     /// Pictures that it has shown, if it says so.
     pub(super) fn frames(&self) -> Option<u64> {
         self.address.frames()
@@ -213,19 +247,31 @@ impl Player {
                     asked.map_err(|_| self.asked_nothing())?;
                     self.is_asked = true;
                 }
-                status = self.child.wait(), if !self.is_opener => return self.ended(status).await,
+                status = ended(&mut self.child) => {
+                    self.child = None;
+                    if !self.is_opener {
+                        return self.ended(status).await;
+                    }
+                    if !status.is_ok_and(|status| status.success()) {
+                        let page = &self.address.page;
+                        self.session.tell("player", format!("no browser opens here; the film is at {page}"));
+                        self.asks_until = Instant::now() + OPEN_LIMIT;
+                    }
+                    return Box::pin(self.wait()).await;
+                }
             }
         }
         if self.is_opener {
             self.address.is_quiet(CLOSED_AFTER).await;
             return Ok(());
         }
-        let status = self.child.wait().await;
+        let status = ended(&mut self.child).await;
         self.ended(status).await
     }
 
     fn asked_nothing(&self) -> Failure {
-        let why = format!("player {} asked for nothing for {} s", self.name, ASK_LIMIT.as_secs());
+        let limit = if self.child.is_some() { ASK_LIMIT } else { OPEN_LIMIT };
+        let why = format!("player {} asked for nothing for {} s", self.name, limit.as_secs());
         Failure::new(Code::Player, why).fix("name another with `play`")
     }
 
@@ -247,6 +293,14 @@ impl Player {
             .find(|line| !line.is_empty())
             .map_or_else(String::new, |line| format!(": {}", escape::excerpt(line, COMPLAINT_LIMIT)));
         Err(Failure::new(Code::Player, format!("player {} ended with {}{said}", self.name, show(status))))
+    }
+}
+
+/// How it ended; never, if nothing runs. Cancel-safe.
+async fn ended(child: &mut Option<Child>) -> std::io::Result<std::process::ExitStatus> {
+    match child {
+        Some(child) => child.wait().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,0 +1,82 @@
+//! Where a thing of the server goes, and where that is by now.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use super::name::raw;
+use crate::report::Failure;
+use crate::wire::Code;
+
+/// What `to` means, if it is a file and if it is a folder.
+pub(super) struct Destination {
+    pub(super) file: PathBuf,
+    /// What `to` says is the copy itself, whether an earlier try made it or not; `to PATH/` is the folder around it.
+    pub(super) folder: PathBuf,
+}
+
+impl Destination {
+    /// `to` may be a folder, a new name, or nothing.
+    pub(super) fn new(directory: &Path, to: Option<&str>, name: &str) -> Result<Self, Failure> {
+        let last = name.rsplit('/').next().unwrap_or(name);
+        let last = raw(last).ok_or_else(|| {
+            Failure::new(Code::Usage, "a backslash in the name begins no escape")
+                .fix("write `\\\\` for a backslash")
+        })?;
+        let (file, folder) = match to.map(|to| (directory.join(to), to)) {
+            None => (directory.join(&last), directory.join(&last)),
+            Some((path, to)) if to.ends_with('/') || path.file_name().is_none() || to == "." => {
+                (path.join(&last), path.join(&last))
+            }
+            Some((path, _)) if path.is_dir() => (path.join(&last), path),
+            Some((path, _)) => (path.clone(), path),
+        };
+        Ok(Self { file, folder })
+    }
+}
+
+/// The folder around a file, held open: wherever it is moved meanwhile, the file is in it.
+pub(super) struct Around {
+    folder: Option<(File, PathBuf)>,
+}
+
+impl Around {
+    pub(super) fn hold(file: &Path) -> Self {
+        let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = File::open(parent).ok().and_then(|folder| {
+            let place = place_of(&folder)?;
+            Some((folder, place))
+        });
+        Self { folder }
+    }
+
+    /// Where a file is now that was to be `file`.
+    pub(super) fn find(&self, file: &Path) -> PathBuf {
+        let moved = self.folder.as_ref().and_then(|(folder, before)| {
+            let now = place_of(folder).filter(|now| now != before)?;
+            Some(now.join(file.file_name()?))
+        });
+        moved.unwrap_or_else(|| file.to_owned())
+    }
+}
+
+/// The path of an open folder, as the system knows it now (Linux).
+fn place_of(folder: &File) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd())).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_found_in_a_folder_that_was_moved() {
+        let temp = tempfile::tempdir().unwrap();
+        let (here, there) = (temp.path().join("here"), temp.path().join("there"));
+        std::fs::create_dir(&here).unwrap();
+        let around = Around::hold(&here.join("file"));
+        assert_eq!(around.find(&here.join("file")), here.join("file"));
+        std::fs::rename(&here, &there).unwrap();
+        assert_eq!(around.find(&here.join("file")), there.canonicalize().unwrap().join("file"));
+    }
+}
