@@ -72,6 +72,29 @@ pub fn values(bytes: &[u8]) {
     drop((endpoint::parse(&text), endpoint::port(&text)));
 }
 
+/// Arithmetic: what is computed or refused ends, and a place of an error is within the text.
+pub fn expression(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(2000)]);
+    let steps = std::cell::Cell::new(0);
+    let is_late = || {
+        steps.set(steps.get() + 1);
+        steps.get() > 1000
+    };
+    match nls::service::calc::expression::evaluate(&text, &is_late) {
+        Ok(value) => {
+            assert!(value.chars().all(|c| c.is_ascii_digit() || "-+./e≈ ".contains(c)), "{text:?}: {value}")
+        }
+        Err(trouble) => assert!(trouble.column <= text.chars().count() + 1, "{text:?}: {trouble:?}"),
+    }
+}
+
+/// What lies on a disk, or is typed by somebody else.
+pub fn foreign(bytes: &[u8]) {
+    nls::service::foreign::journal(bytes);
+    nls::service::foreign::media(bytes);
+    nls::service::foreign::chat_line(&String::from_utf8_lossy(bytes));
+}
+
 /// Everything that a peer can send.
 pub fn wire(bytes: &[u8]) {
     drop(datagram::decode(bytes));

@@ -1,4 +1,5 @@
 //! The short form of `fuzz/`: the corpus of bad inputs and every example, mutated at random from a fixed seed.
+//! `NLS_FUZZ=N` makes it N times as long, from another seed.
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
@@ -36,11 +37,15 @@ fn mutated(input: &[u8], other: &[u8], random: &mut Xoshiro256PlusPlus) -> Vec<u
 }
 
 fn each(check: fn(&[u8])) {
-    let corpus = corpus();
-    let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+    each_of(corpus(), ROUNDS, check);
+}
+
+fn each_of(corpus: Vec<Vec<u8>>, rounds: usize, check: fn(&[u8])) {
+    let times = std::env::var("NLS_FUZZ").map_or(1, |times| times.parse().expect("NLS_FUZZ is a number"));
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(times as u64);
     for input in &corpus {
         check(input);
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds * times {
             let other = &corpus[random.random_range(0..corpus.len())];
             let bytes = mutated(input, other, &mut random);
             // A failure names its input: it becomes a line of the corpus.
@@ -63,6 +68,46 @@ fn no_line_brings_down_completion_at_any_offset() {
 #[test]
 fn no_word_brings_down_the_values() {
     each(checks::values);
+}
+
+#[test]
+fn no_expression_brings_down_the_calculator() {
+    let corpus = [
+        "7 % 3",
+        "-(2.5e3 - 1/3) * 10",
+        "2^64 - 1",
+        "((((1))))",
+        "1/0",
+        "0.1 + 0.2",
+        "9999999999 * -3",
+        "5 − 2 × 3 ÷ 4",
+    ];
+    each_of(corpus.iter().map(|text| text.as_bytes().to_vec()).collect(), 2000, checks::expression);
+}
+
+#[test]
+fn no_bytes_on_a_disk_and_no_line_of_a_guest_bring_down_their_readers() {
+    let mut corpus: Vec<Vec<u8>> =
+        ["@dee psst", "/who", "//x", "/name zoe", "hello"].map(|line| line.into()).into();
+    // Beginnings that lead into each reader.
+    let heads: [&[u8]; 14] = [
+        b"nlsj\x01\0\0\0\0\x01\0\0\0\0\0\0\0\x10\0\0",
+        b"\0\0\0\x14ftypisom0000mdat\0\0\0\x20moov\0\0\0\x18mvhd",
+        b"\x1a\x45\xdf\xa3\x81\0\x18\x53\x80\x67\x01\xff\xff\xff",
+        b"RIFF\xff\xff\xff\xffAVI LIST\0\0\0\x40hdrlavih",
+        b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f",
+        b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0",
+        b"FORM\0\0\0\x40AIFFCOMM\0\0\0\x12\0\x02",
+        b"FLV\x01\x05\0\0\0\x09\0\0\0\0\x12",
+        b"fLaC\0\0\0\x22\x10\0\x10\0",
+        b"OggS\0\x02\0\0\0\0\0\0\0\0\x01\x02\x03\x04\0\0\0\0\0\0\0\0\x01\x1eOpusHead",
+        b"ID3\x04\0\0\0\0\0\x10TIT2\0\0\0\x04\0\0",
+        b"\xff\xfb\x90\0\xff\xf1\x50\x80\x04\x1f\xfc",
+        b"\x47\x40\0\x30\x07\x50\0\0\0\0",
+        b"\0\0\x01\xba\x44\0\x04\0\x04\x01\0\0\x01\xe0\0\0\x80\x80\x05\x21\0\x01",
+    ];
+    corpus.extend(heads.map(<[u8]>::to_vec));
+    each_of(corpus, 500, checks::foreign);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 pub mod calc;
 pub mod chat;
+#[doc(hidden)]
+pub mod foreign;
 pub mod ftp;
 pub mod link;
 pub mod listen;

@@ -91,3 +91,8 @@ pub static CHAT: Client = Client {
     transport: Transport::Tcp,
     run: Run::Session { kind: |_| "chat".into(), start: client::chat },
 };
+
+/// For [`super::foreign`].
+pub(super) fn read_line(line: &str) {
+    drop(command::read(line));
+}

@@ -61,6 +61,19 @@ pub(super) trait ReadAt {
     }
 }
 
+impl ReadAt for &[u8] {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> usize {
+        let rest = usize::try_from(offset).ok().and_then(|at| self.get(at..)).unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        length
+    }
+
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
 /// What is known of a file of media.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Media {
@@ -122,19 +135,6 @@ fn text(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    impl ReadAt for &[u8] {
-        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> usize {
-            let rest = usize::try_from(offset).ok().and_then(|at| self.get(at..)).unwrap_or_default();
-            let length = rest.len().min(buffer.len());
-            buffer[..length].copy_from_slice(&rest[..length]);
-            length
-        }
-
-        fn size(&self) -> u64 {
-            self.len() as u64
-        }
-    }
 
     fn seconds(bytes: &[u8]) -> Option<f64> {
         probe(&bytes).and_then(|media| media.duration).map(|duration| duration.as_secs_f64())
