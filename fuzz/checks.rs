@@ -82,7 +82,8 @@ pub fn expression(bytes: &[u8]) {
     };
     match nls::service::calc::expression::evaluate(&text, &is_late) {
         Ok(value) => {
-            assert!(value.chars().all(|c| c.is_ascii_digit() || "-+./e≈ ".contains(c)), "{text:?}: {value}")
+            let digits = |c: char| c.is_ascii_digit() || "-+./e≈ ".contains(c);
+            assert!(value.chars().all(digits), "{text:?}: {value}");
         }
         Err(trouble) => assert!(trouble.column <= text.chars().count() + 1, "{text:?}: {trouble:?}"),
     }

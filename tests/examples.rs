@@ -52,12 +52,16 @@ fn the_examples_of_the_documents_run() {
     );
     let mut count = 0;
     for file in files {
-        for block in blocks(&std::fs::read_to_string(&file).unwrap()) {
-            count += 1;
-            let lab = lab();
-            let script = lab.write("example.nls", &block);
+        // As they are pasted at one prompt: in order, in an empty folder. A block with tests is a file of its own.
+        let lab = Lab::new();
+        let blocks = blocks(&std::fs::read_to_string(&file).unwrap());
+        count += blocks.len();
+        let (tests, pasted): (Vec<String>, Vec<String>) =
+            blocks.into_iter().partition(|block| block.contains("\ntest \""));
+        for text in std::iter::once(pasted.concat()).chain(tests) {
+            let script = lab.write("example.nls", &text);
             let run = lab.run(&[script.to_str().unwrap()]);
-            assert_eq!(run.code, Some(0), "{}:\n{block}\n{}\n{}", file.display(), run.out, run.err);
+            assert_eq!(run.code, Some(0), "{}:\n{text}\n{}\n{}", file.display(), run.out, run.err);
         }
     }
     assert!(count >= 8, "only {count} examples were found");

@@ -87,8 +87,7 @@ fn no_expression_brings_down_the_calculator() {
 
 #[test]
 fn no_bytes_on_a_disk_and_no_line_of_a_guest_bring_down_their_readers() {
-    let mut corpus: Vec<Vec<u8>> =
-        ["@dee psst", "/who", "//x", "/name zoe", "hello"].map(|line| line.into()).into();
+    let mut corpus: Vec<Vec<u8>> = ["@dee psst", "/who", "//x", "/name zoe", "hello"].map(Into::into).into();
     // Beginnings that lead into each reader.
     let heads: [&[u8]; 14] = [
         b"nlsj\x01\0\0\0\0\x01\0\0\0\0\0\0\0\x10\0\0",

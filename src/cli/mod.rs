@@ -22,7 +22,7 @@ use arguments::{Arguments, Mode};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::output::{Colours, Rendered, Sink, Style};
+use crate::output::{Colours, Rendered, Sink, Streams, Style};
 use crate::report::{Event, Report};
 use crate::session::{Registry, State};
 use crate::shell::system::{Pass, Stream};
@@ -148,6 +148,7 @@ impl Program {
             quiet: arguments.quiet,
             times: arguments.is_interactive(),
             colours: Colours::decide(arguments.colour),
+            wraps: Streams::terminals(),
         };
         Self {
             arguments,

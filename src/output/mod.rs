@@ -8,6 +8,7 @@ mod json;
 pub mod reports;
 mod sink;
 mod terminal;
+mod wrap;
 mod writer;
 mod wrong;
 
@@ -18,7 +19,7 @@ pub use terminal::{area, area_of_errors, is_capable, keep_terminal, restore_term
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::language;
-use crate::report::Report;
+use crate::report::{Area, Report};
 
 /// Text for the two streams.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,12 +37,30 @@ pub struct Style {
     /// People talk: it is shown when they did.
     pub times: bool,
     pub colours: Colours,
+    /// Which of the two streams are terminals: their lines are broken between words.
+    pub wraps: Streams,
+}
+
+/// Something that holds for standard output, and for standard error.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Streams {
+    pub out: bool,
+    pub err: bool,
+}
+
+impl Streams {
+    /// Which are terminals.
+    pub fn terminals() -> Self {
+        Self { out: area().is_some(), err: area_of_errors().is_some() }
+    }
 }
 
 impl Style {
     /// For a file, or for a program that reads it.
     pub const fn plain() -> Self {
-        Self { json: false, quiet: false, times: false, colours: Colours { out: false, err: false } }
+        let colours = Colours { out: false, err: false };
+        let wraps = Streams { out: false, err: false };
+        Self { json: false, quiet: false, times: false, colours, wraps }
     }
 
     /// The same with what `set results` says now.
@@ -54,8 +73,17 @@ impl Style {
         if self.json {
             Rendered { out: json::render(report), err: String::new() }
         } else {
-            human::render(report, self)
+            self.fit(human::render(report, self))
         }
+    }
+
+    fn fit(&self, rendered: Rendered) -> Rendered {
+        let fit = |text: String, wraps: bool, area: fn() -> Option<Area>| {
+            let area = if wraps && !text.is_empty() { area() } else { None };
+            area.map_or_else(|| text.clone(), |area| wrap::fit(&text, area))
+        };
+        let Rendered { out, err } = rendered;
+        Rendered { out: fit(out, self.wraps.out, area), err: fit(err, self.wraps.err, area_of_errors) }
     }
 
     /// Lines to be drawn on a terminal.

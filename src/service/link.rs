@@ -55,7 +55,12 @@ pub static LINK: Client = Client {
                 "bytes that wait for the rate; more are dropped",
             )
             .default("100 ms at the rate"),
-            Keyword::new("seed", Kind::Count(0, u64::MAX), "repeats the same fates").default("the shell's"),
+            Keyword::new(
+                "seed",
+                Kind::Count(0, u64::MAX),
+                "the same seed repeats the same decisions, packet by packet; what depends on time may vary",
+            )
+            .default("the shell's"),
             Keyword::new("max", Kind::Count(1, CLIENT_LIMIT), "most clients at once").default("256"),
             Keyword::flag("up", "only what goes to the server suffers"),
             Keyword::flag("down", "only what comes from the server suffers"),

@@ -4,6 +4,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::base::width::front;
 
+/// Narrower than this none is made while others can go.
+const COMFORTABLE: usize = 16;
 /// Narrower than this no column is made.
 const LEAST: usize = 8;
 /// Between two columns.
@@ -16,6 +18,8 @@ pub(super) enum Give {
     Keep,
     /// It is made narrower.
     Shrink,
+    /// The same, and its end is what matters: a port.
+    ShrinkFront,
     /// It goes, the highest number first.
     Drop(u8),
 }
@@ -32,8 +36,9 @@ pub(super) fn aligned<const N: usize>(
         fit(&mut widths, &gives, width);
     }
     let line = |row: &[String; N]| {
-        let cells = row.iter().zip(&widths).filter_map(|(cell, width)| {
-            let cell = cut(cell, (*width)?);
+        let cells = row.iter().zip(&widths).zip(&gives).filter_map(|((cell, width), give)| {
+            let cell =
+                if *give == Give::ShrinkFront { cut_front(cell, (*width)?) } else { cut(cell, (*width)?) };
             let missing = (*width)?.saturating_sub(cell.width());
             Some(format!("{cell}{}", " ".repeat(missing)))
         });
@@ -42,26 +47,37 @@ pub(super) fn aligned<const N: usize>(
     rows.iter().map(line).collect()
 }
 
+/// Takes room away until all fits, then gives back what is left.
 fn fit<const N: usize>(widths: &mut [Option<usize>], gives: &[Give; N], width: usize) {
+    let natural = widths.to_vec();
     let total = |widths: &[Option<usize>]| {
         let shown = widths.iter().flatten();
         shown.clone().sum::<usize>() + shown.count().saturating_sub(1) * GAP
     };
     while total(widths) > width {
-        let widest = (0..N)
-            .filter(|&column| gives[column] == Give::Shrink && widths[column] > Some(LEAST))
-            .max_by_key(|&column| widths[column]);
-        let least = (0..N)
-            .filter(|&column| matches!(gives[column], Give::Drop(_)) && widths[column].is_some())
-            .max_by_key(|&column| match gives[column] {
-                Give::Drop(order) => order,
-                _ => 0,
-            });
-        match (widest, least) {
-            (Some(column), _) => widths[column] = widths[column].map(|width| width - 1),
-            (None, Some(column)) => widths[column] = None,
-            (None, None) => return,
+        let widest_above = |least: usize| {
+            (0..N)
+                .filter(|&column| matches!(gives[column], Give::Shrink | Give::ShrinkFront))
+                .filter(|&column| widths[column] > Some(least))
+                .max_by_key(|&column| widths[column])
+        };
+        let droppable = (0..N).filter(|&column| widths[column].is_some());
+        let least = droppable.filter_map(|column| match gives[column] {
+            Give::Drop(order) => Some((order, column)),
+            _ => None,
+        });
+        match (widest_above(COMFORTABLE), least.max(), widest_above(LEAST)) {
+            (Some(column), ..) | (None, None, Some(column)) => {
+                widths[column] = widths[column].map(|width| width - 1);
+            }
+            (None, Some((_, column)), _) => widths[column] = None,
+            (None, None, None) => return,
         }
+    }
+    while total(widths) < width {
+        let shrunk = (0..N).filter(|&column| widths[column].is_some() && widths[column] < natural[column]);
+        let Some(column) = shrunk.min_by_key(|&column| widths[column]) else { return };
+        widths[column] = widths[column].map(|width| width + 1);
     }
 }
 
@@ -71,6 +87,20 @@ pub(super) fn cut(text: &str, width: usize) -> String {
         return text.to_owned();
     }
     format!("{}…", front(text, width.saturating_sub(1)))
+}
+
+/// The same of the end.
+fn cut_front(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut rest = text;
+    while rest.width() + 1 > width && !rest.is_empty() {
+        let mut letters = rest.chars();
+        letters.next();
+        rest = letters.as_str();
+    }
+    format!("…{rest}")
 }
 
 #[cfg(test)]
@@ -100,8 +130,11 @@ mod tests {
             let lines = aligned(&rows(), GIVES, Some(width));
             assert!(lines.iter().all(|line| line.width() <= width), "{width}: {lines:?}");
         }
-        assert_eq!(aligned(&rows(), GIVES, Some(33))[1], "%1   a serve…  127.0.0.1:40000");
-        assert_eq!(aligned(&rows(), GIVES, Some(20))[1], "%1   a serve…");
+        assert_eq!(aligned(&rows(), GIVES, Some(33))[1], "%1   a server of many files");
+        assert_eq!(aligned(&rows(), GIVES, Some(40))[1], "%1   a server of many …  127.0.0.1:40000");
+        let front = [Give::Keep, Give::Shrink, Give::ShrinkFront, Give::Drop(2)];
+        assert_eq!(aligned(&rows(), front, Some(26))[1], "%1   a server …  ….1:40000");
+        assert_eq!(aligned(&rows(), GIVES, Some(20))[1], "%1   a server of ma…");
     }
 
     #[test]

@@ -72,10 +72,10 @@ const COLUMNS: [(&str, Give); 9] = [
     ("name", Give::Shrink),
     ("kind", Give::Shrink),
     ("state", Give::Shrink),
-    ("peer", Give::Shrink),
+    ("peer", Give::ShrinkFront),
     ("in", Give::Drop(2)),
     ("out", Give::Drop(1)),
-    ("rate", Give::Keep),
+    ("rate", Give::Drop(0)),
     ("age", Give::Drop(3)),
 ];
 
@@ -130,7 +130,7 @@ fn clients(session: &Session, area: Option<Area>) -> Outcome {
     let (guests, count) = session.guests(CLIENT_LINES);
     let heading = ["client", "does", "done", "rate", "for"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(heading).chain(guests.iter().map(client)).collect();
-    let gives = [Give::Shrink, Give::Shrink, Give::Drop(1), Give::Drop(2), Give::Drop(0)];
+    let gives = [Give::ShrinkFront, Give::Shrink, Give::Drop(1), Give::Drop(2), Give::Drop(0)];
     let mut text = match count {
         0 => format!("nobody is connected to {}", session.label()),
         _ => aligned(&rows, gives, area.map(|area| area.columns)).join("\n"),

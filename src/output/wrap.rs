@@ -1,0 +1,123 @@
+//! Lines that are longer than a terminal is wide, broken between words. What was drawn to a width fits already.
+
+use unicode_width::UnicodeWidthChar;
+
+use crate::report::Area;
+
+/// A column of explanations begins before this one.
+const HANG_LIMIT: usize = 30;
+/// The rest of a line stands so far in.
+const HANG: usize = 2;
+/// A line of more lines than these is a paragraph: nothing of it stands in.
+const PARAGRAPH: usize = 3;
+
+/// Our own letters beyond ASCII, where the locale has none of them.
+/// What is cut at the edge of a column keeps its width.
+const ASCII: [(&str, &str); 8] = [
+    ("  …", "  ~"),
+    ("…  ", "~  "),
+    ("…", "..."),
+    ("≈", "~"),
+    ("×", "x"),
+    ("·", "-"),
+    ("–", "-"),
+    ("µ", "u"),
+];
+
+/// As the terminal shows it.
+pub(super) fn fit(text: &str, area: Area) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        wrap(&mut out, line, area.columns);
+        out.push_str(end);
+    }
+    if area.unicode || out.is_ascii() {
+        return out;
+    }
+    ASCII.iter().fold(out, |out, (letter, ascii)| out.replace(letter, ascii))
+}
+
+fn wrap(out: &mut String, line: &str, columns: usize) {
+    let width = columns_of(line);
+    if width <= columns {
+        return out.push_str(line);
+    }
+    let hang = hang(line, width, columns);
+    let mut at = 0;
+    for word in line.split_inclusive(' ') {
+        let width = columns_of(word.trim_end_matches(' '));
+        if at > hang && at + width > columns && hang + width <= columns {
+            out.truncate(out.trim_end_matches(' ').len());
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', hang));
+            at = hang;
+        }
+        out.push_str(word);
+        at += columns_of(word);
+    }
+}
+
+/// How far the rest of a line stands in: below its column of explanations, if it has one.
+fn hang(line: &str, width: usize, columns: usize) -> usize {
+    let indent = line.len() - line.trim_start_matches(' ').len();
+    let front = &line[..line.floor_char_boundary(HANG_LIMIT)];
+    match front.trim_start().rfind("  ") {
+        Some(gap) if indent + gap + HANG < columns / 2 => indent + gap + HANG,
+        _ if width > PARAGRAPH * columns => indent,
+        _ => indent + HANG,
+    }
+}
+
+/// Columns of a text; what sets colours (ECMA-48: CSI … m) takes none.
+fn columns_of(text: &str) -> usize {
+    let (mut columns, mut escapes) = (0, false);
+    for c in text.chars() {
+        match (escapes, c) {
+            (false, '\u{1b}') => escapes = true,
+            (true, 'm') => escapes = false,
+            (true, _) => {}
+            (false, c) => columns += c.width().unwrap_or(0),
+        }
+    }
+    columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fitted(text: &str, columns: usize) -> String {
+        fit(text, Area { columns, rows: 24, unicode: true })
+    }
+
+    #[test]
+    fn lines_are_broken_between_words_and_a_column_of_explanations_stays_one() {
+        assert_eq!(fitted("short\n", 10), "short\n");
+        assert_eq!(fitted("one two three\nx", 8), "one two\n  three\nx");
+        let help = "  chunk SIZE     bytes of a chunk; each is acknowledged\n";
+        assert_eq!(
+            fitted(help, 40),
+            "  chunk SIZE     bytes of a chunk; each\n                 is acknowledged\n"
+        );
+        let paragraph = "aaa bbb ccc ddd eee fff ggg hhh";
+        assert_eq!(fitted(paragraph, 8), "aaa bbb\nccc ddd\neee fff\nggg hhh");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_unless_a_word_is() {
+        let text = "[files] \u{1b}[2m127.0.0.1:56550 p1: 10000 bytes in 5.1 ms, 1.9 MiB/s, 日本語 日本語 日本語\u{1b}[0m\n";
+        for columns in 20..90 {
+            let lines = fitted(text, columns);
+            assert!(lines.lines().all(|line| columns_of(line) <= columns), "{columns}: {lines}");
+        }
+        assert_eq!(fitted("abcdefghij klm", 5), "abcdefghij\n  klm");
+    }
+
+    #[test]
+    fn a_locale_without_them_gets_none_of_our_letters() {
+        let area = Area { columns: 80, rows: 24, unicode: false };
+        assert_eq!(fit("1/3 ≈ 0.33 … 5 µs", area), "1/3 ~ 0.33 ... 5 us");
+        assert_eq!(fit("a  …27.0.0.1  b", area), "a  ~27.0.0.1  b");
+    }
+}
