@@ -217,6 +217,29 @@ fn what_is_said_of_a_length_is_what_ffprobe_says_or_nothing() {
     assert_eq!(silent, ["a.wmv", "a.ac3", "a.au", "a.wv"]);
 }
 
+#[test]
+fn subtitles_beside_a_film_are_offered_to_the_player_and_to_the_browser() {
+    if !has("curl") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.random("root/film.mp4", 300_000, 1);
+    lab.random("root/other.mp4", 100_000, 2);
+    lab.write("root/film.srt", "1\n00:00:01,500 --> 00:00:02,000\nHello\n");
+    let player = "sh -c 'curl -s {page} > page; curl -s {page}subtitles.vtt > vtt; curl -s {subtitles} > srt; \
+                  curl -s {url} > film'";
+    let script = format!(
+        "listen udp 0 stream root root as c\nstream film.mp4 from $c play \"{player}\"\n\
+         expect file film same as root/film.mp4\nexpect file srt same as root/film.srt\n\
+         expect file vtt contains \"WEBVTT\"\nexpect file vtt contains \"00:00:01.500 --> 00:00:02.000\"\n\
+         expect file page contains \"src=subtitles.vtt\"\n\
+         stream other.mp4 from $c play \"sh -c 'test -z \\\"{{subtitles}}\\\"; curl -s {{page}} > page; curl -s {{url}} > film'\"\n\
+         expect not file page contains \"track\"\n"
+    );
+    lab.write("t.nls", script);
+    lab.run(&["t.nls"]).success();
+}
+
 /// FAULTS row 74: one that never asks for the film is missed; one that dies says why.
 #[test]
 fn row_74_a_player_that_is_missing_or_dies_ends_the_session_and_says_why() {

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::http::Offer;
 use super::plan::{GAP_LIMIT, Plan};
 use super::player::Choice;
 use super::store::Store;
+use super::subtitles;
 use super::viewing::{End, Viewing};
 use super::watcher::Watcher;
 use crate::base::escape::escape_line;
@@ -109,8 +111,14 @@ async fn run(
         },
         parity: parity.ceil() as u8,
     };
-    let Opened { size, duration, early, dropped } =
-        session.unless_cancelled(open(&mut connection, wish)).await?;
+    let plays = matches!(choice, Choice::First | Choice::Named(_));
+    let opening = async {
+        let beside = async { if plays { subtitles::beside(session, arguments, name).await } else { None } };
+        let (opened, subtitles) = tokio::join!(open(&mut connection, wish), beside);
+        opened.map(|opened| (opened, subtitles))
+    };
+    let (opened, subtitles) = session.unless_cancelled(opening).await?;
+    let Opened { size, duration, early, dropped } = opened;
     let file = match &target {
         Some(target) => target.part.reopen(),
         None => tempfile::tempfile(),
@@ -120,7 +128,8 @@ async fn run(
     let room = if keep { u64::MAX } else { arguments.number("cache").unwrap_or(CACHE) };
     check_space(&file, size.min(room))?;
     let store = Store::new(file, size, Plan::new(size, room, keep, &dropped), live);
-    let watcher = Watcher::start(session, (&choice, context.no_shell), &store, name, duration, keep).await?;
+    let site = Offer { store: store.clone(), name, subtitles };
+    let watcher = Watcher::start(session, (&choice, context.no_shell), site, duration, keep).await?;
     let watched_by = watcher.as_ref().map_or("none", Watcher::name).to_owned();
     session.set_all([("player", Value::text(watched_by.clone())), ("bytes", Value::count(size))]);
     session.running(if matches!(watcher, Some(Watcher::Player(_))) { "playing" } else { "transferring" });
@@ -159,15 +168,15 @@ async fn run(
 }
 
 /// What the server says of the film, and what came before it said so: blocks overtake frames that are lost.
-struct Opened {
-    size: u64,
-    duration: Option<Duration>,
-    early: Vec<(u64, Bytes)>,
+pub(super) struct Opened {
+    pub(super) size: u64,
+    pub(super) duration: Option<Duration>,
+    pub(super) early: Vec<(u64, Bytes)>,
     /// Came too early to be held.
-    dropped: RangeSet,
+    pub(super) dropped: RangeSet,
 }
 
-async fn open(connection: &mut Connection, wish: Message) -> Result<Opened, Failure> {
+pub(super) async fn open(connection: &mut Connection, wish: Message) -> Result<Opened, Failure> {
     connection.request([wish.encode()]).await?;
     let (mut early, mut dropped, mut held) = (Vec::new(), RangeSet::new(), 0);
     // Blocks do not put it off: a server that never says how long the film is, is given up.

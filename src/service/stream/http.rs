@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::store::Store;
+use super::subtitles::Subtitles;
 use crate::base::Transport;
 use crate::net::{ACCEPT_PAUSE, udp};
 use crate::report::{Failure, reason};
@@ -61,6 +62,8 @@ pub(super) struct Address {
     pub(super) url: String,
     /// Of a page that plays it.
     pub(super) page: String,
+    /// Of its subtitles, as SubRip, if there are any.
+    pub(super) subtitles: Option<String>,
     asked: watch::Receiver<Asked>,
 }
 
@@ -102,6 +105,14 @@ struct Asked {
     frames: Option<u64>,
 }
 
+/// What is to be had at an address.
+pub(super) struct Offer<'a> {
+    pub(super) store: Arc<Store>,
+    /// At the server: its ending says what it is.
+    pub(super) name: &'a str,
+    pub(super) subtitles: Option<Subtitles>,
+}
+
 /// What each request is answered from.
 struct Site {
     session: Handle,
@@ -110,11 +121,12 @@ struct Site {
     folder: String,
     /// `media.mp4`
     media: String,
+    subtitles: Option<Subtitles>,
     asked: watch::Sender<Asked>,
 }
 
 /// Serves a store until the session ends.
-pub(super) async fn serve(session: &Handle, store: Arc<Store>, name: &str) -> Result<Address, Failure> {
+pub(super) async fn serve(session: &Handle, offer: Offer<'_>) -> Result<Address, Failure> {
     let failed = |error: std::io::Error| Failure::io(&error, "the player's address");
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -122,16 +134,18 @@ pub(super) async fn serve(session: &Handle, store: Arc<Store>, name: &str) -> Re
     let (asked, seen) = watch::channel(Asked { at: Instant::now(), was_closed: false, frames: None });
     let site = Arc::new(Site {
         session: session.clone(),
-        store,
+        store: offer.store,
         folder: format!("/{token}/"),
         // Only the ending of the foreign name is shown to the player: some judge by it.
-        media: format!("media{}", extension(name)),
+        media: format!("media{}", extension(offer.name)),
+        subtitles: offer.subtitles,
         asked,
     });
     let page = format!("http://{address}{}", site.folder);
     let url = format!("{page}{}", site.media);
+    let subtitles = site.subtitles.as_ref().map(|_| format!("{page}{SRT}"));
     session.spawn(accept(listener, site));
-    Ok(Address { url, page, asked: seen })
+    Ok(Address { url, page, subtitles, asked: seen })
 }
 
 async fn accept(listener: TcpListener, site: Arc<Site>) {
@@ -171,12 +185,18 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
     }
 }
 
+/// Names of the subtitles, in either form.
+const VTT: &str = "subtitles.vtt";
+const SRT: &str = "subtitles.srt";
+
 /// For browsers. It asks for `alive` while it is open, so that one sees when it was closed.
-fn page(media: &str) -> String {
+fn page(media: &str, has_subtitles: bool) -> String {
+    let track =
+        if has_subtitles { format!("<track default kind=subtitles src={VTT}>") } else { String::new() };
     format!(
         "<!doctype html><meta charset=utf-8><title>nls</title>\
          <style>body{{margin:0;background:#000}}video{{width:100vw;height:100vh}}</style>\
-         <video src=\"{media}\" controls autoplay></video>\
+         <video src=\"{media}\" controls autoplay>{track}</video>\
          <script>setInterval(()=>fetch('alive?frames='+\
          document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames).catch(()=>{{}}),{});\
          addEventListener('pagehide',()=>navigator.sendBeacon('closed'))</script>",
@@ -240,12 +260,22 @@ fn respond(site: &Site, request: &Request<Incoming>) -> Response<Body> {
     });
     match name {
         "" => {
-            let mut response = Response::new(Either::Left(Full::new(Bytes::from(page(&site.media)))));
+            let mut response = Response::new(Either::Left(Full::new(Bytes::from(page(
+                &site.media,
+                site.subtitles.is_some(),
+            )))));
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
             response
         }
         "alive" | "closed" => plain(StatusCode::NO_CONTENT),
         name if name == site.media => media(site, request),
+        name @ (VTT | SRT) if site.subtitles.is_some() => {
+            let text = site.subtitles.as_ref().map(|both| if name == VTT { &both.vtt } else { &both.srt });
+            let kind = if name == VTT { "text/vtt; charset=utf-8" } else { "application/x-subrip" };
+            let mut response = Response::new(Either::Left(Full::new(text.cloned().unwrap_or_default())));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            response
+        }
         _ => plain(StatusCode::NOT_FOUND),
     }
 }

@@ -34,6 +34,7 @@ mod showing;
 mod store;
 #[cfg(test)]
 mod storms;
+mod subtitles;
 mod tempo;
 mod viewing;
 mod watcher;
@@ -81,7 +82,7 @@ pub static STREAM: Client = Client {
         name: "stream",
         aliases: &[],
         summary: "receive media, play it while it arrives",
-        details: "`play` starts mpv, ffplay, vlc, mplayer or celluloid, whichever is there first, else the browser; `NLS_PLAYERS` names others, parted by commas. `play NAME` takes another, `play browser` the browser, `play \"command {url}\"` any command (`{page}`: a page with the film), `play clock` plays without a player and counts stalls, `play none` only counts. `to` keeps the file, verified, and takes it as fast as the path does; else it comes as fast as it is played. `live` leaves out what a slow path would make too late, up to the next key picture. Without `from` it asks the server used last, else the newest stream server of this shell.",
+        details: "`play` starts mpv, ffplay, vlc, mplayer or celluloid, whichever is there first, else the browser; `NLS_PLAYERS` names others, parted by commas. `play NAME` takes another, `play browser` the browser, `play \"command {url}\"` any command (`{page}`: a page with the film, `{subtitles}`: what stands beside it as `.srt` or `.vtt`, which players and the browser are given), `play clock` plays without a player and counts stalls, `play none` only counts. `to` keeps the file, verified, and takes it as fast as the path does; else it comes as fast as it is played. `live` leaves out what a slow path would make too late, up to the next key picture. Without `from` it asks the server used last, else the newest stream server of this shell.",
         params: &[Param::required("name", Kind::Remote("stream"), "the file at the server")],
         keywords: &[
             Keyword::new("from", Kind::Endpoint, "the stream server").default("the one used last"),

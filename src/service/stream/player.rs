@@ -15,13 +15,33 @@ use crate::session::Handle;
 use crate::wire::Code;
 
 /// Tried in this order unless `NLS_PLAYERS` names others, with what keeps them quiet.
-const KNOWN: [(&str, &[&str]); 5] = [
-    ("mpv", &["--really-quiet", "--no-terminal", "--force-window=no"]),
-    ("ffplay", &["-autoexit", "-loglevel", "error"]),
-    ("vlc", &["--play-and-exit", "--quiet"]),
-    ("mplayer", &["-really-quiet", "-noconsolecontrols"]),
-    ("celluloid", &[]),
+const KNOWN: [Known; 5] = [
+    Known {
+        name: "mpv",
+        flags: &["--really-quiet", "--no-terminal", "--force-window=no"],
+        subtitles: Some("--sub-file="),
+    },
+    Known { name: "ffplay", flags: &["-autoexit", "-loglevel", "error"], subtitles: None },
+    Known { name: "vlc", flags: &["--play-and-exit", "--quiet"], subtitles: Some("--input-slave=") },
+    Known { name: "mplayer", flags: &["-really-quiet", "-noconsolecontrols"], subtitles: None },
+    Known { name: "celluloid", flags: &[], subtitles: Some("--mpv-sub-file=") },
 ];
+
+/// A player.
+struct Known {
+    name: &'static str,
+    flags: &'static [&'static str],
+    /// What stands before an address of subtitles.
+    subtitles: Option<&'static str>,
+}
+
+/// What a player is pointed at.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    url: &'a str,
+    page: &'a str,
+    subtitles: Option<&'a str>,
+}
 
 /// What opens the user's browser on a page.
 const BROWSERS: [&str; 3] = ["xdg-open", "open", "x-www-browser"];
@@ -89,35 +109,40 @@ struct Candidate {
 fn candidates(
     choice: &Choice,
     configured: Option<&str>,
-    address: (&str, &str),
+    place: Place<'_>,
     has_screen: bool,
 ) -> Vec<Candidate> {
     match (choice, configured) {
         (Choice::None | Choice::Clock, _) => Vec::new(),
         (Choice::First, Some(list)) if !list.trim().is_empty() => {
-            list.split(',').flat_map(|text| named(text.trim(), address)).collect()
+            list.split(',').flat_map(|text| named(text.trim(), place)).collect()
         }
         (Choice::First, _) => {
-            let players = KNOWN.iter().flat_map(|(name, _)| named(name, address));
-            players.chain(named("browser", address).into_iter().filter(|_| has_screen)).collect()
+            let players = KNOWN.iter().flat_map(|known| named(known.name, place));
+            players.chain(named("browser", place).into_iter().filter(|_| has_screen)).collect()
         }
-        (Choice::Named(text), _) => named(text, address),
+        (Choice::Named(text), _) => named(text, place),
     }
 }
 
 /// What a name or a command stands for.
-fn named(text: &str, (url, page): (&str, &str)) -> Vec<Candidate> {
+fn named(text: &str, Place { url, page, subtitles }: Place<'_>) -> Vec<Candidate> {
     if text == "browser" {
         let opener =
             |name: &&str| Candidate { name: (*name).into(), arguments: vec![page.into()], is_opener: true };
         return BROWSERS.iter().map(opener).collect();
     }
-    let known = KNOWN.iter().find(|(name, _)| *name == text);
-    let (name, arguments) = if let Some((name, flags)) = known {
-        ((*name).to_owned(), flags.iter().map(|flag| (*flag).to_owned()).chain([url.to_owned()]).collect())
+    let known = KNOWN.iter().find(|known| known.name == text);
+    let (name, arguments) = if let Some(Known { name, flags, subtitles: option }) = known {
+        let flags = flags.iter().map(|flag| (*flag).to_owned());
+        let subtitles = option.zip(subtitles).map(|(option, subtitles)| format!("{option}{subtitles}"));
+        ((*name).to_owned(), flags.chain(subtitles).chain([url.to_owned()]).collect())
     } else {
-        let mut words =
-            split(text).into_iter().map(|word| word.replace("{url}", url).replace("{page}", page));
+        let put = |word: String| {
+            let word = word.replace("{url}", url).replace("{page}", page);
+            word.replace("{subtitles}", subtitles.unwrap_or_default())
+        };
+        let mut words = split(text).into_iter().map(put);
         let name = words.next().unwrap_or_default();
         let mut arguments: Vec<String> = words.collect();
         if !text.contains("{url}") && !text.contains("{page}") {
@@ -161,15 +186,16 @@ pub(super) fn start(
     let configured = std::env::var("NLS_PLAYERS").ok().filter(|_| !known_only);
     if let (true, Choice::Named(text)) = (known_only, choice)
         && text != "browser"
-        && !KNOWN.iter().any(|(name, _)| name == text)
+        && !KNOWN.iter().any(|known| known.name == text)
     {
         let why =
             format!("`{}` is no known player, and commands of the system are off", escape::escape_line(text));
-        let known: Vec<&str> = KNOWN.iter().map(|(name, _)| *name).collect();
+        let known: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
         let fix = format!("take one of {} or browser, or leave out `--no-shell`", known.join(", "));
         return Err(Failure::new(Code::Policy, why).fix(fix));
     }
-    let candidates = candidates(choice, configured.as_deref(), (&address.url, &address.page), has_screen());
+    let place = Place { url: &address.url, page: &address.page, subtitles: address.subtitles.as_deref() };
+    let candidates = candidates(choice, configured.as_deref(), place, has_screen());
     for Candidate { name, arguments, is_opener } in &candidates {
         let spawned = Command::new(name)
             .args(arguments)
@@ -208,7 +234,7 @@ pub(super) fn start(
     }
     let names: Vec<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
     let why = format!("player not found: {}", names.join(", "));
-    let there: Vec<&str> = KNOWN.iter().map(|(name, _)| *name).filter(|name| is_installed(name)).collect();
+    let there: Vec<&str> = KNOWN.iter().map(|known| known.name).filter(|name| is_installed(name)).collect();
     let fix = match there.as_slice() {
         [] => "install mpv, or name a command: play \"command {url}\"".to_owned(),
         there => format!("here is: {}", there.join(", ")),
@@ -333,24 +359,30 @@ mod tests {
 
     #[test]
     fn a_command_gets_the_address_in_its_place_as_one_argument() {
-        let address = ("http://127.0.0.1:1/t/media.mp4", "http://127.0.0.1:1/t/");
+        let place = Place {
+            url: "http://127.0.0.1:1/t/media.mp4",
+            page: "http://127.0.0.1:1/t/",
+            subtitles: Some("http://127.0.0.1:1/t/subtitles.srt"),
+        };
         let chosen = |text: &str| {
-            let one = candidates(&Choice::Named(text.into()), None, address, false).remove(0);
+            let one = candidates(&Choice::Named(text.into()), None, place, false).remove(0);
             (one.name, one.arguments)
         };
-        let url = address.0;
+        let url = place.url;
         assert_eq!(chosen("curl -o x {url}"), ("curl".into(), vec!["-o".into(), "x".into(), url.into()]));
         assert_eq!(chosen("sh -c 'cat \"{url}\"'").1, ["-c".to_owned(), format!("cat \"{url}\"")]);
         assert_eq!(chosen("cvlc"), ("cvlc".into(), vec![url.into()]));
-        assert_eq!(chosen("chromium --headless {page}").1, ["--headless", address.1]);
+        assert_eq!(chosen("chromium --headless {page}").1, ["--headless", place.page]);
         assert!(chosen("mpv").1.contains(&url.to_owned()));
+        assert!(chosen("mpv").1.contains(&"--sub-file=http://127.0.0.1:1/t/subtitles.srt".to_owned()));
+        assert_eq!(chosen("show {url} {subtitles}").1[1], place.subtitles.unwrap());
     }
 
     #[test]
     fn players_are_tried_as_configured_else_in_the_known_order_and_a_browser_last() {
-        let address = ("u", "p");
+        let place = Place { url: "u", page: "p", subtitles: None };
         let names = |configured, has_screen| -> Vec<String> {
-            candidates(&Choice::First, configured, address, has_screen)
+            candidates(&Choice::First, configured, place, has_screen)
                 .into_iter()
                 .map(|one| one.name)
                 .collect()

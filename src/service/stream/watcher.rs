@@ -6,9 +6,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::clock::{self, Stalls};
-use super::http;
+use super::http::{self, Offer};
 use super::player::{self, Choice, Player};
-use super::store::Store;
 use crate::base::Value;
 use crate::report::Failure;
 use crate::session::Handle;
@@ -25,11 +24,11 @@ impl Watcher {
     pub(super) async fn start(
         session: &Handle,
         (choice, known_only): (&Choice, bool),
-        store: &Arc<Store>,
-        name: &str,
+        offer: Offer<'_>,
         duration: Option<Duration>,
         keep: bool,
     ) -> Result<Option<Self>, Failure> {
+        let store = &offer.store;
         Ok(match choice {
             Choice::None if keep => None,
             Choice::None => Some(Self::Counter(run(session, clock::count(store.clone())))),
@@ -45,7 +44,7 @@ impl Watcher {
                 Some(Self::Clock(run(session, clock::play(store.clone(), duration, stalls.clone())), stalls))
             }
             Choice::First | Choice::Named(_) => {
-                let address = http::serve(session, store.clone(), name).await?;
+                let address = http::serve(session, offer).await?;
                 session.set("url", Value::text(&address.url));
                 Some(Self::Player(Box::new(player::start(session, choice, address, known_only)?)))
             }
