@@ -189,3 +189,21 @@ fn a_background_job_is_waited_for_tells_how_it_ended_and_counts() {
     assert!(run.err.contains("[good] got a as"), "{}", run.err);
     assert!(lab.path("a").exists());
 }
+
+#[test]
+fn a_file_goes_to_standard_output_and_comes_from_standard_input() {
+    let lab = Lab::new();
+    let big = lab.random("root/big", 700_000, 5);
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let output = lab.command(&["-c", &format!("get big from {address} to -")]).output().unwrap();
+    assert!(output.stdout == std::fs::read(&big).unwrap(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("got big as standard output: 683.6 KiB"));
+    lab.with_input(&["-c", &format!("send - to {address} name piped")], b"from a pipe").success();
+    assert_eq!(std::fs::read(lab.path("root/piped")).unwrap(), b"from a pipe");
+    lab.with_input(&["-c", &format!("send - to {address}")], b"").fails(1, "needs a name");
+    lab.with_input(&[], format!("send - to {address} name x\n").as_bytes())
+        .fails(1, "standard input is taken by the commands");
+    lab.nls(&format!("get . from {address} to -")).fails(1, "a folder does not go to standard output");
+    let run = lab.run(&["--json", "-c", &format!("get big from {address} to -")]);
+    assert!(run.code == Some(1) && run.out.contains("taken by results in JSON"), "{run:?}");
+}

@@ -72,7 +72,8 @@ fn say_that_it_ends(program: &Program, shell: &Shell) {
     let unused = |session: &Arc<Session>| {
         session.verb == "listen" && session.field("served").is_some_and(|served| served == Value::count(0))
     };
-    if shell.registry.live().iter().any(unused) {
+    let all = shell.registry.all();
+    if !all.is_empty() && all.iter().all(unused) {
         let hint = "the server ended with the last command; `wait` behind it keeps it up until Ctrl-C";
         program.show(&Report::Notice(hint.into()));
     }

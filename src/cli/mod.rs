@@ -14,7 +14,7 @@ mod usage;
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -22,8 +22,9 @@ use arguments::{Arguments, Mode};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::output::{Colours, Rendered, Sink, Streams, Style};
+use crate::output::{self, Colours, Rendered, Sink, Style};
 use crate::report::{Event, Report};
+use crate::service::Streams;
 use crate::session::{Registry, State};
 use crate::shell::system::{Pass, Stream};
 use crate::shell::{Emit, Settings, Shell};
@@ -148,7 +149,7 @@ impl Program {
             quiet: arguments.quiet,
             times: arguments.is_interactive(),
             colours: Colours::decide(arguments.colour),
-            wraps: Streams::terminals(),
+            wraps: output::Streams::terminals(),
         };
         Self {
             arguments,
@@ -281,6 +282,7 @@ impl Program {
         shell.quiet = quiet;
         shell.secrets = self.sink.secrets.clone();
         shell.pass = self.pass(self.style.json);
+        shell.set_streams(self.streams());
         *self.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt.clone();
         shell.suspend = self.suspend.clone();
         shell.area = Arc::new(crate::output::area);
@@ -288,14 +290,31 @@ impl Program {
             let (waited, watched) = tokio::sync::watch::channel(None);
             tokio::spawn(crate::prompt::watch_progress(watched, self.sink.clone()));
             let sink = self.sink.clone();
+            // A session may come to the foreground again: each stay there has a bar of its own.
+            let stays = AtomicU64::new(0);
             shell.foreground = Arc::new(move |session, begins| {
-                waited.send_replace(begins.then(|| session.clone()));
+                let stay = stays.fetch_add(u64::from(begins), Ordering::Relaxed) + u64::from(begins);
+                waited.send_replace(begins.then(|| (stay, session.clone())));
                 if !begins {
-                    sink.bar(session.id, None);
+                    sink.bar(stay, None);
                 }
             });
         }
         shell
+    }
+
+    /// What commands may have of the standard streams.
+    fn streams(&self) -> Streams {
+        let takes_bytes = !self.style.json && !std::io::IsTerminal::is_terminal(&std::io::stdout());
+        let sink = self.sink.clone();
+        let output = move |bytes| {
+            sink.pass(bytes, false);
+            !sink.closed.is_cancelled()
+        };
+        Streams {
+            output: if takes_bytes { Some(Arc::new(output)) } else { None },
+            input: matches!(self.arguments.mode, Mode::Command(_) | Mode::Script(_)),
+        }
     }
 
     /// Where goes what `!CMD` prints; `beside`: standard output belongs to results or reports.

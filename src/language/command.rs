@@ -320,9 +320,10 @@ impl<'v> Matcher<'v> {
         let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
         expected.push("the end of the line".into());
         let title = format!("`{text}` cannot follow here");
-        self.errors.push(
-            Diagnostic::new(title, word.span.clone()).expected(expected).fix(fix).usage(self.verb.usage()),
-        );
+        let many = self.verb.params.get(self.param).is_some_and(|param| param.many);
+        let hint = many.then_some("a file of that name stands in quotes");
+        let diagnostic = Diagnostic::new(title, word.span.clone()).expected(expected).fix(fix).hint(hint);
+        self.errors.push(diagnostic.usage(self.verb.usage()));
     }
 
     /// A service that is not served over the transport that was asked for.
@@ -382,6 +383,17 @@ impl<'v> Matcher<'v> {
             let title = format!("`{}` needs `{}`: {}", self.verb.name, keyword.form(), keyword.help);
             let diagnostic = Diagnostic::new(title, place).expected([keyword.form()]);
             self.errors.push(diagnostic.fix(self.address_with_name(keyword)).usage(self.verb.usage()));
+        } else if let Some((name, argument, span)) = self.arguments.first()
+            && let Argument::Ready(Datum::Text(text)) = argument
+            && let Some(keyword) = self.verb.keywords.iter().find(|k| k.kind == Some(Kind::Endpoint))
+            && !self.has(keyword.word)
+            && self.verb.params.first().is_some_and(|param| matches!(param.kind, Kind::Remote(_)))
+            && crate::base::endpoint::of_url(text).is_some_and(|(_, name)| !name.is_empty())
+        {
+            let title = format!("`{text}` is an address and a {name} in one");
+            let diagnostic = Diagnostic::new(title, span.clone()).expected([(*name).to_owned()]);
+            let fix = self.address_with_name(keyword);
+            self.errors.push(diagnostic.fix(fix).usage(self.verb.usage()));
         }
     }
 }

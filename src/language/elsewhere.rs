@@ -69,6 +69,9 @@ const KEYWORDS: &[(&str, &str)] = &[
 
 /// What the first word of a command means here.
 pub(super) fn verb(word: &str) -> Option<Advice> {
+    if word.starts_with('@') {
+        return Some(Hint("in a conversation: `say $room \"@name text\"`, or `attach` it first"));
+    }
     VERBS.iter().find(|(known, _)| *known == word).map(|(_, advice)| *advice)
 }
 
@@ -85,7 +88,7 @@ pub(super) fn connector(word: &Word) -> Option<&'static str> {
     match &*word.literal()? {
         "|" => Some(PIPES),
         ">" | ">>" | "<" | "2>" | "2>&1" => Some(REDIRECTS),
-        "&&" | "||" => Some(CHAINS),
+        "&&" | "||" | "&" => Some(CHAINS),
         _ => None,
     }
 }

@@ -77,6 +77,13 @@ impl Style {
         }
     }
 
+    fn fit_notes(&self, text: String) -> String {
+        match area_of_errors().filter(|_| self.wraps.err) {
+            Some(area) => wrap::fit_notes(&text, area),
+            None => text,
+        }
+    }
+
     fn fit(&self, rendered: Rendered) -> Rendered {
         let fit = |text: String, wraps: bool, area: fn() -> Option<Area>| {
             let area = if wraps && !text.is_empty() { area() } else { None };
@@ -98,7 +105,10 @@ impl Style {
         }
         Rendered {
             out: String::new(),
-            err: reports.iter().map(|report| caret::render(report, self.colours.err)).collect(),
+            err: reports
+                .iter()
+                .map(|report| self.fit_notes(caret::render(report, self.colours.err)))
+                .collect(),
         }
     }
 }

@@ -38,6 +38,13 @@ pub(super) fn fit(text: &str, area: Area) -> String {
     ASCII.iter().fold(out, |out, (letter, ascii)| out.replace(letter, ascii))
 }
 
+/// Of an error with a place, the lines below it: what stands under the text keeps its columns.
+pub(super) fn fit_notes(text: &str, area: Area) -> String {
+    let fitted =
+        |line: &str| if line.trim_start().starts_with("= ") { fit(line, area) } else { line.to_owned() };
+    text.split_inclusive('\n').map(fitted).collect()
+}
+
 fn wrap(out: &mut String, line: &str, columns: usize) {
     let width = columns_of(line);
     if width <= columns {

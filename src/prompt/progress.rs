@@ -22,13 +22,13 @@ const BAR: std::ops::RangeInclusive<usize> = 6..=40;
 /// Slower than this, in bytes a second, nobody says when it will be over.
 const SLOWEST: f64 = 1.0;
 
-/// Draws whatever is in the foreground, until the sender is dropped.
-pub async fn watch(mut foreground: watch::Receiver<Option<Arc<Session>>>, sink: Sink) {
+/// Draws whatever is in the foreground, until the sender is dropped; each stay there has a number of its own.
+pub async fn watch(mut foreground: watch::Receiver<Option<(u64, Arc<Session>)>>, sink: Sink) {
     loop {
-        let session = foreground.borrow_and_update().clone();
-        if let Some(session) = session {
+        let shown = foreground.borrow_and_update().clone();
+        if let Some((stay, session)) = shown {
             tokio::select! {
-                () = draw(&session, &sink) => {}
+                () = draw(stay, &session, &sink) => {}
                 changed = foreground.changed() => match changed {
                     Ok(()) => continue,
                     Err(_) => return,
@@ -41,13 +41,13 @@ pub async fn watch(mut foreground: watch::Receiver<Option<Arc<Session>>>, sink: 
     }
 }
 
-async fn draw(session: &Session, sink: &Sink) {
+async fn draw(stay: u64, session: &Session, sink: &Sink) {
     tokio::time::sleep(SHOW_AFTER).await;
     while !session.has_ended() {
         if let (Some(progress), Some(area)) = (session.progress(), crate::output::area_of_errors()) {
             let (came, left) = session.rates();
             let text = line(&session.kind, progress, came.max(left), &remarks(session), area);
-            sink.bar(session.id, Some(text + "\n"));
+            sink.bar(stay, Some(text + "\n"));
         }
         tokio::time::sleep(REDRAW).await;
     }
@@ -67,15 +67,26 @@ fn remarks(session: &Session) -> String {
 fn line(kind: &str, progress: Progress, rate: f64, remarks: &str, area: Area) -> String {
     let Progress { done, total } = progress;
     let (so_far, whole) = (quantity::show_size(done), quantity::show_size(total));
-    let mut words = format!("{so_far}/{whole} {}", quantity::show_rate(rate));
-    if rate >= SLOWEST {
-        let seconds = (total.saturating_sub(done) as f64 / rate).ceil();
-        words.push_str(&format!(" {} left", rest(seconds as u64)));
-    }
-    if !remarks.is_empty() {
-        words.push_str(&format!(", {remarks}"));
-    }
+    let rate_shown = quantity::show_rate(rate);
+    let left = match rate {
+        SLOWEST.. => {
+            format!(" {} left", rest((total.saturating_sub(done) as f64 / rate).ceil() as u64))
+        }
+        _ => String::new(),
+    };
+    let remarks = if remarks.is_empty() { String::new() } else { format!(", {remarks}") };
+    let percent = done.saturating_mul(100) / total.max(1);
     let kind = escape_line(kind);
+    // What matters least goes first.
+    let ways = [
+        format!("{so_far}/{whole} {rate_shown}{left}{remarks}"),
+        format!("{so_far}/{whole} {rate_shown}{left}"),
+        format!("{percent} % {rate_shown}{left}"),
+        format!("{percent} %{left}"),
+        format!("{percent} %"),
+    ];
+    let fits = |words: &&String| kind.width() + words.width() + 1 < area.columns;
+    let words = ways.iter().find(fits).unwrap_or(&ways[4]);
     let room = area.columns.saturating_sub(kind.width() + words.width() + 3).min(*BAR.end());
     let bar = if room >= *BAR.start() { bar(progress, room, area.unicode) + " " } else { String::new() };
     // One that the terminal breaks could not be taken away again.

@@ -283,6 +283,6 @@ async fn one(session: &Handle, server: Arc<dyn Server>, connection: Connection) 
     };
     match result {
         Ok(()) => session.log("client", format!("{client} left")),
-        Err(failure) => session.log("error", format!("{client}: {failure}")),
+        Err(failure) => session.inform("error", format!("{client}: {failure}")),
     }
 }

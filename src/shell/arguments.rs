@@ -116,7 +116,10 @@ impl Shell {
 
     /// Where a service was found last, else its newest server in this shell.
     pub fn place_of(&self, service: ServiceId) -> Option<(Transport, Endpoint)> {
-        self.used.get(&service).cloned().or_else(|| self.newest(service))
+        // What was listed last may be any of the services that have lists: it is the last guess.
+        let lists = matches!(service, ServiceId::Ftp | ServiceId::Stream);
+        let listed = || self.used.get(&ServiceId::Any).filter(|_| lists).cloned();
+        self.used.get(&service).cloned().or_else(|| self.newest(service)).or_else(listed)
     }
 
     fn newest(&self, service: ServiceId) -> Option<(Transport, Endpoint)> {

@@ -122,6 +122,7 @@ pub struct Shell {
     last: Option<Binding>,
     used: HashMap<ServiceId, (Transport, Endpoint)>,
     arguments: Vec<String>,
+    previous_directory: Option<PathBuf>,
     temporary: std::sync::OnceLock<temporary::Temporary>,
     emit: Emit,
     deferred: Vec<Step>,
@@ -146,6 +147,7 @@ impl Shell {
             idle: Arc::new(Idle::default()),
             tickets: Arc::default(),
             no_shell: settings.no_shell,
+            streams: crate::service::Streams::default(),
         };
         Self {
             registry,
@@ -169,6 +171,7 @@ impl Shell {
             last: None,
             used: HashMap::new(),
             arguments,
+            previous_directory: None,
             temporary: std::sync::OnceLock::new(),
             emit,
             deferred: Vec::new(),
@@ -224,9 +227,19 @@ impl Shell {
         &self.context.directory
     }
 
+    /// Commands may have these.
+    pub fn set_streams(&mut self, streams: crate::service::Streams) {
+        self.context.streams = streams;
+    }
+
     /// Relative paths begin there from now on.
     pub fn set_directory(&mut self, folder: PathBuf) {
-        self.context.directory = folder;
+        self.previous_directory = Some(std::mem::replace(&mut self.context.directory, folder));
+    }
+
+    /// Where it was before.
+    pub fn previous_directory(&self) -> Option<PathBuf> {
+        self.previous_directory.clone()
     }
 
     /// What moves something in the background, the newest last.

@@ -325,7 +325,9 @@ impl Shell {
             () = self.interrupt.cancelled() => {
                 session.cancel.cancel();
                 drop(tokio::time::timeout(INTERRUPT_LIMIT, session.ended()).await);
-                return Err(interrupted().of(session.kind.clone()));
+                let goes_on = session.field("resumed").is_some() || session.progress().is_some();
+                let failure = interrupted().of(session.kind.clone());
+                return Err(if goes_on { failure.fix("the same command goes on where it stopped") } else { failure });
             }
             state = session.until(enough) => state,
             () = self.suspend.notified() => return Ok(None),

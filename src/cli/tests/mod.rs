@@ -22,6 +22,7 @@ use std::time::Instant;
 
 use super::arguments::Choices;
 use super::{Exit, Program};
+use crate::base::quantity;
 use crate::language::{Plan, Source};
 use crate::report::{Failure, Place, Report, Summary, TestPlan, TestRun, Verdict};
 use crate::shell::script::{Ending, TEST_LIMIT};
@@ -37,7 +38,11 @@ fn fail(program: &Program, why: impl Into<String>) {
 pub(super) fn check(program: &Program, paths: &[PathBuf]) -> Exit {
     match discover::check(program, paths) {
         Ok((files, statements)) => {
-            program.show(&Report::Notice(format!("{files} files, {statements} statements, no errors")));
+            program.show(&Report::Notice(format!(
+                "{}, {}, no errors",
+                quantity::counted(files as u64, "file"),
+                quantity::counted(statements as u64, "statement")
+            )));
             Exit::Well
         }
         Err(exit) => exit,

@@ -12,7 +12,7 @@ use super::get_folder::{Accept, get_folder, list};
 use super::name::{Rules, part_name, written};
 use super::part::{Begun, Intent};
 use super::receive::{Manner, receive_file};
-use super::sources::{self, Sent, send_one, send_several};
+use super::sources::{self, Sent, SoFar, send_one, send_several};
 use super::transfer::{Delivered, Watched, by_disk, in_lane};
 use super::walk::size_below;
 use super::wishes::{self, Options, say_control, shape};
@@ -63,8 +63,8 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
             return finish_folder(&session, connection, result, (&what, &done), shown, fast).await;
         }
         let source = sources.remove(0);
-        let total = source.bytes;
-        let (connection, result) = send_one(&session, connection, source, options, (0, total)).await?;
+        let so_far = SoFar::alone(source.bytes);
+        let (connection, result) = send_one(&session, connection, source, options, so_far).await?;
         let result = match result {
             Ok(Sent::Folder(tree)) => {
                 return finish_folder(&session, connection, Ok(tree), (&what, &done), shown, fast).await;

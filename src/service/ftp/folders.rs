@@ -39,6 +39,8 @@ pub(super) struct Tree {
     sent: u64,
     chunks: u64,
     acks: u64,
+    /// Messages of trees that were answered on this connection, with those of the trees before.
+    pub(super) answered: u64,
     began: Instant,
 }
 
@@ -56,6 +58,7 @@ impl Tree {
             sent: 0,
             chunks: 0,
             acks: 0,
+            answered: 0,
             began: Instant::now(),
         }
     }
@@ -127,6 +130,7 @@ impl Tree {
         self.sent += folder.sent;
         self.chunks += folder.chunks;
         self.acks += folder.acks;
+        self.answered = folder.answered;
     }
 
     /// It stood there already, and is the same.

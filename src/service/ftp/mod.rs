@@ -18,6 +18,7 @@
 //! | `source`, `hashes` | a file that is sent: reading, comparing, and what is known of it from before |
 //! | `sources` | what one `send` moves: a file, a folder, or several |
 //! | `send`, `receive` | one file over one connection, each side; `transfer` is what they share |
+//! | `streams` | standard input and output in the place of a file |
 //! | `destination` | where `get` puts things |
 //! | `confirm` | a file that may be there already |
 //! | `walk`, `small` | everything below a folder; files that travel as one message |
@@ -56,6 +57,7 @@ mod simdisk;
 mod small;
 mod source;
 mod sources;
+mod streams;
 mod transfer;
 mod tree;
 mod visit;
@@ -167,7 +169,7 @@ pub static SEND: Client = Client {
         name: "send",
         aliases: &["put"],
         summary: "send a file or a folder to a file server",
-        details: "A file is hashed on both sides and appears under its name only when it is whole. What was interrupted goes on where it stopped, when the same command is given again. A folder goes with all that is below it; links, hidden and special files are left out and counted, unless the words `links` and `hidden` say otherwise. With `replace`, only what differs travels: the same command keeps a copy up to date. A file that cannot go is named, and the others go.",
+        details: "A file is hashed on both sides and appears under its name only when it is whole. What was interrupted goes on where it stopped, when the same command is given again. A folder goes with all that is below it; links, hidden and special files are left out and counted, unless the words `links` and `hidden` say otherwise. With `replace`, only what differs travels: the same command keeps a copy up to date. A file that cannot go is named, and the others go. `send - … name NAME` sends standard input.",
         params: &[Param::many("path", Kind::Path, "the file or folder; several go one behind the other")],
         keywords: &[
             Keyword::new("to", Kind::Endpoint, "the file server").required(),
@@ -197,7 +199,7 @@ pub static SEND: Client = Client {
                 count => format!("send {first} and {} more", count - 1),
             }
         },
-        start: client::send,
+        start: streams::send,
     },
 };
 
@@ -206,10 +208,10 @@ pub static GET: Client = Client {
         name: "get",
         aliases: &[],
         summary: "fetch a file or a folder from a file server",
-        details: "`to` names a file or a folder; without it the file comes into the current folder. A folder comes with all that is below it, as with `send`; how much it is, is said first. `to COPY` is the copy of the folder itself, `to PLACE/` the folder around it. What `ls` shows escaped, `get` takes in that form.",
+        details: "`to` names a file or a folder; without it the file comes into the current folder. A folder comes with all that is below it, as with `send`; how much it is, is said first. `to COPY` is the copy of the folder itself, `to PLACE/` the folder around it. What `ls` shows escaped, `get` takes in that form. `to -` is standard output, where that is no terminal. Without `from` it asks the server used last, else the newest file server of this shell, else what `ls` listed last.",
         params: &[Param::required("name", Kind::Remote("ftp"), "the file or folder at the server")],
         keywords: &[
-            Keyword::new("from", Kind::Endpoint, "the file server").required(),
+            Keyword::new("from", Kind::Endpoint, "the file server").default("the one used last"),
             Keyword::new("to", Kind::Path, "where to put it").default("the current folder"),
             Keyword::new(
                 "accept",
@@ -236,7 +238,7 @@ pub static GET: Client = Client {
     transport: Transport::Tcp,
     run: Run::Session {
         kind: |arguments| format!("get {}", arguments.text("name").unwrap_or_default()),
-        start: client::get,
+        start: streams::get,
     },
 };
 

@@ -56,13 +56,14 @@ pub(super) struct Found {
     pub(super) lost: Vec<(String, Failure)>,
 }
 
-/// Sends what is below `root`, as `base`.
+/// Sends what is below `root`, as `base`; `first` messages of trees were answered on this connection before.
 pub(super) async fn send_folder(
     session: &Handle,
     connection: &mut Connection,
     (found, base): (Found, String),
     shape: Shape,
     flags: Flags,
+    first: u64,
 ) -> Result<Tree, Failure> {
     let Found { root, entries, count, lost } = found;
     let (modified, mode) = root.look();
@@ -79,7 +80,7 @@ pub(super) async fn send_folder(
         tree,
         unanswered,
         unanswered_bytes: 0,
-        first: 0,
+        first,
         wanted: Vec::new(),
         synced: false,
         total,
@@ -106,6 +107,7 @@ pub(super) async fn send_folder(
     }
     sending.folder("", modified, closing(mode)).await?;
     sending.sync().await?;
+    sending.tree.answered = sending.first;
     Ok(sending.tree)
 }
 

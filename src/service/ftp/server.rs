@@ -366,7 +366,8 @@ impl Visit {
 
     fn log(&self, kind: &'static str, name: &str, delivered: &Delivered) {
         self.session.set("kernel_drops", Value::count(delivered.kernel_drops));
-        let rate = delivered.bytes as f64 / delivered.elapsed.as_secs_f64().max(1e-6);
+        let travelled = delivered.bytes.saturating_sub(delivered.resumed);
+        let rate = travelled as f64 / delivered.elapsed.as_secs_f64().max(1e-6);
         self.session.inform(
             kind,
             format!(

@@ -117,15 +117,33 @@ fn open(path: &Path, wanted: Wanted) -> Result<Local, Failure> {
     Ok(Local::Folder(Found { root, entries, count, lost }))
 }
 
-/// Sends one; `before` of `total` bytes are done.
+/// Where one stands among all that go over a connection.
+#[derive(Clone, Copy, Default)]
+pub(super) struct SoFar {
+    /// Bytes that are done, and bytes of all.
+    before: u64,
+    total: u64,
+    /// Messages of trees that were answered.
+    answered: u64,
+}
+
+impl SoFar {
+    /// It is the only one.
+    pub(super) fn alone(total: u64) -> Self {
+        Self { total, ..Self::default() }
+    }
+}
+
+/// Sends one.
 pub(super) async fn send_one(
     session: &Handle,
     mut connection: Connection,
     source: Sourced,
     options: Options,
-    (before, total): (u64, u64),
+    so_far: SoFar,
 ) -> Result<(Connection, Result<Sent, Failure>), Failure> {
     let Options { shape, flags, wanted } = options;
+    let SoFar { before, total, answered } = so_far;
     let Sourced { path, name, opened, .. } = source;
     let opened = match opened {
         Some(opened) => Ok(opened),
@@ -134,7 +152,7 @@ pub(super) async fn send_one(
     let source = match opened {
         Ok(Local::File(source)) => source,
         Ok(Local::Folder(found)) => {
-            let work = send_folder(session, &mut connection, (found, name), shape, flags);
+            let work = send_folder(session, &mut connection, (found, name), shape, flags, answered);
             let result = session.unless_cancelled(work).await;
             return Ok((connection, result.map(Sent::Folder)));
         }
@@ -166,10 +184,10 @@ pub(super) async fn send_several(
 ) -> Result<(Connection, Result<Tree, Failure>), Failure> {
     let mut tree = Tree::new(Count::default());
     let total = sources.iter().map(|source| source.bytes).sum();
-    let mut before = 0;
+    let mut so_far = SoFar::alone(total);
     for source in sources {
         let (name, bytes) = (source.name.clone(), source.bytes);
-        let (back, result) = send_one(session, connection, source, options, (before, total)).await?;
+        let (back, result) = send_one(session, connection, source, options, so_far).await?;
         connection = back;
         match result {
             Ok(Sent::File(file)) => tree.add_file(&name, &file),
@@ -177,7 +195,7 @@ pub(super) async fn send_several(
             Err(failure) if is_about_the_file(&failure, connection.transport) => tree.refuse(&name, &failure),
             Err(failure) => return Ok((connection, Err(tree.broken(&name, failure)))),
         }
-        before += bytes;
+        (so_far.before, so_far.answered) = (so_far.before + bytes, tree.answered);
     }
     Ok((connection, Ok(tree)))
 }

@@ -113,7 +113,8 @@ async fn run(
     };
     let plays = matches!(choice, Choice::First | Choice::Named(_));
     let opening = async {
-        let beside = async { if plays { subtitles::beside(session, arguments, name).await } else { None } };
+        let beside =
+            async { if plays { Box::pin(subtitles::beside(session, arguments, name)).await } else { None } };
         let (opened, subtitles) = tokio::join!(open(&mut connection, wish), beside);
         opened.map(|opened| (opened, subtitles))
     };

@@ -274,10 +274,11 @@ impl Player {
                     self.is_asked = true;
                 }
                 status = ended(&mut self.child) => {
-                    self.child = None;
+                    // Asked again, it answers the same: whoever waits here may be called away and come back.
                     if !self.is_opener {
                         return self.ended(status).await;
                     }
+                    self.child = None;
                     if !status.is_ok_and(|status| status.success()) {
                         let page = &self.address.page;
                         self.session.tell("player", format!("no browser opens here; the film is at {page}"));

@@ -19,7 +19,7 @@ pub(super) static CD: Builtin = Builtin {
     verb: &Verb {
         name: "cd",
         summary: "go to another folder: relative paths begin there",
-        details: "Without a path it goes home. Servers that run keep their folders.",
+        details: "Without a path it goes home, with `-` to where it was before. Servers that run keep their folders.",
         params: &[Param::optional("path", Kind::Path, "where to")],
         fields: &[Field::text("path", "the folder")],
         example: "cd $tmp",
@@ -28,6 +28,9 @@ pub(super) static CD: Builtin = Builtin {
     run: |shell, arguments| {
         Box::pin(async move {
             let to = match arguments.text("path") {
+                Some("-") => shell.previous_directory().ok_or_else(|| {
+                    Failure::new(Code::Missing, "there was no other folder before this one")
+                })?,
                 Some(path) => shell.directory().join(path),
                 None => dirs::home_dir().ok_or_else(|| Failure::new(Code::Missing, "no home is known"))?,
             };

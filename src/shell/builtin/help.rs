@@ -68,6 +68,9 @@ pub const KINDS: &[(&str, &str)] = &[
     ("addr", "an address of this machine to listen on, or `any`: the whole network"),
 ];
 
+/// Columns of forms that have their explanation beside them.
+const FORM_WIDTH: usize = 18;
+
 /// Commands that `help` only names: a screen is small.
 const NAMED_ONLY: [&str; 12] =
     ["fg", "bg", "print", "sleep", "file", "cd", "pwd", "parts", "clear", "help", "history", "quit"];
@@ -133,7 +136,7 @@ fn describe_service(provider: &Provider) -> String {
     let prefix = format!("{name}: ");
     for keyword in LISTEN.verb.keywords {
         if let Some(text) = keyword.help.strip_prefix(&prefix) {
-            lines.push(format!("  {:<18} {text}", keyword.form()));
+            lines.extend(explained(&keyword.form(), text));
         }
     }
     lines.push("  and what every service takes: help listen".into());
@@ -158,7 +161,7 @@ pub fn describe(verb: &Verb) -> String {
         lines.push(String::new());
     }
     for param in verb.params {
-        lines.push(format!("  {:<18} {}", param.kind.placeholder_of(param.name), param.help));
+        lines.extend(explained(&param.kind.placeholder_of(param.name), param.help));
     }
     for keyword in verb.keywords {
         let default = if keyword.default.is_empty() {
@@ -166,7 +169,7 @@ pub fn describe(verb: &Verb) -> String {
         } else {
             format!(" (default: {})", keyword.default)
         };
-        lines.push(format!("  {:<18} {}{default}", keyword.form(), keyword.help));
+        lines.extend(explained(&keyword.form(), &format!("{}{default}", keyword.help)));
     }
     if !verb.fields.is_empty() {
         lines.extend([String::new(), "Result:".into()]);
@@ -174,6 +177,14 @@ pub fn describe(verb: &Verb) -> String {
     }
     lines.extend([String::new(), format!("Example: {}", verb.example)]);
     lines.join("\n")
+}
+
+/// A form with its explanation beside it, or below it if it is long.
+fn explained(form: &str, help: &str) -> Vec<String> {
+    if form.chars().count() <= FORM_WIDTH {
+        return vec![format!("  {form:<FORM_WIDTH$} {help}")];
+    }
+    vec![format!("  {form}"), format!("  {:<FORM_WIDTH$} {help}", "")]
 }
 
 /// Forms, what it is for, an example.
@@ -228,8 +239,7 @@ pub fn limits() -> String {
     rows.iter().map(|(name, value)| format!("  {name:<28} {value}")).collect::<Vec<_>>().join("\n")
 }
 
-pub const KEYS: &str = "\
-  Ctrl-C   at the prompt: drop the line; in a command: end that command;
+pub const KEYS: &str = "  Ctrl-C   at the prompt: drop the line; in a command: end that command;
            in a chat: end it; watching a session: leave it
   Ctrl-D   on an empty line: quit; attached: leave, the session goes on
   Ctrl-Z   in a command: it goes on in the background; attached: leave;

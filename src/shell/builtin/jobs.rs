@@ -56,7 +56,8 @@ fn named_or_newest(shell: &Shell, arguments: &Arguments) -> Result<Arc<Session>,
     if let Some(which) = arguments.session("session") {
         return shell.session(which);
     }
-    shell.live_jobs().pop().ok_or_else(|| {
+    let conversation = || shell.registry.live().into_iter().rev().find(|session| session.verb == "chat");
+    shell.live_jobs().pop().or_else(conversation).ok_or_else(|| {
         Failure::new(Code::Missing, "nothing works in the background").fix("`sessions` lists what is there")
     })
 }

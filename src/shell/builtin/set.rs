@@ -80,6 +80,9 @@ fn turn(label: &str, control: &Control, arguments: &Arguments) -> Result<String,
 fn limit(shell: &Shell, session: &SessionRef, arguments: &Arguments) -> Result<String, Failure> {
     let session = shell.session(session)?;
     let label = session.label();
+    if session.has_ended() {
+        return Err(Failure::new(Code::Missing, format!("{label} has ended")).of(format!("set {label}")));
+    }
     if let Some(link) = session.knob::<Control>() {
         return turn(&label, &link, arguments);
     }
