@@ -236,12 +236,16 @@ fn in_words(profile: Profile) -> String {
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
+/// Packets that were lost, those for which the queue was full among them.
+fn dropped(up: Counts, down: Counts) -> u64 {
+    up.dropped + down.dropped + up.queue_dropped + down.queue_dropped
+}
+
 /// Both directions as one.
 fn counts(up: Counts, down: Counts) -> Fields {
-    let dropped = up.dropped + down.dropped + up.queue_dropped + down.queue_dropped;
     vec![
         ("forwarded", Value::count(up.forwarded + down.forwarded)),
-        ("dropped", Value::count(dropped)),
+        ("dropped", Value::count(dropped(up, down))),
         ("queue_dropped", Value::count(up.queue_dropped + down.queue_dropped)),
         ("duplicated", Value::count(up.duplicated + down.duplicated)),
         ("reordered", Value::count(up.reordered + down.reordered)),
@@ -259,6 +263,7 @@ impl Watch for Watcher {
     fn counts(&self, up: Counts, down: Counts) {
         self.session.set_bytes(up.bytes_in + down.bytes_in, up.bytes_out + down.bytes_out);
         self.session.set_all(counts(up, down));
+        self.session.set_dropped(dropped(up, down));
     }
 
     fn joined(&self, flow: Flow, client: String) {

@@ -179,6 +179,11 @@ impl Handle {
         self.session.bytes_out.store(bytes_out, Ordering::Relaxed);
     }
 
+    /// Packets that a link dropped so far.
+    pub fn set_dropped(&self, count: u64) {
+        self.session.lock_meter().set_dropped(count);
+    }
+
     /// This connection's path is part of what [`super::Session::samples`] tells.
     pub fn measure(&self, connection: &Connection) {
         if let Some(gauge) = connection.outgoing.gauge() {

@@ -26,6 +26,8 @@ pub struct Sample {
     pub round_trip: Option<Duration>,
     /// Datagrams or segments that were sent again so far.
     pub retransmitted: u64,
+    /// Packets that a link dropped so far.
+    pub dropped: u64,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,7 @@ pub(super) struct Meter {
     recent: VecDeque<Sample>,
     gauges: VecDeque<Watched>,
     retransmitted: u64,
+    dropped: u64,
 }
 
 impl Meter {
@@ -52,7 +55,13 @@ impl Meter {
             recent: VecDeque::new(),
             gauges: VecDeque::new(),
             retransmitted: 0,
+            dropped: 0,
         }
+    }
+
+    /// What a link dropped so far.
+    pub(super) const fn set_dropped(&mut self, count: u64) {
+        self.dropped = count;
     }
 
     /// This connection is one of the session's, until it is gone.
@@ -66,7 +75,8 @@ impl Meter {
     /// How it is now.
     pub(super) fn read(&mut self, at: Duration, bytes_in: u64, bytes_out: u64) -> Sample {
         let round_trip = self.look();
-        Sample { at, bytes_in, bytes_out, round_trip, retransmitted: self.retransmitted }
+        let (retransmitted, dropped) = (self.retransmitted, self.dropped);
+        Sample { at, bytes_in, bytes_out, round_trip, retransmitted, dropped }
     }
 
     /// Keeps how it is if it is time for that; the last of a session always.

@@ -289,6 +289,12 @@ impl Session {
         shared.log.entries.push_back(Entry { at, kind, text: text.into() });
     }
 
+    /// Something that was done to it from outside.
+    pub fn note_change(&self, kind: &'static str, text: &str) {
+        self.record(kind, text);
+        self.touch();
+    }
+
     /// The newest events, and how many older ones were forgotten.
     pub fn log(&self, most: usize) -> (Vec<Entry>, u64) {
         let shared = self.lock();

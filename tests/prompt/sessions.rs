@@ -234,6 +234,14 @@ fn plot_draws_in_braille_in_ascii_and_as_a_table() {
             ["out", "round trip", "sent again", "MiB/s", dot].iter().all(|part| screen.contains(part))
                 && screen.ends_with("nls>")
         });
+        terminal.run("set $bad loss 20%", "loss 20%");
+        terminal.run("log $bad last 1", "set          loss 20%");
+        terminal.keys("\u{c}");
+        terminal.line("plot bad");
+        terminal.see("what was lost, and the change", |screen| {
+            ["dropped", "set ^", ": loss 20%"].iter().all(|part| screen.contains(part))
+                && screen.ends_with("nls>")
+        });
         std::fs::remove_file(lab.path("copy")).unwrap();
     }
     let run =

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::set::CHANGE;
 use super::{BARE, Builtin, next, watch};
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
@@ -19,6 +20,8 @@ const ROWS_LEAST: usize = 2;
 const AXIS: usize = 12;
 /// Rows of the table where nothing can be drawn.
 const TABLE_ROWS: usize = 10;
+/// Changes that are shown.
+const CHANGES: usize = 5;
 /// A direction with less than this part of the bytes is not worth a curve.
 const WORTH: u64 = 100;
 
@@ -116,11 +119,16 @@ fn picture(session: &Session, samples: &[Sample], end: f64, area: Area) -> Strin
     if round_trips.iter().any(|(_, time)| *time > 0.0) {
         curves.push(("round trip", Curve::Time, round_trips));
     }
+    if last.dropped > 0 {
+        curves.push(("dropped", Curve::Count, counts(samples, |sample| sample.dropped)));
+    }
     if last.retransmitted > 0 {
         curves.push(("sent again", Curve::Count, counts(samples, |sample| sample.retransmitted)));
     }
     // Each curve has its name above it; one line is the title, one the time, one is left for the prompt.
-    let rows = (area.rows.saturating_sub(3) / curves.len()).saturating_sub(1).clamp(ROWS_LEAST, ROWS);
+    let below = changes(session, end, columns);
+    let rows =
+        (area.rows.saturating_sub(3 + below.len()) / curves.len()).saturating_sub(1).clamp(ROWS_LEAST, ROWS);
     let shape = Shape { columns, rows, braille: area.unicode };
     let mut lines = vec![format!("{} {}", session.label(), escape_line(&session.kind))];
     for (name, kind, points) in curves {
@@ -129,7 +137,29 @@ fn picture(session: &Session, samples: &[Sample], end: f64, area: Area) -> Strin
     let time = quantity::show_duration(Duration::from_secs_f64(end));
     let mark = if area.unicode { '└' } else { '+' };
     lines.push(format!("{:>AXIS$} {mark} 0 s {time:>width$}", "", width = columns.saturating_sub(6)));
+    lines.extend(below);
     lines.iter().map(|line| crate::shell::table::cut(line, area.columns)).collect::<Vec<_>>().join("\n")
+}
+
+/// Where `set` changed it, under the axis, and to what: the newest.
+fn changes(session: &Session, end: f64, columns: usize) -> Vec<String> {
+    let (entries, _) = session.log(usize::MAX);
+    let changes: Vec<_> = entries.iter().filter(|entry| entry.kind == CHANGE && end > 0.0).collect();
+    let shown = &changes[changes.len().saturating_sub(CHANGES)..];
+    if shown.is_empty() {
+        return Vec::new();
+    }
+    let mut marks = vec![' '; columns + 1];
+    for entry in shown {
+        let place = (entry.at.as_secs_f64() / end * columns as f64) as usize;
+        marks[place.min(columns)] = '^';
+    }
+    let marks: String = marks.into_iter().collect();
+    let words = shown.iter().map(|entry| {
+        let at = quantity::show_duration(entry.at);
+        format!("{:>AXIS$} ^ {at}: {}", CHANGE, escape_line(&entry.text))
+    });
+    std::iter::once(format!("{:>AXIS$} {}", "", marks.trim_end())).chain(words).collect()
 }
 
 /// What a curve shows.

@@ -8,8 +8,12 @@ use crate::language::{Arguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::net::relay::Control;
 use crate::report::{Failure, Outcome};
 use crate::service::link::{self, BURST_LIMIT, QUEUE_LIMIT};
+use crate::session::Session;
 use crate::shell::Shell;
 use crate::wire::Code;
+
+/// The kind of a log entry that tells of a change.
+pub(super) const CHANGE: &str = "set";
 
 pub(super) static SET: Builtin = Builtin {
     verb: &Verb {
@@ -83,9 +87,16 @@ fn limit(shell: &Shell, session: &SessionRef, arguments: &Arguments) -> Result<S
     if session.has_ended() {
         return Err(Failure::new(Code::Missing, format!("{label} has ended")).of(format!("set {label}")));
     }
-    if let Some(link) = session.knob::<Control>() {
-        return turn(&label, &link, arguments);
-    }
+    let text = match session.knob::<Control>() {
+        Some(link) => turn(&label, &link, arguments)?,
+        None => pace(&session, &label, arguments)?,
+    };
+    session.note_change(CHANGE, text.strip_prefix(&format!("{label}: ")).unwrap_or(&text));
+    Ok(text)
+}
+
+/// How fast a session may go.
+fn pace(session: &Session, label: &str, arguments: &Arguments) -> Result<String, Failure> {
     match (arguments.rate("rate"), arguments.flag("unlimited")) {
         (Some(rate), false) => {
             session.set_rate(Some(rate));
