@@ -912,3 +912,21 @@ fn row_84_who_is_lost_leaves_the_conversation_open_for_who_comes_next() {
     crate::harness::eventually("the place is free again", || lab.nls(&talk).code == Some(0));
     bob.finish().success();
 }
+
+#[test]
+fn a_udp_path_that_is_too_narrow_is_said_at_once_and_no_firewall_is_blamed() {
+    let lab = Lab::new();
+    let script = "listen udp 0 calc as c\nexpect error \"takes no packets of 1228 bytes\": calc 7 % 3 at $c\n\
+                  listen tcp 0 calc as t\ncalc 7 % 3 at $t as r\nexpect $r.value == 1\n";
+    lab.write("t.nls", script);
+    let mut command = std::process::Command::new("unshare");
+    lab.dress(&mut command);
+    let line = format!("ip link set lo mtu 1000 up && exec {} t.nls", crate::harness::PROGRAM);
+    let output = command.args(["-rn", "sh", "-c", &line]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if said.contains("Operation not permitted") {
+        assert!(std::env::var_os("CI").is_none(), "{said}");
+        return eprintln!("SKIPPED: no namespaces here");
+    }
+    assert!(output.status.success(), "{said}");
+}

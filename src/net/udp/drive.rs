@@ -182,6 +182,9 @@ impl Drive {
         if refused {
             self.refused();
         }
+        if self.socket.counts.too_large > 0 {
+            self.narrow();
+        }
         // Who was let in is known before anything of it is delivered: it may have ended already.
         while let Some((id, peer)) = self.endpoint.poll_accepted() {
             let connection = self.register(id, peer);
@@ -409,6 +412,13 @@ impl Drive {
     fn refused(&mut self) {
         if let Some(opening) = self.opening.take() {
             drop(opening.opened.send(Err(Failure::new(Code::Refused, "nothing is listening"))));
+        }
+    }
+
+    /// The system says that the first datagram, which is the smallest that opens a connection, is too large for the path.
+    fn narrow(&mut self) {
+        if let Some(opening) = self.opening.take() {
+            drop(opening.opened.send(Err(Failure::new(Code::Limit, "the path is too narrow"))));
         }
     }
 

@@ -156,9 +156,16 @@ async fn connect_to(
     match outcome {
         Ok(()) => Ok((connection, driver)),
         Err(failure) if failure.code == Code::Refused => Err(nobody_listens(&endpoint, Transport::Udp)),
+        Err(failure) if failure.code == Code::Limit && !failure.told => Err(too_narrow(&endpoint)),
         Err(failure) if failure.code == Code::Timeout => Err(silent(&endpoint, Transport::Udp)),
         Err(failure) => Err(failure),
     }
+}
+
+fn too_narrow(endpoint: &Endpoint) -> Failure {
+    let packet = datagram::BASE_DATAGRAM as u64 + plain::HEADERS;
+    let why = format!("the path to udp {endpoint} takes no packets of {packet} bytes (the system says so)");
+    Failure::new(Code::Limit, why).fix("use tcp there, or raise the MTU on the way")
 }
 
 /// A socket that lets clients in: the driver to spawn, and where the clients come out.

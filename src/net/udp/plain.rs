@@ -27,7 +27,7 @@ const UNREAD_LIMIT: u64 = 64 << 10;
 /// Bytes that an answer may have for each that came.
 const AMPLIFICATION: u64 = 3;
 /// IP and UDP.
-const HEADERS: u64 = 28;
+pub(super) const HEADERS: u64 = 28;
 /// Bytes of an answer that any path takes whole.
 const DATAGRAM: usize = 1200;
 /// Answers a second to an address that may be forged, and so many at once: two servers that are made to talk to each other

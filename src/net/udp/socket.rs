@@ -76,6 +76,8 @@ pub(super) struct Socket {
 pub(super) struct Counts {
     /// The system said no: too large for the path, or no route.
     pub(super) unsendable: u64,
+    /// … because a datagram is larger than the path takes.
+    pub(super) too_large: u64,
     /// Calls that sent many at once and failed.
     pub(super) groups_failed: u64,
 }
@@ -137,7 +139,11 @@ impl Socket {
         match &result {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return result,
             // Anything else is as good as lost: the state machine repairs it (rows 47 and 48).
-            Err(error) if error.kind() != ErrorKind::ConnectionRefused => self.counts.unsendable += 1,
+            Err(error) if error.kind() != ErrorKind::ConnectionRefused => {
+                let is_size = rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::MSGSIZE);
+                self.counts.unsendable += 1;
+                self.counts.too_large += u64::from(is_size);
+            }
             _ => {}
         }
         self.group.clear();
