@@ -12,8 +12,21 @@ const PARTS: [&str; 6] = ["part.mp4", "part.mkv", "part.ts", "part.flv", "part.a
 /// The server sends twice as fast as they are played: none can be there when the first pictures are shown.
 const RATE: &str = "100KB/s";
 
+/// Made once for all tests of a run, so that nobody drops it: it stands where cargo keeps such things, and a later run
+/// removes what an earlier one left.
 static MADE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().unwrap();
+    let home = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for entry in std::fs::read_dir(home).unwrap().flatten() {
+        let age = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .map(|at| at.elapsed().unwrap_or_default());
+        let is_old = age.is_ok_and(|age| age > std::time::Duration::from_hours(1));
+        if is_old && entry.file_name().to_string_lossy().starts_with("films-") {
+            drop(std::fs::remove_dir_all(entry.path()));
+        }
+    }
+    let folder = tempfile::Builder::new().prefix("films-").tempdir_in(home).unwrap();
     let ffmpeg = |words: &str| {
         let mut command = Command::new("ffmpeg");
         command.current_dir(folder.path()).args(["-v", "error", "-y"]).args(words.split(' '));
