@@ -395,3 +395,24 @@ fn a_server_that_is_stopped_ends_the_viewing_with_its_reason() {
     let left = |name: &String| name.starts_with("kept") || name.ends_with("nls-part");
     assert!(!names(&lab.path(".")).iter().any(left), "{:?}", names(&lab.path(".")));
 }
+
+/// Ctrl-Z at the prompt stops no player, and Ctrl-C ends what it is meant for.
+#[test]
+fn a_player_has_a_group_of_processes_of_its_own() {
+    let lab = Lab::new();
+    lab.random("film.mp4", 100_000, 1);
+    let player = r#"'sh -c "read -r pid name state parent group rest < /proc/\$\$/stat; test \$pid = \$group || exit 9"'"#;
+    lab.nls(&format!("listen udp 0 stream as c; stream film.mp4 from $c play {player}")).success();
+}
+
+#[test]
+fn where_nothing_opens_a_browser_the_address_is_shown() {
+    let lab = Lab::new();
+    lab.random("film.mp4", 100_000, 1);
+    let script = "listen udp 0 stream as c\nstream film.mp4 from $c play browser as f &\n\
+                  wait $f playing within 20s\nlog $f as told\nstop $f\n\
+                  expect $told.text contains \"nothing opens a browser here; the film is at http://127.0.0.1:\"\n";
+    lab.write("t.nls", script);
+    let output = lab.command(&["t.nls"]).env("PATH", "").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -83,6 +83,27 @@ fn ctrl_z_sends_the_command_to_the_background_fg_brings_it_back_and_nothing_stop
 }
 
 #[test]
+fn a_server_tells_at_its_prompt_what_clients_send_and_get_and_what_broke() {
+    let lab = Lab::new();
+    lab.random("big", 6_000_000, 1);
+    lab.write("root/small", "small");
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 ftp root root as files", "files of");
+    terminal.run("get small from $files to here", "[files] 127.0.0.1");
+    terminal.line("send big to $files rate 3MB/s as up &");
+    terminal.see("how it begins", |screen| screen.contains("sends big: 5.7 MiB"));
+    terminal.run("sessions $files", " %");
+    terminal.line("expect $files.bytes_in > 2M within 10s; stop $up");
+    terminal.see("how it ends", |screen| {
+        screen.lines().filter(|line| line.starts_with("[files] 127.0.0.1")).count() >= 3
+            && screen.ends_with("nls>")
+    });
+    terminal.run("parts root", ".big.nls-part");
+    terminal.run("parts root remove", "removed");
+    terminal.run("parts root", "nothing is left behind here");
+}
+
+#[test]
 fn a_session_typed_at_the_prompt_is_recorded_and_plays_again() {
     let lab = Lab::new();
     let mut terminal = Terminal::new(&lab, &[], None);
