@@ -6,6 +6,7 @@
 mod arguments;
 mod batch;
 mod completions;
+mod events;
 mod manual;
 mod signals;
 mod start;
@@ -15,16 +16,17 @@ mod usage;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use arguments::{Arguments, Mode};
+use events::EventFeed;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::output::{self, Colours, Rendered, Sink, Style};
-use crate::report::{Event, Report};
-use crate::service::Streams;
+use crate::output::{Colours, Rendered, Sink, Style, Terminals};
+use crate::report::Report;
+use crate::service::StandardStreams;
 use crate::session::{Registry, State};
 use crate::shell::system::{Pass, Stream};
 use crate::shell::{Emit, Settings, Shell};
@@ -149,7 +151,7 @@ impl Program {
             quiet: arguments.quiet,
             times: arguments.is_interactive(),
             colours: Colours::decide(arguments.colour),
-            wraps: output::Streams::terminals(),
+            terminals: Terminals::find(),
         };
         Self {
             arguments,
@@ -247,19 +249,20 @@ impl Program {
         let (queue, events) = mpsc::channel(EVENT_QUEUE);
         let registry = Registry::new(queue);
         let quiet = Arc::new(AtomicBool::new(self.style.quiet));
-        let news = Arc::new(News {
+        let feed = EventFeed {
             events: Mutex::new(events),
             registry: Arc::downgrade(&registry),
             sink: self.sink.clone(),
             style: self.style,
             quiet: quiet.clone(),
-        });
+        };
+        let feed = Arc::new(feed);
         let (sink, style, flag) = (self.sink.clone(), self.style, quiet.clone());
-        let draws = !style.json && crate::output::area().is_some();
-        let showing = tokio::spawn(news.clone().show());
+        let draws = !style.json && style.terminals.out;
+        let showing = tokio::spawn(feed.clone().show());
         self.showing.lock().unwrap_or_else(PoisonError::into_inner).push(showing);
         let emit: Emit = Arc::new(move |mut report: Report| {
-            news.show_what_waits();
+            feed.show_what_waits();
             // Nobody reads any more: the end is quiet.
             if sink.closed.is_cancelled() {
                 return;
@@ -304,14 +307,14 @@ impl Program {
     }
 
     /// What commands may have of the standard streams.
-    fn streams(&self) -> Streams {
+    fn streams(&self) -> StandardStreams {
         let takes_bytes = !self.style.json && !std::io::IsTerminal::is_terminal(&std::io::stdout());
         let sink = self.sink.clone();
         let output = move |bytes| {
             sink.pass(bytes, false);
             !sink.closed.is_cancelled()
         };
-        Streams {
+        StandardStreams {
             output: if takes_bytes { Some(Arc::new(output)) } else { None },
             input: matches!(self.arguments.mode, Mode::Command(_) | Mode::Script(_)),
         }
@@ -337,54 +340,6 @@ impl Program {
     /// Ends all sessions.
     async fn close(&self, shell: &Shell) {
         shell.close(CLOSE_LIMIT).await;
-    }
-}
-
-/// Events of sessions on their way to the streams. Of too many some are skipped, and it is said how many; the end of
-/// a session never is.
-struct News {
-    events: Mutex<mpsc::Receiver<Event>>,
-    registry: Weak<Registry>,
-    sink: Sink,
-    style: Style,
-    quiet: Arc<AtomicBool>,
-}
-
-impl News {
-    /// As they happen, until their shell is gone.
-    async fn show(self: Arc<Self>) {
-        while std::future::poll_fn(|context| {
-            let mut events = self.lock();
-            events.poll_recv(context).map(|event| event.map(|event| self.put(event)))
-        })
-        .await
-        .is_some()
-        {}
-    }
-
-    /// What was told before a result is shown before it.
-    fn show_what_waits(&self) {
-        let mut events = self.lock();
-        for _ in 0..events.len() {
-            if let Ok(event) = events.try_recv() {
-                self.put(event);
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, mpsc::Receiver<Event>> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn put(&self, event: Event) {
-        if let Some(registry) = self.registry.upgrade() {
-            self.sink.skipped(registry.take_dropped());
-        }
-        let is_end = event.is_end();
-        let mut report = Report::Event(event);
-        report.hide(&self.sink.secrets);
-        let text = self.style.quiet(&self.quiet).render(&report);
-        if is_end { self.sink.put(text) } else { self.sink.offer(text) }
     }
 }
 

@@ -354,16 +354,13 @@ impl<'v> Matcher<'v> {
         else {
             return None;
         };
-        if keyword.kind != Some(Kind::Endpoint) {
-            return None;
-        }
         if let [_, .., (_, Argument::Ready(Datum::Path(last, _)), _)] = self.arguments.as_slice()
             && let Some(introduced) = self.introduction(last)
         {
             return Some(introduced);
         }
         let (endpoint, name) = crate::base::endpoint::of_url(text)?;
-        let is_place = !name.is_empty();
+        let is_place = keyword.kind == Some(Kind::Endpoint) && !name.is_empty();
         is_place.then(|| format!("{} {name} {} {endpoint}", self.verb.name, keyword.word))
     }
 
@@ -383,16 +380,14 @@ impl<'v> Matcher<'v> {
             let title = format!("`{}` needs `{}`: {}", self.verb.name, keyword.form(), keyword.help);
             let diagnostic = Diagnostic::new(title, place).expected([keyword.form()]);
             self.errors.push(diagnostic.fix(self.address_with_name(keyword)).usage(self.verb.usage()));
-        } else if let Some((name, argument, span)) = self.arguments.first()
-            && let Argument::Ready(Datum::Text(text)) = argument
+        } else if let [(name, Argument::Ready(Datum::Text(text)), span), ..] = self.arguments.as_slice()
+            && self.verb.params.first().is_some_and(|param| matches!(param.kind, Kind::Remote(_)))
             && let Some(keyword) = self.verb.keywords.iter().find(|k| k.kind == Some(Kind::Endpoint))
             && !self.has(keyword.word)
-            && self.verb.params.first().is_some_and(|param| matches!(param.kind, Kind::Remote(_)))
-            && crate::base::endpoint::of_url(text).is_some_and(|(_, name)| !name.is_empty())
+            && let Some(fix) = self.address_with_name(keyword)
         {
             let title = format!("`{text}` is an address and a {name} in one");
             let diagnostic = Diagnostic::new(title, span.clone()).expected([(*name).to_owned()]);
-            let fix = self.address_with_name(keyword);
             self.errors.push(diagnostic.fix(fix).usage(self.verb.usage()));
         }
     }

@@ -29,13 +29,11 @@ const VERBS: &[(&str, Advice)] = &[
     ("function", Hint("there are no functions: `source FILE` runs the lines of another file")),
     ("export", Named("let")),
     ("assert", Named("expect")),
-    ("put", Named("send")),
     ("mput", Named("send")),
     ("upload", Named("send")),
     ("mget", Named("get")),
     ("download", Named("get")),
     ("fetch", Named("get")),
-    ("dir", Named("ls")),
     ("serve", Named("listen")),
     ("join", Named("chat")),
     ("man", Named("help")),
@@ -96,7 +94,7 @@ pub(super) fn connector(word: &Word) -> Option<&'static str> {
 /// True for a text that begins as arithmetic: only `calc` computes.
 pub(super) fn is_arithmetic(line: &str) -> bool {
     let line = line.trim_start_matches(['(', '-', ' ']);
-    line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(['+', '-', '*', '/', '%', '^'])
+    line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(['+', '-', '*', '/', '%'])
 }
 
 #[cfg(test)]

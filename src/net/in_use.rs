@@ -8,19 +8,13 @@ const LINE_LIMIT: usize = 10_000;
 /// TCP: `TCP_LISTEN`; UDP: a socket without a peer is `TCP_CLOSE`.
 const LISTENING: &str = "0A";
 const UNCONNECTED: &str = "07";
-/// The column of a line with the inode.
-const INODE: usize = 9;
 
 /// Each once, in order. Where the system has no such list: none.
 pub fn ports_in_use() -> Vec<(u16, Transport)> {
-    let kinds = [(Transport::Tcp, LISTENING), (Transport::Udp, UNCONNECTED)];
-    let mut found: Vec<(u16, Transport)> = kinds
-        .into_iter()
-        .flat_map(|(transport, state)| {
-            let lines = lists(transport).flat_map(|list| list.take(LINE_LIMIT));
-            lines.filter_map(move |line| port(&line, state)).map(move |port| (port, transport))
-        })
-        .collect();
+    let mut found = Vec::new();
+    for transport in [Transport::Tcp, Transport::Udp] {
+        listening(transport, |port, _| found.push((port, transport)));
+    }
     found.sort_by_key(|(port, transport)| (*port, transport.word()));
     found.dedup();
     found
@@ -28,22 +22,37 @@ pub fn ports_in_use() -> Vec<(u16, Transport)> {
 
 /// Inodes of the sockets that listen on a port.
 pub(super) fn inodes(transport: Transport, wanted: u16) -> Vec<String> {
-    let state = if transport == Transport::Tcp { LISTENING } else { UNCONNECTED };
-    let lines = lists(transport).flat_map(|list| list.take(LINE_LIMIT));
-    let of_port = lines.filter(|line| port(line, state) == Some(wanted));
-    of_port.filter_map(|line| line.split_whitespace().nth(INODE).map(str::to_owned)).collect()
+    let mut found = Vec::new();
+    listening(transport, |port, row| {
+        found.extend(row.inode.filter(|_| port == wanted).map(str::to_owned));
+    });
+    found
 }
 
-/// The local port of a line, if its socket is in this state.
-fn port(line: &str, state: &str) -> Option<u16> {
+/// Each socket that somebody listens on, with its port.
+fn listening(transport: Transport, mut each: impl FnMut(u16, &Row<'_>)) {
+    let state = if transport == Transport::Tcp { LISTENING } else { UNCONNECTED };
+    for line in lists(transport).flat_map(|list| list.take(LINE_LIMIT)) {
+        if let Some((port, row)) = read(&line, state) {
+            each(port, &row);
+        }
+    }
+}
+
+/// A line and its local port, if its socket is in this state.
+fn read<'a>(line: &'a str, state: &str) -> Option<(u16, Row<'a>)> {
     let row = Row::read(line).filter(|row| row.state == state)?;
     let (_, port) = row.local.rsplit_once(':')?;
-    u16::from_str_radix(port, 16).ok()
+    Some((u16::from_str_radix(port, 16).ok()?, row))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn port(line: &str, state: &str) -> Option<u16> {
+        read(line, state).map(|(port, _)| port)
+    }
 
     #[test]
     fn a_port_is_listed_while_somebody_listens() {

@@ -47,7 +47,6 @@ pub enum Bind {
     Address(IpAddr),
 }
 
-/// Binds; errors say what to do (row 64).
 /// A socket of this process listens there: its links name the inode that the system's list has.
 fn is_ours(transport: Transport, port: u16) -> bool {
     let inodes = super::in_use::inodes(transport, port);
@@ -58,6 +57,7 @@ fn is_ours(transport: Transport, port: u16) -> bool {
     })
 }
 
+/// Binds; errors say what to do (row 64).
 pub fn bind(transport: Transport, bind: Bind, port: u16) -> Result<Bound, Failure> {
     let address = SocketAddr::new(
         match bind {

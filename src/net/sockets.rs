@@ -5,19 +5,22 @@ use std::io::{BufRead as _, BufReader};
 
 use crate::base::Transport;
 
-/// A line of a list: `sl local_address rem_address st tx:rx tr:when retrnsmt uid …`
+/// A line of a list: `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`
 pub(super) struct Row<'a> {
     /// As the kernel writes it.
     pub(super) local: &'a str,
     pub(super) state: &'a str,
     pub(super) user: Option<u32>,
+    /// What `/proc/self/fd` calls it.
+    pub(super) inode: Option<&'a str>,
 }
 
 impl<'a> Row<'a> {
     pub(super) fn read(line: &'a str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace().skip(1);
         let (local, _, state) = (words.next()?, words.next()?, words.next()?);
-        Some(Self { local, state, user: words.nth(3).and_then(|user| user.parse().ok()) })
+        let user = words.nth(3).and_then(|user| user.parse().ok());
+        Some(Self { local, state, user, inode: words.nth(1) })
     }
 }
 

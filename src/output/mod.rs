@@ -37,20 +37,19 @@ pub struct Style {
     /// People talk: it is shown when they did.
     pub times: bool,
     pub colours: Colours,
-    /// Which of the two streams are terminals: their lines are broken between words.
-    pub wraps: Streams,
+    /// Lines of these are broken between words.
+    pub terminals: Terminals,
 }
 
-/// Something that holds for standard output, and for standard error.
+/// Which of the two streams are terminals that can be drawn on.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Streams {
+pub struct Terminals {
     pub out: bool,
     pub err: bool,
 }
 
-impl Streams {
-    /// Which are terminals.
-    pub fn terminals() -> Self {
+impl Terminals {
+    pub fn find() -> Self {
         Self { out: area().is_some(), err: area_of_errors().is_some() }
     }
 }
@@ -59,8 +58,8 @@ impl Style {
     /// For a file, or for a program that reads it.
     pub const fn plain() -> Self {
         let colours = Colours { out: false, err: false };
-        let wraps = Streams { out: false, err: false };
-        Self { json: false, quiet: false, times: false, colours, wraps }
+        let terminals = Terminals { out: false, err: false };
+        Self { json: false, quiet: false, times: false, colours, terminals }
     }
 
     /// The same with what `set results` says now.
@@ -77,20 +76,19 @@ impl Style {
         }
     }
 
-    fn fit_notes(&self, text: String) -> String {
-        match area_of_errors().filter(|_| self.wraps.err) {
-            Some(area) => wrap::fit_notes(&text, area),
-            None => text,
-        }
+    /// How wide the terminals are now: somebody may have pulled at them.
+    fn areas(&self) -> (Option<Area>, Option<Area>) {
+        let of = |is_terminal: bool, area: fn() -> Option<Area>| if is_terminal { area() } else { None };
+        (of(self.terminals.out, area), of(self.terminals.err, area_of_errors))
     }
 
     fn fit(&self, rendered: Rendered) -> Rendered {
-        let fit = |text: String, wraps: bool, area: fn() -> Option<Area>| {
-            let area = if wraps && !text.is_empty() { area() } else { None };
-            area.map_or_else(|| text.clone(), |area| wrap::fit(&text, area))
+        let fit = |text: String, area: Option<Area>| match area {
+            Some(area) => wrap::fit(&text, area),
+            None => text,
         };
-        let Rendered { out, err } = rendered;
-        Rendered { out: fit(out, self.wraps.out, area), err: fit(err, self.wraps.err, area_of_errors) }
+        let (out, err) = self.areas();
+        Rendered { out: fit(rendered.out, out), err: fit(rendered.err, err) }
     }
 
     /// Lines to be drawn on a terminal.
@@ -103,12 +101,11 @@ impl Style {
         if self.json {
             return Rendered { out: reports.iter().map(json::diagnostic).collect(), err: String::new() };
         }
-        Rendered {
-            out: String::new(),
-            err: reports
-                .iter()
-                .map(|report| self.fit_notes(caret::render(report, self.colours.err)))
-                .collect(),
-        }
+        let drawn = reports.iter().map(|report| caret::render(report, self.colours.err)).collect::<String>();
+        let err = match self.areas().1 {
+            Some(area) => wrap::fit_notes(&drawn, area),
+            None => drawn,
+        };
+        Rendered { out: String::new(), err }
     }
 }

@@ -52,6 +52,13 @@ struct Waiting {
     due: bool,
 }
 
+impl Waiting {
+    /// It left, and nobody knows yet what became of it.
+    const fn is_owed(&self) -> bool {
+        !self.acked && !self.due
+    }
+}
+
 /// The sender's window.
 #[derive(Debug)]
 pub(super) struct Textbook {
@@ -151,7 +158,7 @@ impl Textbook {
             && waiting.piece.number == number
             && waiting.sent <= sent
         {
-            let new = !waiting.acked && !waiting.due;
+            let new = waiting.is_owed();
             waiting.due |= new;
             self.due += usize::from(new);
         }
@@ -159,7 +166,7 @@ impl Textbook {
 
     /// When the oldest piece has waited long enough.
     pub(super) fn deadline(&self, rtt: &Rtt) -> Option<Time> {
-        let left = self.waiting.iter().take(self.left).filter(|waiting| !waiting.acked && !waiting.due);
+        let left = self.waiting.iter().take(self.left).filter(|waiting| waiting.is_owed());
         left.map(|waiting| waiting.sent).min().map(|oldest| oldest + timeout(rtt))
     }
 
@@ -173,7 +180,7 @@ impl Textbook {
             return;
         }
         for waiting in self.waiting.iter_mut().take(self.left) {
-            let late = !waiting.acked && !waiting.due && waiting.sent + timeout(rtt) <= now;
+            let late = waiting.is_owed() && waiting.sent + timeout(rtt) <= now;
             waiting.due |= late;
             self.due += usize::from(late);
         }

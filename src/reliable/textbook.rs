@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::simulation::Pair;
-use super::{Arq, Config, Event};
+use super::{Arq, Config, Event, Stats};
 use crate::base::mix;
 use crate::link::Profile;
 
@@ -144,22 +144,28 @@ fn with_loss_windows_use_what_the_textbook_says_within_ten_percent() {
     }
 }
 
+/// What it cost to carry so many pieces at once.
+fn carried(arq: Arq, rtt: Duration, loss: f64, pieces: u64) -> Stats {
+    let up = Profile { rate: RATE, delay: rtt / 2, loss, ..Profile::default() };
+    let mut pair = Pair::new(up, 3, Config { arq, ..Config::default() });
+    pair.down.set_profile(Profile { delay: rtt / 2, ..Profile::default() });
+    let chunk: Bytes = vec![1; CHUNK].into();
+    (0..pieces).for_each(|number| pair.sender.write_block(number * CHUNK as u64, chunk.clone()));
+    let mut came = 0;
+    pair.run_until(|pair| {
+        let blocks = pair.server.events.drain(..);
+        came += blocks.filter(|event| matches!(event, Event::Block { .. })).count() as u64;
+        came == pieces
+    });
+    pair.sender.stats()
+}
+
 #[test]
 fn selective_repeat_sends_again_only_what_was_lost_and_go_back_n_all_behind_it() {
     let again = |arq| {
-        let rtt = Duration::from_millis(20);
-        let up = Profile { rate: RATE, delay: rtt / 2, loss: 0.05, ..Profile::default() };
-        let mut pair = Pair::new(up, 3, Config { arq, ..Config::default() });
-        pair.down.set_profile(Profile { delay: rtt / 2, ..Profile::default() });
-        let (pieces, chunk): (u64, Bytes) = (900, vec![1; CHUNK].into());
-        (0..pieces).for_each(|number| pair.sender.write_block(number * CHUNK as u64, chunk.clone()));
-        let mut came = 0;
-        pair.run_until(|pair| {
-            let blocks = pair.server.events.drain(..);
-            came += blocks.filter(|event| matches!(event, Event::Block { .. })).count() as u64;
-            came == pieces
-        });
-        pair.sender.stats().block_bytes as f64 / (pieces as usize * CHUNK) as f64
+        let pieces = 900;
+        let stats = carried(arq, Duration::from_millis(20), 0.05, pieces);
+        stats.block_bytes as f64 / (pieces as usize * CHUNK) as f64
     };
     let (selective, go_back) = (again(Arq::Selective), again(Arq::GoBackN(24)));
     assert!(selective < 1.25 && go_back > 1.8, "{selective} {go_back}");
@@ -186,20 +192,8 @@ fn the_three_machines_stand_in_the_order_of_the_textbook_at_every_loss_and_windo
 #[test]
 fn a_window_of_selective_repeat_sends_again_what_was_lost_and_every_repetition_is_counted() {
     for (window, loss) in [(4, 0.05), (8, 0.05), (26, 0.2)] {
-        let rtt = Duration::from_millis(10);
-        let up = Profile { rate: RATE, delay: rtt / 2, loss, ..Profile::default() };
-        let config = Config { arq: Arq::SelectiveRepeat(window), ..Config::default() };
-        let mut pair = Pair::new(up, 3, config);
-        pair.down.set_profile(Profile { delay: rtt / 2, ..Profile::default() });
-        let (pieces, chunk): (u64, Bytes) = (2000, vec![1; CHUNK].into());
-        (0..pieces).for_each(|number| pair.sender.write_block(number * CHUNK as u64, chunk.clone()));
-        let mut came = 0;
-        pair.run_until(|pair| {
-            let blocks = pair.server.events.drain(..);
-            came += blocks.filter(|event| matches!(event, Event::Block { .. })).count() as u64;
-            came == pieces
-        });
-        let stats = pair.sender.stats();
+        let pieces = 2000;
+        let stats = carried(Arq::SelectiveRepeat(window), Duration::from_millis(10), loss, pieces);
         let again = stats.block_bytes / CHUNK as u64 - pieces;
         assert_eq!(again, stats.retransmitted);
         let expected = pieces as f64 * loss / (1.0 - loss);

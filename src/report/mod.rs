@@ -139,6 +139,11 @@ impl Failure {
         self
     }
 
+    /// A thread or task of ours that ended without an answer.
+    pub fn of_worker() -> Self {
+        Self::new(Code::Internal, "a worker failed; this is an error in nls")
+    }
+
     /// An operation of the system that failed.
     pub fn io(error: &std::io::Error, what: impl Into<String>) -> Self {
         use std::io::ErrorKind;

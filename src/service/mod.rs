@@ -38,21 +38,21 @@ pub struct Context {
     pub tickets: Arc<chat::Tickets>,
     /// No command of the system runs, and no program but known players.
     pub no_shell: bool,
-    pub streams: Streams,
+    pub streams: StandardStreams,
 }
 
 /// The standard streams, as far as commands may have them.
 #[derive(Clone, Default)]
-pub struct Streams {
+pub struct StandardStreams {
     /// Takes bytes, unless a person or a program reads results there; false: nobody reads any more.
     pub output: Option<Arc<dyn Fn(Vec<u8>) -> bool + Send + Sync>>,
     /// Standard input is not where the commands come from.
     pub input: bool,
 }
 
-impl std::fmt::Debug for Streams {
+impl std::fmt::Debug for StandardStreams {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Streams").field("input", &self.input).finish_non_exhaustive()
+        f.debug_struct("StandardStreams").field("input", &self.input).finish_non_exhaustive()
     }
 }
 

@@ -68,9 +68,7 @@ impl Handle {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        self.spawn_blocking(work)
-            .await
-            .map_err(|_| Failure::new(Code::Internal, "a worker failed; this is an error in nls"))
+        self.spawn_blocking(work).await.map_err(|_| Failure::of_worker())
     }
 
     /// Resolves when the session is stopped.

@@ -35,7 +35,7 @@ impl Shell {
             let failure = match looked {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(failure)) => failure,
-                Err(_) => Failure::new(Code::Internal, "a worker failed; this is an error in nls"),
+                Err(_) => Failure::of_worker(),
             };
             match deadline {
                 Some(deadline) if Instant::now() < deadline => tokio::time::sleep(LOOK).await,

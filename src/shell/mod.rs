@@ -147,7 +147,7 @@ impl Shell {
             idle: Arc::new(Idle::default()),
             tickets: Arc::default(),
             no_shell: settings.no_shell,
-            streams: crate::service::Streams::default(),
+            streams: crate::service::StandardStreams::default(),
         };
         Self {
             registry,
@@ -228,7 +228,7 @@ impl Shell {
     }
 
     /// Commands may have these.
-    pub fn set_streams(&mut self, streams: crate::service::Streams) {
+    pub fn set_streams(&mut self, streams: crate::service::StandardStreams) {
         self.context.streams = streams;
     }
 

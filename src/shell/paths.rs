@@ -96,8 +96,8 @@ mod tests {
         ] {
             assert_eq!(expand_all(pattern, temp.path()).unwrap(), found, "{pattern}");
         }
-        for pattern in ["[c-z]y", "?", "q*", "x["] {
-            assert!(expand_all(pattern, temp.path()).is_err() || pattern == "x[", "{pattern}");
+        for pattern in ["[c-z]y", "?", "q*"] {
+            assert!(expand_all(pattern, temp.path()).is_err(), "{pattern}");
         }
     }
 

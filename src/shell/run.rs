@@ -325,9 +325,11 @@ impl Shell {
             () = self.interrupt.cancelled() => {
                 session.cancel.cancel();
                 drop(tokio::time::timeout(INTERRUPT_LIMIT, session.ended()).await);
-                let goes_on = session.field("resumed").is_some() || session.progress().is_some();
                 let failure = interrupted().of(session.kind.clone());
-                return Err(if goes_on { failure.fix("the same command goes on where it stopped") } else { failure });
+                if goes_on(session) {
+                    return Err(failure.fix("the same command goes on where it stopped"));
+                }
+                return Err(failure);
             }
             state = session.until(enough) => state,
             () = self.suspend.notified() => return Ok(None),
@@ -392,6 +394,12 @@ impl Drop for Shown {
     fn drop(&mut self) {
         (self.0)(&self.1, false);
     }
+}
+
+/// Its verb can go on with what was interrupted: so its row says.
+fn goes_on(session: &Session) -> bool {
+    let row = catalogue::entry(session.verb).map(|entry| entry.verb());
+    row.is_some_and(|verb| verb.fields.iter().any(|field| field.name == "resumed"))
 }
 
 fn unanswered() -> Failure {

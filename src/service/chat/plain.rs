@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::command::{self, HELP, Line};
+use super::command::{self, Line};
 use super::room::Room;
 use super::server::HOST;
 use super::text::check;
@@ -83,19 +83,6 @@ impl Visit<'_> {
                 "it is not your turn: a message must be answered before you may send the next".into(),
             )),
             Err(Wrong::Impossible) => Err("is gone"),
-        }
-    }
-
-    /// To what a client asks the server itself.
-    pub(super) fn answer(&self, line: &Line<'_>) -> String {
-        match line {
-            Line::Who => format!("here: {}", self.room.names()),
-            Line::Whisper(to, text) => {
-                let whispered = check(text, self.connection.transport)
-                    .and_then(|()| self.room.whisper(self.session, &self.name, to, text));
-                whispered.map_or_else(|failure| failure.to_string(), |()| format!("{to} was told"))
-            }
-            _ => HELP.into(),
         }
     }
 }

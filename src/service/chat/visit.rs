@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::command;
+use super::command::{self, HELP, Line};
 use super::flood::{self, Flood, Slowed};
 use super::outbox::{Queue, Queued};
 use super::plain;
@@ -116,6 +116,19 @@ impl Visit<'_> {
         }
         let leave = Message::Leave { reason: "says goodbye".into() };
         self.connection.outgoing.send_now(leave.encode()).await
+    }
+
+    /// To what a client asks the server itself.
+    pub(super) fn answer(&self, line: &Line<'_>) -> String {
+        match line {
+            Line::Who => format!("here: {}", self.room.names()),
+            Line::Whisper(to, text) => {
+                let whispered = check(text, self.connection.transport)
+                    .and_then(|()| self.room.whisper(self.session, &self.name, to, text));
+                whispered.map_or_else(|failure| failure.to_string(), |()| format!("{to} was told"))
+            }
+            _ => HELP.into(),
+        }
     }
 
     /// Another name, announced.

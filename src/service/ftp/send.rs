@@ -343,7 +343,7 @@ impl Sender<'_> {
         self.take(message)
     }
 
-    /// How often something was sent again so far, and the round trip: once in a while, where it grew.
+    /// How often something was sent again so far: once in a while, where it grew.
     fn log_repeats(&mut self) {
         let (last, before) = self.logged;
         if last.elapsed() < LOG_AFTER || self.watched.as_ref().is_none_or(|watched| watched.guest.is_some()) {

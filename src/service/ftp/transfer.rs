@@ -140,7 +140,7 @@ pub(super) enum Work<T> {
 impl<T> Work<T> {
     /// Waits for it; once.
     pub(super) async fn done(&mut self) -> Result<T, Failure> {
-        let failed = || Failure::new(Code::Internal, "a worker failed; this is an error in nls");
+        let failed = || Failure::of_worker();
         match self {
             Self::Elsewhere(job) => job.await.map_err(|_| failed()),
             Self::Here(work) => work.take().map(|work| work()).ok_or_else(failed),

@@ -243,9 +243,7 @@ impl Visit {
                 return Err(slow());
             }
         }
-        let walked = walking
-            .await
-            .map_err(|_| Failure::new(Code::Internal, "a worker failed; this is an error in nls"))?;
+        let walked = walking.await.map_err(|_| Failure::of_worker())?;
         let last = match walked {
             Ok(count) => count.left_out.encode(),
             Err(failure) => Frame::error(failure.code, &failure.why),

@@ -240,6 +240,12 @@ fn media_type(path: &str) -> &'static str {
     }
 }
 
+fn text(kind: &'static str, bytes: Bytes) -> Response<Body> {
+    let mut response = Response::new(Either::Left(Full::new(bytes)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
 fn plain(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Either::Left(Full::new(Bytes::new())));
     *response.status_mut() = status;
@@ -260,22 +266,16 @@ fn respond(site: &Site, request: &Request<Incoming>) -> Response<Body> {
     });
     match name {
         "" => {
-            let mut response = Response::new(Either::Left(Full::new(Bytes::from(page(
-                &site.media,
-                site.subtitles.is_some(),
-            )))));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-            response
+            let page = page(&site.media, site.subtitles.is_some());
+            text("text/html; charset=utf-8", page.into())
         }
         "alive" | "closed" => plain(StatusCode::NO_CONTENT),
         name if name == site.media => media(site, request),
-        name @ (VTT | SRT) if site.subtitles.is_some() => {
-            let text = site.subtitles.as_ref().map(|both| if name == VTT { &both.vtt } else { &both.srt });
-            let kind = if name == VTT { "text/vtt; charset=utf-8" } else { "application/x-subrip" };
-            let mut response = Response::new(Either::Left(Full::new(text.cloned().unwrap_or_default())));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-            response
-        }
+        name @ (VTT | SRT) => match &site.subtitles {
+            Some(both) if name == VTT => text("text/vtt; charset=utf-8", both.vtt.clone()),
+            Some(both) => text("application/x-subrip", both.srt.clone()),
+            None => plain(StatusCode::NOT_FOUND),
+        },
         _ => plain(StatusCode::NOT_FOUND),
     }
 }

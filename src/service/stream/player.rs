@@ -15,20 +15,20 @@ use crate::session::Handle;
 use crate::wire::Code;
 
 /// Tried in this order unless `NLS_PLAYERS` names others, with what keeps them quiet.
-const KNOWN: [Known; 5] = [
-    Known {
+const KNOWN: [KnownPlayer; 5] = [
+    KnownPlayer {
         name: "mpv",
         flags: &["--really-quiet", "--no-terminal", "--force-window=no"],
         subtitles: Some("--sub-file="),
     },
-    Known { name: "ffplay", flags: &["-autoexit", "-loglevel", "error"], subtitles: None },
-    Known { name: "vlc", flags: &["--play-and-exit", "--quiet"], subtitles: Some("--input-slave=") },
-    Known { name: "mplayer", flags: &["-really-quiet", "-noconsolecontrols"], subtitles: None },
-    Known { name: "celluloid", flags: &[], subtitles: Some("--mpv-sub-file=") },
+    KnownPlayer { name: "ffplay", flags: &["-autoexit", "-loglevel", "error"], subtitles: None },
+    KnownPlayer { name: "vlc", flags: &["--play-and-exit", "--quiet"], subtitles: Some("--input-slave=") },
+    KnownPlayer { name: "mplayer", flags: &["-really-quiet", "-noconsolecontrols"], subtitles: None },
+    KnownPlayer { name: "celluloid", flags: &[], subtitles: Some("--mpv-sub-file=") },
 ];
 
 /// A player.
-struct Known {
+struct KnownPlayer {
     name: &'static str,
     flags: &'static [&'static str],
     /// What stands before an address of subtitles.
@@ -37,7 +37,7 @@ struct Known {
 
 /// What a player is pointed at.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct Links<'a> {
     url: &'a str,
     page: &'a str,
     subtitles: Option<&'a str>,
@@ -109,31 +109,31 @@ struct Candidate {
 fn candidates(
     choice: &Choice,
     configured: Option<&str>,
-    place: Place<'_>,
+    links: Links<'_>,
     has_screen: bool,
 ) -> Vec<Candidate> {
     match (choice, configured) {
         (Choice::None | Choice::Clock, _) => Vec::new(),
         (Choice::First, Some(list)) if !list.trim().is_empty() => {
-            list.split(',').flat_map(|text| named(text.trim(), place)).collect()
+            list.split(',').flat_map(|text| named(text.trim(), links)).collect()
         }
         (Choice::First, _) => {
-            let players = KNOWN.iter().flat_map(|known| named(known.name, place));
-            players.chain(named("browser", place).into_iter().filter(|_| has_screen)).collect()
+            let players = KNOWN.iter().flat_map(|known| named(known.name, links));
+            players.chain(named("browser", links).into_iter().filter(|_| has_screen)).collect()
         }
-        (Choice::Named(text), _) => named(text, place),
+        (Choice::Named(text), _) => named(text, links),
     }
 }
 
 /// What a name or a command stands for.
-fn named(text: &str, Place { url, page, subtitles }: Place<'_>) -> Vec<Candidate> {
+fn named(text: &str, Links { url, page, subtitles }: Links<'_>) -> Vec<Candidate> {
     if text == "browser" {
         let opener =
             |name: &&str| Candidate { name: (*name).into(), arguments: vec![page.into()], is_opener: true };
         return BROWSERS.iter().map(opener).collect();
     }
     let known = KNOWN.iter().find(|known| known.name == text);
-    let (name, arguments) = if let Some(Known { name, flags, subtitles: option }) = known {
+    let (name, arguments) = if let Some(KnownPlayer { name, flags, subtitles: option }) = known {
         let flags = flags.iter().map(|flag| (*flag).to_owned());
         let subtitles = option.zip(subtitles).map(|(option, subtitles)| format!("{option}{subtitles}"));
         ((*name).to_owned(), flags.chain(subtitles).chain([url.to_owned()]).collect())
@@ -194,8 +194,8 @@ pub(super) fn start(
         let fix = format!("take one of {} or browser, or leave out `--no-shell`", known.join(", "));
         return Err(Failure::new(Code::Policy, why).fix(fix));
     }
-    let place = Place { url: &address.url, page: &address.page, subtitles: address.subtitles.as_deref() };
-    let candidates = candidates(choice, configured.as_deref(), place, has_screen());
+    let links = Links { url: &address.url, page: &address.page, subtitles: address.subtitles.as_deref() };
+    let candidates = candidates(choice, configured.as_deref(), links, has_screen());
     for Candidate { name, arguments, is_opener } in &candidates {
         let spawned = Command::new(name)
             .args(arguments)
@@ -360,30 +360,30 @@ mod tests {
 
     #[test]
     fn a_command_gets_the_address_in_its_place_as_one_argument() {
-        let place = Place {
+        let links = Links {
             url: "http://127.0.0.1:1/t/media.mp4",
             page: "http://127.0.0.1:1/t/",
             subtitles: Some("http://127.0.0.1:1/t/subtitles.srt"),
         };
         let chosen = |text: &str| {
-            let one = candidates(&Choice::Named(text.into()), None, place, false).remove(0);
+            let one = candidates(&Choice::Named(text.into()), None, links, false).remove(0);
             (one.name, one.arguments)
         };
-        let url = place.url;
+        let url = links.url;
         assert_eq!(chosen("curl -o x {url}"), ("curl".into(), vec!["-o".into(), "x".into(), url.into()]));
         assert_eq!(chosen("sh -c 'cat \"{url}\"'").1, ["-c".to_owned(), format!("cat \"{url}\"")]);
         assert_eq!(chosen("cvlc"), ("cvlc".into(), vec![url.into()]));
-        assert_eq!(chosen("chromium --headless {page}").1, ["--headless", place.page]);
+        assert_eq!(chosen("chromium --headless {page}").1, ["--headless", links.page]);
         assert!(chosen("mpv").1.contains(&url.to_owned()));
         assert!(chosen("mpv").1.contains(&"--sub-file=http://127.0.0.1:1/t/subtitles.srt".to_owned()));
-        assert_eq!(chosen("show {url} {subtitles}").1[1], place.subtitles.unwrap());
+        assert_eq!(chosen("show {url} {subtitles}").1[1], links.subtitles.unwrap());
     }
 
     #[test]
     fn players_are_tried_as_configured_else_in_the_known_order_and_a_browser_last() {
-        let place = Place { url: "u", page: "p", subtitles: None };
+        let links = Links { url: "u", page: "p", subtitles: None };
         let names = |configured, has_screen| -> Vec<String> {
-            candidates(&Choice::First, configured, place, has_screen)
+            candidates(&Choice::First, configured, links, has_screen)
                 .into_iter()
                 .map(|one| one.name)
                 .collect()

@@ -7,7 +7,6 @@ use super::{BARE, Builtin, next};
 use crate::base::Value;
 use crate::language::{Field, Kind, Param, Verb};
 use crate::report::{Failure, Outcome};
-use crate::wire::Code;
 
 pub(super) static FILE: Builtin = Builtin {
     verb: &Verb {
@@ -29,7 +28,7 @@ pub(super) static FILE: Builtin = Builtin {
             let path = shell.directory().join(&text);
             let looked = tokio::task::spawn_blocking(move || look(&path)).await;
             let (bytes, hash) = looked
-                .map_err(|_| Failure::new(Code::Internal, "a worker failed; this is an error in nls"))?
+                .map_err(|_| Failure::of_worker())?
                 .map_err(|error| Failure::io(&error, format!("file {text}")))?;
             let shown = format!("{text}: {bytes} bytes, blake3 {}", hash.to_hex());
             let hash = Value::text(hash.to_hex().as_str());

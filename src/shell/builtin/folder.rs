@@ -93,8 +93,7 @@ pub(super) static PARTS: Builtin = Builtin {
             let path = arguments.text("path").unwrap_or(".").to_owned();
             let (folder, remove) = (shell.directory().join(&path), arguments.flag("remove"));
             let looked = tokio::task::spawn_blocking(move || look(&folder, remove)).await;
-            let looked = looked
-                .map_err(|_| Failure::new(Code::Internal, "a worker failed; this is an error in nls"))?;
+            let looked = looked.map_err(|_| Failure::of_worker())?;
             next(looked.map_err(|error| Failure::io(&error, escape_line(&path)))?)
         })
     },

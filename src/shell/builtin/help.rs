@@ -45,6 +45,9 @@ pub const TOPICS: &[(&str, &str)] = &[
     ("limits", "everything that is bounded, with its number"),
 ];
 
+/// What a duration looks like, under either of its names.
+const TIME: &str = "a time with its unit: 200ms, 5s, 1m30s, 2h";
+
 /// What values look like, by the words that stand for them in usage lines, in small letters.
 pub const KINDS: &[(&str, &str)] = &[
     (
@@ -56,11 +59,11 @@ pub const KINDS: &[(&str, &str)] = &[
     ("path", "a file or folder; `~` and *, ?, [a-c], [!b] are expanded unless it is quoted"),
     ("size", "bytes: 64, 64K = 64KiB = 65536, 64KB = 64000, 1M, 1G"),
     ("rate", "how fast: 10mbit, 1gbit (bits a second), 5MB/s, 500KB/s (bytes a second)"),
-    ("d", "a time with its unit: 200ms, 5s, 1m30s, 2h"),
-    ("duration", "a time with its unit: 200ms, 5s, 1m30s, 2h"),
+    ("d", TIME),
+    ("duration", TIME),
     ("p", "a share: 5%, 0.5%"),
     ("n", "a whole number"),
-    ("expr", "arithmetic, computed exactly: 7 % 3, (1 + 2) * 3 / 4, 2^100; `%` is the remainder"),
+    ("expr", "arithmetic, computed exactly: 7 % 3, (1 + 2) * 3 / 4; `%` is the remainder"),
     (
         "text",
         "the rest of the line, or in quotes; $name.field is replaced, and \\n \\t \\xHH \\u{…} in double quotes",

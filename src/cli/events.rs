@@ -1,0 +1,58 @@
+//! What sessions tell, on its way to the streams: in order with the results of commands.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::mpsc;
+
+use crate::output::{Sink, Style};
+use crate::report::{Event, Report};
+use crate::session::Registry;
+
+/// Events of sessions on their way to the streams. Of too many some are skipped, and it is said how many; the end of
+/// a session never is.
+pub(super) struct EventFeed {
+    pub(super) events: Mutex<mpsc::Receiver<Event>>,
+    pub(super) registry: Weak<Registry>,
+    pub(super) sink: Sink,
+    pub(super) style: Style,
+    pub(super) quiet: Arc<AtomicBool>,
+}
+
+impl EventFeed {
+    /// As they happen, until their shell is gone.
+    pub(super) async fn show(self: Arc<Self>) {
+        while std::future::poll_fn(|context| {
+            let mut events = self.lock();
+            events.poll_recv(context).map(|event| event.map(|event| self.put(event)))
+        })
+        .await
+        .is_some()
+        {}
+    }
+
+    /// What was told before a result is shown before it.
+    pub(super) fn show_what_waits(&self) {
+        let mut events = self.lock();
+        for _ in 0..events.len() {
+            if let Ok(event) = events.try_recv() {
+                self.put(event);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, mpsc::Receiver<Event>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, event: Event) {
+        if let Some(registry) = self.registry.upgrade() {
+            self.sink.skipped(registry.take_dropped());
+        }
+        let is_end = event.is_end();
+        let mut report = Report::Event(event);
+        report.hide(&self.sink.secrets);
+        let text = self.style.quiet(&self.quiet).render(&report);
+        if is_end { self.sink.put(text) } else { self.sink.offer(text) }
+    }
+}
