@@ -762,7 +762,7 @@ fn row_24_a_server_brings_no_link_that_was_not_asked_for_and_writes_through_none
 }
 
 #[test]
-fn row_97_a_signal_ends_the_program_even_if_nobody_reads_its_output() {
+fn rows_97_and_109_a_signal_ends_the_program_even_if_nobody_reads_its_output() {
     let lab = Lab::new();
     for signal in ["INT", "TERM", "HUP"] {
         // A pipe that is full, and that nobody reads.
@@ -783,7 +783,7 @@ fn row_97_a_signal_ends_the_program_even_if_nobody_reads_its_output() {
 }
 
 #[test]
-fn a_server_on_loopback_is_for_its_user_unless_it_says_open() {
+fn row_112_a_server_on_loopback_is_for_its_user_unless_it_says_open() {
     let lab = Lab::new();
     lab.write("root/file", "mine");
     let as_nobody = |statement: &str| Some(lab.as_user(65534, "", &["-c", statement])?.output().unwrap());

@@ -68,7 +68,7 @@ fn row_22_and_32_a_tree_goes_and_comes_back_the_same_without_what_leads_out() {
 }
 
 #[test]
-fn a_tree_sent_again_changes_nothing_and_one_that_differs_is_told_file_by_file() {
+fn row_103_a_tree_sent_again_changes_nothing_and_one_that_differs_is_told_file_by_file() {
     let lab = Lab::new();
     tree(&lab);
     std::fs::create_dir(lab.path("root")).unwrap();

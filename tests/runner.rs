@@ -81,7 +81,7 @@ fn a_test_whose_clean_up_fails_has_failed() {
 }
 
 #[test]
-fn a_report_is_written_through_what_is_no_file_and_a_link_stays_one() {
+fn row_106_a_report_is_written_through_what_is_no_file_and_a_link_stays_one() {
     let lab = Lab::new();
     lab.write("t.nls", "expect 1 == 1\n");
     let report = |to: &str| lab.run(&["test", "t.nls", "--report", &format!("tap={to}")]);
@@ -106,7 +106,7 @@ fn a_report_is_written_through_what_is_no_file_and_a_link_stays_one() {
 }
 
 #[test]
-fn what_cannot_fail_is_no_test() {
+fn row_105_what_cannot_fail_is_no_test() {
     let lab = Lab::new();
     for nothing in ["", "# only a comment\n", "\n\n"] {
         lab.write("nothing.nls", nothing);

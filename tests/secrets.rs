@@ -125,7 +125,7 @@ fn row_93_a_secret_is_hidden_in_what_a_command_of_the_system_prints_also_in_piec
 }
 
 #[test]
-fn what_a_command_of_the_system_prints_can_be_looked_at_and_what_it_leaves_behind_is_ended() {
+fn row_107_what_a_command_of_the_system_prints_can_be_looked_at_and_what_it_leaves_behind_is_ended() {
     let lab = Lab::new();
     lab.write("t.nls", "!echo out; echo err >&2\nexpect $last.out contains out\nexpect $last.err contains err\n!sleep 1000 & echo $! > pid\n");
     let run = lab.run(&["test", "t.nls"]).success();

@@ -99,7 +99,7 @@ async fn run_in(program: &Program, shell: &mut Shell, source: &Arc<Source>) -> E
             Ending::Failed => Exit::Failed,
         };
     }
-    let failed = super::tests::in_a_script(program, source, &plan).await;
+    let failed = super::runner::in_a_script(program, source, &plan).await;
     *program.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt.clone();
     if failed { Exit::Failed } else { Exit::Well }
 }

@@ -8,9 +8,9 @@ mod batch;
 mod completions;
 mod events;
 mod manual;
+mod runner;
 mod signals;
 mod start;
-mod tests;
 mod usage;
 
 use std::io::Write as _;
@@ -187,8 +187,8 @@ impl Program {
                 self.print(&format!("nls {}\n", env!("CARGO_PKG_VERSION")));
                 Exit::Well
             }
-            Mode::Check(paths) => tests::check(self, paths),
-            Mode::Test { paths, choice } => tests::run(self, paths, choice).await,
+            Mode::Check(paths) => runner::check(self, paths),
+            Mode::Test { paths, choice } => runner::run(self, paths, choice).await,
             Mode::TestHelp => {
                 self.print(&usage::test_usage());
                 Exit::Well

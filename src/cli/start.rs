@@ -1,7 +1,7 @@
 //! What must be there before anything starts (FAULTS row 98): a runtime without it panics where nobody can say why.
 
+use std::fs::File;
 use std::io;
-use std::os::unix::net::UnixDatagram;
 use std::sync::mpsc;
 
 use super::WORKERS;
@@ -14,8 +14,8 @@ const DESCRIPTORS: usize = 13;
 /// Raises the limit of descriptors, and says which of threads and descriptors the system does not give.
 pub(super) fn check_room() -> Result<(), String> {
     raise_descriptor_limit();
-    let sockets: io::Result<Vec<_>> = (0..DESCRIPTORS).map(|_| UnixDatagram::unbound()).collect();
-    sockets.map_err(|error| {
+    let descriptors: io::Result<Vec<_>> = (0..DESCRIPTORS).map(|_| File::open("/")).collect();
+    descriptors.map_err(|error| {
         let few = crate::report::reason(&error);
         format!("{few}; {} are needed at least (`ulimit -n`)", DESCRIPTORS + 3)
     })?;

@@ -21,7 +21,7 @@ pub use gauge::Gauge;
 pub use in_use::ports_in_use;
 pub use listen::{Bound, Listener};
 pub use owner::is_of_another_user;
-pub use reach::reachable;
+pub use reach::{has_address, reachable};
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! At which address this machine can be reached.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// The routes of this machine (Linux).
@@ -31,6 +32,11 @@ fn neighbours() -> Vec<IpAddr> {
         (address != 0).then(|| IpAddr::V4(Ipv4Addr::from(address | 1)))
     };
     routes.lines().skip(1).filter_map(network).collect()
+}
+
+/// True if this machine has the address now.
+pub fn has_address(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).err().is_none_or(|error| error.kind() != ErrorKind::AddrNotAvailable)
 }
 
 fn towards(somewhere: IpAddr) -> Option<IpAddr> {

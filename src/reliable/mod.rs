@@ -26,30 +26,21 @@
 //! | `congestion` | how much may be in flight, and how fast it leaves |
 //! | `arq` | go-back-N and stop-and-wait |
 //! | `mtu` | how large a datagram the path takes |
-//! | `simulation` | tests: both ends, a bad link each way and virtual time in one loop |
-//! | `storms`, `figures`, `textbook`, `promises` | tests on it: 2 000 bad networks; how well a path is filled; the formulas; FAULTS |
+//! | `tests` | both ends in virtual time: random networks, formulas, promises |
 
 pub mod arq;
 pub mod congestion;
 pub mod connection;
 pub mod endpoint;
-#[cfg(test)]
-mod figures;
 mod handshake;
 mod loss;
 mod mtu;
-#[cfg(test)]
-mod promises;
 pub mod receive;
 pub mod rtt;
 mod send;
-#[cfg(test)]
-pub(crate) mod simulation;
-#[cfg(test)]
-mod storms;
 mod stream;
 #[cfg(test)]
-mod textbook;
+pub(crate) mod tests;
 
 pub use arq::Arq;
 pub use connection::{Connection, Event, Stats};
@@ -89,6 +80,10 @@ pub struct Config {
     pub keep_alive: Duration,
 }
 
+/// How long a server may take to answer the first datagram.
+pub const CONNECT: Duration = Duration::from_secs(10);
+/// A connection that is quiet for this long is tested with a PING.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How long a silent peer is waited for unless something else is wanted.
 pub const GIVE_UP: Duration = Duration::from_secs(15);
 
@@ -104,9 +99,9 @@ impl Default for Config {
             seed: 0,
             backlog: 1 << 20,
             backlog_time: Duration::MAX,
-            connect: Duration::from_secs(10),
+            connect: CONNECT,
             give_up: GIVE_UP,
-            keep_alive: Duration::from_secs(10),
+            keep_alive: KEEP_ALIVE,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::base::{Transport, Value};
 use crate::language::verb::Lasting;
 use crate::language::{Arguments, Field, Keyword, Kind, Param, Verb};
 use crate::net::listen::{Admission, Arrival, Bind, bind};
-use crate::net::{Connection, Listener, show};
+use crate::net::{Connection, Listener, has_address, show};
 use crate::report::{Failure, Outcome};
 use crate::session::{CLOSING_LIMIT, Guest, Handle};
 use crate::wire::{Code, ServiceId};
@@ -262,9 +262,7 @@ async fn is_gone(address: SocketAddr) {
     let mut look = tokio::time::interval(ADDRESS_CHECK);
     loop {
         look.tick().await;
-        if std::net::UdpSocket::bind((address.ip(), 0))
-            .is_err_and(|error| error.kind() == std::io::ErrorKind::AddrNotAvailable)
-        {
+        if !has_address(address.ip()) {
             return;
         }
     }

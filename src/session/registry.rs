@@ -173,6 +173,14 @@ impl Registry {
         (&mut task.0).await.unwrap_or_else(|error| Err(bug(error)))
     }
 
+    /// Does what may block away from the network's threads.
+    pub async fn block<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        tokio::task::spawn_blocking(work).await.map_err(|_| Failure::of_worker())
+    }
+
     /// The newest session of a name hides the older ones; old ended ones are forgotten.
     fn remember(&self, session: Arc<Session>) {
         let mut sessions = self.lock();

@@ -31,11 +31,10 @@ impl Shell {
         let deadline = expectation.within.map(|within| Instant::now() + within);
         loop {
             let (path, wanted, negated) = (left.clone(), wanted.clone(), expectation.negated);
-            let looked = tokio::task::spawn_blocking(move || examine(&path, &wanted, negated)).await;
-            let failure = match looked {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(failure)) => failure,
-                Err(_) => Failure::of_worker(),
+            let looked = self.registry.block(move || examine(&path, &wanted, negated)).await;
+            let failure = match looked.flatten() {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
             };
             match deadline {
                 Some(deadline) if Instant::now() < deadline => tokio::time::sleep(LOOK).await,

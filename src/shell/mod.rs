@@ -131,7 +131,7 @@ pub struct Shell {
     jobs: Vec<Arc<Session>>,
     deadline: Option<(Instant, Duration)>,
     /// What was suggested already.
-    suggested: HashSet<&'static str>,
+    suggested: HashSet<String>,
     /// Questions of a group that were answered well.
     asked: usize,
 }

@@ -18,11 +18,12 @@ impl Shell {
         }
         let invitation = session.map_or("", Session::suggestion);
         let next = if invitation.is_empty() { verb.next } else { invitation };
-        if next.is_empty() || self.suggested.contains(next) {
+        let Some(line) = filled(next, session).filter(|line| !line.is_empty()) else { return };
+        // Each server is at an address of its own; what a verb suggests is known after the first time.
+        let key = if invitation.is_empty() { next.to_owned() } else { line.clone() };
+        if !self.suggested.insert(key) {
             return;
         }
-        let Some(line) = filled(next, session) else { return };
-        self.suggested.insert(next);
         let place = match session.and_then(address).filter(|_| !invitation.is_empty()) {
             Some(address) if reachable(address).ip().is_loopback() => {
                 "next, here or in another shell of this machine"

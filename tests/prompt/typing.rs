@@ -244,12 +244,30 @@ fn the_first_minute_says_what_to_try_and_each_success_what_comes_next_once() {
     terminal.run(&suggested("calc"), "\n1\n");
     terminal.run(&format!("{} name given", suggested("send")), "sent given");
     terminal.run("listen tcp 0 ftp root . on any as open", "next, on another machine: ls ");
-    terminal.run("listen tcp 0 ftp root . as again", "again");
     assert_eq!(terminal.text().matches("send FILE to 127.0.0.1:").count(), 2, "{}", terminal.text());
+    // Another server is at another address, and says so.
+    terminal.run("listen tcp 0 ftp as again", "again");
+    terminal.see("its own line", |screen| screen.matches("send FILE to 127.0.0.1:").count() == 3);
 }
 
 #[test]
-fn a_byte_that_is_no_utf_8_is_shown_and_everything_lives() {
+fn a_machine_without_a_way_to_all_others_tells_its_neighbours_where_it_is() {
+    let lab = Lab::new();
+    if !crate::harness::has("unshare") || !crate::harness::has("ip") {
+        return;
+    }
+    let network = "ip link set lo up; ip link add v0 type veth peer name v1; ip addr add 10.8.8.8/24 dev v0
+        ip link set v0 up; ip link set v1 up; exec \"$0\" -n";
+    let mut command = std::process::Command::new("unshare");
+    lab.dress(&mut command);
+    command.env("NO_COLOR", "1").args(["-rn", "sh", "-c", network, crate::harness::PROGRAM]);
+    let mut terminal = Terminal::spawn(command);
+    terminal.see("the prompt", |screen| screen.ends_with("nls>"));
+    terminal.run("listen tcp 0 ftp root . on any", "next, on another machine: ls 10.8.8.8:");
+}
+
+#[test]
+fn row_108_a_byte_that_is_no_utf_8_is_shown_and_everything_lives() {
     let lab = Lab::new();
     let mut terminal = Terminal::new(&lab, &[], None);
     terminal.run("listen tcp 0 chat turns off as room", "a conversation");

@@ -58,6 +58,11 @@ pub fn prepare(stream: &TcpStream) {
     drop(socket.set_tcp_user_timeout(Some(USER_TIMEOUT)));
 }
 
+/// Listens on any free port of loopback, for a program of this machine.
+pub async fn bind_loopback() -> std::io::Result<tokio::net::TcpListener> {
+    tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await
+}
+
 /// Connects to the first address that answers, with the next one started 250 ms later.
 pub async fn connect(
     endpoint: &Endpoint,

@@ -7,7 +7,7 @@
 //! | `folder` | files below a root |
 //! | `disk` | what a part needs of a folder; the real one |
 //! | `part` | a file that is not whole: recovery, journal, commit |
-//! | `simdisk`, `crashes` | tests: a disk that stops at every operation |
+//! | `tests` | a disk that stops at every operation |
 //! | `parts` | what transfers left that is not whole |
 //! | `journal` | pure: what is known of a part, as bytes |
 //! | `assembly` | pure: bytes in any order → whole groups, counts, completeness |
@@ -33,8 +33,6 @@ mod bottleneck;
 mod buffers;
 mod client;
 mod confirm;
-#[cfg(test)]
-mod crashes;
 mod destination;
 mod disk;
 pub(crate) mod folder;
@@ -52,12 +50,12 @@ mod receive;
 mod send;
 mod send_folder;
 mod server;
-#[cfg(test)]
-mod simdisk;
 mod small;
 mod source;
 mod sources;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod tree;
 mod visit;

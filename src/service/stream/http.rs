@@ -3,7 +3,6 @@
 //! Beside it, a page for browsers.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 use super::store::Store;
 use super::subtitles::Subtitles;
 use crate::base::Transport;
-use crate::net::{ACCEPT_PAUSE, udp};
+use crate::net::{self, ACCEPT_PAUSE, udp};
 use crate::report::{Failure, reason};
 use crate::session::Handle;
 
@@ -128,7 +127,7 @@ struct Site {
 /// Serves a store until the session ends.
 pub(super) async fn serve(session: &Handle, offer: Offer<'_>) -> Result<Address, Failure> {
     let failed = |error: std::io::Error| Failure::io(&error, "the player's address");
-    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(failed)?;
+    let listener = net::tcp::bind_loopback().await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let token: String = udp::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     let (asked, seen) = watch::channel(Asked { at: Instant::now(), was_closed: false, frames: None });

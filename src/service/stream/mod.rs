@@ -32,10 +32,10 @@ mod player;
 mod server;
 mod showing;
 mod store;
-#[cfg(test)]
-mod storms;
 mod subtitles;
 mod tempo;
+#[cfg(test)]
+mod tests;
 mod viewing;
 mod watcher;
 

@@ -26,10 +26,8 @@ pub(super) static FILE: Builtin = Builtin {
         Box::pin(async move {
             let text = arguments.text("path").unwrap_or_default().to_owned();
             let path = shell.directory().join(&text);
-            let looked = tokio::task::spawn_blocking(move || look(&path)).await;
-            let (bytes, hash) = looked
-                .map_err(|_| Failure::of_worker())?
-                .map_err(|error| Failure::io(&error, format!("file {text}")))?;
+            let looked = shell.registry.block(move || look(&path)).await?;
+            let (bytes, hash) = looked.map_err(|error| Failure::io(&error, format!("file {text}")))?;
             let shown = format!("{text}: {bytes} bytes, blake3 {}", hash.to_hex());
             let hash = Value::text(hash.to_hex().as_str());
             next(Outcome::new(

@@ -92,8 +92,7 @@ pub(super) static PARTS: Builtin = Builtin {
         Box::pin(async move {
             let path = arguments.text("path").unwrap_or(".").to_owned();
             let (folder, remove) = (shell.directory().join(&path), arguments.flag("remove"));
-            let looked = tokio::task::spawn_blocking(move || look(&folder, remove)).await;
-            let looked = looked.map_err(|_| Failure::of_worker())?;
+            let looked = shell.registry.block(move || look(&folder, remove)).await?;
             next(looked.map_err(|error| Failure::io(&error, escape_line(&path)))?)
         })
     },

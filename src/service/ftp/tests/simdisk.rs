@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
-use super::disk::{Disk, Found};
-use super::journal::Boot;
 use crate::report::Failure;
+use crate::service::ftp::disk::{Disk, Found};
+use crate::service::ftp::journal::Boot;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Inode {
-    pub(super) now: Vec<u8>,
+pub(crate) struct Inode {
+    pub(crate) now: Vec<u8>,
     /// What a crash certainly leaves.
     durable: Vec<u8>,
     /// Writes since the last sync: where, and what; a length alone is a truncation.
@@ -22,7 +22,7 @@ pub(super) struct Inode {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum NameChange {
+pub(crate) enum NameChange {
     Add(String, usize),
     Remove(String),
     Rename(String, String),
@@ -30,25 +30,25 @@ pub(super) enum NameChange {
 
 /// What goes wrong, and at which operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     None,
     Crash(u64),
     Fails(u64, ErrorKind),
 }
 
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) inodes: Vec<Inode>,
-    pub(super) names: BTreeMap<String, usize>,
+pub(crate) struct State {
+    pub(crate) inodes: Vec<Inode>,
+    pub(crate) names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
     changes: Vec<NameChange>,
-    pub(super) operations: u64,
-    pub(super) trouble: Trouble,
+    pub(crate) operations: u64,
+    pub(crate) trouble: Trouble,
     boot: u8,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct SimDisk(Arc<Mutex<State>>);
+pub(crate) struct SimDisk(Arc<Mutex<State>>);
 
 impl State {
     /// Counts an operation; after the one that crashes nothing happens any more.
@@ -80,7 +80,7 @@ impl State {
 
     /// The machine stops and starts: names keep a front of their changes, as journaling file systems do; of the data
     /// that was not synced each write is kept, lost or torn on its own.
-    pub(super) fn reboot(&mut self, seed: u64) {
+    pub(crate) fn reboot(&mut self, seed: u64) {
         let mut dice = Xoshiro256PlusPlus::seed_from_u64(seed);
         let kept = dice.random_range(0..=self.changes.len());
         for change in self.changes.drain(..).take(kept) {
@@ -105,7 +105,7 @@ impl State {
     }
 
     /// The program was killed, or the trouble is over: the machine lives on, and so does what it knew.
-    pub(super) fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         self.trouble = Trouble::None;
         self.operations = 0;
     }
@@ -120,7 +120,7 @@ fn put(file: &mut Vec<u8>, at: u64, bytes: &[u8]) {
 }
 
 impl SimDisk {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
             inodes: Vec::new(),
             names: BTreeMap::new(),
@@ -132,17 +132,17 @@ impl SimDisk {
         })))
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
 
-    pub(super) fn content(&self, name: &str) -> Option<Vec<u8>> {
+    pub(crate) fn content(&self, name: &str) -> Option<Vec<u8>> {
         let state = self.state();
         state.names.get(name).map(|&inode| state.inodes[inode].now.clone())
     }
 
     /// A file that was there before, and safe.
-    pub(super) fn plant(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn plant(&self, name: &str, bytes: &[u8]) {
         let mut state = self.state();
         state.inodes.push(Inode { now: bytes.into(), durable: bytes.into(), unsynced: Vec::new() });
         let inode = state.inodes.len() - 1;
@@ -209,8 +209,8 @@ impl Disk for SimDisk {
         Ok(())
     }
 
-    fn claim_space(&self, _file: &usize, _bytes: u64) -> Result<super::disk::Space, Failure> {
-        Ok(super::disk::Space::default())
+    fn claim_space(&self, _file: &usize, _bytes: u64) -> Result<crate::service::ftp::disk::Space, Failure> {
+        Ok(crate::service::ftp::disk::Space::default())
     }
 
     fn free(&self, _file: &usize) -> u64 {

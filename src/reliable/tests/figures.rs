@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::Config;
-use super::congestion::Control;
 use super::simulation::Pair;
 use crate::base::Time;
 use crate::link::Profile;
+use crate::reliable::Config;
+use crate::reliable::congestion::Control;
 use crate::wire::datagram::Credit;
 use bytes::Bytes;
 
 /// Every datagram's headers on Ethernet: IP, UDP.
 const HEADERS: usize = 28;
 
-pub(super) struct Path {
+pub(crate) struct Path {
     pub rate: u64,
     pub rtt: Duration,
     pub loss: f64,
@@ -21,7 +21,7 @@ pub(super) struct Path {
 }
 
 #[derive(Debug)]
-pub(super) struct Figure {
+pub(crate) struct Figure {
     /// Bits of the file a second, handshake included.
     pub goodput: f64,
     /// Bytes of blocks sent over bytes of the file.
@@ -85,11 +85,11 @@ fn measure_under(control: Control, mark_over: Duration, profile: Profile, size: 
             delays.push(pair.up.backlog(pair.now));
             next_look = pair.now + Duration::from_millis(1);
         }
-        if opened == Time::ZERO && pair.client.events.contains(&super::Event::Open) {
+        if opened == Time::ZERO && pair.client.events.contains(&crate::reliable::Event::Open) {
             opened = pair.now;
         }
         for event in pair.server.events.drain(..) {
-            if let super::Event::Block { bytes, .. } = event {
+            if let crate::reliable::Event::Block { bytes, .. } = event {
                 came += bytes.len() as u64;
             }
         }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::simulation::Pair;
-use super::{Config, Connection, Ending, Endpoint, Event, Listening, handshake};
 use crate::base::Time;
 use crate::link::{Direction, Link, Profile};
+use crate::reliable::{Config, Connection, Ending, Endpoint, Event, Listening, handshake};
 use crate::wire::datagram::{self, BASE_DATAGRAM, Packet};
 use crate::wire::{Code, Frame, ServiceId};
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Config, Connection, Ending, Endpoint, Event, Listening, PIECE_COST, receive};
 use crate::base::{RangeSet, Time};
 use crate::link::{Direction, Link, Profile};
+use crate::reliable::{Config, Connection, Ending, Endpoint, Event, Listening, PIECE_COST, receive};
 use crate::wire::datagram::{self, Packet};
 use crate::wire::{Code, Frame, ServiceId};
 

@@ -11,9 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::simulation::Pair;
-use super::{Arq, Config, Event, Stats};
 use crate::base::mix;
 use crate::link::Profile;
+use crate::reliable::{Arq, Config, Event, Stats};
 
 /// Bytes of a chunk, and of its datagram on the wire.
 const CHUNK: usize = 1000;

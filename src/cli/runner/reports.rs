@@ -4,9 +4,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::super::Program;
-use super::super::arguments::Choices;
 use super::fail;
+use crate::cli::Program;
+use crate::cli::arguments::Choices;
 use crate::output::reports::{Reporter, reporter};
 use crate::output::{Rendered, Sink, Style};
 use crate::report::{Summary, TestPlan, TestRun};

@@ -7,10 +7,10 @@ use std::time::Instant;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::super::Program;
-use super::super::arguments::Choices;
 use super::attempt::{Circumstances, attempt};
 use super::choose::Run;
+use crate::cli::Program;
+use crate::cli::arguments::Choices;
 use crate::report::{Failure, TestRun, Verdict, Wrong};
 use crate::shell::Settings;
 use crate::wire::Code;

@@ -3,12 +3,12 @@
 
 use std::io::ErrorKind;
 
-use super::assembly::Group;
-use super::disk::Disk;
-use super::part::{Arrived, Begun, Intent, begin};
 use super::simdisk::{SimDisk, Trouble};
-use super::tree::Tree;
 use crate::report::Failure;
+use crate::service::ftp::assembly::Group;
+use crate::service::ftp::disk::Disk;
+use crate::service::ftp::part::{Arrived, Begun, Intent, begin};
+use crate::service::ftp::tree::Tree;
 use crate::wire::Code;
 
 const GROUP: u64 = 1024;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::chunker::Chunker;
-use super::parity::{Decoder, Encoder};
-use super::plan::Plan;
 use crate::base::RangeSet;
 use crate::link::Profile;
-use crate::reliable::simulation::{Pair, content};
+use crate::reliable::tests::simulation::{Pair, content};
 use crate::reliable::{Config, Event};
+use crate::service::stream::chunker::Chunker;
+use crate::service::stream::parity::{Decoder, Encoder};
+use crate::service::stream::plan::Plan;
 use crate::wire::stream::{Message, PARITY_PLACE, Parity};
 
 /// What a viewer has: the bytes, and its plan.

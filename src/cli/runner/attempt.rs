@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::super::{CLOSE_LIMIT, EVENT_QUEUE};
 use super::choose::Run;
 use crate::base::Secrets;
+use crate::cli::{CLOSE_LIMIT, EVENT_QUEUE};
 use crate::report::{Failure, Report, Verdict, Wrong};
 use crate::session::Registry;
 use crate::shell::script::Ending;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::simulation::{Pair, content};
-use super::{Config, Event};
 use crate::base::{RangeSet, Time, mix};
 use crate::link::Profile;
+use crate::reliable::{Config, Event};
 use crate::wire::Frame;
 
 /// Seeds of each run …

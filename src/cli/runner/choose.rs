@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::super::arguments::Choices;
 use super::discover::Case;
 use super::memory::Memory;
 use crate::base::mix;
+use crate::cli::arguments::Choices;
 
 /// A case that is to run.
 pub(super) struct Run {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{Exit, Program};
 use super::fail;
+use crate::cli::{Exit, Program};
 use crate::language::{self, Plan, Report, Scope, Source, Step, plan};
 use crate::report::Place;
 use crate::shell::catalogue;

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use self::discover::Case;
 use super::arguments::Choices;
 use super::{Exit, Program};
 use crate::base::quantity;
@@ -27,7 +28,6 @@ use crate::language::{Plan, Source};
 use crate::report::{Failure, Place, Report, Summary, TestPlan, TestRun, Verdict};
 use crate::shell::script::{Ending, TEST_LIMIT};
 use crate::wire::Code;
-use discover::Case;
 
 fn fail(program: &Program, why: impl Into<String>) {
     let failure = Failure::new(Code::Missing, why);

@@ -1,0 +1,4 @@
+//! Receiving on a disk that stops at every operation.
+
+mod crashes;
+mod simdisk;

@@ -1,0 +1,3 @@
+//! Viewing over random networks, in virtual time.
+
+mod storms;
