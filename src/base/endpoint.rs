@@ -1,16 +1,19 @@
-//! `host:port`, `[v6]:port`, `:port`: where a peer is, as it is written.
+//! Addresses of peers as they are written: `host:port`, `[v6]:port`, `:port`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// What carries the bytes.
+/// The transport protocol below a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
+    /// TCP (RFC 9293).
     Tcp,
+    /// UDP (RFC 768).
     Udp,
 }
 
 impl Transport {
+    /// The keyword for it: `tcp` or `udp`.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -18,6 +21,7 @@ impl Transport {
         }
     }
 
+    /// The transport that the keyword names; `None` for any other word.
     pub fn from_word(word: &str) -> Option<Self> {
         match word {
             "tcp" => Some(Self::Tcp),
@@ -33,19 +37,21 @@ impl fmt::Display for Transport {
     }
 }
 
-/// A name to resolve or an address.
+/// The host part of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
+    /// A host name, not resolved yet.
     Name(String),
+    /// A literal address.
     Address(IpAddr),
-    /// A link-local address and the interface that it is meant on (RFC 4007, section 11).
+    /// A link-local address and its zone, the interface it is valid on (RFC 4007, section 11).
     Scoped(Ipv6Addr, String),
-    /// An empty host: this machine.
+    /// The host was left out: this machine, 127.0.0.1.
     Loopback,
 }
 
 impl Host {
-    /// True if it is this machine without asking anybody.
+    /// True if the host is this machine, as far as can be told without name resolution.
     pub fn is_loopback(&self) -> bool {
         match self {
             Self::Loopback => true,
@@ -56,10 +62,12 @@ impl Host {
     }
 }
 
-/// Where a peer listens. The port is never 0.
+/// The address a peer listens on. [`parse`] never yields port 0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
+    /// The host to connect to.
     pub host: Host,
+    /// From 1 to 65535.
     pub port: u16,
 }
 
@@ -78,7 +86,7 @@ impl fmt::Display for Endpoint {
 /// Longest host name that DNS can carry (RFC 1035, section 2.3.4).
 const HOST_NAME_LIMIT: usize = 253;
 
-/// Reads an endpoint; the error is the reason and, where there is one, the right form.
+/// Parses an endpoint; the error is the reason and, if one can be suggested, a valid form.
 pub fn parse(word: &str) -> Result<Endpoint, (String, Option<String>)> {
     if let Some(rest) = word.strip_prefix('[') {
         let Some((inside, port)) = rest.split_once("]:") else {
@@ -124,8 +132,8 @@ pub fn parse(word: &str) -> Result<Endpoint, (String, Option<String>)> {
     Ok(Endpoint { host: Host::Name(host.into()), port })
 }
 
-/// The endpoint and the path of `[SCHEME://]HOST:PORT/PATH`, if it has a scheme or a path; the port of a scheme may be
-/// left out.
+/// The endpoint and the path of `[SCHEME://]HOST:PORT/PATH`; `None` if it has neither a scheme nor a path. After a
+/// scheme the port may be left out.
 pub fn of_url(word: &str) -> Option<(String, &str)> {
     let (scheme, rest) = word.split_once("://").map_or((None, word), |(scheme, rest)| (Some(scheme), rest));
     let (authority, path) = rest.split_once('/').map_or((rest, None), |(host, path)| (host, Some(path)));
@@ -141,12 +149,12 @@ pub fn of_url(word: &str) -> Option<(String, &str)> {
     let bare = !authority.is_empty() && !authority.contains(':');
     let endpoint =
         if bare && scheme.is_some() { format!("{authority}:{port}") } else { authority.to_owned() };
-    // A port of its own, and nothing odd around it.
+    // Only a host with a valid port is an endpoint.
     let (host, port) = endpoint.rsplit_once(':')?;
     (!host.contains('/') && peer_port(port).is_ok()).then(|| (endpoint, path.unwrap_or("")))
 }
 
-/// A port somebody else listens on: 1 to 65535.
+/// Parses a port that a peer listens on: 1 to 65535.
 fn peer_port(word: &str) -> Result<u16, (String, Option<String>)> {
     match port(word)? {
         0 => Err(("port 0 means \"any free port\" and only `listen` can ask for it".into(), None)),
@@ -154,7 +162,7 @@ fn peer_port(word: &str) -> Result<u16, (String, Option<String>)> {
     }
 }
 
-/// A port to listen on: 0 (any free one) to 65535.
+/// Parses a port to listen on: 0 (any free one) to 65535. The error is as for [`parse`].
 pub fn port(word: &str) -> Result<u16, (String, Option<String>)> {
     let digits = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
     match word.parse::<u64>() {

@@ -1,7 +1,7 @@
 //! The one sanitiser: text that came from a peer, a file name or a child process passes here before it
 //! reaches a terminal, a table, a log line or a message (FAULTS N6 and row 79).
 //!
-//! Shown as visible escapes: C0 but newline and tab, DEL, C1, bidirectional controls, zero-width and other
+//! Shown as visible escapes: C0 except newline and tab, DEL, C1, bidirectional controls, zero-width and other
 //! format controls. Everything else stays as it is. JSON output does not pass here: it has its own escapes.
 
 use std::borrow::Cow;
@@ -12,12 +12,12 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     escape_when(text, |c| c != '\n' && c != '\t' && is_hostile(c))
 }
 
-/// Like [`escape`], but also for one line: newline and tab become visible too.
+/// Like [`escape`], for text that must stay on one line: newline and tab are escaped too.
 pub fn escape_line(text: &str) -> Cow<'_, str> {
     escape_when(text, is_hostile)
 }
 
-/// At most `limit` characters of a hostile text, on one line, with an ellipsis where it was cut.
+/// The first `limit` characters of untrusted bytes, escaped for one line, with an ellipsis if more was cut off.
 pub fn excerpt(bytes: &[u8], limit: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     let cut: String = text.chars().take(limit).collect();
@@ -43,7 +43,7 @@ fn escape_when(text: &str, hostile: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Control, bidirectional, zero-width and tag characters: what can lie about or take over a terminal.
+/// Control, bidirectional, zero-width and tag characters: they can disguise text or control the terminal.
 fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c,

@@ -1,6 +1,6 @@
-//! Values that every layer speaks: endpoints, quantities, time, and the one sanitiser for foreign text.
+//! Types that every layer uses: endpoints, quantities, time, and the one sanitiser for foreign text.
 //!
-//! Pure: knows nothing but `std`. No function here panics on any input.
+//! Pure: no sockets, no tasks, no clock. No function here panics on any input.
 
 pub mod endpoint;
 pub mod escape;

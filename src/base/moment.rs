@@ -1,20 +1,20 @@
-//! Moments as people write them, in the time zone of this machine. Nothing here asks what time it is.
+//! Wall-clock times for display, in the time zone of this machine. Nothing here reads a clock.
 
 use std::time::SystemTime;
 
 use jiff::Zoned;
 
-/// `18:30:05`
+/// The time of day, such as `18:30:05`; empty if the calendar cannot represent it.
 pub fn time_of_day(moment: SystemTime) -> String {
     shown(moment, "%H:%M:%S")
 }
 
-/// `2026-11-25 18:30:05+01:00`
+/// Date, time and offset from UTC, such as `2026-11-25 18:30:05+01:00`; empty if the calendar cannot represent it.
 pub fn date_and_time(moment: SystemTime) -> String {
     shown(moment, "%Y-%m-%d %H:%M:%S%:z")
 }
 
-/// A moment that no calendar knows is shown as nothing.
+/// The time in the given `strftime` format; empty if it is outside the range of the calendar.
 fn shown(moment: SystemTime, format: &str) -> String {
     Zoned::try_from(moment).map(|zoned| zoned.strftime(format).to_string()).unwrap_or_default()
 }

@@ -1,15 +1,18 @@
-//! Sizes, rates, durations and percentages: how they are written and how they are shown.
+//! Sizes, rates, durations and percentages: parsing and display.
 //!
 //! `64K` = `64KiB` = 65536, `64KB` = 64000 (the rule of GNU `dd`); rates are decimal (`10mbit`, `5MB/s`);
-//! a duration always carries a unit. Every parser says what is wrong and gives the nearest valid form.
+//! a duration always carries a unit. Every parser says what is wrong and, where it can, gives the nearest
+//! valid form.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Why a word is not the quantity that was asked for, with a form that would be.
+/// Why a word is not a valid quantity, with a form that would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadQuantity {
+    /// What is wrong, as part of an error message.
     pub why: String,
+    /// A valid form that was probably meant; `None` if there is none to suggest.
     pub fix: Option<String>,
 }
 
@@ -17,12 +20,12 @@ fn bad<T>(why: impl Into<String>, fix: impl Into<Option<String>>) -> Result<T, B
     Err(BadQuantity { why: why.into(), fix: fix.into() })
 }
 
-/// A part of a whole, from 0 to 100 %.
+/// A fraction of a whole, from 0 % to 100 %.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Percent(f64);
 
 impl Percent {
-    /// From 0.0 to 1.0.
+    /// The percentage as a fraction, from 0.0 to 1.0.
     pub const fn fraction(self) -> f64 {
         self.0
     }
@@ -34,13 +37,14 @@ impl fmt::Display for Percent {
     }
 }
 
-/// `number` and the unit behind it.
+/// Splits `10mbit` into the number and the unit after it.
 fn split(word: &str) -> (&str, &str) {
     let end = word.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(word.len());
     word.split_at(end)
 }
 
-/// Exact product of a decimal such as `1.5` and a whole number; `None` if it is no number or too large.
+/// Product of a decimal such as `1.5` and `unit`, rounded down; `None` if `number` is malformed or has more than
+/// 12 decimals, or if the product overflows.
 fn scaled(number: &str, unit: u64) -> Option<u64> {
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
     if (whole.is_empty() && part.is_empty()) || part.contains('.') || part.len() > 12 {
@@ -55,7 +59,7 @@ fn scaled(number: &str, unit: u64) -> Option<u64> {
     whole.checked_mul(unit)?.checked_add(u64::try_from(part).ok()?)
 }
 
-/// A number of bytes: `64`, `64K`, `64KiB`, `64KB`, `1.5M`.
+/// Parses a number of bytes: `64`, `64K`, `64KiB`, `64KB`, `1.5M`.
 pub fn size(word: &str) -> Result<u64, BadQuantity> {
     let (number, unit) = split(word);
     if number.is_empty() {
@@ -84,7 +88,7 @@ pub fn size(word: &str) -> Result<u64, BadQuantity> {
                 Some(format!("{number}{}", unit.to_uppercase())),
             );
         }
-        // 1e9: a number as a calculator writes it.
+        // 1e9: scientific notation.
         _ if unit.starts_with(['e', 'E']) && word.parse::<f64>().is_ok_and(|n| (0.0..1e18).contains(&n)) => {
             let whole = word.parse::<f64>().map_or(0, |n| n as u64);
             return bad(format!("`{unit}` is not a unit of size"), Some(whole.to_string()));
@@ -105,7 +109,7 @@ pub fn size(word: &str) -> Result<u64, BadQuantity> {
     scaled(number, factor).map_or_else(|| bad("the number is not readable or too large", None), Ok)
 }
 
-/// Bits per second: `10mbit`, `1gbit`, `5MB/s`.
+/// Parses a rate such as `10mbit`, `1gbit` or `5MB/s` into bits per second. Zero is an error.
 pub fn rate(word: &str) -> Result<u64, BadQuantity> {
     let (number, unit) = split(word);
     let factor = match unit {
@@ -151,12 +155,12 @@ pub fn rate(word: &str) -> Result<u64, BadQuantity> {
     }
 }
 
-/// `1 file`, `2 files`
+/// A count with its noun, in the plural unless the count is 1: `1 file`, `2 files`.
 pub fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A length of time: `200ms`, `5s`, `1m30s`, `2h`.
+/// Parses a duration, to the microsecond: `200ms`, `5s`, `1m30s`, `2h`.
 pub fn duration(word: &str) -> Result<Duration, BadQuantity> {
     let mut rest = word;
     let mut micros = 0u64;
@@ -174,7 +178,7 @@ pub fn duration(word: &str) -> Result<Duration, BadQuantity> {
             "m" => 60_000_000,
             "h" => 3_600_000_000,
             "" if !number.is_empty() => {
-                // Large numbers without a unit are mostly meant as milliseconds.
+                // A large number without a unit is most likely meant as milliseconds.
                 let unit = if number.parse::<f64>().is_ok_and(|n| n > 30.0) { "ms" } else { "s" };
                 return bad("a duration needs a unit: ms, s, m, h", Some(format!("{word}{unit}")));
             }
@@ -198,7 +202,7 @@ pub fn duration(word: &str) -> Result<Duration, BadQuantity> {
     Ok(Duration::from_micros(micros))
 }
 
-/// A percentage: `5%`, `0.5%`.
+/// Parses a percentage from 0 % to 100 %: `5%`, `0.5%`.
 pub fn percent(word: &str) -> Result<Percent, BadQuantity> {
     let Some(number) = word.strip_suffix('%') else {
         return bad(
@@ -213,7 +217,7 @@ pub fn percent(word: &str) -> Result<Percent, BadQuantity> {
     }
 }
 
-/// `67108864` → `64.0 MiB`.
+/// A number of bytes for display, in binary units: `67108864` → `64.0 MiB`.
 pub fn show_size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut value = bytes as f64;
@@ -225,12 +229,12 @@ pub fn show_size(bytes: u64) -> String {
     if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
-/// Bytes per second for people: `540.0 MiB/s`.
+/// A rate in bytes per second for display, in binary units: `540.0 MiB/s`.
 pub fn show_rate(bytes_per_second: f64) -> String {
     format!("{}/s", show_size(bytes_per_second.max(0.0) as u64))
 }
 
-/// A rate in bits a second as a command takes it: `10mbit`, `1.5gbit`.
+/// A rate in bits per second as a command accepts it, rounded to three decimals: `10mbit`, `1.5gbit`.
 pub fn show_bits(bits: u64) -> String {
     let (unit, scale) = match bits {
         1_000_000_000.. => ("gbit", 1e9),
@@ -241,21 +245,21 @@ pub fn show_bits(bits: u64) -> String {
     format!("{}{unit}", (bits as f64 / scale * 1e3).round() / 1e3)
 }
 
-/// A rate in bits a second, exactly, as a command takes it: `10mbit`, `1500bit`.
+/// A rate in bits per second as a command accepts it, exact: `10mbit`, `1500bit`.
 pub fn exact_rate(bits: u64) -> String {
     let units = [("gbit", 1_000_000_000), ("mbit", 1_000_000), ("kbit", 1_000)];
     let unit = units.into_iter().find(|(_, scale)| bits > 0 && bits.is_multiple_of(*scale));
     unit.map_or_else(|| format!("{bits}bit"), |(unit, scale)| format!("{}{unit}", bits / scale))
 }
 
-/// A length of time, exactly, as a command takes it: `200ms`, `90s`.
+/// A duration as a command accepts it, exact to the microsecond: `200ms`, `90s`.
 pub fn exact_duration(duration: Duration) -> String {
     let micros = duration.as_micros();
     let unit = [("s", 1_000_000), ("ms", 1_000)].into_iter().find(|(_, scale)| micros.is_multiple_of(*scale));
     unit.map_or_else(|| format!("{micros}us"), |(unit, scale)| format!("{}{unit}", micros / scale))
 }
 
-/// `1500 ms` → `1.50 s`, `250 µs` → `0.25 ms`.
+/// A duration for display: `250 µs`, `1.5 ms`, `1.50 s`, `1m30s`, `2h05m`.
 pub fn show_duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     match seconds {

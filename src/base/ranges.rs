@@ -1,6 +1,6 @@
-//! A set of half-open ranges of `u64`: packet numbers that came, bytes of a file that are there.
+//! A set of half-open ranges of `u64`: received packet numbers, bytes of a file already present.
 //!
-//! Memory grows with the number of gaps, not with what is covered; callers bound the gaps.
+//! Memory grows with the number of gaps, not with the values covered; callers limit the number of gaps.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,20 +14,22 @@ pub struct RangeSet {
 }
 
 impl RangeSet {
+    /// An empty set.
     pub const fn new() -> Self {
         Self { ranges: BTreeMap::new(), covered: 0 }
     }
 
-    /// How many values are in the set.
+    /// Number of values in the set.
     pub const fn covered(&self) -> u64 {
         self.covered
     }
 
-    /// How many separate ranges it takes.
+    /// Number of separate ranges in the set.
     pub fn pieces(&self) -> usize {
         self.ranges.len()
     }
 
+    /// True if `value` is in the set.
     pub fn contains(&self, value: u64) -> bool {
         self.ranges.range(..=value).next_back().is_some_and(|(_, &end)| value < end)
     }
@@ -45,12 +47,12 @@ impl RangeSet {
                 || self.next_start(range.start).is_some_and(|next| next < range.end))
     }
 
-    /// Adds `value`; false if it was there.
+    /// Adds `value`; false if it was already in the set.
     pub fn insert(&mut self, value: u64) -> bool {
         self.insert_range(value..value.saturating_add(1)) > 0
     }
 
-    /// Adds a range and says how many of its values are new.
+    /// Adds a range and returns how many of its values are new.
     pub fn insert_range(&mut self, range: Range<u64>) -> u64 {
         if range.is_empty() {
             return 0;
@@ -80,7 +82,7 @@ impl RangeSet {
         new
     }
 
-    /// Takes a range out.
+    /// Removes every value of `range`.
     pub fn remove_range(&mut self, range: Range<u64>) {
         if range.is_empty() {
             return;
@@ -104,7 +106,7 @@ impl RangeSet {
         }
     }
 
-    /// Takes at most `most` values from the front.
+    /// Removes and returns at most `most` values from the lowest range; `None` if the set is empty.
     pub fn pop_front(&mut self, most: u64) -> Option<Range<u64>> {
         let (&start, &end) = self.ranges.first_key_value()?;
         let cut = end.min(start.saturating_add(most));
@@ -112,11 +114,12 @@ impl RangeSet {
         Some(start..cut)
     }
 
+    /// True if the set holds no value.
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
-    /// Forgets everything below `floor`.
+    /// Removes every value below `floor`.
     pub fn forget_below(&mut self, floor: u64) {
         while let Some((&start, &end)) = self.ranges.first_key_value()
             && start < floor
@@ -135,7 +138,8 @@ impl RangeSet {
         self.ranges.iter().map(|(&start, &end)| start..end)
     }
 
-    /// The end of the range that holds `value`: how far one can read on from there.
+    /// The exclusive end of the range that holds `value`: up to there nothing is missing. `None` if `value` is not in
+    /// the set.
     pub fn end_of(&self, value: u64) -> Option<u64> {
         self.ranges.range(..=value).next_back().map(|(_, &end)| end).filter(|&end| value < end)
     }
@@ -145,7 +149,7 @@ impl RangeSet {
         self.end_of(from).unwrap_or(from)
     }
 
-    /// The start of the first range that begins after `value`.
+    /// The start of the first range that begins after `value`; `None` if there is none.
     pub fn next_start(&self, value: u64) -> Option<u64> {
         self.ranges.range(value.saturating_add(1)..).next().map(|(&start, _)| start)
     }

@@ -1,29 +1,30 @@
-//! Texts that nobody is to see.
+//! Secrets that must not appear in any output, and the masking of them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::escape::{escape, escape_line};
 
-/// Shorter ones could be anywhere: hiding them would garble what is shown, and tell them.
+/// Fewest characters of a secret that is masked. A shorter one could occur anywhere: masking it would garble the
+/// output, and reveal it.
 pub const LEAST: usize = 4;
 
-/// What is shown instead.
+/// Shown in place of a secret.
 const MASK: &str = "***";
 
-/// Known secrets. Cheap to clone; all clones are the same.
+/// The known secrets. Cheap to clone; all clones share one list.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets(Arc<Mutex<Vec<Known>>>);
 
 #[derive(Debug)]
 struct Known {
-    /// As it is, then as it stands where foreign text was made harmless.
+    /// The secret itself, then its escaped forms, as sanitised or quoted text contains it.
     forms: Vec<String>,
-    /// The variable of the environment that holds it.
+    /// The environment variable that holds it.
     name: String,
 }
 
 impl Secrets {
-    /// Hides a text from now on, which the environment has under `name`; false if it is too short to be hidden.
+    /// Masks `text` from now on, the value of the environment variable `name`; false if it is shorter than [`LEAST`].
     pub fn add(&self, name: &str, text: &str) -> bool {
         if text.chars().count() < LEAST {
             return false;
@@ -31,13 +32,12 @@ impl Secrets {
         let mut known = self.lock();
         if !known.iter().any(|known| known.forms[0] == text) {
             let mut forms = vec![text.to_owned()];
-            // Some texts are escaped where they come in, some of them once more where they go out; and what is typed
-            // stands in quotes.
+            // A text may be escaped on input or on output, and a typed text is in quotes with escapes of its own.
             let once = [escape(text), escape_line(text)].map(std::borrow::Cow::into_owned);
             let typed = [text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$")];
             forms.extend(once.into_iter().chain(typed).filter(|form| form != text));
             known.push(Known { forms, name: name.to_owned() });
-            // One may be a part of another.
+            // Longest first: one secret may be a part of another.
             known.sort_by_key(|known| std::cmp::Reverse(known.forms[0].len()));
         }
         true
@@ -47,16 +47,18 @@ impl Secrets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// True if no secret is known.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// True if one stands in the text.
+    /// True if `text` contains a secret.
     pub fn occur_in(&self, text: &str) -> bool {
         self.lock().iter().flat_map(|known| &known.forms).any(|form| text.contains(form))
     }
 
-    /// How many of the last bytes may be the front of one: who sees a text in pieces holds them back.
+    /// How many of the last bytes may be the beginning of a secret. A caller that masks a stream in pieces must hold
+    /// these back.
     pub fn begins_at_the_end_of(&self, bytes: &[u8]) -> usize {
         let known = self.lock();
         let forms = known.iter().flat_map(|known| &known.forms);
@@ -67,12 +69,12 @@ impl Secrets {
         forms.filter_map(front).max().unwrap_or(0)
     }
 
-    /// The same text with every secret in it hidden.
+    /// Replaces every secret in `text` with `***`.
     pub fn hide(&self, text: &mut String) {
         self.replace(text, |_| MASK.to_owned());
     }
 
-    /// The same for bytes that may be no text.
+    /// Replaces every secret in `bytes`, which need not be UTF-8, with `***`.
     pub fn hide_bytes(&self, bytes: &mut Vec<u8>) {
         for known in self.lock().iter() {
             for form in &known.forms {
@@ -81,7 +83,7 @@ impl Secrets {
         }
     }
 
-    /// The same text with `$env.NAME` instead of every secret.
+    /// Replaces every secret in `text` with `$env.NAME`.
     pub fn name(&self, text: &mut String) {
         self.replace(text, |known| format!("$env.{}", known.name));
     }

@@ -1,11 +1,12 @@
-//! What one address may take of what a server has for all (FAULTS rows 62 and 63).
+//! How much of a server's capacity one client address may use (FAULTS rows 62 and 63).
 
 use std::net::IpAddr;
 
-/// One place in so many is kept from the address that has the most.
+/// One place in this many stays free for other addresses.
 const KEPT: usize = 8;
 
-/// Most clients of one address among `max`. On loopback all come from the same one, and all of them are ours.
+/// Most clients from one address at a server for `max` clients. Loopback may use all places: its clients share one
+/// address, and all of them run on this machine.
 pub fn share(max: usize, address: IpAddr) -> usize {
     if address.to_canonical().is_loopback() { max } else { max - max / KEPT }
 }

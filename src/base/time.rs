@@ -6,7 +6,7 @@
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// Microseconds since the origin. Never negative, never goes back.
+/// Microseconds since the origin. Addition and subtraction saturate, so a time is never before the origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
@@ -14,10 +14,12 @@ impl Time {
     /// The origin itself.
     pub const ZERO: Self = Self(0);
 
+    /// The time `micros` microseconds after the origin.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
+    /// Microseconds since the origin.
     pub const fn micros(self) -> u64 {
         self.0
     }

@@ -1,4 +1,4 @@
-//! What a field of a result holds, and how two values compare in `expect`.
+//! The value of a result's field, and how two values compare in `expect`.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -9,43 +9,56 @@ use dashu_ratio::RBig;
 
 use super::quantity::{self, Percent};
 
-/// A value with its type kept, so that `expect $up.bytes == 64M` compares numbers.
+/// A value that keeps its type, so that `expect $up.bytes == 64M` compares numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
+    /// Any text.
     Text(String),
+    /// A whole number, exact.
     Integer(i128),
-    /// A measured number: no more exact than a float.
+    /// A measured number, with the precision of a float.
     Number(f64),
     /// A decimal, a fraction or an integer of any size, as it was written.
     Exact(String),
+    /// Bytes.
     Size(u64),
     /// Bits per second.
     Rate(u64),
+    /// A fraction of a whole.
     Percent(Percent),
+    /// A length of time.
     Duration(Duration),
+    /// `true` or `false`.
     Flag(bool),
 }
 
 /// Named values in the order in which they are shown.
 pub type Fields = Vec<(&'static str, Value)>;
 
-/// What a value measures: values of one dimension have an order, and a plain number takes the unit of the other
-/// side (bytes, seconds, bytes a second, parts of one).
+/// What a value measures. Values of the same dimension can be compared; a plain number beside a quantity is taken in
+/// the base unit of that quantity (bytes, seconds, bytes per second, a fraction of 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dimension {
+    /// A plain number.
     Count,
+    /// A number of bytes.
     Size,
+    /// Data per time.
     Rate,
+    /// A length of time.
     Duration,
+    /// A fraction of a whole.
     Percent,
+    /// `true` or `false`.
     Flag,
-    /// The state of a session: a condition by itself, without an order.
+    /// The state of a session: usable alone as a condition, without an order.
     State,
+    /// Text that is not compared as a number.
     Text,
 }
 
 impl Dimension {
-    /// With its article, for messages.
+    /// The dimension with its article, for messages: `a size`.
     pub const fn describe(self) -> &'static str {
         match self {
             Self::Count => "a number",
@@ -59,7 +72,7 @@ impl Dimension {
         }
     }
 
-    /// A literal that has it, for messages.
+    /// A literal of this dimension, for messages.
     pub const fn example(self) -> &'static str {
         match self {
             Self::Count => "3",
@@ -77,7 +90,7 @@ impl Dimension {
         matches!(self, Self::Size | Self::Rate | Self::Duration | Self::Percent)
     }
 
-    /// True if `<` and `>` mean something between the two.
+    /// True if `<` and `>` are meaningful between values of the two dimensions.
     pub fn has_order_with(self, other: Self) -> bool {
         match (self, other) {
             (Self::Flag | Self::State, _) | (_, Self::Flag | Self::State) => false,
@@ -86,31 +99,33 @@ impl Dimension {
         }
     }
 
-    /// True if the two can never be equal: a size is no duration.
+    /// True if values of the two can never be equal: a size is never a duration.
     pub fn excludes(self, other: Self) -> bool {
         self != other && self.is_quantity() && other.is_quantity()
     }
 }
 
-/// Digits of a number that is compared exactly, at most; longer ones compare as text.
+/// Longest number that is compared exactly, in characters; a longer one compares as text.
 const EXACT_DIGITS_LIMIT: usize = 20_000;
 
 impl Value {
+    /// A text value.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
 
+    /// A whole number.
     pub const fn count(count: u64) -> Self {
         Self::Integer(count as i128)
     }
 
-    /// Seconds, rounded to microseconds so that output stays readable.
+    /// A duration as a plain number of seconds, rounded to microseconds so that output stays readable.
     pub fn seconds(duration: Duration) -> Self {
         Self::Number((duration.as_secs_f64() * 1e6).round() / 1e6)
     }
 
-    /// The type that a literal word has by its look: number, percentage, rate, duration, size, `true` or `false`,
-    /// else text.
+    /// The value of a literal word, with the type that its form gives it: number, percentage, rate, duration, size,
+    /// `true` or `false`, else text.
     pub fn from_word(word: &str) -> Self {
         if let Ok(integer) = word.parse() {
             return Self::Integer(integer);
@@ -139,7 +154,7 @@ impl Value {
         Self::text(word)
     }
 
-    /// What it measures; a text that is written as a number is one.
+    /// What the value measures. A text that reads as a number or as `true` or `false` counts as such.
     pub fn dimension(&self) -> Dimension {
         match self {
             Self::Integer(_) | Self::Number(_) | Self::Exact(_) => Dimension::Count,
@@ -154,7 +169,7 @@ impl Value {
         }
     }
 
-    /// True if both are the same: numbers and quantities by value, two texts by their letters.
+    /// True if both are equal: numbers and quantities by value, two texts character by character.
     pub fn equals(&self, other: &Self) -> bool {
         if let (Self::Text(one), Self::Text(two)) = (self, other) {
             return one == two;
@@ -165,7 +180,7 @@ impl Value {
         self.to_string() == other.to_string()
     }
 
-    /// Which one is larger; `None` between kinds that have no order.
+    /// How the two compare; `None` if their dimensions have no order.
     pub fn order(&self, other: &Self) -> Option<Ordering> {
         if !self.dimension().has_order_with(other.dimension()) {
             return None;
@@ -179,7 +194,8 @@ impl Value {
         }
     }
 
-    /// The exact value on a common scale (bytes, seconds, bytes a second, parts of one), if it is known exactly.
+    /// The exact value on a common scale (bytes, seconds, bytes per second, a fraction of 1); `None` if it is only
+    /// approximate or not a number.
     fn exact(&self) -> Option<RBig> {
         match self {
             Self::Integer(n) => Some(RBig::from(IBig::from(*n))),
@@ -192,7 +208,7 @@ impl Value {
         }
     }
 
-    /// The same as a float.
+    /// The value on the same scale, as a float.
     fn measured(&self) -> Option<f64> {
         match self {
             Self::Number(n) => Some(*n),
@@ -200,7 +216,8 @@ impl Value {
         }
     }
 
-    /// `None`: it is no condition. A number is one if it is not zero.
+    /// The value as a condition: a number is true unless it is zero. `None` for a text that is neither `true` nor
+    /// `false`.
     pub fn condition(&self) -> Option<bool> {
         match self {
             Self::Flag(flag) => Some(*flag),

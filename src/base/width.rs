@@ -1,8 +1,8 @@
-//! Columns of a terminal.
+//! Text measured in terminal columns.
 
 use unicode_width::UnicodeWidthChar;
 
-/// As much of the front of a text as fits into so many columns.
+/// The longest prefix of `text` that fits into `columns` terminal columns.
 pub fn front(text: &str, columns: usize) -> &str {
     let mut width = 0;
     let end = text.char_indices().find(|(_, c)| {

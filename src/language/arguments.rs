@@ -1,4 +1,4 @@
-//! Arguments of a command: as they stand in a text, and as a verb runs on them.
+//! Arguments of a command: as parsed from a text, and with their values as a verb receives them.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -8,31 +8,41 @@ use super::lexer::Word;
 use super::verb::Verb;
 use crate::base::{Endpoint, Transport};
 
-/// An argument after the walk.
+/// An argument as the parser leaves it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Argument {
+    /// Its value is known.
     Ready(Datum),
-    /// Holds a reference: read when the value is known.
+    /// Contains a reference: parsed as this kind once the value is known. The transport is the one written before an
+    /// endpoint.
     Later(Kind, Word, Option<Transport>),
 }
 
 /// A command whose verb, arguments and names are known.
 #[derive(Clone, Debug)]
 pub struct Invocation {
+    /// The row of the verb.
     pub verb: &'static Verb,
+    /// Name, value and byte range of each argument, in the order written. An argument with several values is listed
+    /// once for each.
     pub arguments: Vec<(&'static str, Argument, Range<usize>)>,
+    /// The name after `as`; `None` without one.
     pub binding: Option<String>,
+    /// True if the command ends in `&`.
     pub background: bool,
+    /// Byte range of the statement in its source.
     pub span: Range<usize>,
 }
 
 impl Invocation {
+    /// True if an argument is a secret, so that the text of the command must not be shown.
     pub fn has_secret(&self) -> bool {
         self.arguments.iter().any(|(name, ..)| self.verb.keyword(name).is_some_and(|keyword| keyword.secret))
     }
 }
 
-/// Arguments whose values are known: what a verb runs on.
+/// Names and values of all arguments, as a verb receives them. The getters return `None` if the argument was not given
+/// or is of another kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Arguments(pub Vec<(&'static str, Datum)>);
 
@@ -41,7 +51,7 @@ impl Arguments {
         self.0.iter().find(|(n, _)| *n == name).map(|(_, datum)| datum)
     }
 
-    /// All of an argument that may be given several times.
+    /// All values of a text or path that may be given several times.
     pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(n, _)| *n == name).filter_map(|(_, datum)| match datum {
             Datum::Text(text) | Datum::Path(text, _) => Some(text.as_str()),
@@ -49,6 +59,7 @@ impl Arguments {
         })
     }
 
+    /// The value of a text or path.
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.find(name)? {
             Datum::Text(text) | Datum::Path(text, _) => Some(text),
@@ -56,7 +67,7 @@ impl Arguments {
         }
     }
 
-    /// A count, a size or a rate.
+    /// A count, a port, a size in bytes, or a rate in bits per second.
     pub fn number(&self, name: &str) -> Option<u64> {
         match self.find(name)? {
             Datum::Count(n) | Datum::Size(n) | Datum::Rate(n) => Some(*n),
@@ -65,6 +76,7 @@ impl Arguments {
         }
     }
 
+    /// The value of a duration.
     pub fn duration(&self, name: &str) -> Option<Duration> {
         match self.find(name)? {
             Datum::Duration(duration) => Some(*duration),
@@ -72,7 +84,7 @@ impl Arguments {
         }
     }
 
-    /// A rate, in bytes a second; never 0.
+    /// A rate in bytes per second; never 0.
     pub fn rate(&self, name: &str) -> Option<u64> {
         match self.find(name)? {
             Datum::Rate(bits) => Some((bits / 8).max(1)),
@@ -80,7 +92,7 @@ impl Arguments {
         }
     }
 
-    /// A percentage as a share, from 0.0 to 1.0.
+    /// A percentage as a fraction, from 0.0 to 1.0.
     pub fn percent(&self, name: &str) -> Option<f64> {
         match self.find(name)? {
             Datum::Percent(percent) => Some(percent.fraction()),
@@ -88,11 +100,12 @@ impl Arguments {
         }
     }
 
-    /// True if the argument was given, with a value or without.
+    /// True if the argument was given, with or without a value.
     pub fn flag(&self, name: &str) -> bool {
         self.find(name).is_some()
     }
 
+    /// The value of a transport, or the transport written before an endpoint.
     pub fn transport(&self, name: &str) -> Option<Transport> {
         match self.find(name)? {
             Datum::Transport(transport) => Some(*transport),
@@ -101,6 +114,7 @@ impl Arguments {
         }
     }
 
+    /// The session that the argument refers to.
     pub fn session(&self, name: &str) -> Option<&SessionRef> {
         match self.find(name)? {
             Datum::Session(session) => Some(session),
@@ -108,7 +122,7 @@ impl Arguments {
         }
     }
 
-    /// An address; the shell has replaced `$session` by one.
+    /// The address of an endpoint; the shell has already replaced `$session` with an address.
     pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
         match self.find(name)? {
             Datum::Endpoint(_, Place::Address(endpoint)) => Some(endpoint),

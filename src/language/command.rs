@@ -1,5 +1,5 @@
-//! One walk over the words of a command, against the row of its verb. It gives the bound arguments, what is
-//! wrong, and what may come next: the parser uses the first two, completion and hints the last.
+//! Matches the words of a command against the row of its verb, in one pass. The pass yields the bound arguments, the
+//! errors, and what may come next: the parser uses the first two, completion and hints the last.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use super::next::Next;
 use super::verb::{Keyword, Lasting, Param, Verb, Vocabulary};
 use crate::base::Transport;
 
-/// The walk over one command.
+/// One pass over the words of a command.
 pub struct Matcher<'v> {
     verb: &'static Verb,
     vocabulary: &'v Vocabulary,
@@ -22,12 +22,12 @@ pub struct Matcher<'v> {
     param: usize,
     errors: Vec<Diagnostic>,
     end: usize,
-    /// The words end where this must follow.
+    /// What must follow, if the words end in the middle of an argument.
     pending: Option<Next>,
 }
 
 impl<'v> Matcher<'v> {
-    /// Walks all `words`; `after` is the span of the verb.
+    /// Matches all `words`; `after` is the span of the verb.
     pub fn walk(
         verb: &'static Verb,
         words: &[Word],
@@ -52,7 +52,7 @@ impl<'v> Matcher<'v> {
         matcher
     }
 
-    /// The finished command, or all that is wrong with it.
+    /// The finished command, or all of its errors. `span` is the byte range of the statement.
     pub fn finish(mut self, background: bool, span: Range<usize>) -> Result<Invocation, Vec<Diagnostic>> {
         if self.errors.is_empty() {
             self.check_missing();
@@ -70,7 +70,7 @@ impl<'v> Matcher<'v> {
         Ok(Invocation { verb: self.verb, arguments: self.arguments, binding: self.binding, background, span })
     }
 
-    /// What may come behind the words that were walked.
+    /// What may follow the matched words.
     pub fn next(&self) -> Vec<Next> {
         match self.pending {
             Some(pending @ Next::KeywordValue(keyword, _)) if keyword.optional => {
@@ -81,7 +81,7 @@ impl<'v> Matcher<'v> {
         }
     }
 
-    /// What may come behind a whole argument.
+    /// What may follow a complete argument.
     fn behind(&self) -> Vec<Next> {
         let mut next: Vec<Next> = self.verb.params.get(self.param).map(Next::Param).into_iter().collect();
         let required = self.verb.params.get(self.param).filter(|param| self.must_have(param));
@@ -102,7 +102,7 @@ impl<'v> Matcher<'v> {
         next
     }
 
-    /// It has to be given, and is not yet.
+    /// True if the parameter is required and not given yet.
     fn must_have(&self, param: &Param) -> bool {
         param.required && !(param.many && self.has(param.name))
     }
@@ -111,7 +111,7 @@ impl<'v> Matcher<'v> {
         self.arguments.iter().any(|(n, ..)| *n == name)
     }
 
-    /// Takes one argument from the front; returns the words behind it.
+    /// Takes one argument from the front; returns the words after it.
     fn step<'w>(&mut self, word: &Word, tail: &'w [Word]) -> &'w [Word] {
         let param = self.verb.params.get(self.param);
         let literal = param.is_some_and(|param| param.kind == Kind::Rest);
@@ -124,14 +124,14 @@ impl<'v> Matcher<'v> {
             return self.bind(word, tail);
         }
         let keyword = self.verb.keywords.iter().find(|keyword| word.is(keyword.word));
-        // Before a text a keyword may stand, if a value and some text follow: `say $room to ann "hello"`.
+        // A keyword may precede a text if its value and some text follow: `say $room to ann "hello"`.
         let must = must && !(param.is_some_and(|param| param.kind.is_text()) && tail.len() > 1);
         if let (false, Some(keyword)) = (must, keyword) {
             return self.keyword(keyword, word, tail);
         }
         let Some(param) = param.filter(|param| !self.is_misspelt(param, word)) else {
             self.unexpected(word);
-            // What follows a word that nobody knows means nothing either.
+            // After an unknown word the rest cannot be interpreted either.
             return &[];
         };
         self.param += usize::from(!param.many);
@@ -166,7 +166,7 @@ impl<'v> Matcher<'v> {
         tail
     }
 
-    /// One more of several that is hardly one: it looks like a keyword.
+    /// True if a further value of a repeated parameter looks more like a misspelt keyword.
     fn is_misspelt(&self, param: &Param, word: &Word) -> bool {
         let text = word.literal().unwrap_or_default();
         let another = param.many && self.has(param.name) && !word.quoted && !text.contains(['.', '/', '*']);
@@ -175,7 +175,7 @@ impl<'v> Matcher<'v> {
     }
 
     fn keyword<'w>(&mut self, keyword: &'static Keyword, word: &Word, tail: &'w [Word]) -> &'w [Word] {
-        // Several stand together, or what is misspelt behind it would be one of them.
+        // A keyword ends a repeated parameter; otherwise a misspelt keyword after it would count as one more value.
         self.param += usize::from(self.verb.params.get(self.param).is_some_and(|param| param.many));
         if self.has(keyword.word) {
             let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
@@ -211,7 +211,7 @@ impl<'v> Matcher<'v> {
         &tail[1..]
     }
 
-    /// An endpoint, with `tcp` or `udp` before it.
+    /// Reads an endpoint, which may have `tcp` or `udp` before it.
     fn endpoint<'w>(&mut self, name: &'static str, word: &Word, tail: &'w [Word]) -> &'w [Word] {
         let transport = word.literal().filter(|_| !word.quoted).and_then(|text| Transport::from_word(&text));
         match (transport, tail.split_first()) {
@@ -236,14 +236,14 @@ impl<'v> Matcher<'v> {
         }
     }
 
-    /// The words of a text to the end, or of an expression up to the next keyword.
+    /// Reads the words of a text to the end of the line, or of an expression up to the next keyword.
     fn rest<'w>(&mut self, param: &'static Param, first: &Word, tail: &'w [Word]) -> &'w [Word] {
         let stops = |word: &&Word| {
             param.kind == Kind::Expression
                 && (word.is("as") || self.verb.keywords.iter().any(|k| word.is(k.word)))
         };
         let mut taken = tail.iter().take_while(|word| !stops(word)).count();
-        // Behind a text in quotes `as NAME` is not part of it.
+        // After a quoted text, a final `as NAME` is not part of the text.
         if let (true, [.., word, _]) = (first.quoted, &tail[..taken])
             && word.is("as")
         {
@@ -254,7 +254,7 @@ impl<'v> Matcher<'v> {
             if let (Kind::Printed, Some(hint)) = (param.kind, connector(word)) {
                 self.connected(word, hint);
             }
-            // An expression keeps its columns, so that a caret of the server points at the right place.
+            // An expression keeps its spacing, so that the column in the server's error points at the right place.
             let gap = if param.kind == Kind::Expression { word.span.start - joined.span.end } else { 1 };
             joined.append(gap, word);
         }
@@ -277,7 +277,7 @@ impl<'v> Matcher<'v> {
                 let mut expected =
                     if mismatch.expected.is_empty() { vec![kind.describe()] } else { mismatch.expected };
                 let mut fix = mismatch.fix;
-                // Where an argument may be left out, a word may have been meant for what comes behind it.
+                // If the argument is optional, the word may be a misspelt keyword.
                 let param = self.verb.params.iter().find(|param| param.name == name);
                 if fix.is_none() && param.is_some_and(|param| !param.required) {
                     let words = || self.verb.keywords.iter().map(|keyword| keyword.word);
@@ -285,20 +285,20 @@ impl<'v> Matcher<'v> {
                     expected.extend(words().map(Into::into));
                 }
                 self.errors.push(diagnostic.expected(expected).fix(fix));
-                // Held as given, so that a second error does not complain about its absence.
+                // Recorded as given, so that no second error reports it as missing.
                 self.arguments.push((name, Argument::Ready(Datum::Flag), word.span.clone()));
             }
         }
     }
 
-    /// A word that would go on with another command or a file, in another shell.
+    /// Reports a word that pipes, redirects or chains commands in other shells.
     fn connected(&mut self, word: &Word, hint: &'static str) {
         let title = format!("`{}` cannot follow here", word.literal().unwrap_or_default());
         let expected = "the end of the line, or the text in quotes".to_owned();
         self.errors.push(Diagnostic::new(title, word.span.clone()).expected([expected]).hint(hint));
     }
 
-    /// An endpoint where the word that introduces it was left out: `send x host:9000`.
+    /// The fix for an endpoint whose keyword was left out: `to host:9000` for `send x host:9000`.
     fn introduction(&self, text: &str) -> Option<String> {
         crate::base::endpoint::parse(text).ok()?;
         let missing = |keyword: &&Keyword| keyword.kind == Some(Kind::Endpoint) && !self.has(keyword.word);
@@ -326,7 +326,7 @@ impl<'v> Matcher<'v> {
         self.errors.push(diagnostic.usage(self.verb.usage()));
     }
 
-    /// A service that is not served over the transport that was asked for.
+    /// Reports a service that is not available over the requested transport.
     fn check_service(&mut self) {
         let find = |name: &str| self.arguments.iter().find(|(n, ..)| *n == name);
         let (
@@ -348,7 +348,7 @@ impl<'v> Matcher<'v> {
         }
     }
 
-    /// `get http://host:9000/a.bin` and `get host:9000/a.bin`, as they are written here.
+    /// The fix for `get http://host:9000/a.bin` and `get host:9000/a.bin`: `get a.bin from host:9000`.
     fn address_with_name(&self, keyword: &Keyword) -> Option<String> {
         let (_, Argument::Ready(Datum::Text(text) | Datum::Path(text, _)), _) = self.arguments.first()?
         else {
@@ -393,7 +393,7 @@ impl<'v> Matcher<'v> {
     }
 }
 
-/// Reads one word as `kind`; a word with a reference in it is kept for later.
+/// Parses one word as `kind`; a word with a reference in it is kept until its value is known.
 fn argument(
     kind: Kind,
     word: &Word,

@@ -1,5 +1,5 @@
-//! The completer and the hint of the prompt: what the parser says may come [`super::next`], with what the
-//! running shell knows put in.
+//! Completion and hints of the prompt: what the parser says may come next ([`super::next`]), filled in with what the
+//! running shell knows.
 
 use std::ops::Range;
 
@@ -9,34 +9,36 @@ use super::next::{Next, behind};
 use super::statement::{STATEMENTS, statement};
 use super::verb::{Param, Vocabulary};
 
-/// Parts that a hint shows.
+/// Most parts that a hint shows.
 const HINT_LIMIT: usize = 4;
 
-/// A possible word and what it means.
+/// A possible completion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
+    /// The word as it is inserted into the line.
     pub text: String,
+    /// A short description.
     pub help: String,
 }
 
-/// What only the running shell knows.
+/// What only the running shell knows. Each text is returned with a short description.
 pub trait World {
-    /// Sessions by name or `%id`, each with a few words.
+    /// Sessions by name or `%id`.
     fn sessions(&self) -> Vec<(String, String)>;
-    /// Variables, without `$`, each with a few words.
+    /// Variables, without `$`.
     fn names(&self) -> Vec<(String, String)>;
-    /// Fields of a variable, each with its value or what it means.
+    /// Fields of a variable, each described by its value or its meaning.
     fn fields(&self, name: &str) -> Vec<(String, String)>;
-    /// Endpoints that begin with `prefix`, each with a few words: used before, or listening.
+    /// Endpoints that begin with `prefix`: used before, or listening.
     fn endpoints(&self, prefix: &str) -> Vec<(String, String)>;
-    /// What a server of this service has, each with a few words; at once, and asked of the server beside that.
+    /// Names on a server of this service. Those known so far are returned at once, and the server is asked meanwhile.
     fn remote(&self, service: &str) -> Vec<(String, String)>;
-    /// Local paths that begin with `prefix`, each with a few words; folders end in `/`. Behind `~/` a name that needs quotes
-    /// stands with the whole path before it: in quotes `~` means nothing.
+    /// Local paths that begin with `prefix`; folders end in `/`. After `~/`, a name that needs quotes comes with its
+    /// absolute path, because `~` is not expanded in quotes.
     fn paths(&self, prefix: &str) -> Vec<(String, String)>;
 }
 
-/// The place to replace, and what may stand there.
+/// The byte range of the line to replace, which ends at the cursor `at`, and the candidates for it.
 pub fn complete(
     line: &str,
     at: usize,
@@ -61,7 +63,7 @@ pub fn complete(
     (start..front.len(), found)
 }
 
-/// What is still possible behind a whole line, as a grey hint; nothing while a word is being typed.
+/// What may still follow the line, for the grey hint after it; `None` while a word is being typed.
 pub fn hint(line: &str, vocabulary: &Vocabulary) -> Option<String> {
     let (mut before, current) = split(line);
     if current.is_some() {
@@ -80,7 +82,8 @@ pub fn hint(line: &str, vocabulary: &Vocabulary) -> Option<String> {
     (!shown.is_empty()).then(|| shown.join(" "))
 }
 
-/// The service whose names may come next: the prompt asks for them while the line is still being typed.
+/// The service whose names may come next, so that the prompt can ask the server while the line is being typed;
+/// `None` if no such name is expected.
 pub fn wants_names(line: &str, vocabulary: &Vocabulary) -> Option<&'static str> {
     let (mut before, _) = split(line);
     behind(&mut before, vocabulary).iter().find_map(|next| match next {
@@ -89,7 +92,7 @@ pub fn wants_names(line: &str, vocabulary: &Vocabulary) -> Option<&'static str> 
     })
 }
 
-/// The tokens of the statement before the cursor, and where the word begins that is being typed.
+/// The tokens of the statement before the cursor, and where the word being typed begins.
 fn split(front: &str) -> (Vec<Token>, Option<usize>) {
     let mut before = tokens(front, 0);
     if let Some(end) = before.iter().rposition(|token| matches!(token, Token::Semicolon(_))) {
@@ -97,7 +100,7 @@ fn split(front: &str) -> (Vec<Token>, Option<usize>) {
     }
     let current = match before.last() {
         Some(Token::Word(word)) if word.span.end == front.len() => Some(word.span.start),
-        // An open quote: the word goes on to the cursor.
+        // An open quote: the word extends to the cursor.
         Some(Token::Error(diagnostic)) => Some(diagnostic.span.start),
         _ => None,
     };
@@ -183,7 +186,7 @@ fn values(
     }
 }
 
-/// A path as it is written: `~` is expanded outside of quotes only.
+/// A path as a word of the language. After `~/` it stays bare where it can: `~` is not expanded in quotes.
 fn path_word(path: String) -> String {
     match path.strip_prefix("~/") {
         Some(rest) if rest.is_empty() || is_bare(rest) => path,

@@ -1,4 +1,5 @@
-//! What `expect` and `skip … unless` may ask, as far as the kinds of values are known before anything runs.
+//! Checks the conditions of `expect` and `skip … unless`, as far as the dimensions of the values are known before
+//! anything runs.
 
 use super::diagnostic::Diagnostic;
 use super::lexer::Word;
@@ -6,7 +7,7 @@ use super::planner::{Known, Scope};
 use super::script::Expectation;
 use crate::base::{Dimension, Value};
 
-/// What a word measures, if that is known before it runs.
+/// The dimension of a word's value; `None` if it is known only at run time.
 pub(super) fn dimension(word: &Word, scope: &Scope) -> Option<Dimension> {
     match (word.reference(), word.literal()) {
         (Some([name]), _) => match scope.known(name)? {
@@ -15,7 +16,7 @@ pub(super) fn dimension(word: &Word, scope: &Scope) -> Option<Dimension> {
         },
         (Some([name, field]), _) => {
             let field = scope.fields(name)?.iter().find(|row| row.name == field)?;
-            // What a text holds may be a number: that is known when it runs.
+            // A text may hold a number: that is known only at run time.
             Some(field.dimension).filter(|dimension| *dimension != Dimension::Text)
         }
         (_, Some(text)) if word.quoted => Some(Value::text(text).dimension()),
@@ -24,7 +25,8 @@ pub(super) fn dimension(word: &Word, scope: &Scope) -> Option<Dimension> {
     }
 }
 
-/// A comparison of kinds that have no order, or a bare value that is no condition.
+/// The error for a comparison that makes no sense between the two dimensions, or for a bare value that is not a
+/// condition.
 pub(super) fn check(expectation: &Expectation, scope: &Scope) -> Option<Diagnostic> {
     let Some((comparison, right)) = &expectation.test else { return check_bare(&expectation.left, scope) };
     let (one, other) = (dimension(&expectation.left, scope)?, dimension(right, scope)?);
@@ -39,7 +41,8 @@ pub(super) fn check(expectation: &Expectation, scope: &Scope) -> Option<Diagnost
     Some(Diagnostic::new(comparison.mismatch(one, other), span).expected([expected]))
 }
 
-/// A variable that holds a number or a text says nothing alone; neither does a field that is a text.
+/// The error for a bare variable that is known to hold no flag, or for a bare field that is a text: neither is a
+/// condition.
 pub(super) fn check_bare(word: &Word, scope: &Scope) -> Option<Diagnostic> {
     let wrong = match word.reference()? {
         [name] => match scope.known(name)? {

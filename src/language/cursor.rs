@@ -1,4 +1,4 @@
-//! The tokens of one statement, read from the left. Where they end, the cursor writes down what was looked for:
+//! The tokens of one statement, read from the left. At their end the cursor records what the parser tried to read,
 //! so the parser itself says what may come next.
 
 use std::ops::Range;
@@ -9,43 +9,50 @@ use super::grammar::{duration, literal};
 use super::lexer::{Token, Word};
 use super::next::Next;
 
+/// The result of a parsing step.
 pub(super) type Parsed<T> = Result<T, Box<Diagnostic>>;
 
+/// A parsing step that failed with this error.
 pub(super) fn fail<T>(diagnostic: Diagnostic) -> Parsed<T> {
     Err(Box::new(diagnostic))
 }
 
-/// The words of a command are taken out of the tokens.
+/// A position in the tokens of one statement. Words are moved out of the tokens as they are read.
 pub(super) struct Cursor<'a> {
     tokens: &'a mut [Token],
     at: usize,
-    /// What may stand behind the last token; `None` if nobody asks.
+    /// What may follow the last token; `None` if that is not wanted.
     next: Option<&'a mut Vec<Next>>,
 }
 
 impl<'a> Cursor<'a> {
+    /// A cursor at the first token. `next` receives what may follow the last one.
     pub(super) const fn new(tokens: &'a mut [Token], next: Option<&'a mut Vec<Next>>) -> Self {
         Self { tokens, at: 0, next }
     }
 
+    /// The current position, for [`Cursor::back_to`].
     pub(super) const fn place(&self) -> usize {
         self.at
     }
 
+    /// Returns to an earlier position. Only words that `take`, `begins` or `skip` passed since then can be read again.
     pub(super) const fn back_to(&mut self, place: usize) {
         self.at = place;
     }
 
+    /// The next token; `None` at the end.
     #[inline]
     pub(super) fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.at)
     }
 
-    /// The token behind the next one.
+    /// The token after the next one.
     pub(super) fn peek_behind(&self) -> Option<&Token> {
         self.tokens.get(self.at + 1)
     }
 
+    /// The next token, if it is a word.
     #[inline]
     pub(super) fn peek_word(&self) -> Option<&Word> {
         match self.peek() {
@@ -54,17 +61,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Where the next token is, or the end of the statement.
+    /// The byte range of the next token, or the end of the statement.
     pub(super) fn span(&self) -> Range<usize> {
         self.peek().map_or_else(|| self.end_span(), Token::span)
     }
 
+    /// The empty range at the end of the statement.
     pub(super) fn end_span(&self) -> Range<usize> {
         let end = self.tokens.last().map_or(0, |token| token.span().end);
         end..end
     }
 
-    /// Something is looked for here: if the tokens are at their end, it may come next.
+    /// Records `what` as something that may come next, if the tokens are at their end.
     #[inline]
     fn look_for(&mut self, what: Next) {
         if self.at == self.tokens.len()
@@ -82,14 +90,14 @@ impl<'a> Cursor<'a> {
         self.skip(keyword)
     }
 
-    /// Takes the next word if a statement of this name begins with it.
+    /// Takes the next word if it is the first word of this statement.
     #[inline]
     pub(super) fn begins(&mut self, statement: &'static str) -> bool {
         self.look_for(Next::Statement(statement));
         self.skip(statement)
     }
 
-    /// Takes the next word if it is `text`, another way to write what is looked for elsewhere.
+    /// Takes the next word if it is `text`, without offering it as something that may come next.
     #[inline]
     pub(super) fn skip(&mut self, text: &str) -> bool {
         let found = self.peek_word().is_some_and(|word| word.is(text));
@@ -97,27 +105,31 @@ impl<'a> Cursor<'a> {
         found
     }
 
+    /// Takes the next word, which is a value; `expected` describes it for errors and hints.
     pub(super) fn word(&mut self, expected: &'static str) -> Parsed<Word> {
         self.look_for(Next::Value(expected));
         self.any_word(expected)
     }
 
+    /// Takes the next word, which is a path.
     pub(super) fn path(&mut self) -> Parsed<Word> {
         self.look_for(Next::Path);
         self.any_word("a path")
     }
 
+    /// Takes the next word, which is a verb.
     pub(super) fn verb(&mut self) -> Parsed<Word> {
         self.look_for(Next::Verb);
         self.any_word("a command")
     }
 
+    /// Takes the next word and parses it as a duration.
     pub(super) fn duration(&mut self) -> Parsed<Duration> {
         let word = self.word("a duration such as 5s")?;
         duration(&word, &literal(&word, "a duration")?)
     }
 
-    /// The next word, where what may stand here was already looked for.
+    /// Takes the next word, without recording `expected` as something that may come next.
     pub(super) fn any_word(&mut self, expected: &str) -> Parsed<Word> {
         if let Some(word) = self.take_word() {
             return Ok(word);
@@ -135,7 +147,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The next token, moved out, if it is a word.
+    /// Moves the next token out if it is a word; a `;` with its span takes its place.
     #[inline]
     fn take_word(&mut self) -> Option<Word> {
         let token = self.tokens.get_mut(self.at).filter(|token| matches!(token, Token::Word(_)))?;
@@ -145,7 +157,7 @@ impl<'a> Cursor<'a> {
         Some(word)
     }
 
-    /// All words that follow: those of a command, whose own table says what may come next.
+    /// Takes all words that follow: those of a command, whose verb says what may come next.
     pub(super) fn words(&mut self) -> Vec<Word> {
         let mut words = Vec::with_capacity(self.tokens.len() - self.at);
         while let Some(word) = self.take_word() {
@@ -154,12 +166,14 @@ impl<'a> Cursor<'a> {
         words
     }
 
+    /// Takes the next token if it is `&`.
     pub(super) fn ampersand(&mut self) -> bool {
         let found = matches!(self.peek(), Some(Token::Ampersand(_)));
         self.at += usize::from(found);
         found
     }
 
+    /// An error unless all tokens have been read.
     pub(super) fn end(&self) -> Parsed<()> {
         match self.peek() {
             None => Ok(()),

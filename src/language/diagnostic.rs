@@ -1,5 +1,5 @@
-//! What is wrong with a text: place, what was read, what is possible there, and the likely fix. No
-//! rendering here: `output::caret` draws it.
+//! Errors in a text: the place, what was read, what is possible there, and the likely fix. No rendering here:
+//! `output::caret` draws them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,21 +7,24 @@ use std::sync::Arc;
 /// A named text; spans are byte ranges into `text`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
+    /// The path of the file, or another name for the text, as messages show it.
     pub name: String,
+    /// The whole text.
     pub text: String,
 }
 
 impl Source {
+    /// A source with this name and text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         Arc::new(Self { name: name.into(), text: text.into() })
     }
 
-    /// Line number, from 1, of a byte offset.
+    /// Line number, from 1, of a byte offset; an offset past the end is on the last line.
     pub fn line(&self, offset: usize) -> usize {
         self.text.as_bytes()[..offset.min(self.text.len())].iter().filter(|&&b| b == b'\n').count() + 1
     }
 
-    /// The text of a span, as it was written.
+    /// The text of a span, as it was written; empty if the span does not fit the text.
     pub fn slice(&self, span: &Range<usize>) -> &str {
         self.text.get(span.clone()).unwrap_or_default()
     }
@@ -30,17 +33,19 @@ impl Source {
 /// One error in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// What is wrong, in one line.
     pub title: Box<str>,
+    /// Byte range in the source that the error points at.
     pub span: Range<usize>,
-    /// What is possible at the place; at most [`EXPECTED_LIMIT`] are shown.
+    /// What is possible at this place; at most [`EXPECTED_LIMIT`] are shown.
     pub expected: Vec<String>,
-    /// One likely fix, or none.
+    /// What was probably meant; `None` if that is unclear.
     pub fix: Option<String>,
-    /// How the same is done here, where no word would mend it.
+    /// How to do the same in this language, where replacing a word would not help.
     pub hint: Option<&'static str>,
-    /// The usage line of the command, where that helps.
+    /// The usage line of the command, where it helps.
     pub usage: Option<Box<str>>,
-    /// What is typed behind it may mend it.
+    /// True if typing on may fix it: the line is only incomplete so far.
     pub unfinished: bool,
 }
 
@@ -48,6 +53,7 @@ pub struct Diagnostic {
 pub const EXPECTED_LIMIT: usize = 6;
 
 impl Diagnostic {
+    /// An error without suggestions.
     pub fn new(title: impl Into<Box<str>>, span: Range<usize>) -> Self {
         Self {
             title: title.into(),
@@ -60,26 +66,31 @@ impl Diagnostic {
         }
     }
 
+    /// Adds how to do the same in this language, if there is such advice.
     pub fn hint(mut self, hint: impl Into<Option<&'static str>>) -> Self {
         self.hint = hint.into();
         self
     }
 
+    /// Marks it as an error that typing on may fix.
     pub fn unfinished(mut self) -> Self {
         self.unfinished = true;
         self
     }
 
+    /// Sets what is possible at this place.
     pub fn expected(mut self, expected: impl IntoIterator<Item = String>) -> Self {
         self.expected = expected.into_iter().collect();
         self
     }
 
+    /// Sets what was probably meant, if that is clear.
     pub fn fix(mut self, fix: impl Into<Option<String>>) -> Self {
         self.fix = fix.into();
         self
     }
 
+    /// Adds the usage line of the command.
     pub fn usage(mut self, usage: String) -> Self {
         self.usage = Some(usage.into());
         self
@@ -103,14 +114,16 @@ impl Diagnostic {
     }
 }
 
-/// An error with the text that it is in.
+/// An error together with its source.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// The text that the error is in.
     pub source: Arc<Source>,
+    /// The error.
     pub diagnostic: Diagnostic,
 }
 
-/// The one word of `known` that `word` was probably meant to be; none when unsure or tied.
+/// The word of `known` that `word` was probably meant to be; `None` if none is close, or if several are equally close.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).max(1);
     let mut best: Option<(usize, &str)> = None;

@@ -1,13 +1,13 @@
-//! Words of other programs, and how the same is said here.
+//! Words of other shells and tools, and their equivalents here.
 
 use super::lexer::Word;
 
-/// What a word of another program is here.
+/// The equivalent of another program's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Advice {
-    /// The same thing has this name.
+    /// It has this name here.
     Word(&'static str),
-    /// It is done in another way.
+    /// It is done differently here, as this text explains.
     Hint(&'static str),
 }
 
@@ -65,7 +65,7 @@ const KEYWORDS: &[(&str, &str)] = &[
     ("timeout", "within"),
 ];
 
-/// What the first word of a command means here.
+/// The equivalent of the first word of a command; `None` if the word is not in the table.
 pub(super) fn verb(word: &str) -> Option<Advice> {
     if word.starts_with('@') {
         return Some(Hint("in a conversation: `say $room \"@name text\"`, or `attach` it first"));
@@ -73,12 +73,12 @@ pub(super) fn verb(word: &str) -> Option<Advice> {
     VERBS.iter().find(|(known, _)| *known == word).map(|(_, advice)| *advice)
 }
 
-/// What a keyword of other tools is called here.
+/// The equivalent of a keyword of other tools; `None` if the word is not in the table.
 pub(super) fn keyword(word: &str) -> Option<&'static str> {
     KEYWORDS.iter().find(|(known, _)| *known == word).map(|(_, here)| *here)
 }
 
-/// A word that connects commands or files in other shells, and how that is done from outside.
+/// How to do what an unquoted `|`, `>`, `&&` and the like do in other shells; `None` for any other word.
 pub(super) fn connector(word: &Word) -> Option<&'static str> {
     if word.quoted {
         return None;
@@ -91,7 +91,7 @@ pub(super) fn connector(word: &Word) -> Option<&'static str> {
     }
 }
 
-/// True for a text that begins as arithmetic: only `calc` computes.
+/// True for a line that looks like arithmetic, which only `calc` evaluates.
 pub(super) fn is_arithmetic(line: &str) -> bool {
     let line = line.trim_start_matches(['(', '-', ' ']);
     line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(['+', '-', '*', '/', '%'])

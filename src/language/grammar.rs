@@ -1,5 +1,5 @@
-//! Tokens → [`Statement`]s. They are one logical line or parted by `;`; an error ends its statement, and
-//! reading goes on behind it, so every error of a file is found at once.
+//! Tokens → [`Statement`]s. A statement is a logical line, or a part of one between `;`. An error ends its own
+//! statement only and parsing continues after it, so every error of a file is found at once.
 //!
 //! ```text
 //! stmt   = "test" STRING { "serial" | "timeout" DUR | "tag" NAME }
@@ -9,7 +9,7 @@
 //!        | "expect" [ "not" ] "file" PATH ( "exists" | "same" "as" PATH | "contains" TEXT ) [ "within" DUR ] | "secret" NAME
 //!        | "skip" STRING [ "unless" value ] | "timeout" DUR | "source" PATH | command ;
 //! ```
-//! What each statement is for stands in [`super::statement`].
+//! [`super::statement`] describes what each statement does.
 
 use std::time::Duration;
 
@@ -22,14 +22,14 @@ use super::next::Next;
 use super::script::{Body, Comparison, Expectation, FileExpectation, FileTest, Heading, Prefix, Statement};
 use crate::base::quantity;
 
-/// Names that are always there and mean what they mean.
+/// Predefined names, which `let` and `secret` cannot redefine.
 pub const RESERVED_NAMES: [&str; 6] = ["tmp", "args", "seed", "last", "env", "test"];
 /// Most repetitions of `retry` and `repeat`.
 const REPEAT_LIMIT: u64 = 1_000_000;
 /// Most prefixes before one statement.
 const PREFIX_LIMIT: usize = 8;
 
-/// The statements of a text, one after the other, and what cannot be read as one.
+/// The statements of a text in order, each parsed or as the error in it.
 pub fn statements(text: &str) -> impl Iterator<Item = Result<Statement, Box<Diagnostic>>> + '_ {
     let mut tokens = Vec::new();
     logical_lines(text).flat_map(move |line| {
@@ -42,7 +42,7 @@ pub fn statements(text: &str) -> impl Iterator<Item = Result<Statement, Box<Diag
     })
 }
 
-/// One statement; into `next` goes what may come behind its tokens, whether they are whole or not.
+/// Parses one statement; `next` receives what may follow its tokens, whether they form a complete statement or not.
 pub(super) fn statement(tokens: &mut [Token], next: Option<&mut Vec<Next>>) -> Parsed<Statement> {
     let mut cursor = Cursor::new(tokens, next);
     let span = cursor.span().start..cursor.end_span().end;
@@ -64,6 +64,7 @@ pub(super) fn statement(tokens: &mut [Token], next: Option<&mut Vec<Next>>) -> P
     Ok(Statement { span, prefixes, body })
 }
 
+/// The text of a word. The error, if it contains a reference, names `what` the word should be.
 pub(super) fn literal(word: &Word, what: &str) -> Parsed<String> {
     match word.literal() {
         Some(text) => Ok(text.into_owned()),
@@ -71,6 +72,7 @@ pub(super) fn literal(word: &Word, what: &str) -> Parsed<String> {
     }
 }
 
+/// Parses `text`, which is that of `word`, as a duration.
 pub(super) fn duration(word: &Word, text: &str) -> Parsed<Duration> {
     quantity::duration(text).or_else(|bad| {
         fail(
@@ -126,7 +128,7 @@ fn heading(cursor: &mut Cursor<'_>) -> Parsed<Heading> {
     }
 }
 
-/// One prefix, if one stands here.
+/// Parses one prefix; `None` if there is none.
 fn prefix(cursor: &mut Cursor<'_>) -> Parsed<Option<Prefix>> {
     let start = cursor.place();
     if cursor.begins("defer") {
@@ -164,7 +166,7 @@ fn prefix(cursor: &mut Cursor<'_>) -> Parsed<Option<Prefix>> {
     Ok(None)
 }
 
-/// Reads a word that may end in the `:` which closes a prefix.
+/// Reads a word that may end in the `:` which closes a prefix; true if it does.
 fn colon<T>(cursor: &mut Cursor<'_>, read: impl Fn(&Word, &str) -> Parsed<T>) -> Parsed<(T, bool)> {
     let word = cursor.word("a value, then `:`")?;
     let (word, closed) = without_colon(word);
@@ -258,7 +260,7 @@ fn assignment(cursor: &mut Cursor<'_>) -> Parsed<Body> {
     Ok(Body::Let { name, value: cursor.word("a value")? })
 }
 
-/// A name that a statement may give.
+/// A name that a statement may bind: valid and not reserved.
 fn new_name(word: &Word, text: String) -> Parsed<String> {
     if !is_name(&text) {
         return fail(not_a_name(word, &text));
@@ -270,7 +272,7 @@ fn new_name(word: &Word, text: String) -> Parsed<String> {
     Ok(text)
 }
 
-/// What is wrong with a word that stands for a name.
+/// The error for a word that is not a valid name.
 pub(super) fn not_a_name(word: &Word, text: &str) -> Diagnostic {
     Diagnostic::new(format!("`{text}` is not a name"), word.span.clone())
         .expected(["letters, digits and _, not starting with a digit".into()])
@@ -285,7 +287,7 @@ pub fn is_name(text: &str) -> bool {
 
 fn expectation(cursor: &mut Cursor<'_>) -> Parsed<Body> {
     let negated = cursor.take("not");
-    // `expect file == $x` compares a word; any other `file` begins a path.
+    // `expect file == $x` compares the word `file`; otherwise a path follows `file`.
     let compared = matches!(cursor.peek_behind(), Some(Token::Word(word)) if Comparison::is_word(word));
     if !compared && cursor.take("file") {
         return file_expectation(cursor, negated).map(Body::ExpectFile);
@@ -303,7 +305,7 @@ fn expectation(cursor: &mut Cursor<'_>) -> Parsed<Body> {
     Ok(Body::Expect(Expectation { negated, left, test, within }))
 }
 
-/// A word that is looked at alone can be false: one that says the same at any time would be a test that cannot fail.
+/// A bare value must be a reference: a constant would make an expectation that can never fail.
 fn condition(word: &Word, possible: &str) -> Parsed<()> {
     if word.reference().is_some() && !word.quoted {
         return Ok(());
@@ -316,7 +318,7 @@ fn condition(word: &Word, possible: &str) -> Parsed<()> {
     )
 }
 
-/// `1==2`, `$x>7`: a comparison that was written without blanks.
+/// The error for a comparison written without blanks: `1==2`, `$x>7`.
 fn unspaced(word: &Word) -> Option<Box<Diagnostic>> {
     let text = word.written();
     let operators = ["==", "!=", "<=", ">=", "<", ">", "="];
@@ -338,7 +340,7 @@ fn unspaced(word: &Word) -> Option<Box<Diagnostic>> {
     ))
 }
 
-/// `==` or one of its like, if the expectation goes on with one.
+/// The comparison operator after `left`; `None` if the expectation has none.
 fn comparison(cursor: &mut Cursor<'_>, left: &Word) -> Parsed<Option<Comparison>> {
     if let Some((_, comparison)) = Comparison::WORDS.iter().find(|(name, _)| cursor.take(name)) {
         return Ok(Some(*comparison));
@@ -360,7 +362,7 @@ fn comparison(cursor: &mut Cursor<'_>, left: &Word) -> Parsed<Option<Comparison>
     )
 }
 
-/// `within D`, or the end of an expectation.
+/// Parses `within D` or the end of an expectation.
 fn within(cursor: &mut Cursor<'_>) -> Parsed<Option<Duration>> {
     if cursor.take("within") {
         return cursor.duration().map(Some);
@@ -374,7 +376,7 @@ fn within(cursor: &mut Cursor<'_>) -> Parsed<Option<Duration>> {
     )
 }
 
-/// Behind `expect file`.
+/// Parses what follows `expect file`.
 fn file_expectation(cursor: &mut Cursor<'_>, negated: bool) -> Parsed<FileExpectation> {
     let path = cursor.path()?;
     let possible = ["exists", "same as PATH", "contains TEXT"];

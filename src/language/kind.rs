@@ -8,86 +8,112 @@ use super::verb::Vocabulary;
 use crate::base::quantity::{self, BadQuantity, Percent};
 use crate::base::{Endpoint, Transport, endpoint};
 
-/// What an argument must be.
+/// The type of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `any` or an address to bind.
     BindAddress,
-    /// One of a few words.
+    /// One of these words.
     Choice(&'static [&'static str]),
-    /// A whole number within bounds.
+    /// A whole number within these bounds, both included.
     Count(u64, u64),
+    /// A length of time: `5s`, `200ms`.
     Duration,
-    /// A duration that is mostly some milliseconds.
+    /// A duration of typically a few milliseconds: the fix for a number without a unit is `ms`.
     Delay,
-    /// `host:port`, `$session`, with an optional `tcp` or `udp` before it.
+    /// `host:port` or `$session`, with an optional `tcp` or `udp` before it.
     Endpoint,
-    /// Arithmetic: the words up to the next keyword, as they are written.
+    /// Arithmetic: the words up to the next keyword, with their spacing.
     Expression,
     /// A file on this machine.
     Path,
+    /// A percentage: `5%`.
     Percent,
+    /// A port to listen on, from 0 (any free one) to 65535.
     Port,
+    /// Data per second: `10mbit`, `5MB/s`.
     Rate,
-    /// A name at a server of this service; the prompt asks that server what there is.
+    /// A name on a server of this service; for completion the prompt asks the server for its names.
     Remote(&'static str),
+    /// One word that is never shown.
     Secret,
+    /// The name of a service.
     Service,
-    /// `%2`, `$name` or a bare name.
+    /// `%2`, `$name`, a bare name, or `all`.
     Session,
-    /// One of a few words, or a session.
+    /// One of these words, or a session.
     Setting(&'static [&'static str]),
-    /// A number of bytes within bounds.
+    /// A number of bytes within these bounds, both included.
     Size(u64, u64),
     /// Any one word.
     Text,
-    /// A verb, a statement, or one of a few words.
+    /// A verb, a statement, or one of these words, each with its help.
     Topic(&'static [(&'static str, &'static str)]),
     /// The rest of the line, joined by single blanks.
     Rest,
-    /// The same, where a word that redirects output in other shells is pointed out.
+    /// Like [`Kind::Rest`], but an unquoted word that pipes, redirects or chains in other shells is an error.
     Printed,
+    /// `tcp` or `udp`.
     Transport,
 }
 
 /// A session as a command names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionRef {
+    /// `%2`: by number.
     Id(u64),
+    /// By the name it was bound to.
     Name(String),
+    /// `all`: every session.
     All,
 }
 
-/// Where a command goes.
+/// The destination of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
+    /// An address to connect to.
     Address(Endpoint),
+    /// The address of a session, known when the command runs.
     Session(SessionRef),
 }
 
 /// A typed argument.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Datum {
+    /// A whole number.
     Count(u64),
+    /// A length of time.
     Duration(Duration),
+    /// A destination; the transport is `None` if none was written before it.
     Endpoint(Option<Transport>, Place),
+    /// A keyword that was given without a value.
     Flag,
-    /// A local path; the flag says that `~` and globs in it are to be expanded.
+    /// A local path; true if `~` and globs in it are to be expanded.
     Path(String, bool),
+    /// A percentage.
     Percent(Percent),
+    /// A port to listen on; 0 is any free one.
     Port(u16),
+    /// Bits per second.
     Rate(u64),
+    /// A session.
     Session(SessionRef),
+    /// Bytes.
     Size(u64),
+    /// A word, a name or a text.
     Text(String),
+    /// A transport.
     Transport(Transport),
 }
 
-/// Why a word is not of its kind.
+/// Why a word is not valid for its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
+    /// What is wrong, as part of an error message.
     pub why: String,
+    /// A valid word that was probably meant; `None` if there is none to suggest.
     pub fix: Option<String>,
+    /// What is possible instead; if empty, [`Kind::describe`] applies.
     pub expected: Vec<String>,
 }
 
@@ -102,7 +128,7 @@ fn mismatch<T>(why: impl Into<String>, fix: Option<String>) -> Result<T, Mismatc
 }
 
 impl Kind {
-    /// One of each that is not a choice of words, as the reference shows them.
+    /// One of each kind that the reference explains; choices of words explain themselves.
     pub const EXAMPLES: [Self; 14] = [
         Self::Endpoint,
         Self::Session,
@@ -120,12 +146,12 @@ impl Kind {
         Self::Rest,
     ];
 
-    /// The rest of the line.
+    /// True for the kinds that take the rest of the line.
     pub const fn is_text(self) -> bool {
         matches!(self, Self::Rest | Self::Printed)
     }
 
-    /// How the kind stands in a usage line.
+    /// The kind as a usage line shows it: `SIZE`.
     pub fn placeholder(self) -> String {
         match self {
             Self::BindAddress => "ADDR|any".into(),
@@ -149,7 +175,7 @@ impl Kind {
         }
     }
 
-    /// The same for a named parameter: kinds that explain themselves keep their own word.
+    /// The same for a parameter with a name, which is shown in capitals where the kind itself says too little.
     pub fn placeholder_of(self, name: &str) -> String {
         match self {
             Self::Text | Self::Topic(_) | Self::Remote(_) | Self::Rest | Self::Printed => name.to_uppercase(),
@@ -157,7 +183,7 @@ impl Kind {
         }
     }
 
-    /// What is possible, in words, for an error.
+    /// What the kind accepts, in words, for an error message.
     pub fn describe(self) -> String {
         match self {
             Self::BindAddress => "an address of this machine, or `any`".into(),
@@ -190,7 +216,7 @@ impl Kind {
         }
     }
 
-    /// Reads one word. `vocabulary` knows the services.
+    /// Parses one word. `vocabulary` supplies the names of the services.
     pub fn read(self, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mismatch> {
         match self {
             Self::BindAddress => bind_address(word),
@@ -238,7 +264,7 @@ impl Kind {
             },
             Self::Transport => match Transport::from_word(word) {
                 Some(transport) => Ok(Datum::Transport(transport)),
-                // `listen 9000 ftp`: it was left out.
+                // `listen 9000 ftp`: the transport was left out.
                 None => choice(word, &["tcp", "udp"]).map(Datum::Text).map_err(|mismatch| {
                     match word.parse::<u16>() {
                         Ok(_) => Mismatch { fix: Some(format!("tcp {word}")), ..mismatch },
@@ -250,7 +276,7 @@ impl Kind {
     }
 }
 
-/// A suggestion that would be refused as well is brought to the nearest that would not.
+/// Clamps the suggested fix to the bounds, so that it is not refused in turn.
 fn within_bounds(bad: BadQuantity, min: u64, max: u64) -> BadQuantity {
     let size = bad.fix.as_deref().and_then(|fix| quantity::size(fix).ok());
     let fix = match size {
@@ -260,7 +286,7 @@ fn within_bounds(bad: BadQuantity, min: u64, max: u64) -> BadQuantity {
     BadQuantity { fix, ..bad }
 }
 
-/// A number without a unit is meant as milliseconds where delays are.
+/// A delay without a unit is most likely meant in milliseconds, so the suggested fix is `5ms` instead of `5s`.
 fn in_milliseconds(bad: BadQuantity, word: &str) -> BadQuantity {
     let bare = bad.fix.as_deref() == Some(&format!("{word}s"));
     if bare { BadQuantity { fix: Some(format!("{word}ms")), ..bad } } else { bad }

@@ -1,7 +1,7 @@
 //! Text → logical lines → tokens, with nom.
 //!
-//! The lexer cuts whole words first and leaves the meaning of a word to its place (a `%2` is a session in
-//! `wait %2` and arithmetic in `calc`). It never fails: what cannot be read becomes an error with a span.
+//! The lexer only separates words; what a word means depends on where it is used (`%2` is a session in `wait %2`
+//! and arithmetic in `calc`). It never fails: what cannot be read becomes an error token with a span.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -20,25 +20,28 @@ use smallvec::{SmallVec, smallvec};
 use super::LINE_LIMIT;
 use super::diagnostic::Diagnostic;
 
-/// A word: text and references, glued together without spaces. There is never word splitting.
+/// A word: text and references, joined without spaces. The value of a reference is never split into several words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
-    /// Most have one.
+    /// The parts in order, at least one; most words have exactly one.
     pub segments: SmallVec<[Segment; 1]>,
-    /// Some part stood in quotes: not a keyword, not a glob, not a `~`.
+    /// True if a part of it was in quotes: then it is not a keyword, and globs and `~` in it are not expanded.
     pub quoted: bool,
+    /// Byte range in the whole text, quotes included.
     pub span: Range<usize>,
 }
 
+/// A part of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
+    /// Text, with quotes removed and escapes replaced.
     Text(CompactString),
-    /// `$name.field`: the path without the `$`.
+    /// `$name.field`: the path without the `$`, and the byte range of the whole.
     Reference(Vec<String>, Range<usize>),
 }
 
 impl Word {
-    /// The text, if it holds no reference.
+    /// The text; `None` if the word contains a reference.
     pub fn literal(&self) -> Option<Cow<'_, str>> {
         match self.segments.as_slice() {
             [Segment::Text(text)] => Some(Cow::Borrowed(text)),
@@ -52,7 +55,7 @@ impl Word {
         }
     }
 
-    /// As it reads, with its references as they were written.
+    /// The text without quotes, with references as they were written.
     pub fn written(&self) -> String {
         self.segments.iter().fold(String::new(), |out, segment| match segment {
             Segment::Text(text) => out + text,
@@ -60,7 +63,7 @@ impl Word {
         })
     }
 
-    /// Appends another word, behind so many blanks.
+    /// Appends another word after `blanks` spaces.
     pub(super) fn append(&mut self, blanks: usize, other: &Self) {
         (0..blanks).for_each(|_| push_text(&mut self.segments, " "));
         for segment in &other.segments {
@@ -78,7 +81,7 @@ impl Word {
         !self.quoted && matches!(self.segments.as_slice(), [Segment::Text(text)] if text == word)
     }
 
-    /// The path, if the word is one reference and nothing else.
+    /// The path, if the word is one reference and nothing else; else `None`.
     pub fn reference(&self) -> Option<&[String]> {
         match self.segments.as_slice() {
             [Segment::Reference(path, _)] => Some(path),
@@ -87,18 +90,23 @@ impl Word {
     }
 }
 
+/// A token of a logical line. Every span is a byte range in the whole text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Token {
+    /// Words, quotes and references without spaces between them.
     Word(Word),
+    /// `;` between two statements.
     Semicolon(Range<usize>),
+    /// `&` at the end of a word or alone: run in the background.
     Ampersand(Range<usize>),
-    /// `!CMD`: the rest of the line, for the system's shell.
+    /// `!CMD`: the rest of the line, for the system's shell, without the `!`.
     Bang(String, Range<usize>),
+    /// What cannot be read. The rest of the line is not read.
     Error(Box<Diagnostic>),
 }
 
 impl Token {
-    /// As it stands in a message.
+    /// The token as messages show it; a word with a reference is shown as `$…`.
     pub fn text(&self) -> String {
         match self {
             Self::Word(word) => word.literal().unwrap_or(Cow::Borrowed("$…")).into_owned(),
@@ -109,6 +117,7 @@ impl Token {
         }
     }
 
+    /// Its byte range in the whole text.
     pub fn span(&self) -> Range<usize> {
         match self {
             Self::Word(word) => word.span.clone(),
@@ -118,7 +127,8 @@ impl Token {
     }
 }
 
-/// The logical lines of a text: `\` at the end of a line joins the next; a BOM and `#!` on line 1 are skipped.
+/// Byte ranges of the logical lines of a text: a `\` at the end of a line joins it with the next; a BOM, and `#!` on
+/// line 1, are skipped.
 pub fn logical_lines(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     if text[at..].starts_with("#!") {
@@ -142,14 +152,14 @@ pub fn logical_lines(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     })
 }
 
-/// Splits one logical line (a slice of a text, at `base`) into tokens. Comments and blanks leave none.
+/// Splits one logical line, which begins at byte `base` of the text, into tokens. Comments and blanks yield none.
 pub fn tokens(line: &str, base: usize) -> Vec<Token> {
     let mut out = Vec::new();
     tokens_into(line, base, &mut out);
     out
 }
 
-/// The same, appended to what the caller uses again for each line: a comment or an empty line allocates nothing.
+/// Like [`tokens`], but appends to a buffer that the caller reuses: a comment or an empty line allocates nothing.
 pub(super) fn tokens_into(line: &str, base: usize, out: &mut Vec<Token>) {
     if line.len() > LINE_LIMIT {
         let title = format!("the line is {} bytes long; the limit is {LINE_LIMIT}", line.len());
@@ -191,7 +201,8 @@ pub(super) fn tokens_into(line: &str, base: usize, out: &mut Vec<Token>) {
     }
 }
 
-/// `!CMD` stands where a statement begins: first on the line, after `;`, or behind a prefix.
+/// The text after the `!` of a `!CMD`, which is one only where a statement begins: first on the line, after `;`, or
+/// after a prefix.
 fn bang<'a>(rest: &'a str, first: bool, before: &[Token]) -> Option<&'a str> {
     let behind_prefix = || match before.last() {
         Some(Token::Word(word)) => {
@@ -207,7 +218,7 @@ fn ends_word(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with(|c: char| c.is_whitespace() || c == ';' || c == '#')
 }
 
-/// Blanks, and a `\` before the end of a line.
+/// Skips blanks, and a `\` before the end of a line.
 fn blank(input: &str) -> IResult<&str, ()> {
     value((), many0(alt((take_while1(char::is_whitespace), tag("\\\n"), tag("\\\r\n"))))).parse(input)
 }
@@ -219,7 +230,7 @@ enum Piece<'a> {
     Reference(Vec<String>),
 }
 
-/// A word at the front of `input`, which starts at `at` in the text.
+/// Reads the word at the start of `input`, which begins at byte `at` of the text.
 fn word(input: &str, at: usize) -> Result<(&str, Word), Diagnostic> {
     let mut word = Word { segments: SmallVec::new(), quoted: false, span: at..at };
     let mut rest = input;
@@ -292,7 +303,7 @@ fn first_line(input: &str) -> &str {
 fn bare(input: &str) -> IResult<&str, &str> {
     let (_, text) =
         take_while1(|c: char| !c.is_whitespace() && !matches!(c, ';' | '"' | '\'' | '$')).parse(input)?;
-    // A `&` at the end of a word sends the command to the background; a `\` there joins lines.
+    // A `&` at the end of a word puts the command in the background; a `\` at the end of a line joins lines.
     let behind = &input[text.len()..];
     let kept = match text.strip_suffix('&') {
         Some(kept) if !kept.is_empty() && ends_word(behind) => kept,
@@ -384,7 +395,7 @@ fn double(input: &str, at: usize) -> Result<(&str, Piece<'_>), Diagnostic> {
     }
 }
 
-/// One escape in double quotes; `None` for a joined line.
+/// One escape in double quotes; `None` for a `\` that joins lines.
 fn escaped(input: &str) -> IResult<&str, Option<char>> {
     let hex = |digits: &str| u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
     let is_hex = |c: char| c.is_ascii_hexdigit();
@@ -413,12 +424,12 @@ pub fn is_bare(text: &str) -> bool {
         && anychar::<_, nom::error::Error<&str>>(text).is_ok()
 }
 
-/// The text as one word: bare if it may be, else in quotes.
+/// Writes `text` as one word: bare if possible, else in quotes.
 pub fn as_word(text: String) -> String {
     if is_bare(&text) { text } else { quoted(&text) }
 }
 
-/// In quotes of the language.
+/// Writes `text` in double quotes, with escapes.
 pub fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

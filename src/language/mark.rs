@@ -1,5 +1,5 @@
-//! What each part of a line is, for a prompt that shows it while it is typed: from the same parser and the same checks
-//! that Enter runs.
+//! Syntax highlighting of the prompt's line while it is typed, from the same parser and the same checks that run on
+//! Enter.
 
 use std::ops::Range;
 
@@ -9,24 +9,28 @@ use super::next::{Next, behind};
 use super::planner::{Scope, check};
 use super::verb::Vocabulary;
 
-/// Longer lines stay as they are: each key looks at the whole line.
+/// Longest line that is highlighted, in bytes: every key press analyses the whole line.
 const MARKED_LIMIT: usize = 1000;
 
-/// What a part of a line is.
+/// What a highlighted part of a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// A verb, or the first word of a statement.
     Verb,
+    /// A keyword of a verb or a statement.
     Keyword,
+    /// A word with a part in quotes.
     Quoted,
     /// `$name.field`
     Reference,
+    /// From `#` to the end of the line.
     Comment,
-    /// An error that nothing typed behind it mends.
+    /// An error that typing on cannot fix.
     Wrong,
 }
 
-/// Parts of the line in their order; none overlaps another.
+/// The parts of the line to highlight, as byte ranges, in order and without overlap. Empty for a line that is too
+/// long.
 pub fn marks(line: &str, vocabulary: &Vocabulary, scope: &Scope) -> Vec<(Range<usize>, Mark)> {
     if line.len() > MARKED_LIMIT {
         return Vec::new();
@@ -74,9 +78,9 @@ fn mark_word(word: &Word, before: &[Token], vocabulary: &Vocabulary, marks: &mut
     marks.extend(mark.map(|mark| (word.span.clone(), mark)));
 }
 
-/// Errors in words that are finished: behind them stands something already, and more of it changes nothing.
+/// Errors in finished words: more text follows them already, so typing on cannot fix them.
 fn errors(line: &str, vocabulary: &Vocabulary, scope: &Scope) -> Vec<Range<usize>> {
-    // What a file holds is looked at when the line runs.
+    // A sourced file is read only when the line runs.
     let nothing = |_: &str, _: &Source| Ok(Source::new(String::new(), String::new()));
     let source = Source::new("prompt", line);
     let Err(reports) = check(&source, vocabulary, &mut scope.clone(), &nothing) else { return Vec::new() };
@@ -119,7 +123,7 @@ mod tests {
         Vocabulary { verbs: vec![&SEND], prefixes: true, ..Vocabulary::default() }
     }
 
-    /// The line with a letter for each mark behind its part.
+    /// The line with each part in angle brackets, after the first letter of its mark.
     fn shown(line: &str) -> String {
         let mut scope = Scope::builtin(0);
         scope.define("x", crate::language::planner::Known::Scalar(None));

@@ -1,11 +1,11 @@
 //! The command language: text → [`Statement`]s (syntax) → [`Plan`] (names and types resolved).
 //!
 //! Pure: no socket, no task, no terminal, no file. The whole text is parsed and checked before anything
-//! runs, and every error in it is reported at once. One walk over a line ([`grammar`], and [`command::Matcher`]
-//! for the words of a command) answers both "what is this" and "what may come [`next`]": parser, help and
-//! completion cannot disagree.
+//! runs, and every error in it is reported at once. One parser ([`grammar`], and [`command::Matcher`] for the words
+//! of a command) answers both "what is this" and "what may come [`next`]": parser, help and completion cannot
+//! disagree.
 //!
-//! Limits, each with its name: [`LINE_LIMIT`], [`SOURCE_DEPTH_LIMIT`], [`STATEMENT_LIMIT`].
+//! Limits: [`LINE_LIMIT`], [`SOURCE_DEPTH_LIMIT`], [`STATEMENT_LIMIT`].
 
 pub mod arguments;
 pub mod command;
@@ -35,7 +35,7 @@ pub use verb::{Field, Keyword, Param, Service, Verb, Vocabulary};
 
 /// Longest logical line, in bytes (FAULTS row 90).
 pub const LINE_LIMIT: usize = 64 << 10;
-/// How deep `source` may nest (LANGUAGE section 4).
+/// Deepest nesting of `source` (LANGUAGE section 4).
 pub const SOURCE_DEPTH_LIMIT: usize = 16;
-/// Most statements in a script with all that it sources.
+/// Most statements in a script, including all files that it sources.
 pub const STATEMENT_LIMIT: usize = 2_000_000;

@@ -1,5 +1,5 @@
-//! What may stand behind the words of a line: asked of the parser itself, so that "expected …", completion and
-//! hints cannot disagree with what it reads.
+//! What may follow the words of a line. The parser itself answers, so "expected …", completion and hints cannot
+//! disagree with what it accepts.
 
 use super::command::Matcher;
 use super::grammar::statement;
@@ -12,28 +12,35 @@ use super::verb::{Keyword, Param, Vocabulary};
 /// One thing that may come next.
 #[derive(Clone, Copy, Debug)]
 pub enum Next {
-    /// A statement of the language's own, by its first word.
+    /// A built-in statement, by its first word.
     Statement(&'static str),
     /// The verb of a command.
     Verb,
-    /// A word inside a statement.
+    /// A keyword inside a statement.
     Word(&'static str),
-    /// A value inside a statement, in words.
+    /// A value inside a statement, described in words.
     Value(&'static str),
+    /// A local path.
     Path,
+    /// A positional argument of the verb.
     Param(&'static Param),
+    /// A keyword of the verb.
     Keyword(&'static Keyword),
+    /// The value after a keyword.
     KeywordValue(&'static Keyword, Kind),
-    /// `HOST:PORT`, behind `tcp` or `udp`.
+    /// `HOST:PORT`, after `tcp` or `udp`.
     Address,
+    /// `as NAME`
     As,
     /// A name after `as`.
     Name,
+    /// `&`
     Background,
 }
 
 impl PartialEq for Next {
-    /// Of the language's own words; what tables of verbs say stands once there.
+    /// Used to list each of the language's own words once. The arguments of a verb are listed once anyway and never
+    /// compare equal.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Statement(one), Self::Statement(two))
@@ -46,7 +53,7 @@ impl PartialEq for Next {
 }
 
 impl Next {
-    /// How it stands in "expected …".
+    /// The text for "expected …".
     pub fn describe(&self) -> String {
         match self {
             Self::Statement(word) | Self::Word(word) | Self::Value(word) => (*word).into(),
@@ -62,7 +69,7 @@ impl Next {
         }
     }
 
-    /// How it stands in the grey hint behind the cursor; `None` where that would only be in the way.
+    /// The text for the grey hint after the cursor; `None` for what a hint does not show.
     pub fn placeholder(&self) -> Option<String> {
         Some(match self {
             Self::Word(word) => format!("[{word}]"),
@@ -79,7 +86,7 @@ impl Next {
         })
     }
 
-    /// What it means, in a few words.
+    /// What it means, in a few words; empty if nothing is known.
     pub fn help(&self) -> &'static str {
         match self {
             Self::Statement(word) => statement::statement(word).map_or("", |form| form.help),
@@ -98,7 +105,7 @@ impl Next {
     }
 }
 
-/// What may stand behind `tokens`, which are those of one statement before the cursor.
+/// What may follow `tokens`, those of one statement before the cursor. Words are moved out of `tokens`.
 pub fn behind(tokens: &mut [Token], vocabulary: &Vocabulary) -> Vec<Next> {
     let mut next = Vec::new();
     match statement(tokens, Some(&mut next)).map(|statement| statement.body) {

@@ -9,28 +9,38 @@ use super::diagnostic::Source;
 use super::lexer::Word;
 use super::script::{Expectation, FileExpectation, Heading, Prefix};
 
-/// What a text means.
+/// The checked steps of a script.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// The lines above the first `test`: they run afresh before each test. Without headings: everything.
+    /// The lines above the first `test`, which run again before each test. In a script without tests: all lines.
     pub setup: Vec<Step>,
+    /// The tests in the order of the text.
     pub tests: Vec<Test>,
 }
 
+/// One test of a script.
 #[derive(Debug)]
 pub struct Test {
+    /// Its name and options.
     pub heading: Heading,
+    /// Byte range of the heading in `source`.
     pub span: Range<usize>,
+    /// The text that the test is in.
     pub source: Arc<Source>,
+    /// The steps of the test, without those of the setup.
     pub steps: Vec<Step>,
 }
 
-/// One statement, with the text that it stands in.
+/// One statement, with the text that it is from.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// The text, which may be that of a sourced file.
     pub source: Arc<Source>,
+    /// Byte range of the statement in `source`.
     pub span: Range<usize>,
+    /// Prefixes such as `retry`, outermost first.
     pub prefixes: Vec<Prefix>,
+    /// What to run.
     pub action: Action,
 }
 
@@ -46,14 +56,23 @@ impl Step {
     }
 }
 
+/// What a step does.
 #[derive(Clone, Debug)]
 pub enum Action {
+    /// Runs a verb.
     Command(Box<Invocation>),
+    /// Fails unless a condition on values holds.
     Expect(Expectation),
+    /// Fails unless a condition on a file holds.
     ExpectFile(FileExpectation),
+    /// Reads the environment variable of this name and masks its value from now on.
     Secret(String),
+    /// Binds the value of a word to a name.
     Let { name: String, value: Word },
+    /// Runs a command line in the system's shell.
     Shell(String),
+    /// Skips the rest of the test for a reason, unless the condition holds.
     Skip { reason: Word, unless: Option<Word> },
+    /// Limits the time of the rest of the test or script, from now on.
     Timeout(Duration),
 }

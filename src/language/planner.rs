@@ -1,5 +1,5 @@
-//! [`Statement`]s → [`Plan`]: verbs and types against the table, names against what was bound before, `source`
-//! read through a function of the caller. All errors are gathered; nothing runs if there is one.
+//! [`Statement`]s → [`Plan`]: verbs and types are checked against the table, names against what was bound before;
+//! sourced files are read through a function of the caller. All errors are collected; nothing runs if there is one.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -20,25 +20,26 @@ use super::verb::{Field, Vocabulary};
 use super::{SOURCE_DEPTH_LIMIT, STATEMENT_LIMIT};
 use crate::base::Dimension;
 
-/// What is known of a name before anything runs.
+/// What is known about a name before anything runs.
 #[derive(Clone, Copy, Debug)]
 pub enum Known {
     /// A result with these fields.
     Record(&'static [Field]),
-    /// A single value without fields, and what it measures, if that is known.
+    /// A single value without fields, and its dimension, if that is known.
     Scalar(Option<Dimension>),
-    /// Fields unknown until it runs.
+    /// Nothing is known until the script runs.
     Any,
 }
 
-/// The names that a text may use.
+/// The names that a text may use, without `$`.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     names: HashMap<String, Known>,
 }
 
 impl Scope {
-    /// The names that are always there: `$tmp`, `$last`, `$env`, `$args`.
+    /// The predefined names (`$tmp`, `$args`, `$seed`, `$last`, `$env`, `$test`), and `$1` and so on for this many
+    /// arguments of the script.
     pub fn builtin(arguments: usize) -> Self {
         let mut scope = Self::default();
         for name in ["tmp", "args", "seed"] {
@@ -53,6 +54,7 @@ impl Scope {
         scope
     }
 
+    /// Adds a name, or replaces what is known about it.
     pub fn define(&mut self, name: &str, known: Known) {
         match self.names.get_mut(name) {
             Some(before) => *before = known,
@@ -60,15 +62,17 @@ impl Scope {
         }
     }
 
+    /// All names, in no particular order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.keys().map(String::as_str)
     }
 
+    /// What is known about a name; `None` if it is not bound.
     pub(super) fn known(&self, name: &str) -> Option<&Known> {
         self.names.get(name)
     }
 
-    /// The fields of a name, where they are known.
+    /// The fields of a name; `None` if they are not known or it has none.
     pub fn fields(&self, name: &str) -> Option<&'static [Field]> {
         match self.names.get(name)? {
             Known::Record(fields) => Some(fields),
@@ -77,10 +81,12 @@ impl Scope {
     }
 }
 
-/// Reads a sourced file: the path as written, relative to the file that names it; the new source, or why not.
+/// Reads a sourced file. The path is as written, relative to the given source that names it; the error says why the
+/// file cannot be read.
 pub type Loader<'a> = &'a dyn Fn(&str, &Source) -> Result<Arc<Source>, String>;
 
-/// Checks a text against the table and the names; the scope is extended by what the text binds.
+/// Checks a text against the table and the names. On success `scope` gains the names that the text binds (with tests:
+/// those bound above the first one); on failure every error of the text is returned.
 pub fn plan(
     source: &Arc<Source>,
     vocabulary: &Vocabulary,
@@ -94,7 +100,7 @@ pub fn plan(
     Ok(planner.plan)
 }
 
-/// The same without a plan: how many statements there are, in memory that does not grow with them.
+/// Like [`plan`], but returns only the number of statements, and memory does not grow with it.
 pub fn check(
     source: &Arc<Source>,
     vocabulary: &Vocabulary,
@@ -109,13 +115,13 @@ struct Planner<'a> {
     vocabulary: &'a Vocabulary,
     load: Loader<'a>,
     plan: Plan,
-    /// Steps are wanted, not only what is wrong with them.
+    /// False if only the errors are wanted, not the steps.
     keep: bool,
     errors: Vec<Report>,
-    /// The files that are being read, outermost first.
+    /// Names of the files being read, outermost first.
     open: Vec<String>,
     steps: usize,
-    /// The names that the lines above the first `test` bind.
+    /// The scope after the lines above the first `test`.
     setup: Option<Scope>,
 }
 
@@ -133,7 +139,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Reads a text to its end; every error in it, in its order, whichever pass found it.
+    /// Reads a text to its end. The errors are sorted by their place in the text, whichever pass found them.
     fn read(mut self, source: &Arc<Source>, scope: &mut Scope) -> Result<Self, Vec<Report>> {
         self.text(source, scope);
         self.errors.sort_by_key(|report| (report.source.name != source.name, report.diagnostic.span.start));
@@ -351,7 +357,7 @@ impl<'a> Planner<'a> {
         self.error(source, diagnostic.fix(fix).hint(hint));
     }
 
-    /// A code that no error has would make a test that cannot pass, or hide a typing mistake.
+    /// Reports an unknown error code: an expectation with it could never be met.
     fn check_code(&mut self, source: &Arc<Source>, word: &Word) {
         let Some(code) = error_code(word) else { return };
         if !self.vocabulary.codes.iter().any(|known| *known == code) {
@@ -397,7 +403,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// An expression that no calculator can read.
+    /// Reports expressions that the calculator cannot parse.
     fn check_expressions(&mut self, source: &Arc<Source>, invocation: &Invocation) {
         let Some(check) = self.vocabulary.check_expression else { return };
         for (name, argument, span) in &invocation.arguments {
@@ -411,7 +417,7 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let Some((why, column)) = check(text) else { continue };
-            // What stands in quotes has other columns than the line.
+            // Columns of a quoted text differ from those of the line.
             let place = if source.slice(span) == text {
                 let at = text.char_indices().nth(column - 1).map_or(text.len(), |(at, _)| at);
                 let length = text[at..].chars().next().map_or(0, char::len_utf8);
@@ -425,7 +431,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Bare names of sessions must be bound; ids are known only when it runs.
+    /// Bare names of sessions must be bound; whether an id exists is known only at run time.
     fn check_sessions(&mut self, source: &Arc<Source>, invocation: &Invocation, scope: &Scope) {
         for (_, argument, span) in &invocation.arguments {
             if let Argument::Ready(

@@ -6,54 +6,78 @@ use std::time::Duration;
 use super::lexer::Word;
 use crate::base::Dimension;
 
+/// One statement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
+    /// Byte range in the text, prefixes included.
     pub span: Range<usize>,
+    /// Prefixes such as `retry`, outermost first.
     pub prefixes: Vec<Prefix>,
+    /// The statement after the prefixes.
     pub body: Body,
 }
 
-/// What stands before a simple statement, outermost first.
+/// A modifier before a simple statement.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Prefix {
-    /// Passes only if the command fails with this in its reason, or with this code.
+    /// Passes only if the command fails, and with this text in its reason or this code, if one is given.
     ExpectError(Option<Word>),
+    /// Runs the statement until it succeeds.
     Retry {
+        /// Most attempts.
         times: u64,
+        /// The pause between two attempts.
         every: Duration,
     },
+    /// Runs the statement this many times.
     Repeat(u64),
-    /// Runs when the test or script ends, last first.
+    /// Runs the statement when the test or script ends, in reverse order.
     Defer,
 }
 
+/// A statement without its prefixes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
+    /// A verb with its arguments.
     Command {
+        /// The first word.
         verb: Word,
+        /// The words after the verb.
         words: Vec<Word>,
+        /// True if the command ends in `&`.
         background: bool,
     },
+    /// `expect VALUE …`
     Expect(Expectation),
+    /// `expect file …`
     ExpectFile(FileExpectation),
+    /// `let NAME = VALUE`
     Let {
+        /// The name to bind.
         name: String,
+        /// The value, which may contain references.
         value: Word,
     },
-    /// `secret NAME`: from the environment, shown nowhere.
+    /// `secret NAME`: read from the environment and never shown.
     Secret(String),
-    /// `!CMD`
+    /// `!CMD`: a command line for the system's shell.
     Shell(String),
+    /// `skip "reason" [unless VALUE]`
     Skip {
+        /// Why the rest of the test is skipped.
         reason: Word,
+        /// The rest runs if this value is true; `None` always skips.
         unless: Option<Word>,
     },
+    /// `source PATH`
     Source(Word),
+    /// `test "name" …`, which begins a test.
     Test(Heading),
+    /// `timeout D`
     Timeout(Duration),
 }
 
-/// The code of an error that a word names: `E-refused`, not in quotes.
+/// The error code that an unquoted word such as `E-refused` names; `None` for any other word.
 pub fn error_code(word: &Word) -> Option<std::borrow::Cow<'_, str>> {
     word.literal().filter(|text| !word.quoted && text.starts_with("E-"))
 }
@@ -61,52 +85,78 @@ pub fn error_code(word: &Word) -> Option<std::borrow::Cow<'_, str>> {
 /// `test "name" serial timeout 5s tag slow`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heading {
+    /// The name of the test.
     pub name: String,
+    /// True if no other test may run at the same time.
     pub serial: bool,
+    /// Time limit of the test; `None` for the default.
     pub timeout: Option<Duration>,
+    /// Tags to choose tests by.
     pub tags: Vec<String>,
 }
 
 /// `expect [not] left [op right] [within D]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
+    /// True after `not`: the condition must not hold.
     pub negated: bool,
+    /// The value that is tested.
     pub left: Word,
+    /// The comparison and its right side; `None` if `left` is a condition by itself.
     pub test: Option<(Comparison, Word)>,
+    /// How long to wait for the condition; `None` tests it once.
     pub within: Option<Duration>,
 }
 
 /// `expect [not] file PATH (exists | same as PATH | contains TEXT) [within D]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileExpectation {
+    /// True after `not`: the condition must not hold.
     pub negated: bool,
+    /// The file that is tested.
     pub path: Word,
+    /// What is tested.
     pub test: FileTest,
+    /// How long to wait for the condition; `None` tests it once.
     pub within: Option<Duration>,
 }
 
-/// What a file is to be.
+/// A condition on a file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FileTest {
+    /// The file exists.
     Exists,
+    /// Its content equals that of the file at this path.
     SameAs(Word),
+    /// It contains this text.
     Contains(Word),
 }
 
+/// A comparison of two values; [`Comparison::help`] says when each holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
+    /// `==`
     Equal,
+    /// `!=`
     NotEqual,
+    /// `<`
     Less,
+    /// `<=`
     LessOrEqual,
+    /// `>`
     Greater,
+    /// `>=`
     GreaterOrEqual,
+    /// `contains`: a part of a text.
     Contains,
+    /// `matches`: a regular expression.
     Matches,
+    /// `says`: a line that a session received.
     Says,
 }
 
 impl Comparison {
+    /// The words of the language for the comparisons.
     pub const WORDS: [(&'static str, Self); 9] = [
         ("==", Self::Equal),
         ("!=", Self::NotEqual),
@@ -119,12 +169,12 @@ impl Comparison {
         ("says", Self::Says),
     ];
 
-    /// True for `==`, `contains` and their like.
+    /// True for `==`, `contains` and the other words for comparisons.
     pub fn is_word(word: &Word) -> bool {
         Self::WORDS.iter().any(|(name, _)| word.is(name))
     }
 
-    /// When it holds, in words.
+    /// When the comparison holds, in words.
     pub const fn help(self) -> &'static str {
         match self {
             Self::Equal => "both are the same; numbers, sizes, rates and durations compare by value",
@@ -143,7 +193,8 @@ impl Comparison {
         matches!(self, Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual)
     }
 
-    /// False if the comparison of the two kinds means nothing: `<` without an order, or two that are never equal.
+    /// False if the comparison makes no sense between the two dimensions: `<` without an order, or `==` between
+    /// dimensions that are never equal.
     pub fn fits(self, left: Dimension, right: Dimension) -> bool {
         match self {
             Self::Equal | Self::NotEqual => !left.excludes(right),
@@ -151,7 +202,7 @@ impl Comparison {
         }
     }
 
-    /// Why it does not fit.
+    /// Why the comparison does not fit, for an error message.
     pub fn mismatch(self, left: Dimension, right: Dimension) -> String {
         let (one, other) = (left.describe(), right.describe());
         match (self.wants_order(), left == right) {
@@ -161,6 +212,7 @@ impl Comparison {
         }
     }
 
+    /// The word of the language for it.
     pub fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, c)| *c == self).map_or("", |(word, _)| word)
     }

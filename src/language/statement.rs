@@ -1,14 +1,15 @@
-//! Statements that are the language's own, beside the verbs: one row each, for completion, `help` and the reference.
+//! The built-in statements, as opposed to verbs: one row each, for completion, `help` and the reference.
 
 /// A statement and its forms.
 #[derive(Debug)]
 pub struct Form {
-    /// The word that it begins with.
+    /// The first word of the statement.
     pub word: &'static str,
-    /// What may stand there, one form a line.
+    /// Its syntax, one line for each form.
     pub forms: &'static [&'static str],
+    /// What it does, in one line.
     pub help: &'static str,
-    /// Lines that the tests run.
+    /// A valid example, which the tests run.
     pub example: &'static str,
 }
 
@@ -21,7 +22,7 @@ const fn form(
     Form { word, forms, help, example }
 }
 
-/// All of them. Whether a file may be read at all is checked before anything runs: so `source` is one of them.
+/// All of them. `source` is a statement, not a verb, because its file is read and checked before anything runs.
 pub static STATEMENTS: [Form; 10] = [
     form(
         "test",
@@ -71,7 +72,7 @@ pub static STATEMENTS: [Form; 10] = [
     ),
 ];
 
-/// Words inside of statements, beside the comparisons, and what they mean.
+/// Words inside statements, other than the comparisons, and what they mean.
 static WORDS: [(&str, &str); 14] = [
     (":", "the command follows"),
     ("=", "the value follows"),
@@ -89,12 +90,12 @@ static WORDS: [(&str, &str); 14] = [
     ("within", "wait for it"),
 ];
 
-/// What a word inside of a statement means.
+/// What a word inside a statement means; `None` for comparisons and unknown words.
 pub fn help_of(word: &str) -> Option<&'static str> {
     WORDS.iter().find(|(name, _)| *name == word).map(|(_, help)| *help)
 }
 
-/// The statement that begins with `word`.
+/// The statement that begins with `word`; `None` if there is none.
 pub fn statement(word: &str) -> Option<&'static Form> {
     STATEMENTS.iter().find(|form| form.word == word)
 }

@@ -8,118 +8,143 @@ use crate::base::{Dimension, Transport};
 /// A command of the language.
 #[derive(Debug)]
 pub struct Verb {
+    /// The word that begins the command.
     pub name: &'static str,
+    /// Other words for the same verb, for users of other programs.
     pub aliases: &'static [&'static str],
     /// One line for `help`.
     pub summary: &'static str,
     /// More lines for `help VERB`.
     pub details: &'static str,
+    /// Positional arguments, in order.
     pub params: &'static [Param],
+    /// Arguments introduced by a keyword, in any order.
     pub keywords: &'static [Keyword],
-    /// What the result holds.
+    /// The fields of the result.
     pub fields: &'static [Field],
-    /// A line that the tests run.
+    /// A valid example, which the tests run.
     pub example: &'static str,
-    /// What one would do behind a success, said once at the prompt; empty: nothing. `{session}` is what it made,
-    /// `{peer}` where it went, `{name}` a field of its result.
+    /// The command to suggest after a success, shown once at the prompt; empty for none. `{session}` is the session
+    /// that was created, `{peer}` its destination, `{name}` a field of its result.
     pub next: &'static str,
+    /// How long the command takes.
     pub lasting: Lasting,
 }
 
-/// How long a command takes, and whether it may stand before `&`.
+/// How long a command takes, and whether `&` may follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lasting {
-    /// Answers at once; no session.
+    /// Answers at once, without a session; `&` is an error.
     Instant,
-    /// A session that the prompt waits for, unless `&` stands behind it.
+    /// A session that the prompt waits for, unless `&` follows the command.
     Job,
-    /// A session that goes on in the background once it is ready.
+    /// A session that continues in the background once it is ready.
     Service,
 }
 
 /// A positional argument.
 #[derive(Debug)]
 pub struct Param {
+    /// Its name in the bound arguments, and in help if the kind has no name of its own.
     pub name: &'static str,
+    /// Its type.
     pub kind: Kind,
+    /// True if it must be given.
     pub required: bool,
-    /// Several may stand one behind the other.
+    /// True if several values may be given, one after the other.
     pub many: bool,
+    /// A short description.
     pub help: &'static str,
 }
 
-/// An argument behind its word: `chunk 64K`, or a flag: `replace`.
+/// An argument after its keyword, such as `chunk 64K`, or a flag, such as `replace`.
 #[derive(Debug)]
 pub struct Keyword {
+    /// The keyword, which is also its name in the bound arguments.
     pub word: &'static str,
-    /// `None`: a flag.
+    /// The type of its value; `None` for a flag.
     pub kind: Option<Kind>,
     /// The value may be left out (`play`, `play mpv`).
     pub optional: bool,
+    /// True if it must be given.
     pub required: bool,
     /// The value is a secret: shown as `***` everywhere.
     pub secret: bool,
-    /// Shown in `help`.
+    /// A short description.
     pub help: &'static str,
+    /// The default as `help` shows it; empty for none.
     pub default: &'static str,
 }
 
 /// A field of a result.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Field {
+    /// The name after the dot, as in `$up.bytes`.
     pub name: &'static str,
+    /// A short description.
     pub help: &'static str,
+    /// What its value measures.
     pub dimension: Dimension,
 }
 
 /// A service that `listen` can start.
 #[derive(Debug)]
 pub struct Service {
+    /// The word after the port in `listen`.
     pub name: &'static str,
+    /// The transports that it supports.
     pub transports: &'static [Transport],
+    /// What it does, in one line.
     pub summary: &'static str,
 }
 
 impl Param {
+    /// Exactly one value.
     pub const fn required(name: &'static str, kind: Kind, help: &'static str) -> Self {
         Self { name, kind, required: true, many: false, help }
     }
 
-    /// One or more.
+    /// One or more values.
     pub const fn many(name: &'static str, kind: Kind, help: &'static str) -> Self {
         Self { name, kind, required: true, many: true, help }
     }
 
+    /// One value or none.
     pub const fn optional(name: &'static str, kind: Kind, help: &'static str) -> Self {
         Self { name, kind, required: false, many: false, help }
     }
 }
 
 impl Keyword {
+    /// A keyword with a value.
     pub const fn new(word: &'static str, kind: Kind, help: &'static str) -> Self {
         Self { word, kind: Some(kind), optional: false, required: false, secret: false, help, default: "" }
     }
 
+    /// A keyword without a value.
     pub const fn flag(word: &'static str, help: &'static str) -> Self {
         Self { word, kind: None, optional: false, required: false, secret: false, help, default: "" }
     }
 
+    /// Makes it required.
     pub const fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
+    /// Lets its value be left out.
     pub const fn optional_value(mut self) -> Self {
         self.optional = true;
         self
     }
 
+    /// Sets the default that `help` shows.
     pub const fn default(mut self, default: &'static str) -> Self {
         self.default = default;
         self
     }
 
-    /// `chunk SIZE`, `replace`, `play [PLAYER]`
+    /// The keyword as usage lines show it: `chunk SIZE`, `replace`, `play [PLAYER]`.
     pub fn form(&self) -> String {
         match (&self.kind, self.optional) {
             (None, _) => self.word.to_owned(),
@@ -139,25 +164,27 @@ impl Field {
         Self::of(Dimension::Count, name, help)
     }
 
-    /// In bytes.
+    /// A number of bytes.
     pub const fn size(name: &'static str, help: &'static str) -> Self {
         Self::of(Dimension::Size, name, help)
     }
 
-    /// In bytes a second.
+    /// A rate in bytes per second.
     pub const fn rate(name: &'static str, help: &'static str) -> Self {
         Self::of(Dimension::Rate, name, help)
     }
 
-    /// A time in seconds.
+    /// A duration in seconds.
     pub const fn seconds(name: &'static str, help: &'static str) -> Self {
         Self::of(Dimension::Duration, name, help)
     }
 
+    /// The state of a session.
     pub const fn state(name: &'static str, help: &'static str) -> Self {
         Self::of(Dimension::State, name, help)
     }
 
+    /// A text.
     pub const fn text(name: &'static str, help: &'static str) -> Self {
         Self::of(Dimension::Text, name, help)
     }
@@ -184,29 +211,32 @@ impl Verb {
         out
     }
 
+    /// The keyword of this name; `None` if the verb has none.
     pub fn keyword(&self, word: &str) -> Option<&'static Keyword> {
         self.keywords.iter().find(|keyword| keyword.word == word)
     }
 }
 
-/// Says what is wrong with an expression, and at which character, from 1.
+/// Checks an arithmetic expression: what is wrong with it and at which character, from 1; `None` if it is valid.
 pub type CheckExpression = fn(&str) -> Option<(String, usize)>;
 
-/// All verbs and services: the catalogue, as the language sees it.
+/// All verbs and services: the catalogue of the shell, as the language sees it.
 #[derive(Clone, Debug, Default)]
 pub struct Vocabulary {
+    /// All verbs, in the order of `help`.
     pub verbs: Vec<&'static Verb>,
+    /// All services.
     pub services: Vec<&'static Service>,
-    /// What is wrong with an arithmetic expression, and at which character, from 1.
+    /// Checks expressions before anything runs; `None` leaves that to the run.
     pub check_expression: Option<CheckExpression>,
-    /// The words of the error codes, for `expect error E-…`.
+    /// All error codes, for `expect error E-…`.
     pub codes: Vec<&'static str>,
-    /// At the prompt a unique prefix of a verb is enough; in files it is not.
+    /// True if a unique prefix of a verb is enough: so at the prompt, not in files.
     pub prefixes: bool,
 }
 
 impl Vocabulary {
-    /// The verb that `word` names.
+    /// The verb that `word` names; `None` if it is unknown or an ambiguous prefix.
     pub fn verb(&self, word: &str) -> Option<&'static Verb> {
         let exact = self.verbs.iter().find(|verb| verb.name == word || verb.aliases.contains(&word));
         if exact.is_some() || !self.prefixes || word.is_empty() {
@@ -219,7 +249,7 @@ impl Vocabulary {
         }
     }
 
-    /// What an unknown verb was probably meant to be.
+    /// The verb or statement that an unknown word was probably meant to be; `None` if that is unclear.
     pub fn nearest_verb(&self, word: &str) -> Option<&'static str> {
         let names =
             self.verbs.iter().flat_map(|verb| std::iter::once(verb.name).chain(verb.aliases.iter().copied()));
