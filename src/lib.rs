@@ -1,6 +1,6 @@
 //! `nls`, the network lab shell.
 //!
-//! The way of a command:
+//! The path of a command:
 //!
 //! ```text
 //! text ──language──▶ Statement ──language──▶ Plan ──shell──▶ session ──▶ service ──▶ connection ──▶ socket
@@ -8,21 +8,21 @@
 //!                                          Report (data) ◀──────┘──▶ output (human, JSON lines)
 //! ```
 //!
-//! Layers, each importing only from those above it; `tests/architecture.rs` holds this:
+//! Layers, each importing only from those above it; `tests/architecture.rs` checks this:
 //!
 //! | layer | holds |
 //! |---|---|
-//! | [`base`] | endpoints, quantities, time, values, the sanitiser of foreign text |
+//! | [`base`] | endpoints, quantities, time, values, the escaping of untrusted text |
 //! | [`language`] | lexer, grammar, plan, diagnostics, completion |
-//! | [`wire`] | frames and codecs of every protocol, pure |
+//! | [`wire`] | frames and codecs of every protocol, as pure functions |
 //! | [`reliable`] | reliable delivery over datagrams: a state machine without sockets or clock |
-//! | [`link`] | what a bad network does to a datagram, seeded, in virtual time |
+//! | [`link`] | network impairment: loss, delay and so on, seeded, in virtual time |
 //! | [`report`] | what happened, as data |
 //! | [`net`] | the only place with sockets |
-//! | [`session`] | the registry: the only place that spawns |
-//! | [`service`] | ftp, calc, chat, stream; a bad link in front of them |
+//! | [`session`] | the registry of sessions; no layer but this and `cli` spawns tasks |
+//! | [`service`] | ftp, calc, chat, stream; `link`, a relay with impairments in front of them |
 //! | [`shell`] | runs a plan |
-//! | [`output`] | how a report looks |
+//! | [`output`] | how a report is shown |
 //! | [`prompt`], [`cli`] | the line editor; arguments and exit codes |
 
 pub mod base;

@@ -1,7 +1,7 @@
-//! What a bad network does to a datagram: a state machine without sockets or clock, seeded.
+//! Network impairment: what a bad network does to a datagram, as a seeded state machine without sockets or clock.
 //!
 //! A decision about packet n is drawn from hash(seed, name, direction, stage, n), and every stage draws for
-//! every packet, so another setting or another timing does not change which packets die. Stages, in order:
+//! every packet, so other settings or other timing do not change which packets are lost. Stages, in order:
 //! loss, corrupt, duplicate, rate and queue, delay and jitter, reorder, deliver. `burst b` is the two-state
 //! Gilbert–Elliott model with r = 1/b and p = r·loss/(1 − loss).
 //!
@@ -17,76 +17,92 @@ use bytes::Bytes;
 use crate::base::Time;
 use decision::{Decisions, Stage};
 
-/// Memory that a packet on its way takes beside its bytes, about.
+/// Approximate memory overhead of a packet in flight, in bytes.
 const ENTRY: usize = 128;
 
-/// What the network does, in one direction. Probabilities are from 0.0 to 1.0.
+/// The impairments of one direction. Probabilities are from 0.0 to 1.0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Profile {
+    /// Probability that a packet is lost; with bursts, the mean share of lost packets.
     pub loss: f64,
     /// Mean length of a burst of losses, in packets; 0 and 1 mean independent losses.
     pub burst: f64,
+    /// Probability that one bit of a packet is flipped.
     pub corrupt: f64,
+    /// Probability that a packet is delivered twice.
     pub duplicate: f64,
-    /// A reordered packet is held back by [`Self::reorder_by`].
+    /// Probability that a packet is held back by [`Self::reorder_by`].
     pub reorder: f64,
+    /// Extra delay of a packet that is held back: later ones may overtake it.
     pub reorder_by: Duration,
-    /// One way.
+    /// One-way delay.
     pub delay: Duration,
-    /// Added or taken, uniformly; packets keep their order.
+    /// Each delay varies uniformly by up to ± this; that alone does not reorder packets.
     pub jitter: Duration,
-    /// Bits a second; 0: no limit.
+    /// Rate of the bottleneck in bits/s; 0: no limit.
     pub rate: u64,
-    /// Bytes that may wait for the rate; 0: no limit.
+    /// Queue at the bottleneck, in bytes; 0: no limit.
     pub queue: usize,
-    /// Larger packets vanish; 0: none is too large.
+    /// Packets larger than this, with their header, are dropped, in bytes; 0: no limit.
     pub mtu: usize,
-    /// Bytes that each packet has on the wire besides its own.
+    /// Header bytes that each packet has on the wire in addition to its payload; they count for rate, queue and MTU.
     pub header: usize,
 }
 
-/// What was done.
+/// Totals of one direction since the link was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// Packets that entered.
     pub offered: u64,
+    /// Bytes that entered.
     pub bytes_in: u64,
+    /// Bytes that were delivered.
     pub bytes_out: u64,
+    /// Packets that were lost by chance or were larger than the MTU.
     pub dropped: u64,
+    /// Packets dropped because the queue, or the memory bound of the link, was full; each copy of a duplicate counts.
     pub queue_dropped: u64,
+    /// Packets in which a bit was flipped.
     pub corrupted: u64,
+    /// Packets that were doubled.
     pub duplicated: u64,
+    /// Packets that were held back.
     pub reordered: u64,
+    /// Packets that were delivered; each copy of a duplicate counts.
     pub forwarded: u64,
 }
 
-/// Which way.
+/// A direction of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
+    /// From the client to the server.
     Up,
+    /// From the server to the client.
     Down,
 }
 
-/// One direction of a link. Each packet carries a tag of its owner's: whose it is.
+/// One direction of a link. Each packet has a tag, chosen by the caller, that tells whose packet it is.
 #[derive(Debug)]
 pub struct Link<T = ()> {
     profile: Profile,
     decisions: Decisions,
     number: u64,
     in_burst: bool,
-    /// When the bottleneck is free again.
+    /// When the bottleneck has sent all that is queued.
     free_at: Time,
     last_delivery: Time,
-    /// Packets on their way, by time and number.
+    /// Packets in flight, by arrival time and order of entry.
     flying: BTreeMap<(Time, u64), (T, Bytes)>,
-    /// Bytes of `flying`, and how many there may be.
+    /// Bytes of the packets in flight, with [`ENTRY`] for each.
     flying_bytes: usize,
+    /// Upper limit of `flying_bytes`.
     bound: usize,
     order: u64,
     counts: Counts,
 }
 
 impl<T: Clone> Link<T> {
-    /// The same seed, name and direction meet the same fates.
+    /// The same `seed`, `name` and `direction` repeat the same decisions.
     pub fn new(profile: Profile, seed: u64, name: &str, direction: Direction) -> Self {
         Self {
             profile,
@@ -103,22 +119,23 @@ impl<T: Clone> Link<T> {
         }
     }
 
-    /// Bounds the bytes on their way: what is over is dropped as by a full queue.
+    /// Limits the memory of packets in flight, in bytes; packets above it are dropped as by a full queue.
     pub const fn bounded(mut self, bytes: usize) -> Self {
         self.bound = bytes;
         self
     }
 
+    /// The totals so far.
     pub const fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// Changes what happens from the next packet on.
+    /// Changes the impairments from the next packet on.
     pub fn set_profile(&mut self, profile: Profile) {
         self.profile = profile;
     }
 
-    /// A packet enters.
+    /// A packet enters the link at `now`.
     pub fn offer(&mut self, now: Time, tag: T, mut packet: Bytes) {
         let number = self.number;
         self.number += 1;
@@ -157,7 +174,7 @@ impl<T: Clone> Link<T> {
         self.in_burst
     }
 
-    /// One bit, after the kernel's check sum: the application's own check is what is tested.
+    /// Flips one bit. The kernel's check sum was tested before, so only the application's own check can notice it.
     fn flip(&self, number: u64, packet: &Bytes) -> Bytes {
         let mut bytes = packet.to_vec();
         if !bytes.is_empty() {
@@ -199,7 +216,7 @@ impl<T: Clone> Link<T> {
         self.flying.insert((arrives, self.order), (tag, packet));
     }
 
-    /// The next packet that has arrived by `now`.
+    /// The next packet that has arrived by `now`; `None` if none has.
     pub fn poll(&mut self, now: Time) -> Option<(T, Bytes)> {
         let (&(at, _), _) = self.flying.first_key_value()?;
         if at > now {
@@ -212,12 +229,12 @@ impl<T: Clone> Link<T> {
         Some((tag, packet))
     }
 
-    /// How long a packet that enters now would wait for the rate.
+    /// How long a packet that enters at `now` would wait for the bottleneck.
     pub fn backlog(&self, now: Time) -> Duration {
         self.free_at.since(now)
     }
 
-    /// When the next packet arrives.
+    /// When the next packet arrives; `None` if none is in flight.
     pub fn deadline(&self) -> Option<Time> {
         self.flying.first_key_value().map(|((at, _), _)| *at)
     }

@@ -1,4 +1,4 @@
-//! Errors in a text, with the place under a caret.
+//! Errors in a source text, with carets under the place.
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -6,16 +6,16 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use crate::language::Report;
 use crate::language::diagnostic::Diagnostic;
 
-/// Bytes of a line that are shown around the place.
+/// Bytes of the line that are shown before and after the place.
 const CONTEXT: usize = 200;
 
-/// One error, ending in a newline.
+/// Renders one error; the text ends with a newline.
 pub(super) fn render(report: &Report, colour: bool) -> String {
     let Diagnostic { title, span, fix, hint, usage, .. } = &report.diagnostic;
     let text = &report.source.text;
     let line_start = text[..span.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[span.start.min(text.len())..].find('\n').map_or(text.len(), |at| span.start + at);
-    // A very long line is cut around the place.
+    // Of a very long line only the part around the place is shown.
     let start = text.floor_char_boundary(line_start.max(span.start.saturating_sub(CONTEXT)));
     let end = text.ceil_char_boundary(line_end.min(span.end.min(line_end) + CONTEXT));
     let shown = text[start..end].trim_end_matches('\r');

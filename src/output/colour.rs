@@ -1,8 +1,8 @@
-//! Whether to colour, decided once for each stream, then told to `colored`.
+//! Whether to use colour, decided once for each stream.
 
 use std::io::IsTerminal;
 
-/// What `--color` says.
+/// The value of `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
     #[default]
@@ -11,7 +11,7 @@ pub enum Choice {
     Never,
 }
 
-/// The decision.
+/// Whether each of the two streams gets colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Colours {
     pub out: bool,
@@ -19,13 +19,13 @@ pub struct Colours {
 }
 
 impl Colours {
-    /// `--color`, then NO_COLOR, CLICOLOR_FORCE, CLICOLOR, then whether the stream is a terminal.
+    /// The first that applies decides: `--color`, NO_COLOR, CLICOLOR_FORCE, CLICOLOR, whether it is a terminal.
     pub fn decide(choice: Choice) -> Self {
         let variable = |name: &str| std::env::var(name).ok();
         let of = |terminal: bool| decide(choice, &variable, terminal);
         let colours =
             Self { out: of(std::io::stdout().is_terminal()), err: of(std::io::stderr().is_terminal()) };
-        // The crate knows one switch; each use here asks for its own stream first.
+        // `colored` has one global switch: it is on, and each use here checks the setting of its own stream first.
         colored::control::set_override(true);
         colours
     }

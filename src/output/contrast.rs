@@ -1,19 +1,20 @@
-//! What was wanted beside what there was: two lines, a diff of lines, or a window of bytes.
+//! Expected and actual value compared for people: as two lines, a diff of lines, or a hex dump around the difference.
 
 use crate::base::escape::escape_line;
 use crate::report::Contrast;
 
-/// Longer values are shown as a diff or a window.
+/// Values longer than this many bytes, or of several lines, are shown as a diff or a hex dump.
 const SHORT: usize = 200;
-/// Lines of a diff that are shown.
+/// Most lines of a diff that are shown.
 const DIFF_LINES: usize = 40;
-/// Lines around a change.
+/// Unchanged lines shown around a change.
 const CONTEXT: usize = 2;
-/// Bytes in a line of a window, and lines of it.
+/// Bytes in one line of a hex dump.
 const ROW: usize = 16;
+/// Most lines of a hex dump, for each of the two values.
 const ROWS: usize = 4;
 
-/// Lines for people.
+/// The comparison, as lines for people.
 pub(super) fn lines(contrast: &Contrast) -> Vec<String> {
     let Contrast { expected, actual, .. } = contrast;
     let texts = (text(expected), text(actual));
@@ -28,7 +29,7 @@ pub(super) fn lines(contrast: &Contrast) -> Vec<String> {
     }
 }
 
-/// The bytes, if they are text that a terminal can show.
+/// The bytes as text; `None` if they are not UTF-8 or contain control characters other than line feed, tab, CR.
 fn text(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok()?;
     let shows = |c: char| !c.is_control() || matches!(c, '\n' | '\t' | '\r');
@@ -58,7 +59,7 @@ fn diff(expected: &str, actual: &str) -> Vec<String> {
     lines
 }
 
-/// Both sides around the first byte that differs.
+/// A hex dump of both values around the first byte that differs.
 fn window(contrast: &Contrast) -> Vec<String> {
     let Contrast { expected, actual, offset } = contrast;
     let same = expected.iter().zip(actual).take_while(|(a, b)| a == b).count();

@@ -1,4 +1,4 @@
-//! For people: results on standard output, everything else on standard error.
+//! Reports for people: results and messages of peers on standard output, everything else on standard error.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use crate::base::escape::{escape, escape_line};
 use crate::base::moment::time_of_day;
 use crate::report::{Event, Failure, Interest, Place, Report};
 
-/// A job in the background that took so long rings when it ends, at the prompt.
+/// At the prompt, the end of a background job that ran at least this long rings the bell.
 const BELL_AFTER: Duration = Duration::from_secs(10);
 
 pub(super) fn render(report: &Report, style: &Style) -> Rendered {
@@ -44,7 +44,7 @@ fn dim(text: &str, colour: bool) -> String {
     if colour { text.dimmed().to_string() } else { text.to_owned() }
 }
 
-/// What a peer says is content; what happens is a remark.
+/// Messages of peers go to standard output, all other events to standard error.
 fn event(event: &Event, style: &Style) -> (String, String) {
     let shown = match event.interest {
         Interest::Log => false,
@@ -66,7 +66,7 @@ fn event(event: &Event, style: &Style) -> (String, String) {
     (String::new(), line(&said))
 }
 
-/// A job that nobody looked at any more has ended.
+/// True if this event ends a job that ran for [`BELL_AFTER`] or longer and was not cancelled.
 fn ended_late(event: &Event) -> bool {
     let long = Value::seconds(BELL_AFTER);
     event.is_end()

@@ -1,4 +1,4 @@
-//! For machines: one object a line, with `type` first. Fields are only ever added.
+//! Reports for programs: one JSON object per line, with a `type`. Later versions only add fields.
 
 use serde_json::{Map, Number, Value as Json, json};
 
@@ -64,7 +64,7 @@ fn wrong(wrong: &Wrong) -> Json {
     })
 }
 
-/// An error in a text.
+/// An error in a source text.
 pub(super) fn diagnostic(report: &language::Report) -> String {
     let found = &report.diagnostic;
     let line = report.source.line(found.span.start);
@@ -85,7 +85,7 @@ fn with(mut object: Json, fields: &Fields) -> Json {
     object
 }
 
-/// A field never hides one of the frame's own.
+/// Adds a field, unless the object has a key of that name already.
 fn insert(map: &mut Map<String, Json>, name: &str, value: &Value) {
     if map.contains_key(name) {
         return;

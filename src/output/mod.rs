@@ -1,4 +1,4 @@
-//! How a report looks: for people, or one JSON object a line. Knows neither who made a report nor what for.
+//! How a report is shown: as text for people, or as one JSON object per line. Independent of the code that made it.
 
 mod caret;
 mod colour;
@@ -21,27 +21,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::language;
 use crate::report::{Area, Report};
 
-/// Text for the two streams.
+/// Text for the two standard streams.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rendered {
+    /// For standard output.
     pub out: String,
+    /// For standard error.
     pub err: String,
 }
 
 /// How reports are shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
+    /// One JSON object per line instead of text.
     pub json: bool,
-    /// Results of commands are not shown, only what `print` says, failures and verdicts.
+    /// Show only the text of `print`, failures and verdicts of tests.
     pub quiet: bool,
-    /// People talk: it is shown when they did.
+    /// Interactive use: show the time of each message and events for the prompt, and ring the bell after long jobs.
     pub times: bool,
     pub colours: Colours,
-    /// Lines of these are broken between words.
+    /// On these streams, lines are wrapped between words.
     pub terminals: Terminals,
 }
 
-/// Which of the two streams are terminals that can be drawn on.
+/// Which of the two streams are terminals that can move the cursor.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Terminals {
     pub out: bool,
@@ -49,25 +52,27 @@ pub struct Terminals {
 }
 
 impl Terminals {
+    /// Looks at the two standard streams now.
     pub fn find() -> Self {
         Self { out: area().is_some(), err: area_of_errors().is_some() }
     }
 }
 
 impl Style {
-    /// For a file, or for a program that reads it.
+    /// The style for a file or for another program that reads it.
     pub const fn plain() -> Self {
         let colours = Colours { out: false, err: false };
         let terminals = Terminals { out: false, err: false };
         Self { json: false, quiet: false, times: false, colours, terminals }
     }
 
-    /// The same with what `set results` says now.
+    /// The same style with `quiet` as `set results` has set it now.
     pub fn quiet(mut self, flag: &AtomicBool) -> Self {
         self.quiet = flag.load(Ordering::Relaxed);
         self
     }
 
+    /// The text of a report in this style.
     pub fn render(&self, report: &Report) -> Rendered {
         if self.json {
             Rendered { out: json::render(report), err: String::new() }
@@ -76,12 +81,13 @@ impl Style {
         }
     }
 
-    /// How wide the terminals are now: somebody may have pulled at them.
+    /// The present size of the terminals, which may have been resized; `None` for a stream that is none.
     fn areas(&self) -> (Option<Area>, Option<Area>) {
         let of = |is_terminal: bool, area: fn() -> Option<Area>| if is_terminal { area() } else { None };
         (of(self.terminals.out, area), of(self.terminals.err, area_of_errors))
     }
 
+    /// Wraps the text for the streams that are terminals.
     fn fit(&self, rendered: Rendered) -> Rendered {
         let fit = |text: String, area: Option<Area>| match area {
             Some(area) => wrap::fit(&text, area),
@@ -91,12 +97,12 @@ impl Style {
         Rendered { out: fit(rendered.out, out), err: fit(rendered.err, err) }
     }
 
-    /// Lines to be drawn on a terminal.
+    /// A picture for a terminal: escaped, but not wrapped.
     pub fn render_picture(&self, text: &str) -> String {
         crate::base::escape::escape(text).into_owned() + "\n"
     }
 
-    /// Errors in a text, all at once.
+    /// Errors in a source text, all at once.
     pub fn render_errors(&self, reports: &[language::Report]) -> Rendered {
         if self.json {
             return Rendered { out: reports.iter().map(json::diagnostic).collect(), err: String::new() };

@@ -1,6 +1,6 @@
-//! The one writer of both streams. Tasks never block on a terminal: they put text into a bounded queue; a thread
-//! gathers what comes within 5 ms and writes it, or, while a line is being edited, hands it to a second thread
-//! that does nothing but give it to the line editor, one batch at a time.
+//! The only writer to standard output and standard error. Tasks put text into a bounded queue and never block on a
+//! terminal. A thread gathers the text of 5 ms and writes it or, while a line is being edited, hands it to a second
+//! thread that does nothing but pass it to the line editor, one batch at a time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
@@ -13,38 +13,40 @@ use super::Rendered;
 use super::writer::Writer;
 use crate::base::Secrets;
 
-/// Texts that may wait.
+/// Most items that wait for the writing thread.
 const QUEUE: usize = 4096;
 
-/// Prints above the line that is being edited.
+/// Prints text above the line that is being edited.
 pub type Print = Box<dyn FnMut(String) + Send>;
 
-/// What goes to the writing thread.
+/// An item for the writing thread.
 pub(super) enum Item {
     Text(Rendered),
-    /// What a command of the system printed, as it is; true: to standard error.
+    /// Output of a system command, unchanged; true: for standard error.
     Bytes(Vec<u8>, bool),
-    /// Everything before this is written when the sender hears of it.
+    /// Tells the sender once everything before this item is written.
     Flush(Sender<()>),
+    /// How to print while a line is being edited.
     Editor(Print),
-    /// In the place of the picture before it; `None`: that one stays.
+    /// Replaces the picture before it; `None`: that one stays on the screen and is no longer redrawn.
     Picture(Option<String>),
-    /// How far something is, below all else; `None`: it has ended, and its bar goes.
+    /// A progress bar, by number, drawn below all other text; `None`: it has ended and is erased.
     Bar(u64, Option<String>),
 }
 
-/// Where rendered text goes. Cheap to clone.
+/// Where rendered text goes. Clones are cheap and share one queue.
 #[derive(Clone)]
 pub struct Sink {
     queue: SyncSender<Item>,
-    /// A line is being edited.
+    /// True while a line is being edited.
     reading: Arc<AtomicBool>,
+    /// Events that were dropped and not yet reported.
     dropped: Arc<AtomicU64>,
-    /// Fires when nobody reads standard output any more.
+    /// Cancelled once the reader of standard output is gone (EPIPE).
     pub closed: CancellationToken,
-    /// Standard output could not be written, and why.
+    /// Why writing to standard output failed; `None` if it has not.
     failed: Arc<Mutex<Option<String>>>,
-    /// Hidden in all that is written.
+    /// Masked in all text that is written.
     pub secrets: Secrets,
 }
 
@@ -76,12 +78,12 @@ impl Sink {
         sink
     }
 
-    /// Results and errors: waits for room rather than lose one.
+    /// Queues results and errors; waits for room in the queue, so that none is lost.
     pub fn put(&self, text: Rendered) {
         drop(self.queue.send(Item::Text(self.hidden(text))));
     }
 
-    /// Events: dropped and counted when too many wait.
+    /// Queues events; they are dropped and counted if the queue is full.
     pub fn offer(&self, text: Rendered) {
         let text = self.hidden(text);
         if (!text.out.is_empty() || !text.err.is_empty()) && self.queue.try_send(Item::Text(text)).is_err() {
@@ -89,12 +91,12 @@ impl Sink {
         }
     }
 
-    /// Bytes of a command of the system, in which secrets are hidden already; to standard error, or output.
+    /// Queues output of a system command, whose secrets are masked already; `err`: for standard error.
     pub fn pass(&self, bytes: Vec<u8>, err: bool) {
         drop(self.queue.send(Item::Bytes(bytes, err)));
     }
 
-    /// So many events never came this far.
+    /// Counts events that were dropped before they reached this sink.
     pub fn skipped(&self, events: u64) {
         self.dropped.fetch_add(events, Ordering::Relaxed);
     }
@@ -105,19 +107,19 @@ impl Sink {
         text
     }
 
-    /// Why standard output could not be written, if so.
+    /// Why writing to standard output failed; `None` if it has not.
     pub fn failure(&self) -> Option<String> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Draws a picture, lines of at most the terminal's width, in the place of the one before it. Text that comes
-    /// meanwhile stands above it.
+    /// Draws a picture in place of the one before it; its lines must fit the terminal. Other text appears above it.
+    /// `None`: the last picture stays on the screen and is no longer redrawn.
     pub fn draw(&self, picture: Option<String>) {
         drop(self.queue.send(Item::Picture(self.without_secrets(picture))));
     }
 
-    /// Draws how far number `id` is, a line on standard error below all that comes; `None` ends it for good and takes it
-    /// away. Later ones have higher numbers.
+    /// Draws progress bar `id` as one line on standard error, below all other text; `None` ends and erases it. Later
+    /// bars have higher numbers.
     pub fn bar(&self, id: u64, line: Option<String>) {
         drop(self.queue.send(Item::Bar(id, self.without_secrets(line))));
     }
@@ -129,20 +131,21 @@ impl Sink {
         drawn
     }
 
-    /// Waits until everything is written.
+    /// Waits until everything queued so far is written, at most 2 s.
     pub fn flush(&self) {
         let (done, heard) = channel();
         if self.queue.send(Item::Flush(done)).is_ok() {
-            // A terminal that takes nothing must not keep the program.
+            // A terminal that accepts no output must not hold up the program.
             let _ = heard.recv_timeout(Duration::from_secs(2));
         }
     }
 
-    /// Texts go above the edited line from now on, while one is edited.
+    /// Sets how text is printed while a line is being edited.
     pub fn set_editor(&self, print: Print) {
         drop(self.queue.send(Item::Editor(print)));
     }
 
+    /// Tells whether a line is being edited now.
     pub fn set_reading(&self, reading: bool) {
         self.reading.store(reading, Ordering::SeqCst);
     }

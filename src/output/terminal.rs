@@ -1,4 +1,4 @@
-//! The terminal: its size, what it can show, and how it was before the line editor changed it.
+//! The terminal: its size, what it can show, and its attributes before the line editor changed them.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -7,15 +7,15 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 
 use crate::report::Area;
 
-/// On fewer columns nothing is drawn (FAULTS row 95).
+/// With fewer columns nothing is drawn (FAULTS row 95).
 const COLUMNS_LEAST: u16 = 20;
 
-/// Where pictures can be drawn now; `None`: standard output is no terminal that can move its cursor, or a tiny one.
+/// The size of the terminal on standard output; `None` if it is no terminal, cannot move its cursor, or is too narrow.
 pub fn area() -> Option<Area> {
     area_of(&std::io::stdout())
 }
 
-/// The same behind standard error, where progress stands.
+/// The same for standard error, where progress is drawn.
 pub fn area_of_errors() -> Option<Area> {
     area_of(&std::io::stderr())
 }
@@ -34,22 +34,22 @@ fn area_of(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<Area> {
     })
 }
 
-/// The terminal as it was.
+/// The terminal and its attributes as [`keep_terminal`] found them.
 static BEFORE: OnceLock<(std::os::fd::OwnedFd, Termios)> = OnceLock::new();
 
-/// True if a terminal moves its cursor and knows colours: a name says so.
+/// True if the name in `TERM` is that of a terminal with cursor movement and colours.
 pub fn is_capable() -> bool {
     names_capable(std::env::var("TERM").ok().as_deref())
 }
 
-/// The same of what `TERM` says.
+/// The same for this value of `TERM`.
 pub(super) fn names_capable(term: Option<&str>) -> bool {
     term.is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
-/// Remembers how the terminal is, once.
+/// Remembers the attributes of the terminal, once.
 pub fn keep_terminal() {
-    // Standard input may be another one while a line is edited.
+    // A duplicate, because standard input may be replaced while a line is being edited.
     let terminal = rustix::io::fcntl_dupfd_cloexec(std::io::stdin(), 3);
     if let Ok(terminal) = terminal
         && let Ok(attributes) = tcgetattr(&terminal)
@@ -58,17 +58,17 @@ pub fn keep_terminal() {
     }
 }
 
-/// The terminal as it was when it was remembered: a line editor that is killed, and a child that was, leave it as they
-/// needed it.
+/// Restores the attributes that [`keep_terminal`] remembered: a line editor or a child process that was killed leaves
+/// the terminal in its own mode.
 pub fn restore_terminal() {
     if let Some((terminal, attributes)) = BEFORE.get() {
-        // It may be gone.
+        // The terminal may be gone.
         let _ = tcsetattr(terminal, OptionalActions::Now, attributes);
     }
 }
 
-/// As the locale says (POSIX, section 8.2: the first that is set counts). Where none is set, most systems of today
-/// mean UTF-8.
+/// True if the locale uses UTF-8 (POSIX, section 8.2: the first variable that is set counts). If none is set, UTF-8 is
+/// assumed, as on most systems today.
 fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable);
     locale.is_none_or(|locale| {

@@ -1,18 +1,18 @@
-//! Lines that are longer than a terminal is wide, broken between words. What was drawn to a width fits already.
+//! Wraps lines that are wider than the terminal, between words. Pictures are drawn to its width and need no wrapping.
 
 use unicode_width::UnicodeWidthChar;
 
 use crate::report::Area;
 
-/// A column of explanations begins before this one.
+/// The column of explanations of a help line, if it has one, begins before this column.
 const HANG_LIMIT: usize = 30;
-/// The rest of a line stands so far in.
+/// Extra indent of continuation lines; also the gap before a column of explanations.
 const HANG: usize = 2;
-/// A line of more lines than these is a paragraph: nothing of it stands in.
+/// A line that fills more terminal lines than this is a paragraph: its continuation lines get no extra indent.
 const PARAGRAPH: usize = 3;
 
-/// Our own letters beyond ASCII, where the locale has none of them.
-/// What is cut at the edge of a column keeps its width.
+/// Replacements for the non-ASCII characters of our own texts, where the locale is not UTF-8.
+/// A cut at the edge of a table column keeps its width.
 const ASCII: [(&str, &str); 8] = [
     ("  …", "  ~"),
     ("…  ", "~  "),
@@ -24,7 +24,7 @@ const ASCII: [(&str, &str); 8] = [
     ("µ", "u"),
 ];
 
-/// As the terminal shows it.
+/// Wraps `text` to the width of the terminal and replaces our non-ASCII characters if it cannot show them.
 pub(super) fn fit(text: &str, area: Area) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -38,7 +38,7 @@ pub(super) fn fit(text: &str, area: Area) -> String {
     ASCII.iter().fold(out, |out, (letter, ascii)| out.replace(letter, ascii))
 }
 
-/// Of an error with a place, the lines below it: what stands under the text keeps its columns.
+/// Wraps only the notes (`= help: …`) of a rendered error: the source line and its carets must keep their columns.
 pub(super) fn fit_notes(text: &str, area: Area) -> String {
     let fitted =
         |line: &str| if line.trim_start().starts_with("= ") { fit(line, area) } else { line.to_owned() };
@@ -65,7 +65,7 @@ fn wrap(out: &mut String, line: &str, columns: usize) {
     }
 }
 
-/// How far the rest of a line stands in: below its column of explanations, if it has one.
+/// Indent of continuation lines: that of the column of explanations, if the line has one.
 fn hang(line: &str, width: usize, columns: usize) -> usize {
     let indent = line.len() - line.trim_start_matches(' ').len();
     let front = &line[..line.floor_char_boundary(HANG_LIMIT)];
@@ -76,7 +76,7 @@ fn hang(line: &str, width: usize, columns: usize) -> usize {
     }
 }
 
-/// Columns of a text; what sets colours (ECMA-48: CSI … m) takes none.
+/// Display width of a text; colour sequences (ECMA-48: CSI … m) take no columns.
 fn columns_of(text: &str) -> usize {
     let (mut columns, mut escapes) = (0, false);
     for c in text.chars() {

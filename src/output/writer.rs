@@ -1,4 +1,4 @@
-//! The thread that writes, and the one that hands batches to the line editor.
+//! The thread that writes to the two streams, and the one that passes batches to the line editor.
 
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,24 +11,25 @@ use tokio_util::sync::CancellationToken;
 use super::Rendered;
 use super::sink::{Item, Print};
 
-/// What comes within this time is written together.
+/// Text that arrives within this time is written together.
 const GATHER: Duration = Duration::from_millis(5);
-/// Bytes that wait for the line editor, which shows nothing while it searches or lists.
+/// Most bytes that wait for the line editor, which shows nothing while it searches or lists completions.
 const WAITING_LIMIT: usize = 256 << 10;
 
+/// State of the writing thread; `reading`, `closed`, `failed` and `dropped` are shared with [`super::Sink`].
 pub(super) struct Writer {
     pub(super) reading: Arc<AtomicBool>,
     pub(super) closed: CancellationToken,
     pub(super) failed: Arc<Mutex<Option<String>>>,
     pub(super) printer: Option<Printer>,
     pub(super) dropped: Arc<AtomicU64>,
-    /// What stands at the end of the terminal, to be drawn again below what comes.
+    /// What is at the end of the terminal, to be redrawn below new text.
     pub(super) drawn: Option<Drawn>,
-    /// Bars up to this number have ended: one that was on its way is late.
+    /// Bars up to this number have ended; late updates for them are ignored.
     pub(super) ended_bar: u64,
 }
 
-/// Lines at the end of the terminal.
+/// A picture or progress bar at the end of the terminal.
 pub(super) struct Drawn {
     text: String,
     on: Stream,
@@ -40,10 +41,10 @@ enum Stream {
     Err,
 }
 
-/// The thread that talks to the line editor: it may block, nobody else does.
+/// Handle of the thread that calls the line editor. Only that thread may block on it.
 pub(super) struct Printer {
     batches: SyncSender<String>,
-    /// What could not be handed over yet.
+    /// Text that could not be handed over yet.
     waiting: Arc<Mutex<String>>,
 }
 
@@ -57,7 +58,8 @@ impl Printer {
         Self { batches, waiting: Arc::default() }
     }
 
-    /// False if a batch is in flight: the text waits. Of too much that waits the oldest lines go, and are counted.
+    /// Hands over all waiting text and `text`. False if the editor has not taken the batch before: the text waits, and
+    /// if there is more than [`WAITING_LIMIT`], the oldest lines are dropped and counted.
     fn print(&self, text: &str, dropped: &AtomicU64) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push_str(text);
@@ -99,7 +101,7 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            // While a line is edited each print redraws it: gather.
+            // While a line is being edited, each print redraws it, so gather text first.
             let until = Instant::now() + if self.is_editing() { GATHER } else { Duration::ZERO };
             while let Ok(item) = items.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 self.take(item, &mut batch);
@@ -115,7 +117,7 @@ impl Writer {
     fn take(&mut self, item: Item, batch: &mut Rendered) {
         match item {
             Item::Text(text) => {
-                // Standard error stands beside standard output in time: keep their order.
+                // Write pending text first, so that both streams keep their order in time.
                 if !text.err.is_empty() && !self.is_editing() {
                     self.write(batch);
                 }
@@ -142,7 +144,7 @@ impl Writer {
                     None => self.drawn = None,
                 }
             }
-            // One that was on its way when it ended.
+            // A late update of a bar that has ended.
             Item::Bar(id, _) if id <= self.ended_bar => {}
             Item::Bar(id, line) => {
                 self.write(batch);
@@ -158,7 +160,7 @@ impl Writer {
         }
     }
 
-    /// False if something still waits for the editor.
+    /// Writes the batch. False if text still waits for the editor.
     fn write(&mut self, batch: &mut Rendered) -> bool {
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
@@ -191,7 +193,7 @@ impl Writer {
         self.drawn = Some(drawn);
     }
 
-    /// Takes away what was drawn (ECMA-48: CPL and ED).
+    /// Erases what was drawn (ECMA-48: CPL and ED) and returns it.
     fn erase(&mut self) -> Option<Drawn> {
         let drawn = self.drawn.take()?;
         let lines = drawn.text.lines().count().max(1);
@@ -204,7 +206,7 @@ impl Writer {
             return;
         }
         if stream == Stream::Err {
-            // Nowhere is left to complain to.
+            // An error of standard error cannot be reported anywhere.
             return drop(std::io::stderr().lock().write_all(bytes));
         }
         if self.closed.is_cancelled() {

@@ -1,11 +1,11 @@
-//! What went wrong in a test, for people: the statement with a caret, expected and actual, the last events.
+//! A failure of a test for people: the statement with carets, expected and actual value, the last events.
 
 use super::{caret, contrast};
 use crate::base::escape::escape_line;
 use crate::language::{Diagnostic, Report};
 use crate::report::Wrong;
 
-/// Lines without colour, without the newline at the end.
+/// The lines, without colour and without newlines.
 pub(super) fn lines(wrong: &Wrong) -> Vec<String> {
     let Wrong { failure, place } = wrong;
     let title = escape_line(&failure.to_string()).into_owned();

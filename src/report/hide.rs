@@ -1,11 +1,11 @@
-//! Secrets leave a report before it is encoded: each format escapes other characters, and what was escaped is no longer
-//! found (FAULTS row 93).
+//! Secrets are removed from a report before it is encoded: each format escapes different characters, and an escaped
+//! secret would not be found any more (FAULTS row 93).
 
 use super::{Contrast, Failure, Place, Report, TestRun, Verdict, Wrong};
 use crate::base::{Fields, Secrets, Value};
 
 impl Report {
-    /// The same without what nobody is to see.
+    /// Masks every known secret in this report.
     pub fn hide(&mut self, secrets: &Secrets) {
         if secrets.is_empty() {
             return;
@@ -34,7 +34,7 @@ impl Report {
 }
 
 impl TestRun {
-    /// The same without what nobody is to see.
+    /// Masks every known secret in this test run.
     pub fn hide(&mut self, secrets: &Secrets) {
         let wrongs = self.earlier.iter_mut().flatten();
         let last =
@@ -53,7 +53,7 @@ impl TestRun {
 
 fn hide_fields(fields: &mut Fields, secrets: &Secrets) {
     for (_, value) in fields {
-        // A number may be a secret, too: then it is no number any more.
+        // A number can be a secret, too: it becomes a masked text.
         let mut text = value.to_string();
         secrets.hide(&mut text);
         if text != value.to_string() {
@@ -73,7 +73,7 @@ fn hide_failure(failure: &mut Failure, secrets: &Secrets) {
     }
 }
 
-/// The lines that are shown of a statement hold one: then none of them is shown.
+/// Marks the place as secret if the lines that are shown of its statement contain one: then none of them is shown.
 fn hide_place(place: &mut Place, secrets: &Secrets) {
     let text = &place.source.text;
     let start = text[..place.span.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);

@@ -1,4 +1,4 @@
-//! What happened, as data: results, events, failures. Knows neither who made it nor how it looks.
+//! What happened, as data: results, events, failures. Independent of the code that reports it and of how it is shown.
 
 mod hide;
 mod run;
@@ -13,57 +13,65 @@ use crate::base::{Fields, Value};
 use crate::language::Source;
 use crate::wire::Code;
 
-/// Where pictures can be drawn: a terminal.
+/// The size of a terminal that pictures can be drawn on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Area {
+    /// Width in characters.
     pub columns: usize,
+    /// Height in lines.
     pub rows: usize,
-    /// It shows more than ASCII.
+    /// It shows characters beyond ASCII.
     pub unicode: bool,
 }
 
-/// What a command that succeeded has to say.
+/// The result of a command that succeeded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
-    /// One or more lines for people.
+    /// One or more lines for people; may be empty.
     pub text: String,
+    /// The same facts as named values, for `--json` and `expect`.
     pub fields: Fields,
 }
 
 impl Outcome {
+    /// A result with this text for people and these fields for programs.
     pub fn new(text: impl Into<String>, fields: Fields) -> Self {
         Self { text: text.into(), fields }
     }
 }
 
-/// Why something failed: `what: why; fix`. Foreign text in it is escaped by who made it.
+/// Why something failed, shown as `what: why; fix`. Text from a peer must be escaped by the code that puts it in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// The kind of error, for programs and exit codes.
     pub code: Code,
-    /// What failed: `send a.bin to 127.0.0.1:9000`.
+    /// What failed: `send a.bin to 127.0.0.1:9000`; empty until [`Self::of`] sets it.
     pub what: String,
+    /// The reason, in one line.
     pub why: String,
-    /// What to do.
+    /// What the user can do; `None` if there is no advice.
     pub fix: Option<String>,
     /// Lines for people below the message: the expression with a caret, the last events.
     pub detail: Vec<String>,
-    /// The other side said so: it need not hear it again.
+    /// The other side reported this failure, so it need not be reported back to it.
     pub told: bool,
-    /// What an expectation wanted, and what there was.
+    /// Expected and actual value of a failed expectation; `None` if nothing was compared.
     pub contrast: Option<Box<Contrast>>,
 }
 
-/// Two values that should have been alike.
+/// Two values that should have been equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contrast {
+    /// What the expectation asked for, or a part of it.
     pub expected: Vec<u8>,
+    /// What was found, or a part of it.
     pub actual: Vec<u8>,
-    /// Where both begin, if they are a part of something larger.
+    /// Offset in bytes of both parts within the compared data; 0 for whole values.
     pub offset: u64,
 }
 
 impl Contrast {
-    /// Two whole values.
+    /// Compares two whole values.
     pub fn of(expected: impl Into<Vec<u8>>, actual: impl Into<Vec<u8>>) -> Self {
         Self { expected: expected.into(), actual: actual.into(), offset: 0 }
     }
@@ -72,22 +80,24 @@ impl Contrast {
 /// A statement of a script.
 #[derive(Clone, Debug)]
 pub struct Place {
+    /// The script.
     pub source: Arc<Source>,
+    /// Byte range of the statement in the script.
     pub span: Range<usize>,
-    /// Its text holds a secret and is not shown.
+    /// The statement contains a secret and is not shown.
     pub secret: bool,
 }
 
-/// Characters of a statement that are shown.
+/// Most characters of a statement that are shown.
 const PLACE_SHOWN: usize = 160;
 
 impl Place {
-    /// Its line, from 1.
+    /// Line number of the statement, from 1.
     pub fn line(&self) -> usize {
         self.source.line(self.span.start)
     }
 
-    /// The statement, cut and escaped.
+    /// The statement, shortened and escaped; `***` if it contains a secret.
     pub fn text(&self) -> String {
         if self.secret {
             return "***".to_owned();
@@ -103,6 +113,7 @@ impl fmt::Display for Place {
 }
 
 impl Failure {
+    /// A failure without `what`, advice or details.
     pub fn new(code: Code, why: impl Into<String>) -> Self {
         Self {
             code,
@@ -115,23 +126,25 @@ impl Failure {
         }
     }
 
+    /// Sets what the user can do about it.
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
         self
     }
 
+    /// Appends lines for people below the message.
     pub fn detail(mut self, lines: impl IntoIterator<Item = String>) -> Self {
         self.detail.extend(lines);
         self
     }
 
-    /// What was wanted, and what there was.
+    /// Sets the expected and the actual value.
     pub fn contrast(mut self, contrast: Contrast) -> Self {
         self.contrast = Some(Box::new(contrast));
         self
     }
 
-    /// Names what failed, unless something deeper did.
+    /// Sets what failed, unless a deeper call did.
     pub fn of(mut self, what: impl Into<String>) -> Self {
         if self.what.is_empty() {
             self.what = what.into();
@@ -139,12 +152,12 @@ impl Failure {
         self
     }
 
-    /// A thread or task of ours that ended without an answer.
+    /// A thread or task of the program that ended without an answer.
     pub fn of_worker() -> Self {
         Self::new(Code::Internal, "a worker failed; this is an error in nls")
     }
 
-    /// An operation of the system that failed.
+    /// A failed operation of the system; the code follows from the kind of error.
     pub fn io(error: &std::io::Error, what: impl Into<String>) -> Self {
         use std::io::ErrorKind;
         let code = match error.kind() {
@@ -157,7 +170,7 @@ impl Failure {
     }
 }
 
-/// The system's reason, without its number.
+/// The system's reason in lower case, without the error number.
 pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
@@ -181,32 +194,36 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Something that a session wants known while it lives.
+/// Something that happens in a session while it runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
+    /// Id of the session.
     pub session: u64,
-    /// The name it was given, else `%id`.
+    /// The name of the session, or `%id` if it has none.
     pub label: String,
     /// A stable word: `listening`, `client`, `message`, …
     pub kind: &'static str,
-    /// One line, escaped.
+    /// One line for people, escaped.
     pub text: String,
+    /// The same facts as named values.
     pub fields: Fields,
+    /// Who is shown the event.
     pub interest: Interest,
 }
 
-/// Who sees an event without asking for it.
+/// Who is shown an event without asking for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// Nobody: it is in the log.
+    /// Nobody; the event is only in the session's log.
     Log,
     /// A person at the prompt.
     Prompt,
+    /// Every user, in scripts and at the prompt.
     Everybody,
 }
 
 impl Event {
-    /// It tells the end of its session.
+    /// True for the last event of a session.
     pub fn is_end(&self) -> bool {
         matches!(self.kind, "done" | "failed" | "cancelled")
     }
@@ -215,37 +232,53 @@ impl Event {
 /// How far a session is, for a progress line.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
+    /// Bytes transferred so far.
     pub done: u64,
+    /// Bytes in total.
     pub total: u64,
 }
 
 /// Anything that the output layer can show.
 #[derive(Clone, Debug)]
 pub enum Report {
+    /// A command succeeded.
     Result {
+        /// The command's first word.
         verb: &'static str,
+        /// The session that ran it; `None` if it needed none.
         session: Option<u64>,
+        /// Its result.
         outcome: Outcome,
     },
+    /// Something happened in a session.
     Event(Event),
+    /// A command failed.
     Failure {
+        /// Why it failed.
         failure: Failure,
+        /// The command that failed; `None` if `place` shows it, or if it was no command.
         verb: Option<String>,
+        /// The statement that failed; `None` if it was no statement.
         place: Option<Place>,
+        /// The session that failed; `None` if there was none.
         session: Option<u64>,
     },
+    /// A test ended.
     Test(TestRun),
+    /// All tests ended.
     Summary(Summary),
     /// A line from the program itself: warnings, hints.
     Notice(String),
-    /// A picture in the place of the one before it; `None`: that one stays as it is.
+    /// A picture that is redrawn in place, such as a plot.
     Picture {
+        /// The command's first word.
         verb: &'static str,
+        /// Replaces the picture before it; `None`: that one stays on the screen for good.
         text: Option<String>,
     },
 }
 
-/// The first of the fields with this name.
+/// The value of the first field with this name; `None` if there is none.
 pub fn field<'a>(fields: &'a Fields, name: &str) -> Option<&'a Value> {
     fields.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
 }

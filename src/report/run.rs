@@ -1,39 +1,44 @@
-//! What a run of tests found, as data: every report shows the same facts.
+//! The results of a test run, as data: every report format shows the same facts.
 
 use super::{Failure, Place};
 
-/// What is going to run.
+/// The tests that are about to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TestPlan {
-    /// How many tests, each counted as often as it is repeated.
+    /// Number of test runs: a repeated test counts each time.
     pub tests: usize,
-    /// What is drawn at random in them comes from this.
+    /// Seed of all random choices in the tests.
     pub seed: u64,
-    /// How many run at the same time.
+    /// How many tests run at the same time.
     pub jobs: usize,
 }
 
 /// One test, after it ran.
 #[derive(Clone, Debug)]
 pub struct TestRun {
+    /// The name in its `test` line.
     pub name: String,
+    /// The script that contains the test.
     pub file: String,
-    /// Where it begins in its file, from 1.
+    /// Line number of the test in its file, from 1.
     pub line: usize,
+    /// The tags of the test, for `--tag`.
     pub tags: Vec<String>,
+    /// How the test ended, at its last attempt.
     pub verdict: Verdict,
+    /// Duration in seconds.
     pub seconds: f64,
-    /// Failures of earlier attempts: with these, a test that passed is flaky.
+    /// Failures of each earlier attempt; a test that passed after these is flaky.
     pub earlier: Vec<Vec<Wrong>>,
 }
 
 impl TestRun {
-    /// It passed, but not at its first attempt.
+    /// The test passed, but not at its first attempt.
     pub fn is_flaky(&self) -> bool {
         self.verdict == Verdict::Passed && !self.earlier.is_empty()
     }
 
-    /// What went wrong, in the last attempt.
+    /// The failures of the last attempt; empty if it passed or was skipped.
     pub fn wrongs(&self) -> &[Wrong] {
         match &self.verdict {
             Verdict::Failed(wrongs) => wrongs,
@@ -45,15 +50,20 @@ impl TestRun {
 /// How a test ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
+    /// Nothing failed.
     Passed,
+    /// The failures of the last attempt, in the order in which they happened.
     Failed(Vec<Wrong>),
+    /// The test did not run, for this reason.
     Skipped(String),
 }
 
-/// One thing that went wrong in a test.
+/// One failure in a test.
 #[derive(Clone, Debug)]
 pub struct Wrong {
+    /// What failed, and why.
     pub failure: Failure,
+    /// The statement that failed; `None` if no statement did.
     pub place: Option<Place>,
 }
 
@@ -63,22 +73,27 @@ impl PartialEq for Wrong {
     }
 }
 
-/// What all tests came to.
+/// The totals of a test run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
+    /// Tests that passed, the flaky ones included.
     pub passed: usize,
+    /// Tests that failed.
     pub failed: usize,
+    /// Tests that did not run.
     pub skipped: usize,
-    /// Of those that passed: not at the first attempt.
+    /// Tests that passed, but not at their first attempt.
     pub flaky: usize,
-    /// Sessions that a test left open and that could not be closed.
+    /// Sessions that tests left open and that could not be closed.
     pub leaked: usize,
+    /// Duration of the whole run in seconds.
     pub seconds: f64,
+    /// Seed of all random choices, as in [`TestPlan`].
     pub seed: u64,
 }
 
 impl Summary {
-    /// Counts one more.
+    /// Adds one test to the totals.
     pub fn count(&mut self, run: &TestRun) {
         match run.verdict {
             Verdict::Passed => self.passed += 1,

@@ -1,11 +1,12 @@
-//! ACK: which packets came, as ranges or as a bitmap, whichever says more in fewer bytes. With varints of RFC 9000:
+//! ACK: the packet numbers received, as ranges or as a bitmap, whichever holds more in fewer bytes. Numbers are varints
+//! (RFC 9000, section 16):
 //!
 //! ```text
 //! 0x01 | delay µs | stream limit | block limit | marked | count | largest | length | count-1 × (gap, length)
 //! 0x06 | delay µs | stream limit | block limit | marked | largest | bytes | bitmap
 //! ```
-//! Ranges go from the largest packet number down; `length` is one less than a range holds, `gap` one less than lie between
-//! two ranges. In the bitmap, bit i of byte j (the lowest bit is 0) stands for the number `largest − 1 − (8j + i)`.
+//! Ranges go from the largest packet number down. `length` is the size of a range minus one, `gap` the count of numbers
+//! between two ranges minus one. Bit i of byte j of the bitmap (bit 0 is lowest) is packet `largest − 1 − (8j + i)`.
 
 use std::ops::Range;
 
@@ -14,25 +15,30 @@ use super::{DecodeError, Reader};
 
 /// Most ranges in one ACK.
 pub const RANGE_LIMIT: usize = 256;
-/// Most bytes of a bitmap.
+/// Longest bitmap, in bytes.
 pub const BITMAP_LIMIT: usize = 128;
 
+/// Type of an ACK with ranges.
 pub(super) const FRAME_RANGES: u8 = 0x01;
+/// Type of an ACK with a bitmap.
 pub(super) const FRAME_BITMAP: u8 = 0x06;
 
-/// Which packets came, how long the newest one waited, and how far the peer may go on.
+/// The packets received, how long the acknowledgement was delayed, and how far the peer may go on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ack {
+    /// Time since the packet with the largest number was received, in µs.
     pub delay_micros: u64,
+    /// The peer may send bytes of the ordered stream below this offset.
     pub stream_limit: u64,
+    /// Total cost of pieces that the peer may spend, see [`super::datagram::Credit`].
     pub block_limit: u64,
-    /// Packets that came with the mark of a full queue (ECN, RFC 3168), since the connection began.
+    /// Packets received with the ECN mark CE (RFC 3168) since the connection began.
     pub marked: u64,
-    /// Highest first; not empty.
+    /// The packet numbers received, highest range first; not empty.
     pub ranges: Vec<Range<u64>>,
 }
 
-/// Reads what stands behind [`FRAME_RANGES`].
+/// Reads the fields after the type [`FRAME_RANGES`].
 pub(super) fn read_ranges(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
     let (delay_micros, stream_limit, block_limit, marked) =
         (r.varint()?, r.varint()?, r.varint()?, r.varint()?);
@@ -52,7 +58,7 @@ pub(super) fn read_ranges(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
     }
 }
 
-/// Reads what stands behind [`FRAME_BITMAP`].
+/// Reads the fields after the type [`FRAME_BITMAP`].
 pub(super) fn read_bitmap(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
     let (delay_micros, stream_limit, block_limit, marked) =
         (r.varint()?, r.varint()?, r.varint()?, r.varint()?);
@@ -72,7 +78,7 @@ pub(super) fn read_bitmap(r: &mut Reader<'_>) -> Result<Ack, DecodeError> {
     Ok(Ack { delay_micros, stream_limit, block_limit, marked, ranges })
 }
 
-/// Appends an ACK of what is highest and fits into `room` bytes.
+/// Appends an ACK with the highest ranges that fit into `room` bytes; at least one range is written.
 pub fn push_ack(out: &mut Vec<u8>, ack: &Ack, room: usize) {
     let limit = out.len() + room;
     let begin = out.len();
@@ -101,7 +107,7 @@ pub fn push_ack(out: &mut Vec<u8>, ack: &Ack, room: usize) {
     }
 }
 
-/// How many ranges fit, at least one, and how many bytes they take.
+/// How many ranges fit into `left` bytes, at least one, and how many bytes they take.
 fn fitting(ack: &Ack, left: usize) -> (usize, usize) {
     let (mut bytes, mut below) = (2, None);
     for (count, range) in ack.ranges.iter().enumerate() {
@@ -115,7 +121,7 @@ fn fitting(ack: &Ack, left: usize) -> (usize, usize) {
     (ack.ranges.len(), bytes)
 }
 
-/// The bitmap, if it says what the ranges say in fewer bytes.
+/// The bitmap, or `None` if the ranges are at least as short.
 fn bitmap(ack: &Ack, left: usize, count: usize, bytes: usize) -> Option<Vec<u8>> {
     let largest = ack.ranges[0].end - 1;
     let header = varint_size(largest) + 2;
@@ -123,7 +129,7 @@ fn bitmap(ack: &Ack, left: usize, count: usize, bytes: usize) -> Option<Vec<u8>>
     if count < 3 || header + span(ack.ranges[count - 1].start) >= bytes {
         return None;
     }
-    // What is left of the room may say more than the ranges would.
+    // The bitmap may use the rest of the room for lower numbers than the ranges reach.
     let most = BITMAP_LIMIT.min(left.saturating_sub(header));
     let length = span(ack.ranges[ack.ranges.len() - 1].start).min(most);
     let mut bits = vec![0u8; length];
@@ -156,7 +162,7 @@ mod tests {
         (out[0], read.unwrap(), out.len())
     }
 
-    /// Every `n`-th number below `end` is missing.
+    /// Every `every`-th number below `end` is missing.
     fn holes(end: u64, every: u64) -> Vec<Range<u64>> {
         (0..end / every).rev().map(|n| n * every..n * every + every - 1).collect()
     }

@@ -1,22 +1,28 @@
-//! The messages of the calculator. A plain client sends lines instead and gets lines: `nc` will do.
+//! The messages of the calculator. A plain client, such as `nc`, sends and receives lines of text instead.
 //!
 //! ```text
 //! ASK    | u64 id | text expression |
-//! ANSWER | u64 id | u8 ok | text |            ok: 1 a value, 0 an error
+//! ANSWER | u64 id | u8 ok | text |            ok: 1 text is the value, 0 it is the error
 //! ```
 
 use super::{DecodeError, Frame, Reader, Writer};
 
+/// Frame kind of [`Message::Ask`].
 pub const ASK: u8 = 0x10;
+/// Frame kind of [`Message::Answer`].
 pub const ANSWER: u8 = 0x11;
 
+/// A message of the calculator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
+    /// Client: compute this expression. The client chooses `id`.
     Ask { id: u64, expression: String },
+    /// Server: the value or the error, with the `id` of the question.
     Answer { id: u64, result: Result<String, String> },
 }
 
 impl Message {
+    /// Encodes the message as a frame. A text of more than 65 535 bytes is cut.
     pub fn encode(&self) -> Frame {
         match self {
             Self::Ask { id, expression } => Frame::new(ASK, Writer::new().u64(*id).text(expression).finish()),
@@ -30,6 +36,7 @@ impl Message {
         }
     }
 
+    /// Reads a message from a frame. Fails on an unknown kind and on missing or extra bytes.
     pub fn decode(frame: &Frame) -> Result<Self, DecodeError> {
         let mut r = Reader::new(&frame.body);
         let message = match frame.kind {

@@ -1,10 +1,10 @@
-//! Error codes on the wire: name, number and sentence stand here once.
+//! Error codes: the one table of their names, numbers on the wire, words and sentences.
 
 use std::fmt;
 
 macro_rules! codes {
     ($($name:ident = $number:literal, $word:literal, $sentence:literal;)*) => {
-        /// Why a peer refused or gave up.
+        /// Why an operation failed, here or at the peer.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Code { $(#[doc = $sentence] $name,)* }
 
@@ -12,11 +12,12 @@ macro_rules! codes {
             /// All codes, for documentation and tests.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
+            /// The number on the wire.
             pub const fn number(self) -> u16 {
                 match self { $(Self::$name => $number,)* }
             }
 
-            /// An unknown number, from a later version, is [`Code::Other`].
+            /// The code with this number. A number that this version does not know is [`Code::Other`].
             pub const fn from_number(number: u16) -> Self {
                 match number { $($number => Self::$name,)* _ => Self::Other }
             }
@@ -26,6 +27,7 @@ macro_rules! codes {
                 match self { $(Self::$name => $word,)* }
             }
 
+            /// A short explanation for people.
             pub const fn sentence(self) -> &'static str {
                 match self { $(Self::$name => $sentence,)* }
             }

@@ -1,8 +1,8 @@
 //! The datagrams of reliable UDP.
 //!
-//! Every datagram begins with a type and a connection id and ends with CRC-32C (Castagnoli) of all before it.
-//! The types keep clear of STUN, DTLS, TURN, RTP and QUIC (RFC 9443) and of printable text, so plain clients
-//! are known by their first byte.
+//! Every datagram begins with a type and a connection id and ends with the CRC-32C (Castagnoli) of all bytes before.
+//! The types avoid the first bytes of STUN, DTLS, TURN, RTP and QUIC (RFC 9443) and printable text, so plain clients
+//! are recognised by their first byte.
 //!
 //! ```text
 //!  0      1        9
@@ -10,18 +10,19 @@
 //! | type | u64 id | …                                        | crc |
 //! +------+--------+------------------------------------------+-----+
 //! HELLO  0x04     | version | service | u64 stream | u64 block | u8 n | n cookie bytes | zeros to 1200
-//! RETRY  0x05     | u8 n | n cookie bytes                          (server: show me that you are there)
+//! RETRY  0x05     | u8 n | n cookie bytes                          (server: prove your address)
 //! ACCEPT 0x06     | u64 stream credit | u64 block credit
 //! REFUSE 0x07     | u16 code | text
 //! DATA   0x08     | u64 packet number | frames
-//! DATA   0x09     the same; acknowledge at once
-//! DATA   0x0a     the same, and only if its BLOCK is the next in order: else it is as if it never came
+//! DATA   0x09     the same; to be acknowledged at once
+//! DATA   0x0a     as 0x09; dropped as if lost if its BLOCK comes after a gap
 //! ```
 //! Frames inside DATA, with varints of RFC 9000:
 //! ```text
-//! ACK    0x01, 0x06                             what came: see `wire::ack`
+//! ACK    0x01, 0x06                             packet numbers received: see `wire::ack`
 //! STREAM 0x02 | offset | length | bytes          a part of the ordered stream of frames
-//! BLOCK  0x03 | number | offset | length | bytes a piece of a block; one number for each 1158 bytes, never given twice
+//! BLOCK  0x03 | number | offset | length | bytes a piece of a block; takes one number per 1158 bytes; a number is
+//!                                               never reused for other bytes
 //! PING   0x04 |
 //! CLOSE  0x05 | u16 code | text
 //! PAD    0x00 | zeros to the end of the datagram
@@ -35,17 +36,17 @@ use super::ack::{self, Ack};
 use super::writer::{cut, push_varint};
 use super::{Code, DecodeError, Reader, TEXT_LIMIT, VERSION};
 
-/// Size of a UDP payload that crosses every path we know; HELLO has at least this (RFC 9000, section 14).
+/// UDP payload in bytes that crosses every path known to us; HELLO has at least this size (RFC 9000, section 14).
 pub const BASE_DATAGRAM: usize = 1200;
-/// Largest UDP payload over IPv4.
+/// Largest UDP payload over IPv4, in bytes.
 pub const DATAGRAM_LIMIT: usize = 65_507;
-/// Longest cookie.
+/// Longest cookie, in bytes.
 pub const COOKIE_LIMIT: usize = 32;
 /// Bytes of a DATA datagram around its frames.
 pub const DATA_OVERHEAD: usize = 1 + 8 + 8 + CRC;
-/// Bytes of a block that one number stands for: a piece has as many numbers as it needs, the last for the rest.
+/// Bytes per piece number: a larger piece takes several consecutive numbers, the last one for the rest.
 pub const UNIT: usize = BASE_DATAGRAM - DATA_OVERHEAD - BLOCK_OVERHEAD;
-/// Bytes of a BLOCK frame before its data, at most.
+/// Most bytes of a BLOCK frame before its data.
 pub const BLOCK_OVERHEAD: usize = 1 + 8 + 8 + 4;
 const CRC: usize = 4;
 
@@ -57,46 +58,67 @@ const DATA: u8 = 0x08;
 const DATA_NOW: u8 = 0x09;
 const DATA_IN_ORDER: u8 = 0x0a;
 
-/// How much a side will take before its application has: cumulative limits follow in each ACK.
+/// Initial flow-control credit: what a side accepts before its application has read anything. Each ACK carries the
+/// later, cumulative limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credit {
+    /// Bytes of the ordered stream.
     pub stream: u64,
+    /// Bytes of pieces, including a fixed cost for each piece (`reliable::PIECE_COST`).
     pub block: u64,
 }
 
+/// The content of a datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet {
+    /// Client: opens a connection, or proves its address with a cookie.
     Hello {
+        /// Protocol version of the client.
         version: u8,
+        /// Number of the service asked for, see [`super::ServiceId`].
         service: u8,
+        /// What the client accepts.
         credit: Credit,
+        /// From RETRY; empty in the first HELLO.
         cookie: Vec<u8>,
     },
+    /// Server: repeat HELLO with this cookie, to prove the address.
     Retry {
+        /// Opaque to the client; at most [`COOKIE_LIMIT`] bytes.
         cookie: Vec<u8>,
     },
+    /// Server: the connection is open.
     Accept {
+        /// What the server accepts.
         credit: Credit,
     },
+    /// Server: no connection.
     Refuse {
+        /// The reason for programs.
         code: Code,
+        /// The reason for people; cut at 512 bytes when it is sent.
         text: String,
     },
-    /// Where the frames stand in the datagram.
+    /// Frames of an open connection.
     Data {
+        /// The packet number.
         number: u64,
+        /// The peer asks for an acknowledgement at once (types 0x09 and 0x0a).
         now: bool,
+        /// To be dropped if its BLOCK comes after a gap (type 0x0a).
         in_order: bool,
+        /// Byte range of the frames in the datagram, for [`DataFrames::new`].
         frames: Range<usize>,
     },
 }
 
-/// True if a datagram with this first byte may be ours.
+/// True if a datagram with this first byte may be of this protocol.
 pub const fn is_ours(first: u8) -> bool {
     matches!(first, HELLO..=DATA_IN_ORDER)
 }
 
-/// Checks and reads a datagram: its connection id and content.
+/// Checks and reads a datagram: its connection id and content. Fails on a wrong check sum, an unknown type, or a
+/// truncated or oversized field.
 pub fn decode(datagram: &[u8]) -> Result<(u64, Packet), DecodeError> {
     let (body, crc) = datagram.split_last_chunk::<CRC>().ok_or(DecodeError::Truncated)?;
     if checksum(body) != u32::from_be_bytes(*crc) {
@@ -139,7 +161,10 @@ fn cookie(r: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
     Ok(r.take(length)?.to_vec())
 }
 
-/// A datagram of everything but DATA.
+/// Encodes any datagram except DATA, with its check sum.
+///
+/// # Panics
+/// If `packet` is DATA: that is built with [`begin_data`] and [`finish`].
 pub fn encode(id: u64, packet: &Packet) -> Vec<u8> {
     let mut out = Vec::with_capacity(BASE_DATAGRAM);
     let head = |out: &mut Vec<u8>, kind: u8| {
@@ -181,7 +206,7 @@ pub fn encode(id: u64, packet: &Packet) -> Vec<u8> {
     out
 }
 
-/// A client's first datagram.
+/// A HELLO with this version: the first datagram of a client.
 pub fn hello(id: u64, service: u8, credit: Credit, cookie: Vec<u8>) -> Vec<u8> {
     encode(id, &Packet::Hello { version: VERSION, service, credit, cookie })
 }
@@ -193,17 +218,17 @@ pub fn begin_data(out: &mut Vec<u8>, id: u64, number: u64) {
     out.extend(number.to_be_bytes());
 }
 
-/// Asks the peer to acknowledge this DATA datagram at once.
+/// Marks this DATA datagram as one to be acknowledged at once.
 pub fn acknowledge_now(out: &mut [u8]) {
     out[0] = DATA_NOW;
 }
 
-/// Asks the peer to take this DATA datagram only if its block is the next in order.
+/// Marks this DATA datagram as one to be taken only if its block is the next in order.
 pub fn in_order_only(out: &mut [u8]) {
     out[0] = DATA_IN_ORDER;
 }
 
-/// Appends the check sum.
+/// Appends the check sum; nothing may follow it.
 pub fn finish(out: &mut Vec<u8>) {
     let crc = checksum(out);
     out.extend(crc.to_be_bytes());
@@ -216,21 +241,33 @@ fn checksum(bytes: &[u8]) -> u32 {
 /// A frame inside DATA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DataFrame {
+    /// Acknowledged packet numbers and the sender's credit limits.
     Ack(Ack),
+    /// A part of the ordered stream.
     Stream {
+        /// Offset of the first byte in the stream.
         offset: u64,
+        /// A slice of the datagram.
         bytes: Bytes,
     },
+    /// A piece of a block.
     Block {
+        /// The first piece number, see [`UNIT`].
         number: u64,
+        /// Offset of the first byte in the file.
         offset: u64,
+        /// A slice of the datagram.
         bytes: Bytes,
     },
+    /// Asks for an acknowledgement.
     Ping,
-    /// Zeros up to the end: a try of a larger datagram.
+    /// Zeros up to the end: padding of a path MTU probe.
     Pad,
+    /// The connection is over.
     Close {
+        /// The reason for programs.
         code: Code,
+        /// The reason for people; empty after a close in order.
         text: String,
     },
 }
@@ -241,7 +278,7 @@ const FRAME_BLOCK: u8 = 0x03;
 const FRAME_PING: u8 = 0x04;
 const FRAME_CLOSE: u8 = 0x05;
 
-/// The frames of a DATA datagram, without copying their bytes.
+/// Iterates over the frames of a DATA datagram without copying their bytes. Ends after the first error.
 pub struct DataFrames {
     datagram: Bytes,
     at: usize,
@@ -249,7 +286,7 @@ pub struct DataFrames {
 }
 
 impl DataFrames {
-    /// `frames` is the range that [`decode`] gave.
+    /// `frames` is the range in [`Packet::Data`], as [`decode`] gave it for this datagram.
     pub fn new(datagram: Bytes, frames: &Range<usize>) -> Self {
         Self { datagram, at: frames.start, end: frames.end }
     }
@@ -305,11 +342,12 @@ impl Iterator for DataFrames {
     }
 }
 
-/// Fills a datagram up to `size`, its check sum included.
+/// Pads a datagram with zeros so that it has `size` bytes with its check sum.
 pub fn push_pad(out: &mut Vec<u8>, size: usize) {
     out.resize(out.len().max(size - CRC), FRAME_PAD);
 }
 
+/// Appends a STREAM frame; `offset` is that of the first byte in the ordered stream.
 pub fn push_stream(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
     out.push(FRAME_STREAM);
     push_varint(out, offset);
@@ -317,6 +355,7 @@ pub fn push_stream(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Appends a BLOCK frame; `number` is the first piece number, `offset` that of the first byte in the file.
 pub fn push_block(out: &mut Vec<u8>, number: u64, offset: u64, bytes: &[u8]) {
     out.push(FRAME_BLOCK);
     push_varint(out, number);
@@ -325,10 +364,12 @@ pub fn push_block(out: &mut Vec<u8>, number: u64, offset: u64, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Appends a PING frame.
 pub fn push_ping(out: &mut Vec<u8>) {
     out.push(FRAME_PING);
 }
 
+/// Appends a CLOSE frame; `text` is cut at 512 bytes.
 pub fn push_close(out: &mut Vec<u8>, code: Code, text: &str) {
     let text = cut(text, 512);
     out.push(FRAME_CLOSE);

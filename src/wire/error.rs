@@ -1,17 +1,17 @@
-//! What can be wrong with bytes.
+//! Errors in received bytes.
 
 use std::fmt;
 
-/// The bytes are not a value of the protocol: the peer's fault, or the network's.
+/// The bytes are not a value of the protocol, because of the peer or of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
-    /// The body ends before the value does.
+    /// The body ends within a value.
     Truncated,
-    /// Bytes are left behind the value.
+    /// Bytes are left over after the value.
     Trailing,
-    /// A length or count is over its limit.
+    /// A length or count is over its limit, in the unit of `what`.
     Oversize { what: &'static str, limit: u64 },
-    /// No such kind, code or flag.
+    /// A kind, code or flag that is not known, or a value out of its range.
     Unknown { what: &'static str, value: u64 },
     /// A text is not UTF-8.
     NotText,

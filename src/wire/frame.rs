@@ -1,4 +1,4 @@
-//! Frames: what a connection carries in order, on TCP and inside reliable UDP alike.
+//! Frames: the messages that a connection carries in order, over TCP as well as over reliable UDP.
 //!
 //! ```text
 //!  0       4      5
@@ -7,50 +7,54 @@
 //! | size  | kind | size - 1 bytes  |
 //! +-------+------+-----------------+
 //! ```
-//! `size` counts the kind and the body: 1 to [`FRAME_LIMIT`] + 1. Kinds 0x00–0x0f belong to every service,
-//! 0x10–0x7f to one.
+//! `size` counts the kind and the body: 1 to [`FRAME_LIMIT`] + 1. Kinds 0x00–0x0f are common to all services,
+//! 0x10–0x7f belong to one service.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::writer::cut;
 use super::{Code, DecodeError, FRAME_LIMIT, Reader, TEXT_LIMIT, Writer};
 
-/// A line of text from a plain client; never on the wire with this number.
+/// A line of text from a plain client; a frame of this kind is never sent.
 pub const LINE: u8 = 0x00;
-/// A block of a file: u64 offset, bytes. On UDP blocks travel outside of the frames.
+/// A block of a file: u64 offset, bytes. On UDP, blocks are not part of the frame stream.
 pub const BLOCK: u8 = 0x01;
-/// Why the peer gives up: u16 code, text.
+/// The peer refuses or gives up: u16 code, text.
 pub const ERROR: u8 = 0x02;
 
-/// Bytes before the body.
+/// Bytes of a frame before its body.
 pub const HEADER: usize = 5;
-/// Bytes of a block frame before its data.
+/// Bytes of a BLOCK frame before its data.
 pub const BLOCK_HEADER: usize = HEADER + 8;
 
-/// One frame.
+/// One frame of the ordered stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
+    /// The kind; its meaning depends on the service from 0x10 on.
     pub kind: u8,
+    /// The bytes after the kind, at most [`FRAME_LIMIT`].
     pub body: Bytes,
 }
 
 impl Frame {
+    /// A frame with this kind and body.
     pub fn new(kind: u8, body: impl Into<Bytes>) -> Self {
         Self { kind, body: body.into() }
     }
 
+    /// An [`ERROR`] frame; `text` is cut at [`TEXT_LIMIT`].
     pub fn error(code: Code, text: &str) -> Self {
         Self::new(ERROR, Writer::new().u16(code.number()).text(cut(text, TEXT_LIMIT)).finish())
     }
 
-    /// The content of an [`ERROR`] frame.
+    /// The code and reason of an [`ERROR`] frame.
     pub fn read_error(&self) -> Result<(Code, String), DecodeError> {
         let mut reader = Reader::new(&self.body);
         let error = (Code::from_number(reader.u16()?), reader.text("reason", TEXT_LIMIT)?.to_owned());
         reader.finish(error)
     }
 
-    /// Appends the frame as it stands on the wire.
+    /// Appends the frame with its header, as it is sent.
     pub fn encode(&self, out: &mut BytesMut) {
         debug_assert!(self.body.len() <= FRAME_LIMIT, "callers keep their bodies within the limit");
         out.extend_from_slice(&(self.body.len() as u32 + 1).to_be_bytes());
@@ -59,15 +63,16 @@ impl Frame {
     }
 }
 
-/// Cuts a stream of bytes into frames.
+/// Splits a stream of bytes into frames.
 #[derive(Debug, Default)]
 pub struct Deframer {
-    /// Bytes that came and are not yet a frame.
+    /// Bytes received that are not yet returned as frames.
     pub buffer: BytesMut,
 }
 
 impl Deframer {
-    /// The next whole frame; `None` until more bytes come. An error is final.
+    /// The next complete frame; `None` until more bytes arrive. After an error the position of the next frame is not
+    /// known.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, DecodeError> {
         let Some((size, kind)) = self.peek()? else { return Ok(None) };
         if self.buffer.len() < 4 + size {
@@ -77,12 +82,13 @@ impl Deframer {
         Ok(Some(Frame { kind, body: self.buffer.split_to(size - 1).freeze() }))
     }
 
-    /// The kind of the next frame, once its header is here.
+    /// The kind of the next frame; `None` until its header is complete.
     pub fn next_kind(&self) -> Result<Option<u8>, DecodeError> {
         Ok(self.peek()?.map(|(_, kind)| kind))
     }
 
-    /// Takes the header of a block, if one comes next and its header is here: its offset, and how many bytes follow.
+    /// Consumes the header of the next frame if it is a BLOCK: its offset, and how many bytes of data follow.
+    /// `None` if the next frame is of another kind or its header is incomplete.
     pub fn next_block(&mut self) -> Result<Option<(u64, usize)>, DecodeError> {
         let Some((size, BLOCK)) = self.peek()? else { return Ok(None) };
         if size < BLOCK_HEADER - 4 {
@@ -94,7 +100,7 @@ impl Deframer {
         Ok(Some((offset, size + 4 - BLOCK_HEADER)))
     }
 
-    /// How many bytes are missing to the end of the frame that has begun; at least 1.
+    /// Bytes missing from the next frame, or from its header while that is incomplete; at least 1.
     pub fn missing(&self) -> usize {
         match self.peek() {
             Ok(Some((size, _))) => (4 + size).saturating_sub(self.buffer.len()).max(1),
@@ -102,6 +108,7 @@ impl Deframer {
         }
     }
 
+    /// Size (kind and body) and kind of the next frame; `None` until its header is complete.
     fn peek(&self) -> Result<Option<(usize, u8)>, DecodeError> {
         let Some(header) = self.buffer.first_chunk::<HEADER>() else { return Ok(None) };
         let size = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;

@@ -4,101 +4,130 @@
 //! ```text
 //! PUT     | u32 chunk | u32 window | u8 flags | u16 mode | u64 size | u64 modified | text name |  1 replace, 2 fast
 //! GET     | u32 chunk | u32 window | u8 flags | text name |    1 fresh: the client has nothing, begin at once
-//! FILE    | u8 flags | u16 mode | u64 size | u64 modified |    what GET named; 1: the server limits its rate
-//! HAVE    | u64 first | n × 32 bytes |                         receiver: groups that are here already, by hash
-//! READY   | u8 flags | u64 resumed |                           receiver: begin; 1 a file of that name and size is there,
-//!                                                              and may be the same; 2 what is there is replaced
-//! HASHES  | u64 first | n × 32 bytes |                         sender: hashes of the groups that come next
-//! ACK     | u64 chunks | u64 bytes |                           receiver: so many are here, cumulative
-//! AGAIN   | u64 group |                                        receiver: it differs from its hash
-//! ANEW    | u64 group |                                        sender: what you have of it differs; it comes now
-//! HOLE    | u64 group |                                        sender: it is all zeros, and does not travel
-//! END     | 32 bytes BLAKE3 | spent |                          sender: all blocks are sent; the hash of the whole
-//! STORED  | u8 flags | u64 bytes | 32 bytes BLAKE3 | spent |   receiver: it stands under its name; 1 it stood there before
+//! FILE    | u8 flags | u16 mode | u64 size | u64 modified |    answer to GET; 1: the server limits its rate
+//! HAVE    | u64 first | n × 32 bytes |                         receiver: hashes of the groups it has already
+//! READY   | u8 flags | u64 resumed |                           receiver: begin; 1 a file of that name and size exists
+//!                                                              and may be the same; 2 the existing file is replaced
+//! HASHES  | u64 first | n × 32 bytes |                         sender: hashes of the groups that follow
+//! ACK     | u64 chunks | u64 bytes |                           receiver: chunks and bytes received, cumulative
+//! AGAIN   | u64 group |                                        receiver: the group differs from its hash, resend it
+//! ANEW    | u64 group |                                        sender: your copy of the group differs, it is resent
+//! HOLE    | u64 group |                                        sender: the group is all zeros and is not sent
+//! END     | 32 bytes BLAKE3 | spent |                          sender: all blocks are sent; hash of the whole file
+//! STORED  | u8 flags | u64 bytes | 32 bytes BLAKE3 | spent |   receiver: the file has its name; 1 it existed before
 //!
-//! TREE    | u64 bytes | text name |                            a tree is about to come: answered by TAKEN 0; by SAME if
-//!                                                              something of that name is there; or by an error
-//! FOLDER  | u16 mode | u64 modified | text path |              a folder of a tree; mode 0: it is being filled
+//! TREE    | u64 bytes | text name |                            a tree is about to be sent; answered by TAKEN 0, by
+//!                                                              SAME if the name exists, or by an error
+//! FOLDER  | u16 mode | u64 modified | text path |              a folder of a tree; mode 0: files for it follow
 //! SMALL   | u8 flags | u16 mode | u64 modified | 32 bytes BLAKE3 | text name | bytes |   a whole file; flags as in PUT
 //! LINK    | u8 flags | text path | text target |               a symbolic link of a tree; 1 replace
-//! OFFER   | u8 flags | u16 mode | u64 modified | u64 size | 32 bytes BLAKE3 | text name |   a SMALL that may be there
-//! FETCH   | n × 32 bytes BLAKE3 | text name |                  n, a u8, is 1 if a file of this hash is here; answered by
-//!                                                              SMALL, SAME or DENIED
-//! SAME    |                                                    what FETCH named has the hash that it said
-//! TAKEN   | u64 count |                                        so many FOLDER, SMALL, LINK and OFFER are dealt with
-//! WANTED  | u8 flags | u64 index |                             the OFFER with this index is to be sent; 1 it replaces
-//!                                                              another. Or the FETCH: ask for it with GET
-//! DENIED  | u64 index | u16 code | text why |                  the one with this index (from 0) is refused
-//! SYNC    |                                                    answered by SYNC when the disk has all before it
+//! OFFER   | u8 flags | u16 mode | u64 modified | u64 size | 32 bytes BLAKE3 | text name |   a SMALL without its bytes,
+//!                                                              for a file that the server may have already
+//! FETCH   | n × 32 bytes BLAKE3 | text name |                  n, a u8, is 1 if the client has a file of this hash;
+//!                                                              answered by SMALL, SAME, WANTED or DENIED
+//! SAME    |                                                    the file that FETCH named has the hash of FETCH
+//! TAKEN   | u64 count |                                        number of FOLDER, SMALL, LINK and OFFER processed
+//! WANTED  | u8 flags | u64 index |                             send the file of the OFFER with this index; 1 it
+//!                                                              replaces another. After FETCH: ask for it with GET
+//! DENIED  | u64 index | u16 code | text why |                  the message with this index (from 0) is refused
+//! SYNC    |                                                    answered by SYNC once all before it is on the disk
 //! ```
-//! A group is 256 KiB of a file, the last one shorter; its hash is that of its subtree of BLAKE3, or of the whole
-//! file if that has one group. `modified`: nanoseconds since 1970. `spent`: see [`super::spent`].
+//! A group is 256 KiB of a file; the last one may be shorter. Its hash is that of its BLAKE3 subtree, or that of the
+//! whole file if the file has only one group. `modified`: nanoseconds since 1970. `spent`: see [`super::spent`].
 
 use super::spent::Spent;
 use super::{CHUNK_LIMIT, Code, DecodeError, Frame, NAME_LIMIT, Reader, TEXT_LIMIT, Writer};
 
+/// Frame kind of [`Message::Put`].
 pub const PUT: u8 = 0x10;
+/// Frame kind of [`Message::Get`].
 pub const GET: u8 = 0x11;
+/// Frame kind of [`Message::Ready`].
 pub const READY: u8 = 0x13;
+/// Frame kind of [`Message::File`].
 pub const FILE: u8 = 0x14;
+/// Frame kind of [`Message::Ack`].
 pub const ACK: u8 = 0x15;
+/// Frame kind of [`Message::End`].
 pub const END: u8 = 0x16;
+/// Frame kind of [`Message::Stored`].
 pub const STORED: u8 = 0x17;
+/// Frame kind of [`Message::Hashes`].
 pub const HASHES: u8 = 0x19;
+/// Frame kind of [`Message::Have`].
 pub const HAVE: u8 = 0x1a;
+/// Frame kind of [`Message::Again`].
 pub const AGAIN: u8 = 0x1b;
+/// Frame kind of [`Message::Anew`].
 pub const ANEW: u8 = 0x1c;
+/// Frame kind of [`Message::Folder`].
 pub const FOLDER: u8 = 0x1d;
+/// Frame kind of [`Message::Small`].
 pub const SMALL: u8 = 0x1e;
+/// Frame kind of [`Message::Fetch`].
 pub const FETCH: u8 = 0x1f;
+/// Frame kind of [`Message::Taken`].
 pub const TAKEN: u8 = 0x20;
+/// Frame kind of [`Message::Denied`].
 pub const DENIED: u8 = 0x21;
+/// Frame kind of [`Message::Sync`].
 pub const SYNC: u8 = 0x23;
+/// Frame kind of [`Message::Hole`].
 pub const HOLE: u8 = 0x26;
+/// Frame kind of [`Message::Link`].
 pub const LINK: u8 = 0x27;
+/// Frame kind of [`Message::Offer`].
 pub const OFFER: u8 = 0x28;
+/// Frame kind of [`Message::Wanted`].
 pub const WANTED: u8 = 0x29;
+/// Frame kind of [`Message::Same`].
 pub const SAME: u8 = 0x2a;
+/// Frame kind of [`Message::Tree`].
 pub const TREE: u8 = 0x2b;
 
 /// Most chunks in flight.
 pub const WINDOW_LIMIT: u32 = 1 << 24;
 /// Most hashes in one frame.
 pub const HASHES_LIMIT: usize = 1024;
-/// Largest file that travels as one SMALL.
+/// Largest file that is sent as one SMALL, in bytes.
 pub const SMALL_LIMIT: u64 = 64 << 10;
 
-/// The hash of a group.
+/// The BLAKE3 hash of a group.
 pub type GroupHash = [u8; 32];
 
-/// How a file travels.
+/// How a file is divided for sending, and how much of it may be in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Bytes of a chunk: 1 to [`CHUNK_LIMIT`].
+    /// Bytes per chunk: 1 to [`CHUNK_LIMIT`].
     pub chunk: u32,
-    /// Chunks in flight: 1 is stop-and-wait.
+    /// Most chunks in flight: 1 to [`WINDOW_LIMIT`]; 1 is stop-and-wait.
     pub window: u32,
 }
 
-/// How a file is to be made.
+/// How the receiver is to store a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
+    /// Replace an existing file of that name.
     pub replace: bool,
-    /// Do not wait for the disk.
+    /// Confirm the file without waiting for the disk (no sync).
     pub fast: bool,
 }
 
-/// The permissions of a file or folder, as in `st_mode`: nine bits, and what a receiver takes of them is its affair.
+/// The nine permission bits of a file or folder, as in `st_mode`; the receiver decides which of them it applies.
 pub type Mode = u16;
 
-/// What is told of a file that stands in a tree, besides its bytes.
+/// The metadata of a file that is sent as SMALL or offered with OFFER.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
+    /// How to store the file.
     pub flags: Flags,
+    /// The permissions of the file.
     pub mode: Mode,
-    /// Nanoseconds since 1970.
+    /// Modification time, in nanoseconds since 1970.
     pub modified: u64,
+    /// BLAKE3 of the whole file.
     pub hash: [u8; 32],
+    /// The path below the folder of the server.
     pub name: String,
 }
 
@@ -113,34 +142,63 @@ impl Flags {
     }
 }
 
+/// A message of file transfer. Sizes are in bytes, `modified` is in nanoseconds since 1970, names are paths below the
+/// folder of the server, and groups are numbered from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
+    /// Client: take this file.
     Put { shape: Shape, flags: Flags, mode: Mode, size: u64, modified: u64, name: String },
+    /// Client: send this file. `fresh`: the client has nothing of it, so the server begins without waiting for READY.
     Get { shape: Shape, fresh: bool, name: String },
+    /// Server: mode, size and time of the file that GET named. `limited`: the server limits its rate, so slow is not
+    /// dead.
     File { limited: bool, mode: Mode, size: u64, modified: u64 },
+    /// Receiver: the groups from `first` on are here already, with these hashes.
     Have { first: u64, hashes: Vec<GroupHash> },
+    /// Receiver: begin. `there`: a file of that name and size exists; `replaces`: the existing file is replaced;
+    /// `resumed`: bytes that are here already.
     Ready { there: bool, replaces: bool, resumed: u64 },
+    /// Sender: hashes of the groups from `first` on; an empty list: still comparing, keep waiting.
     Hashes { first: u64, hashes: Vec<GroupHash> },
+    /// Receiver: complete chunks and bytes that are here, both cumulative.
     Ack { chunks: u64, bytes: u64 },
+    /// Receiver: the group differs from its hash, resend it.
     Again { group: u64 },
+    /// Sender: the receiver's copy of this group differs, it is sent again.
     Anew { group: u64 },
+    /// Sender: this group is a hole of the file, all zeros, and is not sent.
     Hole { group: u64 },
+    /// Sender: all blocks are sent. `hash` is that of the whole file.
     End { hash: [u8; 32], spent: Spent },
+    /// Receiver: the file is stored under its name. `there`: it existed before with the same content.
     Stored { there: bool, bytes: u64, hash: [u8; 32], spent: Spent },
+    /// A folder of a tree. Mode 0: make it, files for it follow; else set its mode and time.
     Folder { mode: Mode, modified: u64, path: String },
+    /// A whole file of at most [`SMALL_LIMIT`] bytes.
     Small { label: Label, bytes: bytes::Bytes },
+    /// Client: make this symbolic link. `replace`: replace a link of that name.
     Link { replace: bool, path: String, target: String },
+    /// Client: a SMALL without its bytes, answered by WANTED if the server does not have the file.
     Offer { label: Label, size: u64 },
+    /// Client: send this file as SMALL. `known`: hash of the client's file of that name; `None` if it has none.
     Fetch { known: Option<[u8; 32]>, name: String },
+    /// Server: the file that FETCH named has the hash of FETCH; or something has the name that TREE gave.
     Same,
+    /// Server: number of FOLDER, SMALL, LINK and OFFER messages processed so far.
     Taken { count: u64 },
+    /// Server: send the file of the OFFER with this index, or request that of the FETCH with this index by GET.
+    /// `replaces`: another file of that name is replaced.
     Wanted { replaces: bool, index: u64 },
+    /// Client: a tree of this many bytes is about to be sent under this name.
     Tree { bytes: u64, name: String },
+    /// Server: the message with this index (from 0) is refused.
     Denied { index: u64, code: Code, why: String },
+    /// Client: answer when all before this is on the disk. Server: it is.
     Sync,
 }
 
 impl Message {
+    /// Encodes the message as a frame.
     pub fn encode(&self) -> Frame {
         let out = Writer::new();
         let (kind, body) = match self {
@@ -194,6 +252,8 @@ impl Message {
         Frame::new(kind, body.finish())
     }
 
+    /// Reads a message from a frame. Fails on an unknown kind or flag, on a value over its limit and on missing or
+    /// extra bytes.
     pub fn decode(frame: &Frame) -> Result<Self, DecodeError> {
         let mut r = Reader::new(&frame.body);
         let message = match frame.kind {
@@ -277,12 +337,12 @@ fn name(r: &mut Reader<'_>) -> Result<String, DecodeError> {
     r.text("name", NAME_LIMIT).map(str::to_owned)
 }
 
-/// Row 32: set-id and sticky bits are not taken, whoever sends them.
+/// FAULTS row 32: set-id and sticky bits are dropped, whoever sends them.
 fn mode(r: &mut Reader<'_>) -> Result<Mode, DecodeError> {
     Ok(r.u16()? & 0o777)
 }
 
-/// Flags of which only those of `known` may be set.
+/// Reads flags; fails if any bit outside of `known` is set.
 fn flags(r: &mut Reader<'_>, known: u8) -> Result<u8, DecodeError> {
     match r.u8()? {
         flags if flags & !known == 0 => Ok(flags),
@@ -298,7 +358,7 @@ fn hashes(r: &mut Reader<'_>) -> Result<Vec<GroupHash>, DecodeError> {
     if rest.is_empty() { Ok(hashes.to_vec()) } else { Err(DecodeError::Truncated) }
 }
 
-/// FAULTS row 30: a chunk or window out of bounds is refused before anything is allocated for it.
+/// FAULTS row 30: a chunk size or window out of bounds is refused before anything is allocated for it.
 fn shape(r: &mut Reader<'_>) -> Result<Shape, DecodeError> {
     let shape = Shape { chunk: r.u32()?, window: r.u32()? };
     if shape.chunk == 0 || u64::from(shape.chunk) > CHUNK_LIMIT {
@@ -314,7 +374,7 @@ fn shape(r: &mut Reader<'_>) -> Result<Shape, DecodeError> {
 mod tests {
     use super::*;
 
-    /// Their last field takes whatever is left, so only a torn hash or head is noticed.
+    /// The last field of these takes all remaining bytes, so a truncation is noticed only within a hash or the header.
     const OPEN_ENDED: [u8; 3] = [HAVE, HASHES, SMALL];
 
     fn samples() -> Vec<Message> {
@@ -390,7 +450,7 @@ mod tests {
 
     #[test]
     fn row_26_nothing_on_the_wire_is_compressed_so_nothing_expands() {
-        // A flag that a later version might use for it is refused, not ignored.
+        // A flag that a later version might use for compression is refused, not ignored.
         let mut frame = samples()[0].encode();
         let mut body = frame.body.to_vec();
         body[8] |= 4;

@@ -1,6 +1,6 @@
-//! Bytes ↔ values of every protocol: pure functions, bounded before they allocate.
+//! Encoding and decoding of every protocol: pure functions that check lengths before they allocate.
 //!
-//! Panic contract: no decoder here panics on any input. A decoder reads all of its body; what is left over is
+//! Panic contract: no decoder here panics on any input. A decoder reads all of its body; bytes left over are
 //! an error. `docs/protocol.md` describes the same bytes in words.
 
 pub mod ack;
@@ -25,13 +25,13 @@ pub use preface::ServiceId;
 pub use reader::Reader;
 pub use writer::Writer;
 
-/// Version of all protocols here; both ends must have the same.
+/// Version of all protocols here; both ends must have the same one.
 pub const VERSION: u8 = 6;
 /// Largest chunk of a file, in bytes.
 pub const CHUNK_LIMIT: u64 = 1 << 20;
-/// Largest body of a frame: a chunk and what stands before it.
+/// Largest body of a frame, in bytes: a chunk and its header fields.
 pub const FRAME_LIMIT: usize = CHUNK_LIMIT as usize + 64;
-/// Longest text in a frame: names, messages, reasons.
+/// Longest text in a frame (message or reason), in bytes.
 pub const TEXT_LIMIT: usize = 16 << 10;
-/// Longest name of a file, with its folders and with its escapes, in bytes.
+/// Longest name of a file with its folders and escapes, in bytes.
 pub const NAME_LIMIT: usize = 60_000;

@@ -1,4 +1,4 @@
-//! The first bytes of a TCP connection, in both directions, and what other first bytes probably are.
+//! The first bytes of a TCP connection, in both directions, and a guess at the protocol of other first bytes.
 //!
 //! ```text
 //!  0      1   2   3   4         5         6          8
@@ -6,34 +6,40 @@
 //! | 0x8b | N | L | S | version | service | reserved |
 //! +------+---+---+---+---------+---------+----------+
 //! ```
-//! No text protocol begins with a byte over 0x7f, so a plain client is known by its first byte. The server
-//! answers with its own preface once it knows that versions and services agree, else with the preface and an
-//! ERROR frame.
+//! No text protocol begins with a byte above 0x7f, so a plain client is recognised by its first byte. The server
+//! answers with its own preface if version and service agree, else with a preface of service 0 and an ERROR frame.
 
 use super::VERSION;
 
-/// What a connection is for.
+/// The service that a client asks for, or that a server offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ServiceId {
-    /// Whatever the server has: `ls` asks so.
+    /// Any service with a list; `ls` asks for it.
     Any,
+    /// File transfer.
     Ftp,
+    /// The calculator.
     Calc,
+    /// A conversation of two, or a room.
     Chat,
+    /// Media streaming.
     Stream,
 }
 
 impl ServiceId {
     const ALL: [Self; 5] = [Self::Any, Self::Ftp, Self::Calc, Self::Chat, Self::Stream];
 
+    /// The number on the wire.
     pub const fn number(self) -> u8 {
         self as u8
     }
 
+    /// The service with this number on the wire; `None` for an unknown number.
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|service| service.number() == number)
     }
 
+    /// The name in messages and on the command line; `any service` for [`Self::Any`].
     pub const fn name(self) -> &'static str {
         match self {
             Self::Any => "any service",
@@ -44,43 +50,49 @@ impl ServiceId {
         }
     }
 
-    /// True if a client that asks for `asked` can be served; `ls` asks for whatever has a list.
+    /// True if a server of this service can serve a client that asks for `asked`. [`Self::Any`] matches services with a
+    /// list.
     pub fn serves(self, asked: Self) -> bool {
         asked == self || asked == Self::Any && matches!(self, Self::Ftp | Self::Stream | Self::Chat)
     }
 }
 
+/// Bytes of a preface.
 pub const SIZE: usize = 8;
 const MAGIC: [u8; 4] = [0x8b, b'N', b'L', b'S'];
 
-/// A peer that speaks this family of protocols.
+/// The preface of a peer that speaks this family of protocols, whatever its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preface {
+    /// Protocol version of the peer, see [`VERSION`].
     pub version: u8,
+    /// Number of the service, see [`ServiceId`]; 0 from a server is a refusal.
     pub service: u8,
 }
 
 impl Preface {
+    /// The preface of this version for a service.
     pub const fn new(service: ServiceId) -> Self {
         Self { version: VERSION, service: service.number() }
     }
 
+    /// The preface as it is sent; the reserved bytes are zeros.
     pub const fn encode(self) -> [u8; SIZE] {
         [MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3], self.version, self.service, 0, 0]
     }
 
-    /// `None`: these bytes are not a preface.
+    /// Reads a preface; `None` if the bytes do not begin with its magic number.
     pub fn decode(bytes: [u8; SIZE]) -> Option<Self> {
         (bytes[..4] == MAGIC).then_some(Self { version: bytes[4], service: bytes[5] })
     }
 
-    /// False as soon as `front` cannot become a preface.
+    /// False if `front`, the first bytes received, cannot be the beginning of a preface.
     pub fn may_begin(front: &[u8]) -> bool {
         front.iter().zip(MAGIC).all(|(a, b)| *a == b)
     }
 }
 
-/// What a peer that is not ours probably speaks, by its first bytes.
+/// The protocol that a foreign peer probably speaks, judged by its first bytes.
 pub fn guess(front: &[u8]) -> &'static str {
     const HTTP: [&[u8]; 10] = [
         b"GET ",
@@ -111,7 +123,7 @@ pub fn guess(front: &[u8]) -> &'static str {
     }
 }
 
-/// True if a person, or a plain client, may have begun a line with this: for services that answer lines.
+/// True if these first bytes may begin a line from a person or a plain client; for services that answer lines.
 pub fn may_be_text(front: &[u8]) -> bool {
     let begins_so = front
         .first()

@@ -1,51 +1,54 @@
-//! Where the time of one end of a transfer went: both ends tell each other, so that either can say which one held it up.
+//! How one end of a transfer spent its time. The ends exchange this, so that each can name the bottleneck.
 //!
 //! ```text
-//! u64 elapsed µs | u16 disk | u16 network | u16 limit | u16 processor | u8 cause      shares in thousandths, 1000 at most
+//! u64 elapsed µs | u16 disk | u16 network | u16 limit | u16 processor | u8 cause     shares: thousandths, at most 1000
 //! ```
 
 use super::{DecodeError, Reader, Writer};
 
-/// A whole, in thousandths.
+/// The whole, in thousandths: the largest share.
 pub const WHOLE: u16 = 1000;
 
-/// What the network let an end wait for, as far as its system or its own transport can tell.
+/// Why an end had to wait for the network, as far as its system or its own transport can tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cause {
+    /// The cause is not known.
     #[default]
     Unknown,
     /// The path carries no more.
     Path,
-    /// The path carries more, but the congestion control takes losses for a full queue.
+    /// The path carries more, but the congestion control takes losses for a sign of a full queue.
     Loss,
-    /// The window of `window N` or of the textbook's machines.
+    /// The window set with `window N`, or that of go-back-N or stop-and-wait, is full.
     Window,
-    /// The buffer of a socket is smaller than what the path holds, or it overflowed.
+    /// A socket buffer is smaller than the bandwidth-delay product of the path, or it overflowed.
     Buffer,
-    /// The peer takes no more: what it can hold is full.
+    /// The receive window of the peer is full.
     Peer,
 }
 
 const CAUSES: [Cause; 6] =
     [Cause::Unknown, Cause::Path, Cause::Loss, Cause::Window, Cause::Buffer, Cause::Peer];
 
-/// Shares of an end's time, in thousandths; they need not add up.
+/// How one end spent its time, as shares in thousandths; they need not add up to [`WHOLE`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
-    /// Since the end began, in microseconds: the whole of the shares.
+    /// Duration of the transfer at this end, in µs: the whole that the shares refer to.
     pub elapsed: u64,
-    /// Waiting for its disk.
+    /// Share of the time spent waiting for the disk.
     pub disk: u16,
-    /// Waiting for the network: for room to send, or for bytes to come.
+    /// Share of the time spent waiting for the network: for room to send, or for bytes to arrive.
     pub network: u16,
-    /// Waiting because of a rate limit.
+    /// Share of the time spent waiting because of a rate limit.
     pub limit: u16,
-    /// Of one processor core, by the whole program.
+    /// CPU time of the whole program, as a share of one core.
     pub processor: u16,
+    /// What the time spent waiting for the network was due to.
     pub cause: Cause,
 }
 
 impl Spent {
+    /// Appends the fields to a body.
     pub(super) fn write(self, out: Writer) -> Writer {
         let cause = CAUSES.iter().position(|cause| *cause == self.cause).unwrap_or(0);
         out.u64(self.elapsed)
@@ -56,7 +59,8 @@ impl Spent {
             .u8(cause as u8)
     }
 
-    /// A cause of a later version is one that is not known here.
+    /// Reads the fields. A cause that this version does not know is [`Cause::Unknown`]; a share over [`WHOLE`] is an
+    /// error.
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let elapsed = r.u64()?;
         let mut share = || match r.u16()? {

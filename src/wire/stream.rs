@@ -1,21 +1,21 @@
-//! The messages of media streaming. The media itself travels as blocks, each one datagram of 1000 to 2000
-//! bytes; these frames travel in order beside them.
+//! The messages of media streaming. The media itself is sent as blocks, each one datagram of 1000 to 2000 bytes; these
+//! frames are in the ordered stream beside them.
 //!
 //! ```text
-//! OPEN   | u8 tempo | u8 parity | text name |            client: I want this
-//! INFO   | u64 size | u64 milliseconds |                 server: it is so long; 0: nobody knows how long it lasts
-//! WANT   | u64 offset | u64 until |                      client: from here on, up to there; then nothing
-//! FORGOT | u64 start | u64 end |                         client: I no longer have this; sent again if wanted
-//! SENT   | u64 chunks | u64 resent |                     server, once a second: so many so far
-//! SKIP   | u64 start | u64 end |                         server, live: this would come too late and is not sent
-//! END    | u64 chunks | u64 resent | 32 bytes BLAKE3 |   server: all was sent; the hash of the whole
+//! OPEN   | u8 tempo | u8 parity | text name |            client: send this file
+//! INFO   | u64 size | u64 milliseconds |                 server: size and duration; 0: the duration is not known
+//! WANT   | u64 offset | u64 until |                      client: send from `offset` up to `until`, then pause
+//! FORGOT | u64 start | u64 end |                         client: I no longer have this range; resend it if wanted
+//! SENT   | u64 chunks | u64 resent |                     server, once a second: totals so far
+//! SKIP   | u64 start | u64 end |                         server, live: this range would be late and is not sent
+//! END    | u64 chunks | u64 resent | 32 bytes BLAKE3 |   server: all is sent; hash of the whole file
 //! DONE   | empty |                                       client: I have all I want
 //! ```
-//! `tempo`: 0 as fast as the path takes it, 1 as it is played, with a burst at the start and after each jump, 2 live.
-//! `parity`: how many percent of parity the client wants, 0 to 50. Where `until` is 2^64 − 1, everything is wanted: what lies
-//! before `offset` comes last.
+//! `tempo`: 0 as fast as the path allows; 1 at the rate of playing, with a burst at the start and after each jump;
+//! 2 live. `parity`: percent of parity that the client wants, 0 to 50. `until` = 2^64 − 1: everything is wanted; the
+//! part before `offset` comes last.
 //!
-//! A parity block has an offset of [`PARITY_PLACE`] or above and holds, XORed, chunks that were sent before:
+//! A parity block has an offset of [`PARITY_PLACE`] or above and holds the XOR of chunks that were sent before:
 //!
 //! ```text
 //! u8 count | count × (u64 offset, u16 length) | XOR of the chunks, as long as the longest
@@ -25,32 +25,40 @@ use bytes::Bytes;
 
 use super::{DecodeError, Frame, NAME_LIMIT, Reader, Writer};
 
+/// Frame kind of [`Message::Open`].
 pub const OPEN: u8 = 0x20;
+/// Frame kind of [`Message::Info`].
 pub const INFO: u8 = 0x21;
+/// Frame kind of [`Message::Want`].
 pub const WANT: u8 = 0x22;
+/// Frame kind of [`Message::End`].
 pub const END: u8 = 0x23;
+/// Frame kind of [`Message::Done`].
 pub const DONE: u8 = 0x24;
+/// Frame kind of [`Message::Forgot`].
 pub const FORGOT: u8 = 0x25;
+/// Frame kind of [`Message::Sent`].
 pub const SENT: u8 = 0x26;
+/// Frame kind of [`Message::Skip`].
 pub const SKIP: u8 = 0x27;
 
-/// Smallest and largest chunk that the server draws.
+/// Range of the random chunk sizes, in bytes.
 pub const CHUNK_SIZES: std::ops::RangeInclusive<u32> = 1000..=2000;
-/// Blocks from here on are parity; no file is so long.
+/// Blocks at this offset or above are parity; no file is that long.
 pub const PARITY_PLACE: u64 = 1 << 61;
-/// Most percent of parity.
+/// Most parity, in percent.
 pub const PARITY_LIMIT: u8 = 50;
-/// Most chunks that one parity block covers.
+/// Most chunks covered by one parity block.
 pub const COVERED_LIMIT: usize = 50;
 
-/// How fast the server sends.
+/// The rate at which the server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tempo {
-    /// As the path takes it.
+    /// As fast as the path allows.
     Free,
-    /// As it is played, with a burst at the start and after a jump.
+    /// At the rate of playing, with a burst at the start and after a jump.
     Media,
-    /// As it is played, and what comes too late is not wanted any more.
+    /// At the rate of playing; what would arrive too late is left out.
     Live,
 }
 
@@ -58,19 +66,29 @@ impl Tempo {
     const ALL: [Self; 3] = [Self::Free, Self::Media, Self::Live];
 }
 
+/// A message of streaming. Offsets and sizes are in bytes of the file; ranges exclude their end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
+    /// Client: send this file. `parity` is in percent, at most [`PARITY_LIMIT`].
     Open { name: String, tempo: Tempo, parity: u8 },
+    /// Server: size of the file and its duration; 0 milliseconds: the duration is not known.
     Info { size: u64, milliseconds: u64 },
+    /// Client: send from `offset` up to `until`, then pause. `until` = `u64::MAX`: everything is wanted.
     Want { offset: u64, until: u64 },
+    /// Client: this range is no longer here; it is sent again if it is wanted.
     Forgot { start: u64, end: u64 },
+    /// Server, once a second: chunks sent and pieces resent so far.
     Sent { chunks: u64, resent: u64 },
+    /// Server, live only: this range would arrive too late and is not sent.
     Skip { start: u64, end: u64 },
+    /// Server: every byte was sent or left out. `hash` is the BLAKE3 of the whole file.
     End { chunks: u64, resent: u64, hash: [u8; 32] },
+    /// Client: nothing more is wanted.
     Done,
 }
 
 impl Message {
+    /// Encodes the message as a frame.
     pub fn encode(&self) -> Frame {
         let out = Writer::new();
         let (kind, body) = match self {
@@ -86,6 +104,8 @@ impl Message {
         Frame::new(kind, body.finish())
     }
 
+    /// Reads a message from a frame. Fails on an unknown kind or tempo, a value over its limit and missing or extra
+    /// bytes.
     pub fn decode(frame: &Frame) -> Result<Self, DecodeError> {
         let mut r = Reader::new(&frame.body);
         let message = match frame.kind {
@@ -112,25 +132,27 @@ impl Message {
     }
 }
 
-/// What a parity block says.
+/// The content of a parity block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parity {
-    /// Offset and length of each chunk.
+    /// Offset and length in bytes of each chunk covered.
     pub covered: Vec<(u64, u16)>,
+    /// XOR of the chunks, each padded with zeros to the length of the longest.
     pub sum: Bytes,
 }
 
 impl Parity {
-    /// Chunks that one block covers, where so many percent are wanted; 0: none is.
+    /// Number of chunks that one parity block covers at this percentage; 0 if no parity is wanted.
     pub fn covers(percent: u8) -> usize {
         100usize.checked_div(usize::from(percent)).map_or(0, |chunks| chunks.clamp(2, COVERED_LIMIT))
     }
 
-    /// What a block takes beside its longest chunk.
+    /// Bytes of a parity block besides its sum; 0 if it covers no chunks.
     pub const fn overhead(covered: usize) -> usize {
         if covered == 0 { 0 } else { 1 + covered * 10 }
     }
 
+    /// The parity block as it is sent.
     pub fn encode(&self) -> Bytes {
         let head = Writer::new().u8(self.covered.len() as u8);
         let out = self.covered.iter().fold(head, |out, (offset, length)| out.u64(*offset).u16(*length));
@@ -140,7 +162,7 @@ impl Parity {
     /// Reads a parity block.
     ///
     /// # Errors
-    /// More chunks than [`COVERED_LIMIT`], or a sum that is not as long as its longest chunk.
+    /// If it covers more than [`COVERED_LIMIT`] chunks, or its sum is not as long as the longest of them.
     pub fn decode(block: &Bytes) -> Result<Self, DecodeError> {
         let mut r = Reader::new(block);
         let count = usize::from(r.u8()?);

@@ -1,5 +1,5 @@
-//! Annotations of GitHub Actions. A line that begins with `::` is a command there: what tests and peers say stands
-//! between a word that nobody can guess, so that it is only text.
+//! Annotations of GitHub Actions. A line that begins with `::` is a workflow command there. So the output of tests and
+//! peers is enclosed in `stop-commands` with a word that they cannot guess, and is taken as text only.
 
 use super::Reporter;
 use super::human::{Human, total};
@@ -60,13 +60,13 @@ fn annotation(level: &str, run: &TestRun, wrong: &Wrong) -> String {
     )
 }
 
-/// The text of a command: percent-encoded where it could end it.
+/// The message of a workflow command: characters that could end it are percent-encoded.
 fn value(text: &str) -> String {
     let text = crate::base::escape::escape(text);
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// A property of a command.
+/// A property of a workflow command.
 fn property(text: &str) -> String {
     value(text).replace(':', "%3A").replace(',', "%2C")
 }

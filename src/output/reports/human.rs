@@ -1,4 +1,4 @@
-//! For people.
+//! The report for people.
 
 use colored::Colorize;
 
@@ -8,7 +8,7 @@ use crate::base::quantity::show_duration;
 use crate::output::{Style, wrong};
 use crate::report::{Summary, TestPlan, TestRun, Verdict, Wrong};
 
-/// What is known of the failed ones is said once more at the end, if there are more tests than this.
+/// With more tests than this, the failed ones are listed once more at the end.
 const MANY: usize = 20;
 
 pub(in crate::output) struct Human {
@@ -35,7 +35,7 @@ pub(super) fn time(seconds: f64) -> String {
     show_duration(std::time::Duration::from_secs_f64(seconds.max(0.0)))
 }
 
-/// Below the line of the test.
+/// The failures, indented, for the lines below that of the test.
 pub(super) fn details(wrongs: &[Wrong]) -> String {
     wrongs.iter().flat_map(wrong::lines).map(|line| format!("       {line}\n")).collect()
 }
@@ -76,7 +76,7 @@ impl Reporter for Human {
     }
 }
 
-/// `3 passed, 1 failed, 1 flaky in 1.2 s (seed 7)`
+/// `3 passed, 1 failed, 1 flaky in 1.2 s (--seed 7)`; the seed only if a test failed.
 pub(in crate::output) fn total(summary: &Summary) -> String {
     let Summary { passed, failed, skipped, flaky, leaked, seconds, seed } = summary;
     let more = |count: &usize, word: &str| {

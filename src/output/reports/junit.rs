@@ -1,4 +1,4 @@
-//! XML in the form that Jenkins' plugin for xUnit reads (its schema `junit-10.xsd`): a suite for each file.
+//! XML as read by the xUnit plugin of Jenkins (its schema `junit-10.xsd`): one suite per file.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ fn case(file: &str, run: &TestRun) -> String {
         Verdict::Failed(wrongs) => wrongs.iter().for_each(|wrong| inner += &element("failure", wrong)),
         Verdict::Passed => {}
     }
-    // An attempt that failed before: of a test that failed at last it is a rerun, else it shows that it is flaky.
+    // An earlier attempt that failed: `flakyFailure` if the test passed in the end, else `rerunFailure`.
     let earlier = if run.is_flaky() { "flakyFailure" } else { "rerunFailure" };
     run.earlier.iter().flatten().for_each(|wrong| inner += &element(earlier, wrong));
     if inner.is_empty() {
@@ -86,12 +86,12 @@ fn element(kind: &str, wrong: &Wrong) -> String {
     let message = attribute(&wrong.failure.to_string());
     let code = wrong.failure.code.word();
     let text = content(&wrong::lines(wrong).join("\n"));
-    // Where these stand, the schema wants the text in a child.
+    // In `flakyFailure` and `rerunFailure` the schema wants the text in a child element.
     let text = if kind == "failure" { text } else { format!("<stackTrace>{text}</stackTrace>") };
     format!("      <{kind} message=\"{message}\" type=\"{code}\">{text}</{kind}>\n")
 }
 
-/// Text between tags: characters that XML 1.0 has not are shown as escapes.
+/// Text between tags; characters that XML 1.0 does not allow are escaped or replaced.
 fn content(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in escape(text).chars() {
@@ -107,7 +107,7 @@ fn content(text: &str) -> String {
     out
 }
 
-/// Text in quotes: a newline would be read as a blank.
+/// An attribute value; a parser would turn an unescaped newline or tab into a blank (XML 1.0, section 3.3.3).
 fn attribute(text: &str) -> String {
     content(text).replace('\n', "&#10;").replace('\t', "&#9;")
 }

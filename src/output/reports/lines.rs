@@ -1,4 +1,4 @@
-//! One JSON object a line, as `--json` gives them.
+//! One JSON object per line, as with `--json`.
 
 use super::Reporter;
 use crate::output::json;

@@ -1,11 +1,11 @@
-//! Reports of a run of tests: the same facts in each format.
+//! Reports of a test run: the same facts in each format.
 //!
 //! | file | format |
 //! |---|---|
 //! | `human` | for people |
 //! | `tap` | Test Anything Protocol, version 14 |
-//! | `junit` | XML after the schema of Jenkins (`junit-10.xsd`) |
-//! | `lines` | one JSON object a line |
+//! | `junit` | XML in the schema of Jenkins (`junit-10.xsd`) |
+//! | `lines` | one JSON object per line |
 //! | `github` | annotations of GitHub Actions |
 
 mod github;
@@ -17,17 +17,20 @@ mod tap;
 use super::Style;
 use crate::report::{Summary, TestPlan, TestRun};
 
-/// Turns what happens into text; each call gives what is to be appended.
+/// Turns the events of a test run into text. Each call returns the text to append to the report.
 pub trait Reporter: Send {
+    /// Before the first test.
     fn begin(&mut self, plan: &TestPlan) -> String;
+    /// After each test.
     fn test(&mut self, run: &TestRun) -> String;
+    /// After the last test.
     fn end(&mut self, summary: &Summary) -> String;
 }
 
-/// The formats, as they are named on the command line.
+/// The formats, by their names on the command line.
 pub const FORMATS: [&str; 5] = ["human", "tap", "junit", "jsonl", "github"];
 
-/// A reporter of this format; `None`: there is no such format. `seed` makes words that no test can guess.
+/// A reporter for this format; `None` if there is no such format. `seed` gives the words that tests must not guess.
 pub fn reporter(format: &str, style: Style, seed: u64) -> Option<Box<dyn Reporter>> {
     Some(match format {
         "human" => Box::new(human::Human::new(style)),
@@ -46,7 +49,7 @@ mod tests {
     use crate::report::{Contrast, Failure, Place, Verdict, Wrong};
     use crate::wire::Code;
 
-    /// A passed test, a flaky one, a skipped one, and one that failed with all that a peer could say.
+    /// A passed, a flaky, a skipped and a failed test; the failure text has all special characters a peer could send.
     pub(super) fn samples() -> Vec<TestRun> {
         let source = Source::new("a/b.nls", "test \"x\"\nexpect $a says \"y\"\n");
         let place = Place { source, span: 9..26, secret: false };

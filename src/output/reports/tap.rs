@@ -43,12 +43,13 @@ impl Reporter for Tap {
     }
 }
 
-/// A description: `#` would begin a directive, `\` an escape.
+/// Escapes a test description: `#` would begin a directive, `\` an escape.
 fn plain(text: &str) -> String {
     escape_line(text).replace('\\', "\\\\").replace('#', "\\#")
 }
 
-/// The first is the reason; the others, of the clean-up and of earlier attempts, stand below `also`: a key stands once.
+/// The YAML block of a test. The first failure gives its keys; the others, from the clean-up and from earlier attempts,
+/// follow below `also`, as a key may occur only once.
 fn block<'a>(wrongs: impl Iterator<Item = &'a Wrong>) -> String {
     let mut out = String::new();
     for (index, wrong) in wrongs.enumerate() {
@@ -68,7 +69,8 @@ fn block<'a>(wrongs: impl Iterator<Item = &'a Wrong>) -> String {
     out
 }
 
-/// A JSON string is a YAML string; each is a key of its own, so that nothing of a peer can end the block.
+/// The keys of one failure. Values are JSON strings, which are also YAML strings, so text from a peer cannot end
+/// the block.
 fn yaml(wrong: &Wrong) -> String {
     let quoted = |text: &str| serde_json::Value::String(text.into()).to_string();
     let mut out = format!("  message: {}\n", quoted(&escape_line(&wrong.failure.to_string())));
