@@ -1,7 +1,7 @@
-//! The textbook's ways to repeat what is lost, to be compared with the default, which fills the path: selective repeat with
-//! a window, go-back-N, and stop-and-wait, which is go-back-N with a window of one. Of go-back-N the receiver takes pieces
-//! in order only and drops the rest, and the sender, when the oldest is not acknowledged in time, sends all of them again;
-//! of selective repeat the receiver takes them in any order, and the sender repeats what was lost alone.
+//! The textbook ARQ methods, for comparison with the default, which fills the path: selective repeat with a window,
+//! go-back-N, and stop-and-wait, which is go-back-N with a window of one. With go-back-N the receiver takes pieces in
+//! order only and drops the rest; when the oldest piece is not acknowledged in time, the sender sends the whole window
+//! again. With selective repeat the receiver takes pieces in any order, and the sender repeats only the lost ones.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,21 +10,22 @@ use super::rtt::Rtt;
 use super::send::Piece;
 use crate::base::Time;
 
-/// Which machine sends the blocks of a connection; the words are those of `arq`.
+/// How lost blocks are retransmitted, as named by `arq`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arq {
-    /// What is lost is sent again, and nothing else; congestion control says how much is in flight.
+    /// Only what was lost is sent again; congestion control decides how much is in flight.
     #[default]
     Selective,
-    /// The same with so many pieces in flight, counted from the oldest that is not acknowledged.
+    /// The same with a window of this number of pieces, counted from the oldest unacknowledged one.
     SelectiveRepeat(u32),
-    /// So many pieces in flight; from the first that is lost on, all are sent again.
+    /// A window of this number of pieces; after a loss, all from the lost one on are sent again.
     GoBackN(u32),
     /// One piece in flight.
     StopAndWait,
 }
 
 impl Arq {
+    /// Window in pieces; `None` for the default, which has none.
     const fn window(self) -> Option<usize> {
         match self {
             Self::Selective => None,
@@ -33,16 +34,16 @@ impl Arq {
         }
     }
 
-    /// The receiver drops what is behind a gap.
+    /// True if the receiver drops pieces that come after a gap.
     pub(super) const fn is_in_order(self) -> bool {
         matches!(self, Self::GoBackN(_) | Self::StopAndWait)
     }
 }
 
-/// A little faster than the link was seen to be.
+/// Pacing rate relative to the rate measured on the link: a little faster.
 const PACE_GAIN: f64 = 1.02;
 
-/// A piece in the window, and when it left last.
+/// A piece in the window, and when it was last sent.
 #[derive(Debug)]
 struct Waiting {
     piece: Piece,
@@ -53,31 +54,32 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// It left, and nobody knows yet what became of it.
+    /// True if it was sent, and is neither acknowledged nor known to be lost.
     const fn is_owed(&self) -> bool {
         !self.acked && !self.due
     }
 }
 
-/// The sender's window.
+/// The sender of a textbook ARQ: its window.
 #[derive(Debug)]
 pub(super) struct Textbook {
+    /// Most pieces in `waiting`.
     window: usize,
     in_order: bool,
     waiting: VecDeque<Waiting>,
-    /// Pieces of the window that left, since the last time that it went back.
+    /// Number of pieces, from the front of the window, that were sent since it last went back.
     left: usize,
-    /// Pieces among those that are to be sent again: none, where it goes back instead.
+    /// How many of those are to be sent again; always 0 with go-back-N.
     due: usize,
-    /// When the next one may leave: the textbook's sender sends as fast as the link carries, and leaves no queue.
+    /// When the next piece may be sent: the textbook sender sends as fast as the link, and builds no queue.
     pub(super) next_at: Time,
-    /// The shortest time between two acknowledged pieces, in microseconds: the link's, for a piece.
+    /// The shortest time between two acknowledged pieces, in microseconds: how long the link takes for a piece.
     spacing: Option<f64>,
     acked_at: Option<Time>,
 }
 
 impl Textbook {
-    /// `None` for the default.
+    /// `None` for the default, which is not a textbook method.
     pub(super) fn new(arq: Arq) -> Option<Self> {
         let window = arq.window()?;
         Some(Self {
@@ -92,7 +94,7 @@ impl Textbook {
         })
     }
 
-    /// True if a piece may leave: one of the window, or a new one if there is `more`.
+    /// True if a piece may be sent: one of the window, or a new one if there is `more`.
     pub(super) fn wants(&self, more: bool) -> bool {
         self.due > 0 || self.left < self.waiting.len() || more && self.waiting.len() < self.window
     }
@@ -115,6 +117,7 @@ impl Textbook {
         Some(self.depart(now, self.left - 1))
     }
 
+    /// Notes that a piece of the window is sent now.
     fn depart(&mut self, now: Time, index: usize) -> Piece {
         if let Some(spacing) = self.spacing {
             self.next_at = self.next_at.max(now) + Duration::from_micros((spacing / PACE_GAIN) as u64);
@@ -123,7 +126,7 @@ impl Textbook {
         self.waiting[index].piece.clone()
     }
 
-    /// The receiver has this piece, and where it takes them in order all before it.
+    /// The receiver has this piece and, if it takes pieces in order only, all before it.
     pub(super) fn on_acked(&mut self, now: Time, number: u64) {
         let end = self.waiting.partition_point(|waiting| waiting.piece.number <= number);
         let begin = if self.in_order { 0 } else { end.saturating_sub(1) };
@@ -148,7 +151,7 @@ impl Textbook {
         }
     }
 
-    /// A datagram that left at `sent` is lost: its piece goes again, unless it went meanwhile.
+    /// A datagram sent at `sent` is lost: its piece is sent again, unless that happened meanwhile.
     pub(super) fn on_lost(&mut self, number: u64, sent: Time) {
         if self.in_order {
             return;
@@ -164,13 +167,13 @@ impl Textbook {
         }
     }
 
-    /// When the oldest piece has waited long enough.
+    /// When the oldest unacknowledged piece times out; `None` if there is none.
     pub(super) fn deadline(&self, rtt: &Rtt) -> Option<Time> {
         let left = self.waiting.iter().take(self.left).filter(|waiting| waiting.is_owed());
         left.map(|waiting| waiting.sent).min().map(|oldest| oldest + timeout(rtt))
     }
 
-    /// Goes back, or repeats what waited too long, if it is time.
+    /// If it is time: go-back-N goes back, selective repeat marks the pieces that timed out.
     pub(super) fn on_timeout(&mut self, now: Time, rtt: &Rtt) {
         if self.deadline(rtt).is_none_or(|at| now < at) {
             return;
@@ -186,12 +189,13 @@ impl Textbook {
         }
     }
 
+    /// True if every piece in the window is acknowledged.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 }
 
-/// The receiver answers at once: no longer than the round trip and what it varies by.
+/// The retransmission timeout: the round trip and its variation, without ACK delay, since the receiver answers at once.
 fn timeout(rtt: &Rtt) -> Duration {
     rtt.probe_timeout(Duration::ZERO)
 }

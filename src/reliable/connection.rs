@@ -1,5 +1,5 @@
-//! One connection: its state, its inputs and its outputs. Sending stands in `send`, acknowledgement and loss in
-//! `loss`, receiving in `receive`, the first datagrams in `handshake`.
+//! One connection: its state, its inputs and its outputs. Sending is in `send`, acknowledgement and loss in `loss`,
+//! receiving in `receive`, the first datagrams in `handshake`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,108 +20,137 @@ use crate::wire::datagram::{self, Credit, Packet};
 use crate::wire::spent::Cause;
 use crate::wire::{Code, Frame};
 
-/// What happened.
+/// What happened on a connection, for the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The server is there.
+    /// Client only: the server answered for the first time, with a cookie.
     Answered,
-    /// The server let us in.
+    /// Client only: the server accepted the connection.
     Open,
-    /// The next frame, in order.
+    /// The next frame of the ordered stream.
     Frame(Frame),
-    /// A part of a file, in any order, each exactly once.
+    /// A part of a file, which begins at `offset`. Parts come in any order, each byte exactly once.
     Block { offset: u64, bytes: Bytes },
-    /// Nothing comes after this.
+    /// The connection ended; no event follows.
     Ended(Ending),
 }
 
-/// Counts for people and for results.
+/// Counters of a connection, for display and for test results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
+    /// Datagrams built for sending, of every kind.
     pub datagrams_out: u64,
+    /// Datagrams received with the id of this connection and a correct checksum.
     pub datagrams_in: u64,
+    /// Bytes of the datagrams sent, without IP and UDP headers.
     pub bytes_out: u64,
+    /// Bytes of the datagrams received, without IP and UDP headers.
     pub bytes_in: u64,
-    /// Bytes of blocks, those that were sent again among them.
+    /// Bytes of blocks sent, retransmissions included.
     pub block_bytes: u64,
-    /// Pieces of blocks that were sent again.
+    /// Pieces of blocks sent again, for any reason.
     pub retransmitted: u64,
-    /// Bytes of pieces that were sent once more at the end, before they were missed.
+    /// Bytes of pieces and stream ranges sent again near the end of the data, before they were declared lost.
     pub copies: u64,
+    /// Datagrams declared lost, including those that were only late.
     pub lost: u64,
-    /// Damaged, stale or repeated datagrams.
+    /// Datagrams received that were damaged, out of date or repeated.
     pub ignored: u64,
 }
 
-/// Bytes that may always wait to be sent: some datagrams, so that the path never waits for the service.
+/// Bytes that may always wait to be sent: a few datagrams, so that the path never waits for the service.
 const BACKLOG_LEAST: usize = 8 << 10;
 
-/// How long blocks waited, by cause.
+/// How long blocks waited to be sent, by cause.
 #[derive(Debug, Default)]
 pub(super) struct Held {
+    /// Since when they wait, and true if for credit from the peer.
     since: Option<(Time, bool)>,
+    /// Waiting for credit from the peer.
     peer: Duration,
+    /// Waiting for the congestion window or the pacing.
     path: Duration,
 }
 
 impl Held {
-    /// Something was sent, or is about to be.
+    /// Ends a wait, if there was one: something is about to be sent.
     pub(super) fn release(&mut self, now: Time) {
         if let Some((since, by_peer)) = self.since.take() {
             *(if by_peer { &mut self.peer } else { &mut self.path }) += now.since(since);
         }
     }
 
+    /// Begins a wait: `by_peer` for credit, else for the path.
     pub(super) fn hold(&mut self, now: Time, by_peer: bool) {
         self.since = Some((now, by_peer));
     }
 }
 
+/// Where a connection is in its life.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Waiting for ACCEPT.
+    /// A client that waits for ACCEPT.
     Greeting(Greeting),
+    /// The handshake is complete, and no side has closed.
     Open,
-    /// CLOSE is to be sent, once everything before it is acknowledged.
+    /// CLOSE is to be sent once everything before it is acknowledged.
     Closing {
+        /// For CLOSE.
         code: Code,
+        /// For CLOSE.
         reason: String,
+        /// CLOSE is sent at this time at the latest.
         deadline: Time,
     },
+    /// Over; CLOSE may still be sent a few times.
     Ended,
 }
 
-/// How often CLOSE is sent: a peer that misses all of them runs into its own silence limit.
+/// Number of CLOSE datagrams sent: a peer that misses all of them runs into its own silence limit.
 const FAREWELLS: u8 = 5;
-/// Unanswered probes of a connection that has delivered nothing, after which it does without marks.
+/// Unanswered probes of a connection that has delivered nothing, after which it no longer uses ECN.
 const MARK_PROBES: u32 = 2;
-/// How long a close waits for the peer to have everything.
+/// How long an orderly close waits for the peer to acknowledge everything.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// A reliable connection over datagrams.
+/// A reliable connection over datagrams: a state machine.
 #[derive(Debug)]
 pub struct Connection {
+    /// The connection id, in every datagram of both sides.
     pub(super) id: u64,
+    /// The parameters of this side.
     pub(super) config: Config,
+    /// Where the connection is in its life.
     pub(super) state: State,
+    /// The round-trip estimate.
     pub(super) rtt: Rtt,
+    /// Congestion control and pacing.
     pub(super) congestion: Congestion,
+    /// Data that waits to be sent.
     pub(super) sending: Sending,
+    /// Packets sent and not yet acknowledged.
     pub(super) flight: InFlight,
+    /// What was received, and what is to be acknowledged.
     pub(super) receiving: Receiving,
+    /// The size of datagrams, and the search for a larger one.
     pub(super) mtu: Mtu,
+    /// How long blocks waited, for [`Self::held_by`].
     pub(super) held: Held,
-    /// When spare time may be spent on a copy of what is outstanding.
+    /// When a copy of a packet in flight may be sent in spare time; `None` if none is wanted.
     pub(super) tail_at: Option<Time>,
+    /// The state of the generator that picks packet numbers to skip.
     pub(super) skip_seed: u64,
-    /// What a client asked for.
+    /// The number of the service that a client asked for; `None` on a server.
     pub(super) service: Option<u8>,
-    /// The server asks who sends from a new address.
+    /// The cookie of a RETRY on an open connection: the server asks a client for proof of its new address.
     pub(super) moved: Option<Vec<u8>>,
+    /// When the peer was last heard; at first, when the connection began.
     pub(super) heard: Time,
-    /// CLOSE, and how often it is still to be sent: nothing confirms it.
+    /// Code and reason of CLOSE, and the number of times it is still to be sent: nothing confirms it.
     pub(super) farewell: Option<(Code, String, u8)>,
+    /// Events that the application has not fetched yet.
     pub(super) events: VecDeque<Event>,
+    /// The counters so far.
     pub(super) stats: Stats,
 }
 
@@ -149,36 +178,40 @@ impl Connection {
         }
     }
 
-    /// A client's end; `id` is random, 64 bits.
+    /// The client side of a new connection; `id` is 64 random bits, `service` the number of a service.
     pub fn connect(id: u64, service: u8, config: Config, now: Time) -> Self {
         let state = State::Greeting(Greeting::new(service, now));
         let connection = Self::new(id, config, state, Credit { stream: 0, block: 0 }, now);
         Self { service: Some(service), ..connection }
     }
 
-    /// A server's end, once the cookie came back.
+    /// The server side of a connection whose client sent back a valid cookie; `peer` is the credit that the client
+    /// grants.
     pub(super) fn accept(id: u64, peer: Credit, config: Config, now: Time) -> Self {
         Self::new(id, config, State::Open, peer, now)
     }
 
+    /// The connection id.
     pub const fn id(&self) -> u64 {
         self.id
     }
 
+    /// The counters so far.
     pub const fn stats(&self) -> Stats {
         self.stats
     }
 
+    /// True once the connection is over; a few CLOSE datagrams may still be waiting in `poll_transmit`.
     pub fn has_ended(&self) -> bool {
         self.state == State::Ended
     }
 
-    /// The smoothed round-trip time.
+    /// The smoothed round-trip time; 100 ms before the first sample.
     pub fn round_trip(&self) -> Duration {
         self.rtt.smoothed()
     }
 
-    /// What blocks waited for most, if they waited at all.
+    /// What blocks waited for most; `Cause::Unknown` if they never waited.
     pub fn held_by(&self) -> Cause {
         let loses = self.stats.lost * 1000 > self.stats.datagrams_out;
         match (self.held.peer, self.held.path) {
@@ -190,24 +223,25 @@ impl Connection {
         }
     }
 
-    /// The share of packets that the path loses whatever its load is.
+    /// The share of packets, 0 to 1, that the path loses whatever its load, as far as congestion control knows it.
     pub fn loss(&self) -> f64 {
         self.congestion.loss()
     }
 
-    /// True if routers may mark what leaves now instead of dropping it. Some networks drop what could be marked: if
-    /// nothing at all comes back, it goes on without (RFC 9000, section 13.4.2).
+    /// True if datagrams sent now may be declared ECN-capable. Some networks drop such datagrams: if nothing at all was
+    /// acknowledged, the connection goes on without ECN (RFC 9000, section 13.4.2).
     pub fn can_be_marked(&self) -> bool {
         let open = matches!(self.state, State::Open | State::Closing { .. });
         open && !(self.flight.delivered == 0 && self.flight.probe_count >= MARK_PROBES)
     }
 
-    /// True if there is room for more to be sent.
+    /// True if the application may write more: the backlog is below its limits.
     pub fn is_writable(&self) -> bool {
         let backlog = self.sending.backlog();
         backlog < self.config.backlog && (backlog < BACKLOG_LEAST || self.leaves_in_time(backlog))
     }
 
+    /// True if the present rate sends this number of bytes within `backlog_time`.
     fn leaves_in_time(&self, bytes: usize) -> bool {
         let rate = self.congestion.rate(&self.rtt);
         rate == 0.0 || bytes as f64 <= rate * self.config.backlog_time.as_secs_f64()
@@ -220,12 +254,13 @@ impl Connection {
         self.sending.stream.write(&bytes);
     }
 
-    /// Queues a block; it is cut into pieces that fit a datagram when they leave.
+    /// Queues a block that begins at `offset` in the file; it is cut into pieces as datagrams are built.
     pub fn write_block(&mut self, offset: u64, bytes: Bytes) {
         self.sending.write_block(offset, bytes);
     }
 
-    /// Ends the connection: the peer gets everything that was written before, then the reason.
+    /// Closes the connection in order: the peer gets everything that was written before, then the reason. Before the
+    /// server has accepted, the connection ends at once, and nothing is sent.
     pub fn close(&mut self, now: Time, code: Code, reason: &str) {
         match self.state {
             State::Open => {
@@ -236,16 +271,17 @@ impl Connection {
         }
     }
 
-    /// Ends the connection now: what was not sent is dropped, the peer hears why.
+    /// Closes the connection at once: unsent data is dropped, and the peer is told the reason.
     pub fn abort(&mut self, code: Code, reason: &str) {
         self.end(Ending::Closed { code, reason: reason.into(), by_peer: false });
     }
 
+    /// Ends the connection with this event; without effect if it has ended already.
     pub(super) fn end(&mut self, ending: Ending) {
         if self.state == State::Ended {
             return;
         }
-        // A peer that knows us hears why it is over.
+        // A peer with state for this connection is told why it ended.
         let was_open = !matches!(self.state, State::Greeting(_));
         self.farewell = match &ending {
             Ending::Closed { code, reason, by_peer: false } if was_open => {
@@ -258,19 +294,20 @@ impl Connection {
         self.events.push_back(Event::Ended(ending));
     }
 
-    /// The application has taken this much of the stream and of blocks (bytes plus [`super::PIECE_COST`] each).
+    /// The application has consumed this much of the stream (bytes, as in [`super::receive::stream_cost`]) and of
+    /// blocks (bytes, plus [`super::PIECE_COST`] for each part).
     pub fn consumed(&mut self, stream: u64, blocks: u64) {
         self.receiving.consumed(stream, blocks);
     }
 
-    /// A datagram with this connection's id, already checked.
+    /// Handles a datagram with the id of this connection, already decoded.
     pub(super) fn handle_packet(&mut self, now: Time, packet: Packet, datagram: Bytes, marked: bool) {
         self.stats.datagrams_in += 1;
         self.stats.bytes_in += datagram.len() as u64;
         match packet {
             Packet::Data { number, now: at_once, in_order, frames } => {
                 if in_order && !self.is_next(&datagram, &frames) {
-                    // Not acknowledged; what is here is said once more.
+                    // It is dropped without an acknowledgement; what has arrived in order is acknowledged once more.
                     self.receiving.ack_soon(now);
                     self.heard = now;
                 } else {
@@ -284,8 +321,8 @@ impl Connection {
         }
     }
 
-    /// A datagram from the network; damaged ones are counted and dropped. `marked`: a router says that its queue fills
-    /// (ECN).
+    /// A datagram from the network; a damaged one, or one with another id, is counted and dropped. `marked` is true if
+    /// a router reports a growing queue (ECN).
     pub fn handle_datagram(&mut self, now: Time, bytes: Bytes, marked: bool) {
         match datagram::decode(&bytes) {
             Ok((id, packet)) if id == self.id => self.handle_packet(now, packet, bytes, marked),
@@ -293,11 +330,12 @@ impl Connection {
         }
     }
 
+    /// The next event, if there is one.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// Time passed: lost packets, probes, silence.
+    /// Does what is due at `now`: declares packets lost, sends probes, gives up a silent peer.
     pub fn handle_timeout(&mut self, now: Time) {
         match &mut self.state {
             State::Ended => {}
@@ -317,7 +355,7 @@ impl Connection {
         }
     }
 
-    /// Ends an orderly close: everything is acknowledged, or was waited for long enough.
+    /// Ends an orderly close: everything is acknowledged, or the time for that is over.
     pub(super) fn abandon(&mut self) {
         if let State::Closing { code, reason, .. } = &self.state {
             let ending = Ending::Closed { code: *code, reason: reason.clone(), by_peer: false };
@@ -325,13 +363,15 @@ impl Connection {
         }
     }
 
+    /// Ends the connection because the peer is silent.
     pub(super) fn vanished(&mut self, now: Time) {
         let after = now.since(self.heard);
         let sent = self.stats.bytes_out;
         self.end(Ending::Vanished { after, sent, acknowledged: self.flight.delivered });
     }
 
-    /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do without an input.
+    /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do without an input; `None` once
+    /// ended.
     pub fn deadline(&self) -> Option<Time> {
         match &self.state {
             State::Ended => None,

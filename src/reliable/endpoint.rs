@@ -1,4 +1,4 @@
-//! Many connections on one socket: finds the connection of a datagram by its id, and lets new ones in.
+//! Many connections on one socket: finds the connection of a datagram by its id, and accepts new ones.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -11,20 +11,22 @@ use crate::base::{Time, share};
 use crate::wire::datagram::{self, Credit, Packet};
 use crate::wire::{Code, ServiceId, VERSION};
 
-/// What a server lets in.
+/// What a server accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct Listening {
+    /// The service of this port.
     pub service: ServiceId,
-    /// Most connections at once.
+    /// Most clients at once, those of other protocols on the same socket included.
     pub max: usize,
-    /// Keys the cookies; random.
+    /// Random key of the cookies.
     pub secret: [u8; 32],
 }
 
+/// A connection, and what the endpoint knows about it.
 struct Slot {
     connection: Connection,
     peer: SocketAddr,
-    /// When it is due, as it stands in `due`.
+    /// Its deadline as entered in `due`.
     deadline: Option<Time>,
 }
 
@@ -32,24 +34,26 @@ struct Slot {
 pub struct Endpoint {
     config: Config,
     listening: Option<Listening>,
-    /// Clients of the same socket that speak something else, and count among the most that may be there.
+    /// Clients of other protocols on the same socket, which count towards `Listening::max`.
     others: usize,
     slots: HashMap<u64, Slot>,
+    /// Deadlines with their connection ids, earliest first.
     due: BTreeSet<(Time, u64)>,
-    /// Connections that were touched and must be drained.
+    /// Connections with an input since the last drain.
     touched: VecDeque<u64>,
-    /// Answers without a connection.
+    /// Answers to datagrams that belong to no connection, and ACCEPT.
     stateless: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// New connections that the application has not fetched yet.
     accepted: VecDeque<(u64, SocketAddr)>,
     ended: Ended,
-    /// Built, and the socket had no room for it.
+    /// A datagram that was built, but the socket had no room for it; true if it may be ECN-capable.
     unsent: Option<(SocketAddr, Vec<u8>, bool)>,
-    /// Datagrams that belong to nobody.
+    /// Datagrams that were dropped: damaged, of no connection, or from an unproven address.
     pub ignored: u64,
 }
 
 impl Endpoint {
-    /// An endpoint that lets nobody in has `None`.
+    /// An endpoint without connections; `listening` is `None` for a client-only endpoint.
     pub fn new(config: Config, listening: Option<Listening>) -> Self {
         Self {
             config,
@@ -66,32 +70,34 @@ impl Endpoint {
         }
     }
 
-    /// Begins a connection; `id` is random.
+    /// Begins a connection as a client; `id` is 64 random bits.
     pub fn connect(&mut self, now: Time, id: u64, peer: SocketAddr, service: ServiceId) {
         let connection = Connection::connect(id, service.number(), self.config, now);
         self.slots.insert(id, Slot { connection, peer, deadline: None });
         self.touched.push_back(id);
     }
 
+    /// Number of connections.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
+    /// True if there is no connection.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// So many places are taken beside those of connections.
+    /// Sets the number of clients of other protocols, which count towards [`Listening::max`].
     pub fn set_others(&mut self, others: usize) {
         self.others = others;
     }
 
-    /// Lets nobody in from now on.
+    /// Accepts no new connection from now on; open ones go on.
     pub fn stop_listening(&mut self) {
         self.listening = None;
     }
 
-    /// A datagram from the network; `marked` by a router whose queue fills, or not.
+    /// A datagram from the network; `marked` is true if a router reports a growing queue (ECN).
     pub fn handle_datagram(&mut self, now: Time, peer: SocketAddr, bytes: Bytes, marked: bool) {
         let Ok((id, packet)) = datagram::decode(&bytes) else {
             self.ignored += 1;
@@ -122,7 +128,7 @@ impl Endpoint {
             return;
         }
         match packet {
-            // A short one could be made to call forth a longer answer (RFC 9000, section 14.1).
+            // A short one could provoke a longer answer (RFC 9000, section 14.1).
             Packet::Hello { .. } if bytes.len() < datagram::BASE_DATAGRAM => self.ignored += 1,
             Packet::Hello { version, service, credit, cookie } => {
                 self.greet(now, peer, id, (version, service), credit, &cookie);
@@ -131,7 +137,8 @@ impl Endpoint {
         }
     }
 
-    /// A known id from an unknown address (FAULTS row 54): a client that moved can prove that it is there, as at the start.
+    /// A known id from an unknown address (FAULTS row 54): sends a RETRY, so that a client whose address changed can
+    /// prove the new one as at the start.
     fn ask_who(&mut self, now: Time, peer: SocketAddr, id: u64, size: usize) {
         let Some(listening) = &self.listening else {
             self.ignored += 1;
@@ -139,7 +146,7 @@ impl Endpoint {
         };
         let retry = Packet::Retry { cookie: handshake::cookie(&listening.secret, peer, id, now) };
         let answer = datagram::encode(id, &retry);
-        // Never more than came.
+        // Never more bytes than the datagram had.
         if answer.len() <= size {
             self.stateless.push_back((peer, answer));
         } else {
@@ -147,6 +154,7 @@ impl Endpoint {
         }
     }
 
+    /// Answers a HELLO with an id that no connection has: RETRY, REFUSE or ACCEPT.
     fn greet(
         &mut self,
         now: Time,
@@ -171,7 +179,7 @@ impl Endpoint {
                 &Packet::Retry { cookie: handshake::cookie(&listening.secret, peer, id, now) },
             )
         } else if self.ended.has(id, now) {
-            // Old datagrams of a session that is over: what they ask for was done.
+            // Repeated datagrams of a session that is over: its requests were served already.
             self.ignored += 1;
             return;
         } else if self.slots.len() + self.others >= listening.max {
@@ -190,23 +198,25 @@ impl Endpoint {
         self.stateless.push_back((peer, answer));
     }
 
+    /// Number of connections of an IP address.
     fn of_address(&self, address: IpAddr) -> usize {
         self.slots.values().filter(|slot| slot.peer.ip() == address).count()
     }
 
-    /// A connection that was let in.
+    /// The id and peer address of the next accepted connection, if there is one.
     pub fn poll_accepted(&mut self) -> Option<(u64, SocketAddr)> {
         self.accepted.pop_front()
     }
 
-    /// A connection to write to; it is drained at the next [`Self::drain`].
+    /// The connection with this id, to write to or to close; `None` if it has ended. The next [`Self::drain`] serves
+    /// it.
     pub fn connection(&mut self, id: u64) -> Option<&mut Connection> {
         let slot = self.slots.get_mut(&id)?;
         self.touched.push_back(id);
         Some(&mut slot.connection)
     }
 
-    /// Time passed.
+    /// Does what is due at `now` on every connection.
     pub fn handle_timeout(&mut self, now: Time) {
         while let Some(&(at, id)) = self.due.first()
             && at <= now
@@ -220,14 +230,14 @@ impl Endpoint {
         }
     }
 
-    /// When [`Self::handle_timeout`] has something to do.
+    /// When [`Self::handle_timeout`] has something to do; `None` if no connection has a deadline.
     pub fn deadline(&self) -> Option<Time> {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// Gives every waiting datagram to `send`, with whether routers may mark it, and every event to `event`; `send` says
-    /// if the socket took it.
-    /// False if the socket is full: call again when it is not.
+    /// Passes every waiting datagram to `send`, with true if it may be ECN-capable, and every event to `event` with its
+    /// connection id; `send` returns false if the socket is full. Returns false if the socket is full: call again when
+    /// it has room.
     pub fn drain(
         &mut self,
         now: Time,
@@ -241,7 +251,7 @@ impl Endpoint {
             return false;
         }
         while let Some((peer, bytes)) = self.stateless.pop_front() {
-            // An answer without state may be lost like any datagram: the client asks again.
+            // Such an answer may be lost like any datagram: the client asks again.
             send(peer, &bytes, false);
         }
         let mut out = Vec::with_capacity(self.config.datagram);
@@ -288,15 +298,15 @@ impl Endpoint {
     }
 }
 
-/// Ids of sessions that ended, for as long as their cookies are good: else a copy of their datagrams would run again
-/// (FAULTS row 53).
+/// Ids of connections that ended, kept as long as their cookies are valid: otherwise a copy of their datagrams would
+/// repeat the session (FAULTS row 53).
 #[derive(Debug, Default)]
 struct Ended {
     ids: HashSet<u64>,
     order: VecDeque<(Time, u64)>,
 }
 
-/// Ids that are remembered; of more, the oldest are forgotten.
+/// Most ids that are remembered; beyond that, the oldest is forgotten.
 const ENDED_LIMIT: usize = 1 << 16;
 
 impl Ended {
@@ -310,7 +320,8 @@ impl Ended {
         self.ids.insert(id);
     }
 
-    /// A cookie is good in its period and the next.
+    /// True if a connection with this id ended while its cookie may still be valid, which is in its period and the
+    /// next.
     fn has(&mut self, id: u64, now: Time) -> bool {
         while let Some(&(at, oldest)) = self.order.front()
             && now.since(at) >= handshake::COOKIE_PERIOD * 2

@@ -1,6 +1,7 @@
-//! The first datagrams: HELLO, RETRY with a cookie, HELLO with it, ACCEPT. The server keeps nothing until the
-//! cookie came back, and never answers with more bytes than it got (FAULTS row 52). The client's first frames leave right
-//! behind the HELLO with the cookie: a question and its answer take two round trips, not three.
+//! The first datagrams: HELLO, RETRY with a cookie, HELLO with that cookie, ACCEPT. The server keeps no state until the
+//! cookie comes back, and never answers with more bytes than it received (FAULTS row 52). The first frames of the
+//! client follow immediately after the HELLO with the cookie, so a request and its answer take two round trips, not
+//! three.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,32 +11,38 @@ use super::connection::{Connection, Event, State};
 use crate::base::Time;
 use crate::wire::datagram::{self, COOKIE_LIMIT, Credit, Packet};
 
-/// First wait for an answer; doubled each time.
+/// First wait for an answer to HELLO; doubled each time.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
-/// Often enough that a third of lost datagrams, in bursts, does not end in "no answer"; still only 32 kbit/s.
+/// Longest wait between two HELLOs: short enough that a loss of one third in bursts does not end in "no answer", and
+/// still only 32 kbit/s.
 const RETRY_LIMIT: Duration = Duration::from_millis(300);
-/// Once the round trip is known, a lost HELLO with a cookie is missed after so many.
+/// Once the round trip is known, a HELLO with a cookie is repeated after this number of round trips, with this minimum.
 const RETRY_ROUND_TRIPS: u32 = 2;
 const RETRY_LEAST: Duration = Duration::from_millis(20);
-/// Bytes of frames that may leave before the server said what it takes.
+/// Bytes of stream frames that a client may send before the server has granted credit.
 pub(super) const EARLY_CREDIT: u64 = 16 << 10;
-/// How long a cookie is good, at least.
+/// How long a cookie is valid at least; at most twice as long.
 pub(super) const COOKIE_PERIOD: Duration = Duration::from_mins(1);
 
-/// A client that waits to be let in.
+/// The state of a client that waits for ACCEPT.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Greeting {
     service: u8,
+    /// Empty until the server has sent one.
     cookie: Vec<u8>,
+    /// When the connection began.
     pub(super) began: Time,
+    /// When the next HELLO is due.
     pub(super) next_send: Time,
-    /// When the last HELLO left, if an answer to it would be a fair sample of the round trip.
+    /// When the last HELLO was sent; `None` if it was a repetition, whose answer would be no sample of the round trip.
     sent: Option<Time>,
+    /// The next HELLO is the first with the present cookie.
     first: bool,
     wait: Duration,
 }
 
 impl Greeting {
+    /// Begins with a HELLO without a cookie; `service` is the number of a service.
     pub(super) fn new(service: u8, now: Time) -> Self {
         Self {
             service,
@@ -48,11 +55,12 @@ impl Greeting {
         }
     }
 
-    /// The server answered, and knows nothing of us yet.
+    /// True if the server answered with a cookie; it has no state of this connection yet.
     pub(super) fn has_cookie(&self) -> bool {
         !self.cookie.is_empty()
     }
 
+    /// Time passed: a HELLO that is overdue is due now.
     pub(super) fn on_timeout(&mut self, now: Time) {
         if now >= self.next_send {
             self.next_send = now;
@@ -61,21 +69,21 @@ impl Greeting {
 }
 
 impl Connection {
-    /// HELLO from a new address.
+    /// Builds the HELLO that proves a new address, if the server has asked for it.
     pub(super) fn poll_moved(&mut self, out: &mut Vec<u8>) -> bool {
         let (Some(cookie), Some(service)) = (self.moved.take(), self.service) else { return false };
         out.extend(datagram::hello(self.id, service, self.config.credit, cookie));
         true
     }
 
-    /// HELLO, if its time has come.
+    /// Builds a HELLO, if one is due.
     pub(super) fn poll_greeting(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
         let State::Greeting(greeting) = &mut self.state else { return false };
         if now < greeting.next_send {
             return false;
         }
         out.extend(datagram::hello(self.id, greeting.service, self.config.credit, greeting.cookie.clone()));
-        // An answer to one of several is no sample of the round trip.
+        // The answer could be to any of several HELLOs: no sample of the round trip.
         greeting.sent = greeting.first.then_some(now);
         greeting.first = false;
         greeting.next_send = now + greeting.wait;
@@ -83,17 +91,19 @@ impl Connection {
         true
     }
 
-    /// The server let us in: ACCEPT says so, or anything else that it sends behind it.
+    /// The server accepted the connection: shown by ACCEPT, or by any DATA that it sends afterwards.
     pub(super) fn opened(&mut self, now: Time) {
         self.heard = now;
         self.state = State::Open;
         self.events.push_back(Event::Open);
     }
 
+    /// Handles RETRY, ACCEPT or REFUSE; any other packet is counted as ignored.
     pub(super) fn handle_greeting(&mut self, now: Time, packet: Packet) {
         let State::Greeting(greeting) = &mut self.state else {
             match packet {
-                // Our address changed on the way, and the server wants to see that we are there (FAULTS row 54).
+                // The address of this client changed on the path, and the server asks for proof of the new one (FAULTS
+                // row 54).
                 Packet::Retry { cookie } if self.service.is_some() && self.state != State::Ended => {
                     self.moved = Some(cookie);
                 }
@@ -129,7 +139,8 @@ impl Connection {
     }
 }
 
-/// A proof that a client receives at its address: a keyed hash of address, id and the current period.
+/// The cookie for a client, which proves that it receives at its address: a keyed hash of address, id and current
+/// period.
 pub(super) fn cookie(secret: &[u8; 32], peer: SocketAddr, id: u64, now: Time) -> Vec<u8> {
     cookie_of(secret, peer, id, now.micros() / COOKIE_PERIOD.as_micros() as u64)
 }

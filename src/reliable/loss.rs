@@ -1,6 +1,6 @@
-//! What is in flight: acknowledgement, loss by time threshold, probes (RFC 9002, section 6). There is no packet
-//! threshold: a gap holds up nothing, so an eighth of a round trip costs nothing either, and on a fast path thousands of
-//! packets overtake one that is only late.
+//! Packets in flight: acknowledgement, loss by time threshold, probes (RFC 9002, section 6). There is no packet
+//! threshold: a gap holds up nothing, so waiting an eighth of a round trip longer costs nothing, and on a fast path
+//! thousands of packets may overtake one that is only late.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -15,12 +15,14 @@ use crate::base::{RangeSet, Time};
 use crate::wire::ack::Ack;
 use crate::wire::datagram::{BLOCK_OVERHEAD, Credit};
 
-/// The probe timeout doubles up to this, if it is not longer by itself: a lossy path must not end in silence.
+/// The probe timeout doubles up to this, unless its base is longer: with longer pauses, a lossy path would look like a
+/// dead peer.
 const PROBE_MOST: Duration = Duration::from_millis(400);
+/// Most doublings of the probe timeout.
 const BACKOFF_LIMIT: u32 = 8;
 /// Datagrams sent when the probe timer fires.
 const PROBES: u8 = 2;
-/// Copies of a piece beyond the first datagram that has it, and the part of a round trip between two of them.
+/// Most copies of a piece, beyond its first datagram; between two of them is a round trip divided by `TAIL_SPACING`.
 const TAIL_COPIES: u8 = 2;
 const TAIL_SPACING: u32 = 2;
 
@@ -30,59 +32,70 @@ enum Fate {
     InFlight,
     Acked,
     Lost,
-    /// A number that was left out: who acknowledges it lies (CVE-2025-4820).
+    /// A packet number that was skipped: a peer that acknowledges it lies (CVE-2025-4820).
     Skipped,
 }
 
-/// A datagram that was sent.
+/// A datagram that was sent, until it is forgotten.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sent {
+    /// When it was sent.
     pub(super) time: Time,
-    /// The peer must acknowledge it.
+    /// True if the peer must acknowledge it (ack-eliciting in RFC 9002).
     pub(super) eliciting: bool,
+    /// The range of the stream that it carries.
     pub(super) stream: Option<Range<u64>>,
+    /// The piece of a block that it carries.
     pub(super) piece: Option<Piece>,
-    /// Copies of the piece before this one that were sent without knowing that it is lost.
+    /// Number of earlier datagrams of which it is a copy, sent before any of them was declared lost.
     pub(super) copies: u8,
-    /// A later datagram has the same content: that one answers for it.
+    /// A later datagram has the same piece: if this one is lost, the later one decides about retransmission.
     pub(super) copied: bool,
     size: usize,
     fate: Fate,
     epoch: Epoch,
+    /// Bytes delivered on the connection when it was sent.
     delivered_before: u64,
+    /// The application had nothing more to send after it.
     idle: bool,
 }
 
 impl Sent {
+    /// A datagram without content, sent at `time`.
     pub(super) fn at(time: Time) -> Self {
         Self { time, ..Self::default() }
     }
 }
 
-/// Datagrams whose fate is open, by packet number.
+/// Datagrams that were sent and may still be acknowledged, by packet number.
 #[derive(Debug)]
 pub(super) struct InFlight {
     sent: VecDeque<Sent>,
+    /// The packet number of the first one in `sent`.
     first: u64,
-    /// What is before this number has its fate.
+    /// Every packet below this number is acknowledged or declared lost.
     settled: u64,
-    /// What is before this number was copied, or needs no copy.
+    /// Every packet below this number was copied, or needs no copy.
     tail: u64,
-    /// Numbers from `first` on that are acknowledged.
+    /// Acknowledged packet numbers, from `first` on.
     acked: RangeSet,
-    /// Bytes of eliciting datagrams that are neither acknowledged nor lost.
+    /// Bytes of ack-eliciting datagrams that are neither acknowledged nor declared lost.
     pub(super) bytes: usize,
     eliciting: usize,
     largest_acked: Option<u64>,
+    /// Bytes of all acknowledged ack-eliciting datagrams.
     pub(super) delivered: u64,
+    /// When an ack-eliciting datagram was sent last, or the probe timer fired.
     last_eliciting: Time,
+    /// Probe timeouts in a row without an acknowledgement.
     pub(super) probe_count: u32,
-    /// When the peer acknowledged something new.
+    /// When the peer last acknowledged something new.
     acked_at: Time,
-    /// How late what was taken for lost came at worst.
+    /// Lower bound of the loss delay: how late packets that were wrongly declared lost came, plus an eighth.
     lateness: Duration,
+    /// When the oldest packet in flight will be declared lost; `None` while no later one is acknowledged.
     loss_at: Option<Time>,
-    /// Packets that the peer got marked.
+    /// Packets that reached the peer with an ECN mark.
     marked: u64,
 }
 
@@ -108,15 +121,17 @@ impl Default for InFlight {
     }
 }
 
-/// What one acknowledgement brought.
+/// What one ACK newly acknowledged.
 #[derive(Default)]
 struct News {
     packets: usize,
     bytes: u64,
+    /// The packet sent last: its send time, `delivered_before` and `idle`.
     newest: Option<(Time, u64, bool)>,
 }
 
 impl Connection {
+    /// Records a datagram of `size` bytes that was just sent under this packet number.
     pub(super) fn register(&mut self, now: Time, number: u64, size: usize, mut sent: Sent) {
         debug_assert_eq!(
             number,
@@ -140,11 +155,12 @@ impl Connection {
         self.forget_settled(now);
     }
 
-    /// Leaves a number out.
+    /// Records a packet number that is skipped.
     pub(super) fn skip_number(&mut self, now: Time) {
         self.flight.sent.push_back(Sent { fate: Fate::Skipped, ..Sent::at(now) });
     }
 
+    /// Handles an ACK frame: round trip, losses, limits of the peer, congestion control.
     pub(super) fn handle_ack(&mut self, now: Time, ack: &Ack) {
         self.sending.set_limits(Credit { stream: ack.stream_limit, block: ack.block_limit });
         let largest = ack.ranges[0].end - 1;
@@ -198,7 +214,7 @@ impl Connection {
         self.forget_settled(now);
     }
 
-    /// Marks one packet; false if it was never sent.
+    /// Marks one packet as acknowledged; false if it was never sent.
     fn acknowledge(&mut self, now: Time, number: u64, news: &mut News) -> bool {
         let index = (number - self.flight.first) as usize;
         let Some(sent) = self.flight.sent.get_mut(index) else { return true };
@@ -212,7 +228,7 @@ impl Connection {
             Fate::Acked => return true,
             Fate::Skipped => return false,
             Fate::Lost => {
-                // It only came late: be more patient.
+                // It was only late: wait longer before the next packets are declared lost.
                 let late = now.since(seen.0);
                 let late = (late * 9 / 8).min(self.rtt.smoothed() * 2);
                 // In whole microseconds, as `Time` counts.
@@ -241,7 +257,8 @@ impl Connection {
         true
     }
 
-    /// Sets the timer for the first that is not yet late enough. Those behind it were sent later, and are not late either.
+    /// Declares packets lost by time, and sets the timer for the first that is not late enough yet: those after it were
+    /// sent later.
     fn detect_losses(&mut self, now: Time) {
         self.flight.loss_at = None;
         let Some(largest) = self.flight.largest_acked else { return };
@@ -276,6 +293,7 @@ impl Connection {
         }
     }
 
+    /// Queues content for retransmission; pieces of a textbook ARQ are repeated by their own window.
     fn retransmit(&mut self, stream: Option<Range<u64>>, piece: Option<Piece>) {
         if let Some(range) = stream {
             self.sending.stream.on_lost(range);
@@ -285,7 +303,8 @@ impl Connection {
         }
     }
 
-    /// Drops settled packets from the front; a lost one stays for a while, for its late acknowledgement.
+    /// Drops acknowledged packets from the front; a lost or skipped one is kept for two round trips after its time, in
+    /// case an acknowledgement comes late.
     fn forget_settled(&mut self, now: Time) {
         let patience = self.rtt.smoothed() * 2;
         let before = self.flight.first;
@@ -308,11 +327,11 @@ impl Connection {
         }
     }
 
-    /// The next datagram in flight of which a copy may go out, when nothing else is left to send: its number, and from
-    /// when on. A lossy path would make the last few pieces wait a round trip for each repair.
+    /// The next datagram in flight to copy when nothing else is left to send: its number, and the earliest time of the
+    /// copy. On a lossy path the last few pieces would otherwise wait a round trip for each retransmission.
     ///
-    /// What left early in the last round trip is as good as judged: its repair would come in time. So copies begin with
-    /// what left in the second half of it, at once; frames, and what is copied once more, wait.
+    /// Packets sent more than about half a round trip ago get no copy: their acknowledgement or loss will be known soon
+    /// enough. Newer pieces get their first copy at once; stream frames and second copies wait half a round trip.
     pub(super) fn tail_candidate(&mut self, now: Time) -> Option<(u64, Time)> {
         let spacing = self.rtt.smoothed() / TAIL_SPACING;
         if self.tail_at.is_none() {
@@ -333,7 +352,8 @@ impl Connection {
         None
     }
 
-    /// A candidate, for its copy, if that has room; from now on the copy answers for it.
+    /// The candidate to copy, which is marked as copied; `None` if it does not fit into `room` bytes. If it would not
+    /// fit into `most` bytes either, it is no candidate any more.
     pub(super) fn take_copy(&mut self, number: u64, room: usize, most: usize) -> Option<Sent> {
         let sent = self.flight.sent.get_mut((number - self.flight.first) as usize)?;
         let piece = sent.piece.as_ref().map_or(0, |piece| piece.bytes.len() + BLOCK_OVERHEAD);
@@ -349,6 +369,7 @@ impl Connection {
         Some(sent.clone())
     }
 
+    /// When the probe timer fires; `None` if nothing is outstanding.
     fn probe_deadline(&self) -> Option<Time> {
         let closing = matches!(self.state, State::Closing { .. });
         if self.flight.eliciting == 0 && !self.sending.is_blocked_by_peer() && !closing {
@@ -360,22 +381,22 @@ impl Connection {
         Some(self.flight.last_eliciting + timeout)
     }
 
-    /// The peer owes an answer and is silent since when it was last heard.
+    /// When the peer is given up; `None` if it owes neither an acknowledgement nor credit.
     fn silence_deadline(&self) -> Option<Time> {
-        // Who talks and acknowledges nothing is as good as silent.
+        // A peer that sends but acknowledges nothing counts as silent.
         let owed = self.flight.eliciting > 0;
         let heard = if owed { self.flight.acked_at.max(self.flight.first_owed()) } else { self.heard };
         (owed || self.sending.is_blocked_by_peer()).then(|| heard + self.config.give_up)
     }
 
-    /// As if so many datagrams had been sent before.
+    /// Begins with this packet number, as if all lower ones had been sent.
     #[cfg(test)]
     pub(super) fn begin_numbers_at(&mut self, number: u64) {
         self.sending.next_number = number;
         (self.flight.first, self.flight.settled, self.flight.tail) = (number, number, number);
     }
 
-    /// Which timer is set for when, for a test that hangs.
+    /// All timers in one line, for a test that hangs.
     #[cfg(test)]
     pub(super) fn describe_deadlines(&self) -> String {
         format!(
@@ -393,6 +414,7 @@ impl Connection {
         )
     }
 
+    /// The earliest timer of an established connection.
     pub(super) fn recovery_deadline(&self) -> Option<Time> {
         let keep_alive = Some(self.heard.max(self.flight.last_eliciting) + self.config.keep_alive);
         [
@@ -409,6 +431,7 @@ impl Connection {
         .min()
     }
 
+    /// Does what the timers of an established connection ask for: loss detection, probes, keep-alive, giving up.
     pub(super) fn handle_recovery_timeout(&mut self, now: Time) {
         if self.silence_deadline().is_some_and(|at| now >= at) {
             return self.vanished(now);
@@ -426,7 +449,7 @@ impl Connection {
         }
     }
 
-    /// Sends the oldest unacknowledged data again, beyond the window; nothing counts as lost yet.
+    /// Sends the oldest unacknowledged data again, regardless of the congestion window; nothing is declared lost yet.
     fn probe(&mut self, now: Time) {
         self.flight.probe_count += 1;
         self.mtu.doubt(self.flight.probe_count);
@@ -454,7 +477,7 @@ impl Connection {
 }
 
 impl InFlight {
-    /// When the oldest packet that is still owed an answer was sent.
+    /// When the oldest packet that is not yet acknowledged or lost was sent.
     fn first_owed(&self) -> Time {
         let from = (self.settled - self.first) as usize;
         self.sent.range(from..).find(|sent| sent.fate == Fate::InFlight).map_or(Time::ZERO, |sent| sent.time)

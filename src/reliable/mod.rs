@@ -9,22 +9,22 @@
 //! ```
 //! After every input, drain `poll_transmit` and `poll_event`, then ask for `deadline`.
 //!
-//! Packet numbers are never reused and are apart from block numbers (a repaired block is the block, not the
-//! packet). Loss detection is after RFC 9002 (time threshold, probe timeout); a connection begins with a cookie, so
-//! that a spoofed source costs nothing (RFC 9000, section 8). Two things travel: an ordered stream of frames, and
-//! blocks that are delivered the moment they arrive. Flow control bounds both, so memory is bounded by the credit
-//! that a side gives, however bad the network.
+//! Packet numbers are never reused and are separate from piece numbers: a lost piece is sent again under its own
+//! number, in a new packet. Loss detection follows RFC 9002 (time threshold, probe timeout). A connection begins with
+//! a cookie, so a spoofed source address costs the server no state (RFC 9000, section 8). A connection carries an
+//! ordered stream of frames, and blocks that are delivered as soon as they arrive. Flow control bounds both, so memory
+//! is bounded by the credit that a side grants, however bad the network.
 //!
 //! | file | what |
 //! |---|---|
-//! | `endpoint` | many connections on one socket: finds them by id, lets new ones in |
+//! | `endpoint` | many connections on one socket: finds them by id, accepts new ones |
 //! | `connection` | one connection: its state, inputs and outputs |
-//! | `handshake` | the first datagrams, and those of a client that moved |
-//! | `send`, `stream` | what waits to be sent, and the building of datagrams |
-//! | `loss`, `rtt` | what is in flight: acknowledgement, loss, probes, copies of the end |
-//! | `receive` | what came: duplicates, order, credit, when to acknowledge |
-//! | `congestion` | how much may be in flight, and how fast it leaves |
-//! | `arq` | go-back-N and stop-and-wait |
+//! | `handshake` | the first datagrams, and the check of a client whose address changed |
+//! | `send`, `stream` | data that waits to be sent, and how datagrams are built |
+//! | `loss`, `rtt` | packets in flight: acknowledgement, loss, probes, copies of the last ones |
+//! | `receive` | received data: duplicates, order, credit, when to acknowledge |
+//! | `congestion` | how much may be in flight, and how fast it is sent |
+//! | `arq` | selective repeat with a window, go-back-N, stop-and-wait |
 //! | `mtu` | how large a datagram the path takes |
 //! | `tests` | both ends in virtual time: random networks, formulas, promises |
 
@@ -51,40 +51,40 @@ use std::time::Duration;
 use crate::wire::Code;
 use crate::wire::datagram::{BASE_DATAGRAM, Credit};
 
-/// How a connection behaves; both ends may differ.
+/// Parameters of a connection; the two ends may differ.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// Largest UDP payload to send without having tried larger ones.
+    /// Largest UDP payload, in bytes, before a larger one was probed successfully.
     pub datagram: usize,
-    /// Largest to try; not above `datagram`: none is tried.
+    /// Largest UDP payload to probe for, in bytes; if it is not above `datagram`, none is probed.
     pub datagram_most: usize,
-    /// How much the application may leave unread: half of what the socket's buffer holds, or less.
+    /// Bytes that the application may leave unread: at most half of the receive buffer of the socket.
     pub credit: Credit,
-    /// How far the credit for blocks may grow while the application keeps up.
+    /// Largest credit for blocks, in bytes, that receive-window auto-tuning may reach while the application keeps up.
     pub credit_limit: u64,
-    /// How lost blocks are repeated.
+    /// How lost blocks are retransmitted.
     pub arq: Arq,
-    /// What bounds the sender.
+    /// The congestion control of the sender.
     pub control: congestion::Control,
-    /// Random, and not known to the peer: which packet numbers are left out.
+    /// Random, and unknown to the peer: decides which packet numbers are skipped.
     pub seed: u64,
-    /// Bytes of blocks and frames that may wait to be sent.
+    /// Most bytes of blocks and frames that may wait to be sent.
     pub backlog: usize,
-    /// … but no more than leaves in this time, or a few datagrams.
+    /// … and no more than the current rate sends in this time, though 8 KiB may always wait.
     pub backlog_time: Duration,
-    /// How long a server may take to answer at all (FAULTS row 37).
+    /// How long a client waits for a server that does not answer the handshake (FAULTS row 37).
     pub connect: Duration,
-    /// A peer that is silent for this long while something is owed is gone (FAULTS row 46).
+    /// A peer that is silent for this long while data is unacknowledged is given up (FAULTS row 46).
     pub give_up: Duration,
-    /// How often a quiet connection is tested (FAULTS row 39).
+    /// Interval between the PINGs of an idle connection (FAULTS row 39).
     pub keep_alive: Duration,
 }
 
-/// How long a server may take to answer the first datagram.
+/// Default of [`Config::connect`].
 pub const CONNECT: Duration = Duration::from_secs(10);
-/// A connection that is quiet for this long is tested with a PING.
+/// Default of [`Config::keep_alive`].
 pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// How long a silent peer is waited for unless something else is wanted.
+/// Default of [`Config::give_up`].
 pub const GIVE_UP: Duration = Duration::from_secs(15);
 
 impl Default for Config {
@@ -106,18 +106,19 @@ impl Default for Config {
     }
 }
 
-/// Charged for each piece of a block beside its bytes, so that tiny pieces cannot fill memory.
+/// Bytes charged to the block credit for each piece, on top of its data, so that tiny pieces cannot fill memory.
 pub const PIECE_COST: u64 = 64;
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// One side closed it in order; the code and reason are the closer's.
+    /// A side closed it. `code` and `reason` come from that side; `by_peer` is true if it was the peer.
     Closed { code: Code, reason: String, by_peer: bool },
-    /// The server did not take it.
+    /// The server refused the connection, for this reason.
     Refused { code: Code, reason: String },
-    /// Silence.
+    /// The peer timed out: `after` is the silence; `sent` counts bytes sent, `acknowledged` those that the peer
+    /// confirmed.
     Vanished { after: Duration, sent: u64, acknowledged: u64 },
-    /// The peer broke the protocol.
+    /// The peer violated the protocol; the text says how.
     Misbehaved(&'static str),
 }

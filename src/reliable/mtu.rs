@@ -1,49 +1,53 @@
-//! How large a datagram the path takes, found out by trying (after RFC 8899): from a size that every path takes, up a
-//! ladder of sizes that paths usually have. A try is a padded PING; its loss is no sign of congestion.
+//! Path MTU discovery by probing (after RFC 8899): from a size that every path carries, up a ladder of sizes that are
+//! common on paths. A probe is a padded PING; its loss is no sign of congestion.
 
 use std::time::Duration;
 
 use crate::base::Time;
 use crate::wire::datagram::BASE_DATAGRAM;
 
-/// UDP payloads that fit Ethernet over IPv6 and IPv4, and jumbo frames, as loopback takes them.
+/// UDP payloads that fit Ethernet over IPv6 and over IPv4, and jumbo frames, which loopback carries too.
 const LADDER: [usize; 3] = [1452, 1472, 8972];
-/// Tries of a size before it counts as too large: some may be lost by chance.
+/// Probes of a size before it counts as too large: some may be lost by chance.
 const TRIES: u8 = 5;
-/// Probe timeouts in a row that make a larger size suspect: the path has become narrower.
+/// Consecutive probe timeouts after which a size above the base is suspected: the MTU of the path may have shrunk.
 const SUSPICIOUS: u32 = 3;
 
-/// The size in use, and the next one to try.
+/// The datagram size in use, and the search for a larger one.
 #[derive(Debug)]
 pub(super) struct Mtu {
+    /// Largest UDP payload to send, in bytes.
     pub(super) current: usize,
+    /// Largest UDP payload to probe for, in bytes.
     most: usize,
+    /// Index in `LADDER` of the size to probe; its length once the search is over.
     step: usize,
     tries: u8,
-    /// The packet number of the try that is on its way.
+    /// The packet number of the probe in flight.
     probe: Option<u64>,
     next_at: Time,
 }
 
 impl Mtu {
-    /// Begins with `datagram`, or the base if that is smaller, and tries up to `most`.
+    /// Begins with payloads of `datagram` bytes and probes up to `most`.
     pub(super) const fn new(datagram: usize, most: usize) -> Self {
         Self { current: datagram, most, step: 0, tries: 0, probe: None, next_at: Time::ZERO }
     }
 
-    /// The size of a try that is due.
+    /// The size of the probe that is due, if one is.
     pub(super) fn due(&self, now: Time) -> Option<usize> {
         let size = *LADDER.get(self.step)?;
         (self.probe.is_none() && size > self.current && size <= self.most && now >= self.next_at)
             .then_some(size)
     }
 
+    /// A probe was sent under this packet number.
     pub(super) fn tried(&mut self, number: u64) {
         self.probe = Some(number);
         self.tries += 1;
     }
 
-    /// The fate of a packet; false if it was no try.
+    /// A packet was acknowledged (`arrived`) or declared lost; false if it was no probe.
     pub(super) fn settle(&mut self, now: Time, number: u64, arrived: bool, round_trip: Duration) -> bool {
         if self.probe != Some(number) {
             return false;
@@ -55,14 +59,15 @@ impl Mtu {
             self.next_at = now + round_trip;
         }
         if arrived || self.tries >= TRIES {
-            // What does not pass is the end: larger ones pass even less.
+            // A size that does not pass ends the search: larger ones would not pass either.
             self.step = if arrived { self.step + 1 } else { LADDER.len() };
             self.tries = 0;
         }
         true
     }
 
-    /// Nothing came back after so many probe timeouts in a row.
+    /// This number of consecutive probe timeouts passed without an acknowledgement: from three on, falls back to the
+    /// base size.
     pub(super) fn doubt(&mut self, timeouts: u32) {
         if timeouts >= SUSPICIOUS
             && self.current > BASE_DATAGRAM

@@ -1,4 +1,4 @@
-//! What came: duplicates, order, credit, and when to acknowledge.
+//! Received data: duplicates, order, credit, and when to acknowledge.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -13,51 +13,61 @@ use crate::wire::ack::{Ack, RANGE_LIMIT, push_ack};
 use crate::wire::datagram::{Credit, DataFrame, DataFrames, UNIT};
 use crate::wire::{Deframer, frame};
 
-/// Longest wait before an acknowledgement.
+/// Longest delay of an acknowledgement.
 pub(super) const ACK_DELAY: Duration = Duration::from_millis(5);
-/// Packets that are acknowledged together when nothing is missing …
+/// Packets that one ACK acknowledges when nothing is missing …
 const ACK_EVERY: u32 = 2;
-/// … but not more often than this …
+/// … but with at least this time between two ACKs …
 const ACK_INTERVAL: Duration = Duration::from_millis(1);
-/// … unless so many came.
+/// … unless this number of packets came.
 const ACK_MOST: u32 = 64;
 
-/// Gaps among pieces or in the stream: many more than a window of datagrams can have, and few enough to bound memory.
+/// Most gaps among pieces or in the stream: many more than a window of datagrams can have, and few enough to bound
+/// memory.
 const GAP_LIMIT: usize = 16 << 10;
 
-/// Packets over which the loss of what comes is known.
+/// Packets over which the loss rate of received packets is averaged.
 const LOSS_PACKETS: f64 = 256.0;
 
 /// The receiving half of a connection.
 #[derive(Debug)]
 pub(super) struct Receiving {
+    /// Packet numbers received.
     numbers: RangeSet,
-    /// Below this, gaps were forgotten: nothing there is acknowledged any more.
+    /// Gaps below this packet number were forgotten: nothing below it is acknowledged any more.
     forgotten: u64,
+    /// When the largest packet number came.
     largest_at: Time,
+    /// Packets received since the last ACK that ask for one.
     unacknowledged: u32,
     acknowledged_at: Time,
+    /// When the next ACK is due; `None` if none is.
     ack_at: Option<Time>,
+    /// The ordered stream, and the frames that it is split into.
     stream: Incoming,
     frames: Deframer,
+    /// Piece numbers received.
     pieces: RangeSet,
+    /// How much the application may leave unread.
     credit: Credit,
-    /// The credit for blocks grows up to this while the application takes what comes at once.
+    /// The credit for blocks grows up to this while the application keeps up.
     block_limit: u64,
-    /// When it grew last, and what was taken by then.
+    /// Start of the present span of measurement for that growth, and what the application had consumed by then.
     grown_at: Time,
     grown_from: u64,
-    /// What the application has taken, and what the peer was told.
+    /// What the application has consumed, and the limits last advertised to the peer.
     taken: Credit,
     told: Credit,
+    /// Block credit that the peer has used up, by the pieces received.
     block_cost: u64,
-    /// Packets that a router marked instead of dropping them.
+    /// Packets that came with an ECN mark.
     marked: u64,
-    /// The share of packets that did not come, as the last few hundred say.
+    /// The share of missing packets among the last few hundred, 0 to 1.
     loss: f64,
 }
 
 impl Receiving {
+    /// Starts empty; `credit` is what this side grants, `block_limit` how far that of blocks may grow.
     pub(super) fn new(credit: Credit, block_limit: u64) -> Self {
         Self {
             numbers: RangeSet::new(),
@@ -81,23 +91,24 @@ impl Receiving {
         }
     }
 
-    /// What the path to here loses: one that sends little cannot tell by what it sends.
+    /// Loss rate of the path from the peer, 0 to 1: a side that sends little cannot measure loss by its own packets.
     pub(super) const fn loss(&self) -> f64 {
         self.loss
     }
 
-    /// A packet came, behind so many that did not.
+    /// A packet came after `gap` packets that are missing.
     fn note_gap(&mut self, gap: u64) {
         let missing = gap.min(LOSS_PACKETS as u64) as f64;
         self.loss += (missing - self.loss) / LOSS_PACKETS;
         self.loss = self.loss.min(1.0);
     }
 
+    /// The application has consumed this much more: bytes of the stream, and block credit.
     pub(super) fn consumed(&mut self, stream: u64, blocks: u64) {
         self.taken.stream += stream;
         self.taken.block += blocks;
         let limits = self.limits();
-        // A peer that waits for credit is told at once when a quarter of it is free again.
+        // When a quarter of the credit is free again, the peer is told at once: it may be waiting.
         if limits.stream - self.told.stream >= self.credit.stream / 4
             || limits.block - self.told.block >= self.credit.block / 4
         {
@@ -105,35 +116,40 @@ impl Receiving {
         }
     }
 
+    /// The limits to advertise, counted from the beginning of the connection.
     fn limits(&self) -> Credit {
         Credit { stream: self.taken.stream + self.credit.stream, block: self.taken.block + self.credit.block }
     }
 
-    /// A packet came with the mark of a queue that fills: the sender should hear of it soon.
+    /// A packet came with an ECN mark: the sender should be told soon.
     pub(super) fn note_mark(&mut self, now: Time) {
         self.marked += 1;
         self.ack_soon(now);
     }
 
-    /// The peer should hear once more what is here.
+    /// Makes an ACK due now.
     pub(super) fn ack_soon(&mut self, now: Time) {
         self.ack_at = Some(now);
     }
 
+    /// True if a datagram that is built now should carry an ACK.
     pub(super) fn has_unacknowledged(&self) -> bool {
         self.unacknowledged > 0 || self.ack_at.is_some()
     }
 
+    /// True if an ACK must be sent now, even alone.
     pub(super) fn ack_is_due(&self, now: Time) -> bool {
         self.numbers.pieces() > 0 && self.ack_at.is_some_and(|at| now >= at)
     }
 
+    /// When an ACK must be sent; `None` if there is nothing to acknowledge.
     pub(super) fn ack_deadline(&self) -> Option<Time> {
         self.ack_at.filter(|_| self.numbers.pieces() > 0)
     }
 }
 
 impl Connection {
+    /// Handles a DATA datagram, whose frames are at `frames`; `at_once` if the peer asks for an immediate ACK.
     pub(super) fn handle_data(
         &mut self,
         now: Time,
@@ -142,7 +158,7 @@ impl Connection {
         datagram: Bytes,
         frames: &Range<usize>,
     ) {
-        // ACCEPT was lost, or is late.
+        // ACCEPT was lost, or is late: data shows that the server accepted.
         if matches!(&self.state, State::Greeting(greeting) if greeting.has_cookie()) {
             self.opened(now);
         }
@@ -155,8 +171,8 @@ impl Connection {
         let in_order = number == end;
         if !self.receiving.numbers.insert(number) {
             self.stats.ignored += 1;
-            // The acknowledgement was lost, or the network repeats itself: say again what is here. Acknowledgements of
-            // acknowledgements would never end.
+            // The ACK was lost, or the network duplicates: acknowledge again. ACKs of datagrams with nothing but ACKs
+            // would never end.
             if DataFrames::new(datagram, frames).any(|frame| !matches!(frame, Ok(DataFrame::Ack(_)))) {
                 self.receiving.ack_at = Some(now);
             }
@@ -170,7 +186,7 @@ impl Connection {
         let whole = datagram.len();
         for frame in DataFrames::new(datagram, frames) {
             match frame {
-                // Each costs a walk over what is in flight: a datagram has one.
+                // Each ACK costs a walk over the packets in flight, so a datagram may have only one.
                 Ok(DataFrame::Ack(_)) if acknowledged => {
                     self.end(Ending::Misbehaved("it acknowledges twice in one datagram"));
                 }
@@ -194,7 +210,7 @@ impl Connection {
         self.bound_gaps();
     }
 
-    /// True if a datagram has no block that lies behind a gap.
+    /// True if a datagram has no block after a gap in the piece numbers.
     pub(super) fn is_next(&self, datagram: &Bytes, frames: &Range<usize>) -> bool {
         DataFrames::new(datagram.clone(), frames).all(|frame| match frame {
             Ok(DataFrame::Block { number, .. }) => number <= self.receiving.pieces.first_gap(0),
@@ -202,6 +218,7 @@ impl Connection {
         })
     }
 
+    /// Plans the ACK of a packet that was just received.
     fn schedule_ack(&mut self, now: Time, at_once: bool, in_order: bool) {
         self.receiving.unacknowledged += 1;
         let soon = now.max(self.receiving.acknowledged_at + ACK_INTERVAL);
@@ -215,7 +232,7 @@ impl Connection {
         self.receiving.ack_at = Some(self.receiving.ack_at.map_or(at, |known| known.min(at)));
     }
 
-    /// Forgets the oldest gaps: packets that far behind were declared lost long ago.
+    /// Forgets the oldest gaps: the sender declared such old packets lost long ago.
     fn bound_gaps(&mut self) {
         if self.receiving.numbers.pieces() > 4 * RANGE_LIMIT {
             let second = self.receiving.numbers.iter().nth(1).map_or(0, |range| range.start);
@@ -224,11 +241,12 @@ impl Connection {
         }
     }
 
+    /// Handles a frame other than ACK; `whole` is the size of its datagram in bytes.
     fn handle_frame(&mut self, frame: DataFrame, whole: usize) {
         match frame {
             DataFrame::Stream { offset, bytes } => self.handle_stream(offset, bytes),
             DataFrame::Block { number, offset, mut bytes } => {
-                // A small piece must not hold a large datagram.
+                // A small piece must not keep a large datagram in memory.
                 if bytes.len() < whole / 2 {
                     bytes = Bytes::copy_from_slice(&bytes);
                 }
@@ -268,7 +286,7 @@ impl Connection {
             self.receiving.pieces.insert_range(numbers);
             return self.take_piece(offset, bytes);
         }
-        // Some of it came in smaller pieces, or all of it before.
+        // Part of it came before in smaller pieces, or all of it came before.
         for (at, number) in (0..bytes.len()).step_by(UNIT).zip(numbers) {
             if self.receiving.pieces.insert(number) && !self.has_ended() {
                 self.take_piece(offset + at as u64, bytes.slice(at..(at + UNIT).min(bytes.len())));
@@ -281,14 +299,16 @@ impl Connection {
             return self.end(Ending::Misbehaved("it leaves too many pieces out"));
         }
         self.receiving.block_cost += bytes.len() as u64 + PIECE_COST;
-        // What the sender took for lost and was only late is above its limit by as much as may be in flight.
+        // A packet that was declared lost but is only late no longer counts at the sender. So the peer may exceed the
+        // limit by as much as may be in flight.
         if self.receiving.block_cost > self.receiving.told.block + self.receiving.credit.block {
             return self.end(Ending::Misbehaved("it sent more than it was allowed to"));
         }
         self.events.push_back(Event::Block { offset, bytes });
     }
 
-    /// An application that took more than half of the credit in two round trips may be held up by it alone.
+    /// Doubles the credit for blocks if the application consumed at least half of it within two round trips: then the
+    /// credit may be what limits the peer.
     fn grow_credit(&mut self, now: Time) {
         let receiving = &mut self.receiving;
         let taken = receiving.taken.block - receiving.grown_from;
@@ -301,6 +321,7 @@ impl Connection {
         }
     }
 
+    /// Appends an ACK frame of at most `room` bytes, if there is anything to acknowledge.
     pub(super) fn push_ack(&mut self, now: Time, out: &mut Vec<u8>, room: usize) {
         if self.receiving.numbers.pieces() == 0 {
             return;
@@ -329,7 +350,7 @@ impl Connection {
     }
 }
 
-/// Bytes of the stream that a frame took: what [`Connection::consumed`] wants to hear.
+/// Stream bytes that a frame used up, to be passed to [`Connection::consumed`].
 pub const fn stream_cost(frame: &crate::wire::Frame) -> u64 {
     (frame::HEADER + frame.body.len()) as u64
 }

@@ -6,10 +6,10 @@ use crate::base::Time;
 
 /// Assumed before the first sample.
 pub const INITIAL_RTT: Duration = Duration::from_millis(100);
-/// The finest time that timers are trusted with.
+/// Timer granularity (kGranularity in RFC 9002).
 pub const GRANULARITY: Duration = Duration::from_millis(1);
 
-/// The shortest round trip is forgotten after two of these: a path may change.
+/// The shortest round trip is forgotten after one to two of these spans: a path may change.
 const MIN_SPAN: Duration = Duration::from_secs(10);
 
 /// Smoothed round-trip time and its variation.
@@ -18,14 +18,14 @@ pub struct Rtt {
     smoothed: Option<Duration>,
     variation: Duration,
     latest: Duration,
-    /// The shortest of this span and of the one before.
+    /// The shortest round trip of this span, and of the one before.
     min: Duration,
     min_before: Duration,
     span_at: Time,
 }
 
 impl Rtt {
-    /// A sample; `delay` is how long the peer says that it held the acknowledgement.
+    /// Takes a sample; `delay` is how long the peer reports that it delayed the ACK.
     pub fn sample(&mut self, now: Time, rtt: Duration, delay: Duration) {
         self.latest = rtt;
         let Some(smoothed) = self.smoothed else {
@@ -43,31 +43,34 @@ impl Rtt {
         self.smoothed = Some((smoothed * 7 + adjusted) / 8);
     }
 
+    /// True after the first sample.
     pub fn is_known(&self) -> bool {
         self.smoothed.is_some()
     }
 
+    /// Smoothed round-trip time; [`INITIAL_RTT`] before the first sample.
     pub fn smoothed(&self) -> Duration {
         self.smoothed.unwrap_or(INITIAL_RTT)
     }
 
+    /// Shortest round trip of the last 10 to 20 s; [`INITIAL_RTT`] before the first sample.
     pub fn min(&self) -> Duration {
         if self.is_known() { self.min.min(self.min_before) } else { INITIAL_RTT }
     }
 
-    /// How long the newest packet waited in queues.
+    /// Queueing delay of the newest sample: how far it is above the shortest round trip.
     pub fn queue(&self) -> Duration {
         self.latest.saturating_sub(self.min())
     }
 
-    /// A packet sent this long before a later one that was acknowledged is lost (section 6.1.2).
+    /// A packet sent this long ago, and before one that was acknowledged, is declared lost (section 6.1.2).
     pub fn loss_delay(&self) -> Duration {
         let delay = (self.smoothed().max(self.latest) * 9 / 8).max(GRANULARITY);
-        // In whole microseconds, as `Time` counts: else a timer could fire just before its time, for ever.
+        // Whole microseconds, as `Time` has: with a fraction, a timer could fire just before its time, again and again.
         Duration::from_micros(delay.as_micros() as u64)
     }
 
-    /// Probe timeout (section 6.2.1); `ack_delay` is how long the peer may hold an acknowledgement.
+    /// Probe timeout (section 6.2.1); `ack_delay` is how long the peer may delay an ACK.
     pub fn probe_timeout(&self, ack_delay: Duration) -> Duration {
         let variation = if self.is_known() { self.variation * 4 } else { INITIAL_RTT };
         self.smoothed() + variation.max(GRANULARITY) + ack_delay

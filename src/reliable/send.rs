@@ -1,4 +1,4 @@
-//! What waits to be sent, and the building of datagrams.
+//! Data that waits to be sent, and how datagrams are built.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -13,39 +13,43 @@ use super::stream::Outgoing;
 use crate::base::{RangeSet, Time, mix};
 use crate::wire::datagram::{self, BASE_DATAGRAM, BLOCK_OVERHEAD, Credit, DATA_OVERHEAD, UNIT};
 
-/// A path that loses less than this needs no copies.
+/// Loss rate of the path up to which no copies are sent.
 const TAIL_LOSS: f64 = 0.002;
-/// … as far as what comes can tell: numbers that are left out look like losses, too.
+/// … and of the packets received, where skipped packet numbers look like losses, too.
 const TAIL_LOSS_SEEN: f64 = 0.02;
-/// Copies have so many bytes, and a share of all: the end of a file must not cost more than it gains.
+/// Budget of copies: `TAIL_LEAST` bytes, plus one byte for each `TAIL_SHARE` bytes of blocks sent, since copies at the
+/// end of a file must not cost more than they gain.
 const TAIL_LEAST: u64 = 128 << 10;
 const TAIL_SHARE: u64 = 40;
-/// Bytes that wait to be sent before larger datagrams are tried.
+/// Bytes of new blocks that must wait before a larger datagram is probed.
 const MTU_WORTH: usize = 64 << 10;
-/// PING frames in one datagram.
+/// PING frames in a datagram that has nothing else to be acknowledged.
 const PING_REPEATS: usize = 16;
-/// Packets between two numbers that are left out, at least and at most about.
+/// Bounds of the span S after which the next packet number is skipped: between S and 2 S packets later.
 const SKIP_LEAST: u64 = 64;
 const SKIP_MOST: u64 = 16 << 10;
 
-/// Bytes of a STREAM frame before its data, at most.
+/// Most bytes of a STREAM frame before its data.
 pub(super) const STREAM_OVERHEAD: usize = 1 + 8 + 4;
 
-/// A part of a block that fits into one datagram.
+/// A part of a block that fits into one datagram and is retransmitted as a unit.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
+    /// The first of its piece numbers: it has one for each [`UNIT`] that it begins.
     pub(super) number: u64,
+    /// Position of its first byte in the file.
     pub(super) offset: u64,
+    /// Its data, never empty.
     pub(super) bytes: Bytes,
 }
 
 impl Piece {
-    /// One for each [`UNIT`].
+    /// All its piece numbers.
     fn numbers(&self) -> Range<u64> {
         self.number..self.number + self.bytes.len().div_ceil(UNIT) as u64
     }
 
-    /// The same bytes in pieces of one number.
+    /// Splits it into pieces that have one number each.
     fn cut(mut self) -> Vec<Self> {
         let mut parts = Vec::new();
         while !self.bytes.is_empty() {
@@ -57,39 +61,47 @@ impl Piece {
         parts
     }
 
+    /// Bytes of the block credit that it uses up.
     fn cost(&self) -> u64 {
         self.bytes.len() as u64 + PIECE_COST
     }
 }
 
-/// The sending half of a connection, without what is in flight.
+/// The sending half of a connection, without the packets in flight.
 #[derive(Debug)]
 pub(super) struct Sending {
+    /// The ordered stream of frames.
     pub(super) stream: Outgoing,
-    /// Blocks that were never sent, or the rest of one.
+    /// Offset and bytes of blocks, or of the rest of one, that were never sent.
     fresh: VecDeque<(u64, Bytes)>,
+    /// Pieces to retransmit.
     pub(super) lost: VecDeque<Piece>,
-    /// One of the textbook's machines, with its window, instead of what fills the path.
+    /// The sender of a textbook ARQ, which has its own window; `None` for the default, which fills the path.
     pub(super) textbook: Option<Textbook>,
     fresh_bytes: usize,
+    /// The next unused piece number.
     next_piece: u64,
-    /// Pieces below it left before.
+    /// Pieces below this number were sent before.
     furthest: u64,
-    /// Pieces that the peer has, and their cost.
+    /// Numbers of the pieces that the peer has, and the credit that they used up.
     arrived: RangeSet,
     arrived_cost: u64,
-    /// Cost of the pieces in flight: what may be with the peer as well.
+    /// Credit of the pieces in flight, which the peer may have received already.
     flying_cost: u64,
+    /// The last limits that the peer advertised, counted from the beginning of the connection.
     limits: Credit,
+    /// The packet number of the next datagram.
     pub(super) next_number: u64,
-    /// The next number that is left out.
+    /// The next packet number to skip.
     skip_at: u64,
-    /// Datagrams that may go beyond the window: probes.
+    /// Probe datagrams that may still be sent regardless of the congestion window.
     pub(super) probes: u8,
+    /// True if the next datagram must be acknowledged, by a PING if it has nothing else.
     pub(super) ping: bool,
 }
 
 impl Sending {
+    /// Starts empty; `limits` are those of the peer.
     pub(super) fn new(limits: Credit, arq: Arq) -> Self {
         Self {
             stream: Outgoing::default(),
@@ -110,15 +122,18 @@ impl Sending {
         }
     }
 
+    /// Takes limits that the peer advertised; one below the known value is out of date and has no effect.
     pub(super) fn set_limits(&mut self, limits: Credit) {
         self.limits.stream = self.limits.stream.max(limits.stream);
         self.limits.block = self.limits.block.max(limits.block);
     }
 
+    /// Bytes of unsent blocks, and of the stream as far as it is not acknowledged.
     pub(super) fn backlog(&self) -> usize {
         self.fresh_bytes + self.stream.backlog()
     }
 
+    /// Queues a block; an empty one is ignored.
     pub(super) fn write_block(&mut self, offset: u64, bytes: Bytes) {
         if !bytes.is_empty() {
             self.fresh_bytes += bytes.len();
@@ -126,7 +141,7 @@ impl Sending {
         }
     }
 
-    /// True if something could be sent, were the window open.
+    /// True if there is something to send that the peer has credit for, whatever the congestion window says.
     pub(super) fn wants(&self) -> bool {
         let blocks = match &self.textbook {
             Some(textbook) => textbook.wants(self.piece_fits()),
@@ -135,27 +150,27 @@ impl Sending {
         self.ping || self.stream.wants(self.limits.stream) || blocks
     }
 
-    /// Something waits only for the peer to take what it has.
+    /// True if data waits for credit from the peer, and for nothing else.
     pub(super) fn is_blocked_by_peer(&self) -> bool {
         let blocks = self.has_blocks() && !self.piece_fits();
         !self.wants() && (blocks || self.stream.wants(u64::MAX))
     }
 
-    /// True if the peer will take the next piece, whether it was lost or is new.
+    /// True if the credit of the peer allows the next piece, be it a retransmission or new.
     fn piece_fits(&self) -> bool {
         let next = self.lost.front().map(|piece| piece.bytes.len());
         let next = next.or_else(|| self.fresh.front().map(|(_, bytes)| bytes.len()));
         next.is_some_and(|bytes| bytes.min(UNIT) <= self.credit())
     }
 
-    /// Bytes of a piece that the peer still takes.
+    /// Largest piece, in bytes, that the credit of the peer allows.
     fn credit(&self) -> usize {
         let taken = self.arrived_cost + self.flying_cost + PIECE_COST;
         self.limits.block.saturating_sub(taken) as usize
     }
 
-    /// The next piece of at most `room` bytes; what is lost goes first, and is cut again only if no datagram takes it
-    /// any more: `most` is the room of an empty one.
+    /// The next piece of at most `room` bytes. Lost pieces go first. A lost piece is split only if even an empty
+    /// datagram, which holds `most` bytes, has become too small for it.
     fn next_piece(&mut self, room: usize, most: usize) -> Option<Piece> {
         while self.lost.front().is_some_and(|piece| self.arrived.contains_range(&piece.numbers())) {
             self.lost.pop_front();
@@ -178,10 +193,11 @@ impl Sending {
         self.cut_fresh(room.min(credit))
     }
 
+    /// Takes a new piece of at most `room` bytes from the first unsent block.
     fn cut_fresh(&mut self, room: usize) -> Option<Piece> {
         let (offset, bytes) = self.fresh.front_mut()?;
         let length = bytes.len().min(room);
-        // A small rest of a datagram is not worth a number.
+        // Too little room is left in this datagram to be worth a piece number.
         if length == 0 || length < bytes.len() && length < UNIT.min(bytes.len()) / 2 {
             return None;
         }
@@ -195,7 +211,7 @@ impl Sending {
         Some(piece)
     }
 
-    /// The next piece of the textbook's window; each has one number.
+    /// The next piece of the textbook's window; such a piece has exactly one number.
     fn next_of_textbook(&mut self, now: Time) -> Option<Piece> {
         let mut textbook = self.textbook.take()?;
         let fits = self.piece_fits();
@@ -204,17 +220,17 @@ impl Sending {
         piece
     }
 
-    /// A piece left; it is in flight until it landed somewhere.
+    /// A piece, if the packet has one, is in flight until [`Self::landed`] is called for it.
     pub(super) fn departed(&mut self, piece: Option<&Piece>) {
         self.flying_cost += piece.map_or(0, Piece::cost);
     }
 
-    /// A piece is no longer in flight: it arrived, or it is lost.
+    /// A piece is no longer in flight: it was acknowledged or declared lost.
     pub(super) fn landed(&mut self, piece: Option<&Piece>) {
         self.flying_cost -= piece.map_or(0, Piece::cost);
     }
 
-    /// The peer has a piece, by this datagram or another.
+    /// The peer acknowledged a packet with this piece, be it the first packet or a later one that has it.
     pub(super) fn arrived(&mut self, now: Time, piece: Option<&Piece>) {
         let Some(piece) = piece else { return };
         if let Some(textbook) = &mut self.textbook {
@@ -225,11 +241,12 @@ impl Sending {
         match self.arrived.insert_range(numbers) {
             0 => {}
             new if new == count => self.arrived_cost += piece.cost(),
-            // Parts of it arrived before: about so much is new.
+            // Parts of it arrived before: this estimates what is new.
             new => self.arrived_cost += piece.cost() * new / count,
         }
     }
 
+    /// The state in one line, for a test that hangs.
     #[cfg(test)]
     pub(super) fn describe(&self) -> String {
         format!(
@@ -253,7 +270,7 @@ impl Sending {
         self.lost.is_empty() && self.fresh.is_empty() && self.textbook.is_none()
     }
 
-    /// True if the peer has everything; copies of what it has may still be in flight.
+    /// True if the peer has everything that was written, even if further copies of it are in flight.
     fn is_delivered(&self) -> bool {
         let waiting = self.textbook.as_ref().is_some_and(|textbook| !textbook.is_empty());
         let pieces = self.fresh.is_empty() && self.arrived.contains_range(&(0..self.next_piece));
@@ -262,7 +279,7 @@ impl Sending {
 }
 
 impl Connection {
-    /// Builds the next datagram into the empty `out`; false if there is none to send now.
+    /// Builds the next datagram into `out`, which must be empty; false if there is none to send now.
     pub fn poll_transmit(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
         debug_assert!(out.is_empty(), "one datagram for each buffer");
         let built = match self.state {
@@ -284,16 +301,16 @@ impl Connection {
         self.flight.bytes == 0 || self.flight.bytes + self.mtu.current <= self.congestion.window(&self.rtt)
     }
 
-    /// True if the window, the pace or a probe lets data leave now.
+    /// True if the congestion window and the pacing, or a probe, allow data to be sent now.
     fn may_send(&self, now: Time) -> bool {
-        // The textbook's window is the only bound of its machines.
+        // A textbook ARQ is bounded by its own window and spacing alone.
         if let Some(textbook) = &self.sending.textbook {
             return now >= textbook.next_at;
         }
         self.sending.probes > 0 || self.has_room() && now >= self.congestion.next_send()
     }
 
-    /// When the pace lets the next datagram leave, if one waits for that alone.
+    /// When pacing allows the next datagram; `None` if there is none or the congestion window is full.
     pub(super) fn pace_deadline(&self) -> Option<Time> {
         if let Some(textbook) = &self.sending.textbook {
             return self.sending.wants().then_some(textbook.next_at);
@@ -305,7 +322,7 @@ impl Connection {
         if self.sending.wants() { Some(next) } else { self.tail_at.map(|at| at.max(next)) }
     }
 
-    /// When a copy of what is outstanding may use the time that nothing else needs.
+    /// Decides whether and when a copy of a packet in flight may use the time that nothing else needs.
     fn plan_tail(&mut self, now: Time) {
         let lossy = self.congestion.loss() > TAIL_LOSS || self.receiving.loss() > TAIL_LOSS_SEEN;
         let spare = self.sending.is_drained() && lossy;
@@ -351,8 +368,8 @@ impl Connection {
         } else if of_textbook {
             datagram::acknowledge_now(out);
         } else if sent.eliciting && sent.copies == 0 && !self.sending.wants() {
-            // Nothing follows that would make the peer acknowledge this one soon; copies come in a row, and are not
-            // waited for.
+            // Nothing follows that would make the peer acknowledge this one soon. Several copies are sent one after the
+            // other, and none of them is waited for.
             datagram::acknowledge_now(out);
         }
         datagram::finish(out);
@@ -361,7 +378,7 @@ impl Connection {
         true
     }
 
-    /// A try of a larger datagram, if there is so much to send that it is worth it.
+    /// Sends a probe of a larger datagram size, if enough data waits to make that worthwhile.
     fn poll_mtu(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
         if self.sending.fresh_bytes < MTU_WORTH || !self.rtt.is_known() || self.sending.textbook.is_some() {
             return false;
@@ -381,8 +398,8 @@ impl Connection {
         true
     }
 
-    /// Frames first, then one piece of a block: a piece is a datagram, as the exercise says. True if it is of the
-    /// textbook's window.
+    /// Stream frames first, then one piece of a block: one piece for each datagram, as the exercise demands. True if
+    /// the piece is of the textbook's window.
     fn fill(&mut self, out: &mut Vec<u8>, sent: &mut Sent) -> bool {
         let datagram = self.mtu.current;
         let room = |out: &Vec<u8>| datagram.saturating_sub(out.len() + DATA_OVERHEAD - 17);
@@ -411,14 +428,15 @@ impl Connection {
         if self.sending.ping {
             self.sending.ping = false;
             if !sent.eliciting {
-                // As long as RETRY: an address that is new to the server gets an answer.
+                // Makes the datagram at least as long as a RETRY, since a server answers a new address with no more
+                // bytes than came.
                 (0..PING_REPEATS).for_each(|_| datagram::push_ping(out));
                 sent.eliciting = true;
             }
         }
         if sent.eliciting && self.sending.probes > 0 {
             self.sending.probes -= 1;
-            // The next probe says the same once more.
+            // The next probe carries the same range again.
             if let Some(range) = sent.stream.clone().filter(|_| self.sending.probes > 0) {
                 self.sending.stream.on_lost(range);
             }
@@ -428,7 +446,7 @@ impl Connection {
 
     fn push_piece(&mut self, out: &mut Vec<u8>, piece: Piece, sent: &mut Sent) {
         self.stats.block_bytes += piece.bytes.len() as u64;
-        // Whatever the reason is: it was lost, it is a copy, or the window went back.
+        // Counts every repetition: after a loss, as a copy, or because go-back-N went back.
         self.stats.retransmitted += u64::from(piece.number < self.sending.furthest);
         self.sending.furthest = self.sending.furthest.max(piece.numbers().end);
         datagram::push_block(out, piece.number, piece.offset, &piece.bytes);
@@ -436,8 +454,8 @@ impl Connection {
         sent.eliciting = true;
     }
 
-    /// What a copy repeats, if its time has come and there is room: a piece, and frames among what is to be sent. What an
-    /// empty datagram, of `most`, could not take any more is not copied.
+    /// The piece of a packet in flight to send once more, if it is time for a copy and there is room; its stream frames
+    /// are queued again. A packet that would not fit into an empty datagram of `most` bytes any more is not copied.
     fn tail_copy(&mut self, sent: &mut Sent, room: usize, most: usize) -> Option<Piece> {
         if self.sending.wants() || self.tail_at.is_none_or(|at| sent.time < at) {
             return None;
@@ -454,7 +472,7 @@ impl Connection {
         Some(piece)
     }
 
-    /// Now and then a packet number is left out: a peer that acknowledges what it never got is caught (CVE-2025-4820).
+    /// Skips a packet number now and then: this exposes a peer that acknowledges packets it never got (CVE-2025-4820).
     fn skip_sometimes(&mut self, now: Time) {
         if self.sending.next_number < self.sending.skip_at {
             return;
@@ -464,18 +482,18 @@ impl Connection {
             self.skip_number(now);
             self.sending.next_number += 1;
         }
-        // Rarer on long connections: the guess must be lucky again and again, a gap costs a little each time.
+        // Rarer on long connections: a cheating peer would have to guess right every time, and each gap costs a little.
         let span = (number / 2).clamp(SKIP_LEAST, SKIP_MOST);
         self.skip_seed = mix(self.skip_seed);
         self.sending.skip_at = number + span + self.skip_seed % span;
     }
 
-    /// CLOSE leaves once the peer has everything.
+    /// True if CLOSE may be sent: the peer has everything.
     fn close_is_due(&self) -> bool {
         matches!(self.state, State::Closing { .. }) && self.sending.is_delivered()
     }
 
-    /// CLOSE, a few times.
+    /// Builds a CLOSE; false after the last of its repetitions.
     fn poll_farewell(&mut self, out: &mut Vec<u8>) -> bool {
         let Some((code, reason, left)) = &mut self.farewell else { return false };
         let number = self.sending.next_number;

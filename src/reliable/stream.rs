@@ -1,4 +1,4 @@
-//! The ordered stream of frames, both ends: what is sent but not acknowledged, and what came out of order.
+//! The ordered stream of frames on both sides: unacknowledged data, and data that came out of order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -7,37 +7,42 @@ use bytes::{Bytes, BytesMut};
 
 use crate::base::RangeSet;
 
-/// Bytes that are to be delivered in order.
+/// The sending side of the stream.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
-    /// From `base` on.
+    /// Bytes from offset `base` on; those before it are acknowledged.
     data: VecDeque<u8>,
     base: u64,
-    /// Everything from here on was never sent.
+    /// Nothing from this offset on was ever sent.
     fresh: u64,
+    /// Ranges to send again.
     lost: RangeSet,
     acked: RangeSet,
 }
 
 impl Outgoing {
+    /// Appends bytes to the stream.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         self.data.extend(bytes);
     }
 
+    /// Offset after the last byte written.
     pub(super) fn end(&self) -> u64 {
         self.base + self.data.len() as u64
     }
 
-    /// Bytes that wait for the peer's acknowledgement or to be sent at all.
+    /// Bytes that are not acknowledged, or not even sent.
     pub(super) fn backlog(&self) -> usize {
         self.data.len()
     }
 
+    /// True if there is a lost range to send, or new data below the offset `limit`.
     pub(super) fn wants(&self, limit: u64) -> bool {
         !self.lost.is_empty() || (self.fresh < self.end() && self.fresh < limit)
     }
 
-    /// The next range to send: lost ones first; new ones only up to the peer's `limit`.
+    /// The next range to send, of at most `most` bytes: lost ones first; new ones only up to the offset `limit` of the
+    /// peer.
     pub(super) fn next(&mut self, most: usize, limit: u64) -> Option<Range<u64>> {
         if let Some(range) = self.lost.pop_front(most as u64) {
             return Some(range);
@@ -50,11 +55,13 @@ impl Outgoing {
         })
     }
 
+    /// The bytes of a range, which must not begin before the first unacknowledged byte.
     pub(super) fn copy(&self, range: &Range<u64>) -> Vec<u8> {
         let (start, end) = ((range.start - self.base) as usize, (range.end - self.base) as usize);
         self.data.range(start..end).copied().collect()
     }
 
+    /// The peer has this range; what it has from the beginning on is dropped.
     pub(super) fn on_acked(&mut self, range: Range<u64>) {
         self.lost.remove_range(range.clone());
         self.acked.insert_range(range);
@@ -66,9 +73,10 @@ impl Outgoing {
         }
     }
 
+    /// Queues this range again, except for what the peer has.
     pub(super) fn on_lost(&mut self, range: Range<u64>) {
         self.lost.insert_range(range.start.max(self.base)..range.end);
-        // What arrived by another packet meanwhile is not sent again.
+        // What arrived in another packet meanwhile is not sent again.
         let arrived: Vec<_> =
             self.acked.iter().filter(|acked| acked.start < range.end && acked.end > range.start).collect();
         for acked in arrived {
@@ -77,16 +85,18 @@ impl Outgoing {
     }
 }
 
-/// Bytes that came, joined in order.
+/// The receiving side of the stream: puts parts in order.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
+    /// Everything before this offset was delivered.
     next: u64,
+    /// Parts after a gap, by offset.
     waiting: BTreeMap<u64, Bytes>,
     waiting_bytes: usize,
 }
 
 impl Incoming {
-    /// Takes a piece and appends to `out` whatever is in order now; how many bytes that was.
+    /// Takes a part and appends to `out` whatever is in order now; returns the number of bytes appended.
     pub(super) fn accept(&mut self, offset: u64, bytes: Bytes, out: &mut BytesMut) -> usize {
         let end = offset + bytes.len() as u64;
         if end <= self.next || bytes.is_empty() {
@@ -96,7 +106,7 @@ impl Incoming {
             let known = self.waiting.entry(offset).or_default();
             if known.len() < bytes.len() {
                 self.waiting_bytes += bytes.len() - known.len();
-                // A copy: the datagram shares its memory with many others.
+                // Copied, since the datagram shares its memory with many others.
                 *known = Bytes::copy_from_slice(&bytes);
             }
             return 0;
@@ -114,12 +124,12 @@ impl Incoming {
         out.len() - before
     }
 
-    /// Pieces that wait for one before them.
+    /// Number of parts that wait for one before them.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Their bytes, those that overlap counted twice.
+    /// Their bytes; overlaps count twice.
     pub(super) fn waiting_bytes(&self) -> usize {
         self.waiting_bytes
     }

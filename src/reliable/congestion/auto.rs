@@ -1,12 +1,13 @@
-//! The default: a model of the path in the manner of BBR (Cardwell et al., 2016) that tells random loss from congestion.
+//! The default: a model of the path in the manner of BBR (Cardwell et al., 2016) that tells random loss from
+//! congestion.
 //!
-//! The path delivers at most `rate` and loses the share `p` whatever its load is. Sent at `S`, it delivers
-//! `min(rate, S · (1 − p))`: so it paces at `gain × rate / (1 − p)`, and random loss costs what it must and no more.
-//! `p` is measured where the load is below the rate: in the phases that follow each probe for more and let queues
-//! drain. Loss that exceeds it in other phases, or a queue that stands, is congestion: only then it backs off.
+//! The path delivers at most `rate` and loses the share `p` whatever its load. A flow sent at `S` is delivered at
+//! `min(rate, S · (1 − p))`. So the sender paces at `gain × rate / (1 − p)`: random loss costs no more than it must.
+//! `p` is measured while the load is below the rate: in the phase after each probe for bandwidth, which lets queues
+//! drain. Loss above `p` in other phases, or a standing queue, is congestion: only then does the sender back off.
 //!
-//! A flow that fills queues for good (CUBIC, BBR) would push aside one that keeps them empty. If the queue does not
-//! drain although this flow lets go, others hold it, and it takes its share as BBR would (after Copa, Arun and
+//! Flows that keep queues filled (CUBIC, BBR) would starve one that keeps them empty. If the queue does not drain
+//! although this flow sends less, other flows fill it, and this one takes its share as BBR would (after Copa, Arun and
 //! Balakrishnan, 2018).
 
 use std::collections::VecDeque;
@@ -19,82 +20,92 @@ use crate::base::Time;
 
 /// Rounds over which the highest delivery rate is remembered.
 const RATE_ROUNDS: u64 = 10;
-/// A round lasts at least this long: shorter ones measure the scheduler.
+/// Shortest round: a shorter one would measure the scheduler.
 const ROUND_LEAST: Duration = Duration::from_millis(1);
-/// Start-up ends when the rate grew by less than this in so many rounds.
+/// Start-up ends when the rate grew by less than this factor in this number of rounds; it paces at this gain.
 const STARTUP_GROWTH: f64 = 1.25;
 const STARTUP_ROUNDS: u32 = 3;
 const STARTUP_GAIN: f64 = 2.77;
-/// … or as soon as so many acknowledgements in a row have stood in a queue (RFC 9406 asks for 8 round trips).
+/// … or as soon as this number of consecutive ACKs has seen a queue (RFC 9406 asks for 8 samples of the round trip).
 const FULL_ACKS: u32 = 8;
 const DRAIN_GAIN: f64 = 0.5;
 const UP_GAIN: f64 = 1.25;
-/// … but on a long path it makes no longer queue than this before it is heard of.
+/// … but on a long path, a probe builds no longer queue than this before the first ACK tells of it.
 const UP_QUEUE: Duration = Duration::from_millis(12);
-/// A probe that delivers half of what it asks for goes on, and steeper, up to this.
+/// A probe that delivers at least half of the increase is repeated with a higher gain, up to this.
 const UP_MOST: f64 = 2.0;
 const DOWN_GAIN: f64 = 0.75;
-/// Round trips between two probes for more, so that each cycle has 8.
+/// Round trips at the rate of the path between two probes; with the probe, a cycle has 8.
 const CRUISE_ROUNDS: u32 = 6;
-/// A phase lasts at least this long, and so many packets: of a few, nothing can be learned.
+/// Shortest phase, in time and in packets: a few packets tell nothing.
 const PHASE_LEAST: Duration = Duration::from_millis(4);
 const PHASE_PACKETS: f64 = 8.0;
-/// A queue of so much is left alone: a share of the round trip, within bounds.
+/// A queue of this delay is tolerated: the round trip divided by `QUEUE_SHARE`, within these bounds.
 const QUEUE_TARGET: Duration = Duration::from_millis(3);
 const QUEUE_MOST: Duration = Duration::from_millis(6);
 const QUEUE_SHARE: u32 = 10;
-/// … but so many packets may always wait: on a slow path, each takes its time.
+/// … but this number of packets may always wait: on a slow path, each takes its time.
 const QUEUE_PACKETS: f64 = 4.0;
-/// Half of what an epoch says is believed at so many packets.
+/// An epoch with this number of packets counts as much as all that was known before.
 const SAMPLE_HALF: f64 = 400.0;
-/// Loss beyond the path's own that is congestion, or a change of the path.
+/// Loss rate above that of the path that indicates congestion, or a change of the path.
 const EXCESS: f64 = 0.05;
-/// … and so much more that start-up has gone too far.
+/// … and the excess that ends start-up.
 const STARTUP_EXCESS: f64 = 0.15;
-/// More loss than this is never taken as the path's own.
+/// The highest loss rate that is attributed to the path itself.
 const LOSS_LIMIT: f64 = 0.5;
-/// Cycles in which the queue did not drain before others are thought to hold it.
+/// Cycles in which the queue did not drain, after which other flows are assumed to fill it.
 const COMPETING_CYCLES: u32 = 2;
-/// Then so many times what fills the path may be in flight.
+/// Then the window, as a multiple of what fills the path.
 const COMPETING_WINDOW: f64 = 2.15;
-/// What is known of the rate fades by this when a loss was congestion.
+/// Factor on the estimated rate after congestion.
 const BACKOFF: f64 = 0.85;
+
+/// The model of a path, and the state of its probing.
 #[derive(Debug)]
 pub(super) struct Auto {
     datagram: usize,
     phase: Phase,
     phase_at: Time,
+    /// Round trips of `Cruise` in this cycle.
     cruised: u32,
+    /// The number of the round; 0 before the first ACK.
     round: u64,
+    /// The round ends with the ACK of a packet sent when this number of bytes was delivered.
     round_ends_at: u64,
     round_at: Time,
+    /// Bytes delivered when the round began.
     round_from: u64,
+    /// The rate of this round was limited by the application.
     round_idle: bool,
-    /// Bytes, so far.
+    /// Bytes delivered so far.
     delivered: u64,
-    /// (round, bytes per second), highest first.
+    /// Round and delivery rate in bytes/s, highest rate first.
     rates: VecDeque<(u64, f64)>,
-    /// The rate was not measured yet.
+    /// The rate is only assumed: no round was measured yet.
     assumed: bool,
+    /// The last rate in start-up that had grown enough, and the rounds since then.
     best_rate: f64,
     stale_rounds: u32,
     samples: Samples,
+    /// The loss rate of the path itself, 0 to 1.
     loss: f64,
-    /// Packets that `loss` rests on.
+    /// Packets from which `loss` was estimated.
     weight: f64,
-    /// The last epoch of `Cruise` lost more than it should.
+    /// The last epoch of `Cruise` lost more than the path itself would.
     high: bool,
-    /// Two did: the phase `Down` will tell whether the path or the load is to blame.
+    /// Two in a row did: the next phase `Down` will tell whether the path or the load is to blame.
     suspected: bool,
+    /// Gain of the phase `Up`.
     up_gain: f64,
-    /// What was delivered when the phase `Up` began.
+    /// The rate in bytes/s when the phase `Up` began.
     up_from: f64,
-    /// The shortest queue of this cycle, and cycles in which it never drained.
+    /// The shortest queueing delay of this cycle, and a count of cycles in which the queue never drained.
     shortest: Duration,
     full_cycles: u32,
-    /// Acknowledgements in a row that had stood in a queue.
+    /// Consecutive ACKs that have seen a queue.
     full_acks: u32,
-    /// When the first of them came, and what was delivered then.
+    /// When the first of those came, and the bytes delivered by then.
     full_at: Time,
     full_from: u64,
     /// The last round in which a router marked packets.
@@ -102,6 +113,7 @@ pub(super) struct Auto {
 }
 
 impl Auto {
+    /// `datagram` is the size of a packet in bytes; `seed` staggers the cycles of connections that begin together.
     pub(super) fn new(datagram: usize, seed: u64) -> Self {
         Self {
             datagram,
@@ -134,15 +146,17 @@ impl Auto {
         }
     }
 
+    /// The packets of each phase.
     pub(super) const fn samples(&self) -> &Samples {
         &self.samples
     }
 
+    /// The packets of each phase, to count more.
     pub(super) const fn samples_mut(&mut self) -> &mut Samples {
         &mut self.samples
     }
 
-    /// A router's queue fills (ECN): it backs off once a round, by as much as RFC 8511 advises.
+    /// A router reports a growing queue (ECN): backs off once for each round, by the factor that RFC 8511 advises.
     pub(super) fn on_marked(&mut self, now: Time) {
         if self.marked_in == Some(self.round) {
             return;
@@ -156,39 +170,43 @@ impl Auto {
         }
     }
 
-    /// Bytes a second that the path delivered at best; 0 before the first round.
+    /// Highest delivery rate of the last rounds, in bytes/s; 0 before the first ACK.
     fn rate(&self) -> f64 {
         self.rates.front().map_or(0.0, |(_, rate)| *rate)
     }
 
+    /// The loss rate of the path itself, 0 to 1.
     pub(super) fn loss(&self) -> f64 {
         self.loss
     }
 
+    /// The queueing delay that is tolerated.
     fn queue_target(&self, rtt: &Rtt) -> Duration {
         (rtt.min() / QUEUE_SHARE).clamp(QUEUE_TARGET, QUEUE_MOST).max(self.time_of(QUEUE_PACKETS))
     }
 
-    /// A queue stands, whoever made it.
+    /// True if there is a queue, be it ours or that of other flows.
     fn is_full(&self, rtt: &Rtt) -> bool {
         rtt.queue() > self.queue_target(rtt) * 2
     }
 
-    /// How long the path takes for so many packets.
+    /// How long the path takes to deliver this number of packets.
     fn time_of(&self, packets: f64) -> Duration {
         let rate = self.rate().max(1.0);
         Duration::from_secs_f64((packets * self.datagram as f64 / rate).min(10.0))
     }
 
+    /// True if other flows are assumed to keep the queue filled.
     fn competes(&self) -> bool {
         self.full_cycles >= COMPETING_CYCLES
     }
 
+    /// Takes what an ACK tells: measures rounds, learns the loss of the path, moves between phases.
     pub(super) fn on_delivery(&mut self, now: Time, delivery: &Delivery, rtt: &Rtt) {
         self.round_idle |= delivery.idle;
         self.delivered = delivery.delivered;
         self.shortest = self.shortest.min(rtt.queue());
-        // Who has nothing to send fills no queue.
+        // A sender limited by its application fills no queue.
         self.full_acks = if self.is_full(rtt) && !delivery.idle { self.full_acks + 1 } else { 0 };
         if self.full_acks == 1 {
             (self.full_at, self.full_from) = (now, delivery.delivered);
@@ -214,14 +232,14 @@ impl Auto {
         self.advance(now, delivery, rtt);
     }
 
-    /// Start-up has filled a queue, and need not see the end of the round, which that queue makes long.
+    /// True if start-up has filled a queue: it need not wait for the end of the round, which that queue makes long.
     fn has_gone_too_far(&self) -> bool {
         self.phase == Phase::Startup && self.full_acks >= FULL_ACKS
     }
 
-    /// What was delivered in this round. What was only assumed is forgotten.
+    /// Takes the delivery rate of this round; the first measured one replaces what was assumed.
     fn measure(&mut self, now: Time, delivery: &Delivery) {
-        // Who stands in a queue gets all that the path gives, whatever the round began with.
+        // A flow with a queue gets all that the path can deliver, however the round began.
         let in_queue = self.has_gone_too_far() && now.since(self.full_at) >= ROUND_LEAST;
         let (from, at) =
             if in_queue { (self.full_from, self.full_at) } else { (self.round_from, self.round_at) };
@@ -243,6 +261,7 @@ impl Auto {
         self.round_idle = delivery.idle;
     }
 
+    /// Adds the rate of a round to those remembered, and drops old or lower ones.
     fn remember(&mut self, rate: f64) {
         while self.rates.back().is_some_and(|(_, r)| *r <= rate) {
             self.rates.pop_back();
@@ -255,6 +274,7 @@ impl Auto {
         }
     }
 
+    /// Ends start-up if the rate no longer grows or a queue is seen.
     fn end_round(&mut self, now: Time, rtt: &Rtt) {
         if self.phase != Phase::Startup {
             return;
@@ -276,11 +296,13 @@ impl Auto {
         self.samples.open(phase);
     }
 
+    /// Learns the loss of the path from a complete epoch, and detects excess loss.
     fn learn(&mut self, sample: &Sample, now: Time, rtt: &Rtt) {
         let (loss, packets) = (sample.loss(), sample.settled() as f64);
         let noise = 3.0 * (self.loss.max(0.01) * (1.0 - self.loss) / packets).sqrt();
         let excess = loss > self.loss + EXCESS.max(noise);
-        // What is lost while a queue stands says nothing of the path. (`Down` begins with one, and must end without.)
+        // Loss while there is a queue says nothing about the path itself. (`Down` begins with a queue, and should end
+        // without one.)
         let overloaded = self.is_full(rtt) && loss > self.loss;
         match sample.phase {
             Phase::Startup if sample.saw_queue && loss > self.loss => {}
@@ -325,6 +347,7 @@ impl Auto {
         }
     }
 
+    /// Moves the estimated loss towards `loss`, with this weight.
     fn blend(&mut self, loss: f64, share: f64) {
         self.loss = (self.loss + (loss - self.loss) * share).min(LOSS_LIMIT);
     }
@@ -335,7 +358,7 @@ impl Auto {
         }
     }
 
-    /// From one phase to the next.
+    /// Enters the next phase if this one has lasted long enough.
     fn advance(&mut self, now: Time, delivery: &Delivery, rtt: &Rtt) {
         let lasted = now.since(self.phase_at);
         let turn = rtt.min().max(PHASE_LEAST).max(self.time_of(PHASE_PACKETS));
@@ -361,7 +384,7 @@ impl Auto {
                 if lasted >= turn && full {
                     self.enter(Phase::Down, now);
                 } else if lasted >= turn * 2 {
-                    // It delivers more: the path has become wider, or start-up ended too soon.
+                    // The path delivers more: it has become faster, or start-up ended too soon.
                     let step = self.up_gain - 1.0;
                     if !full && self.rate() >= self.up_from * (1.0 + step / 2.0) {
                         (self.up_gain, self.up_from) = ((1.0 + step * 2.0).min(UP_MOST), self.rate());
@@ -384,6 +407,7 @@ impl Auto {
         self.enter(Phase::Cruise, now);
     }
 
+    /// At the end of a cycle: checks if its queue has drained, or if other flows fill it.
     fn see_others(&mut self, rtt: &Rtt) {
         let target = self.queue_target(rtt);
         if self.shortest > target * 2 {
@@ -394,11 +418,12 @@ impl Auto {
         self.shortest = Duration::MAX;
     }
 
-    /// Bytes that fill the path without a queue.
+    /// Bytes in flight that fill the path without a queue (bandwidth-delay product).
     fn product(&self, rtt: &Rtt) -> f64 {
         self.rate() * rtt.min().as_secs_f64() / (1.0 - self.loss)
     }
 
+    /// Pacing gain of the present phase.
     fn gain(&self, rtt: &Rtt) -> f64 {
         match self.phase {
             Phase::Startup => STARTUP_GAIN,
@@ -406,7 +431,7 @@ impl Auto {
             Phase::Up => self.up_gain,
             Phase::Down => DOWN_GAIN,
             Phase::Cruise if self.competes() => 1.0,
-            // A queue that stands is ours to empty, within two round trips.
+            // Empties a queue within two round trips.
             Phase::Cruise => {
                 let over = rtt.queue().saturating_sub(self.queue_target(rtt)).as_secs_f64();
                 let time = (rtt.min() * 2).max(Duration::from_millis(10)).as_secs_f64();
@@ -415,11 +440,11 @@ impl Auto {
         }
     }
 
-    /// Bytes a second.
+    /// The pacing rate in bytes/s; 0 if nothing is known yet.
     pub(super) fn pace(&self, rtt: &Rtt) -> f64 {
         let rate = self.rate();
         if rate > 0.0 {
-            // Where a long queue stands, more arrives than the path takes: what is lost is no reason to send more.
+            // While there is a long queue, the path is overloaded: no reason to send more to make up for losses.
             let is_long = rtt.queue() > self.queue_target(rtt) * 4;
             let loss = if is_long && !self.competes() { 0.0 } else { self.loss };
             return rate * self.gain(rtt) / (1.0 - loss);
@@ -430,13 +455,14 @@ impl Auto {
         0.0
     }
 
+    /// The congestion window in bytes.
     pub(super) fn window(&self, rtt: &Rtt) -> usize {
         let rate = self.rate();
         if rate == 0.0 {
             return self.datagram * if rtt.is_known() { INITIAL_PACED } else { INITIAL_PACKETS };
         }
         let product = self.product(rtt);
-        // Acknowledgements come together, and the machine may be busy for a moment.
+        // Acknowledgements come in groups, and this machine may be busy for a moment.
         let slack = rate / (1.0 - self.loss) * 0.004 + (MIN_PACKETS * self.datagram) as f64;
         let queue = rate / (1.0 - self.loss) * (self.queue_target(rtt) * 3).as_secs_f64();
         let window = match self.phase {
@@ -445,7 +471,7 @@ impl Auto {
             Phase::Up => product * self.up_gain,
             _ => product + queue,
         };
-        // Where the rate is only assumed, what arrived says how much more may follow.
+        // While the rate is only assumed, the window grows with the bytes delivered, as in slow start.
         let proved = if self.assumed {
             INITIAL_PACED * self.datagram + 2 * self.delivered as usize
         } else {

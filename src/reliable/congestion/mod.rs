@@ -1,11 +1,11 @@
-//! How much may be in flight, and how fast it may leave.
+//! Congestion control: how much may be in flight, and how fast it may be sent.
 //!
 //! | file | what |
 //! |---|---|
 //! | `auto` | the default: a model of the path, paced at what it delivers, corrected for random loss |
-//! | `samples` | … what became of the packets of each of its phases |
-//! | `window` | CUBIC and Reno, to compare with |
-//! | `pace` | the bucket that spreads datagrams over time |
+//! | `samples` | … counts what was acknowledged and lost in each of its phases |
+//! | `window` | CUBIC and Reno, for comparison |
+//! | `pace` | the pacer: spreads datagrams over time |
 
 mod auto;
 mod pace;
@@ -22,37 +22,40 @@ use window::Window;
 
 /// Packets in flight before anything is known (RFC 6928) …
 const INITIAL_PACKETS: usize = 10;
-/// … and if the handshake has measured the round trip, over half of which they are spread.
+/// … and if the handshake has measured the round trip, over half of which these packets are spread.
 const INITIAL_PACED: usize = 48;
-/// Never fewer: small enough for a slow path, large enough for loss detection to see later packets.
+/// The smallest window, in packets: small enough for a slow path, large enough for loss detection to see later packets.
 const MIN_PACKETS: usize = 8;
 
-/// Which rule bounds a connection; the word is that of `cc`.
+/// The congestion control of a connection, as named by `cc`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Control {
+    /// A model of the path that tells random loss from congestion.
     #[default]
     Auto,
+    /// RFC 9438.
     Cubic,
+    /// RFC 5681 and RFC 6582.
     Reno,
-    /// So many bytes a second, whatever is lost.
+    /// This rate in bytes/s, whatever is lost.
     Fixed(u64),
 }
 
-/// What a datagram was sent under: the phase of the model, so that its fate tells about that phase.
+/// The number of the phase of the model in which a datagram was sent; its loss or acknowledgement is counted there.
 pub type Epoch = u64;
 
-/// What one acknowledgement says about the path.
+/// What one ACK tells about the path.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery {
-    /// Bytes that it acknowledged.
+    /// Bytes that it newly acknowledged.
     pub acked: u64,
-    /// All that was delivered before the newest acknowledged packet left: tells rounds apart.
+    /// Bytes delivered on the connection when the newest acknowledged packet was sent: tells rounds apart.
     pub delivered_before: u64,
-    /// All that is delivered now.
+    /// Bytes delivered on the connection by now.
     pub delivered: u64,
-    /// The sender had nothing to send: the rate is the application's, not the path's.
+    /// True if the sender had nothing more to send: the rate is limited by the application, not by the path.
     pub idle: bool,
-    /// Bytes that are still in flight.
+    /// Bytes still in flight.
     pub in_flight: usize,
 }
 
@@ -63,7 +66,7 @@ enum Rule {
     Fixed,
 }
 
-/// The rule, and the pace that follows from it.
+/// A congestion control and its pacer.
 #[derive(Debug)]
 pub struct Congestion {
     datagram: usize,
@@ -73,7 +76,8 @@ pub struct Congestion {
 }
 
 impl Congestion {
-    /// `seed` spreads the cycles of connections that begin together.
+    /// `datagram` is the size of a packet in bytes; `seed` staggers the probe cycles of connections that begin
+    /// together.
     pub fn new(control: Control, datagram: usize, seed: u64) -> Self {
         let rule = match control {
             Control::Auto => Rule::Auto(Box::new(Auto::new(datagram, seed))),
@@ -88,7 +92,7 @@ impl Congestion {
         Self { datagram, rule, pace: Pace::new(datagram), fixed }
     }
 
-    /// The epoch of a datagram that leaves now.
+    /// The epoch of a datagram sent now.
     pub fn epoch(&self) -> Epoch {
         match &self.rule {
             Rule::Auto(auto) => auto.samples().epoch(),
@@ -96,7 +100,7 @@ impl Congestion {
         }
     }
 
-    /// Counts a datagram against the pace.
+    /// Counts a datagram that was sent, and plans when the next may be sent.
     pub fn on_sent(&mut self, now: Time, bytes: usize, rtt: &Rtt) {
         if let Rule::Auto(auto) = &mut self.rule {
             auto.samples_mut().on_sent();
@@ -105,21 +109,21 @@ impl Congestion {
         self.pace.on_sent(now, bytes, rate);
     }
 
-    /// Packets of an epoch arrived.
+    /// A packet of this epoch was acknowledged.
     pub fn on_acked(&mut self, epoch: Epoch) {
         if let Rule::Auto(auto) = &mut self.rule {
             auto.samples_mut().on_acked(epoch);
         }
     }
 
-    /// A packet of an epoch was taken for lost, and is here after all.
+    /// A packet of this epoch was wrongly declared lost: its acknowledgement came late.
     pub fn on_late(&mut self, epoch: Epoch) {
         if let Rule::Auto(auto) = &mut self.rule {
             auto.samples_mut().on_late(epoch);
         }
     }
 
-    /// A packet that was sent at `sent` is lost.
+    /// A packet of this epoch, sent at `sent`, was declared lost.
     pub fn on_lost(&mut self, now: Time, epoch: Epoch, sent: Time) {
         match &mut self.rule {
             Rule::Auto(auto) => auto.samples_mut().on_lost(epoch),
@@ -128,7 +132,7 @@ impl Congestion {
         }
     }
 
-    /// A router marked packets instead of dropping them; the newest that is known of left at `sent`.
+    /// A router marked packets instead of dropping them (ECN); the newest acknowledged one was sent at `sent`.
     pub fn on_marked(&mut self, now: Time, sent: Time) {
         match &mut self.rule {
             Rule::Auto(auto) => auto.on_marked(now),
@@ -137,7 +141,7 @@ impl Congestion {
         }
     }
 
-    /// An acknowledgement is counted.
+    /// An ACK acknowledged something new.
     pub fn on_delivery(&mut self, now: Time, delivery: &Delivery, rtt: &Rtt) {
         match &mut self.rule {
             Rule::Auto(auto) => auto.on_delivery(now, delivery, rtt),
@@ -146,7 +150,7 @@ impl Congestion {
         }
     }
 
-    /// The share of packets that the path loses whatever its load is.
+    /// The share of packets, 0 to 1, that the path loses whatever its load; 0 unless the control is `Auto`.
     pub fn loss(&self) -> f64 {
         match &self.rule {
             Rule::Auto(auto) => auto.loss(),
@@ -154,12 +158,12 @@ impl Congestion {
         }
     }
 
-    /// Bytes that may be in flight.
+    /// The congestion window: bytes that may be in flight.
     pub fn window(&self, rtt: &Rtt) -> usize {
         let window = match &self.rule {
             Rule::Auto(auto) => auto.window(rtt),
             Rule::Window(window) => window.size(),
-            // Twice what the rate needs: the rate bounds it, not the window.
+            // Twice what the rate needs, so that the rate is the limit and not the window.
             Rule::Fixed => {
                 (self.fixed.unwrap_or(0.0) * 2.0 * (rtt.smoothed() + Duration::from_millis(50)).as_secs_f64())
                     as usize
@@ -168,7 +172,7 @@ impl Congestion {
         window.max(MIN_PACKETS * self.datagram)
     }
 
-    /// Bytes a second at which datagrams leave; 0: unknown, they leave at once.
+    /// The pacing rate in bytes/s; 0 if it is not known yet, then datagrams are not paced.
     pub fn rate(&self, rtt: &Rtt) -> f64 {
         match &self.rule {
             Rule::Auto(auto) => auto.pace(rtt),
@@ -177,17 +181,17 @@ impl Congestion {
         }
     }
 
-    /// When the next datagram may leave.
+    /// The earliest time of the next datagram.
     pub fn next_send(&self) -> Time {
         self.pace.next_send()
     }
 
-    /// When to look again whether some may leave.
+    /// When to wake up for the next datagrams, slightly after [`Self::next_send`], so that a few are sent together.
     pub fn next_look(&self) -> Time {
         self.pace.next_look()
     }
 
-    /// Datagrams that may leave together now, for one call to the system.
+    /// Datagrams that may be sent together now, in one system call.
     pub fn burst(&self) -> usize {
         self.pace.burst()
     }

@@ -1,47 +1,53 @@
-//! Spreads datagrams over time: a bucket that holds a burst. A burst makes up for coarse timers, and lets a group of
-//! datagrams leave in one call; a long one would fill queues that a paced flow leaves empty.
+//! The pacer: a token bucket that spreads datagrams over time and holds a burst. A burst makes up for coarse timers,
+//! and lets a group of datagrams be sent in one call; a long one would fill queues that a paced flow leaves empty.
 
 use std::time::Duration;
 
 use crate::base::Time;
 
-/// Time whose datagrams may leave together, and datagrams that may in any case.
+/// Length of a burst, and the number of datagrams that it may have in any case.
 const BURST_TIME: Duration = Duration::from_millis(1);
 const BURST_LEAST: usize = 10;
-/// Datagrams that leave within this time leave together.
+/// Datagrams due within this time are sent together.
 const GATHER_TIME: Duration = Duration::from_micros(500);
-/// Most bytes that leave together.
+/// Most bytes in a burst.
 const BURST_LIMIT: usize = 64 << 10;
 
+/// When the next datagram may be sent, by the pacing rate.
 #[derive(Debug)]
 pub(super) struct Pace {
     datagram: usize,
     next_send: Time,
-    /// What microseconds do not hold.
+    /// The part of a microsecond that `next_send` cannot hold.
     fraction: f64,
+    /// Datagrams in a burst at the present rate.
     burst: usize,
-    /// How long to wait beyond `next_send`, so that a few leave together.
+    /// How long to wait beyond `next_send`, so that a few datagrams are sent together.
     gather: Duration,
 }
 
 impl Pace {
+    /// `datagram` is the size of a packet in bytes.
     pub(super) const fn new(datagram: usize) -> Self {
         Self { datagram, next_send: Time::ZERO, fraction: 0.0, burst: BURST_LEAST, gather: Duration::ZERO }
     }
 
+    /// The earliest time of the next datagram.
     pub(super) const fn next_send(&self) -> Time {
         self.next_send
     }
 
-    /// When to look again: one call of the system for each datagram of a fast flow would be slow.
+    /// When to wake up for the next datagrams: on a fast flow, one system call for each would be slow.
     pub(super) fn next_look(&self) -> Time {
         self.next_send + self.gather
     }
 
+    /// Datagrams that may be sent together.
     pub(super) const fn burst(&self) -> usize {
         self.burst
     }
 
+    /// Counts `bytes` that were sent; `rate` is in bytes/s, and 0 means no pacing.
     pub(super) fn on_sent(&mut self, now: Time, bytes: usize, rate: f64) {
         if rate <= 0.0 {
             return;

@@ -1,32 +1,39 @@
-//! What became of the packets of each phase of the model: acknowledged or lost.
+//! Counts the packets of each phase of the model: acknowledged or lost.
 
 use std::collections::VecDeque;
 
 use super::Epoch;
 
-/// Packets of a phase that must be settled before their loss says something.
+/// Acknowledged or lost packets of a phase below which its loss rate says too little.
 const LEAST: u64 = 20;
-/// Epochs whose packets are not all settled.
+/// Most epochs with open packets; beyond that, the oldest is dropped.
 const EPOCH_LIMIT: usize = 16;
 const PHASES: usize = 5;
 
+/// A phase of the model in `auto`, much as in BBR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Doubles the rate until it no longer grows.
     Startup,
+    /// Empties the queue that start-up has built.
     Drain,
+    /// Sends at the rate of the path.
     Cruise,
+    /// Sends more, to find out if the path delivers more.
     Up,
+    /// Sends less, so that queues empty and the loss of the path itself can be measured.
     Down,
 }
 
-/// Packets that were sent in one phase.
+/// Counts of the packets sent in one phase.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
+    /// The phase in which they were sent.
     pub(super) phase: Phase,
     sent: u64,
     acked: u64,
     lost: u64,
-    /// A queue stood while they were under way.
+    /// A queue was seen while they were under way.
     pub(super) saw_queue: bool,
 }
 
@@ -35,31 +42,35 @@ impl Sample {
         Self { phase, sent: 0, acked: 0, lost: 0, saw_queue: false }
     }
 
+    /// Packets that are acknowledged or lost.
     pub(super) const fn settled(&self) -> u64 {
         self.acked + self.lost
     }
 
+    /// The share of those that is lost, 0 to 1.
     pub(super) fn loss(&self) -> f64 {
         self.lost as f64 / self.settled().max(1) as f64
     }
 }
 
-/// An epoch for each phase that was entered; a datagram belongs to that in which it left.
+/// One epoch for each phase that was entered; a datagram belongs to the epoch in which it was sent.
 #[derive(Debug)]
 pub(in super::super) struct Samples {
-    /// The last one is the current.
+    /// Epochs with open packets, the current one last.
     open: VecDeque<Sample>,
+    /// The number of the first one in `open`.
     first: Epoch,
-    /// Of each phase, what is too little to learn from.
+    /// For each phase, earlier packets that were too few to learn from.
     held: [Option<Sample>; PHASES],
 }
 
 impl Samples {
+    /// Begins with start-up.
     pub(super) fn new() -> Self {
         Self { open: VecDeque::from([Sample::new(Phase::Startup)]), first: 0, held: [None; PHASES] }
     }
 
-    /// Of what leaves now.
+    /// The epoch of a packet sent now.
     pub(super) fn epoch(&self) -> Epoch {
         self.first + self.open.len() as u64 - 1
     }
@@ -69,40 +80,43 @@ impl Samples {
         self.open.get_mut(index)
     }
 
+    /// Counts a packet into the current epoch.
     pub(super) fn on_sent(&mut self) {
         if let Some(sample) = self.open.back_mut() {
             sample.sent += 1;
         }
     }
 
+    /// A packet of this epoch was acknowledged.
     pub(super) fn on_acked(&mut self, epoch: Epoch) {
         if let Some(sample) = self.of(epoch) {
             sample.acked += 1;
         }
     }
 
+    /// A packet of this epoch was declared lost.
     pub(super) fn on_lost(&mut self, epoch: Epoch) {
         if let Some(sample) = self.of(epoch) {
             sample.lost += 1;
         }
     }
 
-    /// What was taken for lost is here after all.
+    /// A packet of this epoch was wrongly declared lost: its acknowledgement came late.
     pub(super) fn on_late(&mut self, epoch: Epoch) {
         if let Some(sample) = self.of(epoch).filter(|sample| sample.lost > 0) {
             (sample.lost, sample.acked) = (sample.lost - 1, sample.acked + 1);
         }
     }
 
-    /// A queue stands now.
+    /// A queue was seen: notes that in every epoch with open packets.
     pub(super) fn on_queue(&mut self) {
         self.open.iter_mut().for_each(|sample| sample.saw_queue = true);
     }
 
-    /// A phase begins.
+    /// Begins an epoch, for a phase or the next round of start-up.
     pub(super) fn open(&mut self, phase: Phase) {
         let sample = Sample::new(phase);
-        // One without packets would never be settled.
+        // An epoch without packets would never be returned by `settled`.
         if let Some(last) = self.open.back_mut().filter(|last| last.sent == 0) {
             *last = sample;
             return;
@@ -114,8 +128,8 @@ impl Samples {
         }
     }
 
-    /// The next epoch whose packets all have their fate. Too small a one waits for the next of its phase; start-up has no
-    /// time for that.
+    /// The next epoch whose packets are all acknowledged or lost. One with too few packets is added to the next of the
+    /// same phase; start-up has no time for that.
     pub(super) fn settled(&mut self) -> Option<Sample> {
         while self.open.len() > 1 && self.open[0].settled() >= self.open[0].sent {
             let sample = self.open.pop_front()?;

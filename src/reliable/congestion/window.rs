@@ -1,4 +1,5 @@
-//! Reno (RFC 5681, RFC 6582) and CUBIC (RFC 9438): every loss is taken for congestion. They are here to be compared with.
+//! Reno (RFC 5681, RFC 6582) and CUBIC (RFC 9438), which take every loss for congestion; offered for comparison with
+//! the default.
 
 use std::time::Duration;
 
@@ -10,20 +11,21 @@ use crate::base::Time;
 const C: f64 = 0.4;
 const BETA_CUBIC: f64 = 0.7;
 const BETA_RENO: f64 = 0.5;
-/// Never fewer packets than this.
+/// The smallest window, in packets.
 const LEAST: f64 = 2.0;
-/// Paced a little faster than the window asks for, so that the window is the bound.
+/// Pacing rate relative to the window for each round trip, so that the window is the limit; the second is that of slow
+/// start.
 const PACE_GAIN: f64 = 1.25;
 const PACE_GAIN_START: f64 = 2.0;
 
 #[derive(Debug)]
 struct Cubic {
-    /// The window before the last loss, in packets.
+    /// The window before the last loss, in packets (W_max).
     most: f64,
-    /// When the curve began, and how long it takes back to `most`.
+    /// When the curve began, and after how many seconds it reaches `most` again (K).
     began: Option<Time>,
     k: f64,
-    /// What Reno would have by now.
+    /// The window that Reno would have by now, in packets (W_est).
     friendly: f64,
 }
 
@@ -32,13 +34,15 @@ struct Cubic {
 pub(super) struct Window {
     datagram: usize,
     packets: f64,
+    /// The slow-start threshold, in packets.
     threshold: f64,
-    /// Losses of what was sent before this count as one.
+    /// A loss of a packet sent before this time belongs to a congestion event that was already handled.
     recovery: Time,
     cubic: Option<Cubic>,
 }
 
 impl Window {
+    /// A Reno window; `datagram` is the size of a packet in bytes.
     pub(super) const fn reno(datagram: usize) -> Self {
         Self {
             datagram,
@@ -49,21 +53,25 @@ impl Window {
         }
     }
 
+    /// A CUBIC window; `datagram` is the size of a packet in bytes.
     pub(super) const fn cubic(datagram: usize) -> Self {
         let cubic = Cubic { most: 0.0, began: None, k: 0.0, friendly: 0.0 };
         Self { cubic: Some(cubic), ..Self::reno(datagram) }
     }
 
+    /// The window in bytes.
     pub(super) fn size(&self) -> usize {
         (self.packets * self.datagram as f64) as usize
     }
 
+    /// The pacing rate in bytes/s.
     pub(super) fn pace(&self, rtt: &Rtt) -> f64 {
         let gain = if self.packets < self.threshold { PACE_GAIN_START } else { PACE_GAIN };
         gain * self.packets * self.datagram as f64
             / rtt.smoothed().max(Duration::from_micros(50)).as_secs_f64()
     }
 
+    /// Grows the window by `bytes` that were acknowledged; not if the sender was `idle`, limited by the application.
     pub(super) fn on_acked(&mut self, now: Time, bytes: usize, idle: bool, rtt: &Rtt) {
         if idle {
             return;
@@ -86,6 +94,8 @@ impl Window {
         self.packets = (self.packets + (wanted - self.packets) / self.packets * acked).max(cubic.friendly);
     }
 
+    /// Shrinks the window for a loss or an ECN mark, once for each congestion event; `sent` is when the packet was
+    /// sent.
     pub(super) fn on_lost(&mut self, now: Time, sent: Time) {
         if sent < self.recovery {
             return;
@@ -93,7 +103,7 @@ impl Window {
         self.recovery = now;
         let beta = if self.cubic.is_some() { BETA_CUBIC } else { BETA_RENO };
         if let Some(cubic) = &mut self.cubic {
-            // Fast convergence: who shrinks twice in a row leaves room for a new flow.
+            // Fast convergence: a flow that shrinks twice in a row leaves room for a new one.
             cubic.most =
                 if self.packets < cubic.most { self.packets * (1.0 + beta) / 2.0 } else { self.packets };
             cubic.k = (cubic.most * (1.0 - beta) / C).cbrt();

@@ -1,4 +1,4 @@
-//! How well a path is filled, in virtual time: figures that a change of the congestion control must not spoil.
+//! Link utilisation, in virtual time: figures that a change of the congestion control must not make worse.
 
 use std::time::Duration;
 
@@ -10,31 +10,38 @@ use crate::reliable::congestion::Control;
 use crate::wire::datagram::Credit;
 use bytes::Bytes;
 
-/// Every datagram's headers on Ethernet: IP, UDP.
+/// Bytes of the IP and UDP headers of each datagram.
 const HEADERS: usize = 28;
 
+/// A path with a bottleneck, the same in both directions.
 pub(crate) struct Path {
+    /// bit/s.
     pub rate: u64,
+    /// Round trip without queues.
     pub rtt: Duration,
+    /// Loss rate of each direction, 0 to 1.
     pub loss: f64,
+    /// Size of the queue at the bottleneck, as the time to send it.
     pub queue: Duration,
 }
 
+/// What was measured during one transfer.
 #[derive(Debug)]
 pub(crate) struct Figure {
-    /// Bits of the file a second, handshake included.
+    /// Bit/s of the file, over the whole time with the handshake.
     pub goodput: f64,
-    /// Bytes of blocks sent over bytes of the file.
+    /// Bytes of blocks sent, divided by the bytes of the file.
     pub overhead: f64,
-    /// 95th percentile of the queue's delay.
+    /// 95th percentile of the queueing delay.
     pub queue: Duration,
-    /// Datagrams.
+    /// Datagrams that the sender declared lost.
     pub lost: u64,
-    /// When the connection was open.
+    /// When the client saw that the connection is open.
     pub opened: Time,
 }
 
 impl Path {
+    /// The profile of its links.
     pub fn profile(&self) -> Profile {
         let rate = self.rate;
         Profile {
@@ -59,7 +66,7 @@ fn measure(profile: Profile, size: u64, seed: u64) -> Figure {
     measure_under(Control::Auto, Duration::MAX, profile, size, seed)
 }
 
-/// The same under this control; a queue longer than `mark_over` marks what leaves it.
+/// The same with this congestion control; packets get an ECN mark while the queue is longer than `mark_over`.
 fn measure_under(control: Control, mark_over: Duration, profile: Profile, size: u64, seed: u64) -> Figure {
     let config = Config {
         credit: Credit { stream: 1 << 20, block: 16 << 20 },
@@ -112,7 +119,7 @@ fn mbit(figure: &Figure) -> f64 {
     figure.goodput / 1e6
 }
 
-/// Round trips that 100 KB take on an open connection: the median and the 99th percentile of 200.
+/// Round trips that 100 KB take on an open connection: median and 99th percentile of 200 transfers.
 fn small_objects(path: &Path) -> (f64, f64) {
     let mut times: Vec<f64> = (0..200)
         .map(|seed| {
@@ -197,7 +204,7 @@ fn random_loss_costs_what_it_must_and_queues_stay_short() {
         };
         let figure = path.measure(50_000_000, 1);
         assert!(mbit(&figure) >= least && figure.overhead <= most, "{loss}: {figure:?}");
-        // Start-up is a fifth of this transfer; 20 ms hold for a longer one.
+        // Start-up is a fifth of this transfer; in a longer one, 20 ms hold at 20 % loss, too.
         assert!(loss > 0.15 || figure.queue <= Duration::from_millis(20), "{loss}: {figure:?}");
     }
 }
@@ -228,14 +235,15 @@ fn bursts_reordering_and_a_short_queue_change_little() {
 fn marks_of_a_router_are_heeded_before_it_has_to_drop() {
     let millis = Duration::from_millis;
     let path = Path { rate: 100_000_000, rtt: millis(50), loss: 0.0, queue: millis(100) };
-    // CUBIC fills any queue until it is told: with marks it loses nothing once it has begun.
+    // CUBIC fills any queue until it sees loss or marks: with marks it loses nothing after start-up.
     let deaf = measure_under(Control::Cubic, Duration::MAX, path.profile(), 100_000_000, 1);
     let heeding = measure_under(Control::Cubic, millis(25), path.profile(), 100_000_000, 1);
     assert!(deaf.lost > 100 && deaf.queue > millis(60), "{deaf:?}");
-    // A few are too large for the path: that is how its limit is found.
+    // A few datagrams are too large for the path: probes of its MTU.
     assert!(heeding.lost < 10 && heeding.queue < millis(60), "{heeding:?}");
     assert!(mbit(&heeding) > 80.0, "{heeding:?}");
-    // The model keeps the queue shorter than most routers would want; one that marks early is heeded, and costs little.
+    // The model keeps the queue shorter than most routers want it; marks of a router that marks early are obeyed, and
+    // cost little.
     let deaf = path.measure(100_000_000, 1);
     let heeding = measure_under(Control::Auto, millis(3), path.profile(), 100_000_000, 1);
     assert!(heeding.queue < deaf.queue, "{heeding:?} {deaf:?}");
@@ -254,7 +262,8 @@ fn a_small_object_on_a_lossy_path_needs_few_round_trips() {
     assert!(median <= 4.0 && worst <= 8.0, "{median} {worst}");
 }
 
-/// A slow link that is near: this machine itself, with `link … rate`. The first window is half of what is lost.
+/// A slow link with a short round trip: this machine itself, with `link … rate`. Half of the losses are in the first
+/// window.
 #[test]
 fn a_slow_link_that_is_near_is_filled_and_not_flooded() {
     let micros = Duration::from_micros;
@@ -272,7 +281,7 @@ fn a_slow_link_that_is_near_is_filled_and_not_flooded() {
             let what = format!("{rate} bit/s, {rtt} us, loss {loss}: {figure:?}");
             assert!(figure.overhead < 1.08 / (1.0 - loss), "{what}");
             assert!(figure.goodput > rate as f64 * 0.8, "{what}");
-            // Where a packet takes 60 ms, eight of them are a long queue.
+            // Where the link takes 60 ms for a packet, eight of them are a long queue.
             assert!(rate < 8_000_000 || figure.queue < Duration::from_millis(20), "{what}");
         }
     }

@@ -1,4 +1,4 @@
-//! Promises about datagrams (FAULTS rows 50 to 56) that need no storm.
+//! Rules of the protocol (FAULTS rows 48 to 56, and 63) that need no random network.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use crate::wire::{Code, Frame, ServiceId};
 
 const DELAY: Duration = Duration::from_millis(20);
 
+/// All datagrams that the connection has to send now.
 fn drain(connection: &mut Connection, now: Time) -> Vec<Vec<u8>> {
     let mut out = Vec::new();
     loop {
@@ -25,7 +26,7 @@ fn drain(connection: &mut Connection, now: Time) -> Vec<Vec<u8>> {
     }
 }
 
-/// Until the server has so many bytes of blocks, and no longer.
+/// Runs until the server has `size` bytes of blocks, and no longer.
 fn all_blocks_come(pair: &mut Pair, size: usize) {
     let mut came = 0;
     pair.run_until(|pair| {
@@ -53,7 +54,7 @@ fn row_50_the_first_round_trip_is_paced_and_no_burst_is_long() {
         now = pair.sender.deadline().map_or(now + DELAY, |at| at.max(now + Duration::from_micros(100)));
         pair.sender.handle_timeout(now);
     }
-    // Unpaced, all 3600 would have left at once, and most died in the receiver's buffer.
+    // Without pacing, all 3600 would have been sent at once, and most would have overflowed the receive buffer.
     assert!((40..=60).contains(&sent), "{sent} in the first round trip");
 }
 
@@ -106,7 +107,7 @@ fn row_53_datagrams_of_an_earlier_session_are_dropped_and_counted() {
     assert!(!pair.server.events.iter().any(|event| matches!(event, Event::Block { .. })));
 }
 
-/// What the server says to one datagram.
+/// The answers of the server to one datagram.
 fn answers(server: &mut Endpoint, now: Time, peer: SocketAddr, datagram: &[u8]) -> Vec<Vec<u8>> {
     server.handle_datagram(now, peer, Bytes::copy_from_slice(datagram), false);
     let mut said = Vec::new();
@@ -118,7 +119,7 @@ fn answers(server: &mut Endpoint, now: Time, peer: SocketAddr, datagram: &[u8]) 
     said
 }
 
-/// Runs a connection from its first word to its last; all that the client sent.
+/// Runs a connection from beginning to end; returns all datagrams that the client sent.
 fn whole_session(server: &mut Endpoint, peer: SocketAddr, id: u64) -> Vec<Vec<u8>> {
     let (mut now, mut sent) = (Time::ZERO, Vec::new());
     let mut client = Connection::connect(id, ServiceId::Ftp.number(), Config::default(), now);
@@ -228,7 +229,7 @@ fn a_peer_that_acknowledges_a_number_that_was_left_out_is_caught() {
     pair.run_until(|pair| pair.client.events.contains(&Event::Open));
     pair.sender.write_block(0, vec![0; 4 << 20].into());
     let (mut now, mut number, mut seen) = (pair.now, 1000, Vec::new());
-    // It says that everything came, whatever did.
+    // The peer acknowledges everything, received or not.
     while !pair.sender.has_ended() && number < 9000 {
         for datagram in drain(&mut pair.sender, now) {
             if let Ok((_, Packet::Data { number, .. })) = datagram::decode(&datagram) {
@@ -258,13 +259,14 @@ fn a_peer_that_acknowledges_a_number_that_was_left_out_is_caught() {
     assert!(caught, "{number}");
 }
 
-/// An open pair, and a DATA datagram of the client's with one frame.
+/// A client and a server with an open connection, whose id is `seed`.
 fn open_pair(seed: u64) -> Pair {
     let mut pair = Pair::new(Profile { delay: DELAY, ..Profile::default() }, seed, Config::default());
     pair.run_until(|pair| pair.client.events.contains(&Event::Open));
     pair
 }
 
+/// A DATA datagram with one frame, which asks for an immediate ACK.
 fn data(id: u64, number: u64, frame: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     let mut out = Vec::new();
     datagram::begin_data(&mut out, id, number);
@@ -318,7 +320,7 @@ fn what_comes_late_behind_a_thousand_gaps_is_never_acknowledged_unseen() {
     let even = |n: u64| data(9, 1000 + 2 * n, datagram::push_ping);
     let odd = |n: u64| data(9, 1001 + 2 * n, |out| datagram::push_stream(out, n, &[1]));
     (0..1500).for_each(|n| pair.endpoint.handle_datagram(pair.now, pair.address, even(n), false));
-    // Those of the first gaps come too late to be taken, the others fill all gaps.
+    // The packets of the first gaps come too late to be accepted; the others fill their gaps.
     (0..1500).for_each(|n| pair.endpoint.handle_datagram(pair.now, pair.address, odd(n), false));
     let mut lowest = u64::MAX;
     let send = |_, bytes: &[u8], _| {

@@ -1,4 +1,4 @@
-//! Both ends, a bad link each way, and virtual time in one loop: a thousand networks in seconds.
+//! Both ends, a bad link in each direction, and virtual time in one loop: a thousand networks in seconds.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,19 +11,22 @@ use crate::reliable::{Config, Connection, Ending, Endpoint, Event, Listening, PI
 use crate::wire::datagram::{self, Packet};
 use crate::wire::{Code, Frame, ServiceId};
 
-/// More steps than this are a livelock.
+/// More steps than this mean a livelock.
 const STEP_LIMIT: u64 = 20_000_000;
 const SECRET: [u8; 32] = [7; 32];
 
-/// What came out of one end.
+/// The events of one end.
 #[derive(Default)]
 pub(crate) struct Side {
+    /// Events in order, until a test takes them.
     pub(crate) events: Vec<Event>,
+    /// How the connection ended, if it did.
     pub(crate) ended: Option<Ending>,
 }
 
 impl Side {
-    /// Notes an event; what it cost of the credit, for an application that takes everything at once.
+    /// Notes an event; returns the stream and block credit that it used up, for an application that consumes everything
+    /// at once.
     fn note(&mut self, event: Event) -> (u64, u64) {
         let cost = match &event {
             Event::Frame(frame) => (receive::stream_cost(frame), 0),
@@ -41,21 +44,29 @@ impl Side {
 
 /// A client, a server's endpoint, and the links between them.
 pub(crate) struct Pair {
+    /// Virtual time.
     pub(crate) now: Time,
+    /// Events of the client.
     pub(crate) client: Side,
+    /// The connection of the client, which sends blocks.
     pub(crate) sender: Connection,
+    /// Events of the server.
     pub(crate) server: Side,
+    /// The server.
     pub(crate) endpoint: Endpoint,
+    /// The link from the client to the server.
     pub(crate) up: Link<SocketAddr>,
+    /// The link from the server to the client.
     pub(crate) down: Link<SocketAddr>,
-    /// Where the client is: packets to another address are lost.
+    /// The address of the client: packets to another one are lost.
     pub(crate) address: SocketAddr,
-    /// A queue longer than this marks what leaves it.
+    /// While the queue of `up` is longer than this, its packets get an ECN mark.
     pub(crate) mark_over: Duration,
     steps: u64,
 }
 
 impl Pair {
+    /// Both ends with `config`, both links with `profile`; `seed` decides about every random choice.
     pub(crate) fn new(profile: Profile, seed: u64, config: Config) -> Self {
         let listening = Listening { service: ServiceId::Ftp, max: 1, secret: SECRET };
         let config = Config { seed, ..config };
@@ -73,7 +84,7 @@ impl Pair {
         }
     }
 
-    /// Everything that either side has to say; true if something came out.
+    /// Passes all that either side has to send to the links; true if there was an event.
     fn transmit(&mut self) -> bool {
         let before = self.client.events.len() + self.server.events.len();
         let (now, address) = (self.now, self.address);
@@ -104,7 +115,7 @@ impl Pair {
         self.client.events.len() + self.server.events.len() > before
     }
 
-    /// Moves to the next thing that happens; false if nothing ever will.
+    /// Handles what arrives now, or moves to the next deadline; false if there is none.
     fn step(&mut self) -> bool {
         self.steps += 1;
         assert!(
@@ -140,6 +151,7 @@ impl Pair {
         true
     }
 
+    /// Runs until `done` returns true; panics if nothing can happen any more.
     pub(crate) fn run_until(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
         while !done(self) {
             assert!(self.step(), "stuck");
@@ -158,12 +170,12 @@ fn bad_network(delay: u64) -> Profile {
     }
 }
 
-/// A byte of a file that knows its offset.
+/// The byte at this offset of a test file, so that a misplaced byte is detected.
 pub(crate) fn content(offset: u64, seed: u64) -> u8 {
     ((offset ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
 }
 
-/// Sends `size` bytes as blocks with a frame before and behind; checks every byte; returns the pair.
+/// Sends `size` bytes as blocks, with a frame before and after; checks every byte; returns the pair.
 fn transfer(profile: Profile, seed: u64, size: u64, chunk: u64) -> Pair {
     let source: Bytes = (0..size).map(|offset| content(offset, seed)).collect::<Vec<_>>().into();
     let mut pair = Pair::new(profile, seed, Config::default());

@@ -1,6 +1,6 @@
-//! Thousands of bad networks, each from one seed: loss, bursts, duplicates, reordering, damage, blackouts of one direction,
-//! changes of the rate, and a client that moves to another address. A failing seed prints what it expands to; this runs
-//! it again: `NLS_STORM=SEED cargo test --lib storm -- --nocapture`.
+//! Thousands of random bad networks, each from one seed: loss, bursts, duplicates, reordering, damage, blackouts of one
+//! direction, changes of the rate, and a client whose address changes. When a seed fails, its network is printed; this
+//! runs it again: `NLS_STORM=SEED cargo test --lib storm -- --nocapture`.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,13 +14,13 @@ use crate::link::Profile;
 use crate::reliable::{Config, Event};
 use crate::wire::Frame;
 
-/// Seeds of each run …
+/// Seeds in a run …
 const SEEDS: u64 = 2000;
-/// … and how many of them carry the large file of row 45.
+/// … and the number of those that transfer the large file of row 45.
 const LARGE: u64 = 16;
 const LARGE_SIZE: u64 = 16 << 20;
 
-/// Draws from a seed, one after the other.
+/// A random generator.
 struct Dice(u64);
 
 impl Dice {
@@ -42,20 +42,25 @@ impl Dice {
     }
 }
 
+/// A change of the network during a transfer.
 #[derive(Clone, Copy, Debug)]
 enum Change {
     /// Nothing passes in one direction.
     Blackout {
+        /// True if that is the direction from client to server.
         up: bool,
     },
+    /// The end of a blackout.
     Light,
+    /// The new rate of the link from client to server, in bit/s.
     Rate(u64),
-    /// The path becomes narrower.
+    /// A new MTU of the path, in bytes.
     Mtu(usize),
+    /// The client has a new port.
     Address(u16),
 }
 
-/// What a seed means.
+/// The transfer and the network that a seed stands for.
 #[derive(Debug)]
 struct Storm {
     size: u64,
@@ -132,13 +137,13 @@ impl Storm {
                 pair.up.set_profile(Profile { mtu, ..self.up });
                 pair.down.set_profile(Profile { mtu, ..self.down });
             }
-            // One that is not connected yet has no id that the server knows.
+            // The server does not know the id of a client that is not connected yet.
             Change::Address(port) if pair.client.events.contains(&Event::Open) => pair.address.set_port(port),
             Change::Address(_) => {}
         }
     }
 
-    /// A transfer with a frame before and behind it; every byte comes once, and both frames in order.
+    /// Runs the transfer, with a frame before and after it: every byte comes once, and both frames in order.
     fn rage(&self, seed: u64) -> Pair {
         let source: Bytes = (0..self.size).map(|offset| content(offset, seed)).collect::<Vec<_>>().into();
         let mut pair = Pair::new(self.up, seed, Config { datagram_most: 65_507, ..Config::default() });
@@ -197,7 +202,8 @@ fn run(seed: u64) {
     let result = std::panic::catch_unwind(|| {
         let pair = storm.rage(seed);
         let stats = pair.sender.stats();
-        // Row 45: at most half more than what the path lost makes necessary; small files and copies of their end apart.
+        // Row 45: retransmissions are at most 1.5 times what the loss makes necessary, not counting small files and
+        // copies near the end.
         let worst = storm.up.loss.max(0.05);
         let model = storm.size as f64 * worst / (1.0 - worst);
         if storm.changes.is_empty() && storm.up.rate == 0 && storm.up.burst <= 1.0 && storm.size > 300_000 {

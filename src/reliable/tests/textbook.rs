@@ -1,9 +1,9 @@
-//! The three machines against the formulas of the textbooks (Stallings, Data and Computer Communications, appendix on
-//! flow and error control; Kurose and Ross, section 3.4), in virtual time.
+//! The three ARQ methods against the formulas of the textbooks (Stallings, Data and Computer Communications, appendix
+//! on flow and error control; Kurose and Ross, section 3.4), in virtual time.
 //!
-//! `L/R` is the time of a datagram on the link, `RTT` the round trip without it, `P` the share of datagrams that are lost.
-//! Without loss a window of N uses the share `N·(L/R) / (RTT + L/R)` of the link, at most all of it. A loss costs
-//! stop-and-wait and go-back-N one timeout, which the formulas set to `RTT + L/R`.
+//! `L/R` is the time of a datagram on the link, `RTT` the round trip without it, `P` the share of datagrams that are
+//! lost. Without loss, a window of N uses the share `N·(L/R) / (RTT + L/R)` of the link, at most all of it. A loss
+//! costs stop-and-wait and go-back-N one timeout, which the formulas set to `RTT + L/R`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,6 +20,7 @@ const CHUNK: usize = 1000;
 const WIRE: f64 = (1 + 8 + 8 + 1 + 4 + 4 + 2 + CHUNK + 4) as f64;
 const RATE: u64 = 10_000_000;
 
+/// One measurement.
 struct Setting {
     arq: Arq,
     rtt: Duration,
@@ -28,13 +29,13 @@ struct Setting {
 }
 
 impl Setting {
-    /// The share of the link's time that carries pieces for the first time.
+    /// The share of the link's time in which it carries pieces for the first time, 0 to 1.
     fn utilisation(&self, seed: u64) -> f64 {
         let up = Profile { rate: RATE, delay: self.rtt / 2, ..Profile::default() };
         let mut pair = Pair::new(up, seed, Config { arq: self.arq, ..Config::default() });
         pair.down.set_profile(Profile { rate: 0, ..up });
         pair.run_until(|pair| pair.client.events.contains(&Event::Open));
-        // A few pieces, so that the round trip is known and steady.
+        // A few pieces first, so that the round trip is known and steady.
         let warm = 300;
         let mut came = 0;
         let chunk: Bytes = vec![1; CHUNK].into();
@@ -68,6 +69,7 @@ impl Setting {
         (came - first) as f64 * serial / pair.now.since(began).as_secs_f64()
     }
 
+    /// The mean of this number of runs.
     fn mean(&self, seeds: u64) -> f64 {
         (0..seeds).map(|seed| self.utilisation(seed)).sum::<f64>() / seeds as f64
     }
@@ -94,8 +96,9 @@ fn without_loss_windows_use_what_the_formula_says_within_one_percent() {
     }
 }
 
-/// Go-back-N as the textbook draws it, in slots of `L/R`: one datagram in each, its acknowledgement `full` slots later, and
-/// if there is none by then, back to it. The share of slots that carry a datagram for the first time.
+/// Go-back-N as the textbook draws it, in slots of `L/R`: one datagram in each slot, its acknowledgement `full` slots
+/// later, and if it is missing by then, back to that datagram. Returns the share of slots with a datagram that is
+/// delivered in order.
 fn textbook_go_back_n(window: u64, full: u64, loss: f64, slots: u64) -> f64 {
     let (mut base, mut next, mut dice) = (0, 0, 7);
     let mut sent: VecDeque<(u64, u64, bool)> = VecDeque::new();
@@ -108,7 +111,7 @@ fn textbook_go_back_n(window: u64, full: u64, loss: f64, slots: u64) -> f64 {
                 base += 1;
                 next = next.max(base);
             } else if number == base {
-                // What left after it was dropped by the receiver.
+                // The receiver has dropped all that was sent after it.
                 next = base;
                 sent.clear();
             }
@@ -124,7 +127,7 @@ fn textbook_go_back_n(window: u64, full: u64, loss: f64, slots: u64) -> f64 {
 
 #[test]
 fn with_loss_windows_use_what_the_textbook_says_within_ten_percent() {
-    // 25 times the serial time of a datagram: 26 datagrams fill the link.
+    // 25 times the transmission time of a datagram: 26 datagrams fill the link.
     let rtt = Duration::from_nanos((WIRE * 8.0 / RATE as f64 * 25.0 * 1e9) as u64);
     let full = full_window(rtt);
     for loss in [0.02, 0.1, 0.2] {
@@ -144,7 +147,7 @@ fn with_loss_windows_use_what_the_textbook_says_within_ten_percent() {
     }
 }
 
-/// What it cost to carry so many pieces at once.
+/// Transfers this number of pieces, all written at once; returns the counters of the sender.
 fn carried(arq: Arq, rtt: Duration, loss: f64, pieces: u64) -> Stats {
     let up = Profile { rate: RATE, delay: rtt / 2, loss, ..Profile::default() };
     let mut pair = Pair::new(up, 3, Config { arq, ..Config::default() });
@@ -180,7 +183,7 @@ fn the_three_machines_stand_in_the_order_of_the_textbook_at_every_loss_and_windo
         for window in [2, 4, 8, 16, 26] {
             let (back, selective) = (share(Arq::GoBackN(window)), share(Arq::SelectiveRepeat(window)));
             let most = (f64::from(window) / full_window(rtt)).min(1.0) * 1.02;
-            // With a window of two and little loss they differ by less than the dice do.
+            // With a window of two and little loss, the difference is smaller than the random variation.
             let clear = f64::from(window) * loss > 0.15;
             let ordered =
                 one < back && back < selective * if clear { 1.0 } else { 1.005 } && selective <= most;
