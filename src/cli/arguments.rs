@@ -1,4 +1,4 @@
-//! What stands behind `nls` on the command line.
+//! The arguments of `nls` on the command line.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -9,14 +9,15 @@ use lexopt::prelude::*;
 use crate::output::Choice;
 use crate::output::reports::FORMATS;
 
-/// What to do.
+/// What the program does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     Check(Vec<PathBuf>),
     Command(String),
     Help(Option<String>),
-    /// Standard input is a script.
+    /// Run standard input as a script.
     Input,
+    /// The prompt; `first` is a script to run before it.
     Prompt {
         first: Option<PathBuf>,
     },
@@ -32,32 +33,41 @@ pub(super) enum Mode {
 /// Which tests run, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Choices {
+    /// Tests run in parallel; `None`: a default that depends on the number of cores.
     pub(super) jobs: Option<usize>,
-    /// A test runs if its name matches one of them; none: all run.
+    /// Regular expressions: a test runs if its name matches one of them; empty: all run.
     pub(super) filters: Vec<String>,
+    /// A test runs if it has one of these tags; empty: all run.
     pub(super) tags: Vec<String>,
+    /// Only the tests that failed in the last run.
     pub(super) failed: bool,
+    /// List the tests instead of running them.
     pub(super) list: bool,
     pub(super) shuffle: bool,
+    /// How often each test runs; `None`: once.
     pub(super) repeat: Option<usize>,
+    /// How often a failed test is run again.
     pub(super) retries: usize,
     pub(super) fail_fast: bool,
-    /// A format, and a file; none: standard output.
+    /// A format and a file each; `None` is standard output.
     pub(super) reports: Vec<(String, Option<PathBuf>)>,
 }
 
+/// The parsed command line.
 #[derive(Clone, Debug)]
 pub(super) struct Arguments {
     pub(super) mode: Mode,
-    /// `$1`, `$2` …
+    /// Arguments of the script: `$1`, `$2` …
     pub(super) rest: Vec<String>,
     pub(super) json: bool,
     pub(super) colour: Choice,
+    /// Seed of random decisions; the process id if it is not given.
     pub(super) seed: u64,
     pub(super) keep_going: bool,
     pub(super) echo: bool,
     pub(super) quiet: bool,
     pub(super) no_rc: bool,
+    /// Refuse `!COMMAND` and unknown players.
     pub(super) no_shell: bool,
 }
 
@@ -73,11 +83,12 @@ struct Raw {
 }
 
 impl Arguments {
-    /// A person types.
+    /// True for the prompt.
     pub(super) fn is_interactive(&self) -> bool {
         matches!(self.mode, Mode::Prompt { .. })
     }
 
+    /// Parses the process's arguments; an error says what is wrong with them.
     pub(super) fn read() -> Result<Self, String> {
         Self::from(lexopt::Parser::from_env(), std::io::stdin().is_terminal())
     }
@@ -97,7 +108,7 @@ impl Arguments {
             no_shell: false,
         };
         while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
-            // An option borrows the parser, which its value is read from.
+            // An option borrows the parser, so it is copied before its value can be read.
             let (word, value) = match argument {
                 Short(letter) => (format!("-{letter}"), None),
                 Long(word) => (format!("--{word}"), None),
@@ -120,7 +131,7 @@ impl Arguments {
         if let Some(value) = value {
             raw.values.push(value);
             if !matches!(raw.values[0].to_str(), Some("test" | "check" | "help")) {
-                // What stands behind a script belongs to the script.
+                // Everything after the script's name belongs to the script.
                 raw.values.extend(parser.raw_args()?);
             }
             return Ok(());
@@ -256,7 +267,7 @@ mod tests {
         assert_eq!(read(&["--seed", "7"]).unwrap().seed, 7);
     }
 
-    /// A word that the option takes.
+    /// A valid value for an option.
     fn value(flag: &Flag) -> Option<&'static str> {
         match flag.value {
             Value::None => None,

@@ -1,4 +1,4 @@
-//! The prompt, a file, `-c`, standard input.
+//! Runs the prompt, a script file, the text of `-c`, or standard input.
 
 use std::io::Read;
 use std::path::Path;
@@ -14,9 +14,9 @@ use crate::session::Session;
 use crate::shell::Shell;
 use crate::shell::script::{self, Ending};
 
-/// What `-c` is called in messages.
+/// Source name of `-c` in messages.
 pub(super) const COMMAND_LINE: &str = "-c";
-/// Bytes of a script on standard input, at most.
+/// Maximum bytes read of a script on standard input.
 const INPUT_LIMIT: u64 = 256 << 20;
 
 pub(super) async fn file(program: &Program, path: &Path) -> Exit {
@@ -67,7 +67,7 @@ async fn run(program: &Program, source: &Arc<Source>) -> Exit {
     exit
 }
 
-/// Who starts a server from the command line mostly wants it to stay.
+/// A hint: somebody who starts a server with `-c` usually wants it to keep running.
 fn say_that_it_ends(program: &Program, shell: &Shell) {
     let unused = |session: &Arc<Session>| {
         session.verb == "listen" && session.field("served").is_some_and(|served| served == Value::count(0))
@@ -79,7 +79,7 @@ fn say_that_it_ends(program: &Program, shell: &Shell) {
     }
 }
 
-/// A script in this shell; one with tests runs each in a shell of its own.
+/// Runs a script in this shell; its tests, if it has any, each get their own shell.
 async fn run_in(program: &Program, shell: &mut Shell, source: &Arc<Source>) -> Exit {
     let plan = match shell.plan(source) {
         Ok(plan) => plan,
@@ -104,7 +104,7 @@ async fn run_in(program: &Program, shell: &mut Shell, source: &Arc<Source>) -> E
     if failed { Exit::Failed } else { Exit::Well }
 }
 
-/// The prompt; `first` is run before it, and the rc file before that.
+/// The prompt. Before it the rc file runs, then `first`.
 pub(super) async fn prompt(program: &Program, first: Option<&Path>) -> Exit {
     let mut shell = program.shell(true);
     if !program.arguments.no_rc
@@ -118,7 +118,7 @@ pub(super) async fn prompt(program: &Program, first: Option<&Path>) -> Exit {
     if let Some(path) = first {
         match script::read(path) {
             Ok(source) => {
-                // Its sessions stay: only the plan of a script closes them.
+                // Its sessions keep running: they are closed only when the prompt ends.
                 if run_in(program, &mut shell, &source).await == Exit::Usage {
                     return Exit::Usage;
                 }
@@ -137,7 +137,7 @@ pub(super) async fn prompt(program: &Program, first: Option<&Path>) -> Exit {
     Exit::Well
 }
 
-/// `NLS_RC`, or where the system keeps such things; empty means none.
+/// `NLS_RC`, or `nls/rc.nls` in the system's configuration directory; an empty value means no rc file.
 fn rc_file() -> Option<std::path::PathBuf> {
     match std::env::var_os("NLS_RC") {
         Some(path) if path.is_empty() => None,

@@ -1,17 +1,17 @@
-//! Completion of the command line in other shells, from the rows of options and verbs.
+//! Completion scripts for other shells, generated from the tables of options and verbs.
 
 use super::usage::{Flag, OPTIONS, TEST_OPTIONS, Value};
 use crate::language::statement::STATEMENTS;
 use crate::shell::builtin::help::TOPICS;
 use crate::shell::catalogue;
 
-/// Shells that [`script`] knows.
+/// Shells that [`script`] supports.
 pub(super) const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
-/// What may stand first, beside a script.
+/// Words that may come first instead of a script.
 const MODES: [(&str, &str); 3] =
     [("test", "run tests"), ("check", "find every error without running"), ("help", "all commands, or one")];
 
-/// `nls help bash` and the like; `None`: not a shell that it knows.
+/// The text of `nls help bash` and so on; `None` if the shell is not supported.
 pub(super) fn script(shell: &str) -> Option<String> {
     Some(match shell {
         "bash" => bash(),
@@ -21,7 +21,7 @@ pub(super) fn script(shell: &str) -> Option<String> {
     })
 }
 
-/// What `nls help` takes, with a few words.
+/// The topics of `nls help`, with short descriptions.
 fn topics() -> Vec<(&'static str, &'static str)> {
     let verbs = catalogue::entries().map(|entry| (entry.verb().name, entry.verb().summary));
     let statements = STATEMENTS.iter().map(|form| (form.word, form.help));
@@ -84,7 +84,7 @@ complete -o filenames -F _nls nls
     )
 }
 
-/// Text inside single quotes of zsh, where `[`, `]` and `:` part things.
+/// Escapes text inside single quotes for zsh, where `[`, `]` and `:` are delimiters.
 fn zsh_text(text: &str) -> String {
     text.replace('\'', "").replace('[', "\\[").replace(']', "\\]").replace(':', "\\:")
 }

@@ -1,4 +1,4 @@
-//! What sessions tell, on its way to the streams: in order with the results of commands.
+//! Shows the events of sessions, in order with the results of commands.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -9,8 +9,8 @@ use crate::output::{Sink, Style};
 use crate::report::{Event, Report};
 use crate::session::Registry;
 
-/// Events of sessions on their way to the streams. Of too many some are skipped, and it is said how many; the end of
-/// a session never is.
+/// Passes events of sessions to the standard streams. If there are too many, some are skipped and their number is
+/// shown; the end of a session is never skipped.
 pub(super) struct EventFeed {
     pub(super) events: Mutex<mpsc::Receiver<Event>>,
     pub(super) registry: Weak<Registry>,
@@ -20,7 +20,7 @@ pub(super) struct EventFeed {
 }
 
 impl EventFeed {
-    /// As they happen, until their shell is gone.
+    /// Shows events as they happen, until the shell is gone.
     pub(super) async fn show(self: Arc<Self>) {
         while std::future::poll_fn(|context| {
             let mut events = self.lock();
@@ -31,7 +31,7 @@ impl EventFeed {
         {}
     }
 
-    /// What was told before a result is shown before it.
+    /// Shows the queued events, so that those from before a result are shown before it.
     pub(super) fn show_what_waits(&self) {
         let mut events = self.lock();
         for _ in 0..events.len() {

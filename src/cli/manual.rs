@@ -1,4 +1,4 @@
-//! The manual page, in the `man` macros of roff (man(7)), from the rows of options, verbs and statements.
+//! The manual page in roff with the `man` macros (man(7)), generated from the tables of options, verbs and statements.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::service::PROVIDERS;
 use crate::shell::builtin::help;
 use crate::shell::catalogue;
 
-/// `nls help man`
+/// The text of `nls help man`.
 pub(super) fn page() -> String {
     let mut page = Page(format!(".TH NLS 1 \"\" \"nls {}\" \"User Commands\"\n", env!("CARGO_PKG_VERSION")));
     page.section("NAME");
@@ -81,7 +81,7 @@ impl Page {
         self.line(&roff(text));
     }
 
-    /// A term, which may have several lines, and what it means.
+    /// An entry of a list: a term, which may have several lines, and its meaning.
     fn item(&mut self, term: &str, meaning: &str) {
         for (index, form) in term.lines().enumerate() {
             self.line(if index == 0 { ".TP" } else { ".TQ" });
@@ -125,7 +125,7 @@ impl Page {
     }
 }
 
-/// Text as roff reads it: `\`, `-` and what is not ASCII are written out, and no line begins with a control character.
+/// Escapes text for roff: `\`, `-` and non-ASCII characters, and a control character at the start of the line.
 fn roff(text: &str) -> String {
     let written = |c: char| match c {
         '\\' => "\\e".to_owned(),

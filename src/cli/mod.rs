@@ -1,7 +1,7 @@
-//! The command line: arguments, signals, exit codes; a prompt, a script, a batch of tests.
+//! The command-line program: arguments, signals, exit codes, and the modes: prompt, script, tests.
 //!
-//! Exit codes: 0 all well · 1 a command, expectation or test failed · 2 usage, or the script does not parse ·
-//! 3 cannot start · 4 no tests found · 5 internal error · killed by the signal that ended it.
+//! Exit codes: 0 success · 1 a command, expectation or test failed · 2 usage, or the script does not parse ·
+//! 3 cannot start · 4 no tests found · 5 internal error. After a termination signal the program dies by that signal.
 
 mod arguments;
 mod batch;
@@ -31,23 +31,27 @@ use crate::session::{Registry, State};
 use crate::shell::system::{Pass, Stream};
 use crate::shell::{Emit, Settings, Shell};
 
-/// Events that may wait to be shown.
+/// Capacity of the queue of events to be shown.
 const EVENT_QUEUE: usize = 4096;
 /// Events of a session that a failed expectation shows (FAULTS row 96).
 const EVENTS_SHOWN: usize = 5;
-/// How long sessions may take to close at the end.
+/// How long sessions may take to close when the program ends.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
-/// How long the last events may take to be shown.
+/// How long showing the last events may take.
 const SHOW_LIMIT: Duration = Duration::from_millis(300);
-/// Worker threads: jobs and prompt do not hold each other up, and more gain nothing.
+/// Worker threads: with two, sessions and the prompt do not delay each other; more bring no gain.
 const WORKERS: usize = 2;
 
-/// How the program ends.
+/// The exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
+    /// Success.
     Well = 0,
+    /// A command, expectation or test failed.
     Failed = 1,
+    /// Wrong usage, or the script does not parse.
     Usage = 2,
+    /// A file cannot be read, or the system lacks resources.
     CannotStart = 3,
     NoTests = 4,
     Internal = 5,
@@ -56,7 +60,7 @@ pub enum Exit {
 /// Runs the program.
 pub fn run() -> ExitCode {
     if let Err(why) = start::check_room() {
-        // There may be no thread that could show it.
+        // The thread that writes output may be impossible to start.
         let _shown = writeln!(std::io::stderr(), "error: cannot start: {why}");
         return ExitCode::from(Exit::CannotStart as u8);
     }
@@ -64,8 +68,8 @@ pub fn run() -> ExitCode {
     protect(&sink.clone(), || run_with(sink))
 }
 
-/// An error in this program ends it with its own exit code, leaves the terminal as it was, and is said where it does not
-/// break the line that is being typed.
+/// Runs `work`. A panic on this thread ends the program with [`Exit::Internal`] and restores the terminal. Panics are
+/// reported through the sink, so that they do not garble the line being typed.
 pub fn protect(sink: &Sink, work: impl FnOnce() -> ExitCode) -> ExitCode {
     let said = sink.clone();
     std::panic::set_hook(Box::new(move |panic| {
@@ -128,19 +132,20 @@ fn run_with(sink: Sink) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// What every mode shares.
+/// The state that all modes share.
 pub(crate) struct Program {
     arguments: Arguments,
     sink: Sink,
     style: Style,
-    /// The command in the foreground: a signal ends it.
+    /// The token of the foreground command: a signal fires it.
     foreground: Arc<Mutex<CancellationToken>>,
-    /// Ctrl-Z: what is waited for goes to the background.
+    /// Notified at Ctrl-Z: the foreground session goes to the background.
     suspend: Arc<Notify>,
-    /// The whole program is to end.
+    /// Fires when the whole program must end.
     end: CancellationToken,
+    /// The signal that ended the program.
     received: Arc<Mutex<Option<i32>>>,
-    /// The tasks that show events: they end when their shell is gone and everything is shown.
+    /// The tasks that show events: each ends when its shell is gone and everything is shown.
     showing: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
 
@@ -204,6 +209,7 @@ impl Program {
         self.sink.put(Rendered { out: text.into(), err: String::new() });
     }
 
+    /// Shows a report, with secrets hidden.
     pub(crate) fn show(&self, report: &Report) {
         let mut report = report.clone();
         report.hide(&self.sink.secrets);
@@ -244,7 +250,7 @@ impl Program {
         }
     }
 
-    /// A shell whose reports go to the streams, and its signals.
+    /// A new shell whose reports go to the standard streams, and which signals act on.
     fn shell(&self, interactive: bool) -> Shell {
         let (queue, events) = mpsc::channel(EVENT_QUEUE);
         let registry = Registry::new(queue);
@@ -263,7 +269,7 @@ impl Program {
         self.showing.lock().unwrap_or_else(PoisonError::into_inner).push(showing);
         let emit: Emit = Arc::new(move |mut report: Report| {
             feed.show_what_waits();
-            // Nobody reads any more: the end is quiet.
+            // Standard output was closed by its reader: end without messages.
             if sink.closed.is_cancelled() {
                 return;
             }
@@ -293,7 +299,7 @@ impl Program {
             let (waited, watched) = tokio::sync::watch::channel(None);
             tokio::spawn(crate::prompt::watch_progress(watched, self.sink.clone()));
             let sink = self.sink.clone();
-            // A session may come to the foreground again: each stay there has a bar of its own.
+            // A session may come to the foreground more than once: each time it gets a new bar.
             let stays = AtomicU64::new(0);
             shell.foreground = Arc::new(move |session, begins| {
                 let stay = stays.fetch_add(u64::from(begins), Ordering::Relaxed) + u64::from(begins);
@@ -306,7 +312,7 @@ impl Program {
         shell
     }
 
-    /// What commands may have of the standard streams.
+    /// Which standard streams commands may use directly.
     fn streams(&self) -> StandardStreams {
         let takes_bytes = !self.style.json && !std::io::IsTerminal::is_terminal(&std::io::stdout());
         let sink = self.sink.clone();
@@ -320,7 +326,8 @@ impl Program {
         }
     }
 
-    /// Where goes what `!CMD` prints; `beside`: standard output belongs to results or reports.
+    /// The target of the output of `!CMD`; `beside`: all of it goes to standard error, as standard output is reserved
+    /// for results or reports.
     fn pass(&self, beside: bool) -> Pass {
         let sink = self.sink.clone();
         Arc::new(move |bytes, stream| {
@@ -329,7 +336,7 @@ impl Program {
         })
     }
 
-    /// Waits until the events of shells that are gone are shown.
+    /// Waits until all events of closed shells are shown.
     async fn show_the_rest(&self) {
         let showing = std::mem::take(&mut *self.showing.lock().unwrap_or_else(PoisonError::into_inner));
         for task in showing {
@@ -337,13 +344,14 @@ impl Program {
         }
     }
 
-    /// Ends all sessions.
+    /// Ends all sessions of a shell.
     async fn close(&self, shell: &Shell) {
         shell.close(CLOSE_LIMIT).await;
     }
 }
 
-/// Nobody reads standard output: what moves files may finish, then the program ends (FAULTS row 94).
+/// Waits until standard output is closed by its reader; then transfers may finish, and the program ends (FAULTS row
+/// 94).
 async fn end_when_unread(
     sink: Sink,
     registry: Weak<Registry>,

@@ -1,5 +1,5 @@
-//! Signals: the first one closes everything within two seconds and then kills the program as a calling shell
-//! expects; the second one does so at once. At the prompt, SIGINT only ends the command in the foreground, and SIGTSTP
+//! Signals: the first one closes everything within two seconds, then the program dies by that signal, as a calling
+//! shell expects; the second one kills it at once. At the prompt, SIGINT only ends the foreground command, and SIGTSTP
 //! sends it to the background.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,31 +10,36 @@ use tokio::sync::Notify;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
+/// The signal that the program dies by when standard output is closed.
 pub(super) const PIPE: i32 = signal_hook::consts::SIGPIPE;
-/// Two interrupts within this time leave at once (FAULTS row 33).
+/// At the prompt, interrupts that follow each other within this time may end the program (FAULTS row 33).
 const TWICE: Duration = Duration::from_secs(2);
 
-/// After the first signal everything may close for so long (FAULTS row 97); then the program dies by it, whatever its
-/// output does.
+/// Time limit for closing after the first signal (FAULTS row 97); then the program dies by the signal, even if its
+/// output is blocked.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What a signal acts on.
+/// The state that signals act on.
 #[derive(Clone)]
 pub(super) struct Targets {
+    /// The token of the foreground command.
     pub(super) foreground: Arc<Mutex<CancellationToken>>,
+    /// Fires when the whole program must end.
     pub(super) end: CancellationToken,
+    /// Set to the first signal that ends the program.
     pub(super) received: Arc<Mutex<Option<i32>>>,
+    /// Notified at SIGTSTP.
     pub(super) suspend: Arc<Notify>,
-    /// A person is at the prompt.
+    /// The program runs the prompt.
     pub(super) interactive: bool,
-    /// Says something to that person.
+    /// Shows a message to the user.
     pub(super) say: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
-/// Starts to listen, once for the whole program: on a thread of its own, for the others may all wait for an output that
-/// nobody reads.
+/// Installs the handlers, once for the whole program. They run on their own thread, as all others may be blocked on
+/// output that nobody reads.
 pub(super) fn listen(targets: &Targets) {
-    // A limit on the size of files is an error of the write (FAULTS row 17); by default its signal kills the process.
+    // A write beyond the file size limit should be an error (FAULTS row 17); by default SIGXFSZ kills the process.
     drop(signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()));
     let (ready, is_ready) = std::sync::mpsc::channel();
     let here = targets.clone();
@@ -47,24 +52,24 @@ pub(super) fn listen(targets: &Targets) {
             listening.await;
         });
     });
-    // Without the thread each signal keeps its default.
+    // Without the thread each signal keeps its default action.
     if thread.is_ok() {
         let _ = is_ready.recv();
     }
 }
 
-/// The handlers are there when this returns; the future is their work.
+/// The handlers are installed when this returns; the future must be kept alive for them to run.
 fn all(targets: &Targets) -> impl Future<Output = ()> + use<> {
     let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
     for kind in kinds {
-        // A signal that cannot be caught keeps its default: the program dies by it at once.
+        // If a handler cannot be installed, the signal keeps its default action: the program dies at once.
         let Ok(stream) = signal(kind) else { continue };
         tokio::task::spawn_local(ends(stream, kind, targets.clone()));
     }
     if targets.interactive
         && let Ok(mut stops) = signal(SignalKind::from_raw(signal_hook::consts::SIGTSTP))
     {
-        // Ctrl-Z: caught, it does not stop the servers of this process.
+        // Ctrl-Z: caught, so that it does not suspend the process with its servers.
         let suspend = targets.suspend.clone();
         tokio::task::spawn_local(async move {
             while stops.recv().await.is_some() {
@@ -83,7 +88,8 @@ async fn ends(mut stream: Signal, kind: SignalKind, targets: Targets) {
         let command = targets.foreground.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let soon = last.replace(Instant::now()).is_some_and(|before| before.elapsed() < TWICE);
         if only_command {
-            // A reflex is no wish to leave: `quit` asks, too. Another command is another matter.
+            // A second Ctrl-C may be accidental: warn first, and leave only at the next one. `quit` also asks. If
+            // another command is in the foreground by then, the count starts again.
             match soon && command.is_cancelled() {
                 true if std::mem::replace(&mut insisted, true) => die_by(number),
                 true => (targets.say)(
@@ -107,9 +113,9 @@ async fn ends(mut stream: Signal, kind: SignalKind, targets: Targets) {
     }
 }
 
-/// Ends the process as the signal would have, with the terminal as it was.
+/// Restores the terminal and ends the process by the signal's default action.
 pub(super) fn die_by(signal: i32) {
     crate::output::restore_terminal();
-    // It returns only for signals that do not kill; then the exit code stands.
+    // This returns only for signals that do not kill; then the program goes on to its exit code.
     drop(signal_hook::low_level::emulate_default_handler(signal));
 }

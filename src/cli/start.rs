@@ -1,4 +1,5 @@
-//! What must be there before anything starts (FAULTS row 98): a runtime without it panics where nobody can say why.
+//! Checks for the needed threads and descriptors at the start (FAULTS row 98): if they are missing later, the runtime
+//! panics without a useful message.
 
 use std::fs::File;
 use std::io;
@@ -6,12 +7,12 @@ use std::sync::mpsc;
 
 use super::WORKERS;
 
-/// Output, signals, the workers, one that may block, and one for those whose end the system counts late.
+/// Output, signals, the workers, one for blocking work, and one more, as the system counts ended threads with a delay.
 const THREADS: usize = 4 + WORKERS;
-/// Descriptors beside the three streams: of two runtimes, their signals, a server, a client and one file.
+/// Descriptors in addition to the three standard streams: two runtimes, their signals, a server, a client and one file.
 const DESCRIPTORS: usize = 13;
 
-/// Raises the limit of descriptors, and says which of threads and descriptors the system does not give.
+/// Raises the descriptor limit. An error if the system does not provide enough descriptors or threads.
 pub(super) fn check_room() -> Result<(), String> {
     raise_descriptor_limit();
     let descriptors: io::Result<Vec<_>> = (0..DESCRIPTORS).map(|_| File::open("/")).collect();
@@ -35,10 +36,10 @@ pub(super) fn check_room() -> Result<(), String> {
     Ok(())
 }
 
-/// Each client of a server needs a descriptor; the system gives few at first, and more to who asks.
+/// Raises the soft limit, which is low by default, to the hard limit: each client of a server needs a descriptor.
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // A wish: with few descriptors fewer clients are taken.
+    // Best effort: with fewer descriptors, fewer clients are accepted.
     let _wish = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }

@@ -1,39 +1,39 @@
-//! The forms and options of the command line, each one row: `--help`, the manual page and the completions of other shells
-//! come from here.
+//! Tables of the command-line forms and options: the source of `--help`, the manual page and the shell completions.
 
 use std::fmt::Write;
 
-/// A way to call the program.
+/// A form of the command line.
 pub(super) struct Form {
-    /// Behind `nls`.
+    /// What follows `nls`.
     pub(super) words: &'static str,
     pub(super) help: &'static str,
 }
 
 /// An option.
 pub(super) struct Flag {
-    /// `-k`; empty: it has only the long form.
+    /// Such as `-k`; empty if it has only the long form.
     pub(super) short: &'static str,
-    /// `--json`; empty: it has only the short form.
+    /// Such as `--json`; empty if it has only the short form.
     pub(super) long: &'static str,
-    /// What follows it; empty: nothing.
+    /// The value that follows it.
     pub(super) value: Value,
     pub(super) help: &'static str,
 }
 
-/// What follows an option.
+/// The value of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     None,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A file.
+    /// A file, with its placeholder.
     File(&'static str),
-    /// Anything else, by its name.
+    /// Anything else, with its placeholder.
     Any(&'static str),
 }
 
 impl Value {
+    /// The value as shown in the usage; empty if there is none.
     pub(super) fn placeholder(self) -> String {
         match self {
             Self::None => String::new(),
@@ -48,12 +48,12 @@ impl Flag {
         Self { short, long, value, help }
     }
 
-    /// Its names, the short one first.
+    /// Its names, short form first.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
         [self.short, self.long].into_iter().filter(|name| !name.is_empty())
     }
 
-    /// `--seed N`, `-k`
+    /// Names and placeholder, such as `--seed N` or `-k`.
     pub(super) fn form(&self) -> String {
         let names = self.names().collect::<Vec<_>>().join(", ");
         format!("{names} {}", self.value.placeholder()).trim_end().to_owned()
@@ -123,7 +123,7 @@ pub(super) static TEST_OPTIONS: [Flag; 10] = [
     ),
 ];
 
-/// What the exit code means.
+/// Exit codes and their meanings.
 pub(super) static EXITS: [(&str, &str); 6] = [
     ("0", "well"),
     ("1", "something failed"),
@@ -133,7 +133,7 @@ pub(super) static EXITS: [(&str, &str); 6] = [
     ("5", "internal error"),
 ];
 
-/// Variables of the environment, and what they do.
+/// Environment variables and their effects.
 pub(super) static VARIABLES: [(&str, &str); 6] = [
     ("NLS_RC", "the file that the prompt runs at its start; empty: none"),
     ("NLS_HISTFILE", "where lines typed at the prompt are kept; empty: nowhere"),
@@ -143,7 +143,7 @@ pub(super) static VARIABLES: [(&str, &str); 6] = [
     ("LC_ALL, LC_CTYPE, LANG", "without UTF-8 in the first of them that is set, pictures are ASCII"),
 ];
 
-/// `nls --help`, without the commands.
+/// The text of `nls --help`, without the commands.
 pub(super) fn usage() -> String {
     let mut out = "nls, the network lab shell\n\n".to_owned();
     for form in &FORMS {
@@ -158,7 +158,7 @@ pub(super) fn usage() -> String {
     out
 }
 
-/// `nls test --help`
+/// The text of `nls test --help`.
 pub(super) fn test_usage() -> String {
     let mut out =
         "nls test PATH…             run the tests in files and folders (*.nls; names that begin with `_` are for `source`)\n\n"

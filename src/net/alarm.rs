@@ -1,4 +1,5 @@
-//! A timer finer than tokio's, which is a millisecond coarse and about one late: `timerfd` is late by 20 to 30 µs.
+//! A timer with finer resolution than tokio's, which has 1 ms steps and fires about 1 ms late: `timerfd` is 20 to 30 µs
+//! late.
 
 use crate::base::Time;
 
@@ -15,7 +16,7 @@ mod system {
     use super::Time;
     use crate::net::clock;
 
-    /// The descriptor, and for when it is set.
+    /// The timer descriptor, and the time it is set for.
     #[derive(Debug)]
     pub struct Alarm {
         timer: Option<AsyncFd<OwnedFd>>,
@@ -23,7 +24,7 @@ mod system {
     }
 
     impl Alarm {
-        /// Without a free descriptor it is as coarse as tokio's.
+        /// If no descriptor is available, tokio's timer is used instead.
         pub fn new() -> Self {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let timer = timerfd_create(TimerfdClockId::Monotonic, flags).ok();
@@ -32,7 +33,7 @@ mod system {
             Self { timer, set: None }
         }
 
-        /// Resolves at `at`, or soon after; dropped and called again, it goes on.
+        /// Resolves at `at` or shortly after. Cancel-safe: called again with the same time, it keeps the running timer.
         pub async fn at(&mut self, at: Time) {
             let Some(timer) = &self.timer else {
                 return tokio::time::sleep_until(clock::instant(at)).await;
@@ -69,7 +70,7 @@ mod system {
     use super::Time;
     use crate::net::clock;
 
-    /// The timer there is.
+    /// Tokio's timer, where there is no `timerfd`.
     #[derive(Debug)]
     pub struct Alarm;
 
@@ -78,7 +79,7 @@ mod system {
             Self
         }
 
-        /// Resolves at `at`, or soon after.
+        /// Resolves at `at` or shortly after.
         pub async fn at(&mut self, at: Time) {
             tokio::time::sleep_until(clock::instant(at)).await;
         }

@@ -1,4 +1,4 @@
-//! The only clock: monotonic, so the wall clock may jump (FAULTS row 35).
+//! The only source of time: monotonic, so steps of the wall clock do no harm (FAULTS row 35).
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -8,27 +8,27 @@ use crate::base::Time;
 static ORIGIN: OnceLock<Instant> = OnceLock::new();
 
 fn origin() -> Instant {
-    // A little in the past, so that a time minus a duration does not stick at zero.
+    // Two minutes in the past, so that subtracting a duration from an early time does not saturate at zero.
     *ORIGIN.get_or_init(|| Instant::now().checked_sub(Duration::from_mins(2)).unwrap_or_else(Instant::now))
 }
 
-/// Now, on the scale of the state machines.
+/// The current time, on the time scale of the state machines.
 pub fn now() -> Time {
     Time::ZERO + origin().elapsed()
 }
 
-/// The tokio instant of a [`Time`].
+/// Converts a [`Time`] to a tokio instant.
 pub fn instant(time: Time) -> tokio::time::Instant {
     tokio::time::Instant::from_std(origin() + time.since(Time::ZERO))
 }
 
-/// Processor time of this thread so far: what others do meanwhile does not count.
+/// CPU time used by this thread so far; time in which other threads ran is not counted.
 pub fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
-/// How long the machine was suspended since it started: the clock that runs meanwhile, less the one that does not.
+/// Total time the machine was suspended since boot: CLOCK_BOOTTIME minus CLOCK_MONOTONIC. Zero where this is unknown.
 pub fn suspended() -> Duration {
     #[cfg(target_os = "linux")]
     {

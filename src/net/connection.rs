@@ -1,5 +1,5 @@
-//! A connection carries frames, in order, and blocks, in any order, in both directions. TCP carries a block as
-//! one more frame; reliable UDP delivers it the moment it arrives.
+//! A connection carries frames, in order, and blocks of data, in any order, in both directions. Over TCP a block is one
+//! more frame; reliable UDP delivers it as soon as it arrives.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,42 +13,43 @@ use crate::report::Failure;
 use crate::wire::spent::Cause;
 use crate::wire::{Code, Frame};
 
-/// What comes from a peer.
+/// A message from the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     Frame(Frame),
+    /// Bytes at an offset of whatever is transferred.
     Block { offset: u64, bytes: Bytes },
 }
 
-/// Where the bytes of blocks go as they are read: who receives a file has their place ready, and nothing is copied
-/// twice.
+/// Target for the bytes of blocks: the receiver of a file provides the memory, so that nothing is copied twice.
 pub trait Landing: Send {
-    /// The place for the front of `length` bytes at `offset`: at least one byte.
+    /// Memory for the bytes at `offset`: at least one byte and at most `length`.
     fn room(&mut self, offset: u64, length: usize) -> Result<&mut [u8], Failure>;
-    /// So many bytes were put there.
+    /// `length` bytes at `offset` have been written to that memory.
     fn landed(&mut self, offset: u64, length: usize) -> Result<(), Failure>;
 }
 
-/// What [`Incoming::next_into`] saw.
+/// What [`Incoming::next_into`] received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Landed {
-    /// A frame; bytes of blocks that came before it may have been put in their places.
+    /// A frame; bytes of blocks that came before it may have been written to their target.
     Frame(Frame),
-    /// Bytes of blocks are where they belong.
+    /// Bytes of blocks have been written to their target.
     Bytes,
 }
 
-/// Both halves, and who is on the other side.
+/// Both halves of a connection, and its peer.
 pub struct Connection {
     pub outgoing: Outgoing,
     pub incoming: Incoming,
+    /// The peer's address.
     pub peer: SocketAddr,
     pub transport: Transport,
-    /// The peer sends lines of text and wants lines back: `nc`.
+    /// The peer sends and expects lines of text, as `nc` does.
     pub plain: bool,
 }
 
-/// The sending half. What is sent is buffered until [`Outgoing::flush`], except that much of it flushes itself.
+/// The sending half. Data is buffered until [`Outgoing::flush`], or until a large amount has gathered.
 pub enum Outgoing {
     Tcp(tcp::Outgoing),
     Udp(udp::Outgoing),
@@ -61,15 +62,15 @@ pub enum Incoming {
 }
 
 impl Connection {
-    /// The thread that uses it waits for a TCP socket itself from here on, until [`Self::share`]: only for a thread that
-    /// may block. What waits when `cancel` fires fails soon.
+    /// From here on, until [`Self::share`], reads and writes block the calling thread instead of waiting in the runtime
+    /// (TCP only): for threads that may block. When `cancel` fires, a blocked call fails soon.
     pub fn own(&mut self, cancel: &CancellationToken) {
         if let (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming)) = (&mut self.outgoing, &mut self.incoming) {
             tcp::own(outgoing, incoming, cancel);
         }
     }
 
-    /// The runtime waits again.
+    /// Undoes [`Self::own`]: the runtime waits for the socket again.
     pub fn share(&mut self) {
         if let (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming)) = (&mut self.outgoing, &mut self.incoming) {
             tcp::share(outgoing, incoming);
@@ -77,31 +78,31 @@ impl Connection {
     }
 }
 
-/// What a connection over UDP knows of its path.
+/// Statistics of a UDP connection and its path.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PathCounts {
-    /// Pieces of blocks that were sent again.
+    /// Pieces of blocks that were retransmitted.
     pub retransmitted: u64,
-    /// Bytes of blocks that left, those that were sent again among them.
+    /// Bytes of blocks sent, including retransmissions.
     pub sent: u64,
-    /// Smoothed.
+    /// Smoothed round-trip time.
     pub round_trip: Duration,
-    /// Share of packets that the path loses whatever its load is.
+    /// Share of packets, from 0 to 1, that the path loses independently of its load.
     pub loss: f64,
-    /// Datagrams that the system dropped here because the socket's buffer was full.
+    /// Datagrams that the local kernel dropped because the socket's receive buffer was full.
     pub kernel_drops: u64,
-    /// Datagrams that came.
+    /// Datagrams received.
     pub received: u64,
-    /// What blocks waited for most.
+    /// What limited the sending of blocks most.
     pub held_by: Cause,
 }
 
-/// How long a peer's last words may take that had already closed.
+/// How long to wait for the last message of a peer that has already closed.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
 
 impl Connection {
-    /// Sends the first frames of a conversation. A peer that ended it at once may have said why: that is the better
-    /// failure.
+    /// Sends the first frames to a peer. If that fails because the peer has closed, the peer's own error is returned if
+    /// there is one, as it says why.
     pub async fn request(&mut self, frames: impl IntoIterator<Item = Frame>) -> Result<(), Failure> {
         let Err(failure) = self.send_all(frames).await else { return Ok(()) };
         match tokio::time::timeout(LAST_WORDS_LIMIT, self.incoming.next()).await {
@@ -122,7 +123,7 @@ impl Connection {
 }
 
 impl Outgoing {
-    /// Queues a frame; waits while too much is queued. Cancel-safe only before its first wait.
+    /// Queues a frame; waits while too much is queued. If cancelled while it waits, the frame may or may not be sent.
     pub async fn send(&mut self, frame: Frame) -> Result<(), Failure> {
         match self {
             Self::Tcp(half) => half.send(&frame).await,
@@ -130,7 +131,7 @@ impl Outgoing {
         }
     }
 
-    /// Queues bytes of a file, as blocks of at most `chunk` bytes.
+    /// Queues bytes that belong at `offset`, as blocks of at most `chunk` bytes.
     pub async fn send_blocks(&mut self, offset: u64, bytes: Bytes, chunk: usize) -> Result<(), Failure> {
         match self {
             Self::Tcp(half) => half.send_blocks(offset, bytes, chunk).await,
@@ -146,13 +147,13 @@ impl Outgoing {
         }
     }
 
-    /// A frame, at once.
+    /// Queues a frame and flushes.
     pub async fn send_now(&mut self, frame: Frame) -> Result<(), Failure> {
         self.send(frame).await?;
         self.flush().await
     }
 
-    /// Ends the connection in order: the peer gets all that was sent.
+    /// Closes the connection. With [`Code::Other`], and always over TCP, the peer still gets all that was sent.
     pub async fn close(&mut self, code: Code, reason: &str) {
         match self {
             Self::Tcp(half) => half.close().await,
@@ -160,10 +161,11 @@ impl Outgoing {
         }
     }
 
-    /// Asks the kernel for another congestion control; what it uses then.
+    /// Requests another congestion control from the kernel; returns the name of the one in use then.
     ///
     /// # Errors
-    /// The kernel does not have it, or does not allow it; it goes on with what it had. Over UDP it is ours to choose.
+    /// The kernel does not have it or does not allow it; the old one stays in use. Always over UDP, where it is chosen
+    /// with [`udp::Options`].
     pub fn set_congestion(&self, name: &str) -> std::io::Result<String> {
         match self {
             Self::Tcp(half) => half.set_congestion(name),
@@ -171,16 +173,16 @@ impl Outgoing {
         }
     }
 
-    /// Bounds what the system keeps for a peer that does not read, in bytes about: without it that grows to some MiB, and it
-    /// is long before anybody notices. A wish; over UDP nothing is kept.
+    /// Limits the kernel's send buffer to about `bytes`. Without this it grows to some MiB, and it takes long until a
+    /// peer that does not read is noticed. Best effort; no effect over UDP.
     pub fn bound_buffer(&self, bytes: usize) {
         if let Self::Tcp(half) = self {
             half.bound_buffer(bytes);
         }
     }
 
-    /// What it waited for when it had something to send, as the system or the transport sees it. Over TCP this asks the
-    /// kernel, in some microseconds; where it does not say, the cause is unknown.
+    /// What limited the sender while it had data to send, as the kernel or the transport sees it. Over TCP this is a
+    /// kernel query of some microseconds; where the kernel does not say, the cause is unknown.
     pub fn held_by(&self) -> Cause {
         match self {
             Self::Tcp(half) => half.held_by(),
@@ -188,7 +190,7 @@ impl Outgoing {
         }
     }
 
-    /// For a look at the path from beside; `None` if the socket is gone already.
+    /// A [`Gauge`] to read the path's state from elsewhere; `None` if the socket is closed already.
     pub fn gauge(&self) -> Option<Gauge> {
         match self {
             Self::Tcp(half) => half.addresses().map(|(local, peer)| Gauge::Tcp { local, peer }),
@@ -196,7 +198,7 @@ impl Outgoing {
         }
     }
 
-    /// What is known of the path; TCP does not tell.
+    /// Statistics of the path; `None` over TCP.
     pub fn path(&self) -> Option<PathCounts> {
         match self {
             Self::Tcp(_) => None,
@@ -214,7 +216,7 @@ impl Incoming {
         }
     }
 
-    /// The next message, if it is here already. Cancel-safe.
+    /// The next message, without waiting: `None` if there is none yet. Cancel-safe.
     pub async fn next_now(&mut self) -> Option<Result<Option<Message>, Failure>> {
         self.set_patient(false);
         let message = tokio::select! {
@@ -232,7 +234,7 @@ impl Incoming {
         }
     }
 
-    /// Like [`Self::next`], with the bytes of blocks put where `landing` says. Cancel-safe.
+    /// Like [`Self::next`], but the bytes of blocks are written to `landing`. Cancel-safe.
     pub async fn next_into(&mut self, landing: &mut dyn Landing) -> Result<Option<Landed>, Failure> {
         match self {
             Self::Tcp(half) => half.next_into(landing).await,
@@ -247,7 +249,8 @@ impl Incoming {
         }
     }
 
-    /// The next message, which must come within `limit` and must come at all. An ERROR frame is a failure.
+    /// The next message. An error if none comes within `limit`, if the peer closes, or if it is an ERROR frame; `what`
+    /// names the expected message.
     pub async fn expect(&mut self, limit: Duration, what: &str) -> Result<Message, Failure> {
         match tokio::time::timeout(limit, self.next()).await {
             Ok(Ok(Some(Message::Frame(frame)))) if frame.kind == crate::wire::frame::ERROR => {
@@ -262,7 +265,7 @@ impl Incoming {
         }
     }
 
-    /// Like [`Self::expect`], for a frame.
+    /// Like [`Self::expect`], but a block is an error too.
     pub async fn frame(&mut self, limit: Duration, what: &str) -> Result<Frame, Failure> {
         match self.expect(limit, what).await? {
             Message::Frame(frame) => Ok(frame),
@@ -273,7 +276,7 @@ impl Incoming {
     }
 }
 
-/// Copies bytes to their place.
+/// Copies bytes to the memory that `landing` provides.
 pub(super) fn land(landing: &mut dyn Landing, mut offset: u64, mut bytes: &[u8]) -> Result<(), Failure> {
     while !bytes.is_empty() {
         let room = landing.room(offset, bytes.len())?;
@@ -286,13 +289,13 @@ pub(super) fn land(landing: &mut dyn Landing, mut offset: u64, mut bytes: &[u8])
     Ok(())
 }
 
-/// The peer is there, but what it owes did not come within `limit`.
+/// The failure for an expected message that did not come within `limit`.
 pub fn nothing_came(what: &str, limit: Duration) -> Failure {
     Failure::new(Code::Timeout, format!("no {what} for {} s", limit.as_secs()))
         .fix("the peer may be gone, or too busy")
 }
 
-/// What an ERROR frame says, as a failure here.
+/// Converts an ERROR frame from the peer into a failure.
 pub fn told(frame: &Frame) -> Failure {
     match frame.read_error() {
         Ok((code, text)) => told_in_words(code, &text),
@@ -300,13 +303,13 @@ pub fn told(frame: &Frame) -> Failure {
     }
 }
 
-/// What the other side says. That it was interrupted does not mean that we were.
+/// A failure that the peer reported. Its `Cancelled` becomes `Broken` here: the peer was cancelled, not this side.
 pub fn told_in_words(code: Code, text: &str) -> Failure {
     let code = if code == Code::Cancelled { Code::Broken } else { code };
     Failure { told: true, ..Failure::new(code, crate::base::escape::escape_line(text).into_owned()) }
 }
 
-/// The peer's bytes are not of the protocol.
+/// The failure for bytes that cannot be decoded.
 pub fn malformed(error: crate::wire::DecodeError) -> Failure {
     let code = if matches!(error, crate::wire::DecodeError::Oversize { .. }) {
         Code::Limit

@@ -1,4 +1,4 @@
-//! A look at the path of a connection from beside it.
+//! Reads the state of a connection's path without access to the connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,27 +7,29 @@ use std::time::Duration;
 use super::PathCounts;
 use super::udp::Counters;
 
-/// Reads what is known of one connection's path, for as long as there is the connection.
+/// Reads the path statistics of one connection while it exists.
 #[derive(Debug)]
 pub enum Gauge {
-    /// The kernel is asked, in some microseconds.
+    /// Read from the kernel, in some microseconds.
     Tcp {
         local: SocketAddr,
         peer: SocketAddr,
     },
+    /// Read from the counters that the driver updates.
     Udp(Arc<Counters>),
 }
 
 /// What a [`Gauge`] shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Path {
-    /// Smoothed; zero while it is not known.
+    /// Smoothed round-trip time; zero while unknown.
     pub round_trip: Duration,
+    /// Segments (TCP) or pieces of blocks (UDP) retransmitted so far.
     pub retransmitted: u64,
 }
 
 impl Gauge {
-    /// What it shows now, and whether there is more to come; `None`: the connection is gone, or the system does not tell.
+    /// The current values, and whether the connection still exists; `None` if it is gone or the system does not say.
     pub fn read(&self) -> Option<(Path, bool)> {
         match self {
             #[cfg(target_os = "linux")]

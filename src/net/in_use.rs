@@ -1,15 +1,15 @@
-//! Ports of this machine that somebody listens on.
+//! Ports of this machine that are in use.
 
 use super::sockets::{Row, lists};
 use crate::base::Transport;
 
-/// Lines of one list that are read.
+/// Maximum number of lines read from one list.
 const LINE_LIMIT: usize = 10_000;
-/// TCP: `TCP_LISTEN`; UDP: a socket without a peer is `TCP_CLOSE`.
+/// Socket states in `/proc/net`: `TCP_LISTEN`; a UDP socket without a peer has `TCP_CLOSE`.
 const LISTENING: &str = "0A";
 const UNCONNECTED: &str = "07";
 
-/// Each once, in order. Where the system has no such list: none.
+/// The ports that a program listens on, sorted, each once. Empty where the system has no such list.
 pub fn ports_in_use() -> Vec<(u16, Transport)> {
     let mut found = Vec::new();
     for transport in [Transport::Tcp, Transport::Udp] {
@@ -20,7 +20,7 @@ pub fn ports_in_use() -> Vec<(u16, Transport)> {
     found
 }
 
-/// Inodes of the sockets that listen on a port.
+/// Inodes of the sockets that listen on port `wanted`.
 pub(super) fn inodes(transport: Transport, wanted: u16) -> Vec<String> {
     let mut found = Vec::new();
     listening(transport, |port, row| {
@@ -29,7 +29,7 @@ pub(super) fn inodes(transport: Transport, wanted: u16) -> Vec<String> {
     found
 }
 
-/// Each socket that somebody listens on, with its port.
+/// Calls `each` for every listening socket, with its port.
 fn listening(transport: Transport, mut each: impl FnMut(u16, &Row<'_>)) {
     let state = if transport == Transport::Tcp { LISTENING } else { UNCONNECTED };
     for line in lists(transport).flat_map(|list| list.take(LINE_LIMIT)) {
@@ -39,7 +39,7 @@ fn listening(transport: Transport, mut each: impl FnMut(u16, &Row<'_>)) {
     }
 }
 
-/// A line and its local port, if its socket is in this state.
+/// Parses a line; its local port and fields if the socket is in this state.
 fn read<'a>(line: &'a str, state: &str) -> Option<(u16, Row<'a>)> {
     let row = Row::read(line).filter(|row| row.state == state)?;
     let (_, port) = row.local.rsplit_once(':')?;

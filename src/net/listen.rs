@@ -1,4 +1,4 @@
-//! Binding, and letting clients in: what stands between a socket and a service on the server's side.
+//! Binding and accepting: what lies between a socket and a service on the server side.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -20,18 +20,18 @@ use crate::report::{Failure, reason};
 use crate::wire::preface::{self, Preface};
 use crate::wire::{Code, Frame, ServiceId, VERSION};
 
-/// Clients that wait in the system's queue.
+/// Length of the kernel's queue of connections not yet accepted.
 const BACKLOG: i32 = 1024;
-/// Descriptors that stay free for files, prompts and other sessions (FAULTS row 61).
+/// Descriptors kept free for files, prompts and other sessions (FAULTS row 61).
 const RESERVE: i32 = 32;
-/// A client that says nothing for so long counts as half-open …
+/// A client that has not completed its preface after this time counts as half-open.
 const HALF_OPEN_AFTER: Duration = Duration::from_secs(1);
-/// … and from so many of them on, some are let go early, and all at twice as many (row 62).
+/// Above this number of half-open clients new ones are dropped at random, above twice the number all of them (row 62).
 const HALF_OPEN_LIMIT: usize = 32;
-/// A trouble that goes on is told so often.
+/// Interval between repeated warnings about the same problem.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
-/// A socket that has its port.
+/// A bound socket; TCP is already listening.
 pub enum Bound {
     Tcp(TcpListener),
     Udp(UdpSocket),
@@ -42,12 +42,14 @@ pub enum Bound {
 pub enum Bind {
     /// This machine only.
     Loopback,
-    /// Every address.
+    /// All addresses, IPv6 and IPv4.
     Any,
+    /// This local address only.
     Address(IpAddr),
 }
 
-/// A socket of this process listens there: its links name the inode that the system's list has.
+/// True if a socket of this process listens on the port: a link in `/proc/self/fd` names an inode from the kernel's
+/// list.
 fn is_ours(transport: Transport, port: u16) -> bool {
     let inodes = super::in_use::inodes(transport, port);
     let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") else { return false };
@@ -57,7 +59,7 @@ fn is_ours(transport: Transport, port: u16) -> bool {
     })
 }
 
-/// Binds; errors say what to do (row 64).
+/// Binds a socket; each error says how to fix it (row 64).
 pub fn bind(transport: Transport, bind: Bind, port: u16) -> Result<Bound, Failure> {
     let address = SocketAddr::new(
         match bind {
@@ -68,7 +70,7 @@ pub fn bind(transport: Transport, bind: Bind, port: u16) -> Result<Bound, Failur
         port,
     );
     let result = match bind_to(transport, address) {
-        // A system without IPv6 still has every IPv4 address.
+        // Without IPv6 in the system, all IPv4 addresses are used.
         Err(error)
             if matches!(bind, Bind::Any)
                 && error.kind() != ErrorKind::AddrInUse
@@ -129,6 +131,7 @@ fn bind_to(transport: Transport, address: SocketAddr) -> std::io::Result<Bound> 
 }
 
 impl Bound {
+    /// The local address and port.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         match self {
             Self::Tcp(listener) => listener.local_addr(),
@@ -137,57 +140,62 @@ impl Bound {
     }
 }
 
-/// A client that says nothing for so long is taken for one that only listens, where lines of text are a conversation.
+/// In a service whose text lines are a conversation, a client that sends nothing for this time is admitted as a
+/// plain-text client that only listens.
 const LISTENS_AFTER: Duration = Duration::from_millis(400);
 
-/// What lines of text are to a service, from clients that have only `nc`.
+/// How a service treats lines of text from plain-text clients such as `nc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lines {
-    /// Nothing: it speaks only its own protocol.
+    /// Refused: the service speaks only its own protocol.
     No,
-    /// Each is a question, with one answer.
+    /// Each line is a request with one response.
     Questions,
-    /// What both sides say when they like.
+    /// Both sides send lines at any time.
     Conversation,
 }
 
-/// What a server lets in.
+/// Which clients a server accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct Admission {
+    /// The service of the port: clients that ask for another one are refused.
     pub service: ServiceId,
-    /// Most clients at once.
+    /// Maximum number of clients at the same time.
     pub max: usize,
     pub lines: Lines,
+    /// For UDP; TCP ignores them.
     pub options: Options,
 }
 
-/// Hands out clients that have shown what they speak.
+/// Accepts clients. Over UDP they come out complete; over TCP each must still be identified with [`Knock::answer`].
 pub enum Listener {
     Tcp(Box<Door>),
     Udp { clients: mpsc::UnboundedReceiver<Connection> },
 }
 
-/// Where TCP clients come in.
+/// Accepts TCP clients.
 pub struct Door {
     listener: TcpListener,
     admission: Admission,
     places: Arc<Places>,
     half_open: Arc<AtomicUsize>,
-    /// Given up for a moment when no descriptor is left, to tell a client so.
+    /// A reserve descriptor, released briefly when none is left so that a client can be accepted and told so.
     spare: Option<std::fs::File>,
+    /// When the lack of descriptors was last reported.
     told: Option<Instant>,
 }
 
-/// A client that came in, or a stranger that was sent away.
+/// What [`Listener::accept`] returns.
 pub enum Arrival {
-    /// It still has to say what it speaks: run this in a task of its own.
+    /// A TCP client whose protocol is not known yet: run [`Knock::answer`] in a task of its own.
     Knocking(Knock),
+    /// A client that is ready, and its share of the client limit.
     Client(Box<Connection>, Place),
-    /// The machine has no room for more: for the log, not too often.
+    /// A client could not be accepted for lack of descriptors: a message for the log, rate-limited.
     Trouble(String),
 }
 
-/// Counted among those that said nothing yet, as long as it lives.
+/// Counts one half-open client while this value lives.
 struct HalfOpen(Arc<AtomicUsize>);
 
 impl Drop for HalfOpen {
@@ -196,13 +204,13 @@ impl Drop for HalfOpen {
     }
 }
 
-/// True if one of `waiting` half-open clients is to be let go; `draw` is random.
+/// True if a client is to be dropped when `waiting` are half-open, itself included; `draw` is random.
 const fn is_one_too_many(waiting: usize, draw: u64) -> bool {
     waiting > 2 * HALF_OPEN_LIMIT
         || waiting > HALF_OPEN_LIMIT && draw % (HALF_OPEN_LIMIT as u64) < (waiting - HALF_OPEN_LIMIT) as u64
 }
 
-/// A TCP client before its first bytes.
+/// An accepted TCP client of which nothing has been read yet.
 pub struct Knock {
     stream: TcpStream,
     peer: SocketAddr,
@@ -212,7 +220,7 @@ pub struct Knock {
 }
 
 impl Listener {
-    /// The driver, if there is one, must be spawned.
+    /// The caller must spawn the driver, if there is one (UDP only).
     pub fn new(bound: Bound, admission: Admission) -> (Self, Option<Driver>) {
         match bound {
             Bound::Tcp(listener) => {
@@ -230,7 +238,8 @@ impl Listener {
         }
     }
 
-    /// The next client. Never fails for good: an error of one client, or of the descriptor limit, passes (row 61).
+    /// The next client; `None` when the UDP driver has ended. An error of one client, or of the descriptor limit, does
+    /// not end the listener (row 61).
     pub async fn accept(&mut self) -> Option<Arrival> {
         match self {
             Self::Udp { clients } => clients
@@ -258,7 +267,7 @@ impl Door {
                     continue;
                 }
                 Err(_) => {
-                    // The spare descriptor is enough to take one client and tell it so.
+                    // The spare descriptor is enough to accept one client and tell it to retry.
                     if self.spare.take().is_some()
                         && let Ok(Ok((stream, _))) =
                             tokio::time::timeout(ACCEPT_PAUSE, self.listener.accept()).await
@@ -278,26 +287,28 @@ impl Door {
     }
 }
 
-/// Descriptors are given out from the lowest number on: a high one means that few are left.
+/// The kernel assigns the lowest free descriptor: a high number means that few are left.
 fn is_in_reserve(stream: &TcpStream) -> bool {
     use std::os::fd::AsRawFd;
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     limit.is_some_and(|limit| i64::from(stream.as_raw_fd()) >= (limit as i64) - i64::from(RESERVE))
 }
 
-/// A few bytes that fit the empty buffer of a new connection: nothing to wait for.
+/// Sends a busy error without waiting: it fits into the empty send buffer of a new connection.
 fn turn_away(stream: &TcpStream) {
     let why = Failure::new(Code::Busy, "busy: no descriptors are left, retry in 5 s");
     let mut words = BytesMut::new();
     words.extend_from_slice(&Preface::new(ServiceId::Any).encode());
     Frame::error(why.code, &why.why).encode(&mut words);
     drop(stream.try_write(&words));
-    // What it said is read: closing over unread bytes would take the words back.
+    // Closing with unread input would reset the connection and could discard the message.
     drop(stream.try_read(&mut [0; 64]));
 }
 
 impl Knock {
-    /// Finds out what the client speaks; the error is for the log, the client was told.
+    /// Finds out which protocol the client speaks. The error is for the log; a client that is refused has been told
+    /// why,
+    /// one that is dropped as half-open or for silence has not.
     pub async fn answer(self) -> Result<(Connection, Place), Failure> {
         let peer = show(self.peer);
         tcp::prepare(&self.stream);
@@ -326,7 +337,7 @@ impl Knock {
         let Self { stream, peer, admission, places, .. } = self;
         let (read, write) = stream.into_split();
         let mut front = BytesMut::with_capacity(preface::SIZE);
-        // One that only listens has nothing to say: `nc` in a room. Silent ones take half of the places at most.
+        // A client that only listens sends nothing: `nc` in a chat room. Silent clients get at most half of the places.
         let is_room = || admission.lines == Lines::Conversation && places.taken() < admission.max / 2;
         let mut listens = false;
         while Preface::may_begin(&front) && front.len() < preface::SIZE {
@@ -347,7 +358,7 @@ impl Knock {
                 Err(error) => return Err(Failure::new(Code::Broken, reason(&error))),
             }
         }
-        // Only who said something takes a place: silent ones cannot keep the others out.
+        // A place is taken only here, after the first bytes: idle connections cannot keep others out.
         let place = places.take(peer.ip(), admission.max);
         let asked = front.first_chunk().copied().and_then(Preface::decode);
         let text =
@@ -398,7 +409,7 @@ impl Knock {
     }
 }
 
-/// Tells a client why not, in its own language as far as we know it, and waits for it to have read that.
+/// Tells a client why it is refused, in its own protocol if that is known, and waits up to 1 s for it to close.
 async fn refuse(
     mut outgoing: tcp::Outgoing,
     mut read: tokio::net::tcp::OwnedReadHalf,
@@ -417,8 +428,8 @@ async fn refuse(
         outgoing.put(format!("error: {failure}\n").as_bytes());
     }
     outgoing.close().await;
-    // Closing with unread bytes would reset the connection and take the answer with it.
-    // On the heap: in the task of each client it would cost all of them 4 KiB.
+    // Closing with unread input would reset the connection and could discard the answer.
+    // On the heap: inside the future it would add 4 KiB to the task of every client.
     let mut sink = vec![0; 4096];
     let drain = async { while read.read(&mut sink).await.is_ok_and(|n| n > 0) {} };
     drop(tokio::time::timeout(Duration::from_secs(1), drain).await);

@@ -1,5 +1,5 @@
-//! The only place with sockets: TCP, UDP and the clock. Offers [`Connection`] over either transport, so that a
-//! service cannot tell what lies under it.
+//! The only module that uses sockets (TCP, UDP) and the clock. It offers [`Connection`] over either transport, so that
+//! a service need not know which one it uses.
 
 mod alarm;
 pub mod clock;
@@ -30,22 +30,22 @@ use crate::base::{Endpoint, Transport};
 use crate::report::{Failure, reason};
 use crate::wire::{Code, ServiceId};
 
-/// How long a peer may take to answer at all (FAULTS row 37); not the kernel's two minutes.
+/// Time limit for connecting: the first answer of a peer (FAULTS row 37), instead of the kernel's two minutes.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// How long a client may take to its first whole message (FAULTS row 62).
+/// Time limit for the first complete message of a client (FAULTS row 62).
 pub const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(10);
-/// How long a peer that owes something may be silent.
+/// How long a peer may be silent while an answer or an acknowledgement is due.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(30);
-/// Bytes a second below which a peer counts as stopped (FAULTS row 40).
+/// A peer that takes fewer bytes/s than this counts as stopped (FAULTS row 40).
 pub const MINIMUM_RATE: u64 = 900;
 
-/// After an error of accept that is ours (no descriptors left, FAULTS row 61), this long a pause: some client will end.
+/// Pause after `accept` failed for a local reason (no descriptors left, FAULTS row 61), until some client disconnects.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A task that a connection needs to live: the caller spawns it.
+/// The background task of a UDP socket: its connections make progress only while this runs. The caller spawns it.
 pub type Driver = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Connects to a service; the driver, if there is one, must be spawned.
+/// Connects to a service. The caller must spawn the driver, if there is one (UDP only).
 pub async fn connect(
     transport: Transport,
     endpoint: &Endpoint,
@@ -63,7 +63,7 @@ pub async fn connect(
     }
 }
 
-/// Row 36: the commonest error of all says what to look at.
+/// Connection refused (row 36): the most common error, so the hint depends on the likely cause.
 fn nobody_listens(endpoint: &Endpoint, transport: Transport) -> Failure {
     let other = if transport == Transport::Tcp { Transport::Udp } else { Transport::Tcp };
     let hint = if endpoint.host.is_loopback() && in_use::ports_in_use().contains(&(endpoint.port, other)) {
@@ -80,7 +80,7 @@ fn nobody_listens(endpoint: &Endpoint, transport: Transport) -> Failure {
     Failure::new(Code::Refused, format!("nothing is listening on {transport} {endpoint}")).fix(hint)
 }
 
-/// The system refused, for a reason of its own or of the network.
+/// The system cannot connect, for a local reason or because of the network.
 fn cannot_reach(endpoint: &Endpoint, error: &std::io::Error) -> Failure {
     let fix = match rustix::io::Errno::from_io_error(error) {
         Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
@@ -96,13 +96,13 @@ fn silent(endpoint: &Endpoint, transport: Transport) -> Failure {
     Failure::new(Code::Timeout, why).fix("check the address, and whether a firewall drops what you send")
 }
 
-/// Row 40: it is there, but takes nothing any more.
+/// The peer is still connected but no longer reads (row 40).
 fn stopped_reading() -> Failure {
     Failure::new(Code::Timeout, format!("the peer stopped reading for {} s", SILENCE_LIMIT.as_secs()))
         .fix("the other side may hang")
 }
 
-/// The address as people write it.
+/// The address as text; an IPv4-mapped IPv6 address is shown as IPv4.
 pub fn show(address: SocketAddr) -> String {
     match address {
         SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {

@@ -1,4 +1,4 @@
-//! Whose a socket of this machine is, as the kernel says: on loopback every user of the machine is there.
+//! The owner of a local socket, as the kernel reports it: on loopback every user of the machine can connect.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -6,11 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use super::sockets::{Row, lists};
 use crate::base::Transport;
 
-/// `TCP_TIME_WAIT`: such a socket has no owner any more.
+/// `TCP_TIME_WAIT`: such a socket no longer has an owner.
 const OVER: &str = "06";
 
-/// True if the peer is a socket of this machine that belongs to another user; root may do anything anyway. Where the
-/// kernel does not say, or the peer is elsewhere, it is not.
+/// True if the peer is a loopback socket of another user who is not root (root may do anything anyway). False if the
+/// kernel does not say, or if the peer is not on loopback.
 pub fn is_of_another_user(transport: Transport, peer: SocketAddr) -> bool {
     if !peer.ip().to_canonical().is_loopback() {
         return false;
@@ -22,7 +22,7 @@ pub fn is_of_another_user(transport: Transport, peer: SocketAddr) -> bool {
 /// The user whose socket has this local address.
 fn owner(transport: Transport, local: SocketAddr) -> Option<u32> {
     let forms = written(local);
-    // A socket of the sixth family may have an address of the fourth.
+    // An IPv6 socket may have an IPv4 address, so both lists are searched.
     lists(transport).flatten().find_map(|line| read(&line, &forms))
 }
 
@@ -31,8 +31,8 @@ fn read(line: &str, forms: &[String]) -> Option<u32> {
     forms.iter().any(|form| form == row.local).then_some(row.user)?
 }
 
-/// An address as the kernel writes it: words of the machine's byte order, in hexadecimal. One of the fourth family may
-/// also stand as a mapped one, or as any.
+/// The notations that the kernel may use for an address: hexadecimal 32-bit words in native byte order. An IPv4 address
+/// may also appear IPv4-mapped, and any address as the unspecified one.
 fn written(address: SocketAddr) -> Vec<String> {
     let words = |bytes: &[u8]| {
         bytes.as_chunks::<4>().0.iter().fold(String::new(), |mut out, word| {

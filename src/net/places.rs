@@ -1,4 +1,4 @@
-//! The places of a server over TCP: how many are taken, and by which addresses.
+//! Client limit of a TCP server, in total and per address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,26 +8,28 @@ use crate::base::share;
 use crate::report::Failure;
 use crate::wire::Code;
 
+/// The number of clients by address.
 #[derive(Debug, Default)]
 pub(super) struct Places(Mutex<HashMap<IpAddr, usize>>);
 
-/// A client's place among the most that may be there; given back when dropped.
+/// Counts one client towards the limit until it is dropped.
 #[derive(Debug)]
 pub struct Place(Option<(Arc<Places>, IpAddr)>);
 
 impl Place {
-    /// Counted elsewhere.
+    /// For a client that is counted elsewhere.
     pub(super) const fn elsewhere() -> Self {
         Self(None)
     }
 }
 
 impl Places {
+    /// The number of clients, of all addresses.
     pub(super) fn taken(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 
-    /// A place for a client of this address, of `max` that there are.
+    /// Takes one of `max` places for a client; an error if all are taken, or too many by this address.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr, max: usize) -> Result<Place, Failure> {
         let address = address.to_canonical();
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);

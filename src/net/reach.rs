@@ -1,17 +1,17 @@
-//! At which address this machine can be reached.
+//! Under which address this machine can be reached.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-/// The routes of this machine (Linux).
+/// The IPv4 routing table (Linux).
 const ROUTES: &str = "/proc/net/route";
-/// An address of the documentation (RFC 5737, RFC 3849): the system chooses the way to it, and nothing is sent.
+/// Documentation addresses (RFC 5737, RFC 3849): the kernel selects a route and a source address, and nothing is sent.
 const SOMEWHERE_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const SOMEWHERE_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
 const DISCARD: u16 = 9;
 
-/// Where others find what listens on `address`: that itself, or, of every address, the one that this machine uses
-/// towards the network. A machine without a network has only loopback.
+/// The address under which other machines reach a socket bound to `address`: the same, or, if it is bound to all
+/// addresses, the one that this machine uses towards the network. Loopback if there is no network.
 pub fn reachable(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;
@@ -22,11 +22,11 @@ pub fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(own.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), address.port())
 }
 
-/// An address in each network that this machine is part of, where there is no way to all others.
+/// One address in each directly known network: for machines without a default route.
 fn neighbours() -> Vec<IpAddr> {
     let routes = std::fs::read_to_string(ROUTES).unwrap_or_default();
     let network = |line: &str| {
-        // The interface, then the network as a number of this machine.
+        // Second column: the network, as a hexadecimal number in native byte order.
         let number = u32::from_str_radix(line.split_whitespace().nth(1)?, 16).ok()?;
         let address = u32::from(Ipv4Addr::from(number.to_ne_bytes()));
         (address != 0).then(|| IpAddr::V4(Ipv4Addr::from(address | 1)))
@@ -38,7 +38,7 @@ fn neighbours() -> Vec<IpAddr> {
 pub fn has_address(address: IpAddr) -> bool {
     UdpSocket::bind((address, 0)).err().is_none_or(|error| error.kind() != ErrorKind::AddrNotAvailable)
 }
-
+/// The source address that the kernel chooses towards `somewhere`; `None` without a route.
 fn towards(somewhere: IpAddr) -> Option<IpAddr> {
     let any: IpAddr =
         if somewhere.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };

@@ -1,4 +1,4 @@
-//! Names to addresses, with the families taken in turn so that one broken family costs little (RFC 8305).
+//! Name resolution and connection racing: IPv4 and IPv6 alternate, so that one broken family costs little (RFC 8305).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::base::{Endpoint, Host};
 use crate::report::{Failure, reason};
 use crate::wire::Code;
 
-/// All addresses of an endpoint, IPv4 and IPv6 by turns; not empty.
+/// All addresses of an endpoint, alternating between IPv4 and IPv6; never empty.
 pub async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
     let name = match &endpoint.host {
         Host::Loopback => return Ok(vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), endpoint.port)]),
@@ -53,7 +53,7 @@ fn interface_index(name: &str) -> Option<u32> {
     rustix::net::netdevice::name_to_index(socket, name).ok()
 }
 
-/// IPv4 first (what `listen` binds by default), then the families by turns.
+/// IPv4 first, as `listen` binds it by default, then the families alternate.
 fn alternate(found: &[SocketAddr]) -> Vec<SocketAddr> {
     let (v4, v6): (Vec<SocketAddr>, Vec<SocketAddr>) = found.iter().partition(|address| address.is_ipv4());
     let longest = v4.len().max(v6.len());
@@ -63,10 +63,10 @@ fn alternate(found: &[SocketAddr]) -> Vec<SocketAddr> {
     out
 }
 
-/// Row 38: how long one address may keep the next one waiting.
+/// Delay before the next address is tried (row 38; RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// Tries the addresses, each a little after the one before; the first that answers wins.
+/// Tries the addresses, each `STAGGER` after the one before, or at once when an attempt fails; the first success wins.
 pub async fn race<T, F>(addresses: &[SocketAddr], start: impl Fn(SocketAddr) -> F) -> Result<T, Failure>
 where
     T: Send + 'static,

@@ -1,4 +1,4 @@
-//! The sockets of this machine, as the system lists them (proc(5): `/proc/net/tcp` and its like).
+//! The sockets of this machine, as the kernel lists them (proc(5): `/proc/net/tcp` and similar).
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -7,15 +7,18 @@ use crate::base::Transport;
 
 /// A line of a list: `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`
 pub(super) struct Row<'a> {
-    /// As the kernel writes it.
+    /// Local address and port, in the kernel's hexadecimal notation.
     pub(super) local: &'a str,
+    /// The state as two hexadecimal digits, such as `0A`.
     pub(super) state: &'a str,
+    /// The user id of the owner.
     pub(super) user: Option<u32>,
-    /// What `/proc/self/fd` calls it.
+    /// As in the link target of `/proc/self/fd/N`.
     pub(super) inode: Option<&'a str>,
 }
 
 impl<'a> Row<'a> {
+    /// Parses a line; `None` if it has too few columns.
     pub(super) fn read(line: &'a str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace().skip(1);
         let (local, _, state) = (words.next()?, words.next()?, words.next()?);
@@ -24,7 +27,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The lines of both families' lists; where the system has no such list: none.
+/// The lines of the IPv4 and the IPv6 list; none where the system has no such list.
 pub(super) fn lists(transport: Transport) -> impl Iterator<Item = impl Iterator<Item = String>> {
     let files = ["", "6"]
         .into_iter()

@@ -1,4 +1,4 @@
-//! A session that the person is in: a conversation, or one that is watched.
+//! The session that the user is attached to: one that accepts lines, or one that is only watched.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use crate::session::Session;
 use crate::shell::Shell;
 use crate::wire::Code;
 
-/// Events of a session that are shown when it is entered.
+/// Past events that are shown when a session is entered.
 const EVENTS_BEFORE: usize = 5;
 
 fn say(shell: &Shell, text: String) {
     shell.emit(Report::Notice(text));
 }
 
-/// What can be done in it; of one that is only watched also what happened last.
+/// Shows what can be done in the session; for one that is only watched, its last events too.
 pub(super) fn enter(shell: &Shell, session: &Session) {
     let label = session.label();
     if session.listens() {
@@ -30,32 +30,32 @@ pub(super) fn enter(shell: &Shell, session: &Session) {
     say(shell, format!("watching {label} ({kind}): what happens is shown, Ctrl-D leaves it"));
 }
 
-/// It ended while the person was in it.
+/// The session ended while the user was attached.
 pub(super) fn gone(shell: &Shell, session: &Session) {
     say(shell, format!("{} has ended", session.label()));
 }
 
-/// It goes on.
+/// Detaches; the session keeps running.
 pub(super) fn leave(shell: &Shell, session: &Session) {
     session.watch(false);
     let label = session.label();
     say(shell, format!("left {label}; it goes on: attach {label}"));
 }
 
-/// It ends, for everybody in it.
+/// Stops the session, for all its clients.
 pub(super) async fn end(shell: &Shell, session: &Session) {
     session.cancel.cancel();
     session.ended().await;
     say(shell, format!("{} ended", session.label()));
 }
 
-/// False if the line was not sent, and a better one, or the same later, would be.
+/// Sends a line. False if it was refused, but the same line later, or a corrected one, may be accepted.
 pub(super) async fn speak(shell: &mut Shell, session: &Arc<Session>, line: &str) -> bool {
     if !session.listens() {
         say(shell, format!("{} is no conversation: Ctrl-D goes back to the prompt", session.label()));
         return true;
     }
-    // What came before the line is written before it.
+    // Messages that arrived before this line are recorded before it.
     shell.note_messages();
     let said = tokio::select! {
         () = shell.interrupt.cancelled() => return true,

@@ -1,4 +1,4 @@
-//! rustyline on a thread of its own: asked for a line over one channel, answering over another.
+//! rustyline on a thread of its own: lines are requested over one channel and returned over another.
 
 use std::io::BufRead as _;
 use std::sync::Arc;
@@ -19,33 +19,35 @@ use crate::output::{Rendered, Sink};
 use crate::report::Failure;
 use crate::wire::Code;
 
-/// Lines that the arrow keys reach.
+/// Lines of history that the arrow keys can reach.
 const HISTORY_LIMIT: usize = 10_000;
 
-/// The thread's name: what it panics with it deals with itself.
+/// The thread's name. Its panics are caught on the thread, so the panic hook ignores them.
 pub const NAME: &str = "editor";
 
-/// What came from the keyboard.
+/// The result of reading a line.
 #[derive(Debug)]
 pub(super) enum Input {
     Line(String),
-    /// Ctrl-C; true: there was nothing on the line.
+    /// Ctrl-C; true if the line was empty.
     Interrupted(bool),
+    /// Ctrl-D, or the end of the input.
     End,
     /// Ctrl-Z or Ctrl-], which leave an attached session.
     Leave,
+    /// The terminal failed, with the reason.
     Broken(String),
 }
 
-/// What the thread is asked for.
+/// A request to the thread.
 enum Request {
-    /// A line behind this prompt, of which this is typed already.
+    /// A line: the prompt, and the text that is already on the line.
     Line(String, String),
-    /// A line behind this prompt that nobody is to see or to find again.
+    /// A secret, by its prompt: shown as stars and not added to the history.
     Secret(String),
 }
 
-/// The thread with the line editor.
+/// Handle to the line editor's thread.
 pub(super) struct Editor {
     requests: std::sync::mpsc::Sender<Request>,
     lines: tokio::sync::Mutex<mpsc::UnboundedReceiver<Input>>,
@@ -60,7 +62,8 @@ impl Editor {
         let config = Builder::new()
             .completion_type(CompletionType::List)
             .bell_style(BellStyle::None)
-            // The prompt follows the session in the middle of a line: the helper draws it, and decides on colour.
+            // The prompt changes when a session ends in the middle of a line: the helper draws it, and decides on
+            // colour.
             .color_mode(ColorMode::Forced)
             .max_history_size(HISTORY_LIMIT)
             .map_err(failed)?
@@ -86,7 +89,7 @@ impl Editor {
         let sink = setup.sink.clone();
         let mut spare = Spare::default();
         spare.fill();
-        // Without one the editor reads the terminal itself.
+        // If it does not start, the editor reads the terminal directly.
         let keyboard = if crate::output::is_capable() { Keyboard::start().ok() } else { None };
         let mut thread = Thread { editor, keyboard, known: pressed, sink, spare };
         let thread = std::thread::Builder::new().name(NAME.into()).spawn(move || {
@@ -100,8 +103,8 @@ impl Editor {
         Ok(Self { requests, lines: tokio::sync::Mutex::new(lines) })
     }
 
-    /// The next line, behind the prompt of an attached session or of the shell, which says how much is unread elsewhere;
-    /// `typed` stands there already.
+    /// Reads a line, with the prompt of an attached session, or the shell's with the number of unread lines; `typed` is
+    /// already on the line.
     pub(super) async fn read(&self, attached: Option<&'static str>, unread: u64, typed: String) -> Input {
         let prompt = match (attached, unread) {
             (Some(prompt), _) => prompt.to_owned(),
@@ -111,7 +114,7 @@ impl Editor {
         self.ask(Request::Line(prompt, typed)).await
     }
 
-    /// A secret: shown as stars, and not kept; `None` if it was not given.
+    /// Reads a secret: shown as stars and not added to the history; `None` if the user cancelled.
     pub(super) async fn read_secret(&self, name: &str) -> Option<String> {
         match self.ask(Request::Secret(format!("{name}: "))).await {
             Input::Line(text) => Some(text),
@@ -127,7 +130,7 @@ impl Editor {
     }
 }
 
-/// What the thread has.
+/// The state of the thread.
 struct Thread {
     editor: rustyline::Editor<Helper, MemHistory>,
     keyboard: Option<Keyboard>,
@@ -166,7 +169,8 @@ impl Thread {
         }
     }
 
-    /// Again with other descriptors, where those of this line were taken by somebody else: the editor panics then.
+    /// Reads a line. The editor panics if its descriptors are 1024 or above, because another thread took the low ones
+    /// that were released for it; then it is tried again with others.
     fn read(&mut self, request: &Request) -> Result<String, ReadlineError> {
         let (prompt, typed) = match request {
             Request::Line(prompt, typed) => (prompt, typed.as_str()),
@@ -190,7 +194,7 @@ impl Thread {
     }
 }
 
-/// On a terminal that moves no cursor: the prompt, and whatever line the terminal gives.
+/// Reads a line without editing, on a terminal that cannot move the cursor.
 fn plain_line(sink: &Sink, prompt: &str) -> Result<String, ReadlineError> {
     sink.put(Rendered { out: prompt.to_owned(), err: String::new() });
     let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! Completion, hints and the look of the line, all from the language's own walk.
+//! Completion, hints and highlighting of the line, all based on the language's own parser.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::world::{Known, PROMPT, SPEAKING, WATCHING};
 use crate::language::complete::{World, complete, hint, wants_names};
 use crate::language::mark::{Mark, marks};
 
-/// What rustyline asks.
+/// The hooks that rustyline calls.
 pub(super) struct Helper {
     pub(super) known: Arc<Known>,
     pub(super) colour: bool,
@@ -25,7 +25,7 @@ pub(super) struct Helper {
 impl rustyline::Helper for Helper {}
 
 impl Validator for Helper {
-    /// A `\` at the end joins the next line.
+    /// A `\` at the end continues the command on the next line.
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let goes_on = context.input().ends_with('\\')
             && !self.hides
@@ -93,7 +93,7 @@ impl Highlighter for Helper {
         Cow::Owned(out)
     }
 
-    /// A word changes its look when the next one begins.
+    /// Always redraw: the colour of a word can change when the next one is typed.
     fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
         self.hides || self.colour
     }
@@ -102,7 +102,7 @@ impl Highlighter for Helper {
         if self.hides {
             return Cow::Borrowed(prompt);
         }
-        // One of an attached session gives way to that of the shell when the session ends in the middle of a line.
+        // When the attached session ends in the middle of a line, its prompt is replaced by the shell's.
         let prompt = if matches!(prompt, SPEAKING | WATCHING) { PROMPT } else { prompt };
         match (self.known.prompt(), self.colour) {
             (None, false) => Cow::Borrowed(prompt),
@@ -117,7 +117,7 @@ impl Highlighter for Helper {
     }
 }
 
-/// How a part of the line looks.
+/// A part of the line in its colour.
 fn coloured(text: &str, mark: Mark) -> String {
     match mark {
         Mark::Verb => text.bold(),

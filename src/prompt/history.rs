@@ -1,22 +1,23 @@
-//! The history file: appended line by line, so that two shells at once lose nothing; mode 0600.
+//! The history file: appended line by line, so that two shells running at once lose nothing; mode 0600.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Lines that are read back.
+/// Lines that are loaded at the start.
 const LIMIT: usize = 10_000;
-/// Longer lines are not kept.
+/// Longer lines, in bytes, are not kept.
 const LINE_LIMIT: usize = 4096;
 
+/// The loaded lines and the file to append to; without a file, nothing is kept.
 pub(super) struct History {
     /// Oldest first.
     pub(super) lines: Vec<String>,
     file: Option<File>,
 }
 
-/// `NLS_HISTFILE`, or where the system keeps such things; empty means none.
+/// `NLS_HISTFILE`, or the system's state directory; an empty value means no history.
 fn path() -> Option<PathBuf> {
     match std::env::var_os("NLS_HISTFILE") {
         Some(path) if path.is_empty() => None,
@@ -27,7 +28,7 @@ fn path() -> Option<PathBuf> {
     }
 }
 
-/// A FIFO that somebody put there must not hold up the start.
+/// Opens the file without blocking: a FIFO in its place must not delay the start.
 fn open(path: &Path) -> std::io::Result<File> {
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let mut options = OpenOptions::new();
@@ -40,7 +41,8 @@ fn open(path: &Path) -> std::io::Result<File> {
 }
 
 impl History {
-    /// What cannot be read is not overwritten: the shell starts without it, with one warning (FAULTS row 99).
+    /// Loads the history. A file that cannot be read is left alone: the shell starts without it, with one warning
+    /// (FAULTS row 99).
     pub(super) fn open() -> (Self, Option<String>) {
         let Some(path) = path() else { return (Self { lines: Vec::new(), file: None }, None) };
         let opened = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| open(&path));
@@ -66,13 +68,13 @@ impl History {
         }
     }
 
-    /// One write for one line: appends of two shells do not mix.
+    /// Appends a line in one write, so that lines of two shells do not mix.
     pub(super) fn append(&mut self, line: &str) {
         if line.trim().is_empty() || line.len() > LINE_LIMIT {
             return;
         }
         if let Some(file) = &mut self.file {
-            // A full disk costs the history, not the command.
+            // If the disk is full, the history is lost, not the command.
             drop(file.write_all(format!("{line}\n").as_bytes()));
         }
     }

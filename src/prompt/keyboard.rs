@@ -1,6 +1,6 @@
-//! What is typed, as UTF-8. The line editor gives up a line at the first byte that is none, with all that was typed ahead
-//! of it. So while a line is read it reads from a pseudo terminal, and a thread passes on what comes from the real one:
-//! what is no UTF-8 as U+FFFD.
+//! Makes the typed bytes valid UTF-8. The line editor discards a line, with everything typed ahead, at the first byte
+//! that is not UTF-8. So while it reads a line it reads from a pseudo-terminal, to which a thread forwards the input of
+//! the real one, with invalid bytes replaced by U+FFFD.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,16 +11,16 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// The rest of a character comes within this time: keys that send several bytes send them together.
+/// Time limit for the rest of a multi-byte character: a key sends all its bytes together.
 const CHARACTER_MS: i64 = 100;
-/// Bytes that are read at once.
+/// Maximum bytes of one read.
 const READ: usize = 1024;
 
-/// The real terminal, and the one that the editor reads.
+/// The real terminal, and the pseudo-terminal that the editor reads.
 pub(super) struct Keyboard {
     real: OwnedFd,
     editor: OwnedFd,
-    /// Read by the thread: a byte ends a turn.
+    /// A byte written here makes the thread stop forwarding.
     wake: OwnedFd,
     turns: Sender<()>,
     over: Receiver<()>,
@@ -28,7 +28,7 @@ pub(super) struct Keyboard {
 
 impl Keyboard {
     /// # Errors
-    /// Standard input is no terminal, or the system gives no other.
+    /// Standard input is not a terminal, or no pseudo-terminal can be opened.
     pub(super) fn start() -> io::Result<Self> {
         let real = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
         tcgetattr(&real)?;
@@ -48,7 +48,7 @@ impl Keyboard {
             let mut characters = Characters::default();
             for () in begins {
                 if pass_on(&from, &woken, &master, &mut characters).is_err() {
-                    // The editor's end reads the end, too.
+                    // `master` is dropped, so the editor reads the end of the input too.
                     return;
                 }
                 if ends.send(()).is_err() {
@@ -59,7 +59,7 @@ impl Keyboard {
         Ok(Self { real, editor, wake, turns, over })
     }
 
-    /// Reads a line with `edit` as the only reader of the terminal.
+    /// Runs `edit` with the pseudo-terminal as standard input, while the thread forwards to it.
     pub(super) fn lend<T>(&self, edit: impl FnOnce() -> T) -> T {
         let Ok(before) = self.take() else { return edit() };
         let read = edit();
@@ -72,7 +72,7 @@ impl Keyboard {
         let mut keys = before.clone();
         let output = keys.output_modes;
         keys.make_raw();
-        // What is written still begins each line at its start.
+        // Keep output processing: a newline must still return the cursor to the first column.
         keys.output_modes = output;
         tcsetattr(&self.real, OptionalActions::Now, &keys)?;
         rustix::stdio::dup2_stdin(&self.editor)?;
@@ -81,7 +81,7 @@ impl Keyboard {
     }
 
     fn give_back(&self, before: &Termios) {
-        // The thread may be gone with the terminal.
+        // If the terminal is gone, so is the thread.
         if rustix::io::write(&self.wake, b".").is_ok() {
             let _ = self.over.recv();
         }
@@ -90,7 +90,7 @@ impl Keyboard {
     }
 }
 
-/// Passes on until the turn ends. An error: the terminal is gone.
+/// Forwards input until told to stop. An error means that the terminal is gone.
 fn pass_on(
     from: &OwnedFd,
     woken: &OwnedFd,
@@ -108,7 +108,7 @@ fn pass_on(
         if keys && typed == 0 {
             return Err(rustix::io::Errno::IO);
         }
-        // Nothing came: what began is no character.
+        // The time limit has passed: the incomplete character is replaced.
         let text = if keys { characters.take(&buffer[..typed]) } else { characters.give_up() };
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
@@ -118,7 +118,7 @@ fn pass_on(
     }
 }
 
-/// Whether keys came, and whether the turn is to end.
+/// Waits; returns whether there is input, and whether to stop. `soon`: wait no longer than [`CHARACTER_MS`].
 fn wait(from: BorrowedFd<'_>, woken: BorrowedFd<'_>, soon: bool) -> Result<(bool, bool), rustix::io::Errno> {
     let mut both =
         [PollFd::from_borrowed_fd(from, PollFlags::IN), PollFd::from_borrowed_fd(woken, PollFlags::IN)];
@@ -127,10 +127,10 @@ fn wait(from: BorrowedFd<'_>, woken: BorrowedFd<'_>, soon: bool) -> Result<(bool
     Ok((!both[0].revents().is_empty(), !both[1].revents().is_empty()))
 }
 
-/// Bytes → whole characters, whatever pieces they come in.
+/// Assembles whole characters from bytes that arrive in arbitrary pieces.
 #[derive(Debug, Default)]
 struct Characters {
-    /// The front of a character.
+    /// The bytes of an incomplete character.
     begun: Vec<u8>,
 }
 
@@ -149,12 +149,12 @@ impl Characters {
         String::from_utf8_lossy(&std::mem::replace(&mut self.begun, rest)).into_owned()
     }
 
-    /// Where the last character begins that is not whole.
+    /// Where an incomplete last character begins; the length if there is none.
     fn whole(&self) -> usize {
         let last = self.begun.utf8_chunks().last();
         let torn = last.map_or(0, |chunk| chunk.invalid().len());
         let begins = self.begun.len() - torn;
-        // Only at the very end more may come: else it would not be the last piece.
+        // `error_len` is `None` if the bytes are incomplete rather than invalid.
         match std::str::from_utf8(&self.begun[begins..]) {
             Err(error) if error.error_len().is_none() => begins,
             _ => self.begun.len(),

@@ -1,5 +1,5 @@
-//! Keys that end a line without being Enter. Each ends it as Enter would, and says which it was: an editor that is left
-//! by an error forgets what was typed ahead of it.
+//! Keys other than Enter that end a line. Each accepts the line as Enter would and records which key it was: if the
+//! editor returned with an error instead, it would discard what was typed ahead.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use rustyline::{
 use super::helper::Helper;
 use super::world::Known;
 
-/// What a line ended with, if not with Enter.
+/// The key that ended a line, if it was not Enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     /// Ctrl-C.
@@ -23,7 +23,7 @@ pub(super) enum Key {
     Leave,
 }
 
-/// Where keys are bound.
+/// Binds the keys.
 pub(super) fn bind(editor: &mut Editor<Helper, MemHistory>, known: &Arc<Known>) {
     let handler = |key| EventHandler::Conditional(Box::new(Ends { key, known: known.clone() }));
     for (letter, key) in [('C', Key::Interrupt), ('D', Key::End), ('Z', Key::Leave), (']', Key::Leave)] {
@@ -41,7 +41,7 @@ impl ConditionalEventHandler for Ends {
     fn handle(&self, event: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
         match self.key {
             Key::End if !context.line().is_empty() => return None,
-            // The stock Ctrl-Z would stop every server of the process.
+            // The default action of Ctrl-Z would suspend the process with all its servers.
             Key::Leave if !self.known.is_attached() => {
                 let stops = event.get(0) == Some(&KeyEvent(KeyCode::Char('Z'), Modifiers::CTRL));
                 return stops.then_some(Cmd::Noop);
@@ -53,7 +53,8 @@ impl ConditionalEventHandler for Ends {
     }
 }
 
-/// A key that came where no line could end, as in a list that fills the screen, is over with the next one.
+/// Any other key resets the recorded one, which may have been pressed where it could not end a line, such as in a paged
+/// list of completions.
 struct Others(Arc<Known>);
 
 impl ConditionalEventHandler for Others {

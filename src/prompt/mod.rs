@@ -1,17 +1,17 @@
-//! The prompt: what a person types, and what is shown meanwhile.
+//! The interactive prompt.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `editor` | rustyline on a thread of its own |
-//! | `keyboard` | what is typed, as UTF-8 |
-//! | `keys` | keys that end a line without being Enter |
-//! | `helper` | completion, hints and the look of the line, as rustyline asks for them |
-//! | `world` | what completion may know of the shell |
-//! | `remote` | names at servers, asked for beside the typing |
-//! | `attached` | a session that the person is in |
-//! | `spare` | descriptors that the editor can wait for |
-//! | `progress` | the bar of a command in the foreground |
-//! | `history` | lines of before |
+//! | `keyboard` | makes the typed bytes valid UTF-8 |
+//! | `keys` | keys other than Enter that end a line |
+//! | `helper` | completion, hints and highlighting for rustyline |
+//! | `world` | the shell state that completion can read |
+//! | `remote` | names from servers, fetched in the background |
+//! | `attached` | the session that the user is attached to |
+//! | `spare` | reserved low descriptors for the editor |
+//! | `progress` | the progress bar of the foreground command |
+//! | `history` | the history file |
 
 mod attached;
 mod editor;
@@ -43,17 +43,17 @@ use crate::wire::Code;
 
 const WELCOME: &str = "nls, the network lab shell. Try: listen tcp 0 calc · calc 7 % 3 · help";
 
-/// What the prompt needs beside the shell.
+/// What the prompt needs in addition to the shell.
 pub struct Setup {
     pub sink: Sink,
     pub style: Style,
-    /// The token of the command in the foreground: a signal fires it.
+    /// The token of the foreground command: a signal fires it.
     pub foreground: Arc<std::sync::Mutex<CancellationToken>>,
-    /// Fires when the program is to end: a signal, or nobody reads.
+    /// Fires when the program must end: a signal, or standard output was closed.
     pub end: CancellationToken,
 }
 
-/// Reads and runs lines until the end.
+/// Reads and runs lines until the user quits or the program ends.
 pub async fn run(shell: &mut Shell, setup: &Setup) {
     let (history, warning) = History::open();
     if let Some(warning) = warning {
@@ -95,10 +95,11 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
     }
 }
 
-/// What comes after a line.
+/// What to do after an input.
 enum After {
+    /// Read the next line.
     Line,
-    /// Unless something is alive that should be asked about.
+    /// Quit, after a confirmation if sessions are still running.
     Quit,
     /// The terminal is gone.
     End,
@@ -107,14 +108,15 @@ enum After {
 struct Prompt<'a> {
     setup: &'a Setup,
     history: History,
-    /// The session that the person is in.
+    /// The session that the user is attached to.
     attached: Option<Arc<Session>>,
-    /// What was not sent stays on the line.
+    /// Text that was not sent; it is put on the next line.
     unsent: String,
 }
 
 impl Prompt<'_> {
-    /// The next line. An attached session that ends meanwhile gives the prompt back: what is said then draws it anew.
+    /// Reads the next line. If the attached session ends meanwhile, a notice is shown, which also redraws the prompt as
+    /// the shell's.
     async fn read(&mut self, shell: &Shell, editor: &Editor) -> Input {
         let unread = |session: &Arc<Session>| session.unread();
         let attached = self.attached.as_deref().inspect(|session| session.read());
@@ -126,7 +128,7 @@ impl Prompt<'_> {
                 biased;
                 input = &mut reading => return input,
                 _ = session.ended() => attached::gone(shell, session),
-                // Ctrl-C on a terminal that has no keys of its own: what is typed next is for the shell.
+                // Ctrl-C as a signal, on a terminal without line editing: the next line goes to the shell.
                 () = shell.interrupt.cancelled() => attached::end(shell, session).await,
             }
         }
@@ -160,12 +162,13 @@ impl Prompt<'_> {
         After::Line
     }
 
-    /// The same in a session, which goes on unless it is a conversation that is interrupted.
+    /// Handles an input while a session is attached. Ctrl-C ends a session that accepts lines; otherwise it keeps
+    /// running.
     async fn take_in(&mut self, shell: &mut Shell, session: Arc<Session>, input: Input) -> After {
         match input {
             Input::Line(line) => {
                 renew(shell, self.setup);
-                // What was pasted is said line by line; from the first that is not taken on it stays.
+                // Pasted text is sent line by line; from the first line that is refused on, it stays on the input line.
                 let mut lines: VecDeque<&str> = line.split('\n').collect();
                 while let Some(next) = lines.front() {
                     if !next.trim().is_empty() && !attached::speak(shell, &session, next).await {
@@ -189,9 +192,9 @@ fn broken(shell: &Shell, why: &str) -> After {
     After::End
 }
 
-/// Live work is not thrown away without a word.
+/// False, with a notice, if sessions other than idle servers are still running.
 fn may_quit(shell: &Shell) -> bool {
-    // A connection that waits for the next question of this shell is no work.
+    // This shell's own idle connections to a server do not make that server busy.
     let waiting = crate::base::Value::count(shell.idle_connections());
     let idle = |session: &Session| {
         session.verb == "listen"
@@ -213,13 +216,13 @@ fn may_quit(shell: &Shell) -> bool {
     live.is_empty()
 }
 
-/// A new command is in the foreground: signals end this one.
+/// Makes a new token for the next foreground command: signals then cancel that one.
 fn renew(shell: &mut Shell, setup: &Setup) {
     shell.interrupt = CancellationToken::new();
     *setup.foreground.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = shell.interrupt.clone();
 }
 
-/// One or several lines, as they were typed or pasted. True if the shell is to end.
+/// Runs one or several lines that were typed or pasted. True if the shell is to quit.
 async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &str) -> bool {
     if text.trim().is_empty() {
         return false;
@@ -257,7 +260,7 @@ async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &s
         let now = matches!(&step.action, Action::Command(invocation) if invocation.verb.name == "quit" && !invocation.arguments.is_empty());
         let result = shell.step(step).await;
         if result.is_err() && matches!(step.action, Action::Shell(_)) {
-            // A child that was killed leaves the terminal as it needed it.
+            // A killed child may have left the terminal in another mode.
             crate::output::restore_terminal();
         }
         match result {

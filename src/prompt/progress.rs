@@ -1,5 +1,5 @@
-//! How far the command in the foreground is, on a terminal only. The writer of all output draws it, so that it stands below
-//! what comes and is gone before anything else is shown.
+//! The progress bar of the foreground command, on a terminal only. The output writer draws it, so that it stays below
+//! all other output and is removed before anything else is shown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,16 @@ use crate::output::Sink;
 use crate::report::{Area, Progress};
 use crate::session::Session;
 
-/// What is over sooner needs no bar.
+/// Commands that end sooner show no bar.
 const SHOW_AFTER: Duration = Duration::from_millis(400);
 const REDRAW: Duration = Duration::from_millis(100);
-/// Columns of the bar itself.
+/// Width of the bar itself, in columns.
 const BAR: std::ops::RangeInclusive<usize> = 6..=40;
-/// Slower than this, in bytes a second, nobody says when it will be over.
+/// Below this rate, in bytes/s, no remaining time is shown.
 const SLOWEST: f64 = 1.0;
 
-/// Draws whatever is in the foreground, until the sender is dropped; each stay there has a number of its own.
+/// Draws the progress of the foreground session until the sender is dropped. The number identifies the bar: a session
+/// gets a new one each time it comes to the foreground.
 pub async fn watch(mut foreground: watch::Receiver<Option<(u64, Arc<Session>)>>, sink: Sink) {
     loop {
         let shown = foreground.borrow_and_update().clone();
@@ -53,7 +54,7 @@ async fn draw(stay: u64, session: &Session, sink: &Sink) {
     }
 }
 
-/// How it goes, and what the network cost.
+/// The session's remark, and the number of retransmissions.
 fn remarks(session: &Session) -> String {
     let again = match session.retransmitted() {
         0 => None,
@@ -77,7 +78,7 @@ fn line(kind: &str, progress: Progress, rate: f64, remarks: &str, area: Area) ->
     let remarks = if remarks.is_empty() { String::new() } else { format!(", {remarks}") };
     let percent = done.saturating_mul(100) / total.max(1);
     let kind = escape_line(kind);
-    // What matters least goes first.
+    // From the longest to the shortest; the least important part is left out first.
     let ways = [
         format!("{so_far}/{whole} {rate_shown}{left}{remarks}"),
         format!("{so_far}/{whole} {rate_shown}{left}"),
@@ -89,7 +90,7 @@ fn line(kind: &str, progress: Progress, rate: f64, remarks: &str, area: Area) ->
     let words = ways.iter().find(fits).unwrap_or(&ways[4]);
     let room = area.columns.saturating_sub(kind.width() + words.width() + 3).min(*BAR.end());
     let bar = if room >= *BAR.start() { bar(progress, room, area.unicode) + " " } else { String::new() };
-    // One that the terminal breaks could not be taken away again.
+    // A line that the terminal wraps could not be removed again.
     front(&format!("{kind} {bar}{words}"), area.columns.saturating_sub(1)).to_owned()
 }
 

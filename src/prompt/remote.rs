@@ -1,4 +1,4 @@
-//! Names at servers, for completion: asked for in the background, kept for a while, never waited for.
+//! Names offered by servers, for completion: fetched in the background, cached for a while, never waited for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use crate::base::{Endpoint, Transport};
 use crate::service::ftp;
 use crate::session::Registry;
 
-/// Names that are older are asked for again; until then they are still shown.
+/// Cached names older than this are fetched again; meanwhile they are still offered.
 const FRESH: Duration = Duration::from_secs(5);
 
 type Place = (Transport, Endpoint);
 
-/// What servers have said.
+/// A cache of the names that servers offer.
 pub(super) struct Names {
     runtime: Handle,
     registry: Arc<Registry>,
@@ -29,12 +29,12 @@ struct Known {
 }
 
 impl Names {
-    /// Within a runtime; what is asked for later runs in it.
+    /// Must be called within a runtime: later requests run on it.
     pub(super) fn new(registry: Arc<Registry>) -> Self {
         Self { runtime: Handle::current(), registry, known: Arc::default() }
     }
 
-    /// What is known of a service at `place`. If that is old, or nothing, it is asked for beside this.
+    /// The cached names of a service at `place`. If they are old or missing, they are fetched in the background.
     pub(super) fn of(&self, service: &str, place: &Place) -> Vec<(String, String)> {
         let mut known = lock(&self.known);
         let entry = known.get(service).filter(|known| known.place == *place);
@@ -46,7 +46,7 @@ impl Names {
         known.insert(service.into(), asked);
         let (service, (transport, endpoint), all) = (service.to_owned(), place.clone(), self.known.clone());
         let registry = self.registry.clone();
-        // Who asks is the editor's own thread.
+        // The caller is the editor's thread, which is outside the runtime.
         let _in_runtime = self.runtime.enter();
         self.registry.spawn(async move {
             let Ok(names) = ftp::names(&registry, transport, &endpoint).await else { return };

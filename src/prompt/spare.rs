@@ -1,23 +1,24 @@
-//! Low descriptors for the line editor. It waits with `select`, which takes none from 1024 on (select(2)), and opens a
-//! pair of sockets for each line: in a shell with a thousand clients those would be too high. So some low ones are held
-//! back, and given up just before they are needed.
+//! Low file descriptors for the line editor. It uses `select`, which is limited to descriptors below 1024 (select(2)),
+//! and opens a socket pair for each line: in a shell with a thousand clients those would be too high. So some low ones
+//! are reserved, and released just before they are needed.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-/// `FD_SETSIZE`
+/// `FD_SETSIZE`.
 const TOO_HIGH: i32 = 1024;
-/// Held back: other threads may take one that was given up, for as long as their connection lives.
+/// Reserved descriptors: more than one line needs, as another thread may take a released one for the life of a
+/// connection.
 const COUNT: usize = 32;
-/// What a line needs.
+/// Descriptors needed for one line.
 const FOR_A_LINE: usize = 2;
 
-/// The descriptors that are held back.
+/// The reserved descriptors.
 #[derive(Debug, Default)]
 pub(super) struct Spare(Vec<File>);
 
 impl Spare {
-    /// Takes what is free of the low ones.
+    /// Reserves free low descriptors up to the full number.
     pub(super) fn fill(&mut self) {
         while self.0.len() < COUNT {
             match File::open("/dev/null") {
@@ -27,7 +28,7 @@ impl Spare {
         }
     }
 
-    /// Gives up as many as a line needs; false if none are left.
+    /// Releases as many as a line needs; false if none are left.
     pub(super) fn give(&mut self) -> bool {
         let some = !self.0.is_empty();
         self.0.truncate(self.0.len().saturating_sub(FOR_A_LINE));

@@ -1,4 +1,4 @@
-//! What the line editor's thread may know of the shell, and what completion asks of it.
+//! The shell state that the line editor's thread can read, for the prompt and for completion.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -18,18 +18,18 @@ use crate::shell::Shell;
 use crate::wire::ServiceId;
 use crate::wire::chat::UDP_CHARACTER_LIMIT;
 
-/// All prompts have one width: the editor measures only the first.
+/// All prompts have the same width: the editor measures it only once per line.
 pub(super) const PROMPT: &str = "nls> ";
 pub(super) const SPEAKING: &str = "say> ";
 pub(super) const WATCHING: &str = "see> ";
-/// Files of a folder that completion looks at.
+/// Maximum number of directory entries that completion reads.
 const ENTRY_LIMIT: usize = 20_000;
-/// Of more files than these nobody is told how large they are.
+/// With more matching files than this, sizes are not shown.
 const SIZES_LIMIT: usize = 200;
-/// Characters of a description.
+/// Maximum characters of a description.
 const WORDS_LIMIT: usize = 40;
 
-/// What the editor's thread may know of the shell.
+/// The shell state that the editor's thread can read.
 pub(super) struct Known {
     pub(super) vocabulary: Vocabulary,
     registry: Arc<Registry>,
@@ -38,7 +38,7 @@ pub(super) struct Known {
     pressed: Mutex<Option<Key>>,
 }
 
-/// The prompt in a session: of one that is spoken to, or only watched.
+/// The prompt of an attached session: one that accepts lines, or one that is only watched.
 pub(super) fn prompt_in(session: &Session) -> &'static str {
     if session.listens() { SPEAKING } else { WATCHING }
 }
@@ -47,7 +47,7 @@ pub(super) fn prompt_in(session: &Session) -> &'static str {
 struct Changing {
     scope: Arc<Scope>,
     endpoints: Vec<String>,
-    /// Where services are that tell what they have.
+    /// Servers that can list names for completion.
     places: Vec<(ServiceId, (Transport, Endpoint))>,
     attached: Option<Arc<Session>>,
 }
@@ -63,16 +63,17 @@ impl Known {
         }
     }
 
-    /// The line ends with this key, or goes on.
+    /// Records the key that ended the line; `None` while the line goes on.
     pub(super) fn press(&self, key: Option<Key>) {
         *self.pressed.lock().unwrap_or_else(PoisonError::into_inner) = key;
     }
 
+    /// The key that ended the line, if it was not Enter.
     pub(super) fn pressed(&self) -> Option<Key> {
         *self.pressed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The names that are bound.
+    /// The variables and names that are defined.
     pub(super) fn scope(&self) -> Arc<Scope> {
         self.lock().scope.clone()
     }
@@ -81,6 +82,7 @@ impl Known {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Copies the current state of the shell.
     pub(super) fn update(&self, shell: &Shell, attached: Option<Arc<Session>>) {
         let places = [ServiceId::Ftp, ServiceId::Stream]
             .into_iter()
@@ -90,12 +92,12 @@ impl Known {
         *self.lock() = Changing { scope, endpoints: shell.endpoints(), places, attached };
     }
 
-    /// A session that ended gives the prompt back, even in the middle of a line.
+    /// True while a session is attached; false as soon as it ends, even in the middle of a line.
     pub(super) fn is_attached(&self) -> bool {
         self.prompt().is_some()
     }
 
-    /// The prompt of the attached session.
+    /// The prompt of the attached session; `None` if there is none or it has ended.
     pub(super) fn prompt(&self) -> Option<&'static str> {
         let attached = self.lock().attached.clone()?;
         (!attached.has_ended()).then(|| prompt_in(&attached))
@@ -103,7 +105,8 @@ impl Known {
 }
 
 impl Known {
-    /// Over UDP a message is bounded: how much more of it may be typed (FAULTS row 80).
+    /// How many more characters fit into a message, shown as a hint; only over UDP, where its length is limited (FAULTS
+    /// row 80).
     pub(super) fn characters_left(&self, line: &str) -> Option<String> {
         let attached = self.lock().attached.clone()?;
         let udp = attached.field("transport").is_some_and(|transport| transport.to_string() == "udp");
@@ -160,7 +163,7 @@ impl World for Known {
             Some((format!(":{port}"), format!("{}, {}", session.label(), session.kind)))
         });
         found.extend(own);
-        // Whoever begins with a port means this machine.
+        // An endpoint without a host means this machine.
         if prefix.starts_with(':') {
             let ports = ports_in_use().into_iter();
             found.extend(
@@ -176,7 +179,7 @@ impl World for Known {
         let place =
             self.lock().places.iter().find(|(id, _)| id.name() == service).map(|(_, place)| place.clone());
         let found = place.map(|place| self.remote.of(service, &place)).unwrap_or_default();
-        // A name that the terminal would not show as it is, is none to complete.
+        // Names with characters that the terminal cannot show as they are, are not offered.
         found.into_iter().filter(|(name, _)| matches!(escape_line(name), Cow::Borrowed(_))).collect()
     }
 
@@ -219,7 +222,7 @@ impl World for Known {
     }
 }
 
-/// Kind and state, in a few words.
+/// Kind and state of a session, shortened.
 fn described(session: &Session) -> String {
     format!("{}, {}", cut(&escape_line(&session.kind)), session.state().word())
 }

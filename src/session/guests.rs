@@ -1,4 +1,4 @@
-//! Who is connected to a server, and what each is doing.
+//! The clients connected to a server, and what each is doing.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::Handle;
 use crate::report::Progress;
 
-/// What a client does until it asks for something.
+/// Activity of an idle client.
 const WAITING: &str = "waiting";
 
 #[derive(Debug)]
@@ -18,15 +18,18 @@ struct Row {
     peer: String,
     doing: Cow<'static, str>,
     since: Instant,
-    /// Bytes of what it does that came or went, and of all of it.
+    /// Bytes transferred in the current activity, and their total.
     progress: Option<Progress>,
 }
 
-/// One client as `sessions X` shows it.
+/// One client, as shown by `sessions X`.
 #[derive(Debug)]
 pub struct GuestState {
+    /// Its address.
     pub peer: String,
+    /// Its current activity.
     pub doing: String,
+    /// Since the current activity began.
     pub time: Duration,
     pub progress: Option<Progress>,
 }
@@ -43,7 +46,7 @@ impl Guests {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// At most `most`; and how many there are.
+    /// The first `most` clients, and the total number.
     pub(super) fn show(&self, most: usize) -> (Vec<GuestState>, usize) {
         let rows = self.lock();
         let shown = rows.values().take(most).map(|row| GuestState {
@@ -56,7 +59,7 @@ impl Guests {
     }
 }
 
-/// One client as its service sees it: counted among the clients as long as this lives. Shows as its address.
+/// A server's handle to one client, which is listed and counted while this lives. Displays as the client's address.
 #[derive(Debug)]
 pub struct Guest {
     server: Handle,
@@ -65,6 +68,7 @@ pub struct Guest {
 }
 
 impl Guest {
+    /// Adds a client to the list; `peer` is its address as text.
     pub fn new(server: &Handle, peer: String) -> Self {
         let guests = &server.session.guests;
         let key = guests.next.fetch_add(1, Ordering::Relaxed);
@@ -75,21 +79,21 @@ impl Guest {
         Self { server: server.clone(), key, peer }
     }
 
-    /// From now on it does this; foreign text in it is escaped by the caller.
+    /// Sets the current activity; the caller must escape text from the peer.
     pub fn does(&self, what: impl Into<Cow<'static, str>>) {
         if let Some(row) = self.server.session.guests.lock().get_mut(&self.key) {
             (row.doing, row.since, row.progress) = (what.into(), Instant::now(), None);
         }
     }
 
-    /// How far it is with that, in bytes.
+    /// Sets the progress of the current activity, in bytes.
     pub fn progress(&self, done: u64, total: u64) {
         if let Some(row) = self.server.session.guests.lock().get_mut(&self.key) {
             row.progress = Some(Progress { done, total });
         }
     }
 
-    /// It did what it asked for.
+    /// The activity is over: the client is idle.
     pub fn waits(&self) {
         self.does(WAITING);
     }

@@ -1,4 +1,4 @@
-//! A session as the service that runs in it sees it.
+//! A session, as seen by the service that runs in it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,13 +15,13 @@ use crate::net::Connection;
 use crate::report::{Event, Failure, Interest, Progress};
 use crate::wire::Code;
 
-/// Cheap to clone; all clones mean the same session.
+/// A service's handle to its session. Cheap to clone; all clones refer to the same session.
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(super) session: Arc<Session>,
     pub(super) events: Events,
     pub(super) tasks: TaskTracker,
-    /// Fires when the tasks had their time to end by themselves.
+    /// Fires when the tasks have had their time to end by themselves.
     pub(super) abort: CancellationToken,
     pub(super) sayings: Arc<tokio::sync::Mutex<mpsc::Receiver<Saying>>>,
 }
@@ -31,12 +31,13 @@ impl Handle {
         self.session.id
     }
 
+    /// The session's name, or `%id` if it has none.
     pub fn label(&self) -> String {
         self.session.label()
     }
 
-    /// Runs beside the session; at its end it has 2 s to notice and is then dropped. A panic in it is said and
-    /// harms nobody else.
+    /// Runs a task as part of the session. When the session ends, the task has 2 s to end by itself and is then
+    /// aborted. A panic in it is reported and affects nothing else.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let (abort, handle) = (self.abort.clone(), self.clone());
         let mut task = tokio::spawn(task);
@@ -50,12 +51,12 @@ impl Handle {
         });
     }
 
-    /// From now on `say` reaches this session: some task of it calls [`Self::next_saying`].
+    /// From now on the session accepts `say`: one of its tasks must call [`Self::next_saying`].
     pub fn listens(&self) {
         self.session.listens.store(true, Ordering::Relaxed);
     }
 
-    /// Runs a blocking function on a thread of its own kind.
+    /// Runs a blocking function on a thread for blocking work.
     pub fn spawn_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -63,7 +64,7 @@ impl Handle {
         self.tasks.spawn_blocking(work)
     }
 
-    /// Waits for a blocking function.
+    /// Runs a blocking function and waits for it; an error if it panicked.
     pub async fn block<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -76,11 +77,13 @@ impl Handle {
         self.session.cancel.cancelled().await;
     }
 
+    /// True once the session was stopped.
     pub fn is_cancelled(&self) -> bool {
         self.session.cancel.is_cancelled()
     }
 
-    /// Ends the session from inside; it counts as done if `run` then returns `Ok`.
+    /// The token that ends the session: a service may fire it too, and the session counts as done if `run` then returns
+    /// `Ok`.
     pub fn token(&self) -> CancellationToken {
         self.session.cancel.clone()
     }
@@ -97,7 +100,7 @@ impl Handle {
         }
     }
 
-    /// From now on the session is ready and does this.
+    /// The session is ready; `word` says what it is doing.
     pub fn running(&self, word: &'static str) {
         let changed = {
             let mut shared = self.session.lock();
@@ -112,14 +115,17 @@ impl Handle {
         }
     }
 
+    /// Sets the peer's address as text.
     pub fn set_peer(&self, peer: impl Into<String>) {
         self.session.lock().peer = peer.into();
     }
 
+    /// Sets a field.
     pub fn set(&self, name: &'static str, value: Value) {
         self.set_all([(name, value)]);
     }
 
+    /// Sets several fields as one change.
     pub fn set_all(&self, values: impl IntoIterator<Item = (&'static str, Value)>) {
         {
             let mut shared = self.session.lock();
@@ -133,7 +139,7 @@ impl Handle {
         self.session.touch();
     }
 
-    /// Adds to a count.
+    /// Adds to an integer field, which starts at 0.
     pub fn add(&self, name: &'static str, more: i128) {
         {
             let mut shared = self.session.lock();
@@ -145,11 +151,12 @@ impl Handle {
         self.session.touch();
     }
 
-    /// Counts bytes; wakes who waits about once a mebibyte.
+    /// Counts received bytes; those who wait for changes are woken about once per MiB.
     pub fn count_in(&self, bytes: u64) {
         self.count(&self.session.bytes_in, bytes);
     }
 
+    /// Counts sent bytes, in the same way.
     pub fn count_out(&self, bytes: u64) {
         self.count(&self.session.bytes_out, bytes);
     }
@@ -161,100 +168,105 @@ impl Handle {
         }
     }
 
-    /// What only its service knows how to turn, for `set`.
+    /// Sets the control of the session, which `set` uses; only its service knows the type.
     pub fn set_knob(&self, knob: Arc<dyn std::any::Any + Send + Sync>) {
         self.session.lock().knob = Some(knob);
     }
 
-    /// The name it was given.
+    /// The name it was given, if any.
     pub fn name(&self) -> Option<String> {
         self.session.name.clone()
     }
 
-    /// Counts that somebody else keeps.
+    /// Sets the byte counts, where they are counted elsewhere.
     pub fn set_bytes(&self, bytes_in: u64, bytes_out: u64) {
         self.session.bytes_in.store(bytes_in, Ordering::Relaxed);
         self.session.bytes_out.store(bytes_out, Ordering::Relaxed);
     }
 
-    /// Packets that a link dropped so far.
+    /// Sets the number of packets that a link dropped so far.
     pub fn set_dropped(&self, count: u64) {
         self.session.lock_meter().set_dropped(count);
     }
 
-    /// This connection's path is part of what [`super::Session::samples`] tells.
+    /// Includes this connection's path in [`super::Session::samples`].
     pub fn measure(&self, connection: &Connection) {
         if let Some(gauge) = connection.outgoing.gauge() {
             self.session.lock_meter().watch(gauge);
         }
     }
 
-    /// Limits what the session sends and receives, in bytes a second.
+    /// Limits the session's rate of sending and receiving, in bytes/s; `None` removes the limit.
     pub fn set_rate(&self, rate: Option<u64>) {
         self.session.set_rate(rate);
     }
 
+    /// The rate limit in bytes/s; `None` if there is none.
     pub fn rate_limit(&self) -> Option<u64> {
         self.session.pacer.rate()
     }
 
-    /// Lets `bytes` through the session's limit; the answer is until when to wait before that.
+    /// Lets `bytes` through the session's limit; returns until when the caller must wait before it sends them, or
+    /// `None`.
     pub fn pace(&self, bytes: u64) -> Option<Instant> {
         self.session.pacer.take(bytes, Instant::now())
     }
 
-    /// Until when to wait so that all that was let through is within the limit; `None`: it is.
+    /// Until when to wait so that everything let through so far is within the limit; `None` if it already is.
     pub fn owed(&self) -> Option<Instant> {
         self.session.pacer.owed(Instant::now())
     }
 
-    /// How much of `most` bytes to send at once under the session's limit, in whole chunks.
+    /// How many of `most` bytes to send in one step under the session's limit: whole chunks, or part of a chunk where a
+    /// whole one would take long.
     pub fn limit_step(&self, most: u64, chunk: u64) -> u64 {
         self.session.pacer.step(most, chunk)
     }
 
+    /// Sets the progress, in bytes.
     pub fn progress(&self, done: u64, total: u64) {
         self.session.lock().progress = Some(Progress { done, total });
     }
 
-    /// What one would type next.
+    /// Sets the command line that is suggested to the user.
     pub fn suggest(&self, line: &'static str) {
         self.session.lock().suggestion = line;
     }
 
-    /// How it goes, in a few words, beside the progress.
+    /// Sets the short remark beside the progress.
     pub fn note(&self, words: String) {
         self.session.lock().note = words;
     }
 
-    /// Something for the log only; `text` is escaped by the caller where it is foreign.
+    /// An event for the log only; the caller must escape text from the peer.
     pub fn log(&self, kind: &'static str, text: impl Into<String>) {
         self.emit(kind, text.into(), Fields::new(), Interest::Log);
     }
 
-    /// Something that people should see as it happens.
+    /// An event that is always shown.
     pub fn tell(&self, kind: &'static str, text: impl Into<String>) {
         self.emit(kind, text.into(), Fields::new(), Interest::Everybody);
     }
 
-    /// Something that a person at the prompt should see as it happens.
+    /// An event that is shown at the prompt only.
     pub fn inform(&self, kind: &'static str, text: impl Into<String>) {
         self.emit(kind, text.into(), Fields::new(), Interest::Prompt);
     }
 
-    /// Something that a peer's program says, not a person: `expect … says` hears it, too.
+    /// A message from the peer's program, not from a person; `expect … says` matches it too.
     pub fn noticed(&self, text: &str) {
         self.tell("notice", text);
         self.hear(text);
     }
 
-    /// Last: what an expectation waits for is shown before whatever comes of the expectation.
+    /// Called after the event is emitted, so that a line is shown before the result of an expectation that waits for
+    /// it.
     fn hear(&self, text: &str) {
         self.session.hear(text);
         self.session.touch();
     }
 
-    /// A line that a peer said: shown, logged, and there for `expect … says`.
+    /// A line from a peer: shown, logged, and available to `expect … says`.
     pub fn heard(&self, from: &str, text: &str) {
         let shown = format!("{from}: {text}");
         self.emit(
@@ -283,7 +295,7 @@ impl Handle {
         self.session.touch();
     }
 
-    /// The next line given with `say`. Only one task of a session may listen.
+    /// The next line given with `say`. Only one task of a session may call this.
     pub async fn next_saying(&self) -> Saying {
         match self.sayings.lock().await.recv().await {
             Some(saying) => saying,
@@ -292,7 +304,7 @@ impl Handle {
     }
 }
 
-/// Stopped by its user.
+/// The failure of a session that its user stopped.
 pub fn cancelled() -> Failure {
     Failure::new(Code::Cancelled, "stopped")
 }

@@ -1,30 +1,31 @@
-//! What passed through a session over its life, and the path it took: samples at even steps, coarser the longer it lives.
-//! [`super::Registry`] takes them while sessions are alive.
+//! Traffic and path statistics of a session over its life: samples at equal steps, which get coarser the longer it
+//! lives. [`super::Registry`] takes them while sessions are alive.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::net::Gauge;
 
-/// How often samples are taken at first.
+/// Interval between samples; those that are kept for long get sparser.
 pub(super) const STEP: Duration = Duration::from_millis(100);
-/// Samples that are kept: when there are more, every second one goes and the step doubles.
+/// Maximum number of samples kept: when there are more, every second one is removed and the step doubles.
 const LIMIT: usize = 256;
-/// Steps that the rate now is measured over.
+/// The current rate is measured over this many steps.
 const RECENT: usize = 10;
-/// Connections of one session that are asked: of a server with more, the newest.
+/// Connections of one session that are observed: the newest ones, if there are more.
 const GAUGE_LIMIT: usize = 32;
 
-/// Counts at one moment of a session's life.
+/// The counts of a session at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
     /// Since the session began.
     pub at: Duration,
+    /// Bytes received and sent so far.
     pub bytes_in: u64,
     pub bytes_out: u64,
-    /// The mean of its connections, where they know.
+    /// The mean over the connections that know theirs.
     pub round_trip: Option<Duration>,
-    /// Datagrams or segments that were sent again so far.
+    /// Datagrams or segments retransmitted so far.
     pub retransmitted: u64,
     /// Packets that a link dropped so far.
     pub dropped: u64,
@@ -59,12 +60,12 @@ impl Meter {
         }
     }
 
-    /// What a link dropped so far.
+    /// Sets the number of packets that a link dropped so far.
     pub(super) const fn set_dropped(&mut self, count: u64) {
         self.dropped = count;
     }
 
-    /// This connection is one of the session's, until it is gone.
+    /// Adds a connection to those observed, until it is closed.
     pub(super) fn watch(&mut self, gauge: Gauge) {
         if self.gauges.len() == GAUGE_LIMIT {
             self.gauges.pop_front();
@@ -72,14 +73,14 @@ impl Meter {
         self.gauges.push_back(Watched { gauge, retransmitted: 0 });
     }
 
-    /// How it is now.
+    /// A sample of the current values.
     pub(super) fn read(&mut self, at: Duration, bytes_in: u64, bytes_out: u64) -> Sample {
         let round_trip = self.look();
         let (retransmitted, dropped) = (self.retransmitted, self.dropped);
         Sample { at, bytes_in, bytes_out, round_trip, retransmitted, dropped }
     }
 
-    /// Keeps how it is if it is time for that; the last of a session always.
+    /// Records a sample; it is kept for long only if the step has passed, or if it is the session's last.
     pub(super) fn take(&mut self, at: Duration, bytes_in: u64, bytes_out: u64, last: bool) {
         let sample = self.read(at, bytes_in, bytes_out);
         if self.recent.len() > RECENT {
@@ -100,7 +101,7 @@ impl Meter {
         }
     }
 
-    /// The mean round trip; what was sent again is added up.
+    /// Reads all gauges: returns the mean round-trip time, and adds up retransmissions.
     fn look(&mut self) -> Option<Duration> {
         let (mut sum, mut count) = (Duration::ZERO, 0u32);
         let retransmitted = &mut self.retransmitted;
@@ -120,12 +121,12 @@ impl Meter {
         self.retransmitted
     }
 
-    /// Samples from the start on.
+    /// The samples since the start, oldest first.
     pub(super) fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
-    /// Bytes a second that came and that left within the last second.
+    /// Receiving and sending rate over the last second, in bytes/s.
     pub(super) fn rates(&self) -> (f64, f64) {
         let (Some(first), Some(last)) = (self.recent.front(), self.recent.back()) else { return (0.0, 0.0) };
         let seconds = last.at.saturating_sub(first.at).as_secs_f64();

@@ -1,5 +1,5 @@
-//! Sessions: what runs in the background, with ids, names, states, fields, events; how it is stopped and waited
-//! for. The registry is the only place that spawns.
+//! Sessions: background work with an id, a name, a state, fields and events, and how it is stopped and waited for. The
+//! tasks of sessions are spawned only here.
 
 mod guests;
 pub mod handle;
@@ -16,13 +16,13 @@ pub use state::{Session, State};
 
 use std::time::Duration;
 
-/// Most live sessions (FAULTS row 100).
+/// Maximum number of live sessions (FAULTS row 100).
 pub const SESSION_LIMIT: usize = 1024;
-/// Ended sessions that are remembered.
+/// Ended sessions that are kept for listing.
 pub const ENDED_LIMIT: usize = 1000;
-/// Events that a session remembers.
+/// Events kept in the log of a session.
 pub const LOG_LIMIT: usize = 1000;
-/// Received lines that `expect … says` can still match.
+/// Received lines kept for `expect … says`.
 pub const HEARD_LIMIT: usize = 10_000;
-/// How long the tasks of a session may take to notice that it ends.
+/// How long the tasks of a session may take to end by themselves once it ends.
 pub const CLOSING_LIMIT: Duration = Duration::from_secs(2);

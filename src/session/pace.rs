@@ -1,30 +1,31 @@
-//! How fast a session may send and receive: one limit for all that runs in it, changed while it runs.
+//! Rate limit of a session: one limit for all its tasks, which may be changed while it runs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Shorter pauses are not worth a timer; what they would have cost is paid with the next.
+/// Shorter pauses are not worth a timer; they are added to the next pause.
 const SHORTEST: Duration = Duration::from_millis(2);
-/// Under a limit so many steps a second are taken, …
+/// Under a limit, data is sent in this many steps per second, …
 const STEPS_A_SECOND: u64 = 100;
-/// … or, if they would be smaller than this, …
+/// … unless such a step would be smaller than this many bytes: …
 const SMALL: u64 = 1024;
-/// … at least so many: a limit is kept within a few percent over two seconds.
+/// … then in fewer, larger steps, but at least this many per second: a limit is kept within a few percent over two
+/// seconds.
 const LEAST_STEPS: u64 = 25;
 
-/// A limit in bytes a second; 0: none.
+/// A rate limit in bytes/s; 0 means none.
 #[derive(Debug, Default)]
 pub(super) struct Pacer {
     rate: AtomicU64,
-    /// When all that was let through is paid for.
+    /// When everything let through so far is within the limit.
     due: Mutex<Option<Instant>>,
 }
 
 impl Pacer {
     pub(super) fn set(&self, rate: Option<u64>) {
         self.rate.store(rate.unwrap_or(0), Ordering::Relaxed);
-        // A new limit owes nothing for what went out under the old one.
+        // Data sent under the old limit does not delay data under the new one.
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -32,7 +33,7 @@ impl Pacer {
         Some(self.rate.load(Ordering::Relaxed)).filter(|&rate| rate > 0)
     }
 
-    /// Lets `bytes` through; the answer is until when to wait before that.
+    /// Lets `bytes` through; returns until when the caller must wait before it sends them, or `None`.
     pub(super) fn take(&self, bytes: u64, now: Instant) -> Option<Instant> {
         let rate = self.rate()?;
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,13 +43,14 @@ impl Pacer {
         (start > now + SHORTEST).then_some(start)
     }
 
-    /// Until when what was let through is paid for, if that is not yet.
+    /// When everything let through so far will be within the limit; `None` if it already is.
     pub(super) fn owed(&self, now: Instant) -> Option<Instant> {
         self.rate()?;
         self.due.lock().unwrap_or_else(PoisonError::into_inner).filter(|due| *due > now + SHORTEST)
     }
 
-    /// How much of `most` bytes to send at once: whole chunks, or a part of one where that takes long.
+    /// How many of `most` bytes to send in one step: whole chunks, or part of a chunk where a whole one would take
+    /// long.
     pub(super) fn step(&self, most: u64, chunk: u64) -> u64 {
         let Some(rate) = self.rate() else { return most };
         let step = (rate / STEPS_A_SECOND).max(SMALL.min(rate / LEAST_STEPS)).max(1);
@@ -71,7 +73,7 @@ mod tests {
         }
         let seconds = now.duration_since(began).as_secs_f64();
         assert!((9.9..10.1).contains(&seconds), "{seconds}");
-        // A pause is not saved up for a burst.
+        // Idle time gives no credit for a burst.
         now += Duration::from_mins(1);
         assert_eq!(pacer.take(1_000_000, now), None);
         assert_eq!(pacer.take(1, now), Some(now + Duration::from_secs(1)));

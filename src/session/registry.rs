@@ -1,4 +1,4 @@
-//! All sessions of this shell.
+//! All sessions of a shell.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,13 +19,13 @@ use crate::base::Value;
 use crate::report::{Event, Failure, Interest, Outcome};
 use crate::wire::Code;
 
-/// Lines that may wait for a session's attention.
+/// Lines given with `say` that may wait in a session's queue.
 const SAYINGS_LIMIT: usize = 64;
 
-/// How long connections without a session may take to end.
+/// How long the drivers of connections may take to send their close when the shell ends.
 const GOODBYE_LIMIT: Duration = Duration::from_millis(200);
 
-/// A task that goes with who waits for it.
+/// A task that is aborted when its waiter is dropped.
 struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {
@@ -34,7 +34,7 @@ impl<T> Drop for AbortOnDrop<T> {
     }
 }
 
-/// Where events go. A full queue drops events, counts them, and never blocks a task.
+/// The event queue. If it is full, events are dropped and counted; a task never blocks.
 #[derive(Clone, Debug)]
 pub struct Events {
     queue: mpsc::Sender<Event>,
@@ -42,25 +42,28 @@ pub struct Events {
 }
 
 impl Events {
+    /// Queues an event, or drops it if the queue is full.
     pub(super) fn send(&self, event: Event) {
         if self.queue.try_send(event).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// For what must not be missed: waits for room, as long as somebody takes events at all.
+    /// For events that must not be lost: waits for room, unless the queue's reader is gone.
     async fn send_surely(&self, event: Event) {
         drop(self.queue.send(event).await);
     }
 }
 
-/// What a new session is.
+/// The properties of a new session.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// The command that starts it, such as `listen`.
     pub verb: &'static str,
+    /// What it is, for people: `ftp server`, `send a.bin`.
     pub kind: String,
     pub name: Option<String>,
-    /// Nobody waits for it: its end is told, however soon it comes.
+    /// No command waits for it: its end is shown, however soon it comes.
     pub background: bool,
 }
 
@@ -73,12 +76,12 @@ pub struct Registry {
     root: CancellationToken,
     supervisors: TaskTracker,
     drivers: TaskTracker,
-    /// A task takes samples of what is alive.
+    /// True while the task that takes samples of live sessions is running.
     sampling: AtomicBool,
 }
 
 impl Registry {
-    /// `queue` gets the events of all sessions.
+    /// `queue` receives the events of all sessions.
     pub fn new(queue: mpsc::Sender<Event>) -> Arc<Self> {
         Arc::new(Self {
             sessions: Mutex::default(),
@@ -95,7 +98,7 @@ impl Registry {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what has ended; how many that were.
+    /// Removes ended sessions; returns their number.
     pub fn forget_ended(&self) -> usize {
         let mut sessions = self.lock();
         let before = sessions.len();
@@ -103,12 +106,13 @@ impl Registry {
         before - sessions.len()
     }
 
-    /// Events that found the queue full since the last call.
+    /// Number of events dropped since the last call because the queue was full.
     pub fn take_dropped(&self) -> u64 {
         self.events.dropped.swap(0, Ordering::Relaxed)
     }
 
-    /// Starts a session. A panic in it fails the session and nothing else (FAULTS row 98).
+    /// Starts a session; an error if too many are alive. A panic in it fails this session and nothing else (FAULTS row
+    /// 98).
     pub fn start<F>(
         self: &Arc<Self>,
         request: Request,
@@ -158,13 +162,13 @@ impl Registry {
         Ok(session)
     }
 
-    /// Runs until it ends by itself: the driver of a connection that outlives its command. At the end of the shell
-    /// it has a moment to say goodbye.
+    /// Runs a task that is not part of a session until it ends by itself, such as the driver of a connection that
+    /// outlives its command. When the shell ends, the task has a short time to close its connection.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.drivers.spawn(task);
     }
 
-    /// Runs a command that is no session; a panic in it is its failure and nothing else's.
+    /// Runs a command that is not a session; a panic in it becomes its failure and affects nothing else.
     pub async fn attempt<T: Send + 'static>(
         &self,
         job: impl Future<Output = Result<T, Failure>> + Send + 'static,
@@ -181,7 +185,7 @@ impl Registry {
         tokio::task::spawn_blocking(work).await.map_err(|_| Failure::of_worker())
     }
 
-    /// The newest session of a name hides the older ones; old ended ones are forgotten.
+    /// Adds a session, and removes the oldest ended ones beyond [`ENDED_LIMIT`].
     fn remember(&self, session: Arc<Session>) {
         let mut sessions = self.lock();
         sessions.insert(session.id, session);
@@ -196,6 +200,7 @@ impl Registry {
         self.lock().values().cloned().collect()
     }
 
+    /// The sessions that have not ended, oldest first.
     pub fn live(&self) -> Vec<Arc<Session>> {
         self.all().into_iter().filter(|session| !session.has_ended()).collect()
     }
@@ -204,12 +209,12 @@ impl Registry {
         self.lock().get(&id).cloned()
     }
 
-    /// The newest session of this name.
+    /// The newest session with this name; it hides older ones.
     pub fn by_name(&self, name: &str) -> Option<Arc<Session>> {
         self.lock().values().rev().find(|session| session.name.as_deref() == Some(name)).cloned()
     }
 
-    /// Stops everything and waits, at most `limit`; which sessions were still alive then.
+    /// Stops all sessions and waits for at most `limit`; returns those that were still alive then.
     pub async fn close(&self, limit: Duration) -> Vec<String> {
         self.root.cancel();
         self.supervisors.close();
@@ -220,7 +225,7 @@ impl Registry {
     }
 }
 
-/// Takes samples of what is alive, as long as something is.
+/// Takes samples of the live sessions until none is left.
 async fn sample(registry: Weak<Registry>, end: CancellationToken) {
     let mut tick = tokio::time::interval(super::meter::STEP);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -234,7 +239,7 @@ async fn sample(registry: Weak<Registry>, end: CancellationToken) {
         live.iter().for_each(|session| session.sample(false));
         if live.is_empty() {
             registry.sampling.store(false, Ordering::SeqCst);
-            // One that began meanwhile saw this task alive.
+            // A session started in the meantime has found the flag set and has not spawned another task.
             if registry.live().is_empty() || registry.sampling.swap(true, Ordering::SeqCst) {
                 return;
             }
@@ -242,7 +247,7 @@ async fn sample(registry: Weak<Registry>, end: CancellationToken) {
     }
 }
 
-/// Sees a session to its end: one of done, failed, cancelled (FAULTS N3).
+/// Waits for the end of a session and sets its final state: done, failed or cancelled (FAULTS N3).
 async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome, Failure>>) {
     let state = match task.await {
         Ok(Ok(outcome)) => State::Done(outcome),
@@ -294,7 +299,7 @@ async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome,
     handle.events.send_surely(event).await;
 }
 
-/// A panic as a failure: the same one has the same id.
+/// Converts a panic into a failure; the same panic message gives the same id.
 pub(super) fn bug(error: tokio::task::JoinError) -> Failure {
     let what = match error.try_into_panic() {
         Ok(panic) => panic

@@ -1,4 +1,4 @@
-//! One session, as everybody else sees it.
+//! One session, as seen from outside.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,12 +15,12 @@ use super::{HEARD_LIMIT, LOG_LIMIT};
 use crate::base::{Fields, Value};
 use crate::report::{Failure, Outcome, Progress};
 
-/// How far a session is.
+/// The state of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
     /// Not ready yet: binding, connecting.
     Starting,
-    /// Ready; the word says what it does: `listening`, `connected`, `transferring`, `playing`.
+    /// Ready; the word says what it is doing: `listening`, `connected`, `transferring`, `playing`.
     Running(&'static str),
     Done(Outcome),
     Failed(Failure),
@@ -28,6 +28,7 @@ pub enum State {
 }
 
 impl State {
+    /// The state as shown in the field `state`.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -38,22 +39,25 @@ impl State {
         }
     }
 
+    /// True for the final states: done, failed, cancelled.
     pub const fn has_ended(&self) -> bool {
         matches!(self, Self::Done(_) | Self::Failed(_) | Self::Cancelled)
     }
 }
 
-/// The states that `wait X STATE` can name.
+/// The states that `wait X STATE` accepts.
 pub const STATE_WORDS: &[&str] =
     &["listening", "connected", "transferring", "playing", "done", "failed", "cancelled", "ended"];
 
-/// Something said to a session with `say`, and whether it was taken.
+/// A line given to a session with `say`, and the channel for the result.
 pub type Saying = (String, oneshot::Sender<Result<(), Failure>>);
 
 /// A line of a session's log.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// Since the session began.
     pub at: Duration,
+    /// The kind of event, such as `message` or `done`.
     pub kind: &'static str,
     pub text: String,
 }
@@ -64,49 +68,53 @@ struct Log {
     forgotten: u64,
 }
 
-/// What runs, ran, or is about to.
+/// A session that is starting, running or has ended.
 #[derive(Debug)]
 pub struct Session {
     pub id: u64,
     pub name: Option<String>,
+    /// The command that started it, such as `listen`.
     pub verb: &'static str,
-    /// `ftp server`, `send a.bin`.
+    /// What it is, for people: `ftp server`, `send a.bin`.
     pub kind: String,
+    /// Fires when the session is stopped or has ended.
     pub cancel: CancellationToken,
     pub(super) began: Instant,
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
     pub(super) shared: Mutex<Shared>,
+    /// A version number that grows with each change.
     pub(super) changed: watch::Sender<u64>,
     pub(super) sayings: mpsc::Sender<Saying>,
-    /// It is a conversation: `say` reaches it.
+    /// It accepts lines with `say`.
     pub(super) listens: AtomicBool,
-    /// Nobody waits for it: its end is told.
+    /// No command waits for it, so its end is shown.
     pub(super) background: AtomicBool,
-    /// A person looks at everything that happens in it.
+    /// A person watches it: all its events are shown.
     pub(super) watched: AtomicBool,
     pub(super) pacer: Pacer,
     pub(super) guests: Guests,
     pub(super) meter: Mutex<Meter>,
 }
 
-/// What only a session's service knows how to turn.
+/// A control that only the session's service knows the type of, for `set`.
 pub type Knob = std::sync::Arc<dyn std::any::Any + Send + Sync>;
 
-/// What changes while a session lives.
+/// The mutable part of a session.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) state: State,
     pub(super) peer: String,
     pub(super) fields: Fields,
     pub(super) progress: Option<Progress>,
-    /// Beside the progress: how it goes.
+    /// A short remark, shown beside the progress.
     pub(super) note: String,
-    /// What one would type to use it.
+    /// A command line to suggest to the user.
     pub(super) suggestion: &'static str,
+    /// When it ended, counted from its start; `None` while it is alive.
     pub(super) ended: Option<Duration>,
     pub(super) knob: Option<Knob>,
-    /// Lines received and not yet matched by `says`.
+    /// Lines received and not yet consumed by `says`.
     heard: VecDeque<String>,
     unread: u64,
     log: Log,
@@ -132,7 +140,7 @@ impl Shared {
 
 impl Session {
     pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
-        // A panic elsewhere must not take this session with it: the data is still whole.
+        // A panic elsewhere must not affect this session: the data is still consistent.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -140,13 +148,13 @@ impl Session {
         self.meter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at the counts and the path; `last`: there is nothing more to come.
+    /// Takes a sample of the counts and the path; `last`: the session has ended.
     pub(super) fn sample(&self, last: bool) {
         let (at, bytes_in, bytes_out) = (self.began.elapsed(), self.bytes_in(), self.bytes_out());
         self.lock_meter().take(at, bytes_in, bytes_out, last);
     }
 
-    /// What passed over its life, and the path; of a live one up to now.
+    /// The samples over its life; for a live session the last one is taken now.
     pub fn samples(&self) -> Vec<Sample> {
         let has_ended = self.has_ended();
         let mut meter = self.lock_meter();
@@ -157,17 +165,17 @@ impl Session {
         samples
     }
 
-    /// Datagrams or segments that were sent again so far.
+    /// Datagrams or segments retransmitted so far.
     pub fn retransmitted(&self) -> u64 {
         self.lock_meter().retransmitted()
     }
 
-    /// Bytes a second that came and that left within the last second; an ended one moves nothing.
+    /// Receiving and sending rate over the last second, in bytes/s; zero for an ended session.
     pub fn rates(&self) -> (f64, f64) {
         if self.has_ended() { (0.0, 0.0) } else { self.lock_meter().rates() }
     }
 
-    /// The name it was given, else `%id`.
+    /// Its name, or `%id` if it has none.
     pub fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| format!("%{}", self.id))
     }
@@ -180,11 +188,12 @@ impl Session {
         self.lock().state.has_ended()
     }
 
-    /// What can be turned while it lives, if it is a `T`.
+    /// The control set by its service, if there is one of type `T`.
     pub fn knob<T: Send + Sync + 'static>(&self) -> Option<std::sync::Arc<T>> {
         self.lock().knob.clone()?.downcast().ok()
     }
 
+    /// The peer's address; empty if there is none.
     pub fn peer(&self) -> String {
         self.lock().peer.clone()
     }
@@ -193,35 +202,38 @@ impl Session {
         self.lock().progress
     }
 
-    /// How it goes, in a few words, for the line of the progress.
+    /// A short remark for the progress line; empty if there is none.
     pub fn note(&self) -> String {
         self.lock().note.clone()
     }
 
-    /// What one would type to use it; empty: nothing.
+    /// A command line to suggest to the user; empty if there is none.
     pub fn suggestion(&self) -> &'static str {
         self.lock().suggestion
     }
 
+    /// Bytes received so far.
     pub fn bytes_in(&self) -> u64 {
         self.bytes_in.load(Ordering::Relaxed)
     }
 
+    /// Bytes sent so far.
     pub fn bytes_out(&self) -> u64 {
         self.bytes_out.load(Ordering::Relaxed)
     }
 
+    /// How long it has been alive, or was when it ended.
     pub fn age(&self) -> Duration {
         self.lock().ended.unwrap_or_else(|| self.began.elapsed())
     }
 
-    /// How long ago it ended.
+    /// How long ago it ended; `None` while it is alive.
     pub fn ended_ago(&self) -> Option<Duration> {
         let ended = self.lock().ended?;
         Some(self.began.elapsed().saturating_sub(ended))
     }
 
-    /// A field, as it is now.
+    /// The current value of a field.
     pub fn field(&self, name: &str) -> Option<Value> {
         let shared = self.lock();
         match name {
@@ -238,7 +250,7 @@ impl Session {
         }
     }
 
-    /// All fields, as they are now.
+    /// The current values of all fields.
     pub fn fields(&self) -> Fields {
         let mut fields = self.lock().fields.clone();
         for name in ["state", "id", "peer", "bytes_in", "bytes_out", "error"] {
@@ -248,26 +260,28 @@ impl Session {
         fields
     }
 
-    /// Clients of a server, at most `most`; and how many there are.
+    /// The first `most` clients of a server, and their total number.
     pub fn guests(&self, most: usize) -> (Vec<GuestState>, usize) {
         self.guests.show(most)
     }
 
-    /// Resolves at each change from now on; see it before looking, so that nothing is missed.
+    /// Notifies of each change from now on. Call `borrow_and_update` before reading the session, so that no change is
+    /// missed.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 
+    /// Wakes all who wait for a change.
     pub(super) fn touch(&self) {
         self.changed.send_modify(|version| *version = version.wrapping_add(1));
     }
 
-    /// Waits until the session ended.
+    /// Waits until the session has ended; returns its final state.
     pub async fn ended(&self) -> State {
         self.until(State::has_ended).await
     }
 
-    /// Waits until its state is as asked.
+    /// Waits until `wanted` is true of its state; returns that state.
     pub async fn until(&self, wanted: impl Fn(&State) -> bool) -> State {
         let mut changes = self.changes();
         loop {
@@ -279,6 +293,7 @@ impl Session {
         }
     }
 
+    /// Adds an entry to the log; beyond [`LOG_LIMIT`] the oldest is dropped.
     pub(super) fn record(&self, kind: &'static str, text: &str) {
         let at = self.began.elapsed();
         let mut shared = self.lock();
@@ -289,19 +304,20 @@ impl Session {
         shared.log.entries.push_back(Entry { at, kind, text: text.into() });
     }
 
-    /// Something that was done to it from outside.
+    /// Logs a change made to the session from outside.
     pub fn note_change(&self, kind: &'static str, text: &str) {
         self.record(kind, text);
         self.touch();
     }
 
-    /// The newest events, and how many older ones were forgotten.
+    /// The newest `most` events, and how many older ones are not included.
     pub fn log(&self, most: usize) -> (Vec<Entry>, u64) {
         let shared = self.lock();
         let skip = shared.log.entries.len().saturating_sub(most);
         (shared.log.entries.iter().skip(skip).cloned().collect(), shared.log.forgotten + skip as u64)
     }
 
+    /// Keeps a received line for `says`; beyond [`HEARD_LIMIT`] the oldest is dropped.
     pub(super) fn hear(&self, text: &str) {
         let mut shared = self.lock();
         if shared.heard.len() == HEARD_LIMIT {
@@ -311,27 +327,27 @@ impl Session {
         shared.unread += 1;
     }
 
-    /// Nobody waits for it any more: its end is told.
+    /// No command waits for it any more, so its end will be shown.
     pub fn to_background(&self) {
         self.background.store(true, Ordering::Relaxed);
     }
 
-    /// All of its events are shown from now on, or only the notable ones.
+    /// Whether all of its events are shown from now on, or only the notable ones.
     pub fn watch(&self, watched: bool) {
         self.watched.store(watched, Ordering::Relaxed);
     }
 
-    /// Lines that came since [`Self::read`]: what a person who looks elsewhere has not seen here.
+    /// Lines received since [`Self::read`]: what the user has not seen yet.
     pub fn unread(&self) -> u64 {
         self.lock().unread
     }
 
-    /// A person sees this session.
+    /// The user has seen this session: nothing is unread.
     pub fn read(&self) {
         self.lock().unread = 0;
     }
 
-    /// Consumes the received lines through the first one that contains `text`; false if none does, and then
+    /// Consumes the received lines up to and including the first one that contains `text`; if none does, false, and
     /// nothing is consumed.
     pub fn says(&self, text: &str) -> bool {
         let mut shared = self.lock();
@@ -340,23 +356,23 @@ impl Session {
         true
     }
 
-    /// Received lines that `says` has not consumed, newest last.
+    /// The last `most` received lines that `says` has not consumed, newest last.
     pub fn unheard(&self, most: usize) -> Vec<String> {
         let shared = self.lock();
         shared.heard.iter().rev().take(most).rev().cloned().collect()
     }
 
-    /// Limits what it sends and receives, in bytes a second, from now on.
+    /// Limits the rate of sending and receiving, in bytes/s, from now on; `None` removes the limit.
     pub fn set_rate(&self, rate: Option<u64>) {
         self.pacer.set(rate);
     }
 
-    /// True for a conversation: `say` and `attach` make sense.
+    /// True if it accepts lines with `say`.
     pub fn listens(&self) -> bool {
         self.listens.load(Ordering::Relaxed)
     }
 
-    /// Gives a line to the session; the answer says whether it took it.
+    /// Gives a line to the session and waits until its service accepts or refuses it.
     pub async fn say(&self, text: String) -> Result<(), Failure> {
         let gone = || {
             Failure::new(crate::wire::Code::Misbehaved, format!("{} does not listen to `say`", self.label()))

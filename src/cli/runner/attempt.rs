@@ -1,5 +1,5 @@
-//! One case in a shell of its own: own sessions, variables, `$tmp` and seed; what it does is not shown, what goes
-//! wrong is gathered.
+//! One run of a case in its own shell: own sessions, variables, `$tmp` and seed. Its results are not shown; its
+//! failures are collected.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,28 +17,28 @@ use crate::shell::system::{Pass, Stream};
 use crate::shell::{Emit, Settings, Shell};
 use crate::wire::Code;
 
-/// Behind its limit a test may still clean up for so long again, and no longer.
+/// After its limit a test may use the same time again, plus this, to clean up; then it is aborted.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What all attempts share.
+/// The settings that all attempts share.
 #[derive(Clone)]
 pub(super) struct Circumstances {
     pub(super) settings: Settings,
     pub(super) arguments: Vec<String>,
     pub(super) secrets: Secrets,
-    /// Where goes what commands of the system print.
+    /// The target of the output of system commands.
     pub(super) pass: Pass,
-    /// The whole run is to stop.
+    /// Fires when the whole run must stop.
     pub(super) stop: CancellationToken,
 }
 
-/// A test that could never fail.
+/// The failure of a test without statements, as such a test could never fail.
 pub(super) fn empty() -> Failure {
     Failure::new(Code::Expectation, "the test has no statements")
         .fix("write what it checks, or `skip \"why\"`")
 }
 
-/// Runs it; how it ended, and how many sessions it left open.
+/// Runs a case once; returns the verdict, and how many sessions it left open.
 pub(super) async fn attempt(run: &Run, with: &Circumstances) -> (Verdict, usize) {
     if run.case.is_empty() {
         return (Verdict::Failed(vec![Wrong { failure: empty(), place: Some(run.case.place()) }]), 0);

@@ -1,4 +1,4 @@
-//! Which cases run, how often, in what order.
+//! Chooses which cases run, how often, and in what order.
 
 use std::sync::Arc;
 
@@ -7,17 +7,18 @@ use super::memory::Memory;
 use crate::base::mix;
 use crate::cli::arguments::Choices;
 
-/// A case that is to run.
+/// One planned run of a case.
 pub(super) struct Run {
     pub(super) case: Arc<Case>,
-    /// What is drawn at random in it.
+    /// Seed of its random decisions.
     pub(super) seed: u64,
 }
 
-/// The runs, in order; those that want to be alone come last. Without `--shuffle` rounds follow each other.
+/// The runs in order; `serial` ones come last. Without `--shuffle`, each round of `--repeat` is complete before the
+/// next one begins.
 ///
 /// # Errors
-/// The pattern of `--filter` is none.
+/// A pattern of `--filter` is not a valid regular expression.
 pub(super) fn choose(
     cases: Vec<Arc<Case>>,
     choices: &Choices,

@@ -1,4 +1,4 @@
-//! Files and folders → checked plans → cases.
+//! Finds the test files, parses them into plans, and lists their cases.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ use crate::shell::script::{self, TEST_LIMIT};
 pub(super) struct Case {
     pub(super) source: Arc<Source>,
     plan: Arc<Plan>,
-    /// Which test of the plan; `None`: the file is one test.
+    /// Index of the test in the plan; `None` if the whole file is one test.
     index: Option<usize>,
     pub(super) name: String,
-    /// Where it begins, from 1.
+    /// The line where it begins, from 1.
     pub(super) line: usize,
     pub(super) serial: bool,
     pub(super) tags: Vec<String>,
@@ -27,38 +27,38 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// What tells it from others: its file and its name.
+    /// Identifies the case: its file and its name.
     pub(super) fn key(&self) -> (String, String) {
         (self.source.name.clone(), self.name.clone())
     }
 
-    /// It has no statement of its own: it could not fail.
+    /// True if it has no statement of its own, so that it could not fail.
     pub(super) fn is_empty(&self) -> bool {
         let (setup, own) = self.steps();
         own.is_empty() && (self.index.is_some() || setup.is_empty())
     }
 
-    /// The test itself, for a message.
+    /// The location of the test, for messages.
     pub(super) fn place(&self) -> Place {
         let own = self.index.and_then(|index| self.plan.tests.get(index));
         let span = own.map_or(0..0, |test| test.span.clone());
         Place { source: self.source.clone(), span, secret: false }
     }
 
-    /// The file holds nothing at all.
+    /// True if the file has no statements at all.
     fn is_nothing(&self) -> bool {
         self.index.is_none() && self.is_empty()
     }
 
-    /// The lines above the first heading, then its own.
+    /// The statements above the first heading, and the case's own.
     pub(super) fn steps(&self) -> (&[Step], &[Step]) {
         let own = self.index.and_then(|index| self.plan.tests.get(index));
         (&self.plan.setup, own.map_or(&[], |test| &test.steps))
     }
 }
 
-/// Scripts below the paths: files as they are, folders searched for `*.nls`; names that begin with `_` are for
-/// `source`.
+/// The scripts for the given paths: files as they are, folders searched for `*.nls`. Names that begin with `_` or `.`
+/// are skipped; those with `_` are for `source`.
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     for path in paths {
@@ -67,7 +67,7 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     if let Some(missing) = found.iter().find(|path| !path.exists()) {
         return Err(format!("`{}` does not exist", missing.display()));
     }
-    // A file that is named in two ways is still one.
+    // A file that is given twice, even by different paths, is used once.
     let mut seen = HashSet::new();
     found.retain(|path| std::fs::canonicalize(path).map_or(true, |real| seen.insert(real)));
     Ok(found)
@@ -88,7 +88,7 @@ fn search(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Reads every file and gives it to `read`; what that made of them, or the exit code after every error was shown.
+/// Calls `read` for every file; returns the results, or, after all errors were shown, the exit code.
 fn each<T>(
     program: &Program,
     paths: &[PathBuf],
@@ -120,7 +120,7 @@ fn each<T>(
     exit.map_or(Ok(all), Err)
 }
 
-/// Checks everything; how many files and statements there are.
+/// Checks all files; returns the numbers of files and statements.
 pub(super) fn check(program: &Program, paths: &[PathBuf]) -> Result<(usize, usize), Exit> {
     let vocabulary = catalogue::vocabulary(false);
     let read = |source: &_, scope: &mut _| language::check(source, &vocabulary, scope, &script::load);
@@ -128,13 +128,13 @@ pub(super) fn check(program: &Program, paths: &[PathBuf]) -> Result<(usize, usiz
     Ok((all.len(), all.iter().map(|(_, statements)| statements).sum()))
 }
 
-/// Parses everything; the plans.
+/// Parses all files into plans.
 pub(super) fn plans(program: &Program, paths: &[PathBuf]) -> Result<Vec<(Arc<Source>, Plan)>, Exit> {
     let vocabulary = catalogue::vocabulary(false);
     each(program, paths, |source, scope| plan(source, &vocabulary, scope, &script::load))
 }
 
-/// Every test of the plans, in their order; none, if no file holds a statement.
+/// All tests of the plans, in order; empty if no file has a statement.
 pub(super) fn cases(plans: Vec<(Arc<Source>, Plan)>) -> Vec<Arc<Case>> {
     let mut cases = Vec::new();
     for (source, plan) in plans {

@@ -1,5 +1,5 @@
-//! Which tests failed the last time, for `--failed`: a file of lines `FILE<TAB>NAME` for each working directory, in the
-//! folder where the system keeps such things (`NLS_CACHE` names another; empty: none).
+//! Remembers which tests failed in the last run, for `--failed`: a file of lines `FILE<TAB>NAME` for each working
+//! directory, in the system's cache directory (`NLS_CACHE` names another; empty: nothing is kept).
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 type Key = (String, String);
 
-/// What is known of the last run.
+/// The failures of the last runs.
 pub(super) struct Memory {
     file: Option<PathBuf>,
     failed: BTreeSet<Key>,
@@ -32,13 +32,12 @@ impl Memory {
         Self { file, failed }
     }
 
-    /// True if it failed the last time that it ran; all count as failed where nothing is known.
+    /// True if the case failed when it last ran; with no recorded failures, true for all cases.
     pub(super) fn failed(&self, key: &Key) -> bool {
         self.failed.is_empty() || self.failed.contains(key)
     }
 
-    /// Those that ran are remembered anew, the others as they were. What cannot be written is forgotten: nothing but
-    /// `--failed` depends on it.
+    /// Updates the cases that ran and keeps the others. Write errors are ignored: only `--failed` depends on this file.
     pub(super) fn remember(mut self, ran: &[Key], failed: &[Key]) {
         let Some(file) = self.file.take() else { return };
         self.failed.retain(|key| !ran.contains(key));

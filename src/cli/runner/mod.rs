@@ -3,11 +3,11 @@
 //! | file | does |
 //! |---|---|
 //! | `discover` | files and folders → checked plans → cases |
-//! | `choose` | which of them run, how often, in what order |
-//! | `attempt` | one case in a shell of its own |
-//! | `pool` | several at the same time, retries, the end after a failure |
-//! | `reports` | formats, and where each goes |
-//! | `memory` | which failed the last time |
+//! | `choose` | which cases run, how often, in what order |
+//! | `attempt` | one run of a case, in its own shell |
+//! | `pool` | running in parallel, retries, `--fail-fast` |
+//! | `reports` | report formats and their targets |
+//! | `memory` | which cases failed in the last run |
 
 mod attempt;
 mod choose;
@@ -101,7 +101,7 @@ pub(super) async fn run(program: &Program, paths: &[PathBuf], choices: &Choices)
     }
 }
 
-/// A case of `--list`.
+/// The output of `--list` for one case.
 fn line(program: &Program, case: &Case) -> String {
     if program.style.json {
         let object = serde_json::json!({
@@ -114,7 +114,7 @@ fn line(program: &Program, case: &Case) -> String {
     format!("{}:{}  {}{tags}\n", case.source.name, case.line, crate::base::escape::escape_line(&case.name))
 }
 
-/// A script that holds tests, run as a script: its results are shown, each test has a shell of its own. True if
+/// Runs the tests of a script that was started as a script: output is shown, and each test has its own shell. True if
 /// one failed.
 pub(super) async fn in_a_script(program: &Program, source: &Arc<Source>, plan: &Plan) -> bool {
     let mut failed = false;
@@ -138,7 +138,7 @@ pub(super) async fn in_a_script(program: &Program, source: &Arc<Source>, plan: &
         let verdict = match ending {
             Ending::Passed | Ending::Quit => Verdict::Passed,
             Ending::Skipped(reason) => Verdict::Skipped(reason),
-            // What went wrong was shown when it did.
+            // The failures were shown as they happened.
             Ending::Failed => Verdict::Failed(Vec::new()),
         };
         failed |= matches!(verdict, Verdict::Failed(_));

@@ -1,4 +1,4 @@
-//! Several tests at the same time, `serial` ones alone; retries; no more after a failure.
+//! Runs tests in parallel and `serial` ones alone, with retries, and stops after a failure with `--fail-fast`.
 
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -17,14 +17,14 @@ use crate::wire::Code;
 
 /// Events of a session that a failed expectation shows.
 const EVENTS_SHOWN: usize = 10;
-/// Tests mostly wait: more of them than cores run together.
+/// Minimum of the default number of parallel tests: they mostly wait, so more run than there are cores.
 const LEAST_JOBS: usize = 4;
 
 pub(super) fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(LEAST_JOBS, |cores| (cores.get() * 2).max(LEAST_JOBS))
 }
 
-/// Runs all; each is told to `done` when it has ended, with the number of sessions that it left open.
+/// Runs all; `done` is called for each with its result and the number of sessions that it left open.
 pub(super) async fn run(
     program: &Program,
     runs: Vec<Run>,
@@ -102,7 +102,7 @@ fn ended(run: &Run, verdict: Verdict) -> TestRun {
     }
 }
 
-/// A test that brought down its own task: an error in this program.
+/// The result of a test whose task panicked: a bug in this program.
 fn broken(error: &tokio::task::JoinError) -> TestRun {
     let failure = Failure::new(Code::Internal, format!("internal error (bug): {error}"));
     TestRun {

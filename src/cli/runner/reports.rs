@@ -1,5 +1,5 @@
-//! The formats that were asked for, and where each goes: standard output, or a file that is whole or absent; what is no
-//! file is written through.
+//! The requested report formats and their targets: standard output, or a file. A regular file is written completely or
+//! not at all; FIFOs and devices are written to directly.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use crate::output::reports::{Reporter, reporter};
 use crate::output::{Rendered, Sink, Style};
 use crate::report::{Summary, TestPlan, TestRun};
 
-/// Links that are followed, as many as the system does (path_resolution(7)).
+/// Maximum number of symbolic links followed, as in the kernel (path_resolution(7)).
 const LINKS_LIMIT: usize = 40;
 
-/// Where a report goes.
+/// The target of a report.
 enum Target {
     Output,
-    /// Written at the end.
+    /// A file, and its text so far: it is written at the end.
     File(PathBuf, String),
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Reports {
 }
 
 impl Reports {
-    /// `None`: two want standard output, which was said.
+    /// `None`, after an error was shown, if two reports want standard output or the folder of a file does not exist.
     pub(super) fn new(program: &Program, choices: &Choices, seed: u64) -> Option<Self> {
         let mut wanted = choices.reports.clone();
         let to_output = wanted.iter().filter(|(_, file)| file.is_none()).count();
@@ -51,7 +51,7 @@ impl Reports {
             );
             return None;
         }
-        // A word that no test can guess: the seed is known to it.
+        // A random value that no test can guess, as a test knows the seed.
         let secret = u64::from_le_bytes(crate::net::udp::random());
         let all = wanted
             .into_iter()
@@ -89,7 +89,7 @@ impl Reports {
     }
 
     /// # Errors
-    /// A report could not be written, and why.
+    /// A report could not be written; the text says why.
     pub(super) fn end(mut self, summary: &Summary) -> Result<(), String> {
         self.each(|reporter| reporter.end(summary));
         for (_, target) in &self.all {
@@ -107,8 +107,8 @@ impl Reports {
     }
 }
 
-/// A regular file appears as a whole; what is no file (a FIFO, a device) is written to as it is, and a link to a file
-/// stays one.
+/// Writes a regular file completely or not at all; a symbolic link to it is kept. A FIFO or a device is written to
+/// directly.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
     let is_special = file.metadata().is_ok_and(|metadata| !metadata.is_file());
     if is_special {
@@ -122,7 +122,7 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
     new.persist(target).map_err(|error| error.error).map(drop)
 }
 
-/// Where a chain of links leads, whether something is there or not.
+/// The target of a chain of symbolic links, whether it exists or not.
 fn behind_links(file: &Path) -> PathBuf {
     let mut target = file.to_owned();
     for _ in 0..LINKS_LIMIT {
@@ -132,7 +132,7 @@ fn behind_links(file: &Path) -> PathBuf {
     target
 }
 
-/// Opened without waiting: a FIFO that nobody reads is an error.
+/// Opens without blocking: a FIFO without a reader is an error.
 fn through(file: &Path, text: &str) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();

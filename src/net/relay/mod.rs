@@ -1,5 +1,5 @@
-//! A bad network in front of a server: what comes from one side leaves on the other as [`crate::link`] decides. One
-//! task owns the link; readers of each side feed it.
+//! A relay that emulates a bad network in front of a server: packets are forwarded, delayed or dropped as
+//! [`crate::link`] decides. One task owns the link; readers on each side feed it.
 
 mod tcp;
 mod udp;
@@ -18,27 +18,28 @@ use crate::base::{Endpoint, Time};
 use crate::link::{Counts, Direction, Link, Profile};
 use crate::report::Failure;
 
-/// Packets that wait for the link's task: more wait in the system's buffers.
+/// Packets queued for the link's task; further ones wait in the kernel's buffers.
 const ARRIVALS: usize = 4096;
-/// Bytes of datagrams on their way in one direction; what is over is dropped as by a full queue. Streams have a bound of
-/// their own, for each client.
+/// Maximum bytes of datagrams in flight in one direction; the excess is dropped as by a full queue. Streams have their
+/// own limit for each client.
 const FLYING_LIMIT: usize = 64 << 20;
-/// Counts are told so often.
+/// Minimum interval between reports of the counts.
 const TELL_EVERY: Duration = Duration::from_millis(20);
 
-/// Somebody behind the link.
+/// The id of a client of the link.
 pub type Flow = u64;
 
-/// What a link does, up (to the server) and down; may change while it runs.
+/// The settings of a link, up (to the server) and down; may be changed while it runs.
 #[derive(Debug, Default)]
 pub struct Control {
     profiles: Mutex<[Profile; 2]>,
     changed: Notify,
-    /// It carries a stream: nothing may be lost, doubled or overtaken.
+    /// The link carries byte streams (TCP): no loss, duplication or reordering.
     lossless: bool,
 }
 
 impl Control {
+    /// `lossless`: for byte streams (TCP); only corruption, delay, jitter and rate of the profiles apply.
     pub fn new(up: Profile, down: Profile, lossless: bool) -> Arc<Self> {
         let control = Self { profiles: Mutex::default(), changed: Notify::new(), lossless };
         control.change(|profiles| *profiles = [up, down]);
@@ -49,7 +50,8 @@ impl Control {
         self.lossless
     }
 
-    /// Changes what happens from the next packet on.
+    /// Changes the profiles, up and down, from the next packet on. On a lossless link only corruption, delay, jitter
+    /// and rate are kept.
     pub fn change(&self, change: impl FnOnce(&mut [Profile; 2])) {
         let mut profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut profiles);
@@ -63,49 +65,56 @@ impl Control {
         self.changed.notify_one();
     }
 
+    /// The current profiles, up and down.
     pub fn profiles(&self) -> [Profile; 2] {
         *self.profiles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Who hears what happens.
+/// Receives the events of a relay.
 pub trait Watch: Send + Sync + 'static {
+    /// The counts changed; called at intervals, not for each packet.
     fn counts(&self, up: Counts, down: Counts);
+    /// A client connected; `client` is its address.
     fn joined(&self, flow: Flow, client: String);
+    /// A client disconnected, or was idle for too long.
     fn left(&self, flow: Flow);
-    /// Something that its user should know.
+    /// A problem that the user should know of.
     fn trouble(&self, why: String);
 }
 
-/// What the relay is.
+/// A relay that has not started yet.
 pub struct Relay {
+    /// The server.
     pub target: Endpoint,
+    /// The profiles, which may be changed while the relay runs.
     pub control: Arc<Control>,
     pub watch: Arc<dyn Watch>,
+    /// Seed of the random decisions.
     pub seed: u64,
-    /// Names the draws: two links of one seed meet different fates.
+    /// Part of the seed: two links with the same seed decide differently.
     pub name: String,
-    /// Most clients at once.
+    /// Maximum number of clients at the same time.
     pub max: usize,
 }
 
-/// Where packets leave.
+/// Where packets are sent when they leave the link.
 enum Exit {
-    /// The socket of the relay, to one of its clients.
+    /// To a client, through the relay's socket.
     Client(Arc<UdpSocket>, std::net::SocketAddr),
-    /// A connected socket.
+    /// To the server, through a connected socket.
     Server(Arc<UdpSocket>),
-    /// A stream: its writer takes them.
+    /// To the task that writes to a TCP stream.
     Stream(mpsc::UnboundedSender<Piece>),
 }
 
-/// Bytes of a stream hold a place as long as they are on their way; an empty piece is the end.
+/// Bytes of a stream, which hold their permits while in flight; an empty piece is the end of the stream.
 struct Piece {
     bytes: Bytes,
     _place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-/// What the readers say.
+/// From the readers to the link's task.
 enum Arrival {
     Joined { flow: Flow, client: String, up: Exit, down: Exit },
     Packet { direction: Direction, flow: Flow, bytes: Bytes, place: Option<OwnedSemaphorePermit> },
@@ -113,14 +122,14 @@ enum Arrival {
     Trouble(String),
 }
 
-/// Which packet this is: whose, and what it holds.
+/// What the link keeps with each packet: its client and its permits.
 #[derive(Clone)]
 struct Tag {
     flow: Flow,
     place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-/// The link, and who is connected over it.
+/// The link's task: both directions, and the clients connected over them.
 struct Engine {
     watch: Arc<dyn Watch>,
     control: Arc<Control>,
@@ -132,10 +141,10 @@ struct Engine {
 }
 
 impl Relay {
-    /// Runs until it is dropped, or cannot go on.
+    /// Runs until it is dropped or fails.
     ///
     /// # Errors
-    /// The name of the server cannot be found, or the socket failed for good.
+    /// The server's name cannot be resolved, or the socket failed permanently.
     pub async fn run(self, bound: Bound) -> Result<(), Failure> {
         let addresses = super::resolve::resolve(&self.target).await?;
         let (arrivals, mut arrived) = mpsc::channel(ARRIVALS);
@@ -221,7 +230,7 @@ impl Engine {
         for (side, link) in [&mut self.up, &mut self.down].into_iter().enumerate() {
             while let Some((tag, bytes)) = link.poll(now) {
                 let Some(exits) = self.exits.get(&tag.flow) else { continue };
-                // What the system does not take is lost, as on any network.
+                // What the kernel does not take is lost, as on any network.
                 match &exits[side] {
                     Exit::Client(socket, client) => drop(socket.try_send_to(&bytes, *client)),
                     Exit::Server(socket) => drop(socket.try_send(&bytes)),

@@ -1,5 +1,5 @@
-//! Streams: what is read at once counts as a packet. Nothing is lost on the way, for TCP would not see that it was;
-//! a link that is slow lets its readers wait.
+//! The relay for TCP: the bytes of one read count as a packet. Nothing is dropped, as TCP on either side would not
+//! retransmit it; a slow link makes its readers wait instead.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use crate::net::{CONNECT_LIMIT, show, tcp};
 use crate::report::{Failure, reason};
 use crate::wire::Code;
 
-/// Bytes that are read at once.
+/// Maximum bytes of one read.
 const READ: usize = 16 << 10;
-/// Bytes of one direction of one client on their way: 300 Mbit/s over 100 ms.
+/// Maximum bytes in flight for one client in one direction: 300 Mbit/s at 100 ms.
 const ON_THE_WAY: usize = 4 << 20;
 
-/// Lets clients in until the relay is dropped.
+/// Accepts clients until the relay is dropped.
 pub(super) async fn read(
     listener: TcpListener,
     addresses: Vec<SocketAddr>,
@@ -67,7 +67,7 @@ async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
     Err(last)
 }
 
-/// One client, until both directions ended.
+/// Relays one client until both directions have ended.
 async fn carry(
     client: TcpStream,
     peer: SocketAddr,
@@ -107,15 +107,15 @@ async fn carry(
     Ok(())
 }
 
-/// Whether a connection broke on the side that a direction comes from: then it breaks on the other, behind the bytes that
-/// were on their way.
+/// Passes a connection reset through the link, in one direction: it takes effect on the other side after the bytes that
+/// were in flight.
 #[derive(Debug, Default)]
 struct Reset {
     came: AtomicBool,
     passed_on: Notify,
 }
 
-/// From a socket into the link; the end of the stream travels as well.
+/// From a socket into the link; the end of the stream or a reset goes through the link as an empty packet.
 async fn pump(
     from: OwnedReadHalf,
     direction: Direction,
@@ -150,12 +150,12 @@ async fn pump_all(
     }
 }
 
-/// Out of the link into a socket. What can be written no more is dropped: the other direction tells how it ended.
+/// From the link to a socket. Bytes that can no longer be written are dropped: the other direction reports the end.
 async fn leave(mut pieces: mpsc::UnboundedReceiver<Piece>, mut to: OwnedWriteHalf, reset: &Reset) {
     let mut gone = false;
     while let Some(piece) = pieces.recv().await {
         if piece.bytes.is_empty() && reset.came.load(Ordering::Acquire) {
-            // Closing a socket that does not linger resets the connection (RFC 9293, section 3.10.4: ABORT).
+            // Closing with a linger time of zero resets the connection (RFC 9293, section 3.10.5: ABORT).
             drop(socket2::SockRef::from(to.as_ref()).set_linger(Some(Duration::ZERO)));
             to.forget();
             return reset.passed_on.notify_one();

@@ -1,4 +1,4 @@
-//! Datagrams: each client has a socket of its own towards the server, so that answers find their way back.
+//! The relay for UDP: each client has its own socket towards the server, so that responses can be attributed to it.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,19 +17,19 @@ use crate::net::{clock, show};
 use crate::report::{Failure, reason};
 use crate::wire::Code;
 
-/// A client that is silent for so long in both directions is forgotten.
+/// Idle timeout of a client, for both directions together.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
-/// Largest UDP payload.
+/// Room for the largest UDP payload.
 const PACKET: usize = 65_535;
-/// Received datagrams share memory of this size.
+/// Received datagrams are cut from allocations of this size.
 const SLAB: usize = 1 << 20;
-/// Asked of the system for each socket.
+/// Socket buffer size requested in each direction, in bytes.
 const SOCKET_BUFFER: usize = 4 << 20;
 
-/// A client as the reader of the relay's socket knows it.
+/// A client known to the reader of the relay's socket.
 struct Known {
     flow: Flow,
-    /// When it last said or heard something, in microseconds of the clock.
+    /// When the last datagram from or to the client was seen, in µs of [`clock::now`].
     last: Arc<AtomicU64>,
     reader: tokio::task::AbortHandle,
 }
@@ -45,7 +45,7 @@ struct Clients {
     refused: bool,
 }
 
-/// Takes what clients send, and what the server answers, until the relay is dropped.
+/// Receives from the clients and the server until the relay is dropped.
 pub(super) async fn read(
     socket: UdpSocket,
     addresses: Vec<SocketAddr>,
@@ -68,7 +68,7 @@ pub(super) async fn read(
     loop {
         let (bytes, peer) = match receive(&clients.socket, &mut slab).await {
             Ok(received) => received,
-            // It belongs to one client that is gone.
+            // The error concerns one client that is gone.
             Err(error) if is_of_peer(&error) => continue,
             Err(error) => return Err(Failure::new(Code::Broken, reason(&error)).of("link")),
         };
@@ -100,7 +100,7 @@ async fn receive(socket: &UdpSocket, slab: &mut BytesMut) -> std::io::Result<(By
 }
 
 impl Clients {
-    /// The flow of a client; a new one gets a socket. `None`: there are too many.
+    /// The flow of a client; a new client gets a socket. `None` if there are too many, or no socket can be opened.
     async fn flow(&mut self, peer: SocketAddr) -> Option<Flow> {
         let now = clock::now().micros();
         if let Some(known) = self.known.get(&peer) {
@@ -165,7 +165,7 @@ impl Clients {
     }
 }
 
-/// What the server answers one client.
+/// Reads the server's responses to one client.
 async fn answers(server: Arc<UdpSocket>, flow: Flow, last: Arc<AtomicU64>, arrivals: mpsc::Sender<Arrival>) {
     let (mut slab, mut refused) = (BytesMut::new(), false);
     loop {
@@ -178,7 +178,7 @@ async fn answers(server: Arc<UdpSocket>, flow: Flow, last: Arc<AtomicU64>, arriv
                 }
             }
             Err(_) if refused => {}
-            // The server is not there, or not yet: the client hears nothing, as over any network that drops ICMP.
+            // The server is not running, or not yet: the client is not told, as over any network that drops ICMP.
             Err(error) if is_of_peer(&error) => {
                 refused = true;
                 drop(arrivals.send(Arrival::Trouble("nothing listens behind the link".into())).await);

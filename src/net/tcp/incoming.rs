@@ -1,4 +1,4 @@
-//! The receiving half: bytes become frames, and blocks go straight to their places.
+//! The receiving half: splits the stream into frames, and reads large blocks directly to their target.
 
 use std::io::{ErrorKind, IoSliceMut};
 
@@ -13,7 +13,7 @@ use crate::wire::frame::{self, BLOCK_HEADER, Deframer};
 use crate::wire::preface::{self, Preface};
 use crate::wire::{Code, Frame, Reader};
 
-/// Bytes between two large blocks: the frame with the hash of the next, and the header of that.
+/// Bytes between two large blocks: the frame with the hash of the next one, and its block header.
 const BETWEEN: usize = frame::HEADER + 8 + 32 + BLOCK_HEADER;
 
 /// The receiving half.
@@ -23,12 +23,12 @@ pub struct Incoming {
     lines: bool,
     received: u64,
     ended: bool,
-    /// A block of which a part has landed: where it goes on, and what is still to come of it.
+    /// A block that was received in part: the offset of its next byte, and how many bytes are missing.
     block: Option<(u64, usize)>,
 }
 
 impl Incoming {
-    /// `front` was read already, while the peer's protocol was being found out.
+    /// `front`: bytes that were already read to find out the peer's protocol. `lines`: the peer sends lines of text.
     pub(in crate::net) fn new(half: OwnedReadHalf, front: BytesMut, lines: bool) -> Self {
         Self {
             end: ReadEnd::Shared(half),
@@ -40,14 +40,15 @@ impl Incoming {
         }
     }
 
-    /// Whether a thread that owns the socket may wait for it.
+    /// After [`crate::net::Connection::own`]: whether a read may block.
     pub(in crate::net) fn set_patient(&mut self, patient: bool) {
         self.end.set_patient(patient);
     }
 
+    /// The next frame, block or line; `None` at an orderly end of the stream. Cancel-safe.
     pub(in crate::net) async fn next(&mut self) -> Result<Option<Message>, Failure> {
         loop {
-            // The rest of a block that nobody wants any more.
+            // Skip the rest of a block that `next_into` received in part.
             if let Some((offset, left)) = self.block {
                 let now = left.min(self.frames.buffer.len());
                 self.frames.buffer.advance(now);
@@ -64,6 +65,7 @@ impl Incoming {
         }
     }
 
+    /// Like [`Self::next`], but the bytes of blocks are written to `landing`. Cancel-safe.
     pub(in crate::net) async fn next_into(
         &mut self,
         landing: &mut dyn Landing,
@@ -96,7 +98,7 @@ impl Incoming {
         }
     }
 
-    /// Puts what is buffered of blocks where it belongs; true if there was any.
+    /// Copies buffered bytes of blocks to their target; true if there were any.
     fn land_buffered(&mut self, landing: &mut dyn Landing) -> Result<bool, Failure> {
         let mut landed = false;
         loop {
@@ -117,8 +119,8 @@ impl Incoming {
         }
     }
 
-    /// Reads a block straight to its place, and what stands between it and the next one behind it. False at the end of
-    /// the stream.
+    /// Reads a block directly to its target, and in the same call what precedes the next block. False at the end of the
+    /// stream.
     async fn read_block(
         &mut self,
         landing: &mut dyn Landing,
@@ -190,7 +192,7 @@ impl Incoming {
                     return Ok(true);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    // Who waits holds no buffer: thousands of idle clients would hold as many.
+                    // An idle connection keeps no buffer: there may be thousands.
                     if self.frames.buffer.is_empty() {
                         self.frames.buffer = BytesMut::new();
                     }
@@ -201,7 +203,7 @@ impl Incoming {
         }
     }
 
-    /// The stream ended: in order, or in the middle of a frame (row 41). A last line needs no newline.
+    /// The stream has ended: in order, or inside a frame (row 41). The last line of text needs no newline.
     fn at_end(&mut self) -> Result<Option<Message>, Failure> {
         self.ended = true;
         let left = self.frames.buffer.len();
@@ -224,7 +226,7 @@ impl Incoming {
             .fix("the other side may have been stopped; run the command again"))
     }
 
-    /// The other side's first 8 bytes.
+    /// Reads the server's preface, the first 8 bytes.
     pub(super) async fn preface(&mut self) -> Result<Preface, Failure> {
         loop {
             let buffer = &mut self.frames.buffer;

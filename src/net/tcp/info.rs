@@ -1,5 +1,5 @@
-//! What the kernel knows of a TCP connection of ours: `sock_diag` over netlink, which needs no privilege and no unsafe code.
-//! Layouts are those of `linux/inet_diag.h` and of `struct tcp_info` in `linux/tcp.h`, in the byte order of the machine.
+//! Kernel statistics of one of our TCP connections: `sock_diag` over netlink, which needs no privilege and no unsafe
+//! code. Layouts follow `linux/inet_diag.h` and `struct tcp_info` in `linux/tcp.h`, in native byte order.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -9,33 +9,34 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST: u16 = 1;
 const PROTOCOL_TCP: u8 = 6;
-/// Attributes of the answer, and the bits that ask for them.
+/// Attributes of the response; bit N - 1 of the request asks for attribute N.
 const INET_DIAG_INFO: u16 = 2;
 const INET_DIAG_CONG: u16 = 4;
 const NO_COOKIE: u32 = u32::MAX;
 const NETLINK_HEADER: usize = 16;
 const DIAG_MESSAGE: usize = 72;
 
-/// Where a connection spent its time, as the kernel's sender saw it.
+/// Statistics of the sending direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Info {
-    /// With data on its way; of it, held by the receiver's window, and by the send buffer.
+    /// Time with data in flight, and the parts of it limited by the peer's receive window and by the send buffer.
     pub(super) busy: Duration,
     pub(super) by_receiver: Duration,
     pub(super) by_buffer: Duration,
-    /// Segments with data, and those that were sent again.
+    /// Data segments sent, and segments retransmitted.
     pub(super) segments: u32,
     pub(super) repeated: u32,
+    /// Smoothed round-trip time, and the minimum.
     pub(super) round_trip: Duration,
     pub(super) shortest: Duration,
-    /// Bytes that the peer has acknowledged, and how many more it would take.
+    /// Bytes acknowledged by the peer, and its current receive window.
     pub(super) acknowledged: u64,
     pub(super) window: u32,
-    /// The congestion control: `cubic`, `bbr`.
+    /// The name of the congestion control, such as `cubic` or `bbr`.
     pub(super) control: String,
 }
 
-/// `None`: the kernel does not say.
+/// Queries the kernel; `None` if there is no such connection or the kernel does not say.
 pub(super) fn ask(local: SocketAddr, peer: SocketAddr) -> Option<Info> {
     let protocol = Some(netlink::SOCK_DIAG);
     let socket =

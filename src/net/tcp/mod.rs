@@ -1,5 +1,6 @@
-//! Frames over TCP: connecting here, the two halves of a connection in `incoming` and `outgoing`, who waits for its socket
-//! in `socket`, and what the kernel knows of it in `info`. Partial input and output live in the structs, so both halves are cancel-safe.
+//! Frames over TCP: connecting here, the two halves of a connection in `incoming` and `outgoing`, asynchronous and
+//! blocking sockets in `socket`, kernel statistics in `info`. Partial input and output are kept in the structs, so both
+//! halves are cancel-safe.
 
 mod incoming;
 #[cfg(target_os = "linux")]
@@ -10,7 +11,7 @@ mod socket;
 pub use incoming::Incoming;
 pub use outgoing::Outgoing;
 
-/// The path of a connection of ours, as the kernel knows it.
+/// The path statistics of one of our connections, from the kernel.
 #[cfg(target_os = "linux")]
 pub(super) fn path(local: std::net::SocketAddr, peer: std::net::SocketAddr) -> Option<super::gauge::Path> {
     let info = info::ask(local, peer)?;
@@ -32,26 +33,26 @@ use crate::report::{Failure, reason};
 use crate::wire::preface::{self, Preface};
 use crate::wire::{Code, ServiceId, VERSION, frame};
 
-/// Written and read at once: large enough to keep system calls rare.
+/// Bytes gathered before a write, and maximum buffer for a read: large enough to keep system calls rare.
 const BATCH: usize = 256 << 10;
-/// Larger blocks are neither copied behind their headers nor read through the buffer.
+/// Blocks of at least this many bytes are sent and received without a copy through the buffer.
 const DIRECT: usize = 16 << 10;
-/// Longest line from a plain client.
+/// Longest line from a plain-text client, in bytes.
 pub const LINE_LIMIT: usize = 64 << 10;
-/// An idle peer that lost its cable is noticed within 10 + 4 × 5 s (FAULTS row 39).
+/// Keep-alive: an idle peer that lost its network is noticed within 10 + 4 × 5 s (FAULTS row 39).
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_PROBES: u32 = 4;
-/// Sent bytes that nobody acknowledged for so long end the connection.
+/// The connection ends if sent bytes stay unacknowledged for this time (`TCP_USER_TIMEOUT`).
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Sets what every connection of ours wants.
+/// Sets the socket options of every connection.
 pub fn prepare(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
     let keep_alive = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE_INTERVAL);
     #[cfg(target_os = "linux")]
     let keep_alive = keep_alive.with_retries(KEEP_ALIVE_PROBES);
-    // Each of these is a wish: a system that refuses one still transfers.
+    // Best effort: a system that refuses one of them still transfers.
     drop(socket.set_tcp_nodelay(true));
     drop(socket.set_tcp_keepalive(&keep_alive));
     #[cfg(target_os = "linux")]
@@ -63,7 +64,7 @@ pub async fn bind_loopback() -> std::io::Result<tokio::net::TcpListener> {
     tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await
 }
 
-/// Connects to the first address that answers, with the next one started 250 ms later.
+/// Connects to the first address that answers; each further address is tried 250 ms after the one before.
 pub async fn connect(
     endpoint: &Endpoint,
     addresses: &[SocketAddr],
@@ -99,7 +100,7 @@ pub async fn connect(
     })
 }
 
-/// One attempt; refused and unreachable are different things to the user.
+/// One attempt; refused and unreachable are different errors to the user.
 async fn dial(endpoint: Endpoint, address: SocketAddr) -> Result<(TcpStream, SocketAddr), Failure> {
     match TcpStream::connect(address).await {
         Ok(stream) => Ok((stream, address)),
@@ -110,7 +111,7 @@ async fn dial(endpoint: Endpoint, address: SocketAddr) -> Result<(TcpStream, Soc
     }
 }
 
-/// The server's preface must agree with ours; else its next frame says why.
+/// Checks the server's preface against ours; if the server refuses, its next frame says why.
 async fn check(server: &Preface, incoming: &mut Incoming) -> Result<(), Failure> {
     if server.version != VERSION {
         let older = if server.version < VERSION { "the server" } else { "this client" };
@@ -121,14 +122,14 @@ async fn check(server: &Preface, incoming: &mut Incoming) -> Result<(), Failure>
     if server.service != ServiceId::Any.number() {
         return Ok(());
     }
-    // A server that refuses says `any` and then why.
+    // A server that refuses sends the service `any`, then an ERROR frame with the reason.
     match tokio::time::timeout(CONNECT_LIMIT, incoming.next()).await.unwrap_or(Ok(None))? {
         Some(Message::Frame(frame)) if frame.kind == frame::ERROR => Err(super::connection::told(&frame)),
         _ => Err(Failure::new(Code::Protocol, "the server refused without a reason")),
     }
 }
 
-/// Row 43: what speaks there instead.
+/// The failure for a peer of another protocol, with a guess which one (row 43).
 pub(super) fn foreign(front: &[u8]) -> Failure {
     let why = format!(
         "this looks like {} (`{}`); nls speaks its own protocol",
@@ -140,7 +141,7 @@ pub(super) fn foreign(front: &[u8]) -> Failure {
 
 fn broken(error: &std::io::Error, received: u64) -> Failure {
     let why = match error.kind() {
-        // The thread that waited was told to stop.
+        // A blocked thread was cancelled.
         ErrorKind::Interrupted => return Failure::new(Code::Cancelled, "stopped"),
         ErrorKind::ConnectionReset => "the peer reset the connection: it was stopped, or fell over".into(),
         ErrorKind::BrokenPipe => "the peer closed the connection".into(),
@@ -153,13 +154,13 @@ fn broken(error: &std::io::Error, received: u64) -> Failure {
     Failure::new(Code::Broken, why).fix("run the command again")
 }
 
-/// From here on the thread that uses the connection waits for its socket itself, which spares the wakes of others; at the
-/// end of `cancel` a wait fails soon.
+/// From here on reads and writes block the calling thread, which saves waking another thread. When `cancel` fires, a
+/// blocked call fails soon.
 pub(super) fn own(outgoing: &mut Outgoing, incoming: &mut Incoming, cancel: &CancellationToken) {
     socket::own(&mut outgoing.end, &mut incoming.end, cancel);
 }
 
-/// From here on the runtime waits again.
+/// From here on the runtime waits for the socket again.
 pub(super) fn share(outgoing: &mut Outgoing, incoming: &mut Incoming) {
     socket::share(&mut outgoing.end, &mut incoming.end);
 }

@@ -1,4 +1,4 @@
-//! The sending half: what is sent is queued and leaves in large writes.
+//! The sending half: data is queued and leaves in large writes.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, IoSlice};
@@ -15,29 +15,31 @@ use crate::wire::Frame;
 use crate::wire::frame::{self, BLOCK_HEADER};
 use crate::wire::spent::Cause;
 
-/// Pieces in one write.
+/// Maximum number of buffers in one vectored write.
 const PIECES: usize = 64;
 
-/// One segment in so many was sent again: the path loses.
+/// The path counts as lossy if more than one in this many segments was retransmitted.
 const LOSS_SHARE: u32 = 1000;
 
-/// Round trips below this are filled by any window, and a window that is smaller only happens to be.
+/// Any window fills a path with a shorter round trip than this. A window below `LEAST_WINDOW` bytes is taken for a
+/// momentary value and counted as that many.
 const SHORTEST_PATH: Duration = Duration::from_millis(1);
 const LEAST_WINDOW: u32 = 32 << 10;
 
 /// The sending half.
 pub struct Outgoing {
     pub(super) end: WriteEnd,
-    /// What leaves first: headers and large blocks, none of which is copied.
+    /// Leaves first: headers and large blocks, which are not copied.
     queue: VecDeque<Bytes>,
     queued: usize,
-    /// What leaves after it.
+    /// Leaves after the queue.
     buffer: BytesMut,
     /// Frames leave as lines of text.
     lines: bool,
 }
 
 impl Outgoing {
+    /// `lines`: frames are sent as lines of text.
     pub(in crate::net) fn new(half: OwnedWriteHalf, lines: bool) -> Self {
         Self {
             end: WriteEnd::Shared(half),
@@ -62,31 +64,32 @@ impl Outgoing {
         Err(ErrorKind::Unsupported.into())
     }
 
-    /// About so many bytes are kept by the kernel, which counts its own overhead, too. A wish.
+    /// Sets the kernel's send buffer to about `bytes`; the kernel counts its overhead too. Best effort.
     pub(in crate::net) fn bound_buffer(&self, bytes: usize) {
         if let WriteEnd::Shared(half) = &self.end {
             drop(socket2::SockRef::from(half.as_ref()).set_send_buffer_size(bytes));
         }
     }
 
-    /// Of this side and of the peer.
+    /// The local address and the peer's; `None` if the socket is closed.
     pub(in crate::net) fn addresses(&self) -> Option<(std::net::SocketAddr, std::net::SocketAddr)> {
         self.end.addresses()
     }
 
-    /// What the kernel's sender waited for most.
+    /// What limited the kernel's sender most.
     #[cfg(target_os = "linux")]
     pub(in crate::net) fn held_by(&self) -> Cause {
         let addresses = self.end.addresses();
         let Some(info) = addresses.and_then(|(local, peer)| super::info::ask(local, peer)) else {
             return Cause::Unknown;
         };
-        // A loss that no queue explains (RFC 9438 and RFC 5681 take every loss for a full one).
+        // Losses without a standing queue are not congestion, though RFC 9438 (CUBIC) and RFC 5681 (Reno) treat them
+        // so.
         let queues = info.round_trip > info.shortest * 3 / 2;
         let loses = info.repeated > info.segments / LOSS_SHARE;
         let listens_to_losses = matches!(info.control.as_str(), "cubic" | "reno");
-        // What a window holds bounds the rate only if a round trip takes about as long as filling it; else the peer did
-        // not read, be it slow itself or a relay before a slow path.
+        // The window limits the rate only if about a window of bytes is sent per round trip. Otherwise the window was
+        // closed because the peer did not read: it is slow itself, or it is a relay in front of a slow path.
         let in_round_trip = info.acknowledged as f64 / info.busy.as_secs_f64() * info.shortest.as_secs_f64();
         let fills_window =
             info.shortest >= SHORTEST_PATH && in_round_trip * 1.5 > f64::from(info.window.max(LEAST_WINDOW));
@@ -106,11 +109,12 @@ impl Outgoing {
         Cause::Unknown
     }
 
-    /// Bytes that go before any frame.
+    /// Queues raw bytes, such as the preface.
     pub(in crate::net) fn put(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Queues a frame; writes if more than [`BATCH`] bytes wait.
     pub(in crate::net) async fn send(&mut self, frame: &Frame) -> Result<(), Failure> {
         if self.lines {
             self.buffer.extend_from_slice(&frame.body);
@@ -121,6 +125,7 @@ impl Outgoing {
         self.flush_over(BATCH).await
     }
 
+    /// Queues bytes as blocks of at most `chunk` bytes; writes if more than [`BATCH`] bytes wait.
     pub(in crate::net) async fn send_blocks(
         &mut self,
         mut offset: u64,
@@ -149,8 +154,8 @@ impl Outgoing {
         self.flush_over(0).await
     }
 
-    /// Writes all, once more than `keep` bytes wait. A peer that takes them, but slower than the minimum rate, is given
-    /// up as one that takes none (FAULTS row 40).
+    /// Writes everything if more than `keep` bytes wait. A peer that reads slower than the minimum rate is given up
+    /// like one that does not read at all (FAULTS row 40).
     async fn flush_over(&mut self, keep: usize) -> Result<(), Failure> {
         let waiting = self.queued + self.buffer.len();
         if waiting <= keep || waiting == 0 {
@@ -161,7 +166,7 @@ impl Outgoing {
         tokio::time::timeout(limit, self.write_all(until)).await.map_err(|_| stopped_reading())?
     }
 
-    /// Cancel-safe: what was written is gone from the queue.
+    /// Cancel-safe: what was written has been removed from the queue.
     async fn write_all(&mut self, until: Instant) -> Result<(), Failure> {
         while !self.queue.is_empty() {
             let mut pieces = [IoSlice::new(&[]); PIECES];
@@ -193,8 +198,9 @@ impl Outgoing {
         Ok(())
     }
 
+    /// Flushes, then closes the sending direction.
     pub(in crate::net) async fn close(&mut self) {
-        // The peer may be gone already: then there is nobody to tell.
+        // If the flush fails, the peer is gone and needs no FIN.
         if self.flush().await.is_ok() {
             self.end.shutdown().await;
         }

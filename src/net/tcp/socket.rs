@@ -1,5 +1,5 @@
-//! The two ends of a socket, and who waits for it: the runtime, for all its connections together, or the thread that uses
-//! it, for a transfer that has one. On two cores the wakes from the one to the other are most of what a chunk costs in
+//! The two halves of a socket in one of two modes: asynchronous, where the runtime waits for it, or blocking, where a
+//! transfer has its own thread. On two cores, waking one thread from the other is most of the cost of a chunk in
 //! stop-and-wait.
 
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
@@ -14,25 +14,25 @@ use tokio_util::sync::CancellationToken;
 
 use crate::net::SILENCE_LIMIT;
 
-/// A thread that waits looks so often whether it is to stop.
+/// How often a blocked thread checks whether it was cancelled.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// A socket that one thread uses.
+/// A blocking socket, used by one thread.
 #[derive(Clone)]
 pub(super) struct Own {
     stream: Arc<TcpStream>,
     cancel: CancellationToken,
 }
 
-/// Where bytes come from.
+/// The reading half.
 pub(super) enum ReadEnd {
     Shared(OwnedReadHalf),
-    /// The flag: waiting is allowed. And how much was read last.
+    /// The flag: reads may block. The number: bytes of the largest read so far.
     Own(Own, bool, usize),
     Gone,
 }
 
-/// Where bytes go.
+/// The writing half.
 pub(super) enum WriteEnd {
     Shared(OwnedWriteHalf),
     Own(Own),
@@ -44,10 +44,10 @@ fn gone<T>() -> io::Result<T> {
 }
 
 impl Own {
-    /// Repeats what the socket refuses for now, until it takes it, it is to stop, or `until` is past.
+    /// Repeats a call while it times out, until it succeeds or fails, the transfer is cancelled, or `until` has passed.
     fn wait<T>(&self, until: Instant, mut attempt: impl FnMut(&TcpStream) -> io::Result<T>) -> io::Result<T> {
         loop {
-            // Also where nothing has to be waited for: a transfer that runs well would hear of it only at its end.
+            // Checked before each call: a transfer that never has to wait would otherwise notice only at its end.
             if self.cancel.is_cancelled() {
                 return Err(ErrorKind::Interrupted.into());
             }
@@ -65,13 +65,14 @@ impl Own {
 }
 
 impl ReadEnd {
+    /// In blocking mode: whether reads may block. No effect otherwise.
     pub(super) fn set_patient(&mut self, patient: bool) {
         if let Self::Own(_, waits, _) = self {
             *waits = patient;
         }
     }
 
-    /// Waits until there may be something to read; where a thread waits itself, it does so when it reads.
+    /// Waits until there may be something to read. In blocking mode it returns at once, as the read itself blocks.
     pub(super) async fn readable(&self) -> io::Result<()> {
         match self {
             Self::Shared(half) => half.readable().await,
@@ -81,7 +82,7 @@ impl ReadEnd {
         }
     }
 
-    /// Reads what is there.
+    /// Reads once; in blocking mode waits for data.
     pub(super) fn try_read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         match self {
             Self::Shared(half) => half.try_read_vectored(buffers),
@@ -92,13 +93,14 @@ impl ReadEnd {
         }
     }
 
-    /// Appends what is there to a buffer, about `wanted` bytes of it.
+    /// Reads once and appends to a buffer, about `wanted` bytes; in blocking mode waits for data if that is allowed.
     pub(super) fn try_read_buf(&mut self, buffer: &mut BytesMut, wanted: usize) -> io::Result<usize> {
         match self {
             Self::Shared(half) => half.try_read_buf(buffer),
             Self::Own(own, patient, last) => {
                 let front = buffer.len();
-                // Clearing room that is not used would cost more than the bytes: twice of what came last is enough.
+                // Zeroing unused room would cost more than the bytes themselves: twice the largest read so far is
+                // enough.
                 buffer.resize(front + wanted.min((*last * 2).max(4096)), 0);
                 let flags =
                     if *patient { rustix::net::RecvFlags::empty() } else { rustix::net::RecvFlags::DONTWAIT };
@@ -123,7 +125,7 @@ impl ReadEnd {
 }
 
 impl WriteEnd {
-    /// Writes once; gives up at `until` where a thread waits itself.
+    /// Writes once; in blocking mode fails with `TimedOut` at `until`.
     pub(super) async fn write_vectored(
         &mut self,
         buffers: &[IoSlice<'_>],
@@ -136,7 +138,7 @@ impl WriteEnd {
         }
     }
 
-    /// Of this side and of the peer.
+    /// The local address and the peer's.
     pub(super) fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
         let (local, peer) = match self {
             Self::Shared(half) => (half.local_addr(), half.peer_addr()),
@@ -146,7 +148,7 @@ impl WriteEnd {
         Some((local.ok()?, peer.ok()?))
     }
 
-    /// Nothing more is sent; a peer that is gone need not be told.
+    /// Closes the sending direction; errors are ignored, as the peer may be gone.
     pub(super) async fn shutdown(&mut self) {
         match self {
             Self::Shared(half) => drop(half.shutdown().await),
@@ -156,13 +158,14 @@ impl WriteEnd {
     }
 }
 
+/// Switches both halves to blocking mode.
 pub(super) fn own(write: &mut WriteEnd, read: &mut ReadEnd, cancel: &CancellationToken) {
     if !matches!((&*write, &*read), (WriteEnd::Shared(_), ReadEnd::Shared(_))) {
         return;
     }
     let ends = (std::mem::replace(write, WriteEnd::Gone), std::mem::replace(read, ReadEnd::Gone));
     let (WriteEnd::Shared(sender), ReadEnd::Shared(receiver)) = ends else { return };
-    // On failure the connection is gone, and the next use of it says so.
+    // On failure the connection is lost, and the next use of it returns an error.
     let Ok(stream) =
         receiver.reunite(sender).map_err(drop).and_then(|stream| stream.into_std().map_err(drop))
     else {
@@ -179,6 +182,7 @@ pub(super) fn own(write: &mut WriteEnd, read: &mut ReadEnd, cancel: &Cancellatio
     }
 }
 
+/// Switches both halves back to asynchronous mode.
 pub(super) fn share(write: &mut WriteEnd, read: &mut ReadEnd) {
     if !matches!((&*write, &*read), (WriteEnd::Own(_), ReadEnd::Own(..))) {
         return;

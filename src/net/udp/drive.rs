@@ -1,4 +1,4 @@
-//! One task drives the state machines of all connections of a socket.
+//! The driver: one task runs the state machines of all connections of a socket.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
@@ -21,35 +21,35 @@ use crate::report::Failure;
 use crate::wire::Code;
 use crate::wire::datagram::{self, Credit};
 
-/// How long what is queued before an orderly end may take.
+/// Time limit for sending queued data after an orderly close was requested.
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);
-/// A server that was stopped waits no longer than this for what its clients have not acknowledged: they, or the path to
-/// them, may be gone.
+/// A stopped server waits at most this long for acknowledgements: its clients or the path to them may be gone.
 const STOP_LIMIT: Duration = Duration::from_secs(1);
-/// How old a count of what the system dropped may be.
+/// Minimum interval between reads of the kernel's drop count.
 const DROPS_EVERY: Duration = Duration::from_millis(200);
-/// With many sockets the table is long: reading it takes at most this part of the time.
+/// With many sockets the kernel's table is long: reading it takes at most 1/500 of the time.
 const DROPS_SHARE: u32 = 500;
-/// Calls that read before others get their turn.
+/// Receive calls in a row before other work gets its turn.
 const READ_BURST: usize = 32;
 
-/// A connection as the driver sees it.
+/// The driver's side of a connection.
 struct Application {
     messages: mpsc::UnboundedSender<Result<Message, Failure>>,
-    /// What the service queued and the connection has no room for.
+    /// Commands of the service that wait because the connection's send buffer is full.
     queue: VecDeque<Command>,
-    /// It is to end in order; from then on it does not wait for what is queued.
+    /// Set when an orderly close was requested: at this time the connection is aborted if data is still queued.
     closing_at: Option<Time>,
     room: Arc<Room>,
     counters: Arc<Counters>,
 }
 
-/// Waits for the first word of a server.
+/// A client's connection attempt, waiting for the server's first answer.
 pub(super) struct Opening {
     pub(super) id: u64,
     pub(super) opened: tokio::sync::oneshot::Sender<Result<(), Failure>>,
 }
 
+/// The driver of one socket, of a client or a listener.
 pub(super) struct Drive {
     socket: Socket,
     pub(super) endpoint: reliable::Endpoint,
@@ -57,18 +57,21 @@ pub(super) struct Drive {
     commands: mpsc::UnboundedReceiver<Command>,
     sender: mpsc::UnboundedSender<Command>,
     applications: HashMap<u64, Application>,
+    /// The listener's queue of accepted connections; `None` for a client, or once the listener was dropped.
     pub(super) accepts: Option<mpsc::UnboundedSender<Connection>>,
+    /// `Some` until a client's connection attempt has succeeded or failed.
     pub(super) opening: Option<Opening>,
     alarm: Alarm,
-    /// Bytes that a service may have queued beyond what the connection holds.
+    /// Bytes that a service may queue for one connection, in addition to the connection's own send buffer.
     queue: usize,
-    /// It was stopped, and ends then at the latest.
+    /// Set when the listener was dropped: the driver ends at this time at the latest.
     ends_at: Option<Time>,
-    /// When to ask the system again, and what it dropped.
+    /// When to read the kernel's drop count again, and the last value.
     drops: (Time, u64),
 }
 
 impl Drive {
+    /// `queue`: bytes that a service may queue for one connection.
     pub(super) fn new(socket: Socket, endpoint: reliable::Endpoint, plain: Plain, queue: usize) -> Self {
         let (sender, commands) = mpsc::unbounded_channel();
         Self {
@@ -87,6 +90,7 @@ impl Drive {
         }
     }
 
+    /// Creates the service's side of a connection.
     pub(super) fn register(&mut self, id: u64, peer: SocketAddr) -> Connection {
         let (messages, receiver) = mpsc::unbounded_channel();
         let (room, counters) = (Arc::new(Room::new(self.queue)), Arc::new(Counters::default()));
@@ -119,8 +123,8 @@ impl Drive {
         }
     }
 
-    /// Runs until nothing is left to do: the client's connection ended, or the listener was dropped and its
-    /// last client is gone.
+    /// Runs until nothing is left to do: the client's connection ended, or the listener was dropped and its last client
+    /// is gone, or [`STOP_LIMIT`] has passed since then.
     pub(super) async fn run(mut self) {
         loop {
             let writable = self.advance();
@@ -157,7 +161,7 @@ impl Drive {
         self.endpoint.stop_listening();
     }
 
-    /// Datagrams out, events out; false if the socket is full.
+    /// Sends waiting datagrams and delivers events; false if the socket's send buffer is full.
     fn advance(&mut self) -> bool {
         while let Ok(command) = self.commands.try_recv() {
             self.take(command);
@@ -167,7 +171,7 @@ impl Drive {
         let (mut events, mut refused) = (Vec::new(), false);
         let send = |peer: SocketAddr, bytes: &[u8], markable| match socket.send(peer, bytes, markable) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => false,
-            // It was another datagram that the peer refused.
+            // The peer refused an earlier datagram (ICMP): this one counts as sent.
             Err(_) => {
                 refused = true;
                 true
@@ -185,7 +189,7 @@ impl Drive {
         if self.socket.counts.too_large > 0 {
             self.narrow();
         }
-        // Who was let in is known before anything of it is delivered: it may have ended already.
+        // Accepted connections are registered before their events are delivered: one may have ended already.
         while let Some((id, peer)) = self.endpoint.poll_accepted() {
             let connection = self.register(id, peer);
             self.let_in(connection);
@@ -202,7 +206,7 @@ impl Drive {
         }
     }
 
-    /// A datagram of text: a client that has only `nc`.
+    /// Handles a datagram that is not of the protocol: perhaps text from a client such as `nc`.
     fn hear(&mut self, from: SocketAddr, bytes: &[u8]) {
         if self.accepts.is_none() {
             return;
@@ -210,7 +214,7 @@ impl Drive {
         let id = || u64::from_be_bytes(super::random());
         let lines = match self.plain.hear(clock::now(), from, bytes, id, self.endpoint.len()) {
             Heard::Nothing => return,
-            // It may be lost, as any datagram.
+            // The answer may be lost, as any datagram.
             Heard::Answer(text) => return drop(self.socket.send(from, text.as_bytes(), false)),
             Heard::Lines { id, lines } => (id, lines),
             Heard::First { id, lines, instead_of } => {
@@ -231,7 +235,7 @@ impl Drive {
         }
     }
 
-    /// What a service wants of a plain client; anything else is given back.
+    /// Executes a command for a plain-text client; a command for any other connection is returned.
     fn take_plain(&mut self, command: Command) -> Option<Command> {
         match command {
             Command::Frame(id, ref frame) if self.plain.has(id) => {
@@ -252,7 +256,7 @@ impl Drive {
         None
     }
 
-    /// The system's table is read now and then only.
+    /// Updates the kernel's drop count, at most every [`DROPS_EVERY`] and seldom if reading it is slow.
     fn ask_for_drops(&mut self) {
         let now = clock::now();
         if now < self.drops.0 {
@@ -274,7 +278,7 @@ impl Drive {
                 }
                 return;
             }
-            // Lines are what plain clients send, not a frame.
+            // LINE frames are made here from plain text; on the wire they are invalid.
             Event::Frame(frame) if frame.kind == crate::wire::frame::LINE => {
                 Err(malformed(crate::wire::DecodeError::Unknown { what: "frame", value: 0 }))
             }
@@ -286,7 +290,7 @@ impl Drive {
             if let Some(connection) = self.endpoint.connection(id) {
                 application.counters.set(counts(connection, self.drops.1));
             }
-            // A service that no longer listens closes its sending half too, and that ends the connection.
+            // If the service has dropped its receiving half it drops the sending half too, which ends the connection.
             drop(application.messages.send(message));
         }
     }
@@ -312,7 +316,7 @@ impl Drive {
                     connection.consumed(taken.stream, taken.block);
                 }
             }
-            // An end that is no success does not wait behind what was queued.
+            // A close with an error code does not wait for queued data.
             Command::Close(id, code, reason) if code != Code::Other => {
                 if let Some(application) = self.applications.get_mut(&id) {
                     application.queue.clear();
@@ -335,7 +339,7 @@ impl Drive {
         }
     }
 
-    /// Gives queued commands to connections that have room.
+    /// Passes queued commands to connections that have room again.
     fn feed(&mut self) {
         self.end_overdue();
         let waiting: Vec<u64> =
@@ -343,7 +347,8 @@ impl Drive {
         waiting.into_iter().for_each(|id| self.feed_one(id));
     }
 
-    /// A peer that takes nothing more does not keep the connection: the loop wakes at each probe at least.
+    /// Aborts connections whose orderly close takes too long because the peer no longer reads. The driver wakes at each
+    /// probe at least, so this is checked in time.
     fn end_overdue(&mut self) {
         let now = clock::now();
         let late = |application: &Application| {
@@ -402,20 +407,23 @@ impl Drive {
             match result {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => self.refused(),
-                // Nothing more, or it belongs to one peer, or to one datagram: the loop goes on (row 47).
+                // Nothing left to read, or an error that concerns one peer or one datagram: the driver goes on (row
+                // 47).
                 Err(_) => return,
             }
         }
     }
 
-    /// ICMP says that nobody listens. Before the first answer that is final; later it may be a restart.
+    /// ICMP reports that nothing listens on the port. That is final before the first answer; later it is ignored, as
+    /// the server may be restarting.
     fn refused(&mut self) {
         if let Some(opening) = self.opening.take() {
             drop(opening.opened.send(Err(Failure::new(Code::Refused, "nothing is listening"))));
         }
     }
 
-    /// The system says that the first datagram, which is the smallest that opens a connection, is too large for the path.
+    /// The kernel reports that a datagram exceeds the path MTU. If it was the first one, which is as small as one that
+    /// opens a connection can be, the attempt fails.
     fn narrow(&mut self) {
         if let Some(opening) = self.opening.take() {
             drop(opening.opened.send(Err(Failure::new(Code::Limit, "the path is too narrow"))));
@@ -429,7 +437,7 @@ impl Drive {
     }
 }
 
-/// What its service may know of a connection.
+/// The statistics of a connection that its service can read.
 fn counts(connection: &reliable::Connection, kernel_drops: u64) -> PathCounts {
     let stats = connection.stats();
     PathCounts {
@@ -443,7 +451,7 @@ fn counts(connection: &reliable::Connection, kernel_drops: u64) -> PathCounts {
     }
 }
 
-/// Resolves when the listener is no longer wanted.
+/// Resolves when the listener was dropped; never for a client.
 async fn closed(accepts: Option<&mpsc::UnboundedSender<Connection>>) {
     match accepts {
         Some(accepts) => accepts.closed().await,
@@ -451,7 +459,7 @@ async fn closed(accepts: Option<&mpsc::UnboundedSender<Connection>>) {
     }
 }
 
-/// What the end of a connection means here; `None`: it was closed in order.
+/// The end of a connection as a failure; `None` if it was closed in order.
 fn ended(ending: Ending) -> Option<Failure> {
     Some(match ending {
         Ending::Closed { code: Code::Other, reason, .. } if reason.is_empty() => return None,

@@ -1,6 +1,7 @@
-//! Datagrams that the system dropped because a socket's buffer was full: no network loses them, and a larger buffer helps.
+//! Datagrams that the kernel dropped because a socket's receive buffer was full: not a loss of the network, and cured
+//! by a larger buffer.
 
-/// How many of the sockets at `port`, as the system counts them; 0 where it does not tell.
+/// Datagrams dropped by the kernel for the sockets bound to `port`; 0 where the system does not say.
 pub(super) fn kernel_drops(port: u16) -> u64 {
     ["/proc/net/udp", "/proc/net/udp6"]
         .iter()

@@ -1,4 +1,4 @@
-//! The halves that a service holds: they queue commands for the driver and take its messages.
+//! The sending and the receiving half that a service holds: they queue commands for the driver and take its messages.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,19 +11,25 @@ use crate::report::Failure;
 use crate::wire::datagram::Credit;
 use crate::wire::{Code, Frame};
 
-/// Larger blocks are queued in pieces: a slow peer takes them one by one, and is not thought to have stopped.
+/// Larger blocks are queued in pieces of this many bytes: a slow peer then shows progress, and does not count as
+/// stopped.
 const PIECE: usize = 16 << 10;
-/// Consumed bytes that are reported together.
+/// Consumed bytes are reported to the driver in steps of at least this size.
 const REPORT_EVERY: u64 = 64 << 10;
 
+/// From a service to the driver; the first field is the id of the connection.
 pub(super) enum Command {
+    /// Send a frame.
     Frame(u64, Frame),
+    /// Send bytes at this offset.
     Block(u64, u64, Bytes),
+    /// The service has taken this much.
     Consumed(u64, Credit),
+    /// Close; with [`Code::Other`] in order, after all that is queued.
     Close(u64, Code, String),
 }
 
-/// Counts that the halves can read while the driver runs.
+/// Statistics that the driver updates and the halves read.
 #[derive(Debug, Default)]
 pub struct Counters(Mutex<PathCounts>);
 
@@ -90,7 +96,7 @@ impl Drop for Outgoing {
     }
 }
 
-/// Bytes that a service may have queued for a peer.
+/// Limits the bytes that a service may have queued for a peer.
 pub(super) struct Room {
     places: Semaphore,
     size: usize,
@@ -101,7 +107,7 @@ impl Room {
         Self { places: Semaphore::new(size), size }
     }
 
-    /// What is longer than the room takes all of it.
+    /// The permits for a frame or block; a longer one than `size` takes all of them.
     fn charge(&self, bytes: usize) -> usize {
         (bytes + PIECE_COST as usize).min(self.size)
     }
@@ -111,25 +117,28 @@ impl Room {
         Ok(())
     }
 
+    /// A frame or block of `bytes` has left the queue.
     pub(super) fn give_back(&self, bytes: usize) {
         self.places.add_permits(self.charge(bytes));
     }
 
-    /// Nothing leaves any more.
+    /// The connection has ended: whoever waits for room gets an error.
     pub(super) fn close(&self) {
         self.places.close();
     }
 }
 
+/// The failure after the connection has ended.
 pub(super) fn gone() -> Failure {
     Failure::new(Code::Broken, "the connection is closed")
 }
 
-/// The receiving half. The queue is bounded by the credit that the peer has.
+/// The receiving half. Its queue is bounded by the credit given to the peer.
 pub struct Incoming {
     pub(super) id: u64,
     pub(super) messages: mpsc::UnboundedReceiver<Result<Message, Failure>>,
     pub(super) commands: mpsc::UnboundedSender<Command>,
+    /// Consumed since the last report to the driver.
     pub(super) taken: Credit,
 }
 
@@ -138,7 +147,7 @@ impl Incoming {
         let message = match self.messages.try_recv() {
             Ok(message) => message,
             Err(_) => {
-                // Before waiting, the peer must know that there is room.
+                // The peer must learn of all free credit before we wait for it.
                 self.report();
                 match self.messages.recv().await {
                     Some(message) => message,

@@ -1,5 +1,5 @@
-//! Reliable UDP: one task drives the state machines of all connections of a socket and joins them to the
-//! halves that services hold.
+//! Reliable UDP: one task per socket runs the state machines of all its connections and connects them to the halves
+//! that services hold.
 
 mod drive;
 mod drops;
@@ -28,36 +28,38 @@ use crate::report::Failure;
 use crate::wire::datagram::{self, Credit, DATAGRAM_LIMIT};
 use crate::wire::{Code, FRAME_LIMIT, ServiceId};
 
-/// Asked of the system for each direction; what is granted may be less, and the window follows it.
+/// Socket buffer size requested for each direction, in bytes. The kernel may grant less; the initial credit for blocks
+/// follows what it granted.
 const SOCKET_BUFFER: usize = 4 << 20;
-/// Memory that the system charges for a datagram of 1200 bytes, about.
+/// Bytes that the kernel charges to the socket buffer for a datagram of 1200 bytes, approximately.
 const DATAGRAM_CHARGE: usize = 2304;
-/// How far the credit for blocks grows while a service takes what comes: 1 Gbit/s over 100 ms.
+/// Upper limit, in bytes, to which the credit for blocks grows while the service keeps reading: 1 Gbit/s at 100 ms.
 const CREDIT_LIMIT: u64 = 16 << 20;
-/// What a service may leave unread of frames: the largest one must fit.
+/// Bytes of frames that may wait unread: the largest frame must fit.
 const STREAM_CREDIT: u64 = 2 * FRAME_LIMIT as u64;
 
-/// What a service wants of its datagrams.
+/// How a service wants its data sent over UDP.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Largest UDP payload to send.
+    /// Largest UDP payload to send, in bytes.
     pub datagram: usize,
-    /// What bounds the sender.
+    /// The congestion control.
     pub control: Control,
-    /// How lost blocks are repeated.
+    /// How lost blocks are retransmitted.
     pub arq: Arq,
-    /// How long a peer may be silent that owes something (FAULTS row 46).
+    /// How long a peer may be silent while something is unacknowledged, before it counts as gone (FAULTS row 46).
     pub give_up: Duration,
-    /// Bytes that a service may have queued for one peer …
+    /// Bytes that a service may have queued for one peer, before the connection's own send buffer.
     pub queue: usize,
-    /// … and beyond that, of what a connection holds and has not begun to send, …
+    /// Bytes that the connection itself may hold without having begun to send them …
     pub backlog: usize,
-    /// … which is no more than leaves in this time. Who wants to change its mind soon keeps little.
+    /// … limited further to what can be sent within this time. A service that may have to change what it sends next
+    /// keeps this short.
     pub backlog_time: Duration,
 }
 
 impl Options {
-    /// What services that want nothing else take.
+    /// The default.
     pub const STANDARD: Self = Self {
         datagram: datagram::BASE_DATAGRAM,
         control: Control::Auto,
@@ -68,7 +70,7 @@ impl Options {
         backlog_time: Duration::MAX,
     };
 
-    /// Datagrams fit every path, and need not be fragmented.
+    /// True if datagrams are small enough for any supported path, so that they are never fragmented.
     const fn is_whole(&self) -> bool {
         self.datagram <= datagram::BASE_DATAGRAM
     }
@@ -80,7 +82,7 @@ impl Default for Options {
     }
 }
 
-/// What was granted decides how much may be under way: half of what the buffer really holds.
+/// The initial credit for blocks is half of what the granted receive buffer really holds.
 fn config(socket: &UdpSocket, options: Options) -> Config {
     let reference = socket2::SockRef::from(socket);
     drop(reference.set_recv_buffer_size(SOCKET_BUFFER));
@@ -89,7 +91,7 @@ fn config(socket: &UdpSocket, options: Options) -> Config {
     let block = (granted / DATAGRAM_CHARGE * options.datagram.min(1200) / 2) as u64;
     Config {
         datagram: options.datagram,
-        // Only sockets that forbid fragmentation can find out what the path takes.
+        // Only a socket that forbids fragmentation can discover the path MTU.
         datagram_most: if options.is_whole() && cfg!(target_os = "linux") { DATAGRAM_LIMIT } else { 0 },
         credit: Credit { stream: STREAM_CREDIT, block },
         credit_limit: CREDIT_LIMIT,
@@ -104,7 +106,7 @@ fn config(socket: &UdpSocket, options: Options) -> Config {
     }
 }
 
-/// Bytes that nobody can guess.
+/// Random bytes from the operating system, fit for secrets.
 pub fn random<const N: usize>() -> [u8; N] {
     use rand::TryRng;
     let mut bytes = [0; N];
@@ -132,7 +134,7 @@ async fn connect_to(
         if peer.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let failed = |error: std::io::Error| super::cannot_reach(&endpoint, &error);
     let socket = UdpSocket::bind(local).await.map_err(failed)?;
-    // A connected socket hears that nobody listens (ICMP), and hears nobody else.
+    // A connected socket reports ICMP errors, and receives from this peer only.
     socket.connect(peer).await.map_err(failed)?;
     let config = config(&socket, options);
     let socket = Socket::new(socket, true, options.is_whole());
@@ -148,7 +150,7 @@ async fn connect_to(
         biased;
         outcome = &mut result => outcome.unwrap_or_else(|_| Err(gone())),
         () = &mut driver => {
-            // The server let us in and ended it with the next datagram: what it said waits to be read.
+            // The server accepted and closed at once: the driver has ended, but its messages can still be read.
             driver = Box::pin(std::future::ready(()));
             result.try_recv().unwrap_or_else(|_| Err(gone()))
         }
@@ -168,7 +170,7 @@ fn too_narrow(endpoint: &Endpoint) -> Failure {
     Failure::new(Code::Limit, why).fix("use tcp there, or raise the MTU on the way")
 }
 
-/// A socket that lets clients in: the driver to spawn, and where the clients come out.
+/// Accepts clients on a socket: returns the queue of accepted connections, and the driver, which must be spawned.
 pub fn listen(socket: UdpSocket, admission: &Admission) -> (mpsc::UnboundedReceiver<Connection>, Driver) {
     let config = config(&socket, admission.options);
     let listening = Listening { service: admission.service, max: admission.max, secret: random() };

@@ -1,8 +1,9 @@
-//! Clients that have only `nc -u`: a datagram is one or more lines of text, and each answer is one. No socket here.
+//! Plain-text clients over UDP, such as `nc -u`: a datagram holds one or more lines of text, each answer is one
+//! datagram. This module does no I/O.
 //!
-//! A source address may be forged (FAULTS row 52), except on this machine. Where a line is a question and nothing more,
-//! an address gets at most three times the bytes that came from it, headers counted. A conversation goes on by itself:
-//! there an address must first say a code that was sent to it, and until then nothing is kept of it.
+//! A source address may be forged (FAULTS row 52), except on loopback. Where lines are only questions, an address gets
+//! at most three times the bytes that came from it, headers included. In a conversation a client also gets what others
+//! say: there it must first return a code that was sent to its address, and until then no state is kept for it.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -14,27 +15,28 @@ use crate::reliable::receive::stream_cost;
 use crate::wire::datagram;
 use crate::wire::{Frame, frame, preface};
 
-/// Who asks only questions is kept so long; there is nothing to lose.
+/// Idle timeout of a client that only asks questions: nothing is lost when its state is dropped.
 const QUESTION_PATIENCE: Duration = Duration::from_secs(10);
-/// `nc` does not say that it is still there: who says nothing for so long has left …
+/// Idle timeout in a conversation: `nc` sends no keep-alives.
 const PATIENCE: Duration = Duration::from_mins(10);
-/// … or for so long, when another wants its place (FAULTS row 84).
+/// When the server is full, a client idle for this long is replaced by a new one (FAULTS row 84).
 const SILENCE: Duration = Duration::from_secs(45);
-/// Clients that ask questions; the longest silent one makes room.
+/// Maximum number of clients that ask questions; the one idle for longest is replaced.
 const QUESTION_LIMIT: usize = 1024;
-/// Bytes of lines that a service has not taken; more are dropped, as by any full buffer.
+/// Bytes of a client's lines that may wait for the service; further datagrams are dropped.
 const UNREAD_LIMIT: u64 = 64 << 10;
-/// Bytes that an answer may have for each that came.
+/// Anti-amplification limit: bytes sent per byte received.
 const AMPLIFICATION: u64 = 3;
-/// IP and UDP.
+/// Bytes of the IPv4 and UDP headers.
 pub(super) const HEADERS: u64 = 28;
-/// Bytes of an answer that any path takes whole.
+/// Largest answer, in bytes, that needs no fragmentation on any supported path.
 const DATAGRAM: usize = 1200;
-/// Answers a second to an address that may be forged, and so many at once: two servers that are made to talk to each other
-/// by one forged datagram do no more. The same for codes, to all addresses together: they cannot be guessed.
+/// Token bucket for answers to an address that may be forged, in answers/s and burst size: it limits two servers that
+/// one forged datagram made answer each other. The same limits apply to codes, for all addresses together, so that
+/// codes cannot be guessed by trying.
 const ANSWER_RATE: f64 = 5.0;
 const ANSWER_BURST: f64 = 50.0;
-/// How long a code is good, at least.
+/// A code is valid for at least this long, and for less than twice this.
 const CODE_PERIOD: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
@@ -42,7 +44,7 @@ struct Peer {
     id: u64,
     heard: Time,
     unread: u64,
-    /// What may still be sent to it; `None`: it is there.
+    /// What may still be sent to this address; `None` if the address is known not to be forged.
     allowance: Option<Allowance>,
 }
 
@@ -52,7 +54,7 @@ struct Allowance {
     answers: Bucket,
 }
 
-/// So many things that may still be done.
+/// A token bucket.
 #[derive(Debug)]
 struct Bucket {
     left: f64,
@@ -73,7 +75,7 @@ impl Bucket {
     }
 }
 
-/// All of one socket.
+/// All plain-text clients of one socket.
 #[derive(Debug)]
 pub(super) struct Plain {
     lines: Lines,
@@ -84,18 +86,18 @@ pub(super) struct Plain {
     codes: Bucket,
 }
 
-/// What a datagram of text means.
+/// The result of a received datagram.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     Nothing,
-    /// To be sent back; nothing is kept.
+    /// Text to send back; no state is kept.
     Answer(String),
-    /// Lines of a client.
+    /// Lines of a known client.
     Lines {
         id: u64,
         lines: Vec<Frame>,
     },
-    /// The same, of a new one, in the place of another, if there was none left.
+    /// Lines of a new client. `instead_of`: the client that was removed to make room.
     First {
         id: u64,
         lines: Vec<Frame>,
@@ -104,12 +106,13 @@ pub(super) enum Heard {
 }
 
 impl Plain {
+    /// `max`: the limit of clients in a conversation. `secret`: the key that codes are derived from.
     pub(super) fn new(lines: Lines, max: usize, secret: [u8; 32]) -> Self {
         let codes = Bucket::new(Time::ZERO);
         Self { lines, max, secret, peers: HashMap::new(), addresses: HashMap::new(), codes }
     }
 
-    /// Clients that count among the most that may be there.
+    /// Number of clients that count towards the service's limit; 0 unless lines are a conversation.
     pub(super) fn taken(&self) -> usize {
         if self.lines == Lines::Conversation { self.peers.len() } else { 0 }
     }
@@ -118,7 +121,8 @@ impl Plain {
         self.peers.is_empty()
     }
 
-    /// A datagram that is none of ours; `id` draws one for a client that is new, `others` are there beside plain ones.
+    /// Handles a datagram that is not of the reliable protocol. `id` makes an id for a new client, `others` is the
+    /// number of clients that are not plain-text ones.
     pub(super) fn hear(
         &mut self,
         now: Time,
@@ -166,7 +170,8 @@ impl Plain {
         Heard::First { id, lines, instead_of }
     }
 
-    /// A place for one more: free, or that of the one who was silent for the longest time.
+    /// Makes room for one more client; if all places are taken, the one idle for longest is removed and its id
+    /// returned.
     fn make_room(&mut self, now: Time, others: usize) -> Result<Option<u64>, ()> {
         let (most, silence) = match self.lines {
             Lines::Conversation => (self.max.saturating_sub(others), SILENCE),
@@ -181,7 +186,8 @@ impl Plain {
         Ok(Some(id))
     }
 
-    /// A line for a client: where to send what. Nothing: it is gone, or gets no more than it asked for.
+    /// The datagrams to send for a line to a client. Empty if the client is gone, or its address may be forged and has
+    /// got all that it is allowed.
     pub(super) fn say(&mut self, now: Time, id: u64, line: &[u8]) -> Vec<(SocketAddr, Vec<u8>)> {
         let Some(&address) = self.addresses.get(&id) else { return Vec::new() };
         let Some(peer) = self.peers.get_mut(&address) else { return Vec::new() };
@@ -201,23 +207,24 @@ impl Plain {
         vec![(address, bytes)]
     }
 
+    /// True if there is a client with this id.
     pub(super) fn has(&self, id: u64) -> bool {
         self.addresses.contains_key(&id)
     }
 
-    /// A service took so many bytes of a client's lines, as [`stream_cost`] counts them.
+    /// The service has taken `bytes` of a client's lines, as [`stream_cost`] counts them.
     pub(super) fn took(&mut self, id: u64, bytes: u64) {
         if let Some(peer) = self.addresses.get(&id).and_then(|address| self.peers.get_mut(address)) {
             peer.unread = peer.unread.saturating_sub(bytes);
         }
     }
 
-    /// True if there was such a client.
+    /// Removes a client; true if there was one with this id.
     pub(super) fn leave(&mut self, id: u64) -> bool {
         self.addresses.remove(&id).is_some_and(|address| self.peers.remove(&address).is_some())
     }
 
-    /// Those that said nothing for too long.
+    /// Removes the clients that were idle for too long, and returns their ids.
     pub(super) fn expire(&mut self, now: Time) -> Vec<u64> {
         let patience = self.patience();
         let late = self.peers.values().filter(|peer| now.since(peer.heard) >= patience);
@@ -228,7 +235,7 @@ impl Plain {
         gone
     }
 
-    /// When [`Self::expire`] has something to do.
+    /// When [`Self::expire`] must be called next.
     pub(super) fn deadline(&self) -> Option<Time> {
         self.peers.values().map(|peer| peer.heard + self.patience()).min()
     }
@@ -241,7 +248,7 @@ impl Plain {
         self.code_of(from, now.micros() / CODE_PERIOD.as_micros() as u64)
     }
 
-    /// Six digits that only who receives at the address knows.
+    /// Six digits that are known only to somebody who receives at this address.
     fn code_of(&self, from: SocketAddr, period: u64) -> u64 {
         let mut hasher = blake3::Hasher::new_keyed(&self.secret);
         hasher.update(from.to_string().as_bytes());
@@ -257,18 +264,18 @@ impl Plain {
     }
 }
 
-/// Nobody else can send with such an address.
+/// Loopback: such a source address cannot come from another machine.
 fn is_this_machine(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// A person or a script may have typed it.
+/// True if it looks like typed text: no control characters except tab, newlines and escape.
 fn is_text(bytes: &[u8]) -> bool {
     let typed = |&byte: &u8| byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r' | 0x1b);
     preface::may_be_text(bytes) && !datagram::is_ours(bytes[0]) && bytes.iter().all(typed)
 }
 
-/// A line in parts of at most `most` bytes, each a line; characters stay whole where it is text.
+/// Splits a line into lines of at most `most` bytes; UTF-8 characters are not split.
 fn parts(line: &[u8], most: usize) -> Vec<Vec<u8>> {
     let mut parts = Vec::new();
     let mut rest = line;
@@ -336,7 +343,7 @@ mod tests {
                 .sum::<usize>();
         }
         assert!(sent > 40 && sent <= 3 * (question.len() + 28), "{sent}");
-        // On this machine nobody can forge.
+        // On loopback nobody can forge.
         hear(&mut plain, at(0), HERE, question, 2);
         assert_eq!(plain.say(at(0), 2, &[b'9'; 4000])[0].1.len(), 4001);
     }

@@ -1,6 +1,7 @@
-//! A UDP socket that sends and takes many datagrams in one call: segmentation offload (GSO, GRO) where the system has it
-//! is worth a factor of 25 over loopback. (quinn-udp 0.6.3 asks for timestamps too, and for these it loses the marks of
-//! routers; 0.5.16 does not.) It may fail late; then the same datagrams leave one by one.
+//! A UDP socket that sends and receives many datagrams in one system call. Segmentation offload (GSO, GRO), where the
+//! system has it, gives a factor of 25 over loopback. A GSO call may still fail when it is used; then the same
+//! datagrams are sent one by one. (quinn-udp 0.6.3 requests receive timestamps too, and so loses the ECN marks; 0.5.16
+//! does not.)
 
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::SocketAddr;
@@ -12,27 +13,27 @@ use tokio::net::UdpSocket;
 
 use crate::wire::datagram::DATAGRAM_LIMIT;
 
-/// Datagrams that leave together at most; the system takes 64.
+/// Maximum number of datagrams in one send call; the kernel's limit is 64.
 const GROUP_LIMIT: usize = 64;
-/// Reads in one call, and room for each: one may hold many datagrams.
+/// Buffers for one receive call, and the size of each in bytes: with GRO one may hold many datagrams.
 const READS: usize = 8;
 const READ_SIZE: usize = 64 << 10;
 
-/// Datagrams of one size for one peer that wait to leave together.
+/// A GSO batch: datagrams of one size for one peer, to be sent in one call.
 #[derive(Default)]
 struct Group {
     peer: Option<SocketAddr>,
     bytes: Vec<u8>,
-    /// Bytes of each; the last one may be shorter, and then nothing follows.
+    /// Bytes of each datagram; the last one may be shorter, which ends the batch.
     segment: usize,
     count: usize,
     ended: bool,
-    /// Routers may mark them.
+    /// Sent as ECT(0): routers may mark them instead of dropping them (ECN).
     markable: bool,
 }
 
 impl Group {
-    /// True if the datagram could join.
+    /// Adds a datagram if it fits into the batch; false if it does not.
     fn join(&mut self, peer: SocketAddr, datagram: &[u8], markable: bool, most: usize) -> bool {
         if self.count == 0 {
             (self.peer, self.segment, self.ended) = (Some(peer), datagram.len(), false);
@@ -58,12 +59,13 @@ impl Group {
     }
 }
 
-/// The socket, what waits to leave, and where the system writes what it has.
+/// The socket, the batch that waits to be sent, and the receive buffers.
 pub(super) struct Socket {
     io: UdpSocket,
-    /// `None`: one datagram for each call.
+    /// `None`: one datagram per call, without offload.
     state: Option<UdpSocketState>,
-    /// Datagrams must not be fragmented. Others leave one by one: what leaves together never is.
+    /// Datagrams must not be fragmented. If they may be, they are sent one by one, except on loopback: GSO never
+    /// fragments.
     whole: bool,
     connected: bool,
     group: Group,
@@ -71,19 +73,19 @@ pub(super) struct Socket {
     pub(super) counts: Counts,
 }
 
-/// What the system did with datagrams.
+/// Send errors.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
-    /// The system said no: too large for the path, or no route.
+    /// Send calls that the kernel refused: too large for the path, no route, and so on.
     pub(super) unsendable: u64,
-    /// … because a datagram is larger than the path takes.
+    /// Those of them where a datagram exceeds the path MTU (EMSGSIZE).
     pub(super) too_large: u64,
-    /// Calls that sent many at once and failed.
+    /// GSO calls that failed.
     pub(super) groups_failed: u64,
 }
 
 impl Socket {
-    /// `whole`: datagrams must not be fragmented on their way.
+    /// `connected`: `io` is connected to its peer. `whole`: datagrams must not be fragmented on the path.
     pub(super) fn new(io: UdpSocket, connected: bool, whole: bool) -> Self {
         let state = if cfg!(target_os = "linux") { UdpSocketState::new((&io).into()).ok() } else { None };
         let state = state.filter(|_| whole || may_fragment(&io).is_ok());
@@ -98,7 +100,7 @@ impl Socket {
         }
     }
 
-    /// Where it is bound.
+    /// The local port; 0 if it is unknown.
     pub(super) fn port(&self) -> u16 {
         self.io.local_addr().map_or(0, |address| address.port())
     }
@@ -111,11 +113,12 @@ impl Socket {
         self.io.writable().await
     }
 
-    /// Takes a datagram to send, at once or with the next ones. `markable`: routers may mark it instead of dropping it
-    /// (ECN), where the system can say so.
+    /// Queues a datagram for sending; it leaves at the latest with [`Self::flush`]. `markable`: it is sent as ECT(0),
+    /// so that routers may mark it instead of dropping it (ECN), where the system supports that.
     ///
     /// # Errors
-    /// The system's queue is full (`WouldBlock`: the datagram was not taken), or a connected peer refused an earlier one.
+    /// `WouldBlock`: the send buffer is full, the datagram was not taken. `ConnectionRefused`: the peer refused an
+    /// earlier datagram.
     pub(super) fn send(&mut self, peer: SocketAddr, datagram: &[u8], markable: bool) -> io::Result<()> {
         let most = self.together(peer).map_or(1, |state| state.max_gso_segments().min(GROUP_LIMIT));
         if !self.group.join(peer, datagram, markable, most) {
@@ -125,12 +128,13 @@ impl Socket {
         Ok(())
     }
 
-    /// Datagrams may leave together, in one call: where none is larger than the path takes, which this machine takes all.
+    /// `Some` if datagrams to this peer may be sent as a batch: they need no fragmentation, or the peer is on loopback,
+    /// which takes any size.
     fn together(&self, peer: SocketAddr) -> Option<&UdpSocketState> {
         self.state.as_ref().filter(|_| self.whole || peer.ip().is_loopback())
     }
 
-    /// Lets go what waits.
+    /// Sends the batch that waits.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         if self.group.count == 0 {
             return Ok(());
@@ -138,7 +142,7 @@ impl Socket {
         let result = self.send_group();
         match &result {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return result,
-            // Anything else is as good as lost: the state machine repairs it (rows 47 and 48).
+            // Any other error is treated as packet loss: the state machine retransmits (rows 47 and 48).
             Err(error) if error.kind() != ErrorKind::ConnectionRefused => {
                 let is_size = rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::MSGSIZE);
                 self.counts.unsendable += 1;
@@ -177,7 +181,7 @@ impl Socket {
             let result =
                 if self.connected { self.io.try_send(datagram) } else { self.io.try_send_to(datagram, peer) };
             match result {
-                // The first ones left already: the rest is as good as lost.
+                // The first ones were sent: the rest is treated as lost.
                 Err(error) if index == 0 => return Err(error),
                 Err(_) => break,
                 Ok(_) => {}
@@ -186,10 +190,11 @@ impl Socket {
         Ok(())
     }
 
-    /// Takes some of what is here: each datagram with its sender, and whether a router marked it.
+    /// Receives what one call returns. For each datagram `each` gets the sender, the bytes, and whether a router marked
+    /// it (ECN CE).
     ///
     /// # Errors
-    /// Those of the system; they belong to one peer, or to one datagram.
+    /// Those of the receive call. `WouldBlock`: nothing to read. Others concern one peer or one datagram.
     pub(super) fn receive(&mut self, mut each: impl FnMut(SocketAddr, Bytes, bool)) -> io::Result<()> {
         self.buffers.resize(READS * READ_SIZE, 0);
         let Some(state) = &self.state else {
@@ -204,7 +209,7 @@ impl Socket {
         })?;
         for (meta, buffer) in metas.iter().zip(self.buffers.chunks(READ_SIZE)).take(count) {
             let marked = meta.ecn == Some(EcnCodepoint::Ce);
-            // Each has memory of its own: one that is kept holds no others.
+            // Each datagram gets its own allocation, so that a kept one does not keep the others alive.
             for datagram in buffer[..meta.len.min(READ_SIZE)].chunks(meta.stride.max(1)) {
                 each(meta.addr, Bytes::copy_from_slice(datagram), marked);
             }
@@ -213,7 +218,7 @@ impl Socket {
     }
 }
 
-/// IP may fragment what this socket sends: taking many datagrams in one call was set up to forbid that.
+/// Allows IP fragmentation of what this socket sends: `UdpSocketState::new` has forbidden it.
 fn may_fragment(io: &UdpSocket) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
@@ -221,7 +226,7 @@ fn may_fragment(io: &UdpSocket) -> io::Result<()> {
         if io.local_addr()?.is_ipv6() {
             sockopt::set_ipv6_mtu_discover(io, Ipv6PathMtuDiscovery::DONT)?;
         }
-        // A socket of IPv6 may carry IPv4, too.
+        // An IPv6 socket may also carry IPv4.
         sockopt::set_ip_mtu_discover(io, Ipv4PathMtuDiscovery::DONT)?;
     }
     Ok(())
@@ -280,7 +285,7 @@ mod tests {
         let io = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let state = UdpSocketState::new((&io).into()).unwrap();
         io.writable().await.unwrap();
-        // One call for all of them, as far as the system can.
+        // All in one call, as far as the system supports it.
         let together = state.max_gso_segments().min(20);
         let transmit = Transmit {
             destination,
