@@ -1,4 +1,4 @@
-//! `link`: a bad network in front of a server, whoever its clients are.
+//! `link`: a simulated bad network in front of a server, for any clients.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,16 +17,19 @@ use crate::report::{Failure, Outcome};
 use crate::session::{Guest, Handle};
 use crate::wire::Code;
 
-/// Without `queue`, what a limited link holds: this much time at its rate.
+/// Default of `queue`: the bytes of this much time at the link's rate …
 const QUEUE_TIME: Duration = Duration::from_millis(100);
-/// … and at least so many bytes.
+/// … and at least this many bytes.
 const QUEUE_LEAST: usize = 16 << 10;
-/// How late a reordered packet is if there is no delay to take a share of.
+/// A reordered packet is late by half of `delay`, and by at least this.
 const REORDER_LEAST: Duration = Duration::from_millis(5);
+/// Default of `max`.
 const CLIENTS: u64 = 256;
+/// Largest `max`.
 const CLIENT_LIMIT: u64 = 10_000;
+/// Largest `queue`, in bytes.
 pub const QUEUE_LIMIT: u64 = 64 << 20;
-/// Most packets that a burst of losses has on average.
+/// Largest `burst`: the mean length of a burst of losses, in packets.
 pub const BURST_LIMIT: u64 = 10_000;
 
 pub static LINK: Client = Client {
@@ -94,13 +97,13 @@ pub static LINK: Client = Client {
     run: Run::Session { kind: |_| "link".into(), start },
 };
 
-/// Which directions `up` and `down` mean: both without them.
+/// Whether the link impairs each direction, to the server and from it; both if neither `up` nor `down` is given.
 pub fn suffering(arguments: &Arguments) -> [bool; 2] {
     let (up, down) = (arguments.flag("up"), arguments.flag("down"));
     [up || !down, down || !up]
 }
 
-/// What the words of a command make of a link.
+/// The profiles `known` of both directions (up, down), as the words of a command change them.
 pub fn profiles(arguments: &Arguments, mut known: [Profile; 2]) -> [Profile; 2] {
     for (profile, suffers) in known.iter_mut().zip(suffering(arguments)) {
         if suffers {
@@ -110,7 +113,7 @@ pub fn profiles(arguments: &Arguments, mut known: [Profile; 2]) -> [Profile; 2] 
     known
 }
 
-/// The words that change a link, for the settings of a running one as well.
+/// The words that set up a link, and that `set` accepts for a running one.
 pub const WORDS: [&str; 9] =
     ["loss", "burst", "delay", "jitter", "reorder", "dup", "corrupt", "rate", "queue"];
 
@@ -131,10 +134,10 @@ fn change(arguments: &Arguments, profile: &mut Profile) {
     profile.queue = arguments.number("queue").map_or(profile.queue, |bytes| bytes as usize);
 }
 
-/// What a link over tcp cannot do.
+/// Refuses words that have no effect on a link over TCP (`lossless`).
 ///
 /// # Errors
-/// The word that stands there all the same.
+/// Names the first such word in the command.
 pub fn refuse_loss(arguments: &Arguments, lossless: bool) -> Result<(), Failure> {
     let lossy = ["loss", "burst", "reorder", "dup", "queue"];
     match lossy.into_iter().find(|word| lossless && arguments.flag(word)) {
@@ -203,7 +206,7 @@ async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Resul
     Ok(Outcome::new(format!("closed link {transport} {}", show(address)), Vec::new()))
 }
 
-/// What a link does, in the words of the command.
+/// What a link does to packets (up, down), in the words of the command.
 pub fn describe([up, down]: [Profile; 2]) -> String {
     let words = [("up", up), ("down", down)].map(|(way, profile)| (way, in_words(profile)));
     match words {
@@ -236,12 +239,12 @@ fn in_words(profile: Profile) -> String {
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// Packets that were lost, those for which the queue was full among them.
+/// Packets that were lost, including those that found the queue full.
 fn dropped(up: Counts, down: Counts) -> u64 {
     up.dropped + down.dropped + up.queue_dropped + down.queue_dropped
 }
 
-/// Both directions as one.
+/// The counters of both directions, added up.
 fn counts(up: Counts, down: Counts) -> Fields {
     vec![
         ("forwarded", Value::count(up.forwarded + down.forwarded)),
@@ -253,7 +256,7 @@ fn counts(up: Counts, down: Counts) -> Fields {
     ]
 }
 
-/// Tells the session what the relay does.
+/// Reports to the session what the relay does.
 struct Watcher {
     session: Handle,
     guests: Mutex<HashMap<Flow, Guest>>,

@@ -1,4 +1,4 @@
-//! `listen`: binds, lets clients in, and gives each a task of its own. What they want is the service's business.
+//! `listen`: binds, accepts clients, and gives each a task of its own. The service handles what they ask for.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use crate::report::{Failure, Outcome};
 use crate::session::{CLOSING_LIMIT, Guest, Handle};
 use crate::wire::{Code, ServiceId};
 
-/// How often it is looked whether the address is still there.
+/// How often `listen` checks that its address still exists.
 const ADDRESS_CHECK: Duration = Duration::from_secs(2);
-/// Every path of IPv4 takes packets of this size.
+/// Smallest `mtu`, in bytes: the size of packet that every IPv4 host must accept (RFC 791).
 const MTU_LEAST: u64 = 576;
 /// Most clients that `max` can ask for.
 const CLIENT_LIMIT: u64 = 100_000;
@@ -120,7 +120,7 @@ fn place(arguments: &Arguments) -> Result<Bind, Failure> {
     }
 }
 
-/// True if strangers can connect, and nobody said with `open` that what they bring is welcome.
+/// True if others than this machine can connect and `open` is missing: then nothing is accepted from them.
 pub fn is_guarded(arguments: &Arguments) -> bool {
     is_public(arguments) && !arguments.flag("open")
 }
@@ -196,7 +196,7 @@ async fn run(
     Ok(Outcome::new(format!("closed {transport} {}", show(address)), Vec::new()))
 }
 
-/// Row 64: a port that this shell holds itself is named by its session.
+/// Row 64: if a session of this shell holds the port, the failure names it.
 pub(super) fn held_by_us(failure: Failure, context: &Context, transport: Transport, port: u16) -> Failure {
     let holder = context.registry.live().into_iter().find(|session| {
         matches!(session.verb, "listen" | "link")
@@ -214,7 +214,7 @@ pub(super) fn held_by_us(failure: Failure, context: &Context, transport: Transpo
     }
 }
 
-/// Lets clients in until the session is stopped.
+/// Accepts clients until the session is stopped.
 async fn serve(
     session: &Handle,
     mut listener: Listener,
@@ -253,8 +253,8 @@ async fn serve(
     }
 }
 
-/// Resolves when the machine no longer has the address (FAULTS row 65): the system goes on listening there and says
-/// nothing. Loopback and "any" stay.
+/// Resolves when the machine no longer has the address (FAULTS row 65): the system keeps listening there and reports
+/// nothing. Never resolves for loopback and unspecified addresses.
 async fn is_gone(address: SocketAddr) {
     if address.ip().is_loopback() || address.ip().is_unspecified() {
         return std::future::pending().await;
@@ -268,7 +268,7 @@ async fn is_gone(address: SocketAddr) {
     }
 }
 
-/// One client: counted, served, logged. Its failure is its own.
+/// Serves one client, counted and logged. Its failure ends nothing else.
 async fn one(session: &Handle, server: Arc<dyn Server>, connection: Connection) {
     let client = show(connection.peer);
     let guest = Guest::new(session, client.clone());

@@ -22,31 +22,33 @@ use crate::report::{Failure, Outcome};
 use crate::session::{Guest, Handle, Registry};
 use crate::wire::{Code, ServiceId};
 
-/// What a command runs as.
+/// A command or other task as a boxed future.
 pub type Job<T = Outcome> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
 
 /// What the shell gives to every command.
 #[derive(Clone, Debug)]
 pub struct Context {
+    /// Seed of random decisions, unless a command gives its own.
     pub seed: u64,
     /// Relative paths are relative to this.
     pub directory: PathBuf,
     pub registry: Arc<Registry>,
-    /// Connections that wait for the next question.
+    /// Idle connections of `calc`, reused for the next question.
     pub idle: Arc<calc::Idle>,
-    /// Places in rooms that were not left.
+    /// Tokens for resuming chats that were not left.
     pub tickets: Arc<chat::Tickets>,
-    /// No command of the system runs, and no program but known players.
+    /// No system command is run, and no program except known media players.
     pub no_shell: bool,
     pub streams: StandardStreams,
 }
 
-/// The standard streams, as far as commands may have them.
+/// The standard streams, as far as commands may use them.
 #[derive(Clone, Default)]
 pub struct StandardStreams {
-    /// Takes bytes, unless a person or a program reads results there; false: nobody reads any more.
+    /// Writes bytes to standard output; false if nobody reads it any more. `None` if a terminal or results in JSON use
+    /// it.
     pub output: Option<Arc<dyn Fn(Vec<u8>) -> bool + Send + Sync>>,
-    /// Standard input is not where the commands come from.
+    /// Standard input is free: commands do not come from it.
     pub input: bool,
 }
 
@@ -56,59 +58,59 @@ impl std::fmt::Debug for StandardStreams {
     }
 }
 
-/// What each of several commands came to.
+/// The results of several commands, in order.
 pub type Answers = Vec<Result<Outcome, Failure>>;
 
 /// A verb that talks to a server.
 pub struct Client {
     pub verb: &'static Verb,
-    /// The argument that says where, and what serves there: for the default when it is left out.
+    /// The argument that names the server, and the service there: for the default when the argument is left out.
     pub place: Option<(&'static str, ServiceId)>,
-    /// If nothing says otherwise.
+    /// The default.
     pub transport: Transport,
     pub run: Run,
 }
 
 /// How a verb runs.
 pub enum Run {
-    /// As a session; the name says what it is in `sessions`.
+    /// As a session; `kind` describes it in `sessions`.
     Session { kind: fn(&Arguments) -> String, start: fn(Handle, Arguments, Context) -> Job },
-    /// Without a session: it answers at once. Several that go to the same place are asked together, and answered in
+    /// Without a session: it answers at once. Several commands for the same server are sent together, and answered in
     /// order.
     Direct(fn(Vec<Arguments>, Context) -> Job<Answers>),
 }
 
-/// Makes a service ready to serve.
+/// Creates the server of a service.
 pub type Make = fn(&Handle, &Arguments, &Context) -> Result<Arc<dyn Server>, Failure>;
 
 /// A service that `listen` can start.
 pub struct Provider {
     pub row: Service,
     pub id: ServiceId,
-    /// What lines of plain clients are to it.
+    /// What lines of text from clients like `nc` mean to it.
     pub lines: Lines,
-    /// What it wants of UDP.
+    /// Its options for UDP.
     pub options: udp::Options,
-    /// Clients at once, unless `max` says otherwise.
+    /// Default of `max`, the most clients at once.
     pub max: fn(Transport) -> u64,
     pub make: Make,
 }
 
 /// One running service.
 pub trait Server: Send + Sync + 'static {
-    /// One client, from its first message to its last. The client's name is for the log.
+    /// Serves one client, from its first message to its last. `client` shows it in lists and in the log.
     fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()>;
 
-    /// What runs beside the clients: a chat's own side.
+    /// A task besides the clients, such as the server's own side of a chat; `None` if there is none.
     fn host(self: Arc<Self>, _session: Handle) -> Option<Job<()>> {
         None
     }
 
-    /// Said when it starts: what is served.
+    /// What is served, reported when the server starts.
     fn describe(&self) -> String;
 
-    /// What one would type to use it: `{place}` is where others reach it, with `udp` before it where that is needed,
-    /// `{transport}` and `{at}` the two parts.
+    /// A command that uses the server: `{place}` is its address for others, with `udp` before it where that is needed;
+    /// `{transport}` and `{at}` are the two parts.
     fn invitation(&self) -> &'static str;
 }
 
@@ -127,7 +129,7 @@ pub static CLIENTS: &[&Client] = &[
     &link::LINK,
 ];
 
-/// Connects for a session: says so, spawns what the connection needs.
+/// Connects for a session, logs it, and spawns the driver that the connection needs.
 async fn connect(
     session: &Handle,
     arguments: &Arguments,
@@ -137,7 +139,7 @@ async fn connect(
     connect_with(session, arguments, place, service, udp::Options::default()).await
 }
 
-/// The same, with wishes for datagrams.
+/// The same, with options for UDP.
 async fn connect_with(
     session: &Handle,
     arguments: &Arguments,

@@ -1,6 +1,6 @@
-//! Bytes at any offset, in any order → whole groups. Pure: no file, no socket. Bytes are put where they belong by who
-//! reads them ([`Assembly::room`], then [`Assembly::landed`]), so nothing is copied twice; each place is checked
-//! against what was declared. Memory is bounded by the groups that are open, and those by a limit.
+//! Assembles blocks, at any offset and in any order, into complete groups. Pure: no file, no socket. The reader of the
+//! connection puts bytes directly where they belong ([`Assembly::room`], then [`Assembly::landed`]), so nothing is
+//! copied twice; each place is checked against the declared size. Memory is bounded by the limit of open groups.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -8,23 +8,23 @@ use std::ops::Range;
 use super::buffers::{self, Held};
 use crate::base::RangeSet;
 
-/// Groups that may be half full at once: over TCP it is one or two, over UDP those that are reached while one datagram
-/// is sent again and again. A healthy transfer stays far below; 64 MiB are the most that one can hold.
+/// Most incomplete groups at once: over TCP it is one or two, over UDP those that arrive in part while one datagram is
+/// retransmitted repeatedly. A healthy transfer stays far below; one transfer can hold 64 MiB at most.
 const OPEN_GROUP_LIMIT: usize = 256;
-/// Islands in a group.
+/// Most islands (separate ranges of bytes) in a group.
 const SCATTER_LIMIT: usize = 4096;
-/// Chunks that came in part.
+/// Most chunks that have arrived in part.
 const PARTIAL_LIMIT: usize = 1 << 16;
 
-/// A group that is complete. Its buffer may be longer than the group.
+/// A complete group. Its buffer may be longer than the group.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Group {
     pub(super) index: u64,
     pub(super) buffer: Vec<u8>,
     pub(super) length: usize,
-    /// Its room, given back when it is written.
+    /// Its share of the memory that peers may use, released when the group is written.
     pub(super) held: Option<Held>,
-    /// Zeros that are no bytes of the source, and need be none here.
+    /// A hole of the source file: zeros that need not be written here either.
     pub(super) hole: bool,
 }
 
@@ -40,6 +40,7 @@ pub(super) enum Trouble {
     BeyondEnd { offset: u64 },
     Overlap { offset: u64 },
     TooScattered,
+    /// All peers together hold too much memory ([`buffers::HELD_LIMIT`]).
     TooMuch,
 }
 
@@ -60,14 +61,14 @@ impl std::fmt::Display for Trouble {
     }
 }
 
-/// A group that waits for bytes: a front without gaps, and islands behind it.
+/// An incomplete group: a front without gaps, and islands after it.
 #[derive(Debug, Default)]
 struct Open {
     buffer: Vec<u8>,
     held: Option<Held>,
     front: usize,
     islands: RangeSet,
-    /// It was here before, and is sent anew: its chunks do not count again.
+    /// The group was here before and is sent again: its chunks do not count a second time.
     anew: bool,
 }
 
@@ -90,7 +91,7 @@ impl Open {
     }
 }
 
-/// What did not become whole is not needed any more.
+/// The buffer of an incomplete group goes back to the pool.
 impl Drop for Open {
     fn drop(&mut self) {
         buffers::give(std::mem::take(&mut self.buffer));
@@ -105,22 +106,22 @@ pub(super) struct Assembly {
     chunk: u64,
     open: BTreeMap<u64, Open>,
     closed: RangeSet,
-    /// Groups that were there at the start, and may come otherwise, once.
+    /// Groups that were there at the start; the sender may replace each once.
     offered: RangeSet,
-    /// Groups that are sent once more.
+    /// Groups that were here and are being sent again.
     anew: RangeSet,
-    /// Bytes of those that were offered and came otherwise.
+    /// Bytes of offered groups that the sender replaced.
     replaced: u64,
-    /// What comes for the first time, in runs between what is there already: chunks are counted from the start of each.
+    /// Ranges (start → end) that travel for the first time; chunks are counted from the start of each.
     runs: BTreeMap<u64, u64>,
     missing: u64,
     chunks: u64,
-    /// Chunks that came in pieces: bytes that are still missing, by their offset.
+    /// Chunks that arrived in part: their missing bytes, by the offset of the chunk.
     partial: HashMap<u64, u64>,
 }
 
 impl Assembly {
-    /// For a file of which the groups `have`, sorted, are there.
+    /// For a file of which the receiver has the groups `have`, sorted.
     pub(super) fn new(size: u64, group: u64, chunk: u32, have: &[u64]) -> Self {
         let mut closed = RangeSet::new();
         for &index in have {
@@ -154,12 +155,12 @@ impl Assembly {
         }
     }
 
-    /// Bytes that are here, with those that were.
+    /// Bytes that are here, including those from an earlier attempt.
     pub(super) const fn received(&self) -> u64 {
         self.size - self.missing
     }
 
-    /// Chunks that came, as wholes.
+    /// Chunks that have arrived completely.
     pub(super) const fn chunks(&self) -> u64 {
         self.chunks
     }
@@ -172,13 +173,13 @@ impl Assembly {
         self.group.min(self.size.saturating_sub(index * self.group)) as usize
     }
 
-    /// Bytes that were here and came otherwise.
+    /// Bytes that were here at the start and that the sender replaced.
     pub(super) const fn replaced(&self) -> u64 {
         self.replaced
     }
 
-    /// What was here of a group differs from what the sender has, and comes once more. Its blocks may have overtaken this
-    /// word. False if it was not here.
+    /// ANEW: the group here differs from the sender's, and is sent again. Its blocks may have overtaken that message.
+    /// False if the group was not here.
     pub(super) fn replace(&mut self, index: u64) -> bool {
         if self.offered.contains(index) {
             self.offered.remove_range(index..index + 1);
@@ -188,7 +189,7 @@ impl Assembly {
         self.anew.contains(index) || self.closed.contains(index)
     }
 
-    /// A group that is here comes once more: what was here is wrong. False if it is not here as a whole.
+    /// Expects a group again whose data was wrong. False if the group is not complete here.
     pub(super) fn reopen(&mut self, index: u64) -> bool {
         if !self.closed.contains(index) {
             return false;
@@ -199,7 +200,7 @@ impl Assembly {
         true
     }
 
-    /// The place for the front of `length` bytes at `offset`: at least one byte, at most up to the end of a group.
+    /// The place for the first of `length` bytes at `offset`: at least one byte, at most up to the end of the group.
     pub(super) fn room(&mut self, offset: u64, length: usize) -> Result<&mut [u8], Trouble> {
         let end = offset.checked_add(length as u64).filter(|&end| end <= self.size);
         let end = end.ok_or(Trouble::BeyondEnd { offset })?;
@@ -225,7 +226,7 @@ impl Assembly {
         if open.is_free(&range) { Ok(&mut open.buffer[range]) } else { Err(Trouble::Overlap { offset }) }
     }
 
-    /// So many bytes were put where [`Self::room`] said; a group that they complete goes to `whole`.
+    /// Records that `length` bytes were put where [`Self::room`] said; a group that they complete goes to `whole`.
     pub(super) fn landed(
         &mut self,
         offset: u64,
@@ -256,7 +257,7 @@ impl Assembly {
         Ok(())
     }
 
-    /// A group that is all zeros and does not travel: it is here as a whole. False if something of it is here.
+    /// Records a group of zeros that does not travel: it is complete at once. False if some of it is here already.
     pub(super) fn hole(&mut self, index: u64, whole: &mut Vec<Group>) -> bool {
         if index >= self.size.div_ceil(self.group)
             || self.closed.contains(index)
@@ -303,7 +304,7 @@ mod tests {
     use super::*;
 
     impl Assembly {
-        /// Puts a block that came as a whole.
+        /// Places a block that arrived in one piece.
         fn accept(
             &mut self,
             mut offset: u64,
@@ -322,7 +323,7 @@ mod tests {
         }
     }
 
-    /// How many chunks a sender makes of what is not there.
+    /// How many chunks a sender makes of the missing runs.
     fn count_chunks(runs: impl Iterator<Item = Range<u64>>, chunk: u32) -> u64 {
         runs.map(|run| (run.end - run.start).div_ceil(u64::from(chunk))).sum()
     }
@@ -331,7 +332,7 @@ mod tests {
         (0..size).map(|n| (n * 7 % 253) as u8).collect()
     }
 
-    /// A shuffled order, the same each time.
+    /// A shuffle that is the same each time.
     struct Dice(u64);
 
     impl Dice {
@@ -452,7 +453,7 @@ mod tests {
         let (mut whole, mut dice) = (Vec::new(), Dice(3));
         let mut pieces: Vec<u64> = (0..size).step_by(1158).collect();
         while !pieces.is_empty() {
-            // Reordering within what may be under way.
+            // Reorders within what may be in flight.
             let offset = pieces.remove(dice.below(pieces.len().min(600)));
             let end = (offset + 1158).min(size);
             assembly.accept(offset, &file[offset as usize..end as usize], &mut whole).unwrap();

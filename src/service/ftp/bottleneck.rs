@@ -1,4 +1,4 @@
-//! What held a transfer up: both ends measure where their time went, and the same judge looks at both.
+//! What limited a transfer: both ends measure where their time went, and both apply the same rules to that.
 
 use std::time::{Duration, Instant};
 
@@ -6,23 +6,24 @@ use crate::net::Outgoing;
 use crate::wire::ftp::Shape;
 use crate::wire::spent::{Cause, Spent, WHOLE};
 
-/// Less than this share of the time is not what held it up.
+/// A cause with a smaller share of the time, in thousandths, is not the bottleneck.
 const THIRD: u16 = WHOLE / 3;
-/// A program that used so much of a core had no time to wait.
+/// A program that used at least this share of a core, in thousandths, had no time to wait.
 const BUSY: u16 = 850;
-/// A window of so many bytes is no limit by itself.
+/// A window of at least this many bytes is no limit by itself.
 const WIDE: u64 = 8 << 20;
-/// So many datagrams among a thousand that the system threw away.
+/// Datagrams per thousand received that the system may drop before the socket buffer is the bottleneck.
 const DROPS: u64 = 5;
 
 /// Time that an end spent waiting, by cause.
 pub(super) struct Clock {
     began: Instant,
+    /// Processor time of the program at the start.
     processor: Duration,
     pub(super) disk: Duration,
     pub(super) network: Duration,
     pub(super) limit: Duration,
-    /// Of the sender: for acknowledgements, with its window full.
+    /// At the sender: waiting for acknowledgements, with its window full.
     pub(super) window: Duration,
 }
 
@@ -38,7 +39,7 @@ impl Clock {
         }
     }
 
-    /// Up to now.
+    /// The shares of time up to now.
     fn spent(&self) -> Spent {
         let total = self.began.elapsed().as_secs_f64().max(1e-6);
         let share = |time: Duration| {
@@ -54,15 +55,15 @@ impl Clock {
         }
     }
 
-    /// Of an end that sends.
+    /// Statistics of a sending end.
     pub(super) fn of_sender(&self, shape: Shape, outgoing: &Outgoing) -> Spent {
-        // A wide window is full only because something behind it is slow.
+        // A wide window is full only because something downstream is slow.
         let narrow = u64::from(shape.window) * u64::from(shape.chunk) < WIDE;
         let cause = if narrow && self.window > self.network { Cause::Window } else { outgoing.held_by() };
         Spent { cause, ..self.spent() }
     }
 
-    /// Of an end that receives.
+    /// Statistics of a receiving end.
     pub(super) fn of_receiver(&self, outgoing: &Outgoing) -> Spent {
         let path = outgoing.path().unwrap_or_default();
         let overflows = path.kernel_drops * 1000 > path.received * DROPS;
@@ -76,7 +77,7 @@ fn processor_time() -> Duration {
     Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
 }
 
-/// A sender that has given everything to its system waits from then on for the network.
+/// Extends the sender's time to `elapsed` µs: after it passed its last bytes to the system, it waited for the network.
 fn until_the_end(sender: Spent, elapsed: u64) -> Spent {
     if elapsed <= sender.elapsed {
         return sender;
@@ -92,13 +93,13 @@ fn until_the_end(sender: Spent, elapsed: u64) -> Spent {
     }
 }
 
-/// The one thing that held it up, by what both ends say.
+/// The bottleneck, from what both ends measured.
 pub(super) fn judge(sender: Spent, receiver: Spent) -> &'static str {
     let sender = until_the_end(sender, receiver.elapsed);
     let starved = receiver.network >= THIRD;
     if sender.limit >= THIRD {
         "the rate limit"
-    // Reading and hashing are done by one thread: who computes all the time does not wait for the disk.
+    // One thread reads and hashes: if it computes all the time, it does not wait for the disk.
     } else if sender.processor >= BUSY {
         "the sender's processor"
     } else if sender.disk >= THIRD && sender.disk >= sender.network {
@@ -120,7 +121,7 @@ pub(super) fn judge(sender: Spent, receiver: Spent) -> &'static str {
     } else {
         match sender.cause {
             Cause::Loss => "loss",
-            // It takes what comes and waits for more: what it holds at once is too little for so long a path.
+            // The receiver takes what comes and waits for more: its window is too small for the delay of the path.
             Cause::Peer => "the receiver's window",
             Cause::Unknown | Cause::Path | Cause::Window | Cause::Buffer => "the path's rate",
         }
@@ -135,7 +136,7 @@ mod tests {
         Spent { elapsed: 1, disk, network, limit, processor, cause }
     }
 
-    /// What a receiver looks like that waits for what comes.
+    /// A receiver that waits for data.
     const STARVED: Spent = spent(5, 950, 0, 30, Cause::Unknown);
 
     #[test]
@@ -158,7 +159,7 @@ mod tests {
         for (sender, receiver, cause) in pictures {
             assert_eq!(judge(sender, receiver), cause, "{sender:?} {receiver:?}");
         }
-        // It gave all to its system at once; the receiver waited for a minute.
+        // The sender passed everything to the system at once; the receiver waited much longer.
         let quick = spent(10, 20, 0, 990, Cause::Path);
         assert_eq!(judge(quick, Spent { elapsed: 1000, ..STARVED }), "the path's rate");
     }

@@ -1,12 +1,12 @@
-//! Buffers of one group, used again by the next transfer: fresh memory costs a page fault and a clearing for each 4 KiB,
-//! which for many small transfers is more than all else. What is in one is overwritten before anybody reads it.
+//! A pool of buffers of one group each: fresh memory costs a page fault and zeroing for each 4 KiB, which for many
+//! small transfers is more than all else. The content of a reused buffer is overwritten before it is read.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::tree::GROUP;
 
-/// Most buffers that wait for their next use: 32 MiB.
+/// Most buffers that are kept for reuse: 32 MiB.
 const KEPT_LIMIT: usize = 128;
 
 static KEPT: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
@@ -17,7 +17,7 @@ pub(super) fn take() -> Vec<u8> {
     kept.unwrap_or_else(|| vec![0; GROUP as usize])
 }
 
-/// Takes a buffer back; one of another size is let go.
+/// Returns a buffer to the pool; a smaller one is freed.
 pub(super) fn give(mut buffer: Vec<u8>) {
     if buffer.capacity() < GROUP as usize {
         return;
@@ -29,7 +29,7 @@ pub(super) fn give(mut buffer: Vec<u8>) {
     }
 }
 
-/// One that holds so many zeros.
+/// A buffer of `length` zeros.
 pub(super) fn zeros(length: usize) -> Vec<u8> {
     let mut buffer = take();
     buffer.clear();
@@ -37,18 +37,18 @@ pub(super) fn zeros(length: usize) -> Vec<u8> {
     buffer
 }
 
-/// Bytes of unfinished groups that all peers together may make this process hold, beside one group for each connection
-/// (FAULTS row 101).
+/// Most bytes of incomplete groups that all peers together may make this process hold, besides one group for each
+/// connection (FAULTS row 101).
 pub(crate) const HELD_LIMIT: usize = 96 << 20;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
-/// Room for one group that came in part, or that waits for its hash.
+/// A share of [`HELD_LIMIT`] for one group that is incomplete, or that waits for its hash.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Held(usize);
 
 impl Held {
-    /// `None`: peers hold too much already. The first group of a connection always has room.
+    /// `None` if peers hold too much already. The first group of a connection always has room.
     pub(super) fn one(is_first: bool) -> Option<Self> {
         if is_first {
             return Some(Self(0));

@@ -1,4 +1,4 @@
-//! `send` and `get`.
+//! `send` and `get`: the client's side.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,11 +28,11 @@ use crate::session::Handle;
 use crate::wire::ftp::{Flags, Message, Mode, Shape};
 use crate::wire::{Code, Frame, ServiceId};
 
-/// Files and folders that a folder may bring, if `accept` does not say.
+/// Default of `accept`: most files and folders that a folder may contain.
 const ACCEPT_FILES: u64 = 100_000;
 /// How long the server may take to open a file.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-/// How long a goodbye may take.
+/// How long closing the connection may take.
 const PARTING_LIMIT: Duration = Duration::from_millis(500);
 
 pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> Job {
@@ -132,7 +132,7 @@ pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Jo
     })
 }
 
-/// Asks for a file, and prepares its place: how it is to be received, and whether the server began at once.
+/// Requests a file, and prepares the place where it is received; or learns that it is a folder.
 async fn ask(
     session: &Handle,
     connection: &mut Connection,
@@ -143,7 +143,7 @@ async fn ask(
 ) -> Result<Asked, Failure> {
     let Options { shape, flags: Flags { replace, fast }, .. } = options;
     let local = target.to_owned();
-    // Over UDP the first blocks could overtake the answer; one that may be too large is not begun.
+    // Over UDP the first blocks could overtake the answer; and a file that may be too large must not start at once.
     let ordered = connection.transport == Transport::Tcp && accept.bytes == u64::MAX;
     let fresh = ordered && by_disk(session, move || is_new(&local)).await?;
     connection.request([Message::Get { shape, fresh, name: name.into() }.encode()]).await?;
@@ -164,7 +164,7 @@ async fn ask(
     Ok(Asked::File { begun: Box::new(begun), intent, fresh, limited })
 }
 
-/// What is there of a name that was asked for.
+/// What the server has under the requested name.
 enum Asked {
     /// How it is to be received, whether the server began at once, and whether it limits its rate.
     File { begun: Box<Begun<RealDisk>>, intent: Intent, fresh: bool, limited: bool },
@@ -183,7 +183,7 @@ async fn fetch_folder(
 ) -> Result<Tree, Failure> {
     let Options { shape, flags, wanted } = options;
     let listed = list(connection, name, wanted, accept).await?;
-    // Row 24: what is about to come is said before it comes.
+    // Row 24: the size of the folder is reported before anything is fetched.
     let count = listed.count;
     let (files, folders) = (counted(count.files, "file"), counted(count.folders, "folder"));
     session
@@ -191,21 +191,21 @@ async fn fetch_folder(
     let target = target.to_owned();
     let (parent, last, root) = session.block(move || local_folder(&target, count.bytes)).await??;
     let tree = get_folder(session, connection, (root, name), shape, (flags, wanted), listed).await?;
-    // Its time changed with what came into it.
+    // The folder's time changed when files were stored in it.
     if let Some(last) = last {
         session.block(move || parent.finish(&last, modified, mode, Rules::OWN)).await??;
     }
     Ok(tree)
 }
 
-/// Makes the folder that is to be filled: its parent, its name if it was not there, and itself.
+/// Creates the folder that is to be filled; returns its parent, its name if it is new, and the folder.
 fn local_folder(target: &Path, bytes: u64) -> Result<(Folder, Option<String>, Arc<Folder>), Failure> {
     let (parent, name) = parent_and_name(target)?;
     let parent =
         Folder::open(parent, true).map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
     let is_new = target.symlink_metadata().is_err();
     if is_new {
-        // Nothing is made for what does not fit.
+        // Nothing is created for a tree that does not fit.
         parent.check_space(bytes)?;
     }
     parent.make(&name, Rules::OWN)?;
@@ -227,14 +227,14 @@ fn parent_and_name(target: &Path) -> Result<(&Path, String), Failure> {
     Ok((folder, name))
 }
 
-/// Nothing of it is here, so the server may begin at once.
+/// True if neither the file nor a part of it is here: then the server may begin at once.
 fn is_new(target: &Path) -> bool {
     let Ok((folder, name)) = parent_and_name(target) else { return false };
     let part = folder.join(super::disk::os(&part_name(&name)));
     target.symlink_metadata().is_err() && part.symlink_metadata().is_err()
 }
 
-/// A new file where the user wants it: its name is the user's own affair.
+/// Begins to receive a file where the user wants it; the user's own names may be hidden and need not be portable.
 fn local_part(target: &Path, intent: Intent) -> Result<Begun<RealDisk>, Failure> {
     let (folder, name) = parent_and_name(target)?;
     let folder =
@@ -242,7 +242,7 @@ fn local_part(target: &Path, intent: Intent) -> Result<Begun<RealDisk>, Failure>
     folder.begin(&name, intent, Rules::OWN)
 }
 
-/// Tells the peer how it ended, and us.
+/// Closes the connection with the result, and reports it to the user.
 async fn finish(
     session: &Handle,
     connection: Connection,
@@ -277,7 +277,7 @@ async fn finish_folder(
     Ok(Outcome::new(format!("{done}{}{}", tree.describe(), note(fast)), Vec::new()))
 }
 
-/// What the file system does not have is said once.
+/// Warns once about features that the file system lacks.
 fn say_lacking(session: &Handle) {
     if let Some(words) = super::disk::untold() {
         session.tell("warning", words);

@@ -1,5 +1,5 @@
-//! What a receiver says of what it has: groups of a part, a whole file that may be the one that is offered, and that a file
-//! is stored.
+//! What a receiver says about what it has: groups of a part, a whole file that may be identical to the offered one, and
+//! that a file is stored.
 
 use std::time::Instant;
 
@@ -14,17 +14,17 @@ use crate::wire::ftp::{HASHES_LIMIT, Message};
 use crate::wire::spent::Spent;
 use crate::wire::{Code, Frame};
 
-/// Hashes that are read between two frames.
+/// Groups that are hashed between two frames.
 const STEP: u64 = 64;
 
-/// What the sender says of a file that is there.
+/// What the sender answers about a file that is there.
 pub(super) enum Confirmed {
     Same(Delivered),
-    /// It sends what differs, to replace it; this came first.
+    /// The content differs and is to be replaced: the new part, and the first frame that the sender sent for it.
     Differs(Part<RealDisk>, Frame),
 }
 
-/// A file of that name and size is there: the sender compares.
+/// A file of that name and size is there: sends its hashes, which the sender compares.
 pub(super) async fn confirm(
     session: &Handle,
     connection: &mut Connection,
@@ -37,7 +37,7 @@ pub(super) async fn confirm(
     while first < count {
         let (hashes, back) = by_disk(session, move || (there.hashes(first, STEP), there)).await?;
         there = back;
-        // One frame at a time, so that neither side thinks that the other is gone.
+        // A frame for each step, so that the sender does not time out while this side hashes.
         connection.outgoing.send_now(Message::Have { first, hashes: hashes? }.encode()).await?;
         first += STEP;
     }
@@ -61,7 +61,7 @@ pub(super) async fn confirm(
         there.tree.root().filter(|root| *root.as_bytes() == hash).ok_or_else(|| {
             Failure::new(Code::Exists, "another file of that name exists").fix("add `replace`")
         })?;
-    // Waiting for the disk holds up nobody else's reading and writing.
+    // Outside the disk queue: waiting for the disk does not delay other transfers.
     session.block(move || there.confirm()).await??;
     stored(connection, true, intent.size, root, Spent::default()).await;
     Ok(Confirmed::Same(Delivered {
@@ -80,7 +80,7 @@ pub(super) async fn confirm(
     }))
 }
 
-/// Says so. It is stored also if nobody hears it; a connection that broke shows that at the next message.
+/// Sends STORED. The file is stored even if that fails; a broken connection shows at the next message.
 pub(super) async fn stored(
     connection: &mut Connection,
     there: bool,
@@ -92,12 +92,12 @@ pub(super) async fn stored(
     drop(connection.outgoing.send_now(stored.encode()).await);
 }
 
-/// How often a sender may say that it is still comparing.
+/// How many empty HASHES frames the sender of a file of `groups` groups may send while it compares.
 pub(super) const fn heartbeats(groups: u64) -> u64 {
     groups / 8 + 16
 }
 
-/// Tells the sender what is here.
+/// Tells the sender which groups are here (HAVE), and to begin (READY).
 pub(super) async fn offer(
     connection: &mut Connection,
     part: &Part<RealDisk>,

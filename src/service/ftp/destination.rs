@@ -1,4 +1,4 @@
-//! Where a thing of the server goes, and where that is by now.
+//! Where a file or folder of the server goes, and where that place is if it was moved meanwhile.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -8,15 +8,15 @@ use super::name::raw;
 use crate::report::Failure;
 use crate::wire::Code;
 
-/// What `to` means, if it is a file and if it is a folder.
+/// What `to` means for a file, and for a folder.
 pub(super) struct Destination {
     pub(super) file: PathBuf,
-    /// What `to` says is the copy itself, whether an earlier try made it or not; `to PATH/` is the folder around it.
+    /// `to PATH` is the copy itself, even if an earlier attempt created it; with `to PATH/` the copy goes into PATH.
     pub(super) folder: PathBuf,
 }
 
 impl Destination {
-    /// `to` may be a folder, a new name, or nothing.
+    /// `to` may be an existing folder or a new name; `None` is the current folder.
     pub(super) fn new(directory: &Path, to: Option<&str>, name: &str) -> Result<Self, Failure> {
         let last = name.rsplit('/').next().unwrap_or(name);
         let last = raw(last).ok_or_else(|| {
@@ -35,7 +35,7 @@ impl Destination {
     }
 }
 
-/// The folder around a file, held open: wherever it is moved meanwhile, the file is in it.
+/// The parent folder of a file, held open: wherever it is moved meanwhile, the file is found in it.
 pub(super) struct Around {
     folder: Option<(File, PathBuf)>,
 }
@@ -50,7 +50,7 @@ impl Around {
         Self { folder }
     }
 
-    /// Where a file is now that was to be `file`.
+    /// The present path of the file that was to be at `file`.
     pub(super) fn find(&self, file: &Path) -> PathBuf {
         let moved = self.folder.as_ref().and_then(|(folder, before)| {
             let now = place_of(folder).filter(|now| now != before)?;
@@ -60,7 +60,7 @@ impl Around {
     }
 }
 
-/// The path of an open folder, as the system knows it now (Linux).
+/// The present path of an open folder; `None` if the system does not tell it (it does on Linux).
 fn place_of(folder: &File) -> Option<PathBuf> {
     std::fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd())).ok()
 }

@@ -1,5 +1,5 @@
-//! What a file that is being received needs of a folder: the real one here, a simulated one that crashes at every
-//! operation in `crashes`. Everything blocks.
+//! The file operations that a receive needs in one folder, on a real disk; `crashes` uses a simulated one that crashes
+//! at every operation. Everything blocks.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -19,14 +19,14 @@ use crate::report::{Failure, reason};
 use crate::wire::Code;
 use crate::wire::ftp::{Label, Mode};
 
-/// How often a part may be taken away between its opening and its locking.
+/// Attempts to lock a part, each of which fails if the part is renamed between its opening and its locking.
 const PART_ATTEMPTS: usize = 10;
-/// Times beyond now and this are clamped (FAULTS row 32).
+/// Modification times later than now plus this are clamped (FAULTS row 32).
 const CLOCK_SKEW: Duration = Duration::from_hours(24);
-/// All that a peer can say of a mode (FAULTS row 32).
+/// The permission bits that a peer can set (FAULTS row 32).
 const MODE_MASK: u32 = 0o755;
 
-/// What stands under a name; links are not followed.
+/// What has a name; links are not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     File {
@@ -42,30 +42,32 @@ pub(super) enum Found {
 pub(super) trait Disk: std::fmt::Debug + Send + 'static {
     type File: std::fmt::Debug + Send + 'static;
 
+    /// What has this name; `None` if nothing has.
     fn find(&self, name: &str) -> Option<Found>;
-    /// Creates a plain file, or takes over one that is there, for this process alone.
+    /// Creates a regular file, or takes over an existing one, and locks it for this process.
     fn claim(&self, name: &str) -> Result<Self::File, Failure>;
-    /// Opens a plain file to be read.
+    /// Opens a regular file for reading.
     fn open(&self, name: &str) -> io::Result<Self::File>;
+    /// Fills the whole buffer from offset `at`, or fails.
     fn read_at(&self, file: &Self::File, at: u64, buffer: &mut [u8]) -> io::Result<()>;
     fn write_at(&self, file: &Self::File, at: u64, bytes: &[u8]) -> io::Result<()>;
     fn length(&self, file: &Self::File) -> io::Result<u64>;
     fn set_length(&self, file: &Self::File, length: u64) -> io::Result<()>;
-    /// Sets room apart for bytes that are about to be written, so that two transfers that do not fit together are not
-    /// both begun (row 14).
+    /// Claims space for bytes that are about to be written, so that of two transfers that do not fit together only one
+    /// begins (row 14).
     fn claim_space(&self, file: &Self::File, bytes: u64) -> Result<Space, Failure>;
-    /// Bytes that can still be written.
+    /// Free bytes on the file system.
     fn free(&self, file: &Self::File) -> u64;
-    /// Mode and time of a file that is whole.
+    /// Sets mode and time of a complete file.
     fn dress(&self, file: &Self::File, mode: Mode, modified: u64) -> io::Result<()>;
-    /// Waits until the disk has it.
+    /// Waits until the disk has the file.
     fn sync(&self, file: &Self::File) -> io::Result<()>;
-    /// Gives a file its name; without `replace` nothing may stand there.
+    /// Renames a file; without `replace` it fails if `to` exists.
     fn rename(&self, from: &str, to: &str, replace: bool) -> io::Result<()>;
     fn remove(&self, name: &str) -> io::Result<()>;
-    /// Waits until the disk has the names.
+    /// Waits until the disk has the names in the folder.
     fn sync_names(&self) -> io::Result<()>;
-    /// Which run of the machine this is.
+    /// Identifies the present boot of the machine.
     fn boot(&self) -> Boot;
 }
 
@@ -86,8 +88,8 @@ impl Disk for RealDisk {
         })
     }
 
-    /// Between opening and locking the last owner may have given the file its name: then the lock is on the published
-    /// file, and another must be made.
+    /// Between opening and locking, the last owner may have given the file its name: then the lock is on the published
+    /// file, and a new part must be created.
     fn claim(&self, name: &str) -> Result<File, Failure> {
         for _ in 0..PART_ATTEMPTS {
             let file = open_or_create(&self.0, name)?;
@@ -154,7 +156,7 @@ impl Disk for RealDisk {
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {}
             other => return other.map_err(Into::into),
         }
-        // A link never replaces; then the part's own name goes.
+        // A hard link never replaces a file; after it the part's own name is removed.
         match self.0.hard_link(&from, &self.0, &to) {
             Ok(()) => self.0.remove_file(from),
             Err(error) if lacks(&error, Lacking::Links) && self.0.symlink_metadata(&to).is_err() => {
@@ -168,13 +170,13 @@ impl Disk for RealDisk {
         self.0.remove_file(os(name))
     }
 
-    /// The handle itself is only a place to open from (`O_PATH`): syncing needs a real one.
+    /// The handle of the folder is `O_PATH`, which cannot be synced: another one is opened for that.
     fn sync_names(&self) -> io::Result<()> {
         rustix::fs::fsync(reopen(&self.0)?).map_err(Into::into)
     }
 
     fn boot(&self) -> Boot {
-        // Where the system does not tell, no two answers are the same: nothing unsynced is trusted.
+        // Without a boot id the answer is different each time: then nothing unsynced is trusted.
         let run = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .unwrap_or_else(|_| format!("{} {:?}", std::process::id(), SystemTime::now()));
         let hash = blake3::hash(run.as_bytes());
@@ -183,8 +185,8 @@ impl Disk for RealDisk {
 }
 
 impl RealDisk {
-    /// A file that stood there already gets the permissions and the time of the one that was offered to replace it;
-    /// somebody else's may stay as it is.
+    /// With `replace`, a file that was there already gets the permissions and the time of the offered one. This may
+    /// fail for another user's file, which stays as it is.
     pub(super) fn adorn(&self, name: &str, label: &Label) {
         if let (true, Ok(file)) = (label.flags.replace, self.open(name)) {
             drop(self.dress(&file, label.mode, label.modified));
@@ -200,17 +202,17 @@ impl RealDisk {
     }
 }
 
-/// The name that the file system has.
+/// The name as the file system has it, without escapes; a text with invalid escapes is taken as it is.
 pub(super) fn os(name: &str) -> OsString {
     raw(name).unwrap_or_else(|| name.into())
 }
 
-/// What a new file may have of the mode that its sender told: never more than it had there.
+/// Permissions of a new file from the mode that its sender gave: never more than the file had there.
 pub(super) fn granted(mode: Mode) -> u32 {
     u32::from(mode) & MODE_MASK & !umask()
 }
 
-/// What the user takes away from every new file. The system call for it would change it for a moment.
+/// The user's umask. It is read from `/proc`, because the system call that reads it also changes it for a moment.
 fn umask() -> u32 {
     static MASK: OnceLock<u32> = OnceLock::new();
     *MASK.get_or_init(|| {
@@ -220,11 +222,11 @@ fn umask() -> u32 {
     })
 }
 
-/// What file systems lacked here, by bits, and what of it was told.
+/// Features that file systems turned out to lack, as bits; and those of them that were reported.
 static LACKING: AtomicU8 = AtomicU8::new(0);
 static TOLD: AtomicU8 = AtomicU8::new(0);
 
-/// What some file systems do not have (FUSE, SMB, exFAT, some containers): it is done without.
+/// Features that some file systems lack (FUSE, SMB, exFAT, some containers): nls does without them.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Lacking {
     Permissions,
@@ -246,7 +248,7 @@ impl Lacking {
     }
 }
 
-/// True if the file system does not have such a thing.
+/// True if the error means that the file system lacks the feature, which is then remembered.
 fn lacks(error: &io::Error, thing: Lacking) -> bool {
     use rustix::io::Errno;
     let known = [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::NOTTY, Errno::INVAL, Errno::NOLCK];
@@ -257,11 +259,12 @@ fn lacks(error: &io::Error, thing: Lacking) -> bool {
     lacks
 }
 
+/// Turns an error into success if it means that the file system lacks the feature.
 pub(super) fn or_without(result: io::Result<()>, thing: Lacking) -> io::Result<()> {
     result.or_else(|error| if lacks(&error, thing) { Ok(()) } else { Err(error) })
 }
 
-/// What was done without and not told yet.
+/// A warning about lacking features that were not reported yet.
 pub(super) fn untold() -> Option<String> {
     let lacking = LACKING.load(Ordering::Relaxed);
     let new = lacking & !TOLD.swap(lacking, Ordering::Relaxed);
@@ -274,7 +277,7 @@ fn free(file: &File) -> u64 {
     rustix::fs::fstatvfs(file).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Refuses what cannot fit where `file` lies, beside what is about to be written there.
+/// Fails if `size` bytes do not fit on the file system of `file`, beside what is about to be written there.
 pub(crate) fn check_space(file: &File, size: u64) -> Result<(), Failure> {
     Space::claim(file, size).map(drop)
 }
@@ -282,7 +285,7 @@ pub(crate) fn check_space(file: &File, size: u64) -> Result<(), Failure> {
 /// Bytes that transfers of this process are about to write, by file system.
 static CLAIMED: Mutex<BTreeMap<u64, u64>> = Mutex::new(BTreeMap::new());
 
-/// Room on a file system that is set apart, until it is written or given up.
+/// Space on a file system that is claimed until it is written or given up.
 #[derive(Debug, Default)]
 pub(super) struct Space {
     device: u64,
@@ -299,7 +302,7 @@ impl Space {
         Ok(Self { device, bytes })
     }
 
-    /// So many of them are written.
+    /// `bytes` of the claim are written.
     pub(super) fn used(&mut self, bytes: u64) {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
@@ -326,7 +329,7 @@ pub(super) fn reopen(dir: &Dir) -> io::Result<std::os::fd::OwnedFd> {
     .map_err(Into::into)
 }
 
-/// A part left by an earlier transfer is taken over; anything but a plain file of one name is not (row 23).
+/// Takes over a part of an earlier transfer, but only a regular file of this user without other hard links (row 23).
 fn open_or_create(dir: &Dir, name: &str) -> Result<File, Failure> {
     let failed = |error: &io::Error| match error.kind() {
         ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
@@ -366,7 +369,7 @@ fn open_or_create(dir: &Dir, name: &str) -> Result<File, Failure> {
     }
 }
 
-/// A time from a peer, in nanoseconds since 1970.
+/// A time from a peer, in nanoseconds since 1970, clamped to now plus [`CLOCK_SKEW`].
 pub(super) fn clamp(modified: u64) -> SystemTime {
     let limit = SystemTime::now() + CLOCK_SKEW;
     (UNIX_EPOCH + Duration::from_nanos(modified)).min(limit)

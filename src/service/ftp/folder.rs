@@ -1,6 +1,6 @@
-//! Files below a root. Every path of a peer is opened by the kernel relative to the root's handle (`cap-std`,
-//! openat2 on Linux), so that no name and no link leads out, and there is no check before the open to race with.
-//! All of this blocks: call it on a blocking thread.
+//! Files below a root folder. Every path from a peer is opened by the kernel relative to the root's handle (`cap-std`,
+//! openat2 on Linux): no name and no link can leave the root, and there is no separate check that could race with the
+//! open. All functions block: call them on a blocking thread.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -23,24 +23,25 @@ use crate::wire::Code;
 use crate::wire::ftp::Mode;
 use crate::wire::listing::{Entry, EntryKind};
 
-/// Permissions of a folder that is being filled: nobody else's, and with the bit that says so (on a folder that only its
-/// owner enters it says nothing else). So another attempt knows it, and no peer widens a folder that was there.
+/// Mode of a folder while a transfer fills it: for its owner only, with the sticky bit as a mark (without effect on a
+/// folder that only its owner enters). A later attempt recognises the folder by it, and no peer can widen the
+/// permissions of a folder that existed before.
 const FILLING: u32 = 0o1700;
-/// Bytes of a path that the system takes at once; a longer one is gone down in steps.
+/// Longest path, in bytes, that is opened in one system call; a longer one is opened in steps.
 const PATH_LIMIT: usize = 4000;
 
-/// A root for a peer's names.
+/// A root folder in which names from a peer are resolved.
 #[derive(Debug)]
 pub(crate) struct Folder {
     dir: Dir,
     pub(crate) path: PathBuf,
-    /// What is hidden is there for whoever asks.
+    /// Hidden files can be listed and requested.
     hidden: bool,
-    /// Links to folders in it are followed, as far as they stay inside.
+    /// Symbolic links to folders are followed if they stay inside the root.
     follows: bool,
 }
 
-/// A file to send, opened.
+/// An open file to send.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) file: File,
@@ -50,23 +51,24 @@ pub(crate) struct Source {
     pub(crate) mode: Mode,
 }
 
-/// What stands in a folder.
+/// An entry of a folder.
 pub(super) enum Found {
     Entry(Entry),
     Hidden(Entry),
     /// A device, a FIFO or a socket.
     Special,
-    /// It is there, and cannot be looked at.
+    /// It exists but cannot be examined: its name, and why.
     Unreadable(String, Failure),
 }
 
 fn missing(name: &str) -> Failure {
-    // The same for what is absent, hidden, outside or no plain file: a peer learns nothing (row 57).
+    // One answer for a file that is absent, hidden, outside the root or not regular: a peer learns nothing (row 57).
     Failure::new(Code::Missing, format!("there is no file `{}`", escape_line(name)))
         .fix("`ls` shows what there is")
 }
 
-/// What a list shows and a peer may know: that it cannot be read now. All else is as if it were not there.
+/// Tells a peer that a file cannot be read at present (a list shows it anyway). Any other error is answered as a
+/// missing file.
 fn unreadable(error: &io::Error, name: &str) -> Failure {
     let told = [Errno::ACCESS, Errno::PERM, Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO];
     if told.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {
@@ -77,7 +79,7 @@ fn unreadable(error: &io::Error, name: &str) -> Failure {
 }
 
 impl Folder {
-    /// Opens a root that the user named; `hidden`: what is hidden in it can be asked for, too.
+    /// Opens a root folder that the user named. `hidden`: hidden files in it can be requested too.
     pub(crate) fn open(path: &Path, hidden: bool) -> Result<Self, Failure> {
         let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| {
             let failure = Failure::io(&error, format!("folder {}", path.display()));
@@ -89,7 +91,7 @@ impl Folder {
         Ok(Self { dir, path: path.into(), hidden, follows: true })
     }
 
-    /// The same for what comes from a peer into a folder of the user's: no link in it leads elsewhere.
+    /// The same folder, but no link in it is followed: for a local folder that receives data from a peer.
     pub(super) fn without_following(mut self) -> Self {
         self.follows = false;
         self
@@ -105,14 +107,15 @@ impl Folder {
         Self::open(root.as_deref().unwrap_or(&context.directory), arguments.flag("hidden"))
     }
 
-    /// The components of a name that somebody asks for; `None`: for this asker there is no such thing.
+    /// The components of a requested name; `None` if the name is invalid or must not be reached (part, journal,
+    /// hidden).
     fn asked(&self, name: &str) -> Option<Vec<OsString>> {
         let parts = components(name).ok()?;
         let secret = |part: &OsString| is_scaffold(part) || is_hidden(part) && !self.hidden;
         (!parts.iter().any(secret)).then_some(parts)
     }
 
-    /// A folder below the root, in as many steps as its path needs.
+    /// Opens a folder below the root, in as many steps as the length of its path needs.
     fn descend(&self, parts: &[OsString]) -> io::Result<Dir> {
         if !self.follows {
             self.check_no_links(parts)?;
@@ -130,7 +133,7 @@ impl Folder {
         if step.as_os_str().is_empty() { Ok(dir) } else { dir.open_dir(step) }
     }
 
-    /// A file that a peer asks for.
+    /// Opens a file that a peer requests.
     pub(crate) fn source(&self, name: &str) -> Result<Source, Failure> {
         let parts = self.asked(name).ok_or_else(|| missing(name))?;
         let mut options = OpenOptions::new();
@@ -150,19 +153,19 @@ impl Folder {
         reopen(&self.dir)
     }
 
-    /// When something was put into it last, or taken out, and who may do so.
+    /// Time of the last change to the folder's entries (nanoseconds since 1970), and its permissions.
     pub(super) fn look(&self) -> (u64, Mode) {
         look_of(&self.dir)
     }
 
-    /// Refuses what cannot fit.
+    /// Fails if `bytes` do not fit on the folder's file system.
     pub(super) fn check_space(&self, bytes: u64) -> Result<(), Failure> {
         let handle =
             self.reopen().map_err(|error| Failure::io(&error, format!("folder {}", self.path.display())))?;
         super::disk::check_space(&File::from(handle), bytes)
     }
 
-    /// A folder that is to be read.
+    /// Opens a folder in order to list it.
     fn read(&self, path: &str) -> Result<Dir, Failure> {
         let absent = || Failure::new(Code::Missing, format!("there is no folder `{}`", escape_line(path)));
         self.folder(path).ok_or_else(absent)?.map_err(|error| match unreadable(&error, path) {
@@ -171,7 +174,7 @@ impl Folder {
         })
     }
 
-    /// A folder below the root; `None`: it is nobody's business.
+    /// Opens a folder below the root; `None` if the name is invalid or must not be reached.
     pub(super) fn folder(&self, name: &str) -> Option<io::Result<Dir>> {
         if name.is_empty() || name == "." {
             return Some(self.dir.try_clone());
@@ -179,7 +182,7 @@ impl Folder {
         Some(self.descend(&self.asked(name.trim_end_matches('/'))?))
     }
 
-    /// Makes a folder that is about to be filled, or makes sure that one can be.
+    /// Creates a folder that is about to be filled; if it exists, checks that no link leads to it.
     pub(super) fn make(&self, path: &str, rules: Rules) -> Result<(), Failure> {
         let (dir, last) = self.place(path, rules)?;
         let what = || format!("folder {}", escape_line(path));
@@ -193,14 +196,14 @@ impl Folder {
         }
     }
 
-    /// A folder that is no link, by a way without links.
+    /// Opens a folder; fails if the folder or one of its parents is a symbolic link.
     fn real_folder(&self, path: &str) -> io::Result<Dir> {
         let parts = components(path).map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
         self.check_no_links(&parts)?;
         self.descend(&parts)
     }
 
-    /// Gives a folder that was filled its time; one that was made here also its permissions. Those of others stay.
+    /// Sets the time of a filled folder, and its permissions if a transfer created it. Those of other folders stay.
     pub(super) fn finish(&self, path: &str, modified: u64, mode: Mode, rules: Rules) -> Result<(), Failure> {
         rules.check(path, &components(path)?)?;
         let failed = |error: io::Error| Failure::io(&error, format!("folder {}", escape_line(path)));
@@ -208,7 +211,7 @@ impl Folder {
         super::small::set_look(&made, modified, is_filling(&made).then(|| granted(mode))).map_err(failed)
     }
 
-    /// Makes a symbolic link that stays inside, as its sender has it; true if it stood there already.
+    /// Creates a symbolic link with the sender's target, which must stay inside. True if the same link existed already.
     pub(super) fn link(
         &self,
         path: &str,
@@ -240,7 +243,7 @@ impl Folder {
         Ok(false)
     }
 
-    /// A way has no link in it: else a peer could make one that leads to what its names do not reach.
+    /// Fails if a component is a link: otherwise a peer could create a link to a place that its names cannot reach.
     fn check_no_links(&self, parts: &[OsString]) -> io::Result<()> {
         use rustix::fs::{Mode, OFlags, openat};
         let mut at = self.reopen()?;
@@ -251,7 +254,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Everything in a folder that may be known, in no order.
+    /// All entries of a folder, hidden ones marked, except parts and journals; unsorted.
     pub(super) fn look_into(&self, path: &str) -> Result<impl Iterator<Item = Found> + use<>, Failure> {
         let dir = self.read(path)?;
         let entries = dir.entries().map_err(|error| unreadable(&error, path))?;
@@ -279,8 +282,7 @@ impl Folder {
         Ok(names)
     }
 
-    /// The entries that have these names; one that vanished meanwhile is not there, and links and special files are
-    /// nobody's business.
+    /// The entries with these names. Those that vanished meanwhile, links and special files are left out.
     pub(crate) fn entries(&self, path: &str, names: &[OsString]) -> Result<Vec<Entry>, Failure> {
         let dir = self.folder(path).and_then(Result::ok).ok_or_else(|| missing(path))?;
         let entry = |name: &OsString| {
@@ -290,13 +292,13 @@ impl Folder {
         Ok(names.iter().filter_map(entry).collect())
     }
 
-    /// Begins a file, or goes on with one.
+    /// Begins to receive a file, or resumes an incomplete one.
     pub(super) fn begin(&self, name: &str, intent: Intent, rules: Rules) -> Result<Begun<RealDisk>, Failure> {
         let (dir, last) = self.place(name, rules)?;
         part::begin(RealDisk(dir), last, intent)
     }
 
-    /// The folder that a new file goes to, opened, and the file's own name.
+    /// Opens the folder that a new file goes to; returns it with the file's own name.
     pub(super) fn place<'a>(&self, name: &'a str, rules: Rules) -> Result<(Dir, &'a str), Failure> {
         let parts = components(name)?;
         rules.check(name, &parts)?;
@@ -310,8 +312,8 @@ impl Folder {
     }
 }
 
-/// A regular file, by what was really opened. One of `/proc` or `/sys` has content, and a size of 0: it would be taken
-/// for an empty one.
+/// The open file as a source; `None` if it is not a regular file. A file in `/proc` or `/sys` reports a size of 0 but
+/// has content: it must not be sent as an empty file.
 fn source(file: File) -> Result<Option<Source>, Failure> {
     let Ok(mut metadata) = file.metadata() else { return Ok(None) };
     if !metadata.is_file() {
@@ -320,7 +322,7 @@ fn source(file: File) -> Result<Option<Source>, Failure> {
     if metadata.len() == 0
         && std::os::unix::fs::FileExt::read_at(&file, &mut [0], 0).is_ok_and(|read| read > 0)
     {
-        // An ordinary file may have grown meanwhile.
+        // An ordinary file may have grown since.
         metadata = file.metadata().map_err(|error| Failure::io(&error, "the file"))?;
         if metadata.len() == 0 {
             let why = "the system says that it is empty, and it is not: its size is not known";
@@ -331,12 +333,12 @@ fn source(file: File) -> Result<Option<Source>, Failure> {
     Ok(Some(Source { size: metadata.len(), modified: stamp(&metadata), mode, file }))
 }
 
-/// When a file was changed last, in nanoseconds since 1970; 0 for the time before.
+/// Time of the last modification in nanoseconds since 1970; 0 for earlier times.
 pub(super) fn stamp(metadata: &std::fs::Metadata) -> u64 {
     nanoseconds(metadata.mtime(), metadata.mtime_nsec())
 }
 
-/// When something was put into a folder last, or taken out, and its permissions.
+/// Time of the last change to the folder's entries (nanoseconds since 1970), and its permissions.
 pub(super) fn look_of(dir: &Dir) -> (u64, Mode) {
     use cap_std::fs::MetadataExt as _;
     dir.dir_metadata().map_or((0, 0o700), |metadata| {
@@ -375,12 +377,12 @@ pub(super) fn local_source(path: &Path) -> Result<Source, Failure> {
     })
 }
 
-/// Opening a FIFO that somebody put there must not hang.
+/// `O_NONBLOCK`: opening a FIFO must not hang.
 fn nonblocking() -> i32 {
     rustix::fs::OFlags::NONBLOCK.bits() as i32
 }
 
-/// What an entry of a folder is; `None`: it vanished meanwhile, or is a part of ours.
+/// Describes an entry of a folder; `None` if it vanished meanwhile, or is a part or journal of nls.
 fn describe(dir: &Dir, there: &cap_std::fs::DirEntry) -> Option<Found> {
     let own = there.file_name();
     if is_scaffold(&own) {
@@ -443,7 +445,7 @@ mod tests {
         }
     }
 
-    /// `new`, received.
+    /// Receives a file with the content `new`.
     fn fill(mut part: Part<RealDisk>) -> Result<blake3::Hash, Failure> {
         let hash = blake3::hash(b"new");
         let group = super::super::assembly::Group {
@@ -505,7 +507,7 @@ mod tests {
         let (temp, folder) = root();
         std::fs::write(temp.path().join("a"), "older").unwrap();
         assert_eq!(folder.begin_plain("a", INTENT).unwrap_err().code, Code::Exists);
-        // It appears only after the start: the commit still refuses.
+        // The file appears only after the start: the commit still refuses.
         let part = folder.part("b", INTENT);
         std::fs::write(temp.path().join("b"), "old").unwrap();
         assert_eq!(fill(part).unwrap_err().code, Code::Exists);

@@ -1,4 +1,4 @@
-//! What a tree over one connection came to; `send_folder` and `get_folder` move one.
+//! The result of moving a tree over one connection; `send_folder` and `get_folder` move it.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -12,34 +12,35 @@ use crate::wire::Code;
 use crate::wire::ftp::{Mode, Shape};
 use crate::wire::listing::Walked;
 
-/// Files that are read or stored in one go.
+/// Files that are read or stored in one batch.
 pub(super) const TOGETHER: usize = 64;
-/// Messages that may wait for an answer.
+/// Most messages that wait for an answer.
 pub(super) const WINDOW: usize = 1024;
-/// Reasons that stand in the message itself; the others stand below it …
+/// Most reasons in the failure message itself; others follow in lines below it …
 const REASONS: usize = 5;
-/// … up to so many.
+/// … up to this number.
 const REASONS_LIMIT: usize = 10_000;
 
-/// What a tree came to.
+/// The result of a tree transfer.
 #[derive(Debug)]
 pub(super) struct Tree {
-    /// Of each file: its BLAKE3. The hash of a tree is that of this list, as `b3sum` prints it.
+    /// BLAKE3 of each file, by name. The hash of a tree is that of this list, as `b3sum` prints it.
     hashes: BTreeMap<String, blake3::Hash>,
     count: Count,
-    /// What did not go, each with its reason.
+    /// Entries that were not transferred, each with its reason.
     refused: BTreeMap<String, Failure>,
     /// Bytes of files that are stored, whether they travelled or were there.
     pub(super) bytes: u64,
     /// Files that replaced another.
     updated: u64,
+    /// Small files among them.
     updated_small: u64,
     resumed: u64,
     retransmitted: u64,
     sent: u64,
     chunks: u64,
     acks: u64,
-    /// Messages of trees that were answered on this connection, with those of the trees before.
+    /// Tree messages that were answered on this connection, including those of earlier trees.
     pub(super) answered: u64,
     began: Instant,
 }
@@ -63,7 +64,7 @@ impl Tree {
         }
     }
 
-    /// The first reason counts.
+    /// Notes that an entry is not transferred; only the first reason for it counts.
     pub(super) fn refuse(&mut self, name: &str, failure: &Failure) {
         self.hashes.remove(name);
         self.refused.entry(name.to_owned()).or_insert_with(|| failure.clone());
@@ -73,14 +74,14 @@ impl Tree {
         self.refused.contains_key(name)
     }
 
-    /// The connection did not survive this file: what was refused before it is told, too.
+    /// The failure of a connection that broke at this file; it also lists what was refused before.
     pub(super) fn broken(&self, name: &str, failure: Failure) -> Failure {
         let why = format!("{}: {}", escape_line(name), failure.why);
         let before = self.refused.iter().take(REASONS_LIMIT).map(|(name, failure)| line(name, failure));
         Failure { why, ..failure }.detail(before.collect::<Vec<_>>())
     }
 
-    /// Bytes of a small file left.
+    /// Counts the bytes of a small file that were sent.
     pub(super) fn sent_small(&mut self, bytes: u64) {
         self.sent += bytes;
     }
@@ -103,14 +104,14 @@ impl Tree {
         self.acks += 1;
     }
 
-    /// One of several that were named.
+    /// Adds one of several files that a command named.
     pub(super) fn add_file(&mut self, name: &str, delivered: &Delivered) {
         self.count.files += 1;
         self.count.bytes += delivered.bytes;
         self.took(name, delivered);
     }
 
-    /// The same, with all that is below it.
+    /// Adds a folder that a command named, with everything below it.
     pub(super) fn add_folder(&mut self, name: &str, folder: Self) {
         let below =
             |inner: String| if inner.is_empty() { name.to_owned() } else { format!("{name}/{inner}") };
@@ -133,27 +134,27 @@ impl Tree {
         self.answered = folder.answered;
     }
 
-    /// It stood there already, and is the same.
+    /// Counts a small file that was there already with the same content.
     pub(super) fn found_small(&mut self, name: &str, hash: [u8; 32], bytes: u64) {
         self.hashes.insert(name.to_owned(), hash.into());
         self.bytes += bytes;
         self.resumed += bytes;
     }
 
-    /// What was thought to be there is not: it travels after all.
+    /// A small file that was offered is not there: it travels after all.
     pub(super) fn lost_small(&mut self, name: &str, bytes: u64, replaces: bool) {
         self.hashes.remove(name);
         self.updated += u64::from(replaces);
         self.denied_small(bytes, true);
     }
 
-    /// It does not count after all.
+    /// Takes the bytes of a small file out of the counts again.
     pub(super) fn denied_small(&mut self, bytes: u64, offered: bool) {
         self.bytes = self.bytes.saturating_sub(bytes);
         self.resumed = self.resumed.saturating_sub(if offered { bytes } else { 0 });
     }
 
-    /// So many small files took the place of others so far.
+    /// Sets how many small files have replaced others so far.
     pub(super) fn set_updated_small(&mut self, count: u64) {
         self.updated += count - std::mem::replace(&mut self.updated_small, count);
     }
@@ -241,7 +242,7 @@ impl Tree {
         )
     }
 
-    /// A tree of which a part did not go is a failure that names each.
+    /// A failure that names each refused entry; `None` if everything was transferred.
     pub(super) fn failure(&self) -> Option<Failure> {
         let (_, first) = self.refused.first_key_value()?;
         let (count, stored) = (self.refused.len(), self.hashes.len());
@@ -253,7 +254,7 @@ impl Tree {
             .collect();
         let were = if count == 1 { "was" } else { "were" };
         let why = format!("{count} of {} {were} refused: {}", count + stored, reasons.join("; "));
-        // One reason for all is the reason; else it is a policy of several.
+        // If all reasons have the same code, that is the code; otherwise `Policy`.
         let same = self.refused.values().all(|failure| failure.code == first.code);
         let failure = Failure::new(if same { first.code } else { Code::Policy }, why);
         let rest = self.refused.iter().skip(REASONS);
@@ -275,7 +276,8 @@ fn line(name: &str, failure: &Failure) -> String {
     }
 }
 
-/// The permissions of a folder that is whole. 0 says that it is being filled: the bit here is taken away on arrival.
+/// The mode in the last FOLDER message of a folder. Mode 0 would mean that it is still being filled, so a bit is set
+/// that the receiver does not grant.
 pub(super) const fn closing(mode: Mode) -> Mode {
     if mode == 0 { 0o002 } else { mode }
 }

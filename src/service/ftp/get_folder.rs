@@ -1,5 +1,4 @@
-//! `get DIR`: the list first, then the small files, asked for many at a time, then the large ones as they would come
-//! alone.
+//! `get DIR`: the list first, then the small files, many of them requested at a time, then the large files one by one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,33 +20,33 @@ use crate::wire::ftp::{Flags, GroupHash, Label, Message, Shape};
 use crate::wire::listing::{ENTRIES, Entries, Entry, EntryKind, LOST, Lost, WALKED, Walk, Walked};
 use crate::wire::{Code, Frame};
 
-/// Bytes of names that are asked for at once: the answers must find room while these are written.
+/// Most bytes of names in unanswered FETCH requests: while these are written, buffers must have room for the answers.
 const ASKED_BYTES: usize = 32 << 10;
 
-/// Bytes that a list may take here.
+/// Most bytes of memory that a list may take.
 const HELD_LIMIT: usize = 128 << 20;
-/// What a server may say that it cannot read.
+/// Most entries that a server may report as unreadable.
 const LOST_LIMIT: usize = 100_000;
 
-/// How much a folder may bring (FAULTS row 24).
+/// Most files and bytes that are accepted with a folder (FAULTS row 24).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Accept {
     pub(super) files: u64,
     pub(super) bytes: u64,
 }
 
-/// What a folder of the server holds.
+/// The content of a folder of the server.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     pub(super) entries: Vec<Entry>,
     pub(super) count: Count,
     /// What the server cannot read, and what this machine cannot store.
     lost: Vec<(String, Failure)>,
-    /// Bytes of all these texts.
+    /// Bytes of memory that all this takes.
     held: usize,
 }
 
-/// Everything below a folder of the server.
+/// Lists everything below a folder of the server.
 pub(super) async fn list(
     connection: &mut Connection,
     name: &str,
@@ -77,12 +76,12 @@ pub(super) async fn list(
 }
 
 impl Listed {
-    /// A name that cannot be stored here is one that is lost, and no reason to leave the others.
+    /// Adds a page. A name that cannot be stored here is noted as lost; the others go on.
     fn add(&mut self, page: Entries, wanted: Wanted) -> Result<(), Failure> {
         for entry in page.entries {
             self.held += size_of::<Entry>() + entry.name.len();
             if let EntryKind::Link(target) = &entry.kind {
-                // What was not asked for is no list of a folder.
+                // Links that were not requested are a protocol violation.
                 if !wanted.links {
                     return Err(misplaced());
                 }
@@ -175,7 +174,7 @@ struct Getting<'a> {
     total: u64,
     keeper: Option<Keeper>,
     tree: Tree,
-    /// Small files that the server sends only as a file alone, because it limits its rate.
+    /// Small files that must be requested with GET: under the server's rate limit one message would be a burst.
     bursts: Vec<Entry>,
 }
 
@@ -184,7 +183,7 @@ impl Getting<'_> {
         if self.name == "." { name.to_owned() } else { format!("{}/{name}", self.name) }
     }
 
-    /// Stores what came, and waits for the disk.
+    /// Stores received messages, and waits for the disk.
     async fn keep(&mut self, messages: Vec<(String, Message)>) -> Result<(), Failure> {
         let Some(mut keeper) = self.keeper.take() else { return Err(misplaced()) };
         let first = keeper.taken;
@@ -215,7 +214,7 @@ impl Getting<'_> {
                 }
                 let name = self.path(&small[asked].name);
                 on_way += name.len();
-                // What comes is asked for as the limit allows.
+                // The rate limit delays the requests, by the bytes that they will bring.
                 if let Some(until) = self.session.pace(small[asked].size) {
                     self.connection.outgoing.flush().await?;
                     tokio::time::sleep_until(until.into()).await;
@@ -257,7 +256,7 @@ impl Getting<'_> {
     fn arrived(&mut self, entry: &Entry, message: Message) -> Result<Option<(String, Message)>, Failure> {
         let name = &entry.name;
         match message {
-            // Row 24: it is what the list said.
+            // Row 24: the size must be the one in the list.
             Message::Small { bytes, .. } if bytes.len() as u64 != entry.size => {
                 self.tree.refuse(name, &Failure::new(Code::Changed, "it changed since it was listed"));
                 Ok(None)
@@ -277,7 +276,7 @@ impl Getting<'_> {
         }
     }
 
-    /// The hashes of the next files, where one of that name and size is here.
+    /// Hashes of the next files; `None` where there is no local file of that name and size.
     async fn here(&self, entries: &[&Entry], root: &Arc<Folder>) -> Result<Vec<Option<GroupHash>>, Failure> {
         let some: Vec<(String, u64)> =
             entries.iter().take(TOGETHER).map(|entry| (entry.name.clone(), entry.size)).collect();
@@ -318,7 +317,7 @@ impl Getting<'_> {
         };
         let begun = match begun {
             Ok(begun) => begun,
-            // The server waits for word.
+            // The server waits for an answer.
             Err(failure) => {
                 self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await?;
                 self.tree.refuse(&entry.name, &failure);
@@ -333,7 +332,7 @@ impl Getting<'_> {
                 self.tree.took(&entry.name, &delivered);
                 self.session.note(self.tree.so_far());
             }
-            // What the server said of its file is an answer, and the connection goes on.
+            // The server reported a problem with its file, which is a valid answer: the connection goes on.
             Err(failure) if failure.told && is_about_the_file(&failure, self.connection.transport) => {
                 self.tree.refuse(&entry.name, &failure);
             }

@@ -1,6 +1,6 @@
-//! Hashes of large files that were sent before, kept in the user's cache folder, so that going on with one reads
-//! nothing again. The name of an entry says which state of which file it is about: device, inode, size, and both of
-//! its times. It holds hashes only, mode 0600; that it is lost or damaged costs time and nothing else.
+//! Hashes of large files that were sent before, kept in the user's cache folder, so that resuming one need not read it
+//! again. The name of an entry identifies one state of one file: device, inode, size, and both of its times. An entry
+//! holds hashes only, mode 0600; if it is lost or damaged, that costs time and nothing else.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -12,16 +12,16 @@ use super::journal::{self, Header, SYNCED};
 use super::tree::{GROUP, Tree};
 use crate::wire::ftp::GroupHash;
 
-/// Smaller files are hashed anew: it takes no time.
+/// Files of fewer bytes are not cached: hashing them again takes little time.
 pub(super) const CACHE_FROM: u64 = 64 << 20;
-/// Hashes that are written together: 64 MiB of the file.
+/// Hashes that are written together: those of 64 MiB of the file.
 const SAVE_EVERY: usize = 256;
-/// Most files whose hashes are kept; the oldest go.
+/// Most files whose hashes are kept; the oldest are removed.
 const FILES_LIMIT: usize = 64;
-/// A file that changed so recently may change again within one tick of its clock.
+/// A file that changed more recently is not cached: it may change again without a new time stamp.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// The kept hashes of one file.
+/// The cached hashes of one file.
 #[derive(Debug)]
 pub(super) struct Hashes {
     file: File,
@@ -30,7 +30,7 @@ pub(super) struct Hashes {
 }
 
 impl Hashes {
-    /// Puts what is known into `tree`. `None`: the file is small, or was just changed, or there is no place for it.
+    /// Loads cached hashes into `tree`. `None`: the file is small, or was just changed, or the cache cannot be used.
     pub(super) fn open(source: &Source, tree: &mut Tree) -> Option<Self> {
         let folder = dirs::cache_dir()?.join("nls").join("hashes");
         Self::open_in(&folder, source, tree)
@@ -52,7 +52,7 @@ impl Hashes {
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(path).ok()?;
-        // Two senders of one file: the second reads what is there and keeps nothing.
+        // Two senders of one file: the second does without the cache.
         file.try_lock().ok()?;
         let header = Header { group: GROUP as u32, size: source.size, modified: source.modified };
         let mut bytes = vec![0; file.metadata().ok()?.len().min(source.size / GROUP * 64 + 4096) as usize];
@@ -78,7 +78,7 @@ impl Hashes {
         }
     }
 
-    /// What cannot be written is hashed again some day.
+    /// Writes new hashes; those that cannot be written are computed again another time.
     pub(super) fn save(&mut self) {
         self.unsaved.sort_unstable_by_key(|(index, _)| *index);
         let records = journal::records(&self.unsaved, &SYNCED);
@@ -100,7 +100,7 @@ fn name(metadata: &std::fs::Metadata) -> String {
     hasher.finalize().to_hex()[..32].to_owned()
 }
 
-/// Makes room for one more.
+/// Removes the oldest entries, so that there is room for one more.
 fn prune(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let mut known: Vec<(SystemTime, PathBuf)> = entries

@@ -1,13 +1,14 @@
-//! What is known of a file that is not whole: the hashes of groups that are on the disk. Pure: bytes ↔ values.
+//! The journal of an incomplete file: the hashes of groups that are on the disk. Pure: bytes ↔ values.
 //!
 //! ```text
 //! header | "nlsj" | u8 version | 3 bytes 0 | u32 group | u64 size | u64 modified | u32 crc |
 //! record | u64 first | u32 n | 16 bytes boot | n × 32 bytes | u32 crc |   groups first … first + n - 1 are on the disk
 //! ```
-//! `boot` is 0 if the data was synced before the record was written; else it names the run of the machine after which
-//! the record says nothing. Each crc (CRC-32C) covers what stands before it, since the last one. The source of a
-//! file is known by its size and its time. Records are appended; a torn one, and all behind it, does not exist
-//! (FAULTS row 10). A later record of a group holds; a hash of zeros says that the group is about to be written anew.
+//! `boot` is 0 if the data was synced before the record was written; otherwise it names the boot of the machine outside
+//! of which the record is not valid. Each crc (CRC-32C) covers the bytes between the previous crc and itself. The
+//! source of a file is identified by its size and its time. Records are appended; a torn record, and all after it, is
+//! ignored (FAULTS row 10). A later record of a group overrides an earlier one; a hash of zeros says that the group is
+//! about to be overwritten.
 
 use crc_fast::{CrcAlgorithm, checksum};
 
@@ -23,12 +24,12 @@ const RECORD: usize = 32;
 /// Most hashes in a record.
 const RECORD_LIMIT: usize = 4096;
 
-/// A run of this machine: what was not synced before another one is not to be trusted.
+/// A boot of this machine: data that was not synced is not trusted after the next boot.
 pub(super) type Boot = [u8; 16];
 /// In a record: the data was synced.
 pub(super) const SYNCED: Boot = [0; 16];
 
-/// Which file it is about.
+/// The file that a journal describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     /// Bytes of a group.
@@ -38,7 +39,7 @@ pub(super) struct Header {
     pub(super) modified: u64,
 }
 
-/// In place of a hash: what an earlier record says of the group holds no longer.
+/// In place of a hash: what earlier records say of the group is no longer valid.
 pub(super) const UNKNOWN: GroupHash = [0; 32];
 
 /// A journal that was read back.
@@ -47,7 +48,7 @@ pub(super) struct Journal {
     pub(super) header: Header,
     /// Groups that are on the disk and their hashes, in the order of the records.
     pub(super) groups: Vec<(u64, GroupHash)>,
-    /// Where the next record goes: behind the last whole one.
+    /// Offset of the next record: after the last complete one.
     pub(super) end: u64,
 }
 
@@ -68,7 +69,7 @@ impl Header {
     }
 }
 
-/// Records for these groups, sorted by index. `boot`: [`SYNCED`], or the run of the machine that they hold for.
+/// Encodes records for these groups, sorted by index. `boot`: [`SYNCED`], or the boot for which they are valid.
 pub(super) fn records(groups: &[(u64, GroupHash)], boot: &Boot) -> Vec<u8> {
     let mut out = Vec::new();
     for run in groups.chunk_by(|a, b| a.0 + 1 == b.0) {
@@ -80,8 +81,8 @@ pub(super) fn records(groups: &[(u64, GroupHash)], boot: &Boot) -> Vec<u8> {
     out
 }
 
-/// Reads a journal in the run `boot` of the machine: all records up to the first that is torn or wrong. An error
-/// means that the header is.
+/// Decodes a journal during the boot `boot`: all records up to the first that is torn or invalid. Fails if the header
+/// is invalid.
 pub(super) fn read(bytes: &[u8], boot: &Boot) -> Result<Journal, DecodeError> {
     let mut r = Reader::new(bytes);
     let header = Header::decode(&mut r)?;

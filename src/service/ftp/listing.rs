@@ -19,26 +19,26 @@ use crate::wire::listing::{ENTRIES, Entries, Entry, EntryKind, List, PAGE_LIMIT}
 use crate::wire::{Code, Frame, ServiceId};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-/// Who types does not wait for names longer than this.
+/// Completion at the prompt waits for names no longer than this.
 const NAMES_LIMIT: Duration = Duration::from_secs(3);
 /// Most entries that `ls` shows.
 pub(crate) const ENTRY_LIMIT: usize = 1_000_000;
-/// Bytes of their names.
+/// Most bytes of the names in a list.
 const BYTES_LIMIT: usize = 64 << 20;
 
-/// Lists whose names are read at once, or wait for room; and pages that are looked at: those that move files have turns
-/// of their own.
+/// Lists whose names are read, or wait for room, at once; and pages that are examined at once. These limits are
+/// separate from those of transfers, so that neither delays the other.
 static LISTS: Semaphore = Semaphore::const_new(4);
 static PAGES: Semaphore = Semaphore::const_new(4);
-/// KiB that the names of all lists under way may take together.
+/// KiB of memory for the names of all lists in progress together.
 static NAMES: Semaphore = Semaphore::const_new(64 << 10);
-/// A client that takes no page for so long is let go: it holds names.
+/// A client that accepts no page for this long is disconnected: it holds names in memory.
 const PAGE_LIMIT_TIME: Duration = Duration::from_secs(10);
 
-/// What a service adds to a page of a folder: it blocks.
+/// Adds a service's own details to a page of a folder; it blocks.
 pub(crate) type Dress = fn(&Folder, &str, Vec<Entry>) -> Vec<Entry>;
 
-/// Answers one LIST: the names are read once, then looked at page by page.
+/// Answers one LIST: the names are read once, and then the entries are examined page by page.
 pub(crate) async fn answer(
     session: &Handle,
     folder: &Arc<Folder>,
@@ -56,9 +56,10 @@ pub(crate) async fn answer(
     };
     let size: usize = names.iter().map(|name| name.len() + size_of_val(name)).sum();
     let _room = NAMES.acquire_many((size >> 10).min(64 << 10) as u32).await;
-    // Names that were read hold their turn until they have room: however many ask, few wait with them.
+    // The turn is held until there is room for the names: however many clients ask, few lists wait with their names
+    // read.
     drop(turn);
-    // The first stand last, so that each page is taken off the end.
+    // In reverse order, so that each page is split off the end.
     names.reverse();
     loop {
         let mut page = names.split_off(names.len().saturating_sub(PAGE_LIMIT));
@@ -126,7 +127,7 @@ pub(super) fn list(session: Handle, arguments: Arguments, _context: Context) -> 
     })
 }
 
-/// What a server has in its folder, each with a few words: for completion. It takes no longer than [`NAMES_LIMIT`].
+/// The names in a server's folder, each with a short description, for completion. Fails after [`NAMES_LIMIT`].
 pub async fn names(
     registry: &Registry,
     transport: Transport,
@@ -211,9 +212,9 @@ fn table(entries: &[Entry]) -> String {
     lines.join("\n")
 }
 
-/// `1:02:03`; nothing if nobody knows.
+/// `1:02:03`; empty for 0, an unknown length.
 fn clock(milliseconds: u64) -> String {
-    // To the nearest second; what is shorter than one is shown as one.
+    // To the nearest second, but at least one.
     let seconds = ((milliseconds + 500) / 1000).max(1);
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         _ if milliseconds == 0 => String::new(),

@@ -4,29 +4,29 @@
 //! | file | holds |
 //! |---|---|
 //! | `name` | which names of a peer are acceptable |
-//! | `folder` | files below a root |
-//! | `disk` | what a part needs of a folder; the real one |
-//! | `part` | a file that is not whole: recovery, journal, commit |
-//! | `tests` | a disk that stops at every operation |
-//! | `parts` | what transfers left that is not whole |
-//! | `journal` | pure: what is known of a part, as bytes |
-//! | `assembly` | pure: bytes in any order → whole groups, counts, completeness |
-//! | `bottleneck` | where the time went at both ends, and what held the transfer up |
-//! | `places` | where the bytes of blocks land |
-//! | `buffers` | memory that is used again |
+//! | `folder` | files below a root folder |
+//! | `disk` | the file operations that a part needs, on a real disk |
+//! | `part` | an incomplete file: recovery, journal, commit |
+//! | `tests` | a simulated disk that crashes at every operation |
+//! | `parts` | finds the incomplete files that transfers left |
+//! | `journal` | pure: the known groups of an incomplete file, as bytes |
+//! | `assembly` | pure: blocks in any order → complete groups, counts, completeness |
+//! | `bottleneck` | where both ends spent their time, and what limited the transfer |
+//! | `places` | the write target of received blocks |
+//! | `buffers` | a pool of buffers, and how much memory peers may hold |
 //! | `tree` | pure: hashes of groups → the BLAKE3 of the whole |
-//! | `source`, `hashes` | a file that is sent: reading, comparing, and what is known of it from before |
+//! | `source`, `hashes` | a file that is sent: reading, comparing, and its cached hashes |
 //! | `sources` | what one `send` moves: a file, a folder, or several |
 //! | `send`, `receive` | one file over one connection, each side; `transfer` is what they share |
-//! | `streams` | standard input and output in the place of a file |
-//! | `destination` | where `get` puts things |
-//! | `confirm` | a file that may be there already |
+//! | `streams` | standard input and output in place of a file |
+//! | `destination` | where `get` puts a file or folder |
+//! | `confirm` | what a receiver says about data that it has already |
 //! | `walk`, `small` | everything below a folder; files that travel as one message |
 //! | `send_folder`, `get_folder`, `folders` | a tree over one connection, the client's side |
-//! | `quota` | how much a server takes |
-//! | `visit` | a tree at the server |
-//! | `wishes` | what `chunk`, `window`, `arq` and `cc` ask for |
-//! | `server`, `client` | who asks and who answers |
+//! | `quota` | how many bytes a server accepts |
+//! | `visit` | tree transfers at the server |
+//! | `wishes` | options: what `chunk`, `window`, `arq` and `cc` ask for |
+//! | `server`, `client` | the side that answers requests, and the side that makes them |
 
 mod assembly;
 mod bottleneck;
@@ -268,7 +268,7 @@ pub static LS: Client = Client {
     run: Run::Session { kind: |_| "ls".into(), start: listing::list },
 };
 
-/// For [`super::foreign`].
+/// Reads a journal, for the fuzzer: see [`super::foreign`].
 pub(super) fn read_journal(bytes: &[u8]) {
     drop(journal::read(bytes, &journal::SYNCED));
 }

@@ -1,11 +1,11 @@
-//! Names of files, as they travel and as they are shown (FAULTS rows 20 and 21).
+//! File names, as they travel and as they are shown (FAULTS rows 20 and 21).
 //!
-//! On a POSIX system a name is bytes: all but `/` and NUL. On the wire, in lists and in messages it is text: what is no
-//! UTF-8, no printable character, or a backslash stands as an escape, `\\`, `\n`, `\r`, `\t`, `\xHH` (a byte) or
-//! `\u{H…}` (a character). The form that `ls` shows is the one that `get` takes.
+//! On a POSIX system a name is bytes: all but `/` and NUL. On the wire, in lists and in messages it is text: a byte
+//! that is not UTF-8, an unprintable character and a backslash are written as escapes: `\\`, `\n`, `\r`, `\t`, `\xHH`
+//! (a byte) or `\u{H…}` (a character). `get` takes the form that `ls` shows.
 //!
-//! A name from a peer is judged by its components before anything is opened. That it stays below the root is not judged
-//! here but by the kernel, when it is opened.
+//! The components of a name from a peer are checked before anything is opened. That the name stays below the root is
+//! enforced by the kernel when it is opened, not here.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -16,20 +16,23 @@ use crate::wire::Code;
 
 /// Longest component, in bytes.
 const COMPONENT_LIMIT: usize = 255;
-/// What stands around a name while its file is not whole.
+/// Prefix and suffixes of the names of an incomplete file and of its journal.
 const PART_PREFIX: &str = ".";
 const PART_SUFFIX: &str = ".nls-part";
 const JOURNAL_SUFFIX: &str = ".nls-journal";
-/// After the suffix of a part that is set aside.
+/// Appended to the name of a part that is set aside.
 pub(super) const KEPT_SUFFIX: &str = ".kept";
+/// Appended to the name of a complete file whose hash is wrong.
 pub(super) const BAD_SUFFIX: &str = ".bad";
+/// Most components of a name.
 const DEPTH_LIMIT: usize = 64;
-/// Bytes of a name that a part has room for beside its prefix and the longest suffix.
+/// Longest name, in bytes, that fits beside the prefix and the longest suffix of a part.
 const PART_NAME_LIMIT: usize =
     COMPONENT_LIMIT - PART_PREFIX.len() - PART_SUFFIX.len() - KEPT_SUFFIX.len() - HASH_DIGITS - 1;
+/// Hexadecimal digits of the hash in the part name of a longer name.
 const HASH_DIGITS: usize = 16;
 
-/// A name of the file system as text.
+/// A name of the file system as text, with escapes.
 pub(super) fn written(name: &OsStr) -> String {
     let mut out = String::with_capacity(name.len());
     for chunk in name.as_bytes().utf8_chunks() {
@@ -42,7 +45,7 @@ pub(super) fn written(name: &OsStr) -> String {
     out
 }
 
-/// The name that a text stands for; `None`: an escape in it is none.
+/// The file system's name for a text with escapes; `None` if an escape is invalid.
 pub(super) fn raw(text: &str) -> Option<OsString> {
     if !text.contains('\\') {
         return Some(text.into());
@@ -78,12 +81,12 @@ pub(super) fn raw(text: &str) -> Option<OsString> {
     Some(OsString::from_vec(out))
 }
 
-/// Where the bytes of a file stand until it is whole: `.NAME.nls-part`; of a name without room for that, its front and a
-/// hash.
+/// Name of an incomplete file: `.NAME.nls-part`. A name that is too long for that is cut, and a hash is added.
 pub(super) fn part_name(name: &str) -> String {
     beside(name, PART_SUFFIX)
 }
 
+/// Name of the journal of an incomplete file, built like [`part_name`].
 pub(super) fn journal_name(name: &str) -> String {
     beside(name, JOURNAL_SUFFIX)
 }
@@ -97,7 +100,7 @@ fn beside(name: &str, suffix: &str) -> String {
     format!("{PART_PREFIX}{front}-{hash}{suffix}")
 }
 
-/// A part or journal: nobody's file yet.
+/// True for the name of a part or journal, which is never a user's file.
 pub(super) fn is_scaffold(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
     let suffixes = [PART_SUFFIX, JOURNAL_SUFFIX, ".nls-part.kept", ".nls-part.bad"];
@@ -105,12 +108,12 @@ pub(super) fn is_scaffold(name: &OsStr) -> bool {
         && suffixes.iter().any(|suffix| bytes.ends_with(suffix.as_bytes()))
 }
 
-/// A part, whatever became of it.
+/// True for the name of a part, also of one that was set aside.
 pub(super) fn is_part(name: &OsStr) -> bool {
     is_scaffold(name) && !name.as_bytes().ends_with(JOURNAL_SUFFIX.as_bytes())
 }
 
-/// The journal of a part.
+/// Name of the journal of a part; `None` for a part that was set aside.
 pub(super) fn journal_of(part: &OsStr) -> Option<OsString> {
     let front = part.as_bytes().strip_suffix(PART_SUFFIX.as_bytes())?;
     Some(OsStr::from_bytes(&[front, JOURNAL_SUFFIX.as_bytes()].concat()).to_owned())
@@ -120,7 +123,7 @@ pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b".")
 }
 
-/// The components of a name; the error says why not, with the name made harmless.
+/// The components of a name; the error says what is wrong, with the name escaped.
 pub(super) fn components(name: &str) -> Result<Vec<OsString>, Failure> {
     let refuse = |why: &str| Err(refused(name, why));
     if name.is_empty() {
@@ -155,17 +158,17 @@ fn objection(part: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// What is asked of new names beyond that they are harmless here.
+/// Rules for the names of new files, in addition to [`components`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rules {
-    /// Names must be good on every system, so that a tree can move anywhere.
+    /// Names must be valid on every system, so that a tree can move anywhere.
     pub(super) portable: bool,
-    /// Names that begin with a dot may be made: by who owns the folder, or where that was allowed.
+    /// Names that begin with a dot may be created: by the owner of the folder, or where that was allowed.
     pub(super) hidden: bool,
 }
 
 impl Rules {
-    /// A name that the user gave, on the user's own machine.
+    /// For names that the user gave, on the user's own machine.
     pub(super) const OWN: Self = Self { portable: false, hidden: true };
 
     pub(super) fn check(self, name: &str, parts: &[OsString]) -> Result<(), Failure> {
@@ -196,7 +199,7 @@ impl Rules {
         is_reserved(part).then_some("it is reserved on Windows")
     }
 
-    /// Two names that differ only in case are one on other systems.
+    /// Refuses a name that differs from an existing one only in case: on other systems both are the same.
     pub(super) fn check_clash(self, dir: &cap_std::fs::Dir, name: &str) -> Result<(), Failure> {
         if !self.portable {
             return Ok(());
@@ -218,9 +221,9 @@ fn refused(name: &str, why: &str) -> Failure {
         .fix("choose another with `name NAME`")
 }
 
-/// Where a symbolic link may point, read as bytes: up from its own folder, but not out of the root, and then down. What
-/// goes up again later could leave through another link.
-/// Nor does it lead to what a name could not reach: a part, or what is hidden where that is not served.
+/// True if a symbolic link may have this target: up from its own folder, but not out of the root, and then down. A `..`
+/// after that could leave the root through another link. The target must not be what a name could not reach: a part, or
+/// a hidden file where those are not served.
 pub(super) fn stays_inside(path: &[OsString], target: &OsStr, hidden: bool) -> bool {
     let bytes = target.as_bytes();
     if bytes.is_empty() || bytes.starts_with(b"/") || bytes.contains(&0) {
@@ -235,7 +238,7 @@ pub(super) fn stays_inside(path: &[OsString], target: &OsStr, hidden: bool) -> b
     up < path.len() && up < parts.len() && parts[up..].iter().all(reachable)
 }
 
-/// `CON`, `com1.txt`, `COM¹`: devices on one system are refused on all, so that a tree can move anywhere.
+/// True for the names of Windows devices: `CON`, `com1.txt`, `COM¹`.
 fn is_reserved(part: &str) -> bool {
     let stem = part.split('.').next().unwrap_or(part).trim_end().to_uppercase();
     if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") {

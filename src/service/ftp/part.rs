@@ -1,9 +1,10 @@
-//! A file that is being received: it stands beside its name as `.NAME.nls-part`, with a journal of what is known of it
-//! as `.NAME.nls-journal`, and gets its name when it is whole and verified (FAULTS N1, N2, N4).
+//! A file that is being received. Its data is in `.NAME.nls-part` and a journal of its known groups in
+//! `.NAME.nls-journal`, both beside the final name; it gets that name when it is complete and verified (FAULTS N1, N2,
+//! N4).
 //!
-//! The order that a crash at any instant survives: data, sync of the data, record in the journal; at the end sync,
-//! rename, sync of the folder, and only then the journal goes. A stale journal is emptied and synced before new data
-//! may stand under it.
+//! This order survives a crash at any instant: data, sync of the data, record in the journal; at the end sync, rename,
+//! sync of the folder, and only then is the journal removed. A stale journal is emptied and synced before new data is
+//! written that it could seem to describe.
 
 mod recover;
 
@@ -22,22 +23,24 @@ use crate::report::{Failure, reason};
 use crate::wire::Code;
 use crate::wire::ftp::{GroupHash, Mode};
 
-/// Larger files are refused: no file system holds them, and sums of offsets cannot wrap.
+/// Largest file in bytes: no file system holds a larger one, and sums of offsets cannot overflow.
 const FILE_LIMIT: u64 = 1 << 60;
-/// A kill loses no more than this much work, or …
+/// A kill loses at most this many bytes of work, or …
 const CHECKPOINT_BYTES: u64 = 64 << 20;
-/// … this much time of it (row 11).
+/// … the work of this much time (row 11).
 const CHECKPOINT_TIME: Duration = Duration::from_secs(5);
 
-/// How a new file is to be made.
+/// How a new file is to be created.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Intent {
     pub(super) size: u64,
     /// Nanoseconds since 1970.
     pub(super) modified: u64,
+    /// Replace an existing file of this name.
     pub(super) replace: bool,
+    /// Do not sync: a power loss may undo the transfer.
     pub(super) fast: bool,
-    /// What the sender's file may be used for, and by whom.
+    /// Permissions of the sender's file.
     pub(super) mode: Mode,
     /// Bytes of a group.
     pub(super) group: u64,
@@ -49,15 +52,15 @@ impl Intent {
     }
 }
 
-/// What was found where a file is to be received.
+/// What there is of a file when its transfer begins.
 #[derive(Debug)]
 pub(super) enum Begun<D: Disk> {
     Part(Part<D>),
-    /// A file of that name and size is there already: it is enough if it is the same.
+    /// A file of that name and size exists: nothing need travel if its content is the same.
     There(There<D>),
 }
 
-/// A file that may be the one that is offered.
+/// An existing file that may be identical to the offered one.
 #[derive(Debug)]
 pub(super) struct There<D: Disk> {
     disk: D,
@@ -76,33 +79,33 @@ pub(super) struct Part<D: Disk> {
     name: String,
     intent: Intent,
     replaces: bool,
-    /// The file, and where its next record goes. A file of one group has none: there is nothing to go on with.
+    /// The journal, and the offset of its next record. `None` for a file of one group: it cannot be resumed.
     journal: Option<(D::File, u64)>,
-    /// The disk has the names of part and journal.
+    /// The folder was synced after part and journal were created.
     named: bool,
     tree: Tree,
-    /// What was there at the start.
+    /// Groups that were there at the start, sorted.
     have: Vec<u64>,
-    /// Written, and not yet in the journal.
+    /// Groups that are written but not yet in the journal.
     unsaved: Vec<(u64, GroupHash)>,
     unsaved_bytes: u64,
     saved_at: Instant,
-    /// The disk failed to sync it: what the system still shows of it may never have been written.
+    /// A sync of the part failed: what the system shows of it may never have reached the disk.
     spoilt: bool,
-    /// Room on the disk for what is still to come.
+    /// Disk space that is claimed for the missing bytes.
     space: Option<Space>,
-    /// What it may take of a quota: what stays on the disk is used up, whole or not.
+    /// Its share of the server's quota: bytes that stay on the disk are used up, even if the file is incomplete.
     reserved: Option<Reserved>,
 }
 
-/// A group that is to be written, and what its sender says of it.
+/// A group to be written, and the hash that its sender gave.
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) group: Group,
     pub(super) hash: GroupHash,
 }
 
-/// Row 5: what cannot fit is refused before it travels.
+/// Row 5: refuses a file that cannot fit, before it travels.
 pub(super) fn check_space(free: u64, size: u64) -> Result<(), Failure> {
     if size > FILE_LIMIT || size > free {
         let why = format!("not enough space: {} are needed, {} are free", show_size(size), show_size(free));
@@ -111,10 +114,10 @@ pub(super) fn check_space(free: u64, size: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Begins a file, or goes on with one. Everything that can be refused is refused here, before any data.
+/// Begins to receive a file, or resumes an incomplete one. Any refusal happens here, before any data.
 pub(super) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begun<D>, Failure> {
     if let Some(there) = there(&disk, name, intent)? {
-        // A crash between the commit and the end of its journal.
+        // Left by a crash between the commit and the removal of the journal.
         if disk.find(&part_name(name)).is_none() && disk.find(&journal_name(name)).is_some() {
             drop(disk.remove(&journal_name(name)));
         }
@@ -157,7 +160,7 @@ fn begin_part<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Part<D>, F
     }
 }
 
-/// Rows 6 and 23: what stands under the name decides whether to begin at all.
+/// Rows 6 and 23: the entry that has the name decides whether the transfer may begin.
 fn there<D: Disk>(disk: &D, name: &str, intent: Intent) -> Result<Option<D::File>, Failure> {
     let exists = |what: &str, fix: &str| Err(Failure::new(Code::Exists, format!("`{name}` {what}")).fix(fix));
     match disk.find(name) {
@@ -177,7 +180,7 @@ fn there<D: Disk>(disk: &D, name: &str, intent: Intent) -> Result<Option<D::File
 }
 
 impl<D: Disk> Begun<D> {
-    /// What it lacks is set apart for it; for a file that may be the same, when it turns out to be another.
+    /// Reserves quota for the missing bytes; for a file that may be identical, only when it turns out to differ.
     pub(super) fn reserve(&mut self, quota: &Arc<Quota>) -> Result<(), Failure> {
         match self {
             Self::Part(part) => part.reserved = Some(quota.set_apart(part.lacking())?),
@@ -186,7 +189,7 @@ impl<D: Disk> Begun<D> {
         Ok(())
     }
 
-    /// Nothing comes of it; what was there before stays.
+    /// Abandons the transfer before any data came; what was there before stays.
     pub(super) fn give_up(self) {
         if let Self::Part(mut part) = self {
             part.forget_if_empty();
@@ -195,11 +198,11 @@ impl<D: Disk> Begun<D> {
 }
 
 impl<D: Disk> There<D> {
-    /// It is the same: with `replace` it takes permissions and time of the one that was offered. An earlier command may
-    /// have said `fast`: what this one finds, it makes durable (row 13).
+    /// The file is identical: with `replace` it gets the permissions and the time of the offered one. It is synced even
+    /// though nothing was written, since an earlier command may have used `fast` (row 13).
     pub(super) fn confirm(&self) -> Result<(), Failure> {
         if self.intent.replace {
-            // Somebody else's file may stay as it is.
+            // This fails for another user's file, which stays as it is.
             drop(self.disk.dress(&self.file, self.intent.mode, self.intent.modified));
         }
         if self.intent.fast {
@@ -209,12 +212,12 @@ impl<D: Disk> There<D> {
         synced.map_err(|error| Failure::io(&error, format!("sync {}", self.name)))
     }
 
-    /// The sender has another file: what is the same in this one need not travel, and stands in the new part.
+    /// The sender has another file: groups of this one that are the same are copied into the new part.
     pub(super) fn into_part(self) -> Result<Part<D>, Failure> {
         let reserved = self.quota.map(|quota| quota.set_apart(self.intent.size)).transpose()?;
         let mut part = begin_part(self.disk, &self.name, self.intent)?;
         part.reserved = reserved;
-        // A part of before knows better than the old file.
+        // A part from an earlier attempt has more of the new file than the old file has.
         if part.have.is_empty() {
             let mut buffer = Vec::new();
             for index in self.tree.known() {
@@ -222,7 +225,7 @@ impl<D: Disk> There<D> {
                 buffer.resize(length, 0);
                 let hash = self.tree.get(index).unwrap_or(UNKNOWN);
                 let copied = part.disk.read_at(&self.file, start, &mut buffer);
-                // One that changed meanwhile is not what was offered.
+                // A group that changed meanwhile is not the one that was offered.
                 if copied.is_ok() && self.tree.hash(index, &buffer) == hash {
                     part.write(index, &buffer, buffer.iter().all(|byte| *byte == 0))?;
                     part.know(index, hash, length);
@@ -233,7 +236,7 @@ impl<D: Disk> There<D> {
         Ok(part)
     }
 
-    /// Hashes of the groups `first …`, at most `most`, as they stand on the disk.
+    /// Hashes of at most `most` groups from `first` on, read from the disk.
     pub(super) fn hashes(&mut self, first: u64, most: u64) -> Result<Vec<GroupHash>, Failure> {
         let mut buffer = Vec::new();
         let end = self.tree.count().min(first + most);
@@ -258,7 +261,7 @@ impl<D: Disk> Part<D> {
         self.unsaved_bytes += bytes as u64;
     }
 
-    /// Row 5: what cannot fit beside what others are about to write is refused.
+    /// Row 5: claims disk space for the missing bytes; fails if they do not fit beside the claims of other transfers.
     fn check_space(&mut self) -> Result<(), Failure> {
         self.space = None;
         self.space = Some(self.disk.claim_space(&self.file, self.lacking())?);
@@ -279,7 +282,7 @@ impl<D: Disk> Part<D> {
         &self.tree
     }
 
-    /// Another file stands under the name until this one is whole.
+    /// Another file has the name until the commit replaces it.
     pub(super) const fn replaces(&self) -> bool {
         self.replaces
     }
@@ -289,13 +292,13 @@ impl<D: Disk> Part<D> {
         &self.have
     }
 
-    /// Where the bytes are that did come.
+    /// Name of the file that holds the bytes received so far.
     pub(super) fn kept_as(&self) -> String {
         part_name(&self.name)
     }
 
-    /// Writes groups whose bytes have the hash that their sender says; the others are given back by their index
-    /// (row 27), and nothing of them is written.
+    /// Writes the groups whose bytes match the sender's hash. Returns the indices of the others, of which nothing is
+    /// written (row 27).
     pub(super) fn save(&mut self, arrived: &[Arrived]) -> Result<Vec<u64>, Failure> {
         let mut wrong = Vec::new();
         for Arrived { group, hash } in arrived {
@@ -314,7 +317,7 @@ impl<D: Disk> Part<D> {
         Ok(wrong)
     }
 
-    /// A hole beyond the end of the part stays one.
+    /// Writes a group; a hole beyond the end of the part stays a hole.
     fn write(&mut self, index: u64, bytes: &[u8], hole: bool) -> Result<(), Failure> {
         let (start, length) = self.tree.extent(index);
         let end = start + length as u64;
@@ -332,12 +335,12 @@ impl<D: Disk> Part<D> {
         })
     }
 
-    /// Reads groups that were here at the start back from the disk: what the journal says of them was true once (row 28).
-    /// Those that are no longer so are forgotten, and given back.
+    /// Reads groups that were here at the start back from the disk, since the part may have changed after the journal
+    /// was written (row 28). Those that differ are forgotten, and their indices returned.
     pub(super) fn verify(&mut self, groups: &[u64]) -> Result<Vec<u64>, Failure> {
         let (mut wrong, mut buffer) = (Vec::new(), Vec::new());
         for &index in groups {
-            // It came anew meanwhile.
+            // Forgotten meanwhile: there is nothing to compare with.
             let Some(known) = self.tree.get(index) else { continue };
             let (start, length) = self.tree.extent(index);
             buffer.resize(length, 0);
@@ -350,8 +353,8 @@ impl<D: Disk> Part<D> {
         Ok(wrong)
     }
 
-    /// A group that the journal knows is about to become another: a kill in between must not leave the old word over the
-    /// new bytes.
+    /// Called before a group in the journal is overwritten: after a kill in between, the journal must not hold the old
+    /// hash for the new bytes.
     fn invalidate(&mut self, index: u64) -> Result<(), Failure> {
         if self.tree.get(index).is_none() {
             return Ok(());
@@ -361,14 +364,14 @@ impl<D: Disk> Part<D> {
         self.checkpoint()
     }
 
-    /// From here on a crash loses nothing of what was written so far.
+    /// Records what was written so far, so that a crash does not lose it (with `fast`: a kill of nls, no power loss).
     pub(super) fn checkpoint(&mut self) -> Result<(), Failure> {
         let Some((journal, end)) = &mut self.journal else { return Ok(()) };
         if self.unsaved.is_empty() {
             return Ok(());
         }
         let failed = |error: &std::io::Error| Failure::io(error, format!("journal of {}", self.name));
-        // Stable: the later word on a group stays the later one.
+        // A stable sort: of two entries for one group the later one stays last.
         self.unsaved.sort_by_key(|(index, _)| *index);
         if !self.intent.fast
             && let Err(error) = self.disk.sync(&self.file)
@@ -392,14 +395,14 @@ impl<D: Disk> Part<D> {
         Ok(())
     }
 
-    /// The transfer ended before its end: what came stays. The failure says where.
+    /// The transfer failed: what arrived is kept. The returned failure says where.
     pub(super) fn keep(mut self, failure: Failure) -> Failure {
         // A disk that is full may not take the records either: then the next attempt reads these groups again.
         if !self.spoilt {
             drop(self.checkpoint());
         }
         if self.spoilt {
-            // Row 16: the next sync would succeed, and the system shows what is not on the disk.
+            // Row 16: the next sync would succeed, although the system shows data that is not on the disk.
             self.forget();
             let why = format!("{}; what came was not kept: the disk may have lost it", failure.why);
             return Failure { why, ..failure };
@@ -412,7 +415,7 @@ impl<D: Disk> Part<D> {
             self.forget();
             return failure;
         }
-        // What is kept of a source that changed is of no use to the source as it is now (row 9).
+        // A part of the old version of a source is of no use for the new version (row 9).
         let goes_on = match failure.code {
             Code::Changed => "start again with `replace`",
             _ => "the same command goes on there",
@@ -426,21 +429,21 @@ impl<D: Disk> Part<D> {
         Failure { why: format!("{}; {kept}", failure.why), ..failure }
     }
 
-    /// Nothing came of it.
+    /// Removes the part and its journal.
     fn forget(&mut self) {
         drop(self.drop_journal());
         drop(self.disk.remove(&part_name(&self.name)));
     }
 
-    /// A refusal leaves nothing that was not there.
+    /// Removes an empty part: a refusal leaves no new file.
     fn forget_if_empty(&mut self) {
         if self.disk.length(&self.file).is_ok_and(|length| length == 0) {
             self.forget();
         }
     }
 
-    /// Gives the file its name: file sync, rename, directory sync; only then it is done (row 13). A whole whose hash
-    /// is wrong is kept aside for whoever wants to look (row 28).
+    /// Gives the file its name: file sync, rename, directory sync; only then is it done (row 13). A complete file with
+    /// a wrong hash is kept under another name for inspection (row 28).
     pub(super) fn commit(mut self, expected: [u8; 32]) -> Result<blake3::Hash, Failure> {
         let Some(root) = self.tree.root().filter(|root| *root.as_bytes() == expected) else {
             return Err(self.reject());
@@ -448,7 +451,7 @@ impl<D: Disk> Part<D> {
         let name = part_name(&self.name);
         let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", self.name));
         let (mode, modified) = (self.intent.mode, self.intent.modified);
-        // The last groups may be a hole, or belong to a longer file of before.
+        // The file may end in a hole, or the part may hold the end of a longer file from before.
         let dressed = self.disk.set_length(&self.file, self.intent.size);
         dressed.and_then(|()| self.disk.dress(&self.file, mode, modified)).map_err(|error| failed(&error))?;
         if !self.intent.fast
@@ -471,14 +474,14 @@ impl<D: Disk> Part<D> {
             .fix("make the folder again and repeat the command"),
             _ => failed(&error),
         })?;
-        // It stands under its name: whatever goes wrong from here on, its bytes are used up.
+        // The file has its name: whatever fails from here on, its bytes are used up.
         if let Some(reserved) = self.reserved.take() {
             reserved.keep();
         }
         if !self.intent.fast {
             self.disk.sync_names().map_err(|error| failed(&error))?;
         }
-        // One that stays is found and removed by the next transfer of that name.
+        // A journal that stays is removed by the next transfer of that name.
         drop(self.drop_journal());
         Ok(root)
     }

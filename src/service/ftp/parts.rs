@@ -1,4 +1,4 @@
-//! What transfers left behind: parts of files that are not whole, with their journals.
+//! What transfers left: parts (incomplete files), with their journals.
 
 use std::fs::File;
 use std::io;
@@ -8,25 +8,26 @@ use std::time::{Duration, SystemTime};
 
 use super::name::{is_part, journal_of};
 
-/// Folders and files that are looked at, at most.
+/// Most folders and files that are examined.
 const LOOK_LIMIT: usize = 1_000_000;
-/// Folders within folders.
+/// Most levels of folders in folders.
 const DEPTH_LIMIT: usize = 64;
+/// Bytes of a unit of `st_blocks`.
 const SECTOR: u64 = 512;
 
-/// One part.
+/// An incomplete file.
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) path: PathBuf,
     /// Bytes that it takes on the disk.
     pub(crate) bytes: u64,
-    /// Since the last byte came.
+    /// Time since the last byte came.
     pub(crate) age: Duration,
     /// A transfer has it open.
     pub(crate) busy: bool,
 }
 
-/// All parts below `folder`, and whether some of it could not be looked at. No link is followed.
+/// All parts below `folder`, sorted by path, and whether everything could be examined. No link is followed.
 pub(crate) fn find(folder: &Path) -> io::Result<(Vec<Part>, bool)> {
     let (mut found, mut whole) = (Vec::new(), true);
     let mut waiting = vec![(folder.to_owned(), 0)];
@@ -65,14 +66,14 @@ pub(crate) fn find(folder: &Path) -> io::Result<(Vec<Part>, bool)> {
     Ok((found, whole))
 }
 
-/// A transfer holds the lock of its part.
+/// True if a transfer holds the lock of the part.
 fn is_busy(path: &Path) -> bool {
     let file = File::open(path);
     file.is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
 impl Part {
-    /// Removes the part and its journal, unless a transfer has it.
+    /// Removes the part and its journal; fails with `ResourceBusy` if a transfer has it open.
     pub(crate) fn remove(&self) -> io::Result<()> {
         if is_busy(&self.path) {
             return Err(io::ErrorKind::ResourceBusy.into());

@@ -1,11 +1,11 @@
-//! Where the bytes of blocks land: in the groups of a file.
+//! The write target of received blocks: the groups of a file.
 
 use super::assembly::{Assembly, Group, Trouble};
 use crate::net::Landing;
 use crate::report::Failure;
 use crate::wire::Code;
 
-/// Places for blocks, and the groups that they completed.
+/// The groups that are being assembled, and those that blocks have completed.
 pub(super) struct Places {
     pub(super) assembly: Assembly,
     pub(super) whole: Vec<Group>,

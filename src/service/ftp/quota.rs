@@ -1,5 +1,5 @@
-//! How many bytes a server takes in all. What is declared is reserved before the first byte travels, and given back if
-//! the file is not stored.
+//! How many bytes a server accepts in all. The declared size is reserved before the first byte travels, and given back
+//! if the file is not stored.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ pub(super) struct Quota {
     left: AtomicU64,
 }
 
-/// Bytes that were set apart for one file.
+/// Bytes of a quota that are reserved for one file.
 #[derive(Debug)]
 pub(super) struct Reserved {
     quota: Arc<Quota>,
@@ -26,20 +26,21 @@ impl Quota {
         Self { total, left: AtomicU64::new(total.unwrap_or(0)) }
     }
 
+    /// Reserves bytes; `None` if the quota has fewer left.
     pub(super) fn reserve(self: &Arc<Self>, bytes: u64) -> Option<Reserved> {
-        // Without a quota nothing is set apart: one who declares too much keeps nobody out.
+        // Without a quota nothing is reserved: a client that declares too much keeps nobody out.
         let bytes = if self.total.is_some() { bytes } else { 0 };
         let take = |left: u64| left.checked_sub(bytes);
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
         Some(Reserved { quota: self.clone(), bytes })
     }
 
-    /// Sets bytes apart, or says why not.
+    /// Reserves bytes, or fails with the reason.
     pub(super) fn set_apart(self: &Arc<Self>, bytes: u64) -> Result<Reserved, Failure> {
         self.reserve(bytes).ok_or_else(|| self.refusal(bytes))
     }
 
-    /// Row 5.
+    /// Row 5: the failure for a file that is larger than what is left of the quota.
     pub(super) fn refusal(&self, bytes: u64) -> Failure {
         let why = format!(
             "over the quota of the server: {} are needed, {} of {} are left",
@@ -57,7 +58,7 @@ impl Reserved {
         self.bytes = 0;
     }
 
-    /// Only so many bytes of it are used up.
+    /// Only `bytes` of it are used up; the others are given back.
     pub(super) fn keep_only(mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_sub(bytes);
     }

@@ -1,4 +1,4 @@
-//! One file over one connection: the receiver's side, the same at a client that gets and at a server that takes.
+//! Receives one file over one connection: at a client for `get`, and at a server for `send`.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -23,26 +23,26 @@ use crate::wire::ftp::{GroupHash, HASHES_LIMIT, Message, Shape};
 use crate::wire::spent::Spent;
 use crate::wire::{Code, Frame, frame};
 
-/// Groups that wait for the disk; then the network waits.
+/// Most groups that wait for the disk; then reading from the network stops.
 const QUEUE_LIMIT: usize = 4;
-/// Groups that are whole and wait for their hash: over UDP the frame with it may be lost several times, while the blocks
-/// behind it arrive. From so many on nothing is acknowledged, so that the sender's window closes …
+/// Complete groups that wait for their hash: over UDP the frame with the hash may be lost several times while later
+/// blocks arrive. From this number on nothing is acknowledged, so that the sender's window closes …
 const UNHASHED_PATIENCE: usize = 64;
-/// … which by default holds 192 more.
+/// … which by default holds 192 more groups. More than this limit is a protocol violation.
 const UNHASHED_LIMIT: usize = 320;
-/// How often a group that is wrong is asked for again (FAULTS row 27).
+/// How often a damaged group is requested again (FAULTS row 27).
 const TRIES: u8 = 3;
-/// A quarter of the window is acknowledged at once, but never more than this.
+/// An ACK is sent after each quarter of the window, but after at most this many chunks.
 const ACK_EVERY_LIMIT: u64 = 4096;
-/// However slow it goes: the sender hears of its progress so often.
+/// The sender gets an ACK at least this often, however slow the transfer is.
 const SAY_EVERY: Duration = Duration::from_secs(1);
-/// Groups that are read back in one go, beside those that are written.
+/// Groups of an earlier attempt that are verified in one disk job, besides the groups that are written.
 const READ_BACK: usize = 8;
 
-/// A part that was written to, and the groups that were wrong.
+/// The part after a write, and the indices of damaged groups.
 type Saved = (Box<Part<RealDisk>>, Result<Vec<u64>, Failure>);
 
-/// Who holds the part: it is written on threads of its own.
+/// Where the part is: a disk job takes it while it writes.
 enum Writer {
     Idle(Box<Part<RealDisk>>),
     Busy(Work<Saved>),
@@ -54,12 +54,13 @@ struct Receiver<'a> {
     connection: &'a mut Connection,
     places: Places,
     writer: Writer,
-    /// Groups that were here at the start, and were not read back yet.
+    /// Groups that were here at the start and are not verified yet.
     unverified: VecDeque<u64>,
-    /// Verified by nobody yet, and their hash is known.
+    /// Complete groups with a known hash, not yet verified or written.
     queue: Vec<Arrived>,
-    /// What the sender says of groups that are not here yet.
+    /// The sender's hashes of groups that are not complete yet.
     hashes: HashMap<u64, GroupHash>,
+    /// Complete groups whose hash has not arrived yet.
     unhashed: HashMap<u64, Group>,
     tries: HashMap<u64, u8>,
     pace: MinimumRate,
@@ -67,7 +68,7 @@ struct Receiver<'a> {
     acked: u64,
     counted: u64,
     groups: u64,
-    /// How often the sender may still say that it is comparing.
+    /// How many empty HASHES frames the sender may still send to show that it is comparing.
     beats: u64,
     said: Instant,
     awake: Awake,
@@ -76,18 +77,18 @@ struct Receiver<'a> {
     clock: Clock,
 }
 
-/// How a receiver is to go about it.
+/// Options of one receive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Manner<'a> {
     pub(super) shape: Shape,
-    /// The sender knows that nothing is here, and does not wait for word.
+    /// The sender knows that the receiver has nothing, and begins without waiting for READY.
     pub(super) fresh: bool,
-    /// The sender said that it limits its rate: it is not too slow.
+    /// The sender announced a rate limit: the minimum rate does not apply.
     pub(super) limited: bool,
     pub(super) watched: Option<Watched<'a>>,
 }
 
-/// Receives a file, and gives it its name when it is whole and its hash is right.
+/// Receives a file, and gives it its final name when it is complete and its hash is right.
 pub(super) async fn receive_file(
     session: &Handle,
     connection: &mut Connection,
@@ -108,7 +109,7 @@ pub(super) async fn receive_file(
     }
 }
 
-/// `first`: the sender began already, with this.
+/// `first`: a frame with which the sender has already begun.
 async fn receive_in_lane(
     session: &Handle,
     connection: &mut Connection,
@@ -143,7 +144,7 @@ async fn receive_part(
         }
     }
     let (groups, replaced) = (part.tree().count(), part.replaces());
-    // Those of a file that is replaced were read a moment ago.
+    // The groups of a file that is being replaced were read a moment ago: no need to verify them.
     let unverified = if first.is_none() { part.have().iter().copied().collect() } else { VecDeque::new() };
     let mut receiver = Receiver {
         session,
@@ -175,7 +176,7 @@ async fn receive_part(
     let chunks = receiver.places.assembly.chunks();
     let resumed = resumed.saturating_sub(receiver.places.assembly.replaced());
     let (part, mut clock) = receiver.into_part().await;
-    // A disk that failed is the cause, not that the network then had to stop.
+    // If the disk failed, that is the cause, not the network error that followed from it.
     let (part, failure, expected) = match (part, received) {
         (Ok(part), Ok(expected)) => (part, None, expected),
         (Ok(part), Err(failure)) => (part, Some(failure), ([0; 32], Spent::default())),
@@ -188,7 +189,7 @@ async fn receive_part(
     let (expected, theirs) = expected;
     let commit = move || part.commit(expected);
     let waiting = Instant::now();
-    // Syncing may take long, and holds up nobody else's reading and writing.
+    // A sync may take long: it runs outside the disk queue, so that it does not delay other transfers.
     let hash = if intent.fast { by_disk(session, commit).await?? } else { session.block(commit).await?? };
     clock.disk += waiting.elapsed();
     let ours = clock.of_receiver(&connection.outgoing);
@@ -210,8 +211,8 @@ async fn receive_part(
 }
 
 impl Receiver<'_> {
-    /// Until every group is here, verified and written, and the hash of the whole is known; with it, what the sender says
-    /// of its time. What follows when all is here belongs to the next request, or is the end of the connection (row 42).
+    /// Runs until every group is here, verified and written, and END has come; returns the hash and the sender's time
+    /// statistics from it. Frames after that belong to the next request, or are the end of the connection (row 42).
     async fn run(&mut self) -> Result<([u8; 32], Spent), Failure> {
         let mut end = None;
         loop {
@@ -222,7 +223,7 @@ impl Receiver<'_> {
                 && self.unhashed.is_empty()
                 && self.places.assembly.is_complete();
             if let Some(said) = end.filter(|_| whole) {
-                // The last piece counts like any other.
+                // The rate limit also applies to the last bytes.
                 if let Some(until) = self.session.owed() {
                     self.pause(until).await?;
                 }
@@ -245,7 +246,8 @@ impl Receiver<'_> {
                     }
                 }
             };
-            // Only a full queue makes it wait for the disk: else the network could go on. A lane does both in turn.
+            // Disk time only if the queue is full, since otherwise the network could go on. A lane does one after the
+            // other.
             let in_lane = matches!(next, Next::Saved(_)) && has_lane();
             let for_disk = full || in_lane || self.places.assembly.is_complete();
             *(if for_disk { &mut self.clock.disk } else { &mut self.clock.network }) += waiting.elapsed();
@@ -256,14 +258,14 @@ impl Receiver<'_> {
                     for index in wrong? {
                         self.ask_again(index).await?;
                     }
-                    // Reading back may take longer than the network: the sender hears that somebody is there.
+                    // Verifying may take long: the ACK shows the sender that the receiver is alive.
                     if self.said.elapsed() >= SAY_EVERY {
                         self.acknowledge().await?;
                     }
                 }
                 Next::Message(Ok(Some(Landed::Bytes))) => self.landed().await?,
                 Next::Message(Ok(Some(Landed::Frame(frame)))) => {
-                    // Blocks may have come before it.
+                    // Blocks may have arrived before this frame.
                     self.landed().await?;
                     let said = self.frame(&frame)?;
                     if !self.places.whole.is_empty() {
@@ -284,7 +286,7 @@ impl Receiver<'_> {
         }
     }
 
-    /// Row 12.
+    /// Row 12: adds to the failure how much had arrived when the peer vanished.
     fn vanished(&self, failure: Failure) -> Failure {
         let failure = self.awake.explain(failure);
         match failure.code {
@@ -297,7 +299,7 @@ impl Receiver<'_> {
         }
     }
 
-    /// A message besides blocks; what END says, if it is that.
+    /// Handles a frame that is not a block; for END, returns the hash and the sender's time statistics.
     fn frame(&mut self, frame: &Frame) -> Result<Option<([u8; 32], Spent)>, Failure> {
         if frame.kind == frame::ERROR {
             return Err(told(frame));
@@ -327,7 +329,8 @@ impl Receiver<'_> {
                 Ok(None)
             }
             Message::Hole { group } => {
-                // Its hash is known: else each of these few bytes would hold a group in memory.
+                // A HOLE is valid only after its hash: otherwise each of these small frames would hold a group in
+                // memory.
                 if !self.hashes.contains_key(&group)
                     || !self.places.assembly.hole(group, &mut self.places.whole)
                 {
@@ -340,10 +343,10 @@ impl Receiver<'_> {
         }
     }
 
-    /// Bytes are in their places.
+    /// Counts bytes that were placed in the assembly, queues completed groups and acknowledges.
     async fn landed(&mut self) -> Result<(), Failure> {
         let received = self.places.assembly.received();
-        // Less than before, where what was here comes otherwise.
+        // The total falls when a group that was here is sent again with other content.
         let new = received.saturating_sub(self.counted);
         self.counted = received;
         self.session.count_in(new);
@@ -377,7 +380,7 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    /// Waits as the limit wants, and tells the sender now and then that somebody is there.
+    /// Waits for the rate limit; an ACK now and then shows the sender that the receiver is alive.
     async fn pause(&mut self, until: Instant) -> Result<(), Failure> {
         let waiting = Instant::now();
         while Instant::now() < until {
@@ -402,7 +405,7 @@ impl Receiver<'_> {
         self.connection.outgoing.send_now(ack.encode()).await
     }
 
-    /// Gives what waits to the disk, unless it is busy; if nothing waits, what was here before is read back.
+    /// Passes waiting groups to the disk, unless it is busy, together with groups of an earlier attempt to verify.
     async fn write_queue(&mut self) {
         let enough = self.queue.len() >= 2 || has_lane() || self.places.assembly.is_complete();
         let writes = !self.queue.is_empty() && enough;
@@ -427,7 +430,7 @@ impl Receiver<'_> {
         self.writer = Writer::Busy(job.await);
     }
 
-    /// Row 27.
+    /// Row 27: requests a damaged group again, or gives up.
     async fn ask_again(&mut self, index: u64) -> Result<(), Failure> {
         let tries = self.tries.entry(index).or_insert(0);
         *tries += 1;
@@ -443,7 +446,7 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    /// The part, when the disk is done with it, and the clock; the failure is the disk's.
+    /// Waits for the disk; returns the part and the clock. The failure is the disk's.
     async fn into_part(self) -> (Result<Box<Part<RealDisk>>, Spoilt>, Clock) {
         let part = match self.writer {
             Writer::Idle(part) => Ok(part),
@@ -460,7 +463,7 @@ impl Receiver<'_> {
     }
 }
 
-/// What the disk did, and the part if it is still there.
+/// A disk failure, and the part if it still exists.
 type Spoilt = (Failure, Option<Box<Part<RealDisk>>>);
 
 enum Next {
@@ -468,7 +471,7 @@ enum Next {
     Message(Result<Option<Landed>, Failure>),
 }
 
-/// Resolves when the disk is done with what it was given; never if it was given nothing.
+/// Resolves when the disk job is done; never if there is none.
 async fn saved(writer: &mut Writer) -> Result<Saved, Failure> {
     let Writer::Busy(job) = writer else { return std::future::pending().await };
     let saved = job.done().await;

@@ -1,4 +1,4 @@
-//! One file over one connection: the sender's side, the same at a client that sends and at a server that is asked.
+//! Sends one file over one connection: at a client for `send`, and at a server for `get`.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -20,31 +20,32 @@ use crate::wire::ftp::{GroupHash, Message, Shape};
 use crate::wire::spent::Spent;
 use crate::wire::{Code, frame};
 
-/// Repetitions are written to the log at most this often.
+/// Retransmissions are logged at most this often.
 const LOG_AFTER: Duration = Duration::from_secs(1);
-/// A whole file may take so long to reach the disk after its last byte came.
+/// How long a file may take to reach the receiver's disk after its last byte was sent.
 const COMMIT_LIMIT: Duration = Duration::from_mins(5);
 
-/// A receiver asks so often for each group again (FAULTS row 27), and some more.
+/// AGAIN requests that are accepted for a file: this many for each of its groups (FAULTS row 27), and …
 const AGAIN_EACH: u64 = 4;
+/// … this many more.
 const AGAIN_LIMIT: u64 = 64;
-/// Groups that may be asked for again at once.
+/// Most groups that wait to be sent again.
 const WANTED_LIMIT: usize = 1024;
 
-/// What the receiver said before the first block.
+/// What the receiver has, as it said before the first block.
 pub(super) enum Start {
     /// It has nothing.
     Fresh,
-    /// It has this, and waits for the rest; or has a file of that name that may be the same.
+    /// It has these groups and waits for the rest; or it has a file of that name that may be identical.
     Have { groups: Vec<(u64, GroupHash)>, resumed: u64, there: Option<There>, replaces: bool },
 }
 
-/// A file of the same name and size stands there.
+/// A file of the same name and size exists at the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum There {
-    /// It is enough if it is the same.
+    /// The transfer fails if its content differs.
     MustBeSame,
-    /// What differs is wanted.
+    /// Groups that differ are sent, and replace it.
     IsReplaced,
 }
 
@@ -55,28 +56,29 @@ struct Sender<'a> {
     watched: Option<Watched<'a>>,
     sent: u64,
     acked: u64,
-    /// Where the next group goes on with a run, and what is left of a chunk that began before it.
+    /// Offset at which the next group would continue the present run, and the bytes left of a chunk that began before
+    /// it.
     run: u64,
     unfinished: u64,
-    /// Chunks that were sent once more, because a group did not arrive as it was sent.
+    /// Chunks that were sent again because their group arrived damaged.
     repeated: u64,
-    /// How often groups were asked for again.
+    /// AGAIN requests so far.
     asked_again: u64,
-    /// Chunks of groups that replace what the receiver had, and bytes of holes.
+    /// Chunks of groups that replace other content at the receiver; and bytes of holes.
     renewed: u64,
     holes: u64,
     /// How many groups the file has.
     groups: u64,
-    /// Groups that the receiver asked for again.
+    /// Groups that the receiver requested again and that are not sent yet.
     wanted: VecDeque<u64>,
     again: Again,
     clock: Clock,
     awake: Awake,
-    /// When repetitions were last written to the log, and how many there had been.
+    /// When retransmissions were last logged, and their number at that time.
     logged: (Instant, u64),
 }
 
-/// Sends a file, and waits until it is stored at the other side. `watched`: somebody sees the progress, under this name.
+/// Sends a file, and waits until the receiver has stored it. `watched`: where the progress is shown, and for what name.
 pub(super) async fn send_file(
     session: &Handle,
     connection: &mut Connection,
@@ -101,9 +103,9 @@ async fn send_in_lane(
 ) -> Result<Delivered, Failure> {
     let began = Instant::now();
     let size = source.size;
-    // The path counts for the whole connection.
+    // The path's counters cover the whole connection: note where this file begins.
     let counted = connection.outgoing.path().map_or((0, 0), |path| (path.sent, path.retransmitted));
-    // Only of a large file something may be known from before, and has to be read.
+    // Only large files can have cached hashes, which are read from the disk.
     let mut reading = if size < CACHE_FROM {
         Reading::new(source)
     } else {
@@ -164,8 +166,8 @@ async fn send_in_lane(
     })
 }
 
-/// Waits until the receiver of a file of `size` bytes is ready. A failure that it told is a refusal: the connection may
-/// go on.
+/// Waits until the receiver of a file of `size` bytes is ready. A failure that the receiver sent (`told`) is a refusal:
+/// the connection may go on.
 pub(super) async fn await_ready(connection: &mut Connection, size: u64) -> Result<Start, Failure> {
     let count = size.div_ceil(GROUP);
     let mut groups: Vec<(u64, GroupHash)> = Vec::new();
@@ -191,7 +193,7 @@ pub(super) async fn await_ready(connection: &mut Connection, size: u64) -> Resul
 }
 
 impl Sender<'_> {
-    /// Sends what the receiver lacks; the hash of the whole, and how many bytes travelled.
+    /// Sends what the receiver lacks; returns the hash of the whole, and how many bytes travelled.
     async fn send_all(
         &mut self,
         reading: Reading,
@@ -215,7 +217,7 @@ impl Sender<'_> {
                 job = on_disk(self.session, read(reading)).await;
             }
             if batch.pieces.is_empty() && !last {
-                // Comparing may take long: this says that somebody is there.
+                // Comparing may take long: an empty HASHES shows the receiver that the sender is alive.
                 let nothing = Message::Hashes { first: 0, hashes: Vec::new() };
                 self.connection.outgoing.send_now(nothing.encode()).await?;
             }
@@ -235,7 +237,7 @@ impl Sender<'_> {
         }
     }
 
-    /// A group: its hash, then its bytes in chunks, as the window allows.
+    /// Sends a group: its hash, then its bytes in chunks, as the window allows.
     async fn send_group(&mut self, piece: Piece) -> Result<(), Failure> {
         if piece.anew {
             self.connection.outgoing.send(Message::Anew { group: piece.index }.encode()).await?;
@@ -251,7 +253,7 @@ impl Sender<'_> {
             self.send_part(piece.offset, piece.bytes).await?;
             return Ok(());
         }
-        // Chunks are counted from the start of a run, across the groups of it.
+        // Chunks are counted from the start of a run, across the boundaries of groups.
         if self.run != piece.offset {
             self.unfinished = 0;
         }
@@ -269,7 +271,8 @@ impl Sender<'_> {
         Ok(())
     }
 
-    /// Its chunks count as if they had travelled, and open no new run; nothing has to be waited for.
+    /// Sends HOLE for a group. Its chunks count as if they had travelled, and do not end a run; the window does not
+    /// apply.
     async fn send_hole(&mut self, piece: &Piece) -> Result<(), Failure> {
         if self.run != piece.offset {
             self.unfinished = 0;
@@ -282,7 +285,7 @@ impl Sender<'_> {
         self.listen().await
     }
 
-    /// How many bytes may go now: the rest of a chunk, or whole ones as the window allows.
+    /// How many bytes may be sent now: the rest of a chunk, or whole chunks as the window allows.
     async fn most(&mut self) -> Result<u64, Failure> {
         let chunk = u64::from(self.shape.chunk);
         if self.unfinished > 0 {
@@ -320,14 +323,14 @@ impl Sender<'_> {
     async fn pace(&mut self, bytes: u64) {
         if let Some(pause) = self.session.pace(bytes) {
             let waiting = Instant::now();
-            // What was sent is on its way while we wait.
+            // Queued data travels during the pause.
             drop(self.connection.outgoing.flush().await);
             tokio::time::sleep_until(pause.into()).await;
             self.clock.limit += waiting.elapsed();
         }
     }
 
-    /// A word from the receiver must not wait until the window closes: its disk may be full.
+    /// Handles messages from the receiver without waiting until the window is full: its disk may be full.
     async fn listen(&mut self) -> Result<(), Failure> {
         while let Some(message) = self.connection.incoming.next_now().await {
             self.take(message?.ok_or_else(vanished)?)?;
@@ -343,7 +346,7 @@ impl Sender<'_> {
         self.take(message)
     }
 
-    /// How often something was sent again so far: once in a while, where it grew.
+    /// Logs the number of retransmissions now and then, if it grew.
     fn log_repeats(&mut self) {
         let (last, before) = self.logged;
         if last.elapsed() < LOG_AFTER || self.watched.as_ref().is_none_or(|watched| watched.guest.is_some()) {
@@ -363,7 +366,7 @@ impl Sender<'_> {
             Wire::Frame(frame) => match Message::decode(&frame).map_err(malformed)? {
                 Message::Ack { chunks, bytes } if chunks >= self.acked && chunks <= self.sent => {
                     self.acked = chunks;
-                    // What was queued may still be here for long: what arrived counts.
+                    // Progress is what arrived: queued bytes may stay on this machine for a long time.
                     if let Some(watched) = &self.watched {
                         watched.progress(self.session, bytes);
                     }
@@ -385,14 +388,14 @@ impl Sender<'_> {
         }
     }
 
-    /// Row 27: groups that arrived otherwise than they were sent.
+    /// Row 27: sends groups again that arrived damaged.
     async fn send_wanted(&mut self) -> Result<(), Failure> {
         while let Some(index) = self.wanted.pop_front() {
             let again = self.again.clone();
             let piece = by_disk(self.session, move || again.read(index)).await??;
             let text = format!("group at offset {} arrived damaged and is sent again", piece.offset);
             self.session.log("repeated", text);
-            // The receiver opened it again when it asked: its chunks count no second time.
+            // The receiver reopened the group when it asked: its chunks do not count a second time.
             self.repeat(piece).await?;
         }
         Ok(())
@@ -408,7 +411,7 @@ impl Sender<'_> {
         self.connection.outgoing.flush().await
     }
 
-    /// Waits until the receiver has it under its name; what it says of its time.
+    /// Waits until the receiver has stored the file under its name; returns the receiver's time statistics.
     async fn wait_for_stored(&mut self, size: u64, hash: blake3::Hash) -> Result<Spent, Failure> {
         loop {
             let what = "confirmation that the file is stored";
@@ -426,7 +429,7 @@ impl Sender<'_> {
         }
     }
 
-    /// A write that failed may only mean that the receiver gave up and said why: that is the better message.
+    /// A write may have failed only because the receiver gave up and said why: its reason is the better message.
     async fn reason_of(&mut self, failure: Failure) -> Failure {
         if failure.code != Code::Broken || self.session.is_cancelled() {
             return self.awake.explain(failure);
@@ -437,7 +440,7 @@ impl Sender<'_> {
                     Ok(Some(Wire::Frame(frame))) if frame.kind == frame::ERROR => return Some(told(&frame)),
                     Ok(Some(_)) => {}
                     Ok(None) => return None,
-                    // How the connection ended says more than that it did.
+                    // How the connection ended is better to know than that it ended.
                     Err(failure) => return Some(failure),
                 }
             }
@@ -452,7 +455,7 @@ impl Sender<'_> {
     }
 }
 
-/// `resuming a.bin at 61 % (1.2 GiB of 2.0 GiB)`, said once, and in short beside the progress.
+/// Reports `resuming a.bin at 61 % (1.2 GiB of 2.0 GiB)` once, and the resumed bytes beside the progress.
 pub(super) fn say_resuming(session: &Handle, name: &str, resumed: u64, size: u64) {
     let percent = resumed as f64 * 100.0 / size.max(1) as f64;
     let text = format!(

@@ -1,5 +1,5 @@
-//! `send DIR`: small files travel as one message each, many at a time and without waiting for an answer to each; large
-//! ones as they would alone.
+//! `send DIR`: small files travel as one message each, many in flight at a time; large files travel one by one, as they
+//! would alone.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use crate::wire::ftp::{Flags, GroupHash, Message, Mode, Shape};
 use crate::wire::listing::{Entry, EntryKind};
 use crate::wire::{Code, Frame, frame};
 
-/// Bytes that may wait for an answer.
+/// Most bytes of small files that wait for an answer.
 const WINDOW_BYTES: u64 = 8 << 20;
 
 /// A message that was sent and not yet answered.
 struct Unanswered {
     name: String,
     bytes: u64,
-    /// It offered a file, which is read again if it is wanted.
+    /// Of an OFFER: the hash of the file, which is read again if the server wants it.
     offer: Option<GroupHash>,
 }
 
@@ -33,30 +33,30 @@ struct Sending<'a> {
     session: &'a Handle,
     connection: &'a mut Connection,
     root: Arc<Folder>,
-    /// What the tree is called at the server.
+    /// Name of the tree at the server.
     base: String,
     flags: Flags,
     tree: Tree,
     unanswered: VecDeque<Unanswered>,
     unanswered_bytes: u64,
-    /// Index of the first of them.
+    /// Index of the first unanswered message.
     first: u64,
-    /// Offers that the server does not have.
+    /// Names of the offered files that the server wants.
     wanted: Vec<String>,
     synced: bool,
     total: u64,
 }
 
-/// What is below a local folder.
+/// The content of a local folder.
 pub(super) struct Found {
     pub(super) root: Arc<Folder>,
     pub(super) entries: Vec<Entry>,
     pub(super) count: Count,
-    /// What cannot be read.
+    /// Entries that cannot be read, and why.
     pub(super) lost: Vec<(String, Failure)>,
 }
 
-/// Sends what is below `root`, as `base`; `first` messages of trees were answered on this connection before.
+/// Sends the folder `found` as `base`. `first`: how many tree messages were answered on this connection before.
 pub(super) async fn send_folder(
     session: &Handle,
     connection: &mut Connection,
@@ -98,7 +98,7 @@ pub(super) async fn send_folder(
     for entry in large {
         sending.large(entry, shape).await?;
     }
-    // A folder's time changes with what is put into it: last of all, and from the inside out.
+    // A folder's time changes when something is stored in it: it is set last, from the innermost folder outwards.
     for entry in entries.iter().rev().filter(|entry| entry.is_folder()) {
         if sending.tree.is_refused(&entry.name) {
             continue;
@@ -111,7 +111,7 @@ pub(super) async fn send_folder(
     Ok(sending.tree)
 }
 
-/// What the server does not take is refused before it travels (rows 5, 14 and 58).
+/// Announces the tree, so that the server can refuse it before it travels (rows 5, 14 and 58).
 async fn announce(connection: &mut Connection, bytes: u64, name: &str) -> Result<Asking, Failure> {
     connection.request([Message::Tree { bytes, name: name.into() }.encode()]).await?;
     let answer = connection.incoming.frame(SILENCE_LIMIT, "answer").await?;
@@ -122,7 +122,7 @@ async fn announce(connection: &mut Connection, bytes: u64, name: &str) -> Result
     }
 }
 
-/// Whether a file goes at once, or is offered first: where a tree stands already, most of it may be the same.
+/// Whether a file is sent at once, or offered first: if the tree exists at the server, most of it may be the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asking {
     Offer,
@@ -134,7 +134,7 @@ impl Sending<'_> {
         if name.is_empty() { self.base.clone() } else { format!("{}/{name}", self.base) }
     }
 
-    /// Folders, links, and the files that travel as one message.
+    /// Sends folders, links, and the files that travel as one message.
     async fn small(&mut self, small: &[&Entry], asking: Asking) -> Result<(), Failure> {
         let offers = asking == Asking::Offer;
         let mut parts = small.chunks(TOGETHER);
@@ -156,7 +156,7 @@ impl Sending<'_> {
         }
     }
 
-    /// Reads the next ones while these travel.
+    /// Begins to read the next entries, while the present ones travel.
     async fn read(
         &self,
         entries: &[&Entry],
@@ -227,7 +227,7 @@ impl Sending<'_> {
         self.session.note(self.tree.so_far());
     }
 
-    /// Everything so far is answered, and the server's disk has it.
+    /// Waits until everything so far is answered and the server's disk has it.
     async fn sync(&mut self) -> Result<(), Failure> {
         self.connection.outgoing.send_now(Message::Sync.encode()).await?;
         while !std::mem::take(&mut self.synced) {
@@ -262,7 +262,7 @@ impl Sending<'_> {
                 let asked = self.asked(index)?;
                 let (name, bytes) = (asked.name.clone(), asked.bytes);
                 asked.offer.take().ok_or_else(misplaced)?;
-                // It will count when it goes.
+                // The file counts when it is sent.
                 asked.bytes = 0;
                 self.tree.lost_small(&name, bytes, replaces);
                 self.wanted.push(name);
@@ -283,7 +283,7 @@ impl Sending<'_> {
         }
     }
 
-    /// The message with this index, which waits for an answer.
+    /// The unanswered message with this index.
     fn asked(&mut self, index: u64) -> Result<&mut Unanswered, Failure> {
         let place = index.checked_sub(self.first).ok_or_else(misplaced)?;
         self.unanswered.get_mut(place as usize).ok_or_else(misplaced)
@@ -321,7 +321,7 @@ impl Sending<'_> {
             Err(failure) if failure.told && failure.code == Code::Exists => {
                 self.tree.refuse(&entry.name, &failure);
             }
-            // It cannot be read to its end: the server hears why, and the others go.
+            // The file cannot be read to its end: the server is told why, and the other files go on.
             Err(failure) if !failure.told && is_about_the_file(&failure, self.connection.transport) => {
                 self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await?;
                 self.tree.refuse(&entry.name, &failure);

@@ -1,4 +1,4 @@
-//! A file server: each client has a task of its own, so that a slow or dead one holds up nobody.
+//! A file server: each client has its own task, so that a slow or dead client delays no other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,13 +27,13 @@ use crate::wire::ftp::{Flags, Message, Shape};
 use crate::wire::listing::{LIST, WALK};
 use crate::wire::{Code, Frame};
 
-/// A client that asks for nothing is let go.
+/// A client without a request for this long is disconnected.
 const IDLE_LIMIT: Duration = Duration::from_mins(1);
-/// What waits for the disk gets its names when nothing comes for so long.
+/// Pending small files are synced and get their names when no message comes for this long.
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
-/// How long a client may take to read why it was let go.
+/// How long a client may take to read why it is disconnected.
 const PARTING_LIMIT: Duration = Duration::from_secs(2);
-/// The beginning of a larger transfer is told, too.
+/// Transfers of at least this many bytes are also reported when they begin.
 const LARGE: u64 = 4 << 20;
 
 pub(super) struct FileServer {
@@ -41,9 +41,9 @@ pub(super) struct FileServer {
     readonly: bool,
     rules: Rules,
     quota: Arc<Quota>,
-    /// The port is open to the network and nobody said that strangers may write.
+    /// The port is open to the network and `open` was not given: clients may not write.
     guarded: bool,
-    /// The word `open`: other users of this machine are welcome, too.
+    /// The word `open`: other users of this machine are admitted too.
     open: bool,
 }
 
@@ -86,7 +86,7 @@ impl Server for FileServer {
 }
 
 impl FileServer {
-    /// Why it takes no files.
+    /// Why the server accepts no files; `None` if it does.
     pub(super) fn objection(&self) -> Option<Failure> {
         if self.readonly {
             let failure = Failure::new(Code::ReadOnly, "the server is read-only");
@@ -98,8 +98,8 @@ impl FileServer {
         })
     }
 
-    /// Refuses a tree of so many bytes that has no room; what is there of it already takes no more. True if something
-    /// is there.
+    /// Refuses a tree of `bytes` bytes that does not fit; what is there already needs no more space. True if a folder
+    /// of that name exists.
     pub(super) fn check_room(&self, bytes: u64, name: &str) -> Result<bool, Failure> {
         self.folder.place(name, self.rules)?;
         let there = self.folder.folder(name).and_then(Result::ok);
@@ -115,18 +115,18 @@ impl FileServer {
     }
 }
 
-/// One client, from its first request to its last.
+/// The connection of one client, from its first request to its last.
 pub(super) struct Visit {
     pub(super) server: Arc<FileServer>,
     pub(super) session: Handle,
     pub(super) connection: Connection,
     pub(super) client: Guest,
     pub(super) tally: Tally,
-    /// A message that was met while others were gathered.
+    /// A message that was read while a batch of other kinds was gathered.
     pub(super) read_ahead: Option<Result<Option<Wire>, Failure>>,
 }
 
-/// The next message: one that was met before, or a new one.
+/// The next message: one that was read ahead, or a new one.
 async fn next(
     ahead: Option<Result<Option<Wire>, Failure>>,
     connection: &mut Connection,
@@ -170,7 +170,7 @@ impl Visit {
                         .await;
                 }
             };
-            // Boxed, as the parting is: a client that asks for nothing costs little.
+            // Boxed, like the future of `part`: an idle client needs little memory.
             let (visit, answered) = Box::pin(self.answer(frame)).await?;
             self = visit;
             self.client.waits();
@@ -186,7 +186,8 @@ impl Visit {
         Ok(())
     }
 
-    /// Says why, and waits until the client has read it: closing over unread bytes would take the words back.
+    /// Sends the reason and waits until the client has read it: closing a socket with unread bytes resets the
+    /// connection, and the reason would be lost.
     fn part(mut self, failure: Failure) -> Job<()> {
         Box::pin(async move {
             self.settle().await;
@@ -208,7 +209,8 @@ impl Visit {
         })
     }
 
-    /// One request. An inner `Err` ends the connection; a refusal is an answer. Ends soon when the session does.
+    /// Answers one request. An inner `Err` ends the connection; a refusal is an answer. Ends soon after the session
+    /// does.
     async fn answer(mut self, frame: Frame) -> Result<(Self, Result<(), Failure>), Failure> {
         let session = self.session.clone();
         let request = match Message::decode(&frame) {
@@ -263,7 +265,7 @@ impl Visit {
         }
     }
 
-    /// A message of a tree.
+    /// Handles a message of a tree transfer.
     async fn small(&mut self, message: Message) -> Result<(), Failure> {
         match message {
             Message::Folder { .. } | Message::Small { .. } | Message::Link { .. } | Message::Offer { .. } => {
@@ -302,7 +304,7 @@ impl Visit {
         let manner = Manner { shape, fresh: false, limited: false, watched: Some(watched) };
         let received = receive_file(&self.session, &mut self.connection, begun, intent, manner).await;
         let delivered = match received {
-            // The client said what is wrong with its file: that was an answer, and it goes on.
+            // The client reported a problem with its own file, which is a valid answer: the connection goes on.
             Err(failure) if failure.told && is_about_the_file(&failure, self.connection.transport) => {
                 self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(&name)));
                 return Ok(());
@@ -313,7 +315,7 @@ impl Visit {
         Ok(())
     }
 
-    /// What a client asks for; `None`: it was refused, or is a folder, and was told.
+    /// Opens the requested file; `None` if it was refused or is a folder, and the client was told so.
     async fn source(&mut self, name: &str) -> Result<Option<Source>, Failure> {
         let (folder, wanted) = (self.server.folder.clone(), name.to_owned());
         let open = move || match folder.source(&wanted) {
@@ -344,7 +346,7 @@ impl Visit {
                 let watched = Watched { name: &name, before: 0, total: size, guest: Some(&self.client) };
                 send_file(&self.session, &mut self.connection, source, shape, start, Some(watched)).await
             }
-            // The client does not want it after all: an answer, and it goes on.
+            // The client declines the file, which is a valid answer: the connection goes on.
             Err(failure) if failure.told => {
                 self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(&name)));
                 return Ok(());
@@ -356,7 +358,7 @@ impl Visit {
                 self.log("sent", &name, &delivered);
                 Ok(())
             }
-            // The client has another file of that name, or this one cannot be read to its end.
+            // The client has another file of that name, or the server's file cannot be read to its end.
             Err(failure) if !failure.told && is_about_the_file(&failure, self.connection.transport) => {
                 self.refuse(&name, &failure).await
             }
@@ -382,7 +384,7 @@ impl Visit {
         );
     }
 
-    /// What takes a while is told when it begins.
+    /// Reports a large transfer when it begins.
     fn inform_of_large(&self, does: &str, name: &str, size: u64) {
         if size >= LARGE {
             let size = quantity::show_size(size);

@@ -1,5 +1,5 @@
-//! Files that travel as one message: read, and stored many at a time. Where the disk is waited for, it is waited for
-//! once for many: write all, sync the file system, rename all, sync the folders. All of this blocks.
+//! Small files that travel as one message: reading them, and storing many at a time. One wait for the disk serves many
+//! files: write all, sync the file system, rename all, sync the folders. Everything blocks.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -18,17 +18,17 @@ use crate::report::Failure;
 use crate::wire::Code;
 use crate::wire::ftp::{Flags, Label, Message, SMALL_LIMIT};
 
-/// Files of all clients that wait: each holds two descriptors.
+/// Most files of all clients that wait for a sync: each holds two descriptors.
 const ALL_PENDING_LIMIT: usize = 512;
 static PENDING: AtomicUsize = AtomicUsize::new(0);
 
-/// Files that wait for the disk together: each holds its lock until it has its name.
+/// Most files of one client that are synced together: each holds its lock until it has its name.
 const PENDING_LIMIT: usize = 64;
-/// Messages and bytes behind the first that waits: a sender's window is four times as large.
+/// Messages from the first pending one on, and bytes, that cause a sync: a sender's window is four times as large.
 const UNSETTLED_LIMIT: u64 = 256;
 const UNSETTLED_BYTES: u64 = 2 << 20;
 
-/// Reads a small file: what is told of it, under the name `name`, and its bytes.
+/// Reads a small file; returns its metadata, under the name `name`, and its bytes.
 pub(super) fn read(
     folder: &Folder,
     path: &str,
@@ -56,20 +56,20 @@ pub(super) fn read_source(
     Ok((label, bytes.into()))
 }
 
-/// A file that is written and has no name yet.
+/// A file that is written and does not have its final name yet.
 #[derive(Debug)]
 struct Pending {
     index: u64,
     dir: Arc<RealDisk>,
     name: String,
     replace: bool,
-    /// Its lock.
+    /// Holds the lock of the part.
     _file: File,
     place: Reserved,
     _counted: Counted,
 }
 
-/// One of those that wait.
+/// Counts one pending file in [`PENDING`].
 #[derive(Debug)]
 struct Counted;
 
@@ -92,22 +92,22 @@ pub(super) struct Keeper {
     folder: Arc<Folder>,
     rules: Rules,
     quota: Arc<Quota>,
-    /// The folder used last: the next file mostly goes there too.
+    /// The folder used last, by its path: the next file mostly goes there too.
     last: Option<(String, Arc<RealDisk>)>,
     pending: Vec<Pending>,
-    /// Bytes of messages since the first that waits.
+    /// Bytes of small files since the last [`Self::settle`].
     unsettled: u64,
-    /// Folders were made since the disk was waited for.
+    /// A sync is due for something other than pending files: folders, links, or files that were there already.
     made: bool,
-    /// Messages that were dealt with.
+    /// Messages that were handled: stored, pending or refused.
     pub(super) taken: u64,
     /// Bytes and files that are stored.
     pub(super) bytes: u64,
     pub(super) files: u64,
-    /// Files that stood there already as they are, and those that replaced another.
+    /// Files that were there already with the same content, and those that replaced another.
     pub(super) same: u64,
     pub(super) updated: u64,
-    /// Offers that were not there, by their index, and whether another file is.
+    /// Offers that are to be sent: their index, and whether they replace another file.
     wanted: Vec<(u64, bool)>,
 }
 
@@ -133,22 +133,22 @@ impl Keeper {
         }
     }
 
-    /// The offers since the last call that are to be sent.
+    /// Takes the offers since the last call that are to be sent, and whether each replaces another file.
     pub(super) fn take_wanted(&mut self) -> Vec<(u64, bool)> {
         std::mem::take(&mut self.wanted)
     }
 
-    /// Something waits for the disk.
+    /// True if a file waits for a sync.
     pub(super) const fn has_pending(&self) -> bool {
         !self.pending.is_empty()
     }
 
-    /// So many messages, from the first on, are stored or refused for good.
+    /// How many messages, counted from the first, are stored or refused for good.
     pub(super) fn settled(&self) -> u64 {
         self.pending.first().map_or(self.taken, |first| first.index)
     }
 
-    /// Takes messages in their order; what cannot be stored is said, and the rest goes on.
+    /// Handles messages in order; returns those that were refused, while the rest goes on.
     pub(super) fn take(&mut self, messages: Vec<Message>) -> Vec<Denied> {
         let mut denied = Vec::new();
         for message in messages {
@@ -183,7 +183,7 @@ impl Keeper {
         denied
     }
 
-    /// The same content under the same name is success; else the bytes are asked for.
+    /// The same content under the same name is success; otherwise the client is asked for the bytes.
     fn offer(&mut self, index: u64, label: &Label, size: u64) -> Result<(), Failure> {
         let (dir, last) = self.dir_of(&label.name)?;
         match dir.find(last) {
@@ -222,7 +222,7 @@ impl Keeper {
         let place = self.quota.reserve(length).ok_or_else(|| self.quota.refusal(length))?;
         let part = part_name(last);
         if dir.find(&journal_name(last)).is_some() {
-            // Row 9: it belongs to a part of another version.
+            // Row 9: the journal belongs to a part of another version.
             if !flags.replace {
                 let why = format!("a part of another version of it is kept as `{part}`");
                 return Err(Failure::new(Code::Changed, why).fix("start again with `replace`"));
@@ -257,7 +257,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// Nothing is written, but the disk is waited for: an earlier command may have said `fast` (row 13).
+    /// The file is there already. Nothing is written, but a sync is due: an earlier command may have used `fast` (row
+    /// 13).
     fn is_there(&mut self, dir: &RealDisk, name: &str, label: &Label) {
         self.same += 1;
         self.made |= !label.flags.fast;
@@ -267,7 +268,7 @@ impl Keeper {
     fn dir_of<'a>(&mut self, name: &'a str) -> Result<(Arc<RealDisk>, &'a str), Failure> {
         let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
         let (dir, last) = match &self.last {
-            // The name is judged all the same; only the folder need not be opened again.
+            // The name is checked all the same; only the folder need not be opened again.
             Some((known, dir)) if known == parent && !self.rules.portable => {
                 self.rules.check(name, &components(name)?)?;
                 (dir.clone(), name.rsplit('/').next().unwrap_or(name))
@@ -281,7 +282,7 @@ impl Keeper {
         Ok((dir, last))
     }
 
-    /// Waits for the disk, and gives what waited its names.
+    /// Syncs, and gives the pending files their names; returns those that failed.
     pub(super) fn settle(&mut self) -> Vec<Denied> {
         self.unsettled = 0;
         if self.pending.is_empty() && !self.made {
@@ -309,7 +310,7 @@ impl Keeper {
 }
 
 impl Keeper {
-    /// Each file system once: a folder below the root may be on another.
+    /// Syncs each file system once: a folder below the root may be on another one.
     fn sync_file_systems(&self) -> std::io::Result<()> {
         let mut synced = Vec::new();
         let handles = self.pending.iter().map(|pending| reopen(&pending.dir.0));
@@ -325,7 +326,7 @@ impl Keeper {
     }
 }
 
-/// What has no name yet goes: whoever sends it again begins anew.
+/// Removes files that do not have their names yet: a client that sends them again starts over.
 impl Drop for Keeper {
     fn drop(&mut self) {
         for pending in &self.pending {
@@ -338,7 +339,7 @@ fn exists(name: &str, what: &str) -> Failure {
     Failure::new(Code::Exists, format!("`{name}` {what}")).fix("add `replace`, or choose another name")
 }
 
-/// The same content stands under the name; a link to it is another thing.
+/// True if a regular file of that name has this content; a link to such a file does not count.
 fn is_same(dir: &RealDisk, name: &str, found: Found, hash: [u8; 32], length: usize) -> bool {
     let mut there = vec![0; length];
     found == Found::File { size: length as u64 }
@@ -357,7 +358,7 @@ fn publish(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
     })
 }
 
-/// The time of a folder, and its permissions.
+/// Sets the time of a folder, and its permissions unless `None`.
 pub(super) fn set_look(dir: &Dir, modified: u64, mode: Option<u32>) -> std::io::Result<()> {
     let folder = reopen(dir)?;
     if let Some(mode) = mode {

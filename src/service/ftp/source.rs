@@ -16,42 +16,42 @@ use crate::report::Failure;
 use crate::wire::Code;
 use crate::wire::ftp::GroupHash;
 
-/// Groups that are read ahead at once.
+/// Groups that are read in one disk job.
 const AHEAD: u64 = 2;
-/// Groups that are compared at once with what the receiver has.
+/// Groups that are compared with the receiver's in one disk job.
 const COMPARE_AHEAD: usize = 16;
 
-/// A group, read.
+/// A group that was read.
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) index: u64,
     pub(super) offset: u64,
     pub(super) bytes: Bytes,
     pub(super) hash: GroupHash,
-    /// The receiver has it, but not as it is here.
+    /// The receiver has the group with other content.
     pub(super) anew: bool,
-    /// It is a hole of the file: nothing but zeros, which need not travel.
+    /// The group is a hole of the file: only zeros, which need not travel.
     pub(super) hole: bool,
 }
 
-/// What was read in one go.
+/// What was read in one disk job.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) pieces: Vec<Piece>,
-    /// Bytes that the receiver has, and that are the same here.
+    /// Bytes that the receiver has already with the same content.
     pub(super) same: u64,
     /// Nothing is left to be read.
     pub(super) last: bool,
 }
 
-/// Takes the buffer of a piece back, if nobody else holds it.
+/// Returns the buffer of a piece to the pool, if nothing else refers to it.
 pub(super) fn give_back(bytes: Bytes) {
     if let Ok(buffer) = bytes.try_into_mut() {
         buffers::give(buffer.into());
     }
 }
 
-/// The reading of one file.
+/// A file that is being read in order to send it.
 #[derive(Debug)]
 pub(super) struct Reading {
     file: Arc<File>,
@@ -63,14 +63,14 @@ pub(super) struct Reading {
     data_until: u64,
     /// Groups that the receiver lacks.
     lacking: VecDeque<Range<u64>>,
-    /// Groups that it has otherwise.
+    /// Groups that the receiver has with other content.
     differing: VecDeque<u64>,
-    /// Groups that it has, and that were not compared yet.
+    /// Groups that the receiver has and that were not compared yet.
     unchecked: VecDeque<(u64, GroupHash)>,
 }
 
 impl Reading {
-    /// What is known from an earlier attempt need not be read again.
+    /// Loads the hashes that an earlier attempt cached: those groups need not be read again to be compared.
     pub(super) fn new(source: Source) -> Self {
         let mut tree = Tree::new(source.size, GROUP);
         let hashes = Hashes::open(&source, &mut tree);
@@ -92,12 +92,12 @@ impl Reading {
         self.tree.count()
     }
 
-    /// A way to read single groups again beside this.
+    /// A handle that reads single groups again, independent of this one.
     pub(super) fn again(&self) -> Again {
         Again { file: self.file.clone(), size: self.size }
     }
 
-    /// The receiver has these groups, sorted.
+    /// Notes which groups the receiver has, sorted by index.
     pub(super) fn receiver_has(&mut self, have: Vec<(u64, GroupHash)>) {
         let (mut lacking, mut at) = (VecDeque::new(), 0);
         for (index, hash) in have {
@@ -117,7 +117,7 @@ impl Reading {
         self.lacking = lacking;
     }
 
-    /// What comes next: first what the receiver lacks, then what it has otherwise, last what must be compared.
+    /// Reads the next groups: first those that the receiver lacks, then those that differ, last those to be compared.
     pub(super) fn next(&mut self) -> Result<Batch, Failure> {
         let mut batch = Batch::default();
         while (batch.pieces.len() as u64) < AHEAD {
@@ -172,7 +172,7 @@ impl Reading {
         Ok(Piece { index, offset, bytes: buffer.into(), hash, anew, hole: false })
     }
 
-    /// Asks the file system where the next bytes are, once for each hole.
+    /// True if the file system says that the group is in a hole. A region of data is looked up only once.
     fn is_hole(&mut self, index: u64) -> bool {
         let (start, length) = self.tree.extent(index);
         let end = start + length as u64;
@@ -200,7 +200,7 @@ impl Reading {
         Piece { index, offset, bytes: buffer.into(), hash, anew: false, hole: true }
     }
 
-    /// Row 2: what was read is the file only if it is still as it was.
+    /// Row 2: fails if the file changed while it was read.
     fn finish(&mut self) -> Result<(), Failure> {
         let now = self.file.metadata().map_err(|error| Failure::io(&error, "reading"))?;
         if now.len() != self.size || stamp(&now) != self.modified {
@@ -212,13 +212,13 @@ impl Reading {
         Ok(())
     }
 
-    /// The hash of the whole, when all is read or known.
+    /// The hash of the whole, if every group was read or is known.
     pub(super) fn root(&self) -> Option<blake3::Hash> {
         self.tree.root()
     }
 }
 
-/// Reads groups again that did not arrive as they were sent.
+/// Reads single groups again that arrived damaged.
 #[derive(Clone, Debug)]
 pub(super) struct Again {
     file: Arc<File>,
@@ -243,7 +243,7 @@ fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> Result<(), Failure> {
     })
 }
 
-/// Row 2.
+/// Row 2: the failure for a file that changed while it was read.
 pub(crate) fn changed(offset: u64) -> Failure {
     Failure::new(Code::Changed, format!("the file changed while reading, at offset {offset}"))
         .fix("send it again with `replace` when nobody writes to it")

@@ -19,17 +19,18 @@ use crate::session::Handle;
 use crate::wire::Code;
 use crate::wire::ftp::Message;
 
-/// Most that is sent as one folder: it is listed in memory.
+/// Most entries that are sent as one folder: its list is held in memory.
 const SEND_FILES: usize = 1_000_000;
-/// Names that are compared with one that is not there.
+/// Most names that are compared with a missing one to find a similar one.
 const NAMES_LIMIT: usize = 10_000;
 /// Files that are kept open from the start; further ones are opened when it is their turn.
 const OPEN_LIMIT: usize = 16;
 
-/// One file or folder, and what it is called at the server.
+/// A file or folder to send, and its name at the server.
 pub(super) struct Sourced {
     pub(super) path: PathBuf,
     pub(super) name: String,
+    /// `None`: it is opened when it is its turn.
     opened: Option<Local>,
     pub(super) bytes: u64,
 }
@@ -39,13 +40,13 @@ enum Local {
     Folder(Found),
 }
 
-/// What became of one.
+/// The result for one source.
 pub(super) enum Sent {
     File(Delivered),
     Folder(Tree),
 }
 
-/// Looks at everything that is to go, before any packet (FAULTS row 1).
+/// Opens everything that is to be sent, before any packet (FAULTS row 1).
 pub(super) fn look(paths: Vec<PathBuf>, name: Option<&str>, wanted: Wanted) -> Result<Vec<Sourced>, Failure> {
     if name.is_some() && paths.len() > 1 {
         let why = format!("one name cannot stand for {} files", paths.len());
@@ -79,7 +80,7 @@ fn own_name(path: &Path) -> Option<String> {
     name.or_else(|| std::fs::canonicalize(path).ok()?.file_name().map(written))
 }
 
-/// A name that is not there may be one that is, misspelt.
+/// Suggests an existing name that is similar to a missing one.
 fn suggest(path: &Path, failure: Failure) -> Failure {
     if failure.code != Code::Missing || failure.fix.is_some() {
         return failure;
@@ -117,24 +118,24 @@ fn open(path: &Path, wanted: Wanted) -> Result<Local, Failure> {
     Ok(Local::Folder(Found { root, entries, count, lost }))
 }
 
-/// Where one stands among all that go over a connection.
+/// How far a command is that sends one or more sources over a connection.
 #[derive(Clone, Copy, Default)]
 pub(super) struct SoFar {
-    /// Bytes that are done, and bytes of all.
+    /// Bytes that are done, and bytes of all sources.
     before: u64,
     total: u64,
-    /// Messages of trees that were answered.
+    /// Tree messages that were answered.
     answered: u64,
 }
 
 impl SoFar {
-    /// It is the only one.
+    /// For a single source.
     pub(super) fn alone(total: u64) -> Self {
         Self { total, ..Self::default() }
     }
 }
 
-/// Sends one.
+/// Sends one source.
 pub(super) async fn send_one(
     session: &Handle,
     mut connection: Connection,
@@ -175,7 +176,7 @@ pub(super) async fn send_one(
     Ok((connection, result.map(Sent::File)))
 }
 
-/// Sends one behind the other. What is refused is named, and the others go.
+/// Sends several sources one after another. A refused one is named, and the others go on.
 pub(super) async fn send_several(
     session: &Handle,
     mut connection: Connection,

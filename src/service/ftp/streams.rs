@@ -1,5 +1,5 @@
-//! `get X to -` and `send -`: the standard streams of this program in the place of a file. What comes is written out only
-//! when it is whole and verified; what goes is read to its end first.
+//! `get X to -` and `send -`: standard input and output in place of a file. Received data is written out only when the
+//! file is complete and verified; input is read to its end before it is sent.
 
 use std::io::{Read, Write};
 
@@ -11,9 +11,9 @@ use crate::service::{Context, Job};
 use crate::session::Handle;
 use crate::wire::Code;
 
-/// What stands for a standard stream; a file of that name is `./-`.
+/// Means standard input or output; a file of that name is `./-`.
 const STREAM: &str = "-";
-/// Read and written at once.
+/// Bytes that are read and written at once.
 const BLOCK: usize = 256 << 10;
 
 pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Job {
@@ -75,7 +75,7 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
             file.flush()?;
             Ok(file)
         });
-        // Who stops it does not wait for the end of the input.
+        // Cancelling does not wait for the end of the input.
         let file = session.unless_cancelled(async { read.await?.map_err(failed) }).await?;
         let arguments = with(arguments, "path", &file.path().display().to_string());
         let outcome = client::send(session.clone(), arguments, context).await;
@@ -84,7 +84,7 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
     })
 }
 
-/// The same with another path.
+/// The same arguments with another path for `name`.
 fn with(arguments: Arguments, name: &str, path: &str) -> Arguments {
     let other = |(known, datum)| {
         if known == name { (known, Datum::Path(path.to_owned(), false)) } else { (known, datum) }

@@ -1,4 +1,4 @@
-//! What a transfer came to, and what its two sides share: `send` and `receive`.
+//! The result of a transfer, and what its two sides, `send` and `receive`, share.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -13,24 +13,24 @@ use crate::session::{Guest, Handle};
 use crate::wire::Code;
 use crate::wire::ftp::{SMALL_LIMIT, Shape};
 
-/// Pieces of work on disks that run at once: with fewer, 1 000 clients at once spend more on turns than on work. They are
-/// short, and who waits is served in turn: a transfer holds no thread while its peer is slow, and a large one does not
-/// keep small ones from the disk.
+/// Disk jobs that run at once: with fewer, 1 000 clients at once spend more on scheduling than on work. Jobs are short
+/// and are served in the order in which they come: a transfer holds no thread while its peer is slow, and a large
+/// transfer does not keep small ones from the disk.
 static DISK: Semaphore = Semaphore::const_new(64);
-/// Transfers that have a thread of their own.
+/// Lanes: transfers that have a thread of their own.
 static LANES: Semaphore = Semaphore::const_new(4);
-/// Smaller ones are over before it is worth one.
+/// Transfers of fewer bytes are over before a thread of their own is worth it.
 const LANE_FROM: u64 = 4 << 20;
-/// A shorter sleep is no reason for anything.
+/// A shorter sleep of the machine does not explain a broken connection.
 const ASLEEP: Duration = Duration::from_secs(2);
-/// Under a rate limit a message holds no more than what may go in this part of a second.
+/// Under a rate limit of r bytes/s, a file that travels as one message has at most r / `SMALL_A_SECOND` bytes.
 const SMALL_A_SECOND: u64 = 25;
-/// Clients that a limit of ours may have to do for: who is slow for it is not let go.
+/// How many clients may share our rate limit: a peer that is slow because of that is not disconnected.
 const SHARERS: u64 = 512;
-/// Over so long the minimum rate is measured (FAULTS row 40).
+/// The interval over which the minimum rate is measured (FAULTS row 40).
 const RATE_SPAN: Duration = Duration::from_secs(30);
 
-/// What a transfer came to.
+/// The result of a transfer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Delivered {
     pub(super) bytes: u64,
@@ -39,28 +39,29 @@ pub(super) struct Delivered {
     pub(super) acks: u64,
     /// Bytes that did not travel: the receiver had them.
     pub(super) resumed: u64,
-    /// All of them: the file was there, and is the same.
+    /// Nothing travelled: the file was there with the same content.
     pub(super) there: bool,
     /// Another file of that name was there before.
     pub(super) replaced: bool,
     pub(super) retransmitted: u64,
-    /// Bytes that left, those that were sent again among them.
+    /// Bytes that were sent, including retransmissions.
     pub(super) sent: u64,
     /// Datagrams that the system dropped on this side.
     pub(super) kernel_drops: u64,
     pub(super) elapsed: Duration,
+    /// The bottleneck, see `bottleneck::judge`.
     pub(super) limited_by: &'static str,
 }
 
-/// Somebody sees how far it is.
+/// Where the progress of a transfer is shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Watched<'a> {
     pub(super) name: &'a str,
-    /// Bytes of a tree that are done before this file.
+    /// Bytes of the tree that were done before this file.
     pub(super) before: u64,
-    /// Bytes of all: of the file, or of the tree.
+    /// Bytes of the whole file, or of the whole tree.
     pub(super) total: u64,
-    /// Whose transfer it is, at a server; `None`: that of the session itself.
+    /// At a server, the client whose transfer it is; `None`: the session itself.
     pub(super) guest: Option<&'a Guest>,
 }
 
@@ -74,7 +75,7 @@ impl Watched<'_> {
     }
 }
 
-/// Files up to this size travel as one message; under a limit only those that are no burst.
+/// Largest file, in bytes, that travels as one message; less under a rate limit, so that it is no burst.
 pub(super) fn small_limit(rate: Option<u64>) -> u64 {
     rate.map_or(SMALL_LIMIT, |rate| (rate / SMALL_A_SECOND).min(SMALL_LIMIT))
 }
@@ -99,7 +100,7 @@ impl Delivered {
         ]
     }
 
-    /// Bytes a second that really travelled.
+    /// Bytes/s, counting only those that travelled.
     fn rate(&self) -> f64 {
         self.bytes.saturating_sub(self.resumed) as f64 / self.elapsed.as_secs_f64().max(1e-6)
     }
@@ -129,16 +130,16 @@ impl Delivered {
     }
 }
 
-/// Work on a disk that was begun.
+/// A disk job that was begun.
 pub(super) enum Work<T> {
-    /// On a thread of its own kind.
+    /// On a thread for blocking work.
     Elsewhere(JoinHandle<T>),
-    /// On this thread, once it is waited for: the transfer has a lane.
+    /// On this thread, when it is waited for: the transfer has a lane.
     Here(Option<Box<dyn FnOnce() -> T + Send>>),
 }
 
 impl<T> Work<T> {
-    /// Waits for it; once.
+    /// Waits for the result; may be called only once.
     pub(super) async fn done(&mut self) -> Result<T, Failure> {
         let failed = || Failure::of_worker();
         match self {
@@ -148,7 +149,7 @@ impl<T> Work<T> {
     }
 }
 
-/// Begins work on a disk once it is its turn.
+/// Begins a disk job when it is its turn.
 pub(super) async fn on_disk<T: Send + 'static>(
     session: &Handle,
     work: impl FnOnce() -> T + Send + 'static,
@@ -164,7 +165,7 @@ pub(super) async fn on_disk<T: Send + 'static>(
     }))
 }
 
-/// Does work on a disk and waits for it.
+/// Runs a disk job and waits for it.
 pub(super) async fn by_disk<T: Send + 'static>(
     session: &Handle,
     work: impl FnOnce() -> T + Send + 'static,
@@ -176,12 +177,12 @@ thread_local! {
     static LANE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// True on the thread of a lane: it may block on a disk.
+/// True on the thread of a lane, which may block on a disk.
 pub(super) fn has_lane() -> bool {
     LANE.get()
 }
 
-/// On the thread of a lane, the connection is waited for there too, until it is shared again.
+/// On the thread of a lane, lets that thread also wait for the socket itself, until [`Connection::share`].
 pub(super) fn take_lane(session: &Handle, connection: &mut Connection) {
     if has_lane() {
         connection.own(&session.token());
@@ -189,8 +190,8 @@ pub(super) fn take_lane(session: &Handle, connection: &mut Connection) {
 }
 
 /// Runs a transfer, if it is large and a lane is free, on a thread of its own, where disk and network take turns: no
-/// other thread has to be woken for each step, which on two cores is half of the time. There are few lanes, so who
-/// holds one and is slow keeps nobody from the disk.
+/// other thread has to be woken for each step, which on two cores takes half of the time. Lanes are few, so a slow
+/// transfer that holds one keeps no other from the disk.
 pub(super) async fn in_lane<T: Send + 'static>(
     session: &Handle,
     size: u64,
@@ -209,7 +210,8 @@ pub(super) async fn in_lane<T: Send + 'static>(
     Work::Elsewhere(session.spawn_blocking(run)).done().await
 }
 
-/// A failure of one file after which its connection goes on. Over UDP blocks of it may still be under way.
+/// True for a failure of one file after which its connection goes on. Over UDP, blocks of the file may still be in
+/// flight.
 pub(super) fn is_about_the_file(failure: &Failure, transport: Transport) -> bool {
     match failure.code {
         Code::Exists => true,
@@ -222,7 +224,8 @@ pub(super) fn misplaced() -> Failure {
     Failure::new(Code::Misbehaved, "the peer sent a message that cannot stand here")
 }
 
-/// Whether the machine slept since a transfer began (FAULTS row 34): no deadline of ours runs meanwhile, but the peer's do.
+/// Tells whether the machine slept since a transfer began (FAULTS row 34): our deadlines stop meanwhile, the peer's do
+/// not.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Awake {
     suspended: Duration,
@@ -233,7 +236,7 @@ impl Awake {
         Self { suspended: clock::suspended() }
     }
 
-    /// Says so, where a connection broke for it.
+    /// Adds to the failure of a broken connection that the machine slept.
     pub(super) fn explain(self, failure: Failure) -> Failure {
         self.explain_at(failure, clock::suspended())
     }
@@ -250,7 +253,7 @@ impl Awake {
     }
 }
 
-/// A peer that sends, but next to nothing, is let go (FAULTS rows 40 and 63).
+/// Disconnects a peer that sends next to nothing (FAULTS rows 40 and 63).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MinimumRate {
     since: Instant,
@@ -262,7 +265,7 @@ impl MinimumRate {
         Self { since: now, bytes: 0 }
     }
 
-    /// So many bytes came; `limit` is what we asked the peer to keep to, in bytes a second.
+    /// Counts `bytes` that came; `limit` is the rate that we asked the peer to keep to, in bytes/s.
     pub(super) fn count(&mut self, bytes: u64, now: Instant, limit: Option<u64>) -> Result<(), Failure> {
         self.bytes += bytes;
         let span = now.duration_since(self.since);
@@ -279,7 +282,7 @@ impl MinimumRate {
         Err(Failure::new(Code::Timeout, why).fix(format!("the minimum is {MINIMUM_RATE} bytes/s")))
     }
 
-    /// Time in which the peer owed nothing.
+    /// Begins a new interval, after a time in which the peer did not have to send.
     pub(super) fn restart(&mut self, now: Instant) {
         *self = Self::new(now);
     }
@@ -298,7 +301,7 @@ mod tests {
         assert_eq!(awake.explain_at(broken(), Duration::from_secs(101)), broken());
         let full = Failure::new(Code::Full, "no space left on device");
         assert_eq!(awake.explain_at(full.clone(), Duration::from_secs(9999)), full);
-        // A clock that only this machine's sleep moves.
+        // The clock advances only while this machine sleeps.
         assert!(Awake::since_now().explain(broken()) == broken());
     }
 

@@ -29,7 +29,7 @@ pub(super) struct Tree {
 
 impl Tree {
     /// For a file of `size` bytes in groups of `group`, a power of two from 1024 on. Memory grows as hashes come, not
-    /// with what was declared.
+    /// with the declared size.
     pub(super) fn new(size: u64, group: u64) -> Self {
         Self { size, group, groups: HashMap::new() }
     }
@@ -50,12 +50,12 @@ impl Tree {
         hash_group(self.size, self.group, index, bytes)
     }
 
-    /// Takes the hash of a group.
+    /// Sets the hash of a group.
     pub(super) fn set(&mut self, index: u64, hash: GroupHash) {
         self.groups.insert(index, hash);
     }
 
-    /// A group is not known any more.
+    /// Forgets the hash of a group.
     pub(super) fn forget(&mut self, index: u64) {
         self.groups.remove(&index);
     }
@@ -77,7 +77,7 @@ impl Tree {
         if self.size == 0 {
             return Some(blake3::hash(b""));
         }
-        // Nothing is reserved for groups that did not come.
+        // Checked first, so that no memory is allocated for groups that did not come.
         if self.groups.len() as u64 != self.count() {
             return None;
         }
@@ -91,7 +91,7 @@ impl Tree {
     }
 }
 
-/// The left subtree is the largest power of two that leaves something for the right one.
+/// Groups in the left subtree: the largest power of two that leaves something for the right one.
 fn left_len(count: usize) -> usize {
     count.next_power_of_two() / 2
 }

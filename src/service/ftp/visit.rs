@@ -1,4 +1,4 @@
-//! Trees at the server: what arrives as many small messages is taken many at a time, and answered so.
+//! Tree transfers at the server: small messages are handled and answered in batches.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,20 +18,20 @@ use crate::wire::ftp::{FETCH, FOLDER, Flags, LINK, Message, OFFER, SMALL};
 use crate::wire::listing::{Entries, Lost, Walk};
 use crate::wire::{Code, Frame};
 
-/// Bytes of small files that are taken together.
+/// Most bytes of small files in one batch.
 const TOGETHER_BYTES: usize = 4 << 20;
-/// However slow it goes, the client hears of it so often.
+/// The client gets an answer at least this often, however slow the transfer is.
 const SAY_EVERY: Duration = Duration::from_secs(5);
 /// Walks at once: each holds a thread while its client reads.
 static WALKS: Semaphore = Semaphore::const_new(8);
-/// A client that takes no page of a walk for so long is let go: it holds a thread and what was read.
+/// A client that accepts no page of a walk for this long is disconnected: it holds a thread and memory.
 const PAGE_TIME: Duration = Duration::from_secs(10);
-/// Bytes a second of a list that a client takes at least, once it had [`PAGE_TIME`].
+/// Minimum rate, in bytes/s, at which a client must read a walk that takes longer than [`PAGE_TIME`].
 const WALK_RATE: u64 = 64 << 10;
 /// Pages of a list that wait for the network.
 const PAGES: usize = 4;
 
-/// What a client's tree came to so far.
+/// The state of a client's tree transfers.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     keeper: Option<Keeper>,
@@ -40,7 +40,7 @@ pub(super) struct Tally {
 }
 
 impl Visit {
-    /// Messages of these kinds that are here already, the first among them.
+    /// Gathers messages of these kinds that have arrived already, beginning with `first`.
     async fn together(&mut self, first: Message, kinds: &[u8]) -> Result<Vec<Message>, Failure> {
         let mut bytes = 0;
         let mut messages = vec![first];
@@ -60,7 +60,7 @@ impl Visit {
         Ok(messages)
     }
 
-    /// FOLDER, SMALL, LINK and OFFER.
+    /// Handles FOLDER, SMALL, LINK and OFFER.
     pub(super) async fn keep(&mut self, first: Message) -> Result<(), Failure> {
         let messages = self.together(first, &[FOLDER, SMALL, LINK, OFFER]).await?;
         let keeper = self.tally.keeper.take();
@@ -88,7 +88,7 @@ impl Visit {
         self.answer_kept(keeper, denied).await
     }
 
-    /// Waits as the limit wants; the client hears now and then that somebody is there.
+    /// Waits for the rate limit; a TAKEN now and then shows the client that the server is alive.
     async fn pause(&mut self, until: Instant, settled: u64) -> Result<(), Failure> {
         while Instant::now() < until {
             tokio::time::sleep_until(until.min(Instant::now() + SAY_EVERY).into()).await;
@@ -97,7 +97,7 @@ impl Visit {
         Ok(())
     }
 
-    /// SYNC: what waits for the disk gets its names.
+    /// Handles SYNC: pending files are synced and get their names.
     pub(super) async fn sync(&mut self) -> Result<(), Failure> {
         let keeper = self.tally.keeper.take();
         let mut keeper = keeper.unwrap_or_else(|| self.server.keeper());
@@ -117,12 +117,12 @@ impl Visit {
         self.connection.outgoing.send_now(Message::Sync.encode()).await
     }
 
-    /// Something waits for the disk, and its names and descriptors with it.
+    /// True if files wait for a sync; they hold locks and descriptors.
     pub(super) fn has_pending(&self) -> bool {
         self.tally.keeper.as_ref().is_some_and(Keeper::has_pending)
     }
 
-    /// The client sends nothing for a while: what waits gets its names.
+    /// Called when the client sends nothing for a while: pending files are synced and answered.
     pub(super) async fn settle_and_say(&mut self) -> Result<(), Failure> {
         let Some(mut keeper) = self.tally.keeper.take() else { return Ok(()) };
         let (keeper, denied) = by_disk(&self.session, move || {
@@ -133,7 +133,7 @@ impl Visit {
         self.answer_kept(keeper, denied).await
     }
 
-    /// Nobody waits for an answer any more; what came is stored all the same.
+    /// Syncs pending files at the end of a connection, when nobody waits for an answer any more.
     pub(super) async fn settle(&mut self) {
         if let Some(mut keeper) = self.tally.keeper.take() {
             drop(by_disk(&self.session, move || keeper.settle()).await);
@@ -154,7 +154,7 @@ impl Visit {
         self.connection.outgoing.send_now(taken.encode()).await
     }
 
-    /// FETCH.
+    /// Handles FETCH: reads a batch of small files and sends them.
     pub(super) async fn fetch(&mut self, first: Message) -> Result<(), Failure> {
         let messages = self.together(first, &[FETCH]).await?;
         let folder = self.server.folder.clone();
@@ -165,7 +165,7 @@ impl Visit {
                     let (label, bytes) = small::read(&folder, &name, name.clone(), Flags::default())?;
                     Ok(match known == Some(label.hash) {
                         true => Message::Same,
-                        // As one message it would be a burst.
+                        // As one message the file would be a burst beyond the rate limit.
                         false if bytes.len() as u64 > limit => Message::Wanted { replaces: false, index },
                         false => Message::Small { label, bytes },
                     })
@@ -194,7 +194,7 @@ impl Visit {
         self.connection.outgoing.flush().await
     }
 
-    /// TREE: what cannot fit, or is not taken, is refused before it travels.
+    /// Handles TREE: refuses a tree that cannot fit or is not accepted, before it travels.
     pub(super) async fn tree(&mut self, bytes: u64, name: &str) -> Result<(), Failure> {
         let checked = match self.server.objection() {
             Some(failure) => Err(failure),
@@ -211,7 +211,7 @@ impl Visit {
         self.connection.outgoing.send_now(answer.encode()).await
     }
 
-    /// WALK: pages come from the disk as the network takes them.
+    /// Handles WALK: pages are read from the disk as fast as the network takes them.
     pub(super) async fn walk(&mut self, frame: &Frame) -> Result<(), Failure> {
         let Walk { path, hidden, links } = Walk::decode(frame).map_err(malformed)?;
         let wanted = Wanted { hidden, links };
@@ -237,7 +237,7 @@ impl Visit {
             let slow = || Failure::new(Code::Timeout, "the client does not read the list");
             let sent = tokio::time::timeout(PAGE_TIME, self.connection.outgoing.send(frame)).await;
             sent.map_err(|_| slow())??;
-            // It holds a turn that others wait for.
+            // A slow client holds a turn that others wait for.
             let seconds = began.elapsed().as_secs();
             if seconds > PAGE_TIME.as_secs() && told / seconds < WALK_RATE {
                 return Err(slow());

@@ -1,5 +1,6 @@
-//! Everything below a folder, in order. Links are not followed; what is hidden, links and special files are left out and
-//! counted, unless they are wanted. What cannot be read is said, and the rest goes on. All of this blocks.
+//! Lists everything below a folder, in order. Links are not followed. Special files are left out and counted, as are
+//! hidden files and links unless they are wanted. Unreadable entries are reported, and the rest goes on. Everything
+//! blocks.
 
 use cap_std::fs::{Dir, MetadataExt as _};
 
@@ -11,17 +12,17 @@ use crate::wire::{Code, NAME_LIMIT};
 
 /// Most entries of one folder in a walk: they are sorted in memory.
 const FOLDER_LIMIT: usize = 200_000;
-/// Bytes that the entries of the folders on the way down may take together.
+/// Most bytes of memory for the entries of all folders on the current path.
 const HELD_LIMIT: usize = 48 << 20;
 /// Most entries of one folder in a list: only their names are held.
 pub(super) const LIST_LIMIT: usize = 1_000_000;
-/// Folders in folders.
+/// Most levels of folders in folders.
 const DEPTH_LIMIT: usize = 60;
 
 /// Bytes of names in one page: it must fit a frame.
 const PAGE_BYTES: usize = 256 << 10;
 
-/// What goes with a tree beside plain files and folders.
+/// What belongs to a tree besides regular files and folders.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wanted {
     pub(super) hidden: bool,
@@ -29,7 +30,7 @@ pub(super) struct Wanted {
     pub(super) links: bool,
 }
 
-/// What was found.
+/// What a walk found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
     pub(super) files: u64,
@@ -52,10 +53,10 @@ impl Count {
     }
 }
 
-/// What a walk comes upon.
+/// One result of a walk.
 pub(super) enum Step {
     Page(Vec<Entry>),
-    /// This cannot be listed: its path, and why.
+    /// An entry that cannot be listed: its path, and why.
     Lost(String, Failure),
 }
 
@@ -66,13 +67,14 @@ struct Walk<'a, F: FnMut(Step) -> bool> {
     page_bytes: usize,
     out: F,
     count: Count,
-    /// Bytes of the entries of all folders on the way down.
+    /// Bytes of memory of the entries of all folders on the current path.
     held: usize,
+    /// `out` wants no more.
     gone: bool,
 }
 
-/// Gives pages of what is below `path` to `out`, a folder before what is in it, each sorted by name; stops when `out`
-/// wants no more. The names are paths below `path`.
+/// Passes the entries below `path` to `out` in pages, a folder before its content, each folder sorted by name. Stops
+/// when `out` returns false. The names are relative to `path`.
 pub(super) fn walk(
     folder: &Folder,
     path: &str,
@@ -87,7 +89,7 @@ pub(super) fn walk(
 }
 
 impl<F: FnMut(Step) -> bool> Walk<'_, F> {
-    /// Gives away the page, unless nothing stands on it.
+    /// Passes the page to `out`, unless it is empty.
     fn turn(&mut self) {
         self.page_bytes = 0;
         if !self.page.is_empty() && !self.gone {
@@ -133,7 +135,7 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
         self.page.push(entry);
     }
 
-    /// What is wanted of one folder, sorted, by its own name, and the memory that it takes.
+    /// The wanted entries of one folder, sorted by name, and the bytes of memory that they take.
     fn entries(&mut self, base: &str, below: &str) -> Result<(Vec<Entry>, usize), Failure> {
         let base = base.trim_end_matches('/');
         let parts = [if base == "." { "" } else { base }, below];
@@ -181,7 +183,7 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
     }
 }
 
-/// Bytes that the files below a folder take, with those that are not whole.
+/// Bytes that the files below a folder take on the disk, including incomplete files.
 pub(super) fn size_below(dir: &Dir, depth: usize) -> u64 {
     let Ok(entries) = dir.entries() else { return 0 };
     let sizes = entries.flatten().map(|entry| match entry.metadata() {
@@ -281,7 +283,7 @@ mod tests {
         for name in all.iter().filter(|name| !name.ends_with('d')) {
             assert!(folder.source(name).is_ok(), "{name}");
         }
-        // What the test made is deeper than a plain removal goes.
+        // The tree is deeper than one path can name: an error of its removal must not be lost.
         temp.close().unwrap();
     }
 

@@ -1,4 +1,4 @@
-//! How a transfer is to travel: what the words `chunk`, `window`, `arq` and `cc` ask for.
+//! The options of a transfer: what the words `chunk`, `window`, `arq` and `cc` ask for.
 
 use super::walk::Wanted;
 use crate::base::{Transport, Value};
@@ -12,16 +12,17 @@ use crate::wire::Code;
 use crate::wire::datagram::UNIT;
 use crate::wire::ftp::{Flags, Shape, WINDOW_LIMIT};
 
-/// Bytes in flight, if `window` does not say how many chunks.
+/// Bytes in flight, if `window` does not give a number of chunks.
 const WINDOW_BYTES: u64 = 8 << 20;
-/// The same over UDP, where a chunk is in flight until its last repair came: 1 Gbit/s with a fifth lost over 50 ms.
+/// The same over UDP, where a chunk is in flight until its last retransmission arrives: 1 Gbit/s over 50 ms with a
+/// fifth lost.
 const WINDOW_BYTES_UDP: u64 = 48 << 20;
 const DEFAULT_CHUNK: u64 = 256 << 10;
-/// Of the textbook's machines, if nothing else is said.
+/// Default chunk in bytes, and window in chunks, of the textbook protocols (`arq`).
 const TEXTBOOK_CHUNK: u64 = 1024;
 const TEXTBOOK_WINDOW: u64 = 8;
 
-/// What a command asks for, beside names and places.
+/// What a command asks for, besides names and places.
 #[derive(Clone, Copy)]
 pub(super) struct Options {
     pub(super) shape: Shape,
@@ -48,8 +49,8 @@ pub(super) fn shape(arguments: &Arguments, place: &str) -> Shape {
     Shape { chunk: chunk as u32, window: window as u32 }
 }
 
-/// What the words `arq` and `cc` ask of datagrams. The textbook's machines count chunks of one datagram each: then the
-/// window is theirs, and the acknowledgements of the service only count. The second shape is the one that was asked for.
+/// The transport options from the words `arq` and `cc`. The textbook protocols count chunks of one datagram each: there
+/// `window` is theirs, and the file service's own window is not used. The second shape is the one that was asked for.
 pub(super) fn options(arguments: &Arguments, shape: &mut Shape) -> Result<(udp::Options, Shape), Failure> {
     let usage = |why: String, fix: &str| Err(Failure::new(Code::Usage, why).fix(fix));
     let (over_udp, cc) = (arguments.transport("to") == Some(Transport::Udp), arguments.text("cc"));
@@ -66,7 +67,7 @@ pub(super) fn options(arguments: &Arguments, shape: &mut Shape) -> Result<(udp::
             return usage("stop-and-wait has a window of one".into(), "arq go-back-n window N");
         }
         Some("stop-and-wait") => Arq::StopAndWait,
-        // A window of chunks that are one datagram each is the textbook's.
+        // `window` with chunks of one datagram each means the window of the textbook's selective repeat.
         _ if over_udp
             && arguments.flag("window")
             && arguments.number("chunk").is_some_and(|c| c <= UNIT as u64) =>
@@ -106,7 +107,7 @@ pub(super) fn options(arguments: &Arguments, shape: &mut Shape) -> Result<(udp::
     Ok((udp::Options { control, arq, ..udp::Options::default() }, shown))
 }
 
-/// Row 49: what becomes of a chunk that was asked for and is larger than a datagram, where that matters.
+/// Row 49: a note about a chunk that was asked for and does not fit a datagram; `None` where that does not matter.
 fn in_pieces(chunk: u64, on_this_machine: bool) -> Option<String> {
     (chunk > UNIT as u64 && !on_this_machine).then(|| {
         let pieces = chunk.div_ceil(UNIT as u64);
@@ -117,7 +118,7 @@ fn in_pieces(chunk: u64, on_this_machine: bool) -> Option<String> {
     })
 }
 
-/// Which control it is; over TCP the kernel is asked, and if it does not obey, its user hears of it.
+/// Reports the congestion control. Over TCP the kernel is asked for it; if it refuses, the user is warned.
 pub(super) fn say_control(session: &Handle, connection: &Connection, arguments: &Arguments) {
     let asked = arguments.text("cc").unwrap_or("auto");
     if connection.transport == Transport::Udp {

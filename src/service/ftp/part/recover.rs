@@ -1,4 +1,4 @@
-//! What an earlier attempt left of a file, found and judged before anything is received.
+//! Recovery: what an earlier attempt left of a file is found and checked before anything is received.
 
 use super::super::disk::Disk;
 use super::super::journal::{self, HEADER, Header, Journal, UNKNOWN};
@@ -9,11 +9,11 @@ use crate::base::quantity::show_size;
 use crate::report::Failure;
 use crate::wire::Code;
 
-/// A journal is read into memory: so much of it describes 2 TiB.
+/// Most bytes of a journal, which is read into memory: this many describe a file of 2 TiB.
 const JOURNAL_LIMIT: u64 = 256 << 20;
 
 impl<D: Disk> Part<D> {
-    /// Finds what an earlier attempt left: all that the journal knows, and what was written since.
+    /// Finds what an earlier attempt left: the groups in the journal, and those written after its last record.
     pub(super) fn recover(&mut self) -> Result<(), Failure> {
         let length = self.disk.length(&self.file).map_err(|error| self.failed("read", &error))?;
         let known = self.disk.find(&journal_name(&self.name)).is_some();
@@ -24,9 +24,9 @@ impl<D: Disk> Part<D> {
         let read = self.read_journal(&file);
         self.journal = Some((file, 0));
         match read {
-            // No journal, or an empty one: nothing is known, so nothing is believed.
+            // No journal, or an empty one: nothing of the part can be trusted.
             Ok(None) => self.restart(length),
-            // Row 10: a journal that cannot be read says nothing of the part; somebody may want to look at it.
+            // Row 10: without a readable journal nothing of the part can be trusted; it is kept for inspection.
             Err(()) => {
                 self.set_aside(length)?;
                 self.restart(length)
@@ -34,7 +34,7 @@ impl<D: Disk> Part<D> {
             Ok(Some(journal)) if self.is_about_this(&journal.header) => self.resume(&journal, length),
             Ok(Some(journal)) if journal.groups.is_empty() && length == 0 => self.restart(length),
             Ok(Some(_)) if self.intent.replace => self.restart(length),
-            // Row 9.
+            // Row 9: the part belongs to another version of the source.
             Ok(Some(_)) => {
                 let why = format!(
                     "the source changed since {} of `{}` came; they are kept as `{}`",
@@ -63,20 +63,20 @@ impl<D: Disk> Part<D> {
         }
         let mut bytes = vec![0; length.min(JOURNAL_LIMIT) as usize];
         self.disk.read_at(file, 0, &mut bytes).map_err(drop)?;
-        // A header that was never written as a whole: nothing follows it.
+        // The header is incomplete, so no record follows.
         if bytes.len() < HEADER {
             return Ok(None);
         }
         journal::read(&bytes, &self.disk.boot()).map(Some).map_err(drop)
     }
 
-    /// Goes on where the journal ends. What was written after its last record is read again, and offered to the sender,
-    /// who compares.
+    /// Resumes where the journal ends. Data written after its last record is hashed and offered to the sender, which
+    /// compares it.
     fn resume(&mut self, journal: &Journal, length: u64) -> Result<(), Failure> {
         for &(index, hash) in &journal.groups {
             let (start, bytes) = self.tree.extent(index);
             if start + bytes as u64 > length {
-                // It describes a part that is no longer here.
+                // The part is shorter than the journal says: the journal describes another one.
                 self.tree = Tree::new(self.intent.size, self.intent.group);
                 return self.restart(length);
             }
@@ -87,7 +87,7 @@ impl<D: Disk> Part<D> {
             }
         }
         if let Some((file, end)) = &mut self.journal {
-            // A torn record must not hide what is appended behind it.
+            // A torn record must not hide the records that are appended after it.
             *end = journal.end;
             self.disk
                 .set_length(file, journal.end)
@@ -98,6 +98,7 @@ impl<D: Disk> Part<D> {
         self.check_space()
     }
 
+    /// Hashes groups that are in the part but not in the journal, up to [`CHECKPOINT_BYTES`].
     fn salvage(&mut self, length: u64) -> Result<(), Failure> {
         let (mut buffer, mut read) = (Vec::new(), 0);
         for index in 0..self.tree.count() {
@@ -116,7 +117,7 @@ impl<D: Disk> Part<D> {
         Ok(())
     }
 
-    /// Begins with nothing.
+    /// Starts from nothing: empties the journal and the part.
     fn restart(&mut self, length: u64) -> Result<(), Failure> {
         if let Some((file, _)) = &self.journal {
             let emptied = self.disk.length(file).and_then(|known| {
@@ -124,7 +125,7 @@ impl<D: Disk> Part<D> {
                     return Ok(());
                 }
                 self.disk.set_length(file, 0)?;
-                // Always, also with `fast`: it must never describe other data.
+                // Always, even with `fast`: an old journal must never describe new data.
                 self.disk.sync(file)
             });
             emptied.map_err(|error| Failure::io(&error, format!("journal of {}", self.name)))?;
@@ -132,7 +133,7 @@ impl<D: Disk> Part<D> {
         if length > 0 {
             self.disk.set_length(&self.file, 0).map_err(|error| self.failed("write", &error))?;
         }
-        // Before the header: a disk without room for it has none for the file.
+        // Before the header is written: a disk without space for it has none for the file.
         self.check_space()?;
         if !self.wants_journal() {
             return self.drop_journal();
@@ -162,7 +163,7 @@ impl<D: Disk> Part<D> {
         Ok(())
     }
 
-    /// Copies nothing: the part gets another name, and a new one is made.
+    /// Keeps the part under another name (nothing is copied), and creates a new one.
     fn set_aside(&mut self, length: u64) -> Result<(), Failure> {
         if length == 0 {
             return Ok(());

@@ -1,5 +1,5 @@
-//! A receive is stopped after each operation of a simulated disk in turn: FAULTS N1 to N4 are checked at each stop, and
-//! that the next attempt ends.
+//! Stops a receive after each operation of a simulated disk in turn. At each stop FAULTS N1 to N4 are checked, and that
+//! the next attempt succeeds.
 
 use std::io::ErrorKind;
 
@@ -13,21 +13,21 @@ use crate::wire::Code;
 
 const GROUP: u64 = 1024;
 const BLOCKS: u64 = 64;
-/// So many groups are saved between two journal points.
+/// Groups that are saved between two checkpoints of the journal.
 const STEP: u64 = 8;
-/// Outcomes of a crash that are drawn at each stop.
+/// Random outcomes of a crash that are tried at each stop.
 const DRAWS: u64 = 6;
 
 fn source() -> Vec<u8> {
     (0..BLOCKS * GROUP - 7).map(|n| (n * 31 % 251) as u8).collect()
 }
 
-/// How a receive went on.
+/// The progress of a receive.
 #[derive(Default)]
 struct Course {
     /// Groups that were there at the start and were right.
     had: u64,
-    /// Groups up to the last journal point.
+    /// Groups that were in the journal at its last checkpoint.
     journaled: u64,
 }
 
@@ -78,7 +78,7 @@ fn intent(replace: bool, fast: bool) -> Intent {
     Intent { group: GROUP, replace, fast, ..Intent::new(size, 5) }
 }
 
-/// How many operations it takes when nothing goes wrong.
+/// How many disk operations a receive takes if nothing goes wrong.
 fn operations(intent: Intent) -> u64 {
     let disk = SimDisk::new();
     receive(&disk, intent, &mut Course::default()).unwrap();
@@ -87,7 +87,7 @@ fn operations(intent: Intent) -> u64 {
     count
 }
 
-/// N1 and N2: what stands under the final name is the old file, the new one, or nothing if nothing was there.
+/// N1 and N2: the final name has the old file, the new one, or nothing if nothing was there.
 fn check_name(disk: &SimDisk, old: Option<&[u8]>, what: &str) {
     match disk.content("a") {
         Some(bytes) => assert!(bytes == source() || Some(&bytes[..]) == old, "{what}: half a file"),
@@ -95,7 +95,7 @@ fn check_name(disk: &SimDisk, old: Option<&[u8]>, what: &str) {
     }
 }
 
-/// The next attempt ends, and leaves the file and nothing else.
+/// The next attempt succeeds, and leaves the file and nothing else.
 fn check_next(disk: &SimDisk, intent: Intent, least: u64, what: &str) {
     let there = disk.content("a").is_some_and(|bytes| bytes == source());
     let mut course = Course::default();
@@ -104,7 +104,7 @@ fn check_next(disk: &SimDisk, intent: Intent, least: u64, what: &str) {
     assert!(there || course.had >= least, "{what}: {} of {least} journaled groups are left", course.had);
     assert!(disk.content("a").unwrap() == source(), "{what}");
     let mut names: Vec<String> = disk.state().names.keys().cloned().collect();
-    // Row 10: a header that was torn before the first journal point; no later crash can do that.
+    // Row 10: a header that was torn before the first checkpoint; no later crash can tear it.
     names.retain(|name| name != ".a.nls-part.kept" || least > 0);
     assert_eq!(names, ["a"], "{what}");
 }
@@ -127,7 +127,7 @@ fn row_11_and_13_a_power_loss_after_any_operation_keeps_n1_to_n4() {
                 let done = receive(&disk, intent, &mut course).is_ok();
                 disk.state().reboot(at * DRAWS + draw);
                 check_name(&disk, replace.then_some(OLD), &what);
-                // Row 13: what was called done is there.
+                // Row 13: a file whose receive reported success is there.
                 assert!(!done || disk.content("a").unwrap() == source(), "{what}");
                 let published = disk.content("a").is_some_and(|bytes| bytes == source());
                 check_next(&disk, intent, if published { 0 } else { course.journaled }, &what);
@@ -163,10 +163,10 @@ fn row_15_16_and_17_an_error_at_any_operation_fails_the_transfer_and_the_next_on
             disk.plant("a", OLD);
             disk.state().trouble = Trouble::Fails(at, kind);
             let mut course = Course::default();
-            // N3: it ends, one way or the other; an error that is met after the commit is one too.
+            // N3: the receive ends, with success or an error; an error after the commit is reported too.
             let failure = receive(&disk, intent, &mut course).err();
             check_name(&disk, Some(OLD), &what);
-            // The last operation removes the journal: the file stands under its name already, and is safe there.
+            // The last operation removes the journal: the file has its final name already, and the disk has it.
             let last = at == operations(intent);
             assert_eq!(failure.is_none(), last, "{what}: it was ignored");
             let Some(failure) = failure else {
@@ -196,7 +196,7 @@ fn row_9_a_source_that_changed_is_not_mixed_with_the_part_of_the_old_one() {
             "{failure}"
         );
     }
-    // The old one still goes on; `replace` begins the new one.
+    // The old version can still be resumed; `replace` begins the new one.
     let Begun::Part(part) = begin(disk.clone(), "a", intent).unwrap() else { panic!() };
     assert!(part.have().len() > 10);
     let Begun::Part(part) = begin(disk, "a", Intent { modified: 6, replace: true, ..intent }).unwrap() else {

@@ -1,5 +1,5 @@
-//! A disk that stops, or fails, at any of its operations. What a real one may do with what was not synced is drawn from a
-//! seed: keep it, lose it, tear it.
+//! A simulated disk that crashes, or fails, at any of its operations. What a crash does to unsynced data is drawn from
+//! a seed: it is kept, lost or torn.
 
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind};
@@ -15,9 +15,9 @@ use crate::service::ftp::journal::Boot;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inode {
     pub(crate) now: Vec<u8>,
-    /// What a crash certainly leaves.
+    /// Content that is certain to survive a crash.
     durable: Vec<u8>,
-    /// Writes since the last sync: where, and what; a length alone is a truncation.
+    /// Writes since the last sync: offset and bytes; without bytes, the file was set to that length.
     unsynced: Vec<(u64, Option<Vec<u8>>)>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct State {
 pub(crate) struct SimDisk(Arc<Mutex<State>>);
 
 impl State {
-    /// Counts an operation; after the one that crashes nothing happens any more.
+    /// Counts an operation; after the crash all operations fail.
     fn step(&mut self) -> Result<(), Error> {
         self.operations += 1;
         match self.trouble {
@@ -78,8 +78,8 @@ impl State {
         self.changes.push(change);
     }
 
-    /// The machine stops and starts: names keep a front of their changes, as journaling file systems do; of the data
-    /// that was not synced each write is kept, lost or torn on its own.
+    /// The machine crashes and restarts. Of the changes of names a prefix survives, as on a journaling file system;
+    /// each unsynced write is kept, lost or torn on its own.
     pub(crate) fn reboot(&mut self, seed: u64) {
         let mut dice = Xoshiro256PlusPlus::seed_from_u64(seed);
         let kept = dice.random_range(0..=self.changes.len());
@@ -104,7 +104,7 @@ impl State {
         self.boot += 1;
     }
 
-    /// The program was killed, or the trouble is over: the machine lives on, and so does what it knew.
+    /// The program was killed, or the fault is over: the machine goes on, with its unsynced data.
     pub(crate) fn resume(&mut self) {
         self.trouble = Trouble::None;
         self.operations = 0;
@@ -141,7 +141,7 @@ impl SimDisk {
         state.names.get(name).map(|&inode| state.inodes[inode].now.clone())
     }
 
-    /// A file that was there before, and safe.
+    /// Adds a file that was there before and is durable.
     pub(crate) fn plant(&self, name: &str, bytes: &[u8]) {
         let mut state = self.state();
         state.inodes.push(Inode { now: bytes.into(), durable: bytes.into(), unsynced: Vec::new() });
