@@ -18,7 +18,10 @@ use crate::wire::{Code, Frame};
 pub enum Message {
     Frame(Frame),
     /// Bytes at an offset of whatever is transferred.
-    Block { offset: u64, bytes: Bytes },
+    Block {
+        offset: u64,
+        bytes: Bytes,
+    },
 }
 
 /// Target for the bytes of blocks: the receiver of a file provides the memory, so that nothing is copied twice.

@@ -11,10 +11,7 @@ use super::udp::Counters;
 #[derive(Debug)]
 pub enum Gauge {
     /// Read from the kernel, in some microseconds.
-    Tcp {
-        local: SocketAddr,
-        peer: SocketAddr,
-    },
+    Tcp { local: SocketAddr, peer: SocketAddr },
     /// Read from the counters that the driver updates.
     Udp(Arc<Counters>),
 }

@@ -37,8 +37,12 @@ impl Group {
 /// What is wrong with a block (FAULTS row 29).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    BeyondEnd { offset: u64 },
-    Overlap { offset: u64 },
+    BeyondEnd {
+        offset: u64,
+    },
+    Overlap {
+        offset: u64,
+    },
     TooScattered,
     /// All peers together hold too much memory ([`buffers::HELD_LIMIT`]).
     TooMuch,
