@@ -1,4 +1,4 @@
-//! `cd`, `pwd`, `parts`, `clear`: the folder of this shell, and its screen.
+//! `cd`, `pwd`, `parts`, `clear`: the current folder, incomplete transfers in it, and the screen.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -63,7 +63,7 @@ pub(super) static CLEAR: Builtin = Builtin {
     verb: &Verb { name: "clear", summary: "an empty screen", example: "clear", ..BARE },
     run: |shell, _| {
         Box::pin(async move {
-            // Where no picture can be drawn there is no screen.
+            // Without an area to draw in there is no screen to clear.
             if (shell.area)().is_some() {
                 (shell.pass)(CLEAR_SCREEN.to_vec(), Stream::Out);
             }

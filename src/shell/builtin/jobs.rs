@@ -1,4 +1,4 @@
-//! `fg` and `bg`: the way back from Ctrl-Z.
+//! `fg` and `bg`: return to what Ctrl-Z sent to the background, or list it.
 
 use std::sync::Arc;
 

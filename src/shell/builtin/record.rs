@@ -1,4 +1,4 @@
-//! `record`: what is done becomes a script.
+//! `record`: writes what is done as a script.
 
 use super::{BARE, Builtin, next};
 use crate::base::Value;

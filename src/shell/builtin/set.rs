@@ -1,4 +1,4 @@
-//! `set`: how this shell behaves from here on, and how fast a session may go.
+//! `set`: settings of the shell, rate limits of sessions, and conditions of links.
 
 use std::sync::atomic::Ordering;
 
@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::shell::Shell;
 use crate::wire::Code;
 
-/// The kind of a log entry that tells of a change.
+/// Kind of the log entry for a change.
 pub(super) const CHANGE: &str = "set";
 
 pub(super) static SET: Builtin = Builtin {
@@ -61,7 +61,7 @@ pub(super) static SET: Builtin = Builtin {
     },
 };
 
-/// A link from the next packet on.
+/// Changes the conditions of a link, from the next packet on.
 fn turn(label: &str, control: &Control, arguments: &Arguments) -> Result<String, Failure> {
     if !link::WORDS.iter().any(|word| arguments.flag(word)) && !arguments.flag("unlimited") {
         return Err(Failure::new(Code::Usage, "a link takes the words of `link`, as `loss 5%`")
@@ -95,7 +95,7 @@ fn limit(shell: &Shell, session: &SessionRef, arguments: &Arguments) -> Result<S
     Ok(text)
 }
 
-/// How fast a session may go.
+/// Sets or lifts the rate limit of a session.
 fn pace(session: &Session, label: &str, arguments: &Arguments) -> Result<String, Failure> {
     match (arguments.rate("rate"), arguments.flag("unlimited")) {
         (Some(rate), false) => {
