@@ -360,7 +360,7 @@ fn row_61_a_server_without_descriptors_says_so_and_lives_on() {
         Some(error_text(&read_frame(&mut stream).1))
     });
     assert!(held.len() > 8, "{}", held.len());
-    assert!(refused.unwrap().contains("busy: no descriptors are left, retry in 5 s"));
+    assert!(refused.unwrap().contains("busy: out of file descriptors, retry in 5 s"));
     drop(held);
     eventually("it serves again", || lab.nls(&format!("calc 6*7 at {address}")).code == Some(0));
 }

@@ -178,7 +178,7 @@ fn after_a_failure_no_more_are_started_if_that_is_wanted() {
     let run = lab.run(&["--json", "test", "t.nls", "--fail-fast", "--jobs", "1"]);
     let lines = json(&run);
     assert_eq!(lines[1]["verdict"], "skipped");
-    assert_eq!(lines[1]["reason"], "not run: another one failed before");
+    assert_eq!(lines[1]["reason"], "not run: an earlier test failed");
     assert_eq!((&lines[2]["failed"], &lines[2]["skipped"]), (&Value::from(1), &Value::from(1)));
 }
 

@@ -98,7 +98,7 @@ pub fn parse(word: &str) -> Result<Endpoint, (String, Option<String>)> {
             .map_err(|_| (format!("`{inside}` is not an IPv6 address"), Some("[::1]:9000".into())))?;
         let host = match zone {
             None => Host::Address(address.into()),
-            Some("") => return Err(("the interface behind % is missing".into(), None)),
+            Some("") => return Err(("the interface after % is missing".into(), None)),
             Some(zone) => Host::Scoped(address, zone.into()),
         };
         return Ok(Endpoint { host, port: peer_port(port)? });
@@ -112,7 +112,10 @@ pub fn parse(word: &str) -> Result<Endpoint, (String, Option<String>)> {
             .rsplit_once(':')
             .filter(|(host, port)| host.parse::<Ipv6Addr>().is_ok() && port.parse::<u16>().is_ok());
         let fix = fix.map(|(host, port)| format!("[{host}]:{port}"));
-        return Err(("an IPv6 address stands in brackets".into(), fix.or_else(|| Some("[::1]:9000".into()))));
+        return Err((
+            "an IPv6 address is written in brackets".into(),
+            fix.or_else(|| Some("[::1]:9000".into())),
+        ));
     }
     let Some((host, port)) = word.split_once(':') else {
         let fix = if word.parse::<u16>().is_ok() { format!(":{word}") } else { format!("{word}:9000") };

@@ -149,7 +149,7 @@ pub fn rate(word: &str) -> Result<u64, BadQuantity> {
         }
     };
     match scaled(number, factor) {
-        Some(0) => bad("a rate of zero would never end", None),
+        Some(0) => bad("a rate must be greater than zero", None),
         Some(rate) => Ok(rate),
         None => bad("the number is not readable or too large", None),
     }
@@ -212,7 +212,7 @@ pub fn percent(word: &str) -> Result<Percent, BadQuantity> {
     };
     match scaled(number, 1_000_000) {
         Some(millionths) if millionths <= 100_000_000 => Ok(Percent(millionths as f64 / 1e8)),
-        Some(_) => bad("a percentage lies between 0% and 100%", Some("100%".into())),
+        Some(_) => bad("a percentage is between 0% and 100%", Some("100%".into())),
         None => bad("a percentage is a number and a % sign", Some("5%".into())),
     }
 }

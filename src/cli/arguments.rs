@@ -173,13 +173,13 @@ impl Arguments {
         };
         let tests = values.first().is_some_and(|word| word == "test");
         if choice != Choices::default() && !tests {
-            return Err("--filter, --jobs, --report and their like belong to `nls test`".into());
+            return Err("--filter, --jobs, --report and similar options are only for `nls test`".into());
         }
         self.mode = match values.first().and_then(|word| word.to_str()) {
             _ if version => Mode::Version,
             _ if help && tests => Mode::TestHelp,
             _ if help => Mode::Help(None),
-            _ if command.is_some() && first.is_some() => return Err("-c and -i exclude each other".into()),
+            _ if command.is_some() && first.is_some() => return Err("-c and -i cannot be combined".into()),
             Some("help") => Mode::Help(values.get(1).cloned().map(text).transpose()?),
             Some("test" | "check") if values.len() == 1 => return Err("name a file or a folder".into()),
             Some("test") => Mode::Test { paths: paths(&values), choice },
@@ -208,7 +208,7 @@ impl Arguments {
 fn take_choice(word: &str, parser: &mut lexopt::Parser, choice: &mut Choices) -> Result<(), lexopt::Error> {
     let mut count = |least: usize| match parser.value()?.parse::<usize>()? {
         count if count >= least => Ok(count),
-        count => Err(lexopt::Error::from(format!("{word} {count}: {least} at least"))),
+        count => Err(lexopt::Error::from(format!("{word} {count}: the minimum is {least}"))),
     };
     match word {
         "--jobs" | "-j" => choice.jobs = Some(count(1)?),
@@ -229,7 +229,7 @@ fn take_choice(word: &str, parser: &mut lexopt::Parser, choice: &mut Choices) ->
             if !FORMATS.contains(&format) {
                 let known = FORMATS.join(", ");
                 return Err(format!(
-                    "--report is one of {known}, with =FILE if it is not for standard output; not `{format}`"
+                    "--report is one of {known}, with =FILE to write to a file; not `{format}`"
                 )
                 .into());
             }

@@ -74,7 +74,7 @@ fn say_that_it_ends(program: &Program, shell: &Shell) {
     };
     let all = shell.registry.all();
     if !all.is_empty() && all.iter().all(unused) {
-        let hint = "the server ended with the last command; `wait` behind it keeps it up until Ctrl-C";
+        let hint = "the server ended with the last command; `wait` after it keeps it running until Ctrl-C";
         program.show(&Report::Notice(hint.into()));
     }
 }

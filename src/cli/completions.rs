@@ -121,7 +121,7 @@ _nls() {{
         _describe topic topics
     elif (( CURRENT > 2 )) && [[ $words[2] == test ]]; then
         _arguments \\
-{}        '--seed[what is drawn at random]:N: ' \\
+{}        '--seed[seed of random decisions]:N: ' \\
         '*:path:_files'
     else
         if (( CURRENT == 2 )); then

@@ -20,7 +20,7 @@ pub(super) fn page() -> String {
         page.line(".br");
     }
     page.section("DESCRIPTION");
-    page.text("Servers and clients live as sessions in the background: file transfer, a calculator, streaming, chat, and links that are a bad network. The same lines work at the prompt, in scripts and as tests.");
+    page.text("Servers and clients live as sessions in the background: file transfer, a calculator, streaming, chat, and links that emulate a bad network. The same lines work at the prompt, in scripts and as tests.");
     for form in &FORMS {
         page.item(&format!("nls {}", form.words), form.help);
     }
@@ -48,7 +48,7 @@ pub(super) fn page() -> String {
     for (code, meaning) in EXITS {
         page.item(code, meaning);
     }
-    page.text("A program that a signal ended dies by that signal.");
+    page.text("After a termination signal the program dies by that same signal.");
     page.section("ENVIRONMENT");
     for (name, meaning) in VARIABLES {
         page.item(name, meaning);

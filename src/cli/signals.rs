@@ -93,7 +93,7 @@ async fn ends(mut stream: Signal, kind: SignalKind, targets: Targets) {
             match soon && command.is_cancelled() {
                 true if std::mem::replace(&mut insisted, true) => die_by(number),
                 true => (targets.say)(
-                    "still ending the command; Ctrl-C once more leaves the shell with all its sessions",
+                    "still stopping the command; Ctrl-C once more quits the shell and ends all its sessions",
                 ),
                 false => insisted = false,
             }

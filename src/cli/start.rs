@@ -18,14 +18,16 @@ pub(super) fn check_room() -> Result<(), String> {
     let descriptors: io::Result<Vec<_>> = (0..DESCRIPTORS).map(|_| File::open("/")).collect();
     descriptors.map_err(|error| {
         let few = crate::report::reason(&error);
-        format!("{few}; {} are needed at least (`ulimit -n`)", DESCRIPTORS + 3)
+        format!("{few}; at least {} file descriptors are needed (`ulimit -n`)", DESCRIPTORS + 3)
     })?;
     let mut waiting = Vec::new();
     for started in 0..THREADS {
         let (end, ends) = mpsc::channel::<()>();
         let thread = std::thread::Builder::new().spawn(move || ends.recv().is_ok());
         let thread = thread.map_err(|_| {
-            format!("the system gives {started} more threads; {THREADS} are needed at least (`ulimit -u`)")
+            format!(
+                "the system allows only {started} more threads; at least {THREADS} are needed (`ulimit -u`)"
+            )
         })?;
         waiting.push((end, thread));
     }

@@ -61,7 +61,7 @@ impl Flag {
 }
 
 pub(super) static FORMS: [Form; 8] = [
-    Form { words: "", help: "the prompt; a script, if standard input is no terminal" },
+    Form { words: "", help: "the prompt; a script, if standard input is not a terminal" },
     Form { words: "FILE [ARG…]", help: "run a script ($1, $args)" },
     Form { words: "-c 'a; b'", help: "run these commands" },
     Form { words: "-i FILE", help: "run a script, then the prompt" },
@@ -78,21 +78,21 @@ pub(super) static OPTIONS: [Flag; 13] = [
     Flag::new("-c", "", Value::Any("COMMANDS"), "run these commands"),
     Flag::new("-i", "", Value::File("FILE"), "run a script, then the prompt"),
     Flag::new("", "--json", Value::None, "one JSON object a line"),
-    Flag::new("", "--color", Value::Choice(&["auto", "always", "never"]), "whether there is colour"),
-    Flag::new("", "--seed", Value::Any("N"), "what is drawn at random"),
-    Flag::new("-k", "", Value::None, "go on after a failure"),
+    Flag::new("", "--color", Value::Choice(&["auto", "always", "never"]), "when to use colour"),
+    Flag::new("", "--seed", Value::Any("N"), "seed of random decisions"),
+    Flag::new("-k", "", Value::None, "continue after a failure"),
     Flag::new("-x", "", Value::None, "show commands as they run"),
-    Flag::new("-q", "", Value::None, "only errors and what `print` says"),
-    Flag::new("-n", "", Value::None, "no rc file"),
+    Flag::new("-q", "", Value::None, "show only errors and the output of `print`"),
+    Flag::new("-n", "", Value::None, "do not run the rc file"),
     Flag::new(
         "",
         "--no-shell",
         Value::None,
-        "refuse !COMMAND and players that are not known; files and sockets stay open to scripts",
+        "refuse !COMMAND and unknown players; scripts can still use files and sockets",
     ),
-    Flag::new("-h", "--help", Value::None, "this page"),
-    Flag::new("-V", "--version", Value::None, "which version it is"),
-    Flag::new("", "--", Value::None, "no options behind it"),
+    Flag::new("-h", "--help", Value::None, "show this help"),
+    Flag::new("-V", "--version", Value::None, "show the version"),
+    Flag::new("", "--", Value::None, "end of the options"),
 ];
 
 pub(super) static TEST_OPTIONS: [Flag; 10] = [
@@ -100,21 +100,21 @@ pub(super) static TEST_OPTIONS: [Flag; 10] = [
         "-j",
         "--jobs",
         Value::Any("N"),
-        "how many at the same time (default: twice the cores, at least 4)",
+        "tests that run at the same time (default: twice the cores, at least 4)",
     ),
     Flag::new("", "--filter", Value::Any("PATTERN"), "only tests whose name matches this regular expression"),
     Flag::new("", "--tag", Value::Any("NAME"), "only tests with this tag; may be given several times"),
-    Flag::new("", "--failed", Value::None, "only those that failed the last time"),
-    Flag::new("", "--list", Value::None, "say which would run, and run none"),
-    Flag::new("", "--shuffle", Value::None, "in an order drawn from --seed"),
-    Flag::new("", "--repeat", Value::Any("N"), "each of them so often"),
+    Flag::new("", "--failed", Value::None, "only tests that failed in the last run"),
+    Flag::new("", "--list", Value::None, "list the tests that would run, and run none"),
+    Flag::new("", "--shuffle", Value::None, "in random order, from --seed"),
+    Flag::new("", "--repeat", Value::Any("N"), "run each test N times"),
     Flag::new(
         "",
         "--retries",
         Value::Any("N"),
-        "again, so often, if it fails: one that passes then is flaky",
+        "run a failed test again, up to N times: one that passes then is flaky",
     ),
-    Flag::new("", "--fail-fast", Value::None, "start no more after a failure"),
+    Flag::new("", "--fail-fast", Value::None, "start no more tests after a failure"),
     Flag::new(
         "",
         "--report",
@@ -125,7 +125,7 @@ pub(super) static TEST_OPTIONS: [Flag; 10] = [
 
 /// Exit codes and their meanings.
 pub(super) static EXITS: [(&str, &str); 6] = [
-    ("0", "well"),
+    ("0", "success"),
     ("1", "something failed"),
     ("2", "usage or syntax (nothing has run)"),
     ("3", "cannot start"),
@@ -137,9 +137,9 @@ pub(super) static EXITS: [(&str, &str); 6] = [
 pub(super) static VARIABLES: [(&str, &str); 6] = [
     ("NLS_RC", "the file that the prompt runs at its start; empty: none"),
     ("NLS_HISTFILE", "where lines typed at the prompt are kept; empty: nowhere"),
-    ("NLS_PLAYERS", "players for `stream … play`, parted by commas, the best first"),
-    ("NO_COLOR", "no colour, if it is not empty"),
-    ("CLICOLOR_FORCE", "colour also where the output is no terminal"),
+    ("NLS_PLAYERS", "players for `stream … play`, separated by commas, the preferred one first"),
+    ("NO_COLOR", "no colour, if set and not empty"),
+    ("CLICOLOR_FORCE", "colour even if the output is not a terminal"),
     ("LC_ALL, LC_CTYPE, LANG", "without UTF-8 in the first of them that is set, pictures are ASCII"),
 ];
 
@@ -166,7 +166,7 @@ pub(super) fn test_usage() -> String {
     for flag in &TEST_OPTIONS {
         let _ = writeln!(out, "  {:<24} {}", flag.form(), flag.help);
     }
-    out.push_str("  --seed N                 what is drawn at random in them\n\n");
+    out.push_str("  --seed N                 seed of their random decisions\n\n");
     out.push_str(
         "Exit: 0 all passed, 1 one failed, 2 one does not parse (nothing has run), 3 cannot start, 4 no tests found.\n",
     );

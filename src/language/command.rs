@@ -59,8 +59,10 @@ impl<'v> Matcher<'v> {
         }
         self.check_service();
         if background && self.verb.lasting == Lasting::Instant {
-            let title =
-                format!("`&` cannot stand here: `{}` answers at once, not in the background", self.verb.name);
+            let title = format!(
+                "`&` is not allowed here: `{}` answers at once, not in the background",
+                self.verb.name
+            );
             let diagnostic = Diagnostic::new(title, span.end.saturating_sub(1)..span.end);
             self.errors.push(diagnostic.expected(["the end of the line".into()]));
         }
@@ -155,7 +157,7 @@ impl<'v> Matcher<'v> {
         self.end = name.span.end;
         match name.literal().filter(|text| is_name(text)) {
             Some(_) if self.binding.is_some() => {
-                self.errors.push(Diagnostic::new("a second name", name.span.clone()));
+                self.errors.push(Diagnostic::new("a command can have only one name", name.span.clone()));
             }
             Some(text) => self.binding = Some(text.into_owned()),
             None => {
@@ -180,7 +182,7 @@ impl<'v> Matcher<'v> {
         if self.has(keyword.word) {
             let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
             expected.push("the end of the line".into());
-            let title = format!("`{}` stands twice", keyword.word);
+            let title = format!("duplicate `{}`", keyword.word);
             self.errors.push(Diagnostic::new(title, word.span.clone()).expected(expected));
         }
         let Some(kind) = keyword.kind else {
@@ -223,7 +225,7 @@ impl<'v> Matcher<'v> {
             (Some(transport), None) => {
                 self.pending = Some(Next::Address);
                 let diagnostic = Diagnostic::new(
-                    format!("`{transport}` stands before an endpoint, and none follows"),
+                    format!("`{transport}` must be followed by an endpoint"),
                     word.span.clone(),
                 );
                 self.errors.push(diagnostic.expected([Kind::Endpoint.describe()]).usage(self.verb.usage()));
@@ -321,7 +323,7 @@ impl<'v> Matcher<'v> {
         expected.push("the end of the line".into());
         let title = format!("`{text}` cannot follow here");
         let many = self.verb.params.get(self.param).is_some_and(|param| param.many);
-        let hint = many.then_some("a file of that name stands in quotes");
+        let hint = many.then_some("put a file of that name in quotes");
         let diagnostic = Diagnostic::new(title, word.span.clone()).expected(expected).fix(fix).hint(hint);
         self.errors.push(diagnostic.usage(self.verb.usage()));
     }
@@ -342,7 +344,7 @@ impl<'v> Matcher<'v> {
         if !service.transports.contains(transport) {
             let able: Vec<String> =
                 service.transports.iter().map(|able| format!("listen {able} … {name}")).collect();
-            let title = format!("`{name}` is not served over {transport}");
+            let title = format!("`{name}` is not available over {transport}");
             let diagnostic = Diagnostic::new(title, span.clone()).fix(able.first().cloned()).expected(able);
             self.errors.push(diagnostic);
         }
@@ -386,7 +388,7 @@ impl<'v> Matcher<'v> {
             && !self.has(keyword.word)
             && let Some(fix) = self.address_with_name(keyword)
         {
-            let title = format!("`{text}` is an address and a {name} in one");
+            let title = format!("`{text}` combines an address and a {name}");
             let diagnostic = Diagnostic::new(title, span.clone()).expected([(*name).to_owned()]);
             self.errors.push(diagnostic.fix(fix).usage(self.verb.usage()));
         }

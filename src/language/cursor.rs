@@ -139,8 +139,7 @@ impl<'a> Cursor<'a> {
             Some(other) => {
                 let read = other.text();
                 fail(
-                    Diagnostic::new(format!("`{read}` cannot stand here"), other.span())
-                        .expected([expected.into()]),
+                    Diagnostic::new(format!("unexpected `{read}`"), other.span()).expected([expected.into()]),
                 )
             }
             None => fail(Diagnostic::new("the line ends too early", self.span()).expected([expected.into()])),

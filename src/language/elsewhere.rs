@@ -14,11 +14,11 @@ pub(super) enum Advice {
 use Advice::{Hint, Word as Named};
 
 const NO_BLOCKS: &str = "there are no blocks: `expect …` stops the script unless it holds, `repeat N:` and `retry N:` run one command again";
-const SYSTEM: &str = "a command of the system begins with `!`, as in `!grep …`";
-const PIPES: &str = "nothing is piped here: in a shell of the system, `nls -c 'ls :9000' | grep x`";
-const REDIRECTS: &str = "nothing is redirected here: in a shell of the system, `nls -c '…' > FILE`";
+const SYSTEM: &str = "a system command begins with `!`, as in `!grep …`";
+const PIPES: &str = "there are no pipes: in the system's shell, run `nls -c 'ls :9000' | grep x`";
+const REDIRECTS: &str = "there is no redirection: in the system's shell, run `nls -c '…' > FILE`";
 const CHAINS: &str =
-    "commands are separated by `;` or lines, and a script stops at the first that fails (`-k` goes on)";
+    "commands are separated by `;` or new lines, and a script stops at the first failure (`-k` continues)";
 
 /// First words that users of shells, ftp clients and test tools type.
 const VERBS: &[(&str, Advice)] = &[

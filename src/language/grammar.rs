@@ -68,7 +68,9 @@ pub(super) fn statement(tokens: &mut [Token], next: Option<&mut Vec<Next>>) -> P
 pub(super) fn literal(word: &Word, what: &str) -> Parsed<String> {
     match word.literal() {
         Some(text) => Ok(text.into_owned()),
-        None => fail(Diagnostic::new(format!("a variable cannot stand for {what} here"), word.span.clone())),
+        None => {
+            fail(Diagnostic::new(format!("a variable cannot be used for {what} here"), word.span.clone()))
+        }
     }
 }
 
@@ -190,7 +192,7 @@ fn require_colon(cursor: &mut Cursor<'_>, closed: bool) -> Parsed<()> {
         return Ok(());
     }
     let title = match cursor.peek() {
-        Some(token) => format!("a prefix ends in `:`, and `{}` stands here", token.text()),
+        Some(token) => format!("a prefix must end in `:`, found `{}`", token.text()),
         None => "a prefix ends in `:`".into(),
     };
     fail(Diagnostic::new(title, cursor.span()).expected(["`:`".into()]))
@@ -200,7 +202,7 @@ fn simple(cursor: &mut Cursor<'_>) -> Parsed<Body> {
     if let Some(Token::Bang(text, span)) = cursor.peek() {
         if text.is_empty() {
             return fail(
-                Diagnostic::new("`!` runs a command of the system, and none follows", span.clone())
+                Diagnostic::new("`!` runs a system command, and none follows", span.clone())
                     .expected(["a command such as !ls".into()]),
             );
         }
@@ -245,7 +247,7 @@ fn assignment(cursor: &mut Cursor<'_>) -> Parsed<Body> {
         text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty())
     {
         return fail(
-            Diagnostic::new(format!("`{text}`: `=` stands between blanks"), word.span.clone())
+            Diagnostic::new(format!("`{text}`: `=` needs a space on both sides"), word.span.clone())
                 .expected(["a name, then `=`, then a value".into()])
                 .fix(format!("{name} = {value}")),
         );
@@ -332,7 +334,7 @@ fn unspaced(word: &Word) -> Option<Box<Diagnostic>> {
     let (left, right) = (&text[..at], &text[at + operator.len()..]);
     let operator = if operator == "=" { "==" } else { operator };
     let fix = format!("{left} {operator} {right}");
-    let title = format!("`{text}` is one word: a comparison stands between blanks");
+    let title = format!("`{text}` is one word: an operator needs a space on both sides");
     Some(Box::new(
         Diagnostic::new(title, word.span.clone())
             .expected(["VALUE == VALUE".into()])
@@ -396,7 +398,7 @@ fn file_expectation(cursor: &mut Cursor<'_>, negated: bool) -> Parsed<FileExpect
         let text = word.literal().unwrap_or_default();
         let fix = nearest(&text, ["exists", "same", "contains"]).map(Into::into);
         return fail(
-            Diagnostic::new(format!("`{text}` is nothing that a file can be"), word.span.clone())
+            Diagnostic::new(format!("`{text}` is not a condition for a file"), word.span.clone())
                 .expected(possible.map(String::from))
                 .fix(fix),
         );

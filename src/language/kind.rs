@@ -311,7 +311,7 @@ fn choice(word: &str, words: &'static [&'static str]) -> Result<String, Mismatch
     }
     let fix = nearest(word, words.iter().copied()).map(Into::into);
     Err(Mismatch {
-        why: format!("`{word}` is not possible here"),
+        why: format!("unexpected argument `{word}`"),
         fix,
         expected: words.iter().map(|w| (*w).into()).collect(),
     })

@@ -167,7 +167,7 @@ pub(super) fn tokens_into(line: &str, base: usize, out: &mut Vec<Token>) {
     }
     if let Some(nul) = line.find('\0') {
         let at = base + nul..base + nul + 1;
-        return out.push(Token::Error(Box::new(Diagnostic::new("a NUL byte cannot stand in a script", at))));
+        return out.push(Token::Error(Box::new(Diagnostic::new("a script cannot contain a NUL byte", at))));
     }
     let mut rest = line;
     let mut first = true;
@@ -281,7 +281,7 @@ fn piece(input: &str, at: usize) -> Result<(&str, Piece<'_>), Diagnostic> {
             .map(|(rest, text)| (rest, Piece::Quoted(smallvec![Segment::Text(text.into())])))
             .map_err(|_| {
                 let fix = format!("{}'", first_line(input));
-                let expected = ["a `'` behind the text".into()];
+                let expected = ["a `'` after the text".into()];
                 wrong("the quote `'` is never closed", 1).expected(expected).fix(fix).unfinished()
             }),
         Some('"') => double(input, at),
@@ -350,7 +350,7 @@ fn double(input: &str, at: usize) -> Result<(&str, Piece<'_>), Diagnostic> {
             None => {
                 let fix = format!("{}\"", first_line(input));
                 return Err(Diagnostic::new("the quote `\"` is never closed", at..at + 1)
-                    .expected(["a `\"` behind the text".into()])
+                    .expected(["a `\"` after the text".into()])
                     .fix(fix)
                     .unfinished());
             }
@@ -513,7 +513,7 @@ mod tests {
         assert_eq!(words("print \"abc"), ["print", "error 6..7: the quote `\"` is never closed"]);
         assert_eq!(words("a \"\\q\""), ["a", "error 3..5: `\\q` is not an escape"]);
         assert_eq!(words("a $"), ["a", "error 2..3: `$` begins a variable, and no name follows"]);
-        assert_eq!(words("a\0b"), ["error 1..2: a NUL byte cannot stand in a script"]);
+        assert_eq!(words("a\0b"), ["error 1..2: a script cannot contain a NUL byte"]);
     }
 
     #[test]

@@ -160,7 +160,10 @@ impl<'a> Planner<'a> {
             if self.steps > STATEMENT_LIMIT {
                 self.error(
                     source,
-                    Diagnostic::new(format!("a script ends at {STATEMENT_LIMIT} statements"), statement.span),
+                    Diagnostic::new(
+                        format!("more than {STATEMENT_LIMIT} statements in a script"),
+                        statement.span,
+                    ),
                 );
                 break;
             }
@@ -186,7 +189,7 @@ impl<'a> Planner<'a> {
             Body::Test(heading) => {
                 if self.open.len() > 1 {
                     return self
-                        .error(source, Diagnostic::new("a `test` cannot stand in a sourced file", span));
+                        .error(source, Diagnostic::new("a `test` is not allowed in a sourced file", span));
                 }
                 let setup = self.setup.get_or_insert_with(|| scope.clone());
                 *scope = setup.clone();
@@ -338,7 +341,7 @@ impl<'a> Planner<'a> {
             Vec::new()
         };
         let title = if matching.len() > 1 {
-            format!("`{text}` begins several commands")
+            format!("ambiguous command: {text}")
         } else {
             format!("unknown command: {text}")
         };
@@ -450,5 +453,5 @@ impl<'a> Planner<'a> {
 fn unknown_name(name: &str, span: Range<usize>, scope: &Scope, sigil: &str) -> Diagnostic {
     let fix = nearest(name, scope.names()).map(|near| format!("{sigil}{near}"));
     let expected = ["a name that was bound before with `as NAME` or `let NAME = …`".to_owned()];
-    Diagnostic::new(format!("nothing is called `{name}`"), span).expected(expected).fix(fix)
+    Diagnostic::new(format!("unknown name `{name}`"), span).expected(expected).fix(fix)
 }

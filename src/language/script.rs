@@ -177,12 +177,12 @@ impl Comparison {
     /// When the comparison holds, in words.
     pub const fn help(self) -> &'static str {
         match self {
-            Self::Equal => "both are the same; numbers, sizes, rates and durations compare by value",
-            Self::NotEqual => "they differ",
+            Self::Equal => "both are equal; numbers, sizes, rates and durations compare by value",
+            Self::NotEqual => "the two values differ",
             Self::Less => "the left one is smaller",
-            Self::LessOrEqual => "it is smaller, or the same",
-            Self::Greater => "it is larger",
-            Self::GreaterOrEqual => "it is larger, or the same",
+            Self::LessOrEqual => "the left one is smaller, or they are equal",
+            Self::Greater => "the left one is larger",
+            Self::GreaterOrEqual => "the left one is larger, or they are equal",
             Self::Contains => "the right text is a part of the left one",
             Self::Matches => "the right one is a regular expression that the left one matches",
             Self::Says => "a line that the session received, and was not matched before, contains the text",

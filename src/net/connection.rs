@@ -319,6 +319,6 @@ pub fn malformed(error: crate::wire::DecodeError) -> Failure {
     } else {
         Code::Malformed
     };
-    Failure::new(code, format!("the peer sent what cannot be read: {error}"))
+    Failure::new(code, format!("the peer sent malformed data: {error}"))
         .fix("both sides should run the same version of nls")
 }

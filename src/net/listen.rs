@@ -86,7 +86,7 @@ pub fn bind(transport: Transport, bind: Bind, port: u16) -> Result<Bound, Failur
             ErrorKind::AddrInUse => {
                 let failure = |who: &str| Failure::new(Code::Exists, format!("port {port} is taken by {who}"));
                 if is_ours(transport, port) {
-                    let fix = "stop that one first; of tests at the same time one may listen there: port 0, or \
+                    let fix = "stop that one first; tests that run in parallel cannot share a port: use port 0, or \
                                `test \"…\" serial`";
                     failure("another session of this program").fix(fix)
                 } else {
@@ -95,7 +95,7 @@ pub fn bind(transport: Transport, bind: Bind, port: u16) -> Result<Bound, Failur
             }
             ErrorKind::PermissionDenied => {
                 Failure::new(Code::Policy, format!("port {port} needs privileges"))
-                    .fix("ports from 1024 on do not")
+                    .fix("use a port from 1024 on")
             }
             ErrorKind::AddrNotAvailable => {
                 Failure::new(Code::Missing, format!("{} is not an address of this machine", address.ip()))
@@ -280,7 +280,8 @@ impl Door {
             }
             if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                 self.told = Some(Instant::now());
-                let why = "no descriptors are left: clients are told to come again; `ulimit -n` shows how many there are";
+                let why =
+                    "out of file descriptors: new clients are told to retry; `ulimit -n` shows the limit";
                 return Arrival::Trouble(why.into());
             }
         }
@@ -296,7 +297,7 @@ fn is_in_reserve(stream: &TcpStream) -> bool {
 
 /// Sends a busy error without waiting: it fits into the empty send buffer of a new connection.
 fn turn_away(stream: &TcpStream) {
-    let why = Failure::new(Code::Busy, "busy: no descriptors are left, retry in 5 s");
+    let why = Failure::new(Code::Busy, "busy: out of file descriptors, retry in 5 s");
     let mut words = BytesMut::new();
     words.extend_from_slice(&Preface::new(ServiceId::Any).encode());
     Frame::error(why.code, &why.why).encode(&mut words);
@@ -321,13 +322,15 @@ impl Knock {
         let _half_open = HalfOpen(half_open);
         let draw = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), waiting);
         if is_one_too_many(waiting, draw) {
-            return Err(Failure::new(Code::Busy, format!("one of {waiting} half-open connections")).of(peer));
+            return Err(
+                Failure::new(Code::Busy, format!("dropped: one of {waiting} half-open connections")).of(peer)
+            );
         }
         match tokio::time::timeout(FIRST_MESSAGE_LIMIT.saturating_sub(HALF_OPEN_AFTER), greeting).await {
             Ok(result) => result.map_err(|failure| failure.of(peer)),
             Err(_) => Err(Failure::new(
                 Code::Timeout,
-                format!("said nothing for {} s", FIRST_MESSAGE_LIMIT.as_secs()),
+                format!("sent nothing for {} s", FIRST_MESSAGE_LIMIT.as_secs()),
             )
             .of(peer)),
         }
@@ -352,7 +355,7 @@ impl Knock {
             };
             match read {
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Ok(0) if front.is_empty() => return Err(Failure::new(Code::Broken, "left without a word")),
+                Ok(0) if front.is_empty() => return Err(Failure::new(Code::Broken, "closed, sent nothing")),
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(error) => return Err(Failure::new(Code::Broken, reason(&error))),

@@ -72,7 +72,7 @@ fn nobody_listens(endpoint: &Endpoint, transport: Transport) -> Failure {
         format!("start a server here first: listen {transport} {} SERVICE", endpoint.port)
     } else {
         format!(
-            "if the server runs there it may serve its own machine only: listen {transport} {} SERVICE on any; or it is \
+            "if the server runs there, it may be bound to loopback: listen {transport} {} SERVICE on any; or it is \
              served over {other}: {other} {endpoint}",
             endpoint.port
         )
@@ -84,7 +84,7 @@ fn nobody_listens(endpoint: &Endpoint, transport: Transport) -> Failure {
 fn cannot_reach(endpoint: &Endpoint, error: &std::io::Error) -> Failure {
     let fix = match rustix::io::Errno::from_io_error(error) {
         Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
-            "end some sessions, or allow more: ulimit -n"
+            "stop some sessions, or raise the limit: ulimit -n"
         }
         _ => "check the address and the network",
     };
@@ -93,13 +93,13 @@ fn cannot_reach(endpoint: &Endpoint, error: &std::io::Error) -> Failure {
 
 fn silent(endpoint: &Endpoint, transport: Transport) -> Failure {
     let why = format!("no answer from {transport} {endpoint} within {} s", CONNECT_LIMIT.as_secs());
-    Failure::new(Code::Timeout, why).fix("check the address, and whether a firewall drops what you send")
+    Failure::new(Code::Timeout, why).fix("check the address, and whether a firewall drops the packets")
 }
 
 /// The peer is still connected but no longer reads (row 40).
 fn stopped_reading() -> Failure {
     Failure::new(Code::Timeout, format!("the peer stopped reading for {} s", SILENCE_LIMIT.as_secs()))
-        .fix("the other side may hang")
+        .fix("the peer may be hung or overloaded")
 }
 
 /// The address as text; an IPv4-mapped IPv6 address is shown as IPv4.

@@ -65,7 +65,7 @@ fn window(contrast: &Contrast) -> Vec<String> {
     let same = expected.iter().zip(actual).take_while(|(a, b)| a == b).count();
     let first = same.saturating_sub(ROW) / ROW * ROW;
     let mut lines = vec![format!(
-        "they differ from byte {} on ({} and {} bytes are compared)",
+        "the values differ from byte {} on ({} and {} bytes compared)",
         *offset + same as u64,
         expected.len(),
         actual.len()

@@ -19,7 +19,10 @@ fn say(shell: &Shell, text: String) {
 pub(super) fn enter(shell: &Shell, session: &Session) {
     let label = session.label();
     if session.listens() {
-        return say(shell, format!("attached to {label}: type to speak, Ctrl-D leaves it, Ctrl-C ends it"));
+        return say(
+            shell,
+            format!("attached to {label}: typed lines are sent, Ctrl-D detaches, Ctrl-C ends it"),
+        );
     }
     session.watch(true);
     let (entries, _) = session.log(EVENTS_BEFORE);
@@ -27,7 +30,7 @@ pub(super) fn enter(shell: &Shell, session: &Session) {
         say(shell, format!("[{label}] {}", escape_line(&entry.text)));
     }
     let kind = escape_line(&session.kind);
-    say(shell, format!("watching {label} ({kind}): what happens is shown, Ctrl-D leaves it"));
+    say(shell, format!("watching {label} ({kind}): its events are shown, Ctrl-D detaches"));
 }
 
 /// The session ended while the user was attached.
@@ -39,7 +42,7 @@ pub(super) fn gone(shell: &Shell, session: &Session) {
 pub(super) fn leave(shell: &Shell, session: &Session) {
     session.watch(false);
     let label = session.label();
-    say(shell, format!("left {label}; it goes on: attach {label}"));
+    say(shell, format!("detached from {label}, which keeps running; to return: attach {label}"));
 }
 
 /// Stops the session, for all its clients.
@@ -52,7 +55,7 @@ pub(super) async fn end(shell: &Shell, session: &Session) {
 /// Sends a line. False if it was refused, but the same line later, or a corrected one, may be accepted.
 pub(super) async fn speak(shell: &mut Shell, session: &Arc<Session>, line: &str) -> bool {
     if !session.listens() {
-        say(shell, format!("{} is no conversation: Ctrl-D goes back to the prompt", session.label()));
+        say(shell, format!("{} does not accept input: Ctrl-D goes back to the prompt", session.label()));
         return true;
     }
     // Messages that arrived before this line are recorded before it.

@@ -56,7 +56,7 @@ pub(super) struct Editor {
 impl Editor {
     pub(super) fn start(history: &[String], known: Arc<Known>, setup: &Setup) -> Result<Self, Failure> {
         let failed = |error: ReadlineError| {
-            Failure::new(Code::Other, format!("the line editor does not start: {error}"))
+            Failure::new(Code::Other, format!("the line editor cannot start: {error}"))
                 .fix("give a script, or use -c")
         };
         let config = Builder::new()
@@ -190,7 +190,7 @@ impl Thread {
                 return result;
             }
         }
-        Err(std::io::Error::other("no descriptor is left below 1024").into())
+        Err(std::io::Error::other("no file descriptor below 1024 is left").into())
     }
 }
 

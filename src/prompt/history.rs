@@ -35,7 +35,7 @@ fn open(path: &Path) -> std::io::Result<File> {
     options.read(true).append(true).create(true).mode(0o600).custom_flags(nonblocking);
     let file = options.open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("it is no regular file"));
+        return Err(std::io::Error::other("it is not a regular file"));
     }
     Ok(file)
 }

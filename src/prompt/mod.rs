@@ -152,7 +152,7 @@ impl Prompt<'_> {
             }
             Input::Interrupted(true) => {
                 shell.emit(Report::Notice(
-                    "Ctrl-D or `quit` ends the shell; sessions go on until then".into(),
+                    "Ctrl-D or `quit` ends the shell; sessions keep running until then".into(),
                 ));
             }
             Input::Interrupted(false) | Input::Leave => {}
@@ -211,7 +211,10 @@ fn may_quit(shell: &Shell) -> bool {
         .map(|session| format!("{} ({})", session.label(), session.kind))
         .collect();
     if !live.is_empty() {
-        shell.emit(Report::Notice(format!("still alive: {}; say it again, or `quit now`", live.join(", "))));
+        shell.emit(Report::Notice(format!(
+            "still running: {}; repeat it, or use `quit now`",
+            live.join(", ")
+        )));
     }
     live.is_empty()
 }
@@ -245,7 +248,8 @@ async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &s
         }
     };
     if let Some(test) = plan.tests.first() {
-        let failure = Failure::new(Code::Usage, "tests stand in files").fix("run the file: nls FILE");
+        let failure =
+            Failure::new(Code::Usage, "tests can only be written in files").fix("run the file: nls FILE");
         shell.emit(Report::Failure {
             failure,
             verb: Some(test.heading.name.clone()),

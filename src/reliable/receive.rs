@@ -188,7 +188,7 @@ impl Connection {
             match frame {
                 // Each ACK costs a walk over the packets in flight, so a datagram may have only one.
                 Ok(DataFrame::Ack(_)) if acknowledged => {
-                    self.end(Ending::Misbehaved("it acknowledges twice in one datagram"));
+                    self.end(Ending::Misbehaved("it sent two ACKs in one datagram"));
                 }
                 Ok(DataFrame::Ack(ack)) => {
                     acknowledged = true;
@@ -198,7 +198,7 @@ impl Connection {
                     eliciting = true;
                     self.handle_frame(frame, whole);
                 }
-                Err(_) => self.end(Ending::Misbehaved("it sent a datagram that cannot be read")),
+                Err(_) => self.end(Ending::Misbehaved("it sent a datagram with malformed frames")),
             }
             if self.has_ended() {
                 return;
@@ -265,13 +265,13 @@ impl Connection {
         self.receiving.stream.accept(offset, bytes, &mut self.receiving.frames.buffer);
         let most = 2 * self.receiving.credit.stream as usize;
         if self.receiving.stream.waiting() > GAP_LIMIT || self.receiving.stream.waiting_bytes() > most {
-            return self.end(Ending::Misbehaved("it scatters its frames"));
+            return self.end(Ending::Misbehaved("it left too many gaps in the ordered stream"));
         }
         loop {
             match self.receiving.frames.next_frame() {
                 Ok(Some(frame)) => self.events.push_back(Event::Frame(frame)),
                 Ok(None) => return,
-                Err(_) => return self.end(Ending::Misbehaved("it sent a frame that cannot be read")),
+                Err(_) => return self.end(Ending::Misbehaved("it sent a malformed frame")),
             }
         }
     }
@@ -296,7 +296,7 @@ impl Connection {
 
     fn take_piece(&mut self, offset: u64, bytes: Bytes) {
         if self.receiving.pieces.pieces() > GAP_LIMIT {
-            return self.end(Ending::Misbehaved("it leaves too many pieces out"));
+            return self.end(Ending::Misbehaved("it left too many gaps in the piece numbers"));
         }
         self.receiving.block_cost += bytes.len() as u64 + PIECE_COST;
         // A packet that was declared lost but is only late no longer counts at the sender. So the peer may exceed the

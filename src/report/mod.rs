@@ -154,7 +154,7 @@ impl Failure {
 
     /// A thread or task of the program that ended without an answer.
     pub fn of_worker() -> Self {
-        Self::new(Code::Internal, "a worker failed; this is an error in nls")
+        Self::new(Code::Internal, "a worker task failed; this is a bug in nls")
     }
 
     /// A failed operation of the system; the code follows from the kind of error.

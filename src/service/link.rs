@@ -37,21 +37,26 @@ pub static LINK: Client = Client {
         name: "link",
         aliases: &[],
         summary: "a bad network in front of a server",
-        details: "Clients connect to the link instead of the server. Without `up` or `down`, both directions suffer. The fate of packet n depends on the seed, the name and the direction alone. `set X loss 5%` changes it while it runs. Over tcp nothing is lost, for nobody would see it: `delay`, `jitter`, `rate` and `corrupt` work there.",
+        details: "Clients connect to the link instead of the server. Without `up` or `down`, both directions are impaired. What happens to packet n depends only on the seed, the name and the direction. `set X loss 5%` changes it while it runs. Over tcp nothing is lost, since TCP would hide it: `delay`, `jitter`, `rate` and `corrupt` work there.",
         params: &[
             Param::required("transport", Kind::Transport, "what the clients speak"),
             Param::required("port", Kind::Port, "where they connect to; 0 is any free port"),
         ],
         keywords: &[
             Keyword::new("to", Kind::Endpoint, "the server behind it").required(),
-            Keyword::new("loss", Kind::Percent, "packets that vanish").default("0%"),
-            Keyword::new("burst", Kind::Count(1, BURST_LIMIT), "mean length of a row of losses").default("1"),
+            Keyword::new("loss", Kind::Percent, "packets that are lost").default("0%"),
+            Keyword::new(
+                "burst",
+                Kind::Count(1, BURST_LIMIT),
+                "mean length of a burst of losses, in packets",
+            )
+            .default("1"),
             Keyword::new("delay", Kind::Delay, "added to each packet, one way").default("0ms"),
-            Keyword::new("jitter", Kind::Delay, "the delay varies so much up and down").default("0ms"),
+            Keyword::new("jitter", Kind::Delay, "most that the delay varies, up or down").default("0ms"),
             Keyword::new("reorder", Kind::Percent, "packets that are overtaken by later ones").default("0%"),
             Keyword::new("dup", Kind::Percent, "packets that come twice").default("0%"),
             Keyword::new("corrupt", Kind::Percent, "packets with one bit flipped").default("0%"),
-            Keyword::new("rate", Kind::Rate, "how fast it carries").default("no limit"),
+            Keyword::new("rate", Kind::Rate, "rate of the link").default("no limit"),
             Keyword::new(
                 "queue",
                 Kind::Size(1, QUEUE_LIMIT),
@@ -65,8 +70,8 @@ pub static LINK: Client = Client {
             )
             .default("the shell's"),
             Keyword::new("max", Kind::Count(1, CLIENT_LIMIT), "most clients at once").default("256"),
-            Keyword::flag("up", "only what goes to the server suffers"),
-            Keyword::flag("down", "only what comes from the server suffers"),
+            Keyword::flag("up", "impair only packets to the server"),
+            Keyword::flag("down", "impair only packets from the server"),
         ],
         fields: &[
             Field::text("addr", "the address it listens on, as `127.0.0.1:41234`"),
@@ -78,13 +83,13 @@ pub static LINK: Client = Client {
             Field::size("bytes_in", "bytes that came to it"),
             Field::size("bytes_out", "bytes that it passed on"),
             Field::count("forwarded", "packets that it passed on"),
-            Field::count("dropped", "packets that it lost, those for which the queue was full among them"),
-            Field::count("queue_dropped", "packets for which the queue was full"),
+            Field::count("dropped", "packets that it dropped, including those that found the queue full"),
+            Field::count("queue_dropped", "packets dropped because the queue was full"),
             Field::count("duplicated", "packets that came twice"),
             Field::count("reordered", "packets that came late"),
             Field::count("corrupted", "packets with a flipped bit"),
             Field::state("state", "listening, failed or cancelled"),
-            Field::count("seed", "what repeats it"),
+            Field::count("seed", "the seed of its random decisions"),
             Field::text("error", "why it failed"),
             Field::count("id", "the number of the session"),
         ],
@@ -143,8 +148,7 @@ pub fn refuse_loss(arguments: &Arguments, lossless: bool) -> Result<(), Failure>
     match lossy.into_iter().find(|word| lossless && arguments.flag(word)) {
         None => Ok(()),
         Some(word) => {
-            let why =
-                format!("`{word}` has no meaning over tcp: what the link took, TCP counts as delivered");
+            let why = format!("`{word}` has no meaning over tcp: TCP counts what the link took as delivered");
             Err(Failure::new(Code::Usage, why).fix("use `delay`, `jitter`, `rate` or `corrupt`, or link udp"))
         }
     }
@@ -160,7 +164,7 @@ async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Resul
     let target = arguments
         .endpoint("to")
         .cloned()
-        .ok_or_else(|| Failure::new(Code::Usage, "`to` says which server stands behind the link"))?;
+        .ok_or_else(|| Failure::new(Code::Usage, "`to` is missing: it names the server behind the link"))?;
     if arguments.transport("to").is_some_and(|behind| behind != transport) {
         let why = format!(
             "a link {transport} carries {transport}, and the server behind it speaks another transport"

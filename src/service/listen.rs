@@ -40,7 +40,7 @@ pub static LISTEN: Client = Client {
                 .default("256; chat over udp 1"),
             Keyword::new("rate", Kind::Rate, "the most that all clients together send or receive")
                 .default("no limit"),
-            Keyword::new("quota", Kind::Size(0, u64::MAX), "ftp: bytes that it takes in all")
+            Keyword::new("quota", Kind::Size(0, u64::MAX), "ftp: most bytes that clients may upload in all")
                 .default("what is free"),
             Keyword::new(
                 "turns",
@@ -55,12 +55,12 @@ pub static LISTEN: Client = Client {
             )
             .default("chunks of up to 2000 bytes"),
             Keyword::flag("relay", "chat: clients hear each other, too"),
-            Keyword::flag("hidden", "ftp: serve and take hidden files, too"),
-            Keyword::flag("portable", "ftp: take only names that are good on every system"),
-            Keyword::flag("readonly", "serve files, take none"),
+            Keyword::flag("hidden", "ftp: serve and accept hidden files too"),
+            Keyword::flag("portable", "ftp: accept only names that are valid on every system"),
+            Keyword::flag("readonly", "serve files, accept none"),
             Keyword::flag(
                 "open",
-                "take files and pass on talk from anybody, although `on` opens the port to the network; without `on`, serve files to all users of this machine",
+                "accept files and relay chat from anybody, although `on` opens the port to the network; without `on`, serve files to all users of this machine",
             ),
         ],
         fields: &[
@@ -77,9 +77,9 @@ pub static LISTEN: Client = Client {
                 "ftp over udp: datagrams that the system dropped, because its buffer was full",
             ),
             Field::state("state", "listening, done, failed or cancelled"),
-            Field::count("sent", "chat: messages said"),
-            Field::count("received", "chat: messages heard"),
-            Field::text("last", "chat: the last text heard"),
+            Field::count("sent", "chat: messages sent"),
+            Field::count("received", "chat: messages received"),
+            Field::text("last", "chat: the last message received"),
             Field::text("peer", "chat: who is there"),
             Field::text("error", "why it failed"),
             Field::count("id", "the number of the session"),
@@ -207,7 +207,7 @@ pub(super) fn held_by_us(failure: Failure, context: &Context, transport: Transpo
         Some(session) if failure.code == Code::Exists => {
             let why = format!("port {port} is held by session {} ({})", session.label(), session.kind);
             Failure::new(Code::Exists, why)
-                .fix(format!("stop {}, or take port 0: any free one", session.label()))
+                .fix(format!("stop {}, or use port 0 for any free port", session.label()))
                 .of(failure.what)
         }
         _ => failure,

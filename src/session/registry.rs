@@ -311,5 +311,5 @@ pub(super) fn bug(error: tokio::task::JoinError) -> Failure {
     };
     let id = blake3::hash(what.as_bytes()).to_hex();
     Failure::new(Code::Internal, format!("internal error (bug) {}", &id[..8]))
-        .fix("the other sessions go on; please report it")
+        .fix("the other sessions keep running; please report this")
 }

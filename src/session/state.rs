@@ -374,9 +374,8 @@ impl Session {
 
     /// Gives a line to the session and waits until its service accepts or refuses it.
     pub async fn say(&self, text: String) -> Result<(), Failure> {
-        let gone = || {
-            Failure::new(crate::wire::Code::Misbehaved, format!("{} does not listen to `say`", self.label()))
-        };
+        let gone =
+            || Failure::new(crate::wire::Code::Misbehaved, format!("{} does not accept `say`", self.label()));
         if self.has_ended() {
             return Err(Failure::new(crate::wire::Code::Broken, format!("{} has ended", self.label())));
         }

@@ -1,4 +1,4 @@
-//! Arguments whose values are known: references read, paths expanded, `$session` replaced by its address.
+//! Evaluates the arguments of a command: references are resolved, paths expanded, `$session` replaced by its address.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl Shell {
                 })?;
                 match (read, kind) {
                     (Datum::Endpoint(_, place), _) => Datum::Endpoint(*transport, place),
-                    // What a variable holds is a path as it stands.
+                    // A path from a variable is taken literally.
                     (Datum::Path(path, _), Kind::Path) => Datum::Path(path, false),
                     (datum, _) => datum,
                 }
@@ -55,7 +55,7 @@ impl Shell {
         }
     }
 
-    /// The session that a word means.
+    /// The session that a reference names.
     pub(super) fn session(&self, session: &SessionRef) -> Result<Arc<Session>, Failure> {
         let missing = |name: String| {
             Failure::new(Code::Missing, format!("there is no session {name}")).fix("`sessions` shows them")
@@ -66,11 +66,11 @@ impl Shell {
                 Some(Binding::Session(session)) => Ok(session),
                 _ => self.registry.by_name(name).ok_or_else(|| missing(format!("`{name}`"))),
             },
-            SessionRef::All => Err(Failure::new(Code::Usage, "one session is meant here, not all")),
+            SessionRef::All => Err(Failure::new(Code::Usage, "one session must be named here, not `all`")),
         }
     }
 
-    /// Where a server of ours listens, or what a variable says.
+    /// The address of one of our servers, or the endpoint in a variable.
     fn address(&self, reference: &SessionRef) -> Result<(Option<Transport>, Endpoint), Failure> {
         if let SessionRef::Name(name) = reference
             && let Some(Binding::Value(value)) = self.binding(name)
@@ -87,13 +87,13 @@ impl Shell {
             let why = if session.has_ended() {
                 format!("{} has ended", session.label())
             } else {
-                format!("{} is no server", session.label())
+                format!("{} is not a server", session.label())
             };
             Failure::new(Code::Missing, why).fix("name a server that `sessions` shows as listening")
         })
     }
 
-    /// Fills in where to go, if it was left out: the endpoint used last, else the newest server of the kind.
+    /// Fills in the endpoint if it was left out: the one used last, else that of the newest server of this service.
     pub(super) fn complete_place(&self, client: &Client, arguments: &mut Arguments) -> Result<(), Failure> {
         let Some((name, service)) = client.place else { return Ok(()) };
         if let Some((_, Datum::Endpoint(transport, _))) = arguments.0.iter_mut().find(|(n, _)| *n == name) {
@@ -114,9 +114,9 @@ impl Shell {
         Ok(())
     }
 
-    /// Where a service was found last, else its newest server in this shell.
+    /// The endpoint last used for a service, else its newest server in this shell.
     pub fn place_of(&self, service: ServiceId) -> Option<(Transport, Endpoint)> {
-        // What was listed last may be any of the services that have lists: it is the last guess.
+        // The endpoint that was listed last may be of any service that has listings: it is the last resort.
         let lists = matches!(service, ServiceId::Ftp | ServiceId::Stream);
         let listed = || self.used.get(&ServiceId::Any).filter(|_| lists).cloned();
         self.used.get(&service).cloned().or_else(|| self.newest(service)).or_else(listed)
@@ -131,7 +131,7 @@ impl Shell {
         Some((transport?, endpoint))
     }
 
-    /// Remembers where a service was found.
+    /// Remembers the endpoint that was used for a service.
     pub(super) fn remember_place(&mut self, client: &Client, arguments: &Arguments) {
         if let Some((name, service)) = client.place
             && let (Some(transport), Some(endpoint)) = (arguments.transport(name), arguments.endpoint(name))

@@ -5,7 +5,7 @@ use crate::language::{Verb, Vocabulary};
 use crate::service::{CLIENTS, Client, PROVIDERS};
 use crate::wire::Code;
 
-/// What runs a verb.
+/// A verb with what runs it: a client of a service, or a builtin.
 pub enum Entry {
     Client(&'static Client),
     Builtin(&'static Builtin),
@@ -28,12 +28,12 @@ pub fn entries() -> impl Iterator<Item = Entry> {
         .chain(builtin::ALL.iter().map(|builtin| Entry::Builtin(builtin)))
 }
 
-/// The entry of a verb that the language found.
+/// The entry of the verb with this full name.
 pub fn entry(name: &str) -> Option<Entry> {
     entries().find(|entry| entry.verb().name == name)
 }
 
-/// What the language knows: `prefixes` for the prompt, whole words for files.
+/// The vocabulary for the parser. `prefixes`: verbs may be abbreviated, for the prompt; files need whole words.
 pub fn vocabulary(prefixes: bool) -> Vocabulary {
     Vocabulary {
         verbs: entries().map(|entry| entry.verb()).collect(),

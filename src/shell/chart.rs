@@ -1,13 +1,13 @@
-//! A filled curve in letters: braille, eight dots in a cell, or plain ASCII.
+//! A filled curve in characters: braille, eight dots in a cell, or plain ASCII.
 
-/// Dots of a braille cell.
+/// Dots of a braille cell, across and down.
 const ACROSS: usize = 2;
 const DOWN: usize = 4;
 /// Bits of the dots of a cell, in two columns, from the bottom up (Unicode 16, section 21.1).
 const BITS: [[u32; DOWN]; ACROSS] = [[0x40, 0x04, 0x02, 0x01], [0x80, 0x20, 0x10, 0x08]];
 const BLANK: u32 = 0x2800;
 
-/// How large a curve is, in letters, and of which kind.
+/// The size of a curve in characters, and whether they are braille or ASCII.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     pub(super) columns: usize,
@@ -16,13 +16,14 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Values that fit beside each other.
+    /// Number of values that fit side by side.
     pub(super) const fn values(&self) -> usize {
         if self.braille { self.columns * ACROSS } else { self.columns }
     }
 }
 
-/// Lines from the top down. `most` is the height of the whole; what is there at all shows at least a little.
+/// Draws values as lines, from the top down. `most` is the value at full height; any value above 0 shows at least a
+/// little.
 pub(super) fn filled(values: &[f64], most: f64, shape: Shape) -> Vec<String> {
     let steps = shape.rows * if shape.braille { DOWN } else { 1 };
     let heights: Vec<usize> = values
@@ -47,7 +48,7 @@ pub(super) fn filled(values: &[f64], most: f64, shape: Shape) -> Vec<String> {
         .collect()
 }
 
-/// The cell whose lowest dot stands for a height of more than `bottom`.
+/// The cell for one or two heights; its lowest dot is set for a height of more than `bottom`.
 fn braille(pair: &[usize], bottom: usize) -> char {
     let mut bits = BLANK;
     for (column, &height) in pair.iter().enumerate() {
@@ -60,8 +61,8 @@ fn braille(pair: &[usize], bottom: usize) -> char {
     char::from_u32(bits).filter(|_| bits != BLANK).unwrap_or(' ')
 }
 
-/// How much a count that only grows grew in each of `parts` equal parts of the time up to `end`; between two samples
-/// it grew evenly.
+/// Growth of a counter in each of `parts` equal parts of the time up to `end`; between two samples it is taken to grow
+/// linearly.
 pub(super) fn growth(samples: &[(f64, f64)], end: f64, parts: usize) -> Vec<f64> {
     let at = |time: f64| {
         let after = samples.partition_point(|(when, _)| *when < time);
@@ -77,7 +78,7 @@ pub(super) fn growth(samples: &[(f64, f64)], end: f64, parts: usize) -> Vec<f64>
     (0..parts).map(|part| (edge(part + 1) - edge(part)).max(0.0)).collect()
 }
 
-/// The newest value known in each of `parts` equal parts of the time up to `end`; 0 before the first.
+/// The newest value known at the end of each of `parts` equal parts of the time up to `end`; 0 before the first.
 pub(super) fn level(samples: &[(f64, f64)], end: f64, parts: usize) -> Vec<f64> {
     let edge = |part: usize| end * part as f64 / parts as f64;
     (1..=parts)

@@ -1,5 +1,5 @@
-//! `expect`: the one way to check and, with `within`, the one way to wait for a condition. It is looked at again
-//! when a session that it names changes, not polled.
+//! `expect`: the one way to check a condition and, with `within`, to wait for it. The condition is evaluated again when
+//! a session that it names changes, not polled.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::report::{Contrast, Failure};
 use crate::session::{Session, State};
 use crate::wire::Code;
 
-/// What was found, for the message.
+/// The result of a check, for the message.
 struct Finding {
     holds: bool,
     seen: String,
@@ -72,8 +72,8 @@ impl Shell {
         Ok(Finding { holds: compare(&left, *comparison, &right)?, seen: format!("it is `{left}`"), contrast })
     }
 
-    /// What a reference that stands alone says: a boolean, a state, a number of a field; a variable of the environment
-    /// that is set.
+    /// The truth of a lone reference: a boolean, a state, a numeric field, a variable of the environment. An error if
+    /// its value is not a condition.
     pub(super) fn condition(&self, word: &Word) -> Result<(bool, Value), Failure> {
         let path = word.reference().unwrap_or_default();
         let binding = path.first().and_then(|name| self.binding(name));
@@ -98,7 +98,7 @@ impl Shell {
         holds.map(|holds| (holds, value.clone())).ok_or_else(no_condition)
     }
 
-    /// Consumes up to the match, so an old line can never satisfy a new expectation.
+    /// Consumes received lines up to the match, so an old line can never satisfy a new expectation.
     fn examine_says(&self, left: &Word, text: &str) -> Result<Finding, Failure> {
         let session = left.reference().and_then(|path| self.binding(&path[0]));
         let Some(Binding::Session(session)) = session else {
@@ -128,7 +128,7 @@ impl Shell {
     }
 }
 
-/// Resolves when any of them changes; never, if there is none.
+/// Resolves when any session changes; never, if there is none.
 async fn futures_any(changes: &mut [tokio::sync::watch::Receiver<u64>]) {
     let mut waiting: Vec<_> = changes.iter_mut().map(|change| Box::pin(change.changed())).collect();
     std::future::poll_fn(|context| {
@@ -171,7 +171,7 @@ fn describe(expectation: &Expectation) -> String {
     }
 }
 
-/// FAULTS row 96: what a session did last.
+/// Adds the last events of the sessions, up to `most` of each, to a failure (FAULTS row 96).
 pub(super) fn with_events(failure: Failure, sessions: &[Arc<Session>], most: usize) -> Failure {
     let lines = sessions.iter().flat_map(|session| {
         let (entries, _) = session.log(most);

@@ -1,4 +1,4 @@
-//! `expect file …`: files as they are on the disk.
+//! `expect file …`: checks files on the disk.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -12,9 +12,9 @@ use crate::language::script::{FileExpectation, FileTest};
 use crate::report::{Contrast, Failure};
 use crate::wire::Code;
 
-/// A file has no events: with `within` it is looked at so often.
+/// Polling interval with `within`: a file has no events.
 const LOOK: Duration = Duration::from_millis(20);
-/// Files up to this are shown as a whole where they differ, larger ones around the first difference.
+/// Files of up to this many bytes are shown whole where they differ, larger ones around the first difference.
 const WHOLE: u64 = 64 << 10;
 /// Bytes of a larger file that are shown.
 const WINDOW: usize = 64;
@@ -44,7 +44,7 @@ impl Shell {
     }
 }
 
-/// What a file is to be.
+/// What is expected of a file.
 #[derive(Clone, Debug)]
 enum Wanted {
     Exists,
@@ -82,7 +82,7 @@ fn examine(left: &Path, wanted: &Wanted, negated: bool) -> Result<(), Failure> {
     }
 }
 
-/// Reads it in pieces, each with the end of the one before.
+/// Searches the file in pieces, each joined to the end of the one before.
 fn examine_text(path: &Path, text: &str, negated: bool) -> Result<(), Failure> {
     let shown = path.display();
     let failed = |error: io::Error| Failure::io(&error, shown.to_string());
@@ -113,7 +113,7 @@ fn examine_text(path: &Path, text: &str, negated: bool) -> Result<(), Failure> {
     }
 }
 
-/// The first byte that differs, and both files around it.
+/// Offset of the first byte that differs, and both files around it; `None` if they are equal.
 fn difference(actual: &Path, expected: &Path) -> Result<Option<(u64, Contrast)>, Failure> {
     let failed = |path: &Path| {
         let shown = path.display().to_string();
@@ -141,7 +141,7 @@ fn difference(actual: &Path, expected: &Path) -> Result<Option<(u64, Contrast)>,
     Ok(Some((at, Contrast { expected: expected.1, actual: actual.1, offset })))
 }
 
-/// The whole of a small file, or a window; with where it begins.
+/// A small file as a whole, or a window from `at` on; with the offset where it begins.
 fn around(path: &Path, at: u64) -> (u64, Vec<u8>) {
     use std::os::unix::fs::FileExt;
     let Ok(file) = File::open(path) else { return (0, Vec::new()) };

@@ -1,19 +1,21 @@
-//! Runs a [`crate::language::Plan`]: variables, expectations, scripts, tests. Knows no terminal: what happens
+//! Runs a [`crate::language::Plan`]: variables, expectations, scripts, tests. It knows no terminal: what happens
 //! goes out as [`Report`]s.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `catalogue` | all verbs: those of the services and those of the shell |
 //! | `run` | one statement with its prefixes |
-//! | `values` | words → values, `$name.field` |
-//! | `arguments` | arguments whose values are known; `$session` → address |
+//! | `values` | evaluates words, `$name.field` |
+//! | `arguments` | evaluates arguments; `$session` → address |
 //! | `expect` | expectations, with `within` |
 //! | `files` | `expect file` |
-//! | `script` | a whole plan, tests, the end of a script |
-//! | `record` | what is done, as a script |
+//! | `script` | runs a whole plan, tests, the end of a script |
+//! | `record` | writes what is done as a script |
 //! | `paths` | `~` and globs |
-//! | `suggest` | what one would do next |
-//! | `table`, `chart` | text in columns, curves in letters |
+//! | `system` | `!CMD` |
+//! | `temporary` | the folder `$tmp` |
+//! | `suggest` | suggests the next command |
+//! | `table`, `chart` | text in columns, curves in characters |
 //! | `builtin` | the shell's own verbs, a file for each group |
 
 mod arguments;
@@ -53,22 +55,25 @@ use crate::wire::ServiceId;
 /// How long a command that was interrupted may take to end (FAULTS row 33).
 const INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
 
-/// What a name stands for.
+/// What a name is bound to.
 #[derive(Clone, Debug)]
 pub enum Binding {
+    /// A single value.
     Value(Value),
+    /// The fields of a result.
     Record(Fields),
+    /// A session, with its fields as they are now.
     Session(Arc<Session>),
 }
 
-/// Takes what happens.
+/// Receives reports of what happens.
 pub type Emit = Arc<dyn Fn(Report) + Send + Sync>;
 
-/// Asks the person at the terminal for a text that is not to be seen, by its name; `None`: it was not given.
+/// Asks the user for a text that is not shown, by its name; `None`: it was not given.
 pub type Ask =
     Box<dyn Fn(&str) -> std::pin::Pin<Box<dyn Future<Output = Option<String>> + Send>> + Send + Sync>;
 
-/// Told of a session that a command begins to wait for, or waits for no more.
+/// Called with a session when a command begins to wait for it (true), and when it waits no longer (false).
 pub type Foreground = Arc<dyn Fn(&Arc<Session>, bool) + Send + Sync>;
 
 /// How the shell behaves.
@@ -80,10 +85,11 @@ pub struct Settings {
     pub echo: bool,
     /// `!CMD` is refused (`--no-shell`).
     pub no_shell: bool,
-    /// A person is there: prefixes of verbs will do, `attach` works.
+    /// At the prompt: verbs may be abbreviated, `attach` works.
     pub interactive: bool,
+    /// Seed of all random decisions, `$seed`.
     pub seed: u64,
-    /// Events of a session that a failed expectation shows.
+    /// Number of last events of a session that a failed expectation shows.
     pub events: usize,
 }
 
@@ -93,27 +99,27 @@ pub struct Shell {
     pub vocabulary: Vocabulary,
     pub scope: Scope,
     pub settings: Settings,
-    /// Only errors and what `print` says are wanted; whoever shows reports looks at it.
+    /// Only errors and what `print` says are shown (`set results off`); read by the writer of reports.
     pub quiet: Arc<std::sync::atomic::AtomicBool>,
-    /// Texts that are shown as `***` wherever they would be shown; whoever writes looks at it.
+    /// Texts that are shown as `***` in all output; read by the writers.
     pub secrets: Secrets,
-    /// Fires to end the command in the foreground; renewed for each command.
+    /// Cancelled to end the command in the foreground; renewed for each command.
     pub interrupt: CancellationToken,
-    /// Ctrl-Z: the session that a command waits for goes on in the background.
+    /// Notified by Ctrl-Z: the session that a command waits for goes on in the background.
     pub suspend: Arc<tokio::sync::Notify>,
-    /// Told which session a command waits for, and when it does no more: for a progress bar.
+    /// Called when a command begins or ends waiting for a session: for a progress bar.
     pub foreground: Foreground,
-    /// A session that the prompt is to attach to.
+    /// The session that the prompt is to attach to next.
     pub attach: Option<Arc<Session>>,
-    /// What is done is written down.
+    /// The recording in progress, if any.
     pub recorder: Option<record::Recorder>,
-    /// Where pictures can be drawn now; `None`: nowhere.
+    /// The area in which pictures can be drawn now; `None`: there is none.
     pub area: Arc<dyn Fn() -> Option<Area> + Send + Sync>,
-    /// Asks for secrets, at the prompt.
+    /// Asks for secrets; only at the prompt.
     pub ask: Option<Ask>,
-    /// Where goes what `!CMD` prints in a script.
+    /// Receives what `!CMD` prints in a script.
     pub pass: system::Pass,
-    /// Something failed that is an error in this program.
+    /// Some failure was an error in this program.
     pub has_bug: bool,
     /// Lines typed so far, without secrets.
     pub history: Vec<String>,
@@ -126,13 +132,13 @@ pub struct Shell {
     temporary: std::sync::OnceLock<temporary::Temporary>,
     emit: Emit,
     deferred: Vec<Step>,
-    /// Groups of processes that `!CMD &` left, and the commands.
+    /// Process groups that `!CMD &` left running, and their commands.
     left_behind: Vec<(u32, String)>,
     jobs: Vec<Arc<Session>>,
     deadline: Option<(Instant, Duration)>,
-    /// What was suggested already.
+    /// Suggestions made already: each is made once.
     suggested: HashSet<String>,
-    /// Questions of a group that were answered well.
+    /// Number of questions of the current group that were answered successfully.
     asked: usize,
 }
 
@@ -183,7 +189,7 @@ impl Shell {
         }
     }
 
-    /// Checks a text with the names that are known here.
+    /// Checks a text with the names that are known here, and adds those that it defines.
     pub fn plan(&mut self, source: &Arc<Source>) -> Result<Plan, Vec<Wrong>> {
         let mut scope = self.scope.clone();
         let plan = crate::language::plan(source, &self.vocabulary, &mut scope, &script::load)?;
@@ -195,23 +201,23 @@ impl Shell {
         (self.emit)(report);
     }
 
-    /// Connections of this shell that wait for the next question.
+    /// Number of connections of this shell that are kept for the next question.
     pub fn idle_connections(&self) -> u64 {
         self.context.idle.len() as u64
     }
 
-    /// A time limit of a script is over with it.
+    /// Removes the time limit of a script that has ended.
     pub fn clear_deadline(&mut self) {
         self.deadline = None;
     }
 
-    /// Ends all sessions and connections; which sessions were alive after `limit`.
+    /// Ends all sessions and connections; returns the sessions that were still alive after `limit`.
     pub async fn close(&self, limit: Duration) -> Vec<String> {
         self.context.idle.close().await;
         self.registry.close(limit).await
     }
 
-    /// Ends a recording and writes it; its file, and how many commands it holds.
+    /// Ends a recording and writes it. Returns its file and its number of commands; `None` if there was no recording.
     pub fn end_recording(&mut self) -> Result<Option<(PathBuf, usize)>, Failure> {
         self.note_messages();
         let Some(recorder) = self.recorder.take() else { return Ok(None) };
@@ -222,32 +228,32 @@ impl Shell {
         Ok(Some((file, recorder.commands)))
     }
 
-    /// Where relative paths begin.
+    /// The folder where relative paths begin.
     pub fn directory(&self) -> &std::path::Path {
         &self.context.directory
     }
 
-    /// Commands may have these.
+    /// Sets the standard streams that commands may use.
     pub fn set_streams(&mut self, streams: crate::service::StandardStreams) {
         self.context.streams = streams;
     }
 
-    /// Relative paths begin there from now on.
+    /// Changes the folder where relative paths begin.
     pub fn set_directory(&mut self, folder: PathBuf) {
         self.previous_directory = Some(std::mem::replace(&mut self.context.directory, folder));
     }
 
-    /// Where it was before.
+    /// The folder before the last change.
     pub fn previous_directory(&self) -> Option<PathBuf> {
         self.previous_directory.clone()
     }
 
-    /// What moves something in the background, the newest last.
+    /// Jobs that are still running in the background, the newest last.
     pub fn live_jobs(&self) -> Vec<Arc<Session>> {
         self.jobs.iter().filter(|job| !job.has_ended()).cloned().collect()
     }
 
-    /// Endpoints used before, newest kept for each service.
+    /// The endpoint last used for each service.
     pub fn endpoints(&self) -> Vec<String> {
         self.used.values().map(|(_, endpoint)| endpoint.to_string()).collect()
     }

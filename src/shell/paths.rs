@@ -1,4 +1,4 @@
-//! `~` and globs, in paths that were not quoted.
+//! Expands `~` and globs, in paths that were not quoted.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,13 @@ use glob::{MatchOptions, Pattern};
 use crate::report::Failure;
 use crate::wire::Code;
 
-/// Hidden files only if the pattern says so, as in every shell.
+/// Hidden files match only if the pattern begins with a dot, as in every shell.
 const HIDDEN_BY_NAME: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
-/// Most files that a pattern is tried on.
+/// Maximum files that a pattern is tried on, at each level.
 const ENTRY_LIMIT: usize = 100_000;
 
-/// The one path that `text` means.
+/// The one path that `text` matches; an error if there are several.
 pub(super) fn expand(text: &str, directory: &Path) -> Result<String, Failure> {
     let mut found = expand_all(text, directory)?;
     match found.len() {
@@ -24,7 +24,7 @@ pub(super) fn expand(text: &str, directory: &Path) -> Result<String, Failure> {
     }
 }
 
-/// All paths that `text` means, in order; not empty.
+/// All paths that `text` matches, sorted; an error if there is none.
 pub(super) fn expand_all(text: &str, directory: &Path) -> Result<Vec<String>, Failure> {
     let text = home(text);
     if !is_pattern(&text) || directory.join(&text).symlink_metadata().is_ok() {
@@ -63,7 +63,7 @@ fn glob(pattern: &str, directory: &Path) -> Vec<PathBuf> {
 }
 
 fn step(base: &Path, part: &str, directory: &Path) -> Vec<PathBuf> {
-    // `[` without an end is a letter, as in every shell.
+    // An unclosed `[` is a literal character, as in every shell.
     let pattern = Pattern::new(part).ok().filter(|_| is_pattern(part));
     let Some(pattern) = pattern else {
         let next = base.join(part);

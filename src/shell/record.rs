@@ -1,12 +1,12 @@
-//! `record FILE`: what was done becomes a script that passes, also beside others and many times. Pure text:
+//! `record FILE`: writes what was done as a script that can be replayed, many times and in parallel. Pure text:
 //!
 //! | done | written |
 //! |---|---|
 //! | `listen tcp 9000 ftp root box` | the folder copied into `$tmp`, `listen tcp 0 ftp root $tmp/box as ftp1` |
-//! | `send a.bin to localhost:9000` | `send a.bin to $ftp1 as r1`, then an `expect` for each value that stays the same |
+//! | `send a.bin to localhost:9000` | `send a.bin to $ftp1 as r1`, then an `expect` for each value that never changes |
 //! | `get a.bin from :9000` | `get a.bin from $ftp1 to $tmp as r2` … |
 //! | a command that failed | `expect error "why": …` |
-//! | a message that came | `expect $chat1 says "…" within 5s` |
+//! | a received message | `expect $chat1 says "…" within 5s` |
 //! | a secret | `$env.NAME` |
 
 use std::collections::HashMap;
@@ -22,30 +22,30 @@ use crate::language::{Action, Argument, Datum, Invocation, Place, Step};
 use crate::report::{Failure, Report};
 use crate::session::Session;
 
-/// Values that are the same each time.
+/// Fields that have the same value in each run.
 const LASTING_FIELDS: [&str; 3] = ["value", "bytes", "blake3"];
-/// Commands that say something to people and change nothing.
+/// Commands that only inform people, and change nothing.
 const NOT_RECORDED: [&str; 9] =
     ["record", "help", "history", "sessions", "log", "attach", "quit", "wait", "print"];
-/// A shared folder that holds more is not copied for each run.
+/// A shared folder with more bytes than this is not copied for each run.
 const COPY_LIMIT: u64 = 64 << 20;
-/// How long a message may take when the recording is played.
+/// Time limit for a message when the recording is replayed.
 const PATIENCE: &str = "5s";
 
-/// A recording that is going on.
+/// A recording in progress.
 #[derive(Debug)]
 pub struct Recorder {
     pub(super) file: PathBuf,
     lines: Vec<String>,
     pub(super) commands: usize,
-    /// Ports that were fixed, and the names that stand for them now.
+    /// Fixed ports, and the variables that replace them.
     ports: HashMap<u16, String>,
-    /// Paths that were written to, and what stands for them now.
+    /// Paths that were written to, and what replaces them.
     paths: HashMap<String, String>,
     names: usize,
-    /// Messages of each session that were written, by its id.
+    /// Number of messages looked at so far, by the id of the session.
     pub(super) heard: HashMap<u64, usize>,
-    /// Names of sessions in the script, by their ids, and that of the newest.
+    /// Names of sessions in the script, by their ids; `newest` is the one given last.
     called: HashMap<u64, String>,
     newest: Option<String>,
 }
@@ -65,7 +65,7 @@ impl Recorder {
         }
     }
 
-    /// The script.
+    /// The text of the script, with secrets as `$env.NAME`.
     pub(super) fn text(&self, secrets: &Secrets) -> String {
         let mut text = format!("# Recorded by nls {}.\n", env!("CARGO_PKG_VERSION"));
         self.lines.iter().for_each(|line| text += &format!("{line}\n"));
@@ -73,7 +73,7 @@ impl Recorder {
         text
     }
 
-    /// A statement, and how it ended.
+    /// Records a statement and its result.
     pub(super) fn note(&mut self, step: &Step, result: Result<Option<&Fields>, &Failure>) {
         let Action::Command(invocation) = &step.action else {
             self.push(step.text().to_owned(), result.err());
@@ -125,17 +125,17 @@ impl Recorder {
         }
     }
 
-    /// What a session is called in the script: its own name, or the one that it was given there.
+    /// The name of a session in the script: the one given there, else its own.
     fn name_of(&self, session: &Session) -> Option<String> {
         self.called.get(&session.id).cloned().or_else(|| session.name.clone())
     }
 
-    /// A message that came.
+    /// Records a received message as an expectation.
     pub(super) fn heard(&mut self, session: &str, text: &str) {
         self.lines.push(format!("expect {session} says {} within {PATIENCE}", quoted(text)));
     }
 
-    /// A line that was said while attached.
+    /// Records a line that was typed while attached.
     pub(super) fn said(&mut self, session: &str, text: &str) {
         self.push(format!("say {session} {}", quoted(text)), None);
     }
@@ -143,7 +143,7 @@ impl Recorder {
     fn push(&mut self, line: String, failure: Option<&Failure>) {
         self.commands += 1;
         self.lines.push(match failure {
-            // A part of it that has no address and no time in it.
+            // Only the front of the reason, up to the first digit: no address and no time is in it.
             Some(failure) => {
                 let why = failure.why.split([':', ';']).next().unwrap_or_default();
                 let why: String = why.chars().take_while(|c| !c.is_ascii_digit()).take(60).collect();
@@ -153,7 +153,8 @@ impl Recorder {
         });
     }
 
-    /// What stands for an argument that would not be the same the next time.
+    /// The replacement for an argument that would differ in the next run; `None`: it stays. `well`: the statement
+    /// succeeded.
     fn replaced(&mut self, word: &str, datum: &Datum, name: &str, well: bool) -> Option<String> {
         match datum {
             Datum::Port(port) if *port != 0 => {
@@ -177,7 +178,7 @@ impl Recorder {
         }
     }
 
-    /// A folder that is written to: each run has a copy of its own.
+    /// Replaces a folder that is written to by a copy, so that each run has its own.
     fn copied(&mut self, path: &str) -> String {
         if let Some(known) = self.paths.get(path) {
             return known.clone();
@@ -217,7 +218,7 @@ fn size_up_to(folder: &std::path::Path, limit: u64) -> Option<u64> {
     Some(total)
 }
 
-/// The statement with its edits, and with more words before a `&`.
+/// The statement with its edits, and `behind` added at its end, before a `&`.
 fn edited(step: &Step, mut edits: Vec<(Range<usize>, String)>, behind: &str) -> String {
     let mut line = step.text().to_owned();
     edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
@@ -237,7 +238,7 @@ fn takes_messages(step: &Step) -> bool {
 }
 
 impl Shell {
-    /// Writes down what a step did, if that is wanted.
+    /// Records what a step did, if a recording is in progress.
     pub(super) fn note(&mut self, step: &Step, result: Result<(), &Failure>) {
         if self.recorder.is_none() {
             return;
@@ -262,12 +263,12 @@ impl Shell {
         }
     }
 
-    /// Before a step: what came since the last one is written down, unless the step itself expects it.
+    /// Before a step: records messages received since the last one, unless the step itself expects them.
     pub(super) fn note_before(&mut self, step: &Step) {
         self.look_for_messages(!takes_messages(step));
     }
 
-    /// A line that was said while attached.
+    /// Records a line that was typed while attached.
     pub fn note_said(&mut self, session: &Session, text: &str) {
         if let Some(recorder) = &mut self.recorder
             && let Some(name) = recorder.name_of(session)
@@ -276,7 +277,7 @@ impl Shell {
         }
     }
 
-    /// Ends a recording that is going on when its shell ends, and says so.
+    /// Ends a recording that is still in progress when its shell ends, and reports it.
     pub fn finish_recording(&mut self) {
         match self.end_recording() {
             Ok(None) => {}
@@ -287,12 +288,12 @@ impl Shell {
         }
     }
 
-    /// Messages of conversations since the last look.
+    /// Records messages received since the last look.
     pub fn note_messages(&mut self) {
         self.look_for_messages(true);
     }
 
-    /// Counts what came; `wanted`: and writes it down.
+    /// Counts messages received since the last look, and records them if `wanted`.
     fn look_for_messages(&mut self, wanted: bool) {
         let Some(recorder) = &mut self.recorder else { return };
         for session in self.registry.all().iter().filter(|session| session.listens()) {

@@ -1,4 +1,4 @@
-//! One statement: its prefixes, then what it does.
+//! Runs one statement: its prefixes, then its action.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::service::{Answers, Client, Job, Run};
 use crate::session::{Request, Session, State};
 use crate::wire::Code;
 
-/// What comes after a statement.
+/// How the script continues after a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flow {
     Next,
-    /// The test is skipped, and why.
+    /// The test is skipped, for this reason.
     Skip(String),
     /// The shell ends.
     Quit,
@@ -31,7 +31,7 @@ pub enum Flow {
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Flow, Failure>> + Send + 'a>>;
 
 impl Shell {
-    /// Runs a statement; a failure names its place when it is reported by the caller.
+    /// Runs a statement. The caller reports a failure, with its place in the script.
     pub async fn step(&mut self, step: &Step) -> Result<Flow, Failure> {
         if self.settings.echo {
             let text = if step.has_secret() { "***" } else { step.text() };
@@ -113,7 +113,7 @@ impl Shell {
         })
     }
 
-    /// The reason alone is looked at: what failed is the command itself, and would match its own words.
+    /// Compares only the reason of the failure: its subject is the command itself, whose words would match themselves.
     fn expect_error(&self, wanted: Option<&Word>, failure: &Failure) -> Result<(), Failure> {
         let Some(word) = wanted else { return Ok(()) };
         let differs = |wanted: String| {
@@ -124,7 +124,7 @@ impl Shell {
             Some(code) => differs(format!("of the kind {code} (this is {})", failure.code)),
             None => match self.text(word)? {
                 text if failure.why.contains(&text) => Ok(()),
-                text => differs(format!("whose reason has `{text}`")),
+                text => differs(format!("whose reason contains `{text}`")),
             },
         }
     }
@@ -180,7 +180,7 @@ impl Shell {
         }
     }
 
-    /// A secret of the environment, under its name; at the prompt it may be typed.
+    /// Binds a secret of the environment to its name; at the prompt it may be typed.
     async fn secret(&mut self, name: &str) -> Result<Flow, Failure> {
         let failed = |why: String| Failure::new(Code::Missing, why).of(format!("secret {name}"));
         let text = match (std::env::var(name), &self.ask) {
@@ -193,7 +193,7 @@ impl Shell {
         };
         if !self.secrets.add(name, &text) {
             let least = crate::base::secrets::LEAST;
-            return Err(failed(format!("one of fewer than {least} characters cannot be hidden")));
+            return Err(failed(format!("a secret of fewer than {least} characters cannot be hidden")));
         }
         self.bind(name, Binding::Value(Value::Text(text)));
         Ok(Flow::Next)
@@ -210,7 +210,7 @@ impl Shell {
                 let interrupt = self.interrupt.clone();
                 let outcome = tokio::select! {
                     biased;
-                    // First: an interrupt is the usual end of one that watches.
+                    // Polled first: a builtin that watches takes the interrupt as its usual end.
                     outcome = (builtin.run)(self, arguments) => outcome,
                     () = interrupt.cancelled() => Err(interrupted()),
                 };
@@ -291,8 +291,8 @@ impl Shell {
         }
     }
 
-    /// Questions that depend on nothing and go to one place, sent one behind the other: the answer to each is dealt
-    /// with as if it had been asked alone. Stops at the first that fails.
+    /// Sends independent questions to one server without waiting for answers between them; each answer is handled as if
+    /// it had been asked alone. Stops at the first failure.
     pub(super) async fn together(&mut self, invocations: &[&Invocation]) -> Result<(), Failure> {
         let Some(Entry::Client(client)) =
             invocations.first().and_then(|first| catalogue::entry(first.verb.name))
@@ -316,7 +316,8 @@ impl Shell {
         Ok(())
     }
 
-    /// Waits until a job has ended or a service is ready; an interrupt ends it. `None`: it was sent to the background.
+    /// Waits until a job has ended or a service is ready; an interrupt cancels it. `None`: it was sent to the
+    /// background.
     async fn foreground(&self, session: &Arc<Session>, lasting: Lasting) -> Result<Option<Outcome>, Failure> {
         let enough =
             |state: &State| state.has_ended() || (lasting == Lasting::Service && *state != State::Starting);
@@ -346,7 +347,7 @@ impl Shell {
         }
     }
 
-    /// Waits for a session that was in the background; a conversation is entered again.
+    /// Waits for a session that was in the background; a chat is attached to again.
     pub(super) async fn wait_in_foreground(&mut self, session: &Arc<Session>) -> Result<Outcome, Failure> {
         if session.verb == "chat" && self.settings.interactive && !session.has_ended() {
             self.attach = Some(session.clone());
@@ -380,7 +381,7 @@ impl Shell {
     }
 }
 
-/// A session that a command waits for, however that ends.
+/// Reports that a command waits for a session, and, when dropped, that it waits no longer.
 struct Shown(Foreground, Arc<Session>);
 
 impl Shown {
@@ -396,7 +397,7 @@ impl Drop for Shown {
     }
 }
 
-/// Its verb can go on with what was interrupted: so its row says.
+/// True if the verb can resume what was interrupted: it has a field `resumed`.
 fn goes_on(session: &Session) -> bool {
     let row = catalogue::entry(session.verb).map(|entry| entry.verb());
     row.is_some_and(|verb| verb.fields.iter().any(|field| field.name == "resumed"))
@@ -406,18 +407,18 @@ fn unanswered() -> Failure {
     Failure::new(Code::Internal, "a command was not answered; this is an error in nls")
 }
 
-/// The script's time was over while a step ran.
+/// The failure of a step that ran beyond the time limit of the script.
 pub(super) fn out_of_time(limit: Duration, step: &Step) -> Failure {
     let why = format!("the time limit of {} is over", crate::base::quantity::show_duration(limit));
     Failure::new(Code::Timeout, why).fix("set another with `timeout D`").of(step.text())
 }
 
-/// Questions that are asked together, at most.
+/// Maximum questions that are asked together.
 pub(super) const TOGETHER: usize = 64;
-/// Longer ones could fill the buffers between both ends while nobody reads.
+/// Maximum bytes of such a question: longer ones could fill the buffers at both ends while nobody reads.
 const QUESTION_LIMIT: usize = 256;
 
-/// True for a command that answers at once, changes nothing, and depends on nothing that others do.
+/// True for a command that answers at once, changes nothing, and does not depend on other commands.
 pub(super) fn is_plain_question(invocation: &Invocation) -> bool {
     let direct = matches!(
         catalogue::entry(invocation.verb.name),

@@ -1,4 +1,4 @@
-//! A whole plan: setup and tests, what happens at a failure, and the end of a script.
+//! Runs a whole plan: setup and tests, what happens at a failure, and the end of a script.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use crate::report::{Failure, Place, Report};
 use crate::session::State;
 use crate::wire::Code;
 
-/// Bytes of a script file, at most.
+/// Maximum bytes of a script file.
 const SCRIPT_LIMIT: u64 = 256 << 20;
-/// A test that says nothing else has this long.
+/// Default time limit of a test.
 pub const TEST_LIMIT: Duration = Duration::from_secs(30);
 
 /// How a script ended.
@@ -24,7 +24,7 @@ pub enum Ending {
     Passed,
     Failed,
     Skipped(String),
-    /// `quit` stood in it.
+    /// It ran `quit`.
     Quit,
 }
 
@@ -45,7 +45,7 @@ pub fn read(path: &Path) -> Result<Arc<Source>, String> {
         .map_err(|why| format!("`{shown}`: {why}"))
 }
 
-/// UTF-8, or why not (FAULTS row 90).
+/// Decodes UTF-8; the error says why it cannot (FAULTS row 90).
 pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err("the text is UTF-16; save it as UTF-8".into());
@@ -60,7 +60,7 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
     }
 }
 
-/// Finds a sourced file relative to the one that names it.
+/// Reads a sourced file, whose path is relative to the file that names it.
 pub fn load(path: &str, from: &Source) -> Result<Arc<Source>, String> {
     let base = Path::new(&from.name).parent().unwrap_or_else(|| Path::new(""));
     read(&base.join(path))
@@ -79,7 +79,7 @@ async fn over(deadline: Option<(Instant, Duration)>) {
 }
 
 impl Shell {
-    /// Runs a plan without tests, to its end: jobs are waited for, listeners closed.
+    /// Runs a plan without tests, to its end: jobs are waited for, deferred steps run, a recording is written.
     pub async fn script(&mut self, plan: &Plan) -> Ending {
         let ending = self.steps(&plan.setup).await;
         let ending = self.close_script(ending).await;
@@ -123,9 +123,9 @@ impl Shell {
         if failed { Ending::Failed } else { Ending::Passed }
     }
 
-    /// How many of the next steps are questions that can be asked together.
+    /// Number of next steps that are questions and can be asked together.
     fn group(&self, steps: &[Step]) -> usize {
-        // Who watches each step sees it alone.
+        // With echo or a recording, each step is run alone.
         if self.settings.echo || self.recorder.is_some() {
             return 1;
         }
@@ -143,7 +143,7 @@ impl Shell {
         steps.iter().take(TOGETHER).take_while(|step| question(step).as_ref() == Some(&first)).count()
     }
 
-    /// Asks a group; what it came to, and how many steps were dealt with, the one that failed among them.
+    /// Asks a group of questions. Returns the result, and the number of steps done, including one that failed.
     async fn group_of(&mut self, steps: &[Step]) -> (Result<Flow, Failure>, usize) {
         let invocations: Vec<&Invocation> = steps
             .iter()
@@ -166,21 +166,21 @@ impl Shell {
     }
 
     fn fail(&mut self, failure: Failure, step: &Step) {
-        // What a peer says of itself is no error of this program.
+        // An internal error that a peer reports is not an error of this program.
         self.has_bug |= failure.code == Code::Internal && !failure.told;
         let (source, span) = (step.source.clone(), step.span.clone());
         let place = Place { source, span, secret: step.has_secret() };
         self.emit(Report::Failure { failure, verb: None, place: Some(place), session: None });
     }
 
-    /// Jobs first, then what was deferred, then the listeners.
+    /// Waits for jobs if all went well, then runs the deferred steps, then ends processes that are left.
     async fn close_script(&mut self, mut ending: Ending) -> Ending {
         if ending == Ending::Passed {
             for job in std::mem::take(&mut self.jobs) {
                 let state = tokio::select! {
                     state = job.ended() => state,
                     () = self.interrupt.cancelled() => State::Cancelled,
-                    () = over(self.deadline) => State::Failed(Failure::new(Code::Timeout, "it goes on although the time limit is over")),
+                    () = over(self.deadline) => State::Failed(Failure::new(Code::Timeout, "it was still running when the time limit expired")),
                 };
                 if let State::Failed(failure) = state {
                     let failure = failure.of(job.kind.clone());
@@ -194,10 +194,10 @@ impl Shell {
                 }
             }
         }
-        // What cleans up has a time of its own.
+        // Deferred steps have a time limit of their own.
         self.deadline = self.deadline.map(|(_, limit)| (Instant::now() + limit, limit));
         while let Some(step) = self.deferred.pop() {
-            // A check in it counts like any other, and so does a clean-up that failed.
+            // A failed check or clean-up in a deferred step counts like any other.
             if let Err(failure) = self.step(&step).await {
                 self.fail(failure, &step);
                 ending = Ending::Failed;

@@ -1,5 +1,4 @@
-//! What one would do next, said once for each kind of success: from the rows of verbs, and
-//! from servers themselves.
+//! Suggests the next command, once for each kind of success: from the verb's row `next`, or from the server itself.
 
 use std::net::SocketAddr;
 
@@ -11,7 +10,7 @@ use crate::report::Report;
 use crate::session::Session;
 
 impl Shell {
-    /// Behind a success, at the prompt: the natural next command.
+    /// After a success at the prompt: the natural next command.
     pub(super) fn suggest(&mut self, verb: &'static Verb, session: Option<&Session>) {
         if !self.settings.interactive || self.quiet.load(std::sync::atomic::Ordering::Relaxed) {
             return;
@@ -39,7 +38,7 @@ fn address(session: &Session) -> Option<SocketAddr> {
     session.field("addr")?.to_string().parse().ok()
 }
 
-/// The line with what it names put in; `None` if something of it is not known.
+/// The line with its `{name}`s replaced; `None` if one of them is not known.
 fn filled(line: &str, session: Option<&Session>) -> Option<String> {
     let (mut out, mut rest) = (String::new(), line);
     while let Some((before, behind)) = rest.split_once('{') {
@@ -53,7 +52,7 @@ fn filled(line: &str, session: Option<&Session>) -> Option<String> {
 
 fn value(name: &str, session: &Session) -> Option<String> {
     let transport = || session.field("transport").map(|transport| transport.to_string());
-    // `tcp` is what an endpoint means if nothing else is said.
+    // `tcp` is the default of an endpoint and can be left out.
     let short = |place: String| place.strip_prefix("tcp ").map(str::to_owned).unwrap_or(place);
     Some(match name {
         "session" => session.name.as_ref().map_or_else(|| session.label(), |name| format!("${name}")),
@@ -72,7 +71,7 @@ mod tests {
     use crate::language::{Scope, Source, plan};
     use crate::shell::catalogue::{entries, vocabulary};
 
-    /// The words in braces as they could be.
+    /// The line with examples for the words in braces.
     fn example(line: &str) -> String {
         let known = [("{session}", "$s"), ("{peer}", "udp 192.0.2.7:9000"), ("{name}", "\"a b.mp4\"")];
         known.iter().fold(line.to_owned(), |line, (name, value)| line.replace(name, value))

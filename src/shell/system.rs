@@ -1,5 +1,5 @@
-//! `!CMD`: the system's shell. In a script what it prints passes through here, so that secrets are hidden in it and the
-//! script can look at it; at the prompt it has the terminal.
+//! `!CMD`: runs the system's shell. In a script its output passes through here, so that secrets are hidden in it and
+//! the script can look at it; at the prompt it has the terminal.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use crate::base::{Secrets, Value};
 use crate::report::{Failure, Report};
 use crate::wire::Code;
 
-/// Bytes of each stream that a script can look at.
+/// Maximum bytes of each stream that are kept for the script.
 const KEPT_LIMIT: usize = 1 << 20;
-/// Bytes that are read at once.
+/// Bytes read at once.
 const READ: usize = 16 << 10;
 /// Last lines of standard error that a failure shows.
 const LINES_SHOWN: usize = 5;
-/// How long processes that are left may take to end when they are asked to.
+/// How long left processes may take to end after SIGTERM; then they get SIGKILL.
 const END_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// A stream of a command.
+/// An output stream of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     Out,
     Err,
 }
 
-/// Takes what a command prints, as bytes; false: nobody reads it.
+/// Receives what a command prints, as bytes; returns false if nobody reads it.
 pub type Pass = Arc<dyn Fn(Vec<u8>, Stream) -> bool + Send + Sync>;
 
 impl Shell {
-    /// `!CMD`, with `$tmp` and the variables in its environment.
+    /// Runs `!CMD`, with `$tmp` and the variables in its environment.
     pub(super) async fn system(&mut self, text: &str) -> Result<Flow, Failure> {
         let what = format!("!{text}");
         if self.settings.no_shell {
@@ -52,7 +52,8 @@ impl Shell {
                 () = interrupt.cancelled() => return Err(interrupted().of(what)),
                 () = streams.read(), if streams.is_open() => {}
                 status = child.wait() => break status.map_err(|error| Failure::io(&error, what.clone()))?,
-                // Ctrl-Z stops what the terminal's group runs, but not this shell: nobody could wake it again.
+                // Ctrl-Z stops the process group of the terminal, but not this shell: nothing else would wake the
+                // command again.
                 () = self.suspend.notified() => wake(child.id()),
             }
         };
@@ -66,7 +67,7 @@ impl Shell {
                 "{what}: `.out` and `.err` hold the first {most} bytes of what it printed"
             )));
         }
-        // What goes on in the background goes on being shown.
+        // Output of processes that go on in the background is still shown.
         if streams.is_open() {
             self.registry.spawn(async move {
                 while streams.is_open() {
@@ -97,7 +98,7 @@ impl Shell {
         command.arg("-c").arg(text).env("tmp", temporary).kill_on_drop(true).current_dir(self.directory());
         if !self.settings.interactive {
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            // A group of its own: what it starts ends with it.
+            // A process group of its own: what the command starts ends with it.
             command.process_group(0);
         }
         for (name, binding) in &self.variables {
@@ -115,7 +116,7 @@ impl Shell {
         Ok(command)
     }
 
-    /// Ends processes that commands left in the background, and says so.
+    /// Ends processes that commands left in the background, and reports it.
     pub(super) async fn end_what_is_left(&mut self) {
         for (group, what) in std::mem::take(&mut self.left_behind) {
             if !is_alive(group) {
@@ -132,21 +133,23 @@ impl Shell {
     }
 }
 
-/// What a command prints, while it runs.
+/// The output of a command, while it runs.
 struct Streams {
     out: Pipe,
     err: Pipe,
 }
 
 struct Pipe {
-    /// `None`: it has ended, or is the terminal's.
+    /// `None`: it has ended, or the command has the terminal.
     from: Option<Box<dyn AsyncRead + Send + Unpin>>,
     stream: Stream,
     secrets: Secrets,
     pass: Pass,
-    /// What may be the front of a secret.
+    /// Bytes held back because they may be the front of a secret.
     held: Vec<u8>,
+    /// The first `KEPT_LIMIT` bytes, for the script.
     kept: Vec<u8>,
+    /// True if `kept` has all of it.
     whole: bool,
 }
 
@@ -167,7 +170,7 @@ impl Streams {
         self.out.from.is_some() || self.err.from.is_some()
     }
 
-    /// Passes on what comes next.
+    /// Waits for output, and passes it on.
     async fn read(&mut self) {
         let (out, err) = (&mut self.out, &mut self.err);
         tokio::select! {
@@ -177,7 +180,7 @@ impl Streams {
         }
     }
 
-    /// What the command had printed when it ended, though others may still hold its streams.
+    /// Reads what the command printed before it ended, without waiting for others that may still hold its streams.
     async fn drain(&mut self) {
         while self.is_open() {
             tokio::select! {
@@ -210,7 +213,7 @@ impl Pipe {
         let rest = self.held.split_off(self.held.len() - held);
         let ready = std::mem::replace(&mut self.held, rest);
         if !ready.is_empty() && !(self.pass)(ready, self.stream) {
-            // Nobody reads: the command is told as by a closed pipe.
+            // Nobody reads: the closed pipe tells the command so.
             self.from = None;
         }
     }
@@ -228,7 +231,7 @@ impl Pipe {
     }
 }
 
-/// The processes of a `!CMD` that has not ended: they are killed together when nobody waits any more.
+/// The process group of a `!CMD` that has not ended; killed as a whole when nobody waits for it any more.
 struct Group(Option<u32>);
 
 impl Drop for Group {
@@ -239,7 +242,7 @@ impl Drop for Group {
     }
 }
 
-/// They may be gone already.
+/// Signals a process group, which may be gone already.
 fn signal(group: u32, signal: rustix::process::Signal) {
     if let Some(group) = rustix::process::Pid::from_raw(group.cast_signed()) {
         let _ = rustix::process::kill_process_group(group, signal);
@@ -251,7 +254,7 @@ fn is_alive(group: u32) -> bool {
         .is_some_and(|group| rustix::process::test_kill_process_group(group).is_ok())
 }
 
-/// A process that was stopped goes on.
+/// Makes a stopped process go on.
 fn wake(process: Option<u32>) {
     if let Some(process) = process.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
         // It may be gone already.

@@ -1,30 +1,30 @@
-//! Columns under each other, made to fit a width.
+//! Aligned columns of text, made to fit a width.
 
 use unicode_width::UnicodeWidthStr;
 
 use crate::base::width::front;
 
-/// Narrower than this none is made while others can go.
+/// No column is made narrower than this while others can be dropped.
 const COMFORTABLE: usize = 16;
-/// Narrower than this no column is made.
+/// No column is made narrower than this.
 const LEAST: usize = 8;
-/// Between two columns.
+/// Blanks between two columns.
 const GAP: usize = 2;
 
-/// How a column gives way when there is too little room.
+/// How a column yields when there is too little space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Give {
     /// It stays as it is.
     Keep,
     /// It is made narrower.
     Shrink,
-    /// The same, and its end is what matters: a port.
+    /// It is made narrower at its front, for its end is what matters: a port.
     ShrinkFront,
-    /// It goes, the highest number first.
+    /// It is dropped, the highest number first.
     Drop(u8),
 }
 
-/// Lines of at most `width` columns, if it is known; the first row is the heading.
+/// Lines of at most `width` columns, if that is given; the first row is the heading.
 pub(super) fn aligned<const N: usize>(
     rows: &[[String; N]],
     gives: [Give; N],
@@ -47,7 +47,7 @@ pub(super) fn aligned<const N: usize>(
     rows.iter().map(line).collect()
 }
 
-/// Takes room away until all fits, then gives back what is left.
+/// Narrows or drops columns until all fit, then gives back space that is left.
 fn fit<const N: usize>(widths: &mut [Option<usize>], gives: &[Give; N], width: usize) {
     let natural = widths.to_vec();
     let total = |widths: &[Option<usize>]| {
@@ -81,7 +81,7 @@ fn fit<const N: usize>(widths: &mut [Option<usize>], gives: &[Give; N], width: u
     }
 }
 
-/// At most so many columns of it; what is left out shows as `…`.
+/// Cuts a text to at most `width` columns; `…` stands for what was cut off.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -89,7 +89,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     format!("{}…", front(text, width.saturating_sub(1)))
 }
 
-/// The same of the end.
+/// The same, but the end of the text is kept.
 fn cut_front(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! `$tmp`: a folder for the user alone, gone with its shell. What a killed run left is removed by the next one.
+//! `$tmp`: a private folder that is removed with its shell. What a killed run left is removed by the next one.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "nls-";
-/// Locked by the shell whose folder it is; beside the folder, so that nobody meets it in there.
+/// Suffix of the file that the folder's shell holds locked. It is beside the folder, so that it is not seen in there.
 const LOCK_SUFFIX: &str = ".lock";
 
 /// A folder and its lock.
@@ -24,6 +24,7 @@ impl Temporary {
     }
 }
 
+/// Makes a folder and its lock, after removing folders that killed runs left.
 pub(super) fn make() -> io::Result<Temporary> {
     clear(&std::env::temp_dir());
     loop {
@@ -33,9 +34,9 @@ pub(super) fn make() -> io::Result<Temporary> {
             .tempdir()?;
         let lock = lock_of(folder.path());
         let locked = File::create_new(&lock)?;
-        // Where the file system knows no locks, nobody clears up either.
+        // On a file system without locks, other shells remove nothing either.
         drop(locked.lock());
-        // Another shell that cleared up may have found the lock before it was held; then both are gone.
+        // Another shell may have removed the lock and the folder before the lock was held: then this is tried again.
         if locked.metadata()?.nlink() > 0 {
             let lock = tempfile::TempPath::try_from_path(lock)?;
             return Ok(Temporary { folder, _lock: lock, _locked: locked });

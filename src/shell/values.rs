@@ -1,4 +1,4 @@
-//! Words → values.
+//! Evaluates words.
 
 use super::{Binding, Shell};
 use crate::base::Value;
@@ -28,7 +28,7 @@ impl Shell {
         }
     }
 
-    /// What a name stands for now.
+    /// What a name is bound to now.
     pub(super) fn binding(&self, name: &str) -> Option<Binding> {
         let text = |text: String| Some(Binding::Value(Value::Text(text)));
         match name {
@@ -74,7 +74,7 @@ impl Shell {
         }
     }
 
-    /// The folder that goes away with the shell; it is made when it is first asked for.
+    /// The folder `$tmp`, which is made on first use and removed with the shell.
     pub fn temporary(&self) -> Result<&std::path::Path, Failure> {
         if let Some(made) = self.temporary.get() {
             return Ok(made.path());

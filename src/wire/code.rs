@@ -36,30 +36,30 @@ macro_rules! codes {
 }
 
 codes! {
-    Other = 0, "E-other", "an error without a code";
-    Malformed = 1, "E-malformed", "bytes that are not of the protocol";
-    Misbehaved = 2, "E-misbehaved", "a frame that cannot stand here";
-    Version = 3, "E-version", "another version of the protocol";
-    Service = 4, "E-service", "another service listens here";
+    Other = 0, "E-other", "unspecified error";
+    Malformed = 1, "E-malformed", "bytes that do not follow the protocol";
+    Misbehaved = 2, "E-misbehaved", "unexpected frame";
+    Version = 3, "E-version", "different protocol version";
+    Service = 4, "E-service", "the port offers another service";
     Busy = 5, "E-busy", "too many clients";
-    Limit = 6, "E-limit", "over a limit";
+    Limit = 6, "E-limit", "a limit is exceeded";
     Missing = 7, "E-missing", "no such file or name";
     Exists = 8, "E-exists", "the name is taken";
     Policy = 9, "E-policy", "the server does not allow it";
     ReadOnly = 10, "E-readonly", "the server is read-only";
-    Receiving = 11, "E-receiving", "the name is being received already";
+    Receiving = 11, "E-receiving", "a file of this name is already being received";
     Disk = 12, "E-disk", "a file could not be read or written";
     Full = 13, "E-full", "not enough space";
-    Integrity = 14, "E-integrity", "bytes differ from their hash";
-    Changed = 15, "E-changed", "the file changed while it was read";
-    Cancelled = 16, "E-cancelled", "ended by its user";
+    Integrity = 14, "E-integrity", "the data does not match its hash";
+    Changed = 15, "E-changed", "the file changed while it was being read";
+    Cancelled = 16, "E-cancelled", "cancelled by the user";
     Timeout = 17, "E-timeout", "no answer in time";
-    Refused = 18, "E-refused", "nothing listens there";
+    Refused = 18, "E-refused", "no service listens at this address";
     Broken = 19, "E-broken", "the connection broke";
     Protocol = 20, "E-protocol", "the peer speaks another protocol";
-    Key = 21, "E-key", "a key is needed";
+    Key = 21, "E-key", "a key is required";
     Turn = 22, "E-turn", "it is the other side's turn";
-    Usage = 23, "E-usage", "the command is wrong";
+    Usage = 23, "E-usage", "the command is not valid";
     Expectation = 24, "E-expectation", "an expectation failed";
     Player = 25, "E-player", "the player failed";
     Arithmetic = 27, "E-arithmetic", "the expression cannot be computed";

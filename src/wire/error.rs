@@ -22,12 +22,12 @@ pub enum DecodeError {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Truncated => f.write_str("a frame ends too early"),
-            Self::Trailing => f.write_str("a frame has bytes left over"),
-            Self::Oversize { what, limit } => write!(f, "{what} is over its limit of {limit}"),
+            Self::Truncated => f.write_str("a frame is truncated"),
+            Self::Trailing => f.write_str("a frame has trailing bytes"),
+            Self::Oversize { what, limit } => write!(f, "{what} exceeds the limit of {limit}"),
             Self::Unknown { what, value } => write!(f, "unknown {what} {value}"),
             Self::NotText => f.write_str("a text is not UTF-8"),
-            Self::Checksum => f.write_str("the check sum differs"),
+            Self::Checksum => f.write_str("checksum mismatch"),
         }
     }
 }

@@ -68,7 +68,7 @@ pub(super) async fn attempt(run: &Run, with: &Circumstances) -> (Verdict, usize)
     gone.abort();
     let mut wrongs = std::mem::take(&mut *gathered.lock().unwrap_or_else(PoisonError::into_inner));
     if ending.is_err() {
-        let failure = Failure::new(Code::Timeout, "it did not end within its time limit and was dropped");
+        let failure = Failure::new(Code::Timeout, "the test exceeded its time limit and was aborted");
         wrongs.push(Wrong { failure, place: None });
     }
     for leak in &leaks {

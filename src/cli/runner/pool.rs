@@ -68,7 +68,7 @@ pub(super) async fn run(
         }
         alone = false;
     }
-    let why = if stop.is_cancelled() { "not run: interrupted" } else { "not run: another one failed before" };
+    let why = if stop.is_cancelled() { "not run: interrupted" } else { "not run: an earlier test failed" };
     waiting.iter().for_each(|run| done(ended(run, Verdict::Skipped(why.into())), 0));
 }
 

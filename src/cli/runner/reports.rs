@@ -47,7 +47,7 @@ impl Reports {
             let shown = file.display();
             fail(
                 program,
-                format!("the report `{shown}` cannot be written: its folder does not exist; make it"),
+                format!("the report `{shown}` cannot be written: its folder does not exist; create it"),
             );
             return None;
         }

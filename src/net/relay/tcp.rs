@@ -55,8 +55,10 @@ pub(super) async fn read(
 }
 
 async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
-    let mut last =
-        Failure::new(Code::Timeout, format!("the server does not answer for {} s", CONNECT_LIMIT.as_secs()));
+    let mut last = Failure::new(
+        Code::Timeout,
+        format!("no answer from the server within {} s", CONNECT_LIMIT.as_secs()),
+    );
     for address in addresses {
         match tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),

@@ -110,10 +110,8 @@ impl Clients {
         self.forget_idle(now).await;
         if self.known.len() >= self.max {
             if !std::mem::replace(&mut self.refused, true) {
-                let why = format!(
-                    "more than {} clients: the others are not carried; `max N` allows more",
-                    self.max
-                );
+                let why =
+                    format!("more than {} clients: further ones are ignored; `max N` allows more", self.max);
                 drop(self.arrivals.send(Arrival::Trouble(why)).await);
             }
             return None;
@@ -121,7 +119,7 @@ impl Clients {
         match self.open(peer, now).await {
             Ok(flow) => Some(flow),
             Err(error) => {
-                let why = format!("{} cannot be carried: {}", show(peer), reason(&error));
+                let why = format!("{} cannot be forwarded: {}", show(peer), reason(&error));
                 drop(self.arrivals.send(Arrival::Trouble(why)).await);
                 None
             }
@@ -181,7 +179,9 @@ async fn answers(server: Arc<UdpSocket>, flow: Flow, last: Arc<AtomicU64>, arriv
             // The server is not running, or not yet: the client is not told, as over any network that drops ICMP.
             Err(error) if is_of_peer(&error) => {
                 refused = true;
-                drop(arrivals.send(Arrival::Trouble("nothing listens behind the link".into())).await);
+                drop(
+                    arrivals.send(Arrival::Trouble("nothing listens at the target of the link".into())).await,
+                );
             }
             Err(_) => return,
         }

@@ -244,7 +244,7 @@ impl Incoming {
                 };
             }
             if !self.read().await? {
-                let why = "the server closed the connection without a word";
+                let why = "the server closed the connection without sending anything";
                 return Err(Failure::new(Code::Protocol, why)
                     .fix("is it an nls server? nls speaks its own protocol there"));
             }

@@ -85,8 +85,10 @@ pub async fn connect(
     match tokio::time::timeout(CONNECT_LIMIT, incoming.preface()).await {
         Ok(result) => check(&result?, &mut incoming).await?,
         Err(_) => {
-            let why =
-                format!("{endpoint} took the connection and said nothing for {} s", CONNECT_LIMIT.as_secs());
+            let why = format!(
+                "{endpoint} accepted the connection but sent nothing for {} s",
+                CONNECT_LIMIT.as_secs()
+            );
             return Err(Failure::new(Code::Protocol, why)
                 .fix("is it an nls server? nls speaks its own protocol there"));
         }
@@ -143,10 +145,10 @@ fn broken(error: &std::io::Error, received: u64) -> Failure {
     let why = match error.kind() {
         // A blocked thread was cancelled.
         ErrorKind::Interrupted => return Failure::new(Code::Cancelled, "stopped"),
-        ErrorKind::ConnectionReset => "the peer reset the connection: it was stopped, or fell over".into(),
+        ErrorKind::ConnectionReset => "the peer reset the connection: it was stopped, or it crashed".into(),
         ErrorKind::BrokenPipe => "the peer closed the connection".into(),
         ErrorKind::TimedOut => format!(
-            "the peer vanished after {received} bytes: no acknowledgement for {} s",
+            "lost the peer after {received} bytes: no acknowledgement for {} s",
             USER_TIMEOUT.as_secs()
         ),
         _ => format!("the connection broke after {received} bytes: {}", reason(error)),

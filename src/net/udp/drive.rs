@@ -219,7 +219,7 @@ impl Drive {
             Heard::Lines { id, lines } => (id, lines),
             Heard::First { id, lines, instead_of } => {
                 if let Some(gone) = instead_of.and_then(|gone| self.applications.remove(&gone)) {
-                    let why = "it said nothing for long, and another took its place";
+                    let why = "idle for too long, replaced by another client";
                     drop(gone.messages.send(Err(Failure::new(Code::Cancelled, why))));
                 }
                 let connection = Connection { plain: true, ..self.register(id, from) };

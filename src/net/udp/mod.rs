@@ -166,8 +166,10 @@ async fn connect_to(
 
 fn too_narrow(endpoint: &Endpoint) -> Failure {
     let packet = datagram::BASE_DATAGRAM as u64 + plain::HEADERS;
-    let why = format!("the path to udp {endpoint} takes no packets of {packet} bytes (the system says so)");
-    Failure::new(Code::Limit, why).fix("use tcp there, or raise the MTU on the way")
+    let why = format!(
+        "the path to udp {endpoint} does not carry packets of {packet} bytes (reported by the kernel)"
+    );
+    Failure::new(Code::Limit, why).fix("use tcp there, or raise the MTU of the path")
 }
 
 /// Accepts clients on a socket: returns the queue of accepted connections, and the driver, which must be spawned.

@@ -155,7 +155,7 @@ impl Plain {
         }
         if joins && !self.is_code(now, from, text.trim()) {
             return Heard::Answer(format!(
-                "* your address may be forged: say {:06} to join\n",
+                "* your address could be forged: send {:06} to join\n",
                 self.code(now, from)
             ));
         }

@@ -54,7 +54,7 @@ impl Reporter for Human {
                 let attempts = run.earlier.len() + 1;
                 let word = self.paint("FLAKY", false);
                 let first = run.earlier.first().map(|wrongs| details(wrongs)).unwrap_or_default();
-                format!("{word} {file}:{line}  {name}  {time}  (passed at attempt {attempts})\n{first}")
+                format!("{word} {file}:{line}  {name}  {time}  (passed on attempt {attempts})\n{first}")
             }
             Verdict::Passed => format!("{} {file}:{line}  {name}  {time}\n", self.paint("ok  ", true)),
             Verdict::Skipped(reason) => format!("skip {file}:{line}  {name}: {}\n", escape_line(reason)),

@@ -1,4 +1,4 @@
-//! `calc`: asks over a connection that is kept for the next question.
+//! The `calc` client. Its connection to a server is kept open and reused for the next expressions.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -14,14 +14,14 @@ use crate::service::{Answers, Context, Job};
 use crate::wire::calc::Message;
 use crate::wire::{Code, ServiceId};
 
-/// How long an answer may take.
+/// Time limit for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
-/// Characters of an expression that a message shows.
+/// An error message shows at most this many characters of an expression.
 const SHOWN: usize = 60;
-/// Connections that are kept.
+/// Maximum number of idle connections kept.
 const IDLE_LIMIT: usize = 16;
 
-/// Connections between two questions.
+/// Idle connections, by transport and endpoint; each with the number of questions asked on it, which is the next id.
 #[derive(Default)]
 pub struct Idle {
     connections: Mutex<HashMap<(Transport, Endpoint), (Connection, u64)>>,
@@ -38,7 +38,7 @@ impl Idle {
         self.connections.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Says goodbye to all of them.
+    /// Closes all idle connections.
     pub async fn close(&self) {
         let connections: Vec<Connection> =
             self.lock().drain().map(|(_, (connection, _))| connection).collect();
@@ -47,7 +47,7 @@ impl Idle {
         }
     }
 
-    /// How many wait.
+    /// Number of idle connections.
     pub fn len(&self) -> usize {
         self.lock().len()
     }
@@ -80,11 +80,12 @@ pub(super) fn calc(questions: Vec<Arguments>, context: Context) -> Job<Answers> 
             .map_err(|failure| failure.of(expressions.first().map(|text| what(text)).unwrap_or_default()))?;
         let outcome = |(expression, answer): (&String, Result<String, String>)| {
             let value = answer.map_err(|text| wrong(expression, &text).of(what(expression)))?;
-            // The exact part can be computed with again; the approximation is for people.
+            // Scripts compute with the exact part; the approximation after `≈` is for people.
             let exact = value.split(" ≈ ").next().unwrap_or(&value);
-            // It goes into scripts, JSON and the environment of commands: what is no number is not taken.
+            // The value goes into scripts, JSON and the environment of commands: reject anything that is not a number.
             if !value.chars().all(|c| c.is_ascii_digit() || " ≈./-+e".contains(c)) {
-                let why = format!("the answer is no number: `{}`", escape::excerpt(value.as_bytes(), SHOWN));
+                let why =
+                    format!("the answer is not a number: `{}`", escape::excerpt(value.as_bytes(), SHOWN));
                 return Err(Failure::new(Code::Misbehaved, why).of(what(expression)));
             }
             let fields = vec![("value", Value::text(exact)), ("seconds", Value::seconds(began.elapsed()))];
@@ -94,7 +95,7 @@ pub(super) fn calc(questions: Vec<Arguments>, context: Context) -> Job<Answers> 
     })
 }
 
-/// What the server says is wrong with the expression, with a caret below it (FAULTS row 66).
+/// The server's error, with the expression and a caret below the column that it names (FAULTS row 66).
 fn wrong(expression: &str, text: &str) -> Failure {
     let text = escape_line(text).into_owned();
     let column = text.rsplit_once(" at column ").and_then(|(_, column)| column.parse::<usize>().ok());
@@ -108,7 +109,7 @@ fn wrong(expression: &str, text: &str) -> Failure {
     }
 }
 
-/// A kept connection may have died meanwhile: then a new one is made, once.
+/// Asks over the kept connection. If that has died meanwhile, a new one is made, once.
 async fn ask(
     arguments: &Arguments,
     context: &Context,
@@ -134,7 +135,8 @@ async fn ask(
     Ok(answers)
 }
 
-/// Questions, and an answer for each: another's answer is never taken for it (FAULTS row 73).
+/// Sends all questions and collects the answers, matched by id, so that an answer is never taken for another question
+/// (FAULTS row 73).
 async fn exchange(
     connection: &mut Connection,
     first: u64,
@@ -149,14 +151,17 @@ async fn exchange(
     while answers.iter().any(Option::is_none) {
         match Message::decode(&connection.incoming.frame(ANSWER_LIMIT, "answer").await?).map_err(malformed)? {
             Message::Answer { id, result } => {
-                // One that is late, for a question that was given up, has no place here.
+                // A late answer to a question that was given up is ignored.
                 let place = id.checked_sub(first).and_then(|at| answers.get_mut(usize::try_from(at).ok()?));
                 if let Some(place) = place {
                     place.get_or_insert(result);
                 }
             }
             Message::Ask { .. } => {
-                return Err(Failure::new(Code::Misbehaved, "a question came where an answer belongs"));
+                return Err(Failure::new(
+                    Code::Misbehaved,
+                    "unexpected message from the server: a question instead of an answer",
+                ));
             }
         }
     }

@@ -16,18 +16,18 @@ use dashu_int::ops::BitTest;
 use dashu_int::{IBig, UBig};
 use dashu_ratio::RBig;
 
-/// Digits of a number or a result, numerator and denominator each.
+/// Maximum digits of a number or a result; numerator and denominator are counted separately.
 pub const DIGIT_LIMIT: usize = 10_000;
-/// Nesting of parentheses and signs.
+/// Maximum nesting of parentheses and signs.
 pub const DEPTH_LIMIT: usize = 64;
-/// Characters that are not digits: operators, parentheses, blanks.
+/// Maximum bytes that are not digits: operators, parentheses, blanks.
 pub const EXPRESSION_LIMIT: usize = 4 << 10;
-/// Decimal places up to which a fraction that ends is written as a decimal.
+/// A terminating fraction is written as a decimal up to this many places.
 const PLACES_LIMIT: usize = 60;
 /// Significant digits of an approximation.
 const SIGNIFICANT: usize = 16;
 
-/// What is wrong, and where: the column counts characters from 1.
+/// An error in an expression, and where: the column counts characters from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     pub why: String,
@@ -40,17 +40,17 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// What cannot be read as arithmetic, found without computing anything.
+/// Checks the syntax without computing anything; `None` if the expression is valid.
 pub fn check(text: &str) -> Option<Trouble> {
     read(text, None).err()
 }
 
-/// Computes `text`; `is_late` is asked between operations and ends a computation that takes too long.
+/// Computes `text`. `is_late` is called between operations; when it returns true, the computation is given up.
 pub fn evaluate(text: &str, is_late: &dyn Fn() -> bool) -> Result<String, Trouble> {
     read(text, Some(is_late)).map(|value| show(&value))
 }
 
-/// `is_late`: `None` if nothing is to be computed.
+/// Parses `text`, and computes it unless `is_late` is `None`.
 fn read(text: &str, is_late: Option<&dyn Fn() -> bool>) -> Result<RBig, Trouble> {
     let others = text.bytes().filter(|b| !b.is_ascii_digit()).count();
     if others > EXPRESSION_LIMIT {
@@ -86,7 +86,7 @@ impl Parser<'_> {
         self.text[self.at..].chars().next()
     }
 
-    /// The next operator, however it is written; it is one of `among`.
+    /// Consumes the next operator, in any of its spellings, if it is one of `among`.
     fn operator(&mut self, among: &[char]) -> Option<char> {
         let written = self.peek()?;
         let operator = match written {
@@ -143,7 +143,7 @@ impl Parser<'_> {
         self.chain(&['*', '/', '%'], Self::unary)
     }
 
-    /// Operands with operators between them, from the left.
+    /// Operands joined by `operators`, left-associative.
     fn chain(
         &mut self,
         operators: &[char],
@@ -159,7 +159,7 @@ impl Parser<'_> {
         Ok(left)
     }
 
-    /// `at`: where the operator stands.
+    /// `at`: byte offset of the operator, for the error message.
     fn apply(&self, left: RBig, operator: char, right: RBig, at: usize) -> Result<RBig, Trouble> {
         if self.is_late.is_none() {
             return Ok(right);
@@ -180,7 +180,7 @@ impl Parser<'_> {
         self.bounded(at, value)
     }
 
-    /// Operands are bounded, so the product of two is computed safely and then judged.
+    /// Operands are bounded, so an operation is safe to compute first; its result is checked afterwards.
     fn bounded(&self, at: usize, value: RBig) -> Result<RBig, Trouble> {
         const BITS: usize = DIGIT_LIMIT * 3322 / 1000 + 4;
         let large = value.numerator().bit_len() > BITS || value.denominator().bit_len() > BITS;
@@ -189,7 +189,9 @@ impl Parser<'_> {
                 why: format!("result too large: more than {DIGIT_LIMIT} digits"),
                 column: self.column(at),
             }),
-            (_, true) => Err(Trouble { why: "it takes too long".into(), column: self.column(at) }),
+            (_, true) => {
+                Err(Trouble { why: "the computation takes too long".into(), column: self.column(at) })
+            }
             _ => Ok(value),
         }
     }
@@ -262,7 +264,7 @@ impl Parser<'_> {
     }
 }
 
-/// A whole number, a decimal that ends, or a fraction with its approximation.
+/// Formats the value as an integer, a terminating decimal, or a fraction with its approximation.
 fn show(value: &RBig) -> String {
     let (numerator, denominator) = (value.numerator(), value.denominator());
     if denominator.is_one() {
@@ -278,7 +280,7 @@ fn show(value: &RBig) -> String {
     }
 }
 
-/// How many decimal places `1/denominator` takes, if it ends soon enough.
+/// Decimal places of `1/denominator`; `None` if it does not terminate within `PLACES_LIMIT`.
 fn places(denominator: &UBig) -> Option<usize> {
     let mut power = UBig::ONE;
     (0..=PLACES_LIMIT).find(|_| {
@@ -288,7 +290,7 @@ fn places(denominator: &UBig) -> Option<usize> {
     })
 }
 
-/// `scaled / 10^places` with a point.
+/// `scaled / 10^places` as a decimal.
 fn point(scaled: &IBig, places: usize) -> String {
     let text = scaled.to_string();
     let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
@@ -298,11 +300,11 @@ fn point(scaled: &IBig, places: usize) -> String {
     if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
 }
 
-/// 16 significant digits, rounded, as people write them.
+/// The quotient, rounded to 16 significant digits; in scientific notation if it is very large or very small.
 fn approximate(numerator: &IBig, denominator: &UBig) -> String {
     let magnitude = |n: usize| n as i64 * 30_103 / 100_000;
     let exponent = magnitude(numerator.bit_len()) - magnitude(denominator.bit_len());
-    // Some more digits than are shown: the first of them decides.
+    // A few more digits than are shown: the first of them decides the rounding.
     let shift = SIGNIFICANT as i64 + 3 - exponent;
     let ten = |n: i64| IBig::from(UBig::from(10u8).pow(n.unsigned_abs() as usize));
     let denominator = IBig::from(denominator.clone());
@@ -328,7 +330,7 @@ fn approximate(numerator: &IBig, denominator: &UBig) -> String {
     format!("{sign}{first}{rest}e{exponent}")
 }
 
-/// The first digits of a number, rounded by the next one, and whether that made it longer.
+/// The first `SIGNIFICANT` digits, rounded by the next one, and whether rounding carried into a new digit.
 fn rounded(digits: &str) -> (String, bool) {
     let (kept, rest) = digits.split_at(digits.len().min(SIGNIFICANT));
     if !rest.starts_with(|next: char| next >= '5') {
@@ -381,7 +383,7 @@ mod tests {
         {
             assert_eq!(value(text), expected, "{text}");
         }
-        // One that becomes longer: 0.99999999999999995…
+        // Rounding carries into a new digit: 0.99999999999999995…
         assert!(
             value("29999999999999998.6/30000000000000000.1").ends_with("≈ 1"),
             "{}",

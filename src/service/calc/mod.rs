@@ -1,4 +1,4 @@
-//! The remote calculator: the server computes. Frames between nls and nls, lines of text for everybody else
+//! The remote calculator: the server computes. nls peers exchange frames, other clients lines of text
 //! (`echo '7 % 3' | nc host 9002`).
 
 mod client;
@@ -15,7 +15,7 @@ use crate::net::listen::Lines;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
 
-/// What is wrong with an expression, and at which character, from 1; nothing is computed.
+/// Checks the syntax without computing: the error, and its column in characters from 1; `None` if it is valid.
 pub fn check(text: &str) -> Option<(String, usize)> {
     expression::check(text).map(|trouble| (trouble.why, trouble.column))
 }

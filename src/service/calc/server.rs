@@ -1,5 +1,5 @@
-//! The calculator's server: questions in, answers out, in order. Reading pauses while answers wait to be read
-//! (FAULTS row 72): the connection's own backpressure does it.
+//! The calculator server: answers questions in order. While a client does not read its answers, the server reads no
+//! further questions from it (FAULTS row 72): the connection's own backpressure does that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,11 @@ use crate::session::{Guest, Handle};
 use crate::wire::calc::Message;
 use crate::wire::{Code, Frame, frame};
 
-/// A computation that takes longer is given up (FAULTS row 67).
+/// Maximum CPU time of one computation (FAULTS row 67).
 const TIME_LIMIT: Duration = Duration::from_millis(100);
-/// Longer expressions are computed away from the network's threads.
+/// Expressions of more bytes than this are computed on a blocking thread, not on the network's threads.
 const SHORT: usize = 256;
-/// A client that asks nothing is let go; a person at `nc` thinks slowly.
+/// A client that asks nothing for this long is disconnected. The limit is long: a person at `nc` thinks slowly.
 const IDLE_LIMIT: Duration = Duration::from_mins(10);
 
 struct Calculator;
@@ -52,26 +52,26 @@ async fn serve(session: Handle, mut connection: Connection, client: Guest) -> Re
         } else {
             Frame::error(failure.code, &failure.why)
         };
-        // It may be gone already: then there is nobody to tell.
+        // The client may be gone already: then there is nobody to tell.
         drop(connection.outgoing.send_now(words).await);
     }
     connection.outgoing.close(Code::Other, "").await;
     result
 }
 
-/// Until the client has asked enough.
+/// Answers questions until the client closes, stays idle for too long, or the session is cancelled.
 async fn converse(session: &Handle, connection: &mut Connection) -> Result<(), Failure> {
     loop {
         let message = tokio::select! {
             () = session.cancelled() => return Ok(()),
             message = tokio::time::timeout(IDLE_LIMIT, next(connection)) => message,
         };
-        // Nothing asked for so long is an end like any other.
+        // Reaching the idle limit is a normal end.
         let Ok(asked) = message else { return Ok(()) };
         let frame = match asked? {
             Some(Wire::Frame(frame)) => frame,
             Some(Wire::Block { .. }) => {
-                return Err(Failure::new(Code::Misbehaved, "a block has no place here"));
+                return Err(Failure::new(Code::Misbehaved, "unexpected data block from the client"));
             }
             None => return Ok(()),
         };
@@ -82,7 +82,7 @@ async fn converse(session: &Handle, connection: &mut Connection) -> Result<(), F
     }
 }
 
-/// The next question. Answers leave together, before it has to wait for one.
+/// The next question. Answers are flushed together, only when no further question is ready.
 async fn next(connection: &mut Connection) -> Result<Option<Wire>, Failure> {
     tokio::select! {
         biased;
@@ -103,16 +103,17 @@ async fn answer(session: &Handle, frame: &Frame) -> Result<Frame, Failure> {
         Message::Ask { id, expression } => {
             Ok(Message::Answer { id, result: compute(session, expression).await? }.encode())
         }
-        Message::Answer { .. } => {
-            Err(Failure::new(Code::Misbehaved, "an answer came where a question belongs"))
-        }
+        Message::Answer { .. } => Err(Failure::new(
+            Code::Misbehaved,
+            "unexpected message from the client: an answer instead of a question",
+        )),
     }
 }
 
 async fn compute(session: &Handle, text: String) -> Result<Result<String, String>, Failure> {
     let short = text.len() <= SHORT;
     let work = move || {
-        // On a busy machine a short question waits; that is not its fault.
+        // CPU time, not wall time: on a busy machine even a short computation may have to wait.
         let began = clock::thread_time();
         evaluate(&text, &|| clock::thread_time().saturating_sub(began) > TIME_LIMIT)
             .map_err(|trouble| trouble.to_string())

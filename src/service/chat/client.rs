@@ -1,4 +1,4 @@
-//! One conversation with a chat server.
+//! The `chat` client: one conversation with a chat server.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,9 +20,9 @@ use crate::session::handle::cancelled;
 use crate::wire::chat::{Message, Welcome};
 use crate::wire::{Code, ServiceId, frame};
 
-const LOST_COUNT: &str = "the other side lost count of its messages";
+const LOST_COUNT: &str = "the peer's message numbers are inconsistent";
 
-/// How long a goodbye may take.
+/// Time limit for saying goodbye, including the last confirmations.
 const PARTING_LIMIT: Duration = Duration::from_millis(500);
 
 struct Conversation {
@@ -31,9 +31,9 @@ struct Conversation {
     turns: Turns,
     welcome: Welcome,
     transcript: Option<Transcript>,
-    /// Messages that the other side has not confirmed (FAULTS row 85).
+    /// Ids of our messages that the other side has not confirmed (FAULTS row 85).
     unconfirmed: BTreeSet<u64>,
-    /// `/quit` was said.
+    /// `/quit` was typed.
     quits: bool,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn chat(session: Handle, arguments: Arguments, context: Context) -> J
             quits: false,
         };
         let result = conversation.run().await;
-        // Neither side said goodbye: the same name comes back to the same place.
+        // The connection was lost without a goodbye: keep the token, so that the next `chat` resumes the same place.
         if result.as_ref().is_err_and(|failure| matches!(failure.code, Code::Broken | Code::Timeout)) {
             let Welcome { name, token, .. } = conversation.welcome;
             context.tickets.keep(place, name, token);
@@ -84,14 +84,14 @@ pub(super) fn chat(session: Handle, arguments: Arguments, context: Context) -> J
     })
 }
 
-/// How we are let in.
+/// Sends our name and waits for the server's welcome.
 async fn join(connection: &mut Connection, token: u64, name: String) -> Result<Welcome, Failure> {
     connection.request([Message::Join { token, name }.encode()]).await?;
     match Message::decode(&connection.incoming.frame(FIRST_MESSAGE_LIMIT, "welcome").await?)
         .map_err(malformed)?
     {
         Message::Welcome(welcome) => Ok(escaped(welcome)),
-        _ => Err(Failure::new(Code::Misbehaved, "the server did not say welcome")),
+        _ => Err(Failure::new(Code::Misbehaved, "unexpected message from the server: it must be a welcome")),
     }
 }
 
@@ -116,7 +116,7 @@ impl Conversation {
                 },
                 (text, answer) = session.next_saying() => {
                     let said = self.say(text).await;
-                    // Whoever asked may have stopped waiting.
+                    // The caller may have stopped waiting for the result.
                     drop(answer.send(said));
                     if self.quits {
                         drop(tokio::time::timeout(PARTING_LIMIT, self.leave("left")).await);
@@ -136,7 +136,7 @@ impl Conversation {
         result
     }
 
-    /// Says goodbye and takes the confirmations that are on their way, until the other side closes.
+    /// Says goodbye and takes confirmations that are still in flight, until the other side closes.
     async fn leave(&mut self, reason: &str) -> Result<(), Failure> {
         self.connection.outgoing.send_now(Message::Leave { reason: reason.into() }.encode()).await?;
         while let Some(Wire::Frame(frame)) = self.connection.incoming.next().await? {
@@ -191,13 +191,13 @@ impl Conversation {
         Ok(())
     }
 
-    /// `Some`: the conversation is over.
+    /// Handles a message from the server; `Some` if the conversation is over.
     async fn receive(&mut self, message: Result<Option<Wire>, Failure>) -> Result<Option<Outcome>, Failure> {
         let frame = match message? {
             Some(Wire::Frame(frame)) if frame.kind == frame::ERROR => return Err(told(&frame)),
             Some(Wire::Frame(frame)) => frame,
             Some(Wire::Block { .. }) => {
-                return Err(Failure::new(Code::Misbehaved, "a block has no place in a chat"));
+                return Err(Failure::new(Code::Misbehaved, "unexpected data block in a chat"));
             }
             None => return Ok(Some(self.over("the connection was closed"))),
         };
@@ -227,7 +227,10 @@ impl Conversation {
                 self.session.tell("renamed", format!("you are {}", self.welcome.name));
             }
             Message::Join { .. } | Message::Ask { .. } => {
-                return Err(Failure::new(Code::Misbehaved, "it says what only a client does"));
+                return Err(Failure::new(
+                    Code::Misbehaved,
+                    "unexpected message from the server: only a client sends it",
+                ));
             }
         }
         Ok(None)
@@ -255,7 +258,7 @@ impl Conversation {
         self.connection.outgoing.send_now(reply.encode()).await
     }
 
-    /// A transcript that cannot be written ends, and nothing else does.
+    /// Adds a line to the transcript. If writing fails, the transcript ends but the conversation continues.
     fn write_down(&mut self, who: &str, text: &str) {
         if let Some(transcript) = &mut self.transcript
             && let Err(failure) = transcript.add(who, text)
@@ -265,7 +268,7 @@ impl Conversation {
         }
     }
 
-    /// A message that came, the `count`th; it answers ours.
+    /// Shows the `count`th received message, and marks ours as answered if it is our turn again.
     fn show(&mut self, from: &str, text: &str, count: u64) {
         self.session.count_in(text.len() as u64);
         let text = escape_line(text).into_owned();
@@ -279,7 +282,7 @@ impl Conversation {
     }
 }
 
-/// What who speaks out of turn is told.
+/// The error for speaking out of turn.
 pub(super) fn not_your_turn(peer: &str) -> Failure {
     Failure::new(Code::Turn, format!("it is the turn of {peer}: your last message was not answered yet"))
         .fix("wait for the answer")

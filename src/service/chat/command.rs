@@ -1,27 +1,31 @@
-//! What a line in a conversation asks for: the same for `nls`, for `nc`, and for the server's own side. Pure.
+//! Parses a line of a conversation, by the same rules for `nls`, for `nc`, and for the server's own side. Pure.
 
 use super::text::check_name;
 use crate::report::Failure;
 use crate::wire::Code;
 
-/// One line for whoever asks.
+/// The answer to `/help`.
 pub(super) const HELP: &str =
-    "/name NEW, /who, /quit, /help; @NAME TEXT only for NAME; // begins a text with /";
+    "/name NEW, /who, /quit, /help; @NAME TEXT sends to NAME only; //TEXT sends /TEXT";
 
-/// A line, understood.
+/// A parsed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// Said to whoever listens here.
+    /// A message to everybody in the conversation.
     Say(&'a str),
-    /// Only for one, by name.
+    /// A private message: the receiver's name, and the text.
     Whisper(&'a str, &'a str),
+    /// `/name NEW`: take this name.
     Name(&'a str),
+    /// `/who`: list the members.
     Who,
+    /// `/quit`: leave.
     Quit,
+    /// `/help`: list the commands.
     Help,
 }
 
-/// Reads a line; what looks like a command and is none is its author's error, not a message.
+/// Parses a line. An unknown command is an error for its author and is never sent as a message.
 pub(super) fn read(line: &str) -> Result<Line<'_>, Failure> {
     if let Some(text) = line.strip_prefix("//") {
         return Ok(Line::Say(&line[line.len() - text.len() - 1..]));
@@ -39,7 +43,7 @@ pub(super) fn read(line: &str) -> Result<Line<'_>, Failure> {
         ("/help", "") => Ok(Line::Help),
         ("/name", name) => Ok(Line::Name(name)),
         _ if is_command => {
-            let why = format!("`{word}` is no command here, and was not said");
+            let why = format!("`{word}` is not a chat command, and was not sent");
             Err(Failure::new(Code::Usage, why).fix(HELP))
         }
         _ => Ok(Line::Say(line)),

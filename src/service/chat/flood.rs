@@ -1,15 +1,15 @@
-//! How fast a client may speak (FAULTS row 83). Pure: time is an argument.
+//! Rate limit for the messages of a client, a token bucket (FAULTS row 83). Pure: the time is an argument.
 
 use std::time::{Duration, Instant};
 
-/// Messages a second …
+/// Sustained rate, in messages per second.
 const RATE: f64 = 20.0;
-/// … and so many at once before that holds.
+/// Size of the bucket: messages accepted in a burst before the rate applies.
 const BURST: f64 = 50.0;
-/// Who speaks faster is told so, but not for each message.
+/// Minimum interval between two notices to a client that exceeds the rate.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
-/// A bucket of messages that one client may still say.
+/// The token bucket of one client.
 #[derive(Debug)]
 pub(super) struct Flood {
     left: f64,
@@ -17,11 +17,12 @@ pub(super) struct Flood {
     told: Option<Instant>,
 }
 
-/// What a client that speaks too fast has to wait.
+/// How a client that exceeds the rate is slowed down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Slowed {
+    /// Nothing is read from the client for this long.
     pub(super) wait: Duration,
-    /// It should hear why.
+    /// True if the client is to be told why.
     pub(super) tell: bool,
 }
 
@@ -30,7 +31,7 @@ impl Flood {
         Self { left: BURST, at: now, told: None }
     }
 
-    /// Counts a message; `Some`: nothing more is read from the client until then.
+    /// Counts a message; `Some` if the client exceeds the rate.
     pub(super) fn count(&mut self, now: Instant) -> Option<Slowed> {
         let earned = now.saturating_duration_since(self.at).as_secs_f64() * RATE;
         (self.left, self.at) = ((self.left + earned).min(BURST) - 1.0, now);
@@ -45,8 +46,8 @@ impl Flood {
     }
 }
 
-/// What it is told.
-pub(super) const TEXT: &str = "slow down: 20 messages a second are read from you";
+/// Notice to a client that is slowed down.
+pub(super) const TEXT: &str = "slow down: at most 20 messages per second are accepted from you";
 
 #[cfg(test)]
 mod tests {

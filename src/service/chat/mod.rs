@@ -1,20 +1,21 @@
 //! Chat: two people over TCP or UDP, or many clients with the server's side over TCP. A message must be answered
-//! before its author may send another; both ends keep that rule.
+//! before its author may send another; both ends enforce that rule.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `turn` | pure: whose turn it is |
-//! | `text` | pure: what may be said, and by which name |
-//! | `flood` | pure: how fast a client may speak |
-//! | `news` | pure: what is announced to everybody |
-//! | `outbox` | what waits for one client, bounded |
-//! | `room` | who is there, whose turn it is, and who hears what |
-//! | `server` | lets clients in, and the server's own side |
-//! | `visit` | one client in the room |
-//! | `plain` | what one says and hears that has only `nc` |
+//! | `text` | pure: rules for messages and names |
+//! | `command` | pure: parses a line: message, `/command` or `@name` |
+//! | `flood` | pure: rate limit for the messages of a client |
+//! | `news` | pure: announcements to everybody, batched |
+//! | `outbox` | the bounded send queue of one client |
+//! | `room` | the members, their turns, and who receives which message |
+//! | `server` | accepts clients; the server's own side |
+//! | `visit` | the server's side of one client's connection |
+//! | `plain` | clients without nls, such as `nc`: lines of text |
 //! | `client` | one conversation |
-//! | `transcript` | a conversation as a file |
-//! | `tickets` | what a client needs to come back |
+//! | `transcript` | a conversation, written to a file |
+//! | `tickets` | tokens with which a client resumes its place |
 
 mod client;
 mod command;
@@ -42,8 +43,8 @@ use crate::net::listen::Lines;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
 
-/// How long the network may be away over UDP: a conversation survives 30 s, and who is dead is noticed within 45 s, of which
-/// 10 s pass before a quiet connection is tested.
+/// How long an outage a UDP conversation survives: at least 30 s. A dead peer is noticed within 45 s, of which 10 s
+/// pass before a quiet connection is probed.
 const PATIENCE: Duration = Duration::from_secs(33);
 
 pub static PROVIDER: Provider = Provider {
@@ -92,7 +93,7 @@ pub static CHAT: Client = Client {
     run: Run::Session { kind: |_| "chat".into(), start: client::chat },
 };
 
-/// For [`super::foreign`].
+/// Parses a line of a peer, for the fuzzer: see [`super::foreign`].
 pub(super) fn read_line(line: &str) {
     drop(command::read(line));
 }

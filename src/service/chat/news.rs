@@ -1,14 +1,15 @@
-//! What is announced to everybody in a room, gathered: a storm of joins is one line. Pure.
+//! Announcements to everybody in a room, batched: a storm of joins becomes one line. Pure.
 
-/// Names of one kind that are told; more are only counted.
+/// Names listed for each kind of event; more are only counted.
 const TOLD: usize = 3;
 
-/// What happened since it was last announced.
+/// Events since the last announcement.
 #[derive(Debug, Default)]
 pub(super) struct News {
     pub(super) joined: Vec<String>,
-    /// Each with how it left.
+    /// Name and how the client left, as text.
     pub(super) left: Vec<String>,
+    /// `OLD is now NEW`, as text.
     pub(super) renamed: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What waits for one client, and its sending.
+//! The bounded send queue of one client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,22 +12,22 @@ use crate::report::Failure;
 use crate::wire::chat::Message;
 use crate::wire::{Code, Frame};
 
-/// Bytes that may wait for a client; one that reads less is dropped (FAULTS row 82).
+/// Maximum bytes queued for a client; one that reads too slowly for that is dropped (FAULTS row 82).
 const QUEUE_LIMIT: usize = 256 << 10;
-/// Charged for each waiting message beside its text.
+/// Bytes charged for each queued message in addition to its text.
 const MESSAGE_COST: usize = 128;
-/// A client that takes nothing for so long, although something waits, is dropped (row 82).
+/// A client that does not take a batch of queued messages within this time is dropped (row 82).
 const READ_LIMIT: Duration = Duration::from_secs(10);
-/// Messages that leave together.
+/// Messages sent together, with one flush.
 const BATCH: usize = 64;
 
-/// A message that waits for a client.
+/// A queued message, with its share of the byte limit.
 pub(super) struct Queued {
     pub(super) message: Message,
     _share: Share,
 }
 
-/// Where others put what is for a client, bounded in bytes.
+/// The sending half: other tasks put messages for the client here, bounded in bytes.
 #[derive(Clone)]
 pub(super) struct Outbox {
     queue: mpsc::UnboundedSender<Queued>,
@@ -35,7 +35,7 @@ pub(super) struct Outbox {
     kicked: CancellationToken,
 }
 
-/// Where the client's own task takes it from.
+/// The receiving half, owned by the client's own task.
 pub(super) struct Queue {
     waiting: mpsc::UnboundedReceiver<Queued>,
     kicked: CancellationToken,
@@ -44,11 +44,11 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct Waiting {
     bytes: AtomicUsize,
-    /// Some of it left.
+    /// Notified when bytes are released.
     less: Notify,
 }
 
-/// Bytes of an outbox, given back when the message has left.
+/// Bytes reserved in an outbox, released when the message has been sent or dropped.
 struct Share {
     waiting: Arc<Waiting>,
     bytes: usize,
@@ -69,7 +69,7 @@ impl Outbox {
         (Self { queue, waiting: Arc::default(), kicked }, receiving)
     }
 
-    /// Gives the message back if too much waits already.
+    /// Queues a message, or gives it back as the error if the queue is full.
     pub(super) fn put(&self, message: Message, bytes: usize) -> Result<(), Message> {
         let bytes = bytes + MESSAGE_COST;
         if self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_LIMIT {
@@ -77,12 +77,12 @@ impl Outbox {
             return Err(message);
         }
         let share = Share { waiting: self.waiting.clone(), bytes };
-        // Its task may have ended: then it is about to be removed.
+        // The client's task may have ended: then the member is about to be removed.
         drop(self.queue.send(Queued { message, _share: share }));
         Ok(())
     }
 
-    /// The same, as soon as there is room.
+    /// Like `put`, but waits until there is room.
     pub(super) async fn put_later(&self, mut message: Message, bytes: usize) {
         while let Err(back) = self.put(message, bytes) {
             message = back;
@@ -90,27 +90,28 @@ impl Outbox {
         }
     }
 
-    /// The client is dropped: it does not read, or came again from another place.
+    /// Drops the client, because it does not read or has reconnected from another place.
     pub(super) fn kick(&self) {
         self.kicked.cancel();
     }
 }
 
 impl Queue {
-    /// The next message; a failure if the client is to be dropped. Cancel-safe.
+    /// The next message; an error if the client is to be dropped. Cancel-safe.
     pub(super) async fn next(&mut self) -> Result<Queued, Failure> {
         tokio::select! {
             biased;
             () = self.kicked.cancelled() => Err(does_not_read()),
             queued = self.waiting.recv() => match queued {
                 Some(queued) => Ok(queued),
-                // The room has forgotten the client, which is about to hear so.
+                // The room has removed the client: nothing more will come, and its task is about to end.
                 None => std::future::pending().await,
             },
         }
     }
 
-    /// Sends a message and what waits behind it, each as `frame` says. A client that does not take it is dropped.
+    /// Sends `first` and messages queued after it, each encoded by `frame` (`None`: nothing is sent for it). An error
+    /// if the client is to be dropped or does not take them in time.
     pub(super) async fn send(
         &mut self,
         first: Queued,
@@ -140,6 +141,6 @@ impl Queue {
 }
 
 fn does_not_read() -> Failure {
-    let why = "it does not read: what waits for it is too much, or waited for 10 s";
+    let why = "the client does not read: its queue is full, or a message waited for 10 s";
     Failure::new(Code::Timeout, why)
 }

@@ -1,4 +1,4 @@
-//! A client that has only `nc`: lines of text instead of messages. What the program says itself begins with `* `.
+//! Clients without nls, such as `nc`: lines of text instead of frames. Lines from the server itself begin with `* `.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::report::Failure;
 use crate::wire::chat::Message;
 use crate::wire::{Code, Frame, frame};
 
-/// What a client is called until it says otherwise.
+/// Name of a text client until it takes another with `/name`.
 pub(super) const NAME: &str = "guest";
-/// How long a client may take for an answer to its own line.
+/// Time limit for sending a client the answer to its own line.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// What others said, as a line; what is sent counts as delivered.
+/// A queued message as a line of text. A text client cannot confirm, so the host's message counts as delivered at once.
 pub(super) fn line(room: &Room, (name, token): (&str, u64), message: &Message) -> Option<Frame> {
     let line = match message {
         Message::Say { id, text, .. } => {
@@ -33,6 +33,7 @@ pub(super) fn line(room: &Room, (name, token): (&str, u64), message: &Message) -
 }
 
 impl Visit<'_> {
+    /// Tells a text client its name and the commands.
     pub(super) async fn greet(&mut self) -> Result<(), Failure> {
         if self.room.rules.relay {
             self.say("* a room: everybody here sees what you say").await?;
@@ -40,13 +41,14 @@ impl Visit<'_> {
         self.say(&format!("* you are {}; /name NEW, /who, /quit, /help", self.name)).await
     }
 
+    /// Sends one line; an error if the client does not read it in time.
     pub(super) async fn say(&mut self, line: &str) -> Result<(), Failure> {
         let sent = self.connection.outgoing.send_now(Frame::new(frame::LINE, line.to_owned()));
-        let slow = |_| Failure::new(Code::Timeout, "it does not read: an answer waited for 10 s");
+        let slow = |_| Failure::new(Code::Timeout, "the client does not read: an answer waited for 10 s");
         tokio::time::timeout(ANSWER_LIMIT, sent).await.map_err(slow)?
     }
 
-    /// `Some`: the client left, and how.
+    /// Handles a line from the client; `Some` if it left, with how.
     pub(super) async fn heard_line(&mut self, line: &str) -> Result<Option<String>, Failure> {
         if line.is_empty() {
             return Ok(None);
@@ -72,7 +74,7 @@ impl Visit<'_> {
         Ok(None)
     }
 
-    /// What it is told of its message, if anything; or how it is gone.
+    /// Handles a message: `Ok(Some)` is an error text to send back; `Err` if the client is no longer a member.
     fn heard_text(&mut self, text: &str) -> Result<Option<String>, &'static str> {
         if let Err(failure) = check(text, self.connection.transport) {
             return Ok(Some(failure.to_string()));

@@ -1,4 +1,4 @@
-//! Who is in a room, whose turn it is, and who hears what. No socket here.
+//! The members of a room, whose turn it is, and who receives which message. No sockets here.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,19 +21,19 @@ use crate::session::Handle;
 use crate::wire::Code;
 use crate::wire::chat::Message;
 
-/// The host waits so long for clients that only read more slowly than it speaks.
+/// How long the host waits for clients whose queue is full, before it drops them.
 const GRACE: Duration = Duration::from_millis(100);
-/// What happens within this time is announced together (FAULTS row 83).
+/// Events within this time are announced together (FAULTS row 83).
 const NEWS_DELAY: Duration = Duration::from_millis(100);
-/// Names that are shown; more are only counted.
+/// Maximum names shown; more are only counted.
 const SHOWN_NAMES: usize = 50;
 
 struct Member {
     turns: Turns,
-    /// What the host said and the client has not confirmed (FAULTS row 85).
+    /// Ids of the host's messages that the client has not confirmed (FAULTS row 85).
     unconfirmed: BTreeSet<u64>,
     outbox: Outbox,
-    /// Proves that who comes again is the same.
+    /// A client that reconnects proves with this token that it is the same.
     token: u64,
     messages: u64,
 }
@@ -41,38 +41,38 @@ struct Member {
 #[derive(Default)]
 struct Members {
     by_name: BTreeMap<String, Member>,
-    /// Their names in small letters.
+    /// The members' names in lower case.
     taken: HashSet<String>,
     sent: u64,
     received: u64,
 }
 
-/// What a room is like.
+/// Settings of a room.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     pub(super) transport: Transport,
-    /// `turns off`.
+    /// No turns (`turns off`): everybody may speak at any time.
     pub(super) free: bool,
-    /// The conversation is between two: it ends when the client leaves.
+    /// A conversation between two: it ends when the client leaves.
     pub(super) for_two: bool,
-    /// Clients hear each other.
+    /// Clients receive each other's messages.
     pub(super) relay: bool,
 }
 
 pub(super) struct Room {
     pub(super) rules: Rules,
     members: Mutex<Members>,
-    /// What is still to be announced to all, and since when.
+    /// Events that are not announced yet, and when they are due.
     news: Mutex<Option<(Instant, News)>>,
     has_news: Notify,
 }
 
-/// One that came in.
+/// A client that has joined.
 pub(super) struct Entry {
     pub(super) name: String,
     pub(super) token: u64,
     pub(super) queue: Queue,
-    /// It took the place of what was left of it.
+    /// True if it replaced its own lost connection.
     pub(super) again: bool,
 }
 
@@ -85,7 +85,8 @@ impl Room {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new member under this name, or one like it. Who has the token of a member takes its place (FAULTS row 84).
+    /// Adds a member under this name, or with a number added if it is taken. A client with the token of a member
+    /// replaces that member (FAULTS row 84).
     pub(super) fn enter(&self, name: &str, proof: u64) -> Entry {
         let (outbox, queue) = Outbox::new();
         let token = u64::from_be_bytes(crate::net::udp::random()).max(1);
@@ -104,7 +105,8 @@ impl Room {
         Entry { name, token, queue, again }
     }
 
-    /// The messages that a member has not confirmed; `None`: another took its place.
+    /// Removes a member. Returns the number of messages that it has not confirmed; `None` if another connection has
+    /// taken its place.
     pub(super) fn leave(&self, name: &str, token: u64, how: &str) -> Option<usize> {
         let mut members = self.lock();
         if members.by_name.get(name).is_none_or(|member| member.token != token) {
@@ -117,7 +119,8 @@ impl Room {
         Some(member.unconfirmed.len())
     }
 
-    /// Another name for a member, or one like it.
+    /// Renames a member and returns its name from now on: with a number added if `name` is taken, `before` if another
+    /// connection has taken its place.
     pub(super) fn rename(&self, before: &str, token: u64, name: &str) -> String {
         let mut members = self.lock();
         if members.member(before, token).is_none() {
@@ -132,12 +135,12 @@ impl Room {
         name
     }
 
-    /// Each member with how much it said.
+    /// Each member, with the number of messages it has sent.
     pub(super) fn members(&self) -> Vec<(String, u64)> {
         self.lock().by_name.iter().map(|(name, member)| (name.clone(), member.messages)).collect()
     }
 
-    /// Who is here, in words.
+    /// The members' names in one text, at most `SHOWN_NAMES` of them.
     pub(super) fn names(&self) -> String {
         let members = self.lock();
         let shown: Vec<&str> = members.by_name.keys().take(SHOWN_NAMES).map(String::as_str).collect();
@@ -157,7 +160,7 @@ impl Room {
         }
     }
 
-    /// The host speaks: to everybody whose turn allows it, or with `@name` to one.
+    /// Sends a message of the host to everybody whose turn allows it, or with `@name` to one member.
     pub(super) async fn say(&self, session: &Handle, text: &str) -> Result<(), Failure> {
         let (name, text) = match command::read(text)? {
             Line::Say(text) => (None, text),
@@ -179,7 +182,7 @@ impl Room {
         let (full, sent) = {
             let mut members = self.lock();
             let mut full = Vec::new();
-            // Under the lock, as what clients say: each hears the numbers in their order.
+            // Under the lock, like clients' messages: each client must receive the ids in order.
             for (outbox, message) in members.address(name, text)? {
                 session.count_out(text.len() as u64);
                 match outbox.put(message, text.len()) {
@@ -192,7 +195,7 @@ impl Room {
             (full, members.sent)
         };
         session.set("sent", Value::count(sent));
-        // Everybody else has it. One that does not read is seen off by its own task.
+        // Everybody else has the message. A kicked client is closed by its own task.
         let until = Instant::now() + GRACE;
         for (outbox, message) in full {
             if tokio::time::timeout_at(until, outbox.put_later(message, text.len())).await.is_err() {
@@ -202,7 +205,7 @@ impl Room {
         Ok(())
     }
 
-    /// A line of a client that counts nothing itself.
+    /// A message from a text client, which sends no numbers: its stamp is made here.
     pub(super) fn heard_plain(
         &self,
         session: &Handle,
@@ -213,7 +216,8 @@ impl Room {
         self.heard(session, (name, token), stamp.ok_or(Wrong::Impossible)?, text)
     }
 
-    /// Judges a message, and shows it if it is one: to the host, and in a room with `relay` to all others.
+    /// Checks a client's message against the turns. A valid one is shown to the host, and with `relay` sent to all
+    /// others.
     pub(super) fn heard(
         &self,
         session: &Handle,
@@ -239,7 +243,7 @@ impl Room {
         Ok(())
     }
 
-    /// What one client says only to another, or to the host. It is nobody's turn by it.
+    /// Passes a private message from one client to another, or to the host. It uses up nobody's turn.
     pub(super) fn whisper(&self, session: &Handle, from: &str, to: &str, text: &str) -> Result<(), Failure> {
         let author = format!("{from}, to you");
         if to == HOST {
@@ -248,7 +252,8 @@ impl Room {
             return Ok(());
         }
         if !self.rules.relay {
-            return Err(Failure::new(Code::Policy, "clients do not hear each other here").fix("@host TEXT"));
+            return Err(Failure::new(Code::Policy, "clients do not receive each other's messages here")
+                .fix("@host TEXT"));
         }
         let mut members = self.lock();
         let Some(member) = members.by_name.get_mut(to) else {
@@ -272,7 +277,7 @@ impl Room {
         }
     }
 
-    /// Resolves when it is time to announce something. Cancel-safe.
+    /// Resolves when an announcement is due. Cancel-safe.
     pub(super) async fn news_are_due(&self) {
         loop {
             let due = self.news.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(due, _)| *due);
@@ -283,14 +288,14 @@ impl Room {
         }
     }
 
-    /// Tells everybody what happened.
+    /// Announces the collected events to everybody.
     pub(super) fn tell_news(&self) {
         let news = self.news.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((_, news)) = news else { return };
         let lines = news.lines();
         for member in self.lock().by_name.values() {
             for line in &lines {
-                // Who has no room for it has other worries.
+                // A member whose queue is full misses the notice.
                 drop(member.outbox.put(Message::Notice { text: line.clone() }, line.len()));
             }
         }
@@ -298,7 +303,7 @@ impl Room {
 }
 
 impl Members {
-    /// The member of this name, unless another has taken its place.
+    /// The member of this name, unless another connection has taken its place.
     fn member(&mut self, name: &str, token: u64) -> Option<&mut Member> {
         self.by_name.get_mut(name).filter(|member| member.token == token)
     }
@@ -309,7 +314,7 @@ impl Members {
         name
     }
 
-    /// What one said, for all others; one whose outbox is full is dropped at once (FAULTS row 82).
+    /// Queues a client's message for all others; a member whose queue is full is dropped at once (FAULTS row 82).
     fn relay(&mut self, from: &str, text: &str) {
         for (_, member) in self.by_name.iter_mut().filter(|(name, _)| *name != from) {
             let Stamp { id, seen } = member.turns.relay();
@@ -320,7 +325,7 @@ impl Members {
         }
     }
 
-    /// Stamps a message of the host for those who may hear it now.
+    /// Stamps a message of the host for `name`, or for everybody, as far as their turns allow it now.
     fn address(&mut self, name: Option<&str>, text: &str) -> Result<Vec<(Outbox, Message)>, Failure> {
         let known: Vec<String> = self.by_name.keys().cloned().collect();
         if known.is_empty() {

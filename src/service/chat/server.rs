@@ -1,5 +1,5 @@
-//! The server's side of a chat: lets clients in, gives each its conversation, and says how it ended. A room for one
-//! client is a conversation between two: it ends when that client leaves, and waits for one that was lost.
+//! The server's side of a chat: accepts clients, serves each, and reports how it ended. A room for one client is a
+//! conversation between two: it ends when that client leaves, but waits for a client whose connection was lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,11 @@ use crate::wire::chat::{Message, Welcome};
 use crate::wire::listing::{self, Entries};
 use crate::wire::{Code, Frame, frame};
 
-/// What the server's side is called.
+/// Name of the server's side.
 pub(super) const HOST: &str = "host";
-/// What the system may keep for a client: the rest waits here, and is counted (FAULTS row 82).
+/// Bytes of the socket's send buffer for a client: the rest is queued here, where it is counted (FAULTS row 82).
 const SEND_BUFFER: usize = 64 << 10;
+/// Time limit for the last message to a client, and for closing.
 pub(super) const PARTING_LIMIT: Duration = Duration::from_millis(500);
 
 pub(super) fn make(session: &Handle, arguments: &Arguments, _: &Context) -> Result<Arc<dyn Server>, Failure> {
@@ -56,7 +57,7 @@ impl Server for Room {
                 tokio::select! {
                     (text, answer) = session.next_saying() => {
                         let said = self.say(&session, &text).await;
-                        // Whoever asked may have stopped waiting.
+                        // The caller may have stopped waiting for the result.
                         drop(answer.send(said));
                     }
                     () = self.news_are_due() => self.tell_news(),
@@ -78,7 +79,7 @@ impl Server for Room {
     }
 }
 
-/// One client, from its name to its end.
+/// Serves one client, from joining to its end.
 async fn converse(
     room: &Room,
     session: &Handle,
@@ -108,14 +109,16 @@ async fn converse(
     let Visit { mut connection, name, .. } = visit;
     let how = match &result {
         Ok(how) => how.clone(),
-        Err(failure) if room.rules.for_two => format!("is gone: {}; who comes next goes on", failure.why),
+        Err(failure) if room.rules.for_two => {
+            format!("is gone: {}; the next client continues the conversation", failure.why)
+        }
         Err(failure) => format!("is gone: {}", failure.why),
     };
     let left = room.leave(&name, token, &how);
     room.show_members(session);
     part(&mut connection, result.as_ref().err(), left.is_none()).await;
     let Some(unconfirmed) = left else {
-        session.log("replaced", format!("{name} came back; what was left of it is closed"));
+        session.log("replaced", format!("{name} came back; its old connection is closed"));
         return Ok(());
     };
     if unconfirmed > 0 {
@@ -124,14 +127,14 @@ async fn converse(
     if !session.is_cancelled() {
         session.tell("left", format!("{name} {how}"));
     }
-    // One that was lost, or whose place another took, can come back.
+    // A client whose connection was lost or replaced can come back: only a regular goodbye ends the session.
     if room.rules.for_two && result.is_ok() {
         session.token().cancel();
     }
     result.map(|_| ())
 }
 
-/// The last words to a client: it may be gone already, or read nothing, and is not waited for.
+/// Sends the reason and closes, within a time limit: the client may be gone already, or may not read.
 async fn part(connection: &mut Connection, failure: Option<&Failure>, replaced: bool) {
     let again = Failure::new(Code::Cancelled, "you came back from another place");
     if let Some(failure) = failure.filter(|failure| !failure.told) {
@@ -141,7 +144,7 @@ async fn part(connection: &mut Connection, failure: Option<&Failure>, replaced: 
     drop(tokio::time::timeout(PARTING_LIMIT, connection.outgoing.close(Code::Other, "")).await);
 }
 
-/// The client's name; `None`: it only wanted to know who is here.
+/// Reads the client's first message and admits it; `None` if it only asked who is here.
 async fn join(room: &Room, connection: &mut Connection) -> Result<Option<Entry>, Failure> {
     if connection.plain {
         return Ok(Some(room.enter(plain::NAME, 0)));
@@ -152,14 +155,17 @@ async fn join(room: &Room, connection: &mut Connection) -> Result<Option<Entry>,
             connection.outgoing.send(page).await?;
         }
         connection.outgoing.flush().await?;
-        // It asks again, or joins, or closes.
+        // The client may ask again, join, or close.
         match tokio::time::timeout(FIRST_MESSAGE_LIMIT, connection.incoming.next()).await {
             Ok(Ok(Some(Wire::Frame(next)))) => frame = next,
             _ => return Ok(None),
         }
     }
     let Message::Join { token, name } = Message::decode(&frame).map_err(malformed)? else {
-        return Err(Failure::new(Code::Misbehaved, "the client did not say its name first"));
+        return Err(Failure::new(
+            Code::Misbehaved,
+            "unexpected message from the client: it must be its name",
+        ));
     };
     check_name(&name)?;
     let entry = room.enter(&name, token);
@@ -170,13 +176,13 @@ async fn join(room: &Room, connection: &mut Connection) -> Result<Option<Entry>,
     Ok(Some(entry))
 }
 
-/// You are in, under this name.
+/// The welcome: the client has joined, under this name.
 pub(super) fn welcome(room: &Room, name: &str, token: u64) -> Frame {
     let Rules { free, relay, .. } = room.rules;
     Message::Welcome(Welcome { free, relay, token, name: name.into(), host: HOST.into() }).encode()
 }
 
-/// Who is here, as `ls` shows it: names, and how many messages each has said; in pages.
+/// The members as `ls` shows them, in pages: names, with the number of messages sent as the size.
 fn list(room: &Room, frame: &Frame) -> Result<Vec<Frame>, Failure> {
     listing::List::decode(frame).map_err(malformed)?;
     let person =
@@ -194,7 +200,7 @@ fn list(room: &Room, frame: &Frame) -> Result<Vec<Frame>, Failure> {
     }
 }
 
-/// Why it is over, as the client reads it.
+/// The reason for closing, as a frame or as a line of text.
 fn farewell(connection: &Connection, failure: &Failure) -> Frame {
     if connection.plain {
         Frame::new(frame::LINE, format!("* {failure}"))

@@ -1,14 +1,14 @@
-//! What may be said, and under which name. Pure.
+//! Rules for messages and names. Pure.
 
 use crate::base::Transport;
 use crate::report::Failure;
 use crate::wire::Code;
 use crate::wire::chat::{MESSAGE_LIMIT, NAME_CHARACTER_LIMIT, UDP_CHARACTER_LIMIT};
 
-/// Names that could be taken for the program's own voice.
+/// Names that could be mistaken for the program itself.
 const RESERVED: [&str; 8] = ["server", "host", "system", "admin", "nls", "all", "everyone", "you"];
 
-/// Checks a message before it is sent; nothing is ever cut off (FAULTS row 80).
+/// Checks a message before it is sent; one that is too long is refused, never truncated (FAULTS row 80).
 pub(super) fn check(text: &str, transport: Transport) -> Result<(), Failure> {
     if text.trim().is_empty() {
         return Err(Failure::new(Code::Usage, "an empty message is not sent"));
@@ -34,7 +34,7 @@ pub(super) fn check(text: &str, transport: Transport) -> Result<(), Failure> {
 pub(super) const NAME_RULES: &str =
     "a name has 1 to 32 letters, digits, _ - or . of one alphabet, and is not a reserved word";
 
-/// Checks a name.
+/// Checks a name; the error says which rule it breaks.
 pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     let refuse =
         |why: &str| Err(Failure::new(Code::Policy, format!("the name is refused: {why}")).fix(NAME_RULES));
@@ -47,7 +47,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     if !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')) {
         return refuse("it has other characters");
     }
-    // A Cyrillic а among Latin letters is a disguise.
+    // Look-alikes: a Cyrillic а among Latin letters is a disguise.
     let (latin, other) = (
         name.chars().any(|c| c.is_ascii_alphabetic()),
         name.chars().any(|c| c.is_alphabetic() && c as u32 > 0x24f),
@@ -61,7 +61,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `name`, or `name-2`, `name-3` … if it is taken, whatever the case.
+/// `name`, or `name-2`, `name-3` … if it is taken; case is ignored. `taken` is asked in lower case.
 pub(super) fn unique(name: &str, taken: impl Fn(&str) -> bool) -> String {
     if !taken(&name.to_lowercase()) {
         return name.into();
@@ -70,7 +70,7 @@ pub(super) fn unique(name: &str, taken: impl Fn(&str) -> bool) -> String {
     numbered.into_iter().find(|name| !taken(&name.to_lowercase())).unwrap_or_else(|| name.into())
 }
 
-/// The login name, if it can be one here.
+/// The login name if it is a valid chat name, else `guest`.
 pub(super) fn login_name() -> String {
     let login = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
     if check_name(&login).is_ok() { login } else { "guest".into() }

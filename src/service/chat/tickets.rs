@@ -1,13 +1,13 @@
-//! What a client needs to take its place again when its connection broke (FAULTS row 84).
+//! Tokens with which a client resumes its place in a room after its connection broke (FAULTS row 84).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Places of this shell in rooms that it did not leave, by server and the name that was asked for.
+/// Tokens of this shell for rooms that it did not leave: (server, requested name) → (assigned name, token).
 #[derive(Debug, Default)]
 pub struct Tickets(Mutex<HashMap<(String, String), (String, u64)>>);
 
-/// Places that are remembered.
+/// Maximum number of tokens kept.
 const LIMIT: usize = 256;
 
 impl Tickets {
@@ -15,12 +15,12 @@ impl Tickets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The name that was given there, and the token; from now on somebody has it.
+    /// Removes and returns the assigned name and the token, so that only one conversation uses them.
     pub(super) fn take(&self, place: &(String, String)) -> Option<(String, u64)> {
         self.lock().remove(place)
     }
 
-    /// The connection broke: what is left of it in the room can be replaced.
+    /// Stores a token after the connection broke: the next one can then replace the stale member in the room.
     pub(super) fn keep(&self, place: (String, String), name: String, token: u64) {
         let mut tickets = self.lock();
         if tickets.len() < LIMIT {

@@ -1,4 +1,4 @@
-//! A conversation as a file: a line for each message, added as it happens.
+//! A conversation written to a file: a line for each message, added as it happens.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::base::moment::date_and_time;
 use crate::report::Failure;
 
-/// Lines are added to what is there.
+/// An open transcript; lines are appended to an existing file.
 #[derive(Debug)]
 pub(super) struct Transcript {
     file: File,
@@ -23,8 +23,8 @@ impl Transcript {
             .map_err(|error| Failure::io(&error, format!("the transcript {name}")))
     }
 
-    /// `2026-11-25 18:30:05+01:00 ann: hello`; the text is escaped already. A short write to the page cache, at the pace of
-    /// people: it needs no thread of its own.
+    /// Appends `2026-11-25 18:30:05+01:00 ann: hello`; `text` is escaped already. These are short writes to the page
+    /// cache, at the pace of people, so they need no blocking thread.
     pub(super) fn add(&mut self, who: &str, text: &str) -> Result<(), Failure> {
         let line = format!("{} {who}: {text}\n", date_and_time(SystemTime::now()));
         self.file

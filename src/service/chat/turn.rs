@@ -2,34 +2,36 @@
 //!
 //! A message must be answered before its author may send another; any message of the other side is the answer.
 //! Both may begin; if both do at once, each message answers the other. Each message says how many of the other
-//! side's messages its author had seen, so that both ends judge it alike although messages cross.
+//! side's messages its author had seen, so that both ends reach the same verdict although messages cross.
 
 /// One side of a conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Turns {
-    /// `turns off`: everybody speaks when they like.
+    /// No turns (`turns off`): both may speak at any time.
     free: bool,
     sent: u64,
     received: u64,
-    /// What we had received when we last sent.
+    /// How many messages we had received when we last sent; `None` before our first.
     seen_at_send: Option<u64>,
-    /// What they had received when they last sent.
+    /// How many of our messages they had received when they last sent; `None` before their first.
     seen_by_them: Option<u64>,
 }
 
-/// What goes with a message.
+/// The numbers sent with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
+    /// Number of this message among its author's, from 1.
     pub(super) id: u64,
+    /// How many messages of the other side its author had received.
     pub(super) seen: u64,
 }
 
-/// Why a message of the other side is not taken.
+/// Why a message of the other side is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wrong {
     /// It was not their turn.
     OutOfTurn,
-    /// It claims what cannot be: a peer that is broken or lies.
+    /// The numbers are impossible: the peer is broken, or lies.
     Impossible,
 }
 
@@ -38,7 +40,7 @@ impl Turns {
         Self { free, ..Self::default() }
     }
 
-    /// What a client would say that counts nothing itself, and has seen everything.
+    /// The stamp of the next message of a text client, which sends none: it counts as having seen everything.
     pub(super) fn stamp_of_plain(&self) -> Stamp {
         Stamp { id: self.received + 1, seen: self.sent }
     }
@@ -58,13 +60,13 @@ impl Turns {
         Some(Stamp { id: self.sent, seen: self.received })
     }
 
-    /// Counts what another client said as ours: it comes when it comes, and answers what they said.
+    /// Counts a message of another client, passed on, as one of ours. It needs no turn, and answers what they said.
     pub(super) fn relay(&mut self) -> Stamp {
         self.sent += 1;
         Stamp { id: self.sent, seen: self.received }
     }
 
-    /// The same, where it arrives.
+    /// Counts such a message at its receiver.
     pub(super) fn receive_relayed(&mut self, stamp: Stamp) -> Result<(), Wrong> {
         if stamp.id != self.received + 1 || stamp.seen > self.sent {
             return Err(Wrong::Impossible);
@@ -73,7 +75,7 @@ impl Turns {
         Ok(())
     }
 
-    /// Judges and counts a message of theirs.
+    /// Checks a message of theirs, and counts it if it is valid.
     pub(super) fn receive(&mut self, stamp: Stamp) -> Result<(), Wrong> {
         if stamp.id != self.received + 1 || stamp.seen > self.sent {
             return Err(Wrong::Impossible);
@@ -132,7 +134,7 @@ mod tests {
         let (mut a, mut b) = (Turns::default(), Turns::default());
         let (from_a, from_b) = (a.send().unwrap(), b.send().unwrap());
         a.receive(from_b).unwrap();
-        // The second of a is on its way before b has the first.
+        // a sends its second message before b has received the first.
         let second = a.send().unwrap();
         b.receive(from_a).unwrap();
         b.receive(second).unwrap();

@@ -1,4 +1,4 @@
-//! One client in a room, from its welcome to its end. What one says that has only `nc` is in `plain`.
+//! The server's side of one client in a room, from its welcome to its end. Text clients are handled in `plain`.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::session::Handle;
 use crate::wire::chat::{self, Message};
 use crate::wire::{Code, Frame};
 
-/// Characters of a client's notice that are kept.
+/// A client's notice is cut to this many characters.
 const NOTICE_LIMIT: usize = 200;
 
 pub(super) struct Visit<'a> {
@@ -31,7 +31,7 @@ pub(super) struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// Until the client leaves: how it did.
+    /// Serves the client until it leaves; returns how it left.
     pub(super) async fn run(&mut self) -> Result<String, Failure> {
         if self.connection.plain {
             self.greet().await?;
@@ -40,7 +40,8 @@ impl Visit<'_> {
         loop {
             tokio::select! {
                 () = self.session.cancelled() => {
-                    // Confirmations that are on their way still count; it may read nothing any more.
+                    // Confirmations in flight still count. There is a time limit, for the client may have stopped
+                    // reading.
                     drop(tokio::time::timeout(PARTING_LIMIT, self.part()).await);
                     return Ok("was told goodbye".into());
                 }
@@ -53,7 +54,7 @@ impl Visit<'_> {
                             self.slow_down(slowed).await?;
                         }
                     }
-                    Some(Wire::Block { .. }) => return Err(Failure::new(Code::Misbehaved, "a block has no place in a chat")),
+                    Some(Wire::Block { .. }) => return Err(Failure::new(Code::Misbehaved, "unexpected data block in a chat")),
                     None => {
                         drop(tokio::time::timeout(PARTING_LIMIT, self.answer_end()).await);
                         return Ok("left".into());
@@ -64,7 +65,7 @@ impl Visit<'_> {
         }
     }
 
-    /// What others said, in the client's own language.
+    /// Sends a queued message and those after it, as frames or as lines of text.
     async fn pass_on(&mut self, queued: Queued) -> Result<(), Failure> {
         let (room, name, token, plain) = (self.room, &self.name, self.token, self.connection.plain);
         let frame = |message: &Message| {
@@ -73,7 +74,7 @@ impl Visit<'_> {
         self.queue.send(queued, &mut self.connection.outgoing, frame).await
     }
 
-    /// Nothing is read from who speaks too fast: its own sending comes to a stop. It still hears the others.
+    /// Reads nothing from a client that sends too fast, so that backpressure stops it. It still receives messages.
     async fn slow_down(&mut self, slowed: Slowed) -> Result<(), Failure> {
         match (slowed.tell, self.connection.plain) {
             (false, _) => {}
@@ -93,7 +94,7 @@ impl Visit<'_> {
         }
     }
 
-    /// Says goodbye, and takes what the client still says, until it closes.
+    /// Says goodbye, and handles what the client still sends, until it closes.
     async fn part(&mut self) -> Result<(), Failure> {
         if self.connection.plain {
             return self.say("* host ended the conversation").await;
@@ -109,7 +110,7 @@ impl Visit<'_> {
         Ok(())
     }
 
-    /// It ended its side and may still read: half-closed is not gone.
+    /// Answers a client that closed its sending side: it may still read, for half-closed is not gone.
     async fn answer_end(&mut self) -> Result<(), Failure> {
         if self.connection.plain {
             return self.say("* goodbye").await;
@@ -118,7 +119,7 @@ impl Visit<'_> {
         self.connection.outgoing.send_now(leave.encode()).await
     }
 
-    /// To what a client asks the server itself.
+    /// The answer to a request to the server itself: `/who`, `@name`, `/help`.
     pub(super) fn answer(&self, line: &Line<'_>) -> String {
         match line {
             Line::Who => format!("here: {}", self.room.names()),
@@ -131,7 +132,7 @@ impl Visit<'_> {
         }
     }
 
-    /// Another name, announced.
+    /// Renames the client and announces it.
     pub(super) fn take_name(&mut self, name: &str) -> Result<(), Failure> {
         check_name(name)?;
         let new = self.room.rename(&self.name, self.token, name);
@@ -141,7 +142,7 @@ impl Visit<'_> {
         Ok(())
     }
 
-    /// `Some`: the client left, and how.
+    /// Handles a frame or line from the client; `Some` if it left, with how.
     async fn receive(&mut self, frame: &Frame) -> Result<Option<String>, Failure> {
         if self.connection.plain {
             let line = String::from_utf8_lossy(&frame.body).into_owned();
@@ -151,7 +152,7 @@ impl Visit<'_> {
             Message::Say { id, seen, text } => self.heard(Stamp { id, seen }, &text).await?,
             Message::Leave { reason } => return Ok(Some(escape_line(&reason).into_owned())),
             Message::Delivered { id } => self.room.confirmed(&self.name, self.token, id),
-            // A notice is the program's own voice: a client's is for the log, and short.
+            // Notices are the program's own voice: one from a client only goes into the log, truncated.
             Message::Notice { text } => {
                 let text: String = text.chars().take(NOTICE_LIMIT).collect();
                 self.session.log("notice", format!("{}: {}", self.name, escape_line(&text)));
@@ -165,7 +166,10 @@ impl Visit<'_> {
                 self.connection.outgoing.send_now(Message::Notice { text }.encode()).await?;
             }
             Message::Welcome(_) | Message::Relayed { .. } => {
-                return Err(Failure::new(Code::Misbehaved, "it says what only a server does"));
+                return Err(Failure::new(
+                    Code::Misbehaved,
+                    "unexpected message from the client: only a server sends it",
+                ));
             }
         }
         Ok(None)
@@ -187,7 +191,7 @@ impl Visit<'_> {
                 Message::Notice { text: "it is not your turn: wait for an answer".into() }
             }
             Err(Wrong::Impossible) => {
-                return Err(Failure::new(Code::Misbehaved, "the client lost count of its messages"));
+                return Err(Failure::new(Code::Misbehaved, "the client's message numbers are inconsistent"));
             }
         };
         self.connection.outgoing.send_now(reply.encode()).await

@@ -57,10 +57,10 @@ impl std::fmt::Display for Trouble {
             Self::Overlap { offset } => write!(f, "the peer sent bytes twice, at offset {offset}"),
             Self::TooMuch => write!(
                 f,
-                "peers hold too many unfinished pieces: {} MiB are the most in all",
+                "peers hold too many incomplete groups: the limit is {} MiB in all",
                 buffers::HELD_LIMIT >> 20
             ),
-            Self::TooScattered => f.write_str("the peer scatters its blocks over too many places"),
+            Self::TooScattered => f.write_str("the peer sends blocks at too many different offsets"),
         }
     }
 }

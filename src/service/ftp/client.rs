@@ -151,12 +151,12 @@ async fn ask(
     let (limited, mode, size, modified) = match Message::decode(&answer).map_err(malformed)? {
         Message::File { limited, mode, size, modified } => (limited, mode, size, modified),
         Message::Folder { mode, modified, .. } => return Ok(Asked::Folder((modified, mode))),
-        _ => return Err(Failure::new(Code::Misbehaved, "the server answered something else")),
+        _ => return Err(Failure::new(Code::Misbehaved, "unexpected message from the server")),
     };
     if size > accept.bytes {
         let (size, most) = (show_size(size), show_size(accept.bytes));
-        let why = format!("the file has more than is accepted: {size}; {most} are the most");
-        return Err(Failure::new(Code::Limit, why).fix("say how much you take: max SIZE"));
+        let why = format!("the file has more than is accepted: {size}; the limit is {most}");
+        return Err(Failure::new(Code::Limit, why).fix("accept more: max SIZE"));
     }
     let intent = Intent { replace, fast, mode, ..Intent::new(size, modified) };
     let local = target.to_owned();

@@ -20,7 +20,7 @@ impl Destination {
     pub(super) fn new(directory: &Path, to: Option<&str>, name: &str) -> Result<Self, Failure> {
         let last = name.rsplit('/').next().unwrap_or(name);
         let last = raw(last).ok_or_else(|| {
-            Failure::new(Code::Usage, "a backslash in the name begins no escape")
+            Failure::new(Code::Usage, "the name contains an invalid escape")
                 .fix("write `\\\\` for a backslash")
         })?;
         let (file, folder) = match to.map(|to| (directory.join(to), to)) {

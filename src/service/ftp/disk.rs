@@ -270,7 +270,7 @@ pub(super) fn untold() -> Option<String> {
     let new = lacking & !TOLD.swap(lacking, Ordering::Relaxed);
     let missed = Lacking::ALL.iter().filter(|(thing, _)| new & thing.bit() != 0);
     let things: Vec<&str> = missed.map(|(_, word)| *word).collect();
-    (new != 0).then(|| format!("the file system refuses {}: done without", things.join(" and ")))
+    (new != 0).then(|| format!("the file system does not support {}: done without", things.join(" and ")))
 }
 
 fn free(file: &File) -> u64 {
@@ -347,7 +347,7 @@ fn open_or_create(dir: &Dir, name: &str) -> Result<File, Failure> {
         Err(error) => return Err(failed(&error)),
     }
     let in_the_way = || {
-        let why = format!("`{name}` is in the way and is no plain file of this user");
+        let why = format!("`{name}` is in the way and is not a regular file of this user");
         Failure::new(Code::Policy, why).fix("remove it")
     };
     let mut options = OpenOptions::new();

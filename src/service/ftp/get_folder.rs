@@ -112,12 +112,12 @@ impl Accept {
             return Ok(());
         }
         let why = format!(
-            "the folder has more than is accepted: {entries} files, folders and links and {} so far; {} and {} are the most",
+            "the folder has more than is accepted: {entries} files, folders and links and {} so far; the limits are {} and {}",
             quantity::show_size(bytes),
             self.files,
             most_bytes
         );
-        Err(Failure::new(Code::Limit, why).fix("say how much you take: accept N max SIZE"))
+        Err(Failure::new(Code::Limit, why).fix("accept more: accept N max SIZE"))
     }
 }
 

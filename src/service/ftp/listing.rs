@@ -164,7 +164,7 @@ async fn fetch(connection: &mut Connection, path: String) -> Result<Vec<Entry>, 
     loop {
         let frame = connection.incoming.frame(ANSWER_LIMIT, "answer").await?;
         if frame.kind != ENTRIES {
-            return Err(Failure::new(Code::Misbehaved, "the server answered something else"));
+            return Err(Failure::new(Code::Misbehaved, "unexpected message from the server"));
         }
         let page = Entries::decode(&frame).map_err(malformed)?;
         if page.entries.is_empty() && page.more {
@@ -176,7 +176,7 @@ async fn fetch(connection: &mut Connection, path: String) -> Result<Vec<Entry>, 
             return Ok(all);
         }
         if all.len() >= ENTRY_LIMIT || bytes > BYTES_LIMIT {
-            let why = format!("the list is too long: {ENTRY_LIMIT} entries are the most");
+            let why = format!("the list is too long: the limit is {ENTRY_LIMIT} entries");
             return Err(Failure::new(Code::Limit, why).fix("list a folder in it: ls SERVER FOLDER"));
         }
     }

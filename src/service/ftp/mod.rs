@@ -113,7 +113,7 @@ const REPLACE: Keyword = Keyword::flag("replace", "replace files of the same nam
 const FAST: Keyword =
     Keyword::flag("fast", "do not wait until the disk has it: a power loss may undo the transfer");
 
-const HIDDEN: Keyword = Keyword::flag("hidden", "of a folder: with what is hidden in it");
+const HIDDEN: Keyword = Keyword::flag("hidden", "of a folder: include hidden files");
 const LINKS: Keyword = Keyword::flag("links", "of a folder: with the links that stay inside it, as links");
 
 const RATE: Keyword =
@@ -152,7 +152,7 @@ const FIELDS: &[Field] = &[
     Field::text("cc", "of send: the congestion control that was used"),
     Field::text(
         "limited_by",
-        "what held it up: a disk, a processor, a rate limit, a window, a buffer, the path's rate, or loss",
+        "what limited the transfer: a disk, a processor, a rate limit, a window, a buffer, the path's rate, or loss",
     ),
     Field::size("bytes_in", "bytes received so far"),
     Field::size("bytes_out", "bytes sent so far"),
@@ -167,8 +167,8 @@ pub static SEND: Client = Client {
         name: "send",
         aliases: &["put"],
         summary: "send a file or a folder to a file server",
-        details: "A file is hashed on both sides and appears under its name only when it is whole. What was interrupted goes on where it stopped, when the same command is given again. A folder goes with all that is below it; links, hidden and special files are left out and counted, unless the words `links` and `hidden` say otherwise. With `replace`, only what differs travels: the same command keeps a copy up to date. A file that cannot go is named, and the others go. `send - … name NAME` sends standard input.",
-        params: &[Param::many("path", Kind::Path, "the file or folder; several go one behind the other")],
+        details: "A file is hashed on both sides and appears under its name only when it is whole. An interrupted transfer resumes when the same command is given again. A folder is sent with everything below it; links, hidden and special files are left out and counted, unless the words `links` and `hidden` say otherwise. With `replace`, only what differs travels: the same command keeps a copy up to date. A file that cannot go is named, and the others go. `send - … name NAME` sends standard input.",
+        params: &[Param::many("path", Kind::Path, "the file or folder; several are sent one after another")],
         keywords: &[
             Keyword::new("to", Kind::Endpoint, "the file server").required(),
             CHUNK,
@@ -206,7 +206,7 @@ pub static GET: Client = Client {
         name: "get",
         aliases: &[],
         summary: "fetch a file or a folder from a file server",
-        details: "`to` names a file or a folder; without it the file comes into the current folder. A folder comes with all that is below it, as with `send`; how much it is, is said first. `to COPY` is the copy of the folder itself, `to PLACE/` the folder around it. What `ls` shows escaped, `get` takes in that form. `to -` is standard output, where that is no terminal. Without `from` it asks the server used last, else the newest file server of this shell, else what `ls` listed last.",
+        details: "`to` names a file or a folder; without it the file comes into the current folder. A folder comes with everything below it, as with `send`; its size is reported first. `to COPY` is the copy of the folder itself, `to PLACE/` the folder around it. What `ls` shows escaped, `get` takes in that form. `to -` is standard output, where that is no terminal. Without `from` it asks the server used last, else the newest file server of this shell, else what `ls` listed last.",
         params: &[Param::required("name", Kind::Remote("ftp"), "the file or folder at the server")],
         keywords: &[
             Keyword::new("from", Kind::Endpoint, "the file server").default("the one used last"),
@@ -245,7 +245,7 @@ pub static LS: Client = Client {
         name: "ls",
         aliases: &["dir"],
         summary: "list what a file or stream server has, or who is in a chat",
-        details: "Names are bytes: what is no printable character, or a backslash, stands as an escape, and `get` takes it in that form.",
+        details: "Names are bytes: unprintable characters and backslashes are shown as escapes, and `get` takes names in that form.",
         params: &[
             Param::required("server", Kind::Endpoint, "the server"),
             Param::optional("path", Kind::Text, "a folder at the server"),

@@ -135,7 +135,7 @@ pub(super) fn components(name: &str) -> Result<Vec<OsString>, Failure> {
     let mut parts = Vec::new();
     for part in name.split('/') {
         let Some(part) = raw(part) else {
-            return refuse("a backslash in it begins no escape: write `\\\\`");
+            return refuse("it contains an invalid escape: write `\\\\` for a backslash");
         };
         if let Some(why) = objection(part.as_bytes()) {
             return refuse(why);
@@ -178,7 +178,7 @@ impl Rules {
 
     fn objection(self, part: &OsStr) -> Option<&'static str> {
         if is_scaffold(part) {
-            return Some("a file that is being received has such a name");
+            return Some("such names are reserved for files that are being received");
         }
         if is_hidden(part) && !self.hidden {
             return Some("hidden files are served and written only with the word `hidden`");
@@ -191,7 +191,7 @@ impl Rules {
             return Some("`\\`, `:` and control characters cannot be part of it on Windows");
         }
         if part.ends_with('.') || part.ends_with(' ') {
-            return Some("a dot or a blank cannot end it on Windows");
+            return Some("it cannot end with a dot or a space on Windows");
         }
         if part.contains(['<', '>', '"', '|', '?', '*']) {
             return Some("`<>\"|?*` cannot be part of it on Windows");

@@ -404,7 +404,7 @@ impl<D: Disk> Part<D> {
         if self.spoilt {
             // Row 16: the next sync would succeed, although the system shows data that is not on the disk.
             self.forget();
-            let why = format!("{}; what came was not kept: the disk may have lost it", failure.why);
+            let why = format!("{}; the data received was not kept: the disk may have lost it", failure.why);
             return Failure { why, ..failure };
         }
         let bytes: u64 = self.tree.known().into_iter().map(|index| self.tree.extent(index).1 as u64).sum();
@@ -418,7 +418,7 @@ impl<D: Disk> Part<D> {
         // A part of the old version of a source is of no use for the new version (row 9).
         let goes_on = match failure.code {
             Code::Changed => "start again with `replace`",
-            _ => "the same command goes on there",
+            _ => "the same command resumes it",
         };
         let kept = format!(
             "{} of {} are kept as `{}`: {goes_on}",
@@ -494,7 +494,8 @@ impl<D: Disk> Part<D> {
         }
         let kept = if renamed.is_ok() { bad } else { part_name(&self.name) };
         drop(self.drop_journal());
-        let why = format!("the file differs from its hash and is not published; it is kept as `{kept}`");
+        let why =
+            format!("the file does not match its hash and does not get its name; it is kept as `{kept}`");
         Failure::new(Code::Integrity, why).fix("send it again")
     }
 }

@@ -422,7 +422,10 @@ impl Sender<'_> {
                 if bytes == size && theirs == *hash.as_bytes() {
                     return Ok(spent);
                 }
-                return Err(Failure::new(Code::Integrity, "the other side stored something else"));
+                return Err(Failure::new(
+                    Code::Integrity,
+                    "the receiver stored a file with another size or hash",
+                ));
             }
             self.take(message)?;
             self.send_wanted().await?;
@@ -449,7 +452,7 @@ impl Sender<'_> {
             tokio::time::timeout(Duration::from_secs(1), told).await.ok().flatten().unwrap_or(failure);
         let reason = self.awake.explain(reason);
         if reason.fix.is_none() && !reason.told {
-            return reason.fix("the same command goes on where it stopped");
+            return reason.fix("the same command resumes it");
         }
         reason
     }

@@ -334,5 +334,5 @@ impl Sending<'_> {
 
 fn vanished() -> Failure {
     Failure::new(Code::Broken, "the peer closed the connection in the middle of the folder")
-        .fix("the same command goes on there")
+        .fix("the same command resumes it")
 }

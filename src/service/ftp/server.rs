@@ -55,7 +55,10 @@ pub(super) fn make(
     let folder = Arc::new(Folder::of_server(arguments, context)?);
     let guarded = is_guarded(arguments);
     if guarded && !arguments.flag("readonly") {
-        session.tell("warning", "everyone who can reach this port may read the folder; nobody may write to it without the word `open`");
+        session.tell(
+            "warning",
+            "everyone who can reach this port may read the folder; writing to it needs the word `open`",
+        );
     }
     let quota = Arc::new(Quota::new(arguments.number("quota")));
     let rules = Rules { portable: arguments.flag("portable"), hidden: arguments.flag("hidden") };
@@ -159,7 +162,7 @@ impl Visit {
                 Ok(Ok(Some(Wire::Frame(frame)))) => frame,
                 Ok(Ok(Some(Wire::Block { .. }))) => {
                     return self
-                        .part(Failure::new(Code::Misbehaved, "a block came where a request belongs"))
+                        .part(Failure::new(Code::Misbehaved, "unexpected block instead of a request"))
                         .await;
                 }
                 Ok(Ok(None)) => break,
@@ -274,7 +277,7 @@ impl Visit {
             Message::Tree { bytes, name } => self.tree(bytes, &name).await,
             Message::Fetch { .. } => self.fetch(message).await,
             Message::Sync => self.sync().await,
-            _ => Err(Failure::new(Code::Misbehaved, "a message came where a request belongs")),
+            _ => Err(Failure::new(Code::Misbehaved, "unexpected message instead of a request")),
         }
     }
 

@@ -169,7 +169,7 @@ impl Keeper {
                 }
                 Message::Offer { label, size } => self.offer(index, &label, size),
                 Message::Small { label, bytes } => self.small(index, &label, &bytes),
-                _ => Err(Failure::new(Code::Misbehaved, "it is no part of a tree")),
+                _ => Err(Failure::new(Code::Misbehaved, "unexpected message in a tree")),
             };
             denied.extend(stored.err().map(|failure| (index, failure)));
             let full = self.pending.len() >= PENDING_LIMIT

@@ -49,7 +49,7 @@ pub(super) enum Sent {
 /// Opens everything that is to be sent, before any packet (FAULTS row 1).
 pub(super) fn look(paths: Vec<PathBuf>, name: Option<&str>, wanted: Wanted) -> Result<Vec<Sourced>, Failure> {
     if name.is_some() && paths.len() > 1 {
-        let why = format!("one name cannot stand for {} files", paths.len());
+        let why = format!("one `name` cannot be used for {} files", paths.len());
         return Err(Failure::new(Code::Usage, why).fix("leave `name` out, or send them one by one"));
     }
     let mut names = std::collections::HashMap::new();

@@ -221,7 +221,7 @@ pub(super) fn is_about_the_file(failure: &Failure, transport: Transport) -> bool
 }
 
 pub(super) fn misplaced() -> Failure {
-    Failure::new(Code::Misbehaved, "the peer sent a message that cannot stand here")
+    Failure::new(Code::Misbehaved, "unexpected message from the peer")
 }
 
 /// Tells whether the machine slept since a transfer began (FAULTS row 34): our deadlines stop meanwhile, the peer's do

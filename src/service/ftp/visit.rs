@@ -170,7 +170,7 @@ impl Visit {
                         false => Message::Small { label, bytes },
                     })
                 }
-                _ => Err(Failure::new(Code::Misbehaved, "it is no FETCH")),
+                _ => Err(Failure::new(Code::Misbehaved, "unexpected message instead of FETCH")),
             };
             (first..).zip(messages).map(read).collect::<Vec<_>>()
         })

@@ -167,7 +167,7 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
                 continue;
             }
             if path.len() + whole.len() > NAME_LIMIT {
-                let why = format!("its path is too long: {NAME_LIMIT} bytes are the most");
+                let why = format!("its path is too long: the limit is {NAME_LIMIT} bytes");
                 self.lost(path, Failure::new(Code::Limit, why));
                 continue;
             }
@@ -206,7 +206,7 @@ fn is_inside(path: &str, target: &str, hidden: bool) -> bool {
 }
 
 fn limit<T>(what: &str, most: usize) -> Result<T, Failure> {
-    let why = format!("too many {what}: {most} are the most");
+    let why = format!("too many {what}: the limit is {most}");
     Err(Failure::new(Code::Limit, why).fix("send or get a part of it"))
 }
 

@@ -138,7 +138,7 @@ pub(super) fn say_control(session: &Handle, connection: &Connection, arguments: 
         Ok(used) => session.set("cc", Value::text(used)),
         Err(error) => {
             let why = reason(&error);
-            session.tell("warning", format!("the kernel does not give {asked} ({why}): its default goes on"));
+            session.tell("warning", format!("the kernel refuses {asked} ({why}): its default is used"));
             session.set("cc", Value::text("the kernel's"));
         }
     }

@@ -1,5 +1,5 @@
-//! Chunks of random size, uniformly from 1000 to 2000 bytes, and the order in which they go: from where the
-//! viewer looks, each byte once. Pure; the sizes follow from the seed.
+//! Chunks of random size, uniformly from 1000 to 2000 bytes, and their order: from where the viewer reads, each byte
+//! once. Pure; the seed determines the sizes.
 
 use std::ops::Range;
 
@@ -11,14 +11,14 @@ use super::plan::GAP_LIMIT;
 use crate::base::RangeSet;
 use crate::wire::stream::CHUNK_SIZES;
 
-/// Classes of sizes that are counted: 1000 to 1099 bytes, and so on; 2000 belongs to the last.
+/// Buckets of the histogram of sizes: 1000 to 1099 bytes, and so on; 2000 belongs to the last.
 const CLASSES: usize = 10;
 
-/// How long the chunks were that left.
+/// Histogram of the sizes of the chunks sent.
 #[derive(Debug, Default)]
 pub(super) struct Sizes {
     classes: [u64; CLASSES],
-    /// At the end of a file or of a gap, or because no longer ones may leave.
+    /// Chunks below 1000 bytes: at the end of the file or of a gap, or because of the cap.
     shorter: u64,
     smallest: Option<u64>,
     largest: u64,
@@ -52,7 +52,7 @@ impl std::fmt::Display for Sizes {
 }
 
 impl Sizes {
-    /// How many of a hundred are in each class: `1000+ 9.8%, 1100+ 10.1%, …, shorter 0.1%`.
+    /// Percentage of chunks in each bucket: `1000+ 9.8%, 1100+ 10.1%, …, shorter 0.1%`.
     pub(super) fn distribution(&self) -> String {
         let all = self.chunks().max(1) as f64;
         let names =
@@ -65,25 +65,25 @@ impl Sizes {
     }
 }
 
-/// What is still to be sent of one file to one viewer.
+/// Decides which part of a file is sent next to one viewer.
 #[derive(Debug)]
 pub(super) struct Chunker {
     size: u64,
     cursor: u64,
-    /// Nothing is wanted from here on; beyond the file: everything is wanted.
+    /// End of the range that is wanted; `u64::MAX`: the whole file is wanted in the end.
     until: u64,
     sent: RangeSet,
-    /// The same, with what the viewer forgot.
+    /// Like `sent`, but with what the viewer has discarded since.
     ever_sent: RangeSet,
     random: Xoshiro256PlusPlus,
     sizes: Sizes,
-    /// Longest chunk that may leave.
+    /// Maximum bytes of a chunk.
     cap: u64,
     capped: u64,
 }
 
 impl Chunker {
-    /// `cap`: no chunk is longer, whatever was drawn.
+    /// `cap`: maximum bytes of a chunk, whatever size was drawn.
     pub(super) fn new(size: u64, seed: u64, cap: u64) -> Self {
         Self {
             size,
@@ -98,8 +98,8 @@ impl Chunker {
         }
     }
 
-    /// From here first, up to there: clamped to the file (FAULTS row 76). True if that is a jump: what was to come
-    /// next comes later.
+    /// Goes on at `offset`, clamped to the file (FAULTS row 76), and stops at `until`. True if that is a jump: the next
+    /// chunk is another one than before.
     pub(super) fn seek(&mut self, offset: u64, until: u64) -> bool {
         let before = self.place();
         self.cursor = offset.min(self.size);
@@ -107,22 +107,22 @@ impl Chunker {
         self.place() != before
     }
 
-    /// The viewer has no room for these any more; if they are wanted, they are sent again.
+    /// The viewer has discarded this range for lack of space; it is sent again if it is wanted again.
     pub(super) fn forget(&mut self, range: Range<u64>) {
         self.sent.remove_range(range);
     }
 
-    /// Where the next chunk begins.
+    /// Offset of the next chunk.
     pub(super) fn place(&self) -> u64 {
         self.sent.first_gap(self.cursor)
     }
 
-    /// Something of it was sent, and is there or on its way.
+    /// True if some byte of the range was sent and is not discarded.
     pub(super) fn has_sent_of(&self, range: &Range<u64>) -> bool {
         self.sent.contains_any(range)
     }
 
-    /// This is not to be sent: what of it was not, up to where something was.
+    /// Skips the first unsent part of `range`, up to where something was sent: it counts as sent. Returns that part.
     pub(super) fn leave_out(&mut self, range: &Range<u64>) -> Range<u64> {
         let start = self.sent.first_gap(range.start);
         let stop = self.sent.next_start(start).unwrap_or(self.size).min(self.size);
@@ -136,22 +136,23 @@ impl Chunker {
         &self.sizes
     }
 
-    /// Chunks that were drawn longer than they may be.
+    /// Number of chunks drawn longer than the cap.
     pub(super) const fn capped(&self) -> u64 {
         self.capped
     }
 
-    /// More jumps and holes than a viewer makes, and more memory than it is worth.
+    /// True if what was sent is in more separate ranges than any real viewer makes, and costs too much memory.
     pub(super) fn is_scattered(&self) -> bool {
         self.sent.pieces().max(self.ever_sent.pieces()) > GAP_LIMIT
     }
 
-    /// Every byte was sent once, at least.
+    /// True if every byte was sent at least once, or skipped.
     pub(super) const fn all_sent(&self) -> bool {
         self.ever_sent.covered() == self.size
     }
 
-    /// The next chunk; `None` when all that is wanted was sent. It ends early only at the end of the file or of a gap.
+    /// The next chunk; `None` when all that is wanted was sent. It is shorter than drawn only because of the cap, or at
+    /// the end of the file or of a gap.
     pub(super) fn next(&mut self) -> Option<Range<u64>> {
         let mut start = self.place();
         if start >= self.size && self.until == u64::MAX {
@@ -171,7 +172,7 @@ impl Chunker {
         Some(start..end)
     }
 
-    /// Uniform: draws above the largest multiple are drawn again.
+    /// A uniform size by rejection sampling: draws above the largest multiple of the span are repeated.
     fn draw(&mut self) -> u64 {
         let (low, high) = (u64::from(*CHUNK_SIZES.start()), u64::from(*CHUNK_SIZES.end()));
         let span = high - low + 1;

@@ -1,4 +1,4 @@
-//! `stream`: receives chunks in any order, plays them while the rest arrives, keeps the file if asked.
+//! The `stream` client: receives chunks in any order, plays the file while the rest arrives, and keeps it if asked.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -26,9 +26,9 @@ use crate::wire::stream::{Message, PARITY_LIMIT, PARITY_PLACE, Tempo};
 use crate::wire::{Code, ServiceId};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-/// Held in memory of what comes before the server has said how long the file is; the rest must come again.
+/// Maximum bytes of blocks held in memory before the server has told the size of the file; the rest must be sent again.
 const EARLY_LIMIT: u64 = 8 << 20;
-/// Held on the disk of a film that is not kept, unless `cache` says otherwise.
+/// Bytes held on the disk of a film that is not kept, unless `cache` says otherwise.
 pub(super) const CACHE: u64 = 256 << 20;
 
 pub(super) fn stream(session: Handle, arguments: Arguments, context: Context) -> Job {
@@ -39,14 +39,15 @@ pub(super) fn stream(session: Handle, arguments: Arguments, context: Context) ->
     })
 }
 
-/// Where the file is kept until it is whole.
+/// The path to keep the file at, and the temporary file beside it that is used until it is complete.
 struct Target {
     path: PathBuf,
     part: tempfile::NamedTempFile,
     replace: bool,
 }
 
-/// Row 6 before any data: a name that is taken is refused.
+/// Checks the destination before any data is requested: an existing name is refused (FAULTS row 6). `None` without
+/// `to`.
 fn target(arguments: &Arguments, context: &Context, name: &str) -> Result<Option<Target>, Failure> {
     let Some(to) = arguments.text("to") else { return Ok(None) };
     let mut path = context.directory.join(to);
@@ -84,14 +85,14 @@ async fn run(
     let target = target(arguments, context, name)?;
     let choice = Choice::from_words(arguments.flag("play"), arguments.text("play"));
     if choice == Choice::None && target.is_none() && !arguments.flag("play") {
-        return Err(Failure::new(Code::Usage, "nothing is to be done with what comes")
+        return Err(Failure::new(Code::Usage, "the data received would not be used")
             .fix("add `play`, or `to FILE` to keep it (`play none` only counts)"));
     }
     let live = arguments.flag("live");
     if live && target.is_some() {
         return Err(Failure::new(
             Code::Usage,
-            "`live` leaves out what comes too late, and `to` keeps the whole",
+            "`live` and `to` exclude each other: `live` leaves out what comes too late, `to` keeps the whole",
         )
         .fix("take one of them"));
     }
@@ -158,8 +159,11 @@ async fn run(
         }
     };
     if *hash.as_bytes() != ended.hash {
-        return Err(Failure::new(Code::Integrity, "the file differs from its hash and is not kept")
-            .fix("stream it again"));
+        return Err(Failure::new(
+            Code::Integrity,
+            "the received file does not match its hash and is not kept",
+        )
+        .fix("stream it again"));
     }
     let kept = match target {
         Some(target) => Some(session.block(move || commit(target)).await??),
@@ -168,19 +172,22 @@ async fn run(
     Ok(outcome(&viewing, &ended, hash, name, &watched_by, kept.as_deref()))
 }
 
-/// What the server says of the film, and what came before it said so: blocks overtake frames that are lost.
+/// The server's answer to OPEN, and the blocks that came before it: blocks overtake frames that are lost.
 pub(super) struct Opened {
     pub(super) size: u64,
+    /// `None`: unknown.
     pub(super) duration: Option<Duration>,
+    /// Blocks that were held, with their offsets.
     pub(super) early: Vec<(u64, Bytes)>,
-    /// Came too early to be held.
+    /// Ranges that came beyond the limit and were discarded.
     pub(super) dropped: RangeSet,
 }
 
+/// Asks for a file and waits until the server has told its size.
 pub(super) async fn open(connection: &mut Connection, wish: Message) -> Result<Opened, Failure> {
     connection.request([wish.encode()]).await?;
     let (mut early, mut dropped, mut held) = (Vec::new(), RangeSet::new(), 0);
-    // Blocks do not put it off: a server that never says how long the film is, is given up.
+    // Blocks do not extend the time limit: a server that never tells the size of the file times out.
     let until = Instant::now() + ANSWER_LIMIT;
     let frame = loop {
         match connection.incoming.expect(ANSWER_LIMIT, "answer").await? {
@@ -201,7 +208,7 @@ pub(super) async fn open(connection: &mut Connection, wish: Message) -> Result<O
     };
     match Message::decode(&frame).map_err(malformed)? {
         Message::Info { size, .. } if size >= PARITY_PLACE => {
-            Err(Failure::new(Code::Misbehaved, "the server says that the file is longer than any file"))
+            Err(Failure::new(Code::Misbehaved, "the server declared an impossible file size"))
         }
         Message::Info { size, milliseconds } => {
             let duration = (milliseconds > 0).then(|| Duration::from_millis(milliseconds));
@@ -211,7 +218,7 @@ pub(super) async fn open(connection: &mut Connection, wish: Message) -> Result<O
     }
 }
 
-/// The file appears only when it is whole and the disk has it.
+/// Gives the file its name, only when it is complete and synced to the disk.
 fn commit(target: Target) -> Result<PathBuf, Failure> {
     let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", target.path.display()));
     target.part.as_file().sync_all().map_err(|error| failed(&error))?;

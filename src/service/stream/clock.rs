@@ -1,4 +1,4 @@
-//! Readers without a player: one plays by the clock and counts how often it had to wait, one only takes what comes.
+//! Readers without a player: `play` reads the film at playing speed and counts stalls, `count` reads it as it arrives.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep_until};
 use super::store::Store;
 use crate::report::Failure;
 
-/// Played at once.
+/// Duration of the film that is read in one step.
 const SLICE: Duration = Duration::from_millis(100);
-/// A player holds this much itself: playing begins, and goes on after a stall, when it is there.
+/// Buffer of the simulated player, in slices: playing begins, and goes on after a stall, when it is full.
 const SLICES_HELD: u32 = 10;
 
-/// What playing was like.
+/// How often playing had to wait for data.
 #[derive(Debug, Default)]
 pub(super) struct Stalls {
     count: AtomicU64,
@@ -26,7 +26,7 @@ impl Stalls {
     }
 }
 
-/// Reads a film of `duration` as it would be played; its hash.
+/// Reads a film of `duration` at playing speed; returns its hash.
 pub(super) async fn play(
     store: Arc<Store>,
     duration: Duration,
@@ -34,7 +34,7 @@ pub(super) async fn play(
 ) -> Result<blake3::Hash, Failure> {
     let slice = (store.size as f64 * SLICE.as_secs_f64() / duration.as_secs_f64()).ceil().max(1.0) as u64;
     let mut reader = Reader { store, at: 0, hasher: blake3::Hasher::new() };
-    // When the next slice must be shown; `None`: nothing is shown, for the buffer is empty.
+    // When the next slice must be shown; `None` while the buffer is empty and nothing is shown.
     let mut due = None;
     while reader.at < reader.store.size {
         let Some(shown) = due else {
@@ -55,7 +55,7 @@ pub(super) async fn play(
     Ok(reader.hasher.finalize())
 }
 
-/// Reads a film from its beginning on.
+/// Reads a film from its beginning, and hashes it.
 struct Reader {
     store: Arc<Store>,
     at: u64,
@@ -63,7 +63,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// The next `length` bytes, or those up to the end.
+    /// Reads the next `length` bytes, or up to the end.
     async fn take(&mut self, length: u64) -> Result<(), Failure> {
         let end = self.at.saturating_add(length);
         while self.at < end
@@ -76,7 +76,7 @@ impl Reader {
     }
 }
 
-/// Reads everything in order, as it comes; its hash.
+/// Reads everything in order, as it arrives; returns its hash.
 pub(super) async fn count(store: Arc<Store>) -> Result<blake3::Hash, Failure> {
     let mut reader = Reader { store, at: 0, hasher: blake3::Hasher::new() };
     reader.take(u64::MAX).await?;

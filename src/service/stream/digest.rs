@@ -1,18 +1,19 @@
-//! The hash of a file that arrives: made behind the front of what came, so that little is left to do at the end; and
-//! the disk gets what was hashed, so that little is left to wait for.
+//! The hash of a file that is being received. It follows the contiguous front of the data, and hashed data is synced to
+//! the disk, so that little is left to do and to wait for at the end.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use crate::report::Failure;
 
-/// Read at once.
+/// Bytes read at once.
 const BLOCK: u64 = 256 << 10;
-/// What is worth a thread of its own.
+/// Bytes to hash that are worth a blocking task.
 const WORTH: u64 = 8 << 20;
-/// Given to the disk at once.
+/// Bytes hashed between two syncs to the disk.
 const SYNC: u64 = 32 << 20;
 
+/// A hash, how far it has come, and how far the disk was synced.
 #[derive(Debug, Default)]
 pub(super) struct Digest {
     hasher: blake3::Hasher,
@@ -21,12 +22,12 @@ pub(super) struct Digest {
 }
 
 impl Digest {
-    /// True if so much came that the hash should follow.
+    /// True if enough bytes have come up to `front` for the hash to follow.
     pub(super) const fn lags(&self, front: u64) -> bool {
         front.saturating_sub(self.at) >= WORTH
     }
 
-    /// Up to `front`, where all came up to there. Blocks.
+    /// Hashes up to `front`; all bytes before it must have arrived. Blocks.
     pub(super) fn follow(&mut self, file: &File, front: u64) -> Result<(), Failure> {
         let mut buffer = vec![0; BLOCK.min(front.saturating_sub(self.at)) as usize];
         while self.at < front {

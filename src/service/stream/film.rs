@@ -1,4 +1,4 @@
-//! A file that is watched: read once for all its viewers, hashed once.
+//! A file that is streamed: read once for all its viewers, hashed once.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -16,20 +16,20 @@ use crate::service::ftp::folder::Source;
 use crate::session::Handle;
 use crate::wire::Code;
 
-/// Read from the disk at once, and shared.
+/// Bytes read from the disk at once, and shared by the viewers.
 const BLOCK: u64 = 64 << 10;
-/// Blocks that are kept for the next viewer, for each film: 8 MiB.
+/// Maximum blocks kept for other viewers, for each film: 8 MiB.
 const KEPT_LIMIT: usize = 128;
 
-/// Which state of which file.
+/// A file and its state: device, inode, size, time of modification.
 type Key = (u64, u64, u64, u64);
 
-/// The films that somebody watches now.
+/// The films that are being watched now.
 #[derive(Debug, Default)]
 pub(super) struct Films(Mutex<HashMap<Key, Weak<Film>>>);
 
 impl Films {
-    /// The film of this file: the one that others watch, if they do. Blocks: call it on a blocking thread.
+    /// The film of this file, shared with others who watch it. Blocks: call it on a blocking thread.
     pub(super) fn open(&self, source: Source) -> Result<Arc<Film>, Failure> {
         let metadata = source.file.metadata().map_err(|error| Failure::io(&error, "reading"))?;
         let key = (metadata.dev(), metadata.ino(), source.size, source.modified);
@@ -51,7 +51,7 @@ impl Films {
     }
 }
 
-/// A file, for those who look into it.
+/// A file and its size, for the container parsers.
 pub(super) struct OnDisk<'a>(pub(super) &'a File, pub(super) u64);
 
 impl ReadAt for OnDisk<'_> {
@@ -108,7 +108,7 @@ impl Film {
         if bytes.len() == length { Ok(bytes) } else { Err(changed(range.start)) }
     }
 
-    /// What may be left out from `from` on, and at least up to `to`.
+    /// The range that may be left out from `from` to at least `to`, as [`omission`] finds it.
     pub(super) async fn omission(
         self: &Arc<Self>,
         session: &Handle,
@@ -138,7 +138,7 @@ impl Film {
         let mut bytes = vec![0; BLOCK.min(self.size.saturating_sub(start)) as usize];
         let length = bytes.len();
         if OnDisk(&self.file, self.size).read_at(start, &mut bytes) < length {
-            // Row 2.
+            // The file was truncated meanwhile (FAULTS row 2).
             return Err(changed(start));
         }
         let block = Bytes::from(bytes);
@@ -150,8 +150,8 @@ impl Film {
         Ok(block)
     }
 
-    /// The hash of the whole. The first who asks has it made, while it is being sent; a film that nobody watches any
-    /// more is not read to its end.
+    /// The hash of the whole file. The first caller starts the hashing, in the background while the film is being sent;
+    /// it stops when nobody watches the film any more.
     pub(super) fn hash(self: &Arc<Self>, session: &Handle) -> HashOf {
         let begins = self.hash.send_if_modified(|state| {
             let begins = matches!(state, Hashing::Nobody);
@@ -168,7 +168,7 @@ impl Film {
     }
 }
 
-/// A hash in the making.
+/// A hash that is being computed.
 pub(super) struct HashOf(watch::Receiver<Hashing>);
 
 impl HashOf {
@@ -185,7 +185,7 @@ fn hash(film: &Weak<Film>) {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; 4 * BLOCK as usize];
     let mut at = 0;
-    // Held for one read at a time: who else would know that nobody watches any more?
+    // Upgraded for one read at a time: a longer hold would keep the film alive without a viewer.
     while let Some(film) = film.upgrade() {
         if at == film.size {
             let now = film.file.metadata().map_or(0, |metadata| metadata.len());

@@ -1,6 +1,6 @@
-//! The address that a player reads: HTTP on loopback, with length and ranges, under a random token. A range that
-//! has not come yet is asked from the stream server first, so every player starts at once with every container.
-//! Beside it, a page for browsers.
+//! The HTTP server that a player reads from: on loopback, with length and ranges, under a random token. A range that
+//! has not arrived yet is requested from the stream server first, so every player starts at once with every container.
+//! It also has a page for browsers.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -26,18 +26,18 @@ use crate::net::{self, ACCEPT_PAUSE, udp};
 use crate::report::{Failure, reason};
 use crate::session::Handle;
 
-/// Pieces that wait for a slow player.
+/// Maximum pieces queued for a slow player.
 const AHEAD: usize = 4;
-/// Connections that a player may hold at once.
+/// Maximum connections that a player may hold at once.
 const CONNECTION_LIMIT: usize = 32;
-/// How often the page says that it is still open.
+/// How often the page reports that it is still open.
 const ALIVE_EVERY: Duration = Duration::from_secs(2);
-/// A page that is loaded again says first that it is closed.
+/// How long to wait after the page reported that it was closed: a reload reports that, too.
 const RELOAD_LIMIT: Duration = Duration::from_secs(3);
 
 type Body = Either<Full<Bytes>, Pieces>;
 
-/// The pieces of a range, as they arrive.
+/// The body of a response: the pieces of a range, as they arrive.
 struct Pieces {
     pieces: mpsc::Receiver<Bytes>,
 }
@@ -54,20 +54,20 @@ impl hyper::body::Body for Pieces {
     }
 }
 
-/// Where the film is to be had, and whether anybody asks for it.
+/// The local URLs of the film, and whether anybody requests them.
 #[derive(Debug)]
 pub(super) struct Address {
-    /// Of the media itself.
+    /// URL of the media itself.
     pub(super) url: String,
-    /// Of a page that plays it.
+    /// URL of a page that plays it.
     pub(super) page: String,
-    /// Of its subtitles, as SubRip, if there are any.
+    /// URL of its subtitles, as SubRip, if there are any.
     pub(super) subtitles: Option<String>,
     asked: watch::Receiver<Asked>,
 }
 
 impl Address {
-    /// Waits until nobody asked for anything for `limit`, or the page said that it was closed.
+    /// Waits until there was no request for `limit`, or the page reported that it was closed.
     pub(super) async fn is_quiet(&mut self, limit: Duration) {
         loop {
             let last = *self.asked.borrow_and_update();
@@ -79,12 +79,12 @@ impl Address {
         }
     }
 
-    /// Pictures that a browser has shown, if it is one.
+    /// Frames that the browser has shown; `None` if no page has reported them.
     pub(super) fn frames(&self) -> Option<u64> {
         self.asked.borrow().frames
     }
 
-    /// Waits until somebody asks for the first time.
+    /// Waits for the first request.
     pub(super) async fn is_asked(&mut self) {
         if self.asked.changed().await.is_err() {
             std::future::pending::<()>().await;
@@ -92,7 +92,7 @@ impl Address {
     }
 }
 
-/// A connection that does not ask within this time is let go: its place is wanted.
+/// A connection without a request for this long is closed: its place is wanted.
 const HEADER_LIMIT: Duration = Duration::from_secs(10);
 
 /// The last request.
@@ -100,19 +100,19 @@ const HEADER_LIMIT: Duration = Duration::from_secs(10);
 struct Asked {
     at: Instant,
     was_closed: bool,
-    /// Pictures that the page has shown.
+    /// Frames that the page has shown.
     frames: Option<u64>,
 }
 
-/// What is to be had at an address.
+/// What the HTTP server offers.
 pub(super) struct Offer<'a> {
     pub(super) store: Arc<Store>,
-    /// At the server: its ending says what it is.
+    /// The file's name at the stream server: its extension tells the type of the media.
     pub(super) name: &'a str,
     pub(super) subtitles: Option<Subtitles>,
 }
 
-/// What each request is answered from.
+/// What all requests share.
 struct Site {
     session: Handle,
     store: Arc<Store>,
@@ -135,7 +135,7 @@ pub(super) async fn serve(session: &Handle, offer: Offer<'_>) -> Result<Address,
         session: session.clone(),
         store: offer.store,
         folder: format!("/{token}/"),
-        // Only the ending of the foreign name is shown to the player: some judge by it.
+        // Only the extension of the remote name is passed to the player: some decide by it.
         media: format!("media{}", extension(offer.name)),
         subtitles: offer.subtitles,
         asked,
@@ -162,7 +162,7 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
                 continue;
             }
         };
-        // The address stands in the list of processes: other users see it there.
+        // Other users see the URL in the list of processes: refuse their connections.
         if crate::net::is_of_another_user(Transport::Tcp, peer) {
             continue;
         }
@@ -174,7 +174,7 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
             });
             let mut builder = hyper::server::conn::http1::Builder::new();
             builder.timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT);
-            // A player may leave whenever it likes; who stays on when the session ends is let go.
+            // A player may disconnect at any time; connections that are left when the session ends are closed.
             tokio::select! {
                 _ = builder.serve_connection(TokioIo::new(stream), answer) => {}
                 () = served.session.cancelled() => {}
@@ -184,11 +184,11 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
     }
 }
 
-/// Names of the subtitles, in either form.
+/// Names of the subtitles in their two formats.
 const VTT: &str = "subtitles.vtt";
 const SRT: &str = "subtitles.srt";
 
-/// For browsers. It asks for `alive` while it is open, so that one sees when it was closed.
+/// The page for browsers. It requests `alive` while it is open, so that its closing is noticed.
 fn page(media: &str, has_subtitles: bool) -> String {
     let track =
         if has_subtitles { format!("<track default kind=subtitles src={VTT}>") } else { String::new() };
@@ -255,7 +255,7 @@ fn respond(site: &Site, request: &Request<Incoming>) -> Response<Body> {
     let Some(name) = request.uri().path().strip_prefix(&site.folder) else {
         return plain(StatusCode::NOT_FOUND);
     };
-    // A page that is closed can only send.
+    // A page that is being closed can only POST.
     if !matches!(*request.method(), Method::GET | Method::HEAD) && name != "closed" {
         return plain(StatusCode::METHOD_NOT_ALLOWED);
     }
@@ -345,7 +345,7 @@ enum Wanted {
     Nothing,
 }
 
-/// One range of RFC 9110, section 14.2; what cannot be read, and several ranges at once, are answered with the whole.
+/// Parses one range (RFC 9110, section 14.2); invalid or several ranges are answered with the whole file.
 fn parse_range(text: &str, size: u64) -> Wanted {
     let Some((first, last)) = text.strip_prefix("bytes=").and_then(|spec| spec.trim().split_once('-')) else {
         return Wanted::Whole;

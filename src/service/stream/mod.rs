@@ -2,22 +2,23 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `server` | who may watch what, and `ls` |
-//! | `showing` | one film for one viewer: |
+//! | `server` | accepts viewers, opens files, answers `ls` |
+//! | `showing` | sends one film to one viewer: |
 //! | `chunker` | … pure: the random sizes, and which parts were sent |
-//! | `tempo` | … pure: how fast |
-//! | `parity` | … pure: chunks that make lost ones again, both sides |
+//! | `tempo` | … pure: pacing |
+//! | `parity` | … pure: XOR blocks that restore lost chunks, both sides |
 //! | `film` | a file that is read once for all its viewers |
-//! | `container` | pure: how long it lasts, its title, and where a decoder can go on |
-//! | `client` | `stream` |
-//! | `viewing` | blocks come, wishes go |
-//! | `plan` | … pure: what is wanted next, and what is given up |
-//! | `store` | what has arrived, and who waits for what |
-//! | `digest` | … and its hash, made on the way |
-//! | `watcher` | who watches: a player, the clock, nobody |
+//! | `container` | pure: duration, title, and where a decoder can go on |
+//! | `client` | the verb `stream` |
+//! | `viewing` | the receiving loop: blocks come in, requests go out |
+//! | `plan` | … pure: what to request next, and what to discard |
+//! | `store` | the data that has arrived, and readers that wait for more |
+//! | `digest` | … and its hash, computed on the way |
+//! | `watcher` | what reads the film: a player, the clock, or a counter |
 //! | `player` | finding and running a player |
-//! | `http` | the loopback address that the player reads |
+//! | `http` | the HTTP server on loopback that the player reads from |
 //! | `clock` | playing without a player |
+//! | `subtitles` | subtitles beside a film |
 
 mod chunker;
 mod client;
@@ -51,14 +52,14 @@ use crate::wire::ServiceId;
 use crate::wire::datagram::{BLOCK_OVERHEAD, DATA_OVERHEAD};
 use crate::wire::stream::CHUNK_SIZES;
 
-/// What a datagram holds beside its chunk.
+/// Bytes of a datagram besides its chunk.
 const CHUNK_OVERHEAD: usize = BLOCK_OVERHEAD + DATA_OVERHEAD;
-/// Queued for one viewer. What it wants instead after a jump must not wait long behind it, and live, what is queued must
-/// not be late already.
+/// Maximum bytes queued for one viewer. It is small: after a jump, what is wanted now must not wait long behind the old
+/// data, and live data must not become late in the queue.
 const QUEUE: usize = 24 << 10;
 const BACKLOG: usize = 64 << 10;
 const BACKLOG_TIME: Duration = Duration::from_millis(100);
-/// A player needs an index and some seconds at once.
+/// Minimum of `cache`: a player needs an index and some seconds of film at once.
 const CACHE_LEAST: u64 = 4 << 20;
 
 pub static PROVIDER: Provider = Provider {
@@ -66,7 +67,7 @@ pub static PROVIDER: Provider = Provider {
     id: ServiceId::Stream,
     lines: Lines::No,
     options: Options {
-        // A chunk is one datagram, as the exercise says, even where IP must fragment it.
+        // A chunk is one datagram, as the exercise requires, even where IP must fragment it.
         datagram: *CHUNK_SIZES.end() as usize + CHUNK_OVERHEAD,
         queue: QUEUE,
         backlog: BACKLOG,
@@ -82,7 +83,7 @@ pub static STREAM: Client = Client {
         name: "stream",
         aliases: &[],
         summary: "receive media, play it while it arrives",
-        details: "`play` starts mpv, ffplay, vlc, mplayer or celluloid, whichever is there first, else the browser; `NLS_PLAYERS` names others, parted by commas. `play NAME` takes another, `play browser` the browser, `play \"command {url}\"` any command (`{page}`: a page with the film, `{subtitles}`: what stands beside it as `.srt` or `.vtt`, which players and the browser are given), `play clock` plays without a player and counts stalls, `play none` only counts. `to` keeps the file, verified, and takes it as fast as the path does; else it comes as fast as it is played. `live` leaves out what a slow path would make too late, up to the next key picture. Without `from` it asks the server used last, else the newest stream server of this shell.",
+        details: "`play` starts mpv, ffplay, vlc, mplayer or celluloid, whichever is there first, else the browser; `NLS_PLAYERS` names others, separated by commas. `play NAME` takes another, `play browser` the browser, `play \"command {url}\"` any command (`{page}`: a page with the film, `{subtitles}`: its subtitles, from `.srt` or `.vtt` beside it, which players and the browser are given), `play clock` plays without a player and counts stalls, `play none` only counts. `to` keeps the file, verified, and takes it as fast as the path does; else it comes as fast as it is played. `live` leaves out what a slow path would make too late, up to the next keyframe. Without `from` it asks the server used last, else the newest stream server of this shell.",
         params: &[Param::required("name", Kind::Remote("stream"), "the file at the server")],
         keywords: &[
             Keyword::new("from", Kind::Endpoint, "the stream server").default("the one used last"),
@@ -94,14 +95,14 @@ pub static STREAM: Client = Client {
             Keyword::new(
                 "fec",
                 Kind::Percent,
-                "parity: lost chunks are made again without a question, up to 50%",
+                "parity: lost chunks are restored without asking the server, up to 50%",
             )
             .default("none"),
-            Keyword::flag("live", "what comes too late, or would, is left out, and counted"),
+            Keyword::flag("live", "what comes too late, or would come too late, is left out and counted"),
             Keyword::new(
                 "cache",
                 Kind::Size(CACHE_LEAST, u64::MAX),
-                "held on the disk of a film that is not kept",
+                "disk space for a film that is not kept",
             )
             .default("256M"),
         ],
@@ -113,13 +114,13 @@ pub static STREAM: Client = Client {
             Field::count("datagrams", "chunks received"),
             Field::count("lost", "chunks lost on the way"),
             Field::count("repaired", "chunks sent again"),
-            Field::count("rebuilt", "chunks made again from parity"),
+            Field::count("rebuilt", "chunks restored from parity"),
             Field::count("late", "`live`: chunks that came too late"),
             Field::size("skipped", "`live`: bytes that were left out"),
             Field::count("stalls", "`play clock`: times that playing had to wait"),
-            Field::count("frames", "pictures that a browser has shown"),
+            Field::count("frames", "frames that a browser has shown"),
             Field::size("playhead", "where it is read, in bytes"),
-            Field::size("ahead", "bytes that wait behind the playhead"),
+            Field::size("ahead", "bytes received after the playhead"),
             Field::text("url", "the address that the player reads, for this machine only"),
             Field::count("first_byte_ms", "from the command to the first byte"),
             Field::seconds("seconds", "from the command to the last byte"),
@@ -141,7 +142,7 @@ pub static STREAM: Client = Client {
     },
 };
 
-/// For [`super::foreign`].
+/// Parses a media file, for the fuzzer: see [`super::foreign`].
 pub(super) fn read_media(bytes: &[u8]) {
     let Some(media) = container::probe(&bytes) else { return };
     let size = bytes.len() as u64;

@@ -1,6 +1,6 @@
-//! Parity: for some chunks one more, their XOR, so that one of them that is lost is there again before a round trip
-//! would have brought it. Each parity covers chunks [`COLUMNS`] apart, because losses come in bursts (the columns of
-//! SMPTE ST 2022-1). Pure.
+//! Forward error correction: a parity block is the XOR of a group of chunks and restores a lost one of them before a
+//! retransmission could. Each parity block covers chunks [`COLUMNS`] apart, because losses come in bursts (the columns
+//! of SMPTE ST 2022-1). Pure.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -9,17 +9,17 @@ use bytes::{Bytes, BytesMut};
 
 use crate::wire::stream::{PARITY_PLACE, Parity};
 
-/// Groups that are open at once: a burst of so many lost chunks hits each only once.
+/// Groups that are open at once: a burst of up to this many lost chunks hits each group only once.
 const COLUMNS: usize = 8;
-/// Parity that may still help, at the viewer.
+/// Maximum parity blocks that the viewer keeps because they may still help.
 const WAITING_LIMIT: usize = 64;
-/// Room for each parity block in the offsets.
+/// Range of offsets reserved for each parity block.
 const STRIDE: u64 = 1 << 16;
 
 /// The sender's side.
 #[derive(Debug)]
 pub(super) struct Encoder {
-    /// Chunks for each parity; 0: none is wanted.
+    /// Chunks per parity block; 0: no parity.
     every: usize,
     columns: [Column; COLUMNS],
     turn: usize,
@@ -37,7 +37,8 @@ impl Encoder {
         Self { every: Parity::covers(percent), columns: Default::default(), turn: 0, sent: 0 }
     }
 
-    /// Notes a chunk that was sent; what is to be sent behind it, and at which offset.
+    /// Notes a chunk that was sent. If that completes a group, returns its parity block, to be sent next, and its
+    /// offset.
     pub(super) fn add(&mut self, offset: u64, chunk: &[u8]) -> Option<(u64, Bytes)> {
         let length = u16::try_from(chunk.len()).ok().filter(|_| self.every > 0)?;
         let column = &mut self.columns[self.turn];
@@ -57,7 +58,7 @@ impl Encoder {
     }
 }
 
-/// The viewer's side: what came and could not help yet.
+/// The viewer's side: parity blocks that may still help.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     waiting: VecDeque<Parity>,
@@ -71,7 +72,8 @@ impl Decoder {
         self.waiting.push_back(parity);
     }
 
-    /// A chunk that can be made again: exactly one of a group is missing. `has` says what is there, `read` gives it.
+    /// Restores a lost chunk, if exactly one of a group is missing: its offset and bytes. `has` tells whether a range
+    /// has arrived, `read` reads it.
     pub(super) fn rebuild<E>(
         &mut self,
         has: impl Fn(&Range<u64>) -> bool,
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
     use crate::base::RangeSet;
 
-    /// A burst as long as there are columns is made whole without a question to the server.
+    /// A burst of as many chunks as there are columns is restored without asking the server.
     #[test]
     fn a_burst_of_lost_chunks_is_rebuilt() {
         let file: Vec<u8> = (0..200_000u32).map(|n| (n * 7 / 3) as u8).collect();

@@ -1,49 +1,51 @@
-//! What a viewer asks for: where its readers look comes first, so far ahead as there is room, and what lies far from
-//! there is given up when the room is full. Pure.
+//! What a viewer requests: first what its readers need, then as far ahead as there is space; when the space is used up,
+//! what is far from the readers is discarded. Pure.
 
 use std::ops::Range;
 
 use crate::base::RangeSet;
 use crate::wire::stream::Message;
 
-/// A place that is missing by more than this is asked for; nearer, it is about to come.
+/// A missing offset farther than this beyond what has come is requested; a nearer one is about to come.
 const NEAR: u64 = 256 << 10;
-/// Ranges that may be there with gaps between: jumps and lost datagrams make a few.
+/// Maximum separate ranges received: jumps and lost datagrams make only a few.
 pub(super) const GAP_LIMIT: usize = 16 << 10;
-/// Of the room, what lies ahead of the reader; the rest lies behind it.
+/// Fraction of the space that is used ahead of the reader; the rest is behind it.
 const AHEAD: (u64, u64) = (3, 4);
-/// The window moves on in steps of this part of it.
+/// The window moves in steps of one part in this many.
 const STEP: u64 = 16;
 
-/// The server left more gaps than anybody would.
+/// The server left more gaps than losses explain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooManyGaps;
 
+/// What a viewer has received, and what it wants next.
 #[derive(Debug)]
 pub(super) struct Plan {
     size: u64,
-    /// Bytes that may be held; beyond the size there is no bound.
+    /// Maximum bytes held; no limit if it is at least `size`.
     room: u64,
-    /// Everything is wanted in the end.
+    /// The file is kept: all of it is wanted in the end.
     keeps: bool,
     arrived: RangeSet,
-    /// What of it came since the server was last asked to go on elsewhere.
+    /// The part of `arrived` that came since the last jump.
     fresh: RangeSet,
-    /// Live: left out, because it came too late.
+    /// Live: ranges left out because they would come too late.
     skipped: RangeSet,
     left_out: u64,
-    /// Where the server was asked to go on, and up to where.
+    /// The range that was last requested from the server.
     asked: Range<u64>,
-    /// Jumps, the beginning among them.
+    /// Number of jumps, including the beginning.
     jumps: u64,
     playhead: u64,
-    /// Not told to the server yet.
+    /// Discarded ranges that the server has not been told of yet.
     forgotten: Vec<Range<u64>>,
+    /// The server has not been told of `asked` yet.
     changed: bool,
 }
 
 impl Plan {
-    /// `dropped`: came before there was room for it.
+    /// `dropped`: ranges that came before there was space for them, and were discarded.
     pub(super) fn new(size: u64, room: u64, keeps: bool, dropped: &RangeSet) -> Self {
         let mut plan = Self {
             size,
@@ -65,16 +67,17 @@ impl Plan {
         plan
     }
 
-    /// All bytes came.
+    /// True if all bytes have come and none was left out.
     pub(super) fn is_complete(&self) -> bool {
         self.covered() == self.size && self.skipped.is_empty()
     }
 
+    /// Bytes that are here, or left out.
     pub(super) const fn covered(&self) -> u64 {
         self.arrived.covered()
     }
 
-    /// How often the server was asked to go on elsewhere.
+    /// How often the server was asked to go on elsewhere, including the beginning.
     pub(super) const fn jumps(&self) -> u64 {
         self.jumps
     }
@@ -83,7 +86,7 @@ impl Plan {
         self.playhead
     }
 
-    /// Bytes that wait behind the playhead.
+    /// Contiguous bytes that are here from the playhead on.
     pub(super) fn ahead(&self) -> u64 {
         self.arrived.end_of(self.playhead).map_or(0, |end| end - self.playhead)
     }
@@ -92,12 +95,12 @@ impl Plan {
         self.arrived.contains_range(range)
     }
 
-    /// The first byte at or behind `offset` that is not here.
+    /// Offset of the first missing byte at or after `offset`.
     pub(super) fn missing_from(&self, offset: u64) -> u64 {
         self.arrived.first_gap(offset)
     }
 
-    /// How far one can read from `offset`; `None`: it is missing, and was asked for.
+    /// End of the contiguous bytes from `offset` on; `None`: the byte there is missing, and is coming or requested now.
     pub(super) fn readable(&mut self, offset: u64) -> Option<u64> {
         if let Some(end) = self.arrived.end_of(offset) {
             return Some(end);
@@ -112,7 +115,7 @@ impl Plan {
         None
     }
 
-    /// Something was read: the window moves with it.
+    /// Notes that a range was read, and moves the window with it.
     pub(super) fn read(&mut self, range: &Range<u64>) {
         self.playhead = range.end;
         let until = self.reach(range.end);
@@ -124,7 +127,7 @@ impl Plan {
         }
     }
 
-    /// Something that was asked for is not here yet.
+    /// True if something that was requested is not here yet.
     pub(super) fn is_waiting(&self) -> bool {
         if self.keeps {
             return self.covered() < self.size;
@@ -132,10 +135,10 @@ impl Plan {
         self.arrived.first_gap(self.asked.start) < self.asked.end.min(self.size)
     }
 
-    /// Bytes came. What must leave for them; the bytes may be given back to the disk.
+    /// Notes that a range has come. Returns the ranges that are discarded for it; their disk space may be freed.
     ///
     /// # Errors
-    /// More gaps than losses explain.
+    /// There are more gaps than losses explain.
     pub(super) fn put(&mut self, range: Range<u64>) -> Result<Vec<Range<u64>>, TooManyGaps> {
         self.fresh.insert_range(range.clone());
         self.arrived.insert_range(range);
@@ -151,7 +154,7 @@ impl Plan {
             && let Some(range) = self.farthest()
         {
             self.arrived.remove_range(range.clone());
-            // If it is wanted again, it comes again.
+            // The server sends it again if it is wanted again.
             self.skipped.remove_range(range.clone());
             self.forgotten.push(range.clone());
             given_up.push(range);
@@ -159,10 +162,11 @@ impl Plan {
         given_up
     }
 
-    /// Live: the gap at `offset`, if the server has gone on behind it since it was asked for. It counts as read.
+    /// Live: gives up the gap at `offset`, if the server has sent something shortly after it since the last jump. The
+    /// gap counts as arrived.
     pub(super) fn skip(&mut self, offset: u64) -> Option<Range<u64>> {
         let end = self.arrived.next_start(offset)?;
-        // Far from there, what comes was under way before.
+        // What comes farther away was in flight before the jump.
         self.fresh.next_start(offset).filter(|&later| later - offset <= NEAR)?;
         self.count_as_read(offset..end);
         Some(offset..end)
@@ -179,7 +183,7 @@ impl Plan {
         self.room
     }
 
-    /// What of a range is not here.
+    /// The missing parts of a range.
     pub(super) fn missing_in(&self, range: &Range<u64>) -> Vec<Range<u64>> {
         let mut missing = Vec::new();
         let mut start = self.arrived.first_gap(range.start);
@@ -191,10 +195,11 @@ impl Plan {
         missing
     }
 
-    /// Live: the server goes on behind these, which counts as read. What must leave for them, as with [`Plan::put`].
+    /// Live: the server has skipped these ranges, so they count as arrived. Returns the discarded ranges, as
+    /// [`Plan::put`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Plan::put`].
     pub(super) fn leave_out(&mut self, ranges: &[Range<u64>]) -> Result<Vec<Range<u64>>, TooManyGaps> {
         ranges.iter().for_each(|range| self.count_as_read(range.clone()));
         if self.arrived.pieces() > GAP_LIMIT { Err(TooManyGaps) } else { Ok(self.make_room()) }
@@ -205,12 +210,12 @@ impl Plan {
         self.left_out
     }
 
-    /// Bytes that were left out before: they came too late.
+    /// True if some byte of the range was left out before: it comes too late.
     pub(super) fn is_late(&self, range: &Range<u64>) -> bool {
         self.skipped.contains_any(range)
     }
 
-    /// What the server must hear.
+    /// Messages for the server; empty if there is nothing new.
     pub(super) fn messages(&mut self) -> Vec<Message> {
         let forgotten =
             self.forgotten.drain(..).map(|range| Message::Forgot { start: range.start, end: range.end });
@@ -228,7 +233,7 @@ impl Plan {
         self.changed = true;
     }
 
-    /// Up to where is wanted, from a reader at `offset`.
+    /// End of the range that a reader at `offset` wants.
     fn reach(&self, offset: u64) -> u64 {
         if self.keeps { u64::MAX } else { offset.saturating_add(self.ahead_room()).min(self.size) }
     }
@@ -237,9 +242,9 @@ impl Plan {
         if self.room >= self.size { self.size } else { (self.room / AHEAD.1 * AHEAD.0).max(1) }
     }
 
-    /// What is needed last: what lies longest behind the reader, else what lies beyond its window.
+    /// The range that is needed last: the first bytes behind the reader, else the last bytes ahead of it.
     fn farthest(&self) -> Option<Range<u64>> {
-        // Some at once: each is a call of the system and a message to the server.
+        // Several at once: each range costs a system call and a message to the server.
         let over = (self.arrived.covered() - self.room).max(self.room / STEP);
         let first = self.arrived.iter().next()?;
         if first.start < self.playhead {
@@ -337,7 +342,7 @@ mod tests {
         assert_eq!((plan.readable(1000), plan.skipped()), (Some(9000), 6000));
         assert!(plan.is_late(&(3000..4000)) && !plan.is_late(&(5000..6000)));
 
-        // It takes no more room than what came, and comes if it is wanted after all.
+        // What is left out takes no more space than what came, and is sent if it is wanted after all.
         let mut plan = Plan::new(100 * MIB, 4 * MIB, false, &RangeSet::new());
         let missing = plan.missing_in(&(0..50 * MIB));
         let given_up = plan.leave_out(&missing).unwrap();

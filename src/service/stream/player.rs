@@ -14,7 +14,7 @@ use crate::report::{Failure, reason};
 use crate::session::Handle;
 use crate::wire::Code;
 
-/// Tried in this order unless `NLS_PLAYERS` names others, with what keeps them quiet.
+/// Known players, tried in this order unless `NLS_PLAYERS` names others, with flags that keep them quiet.
 const KNOWN: [KnownPlayer; 5] = [
     KnownPlayer {
         name: "mpv",
@@ -27,15 +27,15 @@ const KNOWN: [KnownPlayer; 5] = [
     KnownPlayer { name: "celluloid", flags: &[], subtitles: Some("--mpv-sub-file=") },
 ];
 
-/// A player.
+/// A known player and its options.
 struct KnownPlayer {
     name: &'static str,
     flags: &'static [&'static str],
-    /// What stands before an address of subtitles.
+    /// The option for subtitles, to which their URL is appended; `None` if the player has none.
     subtitles: Option<&'static str>,
 }
 
-/// What a player is pointed at.
+/// The URLs that a player may be given.
 #[derive(Clone, Copy)]
 struct Links<'a> {
     url: &'a str,
@@ -43,19 +43,19 @@ struct Links<'a> {
     subtitles: Option<&'a str>,
 }
 
-/// What opens the user's browser on a page.
+/// Programs that open the user's browser on a page.
 const BROWSERS: [&str; 3] = ["xdg-open", "open", "x-www-browser"];
-/// A browser whose page says nothing for so long was closed; one that is hidden may speak only once a minute.
+/// A page that reports nothing for this long was closed; a hidden one may be allowed to report only once a minute.
 const CLOSED_AFTER: Duration = Duration::from_secs(75);
-/// A player that has asked for nothing until then never will.
+/// Time limit for the first request of a player.
 const ASK_LIMIT: Duration = Duration::from_secs(30);
 
-/// A page that its user opens by hand is waited for so long.
+/// Time limit for the first request of a page that the user must open by hand.
 const OPEN_LIMIT: Duration = Duration::from_mins(10);
 
-/// Shown of what a player complains.
+/// Maximum characters shown of a player's standard error.
 const COMPLAINT_LIMIT: usize = 200;
-/// A grandchild may hold the pipe open after the player is gone.
+/// How long to wait for the end of standard error: a grandchild may hold the pipe open after the player has ended.
 const COMPLAINT_WAIT: Duration = Duration::from_millis(300);
 
 /// What `play` asked for.
@@ -63,13 +63,16 @@ const COMPLAINT_WAIT: Duration = Duration::from_millis(300);
 pub(super) enum Choice {
     /// Only count what arrives.
     None,
-    /// No player, but its pace: for tests.
+    /// No player, but the speed of one: for tests.
     Clock,
+    /// The first player found.
     First,
+    /// A player's name, `browser`, or a command.
     Named(String),
 }
 
 impl Choice {
+    /// `given`: `play` was given; `text`: its value, if any.
     pub(super) fn from_words(given: bool, text: Option<&str>) -> Self {
         match text {
             _ if !given => Self::None,
@@ -81,23 +84,23 @@ impl Choice {
     }
 }
 
-/// A player that runs.
+/// A running player.
 pub(super) struct Player {
     pub(super) name: String,
     session: Handle,
-    /// `None`: nothing opens a page here; its user may.
+    /// `None`: no program runs; the page is open elsewhere, or the user may open it.
     child: Option<Child>,
     address: Address,
-    /// It opens a page elsewhere and ends; the page says how long it is open.
+    /// It opens a page elsewhere and ends; the page itself reports how long it is open.
     is_opener: bool,
     is_asked: bool,
     asks_until: Instant,
-    /// What it said first, once it has said all.
+    /// The first bytes of its standard error, once that is closed.
     complaint: Option<oneshot::Receiver<Vec<u8>>>,
     said: Vec<u8>,
 }
 
-/// A program to try, with the address in its place.
+/// A program to try, with the URLs filled in.
 #[derive(Debug, PartialEq, Eq)]
 struct Candidate {
     name: String,
@@ -105,7 +108,8 @@ struct Candidate {
     is_opener: bool,
 }
 
-/// The programs to try. `configured`: names and commands, parted by commas; `has_screen`: a browser can show something.
+/// The programs to try, in order. `configured`: names and commands, separated by commas; `has_screen`: a browser can
+/// show something.
 fn candidates(
     choice: &Choice,
     configured: Option<&str>,
@@ -125,7 +129,7 @@ fn candidates(
     }
 }
 
-/// What a name or a command stands for.
+/// The programs to try for a player's name, `browser`, or a command.
 fn named(text: &str, Links { url, page, subtitles }: Links<'_>) -> Vec<Candidate> {
     if text == "browser" {
         let opener =
@@ -158,13 +162,13 @@ fn is_installed(name: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
 
-/// A browser without a screen would open in the terminal, or not at all.
+/// True if there is a display. Without one, a browser would open in the terminal, or not at all.
 fn has_screen() -> bool {
     cfg!(target_os = "macos")
         || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some())
 }
 
-/// The words of a command, with the quotes of the language; never a shell.
+/// Splits a command into words, with the quotes of the nls language; no shell is involved.
 fn split(text: &str) -> Vec<String> {
     let words: Option<Vec<String>> = tokens(text, 0)
         .into_iter()
@@ -176,7 +180,7 @@ fn split(text: &str) -> Vec<String> {
     words.unwrap_or_else(|| text.split_whitespace().map(str::to_owned).collect())
 }
 
-/// Starts the first program that is there; `known_only`: a known player or browser, with nothing but the address.
+/// Starts the first program that is installed. `known_only`: only a known player or a browser, no other command.
 pub(super) fn start(
     session: &Handle,
     choice: &Choice,
@@ -203,7 +207,7 @@ pub(super) fn start(
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
-            // Ctrl-Z and Ctrl-C at the prompt are for the prompt.
+            // Ctrl-Z and Ctrl-C at the prompt must not reach the player.
             .process_group(0)
             .spawn();
         match spawned {
@@ -237,13 +241,13 @@ pub(super) fn start(
     let there: Vec<&str> = KNOWN.iter().map(|known| known.name).filter(|name| is_installed(name)).collect();
     let fix = match there.as_slice() {
         [] => "install mpv, or name a command: play \"command {url}\"".to_owned(),
-        there => format!("here is: {}", there.join(", ")),
+        there => format!("installed: {}", there.join(", ")),
     };
     Err(Failure::new(Code::Player, why).fix(fix))
 }
 
 impl Player {
-    /// Nothing runs yet.
+    /// A player without a program that runs.
     fn new(session: &Handle, name: &str, address: Address, is_opener: bool, patience: Duration) -> Self {
         Self {
             name: name.to_owned(),
@@ -258,13 +262,13 @@ impl Player {
         }
     }
 
-    /// Pictures that it has shown, if it says so.
+    /// Frames that it has shown; `None` if it does not report them.
     pub(super) fn frames(&self) -> Option<u64> {
         self.address.frames()
     }
 
-    /// Waits until it closes; a status other than 0 is a failure with what it said first, and so is one that never asks
-    /// for the film. Cancel-safe.
+    /// Waits until it ends. An exit status other than 0 is a failure with the first line of its standard error; it is
+    /// also a failure if it never requests the film. Cancel-safe.
     pub(super) async fn wait(&mut self) -> Result<(), Failure> {
         if !self.is_asked {
             tokio::select! {
@@ -274,7 +278,7 @@ impl Player {
                     self.is_asked = true;
                 }
                 status = ended(&mut self.child) => {
-                    // Asked again, it answers the same: whoever waits here may be called away and come back.
+                    // A child that has ended gives the same status again: this wait may be cancelled and repeated.
                     if !self.is_opener {
                         return self.ended(status).await;
                     }
@@ -308,7 +312,7 @@ impl Player {
             return Ok(());
         }
         if let Some(complaint) = &mut self.complaint {
-            // Waited for in place: whoever waits here may be called away and come back.
+            // It stays in `self` while it is awaited: this wait may be cancelled and repeated.
             if let Ok(Ok(said)) = tokio::time::timeout(COMPLAINT_WAIT, complaint).await {
                 self.said = said;
             }
@@ -323,7 +327,7 @@ impl Player {
     }
 }
 
-/// How it ended; never, if nothing runs. Cancel-safe.
+/// The exit status; never resolves if no program runs. Cancel-safe.
 async fn ended(child: &mut Option<Child>) -> std::io::Result<std::process::ExitStatus> {
     match child {
         Some(child) => child.wait().await,
@@ -331,7 +335,7 @@ async fn ended(child: &mut Option<Child>) -> std::io::Result<std::process::ExitS
     }
 }
 
-/// Reads all that the player says, so that it never blocks; keeps the front.
+/// Reads all of standard error, so that the player never blocks on it; keeps the first bytes.
 fn listen(session: &Handle, mut errors: ChildStderr) -> oneshot::Receiver<Vec<u8>> {
     let (done, complaint) = oneshot::channel();
     session.spawn(async move {

@@ -1,5 +1,5 @@
-//! The stream server: reads chunks of random size and sends each as one datagram. What is lost is sent again by
-//! the transport; where the viewer looks goes first.
+//! The stream server: reads chunks of random size and sends each as one datagram. The transport retransmits what is
+//! lost; what the viewer reads next is sent first.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,17 +21,18 @@ use crate::wire::listing::{Entry, EntryKind, LIST, MediaNote};
 use crate::wire::stream::Message;
 use crate::wire::{Code, Frame};
 
-/// A viewer that asks for nothing is let go.
+/// A viewer that requests nothing for this long is disconnected.
 const IDLE_LIMIT: Duration = Duration::from_mins(1);
+/// Time limit for telling a viewer why the connection is closed.
 const PARTING_LIMIT: Duration = Duration::from_secs(1);
-/// What IP and UDP add to a datagram: that of IPv6 is the longer one.
+/// Bytes that IP and UDP add to a datagram, for IPv6, which has the longer header.
 const HEADERS: u64 = 48;
 
 struct StreamServer {
     folder: Arc<Folder>,
     films: Arc<Films>,
     seed: u64,
-    /// Longest chunk that a packet may carry, if `mtu` says so.
+    /// Maximum bytes of a chunk, so that its packet fits `mtu`; `u64::MAX` without `mtu`.
     cap: u64,
     viewers: AtomicU64,
 }
@@ -62,7 +63,7 @@ impl Server for StreamServer {
 }
 
 impl StreamServer {
-    /// Serves a viewer; one that is sent away hears why.
+    /// Serves a viewer; if it is sent away, it is told why.
     async fn visit(&self, session: Handle, mut connection: Connection, client: Guest) -> Result<(), Failure> {
         let result = self.answer(&session, &mut connection, &client).await;
         let failure = match &result {
@@ -105,7 +106,7 @@ impl StreamServer {
                     self.play(session, connection, &name, Wish { tempo, parity, cap: self.cap }).await?;
                     client.waits();
                 }
-                // They were under way when the film ended.
+                // They were in flight when the film ended.
                 Message::Done | Message::Want { .. } | Message::Forgot { .. } => {}
                 _ => return Err(misplaced()),
             }
@@ -149,7 +150,7 @@ impl StreamServer {
     }
 }
 
-/// Looks into each file of a page.
+/// Adds container, duration and title to the media files on a page of a listing.
 fn with_media(folder: &Folder, path: &str, mut page: Vec<Entry>) -> Vec<Entry> {
     for entry in page.iter_mut().filter(|entry| entry.kind == EntryKind::File) {
         let name = if path.is_empty() { entry.name.clone() } else { format!("{path}/{}", entry.name) };
@@ -166,5 +167,5 @@ fn with_media(folder: &Folder, path: &str, mut page: Vec<Entry>) -> Vec<Entry> {
 }
 
 pub(super) fn misplaced() -> Failure {
-    Failure::new(Code::Misbehaved, "the viewer sent a message that cannot stand here")
+    Failure::new(Code::Misbehaved, "unexpected message from the viewer")
 }

@@ -1,4 +1,4 @@
-//! One film for one viewer: each chunk when it is due, until the viewer has enough.
+//! Sends one film to one viewer: each chunk when it is due, until the viewer is done.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,30 +15,32 @@ use crate::session::Handle;
 use crate::wire::Code;
 use crate::wire::stream::{CHUNK_SIZES, Message, Parity, Tempo};
 
-/// How often the viewer hears how much was sent, and sent again.
+/// How often the viewer is told how many chunks were sent, and how many again.
 const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
 
-/// Where no place is found to go on at, it is looked for again.
+/// Interval between two searches for a place to skip to, if there was none.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How a viewer wants to be served.
+/// How a film is to be sent to a viewer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wish {
     pub(super) tempo: Tempo,
-    /// Percent.
+    /// Parity in percent.
     pub(super) parity: u8,
-    /// Longest chunk that the path takes.
+    /// Maximum bytes of a chunk on this path.
     pub(super) cap: u64,
 }
 
 impl Wish {
-    /// Parity is as long as the longest chunk and says what it covers: both must fit one datagram.
+    /// Maximum bytes of a chunk: a parity block is as long as the longest chunk plus the list of what it covers, and
+    /// must fit one datagram, too.
     fn cap(self) -> u64 {
         let told = Parity::overhead(Parity::covers(self.parity)) as u64;
         self.cap.min(u64::from(*CHUNK_SIZES.end())).saturating_sub(told).max(1)
     }
 }
 
+/// The state of a film that is being sent.
 pub(super) struct Showing<'a> {
     session: &'a Handle,
     connection: &'a mut Connection,
@@ -47,16 +49,17 @@ pub(super) struct Showing<'a> {
     budget: Budget,
     parity: Encoder,
     hash: HashOf,
-    /// The viewer knows that all was sent.
+    /// The viewer was told that all was sent.
     told_end: bool,
     accounted: Instant,
+    /// The viewer ended it before all was sent.
     left_early: bool,
     jumps: u64,
     /// Live: bytes that were left out.
     skipped: u64,
-    /// Where the last part begins that was left out.
+    /// Start of the last part that was left out.
     skips_at: u64,
-    /// When to look again for a place where a decoder can go on.
+    /// When to search again for a place where a decoder can go on.
     looks_at: Instant,
 }
 
@@ -102,12 +105,12 @@ impl<'a> Showing<'a> {
         format!("{how} {}{capped}{jumps}{skipped}", self.chunker.sizes())
     }
 
-    /// How the sizes of the chunks are spread, for the log.
+    /// The distribution of the sizes of the chunks, for the log.
     pub(super) fn distribution(&self) -> String {
         self.chunker.sizes().distribution()
     }
 
-    /// Until the viewer has enough, or leaves.
+    /// Sends until the viewer is done, or leaves.
     pub(super) async fn run(&mut self) -> Result<(), Failure> {
         loop {
             while let Some(message) = self.connection.incoming.next_now().await {
@@ -144,7 +147,7 @@ impl<'a> Showing<'a> {
         }
     }
 
-    /// Waits for the viewer, or until `due`. True if it has enough.
+    /// Waits for a message from the viewer, or until `due`. True if the viewer is done.
     async fn listen(&mut self, due: Option<Instant>) -> Result<bool, Failure> {
         let pause = async {
             match due {
@@ -158,7 +161,7 @@ impl<'a> Showing<'a> {
         }
     }
 
-    /// What the viewer says while it is served.
+    /// Handles a message from the viewer; `None`: it closed. True if the viewer is done.
     fn has_enough(&mut self, message: Option<Wire>) -> Result<bool, Failure> {
         let Some(message) = message else {
             self.left_early = !self.chunker.all_sent();
@@ -199,16 +202,16 @@ impl<'a> Showing<'a> {
         self.connection.outgoing.send_now(sent.encode()).await
     }
 
-    /// Live, who is too far behind goes on at a key picture; others lose nothing by that (FAULTS row 77).
+    /// Live: a viewer that is too far behind skips to a keyframe; others lose nothing by that (FAULTS row 77).
     async fn skip(&mut self) -> Result<(), Failure> {
         let Some(late) = self.budget.too_late() else { return Ok(()) };
         let from = self.chunker.place();
-        // What was left out last lies still ahead.
+        // The part that was left out last is still ahead.
         if from < self.skips_at || Instant::now() < self.looks_at {
             return Ok(());
         }
         let range = self.film.omission(self.session, from, from.saturating_add(late)).await?;
-        // A part of a piece can't be left out: what was sent behind a jump ends it.
+        // Only whole units can be left out: not if some of it was sent already, after a jump.
         let Some(range) = range.filter(|range| !self.chunker.has_sent_of(range)) else {
             self.looks_at = Instant::now() + LOOK_EVERY;
             return Ok(());
@@ -222,7 +225,7 @@ impl<'a> Showing<'a> {
         self.connection.outgoing.send_now(skip.encode()).await
     }
 
-    /// Everything was sent: the viewer hears how it can be sure.
+    /// Once everything was sent, tells the viewer so, with the hash to verify it.
     async fn end(&mut self) -> Result<(), Failure> {
         if self.told_end || !self.chunker.all_sent() {
             return Ok(());

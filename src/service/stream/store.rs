@@ -1,4 +1,4 @@
-//! What has arrived of a file: bytes at their places, and who waits for which.
+//! The received data of a file: bytes at their offsets, and readers that wait for more.
 
 use std::fs::File;
 use std::ops::Range;
@@ -21,16 +21,16 @@ use crate::report::Failure;
 use crate::wire::Code;
 use crate::wire::stream::{Message, PARITY_PLACE, Parity};
 
-/// Given to a player at once.
+/// Maximum bytes given to a player at once.
 const READ: u64 = 64 << 10;
-/// Live, no more is written for what was left out at once.
+/// Live: maximum bytes of filler written for one part that is left out.
 const FILL_LIMIT: u64 = 16 << 20;
-/// Live, a gap is waited for so long: several round trips of most paths.
+/// Live: how long a reader waits for a gap to be filled: several round trips of most paths.
 const LATE: Duration = Duration::from_millis(500);
-/// … and at the beginning and behind a jump, where nothing is played yet, so long.
+/// Live: the same at the beginning and after a jump, where nothing is played yet.
 const LATE_AT_FIRST: Duration = Duration::from_secs(2);
 
-/// Shared by who writes (the network) and who reads (the player's address).
+/// Shared by the writer (the network) and the readers (the player's HTTP connections).
 #[derive(Debug)]
 pub(super) struct Store {
     file: File,
@@ -47,12 +47,12 @@ pub(super) struct Store {
 struct Inner {
     plan: Plan,
     parity: Decoder,
-    /// The last jump, and when it was.
+    /// Number of the last jump, and when it was.
     jump: (u64, Instant),
 }
 
 impl Inner {
-    /// Live: when what is missing now is too late.
+    /// Live: until when to wait for what is missing now.
     fn late_at(&mut self) -> Instant {
         if self.jump.0 != self.plan.jumps() {
             self.jump = (self.plan.jumps(), Instant::now());
@@ -61,7 +61,7 @@ impl Inner {
     }
 }
 
-/// What happened on the way.
+/// Counters for the result.
 #[derive(Debug, Default)]
 struct Counts {
     rebuilt: AtomicU64,
@@ -73,7 +73,7 @@ impl Store {
         let asks = Notify::new();
         asks.notify_one();
         if live {
-            // What is left out may lie behind all that came. Where the file can't be so long, reading says so.
+            // What is left out may lie after all that has come. If the file cannot be extended, reading reports it.
             file.set_len(size).ok();
         }
         let inner = Mutex::new(Inner { plan, parity: Decoder::default(), jump: (0, Instant::now()) });
@@ -93,7 +93,7 @@ impl Store {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a block: a chunk, or parity. Blocks, but only on the page cache.
+    /// Stores a block: a chunk, or parity. Blocks, but only on the page cache.
     pub(super) fn put(&self, offset: u64, bytes: &Bytes) -> Result<(), Failure> {
         if offset >= PARITY_PLACE {
             self.lock().parity.add(Parity::decode(bytes).map_err(malformed)?);
@@ -123,7 +123,7 @@ impl Store {
             self.counts.late.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        // What is here, and may be hashed, stays as it is.
+        // Bytes that are here already may be hashed: they are not overwritten.
         let start = missing.min(end);
         self.file
             .write_all_at(&bytes[(start - offset) as usize..], start)
@@ -133,7 +133,7 @@ impl Store {
         Ok(())
     }
 
-    /// There is more to read. The server hears what was given up for it.
+    /// Wakes the readers. Frees the discarded ranges, and lets the server be told of them.
     fn tell(&self, given_up: &[Range<u64>]) {
         given_up.iter().for_each(|range| self.give_back(range));
         if !given_up.is_empty() {
@@ -142,10 +142,10 @@ impl Store {
         self.changed.send_modify(|version| *version = version.wrapping_add(1));
     }
 
-    /// Live: the server has gone on behind this.
+    /// Live: the server has skipped this range.
     pub(super) fn leave_out(&self, range: &Range<u64>) -> Result<(), Failure> {
         if !self.live || range.start > range.end || range.end > self.size {
-            return Err(Failure::new(Code::Misbehaved, "the server leaves out what was not to be left out"));
+            return Err(Failure::new(Code::Misbehaved, "the server skipped data that must not be skipped"));
         }
         let (missing, room) = {
             let inner = self.lock();
@@ -158,9 +158,9 @@ impl Store {
         Ok(())
     }
 
-    /// Live: what a decoder reads where nothing came; at most `left` bytes are written for that.
+    /// Live: writes filler for a decoder where nothing came; at most `left` bytes of it.
     fn fill(&self, range: &Range<u64>, left: &mut u64) -> Result<(), Failure> {
-        // Bytes of an earlier round may stand there.
+        // Bytes that came earlier and were discarded may still be there.
         self.give_back(range);
         let (front, unit) = filler(&OnDisk(&self.file, self.size), range);
         let write = |bytes: &[u8], at: u64| {
@@ -169,7 +169,7 @@ impl Store {
                 .map_err(|error| Failure::io(&error, format!("writing at offset {at}")))
         };
         write(&front, range.start)?;
-        // Zeros stand there already.
+        // There are zeros already.
         if unit == [0] {
             return Ok(());
         }
@@ -185,7 +185,7 @@ impl Store {
         Ok(())
     }
 
-    /// The disk gets its room back, where the file system can do that; the rest is overwritten in time.
+    /// Frees the disk space of a range, where the file system can do that; elsewhere it is overwritten later.
     fn give_back(&self, range: &Range<u64>) {
         #[cfg(target_os = "linux")]
         {
@@ -195,7 +195,7 @@ impl Store {
         }
     }
 
-    /// A chunk that parity can make again.
+    /// The next lost chunk that parity can restore, if any.
     fn rebuild(&self) -> Result<Option<(u64, Bytes)>, Failure> {
         let mut inner = self.lock();
         let Inner { plan, parity, .. } = &mut *inner;
@@ -219,33 +219,33 @@ impl Store {
         self.lock().plan.is_complete()
     }
 
-    /// Something was asked for that is not here.
+    /// True if something that was requested is not here yet.
     pub(super) fn is_waiting(&self) -> bool {
         self.lock().plan.is_waiting()
     }
 
-    /// Where it is read, and how much waits behind that.
+    /// The playhead, and the contiguous bytes that are here from there on.
     pub(super) fn playhead(&self) -> (u64, u64) {
         let inner = self.lock();
         (inner.plan.playhead(), inner.plan.ahead())
     }
 
-    /// Chunks that parity made again.
+    /// Number of chunks restored by parity.
     pub(super) fn rebuilt(&self) -> u64 {
         self.counts.rebuilt.load(Ordering::Relaxed)
     }
 
-    /// Live: bytes that were not waited for.
+    /// Live: bytes that were left out.
     pub(super) fn skipped(&self) -> u64 {
         self.lock().plan.skipped()
     }
 
-    /// Live: chunks that came too late.
+    /// Live: number of chunks that came too late.
     pub(super) fn late(&self) -> u64 {
         self.counts.late.load(Ordering::Relaxed)
     }
 
-    /// What the server must hear, as soon as there is something. Cancel-safe.
+    /// Waits for messages to be sent to the server. Cancel-safe.
     pub(super) async fn asks(&self) -> Vec<Message> {
         loop {
             let messages = self.lock().plan.messages();
@@ -256,7 +256,7 @@ impl Store {
         }
     }
 
-    /// Bytes from `offset` on, at least one, as soon as they are there; `None` at the end.
+    /// Waits for bytes at `offset`, and returns 1 to `most` of them; `None` at the end of the file.
     pub(super) async fn read(&self, offset: u64, most: u64) -> Result<Option<Bytes>, Failure> {
         if offset >= self.size || most == 0 {
             return Ok(None);
@@ -290,25 +290,25 @@ impl Store {
         }
     }
 
-    /// Of the whole. Blocks: reads what was not hashed on the way.
+    /// The hash of the whole file. Blocks: reads what was not hashed on the way.
     pub(super) fn hash(&self) -> Result<blake3::Hash, Failure> {
         let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
         digest.follow(&self.file, self.size)?;
         Ok(digest.hash())
     }
 
-    /// True if it is time for [`Self::hash_on`], and nobody is at it.
+    /// True if it is time for [`Self::hash_on`], and nobody else is hashing.
     pub(super) fn wants_hashing(&self) -> bool {
         self.digest.try_lock().is_ok_and(|digest| digest.lags(self.front()))
     }
 
-    /// Hashes what came. Blocks.
+    /// Hashes what has arrived up to the first gap. Blocks.
     pub(super) fn hash_on(&self) -> Result<(), Failure> {
         let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
         digest.follow(&self.file, self.front())
     }
 
-    /// All came up to here.
+    /// Offset of the first missing byte.
     fn front(&self) -> u64 {
         self.lock().plan.missing_from(0)
     }

@@ -1,5 +1,5 @@
-//! Subtitles that stand beside a film: `film.vtt` or `film.srt`. They are fetched whole before the player starts, and
-//! offered to it in both forms (WebVTT, W3C 2019; SubRip has no standard, only a comma where WebVTT has a point).
+//! Subtitles beside a film: `film.vtt` or `film.srt`. They are fetched whole before the player starts, and offered to
+//! it in both formats (WebVTT, W3C 2019; SubRip has no standard, only a comma where WebVTT has a point).
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -17,14 +17,14 @@ use crate::session::Handle;
 use crate::wire::stream::{Message, Tempo};
 use crate::wire::{Code, ServiceId};
 
-/// Longer ones are none.
+/// Maximum bytes of a file of subtitles; a longer one is ignored.
 const SIZE_LIMIT: u64 = 2 << 20;
-/// A film does not wait longer for them.
+/// How long a film waits for its subtitles.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// What stands between the two times of a line.
+/// Separates the two times of a cue.
 const ARROW: &str = "-->";
 
-/// In the two forms that players and browsers read.
+/// Subtitles in the two formats that players and browsers read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Subtitles {
     pub(super) vtt: Bytes,
@@ -32,7 +32,7 @@ pub(super) struct Subtitles {
 }
 
 impl Subtitles {
-    /// `None`: this is no text with times.
+    /// Reads either format; `None` if the text has no cue.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes).replace('\r', "");
         let text = text.trim_start_matches('\u{feff}');
@@ -52,7 +52,7 @@ impl Subtitles {
     }
 }
 
-/// What stands beside a film, if anything does and comes soon.
+/// The subtitles beside a film, if there are any and they come soon.
 pub(super) async fn beside(session: &Handle, arguments: &Arguments, film: &str) -> Option<Subtitles> {
     let (base, _) = film.rsplit_once('.')?;
     let one = |ending: &str| fetch(session, arguments, format!("{base}.{ending}"));
@@ -61,7 +61,7 @@ pub(super) async fn beside(session: &Handle, arguments: &Arguments, film: &str) 
     [vtt, srt].into_iter().filter_map(Result::ok).find_map(|bytes| Subtitles::read(&bytes))
 }
 
-/// A small file of the server, on a connection of its own.
+/// Fetches a small file from the server, over a connection of its own.
 async fn fetch(session: &Handle, arguments: &Arguments, name: String) -> Result<Vec<u8>, Failure> {
     let refuse = |why: &str| Failure::new(Code::Missing, why.to_owned());
     let endpoint = arguments.endpoint("from").ok_or_else(|| refuse("no server"))?;

@@ -1,34 +1,35 @@
-//! How fast a viewer is served: as the film is played, a little faster, with a burst at the start and after a jump.
-//! Pure: the time is passed in.
+//! Pacing of the data for a viewer: slightly faster than the film is played, with a burst at the start and after a
+//! jump. Pure: the time is passed in.
 
 use std::time::{Duration, Instant};
 
 use crate::wire::stream::Tempo;
 
-/// Sent so much faster than it is played: so the buffer grows, and a slow moment is caught up.
+/// Sending rate as a multiple of the playing rate: above 1, so that the buffer grows and a slow moment is made up for.
 const FASTER: f64 = 1.2;
-/// A burst is this much of the film, …
+/// Duration of film in a burst, …
 const BURST: Duration = Duration::from_secs(2);
-/// … but at least so many bytes: the index of the container is among them.
+/// … but at least this many bytes: the index of the container is among them.
 const BURST_LEAST: f64 = (1 << 20) as f64;
-/// Live, nothing is sent ahead but what a player needs to begin.
+/// Live: a burst is only what a player needs to begin.
 const LIVE_BURST: Duration = Duration::from_secs(2);
+/// Live: sending rate as a multiple of the playing rate.
 const LIVE_FASTER: f64 = 1.02;
-/// Who has not even seen what was played until now, by so much, is too late for it. A burst bridges that.
+/// Live: data that is overdue by more than this, beyond the burst, is too late to be sent.
 const LIVE_BEHIND: Duration = Duration::from_secs(1);
-/// Chunks of so much time leave together: with hundreds of viewers, waking for each costs more than the chunks do. On
-/// the path the transport spreads them again.
+/// Chunks of this duration are sent together: with hundreds of viewers, a wake-up for each chunk costs more than the
+/// chunk does. The transport paces them again on the path.
 const TOGETHER: Duration = Duration::from_millis(20);
 
-/// A bucket that fills as the film is played.
+/// A token bucket that fills at the rate of the film.
 #[derive(Debug)]
 pub(super) struct Budget {
-    /// Bytes a second; `None`: as fast as the path takes it.
+    /// Bytes/s; `None`: as fast as the path allows.
     rate: Option<f64>,
     burst: f64,
-    /// Bytes that may be sent now; below 0, what was sent too early.
+    /// Bytes that may be sent now; negative: bytes that were sent too early.
     left: f64,
-    /// Bytes that should have been sent and were not, beyond the burst: the path does not take them.
+    /// Bytes that should have been sent and were not, beyond the burst: the path is too slow for them.
     behind: f64,
     is_live: bool,
     at: Instant,
@@ -48,7 +49,7 @@ impl Budget {
         Self { rate, burst, left: burst, behind: 0.0, is_live: tempo == Tempo::Live, at: now }
     }
 
-    /// Until when to wait before the next chunk.
+    /// When the next chunk may be sent; `None`: now.
     pub(super) fn due(&mut self, now: Instant) -> Option<Instant> {
         let rate = self.rate?;
         self.fill(rate, now);
@@ -70,24 +71,24 @@ impl Budget {
         self.left -= bytes as f64;
     }
 
-    /// The viewer looks elsewhere: there, the buffer is empty.
+    /// After a jump the viewer's buffer is empty: a burst may be sent again.
     pub(super) fn jump(&mut self) {
         (self.left, self.behind) = (self.burst, 0.0);
     }
 
-    /// Nothing was wanted until now, and nothing is late because of that.
+    /// Nothing was wanted until `now`, so nothing is overdue.
     pub(super) fn rest(&mut self, now: Instant) {
         self.fill(self.rate.unwrap_or(0.0), now);
         self.behind = 0.0;
     }
 
-    /// Live: so many bytes would come too late; they are better left out.
+    /// Live: bytes that would come too late, and are better left out; `None` if there are none.
     pub(super) fn too_late(&self) -> Option<u64> {
         let limit = self.rate? * LIVE_BEHIND.as_secs_f64();
         (self.is_live && self.behind > limit).then_some(self.behind as u64)
     }
 
-    /// So many were left out: more than were late, if a key picture was waited for.
+    /// Notes bytes that were left out: more than were late, if the next keyframe was farther.
     pub(super) fn skipped(&mut self, bytes: u64) {
         self.behind -= bytes as f64;
     }
@@ -97,7 +98,7 @@ impl Budget {
 mod tests {
     use super::*;
 
-    /// Bytes that are let through in `seconds`.
+    /// Bytes that may be sent in `seconds`.
     fn sent(budget: &mut Budget, began: Instant, seconds: u64) -> u64 {
         let (mut now, mut bytes) = (began, 0);
         while now < began + Duration::from_secs(seconds) {

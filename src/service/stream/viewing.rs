@@ -1,5 +1,4 @@
-//! What happens while a film is watched: blocks come, the server hears what is wanted, and who watches has enough in
-//! the end.
+//! The receiving loop of a film: blocks come in, requests go to the server, until the watcher is done.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,13 +15,13 @@ use crate::session::Handle;
 use crate::wire::stream::{Message, PARITY_PLACE};
 use crate::wire::{Code, frame};
 
-/// How often the fields of the session and its progress are renewed.
+/// How often the fields of the session and its progress are updated.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
 
-/// Messages that are taken together, at most.
+/// Maximum messages that are handled together.
 const TOGETHER: usize = 64;
 
-/// Chunks that follow each other.
+/// Contiguous chunks, which are written at once.
 #[derive(Default)]
 struct Run {
     start: u64,
@@ -30,7 +29,7 @@ struct Run {
 }
 
 impl Run {
-    /// Parity stands alone; nothing follows it.
+    /// True if a chunk at `offset` extends the run. A parity block is always a run of its own.
     fn continues(&self, offset: u64) -> bool {
         !self.bytes.is_empty() && offset == self.start + self.bytes.len() as u64 && offset < PARITY_PLACE
     }
@@ -47,9 +46,9 @@ impl Run {
     }
 }
 
-/// What the server says when it has sent all.
+/// The server's message that all was sent.
 pub(super) struct End {
-    /// Datagrams that the server cut the file into; one that is sent again may come in pieces.
+    /// Chunks that the server cut the file into; one that is sent again may come in pieces.
     pub(super) chunks: u64,
     pub(super) resent: u64,
     pub(super) hash: [u8; 32],
@@ -57,14 +56,15 @@ pub(super) struct End {
 
 /// How watching ended.
 pub(super) struct Watched {
-    /// Every byte was seen.
+    /// Every byte has come.
     pub(super) is_whole: bool,
-    /// Whoever watched saw the end.
+    /// The watcher has read to the end.
     pub(super) to_its_end: bool,
-    /// Of what was seen, if somebody made it on the way.
+    /// The hash of what was read, if the watcher computed it.
     pub(super) hash: Option<blake3::Hash>,
 }
 
+/// The state of a film that is being received.
 pub(super) struct Viewing<'a> {
     session: &'a Handle,
     pub(super) connection: Connection,
@@ -73,11 +73,11 @@ pub(super) struct Viewing<'a> {
     began: Instant,
     first_byte: Option<Duration>,
     last_byte: Option<Duration>,
-    /// The rest is wanted even if the player closes.
+    /// The file is kept: the rest is wanted even if the player closes.
     keep: bool,
-    /// When something came that was waited for.
+    /// When something that was requested came last.
     heard: Instant,
-    /// What the server counted last: chunks, and those that it sent again.
+    /// What the server reported last: chunks sent, and how many of them again.
     sent: (u64, u64),
     stalls: Option<u64>,
     frames: Option<u64>,
@@ -107,7 +107,7 @@ impl<'a> Viewing<'a> {
         }
     }
 
-    /// Until everything is here and whoever watches is done.
+    /// Receives until everything is here and the watcher is done.
     pub(super) async fn run(&mut self, mut watcher: Option<Watcher>) -> Result<Watched, Failure> {
         let mut ticks = tokio::time::interval(SHOW_EVERY);
         let store = self.store.clone();
@@ -142,7 +142,7 @@ impl<'a> Viewing<'a> {
                     self.show();
                     if self.keep && store.wants_hashing() {
                         let store = store.clone();
-                        // What fails here fails again at the end.
+                        // A failure here occurs again when the hash is computed at the end.
                         drop(self.session.spawn_blocking(move || store.hash_on()));
                     }
                 }
@@ -156,7 +156,8 @@ impl<'a> Viewing<'a> {
         }
     }
 
-    /// The clock reads to the end; a player that closes may have read only what it needs, the last byte among it.
+    /// True if the watcher read to the end. The clock always does; a player may skip parts, so its last position
+    /// counts.
     fn saw_all(&self, watcher: Option<&Watcher>) -> bool {
         match watcher {
             Some(Watcher::Player(_)) => self.store.playhead().0 == self.store.size,
@@ -164,7 +165,7 @@ impl<'a> Viewing<'a> {
         }
     }
 
-    /// Something was asked for, and nothing comes.
+    /// An error if something was requested and nothing has come for `SILENCE_LIMIT`.
     fn check_silence(&mut self) -> Result<(), Failure> {
         if !self.store.is_waiting() {
             self.heard = Instant::now();
@@ -175,15 +176,15 @@ impl<'a> Viewing<'a> {
         Err(nothing_came("part of the file", SILENCE_LIMIT))
     }
 
-    /// A message and those that came with it. Chunks that follow each other are written at once: with many viewers, what
-    /// costs is the calls, not the bytes.
+    /// Handles a message and those that came with it. Contiguous chunks are written at once: with many viewers the
+    /// calls are what costs, not the bytes.
     async fn take_several(&mut self, first: Option<Wire>) -> Result<(), Failure> {
         let (mut run, mut next) = (Run::default(), Some(first));
         for _ in 0..TOGETHER {
             match next {
                 Some(Some(Wire::Block { offset, bytes })) => {
                     self.heard = Instant::now();
-                    // Live, each is late or not by itself.
+                    // Live: each chunk is late or not by itself.
                     if self.store.is_live() || !run.continues(offset) {
                         self.block(run.start, &run.take())?;
                     }
@@ -204,7 +205,7 @@ impl<'a> Viewing<'a> {
         }
     }
 
-    /// A chunk, or parity.
+    /// Stores a chunk, or parity.
     pub(super) fn block(&mut self, offset: u64, bytes: &Bytes) -> Result<(), Failure> {
         if bytes.is_empty() {
             return Ok(());
@@ -233,17 +234,17 @@ impl<'a> Viewing<'a> {
                     self.end = Some(End { chunks, resent, hash });
                     Ok(())
                 }
-                _ => Err(Failure::new(Code::Misbehaved, "the server sent a message that cannot stand here")),
+                _ => Err(Failure::new(Code::Misbehaved, "unexpected message from the server")),
             },
         }
     }
 
-    /// From the command to the last byte.
+    /// From the command to the last byte, or until now.
     pub(super) fn elapsed(&self) -> Duration {
         self.last_byte.unwrap_or_else(|| self.began.elapsed())
     }
 
-    /// The fields of the session, and the line beside the bar.
+    /// Updates the fields of the session, and the text beside the progress bar.
     pub(super) fn show(&self) {
         let (playhead, ahead) = self.store.playhead();
         let fields = self.fields();
@@ -259,7 +260,7 @@ impl<'a> Viewing<'a> {
         self.session.note(words.join(", "));
     }
 
-    /// What is known at any time.
+    /// The fields that are known at any time.
     pub(super) fn fields(&self) -> Vec<(&'static str, Value)> {
         let (playhead, ahead) = self.store.playhead();
         let mut fields = vec![

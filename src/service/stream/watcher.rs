@@ -1,4 +1,4 @@
-//! Who watches: a player, the clock, or nobody, who still takes everything.
+//! What reads the film: a player, the clock, or a counter, which just takes everything.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(super) enum Watcher {
 }
 
 impl Watcher {
-    /// `None`: the file is kept, and nobody reads it meanwhile.
+    /// Starts the watcher; `None`: the file is kept, and nothing reads it meanwhile.
     pub(super) async fn start(
         session: &Handle,
         (choice, known_only): (&Choice, bool),
@@ -36,7 +36,7 @@ impl Watcher {
                 let duration = duration.ok_or_else(|| {
                     Failure::new(
                         Code::Player,
-                        "the file does not say how long it lasts, and `play clock` must know",
+                        "the duration of the file is unknown, and `play clock` needs it",
                     )
                     .fix("name a player")
                 })?;
@@ -59,7 +59,7 @@ impl Watcher {
         }
     }
 
-    /// Times that playing had to wait, where that can be seen.
+    /// Number of stalls; `None` if they cannot be observed.
     pub(super) fn stalls(&self) -> Option<u64> {
         match self {
             Self::Clock(_, stalls) => Some(stalls.count()),
@@ -67,7 +67,7 @@ impl Watcher {
         }
     }
 
-    /// Pictures shown, where that is told.
+    /// Frames shown; `None` if they are not reported.
     pub(super) fn frames(&self) -> Option<u64> {
         match self {
             Self::Player(player) => player.frames(),
@@ -75,7 +75,7 @@ impl Watcher {
         }
     }
 
-    /// Waits until it has seen enough; the hash, if it saw all. Cancel-safe.
+    /// Waits until the watcher is done; returns the hash if it has read everything. Cancel-safe.
     pub(super) async fn wait(&mut self) -> Result<Option<blake3::Hash>, Failure> {
         let gone = || Failure::new(Code::Internal, "the reader failed; this is an error in nls");
         match self {
@@ -85,7 +85,7 @@ impl Watcher {
     }
 }
 
-/// Runs beside the session, and ends with it.
+/// Runs `reading` as a task of the session, until its receiver is dropped.
 fn run(
     session: &Handle,
     reading: impl Future<Output = Result<blake3::Hash, Failure>> + Send + 'static,

@@ -1,4 +1,4 @@
-//! `file`: what is on the disk of this machine.
+//! `file`: size and hash of a file on this machine.
 
 use std::io;
 use std::path::Path;

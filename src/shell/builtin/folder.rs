@@ -1,4 +1,4 @@
-//! `cd`, `pwd`, `parts`, `clear`: the folder of this shell, and its screen.
+//! `cd`, `pwd`, `parts`, `clear`: the current folder, incomplete transfers in it, and the screen.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -63,7 +63,7 @@ pub(super) static CLEAR: Builtin = Builtin {
     verb: &Verb { name: "clear", summary: "an empty screen", example: "clear", ..BARE },
     run: |shell, _| {
         Box::pin(async move {
-            // Where no picture can be drawn there is no screen.
+            // Without an area to draw in there is no screen to clear.
             if (shell.area)().is_some() {
                 (shell.pass)(CLEAR_SCREEN.to_vec(), Stream::Out);
             }
@@ -75,7 +75,7 @@ pub(super) static CLEAR: Builtin = Builtin {
 pub(super) static PARTS: Builtin = Builtin {
     verb: &Verb {
         name: "parts",
-        summary: "what transfers left that are not whole; `remove` deletes it",
+        summary: "incomplete transfers in a folder; `remove` deletes them",
         details: "A transfer that stops keeps what came as `.NAME.nls-part`, and the same command goes on with it. Parts that a transfer has open are not removed.",
         params: &[Param::optional("path", Kind::Path, "the folder to look in, with all below it")],
         keywords: &[Keyword::flag("remove", "delete them")],

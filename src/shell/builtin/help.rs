@@ -1,4 +1,4 @@
-//! `help` and `history`, from the same rows as the parser.
+//! `help` and `history`, from the same tables as the parser.
 
 use super::{BARE, Builtin, next};
 use crate::base::{Value, quantity};
@@ -37,18 +37,18 @@ pub(super) static HELP: Builtin = Builtin {
     },
 };
 
-/// What can be asked beside commands and statements, and what each tells.
+/// Topics besides commands and statements, and what each tells.
 pub const TOPICS: &[(&str, &str)] = &[
     ("topics", "what can be asked"),
     ("script", "what a script can say beside commands"),
     ("keys", "what keys do at the prompt"),
-    ("limits", "everything that is bounded, with its number"),
+    ("limits", "all limits, with their values"),
 ];
 
-/// What a duration looks like, under either of its names.
+/// How a duration is written; it has two placeholders.
 const TIME: &str = "a time with its unit: 200ms, 5s, 1m30s, 2h";
 
-/// What values look like, by the words that stand for them in usage lines, in small letters.
+/// How values are written, by their placeholders in usage lines, in lower case.
 pub const KINDS: &[(&str, &str)] = &[
     (
         "endpoint",
@@ -71,14 +71,14 @@ pub const KINDS: &[(&str, &str)] = &[
     ("addr", "an address of this machine to listen on, or `any`: the whole network"),
 ];
 
-/// Columns of forms that have their explanation beside them.
+/// Maximum columns of a form that has its explanation beside it.
 const FORM_WIDTH: usize = 18;
 
 /// Commands that `help` only names: a screen is small.
 const NAMED_ONLY: [&str; 12] =
     ["fg", "bg", "print", "sleep", "file", "cd", "pwd", "parts", "clear", "help", "history", "quit"];
 
-/// `help`, within 24 lines of 80 columns.
+/// `help` without a topic, within 24 lines of 80 columns.
 pub fn overview() -> String {
     let mut lines = vec!["Commands (help COMMAND tells more):".to_owned()];
     let (short, long): (Vec<_>, Vec<_>) =
@@ -97,7 +97,7 @@ pub fn overview() -> String {
     lines.join("\n")
 }
 
-/// One command or topic.
+/// Help for one command or topic. `prefixes`: verbs may be abbreviated.
 pub fn topic(topic: &str, prefixes: bool) -> Result<String, Failure> {
     match topic {
         "limits" => return Ok(limits()),
@@ -131,7 +131,7 @@ pub fn topic(topic: &str, prefixes: bool) -> Result<String, Failure> {
     Ok(describe(verb) + &served.unwrap_or_default())
 }
 
-/// How it is started, what is special to it, and who talks to it.
+/// Help for a service: how it is started, the keywords of its own, an example.
 fn describe_service(provider: &Provider) -> String {
     let name = provider.row.name;
     let transports: Vec<&str> = provider.row.transports.iter().map(|transport| transport.word()).collect();
@@ -147,7 +147,7 @@ fn describe_service(provider: &Provider) -> String {
     lines.join("\n")
 }
 
-/// Forms, arguments with defaults, fields, an example.
+/// Help for a verb: forms, arguments with defaults, fields, an example.
 pub fn describe(verb: &Verb) -> String {
     let mut lines = vec![
         format!("{} - {}", verb.name, verb.summary),
@@ -190,7 +190,7 @@ fn explained(form: &str, help: &str) -> Vec<String> {
     vec![format!("  {form}"), format!("  {:<FORM_WIDTH$} {help}", "")]
 }
 
-/// Forms, what it is for, an example.
+/// Help for a statement: what it is for, its forms, an example.
 pub fn describe_statement(form: &Form) -> String {
     let mut lines = vec![format!("{} - {}", form.word, form.help), String::new()];
     lines.extend(form.forms.iter().map(|shown| format!("  {shown}")));
@@ -199,13 +199,13 @@ pub fn describe_statement(form: &Form) -> String {
     lines.join("\n")
 }
 
-/// What a script can say beside commands.
+/// `help script`: what a script can contain besides commands.
 fn script() -> String {
     let forms = STATEMENTS.iter().flat_map(|form| form.forms).map(|shown| format!("  {shown}\n"));
     format!("{}{}", forms.collect::<String>(), SCRIPT.trim_end())
 }
 
-/// What `help` knows.
+/// `help topics`: everything that `help` knows.
 fn topics() -> String {
     let row = |word: &str, tells: &str| format!("  help {word:<10} {tells}");
     let statements: Vec<&str> = STATEMENTS.iter().map(|form| form.word).collect();
@@ -220,7 +220,7 @@ fn topics() -> String {
     lines.join("\n")
 }
 
-/// Names and values of everything that is bounded.
+/// `help limits`: name and value of each limit.
 pub fn limits() -> String {
     let size = |bytes: usize| quantity::show_size(bytes as u64);
     let rows = [
@@ -242,6 +242,7 @@ pub fn limits() -> String {
     rows.iter().map(|(name, value)| format!("  {name:<28} {value}")).collect::<Vec<_>>().join("\n")
 }
 
+/// `help keys`.
 pub const KEYS: &str = "  Ctrl-C   at the prompt: drop the line; in a command: end that command;
            in a chat: end it; watching a session: leave it
   Ctrl-D   on an empty line: quit; attached: leave, the session goes on

@@ -1,4 +1,4 @@
-//! `fg` and `bg`: the way back from Ctrl-Z.
+//! `fg` and `bg`: return to what Ctrl-Z sent to the background, or list it.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::wire::Code;
 pub(super) static FG: Builtin = Builtin {
     verb: &Verb {
         name: "fg",
-        summary: "wait again for what went to the background, with its bar",
-        details: "Without a session it is the newest that moves something. A conversation is entered again; a server stays where it is: `attach` shows what happens in it.",
+        summary: "bring a background job back, with its progress bar",
+        details: "Without a session it is the newest job. A conversation is entered again; a server stays where it is: `attach` shows what happens in it.",
         params: &[Param::optional("session", Kind::Session, "which one")],
         fields: &[
             Field::state("state", "the state it came to"),

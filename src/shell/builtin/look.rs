@@ -8,9 +8,9 @@ use crate::report::{Area, Outcome, Progress};
 use crate::session::{GuestState, Registry, Session};
 use crate::shell::table::{Give, aligned, cut};
 
-/// Clients of a server that are shown.
+/// Maximum clients of a server that are shown.
 const CLIENT_LINES: usize = 100;
-/// Widest a column of foreign text may get.
+/// Maximum width of a column with text from peers.
 const COLUMN_LIMIT: usize = 32;
 
 pub(super) static SESSIONS: Builtin = Builtin {
@@ -66,7 +66,7 @@ pub(super) static SESSIONS: Builtin = Builtin {
     },
 };
 
-/// Columns of `sessions`, and how each gives way.
+/// Columns of `sessions`, and how each yields on a narrow terminal.
 const COLUMNS: [(&str, Give); 9] = [
     ("id", Give::Keep),
     ("name", Give::Shrink),
@@ -99,7 +99,7 @@ fn row(session: &Session) -> [String; 9] {
     ]
 }
 
-/// How long it lives, or how long ago it ended.
+/// The age of a live session, or how long ago it ended.
 fn age(session: &Session) -> String {
     match session.ended_ago() {
         None => quantity::show_duration(session.age()),
@@ -125,7 +125,7 @@ fn table(registry: &Registry, area: Option<Area>) -> String {
     aligned(&rows, gives, area.map(|area| area.columns)).join("\n")
 }
 
-/// Who is connected to a server.
+/// The table of the clients of a server.
 fn clients(session: &Session, area: Option<Area>) -> Outcome {
     let (guests, count) = session.guests(CLIENT_LINES);
     let heading = ["client", "does", "done", "rate", "for"].map(str::to_owned);

@@ -18,16 +18,16 @@ use super::{Flow, Shell};
 use crate::language::{Arguments, Verb};
 use crate::report::{Failure, Outcome};
 
-/// What a verb of the shell runs as.
+/// The future of a builtin that runs.
 pub type Running<'a> = Pin<Box<dyn Future<Output = Result<(Outcome, Flow), Failure>> + Send + 'a>>;
 
-/// A verb and what runs it.
+/// A verb of the shell, and the function that runs it.
 pub struct Builtin {
     pub verb: &'static Verb,
     pub run: for<'a> fn(&'a mut Shell, Arguments) -> Running<'a>,
 }
 
-/// All of them, in the order of `help`.
+/// All builtins, in the order of `help`.
 pub static ALL: &[&Builtin] = &[
     &look::SESSIONS,
     &look::LOG,
@@ -52,12 +52,12 @@ pub static ALL: &[&Builtin] = &[
     &stop::QUIT,
 ];
 
-/// Answers and goes on.
+/// The result of a builtin after which the shell goes on.
 fn next(outcome: Outcome) -> Result<(Outcome, Flow), Failure> {
     Ok((outcome, Flow::Next))
 }
 
-/// What a row looks like that takes nothing and gives nothing.
+/// Template for a verb: no arguments, no fields.
 const BARE: Verb = Verb {
     name: "",
     aliases: &[],

@@ -1,4 +1,4 @@
-//! `plot`: what passed through a session over time.
+//! `plot`: rates, round trips and retransmissions of a session over time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::session::{Sample, Session};
 use crate::shell::chart::{Shape, filled, growth, level};
 use crate::shell::table::{Give, aligned};
 
-/// Lines of a curve.
+/// Lines of a curve, at most and at least.
 const ROWS: usize = 5;
 const ROWS_LEAST: usize = 2;
 /// Columns of the axis at the left.
 const AXIS: usize = 12;
 /// Rows of the table where nothing can be drawn.
 const TABLE_ROWS: usize = 10;
-/// Changes that are shown.
+/// Maximum changes that are shown.
 const CHANGES: usize = 5;
-/// A direction with less than this part of the bytes is not worth a curve.
+/// A direction with less than one part in this many of the other's bytes gets no curve.
 const WORTH: u64 = 100;
 
 pub(super) static PLOT: Builtin = Builtin {
@@ -99,7 +99,7 @@ fn counts(samples: &[Sample], of: fn(&Sample) -> u64) -> Points {
     points(samples, |sample| of(sample) as f64)
 }
 
-/// Seconds; 0 while no connection knows.
+/// Round trips in seconds; 0 while unknown.
 fn round_trips(samples: &[Sample]) -> Points {
     points(samples, |sample| sample.round_trip.unwrap_or_default().as_secs_f64())
 }
@@ -141,7 +141,7 @@ fn picture(session: &Session, samples: &[Sample], end: f64, area: Area) -> Strin
     lines.iter().map(|line| crate::shell::table::cut(line, area.columns)).collect::<Vec<_>>().join("\n")
 }
 
-/// Where `set` changed it, under the axis, and to what: the newest.
+/// The newest changes that `set` made to the session: marks below the axis, then a line for each.
 fn changes(session: &Session, end: f64, columns: usize) -> Vec<String> {
     let (entries, _) = session.log(usize::MAX);
     let changes: Vec<_> = entries.iter().filter(|entry| entry.kind == CHANGE && end > 0.0).collect();
@@ -165,11 +165,11 @@ fn changes(session: &Session, end: f64, columns: usize) -> Vec<String> {
 /// What a curve shows.
 #[derive(Clone, Copy)]
 enum Curve {
-    /// Bytes so far: its growth in a second.
+    /// Bytes so far, drawn as bytes/s.
     Rate,
-    /// Seconds: as they are.
+    /// Seconds, drawn as they are.
     Time,
-    /// A count so far: its growth in each part.
+    /// A count so far, drawn as its growth in each part.
     Count,
 }
 
@@ -204,7 +204,7 @@ fn curve(name: &str, kind: Curve, points: &[(f64, f64)], end: f64, shape: Shape)
     std::iter::once(format!("{name:>AXIS$}")).chain(drawn).collect()
 }
 
-/// The same in numbers.
+/// The same as a table of numbers.
 fn table(samples: &[Sample], end: f64) -> String {
     let parts = TABLE_ROWS.min(samples.len() - 1);
     let seconds = (end / parts as f64).max(f64::MIN_POSITIVE);

@@ -1,4 +1,4 @@
-//! `record`: what is done becomes a script.
+//! `record`: writes what is done as a script.
 
 use super::{BARE, Builtin, next};
 use crate::base::Value;
@@ -10,7 +10,7 @@ use crate::wire::Code;
 pub(super) static RECORD: Builtin = Builtin {
     verb: &Verb {
         name: "record",
-        summary: "write what you do as a script that replays it; alone: end it",
+        summary: "record what you do as a script; without a file: end the recording",
         details: "Fixed ports become names, results become `expect`s, folders that are written to are copied for each run. `nls test FILE` plays it.",
         params: &[Param::optional("file", Kind::Path, "the script; it must not exist")],
         fields: &[Field::text("path", "the script"), Field::count("commands", "how many it holds")],

@@ -1,4 +1,4 @@
-//! `set`: how this shell behaves from here on, and how fast a session may go.
+//! `set`: settings of the shell, rate limits of sessions, and conditions of links.
 
 use std::sync::atomic::Ordering;
 
@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::shell::Shell;
 use crate::wire::Code;
 
-/// The kind of a log entry that tells of a change.
+/// Kind of the log entry for a change.
 pub(super) const CHANGE: &str = "set";
 
 pub(super) static SET: Builtin = Builtin {
@@ -22,13 +22,13 @@ pub(super) static SET: Builtin = Builtin {
         details: "`results off` shows only errors and what `print` says; `echo on` shows commands as they run; `keep-going on` goes on after a failure. `set X rate 10mbit` limits what session X sends and receives while it runs; `set X unlimited` lifts it. `set X loss 5%` and the other words of `link` change a link from the next packet on.",
         params: &[
             Param::required("what", Kind::Setting(&["results", "echo", "keep-going"]), "what to change"),
-            Param::optional("value", Kind::Choice(&["on", "off"]), "how a setting is to be"),
+            Param::optional("value", Kind::Choice(&["on", "off"]), "the new value of a setting"),
         ],
         keywords: &[
             Keyword::new("rate", Kind::Rate, "the limit of a session, or how fast a link carries"),
             Keyword::flag("unlimited", "no limit for a session"),
             Keyword::new("loss", Kind::Percent, "of a link: packets that vanish"),
-            Keyword::new("burst", Kind::Count(1, BURST_LIMIT), "of a link: mean length of a row of losses"),
+            Keyword::new("burst", Kind::Count(1, BURST_LIMIT), "of a link: mean length of a burst of losses"),
             Keyword::new("delay", Kind::Delay, "of a link: added to each packet, one way"),
             Keyword::new("jitter", Kind::Delay, "of a link: how much the delay varies"),
             Keyword::new("reorder", Kind::Percent, "of a link: packets that are overtaken"),
@@ -61,7 +61,7 @@ pub(super) static SET: Builtin = Builtin {
     },
 };
 
-/// A link from the next packet on.
+/// Changes the conditions of a link, from the next packet on.
 fn turn(label: &str, control: &Control, arguments: &Arguments) -> Result<String, Failure> {
     if !link::WORDS.iter().any(|word| arguments.flag(word)) && !arguments.flag("unlimited") {
         return Err(Failure::new(Code::Usage, "a link takes the words of `link`, as `loss 5%`")
@@ -95,7 +95,7 @@ fn limit(shell: &Shell, session: &SessionRef, arguments: &Arguments) -> Result<S
     Ok(text)
 }
 
-/// How fast a session may go.
+/// Sets or lifts the rate limit of a session.
 fn pace(session: &Session, label: &str, arguments: &Arguments) -> Result<String, Failure> {
     match (arguments.rate("rate"), arguments.flag("unlimited")) {
         (Some(rate), false) => {

@@ -38,7 +38,7 @@ pub(super) static SAY: Builtin = Builtin {
 pub(super) static ATTACH: Builtin = Builtin {
     verb: &Verb {
         name: "attach",
-        summary: "enter a session: type and see",
+        summary: "attach to a session: type and see what happens",
         details: "At the prompt only. In a chat each line is said; of other sessions everything that happens is shown. Ctrl-D, Ctrl-Z or Ctrl-] leaves it and the session goes on.",
         params: &[Param::required("session", Kind::Session, "which one")],
         example: "attach $room",
@@ -47,7 +47,7 @@ pub(super) static ATTACH: Builtin = Builtin {
     run: |shell, arguments| {
         Box::pin(async move {
             if !shell.settings.interactive {
-                return Err(Failure::new(Code::Usage, "it needs the prompt")
+                return Err(Failure::new(Code::Usage, "it works only at the prompt")
                     .fix("in a script use `say` and `expect … says`"));
             }
             let session = shell.session(arguments.session("session").unwrap_or(&SessionRef::All))?;

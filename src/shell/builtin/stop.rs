@@ -1,4 +1,4 @@
-//! `wait`, `stop`, `sleep`, `quit`: time and ends.
+//! `wait`, `stop`, `sleep`, `quit`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::wire::Code;
 /// How long `stop` waits for a session to end.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// Of more sessions only their number is said.
+/// Maximum stopped sessions that are named; of more, only the number is shown.
 const NAMED_LIMIT: usize = 20;
 
 pub(super) static WAIT: Builtin = Builtin {
@@ -57,7 +57,7 @@ async fn wait(shell: &mut Shell, arguments: Arguments) -> Result<(Outcome, Flow)
     next(Outcome::new(String::new(), fields))
 }
 
-/// Until somebody interrupts, or the time is over.
+/// Waits for an interrupt, or until `limit` is over.
 async fn endlessly(limit: Option<Duration>) -> Result<(Outcome, Flow), Failure> {
     match limit {
         Some(limit) => tokio::time::sleep(limit).await,
@@ -160,7 +160,7 @@ pub(super) static QUIT: Builtin = Builtin {
         name: "quit",
         aliases: &["exit"],
         summary: "end the shell and every session in it",
-        details: "At the prompt, with live work, it says what is alive and ends only when it is said again, or as `quit now`.",
+        details: "At the prompt, with live work, it lists what is alive, and ends only when repeated, or as `quit now`.",
         params: &[Param::optional("now", Kind::Choice(&["now"]), "without asking")],
         example: "quit",
         ..BARE

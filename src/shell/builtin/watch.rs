@@ -1,4 +1,4 @@
-//! The same picture again and again: `sessions watch`, `plot X watch`.
+//! Draws a picture again and again: `sessions watch`, `plot X watch`.
 
 use std::time::Duration;
 
@@ -6,22 +6,23 @@ use crate::language::{Arguments, Keyword, Kind};
 use crate::report::Report;
 use crate::shell::Shell;
 
-/// How often, if nothing else is said.
+/// Default interval.
 const EVERY: Duration = Duration::from_secs(1);
-/// Nobody sees more.
+/// Minimum interval: nobody sees faster changes.
 const EVERY_LEAST: Duration = Duration::from_millis(50);
 
 pub(super) const KEYWORD: Keyword =
-    Keyword::new("watch", Kind::Duration, "again and again, so often; until Ctrl-C")
+    Keyword::new("watch", Kind::Duration, "redraw at this interval, until Ctrl-C")
         .optional_value()
         .default("1s");
 
-/// How often it is to be drawn; `None`: once.
+/// The interval between two pictures; `None`: it is drawn once.
 pub(super) fn every(arguments: &Arguments) -> Option<Duration> {
     arguments.flag("watch").then(|| arguments.duration("watch").unwrap_or(EVERY).max(EVERY_LEAST))
 }
 
-/// Draws until there is nothing more to come, or until an interrupt, which is its usual end. The last picture stays.
+/// Draws until `picture` says that this was the last one, or until an interrupt, which is the usual end. The last
+/// picture stays.
 pub(super) async fn watch(
     shell: &Shell,
     verb: &'static str,
@@ -50,7 +51,7 @@ pub(super) async fn watch(
     shell.emit(Report::Picture { verb, text: None });
 }
 
-/// At most so many lines: the first, which is a heading, and the last.
+/// At most `most` lines: the first, which is a heading, and the last ones.
 fn within(text: &str, most: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let Some(missing) = lines.len().checked_sub(most.max(3)).filter(|missing| *missing > 0) else {

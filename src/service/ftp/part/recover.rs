@@ -37,7 +37,7 @@ impl<D: Disk> Part<D> {
             // Row 9: the part belongs to another version of the source.
             Ok(Some(_)) => {
                 let why = format!(
-                    "the source changed since {} of `{}` came; they are kept as `{}`",
+                    "the source changed after {} of `{}` were received; they are kept as `{}`",
                     show_size(length),
                     self.name,
                     self.kept_as()

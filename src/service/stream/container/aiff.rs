@@ -1,14 +1,14 @@
-//! AIFF and AIFC: chunks as in RIFF, with the larger byte first.
+//! AIFF and AIFC: chunks as in RIFF, but big-endian.
 
 use super::{Media, ReadAt, TITLE_LIMIT, text};
 
-/// Chunks that are looked at.
+/// Maximum chunks read.
 const CHUNK_LIMIT: usize = 256;
-/// Bits of the mantissa of an 80-bit number, and what is taken off its exponent (IEEE 754, extended).
+/// Fraction bits, and exponent bias, of an 80-bit extended number (IEEE 754).
 const MANTISSA: i32 = 63;
 const BIAS: i32 = 16_383;
 
-/// `COMM`: channels, frames, bits, and frames a second as an 80-bit number.
+/// Duration from `COMM`: channels, sample frames, bits, and the sample rate as an 80-bit number. Title from `NAME`.
 pub(super) fn probe(file: &impl ReadAt) -> Option<Media> {
     let (mut at, mut seconds, mut title) = (12u64, None, None);
     for _ in 0..CHUNK_LIMIT {

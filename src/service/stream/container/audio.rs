@@ -1,18 +1,18 @@
-//! FLAC and Ogg, which share a form of comments (RFC 9639, section 8.6).
+//! FLAC and Ogg, which share a format of comments (RFC 9639, section 8.6).
 
 use super::{Media, ReadAt, find, text};
 
-/// Looked through for the last page of an Ogg file.
+/// Bytes at the end that are searched for the last page of an Ogg file.
 const TAIL: u64 = 128 << 10;
-/// Looked through for the first pages of an Ogg file.
+/// Bytes at the front that are searched for the first pages of an Ogg file.
 const FRONT: usize = 64 << 10;
-/// Blocks of a FLAC file that are looked at, and bytes of comments.
+/// Maximum metadata blocks of a FLAC file, and maximum bytes of comments, that are read.
 const BLOCK_LIMIT: usize = 64;
 const COMMENT_LIMIT: usize = 64 << 10;
-/// Bytes before the table of an Ogg page.
+/// Bytes before the segment table of an Ogg page.
 const PAGE_HEADER: usize = 27;
 
-/// STREAMINFO, the first block: 20 bits of sample rate, later 36 of samples.
+/// Duration from STREAMINFO, the first block: 20 bits of sample rate, and 36 bits that count the samples.
 pub(super) fn flac(file: &impl ReadAt) -> Option<Media> {
     let info = u64::from_be_bytes(file.array(18)?);
     let (rate, samples) = (info >> 44, info & 0xf_ffff_ffff);
@@ -33,7 +33,7 @@ fn flac_title(file: &impl ReadAt) -> Option<String> {
     None
 }
 
-/// Comments: a vendor, then texts such as `TITLE=…`, each behind its length.
+/// The title among the comments: a vendor string, then texts such as `TITLE=…`, each after its length.
 fn title_in(comments: &[u8]) -> Option<String> {
     let (_vendor, rest) = counted(comments)?;
     let (count, mut rest) = rest.split_first_chunk::<4>()?;
@@ -47,13 +47,13 @@ fn title_in(comments: &[u8]) -> Option<String> {
     None
 }
 
-/// Bytes behind their length, and what follows.
+/// Splits off a length and that many bytes: these bytes, and what follows.
 fn counted(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     rest.split_at_checked(u32::from_le_bytes(*length) as usize)
 }
 
-/// The last page of the sound counts the samples up to it.
+/// Duration from the last page of the audio stream: its granule position counts the samples up to it.
 pub(super) fn ogg(file: &impl ReadAt) -> Option<Media> {
     let front = file.bytes(0, FRONT);
     let title = [&b"\x03vorbis"[..], b"OpusTags", b"\x81theora"]
@@ -69,7 +69,7 @@ pub(super) fn ogg(file: &impl ReadAt) -> Option<Media> {
     Some(Media::new("ogg", samples.map(|samples| samples as f64 / f64::from(rate)), title))
 }
 
-/// The pages that begin the streams stand first, one for each: serial and samples a second of the first with sound.
+/// Serial number and sample rate of the first audio stream. The first page of each stream comes before all others.
 fn first_sound(front: &[u8]) -> Option<([u8; 4], u32)> {
     let mut rest = front;
     while rest.starts_with(b"OggS\0\x02") {

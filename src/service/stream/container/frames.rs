@@ -1,18 +1,18 @@
-//! Sound as a row of frames: MPEG audio (ISO/IEC 11172-3 and 13818-3, all layers) and ADTS (ISO/IEC 13818-7). How long
-//! it lasts is counted from frame to frame, as far as the limit goes; the rest is taken to be like it.
+//! Audio as a sequence of frames: MPEG audio (ISO/IEC 11172-3 and 13818-3, all layers) and ADTS (ISO/IEC 13818-7). The
+//! duration is summed from frame to frame up to a limit, and extrapolated from there.
 
 use super::{Media, ReadAt, find, text};
 
-/// Looked through for the first frame, behind a tag.
+/// Bytes searched for the first frame, after an ID3 tag.
 const FRONT: usize = 64 << 10;
-/// Frames that are counted: some minutes.
+/// Maximum frames counted: some minutes.
 const FRAME_LIMIT: usize = 20_000;
-/// Read at once.
+/// Bytes read at once.
 const BLOCK: usize = 64 << 10;
-/// The longest frame's header.
+/// Bytes of the longest frame header.
 const HEADER: usize = 7;
 
-/// kbit/s of MPEG-1 layers I, II and III, of MPEG-2 layer I, and of its layers II and III.
+/// Bit rates in kbit/s: of MPEG-1 layers I, II and III, of MPEG-2 layer I, and of MPEG-2 layers II and III.
 const RATES: [[u32; 16]; 5] = [
     [0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448, 0],
     [0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 0],
@@ -20,18 +20,18 @@ const RATES: [[u32; 16]; 5] = [
     [0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256, 0],
     [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0],
 ];
-/// Hz of ADTS, by index.
+/// Sample rates of ADTS in Hz, by index.
 const ADTS_RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350];
 
-/// What a header says of its frame.
+/// A frame, as described by its header.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Frame {
     container: &'static str,
-    /// Bytes, with the header.
+    /// Bytes, including the header.
     length: usize,
     samples: u32,
-    /// Samples a second.
+    /// Samples per second.
     rate: u32,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn probe(file: &impl ReadAt) -> Option<Media> {
     Some(Media::new(first.container, Some(seconds), title))
 }
 
-/// A frame, with another behind it unless the file ends.
+/// True if a frame begins here and is followed by another, unless the file ends.
 fn is_first(bytes: &[u8]) -> bool {
     frame(bytes).is_some_and(|one| match bytes.get(one.length..) {
         Some(rest) if rest.len() >= HEADER => frame(rest).is_some_and(|two| two.container == one.container),
@@ -105,7 +105,7 @@ fn mpeg(head: [u8; HEADER]) -> Option<Frame> {
     Some(Frame { container, length: length as usize, samples, rate })
 }
 
-/// The frames that the header of an encoder counts.
+/// The number of frames in a Xing, Info or VBRI header.
 fn counted(frame: &[u8]) -> Option<u32> {
     let number = |at: usize| Some(u32::from_be_bytes(frame.get(at..at + 4)?.try_into().ok()?));
     if let Some(at) = find(frame, b"Xing").or_else(|| find(frame, b"Info")) {
@@ -114,7 +114,7 @@ fn counted(frame: &[u8]) -> Option<u32> {
     number(find(frame, b"VBRI")? + 14)
 }
 
-/// Seconds from the first frame on.
+/// Seconds from the first frame to the end of the file; extrapolated after `FRAME_LIMIT` frames.
 fn count(file: &impl ReadAt, start: u64) -> f64 {
     let (mut at, mut seconds) = (start, 0.0);
     let (mut block, mut base) = (Vec::new(), start);

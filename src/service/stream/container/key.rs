@@ -1,12 +1,12 @@
-//! Where a decoder can begin: who is too far behind goes on there.
+//! Places where a decoder can begin: a viewer that is too far behind skips to one of them.
 
 use std::ops::Range;
 
 use super::search::{self, Pattern};
 use super::{ReadAt, mp4, riff, video};
 
-/// A cluster of Matroska begins with its timestamp, maybe behind a checksum or an empty element; its size is told in
-/// 1 to 8 bytes between.
+/// A Matroska cluster: its id, 1 to 8 bytes of size, and its first element: the timestamp, a checksum or a void
+/// element.
 const CLUSTER: Pattern = Pattern {
     length: 13,
     is_at: |bytes| {
@@ -14,16 +14,16 @@ const CLUSTER: Pattern = Pattern {
         bytes.starts_with(b"\x1f\x43\xb6\x75") && width <= 8 && matches!(bytes[4 + width], 0xe7 | 0xbf | 0xec)
     },
 };
-/// A page of Ogg that ends behind some samples: those of the headers end behind none.
+/// A page of Ogg with a granule position above 0: the pages of the headers have 0.
 const OGG_PAGE: Pattern =
     Pattern { length: 14, is_at: |bytes| bytes.starts_with(b"OggS\0") && bytes[6..14] != [0; 8] };
-/// What stands in front of samples of which each can be decoded.
+/// Bytes at the front that are never left out, for they may hold a header; the samples after it decode one by one.
 const PLAIN_FRONT: u64 = 4096;
 
-/// What may be left out of a film, from `from` on and at least up to `to`, so that a decoder goes on behind it. `None`:
-/// there is no such place nearby, or what lies between tells where everything is, or it is not known of this container.
+/// The range that may be left out of a film, from `from` to at least `to`, so that a decoder can go on after it.
+/// `None`: there is no such place nearby, or the index lies in the range, or it is not known for this container.
 ///
-/// Where pieces of a container follow each other, whole ones are left out, and [`filler`] can stand for them.
+/// Where a container is a sequence of units, whole units are left out, and [`filler`] can replace them.
 pub(in super::super) fn omission(
     file: &impl ReadAt,
     container: &str,
@@ -60,21 +60,21 @@ pub(in super::super) fn omission(
     .filter(|range| range.start < range.end)
 }
 
-/// What stands in a film for a part that was left out: the beginning of it, and what is repeated behind that. Decoders
-/// pass over it; where the container has nothing for that, over zeros, or they search behind them.
+/// What replaces a part of a film that was left out: the first bytes, and bytes that are repeated after them. Decoders
+/// skip it. Where the container has nothing for that, it is zeros: decoders ignore them, or search for the next unit.
 pub(in super::super) fn filler(file: &impl ReadAt, range: &Range<u64>) -> (Vec<u8>, &'static [u8]) {
     let (head, length) = (file.bytes(0, 12), range.end - range.start);
     match head.get(4..8) {
-        // A box that is free, of 64 bits of size.
+        // A free box with a 64-bit size.
         Some(b"ftyp") if length >= 16 => ([&b"\0\0\0\x01free"[..], &length.to_be_bytes()].concat(), &[0]),
-        // An element that is void, of 56 bits of size.
+        // A void element with a 56-bit size.
         _ if head.starts_with(b"\x1a\x45\xdf\xa3") && length >= 9 => {
             let mut void = (length - 9).to_be_bytes();
             void[0] = 0x01;
             ([&b"\xec"[..], &void].concat(), &[0])
         }
         _ if video::is_mpeg_ts(file) => {
-            // They begin where all packets do.
+            // Empty packets must begin at a packet boundary.
             let skipped = (range.start % video::EMPTY_PACKET.len() as u64) as usize;
             let rest = if skipped == 0 { &[][..] } else { &video::EMPTY_PACKET[skipped..] };
             (rest.to_vec(), &video::EMPTY_PACKET)

@@ -1,4 +1,4 @@
-//! Matroska and WebM: elements of EBML. Length and title stand in `Segment/Info`.
+//! Matroska and WebM: EBML elements. Duration and title are in `Segment/Info`.
 
 use std::ops::Range;
 
@@ -9,9 +9,9 @@ const INFO: u32 = 0x1549_a966;
 const TIMESTAMP_SCALE: u32 = 0x002a_d7b1;
 const DURATION: u32 = 0x4489;
 const TITLE: u32 = 0x7ba9;
-/// Elements that are looked at on one level.
+/// Maximum elements read on one level.
 const ELEMENT_LIMIT: usize = 4096;
-/// Nanoseconds, unless the file says otherwise.
+/// Nanoseconds per tick, unless the file says otherwise.
 const DEFAULT_SCALE: u64 = 1_000_000;
 
 pub(super) fn probe(file: &impl ReadAt) -> Option<Media> {
@@ -35,7 +35,7 @@ fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte))
 }
 
-/// The body of the first element of an id within `range`.
+/// The body of the first element with this id within `range`.
 fn find(file: &impl ReadAt, mut range: Range<u64>, id: u32) -> Option<Range<u64>> {
     for _ in 0..ELEMENT_LIMIT {
         let head = file.bytes(range.start, 12);
@@ -45,7 +45,7 @@ fn find(file: &impl ReadAt, mut range: Range<u64>, id: u32) -> Option<Range<u64>
         let size_length = size.first()?.leading_zeros() as usize + 1;
         let value = number(size.get(..size_length)?) & ((1 << (7 * size_length)) - 1);
         let start = range.start + (id_length + size_length) as u64;
-        // All ones: unknown, to the end of what holds it; a live recording has such a segment.
+        // All ones: the size is unknown, up to the end of the parent; a live recording has such a segment.
         let unknown = value == (1 << (7 * size_length)) - 1;
         let end = if unknown { range.end } else { start.checked_add(value)?.min(range.end) };
         if found == u64::from(id) {

@@ -1,5 +1,5 @@
-//! How long a film lasts, and what it is called, read from the container that holds it. Pure; every reader is
-//! bounded in steps and bytes, so that a damaged or hostile file costs little and is only not understood.
+//! The duration and the title of a film, read from its container. Pure; every parser is
+//! bounded in steps and bytes, so that a damaged or hostile file costs little and at worst is not recognised.
 //!
 //! | file | containers | source |
 //! |---|---|---|
@@ -12,7 +12,7 @@
 //! | `video` | FLV, MPEG-TS, M2TS | Adobe FLV 10.1, ISO/IEC 13818-1 |
 //! | `program` | MPEG-PS, VOB | ISO/IEC 11172-1, 13818-1 |
 //!
-//! And where a decoder can begin: `key`, with `search`.
+//! `key`, with `search`, finds places where a decoder can begin.
 
 mod aiff;
 mod audio;
@@ -29,18 +29,20 @@ use std::time::Duration;
 
 pub(super) use key::{filler, omission};
 
-/// Longest title that is told.
+/// Maximum characters of a title.
 const TITLE_LIMIT: usize = 200;
-/// No film lasts longer; what says so is damaged.
+/// Maximum plausible duration, in seconds; a file that claims more is damaged.
 const DURATION_LIMIT: f64 = 1e7;
 
-/// A file, read at places.
+/// A file that is read at offsets.
 pub(super) trait ReadAt {
-    /// Fills `buffer` as far as the file goes; how much that was. What cannot be read is not there.
+    /// Fills `buffer` from `offset` as far as the file goes; returns the number of bytes. A read error counts as the
+    /// end.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> usize;
+    /// Bytes of the file.
     fn size(&self) -> u64;
 
-    /// `N` bytes, or `None` if the file ends before.
+    /// `N` bytes at `offset`, or `None` if the file ends before.
     fn array<const N: usize>(&self, offset: u64) -> Option<[u8; N]>
     where
         Self: Sized,
@@ -49,7 +51,7 @@ pub(super) trait ReadAt {
         (self.read_at(offset, &mut bytes) == N).then_some(bytes)
     }
 
-    /// At most `most` bytes.
+    /// At most `most` bytes from `offset`; fewer at the end of the file.
     fn bytes(&self, offset: u64, most: usize) -> Vec<u8>
     where
         Self: Sized,
@@ -74,18 +76,18 @@ impl ReadAt for &[u8] {
     }
 }
 
-/// What is known of a file of media.
+/// What is known of a media file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Media {
     /// `mp4`, `matroska` …
     pub(super) container: &'static str,
-    /// How long it lasts; `None` where the container does not say.
+    /// `None` if the container does not say.
     pub(super) duration: Option<Duration>,
     pub(super) title: Option<String>,
 }
 
 impl Media {
-    /// How long it lasts, as the wire says it: 0 where nobody knows.
+    /// Duration in milliseconds, as sent on the wire; 0 if unknown.
     pub(super) fn milliseconds(&self) -> u64 {
         self.duration.map_or(0, |duration| duration.as_millis() as u64)
     }
@@ -96,7 +98,7 @@ impl Media {
     }
 }
 
-/// Looks into a file; `None`: it is no media that is known here.
+/// Recognises a media file; `None` if its format is not known.
 pub(super) fn probe(file: &impl ReadAt) -> Option<Media> {
     let head = file.bytes(0, 16);
     match head.get(..12)? {
@@ -164,7 +166,7 @@ mod tests {
         assert_eq!((media.container, media.title.as_deref()), ("mp4", Some("Sita")));
     }
 
-    /// One of each kind whose reader counts or goes from part to part.
+    /// A small file of each format whose parser counts or walks from part to part.
     fn small_files() -> Vec<Vec<u8>> {
         let mpeg = [&[0xff, 0xfb, 0x90, 0x00][..], &[0; 413]].concat().repeat(3);
         let adts = [&[0xff, 0xf1, 0x50, 0x80, 0x04, 0x1f, 0xfc][..], &[0; 25]].concat().repeat(3);
@@ -202,13 +204,13 @@ mod tests {
         words.iter().flat_map(|word| word.to_be_bytes()).collect()
     }
 
-    /// An MP4 in fragments of 4 s, of a track with 500 units a second, whose header was written before them. The list at
-    /// the end names all but the last.
+    /// An MP4 in fragments of 4 s, with a track of 500 units per second, whose header was written before them. The list
+    /// at the end names all but the last fragment.
     fn fragments(count: u32, listed: bool) -> Vec<u8> {
         fragments_from(0, count, listed)
     }
 
-    /// … of which the first begins at a time.
+    /// The same, but the first fragment begins at `time`.
     fn fragments_from(time: u32, count: u32, listed: bool) -> Vec<u8> {
         let mut mvhd = vec![0; 20];
         mvhd[12..16].copy_from_slice(&1000u32.to_be_bytes());
@@ -221,7 +223,7 @@ mod tests {
         for n in 0..count {
             entries.extend(words(&[n * 2000, file.len() as u32]));
             entries.extend([1, 1, 1]);
-            // Half of it as long as usual, half with lengths of their own.
+            // Half of the samples have the default duration, half have their own.
             let usual = mp4_box(b"trun", &words(&[0, 4]));
             let own = mp4_box(b"trun", &words(&[0x301, 2, 0, 400, 99, 600, 99]));
             let traf = [
@@ -276,13 +278,13 @@ mod tests {
         );
         assert_eq!(key("mp4", &film, 0, places[4]), None, "the header lies between");
         assert_eq!(key("mp4", &film, places[0], places[8] + 1), None);
-        // A player goes from box to box.
+        // A player walks from box to box.
         let mut filled = film.clone();
         let (front, _) = filler(&&film[..], &(places[2]..places[5]));
         filled[places[2] as usize..][..front.len()].copy_from_slice(&front);
         assert_eq!(seconds(&filled), Some(36.0));
 
-        // Three chunks of two samples; the first and the fifth sample are keys.
+        // Three chunks of two samples; the first and the fifth sample are keyframes.
         let tables = [
             mp4_box(b"stss", &words(&[0, 2, 1, 5])),
             mp4_box(b"stsc", &words(&[0, 1, 1, 2, 1])),
@@ -379,7 +381,7 @@ mod tests {
         assert_eq!(seconds(&ts), Some(7.0));
     }
 
-    /// FAULTS row 75: cut anywhere, with any byte turned, it is read without harm.
+    /// FAULTS row 75: a file that is cut anywhere, or has any byte changed, is read without harm.
     #[test]
     fn row_75_a_damaged_file_is_only_not_understood() {
         let whole = mp4();
@@ -415,7 +417,7 @@ mod tests {
                 }
             }
         }
-        // A `meta` too short for what belongs in it, and zeros behind.
+        // A `meta` box too short for its content, followed by zeros.
         let moov = mp4_box(b"moov", &mp4_box(b"udta", &mp4_box(b"meta", b"x")));
         drop(probe(&&[mp4_box(b"ftyp", b"isom"), moov, vec![0; 40]].concat()[..]));
         assert_eq!(probe(&&b"no media at all, only text"[..]), None);

@@ -1,38 +1,38 @@
-//! MPEG program streams: packets with times of presentation, of MPEG-1 (ISO/IEC 11172-1) and MPEG-2 (ISO/IEC 13818-1).
+//! MPEG program streams of MPEG-1 (ISO/IEC 11172-1) and MPEG-2 (ISO/IEC 13818-1): packets with presentation timestamps.
 
 use super::{Media, ReadAt};
 
-/// Looked through at either end.
+/// Bytes searched at either end of the file.
 const WINDOW: usize = 1 << 20;
-/// Ticks a second, and where the times start again.
+/// Ticks per second of the timestamps, and the value at which they wrap.
 const CLOCK: f64 = 90_000.0;
 const CLOCK_WRAP: u64 = 1 << 33;
-/// Fill bytes before the time of an MPEG-1 packet.
+/// Maximum stuffing bytes before the timestamp of an MPEG-1 packet.
 const STUFFING_LIMIT: usize = 16;
 
-/// From the first time of presentation to the last one.
+/// Duration from the first presentation timestamp to the last.
 pub(super) fn probe(file: &impl ReadAt) -> Option<Media> {
     let front = file.bytes(0, WINDOW);
     let back = file.bytes(file.size().saturating_sub(WINDOW as u64), WINDOW);
     let first = times(&front).next()?;
-    // Pictures do not come in the order in which they are shown: the latest counts.
+    // Frames are not stored in the order of presentation: the latest timestamp counts.
     let last =
         times(&back).map(|time| (time + CLOCK_WRAP - first) % CLOCK_WRAP).filter(|&t| t < CLOCK_WRAP / 2);
     Some(Media::new("mpeg", last.max().map(|ticks| ticks as f64 / CLOCK), None))
 }
 
-/// Times of presentation of sound and pictures, in the order of the file.
+/// Presentation timestamps of audio and video, in the order of the file.
 fn times(bytes: &[u8]) -> impl Iterator<Item = u64> {
     let starts = bytes.windows(4).enumerate().filter(|(_, window)| is_packet(window));
     starts.filter_map(|(at, _)| time(bytes.get(at + 6..).unwrap_or_default()))
 }
 
-/// The start code of a packet of sound, pictures, or of private data, as AC-3 is.
+/// True for the start code of a packet of audio, of video, or of private data, such as AC-3.
 fn is_packet(window: &[u8]) -> bool {
     matches!(window, [0, 0, 1, 0xbd | 0xc0..=0xef])
 }
 
-/// The time behind the length of a packet, if there is one.
+/// The timestamp of a packet, if it has one; `header` begins after the length of the packet.
 fn time(header: &[u8]) -> Option<u64> {
     if header.first()? >> 6 == 2 {
         // MPEG-2: flags, then the length of the header.
@@ -44,7 +44,7 @@ fn time(header: &[u8]) -> Option<u64> {
     if matches!(rest.first()? >> 4, 2 | 3) { ticks(rest.get(..5)?) } else { None }
 }
 
-/// 33 bits in five bytes, with marks between them.
+/// A timestamp: 33 bits in five bytes, with marker bits between them.
 fn ticks(bytes: &[u8]) -> Option<u64> {
     let marked = bytes[0] & 1 == 1 && bytes[2] & 1 == 1 && bytes[4] & 1 == 1;
     let part = |at: usize| u64::from(bytes[at]);

@@ -1,14 +1,14 @@
-//! RIFF: AVI, whose header counts frames, and WAV, whose header says how many bytes a second takes.
+//! RIFF: AVI, whose header counts frames, and WAV, whose header gives the bytes per second.
 
 use super::{Media, ReadAt, find, text};
 
-/// Chunks that are looked at.
+/// Maximum chunks read.
 const CHUNK_LIMIT: usize = 256;
-/// Bytes of a list of texts that are looked at.
+/// Maximum bytes read of a list of texts.
 const INFO_LIMIT: u64 = 64 << 10;
-/// Entries of an index that are looked at: some hours of pictures and sound.
+/// Maximum entries read of an index: some hours of video and audio.
 const ENTRY_LIMIT: u64 = 1 << 21;
-/// A picture that needs no other.
+/// Flag of a keyframe.
 const KEY: u32 = 0x10;
 
 pub(super) fn probe(file: &impl ReadAt, kind: &[u8]) -> Option<Media> {
@@ -19,14 +19,14 @@ pub(super) fn probe(file: &impl ReadAt, kind: &[u8]) -> Option<Media> {
     }
 }
 
-/// The chunks, one behind the other, each with its place and what it says of its length.
+/// The chunks, one after another: kind, offset of the body, and declared length.
 fn chunks<F: ReadAt>(file: &F) -> impl Iterator<Item = ([u8; 4], u64, u64)> + use<'_, F> {
     let mut at = 12u64;
     let next = move || {
         let [k0, k1, k2, k3, length @ ..] = file.array::<8>(at)?;
         let length = u64::from(u32::from_le_bytes(length));
         let body = at + 8;
-        // A length that is not there stands for the rest of the file.
+        // A length beyond the end of the file means the rest of it.
         let there = length.min(file.size().saturating_sub(body).max(1));
         at = body + there + there % 2;
         Some(([k0, k1, k2, k3], body, length))
@@ -34,7 +34,7 @@ fn chunks<F: ReadAt>(file: &F) -> impl Iterator<Item = ([u8; 4], u64, u64)> + us
     std::iter::from_fn(next).take(CHUNK_LIMIT)
 }
 
-/// `LIST INFO INAM`
+/// The title, from `LIST INFO INAM`.
 fn info_title(file: &impl ReadAt) -> Option<String> {
     for (kind, body, length) in chunks(file) {
         if kind == *b"LIST" && file.array(body) == Some(*b"INFO") {
@@ -47,7 +47,7 @@ fn info_title(file: &impl ReadAt) -> Option<String> {
     None
 }
 
-/// `LIST hdrl avih`: microseconds for a frame, and how many frames there are.
+/// Seconds, from `LIST hdrl avih`: microseconds per frame, and the number of frames.
 fn avi(file: &impl ReadAt) -> Option<f64> {
     let head = file.array::<64>(12)?;
     if &head[..4] != b"LIST" || &head[8..12] != b"hdrl" || &head[12..16] != b"avih" {
@@ -57,7 +57,7 @@ fn avi(file: &impl ReadAt) -> Option<f64> {
     Some(f64::from(number(20)) * f64::from(number(36)) / 1e6)
 }
 
-/// RF64 has the length of more than 4 GiB in `ds64` (EBU Tech 3306).
+/// Seconds. RF64 has lengths above 4 GiB in `ds64` (EBU Tech 3306).
 fn wav(file: &impl ReadAt) -> Option<f64> {
     let (mut rate, mut long) = (None, None);
     for (kind, body, length) in chunks(file) {
@@ -66,7 +66,7 @@ fn wav(file: &impl ReadAt) -> Option<f64> {
             b"fmt " => rate = Some(u32::from_le_bytes(file.array(body + 8)?)),
             b"data" => {
                 let there = file.size().saturating_sub(body).max(1);
-                // A recording that never ended says a length that is not there.
+                // This value: the length is in `ds64`, or unknown, as in a recording that was never finished.
                 let length =
                     if length == u64::from(u32::MAX) { long.unwrap_or(there).min(there) } else { length };
                 return Some(length as f64 / f64::from(rate?));
@@ -77,7 +77,7 @@ fn wav(file: &impl ReadAt) -> Option<f64> {
     None
 }
 
-/// Places of the key pictures of an AVI: `idx1` lists all chunks. Offsets count from the word `movi`, or from the
+/// Offsets of the keyframes of an AVI: `idx1` lists all chunks. Its offsets count from the word `movi`, or from the
 /// beginning of the file: writers differ.
 pub(super) fn key_places(file: &impl ReadAt) -> Option<Vec<u64>> {
     let (mut at, mut movi) = (12u64, None);

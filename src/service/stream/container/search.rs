@@ -1,34 +1,35 @@
-//! Looking through a file for a pattern, a bounded part of it.
+//! Searches a bounded part of a file for a pattern.
 
 use super::ReadAt;
 
-/// Looked through, at most.
+/// Maximum bytes searched.
 const WINDOW: u64 = 8 << 20;
-/// Read at once.
+/// Bytes read at once.
 const BLOCK: usize = 64 << 10;
 
-/// What is looked for.
+/// A pattern to search for.
 pub(super) struct Pattern {
-    /// Bytes that it looks at.
+    /// Number of bytes that `is_at` needs.
     pub(super) length: usize,
+    /// True if the pattern is at the beginning of these bytes.
     pub(super) is_at: fn(&[u8]) -> bool,
 }
 
-/// The first place at or behind `from`.
+/// Offset of the first match at or after `from`.
 pub(super) fn first(file: &impl ReadAt, from: u64, pattern: &Pattern) -> Option<u64> {
     (from..from.saturating_add(WINDOW).min(file.size()))
         .step_by(BLOCK)
         .find_map(|start| within(file, start, pattern).into_iter().next())
 }
 
-/// The last place in the file.
+/// Offset of the last match in the file.
 pub(super) fn last(file: &impl ReadAt, pattern: &Pattern) -> Option<u64> {
     let end = file.size();
     let starts = (1..=WINDOW / BLOCK as u64).map(|n| end.saturating_sub(n * BLOCK as u64));
     starts.take_while(|&start| start > 0).chain([0]).find_map(|start| within(file, start, pattern).pop())
 }
 
-/// All places that lie within one block.
+/// Offsets of all matches that begin within one block.
 fn within(file: &impl ReadAt, start: u64, pattern: &Pattern) -> Vec<u64> {
     let bytes = file.bytes(start, BLOCK + pattern.length - 1);
     let windows = bytes.windows(pattern.length).enumerate();

@@ -1,31 +1,31 @@
-//! FLV, which says its length in its first tag, and MPEG-TS, which only has clocks.
+//! FLV, which gives its duration in its first tag, and MPEG-TS, which only has clock references.
 
 use super::search::{self, Pattern};
 use super::{Media, ReadAt, find, text};
 
-/// Looked through for `onMetaData`.
+/// Bytes searched for `onMetaData`.
 const FRONT: usize = 16 << 10;
-/// Looked through for a clock, at either end.
+/// Bytes searched for a clock reference, at either end.
 const CLOCK_WINDOW: usize = 512 << 10;
 const PACKET: usize = 188;
-/// Bytes before a packet of an M2TS file.
+/// Bytes of arrival time before each packet of an M2TS file.
 const ARRIVAL: usize = 4;
-/// A packet that says nothing: of the program that is none, 0x1fff.
+/// A null packet, which carries no program: PID 0x1fff.
 pub(super) const EMPTY_PACKET: [u8; PACKET] = {
     let mut packet = [0xff; PACKET];
     [packet[0], packet[1], packet[2], packet[3]] = [0x47, 0x1f, 0xff, 0x10];
     packet
 };
-/// The clock of MPEG-TS, in Hz, and where it starts again.
+/// The clock of MPEG-TS in Hz, and the value at which it wraps.
 const CLOCK: f64 = 90_000.0;
 const CLOCK_WRAP: u64 = 1 << 33;
 
-/// A tag of video, of stream 0, whose picture needs no other.
+/// A video tag of stream 0 with a keyframe.
 pub(super) const FLV_KEY: Pattern =
     Pattern { length: 12, is_at: |tag| tag[0] == 9 && tag[8..11] == [0; 3] && tag[11] & 0x70 == 0x10 };
-/// A packet with which a unit begins, and the sync byte of the next one.
+/// A packet that begins a unit, and the sync byte of the next packet.
 const TS_UNIT: Pattern = Pattern { length: PACKET + 1, is_at: begins_unit };
-/// … which is a picture that needs no other: the random access indicator says so.
+/// The same, if the unit is a keyframe: the random access indicator is set.
 const TS_KEY: Pattern = Pattern {
     length: PACKET + 1,
     is_at: |packet| {
@@ -56,7 +56,7 @@ pub(super) fn flv(file: &impl ReadAt) -> Option<Media> {
     Some(Media::new("flv", seconds, title.map(text)))
 }
 
-/// Each packet begins with the same byte.
+/// True if each packet begins with the sync byte.
 pub(super) fn is_mpeg_ts(file: &impl ReadAt) -> bool {
     let front = file.bytes(0, 2 * PACKET + 1);
     !front.is_empty()
@@ -69,9 +69,9 @@ fn is_m2ts(file: &impl ReadAt) -> bool {
     syncs.iter().all(|&at| front.get(at) == Some(&0x47))
 }
 
-/// From the first program clock reference to the last one of the same program.
+/// Duration from the first program clock reference to the last one with the same PID.
 pub(super) fn mpeg_ts(file: &impl ReadAt) -> Option<Media> {
-    // A disc puts a time of arrival before each packet.
+    // M2TS, as on discs, has an arrival time before each packet.
     let (container, before) = if is_mpeg_ts(file) {
         ("mpegts", 0)
     } else if is_m2ts(file) {
@@ -91,19 +91,19 @@ pub(super) fn mpeg_ts(file: &impl ReadAt) -> Option<Media> {
     Some(Media::new(container, seconds, None))
 }
 
-/// Which packets carry a clock, and its base of 33 bits.
+/// The PID of a packet and the 33-bit base of its clock reference, if it has one.
 fn clock(packet: &[u8]) -> Option<(u16, u64)> {
     let has_clock = packet[0] == 0x47 && packet[3] & 0x20 != 0 && packet[4] >= 7 && packet[5] & 0x10 != 0;
     let base = packet[6..11].iter().fold(0u64, |sum, &byte| sum << 8 | u64::from(byte)) >> 7;
     has_clock.then(|| (u16::from_be_bytes([packet[1] & 0x1f, packet[2]]), base))
 }
 
-/// The first packet at or behind a place.
+/// Offset of the first packet at or after `at`.
 pub(super) const fn mpeg_ts_packet(at: u64) -> u64 {
     at.next_multiple_of(PACKET as u64)
 }
 
-/// The first key picture at or behind a place; without pictures, the first unit.
+/// Offset of the first keyframe at or after `at`; without video, of the first unit.
 pub(super) fn mpeg_ts_key(file: &impl ReadAt, at: u64) -> Option<u64> {
     search::first(file, at, &TS_KEY).or_else(|| search::first(file, at, &TS_UNIT))
 }

@@ -19,7 +19,7 @@ struct Viewer {
     bytes: Vec<u8>,
     plan: Plan,
     parity: Decoder,
-    /// Where it reads, and where it will jump to, last first.
+    /// Where it reads; `jumps` are (from, to), the last one first.
     at: u64,
     jumps: Vec<(u64, u64)>,
     rebuilt: u64,
@@ -76,7 +76,7 @@ impl Viewer {
     }
 }
 
-/// One film; how many chunks were made again from parity.
+/// Streams one film; returns how many chunks parity restored.
 fn watch(seed: u64) -> u64 {
     let profile = Profile {
         loss: 0.1,
@@ -89,7 +89,7 @@ fn watch(seed: u64) -> u64 {
     };
     let size = 50_000 + seed * 7919 % 100_000;
     let keeps = seed.is_multiple_of(2);
-    // Who keeps nothing has room for a third of it.
+    // A viewer that does not keep the film has room for a third of it.
     let room = if keeps { u64::MAX } else { size / 3 };
     let mut viewer = Viewer {
         bytes: vec![0; size as usize],
@@ -100,7 +100,7 @@ fn watch(seed: u64) -> u64 {
         rebuilt: 0,
     };
     let percent = if seed.is_multiple_of(3) { 10 } else { 0 };
-    // With 1000 bytes, parity fits a datagram of this network, too.
+    // With chunks of at most 1000 bytes, parity fits a datagram of this network, too.
     let (mut chunker, mut parity) = (Chunker::new(size, seed, 1000), Encoder::new(percent));
     let mut pair = Pair::new(profile, seed, Config { backlog: 16 << 10, ..Config::default() });
     pair.run_until(|pair| {

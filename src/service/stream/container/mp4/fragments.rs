@@ -1,5 +1,5 @@
-//! A film in fragments: `moof` boxes, each with the time at which it begins and the samples that it adds
-//! (ISO/IEC 14496-12, 8.8). Only the last one is read: where it ends, the film ends.
+//! A fragmented MP4: `moof` boxes, each with its start time and the samples that it adds (ISO/IEC 14496-12, 8.8). The
+//! film lasts from the start of the first fragment to the end of the last; those between are not read.
 
 use std::ops::Range;
 
@@ -7,9 +7,9 @@ use super::{Found, behind_times, boxes, descend, find, is_long, number, scale, w
 use crate::service::stream::container::ReadAt;
 use crate::service::stream::container::search::{self, Pattern};
 
-/// Boxes that are looked at where each costs a look at many others: tracks are few.
+/// Maximum boxes read where each costs reading many others: tracks are few.
 const FEW: usize = 64;
-/// Read of the table of one run of samples.
+/// Maximum bytes read of the table of one run of samples.
 const RUN_LIMIT: u64 = 1 << 20;
 /// A fragment: the box `moof` begins with the box `mfhd`.
 pub(in super::super) const FRAGMENT: Pattern =
@@ -27,7 +27,7 @@ fn few<'a, F: ReadAt>(
 /// Seconds, from the first fragment to the end of the last one.
 pub(super) fn end(file: &impl ReadAt, moov: &Range<u64>, mvex: Range<u64>) -> Option<f64> {
     let place = listed(file).or_else(|| search::last(file, &FRAGMENT))?;
-    // The list names those that begin with a key picture; others may follow.
+    // The list names only fragments that begin with a keyframe; others may follow.
     let moof = boxes(file, &(place..file.size())).filter(|(kind, _)| kind == b"moof").last()?.1;
     // A part of a longer recording does not begin at 0.
     let first = search::first(file, moov.end, &FRAGMENT).and_then(|at| find(file, at..file.size(), b"moof"));
@@ -36,7 +36,8 @@ pub(super) fn end(file: &impl ReadAt, moov: &Range<u64>, mvex: Range<u64>) -> Op
         .max_by(f64::total_cmp)
 }
 
-/// The last fragment that the list at the end of the file names: `mfra`, whose size the file's last four bytes say.
+/// Offset of the last fragment named by `mfra`, the list at the end of the file; the file's last four bytes are its
+/// size.
 fn listed(file: &impl ReadAt) -> Option<u64> {
     let size = file.size();
     let tail = file.array::<16>(size.checked_sub(16)?)?;
@@ -51,7 +52,8 @@ fn listed(file: &impl ReadAt) -> Option<u64> {
         .max()
 }
 
-/// `tfra`: entries of a time, a place, and three numbers whose lengths are told before.
+/// The offset in the last entry of `tfra`. An entry is a time, an offset, and three numbers whose widths the header
+/// gives.
 fn last_entry(file: &impl ReadAt, tfra: &Range<u64>) -> Option<u64> {
     let lengths = word(file, tfra.start + 8)?;
     let numbers = (0..3).map(|n| u64::from(lengths >> (2 * n) & 3) + 1).sum::<u64>();
@@ -65,7 +67,7 @@ fn last_entry(file: &impl ReadAt, tfra: &Range<u64>) -> Option<u64> {
     if is_long { file.array(entry + 8).map(u64::from_be_bytes) } else { word(file, entry + 4).map(u64::from) }
 }
 
-/// Seconds, from where a track begins in the first fragment to the end of what this one adds to it.
+/// Seconds from the start of a track in the first fragment to the end of what `traf` adds to it.
 fn end_of_track(
     file: &impl ReadAt,
     traf: &Range<u64>,
@@ -93,14 +95,14 @@ fn end_of_track(
     Some(end.saturating_sub(began.unwrap_or(0)) as f64 / scale_of(file, moov, track)?)
 }
 
-/// How long a sample of this fragment lasts, if `tfhd` says so: behind what else it says.
+/// The default duration of a sample of this fragment, if `tfhd` has it; other optional fields come before it.
 fn usual_length(file: &impl ReadAt, tfhd: &Range<u64>) -> Option<u32> {
     let flags = word(file, tfhd.start)?;
     let before = u64::from(flags & 1) * 8 + u64::from(flags >> 1 & 1) * 4;
     (flags & 8 != 0).then(|| word(file, tfhd.start + 8 + before)).flatten()
 }
 
-/// How long the samples of a `trun` last together; `each`: if it does not say.
+/// The total duration of the samples of a `trun`; `each`: the default, if it has no durations.
 fn length(file: &impl ReadAt, trun: &Range<u64>, each: u32) -> Option<u64> {
     let (flags, count) = (word(file, trun.start)?, word(file, trun.start + 4)?);
     if flags & 0x100 == 0 {
@@ -114,7 +116,7 @@ fn length(file: &impl ReadAt, trun: &Range<u64>, each: u32) -> Option<u64> {
     Some(lengths.map(|entry| u64::from(u32::from_be_bytes([entry[0], entry[1], entry[2], entry[3]]))).sum())
 }
 
-/// Units in a second of a track.
+/// Timescale of a track, in units per second.
 fn scale_of(file: &impl ReadAt, moov: &Range<u64>, track: u32) -> Option<f64> {
     few(file, moov, *b"trak").find_map(|trak| {
         let tkhd = few(file, &trak, *b"tkhd").next()?;

@@ -1,10 +1,10 @@
-//! MP4 and its like: boxes in boxes. The length stands in `moov/mvhd`; where the film is cut into fragments, in
-//! `moov/mvex/mehd`, else it ends where the last fragment does. The title is in `moov/udta/meta/ilst/©nam/data`.
+//! MP4 and its relatives: boxes in boxes. The duration is in `moov/mvhd`; that of a fragmented film is in
+//! `moov/mvex/mehd`, else it ends with the last fragment. The title is in `moov/udta/meta/ilst/©nam/data`.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `fragments` | where the last fragment ends in time |
-//! | `samples` | which places of the file begin a key picture |
+//! | `fragments` | the duration of a fragmented film |
+//! | `samples` | the offsets of the keyframes |
 
 mod fragments;
 mod samples;
@@ -16,7 +16,7 @@ use super::{Media, ReadAt, TITLE_LIMIT, text};
 pub(super) use fragments::FRAGMENT;
 pub(super) use samples::key_places;
 
-/// Boxes that are looked at on one level.
+/// Maximum boxes read on one level.
 const BOX_LIMIT: usize = 4096;
 
 pub(super) fn probe(file: &impl ReadAt) -> Option<Media> {
@@ -24,10 +24,10 @@ pub(super) fn probe(file: &impl ReadAt) -> Option<Media> {
     Some(Media::new("mp4", seconds(file, &moov), title(file, moov)))
 }
 
-/// A box: its kind and the place of its body.
+/// A box: its type, and the byte range of its body.
 type Found = ([u8; 4], Range<u64>);
 
-/// The boxes that stand in `range`, one behind the other; it ends before one that does not fit.
+/// The boxes in `range`, one after another; it stops before one that does not fit.
 fn boxes<'a, F: ReadAt>(file: &'a F, range: &Range<u64>) -> impl Iterator<Item = Found> + use<'a, F> {
     let mut range = range.clone();
     let next = move || {
@@ -36,7 +36,7 @@ fn boxes<'a, F: ReadAt>(file: &'a F, range: &Range<u64>) -> impl Iterator<Item =
         }
         let head = file.array::<8>(range.start)?;
         let (length, front) = match u32::from_be_bytes([head[0], head[1], head[2], head[3]]) {
-            // To the end of what holds it.
+            // Size 0: up to the end of the parent.
             0 => (range.end - range.start, 8),
             1 => (u64::from_be_bytes(file.array(range.start + 8)?), 16),
             length => (u64::from(length), 8),
@@ -49,17 +49,17 @@ fn boxes<'a, F: ReadAt>(file: &'a F, range: &Range<u64>) -> impl Iterator<Item =
     std::iter::from_fn(next).take(BOX_LIMIT)
 }
 
-/// The body of the first box of a kind within `range`.
+/// The body of the first box of a type within `range`.
 fn find(file: &impl ReadAt, range: Range<u64>, kind: &[u8; 4]) -> Option<Range<u64>> {
     boxes(file, &range).find(|(found, _)| found == kind).map(|(_, body)| body)
 }
 
-/// The body that lies at the end of a path of kinds.
+/// The body of the box at the end of a path of types.
 fn descend<const N: usize>(file: &impl ReadAt, range: Range<u64>, path: [&[u8; 4]; N]) -> Option<Range<u64>> {
     path.into_iter().try_fold(range, |range, kind| find(file, range, kind))
 }
 
-/// A number of a full box, which is longer in version 1: `[place of 32 bits, place of 64 bits]`.
+/// A number in a full box, which has 64 bits in version 1: `[offset if of 32 bits, offset if of 64 bits]`.
 fn number(file: &impl ReadAt, body: &Range<u64>, [short, long]: [u64; 2]) -> Option<u64> {
     if is_long(file, body)? {
         file.array(body.start + long).map(u64::from_be_bytes)
@@ -68,7 +68,7 @@ fn number(file: &impl ReadAt, body: &Range<u64>, [short, long]: [u64; 2]) -> Opt
     }
 }
 
-/// Times and lengths of a full box are of 64 bits: it is of version 1.
+/// True if times and durations of a full box have 64 bits, as in version 1.
 fn is_long(file: &impl ReadAt, body: &Range<u64>) -> Option<bool> {
     file.array(body.start).map(|version: [u8; 1]| version == [1])
 }
@@ -77,17 +77,17 @@ fn word(file: &impl ReadAt, place: u64) -> Option<u32> {
     file.array(place).map(u32::from_be_bytes)
 }
 
-/// What `mvhd`, `mdhd` and `tkhd` say behind the two times with which they begin.
+/// The field after the two times with which `mvhd`, `mdhd` and `tkhd` begin: a timescale, or the id of a track.
 fn behind_times(file: &impl ReadAt, header: &Range<u64>) -> Option<u32> {
     word(file, header.start + if is_long(file, header)? { 20 } else { 12 })
 }
 
-/// Units in a second, of `mvhd` or `mdhd`.
+/// Timescale of `mvhd` or `mdhd`, in units per second.
 fn scale(file: &impl ReadAt, header: &Range<u64>) -> Option<f64> {
     behind_times(file, header).filter(|&scale| scale > 0).map(f64::from)
 }
 
-/// `mvhd` counts the fragments in only if it was written after them: where there are some, it comes last.
+/// `mvhd` includes the fragments only if it was written after them: for a fragmented film it is the last resort.
 fn seconds(file: &impl ReadAt, moov: &Range<u64>) -> Option<f64> {
     let mvhd = find(file, moov.clone(), b"mvhd")?;
     let scale = scale(file, &mvhd)?;
@@ -105,7 +105,7 @@ fn title(file: &impl ReadAt, moov: Range<u64>) -> Option<String> {
     itunes_title(file, moov.clone()).or_else(|| quicktime_title(file, moov))
 }
 
-/// QuickTime has the text in the box itself, behind its length and its language.
+/// QuickTime has the text in the box itself, after its length and its language.
 fn quicktime_title(file: &impl ReadAt, moov: Range<u64>) -> Option<String> {
     let name = descend(file, moov, [b"udta", b"\xa9nam"])?;
     let length = u16::from_be_bytes(file.array(name.start)?);

@@ -1,16 +1,16 @@
-//! Where the key pictures of an MP4 lie: the tables of `stbl` say which samples are some, in which chunk each sample
-//! lies, how long it is, and where each chunk begins (ISO/IEC 14496-12, 8.5 to 8.7).
+//! The offsets of the keyframes of an MP4: the tables of `stbl` say which samples are keyframes, which chunk holds each
+//! sample, its size, and where each chunk begins (ISO/IEC 14496-12, 8.5 to 8.7).
 
 use std::ops::Range;
 
 use super::{boxes, descend, find, word};
 use crate::service::stream::container::ReadAt;
 
-/// Entries of a table that are looked at: eleven hours of 25 pictures a second.
+/// Maximum entries read of a table: eleven hours at 25 frames per second.
 const ENTRY_LIMIT: usize = 1 << 20;
 
-/// The place of each key picture, in the order of time. Where every picture is one, or there is only sound, that of each
-/// chunk. `None` where the film has no such table.
+/// The offset of each keyframe, in the order of the samples. If every frame is a keyframe, or there is only audio, the
+/// offset of each chunk. `None` if the film lacks such a table.
 pub(in super::super) fn key_places(file: &impl ReadAt) -> Option<Vec<u64>> {
     let moov = find(file, 0..file.size(), b"moov")?;
     let tracks = || boxes(file, &moov).filter(|(kind, _)| kind == b"trak").map(|(_, trak)| trak);
@@ -54,7 +54,7 @@ struct Table {
     width: usize,
 }
 
-/// The table of a full box, which says at `at` how many entries stand behind.
+/// The table of a full box: the number of entries is at `at`, the entries follow.
 fn table(file: &impl ReadAt, body: &Range<u64>, at: u64, width: usize) -> Option<Table> {
     let start = body.start + at + 4;
     let there = usize::try_from(body.end.checked_sub(start)?).ok()? / width;
@@ -63,7 +63,7 @@ fn table(file: &impl ReadAt, body: &Range<u64>, at: u64, width: usize) -> Option
 }
 
 impl Table {
-    /// The first number of an entry: of 8 bytes, if that is all there is.
+    /// The first number of an entry: 8 bytes if the entry has just 8, else 4.
     fn get(&self, entry: usize) -> Option<u64> {
         let bytes = self.bytes.get(entry * self.width..)?;
         if self.width == 8 {
@@ -83,7 +83,7 @@ impl Table {
     }
 }
 
-/// Walks through all samples, chunk by chunk. `groups`: from which chunk on a chunk holds how many samples.
+/// Walks through all samples, chunk by chunk. `groups`: the first chunk of each group, and its samples per chunk.
 fn places(keys: &Table, groups: &Table, chunks: &Table, sizes: &Sizes) -> Vec<u64> {
     let (mut places, mut group, mut sample, mut key) = (Vec::new(), 0, 0, 0);
     for chunk in 0..chunks.len() {
