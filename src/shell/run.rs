@@ -328,7 +328,7 @@ impl Shell {
                 drop(tokio::time::timeout(INTERRUPT_LIMIT, session.ended()).await);
                 let failure = interrupted().of(session.kind.clone());
                 if goes_on(session) {
-                    return Err(failure.fix("the same command goes on where it stopped"));
+                    return Err(failure.fix("the same command resumes it"));
                 }
                 return Err(failure);
             }

@@ -214,7 +214,7 @@ pub(super) async fn open(connection: &mut Connection, wish: Message) -> Result<O
             let duration = (milliseconds > 0).then(|| Duration::from_millis(milliseconds));
             Ok(Opened { size, duration, early, dropped })
         }
-        _ => Err(Failure::new(Code::Misbehaved, "the server answered something else")),
+        _ => Err(Failure::new(Code::Misbehaved, "unexpected message from the server")),
     }
 }
 

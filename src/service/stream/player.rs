@@ -193,7 +193,7 @@ pub(super) fn start(
         && !KNOWN.iter().any(|known| known.name == text)
     {
         let why =
-            format!("`{}` is no known player, and commands of the system are off", escape::escape_line(text));
+            format!("`{}` is not a known player, and system commands are off", escape::escape_line(text));
         let known: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
         let fix = format!("take one of {} or browser, or leave out `--no-shell`", known.join(", "));
         return Err(Failure::new(Code::Policy, why).fix(fix));

@@ -41,7 +41,7 @@ pub(super) static FILE: Builtin = Builtin {
 /// The size and the hash of a regular file.
 fn look(path: &Path) -> io::Result<(u64, blake3::Hash)> {
     if !path.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut hasher = blake3::Hasher::new();
     let bytes = io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;

@@ -52,7 +52,7 @@ const TIME: &str = "a time with its unit: 200ms, 5s, 1m30s, 2h";
 pub const KINDS: &[(&str, &str)] = &[
     (
         "endpoint",
-        "where a server is: host:9000, 192.0.2.7:9000, [fe80::1%eth0]:9000, :9000 (this machine), $session\n  `tcp` or `udp` may stand before it",
+        "where a server is: host:9000, 192.0.2.7:9000, [fe80::1%eth0]:9000, :9000 (this machine), $session\n  `tcp` or `udp` may be written before it",
     ),
     ("x", "a session: %2, $name, or its bare name; `sessions` lists them"),
     ("port", "0 to 65535; 0 is any free port, and only `listen` and `link` take it"),
