@@ -159,7 +159,7 @@ fn row_37_a_server_that_says_nothing_is_given_up_in_ten_seconds() {
     let began = Instant::now();
     let tcp = std::thread::spawn(move || Lab::new().nls(&format!("get x from :{port}")));
     lab.nls(&format!("get x from udp :{udp}")).fails(1, "no answer from udp");
-    tcp.join().unwrap().fails(1, "said nothing for 10 s");
+    tcp.join().unwrap().fails(1, "sent nothing for 10 s");
     assert!(began.elapsed() < Duration::from_secs(25));
 }
 
@@ -399,7 +399,7 @@ fn row_64_ports_that_cannot_be_had_say_why() {
     let port = taken.local_addr().unwrap().port();
     lab.nls(&format!("listen tcp {port} ftp")).fails(1, "is taken by another program");
     lab.nls("listen tcp 0 ftp on 192.0.2.1").fails(1, "not an address of this machine");
-    lab.nls("listen tcp 0 stream").fails(2, "`stream` is not served over tcp");
+    lab.nls("listen tcp 0 stream").fails(2, "`stream` is not available over tcp");
     lab.nls("listen tcp 0 ftp root absent").fails(1, "absent");
 }
 
@@ -609,7 +609,7 @@ fn row_82_who_does_not_read_is_dropped_with_a_reason_and_holds_up_nobody() {
     let mut silent = TcpStream::connect(&port).unwrap();
     silent.write_all(b"hello\n").unwrap();
     let run = host.finish().success();
-    assert!((run.out + &run.err).contains("guest is gone: it does not read"));
+    assert!((run.out + &run.err).contains("guest is gone: the client does not read"));
 }
 
 #[test]
@@ -805,7 +805,7 @@ fn row_112_a_server_on_loopback_is_for_its_user_unless_it_says_open() {
 fn without_a_shell_only_known_players_run() {
     let lab = Lab::new();
     lab.write("root/film.mp4", "not a film");
-    lab.write("t.nls", "listen udp 0 stream root root as m\nexpect error \"is no known player\": stream film.mp4 from $m play \"sh -c 'touch made' {url}\"\nexpect error E-player: stream film.mp4 from $m play\n");
+    lab.write("t.nls", "listen udp 0 stream root root as m\nexpect error \"is not a known player\": stream film.mp4 from $m play \"sh -c 'touch made' {url}\"\nexpect error E-player: stream film.mp4 from $m play\n");
     let mut command = lab.command(&["--no-shell", "t.nls"]);
     command.env("PATH", "").env("NLS_PLAYERS", "/bin/sh -c 'touch made' {url}");
     let output = command.output().unwrap();
@@ -832,7 +832,7 @@ fn a_system_with_few_descriptors_or_threads_is_told_before_anything_starts() {
         }
         assert_eq!(output.status.code(), Some(3), "{descriptors}: {said}");
         assert!(
-            said.starts_with("error: cannot start: too many open files; 16 are needed"),
+            said.starts_with("error: cannot start: too many open files; at least 16 file descriptors are needed"),
             "{descriptors}: {said}"
         );
     }
@@ -842,7 +842,7 @@ fn a_system_with_few_descriptors_or_threads_is_told_before_anything_starts() {
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(3), "{threads}: {said}");
-        assert!(said.contains("cannot start: the system gives"), "{threads}: {said}");
+        assert!(said.contains("cannot start: the system allows only"), "{threads}: {said}");
     }
 }
 
@@ -916,7 +916,7 @@ fn row_84_who_is_lost_leaves_the_conversation_open_for_who_comes_next() {
 #[test]
 fn a_udp_path_that_is_too_narrow_is_said_at_once_and_no_firewall_is_blamed() {
     let lab = Lab::new();
-    let script = "listen udp 0 calc as c\nexpect error \"takes no packets of 1228 bytes\": calc 7 % 3 at $c\n\
+    let script = "listen udp 0 calc as c\nexpect error \"does not carry packets of 1228 bytes\": calc 7 % 3 at $c\n\
                   listen tcp 0 calc as t\ncalc 7 % 3 at $t as r\nexpect $r.value == 1\n";
     lab.write("t.nls", script);
     let mut command = std::process::Command::new("unshare");

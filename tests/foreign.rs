@@ -109,7 +109,7 @@ fn nc_that_ends_its_side_is_told_goodbye_and_its_last_line_comes_before_its_end(
     let port = room.line();
     let answer = with_input(&lab, "nc", &["-N", "127.0.0.1", &port], "@zoe psst\n/frob\nlast words\n");
     assert!(answer.contains("* nobody is called zoe; here are: ann, guest"), "{answer}");
-    assert!(answer.contains("* `/frob` is no command here, and was not said"), "{answer}");
+    assert!(answer.contains("* `/frob` is not a chat command, and was not sent"), "{answer}");
     assert!(answer.trim_end().ends_with("* goodbye"), "{answer}");
     room.finish().success();
 }

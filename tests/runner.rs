@@ -161,7 +161,7 @@ fn a_test_that_passes_at_its_second_attempt_is_flaky() {
     lab.write("flaky.nls", "!test -e marker || { touch marker; false; }\n");
     let run = lab.run(&["test", "flaky.nls", "--retries", "2"]).success();
     assert!(
-        run.out.contains("FLAKY flaky.nls:1  flaky") && run.out.contains("passed at attempt 2"),
+        run.out.contains("FLAKY flaky.nls:1  flaky") && run.out.contains("passed on attempt 2"),
         "{}",
         run.out
     );

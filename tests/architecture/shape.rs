@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::circles::circles;
 use super::source::{Source, product};
 
-/// Lines of a file without its tests.
+/// Lines of code of a file, without its tests.
 const FILE_LIMIT: usize = 500;
 /// Lines of a function.
 const FUNCTION_LIMIT: usize = 60;
@@ -137,7 +137,7 @@ fn folders(sources: &[Source]) -> BTreeMap<String, usize> {
 #[test]
 fn files_stay_readable() {
     for source in product() {
-        let lines = source.product().lines().count();
+        let lines = source.code().filter(|(_, line)| !line.is_empty()).count();
         assert!(lines <= FILE_LIMIT, "{} has {lines} lines: does it own one thing?", source.path);
         assert!(source.text.starts_with("//!"), "{} does not say what it is", source.path);
     }

@@ -52,7 +52,7 @@ fn quitting_with_live_work_is_asked_for_twice() {
     let mut terminal = Terminal::new(&lab, &[], None);
     terminal.run("listen tcp 0 chat as room", "a conversation");
     terminal.run("chat tcp $room name a as a &", "in the background");
-    terminal.run("quit", "still alive");
+    terminal.run("quit", "still running");
     terminal.keys("quit\r");
     terminal.ends();
 }
@@ -197,7 +197,7 @@ fn attach_shows_what_happens_in_a_server_and_each_key_leaves_it_alive() {
         });
         terminal.keys("hello\r");
         terminal.see("that nobody hears it", |screen| {
-            screen.rsplit("watching c").next().unwrap().contains("c is no conversation")
+            screen.rsplit("watching c").next().unwrap().contains("c does not accept input")
         });
         // What is typed right behind the key is kept.
         terminal.keys(&format!("{leave}print left with {}\r", leave.len()));
@@ -321,7 +321,7 @@ fn what_came_elsewhere_is_counted_in_the_prompt_and_in_sessions() {
     terminal.keys(LEAVE);
     terminal.see("nothing is unread", |screen| screen.ends_with("\nnls>"));
     terminal.line("quit");
-    terminal.see("what is alive", |screen| screen.contains("still alive: room") && screen.ends_with("nls>"));
+    terminal.see("what is alive", |screen| screen.contains("still running: room") && screen.ends_with("nls>"));
     terminal.line("quit now");
     terminal.ends();
 }

@@ -99,7 +99,7 @@ fn an_hour_in_tmux() {
     tmux.line(client, "attach files");
     tmux.see(client, "see>");
     tmux.keys(client, &["C-]"]);
-    tmux.see(client, "left files; it goes on");
+    tmux.see(client, "detached from files");
     tmux.line(client, "quit");
     tmux.line(server, "quit now");
     eventually("tmux ends with its last pane", || {
