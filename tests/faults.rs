@@ -832,7 +832,9 @@ fn a_system_with_few_descriptors_or_threads_is_told_before_anything_starts() {
         }
         assert_eq!(output.status.code(), Some(3), "{descriptors}: {said}");
         assert!(
-            said.starts_with("error: cannot start: too many open files; at least 16 file descriptors are needed"),
+            said.starts_with(
+                "error: cannot start: too many open files; at least 16 file descriptors are needed"
+            ),
             "{descriptors}: {said}"
         );
     }

@@ -113,7 +113,9 @@ fn the_usage_names_the_program_as_it_is_called() {
     let lab = Lab::new();
     assert!(PROGRAM.ends_with("nls"));
     let usage = lab.run(&["--help"]).success().out;
-    for part in ["nls -c 'a; b'", "nls help man|bash|zsh|fish", "--color auto|always|never", "Exit: 0 success"] {
+    for part in
+        ["nls -c 'a; b'", "nls help man|bash|zsh|fish", "--color auto|always|never", "Exit: 0 success"]
+    {
         assert!(usage.contains(part), "{part} is missing in\n{usage}");
     }
 }

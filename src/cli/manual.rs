@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::usage::{EXITS, FORMS, Flag, OPTIONS, TEST_OPTIONS, VARIABLES};
-use crate::language::Verb;
 use crate::language::statement::STATEMENTS;
+use crate::language::{Keyword, Verb};
 use crate::service::PROVIDERS;
 use crate::shell::builtin::help;
 use crate::shell::catalogue;
@@ -34,7 +34,9 @@ pub(super) fn page() -> String {
     }
     page.section("SERVICES");
     for provider in PROVIDERS {
-        page.item(provider.row.name, provider.row.summary);
+        page.line(&format!(".SS {}", roff(provider.row.name)));
+        page.line(&roff(&format!("{}.", provider.row.summary)));
+        page.keywords(provider.row.keywords);
     }
     page.section("SCRIPTS");
     for form in &STATEMENTS {
@@ -107,14 +109,18 @@ impl Page {
         for param in verb.params {
             self.item(&param.kind.placeholder_of(param.name), param.help);
         }
-        for keyword in verb.keywords {
+        self.keywords(verb.keywords);
+        self.text(&format!("Example: {}", verb.example));
+    }
+
+    fn keywords(&mut self, keywords: &[Keyword]) {
+        for keyword in keywords {
             let default = match keyword.default {
                 "" => String::new(),
                 default => format!(" (default: {default})"),
             };
             self.item(&keyword.form(), &format!("{}{default}", keyword.help));
         }
-        self.text(&format!("Example: {}", verb.example));
     }
 
     fn verbatim(&mut self, text: &str) {

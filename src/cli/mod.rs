@@ -24,10 +24,12 @@ use events::EventFeed;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::language::Capability;
 use crate::output::{Colours, Rendered, Sink, Style, Terminals};
 use crate::report::Report;
 use crate::service::StandardStreams;
 use crate::session::{Registry, State};
+use crate::shell::catalogue;
 use crate::shell::system::{Pass, Stream};
 use crate::shell::{Emit, Settings, Shell};
 
@@ -361,7 +363,7 @@ async fn end_when_unread(
     sink.closed.cancelled().await;
     let live = registry.upgrade().map(|registry| registry.live()).unwrap_or_default();
     for session in live {
-        if matches!(session.verb, "send" | "get" | "stream") {
+        if catalogue::can(session.verb, Capability::MoveData) {
             session.until(State::has_ended).await;
         }
     }

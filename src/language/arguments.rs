@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::kind::{Datum, Kind, Place, SessionRef};
 use super::lexer::Word;
-use super::verb::Verb;
+use super::verb::{FieldRows, Keyword, Service, Verb};
 use crate::base::{Endpoint, Transport};
 
 /// An argument as the parser leaves it.
@@ -23,6 +23,8 @@ pub enum Argument {
 pub struct Invocation {
     /// The row of the verb.
     pub verb: &'static Verb,
+    /// Of `listen`, if it is known before anything runs: the service that is started.
+    pub service: Option<&'static Service>,
     /// Name, value and byte range of each argument, in the order written. An argument with several values is listed
     /// once for each.
     pub arguments: Vec<(&'static str, Argument, Range<usize>)>,
@@ -35,9 +37,19 @@ pub struct Invocation {
 }
 
 impl Invocation {
+    /// What the command's result holds.
+    pub fn fields(&self) -> FieldRows {
+        FieldRows(self.verb.fields, self.service.map_or(&[], |service| service.fields))
+    }
+
+    /// An option of the verb or of its service.
+    fn keyword(&self, word: &str) -> Option<&'static Keyword> {
+        self.verb.keyword(word).or_else(|| self.service?.keyword(word))
+    }
+
     /// True if an argument is a secret, so that the text of the command must not be shown.
     pub fn has_secret(&self) -> bool {
-        self.arguments.iter().any(|(name, ..)| self.verb.keyword(name).is_some_and(|keyword| keyword.secret))
+        self.arguments.iter().any(|(name, ..)| self.keyword(name).is_some_and(|keyword| keyword.secret))
     }
 }
 
@@ -45,6 +57,21 @@ impl Invocation {
 /// or is of another kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Arguments(pub Vec<(&'static str, Datum)>);
+
+/// The options of one command as a struct, made once: after that nothing asks for an argument by its name.
+pub trait FromArguments: Sized {
+    /// Reads every argument that the command's row has.
+    fn from_arguments(arguments: &Arguments) -> Self;
+}
+
+/// Where a client connects to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// What carries the bytes.
+    pub transport: Transport,
+    /// The address and port.
+    pub endpoint: Endpoint,
+}
 
 impl Arguments {
     fn find(&self, name: &str) -> Option<&Datum> {
@@ -128,5 +155,11 @@ impl Arguments {
             Datum::Endpoint(_, Place::Address(endpoint)) => Some(endpoint),
             _ => None,
         }
+    }
+
+    /// Where to connect; over TCP unless the argument says otherwise.
+    pub fn target(&self, name: &str) -> Option<Target> {
+        let transport = self.transport(name).unwrap_or(Transport::Tcp);
+        self.endpoint(name).map(|endpoint| Target { transport, endpoint: endpoint.clone() })
     }
 }

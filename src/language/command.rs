@@ -10,13 +10,24 @@ use super::grammar::{is_name, not_a_name};
 use super::kind::{Datum, Kind, Mismatch, Place, SessionRef};
 use super::lexer::Word;
 use super::next::Next;
-use super::verb::{Keyword, Lasting, Param, Verb, Vocabulary};
+use super::verb::{Keyword, Lasting, Param, Service, Verb, Vocabulary};
 use crate::base::Transport;
+
+/// The services whose options may follow.
+#[derive(Clone, Copy)]
+enum Services {
+    /// The command names none, or not yet.
+    None,
+    One(&'static Service),
+    /// It is in a variable.
+    Any,
+}
 
 /// One pass over the words of a command.
 pub struct Matcher<'v> {
     verb: &'static Verb,
     vocabulary: &'v Vocabulary,
+    services: Services,
     arguments: Vec<(&'static str, Argument, Range<usize>)>,
     binding: Option<String>,
     param: usize,
@@ -37,6 +48,7 @@ impl<'v> Matcher<'v> {
         let mut matcher = Self {
             verb,
             vocabulary,
+            services: Services::None,
             arguments: Vec::new(),
             binding: None,
             param: 0,
@@ -69,7 +81,29 @@ impl<'v> Matcher<'v> {
         if !self.errors.is_empty() {
             return Err(self.errors);
         }
-        Ok(Invocation { verb: self.verb, arguments: self.arguments, binding: self.binding, background, span })
+        let service = match self.services {
+            Services::One(service) => Some(service),
+            Services::None | Services::Any => None,
+        };
+        let Self { verb, arguments, binding, .. } = self;
+        Ok(Invocation { verb, service, arguments, binding, background, span })
+    }
+
+    /// The options of the verb and of its service.
+    fn keywords(&self) -> impl Iterator<Item = &'static Keyword> + Clone + use<'_, 'v> {
+        let services: &[&'static Service] = match &self.services {
+            Services::None => &[],
+            Services::One(service) => std::slice::from_ref(service),
+            Services::Any => &self.vocabulary.services,
+        };
+        self.verb.keywords.iter().chain(services.iter().flat_map(|service| service.keywords))
+    }
+
+    fn usage(&self) -> String {
+        match self.services {
+            Services::One(service) => self.verb.usage_with(service.keywords),
+            Services::None | Services::Any => self.verb.usage(),
+        }
     }
 
     /// What may follow the matched words.
@@ -91,7 +125,12 @@ impl<'v> Matcher<'v> {
             return next;
         }
         let free = |keyword: &&'static Keyword| !self.has(keyword.word);
-        next.extend(self.verb.keywords.iter().filter(free).map(Next::Keyword));
+        for keyword in self.keywords().filter(free).map(Next::Keyword) {
+            // Services share some options.
+            if !next.contains(&keyword) {
+                next.push(keyword);
+            }
+        }
         if required.is_some() {
             return next;
         }
@@ -125,7 +164,7 @@ impl<'v> Matcher<'v> {
         if !must && word.is("as") {
             return self.bind(word, tail);
         }
-        let keyword = self.verb.keywords.iter().find(|keyword| word.is(keyword.word));
+        let keyword = self.keywords().find(|keyword| word.is(keyword.word));
         // A keyword may precede a text if its value and some text follow: `say $room to ann "hello"`.
         let must = must && !(param.is_some_and(|param| param.kind.is_text()) && tail.len() > 1);
         if let (false, Some(keyword)) = (must, keyword) {
@@ -172,7 +211,7 @@ impl<'v> Matcher<'v> {
     fn is_misspelt(&self, param: &Param, word: &Word) -> bool {
         let text = word.literal().unwrap_or_default();
         let another = param.many && self.has(param.name) && !word.quoted && !text.contains(['.', '/', '*']);
-        let words = self.verb.keywords.iter().map(|keyword| keyword.word);
+        let words = self.keywords().map(|keyword| keyword.word);
         another && (elsewhere::keyword(&text).is_some() || nearest(&text, words).is_some())
     }
 
@@ -190,7 +229,7 @@ impl<'v> Matcher<'v> {
             return tail;
         };
         let follows = tail.first().filter(|next| {
-            !(keyword.optional && (next.is("as") || self.verb.keywords.iter().any(|k| next.is(k.word))))
+            !(keyword.optional && (next.is("as") || self.keywords().any(|k| next.is(k.word))))
         });
         let Some(value) = follows else {
             if tail.is_empty() {
@@ -228,7 +267,7 @@ impl<'v> Matcher<'v> {
                     format!("`{transport}` must be followed by an endpoint"),
                     word.span.clone(),
                 );
-                self.errors.push(diagnostic.expected([Kind::Endpoint.describe()]).usage(self.verb.usage()));
+                self.errors.push(diagnostic.expected([Kind::Endpoint.describe()]).usage(self.usage()));
                 tail
             }
             (None, _) => {
@@ -241,8 +280,7 @@ impl<'v> Matcher<'v> {
     /// Reads the words of a text to the end of the line, or of an expression up to the next keyword.
     fn rest<'w>(&mut self, param: &'static Param, first: &Word, tail: &'w [Word]) -> &'w [Word] {
         let stops = |word: &&Word| {
-            param.kind == Kind::Expression
-                && (word.is("as") || self.verb.keywords.iter().any(|k| word.is(k.word)))
+            param.kind == Kind::Expression && (word.is("as") || self.keywords().any(|k| word.is(k.word)))
         };
         let mut taken = tail.iter().take_while(|word| !stops(word)).count();
         // After a quoted text, a final `as NAME` is not part of the text.
@@ -267,7 +305,17 @@ impl<'v> Matcher<'v> {
 
     fn read(&mut self, name: &'static str, kind: Kind, word: &Word, transport: Option<Transport>) {
         match argument(kind, word, transport, self.vocabulary) {
-            Ok(argument) => self.arguments.push((name, argument, word.span.clone())),
+            Ok(argument) => {
+                if kind == Kind::Service {
+                    self.services = match &argument {
+                        Argument::Ready(Datum::Text(name)) => {
+                            self.vocabulary.service(name).map_or(Services::None, Services::One)
+                        }
+                        _ => Services::Any,
+                    };
+                }
+                self.arguments.push((name, argument, word.span.clone()));
+            }
             Err(mismatch) => {
                 let read = word.literal().unwrap_or_default();
                 let title = if mismatch.why.contains(&*read) {
@@ -282,7 +330,7 @@ impl<'v> Matcher<'v> {
                 // If the argument is optional, the word may be a misspelt keyword.
                 let param = self.verb.params.iter().find(|param| param.name == name);
                 if fix.is_none() && param.is_some_and(|param| !param.required) {
-                    let words = || self.verb.keywords.iter().map(|keyword| keyword.word);
+                    let words = || self.keywords().map(|keyword| keyword.word);
                     fix = nearest(&read, words()).map(Into::into);
                     expected.extend(words().map(Into::into));
                 }
@@ -304,19 +352,18 @@ impl<'v> Matcher<'v> {
     fn introduction(&self, text: &str) -> Option<String> {
         crate::base::endpoint::parse(text).ok()?;
         let missing = |keyword: &&Keyword| keyword.kind == Some(Kind::Endpoint) && !self.has(keyword.word);
-        self.verb.keywords.iter().find(missing).map(|keyword| format!("{} {text}", keyword.word))
+        self.keywords().find(missing).map(|keyword| format!("{} {text}", keyword.word))
     }
 
     fn unexpected(&mut self, word: &Word) {
         let text = word.literal().unwrap_or_default();
-        let words = self
-            .verb
-            .keywords
-            .iter()
-            .map(|keyword| keyword.word)
-            .filter(|word| !self.has(word))
-            .chain(["as"]);
-        let synonym = elsewhere::keyword(&text).filter(|word| self.verb.keyword(word).is_some());
+        if let Some(service) = self.option_of_another(&text) {
+            let diagnostic = self.not_an_option(word, service);
+            return self.errors.push(diagnostic);
+        }
+        let words = self.keywords().map(|keyword| keyword.word).filter(|word| !self.has(word)).chain(["as"]);
+        let synonym =
+            elsewhere::keyword(&text).filter(|word| self.keywords().any(|known| known.word == *word));
         let fix =
             self.introduction(&text).or_else(|| synonym.or_else(|| nearest(&text, words)).map(Into::into));
         let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
@@ -325,7 +372,27 @@ impl<'v> Matcher<'v> {
         let many = self.verb.params.get(self.param).is_some_and(|param| param.many);
         let hint = many.then_some("put a file of that name in quotes");
         let diagnostic = Diagnostic::new(title, word.span.clone()).expected(expected).fix(fix).hint(hint);
-        self.errors.push(diagnostic.usage(self.verb.usage()));
+        self.errors.push(diagnostic.usage(self.usage()));
+    }
+
+    /// The service that takes the option, where another was named.
+    fn option_of_another(&self, text: &str) -> Option<&'static Service> {
+        matches!(self.services, Services::One(_))
+            .then(|| self.vocabulary.services.iter().find(|service| service.keyword(text).is_some()))
+            .flatten()
+            .copied()
+    }
+
+    fn not_an_option(&self, word: &Word, of: &Service) -> Diagnostic {
+        let text = word.literal().unwrap_or_default();
+        let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
+        expected.push("the end of the line".into());
+        let own = match self.services {
+            Services::One(service) => service.name,
+            Services::None | Services::Any => self.verb.name,
+        };
+        let title = format!("`{text}` is an option of {}, not of {own}", of.name);
+        Diagnostic::new(title, word.span.clone()).expected(expected)
     }
 
     /// Reports a service that is not available over the requested transport.
@@ -338,7 +405,7 @@ impl<'v> Matcher<'v> {
         else {
             return;
         };
-        let Some(service) = self.vocabulary.services.iter().find(|service| service.name == name) else {
+        let Some(service) = self.vocabulary.service(name) else {
             return;
         };
         if !service.transports.contains(transport) {
@@ -375,13 +442,12 @@ impl<'v> Matcher<'v> {
                 param.kind.placeholder_of(param.name),
                 param.help
             );
-            self.errors.push(
-                Diagnostic::new(title, place).expected([param.kind.describe()]).usage(self.verb.usage()),
-            );
+            self.errors
+                .push(Diagnostic::new(title, place).expected([param.kind.describe()]).usage(self.usage()));
         } else if let Some(keyword) = self.verb.keywords.iter().find(|k| k.required && !self.has(k.word)) {
             let title = format!("`{}` needs `{}`: {}", self.verb.name, keyword.form(), keyword.help);
             let diagnostic = Diagnostic::new(title, place).expected([keyword.form()]);
-            self.errors.push(diagnostic.fix(self.address_with_name(keyword)).usage(self.verb.usage()));
+            self.errors.push(diagnostic.fix(self.address_with_name(keyword)).usage(self.usage()));
         } else if let [(name, Argument::Ready(Datum::Text(text)), span), ..] = self.arguments.as_slice()
             && self.verb.params.first().is_some_and(|param| matches!(param.kind, Kind::Remote(_)))
             && let Some(keyword) = self.verb.keywords.iter().find(|k| k.kind == Some(Kind::Endpoint))
@@ -390,7 +456,7 @@ impl<'v> Matcher<'v> {
         {
             let title = format!("`{text}` combines an address and a {name}");
             let diagnostic = Diagnostic::new(title, span.clone()).expected([(*name).to_owned()]);
-            self.errors.push(diagnostic.fix(fix).usage(self.verb.usage()));
+            self.errors.push(diagnostic.fix(fix).usage(self.usage()));
         }
     }
 }

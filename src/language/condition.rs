@@ -15,7 +15,7 @@ pub(super) fn dimension(word: &Word, scope: &Scope) -> Option<Dimension> {
             Known::Record(_) | Known::Any => None,
         },
         (Some([name, field]), _) => {
-            let field = scope.fields(name)?.iter().find(|row| row.name == field)?;
+            let field = scope.fields(name)?.find(field)?;
             // A text may hold a number: that is known only at run time.
             Some(field.dimension).filter(|dimension| *dimension != Dimension::Text)
         }
@@ -50,7 +50,7 @@ pub(super) fn check_bare(word: &Word, scope: &Scope) -> Option<Diagnostic> {
             _ => None,
         },
         [name, field] => {
-            let row = scope.fields(name)?.iter().find(|row| row.name == field)?;
+            let row = scope.fields(name)?.find(field)?;
             Some(row.dimension).filter(|is| *is == Dimension::Text)
         }
         _ => None,

@@ -117,6 +117,7 @@ mod tests {
         example: "",
         next: "",
         lasting: Lasting::Job,
+        capabilities: &[],
     };
 
     fn vocabulary() -> Vocabulary {

@@ -25,13 +25,13 @@ pub mod script;
 pub mod statement;
 pub mod verb;
 
-pub use arguments::{Argument, Arguments, Invocation};
+pub use arguments::{Argument, Arguments, FromArguments, Invocation, Target};
 pub use diagnostic::{Diagnostic, Report, Source};
 pub use kind::{Datum, Kind, Place, SessionRef};
 pub use plan::{Action, Plan, Step};
 pub use planner::{Scope, check, plan};
 pub use script::Statement;
-pub use verb::{Field, Keyword, Param, Service, Verb, Vocabulary};
+pub use verb::{Capability, Field, Keyword, Param, Service, Verb, Vocabulary};
 
 /// Longest logical line, in bytes (FAULTS row 90).
 pub const LINE_LIMIT: usize = 64 << 10;

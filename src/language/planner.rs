@@ -16,7 +16,7 @@ use super::lexer::{Segment, Word};
 use super::plan::{Action, Plan, Step, Test};
 use super::script::{Body, FileTest, Prefix, Statement, error_code};
 use super::statement::statement;
-use super::verb::{Field, Vocabulary};
+use super::verb::{FieldRows, Vocabulary};
 use super::{SOURCE_DEPTH_LIMIT, STATEMENT_LIMIT};
 use crate::base::Dimension;
 
@@ -24,7 +24,7 @@ use crate::base::Dimension;
 #[derive(Clone, Copy, Debug)]
 pub enum Known {
     /// A result with these fields.
-    Record(&'static [Field]),
+    Record(FieldRows),
     /// A single value without fields, and its dimension, if that is known.
     Scalar(Option<Dimension>),
     /// Nothing is known until the script runs.
@@ -73,9 +73,9 @@ impl Scope {
     }
 
     /// The fields of a name; `None` if they are not known or it has none.
-    pub fn fields(&self, name: &str) -> Option<&'static [Field]> {
+    pub fn fields(&self, name: &str) -> Option<FieldRows> {
         match self.names.get(name)? {
-            Known::Record(fields) => Some(fields),
+            Known::Record(fields) => Some(*fields),
             _ => None,
         }
     }
@@ -308,7 +308,7 @@ impl<'a> Planner<'a> {
                     self.check_expressions(source, &invocation);
                 }
                 if let Some(name) = &invocation.binding {
-                    scope.define(name, Known::Record(row.fields));
+                    scope.define(name, Known::Record(invocation.fields()));
                 }
                 Some(invocation)
             }

@@ -29,6 +29,23 @@ pub struct Verb {
     pub next: &'static str,
     /// How long the command takes.
     pub lasting: Lasting,
+    /// What others may build on: what it does is asked here, never by its name.
+    pub capabilities: &'static [Capability],
+}
+
+/// What a command does, for those who treat such commands alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// A conversation: the prompt enters it at once.
+    Converse,
+    /// It moves data that somebody waits for: it may finish when nobody reads the output any more.
+    MoveData,
+    /// What was interrupted is resumed by the same command.
+    Resume,
+    /// It stores what it receives in the current folder, unless `to` says where.
+    Store,
+    /// A recorded script names its result and expects the same again.
+    Record,
 }
 
 /// How long a command takes, and whether `&` may follow it.
@@ -96,6 +113,33 @@ pub struct Service {
     pub transports: &'static [Transport],
     /// What it does, in one line.
     pub summary: &'static str,
+    /// What it adds to the options of `listen`.
+    pub keywords: &'static [Keyword],
+    /// What it adds to the fields of `listen`.
+    pub fields: &'static [Field],
+}
+
+/// The fields of a result: those of its verb, then those of its service.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FieldRows(pub &'static [Field], pub &'static [Field]);
+
+impl FieldRows {
+    /// All of them.
+    pub fn iter(self) -> impl Iterator<Item = &'static Field> {
+        self.0.iter().chain(self.1)
+    }
+
+    /// The field of this name.
+    pub fn find(self, name: &str) -> Option<&'static Field> {
+        self.iter().find(|field| field.name == name)
+    }
+}
+
+impl Service {
+    /// An option of its own.
+    pub fn keyword(&self, word: &str) -> Option<&'static Keyword> {
+        self.keywords.iter().find(|keyword| keyword.word == word)
+    }
 }
 
 impl Param {
@@ -193,6 +237,13 @@ impl Field {
 impl Verb {
     /// The usage line: `send PATH to ENDPOINT [chunk SIZE] …`
     pub fn usage(&self) -> String {
+        let usage = self.usage_with(&[]);
+        let starts = self.params.iter().any(|param| param.kind == Kind::Service);
+        if starts { usage + " [OPTION OF THE SERVICE]…" } else { usage }
+    }
+
+    /// The usage line with the options of a service.
+    pub fn usage_with(&self, own: &[Keyword]) -> String {
         let mut out = self.name.to_owned();
         for param in self.params {
             let name = param.kind.placeholder_of(param.name);
@@ -205,7 +256,7 @@ impl Verb {
         for keyword in self.keywords.iter().filter(|k| k.required) {
             out.push_str(&format!(" {}", keyword.form()));
         }
-        for keyword in self.keywords.iter().filter(|k| !k.required) {
+        for keyword in self.keywords.iter().chain(own).filter(|k| !k.required) {
             out.push_str(&format!(" [{}]", keyword.form()));
         }
         out
@@ -247,6 +298,11 @@ impl Vocabulary {
             (Some(verb), None) => Some(verb),
             _ => None,
         }
+    }
+
+    /// The service of this name.
+    pub fn service(&self, name: &str) -> Option<&'static Service> {
+        self.services.iter().find(|service| service.name == name).copied()
     }
 
     /// The verb or statement that an unknown word was probably meant to be; `None` if that is unclear.

@@ -197,7 +197,7 @@ fn may_quit(shell: &Shell) -> bool {
     // This shell's own idle connections to a server do not make that server busy.
     let waiting = crate::base::Value::count(shell.idle_connections());
     let idle = |session: &Session| {
-        session.verb == "listen"
+        session.listening().is_some_and(|listening| listening.service.is_some())
             && session
                 .field("clients")
                 .and_then(|clients| clients.order(&waiting))

@@ -159,7 +159,7 @@ impl World for Known {
         let mut found: Vec<(String, String)> =
             used.into_iter().map(|endpoint| (endpoint, "used before".into())).collect();
         let own = self.registry.live().into_iter().filter_map(|session| {
-            let port = session.field("port")?;
+            let port = session.listening()?.address.port();
             Some((format!(":{port}"), format!("{}, {}", session.label(), session.kind)))
         });
         found.extend(own);

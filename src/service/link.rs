@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use super::listen::held_by_us;
 use super::{Client, Context, Job, Run};
-use crate::base::{Fields, Transport, Value, quantity};
+use crate::base::{Endpoint, Fields, Transport, Value, quantity};
 use crate::language::verb::Lasting;
-use crate::language::{Arguments, Field, Keyword, Kind, Param, Verb};
+use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Verb};
 use crate::link::{Counts, Profile};
 use crate::net::listen::{Bind, bind};
 use crate::net::relay::{Control, Flow, Relay, Watch};
 use crate::net::show;
 use crate::report::{Failure, Outcome};
-use crate::session::{Guest, Handle};
+use crate::session::{Guest, Handle, Listening};
 use crate::wire::Code;
 
 /// Default of `queue`: the bytes of this much time at the link's rate …
@@ -96,97 +96,170 @@ pub static LINK: Client = Client {
         example: "link udp 0 to 127.0.0.1:9000 loss 5% delay 20ms as bad",
         next: "set {session} loss 20%",
         lasting: Lasting::Service,
+        capabilities: &[],
     },
     place: None,
     transport: Transport::Udp,
     run: Run::Session { kind: |_| "link".into(), start },
 };
 
-/// Whether the link impairs each direction, to the server and from it; both if neither `up` nor `down` is given.
-pub fn suffering(arguments: &Arguments) -> [bool; 2] {
-    let (up, down) = (arguments.flag("up"), arguments.flag("down"));
-    [up || !down, down || !up]
+/// What the words of `link` and `set` change about a link; what was not given stays.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Change {
+    up: bool,
+    down: bool,
+    /// Shares of the packets, from 0.0 to 1.0.
+    loss: Option<f64>,
+    duplicate: Option<f64>,
+    corrupt: Option<f64>,
+    reorder: Option<f64>,
+    /// Mean length of a burst of losses, in packets.
+    burst: Option<u64>,
+    delay: Option<Duration>,
+    jitter: Option<Duration>,
+    /// Bytes a second.
+    rate: Option<u64>,
+    /// Bytes.
+    queue: Option<u64>,
 }
 
-/// The profiles `known` of both directions (up, down), as the words of a command change them.
-pub fn profiles(arguments: &Arguments, mut known: [Profile; 2]) -> [Profile; 2] {
-    for (profile, suffers) in known.iter_mut().zip(suffering(arguments)) {
-        if suffers {
-            change(arguments, profile);
+impl FromArguments for Change {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            up: arguments.flag("up"),
+            down: arguments.flag("down"),
+            loss: arguments.percent("loss"),
+            duplicate: arguments.percent("dup"),
+            corrupt: arguments.percent("corrupt"),
+            reorder: arguments.percent("reorder"),
+            burst: arguments.number("burst"),
+            delay: arguments.duration("delay"),
+            jitter: arguments.duration("jitter"),
+            rate: arguments.rate("rate"),
+            queue: arguments.number("queue"),
         }
     }
-    known
 }
 
-/// The words that set up a link, and that `set` accepts for a running one.
-pub const WORDS: [&str; 9] =
-    ["loss", "burst", "delay", "jitter", "reorder", "dup", "corrupt", "rate", "queue"];
-
-fn change(arguments: &Arguments, profile: &mut Profile) {
-    let share = |name| arguments.percent(name);
-    profile.loss = share("loss").unwrap_or(profile.loss);
-    profile.duplicate = share("dup").unwrap_or(profile.duplicate);
-    profile.corrupt = share("corrupt").unwrap_or(profile.corrupt);
-    profile.reorder = share("reorder").unwrap_or(profile.reorder);
-    profile.burst = arguments.number("burst").map_or(profile.burst, |packets| packets as f64);
-    profile.delay = arguments.duration("delay").unwrap_or(profile.delay);
-    profile.jitter = arguments.duration("jitter").unwrap_or(profile.jitter);
-    profile.reorder_by = (profile.delay / 2).max(REORDER_LEAST);
-    if let Some(rate) = arguments.rate("rate") {
-        profile.rate = rate.saturating_mul(8);
-        profile.queue = ((rate as f64 * QUEUE_TIME.as_secs_f64()) as usize).max(QUEUE_LEAST);
+impl Change {
+    /// True if nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        let shares = [self.loss, self.duplicate, self.corrupt, self.reorder];
+        shares.iter().all(Option::is_none)
+            && [self.burst, self.rate, self.queue].iter().all(Option::is_none)
+            && [self.delay, self.jitter].iter().all(Option::is_none)
     }
-    profile.queue = arguments.number("queue").map_or(profile.queue, |bytes| bytes as usize);
+
+    /// Whether each direction is meant, to the server and from it; both if neither `up` nor `down` is given.
+    pub const fn directions(&self) -> [bool; 2] {
+        [self.up || !self.down, self.down || !self.up]
+    }
+
+    /// The profiles of both directions (up, down) after the change.
+    pub fn applied(&self, mut known: [Profile; 2]) -> [Profile; 2] {
+        for (profile, impaired) in known.iter_mut().zip(self.directions()) {
+            if impaired {
+                self.apply(profile);
+            }
+        }
+        known
+    }
+
+    fn apply(&self, profile: &mut Profile) {
+        profile.loss = self.loss.unwrap_or(profile.loss);
+        profile.duplicate = self.duplicate.unwrap_or(profile.duplicate);
+        profile.corrupt = self.corrupt.unwrap_or(profile.corrupt);
+        profile.reorder = self.reorder.unwrap_or(profile.reorder);
+        profile.burst = self.burst.map_or(profile.burst, |packets| packets as f64);
+        profile.delay = self.delay.unwrap_or(profile.delay);
+        profile.jitter = self.jitter.unwrap_or(profile.jitter);
+        profile.reorder_by = (profile.delay / 2).max(REORDER_LEAST);
+        if let Some(rate) = self.rate {
+            profile.rate = rate.saturating_mul(8);
+            profile.queue = ((rate as f64 * QUEUE_TIME.as_secs_f64()) as usize).max(QUEUE_LEAST);
+        }
+        profile.queue = self.queue.map_or(profile.queue, |bytes| bytes as usize);
+    }
+
+    /// Refuses words that have no effect on a link over TCP (`lossless`).
+    ///
+    /// # Errors
+    /// Names the first such word.
+    pub fn check(&self, lossless: bool) -> Result<(), Failure> {
+        let lossy = [
+            ("loss", self.loss.is_some()),
+            ("burst", self.burst.is_some()),
+            ("reorder", self.reorder.is_some()),
+            ("dup", self.duplicate.is_some()),
+            ("queue", self.queue.is_some()),
+        ];
+        match lossy.into_iter().find(|(_, given)| lossless && *given) {
+            None => Ok(()),
+            Some((word, _)) => {
+                let why =
+                    format!("`{word}` has no meaning over tcp: TCP counts what the link took as delivered");
+                Err(Failure::new(Code::Usage, why)
+                    .fix("use `delay`, `jitter`, `rate` or `corrupt`, or link udp"))
+            }
+        }
+    }
 }
 
-/// Refuses words that have no effect on a link over TCP (`lossless`).
-///
-/// # Errors
-/// Names the first such word in the command.
-pub fn refuse_loss(arguments: &Arguments, lossless: bool) -> Result<(), Failure> {
-    let lossy = ["loss", "burst", "reorder", "dup", "queue"];
-    match lossy.into_iter().find(|word| lossless && arguments.flag(word)) {
-        None => Ok(()),
-        Some(word) => {
-            let why = format!("`{word}` has no meaning over tcp: TCP counts what the link took as delivered");
-            Err(Failure::new(Code::Usage, why).fix("use `delay`, `jitter`, `rate` or `corrupt`, or link udp"))
+/// `link`.
+struct LinkOptions {
+    transport: Transport,
+    /// 0: any free one.
+    port: u16,
+    /// The server behind it.
+    target: Option<Endpoint>,
+    /// What was written before the server's address.
+    target_transport: Option<Transport>,
+    /// `None`: the shell's.
+    seed: Option<u64>,
+    /// Clients at once.
+    max: u64,
+    change: Change,
+}
+
+impl FromArguments for LinkOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            transport: arguments.transport("transport").unwrap_or(Transport::Udp),
+            port: arguments.number("port").unwrap_or(0) as u16,
+            target: arguments.endpoint("to").cloned(),
+            target_transport: arguments.transport("to"),
+            seed: arguments.number("seed"),
+            max: arguments.number("max").unwrap_or(CLIENTS),
+            change: Change::from_arguments(arguments),
         }
     }
 }
 
 fn start(session: Handle, arguments: Arguments, context: Context) -> Job {
-    Box::pin(async move { run(session, &arguments, &context).await })
+    let options = LinkOptions::from_arguments(&arguments);
+    Box::pin(async move { run(session, options, &context).await })
 }
 
-async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
-    let transport = arguments.transport("transport").unwrap_or(Transport::Udp);
-    refuse_loss(arguments, transport == Transport::Tcp)?;
-    let target = arguments
-        .endpoint("to")
-        .cloned()
+async fn run(session: Handle, options: LinkOptions, context: &Context) -> Result<Outcome, Failure> {
+    let LinkOptions { transport, port, change, .. } = options;
+    change.check(transport == Transport::Tcp)?;
+    let target = options
+        .target
         .ok_or_else(|| Failure::new(Code::Usage, "`to` is missing: it names the server behind the link"))?;
-    if arguments.transport("to").is_some_and(|behind| behind != transport) {
+    if options.target_transport.is_some_and(|behind| behind != transport) {
         let why = format!(
             "a link {transport} carries {transport}, and the server behind it speaks another transport"
         );
         return Err(Failure::new(Code::Usage, why));
     }
-    let port = arguments.number("port").unwrap_or(0) as u16;
     let bound = bind(transport, Bind::Loopback, port)
         .map_err(|failure| held_by_us(failure, context, transport, port))?;
     let address = bound.address().map_err(|error| Failure::io(&error, "link"))?;
-    let [up, down] = profiles(arguments, [Profile::default(); 2]);
+    let [up, down] = change.applied([Profile::default(); 2]);
     let control = Control::new(up, down, transport == Transport::Tcp);
-    let seed = arguments.number("seed").unwrap_or(context.seed);
-    session.set_all([
-        ("addr", Value::text(show(address))),
-        ("port", Value::count(u64::from(address.port()))),
-        ("transport", Value::text(transport.word())),
-        ("service", Value::text("link")),
-        ("clients", Value::count(0)),
-        ("served", Value::count(0)),
-        ("seed", Value::count(seed)),
-    ]);
+    let seed = options.seed.unwrap_or(context.seed);
+    session.listens_at(Listening { address, transport, service: None }, "link");
+    session.set("seed", Value::count(seed));
     session.set_all(counts(Counts::default(), Counts::default()));
     session.set_knob(control.clone());
     session.set_peer(format!("{transport} {target}"));
@@ -201,7 +274,7 @@ async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Resul
         watch: Arc::new(Watcher { session: session.clone(), guests: Mutex::default() }),
         seed,
         name: session.name().unwrap_or_default(),
-        max: arguments.number("max").unwrap_or(CLIENTS) as usize,
+        max: options.max as usize,
     };
     tokio::select! {
         () = session.cancelled() => {}

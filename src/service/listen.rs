@@ -5,19 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Client, Context, Job, PROVIDERS, Provider, Run, Server};
-use crate::base::{Transport, Value};
+use crate::base::Transport;
 use crate::language::verb::Lasting;
-use crate::language::{Arguments, Field, Keyword, Kind, Param, Verb};
+use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::net::listen::{Admission, Arrival, Bind, bind};
 use crate::net::{Connection, Listener, has_address, show};
 use crate::report::{Failure, Outcome};
-use crate::session::{CLOSING_LIMIT, Guest, Handle};
-use crate::wire::{Code, ServiceId};
+use crate::session::{CLOSING_LIMIT, Guest, Handle, Listening};
+use crate::wire::Code;
 
 /// How often `listen` checks that its address still exists.
 const ADDRESS_CHECK: Duration = Duration::from_secs(2);
-/// Smallest `mtu`, in bytes: the size of packet that every IPv4 host must accept (RFC 791).
-const MTU_LEAST: u64 = 576;
 /// Most clients that `max` can ask for.
 const CLIENT_LIMIT: u64 = 100_000;
 
@@ -35,33 +33,10 @@ pub static LISTEN: Client = Client {
         keywords: &[
             Keyword::new("on", Kind::BindAddress, "the address to bind; `any` serves the network")
                 .default("this machine only"),
-            Keyword::new("root", Kind::Path, "the folder to serve").default("the current folder"),
             Keyword::new("max", Kind::Count(1, CLIENT_LIMIT), "most clients at once")
                 .default("256; chat over udp 1"),
             Keyword::new("rate", Kind::Rate, "the most that all clients together send or receive")
                 .default("no limit"),
-            Keyword::new("quota", Kind::Size(0, u64::MAX), "ftp: most bytes that clients may upload in all")
-                .default("what is free"),
-            Keyword::new(
-                "turns",
-                Kind::Choice(&["on", "off"]),
-                "chat: a message must be answered before the next",
-            )
-            .default("on"),
-            Keyword::new(
-                "mtu",
-                Kind::Size(MTU_LEAST, u16::MAX as u64),
-                "stream: no packet is larger; 1500 suits most paths",
-            )
-            .default("chunks of up to 2000 bytes"),
-            Keyword::flag("relay", "chat: clients hear each other, too"),
-            Keyword::flag("hidden", "ftp: serve and accept hidden files too"),
-            Keyword::flag("portable", "ftp: accept only names that are valid on every system"),
-            Keyword::flag("readonly", "serve files, accept none"),
-            Keyword::flag(
-                "open",
-                "accept files and relay chat from anybody, although `on` opens the port to the network; without `on`, serve files to all users of this machine",
-            ),
         ],
         fields: &[
             Field::text("addr", "the address it listens on, as `127.0.0.1:41234`"),
@@ -72,116 +47,140 @@ pub static LISTEN: Client = Client {
             Field::count("served", "connected so far"),
             Field::size("bytes_in", "bytes received"),
             Field::size("bytes_out", "bytes sent"),
-            Field::count(
-                "kernel_drops",
-                "ftp over udp: datagrams that the system dropped, because its buffer was full",
-            ),
             Field::state("state", "listening, done, failed or cancelled"),
-            Field::count("sent", "chat: messages sent"),
-            Field::count("received", "chat: messages received"),
-            Field::text("last", "chat: the last message received"),
-            Field::text("peer", "chat: who is there"),
             Field::text("error", "why it failed"),
             Field::count("id", "the number of the session"),
         ],
         example: "listen tcp 0 ftp root $tmp as files",
         next: "",
         lasting: Lasting::Service,
+        capabilities: &[],
     },
     place: None,
     transport: Transport::Tcp,
-    run: Run::Session { kind, start },
+    run: Run::Session {
+        kind: |arguments| format!("{} server", ListenOptions::from_arguments(arguments).service),
+        start,
+    },
 };
 
-fn kind(arguments: &Arguments) -> String {
-    format!("{} server", arguments.text("service").unwrap_or_default())
+/// `root`, of services that share a folder.
+pub const ROOT: Keyword =
+    Keyword::new("root", Kind::Path, "the folder to serve").default("the current folder");
+/// What every service takes with `listen`.
+pub struct ListenOptions {
+    /// What carries the bytes.
+    pub transport: Transport,
+    /// 0: any free one.
+    pub port: u16,
+    /// The name of the service.
+    pub service: String,
+    /// As it was given; `None`: this machine only.
+    on: Option<String>,
+    /// Clients at once; `None`: what the service takes by default.
+    max: Option<u64>,
+    /// Bytes a second for all clients together; `None`: no limit.
+    pub rate: Option<u64>,
+    /// Strangers are welcome to do what is guarded otherwise.
+    pub open: bool,
 }
 
-fn start(session: Handle, arguments: Arguments, context: Context) -> Job {
-    Box::pin(async move {
-        let name = arguments.text("service").unwrap_or_default();
+impl FromArguments for ListenOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            transport: arguments.transport("transport").unwrap_or(Transport::Tcp),
+            port: arguments.number("port").unwrap_or(0) as u16,
+            service: arguments.text("service").unwrap_or_default().to_owned(),
+            on: arguments.text("on").map(str::to_owned),
+            max: arguments.number("max"),
+            rate: arguments.rate("rate"),
+            open: arguments.flag("open"),
+        }
+    }
+}
+
+impl ListenOptions {
+    /// Where to bind, as `on` says.
+    fn bind(&self) -> Result<Bind, Failure> {
+        match self.on.as_deref() {
+            None => Ok(Bind::Loopback),
+            Some("any") => Ok(Bind::Any),
+            Some(address) => address
+                .parse()
+                .map(Bind::Address)
+                .map_err(|_| Failure::new(Code::Usage, format!("`{address}` is not an address"))),
+        }
+    }
+
+    /// Clients at once.
+    pub fn max(&self, provider: &Provider) -> u64 {
+        self.max.unwrap_or_else(|| (provider.max)(self.transport))
+    }
+
+    /// True if strangers can connect, and nobody said with `open` that what they bring is welcome.
+    pub fn is_guarded(&self) -> bool {
+        self.is_public() && !self.open
+    }
+
+    /// True if others than this machine can connect.
+    fn is_public(&self) -> bool {
+        match self.bind() {
+            Ok(Bind::Loopback) | Err(_) => false,
+            Ok(Bind::Any) => true,
+            Ok(Bind::Address(address)) => !address.is_loopback(),
+        }
+    }
+
+    /// The service that the name means, if it takes every option that was given.
+    fn provider(&self, arguments: &Arguments) -> Result<&'static Provider, Failure> {
+        let name = &self.service;
         let provider = *PROVIDERS
             .iter()
             .find(|provider| provider.row.name == name)
             .ok_or_else(|| Failure::new(Code::Usage, format!("`{name}` is not a service")))?;
-        run(session, &arguments, &context, provider).await
-    })
-}
-
-/// Where to bind, as `on` says.
-fn place(arguments: &Arguments) -> Result<Bind, Failure> {
-    match arguments.text("on") {
-        None => Ok(Bind::Loopback),
-        Some("any") => Ok(Bind::Any),
-        Some(address) => address
-            .parse()
-            .map(Bind::Address)
-            .map_err(|_| Failure::new(Code::Usage, format!("`{address}` is not an address"))),
+        let Service { transports, .. } = &provider.row;
+        if !transports.contains(&self.transport) {
+            let able: Vec<&str> = transports.iter().map(|transport| transport.word()).collect();
+            let why = format!("`{name}` is not available over {}", self.transport);
+            return Err(Failure::new(Code::Usage, why).fix(format!("use {}", able.join(" or "))));
+        }
+        let known = |word: &str| {
+            LISTEN.verb.params.iter().any(|param| param.name == word)
+                || LISTEN.verb.keyword(word).or(provider.row.keyword(word)).is_some()
+        };
+        match arguments.0.iter().find(|(word, _)| !known(word)) {
+            Some((word, _)) => {
+                let why = format!("`{word}` is not an option of {name}");
+                Err(Failure::new(Code::Usage, why).fix(format!("`help {name}` shows its options")))
+            }
+            None => Ok(provider),
+        }
     }
 }
 
-/// True if others than this machine can connect and `open` is missing: then nothing is accepted from them.
-pub fn is_guarded(arguments: &Arguments) -> bool {
-    is_public(arguments) && !arguments.flag("open")
+fn start(session: Handle, arguments: Arguments, context: Context) -> Job {
+    Box::pin(async move { run(session, &arguments, &context).await })
 }
 
-/// True if others than this machine can connect.
-fn is_public(arguments: &Arguments) -> bool {
-    match place(arguments) {
-        Ok(Bind::Loopback) | Err(_) => false,
-        Ok(Bind::Any) => true,
-        Ok(Bind::Address(address)) => !address.is_loopback(),
-    }
-}
-
-async fn run(
-    session: Handle,
-    arguments: &Arguments,
-    context: &Context,
-    provider: &'static Provider,
-) -> Result<Outcome, Failure> {
-    let transport = arguments.transport("transport").unwrap_or(Transport::Tcp);
-    if !provider.row.transports.contains(&transport) {
-        let able: Vec<&str> = provider.row.transports.iter().map(|t| t.word()).collect();
-        let failure =
-            Failure::new(Code::Usage, format!("`{}` is not served over {transport}", provider.row.name));
-        return Err(failure.fix(format!("use {}", able.join(" or "))));
-    }
-    let port = arguments.number("port").unwrap_or(0) as u16;
-    let bound = bind(transport, place(arguments)?, port)
+async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
+    let options = ListenOptions::from_arguments(arguments);
+    let provider = options.provider(arguments)?;
+    let (transport, port) = (options.transport, options.port);
+    let bound = bind(transport, options.bind()?, port)
         .map_err(|failure| held_by_us(failure, context, transport, port))?;
     let address =
         bound.address().map_err(|error| Failure::io(&error, format!("listen {transport} {port}")))?;
-    let max = arguments.number("max").unwrap_or((provider.max)(transport)) as usize;
-    session.set_rate(arguments.rate("rate"));
-    let server = (provider.make)(&session, arguments, context)?;
+    session.set_rate(options.rate);
+    let server = (provider.make)(&session, &options, arguments, context)?;
+    let max = options.max(provider) as usize;
     let admission = Admission { service: provider.id, max, lines: provider.lines, options: provider.options };
     let (listener, driver) = Listener::new(bound, admission);
     if let Some(driver) = driver {
         session.spawn(driver);
     }
-    session.set_all([
-        ("addr", Value::text(show(address))),
-        ("port", Value::count(u64::from(address.port()))),
-        ("transport", Value::text(transport.word())),
-        ("service", Value::text(provider.row.name)),
-        ("clients", Value::count(0)),
-        ("served", Value::count(0)),
-    ]);
-    let reach = if is_public(arguments) {
-        "everyone who can reach this machine"
-    } else {
-        match (provider.id, arguments.flag("open")) {
-            (ServiceId::Ftp, false) => "you on this machine only; `on any` serves the network",
-            _ => "this machine only; `on any` serves the network",
-        }
-    };
-    session.log(
-        "listening",
-        format!("listening on {transport} {}: {} ({reach})", show(address), server.describe()),
-    );
-    session.suggest(server.invitation());
-    session.running("listening");
+    let listening = Listening { address, transport, service: Some(provider.id) };
+    session.listens_at(listening, provider.row.name);
+    announce(&session, &options, address, &*server);
     if let Some(host) = server.clone().host(session.clone()) {
         let told = session.clone();
         session.spawn(async move {
@@ -196,12 +195,24 @@ async fn run(
     Ok(Outcome::new(format!("closed {transport} {}", show(address)), Vec::new()))
 }
 
+/// The server is ready: says where, what it serves, and to whom.
+fn announce(session: &Handle, options: &ListenOptions, address: SocketAddr, server: &dyn Server) {
+    let reach = match (options.is_public(), server.is_private()) {
+        (true, _) => "everyone who can reach this machine",
+        (false, true) => "you on this machine only; `on any` serves the network",
+        (false, false) => "this machine only; `on any` serves the network",
+    };
+    let place = format!("{} {}", options.transport, show(address));
+    session.log("listening", format!("listening on {place}: {} ({reach})", server.describe()));
+    session.suggest(server.invitation());
+    session.running("listening");
+}
+
 /// Row 64: if a session of this shell holds the port, the failure names it.
 pub(super) fn held_by_us(failure: Failure, context: &Context, transport: Transport, port: u16) -> Failure {
     let holder = context.registry.live().into_iter().find(|session| {
-        matches!(session.verb, "listen" | "link")
-            && session.field("port") == Some(Value::count(u64::from(port)))
-            && session.field("transport") == Some(Value::text(transport.word()))
+        let held = session.listening().map(|held| (held.address.port(), held.transport));
+        held == Some((port, transport))
     });
     match holder {
         Some(session) if failure.code == Code::Exists => {

@@ -14,8 +14,9 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use self::listen::ListenOptions;
 use crate::base::Transport;
-use crate::language::{Arguments, Service, Verb};
+use crate::language::{Arguments, Service, Target, Verb};
 use crate::net::listen::Lines;
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
@@ -81,7 +82,7 @@ pub enum Run {
 }
 
 /// Creates the server of a service.
-pub type Make = fn(&Handle, &Arguments, &Context) -> Result<Arc<dyn Server>, Failure>;
+pub type Make = fn(&Handle, &ListenOptions, &Arguments, &Context) -> Result<Arc<dyn Server>, Failure>;
 
 /// A service that `listen` can start.
 pub struct Provider {
@@ -107,6 +108,12 @@ pub trait Server: Send + Sync + 'static {
     }
 
     /// What is served, reported when the server starts.
+    /// True if it serves only the user who started it, where no word of `listen` opens it.
+    fn is_private(&self) -> bool {
+        false
+    }
+
+    /// What is served, for people: reported when it starts.
     fn describe(&self) -> String;
 
     /// A command that uses the server: `{place}` is its address for others, with `udp` before it where that is needed;
@@ -129,28 +136,29 @@ pub static CLIENTS: &[&Client] = &[
     &link::LINK,
 ];
 
+/// The shell fills in where to go, or says that no server is known.
+fn no_server() -> Failure {
+    Failure::new(Code::Usage, "the server is missing")
+}
+
 /// Connects for a session, logs it, and spawns the driver that the connection needs.
 async fn connect(
     session: &Handle,
-    arguments: &Arguments,
-    place: &str,
+    target: Option<&Target>,
     service: ServiceId,
 ) -> Result<Connection, Failure> {
-    connect_with(session, arguments, place, service, udp::Options::default()).await
+    connect_with(session, target, service, udp::Options::default()).await
 }
 
 /// The same, with options for UDP.
 async fn connect_with(
     session: &Handle,
-    arguments: &Arguments,
-    place: &str,
+    target: Option<&Target>,
     service: ServiceId,
     options: udp::Options,
 ) -> Result<Connection, Failure> {
-    let endpoint = arguments
-        .endpoint(place)
-        .ok_or_else(|| Failure::new(Code::Usage, format!("`{place}` is missing")))?;
-    let transport = arguments.transport(place).unwrap_or(Transport::Tcp);
+    let Target { transport, endpoint } = target.ok_or_else(no_server)?;
+    let transport = *transport;
     let connecting = net::connect(transport, endpoint, service, options);
     let (connection, driver) = session.unless_cancelled(connecting).await?;
     if let Some(driver) = driver {

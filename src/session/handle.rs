@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::registry::{Events, bug};
-use super::state::{Saying, Session, State};
+use super::state::{Listening, Saying, Session, State};
 use crate::base::{Fields, Value};
-use crate::net::Connection;
+use crate::net::{Connection, show};
 use crate::report::{Event, Failure, Interest, Progress};
 use crate::wire::Code;
 
@@ -118,6 +118,21 @@ impl Handle {
     /// Sets the peer's address as text.
     pub fn set_peer(&self, peer: impl Into<String>) {
         self.session.lock().peer = peer.into();
+    }
+
+    /// The session is a server: `service` is its name for people.
+    pub fn listens_at(&self, listening: Listening, service: &'static str) {
+        // A session listens in one place all its life.
+        let _first = self.session.listening.set(listening);
+        let Listening { address, transport, .. } = listening;
+        self.set_all([
+            ("addr", Value::text(show(address))),
+            ("port", Value::count(u64::from(address.port()))),
+            ("transport", Value::text(transport.word())),
+            ("service", Value::text(service)),
+            ("clients", Value::count(0)),
+            ("served", Value::count(0)),
+        ]);
     }
 
     /// Sets a field.

@@ -12,7 +12,7 @@ pub use guests::{Guest, GuestState};
 pub use handle::Handle;
 pub use meter::Sample;
 pub use registry::{Registry, Request};
-pub use state::{Session, State};
+pub use state::{Listening, Session, State};
 
 use std::time::Duration;
 

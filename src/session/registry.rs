@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -137,6 +137,7 @@ impl Registry {
             bytes_out: AtomicU64::new(0),
             shared: Mutex::new(Shared::new()),
             changed: watch::Sender::new(0),
+            listening: OnceLock::new(),
             sayings,
             listens: AtomicBool::new(false),
             background: request.background.into(),

@@ -1,8 +1,9 @@
 //! One session, as seen from outside.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,8 +13,9 @@ use super::guests::{GuestState, Guests};
 use super::meter::{Meter, Sample};
 use super::pace::Pacer;
 use super::{HEARD_LIMIT, LOG_LIMIT};
-use crate::base::{Fields, Value};
+use crate::base::{Fields, Transport, Value};
 use crate::report::{Failure, Outcome, Progress};
+use crate::wire::ServiceId;
 
 /// The state of a session.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +50,17 @@ impl State {
 /// The states that `wait X STATE` accepts.
 pub const STATE_WORDS: &[&str] =
     &["listening", "connected", "transferring", "playing", "done", "failed", "cancelled", "ended"];
+
+/// Where a server of this shell listens, and for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// As it is bound, with the real port.
+    pub address: SocketAddr,
+    /// What the clients speak.
+    pub transport: Transport,
+    /// `None`: a link.
+    pub service: Option<ServiceId>,
+}
 
 /// A line given to a session with `say`, and the channel for the result.
 pub type Saying = (String, oneshot::Sender<Result<(), Failure>>);
@@ -85,6 +98,8 @@ pub struct Session {
     pub(super) shared: Mutex<Shared>,
     /// A version number that grows with each change.
     pub(super) changed: watch::Sender<u64>,
+    /// Set once, by a server.
+    pub(super) listening: OnceLock<Listening>,
     pub(super) sayings: mpsc::Sender<Saying>,
     /// It accepts lines with `say`.
     pub(super) listens: AtomicBool,
@@ -191,6 +206,11 @@ impl Session {
     /// The control set by its service, if there is one of type `T`.
     pub fn knob<T: Send + Sync + 'static>(&self) -> Option<std::sync::Arc<T>> {
         self.lock().knob.clone()?.downcast().ok()
+    }
+
+    /// Where it listens; `None`: it is no server, or not yet bound.
+    pub fn listening(&self) -> Option<Listening> {
+        self.listening.get().copied()
     }
 
     /// The peer's address; empty if there is none.

@@ -7,7 +7,7 @@ use crate::base::{Endpoint, Host, Transport, endpoint};
 use crate::language::{Argument, Arguments, Datum, Invocation, Kind, Place, SessionRef};
 use crate::report::Failure;
 use crate::service::Client;
-use crate::session::Session;
+use crate::session::{Listening, Session};
 use crate::wire::{Code, ServiceId};
 
 impl Shell {
@@ -83,7 +83,8 @@ impl Shell {
             return Ok((None, endpoint));
         }
         let session = self.session(reference)?;
-        server_address(&session).ok_or_else(|| {
+        let known = server_address(&session).map(|(transport, endpoint)| (Some(transport), endpoint));
+        known.ok_or_else(|| {
             let why = if session.has_ended() {
                 format!("{} has ended", session.label())
             } else {
@@ -124,11 +125,11 @@ impl Shell {
 
     fn newest(&self, service: ServiceId) -> Option<(Transport, Endpoint)> {
         let live = self.registry.live();
-        let session = live.iter().rev().find(|session| {
-            session.field("service").is_some_and(|value| value.to_string() == service.name())
-        })?;
-        let (transport, endpoint) = server_address(session)?;
-        Some((transport?, endpoint))
+        let serves = |session: &&Arc<Session>| {
+            session.listening().is_some_and(|listening| listening.service == Some(service))
+        };
+        let session = live.iter().rev().find(serves)?;
+        server_address(session)
     }
 
     /// Remembers the endpoint that was used for a service.
@@ -142,12 +143,11 @@ impl Shell {
 }
 
 /// A listener's address as a client on this machine reaches it.
-fn server_address(session: &Session) -> Option<(Option<Transport>, Endpoint)> {
+fn server_address(session: &Session) -> Option<(Transport, Endpoint)> {
     if session.has_ended() {
         return None;
     }
-    let address: std::net::SocketAddr = session.field("addr")?.to_string().parse().ok()?;
-    let transport = session.field("transport").and_then(|value| Transport::from_word(&value.to_string()));
+    let Listening { address, transport, .. } = session.listening()?;
     let host = if address.ip().is_unspecified() { Host::Loopback } else { Host::Address(address.ip()) };
     Some((transport, Endpoint { host, port: address.port() }))
 }

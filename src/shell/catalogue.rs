@@ -1,7 +1,7 @@
 //! All verbs in one place: those of the services and those of the shell.
 
 use super::builtin::{self, Builtin};
-use crate::language::{Verb, Vocabulary};
+use crate::language::{Capability, Verb, Vocabulary};
 use crate::service::{CLIENTS, Client, PROVIDERS};
 use crate::wire::Code;
 
@@ -31,6 +31,11 @@ pub fn entries() -> impl Iterator<Item = Entry> {
 /// The entry of the verb with this full name.
 pub fn entry(name: &str) -> Option<Entry> {
     entries().find(|entry| entry.verb().name == name)
+}
+
+/// True if the verb of this name has the capability.
+pub fn can(verb: &str, capability: Capability) -> bool {
+    entry(verb).is_some_and(|entry| entry.verb().capabilities.contains(&capability))
 }
 
 /// The vocabulary for the parser. `prefixes`: verbs may be abbreviated, for the prompt; files need whole words.

@@ -18,7 +18,7 @@ use crate::base::{Fields, Secrets};
 use crate::language::lexer::quoted;
 use crate::language::script::Comparison;
 use crate::language::verb::Lasting;
-use crate::language::{Action, Argument, Datum, Invocation, Place, Step};
+use crate::language::{Action, Argument, Capability, Datum, Invocation, Place, Step};
 use crate::report::{Failure, Report};
 use crate::session::Session;
 
@@ -88,12 +88,8 @@ impl Recorder {
             Some(name) => name.clone(),
             None if wants_name(invocation) => {
                 self.names += 1;
-                let service = invocation.arguments.iter().find_map(|(name, argument, _)| match argument {
-                    Argument::Ready(Datum::Text(text)) if *name == "service" => Some(text.clone()),
-                    _ => None,
-                });
-                let name =
-                    format!("{}{}", service.unwrap_or_else(|| invocation.verb.name.into()), self.names);
+                let kind = invocation.service.map_or(invocation.verb.name, |service| service.name);
+                let name = format!("{kind}{}", self.names);
                 behind += &format!(" as {name}");
                 name
             }
@@ -107,16 +103,17 @@ impl Recorder {
             }
         }
         let has = |word: &str| invocation.arguments.iter().any(|(name, ..)| *name == word);
-        if invocation.verb.name == "get" && !has("to") {
+        let can = |capability| invocation.verb.capabilities.contains(&capability);
+        if can(Capability::Store) && !has("to") {
             behind.insert_str(0, " to $tmp");
         }
-        if invocation.verb.name == "listen" && !has("root") && has_files(invocation) && !has("readonly") {
+        if has_writable_root(invocation) && !has("root") && !has("readonly") {
             behind.insert_str(0, &format!(" root {}", self.copied(".")));
         }
         let line = edited(step, edits, &behind);
         self.push(line, result.err());
         self.newest = Some(name.clone()).filter(|name| !name.is_empty());
-        let lasting = invocation.verb.lasting == Lasting::Job || invocation.verb.name == "calc";
+        let lasting = invocation.verb.lasting == Lasting::Job || can(Capability::Record);
         if let (Ok(Some(fields)), true, false) = (result, lasting && !name.is_empty(), invocation.background)
         {
             for (field, value) in fields.iter().filter(|(field, _)| LASTING_FIELDS.contains(field)) {
@@ -196,13 +193,12 @@ impl Recorder {
 }
 
 fn wants_name(invocation: &Invocation) -> bool {
-    invocation.verb.lasting != Lasting::Instant || invocation.verb.name == "calc"
+    invocation.verb.lasting != Lasting::Instant || invocation.verb.capabilities.contains(&Capability::Record)
 }
 
-fn has_files(invocation: &Invocation) -> bool {
-    invocation.arguments.iter().any(|(name, argument, _)| {
-        *name == "service" && matches!(argument, Argument::Ready(Datum::Text(text)) if text == "ftp")
-    })
+/// True if it starts a server that stores files: its folder is copied for each run.
+fn has_writable_root(invocation: &Invocation) -> bool {
+    invocation.service.is_some_and(|service| service.keyword("readonly").is_some())
 }
 
 /// Bytes below a folder; `None`: more than `limit`, or it cannot be read.

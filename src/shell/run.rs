@@ -12,7 +12,7 @@ use crate::base::Value;
 use crate::language::lexer::Word;
 use crate::language::script::{Prefix, error_code};
 use crate::language::verb::Lasting;
-use crate::language::{Action, Argument, Arguments, Invocation, Step};
+use crate::language::{Action, Argument, Arguments, Capability, Invocation, Step};
 use crate::report::{Failure, Outcome, Report};
 use crate::service::{Answers, Client, Job, Run};
 use crate::session::{Request, Session, State};
@@ -273,7 +273,7 @@ impl Shell {
                     self.report(invocation, &session, &Outcome::new(text, Vec::new()));
                     return Ok(());
                 };
-                if client.verb.name == "chat" && self.settings.interactive {
+                if client.verb.capabilities.contains(&Capability::Converse) && self.settings.interactive {
                     self.attach = Some(session.clone());
                 }
                 self.report(invocation, &session, &outcome);
@@ -327,7 +327,7 @@ impl Shell {
                 session.cancel.cancel();
                 drop(tokio::time::timeout(INTERRUPT_LIMIT, session.ended()).await);
                 let failure = interrupted().of(session.kind.clone());
-                if goes_on(session) {
+                if catalogue::can(session.verb, Capability::Resume) {
                     return Err(failure.fix("the same command resumes it"));
                 }
                 return Err(failure);
@@ -349,7 +349,10 @@ impl Shell {
 
     /// Waits for a session that was in the background; a chat is attached to again.
     pub(super) async fn wait_in_foreground(&mut self, session: &Arc<Session>) -> Result<Outcome, Failure> {
-        if session.verb == "chat" && self.settings.interactive && !session.has_ended() {
+        if catalogue::can(session.verb, Capability::Converse)
+            && self.settings.interactive
+            && !session.has_ended()
+        {
             self.attach = Some(session.clone());
             return Ok(Outcome::default());
         }
@@ -395,12 +398,6 @@ impl Drop for Shown {
     fn drop(&mut self) {
         (self.0)(&self.1, false);
     }
-}
-
-/// True if the verb can resume what was interrupted: it has a field `resumed`.
-fn goes_on(session: &Session) -> bool {
-    let row = catalogue::entry(session.verb).map(|entry| entry.verb());
-    row.is_some_and(|verb| verb.fields.iter().any(|field| field.name == "resumed"))
 }
 
 fn unanswered() -> Failure {

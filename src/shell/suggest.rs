@@ -35,7 +35,7 @@ impl Shell {
 }
 
 fn address(session: &Session) -> Option<SocketAddr> {
-    session.field("addr")?.to_string().parse().ok()
+    session.listening().map(|listening| listening.address)
 }
 
 /// The line with its `{name}`s replaced; `None` if one of them is not known.
@@ -51,13 +51,13 @@ fn filled(line: &str, session: Option<&Session>) -> Option<String> {
 }
 
 fn value(name: &str, session: &Session) -> Option<String> {
-    let transport = || session.field("transport").map(|transport| transport.to_string());
+    let transport = || session.listening().map(|listening| listening.transport);
     // `tcp` is the default of an endpoint and can be left out.
     let short = |place: String| place.strip_prefix("tcp ").map(str::to_owned).unwrap_or(place);
     Some(match name {
         "session" => session.name.as_ref().map_or_else(|| session.label(), |name| format!("${name}")),
         "at" => reachable(address(session)?).to_string(),
-        "transport" => transport()?,
+        "transport" => transport()?.to_string(),
         "place" => short(format!("{} {}", transport()?, reachable(address(session)?))),
         "peer" => Some(short(session.peer())).filter(|peer| !peer.is_empty())?,
         field => as_word(session.field(field)?.to_string()),

@@ -321,7 +321,8 @@ fn what_came_elsewhere_is_counted_in_the_prompt_and_in_sessions() {
     terminal.keys(LEAVE);
     terminal.see("nothing is unread", |screen| screen.ends_with("\nnls>"));
     terminal.line("quit");
-    terminal.see("what is alive", |screen| screen.contains("still running: room") && screen.ends_with("nls>"));
+    terminal
+        .see("what is alive", |screen| screen.contains("still running: room") && screen.ends_with("nls>"));
     terminal.line("quit now");
     terminal.ends();
 }

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::base::Value;
 use crate::base::escape::{self, escape_line};
-use crate::base::{Endpoint, Transport, Value};
-use crate::language::Arguments;
+use crate::language::{Arguments, FromArguments, Target};
 use crate::net::connection::malformed;
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
-use crate::service::{Answers, Context, Job};
+use crate::service::{Answers, Context, Job, no_server};
 use crate::wire::calc::Message;
 use crate::wire::{Code, ServiceId};
 
@@ -24,7 +24,7 @@ const IDLE_LIMIT: usize = 16;
 /// Idle connections, by transport and endpoint; each with the number of questions asked on it, which is the next id.
 #[derive(Default)]
 pub struct Idle {
-    connections: Mutex<HashMap<(Transport, Endpoint), (Connection, u64)>>,
+    connections: Mutex<HashMap<Target, (Connection, u64)>>,
 }
 
 impl std::fmt::Debug for Idle {
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Idle {
 }
 
 impl Idle {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Transport, Endpoint), (Connection, u64)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Target, (Connection, u64)>> {
         self.connections.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -56,11 +56,11 @@ impl Idle {
         self.len() == 0
     }
 
-    fn take(&self, key: &(Transport, Endpoint)) -> Option<(Connection, u64)> {
+    fn take(&self, key: &Target) -> Option<(Connection, u64)> {
         self.lock().remove(key)
     }
 
-    fn keep(&self, key: (Transport, Endpoint), connection: Connection, asked: u64) {
+    fn keep(&self, key: Target, connection: Connection, asked: u64) {
         let mut connections = self.lock();
         if connections.len() < IDLE_LIMIT {
             connections.insert(key, (connection, asked));
@@ -68,14 +68,28 @@ impl Idle {
     }
 }
 
+/// `calc`.
+struct CalcOptions {
+    expression: String,
+    server: Option<Target>,
+}
+
+impl FromArguments for CalcOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        let expression = arguments.text("expression").unwrap_or_default().to_owned();
+        Self { expression, server: arguments.target("at") }
+    }
+}
+
 pub(super) fn calc(questions: Vec<Arguments>, context: Context) -> Job<Answers> {
     Box::pin(async move {
-        let text = |arguments: &Arguments| arguments.text("expression").unwrap_or_default().to_owned();
-        let expressions: Vec<String> = questions.iter().map(text).collect();
+        let questions: Vec<CalcOptions> = questions.iter().map(CalcOptions::from_arguments).collect();
         let Some(first) = questions.first() else { return Ok(Vec::new()) };
+        let server = first.server.clone();
+        let expressions: Vec<String> = questions.into_iter().map(|question| question.expression).collect();
         let what = |expression: &str| format!("calc {}", escape::excerpt(expression.as_bytes(), SHOWN));
         let began = Instant::now();
-        let answers = ask(first, &context, &expressions)
+        let answers = ask(server, &context, &expressions)
             .await
             .map_err(|failure| failure.of(expressions.first().map(|text| what(text)).unwrap_or_default()))?;
         let outcome = |(expression, answer): (&String, Result<String, String>)| {
@@ -111,13 +125,11 @@ fn wrong(expression: &str, text: &str) -> Failure {
 
 /// Asks over the kept connection. If that has died meanwhile, a new one is made, once.
 async fn ask(
-    arguments: &Arguments,
+    server: Option<Target>,
     context: &Context,
     expressions: &[String],
 ) -> Result<Vec<Result<String, String>>, Failure> {
-    let endpoint =
-        arguments.endpoint("at").ok_or_else(|| Failure::new(Code::Usage, "`at` is missing"))?.clone();
-    let key = (arguments.transport("at").unwrap_or(Transport::Tcp), endpoint);
+    let key = server.ok_or_else(no_server)?;
     let count = expressions.len() as u64;
     if let Some((mut connection, asked)) = context.idle.take(&key)
         && let Ok(answers) = exchange(&mut connection, asked, expressions).await
@@ -126,7 +138,7 @@ async fn ask(
         return Ok(answers);
     }
     let (mut connection, driver) =
-        net::connect(key.0, &key.1, ServiceId::Calc, udp::Options::default()).await?;
+        net::connect(key.transport, &key.endpoint, ServiceId::Calc, udp::Options::default()).await?;
     if let Some(driver) = driver {
         context.registry.spawn(driver);
     }

@@ -10,7 +10,7 @@ pub use client::Idle;
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
-use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
+use crate::language::{Capability, Field, Keyword, Kind, Param, Service, Verb};
 use crate::net::listen::Lines;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
@@ -25,6 +25,8 @@ pub static PROVIDER: Provider = Provider {
         name: "calc",
         transports: &[Transport::Tcp, Transport::Udp],
         summary: "exact arithmetic: calc",
+        keywords: &[],
+        fields: &[],
     },
     id: ServiceId::Calc,
     lines: Lines::Questions,
@@ -48,6 +50,7 @@ pub static CALC: Client = Client {
         example: "calc 7 % 3 at $calculator",
         next: "record lesson.nls",
         lasting: Lasting::Instant,
+        capabilities: &[Capability::Record],
     },
     place: Some(("at", ServiceId::Calc)),
     transport: Transport::Tcp,

@@ -9,6 +9,7 @@ use crate::language::Arguments;
 use crate::net::connection::malformed;
 use crate::net::{Connection, Message as Wire, clock};
 use crate::report::Failure;
+use crate::service::listen::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
 use crate::wire::calc::Message;
@@ -23,7 +24,12 @@ const IDLE_LIMIT: Duration = Duration::from_mins(10);
 
 struct Calculator;
 
-pub(super) fn make(_: &Handle, _: &Arguments, _: &Context) -> Result<Arc<dyn Server>, Failure> {
+pub(super) fn make(
+    _: &Handle,
+    _: &ListenOptions,
+    _: &Arguments,
+    _: &Context,
+) -> Result<Arc<dyn Server>, Failure> {
     Ok(Arc::new(Calculator))
 }
 

@@ -9,7 +9,7 @@ use super::transcript::Transcript;
 use super::turn::{Stamp, Turns, Wrong};
 use crate::base::Value;
 use crate::base::escape::escape_line;
-use crate::language::Arguments;
+use crate::language::{Arguments, FromArguments, Target};
 use crate::net::Message as Wire;
 use crate::net::connection::{malformed, told};
 use crate::net::{Connection, FIRST_MESSAGE_LIMIT, udp};
@@ -37,14 +37,34 @@ struct Conversation {
     quits: bool,
 }
 
-pub(super) fn chat(session: Handle, arguments: Arguments, context: Context) -> Job {
+/// `chat`.
+pub(super) struct ChatOptions {
+    server: Option<Target>,
+    /// `None`: the login name.
+    name: Option<String>,
+    /// The file of the transcript.
+    to: Option<String>,
+}
+
+impl FromArguments for ChatOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            server: arguments.target("server"),
+            name: arguments.text("name").map(str::to_owned),
+            to: arguments.text("to").map(str::to_owned),
+        }
+    }
+}
+
+pub(super) fn chat(session: Handle, options: ChatOptions, context: Context) -> Job {
     Box::pin(async move {
-        let name = arguments.text("name").map_or_else(login_name, str::to_owned);
+        let ChatOptions { server, name, to } = options;
+        let name = name.unwrap_or_else(login_name);
         check_name(&name).map_err(|failure| failure.of("chat"))?;
-        let transcript = arguments.text("to").map(|path| Transcript::open(&context.directory.join(path)));
+        let transcript = to.map(|path| Transcript::open(&context.directory.join(path)));
         let transcript = transcript.transpose().map_err(|failure| failure.of("chat"))?;
         let options = udp::Options { give_up: super::PATIENCE, ..udp::Options::default() };
-        let mut connection = connect_with(&session, &arguments, "server", ServiceId::Chat, options)
+        let mut connection = connect_with(&session, server.as_ref(), ServiceId::Chat, options)
             .await
             .map_err(|failure| failure.of("chat"))?;
         let place = (connection.peer.to_string(), name.clone());

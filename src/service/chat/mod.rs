@@ -35,10 +35,11 @@ pub use tickets::Tickets;
 
 use std::time::Duration;
 
+use self::client::ChatOptions;
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
-use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
+use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::net::listen::Lines;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
@@ -52,6 +53,18 @@ pub static PROVIDER: Provider = Provider {
         name: "chat",
         transports: &[Transport::Tcp, Transport::Udp],
         summary: "conversations: chat, say, attach",
+        keywords: &[
+            Keyword::new("turns", Kind::Choice(&["on", "off"]), "a message must be answered before the next")
+                .default("on"),
+            Keyword::flag("relay", "clients hear each other, too"),
+            Keyword::flag("open", "with `on`: relay chat of everybody who can reach the port"),
+        ],
+        fields: &[
+            Field::count("sent", "messages sent"),
+            Field::count("received", "messages received"),
+            Field::text("last", "the last message received"),
+            Field::text("peer", "who is there"),
+        ],
     },
     id: ServiceId::Chat,
     lines: Lines::Conversation,
@@ -87,10 +100,16 @@ pub static CHAT: Client = Client {
         example: "chat tcp $room name alice as alice",
         next: "",
         lasting: Lasting::Service,
+        capabilities: &[Capability::Converse],
     },
     place: Some(("server", ServiceId::Chat)),
     transport: Transport::Tcp,
-    run: Run::Session { kind: |_| "chat".into(), start: client::chat },
+    run: Run::Session {
+        kind: |_| "chat".into(),
+        start: |session, arguments, context| {
+            client::chat(session, ChatOptions::from_arguments(&arguments), context)
+        },
+    },
 };
 
 /// Parses a line of a peer, for the fuzzer: see [`super::foreign`].

@@ -8,12 +8,12 @@ use super::plain;
 use super::room::{Entry, Room, Rules};
 use super::text::check_name;
 use super::visit::Visit;
-use crate::base::{Transport, Value};
-use crate::language::Arguments;
+use crate::base::Value;
+use crate::language::{Arguments, FromArguments};
 use crate::net::connection::malformed;
 use crate::net::{Connection, FIRST_MESSAGE_LIMIT, Message as Wire};
 use crate::report::Failure;
-use crate::service::listen::is_guarded;
+use crate::service::listen::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
 use crate::wire::chat::{Message, Welcome};
@@ -27,17 +27,34 @@ const SEND_BUFFER: usize = 64 << 10;
 /// Time limit for the last message to a client, and for closing.
 pub(super) const PARTING_LIMIT: Duration = Duration::from_millis(500);
 
-pub(super) fn make(session: &Handle, arguments: &Arguments, _: &Context) -> Result<Arc<dyn Server>, Failure> {
-    let transport = arguments.transport("transport").unwrap_or(Transport::Tcp);
-    let relay = arguments.flag("relay");
-    if relay && is_guarded(arguments) {
+/// What `listen … chat` takes besides what every service does.
+struct RoomOptions {
+    /// Clients hear each other.
+    relay: bool,
+    /// A message must be answered before the next.
+    turns: bool,
+}
+
+impl FromArguments for RoomOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { relay: arguments.flag("relay"), turns: arguments.text("turns") != Some("off") }
+    }
+}
+
+pub(super) fn make(
+    session: &Handle,
+    listen: &ListenOptions,
+    arguments: &Arguments,
+    _: &Context,
+) -> Result<Arc<dyn Server>, Failure> {
+    let RoomOptions { relay, turns } = RoomOptions::from_arguments(arguments);
+    if relay && listen.is_guarded() {
         let why = "what clients say would be passed on to everybody who can reach this machine";
         return Err(Failure::new(Code::Policy, why).fix("add `open` if that is meant, or leave `on` out"));
     }
     session.listens();
-    let max = arguments.number("max").unwrap_or_else(|| (super::PROVIDER.max)(transport));
-    let free = arguments.text("turns") == Some("off");
-    Ok(Arc::new(Room::new(Rules { transport, free, for_two: max == 1, relay })))
+    let for_two = listen.max(&super::PROVIDER) == 1;
+    Ok(Arc::new(Room::new(Rules { transport: listen.transport, free: !turns, for_two, relay })))
 }
 
 impl Server for Room {

@@ -8,18 +8,17 @@ use super::destination::{Around, Destination};
 use super::disk::RealDisk;
 use super::folder::Folder;
 use super::folders::Tree;
-use super::get_folder::{Accept, get_folder, list};
+use super::get_folder::{get_folder, list};
 use super::name::{Rules, part_name, written};
+use super::options::{Accept, GetOptions, SendOptions, TransferOptions, say_control};
 use super::part::{Begun, Intent};
 use super::receive::{Manner, receive_file};
 use super::sources::{self, Sent, SoFar, send_one, send_several};
 use super::transfer::{Delivered, Watched, by_disk, in_lane};
 use super::walk::size_below;
-use super::wishes::{self, Options, say_control, shape};
 use crate::base::escape::escape_line;
 use crate::base::quantity::{counted, show_size};
 use crate::base::{Transport, Value};
-use crate::language::Arguments;
 use crate::net::Connection;
 use crate::net::connection::malformed;
 use crate::report::{Failure, Outcome};
@@ -28,35 +27,32 @@ use crate::session::Handle;
 use crate::wire::ftp::{Flags, Message, Mode, Shape};
 use crate::wire::{Code, Frame, ServiceId};
 
-/// Default of `accept`: most files and folders that a folder may contain.
-const ACCEPT_FILES: u64 = 100_000;
 /// How long the server may take to open a file.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// How long closing the connection may take.
 const PARTING_LIMIT: Duration = Duration::from_millis(500);
 
-pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> Job {
+pub(super) fn send(session: Handle, mut options: SendOptions, context: Context) -> Job {
     Box::pin(async move {
-        let paths: Vec<PathBuf> = arguments.texts("path").map(|path| context.directory.join(path)).collect();
+        let paths: Vec<PathBuf> = options.paths.iter().map(|path| context.directory.join(path)).collect();
         let given: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         let what = format!("send {}", given.join(" "));
-        session.set_rate(arguments.rate("rate"));
-        let mut options = Options::of(&arguments, shape(&arguments, "to"));
-        let (name, wanted) = (arguments.text("name").map(str::to_owned), options.wanted);
+        session.set_rate(options.rate);
+        let (name, wanted) = (options.name.clone(), options.transfer.wanted);
         let looked = by_disk(&session, move || sources::look(paths, name.as_deref(), wanted)).await?;
         let mut sources = looked.map_err(|failure| failure.of(what.clone()))?;
         let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
         session.set_all([("name", Value::text(names.join(" "))), ("path", Value::text(given.join(" ")))]);
-        let (connection_options, shown) =
-            wishes::options(&arguments, &mut options.shape).map_err(|failure| failure.of(what.clone()))?;
-        let connection = connect_with(&session, &arguments, "to", ServiceId::Ftp, connection_options)
+        let (connection_options, shown) = options.transport().map_err(|failure| failure.of(what.clone()))?;
+        let connection = connect_with(&session, options.server.as_ref(), ServiceId::Ftp, connection_options)
             .await
             .map_err(|failure| failure.of(what.clone()))?;
         session.set("transport", Value::text(connection.transport.word()));
-        say_control(&session, &connection, &arguments);
+        say_control(&session, &connection, &options);
         session.running("transferring");
         let names: Vec<_> = names.iter().map(|name| escape_line(name)).collect();
         let done = format!("sent {}: ", names.join(", "));
+        let options = options.transfer;
         let fast = options.flags.fast;
         if sources.len() > 1 {
             let (connection, result) = send_several(&session, connection, sources, options).await?;
@@ -76,32 +72,27 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
     })
 }
 
-pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Job {
+pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job {
     Box::pin(async move {
-        let name = arguments.text("name").unwrap_or_default();
-        let name = if name == "/" { name } else { name.trim_end_matches('/') }.to_owned();
+        let GetOptions { server, to, accept, rate, transfer: options, name } = options;
+        let name = if name == "/" { &name } else { name.trim_end_matches('/') }.to_owned();
         let what = format!("get {}", escape_line(&name));
-        session.set_rate(arguments.rate("rate"));
-        let target = Destination::new(&context.directory, arguments.text("to"), &name)
+        session.set_rate(rate);
+        let target = Destination::new(&context.directory, to.as_deref(), &name)
             .map_err(|failure| failure.of(what.clone()))?;
         let file = target.file.clone();
         let around = by_disk(&session, move || Around::hold(&file)).await?;
-        let options = Options::of(&arguments, shape(&arguments, "from"));
-        let accept = Accept {
-            files: arguments.number("accept").unwrap_or(ACCEPT_FILES),
-            bytes: arguments.number("max").unwrap_or(u64::MAX),
-        };
         session.set_all([
             ("name", Value::text(name.clone())),
             ("path", Value::text(target.file.display().to_string())),
         ]);
-        let mut connection = connect(&session, &arguments, "from", ServiceId::Ftp)
+        let mut connection = connect(&session, server.as_ref(), ServiceId::Ftp)
             .await
             .map_err(|failure| failure.of(what.clone()))?;
         session.set("transport", Value::text(connection.transport.word()));
         session.running("transferring");
         let ask = ask(&session, &mut connection, &name, &target.file, options, accept);
-        let Options { shape, flags, .. } = options;
+        let TransferOptions { shape, flags, .. } = options;
         let done = |path: &Path| format!("got {} as {}: ", escape_line(&name), path.display());
         let result = match session.unless_cancelled(ask).await {
             Ok(Asked::Folder(look)) => {
@@ -138,10 +129,10 @@ async fn ask(
     connection: &mut Connection,
     name: &str,
     target: &Path,
-    options: Options,
+    options: TransferOptions,
     accept: Accept,
 ) -> Result<Asked, Failure> {
-    let Options { shape, flags: Flags { replace, fast }, .. } = options;
+    let TransferOptions { shape, flags: Flags { replace, fast }, .. } = options;
     let local = target.to_owned();
     // Over UDP the first blocks could overtake the answer; and a file that may be too large must not start at once.
     let ordered = connection.transport == Transport::Tcp && accept.bytes == u64::MAX;
@@ -178,10 +169,10 @@ async fn fetch_folder(
     connection: &mut Connection,
     name: &str,
     (target, (modified, mode)): (&Path, (u64, Mode)),
-    options: Options,
+    options: TransferOptions,
     accept: Accept,
 ) -> Result<Tree, Failure> {
-    let Options { shape, flags, wanted } = options;
+    let TransferOptions { shape, flags, wanted } = options;
     let listed = list(connection, name, wanted, accept).await?;
     // Row 24: the size of the folder is reported before anything is fetched.
     let count = listed.count;

@@ -16,9 +16,7 @@ use super::disk::{RealDisk, granted, os, reopen};
 use super::name::{Rules, components, is_hidden, is_scaffold, raw, stays_inside, written};
 use super::part::{self, Begun, Intent};
 use crate::base::escape::escape_line;
-use crate::language::Arguments;
 use crate::report::{Failure, reason};
-use crate::service::Context;
 use crate::wire::Code;
 use crate::wire::ftp::Mode;
 use crate::wire::listing::{Entry, EntryKind};
@@ -99,12 +97,6 @@ impl Folder {
 
     pub(super) const fn shows_hidden(&self) -> bool {
         self.hidden
-    }
-
-    /// The root of a server: `root DIR`, else the current folder.
-    pub(crate) fn of_server(arguments: &Arguments, context: &Context) -> Result<Self, Failure> {
-        let root = arguments.text("root").map(|root| context.directory.join(root));
-        Self::open(root.as_deref().unwrap_or(&context.directory), arguments.flag("hidden"))
     }
 
     /// The components of a requested name; `None` if the name is invalid or must not be reached (part, journal,

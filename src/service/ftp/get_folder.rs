@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::folder::Folder;
 use super::folders::{TOGETHER, Tree, WINDOW, closing};
 use super::name::Rules;
+use super::options::Accept;
 use super::part::Intent;
 use super::receive::{Manner, receive_file};
 use super::small::{self, Keeper};
@@ -27,13 +28,6 @@ const ASKED_BYTES: usize = 32 << 10;
 const HELD_LIMIT: usize = 128 << 20;
 /// Most entries that a server may report as unreadable.
 const LOST_LIMIT: usize = 100_000;
-
-/// Most files and bytes that are accepted with a folder (FAULTS row 24).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Accept {
-    pub(super) files: u64,
-    pub(super) bytes: u64,
-}
 
 /// The content of a folder of the server.
 #[derive(Debug, Default)]

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::folder::Folder;
+use super::options::LsOptions;
 use crate::base::escape::escape_line;
 use crate::base::{Endpoint, Transport, Value, quantity};
-use crate::language::Arguments;
 use crate::net::connection::{malformed, nothing_came};
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
@@ -99,12 +99,11 @@ async fn page_of(
     session.block(move || folder.entries(&path, &names).map(|page| dress(&folder, &path, page))).await
 }
 
-pub(super) fn list(session: Handle, arguments: Arguments, _context: Context) -> Job {
+pub(super) fn list(session: Handle, options: LsOptions, _context: Context) -> Job {
     Box::pin(async move {
-        let path = arguments.text("path").unwrap_or_default().to_owned();
-        let mut connection = connect(&session, &arguments, "server", ServiceId::Any)
-            .await
-            .map_err(|failure| failure.of("ls"))?;
+        let LsOptions { server, path } = options;
+        let mut connection =
+            connect(&session, server.as_ref(), ServiceId::Any).await.map_err(|failure| failure.of("ls"))?;
         session.running("transferring");
         let entries = session
             .unless_cancelled(fetch(&mut connection, path))

@@ -25,7 +25,7 @@
 //! | `send_folder`, `get_folder`, `folders` | a tree over one connection, the client's side |
 //! | `quota` | how many bytes a server accepts |
 //! | `visit` | tree transfers at the server |
-//! | `wishes` | options: what `chunk`, `window`, `arq` and `cc` ask for |
+//! | `options` | what the commands were asked for, as structs |
 //! | `server`, `client` | the side that answers requests, and the side that makes them |
 
 mod assembly;
@@ -42,6 +42,7 @@ mod hashes;
 mod journal;
 mod listing;
 mod name;
+mod options;
 mod part;
 pub(crate) mod parts;
 mod places;
@@ -60,19 +61,21 @@ mod transfer;
 mod tree;
 mod visit;
 mod walk;
-mod wishes;
 
 pub(crate) use buffers::HELD_LIMIT;
 pub(crate) use disk::check_space;
 pub(crate) use listing::ENTRY_LIMIT;
 pub(crate) use listing::answer as answer_list;
 pub use listing::names;
+pub(crate) use options::RootOptions;
 pub(crate) use source::changed;
 
+use self::options::{ArqChoice, CongestionChoice, GetOptions, LsOptions, SendOptions};
+use super::listen::ROOT;
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
-use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
+use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::net::listen::Lines;
 use crate::net::udp::Options;
 use crate::wire::ftp::WINDOW_LIMIT;
@@ -83,6 +86,22 @@ pub static PROVIDER: Provider = Provider {
         name: "ftp",
         transports: &[Transport::Tcp, Transport::Udp],
         summary: "files: send, get and ls",
+        keywords: &[
+            ROOT,
+            Keyword::new("quota", Kind::Size(0, u64::MAX), "most bytes that clients may upload in all")
+                .default("what is free"),
+            Keyword::flag("hidden", "serve and accept hidden files too"),
+            Keyword::flag("portable", "accept only names that are valid on every system"),
+            Keyword::flag("readonly", "serve files, accept none"),
+            Keyword::flag(
+                "open",
+                "with `on`: accept files from everybody who can reach the port; without: serve all users of this machine",
+            ),
+        ],
+        fields: &[Field::count(
+            "kernel_drops",
+            "over udp: datagrams that the system dropped, because its buffer was full",
+        )],
     },
     id: ServiceId::Ftp,
     lines: Lines::No,
@@ -99,13 +118,13 @@ const WINDOW: Keyword =
         .default("8M / chunk; over udp 48M / chunk");
 const ARQ: Keyword = Keyword::new(
     "arq",
-    Kind::Choice(&["selective", "go-back-n", "stop-and-wait"]),
+    Kind::Choice(&ArqChoice::WORDS),
     "udp: how lost datagrams are repeated; with chunks of one datagram `window` is the textbook's",
 )
 .default("selective");
 const CC: Keyword = Keyword::new(
     "cc",
-    Kind::Choice(&["auto", "cubic", "reno", "bbr", "fixed"]),
+    Kind::Choice(&CongestionChoice::WORDS),
     "congestion control: over udp ours (`fixed` needs `rate`), over tcp the kernel's",
 )
 .default("auto");
@@ -186,18 +205,15 @@ pub static SEND: Client = Client {
         example: "send README.md to $files chunk 1024 as up",
         next: "ls {peer}",
         lasting: Lasting::Job,
+        capabilities: &[Capability::MoveData, Capability::Resume],
     },
     place: Some(("to", ServiceId::Ftp)),
     transport: Transport::Tcp,
     run: Run::Session {
-        kind: |arguments| {
-            let first = arguments.text("path").unwrap_or_default();
-            match arguments.texts("path").count() {
-                0 | 1 => format!("send {first}"),
-                count => format!("send {first} and {} more", count - 1),
-            }
+        kind: |arguments| SendOptions::from_arguments(arguments).title(),
+        start: |session, arguments, context| {
+            streams::send(session, SendOptions::from_arguments(&arguments), context)
         },
-        start: streams::send,
     },
 };
 
@@ -231,12 +247,15 @@ pub static GET: Client = Client {
         example: "get README.md from $files to $tmp/copy.md as down",
         next: "plot {session}",
         lasting: Lasting::Job,
+        capabilities: &[Capability::MoveData, Capability::Resume, Capability::Store],
     },
     place: Some(("from", ServiceId::Ftp)),
     transport: Transport::Tcp,
     run: Run::Session {
-        kind: |arguments| format!("get {}", arguments.text("name").unwrap_or_default()),
-        start: streams::get,
+        kind: |arguments| format!("get {}", GetOptions::from_arguments(arguments).name),
+        start: |session, arguments, context| {
+            streams::get(session, GetOptions::from_arguments(&arguments), context)
+        },
     },
 };
 
@@ -262,10 +281,16 @@ pub static LS: Client = Client {
         example: "ls $files",
         next: "",
         lasting: Lasting::Job,
+        capabilities: &[],
     },
     place: Some(("server", ServiceId::Any)),
     transport: Transport::Tcp,
-    run: Run::Session { kind: |_| "ls".into(), start: listing::list },
+    run: Run::Session {
+        kind: |_| "ls".into(),
+        start: |session, arguments, context| {
+            listing::list(session, LsOptions::from_arguments(&arguments), context)
+        },
+    },
 };
 
 /// Reads a journal, for the fuzzer: see [`super::foreign`].

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::folder::{Folder, Source, look_of};
 use super::listing;
 use super::name::Rules;
+use super::options::ServerOptions;
 use super::part::Intent;
 use super::quota::Quota;
 use super::receive::{Manner, receive_file};
@@ -16,11 +17,11 @@ use super::visit::Tally;
 use super::walk::size_below;
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
-use crate::language::Arguments;
+use crate::language::{Arguments, FromArguments};
 use crate::net::connection::malformed;
 use crate::net::{Connection, Message as Wire, is_of_another_user};
 use crate::report::Failure;
-use crate::service::listen::is_guarded;
+use crate::service::listen::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
 use crate::wire::ftp::{Flags, Message, Shape};
@@ -49,33 +50,32 @@ pub(super) struct FileServer {
 
 pub(super) fn make(
     session: &Handle,
+    listen: &ListenOptions,
     arguments: &Arguments,
     context: &Context,
 ) -> Result<Arc<dyn Server>, Failure> {
-    let folder = Arc::new(Folder::of_server(arguments, context)?);
-    let guarded = is_guarded(arguments);
-    if guarded && !arguments.flag("readonly") {
+    let options = ServerOptions::from_arguments(arguments);
+    let folder = Arc::new(options.root.open(&context.directory)?);
+    let guarded = listen.is_guarded();
+    if guarded && !options.readonly {
         session.tell(
             "warning",
             "everyone who can reach this port may read the folder; writing to it needs the word `open`",
         );
     }
-    let quota = Arc::new(Quota::new(arguments.number("quota")));
-    let rules = Rules { portable: arguments.flag("portable"), hidden: arguments.flag("hidden") };
-    Ok(Arc::new(FileServer {
-        folder,
-        readonly: arguments.flag("readonly"),
-        rules,
-        quota,
-        guarded,
-        open: arguments.flag("open"),
-    }))
+    let quota = Arc::new(Quota::new(options.quota));
+    let (readonly, rules) = (options.readonly, options.rules);
+    Ok(Arc::new(FileServer { folder, readonly, rules, quota, guarded, open: listen.open }))
 }
 
 impl Server for FileServer {
     fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()> {
         let (tally, read_ahead) = (Tally::default(), None);
         Box::pin(Visit { server: self, session, connection, client, tally, read_ahead }.run())
+    }
+
+    fn is_private(&self) -> bool {
+        !self.open
     }
 
     fn describe(&self) -> String {

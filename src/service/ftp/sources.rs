@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::folder::{Folder, Source, local_source};
 use super::folders::Tree;
 use super::name::written;
+use super::options::TransferOptions;
 use super::send::{await_ready, send_file};
 use super::send_folder::{Found, send_folder};
 use super::transfer::{Delivered, Watched, by_disk, in_lane, is_about_the_file};
 use super::walk::{Count, Step, Wanted, walk};
-use super::wishes::Options;
 use crate::base::escape::escape_line;
 use crate::language::diagnostic::nearest;
 use crate::net::Connection;
@@ -140,10 +140,10 @@ pub(super) async fn send_one(
     session: &Handle,
     mut connection: Connection,
     source: Sourced,
-    options: Options,
+    options: TransferOptions,
     so_far: SoFar,
 ) -> Result<(Connection, Result<Sent, Failure>), Failure> {
-    let Options { shape, flags, wanted } = options;
+    let TransferOptions { shape, flags, wanted } = options;
     let SoFar { before, total, answered } = so_far;
     let Sourced { path, name, opened, .. } = source;
     let opened = match opened {
@@ -181,7 +181,7 @@ pub(super) async fn send_several(
     session: &Handle,
     mut connection: Connection,
     sources: Vec<Sourced>,
-    options: Options,
+    options: TransferOptions,
 ) -> Result<(Connection, Result<Tree, Failure>), Failure> {
     let mut tree = Tree::new(Count::default());
     let total = sources.iter().map(|source| source.bytes).sum();

@@ -4,8 +4,8 @@
 use std::io::{Read, Write};
 
 use super::client;
+use super::options::{GetOptions, SendOptions};
 use crate::base::Value;
-use crate::language::{Arguments, Datum};
 use crate::report::{Failure, Outcome};
 use crate::service::{Context, Job};
 use crate::session::Handle;
@@ -16,9 +16,9 @@ const STREAM: &str = "-";
 /// Bytes that are read and written at once.
 const BLOCK: usize = 256 << 10;
 
-pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Job {
-    if arguments.text("to") != Some(STREAM) {
-        return client::get(session, arguments, context);
+pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job {
+    if options.to.as_deref() != Some(STREAM) {
+        return client::get(session, options, context);
     }
     Box::pin(async move {
         let output = context.streams.output.clone().ok_or_else(|| {
@@ -29,8 +29,8 @@ pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Jo
         let folder = tempfile::tempdir().map_err(failed)?;
         let path = folder.path().join("file");
         let shown = path.display().to_string();
-        let arguments = with(arguments, "to", &shown);
-        let outcome = client::get(session.clone(), arguments, context).await?;
+        let options = GetOptions { to: Some(shown.clone()), ..options };
+        let outcome = client::get(session.clone(), options, context).await?;
         if path.is_dir() {
             return Err(Failure::new(Code::Usage, "a folder does not go to standard output")
                 .fix("`to PATH`, or name one of its files"));
@@ -56,13 +56,13 @@ pub(super) fn get(session: Handle, arguments: Arguments, context: Context) -> Jo
     })
 }
 
-pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> Job {
-    if arguments.texts("path").all(|path| path != STREAM) {
-        return client::send(session, arguments, context);
+pub(super) fn send(session: Handle, options: SendOptions, context: Context) -> Job {
+    if options.paths.iter().all(|path| path != STREAM) {
+        return client::send(session, options, context);
     }
     Box::pin(async move {
         let usage = |why: &str, fix: &str| Err(Failure::new(Code::Usage, why.to_owned()).fix(fix.to_owned()));
-        if arguments.texts("path").count() > 1 || !arguments.flag("name") {
+        if options.paths.len() > 1 || options.name.is_none() {
             return usage("standard input goes alone and needs a name", "send - to … name NAME");
         }
         if !context.streams.input {
@@ -77,17 +77,9 @@ pub(super) fn send(session: Handle, arguments: Arguments, context: Context) -> J
         });
         // Cancelling does not wait for the end of the input.
         let file = session.unless_cancelled(async { read.await?.map_err(failed) }).await?;
-        let arguments = with(arguments, "path", &file.path().display().to_string());
-        let outcome = client::send(session.clone(), arguments, context).await;
+        let options = SendOptions { paths: vec![file.path().display().to_string()], ..options };
+        let outcome = client::send(session.clone(), options, context).await;
         session.set("path", Value::text(STREAM));
         outcome
     })
-}
-
-/// The same arguments with another path for `name`.
-fn with(arguments: Arguments, name: &str, path: &str) -> Arguments {
-    let other = |(known, datum)| {
-        if known == name { (known, Datum::Path(path.to_owned(), false)) } else { (known, datum) }
-    };
-    Arguments(arguments.0.into_iter().map(other).collect())
 }

@@ -14,7 +14,7 @@ use super::viewing::{End, Viewing};
 use super::watcher::Watcher;
 use crate::base::escape::escape_line;
 use crate::base::{RangeSet, Value, quantity};
-use crate::language::Arguments;
+use crate::language::{Arguments, FromArguments, Target};
 use crate::net::connection::{malformed, nothing_came};
 use crate::net::{Connection, Message as Wire};
 use crate::reliable::PIECE_COST;
@@ -31,16 +31,81 @@ const EARLY_LIMIT: u64 = 8 << 20;
 /// Bytes held on the disk of a film that is not kept, unless `cache` says otherwise.
 pub(super) const CACHE: u64 = 256 << 20;
 
-pub(super) fn stream(session: Handle, arguments: Arguments, context: Context) -> Job {
+/// `stream`.
+pub(super) struct StreamOptions {
+    /// At the server.
+    pub(super) name: String,
+    pub(super) server: Option<Target>,
+    /// `None`: `play` was not given.
+    play: Option<Choice>,
+    /// Where to keep it.
+    to: Option<String>,
+    replace: bool,
+    live: bool,
+    /// Parity, in percent of the data.
+    parity: f64,
+    /// Bytes on the disk for a film that is not kept.
+    cache: u64,
+}
+
+impl FromArguments for StreamOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            name: arguments.text("name").unwrap_or_default().to_owned(),
+            server: arguments.target("from"),
+            play: arguments.flag("play").then(|| Choice::from_word(arguments.text("play"))),
+            to: arguments.text("to").map(str::to_owned),
+            replace: arguments.flag("replace"),
+            live: arguments.flag("live"),
+            parity: arguments.percent("fec").map_or(0.0, |share| share * 100.0),
+            cache: arguments.number("cache").unwrap_or(CACHE),
+        }
+    }
+}
+
+impl StreamOptions {
+    /// # Errors
+    /// Nothing would be done with the data, or two options exclude each other.
+    fn check(&self) -> Result<(), Failure> {
+        let usage = |why: &str, fix: &str| Err(Failure::new(Code::Usage, why.to_owned()).fix(fix.to_owned()));
+        if self.play.is_none() && self.to.is_none() {
+            return usage(
+                "the data received would not be used",
+                "add `play`, or `to FILE` to keep it (`play none` only counts)",
+            );
+        }
+        if self.live && self.to.is_some() {
+            return usage(
+                "`live` and `to` exclude each other: `live` leaves out what comes too late, `to` keeps the whole",
+                "take one of them",
+            );
+        }
+        if self.parity > f64::from(PARITY_LIMIT) {
+            return Err(Failure::new(Code::Usage, format!("`fec` is at most {PARITY_LIMIT}%")));
+        }
+        Ok(())
+    }
+
+    /// How fast the server is to send, played as `choice` says.
+    fn tempo(&self, choice: &Choice) -> Tempo {
+        match choice {
+            _ if self.to.is_some() => Tempo::Free,
+            _ if self.live => Tempo::Live,
+            Choice::None => Tempo::Free,
+            _ => Tempo::Media,
+        }
+    }
+}
+
+pub(super) fn stream(session: Handle, options: StreamOptions, context: Context) -> Job {
     Box::pin(async move {
-        let name = arguments.text("name").unwrap_or_default().to_owned();
-        let what = format!("stream {name}");
-        run(&session, &arguments, &context, &name).await.map_err(|failure| failure.of(what))
+        let what = format!("stream {}", options.name);
+        run(&session, &options, &context).await.map_err(|failure| failure.of(what))
     })
 }
 
 /// The path to keep the file at, and the temporary file beside it that is used until it is complete.
-struct Target {
+struct Kept {
     path: PathBuf,
     part: tempfile::NamedTempFile,
     replace: bool,
@@ -48,18 +113,18 @@ struct Target {
 
 /// Checks the destination before any data is requested: an existing name is refused (FAULTS row 6). `None` without
 /// `to`.
-fn target(arguments: &Arguments, context: &Context, name: &str) -> Result<Option<Target>, Failure> {
-    let Some(to) = arguments.text("to") else { return Ok(None) };
+fn target(options: &StreamOptions, context: &Context) -> Result<Option<Kept>, Failure> {
+    let StreamOptions { name, replace, .. } = options;
+    let Some(to) = &options.to else { return Ok(None) };
     let mut path = context.directory.join(to);
     if path.is_dir() {
         path.push(name.rsplit('/').next().unwrap_or(name));
     }
-    let replace = arguments.flag("replace");
     if path.symlink_metadata().is_ok_and(|there| !there.is_file() && !there.is_symlink()) {
         let why = format!("`{}` is a FIFO, a device or a socket, which is never replaced", path.display());
         return Err(Failure::new(Code::Exists, why).fix("choose another name"));
     }
-    if !replace && path.symlink_metadata().is_ok() {
+    if !*replace && path.symlink_metadata().is_ok() {
         return Err(Failure::new(Code::Exists, format!("`{}` exists", path.display()))
             .fix("add `replace`, or choose another name"));
     }
@@ -72,50 +137,31 @@ fn target(arguments: &Arguments, context: &Context, name: &str) -> Result<Option
         .suffix(".nls-part")
         .tempfile_in(&folder)
         .map_err(|error| Failure::io(&error, folder.display().to_string()))?;
-    Ok(Some(Target { path, part, replace }))
+    Ok(Some(Kept { path, part, replace: *replace }))
 }
 
-async fn run(
-    session: &Handle,
-    arguments: &Arguments,
-    context: &Context,
-    name: &str,
-) -> Result<Outcome, Failure> {
+async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Result<Outcome, Failure> {
     let began = Instant::now();
-    let target = target(arguments, context, name)?;
-    let choice = Choice::from_words(arguments.flag("play"), arguments.text("play"));
-    if choice == Choice::None && target.is_none() && !arguments.flag("play") {
-        return Err(Failure::new(Code::Usage, "the data received would not be used")
-            .fix("add `play`, or `to FILE` to keep it (`play none` only counts)"));
-    }
-    let live = arguments.flag("live");
-    if live && target.is_some() {
-        return Err(Failure::new(
-            Code::Usage,
-            "`live` and `to` exclude each other: `live` leaves out what comes too late, `to` keeps the whole",
-        )
-        .fix("take one of them"));
-    }
-    let parity = arguments.percent("fec").map_or(0.0, |share| share * 100.0);
-    if parity > f64::from(PARITY_LIMIT) {
-        return Err(Failure::new(Code::Usage, format!("`fec` is at most {PARITY_LIMIT}%")));
-    }
+    let name = options.name.as_str();
+    options.check()?;
+    let target = target(options, context)?;
+    let choice = options.play.clone().unwrap_or(Choice::None);
     session.set("name", Value::text(name));
-    let mut connection = connect(session, arguments, "from", ServiceId::Stream).await?;
+    let mut connection = connect(session, options.server.as_ref(), ServiceId::Stream).await?;
     let wish = Message::Open {
         name: name.into(),
-        tempo: match choice {
-            _ if target.is_some() => Tempo::Free,
-            _ if live => Tempo::Live,
-            Choice::None => Tempo::Free,
-            _ => Tempo::Media,
-        },
-        parity: parity.ceil() as u8,
+        tempo: options.tempo(&choice),
+        parity: options.parity.ceil() as u8,
     };
     let plays = matches!(choice, Choice::First | Choice::Named(_));
     let opening = async {
-        let beside =
-            async { if plays { Box::pin(subtitles::beside(session, arguments, name)).await } else { None } };
+        let beside = async {
+            if plays {
+                Box::pin(subtitles::beside(session, options.server.as_ref(), name)).await
+            } else {
+                None
+            }
+        };
         let (opened, subtitles) = tokio::join!(open(&mut connection, wish), beside);
         opened.map(|opened| (opened, subtitles))
     };
@@ -127,9 +173,9 @@ async fn run(
     };
     let file = file.map_err(|error| Failure::io(&error, "the file that holds what arrives"))?;
     let keep = target.is_some();
-    let room = if keep { u64::MAX } else { arguments.number("cache").unwrap_or(CACHE) };
+    let room = if keep { u64::MAX } else { options.cache };
     check_space(&file, size.min(room))?;
-    let store = Store::new(file, size, Plan::new(size, room, keep, &dropped), live);
+    let store = Store::new(file, size, Plan::new(size, room, keep, &dropped), options.live);
     let site = Offer { store: store.clone(), name, subtitles };
     let watcher = Watcher::start(session, (&choice, context.no_shell), site, duration, keep).await?;
     let watched_by = watcher.as_ref().map_or("none", Watcher::name).to_owned();
@@ -219,12 +265,12 @@ pub(super) async fn open(connection: &mut Connection, wish: Message) -> Result<O
 }
 
 /// Gives the file its name, only when it is complete and synced to the disk.
-fn commit(target: Target) -> Result<PathBuf, Failure> {
+fn commit(target: Kept) -> Result<PathBuf, Failure> {
     let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", target.path.display()));
     target.part.as_file().sync_all().map_err(|error| failed(&error))?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     target.part.as_file().set_permissions(mode).map_err(|error| failed(&error))?;
-    let Target { path, part, replace } = target;
+    let Kept { path, part, replace } = target;
     let result = if replace { part.persist(&path) } else { part.persist_noclobber(&path) };
     result.map_err(|error| Failure::io(&error.error, format!("commit {}", path.display())))?;
     Ok(path)

@@ -42,10 +42,12 @@ mod watcher;
 
 use std::time::Duration;
 
+use self::client::StreamOptions;
+use super::listen::ROOT;
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
-use crate::language::{Field, Keyword, Kind, Param, Service, Verb};
+use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::net::listen::Lines;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
@@ -59,11 +61,28 @@ const CHUNK_OVERHEAD: usize = BLOCK_OVERHEAD + DATA_OVERHEAD;
 const QUEUE: usize = 24 << 10;
 const BACKLOG: usize = 64 << 10;
 const BACKLOG_TIME: Duration = Duration::from_millis(100);
+/// Smallest `mtu`, in bytes: the size of packet that every IPv4 host must accept (RFC 791).
+const MTU_LEAST: u64 = 576;
 /// Minimum of `cache`: a player needs an index and some seconds of film at once.
 const CACHE_LEAST: u64 = 4 << 20;
 
 pub static PROVIDER: Provider = Provider {
-    row: Service { name: "stream", transports: &[Transport::Udp], summary: "media: stream and ls" },
+    row: Service {
+        name: "stream",
+        transports: &[Transport::Udp],
+        summary: "media: stream and ls",
+        keywords: &[
+            ROOT,
+            Keyword::flag("hidden", "serve hidden files too"),
+            Keyword::new(
+                "mtu",
+                Kind::Size(MTU_LEAST, u16::MAX as u64),
+                "no packet is larger; 1500 suits most paths",
+            )
+            .default("chunks of up to 2000 bytes"),
+        ],
+        fields: &[],
+    },
     id: ServiceId::Stream,
     lines: Lines::No,
     options: Options {
@@ -133,12 +152,15 @@ pub static STREAM: Client = Client {
         example: "stream README.md from $media to $tmp/kept.md as film",
         next: "stream {name} from {peer} to {name}",
         lasting: Lasting::Job,
+        capabilities: &[Capability::MoveData],
     },
     place: Some(("from", ServiceId::Stream)),
     transport: Transport::Udp,
     run: Run::Session {
-        kind: |arguments| format!("stream {}", arguments.text("name").unwrap_or_default()),
-        start: client::stream,
+        kind: |arguments| format!("stream {}", StreamOptions::from_arguments(arguments).name),
+        start: |session, arguments, context| {
+            client::stream(session, StreamOptions::from_arguments(&arguments), context)
+        },
     },
 };
 

@@ -72,10 +72,9 @@ pub(super) enum Choice {
 }
 
 impl Choice {
-    /// `given`: `play` was given; `text`: its value, if any.
-    pub(super) fn from_words(given: bool, text: Option<&str>) -> Self {
+    /// From the value of `play`, if it has one.
+    pub(super) fn from_word(text: Option<&str>) -> Self {
         match text {
-            _ if !given => Self::None,
             None => Self::First,
             Some("none") => Self::None,
             Some("clock") => Self::Clock,

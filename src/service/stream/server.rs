@@ -9,12 +9,13 @@ use super::CHUNK_OVERHEAD;
 use super::film::{Film, Films, OnDisk};
 use super::showing::{Showing, Wish};
 use crate::base::escape::escape_line;
-use crate::language::Arguments;
+use crate::language::{Arguments, FromArguments};
 use crate::net::connection::malformed;
 use crate::net::{Connection, Message as Wire, show};
 use crate::report::Failure;
-use crate::service::ftp::answer_list;
 use crate::service::ftp::folder::Folder;
+use crate::service::ftp::{RootOptions, answer_list};
+use crate::service::listen::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
 use crate::wire::listing::{Entry, EntryKind, LIST, MediaNote};
@@ -37,10 +38,29 @@ struct StreamServer {
     viewers: AtomicU64,
 }
 
-pub(super) fn make(_: &Handle, arguments: &Arguments, context: &Context) -> Result<Arc<dyn Server>, Failure> {
-    let cap = arguments.number("mtu").map_or(u64::MAX, |mtu| mtu - HEADERS - CHUNK_OVERHEAD as u64);
+/// What `listen … stream` takes besides what every service does.
+struct ServerOptions {
+    root: RootOptions,
+    /// Bytes of a packet with its IP header; `None`: no limit.
+    mtu: Option<u64>,
+}
+
+impl FromArguments for ServerOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { root: RootOptions::from_arguments(arguments), mtu: arguments.number("mtu") }
+    }
+}
+
+pub(super) fn make(
+    _: &Handle,
+    _: &ListenOptions,
+    arguments: &Arguments,
+    context: &Context,
+) -> Result<Arc<dyn Server>, Failure> {
+    let ServerOptions { root, mtu } = ServerOptions::from_arguments(arguments);
+    let cap = mtu.map_or(u64::MAX, |mtu| mtu - HEADERS - CHUNK_OVERHEAD as u64);
     Ok(Arc::new(StreamServer {
-        folder: Arc::new(Folder::of_server(arguments, context)?),
+        folder: Arc::new(root.open(&context.directory)?),
         films: Arc::default(),
         seed: context.seed,
         cap,

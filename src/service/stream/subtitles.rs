@@ -10,7 +10,7 @@ use super::client::{Opened, open};
 use super::plan::Plan;
 use super::store::Store;
 use super::viewing::Viewing;
-use crate::language::Arguments;
+use crate::language::Target;
 use crate::net::{self, udp};
 use crate::report::Failure;
 use crate::session::Handle;
@@ -53,21 +53,20 @@ impl Subtitles {
 }
 
 /// The subtitles beside a film, if there are any and they come soon.
-pub(super) async fn beside(session: &Handle, arguments: &Arguments, film: &str) -> Option<Subtitles> {
+pub(super) async fn beside(session: &Handle, server: Option<&Target>, film: &str) -> Option<Subtitles> {
+    let server = server?;
     let (base, _) = film.rsplit_once('.')?;
-    let one = |ending: &str| fetch(session, arguments, format!("{base}.{ending}"));
+    let one = |ending: &str| fetch(session, server, format!("{base}.{ending}"));
     let both = async { tokio::join!(one("vtt"), one("srt")) };
     let (vtt, srt) = tokio::time::timeout(PATIENCE, both).await.ok()?;
     [vtt, srt].into_iter().filter_map(Result::ok).find_map(|bytes| Subtitles::read(&bytes))
 }
 
 /// Fetches a small file from the server, over a connection of its own.
-async fn fetch(session: &Handle, arguments: &Arguments, name: String) -> Result<Vec<u8>, Failure> {
+async fn fetch(session: &Handle, server: &Target, name: String) -> Result<Vec<u8>, Failure> {
     let refuse = |why: &str| Failure::new(Code::Missing, why.to_owned());
-    let endpoint = arguments.endpoint("from").ok_or_else(|| refuse("no server"))?;
-    let transport = arguments.transport("from").ok_or_else(|| refuse("no transport"))?;
     let (mut connection, driver) =
-        net::connect(transport, endpoint, ServiceId::Stream, udp::Options::default()).await?;
+        net::connect(server.transport, &server.endpoint, ServiceId::Stream, udp::Options::default()).await?;
     if let Some(driver) = driver {
         session.spawn(driver);
     }

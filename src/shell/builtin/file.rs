@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{BARE, Builtin, next};
 use crate::base::Value;
-use crate::language::{Field, Kind, Param, Verb};
+use crate::language::{Arguments, Field, FromArguments, Kind, Param, Verb};
 use crate::report::{Failure, Outcome};
 
 pub(super) static FILE: Builtin = Builtin {
@@ -24,7 +24,7 @@ pub(super) static FILE: Builtin = Builtin {
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            let text = arguments.text("path").unwrap_or_default().to_owned();
+            let FileOptions { path: text } = FileOptions::from_arguments(&arguments);
             let path = shell.directory().join(&text);
             let looked = shell.registry.block(move || look(&path)).await?;
             let (bytes, hash) = looked.map_err(|error| Failure::io(&error, format!("file {text}")))?;
@@ -37,6 +37,17 @@ pub(super) static FILE: Builtin = Builtin {
         })
     },
 };
+
+/// `file`.
+struct FileOptions {
+    path: String,
+}
+
+impl FromArguments for FileOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { path: arguments.text("path").unwrap_or_default().to_owned() }
+    }
+}
 
 /// The size and the hash of a regular file.
 fn look(path: &Path) -> io::Result<(u64, blake3::Hash)> {

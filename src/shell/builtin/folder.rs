@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{BARE, Builtin, next};
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
-use crate::language::{Field, Keyword, Kind, Param, Verb};
+use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Verb};
 use crate::report::{Failure, Outcome};
 use crate::service::ftp::parts;
 use crate::shell::system::Stream;
@@ -27,7 +27,7 @@ pub(super) static CD: Builtin = Builtin {
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            let to = match arguments.text("path") {
+            let to = match CdOptions::from_arguments(&arguments).path.as_deref() {
                 Some("-") => shell.previous_directory().ok_or_else(|| {
                     Failure::new(Code::Missing, "there was no other folder before this one")
                 })?,
@@ -42,6 +42,18 @@ pub(super) static CD: Builtin = Builtin {
         })
     },
 };
+
+/// `cd`.
+struct CdOptions {
+    /// `None`: home.
+    path: Option<String>,
+}
+
+impl FromArguments for CdOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { path: arguments.text("path").map(str::to_owned) }
+    }
+}
 
 pub(super) static PWD: Builtin = Builtin {
     verb: &Verb {
@@ -90,13 +102,25 @@ pub(super) static PARTS: Builtin = Builtin {
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            let path = arguments.text("path").unwrap_or(".").to_owned();
-            let (folder, remove) = (shell.directory().join(&path), arguments.flag("remove"));
+            let PartsOptions { path, remove } = PartsOptions::from_arguments(&arguments);
+            let folder = shell.directory().join(&path);
             let looked = shell.registry.block(move || look(&folder, remove)).await?;
             next(looked.map_err(|error| Failure::io(&error, escape_line(&path)))?)
         })
     },
 };
+
+/// `parts`.
+struct PartsOptions {
+    path: String,
+    remove: bool,
+}
+
+impl FromArguments for PartsOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { path: arguments.text("path").unwrap_or(".").to_owned(), remove: arguments.flag("remove") }
+    }
+}
 
 fn look(folder: &Path, remove: bool) -> std::io::Result<Outcome> {
     let (parts, whole) = parts::find(folder)?;

@@ -3,12 +3,11 @@
 use super::{BARE, Builtin, next};
 use crate::base::{Value, quantity};
 use crate::language::statement::{Form, STATEMENTS, statement};
-use crate::language::{Field, Kind, LINE_LIMIT, Param, Verb, Vocabulary};
+use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, LINE_LIMIT, Param, Verb, Vocabulary};
 use crate::net::{CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, SILENCE_LIMIT};
 use crate::report::{Failure, Outcome};
 use crate::service::calc::expression;
 use crate::service::ftp::{ENTRY_LIMIT, HELD_LIMIT};
-use crate::service::listen::LISTEN;
 use crate::service::{PROVIDERS, Provider};
 use crate::session::SESSION_LIMIT;
 use crate::shell::catalogue;
@@ -28,14 +27,25 @@ pub(super) static HELP: Builtin = Builtin {
     run: |shell, arguments| {
         let interactive = shell.settings.interactive;
         Box::pin(async move {
-            let text = match arguments.text("topic") {
+            let text = match HelpOptions::from_arguments(&arguments).topic {
                 None => overview(),
-                Some(topic) => self::topic(topic, interactive)?,
+                Some(topic) => self::topic(&topic, interactive)?,
             };
             next(Outcome::new(text.clone(), vec![("text", Value::Text(text))]))
         })
     },
 };
+
+/// `help`.
+struct HelpOptions {
+    topic: Option<String>,
+}
+
+impl FromArguments for HelpOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { topic: arguments.text("topic").map(str::to_owned) }
+    }
+}
 
 /// Topics besides commands and statements, and what each tells.
 pub const TOPICS: &[(&str, &str)] = &[
@@ -136,13 +146,9 @@ fn describe_service(provider: &Provider) -> String {
     let name = provider.row.name;
     let transports: Vec<&str> = provider.row.transports.iter().map(|transport| transport.word()).collect();
     let mut lines = vec![format!("  listen {} PORT {name}", transports.join("|"))];
-    let prefix = format!("{name}: ");
-    for keyword in LISTEN.verb.keywords {
-        if let Some(text) = keyword.help.strip_prefix(&prefix) {
-            lines.extend(explained(&keyword.form(), text));
-        }
-    }
+    lines.extend(provider.row.keywords.iter().flat_map(option));
     lines.push("  and what every service takes: help listen".into());
+    lines.extend(provider.row.fields.iter().map(field));
     lines.push(format!("Example: listen {} 0 {name} as server", transports[0]));
     lines.join("\n")
 }
@@ -166,20 +172,38 @@ pub fn describe(verb: &Verb) -> String {
     for param in verb.params {
         lines.extend(explained(&param.kind.placeholder_of(param.name), param.help));
     }
-    for keyword in verb.keywords {
-        let default = if keyword.default.is_empty() {
-            String::new()
-        } else {
-            format!(" (default: {})", keyword.default)
-        };
-        lines.extend(explained(&keyword.form(), &format!("{}{default}", keyword.help)));
+    lines.extend(verb.keywords.iter().flat_map(option));
+    let services = || {
+        let starts = verb.params.iter().any(|param| param.kind == Kind::Service);
+        PROVIDERS.iter().map(|provider| &provider.row).filter(move |_| starts)
+    };
+    for service in services().filter(|service| !service.keywords.is_empty()) {
+        lines.extend([String::new(), format!("With {}:", service.name)]);
+        lines.extend(service.keywords.iter().flat_map(option));
     }
     if !verb.fields.is_empty() {
         lines.extend([String::new(), "Result:".into()]);
-        lines.extend(verb.fields.iter().map(|field| format!("  .{:<17} {}", field.name, field.help)));
+        lines.extend(verb.fields.iter().map(field));
+    }
+    for service in services().filter(|service| !service.fields.is_empty()) {
+        lines.extend([String::new(), format!("Result of {}:", service.name)]);
+        lines.extend(service.fields.iter().map(field));
     }
     lines.extend([String::new(), format!("Example: {}", verb.example)]);
     lines.join("\n")
+}
+
+/// An option with its default.
+fn option(keyword: &Keyword) -> Vec<String> {
+    let default = match keyword.default {
+        "" => String::new(),
+        default => format!(" (default: {default})"),
+    };
+    explained(&keyword.form(), &format!("{}{default}", keyword.help))
+}
+
+fn field(field: &Field) -> String {
+    format!("  .{:<17} {}", field.name, field.help)
 }
 
 /// A form with its explanation beside it, or below it if it is long.

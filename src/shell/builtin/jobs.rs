@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{BARE, Builtin, next};
 use crate::base::Value;
-use crate::language::{Arguments, Field, Kind, Param, Verb};
+use crate::language::{Arguments, Capability, Field, FromArguments, Kind, Param, SessionRef, Verb};
 use crate::report::{Failure, Outcome};
 use crate::session::Session;
-use crate::shell::Shell;
+use crate::shell::{Shell, catalogue};
 use crate::wire::Code;
 
 pub(super) static FG: Builtin = Builtin {
@@ -25,11 +25,24 @@ pub(super) static FG: Builtin = Builtin {
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            let session = named_or_newest(shell, &arguments)?;
+            let FgOptions { session } = FgOptions::from_arguments(&arguments);
+            let session = named_or_newest(shell, session.as_ref())?;
             next(shell.wait_in_foreground(&session).await?)
         })
     },
 };
+
+/// `fg`.
+struct FgOptions {
+    /// `None`: the newest job.
+    session: Option<SessionRef>,
+}
+
+impl FromArguments for FgOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { session: arguments.session("session").cloned() }
+    }
+}
 
 pub(super) static BG: Builtin = Builtin {
     verb: &Verb {
@@ -52,11 +65,18 @@ pub(super) static BG: Builtin = Builtin {
     },
 };
 
-fn named_or_newest(shell: &Shell, arguments: &Arguments) -> Result<Arc<Session>, Failure> {
-    if let Some(which) = arguments.session("session") {
+fn named_or_newest(shell: &Shell, which: Option<&SessionRef>) -> Result<Arc<Session>, Failure> {
+    if let Some(which) = which {
         return shell.session(which);
     }
-    let conversation = || shell.registry.live().into_iter().rev().find(|session| session.verb == "chat");
+    let conversation = || {
+        shell
+            .registry
+            .live()
+            .into_iter()
+            .rev()
+            .find(|session| catalogue::can(session.verb, Capability::Converse))
+    };
     shell.live_jobs().pop().or_else(conversation).ok_or_else(|| {
         Failure::new(Code::Missing, "nothing works in the background").fix("`sessions` lists what is there")
     })

@@ -1,9 +1,11 @@
 //! `sessions` and `log`.
 
 use super::{BARE, Builtin, next, watch};
+use std::time::Duration;
+
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
-use crate::language::{Field, Keyword, Kind, Param, SessionRef, Verb};
+use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::report::{Area, Outcome, Progress};
 use crate::session::{GuestState, Registry, Session};
 use crate::shell::table::{Give, aligned, cut};
@@ -37,13 +39,14 @@ pub(super) static SESSIONS: Builtin = Builtin {
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            if arguments.text("session") == Some("clear") {
+            let SessionsOptions { clear, session, every } = SessionsOptions::from_arguments(&arguments);
+            if clear {
                 let count = shell.registry.forget_ended() as u64;
                 let text = format!("{} forgotten", crate::base::quantity::counted(count, "session"));
                 return next(Outcome::new(text, vec![("ended", Value::count(count))]));
             }
-            let which = arguments.session("session").map(|which| shell.session(which)).transpose()?;
-            if let Some(every) = watch::every(&arguments) {
+            let which = session.map(|which| shell.session(&which)).transpose()?;
+            if let Some(every) = every {
                 let (registry, area) = (shell.registry.clone(), shell.area.clone());
                 let picture = move || match &which {
                     Some(session) => (clients(session, area()).text, session.has_ended()),
@@ -65,6 +68,26 @@ pub(super) static SESSIONS: Builtin = Builtin {
         })
     },
 };
+
+/// `sessions`.
+struct SessionsOptions {
+    /// Forget what has ended.
+    clear: bool,
+    /// `None`: all sessions.
+    session: Option<SessionRef>,
+    /// `None`: shown once.
+    every: Option<Duration>,
+}
+
+impl FromArguments for SessionsOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            clear: arguments.text("session") == Some("clear"),
+            session: arguments.session("session").cloned(),
+            every: watch::every(arguments),
+        }
+    }
+}
 
 /// Columns of `sessions`, and how each yields on a narrow terminal.
 const COLUMNS: [(&str, Give); 9] = [
@@ -161,8 +184,8 @@ pub(super) static LOG: Builtin = Builtin {
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            let session = shell.session(arguments.session("session").unwrap_or(&SessionRef::All))?;
-            let (entries, older) = session.log(arguments.number("last").unwrap_or(50) as usize);
+            let LogOptions { session, last } = LogOptions::from_arguments(&arguments);
+            let (entries, older) = shell.session(&session)?.log(last);
             let mut lines: Vec<String> = Vec::new();
             if older > 0 {
                 lines.push(format!("… {older} older events"));
@@ -178,3 +201,19 @@ pub(super) static LOG: Builtin = Builtin {
         })
     },
 };
+
+/// `log`.
+struct LogOptions {
+    session: SessionRef,
+    /// Entries, the newest.
+    last: usize,
+}
+
+impl FromArguments for LogOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            session: arguments.session("session").cloned().unwrap_or(SessionRef::All),
+            last: arguments.number("last").unwrap_or(50) as usize,
+        }
+    }
+}

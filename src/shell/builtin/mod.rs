@@ -69,4 +69,5 @@ const BARE: Verb = Verb {
     example: "",
     next: "",
     lasting: crate::language::verb::Lasting::Instant,
+    capabilities: &[],
 };

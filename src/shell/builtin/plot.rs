@@ -7,7 +7,7 @@ use super::set::CHANGE;
 use super::{BARE, Builtin, next, watch};
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
-use crate::language::{Field, Kind, Param, SessionRef, Verb};
+use crate::language::{Arguments, Field, FromArguments, Kind, Param, SessionRef, Verb};
 use crate::report::{Area, Outcome};
 use crate::session::{Sample, Session};
 use crate::shell::chart::{Shape, filled, growth, level};
@@ -44,8 +44,9 @@ pub(super) static PLOT: Builtin = Builtin {
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            let session = shell.session(arguments.session("session").unwrap_or(&SessionRef::All))?;
-            let Some(every) = watch::every(&arguments) else {
+            let PlotOptions { session, every } = PlotOptions::from_arguments(&arguments);
+            let session = shell.session(&session)?;
+            let Some(every) = every else {
                 return next(outcome(&session, (shell.area)()));
             };
             let (shown, area) = (session.clone(), shell.area.clone());
@@ -55,6 +56,22 @@ pub(super) static PLOT: Builtin = Builtin {
         })
     },
 };
+
+/// `plot`.
+struct PlotOptions {
+    session: SessionRef,
+    /// `None`: drawn once.
+    every: Option<Duration>,
+}
+
+impl FromArguments for PlotOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            session: arguments.session("session").cloned().unwrap_or(SessionRef::All),
+            every: watch::every(arguments),
+        }
+    }
+}
 
 fn outcome(session: &Arc<Session>, area: Option<Area>) -> Outcome {
     let samples = session.samples();

@@ -2,7 +2,7 @@
 
 use super::{BARE, Builtin, next};
 use crate::base::Value;
-use crate::language::{Field, Kind, Param, Verb};
+use crate::language::{Arguments, Field, FromArguments, Kind, Param, Verb};
 use crate::report::{Failure, Outcome};
 use crate::shell::record::Recorder;
 use crate::wire::Code;
@@ -19,7 +19,7 @@ pub(super) static RECORD: Builtin = Builtin {
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            let Some(file) = arguments.text("file") else {
+            let Some(file) = RecordOptions::from_arguments(&arguments).file else {
                 let Some((path, commands)) = shell.end_recording()? else {
                     return Err(
                         Failure::new(Code::Usage, "nothing is being recorded").fix("record FILE begins")
@@ -33,7 +33,7 @@ pub(super) static RECORD: Builtin = Builtin {
                 ];
                 return next(Outcome::new(text, fields));
             };
-            let path = shell.directory().join(file);
+            let path = shell.directory().join(&file);
             if path.exists() {
                 return Err(Failure::new(Code::Exists, format!("`{file}` exists")).fix("choose another name"));
             }
@@ -49,3 +49,15 @@ pub(super) static RECORD: Builtin = Builtin {
         })
     },
 };
+
+/// `record`.
+struct RecordOptions {
+    /// `None`: ends the recording.
+    file: Option<String>,
+}
+
+impl FromArguments for RecordOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { file: arguments.text("file").map(str::to_owned) }
+    }
+}

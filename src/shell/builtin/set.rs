@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering;
 
 use super::{BARE, Builtin, next};
 use crate::base::quantity;
-use crate::language::{Arguments, Keyword, Kind, Param, SessionRef, Verb};
+use crate::language::{Arguments, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::net::relay::Control;
 use crate::report::{Failure, Outcome};
-use crate::service::link::{self, BURST_LIMIT, QUEUE_LIMIT};
+use crate::service::link::{self, BURST_LIMIT, Change, QUEUE_LIMIT};
 use crate::session::Session;
 use crate::shell::Shell;
 use crate::wire::Code;
@@ -43,15 +43,15 @@ pub(super) static SET: Builtin = Builtin {
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            if let Some(session) = arguments.session("what") {
-                let text = limit(shell, session, &arguments)?;
+            let options = SetOptions::from_arguments(&arguments);
+            if let Some(session) = &options.session {
+                let text = limit(shell, session, &options)?;
                 return next(Outcome::new(text, Vec::new()));
             }
-            let on = match arguments.text("value") {
-                Some(value) => value == "on",
-                None => return Err(Failure::new(Code::Usage, "a setting is `on` or `off`").of("set")),
+            let Some(on) = options.on else {
+                return Err(Failure::new(Code::Usage, "a setting is `on` or `off`").of("set"));
             };
-            match arguments.text("what") {
+            match options.setting.as_deref() {
                 Some("results") => shell.quiet.store(!on, Ordering::Relaxed),
                 Some("echo") => shell.settings.echo = on,
                 _ => shell.settings.keep_going = on,
@@ -61,19 +61,43 @@ pub(super) static SET: Builtin = Builtin {
     },
 };
 
+/// `set`.
+struct SetOptions {
+    /// `None`: a setting of the shell.
+    session: Option<SessionRef>,
+    setting: Option<String>,
+    on: Option<bool>,
+    /// Bytes a second.
+    rate: Option<u64>,
+    unlimited: bool,
+    change: Change,
+}
+
+impl FromArguments for SetOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            session: arguments.session("what").cloned(),
+            setting: arguments.text("what").map(str::to_owned),
+            on: arguments.text("value").map(|value| value == "on"),
+            rate: arguments.rate("rate"),
+            unlimited: arguments.flag("unlimited"),
+            change: Change::from_arguments(arguments),
+        }
+    }
+}
+
 /// Changes the conditions of a link, from the next packet on.
-fn turn(label: &str, control: &Control, arguments: &Arguments) -> Result<String, Failure> {
-    if !link::WORDS.iter().any(|word| arguments.flag(word)) && !arguments.flag("unlimited") {
+fn turn(label: &str, control: &Control, options: &SetOptions) -> Result<String, Failure> {
+    if options.change.is_empty() && !options.unlimited {
         return Err(Failure::new(Code::Usage, "a link takes the words of `link`, as `loss 5%`")
             .of(format!("set {label}")));
     }
-    link::refuse_loss(arguments, control.is_lossless())
-        .map_err(|failure| failure.of(format!("set {label}")))?;
+    options.change.check(control.is_lossless()).map_err(|failure| failure.of(format!("set {label}")))?;
     control.change(|profiles| {
-        *profiles = link::profiles(arguments, *profiles);
-        if arguments.flag("unlimited") {
-            let suffer = link::suffering(arguments);
-            for (profile, _) in profiles.iter_mut().zip(suffer).filter(|(_, suffers)| *suffers) {
+        *profiles = options.change.applied(*profiles);
+        if options.unlimited {
+            let impaired = options.change.directions();
+            for (profile, _) in profiles.iter_mut().zip(impaired).filter(|(_, impaired)| *impaired) {
                 (profile.rate, profile.queue) = (0, 0);
             }
         }
@@ -81,23 +105,23 @@ fn turn(label: &str, control: &Control, arguments: &Arguments) -> Result<String,
     Ok(format!("{label}: {}", link::describe(control.profiles())))
 }
 
-fn limit(shell: &Shell, session: &SessionRef, arguments: &Arguments) -> Result<String, Failure> {
+fn limit(shell: &Shell, session: &SessionRef, options: &SetOptions) -> Result<String, Failure> {
     let session = shell.session(session)?;
     let label = session.label();
     if session.has_ended() {
         return Err(Failure::new(Code::Missing, format!("{label} has ended")).of(format!("set {label}")));
     }
     let text = match session.knob::<Control>() {
-        Some(link) => turn(&label, &link, arguments)?,
-        None => pace(&session, &label, arguments)?,
+        Some(link) => turn(&label, &link, options)?,
+        None => pace(&session, &label, options)?,
     };
     session.note_change(CHANGE, text.strip_prefix(&format!("{label}: ")).unwrap_or(&text));
     Ok(text)
 }
 
 /// Sets or lifts the rate limit of a session.
-fn pace(session: &Session, label: &str, arguments: &Arguments) -> Result<String, Failure> {
-    match (arguments.rate("rate"), arguments.flag("unlimited")) {
+fn pace(session: &Session, label: &str, options: &SetOptions) -> Result<String, Failure> {
+    match (options.rate, options.unlimited) {
         (Some(rate), false) => {
             session.set_rate(Some(rate));
             Ok(format!("{label} is limited to {}", quantity::show_rate(rate as f64)))

@@ -2,7 +2,7 @@
 
 use super::{BARE, Builtin, next};
 use crate::base::Value;
-use crate::language::{Field, Keyword, Kind, Param, SessionRef, Verb};
+use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::report::{Failure, Outcome};
 use crate::wire::Code;
 
@@ -23,9 +23,9 @@ pub(super) static SAY: Builtin = Builtin {
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            let session = shell.session(arguments.session("session").unwrap_or(&SessionRef::All))?;
-            let text = arguments.text("text").unwrap_or_default().to_owned();
-            let said = match arguments.text("to") {
+            let SayOptions { session, text, to } = SayOptions::from_arguments(&arguments);
+            let session = shell.session(&session)?;
+            let said = match to {
                 Some(name) => format!("@{name} {text}"),
                 None => text.clone(),
             };
@@ -34,6 +34,24 @@ pub(super) static SAY: Builtin = Builtin {
         })
     },
 };
+
+/// `say`.
+struct SayOptions {
+    session: SessionRef,
+    text: String,
+    /// `None`: everybody.
+    to: Option<String>,
+}
+
+impl FromArguments for SayOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            session: arguments.session("session").cloned().unwrap_or(SessionRef::All),
+            text: arguments.text("text").unwrap_or_default().to_owned(),
+            to: arguments.text("to").map(str::to_owned),
+        }
+    }
+}
 
 pub(super) static ATTACH: Builtin = Builtin {
     verb: &Verb {
@@ -50,7 +68,7 @@ pub(super) static ATTACH: Builtin = Builtin {
                 return Err(Failure::new(Code::Usage, "it works only at the prompt")
                     .fix("in a script use `say` and `expect … says`"));
             }
-            let session = shell.session(arguments.session("session").unwrap_or(&SessionRef::All))?;
+            let session = shell.session(&AttachOptions::from_arguments(&arguments).session)?;
             if session.has_ended() {
                 return Err(Failure::new(Code::Missing, format!("{} has ended", session.label()))
                     .fix(format!("`log {}` shows what happened", session.label())));
@@ -60,6 +78,17 @@ pub(super) static ATTACH: Builtin = Builtin {
         })
     },
 };
+
+/// `attach`.
+struct AttachOptions {
+    session: SessionRef,
+}
+
+impl FromArguments for AttachOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { session: arguments.session("session").cloned().unwrap_or(SessionRef::All) }
+    }
+}
 
 pub(super) static PRINT: Builtin = Builtin {
     verb: &Verb {
@@ -73,8 +102,19 @@ pub(super) static PRINT: Builtin = Builtin {
     },
     run: |_, arguments| {
         Box::pin(async move {
-            let text = arguments.text("text").unwrap_or_default().to_owned();
+            let PrintOptions { text } = PrintOptions::from_arguments(&arguments);
             next(Outcome::new(text.clone(), vec![("text", Value::Text(text))]))
         })
     },
 };
+
+/// `print`.
+struct PrintOptions {
+    text: String,
+}
+
+impl FromArguments for PrintOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { text: arguments.text("text").unwrap_or_default().to_owned() }
+    }
+}

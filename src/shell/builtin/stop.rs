@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{BARE, Builtin, next};
 use crate::base::{Value, quantity};
-use crate::language::{Arguments, Field, Keyword, Kind, Param, SessionRef, Verb};
+use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::report::{Failure, Outcome};
 use crate::session::state::STATE_WORDS;
 use crate::session::{Session, State};
@@ -39,11 +39,30 @@ pub(super) static WAIT: Builtin = Builtin {
     run: |shell, arguments| Box::pin(wait(shell, arguments)),
 };
 
+/// `wait`.
+struct WaitOptions {
+    /// `None`: until an interrupt.
+    session: Option<SessionRef>,
+    /// `None`: any final state.
+    state: Option<String>,
+    within: Option<Duration>,
+}
+
+impl FromArguments for WaitOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            session: arguments.session("session").cloned(),
+            state: arguments.text("state").map(str::to_owned),
+            within: arguments.duration("within"),
+        }
+    }
+}
+
 async fn wait(shell: &mut Shell, arguments: Arguments) -> Result<(Outcome, Flow), Failure> {
     let began = tokio::time::Instant::now();
-    let limit = arguments.duration("within");
-    let state = arguments.text("state");
-    let sessions = match arguments.session("session") {
+    let WaitOptions { session, state, within: limit } = WaitOptions::from_arguments(&arguments);
+    let state = state.as_deref();
+    let sessions = match &session {
         None => return endlessly(limit).await,
         Some(SessionRef::All) => shell.registry.live(),
         Some(one) => vec![shell.session(one)?],
@@ -118,7 +137,7 @@ pub(super) static STOP: Builtin = Builtin {
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            let sessions = match arguments.session("session") {
+            let sessions = match &StopOptions::from_arguments(&arguments).session {
                 Some(SessionRef::All) | None => shell.registry.live(),
                 Some(one) => vec![shell.session(one)?],
             };
@@ -138,6 +157,17 @@ pub(super) static STOP: Builtin = Builtin {
     },
 };
 
+/// `stop`.
+struct StopOptions {
+    session: Option<SessionRef>,
+}
+
+impl FromArguments for StopOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { session: arguments.session("session").cloned() }
+    }
+}
+
 pub(super) static SLEEP: Builtin = Builtin {
     verb: &Verb {
         name: "sleep",
@@ -149,11 +179,22 @@ pub(super) static SLEEP: Builtin = Builtin {
     },
     run: |_, arguments| {
         Box::pin(async move {
-            tokio::time::sleep(arguments.duration("time").unwrap_or_default()).await;
+            tokio::time::sleep(SleepOptions::from_arguments(&arguments).time).await;
             next(Outcome::default())
         })
     },
 };
+
+/// `sleep`.
+struct SleepOptions {
+    time: Duration,
+}
+
+impl FromArguments for SleepOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { time: arguments.duration("time").unwrap_or_default() }
+    }
+}
 
 pub(super) static QUIT: Builtin = Builtin {
     verb: &Verb {

@@ -1,0 +1,374 @@
+//! What the file service's commands were asked for, made once from their arguments; and what `chunk`, `window`, `arq`
+//! and `cc` mean to the transport.
+
+use std::path::Path;
+
+use super::folder::Folder;
+use super::name::Rules;
+use super::walk::Wanted;
+use crate::base::{Transport, Value};
+use crate::language::{Arguments, FromArguments, Target};
+use crate::net::{Connection, udp};
+use crate::reliable::Arq;
+use crate::reliable::congestion::Control;
+use crate::report::{Failure, reason};
+use crate::session::Handle;
+use crate::wire::Code;
+use crate::wire::datagram::UNIT;
+use crate::wire::ftp::{Flags, Shape, WINDOW_LIMIT};
+
+/// Bytes in flight, if `window` does not give a number of chunks.
+const WINDOW_BYTES: u64 = 8 << 20;
+/// The same over UDP, where a chunk is in flight until its last retransmission arrives: 1 Gbit/s over 50 ms with a
+/// fifth lost.
+const WINDOW_BYTES_UDP: u64 = 48 << 20;
+const DEFAULT_CHUNK: u64 = 256 << 10;
+/// Default chunk in bytes, and window in chunks, of the textbook protocols (`arq`).
+const TEXTBOOK_CHUNK: u64 = 1024;
+const TEXTBOOK_WINDOW: u64 = 8;
+
+/// The most files and folders that a folder may bring, without `accept`.
+const ACCEPT_FILES: u64 = 100_000;
+
+/// Most files and bytes that are accepted with a folder (FAULTS row 24).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accept {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+/// `arq`: how lost datagrams are repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ArqChoice {
+    Selective,
+    GoBackN,
+    StopAndWait,
+}
+
+impl ArqChoice {
+    pub(super) const WORDS: [&str; 3] = ["selective", "go-back-n", "stop-and-wait"];
+
+    fn from_word(word: &str) -> Option<Self> {
+        let all = [Self::Selective, Self::GoBackN, Self::StopAndWait];
+        all.into_iter().zip(Self::WORDS).find(|(_, known)| *known == word).map(|(choice, _)| choice)
+    }
+
+    const fn word(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+}
+
+/// `cc`: what controls congestion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum CongestionChoice {
+    #[default]
+    Auto,
+    Cubic,
+    Reno,
+    Bbr,
+    Fixed,
+}
+
+impl CongestionChoice {
+    pub(super) const WORDS: [&str; 5] = ["auto", "cubic", "reno", "bbr", "fixed"];
+
+    fn from_word(word: &str) -> Option<Self> {
+        let all = [Self::Auto, Self::Cubic, Self::Reno, Self::Bbr, Self::Fixed];
+        all.into_iter().zip(Self::WORDS).find(|(_, known)| *known == word).map(|(choice, _)| choice)
+    }
+
+    const fn word(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+}
+
+/// What `send` and `get` share: how a file travels and how it is stored.
+#[derive(Clone, Copy)]
+pub(super) struct TransferOptions {
+    pub(super) shape: Shape,
+    pub(super) flags: Flags,
+    pub(super) wanted: Wanted,
+}
+
+impl TransferOptions {
+    fn new(arguments: &Arguments, server: Option<&Target>) -> Self {
+        let chunk = arguments.number("chunk").unwrap_or(DEFAULT_CHUNK);
+        let bytes = match server.map(|server| server.transport) {
+            Some(Transport::Udp) => WINDOW_BYTES_UDP,
+            _ => WINDOW_BYTES,
+        };
+        let filled = || (bytes / chunk).clamp(16, u64::from(WINDOW_LIMIT));
+        let window = arguments.number("window").unwrap_or_else(filled);
+        Self {
+            shape: Shape { chunk: chunk as u32, window: window as u32 },
+            flags: Flags { replace: arguments.flag("replace"), fast: arguments.flag("fast") },
+            wanted: Wanted { hidden: arguments.flag("hidden"), links: arguments.flag("links") },
+        }
+    }
+}
+
+/// `send`.
+#[derive(Clone)]
+pub(super) struct SendOptions {
+    /// As they were given: relative to the shell's folder.
+    pub(super) paths: Vec<String>,
+    pub(super) server: Option<Target>,
+    /// `None`: their own names.
+    pub(super) name: Option<String>,
+    /// Bytes a second; `None`: no limit.
+    pub(super) rate: Option<u64>,
+    pub(super) transfer: TransferOptions,
+    /// As they were given.
+    pub(super) chunk: Option<u64>,
+    pub(super) window: Option<u64>,
+    pub(super) arq: Option<ArqChoice>,
+    pub(super) congestion: Option<CongestionChoice>,
+}
+
+impl FromArguments for SendOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        let server = arguments.target("to");
+        Self {
+            paths: arguments.texts("path").map(str::to_owned).collect(),
+            name: arguments.text("name").map(str::to_owned),
+            rate: arguments.rate("rate"),
+            transfer: TransferOptions::new(arguments, server.as_ref()),
+            chunk: arguments.number("chunk"),
+            window: arguments.number("window"),
+            arq: arguments.text("arq").and_then(ArqChoice::from_word),
+            congestion: arguments.text("cc").and_then(CongestionChoice::from_word),
+            server,
+        }
+    }
+}
+
+/// `get`.
+#[derive(Clone)]
+pub(super) struct GetOptions {
+    /// At the server.
+    pub(super) name: String,
+    pub(super) server: Option<Target>,
+    /// As it was given; `None`: the current folder.
+    pub(super) to: Option<String>,
+    pub(super) accept: Accept,
+    /// Bytes a second; `None`: no limit.
+    pub(super) rate: Option<u64>,
+    pub(super) transfer: TransferOptions,
+}
+
+impl FromArguments for GetOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        let server = arguments.target("from");
+        Self {
+            name: arguments.text("name").unwrap_or_default().to_owned(),
+            to: arguments.text("to").map(str::to_owned),
+            accept: Accept {
+                files: arguments.number("accept").unwrap_or(ACCEPT_FILES),
+                bytes: arguments.number("max").unwrap_or(u64::MAX),
+            },
+            rate: arguments.rate("rate"),
+            transfer: TransferOptions::new(arguments, server.as_ref()),
+            server,
+        }
+    }
+}
+
+/// `ls`.
+pub(super) struct LsOptions {
+    pub(super) server: Option<Target>,
+    /// A folder at the server; empty: its root.
+    pub(super) path: String,
+}
+
+impl FromArguments for LsOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        let path = arguments.text("path").unwrap_or_default().to_owned();
+        Self { server: arguments.target("server"), path }
+    }
+}
+
+/// What `listen … ftp` takes besides what every service does.
+pub(super) struct ServerOptions {
+    pub(super) root: RootOptions,
+    /// Take no files.
+    pub(super) readonly: bool,
+    pub(super) rules: Rules,
+    /// Bytes that clients may store in all; `None`: what is free.
+    pub(super) quota: Option<u64>,
+}
+
+impl FromArguments for ServerOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        let root = RootOptions::from_arguments(arguments);
+        Self {
+            readonly: arguments.flag("readonly"),
+            rules: Rules { portable: arguments.flag("portable"), hidden: root.hidden },
+            quota: arguments.number("quota"),
+            root,
+        }
+    }
+}
+
+/// The folder that a server shares: of `listen … ftp` and `listen … stream`.
+pub(crate) struct RootOptions {
+    /// As it was given; `None`: the current folder.
+    pub(crate) root: Option<String>,
+    pub(crate) hidden: bool,
+}
+
+impl RootOptions {
+    /// Opens the shared folder; relative paths are relative to `directory`.
+    ///
+    /// # Errors
+    /// There is no such folder, or it cannot be read.
+    pub(crate) fn open(&self, directory: &Path) -> Result<Folder, Failure> {
+        let root = self.root.as_ref().map_or_else(|| directory.to_owned(), |root| directory.join(root));
+        Folder::open(&root, self.hidden)
+    }
+}
+
+impl FromArguments for RootOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { root: arguments.text("root").map(str::to_owned), hidden: arguments.flag("hidden") }
+    }
+}
+
+impl SendOptions {
+    /// What the session is called.
+    pub(super) fn title(&self) -> String {
+        match self.paths.as_slice() {
+            [] => "send".into(),
+            [path] => format!("send {path}"),
+            [first, others @ ..] => format!("send {first} and {} more", others.len()),
+        }
+    }
+
+    /// The transport options from `arq`, `cc`, `window` and `chunk`. The textbook protocols count chunks of one datagram
+    /// each: there `window` is theirs, and the file service's own window is not used: `transfer.shape` is changed. The
+    /// shape that is returned is the one that was asked for.
+    ///
+    /// # Errors
+    /// Combinations that no transport offers.
+    pub(super) fn transport(&mut self) -> Result<(udp::Options, Shape), Failure> {
+        let arq = self.arq()?;
+        let mut shown = self.transfer.shape;
+        if arq != Arq::Selective {
+            let chunk = self.chunk.unwrap_or(TEXTBOOK_CHUNK);
+            if chunk > UNIT as u64 {
+                let why = format!(
+                    "a chunk of {chunk} bytes does not fit one datagram, which the textbook's machines count"
+                );
+                return Err(usage(why, "chunk 1024"));
+            }
+            self.transfer.shape = Shape { chunk: chunk as u32, window: WINDOW_LIMIT };
+            let window = if arq == Arq::StopAndWait { 1 } else { self.textbook_window() };
+            shown = Shape { chunk: chunk as u32, window };
+        }
+        let control = self.control()?;
+        Ok((udp::Options { control, arq, ..udp::Options::default() }, shown))
+    }
+
+    fn is_over_udp(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| server.transport == Transport::Udp)
+    }
+
+    fn textbook_window(&self) -> u32 {
+        self.window.unwrap_or(TEXTBOOK_WINDOW) as u32
+    }
+
+    fn arq(&self) -> Result<Arq, Failure> {
+        let window = self.textbook_window();
+        Ok(match self.arq {
+            Some(choice) if !self.is_over_udp() => {
+                let why = format!("`arq {}` is for udp: TCP repeats what is lost itself", choice.word());
+                return Err(usage(why, "send … to udp …"));
+            }
+            Some(ArqChoice::GoBackN) => Arq::GoBackN(window),
+            Some(ArqChoice::StopAndWait) if self.window.is_some_and(|window| window > 1) => {
+                return Err(usage("stop-and-wait has a window of one".into(), "arq go-back-n window N"));
+            }
+            Some(ArqChoice::StopAndWait) => Arq::StopAndWait,
+            // `window` with chunks of one datagram each means the window of the textbook's selective repeat.
+            _ if self.is_over_udp()
+                && self.window.is_some()
+                && self.chunk.is_some_and(|chunk| chunk <= UNIT as u64) =>
+            {
+                Arq::SelectiveRepeat(window)
+            }
+            _ => Arq::Selective,
+        })
+    }
+
+    fn control(&self) -> Result<Control, Failure> {
+        let over_udp = self.is_over_udp();
+        Ok(match (self.congestion, self.rate) {
+            (Some(CongestionChoice::Bbr), _) if over_udp => {
+                let fix = "over udp: cc auto, cubic, reno, or fixed with rate";
+                return Err(usage("bbr is the kernel's, for tcp".into(), fix));
+            }
+            (Some(CongestionChoice::Fixed), _) if !over_udp => {
+                let fix = "over tcp: cc cubic, reno or bbr, and rate";
+                return Err(usage("the kernel has no fixed rate".into(), fix));
+            }
+            (Some(CongestionChoice::Fixed), None) => {
+                return Err(usage("`cc fixed` needs a rate".into(), "cc fixed rate 10mbit"));
+            }
+            (Some(CongestionChoice::Fixed), Some(rate)) => Control::Fixed(rate),
+            (Some(CongestionChoice::Cubic), _) => Control::Cubic,
+            (Some(CongestionChoice::Reno), _) => Control::Reno,
+            _ => Control::Auto,
+        })
+    }
+}
+
+fn usage(why: String, fix: &str) -> Failure {
+    Failure::new(Code::Usage, why).fix(fix)
+}
+
+/// Row 49: a note about a chunk that was asked for and does not fit a datagram; `None` where that does not matter.
+fn in_pieces(chunk: u64, on_this_machine: bool) -> Option<String> {
+    (chunk > UNIT as u64 && !on_this_machine).then(|| {
+        let pieces = chunk.div_ceil(UNIT as u64);
+        format!(
+            "a chunk of {chunk} bytes travels in up to {pieces} datagrams, since larger ones would be fragmented on the \
+             way; `chunk {UNIT}` is one"
+        )
+    })
+}
+
+/// Reports the congestion control. Over TCP the kernel is asked for it; if it refuses, the user is warned.
+pub(super) fn say_control(session: &Handle, connection: &Connection, options: &SendOptions) {
+    let asked = options.congestion.unwrap_or_default();
+    if connection.transport == Transport::Udp {
+        session.set("arq", Value::text(options.arq.unwrap_or(ArqChoice::Selective).word()));
+        session.set("cc", Value::text(asked.word()));
+        if let Some(note) = in_pieces(options.chunk.unwrap_or(0), connection.peer.ip().is_loopback()) {
+            session.tell("note", note);
+        }
+        return;
+    }
+    if asked == CongestionChoice::Auto {
+        session.set("cc", Value::text("the kernel's"));
+        return;
+    }
+    match connection.outgoing.set_congestion(asked.word()) {
+        Ok(used) => session.set("cc", Value::text(used)),
+        Err(error) => {
+            let why = reason(&error);
+            let word = asked.word();
+            session.tell("warning", format!("the kernel refuses {word} ({why}): its default is used"));
+            session.set("cc", Value::text("the kernel's"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_49_a_chunk_that_no_datagram_holds_is_spoken_of_where_it_has_to_travel() {
+        assert!(in_pieces(65_507, false).unwrap().contains("57 datagrams"));
+        assert_eq!((in_pieces(65_507, true), in_pieces(1158, false)), (None, None));
+    }
+}
