@@ -2,11 +2,12 @@
 //! `cargo test`.
 
 use nls::base::{endpoint, quantity};
-use nls::language::complete::{World, complete, hint};
-use nls::language::mark::marks;
+use nls::language::editing::complete::{World, complete, hint};
+use nls::language::editing::highlight::marks;
 use nls::language::{Scope, Source, plan};
+use nls::service::{calc, chat, files, ftp, stream};
 use nls::shell::catalogue;
-use nls::wire::{Frame, calc, chat, datagram, ftp, listing, preface, stream};
+use nls::wire::{Frame, datagram, preface};
 
 /// A prompt without sessions, variables or files.
 struct Nothing;
@@ -104,11 +105,12 @@ pub fn wire(bytes: &[u8]) {
     frames.take(10_000).for_each(drop);
     if let Some((&kind, body)) = bytes.split_first() {
         let frame = Frame::new(kind, body.to_vec());
-        drop((ftp::Message::decode(&frame), chat::Message::decode(&frame), calc::Message::decode(&frame)));
+        drop(ftp::protocol::Message::decode(&frame));
+        drop((chat::protocol::Message::decode(&frame), calc::protocol::Message::decode(&frame)));
         drop((
-            stream::Message::decode(&frame),
-            listing::List::decode(&frame),
-            listing::Entries::decode(&frame),
+            stream::protocol::Message::decode(&frame),
+            files::protocol::List::decode(&frame),
+            files::protocol::Entries::decode(&frame),
         ));
         drop(frame.read_error());
     }

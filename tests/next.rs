@@ -1,7 +1,7 @@
 //! What may come next is asked of the parser itself: what it reads, it had announced.
 
-use nls::language::lexer::{Token, tokens};
-use nls::language::next::{Next, behind};
+use nls::language::parse::lexer::{Token, tokens};
+use nls::language::parse::next::{Next, behind};
 use nls::language::statement::STATEMENTS;
 use nls::shell::catalogue::vocabulary;
 

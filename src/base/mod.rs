@@ -5,13 +5,13 @@
 pub mod endpoint;
 pub mod escape;
 pub mod mix;
-pub mod moment;
 pub mod quantity;
 pub mod ranges;
 pub mod secrets;
 pub mod share;
 pub mod time;
 pub mod value;
+pub mod wall_time;
 pub mod width;
 
 pub use endpoint::{Endpoint, Host, Transport};

@@ -12,7 +12,7 @@ use crate::prompt;
 use crate::report::Report;
 use crate::session::Session;
 use crate::shell::Shell;
-use crate::shell::script::{self, Ending};
+use crate::shell::run::script::{self, Ending};
 
 /// Source name of `-c` in messages.
 pub(super) const COMMAND_LINE: &str = "-c";

@@ -30,7 +30,7 @@ use crate::report::Report;
 use crate::service::StandardStreams;
 use crate::session::{Registry, State};
 use crate::shell::catalogue;
-use crate::shell::system::{Pass, Stream};
+use crate::shell::run::system::{Pass, Stream};
 use crate::shell::{Emit, Settings, Shell};
 
 /// Capacity of the queue of events to be shown.

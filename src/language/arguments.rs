@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::kind::{Datum, Kind, Place, SessionRef};
-use super::lexer::Word;
+use super::parse::lexer::Word;
 use super::verb::{FieldRows, Keyword, Service, Verb};
 use crate::base::{Endpoint, Transport};
 

@@ -1,6 +1,6 @@
 //! Words of other shells and tools, and their equivalents here.
 
-use super::lexer::Word;
+use super::parse::lexer::Word;
 
 /// The equivalent of another program's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,28 +8,21 @@
 //! Limits: [`LINE_LIMIT`], [`SOURCE_DEPTH_LIMIT`], [`STATEMENT_LIMIT`].
 
 pub mod arguments;
-pub mod command;
-pub mod complete;
-mod condition;
-mod cursor;
 pub mod diagnostic;
+pub mod editing;
 mod elsewhere;
-pub mod grammar;
 pub mod kind;
-pub mod lexer;
-pub mod mark;
-pub mod next;
+pub mod parse;
 pub mod plan;
-pub mod planner;
 pub mod script;
 pub mod statement;
 pub mod verb;
 
+pub use self::plan::planner::{Scope, check, plan};
 pub use arguments::{Argument, Arguments, FromArguments, Invocation, Target};
 pub use diagnostic::{Diagnostic, Report, Source};
 pub use kind::{Datum, Kind, Place, SessionRef};
 pub use plan::{Action, Plan, Step};
-pub use planner::{Scope, check, plan};
 pub use script::Statement;
 pub use verb::{Capability, Field, Keyword, Param, Service, Verb, Vocabulary};
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::lexer::Word;
+use super::parse::lexer::Word;
 use crate::base::Dimension;
 
 /// One statement.

@@ -108,7 +108,7 @@ pub fn statement(word: &str) -> Option<&'static Form> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::language::grammar::statements;
+    use crate::language::parse::grammar::statements;
 
     #[test]
     fn every_example_is_read_as_the_statement_that_it_shows() {

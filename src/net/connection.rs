@@ -100,6 +100,11 @@ pub struct PathCounts {
     pub held_by: Cause,
 }
 
+/// The peer broke the protocol: this message is not possible now.
+pub fn unexpected(peer: &str) -> Failure {
+    Failure::new(Code::Misbehaved, format!("unexpected message from {peer}"))
+}
+
 /// How long to wait for the last message of a peer that has already closed.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
 

@@ -1,26 +1,24 @@
 //! The only module that uses sockets (TCP, UDP) and the clock. It offers [`Connection`] over either transport, so that
 //! a service need not know which one it uses.
 
-mod alarm;
+pub mod accept;
 pub mod clock;
 pub mod connection;
-mod gauge;
-mod in_use;
-pub mod listen;
-mod owner;
-mod places;
+mod path_stats;
+mod ports_in_use;
 mod reach;
 pub mod relay;
 pub mod resolve;
 mod sockets;
 pub mod tcp;
+mod timer;
 pub mod udp;
 
+pub use self::accept::owner::is_of_another_user;
+pub use self::accept::{Bound, Listener};
+pub use self::path_stats::Gauge;
+pub use self::ports_in_use::ports_in_use;
 pub use connection::{Connection, Incoming, Landed, Landing, Message, Outgoing, PathCounts};
-pub use gauge::Gauge;
-pub use in_use::ports_in_use;
-pub use listen::{Bound, Listener};
-pub use owner::is_of_another_user;
 pub use reach::{has_address, reachable};
 
 use std::net::SocketAddr;
@@ -66,7 +64,9 @@ pub async fn connect(
 /// Connection refused (row 36): the most common error, so the hint depends on the likely cause.
 fn nobody_listens(endpoint: &Endpoint, transport: Transport) -> Failure {
     let other = if transport == Transport::Tcp { Transport::Udp } else { Transport::Tcp };
-    let hint = if endpoint.host.is_loopback() && in_use::ports_in_use().contains(&(endpoint.port, other)) {
+    let hint = if endpoint.host.is_loopback()
+        && ports_in_use::ports_in_use().contains(&(endpoint.port, other))
+    {
         format!("something listens on {other}: put `{other}` before the address: {other} {endpoint}")
     } else if endpoint.host.is_loopback() {
         format!("start a server here first: listen {transport} {} SERVICE", endpoint.port)

@@ -9,7 +9,7 @@ use super::reports::human::{Human, total};
 use super::{Rendered, Style};
 use crate::base::Value;
 use crate::base::escape::{escape, escape_line};
-use crate::base::moment::time_of_day;
+use crate::base::wall_time::time_of_day;
 use crate::report::{Event, Failure, Interest, Place, Report};
 
 /// At the prompt, the end of a background job that ran at least this long rings the bell.

@@ -10,11 +10,11 @@ use rustyline::{ColorMode, CompletionType, ExternalPrinter};
 use tokio::sync::mpsc;
 
 use super::Setup;
+use super::completion_source::{Known, PROMPT};
 use super::helper::Helper;
 use super::keyboard::Keyboard;
 use super::keys::{self, Key};
-use super::spare::Spare;
-use super::world::{Known, PROMPT};
+use super::reserved_descriptors::Spare;
 use crate::output::{Rendered, Sink};
 use crate::report::Failure;
 use crate::wire::Code;

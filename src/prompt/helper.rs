@@ -10,9 +10,9 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 
-use super::world::{Known, PROMPT, SPEAKING, WATCHING};
-use crate::language::complete::{World, complete, hint, wants_names};
-use crate::language::mark::{Mark, marks};
+use super::completion_source::{Known, PROMPT, SPEAKING, WATCHING};
+use crate::language::editing::complete::{World, complete, hint, wants_names};
+use crate::language::editing::highlight::{Mark, marks};
 
 /// The hooks that rustyline calls.
 pub(super) struct Helper {

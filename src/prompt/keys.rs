@@ -9,8 +9,8 @@ use rustyline::{
     RepeatCount,
 };
 
+use super::completion_source::Known;
 use super::helper::Helper;
-use super::world::Known;
 
 /// The key that ended a line, if it was not Enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,15 +14,15 @@
 //! | `history` | the history file |
 
 mod attached;
+mod completion_source;
 mod editor;
 mod helper;
 mod history;
 mod keyboard;
 mod keys;
 mod progress;
-mod remote;
-mod spare;
-mod world;
+mod remote_names;
+mod reserved_descriptors;
 
 pub use editor::NAME as EDITOR_THREAD;
 pub use progress::watch as watch_progress;
@@ -59,7 +59,7 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
     if let Some(warning) = warning {
         shell.emit(Report::Notice(warning));
     }
-    let known = Arc::new(world::Known::new(shell));
+    let known = Arc::new(completion_source::Known::new(shell));
     let editor = match Editor::start(&history.lines, known.clone(), setup) {
         Ok(editor) => Arc::new(editor),
         Err(failure) => {
@@ -121,7 +121,7 @@ impl Prompt<'_> {
         let unread = |session: &Arc<Session>| session.unread();
         let attached = self.attached.as_deref().inspect(|session| session.read());
         let unread = shell.registry.live().iter().map(unread).sum();
-        let prompt = attached.map(world::prompt_in);
+        let prompt = attached.map(completion_source::prompt_in);
         let mut reading = std::pin::pin!(editor.read(prompt, unread, std::mem::take(&mut self.unsent)));
         if let Some(session) = attached {
             tokio::select! {

@@ -8,7 +8,7 @@ use super::{Client, Context, Job, PROVIDERS, Provider, Run, Server};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
-use crate::net::listen::{Admission, Arrival, Bind, bind};
+use crate::net::accept::{Admission, Arrival, Bind, bind};
 use crate::net::{Connection, Listener, has_address, show};
 use crate::report::{Failure, Outcome};
 use crate::session::{CLOSING_LIMIT, Guest, Handle, Listening};

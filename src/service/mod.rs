@@ -3,6 +3,7 @@
 
 pub mod calc;
 pub mod chat;
+pub mod files;
 #[doc(hidden)]
 pub mod foreign;
 pub mod ftp;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use self::listen::ListenOptions;
 use crate::base::Transport;
 use crate::language::{Arguments, Service, Target, Verb};
-use crate::net::listen::Lines;
+use crate::net::accept::Lines;
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::session::{Guest, Handle, Registry};
@@ -129,7 +130,7 @@ pub static CLIENTS: &[&Client] = &[
     &listen::LISTEN,
     &ftp::SEND,
     &ftp::GET,
-    &ftp::LS,
+    &files::LS,
     &calc::CALC,
     &chat::CHAT,
     &stream::STREAM,

@@ -21,16 +21,10 @@
 mod arguments;
 pub mod builtin;
 pub mod catalogue;
-mod chart;
-mod expect;
-mod files;
 mod paths;
 pub mod record;
-mod run;
-pub mod script;
+pub mod run;
 mod suggest;
-pub mod system;
-mod table;
 mod temporary;
 mod values;
 
@@ -118,7 +112,7 @@ pub struct Shell {
     /// Asks for secrets; only at the prompt.
     pub ask: Option<Ask>,
     /// Receives what `!CMD` prints in a script.
-    pub pass: system::Pass,
+    pub pass: run::system::Pass,
     /// Some failure was an error in this program.
     pub has_bug: bool,
     /// Lines typed so far, without secrets.
@@ -192,7 +186,7 @@ impl Shell {
     /// Checks a text with the names that are known here, and adds those that it defines.
     pub fn plan(&mut self, source: &Arc<Source>) -> Result<Plan, Vec<Wrong>> {
         let mut scope = self.scope.clone();
-        let plan = crate::language::plan(source, &self.vocabulary, &mut scope, &script::load)?;
+        let plan = crate::language::plan(source, &self.vocabulary, &mut scope, &run::script::load)?;
         self.scope = scope;
         Ok(plan)
     }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use super::{Binding, Shell};
 use crate::base::{Fields, Secrets};
-use crate::language::lexer::quoted;
+use crate::language::parse::lexer::quoted;
 use crate::language::script::Comparison;
 use crate::language::verb::Lasting;
 use crate::language::{Action, Argument, Capability, Datum, Invocation, Place, Step};

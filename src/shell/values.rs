@@ -2,7 +2,7 @@
 
 use super::{Binding, Shell};
 use crate::base::Value;
-use crate::language::lexer::{Segment, Word};
+use crate::language::parse::lexer::{Segment, Word};
 use crate::report::{Failure, field};
 use crate::wire::Code;
 

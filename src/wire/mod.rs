@@ -4,18 +4,13 @@
 //! an error. `docs/protocol.md` describes the same bytes in words.
 
 pub mod ack;
-pub mod calc;
-pub mod chat;
 pub mod code;
 pub mod datagram;
 pub mod error;
 pub mod frame;
-pub mod ftp;
-pub mod listing;
 pub mod preface;
 pub mod reader;
 pub mod spent;
-pub mod stream;
 pub mod writer;
 
 pub use code::Code;

@@ -67,18 +67,18 @@ const RULES: [Rule; 6] = [
     Rule {
         what: "starts processes",
         words: &["Command::new("],
-        places: &["src/shell/system.rs", "src/service/stream/player.rs"],
+        places: &["src/shell/run/system.rs", "src/service/stream/playback/player.rs"],
     },
     Rule {
         // Time limits, rates and what a journal says must not depend on it: it jumps (row 35 of docs/faults.md).
         what: "asks for the time of day",
         words: &["SystemTime::now", "Zoned::now", "Timestamp::now"],
         places: &[
-            "src/service/ftp/disk.rs",        // clamps times from peers
-            "src/service/ftp/hashes.rs",      // a file that was just changed has no hash that can be believed
-            "src/service/ftp/parts.rs",       // how old a part is
-            "src/service/chat/transcript.rs", // when something was said
-            "src/output/human.rs",            // the same
+            "src/service/files/disk.rs",             // clamps times from peers
+            "src/service/ftp/storage/hash_cache.rs", // a file that was just changed has no hash that can be believed
+            "src/service/ftp/storage/leftovers.rs",  // how old a part is
+            "src/service/chat/transcript.rs",        // when something was said
+            "src/output/human.rs",                   // the same
         ],
     },
     Rule { what: "writes to the standard streams", words: &["println!", "print!("], places: &[] },

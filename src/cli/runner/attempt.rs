@@ -12,8 +12,8 @@ use crate::base::Secrets;
 use crate::cli::{CLOSE_LIMIT, EVENT_QUEUE};
 use crate::report::{Failure, Report, Verdict, Wrong};
 use crate::session::Registry;
-use crate::shell::script::Ending;
-use crate::shell::system::{Pass, Stream};
+use crate::shell::run::script::Ending;
+use crate::shell::run::system::{Pass, Stream};
 use crate::shell::{Emit, Settings, Shell};
 use crate::wire::Code;
 

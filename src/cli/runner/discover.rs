@@ -10,7 +10,7 @@ use crate::cli::{Exit, Program};
 use crate::language::{self, Plan, Report, Scope, Source, Step, plan};
 use crate::report::Place;
 use crate::shell::catalogue;
-use crate::shell::script::{self, TEST_LIMIT};
+use crate::shell::run::script::{self, TEST_LIMIT};
 
 /// A test that can run.
 pub(super) struct Case {

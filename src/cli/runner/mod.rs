@@ -26,7 +26,7 @@ use super::{Exit, Program};
 use crate::base::quantity;
 use crate::language::{Plan, Source};
 use crate::report::{Failure, Place, Report, Summary, TestPlan, TestRun, Verdict};
-use crate::shell::script::{Ending, TEST_LIMIT};
+use crate::shell::run::script::{Ending, TEST_LIMIT};
 use crate::wire::Code;
 
 fn fail(program: &Program, why: impl Into<String>) {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 
-use super::alarm::Alarm;
+use super::timer::Alarm;
 use super::{Bound, clock};
 use crate::base::{Endpoint, Time};
 use crate::link::{Counts, Direction, Link, Profile};

@@ -13,9 +13,12 @@ pub use outgoing::Outgoing;
 
 /// The path statistics of one of our connections, from the kernel.
 #[cfg(target_os = "linux")]
-pub(super) fn path(local: std::net::SocketAddr, peer: std::net::SocketAddr) -> Option<super::gauge::Path> {
+pub(super) fn path(
+    local: std::net::SocketAddr,
+    peer: std::net::SocketAddr,
+) -> Option<super::path_stats::Path> {
     let info = info::ask(local, peer)?;
-    Some(super::gauge::Path { round_trip: info.round_trip, retransmitted: u64::from(info.repeated) })
+    Some(super::path_stats::Path { round_trip: info.round_trip, retransmitted: u64::from(info.repeated) })
 }
 
 use std::io::ErrorKind;

@@ -1,11 +1,11 @@
 //! Reliable UDP: one task per socket runs the state machines of all its connections and connects them to the halves
 //! that services hold.
 
-mod drive;
+mod driver;
 mod drops;
 mod halves;
-mod plain;
 mod socket;
+mod text_client;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -13,13 +13,13 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use drive::{Drive, Opening};
+use self::driver::{Drive, Opening};
+use self::text_client::Plain;
 use halves::gone;
 pub use halves::{Counters, Incoming, Outgoing};
-use plain::Plain;
 use socket::Socket;
 
-use super::listen::{Admission, Lines};
+use super::accept::{Admission, Lines};
 use super::{CONNECT_LIMIT, Connection, Driver, clock, nobody_listens, silent};
 use crate::base::{Endpoint, Transport};
 use crate::reliable::congestion::Control;
@@ -165,7 +165,7 @@ async fn connect_to(
 }
 
 fn too_narrow(endpoint: &Endpoint) -> Failure {
-    let packet = datagram::BASE_DATAGRAM as u64 + plain::HEADERS;
+    let packet = datagram::BASE_DATAGRAM as u64 + text_client::HEADERS;
     let why = format!(
         "the path to udp {endpoint} does not carry packets of {packet} bytes (reported by the kernel)"
     );

@@ -8,8 +8,8 @@
 //! | `textbook` | the formulas of stop-and-wait, go-back-N and selective repeat |
 //! | `promises` | rows of docs/faults.md about datagrams |
 
-mod figures;
-mod promises;
+mod link_utilization;
+mod protocol_rules;
+mod random_networks;
 pub(crate) mod simulation;
-mod storms;
 mod textbook;

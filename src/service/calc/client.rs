@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::protocol::Message;
 use crate::base::Value;
 use crate::base::escape::{self, escape_line};
 use crate::language::{Arguments, FromArguments, Target};
@@ -11,7 +12,6 @@ use crate::net::connection::malformed;
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::service::{Answers, Context, Job, no_server};
-use crate::wire::calc::Message;
 use crate::wire::{Code, ServiceId};
 
 /// Time limit for an answer.

@@ -3,6 +3,7 @@
 
 mod client;
 pub mod expression;
+pub mod protocol;
 mod server;
 
 pub use client::Idle;
@@ -11,7 +12,7 @@ use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, Keyword, Kind, Param, Service, Verb};
-use crate::net::listen::Lines;
+use crate::net::accept::Lines;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
 

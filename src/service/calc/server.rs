@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::expression::evaluate;
+use super::protocol::Message;
 use crate::language::Arguments;
 use crate::net::connection::malformed;
 use crate::net::{Connection, Message as Wire, clock};
@@ -12,7 +13,6 @@ use crate::report::Failure;
 use crate::service::listen::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
-use crate::wire::calc::Message;
 use crate::wire::{Code, Frame, frame};
 
 /// Maximum CPU time of one computation (FAULTS row 67).

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::command::{self, HELP, Line};
+use super::protocol::{Message, Welcome};
 use super::text::{check, check_name, login_name};
 use super::transcript::Transcript;
 use super::turn::{Stamp, Turns, Wrong};
@@ -17,7 +18,6 @@ use crate::report::{Failure, Outcome};
 use crate::service::{Context, Job, connect_with};
 use crate::session::Handle;
 use crate::session::handle::cancelled;
-use crate::wire::chat::{Message, Welcome};
 use crate::wire::{Code, ServiceId, frame};
 
 const LOST_COUNT: &str = "the peer's message numbers are inconsistent";

@@ -19,19 +19,15 @@
 
 mod client;
 mod command;
-mod flood;
-mod news;
-mod outbox;
-mod plain;
+pub mod protocol;
+mod resume_tokens;
 mod room;
 mod server;
 mod text;
-mod tickets;
 mod transcript;
 mod turn;
-mod visit;
 
-pub use tickets::Tickets;
+pub use self::resume_tokens::Tickets;
 
 use std::time::Duration;
 
@@ -40,7 +36,7 @@ use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
-use crate::net::listen::Lines;
+use crate::net::accept::Lines;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
 

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::client::not_your_turn;
 use super::command::{self, HELP, Line};
-use super::news::News;
-use super::outbox::{Outbox, Queue};
+use super::protocol::Message;
 use super::server::HOST;
+use super::server::announcements::News;
+use super::server::outbox::{Outbox, Queue};
 use super::text::{check, unique};
 use super::turn::{Stamp, Turns, Wrong};
 use crate::base::escape::escape_line;
@@ -19,7 +20,6 @@ use crate::base::{Transport, Value};
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::Code;
-use crate::wire::chat::Message;
 
 /// How long the host waits for clients whose queue is full, before it drops them.
 const GRACE: Duration = Duration::from_millis(100);

@@ -1,9 +1,9 @@
 //! Rules for messages and names. Pure.
 
+use super::protocol::{MESSAGE_LIMIT, NAME_CHARACTER_LIMIT, UDP_CHARACTER_LIMIT};
 use crate::base::Transport;
 use crate::report::Failure;
 use crate::wire::Code;
-use crate::wire::chat::{MESSAGE_LIMIT, NAME_CHARACTER_LIMIT, UDP_CHARACTER_LIMIT};
 
 /// Names that could be mistaken for the program itself.
 const RESERVED: [&str; 8] = ["server", "host", "system", "admin", "nls", "all", "everyone", "you"];

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::base::moment::date_and_time;
+use crate::base::wall_time::date_and_time;
 use crate::report::Failure;
 
 /// An open transcript; lines are appended to an existing file.

@@ -28,57 +28,31 @@
 //! | `options` | what the commands were asked for, as structs |
 //! | `server`, `client` | the side that answers requests, and the side that makes them |
 
-mod assembly;
-mod bottleneck;
-mod buffers;
 mod client;
-mod confirm;
-mod destination;
-mod disk;
-pub(crate) mod folder;
-mod folders;
-mod get_folder;
-mod hashes;
-mod journal;
-mod listing;
-mod name;
 mod options;
-mod part;
-pub(crate) mod parts;
-mod places;
-mod quota;
-mod receive;
-mod send;
-mod send_folder;
+pub mod protocol;
 mod server;
-mod small;
-mod source;
-mod sources;
-mod streams;
+pub(crate) mod storage;
 #[cfg(test)]
 mod tests;
 mod transfer;
-mod tree;
-mod visit;
-mod walk;
 
-pub(crate) use buffers::HELD_LIMIT;
-pub(crate) use disk::check_space;
-pub(crate) use listing::ENTRY_LIMIT;
-pub(crate) use listing::answer as answer_list;
-pub use listing::names;
-pub(crate) use options::RootOptions;
-pub(crate) use source::changed;
+pub(crate) use self::storage::buffers::HELD_LIMIT;
+pub(crate) use self::storage::source::changed;
+pub(crate) use super::files::disk::check_space;
+pub(crate) use super::files::listing::ENTRY_LIMIT;
+pub(crate) use super::files::listing::answer as answer_list;
+pub use super::files::listing::names;
 
-use self::options::{ArqChoice, CongestionChoice, GetOptions, LsOptions, SendOptions};
+use self::options::{ArqChoice, CongestionChoice, GetOptions, SendOptions};
+use self::protocol::WINDOW_LIMIT;
 use super::listen::ROOT;
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
-use crate::net::listen::Lines;
+use crate::net::accept::Lines;
 use crate::net::udp::Options;
-use crate::wire::ftp::WINDOW_LIMIT;
 use crate::wire::{CHUNK_LIMIT, ServiceId};
 
 pub static PROVIDER: Provider = Provider {
@@ -212,7 +186,7 @@ pub static SEND: Client = Client {
     run: Run::Session {
         kind: |arguments| SendOptions::from_arguments(arguments).title(),
         start: |session, arguments, context| {
-            streams::send(session, SendOptions::from_arguments(&arguments), context)
+            client::standard_streams::send(session, SendOptions::from_arguments(&arguments), context)
         },
     },
 };
@@ -254,46 +228,12 @@ pub static GET: Client = Client {
     run: Run::Session {
         kind: |arguments| format!("get {}", GetOptions::from_arguments(arguments).name),
         start: |session, arguments, context| {
-            streams::get(session, GetOptions::from_arguments(&arguments), context)
-        },
-    },
-};
-
-pub static LS: Client = Client {
-    verb: &Verb {
-        name: "ls",
-        aliases: &["dir"],
-        summary: "list what a file or stream server has, or who is in a chat",
-        details: "Names are bytes: unprintable characters and backslashes are shown as escapes, and `get` takes names in that form.",
-        params: &[
-            Param::required("server", Kind::Endpoint, "the server"),
-            Param::optional("path", Kind::Text, "a folder at the server"),
-        ],
-        keywords: &[],
-        fields: &[
-            Field::count("entries", "how many"),
-            Field::text("names", "the names, each on a line"),
-            Field::seconds("length", "how long all media in it last"),
-            Field::size("bytes", "bytes of all files listed"),
-            Field::state("state", "done, failed or cancelled"),
-            Field::text("error", "why it failed"),
-        ],
-        example: "ls $files",
-        next: "",
-        lasting: Lasting::Job,
-        capabilities: &[],
-    },
-    place: Some(("server", ServiceId::Any)),
-    transport: Transport::Tcp,
-    run: Run::Session {
-        kind: |_| "ls".into(),
-        start: |session, arguments, context| {
-            listing::list(session, LsOptions::from_arguments(&arguments), context)
+            client::standard_streams::get(session, GetOptions::from_arguments(&arguments), context)
         },
     },
 };
 
 /// Reads a journal, for the fuzzer: see [`super::foreign`].
 pub(super) fn read_journal(bytes: &[u8]) {
-    drop(journal::read(bytes, &journal::SYNCED));
+    drop(storage::journal::read(bytes, &storage::journal::SYNCED));
 }

@@ -1,21 +1,19 @@
 //! What the file service's commands were asked for, made once from their arguments; and what `chunk`, `window`, `arq`
 //! and `cc` mean to the transport.
 
-use std::path::Path;
-
-use super::folder::Folder;
-use super::name::Rules;
-use super::walk::Wanted;
+use super::protocol::{Flags, Shape, WINDOW_LIMIT};
 use crate::base::{Transport, Value};
 use crate::language::{Arguments, FromArguments, Target};
 use crate::net::{Connection, udp};
 use crate::reliable::Arq;
 use crate::reliable::congestion::Control;
 use crate::report::{Failure, reason};
+use crate::service::files::name::Rules;
+use crate::service::files::root::RootOptions;
+use crate::service::files::walk::Wanted;
 use crate::session::Handle;
 use crate::wire::Code;
 use crate::wire::datagram::UNIT;
-use crate::wire::ftp::{Flags, Shape, WINDOW_LIMIT};
 
 /// Bytes in flight, if `window` does not give a number of chunks.
 const WINDOW_BYTES: u64 = 8 << 20;
@@ -173,20 +171,6 @@ impl FromArguments for GetOptions {
     }
 }
 
-/// `ls`.
-pub(super) struct LsOptions {
-    pub(super) server: Option<Target>,
-    /// A folder at the server; empty: its root.
-    pub(super) path: String,
-}
-
-impl FromArguments for LsOptions {
-    fn from_arguments(arguments: &Arguments) -> Self {
-        let path = arguments.text("path").unwrap_or_default().to_owned();
-        Self { server: arguments.target("server"), path }
-    }
-}
-
 /// What `listen … ftp` takes besides what every service does.
 pub(super) struct ServerOptions {
     pub(super) root: RootOptions,
@@ -206,30 +190,6 @@ impl FromArguments for ServerOptions {
             quota: arguments.number("quota"),
             root,
         }
-    }
-}
-
-/// The folder that a server shares: of `listen … ftp` and `listen … stream`.
-pub(crate) struct RootOptions {
-    /// As it was given; `None`: the current folder.
-    pub(crate) root: Option<String>,
-    pub(crate) hidden: bool,
-}
-
-impl RootOptions {
-    /// Opens the shared folder; relative paths are relative to `directory`.
-    ///
-    /// # Errors
-    /// There is no such folder, or it cannot be read.
-    pub(crate) fn open(&self, directory: &Path) -> Result<Folder, Failure> {
-        let root = self.root.as_ref().map_or_else(|| directory.to_owned(), |root| directory.join(root));
-        Folder::open(&root, self.hidden)
-    }
-}
-
-impl FromArguments for RootOptions {
-    fn from_arguments(arguments: &Arguments) -> Self {
-        Self { root: arguments.text("root").map(str::to_owned), hidden: arguments.flag("hidden") }
     }
 }
 

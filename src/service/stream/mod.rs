@@ -20,39 +20,28 @@
 //! | `clock` | playing without a player |
 //! | `subtitles` | subtitles beside a film |
 
-mod chunker;
 mod client;
-mod clock;
 mod container;
-mod digest;
-mod film;
-mod http;
 mod parity;
-mod plan;
-mod player;
+mod playback;
+pub mod protocol;
 mod server;
-mod showing;
-mod store;
-mod subtitles;
-mod tempo;
 #[cfg(test)]
 mod tests;
-mod viewing;
-mod watcher;
 
 use std::time::Duration;
 
 use self::client::StreamOptions;
+use self::protocol::CHUNK_SIZES;
 use super::listen::ROOT;
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
-use crate::net::listen::Lines;
+use crate::net::accept::Lines;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
 use crate::wire::datagram::{BLOCK_OVERHEAD, DATA_OVERHEAD};
-use crate::wire::stream::CHUNK_SIZES;
 
 /// Bytes of a datagram besides its chunk.
 const CHUNK_OVERHEAD: usize = BLOCK_OVERHEAD + DATA_OVERHEAD;

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::wire::stream::{PARITY_PLACE, Parity};
+use super::protocol::{PARITY_PLACE, Parity};
 
 /// Groups that are open at once: a burst of up to this many lost chunks hits each group only once.
 const COLUMNS: usize = 8;

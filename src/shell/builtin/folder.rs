@@ -8,8 +8,8 @@ use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Verb};
 use crate::report::{Failure, Outcome};
-use crate::service::ftp::parts;
-use crate::shell::system::Stream;
+use crate::service::ftp::storage::leftovers;
+use crate::shell::run::system::Stream;
 use crate::wire::Code;
 
 /// Home and erase (ECMA-48: CUP, ED).
@@ -123,7 +123,7 @@ impl FromArguments for PartsOptions {
 }
 
 fn look(folder: &Path, remove: bool) -> std::io::Result<Outcome> {
-    let (parts, whole) = parts::find(folder)?;
+    let (parts, whole) = leftovers::find(folder)?;
     let (mut text, mut removed, mut bytes) = (String::new(), 0, 0);
     for part in &parts {
         let path = part.path.strip_prefix(folder).unwrap_or(&part.path).display().to_string();

@@ -7,11 +7,11 @@ use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, LINE_LIMIT
 use crate::net::{CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, SILENCE_LIMIT};
 use crate::report::{Failure, Outcome};
 use crate::service::calc::expression;
+use crate::service::chat::protocol::{MESSAGE_LIMIT, UDP_CHARACTER_LIMIT};
 use crate::service::ftp::{ENTRY_LIMIT, HELD_LIMIT};
 use crate::service::{PROVIDERS, Provider};
 use crate::session::SESSION_LIMIT;
 use crate::shell::catalogue;
-use crate::wire::chat::{MESSAGE_LIMIT, UDP_CHARACTER_LIMIT};
 use crate::wire::{CHUNK_LIMIT, Code, FRAME_LIMIT};
 
 pub(super) static HELP: Builtin = Builtin {

@@ -3,12 +3,12 @@
 use super::{BARE, Builtin, next, watch};
 use std::time::Duration;
 
+use super::table::{Give, aligned, cut};
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::report::{Area, Outcome, Progress};
 use crate::session::{GuestState, Registry, Session};
-use crate::shell::table::{Give, aligned, cut};
 
 /// Maximum clients of a server that are shown.
 const CLIENT_LINES: usize = 100;

@@ -10,6 +10,7 @@ mod record;
 mod set;
 mod speak;
 mod stop;
+pub(super) mod table;
 mod watch;
 
 use std::pin::Pin;

@@ -9,7 +9,7 @@ use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Ses
 use crate::report::{Failure, Outcome};
 use crate::session::state::STATE_WORDS;
 use crate::session::{Session, State};
-use crate::shell::expect::with_events;
+use crate::shell::run::expect::with_events;
 use crate::shell::{Flow, Shell};
 use crate::wire::Code;
 

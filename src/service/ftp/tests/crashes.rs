@@ -5,10 +5,10 @@ use std::io::ErrorKind;
 
 use super::simdisk::{SimDisk, Trouble};
 use crate::report::Failure;
-use crate::service::ftp::assembly::Group;
-use crate::service::ftp::disk::Disk;
-use crate::service::ftp::part::{Arrived, Begun, Intent, begin};
-use crate::service::ftp::tree::Tree;
+use crate::service::files::disk::Disk;
+use crate::service::ftp::storage::assembly::Group;
+use crate::service::ftp::storage::hash_tree::Tree;
+use crate::service::ftp::storage::part::{Arrived, Begun, Intent, begin};
 use crate::wire::Code;
 
 const GROUP: u64 = 1024;

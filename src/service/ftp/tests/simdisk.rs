@@ -9,8 +9,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use crate::report::Failure;
-use crate::service::ftp::disk::{Disk, Found};
-use crate::service::ftp::journal::Boot;
+use crate::service::files::disk::{Disk, Found};
+use crate::service::ftp::storage::journal::Boot;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inode {
@@ -209,15 +209,20 @@ impl Disk for SimDisk {
         Ok(())
     }
 
-    fn claim_space(&self, _file: &usize, _bytes: u64) -> Result<crate::service::ftp::disk::Space, Failure> {
-        Ok(crate::service::ftp::disk::Space::default())
+    fn claim_space(&self, _file: &usize, _bytes: u64) -> Result<crate::service::files::disk::Space, Failure> {
+        Ok(crate::service::files::disk::Space::default())
     }
 
     fn free(&self, _file: &usize) -> u64 {
         u64::MAX
     }
 
-    fn dress(&self, _file: &usize, _mode: crate::wire::ftp::Mode, _modified: u64) -> Result<(), Error> {
+    fn dress(
+        &self,
+        _file: &usize,
+        _mode: crate::service::ftp::protocol::Mode,
+        _modified: u64,
+    ) -> Result<(), Error> {
         self.state().step()
     }
 

@@ -20,6 +20,7 @@ mod frames;
 mod key;
 mod matroska;
 mod mp4;
+pub(super) mod on_disk;
 mod program;
 mod riff;
 mod search;

@@ -1,3 +1,3 @@
 //! Viewing over random networks, in virtual time.
 
-mod storms;
+mod random_networks;

@@ -1,0 +1,491 @@
+//! Matches the words of a command against the row of its verb, in one pass. The pass yields the bound arguments, the
+//! errors, and what may come next: the parser uses the first two, completion and hints the last.
+
+use std::ops::Range;
+
+use super::grammar::{is_name, not_a_name};
+use super::lexer::Word;
+use super::next::Next;
+use crate::base::Transport;
+use crate::language::arguments::{Argument, Invocation};
+use crate::language::diagnostic::{Diagnostic, nearest};
+use crate::language::elsewhere::{self, connector};
+use crate::language::kind::{Datum, Kind, Mismatch, Place, SessionRef};
+use crate::language::verb::{Keyword, Lasting, Param, Service, Verb, Vocabulary};
+
+/// The services whose options may follow.
+#[derive(Clone, Copy)]
+enum Services {
+    /// The command names none, or not yet.
+    None,
+    One(&'static Service),
+    /// It is in a variable.
+    Any,
+}
+
+/// One pass over the words of a command.
+pub struct Matcher<'v> {
+    verb: &'static Verb,
+    vocabulary: &'v Vocabulary,
+    services: Services,
+    arguments: Vec<(&'static str, Argument, Range<usize>)>,
+    binding: Option<String>,
+    param: usize,
+    errors: Vec<Diagnostic>,
+    end: usize,
+    /// What must follow, if the words end in the middle of an argument.
+    pending: Option<Next>,
+}
+
+impl<'v> Matcher<'v> {
+    /// Matches all `words`; `after` is the span of the verb.
+    pub fn walk(
+        verb: &'static Verb,
+        words: &[Word],
+        after: &Range<usize>,
+        vocabulary: &'v Vocabulary,
+    ) -> Self {
+        let mut matcher = Self {
+            verb,
+            vocabulary,
+            services: Services::None,
+            arguments: Vec::new(),
+            binding: None,
+            param: 0,
+            errors: Vec::new(),
+            end: after.end,
+            pending: None,
+        };
+        let mut rest = words;
+        while let [word, tail @ ..] = rest {
+            matcher.end = word.span.end;
+            rest = matcher.step(word, tail);
+        }
+        matcher
+    }
+
+    /// The finished command, or all of its errors. `span` is the byte range of the statement.
+    pub fn finish(mut self, background: bool, span: Range<usize>) -> Result<Invocation, Vec<Diagnostic>> {
+        if self.errors.is_empty() {
+            self.check_missing();
+        }
+        self.check_service();
+        if background && self.verb.lasting == Lasting::Instant {
+            let title = format!(
+                "`&` is not allowed here: `{}` answers at once, not in the background",
+                self.verb.name
+            );
+            let diagnostic = Diagnostic::new(title, span.end.saturating_sub(1)..span.end);
+            self.errors.push(diagnostic.expected(["the end of the line".into()]));
+        }
+        if !self.errors.is_empty() {
+            return Err(self.errors);
+        }
+        let service = match self.services {
+            Services::One(service) => Some(service),
+            Services::None | Services::Any => None,
+        };
+        let Self { verb, arguments, binding, .. } = self;
+        Ok(Invocation { verb, service, arguments, binding, background, span })
+    }
+
+    /// The options of the verb and of its service.
+    fn keywords(&self) -> impl Iterator<Item = &'static Keyword> + Clone + use<'_, 'v> {
+        let services: &[&'static Service] = match &self.services {
+            Services::None => &[],
+            Services::One(service) => std::slice::from_ref(service),
+            Services::Any => &self.vocabulary.services,
+        };
+        self.verb.keywords.iter().chain(services.iter().flat_map(|service| service.keywords))
+    }
+
+    fn usage(&self) -> String {
+        match self.services {
+            Services::One(service) => self.verb.usage_with(service.keywords),
+            Services::None | Services::Any => self.verb.usage(),
+        }
+    }
+
+    /// What may follow the matched words.
+    pub fn next(&self) -> Vec<Next> {
+        match self.pending {
+            Some(pending @ Next::KeywordValue(keyword, _)) if keyword.optional => {
+                [vec![pending], self.behind()].concat()
+            }
+            Some(pending) => vec![pending],
+            None => self.behind(),
+        }
+    }
+
+    /// What may follow a complete argument.
+    fn behind(&self) -> Vec<Next> {
+        let mut next: Vec<Next> = self.verb.params.get(self.param).map(Next::Param).into_iter().collect();
+        let required = self.verb.params.get(self.param).filter(|param| self.must_have(param));
+        if required.is_some_and(|param| !param.kind.is_text()) {
+            return next;
+        }
+        let free = |keyword: &&'static Keyword| !self.has(keyword.word);
+        for keyword in self.keywords().filter(free).map(Next::Keyword) {
+            // Services share some options.
+            if !next.contains(&keyword) {
+                next.push(keyword);
+            }
+        }
+        if required.is_some() {
+            return next;
+        }
+        if self.binding.is_none() {
+            next.push(Next::As);
+        }
+        if self.verb.lasting != Lasting::Instant {
+            next.push(Next::Background);
+        }
+        next
+    }
+
+    /// True if the parameter is required and not given yet.
+    fn must_have(&self, param: &Param) -> bool {
+        param.required && !(param.many && self.has(param.name))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.arguments.iter().any(|(n, ..)| *n == name)
+    }
+
+    /// Takes one argument from the front; returns the words after it.
+    fn step<'w>(&mut self, word: &Word, tail: &'w [Word]) -> &'w [Word] {
+        let param = self.verb.params.get(self.param);
+        let literal = param.is_some_and(|param| param.kind == Kind::Rest);
+        if let (false, Some(hint)) = (literal, connector(word)) {
+            self.connected(word, hint);
+            return &[];
+        }
+        let must = param.is_some_and(|param| self.must_have(param));
+        if !must && word.is("as") {
+            return self.bind(word, tail);
+        }
+        let keyword = self.keywords().find(|keyword| word.is(keyword.word));
+        // A keyword may precede a text if its value and some text follow: `say $room to ann "hello"`.
+        let must = must && !(param.is_some_and(|param| param.kind.is_text()) && tail.len() > 1);
+        if let (false, Some(keyword)) = (must, keyword) {
+            return self.keyword(keyword, word, tail);
+        }
+        let Some(param) = param.filter(|param| !self.is_misspelt(param, word)) else {
+            self.unexpected(word);
+            // After an unknown word the rest cannot be interpreted either.
+            return &[];
+        };
+        self.param += usize::from(!param.many);
+        match param.kind {
+            Kind::Rest | Kind::Printed | Kind::Expression => self.rest(param, word, tail),
+            Kind::Endpoint => self.endpoint(param.name, word, tail),
+            kind => {
+                self.read(param.name, kind, word, None);
+                tail
+            }
+        }
+    }
+
+    fn bind<'w>(&mut self, word: &Word, tail: &'w [Word]) -> &'w [Word] {
+        let Some((name, tail)) = tail.split_first() else {
+            self.pending = Some(Next::Name);
+            self.errors
+                .push(Diagnostic::new("`as` needs a name", word.span.clone()).expected(["as NAME".into()]));
+            return tail;
+        };
+        self.end = name.span.end;
+        match name.literal().filter(|text| is_name(text)) {
+            Some(_) if self.binding.is_some() => {
+                self.errors.push(Diagnostic::new("a command can have only one name", name.span.clone()));
+            }
+            Some(text) => self.binding = Some(text.into_owned()),
+            None => {
+                let read = name.literal().unwrap_or_default();
+                self.errors.push(not_a_name(name, &read));
+            }
+        }
+        tail
+    }
+
+    /// True if a further value of a repeated parameter looks more like a misspelt keyword.
+    fn is_misspelt(&self, param: &Param, word: &Word) -> bool {
+        let text = word.literal().unwrap_or_default();
+        let another = param.many && self.has(param.name) && !word.quoted && !text.contains(['.', '/', '*']);
+        let words = self.keywords().map(|keyword| keyword.word);
+        another && (elsewhere::keyword(&text).is_some() || nearest(&text, words).is_some())
+    }
+
+    fn keyword<'w>(&mut self, keyword: &'static Keyword, word: &Word, tail: &'w [Word]) -> &'w [Word] {
+        // A keyword ends a repeated parameter; otherwise a misspelt keyword after it would count as one more value.
+        self.param += usize::from(self.verb.params.get(self.param).is_some_and(|param| param.many));
+        if self.has(keyword.word) {
+            let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
+            expected.push("the end of the line".into());
+            let title = format!("duplicate `{}`", keyword.word);
+            self.errors.push(Diagnostic::new(title, word.span.clone()).expected(expected));
+        }
+        let Some(kind) = keyword.kind else {
+            self.arguments.push((keyword.word, Argument::Ready(Datum::Flag), word.span.clone()));
+            return tail;
+        };
+        let follows = tail.first().filter(|next| {
+            !(keyword.optional && (next.is("as") || self.keywords().any(|k| next.is(k.word))))
+        });
+        let Some(value) = follows else {
+            if tail.is_empty() {
+                self.pending = Some(Next::KeywordValue(keyword, kind));
+            }
+            if keyword.optional {
+                self.arguments.push((keyword.word, Argument::Ready(Datum::Flag), word.span.clone()));
+            } else {
+                let title = format!("`{}` needs {}", keyword.word, kind.describe());
+                self.errors
+                    .push(Diagnostic::new(title, word.span.clone()).expected([keyword.form()]).unfinished());
+            }
+            return tail;
+        };
+        self.end = value.span.end;
+        if kind == Kind::Endpoint {
+            return self.endpoint(keyword.word, value, &tail[1..]);
+        }
+        self.read(keyword.word, kind, value, None);
+        &tail[1..]
+    }
+
+    /// Reads an endpoint, which may have `tcp` or `udp` before it.
+    fn endpoint<'w>(&mut self, name: &'static str, word: &Word, tail: &'w [Word]) -> &'w [Word] {
+        let transport = word.literal().filter(|_| !word.quoted).and_then(|text| Transport::from_word(&text));
+        match (transport, tail.split_first()) {
+            (Some(_), Some((value, tail))) => {
+                self.end = value.span.end;
+                self.read(name, Kind::Endpoint, value, transport);
+                tail
+            }
+            (Some(transport), None) => {
+                self.pending = Some(Next::Address);
+                let diagnostic = Diagnostic::new(
+                    format!("`{transport}` must be followed by an endpoint"),
+                    word.span.clone(),
+                );
+                self.errors.push(diagnostic.expected([Kind::Endpoint.describe()]).usage(self.usage()));
+                tail
+            }
+            (None, _) => {
+                self.read(name, Kind::Endpoint, word, None);
+                tail
+            }
+        }
+    }
+
+    /// Reads the words of a text to the end of the line, or of an expression up to the next keyword.
+    fn rest<'w>(&mut self, param: &'static Param, first: &Word, tail: &'w [Word]) -> &'w [Word] {
+        let stops = |word: &&Word| {
+            param.kind == Kind::Expression && (word.is("as") || self.keywords().any(|k| word.is(k.word)))
+        };
+        let mut taken = tail.iter().take_while(|word| !stops(word)).count();
+        // After a quoted text, a final `as NAME` is not part of the text.
+        if let (true, [.., word, _]) = (first.quoted, &tail[..taken])
+            && word.is("as")
+        {
+            taken -= 2;
+        }
+        let mut joined = first.clone();
+        for word in &tail[..taken] {
+            if let (Kind::Printed, Some(hint)) = (param.kind, connector(word)) {
+                self.connected(word, hint);
+            }
+            // An expression keeps its spacing, so that the column in the server's error points at the right place.
+            let gap = if param.kind == Kind::Expression { word.span.start - joined.span.end } else { 1 };
+            joined.append(gap, word);
+        }
+        self.end = joined.span.end;
+        self.read(param.name, param.kind, &joined, None);
+        &tail[taken..]
+    }
+
+    fn read(&mut self, name: &'static str, kind: Kind, word: &Word, transport: Option<Transport>) {
+        match argument(kind, word, transport, self.vocabulary) {
+            Ok(argument) => {
+                if kind == Kind::Service {
+                    self.services = match &argument {
+                        Argument::Ready(Datum::Text(name)) => {
+                            self.vocabulary.service(name).map_or(Services::None, Services::One)
+                        }
+                        _ => Services::Any,
+                    };
+                }
+                self.arguments.push((name, argument, word.span.clone()));
+            }
+            Err(mismatch) => {
+                let read = word.literal().unwrap_or_default();
+                let title = if mismatch.why.contains(&*read) {
+                    mismatch.why
+                } else {
+                    format!("`{read}`: {}", mismatch.why)
+                };
+                let diagnostic = Diagnostic::new(title, word.span.clone());
+                let mut expected =
+                    if mismatch.expected.is_empty() { vec![kind.describe()] } else { mismatch.expected };
+                let mut fix = mismatch.fix;
+                // If the argument is optional, the word may be a misspelt keyword.
+                let param = self.verb.params.iter().find(|param| param.name == name);
+                if fix.is_none() && param.is_some_and(|param| !param.required) {
+                    let words = || self.keywords().map(|keyword| keyword.word);
+                    fix = nearest(&read, words()).map(Into::into);
+                    expected.extend(words().map(Into::into));
+                }
+                self.errors.push(diagnostic.expected(expected).fix(fix));
+                // Recorded as given, so that no second error reports it as missing.
+                self.arguments.push((name, Argument::Ready(Datum::Flag), word.span.clone()));
+            }
+        }
+    }
+
+    /// Reports a word that pipes, redirects or chains commands in other shells.
+    fn connected(&mut self, word: &Word, hint: &'static str) {
+        let title = format!("`{}` cannot follow here", word.literal().unwrap_or_default());
+        let expected = "the end of the line, or the text in quotes".to_owned();
+        self.errors.push(Diagnostic::new(title, word.span.clone()).expected([expected]).hint(hint));
+    }
+
+    /// The fix for an endpoint whose keyword was left out: `to host:9000` for `send x host:9000`.
+    fn introduction(&self, text: &str) -> Option<String> {
+        crate::base::endpoint::parse(text).ok()?;
+        let missing = |keyword: &&Keyword| keyword.kind == Some(Kind::Endpoint) && !self.has(keyword.word);
+        self.keywords().find(missing).map(|keyword| format!("{} {text}", keyword.word))
+    }
+
+    fn unexpected(&mut self, word: &Word) {
+        let text = word.literal().unwrap_or_default();
+        if let Some(service) = self.option_of_another(&text) {
+            let diagnostic = self.not_an_option(word, service);
+            return self.errors.push(diagnostic);
+        }
+        let words = self.keywords().map(|keyword| keyword.word).filter(|word| !self.has(word)).chain(["as"]);
+        let synonym =
+            elsewhere::keyword(&text).filter(|word| self.keywords().any(|known| known.word == *word));
+        let fix =
+            self.introduction(&text).or_else(|| synonym.or_else(|| nearest(&text, words)).map(Into::into));
+        let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
+        expected.push("the end of the line".into());
+        let title = format!("`{text}` cannot follow here");
+        let many = self.verb.params.get(self.param).is_some_and(|param| param.many);
+        let hint = many.then_some("put a file of that name in quotes");
+        let diagnostic = Diagnostic::new(title, word.span.clone()).expected(expected).fix(fix).hint(hint);
+        self.errors.push(diagnostic.usage(self.usage()));
+    }
+
+    /// The service that takes the option, where another was named.
+    fn option_of_another(&self, text: &str) -> Option<&'static Service> {
+        matches!(self.services, Services::One(_))
+            .then(|| self.vocabulary.services.iter().find(|service| service.keyword(text).is_some()))
+            .flatten()
+            .copied()
+    }
+
+    fn not_an_option(&self, word: &Word, of: &Service) -> Diagnostic {
+        let text = word.literal().unwrap_or_default();
+        let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
+        expected.push("the end of the line".into());
+        let own = match self.services {
+            Services::One(service) => service.name,
+            Services::None | Services::Any => self.verb.name,
+        };
+        let title = format!("`{text}` is an option of {}, not of {own}", of.name);
+        Diagnostic::new(title, word.span.clone()).expected(expected)
+    }
+
+    /// Reports a service that is not available over the requested transport.
+    fn check_service(&mut self) {
+        let find = |name: &str| self.arguments.iter().find(|(n, ..)| *n == name);
+        let (
+            Some((_, Argument::Ready(Datum::Transport(transport)), _)),
+            Some((_, Argument::Ready(Datum::Text(name)), span)),
+        ) = (find("transport"), find("service"))
+        else {
+            return;
+        };
+        let Some(service) = self.vocabulary.service(name) else {
+            return;
+        };
+        if !service.transports.contains(transport) {
+            let able: Vec<String> =
+                service.transports.iter().map(|able| format!("listen {able} … {name}")).collect();
+            let title = format!("`{name}` is not available over {transport}");
+            let diagnostic = Diagnostic::new(title, span.clone()).fix(able.first().cloned()).expected(able);
+            self.errors.push(diagnostic);
+        }
+    }
+
+    /// The fix for `get http://host:9000/a.bin` and `get host:9000/a.bin`: `get a.bin from host:9000`.
+    fn address_with_name(&self, keyword: &Keyword) -> Option<String> {
+        let (_, Argument::Ready(Datum::Text(text) | Datum::Path(text, _)), _) = self.arguments.first()?
+        else {
+            return None;
+        };
+        if let [_, .., (_, Argument::Ready(Datum::Path(last, _)), _)] = self.arguments.as_slice()
+            && let Some(introduced) = self.introduction(last)
+        {
+            return Some(introduced);
+        }
+        let (endpoint, name) = crate::base::endpoint::of_url(text)?;
+        let is_place = keyword.kind == Some(Kind::Endpoint) && !name.is_empty();
+        is_place.then(|| format!("{} {name} {} {endpoint}", self.verb.name, keyword.word))
+    }
+
+    fn check_missing(&mut self) {
+        let place = self.end..self.end;
+        if let Some(param) = self.verb.params.get(self.param).filter(|param| self.must_have(param)) {
+            let title = format!(
+                "`{}` needs {}: {}",
+                self.verb.name,
+                param.kind.placeholder_of(param.name),
+                param.help
+            );
+            self.errors
+                .push(Diagnostic::new(title, place).expected([param.kind.describe()]).usage(self.usage()));
+        } else if let Some(keyword) = self.verb.keywords.iter().find(|k| k.required && !self.has(k.word)) {
+            let title = format!("`{}` needs `{}`: {}", self.verb.name, keyword.form(), keyword.help);
+            let diagnostic = Diagnostic::new(title, place).expected([keyword.form()]);
+            self.errors.push(diagnostic.fix(self.address_with_name(keyword)).usage(self.usage()));
+        } else if let [(name, Argument::Ready(Datum::Text(text)), span), ..] = self.arguments.as_slice()
+            && self.verb.params.first().is_some_and(|param| matches!(param.kind, Kind::Remote(_)))
+            && let Some(keyword) = self.verb.keywords.iter().find(|k| k.kind == Some(Kind::Endpoint))
+            && !self.has(keyword.word)
+            && let Some(fix) = self.address_with_name(keyword)
+        {
+            let title = format!("`{text}` combines an address and a {name}");
+            let diagnostic = Diagnostic::new(title, span.clone()).expected([(*name).to_owned()]);
+            self.errors.push(diagnostic.fix(fix).usage(self.usage()));
+        }
+    }
+}
+
+/// Parses one word as `kind`; a word with a reference in it is kept until its value is known.
+fn argument(
+    kind: Kind,
+    word: &Word,
+    transport: Option<Transport>,
+    vocabulary: &Vocabulary,
+) -> Result<Argument, Mismatch> {
+    if let Some([name]) = word.reference() {
+        match kind {
+            Kind::Session | Kind::Setting(_) => {
+                return Ok(Argument::Ready(Datum::Session(SessionRef::Name(name.clone()))));
+            }
+            Kind::Endpoint => {
+                let place = Place::Session(SessionRef::Name(name.clone()));
+                return Ok(Argument::Ready(Datum::Endpoint(transport, place)));
+            }
+            _ => {}
+        }
+    }
+    let Some(text) = word.literal() else {
+        return Ok(Argument::Later(kind, word.clone(), transport));
+    };
+    Ok(Argument::Ready(match kind.read(&text, vocabulary)? {
+        Datum::Endpoint(_, place) => Datum::Endpoint(transport, place),
+        Datum::Path(path, _) => Datum::Path(path, !word.quoted),
+        datum => datum,
+    }))
+}

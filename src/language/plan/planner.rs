@@ -1,0 +1,457 @@
+//! [`Statement`]s → [`Plan`]: verbs and types are checked against the table, names against what was bound before;
+//! sourced files are read through a function of the caller. All errors are collected; nothing runs if there is one.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::condition;
+use super::{Action, Plan, Step, Test};
+use crate::base::Dimension;
+use crate::language::arguments::{Argument, Invocation};
+use crate::language::diagnostic::{Diagnostic, Report, Source, nearest};
+use crate::language::elsewhere::{self, Advice};
+use crate::language::kind::{Datum, Kind, Place, SessionRef};
+use crate::language::parse::command::Matcher;
+use crate::language::parse::grammar;
+use crate::language::parse::lexer::{Segment, Word};
+use crate::language::script::{Body, FileTest, Prefix, Statement, error_code};
+use crate::language::statement::statement;
+use crate::language::verb::{FieldRows, Vocabulary};
+use crate::language::{SOURCE_DEPTH_LIMIT, STATEMENT_LIMIT};
+
+/// What is known about a name before anything runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Known {
+    /// A result with these fields.
+    Record(FieldRows),
+    /// A single value without fields, and its dimension, if that is known.
+    Scalar(Option<Dimension>),
+    /// Nothing is known until the script runs.
+    Any,
+}
+
+/// The names that a text may use, without `$`.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    names: HashMap<String, Known>,
+}
+
+impl Scope {
+    /// The predefined names (`$tmp`, `$args`, `$seed`, `$last`, `$env`, `$test`), and `$1` and so on for this many
+    /// arguments of the script.
+    pub fn builtin(arguments: usize) -> Self {
+        let mut scope = Self::default();
+        for name in ["tmp", "args", "seed"] {
+            scope.define(name, Known::Scalar(None));
+        }
+        for name in ["last", "env", "test"] {
+            scope.define(name, Known::Any);
+        }
+        for number in 1..=arguments {
+            scope.define(&number.to_string(), Known::Scalar(None));
+        }
+        scope
+    }
+
+    /// Adds a name, or replaces what is known about it.
+    pub fn define(&mut self, name: &str, known: Known) {
+        match self.names.get_mut(name) {
+            Some(before) => *before = known,
+            None => drop(self.names.insert(name.into(), known)),
+        }
+    }
+
+    /// All names, in no particular order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+
+    /// What is known about a name; `None` if it is not bound.
+    pub(crate) fn known(&self, name: &str) -> Option<&Known> {
+        self.names.get(name)
+    }
+
+    /// The fields of a name; `None` if they are not known or it has none.
+    pub fn fields(&self, name: &str) -> Option<FieldRows> {
+        match self.names.get(name)? {
+            Known::Record(fields) => Some(*fields),
+            _ => None,
+        }
+    }
+}
+
+/// Reads a sourced file. The path is as written, relative to the given source that names it; the error says why the
+/// file cannot be read.
+pub type Loader<'a> = &'a dyn Fn(&str, &Source) -> Result<Arc<Source>, String>;
+
+/// Checks a text against the table and the names. On success `scope` gains the names that the text binds (with tests:
+/// those bound above the first one); on failure every error of the text is returned.
+pub fn plan(
+    source: &Arc<Source>,
+    vocabulary: &Vocabulary,
+    scope: &mut Scope,
+    load: Loader<'_>,
+) -> Result<Plan, Vec<Report>> {
+    let mut planner = Planner::new(vocabulary, load).read(source, scope)?;
+    if let Some(setup) = planner.setup.take() {
+        *scope = setup;
+    }
+    Ok(planner.plan)
+}
+
+/// Like [`plan`], but returns only the number of statements, and memory does not grow with it.
+pub fn check(
+    source: &Arc<Source>,
+    vocabulary: &Vocabulary,
+    scope: &mut Scope,
+    load: Loader<'_>,
+) -> Result<usize, Vec<Report>> {
+    let planner = Planner { keep: false, ..Planner::new(vocabulary, load) };
+    planner.read(source, scope).map(|planner| planner.steps)
+}
+
+struct Planner<'a> {
+    vocabulary: &'a Vocabulary,
+    load: Loader<'a>,
+    plan: Plan,
+    /// False if only the errors are wanted, not the steps.
+    keep: bool,
+    errors: Vec<Report>,
+    /// Names of the files being read, outermost first.
+    open: Vec<String>,
+    steps: usize,
+    /// The scope after the lines above the first `test`.
+    setup: Option<Scope>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(vocabulary: &'a Vocabulary, load: Loader<'a>) -> Self {
+        Self {
+            vocabulary,
+            load,
+            plan: Plan::default(),
+            keep: true,
+            errors: Vec::new(),
+            open: Vec::new(),
+            steps: 0,
+            setup: None,
+        }
+    }
+
+    /// Reads a text to its end. The errors are sorted by their place in the text, whichever pass found them.
+    fn read(mut self, source: &Arc<Source>, scope: &mut Scope) -> Result<Self, Vec<Report>> {
+        self.text(source, scope);
+        self.errors.sort_by_key(|report| (report.source.name != source.name, report.diagnostic.span.start));
+        if self.errors.is_empty() { Ok(self) } else { Err(self.errors) }
+    }
+
+    fn text(&mut self, source: &Arc<Source>, scope: &mut Scope) {
+        self.open.push(source.name.clone());
+        for statement in grammar::statements(&source.text) {
+            let statement = match statement {
+                Ok(statement) => statement,
+                Err(diagnostic) => {
+                    self.error(source, *diagnostic);
+                    continue;
+                }
+            };
+            self.steps += 1;
+            if self.steps > STATEMENT_LIMIT {
+                self.error(
+                    source,
+                    Diagnostic::new(
+                        format!("more than {STATEMENT_LIMIT} statements in a script"),
+                        statement.span,
+                    ),
+                );
+                break;
+            }
+            self.statement(source, statement, scope);
+        }
+        self.open.pop();
+    }
+
+    fn error(&mut self, source: &Arc<Source>, diagnostic: Diagnostic) {
+        self.errors.push(Report { source: source.clone(), diagnostic });
+    }
+
+    fn statement(&mut self, source: &Arc<Source>, statement: Statement, scope: &mut Scope) {
+        let Statement { span, prefixes, body } = statement;
+        for prefix in &prefixes {
+            if let Prefix::ExpectError(Some(wanted)) = prefix {
+                self.check_word(source, wanted, scope);
+                self.check_code(source, wanted);
+            }
+        }
+        let action = match body {
+            Body::Source(path) => return self.source(source, &path, scope),
+            Body::Test(heading) => {
+                if self.open.len() > 1 {
+                    return self
+                        .error(source, Diagnostic::new("a `test` is not allowed in a sourced file", span));
+                }
+                let setup = self.setup.get_or_insert_with(|| scope.clone());
+                *scope = setup.clone();
+                return self.plan.tests.push(Test {
+                    heading,
+                    span,
+                    source: source.clone(),
+                    steps: Vec::new(),
+                });
+            }
+            Body::Command { verb, words, background } => {
+                let may_fail = prefixes.iter().any(|prefix| matches!(prefix, Prefix::ExpectError(_)));
+                match self.command(source, &verb, &words, background, (&span, may_fail), scope) {
+                    Some(invocation) => Action::Command(Box::new(invocation)),
+                    None => return,
+                }
+            }
+            Body::Expect(expectation) => {
+                self.check_word(source, &expectation.left, scope);
+                if let Some((_, right)) = &expectation.test {
+                    self.check_word(source, right, scope);
+                }
+                if let Some(diagnostic) = condition::check(&expectation, scope) {
+                    self.error(source, diagnostic);
+                }
+                Action::Expect(expectation)
+            }
+            Body::ExpectFile(expectation) => {
+                self.check_word(source, &expectation.path, scope);
+                if let FileTest::SameAs(word) | FileTest::Contains(word) = &expectation.test {
+                    self.check_word(source, word, scope);
+                }
+                Action::ExpectFile(expectation)
+            }
+            Body::Let { name, value } => {
+                self.check_word(source, &value, scope);
+                scope.define(
+                    &name,
+                    if value.reference().is_some_and(|path| path.len() == 1) {
+                        Known::Any
+                    } else {
+                        Known::Scalar(condition::dimension(&value, scope))
+                    },
+                );
+                Action::Let { name, value }
+            }
+            Body::Secret(name) => {
+                scope.define(&name, Known::Scalar(None));
+                Action::Secret(name)
+            }
+            Body::Shell(text) => Action::Shell(text),
+            Body::Skip { reason, unless } => {
+                self.check_word(source, &reason, scope);
+                if let Some(unless) = &unless {
+                    self.check_word(source, unless, scope);
+                    if let Some(diagnostic) = condition::check_bare(unless, scope) {
+                        self.error(source, diagnostic);
+                    }
+                }
+                Action::Skip { reason, unless }
+            }
+            Body::Timeout(duration) => Action::Timeout(duration),
+        };
+        if !self.keep {
+            return;
+        }
+        let step = Step { source: source.clone(), span, prefixes, action };
+        match self.plan.tests.last_mut() {
+            Some(test) => test.steps.push(step),
+            None => self.plan.setup.push(step),
+        }
+    }
+
+    fn source(&mut self, source: &Arc<Source>, path: &Word, scope: &mut Scope) {
+        let wrong = |title: String| Diagnostic::new(title, path.span.clone());
+        let Some(text) = path.literal() else {
+            return self
+                .error(source, wrong("the path of `source` must be known before anything runs".into()));
+        };
+        if self.open.len() > SOURCE_DEPTH_LIMIT {
+            return self
+                .error(source, wrong(format!("`source` nests deeper than {SOURCE_DEPTH_LIMIT} files")));
+        }
+        match (self.load)(&text, source) {
+            Ok(inner) if self.open.contains(&inner.name) => {
+                self.error(source, wrong(format!("`{text}` sources itself")));
+            }
+            Ok(inner) => self.text(&inner, scope),
+            Err(why) => {
+                self.error(source, wrong(why).expected(["a file, relative to this one".into()]));
+            }
+        }
+    }
+
+    fn command(
+        &mut self,
+        source: &Arc<Source>,
+        verb: &Word,
+        words: &[Word],
+        background: bool,
+        (span, may_fail): (&Range<usize>, bool),
+        scope: &mut Scope,
+    ) -> Option<Invocation> {
+        let name = verb.literal().filter(|_| !verb.quoted).unwrap_or_default();
+        let Some(row) = self.vocabulary.verb(&name) else {
+            self.unknown_verb(source, verb, words);
+            return None;
+        };
+        for word in words {
+            self.check_word(source, word, scope);
+        }
+        match Matcher::walk(row, words, &verb.span, self.vocabulary).finish(background, span.clone()) {
+            Ok(invocation) => {
+                self.check_sessions(source, &invocation, scope);
+                if !may_fail {
+                    self.check_expressions(source, &invocation);
+                }
+                if let Some(name) = &invocation.binding {
+                    scope.define(name, Known::Record(invocation.fields()));
+                }
+                Some(invocation)
+            }
+            Err(diagnostics) => {
+                for diagnostic in diagnostics {
+                    self.error(source, diagnostic);
+                }
+                // A later use of the name must not be reported as a second error.
+                if let Some(name) =
+                    words.windows(2).find(|pair| pair[0].is("as")).and_then(|pair| pair[1].literal())
+                {
+                    scope.define(&name, Known::Any);
+                }
+                None
+            }
+        }
+    }
+
+    fn unknown_verb(&mut self, source: &Arc<Source>, verb: &Word, words: &[Word]) {
+        let text = source.slice(&verb.span);
+        let literal = verb.literal().unwrap_or_default();
+        let matching: Vec<String> = if self.vocabulary.prefixes && !literal.is_empty() {
+            self.vocabulary
+                .verbs
+                .iter()
+                .filter(|row| row.name.starts_with(&*literal))
+                .map(|row| row.name.into())
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let title = if matching.len() > 1 {
+            format!("ambiguous command: {text}")
+        } else {
+            format!("unknown command: {text}")
+        };
+        let expected =
+            if matching.is_empty() { vec!["a command; `help` lists them".into()] } else { matching };
+        let advice = elsewhere::verb(&literal);
+        let line = source.slice(&(verb.span.start..words.last().unwrap_or(verb).span.end));
+        let (fix, hint) = match advice {
+            Some(Advice::Word(known)) => (Some(known.to_owned()), None),
+            Some(Advice::Hint(hint)) => (None, Some(hint)),
+            None if elsewhere::is_arithmetic(line) => (Some(format!("calc {line}")), None),
+            None if statement(&literal).is_some() => (None, None),
+            None => (self.vocabulary.nearest_verb(&literal).map(Into::into), None),
+        };
+        let diagnostic = Diagnostic::new(title, verb.span.clone()).expected(expected);
+        self.error(source, diagnostic.fix(fix).hint(hint));
+    }
+
+    /// Reports an unknown error code: an expectation with it could never be met.
+    fn check_code(&mut self, source: &Arc<Source>, word: &Word) {
+        let Some(code) = error_code(word) else { return };
+        if !self.vocabulary.codes.iter().any(|known| *known == code) {
+            let fix = nearest(&code, self.vocabulary.codes.iter().copied()).map(Into::into);
+            let expected = self.vocabulary.codes.iter().map(|code| (*code).to_owned());
+            let title = format!("no error has the code {code}");
+            self.error(source, Diagnostic::new(title, word.span.clone()).expected(expected).fix(fix));
+        }
+    }
+
+    /// Every `$name.field` in a word must be known.
+    fn check_word(&mut self, source: &Arc<Source>, word: &Word, scope: &Scope) {
+        for segment in &word.segments {
+            if let Segment::Reference(path, span) = segment {
+                self.check_path(source, path, span, scope);
+            }
+        }
+    }
+
+    fn check_path(&mut self, source: &Arc<Source>, path: &[String], span: &Range<usize>, scope: &Scope) {
+        let name = &path[0];
+        let Some(known) = scope.names.get(name) else {
+            if name.chars().all(|c| c.is_ascii_digit()) {
+                let title = format!("argument ${name} was not given");
+                return self.error(source, Diagnostic::new(title, span.clone()));
+            }
+            return self.error(source, unknown_name(name, span.clone(), scope, "$"));
+        };
+        match (known, path.get(1)) {
+            (Known::Record(fields), Some(field)) if !fields.iter().any(|f| f.name == field) => {
+                let fix =
+                    nearest(field, fields.iter().map(|f| f.name)).map(|field| format!("${name}.{field}"));
+                let expected = fields.iter().map(|f| f.name.to_owned());
+                let title = format!("`{name}` has no field `{field}`");
+                self.error(source, Diagnostic::new(title, span.clone()).expected(expected).fix(fix));
+            }
+            (Known::Scalar(_), Some(field)) => {
+                let title = format!("`{name}` is a single value and has no field `{field}`");
+                let diagnostic = Diagnostic::new(title, span.clone()).expected([format!("${name}")]);
+                self.error(source, diagnostic.fix(format!("${name}")));
+            }
+            _ => {}
+        }
+    }
+
+    /// Reports expressions that the calculator cannot parse.
+    fn check_expressions(&mut self, source: &Arc<Source>, invocation: &Invocation) {
+        let Some(check) = self.vocabulary.check_expression else { return };
+        for (name, argument, span) in &invocation.arguments {
+            let is_expression = invocation
+                .verb
+                .params
+                .iter()
+                .any(|param| param.name == *name && param.kind == Kind::Expression);
+            let Argument::Ready(Datum::Text(text)) = argument else { continue };
+            if !is_expression {
+                continue;
+            }
+            let Some((why, column)) = check(text) else { continue };
+            // Columns of a quoted text differ from those of the line.
+            let place = if source.slice(span) == text {
+                let at = text.char_indices().nth(column - 1).map_or(text.len(), |(at, _)| at);
+                let length = text[at..].chars().next().map_or(0, char::len_utf8);
+                span.start + at..span.start + at + length
+            } else {
+                span.clone()
+            };
+            let expected = ["numbers, + - * / %, ( and )".to_owned()];
+            let diagnostic = Diagnostic::new(format!("`{text}`: {why}"), place).expected(expected);
+            self.error(source, diagnostic.unfinished());
+        }
+    }
+
+    /// Bare names of sessions must be bound; whether an id exists is known only at run time.
+    fn check_sessions(&mut self, source: &Arc<Source>, invocation: &Invocation, scope: &Scope) {
+        for (_, argument, span) in &invocation.arguments {
+            if let Argument::Ready(
+                Datum::Session(SessionRef::Name(name))
+                | Datum::Endpoint(_, Place::Session(SessionRef::Name(name))),
+            ) = argument
+                && !scope.names.contains_key(name)
+                && !source.slice(span).starts_with('$')
+            {
+                self.error(source, unknown_name(name, span.clone(), scope, ""));
+            }
+        }
+    }
+}
+
+fn unknown_name(name: &str, span: Range<usize>, scope: &Scope, sigil: &str) -> Diagnostic {
+    let fix = nearest(name, scope.names()).map(|near| format!("{sigil}{near}"));
+    let expected = ["a name that was bound before with `as NAME` or `let NAME = …`".to_owned()];
+    Diagnostic::new(format!("unknown name `{name}`"), span).expected(expected).fix(fix)
+}

@@ -1,0 +1,455 @@
+//! Binding and accepting: what lies between a socket and a service on the server side.
+
+pub(super) mod owner;
+mod permits;
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::mpsc;
+
+use self::permits::{Place, Places};
+use super::connection::Connection;
+use super::udp::Options;
+use super::{ACCEPT_PAUSE, Driver, FIRST_MESSAGE_LIMIT, show, tcp, udp};
+use crate::base::Transport;
+use crate::report::{Failure, reason};
+use crate::wire::preface::{self, Preface};
+use crate::wire::{Code, Frame, ServiceId, VERSION};
+
+/// Length of the kernel's queue of connections not yet accepted.
+const BACKLOG: i32 = 1024;
+/// Descriptors kept free for files, prompts and other sessions (FAULTS row 61).
+const RESERVE: i32 = 32;
+/// A client that has not completed its preface after this time counts as half-open.
+const HALF_OPEN_AFTER: Duration = Duration::from_secs(1);
+/// Above this number of half-open clients new ones are dropped at random, above twice the number all of them (row 62).
+const HALF_OPEN_LIMIT: usize = 32;
+/// Interval between repeated warnings about the same problem.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// A bound socket; TCP is already listening.
+pub enum Bound {
+    Tcp(TcpListener),
+    Udp(UdpSocket),
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug)]
+pub enum Bind {
+    /// This machine only.
+    Loopback,
+    /// All addresses, IPv6 and IPv4.
+    Any,
+    /// This local address only.
+    Address(IpAddr),
+}
+
+/// True if a socket of this process listens on the port: a link in `/proc/self/fd` names an inode from the kernel's
+/// list.
+fn is_ours(transport: Transport, port: u16) -> bool {
+    let inodes = super::ports_in_use::inodes(transport, port);
+    let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") else { return false };
+    descriptors.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|target| {
+        let inode = target.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']'));
+        inode.is_some_and(|inode| inodes.iter().any(|known| known == inode))
+    })
+}
+
+/// Binds a socket; each error says how to fix it (row 64).
+pub fn bind(transport: Transport, bind: Bind, port: u16) -> Result<Bound, Failure> {
+    let address = SocketAddr::new(
+        match bind {
+            Bind::Loopback => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Bind::Any => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            Bind::Address(address) => address,
+        },
+        port,
+    );
+    let result = match bind_to(transport, address) {
+        // Without IPv6 in the system, all IPv4 addresses are used.
+        Err(error)
+            if matches!(bind, Bind::Any)
+                && error.kind() != ErrorKind::AddrInUse
+                && error.kind() != ErrorKind::PermissionDenied =>
+        {
+            bind_to(transport, SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port))
+        }
+        other => other,
+    };
+    result.map_err(|error| {
+        let what = format!("listen {transport} {port}");
+        match error.kind() {
+            ErrorKind::AddrInUse => {
+                let failure = |who: &str| Failure::new(Code::Exists, format!("port {port} is taken by {who}"));
+                if is_ours(transport, port) {
+                    let fix = "stop that one first; tests that run in parallel cannot share a port: use port 0, or \
+                               `test \"…\" serial`";
+                    failure("another session of this program").fix(fix)
+                } else {
+                    failure("another program").fix(format!("listen {transport} 0 takes any free port"))
+                }
+            }
+            ErrorKind::PermissionDenied => {
+                Failure::new(Code::Policy, format!("port {port} needs privileges"))
+                    .fix("use a port from 1024 on")
+            }
+            ErrorKind::AddrNotAvailable => {
+                Failure::new(Code::Missing, format!("{} is not an address of this machine", address.ip()))
+                    .fix("use `on any` or leave `on` out")
+            }
+            _ => Failure::new(Code::Other, reason(&error)).fix("try another address or port"),
+        }
+        .of(what)
+    })
+}
+
+fn bind_to(transport: Transport, address: SocketAddr) -> std::io::Result<Bound> {
+    let kind = match transport {
+        Transport::Tcp => socket2::Type::STREAM,
+        Transport::Udp => socket2::Type::DGRAM,
+    };
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), kind, None)?;
+    if address.is_ipv6() {
+        drop(socket.set_only_v6(!address.ip().is_unspecified()));
+    }
+    if transport == Transport::Tcp {
+        socket.set_reuse_address(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    match transport {
+        Transport::Tcp => {
+            socket.listen(BACKLOG)?;
+            TcpListener::from_std(socket.into()).map(Bound::Tcp)
+        }
+        Transport::Udp => UdpSocket::from_std(socket.into()).map(Bound::Udp),
+    }
+}
+
+impl Bound {
+    /// The local address and port.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr(),
+            Self::Udp(socket) => socket.local_addr(),
+        }
+    }
+}
+
+/// In a service whose text lines are a conversation, a client that sends nothing for this time is admitted as a
+/// plain-text client that only listens.
+const LISTENS_AFTER: Duration = Duration::from_millis(400);
+
+/// How a service treats lines of text from plain-text clients such as `nc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Refused: the service speaks only its own protocol.
+    No,
+    /// Each line is a request with one response.
+    Questions,
+    /// Both sides send lines at any time.
+    Conversation,
+}
+
+/// Which clients a server accepts.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission {
+    /// The service of the port: clients that ask for another one are refused.
+    pub service: ServiceId,
+    /// Maximum number of clients at the same time.
+    pub max: usize,
+    pub lines: Lines,
+    /// For UDP; TCP ignores them.
+    pub options: Options,
+}
+
+/// Accepts clients. Over UDP they come out complete; over TCP each must still be identified with [`Knock::answer`].
+pub enum Listener {
+    Tcp(Box<Door>),
+    Udp { clients: mpsc::UnboundedReceiver<Connection> },
+}
+
+/// Accepts TCP clients.
+pub struct Door {
+    listener: TcpListener,
+    admission: Admission,
+    places: Arc<Places>,
+    half_open: Arc<AtomicUsize>,
+    /// A reserve descriptor, released briefly when none is left so that a client can be accepted and told so.
+    spare: Option<std::fs::File>,
+    /// When the lack of descriptors was last reported.
+    told: Option<Instant>,
+}
+
+/// What [`Listener::accept`] returns.
+pub enum Arrival {
+    /// A TCP client whose protocol is not known yet: run [`Knock::answer`] in a task of its own.
+    Knocking(Knock),
+    /// A client that is ready, and its share of the client limit.
+    Client(Box<Connection>, Place),
+    /// A client could not be accepted for lack of descriptors: a message for the log, rate-limited.
+    Trouble(String),
+}
+
+/// Counts one half-open client while this value lives.
+struct HalfOpen(Arc<AtomicUsize>);
+
+impl Drop for HalfOpen {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// True if a client is to be dropped when `waiting` are half-open, itself included; `draw` is random.
+const fn is_one_too_many(waiting: usize, draw: u64) -> bool {
+    waiting > 2 * HALF_OPEN_LIMIT
+        || waiting > HALF_OPEN_LIMIT && draw % (HALF_OPEN_LIMIT as u64) < (waiting - HALF_OPEN_LIMIT) as u64
+}
+
+/// An accepted TCP client of which nothing has been read yet.
+pub struct Knock {
+    stream: TcpStream,
+    peer: SocketAddr,
+    admission: Admission,
+    places: Arc<Places>,
+    half_open: Arc<AtomicUsize>,
+}
+
+impl Listener {
+    /// The caller must spawn the driver, if there is one (UDP only).
+    pub fn new(bound: Bound, admission: Admission) -> (Self, Option<Driver>) {
+        match bound {
+            Bound::Tcp(listener) => {
+                let (places, half_open) = (Arc::default(), Arc::default());
+                let spare = std::fs::File::open("/dev/null").ok();
+                (
+                    Self::Tcp(Box::new(Door { listener, admission, places, half_open, spare, told: None })),
+                    None,
+                )
+            }
+            Bound::Udp(socket) => {
+                let (clients, driver) = udp::listen(socket, &admission);
+                (Self::Udp { clients }, Some(driver))
+            }
+        }
+    }
+
+    /// The next client; `None` when the UDP driver has ended. An error of one client, or of the descriptor limit, does
+    /// not end the listener (row 61).
+    pub async fn accept(&mut self) -> Option<Arrival> {
+        match self {
+            Self::Udp { clients } => clients
+                .recv()
+                .await
+                .map(|connection| Arrival::Client(Box::new(connection), Place::elsewhere())),
+            Self::Tcp(door) => Some(door.accept().await),
+        }
+    }
+}
+
+impl Door {
+    async fn accept(&mut self) -> Arrival {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) if is_in_reserve(&stream) => turn_away(&stream),
+                Ok((stream, peer)) => {
+                    let (places, half_open) = (self.places.clone(), self.half_open.clone());
+                    let admission = self.admission;
+                    return Arrival::Knocking(Knock { stream, peer, admission, places, half_open });
+                }
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) =>
+                {
+                    continue;
+                }
+                Err(_) => {
+                    // The spare descriptor is enough to accept one client and tell it to retry.
+                    if self.spare.take().is_some()
+                        && let Ok(Ok((stream, _))) =
+                            tokio::time::timeout(ACCEPT_PAUSE, self.listener.accept()).await
+                    {
+                        turn_away(&stream);
+                    }
+                    self.spare = std::fs::File::open("/dev/null").ok();
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+            if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+                self.told = Some(Instant::now());
+                let why =
+                    "out of file descriptors: new clients are told to retry; `ulimit -n` shows the limit";
+                return Arrival::Trouble(why.into());
+            }
+        }
+    }
+}
+
+/// The kernel assigns the lowest free descriptor: a high number means that few are left.
+fn is_in_reserve(stream: &TcpStream) -> bool {
+    use std::os::fd::AsRawFd;
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.is_some_and(|limit| i64::from(stream.as_raw_fd()) >= (limit as i64) - i64::from(RESERVE))
+}
+
+/// Sends a busy error without waiting: it fits into the empty send buffer of a new connection.
+fn turn_away(stream: &TcpStream) {
+    let why = Failure::new(Code::Busy, "busy: out of file descriptors, retry in 5 s");
+    let mut words = BytesMut::new();
+    words.extend_from_slice(&Preface::new(ServiceId::Any).encode());
+    Frame::error(why.code, &why.why).encode(&mut words);
+    drop(stream.try_write(&words));
+    // Closing with unread input would reset the connection and could discard the message.
+    drop(stream.try_read(&mut [0; 64]));
+}
+
+impl Knock {
+    /// Finds out which protocol the client speaks. The error is for the log; a client that is refused has been told
+    /// why,
+    /// one that is dropped as half-open or for silence has not.
+    pub async fn answer(self) -> Result<(Connection, Place), Failure> {
+        let peer = show(self.peer);
+        tcp::prepare(&self.stream);
+        let half_open = self.half_open.clone();
+        let mut greeting = std::pin::pin!(self.greet());
+        if let Ok(result) = tokio::time::timeout(HALF_OPEN_AFTER, &mut greeting).await {
+            return result.map_err(|failure| failure.of(peer));
+        }
+        let waiting = half_open.fetch_add(1, Ordering::Relaxed) + 1;
+        let _half_open = HalfOpen(half_open);
+        let draw = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), waiting);
+        if is_one_too_many(waiting, draw) {
+            return Err(
+                Failure::new(Code::Busy, format!("dropped: one of {waiting} half-open connections")).of(peer)
+            );
+        }
+        match tokio::time::timeout(FIRST_MESSAGE_LIMIT.saturating_sub(HALF_OPEN_AFTER), greeting).await {
+            Ok(result) => result.map_err(|failure| failure.of(peer)),
+            Err(_) => Err(Failure::new(
+                Code::Timeout,
+                format!("sent nothing for {} s", FIRST_MESSAGE_LIMIT.as_secs()),
+            )
+            .of(peer)),
+        }
+    }
+
+    async fn greet(self) -> Result<(Connection, Place), Failure> {
+        let Self { stream, peer, admission, places, .. } = self;
+        let (read, write) = stream.into_split();
+        let mut front = BytesMut::with_capacity(preface::SIZE);
+        // A client that only listens sends nothing: `nc` in a chat room. Silent clients get at most half of the places.
+        let is_room = || admission.lines == Lines::Conversation && places.taken() < admission.max / 2;
+        let mut listens = false;
+        while Preface::may_begin(&front) && front.len() < preface::SIZE {
+            let may_listen = front.is_empty() && is_room();
+            let read = tokio::select! {
+                biased;
+                ready = read.readable() => ready.and_then(|()| read.try_read_buf(&mut front)),
+                () = tokio::time::sleep(LISTENS_AFTER), if may_listen => {
+                    listens = true;
+                    break;
+                }
+            };
+            match read {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Ok(0) if front.is_empty() => return Err(Failure::new(Code::Broken, "closed, sent nothing")),
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => return Err(Failure::new(Code::Broken, reason(&error))),
+            }
+        }
+        // A place is taken only here, after the first bytes: idle connections cannot keep others out.
+        let place = places.take(peer.ip(), admission.max);
+        let asked = front.first_chunk().copied().and_then(Preface::decode);
+        let text =
+            asked.is_none() && admission.lines != Lines::No && (listens || preface::may_be_text(&front));
+        let mut outgoing = tcp::Outgoing::new(write, text);
+        let (place, full) = match place {
+            Ok(place) => (place, None),
+            Err(failure) => (Place::elsewhere(), Some(failure)),
+        };
+        let refusal = match asked {
+            _ if full.is_some() => full,
+            None if text => None,
+            None => Some(tcp::foreign(&front)),
+            Some(asked) if asked.version != VERSION => {
+                let older = if asked.version < VERSION { "the client" } else { "the server" };
+                let why = format!(
+                    "the server speaks version {VERSION}, the client {}; upgrade {older}",
+                    asked.version
+                );
+                Some(Failure::new(Code::Version, why))
+            }
+            Some(asked)
+                if !ServiceId::from_number(asked.service)
+                    .is_some_and(|asked| admission.service.serves(asked)) =>
+            {
+                Some(Failure::new(Code::Service, format!("this port serves {}", admission.service.name())))
+            }
+            Some(_) => None,
+        };
+        if let Some(failure) = refusal {
+            refuse(outgoing, read, asked.is_some(), &failure, &front).await;
+            return Err(failure);
+        }
+        if !text {
+            front.advance(preface::SIZE);
+            outgoing.put(&Preface::new(admission.service).encode());
+            outgoing.flush().await?;
+        }
+        let incoming = tcp::Incoming::new(read, front, text);
+        let connection = Connection {
+            outgoing: super::Outgoing::Tcp(outgoing),
+            incoming: super::Incoming::Tcp(incoming),
+            peer,
+            transport: Transport::Tcp,
+            plain: text,
+        };
+        Ok((connection, place))
+    }
+}
+
+/// Tells a client why it is refused, in its own protocol if that is known, and waits up to 1 s for it to close.
+async fn refuse(
+    mut outgoing: tcp::Outgoing,
+    mut read: tokio::net::tcp::OwnedReadHalf,
+    ours: bool,
+    failure: &Failure,
+    front: &[u8],
+) {
+    if ours {
+        outgoing.put(&Preface::new(ServiceId::Any).encode());
+        // The frame is small: it fits the buffer, and `close` flushes it.
+        drop(outgoing.send(&Frame::error(failure.code, &failure.to_string())).await);
+    } else if preface::guess(front) == "HTTP" {
+        let text = format!("{failure}\n");
+        outgoing.put(format!("HTTP/1.0 400 Not HTTP\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len()).as_bytes());
+    } else if preface::guess(front) == "text" {
+        outgoing.put(format!("error: {failure}\n").as_bytes());
+    }
+    outgoing.close().await;
+    // Closing with unread input would reset the connection and could discard the answer.
+    // On the heap: inside the future it would add 4 KiB to the task of every client.
+    let mut sink = vec![0; 4096];
+    let drain = async { while read.read(&mut sink).await.is_ok_and(|n| n > 0) {} };
+    drop(tokio::time::timeout(Duration::from_secs(1), drain).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_62_half_open_clients_are_let_go_at_random_from_33_on_and_all_beyond_64() {
+        let share = |waiting| (0..3200).filter(|&draw| is_one_too_many(waiting, draw)).count();
+        assert_eq!((share(1), share(32)), (0, 0));
+        assert_eq!((share(33), share(48), share(63)), (100, 1600, 3100));
+        assert_eq!((share(64), share(65)), (3200, 3200));
+    }
+}

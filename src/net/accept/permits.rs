@@ -1,0 +1,80 @@
+//! Client limit of a TCP server, in total and per address.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::share;
+use crate::report::Failure;
+use crate::wire::Code;
+
+/// The number of clients by address.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Mutex<HashMap<IpAddr, usize>>);
+
+/// Counts one client towards the limit until it is dropped.
+#[derive(Debug)]
+pub struct Place(Option<(Arc<Places>, IpAddr)>);
+
+impl Place {
+    /// For a client that is counted elsewhere.
+    pub(crate) const fn elsewhere() -> Self {
+        Self(None)
+    }
+}
+
+impl Places {
+    /// The number of clients, of all addresses.
+    pub(crate) fn taken(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+
+    /// Takes one of `max` places for a client; an error if all are taken, or too many by this address.
+    pub(crate) fn take(self: &Arc<Self>, address: IpAddr, max: usize) -> Result<Place, Failure> {
+        let address = address.to_canonical();
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = share(max, address);
+        if taken.values().sum::<usize>() >= max {
+            return Err(Failure::new(Code::Busy, format!("busy: {max} of {max} clients, retry in 5 s")));
+        }
+        let own = taken.entry(address).or_default();
+        if *own >= most {
+            let why = format!("busy: {most} of {max} clients are from your address, retry in 5 s");
+            return Err(Failure::new(Code::Busy, why));
+        }
+        *own += 1;
+        Ok(Place(Some((self.clone(), address))))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some((places, address)) = self.0.take() else { return };
+        let mut taken = places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = taken.get_mut(&address) {
+            *own -= 1;
+            if *own == 0 {
+                taken.remove(&address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_63_one_address_does_not_take_all_places_and_gives_its_own_back() {
+        let places = Arc::<Places>::default();
+        let (greedy, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let mut taken: Vec<Place> = (0..14).map(|_| places.take(greedy, 16).unwrap()).collect();
+        let refused = places.take(greedy, 16).unwrap_err();
+        assert_eq!(refused.why, "busy: 14 of 16 clients are from your address, retry in 5 s");
+        taken.extend((0..2).map(|_| places.take(other, 16).unwrap()));
+        assert_eq!(places.take(other, 16).unwrap_err().why, "busy: 16 of 16 clients, retry in 5 s");
+        drop(taken);
+        assert_eq!(places.taken(), 0);
+        assert!(places.0.lock().unwrap().is_empty());
+    }
+}

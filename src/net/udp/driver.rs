@@ -1,0 +1,482 @@
+//! The driver: one task runs the state machines of all connections of a socket.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::drops::kernel_drops;
+use super::halves::{Command, Counters, Incoming, Outgoing, Room, gone};
+use super::socket::Socket;
+use super::text_client::{Heard, Plain};
+use crate::base::{Time, Transport};
+use crate::net::connection::{malformed, told_in_words as told};
+use crate::net::timer::Alarm;
+use crate::net::{Connection, Message, PathCounts, clock, tcp};
+use crate::reliable::{self, Ending, Event};
+use crate::report::Failure;
+use crate::wire::Code;
+use crate::wire::datagram::{self, Credit};
+
+/// Time limit for sending queued data after an orderly close was requested.
+const CLOSING_LIMIT: Duration = Duration::from_secs(5);
+/// A stopped server waits at most this long for acknowledgements: its clients or the path to them may be gone.
+const STOP_LIMIT: Duration = Duration::from_secs(1);
+/// Minimum interval between reads of the kernel's drop count.
+const DROPS_EVERY: Duration = Duration::from_millis(200);
+/// With many sockets the kernel's table is long: reading it takes at most 1/500 of the time.
+const DROPS_SHARE: u32 = 500;
+/// Receive calls in a row before other work gets its turn.
+const READ_BURST: usize = 32;
+
+/// The driver's side of a connection.
+struct Application {
+    messages: mpsc::UnboundedSender<Result<Message, Failure>>,
+    /// Commands of the service that wait because the connection's send buffer is full.
+    queue: VecDeque<Command>,
+    /// Set when an orderly close was requested: at this time the connection is aborted if data is still queued.
+    closing_at: Option<Time>,
+    room: Arc<Room>,
+    counters: Arc<Counters>,
+}
+
+/// A client's connection attempt, waiting for the server's first answer.
+pub(super) struct Opening {
+    pub(super) id: u64,
+    pub(super) opened: tokio::sync::oneshot::Sender<Result<(), Failure>>,
+}
+
+/// The driver of one socket, of a client or a listener.
+pub(super) struct Drive {
+    socket: Socket,
+    pub(super) endpoint: reliable::Endpoint,
+    plain: Plain,
+    commands: mpsc::UnboundedReceiver<Command>,
+    sender: mpsc::UnboundedSender<Command>,
+    applications: HashMap<u64, Application>,
+    /// The listener's queue of accepted connections; `None` for a client, or once the listener was dropped.
+    pub(super) accepts: Option<mpsc::UnboundedSender<Connection>>,
+    /// `Some` until a client's connection attempt has succeeded or failed.
+    pub(super) opening: Option<Opening>,
+    alarm: Alarm,
+    /// Bytes that a service may queue for one connection, in addition to the connection's own send buffer.
+    queue: usize,
+    /// Set when the listener was dropped: the driver ends at this time at the latest.
+    ends_at: Option<Time>,
+    /// When to read the kernel's drop count again, and the last value.
+    drops: (Time, u64),
+}
+
+impl Drive {
+    /// `queue`: bytes that a service may queue for one connection.
+    pub(super) fn new(socket: Socket, endpoint: reliable::Endpoint, plain: Plain, queue: usize) -> Self {
+        let (sender, commands) = mpsc::unbounded_channel();
+        Self {
+            socket,
+            endpoint,
+            plain,
+            commands,
+            sender,
+            applications: HashMap::new(),
+            accepts: None,
+            opening: None,
+            alarm: Alarm::new(),
+            queue,
+            ends_at: None,
+            drops: (Time::ZERO, 0),
+        }
+    }
+
+    /// Creates the service's side of a connection.
+    pub(super) fn register(&mut self, id: u64, peer: SocketAddr) -> Connection {
+        let (messages, receiver) = mpsc::unbounded_channel();
+        let (room, counters) = (Arc::new(Room::new(self.queue)), Arc::new(Counters::default()));
+        let application = Application {
+            messages,
+            queue: VecDeque::new(),
+            closing_at: None,
+            room: room.clone(),
+            counters: counters.clone(),
+        };
+        self.applications.insert(id, application);
+        let taken = Credit { stream: 0, block: 0 };
+        Connection {
+            outgoing: crate::net::Outgoing::Udp(Outgoing {
+                id,
+                commands: self.sender.clone(),
+                room,
+                counters,
+                closed: false,
+            }),
+            incoming: crate::net::Incoming::Udp(Incoming {
+                id,
+                messages: receiver,
+                commands: self.sender.clone(),
+                taken,
+            }),
+            peer,
+            transport: Transport::Udp,
+            plain: false,
+        }
+    }
+
+    /// Runs until nothing is left to do: the client's connection ended, or the listener was dropped and its last client
+    /// is gone, or [`STOP_LIMIT`] has passed since then.
+    pub(super) async fn run(mut self) {
+        loop {
+            let writable = self.advance();
+            if self.is_finished() {
+                return;
+            }
+            let deadline = self.endpoint.deadline().unwrap_or_else(|| clock::now() + Duration::from_hours(1));
+            let ends = self.plain.deadline().into_iter().chain(self.ends_at);
+            let deadline = ends.fold(deadline, Time::min);
+            tokio::select! {
+                ready = self.socket.readable() => if ready.is_ok() { self.read() },
+                _ = self.socket.writable(), if !writable => {}
+                command = self.commands.recv() => if let Some(command) = command { self.take(command) },
+                () = self.alarm.at(deadline) => {}
+                () = closed(self.accepts.as_ref()) => self.stop_accepting(),
+            }
+            let now = clock::now();
+            self.endpoint.handle_timeout(now);
+            for id in self.plain.expire(now) {
+                self.applications.remove(&id);
+                self.endpoint.set_others(self.plain.taken());
+            }
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        self.accepts.is_none() && self.endpoint.is_empty() && self.plain.is_empty()
+            || self.ends_at.is_some_and(|at| clock::now() >= at)
+    }
+
+    fn stop_accepting(&mut self) {
+        self.accepts = None;
+        self.ends_at.get_or_insert_with(|| clock::now() + STOP_LIMIT);
+        self.endpoint.stop_listening();
+    }
+
+    /// Sends waiting datagrams and delivers events; false if the socket's send buffer is full.
+    fn advance(&mut self) -> bool {
+        while let Ok(command) = self.commands.try_recv() {
+            self.take(command);
+        }
+        self.feed();
+        let socket = &mut self.socket;
+        let (mut events, mut refused) = (Vec::new(), false);
+        let send = |peer: SocketAddr, bytes: &[u8], markable| match socket.send(peer, bytes, markable) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            // The peer refused an earlier datagram (ICMP): this one counts as sent.
+            Err(_) => {
+                refused = true;
+                true
+            }
+            Ok(()) => true,
+        };
+        let mut writable = self.endpoint.drain(clock::now(), send, |id, event| events.push((id, event)));
+        match self.socket.flush() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => writable = false,
+            result => refused |= result.is_err(),
+        }
+        if refused {
+            self.refused();
+        }
+        if self.socket.counts.too_large > 0 {
+            self.narrow();
+        }
+        // Accepted connections are registered before their events are delivered: one may have ended already.
+        while let Some((id, peer)) = self.endpoint.poll_accepted() {
+            let connection = self.register(id, peer);
+            self.let_in(connection);
+        }
+        for (id, event) in events {
+            self.deliver(id, event);
+        }
+        writable
+    }
+
+    fn let_in(&mut self, connection: Connection) {
+        if self.accepts.as_ref().is_none_or(|accepts| accepts.send(connection).is_err()) {
+            self.stop_accepting();
+        }
+    }
+
+    /// Handles a datagram that is not of the protocol: perhaps text from a client such as `nc`.
+    fn hear(&mut self, from: SocketAddr, bytes: &[u8]) {
+        if self.accepts.is_none() {
+            return;
+        }
+        let id = || u64::from_be_bytes(super::random());
+        let lines = match self.plain.hear(clock::now(), from, bytes, id, self.endpoint.len()) {
+            Heard::Nothing => return,
+            // The answer may be lost, as any datagram.
+            Heard::Answer(text) => return drop(self.socket.send(from, text.as_bytes(), false)),
+            Heard::Lines { id, lines } => (id, lines),
+            Heard::First { id, lines, instead_of } => {
+                if let Some(gone) = instead_of.and_then(|gone| self.applications.remove(&gone)) {
+                    let why = "idle for too long, replaced by another client";
+                    drop(gone.messages.send(Err(Failure::new(Code::Cancelled, why))));
+                }
+                let connection = Connection { plain: true, ..self.register(id, from) };
+                self.let_in(connection);
+                (id, lines)
+            }
+        };
+        self.endpoint.set_others(self.plain.taken());
+        if let Some(application) = self.applications.get(&lines.0) {
+            for line in lines.1 {
+                drop(application.messages.send(Ok(Message::Frame(line))));
+            }
+        }
+    }
+
+    /// Executes a command for a plain-text client; a command for any other connection is returned.
+    fn take_plain(&mut self, command: Command) -> Option<Command> {
+        match command {
+            Command::Frame(id, ref frame) if self.plain.has(id) => {
+                for (address, bytes) in self.plain.say(clock::now(), id, &frame.body) {
+                    drop(self.socket.send(address, &bytes, false));
+                }
+                if let Some(application) = self.applications.get(&id) {
+                    application.room.give_back(frame.body.len());
+                }
+            }
+            Command::Consumed(id, taken) if self.plain.has(id) => self.plain.took(id, taken.stream),
+            Command::Close(id, ..) if self.plain.leave(id) => {
+                self.applications.remove(&id);
+                self.endpoint.set_others(self.plain.taken());
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// Updates the kernel's drop count, at most every [`DROPS_EVERY`] and seldom if reading it is slow.
+    fn ask_for_drops(&mut self) {
+        let now = clock::now();
+        if now < self.drops.0 {
+            return;
+        }
+        let drops = kernel_drops(self.socket.port());
+        let cost = clock::now().since(now);
+        self.drops = (now + DROPS_EVERY.max(cost * DROPS_SHARE), drops);
+    }
+
+    fn deliver(&mut self, id: u64, event: Event) {
+        if matches!(event, Event::Frame(_)) {
+            self.ask_for_drops();
+        }
+        let message = match event {
+            Event::Answered | Event::Open => {
+                if let Some(opening) = self.opening.take_if(|opening| opening.id == id) {
+                    drop(opening.opened.send(Ok(())));
+                }
+                return;
+            }
+            // LINE frames are made here from plain text; on the wire they are invalid.
+            Event::Frame(frame) if frame.kind == crate::wire::frame::LINE => {
+                Err(malformed(crate::wire::DecodeError::Unknown { what: "frame", value: 0 }))
+            }
+            Event::Frame(frame) => Ok(Message::Frame(frame)),
+            Event::Block { offset, bytes } => Ok(Message::Block { offset, bytes }),
+            Event::Ended(ending) => return self.finish(id, ending),
+        };
+        if let Some(application) = self.applications.get(&id) {
+            if let Some(connection) = self.endpoint.connection(id) {
+                application.counters.set(counts(connection, self.drops.1));
+            }
+            // If the service has dropped its receiving half it drops the sending half too, which ends the connection.
+            drop(application.messages.send(message));
+        }
+    }
+
+    fn finish(&mut self, id: u64, ending: Ending) {
+        let failure = ended(ending);
+        if let Some(opening) = self.opening.take_if(|opening| opening.id == id) {
+            drop(opening.opened.send(Err(failure.clone().unwrap_or_else(gone))));
+        }
+        if let Some(application) = self.applications.remove(&id) {
+            application.room.close();
+            if let Some(failure) = failure {
+                drop(application.messages.send(Err(failure)));
+            }
+        }
+    }
+
+    fn take(&mut self, command: Command) {
+        let Some(command) = self.take_plain(command) else { return };
+        match command {
+            Command::Consumed(id, taken) => {
+                if let Some(connection) = self.endpoint.connection(id) {
+                    connection.consumed(taken.stream, taken.block);
+                }
+            }
+            // A close with an error code does not wait for queued data.
+            Command::Close(id, code, reason) if code != Code::Other => {
+                if let Some(application) = self.applications.get_mut(&id) {
+                    application.queue.clear();
+                }
+                if let Some(connection) = self.endpoint.connection(id) {
+                    connection.abort(code, &reason);
+                }
+            }
+            Command::Frame(id, _) | Command::Block(id, ..) | Command::Close(id, ..) => {
+                if let Some(application) = self.applications.get_mut(&id) {
+                    if matches!(command, Command::Close(..)) {
+                        application.closing_at = Some(clock::now() + CLOSING_LIMIT);
+                    }
+                    application.queue.push_back(command);
+                    if application.queue.len() == 1 {
+                        self.feed_one(id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Passes queued commands to connections that have room again.
+    fn feed(&mut self) {
+        self.end_overdue();
+        let waiting: Vec<u64> =
+            self.applications.iter().filter(|(_, a)| !a.queue.is_empty()).map(|(id, _)| *id).collect();
+        waiting.into_iter().for_each(|id| self.feed_one(id));
+    }
+
+    /// Aborts connections whose orderly close takes too long because the peer no longer reads. The driver wakes at each
+    /// probe at least, so this is checked in time.
+    fn end_overdue(&mut self) {
+        let now = clock::now();
+        let late = |application: &Application| {
+            !application.queue.is_empty() && application.closing_at.is_some_and(|at| now >= at)
+        };
+        let overdue: Vec<u64> =
+            self.applications.iter().filter(|(_, a)| late(a)).map(|(id, _)| *id).collect();
+        for id in overdue {
+            if let Some(application) = self.applications.get_mut(&id) {
+                application.queue.clear();
+            }
+            if let Some(connection) = self.endpoint.connection(id) {
+                connection.abort(Code::Timeout, "the peer stopped reading");
+            }
+        }
+    }
+
+    fn feed_one(&mut self, id: u64) {
+        let (Some(application), Some(connection)) =
+            (self.applications.get_mut(&id), self.endpoint.connection(id))
+        else {
+            return;
+        };
+        application.counters.set(counts(connection, self.drops.1));
+        while connection.is_writable()
+            && let Some(command) = application.queue.pop_front()
+        {
+            match command {
+                Command::Frame(_, frame) => {
+                    application.room.give_back(frame.body.len());
+                    connection.write_frame(&frame);
+                }
+                Command::Block(_, offset, bytes) => {
+                    application.room.give_back(bytes.len());
+                    connection.write_block(offset, bytes);
+                }
+                Command::Close(_, code, reason) => connection.close(clock::now(), code, &reason),
+                Command::Consumed(..) => {}
+            }
+        }
+    }
+
+    fn read(&mut self) {
+        for _ in 0..READ_BURST {
+            let (endpoint, now, mut foreign) = (&mut self.endpoint, clock::now(), Vec::new());
+            let result = self.socket.receive(|peer, bytes, marked| {
+                if !bytes.first().is_some_and(|&first| datagram::is_ours(first)) {
+                    foreign.push((peer, bytes.clone()));
+                }
+                endpoint.handle_datagram(now, peer, bytes, marked);
+            });
+            for (peer, bytes) in foreign {
+                self.refuse_foreign(&bytes);
+                self.hear(peer, &bytes);
+            }
+            match result {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => self.refused(),
+                // Nothing left to read, or an error that concerns one peer or one datagram: the driver goes on (row
+                // 47).
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// ICMP reports that nothing listens on the port. That is final before the first answer; later it is ignored, as
+    /// the server may be restarting.
+    fn refused(&mut self) {
+        if let Some(opening) = self.opening.take() {
+            drop(opening.opened.send(Err(Failure::new(Code::Refused, "nothing is listening"))));
+        }
+    }
+
+    /// The kernel reports that a datagram exceeds the path MTU. If it was the first one, which is as small as one that
+    /// opens a connection can be, the attempt fails.
+    fn narrow(&mut self) {
+        if let Some(opening) = self.opening.take() {
+            drop(opening.opened.send(Err(Failure::new(Code::Limit, "the path is too narrow"))));
+        }
+    }
+
+    fn refuse_foreign(&mut self, bytes: &[u8]) {
+        if let Some(opening) = self.opening.take() {
+            drop(opening.opened.send(Err(tcp::foreign(bytes))));
+        }
+    }
+}
+
+/// The statistics of a connection that its service can read.
+fn counts(connection: &reliable::Connection, kernel_drops: u64) -> PathCounts {
+    let stats = connection.stats();
+    PathCounts {
+        retransmitted: stats.retransmitted,
+        sent: stats.block_bytes,
+        round_trip: connection.round_trip(),
+        loss: connection.loss(),
+        received: stats.datagrams_in,
+        held_by: connection.held_by(),
+        kernel_drops,
+    }
+}
+
+/// Resolves when the listener was dropped; never for a client.
+async fn closed(accepts: Option<&mpsc::UnboundedSender<Connection>>) {
+    match accepts {
+        Some(accepts) => accepts.closed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The end of a connection as a failure; `None` if it was closed in order.
+fn ended(ending: Ending) -> Option<Failure> {
+    Some(match ending {
+        Ending::Closed { code: Code::Other, reason, .. } if reason.is_empty() => return None,
+        Ending::Closed { by_peer: false, .. } => return None,
+        Ending::Closed { code, reason, .. } => {
+            told(code, &format!("the peer ended the connection: {reason}"))
+        }
+        Ending::Refused { code, reason } => told(code, &reason),
+        Ending::Vanished { after, sent, acknowledged } => {
+            let why = format!(
+                "no answer for {:.0} s; sent {sent} bytes, acknowledged {acknowledged}",
+                after.as_secs_f64()
+            );
+            Failure::new(Code::Timeout, why).fix("the peer or the network is gone; run the command again")
+        }
+        Ending::Misbehaved(how) => {
+            Failure::new(Code::Misbehaved, format!("the peer broke the protocol: {how}"))
+        }
+    })
+}

@@ -1,0 +1,55 @@
+//! The messages of the calculator. A plain client, such as `nc`, sends and receives lines of text instead.
+//!
+//! ```text
+//! ASK    | u64 id | text expression |
+//! ANSWER | u64 id | u8 ok | text |            ok: 1 text is the value, 0 it is the error
+//! ```
+
+use crate::wire::{DecodeError, Frame, Reader, Writer};
+
+/// Frame kind of [`Message::Ask`].
+pub const ASK: u8 = 0x10;
+/// Frame kind of [`Message::Answer`].
+pub const ANSWER: u8 = 0x11;
+
+/// A message of the calculator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Client: compute this expression. The client chooses `id`.
+    Ask { id: u64, expression: String },
+    /// Server: the value or the error, with the `id` of the question.
+    Answer { id: u64, result: Result<String, String> },
+}
+
+impl Message {
+    /// Encodes the message as a frame. A text of more than 65 535 bytes is cut.
+    pub fn encode(&self) -> Frame {
+        match self {
+            Self::Ask { id, expression } => Frame::new(ASK, Writer::new().u64(*id).text(expression).finish()),
+            Self::Answer { id, result } => {
+                let (ok, text) = match result {
+                    Ok(text) => (1, text),
+                    Err(text) => (0, text),
+                };
+                Frame::new(ANSWER, Writer::new().u64(*id).u8(ok).text(text).finish())
+            }
+        }
+    }
+
+    /// Reads a message from a frame. Fails on an unknown kind and on missing or extra bytes.
+    pub fn decode(frame: &Frame) -> Result<Self, DecodeError> {
+        let mut r = Reader::new(&frame.body);
+        let message = match frame.kind {
+            ASK => {
+                Self::Ask { id: r.u64()?, expression: r.text("expression", usize::from(u16::MAX))?.into() }
+            }
+            ANSWER => {
+                let (id, ok) = (r.u64()?, r.u8()?);
+                let text = r.text("answer", usize::from(u16::MAX))?.to_owned();
+                Self::Answer { id, result: if ok == 1 { Ok(text) } else { Err(text) } }
+            }
+            kind => return Err(DecodeError::Unknown { what: "frame", value: u64::from(kind) }),
+        };
+        r.finish(message)
+    }
+}

@@ -1,0 +1,199 @@
+//! The server's side of one client in a room, from its welcome to its end. Text clients are handled in `plain`.
+
+use std::time::Instant;
+
+use super::flood::{self, Flood, Slowed};
+use super::outbox::{Queue, Queued};
+use super::text_client;
+use super::{PARTING_LIMIT, welcome};
+use crate::base::escape::escape_line;
+use crate::net::connection::malformed;
+use crate::net::{Connection, Message as Wire};
+use crate::report::Failure;
+use crate::service::chat::command::{self, HELP, Line};
+use crate::service::chat::protocol::{self, Message};
+use crate::service::chat::room::Room;
+use crate::service::chat::text::{check, check_name};
+use crate::service::chat::turn::{Stamp, Wrong};
+use crate::session::Handle;
+use crate::wire::{Code, Frame};
+
+/// A client's notice is cut to this many characters.
+const NOTICE_LIMIT: usize = 200;
+
+pub(crate) struct Visit<'a> {
+    pub(crate) room: &'a Room,
+    pub(crate) session: &'a Handle,
+    pub(crate) connection: Connection,
+    pub(crate) queue: Queue,
+    pub(crate) name: String,
+    pub(crate) token: u64,
+}
+
+impl Visit<'_> {
+    /// Serves the client until it leaves; returns how it left.
+    pub(crate) async fn run(&mut self) -> Result<String, Failure> {
+        if self.connection.plain {
+            self.greet().await?;
+        }
+        let mut flood = Flood::new(Instant::now());
+        loop {
+            tokio::select! {
+                () = self.session.cancelled() => {
+                    // Confirmations in flight still count. There is a time limit, for the client may have stopped
+                    // reading.
+                    drop(tokio::time::timeout(PARTING_LIMIT, self.part()).await);
+                    return Ok("was told goodbye".into());
+                }
+                message = self.connection.incoming.next() => match message? {
+                    Some(Wire::Frame(frame)) => {
+                        if let Some(how) = self.receive(&frame).await? {
+                            return Ok(how);
+                        }
+                        if frame.kind != protocol::DELIVERED && let Some(slowed) = flood.count(Instant::now()) {
+                            self.slow_down(slowed).await?;
+                        }
+                    }
+                    Some(Wire::Block { .. }) => return Err(Failure::new(Code::Misbehaved, "unexpected data block in a chat")),
+                    None => {
+                        drop(tokio::time::timeout(PARTING_LIMIT, self.answer_end()).await);
+                        return Ok("left".into());
+                    }
+                },
+                queued = self.queue.next() => self.pass_on(queued?).await?,
+            }
+        }
+    }
+
+    /// Sends a queued message and those after it, as frames or as lines of text.
+    async fn pass_on(&mut self, queued: Queued) -> Result<(), Failure> {
+        let (room, name, token, plain) = (self.room, &self.name, self.token, self.connection.plain);
+        let frame = |message: &Message| {
+            if plain { text_client::line(room, (name, token), message) } else { Some(message.encode()) }
+        };
+        self.queue.send(queued, &mut self.connection.outgoing, frame).await
+    }
+
+    /// Reads nothing from a client that sends too fast, so that backpressure stops it. It still receives messages.
+    async fn slow_down(&mut self, slowed: Slowed) -> Result<(), Failure> {
+        match (slowed.tell, self.connection.plain) {
+            (false, _) => {}
+            (true, true) => self.say(&format!("* {}", flood::TEXT)).await?,
+            (true, false) => {
+                let notice = Message::Notice { text: flood::TEXT.into() };
+                self.connection.outgoing.send_now(notice.encode()).await?;
+            }
+        }
+        let until = tokio::time::Instant::now() + slowed.wait;
+        loop {
+            tokio::select! {
+                () = self.session.cancelled() => return Ok(()),
+                () = tokio::time::sleep_until(until) => return Ok(()),
+                queued = self.queue.next() => self.pass_on(queued?).await?,
+            }
+        }
+    }
+
+    /// Says goodbye, and handles what the client still sends, until it closes.
+    async fn part(&mut self) -> Result<(), Failure> {
+        if self.connection.plain {
+            return self.say("* host ended the conversation").await;
+        }
+        let leave = Message::Leave { reason: "ended the conversation".into() };
+        self.connection.outgoing.send_now(leave.encode()).await?;
+        while let Some(Wire::Frame(frame)) = self.connection.incoming.next().await? {
+            // Both said goodbye at once: nothing more comes.
+            if self.receive(&frame).await?.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers a client that closed its sending side: it may still read, for half-closed is not gone.
+    async fn answer_end(&mut self) -> Result<(), Failure> {
+        if self.connection.plain {
+            return self.say("* goodbye").await;
+        }
+        let leave = Message::Leave { reason: "says goodbye".into() };
+        self.connection.outgoing.send_now(leave.encode()).await
+    }
+
+    /// The answer to a request to the server itself: `/who`, `@name`, `/help`.
+    pub(crate) fn answer(&self, line: &Line<'_>) -> String {
+        match line {
+            Line::Who => format!("here: {}", self.room.names()),
+            Line::Whisper(to, text) => {
+                let whispered = check(text, self.connection.transport)
+                    .and_then(|()| self.room.whisper(self.session, &self.name, to, text));
+                whispered.map_or_else(|failure| failure.to_string(), |()| format!("{to} was told"))
+            }
+            _ => HELP.into(),
+        }
+    }
+
+    /// Renames the client and announces it.
+    pub(crate) fn take_name(&mut self, name: &str) -> Result<(), Failure> {
+        check_name(name)?;
+        let new = self.room.rename(&self.name, self.token, name);
+        let before = std::mem::replace(&mut self.name, new);
+        self.session.tell("renamed", format!("{before} is now {}", self.name));
+        self.room.show_members(self.session);
+        Ok(())
+    }
+
+    /// Handles a frame or line from the client; `Some` if it left, with how.
+    async fn receive(&mut self, frame: &Frame) -> Result<Option<String>, Failure> {
+        if self.connection.plain {
+            let line = String::from_utf8_lossy(&frame.body).into_owned();
+            return self.heard_line(line.trim_end_matches('\r')).await;
+        }
+        match Message::decode(frame).map_err(malformed)? {
+            Message::Say { id, seen, text } => self.heard(Stamp { id, seen }, &text).await?,
+            Message::Leave { reason } => return Ok(Some(escape_line(&reason).into_owned())),
+            Message::Delivered { id } => self.room.confirmed(&self.name, self.token, id),
+            // Notices are the program's own voice: one from a client only goes into the log, truncated.
+            Message::Notice { text } => {
+                let text: String = text.chars().take(NOTICE_LIMIT).collect();
+                self.session.log("notice", format!("{}: {}", self.name, escape_line(&text)));
+            }
+            Message::Join { name, .. } => self.rename(&name).await?,
+            Message::Ask { text } => {
+                let text = match command::read(&text) {
+                    Ok(line) => self.answer(&line),
+                    Err(failure) => failure.to_string(),
+                };
+                self.connection.outgoing.send_now(Message::Notice { text }.encode()).await?;
+            }
+            Message::Welcome(_) | Message::Relayed { .. } => {
+                return Err(Failure::new(
+                    Code::Misbehaved,
+                    "unexpected message from the client: only a server sends it",
+                ));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn rename(&mut self, name: &str) -> Result<(), Failure> {
+        let answer = match self.take_name(name) {
+            Ok(()) => welcome(self.room, &self.name, self.token),
+            Err(failure) => Message::Notice { text: failure.to_string() }.encode(),
+        };
+        self.connection.outgoing.send_now(answer).await
+    }
+
+    async fn heard(&mut self, stamp: Stamp, text: &str) -> Result<(), Failure> {
+        check(text, self.room.rules.transport)?;
+        let reply = match self.room.heard(self.session, (&self.name, self.token), stamp, text) {
+            Ok(()) => Message::Delivered { id: stamp.id },
+            Err(Wrong::OutOfTurn) => {
+                Message::Notice { text: "it is not your turn: wait for an answer".into() }
+            }
+            Err(Wrong::Impossible) => {
+                return Err(Failure::new(Code::Misbehaved, "the client's message numbers are inconsistent"));
+            }
+        };
+        self.connection.outgoing.send_now(reply.encode()).await
+    }
+}

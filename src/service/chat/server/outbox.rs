@@ -1,0 +1,146 @@
+//! The bounded send queue of one client.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::net::Outgoing;
+use crate::report::Failure;
+use crate::service::chat::protocol::Message;
+use crate::wire::{Code, Frame};
+
+/// Maximum bytes queued for a client; one that reads too slowly for that is dropped (FAULTS row 82).
+const QUEUE_LIMIT: usize = 256 << 10;
+/// Bytes charged for each queued message in addition to its text.
+const MESSAGE_COST: usize = 128;
+/// A client that does not take a batch of queued messages within this time is dropped (row 82).
+const READ_LIMIT: Duration = Duration::from_secs(10);
+/// Messages sent together, with one flush.
+const BATCH: usize = 64;
+
+/// A queued message, with its share of the byte limit.
+pub(crate) struct Queued {
+    pub(crate) message: Message,
+    _share: Share,
+}
+
+/// The sending half: other tasks put messages for the client here, bounded in bytes.
+#[derive(Clone)]
+pub(crate) struct Outbox {
+    queue: mpsc::UnboundedSender<Queued>,
+    waiting: Arc<Waiting>,
+    kicked: CancellationToken,
+}
+
+/// The receiving half, owned by the client's own task.
+pub(crate) struct Queue {
+    waiting: mpsc::UnboundedReceiver<Queued>,
+    kicked: CancellationToken,
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: AtomicUsize,
+    /// Notified when bytes are released.
+    less: Notify,
+}
+
+/// Bytes reserved in an outbox, released when the message has been sent or dropped.
+struct Share {
+    waiting: Arc<Waiting>,
+    bytes: usize,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.waiting.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.waiting.less.notify_one();
+    }
+}
+
+impl Outbox {
+    pub(crate) fn new() -> (Self, Queue) {
+        let (queue, waiting) = mpsc::unbounded_channel();
+        let kicked = CancellationToken::new();
+        let receiving = Queue { waiting, kicked: kicked.clone() };
+        (Self { queue, waiting: Arc::default(), kicked }, receiving)
+    }
+
+    /// Queues a message, or gives it back as the error if the queue is full.
+    pub(crate) fn put(&self, message: Message, bytes: usize) -> Result<(), Message> {
+        let bytes = bytes + MESSAGE_COST;
+        if self.waiting.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > QUEUE_LIMIT {
+            self.waiting.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(message);
+        }
+        let share = Share { waiting: self.waiting.clone(), bytes };
+        // The client's task may have ended: then the member is about to be removed.
+        drop(self.queue.send(Queued { message, _share: share }));
+        Ok(())
+    }
+
+    /// Like `put`, but waits until there is room.
+    pub(crate) async fn put_later(&self, mut message: Message, bytes: usize) {
+        while let Err(back) = self.put(message, bytes) {
+            message = back;
+            self.waiting.less.notified().await;
+        }
+    }
+
+    /// Drops the client, because it does not read or has reconnected from another place.
+    pub(crate) fn kick(&self) {
+        self.kicked.cancel();
+    }
+}
+
+impl Queue {
+    /// The next message; an error if the client is to be dropped. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Result<Queued, Failure> {
+        tokio::select! {
+            biased;
+            () = self.kicked.cancelled() => Err(does_not_read()),
+            queued = self.waiting.recv() => match queued {
+                Some(queued) => Ok(queued),
+                // The room has removed the client: nothing more will come, and its task is about to end.
+                None => std::future::pending().await,
+            },
+        }
+    }
+
+    /// Sends `first` and messages queued after it, each encoded by `frame` (`None`: nothing is sent for it). An error
+    /// if the client is to be dropped or does not take them in time.
+    pub(crate) async fn send(
+        &mut self,
+        first: Queued,
+        outgoing: &mut Outgoing,
+        mut frame: impl FnMut(&Message) -> Option<Frame>,
+    ) -> Result<(), Failure> {
+        let waiting = &mut self.waiting;
+        let sending = async {
+            let mut next = Some(first);
+            for _ in 0..BATCH {
+                let Some(queued) = next.take() else { break };
+                if let Some(frame) = frame(&queued.message) {
+                    outgoing.send(frame).await?;
+                }
+                next = waiting.try_recv().ok();
+            }
+            if let Some(frame) = next.and_then(|queued| frame(&queued.message)) {
+                outgoing.send(frame).await?;
+            }
+            outgoing.flush().await
+        };
+        tokio::select! {
+            () = self.kicked.cancelled() => Err(does_not_read()),
+            sent = tokio::time::timeout(READ_LIMIT, sending) => sent.map_err(|_| does_not_read())?,
+        }
+    }
+}
+
+fn does_not_read() -> Failure {
+    let why = "the client does not read: its queue is full, or a message waited for 10 s";
+    Failure::new(Code::Timeout, why)
+}

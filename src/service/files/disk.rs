@@ -1,0 +1,376 @@
+//! The file operations that a receive needs in one folder, on a real disk; `crashes` uses a simulated one that crashes
+//! at every operation. Everything blocks.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use rustix::fs::OFlags;
+
+use super::name::raw;
+use crate::report::{Failure, reason};
+use crate::service::ftp::protocol::{Label, Mode};
+use crate::service::ftp::storage::journal::Boot;
+use crate::wire::Code;
+
+/// Attempts to lock a part, each of which fails if the part is renamed between its opening and its locking.
+const PART_ATTEMPTS: usize = 10;
+/// Modification times later than now plus this are clamped (FAULTS row 32).
+const CLOCK_SKEW: Duration = Duration::from_hours(24);
+/// The permission bits that a peer can set (FAULTS row 32).
+const MODE_MASK: u32 = 0o755;
+
+/// What has a name; links are not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    File {
+        size: u64,
+    },
+    Folder,
+    Link,
+    /// A FIFO, a device or a socket: never replaced (row 23).
+    Special,
+}
+
+/// Operations on one folder.
+pub(crate) trait Disk: std::fmt::Debug + Send + 'static {
+    type File: std::fmt::Debug + Send + 'static;
+
+    /// What has this name; `None` if nothing has.
+    fn find(&self, name: &str) -> Option<Found>;
+    /// Creates a regular file, or takes over an existing one, and locks it for this process.
+    fn claim(&self, name: &str) -> Result<Self::File, Failure>;
+    /// Opens a regular file for reading.
+    fn open(&self, name: &str) -> io::Result<Self::File>;
+    /// Fills the whole buffer from offset `at`, or fails.
+    fn read_at(&self, file: &Self::File, at: u64, buffer: &mut [u8]) -> io::Result<()>;
+    fn write_at(&self, file: &Self::File, at: u64, bytes: &[u8]) -> io::Result<()>;
+    fn length(&self, file: &Self::File) -> io::Result<u64>;
+    fn set_length(&self, file: &Self::File, length: u64) -> io::Result<()>;
+    /// Claims space for bytes that are about to be written, so that of two transfers that do not fit together only one
+    /// begins (row 14).
+    fn claim_space(&self, file: &Self::File, bytes: u64) -> Result<Space, Failure>;
+    /// Free bytes on the file system.
+    fn free(&self, file: &Self::File) -> u64;
+    /// Sets mode and time of a complete file.
+    fn dress(&self, file: &Self::File, mode: Mode, modified: u64) -> io::Result<()>;
+    /// Waits until the disk has the file.
+    fn sync(&self, file: &Self::File) -> io::Result<()>;
+    /// Renames a file; without `replace` it fails if `to` exists.
+    fn rename(&self, from: &str, to: &str, replace: bool) -> io::Result<()>;
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Waits until the disk has the names in the folder.
+    fn sync_names(&self) -> io::Result<()>;
+    /// Identifies the present boot of the machine.
+    fn boot(&self) -> Boot;
+}
+
+/// A folder of this machine, opened below its root.
+#[derive(Debug)]
+pub(crate) struct RealDisk(pub(crate) Dir);
+
+impl Disk for RealDisk {
+    type File = File;
+
+    fn find(&self, name: &str) -> Option<Found> {
+        let metadata = self.0.symlink_metadata(os(name)).ok()?;
+        Some(match metadata {
+            metadata if metadata.is_file() => Found::File { size: metadata.len() },
+            metadata if metadata.is_dir() => Found::Folder,
+            metadata if metadata.is_symlink() => Found::Link,
+            _ => Found::Special,
+        })
+    }
+
+    /// Between opening and locking, the last owner may have given the file its name: then the lock is on the published
+    /// file, and a new part must be created.
+    fn claim(&self, name: &str) -> Result<File, Failure> {
+        for _ in 0..PART_ATTEMPTS {
+            let file = open_or_create(&self.0, name)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::Error(error)) if lacks(&error, Lacking::Locks) => {}
+                Err(_) => break,
+            }
+            if self.stands_under(&file, name) {
+                return Ok(file);
+            }
+        }
+        Err(Failure::new(Code::Receiving, "it is being received already")
+            .fix("wait for it (a sender that is gone is missed within 30 s), or choose another name"))
+    }
+
+    fn open(&self, name: &str) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
+        self.0.open_with(os(name), &options).map(cap_std::fs::File::into_std)
+    }
+
+    fn read_at(&self, file: &File, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        file.read_exact_at(buffer, at)
+    }
+
+    fn write_at(&self, file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
+        file.write_all_at(bytes, at)
+    }
+
+    fn length(&self, file: &File) -> io::Result<u64> {
+        file.metadata().map(|metadata| metadata.len())
+    }
+
+    fn set_length(&self, file: &File, length: u64) -> io::Result<()> {
+        file.set_len(length)
+    }
+
+    fn claim_space(&self, file: &File, bytes: u64) -> Result<Space, Failure> {
+        Space::claim(file, bytes)
+    }
+
+    fn free(&self, file: &File) -> u64 {
+        free(file)
+    }
+
+    fn dress(&self, file: &File, mode: Mode, modified: u64) -> io::Result<()> {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(granted(mode));
+        or_without(file.set_permissions(mode), Lacking::Permissions)?;
+        or_without(file.set_modified(clamp(modified)), Lacking::Times)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &str, to: &str, replace: bool) -> io::Result<()> {
+        let (from, to) = (os(from), os(to));
+        if replace {
+            return self.0.rename(from, &self.0, to);
+        }
+        #[cfg(target_os = "linux")]
+        match rustix::fs::renameat_with(&self.0, &from, &self.0, &to, rustix::fs::RenameFlags::NOREPLACE) {
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {}
+            other => return other.map_err(Into::into),
+        }
+        // A hard link never replaces a file; after it the part's own name is removed.
+        match self.0.hard_link(&from, &self.0, &to) {
+            Ok(()) => self.0.remove_file(from),
+            Err(error) if lacks(&error, Lacking::Links) && self.0.symlink_metadata(&to).is_err() => {
+                self.0.rename(from, &self.0, to)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.remove_file(os(name))
+    }
+
+    /// The handle of the folder is `O_PATH`, which cannot be synced: another one is opened for that.
+    fn sync_names(&self) -> io::Result<()> {
+        rustix::fs::fsync(reopen(&self.0)?).map_err(Into::into)
+    }
+
+    fn boot(&self) -> Boot {
+        // Without a boot id the answer is different each time: then nothing unsynced is trusted.
+        let run = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .unwrap_or_else(|_| format!("{} {:?}", std::process::id(), SystemTime::now()));
+        let hash = blake3::hash(run.as_bytes());
+        std::array::from_fn(|n| hash.as_bytes()[n])
+    }
+}
+
+impl RealDisk {
+    /// With `replace`, a file that was there already gets the permissions and the time of the offered one. This may
+    /// fail for another user's file, which stays as it is.
+    pub(crate) fn adorn(&self, name: &str, label: &Label) {
+        if let (true, Ok(file)) = (label.flags.replace, self.open(name)) {
+            drop(self.dress(&file, label.mode, label.modified));
+        }
+    }
+
+    fn stands_under(&self, file: &File, name: &str) -> bool {
+        let there = rustix::fs::statat(&self.0, os(name), rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
+        match (rustix::fs::fstat(file), there) {
+            (Ok(mine), Ok(there)) => (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino),
+            _ => false,
+        }
+    }
+}
+
+/// The name as the file system has it, without escapes; a text with invalid escapes is taken as it is.
+pub(crate) fn os(name: &str) -> OsString {
+    raw(name).unwrap_or_else(|| name.into())
+}
+
+/// Permissions of a new file from the mode that its sender gave: never more than the file had there.
+pub(crate) fn granted(mode: Mode) -> u32 {
+    u32::from(mode) & MODE_MASK & !umask()
+}
+
+/// The user's umask. It is read from `/proc`, because the system call that reads it also changes it for a moment.
+fn umask() -> u32 {
+    static MASK: OnceLock<u32> = OnceLock::new();
+    *MASK.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+        mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
+    })
+}
+
+/// Features that file systems turned out to lack, as bits; and those of them that were reported.
+static LACKING: AtomicU8 = AtomicU8::new(0);
+static TOLD: AtomicU8 = AtomicU8::new(0);
+
+/// Features that some file systems lack (FUSE, SMB, exFAT, some containers): nls does without them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lacking {
+    Permissions,
+    Times,
+    Locks,
+    Links,
+}
+
+impl Lacking {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Permissions, "permissions"),
+        (Self::Times, "times"),
+        (Self::Locks, "locks"),
+        (Self::Links, "hard links"),
+    ];
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// True if the error means that the file system lacks the feature, which is then remembered.
+fn lacks(error: &io::Error, thing: Lacking) -> bool {
+    use rustix::io::Errno;
+    let known = [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::NOTTY, Errno::INVAL, Errno::NOLCK];
+    let lacks = known.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()));
+    if lacks {
+        LACKING.fetch_or(thing.bit(), Ordering::Relaxed);
+    }
+    lacks
+}
+
+/// Turns an error into success if it means that the file system lacks the feature.
+pub(crate) fn or_without(result: io::Result<()>, thing: Lacking) -> io::Result<()> {
+    result.or_else(|error| if lacks(&error, thing) { Ok(()) } else { Err(error) })
+}
+
+/// A warning about lacking features that were not reported yet.
+pub(crate) fn untold() -> Option<String> {
+    let lacking = LACKING.load(Ordering::Relaxed);
+    let new = lacking & !TOLD.swap(lacking, Ordering::Relaxed);
+    let missed = Lacking::ALL.iter().filter(|(thing, _)| new & thing.bit() != 0);
+    let things: Vec<&str> = missed.map(|(_, word)| *word).collect();
+    (new != 0).then(|| format!("the file system does not support {}: done without", things.join(" and ")))
+}
+
+fn free(file: &File) -> u64 {
+    rustix::fs::fstatvfs(file).map_or(u64::MAX, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Fails if `size` bytes do not fit on the file system of `file`, beside what is about to be written there.
+pub(crate) fn check_space(file: &File, size: u64) -> Result<(), Failure> {
+    Space::claim(file, size).map(drop)
+}
+
+/// Bytes that transfers of this process are about to write, by file system.
+static CLAIMED: Mutex<BTreeMap<u64, u64>> = Mutex::new(BTreeMap::new());
+
+/// Space on a file system that is claimed until it is written or given up.
+#[derive(Debug, Default)]
+pub(crate) struct Space {
+    device: u64,
+    bytes: u64,
+}
+
+impl Space {
+    fn claim(file: &File, bytes: u64) -> Result<Self, Failure> {
+        let device = rustix::fs::fstat(file).map_or(0, |stat| stat.st_dev);
+        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = claimed.entry(device).or_default();
+        crate::service::ftp::storage::part::check_space(free(file).saturating_sub(*others), bytes)?;
+        *others += bytes;
+        Ok(Self { device, bytes })
+    }
+
+    /// `bytes` of the claim are written.
+    pub(crate) fn used(&mut self, bytes: u64) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        if let Some(others) = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.device) {
+            *others = others.saturating_sub(bytes);
+        }
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        self.used(self.bytes);
+    }
+}
+
+/// A handle of a folder that can be synced.
+pub(crate) fn reopen(dir: &Dir) -> io::Result<std::os::fd::OwnedFd> {
+    rustix::fs::openat(
+        dir,
+        ".",
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    )
+    .map_err(Into::into)
+}
+
+/// Takes over a part of an earlier transfer, but only a regular file of this user without other hard links (row 23).
+fn open_or_create(dir: &Dir, name: &str) -> Result<File, Failure> {
+    let failed = |error: &io::Error| match error.kind() {
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            Failure::new(Code::Policy, format!("the folder cannot be written to: {}", reason(error)))
+        }
+        ErrorKind::NotFound => Failure::new(Code::Missing, "the folder is gone").fix("make it again"),
+        _ => Failure::io(error, name),
+    };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).mode(0o600);
+    let path = os(name);
+    match dir.open_with(&path, &options) {
+        Ok(file) => return Ok(file.into_std()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(&error)),
+    }
+    let in_the_way = || {
+        let why = format!("`{name}` is in the way and is not a regular file of this user");
+        Failure::new(Code::Policy, why).fix("remove it")
+    };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
+    let file = match dir.open_with(&path, &options) {
+        Ok(file) => file.into_std(),
+        Err(_) if !dir.symlink_metadata(&path).is_ok_and(|known| known.is_file()) => return Err(in_the_way()),
+        Err(error) => return Err(failed(&error)),
+    };
+    match rustix::fs::fstat(&file) {
+        Ok(stat)
+            if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file()
+                && stat.st_nlink < 2
+                && stat.st_uid == rustix::process::geteuid().as_raw() =>
+        {
+            Ok(file)
+        }
+        _ => Err(in_the_way()),
+    }
+}
+
+/// A time from a peer, in nanoseconds since 1970, clamped to now plus [`CLOCK_SKEW`].
+pub(crate) fn clamp(modified: u64) -> SystemTime {
+    let limit = SystemTime::now() + CLOCK_SKEW;
+    (UNIX_EPOCH + Duration::from_nanos(modified)).min(limit)
+}

@@ -1,0 +1,237 @@
+//! `ls`, both sides; the stream server answers with the same code.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::protocol::{ENTRIES, Entries, Entry, EntryKind, List, PAGE_LIMIT};
+use super::root::Folder;
+use crate::base::escape::escape_line;
+use crate::base::{Endpoint, Transport, Value, quantity};
+use crate::language::{Arguments, FromArguments, Target};
+use crate::net::connection::{malformed, nothing_came, unexpected};
+use crate::net::{self, Connection, udp};
+use crate::report::{Failure, Outcome};
+use crate::service::{Context, Job, connect};
+use crate::session::{Handle, Registry};
+use crate::wire::{Code, Frame, ServiceId};
+
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// Completion at the prompt waits for names no longer than this.
+const NAMES_LIMIT: Duration = Duration::from_secs(3);
+/// Most entries that `ls` shows.
+pub(crate) const ENTRY_LIMIT: usize = 1_000_000;
+/// Most bytes of the names in a list.
+const BYTES_LIMIT: usize = 64 << 20;
+
+/// Lists whose names are read, or wait for room, at once; and pages that are examined at once. These limits are
+/// separate from those of transfers, so that neither delays the other.
+static LISTS: Semaphore = Semaphore::const_new(4);
+static PAGES: Semaphore = Semaphore::const_new(4);
+/// KiB of memory for the names of all lists in progress together.
+static NAMES: Semaphore = Semaphore::const_new(64 << 10);
+/// A client that accepts no page for this long is disconnected: it holds names in memory.
+const PAGE_LIMIT_TIME: Duration = Duration::from_secs(10);
+
+/// Adds a service's own details to a page of a folder; it blocks.
+pub(crate) type Dress = fn(&Folder, &str, Vec<Entry>) -> Vec<Entry>;
+
+/// Answers one LIST: the names are read once, and then the entries are examined page by page.
+pub(crate) async fn answer(
+    session: &Handle,
+    folder: &Arc<Folder>,
+    connection: &mut Connection,
+    frame: &Frame,
+    dress: Dress,
+) -> Result<(), Failure> {
+    let List { path } = List::decode(frame).map_err(malformed)?;
+    let (root, read) = (folder.clone(), path.clone());
+    let turn = LISTS.acquire().await;
+    let names = session.block(move || root.names(&read)).await?;
+    let mut names = match names {
+        Ok(names) => names,
+        Err(failure) => return connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await,
+    };
+    let size: usize = names.iter().map(|name| name.len() + size_of_val(name)).sum();
+    let _room = NAMES.acquire_many((size >> 10).min(64 << 10) as u32).await;
+    // The turn is held until there is room for the names: however many clients ask, few lists wait with their names
+    // read.
+    drop(turn);
+    // In reverse order, so that each page is split off the end.
+    names.reverse();
+    loop {
+        let mut page = names.split_off(names.len().saturating_sub(PAGE_LIMIT));
+        page.reverse();
+        let entries = if page.is_empty() {
+            Ok(Vec::new())
+        } else {
+            page_of(session, folder, &path, page, dress).await?
+        };
+        let frame = match entries {
+            Ok(entries) => Entries { entries, more: !names.is_empty() }.encode(),
+            Err(failure) => Frame::error(failure.code, &failure.why),
+        };
+        let over = names.is_empty() || frame.kind != ENTRIES;
+        let sent = async {
+            connection.outgoing.send(frame).await?;
+            if over { connection.outgoing.flush().await } else { Ok(()) }
+        };
+        let slow = || Failure::new(Code::Timeout, "the client does not read the list");
+        tokio::time::timeout(PAGE_LIMIT_TIME, sent).await.map_err(|_| slow())??;
+        if over {
+            return Ok(());
+        }
+    }
+}
+
+/// The entries of one page.
+async fn page_of(
+    session: &Handle,
+    folder: &Arc<Folder>,
+    path: &str,
+    names: Vec<OsString>,
+    dress: Dress,
+) -> Result<Result<Vec<Entry>, Failure>, Failure> {
+    let (folder, path) = (folder.clone(), path.to_owned());
+    let _turn = PAGES.acquire().await;
+    session.block(move || folder.entries(&path, &names).map(|page| dress(&folder, &path, page))).await
+}
+
+/// `ls`.
+pub(crate) struct LsOptions {
+    pub(crate) server: Option<Target>,
+    /// A folder at the server; empty: its root.
+    pub(crate) path: String,
+}
+
+impl FromArguments for LsOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        let path = arguments.text("path").unwrap_or_default().to_owned();
+        Self { server: arguments.target("server"), path }
+    }
+}
+
+pub(crate) fn list(session: Handle, options: LsOptions, _context: Context) -> Job {
+    Box::pin(async move {
+        let LsOptions { server, path } = options;
+        let mut connection =
+            connect(&session, server.as_ref(), ServiceId::Any).await.map_err(|failure| failure.of("ls"))?;
+        session.running("transferring");
+        let entries = session
+            .unless_cancelled(fetch(&mut connection, path))
+            .await
+            .map_err(|failure| failure.of("ls"))?;
+        connection.outgoing.close(Code::Other, "").await;
+        let names: Vec<String> = entries.iter().map(|entry| escape_line(&entry.name).into_owned()).collect();
+        let length = entries.iter().fold(0u64, |sum, entry| match &entry.kind {
+            EntryKind::Media(note) => sum.saturating_add(note.milliseconds),
+            _ => sum,
+        });
+        let bytes = entries.iter().fold(0u64, |sum, entry| sum.saturating_add(entry.size));
+        let fields = vec![
+            ("entries", Value::count(entries.len() as u64)),
+            ("names", Value::text(names.join("\n"))),
+            ("bytes", Value::count(bytes)),
+            ("length", Value::seconds(Duration::from_millis(length))),
+        ];
+        Ok(Outcome::new(table(&entries), fields))
+    })
+}
+
+/// The names in a server's folder, each with a short description, for completion. Fails after [`NAMES_LIMIT`].
+pub async fn names(
+    registry: &Registry,
+    transport: Transport,
+    endpoint: &Endpoint,
+) -> Result<Vec<(String, String)>, Failure> {
+    let asking = async {
+        let options = udp::Options::STANDARD;
+        let (mut connection, driver) = net::connect(transport, endpoint, ServiceId::Any, options).await?;
+        if let Some(driver) = driver {
+            registry.spawn(driver);
+        }
+        let entries = fetch(&mut connection, String::new()).await;
+        connection.outgoing.close(Code::Other, "").await;
+        entries
+    };
+    let entries = tokio::time::timeout(NAMES_LIMIT, asking);
+    let entries = entries.await.map_err(|_| nothing_came("answer", NAMES_LIMIT))??;
+    Ok(entries.iter().map(|entry| (entry.name.clone(), about(entry))).collect())
+}
+
+fn about(entry: &Entry) -> String {
+    match &entry.kind {
+        EntryKind::Folder => "folder".into(),
+        EntryKind::Media(note) if note.milliseconds > 0 => {
+            format!("{}, {}", clock(note.milliseconds), quantity::show_size(entry.size))
+        }
+        _ => quantity::show_size(entry.size),
+    }
+}
+
+async fn fetch(connection: &mut Connection, path: String) -> Result<Vec<Entry>, Failure> {
+    let (mut all, mut bytes): (Vec<Entry>, usize) = (Vec::new(), 0);
+    connection.request([List { path }.encode()]).await?;
+    loop {
+        let frame = connection.incoming.frame(ANSWER_LIMIT, "answer").await?;
+        if frame.kind != ENTRIES {
+            return Err(unexpected("the server"));
+        }
+        let page = Entries::decode(&frame).map_err(malformed)?;
+        if page.entries.is_empty() && page.more {
+            return Err(unexpected("the server"));
+        }
+        bytes += page.entries.iter().map(|entry| entry.name.len()).sum::<usize>();
+        all.extend(page.entries);
+        if !page.more {
+            return Ok(all);
+        }
+        if all.len() >= ENTRY_LIMIT || bytes > BYTES_LIMIT {
+            let why = format!("the list is too long: the limit is {ENTRY_LIMIT} entries");
+            return Err(Failure::new(Code::Limit, why).fix("list a folder in it: ls SERVER FOLDER"));
+        }
+    }
+}
+
+fn table(entries: &[Entry]) -> String {
+    if entries.is_empty() {
+        return "nothing there".into();
+    }
+    let has_media = entries.iter().any(|entry| matches!(entry.kind, EntryKind::Media(_)));
+    let lines: Vec<String> = entries
+        .iter()
+        .map(|entry| {
+            let name = escape_line(&entry.name);
+            let (size, name) = match &entry.kind {
+                EntryKind::Folder => ("folder".to_owned(), format!("{name}/")),
+                EntryKind::Person => (format!("said {}", entry.size), name.into_owned()),
+                EntryKind::Link(target) => ("link".to_owned(), format!("{name} -> {}", escape_line(target))),
+                EntryKind::File | EntryKind::Media(_) => (quantity::show_size(entry.size), name.into_owned()),
+            };
+            if !has_media {
+                return format!("{size:>12}  {name}");
+            }
+            let (length, container, title) = match &entry.kind {
+                EntryKind::Media(note) => (clock(note.milliseconds), &*note.container, &*note.title),
+                _ => (String::new(), "", ""),
+            };
+            let title =
+                if title.is_empty() { String::new() } else { format!("  \"{}\"", escape_line(title)) };
+            format!("{size:>12}  {length:>8}  {:<8}  {name}{title}", escape_line(container))
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// `1:02:03`; empty for 0, an unknown length.
+fn clock(milliseconds: u64) -> String {
+    // To the nearest second, but at least one.
+    let seconds = ((milliseconds + 500) / 1000).max(1);
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        _ if milliseconds == 0 => String::new(),
+        (0, minutes, seconds) => format!("{minutes}:{seconds:02}"),
+        (hours, minutes, seconds) => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}

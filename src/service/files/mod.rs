@@ -1,0 +1,58 @@
+//! What file services share: a folder that is served or received into, and lists of it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `name` | which names are acceptable, and how they travel and are shown |
+//! | `root` | files below a root folder, opened by the kernel relative to its handle |
+//! | `walk` | everything below a folder, in order |
+//! | `disk` | the file operations that a received file needs, on a real disk |
+//! | `listing` | `ls`, both sides |
+//! | `protocol` | LIST, WALK and their answers |
+
+pub(crate) mod disk;
+pub(crate) mod listing;
+pub(crate) mod name;
+pub mod protocol;
+pub(crate) mod root;
+pub(crate) mod walk;
+
+use self::listing::LsOptions;
+use super::{Client, Run};
+use crate::base::Transport;
+use crate::language::verb::Lasting;
+use crate::language::{Field, FromArguments, Kind, Param, Verb};
+use crate::wire::ServiceId;
+
+pub static LS: Client = Client {
+    verb: &Verb {
+        name: "ls",
+        aliases: &["dir"],
+        summary: "list what a file or stream server has, or who is in a chat",
+        details: "Names are bytes: unprintable characters and backslashes are shown as escapes, and `get` takes names in that form.",
+        params: &[
+            Param::required("server", Kind::Endpoint, "the server"),
+            Param::optional("path", Kind::Text, "a folder at the server"),
+        ],
+        keywords: &[],
+        fields: &[
+            Field::count("entries", "how many"),
+            Field::text("names", "the names, each on a line"),
+            Field::seconds("length", "how long all media in it last"),
+            Field::size("bytes", "bytes of all files listed"),
+            Field::state("state", "done, failed or cancelled"),
+            Field::text("error", "why it failed"),
+        ],
+        example: "ls $files",
+        next: "",
+        lasting: Lasting::Job,
+        capabilities: &[],
+    },
+    place: Some(("server", ServiceId::Any)),
+    transport: Transport::Tcp,
+    run: Run::Session {
+        kind: |_| "ls".into(),
+        start: |session, arguments, context| {
+            listing::list(session, LsOptions::from_arguments(&arguments), context)
+        },
+    },
+};

@@ -1,0 +1,771 @@
+//! Files below a root folder. Every path from a peer is opened by the kernel relative to the root's handle (`cap-std`,
+//! openat2 on Linux): no name and no link can leave the root, and there is no separate check that could race with the
+//! open. All functions block: call them on a blocking thread.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, OpenOptions, OpenOptionsExt};
+use rustix::io::Errno;
+
+use super::disk::{RealDisk, granted, os, reopen};
+use super::name::{Rules, components, is_hidden, is_scaffold, raw, stays_inside, written};
+use super::protocol::{Entry, EntryKind};
+use crate::base::escape::escape_line;
+use crate::language::{Arguments, FromArguments};
+use crate::report::{Failure, reason};
+use crate::service::ftp::protocol::Mode;
+use crate::service::ftp::storage::part::{self, Begun, Intent};
+use crate::wire::Code;
+
+/// Mode of a folder while a transfer fills it: for its owner only, with the sticky bit as a mark (without effect on a
+/// folder that only its owner enters). A later attempt recognises the folder by it, and no peer can widen the
+/// permissions of a folder that existed before.
+const FILLING: u32 = 0o1700;
+/// Longest path, in bytes, that is opened in one system call; a longer one is opened in steps.
+const PATH_LIMIT: usize = 4000;
+
+/// A root folder in which names from a peer are resolved.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    dir: Dir,
+    pub(crate) path: PathBuf,
+    /// Hidden files can be listed and requested.
+    hidden: bool,
+    /// Symbolic links to folders are followed if they stay inside the root.
+    follows: bool,
+}
+
+/// An open file to send.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) file: File,
+    pub(crate) size: u64,
+    /// Nanoseconds since 1970.
+    pub(crate) modified: u64,
+    pub(crate) mode: Mode,
+}
+
+/// An entry of a folder.
+pub(crate) enum Found {
+    Entry(Entry),
+    Hidden(Entry),
+    /// A device, a FIFO or a socket.
+    Special,
+    /// It exists but cannot be examined: its name, and why.
+    Unreadable(String, Failure),
+}
+
+fn missing(name: &str) -> Failure {
+    // One answer for a file that is absent, hidden, outside the root or not regular: a peer learns nothing (row 57).
+    Failure::new(Code::Missing, format!("there is no file `{}`", escape_line(name)))
+        .fix("`ls` shows what there is")
+}
+
+/// Tells a peer that a file cannot be read at present (a list shows it anyway). Any other error is answered as a
+/// missing file.
+fn unreadable(error: &io::Error, name: &str) -> Failure {
+    let told = [Errno::ACCESS, Errno::PERM, Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO];
+    if told.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {
+        let name = escape_line(name);
+        return Failure::new(Code::Disk, format!("`{name}` cannot be read: {}", reason(error)));
+    }
+    missing(name)
+}
+
+impl Folder {
+    /// Opens a root folder that the user named. `hidden`: hidden files in it can be requested too.
+    pub(crate) fn open(path: &Path, hidden: bool) -> Result<Self, Failure> {
+        let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| {
+            let failure = Failure::io(&error, format!("folder {}", path.display()));
+            match error.kind() {
+                ErrorKind::NotFound => failure.fix("name a folder that exists with `root DIR`"),
+                _ => failure,
+            }
+        })?;
+        Ok(Self { dir, path: path.into(), hidden, follows: true })
+    }
+
+    /// The same folder, but no link in it is followed: for a local folder that receives data from a peer.
+    pub(crate) fn without_following(mut self) -> Self {
+        self.follows = false;
+        self
+    }
+
+    pub(crate) const fn shows_hidden(&self) -> bool {
+        self.hidden
+    }
+
+    /// The components of a requested name; `None` if the name is invalid or must not be reached (part, journal,
+    /// hidden).
+    fn asked(&self, name: &str) -> Option<Vec<OsString>> {
+        let parts = components(name).ok()?;
+        let secret = |part: &OsString| is_scaffold(part) || is_hidden(part) && !self.hidden;
+        (!parts.iter().any(secret)).then_some(parts)
+    }
+
+    /// Opens a folder below the root, in as many steps as the length of its path needs.
+    fn descend(&self, parts: &[OsString]) -> io::Result<Dir> {
+        if !self.follows {
+            self.check_no_links(parts)?;
+        }
+        let mut dir = self.dir.try_clone()?;
+        let (mut step, mut length) = (PathBuf::new(), 0);
+        for part in parts {
+            if length + part.len() >= PATH_LIMIT {
+                dir = dir.open_dir(&step)?;
+                (step, length) = (PathBuf::new(), 0);
+            }
+            step.push(part);
+            length += part.len() + 1;
+        }
+        if step.as_os_str().is_empty() { Ok(dir) } else { dir.open_dir(step) }
+    }
+
+    /// Opens a file that a peer requests.
+    pub(crate) fn source(&self, name: &str) -> Result<Source, Failure> {
+        let parts = self.asked(name).ok_or_else(|| missing(name))?;
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(nonblocking());
+        let opened = if name.len() < PATH_LIMIT {
+            self.dir.open_with(parts.iter().collect::<PathBuf>(), &options)
+        } else {
+            let (last, folders) = parts.split_last().expect("a name has a component: checked above");
+            self.descend(folders).and_then(|dir| dir.open_with(last, &options))
+        };
+        let file = opened.map_err(|error| unreadable(&error, name))?;
+        source(file.into_std())?.ok_or_else(|| missing(name))
+    }
+
+    /// A handle that can be synced.
+    pub(crate) fn reopen(&self) -> io::Result<std::os::fd::OwnedFd> {
+        reopen(&self.dir)
+    }
+
+    /// Time of the last change to the folder's entries (nanoseconds since 1970), and its permissions.
+    pub(crate) fn look(&self) -> (u64, Mode) {
+        look_of(&self.dir)
+    }
+
+    /// Fails if `bytes` do not fit on the folder's file system.
+    pub(crate) fn check_space(&self, bytes: u64) -> Result<(), Failure> {
+        let handle =
+            self.reopen().map_err(|error| Failure::io(&error, format!("folder {}", self.path.display())))?;
+        super::disk::check_space(&File::from(handle), bytes)
+    }
+
+    /// Opens a folder in order to list it.
+    fn read(&self, path: &str) -> Result<Dir, Failure> {
+        let absent = || Failure::new(Code::Missing, format!("there is no folder `{}`", escape_line(path)));
+        self.folder(path).ok_or_else(absent)?.map_err(|error| match unreadable(&error, path) {
+            failure if failure.code == Code::Missing => absent(),
+            failure => failure,
+        })
+    }
+
+    /// Opens a folder below the root; `None` if the name is invalid or must not be reached.
+    pub(crate) fn folder(&self, name: &str) -> Option<io::Result<Dir>> {
+        if name.is_empty() || name == "." {
+            return Some(self.dir.try_clone());
+        }
+        Some(self.descend(&self.asked(name.trim_end_matches('/'))?))
+    }
+
+    /// Creates a folder that is about to be filled; if it exists, checks that no link leads to it.
+    pub(crate) fn make(&self, path: &str, rules: Rules) -> Result<(), Failure> {
+        let (dir, last) = self.place(path, rules)?;
+        let what = || format!("folder {}", escape_line(path));
+        let failed = |error: &io::Error| Failure::io(error, what()).fix("choose another name");
+        match dir.create_dir_with(os(last), DirBuilder::new().mode(FILLING)) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                self.real_folder(path).map(drop).map_err(|_| failed(&error))
+            }
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    /// Opens a folder; fails if the folder or one of its parents is a symbolic link.
+    fn real_folder(&self, path: &str) -> io::Result<Dir> {
+        let parts = components(path).map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
+        self.check_no_links(&parts)?;
+        self.descend(&parts)
+    }
+
+    /// Sets the time of a filled folder, and its permissions if a transfer created it. Those of other folders stay.
+    pub(crate) fn finish(&self, path: &str, modified: u64, mode: Mode, rules: Rules) -> Result<(), Failure> {
+        rules.check(path, &components(path)?)?;
+        let failed = |error: io::Error| Failure::io(&error, format!("folder {}", escape_line(path)));
+        let made = self.real_folder(path).map_err(failed)?;
+        crate::service::ftp::storage::small::set_look(
+            &made,
+            modified,
+            is_filling(&made).then(|| granted(mode)),
+        )
+        .map_err(failed)
+    }
+
+    /// Creates a symbolic link with the sender's target, which must stay inside. True if the same link existed already.
+    pub(crate) fn link(
+        &self,
+        path: &str,
+        target: &str,
+        replace: bool,
+        rules: Rules,
+    ) -> Result<bool, Failure> {
+        let parts = components(path)?;
+        let target =
+            raw(target).filter(|target| stays_inside(&parts, target, rules.hidden)).ok_or_else(|| {
+                let (path, target) = (escape_line(path), escape_line(target));
+                Failure::new(Code::Policy, format!("the link `{path}` to `{target}` leads out of the folder"))
+            })?;
+        self.check_no_links(&parts[..parts.len() - 1])
+            .map_err(|error| Failure::io(&error, "the folder of a link"))?;
+        let (dir, last) = self.place(path, rules)?;
+        let name = os(last);
+        let failed = |error: io::Error| Failure::io(&error, format!("link {}", escape_line(path)));
+        match dir.read_link_contents(&name) {
+            Ok(there) if there.as_os_str() == target => return Ok(true),
+            Ok(_) if replace => dir.remove_file(&name).map_err(failed)?,
+            _ => {}
+        }
+        rustix::fs::symlinkat(&target, &dir, &name).map_err(|errno| match errno {
+            Errno::EXIST => Failure::new(Code::Exists, format!("`{}` exists", escape_line(path)))
+                .fix("add `replace`, or choose another name"),
+            errno => failed(errno.into()),
+        })?;
+        Ok(false)
+    }
+
+    /// Fails if a component is a link: otherwise a peer could create a link to a place that its names cannot reach.
+    fn check_no_links(&self, parts: &[OsString]) -> io::Result<()> {
+        use rustix::fs::{Mode, OFlags, openat};
+        let mut at = self.reopen()?;
+        for part in parts {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            at = openat(&at, part, flags, Mode::empty())?;
+        }
+        Ok(())
+    }
+
+    /// All entries of a folder, hidden ones marked, except parts and journals; unsorted.
+    pub(crate) fn look_into(&self, path: &str) -> Result<impl Iterator<Item = Found> + use<>, Failure> {
+        let dir = self.read(path)?;
+        let entries = dir.entries().map_err(|error| unreadable(&error, path))?;
+        Ok(entries.filter_map(move |entry| match entry {
+            Ok(entry) => describe(&dir, &entry),
+            Err(error) => Some(Found::Unreadable(String::new(), unreadable(&error, "the folder"))),
+        }))
+    }
+
+    /// The names in a folder that a list shows, sorted.
+    pub(crate) fn names(&self, path: &str) -> Result<Vec<OsString>, Failure> {
+        let mut names = Vec::new();
+        let dir = self.read(path)?;
+        for entry in dir.entries().map_err(|error| unreadable(&error, path))? {
+            let name = entry.map_err(|error| unreadable(&error, path))?.file_name();
+            if names.len() >= super::walk::LIST_LIMIT {
+                let most = super::walk::LIST_LIMIT;
+                return Err(Failure::new(Code::Limit, format!("the folder has more than {most} entries")));
+            }
+            if !is_scaffold(&name) && (self.hidden || !is_hidden(&name)) {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The entries with these names. Those that vanished meanwhile, links and special files are left out.
+    pub(crate) fn entries(&self, path: &str, names: &[OsString]) -> Result<Vec<Entry>, Failure> {
+        let dir = self.folder(path).and_then(Result::ok).ok_or_else(|| missing(path))?;
+        let entry = |name: &OsString| {
+            let metadata = dir.symlink_metadata(name).ok()?;
+            entry(written(name), &metadata)
+        };
+        Ok(names.iter().filter_map(entry).collect())
+    }
+
+    /// Begins to receive a file, or resumes an incomplete one.
+    pub(crate) fn begin(&self, name: &str, intent: Intent, rules: Rules) -> Result<Begun<RealDisk>, Failure> {
+        let (dir, last) = self.place(name, rules)?;
+        part::begin(RealDisk(dir), last, intent)
+    }
+
+    /// Opens the folder that a new file goes to; returns it with the file's own name.
+    pub(crate) fn place<'a>(&self, name: &'a str, rules: Rules) -> Result<(Dir, &'a str), Failure> {
+        let parts = components(name)?;
+        rules.check(name, &parts)?;
+        let dir = self.descend(&parts[..parts.len() - 1]).map_err(|error| {
+            let name = escape_line(name);
+            Failure::new(Code::Missing, format!("the folder of `{name}` cannot be used: {}", reason(&error)))
+        })?;
+        let last = name.rsplit('/').next().unwrap_or(name);
+        rules.check_clash(&dir, last)?;
+        Ok((dir, last))
+    }
+}
+
+/// The open file as a source; `None` if it is not a regular file. A file in `/proc` or `/sys` reports a size of 0 but
+/// has content: it must not be sent as an empty file.
+fn source(file: File) -> Result<Option<Source>, Failure> {
+    let Ok(mut metadata) = file.metadata() else { return Ok(None) };
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    if metadata.len() == 0
+        && std::os::unix::fs::FileExt::read_at(&file, &mut [0], 0).is_ok_and(|read| read > 0)
+    {
+        // An ordinary file may have grown since.
+        metadata = file.metadata().map_err(|error| Failure::io(&error, "the file"))?;
+        if metadata.len() == 0 {
+            let why = "the system says that it is empty, and it is not: its size is not known";
+            return Err(Failure::new(Code::Policy, why).fix("copy it, and send the copy: !cp FILE COPY"));
+        }
+    }
+    let mode = (metadata.mode() & 0o777) as Mode;
+    Ok(Some(Source { size: metadata.len(), modified: stamp(&metadata), mode, file }))
+}
+
+/// Time of the last modification in nanoseconds since 1970; 0 for earlier times.
+pub(crate) fn stamp(metadata: &std::fs::Metadata) -> u64 {
+    nanoseconds(metadata.mtime(), metadata.mtime_nsec())
+}
+
+/// Time of the last change to the folder's entries (nanoseconds since 1970), and its permissions.
+pub(crate) fn look_of(dir: &Dir) -> (u64, Mode) {
+    use cap_std::fs::MetadataExt as _;
+    dir.dir_metadata().map_or((0, 0o700), |metadata| {
+        (nanoseconds(metadata.mtime(), metadata.mtime_nsec()), (metadata.mode() & 0o777) as Mode)
+    })
+}
+
+fn is_filling(dir: &Dir) -> bool {
+    use cap_std::fs::MetadataExt as _;
+    dir.dir_metadata().is_ok_and(|metadata| metadata.mode() & 0o7777 == FILLING)
+}
+
+fn nanoseconds(seconds: i64, rest: i64) -> u64 {
+    u64::try_from(i128::from(seconds) * 1_000_000_000 + i128::from(rest)).unwrap_or(0)
+}
+
+/// A local file that the user wants to send (rows 1 and 3).
+pub(crate) fn local_source(path: &Path) -> Result<Source, Failure> {
+    let shown = path.display();
+    let failed = |error: std::io::Error| Failure::io(&error, format!("send {shown}"));
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(Failure::new(Code::Policy, "it is a folder")
+            .fix("name a file")
+            .of(format!("send {shown}")));
+    }
+    if !metadata.is_file() {
+        return Err(Failure::new(Code::Policy, "it is a pipe, a device or a socket, not a file")
+            .fix("name a regular file")
+            .of(format!("send {shown}")));
+    }
+    let file = File::options().read(true).custom_flags(nonblocking()).open(path).map_err(failed)?;
+    let source = source(file).map_err(|failure| failure.of(format!("send {shown}")))?;
+    source.ok_or_else(|| {
+        Failure::new(Code::Policy, "it is no longer a regular file").of(format!("send {shown}"))
+    })
+}
+
+/// `O_NONBLOCK`: opening a FIFO must not hang.
+fn nonblocking() -> i32 {
+    rustix::fs::OFlags::NONBLOCK.bits() as i32
+}
+
+/// Describes an entry of a folder; `None` if it vanished meanwhile, or is a part or journal of nls.
+fn describe(dir: &Dir, there: &cap_std::fs::DirEntry) -> Option<Found> {
+    let own = there.file_name();
+    if is_scaffold(&own) {
+        return None;
+    }
+    let name = written(&own);
+    let metadata = match there.metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => return Some(Found::Unreadable(name.clone(), unreadable(&error, &name))),
+    };
+    let is_link = metadata.is_symlink();
+    let found = match entry(name, &metadata) {
+        Some(entry) => entry,
+        None if is_link => link_entry(dir, &own, &metadata)?,
+        None => return Some(Found::Special),
+    };
+    Some(if is_hidden(&own) { Found::Hidden(found) } else { Found::Entry(found) })
+}
+
+fn entry(name: String, metadata: &cap_std::fs::Metadata) -> Option<Entry> {
+    use cap_std::fs::MetadataExt as _;
+    if !metadata.is_file() && !metadata.is_dir() {
+        return None;
+    }
+    let kind = if metadata.is_dir() { EntryKind::Folder } else { EntryKind::File };
+    Some(Entry {
+        name,
+        size: if metadata.is_dir() { 0 } else { metadata.len() },
+        kind,
+        mode: (metadata.mode() & 0o777) as Mode,
+        modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+    })
+}
+
+fn link_entry(dir: &Dir, name: &OsStr, metadata: &cap_std::fs::Metadata) -> Option<Entry> {
+    use cap_std::fs::MetadataExt as _;
+    let target = written(dir.read_link_contents(name).ok()?.as_os_str());
+    let modified = nanoseconds(metadata.mtime(), metadata.mtime_nsec());
+    Some(Entry { name: written(name), kind: EntryKind::Link(target), mode: 0o777, size: 0, modified })
+}
+
+/// The folder that a server shares: of `listen … ftp` and `listen … stream`.
+pub(crate) struct RootOptions {
+    /// As it was given; `None`: the current folder.
+    pub(crate) root: Option<String>,
+    pub(crate) hidden: bool,
+}
+
+impl RootOptions {
+    /// Opens the shared folder; relative paths are relative to `directory`.
+    ///
+    /// # Errors
+    /// There is no such folder, or it cannot be read.
+    pub(crate) fn open(&self, directory: &Path) -> Result<Folder, Failure> {
+        let root = self.root.as_ref().map_or_else(|| directory.to_owned(), |root| directory.join(root));
+        Folder::open(&root, self.hidden)
+    }
+}
+
+impl FromArguments for RootOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { root: arguments.text("root").map(str::to_owned), hidden: arguments.flag("hidden") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::ftp::storage::part::{Arrived, Part};
+
+    const INTENT: Intent = Intent { fast: true, ..Intent::new(3, 1) };
+
+    impl Folder {
+        fn begin_plain(&self, name: &str, intent: Intent) -> Result<Begun<RealDisk>, Failure> {
+            self.begin(name, intent, Rules::default())
+        }
+
+        fn part(&self, name: &str, intent: Intent) -> Part<RealDisk> {
+            match self.begin_plain(name, intent).unwrap() {
+                Begun::Part(part) => part,
+                Begun::There(_) => panic!("{name} is there"),
+            }
+        }
+    }
+
+    /// Receives a file with the content `new`.
+    fn fill(mut part: Part<RealDisk>) -> Result<blake3::Hash, Failure> {
+        let hash = blake3::hash(b"new");
+        let group = crate::service::ftp::storage::assembly::Group {
+            index: 0,
+            buffer: b"new".into(),
+            length: 3,
+            held: None,
+            hole: false,
+        };
+        assert!(part.save(&[Arrived { group, hash: hash.into() }]).unwrap().is_empty());
+        part.commit(hash.into())
+    }
+
+    fn root() -> (tempfile::TempDir, Folder) {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temp.path(), false).unwrap();
+        (temp, folder)
+    }
+
+    #[test]
+    fn row_22_a_link_out_of_the_root_is_not_followed() {
+        let (temp, folder) = root();
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        std::os::unix::fs::symlink(outside.path(), temp.path().join("out")).unwrap();
+        std::os::unix::fs::symlink(outside.path().parent().unwrap(), temp.path().join("dir")).unwrap();
+        assert_eq!(folder.source("out").unwrap_err().code, Code::Missing);
+        assert_eq!(
+            folder
+                .source(&format!("dir/{}", outside.path().file_name().unwrap().to_str().unwrap()))
+                .unwrap_err()
+                .code,
+            Code::Missing
+        );
+        assert!(folder.begin_plain("dir/new", INTENT).is_err());
+    }
+
+    #[test]
+    fn row_57_hidden_special_and_outside_files_answer_as_missing() {
+        let (temp, folder) = root();
+        std::fs::write(temp.path().join(".secret"), "x").unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            temp.path().join("fifo"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        let texts: Vec<String> = [".secret", "fifo", "../x", "absent"]
+            .iter()
+            .map(|name| folder.source(name).unwrap_err().to_string().replace(name, "N"))
+            .collect();
+        assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
+        assert!(!texts[0].contains(temp.path().to_str().unwrap()));
+    }
+
+    #[test]
+    fn row_6_an_existing_file_is_not_touched() {
+        let (temp, folder) = root();
+        std::fs::write(temp.path().join("a"), "older").unwrap();
+        assert_eq!(folder.begin_plain("a", INTENT).unwrap_err().code, Code::Exists);
+        // The file appears only after the start: the commit still refuses.
+        let part = folder.part("b", INTENT);
+        std::fs::write(temp.path().join("b"), "old").unwrap();
+        assert_eq!(fill(part).unwrap_err().code, Code::Exists);
+        assert_eq!(std::fs::read_to_string(temp.path().join("b")).unwrap(), "old");
+    }
+
+    #[test]
+    fn row_6_a_file_of_the_same_size_may_be_the_same() {
+        let (temp, folder) = root();
+        std::fs::write(temp.path().join("a"), "new").unwrap();
+        let Begun::There(mut there) = folder.begin_plain("a", INTENT).unwrap() else { panic!("it is there") };
+        assert_eq!(there.hashes(0, 9).unwrap(), [*blake3::hash(b"new").as_bytes()]);
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn row_19_one_name_is_received_once_at_a_time() {
+        let (_temp, folder) = root();
+        let _first = folder.part("a", INTENT);
+        let second = folder.begin_plain("a", INTENT).unwrap_err();
+        assert_eq!((second.code, second.why.as_str()), (Code::Receiving, "`a` is being received already"));
+    }
+
+    #[test]
+    fn row_5_and_14_more_than_fits_is_refused_and_leaves_nothing() {
+        let (temp, folder) = root();
+        for size in [u64::MAX, 1 << 61, 1 << 55] {
+            let failure = folder.begin_plain("a", Intent { size, ..INTENT }).unwrap_err();
+            assert_eq!(failure.code, Code::Full, "{failure}");
+        }
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn row_23_the_name_appears_at_the_commit_and_a_link_in_the_way_is_replaced_itself() {
+        let (temp, folder) = root();
+        let target = temp.path().join("target");
+        std::fs::write(&target, "keep").unwrap();
+        std::os::unix::fs::symlink(&target, temp.path().join("a")).unwrap();
+        std::fs::hard_link(&target, temp.path().join("b")).unwrap();
+        for name in ["a", "b"] {
+            fill(folder.part(name, Intent { replace: true, ..INTENT })).unwrap();
+            assert_eq!(std::fs::read_to_string(temp.path().join(name)).unwrap(), "new");
+            assert_eq!(std::fs::read_to_string(&target).unwrap(), "keep");
+        }
+    }
+
+    #[test]
+    fn row_23_a_part_that_is_no_plain_file_of_its_own_is_not_written_to() {
+        let (temp, folder) = root();
+        let target = temp.path().join("target");
+        std::fs::write(&target, "keep").unwrap();
+        std::os::unix::fs::symlink(&target, temp.path().join(".a.nls-part")).unwrap();
+        std::fs::hard_link(&target, temp.path().join(".b.nls-part")).unwrap();
+        std::os::unix::fs::symlink(&target, temp.path().join(".c.nls-journal")).unwrap();
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        let fifo = temp.path().join(".d.nls-part");
+        rustix::fs::mknodat(rustix::fs::CWD, fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        std::fs::create_dir(temp.path().join("e")).unwrap();
+        for name in ["a", "b", "c", "d", "e"] {
+            let large = Intent { size: 1 << 20, replace: true, ..INTENT };
+            assert!(folder.begin_plain(name, large).is_err(), "{name}");
+        }
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "keep");
+    }
+
+    #[test]
+    fn row_32_modes_are_never_wider_than_they_were_and_absurd_times_clamped() {
+        use std::os::unix::fs::MetadataExt;
+        let (temp, folder) = root();
+        let now = std::time::SystemTime::now();
+        let mask = 0o777 & !granted(0o777);
+        for (name, mode, kept, modified) in [
+            ("a", 0o755, 0o755, 1_500_000_000),
+            ("b", 0o600, 0o600, u64::MAX),
+            ("c", 0o777, 0o755, 7),
+            ("d", 0o7777, 0o755, 7),
+            ("e", 0o400, 0o400, 7),
+        ] {
+            fill(folder.part(name, Intent { modified, mode, ..INTENT })).unwrap();
+            let metadata = std::fs::metadata(temp.path().join(name)).unwrap();
+            assert_eq!(metadata.mode() & 0o7777, kept & !mask, "{name}");
+            assert!(metadata.modified().unwrap() < now + std::time::Duration::from_hours(25));
+            folder.make(&format!("{name}.d"), Rules::default()).unwrap();
+            folder.finish(&format!("{name}.d"), 5, mode, Rules::default()).unwrap();
+            let metadata = std::fs::metadata(temp.path().join(format!("{name}.d"))).unwrap();
+            assert_eq!(metadata.mode() & 0o7777, kept & !mask, "{name}.d");
+        }
+        assert_eq!(std::fs::metadata(temp.path().join("a")).unwrap().mtime_nsec(), 500_000_000);
+    }
+
+    #[test]
+    fn row_22_a_link_is_made_only_where_it_stays_inside() {
+        let (temp, folder) = root();
+        let rules = Rules::default();
+        std::fs::create_dir(temp.path().join("d")).unwrap();
+        std::os::unix::fs::symlink(".", temp.path().join("loop")).unwrap();
+        assert!(!folder.link("d/l", "../a", false, rules).unwrap());
+        assert!(folder.link("d/l", "../a", false, rules).unwrap(), "it is there");
+        for (path, target) in
+            [("out", "../x"), ("d/out", "../../x"), ("abs", "/etc"), ("loop/up", "../x"), (".h", "a")]
+        {
+            assert!(folder.link(path, target, false, rules).is_err(), "{path} -> {target}");
+        }
+        assert_eq!(folder.link("d/l", "../b", false, rules).unwrap_err().code, Code::Exists);
+        folder.link("d/l", "../b", true, rules).unwrap();
+        assert_eq!(std::fs::read_link(temp.path().join("d/l")).unwrap(), Path::new("../b"));
+    }
+
+    #[test]
+    fn row_23_what_is_no_file_is_never_replaced() {
+        let (temp, folder) = root();
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, temp.path().join("a"), rustix::fs::FileType::Fifo, mode, 0)
+            .unwrap();
+        let failure = folder.begin_plain("a", Intent { replace: true, ..INTENT }).unwrap_err();
+        assert!(failure.code == Code::Exists && failure.why.contains("FIFO"), "{failure}");
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_the_same_need_not_travel_to_replace_a_file() {
+        let (temp, folder) = root();
+        let size = 3 * crate::service::ftp::storage::hash_tree::GROUP as usize - 7;
+        let old: Vec<u8> = (0..size).map(|n| (n * 31 % 251) as u8).collect();
+        std::fs::write(temp.path().join("a"), &old).unwrap();
+        let mut new = old.clone();
+        new[size / 2] ^= 1;
+        let intent = Intent { replace: true, fast: true, ..Intent::new(size as u64, 1) };
+        let Begun::There(mut there) = folder.begin_plain("a", intent).unwrap() else { panic!("it is there") };
+        there.hashes(0, 9).unwrap();
+        let mut part = there.into_part().unwrap();
+        assert_eq!(part.have(), [0, 1, 2]);
+        let buffer = new[crate::service::ftp::storage::hash_tree::GROUP as usize..]
+            [..crate::service::ftp::storage::hash_tree::GROUP as usize]
+            .to_vec();
+        let hash = part.tree().hash(1, &buffer);
+        let group = crate::service::ftp::storage::assembly::Group {
+            index: 1,
+            length: buffer.len(),
+            buffer,
+            held: None,
+            hole: false,
+        };
+        assert!(part.save(&[Arrived { group, hash }]).unwrap().is_empty());
+        assert_eq!(std::fs::read(temp.path().join("a")).unwrap(), old, "until it is whole");
+        part.commit(blake3::hash(&new).into()).unwrap();
+        assert_eq!(std::fs::read(temp.path().join("a")).unwrap(), new);
+    }
+
+    #[test]
+    fn zeros_beyond_the_end_of_a_part_stay_a_hole() {
+        use std::os::unix::fs::MetadataExt;
+        let (temp, folder) = root();
+        let group = crate::service::ftp::storage::hash_tree::GROUP;
+        let size = 64 * group - 5;
+        let mut part = folder.part("a", Intent { fast: true, ..Intent::new(size, 1) });
+        let mut whole = vec![0; size as usize];
+        whole[(5 * group) as usize] = 1;
+        for (index, bytes) in (0..).zip(whole.chunks(group as usize)) {
+            let hash = part.tree().hash(index, bytes);
+            let group = crate::service::ftp::storage::assembly::Group {
+                index,
+                length: bytes.len(),
+                buffer: bytes.to_vec(),
+                held: None,
+                hole: bytes.iter().all(|byte| *byte == 0),
+            };
+            assert!(part.save(&[Arrived { group, hash }]).unwrap().is_empty());
+        }
+        part.commit(blake3::hash(&whole).into()).unwrap();
+        assert!(std::fs::read(temp.path().join("a")).unwrap() == whole);
+        assert!(std::fs::metadata(temp.path().join("a")).unwrap().blocks() * 512 <= 2 * group);
+    }
+
+    #[test]
+    fn row_28_what_the_journal_covers_is_read_back_and_what_changed_comes_again() {
+        let (temp, folder) = root();
+        let group = crate::service::ftp::storage::hash_tree::GROUP;
+        let intent = Intent::new(4 * group, 1);
+        let bytes = |index: u64| vec![index as u8 + 1; group as usize];
+        let arrive = |part: &mut Part<RealDisk>, index: u64| {
+            let buffer = bytes(index);
+            let hash = part.tree().hash(index, &buffer);
+            let group = crate::service::ftp::storage::assembly::Group {
+                index,
+                length: buffer.len(),
+                buffer,
+                held: None,
+                hole: false,
+            };
+            assert!(part.save(&[Arrived { group, hash }]).unwrap().is_empty());
+        };
+        let mut part = folder.part("a", intent);
+        (0..3).for_each(|index| arrive(&mut part, index));
+        drop(part.keep(Failure::new(Code::Broken, "cut")));
+        let damaged = File::options().write(true).open(temp.path().join(".a.nls-part")).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&damaged, b"damaged", group + 99).unwrap();
+        drop(damaged);
+        let mut part = folder.part("a", intent);
+        assert_eq!(part.have(), [0, 1, 2]);
+        assert_eq!(part.verify(&[0, 1, 2]).unwrap(), [1]);
+        arrive(&mut part, 1);
+        arrive(&mut part, 3);
+        let whole: Vec<u8> = (0..4).flat_map(bytes).collect();
+        part.commit(blake3::hash(&whole).into()).unwrap();
+        assert!(std::fs::read(temp.path().join("a")).unwrap() == whole);
+    }
+
+    #[test]
+    fn row_28_a_part_of_another_user_is_in_the_way() {
+        if !rustix::process::geteuid().is_root() {
+            return; // Only root can give a file away.
+        }
+        let (temp, folder) = root();
+        for planted in [".a.nls-part", ".b.nls-journal"] {
+            std::fs::write(temp.path().join(planted), "planted").unwrap();
+            std::os::unix::fs::chown(temp.path().join(planted), Some(1), Some(1)).unwrap();
+        }
+        for name in ["a", "b"] {
+            let failure = folder.begin_plain(name, Intent::new(1 << 20, 1)).unwrap_err();
+            assert!(failure.why.contains("is in the way"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn row_58_a_long_folder_is_read_once_and_comes_in_a_stable_order() {
+        let (temp, folder) = root();
+        for n in 0..600 {
+            std::fs::write(temp.path().join(format!("f{n:04}")), "").unwrap();
+        }
+        std::fs::write(temp.path().join(".hidden"), "").unwrap();
+        std::fs::write(temp.path().join(".f.nls-part"), "").unwrap();
+        let names = folder.names("").unwrap();
+        let entries: Vec<Entry> =
+            names.chunks(256).flat_map(|page| folder.entries("", page).unwrap()).collect();
+        assert!(entries.iter().map(|entry| entry.name.clone()).eq((0..600).map(|n| format!("f{n:04}"))));
+    }
+}

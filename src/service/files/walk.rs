@@ -1,0 +1,324 @@
+//! Lists everything below a folder, in order. Links are not followed. Special files are left out and counted, as are
+//! hidden files and links unless they are wanted. Unreadable entries are reported, and the rest goes on. Everything
+//! blocks.
+
+use cap_std::fs::{Dir, MetadataExt as _};
+
+use super::name::{components, raw, stays_inside};
+use super::protocol::{Entry, EntryKind, PAGE_LIMIT, Walked};
+use super::root::{Folder, Found};
+use crate::report::Failure;
+use crate::wire::{Code, NAME_LIMIT};
+
+/// Most entries of one folder in a walk: they are sorted in memory.
+const FOLDER_LIMIT: usize = 200_000;
+/// Most bytes of memory for the entries of all folders on the current path.
+const HELD_LIMIT: usize = 48 << 20;
+/// Most entries of one folder in a list: only their names are held.
+pub(crate) const LIST_LIMIT: usize = 1_000_000;
+/// Most levels of folders in folders.
+const DEPTH_LIMIT: usize = 60;
+
+/// Bytes of names in one page: it must fit a frame.
+const PAGE_BYTES: usize = 256 << 10;
+
+/// What belongs to a tree besides regular files and folders.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) hidden: bool,
+    /// Links that stay inside the tree, as links.
+    pub(crate) links: bool,
+}
+
+/// What a walk found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) files: u64,
+    pub(crate) folders: u64,
+    pub(crate) links: u64,
+    pub(crate) bytes: u64,
+    pub(crate) left_out: Walked,
+}
+
+impl Count {
+    pub(crate) fn add(&mut self, entry: &Entry) {
+        match entry.kind {
+            EntryKind::Folder => self.folders += 1,
+            EntryKind::Link(_) => self.links += 1,
+            _ => {
+                self.files += 1;
+                self.bytes = self.bytes.saturating_add(entry.size);
+            }
+        }
+    }
+}
+
+/// One result of a walk.
+pub(crate) enum Step {
+    Page(Vec<Entry>),
+    /// An entry that cannot be listed: its path, and why.
+    Lost(String, Failure),
+}
+
+struct Walk<'a, F: FnMut(Step) -> bool> {
+    folder: &'a Folder,
+    wanted: Wanted,
+    page: Vec<Entry>,
+    page_bytes: usize,
+    out: F,
+    count: Count,
+    /// Bytes of memory of the entries of all folders on the current path.
+    held: usize,
+    /// `out` wants no more.
+    gone: bool,
+}
+
+/// Passes the entries below `path` to `out` in pages, a folder before its content, each folder sorted by name. Stops
+/// when `out` returns false. The names are relative to `path`.
+pub(crate) fn walk(
+    folder: &Folder,
+    path: &str,
+    wanted: Wanted,
+    out: impl FnMut(Step) -> bool,
+) -> Result<Count, Failure> {
+    let count = Count::default();
+    let mut walk = Walk { folder, wanted, page: Vec::new(), page_bytes: 0, out, count, held: 0, gone: false };
+    walk.enter(path, "", 0)?;
+    walk.turn();
+    Ok(walk.count)
+}
+
+impl<F: FnMut(Step) -> bool> Walk<'_, F> {
+    /// Passes the page to `out`, unless it is empty.
+    fn turn(&mut self) {
+        self.page_bytes = 0;
+        if !self.page.is_empty() && !self.gone {
+            self.gone |= !(self.out)(Step::Page(std::mem::take(&mut self.page)));
+        }
+    }
+
+    fn lost(&mut self, path: String, failure: Failure) {
+        if !self.gone {
+            self.gone |= !(self.out)(Step::Lost(path, failure));
+        }
+    }
+
+    fn enter(&mut self, base: &str, below: &str, depth: usize) -> Result<(), Failure> {
+        if depth > DEPTH_LIMIT {
+            return limit("folders in folders", DEPTH_LIMIT);
+        }
+        let (entries, held) = self.entries(base, below)?;
+        for mut entry in entries {
+            entry.name = join(below, &entry.name);
+            self.add(entry);
+            let Some(entry) = self.page.last() else { continue };
+            let inside = entry.is_folder().then(|| entry.name.clone());
+            if self.page.len() == PAGE_LIMIT || self.page_bytes >= PAGE_BYTES {
+                self.turn();
+            }
+            if self.gone {
+                return Ok(());
+            }
+            if let Some(inside) = inside
+                && let Err(failure) = self.enter(base, &inside, depth + 1)
+            {
+                self.lost(inside, failure);
+            }
+        }
+        self.held -= held;
+        Ok(())
+    }
+
+    fn add(&mut self, entry: Entry) {
+        self.count.add(&entry);
+        self.page_bytes += entry.name.len();
+        self.page.push(entry);
+    }
+
+    /// The wanted entries of one folder, sorted by name, and the bytes of memory that they take.
+    fn entries(&mut self, base: &str, below: &str) -> Result<(Vec<Entry>, usize), Failure> {
+        let base = base.trim_end_matches('/');
+        let parts = [if base == "." { "" } else { base }, below];
+        let whole: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let whole = whole.join("/");
+        let (mut entries, mut held) = (Vec::new(), 0);
+        for found in self.folder.look_into(&whole)? {
+            let entry = match found {
+                Found::Entry(entry) => entry,
+                Found::Hidden(entry) if self.wanted.hidden && self.folder.shows_hidden() => entry,
+                Found::Hidden(_) => {
+                    self.count.left_out.hidden += 1;
+                    continue;
+                }
+                Found::Special => {
+                    self.count.left_out.special += 1;
+                    continue;
+                }
+                Found::Unreadable(name, failure) => {
+                    self.lost(join(below, &name), failure);
+                    continue;
+                }
+            };
+            let path = join(below, &entry.name);
+            if let EntryKind::Link(target) = &entry.kind
+                && !(self.wanted.links && is_inside(&path, target, self.wanted.hidden))
+            {
+                self.count.left_out.links += 1;
+                continue;
+            }
+            if path.len() + whole.len() > NAME_LIMIT {
+                let why = format!("its path is too long: the limit is {NAME_LIMIT} bytes");
+                self.lost(path, Failure::new(Code::Limit, why));
+                continue;
+            }
+            held += size_of::<Entry>() + entry.name.len();
+            entries.push(entry);
+            if entries.len() > FOLDER_LIMIT || self.held + held > HELD_LIMIT {
+                return limit("entries of one folder", FOLDER_LIMIT);
+            }
+        }
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        self.held += held;
+        Ok((entries, held))
+    }
+}
+
+/// Bytes that the files below a folder take on the disk, including incomplete files.
+pub(crate) fn size_below(dir: &Dir, depth: usize) -> u64 {
+    let Ok(entries) = dir.entries() else { return 0 };
+    let sizes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_file() => metadata.len().min(metadata.blocks().saturating_mul(512)),
+        Ok(metadata) if metadata.is_dir() && depth < DEPTH_LIMIT => {
+            dir.open_dir(entry.file_name()).map_or(0, |inner| size_below(&inner, depth + 1))
+        }
+        _ => 0,
+    });
+    sizes.fold(0, u64::saturating_add)
+}
+
+fn join(below: &str, name: &str) -> String {
+    if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") }
+}
+
+fn is_inside(path: &str, target: &str, hidden: bool) -> bool {
+    let target = raw(target);
+    target.is_some_and(|target| components(path).is_ok_and(|path| stays_inside(&path, &target, hidden)))
+}
+
+fn limit<T>(what: &str, most: usize) -> Result<T, Failure> {
+    let why = format!("too many {what}: the limit is {most}");
+    Err(Failure::new(Code::Limit, why).fix("send or get a part of it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Folder, path: &str, wanted: Wanted) -> (Vec<String>, Count) {
+        let mut names = Vec::new();
+        let count = walk(folder, path, wanted, |step| {
+            match step {
+                Step::Page(page) => names.extend(page.into_iter().map(|entry| entry.name)),
+                Step::Lost(path, failure) => panic!("{path}: {failure}"),
+            }
+            true
+        })
+        .unwrap();
+        (names, count)
+    }
+
+    const PLAIN: Wanted = Wanted { hidden: false, links: false };
+    const ALL: Wanted = Wanted { hidden: true, links: true };
+
+    #[test]
+    fn row_22_a_walk_is_sorted_and_follows_no_link_and_counts_what_it_leaves_out() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        std::fs::create_dir_all(at("b/deep/empty")).unwrap();
+        std::fs::write(at("b/deep/x"), "12345").unwrap();
+        std::fs::write(at("a"), "1").unwrap();
+        std::fs::write(at(".hidden"), "").unwrap();
+        std::fs::write(at(".x.nls-part"), "").unwrap();
+        std::os::unix::fs::symlink("/etc", at("out")).unwrap();
+        std::os::unix::fs::symlink("..", at("b/loop")).unwrap();
+        std::os::unix::fs::symlink("../a", at("b/up")).unwrap();
+        let mode = rustix::fs::Mode::RUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, at("fifo"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let folder = Folder::open(temp.path(), false).unwrap();
+        let (all, count) = names(&folder, "", PLAIN);
+        assert_eq!(all, ["a", "b", "b/deep", "b/deep/empty", "b/deep/x"]);
+        let left_out = Walked { links: 3, hidden: 1, special: 1 };
+        assert_eq!(count, Count { files: 2, folders: 3, links: 0, bytes: 6, left_out });
+        let (all, count) = names(&folder, "", ALL);
+        assert_eq!(all, ["a", "b", "b/deep", "b/deep/empty", "b/deep/x", "b/up"]);
+        assert_eq!(count.left_out, Walked { links: 2, hidden: 1, special: 1 }, "it is not shown here");
+        let open = Folder::open(temp.path(), true).unwrap();
+        let (all, count) = names(&open, "", ALL);
+        assert_eq!(all, [".hidden", "a", "b", "b/deep", "b/deep/empty", "b/deep/x", "b/up"]);
+        assert_eq!(count.left_out, Walked { links: 2, hidden: 0, special: 1 });
+        assert_eq!(names(&folder, "b", PLAIN).0, ["deep", "deep/empty", "deep/x"]);
+        assert!(walk(&folder, "out", PLAIN, |_| true).is_err());
+        assert!(walk(&folder, "../x", PLAIN, |_| true).is_err());
+    }
+
+    #[test]
+    fn every_name_of_the_file_system_is_walked_and_paths_longer_than_the_system_takes() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let temp = tempfile::tempdir().unwrap();
+        let names_there: [&[u8]; 6] =
+            [b"12:30 notes", b"a\tb", b"back\\slash", b"caf\xe9", &[b'x'; 255], b"C:x"];
+        for name in names_there {
+            std::fs::write(temp.path().join(std::ffi::OsStr::from_bytes(name)), "x").unwrap();
+        }
+        let mut dir = cap_std::fs::Dir::open_ambient_dir(temp.path(), cap_std::ambient_authority()).unwrap();
+        for _ in 0..22 {
+            let name = "d".repeat(200);
+            dir.create_dir(&name).unwrap();
+            dir = dir.open_dir(&name).unwrap();
+        }
+        dir.write("deep", "deep").unwrap();
+        let folder = Folder::open(temp.path(), false).unwrap();
+        let (all, count) = names(&folder, "", PLAIN);
+        assert_eq!((count.files, count.folders, count.left_out), (7, 22, Walked::default()));
+        for name in all.iter().filter(|name| !name.ends_with('d')) {
+            assert!(folder.source(name).is_ok(), "{name}");
+        }
+        // The tree is deeper than one path can name: an error of its removal must not be lost.
+        temp.close().unwrap();
+    }
+
+    #[test]
+    fn pages_of_every_length_are_whole_and_none_is_empty() {
+        for files in [0, 1, 255, 256, 257, 511, 512, 513] {
+            let temp = tempfile::tempdir().unwrap();
+            (0..files).for_each(|n| std::fs::write(temp.path().join(format!("f{n:03}")), "").unwrap());
+            let folder = Folder::open(temp.path(), false).unwrap();
+            let mut pages = Vec::new();
+            let out = |step| {
+                if let Step::Page(page) = step {
+                    pages.push(page.len());
+                }
+                true
+            };
+            walk(&folder, "", PLAIN, out).unwrap();
+            assert!(pages.iter().sum::<usize>() == files && !pages.contains(&0), "{files}: {pages:?}");
+        }
+    }
+
+    #[test]
+    fn who_wants_no_more_pages_gets_none() {
+        let temp = tempfile::tempdir().unwrap();
+        for n in 0..600 {
+            std::fs::write(temp.path().join(format!("f{n:03}")), "").unwrap();
+        }
+        let folder = Folder::open(temp.path(), false).unwrap();
+        let mut pages = 0;
+        walk(&folder, "", PLAIN, |_| {
+            pages += 1;
+            false
+        })
+        .unwrap();
+        assert_eq!(pages, 1);
+        assert_eq!(names(&folder, "", PLAIN).0.len(), 600);
+    }
+}

@@ -1,0 +1,337 @@
+//! `get DIR`: the list first, then the small files, many of them requested at a time, then the large files one by one.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::tree::{TOGETHER, Tree, WINDOW, closing};
+use crate::base::quantity;
+use crate::net::connection::{malformed, told_in_words, unexpected};
+use crate::net::{Connection, SILENCE_LIMIT};
+use crate::report::Failure;
+use crate::service::files::name::Rules;
+use crate::service::files::protocol::{ENTRIES, Entries, Entry, EntryKind, LOST, Lost, WALKED, Walk, Walked};
+use crate::service::files::root::Folder;
+use crate::service::files::walk::{Count, Wanted};
+use crate::service::ftp::options::Accept;
+use crate::service::ftp::protocol::{Flags, GroupHash, Label, Message, Shape};
+use crate::service::ftp::storage::part::Intent;
+use crate::service::ftp::storage::small::{self, Keeper};
+use crate::service::ftp::transfer::receive::{Manner, receive_file};
+use crate::service::ftp::transfer::{Watched, by_disk, is_about_the_file, small_limit};
+use crate::session::Handle;
+use crate::wire::{Code, Frame};
+
+/// Most bytes of names in unanswered FETCH requests: while these are written, buffers must have room for the answers.
+const ASKED_BYTES: usize = 32 << 10;
+
+/// Most bytes of memory that a list may take.
+const HELD_LIMIT: usize = 128 << 20;
+/// Most entries that a server may report as unreadable.
+const LOST_LIMIT: usize = 100_000;
+
+/// The content of a folder of the server.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) count: Count,
+    /// What the server cannot read, and what this machine cannot store.
+    lost: Vec<(String, Failure)>,
+    /// Bytes of memory that all this takes.
+    held: usize,
+}
+
+/// Lists everything below a folder of the server.
+pub(crate) async fn list(
+    connection: &mut Connection,
+    name: &str,
+    wanted: Wanted,
+    accept: Accept,
+) -> Result<Listed, Failure> {
+    let Wanted { hidden, links } = wanted;
+    connection.request([Walk { path: name.into(), hidden, links }.encode()]).await?;
+    let mut listed = Listed::default();
+    loop {
+        let frame = connection.incoming.frame(SILENCE_LIMIT, "list of the folder").await?;
+        match frame.kind {
+            ENTRIES => listed.add(Entries::decode(&frame).map_err(malformed)?, wanted)?,
+            LOST if listed.lost.len() < LOST_LIMIT => {
+                let Lost { code, path, why } = Lost::decode(&frame).map_err(malformed)?;
+                listed.held += path.len() + why.len();
+                listed.lost.push((path, told_in_words(code, &why)));
+            }
+            WALKED => {
+                listed.count.left_out = Walked::decode(&frame).map_err(malformed)?;
+                return Ok(listed);
+            }
+            _ => return Err(unexpected("the server")),
+        }
+        accept.check(&listed)?;
+    }
+}
+
+impl Listed {
+    /// Adds a page. A name that cannot be stored here is noted as lost; the others go on.
+    fn add(&mut self, page: Entries, wanted: Wanted) -> Result<(), Failure> {
+        for entry in page.entries {
+            self.held += size_of::<Entry>() + entry.name.len();
+            if let EntryKind::Link(target) = &entry.kind {
+                // Links that were not requested are a protocol violation.
+                if !wanted.links {
+                    return Err(unexpected("the server"));
+                }
+                self.held += target.len();
+            }
+            match crate::service::files::name::components(&entry.name) {
+                Ok(_) => {
+                    self.count.add(&entry);
+                    self.entries.push(entry);
+                }
+                Err(failure) => self.lost.push((entry.name, failure)),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Accept {
+    fn check(self, listed: &Listed) -> Result<(), Failure> {
+        let Count { files, folders, links, bytes, .. } = listed.count;
+        let entries = files + folders + links;
+        let most_bytes = match self.bytes {
+            u64::MAX => "what is free".to_owned(),
+            bytes => quantity::show_size(bytes),
+        };
+        let too_many = entries > self.files || listed.lost.len() as u64 > self.files;
+        if !too_many && bytes <= self.bytes && listed.held <= HELD_LIMIT {
+            return Ok(());
+        }
+        let why = format!(
+            "the folder has more than is accepted: {entries} files, folders and links and {} so far; the limits are {} and {}",
+            quantity::show_size(bytes),
+            self.files,
+            most_bytes
+        );
+        Err(Failure::new(Code::Limit, why).fix("accept more: accept N max SIZE"))
+    }
+}
+
+/// Fetches what [`list`] found below the folder `name` of the server into `root`.
+pub(crate) async fn get_folder(
+    session: &Handle,
+    connection: &mut Connection,
+    (root, name): (Arc<Folder>, &str),
+    shape: Shape,
+    (flags, wanted): (Flags, Wanted),
+    listed: Listed,
+) -> Result<Tree, Failure> {
+    let Listed { entries, count, lost, .. } = listed;
+    let (total, mut tree) = (count.bytes, Tree::new(count));
+    lost.iter().for_each(|(path, failure)| tree.refuse(path, failure));
+    let quota = Arc::new(crate::service::ftp::storage::quota::Quota::new(None));
+    let rules = Rules { portable: false, hidden: wanted.hidden };
+    let keeper = Some(Keeper::new(root.clone(), rules, quota));
+    let mut getting =
+        Getting { session, connection, name, flags, rules, total, keeper, tree, bursts: Vec::new() };
+    let folders: Vec<&Entry> = entries.iter().filter(|entry| entry.is_folder()).collect();
+    let folder = |entry: &&Entry, mode| {
+        let message = Message::Folder { mode, modified: entry.modified, path: entry.name.clone() };
+        (entry.name.clone(), message)
+    };
+    getting.keep(folders.iter().map(|entry| folder(entry, 0)).collect()).await?;
+    let links = entries.iter().filter_map(|entry| match &entry.kind {
+        EntryKind::Link(target) => {
+            let (path, target) = (entry.name.clone(), target.clone());
+            Some((path.clone(), Message::Link { replace: flags.replace, path, target }))
+        }
+        _ => None,
+    });
+    getting.keep(links.collect()).await?;
+    let small_limit = small_limit(session.rate_limit());
+    let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
+    let (small, large): (Vec<&Entry>, Vec<&Entry>) = files.partition(|entry| entry.size <= small_limit);
+    getting.small(&small, &root).await?;
+    let bursts = std::mem::take(&mut getting.bursts);
+    for entry in large.into_iter().chain(bursts.iter()) {
+        getting.large(entry, &root, shape).await?;
+    }
+    let finished = folders.iter().rev().map(|entry| folder(entry, closing(entry.mode))).collect();
+    getting.keep(finished).await?;
+    Ok(getting.tree)
+}
+
+struct Getting<'a> {
+    session: &'a Handle,
+    connection: &'a mut Connection,
+    name: &'a str,
+    flags: Flags,
+    rules: Rules,
+    total: u64,
+    keeper: Option<Keeper>,
+    tree: Tree,
+    /// Small files that must be requested with GET: under the server's rate limit one message would be a burst.
+    bursts: Vec<Entry>,
+}
+
+impl Getting<'_> {
+    fn path(&self, name: &str) -> String {
+        if self.name == "." { name.to_owned() } else { format!("{}/{name}", self.name) }
+    }
+
+    /// Stores received messages, and waits for the disk.
+    async fn keep(&mut self, messages: Vec<(String, Message)>) -> Result<(), Failure> {
+        let Some(mut keeper) = self.keeper.take() else { return Err(unexpected("the server")) };
+        let first = keeper.taken;
+        let (names, messages): (Vec<String>, Vec<Message>) = messages.into_iter().unzip();
+        let store = move || {
+            let mut denied = keeper.take(messages);
+            denied.extend(keeper.settle());
+            (keeper, denied)
+        };
+        let (keeper, denied) = by_disk(self.session, store).await?;
+        self.tree.set_updated_small(keeper.updated);
+        self.keeper = Some(keeper);
+        for (index, failure) in denied {
+            let name = index.checked_sub(first).and_then(|n| names.get(n as usize));
+            self.tree.refuse(name.map_or("", String::as_str), &failure);
+        }
+        Ok(())
+    }
+
+    async fn small(&mut self, small: &[&Entry], root: &Arc<Folder>) -> Result<(), Failure> {
+        let (mut asked, mut came, mut on_way, mut store) = (0, 0, 0, Vec::new());
+        let mut known: VecDeque<Option<GroupHash>> = VecDeque::new();
+        while came < small.len() {
+            while asked < small.len() && (asked == came || asked - came < WINDOW / 4 && on_way < ASKED_BYTES)
+            {
+                if known.len() == asked - came {
+                    known.extend(self.here(&small[asked..], root).await?);
+                }
+                let name = self.path(&small[asked].name);
+                on_way += name.len();
+                // The rate limit delays the requests, by the bytes that they will bring.
+                if let Some(until) = self.session.pace(small[asked].size) {
+                    self.connection.outgoing.flush().await?;
+                    tokio::time::sleep_until(until.into()).await;
+                }
+                let fetch = Message::Fetch { known: known[asked - came], name };
+                self.connection.outgoing.send(fetch.encode()).await?;
+                asked += 1;
+            }
+            self.connection.outgoing.flush().await?;
+            let frame = self.connection.incoming.frame(SILENCE_LIMIT, "file of the folder").await?;
+            let (entry, here) = (small[came], known.pop_front().flatten());
+            on_way = on_way.saturating_sub(self.path(&entry.name).len());
+            came += 1;
+            match Message::decode(&frame).map_err(malformed)? {
+                Message::Same if here.is_some() => {
+                    let hash = here.unwrap_or_default();
+                    self.tree.found_small(&entry.name, hash, entry.size);
+                    let (flags, mode, modified, name) =
+                        (self.flags, entry.mode, entry.modified, entry.name.clone());
+                    let label = Label { flags, mode, modified, hash, name: name.clone() };
+                    store.push((name, Message::Offer { label, size: entry.size }));
+                }
+                Message::Wanted { .. } => self.bursts.push(entry.clone()),
+                message => store.extend(self.arrived(entry, message)?),
+            }
+            if store.len() >= TOGETHER || came == small.len() {
+                self.keep(std::mem::take(&mut store)).await?;
+                self.session.progress(self.tree.bytes, self.total);
+                self.session.note(self.tree.so_far());
+            }
+        }
+        if let Some(until) = self.session.owed() {
+            tokio::time::sleep_until(until.into()).await;
+        }
+        Ok(())
+    }
+
+    /// What is to be stored of an answer to FETCH.
+    fn arrived(&mut self, entry: &Entry, message: Message) -> Result<Option<(String, Message)>, Failure> {
+        let name = &entry.name;
+        match message {
+            // Row 24: the size must be the one in the list.
+            Message::Small { bytes, .. } if bytes.len() as u64 != entry.size => {
+                self.tree.refuse(name, &Failure::new(Code::Changed, "it changed since it was listed"));
+                Ok(None)
+            }
+            Message::Small { label, bytes } => {
+                self.session.count_in(bytes.len() as u64);
+                self.tree.took_small(name, label.hash, bytes.len() as u64);
+                // Under the name that was asked for, whatever the server calls it.
+                let label = Label { flags: self.flags, name: name.clone(), ..label };
+                Ok(Some((name.clone(), Message::Small { label, bytes })))
+            }
+            Message::Denied { code, why, .. } => {
+                self.tree.refuse(name, &told_in_words(code, &why));
+                Ok(None)
+            }
+            _ => Err(unexpected("the server")),
+        }
+    }
+
+    /// Hashes of the next files; `None` where there is no local file of that name and size.
+    async fn here(&self, entries: &[&Entry], root: &Arc<Folder>) -> Result<Vec<Option<GroupHash>>, Failure> {
+        let some: Vec<(String, u64)> =
+            entries.iter().take(TOGETHER).map(|entry| (entry.name.clone(), entry.size)).collect();
+        let root = root.clone();
+        let hash = move |(name, size): (String, u64)| {
+            let source = root.source(&name).ok().filter(|source| source.size == size)?;
+            small::read_source(source, name, Flags::default()).ok().map(|(label, _)| label.hash)
+        };
+        by_disk(self.session, move || some.into_iter().map(hash).collect()).await
+    }
+
+    async fn large(&mut self, entry: &Entry, root: &Arc<Folder>, shape: Shape) -> Result<(), Failure> {
+        let name = self.path(&entry.name);
+        self.connection.outgoing.send_now(Message::Get { shape, fresh: false, name }.encode()).await?;
+        let answer = match self.connection.incoming.frame(SILENCE_LIMIT, "answer").await {
+            Err(failure) if failure.told => {
+                self.tree.refuse(&entry.name, &failure);
+                return Ok(());
+            }
+            answer => answer?,
+        };
+        let changed = || Failure::new(Code::Changed, "it changed since it was listed");
+        let (limited, mode, size, modified) = match Message::decode(&answer).map_err(malformed)? {
+            Message::File { limited, mode, size, modified } => (limited, mode, size, modified),
+            Message::Folder { .. } => {
+                self.tree.refuse(&entry.name, &changed());
+                return Ok(());
+            }
+            _ => return Err(unexpected("the server")),
+        };
+        let Flags { replace, fast } = self.flags;
+        let intent = Intent { replace, fast, mode, ..Intent::new(size, modified) };
+        let (folder, path, rules) = (root.clone(), entry.name.clone(), self.rules);
+        let begun = if size == entry.size {
+            by_disk(self.session, move || folder.begin(&path, intent, rules)).await?
+        } else {
+            Err(changed())
+        };
+        let begun = match begun {
+            Ok(begun) => begun,
+            // The server waits for an answer.
+            Err(failure) => {
+                self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await?;
+                self.tree.refuse(&entry.name, &failure);
+                return Ok(());
+            }
+        };
+        let watched =
+            Some(Watched { name: &entry.name, before: self.tree.bytes, total: self.total, guest: None });
+        let manner = Manner { shape, fresh: false, limited, watched };
+        match receive_file(self.session, self.connection, begun, intent, manner).await {
+            Ok(delivered) => {
+                self.tree.took(&entry.name, &delivered);
+                self.session.note(self.tree.so_far());
+            }
+            // The server reported a problem with its file, which is a valid answer: the connection goes on.
+            Err(failure) if failure.told && is_about_the_file(&failure, self.connection.transport) => {
+                self.tree.refuse(&entry.name, &failure);
+            }
+            Err(failure) => return Err(self.tree.broken(&entry.name, failure)),
+        }
+        Ok(())
+    }
+}

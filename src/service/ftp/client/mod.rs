@@ -1,0 +1,300 @@
+//! `send` and `get`: the client's side.
+
+mod destination;
+pub(super) mod get_folder;
+pub(super) mod send_folder;
+mod sources;
+pub(super) mod standard_streams;
+pub(super) mod tree;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::destination::{Around, Destination};
+use self::get_folder::{get_folder, list};
+use self::sources::{Sent, SoFar, send_one, send_several};
+use self::tree::Tree;
+use super::options::{Accept, GetOptions, SendOptions, TransferOptions, say_control};
+use super::protocol::{Flags, Message, Mode, Shape};
+use super::storage::part::{Begun, Intent};
+use super::transfer::receive::{Manner, receive_file};
+use super::transfer::{Delivered, Watched, by_disk, in_lane};
+use crate::base::escape::escape_line;
+use crate::base::quantity::{counted, show_size};
+use crate::base::{Transport, Value};
+use crate::net::Connection;
+use crate::net::connection::{malformed, unexpected};
+use crate::report::{Failure, Outcome};
+use crate::service::files::disk::RealDisk;
+use crate::service::files::name::{Rules, part_name, written};
+use crate::service::files::root::Folder;
+use crate::service::files::walk::size_below;
+use crate::service::{Context, Job, connect, connect_with};
+use crate::session::Handle;
+use crate::wire::{Code, Frame, ServiceId};
+
+/// How long the server may take to open a file.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// How long closing the connection may take.
+const PARTING_LIMIT: Duration = Duration::from_millis(500);
+
+pub(super) fn send(session: Handle, mut options: SendOptions, context: Context) -> Job {
+    Box::pin(async move {
+        let paths: Vec<PathBuf> = options.paths.iter().map(|path| context.directory.join(path)).collect();
+        let given: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let what = format!("send {}", given.join(" "));
+        session.set_rate(options.rate);
+        let (name, wanted) = (options.name.clone(), options.transfer.wanted);
+        let looked = by_disk(&session, move || sources::look(paths, name.as_deref(), wanted)).await?;
+        let mut sources = looked.map_err(|failure| failure.of(what.clone()))?;
+        let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+        session.set_all([("name", Value::text(names.join(" "))), ("path", Value::text(given.join(" ")))]);
+        let (connection_options, shown) = options.transport().map_err(|failure| failure.of(what.clone()))?;
+        let connection = connect_with(&session, options.server.as_ref(), ServiceId::Ftp, connection_options)
+            .await
+            .map_err(|failure| failure.of(what.clone()))?;
+        session.set("transport", Value::text(connection.transport.word()));
+        say_control(&session, &connection, &options);
+        session.running("transferring");
+        let names: Vec<_> = names.iter().map(|name| escape_line(name)).collect();
+        let done = format!("sent {}: ", names.join(", "));
+        let options = options.transfer;
+        let fast = options.flags.fast;
+        if sources.len() > 1 {
+            let (connection, result) = send_several(&session, connection, sources, options).await?;
+            return finish_folder(&session, connection, result, (&what, &done), shown, fast).await;
+        }
+        let source = sources.remove(0);
+        let so_far = SoFar::alone(source.bytes);
+        let (connection, result) = send_one(&session, connection, source, options, so_far).await?;
+        let result = match result {
+            Ok(Sent::Folder(tree)) => {
+                return finish_folder(&session, connection, Ok(tree), (&what, &done), shown, fast).await;
+            }
+            Ok(Sent::File(file)) => Ok(file),
+            Err(failure) => Err(failure),
+        };
+        finish(&session, connection, result, &what, &done, shown, fast).await
+    })
+}
+
+pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job {
+    Box::pin(async move {
+        let GetOptions { server, to, accept, rate, transfer: options, name } = options;
+        let name = if name == "/" { &name } else { name.trim_end_matches('/') }.to_owned();
+        let what = format!("get {}", escape_line(&name));
+        session.set_rate(rate);
+        let target = Destination::new(&context.directory, to.as_deref(), &name)
+            .map_err(|failure| failure.of(what.clone()))?;
+        let file = target.file.clone();
+        let around = by_disk(&session, move || Around::hold(&file)).await?;
+        session.set_all([
+            ("name", Value::text(name.clone())),
+            ("path", Value::text(target.file.display().to_string())),
+        ]);
+        let mut connection = connect(&session, server.as_ref(), ServiceId::Ftp)
+            .await
+            .map_err(|failure| failure.of(what.clone()))?;
+        session.set("transport", Value::text(connection.transport.word()));
+        session.running("transferring");
+        let ask = ask(&session, &mut connection, &name, &target.file, options, accept);
+        let TransferOptions { shape, flags, .. } = options;
+        let done = |path: &Path| format!("got {} as {}: ", escape_line(&name), path.display());
+        let result = match session.unless_cancelled(ask).await {
+            Ok(Asked::Folder(look)) => {
+                session.set("path", Value::text(target.folder.display().to_string()));
+                let place = (&*target.folder, look);
+                let work = fetch_folder(&session, &mut connection, &name, place, options, accept);
+                let result = session.unless_cancelled(Box::pin(work)).await;
+                let done = done(&around.find(&target.folder));
+                return finish_folder(&session, connection, result, (&what, &done), shape, flags.fast).await;
+            }
+            Ok(Asked::File { begun, intent, fresh, limited }) => {
+                let (worker, shown) = (session.clone(), name.clone());
+                let exchange = async move {
+                    let watched = Some(Watched { name: &shown, before: 0, total: intent.size, guest: None });
+                    let manner = Manner { shape, fresh, limited, watched };
+                    let result = receive_file(&worker, &mut connection, *begun, intent, manner).await;
+                    (connection, result)
+                };
+                let (back, result) = in_lane(&session, intent.size, exchange).await?;
+                connection = back;
+                result
+            }
+            Err(failure) => Err(failure),
+        };
+        let place = around.find(&target.file);
+        session.set("path", Value::text(place.display().to_string()));
+        finish(&session, connection, result, &what, &done(&place), shape, flags.fast).await
+    })
+}
+
+/// Requests a file, and prepares the place where it is received; or learns that it is a folder.
+async fn ask(
+    session: &Handle,
+    connection: &mut Connection,
+    name: &str,
+    target: &Path,
+    options: TransferOptions,
+    accept: Accept,
+) -> Result<Asked, Failure> {
+    let TransferOptions { shape, flags: Flags { replace, fast }, .. } = options;
+    let local = target.to_owned();
+    // Over UDP the first blocks could overtake the answer; and a file that may be too large must not start at once.
+    let ordered = connection.transport == Transport::Tcp && accept.bytes == u64::MAX;
+    let fresh = ordered && by_disk(session, move || is_new(&local)).await?;
+    connection.request([Message::Get { shape, fresh, name: name.into() }.encode()]).await?;
+    let answer = connection.incoming.frame(ANSWER_LIMIT, "answer").await?;
+    let (limited, mode, size, modified) = match Message::decode(&answer).map_err(malformed)? {
+        Message::File { limited, mode, size, modified } => (limited, mode, size, modified),
+        Message::Folder { mode, modified, .. } => return Ok(Asked::Folder((modified, mode))),
+        _ => return Err(unexpected("the server")),
+    };
+    if size > accept.bytes {
+        let (size, most) = (show_size(size), show_size(accept.bytes));
+        let why = format!("the file has more than is accepted: {size}; the limit is {most}");
+        return Err(Failure::new(Code::Limit, why).fix("accept more: max SIZE"));
+    }
+    let intent = Intent { replace, fast, mode, ..Intent::new(size, modified) };
+    let local = target.to_owned();
+    let begun = by_disk(session, move || local_part(&local, intent)).await??;
+    Ok(Asked::File { begun: Box::new(begun), intent, fresh, limited })
+}
+
+/// What the server has under the requested name.
+enum Asked {
+    /// How it is to be received, whether the server began at once, and whether it limits its rate.
+    File { begun: Box<Begun<RealDisk>>, intent: Intent, fresh: bool, limited: bool },
+    /// A folder: its time and its permissions.
+    Folder((u64, Mode)),
+}
+
+/// Lists a folder of the server, makes room for it, and fetches it.
+async fn fetch_folder(
+    session: &Handle,
+    connection: &mut Connection,
+    name: &str,
+    (target, (modified, mode)): (&Path, (u64, Mode)),
+    options: TransferOptions,
+    accept: Accept,
+) -> Result<Tree, Failure> {
+    let TransferOptions { shape, flags, wanted } = options;
+    let listed = list(connection, name, wanted, accept).await?;
+    // Row 24: the size of the folder is reported before anything is fetched.
+    let count = listed.count;
+    let (files, folders) = (counted(count.files, "file"), counted(count.folders, "folder"));
+    session
+        .tell("folder", format!("{}: {files} in {folders}, {}", escape_line(name), show_size(count.bytes)));
+    let target = target.to_owned();
+    let (parent, last, root) = session.block(move || local_folder(&target, count.bytes)).await??;
+    let tree = get_folder(session, connection, (root, name), shape, (flags, wanted), listed).await?;
+    // The folder's time changed when files were stored in it.
+    if let Some(last) = last {
+        session.block(move || parent.finish(&last, modified, mode, Rules::OWN)).await??;
+    }
+    Ok(tree)
+}
+
+/// Creates the folder that is to be filled; returns its parent, its name if it is new, and the folder.
+fn local_folder(target: &Path, bytes: u64) -> Result<(Folder, Option<String>, Arc<Folder>), Failure> {
+    let (parent, name) = parent_and_name(target)?;
+    let parent =
+        Folder::open(parent, true).map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
+    let is_new = target.symlink_metadata().is_err();
+    if is_new {
+        // Nothing is created for a tree that does not fit.
+        parent.check_space(bytes)?;
+    }
+    parent.make(&name, Rules::OWN)?;
+    let root = Folder::open(target, true)?.without_following();
+    let there = root.folder("").and_then(Result::ok).map_or(0, |dir| size_below(&dir, 0));
+    root.check_space(bytes.saturating_sub(there))?;
+    Ok((parent, is_new.then_some(name), Arc::new(root)))
+}
+
+fn parent_and_name(target: &Path) -> Result<(&Path, String), Failure> {
+    let folder = match target.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
+    };
+    let name = target.file_name().map(written);
+    let name =
+        name.ok_or_else(|| Failure::new(Code::Usage, format!("`{}` is not a name", target.display())))?;
+    Ok((folder, name))
+}
+
+/// True if neither the file nor a part of it is here: then the server may begin at once.
+fn is_new(target: &Path) -> bool {
+    let Ok((folder, name)) = parent_and_name(target) else { return false };
+    let part = folder.join(crate::service::files::disk::os(&part_name(&name)));
+    target.symlink_metadata().is_err() && part.symlink_metadata().is_err()
+}
+
+/// Begins to receive a file where the user wants it; the user's own names may be hidden and need not be portable.
+fn local_part(target: &Path, intent: Intent) -> Result<Begun<RealDisk>, Failure> {
+    let (folder, name) = parent_and_name(target)?;
+    let folder =
+        Folder::open(folder, true).map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
+    folder.begin(&name, intent, Rules::OWN)
+}
+
+/// Closes the connection with the result, and reports it to the user.
+async fn finish(
+    session: &Handle,
+    connection: Connection,
+    result: Result<Delivered, Failure>,
+    what: &str,
+    done: &str,
+    shape: Shape,
+    fast: bool,
+) -> Result<Outcome, Failure> {
+    part(connection, result.as_ref().err()).await;
+    let delivered = result.map_err(|failure| failure.of(what))?;
+    session.set_all(delivered.fields(shape));
+    say_lacking(session);
+    Ok(Outcome::new(format!("{done}{}{}", delivered.describe(shape), note(fast)), Vec::new()))
+}
+
+async fn finish_folder(
+    session: &Handle,
+    connection: Connection,
+    result: Result<Tree, Failure>,
+    (what, done): (&str, &str),
+    shape: Shape,
+    fast: bool,
+) -> Result<Outcome, Failure> {
+    part(connection, result.as_ref().err()).await;
+    let tree = result.map_err(|failure| failure.of(what))?;
+    session.set_all(tree.fields(shape));
+    say_lacking(session);
+    if let Some(failure) = tree.failure() {
+        return Err(failure.of(what));
+    }
+    Ok(Outcome::new(format!("{done}{}{}", tree.describe(), note(fast)), Vec::new()))
+}
+
+/// Warns once about features that the file system lacks.
+fn say_lacking(session: &Handle) {
+    if let Some(words) = crate::service::files::disk::untold() {
+        session.tell("warning", words);
+    }
+}
+
+const fn note(fast: bool) -> &'static str {
+    if fast { "; fast: the disk may not have it yet" } else { "" }
+}
+
+async fn part(mut connection: Connection, failure: Option<&Failure>) {
+    let parting = async {
+        let Some(failure) = failure else {
+            return connection.outgoing.close(Code::Other, "").await;
+        };
+        if !failure.told && connection.transport == Transport::Tcp {
+            drop(connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await);
+        }
+        connection.outgoing.close(failure.code, &failure.why).await;
+    };
+    drop(tokio::time::timeout(PARTING_LIMIT, parting).await);
+}

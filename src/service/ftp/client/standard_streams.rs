@@ -1,0 +1,85 @@
+//! `get X to -` and `send -`: standard input and output in place of a file. Received data is written out only when the
+//! file is complete and verified; input is read to its end before it is sent.
+
+use std::io::{Read, Write};
+
+use crate::base::Value;
+use crate::report::{Failure, Outcome};
+use crate::service::ftp::client;
+use crate::service::ftp::options::{GetOptions, SendOptions};
+use crate::service::{Context, Job};
+use crate::session::Handle;
+use crate::wire::Code;
+
+/// Means standard input or output; a file of that name is `./-`.
+const STREAM: &str = "-";
+/// Bytes that are read and written at once.
+const BLOCK: usize = 256 << 10;
+
+pub(crate) fn get(session: Handle, options: GetOptions, context: Context) -> Job {
+    if options.to.as_deref() != Some(STREAM) {
+        return client::get(session, options, context);
+    }
+    Box::pin(async move {
+        let output = context.streams.output.clone().ok_or_else(|| {
+            Failure::new(Code::Usage, "standard output is a terminal, or is taken by results in JSON")
+                .fix("`to FILE`; or from a shell of the system, `nls -c 'get X from … to -' > FILE`")
+        })?;
+        let failed = |error: std::io::Error| Failure::io(&error, "the file until it is whole");
+        let folder = tempfile::tempdir().map_err(failed)?;
+        let path = folder.path().join("file");
+        let shown = path.display().to_string();
+        let options = GetOptions { to: Some(shown.clone()), ..options };
+        let outcome = client::get(session.clone(), options, context).await?;
+        if path.is_dir() {
+            return Err(Failure::new(Code::Usage, "a folder does not go to standard output")
+                .fix("`to PATH`, or name one of its files"));
+        }
+        session.set("path", Value::text(STREAM));
+        session.tell("got", outcome.text.replace(&shown, "standard output"));
+        let written = session.block(move || {
+            let _until_it_is_out = folder;
+            let mut file = std::fs::File::open(path)?;
+            let mut block = vec![0; BLOCK];
+            loop {
+                match file.read(&mut block)? {
+                    0 => return Ok(true),
+                    length if output(block[..length].to_vec()) => {}
+                    _ => return Ok(false),
+                }
+            }
+        });
+        if !written.await?.map_err(failed)? {
+            return Err(Failure::new(Code::Broken, "nobody reads standard output any more"));
+        }
+        Ok(Outcome::default())
+    })
+}
+
+pub(crate) fn send(session: Handle, options: SendOptions, context: Context) -> Job {
+    if options.paths.iter().all(|path| path != STREAM) {
+        return client::send(session, options, context);
+    }
+    Box::pin(async move {
+        let usage = |why: &str, fix: &str| Err(Failure::new(Code::Usage, why.to_owned()).fix(fix.to_owned()));
+        if options.paths.len() > 1 || options.name.is_none() {
+            return usage("standard input goes alone and needs a name", "send - to … name NAME");
+        }
+        if !context.streams.input {
+            return usage("standard input is taken by the commands", "give them with `-c` or in a file");
+        }
+        let failed = |error: std::io::Error| Failure::io(&error, "standard input");
+        let read = session.block(|| {
+            let mut file = tempfile::NamedTempFile::new()?;
+            std::io::copy(&mut std::io::stdin().lock(), &mut file)?;
+            file.flush()?;
+            Ok(file)
+        });
+        // Cancelling does not wait for the end of the input.
+        let file = session.unless_cancelled(async { read.await?.map_err(failed) }).await?;
+        let options = SendOptions { paths: vec![file.path().display().to_string()], ..options };
+        let outcome = client::send(session.clone(), options, context).await;
+        session.set("path", Value::text(STREAM));
+        outcome
+    })
+}

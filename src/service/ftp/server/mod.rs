@@ -1,0 +1,399 @@
+//! A file server: each client has its own task, so that a slow or dead client delays no other.
+
+pub(super) mod tree;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::tree::Tally;
+use super::options::ServerOptions;
+use super::protocol::{Flags, Message, Shape};
+use super::storage::part::Intent;
+use super::storage::quota::Quota;
+use super::storage::small::Keeper;
+use super::transfer::receive::{Manner, receive_file};
+use super::transfer::send::{Start, await_ready, send_file};
+use super::transfer::{Delivered, Watched, by_disk, in_lane, is_about_the_file};
+use crate::base::escape::escape_line;
+use crate::base::{Value, quantity};
+use crate::language::{Arguments, FromArguments};
+use crate::net::connection::malformed;
+use crate::net::{Connection, Message as Wire, is_of_another_user};
+use crate::report::Failure;
+use crate::service::files::listing;
+use crate::service::files::name::Rules;
+use crate::service::files::protocol::{LIST, WALK};
+use crate::service::files::root::{Folder, Source, look_of};
+use crate::service::files::walk::size_below;
+use crate::service::listen::ListenOptions;
+use crate::service::{Context, Job, Server};
+use crate::session::{Guest, Handle};
+use crate::wire::{Code, Frame};
+
+/// A client without a request for this long is disconnected.
+const IDLE_LIMIT: Duration = Duration::from_mins(1);
+/// Pending small files are synced and get their names when no message comes for this long.
+const SETTLE_AFTER: Duration = Duration::from_secs(1);
+/// How long a client may take to read why it is disconnected.
+const PARTING_LIMIT: Duration = Duration::from_secs(2);
+/// Transfers of at least this many bytes are also reported when they begin.
+const LARGE: u64 = 4 << 20;
+
+pub(super) struct FileServer {
+    pub(super) folder: Arc<Folder>,
+    readonly: bool,
+    rules: Rules,
+    quota: Arc<Quota>,
+    /// The port is open to the network and `open` was not given: clients may not write.
+    guarded: bool,
+    /// The word `open`: other users of this machine are admitted too.
+    open: bool,
+}
+
+pub(super) fn make(
+    session: &Handle,
+    listen: &ListenOptions,
+    arguments: &Arguments,
+    context: &Context,
+) -> Result<Arc<dyn Server>, Failure> {
+    let options = ServerOptions::from_arguments(arguments);
+    let folder = Arc::new(options.root.open(&context.directory)?);
+    let guarded = listen.is_guarded();
+    if guarded && !options.readonly {
+        session.tell(
+            "warning",
+            "everyone who can reach this port may read the folder; writing to it needs the word `open`",
+        );
+    }
+    let quota = Arc::new(Quota::new(options.quota));
+    let (readonly, rules) = (options.readonly, options.rules);
+    Ok(Arc::new(FileServer { folder, readonly, rules, quota, guarded, open: listen.open }))
+}
+
+impl Server for FileServer {
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()> {
+        let (tally, read_ahead) = (Tally::default(), None);
+        Box::pin(Visit { server: self, session, connection, client, tally, read_ahead }.run())
+    }
+
+    fn is_private(&self) -> bool {
+        !self.open
+    }
+
+    fn describe(&self) -> String {
+        let access = if self.readonly || self.guarded { ", read-only" } else { "" };
+        format!("files of {}{access}", self.folder.path.display())
+    }
+
+    fn invitation(&self) -> &'static str {
+        if self.readonly || self.guarded { "ls {place}" } else { "send FILE to {place}" }
+    }
+}
+
+impl FileServer {
+    /// Why the server accepts no files; `None` if it does.
+    pub(super) fn objection(&self) -> Option<Failure> {
+        if self.readonly {
+            let failure = Failure::new(Code::ReadOnly, "the server is read-only");
+            return Some(failure.fix("start it without `readonly`"));
+        }
+        self.guarded.then(|| {
+            Failure::new(Code::Key, "the server takes files only with the word `open`")
+                .fix("start it so: listen … on … open")
+        })
+    }
+
+    /// Refuses a tree of `bytes` bytes that does not fit; what is there already needs no more space. True if a folder
+    /// of that name exists.
+    pub(super) fn check_room(&self, bytes: u64, name: &str) -> Result<bool, Failure> {
+        self.folder.place(name, self.rules)?;
+        let there = self.folder.folder(name).and_then(Result::ok);
+        let lacking = bytes.saturating_sub(there.as_ref().map_or(0, |dir| size_below(dir, 0)));
+        if self.quota.reserve(lacking).is_none() {
+            return Err(self.quota.refusal(lacking));
+        }
+        self.folder.check_space(lacking).map(|()| there.is_some())
+    }
+
+    pub(super) fn keeper(&self) -> Keeper {
+        Keeper::new(self.folder.clone(), self.rules, self.quota.clone())
+    }
+}
+
+/// The connection of one client, from its first request to its last.
+pub(super) struct Visit {
+    pub(super) server: Arc<FileServer>,
+    pub(super) session: Handle,
+    pub(super) connection: Connection,
+    pub(super) client: Guest,
+    pub(super) tally: Tally,
+    /// A message that was read while a batch of other kinds was gathered.
+    pub(super) read_ahead: Option<Result<Option<Wire>, Failure>>,
+}
+
+/// The next message: one that was read ahead, or a new one.
+async fn next(
+    ahead: Option<Result<Option<Wire>, Failure>>,
+    connection: &mut Connection,
+) -> Result<Option<Wire>, Failure> {
+    match ahead {
+        Some(message) => message,
+        None => connection.incoming.next().await,
+    }
+}
+
+impl Visit {
+    async fn run(mut self) -> Result<(), Failure> {
+        if !self.server.open && is_of_another_user(self.connection.transport, self.connection.peer) {
+            let failure = Failure::new(Code::Policy, "the server is for the user who started it");
+            return self.part(failure.fix("start it so: listen … open")).await;
+        }
+        loop {
+            let ahead = self.read_ahead.take();
+            let pending = self.has_pending();
+            let patience = if pending { SETTLE_AFTER } else { IDLE_LIMIT };
+            let request = tokio::select! {
+                () = self.session.cancelled() => return self.part(Failure::new(Code::Cancelled, "the server was stopped")).await,
+                request = tokio::time::timeout(patience, next(ahead, &mut self.connection)) => request,
+            };
+            if request.is_err() && pending {
+                self.settle_and_say().await?;
+                continue;
+            }
+            let frame = match request {
+                Ok(Ok(Some(Wire::Frame(frame)))) => frame,
+                Ok(Ok(Some(Wire::Block { .. }))) => {
+                    return self
+                        .part(Failure::new(Code::Misbehaved, "unexpected block instead of a request"))
+                        .await;
+                }
+                Ok(Ok(None)) => break,
+                Ok(Err(failure)) => return self.part(failure).await,
+                Err(_) => {
+                    return self
+                        .part(Failure::new(Code::Timeout, format!("idle for {} s", IDLE_LIMIT.as_secs())))
+                        .await;
+                }
+            };
+            // Boxed, like the future of `part`: an idle client needs little memory.
+            let (visit, answered) = Box::pin(self.answer(frame)).await?;
+            self = visit;
+            self.client.waits();
+            if let Err(mut failure) = answered {
+                if failure.code == Code::Cancelled && self.session.is_cancelled() {
+                    failure.why = format!("the server was {}", failure.why);
+                }
+                return self.part(failure).await;
+            }
+        }
+        self.settle().await;
+        self.connection.outgoing.close(Code::Other, "").await;
+        Ok(())
+    }
+
+    /// Sends the reason and waits until the client has read it: closing a socket with unread bytes resets the
+    /// connection, and the reason would be lost.
+    fn part(mut self, failure: Failure) -> Job<()> {
+        Box::pin(async move {
+            self.settle().await;
+            let words = async {
+                let heard = failure.told
+                    || self
+                        .connection
+                        .outgoing
+                        .send_now(Frame::error(failure.code, &failure.why))
+                        .await
+                        .is_ok();
+                if heard {
+                    self.connection.outgoing.close(Code::Other, "").await;
+                    while let Ok(Some(_)) = self.connection.incoming.next().await {}
+                }
+            };
+            drop(tokio::time::timeout(PARTING_LIMIT, words).await);
+            Err(failure)
+        })
+    }
+
+    /// Answers one request. An inner `Err` ends the connection; a refusal is an answer. Ends soon after the session
+    /// does.
+    async fn answer(mut self, frame: Frame) -> Result<(Self, Result<(), Failure>), Failure> {
+        let session = self.session.clone();
+        let request = match Message::decode(&frame) {
+            _ if frame.kind == LIST => {
+                let answer = listing::answer(
+                    &session,
+                    &self.server.folder,
+                    &mut self.connection,
+                    &frame,
+                    |_, _, page| page,
+                );
+                let answered = session.unless_cancelled(answer).await;
+                return Ok((self, answered));
+            }
+            _ if frame.kind == WALK => {
+                let answered = session.unless_cancelled(Box::pin(self.walk(&frame))).await;
+                return Ok((self, answered));
+            }
+            Ok(request) => request,
+            Err(error) => return Ok((self, Err(malformed(error)))),
+        };
+        match request {
+            Message::Put { shape, flags: Flags { replace, fast }, mode, size, modified, name } => {
+                let intent = Intent { replace, fast, mode, ..Intent::new(size, modified) };
+                self.client.does(format!("sends {}", escape_line(&name)));
+                let work = Box::pin(async move {
+                    let answered = self.put(shape, name, intent).await;
+                    (self, answered)
+                });
+                in_lane(&session, size, work).await
+            }
+            Message::Get { shape, fresh, name } => {
+                let source = match self.source(&name).await {
+                    Ok(Some(source)) => source,
+                    Ok(None) => return Ok((self, Ok(()))),
+                    Err(failure) => return Ok((self, Err(failure))),
+                };
+                let size = source.size;
+                self.client.does(format!("gets {}", escape_line(&name)));
+                let work = Box::pin(async move {
+                    let session = self.session.clone();
+                    let answered = session.unless_cancelled(self.get(shape, fresh, name, source)).await;
+                    (self, answered)
+                });
+                in_lane(&session, size, work).await
+            }
+            other => {
+                self.client.does("moves small files");
+                let answered = session.unless_cancelled(Box::pin(self.small(other))).await;
+                Ok((self, answered))
+            }
+        }
+    }
+
+    /// Handles a message of a tree transfer.
+    async fn small(&mut self, message: Message) -> Result<(), Failure> {
+        match message {
+            Message::Folder { .. } | Message::Small { .. } | Message::Link { .. } | Message::Offer { .. } => {
+                self.keep(message).await
+            }
+            Message::Tree { bytes, name } => self.tree(bytes, &name).await,
+            Message::Fetch { .. } => self.fetch(message).await,
+            Message::Sync => self.sync().await,
+            _ => Err(Failure::new(Code::Misbehaved, "unexpected message instead of a request")),
+        }
+    }
+
+    pub(super) async fn refuse(&mut self, name: &str, failure: &Failure) -> Result<(), Failure> {
+        self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(name)));
+        let words =
+            failure.fix.as_ref().map_or_else(|| failure.why.clone(), |fix| format!("{}; {fix}", failure.why));
+        self.connection.outgoing.send_now(Frame::error(failure.code, &words)).await
+    }
+
+    async fn put(&mut self, shape: Shape, name: String, intent: Intent) -> Result<(), Failure> {
+        if let Some(failure) = self.server.objection() {
+            return self.refuse(&name, &failure).await;
+        }
+        let (folder, wanted) = (self.server.folder.clone(), name.clone());
+        let rules = self.server.rules;
+        let mut begun = match by_disk(&self.session, move || folder.begin(&wanted, intent, rules)).await? {
+            Ok(begun) => begun,
+            Err(failure) => return self.refuse(&name, &failure).await,
+        };
+        if let Err(failure) = begun.reserve(&self.server.quota) {
+            drop(by_disk(&self.session, move || begun.give_up()).await);
+            return self.refuse(&name, &failure).await;
+        }
+        self.inform_of_large("sends", &name, intent.size);
+        let watched = Watched { name: &name, before: 0, total: intent.size, guest: Some(&self.client) };
+        let manner = Manner { shape, fresh: false, limited: false, watched: Some(watched) };
+        let received = receive_file(&self.session, &mut self.connection, begun, intent, manner).await;
+        let delivered = match received {
+            // The client reported a problem with its own file, which is a valid answer: the connection goes on.
+            Err(failure) if failure.told && is_about_the_file(&failure, self.connection.transport) => {
+                self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(&name)));
+                return Ok(());
+            }
+            other => other?,
+        };
+        self.log("received", &name, &delivered);
+        Ok(())
+    }
+
+    /// Opens the requested file; `None` if it was refused or is a folder, and the client was told so.
+    async fn source(&mut self, name: &str) -> Result<Option<Source>, Failure> {
+        let (folder, wanted) = (self.server.folder.clone(), name.to_owned());
+        let open = move || match folder.source(&wanted) {
+            Ok(source) => Ok(Ok(source)),
+            Err(failure) => match folder.folder(&wanted) {
+                Some(Ok(dir)) if !wanted.is_empty() => {
+                    let (modified, mode) = look_of(&dir);
+                    Ok(Err(Message::Folder { mode, modified, path: wanted }))
+                }
+                _ => Err(failure),
+            },
+        };
+        match by_disk(&self.session, open).await? {
+            Ok(Ok(source)) => Ok(Some(source)),
+            Ok(Err(folder)) => self.connection.outgoing.send_now(folder.encode()).await.map(|()| None),
+            Err(failure) => self.refuse(name, &failure).await.map(|()| None),
+        }
+    }
+
+    async fn get(&mut self, shape: Shape, fresh: bool, name: String, source: Source) -> Result<(), Failure> {
+        let (mode, size, modified) = (source.mode, source.size, source.modified);
+        let limited = self.session.rate_limit().is_some();
+        self.connection.outgoing.send_now(Message::File { limited, mode, size, modified }.encode()).await?;
+        let start = if fresh { Ok(Start::Fresh) } else { await_ready(&mut self.connection, size).await };
+        let sent = match start {
+            Ok(start) => {
+                self.inform_of_large("gets", &name, size);
+                let watched = Watched { name: &name, before: 0, total: size, guest: Some(&self.client) };
+                send_file(&self.session, &mut self.connection, source, shape, start, Some(watched)).await
+            }
+            // The client declines the file, which is a valid answer: the connection goes on.
+            Err(failure) if failure.told => {
+                self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(&name)));
+                return Ok(());
+            }
+            Err(failure) => Err(failure),
+        };
+        match sent {
+            Ok(delivered) => {
+                self.log("sent", &name, &delivered);
+                Ok(())
+            }
+            // The client has another file of that name, or the server's file cannot be read to its end.
+            Err(failure) if !failure.told && is_about_the_file(&failure, self.connection.transport) => {
+                self.refuse(&name, &failure).await
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn log(&self, kind: &'static str, name: &str, delivered: &Delivered) {
+        self.session.set("kernel_drops", Value::count(delivered.kernel_drops));
+        let travelled = delivered.bytes.saturating_sub(delivered.resumed);
+        let rate = travelled as f64 / delivered.elapsed.as_secs_f64().max(1e-6);
+        self.session.inform(
+            kind,
+            format!(
+                "{} {}: {} bytes in {}, {}, blake3 {}…",
+                self.client,
+                escape_line(name),
+                delivered.bytes,
+                quantity::show_duration(delivered.elapsed),
+                quantity::show_rate(rate),
+                &delivered.hash.to_hex()[..16]
+            ),
+        );
+    }
+
+    /// Reports a large transfer when it begins.
+    fn inform_of_large(&self, does: &str, name: &str, size: u64) {
+        if size >= LARGE {
+            let size = quantity::show_size(size);
+            self.session.inform("begins", format!("{} {does} {}: {size}", self.client, escape_line(name)));
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Tree transfers at the server: small messages are handled and answered in batches.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, mpsc};
+
+use super::Visit;
+use crate::base::escape::escape_line;
+use crate::net::Message as Wire;
+use crate::net::connection::malformed;
+use crate::report::Failure;
+use crate::service::files::protocol::{Entries, Lost, Walk};
+use crate::service::files::walk::{Step, Wanted, walk};
+use crate::service::ftp::client::tree::TOGETHER;
+use crate::service::ftp::protocol::{FETCH, FOLDER, Flags, LINK, Message, OFFER, SMALL};
+use crate::service::ftp::storage::small::{self, Keeper};
+use crate::service::ftp::transfer::{by_disk, small_limit};
+use crate::wire::{Code, Frame};
+
+/// Most bytes of small files in one batch.
+const TOGETHER_BYTES: usize = 4 << 20;
+/// The client gets an answer at least this often, however slow the transfer is.
+const SAY_EVERY: Duration = Duration::from_secs(5);
+/// Walks at once: each holds a thread while its client reads.
+static WALKS: Semaphore = Semaphore::const_new(8);
+/// A client that accepts no page of a walk for this long is disconnected: it holds a thread and memory.
+const PAGE_TIME: Duration = Duration::from_secs(10);
+/// Minimum rate, in bytes/s, at which a client must read a walk that takes longer than [`PAGE_TIME`].
+const WALK_RATE: u64 = 64 << 10;
+/// Pages of a list that wait for the network.
+const PAGES: usize = 4;
+
+/// The state of a client's tree transfers.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    keeper: Option<Keeper>,
+    /// FETCH messages that were answered.
+    fetched: u64,
+}
+
+impl Visit {
+    /// Gathers messages of these kinds that have arrived already, beginning with `first`.
+    async fn together(&mut self, first: Message, kinds: &[u8]) -> Result<Vec<Message>, Failure> {
+        let mut bytes = 0;
+        let mut messages = vec![first];
+        while messages.len() < TOGETHER && bytes < TOGETHER_BYTES {
+            match self.connection.incoming.next_now().await {
+                Some(Ok(Some(Wire::Frame(frame)))) if kinds.contains(&frame.kind) => {
+                    bytes += frame.body.len();
+                    messages.push(Message::decode(&frame).map_err(malformed)?);
+                }
+                Some(other) => {
+                    self.read_ahead = Some(other);
+                    break;
+                }
+                None => break,
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Handles FOLDER, SMALL, LINK and OFFER.
+    pub(crate) async fn keep(&mut self, first: Message) -> Result<(), Failure> {
+        let messages = self.together(first, &[FOLDER, SMALL, LINK, OFFER]).await?;
+        let keeper = self.tally.keeper.take();
+        let mut keeper = keeper.unwrap_or_else(|| self.server.keeper());
+        if let Some(failure) = self.server.objection() {
+            let first = keeper.taken;
+            keeper.taken += messages.len() as u64;
+            let denied = (first..keeper.taken).map(|index| (index, failure.clone())).collect();
+            return self.answer_kept(keeper, denied).await;
+        }
+        let bytes = |message: &Message| match message {
+            Message::Small { bytes, .. } => bytes.len() as u64,
+            _ => 0,
+        };
+        let bytes = messages.iter().map(bytes).sum();
+        self.session.count_in(bytes);
+        if let Some(until) = self.session.pace(bytes) {
+            self.pause(until, keeper.settled()).await?;
+        }
+        let (keeper, denied) = by_disk(&self.session, move || {
+            let denied = keeper.take(messages);
+            (keeper, denied)
+        })
+        .await?;
+        self.answer_kept(keeper, denied).await
+    }
+
+    /// Waits for the rate limit; a TAKEN now and then shows the client that the server is alive.
+    async fn pause(&mut self, until: Instant, settled: u64) -> Result<(), Failure> {
+        while Instant::now() < until {
+            tokio::time::sleep_until(until.min(Instant::now() + SAY_EVERY).into()).await;
+            self.connection.outgoing.send_now(Message::Taken { count: settled }.encode()).await?;
+        }
+        Ok(())
+    }
+
+    /// Handles SYNC: pending files are synced and get their names.
+    pub(crate) async fn sync(&mut self) -> Result<(), Failure> {
+        let keeper = self.tally.keeper.take();
+        let mut keeper = keeper.unwrap_or_else(|| self.server.keeper());
+        if let Some(until) = self.session.owed() {
+            self.pause(until, keeper.settled()).await?;
+        }
+        let (mut keeper, denied) = by_disk(&self.session, move || {
+            let denied = keeper.settle();
+            (keeper, denied)
+        })
+        .await?;
+        if keeper.files > 0 {
+            let (files, bytes) = (std::mem::take(&mut keeper.files), std::mem::take(&mut keeper.bytes));
+            self.session.log("received", format!("{} {files} small files: {bytes} bytes", self.client));
+        }
+        self.answer_kept(keeper, denied).await?;
+        self.connection.outgoing.send_now(Message::Sync.encode()).await
+    }
+
+    /// True if files wait for a sync; they hold locks and descriptors.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.tally.keeper.as_ref().is_some_and(Keeper::has_pending)
+    }
+
+    /// Called when the client sends nothing for a while: pending files are synced and answered.
+    pub(crate) async fn settle_and_say(&mut self) -> Result<(), Failure> {
+        let Some(mut keeper) = self.tally.keeper.take() else { return Ok(()) };
+        let (keeper, denied) = by_disk(&self.session, move || {
+            let denied = keeper.settle();
+            (keeper, denied)
+        })
+        .await?;
+        self.answer_kept(keeper, denied).await
+    }
+
+    /// Syncs pending files at the end of a connection, when nobody waits for an answer any more.
+    pub(crate) async fn settle(&mut self) {
+        if let Some(mut keeper) = self.tally.keeper.take() {
+            drop(by_disk(&self.session, move || keeper.settle()).await);
+        }
+    }
+
+    async fn answer_kept(&mut self, mut keeper: Keeper, denied: Vec<small::Denied>) -> Result<(), Failure> {
+        for (index, failure) in denied {
+            self.session.log("refused", format!("{} file {index} of a folder: {failure}", self.client));
+            let denied = Message::Denied { index, code: failure.code, why: failure.why };
+            self.connection.outgoing.send(denied.encode()).await?;
+        }
+        for (index, replaces) in keeper.take_wanted() {
+            self.connection.outgoing.send(Message::Wanted { replaces, index }.encode()).await?;
+        }
+        let taken = Message::Taken { count: keeper.settled() };
+        self.tally.keeper = Some(keeper);
+        self.connection.outgoing.send_now(taken.encode()).await
+    }
+
+    /// Handles FETCH: reads a batch of small files and sends them.
+    pub(crate) async fn fetch(&mut self, first: Message) -> Result<(), Failure> {
+        let messages = self.together(first, &[FETCH]).await?;
+        let folder = self.server.folder.clone();
+        let (first, limit) = (self.tally.fetched, small_limit(self.session.rate_limit()));
+        let answers = by_disk(&self.session, move || {
+            let read = |(index, message)| match message {
+                Message::Fetch { known, name } => {
+                    let (label, bytes) = small::read(&folder, &name, name.clone(), Flags::default())?;
+                    Ok(match known == Some(label.hash) {
+                        true => Message::Same,
+                        // As one message the file would be a burst beyond the rate limit.
+                        false if bytes.len() as u64 > limit => Message::Wanted { replaces: false, index },
+                        false => Message::Small { label, bytes },
+                    })
+                }
+                _ => Err(Failure::new(Code::Misbehaved, "unexpected message instead of FETCH")),
+            };
+            (first..).zip(messages).map(read).collect::<Vec<_>>()
+        })
+        .await?;
+        for answer in answers {
+            let index = self.tally.fetched;
+            self.tally.fetched += 1;
+            let answer = match answer {
+                Ok(small) => small,
+                Err(failure) => Message::Denied { index, code: failure.code, why: failure.why },
+            };
+            if let Message::Small { bytes, .. } = &answer {
+                self.session.count_out(bytes.len() as u64);
+                if let Some(pause) = self.session.pace(bytes.len() as u64) {
+                    self.connection.outgoing.flush().await?;
+                    tokio::time::sleep_until(pause.into()).await;
+                }
+            }
+            self.connection.outgoing.send(answer.encode()).await?;
+        }
+        self.connection.outgoing.flush().await
+    }
+
+    /// Handles TREE: refuses a tree that cannot fit or is not accepted, before it travels.
+    pub(crate) async fn tree(&mut self, bytes: u64, name: &str) -> Result<(), Failure> {
+        let checked = match self.server.objection() {
+            Some(failure) => Err(failure),
+            None => {
+                let (server, wanted) = (self.server.clone(), name.to_owned());
+                by_disk(&self.session, move || server.check_room(bytes, &wanted)).await?
+            }
+        };
+        let answer = match checked {
+            Ok(true) => Message::Same,
+            Ok(false) => Message::Taken { count: 0 },
+            Err(failure) => return self.refuse(name, &failure).await,
+        };
+        self.connection.outgoing.send_now(answer.encode()).await
+    }
+
+    /// Handles WALK: pages are read from the disk as fast as the network takes them.
+    pub(crate) async fn walk(&mut self, frame: &Frame) -> Result<(), Failure> {
+        let Walk { path, hidden, links } = Walk::decode(frame).map_err(malformed)?;
+        let wanted = Wanted { hidden, links };
+        self.session.log("listed", format!("{} all below {}", self.client, escape_line(&path)));
+        let busy =
+            || Failure::new(Code::Busy, "too many folders are being listed").fix("try again in some seconds");
+        let Ok(_turn) = tokio::time::timeout(PAGE_TIME, WALKS.acquire()).await else {
+            let failure = busy();
+            return self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await;
+        };
+        let (began, mut told) = (Instant::now(), 0);
+        let (steps, mut read) = mpsc::channel(PAGES);
+        let folder: Arc<_> = self.server.folder.clone();
+        let walking = self
+            .session
+            .spawn_blocking(move || walk(&folder, &path, wanted, |step| steps.blocking_send(step).is_ok()));
+        while let Some(step) = read.recv().await {
+            let frame = match step {
+                Step::Page(entries) => Entries { entries, more: true }.encode(),
+                Step::Lost(path, failure) => Lost { code: failure.code, path, why: failure.why }.encode(),
+            };
+            told += frame.body.len() as u64;
+            let slow = || Failure::new(Code::Timeout, "the client does not read the list");
+            let sent = tokio::time::timeout(PAGE_TIME, self.connection.outgoing.send(frame)).await;
+            sent.map_err(|_| slow())??;
+            // A slow client holds a turn that others wait for.
+            let seconds = began.elapsed().as_secs();
+            if seconds > PAGE_TIME.as_secs() && told / seconds < WALK_RATE {
+                return Err(slow());
+            }
+        }
+        let walked = walking.await.map_err(|_| Failure::of_worker())?;
+        let last = match walked {
+            Ok(count) => count.left_out.encode(),
+            Err(failure) => Frame::error(failure.code, &failure.why),
+        };
+        self.connection.outgoing.send_now(last).await
+    }
+}

@@ -1,0 +1,164 @@
+//! Hashes of large files that were sent before, kept in the user's cache folder, so that resuming one need not read it
+//! again. The name of an entry identifies one state of one file: device, inode, size, and both of its times. An entry
+//! holds hashes only, mode 0600; if it is lost or damaged, that costs time and nothing else.
+
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::hash_tree::{GROUP, Tree};
+use super::journal::{self, Header, SYNCED};
+use crate::service::files::root::Source;
+use crate::service::ftp::protocol::GroupHash;
+
+/// Files of fewer bytes are not cached: hashing them again takes little time.
+pub(crate) const CACHE_FROM: u64 = 64 << 20;
+/// Hashes that are written together: those of 64 MiB of the file.
+const SAVE_EVERY: usize = 256;
+/// Most files whose hashes are kept; the oldest are removed.
+const FILES_LIMIT: usize = 64;
+/// A file that changed more recently is not cached: it may change again without a new time stamp.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// The cached hashes of one file.
+#[derive(Debug)]
+pub(crate) struct Hashes {
+    file: File,
+    end: u64,
+    unsaved: Vec<(u64, GroupHash)>,
+}
+
+impl Hashes {
+    /// Loads cached hashes into `tree`. `None`: the file is small, or was just changed, or the cache cannot be used.
+    pub(crate) fn open(source: &Source, tree: &mut Tree) -> Option<Self> {
+        let folder = dirs::cache_dir()?.join("nls").join("hashes");
+        Self::open_in(&folder, source, tree)
+    }
+
+    fn open_in(folder: &Path, source: &Source, tree: &mut Tree) -> Option<Self> {
+        if source.size < CACHE_FROM {
+            return None;
+        }
+        let metadata = source.file.metadata().ok()?;
+        if SystemTime::now().duration_since(metadata.modified().ok()?).ok()? < SETTLED {
+            return None;
+        }
+        std::fs::create_dir_all(folder).ok()?;
+        let path = folder.join(name(&metadata));
+        if !path.exists() {
+            prune(folder);
+        }
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(path).ok()?;
+        // Two senders of one file: the second does without the cache.
+        file.try_lock().ok()?;
+        let header = Header { group: GROUP as u32, size: source.size, modified: source.modified };
+        let mut bytes = vec![0; file.metadata().ok()?.len().min(source.size / GROUP * 64 + 4096) as usize];
+        file.read_exact_at(&mut bytes, 0).ok()?;
+        let end = match journal::read(&bytes, &SYNCED) {
+            Ok(journal) if journal.header == header => {
+                journal.groups.iter().for_each(|&(index, hash)| tree.set(index, hash));
+                journal.end
+            }
+            _ => {
+                file.set_len(0).ok()?;
+                file.write_all_at(&header.encode(), 0).ok()?;
+                header.encode().len() as u64
+            }
+        };
+        Some(Self { file, end, unsaved: Vec::new() })
+    }
+
+    pub(crate) fn add(&mut self, index: u64, hash: GroupHash) {
+        self.unsaved.push((index, hash));
+        if self.unsaved.len() >= SAVE_EVERY {
+            self.save();
+        }
+    }
+
+    /// Writes new hashes; those that cannot be written are computed again another time.
+    pub(crate) fn save(&mut self) {
+        self.unsaved.sort_unstable_by_key(|(index, _)| *index);
+        let records = journal::records(&self.unsaved, &SYNCED);
+        if self.file.write_all_at(&records, self.end).is_ok() {
+            self.end += records.len() as u64;
+        }
+        self.unsaved.clear();
+    }
+}
+
+fn name(metadata: &std::fs::Metadata) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in [metadata.dev(), metadata.ino(), metadata.size()] {
+        hasher.update(&part.to_be_bytes());
+    }
+    for part in [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()] {
+        hasher.update(&part.to_be_bytes());
+    }
+    hasher.finalize().to_hex()[..32].to_owned()
+}
+
+/// Removes the oldest entries, so that there is room for one more.
+fn prune(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let mut known: Vec<(SystemTime, PathBuf)> = entries
+        .flatten()
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    known.sort();
+    let surplus = (known.len() + 1).saturating_sub(FILES_LIMIT);
+    known.iter().take(surplus).for_each(|(_, path)| drop(std::fs::remove_file(path)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::files::root::local_source;
+
+    fn source(folder: &Path, age: Duration) -> Source {
+        let path = folder.join("big");
+        let file = File::options().create(true).truncate(false).write(true).open(&path).unwrap();
+        file.set_len(CACHE_FROM).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
+        local_source(&path).unwrap()
+    }
+
+    #[test]
+    fn hashes_are_there_again_while_the_file_is_the_same() {
+        let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let old = Duration::from_secs(100);
+        let mut tree = Tree::new(CACHE_FROM, GROUP);
+        let known = source(folder.path(), old);
+        let mut hashes = Hashes::open_in(cache.path(), &known, &mut tree).unwrap();
+        hashes.add(3, [3; 32]);
+        hashes.save();
+        drop(hashes);
+        let mut again = Tree::new(CACHE_FROM, GROUP);
+        drop(Hashes::open_in(cache.path(), &known, &mut again).unwrap());
+        assert_eq!((again.get(3), again.get(2)), (Some([3; 32]), None));
+        let mut other = Tree::new(CACHE_FROM, GROUP);
+        let touched = source(folder.path(), old * 2);
+        drop(Hashes::open_in(cache.path(), &touched, &mut other).unwrap());
+        assert_eq!(other.get(3), None);
+    }
+
+    #[test]
+    fn a_file_that_was_just_written_is_not_remembered() {
+        let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let fresh = source(folder.path(), Duration::ZERO);
+        let mut tree = Tree::new(CACHE_FROM, GROUP);
+        assert!(Hashes::open_in(cache.path(), &fresh, &mut tree).is_none());
+    }
+
+    #[test]
+    fn only_so_many_files_are_remembered() {
+        let cache = tempfile::tempdir().unwrap();
+        for n in 0..FILES_LIMIT + 5 {
+            std::fs::write(cache.path().join(n.to_string()), "").unwrap();
+        }
+        prune(cache.path());
+        assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), FILES_LIMIT - 1);
+    }
+}

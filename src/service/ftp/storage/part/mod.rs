@@ -1,0 +1,501 @@
+//! A file that is being received. Its data is in `.NAME.nls-part` and a journal of its known groups in
+//! `.NAME.nls-journal`, both beside the final name; it gets that name when it is complete and verified (FAULTS N1, N2,
+//! N4).
+//!
+//! This order survives a crash at any instant: data, sync of the data, record in the journal; at the end sync, rename,
+//! sync of the folder, and only then is the journal removed. A stale journal is emptied and synced before new data is
+//! written that it could seem to describe.
+
+mod recover;
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::assembly::Group;
+use super::hash_tree::{GROUP, Tree};
+use super::journal::{self, SYNCED, UNKNOWN};
+use super::quota::{Quota, Reserved};
+use crate::base::quantity::show_size;
+use crate::report::{Failure, reason};
+use crate::service::files::disk::{Disk, Found, Space};
+use crate::service::files::name::{BAD_SUFFIX, journal_name, part_name};
+use crate::service::ftp::protocol::{GroupHash, Mode};
+use crate::wire::Code;
+
+/// Largest file in bytes: no file system holds a larger one, and sums of offsets cannot overflow.
+const FILE_LIMIT: u64 = 1 << 60;
+/// A kill loses at most this many bytes of work, or …
+const CHECKPOINT_BYTES: u64 = 64 << 20;
+/// … the work of this much time (row 11).
+const CHECKPOINT_TIME: Duration = Duration::from_secs(5);
+
+/// How a new file is to be created.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Intent {
+    pub(crate) size: u64,
+    /// Nanoseconds since 1970.
+    pub(crate) modified: u64,
+    /// Replace an existing file of this name.
+    pub(crate) replace: bool,
+    /// Do not sync: a power loss may undo the transfer.
+    pub(crate) fast: bool,
+    /// Permissions of the sender's file.
+    pub(crate) mode: Mode,
+    /// Bytes of a group.
+    pub(crate) group: u64,
+}
+
+impl Intent {
+    pub(crate) const fn new(size: u64, modified: u64) -> Self {
+        Self { size, modified, replace: false, fast: false, mode: 0o644, group: GROUP }
+    }
+}
+
+/// What there is of a file when its transfer begins.
+#[derive(Debug)]
+pub(crate) enum Begun<D: Disk> {
+    Part(Part<D>),
+    /// A file of that name and size exists: nothing need travel if its content is the same.
+    There(There<D>),
+}
+
+/// An existing file that may be identical to the offered one.
+#[derive(Debug)]
+pub(crate) struct There<D: Disk> {
+    disk: D,
+    file: D::File,
+    name: String,
+    intent: Intent,
+    pub(crate) tree: Tree,
+    quota: Option<Arc<Quota>>,
+}
+
+/// A file that is being received.
+#[derive(Debug)]
+pub(crate) struct Part<D: Disk> {
+    disk: D,
+    file: D::File,
+    name: String,
+    intent: Intent,
+    replaces: bool,
+    /// The journal, and the offset of its next record. `None` for a file of one group: it cannot be resumed.
+    journal: Option<(D::File, u64)>,
+    /// The folder was synced after part and journal were created.
+    named: bool,
+    tree: Tree,
+    /// Groups that were there at the start, sorted.
+    have: Vec<u64>,
+    /// Groups that are written but not yet in the journal.
+    unsaved: Vec<(u64, GroupHash)>,
+    unsaved_bytes: u64,
+    saved_at: Instant,
+    /// A sync of the part failed: what the system shows of it may never have reached the disk.
+    spoilt: bool,
+    /// Disk space that is claimed for the missing bytes.
+    space: Option<Space>,
+    /// Its share of the server's quota: bytes that stay on the disk are used up, even if the file is incomplete.
+    reserved: Option<Reserved>,
+}
+
+/// A group to be written, and the hash that its sender gave.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) group: Group,
+    pub(crate) hash: GroupHash,
+}
+
+/// Row 5: refuses a file that cannot fit, before it travels.
+pub(crate) fn check_space(free: u64, size: u64) -> Result<(), Failure> {
+    if size > FILE_LIMIT || size > free {
+        let why = format!("not enough space: {} are needed, {} are free", show_size(size), show_size(free));
+        return Err(Failure::new(Code::Full, why).fix("free some space"));
+    }
+    Ok(())
+}
+
+/// Begins to receive a file, or resumes an incomplete one. Any refusal happens here, before any data.
+pub(crate) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begun<D>, Failure> {
+    if let Some(there) = there(&disk, name, intent)? {
+        // Left by a crash between the commit and the removal of the journal.
+        if disk.find(&part_name(name)).is_none() && disk.find(&journal_name(name)).is_some() {
+            drop(disk.remove(&journal_name(name)));
+        }
+        let tree = Tree::new(intent.size, intent.group);
+        let (name, quota) = (name.into(), None);
+        return Ok(Begun::There(There { disk, file: there, name, intent, tree, quota }));
+    }
+    begin_part(disk, name, intent).map(Begun::Part)
+}
+
+fn begin_part<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Part<D>, Failure> {
+    let replaces = disk.find(name).is_some();
+    let claimed = disk.claim(&part_name(name)).map_err(|failure| match failure.code {
+        Code::Receiving => Failure { why: format!("`{name}` is being received already"), ..failure },
+        _ => failure,
+    })?;
+    let mut part = Part {
+        disk,
+        file: claimed,
+        name: name.into(),
+        intent,
+        replaces,
+        journal: None,
+        named: false,
+        tree: Tree::new(intent.size, intent.group),
+        have: Vec::new(),
+        unsaved: Vec::new(),
+        unsaved_bytes: 0,
+        saved_at: Instant::now(),
+        spoilt: false,
+        space: None,
+        reserved: None,
+    };
+    match part.recover() {
+        Ok(()) => Ok(part),
+        Err(failure) => {
+            part.forget_if_empty();
+            Err(failure)
+        }
+    }
+}
+
+/// Rows 6 and 23: the entry that has the name decides whether the transfer may begin.
+fn there<D: Disk>(disk: &D, name: &str, intent: Intent) -> Result<Option<D::File>, Failure> {
+    let exists = |what: &str, fix: &str| Err(Failure::new(Code::Exists, format!("`{name}` {what}")).fix(fix));
+    match disk.find(name) {
+        None => Ok(None),
+        Some(Found::Folder) => exists("is a folder", "choose another name"),
+        Some(Found::Special) => {
+            exists("is a FIFO, a device or a socket, which is never replaced", "choose another name")
+        }
+        Some(Found::File { size }) if size == intent.size => match disk.open(name) {
+            Ok(file) => Ok(Some(file)),
+            Err(_) if intent.replace => Ok(None),
+            Err(_) => exists("exists", "add `replace`, or choose another name"),
+        },
+        Some(_) if intent.replace => Ok(None),
+        Some(_) => exists("exists", "add `replace`, or choose another name"),
+    }
+}
+
+impl<D: Disk> Begun<D> {
+    /// Reserves quota for the missing bytes; for a file that may be identical, only when it turns out to differ.
+    pub(crate) fn reserve(&mut self, quota: &Arc<Quota>) -> Result<(), Failure> {
+        match self {
+            Self::Part(part) => part.reserved = Some(quota.set_apart(part.lacking())?),
+            Self::There(there) => there.quota = Some(quota.clone()),
+        }
+        Ok(())
+    }
+
+    /// Abandons the transfer before any data came; what was there before stays.
+    pub(crate) fn give_up(self) {
+        if let Self::Part(mut part) = self {
+            part.forget_if_empty();
+        }
+    }
+}
+
+impl<D: Disk> There<D> {
+    /// The file is identical: with `replace` it gets the permissions and the time of the offered one. It is synced even
+    /// though nothing was written, since an earlier command may have used `fast` (row 13).
+    pub(crate) fn confirm(&self) -> Result<(), Failure> {
+        if self.intent.replace {
+            // This fails for another user's file, which stays as it is.
+            drop(self.disk.dress(&self.file, self.intent.mode, self.intent.modified));
+        }
+        if self.intent.fast {
+            return Ok(());
+        }
+        let synced = self.disk.sync(&self.file).and_then(|()| self.disk.sync_names());
+        synced.map_err(|error| Failure::io(&error, format!("sync {}", self.name)))
+    }
+
+    /// The sender has another file: groups of this one that are the same are copied into the new part.
+    pub(crate) fn into_part(self) -> Result<Part<D>, Failure> {
+        let reserved = self.quota.map(|quota| quota.set_apart(self.intent.size)).transpose()?;
+        let mut part = begin_part(self.disk, &self.name, self.intent)?;
+        part.reserved = reserved;
+        // A part from an earlier attempt has more of the new file than the old file has.
+        if part.have.is_empty() {
+            let mut buffer = Vec::new();
+            for index in self.tree.known() {
+                let (start, length) = self.tree.extent(index);
+                buffer.resize(length, 0);
+                let hash = self.tree.get(index).unwrap_or(UNKNOWN);
+                let copied = part.disk.read_at(&self.file, start, &mut buffer);
+                // A group that changed meanwhile is not the one that was offered.
+                if copied.is_ok() && self.tree.hash(index, &buffer) == hash {
+                    part.write(index, &buffer, buffer.iter().all(|byte| *byte == 0))?;
+                    part.know(index, hash, length);
+                }
+            }
+            part.have = part.tree.known();
+        }
+        Ok(part)
+    }
+
+    /// Hashes of at most `most` groups from `first` on, read from the disk.
+    pub(crate) fn hashes(&mut self, first: u64, most: u64) -> Result<Vec<GroupHash>, Failure> {
+        let mut buffer = Vec::new();
+        let end = self.tree.count().min(first + most);
+        let hashes: std::io::Result<Vec<GroupHash>> = (first..end)
+            .map(|index| {
+                let (start, length) = self.tree.extent(index);
+                buffer.resize(length, 0);
+                self.disk.read_at(&self.file, start, &mut buffer)?;
+                let hash = self.tree.hash(index, &buffer);
+                self.tree.set(index, hash);
+                Ok(hash)
+            })
+            .collect();
+        hashes.map_err(|error| Failure::io(&error, format!("read {}", self.name)))
+    }
+}
+
+impl<D: Disk> Part<D> {
+    fn know(&mut self, index: u64, hash: GroupHash, bytes: usize) {
+        self.tree.set(index, hash);
+        self.unsaved.push((index, hash));
+        self.unsaved_bytes += bytes as u64;
+    }
+
+    /// Row 5: claims disk space for the missing bytes; fails if they do not fit beside the claims of other transfers.
+    fn check_space(&mut self) -> Result<(), Failure> {
+        self.space = None;
+        self.space = Some(self.disk.claim_space(&self.file, self.lacking())?);
+        Ok(())
+    }
+
+    /// Bytes that were not there at the start.
+    pub(crate) fn lacking(&self) -> u64 {
+        let there: u64 = self.have.iter().map(|&index| self.tree.extent(index).1 as u64).sum();
+        self.intent.size.saturating_sub(there)
+    }
+
+    fn failed(&self, doing: &str, error: &std::io::Error) -> Failure {
+        Failure::io(error, format!("{doing} {}", self.kept_as()))
+    }
+
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Another file has the name until the commit replaces it.
+    pub(crate) const fn replaces(&self) -> bool {
+        self.replaces
+    }
+
+    /// The groups that were there at the start.
+    pub(crate) fn have(&self) -> &[u64] {
+        &self.have
+    }
+
+    /// Name of the file that holds the bytes received so far.
+    pub(crate) fn kept_as(&self) -> String {
+        part_name(&self.name)
+    }
+
+    /// Writes the groups whose bytes match the sender's hash. Returns the indices of the others, of which nothing is
+    /// written (row 27).
+    pub(crate) fn save(&mut self, arrived: &[Arrived]) -> Result<Vec<u64>, Failure> {
+        let mut wrong = Vec::new();
+        for Arrived { group, hash } in arrived {
+            let (_, bytes) = self.tree.extent(group.index);
+            if self.tree.hash(group.index, group.bytes()) != *hash {
+                wrong.push(group.index);
+                continue;
+            }
+            self.invalidate(group.index)?;
+            self.write(group.index, group.bytes(), group.hole)?;
+            self.know(group.index, *hash, bytes);
+            if self.unsaved_bytes >= CHECKPOINT_BYTES || self.saved_at.elapsed() >= CHECKPOINT_TIME {
+                self.checkpoint()?;
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// Writes a group; a hole beyond the end of the part stays a hole.
+    fn write(&mut self, index: u64, bytes: &[u8], hole: bool) -> Result<(), Failure> {
+        let (start, length) = self.tree.extent(index);
+        let end = start + length as u64;
+        let written = match self.disk.length(&self.file) {
+            Ok(there) if hole && there <= start => self.disk.set_length(&self.file, end),
+            Ok(_) => self.disk.write_at(&self.file, start, bytes),
+            Err(error) => Err(error),
+        };
+        if let (Ok(()), Some(space)) = (&written, &mut self.space) {
+            space.used(length as u64);
+        }
+        written.map_err(|error| {
+            let what = format!("writing `{}` at offset {start}", self.kept_as());
+            Failure::io(&error, what)
+        })
+    }
+
+    /// Reads groups that were here at the start back from the disk, since the part may have changed after the journal
+    /// was written (row 28). Those that differ are forgotten, and their indices returned.
+    pub(crate) fn verify(&mut self, groups: &[u64]) -> Result<Vec<u64>, Failure> {
+        let (mut wrong, mut buffer) = (Vec::new(), Vec::new());
+        for &index in groups {
+            // Forgotten meanwhile: there is nothing to compare with.
+            let Some(known) = self.tree.get(index) else { continue };
+            let (start, length) = self.tree.extent(index);
+            buffer.resize(length, 0);
+            self.disk.read_at(&self.file, start, &mut buffer).map_err(|error| self.failed("read", &error))?;
+            if self.tree.hash(index, &buffer) != known {
+                self.invalidate(index)?;
+                wrong.push(index);
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// Called before a group in the journal is overwritten: after a kill in between, the journal must not hold the old
+    /// hash for the new bytes.
+    fn invalidate(&mut self, index: u64) -> Result<(), Failure> {
+        if self.tree.get(index).is_none() {
+            return Ok(());
+        }
+        self.know(index, UNKNOWN, 0);
+        self.tree.forget(index);
+        self.checkpoint()
+    }
+
+    /// Records what was written so far, so that a crash does not lose it (with `fast`: a kill of nls, no power loss).
+    pub(crate) fn checkpoint(&mut self) -> Result<(), Failure> {
+        let Some((journal, end)) = &mut self.journal else { return Ok(()) };
+        if self.unsaved.is_empty() {
+            return Ok(());
+        }
+        let failed = |error: &std::io::Error| Failure::io(error, format!("journal of {}", self.name));
+        // A stable sort: of two entries for one group the later one stays last.
+        self.unsaved.sort_by_key(|(index, _)| *index);
+        if !self.intent.fast
+            && let Err(error) = self.disk.sync(&self.file)
+        {
+            self.spoilt = true;
+            return Err(Failure::io(&error, format!("sync {}", part_name(&self.name))));
+        }
+        let boot = if self.intent.fast { self.disk.boot() } else { SYNCED };
+        let records = journal::records(&self.unsaved, &boot);
+        self.disk.write_at(journal, *end, &records).map_err(|error| failed(&error))?;
+        if !self.intent.fast {
+            self.disk.sync(journal).map_err(|error| failed(&error))?;
+            if !std::mem::replace(&mut self.named, true) {
+                self.disk.sync_names().map_err(|error| failed(&error))?;
+            }
+        }
+        *end += records.len() as u64;
+        self.unsaved.clear();
+        self.unsaved_bytes = 0;
+        self.saved_at = Instant::now();
+        Ok(())
+    }
+
+    /// The transfer failed: what arrived is kept. The returned failure says where.
+    pub(crate) fn keep(mut self, failure: Failure) -> Failure {
+        // A disk that is full may not take the records either: then the next attempt reads these groups again.
+        if !self.spoilt {
+            drop(self.checkpoint());
+        }
+        if self.spoilt {
+            // Row 16: the next sync would succeed, although the system shows data that is not on the disk.
+            self.forget();
+            let why = format!("{}; the data received was not kept: the disk may have lost it", failure.why);
+            return Failure { why, ..failure };
+        }
+        let bytes: u64 = self.tree.known().into_iter().map(|index| self.tree.extent(index).1 as u64).sum();
+        if let Some(reserved) = self.reserved.take() {
+            reserved.keep_only(bytes.saturating_sub(self.intent.size - self.lacking()));
+        }
+        if bytes == 0 || !self.wants_journal() {
+            self.forget();
+            return failure;
+        }
+        // A part of the old version of a source is of no use for the new version (row 9).
+        let goes_on = match failure.code {
+            Code::Changed => "start again with `replace`",
+            _ => "the same command resumes it",
+        };
+        let kept = format!(
+            "{} of {} are kept as `{}`: {goes_on}",
+            show_size(bytes),
+            show_size(self.intent.size),
+            self.kept_as()
+        );
+        Failure { why: format!("{}; {kept}", failure.why), ..failure }
+    }
+
+    /// Removes the part and its journal.
+    fn forget(&mut self) {
+        drop(self.drop_journal());
+        drop(self.disk.remove(&part_name(&self.name)));
+    }
+
+    /// Removes an empty part: a refusal leaves no new file.
+    fn forget_if_empty(&mut self) {
+        if self.disk.length(&self.file).is_ok_and(|length| length == 0) {
+            self.forget();
+        }
+    }
+
+    /// Gives the file its name: file sync, rename, directory sync; only then is it done (row 13). A complete file with
+    /// a wrong hash is kept under another name for inspection (row 28).
+    pub(crate) fn commit(mut self, expected: [u8; 32]) -> Result<blake3::Hash, Failure> {
+        let Some(root) = self.tree.root().filter(|root| *root.as_bytes() == expected) else {
+            return Err(self.reject());
+        };
+        let name = part_name(&self.name);
+        let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", self.name));
+        let (mode, modified) = (self.intent.mode, self.intent.modified);
+        // The file may end in a hole, or the part may hold the end of a longer file from before.
+        let dressed = self.disk.set_length(&self.file, self.intent.size);
+        dressed.and_then(|()| self.disk.dress(&self.file, mode, modified)).map_err(|error| failed(&error))?;
+        if !self.intent.fast
+            && let Err(error) = self.disk.sync(&self.file)
+        {
+            let failure = failed(&error);
+            self.spoilt = true;
+            return Err(self.keep(failure));
+        }
+        self.disk.rename(&name, &self.name, self.intent.replace).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Failure::new(
+                Code::Exists,
+                format!("`{}` appeared meanwhile; the part is kept as `{name}`", self.name),
+            )
+            .fix("add `replace`, or choose another name"),
+            ErrorKind::NotFound => Failure::new(
+                Code::Disk,
+                format!("the folder or the part is gone: {}; nothing was made elsewhere", reason(&error)),
+            )
+            .fix("make the folder again and repeat the command"),
+            _ => failed(&error),
+        })?;
+        // The file has its name: whatever fails from here on, its bytes are used up.
+        if let Some(reserved) = self.reserved.take() {
+            reserved.keep();
+        }
+        if !self.intent.fast {
+            self.disk.sync_names().map_err(|error| failed(&error))?;
+        }
+        // A journal that stays is removed by the next transfer of that name.
+        drop(self.drop_journal());
+        Ok(root)
+    }
+
+    fn reject(mut self) -> Failure {
+        let bad = format!("{}{BAD_SUFFIX}", part_name(&self.name));
+        let renamed = self.disk.rename(&part_name(&self.name), &bad, true);
+        if let Some(reserved) = self.reserved.take() {
+            reserved.keep();
+        }
+        let kept = if renamed.is_ok() { bad } else { part_name(&self.name) };
+        drop(self.drop_journal());
+        let why =
+            format!("the file does not match its hash and does not get its name; it is kept as `{kept}`");
+        Failure::new(Code::Integrity, why).fix("send it again")
+    }
+}

@@ -1,0 +1,442 @@
+//! Small files that travel as one message: reading them, and storing many at a time. One wait for the disk serves many
+//! files: write all, sync the file system, rename all, sync the folders. Everything blocks.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::UNIX_EPOCH;
+
+use cap_std::fs::Dir;
+
+use super::part::check_space;
+use super::quota::{Quota, Reserved};
+use crate::report::Failure;
+use crate::service::files::disk::{Disk, Found, Lacking, RealDisk, clamp, or_without, reopen};
+use crate::service::files::name::{Rules, components, journal_name, part_name};
+use crate::service::files::root::{Folder, Source};
+use crate::service::ftp::protocol::{Flags, Label, Message, SMALL_LIMIT};
+use crate::wire::Code;
+
+/// Most files of all clients that wait for a sync: each holds two descriptors.
+const ALL_PENDING_LIMIT: usize = 512;
+static PENDING: AtomicUsize = AtomicUsize::new(0);
+
+/// Most files of one client that are synced together: each holds its lock until it has its name.
+const PENDING_LIMIT: usize = 64;
+/// Messages from the first pending one on, and bytes, that cause a sync: a sender's window is four times as large.
+const UNSETTLED_LIMIT: u64 = 256;
+const UNSETTLED_BYTES: u64 = 2 << 20;
+
+/// Reads a small file; returns its metadata, under the name `name`, and its bytes.
+pub(crate) fn read(
+    folder: &Folder,
+    path: &str,
+    name: String,
+    flags: Flags,
+) -> Result<(Label, bytes::Bytes), Failure> {
+    read_source(folder.source(path)?, name, flags)
+}
+
+pub(crate) fn read_source(
+    mut source: Source,
+    name: String,
+    flags: Flags,
+) -> Result<(Label, bytes::Bytes), Failure> {
+    let mut bytes = Vec::with_capacity(source.size.min(SMALL_LIMIT) as usize + 1);
+    (&mut source.file)
+        .take(SMALL_LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::io(&error, format!("reading {name}")))?;
+    if bytes.len() as u64 != source.size || source.size > SMALL_LIMIT {
+        return Err(super::source::changed(source.size.min(bytes.len() as u64)));
+    }
+    let hash = blake3::hash(&bytes).into();
+    let label = Label { flags, mode: source.mode, modified: source.modified, hash, name };
+    Ok((label, bytes.into()))
+}
+
+/// A file that is written and does not have its final name yet.
+#[derive(Debug)]
+struct Pending {
+    index: u64,
+    dir: Arc<RealDisk>,
+    name: String,
+    replace: bool,
+    /// Holds the lock of the part.
+    _file: File,
+    place: Reserved,
+    _counted: Counted,
+}
+
+/// Counts one pending file in [`PENDING`].
+#[derive(Debug)]
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        PENDING.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        PENDING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Stores small files and folders below a root.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    folder: Arc<Folder>,
+    rules: Rules,
+    quota: Arc<Quota>,
+    /// The folder used last, by its path: the next file mostly goes there too.
+    last: Option<(String, Arc<RealDisk>)>,
+    pending: Vec<Pending>,
+    /// Bytes of small files since the last [`Self::settle`].
+    unsettled: u64,
+    /// A sync is due for something other than pending files: folders, links, or files that were there already.
+    made: bool,
+    /// Messages that were handled: stored, pending or refused.
+    pub(crate) taken: u64,
+    /// Bytes and files that are stored.
+    pub(crate) bytes: u64,
+    pub(crate) files: u64,
+    /// Files that were there already with the same content, and those that replaced another.
+    pub(crate) same: u64,
+    pub(crate) updated: u64,
+    /// Offers that are to be sent: their index, and whether they replace another file.
+    wanted: Vec<(u64, bool)>,
+}
+
+/// A message that was refused: its index, from 0.
+pub(crate) type Denied = (u64, Failure);
+
+impl Keeper {
+    pub(crate) fn new(folder: Arc<Folder>, rules: Rules, quota: Arc<Quota>) -> Self {
+        Self {
+            folder,
+            rules,
+            quota,
+            last: None,
+            pending: Vec::new(),
+            unsettled: 0,
+            made: false,
+            taken: 0,
+            bytes: 0,
+            files: 0,
+            same: 0,
+            updated: 0,
+            wanted: Vec::new(),
+        }
+    }
+
+    /// Takes the offers since the last call that are to be sent, and whether each replaces another file.
+    pub(crate) fn take_wanted(&mut self) -> Vec<(u64, bool)> {
+        std::mem::take(&mut self.wanted)
+    }
+
+    /// True if a file waits for a sync.
+    pub(crate) const fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// How many messages, counted from the first, are stored or refused for good.
+    pub(crate) fn settled(&self) -> u64 {
+        self.pending.first().map_or(self.taken, |first| first.index)
+    }
+
+    /// Handles messages in order; returns those that were refused, while the rest goes on.
+    pub(crate) fn take(&mut self, messages: Vec<Message>) -> Vec<Denied> {
+        let mut denied = Vec::new();
+        for message in messages {
+            let index = self.taken;
+            self.taken += 1;
+            let stored = match message {
+                Message::Folder { mode: 0, path, .. } => {
+                    self.made = true;
+                    self.folder.make(&path, self.rules)
+                }
+                Message::Folder { mode, modified, path } => {
+                    self.made = true;
+                    self.folder.finish(&path, modified, mode, self.rules)
+                }
+                Message::Link { replace, path, target } => {
+                    self.made = true;
+                    self.folder.link(&path, &target, replace, self.rules).map(drop)
+                }
+                Message::Offer { label, size } => self.offer(index, &label, size),
+                Message::Small { label, bytes } => self.small(index, &label, &bytes),
+                _ => Err(Failure::new(Code::Misbehaved, "unexpected message in a tree")),
+            };
+            denied.extend(stored.err().map(|failure| (index, failure)));
+            let full = self.pending.len() >= PENDING_LIMIT
+                || PENDING.load(Ordering::Relaxed) >= ALL_PENDING_LIMIT
+                || self.taken - self.settled() >= UNSETTLED_LIMIT
+                || self.unsettled >= UNSETTLED_BYTES;
+            if full {
+                denied.extend(self.settle());
+            }
+        }
+        denied
+    }
+
+    /// The same content under the same name is success; otherwise the client is asked for the bytes.
+    fn offer(&mut self, index: u64, label: &Label, size: u64) -> Result<(), Failure> {
+        let (dir, last) = self.dir_of(&label.name)?;
+        match dir.find(last) {
+            Some(Found::Folder) => Err(exists(last, "is a folder")),
+            Some(found) if is_same(&dir, last, found, label.hash, size as usize) => {
+                self.is_there(&dir, last, label);
+                Ok(())
+            }
+            Some(_) if !label.flags.replace => Err(exists(last, "exists")),
+            found => {
+                self.wanted.push((index, found.is_some()));
+                Ok(())
+            }
+        }
+    }
+
+    fn small(&mut self, index: u64, label: &Label, bytes: &[u8]) -> Result<(), Failure> {
+        let Label { flags, mode, modified, hash, name } = label;
+        self.unsettled += bytes.len() as u64;
+        if blake3::hash(bytes).as_bytes() != hash {
+            return Err(Failure::new(Code::Integrity, "it arrived damaged").fix("send it again"));
+        }
+        let (dir, last) = self.dir_of(name)?;
+        match dir.find(last) {
+            Some(Found::Folder) => return Err(exists(last, "is a folder")),
+            Some(Found::Special) => return Err(exists(last, "is a FIFO, a device or a socket")),
+            Some(found) if is_same(&dir, last, found, *hash, bytes.len()) => {
+                self.is_there(&dir, last, label);
+                return Ok(());
+            }
+            Some(_) if !flags.replace => return Err(exists(last, "exists")),
+            Some(_) => self.updated += 1,
+            None => {}
+        }
+        let length = bytes.len() as u64;
+        let place = self.quota.reserve(length).ok_or_else(|| self.quota.refusal(length))?;
+        let part = part_name(last);
+        if dir.find(&journal_name(last)).is_some() {
+            // Row 9: the journal belongs to a part of another version.
+            if !flags.replace {
+                let why = format!("a part of another version of it is kept as `{part}`");
+                return Err(Failure::new(Code::Changed, why).fix("start again with `replace`"));
+            }
+            dir.remove(&journal_name(last)).map_err(|error| Failure::io(&error, part.as_str()))?;
+        }
+        let file = dir.claim(&part)?;
+        let written = check_space(dir.free(&file), length).and_then(|()| {
+            dir.set_length(&file, 0)
+                .and_then(|()| dir.write_at(&file, 0, bytes))
+                .and_then(|()| dir.dress(&file, *mode, *modified))
+                .map_err(|error| Failure::io(&error, format!("writing {last}")))
+        });
+        if let Err(failure) = written {
+            drop(dir.remove(&part));
+            return Err(failure);
+        }
+        (self.bytes, self.files) = (self.bytes + length, self.files + 1);
+        if flags.fast {
+            return publish(&dir, last, flags.replace).map(|()| place.keep());
+        }
+        let name = last.to_owned();
+        self.pending.push(Pending {
+            index,
+            dir,
+            name,
+            replace: flags.replace,
+            _file: file,
+            place,
+            _counted: Counted::new(),
+        });
+        Ok(())
+    }
+
+    /// The file is there already. Nothing is written, but a sync is due: an earlier command may have used `fast` (row
+    /// 13).
+    fn is_there(&mut self, dir: &RealDisk, name: &str, label: &Label) {
+        self.same += 1;
+        self.made |= !label.flags.fast;
+        dir.adorn(name, label);
+    }
+
+    fn dir_of<'a>(&mut self, name: &'a str) -> Result<(Arc<RealDisk>, &'a str), Failure> {
+        let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let (dir, last) = match &self.last {
+            // The name is checked all the same; only the folder need not be opened again.
+            Some((known, dir)) if known == parent && !self.rules.portable => {
+                self.rules.check(name, &components(name)?)?;
+                (dir.clone(), name.rsplit('/').next().unwrap_or(name))
+            }
+            _ => {
+                let (dir, last) = self.folder.place(name, self.rules)?;
+                (Arc::new(RealDisk(dir)), last)
+            }
+        };
+        self.last = Some((parent.to_owned(), dir.clone()));
+        Ok((dir, last))
+    }
+
+    /// Syncs, and gives the pending files their names; returns those that failed.
+    pub(crate) fn settle(&mut self) -> Vec<Denied> {
+        self.unsettled = 0;
+        if self.pending.is_empty() && !self.made {
+            return Vec::new();
+        }
+        self.made = false;
+        let synced = self.sync_file_systems().map_err(|error| Failure::io(&error, "sync of the file system"));
+        let (mut denied, mut dirs): (Vec<Denied>, Vec<Arc<RealDisk>>) = (Vec::new(), Vec::new());
+        for pending in std::mem::take(&mut self.pending) {
+            let named = synced.clone().and_then(|()| publish(&pending.dir, &pending.name, pending.replace));
+            match named {
+                Ok(()) => pending.place.keep(),
+                Err(failure) => denied.push((pending.index, failure)),
+            }
+            if !dirs.last().is_some_and(|last| Arc::ptr_eq(last, &pending.dir)) {
+                dirs.push(pending.dir);
+            }
+        }
+        let named: std::io::Result<()> = dirs.iter().try_for_each(|dir| dir.sync_names());
+        if let Err(error) = named {
+            denied.push((self.taken.saturating_sub(1), Failure::io(&error, "sync of a folder")));
+        }
+        denied
+    }
+}
+
+impl Keeper {
+    /// Syncs each file system once: a folder below the root may be on another one.
+    fn sync_file_systems(&self) -> std::io::Result<()> {
+        let mut synced = Vec::new();
+        let handles = self.pending.iter().map(|pending| reopen(&pending.dir.0));
+        for handle in handles.chain([self.folder.reopen()]) {
+            let handle = handle?;
+            let device = rustix::fs::fstat(&handle)?.st_dev;
+            if !synced.contains(&device) {
+                rustix::fs::syncfs(handle)?;
+                synced.push(device);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Removes files that do not have their names yet: a client that sends them again starts over.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        for pending in &self.pending {
+            drop(pending.dir.remove(&part_name(&pending.name)));
+        }
+    }
+}
+
+fn exists(name: &str, what: &str) -> Failure {
+    Failure::new(Code::Exists, format!("`{name}` {what}")).fix("add `replace`, or choose another name")
+}
+
+/// True if a regular file of that name has this content; a link to such a file does not count.
+fn is_same(dir: &RealDisk, name: &str, found: Found, hash: [u8; 32], length: usize) -> bool {
+    let mut there = vec![0; length];
+    found == Found::File { size: length as u64 }
+        && dir.open(name).is_ok_and(|file| dir.read_at(&file, 0, &mut there).is_ok())
+        && *blake3::hash(&there).as_bytes() == hash
+}
+
+fn publish(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
+    let part = part_name(name);
+    dir.rename(&part, name, replace).map_err(|error| {
+        drop(dir.remove(&part));
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => exists(name, "appeared meanwhile"),
+            _ => Failure::io(&error, format!("commit {name}")),
+        }
+    })
+}
+
+/// Sets the time of a folder, and its permissions unless `None`.
+pub(crate) fn set_look(dir: &Dir, modified: u64, mode: Option<u32>) -> std::io::Result<()> {
+    let folder = reopen(dir)?;
+    if let Some(mode) = mode {
+        let changed = rustix::fs::fchmod(&folder, rustix::fs::Mode::from_raw_mode(mode));
+        or_without(changed.map_err(Into::into), Lacking::Permissions)?;
+    }
+    let time = clamp(modified).duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time =
+        rustix::fs::Timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) };
+    let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+    or_without(rustix::fs::futimens(folder, &times).map_err(Into::into), Lacking::Times)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keeper(quota: Option<u64>) -> (tempfile::TempDir, Keeper) {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Arc::new(Folder::open(temp.path(), false).unwrap());
+        (temp, Keeper::new(folder, Rules::default(), Arc::new(Quota::new(quota))))
+    }
+
+    fn small(name: &str, bytes: &'static str, replace: bool, fast: bool) -> Message {
+        let hash = blake3::hash(bytes.as_bytes()).into();
+        let label =
+            Label { flags: Flags { replace, fast }, mode: 0o644, modified: 5, hash, name: name.into() };
+        Message::Small { label, bytes: bytes.into() }
+    }
+
+    fn folder(path: &str) -> Message {
+        Message::Folder { mode: 0, modified: 1_000_000_000, path: path.into() }
+    }
+
+    #[test]
+    fn a_tree_appears_with_its_names_when_the_disk_has_it() {
+        let (temp, mut keeper) = keeper(None);
+        let denied =
+            keeper.take(vec![folder("d"), small("d/a", "one", false, false), small("b", "two", false, true)]);
+        assert!(denied.is_empty() && keeper.settled() == 1);
+        assert!(temp.path().join("b").exists() && !temp.path().join("d/a").exists());
+        assert!(keeper.settle().is_empty() && keeper.settled() == 3);
+        assert_eq!(std::fs::read_to_string(temp.path().join("d/a")).unwrap(), "one");
+        assert_eq!(std::fs::read_dir(temp.path().join("d")).unwrap().count(), 1, "no part is left");
+    }
+
+    #[test]
+    fn row_6_and_20_what_is_refused_is_said_by_its_index_and_the_rest_goes_on() {
+        let (temp, mut keeper) = keeper(Some(10));
+        std::fs::write(temp.path().join("there"), "same").unwrap();
+        std::fs::write(temp.path().join("other"), "diff").unwrap();
+        let mut damaged = small("damaged", "x", false, true);
+        if let Message::Small { label, .. } = &mut damaged {
+            label.hash[0] ^= 1;
+        }
+        let denied = keeper.take(vec![
+            small("there", "same", false, true),
+            small("other", "same", false, true),
+            small("../out", "x", false, true),
+            damaged,
+            small("absent/a", "x", false, true),
+            small("good", "1234567", false, true),
+            small("quota", "1234", false, true),
+            small("other", "new", true, true),
+            folder("good"),
+        ]);
+        let codes: Vec<(u64, Code)> = denied.iter().map(|(index, failure)| (*index, failure.code)).collect();
+        let expected = [
+            (1, Code::Exists),
+            (2, Code::Policy),
+            (3, Code::Integrity),
+            (4, Code::Missing),
+            (6, Code::Full),
+            (8, Code::Exists),
+        ];
+        assert_eq!(codes, expected);
+        assert_eq!(std::fs::read_to_string(temp.path().join("other")).unwrap(), "new");
+        let names = std::fs::read_dir(temp.path()).unwrap().count();
+        assert_eq!(names, 3, "there, other, good");
+    }
+}

@@ -1,0 +1,116 @@
+//! What a receiver says about what it has: groups of a part, a whole file that may be identical to the offered one, and
+//! that a file is stored.
+
+use std::time::Instant;
+
+use super::{Delivered, by_disk};
+use crate::net::connection::{malformed, unexpected};
+use crate::net::{Connection, SILENCE_LIMIT};
+use crate::report::Failure;
+use crate::service::files::disk::RealDisk;
+use crate::service::ftp::protocol::{HASHES_LIMIT, Message};
+use crate::service::ftp::storage::part::{Intent, Part, There};
+use crate::session::Handle;
+use crate::wire::spent::Spent;
+use crate::wire::{Code, Frame};
+
+/// Groups that are hashed between two frames.
+const STEP: u64 = 64;
+
+/// What the sender answers about a file that is there.
+pub(crate) enum Confirmed {
+    Same(Delivered),
+    /// The content differs and is to be replaced: the new part, and the first frame that the sender sent for it.
+    Differs(Part<RealDisk>, Frame),
+}
+
+/// A file of that name and size is there: sends its hashes, which the sender compares.
+pub(crate) async fn confirm(
+    session: &Handle,
+    connection: &mut Connection,
+    mut there: There<RealDisk>,
+    intent: Intent,
+) -> Result<Confirmed, Failure> {
+    let began = Instant::now();
+    let count = there.tree.count();
+    let mut first = 0;
+    while first < count {
+        let (hashes, back) = by_disk(session, move || (there.hashes(first, STEP), there)).await?;
+        there = back;
+        // A frame for each step, so that the sender does not time out while this side hashes.
+        connection.outgoing.send_now(Message::Have { first, hashes: hashes? }.encode()).await?;
+        first += STEP;
+    }
+    let ready = Message::Ready { there: true, replaces: intent.replace, resumed: intent.size };
+    connection.outgoing.send_now(ready.encode()).await?;
+    let mut beats = heartbeats(count);
+    let hash = loop {
+        let frame = connection.incoming.frame(SILENCE_LIMIT, "hash of the file").await?;
+        match Message::decode(&frame).map_err(malformed)? {
+            Message::End { hash, .. } => break hash,
+            // The sender is busy comparing.
+            Message::Hashes { hashes, .. } if hashes.is_empty() && beats > 0 => beats -= 1,
+            Message::Anew { .. } if intent.replace => {
+                let part = by_disk(session, move || there.into_part()).await??;
+                return Ok(Confirmed::Differs(part, frame));
+            }
+            _ => return Err(unexpected("the peer")),
+        }
+    };
+    let root =
+        there.tree.root().filter(|root| *root.as_bytes() == hash).ok_or_else(|| {
+            Failure::new(Code::Exists, "another file of that name exists").fix("add `replace`")
+        })?;
+    // Outside the disk queue: waiting for the disk does not delay other transfers.
+    session.block(move || there.confirm()).await??;
+    stored(connection, true, intent.size, root, Spent::default()).await;
+    Ok(Confirmed::Same(Delivered {
+        bytes: intent.size,
+        hash: root,
+        chunks: 0,
+        acks: 0,
+        resumed: intent.size,
+        there: true,
+        replaced: intent.replace,
+        retransmitted: 0,
+        sent: 0,
+        kernel_drops: connection.outgoing.path().map_or(0, |path| path.kernel_drops),
+        elapsed: began.elapsed(),
+        limited_by: "the disk",
+    }))
+}
+
+/// Sends STORED. The file is stored even if that fails; a broken connection shows at the next message.
+pub(crate) async fn stored(
+    connection: &mut Connection,
+    there: bool,
+    bytes: u64,
+    hash: blake3::Hash,
+    spent: Spent,
+) {
+    let stored = Message::Stored { there, bytes, hash: hash.into(), spent };
+    drop(connection.outgoing.send_now(stored.encode()).await);
+}
+
+/// How many empty HASHES frames the sender of a file of `groups` groups may send while it compares.
+pub(crate) const fn heartbeats(groups: u64) -> u64 {
+    groups / 8 + 16
+}
+
+/// Tells the sender which groups are here (HAVE), and to begin (READY).
+pub(crate) async fn offer(
+    connection: &mut Connection,
+    part: &Part<RealDisk>,
+    resumed: u64,
+) -> Result<(), Failure> {
+    for run in part.have().chunk_by(|a, b| a + 1 == *b) {
+        for indices in run.chunks(HASHES_LIMIT) {
+            let hashes = indices.iter().filter_map(|&index| part.tree().get(index)).collect();
+            connection.outgoing.send(Message::Have { first: indices[0], hashes }.encode()).await?;
+        }
+    }
+    connection
+        .outgoing
+        .send_now(Message::Ready { there: false, replaces: part.replaces(), resumed }.encode())
+        .await
+}

@@ -1,0 +1,324 @@
+//! The result of a transfer, and what its two sides, `send` and `receive`, share.
+
+pub(super) mod bottleneck;
+pub(super) mod confirm;
+pub(super) mod receive;
+pub(super) mod send;
+pub(super) mod write_target;
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use super::protocol::{SMALL_LIMIT, Shape};
+use crate::base::{Transport, Value, quantity};
+use crate::net::{Connection, MINIMUM_RATE, clock};
+use crate::report::Failure;
+use crate::session::{Guest, Handle};
+use crate::wire::Code;
+
+/// Disk jobs that run at once: with fewer, 1 000 clients at once spend more on scheduling than on work. Jobs are short
+/// and are served in the order in which they come: a transfer holds no thread while its peer is slow, and a large
+/// transfer does not keep small ones from the disk.
+static DISK: Semaphore = Semaphore::const_new(64);
+/// Lanes: transfers that have a thread of their own.
+static LANES: Semaphore = Semaphore::const_new(4);
+/// Transfers of fewer bytes are over before a thread of their own is worth it.
+const LANE_FROM: u64 = 4 << 20;
+/// A shorter sleep of the machine does not explain a broken connection.
+const ASLEEP: Duration = Duration::from_secs(2);
+/// Under a rate limit of r bytes/s, a file that travels as one message has at most r / `SMALL_A_SECOND` bytes.
+const SMALL_A_SECOND: u64 = 25;
+/// How many clients may share our rate limit: a peer that is slow because of that is not disconnected.
+const SHARERS: u64 = 512;
+/// The interval over which the minimum rate is measured (FAULTS row 40).
+const RATE_SPAN: Duration = Duration::from_secs(30);
+
+/// The result of a transfer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Delivered {
+    pub(super) bytes: u64,
+    pub(super) hash: blake3::Hash,
+    pub(super) chunks: u64,
+    pub(super) acks: u64,
+    /// Bytes that did not travel: the receiver had them.
+    pub(super) resumed: u64,
+    /// Nothing travelled: the file was there with the same content.
+    pub(super) there: bool,
+    /// Another file of that name was there before.
+    pub(super) replaced: bool,
+    pub(super) retransmitted: u64,
+    /// Bytes that were sent, including retransmissions.
+    pub(super) sent: u64,
+    /// Datagrams that the system dropped on this side.
+    pub(super) kernel_drops: u64,
+    pub(super) elapsed: Duration,
+    /// The bottleneck, see `bottleneck::judge`.
+    pub(super) limited_by: &'static str,
+}
+
+/// Where the progress of a transfer is shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watched<'a> {
+    pub(super) name: &'a str,
+    /// Bytes of the tree that were done before this file.
+    pub(super) before: u64,
+    /// Bytes of the whole file, or of the whole tree.
+    pub(super) total: u64,
+    /// At a server, the client whose transfer it is; `None`: the session itself.
+    pub(super) guest: Option<&'a Guest>,
+}
+
+impl Watched<'_> {
+    pub(super) fn progress(&self, session: &Handle, done: u64) {
+        let done = (self.before + done).min(self.total);
+        match self.guest {
+            Some(guest) => guest.progress(done, self.total),
+            None => session.progress(done, self.total),
+        }
+    }
+}
+
+/// Largest file, in bytes, that travels as one message; less under a rate limit, so that it is no burst.
+pub(super) fn small_limit(rate: Option<u64>) -> u64 {
+    rate.map_or(SMALL_LIMIT, |rate| (rate / SMALL_A_SECOND).min(SMALL_LIMIT))
+}
+
+impl Delivered {
+    pub(super) fn fields(&self, shape: Shape) -> Vec<(&'static str, Value)> {
+        vec![
+            ("bytes", Value::count(self.bytes)),
+            ("blake3", Value::text(self.hash.to_hex().as_str())),
+            ("chunk", Value::count(u64::from(shape.chunk))),
+            ("chunks", Value::count(self.chunks)),
+            ("acks", Value::count(self.acks)),
+            ("window", Value::count(u64::from(shape.window))),
+            ("resumed", Value::count(self.resumed)),
+            ("updated", Value::count(u64::from(self.replaced && !self.there))),
+            ("retransmitted", Value::count(self.retransmitted)),
+            ("sent_bytes", Value::count(self.sent)),
+            ("kernel_drops", Value::count(self.kernel_drops)),
+            ("seconds", Value::seconds(self.elapsed)),
+            ("rate", Value::Integer(self.rate() as i128)),
+            ("limited_by", Value::text(self.limited_by)),
+        ]
+    }
+
+    /// Bytes/s, counting only those that travelled.
+    fn rate(&self) -> f64 {
+        self.bytes.saturating_sub(self.resumed) as f64 / self.elapsed.as_secs_f64().max(1e-6)
+    }
+
+    pub(super) fn describe(&self, shape: Shape) -> String {
+        let size = format!("{} ({} bytes)", quantity::show_size(self.bytes), self.bytes);
+        let hash = &self.hash.to_hex()[..16];
+        if self.there {
+            return format!("{size} already there, verified blake3 {hash}…");
+        }
+        let again = match self.retransmitted {
+            0 => String::new(),
+            count => format!(", {count} sent again"),
+        };
+        let resumed = match self.resumed {
+            0 => String::new(),
+            bytes => format!(", {} resumed", quantity::show_size(bytes)),
+        };
+        format!(
+            "{size} in {}, {}, {} of {} bytes, {} acknowledged{again}{resumed}, verified blake3 {hash}…",
+            quantity::show_duration(self.elapsed),
+            quantity::show_rate(self.rate()),
+            quantity::counted(self.chunks, "chunk"),
+            shape.chunk,
+            self.acks,
+        )
+    }
+}
+
+/// A disk job that was begun.
+pub(super) enum Work<T> {
+    /// On a thread for blocking work.
+    Elsewhere(JoinHandle<T>),
+    /// On this thread, when it is waited for: the transfer has a lane.
+    Here(Option<Box<dyn FnOnce() -> T + Send>>),
+}
+
+impl<T> Work<T> {
+    /// Waits for the result; may be called only once.
+    pub(super) async fn done(&mut self) -> Result<T, Failure> {
+        let failed = || Failure::of_worker();
+        match self {
+            Self::Elsewhere(job) => job.await.map_err(|_| failed()),
+            Self::Here(work) => work.take().map(|work| work()).ok_or_else(failed),
+        }
+    }
+}
+
+/// Begins a disk job when it is its turn.
+pub(super) async fn on_disk<T: Send + 'static>(
+    session: &Handle,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Work<T> {
+    if has_lane() {
+        return Work::Here(Some(Box::new(work)));
+    }
+    let turn = DISK.acquire().await;
+    Work::Elsewhere(session.spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    }))
+}
+
+/// Runs a disk job and waits for it.
+pub(super) async fn by_disk<T: Send + 'static>(
+    session: &Handle,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    on_disk(session, work).await.done().await
+}
+
+thread_local! {
+    static LANE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// True on the thread of a lane, which may block on a disk.
+pub(super) fn has_lane() -> bool {
+    LANE.get()
+}
+
+/// On the thread of a lane, lets that thread also wait for the socket itself, until [`Connection::share`].
+pub(super) fn take_lane(session: &Handle, connection: &mut Connection) {
+    if has_lane() {
+        connection.own(&session.token());
+    }
+}
+
+/// Runs a transfer, if it is large and a lane is free, on a thread of its own, where disk and network take turns: no
+/// other thread has to be woken for each step, which on two cores takes half of the time. Lanes are few, so a slow
+/// transfer that holds one keeps no other from the disk.
+pub(super) async fn in_lane<T: Send + 'static>(
+    session: &Handle,
+    size: u64,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Failure> {
+    let lane = (size >= LANE_FROM).then(|| LANES.try_acquire().ok()).flatten();
+    let Some(lane) = lane else { return Ok(work.await) };
+    let runtime = tokio::runtime::Handle::current();
+    let run = move || {
+        LANE.set(true);
+        let done = runtime.block_on(work);
+        LANE.set(false);
+        drop(lane);
+        done
+    };
+    Work::Elsewhere(session.spawn_blocking(run)).done().await
+}
+
+/// True for a failure of one file after which its connection goes on. Over UDP, blocks of the file may still be in
+/// flight.
+pub(super) fn is_about_the_file(failure: &Failure, transport: Transport) -> bool {
+    match failure.code {
+        Code::Exists => true,
+        Code::Changed | Code::Disk => transport == Transport::Tcp,
+        _ => false,
+    }
+}
+
+/// Tells whether the machine slept since a transfer began (FAULTS row 34): our deadlines stop meanwhile, the peer's do
+/// not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Awake {
+    suspended: Duration,
+}
+
+impl Awake {
+    pub(super) fn since_now() -> Self {
+        Self { suspended: clock::suspended() }
+    }
+
+    /// Adds to the failure of a broken connection that the machine slept.
+    pub(super) fn explain(self, failure: Failure) -> Failure {
+        self.explain_at(failure, clock::suspended())
+    }
+
+    fn explain_at(self, failure: Failure, suspended: Duration) -> Failure {
+        let asleep = suspended.saturating_sub(self.suspended);
+        let broke = matches!(failure.code, Code::Broken | Code::Timeout) && !failure.told;
+        if !broke || asleep < ASLEEP {
+            return failure;
+        }
+        let asleep = quantity::show_duration(asleep);
+        let why = format!("the peer went away while this machine slept for {asleep}: {}", failure.why);
+        Failure { why, ..failure }
+    }
+}
+
+/// Disconnects a peer that sends next to nothing (FAULTS rows 40 and 63).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MinimumRate {
+    since: Instant,
+    bytes: u64,
+}
+
+impl MinimumRate {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { since: now, bytes: 0 }
+    }
+
+    /// Counts `bytes` that came; `limit` is the rate that we asked the peer to keep to, in bytes/s.
+    pub(super) fn count(&mut self, bytes: u64, now: Instant, limit: Option<u64>) -> Result<(), Failure> {
+        self.bytes += bytes;
+        let span = now.duration_since(self.since);
+        if span < RATE_SPAN {
+            return Ok(());
+        }
+        let least = limit.map_or(MINIMUM_RATE, |limit| MINIMUM_RATE.min(limit / SHARERS));
+        let rate = self.bytes / span.as_secs().max(1);
+        *self = Self::new(now);
+        if rate >= least {
+            return Ok(());
+        }
+        let why = format!("the peer is too slow: {rate} bytes/s over {} s", RATE_SPAN.as_secs());
+        Err(Failure::new(Code::Timeout, why).fix(format!("the minimum is {MINIMUM_RATE} bytes/s")))
+    }
+
+    /// Begins a new interval, after a time in which the peer did not have to send.
+    pub(super) fn restart(&mut self, now: Instant) {
+        *self = Self::new(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_34_a_connection_that_broke_while_the_machine_slept_says_so() {
+        let awake = Awake { suspended: Duration::from_secs(100) };
+        let broken = || Failure::new(Code::Broken, "the peer reset the connection");
+        let night = awake.explain_at(broken(), Duration::from_secs(100 + 8 * 3600));
+        assert!(night.why.starts_with("the peer went away while this machine slept for 8h"), "{}", night.why);
+        assert_eq!(awake.explain_at(broken(), Duration::from_secs(101)), broken());
+        let full = Failure::new(Code::Full, "no space left on device");
+        assert_eq!(awake.explain_at(full.clone(), Duration::from_secs(9999)), full);
+        // The clock advances only while this machine sleeps.
+        assert!(Awake::since_now().explain(broken()) == broken());
+    }
+
+    #[test]
+    fn row_40_and_63_a_peer_that_dribbles_is_let_go_after_thirty_seconds() {
+        let began = Instant::now();
+        let second = |n: u64| began + Duration::from_secs(n);
+        let (mut slow, mut fair) = (MinimumRate::new(began), MinimumRate::new(began));
+        for n in 1..30 {
+            slow.count(500, second(n), None).unwrap();
+        }
+        assert!(slow.count(500, second(30), None).unwrap_err().to_string().contains("too slow: 500 bytes/s"));
+        (1..100).for_each(|n| fair.count(1100, second(n), None).unwrap());
+        // A limit that was asked for is not held against the peer.
+        let mut limited = MinimumRate::new(began);
+        (1..100).for_each(|n| limited.count(100, second(n), Some(100)).unwrap());
+    }
+}

@@ -1,0 +1,483 @@
+//! Receives one file over one connection: at a client for `get`, and at a server for `send`.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::bottleneck::{Clock, judge};
+use super::confirm::{Confirmed, confirm, heartbeats, offer, stored};
+use super::send::say_resuming;
+use super::write_target::{Places, integrity};
+use super::{Awake, Delivered, MinimumRate, Watched, Work, by_disk, has_lane, on_disk, take_lane};
+use crate::base::Transport;
+use crate::net::connection::{malformed, told, unexpected};
+use crate::net::{Connection, Landed, SILENCE_LIMIT};
+use crate::report::Failure;
+use crate::service::files::disk::RealDisk;
+use crate::service::ftp::protocol::{GroupHash, HASHES_LIMIT, Message, Shape};
+use crate::service::ftp::storage::assembly::{Assembly, Group, Trouble};
+use crate::service::ftp::storage::buffers::{self, Held};
+use crate::service::ftp::storage::part::{Arrived, Begun, Intent, Part};
+use crate::session::Handle;
+use crate::wire::spent::Spent;
+use crate::wire::{Code, Frame, frame};
+
+/// Most groups that wait for the disk; then reading from the network stops.
+const QUEUE_LIMIT: usize = 4;
+/// Complete groups that wait for their hash: over UDP the frame with the hash may be lost several times while later
+/// blocks arrive. From this number on nothing is acknowledged, so that the sender's window closes …
+const UNHASHED_PATIENCE: usize = 64;
+/// … which by default holds 192 more groups. More than this limit is a protocol violation.
+const UNHASHED_LIMIT: usize = 320;
+/// How often a damaged group is requested again (FAULTS row 27).
+const TRIES: u8 = 3;
+/// An ACK is sent after each quarter of the window, but after at most this many chunks.
+const ACK_EVERY_LIMIT: u64 = 4096;
+/// The sender gets an ACK at least this often, however slow the transfer is.
+const SAY_EVERY: Duration = Duration::from_secs(1);
+/// Groups of an earlier attempt that are verified in one disk job, besides the groups that are written.
+const READ_BACK: usize = 8;
+
+/// The part after a write, and the indices of damaged groups.
+type Saved = (Box<Part<RealDisk>>, Result<Vec<u64>, Failure>);
+
+/// Where the part is: a disk job takes it while it writes.
+enum Writer {
+    Idle(Box<Part<RealDisk>>),
+    Busy(Work<Saved>),
+    Gone,
+}
+
+struct Receiver<'a> {
+    session: &'a Handle,
+    connection: &'a mut Connection,
+    places: Places,
+    writer: Writer,
+    /// Groups that were here at the start and are not verified yet.
+    unverified: VecDeque<u64>,
+    /// Complete groups with a known hash, not yet verified or written.
+    queue: Vec<Arrived>,
+    /// The sender's hashes of groups that are not complete yet.
+    hashes: HashMap<u64, GroupHash>,
+    /// Complete groups whose hash has not arrived yet.
+    unhashed: HashMap<u64, Group>,
+    tries: HashMap<u64, u8>,
+    pace: MinimumRate,
+    ack_every: u64,
+    acked: u64,
+    counted: u64,
+    groups: u64,
+    /// How many empty HASHES frames the sender may still send to show that it is comparing.
+    beats: u64,
+    said: Instant,
+    awake: Awake,
+    limited: bool,
+    watched: Option<Watched<'a>>,
+    clock: Clock,
+}
+
+/// Options of one receive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner<'a> {
+    pub(crate) shape: Shape,
+    /// The sender knows that the receiver has nothing, and begins without waiting for READY.
+    pub(crate) fresh: bool,
+    /// The sender announced a rate limit: the minimum rate does not apply.
+    pub(crate) limited: bool,
+    pub(crate) watched: Option<Watched<'a>>,
+}
+
+/// Receives a file, and gives it its final name when it is complete and its hash is right.
+pub(crate) async fn receive_file(
+    session: &Handle,
+    connection: &mut Connection,
+    begun: Begun<RealDisk>,
+    intent: Intent,
+    manner: Manner<'_>,
+) -> Result<Delivered, Failure> {
+    match begun {
+        Begun::There(there) => {
+            let confirmed = session.unless_cancelled(confirm(session, connection, there, intent)).await?;
+            let (part, first) = match confirmed {
+                Confirmed::Same(delivered) => return Ok(delivered),
+                Confirmed::Differs(part, first) => (part, first),
+            };
+            receive_in_lane(session, connection, part, Some(first), intent, manner).await
+        }
+        Begun::Part(part) => receive_in_lane(session, connection, part, None, intent, manner).await,
+    }
+}
+
+/// `first`: a frame with which the sender has already begun.
+async fn receive_in_lane(
+    session: &Handle,
+    connection: &mut Connection,
+    part: Part<RealDisk>,
+    first: Option<Frame>,
+    intent: Intent,
+    manner: Manner<'_>,
+) -> Result<Delivered, Failure> {
+    take_lane(session, connection);
+    let received = receive_part(session, connection, part, first, intent, manner).await;
+    connection.share();
+    received
+}
+
+async fn receive_part(
+    session: &Handle,
+    connection: &mut Connection,
+    part: Part<RealDisk>,
+    first: Option<Frame>,
+    intent: Intent,
+    manner: Manner<'_>,
+) -> Result<Delivered, Failure> {
+    let began = Instant::now();
+    let assembly = Assembly::new(intent.size, intent.group, manner.shape.chunk, part.have());
+    let resumed = assembly.received();
+    if !manner.fresh && first.is_none() {
+        if let Err(failure) = session.unless_cancelled(offer(connection, &part, resumed)).await {
+            return Err(by_disk(session, move || part.keep(failure)).await?);
+        }
+        if let Some(watched) = manner.watched.filter(|watched| resumed > 0 && watched.guest.is_none()) {
+            say_resuming(session, watched.name, resumed, intent.size);
+        }
+    }
+    let (groups, replaced) = (part.tree().count(), part.replaces());
+    // The groups of a file that is being replaced were read a moment ago: no need to verify them.
+    let unverified = if first.is_none() { part.have().iter().copied().collect() } else { VecDeque::new() };
+    let mut receiver = Receiver {
+        session,
+        connection,
+        groups,
+        places: Places { assembly, whole: Vec::new() },
+        writer: Writer::Idle(Box::new(part)),
+        unverified,
+        queue: Vec::new(),
+        hashes: HashMap::new(),
+        unhashed: HashMap::new(),
+        tries: HashMap::new(),
+        pace: MinimumRate::new(began),
+        ack_every: (u64::from(manner.shape.window) / 4).clamp(1, ACK_EVERY_LIMIT),
+        acked: 0,
+        counted: resumed,
+        beats: heartbeats(groups),
+        said: began,
+        awake: Awake::since_now(),
+        limited: manner.limited,
+        watched: manner.watched,
+        clock: Clock::start(),
+    };
+    let begun = first.map_or(Ok(None), |first| receiver.frame(&first));
+    let received = match begun {
+        Ok(_) => receiver.run().await,
+        Err(failure) => Err(failure),
+    };
+    let chunks = receiver.places.assembly.chunks();
+    let resumed = resumed.saturating_sub(receiver.places.assembly.replaced());
+    let (part, mut clock) = receiver.into_part().await;
+    // If the disk failed, that is the cause, not the network error that followed from it.
+    let (part, failure, expected) = match (part, received) {
+        (Ok(part), Ok(expected)) => (part, None, expected),
+        (Ok(part), Err(failure)) => (part, Some(failure), ([0; 32], Spent::default())),
+        (Err((failure, Some(part))), _) => (part, Some(failure), ([0; 32], Spent::default())),
+        (Err((failure, None)), _) => return Err(failure),
+    };
+    if let Some(failure) = failure {
+        return Err(by_disk(session, move || part.keep(failure)).await?);
+    }
+    let (expected, theirs) = expected;
+    let commit = move || part.commit(expected);
+    let waiting = Instant::now();
+    // A sync may take long: it runs outside the disk queue, so that it does not delay other transfers.
+    let hash = if intent.fast { by_disk(session, commit).await?? } else { session.block(commit).await?? };
+    clock.disk += waiting.elapsed();
+    let ours = clock.of_receiver(&connection.outgoing);
+    stored(connection, false, intent.size, hash, ours).await;
+    Ok(Delivered {
+        bytes: intent.size,
+        hash,
+        chunks,
+        acks: chunks,
+        resumed,
+        there: false,
+        replaced,
+        retransmitted: 0,
+        sent: 0,
+        kernel_drops: connection.outgoing.path().map_or(0, |path| path.kernel_drops),
+        elapsed: began.elapsed(),
+        limited_by: judge(theirs, ours),
+    })
+}
+
+impl Receiver<'_> {
+    /// Runs until every group is here, verified and written, and END has come; returns the hash and the sender's time
+    /// statistics from it. Frames after that belong to the next request, or are the end of the connection (row 42).
+    async fn run(&mut self) -> Result<([u8; 32], Spent), Failure> {
+        let mut end = None;
+        loop {
+            self.write_queue().await;
+            let idle = self.queue.is_empty() && matches!(self.writer, Writer::Idle(_));
+            let whole = idle
+                && self.unverified.is_empty()
+                && self.unhashed.is_empty()
+                && self.places.assembly.is_complete();
+            if let Some(said) = end.filter(|_| whole) {
+                // The rate limit also applies to the last bytes.
+                if let Some(until) = self.session.owed() {
+                    self.pause(until).await?;
+                }
+                self.acknowledge().await?;
+                return Ok(said);
+            }
+            let all_here = end.is_some() && self.unhashed.is_empty() && self.places.assembly.is_complete();
+            let full = all_here || self.queue.len() >= QUEUE_LIMIT;
+            let waiting = Instant::now();
+            let next = {
+                let connection = &mut *self.connection;
+                let places = &mut self.places;
+                let saving = saved(&mut self.writer);
+                tokio::select! {
+                    biased;
+                    () = self.session.cancelled() => return Err(crate::session::handle::cancelled()),
+                    saved = saving => Next::Saved(saved),
+                    message = tokio::time::timeout(SILENCE_LIMIT, connection.incoming.next_into(places)), if !full => {
+                        Next::Message(message.unwrap_or_else(|_| Err(silent())))
+                    }
+                }
+            };
+            // Disk time only if the queue is full, since otherwise the network could go on. A lane does one after the
+            // other.
+            let in_lane = matches!(next, Next::Saved(_)) && has_lane();
+            let for_disk = full || in_lane || self.places.assembly.is_complete();
+            *(if for_disk { &mut self.clock.disk } else { &mut self.clock.network }) += waiting.elapsed();
+            match next {
+                Next::Saved(saved) => {
+                    let (part, wrong) = saved?;
+                    self.writer = Writer::Idle(part);
+                    for index in wrong? {
+                        self.ask_again(index).await?;
+                    }
+                    // Verifying may take long: the ACK shows the sender that the receiver is alive.
+                    if self.said.elapsed() >= SAY_EVERY {
+                        self.acknowledge().await?;
+                    }
+                }
+                Next::Message(Ok(Some(Landed::Bytes))) => self.landed().await?,
+                Next::Message(Ok(Some(Landed::Frame(frame)))) => {
+                    // Blocks may have arrived before this frame.
+                    self.landed().await?;
+                    let said = self.frame(&frame)?;
+                    if !self.places.whole.is_empty() {
+                        self.landed().await?;
+                    }
+                    if let Some(said) = said
+                        && end.replace(said).is_some()
+                    {
+                        return Err(unexpected("the peer"));
+                    }
+                }
+                Next::Message(Ok(None)) => {
+                    let why = "the peer closed the connection before the end of the file";
+                    return Err(self.vanished(Failure::new(Code::Broken, why)));
+                }
+                Next::Message(Err(failure)) => return Err(self.vanished(failure)),
+            }
+        }
+    }
+
+    /// Row 12: adds to the failure how much had arrived when the peer vanished.
+    fn vanished(&self, failure: Failure) -> Failure {
+        let failure = self.awake.explain(failure);
+        match failure.code {
+            Code::Timeout | Code::Broken if !failure.told => {
+                let received = self.places.assembly.received();
+                let why = format!("the peer vanished after {received} bytes ({})", failure.why);
+                Failure { why, ..failure }
+            }
+            _ => failure,
+        }
+    }
+
+    /// Handles a frame that is not a block; for END, returns the hash and the sender's time statistics.
+    fn frame(&mut self, frame: &Frame) -> Result<Option<([u8; 32], Spent)>, Failure> {
+        if frame.kind == frame::ERROR {
+            return Err(told(frame));
+        }
+        match Message::decode(frame).map_err(malformed)? {
+            Message::Hashes { hashes, .. } if hashes.is_empty() && self.beats > 0 => {
+                self.beats -= 1;
+                // The sender is busy comparing.
+                self.pace.restart(Instant::now());
+                Ok(None)
+            }
+            Message::Hashes { first, hashes } => {
+                let end = first.checked_add(hashes.len() as u64).filter(|&end| end <= self.groups);
+                if end.is_none() || self.hashes.len() > HASHES_LIMIT {
+                    return Err(unexpected("the peer"));
+                }
+                for (index, hash) in (first..).zip(hashes) {
+                    match self.unhashed.remove(&index) {
+                        Some(group) => self.queue.push(Arrived { group, hash }),
+                        None => drop(self.hashes.insert(index, hash)),
+                    }
+                }
+                Ok(None)
+            }
+            Message::Anew { group } if self.places.assembly.replace(group) => {
+                self.counted = self.counted.min(self.places.assembly.received());
+                Ok(None)
+            }
+            Message::Hole { group } => {
+                // A HOLE is valid only after its hash: otherwise each of these small frames would hold a group in
+                // memory.
+                if !self.hashes.contains_key(&group)
+                    || !self.places.assembly.hole(group, &mut self.places.whole)
+                {
+                    return Err(unexpected("the peer"));
+                }
+                Ok(None)
+            }
+            Message::End { hash, spent } => Ok(Some((hash, spent))),
+            _ => Err(unexpected("the peer")),
+        }
+    }
+
+    /// Counts bytes that were placed in the assembly, queues completed groups and acknowledges.
+    async fn landed(&mut self) -> Result<(), Failure> {
+        let received = self.places.assembly.received();
+        // The total falls when a group that was here is sent again with other content.
+        let new = received.saturating_sub(self.counted);
+        self.counted = received;
+        self.session.count_in(new);
+        if let Some(watched) = self.watched.as_ref().filter(|_| new > 0) {
+            watched.progress(self.session, received);
+        }
+        let limit = if self.limited { Some(0) } else { self.session.rate_limit() };
+        self.pace.count(new, Instant::now(), limit)?;
+        for group in self.places.whole.drain(..) {
+            match self.hashes.remove(&group.index) {
+                Some(hash) => self.queue.push(Arrived { group, hash }),
+                // Over TCP the hash comes before the bytes.
+                None if self.connection.transport == Transport::Tcp => return Err(unexpected("the peer")),
+                None => {
+                    let held = Some(Held::one(false).ok_or_else(|| integrity(Trouble::TooMuch))?);
+                    drop(self.unhashed.insert(group.index, Group { held, ..group }));
+                }
+            }
+            if self.unhashed.len() > UNHASHED_LIMIT {
+                return Err(unexpected("the peer"));
+            }
+        }
+        let due = self.places.assembly.chunks() - self.acked >= self.ack_every;
+        let patient = self.unhashed.len() < UNHASHED_PATIENCE;
+        if patient && (due || new > 0 && self.said.elapsed() >= SAY_EVERY) {
+            self.acknowledge().await?;
+        }
+        if let Some(until) = self.session.pace(new) {
+            self.pause(until).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the rate limit; an ACK now and then shows the sender that the receiver is alive.
+    async fn pause(&mut self, until: Instant) -> Result<(), Failure> {
+        let waiting = Instant::now();
+        while Instant::now() < until {
+            let slice = until.min(Instant::now() + SAY_EVERY);
+            tokio::select! {
+                () = self.session.cancelled() => return Err(crate::session::handle::cancelled()),
+                () = tokio::time::sleep_until(slice.into()) => {}
+            }
+            if slice < until {
+                self.acknowledge().await?;
+            }
+        }
+        self.clock.limit += waiting.elapsed();
+        self.pace.restart(Instant::now());
+        Ok(())
+    }
+
+    async fn acknowledge(&mut self) -> Result<(), Failure> {
+        self.acked = self.places.assembly.chunks();
+        self.said = Instant::now();
+        let ack = Message::Ack { chunks: self.acked, bytes: self.places.assembly.received() };
+        self.connection.outgoing.send_now(ack.encode()).await
+    }
+
+    /// Passes waiting groups to the disk, unless it is busy, together with groups of an earlier attempt to verify.
+    async fn write_queue(&mut self) {
+        let enough = self.queue.len() >= 2 || has_lane() || self.places.assembly.is_complete();
+        let writes = !self.queue.is_empty() && enough;
+        if !writes && self.unverified.is_empty() {
+            return;
+        }
+        let mut part = match std::mem::replace(&mut self.writer, Writer::Gone) {
+            Writer::Idle(part) => part,
+            other => return self.writer = other,
+        };
+        let arrived = if writes { std::mem::take(&mut self.queue) } else { Vec::new() };
+        let back: Vec<u64> = self.unverified.drain(..self.unverified.len().min(READ_BACK)).collect();
+        let job = on_disk(self.session, move || {
+            let wrong = part.save(&arrived);
+            arrived.into_iter().for_each(|arrived| buffers::give(arrived.group.buffer));
+            let wrong = wrong.and_then(|mut wrong| {
+                wrong.extend(part.verify(&back)?);
+                Ok(wrong)
+            });
+            (part, wrong)
+        });
+        self.writer = Writer::Busy(job.await);
+    }
+
+    /// Row 27: requests a damaged group again, or gives up.
+    async fn ask_again(&mut self, index: u64) -> Result<(), Failure> {
+        let tries = self.tries.entry(index).or_insert(0);
+        *tries += 1;
+        if *tries > TRIES {
+            let offset = index * crate::service::ftp::storage::hash_tree::GROUP;
+            let why = format!("the bytes at offset {offset} arrived damaged {} times", TRIES + 1);
+            return Err(Failure::new(Code::Integrity, why).fix("check the memory of both machines"));
+        }
+        if self.places.assembly.reopen(index) {
+            self.counted = self.places.assembly.received();
+            self.connection.outgoing.send_now(Message::Again { group: index }.encode()).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the disk; returns the part and the clock. The failure is the disk's.
+    async fn into_part(self) -> (Result<Box<Part<RealDisk>>, Spoilt>, Clock) {
+        let part = match self.writer {
+            Writer::Idle(part) => Ok(part),
+            Writer::Busy(mut job) => match job.done().await {
+                Ok((part, Ok(_))) => Ok(part),
+                Ok((part, Err(failure))) => Err((failure, Some(part))),
+                Err(failure) => Err((failure, None)),
+            },
+            Writer::Gone => {
+                Err((Failure::new(Code::Internal, "the writer failed; this is an error in nls"), None))
+            }
+        };
+        (part, self.clock)
+    }
+}
+
+/// A disk failure, and the part if it still exists.
+type Spoilt = (Failure, Option<Box<Part<RealDisk>>>);
+
+enum Next {
+    Saved(Result<Saved, Failure>),
+    Message(Result<Option<Landed>, Failure>),
+}
+
+/// Resolves when the disk job is done; never if there is none.
+async fn saved(writer: &mut Writer) -> Result<Saved, Failure> {
+    let Writer::Busy(job) = writer else { return std::future::pending().await };
+    let saved = job.done().await;
+    *writer = Writer::Gone;
+    saved
+}
+
+fn silent() -> Failure {
+    Failure::new(Code::Timeout, format!("no part of the file for {} s", SILENCE_LIMIT.as_secs()))
+        .fix("the peer may be gone, or too busy")
+}

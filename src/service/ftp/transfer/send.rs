@@ -1,0 +1,476 @@
+//! Sends one file over one connection: at a client for `send`, and at a server for `get`.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::bottleneck::{Clock, judge};
+use super::{Awake, Delivered, Watched, by_disk, on_disk, take_lane};
+use crate::base::quantity;
+use crate::net::connection::{malformed, told, unexpected};
+use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
+use crate::report::Failure;
+use crate::service::files::root::Source;
+use crate::service::ftp::protocol::{GroupHash, Message, Shape};
+use crate::service::ftp::storage::hash_cache::CACHE_FROM;
+use crate::service::ftp::storage::hash_tree::GROUP;
+use crate::service::ftp::storage::source::{Again, Piece, Reading, give_back};
+use crate::session::Handle;
+use crate::wire::spent::Spent;
+use crate::wire::{Code, frame};
+
+/// Retransmissions are logged at most this often.
+const LOG_AFTER: Duration = Duration::from_secs(1);
+/// How long a file may take to reach the receiver's disk after its last byte was sent.
+const COMMIT_LIMIT: Duration = Duration::from_mins(5);
+
+/// AGAIN requests that are accepted for a file: this many for each of its groups (FAULTS row 27), and …
+const AGAIN_EACH: u64 = 4;
+/// … this many more.
+const AGAIN_LIMIT: u64 = 64;
+/// Most groups that wait to be sent again.
+const WANTED_LIMIT: usize = 1024;
+
+/// What the receiver has, as it said before the first block.
+pub(crate) enum Start {
+    /// It has nothing.
+    Fresh,
+    /// It has these groups and waits for the rest; or it has a file of that name that may be identical.
+    Have { groups: Vec<(u64, GroupHash)>, resumed: u64, there: Option<There>, replaces: bool },
+}
+
+/// A file of the same name and size exists at the receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum There {
+    /// The transfer fails if its content differs.
+    MustBeSame,
+    /// Groups that differ are sent, and replace it.
+    IsReplaced,
+}
+
+struct Sender<'a> {
+    session: &'a Handle,
+    connection: &'a mut Connection,
+    shape: Shape,
+    watched: Option<Watched<'a>>,
+    sent: u64,
+    acked: u64,
+    /// Offset at which the next group would continue the present run, and the bytes left of a chunk that began before
+    /// it.
+    run: u64,
+    unfinished: u64,
+    /// Chunks that were sent again because their group arrived damaged.
+    repeated: u64,
+    /// AGAIN requests so far.
+    asked_again: u64,
+    /// Chunks of groups that replace other content at the receiver; and bytes of holes.
+    renewed: u64,
+    holes: u64,
+    /// How many groups the file has.
+    groups: u64,
+    /// Groups that the receiver requested again and that are not sent yet.
+    wanted: VecDeque<u64>,
+    again: Again,
+    clock: Clock,
+    awake: Awake,
+    /// When retransmissions were last logged, and their number at that time.
+    logged: (Instant, u64),
+}
+
+/// Sends a file, and waits until the receiver has stored it. `watched`: where the progress is shown, and for what name.
+pub(crate) async fn send_file(
+    session: &Handle,
+    connection: &mut Connection,
+    source: Source,
+    shape: Shape,
+    start: Start,
+    watched: Option<Watched<'_>>,
+) -> Result<Delivered, Failure> {
+    take_lane(session, connection);
+    let sent = send_in_lane(session, connection, source, shape, start, watched).await;
+    connection.share();
+    sent
+}
+
+async fn send_in_lane(
+    session: &Handle,
+    connection: &mut Connection,
+    source: Source,
+    shape: Shape,
+    start: Start,
+    watched: Option<Watched<'_>>,
+) -> Result<Delivered, Failure> {
+    let began = Instant::now();
+    let size = source.size;
+    // The path's counters cover the whole connection: note where this file begins.
+    let counted = connection.outgoing.path().map_or((0, 0), |path| (path.sent, path.retransmitted));
+    // Only large files can have cached hashes, which are read from the disk.
+    let mut reading = if size < CACHE_FROM {
+        Reading::new(source)
+    } else {
+        by_disk(session, move || Reading::new(source)).await?
+    };
+    let groups = reading.count();
+    let there = if let Start::Have { there, .. } = &start { *there } else { None };
+    let mut replaced = false;
+    if let Start::Have { groups, resumed, replaces, .. } = start {
+        if let Some(watched) = watched.filter(|of| there.is_none() && resumed > 0 && of.guest.is_none()) {
+            say_resuming(session, watched.name, resumed, size);
+        }
+        replaced = replaces;
+        reading.receiver_has(groups);
+    }
+    let mut sender = Sender {
+        session,
+        connection,
+        shape,
+        watched,
+        sent: 0,
+        acked: 0,
+        run: 0,
+        unfinished: 0,
+        repeated: 0,
+        renewed: 0,
+        asked_again: 0,
+        holes: 0,
+        groups,
+        wanted: VecDeque::new(),
+        again: reading.again(),
+        clock: Clock::start(),
+        awake: Awake::since_now(),
+        logged: (Instant::now(), counted.1),
+    };
+    let (hash, travelled) = match sender.send_all(reading, there).await {
+        Ok(sent) => sent,
+        Err(failure) => return Err(sender.reason_of(failure).await),
+    };
+    let waiting = Instant::now();
+    let theirs = sender.wait_for_stored(size, hash).await?;
+    sender.clock.network += waiting.elapsed();
+    let ours = sender.clock.of_sender(shape, &sender.connection.outgoing);
+    let (elapsed, path) = (began.elapsed(), sender.connection.outgoing.path());
+    Ok(Delivered {
+        bytes: size,
+        hash,
+        chunks: sender.sent + sender.renewed,
+        acks: sender.acked + sender.renewed,
+        resumed: size - travelled - sender.holes,
+        there: there.is_some() && travelled == 0,
+        replaced,
+        retransmitted: path.map_or(0, |path| path.retransmitted - counted.1) + sender.repeated,
+        sent: path.map_or(travelled, |path| path.sent - counted.0),
+        kernel_drops: path.map_or(0, |path| path.kernel_drops),
+        elapsed,
+        limited_by: judge(ours, theirs),
+    })
+}
+
+/// Waits until the receiver of a file of `size` bytes is ready. A failure that the receiver sent (`told`) is a refusal:
+/// the connection may go on.
+pub(crate) async fn await_ready(connection: &mut Connection, size: u64) -> Result<Start, Failure> {
+    let count = size.div_ceil(GROUP);
+    let mut groups: Vec<(u64, GroupHash)> = Vec::new();
+    loop {
+        let frame = connection.incoming.frame(SILENCE_LIMIT, "word from the receiver").await?;
+        match Message::decode(&frame).map_err(malformed)? {
+            Message::Have { first, hashes } => {
+                let behind = groups.last().is_none_or(|(last, _)| *last < first);
+                let end = first.checked_add(hashes.len() as u64);
+                if hashes.is_empty() || !behind || end.is_none_or(|end| end > count) {
+                    return Err(unexpected("the peer"));
+                }
+                groups.extend((first..).zip(hashes));
+            }
+            Message::Ready { there, replaces: differing, resumed } => {
+                let file = if differing { There::IsReplaced } else { There::MustBeSame };
+                let there = there.then_some(file);
+                return Ok(Start::Have { groups, resumed, there, replaces: differing });
+            }
+            _ => return Err(unexpected("the peer")),
+        }
+    }
+}
+
+impl Sender<'_> {
+    /// Sends what the receiver lacks; returns the hash of the whole, and how many bytes travelled.
+    async fn send_all(
+        &mut self,
+        reading: Reading,
+        there: Option<There>,
+    ) -> Result<(blake3::Hash, u64), Failure> {
+        let read = |mut reading: Reading| move || (reading.next(), reading);
+        let mut job = on_disk(self.session, read(reading)).await;
+        let mut travelled = 0;
+        loop {
+            let waiting = Instant::now();
+            let (batch, reading) = job.done().await?;
+            self.clock.disk += waiting.elapsed();
+            let batch = batch?;
+            if there == Some(There::MustBeSame) && !batch.pieces.is_empty() {
+                return Err(Failure::new(Code::Exists, "another file of that name exists there")
+                    .fix("add `replace`, or choose another name"));
+            }
+            let last = batch.last;
+            let root = if last { reading.root() } else { None };
+            if !last {
+                job = on_disk(self.session, read(reading)).await;
+            }
+            if batch.pieces.is_empty() && !last {
+                // Comparing may take long: an empty HASHES shows the receiver that the sender is alive.
+                let nothing = Message::Hashes { first: 0, hashes: Vec::new() };
+                self.connection.outgoing.send_now(nothing.encode()).await?;
+            }
+            for piece in batch.pieces {
+                travelled += if piece.hole { 0 } else { piece.bytes.len() as u64 };
+                self.send_group(piece).await?;
+            }
+            self.listen().await?;
+            self.send_wanted().await?;
+            if last {
+                let hash = root.ok_or_else(|| Failure::new(Code::Internal, "a group was not read"))?;
+                let spent = self.clock.of_sender(self.shape, &self.connection.outgoing);
+                let end = Message::End { hash: hash.into(), spent };
+                self.connection.outgoing.send_now(end.encode()).await?;
+                return Ok((hash, travelled));
+            }
+        }
+    }
+
+    /// Sends a group: its hash, then its bytes in chunks, as the window allows.
+    async fn send_group(&mut self, piece: Piece) -> Result<(), Failure> {
+        if piece.anew {
+            self.connection.outgoing.send(Message::Anew { group: piece.index }.encode()).await?;
+        }
+        let hashes = Message::Hashes { first: piece.index, hashes: vec![piece.hash] };
+        self.connection.outgoing.send(hashes.encode()).await?;
+        if piece.hole {
+            return self.send_hole(&piece).await;
+        }
+        if piece.anew {
+            let chunks = (piece.bytes.len() as u64).div_ceil(u64::from(self.shape.chunk));
+            self.renewed += chunks;
+            self.send_part(piece.offset, piece.bytes).await?;
+            return Ok(());
+        }
+        // Chunks are counted from the start of a run, across the boundaries of groups.
+        if self.run != piece.offset {
+            self.unfinished = 0;
+        }
+        self.run = piece.offset + piece.bytes.len() as u64;
+        let (mut offset, mut rest) = (piece.offset, piece.bytes.clone());
+        while !rest.is_empty() {
+            let most = self.most().await?;
+            let part = rest.split_to(rest.len().min(most as usize));
+            let length = part.len() as u64;
+            self.send_part(offset, part).await?;
+            self.count_chunks(length);
+            offset += length;
+        }
+        give_back(piece.bytes);
+        Ok(())
+    }
+
+    /// Sends HOLE for a group. Its chunks count as if they had travelled, and do not end a run; the window does not
+    /// apply.
+    async fn send_hole(&mut self, piece: &Piece) -> Result<(), Failure> {
+        if self.run != piece.offset {
+            self.unfinished = 0;
+        }
+        let length = piece.bytes.len() as u64;
+        self.run = piece.offset + length;
+        self.holes += length;
+        self.count_chunks(length);
+        self.connection.outgoing.send(Message::Hole { group: piece.index }.encode()).await?;
+        self.listen().await
+    }
+
+    /// How many bytes may be sent now: the rest of a chunk, or whole chunks as the window allows.
+    async fn most(&mut self) -> Result<u64, Failure> {
+        let chunk = u64::from(self.shape.chunk);
+        if self.unfinished > 0 {
+            return Ok(self.session.limit_step(self.unfinished, chunk));
+        }
+        loop {
+            let room = u64::from(self.shape.window).saturating_sub(self.sent - self.acked);
+            if room > 0 {
+                return Ok(self.session.limit_step(room.saturating_mul(chunk), chunk));
+            }
+            self.wait_for_ack().await?;
+        }
+    }
+
+    fn count_chunks(&mut self, length: u64) {
+        let chunk = u64::from(self.shape.chunk);
+        let fresh = length.saturating_sub(self.unfinished);
+        self.unfinished = self.unfinished.saturating_sub(length);
+        if fresh > 0 {
+            self.sent += fresh.div_ceil(chunk);
+            self.unfinished = fresh.next_multiple_of(chunk) - fresh;
+        }
+    }
+
+    async fn send_part(&mut self, offset: u64, part: Bytes) -> Result<(), Failure> {
+        let (length, chunk) = (part.len() as u64, self.shape.chunk as usize);
+        self.pace(length).await;
+        let waiting = Instant::now();
+        self.connection.outgoing.send_blocks(offset, part, chunk).await?;
+        self.clock.network += waiting.elapsed();
+        self.session.count_out(length);
+        Ok(())
+    }
+
+    async fn pace(&mut self, bytes: u64) {
+        if let Some(pause) = self.session.pace(bytes) {
+            let waiting = Instant::now();
+            // Queued data travels during the pause.
+            drop(self.connection.outgoing.flush().await);
+            tokio::time::sleep_until(pause.into()).await;
+            self.clock.limit += waiting.elapsed();
+        }
+    }
+
+    /// Handles messages from the receiver without waiting until the window is full: its disk may be full.
+    async fn listen(&mut self) -> Result<(), Failure> {
+        while let Some(message) = self.connection.incoming.next_now().await {
+            self.take(message?.ok_or_else(vanished)?)?;
+        }
+        Ok(())
+    }
+
+    async fn wait_for_ack(&mut self) -> Result<(), Failure> {
+        self.connection.outgoing.flush().await?;
+        let waiting = Instant::now();
+        let message = self.connection.incoming.expect(SILENCE_LIMIT, "acknowledgement").await?;
+        self.clock.window += waiting.elapsed();
+        self.take(message)
+    }
+
+    /// Logs the number of retransmissions now and then, if it grew.
+    fn log_repeats(&mut self) {
+        let (last, before) = self.logged;
+        if last.elapsed() < LOG_AFTER || self.watched.as_ref().is_none_or(|watched| watched.guest.is_some()) {
+            return;
+        }
+        let Some(path) = self.connection.outgoing.path() else { return };
+        self.logged = (Instant::now(), path.retransmitted);
+        if path.retransmitted > before {
+            let (new, all) = (path.retransmitted - before, path.retransmitted);
+            self.session.log("repeated", format!("{new} sent again, {all} so far"));
+        }
+    }
+
+    fn take(&mut self, message: Wire) -> Result<(), Failure> {
+        match message {
+            Wire::Frame(frame) if frame.kind == frame::ERROR => Err(told(&frame)),
+            Wire::Frame(frame) => match Message::decode(&frame).map_err(malformed)? {
+                Message::Ack { chunks, bytes } if chunks >= self.acked && chunks <= self.sent => {
+                    self.acked = chunks;
+                    // Progress is what arrived: queued bytes may stay on this machine for a long time.
+                    if let Some(watched) = &self.watched {
+                        watched.progress(self.session, bytes);
+                    }
+                    self.log_repeats();
+                    Ok(())
+                }
+                Message::Again { group }
+                    if group < self.groups
+                        && self.wanted.len() < WANTED_LIMIT
+                        && self.asked_again < AGAIN_LIMIT + self.groups * AGAIN_EACH =>
+                {
+                    self.asked_again += 1;
+                    self.wanted.push_back(group);
+                    Ok(())
+                }
+                _ => Err(unexpected("the peer")),
+            },
+            Wire::Block { .. } => Err(unexpected("the peer")),
+        }
+    }
+
+    /// Row 27: sends groups again that arrived damaged.
+    async fn send_wanted(&mut self) -> Result<(), Failure> {
+        while let Some(index) = self.wanted.pop_front() {
+            let again = self.again.clone();
+            let piece = by_disk(self.session, move || again.read(index)).await??;
+            let text = format!("group at offset {} arrived damaged and is sent again", piece.offset);
+            self.session.log("repeated", text);
+            // The receiver reopened the group when it asked: its chunks do not count a second time.
+            self.repeat(piece).await?;
+        }
+        Ok(())
+    }
+
+    async fn repeat(&mut self, piece: Piece) -> Result<(), Failure> {
+        let hashes = Message::Hashes { first: piece.index, hashes: vec![piece.hash] };
+        self.connection.outgoing.send(hashes.encode()).await?;
+        let (length, chunk) = (piece.bytes.len() as u64, self.shape.chunk as usize);
+        self.connection.outgoing.send_blocks(piece.offset, piece.bytes, chunk).await?;
+        self.repeated += length.div_ceil(chunk as u64);
+        self.session.count_out(length);
+        self.connection.outgoing.flush().await
+    }
+
+    /// Waits until the receiver has stored the file under its name; returns the receiver's time statistics.
+    async fn wait_for_stored(&mut self, size: u64, hash: blake3::Hash) -> Result<Spent, Failure> {
+        loop {
+            let what = "confirmation that the file is stored";
+            let message = self.connection.incoming.expect(COMMIT_LIMIT, what).await?;
+            if let Wire::Frame(frame) = &message
+                && let Ok(Message::Stored { bytes, hash: theirs, spent, .. }) = Message::decode(frame)
+            {
+                if bytes == size && theirs == *hash.as_bytes() {
+                    return Ok(spent);
+                }
+                return Err(Failure::new(
+                    Code::Integrity,
+                    "the receiver stored a file with another size or hash",
+                ));
+            }
+            self.take(message)?;
+            self.send_wanted().await?;
+        }
+    }
+
+    /// A write may have failed only because the receiver gave up and said why: its reason is the better message.
+    async fn reason_of(&mut self, failure: Failure) -> Failure {
+        if failure.code != Code::Broken || self.session.is_cancelled() {
+            return self.awake.explain(failure);
+        }
+        let told = async {
+            loop {
+                match self.connection.incoming.next().await {
+                    Ok(Some(Wire::Frame(frame))) if frame.kind == frame::ERROR => return Some(told(&frame)),
+                    Ok(Some(_)) => {}
+                    Ok(None) => return None,
+                    // How the connection ended is better to know than that it ended.
+                    Err(failure) => return Some(failure),
+                }
+            }
+        };
+        let reason =
+            tokio::time::timeout(Duration::from_secs(1), told).await.ok().flatten().unwrap_or(failure);
+        let reason = self.awake.explain(reason);
+        if reason.fix.is_none() && !reason.told {
+            return reason.fix("the same command resumes it");
+        }
+        reason
+    }
+}
+
+/// Reports `resuming a.bin at 61 % (1.2 GiB of 2.0 GiB)` once, and the resumed bytes beside the progress.
+pub(crate) fn say_resuming(session: &Handle, name: &str, resumed: u64, size: u64) {
+    let percent = resumed as f64 * 100.0 / size.max(1) as f64;
+    let text = format!(
+        "resuming {} at {percent:.0} % ({} of {})",
+        crate::base::escape::escape_line(name),
+        quantity::show_size(resumed),
+        quantity::show_size(size)
+    );
+    session.tell("resuming", text);
+    session.note(format!("{} resumed", quantity::show_size(resumed)));
+}
+
+fn vanished() -> Failure {
+    Failure::new(Code::Broken, "the peer closed the connection in the middle of the file")
+}

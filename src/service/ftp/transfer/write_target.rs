@@ -1,0 +1,27 @@
+//! The write target of received blocks: the groups of a file.
+
+use crate::net::Landing;
+use crate::report::Failure;
+use crate::service::ftp::storage::assembly::{Assembly, Group, Trouble};
+use crate::wire::Code;
+
+/// The groups that are being assembled, and those that blocks have completed.
+pub(crate) struct Places {
+    pub(crate) assembly: Assembly,
+    pub(crate) whole: Vec<Group>,
+}
+
+impl Landing for Places {
+    fn room(&mut self, offset: u64, length: usize) -> Result<&mut [u8], Failure> {
+        self.assembly.room(offset, length).map_err(integrity)
+    }
+
+    fn landed(&mut self, offset: u64, length: usize) -> Result<(), Failure> {
+        self.assembly.landed(offset, length, &mut self.whole).map_err(integrity)
+    }
+}
+
+pub(crate) fn integrity(trouble: Trouble) -> Failure {
+    let code = if trouble == Trouble::TooMuch { Code::Limit } else { Code::Integrity };
+    Failure::new(code, trouble.to_string())
+}

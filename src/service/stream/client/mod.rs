@@ -1,0 +1,308 @@
+//! The `stream` client: receives chunks in any order, plays the file while the rest arrives, and keeps it if asked.
+
+mod digest;
+pub(super) mod plan;
+pub(super) mod reception;
+pub(super) mod store;
+pub(super) mod subtitles;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use self::plan::{GAP_LIMIT, Plan};
+use self::reception::{End, Viewing};
+use self::store::Store;
+use super::playback::http::Offer;
+use super::playback::player::Choice;
+use super::playback::watcher::Watcher;
+use super::protocol::{Message, PARITY_LIMIT, PARITY_PLACE, Tempo};
+use crate::base::escape::escape_line;
+use crate::base::{RangeSet, Value, quantity};
+use crate::language::{Arguments, FromArguments, Target};
+use crate::net::connection::{malformed, nothing_came, unexpected};
+use crate::net::{Connection, Message as Wire};
+use crate::reliable::PIECE_COST;
+use crate::report::{Failure, Outcome};
+use crate::service::ftp::check_space;
+use crate::service::{Context, Job, connect};
+use crate::session::Handle;
+use crate::wire::{Code, ServiceId};
+
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// Maximum bytes of blocks held in memory before the server has told the size of the file; the rest must be sent again.
+const EARLY_LIMIT: u64 = 8 << 20;
+/// Bytes held on the disk of a film that is not kept, unless `cache` says otherwise.
+pub(super) const CACHE: u64 = 256 << 20;
+
+/// `stream`.
+pub(super) struct StreamOptions {
+    /// At the server.
+    pub(super) name: String,
+    pub(super) server: Option<Target>,
+    /// `None`: `play` was not given.
+    play: Option<Choice>,
+    /// Where to keep it.
+    to: Option<String>,
+    replace: bool,
+    live: bool,
+    /// Parity, in percent of the data.
+    parity: f64,
+    /// Bytes on the disk for a film that is not kept.
+    cache: u64,
+}
+
+impl FromArguments for StreamOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            name: arguments.text("name").unwrap_or_default().to_owned(),
+            server: arguments.target("from"),
+            play: arguments.flag("play").then(|| Choice::from_word(arguments.text("play"))),
+            to: arguments.text("to").map(str::to_owned),
+            replace: arguments.flag("replace"),
+            live: arguments.flag("live"),
+            parity: arguments.percent("fec").map_or(0.0, |share| share * 100.0),
+            cache: arguments.number("cache").unwrap_or(CACHE),
+        }
+    }
+}
+
+impl StreamOptions {
+    /// # Errors
+    /// Nothing would be done with the data, or two options exclude each other.
+    fn check(&self) -> Result<(), Failure> {
+        let usage = |why: &str, fix: &str| Err(Failure::new(Code::Usage, why.to_owned()).fix(fix.to_owned()));
+        if self.play.is_none() && self.to.is_none() {
+            return usage(
+                "the data received would not be used",
+                "add `play`, or `to FILE` to keep it (`play none` only counts)",
+            );
+        }
+        if self.live && self.to.is_some() {
+            return usage(
+                "`live` and `to` exclude each other: `live` leaves out what comes too late, `to` keeps the whole",
+                "take one of them",
+            );
+        }
+        if self.parity > f64::from(PARITY_LIMIT) {
+            return Err(Failure::new(Code::Usage, format!("`fec` is at most {PARITY_LIMIT}%")));
+        }
+        Ok(())
+    }
+
+    /// How fast the server is to send, played as `choice` says.
+    fn tempo(&self, choice: &Choice) -> Tempo {
+        match choice {
+            _ if self.to.is_some() => Tempo::Free,
+            _ if self.live => Tempo::Live,
+            Choice::None => Tempo::Free,
+            _ => Tempo::Media,
+        }
+    }
+}
+
+pub(super) fn stream(session: Handle, options: StreamOptions, context: Context) -> Job {
+    Box::pin(async move {
+        let what = format!("stream {}", options.name);
+        run(&session, &options, &context).await.map_err(|failure| failure.of(what))
+    })
+}
+
+/// The path to keep the file at, and the temporary file beside it that is used until it is complete.
+struct Kept {
+    path: PathBuf,
+    part: tempfile::NamedTempFile,
+    replace: bool,
+}
+
+/// Checks the destination before any data is requested: an existing name is refused (FAULTS row 6). `None` without
+/// `to`.
+fn target(options: &StreamOptions, context: &Context) -> Result<Option<Kept>, Failure> {
+    let StreamOptions { name, replace, .. } = options;
+    let Some(to) = &options.to else { return Ok(None) };
+    let mut path = context.directory.join(to);
+    if path.is_dir() {
+        path.push(name.rsplit('/').next().unwrap_or(name));
+    }
+    if path.symlink_metadata().is_ok_and(|there| !there.is_file() && !there.is_symlink()) {
+        let why = format!("`{}` is a FIFO, a device or a socket, which is never replaced", path.display());
+        return Err(Failure::new(Code::Exists, why).fix("choose another name"));
+    }
+    if !*replace && path.symlink_metadata().is_ok() {
+        return Err(Failure::new(Code::Exists, format!("`{}` exists", path.display()))
+            .fix("add `replace`, or choose another name"));
+    }
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let part = tempfile::Builder::new()
+        .prefix(".")
+        .suffix(".nls-part")
+        .tempfile_in(&folder)
+        .map_err(|error| Failure::io(&error, folder.display().to_string()))?;
+    Ok(Some(Kept { path, part, replace: *replace }))
+}
+
+async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Result<Outcome, Failure> {
+    let began = Instant::now();
+    let name = options.name.as_str();
+    options.check()?;
+    let target = target(options, context)?;
+    let choice = options.play.clone().unwrap_or(Choice::None);
+    session.set("name", Value::text(name));
+    let mut connection = connect(session, options.server.as_ref(), ServiceId::Stream).await?;
+    let wish = Message::Open {
+        name: name.into(),
+        tempo: options.tempo(&choice),
+        parity: options.parity.ceil() as u8,
+    };
+    let plays = matches!(choice, Choice::First | Choice::Named(_));
+    let opening = async {
+        let beside = async {
+            if plays {
+                Box::pin(subtitles::beside(session, options.server.as_ref(), name)).await
+            } else {
+                None
+            }
+        };
+        let (opened, subtitles) = tokio::join!(open(&mut connection, wish), beside);
+        opened.map(|opened| (opened, subtitles))
+    };
+    let (opened, subtitles) = session.unless_cancelled(opening).await?;
+    let Opened { size, duration, early, dropped } = opened;
+    let file = match &target {
+        Some(target) => target.part.reopen(),
+        None => tempfile::tempfile(),
+    };
+    let file = file.map_err(|error| Failure::io(&error, "the file that holds what arrives"))?;
+    let keep = target.is_some();
+    let room = if keep { u64::MAX } else { options.cache };
+    check_space(&file, size.min(room))?;
+    let store = Store::new(file, size, Plan::new(size, room, keep, &dropped), options.live);
+    let site = Offer { store: store.clone(), name, subtitles };
+    let watcher = Watcher::start(session, (&choice, context.no_shell), site, duration, keep).await?;
+    let watched_by = watcher.as_ref().map_or("none", Watcher::name).to_owned();
+    session.set_all([("player", Value::text(watched_by.clone())), ("bytes", Value::count(size))]);
+    session.running(if matches!(watcher, Some(Watcher::Player(_))) { "playing" } else { "transferring" });
+    let mut viewing = Viewing::new(session, connection, store, keep, began);
+    for (offset, bytes) in early {
+        viewing.block(offset, &bytes)?;
+    }
+    let ended = session.unless_cancelled(viewing.run(watcher)).await;
+    viewing.connection.outgoing.close(Code::Other, "").await;
+    let watched = ended?;
+    viewing.show();
+    let Some(ended) = viewing.end.take().filter(|_| watched.is_whole) else {
+        let text = if watched.to_its_end {
+            format!("watched {} with {watched_by}", escape_line(name))
+        } else {
+            format!("closed {watched_by} before the end of {}", escape_line(name))
+        };
+        return Ok(Outcome::new(text, viewing.fields()));
+    };
+    let hash = match watched.hash {
+        Some(hash) => hash,
+        None => {
+            let store = viewing.store.clone();
+            session.block(move || store.hash()).await??
+        }
+    };
+    if *hash.as_bytes() != ended.hash {
+        return Err(Failure::new(
+            Code::Integrity,
+            "the received file does not match its hash and is not kept",
+        )
+        .fix("stream it again"));
+    }
+    let kept = match target {
+        Some(target) => Some(session.block(move || commit(target)).await??),
+        None => None,
+    };
+    Ok(outcome(&viewing, &ended, hash, name, &watched_by, kept.as_deref()))
+}
+
+/// The server's answer to OPEN, and the blocks that came before it: blocks overtake frames that are lost.
+pub(super) struct Opened {
+    pub(super) size: u64,
+    /// `None`: unknown.
+    pub(super) duration: Option<Duration>,
+    /// Blocks that were held, with their offsets.
+    pub(super) early: Vec<(u64, Bytes)>,
+    /// Ranges that came beyond the limit and were discarded.
+    pub(super) dropped: RangeSet,
+}
+
+/// Asks for a file and waits until the server has told its size.
+pub(super) async fn open(connection: &mut Connection, wish: Message) -> Result<Opened, Failure> {
+    connection.request([wish.encode()]).await?;
+    let (mut early, mut dropped, mut held) = (Vec::new(), RangeSet::new(), 0);
+    // Blocks do not extend the time limit: a server that never tells the size of the file times out.
+    let until = Instant::now() + ANSWER_LIMIT;
+    let frame = loop {
+        match connection.incoming.expect(ANSWER_LIMIT, "answer").await? {
+            Wire::Frame(frame) => break frame,
+            Wire::Block { .. } if Instant::now() > until => return Err(nothing_came("answer", ANSWER_LIMIT)),
+            Wire::Block { offset, bytes } if held + bytes.len() as u64 + PIECE_COST <= EARLY_LIMIT => {
+                held += bytes.len() as u64 + PIECE_COST;
+                early.push((offset, bytes));
+            }
+            Wire::Block { offset, .. } if offset >= PARITY_PLACE => {}
+            Wire::Block { offset, bytes } => {
+                dropped.insert_range(offset..offset.saturating_add(bytes.len() as u64));
+                if dropped.pieces() > GAP_LIMIT {
+                    return Err(Failure::new(Code::Misbehaved, "the server leaves too many gaps"));
+                }
+            }
+        }
+    };
+    match Message::decode(&frame).map_err(malformed)? {
+        Message::Info { size, .. } if size >= PARITY_PLACE => {
+            Err(Failure::new(Code::Misbehaved, "the server declared an impossible file size"))
+        }
+        Message::Info { size, milliseconds } => {
+            let duration = (milliseconds > 0).then(|| Duration::from_millis(milliseconds));
+            Ok(Opened { size, duration, early, dropped })
+        }
+        _ => Err(unexpected("the server")),
+    }
+}
+
+/// Gives the file its name, only when it is complete and synced to the disk.
+fn commit(target: Kept) -> Result<PathBuf, Failure> {
+    let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", target.path.display()));
+    target.part.as_file().sync_all().map_err(|error| failed(&error))?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    target.part.as_file().set_permissions(mode).map_err(|error| failed(&error))?;
+    let Kept { path, part, replace } = target;
+    let result = if replace { part.persist(&path) } else { part.persist_noclobber(&path) };
+    result.map_err(|error| Failure::io(&error.error, format!("commit {}", path.display())))?;
+    Ok(path)
+}
+
+fn outcome(
+    viewing: &Viewing<'_>,
+    ended: &End,
+    hash: blake3::Hash,
+    name: &str,
+    player: &str,
+    kept: Option<&std::path::Path>,
+) -> Outcome {
+    let (size, chunks) = (viewing.store.size, ended.chunks);
+    let kept_text = kept.map_or_else(String::new, |path| format!(", kept as {}", path.display()));
+    let played = if player == "none" { String::new() } else { format!(", played by {player}") };
+    let text = format!(
+        "streamed {}: {} ({size} bytes) in {chunks} datagrams, {} repaired, {}, verified blake3 {}…{played}{kept_text}",
+        escape_line(name),
+        quantity::show_size(size),
+        ended.resent,
+        quantity::show_duration(viewing.elapsed()),
+        &hash.to_hex()[..16],
+    );
+    let mut fields = viewing.fields();
+    fields.push(("blake3", Value::text(hash.to_hex().as_str())));
+    fields.push(("seconds", Value::seconds(viewing.elapsed())));
+    fields.extend(kept.map(|path| ("path", Value::text(path.display().to_string()))));
+    Outcome::new(text, fields)
+}

@@ -1,0 +1,114 @@
+//! Subtitles beside a film: `film.vtt` or `film.srt`. They are fetched whole before the player starts, and offered to
+//! it in both formats (WebVTT, W3C 2019; SubRip has no standard, only a comma where WebVTT has a point).
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::plan::Plan;
+use super::reception::Viewing;
+use super::store::Store;
+use super::{Opened, open};
+use crate::language::Target;
+use crate::net::{self, udp};
+use crate::report::Failure;
+use crate::service::stream::protocol::{Message, Tempo};
+use crate::session::Handle;
+use crate::wire::{Code, ServiceId};
+
+/// Maximum bytes of a file of subtitles; a longer one is ignored.
+const SIZE_LIMIT: u64 = 2 << 20;
+/// How long a film waits for its subtitles.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Separates the two times of a cue.
+const ARROW: &str = "-->";
+
+/// Subtitles in the two formats that players and browsers read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subtitles {
+    pub(crate) vtt: Bytes,
+    pub(crate) srt: Bytes,
+}
+
+impl Subtitles {
+    /// Reads either format; `None` if the text has no cue.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(bytes).replace('\r', "");
+        let text = text.trim_start_matches('\u{feff}');
+        if !text.contains(ARROW) {
+            return None;
+        }
+        let cues = text
+            .strip_prefix("WEBVTT")
+            .map_or(text, |rest| rest.split_once('\n').map_or("", |(_, cues)| cues));
+        let with = |from: char, to: &str| -> String {
+            let times =
+                |line: &str| if line.contains(ARROW) { line.replace(from, to) } else { line.to_owned() };
+            cues.split_inclusive('\n').map(times).collect()
+        };
+        let vtt = format!("WEBVTT\n\n{}", with(',', ".").trim_start());
+        Some(Self { vtt: vtt.into(), srt: with('.', ",").trim_start().to_owned().into() })
+    }
+}
+
+/// The subtitles beside a film, if there are any and they come soon.
+pub(crate) async fn beside(session: &Handle, server: Option<&Target>, film: &str) -> Option<Subtitles> {
+    let server = server?;
+    let (base, _) = film.rsplit_once('.')?;
+    let one = |ending: &str| fetch(session, server, format!("{base}.{ending}"));
+    let both = async { tokio::join!(one("vtt"), one("srt")) };
+    let (vtt, srt) = tokio::time::timeout(PATIENCE, both).await.ok()?;
+    [vtt, srt].into_iter().filter_map(Result::ok).find_map(|bytes| Subtitles::read(&bytes))
+}
+
+/// Fetches a small file from the server, over a connection of its own.
+async fn fetch(session: &Handle, server: &Target, name: String) -> Result<Vec<u8>, Failure> {
+    let refuse = |why: &str| Failure::new(Code::Missing, why.to_owned());
+    let (mut connection, driver) =
+        net::connect(server.transport, &server.endpoint, ServiceId::Stream, udp::Options::default()).await?;
+    if let Some(driver) = driver {
+        session.spawn(driver);
+    }
+    let wish = Message::Open { name, tempo: Tempo::Free, parity: 0 };
+    let Opened { size, early, dropped, .. } = open(&mut connection, wish).await?;
+    if size > SIZE_LIMIT {
+        return Err(refuse("too long"));
+    }
+    let failed = |error: std::io::Error| Failure::io(&error, "subtitles");
+    let mut file = tempfile::tempfile().map_err(failed)?;
+    let plan = Plan::new(size, u64::MAX, true, &dropped);
+    let store = Store::new(file.try_clone().map_err(failed)?, size, plan, false);
+    let mut viewing = Viewing::new(session, connection, store.clone(), true, Instant::now());
+    for (offset, bytes) in early {
+        viewing.block(offset, &bytes)?;
+    }
+    viewing.run(None).await?;
+    let hash = viewing.end.take().map(|end| end.hash);
+    viewing.connection.outgoing.close(Code::Other, "").await;
+    let text = session.block(move || {
+        if hash != Some(*store.hash()?.as_bytes()) {
+            return Err(Failure::new(Code::Integrity, "the subtitles differ from their hash"));
+        }
+        let mut text = Vec::new();
+        std::io::Seek::rewind(&mut file).and_then(|()| file.read_to_end(&mut text)).map_err(failed)?;
+        Ok(text)
+    });
+    text.await?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_are_made_of_either_and_only_times_are_changed() {
+        let srt = "1\r\n00:00:01,500 --> 00:00:02,000\r\nHello, you. 1,5\r\n";
+        let vtt = "WEBVTT\n\n1\n00:00:01.500 --> 00:00:02.000\nHello, you. 1,5\n";
+        let read = Subtitles::read(srt.as_bytes()).unwrap();
+        assert_eq!((&read.vtt[..], &read.srt[..]), (vtt.as_bytes(), srt.replace('\r', "").as_bytes()));
+        assert_eq!(Subtitles::read(vtt.as_bytes()), Some(read));
+        assert_eq!(Subtitles::read(b"no subtitles"), None);
+        assert!(Subtitles::read(b"WEBVTT -->").is_some() && Subtitles::read(b"\xff\xfe --> \xff").is_some());
+    }
+}

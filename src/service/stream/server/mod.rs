@@ -1,0 +1,194 @@
+//! The stream server: reads chunks of random size and sends each as one datagram. The transport retransmits what is
+//! lost; what the viewer reads next is sent first.
+
+pub(super) mod chunker;
+mod media_file;
+pub(super) mod pacing;
+mod viewer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use self::media_file::{Film, Films};
+use self::viewer::{Showing, Wish};
+use super::CHUNK_OVERHEAD;
+use super::protocol::Message;
+use crate::base::escape::escape_line;
+use crate::language::{Arguments, FromArguments};
+use crate::net::connection::{malformed, unexpected};
+use crate::net::{Connection, Message as Wire, show};
+use crate::report::Failure;
+use crate::service::files::protocol::{Entry, EntryKind, LIST, MediaNote};
+use crate::service::files::root::Folder;
+use crate::service::files::root::RootOptions;
+use crate::service::ftp::answer_list;
+use crate::service::listen::ListenOptions;
+use crate::service::stream::container::on_disk::OnDisk;
+use crate::service::{Context, Job, Server};
+use crate::session::{Guest, Handle};
+use crate::wire::{Code, Frame};
+
+/// A viewer that requests nothing for this long is disconnected.
+const IDLE_LIMIT: Duration = Duration::from_mins(1);
+/// Time limit for telling a viewer why the connection is closed.
+const PARTING_LIMIT: Duration = Duration::from_secs(1);
+/// Bytes that IP and UDP add to a datagram, for IPv6, which has the longer header.
+const HEADERS: u64 = 48;
+
+struct StreamServer {
+    folder: Arc<Folder>,
+    films: Arc<Films>,
+    seed: u64,
+    /// Maximum bytes of a chunk, so that its packet fits `mtu`; `u64::MAX` without `mtu`.
+    cap: u64,
+    viewers: AtomicU64,
+}
+
+/// What `listen … stream` takes besides what every service does.
+struct ServerOptions {
+    root: RootOptions,
+    /// Bytes of a packet with its IP header; `None`: no limit.
+    mtu: Option<u64>,
+}
+
+impl FromArguments for ServerOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self { root: RootOptions::from_arguments(arguments), mtu: arguments.number("mtu") }
+    }
+}
+
+pub(super) fn make(
+    _: &Handle,
+    _: &ListenOptions,
+    arguments: &Arguments,
+    context: &Context,
+) -> Result<Arc<dyn Server>, Failure> {
+    let ServerOptions { root, mtu } = ServerOptions::from_arguments(arguments);
+    let cap = mtu.map_or(u64::MAX, |mtu| mtu - HEADERS - CHUNK_OVERHEAD as u64);
+    Ok(Arc::new(StreamServer {
+        folder: Arc::new(root.open(&context.directory)?),
+        films: Arc::default(),
+        seed: context.seed,
+        cap,
+        viewers: AtomicU64::new(0),
+    }))
+}
+
+impl Server for StreamServer {
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()> {
+        Box::pin(async move { self.visit(session, connection, client).await })
+    }
+
+    fn describe(&self) -> String {
+        format!("media of {}", self.folder.path.display())
+    }
+
+    fn invitation(&self) -> &'static str {
+        "ls udp {at}"
+    }
+}
+
+impl StreamServer {
+    /// Serves a viewer; if it is sent away, it is told why.
+    async fn visit(&self, session: Handle, mut connection: Connection, client: Guest) -> Result<(), Failure> {
+        let result = self.answer(&session, &mut connection, &client).await;
+        let failure = match &result {
+            Err(failure) if !failure.told => Some(failure.clone()),
+            Ok(()) if session.is_cancelled() => Some(Failure::new(Code::Cancelled, "the server was stopped")),
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            let words = connection.outgoing.send_now(Frame::error(failure.code, &failure.why));
+            drop(tokio::time::timeout(PARTING_LIMIT, words).await);
+        }
+        connection.outgoing.close(Code::Other, "").await;
+        result
+    }
+
+    async fn answer(
+        &self,
+        session: &Handle,
+        connection: &mut Connection,
+        client: &Guest,
+    ) -> Result<(), Failure> {
+        loop {
+            let message = tokio::select! {
+                () = session.cancelled() => return Ok(()),
+                message = tokio::time::timeout(IDLE_LIMIT, connection.incoming.next()) => message,
+            };
+            let frame = match message {
+                Ok(Ok(Some(Wire::Frame(frame)))) => frame,
+                Ok(Ok(None)) | Err(_) => return Ok(()),
+                Ok(Ok(Some(Wire::Block { .. }))) => return Err(unexpected("the viewer")),
+                Ok(Err(failure)) => return Err(failure),
+            };
+            if frame.kind == LIST {
+                answer_list(session, &self.folder, connection, &frame, with_media).await?;
+                continue;
+            }
+            match Message::decode(&frame).map_err(malformed)? {
+                Message::Open { name, tempo, parity } => {
+                    client.does(format!("watches {}", escape_line(&name)));
+                    self.play(session, connection, &name, Wish { tempo, parity, cap: self.cap }).await?;
+                    client.waits();
+                }
+                // They were in flight when the film ended.
+                Message::Done | Message::Want { .. } | Message::Forgot { .. } => {}
+                _ => return Err(unexpected("the viewer")),
+            }
+        }
+    }
+
+    async fn play(
+        &self,
+        session: &Handle,
+        connection: &mut Connection,
+        name: &str,
+        wish: Wish,
+    ) -> Result<(), Failure> {
+        let film = match self.open(session, name).await? {
+            Ok(film) => film,
+            Err(failure) => {
+                return connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await;
+            }
+        };
+        let (viewer, client, name) = (
+            self.viewers.fetch_add(1, Ordering::Relaxed),
+            show(connection.peer),
+            escape_line(name).into_owned(),
+        );
+        session.log("viewer", format!("{client} opens {name}, {} bytes", film.size));
+        let milliseconds = film.media.milliseconds();
+        connection.outgoing.send_now(Message::Info { size: film.size, milliseconds }.encode()).await?;
+        let mut showing = Showing::new(session, connection, film, self.seed.wrapping_add(viewer), wish);
+        let finished = tokio::select! {
+            () = session.cancelled() => return Ok(()),
+            finished = showing.run() => finished,
+        };
+        session.log("viewer", format!("{client} {name}: {}", showing.account()));
+        session.log("sizes", format!("{client} {name}: {}", showing.distribution()));
+        finished
+    }
+
+    async fn open(&self, session: &Handle, name: &str) -> Result<Result<Arc<Film>, Failure>, Failure> {
+        let (folder, films, name) = (self.folder.clone(), self.films.clone(), name.to_owned());
+        session.block(move || folder.source(&name).and_then(|source| films.open(source))).await
+    }
+}
+
+/// Adds container, duration and title to the media files on a page of a listing.
+fn with_media(folder: &Folder, path: &str, mut page: Vec<Entry>) -> Vec<Entry> {
+    for entry in page.iter_mut().filter(|entry| entry.kind == EntryKind::File) {
+        let name = if path.is_empty() { entry.name.clone() } else { format!("{path}/{}", entry.name) };
+        let Ok(source) = folder.source(&name) else { continue };
+        if let Some(media) = super::container::probe(&OnDisk(&source.file, source.size)) {
+            entry.kind = EntryKind::Media(MediaNote {
+                milliseconds: media.milliseconds(),
+                container: media.container.into(),
+                title: media.title.unwrap_or_default(),
+            });
+        }
+    }
+    page
+}

@@ -1,0 +1,435 @@
+//! Runs one statement: its prefixes, then its action.
+
+pub(super) mod expect;
+mod expect_file;
+pub mod script;
+pub mod system;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::catalogue::{self, Entry};
+use super::{Binding, Foreground, INTERRUPT_LIMIT, Shell};
+use crate::base::Value;
+use crate::language::parse::lexer::Word;
+use crate::language::script::{Prefix, error_code};
+use crate::language::verb::Lasting;
+use crate::language::{Action, Argument, Arguments, Capability, Invocation, Step};
+use crate::report::{Failure, Outcome, Report};
+use crate::service::{Answers, Client, Job, Run};
+use crate::session::{Request, Session, State};
+use crate::wire::Code;
+
+/// How the script continues after a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flow {
+    Next,
+    /// The test is skipped, for this reason.
+    Skip(String),
+    /// The shell ends.
+    Quit,
+}
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<Flow, Failure>> + Send + 'a>>;
+
+impl Shell {
+    /// Runs a statement. The caller reports a failure, with its place in the script.
+    pub async fn step(&mut self, step: &Step) -> Result<Flow, Failure> {
+        if self.settings.echo {
+            let text = if step.has_secret() { "***" } else { step.text() };
+            self.emit(Report::Notice(format!("+ {text}")));
+        }
+        if let Some(index) = step.prefixes.iter().position(|prefix| *prefix == Prefix::Defer) {
+            let mut later = step.clone();
+            later.prefixes.remove(index);
+            self.deferred.push(later);
+            return Ok(Flow::Next);
+        }
+        self.note_before(step);
+        let result = self.within_limit(step).await;
+        self.note(step, result.as_ref().map(drop));
+        result
+    }
+
+    async fn within_limit(&mut self, step: &Step) -> Result<Flow, Failure> {
+        let deadline = self.deadline;
+        let work = self.prefixed(&step.prefixes, &step.action);
+        let Some((at, limit)) = deadline else { return work.await };
+        tokio::time::timeout_at(at, work).await.unwrap_or_else(|_| Err(out_of_time(limit, step)))
+    }
+
+    fn prefixed<'a>(&'a mut self, prefixes: &'a [Prefix], action: &'a Action) -> Running<'a> {
+        Box::pin(async move {
+            let Some((prefix, inner)) = prefixes.split_first() else { return self.action(action).await };
+            match prefix {
+                Prefix::Defer => self.prefixed(inner, action).await,
+                Prefix::Repeat(times) => {
+                    let mut left = *times;
+                    while left > 0 {
+                        let together = left.min(TOGETHER as u64);
+                        match action {
+                            Action::Command(invocation)
+                                if inner.is_empty() && is_plain_question(invocation) =>
+                            {
+                                self.together(&vec![&**invocation; together as usize]).await?;
+                                left -= together;
+                            }
+                            _ => {
+                                self.prefixed(inner, action).await?;
+                                left -= 1;
+                            }
+                        }
+                        self.check_interrupt()?;
+                    }
+                    Ok(Flow::Next)
+                }
+                Prefix::Retry { times, every } => {
+                    let mut attempt = 1;
+                    loop {
+                        match self.prefixed(inner, action).await {
+                            Err(failure) if attempt < *times && failure.code != Code::Cancelled => {
+                                attempt += 1;
+                                let interrupt = self.interrupt.clone();
+                                tokio::select! {
+                                    () = interrupt.cancelled() => return Err(interrupted()),
+                                    () = tokio::time::sleep(*every) => {}
+                                }
+                            }
+                            Err(failure) => {
+                                return Err(Failure {
+                                    why: format!("{} (after {attempt} attempts)", failure.why),
+                                    ..failure
+                                });
+                            }
+                            done => return done,
+                        }
+                    }
+                }
+                Prefix::ExpectError(wanted) => {
+                    let Err(failure) = self.prefixed(inner, action).await else {
+                        return Err(Failure::new(Code::Expectation, "expected an error, but it succeeded"));
+                    };
+                    self.expect_error(wanted.as_ref(), &failure).map(|()| Flow::Next)
+                }
+            }
+        })
+    }
+
+    /// Compares only the reason of the failure: its subject is the command itself, whose words would match themselves.
+    fn expect_error(&self, wanted: Option<&Word>, failure: &Failure) -> Result<(), Failure> {
+        let Some(word) = wanted else { return Ok(()) };
+        let differs = |wanted: String| {
+            Err(Failure::new(Code::Expectation, format!("expected an error {wanted}, but it was: {failure}")))
+        };
+        match error_code(word) {
+            Some(code) if code == failure.code.word() => Ok(()),
+            Some(code) => differs(format!("of the kind {code} (this is {})", failure.code)),
+            None => match self.text(word)? {
+                text if failure.why.contains(&text) => Ok(()),
+                text => differs(format!("whose reason contains `{text}`")),
+            },
+        }
+    }
+
+    fn check_interrupt(&self) -> Result<(), Failure> {
+        if self.interrupt.is_cancelled() { Err(interrupted()) } else { Ok(()) }
+    }
+
+    async fn action(&mut self, action: &Action) -> Result<Flow, Failure> {
+        match action {
+            Action::Command(invocation) => self.command(invocation).await,
+            Action::Expect(expectation) => {
+                let interrupt = self.interrupt.clone();
+                tokio::select! {
+                    biased;
+                    () = interrupt.cancelled() => Err(interrupted()),
+                    result = self.expect(expectation) => result.map(|()| Flow::Next),
+                }
+            }
+            Action::ExpectFile(expectation) => {
+                let interrupt = self.interrupt.clone();
+                tokio::select! {
+                    biased;
+                    () = interrupt.cancelled() => Err(interrupted()),
+                    result = self.expect_file(expectation) => result.map(|()| Flow::Next),
+                }
+            }
+            Action::Secret(name) => self.secret(name).await,
+            Action::Let { name, value } => {
+                let binding = match value.reference() {
+                    Some([other]) if !value.quoted => self.binding(other),
+                    _ => None,
+                };
+                let binding = match binding {
+                    Some(binding) => binding,
+                    None => Binding::Value(self.value(value)?),
+                };
+                self.bind(name, binding);
+                Ok(Flow::Next)
+            }
+            Action::Shell(text) => self.system(text).await,
+            Action::Skip { reason, unless } => {
+                let needed = match unless {
+                    Some(word) => self.condition(word).is_ok_and(|(holds, _)| holds),
+                    None => false,
+                };
+                Ok(if needed { Flow::Next } else { Flow::Skip(self.text(reason)?) })
+            }
+            Action::Timeout(limit) => {
+                self.deadline = Some((Instant::now() + *limit, *limit));
+                Ok(Flow::Next)
+            }
+        }
+    }
+
+    /// Binds a secret of the environment to its name; at the prompt it may be typed.
+    async fn secret(&mut self, name: &str) -> Result<Flow, Failure> {
+        let failed = |why: String| Failure::new(Code::Missing, why).of(format!("secret {name}"));
+        let text = match (std::env::var(name), &self.ask) {
+            (Ok(text), _) => text,
+            (Err(_), Some(ask)) => ask(name).await.ok_or_else(interrupted)?,
+            (Err(_), None) => {
+                return Err(failed(format!("the environment has no {name}"))
+                    .fix(format!("set it before: {name}=… nls …")));
+            }
+        };
+        if !self.secrets.add(name, &text) {
+            let least = crate::base::secrets::LEAST;
+            return Err(failed(format!("a secret of fewer than {least} characters cannot be hidden")));
+        }
+        self.bind(name, Binding::Value(Value::Text(text)));
+        Ok(Flow::Next)
+    }
+
+    async fn command(&mut self, invocation: &Invocation) -> Result<Flow, Failure> {
+        let arguments = self.arguments(invocation)?;
+        let verb = invocation.verb.name;
+        match catalogue::entry(verb) {
+            Some(Entry::Client(client)) => {
+                self.client(client, arguments, invocation).await.map(|()| Flow::Next)
+            }
+            Some(Entry::Builtin(builtin)) => {
+                let interrupt = self.interrupt.clone();
+                let outcome = tokio::select! {
+                    biased;
+                    // Polled first: a builtin that watches takes the interrupt as its usual end.
+                    outcome = (builtin.run)(self, arguments) => outcome,
+                    () = interrupt.cancelled() => Err(interrupted()),
+                };
+                let (outcome, flow) = outcome.map_err(|failure| failure.of(verb))?;
+                self.finish(invocation, &outcome, None);
+                Ok(flow)
+            }
+            None => Err(Failure::new(Code::Internal, format!("nothing runs `{verb}`"))),
+        }
+    }
+
+    async fn client(
+        &mut self,
+        client: &'static Client,
+        mut arguments: Arguments,
+        invocation: &Invocation,
+    ) -> Result<(), Failure> {
+        self.complete_place(client, &mut arguments)?;
+        let context = self.context.clone();
+        match &client.run {
+            Run::Direct(run) => {
+                let job = run(vec![arguments.clone()], context);
+                let outcome = self.answers(job).await?.pop().unwrap_or_else(|| Err(unanswered()))?;
+                self.remember_place(client, &arguments);
+                self.finish(invocation, &outcome, None);
+                Ok(())
+            }
+            Run::Session { kind, start } => {
+                let request = Request {
+                    verb: client.verb.name,
+                    kind: kind(&arguments),
+                    name: invocation.binding.clone(),
+                    background: invocation.background,
+                };
+                let (given, start) = (arguments.clone(), *start);
+                let session = self.registry.start(request, move |handle| start(handle, given, context))?;
+                if let Some(name) = &invocation.binding {
+                    self.bind(name, Binding::Session(session.clone()));
+                }
+                self.last = Some(Binding::Session(session.clone()));
+                if invocation.background {
+                    if client.verb.lasting == Lasting::Job {
+                        self.jobs.push(session.clone());
+                    }
+                    self.remember_place(client, &arguments);
+                    let text = format!("{} {} in the background", session.label(), session.kind);
+                    self.report(invocation, &session, &Outcome::new(text, Vec::new()));
+                    return Ok(());
+                }
+                let shown = Shown::begin(&self.foreground, &session);
+                let outcome = self.foreground(&session, client.verb.lasting).await;
+                drop(shown);
+                let outcome = outcome?;
+                self.remember_place(client, &arguments);
+                let Some(outcome) = outcome else {
+                    session.to_background();
+                    self.jobs.push(session.clone());
+                    let (label, kind) = (session.label(), &session.kind);
+                    let text = format!("{label} {kind} goes on in the background; fg brings it back");
+                    self.report(invocation, &session, &Outcome::new(text, Vec::new()));
+                    return Ok(());
+                };
+                if client.verb.capabilities.contains(&Capability::Converse) && self.settings.interactive {
+                    self.attach = Some(session.clone());
+                }
+                self.report(invocation, &session, &outcome);
+                Ok(())
+            }
+        }
+    }
+
+    async fn answers(&self, job: Job<Answers>) -> Result<Answers, Failure> {
+        let interrupt = self.interrupt.clone();
+        tokio::select! {
+            biased;
+            () = interrupt.cancelled() => Err(interrupted()),
+            answers = self.registry.attempt(job) => answers,
+        }
+    }
+
+    /// Sends independent questions to one server without waiting for answers between them; each answer is handled as if
+    /// it had been asked alone. Stops at the first failure.
+    pub(super) async fn together(&mut self, invocations: &[&Invocation]) -> Result<(), Failure> {
+        let Some(Entry::Client(client)) =
+            invocations.first().and_then(|first| catalogue::entry(first.verb.name))
+        else {
+            return Err(unanswered());
+        };
+        let Run::Direct(run) = &client.run else { return Err(unanswered()) };
+        let mut questions = Vec::with_capacity(invocations.len());
+        for invocation in invocations {
+            let mut arguments = self.arguments(invocation)?;
+            self.complete_place(client, &mut arguments)?;
+            questions.push(arguments);
+        }
+        let first = questions[0].clone();
+        let answers = self.answers(run(questions, self.context.clone())).await?;
+        self.remember_place(client, &first);
+        for (invocation, answer) in invocations.iter().zip(answers) {
+            self.finish(invocation, &answer?, None);
+            self.asked += 1;
+        }
+        Ok(())
+    }
+
+    /// Waits until a job has ended or a service is ready; an interrupt cancels it. `None`: it was sent to the
+    /// background.
+    async fn foreground(&self, session: &Arc<Session>, lasting: Lasting) -> Result<Option<Outcome>, Failure> {
+        let enough =
+            |state: &State| state.has_ended() || (lasting == Lasting::Service && *state != State::Starting);
+        let state = tokio::select! {
+            biased;
+            () = self.interrupt.cancelled() => {
+                session.cancel.cancel();
+                drop(tokio::time::timeout(INTERRUPT_LIMIT, session.ended()).await);
+                let failure = interrupted().of(session.kind.clone());
+                if catalogue::can(session.verb, Capability::Resume) {
+                    return Err(failure.fix("the same command resumes it"));
+                }
+                return Err(failure);
+            }
+            state = session.until(enough) => state,
+            () = self.suspend.notified() => return Ok(None),
+        };
+        match state {
+            State::Done(outcome) => Ok(Some(outcome)),
+            State::Failed(failure) => Err(failure.of(session.kind.clone())),
+            State::Cancelled => Err(Failure::new(Code::Cancelled, "it was stopped").of(session.kind.clone())),
+            State::Starting | State::Running(_) => {
+                let (entries, _) = session.log(1);
+                let text = entries.first().map(|entry| entry.text.clone()).unwrap_or_default();
+                Ok(Some(Outcome::new(text, Vec::new())))
+            }
+        }
+    }
+
+    /// Waits for a session that was in the background; a chat is attached to again.
+    pub(super) async fn wait_in_foreground(&mut self, session: &Arc<Session>) -> Result<Outcome, Failure> {
+        if catalogue::can(session.verb, Capability::Converse)
+            && self.settings.interactive
+            && !session.has_ended()
+        {
+            self.attach = Some(session.clone());
+            return Ok(Outcome::default());
+        }
+        let shown = Shown::begin(&self.foreground, session);
+        let outcome = self.foreground(session, Lasting::Job).await;
+        drop(shown);
+        let text = outcome?
+            .map_or_else(|| format!("{} goes on in the background", session.label()), |outcome| outcome.text);
+        let fields = vec![("state", Value::text(session.state().word())), ("id", Value::count(session.id))];
+        Ok(Outcome::new(text, fields))
+    }
+
+    fn report(&mut self, invocation: &Invocation, session: &Session, outcome: &Outcome) {
+        let outcome = Outcome::new(outcome.text.clone(), session.fields());
+        self.emit(Report::Result { verb: invocation.verb.name, session: Some(session.id), outcome });
+        if !invocation.background {
+            self.suggest(invocation.verb, Some(session));
+        }
+    }
+
+    fn finish(&mut self, invocation: &Invocation, outcome: &Outcome, session: Option<u64>) {
+        let binding = Binding::Record(outcome.fields.clone());
+        if let Some(name) = &invocation.binding {
+            self.bind(name, binding.clone());
+        }
+        self.last = Some(binding);
+        self.emit(Report::Result { verb: invocation.verb.name, session, outcome: outcome.clone() });
+        self.suggest(invocation.verb, None);
+    }
+}
+
+/// Reports that a command waits for a session, and, when dropped, that it waits no longer.
+struct Shown(Foreground, Arc<Session>);
+
+impl Shown {
+    fn begin(foreground: &Foreground, session: &Arc<Session>) -> Self {
+        foreground(session, true);
+        Self(foreground.clone(), session.clone())
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        (self.0)(&self.1, false);
+    }
+}
+
+fn unanswered() -> Failure {
+    Failure::new(Code::Internal, "a command was not answered; this is an error in nls")
+}
+
+/// The failure of a step that ran beyond the time limit of the script.
+pub(super) fn out_of_time(limit: Duration, step: &Step) -> Failure {
+    let why = format!("the time limit of {} is over", crate::base::quantity::show_duration(limit));
+    Failure::new(Code::Timeout, why).fix("set another with `timeout D`").of(step.text())
+}
+
+/// Maximum questions that are asked together.
+pub(super) const TOGETHER: usize = 64;
+/// Maximum bytes of such a question: longer ones could fill the buffers at both ends while nobody reads.
+const QUESTION_LIMIT: usize = 256;
+
+/// True for a command that answers at once, changes nothing, and does not depend on other commands.
+pub(super) fn is_plain_question(invocation: &Invocation) -> bool {
+    let direct = matches!(
+        catalogue::entry(invocation.verb.name),
+        Some(Entry::Client(Client { run: Run::Direct(_), .. }))
+    );
+    let ready = |(_, argument, _): &(_, Argument, _)| matches!(argument, Argument::Ready(_));
+    direct && invocation.span.len() <= QUESTION_LIMIT && invocation.arguments.iter().all(ready)
+}
+
+pub(super) fn interrupted() -> Failure {
+    Failure::new(Code::Cancelled, "interrupted")
+}

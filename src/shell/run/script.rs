@@ -1,0 +1,210 @@
+//! Runs a whole plan: setup and tests, what happens at a failure, and the end of a script.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{TOGETHER, is_plain_question, out_of_time};
+use crate::language::{Action, Argument, Datum, Invocation, Plan, Source, Step};
+use crate::report::{Failure, Place, Report};
+use crate::session::State;
+use crate::shell::{Flow, Shell};
+use crate::wire::Code;
+
+/// Maximum bytes of a script file.
+const SCRIPT_LIMIT: u64 = 256 << 20;
+/// Default time limit of a test.
+pub const TEST_LIMIT: Duration = Duration::from_secs(30);
+
+/// How a script ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Passed,
+    Failed,
+    Skipped(String),
+    /// It ran `quit`.
+    Quit,
+}
+
+/// Reads a script; the error is the reason.
+pub fn read(path: &Path) -> Result<Arc<Source>, String> {
+    let shown = path.display();
+    let reason =
+        |error: std::io::Error| format!("`{shown}` cannot be read: {}", crate::report::reason(&error));
+    let metadata = std::fs::metadata(path).map_err(reason)?;
+    if metadata.is_dir() {
+        return Err(format!("`{shown}` is a folder, not a script"));
+    }
+    if metadata.len() > SCRIPT_LIMIT {
+        return Err(format!("`{shown}` is larger than {SCRIPT_LIMIT} bytes"));
+    }
+    decode(std::fs::read(path).map_err(reason)?)
+        .map(|text| Source::new(shown.to_string(), text))
+        .map_err(|why| format!("`{shown}`: {why}"))
+}
+
+/// Decodes UTF-8; the error says why it cannot (FAULTS row 90).
+pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err("the text is UTF-16; save it as UTF-8".into());
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..valid].iter().filter(|&&b| b == b'\n').count() + 1;
+            Err(format!("line {line} is not UTF-8"))
+        }
+    }
+}
+
+/// Reads a sourced file, whose path is relative to the file that names it.
+pub fn load(path: &str, from: &Source) -> Result<Arc<Source>, String> {
+    let base = Path::new(&from.name).parent().unwrap_or_else(|| Path::new(""));
+    read(&base.join(path))
+}
+
+fn is_endpoint(argument: &Argument) -> bool {
+    matches!(argument, Argument::Ready(Datum::Endpoint(..)))
+}
+
+/// Resolves when the time limit is over; never without one.
+async fn over(deadline: Option<(Instant, Duration)>) {
+    match deadline {
+        Some((at, _)) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Shell {
+    /// Runs a plan without tests, to its end: jobs are waited for, deferred steps run, a recording is written.
+    pub async fn script(&mut self, plan: &Plan) -> Ending {
+        let ending = self.steps(&plan.setup).await;
+        let ending = self.close_script(ending).await;
+        self.finish_recording();
+        ending
+    }
+
+    /// Runs the steps of one test after the setup, to its end.
+    pub async fn test(&mut self, setup: &[Step], steps: &[Step], limit: Duration) -> Ending {
+        self.deadline = Some((Instant::now() + limit, limit));
+        let mut ending = self.steps(setup).await;
+        if ending == Ending::Passed {
+            ending = self.steps(steps).await;
+        }
+        self.close_script(ending).await
+    }
+
+    async fn steps(&mut self, steps: &[Step]) -> Ending {
+        let mut failed = false;
+        let mut rest = steps;
+        while let Some(first) = rest.first() {
+            let group = self.group(rest);
+            let (result, done) =
+                if group > 1 { self.group_of(&rest[..group]).await } else { (self.step(first).await, 1) };
+            let step = &rest[done - 1];
+            rest = &rest[done..];
+            match result {
+                Ok(Flow::Next) => {}
+                Ok(Flow::Quit) => return if failed { Ending::Failed } else { Ending::Quit },
+                Ok(Flow::Skip(reason)) => return Ending::Skipped(reason),
+                Err(failure) => {
+                    let stop = failure.code == Code::Cancelled || !self.settings.keep_going;
+                    self.fail(failure, step);
+                    failed = true;
+                    if stop {
+                        return Ending::Failed;
+                    }
+                }
+            }
+        }
+        if failed { Ending::Failed } else { Ending::Passed }
+    }
+
+    /// Number of next steps that are questions and can be asked together.
+    fn group(&self, steps: &[Step]) -> usize {
+        // With echo or a recording, each step is run alone.
+        if self.settings.echo || self.recorder.is_some() {
+            return 1;
+        }
+        let place = |invocation: &Invocation| {
+            let endpoint = invocation.arguments.iter().find(|(_, argument, _)| is_endpoint(argument));
+            endpoint.map(|(_, argument, _)| argument.clone())
+        };
+        let question = |step: &Step| match &step.action {
+            Action::Command(invocation) if step.prefixes.is_empty() && is_plain_question(invocation) => {
+                Some((invocation.verb.name, place(invocation)))
+            }
+            _ => None,
+        };
+        let Some(first) = steps.first().and_then(question) else { return 1 };
+        steps.iter().take(TOGETHER).take_while(|step| question(step).as_ref() == Some(&first)).count()
+    }
+
+    /// Asks a group of questions. Returns the result, and the number of steps done, including one that failed.
+    async fn group_of(&mut self, steps: &[Step]) -> (Result<Flow, Failure>, usize) {
+        let invocations: Vec<&Invocation> = steps
+            .iter()
+            .filter_map(|step| {
+                if let Action::Command(invocation) = &step.action { Some(&**invocation) } else { None }
+            })
+            .collect();
+        self.asked = 0;
+        let deadline = self.deadline;
+        let work = self.together(&invocations);
+        let result = match deadline {
+            None => work.await,
+            Some((at, limit)) => match tokio::time::timeout_at(at, work).await {
+                Ok(result) => result,
+                Err(_) => Err(out_of_time(limit, &steps[self.asked.min(steps.len() - 1)])),
+            },
+        };
+        let done = if result.is_ok() { steps.len() } else { (self.asked + 1).min(steps.len()) };
+        (result.map(|()| Flow::Next), done)
+    }
+
+    fn fail(&mut self, failure: Failure, step: &Step) {
+        // An internal error that a peer reports is not an error of this program.
+        self.has_bug |= failure.code == Code::Internal && !failure.told;
+        let (source, span) = (step.source.clone(), step.span.clone());
+        let place = Place { source, span, secret: step.has_secret() };
+        self.emit(Report::Failure { failure, verb: None, place: Some(place), session: None });
+    }
+
+    /// Waits for jobs if all went well, then runs the deferred steps, then ends processes that are left.
+    async fn close_script(&mut self, mut ending: Ending) -> Ending {
+        if ending == Ending::Passed {
+            for job in std::mem::take(&mut self.jobs) {
+                let state = tokio::select! {
+                    state = job.ended() => state,
+                    () = self.interrupt.cancelled() => State::Cancelled,
+                    () = over(self.deadline) => State::Failed(Failure::new(Code::Timeout, "it was still running when the time limit expired")),
+                };
+                if let State::Failed(failure) = state {
+                    let failure = failure.of(job.kind.clone());
+                    self.emit(Report::Failure {
+                        failure,
+                        verb: Some(job.verb.into()),
+                        place: None,
+                        session: Some(job.id),
+                    });
+                    ending = Ending::Failed;
+                }
+            }
+        }
+        // Deferred steps have a time limit of their own.
+        self.deadline = self.deadline.map(|(_, limit)| (Instant::now() + limit, limit));
+        while let Some(step) = self.deferred.pop() {
+            // A failed check or clean-up in a deferred step counts like any other.
+            if let Err(failure) = self.step(&step).await {
+                self.fail(failure, &step);
+                ending = Ending::Failed;
+            }
+        }
+        self.deadline = None;
+        self.end_what_is_left().await;
+        ending
+    }
+}

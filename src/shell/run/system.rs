@@ -1,0 +1,263 @@
+//! `!CMD`: runs the system's shell. In a script its output passes through here, so that secrets are hidden in it and
+//! the script can look at it; at the prompt it has the terminal.
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+
+use super::interrupted;
+use crate::base::{Secrets, Value};
+use crate::report::{Failure, Report};
+use crate::shell::{Binding, Flow, Shell};
+use crate::wire::Code;
+
+/// Maximum bytes of each stream that are kept for the script.
+const KEPT_LIMIT: usize = 1 << 20;
+/// Bytes read at once.
+const READ: usize = 16 << 10;
+/// Last lines of standard error that a failure shows.
+const LINES_SHOWN: usize = 5;
+/// How long left processes may take to end after SIGTERM; then they get SIGKILL.
+const END_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// An output stream of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    Out,
+    Err,
+}
+
+/// Receives what a command prints, as bytes; returns false if nobody reads it.
+pub type Pass = Arc<dyn Fn(Vec<u8>, Stream) -> bool + Send + Sync>;
+
+impl Shell {
+    /// Runs `!CMD`, with `$tmp` and the variables in its environment.
+    pub(crate) async fn system(&mut self, text: &str) -> Result<Flow, Failure> {
+        let what = format!("!{text}");
+        if self.settings.no_shell {
+            return Err(Failure::new(Code::Policy, "commands of the system are off")
+                .fix("leave out `--no-shell`")
+                .of(what));
+        }
+        let mut command = self.command_of_system(text)?;
+        let mut child = command.spawn().map_err(|error| Failure::io(&error, what.clone()))?;
+        let mut group = Group(child.id().filter(|_| !self.settings.interactive));
+        let mut streams = Streams::of(&mut child, &self.secrets, &self.pass);
+        let interrupt = self.interrupt.clone();
+        let status = loop {
+            tokio::select! {
+                biased;
+                () = interrupt.cancelled() => return Err(interrupted().of(what)),
+                () = streams.read(), if streams.is_open() => {}
+                status = child.wait() => break status.map_err(|error| Failure::io(&error, what.clone()))?,
+                // Ctrl-Z stops the process group of the terminal, but not this shell: nothing else would wake the
+                // command again.
+                () = self.suspend.notified() => wake(child.id()),
+            }
+        };
+        let left = group.0.take().filter(|group| is_alive(*group));
+        self.left_behind.extend(left.map(|group| (group, what.clone())));
+        streams.drain().await;
+        let (out, err) = (streams.out.text(), streams.err.text());
+        if !(streams.out.whole && streams.err.whole) {
+            let most = KEPT_LIMIT;
+            self.emit(Report::Notice(format!(
+                "{what}: `.out` and `.err` hold the first {most} bytes of what it printed"
+            )));
+        }
+        // Output of processes that go on in the background is still shown.
+        if streams.is_open() {
+            self.registry.spawn(async move {
+                while streams.is_open() {
+                    streams.read().await;
+                }
+            });
+        }
+        let code = status.code().unwrap_or(-1);
+        let fields = vec![
+            ("code", Value::Integer(i128::from(code))),
+            ("out", Value::text(out)),
+            ("err", Value::text(err.clone())),
+        ];
+        self.last = Some(Binding::Record(fields));
+        if status.success() {
+            return Ok(Flow::Next);
+        }
+        let lines: Vec<&str> = err.lines().collect();
+        let shown = lines[lines.len().saturating_sub(LINES_SHOWN)..].iter().map(|line| format!("  {line}"));
+        Err(Failure::new(Code::Other, format!("ended with {status}")).of(what).detail(shown))
+    }
+
+    fn command_of_system(&mut self, text: &str) -> Result<Command, Failure> {
+        let temporary = self.temporary()?.to_path_buf();
+        let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into());
+        let shell = if self.settings.interactive { shell } else { "/bin/sh".into() };
+        let mut command = Command::new(shell);
+        command.arg("-c").arg(text).env("tmp", temporary).kill_on_drop(true).current_dir(self.directory());
+        if !self.settings.interactive {
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            // A process group of its own: what the command starts ends with it.
+            command.process_group(0);
+        }
+        for (name, binding) in &self.variables {
+            let value = match binding {
+                Binding::Value(value) => value.clone(),
+                Binding::Session(session) => {
+                    session.field("addr").unwrap_or_else(|| Value::text(session.label()))
+                }
+                Binding::Record(fields) => {
+                    fields.first().map_or_else(|| Value::text(""), |(_, value)| value.clone())
+                }
+            };
+            command.env(name.replace('-', "_"), value.to_string());
+        }
+        Ok(command)
+    }
+
+    /// Ends processes that commands left in the background, and reports it.
+    pub(crate) async fn end_what_is_left(&mut self) {
+        for (group, what) in std::mem::take(&mut self.left_behind) {
+            if !is_alive(group) {
+                continue;
+            }
+            self.emit(Report::Notice(format!("{what}: processes that it left behind are ended")));
+            signal(group, rustix::process::Signal::TERM);
+            let began = std::time::Instant::now();
+            while is_alive(group) && began.elapsed() < END_LIMIT {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            signal(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// The output of a command, while it runs.
+struct Streams {
+    out: Pipe,
+    err: Pipe,
+}
+
+struct Pipe {
+    /// `None`: it has ended, or the command has the terminal.
+    from: Option<Box<dyn AsyncRead + Send + Unpin>>,
+    stream: Stream,
+    secrets: Secrets,
+    pass: Pass,
+    /// Bytes held back because they may be the front of a secret.
+    held: Vec<u8>,
+    /// The first `KEPT_LIMIT` bytes, for the script.
+    kept: Vec<u8>,
+    /// True if `kept` has all of it.
+    whole: bool,
+}
+
+impl Streams {
+    fn of(child: &mut Child, secrets: &Secrets, pass: &Pass) -> Self {
+        let pipe = |from: Option<Box<dyn AsyncRead + Send + Unpin>>, stream| {
+            let (secrets, pass) = (secrets.clone(), pass.clone());
+            Pipe { from, stream, secrets, pass, held: Vec::new(), kept: Vec::new(), whole: true }
+        };
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        Self {
+            out: pipe(out.map(|out| Box::new(out) as _), Stream::Out),
+            err: pipe(err.map(|err| Box::new(err) as _), Stream::Err),
+        }
+    }
+
+    const fn is_open(&self) -> bool {
+        self.out.from.is_some() || self.err.from.is_some()
+    }
+
+    /// Waits for output, and passes it on.
+    async fn read(&mut self) {
+        let (out, err) = (&mut self.out, &mut self.err);
+        tokio::select! {
+            () = out.read(), if out.from.is_some() => {}
+            () = err.read(), if err.from.is_some() => {}
+            else => {}
+        }
+    }
+
+    /// Reads what the command printed before it ended, without waiting for others that may still hold its streams.
+    async fn drain(&mut self) {
+        while self.is_open() {
+            tokio::select! {
+                biased;
+                () = self.read() => {}
+                // Nothing is ready.
+                () = tokio::task::yield_now() => break,
+            }
+        }
+    }
+}
+
+impl Pipe {
+    async fn read(&mut self) {
+        let Some(from) = &mut self.from else { return };
+        let mut buffer = vec![0; READ];
+        match from.read(&mut buffer).await {
+            Ok(count @ 1..) => self.passes(&buffer[..count]),
+            Ok(_) | Err(_) => self.end(),
+        }
+    }
+
+    fn passes(&mut self, bytes: &[u8]) {
+        let room = KEPT_LIMIT - self.kept.len();
+        self.whole &= bytes.len() <= room;
+        self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.held.extend_from_slice(bytes);
+        self.secrets.hide_bytes(&mut self.held);
+        let held = self.secrets.begins_at_the_end_of(&self.held);
+        let rest = self.held.split_off(self.held.len() - held);
+        let ready = std::mem::replace(&mut self.held, rest);
+        if !ready.is_empty() && !(self.pass)(ready, self.stream) {
+            // Nobody reads: the closed pipe tells the command so.
+            self.from = None;
+        }
+    }
+
+    fn end(&mut self) {
+        self.from = None;
+        let rest = std::mem::take(&mut self.held);
+        if !rest.is_empty() {
+            (self.pass)(rest, self.stream);
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.kept).into_owned()
+    }
+}
+
+/// The process group of a `!CMD` that has not ended; killed as a whole when nobody waits for it any more.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            signal(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// Signals a process group, which may be gone already.
+fn signal(group: u32, signal: rustix::process::Signal) {
+    if let Some(group) = rustix::process::Pid::from_raw(group.cast_signed()) {
+        let _ = rustix::process::kill_process_group(group, signal);
+    }
+}
+
+fn is_alive(group: u32) -> bool {
+    rustix::process::Pid::from_raw(group.cast_signed())
+        .is_some_and(|group| rustix::process::test_kill_process_group(group).is_ok())
+}
+
+/// Makes a stopped process go on.
+fn wake(process: Option<u32>) {
+    if let Some(process) = process.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+        // It may be gone already.
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::CONT);
+    }
+}
