@@ -10,7 +10,7 @@ use crate::base::{Endpoint, Fields, Transport, Value, quantity};
 use crate::language::verb::Lasting;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Verb};
 use crate::link::{Counts, Profile};
-use crate::net::accept::{Bind, bind};
+use crate::net::accept::bind::{Bind, bind};
 use crate::net::relay::{Control, Flow, Relay, Watch};
 use crate::net::show;
 use crate::report::{Failure, Outcome};

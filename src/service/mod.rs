@@ -18,7 +18,7 @@ use std::sync::Arc;
 use self::listen::ListenOptions;
 use crate::base::Transport;
 use crate::language::{Arguments, Service, Target, Verb};
-use crate::net::accept::Lines;
+use crate::net::accept::admission::Lines;
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::session::{Guest, Handle, Registry};

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::net::Gauge;
+use crate::net::PathStats;
 
 /// Interval between samples; those that are kept for long get sparser.
 pub(super) const STEP: Duration = Duration::from_millis(100);
@@ -33,7 +33,7 @@ pub struct Sample {
 
 #[derive(Debug)]
 struct Watched {
-    gauge: Gauge,
+    gauge: PathStats,
     retransmitted: u64,
 }
 
@@ -66,7 +66,7 @@ impl Meter {
     }
 
     /// Adds a connection to those observed, until it is closed.
-    pub(super) fn watch(&mut self, gauge: Gauge) {
+    pub(super) fn watch(&mut self, gauge: PathStats) {
         if self.gauges.len() == GAUGE_LIMIT {
             self.gauges.pop_front();
         }

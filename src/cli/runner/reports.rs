@@ -52,7 +52,7 @@ impl Reports {
             return None;
         }
         // A random value that no test can guess, as a test knows the seed.
-        let secret = u64::from_le_bytes(crate::net::udp::random());
+        let secret = u64::from_le_bytes(crate::net::random::random());
         let all = wanted
             .into_iter()
             .filter_map(|(format, file)| {

@@ -1,30 +1,31 @@
 //! Binding and accepting: what lies between a socket and a service on the server side.
 
-pub(super) mod owner;
+pub mod admission;
+pub mod bind;
 mod permits;
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use self::admission::{Admission, Lines};
+use self::bind::Bound;
 use self::permits::{Place, Places};
 use super::connection::Connection;
-use super::udp::Options;
-use super::{ACCEPT_PAUSE, Driver, FIRST_MESSAGE_LIMIT, show, tcp, udp};
-use crate::base::Transport;
+use super::failure::foreign;
+use super::limits::{ACCEPT_PAUSE, FIRST_MESSAGE_LIMIT};
+use super::{Driver, show, tcp, udp};
 use crate::report::{Failure, reason};
 use crate::wire::preface::{self, Preface};
 use crate::wire::{Code, Frame, ServiceId, VERSION};
 
-/// Length of the kernel's queue of connections not yet accepted.
-const BACKLOG: i32 = 1024;
 /// Descriptors kept free for files, prompts and other sessions (FAULTS row 61).
 const RESERVE: i32 = 32;
 /// A client that has not completed its preface after this time counts as half-open.
@@ -34,146 +35,14 @@ const HALF_OPEN_LIMIT: usize = 32;
 /// Interval between repeated warnings about the same problem.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
-/// A bound socket; TCP is already listening.
-pub enum Bound {
-    Tcp(TcpListener),
-    Udp(UdpSocket),
-}
-
-/// Where to listen.
-#[derive(Clone, Copy, Debug)]
-pub enum Bind {
-    /// This machine only.
-    Loopback,
-    /// All addresses, IPv6 and IPv4.
-    Any,
-    /// This local address only.
-    Address(IpAddr),
-}
-
-/// True if a socket of this process listens on the port: a link in `/proc/self/fd` names an inode from the kernel's
-/// list.
-fn is_ours(transport: Transport, port: u16) -> bool {
-    let inodes = super::ports_in_use::inodes(transport, port);
-    let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") else { return false };
-    descriptors.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|target| {
-        let inode = target.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']'));
-        inode.is_some_and(|inode| inodes.iter().any(|known| known == inode))
-    })
-}
-
-/// Binds a socket; each error says how to fix it (row 64).
-pub fn bind(transport: Transport, bind: Bind, port: u16) -> Result<Bound, Failure> {
-    let address = SocketAddr::new(
-        match bind {
-            Bind::Loopback => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            Bind::Any => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-            Bind::Address(address) => address,
-        },
-        port,
-    );
-    let result = match bind_to(transport, address) {
-        // Without IPv6 in the system, all IPv4 addresses are used.
-        Err(error)
-            if matches!(bind, Bind::Any)
-                && error.kind() != ErrorKind::AddrInUse
-                && error.kind() != ErrorKind::PermissionDenied =>
-        {
-            bind_to(transport, SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port))
-        }
-        other => other,
-    };
-    result.map_err(|error| {
-        let what = format!("listen {transport} {port}");
-        match error.kind() {
-            ErrorKind::AddrInUse => {
-                let failure = |who: &str| Failure::new(Code::Exists, format!("port {port} is taken by {who}"));
-                if is_ours(transport, port) {
-                    let fix = "stop that one first; tests that run in parallel cannot share a port: use port 0, or \
-                               `test \"…\" serial`";
-                    failure("another session of this program").fix(fix)
-                } else {
-                    failure("another program").fix(format!("listen {transport} 0 takes any free port"))
-                }
-            }
-            ErrorKind::PermissionDenied => {
-                Failure::new(Code::Policy, format!("port {port} needs privileges"))
-                    .fix("use a port from 1024 on")
-            }
-            ErrorKind::AddrNotAvailable => {
-                Failure::new(Code::Missing, format!("{} is not an address of this machine", address.ip()))
-                    .fix("use `on any` or leave `on` out")
-            }
-            _ => Failure::new(Code::Other, reason(&error)).fix("try another address or port"),
-        }
-        .of(what)
-    })
-}
-
-fn bind_to(transport: Transport, address: SocketAddr) -> std::io::Result<Bound> {
-    let kind = match transport {
-        Transport::Tcp => socket2::Type::STREAM,
-        Transport::Udp => socket2::Type::DGRAM,
-    };
-    let socket = socket2::Socket::new(socket2::Domain::for_address(address), kind, None)?;
-    if address.is_ipv6() {
-        drop(socket.set_only_v6(!address.ip().is_unspecified()));
-    }
-    if transport == Transport::Tcp {
-        socket.set_reuse_address(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    match transport {
-        Transport::Tcp => {
-            socket.listen(BACKLOG)?;
-            TcpListener::from_std(socket.into()).map(Bound::Tcp)
-        }
-        Transport::Udp => UdpSocket::from_std(socket.into()).map(Bound::Udp),
-    }
-}
-
-impl Bound {
-    /// The local address and port.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
-        match self {
-            Self::Tcp(listener) => listener.local_addr(),
-            Self::Udp(socket) => socket.local_addr(),
-        }
-    }
-}
-
 /// In a service whose text lines are a conversation, a client that sends nothing for this time is admitted as a
 /// plain-text client that only listens.
 const LISTENS_AFTER: Duration = Duration::from_millis(400);
 
-/// How a service treats lines of text from plain-text clients such as `nc`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lines {
-    /// Refused: the service speaks only its own protocol.
-    No,
-    /// Each line is a request with one response.
-    Questions,
-    /// Both sides send lines at any time.
-    Conversation,
-}
-
-/// Which clients a server accepts.
-#[derive(Clone, Copy, Debug)]
-pub struct Admission {
-    /// The service of the port: clients that ask for another one are refused.
-    pub service: ServiceId,
-    /// Maximum number of clients at the same time.
-    pub max: usize,
-    pub lines: Lines,
-    /// For UDP; TCP ignores them.
-    pub options: Options,
-}
-
 /// Accepts clients. Over UDP they come out complete; over TCP each must still be identified with [`Knock::answer`].
 pub enum Listener {
     Tcp(Box<Door>),
-    Udp { clients: mpsc::UnboundedReceiver<Connection> },
+    Udp { clients: mpsc::UnboundedReceiver<udp::Halves> },
 }
 
 /// Accepts TCP clients.
@@ -248,7 +117,7 @@ impl Listener {
             Self::Udp { clients } => clients
                 .recv()
                 .await
-                .map(|connection| Arrival::Client(Box::new(connection), Place::elsewhere())),
+                .map(|halves| Arrival::Client(Box::new(halves.into()), Place::elsewhere())),
             Self::Tcp(door) => Some(door.accept().await),
         }
     }
@@ -377,7 +246,7 @@ impl Knock {
         let refusal = match asked {
             _ if full.is_some() => full,
             None if text => None,
-            None => Some(tcp::foreign(&front)),
+            None => Some(foreign(&front)),
             Some(asked) if asked.version != VERSION => {
                 let older = if asked.version < VERSION { "the client" } else { "the server" };
                 let why = format!(
@@ -404,13 +273,7 @@ impl Knock {
             outgoing.flush().await?;
         }
         let incoming = tcp::Incoming::new(read, front, text);
-        let connection = Connection {
-            outgoing: super::Outgoing::Tcp(outgoing),
-            incoming: super::Incoming::Tcp(incoming),
-            peer,
-            transport: Transport::Tcp,
-            plain: text,
-        };
+        let connection = Connection { plain: text, ..tcp::Halves { outgoing, incoming, peer }.into() };
         Ok((connection, place))
     }
 }

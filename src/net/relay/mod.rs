@@ -146,7 +146,7 @@ impl Relay {
     /// # Errors
     /// The server's name cannot be resolved, or the socket failed permanently.
     pub async fn run(self, bound: Bound) -> Result<(), Failure> {
-        let addresses = super::resolve::resolve(&self.target).await?;
+        let addresses = super::connect::resolve::resolve(&self.target).await?;
         let (arrivals, mut arrived) = mpsc::channel(ARRIVALS);
         let [up, down] = self.control.profiles();
         let bound_bytes = if self.control.is_lossless() { usize::MAX } else { FLYING_LIMIT };

@@ -6,8 +6,9 @@ use bytes::{Buf, BytesMut};
 use tokio::net::tcp::OwnedReadHalf;
 
 use super::socket::ReadEnd;
-use super::{BATCH, DIRECT, LINE_LIMIT, broken, foreign};
-use crate::net::connection::{Landed, Landing, Message, land, malformed};
+use super::{BATCH, DIRECT, LINE_LIMIT, broken};
+use crate::net::connection::message::{Landed, Landing, Message, land};
+use crate::net::failure::{foreign, malformed};
 use crate::report::Failure;
 use crate::wire::frame::{self, BLOCK_HEADER, Deframer};
 use crate::wire::preface::{self, Preface};

@@ -13,12 +13,9 @@ pub use outgoing::Outgoing;
 
 /// The path statistics of one of our connections, from the kernel.
 #[cfg(target_os = "linux")]
-pub(super) fn path(
-    local: std::net::SocketAddr,
-    peer: std::net::SocketAddr,
-) -> Option<super::path_stats::Path> {
+pub(super) fn path(local: std::net::SocketAddr, peer: std::net::SocketAddr) -> Option<PathSample> {
     let info = info::ask(local, peer)?;
-    Some(super::path_stats::Path { round_trip: info.round_trip, retransmitted: u64::from(info.repeated) })
+    Some(PathSample { round_trip: info.round_trip, retransmitted: u64::from(info.repeated) })
 }
 
 use std::io::ErrorKind;
@@ -29,11 +26,13 @@ use bytes::BytesMut;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{Connection, Message};
-use super::{CONNECT_LIMIT, nobody_listens, resolve, silent};
-use crate::base::{Endpoint, Transport, escape};
+use super::connect::resolve;
+use super::connection::message::{Message, PathSample};
+use super::failure::{cannot_reach, nobody_listens, silent, told};
+use super::limits::CONNECT_LIMIT;
+use crate::base::{Endpoint, Transport};
 use crate::report::{Failure, reason};
-use crate::wire::preface::{self, Preface};
+use crate::wire::preface::Preface;
 use crate::wire::{Code, ServiceId, VERSION, frame};
 
 /// Bytes gathered before a write, and maximum buffer for a read: large enough to keep system calls rare.
@@ -67,12 +66,22 @@ pub async fn bind_loopback() -> std::io::Result<tokio::net::TcpListener> {
     tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await
 }
 
+/// Both halves of a connection that was made here.
+pub struct Halves {
+    /// The sending half.
+    pub outgoing: Outgoing,
+    /// The receiving half.
+    pub incoming: Incoming,
+    /// The server's address.
+    pub peer: SocketAddr,
+}
+
 /// Connects to the first address that answers; each further address is tried 250 ms after the one before.
 pub async fn connect(
     endpoint: &Endpoint,
     addresses: &[SocketAddr],
     service: ServiceId,
-) -> Result<Connection, Failure> {
+) -> Result<Halves, Failure> {
     let (stream, peer) = tokio::time::timeout(
         CONNECT_LIMIT,
         resolve::race(addresses, |address| dial(endpoint.clone(), address)),
@@ -96,13 +105,7 @@ pub async fn connect(
                 .fix("is it an nls server? nls speaks its own protocol there"));
         }
     }
-    Ok(Connection {
-        outgoing: super::Outgoing::Tcp(outgoing),
-        incoming: super::Incoming::Tcp(incoming),
-        peer,
-        transport: Transport::Tcp,
-        plain: false,
-    })
+    Ok(Halves { outgoing, incoming, peer })
 }
 
 /// One attempt; refused and unreachable are different errors to the user.
@@ -112,7 +115,7 @@ async fn dial(endpoint: Endpoint, address: SocketAddr) -> Result<(TcpStream, Soc
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
             Err(nobody_listens(&endpoint, Transport::Tcp))
         }
-        Err(error) => Err(super::cannot_reach(&endpoint, &error)),
+        Err(error) => Err(cannot_reach(&endpoint, &error)),
     }
 }
 
@@ -129,19 +132,9 @@ async fn check(server: &Preface, incoming: &mut Incoming) -> Result<(), Failure>
     }
     // A server that refuses sends the service `any`, then an ERROR frame with the reason.
     match tokio::time::timeout(CONNECT_LIMIT, incoming.next()).await.unwrap_or(Ok(None))? {
-        Some(Message::Frame(frame)) if frame.kind == frame::ERROR => Err(super::connection::told(&frame)),
+        Some(Message::Frame(frame)) if frame.kind == frame::ERROR => Err(told(&frame)),
         _ => Err(Failure::new(Code::Protocol, "the server refused without a reason")),
     }
-}
-
-/// The failure for a peer of another protocol, with a guess which one (row 43).
-pub(super) fn foreign(front: &[u8]) -> Failure {
-    let why = format!(
-        "this looks like {} (`{}`); nls speaks its own protocol",
-        preface::guess(front),
-        escape::excerpt(front, 48)
-    );
-    Failure::new(Code::Protocol, why).fix("check the port")
 }
 
 fn broken(error: &std::io::Error, received: u64) -> Failure {

@@ -9,7 +9,8 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 use super::socket::WriteEnd;
 use super::{BATCH, DIRECT, broken};
-use crate::net::{MINIMUM_RATE, SILENCE_LIMIT, stopped_reading};
+use crate::net::failure::stopped_reading;
+use crate::net::limits::{MINIMUM_RATE, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::wire::Frame;
 use crate::wire::frame::{self, BLOCK_HEADER};

@@ -9,13 +9,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::drops::kernel_drops;
-use super::halves::{Command, Counters, Incoming, Outgoing, Room, gone};
+use super::halves::{Command, Counters, Halves, Incoming, Outgoing, Room, gone};
 use super::socket::Socket;
 use super::text_client::{Heard, Plain};
-use crate::base::{Time, Transport};
-use crate::net::connection::{malformed, told_in_words as told};
+use crate::base::Time;
+use crate::net::clock;
+use crate::net::connection::message::{Message, PathCounts};
+use crate::net::failure::{foreign, malformed, told_in_words as told};
+use crate::net::random::random;
 use crate::net::timer::Alarm;
-use crate::net::{Connection, Message, PathCounts, clock, tcp};
 use crate::reliable::{self, Ending, Event};
 use crate::report::Failure;
 use crate::wire::Code;
@@ -58,7 +60,7 @@ pub(super) struct Drive {
     sender: mpsc::UnboundedSender<Command>,
     applications: HashMap<u64, Application>,
     /// The listener's queue of accepted connections; `None` for a client, or once the listener was dropped.
-    pub(super) accepts: Option<mpsc::UnboundedSender<Connection>>,
+    pub(super) accepts: Option<mpsc::UnboundedSender<Halves>>,
     /// `Some` until a client's connection attempt has succeeded or failed.
     pub(super) opening: Option<Opening>,
     alarm: Alarm,
@@ -91,7 +93,7 @@ impl Drive {
     }
 
     /// Creates the service's side of a connection.
-    pub(super) fn register(&mut self, id: u64, peer: SocketAddr) -> Connection {
+    pub(super) fn register(&mut self, id: u64, peer: SocketAddr) -> Halves {
         let (messages, receiver) = mpsc::unbounded_channel();
         let (room, counters) = (Arc::new(Room::new(self.queue)), Arc::new(Counters::default()));
         let application = Application {
@@ -103,22 +105,10 @@ impl Drive {
         };
         self.applications.insert(id, application);
         let taken = Credit { stream: 0, block: 0 };
-        Connection {
-            outgoing: crate::net::Outgoing::Udp(Outgoing {
-                id,
-                commands: self.sender.clone(),
-                room,
-                counters,
-                closed: false,
-            }),
-            incoming: crate::net::Incoming::Udp(Incoming {
-                id,
-                messages: receiver,
-                commands: self.sender.clone(),
-                taken,
-            }),
+        Halves {
+            outgoing: Outgoing { id, commands: self.sender.clone(), room, counters, closed: false },
+            incoming: Incoming { id, messages: receiver, commands: self.sender.clone(), taken },
             peer,
-            transport: Transport::Udp,
             plain: false,
         }
     }
@@ -200,7 +190,7 @@ impl Drive {
         writable
     }
 
-    fn let_in(&mut self, connection: Connection) {
+    fn let_in(&mut self, connection: Halves) {
         if self.accepts.as_ref().is_none_or(|accepts| accepts.send(connection).is_err()) {
             self.stop_accepting();
         }
@@ -211,7 +201,7 @@ impl Drive {
         if self.accepts.is_none() {
             return;
         }
-        let id = || u64::from_be_bytes(super::random());
+        let id = || u64::from_be_bytes(random());
         let lines = match self.plain.hear(clock::now(), from, bytes, id, self.endpoint.len()) {
             Heard::Nothing => return,
             // The answer may be lost, as any datagram.
@@ -222,7 +212,7 @@ impl Drive {
                     let why = "idle for too long, replaced by another client";
                     drop(gone.messages.send(Err(Failure::new(Code::Cancelled, why))));
                 }
-                let connection = Connection { plain: true, ..self.register(id, from) };
+                let connection = Halves { plain: true, ..self.register(id, from) };
                 self.let_in(connection);
                 (id, lines)
             }
@@ -432,7 +422,7 @@ impl Drive {
 
     fn refuse_foreign(&mut self, bytes: &[u8]) {
         if let Some(opening) = self.opening.take() {
-            drop(opening.opened.send(Err(tcp::foreign(bytes))));
+            drop(opening.opened.send(Err(foreign(bytes))));
         }
     }
 }
@@ -452,7 +442,7 @@ fn counts(connection: &reliable::Connection, kernel_drops: u64) -> PathCounts {
 }
 
 /// Resolves when the listener was dropped; never for a client.
-async fn closed(accepts: Option<&mpsc::UnboundedSender<Connection>>) {
+async fn closed(accepts: Option<&mpsc::UnboundedSender<Halves>>) {
     match accepts {
         Some(accepts) => accepts.closed().await,
         None => std::future::pending().await,

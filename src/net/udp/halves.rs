@@ -1,11 +1,14 @@
 //! The sending and the receiving half that a service holds: they queue commands for the driver and take its messages.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::net::{Message, PathCounts, SILENCE_LIMIT, stopped_reading};
+use crate::net::connection::message::{Message, PathCounts};
+use crate::net::failure::stopped_reading;
+use crate::net::limits::SILENCE_LIMIT;
 use crate::reliable::{self, PIECE_COST};
 use crate::report::Failure;
 use crate::wire::datagram::Credit;
@@ -41,6 +44,18 @@ impl Counters {
     pub fn get(&self) -> PathCounts {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Both halves of a connection.
+pub struct Halves {
+    /// The sending half.
+    pub outgoing: Outgoing,
+    /// The receiving half.
+    pub incoming: Incoming,
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// The peer sends and expects lines of text.
+    pub plain: bool,
 }
 
 /// The sending half.

@@ -4,11 +4,11 @@
 mod driver;
 mod drops;
 mod halves;
+mod options;
 mod socket;
 mod text_client;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -16,14 +16,18 @@ use tokio::sync::mpsc;
 use self::driver::{Drive, Opening};
 use self::text_client::Plain;
 use halves::gone;
-pub use halves::{Counters, Incoming, Outgoing};
+pub use halves::{Counters, Halves, Incoming, Outgoing};
+pub use options::Options;
 use socket::Socket;
 
-use super::accept::{Admission, Lines};
-use super::{CONNECT_LIMIT, Connection, Driver, clock, nobody_listens, silent};
+use super::accept::admission::{Admission, Lines};
+use super::connect::resolve;
+use super::failure::{cannot_reach, nobody_listens, silent};
+use super::limits::CONNECT_LIMIT;
+use super::random::random;
+use super::{Driver, clock};
 use crate::base::{Endpoint, Transport};
-use crate::reliable::congestion::Control;
-use crate::reliable::{self, Arq, Config, Listening};
+use crate::reliable::{self, Config, Listening};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit, DATAGRAM_LIMIT};
 use crate::wire::{Code, FRAME_LIMIT, ServiceId};
@@ -37,50 +41,6 @@ const DATAGRAM_CHARGE: usize = 2304;
 const CREDIT_LIMIT: u64 = 16 << 20;
 /// Bytes of frames that may wait unread: the largest frame must fit.
 const STREAM_CREDIT: u64 = 2 * FRAME_LIMIT as u64;
-
-/// How a service wants its data sent over UDP.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Largest UDP payload to send, in bytes.
-    pub datagram: usize,
-    /// The congestion control.
-    pub control: Control,
-    /// How lost blocks are retransmitted.
-    pub arq: Arq,
-    /// How long a peer may be silent while something is unacknowledged, before it counts as gone (FAULTS row 46).
-    pub give_up: Duration,
-    /// Bytes that a service may have queued for one peer, before the connection's own send buffer.
-    pub queue: usize,
-    /// Bytes that the connection itself may hold without having begun to send them …
-    pub backlog: usize,
-    /// … limited further to what can be sent within this time. A service that may have to change what it sends next
-    /// keeps this short.
-    pub backlog_time: Duration,
-}
-
-impl Options {
-    /// The default.
-    pub const STANDARD: Self = Self {
-        datagram: datagram::BASE_DATAGRAM,
-        control: Control::Auto,
-        arq: Arq::Selective,
-        give_up: reliable::GIVE_UP,
-        queue: 2 << 20,
-        backlog: 1 << 20,
-        backlog_time: Duration::MAX,
-    };
-
-    /// True if datagrams are small enough for any supported path, so that they are never fragmented.
-    const fn is_whole(&self) -> bool {
-        self.datagram <= datagram::BASE_DATAGRAM
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self::STANDARD
-    }
-}
 
 /// The initial credit for blocks is half of what the granted receive buffer really holds.
 fn config(socket: &UdpSocket, options: Options) -> Config {
@@ -106,22 +66,14 @@ fn config(socket: &UdpSocket, options: Options) -> Config {
     }
 }
 
-/// Random bytes from the operating system, fit for secrets.
-pub fn random<const N: usize>() -> [u8; N] {
-    use rand::TryRng;
-    let mut bytes = [0; N];
-    rand::rngs::SysRng.try_fill_bytes(&mut bytes).expect("the system has a source of random bytes");
-    bytes
-}
-
 /// Connects to the first address that answers.
 pub async fn connect(
     endpoint: &Endpoint,
     addresses: &[SocketAddr],
     service: ServiceId,
     options: Options,
-) -> Result<(Connection, Driver), Failure> {
-    super::resolve::race(addresses, |address| connect_to(endpoint.clone(), address, service, options)).await
+) -> Result<(Halves, Driver), Failure> {
+    resolve::race(addresses, |address| connect_to(endpoint.clone(), address, service, options)).await
 }
 
 async fn connect_to(
@@ -129,10 +81,10 @@ async fn connect_to(
     peer: SocketAddr,
     service: ServiceId,
     options: Options,
-) -> Result<(Connection, Driver), Failure> {
+) -> Result<(Halves, Driver), Failure> {
     let local: SocketAddr =
         if peer.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-    let failed = |error: std::io::Error| super::cannot_reach(&endpoint, &error);
+    let failed = |error: std::io::Error| cannot_reach(&endpoint, &error);
     let socket = UdpSocket::bind(local).await.map_err(failed)?;
     // A connected socket reports ICMP errors, and receives from this peer only.
     socket.connect(peer).await.map_err(failed)?;
@@ -142,7 +94,7 @@ async fn connect_to(
     let mut drive = Drive::new(socket, reliable::Endpoint::new(config, None), nobody, options.queue);
     let id = u64::from_be_bytes(random());
     drive.endpoint.connect(clock::now(), id, peer, service);
-    let connection = drive.register(id, peer);
+    let halves = drive.register(id, peer);
     let (opened, mut result) = tokio::sync::oneshot::channel();
     drive.opening = Some(Opening { id, opened });
     let mut driver: Driver = Box::pin(drive.run());
@@ -156,7 +108,7 @@ async fn connect_to(
         }
     };
     match outcome {
-        Ok(()) => Ok((connection, driver)),
+        Ok(()) => Ok((halves, driver)),
         Err(failure) if failure.code == Code::Refused => Err(nobody_listens(&endpoint, Transport::Udp)),
         Err(failure) if failure.code == Code::Limit && !failure.told => Err(too_narrow(&endpoint)),
         Err(failure) if failure.code == Code::Timeout => Err(silent(&endpoint, Transport::Udp)),
@@ -173,7 +125,7 @@ fn too_narrow(endpoint: &Endpoint) -> Failure {
 }
 
 /// Accepts clients on a socket: returns the queue of accepted connections, and the driver, which must be spawned.
-pub fn listen(socket: UdpSocket, admission: &Admission) -> (mpsc::UnboundedReceiver<Connection>, Driver) {
+pub fn listen(socket: UdpSocket, admission: &Admission) -> (mpsc::UnboundedReceiver<Halves>, Driver) {
     let config = config(&socket, admission.options);
     let listening = Listening { service: admission.service, max: admission.max, secret: random() };
     let socket = Socket::new(socket, false, admission.options.is_whole());

@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::base::Time;
-use crate::net::accept::Lines;
+use crate::net::accept::admission::Lines;
 use crate::reliable::receive::stream_cost;
 use crate::wire::datagram;
 use crate::wire::{Frame, frame, preface};

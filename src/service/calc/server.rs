@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::expression::evaluate;
 use super::protocol::Message;
 use crate::language::Arguments;
-use crate::net::connection::malformed;
+use crate::net::failure::malformed;
 use crate::net::{Connection, Message as Wire, clock};
 use crate::report::Failure;
 use crate::service::listen::ListenOptions;

@@ -12,7 +12,7 @@ use crate::base::Value;
 use crate::base::escape::escape_line;
 use crate::language::{Arguments, FromArguments, Target};
 use crate::net::Message as Wire;
-use crate::net::connection::{malformed, told};
+use crate::net::failure::{malformed, told};
 use crate::net::{Connection, FIRST_MESSAGE_LIMIT, udp};
 use crate::report::{Failure, Outcome};
 use crate::service::{Context, Job, connect_with};

@@ -36,7 +36,7 @@ use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
-use crate::net::accept::Lines;
+use crate::net::accept::admission::Lines;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
 

@@ -89,7 +89,7 @@ impl Room {
     /// replaces that member (FAULTS row 84).
     pub(super) fn enter(&self, name: &str, proof: u64) -> Entry {
         let (outbox, queue) = Outbox::new();
-        let token = u64::from_be_bytes(crate::net::udp::random()).max(1);
+        let token = u64::from_be_bytes(crate::net::random::random()).max(1);
         let mut members = self.lock();
         let again = proof != 0 && members.by_name.get(name).is_some_and(|member| member.token == proof);
         let name = if again { name.to_owned() } else { members.take_name(name) };

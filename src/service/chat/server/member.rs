@@ -7,7 +7,7 @@ use super::outbox::{Queue, Queued};
 use super::text_client;
 use super::{PARTING_LIMIT, welcome};
 use crate::base::escape::escape_line;
-use crate::net::connection::malformed;
+use crate::net::failure::malformed;
 use crate::net::{Connection, Message as Wire};
 use crate::report::Failure;
 use crate::service::chat::command::{self, HELP, Line};

@@ -9,7 +9,7 @@ use super::send::say_resuming;
 use super::write_target::{Places, integrity};
 use super::{Awake, Delivered, MinimumRate, Watched, Work, by_disk, has_lane, on_disk, take_lane};
 use crate::base::Transport;
-use crate::net::connection::{malformed, told, unexpected};
+use crate::net::failure::{malformed, told, unexpected};
 use crate::net::{Connection, Landed, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::files::disk::RealDisk;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::bottleneck::{Clock, judge};
 use super::{Awake, Delivered, Watched, by_disk, on_disk, take_lane};
 use crate::base::quantity;
-use crate::net::connection::{malformed, told, unexpected};
+use crate::net::failure::{malformed, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::files::root::Source;

@@ -21,7 +21,7 @@ use super::protocol::{Message, PARITY_LIMIT, PARITY_PLACE, Tempo};
 use crate::base::escape::escape_line;
 use crate::base::{RangeSet, Value, quantity};
 use crate::language::{Arguments, FromArguments, Target};
-use crate::net::connection::{malformed, nothing_came, unexpected};
+use crate::net::failure::{malformed, nothing_came, unexpected};
 use crate::net::{Connection, Message as Wire};
 use crate::reliable::PIECE_COST;
 use crate::report::{Failure, Outcome};

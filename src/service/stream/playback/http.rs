@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::base::Transport;
-use crate::net::{self, ACCEPT_PAUSE, udp};
+use crate::net::{self, ACCEPT_PAUSE};
 use crate::report::{Failure, reason};
 use crate::service::stream::client::store::Store;
 use crate::service::stream::client::subtitles::Subtitles;
@@ -129,7 +129,7 @@ pub(crate) async fn serve(session: &Handle, offer: Offer<'_>) -> Result<Address,
     let failed = |error: std::io::Error| Failure::io(&error, "the player's address");
     let listener = net::tcp::bind_loopback().await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let token: String = udp::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let token: String = crate::net::random::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     let (asked, seen) = watch::channel(Asked { at: Instant::now(), was_closed: false, frames: None });
     let site = Arc::new(Site {
         session: session.clone(),

@@ -21,7 +21,7 @@ pub fn ports_in_use() -> Vec<(u16, Transport)> {
 }
 
 /// Inodes of the sockets that listen on port `wanted`.
-pub(super) fn inodes(transport: Transport, wanted: u16) -> Vec<String> {
+pub(crate) fn inodes(transport: Transport, wanted: u16) -> Vec<String> {
     let mut found = Vec::new();
     listening(transport, |port, row| {
         found.extend(row.inode.filter(|_| port == wanted).map(str::to_owned));

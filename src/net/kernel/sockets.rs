@@ -6,20 +6,20 @@ use std::io::{BufRead as _, BufReader};
 use crate::base::Transport;
 
 /// A line of a list: `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`
-pub(super) struct Row<'a> {
+pub(crate) struct Row<'a> {
     /// Local address and port, in the kernel's hexadecimal notation.
-    pub(super) local: &'a str,
+    pub(crate) local: &'a str,
     /// The state as two hexadecimal digits, such as `0A`.
-    pub(super) state: &'a str,
+    pub(crate) state: &'a str,
     /// The user id of the owner.
-    pub(super) user: Option<u32>,
+    pub(crate) user: Option<u32>,
     /// As in the link target of `/proc/self/fd/N`.
-    pub(super) inode: Option<&'a str>,
+    pub(crate) inode: Option<&'a str>,
 }
 
 impl<'a> Row<'a> {
     /// Parses a line; `None` if it has too few columns.
-    pub(super) fn read(line: &'a str) -> Option<Self> {
+    pub(crate) fn read(line: &'a str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace().skip(1);
         let (local, _, state) = (words.next()?, words.next()?, words.next()?);
         let user = words.nth(3).and_then(|user| user.parse().ok());
@@ -28,7 +28,7 @@ impl<'a> Row<'a> {
 }
 
 /// The lines of the IPv4 and the IPv6 list; none where the system has no such list.
-pub(super) fn lists(transport: Transport) -> impl Iterator<Item = impl Iterator<Item = String>> {
+pub(crate) fn lists(transport: Transport) -> impl Iterator<Item = impl Iterator<Item = String>> {
     let files = ["", "6"]
         .into_iter()
         .filter_map(move |family| File::open(format!("/proc/net/{transport}{family}")).ok());

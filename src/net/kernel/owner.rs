@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
+use super::sockets::{Row, lists};
 use crate::base::Transport;
-use crate::net::sockets::{Row, lists};
 
 /// `TCP_TIME_WAIT`: such a socket no longer has an owner.
 const OVER: &str = "06";

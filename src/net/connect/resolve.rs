@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::CONNECT_LIMIT;
 use crate::base::{Endpoint, Host};
+use crate::net::CONNECT_LIMIT;
 use crate::report::{Failure, reason};
 use crate::wire::Code;
 

@@ -1,45 +1,23 @@
 //! A connection carries frames, in order, and blocks of data, in any order, in both directions. Over TCP a block is one
 //! more frame; reliable UDP delivers it as soon as it arrives.
 
+pub mod message;
+pub mod path_stats;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::{Gauge, tcp, udp};
+use self::message::{Landed, Landing, Message, PathCounts, land};
+use self::path_stats::PathStats;
+use super::failure::{nothing_came, told};
+use super::{tcp, udp};
 use crate::base::Transport;
 use crate::report::Failure;
 use crate::wire::spent::Cause;
 use crate::wire::{Code, Frame};
-
-/// A message from the peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
-    Frame(Frame),
-    /// Bytes at an offset of whatever is transferred.
-    Block {
-        offset: u64,
-        bytes: Bytes,
-    },
-}
-
-/// Target for the bytes of blocks: the receiver of a file provides the memory, so that nothing is copied twice.
-pub trait Landing: Send {
-    /// Memory for the bytes at `offset`: at least one byte and at most `length`.
-    fn room(&mut self, offset: u64, length: usize) -> Result<&mut [u8], Failure>;
-    /// `length` bytes at `offset` have been written to that memory.
-    fn landed(&mut self, offset: u64, length: usize) -> Result<(), Failure>;
-}
-
-/// What [`Incoming::next_into`] received.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Landed {
-    /// A frame; bytes of blocks that came before it may have been written to their target.
-    Frame(Frame),
-    /// Bytes of blocks have been written to their target.
-    Bytes,
-}
 
 /// Both halves of a connection, and its peer.
 pub struct Connection {
@@ -50,6 +28,22 @@ pub struct Connection {
     pub transport: Transport,
     /// The peer sends and expects lines of text, as `nc` does.
     pub plain: bool,
+}
+
+impl From<tcp::Halves> for Connection {
+    fn from(halves: tcp::Halves) -> Self {
+        let tcp::Halves { outgoing, incoming, peer } = halves;
+        let (outgoing, incoming) = (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming));
+        Self { outgoing, incoming, peer, transport: Transport::Tcp, plain: false }
+    }
+}
+
+impl From<udp::Halves> for Connection {
+    fn from(halves: udp::Halves) -> Self {
+        let udp::Halves { outgoing, incoming, peer, plain } = halves;
+        let (outgoing, incoming) = (Outgoing::Udp(outgoing), Incoming::Udp(incoming));
+        Self { outgoing, incoming, peer, transport: Transport::Udp, plain }
+    }
 }
 
 /// The sending half. Data is buffered until [`Outgoing::flush`], or until a large amount has gathered.
@@ -79,30 +73,6 @@ impl Connection {
             tcp::share(outgoing, incoming);
         }
     }
-}
-
-/// Statistics of a UDP connection and its path.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PathCounts {
-    /// Pieces of blocks that were retransmitted.
-    pub retransmitted: u64,
-    /// Bytes of blocks sent, including retransmissions.
-    pub sent: u64,
-    /// Smoothed round-trip time.
-    pub round_trip: Duration,
-    /// Share of packets, from 0 to 1, that the path loses independently of its load.
-    pub loss: f64,
-    /// Datagrams that the local kernel dropped because the socket's receive buffer was full.
-    pub kernel_drops: u64,
-    /// Datagrams received.
-    pub received: u64,
-    /// What limited the sending of blocks most.
-    pub held_by: Cause,
-}
-
-/// The peer broke the protocol: this message is not possible now.
-pub fn unexpected(peer: &str) -> Failure {
-    Failure::new(Code::Misbehaved, format!("unexpected message from {peer}"))
 }
 
 /// How long to wait for the last message of a peer that has already closed.
@@ -198,11 +168,11 @@ impl Outgoing {
         }
     }
 
-    /// A [`Gauge`] to read the path's state from elsewhere; `None` if the socket is closed already.
-    pub fn gauge(&self) -> Option<Gauge> {
+    /// A [`PathStats`] to read the path's state from elsewhere; `None` if the socket is closed already.
+    pub fn gauge(&self) -> Option<PathStats> {
         match self {
-            Self::Tcp(half) => half.addresses().map(|(local, peer)| Gauge::Tcp { local, peer }),
-            Self::Udp(half) => Some(Gauge::Udp(half.counters().clone())),
+            Self::Tcp(half) => half.addresses().map(|(local, peer)| PathStats::Tcp { local, peer }),
+            Self::Udp(half) => Some(PathStats::Udp(half.counters().clone())),
         }
     }
 
@@ -282,48 +252,4 @@ impl Incoming {
             }
         }
     }
-}
-
-/// Copies bytes to the memory that `landing` provides.
-pub(super) fn land(landing: &mut dyn Landing, mut offset: u64, mut bytes: &[u8]) -> Result<(), Failure> {
-    while !bytes.is_empty() {
-        let room = landing.room(offset, bytes.len())?;
-        let (now, later) = bytes.split_at(room.len());
-        room.copy_from_slice(now);
-        landing.landed(offset, now.len())?;
-        offset += now.len() as u64;
-        bytes = later;
-    }
-    Ok(())
-}
-
-/// The failure for an expected message that did not come within `limit`.
-pub fn nothing_came(what: &str, limit: Duration) -> Failure {
-    Failure::new(Code::Timeout, format!("no {what} for {} s", limit.as_secs()))
-        .fix("the peer may be gone, or too busy")
-}
-
-/// Converts an ERROR frame from the peer into a failure.
-pub fn told(frame: &Frame) -> Failure {
-    match frame.read_error() {
-        Ok((code, text)) => told_in_words(code, &text),
-        Err(error) => malformed(error),
-    }
-}
-
-/// A failure that the peer reported. Its `Cancelled` becomes `Broken` here: the peer was cancelled, not this side.
-pub fn told_in_words(code: Code, text: &str) -> Failure {
-    let code = if code == Code::Cancelled { Code::Broken } else { code };
-    Failure { told: true, ..Failure::new(code, crate::base::escape::escape_line(text).into_owned()) }
-}
-
-/// The failure for bytes that cannot be decoded.
-pub fn malformed(error: crate::wire::DecodeError) -> Failure {
-    let code = if matches!(error, crate::wire::DecodeError::Oversize { .. }) {
-        Code::Limit
-    } else {
-        Code::Malformed
-    };
-    Failure::new(code, format!("the peer sent malformed data: {error}"))
-        .fix("both sides should run the same version of nls")
 }

@@ -1,0 +1,27 @@
+//! Which clients a server accepts.
+
+use crate::net::udp::Options;
+use crate::wire::ServiceId;
+
+/// How a service treats lines of text from plain-text clients such as `nc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Refused: the service speaks only its own protocol.
+    No,
+    /// Each line is a request with one response.
+    Questions,
+    /// Both sides send lines at any time.
+    Conversation,
+}
+
+/// Which clients a server accepts.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission {
+    /// The service of the port: clients that ask for another one are refused.
+    pub service: ServiceId,
+    /// Maximum number of clients at the same time.
+    pub max: usize,
+    pub lines: Lines,
+    /// For UDP; TCP ignores them.
+    pub options: Options,
+}

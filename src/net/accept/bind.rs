@@ -1,0 +1,123 @@
+//! Binding a socket; each error says how to fix it.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tokio::net::{TcpListener, UdpSocket};
+
+use crate::base::Transport;
+use crate::net::kernel::ports_in_use;
+use crate::report::{Failure, reason};
+use crate::wire::Code;
+
+/// Length of the kernel's queue of connections not yet accepted.
+const BACKLOG: i32 = 1024;
+
+/// A bound socket; TCP is already listening.
+pub enum Bound {
+    Tcp(TcpListener),
+    Udp(UdpSocket),
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug)]
+pub enum Bind {
+    /// This machine only.
+    Loopback,
+    /// All addresses, IPv6 and IPv4.
+    Any,
+    /// This local address only.
+    Address(IpAddr),
+}
+
+/// True if a socket of this process listens on the port: a link in `/proc/self/fd` names an inode from the kernel's
+/// list.
+fn is_ours(transport: Transport, port: u16) -> bool {
+    let inodes = ports_in_use::inodes(transport, port);
+    let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") else { return false };
+    descriptors.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|target| {
+        let inode = target.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']'));
+        inode.is_some_and(|inode| inodes.iter().any(|known| known == inode))
+    })
+}
+
+/// Binds a socket; each error says how to fix it (row 64).
+pub fn bind(transport: Transport, bind: Bind, port: u16) -> Result<Bound, Failure> {
+    let address = SocketAddr::new(
+        match bind {
+            Bind::Loopback => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Bind::Any => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            Bind::Address(address) => address,
+        },
+        port,
+    );
+    let result = match bind_to(transport, address) {
+        // Without IPv6 in the system, all IPv4 addresses are used.
+        Err(error)
+            if matches!(bind, Bind::Any)
+                && error.kind() != ErrorKind::AddrInUse
+                && error.kind() != ErrorKind::PermissionDenied =>
+        {
+            bind_to(transport, SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port))
+        }
+        other => other,
+    };
+    result.map_err(|error| {
+        let what = format!("listen {transport} {port}");
+        match error.kind() {
+            ErrorKind::AddrInUse => {
+                let failure = |who: &str| Failure::new(Code::Exists, format!("port {port} is taken by {who}"));
+                if is_ours(transport, port) {
+                    let fix = "stop that one first; tests that run in parallel cannot share a port: use port 0, or \
+                               `test \"…\" serial`";
+                    failure("another session of this program").fix(fix)
+                } else {
+                    failure("another program").fix(format!("listen {transport} 0 takes any free port"))
+                }
+            }
+            ErrorKind::PermissionDenied => {
+                Failure::new(Code::Policy, format!("port {port} needs privileges"))
+                    .fix("use a port from 1024 on")
+            }
+            ErrorKind::AddrNotAvailable => {
+                Failure::new(Code::Missing, format!("{} is not an address of this machine", address.ip()))
+                    .fix("use `on any` or leave `on` out")
+            }
+            _ => Failure::new(Code::Other, reason(&error)).fix("try another address or port"),
+        }
+        .of(what)
+    })
+}
+
+fn bind_to(transport: Transport, address: SocketAddr) -> std::io::Result<Bound> {
+    let kind = match transport {
+        Transport::Tcp => socket2::Type::STREAM,
+        Transport::Udp => socket2::Type::DGRAM,
+    };
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), kind, None)?;
+    if address.is_ipv6() {
+        drop(socket.set_only_v6(!address.ip().is_unspecified()));
+    }
+    if transport == Transport::Tcp {
+        socket.set_reuse_address(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    match transport {
+        Transport::Tcp => {
+            socket.listen(BACKLOG)?;
+            TcpListener::from_std(socket.into()).map(Bound::Tcp)
+        }
+        Transport::Udp => UdpSocket::from_std(socket.into()).map(Bound::Udp),
+    }
+}
+
+impl Bound {
+    /// The local address and port.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr(),
+            Self::Udp(socket) => socket.local_addr(),
+        }
+    }
+}

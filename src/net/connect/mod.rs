@@ -1,0 +1,27 @@
+//! Connecting to a server: its name is resolved, and its addresses raced.
+
+pub mod resolve;
+
+use super::connection::Connection;
+use super::{Driver, tcp, udp};
+use crate::base::{Endpoint, Transport};
+use crate::report::Failure;
+use crate::wire::ServiceId;
+
+/// Connects to a service. The caller must spawn the driver, if there is one (UDP only).
+pub async fn connect(
+    transport: Transport,
+    endpoint: &Endpoint,
+    service: ServiceId,
+    options: udp::Options,
+) -> Result<(Connection, Option<Driver>), Failure> {
+    let addresses = resolve::resolve(endpoint).await?;
+    match transport {
+        Transport::Tcp => {
+            tcp::connect(endpoint, &addresses, service).await.map(|halves| (halves.into(), None))
+        }
+        Transport::Udp => udp::connect(endpoint, &addresses, service, options)
+            .await
+            .map(|(halves, driver)| (halves.into(), Some(driver))),
+    }
+}
