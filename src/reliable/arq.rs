@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::rtt::Rtt;
-use super::send::Piece;
+use super::recovery::rtt::Rtt;
+use super::segment::Piece;
 use crate::base::Time;
 
 /// How lost blocks are retransmitted, as named by `arq`.

@@ -33,11 +33,11 @@ pub mod congestion;
 pub mod connection;
 pub mod endpoint;
 mod handshake;
-mod loss;
 mod mtu;
-pub mod receive;
-pub mod rtt;
-mod send;
+pub mod receive_side;
+pub mod recovery;
+mod segment;
+mod send_side;
 mod stream;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -6,7 +6,7 @@ use super::paths::{Crate, Module};
 use super::source::product;
 
 /// Those that are left. This list only becomes shorter.
-const KNOWN: [&[&str]; 19] = [
+const KNOWN: [&[&str]; 16] = [
     &["cli::runner", "cli::runner::discover"],
     &["language::kind", "language::verb"],
     &[
@@ -17,33 +17,9 @@ const KNOWN: [&[&str]; 19] = [
     ],
     &["language::plan::condition", "language::plan::planner"],
     &["link", "link::decision"],
-    &[
-        "net::accept",
-        "net::connection",
-        "net::path_stats",
-        "net::tcp",
-        "net::udp",
-        "net::udp::driver",
-        "net::udp::halves",
-        "net::udp::text_client",
-    ],
     &["output::sink", "output::writer"],
     &["prompt", "prompt::editor"],
     &["prompt::completion_source", "prompt::helper", "prompt::keys"],
-    &[
-        "reliable::arq",
-        "reliable::connection",
-        "reliable::handshake",
-        "reliable::loss",
-        "reliable::receive",
-        "reliable::send",
-    ],
-    &[
-        "reliable::congestion",
-        "reliable::congestion::auto",
-        "reliable::congestion::samples",
-        "reliable::congestion::window",
-    ],
     &["service", "service::listen"],
     &[
         "service::chat",

@@ -171,7 +171,7 @@ impl Incoming {
             }
         };
         match &message {
-            Ok(Message::Frame(frame)) => self.taken.stream += reliable::receive::stream_cost(frame),
+            Ok(Message::Frame(frame)) => self.taken.stream += reliable::receive_side::stream_cost(frame),
             Ok(Message::Block { bytes, .. }) => self.taken.block += bytes.len() as u64 + PIECE_COST,
             Err(_) => {}
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::base::Time;
 use crate::net::accept::admission::Lines;
-use crate::reliable::receive::stream_cost;
+use crate::reliable::receive_side::stream_cost;
 use crate::wire::datagram;
 use crate::wire::{Frame, frame, preface};
 

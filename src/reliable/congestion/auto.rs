@@ -13,10 +13,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::rtt::Rtt;
+use super::controller::{Controller, Delivery, INITIAL_PACED, INITIAL_PACKETS, MIN_PACKETS, ProbePhase};
 use super::samples::{Phase, Sample, Samples};
-use super::{Delivery, INITIAL_PACED, INITIAL_PACKETS, MIN_PACKETS};
 use crate::base::Time;
+use crate::reliable::recovery::rtt::Rtt;
 
 /// Rounds over which the highest delivery rate is remembered.
 const RATE_ROUNDS: u64 = 10;
@@ -112,6 +112,48 @@ pub(super) struct Auto {
     marked_in: Option<u64>,
 }
 
+impl Controller for Auto {
+    fn phase(&self) -> ProbePhase {
+        self.samples.phase()
+    }
+
+    fn on_sent(&mut self) {
+        self.samples.on_sent();
+    }
+
+    fn on_acked(&mut self, phase: ProbePhase) {
+        self.samples.on_acked(phase);
+    }
+
+    fn on_late(&mut self, phase: ProbePhase) {
+        self.samples.on_late(phase);
+    }
+
+    fn on_lost(&mut self, _: Time, phase: ProbePhase, _: Time) {
+        self.samples.on_lost(phase);
+    }
+
+    fn on_marked(&mut self, now: Time, _: Time) {
+        self.on_queue_growth(now);
+    }
+
+    fn on_delivery(&mut self, now: Time, delivery: &Delivery, rtt: &Rtt) {
+        self.on_ack(now, delivery, rtt);
+    }
+
+    fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    fn window(&self, rtt: &Rtt) -> usize {
+        self.congestion_window(rtt)
+    }
+
+    fn rate(&self, rtt: &Rtt) -> f64 {
+        self.pacing_rate(rtt)
+    }
+}
+
 impl Auto {
     /// `datagram` is the size of a packet in bytes; `seed` staggers the cycles of connections that begin together.
     pub(super) fn new(datagram: usize, seed: u64) -> Self {
@@ -146,18 +188,8 @@ impl Auto {
         }
     }
 
-    /// The packets of each phase.
-    pub(super) const fn samples(&self) -> &Samples {
-        &self.samples
-    }
-
-    /// The packets of each phase, to count more.
-    pub(super) const fn samples_mut(&mut self) -> &mut Samples {
-        &mut self.samples
-    }
-
     /// A router reports a growing queue (ECN): backs off once for each round, by the factor that RFC 8511 advises.
-    pub(super) fn on_marked(&mut self, now: Time) {
+    fn on_queue_growth(&mut self, now: Time) {
         if self.marked_in == Some(self.round) {
             return;
         }
@@ -171,13 +203,8 @@ impl Auto {
     }
 
     /// Highest delivery rate of the last rounds, in bytes/s; 0 before the first ACK.
-    fn rate(&self) -> f64 {
+    fn delivery_rate(&self) -> f64 {
         self.rates.front().map_or(0.0, |(_, rate)| *rate)
-    }
-
-    /// The loss rate of the path itself, 0 to 1.
-    pub(super) fn loss(&self) -> f64 {
-        self.loss
     }
 
     /// The queueing delay that is tolerated.
@@ -192,7 +219,7 @@ impl Auto {
 
     /// How long the path takes to deliver this number of packets.
     fn time_of(&self, packets: f64) -> Duration {
-        let rate = self.rate().max(1.0);
+        let rate = self.delivery_rate().max(1.0);
         Duration::from_secs_f64((packets * self.datagram as f64 / rate).min(10.0))
     }
 
@@ -202,7 +229,7 @@ impl Auto {
     }
 
     /// Takes what an ACK tells: measures rounds, learns the loss of the path, moves between phases.
-    pub(super) fn on_delivery(&mut self, now: Time, delivery: &Delivery, rtt: &Rtt) {
+    fn on_ack(&mut self, now: Time, delivery: &Delivery, rtt: &Rtt) {
         self.round_idle |= delivery.idle;
         self.delivered = delivery.delivered;
         self.shortest = self.shortest.min(rtt.queue());
@@ -248,7 +275,7 @@ impl Auto {
         if is_whole && std::mem::take(&mut self.assumed) {
             self.rates.clear();
         }
-        if is_whole || rate > self.rate() {
+        if is_whole || rate > self.delivery_rate() {
             self.remember(rate);
         }
     }
@@ -279,8 +306,8 @@ impl Auto {
         if self.phase != Phase::Startup {
             return;
         }
-        if self.rate() >= self.best_rate * STARTUP_GROWTH {
-            (self.best_rate, self.stale_rounds) = (self.rate(), 0);
+        if self.delivery_rate() >= self.best_rate * STARTUP_GROWTH {
+            (self.best_rate, self.stale_rounds) = (self.delivery_rate(), 0);
         } else if !self.round_idle {
             self.stale_rounds += 1;
         }
@@ -375,7 +402,7 @@ impl Auto {
                     self.enter(Phase::Cruise, now);
                 } else {
                     let step = UP_QUEUE.as_secs_f64() / rtt.min().as_secs_f64().max(1e-6);
-                    (self.up_gain, self.up_from) = (UP_GAIN.min(1.0 + step), self.rate());
+                    (self.up_gain, self.up_from) = (UP_GAIN.min(1.0 + step), self.delivery_rate());
                     self.enter(Phase::Up, now);
                 }
             }
@@ -386,8 +413,9 @@ impl Auto {
                 } else if lasted >= turn * 2 {
                     // The path delivers more: it has become faster, or start-up ended too soon.
                     let step = self.up_gain - 1.0;
-                    if !full && self.rate() >= self.up_from * (1.0 + step / 2.0) {
-                        (self.up_gain, self.up_from) = ((1.0 + step * 2.0).min(UP_MOST), self.rate());
+                    if !full && self.delivery_rate() >= self.up_from * (1.0 + step / 2.0) {
+                        (self.up_gain, self.up_from) =
+                            ((1.0 + step * 2.0).min(UP_MOST), self.delivery_rate());
                         self.enter(Phase::Up, now);
                     } else {
                         self.enter(Phase::Down, now);
@@ -420,7 +448,7 @@ impl Auto {
 
     /// Bytes in flight that fill the path without a queue (bandwidth-delay product).
     fn product(&self, rtt: &Rtt) -> f64 {
-        self.rate() * rtt.min().as_secs_f64() / (1.0 - self.loss)
+        self.delivery_rate() * rtt.min().as_secs_f64() / (1.0 - self.loss)
     }
 
     /// Pacing gain of the present phase.
@@ -441,8 +469,8 @@ impl Auto {
     }
 
     /// The pacing rate in bytes/s; 0 if nothing is known yet.
-    pub(super) fn pace(&self, rtt: &Rtt) -> f64 {
-        let rate = self.rate();
+    fn pacing_rate(&self, rtt: &Rtt) -> f64 {
+        let rate = self.delivery_rate();
         if rate > 0.0 {
             // While there is a long queue, the path is overloaded: no reason to send more to make up for losses.
             let is_long = rtt.queue() > self.queue_target(rtt) * 4;
@@ -456,8 +484,8 @@ impl Auto {
     }
 
     /// The congestion window in bytes.
-    pub(super) fn window(&self, rtt: &Rtt) -> usize {
-        let rate = self.rate();
+    fn congestion_window(&self, rtt: &Rtt) -> usize {
+        let rate = self.delivery_rate();
         if rate == 0.0 {
             return self.datagram * if rtt.is_known() { INITIAL_PACED } else { INITIAL_PACKETS };
         }

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::Epoch;
+use super::controller::ProbePhase;
 
 /// Acknowledged or lost packets of a phase below which its loss rate says too little.
 const LEAST: u64 = 20;
-/// Most epochs with open packets; beyond that, the oldest is dropped.
-const EPOCH_LIMIT: usize = 16;
+/// Most phases with open packets; beyond that, the oldest is dropped.
+const PHASE_LIMIT: usize = 16;
 const PHASES: usize = 5;
 
 /// A phase of the model in `auto`, much as in BBR.
@@ -53,13 +53,13 @@ impl Sample {
     }
 }
 
-/// One epoch for each phase that was entered; a datagram belongs to the epoch in which it was sent.
+/// One phase_number for each phase that was entered; a datagram belongs to the phase_number in which it was sent.
 #[derive(Debug)]
-pub(in super::super) struct Samples {
+pub(super) struct Samples {
     /// Epochs with open packets, the current one last.
     open: VecDeque<Sample>,
     /// The number of the first one in `open`.
-    first: Epoch,
+    first: ProbePhase,
     /// For each phase, earlier packets that were too few to learn from.
     held: [Option<Sample>; PHASES],
 }
@@ -70,65 +70,65 @@ impl Samples {
         Self { open: VecDeque::from([Sample::new(Phase::Startup)]), first: 0, held: [None; PHASES] }
     }
 
-    /// The epoch of a packet sent now.
-    pub(super) fn epoch(&self) -> Epoch {
+    /// The phase_number of a packet sent now.
+    pub(super) fn phase(&self) -> ProbePhase {
         self.first + self.open.len() as u64 - 1
     }
 
-    fn of(&mut self, epoch: Epoch) -> Option<&mut Sample> {
-        let index = usize::try_from(epoch.checked_sub(self.first)?).ok()?;
+    fn of(&mut self, phase_number: ProbePhase) -> Option<&mut Sample> {
+        let index = usize::try_from(phase_number.checked_sub(self.first)?).ok()?;
         self.open.get_mut(index)
     }
 
-    /// Counts a packet into the current epoch.
+    /// Counts a packet into the current phase_number.
     pub(super) fn on_sent(&mut self) {
         if let Some(sample) = self.open.back_mut() {
             sample.sent += 1;
         }
     }
 
-    /// A packet of this epoch was acknowledged.
-    pub(super) fn on_acked(&mut self, epoch: Epoch) {
-        if let Some(sample) = self.of(epoch) {
+    /// A packet of this phase_number was acknowledged.
+    pub(super) fn on_acked(&mut self, phase_number: ProbePhase) {
+        if let Some(sample) = self.of(phase_number) {
             sample.acked += 1;
         }
     }
 
-    /// A packet of this epoch was declared lost.
-    pub(super) fn on_lost(&mut self, epoch: Epoch) {
-        if let Some(sample) = self.of(epoch) {
+    /// A packet of this phase_number was declared lost.
+    pub(super) fn on_lost(&mut self, phase_number: ProbePhase) {
+        if let Some(sample) = self.of(phase_number) {
             sample.lost += 1;
         }
     }
 
-    /// A packet of this epoch was wrongly declared lost: its acknowledgement came late.
-    pub(super) fn on_late(&mut self, epoch: Epoch) {
-        if let Some(sample) = self.of(epoch).filter(|sample| sample.lost > 0) {
+    /// A packet of this phase_number was wrongly declared lost: its acknowledgement came late.
+    pub(super) fn on_late(&mut self, phase_number: ProbePhase) {
+        if let Some(sample) = self.of(phase_number).filter(|sample| sample.lost > 0) {
             (sample.lost, sample.acked) = (sample.lost - 1, sample.acked + 1);
         }
     }
 
-    /// A queue was seen: notes that in every epoch with open packets.
+    /// A queue was seen: notes that in every phase_number with open packets.
     pub(super) fn on_queue(&mut self) {
         self.open.iter_mut().for_each(|sample| sample.saw_queue = true);
     }
 
-    /// Begins an epoch, for a phase or the next round of start-up.
+    /// Begins an phase_number, for a phase or the next round of start-up.
     pub(super) fn open(&mut self, phase: Phase) {
         let sample = Sample::new(phase);
-        // An epoch without packets would never be returned by `settled`.
+        // An phase_number without packets would never be returned by `settled`.
         if let Some(last) = self.open.back_mut().filter(|last| last.sent == 0) {
             *last = sample;
             return;
         }
         self.open.push_back(sample);
-        if self.open.len() > EPOCH_LIMIT {
+        if self.open.len() > PHASE_LIMIT {
             self.open.pop_front();
             self.first += 1;
         }
     }
 
-    /// The next epoch whose packets are all acknowledged or lost. One with too few packets is added to the next of the
+    /// The next phase_number whose packets are all acknowledged or lost. One with too few packets is added to the next of the
     /// same phase; start-up has no time for that.
     pub(super) fn settled(&mut self) -> Option<Sample> {
         while self.open.len() > 1 && self.open[0].settled() >= self.open[0].sent {

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::super::rtt::Rtt;
-use super::INITIAL_PACKETS;
+use super::controller::{Controller, Delivery, INITIAL_PACKETS, ProbePhase};
 use crate::base::Time;
+use crate::reliable::recovery::rtt::Rtt;
 
 /// CUBIC's constants (RFC 9438, sections 4.1 and 4.6).
 const C: f64 = 0.4;
@@ -41,6 +41,30 @@ pub(super) struct Window {
     cubic: Option<Cubic>,
 }
 
+impl Controller for Window {
+    fn on_lost(&mut self, now: Time, _: ProbePhase, sent: Time) {
+        self.shrink(now, sent);
+    }
+
+    fn on_marked(&mut self, now: Time, sent: Time) {
+        self.shrink(now, sent);
+    }
+
+    fn on_delivery(&mut self, now: Time, delivery: &Delivery, rtt: &Rtt) {
+        self.grow(now, delivery.acked as usize, delivery.idle, rtt);
+    }
+
+    fn window(&self, _: &Rtt) -> usize {
+        (self.packets * self.datagram as f64) as usize
+    }
+
+    fn rate(&self, rtt: &Rtt) -> f64 {
+        let gain = if self.packets < self.threshold { PACE_GAIN_START } else { PACE_GAIN };
+        gain * self.packets * self.datagram as f64
+            / rtt.smoothed().max(Duration::from_micros(50)).as_secs_f64()
+    }
+}
+
 impl Window {
     /// A Reno window; `datagram` is the size of a packet in bytes.
     pub(super) const fn reno(datagram: usize) -> Self {
@@ -59,20 +83,8 @@ impl Window {
         Self { cubic: Some(cubic), ..Self::reno(datagram) }
     }
 
-    /// The window in bytes.
-    pub(super) fn size(&self) -> usize {
-        (self.packets * self.datagram as f64) as usize
-    }
-
-    /// The pacing rate in bytes/s.
-    pub(super) fn pace(&self, rtt: &Rtt) -> f64 {
-        let gain = if self.packets < self.threshold { PACE_GAIN_START } else { PACE_GAIN };
-        gain * self.packets * self.datagram as f64
-            / rtt.smoothed().max(Duration::from_micros(50)).as_secs_f64()
-    }
-
     /// Grows the window by `bytes` that were acknowledged; not if the sender was `idle`, limited by the application.
-    pub(super) fn on_acked(&mut self, now: Time, bytes: usize, idle: bool, rtt: &Rtt) {
+    fn grow(&mut self, now: Time, bytes: usize, idle: bool, rtt: &Rtt) {
         if idle {
             return;
         }
@@ -96,7 +108,7 @@ impl Window {
 
     /// Shrinks the window for a loss or an ECN mark, once for each congestion event; `sent` is when the packet was
     /// sent.
-    pub(super) fn on_lost(&mut self, now: Time, sent: Time) {
+    fn shrink(&mut self, now: Time, sent: Time) {
         if sent < self.recovery {
             return;
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::base::{RangeSet, Time};
 use crate::link::{Direction, Link, Profile};
-use crate::reliable::{Config, Connection, Ending, Endpoint, Event, Listening, PIECE_COST, receive};
+use crate::reliable::{Config, Connection, Ending, Endpoint, Event, Listening, PIECE_COST, receive_side};
 use crate::wire::datagram::{self, Packet};
 use crate::wire::{Code, Frame, ServiceId};
 
@@ -29,7 +29,7 @@ impl Side {
     /// at once.
     fn note(&mut self, event: Event) -> (u64, u64) {
         let cost = match &event {
-            Event::Frame(frame) => (receive::stream_cost(frame), 0),
+            Event::Frame(frame) => (receive_side::stream_cost(frame), 0),
             Event::Block { bytes, .. } => (0, bytes.len() as u64 + PIECE_COST),
             Event::Ended(ending) => {
                 self.ended = Some(ending.clone());

@@ -1,6 +1,11 @@
 //! One connection: its state, its inputs and its outputs. Sending is in `send`, acknowledgement and loss in `loss`,
 //! receiving in `receive`, the first datagrams in `handshake`.
 
+mod greet;
+mod receive;
+mod recovery;
+mod transmit;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -9,11 +14,11 @@ use bytes::{Bytes, BytesMut};
 use super::arq::Arq;
 use super::congestion::{Congestion, Control};
 use super::handshake::Greeting;
-use super::loss::InFlight;
 use super::mtu::Mtu;
-use super::receive::Receiving;
-use super::rtt::Rtt;
-use super::send::Sending;
+use super::receive_side::Receiving;
+use super::recovery::rtt::Rtt;
+use super::recovery::sent_packets::InFlight;
+use super::send_side::Sending;
 use super::{Config, Ending};
 use crate::base::{Time, mix};
 use crate::wire::datagram::{self, Credit, Packet};
@@ -63,7 +68,7 @@ const BACKLOG_LEAST: usize = 8 << 10;
 
 /// How long blocks waited to be sent, by cause.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(in crate::reliable) struct Held {
     /// Since when they wait, and true if for credit from the peer.
     since: Option<(Time, bool)>,
     /// Waiting for credit from the peer.
@@ -74,21 +79,21 @@ pub(super) struct Held {
 
 impl Held {
     /// Ends a wait, if there was one: something is about to be sent.
-    pub(super) fn release(&mut self, now: Time) {
+    pub(in crate::reliable) fn release(&mut self, now: Time) {
         if let Some((since, by_peer)) = self.since.take() {
             *(if by_peer { &mut self.peer } else { &mut self.path }) += now.since(since);
         }
     }
 
     /// Begins a wait: `by_peer` for credit, else for the path.
-    pub(super) fn hold(&mut self, now: Time, by_peer: bool) {
+    pub(in crate::reliable) fn hold(&mut self, now: Time, by_peer: bool) {
         self.since = Some((now, by_peer));
     }
 }
 
 /// Where a connection is in its life.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(in crate::reliable) enum State {
     /// A client that waits for ACCEPT.
     Greeting(Greeting),
     /// The handshake is complete, and no side has closed.
@@ -117,41 +122,41 @@ const LINGER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Connection {
     /// The connection id, in every datagram of both sides.
-    pub(super) id: u64,
+    pub(in crate::reliable) id: u64,
     /// The parameters of this side.
-    pub(super) config: Config,
+    pub(in crate::reliable) config: Config,
     /// Where the connection is in its life.
-    pub(super) state: State,
+    pub(in crate::reliable) state: State,
     /// The round-trip estimate.
-    pub(super) rtt: Rtt,
+    pub(in crate::reliable) rtt: Rtt,
     /// Congestion control and pacing.
-    pub(super) congestion: Congestion,
+    pub(in crate::reliable) congestion: Congestion,
     /// Data that waits to be sent.
-    pub(super) sending: Sending,
+    pub(in crate::reliable) sending: Sending,
     /// Packets sent and not yet acknowledged.
-    pub(super) flight: InFlight,
+    pub(in crate::reliable) flight: InFlight,
     /// What was received, and what is to be acknowledged.
-    pub(super) receiving: Receiving,
+    pub(in crate::reliable) receiving: Receiving,
     /// The size of datagrams, and the search for a larger one.
-    pub(super) mtu: Mtu,
+    pub(in crate::reliable) mtu: Mtu,
     /// How long blocks waited, for [`Self::held_by`].
-    pub(super) held: Held,
+    pub(in crate::reliable) held: Held,
     /// When a copy of a packet in flight may be sent in spare time; `None` if none is wanted.
-    pub(super) tail_at: Option<Time>,
+    pub(in crate::reliable) tail_at: Option<Time>,
     /// The state of the generator that picks packet numbers to skip.
-    pub(super) skip_seed: u64,
+    pub(in crate::reliable) skip_seed: u64,
     /// The number of the service that a client asked for; `None` on a server.
-    pub(super) service: Option<u8>,
+    pub(in crate::reliable) service: Option<u8>,
     /// The cookie of a RETRY on an open connection: the server asks a client for proof of its new address.
-    pub(super) moved: Option<Vec<u8>>,
+    pub(in crate::reliable) moved: Option<Vec<u8>>,
     /// When the peer was last heard; at first, when the connection began.
-    pub(super) heard: Time,
+    pub(in crate::reliable) heard: Time,
     /// Code and reason of CLOSE, and the number of times it is still to be sent: nothing confirms it.
-    pub(super) farewell: Option<(Code, String, u8)>,
+    pub(in crate::reliable) farewell: Option<(Code, String, u8)>,
     /// Events that the application has not fetched yet.
-    pub(super) events: VecDeque<Event>,
+    pub(in crate::reliable) events: VecDeque<Event>,
     /// The counters so far.
-    pub(super) stats: Stats,
+    pub(in crate::reliable) stats: Stats,
 }
 
 impl Connection {
@@ -187,7 +192,7 @@ impl Connection {
 
     /// The server side of a connection whose client sent back a valid cookie; `peer` is the credit that the client
     /// grants.
-    pub(super) fn accept(id: u64, peer: Credit, config: Config, now: Time) -> Self {
+    pub(in crate::reliable) fn accept(id: u64, peer: Credit, config: Config, now: Time) -> Self {
         Self::new(id, config, State::Open, peer, now)
     }
 
@@ -277,7 +282,7 @@ impl Connection {
     }
 
     /// Ends the connection with this event; without effect if it has ended already.
-    pub(super) fn end(&mut self, ending: Ending) {
+    pub(in crate::reliable) fn end(&mut self, ending: Ending) {
         if self.state == State::Ended {
             return;
         }
@@ -301,7 +306,13 @@ impl Connection {
     }
 
     /// Handles a datagram with the id of this connection, already decoded.
-    pub(super) fn handle_packet(&mut self, now: Time, packet: Packet, datagram: Bytes, marked: bool) {
+    pub(in crate::reliable) fn handle_packet(
+        &mut self,
+        now: Time,
+        packet: Packet,
+        datagram: Bytes,
+        marked: bool,
+    ) {
         self.stats.datagrams_in += 1;
         self.stats.bytes_in += datagram.len() as u64;
         match packet {
@@ -356,7 +367,7 @@ impl Connection {
     }
 
     /// Ends an orderly close: everything is acknowledged, or the time for that is over.
-    pub(super) fn abandon(&mut self) {
+    pub(in crate::reliable) fn abandon(&mut self) {
         if let State::Closing { code, reason, .. } = &self.state {
             let ending = Ending::Closed { code: *code, reason: reason.clone(), by_peer: false };
             self.end(ending);
@@ -364,7 +375,7 @@ impl Connection {
     }
 
     /// Ends the connection because the peer is silent.
-    pub(super) fn vanished(&mut self, now: Time) {
+    pub(in crate::reliable) fn vanished(&mut self, now: Time) {
         let after = now.since(self.heard);
         let sent = self.stats.bytes_out;
         self.end(Ending::Vanished { after, sent, acknowledged: self.flight.delivered });

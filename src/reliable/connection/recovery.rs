@@ -1,17 +1,16 @@
-//! Packets in flight: acknowledgement, loss by time threshold, probes (RFC 9002, section 6). There is no packet
-//! threshold: a gap holds up nothing, so waiting an eighth of a round trip longer costs nothing, and on a fast path
-//! thousands of packets may overtake one that is only late.
+//! What a connection does about acknowledgements and losses: loss by time threshold, probes (RFC 9002, section 6).
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::Ending;
-use super::congestion::{Delivery, Epoch};
-use super::connection::{Connection, State};
-use super::receive::ACK_DELAY;
-use super::send::{Piece, STREAM_OVERHEAD};
-use crate::base::{RangeSet, Time};
+use super::{Connection, State};
+use crate::base::Time;
+use crate::reliable::Ending;
+use crate::reliable::congestion::controller::Delivery;
+use crate::reliable::receive_side::ACK_DELAY;
+use crate::reliable::recovery::sent_packets::{Fate, News, Sent};
+use crate::reliable::segment::Piece;
+use crate::reliable::send_side::STREAM_OVERHEAD;
 use crate::wire::ack::Ack;
 use crate::wire::datagram::{BLOCK_OVERHEAD, Credit};
 
@@ -26,113 +25,9 @@ const PROBES: u8 = 2;
 const TAIL_COPIES: u8 = 2;
 const TAIL_SPACING: u32 = 2;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Fate {
-    #[default]
-    InFlight,
-    Acked,
-    Lost,
-    /// A packet number that was skipped: a peer that acknowledges it lies (CVE-2025-4820).
-    Skipped,
-}
-
-/// A datagram that was sent, until it is forgotten.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sent {
-    /// When it was sent.
-    pub(super) time: Time,
-    /// True if the peer must acknowledge it (ack-eliciting in RFC 9002).
-    pub(super) eliciting: bool,
-    /// The range of the stream that it carries.
-    pub(super) stream: Option<Range<u64>>,
-    /// The piece of a block that it carries.
-    pub(super) piece: Option<Piece>,
-    /// Number of earlier datagrams of which it is a copy, sent before any of them was declared lost.
-    pub(super) copies: u8,
-    /// A later datagram has the same piece: if this one is lost, the later one decides about retransmission.
-    pub(super) copied: bool,
-    size: usize,
-    fate: Fate,
-    epoch: Epoch,
-    /// Bytes delivered on the connection when it was sent.
-    delivered_before: u64,
-    /// The application had nothing more to send after it.
-    idle: bool,
-}
-
-impl Sent {
-    /// A datagram without content, sent at `time`.
-    pub(super) fn at(time: Time) -> Self {
-        Self { time, ..Self::default() }
-    }
-}
-
-/// Datagrams that were sent and may still be acknowledged, by packet number.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    sent: VecDeque<Sent>,
-    /// The packet number of the first one in `sent`.
-    first: u64,
-    /// Every packet below this number is acknowledged or declared lost.
-    settled: u64,
-    /// Every packet below this number was copied, or needs no copy.
-    tail: u64,
-    /// Acknowledged packet numbers, from `first` on.
-    acked: RangeSet,
-    /// Bytes of ack-eliciting datagrams that are neither acknowledged nor declared lost.
-    pub(super) bytes: usize,
-    eliciting: usize,
-    largest_acked: Option<u64>,
-    /// Bytes of all acknowledged ack-eliciting datagrams.
-    pub(super) delivered: u64,
-    /// When an ack-eliciting datagram was sent last, or the probe timer fired.
-    last_eliciting: Time,
-    /// Probe timeouts in a row without an acknowledgement.
-    pub(super) probe_count: u32,
-    /// When the peer last acknowledged something new.
-    acked_at: Time,
-    /// Lower bound of the loss delay: how late packets that were wrongly declared lost came, plus an eighth.
-    lateness: Duration,
-    /// When the oldest packet in flight will be declared lost; `None` while no later one is acknowledged.
-    loss_at: Option<Time>,
-    /// Packets that reached the peer with an ECN mark.
-    marked: u64,
-}
-
-impl Default for InFlight {
-    fn default() -> Self {
-        Self {
-            sent: VecDeque::new(),
-            first: 0,
-            settled: 0,
-            tail: 0,
-            acked: RangeSet::new(),
-            bytes: 0,
-            eliciting: 0,
-            largest_acked: None,
-            delivered: 0,
-            last_eliciting: Time::ZERO,
-            probe_count: 0,
-            acked_at: Time::ZERO,
-            lateness: Duration::ZERO,
-            loss_at: None,
-            marked: 0,
-        }
-    }
-}
-
-/// What one ACK newly acknowledged.
-#[derive(Default)]
-struct News {
-    packets: usize,
-    bytes: u64,
-    /// The packet sent last: its send time, `delivered_before` and `idle`.
-    newest: Option<(Time, u64, bool)>,
-}
-
 impl Connection {
     /// Records a datagram of `size` bytes that was just sent under this packet number.
-    pub(super) fn register(&mut self, now: Time, number: u64, size: usize, mut sent: Sent) {
+    pub(in crate::reliable) fn register(&mut self, now: Time, number: u64, size: usize, mut sent: Sent) {
         debug_assert_eq!(
             number,
             self.flight.first + self.flight.sent.len() as u64,
@@ -142,7 +37,7 @@ impl Connection {
             sent.size = size;
             sent.delivered_before = self.flight.delivered;
             sent.idle = !self.sending.wants();
-            sent.epoch = self.congestion.epoch();
+            sent.phase = self.congestion.phase();
             self.flight.bytes += size;
             self.flight.eliciting += 1;
             self.flight.last_eliciting = now;
@@ -156,12 +51,12 @@ impl Connection {
     }
 
     /// Records a packet number that is skipped.
-    pub(super) fn skip_number(&mut self, now: Time) {
+    pub(in crate::reliable) fn skip_number(&mut self, now: Time) {
         self.flight.sent.push_back(Sent { fate: Fate::Skipped, ..Sent::at(now) });
     }
 
     /// Handles an ACK frame: round trip, losses, limits of the peer, congestion control.
-    pub(super) fn handle_ack(&mut self, now: Time, ack: &Ack) {
+    pub(in crate::reliable) fn handle_ack(&mut self, now: Time, ack: &Ack) {
         self.sending.set_limits(Credit { stream: ack.stream_limit, block: ack.block_limit });
         let largest = ack.ranges[0].end - 1;
         if largest >= self.sending.next_number {
@@ -215,14 +110,14 @@ impl Connection {
     }
 
     /// Marks one packet as acknowledged; false if it was never sent.
-    fn acknowledge(&mut self, now: Time, number: u64, news: &mut News) -> bool {
+    pub(super) fn acknowledge(&mut self, now: Time, number: u64, news: &mut News) -> bool {
         let index = (number - self.flight.first) as usize;
         let Some(sent) = self.flight.sent.get_mut(index) else { return true };
         let before = std::mem::replace(&mut sent.fate, Fate::Acked);
         if !sent.eliciting {
             return before != Fate::Skipped;
         }
-        let (piece, stream, size, epoch) = (sent.piece.take(), sent.stream.take(), sent.size, sent.epoch);
+        let (piece, stream, size, phase) = (sent.piece.take(), sent.stream.take(), sent.size, sent.phase);
         let seen = (sent.time, sent.delivered_before, sent.idle);
         match before {
             Fate::Acked => return true,
@@ -234,14 +129,14 @@ impl Connection {
                 // In whole microseconds, as `Time` counts.
                 self.flight.lateness =
                     self.flight.lateness.max(Duration::from_micros(late.as_micros() as u64));
-                self.congestion.on_late(epoch);
+                self.congestion.on_late(phase);
             }
             Fate::InFlight => {
                 self.flight.bytes -= size;
                 self.flight.eliciting -= 1;
                 self.sending.landed(piece.as_ref());
                 self.mtu.settle(now, number, true, self.rtt.smoothed());
-                self.congestion.on_acked(epoch);
+                self.congestion.on_acked(phase);
             }
         }
         self.sending.arrived(now, piece.as_ref());
@@ -259,7 +154,7 @@ impl Connection {
 
     /// Declares packets lost by time, and sets the timer for the first that is not late enough yet: those after it were
     /// sent later.
-    fn detect_losses(&mut self, now: Time) {
+    pub(super) fn detect_losses(&mut self, now: Time) {
         self.flight.loss_at = None;
         let Some(largest) = self.flight.largest_acked else { return };
         let delay = self.rtt.loss_delay().max(self.flight.lateness);
@@ -273,7 +168,7 @@ impl Connection {
                     return;
                 }
                 sent.fate = Fate::Lost;
-                let (size, time, epoch, copied) = (sent.size, sent.time, sent.epoch, sent.copied);
+                let (size, time, phase, copied) = (sent.size, sent.time, sent.phase, sent.copied);
                 let (stream, piece) = (sent.stream.clone(), sent.piece.clone());
                 self.flight.bytes -= size;
                 self.flight.eliciting -= 1;
@@ -284,9 +179,9 @@ impl Connection {
                 }
                 self.retransmit(stream, piece.filter(|_| !copied));
                 if self.mtu.settle(now, number, false, self.rtt.smoothed()) {
-                    self.congestion.on_acked(epoch);
+                    self.congestion.on_acked(phase);
                 } else {
-                    self.congestion.on_lost(now, epoch, time);
+                    self.congestion.on_lost(now, phase, time);
                 }
             }
             self.flight.settled += 1;
@@ -294,7 +189,7 @@ impl Connection {
     }
 
     /// Queues content for retransmission; pieces of a textbook ARQ are repeated by their own window.
-    fn retransmit(&mut self, stream: Option<Range<u64>>, piece: Option<Piece>) {
+    pub(super) fn retransmit(&mut self, stream: Option<Range<u64>>, piece: Option<Piece>) {
         if let Some(range) = stream {
             self.sending.stream.on_lost(range);
         }
@@ -305,7 +200,7 @@ impl Connection {
 
     /// Drops acknowledged packets from the front; a lost or skipped one is kept for two round trips after its time, in
     /// case an acknowledgement comes late.
-    fn forget_settled(&mut self, now: Time) {
+    pub(super) fn forget_settled(&mut self, now: Time) {
         let patience = self.rtt.smoothed() * 2;
         let before = self.flight.first;
         while let Some(sent) = self.flight.sent.front() {
@@ -332,7 +227,7 @@ impl Connection {
     ///
     /// Packets sent more than about half a round trip ago get no copy: their acknowledgement or loss will be known soon
     /// enough. Newer pieces get their first copy at once; stream frames and second copies wait half a round trip.
-    pub(super) fn tail_candidate(&mut self, now: Time) -> Option<(u64, Time)> {
+    pub(in crate::reliable) fn tail_candidate(&mut self, now: Time) -> Option<(u64, Time)> {
         let spacing = self.rtt.smoothed() / TAIL_SPACING;
         if self.tail_at.is_none() {
             let recent = now - self.rtt.smoothed() * 9 / 16;
@@ -354,7 +249,7 @@ impl Connection {
 
     /// The candidate to copy, which is marked as copied; `None` if it does not fit into `room` bytes. If it would not
     /// fit into `most` bytes either, it is no candidate any more.
-    pub(super) fn take_copy(&mut self, number: u64, room: usize, most: usize) -> Option<Sent> {
+    pub(in crate::reliable) fn take_copy(&mut self, number: u64, room: usize, most: usize) -> Option<Sent> {
         let sent = self.flight.sent.get_mut((number - self.flight.first) as usize)?;
         let piece = sent.piece.as_ref().map_or(0, |piece| piece.bytes.len() + BLOCK_OVERHEAD);
         let frames =
@@ -370,7 +265,7 @@ impl Connection {
     }
 
     /// When the probe timer fires; `None` if nothing is outstanding.
-    fn probe_deadline(&self) -> Option<Time> {
+    pub(super) fn probe_deadline(&self) -> Option<Time> {
         let closing = matches!(self.state, State::Closing { .. });
         if self.flight.eliciting == 0 && !self.sending.is_blocked_by_peer() && !closing {
             return None;
@@ -382,7 +277,7 @@ impl Connection {
     }
 
     /// When the peer is given up; `None` if it owes neither an acknowledgement nor credit.
-    fn silence_deadline(&self) -> Option<Time> {
+    pub(super) fn silence_deadline(&self) -> Option<Time> {
         // A peer that sends but acknowledges nothing counts as silent.
         let owed = self.flight.eliciting > 0;
         let heard = if owed { self.flight.acked_at.max(self.flight.first_owed()) } else { self.heard };
@@ -391,14 +286,14 @@ impl Connection {
 
     /// Begins with this packet number, as if all lower ones had been sent.
     #[cfg(test)]
-    pub(super) fn begin_numbers_at(&mut self, number: u64) {
+    pub(in crate::reliable) fn begin_numbers_at(&mut self, number: u64) {
         self.sending.next_number = number;
         (self.flight.first, self.flight.settled, self.flight.tail) = (number, number, number);
     }
 
     /// All timers in one line, for a test that hangs.
     #[cfg(test)]
-    pub(super) fn describe_deadlines(&self) -> String {
+    pub(in crate::reliable) fn describe_deadlines(&self) -> String {
         format!(
             "loss {:?} probe {:?} silence {:?} ack {:?} pace {:?} tail {:?} wants {} heard {:?} eliciting {:?} {:?}",
             self.flight.loss_at,
@@ -415,7 +310,7 @@ impl Connection {
     }
 
     /// The earliest timer of an established connection.
-    pub(super) fn recovery_deadline(&self) -> Option<Time> {
+    pub(in crate::reliable) fn recovery_deadline(&self) -> Option<Time> {
         let keep_alive = Some(self.heard.max(self.flight.last_eliciting) + self.config.keep_alive);
         [
             self.flight.loss_at,
@@ -432,7 +327,7 @@ impl Connection {
     }
 
     /// Does what the timers of an established connection ask for: loss detection, probes, keep-alive, giving up.
-    pub(super) fn handle_recovery_timeout(&mut self, now: Time) {
+    pub(in crate::reliable) fn handle_recovery_timeout(&mut self, now: Time) {
         if self.silence_deadline().is_some_and(|at| now >= at) {
             return self.vanished(now);
         }
@@ -450,7 +345,7 @@ impl Connection {
     }
 
     /// Sends the oldest unacknowledged data again, regardless of the congestion window; nothing is declared lost yet.
-    fn probe(&mut self, now: Time) {
+    pub(super) fn probe(&mut self, now: Time) {
         self.flight.probe_count += 1;
         self.mtu.doubt(self.flight.probe_count);
         self.flight.last_eliciting = now;
@@ -473,13 +368,5 @@ impl Connection {
         for (stream, piece) in oldest {
             self.retransmit(stream, piece);
         }
-    }
-}
-
-impl InFlight {
-    /// When the oldest packet that is not yet acknowledged or lost was sent.
-    fn first_owed(&self) -> Time {
-        let from = (self.settled - self.first) as usize;
-        self.sent.range(from..).find(|sent| sent.fate == Fate::InFlight).map_or(Time::ZERO, |sent| sent.time)
     }
 }

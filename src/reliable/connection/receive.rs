@@ -1,156 +1,31 @@
-//! Received data: duplicates, order, credit, and when to acknowledge.
+//! Takes the datagrams of an open connection.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::connection::{Connection, Event, State};
-use super::stream::Incoming;
-use super::{Ending, PIECE_COST};
-use crate::base::{RangeSet, Time};
-use crate::wire::ack::{Ack, RANGE_LIMIT, push_ack};
-use crate::wire::datagram::{Credit, DataFrame, DataFrames, UNIT};
-use crate::wire::{Deframer, frame};
+use super::{Connection, Event, State};
+use crate::base::Time;
+use crate::reliable::receive_side::ACK_DELAY;
+use crate::reliable::{Ending, PIECE_COST};
+use crate::wire::ack::push_ack;
+use crate::wire::ack::{Ack, RANGE_LIMIT};
+use crate::wire::datagram::{DataFrame, DataFrames, UNIT};
 
-/// Longest delay of an acknowledgement.
-pub(super) const ACK_DELAY: Duration = Duration::from_millis(5);
 /// Packets that one ACK acknowledges when nothing is missing …
 const ACK_EVERY: u32 = 2;
 /// … but with at least this time between two ACKs …
 const ACK_INTERVAL: Duration = Duration::from_millis(1);
 /// … unless this number of packets came.
 const ACK_MOST: u32 = 64;
-
 /// Most gaps among pieces or in the stream: many more than a window of datagrams can have, and few enough to bound
 /// memory.
 const GAP_LIMIT: usize = 16 << 10;
 
-/// Packets over which the loss rate of received packets is averaged.
-const LOSS_PACKETS: f64 = 256.0;
-
-/// The receiving half of a connection.
-#[derive(Debug)]
-pub(super) struct Receiving {
-    /// Packet numbers received.
-    numbers: RangeSet,
-    /// Gaps below this packet number were forgotten: nothing below it is acknowledged any more.
-    forgotten: u64,
-    /// When the largest packet number came.
-    largest_at: Time,
-    /// Packets received since the last ACK that ask for one.
-    unacknowledged: u32,
-    acknowledged_at: Time,
-    /// When the next ACK is due; `None` if none is.
-    ack_at: Option<Time>,
-    /// The ordered stream, and the frames that it is split into.
-    stream: Incoming,
-    frames: Deframer,
-    /// Piece numbers received.
-    pieces: RangeSet,
-    /// How much the application may leave unread.
-    credit: Credit,
-    /// The credit for blocks grows up to this while the application keeps up.
-    block_limit: u64,
-    /// Start of the present span of measurement for that growth, and what the application had consumed by then.
-    grown_at: Time,
-    grown_from: u64,
-    /// What the application has consumed, and the limits last advertised to the peer.
-    taken: Credit,
-    told: Credit,
-    /// Block credit that the peer has used up, by the pieces received.
-    block_cost: u64,
-    /// Packets that came with an ECN mark.
-    marked: u64,
-    /// The share of missing packets among the last few hundred, 0 to 1.
-    loss: f64,
-}
-
-impl Receiving {
-    /// Starts empty; `credit` is what this side grants, `block_limit` how far that of blocks may grow.
-    pub(super) fn new(credit: Credit, block_limit: u64) -> Self {
-        Self {
-            numbers: RangeSet::new(),
-            forgotten: 0,
-            largest_at: Time::ZERO,
-            unacknowledged: 0,
-            acknowledged_at: Time::ZERO,
-            ack_at: None,
-            stream: Incoming::default(),
-            frames: Deframer::default(),
-            pieces: RangeSet::new(),
-            credit,
-            block_limit: block_limit.max(credit.block),
-            grown_at: Time::ZERO,
-            grown_from: 0,
-            taken: Credit { stream: 0, block: 0 },
-            told: credit,
-            block_cost: 0,
-            marked: 0,
-            loss: 0.0,
-        }
-    }
-
-    /// Loss rate of the path from the peer, 0 to 1: a side that sends little cannot measure loss by its own packets.
-    pub(super) const fn loss(&self) -> f64 {
-        self.loss
-    }
-
-    /// A packet came after `gap` packets that are missing.
-    fn note_gap(&mut self, gap: u64) {
-        let missing = gap.min(LOSS_PACKETS as u64) as f64;
-        self.loss += (missing - self.loss) / LOSS_PACKETS;
-        self.loss = self.loss.min(1.0);
-    }
-
-    /// The application has consumed this much more: bytes of the stream, and block credit.
-    pub(super) fn consumed(&mut self, stream: u64, blocks: u64) {
-        self.taken.stream += stream;
-        self.taken.block += blocks;
-        let limits = self.limits();
-        // When a quarter of the credit is free again, the peer is told at once: it may be waiting.
-        if limits.stream - self.told.stream >= self.credit.stream / 4
-            || limits.block - self.told.block >= self.credit.block / 4
-        {
-            self.ack_at = Some(Time::ZERO);
-        }
-    }
-
-    /// The limits to advertise, counted from the beginning of the connection.
-    fn limits(&self) -> Credit {
-        Credit { stream: self.taken.stream + self.credit.stream, block: self.taken.block + self.credit.block }
-    }
-
-    /// A packet came with an ECN mark: the sender should be told soon.
-    pub(super) fn note_mark(&mut self, now: Time) {
-        self.marked += 1;
-        self.ack_soon(now);
-    }
-
-    /// Makes an ACK due now.
-    pub(super) fn ack_soon(&mut self, now: Time) {
-        self.ack_at = Some(now);
-    }
-
-    /// True if a datagram that is built now should carry an ACK.
-    pub(super) fn has_unacknowledged(&self) -> bool {
-        self.unacknowledged > 0 || self.ack_at.is_some()
-    }
-
-    /// True if an ACK must be sent now, even alone.
-    pub(super) fn ack_is_due(&self, now: Time) -> bool {
-        self.numbers.pieces() > 0 && self.ack_at.is_some_and(|at| now >= at)
-    }
-
-    /// When an ACK must be sent; `None` if there is nothing to acknowledge.
-    pub(super) fn ack_deadline(&self) -> Option<Time> {
-        self.ack_at.filter(|_| self.numbers.pieces() > 0)
-    }
-}
-
 impl Connection {
     /// Handles a DATA datagram, whose frames are at `frames`; `at_once` if the peer asks for an immediate ACK.
-    pub(super) fn handle_data(
+    pub(in crate::reliable) fn handle_data(
         &mut self,
         now: Time,
         number: u64,
@@ -211,7 +86,7 @@ impl Connection {
     }
 
     /// True if a datagram has no block after a gap in the piece numbers.
-    pub(super) fn is_next(&self, datagram: &Bytes, frames: &Range<usize>) -> bool {
+    pub(in crate::reliable) fn is_next(&self, datagram: &Bytes, frames: &Range<usize>) -> bool {
         DataFrames::new(datagram.clone(), frames).all(|frame| match frame {
             Ok(DataFrame::Block { number, .. }) => number <= self.receiving.pieces.first_gap(0),
             _ => true,
@@ -219,7 +94,7 @@ impl Connection {
     }
 
     /// Plans the ACK of a packet that was just received.
-    fn schedule_ack(&mut self, now: Time, at_once: bool, in_order: bool) {
+    pub(super) fn schedule_ack(&mut self, now: Time, at_once: bool, in_order: bool) {
         self.receiving.unacknowledged += 1;
         let soon = now.max(self.receiving.acknowledged_at + ACK_INTERVAL);
         let at = match self.receiving.unacknowledged {
@@ -233,7 +108,7 @@ impl Connection {
     }
 
     /// Forgets the oldest gaps: the sender declared such old packets lost long ago.
-    fn bound_gaps(&mut self) {
+    pub(super) fn bound_gaps(&mut self) {
         if self.receiving.numbers.pieces() > 4 * RANGE_LIMIT {
             let second = self.receiving.numbers.iter().nth(1).map_or(0, |range| range.start);
             self.receiving.numbers.insert_range(0..second);
@@ -242,7 +117,7 @@ impl Connection {
     }
 
     /// Handles a frame other than ACK; `whole` is the size of its datagram in bytes.
-    fn handle_frame(&mut self, frame: DataFrame, whole: usize) {
+    pub(super) fn handle_frame(&mut self, frame: DataFrame, whole: usize) {
         match frame {
             DataFrame::Stream { offset, bytes } => self.handle_stream(offset, bytes),
             DataFrame::Block { number, offset, mut bytes } => {
@@ -257,7 +132,7 @@ impl Connection {
         }
     }
 
-    fn handle_stream(&mut self, offset: u64, bytes: Bytes) {
+    pub(super) fn handle_stream(&mut self, offset: u64, bytes: Bytes) {
         let end = offset.saturating_add(bytes.len() as u64);
         if end > self.receiving.told.stream {
             return self.end(Ending::Misbehaved("it sent more than it was allowed to"));
@@ -276,7 +151,7 @@ impl Connection {
         }
     }
 
-    fn handle_block(&mut self, number: u64, offset: u64, bytes: Bytes) {
+    pub(super) fn handle_block(&mut self, number: u64, offset: u64, bytes: Bytes) {
         if bytes.is_empty() {
             return self.end(Ending::Misbehaved("it sent an empty piece"));
         }
@@ -294,7 +169,7 @@ impl Connection {
         }
     }
 
-    fn take_piece(&mut self, offset: u64, bytes: Bytes) {
+    pub(super) fn take_piece(&mut self, offset: u64, bytes: Bytes) {
         if self.receiving.pieces.pieces() > GAP_LIMIT {
             return self.end(Ending::Misbehaved("it left too many gaps in the piece numbers"));
         }
@@ -309,7 +184,7 @@ impl Connection {
 
     /// Doubles the credit for blocks if the application consumed at least half of it within two round trips: then the
     /// credit may be what limits the peer.
-    fn grow_credit(&mut self, now: Time) {
+    pub(super) fn grow_credit(&mut self, now: Time) {
         let receiving = &mut self.receiving;
         let taken = receiving.taken.block - receiving.grown_from;
         let span = self.rtt.smoothed() * 2;
@@ -322,7 +197,7 @@ impl Connection {
     }
 
     /// Appends an ACK frame of at most `room` bytes, if there is anything to acknowledge.
-    pub(super) fn push_ack(&mut self, now: Time, out: &mut Vec<u8>, room: usize) {
+    pub(in crate::reliable) fn push_ack(&mut self, now: Time, out: &mut Vec<u8>, room: usize) {
         if self.receiving.numbers.pieces() == 0 {
             return;
         }
@@ -348,9 +223,4 @@ impl Connection {
         self.receiving.acknowledged_at = now;
         self.receiving.ack_at = None;
     }
-}
-
-/// Stream bytes that a frame used up, to be passed to [`Connection::consumed`].
-pub const fn stream_cost(frame: &crate::wire::Frame) -> u64 {
-    (frame::HEADER + frame.body.len()) as u64
 }

@@ -15,7 +15,7 @@ const BURST_LIMIT: usize = 64 << 10;
 
 /// When the next datagram may be sent, by the pacing rate.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Pacer {
     datagram: usize,
     next_send: Time,
     /// The part of a microsecond that `next_send` cannot hold.
@@ -26,7 +26,7 @@ pub(super) struct Pace {
     gather: Duration,
 }
 
-impl Pace {
+impl Pacer {
     /// `datagram` is the size of a packet in bytes.
     pub(super) const fn new(datagram: usize) -> Self {
         Self { datagram, next_send: Time::ZERO, fraction: 0.0, burst: BURST_LEAST, gather: Duration::ZERO }

@@ -1,0 +1,43 @@
+//! A part of a block: what one datagram carries and what is retransmitted as a unit.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::PIECE_COST;
+use crate::wire::datagram::UNIT;
+
+/// A part of a block that fits into one datagram and is retransmitted as a unit.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    /// The first of its piece numbers: it has one for each [`UNIT`] that it begins.
+    pub(super) number: u64,
+    /// Position of its first byte in the file.
+    pub(super) offset: u64,
+    /// Its data, never empty.
+    pub(super) bytes: Bytes,
+}
+
+impl Piece {
+    /// All its piece numbers.
+    pub(super) fn numbers(&self) -> Range<u64> {
+        self.number..self.number + self.bytes.len().div_ceil(UNIT) as u64
+    }
+
+    /// Splits it into pieces that have one number each.
+    pub(super) fn cut(mut self) -> Vec<Self> {
+        let mut parts = Vec::new();
+        while !self.bytes.is_empty() {
+            let bytes = self.bytes.split_to(self.bytes.len().min(UNIT));
+            let length = bytes.len() as u64;
+            parts.push(Self { number: self.number, offset: self.offset, bytes });
+            (self.number, self.offset) = (self.number + 1, self.offset + length);
+        }
+        parts
+    }
+
+    /// Bytes of the block credit that it uses up.
+    pub(super) fn cost(&self) -> u64 {
+        self.bytes.len() as u64 + PIECE_COST
+    }
+}
