@@ -1,7 +1,8 @@
 //! What may come next is asked of the parser itself: what it reads, it had announced.
 
+use nls::language::parse::ahead::behind;
 use nls::language::parse::lexer::{Token, tokens};
-use nls::language::parse::next::{Next, behind};
+use nls::language::parse::next::Next;
 use nls::language::statement::STATEMENTS;
 use nls::shell::catalogue::vocabulary;
 

@@ -17,14 +17,17 @@ pub mod plan;
 pub mod script;
 pub mod statement;
 pub mod verb;
+pub mod vocabulary;
 
-pub use self::plan::planner::{Scope, check, plan};
 pub use arguments::{Argument, Arguments, FromArguments, Invocation, Target};
 pub use diagnostic::{Diagnostic, Report, Source};
 pub use kind::{Datum, Kind, Place, SessionRef};
+pub use plan::planner::{check, plan};
+pub use plan::scope::Scope;
 pub use plan::{Action, Plan, Step};
 pub use script::Statement;
-pub use verb::{Capability, Field, Keyword, Param, Service, Verb, Vocabulary};
+pub use verb::{Capability, Field, Keyword, Param, Service, Verb};
+pub use vocabulary::Vocabulary;
 
 /// Longest logical line, in bytes (FAULTS row 90).
 pub const LINE_LIMIT: usize = 64 << 10;

@@ -1,6 +1,6 @@
 //! Random draws that depend only on the seed, link name, direction, stage and packet number.
 
-use super::Direction;
+use super::profile::Direction;
 use crate::base::mix;
 
 /// What a draw decides.

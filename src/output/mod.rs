@@ -4,6 +4,7 @@ mod caret;
 mod colour;
 mod contrast;
 mod human;
+mod item;
 mod json;
 pub mod reports;
 mod sink;
@@ -13,7 +14,8 @@ mod writer;
 mod wrong;
 
 pub use colour::{Choice, Colours};
-pub use sink::{Print, Sink};
+pub use item::Print;
+pub use sink::Sink;
 pub use terminal::{area, area_of_errors, is_capable, keep_terminal, restore_terminal};
 
 use std::sync::atomic::{AtomicBool, Ordering};

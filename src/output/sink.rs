@@ -3,36 +3,19 @@
 //! thread that does nothing but pass it to the line editor, one batch at a time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::Rendered;
+use super::item::{Item, Print};
 use super::writer::Writer;
 use crate::base::Secrets;
 
 /// Most items that wait for the writing thread.
 const QUEUE: usize = 4096;
-
-/// Prints text above the line that is being edited.
-pub type Print = Box<dyn FnMut(String) + Send>;
-
-/// An item for the writing thread.
-pub(super) enum Item {
-    Text(Rendered),
-    /// Output of a system command, unchanged; true: for standard error.
-    Bytes(Vec<u8>, bool),
-    /// Tells the sender once everything before this item is written.
-    Flush(Sender<()>),
-    /// How to print while a line is being edited.
-    Editor(Print),
-    /// Replaces the picture before it; `None`: that one stays on the screen and is no longer redrawn.
-    Picture(Option<String>),
-    /// A progress bar, by number, drawn below all other text; `None`: it has ended and is erased.
-    Bar(u64, Option<String>),
-}
 
 /// Where rendered text goes. Clones are cheap and share one queue.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::Rendered;
-use super::sink::{Item, Print};
+use super::item::{Item, Print};
 
 /// Text that arrives within this time is written together.
 const GATHER: Duration = Duration::from_millis(5);

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::DirEntry;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::keys::Key;
+use super::key::Key;
 use super::remote_names::Names;
 use crate::base::escape::escape_line;
 use crate::base::{Endpoint, Transport, Value, quantity};

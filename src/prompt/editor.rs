@@ -9,12 +9,13 @@ use rustyline::history::MemHistory;
 use rustyline::{ColorMode, CompletionType, ExternalPrinter};
 use tokio::sync::mpsc;
 
-use super::Setup;
 use super::completion_source::{Known, PROMPT};
 use super::helper::Helper;
+use super::key::Key;
 use super::keyboard::Keyboard;
-use super::keys::{self, Key};
+use super::keys;
 use super::reserved_descriptors::Spare;
+use super::setup::Setup;
 use crate::output::{Rendered, Sink};
 use crate::report::Failure;
 use crate::wire::Code;

@@ -11,17 +11,7 @@ use rustyline::{
 
 use super::completion_source::Known;
 use super::helper::Helper;
-
-/// The key that ended a line, if it was not Enter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
-    /// Ctrl-C.
-    Interrupt,
-    /// Ctrl-D on an empty line.
-    End,
-    /// Ctrl-Z or Ctrl-] in an attached session.
-    Leave,
-}
+use super::key::Key;
 
 /// Binds the keys.
 pub(super) fn bind(editor: &mut Editor<Helper, MemHistory>, known: &Arc<Known>) {

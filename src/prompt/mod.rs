@@ -18,11 +18,13 @@ mod completion_source;
 mod editor;
 mod helper;
 mod history;
+mod key;
 mod keyboard;
 mod keys;
 mod progress;
 mod remote_names;
 mod reserved_descriptors;
+mod setup;
 
 pub use editor::NAME as EDITOR_THREAD;
 pub use progress::watch as watch_progress;
@@ -35,23 +37,13 @@ use history::History;
 use tokio_util::sync::CancellationToken;
 
 use crate::language::{Action, Source};
-use crate::output::{Sink, Style};
 use crate::report::{Failure, Report};
 use crate::session::Session;
 use crate::shell::{Flow, Shell};
 use crate::wire::Code;
+pub use setup::Setup;
 
 const WELCOME: &str = "nls, the network lab shell. Try: listen tcp 0 calc · calc 7 % 3 · help";
-
-/// What the prompt needs in addition to the shell.
-pub struct Setup {
-    pub sink: Sink,
-    pub style: Style,
-    /// The token of the foreground command: a signal fires it.
-    pub foreground: Arc<std::sync::Mutex<CancellationToken>>,
-    /// Fires when the program must end: a signal, or standard output was closed.
-    pub end: CancellationToken,
-}
 
 /// Reads and runs lines until the user quits or the program ends.
 pub async fn run(shell: &mut Shell, setup: &Setup) {

@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Client, Context, Job, PROVIDERS, Provider, Run, Server};
+use super::contract::{Client, Context, Job, Provider, Run, Server};
+use super::listen_options::ListenOptions;
+use super::providers::PROVIDERS;
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::net::accept::Arrival;
 use crate::net::accept::admission::Admission;
-use crate::net::accept::bind::{Bind, bind};
+use crate::net::accept::bind::bind;
 use crate::net::{Connection, Listener, has_address, show};
 use crate::report::{Failure, Outcome};
 use crate::session::{CLOSING_LIMIT, Guest, Handle, Listening};
@@ -66,97 +68,29 @@ pub static LISTEN: Client = Client {
     },
 };
 
-/// `root`, of services that share a folder.
-pub const ROOT: Keyword =
-    Keyword::new("root", Kind::Path, "the folder to serve").default("the current folder");
-/// What every service takes with `listen`.
-pub struct ListenOptions {
-    /// What carries the bytes.
-    pub transport: Transport,
-    /// 0: any free one.
-    pub port: u16,
-    /// The name of the service.
-    pub service: String,
-    /// As it was given; `None`: this machine only.
-    on: Option<String>,
-    /// Clients at once; `None`: what the service takes by default.
-    max: Option<u64>,
-    /// Bytes a second for all clients together; `None`: no limit.
-    pub rate: Option<u64>,
-    /// Strangers are welcome to do what is guarded otherwise.
-    pub open: bool,
-}
-
-impl FromArguments for ListenOptions {
-    fn from_arguments(arguments: &Arguments) -> Self {
-        Self {
-            transport: arguments.transport("transport").unwrap_or(Transport::Tcp),
-            port: arguments.number("port").unwrap_or(0) as u16,
-            service: arguments.text("service").unwrap_or_default().to_owned(),
-            on: arguments.text("on").map(str::to_owned),
-            max: arguments.number("max"),
-            rate: arguments.rate("rate"),
-            open: arguments.flag("open"),
-        }
+/// The service that the name means, if it takes every option that was given.
+fn provider(options: &ListenOptions, arguments: &Arguments) -> Result<&'static Provider, Failure> {
+    let name = &options.service;
+    let provider = *PROVIDERS
+        .iter()
+        .find(|provider| provider.row.name == name)
+        .ok_or_else(|| Failure::new(Code::Usage, format!("`{name}` is not a service")))?;
+    let Service { transports, .. } = &provider.row;
+    if !transports.contains(&options.transport) {
+        let able: Vec<&str> = transports.iter().map(|transport| transport.word()).collect();
+        let why = format!("`{name}` is not available over {}", options.transport);
+        return Err(Failure::new(Code::Usage, why).fix(format!("use {}", able.join(" or "))));
     }
-}
-
-impl ListenOptions {
-    /// Where to bind, as `on` says.
-    fn bind(&self) -> Result<Bind, Failure> {
-        match self.on.as_deref() {
-            None => Ok(Bind::Loopback),
-            Some("any") => Ok(Bind::Any),
-            Some(address) => address
-                .parse()
-                .map(Bind::Address)
-                .map_err(|_| Failure::new(Code::Usage, format!("`{address}` is not an address"))),
+    let known = |word: &str| {
+        LISTEN.verb.params.iter().any(|param| param.name == word)
+            || LISTEN.verb.keyword(word).or(provider.row.keyword(word)).is_some()
+    };
+    match arguments.0.iter().find(|(word, _)| !known(word)) {
+        Some((word, _)) => {
+            let why = format!("`{word}` is not an option of {name}");
+            Err(Failure::new(Code::Usage, why).fix(format!("`help {name}` shows its options")))
         }
-    }
-
-    /// Clients at once.
-    pub fn max(&self, provider: &Provider) -> u64 {
-        self.max.unwrap_or_else(|| (provider.max)(self.transport))
-    }
-
-    /// True if strangers can connect, and nobody said with `open` that what they bring is welcome.
-    pub fn is_guarded(&self) -> bool {
-        self.is_public() && !self.open
-    }
-
-    /// True if others than this machine can connect.
-    fn is_public(&self) -> bool {
-        match self.bind() {
-            Ok(Bind::Loopback) | Err(_) => false,
-            Ok(Bind::Any) => true,
-            Ok(Bind::Address(address)) => !address.is_loopback(),
-        }
-    }
-
-    /// The service that the name means, if it takes every option that was given.
-    fn provider(&self, arguments: &Arguments) -> Result<&'static Provider, Failure> {
-        let name = &self.service;
-        let provider = *PROVIDERS
-            .iter()
-            .find(|provider| provider.row.name == name)
-            .ok_or_else(|| Failure::new(Code::Usage, format!("`{name}` is not a service")))?;
-        let Service { transports, .. } = &provider.row;
-        if !transports.contains(&self.transport) {
-            let able: Vec<&str> = transports.iter().map(|transport| transport.word()).collect();
-            let why = format!("`{name}` is not available over {}", self.transport);
-            return Err(Failure::new(Code::Usage, why).fix(format!("use {}", able.join(" or "))));
-        }
-        let known = |word: &str| {
-            LISTEN.verb.params.iter().any(|param| param.name == word)
-                || LISTEN.verb.keyword(word).or(provider.row.keyword(word)).is_some()
-        };
-        match arguments.0.iter().find(|(word, _)| !known(word)) {
-            Some((word, _)) => {
-                let why = format!("`{word}` is not an option of {name}");
-                Err(Failure::new(Code::Usage, why).fix(format!("`help {name}` shows its options")))
-            }
-            None => Ok(provider),
-        }
+        None => Ok(provider),
     }
 }
 
@@ -166,7 +100,7 @@ fn start(session: Handle, arguments: Arguments, context: Context) -> Job {
 
 async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
     let options = ListenOptions::from_arguments(arguments);
-    let provider = options.provider(arguments)?;
+    let provider = self::provider(&options, arguments)?;
     let (transport, port) = (options.transport, options.port);
     let bound = bind(transport, options.bind()?, port)
         .map_err(|failure| held_by_us(failure, context, transport, port))?;
@@ -174,7 +108,7 @@ async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Resul
         bound.address().map_err(|error| Failure::io(&error, format!("listen {transport} {port}")))?;
     session.set_rate(options.rate);
     let server = (provider.make)(&session, &options, arguments, context)?;
-    let max = options.max(provider) as usize;
+    let max = options.max(provider.max) as usize;
     let admission = Admission { service: provider.id, max, lines: provider.lines, options: provider.options };
     let (listener, driver) = Listener::new(bound, admission);
     if let Some(driver) = driver {

@@ -3,127 +3,21 @@
 
 pub mod calc;
 pub mod chat;
+mod contract;
 pub mod files;
 #[doc(hidden)]
 pub mod foreign;
 pub mod ftp;
+pub mod idle;
 pub mod link;
 pub mod listen;
+pub mod listen_options;
+mod providers;
 pub mod stream;
 
-use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::Arc;
-
-use self::listen::ListenOptions;
-use crate::base::Transport;
-use crate::language::{Arguments, Service, Target, Verb};
-use crate::net::accept::admission::Lines;
-use crate::net::{self, Connection, udp};
-use crate::report::{Failure, Outcome};
-use crate::session::{Guest, Handle, Registry};
-use crate::wire::{Code, ServiceId};
-
-/// A command or other task as a boxed future.
-pub type Job<T = Outcome> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
-
-/// What the shell gives to every command.
-#[derive(Clone, Debug)]
-pub struct Context {
-    /// Seed of random decisions, unless a command gives its own.
-    pub seed: u64,
-    /// Relative paths are relative to this.
-    pub directory: PathBuf,
-    pub registry: Arc<Registry>,
-    /// Idle connections of `calc`, reused for the next question.
-    pub idle: Arc<calc::Idle>,
-    /// Tokens for resuming chats that were not left.
-    pub tickets: Arc<chat::Tickets>,
-    /// No system command is run, and no program except known media players.
-    pub no_shell: bool,
-    pub streams: StandardStreams,
-}
-
-/// The standard streams, as far as commands may use them.
-#[derive(Clone, Default)]
-pub struct StandardStreams {
-    /// Writes bytes to standard output; false if nobody reads it any more. `None` if a terminal or results in JSON use
-    /// it.
-    pub output: Option<Arc<dyn Fn(Vec<u8>) -> bool + Send + Sync>>,
-    /// Standard input is free: commands do not come from it.
-    pub input: bool,
-}
-
-impl std::fmt::Debug for StandardStreams {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StandardStreams").field("input", &self.input).finish_non_exhaustive()
-    }
-}
-
-/// The results of several commands, in order.
-pub type Answers = Vec<Result<Outcome, Failure>>;
-
-/// A verb that talks to a server.
-pub struct Client {
-    pub verb: &'static Verb,
-    /// The argument that names the server, and the service there: for the default when the argument is left out.
-    pub place: Option<(&'static str, ServiceId)>,
-    /// The default.
-    pub transport: Transport,
-    pub run: Run,
-}
-
-/// How a verb runs.
-pub enum Run {
-    /// As a session; `kind` describes it in `sessions`.
-    Session { kind: fn(&Arguments) -> String, start: fn(Handle, Arguments, Context) -> Job },
-    /// Without a session: it answers at once. Several commands for the same server are sent together, and answered in
-    /// order.
-    Direct(fn(Vec<Arguments>, Context) -> Job<Answers>),
-}
-
-/// Creates the server of a service.
-pub type Make = fn(&Handle, &ListenOptions, &Arguments, &Context) -> Result<Arc<dyn Server>, Failure>;
-
-/// A service that `listen` can start.
-pub struct Provider {
-    pub row: Service,
-    pub id: ServiceId,
-    /// What lines of text from clients like `nc` mean to it.
-    pub lines: Lines,
-    /// Its options for UDP.
-    pub options: udp::Options,
-    /// Default of `max`, the most clients at once.
-    pub max: fn(Transport) -> u64,
-    pub make: Make,
-}
-
-/// One running service.
-pub trait Server: Send + Sync + 'static {
-    /// Serves one client, from its first message to its last. `client` shows it in lists and in the log.
-    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()>;
-
-    /// A task besides the clients, such as the server's own side of a chat; `None` if there is none.
-    fn host(self: Arc<Self>, _session: Handle) -> Option<Job<()>> {
-        None
-    }
-
-    /// What is served, reported when the server starts.
-    /// True if it serves only the user who started it, where no word of `listen` opens it.
-    fn is_private(&self) -> bool {
-        false
-    }
-
-    /// What is served, for people: reported when it starts.
-    fn describe(&self) -> String;
-
-    /// A command that uses the server: `{place}` is its address for others, with `udp` before it where that is needed;
-    /// `{transport}` and `{at}` are the two parts.
-    fn invitation(&self) -> &'static str;
-}
-
-/// All services.
-pub static PROVIDERS: &[&Provider] = &[&ftp::PROVIDER, &calc::PROVIDER, &chat::PROVIDER, &stream::PROVIDER];
+pub use contract::{Answers, Client, Context, Job, Kept, Make, Provider, Run, Server, StandardStreams};
+pub(crate) use contract::{connect, connect_with, no_server};
+pub use providers::PROVIDERS;
 
 /// All verbs that talk to servers, and `listen`.
 pub static CLIENTS: &[&Client] = &[
@@ -136,38 +30,3 @@ pub static CLIENTS: &[&Client] = &[
     &stream::STREAM,
     &link::LINK,
 ];
-
-/// The shell fills in where to go, or says that no server is known.
-fn no_server() -> Failure {
-    Failure::new(Code::Usage, "the server is missing")
-}
-
-/// Connects for a session, logs it, and spawns the driver that the connection needs.
-async fn connect(
-    session: &Handle,
-    target: Option<&Target>,
-    service: ServiceId,
-) -> Result<Connection, Failure> {
-    connect_with(session, target, service, udp::Options::default()).await
-}
-
-/// The same, with options for UDP.
-async fn connect_with(
-    session: &Handle,
-    target: Option<&Target>,
-    service: ServiceId,
-    options: udp::Options,
-) -> Result<Connection, Failure> {
-    let Target { transport, endpoint } = target.ok_or_else(no_server)?;
-    let transport = *transport;
-    let connecting = net::connect(transport, endpoint, service, options);
-    let (connection, driver) = session.unless_cancelled(connecting).await?;
-    if let Some(driver) = driver {
-        session.spawn(driver);
-    }
-    let peer = format!("{transport} {}", net::show(connection.peer));
-    session.log("connected", format!("with {peer}"));
-    session.set_peer(peer);
-    session.measure(&connection);
-    Ok(connection)
-}

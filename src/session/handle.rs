@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::registry::{Events, bug};
+use super::events::{Events, bug};
 use super::state::{Listening, Saying, Session, State};
 use crate::base::{Fields, Value};
 use crate::net::{Connection, show};

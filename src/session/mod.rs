@@ -1,6 +1,8 @@
 //! Sessions: background work with an id, a name, a state, fields and events, and how it is stopped and waited for. The
 //! tasks of sessions are spawned only here.
 
+pub mod events;
+mod guest;
 mod guests;
 pub mod handle;
 mod meter;
@@ -8,7 +10,8 @@ mod pace;
 pub mod registry;
 pub mod state;
 
-pub use guests::{Guest, GuestState};
+pub use guest::Guest;
+pub use guests::GuestState;
 pub use handle::Handle;
 pub use meter::Sample;
 pub use registry::{Registry, Request};

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::events::{Events, bug};
 use super::guests::Guests;
 use super::handle::Handle;
 use super::meter::Meter;
@@ -31,27 +32,6 @@ struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// The event queue. If it is full, events are dropped and counted; a task never blocks.
-#[derive(Clone, Debug)]
-pub struct Events {
-    queue: mpsc::Sender<Event>,
-    dropped: Arc<AtomicU64>,
-}
-
-impl Events {
-    /// Queues an event, or drops it if the queue is full.
-    pub(super) fn send(&self, event: Event) {
-        if self.queue.try_send(event).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// For events that must not be lost: waits for room, unless the queue's reader is gone.
-    async fn send_surely(&self, event: Event) {
-        drop(self.queue.send(event).await);
     }
 }
 
@@ -298,19 +278,4 @@ async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome,
         },
     };
     handle.events.send_surely(event).await;
-}
-
-/// Converts a panic into a failure; the same panic message gives the same id.
-pub(super) fn bug(error: tokio::task::JoinError) -> Failure {
-    let what = match error.try_into_panic() {
-        Ok(panic) => panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "a panic".into()),
-        Err(_) => "the task was dropped".into(),
-    };
-    let id = blake3::hash(what.as_bytes()).to_hex();
-    Failure::new(Code::Internal, format!("internal error (bug) {}", &id[..8]))
-        .fix("the other sessions keep running; please report this")
 }

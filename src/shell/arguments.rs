@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Binding, Shell, paths};
 use crate::base::{Endpoint, Host, Transport, endpoint};
+use crate::language::parse::value::read;
 use crate::language::{Argument, Arguments, Datum, Invocation, Kind, Place, SessionRef};
 use crate::report::Failure;
 use crate::service::Client;
@@ -30,7 +31,7 @@ impl Shell {
             Argument::Ready(datum) => datum.clone(),
             Argument::Later(kind, word, transport) => {
                 let text = self.text(word)?;
-                let read = kind.read(&text, &self.vocabulary).map_err(|mismatch| {
+                let read = read(*kind, &text, &self.vocabulary).map_err(|mismatch| {
                     let failure = Failure::new(Code::Usage, mismatch.why).of(format!("{name} `{text}`"));
                     match mismatch.fix {
                         Some(fix) => failure.fix(format!("try {fix}")),

@@ -21,6 +21,7 @@
 mod arguments;
 pub mod builtin;
 pub mod catalogue;
+mod flow;
 mod paths;
 pub mod record;
 pub mod run;
@@ -28,8 +29,9 @@ mod suggest;
 mod temporary;
 mod values;
 
-pub use run::Flow;
+pub use flow::Flow;
 
+use crate::service::idle::IdleConnections;
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
@@ -42,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::{Endpoint, Fields, Secrets, Transport, Value};
 use crate::language::{Plan, Report as Wrong, Scope, Source, Step, Vocabulary};
 use crate::report::{Area, Failure, Report};
-use crate::service::{Context, calc::Idle};
+use crate::service::{Context, Kept};
 use crate::session::{Registry, Session};
 use crate::wire::ServiceId;
 
@@ -144,8 +146,9 @@ impl Shell {
             seed: settings.seed,
             directory,
             registry: registry.clone(),
-            idle: Arc::new(Idle::default()),
-            tickets: Arc::default(),
+            idle: Arc::new(IdleConnections::default()),
+            kept: Kept::default(),
+
             no_shell: settings.no_shell,
             streams: crate::service::StandardStreams::default(),
         };

@@ -83,7 +83,7 @@ mod tests {
         let mut count = 0;
         for line in entries().map(|entry| entry.verb().next).filter(|line| !line.is_empty()) {
             let mut scope = Scope::builtin(0);
-            scope.define("s", crate::language::plan::planner::Known::Any);
+            scope.define("s", crate::language::plan::scope::Known::Any);
             let source = Source::new("row", example(line));
             let load = |_: &str, _: &Source| Err::<Arc<Source>, _>("none".to_owned());
             let planned = plan(&source, &vocabulary, &mut scope, &load);

@@ -6,54 +6,7 @@ use super::paths::{Crate, Module};
 use super::source::product;
 
 /// Those that are left. This list only becomes shorter.
-const KNOWN: [&[&str]; 16] = [
-    &["cli::runner", "cli::runner::discover"],
-    &["language::kind", "language::verb"],
-    &[
-        "language::parse::command",
-        "language::parse::cursor",
-        "language::parse::grammar",
-        "language::parse::next",
-    ],
-    &["language::plan::condition", "language::plan::planner"],
-    &["link", "link::decision"],
-    &["output::sink", "output::writer"],
-    &["prompt", "prompt::editor"],
-    &["prompt::completion_source", "prompt::helper", "prompt::keys"],
-    &["service", "service::listen"],
-    &[
-        "service::chat",
-        "service::chat::client",
-        "service::chat::command",
-        "service::chat::room",
-        "service::chat::server",
-        "service::chat::server::member",
-        "service::chat::server::text_client",
-    ],
-    &["service::files::disk", "service::ftp::storage::part"],
-    &[
-        "service::files::root",
-        "service::files::walk",
-        "service::ftp::storage::hash_cache",
-        "service::ftp::storage::small",
-        "service::ftp::storage::source",
-    ],
-    &["service::ftp::server", "service::ftp::server::tree"],
-    &[
-        "service::stream",
-        "service::stream::client",
-        "service::stream::client::reception",
-        "service::stream::client::store",
-        "service::stream::client::subtitles",
-        "service::stream::container::key",
-        "service::stream::playback::clock",
-        "service::stream::playback::http",
-        "service::stream::playback::player",
-        "service::stream::playback::watcher",
-    ],
-    &["session::guests", "session::handle", "session::registry", "session::state"],
-    &["shell::builtin", "shell::catalogue", "shell::run"],
-];
+const KNOWN: [&[&str]; 0] = [];
 
 fn graph() -> BTreeMap<Module, BTreeSet<Module>> {
     let sources = product();

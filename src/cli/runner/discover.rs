@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fail;
+use super::failure::fail;
 use crate::cli::{Exit, Program};
 use crate::language::{self, Plan, Report, Scope, Source, Step, plan};
 use crate::report::Place;

@@ -12,6 +12,7 @@
 mod attempt;
 mod choose;
 mod discover;
+mod failure;
 mod memory;
 mod pool;
 mod reports;
@@ -21,18 +22,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use self::discover::Case;
+use self::failure::fail;
 use super::arguments::Choices;
 use super::{Exit, Program};
 use crate::base::quantity;
 use crate::language::{Plan, Source};
-use crate::report::{Failure, Place, Report, Summary, TestPlan, TestRun, Verdict};
+use crate::report::{Place, Report, Summary, TestPlan, TestRun, Verdict};
 use crate::shell::run::script::{Ending, TEST_LIMIT};
-use crate::wire::Code;
-
-fn fail(program: &Program, why: impl Into<String>) {
-    let failure = Failure::new(Code::Missing, why);
-    program.show(&Report::Failure { failure, verb: None, place: None, session: None });
-}
 
 /// Finds every error without running anything.
 pub(super) fn check(program: &Program, paths: &[PathBuf]) -> Exit {

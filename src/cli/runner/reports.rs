@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::fail;
+use super::failure::fail;
 use crate::cli::Program;
 use crate::cli::arguments::Choices;
 use crate::output::reports::{Reporter, reporter};

@@ -4,10 +4,12 @@
 use std::ops::Range;
 
 use crate::language::kind::Kind;
+use crate::language::parse::ahead::behind;
 use crate::language::parse::lexer::{Token, as_word, is_bare, tokens};
-use crate::language::parse::next::{Next, behind};
+use crate::language::parse::next::Next;
 use crate::language::statement::{STATEMENTS, statement};
-use crate::language::verb::{Param, Vocabulary};
+use crate::language::verb::Param;
+use crate::language::vocabulary::Vocabulary;
 
 /// Most parts that a hint shows.
 const HINT_LIMIT: usize = 4;

@@ -4,10 +4,12 @@
 use std::ops::Range;
 
 use crate::language::diagnostic::Source;
+use crate::language::parse::ahead::behind;
 use crate::language::parse::lexer::{Segment, Token, Word, tokens};
-use crate::language::parse::next::{Next, behind};
-use crate::language::plan::planner::{Scope, check};
-use crate::language::verb::Vocabulary;
+use crate::language::parse::next::Next;
+use crate::language::plan::planner::check;
+use crate::language::plan::scope::Scope;
+use crate::language::vocabulary::Vocabulary;
 
 /// Longest line that is highlighted, in bytes: every key press analyses the whole line.
 const MARKED_LIMIT: usize = 1000;
@@ -127,7 +129,7 @@ mod tests {
     /// The line with each part in angle brackets, after the first letter of its mark.
     fn shown(line: &str) -> String {
         let mut scope = Scope::builtin(0);
-        scope.define("x", crate::language::plan::planner::Known::Scalar(None));
+        scope.define("x", crate::language::plan::scope::Known::Scalar(None));
         let (mut out, mut at) = (String::new(), 0);
         for (span, mark) in marks(line, &vocabulary(), &scope) {
             out.push_str(&line[at..span.start]);

@@ -3,15 +3,17 @@
 
 use std::ops::Range;
 
-use super::grammar::{is_name, not_a_name};
+use super::atom::{is_name, not_a_name};
 use super::lexer::Word;
 use super::next::Next;
+use super::value::read;
 use crate::base::Transport;
 use crate::language::arguments::{Argument, Invocation};
 use crate::language::diagnostic::{Diagnostic, nearest};
 use crate::language::elsewhere::{self, connector};
 use crate::language::kind::{Datum, Kind, Mismatch, Place, SessionRef};
-use crate::language::verb::{Keyword, Lasting, Param, Service, Verb, Vocabulary};
+use crate::language::verb::{Keyword, Lasting, Param, Service, Verb};
+use crate::language::vocabulary::Vocabulary;
 
 /// The services whose options may follow.
 #[derive(Clone, Copy)]
@@ -483,7 +485,7 @@ fn argument(
     let Some(text) = word.literal() else {
         return Ok(Argument::Later(kind, word.clone(), transport));
     };
-    Ok(Argument::Ready(match kind.read(&text, vocabulary)? {
+    Ok(Argument::Ready(match read(kind, &text, vocabulary)? {
         Datum::Endpoint(_, place) => Datum::Endpoint(transport, place),
         Datum::Path(path, _) => Datum::Path(path, !word.quoted),
         datum => datum,

@@ -4,18 +4,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::grammar::{duration, literal};
+use super::atom::{Parsed, duration, fail, literal};
 use super::lexer::{Token, Word};
 use super::next::Next;
 use crate::language::diagnostic::Diagnostic;
-
-/// The result of a parsing step.
-pub(crate) type Parsed<T> = Result<T, Box<Diagnostic>>;
-
-/// A parsing step that failed with this error.
-pub(crate) fn fail<T>(diagnostic: Diagnostic) -> Parsed<T> {
-    Err(Box::new(diagnostic))
-}
 
 /// A position in the tokens of one statement. Words are moved out of the tokens as they are read.
 pub(crate) struct Cursor<'a> {

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::cursor::{Cursor, Parsed, fail};
+use super::atom::{Parsed, duration, fail, is_name, literal, not_a_name};
+use super::cursor::Cursor;
 use super::lexer::{Segment, Token, Word, logical_lines, tokens_into};
 use super::next::Next;
-use crate::base::quantity;
 use crate::language::diagnostic::{Diagnostic, nearest};
 use crate::language::script::{
     Body, Comparison, Expectation, FileExpectation, FileTest, Heading, Prefix, Statement,
@@ -64,27 +64,6 @@ pub(crate) fn statement(tokens: &mut [Token], next: Option<&mut Vec<Next>>) -> P
     }
     let body = simple(&mut cursor)?;
     Ok(Statement { span, prefixes, body })
-}
-
-/// The text of a word. The error, if it contains a reference, names `what` the word should be.
-pub(crate) fn literal(word: &Word, what: &str) -> Parsed<String> {
-    match word.literal() {
-        Some(text) => Ok(text.into_owned()),
-        None => {
-            fail(Diagnostic::new(format!("a variable cannot be used for {what} here"), word.span.clone()))
-        }
-    }
-}
-
-/// Parses `text`, which is that of `word`, as a duration.
-pub(crate) fn duration(word: &Word, text: &str) -> Parsed<Duration> {
-    quantity::duration(text).or_else(|bad| {
-        fail(
-            Diagnostic::new(format!("`{text}`: {}", bad.why), word.span.clone())
-                .expected(["a duration such as 5s".into()])
-                .fix(bad.fix),
-        )
-    })
 }
 
 fn count(word: &Word, text: &str) -> Parsed<u64> {
@@ -274,19 +253,6 @@ fn new_name(word: &Word, text: String) -> Parsed<String> {
         return fail(diagnostic.expected(["another name".into()]));
     }
     Ok(text)
-}
-
-/// The error for a word that is not a valid name.
-pub(crate) fn not_a_name(word: &Word, text: &str) -> Diagnostic {
-    Diagnostic::new(format!("`{text}` is not a name"), word.span.clone())
-        .expected(["letters, digits and _, not starting with a digit".into()])
-}
-
-/// True for a name that `as` and `let` can bind.
-pub fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
-        && !text.ends_with('-')
 }
 
 fn expectation(cursor: &mut Cursor<'_>) -> Parsed<Body> {

@@ -8,8 +8,11 @@
 //! | `cursor` | the tokens of one statement |
 //! | `next` | what may follow the words of a line |
 
+pub mod ahead;
+pub mod atom;
 pub mod command;
 mod cursor;
 pub mod grammar;
 pub mod lexer;
 pub mod next;
+pub mod value;

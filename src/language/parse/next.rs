@@ -1,13 +1,10 @@
 //! What may follow the words of a line. The parser itself answers, so "expected …", completion and hints cannot
 //! disagree with what it accepts.
 
-use super::command::Matcher;
-use super::grammar::statement;
-use super::lexer::Token;
 use crate::language::kind::Kind;
-use crate::language::script::{Body, Comparison};
+use crate::language::script::Comparison;
 use crate::language::statement;
-use crate::language::verb::{Keyword, Param, Vocabulary};
+use crate::language::verb::{Keyword, Param};
 
 /// One thing that may come next.
 #[derive(Clone, Copy, Debug)]
@@ -102,18 +99,5 @@ impl Next {
             Self::Background => "run in the background",
             Self::Value(_) | Self::Path | Self::Verb | Self::Address | Self::Name => "",
         }
-    }
-}
-
-/// What may follow `tokens`, those of one statement before the cursor. Words are moved out of `tokens`.
-pub fn behind(tokens: &mut [Token], vocabulary: &Vocabulary) -> Vec<Next> {
-    let mut next = Vec::new();
-    match statement(tokens, Some(&mut next)).map(|statement| statement.body) {
-        Ok(Body::Command { verb, words, background: false }) => verb
-            .literal()
-            .and_then(|name| vocabulary.verb(&name))
-            .map(|row| Matcher::walk(row, &words, &verb.span, vocabulary).next())
-            .unwrap_or_default(),
-        _ => next,
     }
 }

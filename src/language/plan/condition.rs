@@ -1,7 +1,7 @@
 //! Checks the conditions of `expect` and `skip … unless`, as far as the dimensions of the values are known before
 //! anything runs.
 
-use super::planner::{Known, Scope};
+use super::scope::{Known, Scope};
 use crate::base::{Dimension, Value};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::parse::lexer::Word;

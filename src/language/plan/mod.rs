@@ -2,6 +2,7 @@
 
 mod condition;
 pub mod planner;
+pub mod scope;
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,13 +1,12 @@
 //! [`Statement`]s → [`Plan`]: verbs and types are checked against the table, names against what was bound before;
 //! sourced files are read through a function of the caller. All errors are collected; nothing runs if there is one.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::condition;
+use super::scope::{Known, Scope};
 use super::{Action, Plan, Step, Test};
-use crate::base::Dimension;
 use crate::language::arguments::{Argument, Invocation};
 use crate::language::diagnostic::{Diagnostic, Report, Source, nearest};
 use crate::language::elsewhere::{self, Advice};
@@ -17,69 +16,8 @@ use crate::language::parse::grammar;
 use crate::language::parse::lexer::{Segment, Word};
 use crate::language::script::{Body, FileTest, Prefix, Statement, error_code};
 use crate::language::statement::statement;
-use crate::language::verb::{FieldRows, Vocabulary};
+use crate::language::vocabulary::Vocabulary;
 use crate::language::{SOURCE_DEPTH_LIMIT, STATEMENT_LIMIT};
-
-/// What is known about a name before anything runs.
-#[derive(Clone, Copy, Debug)]
-pub enum Known {
-    /// A result with these fields.
-    Record(FieldRows),
-    /// A single value without fields, and its dimension, if that is known.
-    Scalar(Option<Dimension>),
-    /// Nothing is known until the script runs.
-    Any,
-}
-
-/// The names that a text may use, without `$`.
-#[derive(Clone, Debug, Default)]
-pub struct Scope {
-    names: HashMap<String, Known>,
-}
-
-impl Scope {
-    /// The predefined names (`$tmp`, `$args`, `$seed`, `$last`, `$env`, `$test`), and `$1` and so on for this many
-    /// arguments of the script.
-    pub fn builtin(arguments: usize) -> Self {
-        let mut scope = Self::default();
-        for name in ["tmp", "args", "seed"] {
-            scope.define(name, Known::Scalar(None));
-        }
-        for name in ["last", "env", "test"] {
-            scope.define(name, Known::Any);
-        }
-        for number in 1..=arguments {
-            scope.define(&number.to_string(), Known::Scalar(None));
-        }
-        scope
-    }
-
-    /// Adds a name, or replaces what is known about it.
-    pub fn define(&mut self, name: &str, known: Known) {
-        match self.names.get_mut(name) {
-            Some(before) => *before = known,
-            None => drop(self.names.insert(name.into(), known)),
-        }
-    }
-
-    /// All names, in no particular order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.keys().map(String::as_str)
-    }
-
-    /// What is known about a name; `None` if it is not bound.
-    pub(crate) fn known(&self, name: &str) -> Option<&Known> {
-        self.names.get(name)
-    }
-
-    /// The fields of a name; `None` if they are not known or it has none.
-    pub fn fields(&self, name: &str) -> Option<FieldRows> {
-        match self.names.get(name)? {
-            Known::Record(fields) => Some(*fields),
-            _ => None,
-        }
-    }
-}
 
 /// Reads a sourced file. The path is as written, relative to the given source that names it; the error says why the
 /// file cannot be read.
@@ -382,7 +320,7 @@ impl<'a> Planner<'a> {
 
     fn check_path(&mut self, source: &Arc<Source>, path: &[String], span: &Range<usize>, scope: &Scope) {
         let name = &path[0];
-        let Some(known) = scope.names.get(name) else {
+        let Some(known) = scope.known(name) else {
             if name.chars().all(|c| c.is_ascii_digit()) {
                 let title = format!("argument ${name} was not given");
                 return self.error(source, Diagnostic::new(title, span.clone()));
@@ -441,7 +379,7 @@ impl<'a> Planner<'a> {
                 Datum::Session(SessionRef::Name(name))
                 | Datum::Endpoint(_, Place::Session(SessionRef::Name(name))),
             ) = argument
-                && !scope.names.contains_key(name)
+                && scope.known(name).is_none()
                 && !source.slice(span).starts_with('$')
             {
                 self.error(source, unknown_name(name, span.clone(), scope, ""));

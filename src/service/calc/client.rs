@@ -1,7 +1,5 @@
 //! The `calc` client. Its connection to a server is kept open and reused for the next expressions.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::protocol::Message;
@@ -18,55 +16,6 @@ use crate::wire::{Code, ServiceId};
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 /// An error message shows at most this many characters of an expression.
 const SHOWN: usize = 60;
-/// Maximum number of idle connections kept.
-const IDLE_LIMIT: usize = 16;
-
-/// Idle connections, by transport and endpoint; each with the number of questions asked on it, which is the next id.
-#[derive(Default)]
-pub struct Idle {
-    connections: Mutex<HashMap<Target, (Connection, u64)>>,
-}
-
-impl std::fmt::Debug for Idle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Idle")
-    }
-}
-
-impl Idle {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Target, (Connection, u64)>> {
-        self.connections.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// Closes all idle connections.
-    pub async fn close(&self) {
-        let connections: Vec<Connection> =
-            self.lock().drain().map(|(_, (connection, _))| connection).collect();
-        for mut connection in connections {
-            connection.outgoing.close(Code::Other, "").await;
-        }
-    }
-
-    /// Number of idle connections.
-    pub fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn take(&self, key: &Target) -> Option<(Connection, u64)> {
-        self.lock().remove(key)
-    }
-
-    fn keep(&self, key: Target, connection: Connection, asked: u64) {
-        let mut connections = self.lock();
-        if connections.len() < IDLE_LIMIT {
-            connections.insert(key, (connection, asked));
-        }
-    }
-}
 
 /// `calc`.
 struct CalcOptions {
@@ -130,20 +79,21 @@ async fn ask(
     expressions: &[String],
 ) -> Result<Vec<Result<String, String>>, Failure> {
     let key = server.ok_or_else(no_server)?;
+    let (idle, key) = (&context.idle, (ServiceId::Calc, key));
     let count = expressions.len() as u64;
-    if let Some((mut connection, asked)) = context.idle.take(&key)
+    if let Some((mut connection, asked)) = idle.take(&key)
         && let Ok(answers) = exchange(&mut connection, asked, expressions).await
     {
-        context.idle.keep(key, connection, asked + count);
+        idle.keep(key, connection, asked + count);
         return Ok(answers);
     }
     let (mut connection, driver) =
-        net::connect(key.transport, &key.endpoint, ServiceId::Calc, udp::Options::default()).await?;
+        net::connect(key.1.transport, &key.1.endpoint, ServiceId::Calc, udp::Options::default()).await?;
     if let Some(driver) = driver {
         context.registry.spawn(driver);
     }
     let answers = exchange(&mut connection, 0, expressions).await?;
-    context.idle.keep(key, connection, count);
+    idle.keep(key, connection, count);
     Ok(answers)
 }
 

@@ -6,8 +6,6 @@ pub mod expression;
 pub mod protocol;
 mod server;
 
-pub use client::Idle;
-
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;

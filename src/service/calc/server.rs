@@ -10,7 +10,7 @@ use crate::language::Arguments;
 use crate::net::failure::malformed;
 use crate::net::{Connection, Message as Wire, clock};
 use crate::report::Failure;
-use crate::service::listen::ListenOptions;
+use crate::service::listen_options::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
 use crate::wire::{Code, Frame, frame};

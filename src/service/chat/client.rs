@@ -1,5 +1,6 @@
 //! The `chat` client: one conversation with a chat server.
 
+use crate::service::chat::resume_tokens::Tickets;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use super::command::{self, HELP, Line};
 use super::protocol::{Message, Welcome};
 use super::text::{check, check_name, login_name};
 use super::transcript::Transcript;
-use super::turn::{Stamp, Turns, Wrong};
+use super::turn::{Stamp, Turns, Wrong, not_your_turn};
 use crate::base::Value;
 use crate::base::escape::escape_line;
 use crate::language::{Arguments, FromArguments, Target};
@@ -20,6 +21,9 @@ use crate::session::Handle;
 use crate::session::handle::cancelled;
 use crate::wire::{Code, ServiceId, frame};
 
+/// How long an outage a UDP conversation survives: at least 30 s. A dead peer is noticed within 45 s, of which 10 s
+/// pass before a quiet connection is probed.
+pub(super) const PATIENCE: Duration = Duration::from_secs(33);
 const LOST_COUNT: &str = "the peer's message numbers are inconsistent";
 
 /// Time limit for saying goodbye, including the last confirmations.
@@ -63,12 +67,12 @@ pub(super) fn chat(session: Handle, options: ChatOptions, context: Context) -> J
         check_name(&name).map_err(|failure| failure.of("chat"))?;
         let transcript = to.map(|path| Transcript::open(&context.directory.join(path)));
         let transcript = transcript.transpose().map_err(|failure| failure.of("chat"))?;
-        let options = udp::Options { give_up: super::PATIENCE, ..udp::Options::default() };
+        let options = udp::Options { give_up: PATIENCE, ..udp::Options::default() };
         let mut connection = connect_with(&session, server.as_ref(), ServiceId::Chat, options)
             .await
             .map_err(|failure| failure.of("chat"))?;
         let place = (connection.peer.to_string(), name.clone());
-        let (name, token) = context.tickets.take(&place).unwrap_or((name, 0));
+        let (name, token) = context.kept.get::<Tickets>().take(&place).unwrap_or((name, 0));
         let welcome = session.unless_cancelled(join(&mut connection, token, name)).await;
         let welcome = welcome.map_err(|failure| failure.of("chat"))?;
         session.set_all([
@@ -98,7 +102,7 @@ pub(super) fn chat(session: Handle, options: ChatOptions, context: Context) -> J
         // The connection was lost without a goodbye: keep the token, so that the next `chat` resumes the same place.
         if result.as_ref().is_err_and(|failure| matches!(failure.code, Code::Broken | Code::Timeout)) {
             let Welcome { name, token, .. } = conversation.welcome;
-            context.tickets.keep(place, name, token);
+            context.kept.get::<Tickets>().keep(place, name, token);
         }
         result
     })
@@ -300,10 +304,4 @@ impl Conversation {
         self.session.set_all(fields);
         self.session.heard(from, &text);
     }
-}
-
-/// The error for speaking out of turn.
-pub(super) fn not_your_turn(peer: &str) -> Failure {
-    Failure::new(Code::Turn, format!("it is the turn of {peer}: your last message was not answered yet"))
-        .fix("wait for the answer")
 }

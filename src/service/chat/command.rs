@@ -31,7 +31,7 @@ pub(super) fn read(line: &str) -> Result<Line<'_>, Failure> {
         return Ok(Line::Say(&line[line.len() - text.len() - 1..]));
     }
     if let Some((name, text)) = line.strip_prefix('@').and_then(|rest| rest.split_once(' '))
-        && (check_name(name).is_ok() || name == super::server::HOST)
+        && (check_name(name).is_ok() || name == super::text::HOST)
     {
         return Ok(Line::Whisper(name, text.trim()));
     }

@@ -27,11 +27,7 @@ mod text;
 mod transcript;
 mod turn;
 
-pub use self::resume_tokens::Tickets;
-
-use std::time::Duration;
-
-use self::client::ChatOptions;
+use self::client::{ChatOptions, PATIENCE};
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
@@ -39,10 +35,6 @@ use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Se
 use crate::net::accept::admission::Lines;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
-
-/// How long an outage a UDP conversation survives: at least 30 s. A dead peer is noticed within 45 s, of which 10 s
-/// pass before a quiet connection is probed.
-const PATIENCE: Duration = Duration::from_secs(33);
 
 pub static PROVIDER: Provider = Provider {
     row: Service {
@@ -65,7 +57,7 @@ pub static PROVIDER: Provider = Provider {
     id: ServiceId::Chat,
     lines: Lines::Conversation,
     options: Options { give_up: PATIENCE, ..Options::STANDARD },
-    max: |transport| if transport == Transport::Udp { 1 } else { 256 },
+    max: server::clients,
     make: server::make,
 };
 

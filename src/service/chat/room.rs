@@ -7,14 +7,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::client::not_your_turn;
 use super::command::{self, HELP, Line};
 use super::protocol::Message;
-use super::server::HOST;
 use super::server::announcements::News;
 use super::server::outbox::{Outbox, Queue};
+use super::text::HOST;
 use super::text::{check, unique};
-use super::turn::{Stamp, Turns, Wrong};
+use super::turn::{Stamp, Turns, Wrong, not_your_turn};
 use crate::base::escape::escape_line;
 use crate::base::{Transport, Value};
 use crate::report::Failure;

@@ -5,6 +5,8 @@ use crate::base::Transport;
 use crate::report::Failure;
 use crate::wire::Code;
 
+/// Name of the server's side of a chat.
+pub(super) const HOST: &str = "host";
 /// Names that could be mistaken for the program itself.
 const RESERVED: [&str; 8] = ["server", "host", "system", "admin", "nls", "all", "everyone", "you"];
 

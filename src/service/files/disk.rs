@@ -1,6 +1,7 @@
 //! The file operations that a receive needs in one folder, on a real disk; `crashes` uses a simulated one that crashes
 //! at every operation. Everything blocks.
 
+use crate::base::quantity::show_size;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -19,6 +20,8 @@ use crate::service::ftp::protocol::{Label, Mode};
 use crate::service::ftp::storage::journal::Boot;
 use crate::wire::Code;
 
+/// Largest file in bytes: no file system holds a larger one, and sums of offsets cannot overflow.
+const FILE_LIMIT: u64 = 1 << 60;
 /// Attempts to lock a part, each of which fails if the part is renamed between its opening and its locking.
 const PART_ATTEMPTS: usize = 10;
 /// Modification times later than now plus this are clamped (FAULTS row 32).
@@ -297,7 +300,7 @@ impl Space {
         let device = rustix::fs::fstat(file).map_or(0, |stat| stat.st_dev);
         let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
         let others = claimed.entry(device).or_default();
-        crate::service::ftp::storage::part::check_space(free(file).saturating_sub(*others), bytes)?;
+        check_free(free(file).saturating_sub(*others), bytes)?;
         *others += bytes;
         Ok(Self { device, bytes })
     }
@@ -373,4 +376,27 @@ fn open_or_create(dir: &Dir, name: &str) -> Result<File, Failure> {
 pub(crate) fn clamp(modified: u64) -> SystemTime {
     let limit = SystemTime::now() + CLOCK_SKEW;
     (UNIX_EPOCH + Duration::from_nanos(modified)).min(limit)
+}
+
+/// Row 5: refuses a file that cannot fit, before it travels.
+pub(crate) fn check_free(free: u64, size: u64) -> Result<(), Failure> {
+    if size > FILE_LIMIT || size > free {
+        let why = format!("not enough space: {} are needed, {} are free", show_size(size), show_size(free));
+        return Err(Failure::new(Code::Full, why).fix("free some space"));
+    }
+    Ok(())
+}
+
+/// Sets the time of a folder, and its permissions unless `None`.
+pub(crate) fn set_look(dir: &Dir, modified: u64, mode: Option<u32>) -> std::io::Result<()> {
+    let folder = reopen(dir)?;
+    if let Some(mode) = mode {
+        let changed = rustix::fs::fchmod(&folder, rustix::fs::Mode::from_raw_mode(mode));
+        or_without(changed.map_err(Into::into), Lacking::Permissions)?;
+    }
+    let time = clamp(modified).duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time =
+        rustix::fs::Timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) };
+    let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+    or_without(rustix::fs::futimens(folder, &times).map_err(Into::into), Lacking::Times)
 }

@@ -2,6 +2,8 @@
 //! openat2 on Linux): no name and no link can leave the root, and there is no separate check that could race with the
 //! open. All functions block: call them on a blocking thread.
 
+use crate::language::Keyword;
+use crate::language::Kind;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -22,6 +24,8 @@ use crate::service::ftp::protocol::Mode;
 use crate::service::ftp::storage::part::{self, Begun, Intent};
 use crate::wire::Code;
 
+/// Most entries of one folder in a list: only their names are held.
+pub(crate) const LIST_LIMIT: usize = 1_000_000;
 /// Mode of a folder while a transfer fills it: for its owner only, with the sticky bit as a mark (without effect on a
 /// folder that only its owner enters). A later attempt recognises the folder by it, and no peer can widen the
 /// permissions of a folder that existed before.
@@ -201,12 +205,7 @@ impl Folder {
         rules.check(path, &components(path)?)?;
         let failed = |error: io::Error| Failure::io(&error, format!("folder {}", escape_line(path)));
         let made = self.real_folder(path).map_err(failed)?;
-        crate::service::ftp::storage::small::set_look(
-            &made,
-            modified,
-            is_filling(&made).then(|| granted(mode)),
-        )
-        .map_err(failed)
+        super::disk::set_look(&made, modified, is_filling(&made).then(|| granted(mode))).map_err(failed)
     }
 
     /// Creates a symbolic link with the sender's target, which must stay inside. True if the same link existed already.
@@ -268,8 +267,8 @@ impl Folder {
         let dir = self.read(path)?;
         for entry in dir.entries().map_err(|error| unreadable(&error, path))? {
             let name = entry.map_err(|error| unreadable(&error, path))?.file_name();
-            if names.len() >= super::walk::LIST_LIMIT {
-                let most = super::walk::LIST_LIMIT;
+            if names.len() >= LIST_LIMIT {
+                let most = LIST_LIMIT;
                 return Err(Failure::new(Code::Limit, format!("the folder has more than {most} entries")));
             }
             if !is_scaffold(&name) && (self.hidden || !is_hidden(&name)) {
@@ -422,6 +421,10 @@ fn link_entry(dir: &Dir, name: &OsStr, metadata: &cap_std::fs::Metadata) -> Opti
     let modified = nanoseconds(metadata.mtime(), metadata.mtime_nsec());
     Some(Entry { name: written(name), kind: EntryKind::Link(target), mode: 0o777, size: 0, modified })
 }
+
+/// `root`, of services that share a folder.
+pub(crate) const ROOT: Keyword =
+    Keyword::new("root", Kind::Path, "the folder to serve").default("the current folder");
 
 /// The folder that a server shares: of `listen … ftp` and `listen … stream`.
 pub(crate) struct RootOptions {

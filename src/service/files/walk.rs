@@ -14,8 +14,7 @@ use crate::wire::{Code, NAME_LIMIT};
 const FOLDER_LIMIT: usize = 200_000;
 /// Most bytes of memory for the entries of all folders on the current path.
 const HELD_LIMIT: usize = 48 << 20;
-/// Most entries of one folder in a list: only their names are held.
-pub(crate) const LIST_LIMIT: usize = 1_000_000;
+
 /// Most levels of folders in folders.
 const DEPTH_LIMIT: usize = 60;
 

@@ -44,15 +44,16 @@ pub(crate) use super::files::listing::ENTRY_LIMIT;
 pub(crate) use super::files::listing::answer as answer_list;
 pub use super::files::listing::names;
 
-use self::options::{ArqChoice, CongestionChoice, GetOptions, SendOptions};
+use self::options::{ArqChoice, GetOptions, SendOptions};
 use self::protocol::WINDOW_LIMIT;
-use super::listen::ROOT;
+use super::files::root::ROOT;
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::net::accept::admission::Lines;
 use crate::net::udp::Options;
+use crate::reliable::congestion::Control;
 use crate::wire::{CHUNK_LIMIT, ServiceId};
 
 pub static PROVIDER: Provider = Provider {
@@ -98,7 +99,7 @@ const ARQ: Keyword = Keyword::new(
 .default("selective");
 const CC: Keyword = Keyword::new(
     "cc",
-    Kind::Choice(&CongestionChoice::WORDS),
+    Kind::Choice(&Control::WORDS),
     "congestion control: over udp ours (`fixed` needs `rate`), over tcp the kernel's",
 )
 .default("auto");

@@ -56,30 +56,6 @@ impl ArqChoice {
     }
 }
 
-/// `cc`: what controls congestion.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum CongestionChoice {
-    #[default]
-    Auto,
-    Cubic,
-    Reno,
-    Bbr,
-    Fixed,
-}
-
-impl CongestionChoice {
-    pub(super) const WORDS: [&str; 5] = ["auto", "cubic", "reno", "bbr", "fixed"];
-
-    fn from_word(word: &str) -> Option<Self> {
-        let all = [Self::Auto, Self::Cubic, Self::Reno, Self::Bbr, Self::Fixed];
-        all.into_iter().zip(Self::WORDS).find(|(_, known)| *known == word).map(|(choice, _)| choice)
-    }
-
-    const fn word(self) -> &'static str {
-        Self::WORDS[self as usize]
-    }
-}
-
 /// What `send` and `get` share: how a file travels and how it is stored.
 #[derive(Clone, Copy)]
 pub(super) struct TransferOptions {
@@ -120,7 +96,8 @@ pub(super) struct SendOptions {
     pub(super) chunk: Option<u64>,
     pub(super) window: Option<u64>,
     pub(super) arq: Option<ArqChoice>,
-    pub(super) congestion: Option<CongestionChoice>,
+    /// The word of `cc`.
+    pub(super) congestion: Option<String>,
 }
 
 impl FromArguments for SendOptions {
@@ -134,7 +111,7 @@ impl FromArguments for SendOptions {
             chunk: arguments.number("chunk"),
             window: arguments.number("window"),
             arq: arguments.text("arq").and_then(ArqChoice::from_word),
-            congestion: arguments.text("cc").and_then(CongestionChoice::from_word),
+            congestion: arguments.text("cc").map(str::to_owned),
             server,
         }
     }
@@ -261,23 +238,21 @@ impl SendOptions {
 
     fn control(&self) -> Result<Control, Failure> {
         let over_udp = self.is_over_udp();
-        Ok(match (self.congestion, self.rate) {
-            (Some(CongestionChoice::Bbr), _) if over_udp => {
-                let fix = "over udp: cc auto, cubic, reno, or fixed with rate";
-                return Err(usage("bbr is the kernel's, for tcp".into(), fix));
-            }
-            (Some(CongestionChoice::Fixed), _) if !over_udp => {
+        let Some(word) = self.congestion.as_deref() else { return Ok(Control::default()) };
+        match (word, Control::named(word, self.rate)) {
+            ("fixed", _) if !over_udp => {
                 let fix = "over tcp: cc cubic, reno or bbr, and rate";
-                return Err(usage("the kernel has no fixed rate".into(), fix));
+                Err(usage("the kernel has no fixed rate".into(), fix))
             }
-            (Some(CongestionChoice::Fixed), None) => {
-                return Err(usage("`cc fixed` needs a rate".into(), "cc fixed rate 10mbit"));
+            (_, Some(control)) => Ok(control),
+            ("fixed", None) => Err(usage("`cc fixed` needs a rate".into(), "cc fixed rate 10mbit")),
+            (_, None) if over_udp => {
+                let fix = "over udp: cc auto, cubic, reno, or fixed with rate";
+                Err(usage(format!("{word} is the kernel's, for tcp"), fix))
             }
-            (Some(CongestionChoice::Fixed), Some(rate)) => Control::Fixed(rate),
-            (Some(CongestionChoice::Cubic), _) => Control::Cubic,
-            (Some(CongestionChoice::Reno), _) => Control::Reno,
-            _ => Control::Auto,
-        })
+            // The kernel's own.
+            (_, None) => Ok(Control::default()),
+        }
     }
 }
 
@@ -298,25 +273,24 @@ fn in_pieces(chunk: u64, on_this_machine: bool) -> Option<String> {
 
 /// Reports the congestion control. Over TCP the kernel is asked for it; if it refuses, the user is warned.
 pub(super) fn say_control(session: &Handle, connection: &Connection, options: &SendOptions) {
-    let asked = options.congestion.unwrap_or_default();
+    let asked = options.congestion.as_deref().unwrap_or("auto");
     if connection.transport == Transport::Udp {
         session.set("arq", Value::text(options.arq.unwrap_or(ArqChoice::Selective).word()));
-        session.set("cc", Value::text(asked.word()));
+        session.set("cc", Value::text(asked));
         if let Some(note) = in_pieces(options.chunk.unwrap_or(0), connection.peer.ip().is_loopback()) {
             session.tell("note", note);
         }
         return;
     }
-    if asked == CongestionChoice::Auto {
+    if asked == "auto" {
         session.set("cc", Value::text("the kernel's"));
         return;
     }
-    match connection.outgoing.set_congestion(asked.word()) {
+    match connection.outgoing.set_congestion(asked) {
         Ok(used) => session.set("cc", Value::text(used)),
         Err(error) => {
             let why = reason(&error);
-            let word = asked.word();
-            session.tell("warning", format!("the kernel refuses {word} ({why}): its default is used"));
+            session.tell("warning", format!("the kernel refuses {asked} ({why}): its default is used"));
             session.set("cc", Value::text("the kernel's"));
         }
     }

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use self::client::StreamOptions;
 use self::protocol::CHUNK_SIZES;
-use super::listen::ROOT;
+use super::files::root::ROOT;
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;

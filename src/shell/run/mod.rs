@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::catalogue::{self, Entry};
-use super::{Binding, Foreground, INTERRUPT_LIMIT, Shell};
+use super::{Binding, Flow, Foreground, INTERRUPT_LIMIT, Shell};
 use crate::base::Value;
 use crate::language::parse::lexer::Word;
 use crate::language::script::{Prefix, error_code};
@@ -22,16 +22,6 @@ use crate::report::{Failure, Outcome, Report};
 use crate::service::{Answers, Client, Job, Run};
 use crate::session::{Request, Session, State};
 use crate::wire::Code;
-
-/// How the script continues after a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Flow {
-    Next,
-    /// The test is skipped, for this reason.
-    Skip(String),
-    /// The shell ends.
-    Quit,
-}
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Flow, Failure>> + Send + 'a>>;
 

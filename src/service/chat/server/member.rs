@@ -1,33 +1,33 @@
 //! The server's side of one client in a room, from its welcome to its end. Text clients are handled in `plain`.
 
+use crate::service::chat::room::Rules;
+use std::time::Duration;
 use std::time::Instant;
 
 use super::flood::{self, Flood, Slowed};
-use super::outbox::{Queue, Queued};
+use super::outbox::Queued;
 use super::text_client;
-use super::{PARTING_LIMIT, welcome};
+use super::visit::Visit;
 use crate::base::escape::escape_line;
+use crate::net::Message as Wire;
 use crate::net::failure::malformed;
-use crate::net::{Connection, Message as Wire};
 use crate::report::Failure;
 use crate::service::chat::command::{self, HELP, Line};
-use crate::service::chat::protocol::{self, Message};
+use crate::service::chat::protocol::{self, Message, Welcome};
 use crate::service::chat::room::Room;
-use crate::service::chat::text::{check, check_name};
+use crate::service::chat::text::{HOST, check, check_name};
 use crate::service::chat::turn::{Stamp, Wrong};
-use crate::session::Handle;
 use crate::wire::{Code, Frame};
 
+/// Time limit for the last message to a client, and for closing.
+pub(crate) const PARTING_LIMIT: Duration = Duration::from_millis(500);
 /// A client's notice is cut to this many characters.
 const NOTICE_LIMIT: usize = 200;
 
-pub(crate) struct Visit<'a> {
-    pub(crate) room: &'a Room,
-    pub(crate) session: &'a Handle,
-    pub(crate) connection: Connection,
-    pub(crate) queue: Queue,
-    pub(crate) name: String,
-    pub(crate) token: u64,
+/// The welcome: the client has joined, under this name.
+pub(crate) fn welcome(room: &Room, name: &str, token: u64) -> Frame {
+    let Rules { free, relay, .. } = room.rules;
+    Message::Welcome(Welcome { free, relay, token, name: name.into(), host: HOST.into() }).encode()
 }
 
 impl Visit<'_> {

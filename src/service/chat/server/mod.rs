@@ -6,13 +6,15 @@ pub(super) mod flood;
 pub(super) mod member;
 pub(super) mod outbox;
 pub(super) mod text_client;
+pub(super) mod visit;
 
+use crate::base::Transport;
 use std::sync::Arc;
-use std::time::Duration;
 
-use self::member::Visit;
+use self::member::{PARTING_LIMIT, welcome};
+use self::visit::Visit;
 
-use super::protocol::{Message, Welcome};
+use super::protocol::Message;
 use super::room::{Entry, Room, Rules};
 use super::text::check_name;
 use crate::base::Value;
@@ -21,17 +23,13 @@ use crate::net::failure::malformed;
 use crate::net::{Connection, FIRST_MESSAGE_LIMIT, Message as Wire};
 use crate::report::Failure;
 use crate::service::files::protocol::{self, Entries};
-use crate::service::listen::ListenOptions;
+use crate::service::listen_options::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
 use crate::wire::{Code, Frame, frame};
 
-/// Name of the server's side.
-pub(super) const HOST: &str = "host";
 /// Bytes of the socket's send buffer for a client: the rest is queued here, where it is counted (FAULTS row 82).
 const SEND_BUFFER: usize = 64 << 10;
-/// Time limit for the last message to a client, and for closing.
-pub(super) const PARTING_LIMIT: Duration = Duration::from_millis(500);
 
 /// What `listen … chat` takes besides what every service does.
 struct RoomOptions {
@@ -59,8 +57,13 @@ pub(super) fn make(
         return Err(Failure::new(Code::Policy, why).fix("add `open` if that is meant, or leave `on` out"));
     }
     session.listens();
-    let for_two = listen.max(&super::PROVIDER) == 1;
+    let for_two = listen.max(clients) == 1;
     Ok(Arc::new(Room::new(Rules { transport: listen.transport, free: !turns, for_two, relay })))
+}
+
+/// Clients at once, without `max`.
+pub(super) fn clients(transport: Transport) -> u64 {
+    if transport == Transport::Udp { 1 } else { 256 }
 }
 
 impl Server for Room {
@@ -197,12 +200,6 @@ async fn join(room: &Room, connection: &mut Connection) -> Result<Option<Entry>,
         return Err(failure);
     }
     Ok(Some(entry))
-}
-
-/// The welcome: the client has joined, under this name.
-pub(super) fn welcome(room: &Room, name: &str, token: u64) -> Frame {
-    let Rules { free, relay, .. } = room.rules;
-    Message::Welcome(Welcome { free, relay, token, name: name.into(), host: HOST.into() }).encode()
 }
 
 /// The members as `ls` shows them, in pages: names, with the number of messages sent as the size.

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use super::HOST;
-use super::member::Visit;
+use super::visit::Visit;
 use crate::base::escape::escape_line;
 use crate::report::Failure;
 use crate::service::chat::command::{self, Line};
 use crate::service::chat::protocol::Message;
 use crate::service::chat::room::Room;
-use crate::service::chat::text::check;
+use crate::service::chat::text::{HOST, check};
 use crate::service::chat::turn::Wrong;
 use crate::wire::{Code, Frame, frame};
 

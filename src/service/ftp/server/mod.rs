@@ -1,11 +1,12 @@
 //! A file server: each client has its own task, so that a slow or dead client delays no other.
 
+mod tally;
 pub(super) mod tree;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::tree::Tally;
+use self::tally::Tally;
 use super::options::ServerOptions;
 use super::protocol::{Flags, Message, Shape};
 use super::storage::part::Intent;
@@ -25,7 +26,7 @@ use crate::service::files::name::Rules;
 use crate::service::files::protocol::{LIST, WALK};
 use crate::service::files::root::{Folder, Source, look_of};
 use crate::service::files::walk::size_below;
-use crate::service::listen::ListenOptions;
+use crate::service::listen_options::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
 use crate::wire::{Code, Frame};

@@ -31,14 +31,6 @@ const WALK_RATE: u64 = 64 << 10;
 /// Pages of a list that wait for the network.
 const PAGES: usize = 4;
 
-/// The state of a client's tree transfers.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    keeper: Option<Keeper>,
-    /// FETCH messages that were answered.
-    fetched: u64,
-}
-
 impl Visit {
     /// Gathers messages of these kinds that have arrived already, beginning with `first`.
     async fn together(&mut self, first: Message, kinds: &[u8]) -> Result<Vec<Message>, Failure> {

@@ -5,14 +5,11 @@ use std::fs::File;
 use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::UNIX_EPOCH;
 
-use cap_std::fs::Dir;
-
-use super::part::check_space;
 use super::quota::{Quota, Reserved};
 use crate::report::Failure;
-use crate::service::files::disk::{Disk, Found, Lacking, RealDisk, clamp, or_without, reopen};
+use crate::service::files::disk::check_free;
+use crate::service::files::disk::{Disk, Found, RealDisk, reopen};
 use crate::service::files::name::{Rules, components, journal_name, part_name};
 use crate::service::files::root::{Folder, Source};
 use crate::service::ftp::protocol::{Flags, Label, Message, SMALL_LIMIT};
@@ -230,7 +227,7 @@ impl Keeper {
             dir.remove(&journal_name(last)).map_err(|error| Failure::io(&error, part.as_str()))?;
         }
         let file = dir.claim(&part)?;
-        let written = check_space(dir.free(&file), length).and_then(|()| {
+        let written = check_free(dir.free(&file), length).and_then(|()| {
             dir.set_length(&file, 0)
                 .and_then(|()| dir.write_at(&file, 0, bytes))
                 .and_then(|()| dir.dress(&file, *mode, *modified))
@@ -356,20 +353,6 @@ fn publish(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
             _ => Failure::io(&error, format!("commit {name}")),
         }
     })
-}
-
-/// Sets the time of a folder, and its permissions unless `None`.
-pub(crate) fn set_look(dir: &Dir, modified: u64, mode: Option<u32>) -> std::io::Result<()> {
-    let folder = reopen(dir)?;
-    if let Some(mode) = mode {
-        let changed = rustix::fs::fchmod(&folder, rustix::fs::Mode::from_raw_mode(mode));
-        or_without(changed.map_err(Into::into), Lacking::Permissions)?;
-    }
-    let time = clamp(modified).duration_since(UNIX_EPOCH).unwrap_or_default();
-    let time =
-        rustix::fs::Timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) };
-    let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
-    or_without(rustix::fs::futimens(folder, &times).map_err(Into::into), Lacking::Times)
 }
 
 #[cfg(test)]

@@ -1,38 +1,32 @@
 //! The `stream` client: receives chunks in any order, plays the file while the rest arrives, and keeps it if asked.
 
 mod digest;
+mod open;
 pub(super) mod plan;
 pub(super) mod reception;
 pub(super) mod store;
 pub(super) mod subtitles;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
-
-use self::plan::{GAP_LIMIT, Plan};
+use self::open::{Opened, open};
+use self::plan::Plan;
 use self::reception::{End, Viewing};
 use self::store::Store;
 use super::playback::http::Offer;
 use super::playback::player::Choice;
 use super::playback::watcher::Watcher;
-use super::protocol::{Message, PARITY_LIMIT, PARITY_PLACE, Tempo};
+use super::protocol::{Message, PARITY_LIMIT, Tempo};
 use crate::base::escape::escape_line;
-use crate::base::{RangeSet, Value, quantity};
+use crate::base::{Value, quantity};
 use crate::language::{Arguments, FromArguments, Target};
-use crate::net::failure::{malformed, nothing_came, unexpected};
-use crate::net::{Connection, Message as Wire};
-use crate::reliable::PIECE_COST;
 use crate::report::{Failure, Outcome};
 use crate::service::ftp::check_space;
 use crate::service::{Context, Job, connect};
 use crate::session::Handle;
 use crate::wire::{Code, ServiceId};
 
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-/// Maximum bytes of blocks held in memory before the server has told the size of the file; the rest must be sent again.
-const EARLY_LIMIT: u64 = 8 << 20;
 /// Bytes held on the disk of a film that is not kept, unless `cache` says otherwise.
 pub(super) const CACHE: u64 = 256 << 20;
 
@@ -221,52 +215,6 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
         None => None,
     };
     Ok(outcome(&viewing, &ended, hash, name, &watched_by, kept.as_deref()))
-}
-
-/// The server's answer to OPEN, and the blocks that came before it: blocks overtake frames that are lost.
-pub(super) struct Opened {
-    pub(super) size: u64,
-    /// `None`: unknown.
-    pub(super) duration: Option<Duration>,
-    /// Blocks that were held, with their offsets.
-    pub(super) early: Vec<(u64, Bytes)>,
-    /// Ranges that came beyond the limit and were discarded.
-    pub(super) dropped: RangeSet,
-}
-
-/// Asks for a file and waits until the server has told its size.
-pub(super) async fn open(connection: &mut Connection, wish: Message) -> Result<Opened, Failure> {
-    connection.request([wish.encode()]).await?;
-    let (mut early, mut dropped, mut held) = (Vec::new(), RangeSet::new(), 0);
-    // Blocks do not extend the time limit: a server that never tells the size of the file times out.
-    let until = Instant::now() + ANSWER_LIMIT;
-    let frame = loop {
-        match connection.incoming.expect(ANSWER_LIMIT, "answer").await? {
-            Wire::Frame(frame) => break frame,
-            Wire::Block { .. } if Instant::now() > until => return Err(nothing_came("answer", ANSWER_LIMIT)),
-            Wire::Block { offset, bytes } if held + bytes.len() as u64 + PIECE_COST <= EARLY_LIMIT => {
-                held += bytes.len() as u64 + PIECE_COST;
-                early.push((offset, bytes));
-            }
-            Wire::Block { offset, .. } if offset >= PARITY_PLACE => {}
-            Wire::Block { offset, bytes } => {
-                dropped.insert_range(offset..offset.saturating_add(bytes.len() as u64));
-                if dropped.pieces() > GAP_LIMIT {
-                    return Err(Failure::new(Code::Misbehaved, "the server leaves too many gaps"));
-                }
-            }
-        }
-    };
-    match Message::decode(&frame).map_err(malformed)? {
-        Message::Info { size, .. } if size >= PARITY_PLACE => {
-            Err(Failure::new(Code::Misbehaved, "the server declared an impossible file size"))
-        }
-        Message::Info { size, milliseconds } => {
-            let duration = (milliseconds > 0).then(|| Duration::from_millis(milliseconds));
-            Ok(Opened { size, duration, early, dropped })
-        }
-        _ => Err(unexpected("the server")),
-    }
 }
 
 /// Gives the file its name, only when it is complete and synced to the disk.

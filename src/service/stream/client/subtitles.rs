@@ -1,15 +1,14 @@
 //! Subtitles beside a film: `film.vtt` or `film.srt`. They are fetched whole before the player starts, and offered to
 //! it in both formats (WebVTT, W3C 2019; SubRip has no standard, only a comma where WebVTT has a point).
 
+use crate::service::stream::playback::subtitles::Subtitles;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
+use super::open::{Opened, open};
 use super::plan::Plan;
 use super::reception::Viewing;
 use super::store::Store;
-use super::{Opened, open};
 use crate::language::Target;
 use crate::net::{self, udp};
 use crate::report::Failure;
@@ -21,36 +20,6 @@ use crate::wire::{Code, ServiceId};
 const SIZE_LIMIT: u64 = 2 << 20;
 /// How long a film waits for its subtitles.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Separates the two times of a cue.
-const ARROW: &str = "-->";
-
-/// Subtitles in the two formats that players and browsers read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Subtitles {
-    pub(crate) vtt: Bytes,
-    pub(crate) srt: Bytes,
-}
-
-impl Subtitles {
-    /// Reads either format; `None` if the text has no cue.
-    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
-        let text = String::from_utf8_lossy(bytes).replace('\r', "");
-        let text = text.trim_start_matches('\u{feff}');
-        if !text.contains(ARROW) {
-            return None;
-        }
-        let cues = text
-            .strip_prefix("WEBVTT")
-            .map_or(text, |rest| rest.split_once('\n').map_or("", |(_, cues)| cues));
-        let with = |from: char, to: &str| -> String {
-            let times =
-                |line: &str| if line.contains(ARROW) { line.replace(from, to) } else { line.to_owned() };
-            cues.split_inclusive('\n').map(times).collect()
-        };
-        let vtt = format!("WEBVTT\n\n{}", with(',', ".").trim_start());
-        Some(Self { vtt: vtt.into(), srt: with('.', ",").trim_start().to_owned().into() })
-    }
-}
 
 /// The subtitles beside a film, if there are any and they come soon.
 pub(crate) async fn beside(session: &Handle, server: Option<&Target>, film: &str) -> Option<Subtitles> {

@@ -24,12 +24,7 @@ const PLAIN_FRONT: u64 = 4096;
 /// `None`: there is no such place nearby, or the index lies in the range, or it is not known for this container.
 ///
 /// Where a container is a sequence of units, whole units are left out, and [`filler`] can replace them.
-pub(in super::super) fn omission(
-    file: &impl ReadAt,
-    container: &str,
-    from: u64,
-    to: u64,
-) -> Option<Range<u64>> {
+pub(crate) fn omission(file: &impl ReadAt, container: &str, from: u64, to: u64) -> Option<Range<u64>> {
     let is_behind_front =
         |pattern: &Pattern| search::first(file, 0, pattern).is_some_and(|front| front <= from);
     let pieces = |pattern: &Pattern| {
@@ -62,7 +57,7 @@ pub(in super::super) fn omission(
 
 /// What replaces a part of a film that was left out: the first bytes, and bytes that are repeated after them. Decoders
 /// skip it. Where the container has nothing for that, it is zeros: decoders ignore them, or search for the next unit.
-pub(in super::super) fn filler(file: &impl ReadAt, range: &Range<u64>) -> (Vec<u8>, &'static [u8]) {
+pub(crate) fn filler(file: &impl ReadAt, range: &Range<u64>) -> (Vec<u8>, &'static [u8]) {
     let (head, length) = (file.bytes(0, 12), range.end - range.start);
     match head.get(4..8) {
         // A free box with a 64-bit size.

@@ -19,11 +19,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use super::subtitles::Subtitles;
 use crate::base::Transport;
 use crate::net::{self, ACCEPT_PAUSE};
 use crate::report::{Failure, reason};
 use crate::service::stream::client::store::Store;
-use crate::service::stream::client::subtitles::Subtitles;
 use crate::session::Handle;
 
 /// Maximum pieces queued for a slow player.

@@ -10,4 +10,5 @@
 pub(super) mod clock;
 pub(super) mod http;
 pub(super) mod player;
+pub(super) mod subtitles;
 pub(super) mod watcher;

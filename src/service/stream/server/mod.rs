@@ -23,7 +23,7 @@ use crate::service::files::protocol::{Entry, EntryKind, LIST, MediaNote};
 use crate::service::files::root::Folder;
 use crate::service::files::root::RootOptions;
 use crate::service::ftp::answer_list;
-use crate::service::listen::ListenOptions;
+use crate::service::listen_options::ListenOptions;
 use crate::service::stream::container::on_disk::OnDisk;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};

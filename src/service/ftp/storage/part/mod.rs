@@ -23,8 +23,6 @@ use crate::service::files::name::{BAD_SUFFIX, journal_name, part_name};
 use crate::service::ftp::protocol::{GroupHash, Mode};
 use crate::wire::Code;
 
-/// Largest file in bytes: no file system holds a larger one, and sums of offsets cannot overflow.
-const FILE_LIMIT: u64 = 1 << 60;
 /// A kill loses at most this many bytes of work, or …
 const CHECKPOINT_BYTES: u64 = 64 << 20;
 /// … the work of this much time (row 11).
@@ -103,15 +101,6 @@ pub(crate) struct Part<D: Disk> {
 pub(crate) struct Arrived {
     pub(crate) group: Group,
     pub(crate) hash: GroupHash,
-}
-
-/// Row 5: refuses a file that cannot fit, before it travels.
-pub(crate) fn check_space(free: u64, size: u64) -> Result<(), Failure> {
-    if size > FILE_LIMIT || size > free {
-        let why = format!("not enough space: {} are needed, {} are free", show_size(size), show_size(free));
-        return Err(Failure::new(Code::Full, why).fix("free some space"));
-    }
-    Ok(())
 }
 
 /// Begins to receive a file, or resumes an incomplete one. Any refusal happens here, before any data.

@@ -1,0 +1,49 @@
+//! Single words: texts, names, durations.
+
+use std::time::Duration;
+
+use super::lexer::Word;
+use crate::base::quantity;
+use crate::language::diagnostic::Diagnostic;
+
+/// The result of a parsing step.
+pub(crate) type Parsed<T> = Result<T, Box<Diagnostic>>;
+
+/// A parsing step that failed with this error.
+pub(crate) fn fail<T>(diagnostic: Diagnostic) -> Parsed<T> {
+    Err(Box::new(diagnostic))
+}
+
+/// The text of a word. The error, if it contains a reference, names `what` the word should be.
+pub(crate) fn literal(word: &Word, what: &str) -> Parsed<String> {
+    match word.literal() {
+        Some(text) => Ok(text.into_owned()),
+        None => {
+            fail(Diagnostic::new(format!("a variable cannot be used for {what} here"), word.span.clone()))
+        }
+    }
+}
+
+/// Parses `text`, which is that of `word`, as a duration.
+pub(crate) fn duration(word: &Word, text: &str) -> Parsed<Duration> {
+    quantity::duration(text).or_else(|bad| {
+        fail(
+            Diagnostic::new(format!("`{text}`: {}", bad.why), word.span.clone())
+                .expected(["a duration such as 5s".into()])
+                .fix(bad.fix),
+        )
+    })
+}
+
+/// The error for a word that is not a valid name.
+pub(crate) fn not_a_name(word: &Word, text: &str) -> Diagnostic {
+    Diagnostic::new(format!("`{text}` is not a name"), word.span.clone())
+        .expected(["letters, digits and _, not starting with a digit".into()])
+}
+
+/// True for a name that `as` and `let` can bind.
+pub fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+        && !text.ends_with('-')
+}

@@ -1,0 +1,134 @@
+//! A word as the value of its kind.
+
+use crate::base::quantity::{self, BadQuantity};
+use crate::base::{Transport, endpoint};
+use crate::language::diagnostic::nearest;
+use crate::language::kind::{Datum, Kind, Mismatch, Place, SessionRef};
+use crate::language::vocabulary::Vocabulary;
+
+/// Parses one word. `vocabulary` supplies the names of the services.
+pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mismatch> {
+    match kind {
+        Kind::BindAddress => bind_address(word),
+        Kind::Choice(words) => choice(word, words).map(Datum::Text),
+        Kind::Count(min, max) => count(word, min, max).map(Datum::Count),
+        Kind::Duration => Ok(Datum::Duration(quantity::duration(word)?)),
+        Kind::Delay => {
+            Ok(Datum::Duration(quantity::duration(word).map_err(|bad| in_milliseconds(bad, word))?))
+        }
+        Kind::Endpoint => match session_id(word) {
+            Some(session) => Ok(Datum::Endpoint(None, Place::Session(session))),
+            None => endpoint::parse(word)
+                .map(|endpoint| Datum::Endpoint(None, Place::Address(endpoint)))
+                .map_err(|(why, fix)| Mismatch { why, fix, expected: Vec::new() }),
+        },
+        Kind::Expression
+        | Kind::Rest
+        | Kind::Printed
+        | Kind::Text
+        | Kind::Topic(_)
+        | Kind::Remote(_)
+        | Kind::Secret => Ok(Datum::Text(word.into())),
+        Kind::Path if word.is_empty() => mismatch("the path is empty", None),
+        Kind::Path => Ok(Datum::Path(word.into(), false)),
+        Kind::Percent => Ok(Datum::Percent(quantity::percent(word)?)),
+        Kind::Port => endpoint::port(word).map(Datum::Port).map_err(|(why, fix)| {
+            // `listen tcp ftp`: the port was left out.
+            let is_service = vocabulary.services.iter().any(|service| service.name == word);
+            let fix = if is_service { Some(format!("0 {word}")) } else { fix };
+            Mismatch { why, fix, expected: Vec::new() }
+        }),
+        Kind::Rate => Ok(Datum::Rate(quantity::rate(word)?)),
+        Kind::Service => service(word, vocabulary),
+        Kind::Setting(words) if words.contains(&word) => Ok(Datum::Text(word.into())),
+        Kind::Session if word == "all" => Ok(Datum::Session(SessionRef::All)),
+        Kind::Session | Kind::Setting(_) => {
+            Ok(Datum::Session(session_id(word).unwrap_or_else(|| SessionRef::Name(word.into()))))
+        }
+        Kind::Size(min, max) => match quantity::size(word).map_err(|bad| within_bounds(bad, min, max))? {
+            size if (min..=max).contains(&size) => Ok(Datum::Size(size)),
+            size => mismatch(
+                format!("{size} bytes is out of range: from {min} to {max}"),
+                Some(size.clamp(min, max).to_string()),
+            ),
+        },
+        Kind::Transport => match Transport::from_word(word) {
+            Some(transport) => Ok(Datum::Transport(transport)),
+            // `listen 9000 ftp`: the transport was left out.
+            None => {
+                choice(word, &["tcp", "udp"]).map(Datum::Text).map_err(|mismatch| match word.parse::<u16>() {
+                    Ok(_) => Mismatch { fix: Some(format!("tcp {word}")), ..mismatch },
+                    Err(_) => mismatch,
+                })
+            }
+        },
+    }
+}
+
+fn mismatch<T>(why: impl Into<String>, fix: Option<String>) -> Result<T, Mismatch> {
+    Err(Mismatch { why: why.into(), fix, expected: Vec::new() })
+}
+
+/// Clamps the suggested fix to the bounds, so that it is not refused in turn.
+fn within_bounds(bad: BadQuantity, min: u64, max: u64) -> BadQuantity {
+    let size = bad.fix.as_deref().and_then(|fix| quantity::size(fix).ok());
+    let fix = match size {
+        Some(size) if !(min..=max).contains(&size) => Some(size.clamp(min, max).to_string()),
+        _ => bad.fix,
+    };
+    BadQuantity { fix, ..bad }
+}
+
+/// A delay without a unit is most likely meant in milliseconds, so the suggested fix is `5ms` instead of `5s`.
+fn in_milliseconds(bad: BadQuantity, word: &str) -> BadQuantity {
+    let bare = bad.fix.as_deref() == Some(&format!("{word}s"));
+    if bare { BadQuantity { fix: Some(format!("{word}ms")), ..bad } } else { bad }
+}
+
+fn session_id(word: &str) -> Option<SessionRef> {
+    word.strip_prefix('%')?.parse().ok().map(SessionRef::Id)
+}
+
+fn bind_address(word: &str) -> Result<Datum, Mismatch> {
+    let inside = word.strip_prefix('[').and_then(|w| w.strip_suffix(']')).unwrap_or(word);
+    if word == "any" || inside.parse::<std::net::IpAddr>().is_ok() {
+        return Ok(Datum::Text(inside.into()));
+    }
+    let fix = if word == "localhost" { "127.0.0.1" } else { "any" };
+    mismatch(format!("`{word}` is not an address of this machine"), Some(fix.into()))
+}
+
+fn choice(word: &str, words: &'static [&'static str]) -> Result<String, Mismatch> {
+    if words.contains(&word) {
+        return Ok(word.into());
+    }
+    let fix = nearest(word, words.iter().copied()).map(Into::into);
+    Err(Mismatch {
+        why: format!("unexpected argument `{word}`"),
+        fix,
+        expected: words.iter().map(|w| (*w).into()).collect(),
+    })
+}
+
+fn count(word: &str, min: u64, max: u64) -> Result<u64, Mismatch> {
+    let range = format!("from {min} to {max}");
+    match word.parse::<u64>() {
+        Ok(number) if (min..=max).contains(&number) => Ok(number),
+        Ok(number) => {
+            mismatch(format!("{number} is out of range: {range}"), Some(number.clamp(min, max).to_string()))
+        }
+        Err(_) => mismatch(format!("`{word}` is not a whole number {range}"), None),
+    }
+}
+
+fn service(word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mismatch> {
+    let names = || vocabulary.services.iter().map(|service| service.name);
+    if names().any(|name| name == word) {
+        return Ok(Datum::Text(word.into()));
+    }
+    Err(Mismatch {
+        why: format!("`{word}` is not a service"),
+        fix: nearest(word, names()).map(Into::into),
+        expected: names().map(Into::into).collect(),
+    })
+}

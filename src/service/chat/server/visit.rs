@@ -1,0 +1,15 @@
+//! The connection of one client in a room.
+
+use super::outbox::Queue;
+use crate::net::Connection;
+use crate::service::chat::room::Room;
+use crate::session::Handle;
+
+pub(crate) struct Visit<'a> {
+    pub(crate) room: &'a Room,
+    pub(crate) session: &'a Handle,
+    pub(crate) connection: Connection,
+    pub(crate) queue: Queue,
+    pub(crate) name: String,
+    pub(crate) token: u64,
+}

@@ -1,0 +1,73 @@
+//! What every service takes with `listen`.
+
+use crate::base::Transport;
+use crate::language::Arguments;
+use crate::language::FromArguments;
+use crate::net::accept::bind::Bind;
+use crate::report::Failure;
+use crate::wire::Code;
+
+/// What every service takes with `listen`.
+pub struct ListenOptions {
+    /// What carries the bytes.
+    pub transport: Transport,
+    /// 0: any free one.
+    pub port: u16,
+    /// The name of the service.
+    pub service: String,
+    /// As it was given; `None`: this machine only.
+    on: Option<String>,
+    /// Clients at once; `None`: what the service takes by default.
+    max: Option<u64>,
+    /// Bytes a second for all clients together; `None`: no limit.
+    pub rate: Option<u64>,
+    /// Strangers are welcome to do what is guarded otherwise.
+    pub open: bool,
+}
+
+impl FromArguments for ListenOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            transport: arguments.transport("transport").unwrap_or(Transport::Tcp),
+            port: arguments.number("port").unwrap_or(0) as u16,
+            service: arguments.text("service").unwrap_or_default().to_owned(),
+            on: arguments.text("on").map(str::to_owned),
+            max: arguments.number("max"),
+            rate: arguments.rate("rate"),
+            open: arguments.flag("open"),
+        }
+    }
+}
+
+impl ListenOptions {
+    /// Where to bind, as `on` says.
+    pub(super) fn bind(&self) -> Result<Bind, Failure> {
+        match self.on.as_deref() {
+            None => Ok(Bind::Loopback),
+            Some("any") => Ok(Bind::Any),
+            Some(address) => address
+                .parse()
+                .map(Bind::Address)
+                .map_err(|_| Failure::new(Code::Usage, format!("`{address}` is not an address"))),
+        }
+    }
+
+    /// Clients at once; `default` without `max`.
+    pub fn max(&self, default: fn(Transport) -> u64) -> u64 {
+        self.max.unwrap_or_else(|| default(self.transport))
+    }
+
+    /// True if strangers can connect, and nobody said with `open` that what they bring is welcome.
+    pub fn is_guarded(&self) -> bool {
+        self.is_public() && !self.open
+    }
+
+    /// True if others than this machine can connect.
+    pub(super) fn is_public(&self) -> bool {
+        match self.bind() {
+            Ok(Bind::Loopback) | Err(_) => false,
+            Ok(Bind::Any) => true,
+            Ok(Bind::Address(address)) => !address.is_loopback(),
+        }
+    }
+}
