@@ -1,6 +1,18 @@
 //! Types that every layer uses: endpoints, quantities, time, and the one sanitiser for foreign text.
 //!
 //! Pure: no sockets, no tasks, no clock. No function here panics on any input.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `endpoint` | `host:port` and its forms |
+//! | `quantity` | sizes, rates, durations, percentages |
+//! | `value` | values of fields, and their comparison |
+//! | `time`, `wall_time` | virtual time of state machines; times of day as text |
+//! | `ranges` | sets of ranges |
+//! | `escape`, `width` | foreign text made safe; its width in columns |
+//! | `secrets` | texts that are masked everywhere |
+//! | `share` | the share of a limit that one address may take |
+//! | `mix` | hashes for random decisions |
 
 pub mod endpoint;
 pub mod escape;

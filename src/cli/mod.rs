@@ -2,6 +2,16 @@
 //!
 //! Exit codes: 0 success · 1 a command, expectation or test failed · 2 usage, or the script does not parse ·
 //! 3 cannot start · 4 no tests found · 5 internal error. After a termination signal the program dies by that signal.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `arguments`, `usage` | the command line, and its options as a table |
+//! | `batch` | scripts, `-c`, and the prompt |
+//! | `runner` | `nls test` and `nls check` |
+//! | `events` | events of sessions on their way to the output |
+//! | `signals` | SIGINT, SIGTERM, SIGHUP |
+//! | `start` | checks that the system provides enough threads and descriptors |
+//! | `manual`, `completions` | `nls help man`, `nls help bash` and the like |
 
 mod arguments;
 mod batch;

@@ -6,6 +6,19 @@
 //! disagree.
 //!
 //! Limits: [`LINE_LIMIT`], [`SOURCE_DEPTH_LIMIT`], [`STATEMENT_LIMIT`].
+//!
+//! | file | holds |
+//! |---|---|
+//! | `verb`, `vocabulary` | a command as a row of data; all rows |
+//! | `kind` | the types of arguments |
+//! | `statement` | the built-in statements, as rows |
+//! | `parse` | text → tokens → statements |
+//! | `script` | the syntax of a script: what was written |
+//! | `plan` | statements → a plan that can run: names and types resolved |
+//! | `arguments` | arguments of a command, and typed options |
+//! | `editing` | completion and highlighting while a line is typed |
+//! | `diagnostic` | errors in a text |
+//! | `elsewhere` | words of other shells and tools |
 
 pub mod arguments;
 pub mod diagnostic;

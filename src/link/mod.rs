@@ -6,6 +6,11 @@
 //! Gilbert–Elliott model with r = 1/b and p = r·loss/(1 − loss).
 //!
 //! The simulator of the tests and the `link` command run this code.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `profile` | what a link does to packets, and what it has done |
+//! | `decision` | random draws that depend on seed, name, direction, stage and packet number |
 
 mod decision;
 mod profile;

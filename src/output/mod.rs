@@ -1,4 +1,13 @@
 //! How a report is shown: as text for people, or as one JSON object per line. Independent of the code that made it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `human`, `json`, `reports` | how a report looks, for people and machines |
+//! | `caret`, `wrong` | errors in a text, with their place |
+//! | `contrast` | where two texts differ |
+//! | `wrap` | lines of a given width |
+//! | `colour`, `terminal` | when there is colour; what the terminal can do |
+//! | `sink`, `item`, `writer` | the queue to the one writer, what it holds, and the writer |
 
 mod caret;
 mod colour;

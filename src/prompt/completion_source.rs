@@ -1,5 +1,7 @@
 //! The shell state that the line editor's thread can read, for the prompt and for completion.
 
+use crate::service::PROVIDERS;
+use crate::service::provider;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fs::DirEntry;
@@ -84,8 +86,10 @@ impl Known {
 
     /// Copies the current state of the shell.
     pub(super) fn update(&self, shell: &Shell, attached: Option<Arc<Session>>) {
-        let places = [ServiceId::Ftp, ServiceId::Stream]
-            .into_iter()
+        let places = PROVIDERS
+            .iter()
+            .filter(|provider| provider.lists)
+            .map(|provider| provider.id)
             .filter_map(|service| Some((service, shell.place_of(service)?)))
             .collect();
         let scope = Arc::new(shell.scope.clone());
@@ -176,8 +180,12 @@ impl World for Known {
     }
 
     fn remote(&self, service: &str) -> Vec<(String, String)> {
-        let place =
-            self.lock().places.iter().find(|(id, _)| id.name() == service).map(|(_, place)| place.clone());
+        let place = self
+            .lock()
+            .places
+            .iter()
+            .find(|(id, _)| provider(*id).is_some_and(|provider| provider.row.name == service))
+            .map(|(_, place)| place.clone());
         let found = place.map(|place| self.remote.of(service, &place)).unwrap_or_default();
         // Names with characters that the terminal cannot show as they are, are not offered.
         found.into_iter().filter(|(name, _)| matches!(escape_line(name), Cow::Borrowed(_))).collect()

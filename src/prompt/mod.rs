@@ -2,14 +2,15 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `setup` | what the prompt needs in addition to the shell |
 //! | `editor` | rustyline on a thread of its own |
 //! | `keyboard` | makes the typed bytes valid UTF-8 |
-//! | `keys` | keys other than Enter that end a line |
+//! | `key`, `keys` | keys other than Enter that end a line |
 //! | `helper` | completion, hints and highlighting for rustyline |
-//! | `world` | the shell state that completion can read |
-//! | `remote` | names from servers, fetched in the background |
+//! | `completion_source` | the shell state that completion can read |
+//! | `remote_names` | names from servers, fetched in the background |
 //! | `attached` | the session that the user is attached to |
-//! | `spare` | reserved low descriptors for the editor |
+//! | `reserved_descriptors` | low descriptors kept for the editor |
 //! | `progress` | the progress bar of the foreground command |
 //! | `history` | the history file |
 

@@ -16,10 +16,20 @@ use crate::wire::{Code, ServiceId, VERSION};
 pub struct Listening {
     /// The service of this port.
     pub service: ServiceId,
+    /// Its name, for those who ask for another.
+    pub name: &'static str,
+    /// Clients that ask for any service are accepted.
+    pub lists: bool,
     /// Most clients at once, those of other protocols on the same socket included.
     pub max: usize,
     /// Random key of the cookies.
     pub secret: [u8; 32],
+}
+
+impl Listening {
+    fn serves(&self, asked: u8) -> bool {
+        asked == self.service.number() || asked == ServiceId::ANY.number() && self.lists
+    }
 }
 
 /// A connection, and what the endpoint knows about it.
@@ -171,8 +181,8 @@ impl Endpoint {
         let refuse = |code: Code, text: String| datagram::encode(id, &Packet::Refuse { code, text });
         let answer = if version != VERSION {
             refuse(Code::Version, format!("the server speaks version {VERSION}, the client {version}"))
-        } else if !ServiceId::from_number(service).is_some_and(|asked| listening.service.serves(asked)) {
-            refuse(Code::Service, format!("this port serves {}", listening.service.name()))
+        } else if !listening.serves(service) {
+            refuse(Code::Service, format!("this port serves {}", listening.name))
         } else if !handshake::is_valid(&listening.secret, peer, id, now, cookie) {
             datagram::encode(
                 id,

@@ -15,15 +15,15 @@
 //! ordered stream of frames, and blocks that are delivered as soon as they arrive. Flow control bounds both, so memory
 //! is bounded by the credit that a side grants, however bad the network.
 //!
-//! | file | what |
+//! | file | holds |
 //! |---|---|
 //! | `endpoint` | many connections on one socket: finds them by id, accepts new ones |
-//! | `connection` | one connection: its state, inputs and outputs |
-//! | `handshake` | the first datagrams, and the check of a client whose address changed |
-//! | `send`, `stream` | data that waits to be sent, and how datagrams are built |
-//! | `loss`, `rtt` | packets in flight: acknowledgement, loss, probes, copies of the last ones |
-//! | `receive` | received data: duplicates, order, credit, when to acknowledge |
-//! | `congestion` | how much may be in flight, and how fast it is sent |
+//! | `connection` | one connection orchestrates the rest: `greet`, `transmit`, `receive`, `recovery` |
+//! | `handshake` | the state of the first datagrams, and cookies |
+//! | `segment`, `send_side`, `stream` | data that waits to be sent |
+//! | `receive_side` | received data: duplicates, order, credit, when to acknowledge |
+//! | `recovery` | the round-trip time, and the packets that were sent (RFC 9002) |
+//! | `congestion` | how much may be in flight, and how fast it is sent: one file for each control |
 //! | `arq` | selective repeat with a window, go-back-N, stop-and-wait |
 //! | `mtu` | how large a datagram the path takes |
 //! | `tests` | both ends in virtual time: random networks, formulas, promises |

@@ -23,7 +23,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::idle::IdleConnections;
-use super::listen_options::ListenOptions;
+use super::listen::options::ListenOptions;
 
 /// A command or other task as a boxed future.
 pub type Job<T = Outcome> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
@@ -36,6 +36,8 @@ pub struct Context {
     /// Relative paths are relative to this.
     pub directory: PathBuf,
     pub registry: Arc<Registry>,
+    /// The services that can be started.
+    pub providers: &'static [&'static Provider],
     /// Connections for the next question.
     pub idle: Arc<IdleConnections>,
     /// What services keep between commands.
@@ -90,6 +92,8 @@ pub type Make = fn(&Handle, &ListenOptions, &Arguments, &Context) -> Result<Arc<
 pub struct Provider {
     pub row: Service,
     pub id: ServiceId,
+    /// It answers LIST: `ls` works, and its names are completed.
+    pub lists: bool,
     /// What lines of text from clients like `nc` mean to it.
     pub lines: Lines,
     /// Its options for UDP.
@@ -97,6 +101,12 @@ pub struct Provider {
     /// Default of `max`, the most clients at once.
     pub max: fn(Transport) -> u64,
     pub make: Make,
+}
+
+impl std::fmt::Debug for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.row.name)
+    }
 }
 
 /// One running service.

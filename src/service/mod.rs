@@ -1,9 +1,24 @@
 //! The services and their rows in the catalogue. Adding one touches its own folder, one `mod` line and one row
 //! in [`PROVIDERS`] or [`CLIENTS`].
+//!
+//! | file | holds |
+//! |---|---|
+//! | `contract` | what a service gives to the shell, and what it gets |
+//! | `listen` | the verb `listen`: binds, accepts, and gives each client a task |
+//! | `link` | the verb `link`: a bad network in front of a server |
+//! | `files` | what file services share |
+//! | `ftp`, `calc`, `chat`, `stream`, `echo` | the services |
+//! | `conversation` | what every server does with a client |
+//! | `idle` | connections that wait for the next question |
+//! | `foreign` | parsers of untrusted bytes, for the fuzzer |
+
+use crate::wire::ServiceId;
 
 pub mod calc;
 pub mod chat;
 mod contract;
+mod conversation;
+pub mod echo;
 pub mod files;
 #[doc(hidden)]
 pub mod foreign;
@@ -11,13 +26,19 @@ pub mod ftp;
 pub mod idle;
 pub mod link;
 pub mod listen;
-pub mod listen_options;
-mod providers;
 pub mod stream;
 
 pub use contract::{Answers, Client, Context, Job, Kept, Make, Provider, Run, Server, StandardStreams};
 pub(crate) use contract::{connect, connect_with, no_server};
-pub use providers::PROVIDERS;
+
+/// All services that `listen` can start.
+pub static PROVIDERS: &[&Provider] =
+    &[&ftp::PROVIDER, &calc::PROVIDER, &chat::PROVIDER, &stream::PROVIDER, &echo::PROVIDER];
+
+/// The service of this number; `None` if there is none.
+pub fn provider(id: ServiceId) -> Option<&'static Provider> {
+    PROVIDERS.iter().copied().find(|provider| provider.id == id)
+}
 
 /// All verbs that talk to servers, and `listen`.
 pub static CLIENTS: &[&Client] = &[

@@ -1,5 +1,15 @@
 //! Sessions: background work with an id, a name, a state, fields and events, and how it is stopped and waited for. The
 //! tasks of sessions are spawned only here.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `registry` | starts and ends sessions: the only place that spawns |
+//! | `state` | one session, as seen from outside |
+//! | `handle` | … and as its own task sees it |
+//! | `guests`, `guest` | the clients of a server |
+//! | `events` | the queue of events |
+//! | `meter` | samples over its life |
+//! | `pace` | rate limits |
 
 pub mod events;
 mod guest;

@@ -7,7 +7,7 @@ use crate::base::{Endpoint, Host, Transport, endpoint};
 use crate::language::parse::value::read;
 use crate::language::{Argument, Arguments, Datum, Invocation, Kind, Place, SessionRef};
 use crate::report::Failure;
-use crate::service::Client;
+use crate::service::{Client, provider};
 use crate::session::{Listening, Session};
 use crate::wire::{Code, ServiceId};
 
@@ -104,12 +104,11 @@ impl Shell {
         }
         let Some((transport, endpoint)) = self.place_of(service) else {
             let verb = client.verb.name;
-            let failure =
-                Failure::new(Code::Missing, format!("no {} server is known here", service.name())).of(verb);
+            let kind = provider(service).map_or("", |provider| provider.row.name);
+            let failure = Failure::new(Code::Missing, format!("no {kind} server is known here")).of(verb);
             return Err(failure.fix(format!(
-                "start one: listen {} 0 {}, or name one: {verb} … {name} host:9000",
-                client.transport,
-                service.name()
+                "start one: listen {} 0 {kind}, or name one: {verb} … {name} host:9000",
+                client.transport
             )));
         };
         arguments.0.push((name, Datum::Endpoint(Some(transport), Place::Address(endpoint))));
@@ -119,8 +118,8 @@ impl Shell {
     /// The endpoint last used for a service, else its newest server in this shell.
     pub fn place_of(&self, service: ServiceId) -> Option<(Transport, Endpoint)> {
         // The endpoint that was listed last may be of any service that has listings: it is the last resort.
-        let lists = matches!(service, ServiceId::Ftp | ServiceId::Stream);
-        let listed = || self.used.get(&ServiceId::Any).filter(|_| lists).cloned();
+        let lists = provider(service).is_some_and(|provider| provider.lists);
+        let listed = || self.used.get(&ServiceId::ANY).filter(|_| lists).cloned();
         self.used.get(&service).cloned().or_else(|| self.newest(service)).or_else(listed)
     }
 

@@ -4,18 +4,14 @@
 //! | file | holds |
 //! |---|---|
 //! | `catalogue` | all verbs: those of the services and those of the shell |
-//! | `run` | one statement with its prefixes |
+//! | `run` | runs statements, expectations, scripts, system commands |
+//! | `flow` | what comes after a statement |
 //! | `values` | evaluates words, `$name.field` |
 //! | `arguments` | evaluates arguments; `$session` → address |
-//! | `expect` | expectations, with `within` |
-//! | `files` | `expect file` |
-//! | `script` | runs a whole plan, tests, the end of a script |
-//! | `record` | writes what is done as a script |
 //! | `paths` | `~` and globs |
-//! | `system` | `!CMD` |
+//! | `record` | writes what is done as a script |
 //! | `temporary` | the folder `$tmp` |
 //! | `suggest` | suggests the next command |
-//! | `table`, `chart` | text in columns, curves in characters |
 //! | `builtin` | the shell's own verbs, a file for each group |
 
 mod arguments;
@@ -44,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::{Endpoint, Fields, Secrets, Transport, Value};
 use crate::language::{Plan, Report as Wrong, Scope, Source, Step, Vocabulary};
 use crate::report::{Area, Failure, Report};
-use crate::service::{Context, Kept};
+use crate::service::{Context, Kept, PROVIDERS};
 use crate::session::{Registry, Session};
 use crate::wire::ServiceId;
 
@@ -146,6 +142,7 @@ impl Shell {
             seed: settings.seed,
             directory,
             registry: registry.clone(),
+            providers: PROVIDERS,
             idle: Arc::new(IdleConnections::default()),
             kept: Kept::default(),
 

@@ -2,6 +2,15 @@
 //!
 //! Panic contract: no decoder here panics on any input. A decoder reads all of its body; bytes left over are
 //! an error. `docs/protocol.md` describes the same bytes in words.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `frame` | frames, and how a stream is split into them |
+//! | `preface` | the first bytes over TCP, and what foreign peers speak |
+//! | `datagram`, `ack` | packets of reliable UDP, and acknowledgements |
+//! | `code`, `error` | error codes; why bytes cannot be decoded |
+//! | `spent` | what a side waited for |
+//! | `reader`, `writer` | fields of a message |
 
 pub mod ack;
 pub mod code;

@@ -11,49 +11,22 @@
 
 use super::VERSION;
 
-/// The service that a client asks for, or that a server offers.
+/// The number of a service on the wire. Each service has its own in its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ServiceId {
-    /// Any service with a list; `ls` asks for it.
-    Any,
-    /// File transfer.
-    Ftp,
-    /// The calculator.
-    Calc,
-    /// A conversation of two, or a room.
-    Chat,
-    /// Media streaming.
-    Stream,
-}
+pub struct ServiceId(u8);
 
 impl ServiceId {
-    const ALL: [Self; 5] = [Self::Any, Self::Ftp, Self::Calc, Self::Chat, Self::Stream];
+    /// Any service that answers LIST; from a server, a refusal.
+    pub const ANY: Self = Self(0);
+
+    /// A service of this number, which no other has.
+    pub const fn new(number: u8) -> Self {
+        Self(number)
+    }
 
     /// The number on the wire.
     pub const fn number(self) -> u8 {
-        self as u8
-    }
-
-    /// The service with this number on the wire; `None` for an unknown number.
-    pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|service| service.number() == number)
-    }
-
-    /// The name in messages and on the command line; `any service` for [`Self::Any`].
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Any => "any service",
-            Self::Ftp => "ftp",
-            Self::Calc => "calc",
-            Self::Chat => "chat",
-            Self::Stream => "stream",
-        }
-    }
-
-    /// True if a server of this service can serve a client that asks for `asked`. [`Self::Any`] matches services with a
-    /// list.
-    pub fn serves(self, asked: Self) -> bool {
-        asked == self || asked == Self::Any && matches!(self, Self::Ftp | Self::Stream | Self::Chat)
+        self.0
     }
 }
 
@@ -137,7 +110,7 @@ mod tests {
 
     #[test]
     fn prefaces_read_back() {
-        let preface = Preface::new(ServiceId::Chat);
+        let preface = Preface::new(ServiceId::new(3));
         assert_eq!(Preface::decode(preface.encode()), Some(preface));
         assert_eq!(Preface::decode(*b"GET / HT"), None);
         assert!(Preface::may_begin(b"\x8bN") && !Preface::may_begin(b"G"));

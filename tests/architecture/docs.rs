@@ -162,3 +162,51 @@ fn citations_of_promises_are_read_in_every_form() {
     assert_eq!(rows("//! rows 50 to 53"), [50, 51, 52, 53]);
     assert!(rows("/// a row of the table").is_empty());
 }
+
+/// A folder with more rooms than this says in a table what each of them holds.
+const ROOMS_WITHOUT_TABLE: usize = 3;
+
+#[test]
+fn a_folder_says_what_each_of_its_rooms_holds() {
+    let sources = all("src", &["rs"]);
+    let mut wrong = Vec::new();
+    for source in sources.iter().filter(|source| source.path.ends_with("/mod.rs")) {
+        let folder = source.path.trim_end_matches("mod.rs");
+        let rooms: BTreeSet<&str> = sources
+            .iter()
+            .filter_map(|other| other.path.strip_prefix(folder)?.split('/').next())
+            .map(|room| room.trim_end_matches(".rs"))
+            .filter(|room| !matches!(*room, "mod" | "tests"))
+            .collect();
+        let table = source
+            .text
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .filter(|line| line.contains("| `"));
+        let told: BTreeSet<&str> = table
+            .flat_map(|line| line.split('|').nth(1).unwrap_or("").split(", "))
+            .map(|name| name.trim().trim_matches('`'))
+            .filter(|name| *name != "tests")
+            .collect();
+        if !told.is_empty() || rooms.len() > ROOMS_WITHOUT_TABLE {
+            let missing: Vec<_> = rooms.difference(&told).collect();
+            let strange: Vec<_> = told.difference(&rooms).filter(|name| !name.contains("::")).collect();
+            if !missing.is_empty() || !strange.is_empty() {
+                wrong.push(format!("{}: missing {missing:?}, not there {strange:?}", source.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_page_about_adding_a_service_shows_the_code_as_it_is() {
+    let page = document("add-a-service.md");
+    let code: Vec<String> = all("src/service/echo", &["rs"]).into_iter().map(|source| source.text).collect();
+    let blocks: Vec<&str> =
+        page.split("```rust\n").skip(1).filter_map(|part| part.split("```").next()).collect();
+    assert!(blocks.len() >= 2);
+    for block in blocks {
+        assert!(code.iter().any(|text| text.contains(block)), "not in src/service/echo:\n{block}");
+    }
+}

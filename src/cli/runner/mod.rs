@@ -8,6 +8,7 @@
 //! | `pool` | running in parallel, retries, `--fail-fast` |
 //! | `reports` | report formats and their targets |
 //! | `memory` | which cases failed in the last run |
+//! | `failure` | failures before any test runs |
 
 mod attempt;
 mod choose;

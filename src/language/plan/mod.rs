@@ -1,4 +1,10 @@
 //! A [`Plan`]: a script whose verbs, types and names are resolved. Only a plan can be run.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `planner` | statements → plan |
+//! | `scope` | what is known about names before anything runs |
+//! | `condition` | checks conditions as far as they are known |
 
 mod condition;
 pub mod planner;

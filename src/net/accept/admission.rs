@@ -19,9 +19,20 @@ pub enum Lines {
 pub struct Admission {
     /// The service of the port: clients that ask for another one are refused.
     pub service: ServiceId,
+    /// Its name, for those who ask for another.
+    pub name: &'static str,
+    /// It answers LIST: clients that ask for any service are accepted.
+    pub lists: bool,
     /// Maximum number of clients at the same time.
     pub max: usize,
     pub lines: Lines,
     /// For UDP; TCP ignores them.
     pub options: Options,
+}
+
+impl Admission {
+    /// True if a client that asks for this service is accepted.
+    pub fn serves(&self, asked: ServiceId) -> bool {
+        asked == self.service || asked == ServiceId::ANY && self.lists
+    }
 }

@@ -1,4 +1,10 @@
 //! Binding and accepting: what lies between a socket and a service on the server side.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `bind` | binding; each error says how to fix it |
+//! | `admission` | which clients a server accepts |
+//! | `permits` | the client limit, in total and per address |
 
 pub mod admission;
 pub mod bind;
@@ -171,7 +177,7 @@ fn is_in_reserve(stream: &TcpStream) -> bool {
 fn turn_away(stream: &TcpStream) {
     let why = Failure::new(Code::Busy, "busy: out of file descriptors, retry in 5 s");
     let mut words = BytesMut::new();
-    words.extend_from_slice(&Preface::new(ServiceId::Any).encode());
+    words.extend_from_slice(&Preface::new(ServiceId::ANY).encode());
     Frame::error(why.code, &why.why).encode(&mut words);
     drop(stream.try_write(&words));
     // Closing with unread input would reset the connection and could discard the message.
@@ -255,11 +261,8 @@ impl Knock {
                 );
                 Some(Failure::new(Code::Version, why))
             }
-            Some(asked)
-                if !ServiceId::from_number(asked.service)
-                    .is_some_and(|asked| admission.service.serves(asked)) =>
-            {
-                Some(Failure::new(Code::Service, format!("this port serves {}", admission.service.name())))
+            Some(asked) if !admission.serves(ServiceId::new(asked.service)) => {
+                Some(Failure::new(Code::Service, format!("this port serves {}", admission.name)))
             }
             Some(_) => None,
         };
@@ -287,7 +290,7 @@ async fn refuse(
     front: &[u8],
 ) {
     if ours {
-        outgoing.put(&Preface::new(ServiceId::Any).encode());
+        outgoing.put(&Preface::new(ServiceId::ANY).encode());
         // The frame is small: it fits the buffer, and `close` flushes it.
         drop(outgoing.send(&Frame::error(failure.code, &failure.to_string())).await);
     } else if preface::guess(front) == "HTTP" {

@@ -1,4 +1,8 @@
 //! Connecting to a server: its name is resolved, and its addresses raced.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `resolve` | names → addresses, and the race of addresses |
 
 pub mod resolve;
 

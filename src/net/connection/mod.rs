@@ -1,5 +1,10 @@
 //! A connection carries frames, in order, and blocks of data, in any order, in both directions. Over TCP a block is one
 //! more frame; reliable UDP delivers it as soon as it arrives.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `message` | what travels over a connection |
+//! | `path_stats` | a reader of the path's state |
 
 pub mod message;
 pub mod path_stats;

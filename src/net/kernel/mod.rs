@@ -1,4 +1,11 @@
 //! What the kernel says of addresses, ports and sockets of this machine.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `sockets` | its lists of sockets |
+//! | `ports_in_use` | who listens where |
+//! | `owner` | whose socket it is |
+//! | `reach` | addresses of this machine |
 
 pub(super) mod owner;
 pub(super) mod ports_in_use;

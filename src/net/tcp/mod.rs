@@ -1,6 +1,12 @@
 //! Frames over TCP: connecting here, the two halves of a connection in `incoming` and `outgoing`, asynchronous and
 //! blocking sockets in `socket`, kernel statistics in `info`. Partial input and output are kept in the structs, so both
 //! halves are cancel-safe.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `incoming`, `outgoing` | the two halves |
+//! | `socket` | their end of the socket, asynchronous or blocking |
+//! | `info` | kernel statistics of a connection |
 
 mod incoming;
 #[cfg(target_os = "linux")]
@@ -127,7 +133,7 @@ async fn check(server: &Preface, incoming: &mut Incoming) -> Result<(), Failure>
             format!("the server speaks version {} of the protocol, this client {VERSION}", server.version);
         return Err(Failure::new(Code::Version, why).fix(format!("upgrade {older}")));
     }
-    if server.service != ServiceId::Any.number() {
+    if server.service != ServiceId::ANY.number() {
         return Ok(());
     }
     // A server that refuses sends the service `any`, then an ERROR frame with the reason.

@@ -1,5 +1,14 @@
 //! Reliable UDP: one task per socket runs the state machines of all its connections and connects them to the halves
 //! that services hold.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `options` | how a service wants its data sent |
+//! | `driver` | one task for all connections of a socket |
+//! | `halves` | what a service holds |
+//! | `socket` | many datagrams in one system call |
+//! | `drops` | datagrams that the kernel dropped |
+//! | `text_client` | plain-text clients, such as `nc -u` |
 
 mod driver;
 mod drops;
@@ -127,7 +136,13 @@ fn too_narrow(endpoint: &Endpoint) -> Failure {
 /// Accepts clients on a socket: returns the queue of accepted connections, and the driver, which must be spawned.
 pub fn listen(socket: UdpSocket, admission: &Admission) -> (mpsc::UnboundedReceiver<Halves>, Driver) {
     let config = config(&socket, admission.options);
-    let listening = Listening { service: admission.service, max: admission.max, secret: random() };
+    let listening = Listening {
+        service: admission.service,
+        name: admission.name,
+        lists: admission.lists,
+        max: admission.max,
+        secret: random(),
+    };
     let socket = Socket::new(socket, false, admission.options.is_whole());
     let plain = Plain::new(admission.lines, admission.max, random());
     let mut drive =

@@ -1,5 +1,12 @@
 //! One connection: its state, its inputs and its outputs. Sending is in `send`, acknowledgement and loss in `loss`,
 //! receiving in `receive`, the first datagrams in `handshake`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `greet` | the first datagrams |
+//! | `transmit` | builds datagrams |
+//! | `receive` | takes datagrams |
+//! | `recovery` | acknowledgements, losses, probes |
 
 mod greet;
 mod receive;

@@ -1,4 +1,9 @@
 //! Loss detection (RFC 9002): the round-trip time, and the packets that were sent.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `rtt` | the round-trip time |
+//! | `sent_packets` | the packets that may still be acknowledged |
 
 pub mod rtt;
 pub(in crate::reliable) mod sent_packets;

@@ -3,10 +3,10 @@
 //! | file | holds |
 //! |---|---|
 //! | `simulation` | both ends, a bad link each way and virtual time in one loop |
-//! | `storms` | 2 000 random networks |
-//! | `figures` | how well a path is filled |
+//! | `random_networks` | 2 000 random networks |
+//! | `link_utilization` | how well a path is filled |
 //! | `textbook` | the formulas of stop-and-wait, go-back-N and selective repeat |
-//! | `promises` | rows of docs/faults.md about datagrams |
+//! | `protocol_rules` | rows of docs/faults.md about datagrams |
 
 mod link_utilization;
 mod protocol_rules;

@@ -12,6 +12,9 @@ use crate::reliable::{Config, Connection, Ending, Endpoint, Event, Listening, ha
 use crate::wire::datagram::{self, BASE_DATAGRAM, Packet};
 use crate::wire::{Code, Frame, ServiceId};
 
+/// A service, by its number.
+const FILES: ServiceId = ServiceId::new(1);
+
 const DELAY: Duration = Duration::from_millis(20);
 
 /// All datagrams that the connection has to send now.
@@ -60,7 +63,7 @@ fn row_50_the_first_round_trip_is_paced_and_no_burst_is_long() {
 
 #[test]
 fn row_51_a_server_that_does_not_answer_is_asked_a_few_times_a_second_at_most() {
-    let mut client = Connection::connect(1, ServiceId::Ftp.number(), Config::default(), Time::ZERO);
+    let mut client = Connection::connect(1, FILES.number(), Config::default(), Time::ZERO);
     client.write_frame(&Frame::new(0x10, &b"question"[..]));
     let (mut now, mut sent) = (Time::ZERO, 0);
     while !client.has_ended() {
@@ -73,12 +76,12 @@ fn row_51_a_server_that_does_not_answer_is_asked_a_few_times_a_second_at_most() 
 
 #[test]
 fn row_52_a_spoofed_source_gets_no_more_than_it_sent_and_the_server_keeps_nothing() {
-    let listening = Listening { service: ServiceId::Ftp, max: 9, secret: [1; 32] };
+    let listening = Listening { service: FILES, name: "files", lists: true, max: 9, secret: [1; 32] };
     let mut server = Endpoint::new(Config::default(), Some(listening));
     let peer = "192.0.2.1:7".parse().unwrap();
     let (mut came, mut answered) = (0, 0);
     for id in 0..1000 {
-        let hello = datagram::hello(id, ServiceId::Ftp.number(), Config::default().credit, vec![7; 16]);
+        let hello = datagram::hello(id, FILES.number(), Config::default().credit, vec![7; 16]);
         came += hello.len();
         server.handle_datagram(Time::ZERO, peer, hello.into(), false);
         server.drain(
@@ -122,7 +125,7 @@ fn answers(server: &mut Endpoint, now: Time, peer: SocketAddr, datagram: &[u8]) 
 /// Runs a connection from beginning to end; returns all datagrams that the client sent.
 fn whole_session(server: &mut Endpoint, peer: SocketAddr, id: u64) -> Vec<Vec<u8>> {
     let (mut now, mut sent) = (Time::ZERO, Vec::new());
-    let mut client = Connection::connect(id, ServiceId::Ftp.number(), Config::default(), now);
+    let mut client = Connection::connect(id, FILES.number(), Config::default(), now);
     client.write_frame(&Frame::new(0x10, &b"PUT x replace"[..]));
     let mut closes = false;
     while !client.has_ended() {
@@ -149,7 +152,7 @@ fn whole_session(server: &mut Endpoint, peer: SocketAddr, id: u64) -> Vec<Vec<u8
 
 #[test]
 fn row_53_a_session_that_is_over_does_not_begin_again_when_its_datagrams_come_once_more() {
-    let listening = Listening { service: ServiceId::Ftp, max: 9, secret: [1; 32] };
+    let listening = Listening { service: FILES, name: "files", lists: true, max: 9, secret: [1; 32] };
     let mut server = Endpoint::new(Config::default(), Some(listening));
     let peer = "192.0.2.1:7".parse().unwrap();
     let sent = whole_session(&mut server, peer, 77);
@@ -164,12 +167,12 @@ fn row_53_a_session_that_is_over_does_not_begin_again_when_its_datagrams_come_on
 
 #[test]
 fn row_63_one_address_does_not_take_all_places() {
-    let listening = Listening { service: ServiceId::Ftp, max: 8, secret: [1; 32] };
+    let listening = Listening { service: FILES, name: "files", lists: true, max: 8, secret: [1; 32] };
     let mut server = Endpoint::new(Config::default(), Some(listening));
     let mut joins = |peer: &str, id: u64| {
         let peer = peer.parse().unwrap();
         let cookie = handshake::cookie(&listening.secret, peer, id, Time::ZERO);
-        let hello = datagram::hello(id, ServiceId::Ftp.number(), Config::default().credit, cookie);
+        let hello = datagram::hello(id, FILES.number(), Config::default().credit, cookie);
         answers(&mut server, Time::ZERO, peer, &hello);
         server.poll_accepted().is_some()
     };

@@ -11,6 +11,9 @@ use crate::reliable::{Config, Connection, Ending, Endpoint, Event, Listening, PI
 use crate::wire::datagram::{self, Packet};
 use crate::wire::{Code, Frame, ServiceId};
 
+/// A service, by its number.
+const FILES: ServiceId = ServiceId::new(1);
+
 /// More steps than this mean a livelock.
 const STEP_LIMIT: u64 = 20_000_000;
 const SECRET: [u8; 32] = [7; 32];
@@ -68,12 +71,12 @@ pub(crate) struct Pair {
 impl Pair {
     /// Both ends with `config`, both links with `profile`; `seed` decides about every random choice.
     pub(crate) fn new(profile: Profile, seed: u64, config: Config) -> Self {
-        let listening = Listening { service: ServiceId::Ftp, max: 1, secret: SECRET };
+        let listening = Listening { service: FILES, name: "files", lists: true, max: 1, secret: SECRET };
         let config = Config { seed, ..config };
         Self {
             now: Time::ZERO,
             client: Side::default(),
-            sender: Connection::connect(seed, ServiceId::Ftp.number(), config, Time::ZERO),
+            sender: Connection::connect(seed, FILES.number(), config, Time::ZERO),
             server: Side::default(),
             endpoint: Endpoint::new(config, Some(listening)),
             up: Link::new(profile, seed, "sim", Direction::Up),

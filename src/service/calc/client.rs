@@ -10,7 +10,7 @@ use crate::net::failure::malformed;
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::service::{Answers, Context, Job, no_server};
-use crate::wire::{Code, ServiceId};
+use crate::wire::Code;
 
 /// Time limit for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
@@ -79,7 +79,7 @@ async fn ask(
     expressions: &[String],
 ) -> Result<Vec<Result<String, String>>, Failure> {
     let key = server.ok_or_else(no_server)?;
-    let (idle, key) = (&context.idle, (ServiceId::Calc, key));
+    let (idle, key) = (&context.idle, (crate::service::calc::protocol::ID, key));
     let count = expressions.len() as u64;
     if let Some((mut connection, asked)) = idle.take(&key)
         && let Ok(answers) = exchange(&mut connection, asked, expressions).await
@@ -87,8 +87,13 @@ async fn ask(
         idle.keep(key, connection, asked + count);
         return Ok(answers);
     }
-    let (mut connection, driver) =
-        net::connect(key.1.transport, &key.1.endpoint, ServiceId::Calc, udp::Options::default()).await?;
+    let (mut connection, driver) = net::connect(
+        key.1.transport,
+        &key.1.endpoint,
+        crate::service::calc::protocol::ID,
+        udp::Options::default(),
+    )
+    .await?;
     if let Some(driver) = driver {
         context.registry.spawn(driver);
     }

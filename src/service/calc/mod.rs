@@ -1,18 +1,25 @@
 //! The remote calculator: the server computes. nls peers exchange frames, other clients lines of text
 //! (`echo '7 % 3' | nc host 9002`).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `protocol` | pure: the messages |
+//! | `expression` | pure: exact arithmetic |
+//! | `client` | the verb `calc` |
+//! | `server` | answers questions, in order |
 
 mod client;
 pub mod expression;
 pub mod protocol;
 mod server;
 
+use self::protocol::ID;
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, Keyword, Kind, Param, Service, Verb};
 use crate::net::accept::admission::Lines;
 use crate::net::udp::Options;
-use crate::wire::ServiceId;
 
 /// Checks the syntax without computing: the error, and its column in characters from 1; `None` if it is valid.
 pub fn check(text: &str) -> Option<(String, usize)> {
@@ -27,7 +34,8 @@ pub static PROVIDER: Provider = Provider {
         keywords: &[],
         fields: &[],
     },
-    id: ServiceId::Calc,
+    id: ID,
+    lists: false,
     lines: Lines::Questions,
     options: Options::STANDARD,
     max: |_| 256,
@@ -51,7 +59,7 @@ pub static CALC: Client = Client {
         lasting: Lasting::Instant,
         capabilities: &[Capability::Record],
     },
-    place: Some(("at", ServiceId::Calc)),
+    place: Some(("at", ID)),
     transport: Transport::Tcp,
     run: Run::Direct(client::calc),
 };

@@ -5,7 +5,11 @@
 //! ANSWER | u64 id | u8 ok | text |            ok: 1 text is the value, 0 it is the error
 //! ```
 
+use crate::wire::ServiceId;
 use crate::wire::{DecodeError, Frame, Reader, Writer};
+
+/// The number of the service on the wire.
+pub const ID: ServiceId = ServiceId::new(2);
 
 /// Frame kind of [`Message::Ask`].
 pub const ASK: u8 = 0x10;

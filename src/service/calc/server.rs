@@ -1,6 +1,7 @@
 //! The calculator server: answers questions in order. While a client does not read its answers, the server reads no
 //! further questions from it (FAULTS row 72): the connection's own backpressure does that.
 
+use crate::net::failure::unexpected;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::language::Arguments;
 use crate::net::failure::malformed;
 use crate::net::{Connection, Message as Wire, clock};
 use crate::report::Failure;
-use crate::service::listen_options::ListenOptions;
+use crate::service::conversation::{next_message, part};
+use crate::service::listen::options::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
 use crate::wire::{Code, Frame, frame};
@@ -50,53 +52,20 @@ impl Server for Calculator {
 async fn serve(session: Handle, mut connection: Connection, client: Guest) -> Result<(), Failure> {
     client.does("asks");
     let result = converse(&session, &mut connection).await;
-    if let Err(failure) = &result
-        && !failure.told
-    {
-        let words = if connection.plain {
-            Frame::new(frame::LINE, format!("error: {failure}"))
-        } else {
-            Frame::error(failure.code, &failure.why)
-        };
-        // The client may be gone already: then there is nobody to tell.
-        drop(connection.outgoing.send_now(words).await);
-    }
-    connection.outgoing.close(Code::Other, "").await;
+    part(&mut connection, result.as_ref().err()).await;
     result
 }
 
-/// Answers questions until the client closes, stays idle for too long, or the session is cancelled.
+/// Until the client has asked enough.
 async fn converse(session: &Handle, connection: &mut Connection) -> Result<(), Failure> {
-    loop {
-        let message = tokio::select! {
-            () = session.cancelled() => return Ok(()),
-            message = tokio::time::timeout(IDLE_LIMIT, next(connection)) => message,
-        };
-        // Reaching the idle limit is a normal end.
-        let Ok(asked) = message else { return Ok(()) };
-        let frame = match asked? {
-            Some(Wire::Frame(frame)) => frame,
-            Some(Wire::Block { .. }) => {
-                return Err(Failure::new(Code::Misbehaved, "unexpected data block from the client"));
-            }
-            None => return Ok(()),
-        };
+    while let Some(message) = next_message(session, connection, IDLE_LIMIT).await? {
+        let Wire::Frame(frame) = message else { return Err(unexpected("the client")) };
         session.count_in(frame.body.len() as u64);
         let answer = answer(session, &frame).await?;
         session.count_out(answer.body.len() as u64);
         connection.outgoing.send(answer).await?;
     }
-}
-
-/// The next question. Answers are flushed together, only when no further question is ready.
-async fn next(connection: &mut Connection) -> Result<Option<Wire>, Failure> {
-    tokio::select! {
-        biased;
-        message = connection.incoming.next() => return message,
-        () = std::future::ready(()) => {}
-    }
-    connection.outgoing.flush().await?;
-    connection.incoming.next().await
+    Ok(())
 }
 
 async fn answer(session: &Handle, frame: &Frame) -> Result<Frame, Failure> {

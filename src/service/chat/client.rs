@@ -19,7 +19,7 @@ use crate::report::{Failure, Outcome};
 use crate::service::{Context, Job, connect_with};
 use crate::session::Handle;
 use crate::session::handle::cancelled;
-use crate::wire::{Code, ServiceId, frame};
+use crate::wire::{Code, frame};
 
 /// How long an outage a UDP conversation survives: at least 30 s. A dead peer is noticed within 45 s, of which 10 s
 /// pass before a quiet connection is probed.
@@ -68,9 +68,10 @@ pub(super) fn chat(session: Handle, options: ChatOptions, context: Context) -> J
         let transcript = to.map(|path| Transcript::open(&context.directory.join(path)));
         let transcript = transcript.transpose().map_err(|failure| failure.of("chat"))?;
         let options = udp::Options { give_up: PATIENCE, ..udp::Options::default() };
-        let mut connection = connect_with(&session, server.as_ref(), ServiceId::Chat, options)
-            .await
-            .map_err(|failure| failure.of("chat"))?;
+        let mut connection =
+            connect_with(&session, server.as_ref(), crate::service::chat::protocol::ID, options)
+                .await
+                .map_err(|failure| failure.of("chat"))?;
         let place = (connection.peer.to_string(), name.clone());
         let (name, token) = context.kept.get::<Tickets>().take(&place).unwrap_or((name, 0));
         let welcome = session.unless_cancelled(join(&mut connection, token, name)).await;

@@ -3,19 +3,15 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `protocol` | pure: the messages |
 //! | `turn` | pure: whose turn it is |
 //! | `text` | pure: rules for messages and names |
 //! | `command` | pure: parses a line: message, `/command` or `@name` |
-//! | `flood` | pure: rate limit for the messages of a client |
-//! | `news` | pure: announcements to everybody, batched |
-//! | `outbox` | the bounded send queue of one client |
 //! | `room` | the members, their turns, and who receives which message |
-//! | `server` | accepts clients; the server's own side |
-//! | `visit` | the server's side of one client's connection |
-//! | `plain` | clients without nls, such as `nc`: lines of text |
+//! | `server` | accepts clients; each client's connection; the server's own side |
 //! | `client` | one conversation |
 //! | `transcript` | a conversation, written to a file |
-//! | `tickets` | tokens with which a client resumes its place |
+//! | `resume_tokens` | with which a client resumes its place |
 
 mod client;
 mod command;
@@ -28,13 +24,13 @@ mod transcript;
 mod turn;
 
 use self::client::{ChatOptions, PATIENCE};
+use self::protocol::ID;
 use super::{Client, Provider, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::net::accept::admission::Lines;
 use crate::net::udp::Options;
-use crate::wire::ServiceId;
 
 pub static PROVIDER: Provider = Provider {
     row: Service {
@@ -54,7 +50,8 @@ pub static PROVIDER: Provider = Provider {
             Field::text("peer", "who is there"),
         ],
     },
-    id: ServiceId::Chat,
+    id: ID,
+    lists: true,
     lines: Lines::Conversation,
     options: Options { give_up: PATIENCE, ..Options::STANDARD },
     max: server::clients,
@@ -90,7 +87,7 @@ pub static CHAT: Client = Client {
         lasting: Lasting::Service,
         capabilities: &[Capability::Converse],
     },
-    place: Some(("server", ServiceId::Chat)),
+    place: Some(("server", ID)),
     transport: Transport::Tcp,
     run: Run::Session {
         kind: |_| "chat".into(),

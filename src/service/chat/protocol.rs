@@ -15,7 +15,11 @@
 //! server, and may come at any time. `seen` is how many messages of the other side the author had received before this
 //! one; both ends judge turns by it alone.
 
+use crate::wire::ServiceId;
 use crate::wire::{DecodeError, Frame, Reader, TEXT_LIMIT, Writer};
+
+/// The number of the service on the wire.
+pub const ID: ServiceId = ServiceId::new(3);
 
 /// Frame kind of [`Message::Join`].
 pub const JOIN: u8 = 0x10;

@@ -117,7 +117,7 @@ pub(crate) fn list(session: Handle, options: LsOptions, _context: Context) -> Jo
     Box::pin(async move {
         let LsOptions { server, path } = options;
         let mut connection =
-            connect(&session, server.as_ref(), ServiceId::Any).await.map_err(|failure| failure.of("ls"))?;
+            connect(&session, server.as_ref(), ServiceId::ANY).await.map_err(|failure| failure.of("ls"))?;
         session.running("transferring");
         let entries = session
             .unless_cancelled(fetch(&mut connection, path))
@@ -148,7 +148,7 @@ pub async fn names(
 ) -> Result<Vec<(String, String)>, Failure> {
     let asking = async {
         let options = udp::Options::STANDARD;
-        let (mut connection, driver) = net::connect(transport, endpoint, ServiceId::Any, options).await?;
+        let (mut connection, driver) = net::connect(transport, endpoint, ServiceId::ANY, options).await?;
         if let Some(driver) = driver {
             registry.spawn(driver);
         }

@@ -47,7 +47,7 @@ pub static LS: Client = Client {
         lasting: Lasting::Job,
         capabilities: &[],
     },
-    place: Some(("server", ServiceId::Any)),
+    place: Some(("server", ServiceId::ANY)),
     transport: Transport::Tcp,
     run: Run::Session {
         kind: |_| "ls".into(),

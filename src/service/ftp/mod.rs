@@ -3,30 +3,13 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `name` | which names of a peer are acceptable |
-//! | `folder` | files below a root folder |
-//! | `disk` | the file operations that a part needs, on a real disk |
-//! | `part` | an incomplete file: recovery, journal, commit |
-//! | `tests` | a simulated disk that crashes at every operation |
-//! | `parts` | finds the incomplete files that transfers left |
-//! | `journal` | pure: the known groups of an incomplete file, as bytes |
-//! | `assembly` | pure: blocks in any order → complete groups, counts, completeness |
-//! | `bottleneck` | where both ends spent their time, and what limited the transfer |
-//! | `places` | the write target of received blocks |
-//! | `buffers` | a pool of buffers, and how much memory peers may hold |
-//! | `tree` | pure: hashes of groups → the BLAKE3 of the whole |
-//! | `source`, `hashes` | a file that is sent: reading, comparing, and its cached hashes |
-//! | `sources` | what one `send` moves: a file, a folder, or several |
-//! | `send`, `receive` | one file over one connection, each side; `transfer` is what they share |
-//! | `streams` | standard input and output in place of a file |
-//! | `destination` | where `get` puts a file or folder |
-//! | `confirm` | what a receiver says about data that it has already |
-//! | `walk`, `small` | everything below a folder; files that travel as one message |
-//! | `send_folder`, `get_folder`, `folders` | a tree over one connection, the client's side |
-//! | `quota` | how many bytes a server accepts |
-//! | `visit` | tree transfers at the server |
 //! | `options` | what the commands were asked for, as structs |
-//! | `server`, `client` | the side that answers requests, and the side that makes them |
+//! | `protocol` | pure: the messages |
+//! | `client` | the side that makes requests: `send`, `get`, trees, standard streams |
+//! | `server` | the side that answers them |
+//! | `transfer` | one file over one connection, each side: `send`, `receive`, and what limited it |
+//! | `storage` | files that are being received, and hashes of files that are sent |
+//! | `tests` | a simulated disk that crashes at every operation |
 
 mod client;
 mod options;
@@ -45,6 +28,7 @@ pub(crate) use super::files::listing::answer as answer_list;
 pub use super::files::listing::names;
 
 use self::options::{ArqChoice, GetOptions, SendOptions};
+use self::protocol::ID;
 use self::protocol::WINDOW_LIMIT;
 use super::files::root::ROOT;
 use super::{Client, Provider, Run};
@@ -54,7 +38,7 @@ use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Se
 use crate::net::accept::admission::Lines;
 use crate::net::udp::Options;
 use crate::reliable::congestion::Control;
-use crate::wire::{CHUNK_LIMIT, ServiceId};
+use crate::wire::CHUNK_LIMIT;
 
 pub static PROVIDER: Provider = Provider {
     row: Service {
@@ -78,7 +62,8 @@ pub static PROVIDER: Provider = Provider {
             "over udp: datagrams that the system dropped, because its buffer was full",
         )],
     },
-    id: ServiceId::Ftp,
+    id: ID,
+    lists: true,
     lines: Lines::No,
     options: Options::STANDARD,
     max: |_| 256,
@@ -182,7 +167,7 @@ pub static SEND: Client = Client {
         lasting: Lasting::Job,
         capabilities: &[Capability::MoveData, Capability::Resume],
     },
-    place: Some(("to", ServiceId::Ftp)),
+    place: Some(("to", ID)),
     transport: Transport::Tcp,
     run: Run::Session {
         kind: |arguments| SendOptions::from_arguments(arguments).title(),
@@ -224,7 +209,7 @@ pub static GET: Client = Client {
         lasting: Lasting::Job,
         capabilities: &[Capability::MoveData, Capability::Resume, Capability::Store],
     },
-    place: Some(("from", ServiceId::Ftp)),
+    place: Some(("from", ID)),
     transport: Transport::Tcp,
     run: Run::Session {
         kind: |arguments| format!("get {}", GetOptions::from_arguments(arguments).name),

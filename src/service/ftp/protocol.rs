@@ -35,8 +35,12 @@
 //! A group is 256 KiB of a file; the last one may be shorter. Its hash is that of its BLAKE3 subtree, or that of the
 //! whole file if the file has only one group. `modified`: nanoseconds since 1970. `spent`: see [`super::spent`].
 
+use crate::wire::ServiceId;
 use crate::wire::spent::Spent;
 use crate::wire::{CHUNK_LIMIT, Code, DecodeError, Frame, NAME_LIMIT, Reader, TEXT_LIMIT, Writer};
+
+/// The number of the service on the wire.
+pub const ID: ServiceId = ServiceId::new(1);
 
 /// Frame kind of [`Message::Put`].
 pub const PUT: u8 = 0x10;

@@ -2,23 +2,13 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `server` | accepts viewers, opens files, answers `ls` |
-//! | `showing` | sends one film to one viewer: |
-//! | `chunker` | … pure: the random sizes, and which parts were sent |
-//! | `tempo` | … pure: pacing |
-//! | `parity` | … pure: XOR blocks that restore lost chunks, both sides |
-//! | `film` | a file that is read once for all its viewers |
+//! | `protocol` | pure: the messages |
+//! | `server` | accepts viewers; sends a film to each, paced |
+//! | `client` | the verb `stream`: requests, and the data that has arrived |
+//! | `playback` | what reads the film: a player over HTTP, the clock, or a counter |
+//! | `parity` | pure: XOR blocks that restore lost chunks, both sides |
 //! | `container` | pure: duration, title, and where a decoder can go on |
-//! | `client` | the verb `stream` |
-//! | `viewing` | the receiving loop: blocks come in, requests go out |
-//! | `plan` | … pure: what to request next, and what to discard |
-//! | `store` | the data that has arrived, and readers that wait for more |
-//! | `digest` | … and its hash, computed on the way |
-//! | `watcher` | what reads the film: a player, the clock, or a counter |
-//! | `player` | finding and running a player |
-//! | `http` | the HTTP server on loopback that the player reads from |
-//! | `clock` | playing without a player |
-//! | `subtitles` | subtitles beside a film |
+//! | `tests` | viewing over random networks |
 
 mod client;
 mod container;
@@ -33,6 +23,7 @@ use std::time::Duration;
 
 use self::client::StreamOptions;
 use self::protocol::CHUNK_SIZES;
+use self::protocol::ID;
 use super::files::root::ROOT;
 use super::{Client, Provider, Run};
 use crate::base::Transport;
@@ -40,7 +31,6 @@ use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::net::accept::admission::Lines;
 use crate::net::udp::Options;
-use crate::wire::ServiceId;
 use crate::wire::datagram::{BLOCK_OVERHEAD, DATA_OVERHEAD};
 
 /// Bytes of a datagram besides its chunk.
@@ -72,7 +62,8 @@ pub static PROVIDER: Provider = Provider {
         ],
         fields: &[],
     },
-    id: ServiceId::Stream,
+    id: ID,
+    lists: true,
     lines: Lines::No,
     options: Options {
         // A chunk is one datagram, as the exercise requires, even where IP must fragment it.
@@ -143,7 +134,7 @@ pub static STREAM: Client = Client {
         lasting: Lasting::Job,
         capabilities: &[Capability::MoveData],
     },
-    place: Some(("from", ServiceId::Stream)),
+    place: Some(("from", ID)),
     transport: Transport::Udp,
     run: Run::Session {
         kind: |arguments| format!("stream {}", StreamOptions::from_arguments(arguments).name),

@@ -23,7 +23,11 @@
 
 use bytes::Bytes;
 
+use crate::wire::ServiceId;
 use crate::wire::{DecodeError, Frame, NAME_LIMIT, Reader, Writer};
+
+/// The number of the service on the wire.
+pub const ID: ServiceId = ServiceId::new(4);
 
 /// Frame kind of [`Message::Open`].
 pub const OPEN: u8 = 0x20;

@@ -1,4 +1,15 @@
 //! The shell's own verbs.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `look`, `plot`, `watch` | `sessions`, `log`, `plot`, and pictures that are drawn again |
+//! | `stop`, `jobs` | `wait`, `stop`, `sleep`, `quit`; `fg`, `bg` |
+//! | `speak` | `say`, `attach`, `print` |
+//! | `set` | settings, rate limits, links |
+//! | `file`, `folder` | `file`; `cd`, `pwd`, `parts`, `clear` |
+//! | `record` | `record` |
+//! | `help` | `help`, `history` |
+//! | `table` | aligned columns of text |
 
 mod file;
 mod folder;

@@ -1,4 +1,10 @@
 //! Runs one statement: its prefixes, then its action.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `script` | a whole plan: tests, the end of a script |
+//! | `expect`, `expect_file` | expectations, with `within` |
+//! | `system` | `!CMD` |
 
 pub(super) mod expect;
 mod expect_file;

@@ -1,5 +1,13 @@
 //! The server's side of a chat: accepts clients, serves each, and reports how it ended. A room for one client is a
 //! conversation between two: it ends when that client leaves, but waits for a client whose connection was lost.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `visit`, `member` | the server's side of one client: what it is, and what it does |
+//! | `text_client` | clients without nls, such as `nc`: lines of text |
+//! | `outbox` | the bounded send queue of one client |
+//! | `flood` | pure: rate limit for the messages of a client |
+//! | `announcements` | pure: announcements to everybody, batched |
 
 pub(super) mod announcements;
 pub(super) mod flood;
@@ -23,7 +31,7 @@ use crate::net::failure::malformed;
 use crate::net::{Connection, FIRST_MESSAGE_LIMIT, Message as Wire};
 use crate::report::Failure;
 use crate::service::files::protocol::{self, Entries};
-use crate::service::listen_options::ListenOptions;
+use crate::service::listen::options::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
 use crate::wire::{Code, Frame, frame};

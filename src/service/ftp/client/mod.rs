@@ -1,4 +1,11 @@
 //! `send` and `get`: the client's side.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `sources` | what one `send` moves: a file, a folder, or several |
+//! | `destination` | where `get` puts a file or folder |
+//! | `send_folder`, `get_folder`, `tree` | a tree over one connection, and its result |
+//! | `standard_streams` | standard input and output in place of a file |
 
 mod destination;
 pub(super) mod get_folder;
@@ -32,7 +39,7 @@ use crate::service::files::root::Folder;
 use crate::service::files::walk::size_below;
 use crate::service::{Context, Job, connect, connect_with};
 use crate::session::Handle;
-use crate::wire::{Code, Frame, ServiceId};
+use crate::wire::{Code, Frame};
 
 /// How long the server may take to open a file.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -51,9 +58,14 @@ pub(super) fn send(session: Handle, mut options: SendOptions, context: Context) 
         let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
         session.set_all([("name", Value::text(names.join(" "))), ("path", Value::text(given.join(" ")))]);
         let (connection_options, shown) = options.transport().map_err(|failure| failure.of(what.clone()))?;
-        let connection = connect_with(&session, options.server.as_ref(), ServiceId::Ftp, connection_options)
-            .await
-            .map_err(|failure| failure.of(what.clone()))?;
+        let connection = connect_with(
+            &session,
+            options.server.as_ref(),
+            crate::service::ftp::protocol::ID,
+            connection_options,
+        )
+        .await
+        .map_err(|failure| failure.of(what.clone()))?;
         session.set("transport", Value::text(connection.transport.word()));
         say_control(&session, &connection, &options);
         session.running("transferring");
@@ -93,7 +105,7 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
             ("name", Value::text(name.clone())),
             ("path", Value::text(target.file.display().to_string())),
         ]);
-        let mut connection = connect(&session, server.as_ref(), ServiceId::Ftp)
+        let mut connection = connect(&session, server.as_ref(), crate::service::ftp::protocol::ID)
             .await
             .map_err(|failure| failure.of(what.clone()))?;
         session.set("transport", Value::text(connection.transport.word()));

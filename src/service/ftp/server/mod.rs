@@ -1,4 +1,8 @@
 //! A file server: each client has its own task, so that a slow or dead client delays no other.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `tree`, `tally` | tree transfers at the server, and their state |
 
 mod tally;
 pub(super) mod tree;
@@ -26,7 +30,7 @@ use crate::service::files::name::Rules;
 use crate::service::files::protocol::{LIST, WALK};
 use crate::service::files::root::{Folder, Source, look_of};
 use crate::service::files::walk::size_below;
-use crate::service::listen_options::ListenOptions;
+use crate::service::listen::options::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
 use crate::wire::{Code, Frame};

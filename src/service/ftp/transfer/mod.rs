@@ -1,4 +1,12 @@
 //! The result of a transfer, and what its two sides, `send` and `receive`, share.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `send` | sends one file |
+//! | `receive` | receives one file |
+//! | `write_target` | where the bytes of received blocks go |
+//! | `confirm` | what a receiver says about data that it has already |
+//! | `bottleneck` | where both ends spent their time, and what limited the transfer |
 
 pub(super) mod bottleneck;
 pub(super) mod confirm;

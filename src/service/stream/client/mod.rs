@@ -1,4 +1,13 @@
 //! The `stream` client: receives chunks in any order, plays the file while the rest arrives, and keeps it if asked.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `open` | asks the server for a file |
+//! | `reception` | the receiving loop: blocks come in, requests go out |
+//! | `plan` | pure: what to request next, and what to discard |
+//! | `store` | the data that has arrived, and readers that wait for more |
+//! | `digest` | its hash, computed on the way |
+//! | `subtitles` | fetches the subtitles beside a film |
 
 mod digest;
 mod open;
@@ -25,7 +34,7 @@ use crate::report::{Failure, Outcome};
 use crate::service::ftp::check_space;
 use crate::service::{Context, Job, connect};
 use crate::session::Handle;
-use crate::wire::{Code, ServiceId};
+use crate::wire::Code;
 
 /// Bytes held on the disk of a film that is not kept, unless `cache` says otherwise.
 pub(super) const CACHE: u64 = 256 << 20;
@@ -146,7 +155,8 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
     let target = target(options, context)?;
     let choice = options.play.clone().unwrap_or(Choice::None);
     session.set("name", Value::text(name));
-    let mut connection = connect(session, options.server.as_ref(), ServiceId::Stream).await?;
+    let mut connection =
+        connect(session, options.server.as_ref(), crate::service::stream::protocol::ID).await?;
     let wish = Message::Open {
         name: name.into(),
         tempo: options.tempo(&choice),

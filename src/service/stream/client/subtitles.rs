@@ -14,7 +14,7 @@ use crate::net::{self, udp};
 use crate::report::Failure;
 use crate::service::stream::protocol::{Message, Tempo};
 use crate::session::Handle;
-use crate::wire::{Code, ServiceId};
+use crate::wire::Code;
 
 /// Maximum bytes of a file of subtitles; a longer one is ignored.
 const SIZE_LIMIT: u64 = 2 << 20;
@@ -34,8 +34,13 @@ pub(crate) async fn beside(session: &Handle, server: Option<&Target>, film: &str
 /// Fetches a small file from the server, over a connection of its own.
 async fn fetch(session: &Handle, server: &Target, name: String) -> Result<Vec<u8>, Failure> {
     let refuse = |why: &str| Failure::new(Code::Missing, why.to_owned());
-    let (mut connection, driver) =
-        net::connect(server.transport, &server.endpoint, ServiceId::Stream, udp::Options::default()).await?;
+    let (mut connection, driver) = net::connect(
+        server.transport,
+        &server.endpoint,
+        crate::service::stream::protocol::ID,
+        udp::Options::default(),
+    )
+    .await?;
     if let Some(driver) = driver {
         session.spawn(driver);
     }

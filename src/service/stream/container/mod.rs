@@ -11,8 +11,8 @@
 //! | `frames` | MP1, MP2, MP3, AAC | ISO/IEC 11172-3, 13818-7, ID3v2.4 |
 //! | `video` | FLV, MPEG-TS, M2TS | Adobe FLV 10.1, ISO/IEC 13818-1 |
 //! | `program` | MPEG-PS, VOB | ISO/IEC 11172-1, 13818-1 |
-//!
-//! `key`, with `search`, finds places where a decoder can begin.
+//! | `key`, `search` | places where a decoder can begin | |
+//! | `on_disk` | reads a container from an open file | |
 
 mod aiff;
 mod audio;

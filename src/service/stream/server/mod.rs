@@ -1,5 +1,12 @@
 //! The stream server: reads chunks of random size and sends each as one datagram. The transport retransmits what is
 //! lost; what the viewer reads next is sent first.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `viewer` | sends one film to one viewer |
+//! | `chunker` | pure: the random sizes, and which parts were sent |
+//! | `pacing` | pure: how fast a film is sent |
+//! | `media_file` | a file that is read once for all its viewers |
 
 pub(super) mod chunker;
 mod media_file;
@@ -19,11 +26,12 @@ use crate::language::{Arguments, FromArguments};
 use crate::net::failure::{malformed, unexpected};
 use crate::net::{Connection, Message as Wire, show};
 use crate::report::Failure;
+use crate::service::conversation::{next_message, part};
 use crate::service::files::protocol::{Entry, EntryKind, LIST, MediaNote};
 use crate::service::files::root::Folder;
 use crate::service::files::root::RootOptions;
 use crate::service::ftp::answer_list;
-use crate::service::listen_options::ListenOptions;
+use crate::service::listen::options::ListenOptions;
 use crate::service::stream::container::on_disk::OnDisk;
 use crate::service::{Context, Job, Server};
 use crate::session::{Guest, Handle};
@@ -31,8 +39,7 @@ use crate::wire::{Code, Frame};
 
 /// A viewer that requests nothing for this long is disconnected.
 const IDLE_LIMIT: Duration = Duration::from_mins(1);
-/// Time limit for telling a viewer why the connection is closed.
-const PARTING_LIMIT: Duration = Duration::from_secs(1);
+
 /// Bytes that IP and UDP add to a datagram, for IPv6, which has the longer header.
 const HEADERS: u64 = 48;
 
@@ -92,18 +99,24 @@ impl Server for StreamServer {
 impl StreamServer {
     /// Serves a viewer; if it is sent away, it is told why.
     async fn visit(&self, session: Handle, mut connection: Connection, client: Guest) -> Result<(), Failure> {
-        let result = self.answer(&session, &mut connection, &client).await;
-        let failure = match &result {
-            Err(failure) if !failure.told => Some(failure.clone()),
-            Ok(()) if session.is_cancelled() => Some(Failure::new(Code::Cancelled, "the server was stopped")),
-            _ => None,
-        };
-        if let Some(failure) = failure {
-            let words = connection.outgoing.send_now(Frame::error(failure.code, &failure.why));
-            drop(tokio::time::timeout(PARTING_LIMIT, words).await);
-        }
-        connection.outgoing.close(Code::Other, "").await;
+        let result = self.converse(&session, &mut connection, &client).await;
+        let stopped = Failure::new(Code::Cancelled, "the server was stopped");
+        let failure = result.as_ref().err().or(Some(&stopped).filter(|_| session.is_cancelled()));
+        part(&mut connection, failure).await;
         result
+    }
+
+    async fn converse(
+        &self,
+        session: &Handle,
+        connection: &mut Connection,
+        client: &Guest,
+    ) -> Result<(), Failure> {
+        while let Some(message) = next_message(session, connection, IDLE_LIMIT).await? {
+            let Wire::Frame(frame) = message else { return Err(unexpected("the viewer")) };
+            self.answer(session, connection, client, frame).await?;
+        }
+        Ok(())
     }
 
     async fn answer(
@@ -111,32 +124,21 @@ impl StreamServer {
         session: &Handle,
         connection: &mut Connection,
         client: &Guest,
+        frame: Frame,
     ) -> Result<(), Failure> {
-        loop {
-            let message = tokio::select! {
-                () = session.cancelled() => return Ok(()),
-                message = tokio::time::timeout(IDLE_LIMIT, connection.incoming.next()) => message,
-            };
-            let frame = match message {
-                Ok(Ok(Some(Wire::Frame(frame)))) => frame,
-                Ok(Ok(None)) | Err(_) => return Ok(()),
-                Ok(Ok(Some(Wire::Block { .. }))) => return Err(unexpected("the viewer")),
-                Ok(Err(failure)) => return Err(failure),
-            };
-            if frame.kind == LIST {
-                answer_list(session, &self.folder, connection, &frame, with_media).await?;
-                continue;
+        if frame.kind == LIST {
+            return answer_list(session, &self.folder, connection, &frame, with_media).await;
+        }
+        match Message::decode(&frame).map_err(malformed)? {
+            Message::Open { name, tempo, parity } => {
+                client.does(format!("watches {}", escape_line(&name)));
+                self.play(session, connection, &name, Wish { tempo, parity, cap: self.cap }).await?;
+                client.waits();
+                Ok(())
             }
-            match Message::decode(&frame).map_err(malformed)? {
-                Message::Open { name, tempo, parity } => {
-                    client.does(format!("watches {}", escape_line(&name)));
-                    self.play(session, connection, &name, Wish { tempo, parity, cap: self.cap }).await?;
-                    client.waits();
-                }
-                // They were in flight when the film ended.
-                Message::Done | Message::Want { .. } | Message::Forgot { .. } => {}
-                _ => return Err(unexpected("the viewer")),
-            }
+            // They were in flight when the film ended.
+            Message::Done | Message::Want { .. } | Message::Forgot { .. } => Ok(()),
+            _ => Err(unexpected("the viewer")),
         }
     }
 

@@ -1,12 +1,13 @@
 //! `listen`: binds, accepts clients, and gives each a task of its own. The service handles what they ask for.
 
+pub mod options;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::options::ListenOptions;
 use super::contract::{Client, Context, Job, Provider, Run, Server};
-use super::listen_options::ListenOptions;
-use super::providers::PROVIDERS;
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
@@ -69,9 +70,13 @@ pub static LISTEN: Client = Client {
 };
 
 /// The service that the name means, if it takes every option that was given.
-fn provider(options: &ListenOptions, arguments: &Arguments) -> Result<&'static Provider, Failure> {
+fn provider(
+    options: &ListenOptions,
+    arguments: &Arguments,
+    providers: &'static [&'static Provider],
+) -> Result<&'static Provider, Failure> {
     let name = &options.service;
-    let provider = *PROVIDERS
+    let provider = *providers
         .iter()
         .find(|provider| provider.row.name == name)
         .ok_or_else(|| Failure::new(Code::Usage, format!("`{name}` is not a service")))?;
@@ -100,7 +105,7 @@ fn start(session: Handle, arguments: Arguments, context: Context) -> Job {
 
 async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
     let options = ListenOptions::from_arguments(arguments);
-    let provider = self::provider(&options, arguments)?;
+    let provider = self::provider(&options, arguments, context.providers)?;
     let (transport, port) = (options.transport, options.port);
     let bound = bind(transport, options.bind()?, port)
         .map_err(|failure| held_by_us(failure, context, transport, port))?;
@@ -109,7 +114,14 @@ async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Resul
     session.set_rate(options.rate);
     let server = (provider.make)(&session, &options, arguments, context)?;
     let max = options.max(provider.max) as usize;
-    let admission = Admission { service: provider.id, max, lines: provider.lines, options: provider.options };
+    let admission = Admission {
+        service: provider.id,
+        name: provider.row.name,
+        lists: provider.lists,
+        max,
+        lines: provider.lines,
+        options: provider.options,
+    };
     let (listener, driver) = Listener::new(bound, admission);
     if let Some(driver) = driver {
         session.spawn(driver);

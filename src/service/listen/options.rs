@@ -41,7 +41,7 @@ impl FromArguments for ListenOptions {
 
 impl ListenOptions {
     /// Where to bind, as `on` says.
-    pub(super) fn bind(&self) -> Result<Bind, Failure> {
+    pub(crate) fn bind(&self) -> Result<Bind, Failure> {
         match self.on.as_deref() {
             None => Ok(Bind::Loopback),
             Some("any") => Ok(Bind::Any),
@@ -63,7 +63,7 @@ impl ListenOptions {
     }
 
     /// True if others than this machine can connect.
-    pub(super) fn is_public(&self) -> bool {
+    pub(crate) fn is_public(&self) -> bool {
         match self.bind() {
             Ok(Bind::Loopback) | Err(_) => false,
             Ok(Bind::Any) => true,
