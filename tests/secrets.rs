@@ -5,7 +5,7 @@ use nls::language::Source;
 use nls::output::Style;
 use nls::output::reports::{FORMATS, reporter};
 use nls::report::{
-    Contrast, Event, Failure, Outcome, Place, Report, Summary, TestPlan, TestRun, Verdict, Wrong,
+    Contrast, Event, FailedTest, Failure, Outcome, Place, Report, Summary, TestPlan, TestRun, Verdict,
 };
 use nls::wire::Code;
 
@@ -37,17 +37,17 @@ fn failure(secret: &str) -> Failure {
         .contrast(Contrast::of(secret, format!("x{secret}")))
 }
 
-fn wrong(secret: &str) -> Wrong {
+fn wrong(secret: &str) -> FailedTest {
     // A statement ends with its line.
     let typed = if secret.contains('\n') { "" } else { secret };
     let source = Source::new("a.nls", format!("print '{typed}'\nexpect 1 == 2\n"));
     let span = 0..5;
-    Wrong { failure: failure(secret), place: Some(Place { source, span, secret: false }) }
+    FailedTest { failure: failure(secret), place: Some(Place { source, span, secret: false }) }
 }
 
 fn reports(secret: &str) -> Vec<Report> {
     let fields = vec![("value", Value::text(secret)), ("last", Value::text(format!("x{secret}x")))];
-    let Wrong { failure, place } = wrong(secret);
+    let FailedTest { failure, place } = wrong(secret);
     vec![
         Report::Result { verb: "calc", session: None, outcome: Outcome::new(secret, fields.clone()) },
         Report::Event(Event {

@@ -13,10 +13,10 @@ const MASK: &str = "***";
 
 /// The known secrets. Cheap to clone; all clones share one list.
 #[derive(Clone, Debug, Default)]
-pub struct Secrets(Arc<Mutex<Vec<Known>>>);
+pub struct Secrets(Arc<Mutex<Vec<KnownSecret>>>);
 
 #[derive(Debug)]
-struct Known {
+struct KnownSecret {
     /// The secret itself, then its escaped forms, as sanitised or quoted text contains it.
     forms: Vec<String>,
     /// The environment variable that holds it.
@@ -36,14 +36,14 @@ impl Secrets {
             let once = [escape(text), escape_line(text)].map(std::borrow::Cow::into_owned);
             let typed = [text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$")];
             forms.extend(once.into_iter().chain(typed).filter(|form| form != text));
-            known.push(Known { forms, name: name.to_owned() });
+            known.push(KnownSecret { forms, name: name.to_owned() });
             // Longest first: one secret may be a part of another.
             known.sort_by_key(|known| std::cmp::Reverse(known.forms[0].len()));
         }
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<KnownSecret>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -88,7 +88,7 @@ impl Secrets {
         self.replace(text, |known| format!("$env.{}", known.name));
     }
 
-    fn replace(&self, text: &mut String, by: impl Fn(&Known) -> String) {
+    fn replace(&self, text: &mut String, by: impl Fn(&KnownSecret) -> String) {
         for known in self.lock().iter() {
             for form in known.forms.iter().filter(|form| !form.is_empty()) {
                 if text.contains(form) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
-use crate::output::Choice;
+use crate::output::ColourChoice;
 use crate::output::reports::FORMATS;
 
 /// What the program does.
@@ -60,7 +60,7 @@ pub(super) struct Arguments {
     /// Arguments of the script: `$1`, `$2` …
     pub(super) rest: Vec<String>,
     pub(super) json: bool,
-    pub(super) colour: Choice,
+    pub(super) colour: ColourChoice,
     /// Seed of random decisions; the process id if it is not given.
     pub(super) seed: u64,
     pub(super) keep_going: bool,
@@ -99,7 +99,7 @@ impl Arguments {
             mode: Mode::Input,
             rest: Vec::new(),
             json: false,
-            colour: Choice::Auto,
+            colour: ColourChoice::Auto,
             seed: 0,
             keep_going: false,
             echo: false,
@@ -154,9 +154,9 @@ impl Arguments {
             "--seed" => raw.seed = Some(parser.value()?.parse()?),
             "--color" | "--colour" => {
                 self.colour = match parser.value()?.string()?.as_str() {
-                    "auto" => Choice::Auto,
-                    "always" => Choice::Always,
-                    "never" => Choice::Never,
+                    "auto" => ColourChoice::Auto,
+                    "always" => ColourChoice::Always,
+                    "never" => ColourChoice::Never,
                     other => return Err(format!("--color is auto, always or never, not `{other}`").into()),
                 }
             }

@@ -12,7 +12,7 @@ use crate::prompt;
 use crate::report::Report;
 use crate::session::Session;
 use crate::shell::Shell;
-use crate::shell::run::script::{self, Ending};
+use crate::shell::run::script::{self, ScriptEnd};
 
 /// Source name of `-c` in messages.
 pub(super) const COMMAND_LINE: &str = "-c";
@@ -91,13 +91,13 @@ async fn run_in(program: &Program, shell: &mut Shell, source: &Arc<Source>) -> E
     };
     if plan.tests.is_empty() {
         return match shell.script(&plan).await {
-            Ending::Passed | Ending::Quit => Exit::Well,
-            Ending::Skipped(reason) => {
+            ScriptEnd::Passed | ScriptEnd::Quit => Exit::Well,
+            ScriptEnd::Skipped(reason) => {
                 program.sink.put(Rendered { out: String::new(), err: format!("skipped: {reason}\n") });
                 Exit::Well
             }
-            Ending::Failed if shell.has_bug => Exit::Internal,
-            Ending::Failed => Exit::Failed,
+            ScriptEnd::Failed if shell.has_bug => Exit::Internal,
+            ScriptEnd::Failed => Exit::Failed,
         };
     }
     let failed = super::runner::in_a_script(program, source, &plan).await;

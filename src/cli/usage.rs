@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// A form of the command line.
-pub(super) struct Form {
+pub(super) struct UsageForm {
     /// What follows `nls`.
     pub(super) words: &'static str,
     pub(super) help: &'static str,
@@ -60,18 +60,18 @@ impl Flag {
     }
 }
 
-pub(super) static FORMS: [Form; 8] = [
-    Form { words: "", help: "the prompt; a script, if standard input is not a terminal" },
-    Form { words: "FILE [ARG…]", help: "run a script ($1, $args)" },
-    Form { words: "-c 'a; b'", help: "run these commands" },
-    Form { words: "-i FILE", help: "run a script, then the prompt" },
-    Form {
+pub(super) static FORMS: [UsageForm; 8] = [
+    UsageForm { words: "", help: "the prompt; a script, if standard input is not a terminal" },
+    UsageForm { words: "FILE [ARG…]", help: "run a script ($1, $args)" },
+    UsageForm { words: "-c 'a; b'", help: "run these commands" },
+    UsageForm { words: "-i FILE", help: "run a script, then the prompt" },
+    UsageForm {
         words: "test PATH…",
         help: "run the tests in files and folders; `nls test --help` shows its options",
     },
-    Form { words: "check PATH…", help: "find every error without running anything" },
-    Form { words: "help [COMMAND]", help: "all commands, or one" },
-    Form { words: "help man|bash|zsh|fish", help: "the manual page; completions for that shell" },
+    UsageForm { words: "check PATH…", help: "find every error without running anything" },
+    UsageForm { words: "help [COMMAND]", help: "all commands, or one" },
+    UsageForm { words: "help man|bash|zsh|fish", help: "the manual page; completions for that shell" },
 ];
 
 pub(super) static OPTIONS: [Flag; 13] = [

@@ -28,7 +28,7 @@ pub mod udp;
 pub use accept::Listener;
 pub use accept::bind::Bound;
 pub use connect::connect;
-pub use connection::message::{Landed, Landing, Message, PathCounts};
+pub use connection::message::{BlockSink, Message, PathCounts, Received};
 pub use connection::path_stats::PathStats;
 pub use connection::{Connection, Incoming, Outgoing};
 pub use kernel::owner::is_of_another_user;

@@ -18,12 +18,12 @@ mod system {
 
     /// The timer descriptor, and the time it is set for.
     #[derive(Debug)]
-    pub struct Alarm {
+    pub struct Timer {
         timer: Option<AsyncFd<OwnedFd>>,
         set: Option<Time>,
     }
 
-    impl Alarm {
+    impl Timer {
         /// If no descriptor is available, tokio's timer is used instead.
         pub fn new() -> Self {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
@@ -72,9 +72,9 @@ mod system {
 
     /// Tokio's timer, where there is no `timerfd`.
     #[derive(Debug)]
-    pub struct Alarm;
+    pub struct Timer;
 
-    impl Alarm {
+    impl Timer {
         pub fn new() -> Self {
             Self
         }
@@ -86,7 +86,7 @@ mod system {
     }
 }
 
-pub use system::Alarm;
+pub use system::Timer;
 
 #[cfg(test)]
 mod tests {
@@ -97,7 +97,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_never_rings_early_and_can_be_set_anew() {
-        let mut alarm = Alarm::new();
+        let mut alarm = Timer::new();
         let far = clock::now() + Duration::from_hours(1);
         tokio::select! {
             biased;

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 /// The value of `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Choice {
+pub enum ColourChoice {
     #[default]
     Auto,
     Always,
@@ -20,7 +20,7 @@ pub struct Colours {
 
 impl Colours {
     /// The first that applies decides: `--color`, NO_COLOR, CLICOLOR_FORCE, CLICOLOR, whether it is a terminal.
-    pub fn decide(choice: Choice) -> Self {
+    pub fn decide(choice: ColourChoice) -> Self {
         let variable = |name: &str| std::env::var(name).ok();
         let of = |terminal: bool| decide(choice, &variable, terminal);
         let colours =
@@ -31,11 +31,11 @@ impl Colours {
     }
 }
 
-fn decide(choice: Choice, variable: &dyn Fn(&str) -> Option<String>, terminal: bool) -> bool {
+fn decide(choice: ColourChoice, variable: &dyn Fn(&str) -> Option<String>, terminal: bool) -> bool {
     match choice {
-        Choice::Always => return true,
-        Choice::Never => return false,
-        Choice::Auto => {}
+        ColourChoice::Always => return true,
+        ColourChoice::Never => return false,
+        ColourChoice::Auto => {}
     }
     if variable("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         return false;
@@ -63,14 +63,14 @@ mod tests {
             )
         };
         assert!(
-            with(Choice::Auto, &[("TERM", "xterm")], true)
-                && !with(Choice::Auto, &[("TERM", "xterm")], false)
+            with(ColourChoice::Auto, &[("TERM", "xterm")], true)
+                && !with(ColourChoice::Auto, &[("TERM", "xterm")], false)
         );
-        assert!(!with(Choice::Auto, &[], true), "no name says that it has colours");
-        assert!(with(Choice::Always, &[("NO_COLOR", "1")], false));
-        assert!(!with(Choice::Auto, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], true));
-        assert!(with(Choice::Auto, &[("NO_COLOR", ""), ("CLICOLOR_FORCE", "1")], false));
-        assert!(!with(Choice::Auto, &[("CLICOLOR", "0")], true));
-        assert!(!with(Choice::Auto, &[("TERM", "dumb")], true));
+        assert!(!with(ColourChoice::Auto, &[], true), "no name says that it has colours");
+        assert!(with(ColourChoice::Always, &[("NO_COLOR", "1")], false));
+        assert!(!with(ColourChoice::Auto, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], true));
+        assert!(with(ColourChoice::Auto, &[("NO_COLOR", ""), ("CLICOLOR_FORCE", "1")], false));
+        assert!(!with(ColourChoice::Auto, &[("CLICOLOR", "0")], true));
+        assert!(!with(ColourChoice::Auto, &[("TERM", "dumb")], true));
     }
 }

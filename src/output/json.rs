@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value as Json, json};
 
 use crate::base::{Fields, Value};
 use crate::language;
-use crate::report::{Place, Report, TestRun, Verdict, Wrong};
+use crate::report::{FailedTest, Place, Report, TestRun, Verdict};
 
 pub(super) fn render(report: &Report) -> String {
     let object = match report {
@@ -51,8 +51,8 @@ fn test(run: &TestRun) -> Json {
     })
 }
 
-fn wrong(wrong: &Wrong) -> Json {
-    let Wrong { failure, place } = wrong;
+fn wrong(wrong: &FailedTest) -> Json {
+    let FailedTest { failure, place } = wrong;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     json!({
         "code": failure.code.word(), "text": failure.to_string(),

@@ -22,7 +22,7 @@ mod wrap;
 mod writer;
 mod wrong;
 
-pub use colour::{Choice, Colours};
+pub use colour::{ColourChoice, Colours};
 pub use item::Print;
 pub use sink::Sink;
 pub use terminal::{area, area_of_errors, is_capable, keep_terminal, restore_terminal};

@@ -32,11 +32,11 @@ pub(super) struct Writer {
 /// A picture or progress bar at the end of the terminal.
 pub(super) struct Drawn {
     text: String,
-    on: Stream,
+    on: OutputStream,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stream {
+enum OutputStream {
     Out,
     Err,
 }
@@ -127,7 +127,7 @@ impl Writer {
             Item::Bytes(bytes, err) => {
                 self.write(batch);
                 let drawn = self.erase();
-                self.put(if err { Stream::Err } else { Stream::Out }, &bytes);
+                self.put(if err { OutputStream::Err } else { OutputStream::Out }, &bytes);
                 if let Some(drawn) = drawn {
                     self.draw(drawn);
                 }
@@ -140,7 +140,7 @@ impl Writer {
             Item::Picture(picture) => {
                 self.write(batch);
                 match picture {
-                    Some(text) => self.draw(Drawn { text, on: Stream::Out }),
+                    Some(text) => self.draw(Drawn { text, on: OutputStream::Out }),
                     None => self.drawn = None,
                 }
             }
@@ -150,7 +150,7 @@ impl Writer {
                 self.write(batch);
                 match line {
                     Some(_) if self.is_editing() => {}
-                    Some(text) => self.draw(Drawn { text, on: Stream::Err }),
+                    Some(text) => self.draw(Drawn { text, on: OutputStream::Err }),
                     None => {
                         self.ended_bar = id;
                         self.erase();
@@ -179,8 +179,8 @@ impl Writer {
             return true;
         }
         let drawn = self.erase();
-        self.put(Stream::Err, std::mem::take(&mut batch.err).as_bytes());
-        self.put(Stream::Out, std::mem::take(&mut batch.out).as_bytes());
+        self.put(OutputStream::Err, std::mem::take(&mut batch.err).as_bytes());
+        self.put(OutputStream::Out, std::mem::take(&mut batch.out).as_bytes());
         if let Some(drawn) = drawn {
             self.draw(drawn);
         }
@@ -201,11 +201,11 @@ impl Writer {
         Some(drawn)
     }
 
-    fn put(&self, stream: Stream, bytes: &[u8]) {
+    fn put(&self, stream: OutputStream, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
-        if stream == Stream::Err {
+        if stream == OutputStream::Err {
             // An error of standard error cannot be reported anywhere.
             return drop(std::io::stderr().lock().write_all(bytes));
         }

@@ -3,11 +3,11 @@
 use super::{caret, contrast};
 use crate::base::escape::escape_line;
 use crate::language::{Diagnostic, Report};
-use crate::report::Wrong;
+use crate::report::FailedTest;
 
 /// The lines, without colour and without newlines.
-pub(super) fn lines(wrong: &Wrong) -> Vec<String> {
-    let Wrong { failure, place } = wrong;
+pub(super) fn lines(wrong: &FailedTest) -> Vec<String> {
+    let FailedTest { failure, place } = wrong;
     let title = escape_line(&failure.to_string()).into_owned();
     let mut lines: Vec<String> = match place {
         Some(place) if !place.secret => {

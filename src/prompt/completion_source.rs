@@ -32,7 +32,7 @@ const SIZES_LIMIT: usize = 200;
 const WORDS_LIMIT: usize = 40;
 
 /// The shell state that the editor's thread can read.
-pub(super) struct Known {
+pub(super) struct PromptState {
     pub(super) vocabulary: Vocabulary,
     registry: Arc<Registry>,
     remote: Names,
@@ -54,7 +54,7 @@ struct Changing {
     attached: Option<Arc<Session>>,
 }
 
-impl Known {
+impl PromptState {
     pub(super) fn new(shell: &Shell) -> Self {
         Self {
             vocabulary: shell.vocabulary.clone(),
@@ -108,7 +108,7 @@ impl Known {
     }
 }
 
-impl Known {
+impl PromptState {
     /// How many more characters fit into a message, shown as a hint; only over UDP, where its length is limited (FAULTS
     /// row 80).
     pub(super) fn characters_left(&self, line: &str) -> Option<String> {
@@ -122,7 +122,7 @@ impl Known {
     }
 }
 
-impl World for Known {
+impl World for PromptState {
     fn sessions(&self) -> Vec<(String, String)> {
         self.registry
             .live()

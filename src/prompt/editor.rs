@@ -9,12 +9,12 @@ use rustyline::history::MemHistory;
 use rustyline::{ColorMode, CompletionType, ExternalPrinter};
 use tokio::sync::mpsc;
 
-use super::completion_source::{Known, PROMPT};
+use super::completion_source::{PROMPT, PromptState};
 use super::helper::Helper;
 use super::key::Key;
 use super::keyboard::Keyboard;
 use super::keys;
-use super::reserved_descriptors::Spare;
+use super::reserved_descriptors::ReservedDescriptors;
 use super::setup::Setup;
 use crate::output::{Rendered, Sink};
 use crate::report::Failure;
@@ -41,7 +41,7 @@ pub(super) enum Input {
 }
 
 /// A request to the thread.
-enum Request {
+enum EditorRequest {
     /// A line: the prompt, and the text that is already on the line.
     Line(String, String),
     /// A secret, by its prompt: shown as stars and not added to the history.
@@ -50,12 +50,12 @@ enum Request {
 
 /// Handle to the line editor's thread.
 pub(super) struct Editor {
-    requests: std::sync::mpsc::Sender<Request>,
+    requests: std::sync::mpsc::Sender<EditorRequest>,
     lines: tokio::sync::Mutex<mpsc::UnboundedReceiver<Input>>,
 }
 
 impl Editor {
-    pub(super) fn start(history: &[String], known: Arc<Known>, setup: &Setup) -> Result<Self, Failure> {
+    pub(super) fn start(history: &[String], known: Arc<PromptState>, setup: &Setup) -> Result<Self, Failure> {
         let failed = |error: ReadlineError| {
             Failure::new(Code::Other, format!("the line editor cannot start: {error}"))
                 .fix("give a script, or use -c")
@@ -88,7 +88,7 @@ impl Editor {
         let (requests, asked) = std::sync::mpsc::channel();
         let (answers, lines) = mpsc::unbounded_channel();
         let sink = setup.sink.clone();
-        let mut spare = Spare::default();
+        let mut spare = ReservedDescriptors::default();
         spare.fill();
         // If it does not start, the editor reads the terminal directly.
         let keyboard = if crate::output::is_capable() { Keyboard::start().ok() } else { None };
@@ -112,18 +112,18 @@ impl Editor {
             (None, 0) => PROMPT.to_owned(),
             (None, unread) => format!("({unread} unread) {PROMPT}"),
         };
-        self.ask(Request::Line(prompt, typed)).await
+        self.ask(EditorRequest::Line(prompt, typed)).await
     }
 
     /// Reads a secret: shown as stars and not added to the history; `None` if the user cancelled.
     pub(super) async fn read_secret(&self, name: &str) -> Option<String> {
-        match self.ask(Request::Secret(format!("{name}: "))).await {
+        match self.ask(EditorRequest::Secret(format!("{name}: "))).await {
             Input::Line(text) => Some(text),
             Input::Interrupted(_) | Input::End | Input::Leave | Input::Broken(_) => None,
         }
     }
 
-    async fn ask(&self, request: Request) -> Input {
+    async fn ask(&self, request: EditorRequest) -> Input {
         if self.requests.send(request).is_err() {
             return Input::End;
         }
@@ -135,14 +135,14 @@ impl Editor {
 struct Thread {
     editor: rustyline::Editor<Helper, MemHistory>,
     keyboard: Option<Keyboard>,
-    known: Arc<Known>,
+    known: Arc<PromptState>,
     sink: Sink,
-    spare: Spare,
+    spare: ReservedDescriptors,
 }
 
 impl Thread {
-    fn answer(&mut self, request: &Request) -> Input {
-        let secret = matches!(request, Request::Secret(_));
+    fn answer(&mut self, request: &EditorRequest) -> Input {
+        let secret = matches!(request, EditorRequest::Secret(_));
         if let Some(helper) = self.editor.helper_mut() {
             helper.hides = secret;
         }
@@ -172,10 +172,10 @@ impl Thread {
 
     /// Reads a line. The editor panics if its descriptors are 1024 or above, because another thread took the low ones
     /// that were released for it; then it is tried again with others.
-    fn read(&mut self, request: &Request) -> Result<String, ReadlineError> {
+    fn read(&mut self, request: &EditorRequest) -> Result<String, ReadlineError> {
         let (prompt, typed) = match request {
-            Request::Line(prompt, typed) => (prompt, typed.as_str()),
-            Request::Secret(prompt) => (prompt, ""),
+            EditorRequest::Line(prompt, typed) => (prompt, typed.as_str()),
+            EditorRequest::Secret(prompt) => (prompt, ""),
         };
         if !crate::output::is_capable() {
             return plain_line(&self.sink, prompt);

@@ -10,13 +10,13 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 
-use super::completion_source::{Known, PROMPT, SPEAKING, WATCHING};
+use super::completion_source::{PROMPT, PromptState, SPEAKING, WATCHING};
 use crate::language::editing::complete::{World, complete, hint, wants_names};
 use crate::language::editing::highlight::{Mark, marks};
 
 /// The hooks that rustyline calls.
 pub(super) struct Helper {
-    pub(super) known: Arc<Known>,
+    pub(super) known: Arc<PromptState>,
     pub(super) colour: bool,
     /// A secret is being typed.
     pub(super) hides: bool,

@@ -9,12 +9,12 @@ use rustyline::{
     RepeatCount,
 };
 
-use super::completion_source::Known;
+use super::completion_source::PromptState;
 use super::helper::Helper;
 use super::key::Key;
 
 /// Binds the keys.
-pub(super) fn bind(editor: &mut Editor<Helper, MemHistory>, known: &Arc<Known>) {
+pub(super) fn bind(editor: &mut Editor<Helper, MemHistory>, known: &Arc<PromptState>) {
     let handler = |key| EventHandler::Conditional(Box::new(Ends { key, known: known.clone() }));
     for (letter, key) in [('C', Key::Interrupt), ('D', Key::End), ('Z', Key::Leave), (']', Key::Leave)] {
         editor.bind_sequence(KeyEvent(KeyCode::Char(letter), Modifiers::CTRL), handler(key));
@@ -24,7 +24,7 @@ pub(super) fn bind(editor: &mut Editor<Helper, MemHistory>, known: &Arc<Known>) 
 
 struct Ends {
     key: Key,
-    known: Arc<Known>,
+    known: Arc<PromptState>,
 }
 
 impl ConditionalEventHandler for Ends {
@@ -45,7 +45,7 @@ impl ConditionalEventHandler for Ends {
 
 /// Any other key resets the recorded one, which may have been pressed where it could not end a line, such as in a paged
 /// list of completions.
-struct Others(Arc<Known>);
+struct Others(Arc<PromptState>);
 
 impl ConditionalEventHandler for Others {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {

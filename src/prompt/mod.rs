@@ -52,7 +52,7 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
     if let Some(warning) = warning {
         shell.emit(Report::Notice(warning));
     }
-    let known = Arc::new(completion_source::Known::new(shell));
+    let known = Arc::new(completion_source::PromptState::new(shell));
     let editor = match Editor::start(&history.lines, known.clone(), setup) {
         Ok(editor) => Arc::new(editor),
         Err(failure) => {

@@ -19,10 +19,10 @@ type Place = (Transport, Endpoint);
 pub(super) struct Names {
     runtime: Handle,
     registry: Arc<Registry>,
-    known: Arc<Mutex<HashMap<String, Known>>>,
+    known: Arc<Mutex<HashMap<String, NamesOfServer>>>,
 }
 
-struct Known {
+struct NamesOfServer {
     place: Place,
     names: Vec<(String, String)>,
     asked: Instant,
@@ -42,7 +42,7 @@ impl Names {
             return entry.map(|known| known.names.clone()).unwrap_or_default();
         }
         let names = entry.map(|known| known.names.clone()).unwrap_or_default();
-        let asked = Known { place: place.clone(), names: names.clone(), asked: Instant::now() };
+        let asked = NamesOfServer { place: place.clone(), names: names.clone(), asked: Instant::now() };
         known.insert(service.into(), asked);
         let (service, (transport, endpoint), all) = (service.to_owned(), place.clone(), self.known.clone());
         let registry = self.registry.clone();
@@ -60,6 +60,6 @@ impl Names {
     }
 }
 
-fn lock(known: &Mutex<HashMap<String, Known>>) -> MutexGuard<'_, HashMap<String, Known>> {
+fn lock(known: &Mutex<HashMap<String, NamesOfServer>>) -> MutexGuard<'_, HashMap<String, NamesOfServer>> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
 }

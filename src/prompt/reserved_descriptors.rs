@@ -15,9 +15,9 @@ const FOR_A_LINE: usize = 2;
 
 /// The reserved descriptors.
 #[derive(Debug, Default)]
-pub(super) struct Spare(Vec<File>);
+pub(super) struct ReservedDescriptors(Vec<File>);
 
-impl Spare {
+impl ReservedDescriptors {
     /// Reserves free low descriptors up to the full number.
     pub(super) fn fill(&mut self) {
         while self.0.len() < COUNT {
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn what_was_given_up_is_what_is_opened_next_until_nothing_is_left() {
-        let mut spare = Spare::default();
+        let mut spare = ReservedDescriptors::default();
         spare.fill();
         assert_eq!(spare.0.len(), COUNT);
         let mut times = 0;

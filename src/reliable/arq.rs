@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::recovery::rtt::Rtt;
-use super::segment::Piece;
+use super::segment::Segment;
 use crate::base::Time;
 
 /// How lost blocks are retransmitted, as named by `arq`.
@@ -45,15 +45,15 @@ const PACE_GAIN: f64 = 1.02;
 
 /// A piece in the window, and when it was last sent.
 #[derive(Debug)]
-struct Waiting {
-    piece: Piece,
+struct WindowSegment {
+    piece: Segment,
     sent: Time,
     acked: bool,
     /// It is to be sent again.
     due: bool,
 }
 
-impl Waiting {
+impl WindowSegment {
     /// True if it was sent, and is neither acknowledged nor known to be lost.
     const fn is_owed(&self) -> bool {
         !self.acked && !self.due
@@ -66,7 +66,7 @@ pub(super) struct Textbook {
     /// Most pieces in `waiting`.
     window: usize,
     in_order: bool,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<WindowSegment>,
     /// Number of pieces, from the front of the window, that were sent since it last went back.
     left: usize,
     /// How many of those are to be sent again; always 0 with go-back-N.
@@ -100,7 +100,7 @@ impl Textbook {
     }
 
     /// The next piece; `fresh` cuts a new one.
-    pub(super) fn next(&mut self, now: Time, fresh: impl FnOnce() -> Option<Piece>) -> Option<Piece> {
+    pub(super) fn next(&mut self, now: Time, fresh: impl FnOnce() -> Option<Segment>) -> Option<Segment> {
         let again = if self.due > 0 { self.waiting.iter().position(|waiting| waiting.due) } else { None };
         if let Some(index) = again {
             self.due -= 1;
@@ -111,14 +111,14 @@ impl Textbook {
             if self.waiting.len() == self.window {
                 return None;
             }
-            self.waiting.push_back(Waiting { piece: fresh()?, sent: now, acked: false, due: false });
+            self.waiting.push_back(WindowSegment { piece: fresh()?, sent: now, acked: false, due: false });
         }
         self.left += 1;
         Some(self.depart(now, self.left - 1))
     }
 
     /// Notes that a piece of the window is sent now.
-    fn depart(&mut self, now: Time, index: usize) -> Piece {
+    fn depart(&mut self, now: Time, index: usize) -> Segment {
         if let Some(spacing) = self.spacing {
             self.next_at = self.next_at.max(now) + Duration::from_micros((spacing / PACE_GAIN) as u64);
         }

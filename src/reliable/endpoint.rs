@@ -13,7 +13,7 @@ use crate::wire::{Code, ServiceId, VERSION};
 
 /// What a server accepts.
 #[derive(Clone, Copy, Debug)]
-pub struct Listening {
+pub struct Acceptance {
     /// The service of this port.
     pub service: ServiceId,
     /// Its name, for those who ask for another.
@@ -26,7 +26,7 @@ pub struct Listening {
     pub secret: [u8; 32],
 }
 
-impl Listening {
+impl Acceptance {
     fn serves(&self, asked: u8) -> bool {
         asked == self.service.number() || asked == ServiceId::ANY.number() && self.lists
     }
@@ -43,8 +43,8 @@ struct Slot {
 /// The connections of one socket.
 pub struct Endpoint {
     config: Config,
-    listening: Option<Listening>,
-    /// Clients of other protocols on the same socket, which count towards `Listening::max`.
+    listening: Option<Acceptance>,
+    /// Clients of other protocols on the same socket, which count towards `Acceptance::max`.
     others: usize,
     slots: HashMap<u64, Slot>,
     /// Deadlines with their connection ids, earliest first.
@@ -64,7 +64,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// An endpoint without connections; `listening` is `None` for a client-only endpoint.
-    pub fn new(config: Config, listening: Option<Listening>) -> Self {
+    pub fn new(config: Config, listening: Option<Acceptance>) -> Self {
         Self {
             config,
             listening,
@@ -97,7 +97,7 @@ impl Endpoint {
         self.slots.is_empty()
     }
 
-    /// Sets the number of clients of other protocols, which count towards [`Listening::max`].
+    /// Sets the number of clients of other protocols, which count towards [`Acceptance::max`].
     pub fn set_others(&mut self, others: usize) {
         self.others = others;
     }

@@ -18,7 +18,7 @@ pub(in crate::reliable) const COOKIE_PERIOD: Duration = Duration::from_mins(1);
 
 /// The state of a client that waits for ACCEPT.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::reliable) struct Greeting {
+pub(in crate::reliable) struct Handshake {
     pub(in crate::reliable) service: u8,
     /// Empty until the server has sent one.
     pub(in crate::reliable) cookie: Vec<u8>,
@@ -33,7 +33,7 @@ pub(in crate::reliable) struct Greeting {
     pub(in crate::reliable) wait: Duration,
 }
 
-impl Greeting {
+impl Handshake {
     /// Begins with a HELLO without a cookie; `service` is the number of a service.
     pub(in crate::reliable) fn new(service: u8, now: Time) -> Self {
         Self {

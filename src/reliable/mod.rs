@@ -44,7 +44,7 @@ pub(crate) mod tests;
 
 pub use arq::Arq;
 pub use connection::{Connection, Event, Stats};
-pub use endpoint::{Endpoint, Listening};
+pub use endpoint::{Acceptance, Endpoint};
 
 use std::time::Duration;
 
@@ -111,14 +111,14 @@ pub const PIECE_COST: u64 = 64;
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum CloseReason {
     /// A side closed it. `code` and `reason` come from that side; `by_peer` is true if it was the peer.
     Closed { code: Code, reason: String, by_peer: bool },
     /// The server refused the connection, for this reason.
     Refused { code: Code, reason: String },
     /// The peer timed out: `after` is the silence; `sent` counts bytes sent, `acknowledged` those that the peer
     /// confirmed.
-    Vanished { after: Duration, sent: u64, acknowledged: u64 },
+    TimedOut { after: Duration, sent: u64, acknowledged: u64 },
     /// The peer violated the protocol; the text says how.
-    Misbehaved(&'static str),
+    ProtocolViolation(&'static str),
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::{RangeSet, Time};
-use crate::reliable::stream::Incoming;
+use crate::reliable::stream::ReceiveBuffer;
 use crate::wire::datagram::Credit;
 use crate::wire::{Deframer, frame};
 
@@ -15,7 +15,7 @@ pub(in crate::reliable) const LOSS_PACKETS: f64 = 256.0;
 
 /// The receiving half of a connection.
 #[derive(Debug)]
-pub(in crate::reliable) struct Receiving {
+pub(in crate::reliable) struct ReceiveSide {
     /// Packet numbers received.
     pub(in crate::reliable) numbers: RangeSet,
     /// Gaps below this packet number were forgotten: nothing below it is acknowledged any more.
@@ -28,7 +28,7 @@ pub(in crate::reliable) struct Receiving {
     /// When the next ACK is due; `None` if none is.
     pub(in crate::reliable) ack_at: Option<Time>,
     /// The ordered stream, and the frames that it is split into.
-    pub(in crate::reliable) stream: Incoming,
+    pub(in crate::reliable) stream: ReceiveBuffer,
     pub(in crate::reliable) frames: Deframer,
     /// Piece numbers received.
     pub(in crate::reliable) pieces: RangeSet,
@@ -50,7 +50,7 @@ pub(in crate::reliable) struct Receiving {
     loss: f64,
 }
 
-impl Receiving {
+impl ReceiveSide {
     /// Starts empty; `credit` is what this side grants, `block_limit` how far that of blocks may grow.
     pub(in crate::reliable) fn new(credit: Credit, block_limit: u64) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Receiving {
             unacknowledged: 0,
             acknowledged_at: Time::ZERO,
             ack_at: None,
-            stream: Incoming::default(),
+            stream: ReceiveBuffer::default(),
             frames: Deframer::default(),
             pieces: RangeSet::new(),
             credit,

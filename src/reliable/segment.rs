@@ -9,7 +9,7 @@ use crate::wire::datagram::UNIT;
 
 /// A part of a block that fits into one datagram and is retransmitted as a unit.
 #[derive(Clone, Debug)]
-pub(super) struct Piece {
+pub(super) struct Segment {
     /// The first of its piece numbers: it has one for each [`UNIT`] that it begins.
     pub(super) number: u64,
     /// Position of its first byte in the file.
@@ -18,7 +18,7 @@ pub(super) struct Piece {
     pub(super) bytes: Bytes,
 }
 
-impl Piece {
+impl Segment {
     /// All its piece numbers.
     pub(super) fn numbers(&self) -> Range<u64> {
         self.number..self.number + self.bytes.len().div_ceil(UNIT) as u64

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use crate::base::{RangeSet, Time};
 use crate::reliable::PIECE_COST;
 use crate::reliable::arq::{Arq, Textbook};
-use crate::reliable::segment::Piece;
-use crate::reliable::stream::Outgoing;
+use crate::reliable::segment::Segment;
+use crate::reliable::stream::SendBuffer;
 use crate::wire::datagram::{Credit, UNIT};
 
 /// Most bytes of a STREAM frame before its data.
@@ -16,13 +16,13 @@ pub(in crate::reliable) const STREAM_OVERHEAD: usize = 1 + 8 + 4;
 
 /// The sending half of a connection, without the packets in flight.
 #[derive(Debug)]
-pub(in crate::reliable) struct Sending {
+pub(in crate::reliable) struct SendSide {
     /// The ordered stream of frames.
-    pub(in crate::reliable) stream: Outgoing,
+    pub(in crate::reliable) stream: SendBuffer,
     /// Offset and bytes of blocks, or of the rest of one, that were never sent.
     pub(in crate::reliable) fresh: VecDeque<(u64, Bytes)>,
     /// Pieces to retransmit.
-    pub(in crate::reliable) lost: VecDeque<Piece>,
+    pub(in crate::reliable) lost: VecDeque<Segment>,
     /// The sender of a textbook ARQ, which has its own window; `None` for the default, which fills the path.
     pub(in crate::reliable) textbook: Option<Textbook>,
     pub(in crate::reliable) fresh_bytes: usize,
@@ -47,11 +47,11 @@ pub(in crate::reliable) struct Sending {
     pub(in crate::reliable) ping: bool,
 }
 
-impl Sending {
+impl SendSide {
     /// Starts empty; `limits` are those of the peer.
     pub(in crate::reliable) fn new(limits: Credit, arq: Arq) -> Self {
         Self {
-            stream: Outgoing::default(),
+            stream: SendBuffer::default(),
             fresh: VecDeque::new(),
             lost: VecDeque::new(),
             textbook: Textbook::new(arq),
@@ -118,7 +118,7 @@ impl Sending {
 
     /// The next piece of at most `room` bytes. Lost pieces go first. A lost piece is split only if even an empty
     /// datagram, which holds `most` bytes, has become too small for it.
-    pub(in crate::reliable) fn next_piece(&mut self, room: usize, most: usize) -> Option<Piece> {
+    pub(in crate::reliable) fn next_piece(&mut self, room: usize, most: usize) -> Option<Segment> {
         while self.lost.front().is_some_and(|piece| self.arrived.contains_range(&piece.numbers())) {
             self.lost.pop_front();
         }
@@ -141,14 +141,14 @@ impl Sending {
     }
 
     /// Takes a new piece of at most `room` bytes from the first unsent block.
-    pub(in crate::reliable) fn cut_fresh(&mut self, room: usize) -> Option<Piece> {
+    pub(in crate::reliable) fn cut_fresh(&mut self, room: usize) -> Option<Segment> {
         let (offset, bytes) = self.fresh.front_mut()?;
         let length = bytes.len().min(room);
         // Too little room is left in this datagram to be worth a piece number.
         if length == 0 || length < bytes.len() && length < UNIT.min(bytes.len()) / 2 {
             return None;
         }
-        let piece = Piece { number: self.next_piece, offset: *offset, bytes: bytes.split_to(length) };
+        let piece = Segment { number: self.next_piece, offset: *offset, bytes: bytes.split_to(length) };
         *offset += length as u64;
         if bytes.is_empty() {
             self.fresh.pop_front();
@@ -159,7 +159,7 @@ impl Sending {
     }
 
     /// The next piece of the textbook's window; such a piece has exactly one number.
-    pub(in crate::reliable) fn next_of_textbook(&mut self, now: Time) -> Option<Piece> {
+    pub(in crate::reliable) fn next_of_textbook(&mut self, now: Time) -> Option<Segment> {
         let mut textbook = self.textbook.take()?;
         let fits = self.piece_fits();
         let piece = textbook.next(now, || if fits { self.cut_fresh(UNIT) } else { None });
@@ -168,17 +168,17 @@ impl Sending {
     }
 
     /// A piece, if the packet has one, is in flight until [`Self::landed`] is called for it.
-    pub(in crate::reliable) fn departed(&mut self, piece: Option<&Piece>) {
-        self.flying_cost += piece.map_or(0, Piece::cost);
+    pub(in crate::reliable) fn departed(&mut self, piece: Option<&Segment>) {
+        self.flying_cost += piece.map_or(0, Segment::cost);
     }
 
     /// A piece is no longer in flight: it was acknowledged or declared lost.
-    pub(in crate::reliable) fn landed(&mut self, piece: Option<&Piece>) {
-        self.flying_cost -= piece.map_or(0, Piece::cost);
+    pub(in crate::reliable) fn landed(&mut self, piece: Option<&Segment>) {
+        self.flying_cost -= piece.map_or(0, Segment::cost);
     }
 
     /// The peer acknowledged a packet with this piece, be it the first packet or a later one that has it.
-    pub(in crate::reliable) fn arrived(&mut self, now: Time, piece: Option<&Piece>) {
+    pub(in crate::reliable) fn arrived(&mut self, now: Time, piece: Option<&Segment>) {
         let Some(piece) = piece else { return };
         if let Some(textbook) = &mut self.textbook {
             textbook.on_acked(now, piece.number);

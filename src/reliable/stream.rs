@@ -9,7 +9,7 @@ use crate::base::RangeSet;
 
 /// The sending side of the stream.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(super) struct SendBuffer {
     /// Bytes from offset `base` on; those before it are acknowledged.
     data: VecDeque<u8>,
     base: u64,
@@ -20,7 +20,7 @@ pub(super) struct Outgoing {
     acked: RangeSet,
 }
 
-impl Outgoing {
+impl SendBuffer {
     /// Appends bytes to the stream.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         self.data.extend(bytes);
@@ -87,7 +87,7 @@ impl Outgoing {
 
 /// The receiving side of the stream: puts parts in order.
 #[derive(Debug, Default)]
-pub(super) struct Incoming {
+pub(super) struct ReceiveBuffer {
     /// Everything before this offset was delivered.
     next: u64,
     /// Parts after a gap, by offset.
@@ -95,7 +95,7 @@ pub(super) struct Incoming {
     waiting_bytes: usize,
 }
 
-impl Incoming {
+impl ReceiveBuffer {
     /// Takes a part and appends to `out` whatever is in order now; returns the number of bytes appended.
     pub(super) fn accept(&mut self, offset: u64, bytes: Bytes, out: &mut BytesMut) -> usize {
         let end = offset + bytes.len() as u64;
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn pieces_in_any_order_and_overlap_join_once() {
         let text: Vec<u8> = (0..100).collect();
-        let mut incoming = Incoming::default();
+        let mut incoming = ReceiveBuffer::default();
         let mut out = BytesMut::new();
         for (start, end) in [(50, 80), (10, 30), (5, 60), (0, 12), (70, 100), (0, 100)] {
             incoming.accept(start, Bytes::copy_from_slice(&text[start as usize..end]), &mut out);
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn lost_ranges_are_sent_again_unless_they_arrived() {
-        let mut outgoing = Outgoing::default();
+        let mut outgoing = SendBuffer::default();
         outgoing.write(&[7; 100]);
         assert_eq!(outgoing.next(60, 1000), Some(0..60));
         assert_eq!(outgoing.next(60, 80), Some(60..80));

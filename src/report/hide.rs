@@ -1,7 +1,7 @@
 //! Secrets are removed from a report before it is encoded: each format escapes different characters, and an escaped
 //! secret would not be found any more (FAULTS row 93).
 
-use super::{Contrast, Failure, Place, Report, TestRun, Verdict, Wrong};
+use super::{Contrast, FailedTest, Failure, Place, Report, TestRun, Verdict};
 use crate::base::{Fields, Secrets, Value};
 
 impl Report {
@@ -39,7 +39,7 @@ impl TestRun {
         let wrongs = self.earlier.iter_mut().flatten();
         let last =
             if let Verdict::Failed(wrongs) = &mut self.verdict { wrongs.as_mut_slice() } else { &mut [] };
-        for Wrong { failure, place } in wrongs.chain(last) {
+        for FailedTest { failure, place } in wrongs.chain(last) {
             hide_failure(failure, secrets);
             place.iter_mut().for_each(|place| hide_place(place, secrets));
         }

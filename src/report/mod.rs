@@ -3,7 +3,7 @@
 mod hide;
 mod run;
 
-pub use run::{Summary, TestPlan, TestRun, Verdict, Wrong};
+pub use run::{FailedTest, Summary, TestPlan, TestRun, Verdict};
 
 use std::fmt;
 use std::ops::Range;

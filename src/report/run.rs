@@ -29,7 +29,7 @@ pub struct TestRun {
     /// Duration in seconds.
     pub seconds: f64,
     /// Failures of each earlier attempt; a test that passed after these is flaky.
-    pub earlier: Vec<Vec<Wrong>>,
+    pub earlier: Vec<Vec<FailedTest>>,
 }
 
 impl TestRun {
@@ -39,7 +39,7 @@ impl TestRun {
     }
 
     /// The failures of the last attempt; empty if it passed or was skipped.
-    pub fn wrongs(&self) -> &[Wrong] {
+    pub fn wrongs(&self) -> &[FailedTest] {
         match &self.verdict {
             Verdict::Failed(wrongs) => wrongs,
             _ => &[],
@@ -53,21 +53,21 @@ pub enum Verdict {
     /// Nothing failed.
     Passed,
     /// The failures of the last attempt, in the order in which they happened.
-    Failed(Vec<Wrong>),
+    Failed(Vec<FailedTest>),
     /// The test did not run, for this reason.
     Skipped(String),
 }
 
 /// One failure in a test.
 #[derive(Clone, Debug)]
-pub struct Wrong {
+pub struct FailedTest {
     /// What failed, and why.
     pub failure: Failure,
     /// The statement that failed; `None` if no statement did.
     pub place: Option<Place>,
 }
 
-impl PartialEq for Wrong {
+impl PartialEq for FailedTest {
     fn eq(&self, other: &Self) -> bool {
         self.failure == other.failure
     }

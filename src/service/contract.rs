@@ -11,7 +11,7 @@ use crate::net::accept::admission::Lines;
 use crate::net::udp;
 use crate::report::Failure;
 use crate::report::Outcome;
-use crate::session::Guest;
+use crate::session::ClientEntry;
 use crate::session::Handle;
 use crate::session::Registry;
 use crate::wire::Code;
@@ -112,7 +112,7 @@ impl std::fmt::Debug for Provider {
 /// One running service.
 pub trait Server: Send + Sync + 'static {
     /// Serves one client, from its first message to its last. `client` shows it in lists and in the log.
-    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()>;
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: ClientEntry) -> Job<()>;
 
     /// A task besides the clients, such as the server's own side of a chat; `None` if there is none.
     fn host(self: Arc<Self>, _session: Handle) -> Option<Job<()>> {

@@ -40,7 +40,7 @@ async fn next(connection: &mut Connection) -> Result<Option<Message>, Failure> {
 /// Tells the client why it is disconnected, unless it was the one that said so, and closes.
 pub(crate) async fn part(connection: &mut Connection, failure: Option<&Failure>) {
     if let Some(failure) = failure.filter(|failure| !failure.told) {
-        let words = if connection.plain {
+        let words = if connection.is_text {
             Frame::new(frame::LINE, format!("error: {failure}"))
         } else {
             Frame::error(failure.code, &failure.why)

@@ -11,10 +11,10 @@ use crate::language::verb::Lasting;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Verb};
 use crate::link::{Counts, Profile};
 use crate::net::accept::bind::{Bind, bind};
-use crate::net::relay::{Control, Flow, Relay, Watch};
+use crate::net::relay::{Flow, Relay, RelayControl, Watch};
 use crate::net::show;
 use crate::report::{Failure, Outcome};
-use crate::session::{Guest, Handle, Listening};
+use crate::session::{ClientEntry, Handle, Listening};
 use crate::wire::Code;
 
 /// Default of `queue`: the bytes of this much time at the link's rate …
@@ -256,12 +256,12 @@ async fn run(session: Handle, options: LinkOptions, context: &Context) -> Result
         .map_err(|failure| held_by_us(failure, context, transport, port))?;
     let address = bound.address().map_err(|error| Failure::io(&error, "link"))?;
     let [up, down] = change.applied([Profile::default(); 2]);
-    let control = Control::new(up, down, transport == Transport::Tcp);
+    let control = RelayControl::new(up, down, transport == Transport::Tcp);
     let seed = options.seed.unwrap_or(context.seed);
     session.listens_at(Listening { address, transport, service: None }, "link");
     session.set("seed", Value::count(seed));
     session.set_all(counts(Counts::default(), Counts::default()));
-    session.set_knob(control.clone());
+    session.set_control(control.clone());
     session.set_peer(format!("{transport} {target}"));
     session.log(
         "listening",
@@ -336,7 +336,7 @@ fn counts(up: Counts, down: Counts) -> Fields {
 /// Reports to the session what the relay does.
 struct Watcher {
     session: Handle,
-    guests: Mutex<HashMap<Flow, Guest>>,
+    guests: Mutex<HashMap<Flow, ClientEntry>>,
 }
 
 impl Watch for Watcher {
@@ -348,7 +348,7 @@ impl Watch for Watcher {
 
     fn joined(&self, flow: Flow, client: String) {
         self.session.log("client", format!("{client} connected"));
-        let guest = Guest::new(&self.session, client);
+        let guest = ClientEntry::new(&self.session, client);
         guest.does("passes through");
         self.guests.lock().unwrap_or_else(PoisonError::into_inner).insert(flow, guest);
     }

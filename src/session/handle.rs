@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::events::{Events, bug};
-use super::state::{Listening, Saying, Session, State};
+use super::state::{Listening, OutgoingLine, Session, State};
 use crate::base::{Fields, Value};
 use crate::net::{Connection, show};
 use crate::report::{Event, Failure, Interest, Progress};
@@ -23,7 +23,7 @@ pub struct Handle {
     pub(super) tasks: TaskTracker,
     /// Fires when the tasks have had their time to end by themselves.
     pub(super) abort: CancellationToken,
-    pub(super) sayings: Arc<tokio::sync::Mutex<mpsc::Receiver<Saying>>>,
+    pub(super) outgoing_lines: Arc<tokio::sync::Mutex<mpsc::Receiver<OutgoingLine>>>,
 }
 
 impl Handle {
@@ -51,7 +51,7 @@ impl Handle {
         });
     }
 
-    /// From now on the session accepts `say`: one of its tasks must call [`Self::next_saying`].
+    /// From now on the session accepts `say`: one of its tasks must call [`Self::next_outgoing_line`].
     pub fn listens(&self) {
         self.session.listens.store(true, Ordering::Relaxed);
     }
@@ -184,8 +184,8 @@ impl Handle {
     }
 
     /// Sets the control of the session, which `set` uses; only its service knows the type.
-    pub fn set_knob(&self, knob: Arc<dyn std::any::Any + Send + Sync>) {
-        self.session.lock().knob = Some(knob);
+    pub fn set_control(&self, control: Arc<dyn std::any::Any + Send + Sync>) {
+        self.session.lock().control = Some(control);
     }
 
     /// The name it was given, if any.
@@ -311,8 +311,8 @@ impl Handle {
     }
 
     /// The next line given with `say`. Only one task of a session may call this.
-    pub async fn next_saying(&self) -> Saying {
-        match self.sayings.lock().await.recv().await {
+    pub async fn next_outgoing_line(&self) -> OutgoingLine {
+        match self.outgoing_lines.lock().await.recv().await {
             Some(saying) => saying,
             None => std::future::pending().await,
         }

@@ -32,7 +32,7 @@ pub struct Sample {
 }
 
 #[derive(Debug)]
-struct Watched {
+struct WatchedPath {
     gauge: PathStats,
     retransmitted: u64,
 }
@@ -43,7 +43,7 @@ pub(super) struct Meter {
     samples: Vec<Sample>,
     every: Duration,
     recent: VecDeque<Sample>,
-    gauges: VecDeque<Watched>,
+    gauges: VecDeque<WatchedPath>,
     retransmitted: u64,
     dropped: u64,
 }
@@ -70,7 +70,7 @@ impl Meter {
         if self.gauges.len() == GAUGE_LIMIT {
             self.gauges.pop_front();
         }
-        self.gauges.push_back(Watched { gauge, retransmitted: 0 });
+        self.gauges.push_back(WatchedPath { gauge, retransmitted: 0 });
     }
 
     /// A sample of the current values.

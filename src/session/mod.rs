@@ -6,22 +6,22 @@
 //! | `registry` | starts and ends sessions: the only place that spawns |
 //! | `state` | one session, as seen from outside |
 //! | `handle` | … and as its own task sees it |
-//! | `guests`, `guest` | the clients of a server |
+//! | `client_list`, `client_entry` | the clients of a server |
 //! | `events` | the queue of events |
 //! | `meter` | samples over its life |
-//! | `pace` | rate limits |
+//! | `rate_limiter` | rate limits |
 
+mod client_entry;
+mod client_list;
 pub mod events;
-mod guest;
-mod guests;
 pub mod handle;
 mod meter;
-mod pace;
+mod rate_limiter;
 pub mod registry;
 pub mod state;
 
-pub use guest::Guest;
-pub use guests::GuestState;
+pub use self::client_entry::ClientEntry;
+pub use self::client_list::ClientState;
 pub use handle::Handle;
 pub use meter::Sample;
 pub use registry::{Registry, Request};

@@ -9,11 +9,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::client_list::ClientList;
 use super::events::{Events, bug};
-use super::guests::Guests;
 use super::handle::Handle;
 use super::meter::Meter;
-use super::pace::Pacer;
+use super::rate_limiter::RateLimiter;
 use super::state::{Session, Shared, State};
 use super::{CLOSING_LIMIT, ENDED_LIMIT, SESSION_LIMIT};
 use crate::base::Value;
@@ -105,7 +105,7 @@ impl Registry {
             let why = format!("{SESSION_LIMIT} sessions are running already");
             return Err(Failure::new(Code::Limit, why).fix("wait for some, or stop some"));
         }
-        let (sayings, receiver) = mpsc::channel(SAYINGS_LIMIT);
+        let (outgoing_lines, receiver) = mpsc::channel(SAYINGS_LIMIT);
         let session = Arc::new(Session {
             id: self.next.fetch_add(1, Ordering::Relaxed),
             name: request.name,
@@ -118,12 +118,12 @@ impl Registry {
             shared: Mutex::new(Shared::new()),
             changed: watch::Sender::new(0),
             listening: OnceLock::new(),
-            sayings,
+            outgoing_lines,
             listens: AtomicBool::new(false),
             background: request.background.into(),
             watched: AtomicBool::new(false),
-            pacer: Pacer::default(),
-            guests: Guests::default(),
+            pacer: RateLimiter::default(),
+            guests: ClientList::default(),
             meter: Mutex::new(Meter::new()),
         });
         let handle = Handle {
@@ -131,7 +131,7 @@ impl Registry {
             events: self.events.clone(),
             tasks: TaskTracker::new(),
             abort: CancellationToken::new(),
-            sayings: Arc::new(tokio::sync::Mutex::new(receiver)),
+            outgoing_lines: Arc::new(tokio::sync::Mutex::new(receiver)),
         };
         session.sample(false);
         self.remember(session.clone());

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::guests::{GuestState, Guests};
+use super::client_list::{ClientList, ClientState};
 use super::meter::{Meter, Sample};
-use super::pace::Pacer;
+use super::rate_limiter::RateLimiter;
 use super::{HEARD_LIMIT, LOG_LIMIT};
 use crate::base::{Fields, Transport, Value};
 use crate::report::{Failure, Outcome, Progress};
@@ -63,11 +63,11 @@ pub struct Listening {
 }
 
 /// A line given to a session with `say`, and the channel for the result.
-pub type Saying = (String, oneshot::Sender<Result<(), Failure>>);
+pub type OutgoingLine = (String, oneshot::Sender<Result<(), Failure>>);
 
 /// A line of a session's log.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct LogEntry {
     /// Since the session began.
     pub at: Duration,
     /// The kind of event, such as `message` or `done`.
@@ -77,7 +77,7 @@ pub struct Entry {
 
 #[derive(Debug, Default)]
 struct Log {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<LogEntry>,
     forgotten: u64,
 }
 
@@ -100,20 +100,20 @@ pub struct Session {
     pub(super) changed: watch::Sender<u64>,
     /// Set once, by a server.
     pub(super) listening: OnceLock<Listening>,
-    pub(super) sayings: mpsc::Sender<Saying>,
+    pub(super) outgoing_lines: mpsc::Sender<OutgoingLine>,
     /// It accepts lines with `say`.
     pub(super) listens: AtomicBool,
     /// No command waits for it, so its end is shown.
     pub(super) background: AtomicBool,
     /// A person watches it: all its events are shown.
     pub(super) watched: AtomicBool,
-    pub(super) pacer: Pacer,
-    pub(super) guests: Guests,
+    pub(super) pacer: RateLimiter,
+    pub(super) guests: ClientList,
     pub(super) meter: Mutex<Meter>,
 }
 
 /// A control that only the session's service knows the type of, for `set`.
-pub type Knob = std::sync::Arc<dyn std::any::Any + Send + Sync>;
+pub type ControlHandle = std::sync::Arc<dyn std::any::Any + Send + Sync>;
 
 /// The mutable part of a session.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ pub(super) struct Shared {
     pub(super) suggestion: &'static str,
     /// When it ended, counted from its start; `None` while it is alive.
     pub(super) ended: Option<Duration>,
-    pub(super) knob: Option<Knob>,
+    pub(super) control: Option<ControlHandle>,
     /// Lines received and not yet consumed by `says`.
     heard: VecDeque<String>,
     unread: u64,
@@ -145,7 +145,7 @@ impl Shared {
             note: String::new(),
             suggestion: "",
             ended: None,
-            knob: None,
+            control: None,
             heard: VecDeque::new(),
             unread: 0,
             log: Log::default(),
@@ -204,8 +204,8 @@ impl Session {
     }
 
     /// The control set by its service, if there is one of type `T`.
-    pub fn knob<T: Send + Sync + 'static>(&self) -> Option<std::sync::Arc<T>> {
-        self.lock().knob.clone()?.downcast().ok()
+    pub fn control<T: Send + Sync + 'static>(&self) -> Option<std::sync::Arc<T>> {
+        self.lock().control.clone()?.downcast().ok()
     }
 
     /// Where it listens; `None`: it is no server, or not yet bound.
@@ -281,7 +281,7 @@ impl Session {
     }
 
     /// The first `most` clients of a server, and their total number.
-    pub fn guests(&self, most: usize) -> (Vec<GuestState>, usize) {
+    pub fn guests(&self, most: usize) -> (Vec<ClientState>, usize) {
         self.guests.show(most)
     }
 
@@ -321,7 +321,7 @@ impl Session {
             shared.log.entries.pop_front();
             shared.log.forgotten += 1;
         }
-        shared.log.entries.push_back(Entry { at, kind, text: text.into() });
+        shared.log.entries.push_back(LogEntry { at, kind, text: text.into() });
     }
 
     /// Logs a change made to the session from outside.
@@ -331,7 +331,7 @@ impl Session {
     }
 
     /// The newest `most` events, and how many older ones are not included.
-    pub fn log(&self, most: usize) -> (Vec<Entry>, u64) {
+    pub fn log(&self, most: usize) -> (Vec<LogEntry>, u64) {
         let shared = self.lock();
         let skip = shared.log.entries.len().saturating_sub(most);
         (shared.log.entries.iter().skip(skip).cloned().collect(), shared.log.forgotten + skip as u64)
@@ -403,7 +403,7 @@ impl Session {
             return Err(gone());
         }
         let (answer, taken) = oneshot::channel();
-        self.sayings.send((text, answer)).await.map_err(|_| gone())?;
+        self.outgoing_lines.send((text, answer)).await.map_err(|_| gone())?;
         tokio::select! {
             taken = taken => taken.unwrap_or_else(|_| Err(gone())),
             _ = self.ended() => Err(Failure::new(crate::wire::Code::Broken, format!("{} has ended", self.label()))),

@@ -6,12 +6,12 @@ use crate::service::{CLIENTS, Client, PROVIDERS};
 use crate::wire::Code;
 
 /// A verb with what runs it: a client of a service, or a builtin.
-pub enum Entry {
+pub enum CatalogueEntry {
     Client(&'static Client),
     Builtin(&'static Builtin),
 }
 
-impl Entry {
+impl CatalogueEntry {
     pub fn verb(&self) -> &'static Verb {
         match self {
             Self::Client(client) => client.verb,
@@ -21,15 +21,15 @@ impl Entry {
 }
 
 /// Every verb, in the order in which `help` shows them.
-pub fn entries() -> impl Iterator<Item = Entry> {
+pub fn entries() -> impl Iterator<Item = CatalogueEntry> {
     CLIENTS
         .iter()
-        .map(|client| Entry::Client(client))
-        .chain(builtin::ALL.iter().map(|builtin| Entry::Builtin(builtin)))
+        .map(|client| CatalogueEntry::Client(client))
+        .chain(builtin::ALL.iter().map(|builtin| CatalogueEntry::Builtin(builtin)))
 }
 
 /// The entry of the verb with this full name.
-pub fn entry(name: &str) -> Option<Entry> {
+pub fn entry(name: &str) -> Option<CatalogueEntry> {
     entries().find(|entry| entry.verb().name == name)
 }
 

@@ -210,3 +210,22 @@ fn the_page_about_adding_a_service_shows_the_code_as_it_is() {
         assert!(code.iter().any(|text| text.contains(block)), "not in src/service/echo:\n{block}");
     }
 }
+
+#[test]
+fn every_name_of_the_glossary_is_in_the_code() {
+    let sources = all("src", &["rs"]);
+    let page = document("glossary.md");
+    let rows = page.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.split('|').nth(3));
+    let names: Vec<&str> = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 60, "{}", names.len());
+    for name in names {
+        let is_there =
+            |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+        let found = sources.iter().any(|source| {
+            source.path.ends_with(name)
+                || source.path.contains(&format!("/{name}."))
+                || is_there(&source.text)
+        });
+        assert!(found, "`{name}` is nowhere in src");
+    }
+}

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::choose::Run;
+use super::choose::ChosenRun;
 use crate::base::Secrets;
 use crate::cli::{CLOSE_LIMIT, EVENT_QUEUE};
-use crate::report::{Failure, Report, Verdict, Wrong};
+use crate::report::{FailedTest, Failure, Report, Verdict};
 use crate::session::Registry;
-use crate::shell::run::script::Ending;
+use crate::shell::run::script::ScriptEnd;
 use crate::shell::run::system::{Pass, Stream};
 use crate::shell::{Emit, Settings, Shell};
 use crate::wire::Code;
@@ -39,20 +39,20 @@ pub(super) fn empty() -> Failure {
 }
 
 /// Runs a case once; returns the verdict, and how many sessions it left open.
-pub(super) async fn attempt(run: &Run, with: &Circumstances) -> (Verdict, usize) {
+pub(super) async fn attempt(run: &ChosenRun, with: &Circumstances) -> (Verdict, usize) {
     if run.case.is_empty() {
-        return (Verdict::Failed(vec![Wrong { failure: empty(), place: Some(run.case.place()) }]), 0);
+        return (Verdict::Failed(vec![FailedTest { failure: empty(), place: Some(run.case.place()) }]), 0);
     }
     let (queue, mut events) = mpsc::channel(EVENT_QUEUE);
     let gone = tokio::spawn(async move { while events.recv().await.is_some() {} });
-    let gathered: Arc<Mutex<Vec<Wrong>>> = Arc::default();
+    let gathered: Arc<Mutex<Vec<FailedTest>>> = Arc::default();
     let (into, said) = (gathered.clone(), with.pass.clone());
     let emit: Emit = Arc::new(move |report| {
         if let Report::Notice(text) = &report {
             said(format!("{text}\n").into_bytes(), Stream::Err);
         }
         if let Report::Failure { failure, place, .. } = report {
-            into.lock().unwrap_or_else(PoisonError::into_inner).push(Wrong { failure, place });
+            into.lock().unwrap_or_else(PoisonError::into_inner).push(FailedTest { failure, place });
         }
     });
     let settings = Settings { seed: run.seed, ..with.settings };
@@ -69,15 +69,15 @@ pub(super) async fn attempt(run: &Run, with: &Circumstances) -> (Verdict, usize)
     let mut wrongs = std::mem::take(&mut *gathered.lock().unwrap_or_else(PoisonError::into_inner));
     if ending.is_err() {
         let failure = Failure::new(Code::Timeout, "the test exceeded its time limit and was aborted");
-        wrongs.push(Wrong { failure, place: None });
+        wrongs.push(FailedTest { failure, place: None });
     }
     for leak in &leaks {
         let why = format!("leak: {leak} is still open {} s after the end of the test", CLOSE_LIMIT.as_secs());
-        wrongs.push(Wrong { failure: Failure::new(Code::Internal, why), place: None });
+        wrongs.push(FailedTest { failure: Failure::new(Code::Internal, why), place: None });
     }
     let verdict = match ending {
-        Ok(Ending::Skipped(reason)) if leaks.is_empty() => Verdict::Skipped(reason),
-        Ok(Ending::Passed | Ending::Quit) if leaks.is_empty() => Verdict::Passed,
+        Ok(ScriptEnd::Skipped(reason)) if leaks.is_empty() => Verdict::Skipped(reason),
+        Ok(ScriptEnd::Passed | ScriptEnd::Quit) if leaks.is_empty() => Verdict::Passed,
         _ => Verdict::Failed(wrongs),
     };
     (verdict, leaks.len())

@@ -8,7 +8,7 @@ use crate::base::mix;
 use crate::cli::arguments::Choices;
 
 /// One planned run of a case.
-pub(super) struct Run {
+pub(super) struct ChosenRun {
     pub(super) case: Arc<Case>,
     /// Seed of its random decisions.
     pub(super) seed: u64,
@@ -24,7 +24,7 @@ pub(super) fn choose(
     choices: &Choices,
     memory: &Memory,
     seed: u64,
-) -> Result<Vec<Run>, String> {
+) -> Result<Vec<ChosenRun>, String> {
     let filters = choices
         .filters
         .iter()
@@ -42,7 +42,7 @@ pub(super) fn choose(
             let (file, name) = case.key();
             let place = blake3::hash(format!("{file}\0{name}").as_bytes());
             let own = u64::from_le_bytes(*place.as_bytes().first_chunk().unwrap_or(&[0; 8]));
-            Run { case: case.clone(), seed: mix(seed ^ own).wrapping_add(round) >> 1 }
+            ChosenRun { case: case.clone(), seed: mix(seed ^ own).wrapping_add(round) >> 1 }
         }));
     }
     if choices.shuffle {

@@ -29,7 +29,7 @@ use super::{Exit, Program};
 use crate::base::quantity;
 use crate::language::{Plan, Source};
 use crate::report::{Place, Report, Summary, TestPlan, TestRun, Verdict};
-use crate::shell::run::script::{Ending, TEST_LIMIT};
+use crate::shell::run::script::{ScriptEnd, TEST_LIMIT};
 
 /// Finds every error without running anything.
 pub(super) fn check(program: &Program, paths: &[PathBuf]) -> Exit {
@@ -127,16 +127,16 @@ pub(super) async fn in_a_script(program: &Program, source: &Arc<Source>, plan: &
                 place: Some(place),
                 session: None,
             });
-            Ending::Failed
+            ScriptEnd::Failed
         } else {
             shell.test(&plan.setup, &test.steps, limit).await
         };
         program.close(&shell).await;
         let verdict = match ending {
-            Ending::Passed | Ending::Quit => Verdict::Passed,
-            Ending::Skipped(reason) => Verdict::Skipped(reason),
+            ScriptEnd::Passed | ScriptEnd::Quit => Verdict::Passed,
+            ScriptEnd::Skipped(reason) => Verdict::Skipped(reason),
             // The failures were shown as they happened.
-            Ending::Failed => Verdict::Failed(Vec::new()),
+            ScriptEnd::Failed => Verdict::Failed(Vec::new()),
         };
         failed |= matches!(verdict, Verdict::Failed(_));
         program.show(&Report::Test(TestRun {

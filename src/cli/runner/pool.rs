@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Circumstances, attempt};
-use super::choose::Run;
+use super::choose::ChosenRun;
 use crate::cli::Program;
 use crate::cli::arguments::Choices;
-use crate::report::{Failure, TestRun, Verdict, Wrong};
+use crate::report::{FailedTest, Failure, TestRun, Verdict};
 use crate::shell::Settings;
 use crate::wire::Code;
 
@@ -27,7 +27,7 @@ pub(super) fn default_jobs() -> usize {
 /// Runs all; `done` is called for each with its result and the number of sessions that it left open.
 pub(super) async fn run(
     program: &Program,
-    runs: Vec<Run>,
+    runs: Vec<ChosenRun>,
     choices: &Choices,
     jobs: usize,
     mut done: impl FnMut(TestRun, usize),
@@ -72,7 +72,7 @@ pub(super) async fn run(
     waiting.iter().for_each(|run| done(ended(run, Verdict::Skipped(why.into())), 0));
 }
 
-async fn with_retries(run: &Run, with: &Circumstances, retries: usize) -> (TestRun, usize) {
+async fn with_retries(run: &ChosenRun, with: &Circumstances, retries: usize) -> (TestRun, usize) {
     let began = Instant::now();
     let (mut earlier, mut leaked) = (Vec::new(), 0);
     let verdict = loop {
@@ -88,7 +88,7 @@ async fn with_retries(run: &Run, with: &Circumstances, retries: usize) -> (TestR
     (TestRun { seconds: began.elapsed().as_secs_f64(), earlier, ..ended(run, verdict) }, leaked)
 }
 
-fn ended(run: &Run, verdict: Verdict) -> TestRun {
+fn ended(run: &ChosenRun, verdict: Verdict) -> TestRun {
     let case = &run.case;
     let (name, tags) = (case.name.clone(), case.tags.clone());
     TestRun {
@@ -110,7 +110,7 @@ fn broken(error: &tokio::task::JoinError) -> TestRun {
         file: "?".into(),
         line: 1,
         tags: Vec::new(),
-        verdict: Verdict::Failed(vec![Wrong { failure, place: None }]),
+        verdict: Verdict::Failed(vec![FailedTest { failure, place: None }]),
         seconds: 0.0,
         earlier: Vec::new(),
     }

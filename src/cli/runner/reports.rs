@@ -15,7 +15,7 @@ use crate::report::{Summary, TestPlan, TestRun};
 const LINKS_LIMIT: usize = 40;
 
 /// The target of a report.
-enum Target {
+enum ReportTarget {
     Output,
     /// A file, and its text so far: it is written at the end.
     File(PathBuf, String),
@@ -23,7 +23,7 @@ enum Target {
 
 pub(super) struct Reports {
     sink: Sink,
-    all: Vec<(Box<dyn Reporter>, Target)>,
+    all: Vec<(Box<dyn Reporter>, ReportTarget)>,
 }
 
 impl Reports {
@@ -57,7 +57,8 @@ impl Reports {
             .into_iter()
             .filter_map(|(format, file)| {
                 let style = if file.is_some() { Style::plain() } else { program.style };
-                let target = file.map_or(Target::Output, |file| Target::File(file, String::new()));
+                let target =
+                    file.map_or(ReportTarget::Output, |file| ReportTarget::File(file, String::new()));
                 Some((reporter(&format, style, secret ^ seed)?, target))
             })
             .collect();
@@ -68,8 +69,8 @@ impl Reports {
         for (reporter, target) in &mut self.all {
             let text = text(&mut **reporter);
             match target {
-                Target::Output => self.sink.put(Rendered { out: text, err: String::new() }),
-                Target::File(_, whole) => {
+                ReportTarget::Output => self.sink.put(Rendered { out: text, err: String::new() }),
+                ReportTarget::File(_, whole) => {
                     let mut text = text;
                     self.sink.secrets.hide(&mut text);
                     whole.push_str(&text);
@@ -93,7 +94,7 @@ impl Reports {
     pub(super) fn end(mut self, summary: &Summary) -> Result<(), String> {
         self.each(|reporter| reporter.end(summary));
         for (_, target) in &self.all {
-            if let Target::File(file, text) = target {
+            if let ReportTarget::File(file, text) = target {
                 write(file, text).map_err(|error| {
                     format!(
                         "the report `{}` cannot be written: {}",

@@ -224,7 +224,7 @@ fn blank(input: &str) -> IResult<&str, ()> {
 }
 
 /// One piece of a word.
-enum Piece<'a> {
+enum WordPart<'a> {
     Bare(&'a str),
     Quoted(SmallVec<[Segment; 1]>),
     Reference(Vec<String>),
@@ -246,8 +246,8 @@ fn word(input: &str, at: usize) -> Result<(&str, Word), Diagnostic> {
         let (tail, piece) = piece(rest, here)?;
         let end = at + (input.len() - tail.len());
         match piece {
-            Piece::Bare(text) => push_text(&mut word.segments, text),
-            Piece::Quoted(segments) => {
+            WordPart::Bare(text) => push_text(&mut word.segments, text),
+            WordPart::Quoted(segments) => {
                 word.quoted = true;
                 for segment in segments {
                     match segment {
@@ -256,7 +256,7 @@ fn word(input: &str, at: usize) -> Result<(&str, Word), Diagnostic> {
                     }
                 }
             }
-            Piece::Reference(path) => word.segments.push(Segment::Reference(path, here..end)),
+            WordPart::Reference(path) => word.segments.push(Segment::Reference(path, here..end)),
         }
         rest = tail;
     }
@@ -274,23 +274,23 @@ fn push_text(segments: &mut SmallVec<[Segment; 1]>, text: &str) {
     }
 }
 
-fn piece(input: &str, at: usize) -> Result<(&str, Piece<'_>), Diagnostic> {
+fn piece(input: &str, at: usize) -> Result<(&str, WordPart<'_>), Diagnostic> {
     let wrong = |title: &str, length: usize| Diagnostic::new(title, at..at + length);
     match input.chars().next() {
         Some('\'') => raw(input)
-            .map(|(rest, text)| (rest, Piece::Quoted(smallvec![Segment::Text(text.into())])))
+            .map(|(rest, text)| (rest, WordPart::Quoted(smallvec![Segment::Text(text.into())])))
             .map_err(|_| {
                 let fix = format!("{}'", first_line(input));
                 let expected = ["a `'` after the text".into()];
                 wrong("the quote `'` is never closed", 1).expected(expected).fix(fix).unfinished()
             }),
         Some('"') => double(input, at),
-        Some('$') => reference(input).map(|(rest, path)| (rest, Piece::Reference(path))).map_err(|_| {
+        Some('$') => reference(input).map(|(rest, path)| (rest, WordPart::Reference(path))).map_err(|_| {
             wrong("`$` begins a variable, and no name follows", 1)
                 .expected(["a name such as $files.port".into(), "'$' in single quotes".into()])
         }),
         _ => bare(input)
-            .map(|(rest, text)| (rest, Piece::Bare(text)))
+            .map(|(rest, text)| (rest, WordPart::Bare(text)))
             .map_err(|_| wrong("this cannot be read", 1)),
     }
 }
@@ -341,7 +341,7 @@ fn name(input: &str) -> IResult<&str, &str> {
 }
 
 /// `"escapes \n and $name.field inside"`
-fn double(input: &str, at: usize) -> Result<(&str, Piece<'_>), Diagnostic> {
+fn double(input: &str, at: usize) -> Result<(&str, WordPart<'_>), Diagnostic> {
     let mut segments = SmallVec::new();
     let mut rest = &input[1..];
     loop {
@@ -358,7 +358,7 @@ fn double(input: &str, at: usize) -> Result<(&str, Piece<'_>), Diagnostic> {
                 if segments.is_empty() {
                     segments.push(Segment::Text(CompactString::default()));
                 }
-                return Ok((&rest[1..], Piece::Quoted(segments)));
+                return Ok((&rest[1..], WordPart::Quoted(segments)));
             }
             Some('$') => match reference(rest) {
                 Ok((tail, path)) => {

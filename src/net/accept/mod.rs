@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 
 use self::admission::{Admission, Lines};
 use self::bind::Bound;
-use self::permits::{Place, Places};
+use self::permits::{ConnectionPermit, ConnectionPermits};
 use super::connection::Connection;
 use super::failure::foreign;
 use super::limits::{ACCEPT_PAUSE, FIRST_MESSAGE_LIMIT};
@@ -45,17 +45,17 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 /// plain-text client that only listens.
 const LISTENS_AFTER: Duration = Duration::from_millis(400);
 
-/// Accepts clients. Over UDP they come out complete; over TCP each must still be identified with [`Knock::answer`].
+/// Accepts clients. Over UDP they come out complete; over TCP each must still be identified with [`PendingConnection::answer`].
 pub enum Listener {
-    Tcp(Box<Door>),
+    Tcp(Box<Acceptor>),
     Udp { clients: mpsc::UnboundedReceiver<udp::Halves> },
 }
 
 /// Accepts TCP clients.
-pub struct Door {
+pub struct Acceptor {
     listener: TcpListener,
     admission: Admission,
-    places: Arc<Places>,
+    places: Arc<ConnectionPermits>,
     half_open: Arc<AtomicUsize>,
     /// A reserve descriptor, released briefly when none is left so that a client can be accepted and told so.
     spare: Option<std::fs::File>,
@@ -65,10 +65,10 @@ pub struct Door {
 
 /// What [`Listener::accept`] returns.
 pub enum Arrival {
-    /// A TCP client whose protocol is not known yet: run [`Knock::answer`] in a task of its own.
-    Knocking(Knock),
+    /// A TCP client whose protocol is not known yet: run [`PendingConnection::answer`] in a task of its own.
+    Knocking(PendingConnection),
     /// A client that is ready, and its share of the client limit.
-    Client(Box<Connection>, Place),
+    Client(Box<Connection>, ConnectionPermit),
     /// A client could not be accepted for lack of descriptors: a message for the log, rate-limited.
     Trouble(String),
 }
@@ -89,11 +89,11 @@ const fn is_one_too_many(waiting: usize, draw: u64) -> bool {
 }
 
 /// An accepted TCP client of which nothing has been read yet.
-pub struct Knock {
+pub struct PendingConnection {
     stream: TcpStream,
     peer: SocketAddr,
     admission: Admission,
-    places: Arc<Places>,
+    places: Arc<ConnectionPermits>,
     half_open: Arc<AtomicUsize>,
 }
 
@@ -105,7 +105,14 @@ impl Listener {
                 let (places, half_open) = (Arc::default(), Arc::default());
                 let spare = std::fs::File::open("/dev/null").ok();
                 (
-                    Self::Tcp(Box::new(Door { listener, admission, places, half_open, spare, told: None })),
+                    Self::Tcp(Box::new(Acceptor {
+                        listener,
+                        admission,
+                        places,
+                        half_open,
+                        spare,
+                        told: None,
+                    })),
                     None,
                 )
             }
@@ -123,13 +130,13 @@ impl Listener {
             Self::Udp { clients } => clients
                 .recv()
                 .await
-                .map(|halves| Arrival::Client(Box::new(halves.into()), Place::elsewhere())),
+                .map(|halves| Arrival::Client(Box::new(halves.into()), ConnectionPermit::elsewhere())),
             Self::Tcp(door) => Some(door.accept().await),
         }
     }
 }
 
-impl Door {
+impl Acceptor {
     async fn accept(&mut self) -> Arrival {
         loop {
             match self.listener.accept().await {
@@ -137,7 +144,13 @@ impl Door {
                 Ok((stream, peer)) => {
                     let (places, half_open) = (self.places.clone(), self.half_open.clone());
                     let admission = self.admission;
-                    return Arrival::Knocking(Knock { stream, peer, admission, places, half_open });
+                    return Arrival::Knocking(PendingConnection {
+                        stream,
+                        peer,
+                        admission,
+                        places,
+                        half_open,
+                    });
                 }
                 Err(error)
                     if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) =>
@@ -184,11 +197,11 @@ fn turn_away(stream: &TcpStream) {
     drop(stream.try_read(&mut [0; 64]));
 }
 
-impl Knock {
+impl PendingConnection {
     /// Finds out which protocol the client speaks. The error is for the log; a client that is refused has been told
     /// why,
     /// one that is dropped as half-open or for silence has not.
-    pub async fn answer(self) -> Result<(Connection, Place), Failure> {
+    pub async fn answer(self) -> Result<(Connection, ConnectionPermit), Failure> {
         let peer = show(self.peer);
         tcp::prepare(&self.stream);
         let half_open = self.half_open.clone();
@@ -214,7 +227,7 @@ impl Knock {
         }
     }
 
-    async fn greet(self) -> Result<(Connection, Place), Failure> {
+    async fn greet(self) -> Result<(Connection, ConnectionPermit), Failure> {
         let Self { stream, peer, admission, places, .. } = self;
         let (read, write) = stream.into_split();
         let mut front = BytesMut::with_capacity(preface::SIZE);
@@ -247,7 +260,7 @@ impl Knock {
         let mut outgoing = tcp::Outgoing::new(write, text);
         let (place, full) = match place {
             Ok(place) => (place, None),
-            Err(failure) => (Place::elsewhere(), Some(failure)),
+            Err(failure) => (ConnectionPermit::elsewhere(), Some(failure)),
         };
         let refusal = match asked {
             _ if full.is_some() => full,
@@ -276,7 +289,7 @@ impl Knock {
             outgoing.flush().await?;
         }
         let incoming = tcp::Incoming::new(read, front, text);
-        let connection = Connection { plain: text, ..tcp::Halves { outgoing, incoming, peer }.into() };
+        let connection = Connection { is_text: text, ..tcp::Halves { outgoing, incoming, peer }.into() };
         Ok((connection, place))
     }
 }

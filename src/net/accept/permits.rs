@@ -10,27 +10,27 @@ use crate::wire::Code;
 
 /// The number of clients by address.
 #[derive(Debug, Default)]
-pub(crate) struct Places(Mutex<HashMap<IpAddr, usize>>);
+pub(crate) struct ConnectionPermits(Mutex<HashMap<IpAddr, usize>>);
 
 /// Counts one client towards the limit until it is dropped.
 #[derive(Debug)]
-pub struct Place(Option<(Arc<Places>, IpAddr)>);
+pub struct ConnectionPermit(Option<(Arc<ConnectionPermits>, IpAddr)>);
 
-impl Place {
+impl ConnectionPermit {
     /// For a client that is counted elsewhere.
     pub(crate) const fn elsewhere() -> Self {
         Self(None)
     }
 }
 
-impl Places {
+impl ConnectionPermits {
     /// The number of clients, of all addresses.
     pub(crate) fn taken(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 
     /// Takes one of `max` places for a client; an error if all are taken, or too many by this address.
-    pub(crate) fn take(self: &Arc<Self>, address: IpAddr, max: usize) -> Result<Place, Failure> {
+    pub(crate) fn take(self: &Arc<Self>, address: IpAddr, max: usize) -> Result<ConnectionPermit, Failure> {
         let address = address.to_canonical();
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let most = share(max, address);
@@ -43,11 +43,11 @@ impl Places {
             return Err(Failure::new(Code::Busy, why));
         }
         *own += 1;
-        Ok(Place(Some((self.clone(), address))))
+        Ok(ConnectionPermit(Some((self.clone(), address))))
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let Some((places, address)) = self.0.take() else { return };
         let mut taken = places.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,9 +66,9 @@ mod tests {
 
     #[test]
     fn row_63_one_address_does_not_take_all_places_and_gives_its_own_back() {
-        let places = Arc::<Places>::default();
+        let places = Arc::<ConnectionPermits>::default();
         let (greedy, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
-        let mut taken: Vec<Place> = (0..14).map(|_| places.take(greedy, 16).unwrap()).collect();
+        let mut taken: Vec<ConnectionPermit> = (0..14).map(|_| places.take(greedy, 16).unwrap()).collect();
         let refused = places.take(greedy, 16).unwrap_err();
         assert_eq!(refused.why, "busy: 14 of 16 clients are from your address, retry in 5 s");
         taken.extend((0..2).map(|_| places.take(other, 16).unwrap()));

@@ -20,7 +20,7 @@ pub enum Message {
 }
 
 /// Target for the bytes of blocks: the receiver of a file provides the memory, so that nothing is copied twice.
-pub trait Landing: Send {
+pub trait BlockSink: Send {
     /// Memory for the bytes at `offset`: at least one byte and at most `length`.
     fn room(&mut self, offset: u64, length: usize) -> Result<&mut [u8], Failure>;
     /// `length` bytes at `offset` have been written to that memory.
@@ -29,7 +29,7 @@ pub trait Landing: Send {
 
 /// What [`Incoming::next_into`] received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Landed {
+pub enum Received {
     /// A frame; bytes of blocks that came before it may have been written to their target.
     Frame(Frame),
     /// Bytes of blocks have been written to their target.
@@ -65,7 +65,7 @@ pub struct PathSample {
 }
 
 /// Copies bytes to the memory that `landing` provides.
-pub(crate) fn land(landing: &mut dyn Landing, mut offset: u64, mut bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn land(landing: &mut dyn BlockSink, mut offset: u64, mut bytes: &[u8]) -> Result<(), Failure> {
     while !bytes.is_empty() {
         let room = landing.room(offset, bytes.len())?;
         let (now, later) = bytes.split_at(room.len());

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use self::message::{Landed, Landing, Message, PathCounts, land};
+use self::message::{BlockSink, Message, PathCounts, Received, land};
 use self::path_stats::PathStats;
 use super::failure::{nothing_came, told};
 use super::{tcp, udp};
@@ -32,22 +32,22 @@ pub struct Connection {
     pub peer: SocketAddr,
     pub transport: Transport,
     /// The peer sends and expects lines of text, as `nc` does.
-    pub plain: bool,
+    pub is_text: bool,
 }
 
 impl From<tcp::Halves> for Connection {
     fn from(halves: tcp::Halves) -> Self {
         let tcp::Halves { outgoing, incoming, peer } = halves;
         let (outgoing, incoming) = (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming));
-        Self { outgoing, incoming, peer, transport: Transport::Tcp, plain: false }
+        Self { outgoing, incoming, peer, transport: Transport::Tcp, is_text: false }
     }
 }
 
 impl From<udp::Halves> for Connection {
     fn from(halves: udp::Halves) -> Self {
-        let udp::Halves { outgoing, incoming, peer, plain } = halves;
+        let udp::Halves { outgoing, incoming, peer, is_text } = halves;
         let (outgoing, incoming) = (Outgoing::Udp(outgoing), Incoming::Udp(incoming));
-        Self { outgoing, incoming, peer, transport: Transport::Udp, plain }
+        Self { outgoing, incoming, peer, transport: Transport::Udp, is_text }
     }
 }
 
@@ -218,15 +218,15 @@ impl Incoming {
     }
 
     /// Like [`Self::next`], but the bytes of blocks are written to `landing`. Cancel-safe.
-    pub async fn next_into(&mut self, landing: &mut dyn Landing) -> Result<Option<Landed>, Failure> {
+    pub async fn next_into(&mut self, landing: &mut dyn BlockSink) -> Result<Option<Received>, Failure> {
         match self {
             Self::Tcp(half) => half.next_into(landing).await,
             Self::Udp(half) => match half.next().await? {
                 None => Ok(None),
-                Some(Message::Frame(frame)) => Ok(Some(Landed::Frame(frame))),
+                Some(Message::Frame(frame)) => Ok(Some(Received::Frame(frame))),
                 Some(Message::Block { offset, bytes }) => {
                     land(landing, offset, &bytes)?;
-                    Ok(Some(Landed::Bytes))
+                    Ok(Some(Received::Bytes))
                 }
             },
         }

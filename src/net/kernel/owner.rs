@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::sockets::{Row, lists};
+use super::sockets::{SocketRow, lists};
 use crate::base::Transport;
 
 /// `TCP_TIME_WAIT`: such a socket no longer has an owner.
@@ -27,7 +27,7 @@ fn owner(transport: Transport, local: SocketAddr) -> Option<u32> {
 }
 
 fn read(line: &str, forms: &[String]) -> Option<u32> {
-    let row = Row::read(line).filter(|row| row.state != OVER)?;
+    let row = SocketRow::read(line).filter(|row| row.state != OVER)?;
     forms.iter().any(|form| form == row.local).then_some(row.user)?
 }
 

@@ -1,6 +1,6 @@
 //! Ports of this machine that are in use.
 
-use super::sockets::{Row, lists};
+use super::sockets::{SocketRow, lists};
 use crate::base::Transport;
 
 /// Maximum number of lines read from one list.
@@ -30,7 +30,7 @@ pub(crate) fn inodes(transport: Transport, wanted: u16) -> Vec<String> {
 }
 
 /// Calls `each` for every listening socket, with its port.
-fn listening(transport: Transport, mut each: impl FnMut(u16, &Row<'_>)) {
+fn listening(transport: Transport, mut each: impl FnMut(u16, &SocketRow<'_>)) {
     let state = if transport == Transport::Tcp { LISTENING } else { UNCONNECTED };
     for line in lists(transport).flat_map(|list| list.take(LINE_LIMIT)) {
         if let Some((port, row)) = read(&line, state) {
@@ -40,8 +40,8 @@ fn listening(transport: Transport, mut each: impl FnMut(u16, &Row<'_>)) {
 }
 
 /// Parses a line; its local port and fields if the socket is in this state.
-fn read<'a>(line: &'a str, state: &str) -> Option<(u16, Row<'a>)> {
-    let row = Row::read(line).filter(|row| row.state == state)?;
+fn read<'a>(line: &'a str, state: &str) -> Option<(u16, SocketRow<'a>)> {
+    let row = SocketRow::read(line).filter(|row| row.state == state)?;
     let (_, port) = row.local.rsplit_once(':')?;
     Some((u16::from_str_radix(port, 16).ok()?, row))
 }

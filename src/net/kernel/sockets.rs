@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use crate::base::Transport;
 
 /// A line of a list: `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`
-pub(crate) struct Row<'a> {
+pub(crate) struct SocketRow<'a> {
     /// Local address and port, in the kernel's hexadecimal notation.
     pub(crate) local: &'a str,
     /// The state as two hexadecimal digits, such as `0A`.
@@ -17,7 +17,7 @@ pub(crate) struct Row<'a> {
     pub(crate) inode: Option<&'a str>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> SocketRow<'a> {
     /// Parses a line; `None` if it has too few columns.
     pub(crate) fn read(line: &'a str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace().skip(1);

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 
-use super::timer::Alarm;
+use super::timer::Timer;
 use super::{Bound, clock};
 use crate::base::{Endpoint, Time};
 use crate::link::{Counts, Direction, Link, Profile};
@@ -31,14 +31,14 @@ pub type Flow = u64;
 
 /// The settings of a link, up (to the server) and down; may be changed while it runs.
 #[derive(Debug, Default)]
-pub struct Control {
+pub struct RelayControl {
     profiles: Mutex<[Profile; 2]>,
     changed: Notify,
     /// The link carries byte streams (TCP): no loss, duplication or reordering.
     lossless: bool,
 }
 
-impl Control {
+impl RelayControl {
     /// `lossless`: for byte streams (TCP); only corruption, delay, jitter and rate of the profiles apply.
     pub fn new(up: Profile, down: Profile, lossless: bool) -> Arc<Self> {
         let control = Self { profiles: Mutex::default(), changed: Notify::new(), lossless };
@@ -88,7 +88,7 @@ pub struct Relay {
     /// The server.
     pub target: Endpoint,
     /// The profiles, which may be changed while the relay runs.
-    pub control: Arc<Control>,
+    pub control: Arc<RelayControl>,
     pub watch: Arc<dyn Watch>,
     /// Seed of the random decisions.
     pub seed: u64,
@@ -99,24 +99,24 @@ pub struct Relay {
 }
 
 /// Where packets are sent when they leave the link.
-enum Exit {
+enum PacketOut {
     /// To a client, through the relay's socket.
     Client(Arc<UdpSocket>, std::net::SocketAddr),
     /// To the server, through a connected socket.
     Server(Arc<UdpSocket>),
     /// To the task that writes to a TCP stream.
-    Stream(mpsc::UnboundedSender<Piece>),
+    Stream(mpsc::UnboundedSender<Chunk>),
 }
 
 /// Bytes of a stream, which hold their permits while in flight; an empty piece is the end of the stream.
-struct Piece {
+struct Chunk {
     bytes: Bytes,
     _place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// From the readers to the link's task.
-enum Arrival {
-    Joined { flow: Flow, client: String, up: Exit, down: Exit },
+enum PacketIn {
+    Joined { flow: Flow, client: String, up: PacketOut, down: PacketOut },
     Packet { direction: Direction, flow: Flow, bytes: Bytes, place: Option<OwnedSemaphorePermit> },
     Left(Flow),
     Trouble(String),
@@ -132,10 +132,10 @@ struct Tag {
 /// The link's task: both directions, and the clients connected over them.
 struct Engine {
     watch: Arc<dyn Watch>,
-    control: Arc<Control>,
+    control: Arc<RelayControl>,
     up: Link<Tag>,
     down: Link<Tag>,
-    exits: HashMap<Flow, [Exit; 2]>,
+    exits: HashMap<Flow, [PacketOut; 2]>,
     told: [Counts; 2],
     tell_at: Time,
 }
@@ -173,8 +173,8 @@ impl Relay {
 }
 
 impl Engine {
-    async fn run(&mut self, arrived: &mut mpsc::Receiver<Arrival>) {
-        let (mut alarm, control) = (Alarm::new(), self.control.clone());
+    async fn run(&mut self, arrived: &mut mpsc::Receiver<PacketIn>) {
+        let (mut alarm, control) = (Timer::new(), self.control.clone());
         loop {
             let wake = self.deadline();
             tokio::select! {
@@ -204,24 +204,24 @@ impl Engine {
         [self.up.deadline(), self.down.deadline(), tell].into_iter().flatten().min()
     }
 
-    fn take(&mut self, arrival: Arrival) {
+    fn take(&mut self, arrival: PacketIn) {
         match arrival {
-            Arrival::Joined { flow, client, up, down } => {
+            PacketIn::Joined { flow, client, up, down } => {
                 self.exits.insert(flow, [up, down]);
                 self.watch.joined(flow, client);
             }
-            Arrival::Packet { direction, flow, bytes, place } => {
+            PacketIn::Packet { direction, flow, bytes, place } => {
                 let tag = Tag { flow, place: place.map(Arc::new) };
                 match direction {
                     Direction::Up => self.up.offer(clock::now(), tag, bytes),
                     Direction::Down => self.down.offer(clock::now(), tag, bytes),
                 }
             }
-            Arrival::Left(flow) => {
+            PacketIn::Left(flow) => {
                 self.exits.remove(&flow);
                 self.watch.left(flow);
             }
-            Arrival::Trouble(why) => self.watch.trouble(why),
+            PacketIn::Trouble(why) => self.watch.trouble(why),
         }
     }
 
@@ -232,9 +232,9 @@ impl Engine {
                 let Some(exits) = self.exits.get(&tag.flow) else { continue };
                 // What the kernel does not take is lost, as on any network.
                 match &exits[side] {
-                    Exit::Client(socket, client) => drop(socket.try_send_to(&bytes, *client)),
-                    Exit::Server(socket) => drop(socket.try_send(&bytes)),
-                    Exit::Stream(writer) => drop(writer.send(Piece { bytes, _place: tag.place })),
+                    PacketOut::Client(socket, client) => drop(socket.try_send_to(&bytes, *client)),
+                    PacketOut::Server(socket) => drop(socket.try_send(&bytes)),
+                    PacketOut::Stream(writer) => drop(writer.send(Chunk { bytes, _place: tag.place })),
                 }
             }
         }

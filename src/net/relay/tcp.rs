@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::{Arrival, Exit, Flow, Piece};
+use super::{Chunk, Flow, PacketIn, PacketOut};
 use crate::link::Direction;
 use crate::net::{CONNECT_LIMIT, show, tcp};
 use crate::report::{Failure, reason};
@@ -29,7 +29,7 @@ pub(super) async fn read(
     listener: TcpListener,
     addresses: Vec<SocketAddr>,
     max: usize,
-    arrivals: mpsc::Sender<Arrival>,
+    arrivals: mpsc::Sender<PacketIn>,
 ) -> Result<(), Failure> {
     let (mut flows, mut next, places) = (JoinSet::new(), 0, Arc::new(Semaphore::new(max)));
     loop {
@@ -37,7 +37,7 @@ pub(super) async fn read(
         let (client, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                drop(arrivals.send(Arrival::Trouble(reason(&error))).await);
+                drop(arrivals.send(PacketIn::Trouble(reason(&error))).await);
                 tokio::time::sleep(crate::net::ACCEPT_PAUSE).await;
                 continue;
             }
@@ -45,7 +45,7 @@ pub(super) async fn read(
         let (addresses, arrivals) = (addresses.clone(), arrivals.clone());
         flows.spawn(async move {
             if let Err(failure) = carry(client, peer, &addresses, next, &arrivals).await {
-                drop(arrivals.send(Arrival::Trouble(format!("{}: {failure}", show(peer)))).await);
+                drop(arrivals.send(PacketIn::Trouble(format!("{}: {failure}", show(peer)))).await);
             }
             drop(place);
         });
@@ -75,7 +75,7 @@ async fn carry(
     peer: SocketAddr,
     addresses: &[SocketAddr],
     flow: Flow,
-    arrivals: &mpsc::Sender<Arrival>,
+    arrivals: &mpsc::Sender<PacketIn>,
 ) -> Result<(), Failure> {
     let server = dial(addresses).await?;
     tcp::prepare(&client);
@@ -84,11 +84,11 @@ async fn carry(
     let (server_in, server_out) = server.into_split();
     let (to_server, up) = mpsc::unbounded_channel();
     let (to_client, down) = mpsc::unbounded_channel();
-    let joined = Arrival::Joined {
+    let joined = PacketIn::Joined {
         flow,
         client: show(peer),
-        up: Exit::Stream(to_server),
-        down: Exit::Stream(to_client),
+        up: PacketOut::Stream(to_server),
+        down: PacketOut::Stream(to_client),
     };
     drop(arrivals.send(joined).await);
     let (from_client, from_server) = (Reset::default(), Reset::default());
@@ -105,7 +105,7 @@ async fn carry(
         () = from_client.passed_on.notified() => {}
         () = from_server.passed_on.notified() => {}
     }
-    drop(arrivals.send(Arrival::Left(flow)).await);
+    drop(arrivals.send(PacketIn::Left(flow)).await);
     Ok(())
 }
 
@@ -122,12 +122,12 @@ async fn pump(
     from: OwnedReadHalf,
     direction: Direction,
     flow: Flow,
-    arrivals: &mpsc::Sender<Arrival>,
+    arrivals: &mpsc::Sender<PacketIn>,
     reset: &Reset,
 ) {
     if pump_all(from, direction, flow, arrivals).await.is_err() {
         reset.came.store(true, Ordering::Release);
-        drop(arrivals.send(Arrival::Packet { direction, flow, bytes: Bytes::new(), place: None }).await);
+        drop(arrivals.send(PacketIn::Packet { direction, flow, bytes: Bytes::new(), place: None }).await);
     }
 }
 
@@ -135,7 +135,7 @@ async fn pump_all(
     mut from: OwnedReadHalf,
     direction: Direction,
     flow: Flow,
-    arrivals: &mpsc::Sender<Arrival>,
+    arrivals: &mpsc::Sender<PacketIn>,
 ) -> std::io::Result<()> {
     let places = Arc::new(Semaphore::new(ON_THE_WAY));
     let mut buffer = BytesMut::new();
@@ -145,7 +145,7 @@ async fn pump_all(
         let count = limited.read_buf(&mut buffer).await?;
         let bytes = buffer.split().freeze();
         let place = places.clone().acquire_many_owned(count as u32).await.ok();
-        let packet = Arrival::Packet { direction, flow, bytes, place };
+        let packet = PacketIn::Packet { direction, flow, bytes, place };
         if arrivals.send(packet).await.is_err() || count == 0 {
             return Ok(());
         }
@@ -153,7 +153,7 @@ async fn pump_all(
 }
 
 /// From the link to a socket. Bytes that can no longer be written are dropped: the other direction reports the end.
-async fn leave(mut pieces: mpsc::UnboundedReceiver<Piece>, mut to: OwnedWriteHalf, reset: &Reset) {
+async fn leave(mut pieces: mpsc::UnboundedReceiver<Chunk>, mut to: OwnedWriteHalf, reset: &Reset) {
     let mut gone = false;
     while let Some(piece) = pieces.recv().await {
         if piece.bytes.is_empty() && reset.came.load(Ordering::Acquire) {

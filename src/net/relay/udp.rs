@@ -11,7 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{Arrival, Exit, Flow};
+use super::{Flow, PacketIn, PacketOut};
 use crate::link::Direction;
 use crate::net::{clock, show};
 use crate::report::{Failure, reason};
@@ -27,7 +27,7 @@ const SLAB: usize = 1 << 20;
 const SOCKET_BUFFER: usize = 4 << 20;
 
 /// A client known to the reader of the relay's socket.
-struct Known {
+struct ServerSide {
     flow: Flow,
     /// When the last datagram from or to the client was seen, in µs of [`clock::now`].
     last: Arc<AtomicU64>,
@@ -38,8 +38,8 @@ struct Clients {
     socket: Arc<UdpSocket>,
     target: SocketAddr,
     max: usize,
-    arrivals: mpsc::Sender<Arrival>,
-    known: HashMap<SocketAddr, Known>,
+    arrivals: mpsc::Sender<PacketIn>,
+    known: HashMap<SocketAddr, ServerSide>,
     readers: JoinSet<()>,
     next: Flow,
     refused: bool,
@@ -50,7 +50,7 @@ pub(super) async fn read(
     socket: UdpSocket,
     addresses: Vec<SocketAddr>,
     max: usize,
-    arrivals: mpsc::Sender<Arrival>,
+    arrivals: mpsc::Sender<PacketIn>,
 ) -> Result<(), Failure> {
     widen(&socket);
     let target = addresses[0];
@@ -73,7 +73,7 @@ pub(super) async fn read(
             Err(error) => return Err(Failure::new(Code::Broken, reason(&error)).of("link")),
         };
         if let Some(flow) = clients.flow(peer).await {
-            let packet = Arrival::Packet { direction: Direction::Up, flow, bytes, place: None };
+            let packet = PacketIn::Packet { direction: Direction::Up, flow, bytes, place: None };
             if clients.arrivals.send(packet).await.is_err() {
                 return Ok(());
             }
@@ -112,7 +112,7 @@ impl Clients {
             if !std::mem::replace(&mut self.refused, true) {
                 let why =
                     format!("more than {} clients: further ones are ignored; `max N` allows more", self.max);
-                drop(self.arrivals.send(Arrival::Trouble(why)).await);
+                drop(self.arrivals.send(PacketIn::Trouble(why)).await);
             }
             return None;
         }
@@ -120,7 +120,7 @@ impl Clients {
             Ok(flow) => Some(flow),
             Err(error) => {
                 let why = format!("{} cannot be forwarded: {}", show(peer), reason(&error));
-                drop(self.arrivals.send(Arrival::Trouble(why)).await);
+                drop(self.arrivals.send(PacketIn::Trouble(why)).await);
                 None
             }
         }
@@ -136,27 +136,27 @@ impl Clients {
         widen(&server);
         let (server, flow, last) = (Arc::new(server), self.next, Arc::new(AtomicU64::new(now)));
         self.next += 1;
-        let joined = Arrival::Joined {
+        let joined = PacketIn::Joined {
             flow,
             client: show(peer),
-            up: Exit::Server(server.clone()),
-            down: Exit::Client(self.socket.clone(), peer),
+            up: PacketOut::Server(server.clone()),
+            down: PacketOut::Client(self.socket.clone(), peer),
         };
         drop(self.arrivals.send(joined).await);
         let reader = self.readers.spawn(answers(server, flow, last.clone(), self.arrivals.clone()));
-        self.known.insert(peer, Known { flow, last, reader });
+        self.known.insert(peer, ServerSide { flow, last, reader });
         Ok(flow)
     }
 
     async fn forget_idle(&mut self, now: u64) {
         let limit = IDLE_LIMIT.as_micros() as u64;
-        let idle = |known: &Known| now.saturating_sub(known.last.load(Ordering::Relaxed)) > limit;
+        let idle = |known: &ServerSide| now.saturating_sub(known.last.load(Ordering::Relaxed)) > limit;
         let gone: Vec<SocketAddr> =
             self.known.iter().filter(|(_, known)| idle(known)).map(|(peer, _)| *peer).collect();
         for peer in gone {
             if let Some(known) = self.known.remove(&peer) {
                 known.reader.abort();
-                drop(self.arrivals.send(Arrival::Left(known.flow)).await);
+                drop(self.arrivals.send(PacketIn::Left(known.flow)).await);
             }
         }
         while self.readers.try_join_next().is_some() {}
@@ -164,13 +164,13 @@ impl Clients {
 }
 
 /// Reads the server's responses to one client.
-async fn answers(server: Arc<UdpSocket>, flow: Flow, last: Arc<AtomicU64>, arrivals: mpsc::Sender<Arrival>) {
+async fn answers(server: Arc<UdpSocket>, flow: Flow, last: Arc<AtomicU64>, arrivals: mpsc::Sender<PacketIn>) {
     let (mut slab, mut refused) = (BytesMut::new(), false);
     loop {
         match receive(&server, &mut slab).await {
             Ok((bytes, _)) => {
                 last.store(clock::now().micros(), Ordering::Relaxed);
-                let packet = Arrival::Packet { direction: Direction::Down, flow, bytes, place: None };
+                let packet = PacketIn::Packet { direction: Direction::Down, flow, bytes, place: None };
                 if arrivals.send(packet).await.is_err() {
                     return;
                 }
@@ -180,7 +180,9 @@ async fn answers(server: Arc<UdpSocket>, flow: Flow, last: Arc<AtomicU64>, arriv
             Err(error) if is_of_peer(&error) => {
                 refused = true;
                 drop(
-                    arrivals.send(Arrival::Trouble("nothing listens at the target of the link".into())).await,
+                    arrivals
+                        .send(PacketIn::Trouble("nothing listens at the target of the link".into()))
+                        .await,
                 );
             }
             Err(_) => return,

@@ -7,7 +7,7 @@ use tokio::net::tcp::OwnedReadHalf;
 
 use super::socket::ReadEnd;
 use super::{BATCH, DIRECT, LINE_LIMIT, broken};
-use crate::net::connection::message::{Landed, Landing, Message, land};
+use crate::net::connection::message::{BlockSink, Message, Received, land};
 use crate::net::failure::{foreign, malformed};
 use crate::report::Failure;
 use crate::wire::frame::{self, BLOCK_HEADER, Deframer};
@@ -69,18 +69,18 @@ impl Incoming {
     /// Like [`Self::next`], but the bytes of blocks are written to `landing`. Cancel-safe.
     pub(in crate::net) async fn next_into(
         &mut self,
-        landing: &mut dyn Landing,
-    ) -> Result<Option<Landed>, Failure> {
+        landing: &mut dyn BlockSink,
+    ) -> Result<Option<Received>, Failure> {
         loop {
             let landed = self.land_buffered(landing)?;
             if self.block.is_none()
                 && self.frames.next_kind().map_err(malformed)? != Some(frame::BLOCK)
                 && let Some(frame) = self.frames.next_frame().map_err(malformed)?
             {
-                return Ok(Some(Landed::Frame(frame)));
+                return Ok(Some(Received::Frame(frame)));
             }
             if landed {
-                return Ok(Some(Landed::Bytes));
+                return Ok(Some(Received::Bytes));
             }
             if self.ended {
                 return self.at_end().map(|_| None);
@@ -94,13 +94,13 @@ impl Incoming {
                 return self.at_end().map(|_| None);
             }
             if direct.is_some() {
-                return Ok(Some(Landed::Bytes));
+                return Ok(Some(Received::Bytes));
             }
         }
     }
 
     /// Copies buffered bytes of blocks to their target; true if there were any.
-    fn land_buffered(&mut self, landing: &mut dyn Landing) -> Result<bool, Failure> {
+    fn land_buffered(&mut self, landing: &mut dyn BlockSink) -> Result<bool, Failure> {
         let mut landed = false;
         loop {
             if let Some((offset, left)) = self.block {
@@ -124,7 +124,7 @@ impl Incoming {
     /// stream.
     async fn read_block(
         &mut self,
-        landing: &mut dyn Landing,
+        landing: &mut dyn BlockSink,
         offset: u64,
         left: usize,
     ) -> Result<bool, Failure> {

@@ -9,16 +9,16 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::drops::kernel_drops;
-use super::halves::{Command, Counters, Halves, Incoming, Outgoing, Room, gone};
+use super::halves::{Command, Counters, Halves, Incoming, Outgoing, SendQuota, gone};
 use super::socket::Socket;
-use super::text_client::{Heard, Plain};
+use super::text_client::{Heard, TextClients};
 use crate::base::Time;
 use crate::net::clock;
 use crate::net::connection::message::{Message, PathCounts};
 use crate::net::failure::{foreign, malformed, told_in_words as told};
 use crate::net::random::random;
-use crate::net::timer::Alarm;
-use crate::reliable::{self, Ending, Event};
+use crate::net::timer::Timer;
+use crate::reliable::{self, CloseReason, Event};
 use crate::report::Failure;
 use crate::wire::Code;
 use crate::wire::datagram::{self, Credit};
@@ -35,13 +35,13 @@ const DROPS_SHARE: u32 = 500;
 const READ_BURST: usize = 32;
 
 /// The driver's side of a connection.
-struct Application {
+struct ConnectionSlot {
     messages: mpsc::UnboundedSender<Result<Message, Failure>>,
     /// Commands of the service that wait because the connection's send buffer is full.
     queue: VecDeque<Command>,
     /// Set when an orderly close was requested: at this time the connection is aborted if data is still queued.
     closing_at: Option<Time>,
-    room: Arc<Room>,
+    room: Arc<SendQuota>,
     counters: Arc<Counters>,
 }
 
@@ -52,18 +52,18 @@ pub(super) struct Opening {
 }
 
 /// The driver of one socket, of a client or a listener.
-pub(super) struct Drive {
+pub(super) struct SocketDriver {
     socket: Socket,
     pub(super) endpoint: reliable::Endpoint,
-    plain: Plain,
+    text_clients: TextClients,
     commands: mpsc::UnboundedReceiver<Command>,
     sender: mpsc::UnboundedSender<Command>,
-    applications: HashMap<u64, Application>,
+    applications: HashMap<u64, ConnectionSlot>,
     /// The listener's queue of accepted connections; `None` for a client, or once the listener was dropped.
     pub(super) accepts: Option<mpsc::UnboundedSender<Halves>>,
     /// `Some` until a client's connection attempt has succeeded or failed.
     pub(super) opening: Option<Opening>,
-    alarm: Alarm,
+    alarm: Timer,
     /// Bytes that a service may queue for one connection, in addition to the connection's own send buffer.
     queue: usize,
     /// Set when the listener was dropped: the driver ends at this time at the latest.
@@ -72,20 +72,25 @@ pub(super) struct Drive {
     drops: (Time, u64),
 }
 
-impl Drive {
+impl SocketDriver {
     /// `queue`: bytes that a service may queue for one connection.
-    pub(super) fn new(socket: Socket, endpoint: reliable::Endpoint, plain: Plain, queue: usize) -> Self {
+    pub(super) fn new(
+        socket: Socket,
+        endpoint: reliable::Endpoint,
+        text_clients: TextClients,
+        queue: usize,
+    ) -> Self {
         let (sender, commands) = mpsc::unbounded_channel();
         Self {
             socket,
             endpoint,
-            plain,
+            text_clients,
             commands,
             sender,
             applications: HashMap::new(),
             accepts: None,
             opening: None,
-            alarm: Alarm::new(),
+            alarm: Timer::new(),
             queue,
             ends_at: None,
             drops: (Time::ZERO, 0),
@@ -95,8 +100,8 @@ impl Drive {
     /// Creates the service's side of a connection.
     pub(super) fn register(&mut self, id: u64, peer: SocketAddr) -> Halves {
         let (messages, receiver) = mpsc::unbounded_channel();
-        let (room, counters) = (Arc::new(Room::new(self.queue)), Arc::new(Counters::default()));
-        let application = Application {
+        let (room, counters) = (Arc::new(SendQuota::new(self.queue)), Arc::new(Counters::default()));
+        let application = ConnectionSlot {
             messages,
             queue: VecDeque::new(),
             closing_at: None,
@@ -109,7 +114,7 @@ impl Drive {
             outgoing: Outgoing { id, commands: self.sender.clone(), room, counters, closed: false },
             incoming: Incoming { id, messages: receiver, commands: self.sender.clone(), taken },
             peer,
-            plain: false,
+            is_text: false,
         }
     }
 
@@ -122,7 +127,7 @@ impl Drive {
                 return;
             }
             let deadline = self.endpoint.deadline().unwrap_or_else(|| clock::now() + Duration::from_hours(1));
-            let ends = self.plain.deadline().into_iter().chain(self.ends_at);
+            let ends = self.text_clients.deadline().into_iter().chain(self.ends_at);
             let deadline = ends.fold(deadline, Time::min);
             tokio::select! {
                 ready = self.socket.readable() => if ready.is_ok() { self.read() },
@@ -133,15 +138,15 @@ impl Drive {
             }
             let now = clock::now();
             self.endpoint.handle_timeout(now);
-            for id in self.plain.expire(now) {
+            for id in self.text_clients.expire(now) {
                 self.applications.remove(&id);
-                self.endpoint.set_others(self.plain.taken());
+                self.endpoint.set_others(self.text_clients.taken());
             }
         }
     }
 
     fn is_finished(&self) -> bool {
-        self.accepts.is_none() && self.endpoint.is_empty() && self.plain.is_empty()
+        self.accepts.is_none() && self.endpoint.is_empty() && self.text_clients.is_empty()
             || self.ends_at.is_some_and(|at| clock::now() >= at)
     }
 
@@ -202,7 +207,7 @@ impl Drive {
             return;
         }
         let id = || u64::from_be_bytes(random());
-        let lines = match self.plain.hear(clock::now(), from, bytes, id, self.endpoint.len()) {
+        let lines = match self.text_clients.hear(clock::now(), from, bytes, id, self.endpoint.len()) {
             Heard::Nothing => return,
             // The answer may be lost, as any datagram.
             Heard::Answer(text) => return drop(self.socket.send(from, text.as_bytes(), false)),
@@ -212,12 +217,12 @@ impl Drive {
                     let why = "idle for too long, replaced by another client";
                     drop(gone.messages.send(Err(Failure::new(Code::Cancelled, why))));
                 }
-                let connection = Halves { plain: true, ..self.register(id, from) };
+                let connection = Halves { is_text: true, ..self.register(id, from) };
                 self.let_in(connection);
                 (id, lines)
             }
         };
-        self.endpoint.set_others(self.plain.taken());
+        self.endpoint.set_others(self.text_clients.taken());
         if let Some(application) = self.applications.get(&lines.0) {
             for line in lines.1 {
                 drop(application.messages.send(Ok(Message::Frame(line))));
@@ -228,18 +233,20 @@ impl Drive {
     /// Executes a command for a plain-text client; a command for any other connection is returned.
     fn take_plain(&mut self, command: Command) -> Option<Command> {
         match command {
-            Command::Frame(id, ref frame) if self.plain.has(id) => {
-                for (address, bytes) in self.plain.say(clock::now(), id, &frame.body) {
+            Command::Frame(id, ref frame) if self.text_clients.has(id) => {
+                for (address, bytes) in self.text_clients.say(clock::now(), id, &frame.body) {
                     drop(self.socket.send(address, &bytes, false));
                 }
                 if let Some(application) = self.applications.get(&id) {
                     application.room.give_back(frame.body.len());
                 }
             }
-            Command::Consumed(id, taken) if self.plain.has(id) => self.plain.took(id, taken.stream),
-            Command::Close(id, ..) if self.plain.leave(id) => {
+            Command::Consumed(id, taken) if self.text_clients.has(id) => {
+                self.text_clients.took(id, taken.stream)
+            }
+            Command::Close(id, ..) if self.text_clients.leave(id) => {
                 self.applications.remove(&id);
-                self.endpoint.set_others(self.plain.taken());
+                self.endpoint.set_others(self.text_clients.taken());
             }
             other => return Some(other),
         }
@@ -285,7 +292,7 @@ impl Drive {
         }
     }
 
-    fn finish(&mut self, id: u64, ending: Ending) {
+    fn finish(&mut self, id: u64, ending: CloseReason) {
         let failure = ended(ending);
         if let Some(opening) = self.opening.take_if(|opening| opening.id == id) {
             drop(opening.opened.send(Err(failure.clone().unwrap_or_else(gone))));
@@ -341,7 +348,7 @@ impl Drive {
     /// probe at least, so this is checked in time.
     fn end_overdue(&mut self) {
         let now = clock::now();
-        let late = |application: &Application| {
+        let late = |application: &ConnectionSlot| {
             !application.queue.is_empty() && application.closing_at.is_some_and(|at| now >= at)
         };
         let overdue: Vec<u64> =
@@ -450,22 +457,22 @@ async fn closed(accepts: Option<&mpsc::UnboundedSender<Halves>>) {
 }
 
 /// The end of a connection as a failure; `None` if it was closed in order.
-fn ended(ending: Ending) -> Option<Failure> {
+fn ended(ending: CloseReason) -> Option<Failure> {
     Some(match ending {
-        Ending::Closed { code: Code::Other, reason, .. } if reason.is_empty() => return None,
-        Ending::Closed { by_peer: false, .. } => return None,
-        Ending::Closed { code, reason, .. } => {
+        CloseReason::Closed { code: Code::Other, reason, .. } if reason.is_empty() => return None,
+        CloseReason::Closed { by_peer: false, .. } => return None,
+        CloseReason::Closed { code, reason, .. } => {
             told(code, &format!("the peer ended the connection: {reason}"))
         }
-        Ending::Refused { code, reason } => told(code, &reason),
-        Ending::Vanished { after, sent, acknowledged } => {
+        CloseReason::Refused { code, reason } => told(code, &reason),
+        CloseReason::TimedOut { after, sent, acknowledged } => {
             let why = format!(
                 "no answer for {:.0} s; sent {sent} bytes, acknowledged {acknowledged}",
                 after.as_secs_f64()
             );
             Failure::new(Code::Timeout, why).fix("the peer or the network is gone; run the command again")
         }
-        Ending::Misbehaved(how) => {
+        CloseReason::ProtocolViolation(how) => {
             Failure::new(Code::Misbehaved, format!("the peer broke the protocol: {how}"))
         }
     })

@@ -55,14 +55,14 @@ pub struct Halves {
     /// The peer's address.
     pub peer: SocketAddr,
     /// The peer sends and expects lines of text.
-    pub plain: bool,
+    pub is_text: bool,
 }
 
 /// The sending half.
 pub struct Outgoing {
     pub(super) id: u64,
     pub(super) commands: mpsc::UnboundedSender<Command>,
-    pub(super) room: Arc<Room>,
+    pub(super) room: Arc<SendQuota>,
     pub(super) counters: Arc<Counters>,
     pub(super) closed: bool,
 }
@@ -112,12 +112,12 @@ impl Drop for Outgoing {
 }
 
 /// Limits the bytes that a service may have queued for a peer.
-pub(super) struct Room {
+pub(super) struct SendQuota {
     places: Semaphore,
     size: usize,
 }
 
-impl Room {
+impl SendQuota {
     pub(super) fn new(size: usize) -> Self {
         Self { places: Semaphore::new(size), size }
     }

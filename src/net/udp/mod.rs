@@ -22,8 +22,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use self::driver::{Drive, Opening};
-use self::text_client::Plain;
+use self::driver::{Opening, SocketDriver};
+use self::text_client::TextClients;
 use halves::gone;
 pub use halves::{Counters, Halves, Incoming, Outgoing};
 pub use options::Options;
@@ -36,7 +36,7 @@ use super::limits::CONNECT_LIMIT;
 use super::random::random;
 use super::{Driver, clock};
 use crate::base::{Endpoint, Transport};
-use crate::reliable::{self, Config, Listening};
+use crate::reliable::{self, Acceptance, Config};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit, DATAGRAM_LIMIT};
 use crate::wire::{Code, FRAME_LIMIT, ServiceId};
@@ -99,8 +99,8 @@ async fn connect_to(
     socket.connect(peer).await.map_err(failed)?;
     let config = config(&socket, options);
     let socket = Socket::new(socket, true, options.is_whole());
-    let nobody = Plain::new(Lines::No, 0, [0; 32]);
-    let mut drive = Drive::new(socket, reliable::Endpoint::new(config, None), nobody, options.queue);
+    let nobody = TextClients::new(Lines::No, 0, [0; 32]);
+    let mut drive = SocketDriver::new(socket, reliable::Endpoint::new(config, None), nobody, options.queue);
     let id = u64::from_be_bytes(random());
     drive.endpoint.connect(clock::now(), id, peer, service);
     let halves = drive.register(id, peer);
@@ -136,7 +136,7 @@ fn too_narrow(endpoint: &Endpoint) -> Failure {
 /// Accepts clients on a socket: returns the queue of accepted connections, and the driver, which must be spawned.
 pub fn listen(socket: UdpSocket, admission: &Admission) -> (mpsc::UnboundedReceiver<Halves>, Driver) {
     let config = config(&socket, admission.options);
-    let listening = Listening {
+    let listening = Acceptance {
         service: admission.service,
         name: admission.name,
         lists: admission.lists,
@@ -144,9 +144,13 @@ pub fn listen(socket: UdpSocket, admission: &Admission) -> (mpsc::UnboundedRecei
         secret: random(),
     };
     let socket = Socket::new(socket, false, admission.options.is_whole());
-    let plain = Plain::new(admission.lines, admission.max, random());
-    let mut drive =
-        Drive::new(socket, reliable::Endpoint::new(config, Some(listening)), plain, admission.options.queue);
+    let plain = TextClients::new(admission.lines, admission.max, random());
+    let mut drive = SocketDriver::new(
+        socket,
+        reliable::Endpoint::new(config, Some(listening)),
+        plain,
+        admission.options.queue,
+    );
     let (accepts, clients) = mpsc::unbounded_channel();
     drive.accepts = Some(accepts);
     (clients, Box::pin(drive.run()))

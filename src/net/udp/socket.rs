@@ -21,7 +21,7 @@ const READ_SIZE: usize = 64 << 10;
 
 /// A GSO batch: datagrams of one size for one peer, to be sent in one call.
 #[derive(Default)]
-struct Group {
+struct Batch {
     peer: Option<SocketAddr>,
     bytes: Vec<u8>,
     /// Bytes of each datagram; the last one may be shorter, which ends the batch.
@@ -32,7 +32,7 @@ struct Group {
     markable: bool,
 }
 
-impl Group {
+impl Batch {
     /// Adds a datagram if it fits into the batch; false if it does not.
     fn join(&mut self, peer: SocketAddr, datagram: &[u8], markable: bool, most: usize) -> bool {
         if self.count == 0 {
@@ -68,14 +68,14 @@ pub(super) struct Socket {
     /// fragments.
     whole: bool,
     connected: bool,
-    group: Group,
+    group: Batch,
     buffers: Vec<u8>,
-    pub(super) counts: Counts,
+    pub(super) counts: SocketCounts,
 }
 
 /// Send errors.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct SocketCounts {
     /// Send calls that the kernel refused: too large for the path, no route, and so on.
     pub(super) unsendable: u64,
     /// Those of them where a datagram exceeds the path MTU (EMSGSIZE).
@@ -94,9 +94,9 @@ impl Socket {
             state,
             whole,
             connected,
-            group: Group::default(),
+            group: Batch::default(),
             buffers: Vec::new(),
-            counts: Counts::default(),
+            counts: SocketCounts::default(),
         }
     }
 
@@ -236,18 +236,18 @@ fn may_fragment(io: &UdpSocket) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn joined(group: &mut Group, lengths: &[usize]) -> usize {
+    fn joined(group: &mut Batch, lengths: &[usize]) -> usize {
         let peer = "127.0.0.1:1".parse().unwrap();
         lengths.iter().take_while(|length| group.join(peer, &vec![1; **length], true, GROUP_LIMIT)).count()
     }
 
     #[test]
     fn a_group_is_of_one_size_and_one_peer_and_ends_with_a_shorter_one() {
-        assert_eq!(joined(&mut Group::default(), &[1200; 100]), 54);
-        assert_eq!(joined(&mut Group::default(), &[100; 100]), GROUP_LIMIT);
-        assert_eq!(joined(&mut Group::default(), &[1200, 1200, 30, 30]), 3);
-        assert_eq!(joined(&mut Group::default(), &[30, 1200]), 1);
-        let mut group = Group::default();
+        assert_eq!(joined(&mut Batch::default(), &[1200; 100]), 54);
+        assert_eq!(joined(&mut Batch::default(), &[100; 100]), GROUP_LIMIT);
+        assert_eq!(joined(&mut Batch::default(), &[1200, 1200, 30, 30]), 3);
+        assert_eq!(joined(&mut Batch::default(), &[30, 1200]), 1);
+        let mut group = Batch::default();
         joined(&mut group, &[1200]);
         assert!(!group.join("127.0.0.1:2".parse().unwrap(), &[1; 1200], true, GROUP_LIMIT));
     }

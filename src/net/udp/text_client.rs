@@ -1,4 +1,4 @@
-//! Plain-text clients over UDP, such as `nc -u`: a datagram holds one or more lines of text, each answer is one
+//! TextClients-text clients over UDP, such as `nc -u`: a datagram holds one or more lines of text, each answer is one
 //! datagram. This module does no I/O.
 //!
 //! A source address may be forged (FAULTS row 52), except on loopback. Where lines are only questions, an address gets
@@ -77,7 +77,7 @@ impl Bucket {
 
 /// All plain-text clients of one socket.
 #[derive(Debug)]
-pub(super) struct Plain {
+pub(super) struct TextClients {
     lines: Lines,
     max: usize,
     secret: [u8; 32],
@@ -105,7 +105,7 @@ pub(super) enum Heard {
     },
 }
 
-impl Plain {
+impl TextClients {
     /// `max`: the limit of clients in a conversation. `secret`: the key that codes are derived from.
     pub(super) fn new(lines: Lines, max: usize, secret: [u8; 32]) -> Self {
         let codes = Bucket::new(Time::ZERO);
@@ -305,15 +305,15 @@ mod tests {
     const HERE: &str = "127.0.0.1:7";
     const THERE: &str = "192.0.2.1:7";
 
-    fn plain(lines: Lines, max: usize) -> Plain {
-        Plain::new(lines, max, [3; 32])
+    fn plain(lines: Lines, max: usize) -> TextClients {
+        TextClients::new(lines, max, [3; 32])
     }
 
     fn at(seconds: u64) -> Time {
         Time::from_micros(seconds * 1_000_000)
     }
 
-    fn hear(plain: &mut Plain, now: Time, from: &str, text: &[u8], id: u64) -> Heard {
+    fn hear(plain: &mut TextClients, now: Time, from: &str, text: &[u8], id: u64) -> Heard {
         plain.hear(now, from.parse().unwrap(), text, || id, 0)
     }
 

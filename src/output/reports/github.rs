@@ -5,7 +5,7 @@ use super::Reporter;
 use super::human::{Human, total};
 use crate::base::mix;
 use crate::output::Style;
-use crate::report::{Summary, TestPlan, TestRun, Wrong};
+use crate::report::{FailedTest, Summary, TestPlan, TestRun};
 
 pub(super) struct Github {
     human: Human,
@@ -46,7 +46,7 @@ impl Reporter for Github {
     }
 }
 
-fn annotation(level: &str, run: &TestRun, wrong: &Wrong) -> String {
+fn annotation(level: &str, run: &TestRun, wrong: &FailedTest) -> String {
     let (file, line) = match &wrong.place {
         Some(place) => (place.source.name.as_str(), place.line()),
         None => (run.file.as_str(), run.line),

@@ -6,7 +6,7 @@ use super::Reporter;
 use crate::base::escape::escape_line;
 use crate::base::quantity::show_duration;
 use crate::output::{Style, wrong};
-use crate::report::{Summary, TestPlan, TestRun, Verdict, Wrong};
+use crate::report::{FailedTest, Summary, TestPlan, TestRun, Verdict};
 
 /// With more tests than this, the failed ones are listed once more at the end.
 const MANY: usize = 20;
@@ -36,7 +36,7 @@ pub(super) fn time(seconds: f64) -> String {
 }
 
 /// The failures, indented, for the lines below that of the test.
-pub(super) fn details(wrongs: &[Wrong]) -> String {
+pub(super) fn details(wrongs: &[FailedTest]) -> String {
     wrongs.iter().flat_map(wrong::lines).map(|line| format!("       {line}\n")).collect()
 }
 

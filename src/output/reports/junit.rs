@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Reporter;
 use crate::base::escape::escape;
 use crate::output::wrong;
-use crate::report::{Summary, TestPlan, TestRun, Verdict, Wrong};
+use crate::report::{FailedTest, Summary, TestPlan, TestRun, Verdict};
 
 #[derive(Default)]
 pub(super) struct Junit {
@@ -82,7 +82,7 @@ fn case(file: &str, run: &TestRun) -> String {
     out
 }
 
-fn element(kind: &str, wrong: &Wrong) -> String {
+fn element(kind: &str, wrong: &FailedTest) -> String {
     let message = attribute(&wrong.failure.to_string());
     let code = wrong.failure.code.word();
     let text = content(&wrong::lines(wrong).join("\n"));

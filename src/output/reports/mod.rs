@@ -46,7 +46,7 @@ pub fn reporter(format: &str, style: Style, seed: u64) -> Option<Box<dyn Reporte
 mod tests {
     use super::*;
     use crate::language::Source;
-    use crate::report::{Contrast, Failure, Place, Verdict, Wrong};
+    use crate::report::{Contrast, FailedTest, Failure, Place, Verdict};
     use crate::wire::Code;
 
     /// A passed, a flaky, a skipped and a failed test; the failure text has all special characters a peer could send.
@@ -55,7 +55,7 @@ mod tests {
         let place = Place { source, span: 9..26, secret: false };
         let why = "it said `]]>\u{1b}[31m\"<&'\n::error::oops %0A`";
         let failure = Failure::new(Code::Expectation, why).contrast(Contrast::of("1", "2"));
-        let wrong = Wrong { failure, place: Some(place) };
+        let wrong = FailedTest { failure, place: Some(place) };
         let run = TestRun {
             name: "files \"move\" # <fast>".into(),
             file: "a/b.nls".into(),

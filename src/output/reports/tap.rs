@@ -4,7 +4,7 @@ use super::Reporter;
 use super::human::total;
 use crate::base::escape::escape_line;
 use crate::output::wrong;
-use crate::report::{Summary, TestPlan, TestRun, Verdict, Wrong};
+use crate::report::{FailedTest, Summary, TestPlan, TestRun, Verdict};
 
 #[derive(Default)]
 pub(super) struct Tap {
@@ -50,7 +50,7 @@ fn plain(text: &str) -> String {
 
 /// The YAML block of a test. The first failure gives its keys; the others, from the clean-up and from earlier attempts,
 /// follow below `also`, as a key may occur only once.
-fn block<'a>(wrongs: impl Iterator<Item = &'a Wrong>) -> String {
+fn block<'a>(wrongs: impl Iterator<Item = &'a FailedTest>) -> String {
     let mut out = String::new();
     for (index, wrong) in wrongs.enumerate() {
         let keys = yaml(wrong);
@@ -71,7 +71,7 @@ fn block<'a>(wrongs: impl Iterator<Item = &'a Wrong>) -> String {
 
 /// The keys of one failure. Values are JSON strings, which are also YAML strings, so text from a peer cannot end
 /// the block.
-fn yaml(wrong: &Wrong) -> String {
+fn yaml(wrong: &FailedTest) -> String {
     let quoted = |text: &str| serde_json::Value::String(text.into()).to_string();
     let mut out = format!("  message: {}\n", quoted(&escape_line(&wrong.failure.to_string())));
     out += &format!("  severity: fail\n  code: {}\n", wrong.failure.code.word());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Connection, Event, State};
 use crate::base::Time;
-use crate::reliable::Ending;
+use crate::reliable::CloseReason;
 use crate::reliable::handshake::{EARLY_CREDIT, RETRY_AFTER};
 use crate::wire::datagram::{self, Credit, Packet};
 
@@ -25,7 +25,7 @@ impl Connection {
 
     /// Builds a HELLO, if one is due.
     pub(in crate::reliable) fn poll_greeting(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
-        let State::Greeting(greeting) = &mut self.state else { return false };
+        let State::Handshake(greeting) = &mut self.state else { return false };
         if now < greeting.next_send {
             return false;
         }
@@ -47,7 +47,7 @@ impl Connection {
 
     /// Handles RETRY, ACCEPT or REFUSE; any other packet is counted as ignored.
     pub(in crate::reliable) fn handle_greeting(&mut self, now: Time, packet: Packet) {
-        let State::Greeting(greeting) = &mut self.state else {
+        let State::Handshake(greeting) = &mut self.state else {
             match packet {
                 // The address of this client changed on the path, and the server asks for proof of the new one (FAULTS
                 // row 54).
@@ -71,16 +71,16 @@ impl Connection {
                     self.events.push_back(Event::Answered);
                 }
                 (greeting.cookie, greeting.next_send, greeting.first) = (cookie, now, true);
-                self.sending.set_limits(Credit { stream: EARLY_CREDIT, block: 0 });
+                self.send_side.set_limits(Credit { stream: EARLY_CREDIT, block: 0 });
             }
             Packet::Accept { credit } => {
                 if let Some(sent) = greeting.sent {
                     self.rtt.sample(now, now.since(sent), Duration::ZERO);
                 }
-                self.sending.set_limits(credit);
+                self.send_side.set_limits(credit);
                 self.opened(now);
             }
-            Packet::Refuse { code, text } => self.end(Ending::Refused { code, reason: text }),
+            Packet::Refuse { code, text } => self.end(CloseReason::Refused { code, reason: text }),
             _ => self.stats.ignored += 1,
         }
     }

@@ -1,4 +1,4 @@
-//! One connection: its state, its inputs and its outputs. Sending is in `send`, acknowledgement and loss in `loss`,
+//! One connection: its state, its inputs and its outputs. SendSide is in `send`, acknowledgement and loss in `loss`,
 //! receiving in `receive`, the first datagrams in `handshake`.
 //!
 //! | file | holds |
@@ -20,13 +20,13 @@ use bytes::{Bytes, BytesMut};
 
 use super::arq::Arq;
 use super::congestion::{Congestion, Control};
-use super::handshake::Greeting;
+use super::handshake::Handshake;
 use super::mtu::Mtu;
-use super::receive_side::Receiving;
+use super::receive_side::ReceiveSide;
 use super::recovery::rtt::Rtt;
-use super::recovery::sent_packets::InFlight;
-use super::send_side::Sending;
-use super::{Config, Ending};
+use super::recovery::sent_packets::SentPackets;
+use super::send_side::SendSide;
+use super::{CloseReason, Config};
 use crate::base::{Time, mix};
 use crate::wire::datagram::{self, Credit, Packet};
 use crate::wire::spent::Cause;
@@ -44,7 +44,7 @@ pub enum Event {
     /// A part of a file, which begins at `offset`. Parts come in any order, each byte exactly once.
     Block { offset: u64, bytes: Bytes },
     /// The connection ended; no event follows.
-    Ended(Ending),
+    Ended(CloseReason),
 }
 
 /// Counters of a connection, for display and for test results.
@@ -75,7 +75,7 @@ const BACKLOG_LEAST: usize = 8 << 10;
 
 /// How long blocks waited to be sent, by cause.
 #[derive(Debug, Default)]
-pub(in crate::reliable) struct Held {
+pub(in crate::reliable) struct WaitTimes {
     /// Since when they wait, and true if for credit from the peer.
     since: Option<(Time, bool)>,
     /// Waiting for credit from the peer.
@@ -84,7 +84,7 @@ pub(in crate::reliable) struct Held {
     path: Duration,
 }
 
-impl Held {
+impl WaitTimes {
     /// Ends a wait, if there was one: something is about to be sent.
     pub(in crate::reliable) fn release(&mut self, now: Time) {
         if let Some((since, by_peer)) = self.since.take() {
@@ -102,7 +102,7 @@ impl Held {
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::reliable) enum State {
     /// A client that waits for ACCEPT.
-    Greeting(Greeting),
+    Handshake(Handshake),
     /// The handshake is complete, and no side has closed.
     Open,
     /// CLOSE is to be sent once everything before it is acknowledged.
@@ -139,15 +139,15 @@ pub struct Connection {
     /// Congestion control and pacing.
     pub(in crate::reliable) congestion: Congestion,
     /// Data that waits to be sent.
-    pub(in crate::reliable) sending: Sending,
+    pub(in crate::reliable) send_side: SendSide,
     /// Packets sent and not yet acknowledged.
-    pub(in crate::reliable) flight: InFlight,
+    pub(in crate::reliable) sent_packets: SentPackets,
     /// What was received, and what is to be acknowledged.
-    pub(in crate::reliable) receiving: Receiving,
+    pub(in crate::reliable) receive_side: ReceiveSide,
     /// The size of datagrams, and the search for a larger one.
     pub(in crate::reliable) mtu: Mtu,
     /// How long blocks waited, for [`Self::held_by`].
-    pub(in crate::reliable) held: Held,
+    pub(in crate::reliable) held: WaitTimes,
     /// When a copy of a packet in flight may be sent in spare time; `None` if none is wanted.
     pub(in crate::reliable) tail_at: Option<Time>,
     /// The state of the generator that picks packet numbers to skip.
@@ -174,11 +174,11 @@ impl Connection {
             state,
             rtt: Rtt::default(),
             congestion: Congestion::new(config.control, config.datagram, config.seed ^ id),
-            sending: Sending::new(peer, config.arq),
-            flight: InFlight::default(),
-            receiving: Receiving::new(config.credit, config.credit_limit),
+            send_side: SendSide::new(peer, config.arq),
+            sent_packets: SentPackets::default(),
+            receive_side: ReceiveSide::new(config.credit, config.credit_limit),
             mtu: Mtu::new(config.datagram, config.datagram_most),
-            held: Held::default(),
+            held: WaitTimes::default(),
             tail_at: None,
             skip_seed: mix(config.seed ^ id),
             service: None,
@@ -192,7 +192,7 @@ impl Connection {
 
     /// The client side of a new connection; `id` is 64 random bits, `service` the number of a service.
     pub fn connect(id: u64, service: u8, config: Config, now: Time) -> Self {
-        let state = State::Greeting(Greeting::new(service, now));
+        let state = State::Handshake(Handshake::new(service, now));
         let connection = Self::new(id, config, state, Credit { stream: 0, block: 0 }, now);
         Self { service: Some(service), ..connection }
     }
@@ -244,12 +244,12 @@ impl Connection {
     /// acknowledged, the connection goes on without ECN (RFC 9000, section 13.4.2).
     pub fn can_be_marked(&self) -> bool {
         let open = matches!(self.state, State::Open | State::Closing { .. });
-        open && !(self.flight.delivered == 0 && self.flight.probe_count >= MARK_PROBES)
+        open && !(self.sent_packets.delivered == 0 && self.sent_packets.probe_count >= MARK_PROBES)
     }
 
     /// True if the application may write more: the backlog is below its limits.
     pub fn is_writable(&self) -> bool {
-        let backlog = self.sending.backlog();
+        let backlog = self.send_side.backlog();
         backlog < self.config.backlog && (backlog < BACKLOG_LEAST || self.leaves_in_time(backlog))
     }
 
@@ -263,12 +263,12 @@ impl Connection {
     pub fn write_frame(&mut self, frame: &Frame) {
         let mut bytes = BytesMut::with_capacity(frame.body.len() + 8);
         frame.encode(&mut bytes);
-        self.sending.stream.write(&bytes);
+        self.send_side.stream.write(&bytes);
     }
 
     /// Queues a block that begins at `offset` in the file; it is cut into pieces as datagrams are built.
     pub fn write_block(&mut self, offset: u64, bytes: Bytes) {
-        self.sending.write_block(offset, bytes);
+        self.send_side.write_block(offset, bytes);
     }
 
     /// Closes the connection in order: the peer gets everything that was written before, then the reason. Before the
@@ -278,28 +278,32 @@ impl Connection {
             State::Open => {
                 self.state = State::Closing { code, reason: reason.into(), deadline: now + LINGER }
             }
-            State::Greeting(_) => self.end(Ending::Closed { code, reason: reason.into(), by_peer: false }),
+            State::Handshake(_) => {
+                self.end(CloseReason::Closed { code, reason: reason.into(), by_peer: false })
+            }
             State::Closing { .. } | State::Ended => {}
         }
     }
 
     /// Closes the connection at once: unsent data is dropped, and the peer is told the reason.
     pub fn abort(&mut self, code: Code, reason: &str) {
-        self.end(Ending::Closed { code, reason: reason.into(), by_peer: false });
+        self.end(CloseReason::Closed { code, reason: reason.into(), by_peer: false });
     }
 
     /// Ends the connection with this event; without effect if it has ended already.
-    pub(in crate::reliable) fn end(&mut self, ending: Ending) {
+    pub(in crate::reliable) fn end(&mut self, ending: CloseReason) {
         if self.state == State::Ended {
             return;
         }
         // A peer with state for this connection is told why it ended.
-        let was_open = !matches!(self.state, State::Greeting(_));
+        let was_open = !matches!(self.state, State::Handshake(_));
         self.farewell = match &ending {
-            Ending::Closed { code, reason, by_peer: false } if was_open => {
+            CloseReason::Closed { code, reason, by_peer: false } if was_open => {
                 Some((*code, reason.clone(), FAREWELLS))
             }
-            Ending::Misbehaved(how) if was_open => Some((Code::Misbehaved, (*how).to_owned(), FAREWELLS)),
+            CloseReason::ProtocolViolation(how) if was_open => {
+                Some((Code::Misbehaved, (*how).to_owned(), FAREWELLS))
+            }
             _ => None,
         };
         self.state = State::Ended;
@@ -309,7 +313,7 @@ impl Connection {
     /// The application has consumed this much of the stream (bytes, as in [`super::receive::stream_cost`]) and of
     /// blocks (bytes, plus [`super::PIECE_COST`] for each part).
     pub fn consumed(&mut self, stream: u64, blocks: u64) {
-        self.receiving.consumed(stream, blocks);
+        self.receive_side.consumed(stream, blocks);
     }
 
     /// Handles a datagram with the id of this connection, already decoded.
@@ -326,11 +330,11 @@ impl Connection {
             Packet::Data { number, now: at_once, in_order, frames } => {
                 if in_order && !self.is_next(&datagram, &frames) {
                     // It is dropped without an acknowledgement; what has arrived in order is acknowledged once more.
-                    self.receiving.ack_soon(now);
+                    self.receive_side.ack_soon(now);
                     self.heard = now;
                 } else {
                     if marked {
-                        self.receiving.note_mark(now);
+                        self.receive_side.note_mark(now);
                     }
                     self.handle_data(now, number, at_once, datagram, &frames);
                 }
@@ -357,10 +361,10 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Time) {
         match &mut self.state {
             State::Ended => {}
-            State::Greeting(greeting) => {
+            State::Handshake(greeting) => {
                 let early = greeting.has_cookie();
                 if now >= greeting.began.max(self.heard) + self.config.connect {
-                    self.vanished(now);
+                    self.time_out(now);
                 } else {
                     greeting.on_timeout(now);
                     if early {
@@ -376,16 +380,16 @@ impl Connection {
     /// Ends an orderly close: everything is acknowledged, or the time for that is over.
     pub(in crate::reliable) fn abandon(&mut self) {
         if let State::Closing { code, reason, .. } = &self.state {
-            let ending = Ending::Closed { code: *code, reason: reason.clone(), by_peer: false };
+            let ending = CloseReason::Closed { code: *code, reason: reason.clone(), by_peer: false };
             self.end(ending);
         }
     }
 
     /// Ends the connection because the peer is silent.
-    pub(in crate::reliable) fn vanished(&mut self, now: Time) {
+    pub(in crate::reliable) fn time_out(&mut self, now: Time) {
         let after = now.since(self.heard);
         let sent = self.stats.bytes_out;
-        self.end(Ending::Vanished { after, sent, acknowledged: self.flight.delivered });
+        self.end(CloseReason::TimedOut { after, sent, acknowledged: self.sent_packets.delivered });
     }
 
     /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do without an input; `None` once
@@ -393,7 +397,7 @@ impl Connection {
     pub fn deadline(&self) -> Option<Time> {
         match &self.state {
             State::Ended => None,
-            State::Greeting(greeting) => {
+            State::Handshake(greeting) => {
                 let hello = greeting.next_send.min(greeting.began.max(self.heard) + self.config.connect);
                 let early = if greeting.has_cookie() { self.recovery_deadline() } else { None };
                 Some(early.map_or(hello, |early| early.min(hello)))

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{Connection, Event, State};
 use crate::base::Time;
 use crate::reliable::receive_side::ACK_DELAY;
-use crate::reliable::{Ending, PIECE_COST};
+use crate::reliable::{CloseReason, PIECE_COST};
 use crate::wire::ack::push_ack;
 use crate::wire::ack::{Ack, RANGE_LIMIT};
 use crate::wire::datagram::{DataFrame, DataFrames, UNIT};
@@ -34,28 +34,28 @@ impl Connection {
         frames: &Range<usize>,
     ) {
         // ACCEPT was lost, or is late: data shows that the server accepted.
-        if matches!(&self.state, State::Greeting(greeting) if greeting.has_cookie()) {
+        if matches!(&self.state, State::Handshake(greeting) if greeting.has_cookie()) {
             self.opened(now);
         }
-        if matches!(self.state, State::Ended | State::Greeting(_)) {
+        if matches!(self.state, State::Ended | State::Handshake(_)) {
             self.stats.ignored += 1;
             return;
         }
         self.heard = now;
-        let end = self.receiving.numbers.iter().next_back().map_or(0, |last| last.end);
+        let end = self.receive_side.numbers.iter().next_back().map_or(0, |last| last.end);
         let in_order = number == end;
-        if !self.receiving.numbers.insert(number) {
+        if !self.receive_side.numbers.insert(number) {
             self.stats.ignored += 1;
             // The ACK was lost, or the network duplicates: acknowledge again. ACKs of datagrams with nothing but ACKs
             // would never end.
             if DataFrames::new(datagram, frames).any(|frame| !matches!(frame, Ok(DataFrame::Ack(_)))) {
-                self.receiving.ack_at = Some(now);
+                self.receive_side.ack_at = Some(now);
             }
             return;
         }
         if number >= end {
-            self.receiving.largest_at = now;
-            self.receiving.note_gap(number - end);
+            self.receive_side.largest_at = now;
+            self.receive_side.note_gap(number - end);
         }
         let (mut eliciting, mut acknowledged) = (false, false);
         let whole = datagram.len();
@@ -63,7 +63,7 @@ impl Connection {
             match frame {
                 // Each ACK costs a walk over the packets in flight, so a datagram may have only one.
                 Ok(DataFrame::Ack(_)) if acknowledged => {
-                    self.end(Ending::Misbehaved("it sent two ACKs in one datagram"));
+                    self.end(CloseReason::ProtocolViolation("it sent two ACKs in one datagram"));
                 }
                 Ok(DataFrame::Ack(ack)) => {
                     acknowledged = true;
@@ -73,7 +73,9 @@ impl Connection {
                     eliciting = true;
                     self.handle_frame(frame, whole);
                 }
-                Err(_) => self.end(Ending::Misbehaved("it sent a datagram with malformed frames")),
+                Err(_) => {
+                    self.end(CloseReason::ProtocolViolation("it sent a datagram with malformed frames"))
+                }
             }
             if self.has_ended() {
                 return;
@@ -88,31 +90,31 @@ impl Connection {
     /// True if a datagram has no block after a gap in the piece numbers.
     pub(in crate::reliable) fn is_next(&self, datagram: &Bytes, frames: &Range<usize>) -> bool {
         DataFrames::new(datagram.clone(), frames).all(|frame| match frame {
-            Ok(DataFrame::Block { number, .. }) => number <= self.receiving.pieces.first_gap(0),
+            Ok(DataFrame::Block { number, .. }) => number <= self.receive_side.pieces.first_gap(0),
             _ => true,
         })
     }
 
     /// Plans the ACK of a packet that was just received.
     pub(super) fn schedule_ack(&mut self, now: Time, at_once: bool, in_order: bool) {
-        self.receiving.unacknowledged += 1;
-        let soon = now.max(self.receiving.acknowledged_at + ACK_INTERVAL);
-        let at = match self.receiving.unacknowledged {
+        self.receive_side.unacknowledged += 1;
+        let soon = now.max(self.receive_side.acknowledged_at + ACK_INTERVAL);
+        let at = match self.receive_side.unacknowledged {
             _ if at_once => now,
             ACK_MOST.. => now,
             _ if !in_order => soon,
             ACK_EVERY.. => soon,
             _ => now + ACK_DELAY.min(self.rtt.smoothed() / 4),
         };
-        self.receiving.ack_at = Some(self.receiving.ack_at.map_or(at, |known| known.min(at)));
+        self.receive_side.ack_at = Some(self.receive_side.ack_at.map_or(at, |known| known.min(at)));
     }
 
     /// Forgets the oldest gaps: the sender declared such old packets lost long ago.
     pub(super) fn bound_gaps(&mut self) {
-        if self.receiving.numbers.pieces() > 4 * RANGE_LIMIT {
-            let second = self.receiving.numbers.iter().nth(1).map_or(0, |range| range.start);
-            self.receiving.numbers.insert_range(0..second);
-            self.receiving.forgotten = second;
+        if self.receive_side.numbers.pieces() > 4 * RANGE_LIMIT {
+            let second = self.receive_side.numbers.iter().nth(1).map_or(0, |range| range.start);
+            self.receive_side.numbers.insert_range(0..second);
+            self.receive_side.forgotten = second;
         }
     }
 
@@ -127,57 +129,59 @@ impl Connection {
                 }
                 self.handle_block(number, offset, bytes);
             }
-            DataFrame::Close { code, text } => self.end(Ending::Closed { code, reason: text, by_peer: true }),
+            DataFrame::Close { code, text } => {
+                self.end(CloseReason::Closed { code, reason: text, by_peer: true })
+            }
             DataFrame::Ping | DataFrame::Pad | DataFrame::Ack(_) => {}
         }
     }
 
     pub(super) fn handle_stream(&mut self, offset: u64, bytes: Bytes) {
         let end = offset.saturating_add(bytes.len() as u64);
-        if end > self.receiving.told.stream {
-            return self.end(Ending::Misbehaved("it sent more than it was allowed to"));
+        if end > self.receive_side.told.stream {
+            return self.end(CloseReason::ProtocolViolation("it sent more than it was allowed to"));
         }
-        self.receiving.stream.accept(offset, bytes, &mut self.receiving.frames.buffer);
-        let most = 2 * self.receiving.credit.stream as usize;
-        if self.receiving.stream.waiting() > GAP_LIMIT || self.receiving.stream.waiting_bytes() > most {
-            return self.end(Ending::Misbehaved("it left too many gaps in the ordered stream"));
+        self.receive_side.stream.accept(offset, bytes, &mut self.receive_side.frames.buffer);
+        let most = 2 * self.receive_side.credit.stream as usize;
+        if self.receive_side.stream.waiting() > GAP_LIMIT || self.receive_side.stream.waiting_bytes() > most {
+            return self.end(CloseReason::ProtocolViolation("it left too many gaps in the ordered stream"));
         }
         loop {
-            match self.receiving.frames.next_frame() {
+            match self.receive_side.frames.next_frame() {
                 Ok(Some(frame)) => self.events.push_back(Event::Frame(frame)),
                 Ok(None) => return,
-                Err(_) => return self.end(Ending::Misbehaved("it sent a malformed frame")),
+                Err(_) => return self.end(CloseReason::ProtocolViolation("it sent a malformed frame")),
             }
         }
     }
 
     pub(super) fn handle_block(&mut self, number: u64, offset: u64, bytes: Bytes) {
         if bytes.is_empty() {
-            return self.end(Ending::Misbehaved("it sent an empty piece"));
+            return self.end(CloseReason::ProtocolViolation("it sent an empty piece"));
         }
         let numbers = number..number.saturating_add(bytes.len().div_ceil(UNIT) as u64);
-        let known = self.receiving.pieces.contains_any(&numbers);
+        let known = self.receive_side.pieces.contains_any(&numbers);
         if !known {
-            self.receiving.pieces.insert_range(numbers);
+            self.receive_side.pieces.insert_range(numbers);
             return self.take_piece(offset, bytes);
         }
         // Part of it came before in smaller pieces, or all of it came before.
         for (at, number) in (0..bytes.len()).step_by(UNIT).zip(numbers) {
-            if self.receiving.pieces.insert(number) && !self.has_ended() {
+            if self.receive_side.pieces.insert(number) && !self.has_ended() {
                 self.take_piece(offset + at as u64, bytes.slice(at..(at + UNIT).min(bytes.len())));
             }
         }
     }
 
     pub(super) fn take_piece(&mut self, offset: u64, bytes: Bytes) {
-        if self.receiving.pieces.pieces() > GAP_LIMIT {
-            return self.end(Ending::Misbehaved("it left too many gaps in the piece numbers"));
+        if self.receive_side.pieces.pieces() > GAP_LIMIT {
+            return self.end(CloseReason::ProtocolViolation("it left too many gaps in the piece numbers"));
         }
-        self.receiving.block_cost += bytes.len() as u64 + PIECE_COST;
+        self.receive_side.block_cost += bytes.len() as u64 + PIECE_COST;
         // A packet that was declared lost but is only late no longer counts at the sender. So the peer may exceed the
         // limit by as much as may be in flight.
-        if self.receiving.block_cost > self.receiving.told.block + self.receiving.credit.block {
-            return self.end(Ending::Misbehaved("it sent more than it was allowed to"));
+        if self.receive_side.block_cost > self.receive_side.told.block + self.receive_side.credit.block {
+            return self.end(CloseReason::ProtocolViolation("it sent more than it was allowed to"));
         }
         self.events.push_back(Event::Block { offset, bytes });
     }
@@ -185,7 +189,7 @@ impl Connection {
     /// Doubles the credit for blocks if the application consumed at least half of it within two round trips: then the
     /// credit may be what limits the peer.
     pub(super) fn grow_credit(&mut self, now: Time) {
-        let receiving = &mut self.receiving;
+        let receiving = &mut self.receive_side;
         let taken = receiving.taken.block - receiving.grown_from;
         let span = self.rtt.smoothed() * 2;
         if taken * 2 >= receiving.credit.block && now.since(receiving.grown_at) <= span {
@@ -198,29 +202,29 @@ impl Connection {
 
     /// Appends an ACK frame of at most `room` bytes, if there is anything to acknowledge.
     pub(in crate::reliable) fn push_ack(&mut self, now: Time, out: &mut Vec<u8>, room: usize) {
-        if self.receiving.numbers.pieces() == 0 {
+        if self.receive_side.numbers.pieces() == 0 {
             return;
         }
         self.grow_credit(now);
-        let limits = self.receiving.limits();
-        let floor = self.receiving.forgotten;
-        let known = self.receiving.numbers.iter().rev().take(RANGE_LIMIT);
+        let limits = self.receive_side.limits();
+        let floor = self.receive_side.forgotten;
+        let known = self.receive_side.numbers.iter().rev().take(RANGE_LIMIT);
         let ranges: Vec<_> =
             known.filter(|range| range.end > floor).map(|range| range.start.max(floor)..range.end).collect();
         if ranges.is_empty() {
             return;
         }
         let ack = Ack {
-            delay_micros: now.since(self.receiving.largest_at).as_micros() as u64,
+            delay_micros: now.since(self.receive_side.largest_at).as_micros() as u64,
             stream_limit: limits.stream,
             block_limit: limits.block,
-            marked: self.receiving.marked,
+            marked: self.receive_side.marked,
             ranges,
         };
         push_ack(out, &ack, room);
-        self.receiving.told = limits;
-        self.receiving.unacknowledged = 0;
-        self.receiving.acknowledged_at = now;
-        self.receiving.ack_at = None;
+        self.receive_side.told = limits;
+        self.receive_side.unacknowledged = 0;
+        self.receive_side.acknowledged_at = now;
+        self.receive_side.ack_at = None;
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::{Connection, State};
 use crate::base::Time;
-use crate::reliable::Ending;
+use crate::reliable::CloseReason;
 use crate::reliable::congestion::controller::Delivery;
 use crate::reliable::receive_side::ACK_DELAY;
-use crate::reliable::recovery::sent_packets::{Fate, News, Sent};
-use crate::reliable::segment::Piece;
+use crate::reliable::recovery::sent_packets::{News, PacketState, SentPacket};
+use crate::reliable::segment::Segment;
 use crate::reliable::send_side::STREAM_OVERHEAD;
 use crate::wire::ack::Ack;
 use crate::wire::datagram::{BLOCK_OVERHEAD, Credit};
@@ -27,82 +27,88 @@ const TAIL_SPACING: u32 = 2;
 
 impl Connection {
     /// Records a datagram of `size` bytes that was just sent under this packet number.
-    pub(in crate::reliable) fn register(&mut self, now: Time, number: u64, size: usize, mut sent: Sent) {
+    pub(in crate::reliable) fn register(
+        &mut self,
+        now: Time,
+        number: u64,
+        size: usize,
+        mut sent: SentPacket,
+    ) {
         debug_assert_eq!(
             number,
-            self.flight.first + self.flight.sent.len() as u64,
+            self.sent_packets.first + self.sent_packets.sent.len() as u64,
             "numbers are given in order"
         );
         if sent.eliciting {
             sent.size = size;
-            sent.delivered_before = self.flight.delivered;
-            sent.idle = !self.sending.wants();
+            sent.delivered_before = self.sent_packets.delivered;
+            sent.idle = !self.send_side.wants();
             sent.phase = self.congestion.phase();
-            self.flight.bytes += size;
-            self.flight.eliciting += 1;
-            self.flight.last_eliciting = now;
-            self.sending.departed(sent.piece.as_ref());
+            self.sent_packets.bytes += size;
+            self.sent_packets.eliciting += 1;
+            self.sent_packets.last_eliciting = now;
+            self.send_side.departed(sent.piece.as_ref());
             self.congestion.on_sent(now, size, &self.rtt);
         } else {
-            sent.fate = Fate::Acked;
+            sent.state = PacketState::Acked;
         }
-        self.flight.sent.push_back(sent);
+        self.sent_packets.sent.push_back(sent);
         self.forget_settled(now);
     }
 
     /// Records a packet number that is skipped.
     pub(in crate::reliable) fn skip_number(&mut self, now: Time) {
-        self.flight.sent.push_back(Sent { fate: Fate::Skipped, ..Sent::at(now) });
+        self.sent_packets.sent.push_back(SentPacket { state: PacketState::Skipped, ..SentPacket::at(now) });
     }
 
     /// Handles an ACK frame: round trip, losses, limits of the peer, congestion control.
     pub(in crate::reliable) fn handle_ack(&mut self, now: Time, ack: &Ack) {
-        self.sending.set_limits(Credit { stream: ack.stream_limit, block: ack.block_limit });
+        self.send_side.set_limits(Credit { stream: ack.stream_limit, block: ack.block_limit });
         let largest = ack.ranges[0].end - 1;
-        if largest >= self.sending.next_number {
-            return self.end(Ending::Misbehaved("it acknowledged what was never sent"));
+        if largest >= self.send_side.next_number {
+            return self.end(CloseReason::ProtocolViolation("it acknowledged what was never sent"));
         }
         let mut news = News::default();
         for range in ack.ranges.iter().rev() {
-            let mut at = range.start.max(self.flight.first);
+            let mut at = range.start.max(self.sent_packets.first);
             while at < range.end {
-                if let Some(known) = self.flight.acked.end_of(at) {
+                if let Some(known) = self.sent_packets.acked.end_of(at) {
                     at = known;
                     continue;
                 }
                 if !self.acknowledge(now, at, &mut news) {
-                    return self.end(Ending::Misbehaved("it acknowledged what was never sent"));
+                    return self.end(CloseReason::ProtocolViolation("it acknowledged what was never sent"));
                 }
                 at += 1;
             }
-            let start = range.start.max(self.flight.first);
+            let start = range.start.max(self.sent_packets.first);
             if start < range.end {
-                self.flight.acked.insert_range(start..range.end);
+                self.sent_packets.acked.insert_range(start..range.end);
             }
         }
         if news.packets > 0 {
-            self.flight.acked_at = now;
-            self.flight.probe_count = 0;
+            self.sent_packets.acked_at = now;
+            self.sent_packets.probe_count = 0;
         }
-        if self.flight.largest_acked.is_none_or(|known| largest > known) {
+        if self.sent_packets.largest_acked.is_none_or(|known| largest > known) {
             if let Some((sent, ..)) = news.newest {
                 let delay = Duration::from_micros(ack.delay_micros.min(1_000_000));
                 self.rtt.sample(now, now.since(sent), delay);
             }
-            self.flight.largest_acked = Some(largest);
+            self.sent_packets.largest_acked = Some(largest);
         }
         self.detect_losses(now);
-        if ack.marked > self.flight.marked {
-            self.flight.marked = ack.marked;
+        if ack.marked > self.sent_packets.marked {
+            self.sent_packets.marked = ack.marked;
             self.congestion.on_marked(now, news.newest.map_or(now, |(sent, ..)| sent));
         }
         if let Some((_, delivered_before, idle)) = news.newest {
             let delivery = Delivery {
                 acked: news.bytes,
                 delivered_before,
-                delivered: self.flight.delivered,
+                delivered: self.sent_packets.delivered,
                 idle,
-                in_flight: self.flight.bytes,
+                in_flight: self.sent_packets.bytes,
             };
             self.congestion.on_delivery(now, &delivery, &self.rtt);
         }
@@ -111,38 +117,38 @@ impl Connection {
 
     /// Marks one packet as acknowledged; false if it was never sent.
     pub(super) fn acknowledge(&mut self, now: Time, number: u64, news: &mut News) -> bool {
-        let index = (number - self.flight.first) as usize;
-        let Some(sent) = self.flight.sent.get_mut(index) else { return true };
-        let before = std::mem::replace(&mut sent.fate, Fate::Acked);
+        let index = (number - self.sent_packets.first) as usize;
+        let Some(sent) = self.sent_packets.sent.get_mut(index) else { return true };
+        let before = std::mem::replace(&mut sent.state, PacketState::Acked);
         if !sent.eliciting {
-            return before != Fate::Skipped;
+            return before != PacketState::Skipped;
         }
         let (piece, stream, size, phase) = (sent.piece.take(), sent.stream.take(), sent.size, sent.phase);
         let seen = (sent.time, sent.delivered_before, sent.idle);
         match before {
-            Fate::Acked => return true,
-            Fate::Skipped => return false,
-            Fate::Lost => {
+            PacketState::Acked => return true,
+            PacketState::Skipped => return false,
+            PacketState::Lost => {
                 // It was only late: wait longer before the next packets are declared lost.
                 let late = now.since(seen.0);
                 let late = (late * 9 / 8).min(self.rtt.smoothed() * 2);
                 // In whole microseconds, as `Time` counts.
-                self.flight.lateness =
-                    self.flight.lateness.max(Duration::from_micros(late.as_micros() as u64));
+                self.sent_packets.lateness =
+                    self.sent_packets.lateness.max(Duration::from_micros(late.as_micros() as u64));
                 self.congestion.on_late(phase);
             }
-            Fate::InFlight => {
-                self.flight.bytes -= size;
-                self.flight.eliciting -= 1;
-                self.sending.landed(piece.as_ref());
+            PacketState::InFlight => {
+                self.sent_packets.bytes -= size;
+                self.sent_packets.eliciting -= 1;
+                self.send_side.landed(piece.as_ref());
                 self.mtu.settle(now, number, true, self.rtt.smoothed());
                 self.congestion.on_acked(phase);
             }
         }
-        self.sending.arrived(now, piece.as_ref());
-        self.flight.delivered += size as u64;
+        self.send_side.arrived(now, piece.as_ref());
+        self.sent_packets.delivered += size as u64;
         if let Some(range) = stream {
-            self.sending.stream.on_acked(range);
+            self.send_side.stream.on_acked(range);
         }
         news.packets += 1;
         news.bytes += size as u64;
@@ -155,26 +161,26 @@ impl Connection {
     /// Declares packets lost by time, and sets the timer for the first that is not late enough yet: those after it were
     /// sent later.
     pub(super) fn detect_losses(&mut self, now: Time) {
-        self.flight.loss_at = None;
-        let Some(largest) = self.flight.largest_acked else { return };
-        let delay = self.rtt.loss_delay().max(self.flight.lateness);
-        while self.flight.settled < largest {
-            let number = self.flight.settled;
-            let index = (number - self.flight.first) as usize;
-            let sent = &mut self.flight.sent[index];
-            if sent.fate == Fate::InFlight {
+        self.sent_packets.loss_at = None;
+        let Some(largest) = self.sent_packets.largest_acked else { return };
+        let delay = self.rtt.loss_delay().max(self.sent_packets.lateness);
+        while self.sent_packets.settled < largest {
+            let number = self.sent_packets.settled;
+            let index = (number - self.sent_packets.first) as usize;
+            let sent = &mut self.sent_packets.sent[index];
+            if sent.state == PacketState::InFlight {
                 if now.since(sent.time) < delay {
-                    self.flight.loss_at = Some(sent.time + delay);
+                    self.sent_packets.loss_at = Some(sent.time + delay);
                     return;
                 }
-                sent.fate = Fate::Lost;
+                sent.state = PacketState::Lost;
                 let (size, time, phase, copied) = (sent.size, sent.time, sent.phase, sent.copied);
                 let (stream, piece) = (sent.stream.clone(), sent.piece.clone());
-                self.flight.bytes -= size;
-                self.flight.eliciting -= 1;
+                self.sent_packets.bytes -= size;
+                self.sent_packets.eliciting -= 1;
                 self.stats.lost += 1;
-                self.sending.landed(piece.as_ref());
-                if let (Some(textbook), Some(piece)) = (&mut self.sending.textbook, &piece) {
+                self.send_side.landed(piece.as_ref());
+                if let (Some(textbook), Some(piece)) = (&mut self.send_side.textbook, &piece) {
                     textbook.on_lost(piece.number, time);
                 }
                 self.retransmit(stream, piece.filter(|_| !copied));
@@ -184,17 +190,17 @@ impl Connection {
                     self.congestion.on_lost(now, phase, time);
                 }
             }
-            self.flight.settled += 1;
+            self.sent_packets.settled += 1;
         }
     }
 
     /// Queues content for retransmission; pieces of a textbook ARQ are repeated by their own window.
-    pub(super) fn retransmit(&mut self, stream: Option<Range<u64>>, piece: Option<Piece>) {
+    pub(super) fn retransmit(&mut self, stream: Option<Range<u64>>, piece: Option<Segment>) {
         if let Some(range) = stream {
-            self.sending.stream.on_lost(range);
+            self.send_side.stream.on_lost(range);
         }
-        if let Some(piece) = piece.filter(|_| self.sending.textbook.is_none()) {
-            self.sending.lost.push_back(piece);
+        if let Some(piece) = piece.filter(|_| self.send_side.textbook.is_none()) {
+            self.send_side.lost.push_back(piece);
         }
     }
 
@@ -202,23 +208,23 @@ impl Connection {
     /// case an acknowledgement comes late.
     pub(super) fn forget_settled(&mut self, now: Time) {
         let patience = self.rtt.smoothed() * 2;
-        let before = self.flight.first;
-        while let Some(sent) = self.flight.sent.front() {
-            let forgotten = match sent.fate {
-                Fate::Acked => true,
-                Fate::Lost | Fate::Skipped => now.since(sent.time) > patience,
-                Fate::InFlight => false,
+        let before = self.sent_packets.first;
+        while let Some(sent) = self.sent_packets.sent.front() {
+            let forgotten = match sent.state {
+                PacketState::Acked => true,
+                PacketState::Lost | PacketState::Skipped => now.since(sent.time) > patience,
+                PacketState::InFlight => false,
             };
             if !forgotten {
                 break;
             }
-            self.flight.sent.pop_front();
-            self.flight.first += 1;
+            self.sent_packets.sent.pop_front();
+            self.sent_packets.first += 1;
         }
-        if self.flight.first != before {
-            self.flight.acked.forget_below(self.flight.first);
-            self.flight.settled = self.flight.settled.max(self.flight.first);
-            self.flight.tail = self.flight.tail.max(self.flight.first);
+        if self.sent_packets.first != before {
+            self.sent_packets.acked.forget_below(self.sent_packets.first);
+            self.sent_packets.settled = self.sent_packets.settled.max(self.sent_packets.first);
+            self.sent_packets.tail = self.sent_packets.tail.max(self.sent_packets.first);
         }
     }
 
@@ -231,26 +237,34 @@ impl Connection {
         let spacing = self.rtt.smoothed() / TAIL_SPACING;
         if self.tail_at.is_none() {
             let recent = now - self.rtt.smoothed() * 9 / 16;
-            let end = self.flight.first + self.flight.sent.len() as u64;
-            let old = self.flight.sent.iter().rev().take_while(|sent| sent.time >= recent).count() as u64;
-            self.flight.tail = self.flight.tail.max(end - old);
+            let end = self.sent_packets.first + self.sent_packets.sent.len() as u64;
+            let old =
+                self.sent_packets.sent.iter().rev().take_while(|sent| sent.time >= recent).count() as u64;
+            self.sent_packets.tail = self.sent_packets.tail.max(end - old);
         }
-        while let Some(sent) = self.flight.sent.get((self.flight.tail - self.flight.first) as usize) {
-            let open = sent.fate == Fate::InFlight && (sent.piece.is_some() || sent.stream.is_some());
+        while let Some(sent) =
+            self.sent_packets.sent.get((self.sent_packets.tail - self.sent_packets.first) as usize)
+        {
+            let open = sent.state == PacketState::InFlight && (sent.piece.is_some() || sent.stream.is_some());
             if open && !sent.copied && sent.copies < TAIL_COPIES {
                 let at_once = sent.copies == 0 && sent.piece.is_some();
                 let wait = if at_once { Duration::ZERO } else { spacing };
-                return Some((self.flight.tail, sent.time + wait));
+                return Some((self.sent_packets.tail, sent.time + wait));
             }
-            self.flight.tail += 1;
+            self.sent_packets.tail += 1;
         }
         None
     }
 
     /// The candidate to copy, which is marked as copied; `None` if it does not fit into `room` bytes. If it would not
     /// fit into `most` bytes either, it is no candidate any more.
-    pub(in crate::reliable) fn take_copy(&mut self, number: u64, room: usize, most: usize) -> Option<Sent> {
-        let sent = self.flight.sent.get_mut((number - self.flight.first) as usize)?;
+    pub(in crate::reliable) fn take_copy(
+        &mut self,
+        number: u64,
+        room: usize,
+        most: usize,
+    ) -> Option<SentPacket> {
+        let sent = self.sent_packets.sent.get_mut((number - self.sent_packets.first) as usize)?;
         let piece = sent.piece.as_ref().map_or(0, |piece| piece.bytes.len() + BLOCK_OVERHEAD);
         let frames =
             sent.stream.as_ref().map_or(0, |range| (range.end - range.start) as usize + STREAM_OVERHEAD);
@@ -267,28 +281,30 @@ impl Connection {
     /// When the probe timer fires; `None` if nothing is outstanding.
     pub(super) fn probe_deadline(&self) -> Option<Time> {
         let closing = matches!(self.state, State::Closing { .. });
-        if self.flight.eliciting == 0 && !self.sending.is_blocked_by_peer() && !closing {
+        if self.sent_packets.eliciting == 0 && !self.send_side.is_blocked_by_peer() && !closing {
             return None;
         }
         let timeout = self.rtt.probe_timeout(ACK_DELAY);
-        let doubled = timeout * 2u32.pow(self.flight.probe_count.min(BACKOFF_LIMIT));
+        let doubled = timeout * 2u32.pow(self.sent_packets.probe_count.min(BACKOFF_LIMIT));
         let timeout = doubled.min(PROBE_MOST.max(timeout));
-        Some(self.flight.last_eliciting + timeout)
+        Some(self.sent_packets.last_eliciting + timeout)
     }
 
     /// When the peer is given up; `None` if it owes neither an acknowledgement nor credit.
     pub(super) fn silence_deadline(&self) -> Option<Time> {
         // A peer that sends but acknowledges nothing counts as silent.
-        let owed = self.flight.eliciting > 0;
-        let heard = if owed { self.flight.acked_at.max(self.flight.first_owed()) } else { self.heard };
-        (owed || self.sending.is_blocked_by_peer()).then(|| heard + self.config.give_up)
+        let owed = self.sent_packets.eliciting > 0;
+        let heard =
+            if owed { self.sent_packets.acked_at.max(self.sent_packets.first_owed()) } else { self.heard };
+        (owed || self.send_side.is_blocked_by_peer()).then(|| heard + self.config.give_up)
     }
 
     /// Begins with this packet number, as if all lower ones had been sent.
     #[cfg(test)]
     pub(in crate::reliable) fn begin_numbers_at(&mut self, number: u64) {
-        self.sending.next_number = number;
-        (self.flight.first, self.flight.settled, self.flight.tail) = (number, number, number);
+        self.send_side.next_number = number;
+        (self.sent_packets.first, self.sent_packets.settled, self.sent_packets.tail) =
+            (number, number, number);
     }
 
     /// All timers in one line, for a test that hangs.
@@ -296,29 +312,29 @@ impl Connection {
     pub(in crate::reliable) fn describe_deadlines(&self) -> String {
         format!(
             "loss {:?} probe {:?} silence {:?} ack {:?} pace {:?} tail {:?} wants {} heard {:?} eliciting {:?} {:?}",
-            self.flight.loss_at,
+            self.sent_packets.loss_at,
             self.probe_deadline(),
             self.silence_deadline(),
-            self.receiving.ack_deadline(),
+            self.receive_side.ack_deadline(),
             self.pace_deadline(),
             self.tail_at,
-            self.sending.describe(),
+            self.send_side.describe(),
             self.heard,
-            self.flight.last_eliciting,
+            self.sent_packets.last_eliciting,
             self.state,
         )
     }
 
     /// The earliest timer of an established connection.
     pub(in crate::reliable) fn recovery_deadline(&self) -> Option<Time> {
-        let keep_alive = Some(self.heard.max(self.flight.last_eliciting) + self.config.keep_alive);
+        let keep_alive = Some(self.heard.max(self.sent_packets.last_eliciting) + self.config.keep_alive);
         [
-            self.flight.loss_at,
+            self.sent_packets.loss_at,
             self.probe_deadline(),
             self.silence_deadline(),
-            self.receiving.ack_deadline(),
+            self.receive_side.ack_deadline(),
             self.pace_deadline(),
-            self.sending.textbook.as_ref().and_then(|textbook| textbook.deadline(&self.rtt)),
+            self.send_side.textbook.as_ref().and_then(|textbook| textbook.deadline(&self.rtt)),
             keep_alive,
         ]
         .into_iter()
@@ -329,35 +345,36 @@ impl Connection {
     /// Does what the timers of an established connection ask for: loss detection, probes, keep-alive, giving up.
     pub(in crate::reliable) fn handle_recovery_timeout(&mut self, now: Time) {
         if self.silence_deadline().is_some_and(|at| now >= at) {
-            return self.vanished(now);
+            return self.time_out(now);
         }
-        if let Some(textbook) = &mut self.sending.textbook {
+        if let Some(textbook) = &mut self.send_side.textbook {
             textbook.on_timeout(now, &self.rtt);
         }
-        if self.flight.loss_at.is_some_and(|at| now >= at) {
+        if self.sent_packets.loss_at.is_some_and(|at| now >= at) {
             self.detect_losses(now);
         }
         if self.probe_deadline().is_some_and(|at| now >= at) {
             self.probe(now);
-        } else if now >= self.heard.max(self.flight.last_eliciting) + self.config.keep_alive {
-            self.sending.ping = true;
+        } else if now >= self.heard.max(self.sent_packets.last_eliciting) + self.config.keep_alive {
+            self.send_side.ping = true;
         }
     }
 
     /// Sends the oldest unacknowledged data again, regardless of the congestion window; nothing is declared lost yet.
     pub(super) fn probe(&mut self, now: Time) {
-        self.flight.probe_count += 1;
-        self.mtu.doubt(self.flight.probe_count);
-        self.flight.last_eliciting = now;
-        self.sending.probes = PROBES;
-        self.sending.ping = true;
-        let from = (self.flight.settled - self.flight.first) as usize;
+        self.sent_packets.probe_count += 1;
+        self.mtu.doubt(self.sent_packets.probe_count);
+        self.sent_packets.last_eliciting = now;
+        self.send_side.probes = PROBES;
+        self.send_side.ping = true;
+        let from = (self.sent_packets.settled - self.sent_packets.first) as usize;
         let oldest: Vec<_> = self
-            .flight
+            .sent_packets
             .sent
             .range_mut(from..)
             .filter(|sent| {
-                sent.fate == Fate::InFlight && (sent.stream.is_some() || sent.piece.is_some() && !sent.copied)
+                sent.state == PacketState::InFlight
+                    && (sent.stream.is_some() || sent.piece.is_some() && !sent.copied)
             })
             .take(usize::from(PROBES))
             .map(|sent| {

@@ -3,8 +3,8 @@
 use super::{Connection, State};
 use crate::base::Time;
 use crate::base::mix;
-use crate::reliable::recovery::sent_packets::Sent;
-use crate::reliable::segment::Piece;
+use crate::reliable::recovery::sent_packets::SentPacket;
+use crate::reliable::segment::Segment;
 use crate::reliable::send_side::STREAM_OVERHEAD;
 use crate::wire::datagram::{self, BASE_DATAGRAM, BLOCK_OVERHEAD, DATA_OVERHEAD};
 
@@ -29,7 +29,7 @@ impl Connection {
     pub fn poll_transmit(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
         debug_assert!(out.is_empty(), "one datagram for each buffer");
         let built = match self.state {
-            State::Greeting(ref greeting) => {
+            State::Handshake(ref greeting) => {
                 let early = greeting.has_cookie();
                 self.poll_greeting(now, out) || early && self.poll_data(now, out)
             }
@@ -44,66 +44,68 @@ impl Connection {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.flight.bytes == 0 || self.flight.bytes + self.mtu.current <= self.congestion.window(&self.rtt)
+        self.sent_packets.bytes == 0
+            || self.sent_packets.bytes + self.mtu.current <= self.congestion.window(&self.rtt)
     }
 
     /// True if the congestion window and the pacing, or a probe, allow data to be sent now.
     pub(super) fn may_send(&self, now: Time) -> bool {
         // A textbook ARQ is bounded by its own window and spacing alone.
-        if let Some(textbook) = &self.sending.textbook {
+        if let Some(textbook) = &self.send_side.textbook {
             return now >= textbook.next_at;
         }
-        self.sending.probes > 0 || self.has_room() && now >= self.congestion.next_send()
+        self.send_side.probes > 0 || self.has_room() && now >= self.congestion.next_send()
     }
 
     /// When pacing allows the next datagram; `None` if there is none or the congestion window is full.
     pub(in crate::reliable) fn pace_deadline(&self) -> Option<Time> {
-        if let Some(textbook) = &self.sending.textbook {
-            return self.sending.wants().then_some(textbook.next_at);
+        if let Some(textbook) = &self.send_side.textbook {
+            return self.send_side.wants().then_some(textbook.next_at);
         }
         if !self.has_room() {
             return None;
         }
         let next = self.congestion.next_look();
-        if self.sending.wants() { Some(next) } else { self.tail_at.map(|at| at.max(next)) }
+        if self.send_side.wants() { Some(next) } else { self.tail_at.map(|at| at.max(next)) }
     }
 
     /// Decides whether and when a copy of a packet in flight may use the time that nothing else needs.
     pub(super) fn plan_tail(&mut self, now: Time) {
-        let lossy = self.congestion.loss() > TAIL_LOSS || self.receiving.loss() > TAIL_LOSS_SEEN;
-        let spare = self.sending.is_drained() && lossy;
+        let lossy = self.congestion.loss() > TAIL_LOSS || self.receive_side.loss() > TAIL_LOSS_SEEN;
+        let spare = self.send_side.is_drained() && lossy;
         let budget = TAIL_LEAST + self.stats.block_bytes / TAIL_SHARE;
-        let spare = spare && self.flight.bytes > 0 && self.sending.probes == 0 && self.stats.copies < budget;
+        let spare =
+            spare && self.sent_packets.bytes > 0 && self.send_side.probes == 0 && self.stats.copies < budget;
         self.tail_at = if spare { self.tail_candidate(now).map(|(_, at)| at) } else { None };
     }
 
     pub(super) fn poll_data(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
         self.plan_tail(now);
         let spare = self.tail_at.is_some_and(|at| now >= at);
-        let data = (self.sending.wants() || spare) && self.may_send(now);
+        let data = (self.send_side.wants() || spare) && self.may_send(now);
         if self.close_is_due() {
             self.abandon();
             return self.poll_farewell(out);
         }
         self.held.release(now);
-        if !data && self.sending.has_blocks() {
-            self.held.hold(now, self.sending.is_blocked_by_peer());
+        if !data && self.send_side.has_blocks() {
+            self.held.hold(now, self.send_side.is_blocked_by_peer());
         }
         if data && self.poll_mtu(now, out) {
             return true;
         }
-        if !data && !self.receiving.ack_is_due(now) {
+        if !data && !self.receive_side.ack_is_due(now) {
             return false;
         }
         self.skip_sometimes(now);
-        let number = self.sending.next_number;
+        let number = self.send_side.next_number;
         datagram::begin_data(out, self.id, number);
         let empty = out.len();
-        if self.receiving.has_unacknowledged() {
+        if self.receive_side.has_unacknowledged() {
             let room = (BASE_DATAGRAM - DATA_OVERHEAD) / if data { 4 } else { 1 };
             self.push_ack(now, out, room.max(64));
         }
-        let mut sent = Sent::at(now);
+        let mut sent = SentPacket::at(now);
         let of_textbook = data && self.fill(out, &mut sent);
         if out.len() == empty {
             out.clear();
@@ -113,32 +115,33 @@ impl Connection {
             datagram::in_order_only(out);
         } else if of_textbook {
             datagram::acknowledge_now(out);
-        } else if sent.eliciting && sent.copies == 0 && !self.sending.wants() {
+        } else if sent.eliciting && sent.copies == 0 && !self.send_side.wants() {
             // Nothing follows that would make the peer acknowledge this one soon. Several copies are sent one after the
             // other, and none of them is waited for.
             datagram::acknowledge_now(out);
         }
         datagram::finish(out);
-        self.sending.next_number += 1;
+        self.send_side.next_number += 1;
         self.register(now, number, out.len(), sent);
         true
     }
 
     /// Sends a probe of a larger datagram size, if enough data waits to make that worthwhile.
     pub(super) fn poll_mtu(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
-        if self.sending.fresh_bytes < MTU_WORTH || !self.rtt.is_known() || self.sending.textbook.is_some() {
+        if self.send_side.fresh_bytes < MTU_WORTH || !self.rtt.is_known() || self.send_side.textbook.is_some()
+        {
             return false;
         }
         let Some(size) = self.mtu.due(now) else { return false };
-        let number = self.sending.next_number;
+        let number = self.send_side.next_number;
         datagram::begin_data(out, self.id, number);
         datagram::push_ping(out);
         datagram::push_pad(out, size);
         datagram::acknowledge_now(out);
         datagram::finish(out);
-        self.sending.next_number += 1;
+        self.send_side.next_number += 1;
         self.mtu.tried(number);
-        let mut sent = Sent::at(now);
+        let mut sent = SentPacket::at(now);
         sent.eliciting = true;
         self.register(now, number, out.len(), sent);
         true
@@ -146,33 +149,33 @@ impl Connection {
 
     /// Stream frames first, then one piece of a block: one piece for each datagram, as the exercise demands. True if
     /// the piece is of the textbook's window.
-    pub(super) fn fill(&mut self, out: &mut Vec<u8>, sent: &mut Sent) -> bool {
+    pub(super) fn fill(&mut self, out: &mut Vec<u8>, sent: &mut SentPacket) -> bool {
         let datagram = self.mtu.current;
         let room = |out: &Vec<u8>| datagram.saturating_sub(out.len() + DATA_OVERHEAD - 17);
         let copy = self.tail_copy(sent, room(out), datagram - DATA_OVERHEAD);
         if room(out) > STREAM_OVERHEAD
             && let Some(range) =
-                self.sending.stream.next(room(out) - STREAM_OVERHEAD, self.sending.limits.stream)
+                self.send_side.stream.next(room(out) - STREAM_OVERHEAD, self.send_side.limits.stream)
         {
-            datagram::push_stream(out, range.start, &self.sending.stream.copy(&range));
+            datagram::push_stream(out, range.start, &self.send_side.stream.copy(&range));
             sent.stream = Some(range);
             sent.eliciting = true;
         }
         if sent.stream.is_none()
-            && let Some(piece) = self.sending.next_of_textbook(sent.time)
+            && let Some(piece) = self.send_side.next_of_textbook(sent.time)
         {
             self.push_piece(out, piece, sent);
             return true;
         }
         let (left, most) =
             (room(out).saturating_sub(BLOCK_OVERHEAD), datagram - DATA_OVERHEAD - BLOCK_OVERHEAD);
-        let textbook = self.sending.textbook.is_some();
-        let piece = if textbook { None } else { self.sending.next_piece(left, most) };
+        let textbook = self.send_side.textbook.is_some();
+        let piece = if textbook { None } else { self.send_side.next_piece(left, most) };
         if let Some(piece) = piece.or(copy) {
             self.push_piece(out, piece, sent);
         }
-        if self.sending.ping {
-            self.sending.ping = false;
+        if self.send_side.ping {
+            self.send_side.ping = false;
             if !sent.eliciting {
                 // Makes the datagram at least as long as a RETRY, since a server answers a new address with no more
                 // bytes than came.
@@ -180,21 +183,21 @@ impl Connection {
                 sent.eliciting = true;
             }
         }
-        if sent.eliciting && self.sending.probes > 0 {
-            self.sending.probes -= 1;
+        if sent.eliciting && self.send_side.probes > 0 {
+            self.send_side.probes -= 1;
             // The next probe carries the same range again.
-            if let Some(range) = sent.stream.clone().filter(|_| self.sending.probes > 0) {
-                self.sending.stream.on_lost(range);
+            if let Some(range) = sent.stream.clone().filter(|_| self.send_side.probes > 0) {
+                self.send_side.stream.on_lost(range);
             }
         }
         false
     }
 
-    pub(super) fn push_piece(&mut self, out: &mut Vec<u8>, piece: Piece, sent: &mut Sent) {
+    pub(super) fn push_piece(&mut self, out: &mut Vec<u8>, piece: Segment, sent: &mut SentPacket) {
         self.stats.block_bytes += piece.bytes.len() as u64;
         // Counts every repetition: after a loss, as a copy, or because go-back-N went back.
-        self.stats.retransmitted += u64::from(piece.number < self.sending.furthest);
-        self.sending.furthest = self.sending.furthest.max(piece.numbers().end);
+        self.stats.retransmitted += u64::from(piece.number < self.send_side.furthest);
+        self.send_side.furthest = self.send_side.furthest.max(piece.numbers().end);
         datagram::push_block(out, piece.number, piece.offset, &piece.bytes);
         sent.piece = Some(piece);
         sent.eliciting = true;
@@ -202,8 +205,8 @@ impl Connection {
 
     /// The piece of a packet in flight to send once more, if it is time for a copy and there is room; its stream frames
     /// are queued again. A packet that would not fit into an empty datagram of `most` bytes any more is not copied.
-    pub(super) fn tail_copy(&mut self, sent: &mut Sent, room: usize, most: usize) -> Option<Piece> {
-        if self.sending.wants() || self.tail_at.is_none_or(|at| sent.time < at) {
+    pub(super) fn tail_copy(&mut self, sent: &mut SentPacket, room: usize, most: usize) -> Option<Segment> {
+        if self.send_side.wants() || self.tail_at.is_none_or(|at| sent.time < at) {
             return None;
         }
         let (number, _) = self.tail_candidate(sent.time)?;
@@ -211,7 +214,7 @@ impl Connection {
         sent.copies = original.copies + 1;
         if let Some(range) = original.stream {
             self.stats.copies += range.end - range.start;
-            self.sending.stream.on_lost(range);
+            self.send_side.stream.on_lost(range);
         }
         let piece = original.piece?;
         self.stats.copies += piece.bytes.len() as u64;
@@ -220,33 +223,33 @@ impl Connection {
 
     /// Skips a packet number now and then: this exposes a peer that acknowledges packets it never got (CVE-2025-4820).
     pub(super) fn skip_sometimes(&mut self, now: Time) {
-        if self.sending.next_number < self.sending.skip_at {
+        if self.send_side.next_number < self.send_side.skip_at {
             return;
         }
-        let number = self.sending.next_number;
-        if self.sending.skip_at > 0 {
+        let number = self.send_side.next_number;
+        if self.send_side.skip_at > 0 {
             self.skip_number(now);
-            self.sending.next_number += 1;
+            self.send_side.next_number += 1;
         }
         // Rarer on long connections: a cheating peer would have to guess right every time, and each gap costs a little.
         let span = (number / 2).clamp(SKIP_LEAST, SKIP_MOST);
         self.skip_seed = mix(self.skip_seed);
-        self.sending.skip_at = number + span + self.skip_seed % span;
+        self.send_side.skip_at = number + span + self.skip_seed % span;
     }
 
     /// True if CLOSE may be sent: the peer has everything.
     pub(super) fn close_is_due(&self) -> bool {
-        matches!(self.state, State::Closing { .. }) && self.sending.is_delivered()
+        matches!(self.state, State::Closing { .. }) && self.send_side.is_delivered()
     }
 
     /// Builds a CLOSE; false after the last of its repetitions.
     pub(super) fn poll_farewell(&mut self, out: &mut Vec<u8>) -> bool {
         let Some((code, reason, left)) = &mut self.farewell else { return false };
-        let number = self.sending.next_number;
+        let number = self.send_side.next_number;
         datagram::begin_data(out, self.id, number);
         datagram::push_close(out, *code, reason);
         datagram::finish(out);
-        self.sending.next_number += 1;
+        self.send_side.next_number += 1;
         *left -= 1;
         if *left == 0 {
             self.farewell = None;

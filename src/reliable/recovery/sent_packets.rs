@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::base::{RangeSet, Time};
 use crate::reliable::congestion::controller::ProbePhase;
-use crate::reliable::segment::Piece;
+use crate::reliable::segment::Segment;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::reliable) enum Fate {
+pub(in crate::reliable) enum PacketState {
     #[default]
     InFlight,
     Acked,
@@ -22,7 +22,7 @@ pub(in crate::reliable) enum Fate {
 
 /// A datagram that was sent, until it is forgotten.
 #[derive(Clone, Debug, Default)]
-pub(in crate::reliable) struct Sent {
+pub(in crate::reliable) struct SentPacket {
     /// When it was sent.
     pub(in crate::reliable) time: Time,
     /// True if the peer must acknowledge it (ack-eliciting in RFC 9002).
@@ -30,13 +30,13 @@ pub(in crate::reliable) struct Sent {
     /// The range of the stream that it carries.
     pub(in crate::reliable) stream: Option<Range<u64>>,
     /// The piece of a block that it carries.
-    pub(in crate::reliable) piece: Option<Piece>,
+    pub(in crate::reliable) piece: Option<Segment>,
     /// Number of earlier datagrams of which it is a copy, sent before any of them was declared lost.
     pub(in crate::reliable) copies: u8,
     /// A later datagram has the same piece: if this one is lost, the later one decides about retransmission.
     pub(in crate::reliable) copied: bool,
     pub(in crate::reliable) size: usize,
-    pub(in crate::reliable) fate: Fate,
+    pub(in crate::reliable) state: PacketState,
     pub(in crate::reliable) phase: ProbePhase,
     /// Bytes delivered on the connection when it was sent.
     pub(in crate::reliable) delivered_before: u64,
@@ -44,7 +44,7 @@ pub(in crate::reliable) struct Sent {
     pub(in crate::reliable) idle: bool,
 }
 
-impl Sent {
+impl SentPacket {
     /// A datagram without content, sent at `time`.
     pub(in crate::reliable) fn at(time: Time) -> Self {
         Self { time, ..Self::default() }
@@ -53,8 +53,8 @@ impl Sent {
 
 /// Datagrams that were sent and may still be acknowledged, by packet number.
 #[derive(Debug)]
-pub(in crate::reliable) struct InFlight {
-    pub(in crate::reliable) sent: VecDeque<Sent>,
+pub(in crate::reliable) struct SentPackets {
+    pub(in crate::reliable) sent: VecDeque<SentPacket>,
     /// The packet number of the first one in `sent`.
     pub(in crate::reliable) first: u64,
     /// Every packet below this number is acknowledged or declared lost.
@@ -83,7 +83,7 @@ pub(in crate::reliable) struct InFlight {
     pub(in crate::reliable) marked: u64,
 }
 
-impl Default for InFlight {
+impl Default for SentPackets {
     fn default() -> Self {
         Self {
             sent: VecDeque::new(),
@@ -114,10 +114,13 @@ pub(in crate::reliable) struct News {
     pub(in crate::reliable) newest: Option<(Time, u64, bool)>,
 }
 
-impl InFlight {
+impl SentPackets {
     /// When the oldest packet that is not yet acknowledged or lost was sent.
     pub(in crate::reliable) fn first_owed(&self) -> Time {
         let from = (self.settled - self.first) as usize;
-        self.sent.range(from..).find(|sent| sent.fate == Fate::InFlight).map_or(Time::ZERO, |sent| sent.time)
+        self.sent
+            .range(from..)
+            .find(|sent| sent.state == PacketState::InFlight)
+            .map_or(Time::ZERO, |sent| sent.time)
     }
 }

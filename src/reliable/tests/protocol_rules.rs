@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::simulation::Pair;
 use crate::base::Time;
 use crate::link::{Direction, Link, Profile};
-use crate::reliable::{Config, Connection, Ending, Endpoint, Event, Listening, handshake};
+use crate::reliable::{Acceptance, CloseReason, Config, Connection, Endpoint, Event, handshake};
 use crate::wire::datagram::{self, BASE_DATAGRAM, Packet};
 use crate::wire::{Code, Frame, ServiceId};
 
@@ -76,7 +76,7 @@ fn row_51_a_server_that_does_not_answer_is_asked_a_few_times_a_second_at_most() 
 
 #[test]
 fn row_52_a_spoofed_source_gets_no_more_than_it_sent_and_the_server_keeps_nothing() {
-    let listening = Listening { service: FILES, name: "files", lists: true, max: 9, secret: [1; 32] };
+    let listening = Acceptance { service: FILES, name: "files", lists: true, max: 9, secret: [1; 32] };
     let mut server = Endpoint::new(Config::default(), Some(listening));
     let peer = "192.0.2.1:7".parse().unwrap();
     let (mut came, mut answered) = (0, 0);
@@ -152,7 +152,7 @@ fn whole_session(server: &mut Endpoint, peer: SocketAddr, id: u64) -> Vec<Vec<u8
 
 #[test]
 fn row_53_a_session_that_is_over_does_not_begin_again_when_its_datagrams_come_once_more() {
-    let listening = Listening { service: FILES, name: "files", lists: true, max: 9, secret: [1; 32] };
+    let listening = Acceptance { service: FILES, name: "files", lists: true, max: 9, secret: [1; 32] };
     let mut server = Endpoint::new(Config::default(), Some(listening));
     let peer = "192.0.2.1:7".parse().unwrap();
     let sent = whole_session(&mut server, peer, 77);
@@ -167,7 +167,7 @@ fn row_53_a_session_that_is_over_does_not_begin_again_when_its_datagrams_come_on
 
 #[test]
 fn row_63_one_address_does_not_take_all_places() {
-    let listening = Listening { service: FILES, name: "files", lists: true, max: 8, secret: [1; 32] };
+    let listening = Acceptance { service: FILES, name: "files", lists: true, max: 8, secret: [1; 32] };
     let mut server = Endpoint::new(Config::default(), Some(listening));
     let mut joins = |peer: &str, id: u64| {
         let peer = peer.parse().unwrap();
@@ -201,7 +201,7 @@ fn row_56_when_the_last_words_are_lost_both_sides_report_the_same_end() {
         pair.sender.close(pair.now, Code::Other, "done");
         pair.run_until(|pair| pair.client.ended.is_some() && pair.server.ended.is_some());
         for (ended, by_peer) in [(&pair.client.ended, false), (&pair.server.ended, true)] {
-            let expected = Ending::Closed { code: Code::Other, reason: "done".into(), by_peer };
+            let expected = CloseReason::Closed { code: Code::Other, reason: "done".into(), by_peer };
             assert_eq!(ended.as_ref(), Some(&expected), "seed {seed}");
         }
     }
@@ -258,7 +258,7 @@ fn a_peer_that_acknowledges_a_number_that_was_left_out_is_caught() {
         pair.sender.handle_timeout(now);
     }
     let caught = std::iter::from_fn(|| pair.sender.poll_event())
-        .any(|event| matches!(event, Event::Ended(Ending::Misbehaved(_))));
+        .any(|event| matches!(event, Event::Ended(CloseReason::ProtocolViolation(_))));
     assert!(caught, "{number}");
 }
 
@@ -287,7 +287,7 @@ fn parts_of_the_stream_that_overlap_cannot_fill_memory() {
         pair.endpoint.handle_datagram(pair.now, pair.address, part, false);
     }
     let mut ended = false;
-    let event = |_, event| ended |= matches!(event, Event::Ended(Ending::Misbehaved(_)));
+    let event = |_, event| ended |= matches!(event, Event::Ended(CloseReason::ProtocolViolation(_)));
     pair.endpoint.drain(pair.now, |_, _, _| true, event);
     assert!(ended, "60 MB were kept");
 }

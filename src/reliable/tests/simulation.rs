@@ -7,7 +7,9 @@ use bytes::Bytes;
 
 use crate::base::{RangeSet, Time};
 use crate::link::{Direction, Link, Profile};
-use crate::reliable::{Config, Connection, Ending, Endpoint, Event, Listening, PIECE_COST, receive_side};
+use crate::reliable::{
+    Acceptance, CloseReason, Config, Connection, Endpoint, Event, PIECE_COST, receive_side,
+};
 use crate::wire::datagram::{self, Packet};
 use crate::wire::{Code, Frame, ServiceId};
 
@@ -24,7 +26,7 @@ pub(crate) struct Side {
     /// Events in order, until a test takes them.
     pub(crate) events: Vec<Event>,
     /// How the connection ended, if it did.
-    pub(crate) ended: Option<Ending>,
+    pub(crate) ended: Option<CloseReason>,
 }
 
 impl Side {
@@ -71,7 +73,7 @@ pub(crate) struct Pair {
 impl Pair {
     /// Both ends with `config`, both links with `profile`; `seed` decides about every random choice.
     pub(crate) fn new(profile: Profile, seed: u64, config: Config) -> Self {
-        let listening = Listening { service: FILES, name: "files", lists: true, max: 1, secret: SECRET };
+        let listening = Acceptance { service: FILES, name: "files", lists: true, max: 1, secret: SECRET };
         let config = Config { seed, ..config };
         Self {
             now: Time::ZERO,
@@ -257,7 +259,7 @@ fn row_46_total_loss_after_the_start_gives_up_in_time() {
     let began = pair.now;
     pair.sender.write_block(0, Bytes::from_static(&[1; 5000]));
     pair.run_until(|pair| pair.client.ended.is_some());
-    assert!(matches!(pair.client.ended, Some(Ending::Vanished { .. })), "{:?}", pair.client.ended);
+    assert!(matches!(pair.client.ended, Some(CloseReason::TimedOut { .. })), "{:?}", pair.client.ended);
     let waited = pair.now.since(began);
     assert!(waited >= Duration::from_secs(14) && waited <= Duration::from_secs(20), "{waited:?}");
 }

@@ -29,32 +29,32 @@ const SIGNIFICANT: usize = 16;
 
 /// An error in an expression, and where: the column counts characters from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct ExpressionError {
     pub why: String,
     pub column: usize,
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for ExpressionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at column {}", self.why, self.column)
     }
 }
 
 /// Checks the syntax without computing anything; `None` if the expression is valid.
-pub fn check(text: &str) -> Option<Trouble> {
+pub fn check(text: &str) -> Option<ExpressionError> {
     read(text, None).err()
 }
 
 /// Computes `text`. `is_late` is called between operations; when it returns true, the computation is given up.
-pub fn evaluate(text: &str, is_late: &dyn Fn() -> bool) -> Result<String, Trouble> {
+pub fn evaluate(text: &str, is_late: &dyn Fn() -> bool) -> Result<String, ExpressionError> {
     read(text, Some(is_late)).map(|value| show(&value))
 }
 
 /// Parses `text`, and computes it unless `is_late` is `None`.
-fn read(text: &str, is_late: Option<&dyn Fn() -> bool>) -> Result<RBig, Trouble> {
+fn read(text: &str, is_late: Option<&dyn Fn() -> bool>) -> Result<RBig, ExpressionError> {
     let others = text.bytes().filter(|b| !b.is_ascii_digit()).count();
     if others > EXPRESSION_LIMIT {
-        return Err(Trouble {
+        return Err(ExpressionError {
             why: format!("too long: more than {EXPRESSION_LIMIT} characters besides digits"),
             column: 1,
         });
@@ -115,18 +115,18 @@ impl Parser<'_> {
         self.text[..at].chars().count() + 1
     }
 
-    fn trouble(&self, why: impl Into<String>) -> Trouble {
-        Trouble { why: why.into(), column: self.column(self.at) }
+    fn trouble(&self, why: impl Into<String>) -> ExpressionError {
+        ExpressionError { why: why.into(), column: self.column(self.at) }
     }
 
-    fn unknown(&self, c: char) -> Trouble {
+    fn unknown(&self, c: char) -> ExpressionError {
         self.trouble(format!(
             "`{}` is not part of arithmetic",
             crate::base::escape::escape_line(&c.to_string())
         ))
     }
 
-    fn deeper(&mut self) -> Result<(), Trouble> {
+    fn deeper(&mut self) -> Result<(), ExpressionError> {
         self.depth += 1;
         if self.depth > DEPTH_LIMIT {
             Err(self.trouble(format!("nested too deeply: more than {DEPTH_LIMIT} levels")))
@@ -135,11 +135,11 @@ impl Parser<'_> {
         }
     }
 
-    fn sum(&mut self) -> Result<RBig, Trouble> {
+    fn sum(&mut self) -> Result<RBig, ExpressionError> {
         self.chain(&['+', '-'], Self::product)
     }
 
-    fn product(&mut self) -> Result<RBig, Trouble> {
+    fn product(&mut self) -> Result<RBig, ExpressionError> {
         self.chain(&['*', '/', '%'], Self::unary)
     }
 
@@ -147,8 +147,8 @@ impl Parser<'_> {
     fn chain(
         &mut self,
         operators: &[char],
-        operand: fn(&mut Self) -> Result<RBig, Trouble>,
-    ) -> Result<RBig, Trouble> {
+        operand: fn(&mut Self) -> Result<RBig, ExpressionError>,
+    ) -> Result<RBig, ExpressionError> {
         let mut left = operand(self)?;
         let mut at = self.at;
         while let Some(operator) = self.operator(operators) {
@@ -160,12 +160,12 @@ impl Parser<'_> {
     }
 
     /// `at`: byte offset of the operator, for the error message.
-    fn apply(&self, left: RBig, operator: char, right: RBig, at: usize) -> Result<RBig, Trouble> {
+    fn apply(&self, left: RBig, operator: char, right: RBig, at: usize) -> Result<RBig, ExpressionError> {
         if self.is_late.is_none() {
             return Ok(right);
         }
         if matches!(operator, '/' | '%') && right.is_zero() {
-            return Err(Trouble { why: "division by zero".into(), column: self.column(at) });
+            return Err(ExpressionError { why: "division by zero".into(), column: self.column(at) });
         }
         let value = match operator {
             '+' => left + right,
@@ -181,22 +181,22 @@ impl Parser<'_> {
     }
 
     /// Operands are bounded, so an operation is safe to compute first; its result is checked afterwards.
-    fn bounded(&self, at: usize, value: RBig) -> Result<RBig, Trouble> {
+    fn bounded(&self, at: usize, value: RBig) -> Result<RBig, ExpressionError> {
         const BITS: usize = DIGIT_LIMIT * 3322 / 1000 + 4;
         let large = value.numerator().bit_len() > BITS || value.denominator().bit_len() > BITS;
         match (large, self.is_late.is_some_and(|is_late| is_late())) {
-            (true, _) => Err(Trouble {
+            (true, _) => Err(ExpressionError {
                 why: format!("result too large: more than {DIGIT_LIMIT} digits"),
                 column: self.column(at),
             }),
             (_, true) => {
-                Err(Trouble { why: "the computation takes too long".into(), column: self.column(at) })
+                Err(ExpressionError { why: "the computation takes too long".into(), column: self.column(at) })
             }
             _ => Ok(value),
         }
     }
 
-    fn unary(&mut self) -> Result<RBig, Trouble> {
+    fn unary(&mut self) -> Result<RBig, ExpressionError> {
         let (mut negative, mut signs) = (false, 0);
         while matches!(self.peek(), Some('-' | '+' | '\u{2212}')) {
             self.deeper()?;
@@ -208,7 +208,7 @@ impl Parser<'_> {
         Ok(if negative { -value } else { value })
     }
 
-    fn atom(&mut self) -> Result<RBig, Trouble> {
+    fn atom(&mut self) -> Result<RBig, ExpressionError> {
         match self.peek() {
             Some('(') => {
                 self.deeper()?;
@@ -217,7 +217,10 @@ impl Parser<'_> {
                 let value = self.sum()?;
                 if self.peek() != Some(')') {
                     return Err(match self.peek() {
-                        None => Trouble { why: "this `(` is never closed".into(), column: self.column(open) },
+                        None => ExpressionError {
+                            why: "this `(` is never closed".into(),
+                            column: self.column(open),
+                        },
                         Some(c) if c.is_ascii_digit() || c == '(' => {
                             self.trouble("an operator is missing here")
                         }
@@ -236,7 +239,7 @@ impl Parser<'_> {
         }
     }
 
-    fn number(&mut self) -> Result<RBig, Trouble> {
+    fn number(&mut self) -> Result<RBig, ExpressionError> {
         let rest = &self.text[self.at..];
         let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
         let whole = digits(rest);

@@ -14,7 +14,7 @@ use crate::report::Failure;
 use crate::service::conversation::{next_message, part};
 use crate::service::listen::options::ListenOptions;
 use crate::service::{Context, Job, Server};
-use crate::session::{Guest, Handle};
+use crate::session::{ClientEntry, Handle};
 use crate::wire::{Code, Frame, frame};
 
 /// Maximum CPU time of one computation (FAULTS row 67).
@@ -36,7 +36,7 @@ pub(super) fn make(
 }
 
 impl Server for Calculator {
-    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()> {
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: ClientEntry) -> Job<()> {
         Box::pin(serve(session, connection, client))
     }
 
@@ -49,7 +49,7 @@ impl Server for Calculator {
     }
 }
 
-async fn serve(session: Handle, mut connection: Connection, client: Guest) -> Result<(), Failure> {
+async fn serve(session: Handle, mut connection: Connection, client: ClientEntry) -> Result<(), Failure> {
     client.does("asks");
     let result = converse(&session, &mut connection).await;
     part(&mut connection, result.as_ref().err()).await;

@@ -8,7 +8,7 @@ use super::command::{self, HELP, Line};
 use super::protocol::{Message, Welcome};
 use super::text::{check, check_name, login_name};
 use super::transcript::Transcript;
-use super::turn::{Stamp, Turns, Wrong, not_your_turn};
+use super::turn::{Stamp, TurnError, Turns, not_your_turn};
 use crate::base::Value;
 use crate::base::escape::escape_line;
 use crate::language::{Arguments, FromArguments, Target};
@@ -139,7 +139,7 @@ impl Conversation {
                     Ok(Some(outcome)) => break Ok(outcome),
                     Err(failure) => break Err(failure.of("chat")),
                 },
-                (text, answer) = session.next_saying() => {
+                (text, answer) = session.next_outgoing_line() => {
                     let said = self.say(text).await;
                     // The caller may have stopped waiting for the result.
                     drop(answer.send(said));
@@ -273,10 +273,10 @@ impl Conversation {
                 self.show(&host, text, stamp.id);
                 Message::Delivered { id: stamp.id }
             }
-            Err(Wrong::OutOfTurn) => {
+            Err(TurnError::OutOfTurn) => {
                 Message::Notice { text: "it is not your turn: wait for an answer".into() }
             }
-            Err(Wrong::Impossible) => {
+            Err(TurnError::Impossible) => {
                 return Err(Failure::new(Code::Misbehaved, LOST_COUNT));
             }
         };

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use super::command::{self, HELP, Line};
 use super::protocol::Message;
-use super::server::announcements::News;
+use super::server::announcements::Announcements;
 use super::server::outbox::{Outbox, Queue};
 use super::text::HOST;
 use super::text::{check, unique};
-use super::turn::{Stamp, Turns, Wrong, not_your_turn};
+use super::turn::{Stamp, TurnError, Turns, not_your_turn};
 use crate::base::escape::escape_line;
 use crate::base::{Transport, Value};
 use crate::report::Failure;
@@ -62,12 +62,12 @@ pub(super) struct Room {
     pub(super) rules: Rules,
     members: Mutex<Members>,
     /// Events that are not announced yet, and when they are due.
-    news: Mutex<Option<(Instant, News)>>,
+    news: Mutex<Option<(Instant, Announcements)>>,
     has_news: Notify,
 }
 
 /// A client that has joined.
-pub(super) struct Entry {
+pub(super) struct Admitted {
     pub(super) name: String,
     pub(super) token: u64,
     pub(super) queue: Queue,
@@ -86,7 +86,7 @@ impl Room {
 
     /// Adds a member under this name, or with a number added if it is taken. A client with the token of a member
     /// replaces that member (FAULTS row 84).
-    pub(super) fn enter(&self, name: &str, proof: u64) -> Entry {
+    pub(super) fn enter(&self, name: &str, proof: u64) -> Admitted {
         let (outbox, queue) = Outbox::new();
         let token = u64::from_be_bytes(crate::net::random::random()).max(1);
         let mut members = self.lock();
@@ -101,7 +101,7 @@ impl Room {
         if !again {
             self.announce(|news| news.joined.push(name.clone()));
         }
-        Entry { name, token, queue, again }
+        Admitted { name, token, queue, again }
     }
 
     /// Removes a member. Returns the number of messages that it has not confirmed; `None` if another connection has
@@ -210,9 +210,9 @@ impl Room {
         session: &Handle,
         (name, token): (&str, u64),
         text: &str,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), TurnError> {
         let stamp = self.lock().member(name, token).map(|member| member.turns.stamp_of_plain());
-        self.heard(session, (name, token), stamp.ok_or(Wrong::Impossible)?, text)
+        self.heard(session, (name, token), stamp.ok_or(TurnError::Impossible)?, text)
     }
 
     /// Checks a client's message against the turns. A valid one is shown to the host, and with `relay` sent to all
@@ -223,10 +223,10 @@ impl Room {
         (name, token): (&str, u64),
         stamp: Stamp,
         text: &str,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), TurnError> {
         let received = {
             let mut members = self.lock();
-            let member = members.member(name, token).ok_or(Wrong::Impossible)?;
+            let member = members.member(name, token).ok_or(TurnError::Impossible)?;
             member.turns.receive(stamp)?;
             member.messages += 1;
             members.received += 1;
@@ -268,10 +268,10 @@ impl Room {
         Ok(())
     }
 
-    fn announce(&self, note: impl FnOnce(&mut News)) {
+    fn announce(&self, note: impl FnOnce(&mut Announcements)) {
         if self.rules.relay {
             let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
-            note(&mut news.get_or_insert_with(|| (Instant::now() + NEWS_DELAY, News::default())).1);
+            note(&mut news.get_or_insert_with(|| (Instant::now() + NEWS_DELAY, Announcements::default())).1);
             self.has_news.notify_one();
         }
     }
@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn row_83_a_thousand_that_join_are_announced_in_one_line() {
         let room = room(true);
-        let entries: Vec<Entry> = (0..1000).map(|_| room.enter("guest", 0)).collect();
+        let entries: Vec<Admitted> = (0..1000).map(|_| room.enter("guest", 0)).collect();
         assert_eq!(entries[999].name, "guest-1000");
         let news = room.news.lock().unwrap().as_ref().unwrap().1.lines();
         assert_eq!(news, ["guest, guest-2, guest-3 and 997 others joined"]);

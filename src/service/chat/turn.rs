@@ -31,7 +31,7 @@ pub(super) struct Stamp {
 
 /// Why a message of the other side is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wrong {
+pub(super) enum TurnError {
     /// It was not their turn.
     OutOfTurn,
     /// The numbers are impossible: the peer is broken, or lies.
@@ -70,21 +70,21 @@ impl Turns {
     }
 
     /// Counts such a message at its receiver.
-    pub(super) fn receive_relayed(&mut self, stamp: Stamp) -> Result<(), Wrong> {
+    pub(super) fn receive_relayed(&mut self, stamp: Stamp) -> Result<(), TurnError> {
         if stamp.id != self.received + 1 || stamp.seen > self.sent {
-            return Err(Wrong::Impossible);
+            return Err(TurnError::Impossible);
         }
         self.received += 1;
         Ok(())
     }
 
     /// Checks a message of theirs, and counts it if it is valid.
-    pub(super) fn receive(&mut self, stamp: Stamp) -> Result<(), Wrong> {
+    pub(super) fn receive(&mut self, stamp: Stamp) -> Result<(), TurnError> {
         if stamp.id != self.received + 1 || stamp.seen > self.sent {
-            return Err(Wrong::Impossible);
+            return Err(TurnError::Impossible);
         }
         if !self.free && self.seen_by_them.is_some_and(|before| stamp.seen <= before) {
-            return Err(Wrong::OutOfTurn);
+            return Err(TurnError::OutOfTurn);
         }
         self.received += 1;
         self.seen_by_them = Some(stamp.seen);
@@ -120,7 +120,7 @@ mod tests {
         for _ in 0..5 {
             b.receive(a.send().unwrap()).unwrap();
         }
-        assert_eq!(b.receive(Stamp { id: 9, seen: 0 }), Err(Wrong::Impossible));
+        assert_eq!(b.receive(Stamp { id: 9, seen: 0 }), Err(TurnError::Impossible));
         assert_eq!(b.stamp_of_plain(), Stamp { id: 6, seen: 0 });
     }
 
@@ -135,7 +135,7 @@ mod tests {
         room.receive(ann.send().unwrap()).unwrap();
         assert_eq!(ann.send(), None);
         ann.receive(room.send().unwrap()).unwrap();
-        assert_eq!(ann.receive_relayed(Stamp { id: 9, seen: 0 }), Err(Wrong::Impossible));
+        assert_eq!(ann.receive_relayed(Stamp { id: 9, seen: 0 }), Err(TurnError::Impossible));
     }
 
     #[test]
@@ -154,9 +154,9 @@ mod tests {
     fn a_peer_that_does_not_keep_the_rule_is_found_out() {
         let (mut a, mut liar) = (Turns::default(), Turns::default());
         a.receive(liar.send().unwrap()).unwrap();
-        assert_eq!(a.receive(Stamp { id: 2, seen: 0 }), Err(Wrong::OutOfTurn));
-        assert_eq!(a.receive(Stamp { id: 2, seen: 9 }), Err(Wrong::Impossible));
-        assert_eq!(a.receive(Stamp { id: 7, seen: 0 }), Err(Wrong::Impossible));
+        assert_eq!(a.receive(Stamp { id: 2, seen: 0 }), Err(TurnError::OutOfTurn));
+        assert_eq!(a.receive(Stamp { id: 2, seen: 9 }), Err(TurnError::Impossible));
+        assert_eq!(a.receive(Stamp { id: 7, seen: 0 }), Err(TurnError::Impossible));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::report::Failure;
 use crate::service::conversation::{next_message, part};
 use crate::service::listen::options::ListenOptions;
 use crate::service::{Context, Job, Server};
-use crate::session::{Guest, Handle};
+use crate::session::{ClientEntry, Handle};
 
 /// A client that sends nothing for this long is disconnected.
 const IDLE_LIMIT: Duration = Duration::from_mins(10);
@@ -26,7 +26,7 @@ pub(super) fn make(
 }
 
 impl Server for Echo {
-    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()> {
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: ClientEntry) -> Job<()> {
         Box::pin(serve(session, connection, client))
     }
 
@@ -39,7 +39,7 @@ impl Server for Echo {
     }
 }
 
-async fn serve(session: Handle, mut connection: Connection, client: Guest) -> Result<(), Failure> {
+async fn serve(session: Handle, mut connection: Connection, client: ClientEntry) -> Result<(), Failure> {
     client.does("echoes");
     let result = converse(&session, &mut connection).await;
     part(&mut connection, result.as_ref().err()).await;

@@ -55,7 +55,7 @@ pub(crate) struct Source {
 }
 
 /// An entry of a folder.
-pub(crate) enum Found {
+pub(crate) enum RootEntry {
     Entry(Entry),
     Hidden(Entry),
     /// A device, a FIFO or a socket.
@@ -252,12 +252,12 @@ impl Folder {
     }
 
     /// All entries of a folder, hidden ones marked, except parts and journals; unsorted.
-    pub(crate) fn look_into(&self, path: &str) -> Result<impl Iterator<Item = Found> + use<>, Failure> {
+    pub(crate) fn look_into(&self, path: &str) -> Result<impl Iterator<Item = RootEntry> + use<>, Failure> {
         let dir = self.read(path)?;
         let entries = dir.entries().map_err(|error| unreadable(&error, path))?;
         Ok(entries.filter_map(move |entry| match entry {
             Ok(entry) => describe(&dir, &entry),
-            Err(error) => Some(Found::Unreadable(String::new(), unreadable(&error, "the folder"))),
+            Err(error) => Some(RootEntry::Unreadable(String::new(), unreadable(&error, "the folder"))),
         }))
     }
 
@@ -380,7 +380,7 @@ fn nonblocking() -> i32 {
 }
 
 /// Describes an entry of a folder; `None` if it vanished meanwhile, or is a part or journal of nls.
-fn describe(dir: &Dir, there: &cap_std::fs::DirEntry) -> Option<Found> {
+fn describe(dir: &Dir, there: &cap_std::fs::DirEntry) -> Option<RootEntry> {
     let own = there.file_name();
     if is_scaffold(&own) {
         return None;
@@ -389,15 +389,15 @@ fn describe(dir: &Dir, there: &cap_std::fs::DirEntry) -> Option<Found> {
     let metadata = match there.metadata() {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
-        Err(error) => return Some(Found::Unreadable(name.clone(), unreadable(&error, &name))),
+        Err(error) => return Some(RootEntry::Unreadable(name.clone(), unreadable(&error, &name))),
     };
     let is_link = metadata.is_symlink();
     let found = match entry(name, &metadata) {
         Some(entry) => entry,
         None if is_link => link_entry(dir, &own, &metadata)?,
-        None => return Some(Found::Special),
+        None => return Some(RootEntry::Special),
     };
-    Some(if is_hidden(&own) { Found::Hidden(found) } else { Found::Entry(found) })
+    Some(if is_hidden(&own) { RootEntry::Hidden(found) } else { RootEntry::Entry(found) })
 }
 
 fn entry(name: String, metadata: &cap_std::fs::Metadata) -> Option<Entry> {

@@ -6,7 +6,7 @@ use cap_std::fs::{Dir, MetadataExt as _};
 
 use super::name::{components, raw, stays_inside};
 use super::protocol::{Entry, EntryKind, PAGE_LIMIT, Walked};
-use super::root::{Folder, Found};
+use super::root::{Folder, RootEntry};
 use crate::report::Failure;
 use crate::wire::{Code, NAME_LIMIT};
 
@@ -143,17 +143,17 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
         let (mut entries, mut held) = (Vec::new(), 0);
         for found in self.folder.look_into(&whole)? {
             let entry = match found {
-                Found::Entry(entry) => entry,
-                Found::Hidden(entry) if self.wanted.hidden && self.folder.shows_hidden() => entry,
-                Found::Hidden(_) => {
+                RootEntry::Entry(entry) => entry,
+                RootEntry::Hidden(entry) if self.wanted.hidden && self.folder.shows_hidden() => entry,
+                RootEntry::Hidden(_) => {
                     self.count.left_out.hidden += 1;
                     continue;
                 }
-                Found::Special => {
+                RootEntry::Special => {
                     self.count.left_out.special += 1;
                     continue;
                 }
-                Found::Unreadable(name, failure) => {
+                RootEntry::Unreadable(name, failure) => {
                     self.lost(join(below, &name), failure);
                     continue;
                 }

@@ -1,7 +1,7 @@
 //! What the file service's commands were asked for, made once from their arguments; and what `chunk`, `window`, `arq`
 //! and `cc` mean to the transport.
 
-use super::protocol::{Flags, Shape, WINDOW_LIMIT};
+use super::protocol::{Flags, Framing, WINDOW_LIMIT};
 use crate::base::{Transport, Value};
 use crate::language::{Arguments, FromArguments, Target};
 use crate::net::{Connection, udp};
@@ -59,7 +59,7 @@ impl ArqChoice {
 /// What `send` and `get` share: how a file travels and how it is stored.
 #[derive(Clone, Copy)]
 pub(super) struct TransferOptions {
-    pub(super) shape: Shape,
+    pub(super) shape: Framing,
     pub(super) flags: Flags,
     pub(super) wanted: Wanted,
 }
@@ -74,7 +74,7 @@ impl TransferOptions {
         let filled = || (bytes / chunk).clamp(16, u64::from(WINDOW_LIMIT));
         let window = arguments.number("window").unwrap_or_else(filled);
         Self {
-            shape: Shape { chunk: chunk as u32, window: window as u32 },
+            shape: Framing { chunk: chunk as u32, window: window as u32 },
             flags: Flags { replace: arguments.flag("replace"), fast: arguments.flag("fast") },
             wanted: Wanted { hidden: arguments.flag("hidden"), links: arguments.flag("links") },
         }
@@ -186,7 +186,7 @@ impl SendOptions {
     ///
     /// # Errors
     /// Combinations that no transport offers.
-    pub(super) fn transport(&mut self) -> Result<(udp::Options, Shape), Failure> {
+    pub(super) fn transport(&mut self) -> Result<(udp::Options, Framing), Failure> {
         let arq = self.arq()?;
         let mut shown = self.transfer.shape;
         if arq != Arq::Selective {
@@ -197,9 +197,9 @@ impl SendOptions {
                 );
                 return Err(usage(why, "chunk 1024"));
             }
-            self.transfer.shape = Shape { chunk: chunk as u32, window: WINDOW_LIMIT };
+            self.transfer.shape = Framing { chunk: chunk as u32, window: WINDOW_LIMIT };
             let window = if arq == Arq::StopAndWait { 1 } else { self.textbook_window() };
-            shown = Shape { chunk: chunk as u32, window };
+            shown = Framing { chunk: chunk as u32, window };
         }
         let control = self.control()?;
         Ok((udp::Options { control, arq, ..udp::Options::default() }, shown))

@@ -101,7 +101,7 @@ pub type GroupHash = [u8; 32];
 
 /// How a file is divided for sending, and how much of it may be in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub struct Framing {
     /// Bytes per chunk: 1 to [`CHUNK_LIMIT`].
     pub chunk: u32,
     /// Most chunks in flight: 1 to [`WINDOW_LIMIT`]; 1 is stop-and-wait.
@@ -151,9 +151,9 @@ impl Flags {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Client: take this file.
-    Put { shape: Shape, flags: Flags, mode: Mode, size: u64, modified: u64, name: String },
+    Put { shape: Framing, flags: Flags, mode: Mode, size: u64, modified: u64, name: String },
     /// Client: send this file. `fresh`: the client has nothing of it, so the server begins without waiting for READY.
-    Get { shape: Shape, fresh: bool, name: String },
+    Get { shape: Framing, fresh: bool, name: String },
     /// Server: mode, size and time of the file that GET named. `limited`: the server limits its rate, so slow is not
     /// dead.
     File { limited: bool, mode: Mode, size: u64, modified: u64 },
@@ -363,8 +363,8 @@ fn hashes(r: &mut Reader<'_>) -> Result<Vec<GroupHash>, DecodeError> {
 }
 
 /// FAULTS row 30: a chunk size or window out of bounds is refused before anything is allocated for it.
-fn shape(r: &mut Reader<'_>) -> Result<Shape, DecodeError> {
-    let shape = Shape { chunk: r.u32()?, window: r.u32()? };
+fn shape(r: &mut Reader<'_>) -> Result<Framing, DecodeError> {
+    let shape = Framing { chunk: r.u32()?, window: r.u32()? };
     if shape.chunk == 0 || u64::from(shape.chunk) > CHUNK_LIMIT {
         return Err(DecodeError::Oversize { what: "chunk", limit: CHUNK_LIMIT });
     }
@@ -382,7 +382,7 @@ mod tests {
     const OPEN_ENDED: [u8; 3] = [HAVE, HASHES, SMALL];
 
     fn samples() -> Vec<Message> {
-        let shape = Shape { chunk: 1024, window: 8 };
+        let shape = Framing { chunk: 1024, window: 8 };
         let flags = Flags { replace: true, fast: false };
         let label = |name: &str| Label { flags, mode: 0o640, modified: 1, hash: [4; 32], name: name.into() };
         let bytes = bytes::Bytes::from_static(b"tiny");
@@ -438,7 +438,7 @@ mod tests {
         for (chunk, window) in
             [(0, 1), (u32::MAX, 1), (CHUNK_LIMIT as u32 + 1, 1), (1024, 0), (1024, u32::MAX)]
         {
-            let shape = Shape { chunk, window };
+            let shape = Framing { chunk, window };
             let frame = Message::Get { shape, fresh: false, name: "x".into() }.encode();
             assert!(matches!(Message::decode(&frame), Err(DecodeError::Oversize { .. })));
         }

@@ -16,7 +16,7 @@ use crate::net::accept::admission::Admission;
 use crate::net::accept::bind::bind;
 use crate::net::{Connection, Listener, has_address, show};
 use crate::report::{Failure, Outcome};
-use crate::session::{CLOSING_LIMIT, Guest, Handle, Listening};
+use crate::session::{CLOSING_LIMIT, ClientEntry, Handle, Listening};
 use crate::wire::Code;
 
 /// How often `listen` checks that its address still exists.
@@ -230,7 +230,7 @@ async fn is_gone(address: SocketAddr) {
 /// Serves one client, counted and logged. Its failure ends nothing else.
 async fn one(session: &Handle, server: Arc<dyn Server>, connection: Connection) {
     let client = show(connection.peer);
-    let guest = Guest::new(session, client.clone());
+    let guest = ClientEntry::new(session, client.clone());
     session.measure(&connection);
     session.log("client", format!("{client} connected"));
     let result = tokio::select! {

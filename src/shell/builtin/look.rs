@@ -8,7 +8,7 @@ use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::report::{Area, Outcome, Progress};
-use crate::session::{GuestState, Registry, Session};
+use crate::session::{ClientState, Registry, Session};
 
 /// Maximum clients of a server that are shown.
 const CLIENT_LINES: usize = 100;
@@ -164,7 +164,7 @@ fn clients(session: &Session, area: Option<Area>) -> Outcome {
     Outcome::new(text.clone(), vec![("clients", Value::count(count as u64)), ("text", Value::Text(text))])
 }
 
-fn client(guest: &GuestState) -> [String; 5] {
+fn client(guest: &ClientState) -> [String; 5] {
     let (done, rate) = guest.progress.map_or(("-".into(), "-".into()), |Progress { done, total }| {
         let share = done as f64 * 100.0 / total.max(1) as f64;
         (format!("{share:.0} %"), quantity::show_rate(done as f64 / guest.time.as_secs_f64().max(1e-3)))

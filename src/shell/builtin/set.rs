@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::{BARE, Builtin, next};
 use crate::base::quantity;
 use crate::language::{Arguments, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
-use crate::net::relay::Control;
+use crate::net::relay::RelayControl;
 use crate::report::{Failure, Outcome};
 use crate::service::link::{self, BURST_LIMIT, Change, QUEUE_LIMIT};
 use crate::session::Session;
@@ -87,7 +87,7 @@ impl FromArguments for SetOptions {
 }
 
 /// Changes the conditions of a link, from the next packet on.
-fn turn(label: &str, control: &Control, options: &SetOptions) -> Result<String, Failure> {
+fn turn(label: &str, control: &RelayControl, options: &SetOptions) -> Result<String, Failure> {
     if options.change.is_empty() && !options.unlimited {
         return Err(Failure::new(Code::Usage, "a link takes the words of `link`, as `loss 5%`")
             .of(format!("set {label}")));
@@ -111,7 +111,7 @@ fn limit(shell: &Shell, session: &SessionRef, options: &SetOptions) -> Result<St
     if session.has_ended() {
         return Err(Failure::new(Code::Missing, format!("{label} has ended")).of(format!("set {label}")));
     }
-    let text = match session.knob::<Control>() {
+    let text = match session.control::<RelayControl>() {
         Some(link) => turn(&label, &link, options)?,
         None => pace(&session, &label, options)?,
     };

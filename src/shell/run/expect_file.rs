@@ -24,9 +24,9 @@ impl Shell {
         let path = |word| Ok::<PathBuf, Failure>(self.directory().join(self.text(word)?));
         let left = path(&expectation.path)?;
         let wanted = match &expectation.test {
-            FileTest::Exists => Wanted::Exists,
-            FileTest::SameAs(word) => Wanted::SameAs(path(word)?),
-            FileTest::Contains(word) => Wanted::Contains(self.text(word)?),
+            FileTest::Exists => FileCondition::Exists,
+            FileTest::SameAs(word) => FileCondition::SameAs(path(word)?),
+            FileTest::Contains(word) => FileCondition::Contains(self.text(word)?),
         };
         let deadline = expectation.within.map(|within| Instant::now() + within);
         loop {
@@ -46,19 +46,19 @@ impl Shell {
 
 /// What is expected of a file.
 #[derive(Clone, Debug)]
-enum Wanted {
+enum FileCondition {
     Exists,
     SameAs(PathBuf),
     Contains(String),
 }
 
-fn examine(left: &Path, wanted: &Wanted, negated: bool) -> Result<(), Failure> {
+fn examine(left: &Path, wanted: &FileCondition, negated: bool) -> Result<(), Failure> {
     let shown = left.display();
     let wrong = |why: String| Err(Failure::new(Code::Expectation, why));
     let right = match wanted {
-        Wanted::SameAs(right) => right,
-        Wanted::Contains(text) => return examine_text(left, text, negated),
-        Wanted::Exists => {
+        FileCondition::SameAs(right) => right,
+        FileCondition::Contains(text) => return examine_text(left, text, negated),
+        FileCondition::Exists => {
             return match (left.symlink_metadata(), negated) {
                 (Ok(_), false) => Ok(()),
                 (Err(error), true) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -169,18 +169,19 @@ mod tests {
         };
         let large = vec![7u8; 200_000];
         let (a, same) = (file("a", &large), file("same", &large));
-        assert_eq!(examine(&a, &Wanted::SameAs(same), false), Ok(()));
-        let with = |text: &str, negated| examine(&a, &Wanted::Contains(text.into()), negated);
+        assert_eq!(examine(&a, &FileCondition::SameAs(same), false), Ok(()));
+        let with = |text: &str, negated| examine(&a, &FileCondition::Contains(text.into()), negated);
         assert!(with("\u{7}\u{7}", false).is_ok() && with("x", true).is_ok());
         assert!(with("x", false).is_err() && with("\u{7}", true).is_err());
         let mut other = large.clone();
         other[150_001] = 8;
-        let failure = examine(&a, &Wanted::SameAs(file("b", &other)), false).unwrap_err();
+        let failure = examine(&a, &FileCondition::SameAs(file("b", &other)), false).unwrap_err();
         assert!(failure.why.ends_with("they differ from byte 150001 on"), "{failure}");
         assert_eq!(failure.contrast.unwrap().offset, 150_000);
-        let failure = examine(&a, &Wanted::SameAs(file("short", &large[..100_000])), false).unwrap_err();
+        let failure =
+            examine(&a, &FileCondition::SameAs(file("short", &large[..100_000])), false).unwrap_err();
         assert!(failure.why.ends_with("byte 100000 on"), "{failure}");
-        assert!(examine(&a, &Wanted::SameAs(folder.path().join("absent")), true).is_err());
-        assert_eq!(examine(&folder.path().join("absent"), &Wanted::Exists, true), Ok(()));
+        assert!(examine(&a, &FileCondition::SameAs(folder.path().join("absent")), true).is_err());
+        assert_eq!(examine(&folder.path().join("absent"), &FileCondition::Exists, true), Ok(()));
     }
 }

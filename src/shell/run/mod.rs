@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::catalogue::{self, Entry};
+use super::catalogue::{self, CatalogueEntry};
 use super::{Binding, Flow, Foreground, INTERRUPT_LIMIT, Shell};
 use crate::base::Value;
 use crate::language::parse::lexer::Word;
@@ -204,10 +204,10 @@ impl Shell {
         let arguments = self.arguments(invocation)?;
         let verb = invocation.verb.name;
         match catalogue::entry(verb) {
-            Some(Entry::Client(client)) => {
+            Some(CatalogueEntry::Client(client)) => {
                 self.client(client, arguments, invocation).await.map(|()| Flow::Next)
             }
-            Some(Entry::Builtin(builtin)) => {
+            Some(CatalogueEntry::Builtin(builtin)) => {
                 let interrupt = self.interrupt.clone();
                 let outcome = tokio::select! {
                     biased;
@@ -295,7 +295,7 @@ impl Shell {
     /// Sends independent questions to one server without waiting for answers between them; each answer is handled as if
     /// it had been asked alone. Stops at the first failure.
     pub(super) async fn together(&mut self, invocations: &[&Invocation]) -> Result<(), Failure> {
-        let Some(Entry::Client(client)) =
+        let Some(CatalogueEntry::Client(client)) =
             invocations.first().and_then(|first| catalogue::entry(first.verb.name))
         else {
             return Err(unanswered());
@@ -420,7 +420,7 @@ const QUESTION_LIMIT: usize = 256;
 pub(super) fn is_plain_question(invocation: &Invocation) -> bool {
     let direct = matches!(
         catalogue::entry(invocation.verb.name),
-        Some(Entry::Client(Client { run: Run::Direct(_), .. }))
+        Some(CatalogueEntry::Client(Client { run: Run::Direct(_), .. }))
     );
     let ready = |(_, argument, _): &(_, Argument, _)| matches!(argument, Argument::Ready(_));
     direct && invocation.span.len() <= QUESTION_LIMIT && invocation.arguments.iter().all(ready)

@@ -20,7 +20,7 @@ pub const TEST_LIMIT: Duration = Duration::from_secs(30);
 
 /// How a script ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum ScriptEnd {
     Passed,
     Failed,
     Skipped(String),
@@ -80,7 +80,7 @@ async fn over(deadline: Option<(Instant, Duration)>) {
 
 impl Shell {
     /// Runs a plan without tests, to its end: jobs are waited for, deferred steps run, a recording is written.
-    pub async fn script(&mut self, plan: &Plan) -> Ending {
+    pub async fn script(&mut self, plan: &Plan) -> ScriptEnd {
         let ending = self.steps(&plan.setup).await;
         let ending = self.close_script(ending).await;
         self.finish_recording();
@@ -88,16 +88,16 @@ impl Shell {
     }
 
     /// Runs the steps of one test after the setup, to its end.
-    pub async fn test(&mut self, setup: &[Step], steps: &[Step], limit: Duration) -> Ending {
+    pub async fn test(&mut self, setup: &[Step], steps: &[Step], limit: Duration) -> ScriptEnd {
         self.deadline = Some((Instant::now() + limit, limit));
         let mut ending = self.steps(setup).await;
-        if ending == Ending::Passed {
+        if ending == ScriptEnd::Passed {
             ending = self.steps(steps).await;
         }
         self.close_script(ending).await
     }
 
-    async fn steps(&mut self, steps: &[Step]) -> Ending {
+    async fn steps(&mut self, steps: &[Step]) -> ScriptEnd {
         let mut failed = false;
         let mut rest = steps;
         while let Some(first) = rest.first() {
@@ -108,19 +108,19 @@ impl Shell {
             rest = &rest[done..];
             match result {
                 Ok(Flow::Next) => {}
-                Ok(Flow::Quit) => return if failed { Ending::Failed } else { Ending::Quit },
-                Ok(Flow::Skip(reason)) => return Ending::Skipped(reason),
+                Ok(Flow::Quit) => return if failed { ScriptEnd::Failed } else { ScriptEnd::Quit },
+                Ok(Flow::Skip(reason)) => return ScriptEnd::Skipped(reason),
                 Err(failure) => {
                     let stop = failure.code == Code::Cancelled || !self.settings.keep_going;
                     self.fail(failure, step);
                     failed = true;
                     if stop {
-                        return Ending::Failed;
+                        return ScriptEnd::Failed;
                     }
                 }
             }
         }
-        if failed { Ending::Failed } else { Ending::Passed }
+        if failed { ScriptEnd::Failed } else { ScriptEnd::Passed }
     }
 
     /// Number of next steps that are questions and can be asked together.
@@ -174,8 +174,8 @@ impl Shell {
     }
 
     /// Waits for jobs if all went well, then runs the deferred steps, then ends processes that are left.
-    async fn close_script(&mut self, mut ending: Ending) -> Ending {
-        if ending == Ending::Passed {
+    async fn close_script(&mut self, mut ending: ScriptEnd) -> ScriptEnd {
+        if ending == ScriptEnd::Passed {
             for job in std::mem::take(&mut self.jobs) {
                 let state = tokio::select! {
                     state = job.ended() => state,
@@ -190,7 +190,7 @@ impl Shell {
                         place: None,
                         session: Some(job.id),
                     });
-                    ending = Ending::Failed;
+                    ending = ScriptEnd::Failed;
                 }
             }
         }
@@ -200,7 +200,7 @@ impl Shell {
             // A failed check or clean-up in a deferred step counts like any other.
             if let Err(failure) = self.step(&step).await {
                 self.fail(failure, &step);
-                ending = Ending::Failed;
+                ending = ScriptEnd::Failed;
             }
         }
         self.deadline = None;

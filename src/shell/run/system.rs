@@ -43,7 +43,7 @@ impl Shell {
         }
         let mut command = self.command_of_system(text)?;
         let mut child = command.spawn().map_err(|error| Failure::io(&error, what.clone()))?;
-        let mut group = Group(child.id().filter(|_| !self.settings.interactive));
+        let mut group = ProcessGroup(child.id().filter(|_| !self.settings.interactive));
         let mut streams = Streams::of(&mut child, &self.secrets, &self.pass);
         let interrupt = self.interrupt.clone();
         let status = loop {
@@ -232,9 +232,9 @@ impl Pipe {
 }
 
 /// The process group of a `!CMD` that has not ended; killed as a whole when nobody waits for it any more.
-struct Group(Option<u32>);
+struct ProcessGroup(Option<u32>);
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
             signal(group, rustix::process::Signal::KILL);

@@ -5,7 +5,7 @@ const TOLD: usize = 3;
 
 /// Events since the last announcement.
 #[derive(Debug, Default)]
-pub(crate) struct News {
+pub(crate) struct Announcements {
     pub(crate) joined: Vec<String>,
     /// Name and how the client left, as text.
     pub(crate) left: Vec<String>,
@@ -13,7 +13,7 @@ pub(crate) struct News {
     pub(crate) renamed: Vec<String>,
 }
 
-impl News {
+impl Announcements {
     /// A line for each kind of event.
     pub(crate) fn lines(&self) -> Vec<String> {
         let joined = listed(&self.joined, "others").map(|names| format!("{names} joined"));
@@ -39,8 +39,8 @@ mod tests {
     #[test]
     fn each_kind_is_one_line() {
         let of = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        let news = News { joined: of(&["a", "b"]), left: of(&["c left"]), renamed: Vec::new() };
+        let news = Announcements { joined: of(&["a", "b"]), left: of(&["c left"]), renamed: Vec::new() };
         assert_eq!(news.lines(), ["a, b joined", "c left"]);
-        assert!(News::default().lines().is_empty());
+        assert!(Announcements::default().lines().is_empty());
     }
 }

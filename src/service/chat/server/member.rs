@@ -4,10 +4,10 @@ use crate::service::chat::room::Rules;
 use std::time::Duration;
 use std::time::Instant;
 
+use super::connection::MemberConnection;
 use super::flood::{self, Flood, Slowed};
 use super::outbox::Queued;
 use super::text_client;
-use super::visit::Visit;
 use crate::base::escape::escape_line;
 use crate::net::Message as Wire;
 use crate::net::failure::malformed;
@@ -16,7 +16,7 @@ use crate::service::chat::command::{self, HELP, Line};
 use crate::service::chat::protocol::{self, Message, Welcome};
 use crate::service::chat::room::Room;
 use crate::service::chat::text::{HOST, check, check_name};
-use crate::service::chat::turn::{Stamp, Wrong};
+use crate::service::chat::turn::{Stamp, TurnError};
 use crate::wire::{Code, Frame};
 
 /// Time limit for the last message to a client, and for closing.
@@ -30,10 +30,10 @@ pub(crate) fn welcome(room: &Room, name: &str, token: u64) -> Frame {
     Message::Welcome(Welcome { free, relay, token, name: name.into(), host: HOST.into() }).encode()
 }
 
-impl Visit<'_> {
+impl MemberConnection<'_> {
     /// Serves the client until it leaves; returns how it left.
     pub(crate) async fn run(&mut self) -> Result<String, Failure> {
-        if self.connection.plain {
+        if self.connection.is_text {
             self.greet().await?;
         }
         let mut flood = Flood::new(Instant::now());
@@ -67,7 +67,7 @@ impl Visit<'_> {
 
     /// Sends a queued message and those after it, as frames or as lines of text.
     async fn pass_on(&mut self, queued: Queued) -> Result<(), Failure> {
-        let (room, name, token, plain) = (self.room, &self.name, self.token, self.connection.plain);
+        let (room, name, token, plain) = (self.room, &self.name, self.token, self.connection.is_text);
         let frame = |message: &Message| {
             if plain { text_client::line(room, (name, token), message) } else { Some(message.encode()) }
         };
@@ -76,7 +76,7 @@ impl Visit<'_> {
 
     /// Reads nothing from a client that sends too fast, so that backpressure stops it. It still receives messages.
     async fn slow_down(&mut self, slowed: Slowed) -> Result<(), Failure> {
-        match (slowed.tell, self.connection.plain) {
+        match (slowed.tell, self.connection.is_text) {
             (false, _) => {}
             (true, true) => self.say(&format!("* {}", flood::TEXT)).await?,
             (true, false) => {
@@ -96,7 +96,7 @@ impl Visit<'_> {
 
     /// Says goodbye, and handles what the client still sends, until it closes.
     async fn part(&mut self) -> Result<(), Failure> {
-        if self.connection.plain {
+        if self.connection.is_text {
             return self.say("* host ended the conversation").await;
         }
         let leave = Message::Leave { reason: "ended the conversation".into() };
@@ -112,7 +112,7 @@ impl Visit<'_> {
 
     /// Answers a client that closed its sending side: it may still read, for half-closed is not gone.
     async fn answer_end(&mut self) -> Result<(), Failure> {
-        if self.connection.plain {
+        if self.connection.is_text {
             return self.say("* goodbye").await;
         }
         let leave = Message::Leave { reason: "says goodbye".into() };
@@ -144,7 +144,7 @@ impl Visit<'_> {
 
     /// Handles a frame or line from the client; `Some` if it left, with how.
     async fn receive(&mut self, frame: &Frame) -> Result<Option<String>, Failure> {
-        if self.connection.plain {
+        if self.connection.is_text {
             let line = String::from_utf8_lossy(&frame.body).into_owned();
             return self.heard_line(line.trim_end_matches('\r')).await;
         }
@@ -187,10 +187,10 @@ impl Visit<'_> {
         check(text, self.room.rules.transport)?;
         let reply = match self.room.heard(self.session, (&self.name, self.token), stamp, text) {
             Ok(()) => Message::Delivered { id: stamp.id },
-            Err(Wrong::OutOfTurn) => {
+            Err(TurnError::OutOfTurn) => {
                 Message::Notice { text: "it is not your turn: wait for an answer".into() }
             }
-            Err(Wrong::Impossible) => {
+            Err(TurnError::Impossible) => {
                 return Err(Failure::new(Code::Misbehaved, "the client's message numbers are inconsistent"));
             }
         };

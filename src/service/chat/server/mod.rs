@@ -3,27 +3,27 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `visit`, `member` | the server's side of one client: what it is, and what it does |
+//! | `connection`, `member` | the server's side of one client: what it is, and what it does |
 //! | `text_client` | clients without nls, such as `nc`: lines of text |
 //! | `outbox` | the bounded send queue of one client |
 //! | `flood` | pure: rate limit for the messages of a client |
 //! | `announcements` | pure: announcements to everybody, batched |
 
 pub(super) mod announcements;
+pub(super) mod connection;
 pub(super) mod flood;
 pub(super) mod member;
 pub(super) mod outbox;
 pub(super) mod text_client;
-pub(super) mod visit;
 
 use crate::base::Transport;
 use std::sync::Arc;
 
+use self::connection::MemberConnection;
 use self::member::{PARTING_LIMIT, welcome};
-use self::visit::Visit;
 
 use super::protocol::Message;
-use super::room::{Entry, Room, Rules};
+use super::room::{Admitted, Room, Rules};
 use super::text::check_name;
 use crate::base::Value;
 use crate::language::{Arguments, FromArguments};
@@ -33,7 +33,7 @@ use crate::report::Failure;
 use crate::service::files::protocol::{self, Entries};
 use crate::service::listen::options::ListenOptions;
 use crate::service::{Context, Job, Server};
-use crate::session::{Guest, Handle};
+use crate::session::{ClientEntry, Handle};
 use crate::wire::{Code, Frame, frame};
 
 /// Bytes of the socket's send buffer for a client: the rest is queued here, where it is counted (FAULTS row 82).
@@ -75,7 +75,7 @@ pub(super) fn clients(transport: Transport) -> u64 {
 }
 
 impl Server for Room {
-    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()> {
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: ClientEntry) -> Job<()> {
         Box::pin(async move { converse(&self, &session, connection, &client).await })
     }
 
@@ -89,7 +89,7 @@ impl Server for Room {
             ]);
             loop {
                 tokio::select! {
-                    (text, answer) = session.next_saying() => {
+                    (text, answer) = session.next_outgoing_line() => {
                         let said = self.say(&session, &text).await;
                         // The caller may have stopped waiting for the result.
                         drop(answer.send(said));
@@ -118,7 +118,7 @@ async fn converse(
     room: &Room,
     session: &Handle,
     mut connection: Connection,
-    client: &Guest,
+    client: &ClientEntry,
 ) -> Result<(), Failure> {
     let entry = match join(room, &mut connection).await {
         Ok(Some(entry)) => entry,
@@ -138,9 +138,9 @@ async fn converse(
     client.does(format!("is {name}"));
     let (kind, how) = if entry.again { ("returned", "came back") } else { ("joined", "joined") };
     session.tell(kind, format!("{name} {how} from {client}"));
-    let mut visit = Visit { room, session, connection, queue: entry.queue, name, token };
+    let mut visit = MemberConnection { room, session, connection, queue: entry.queue, name, token };
     let result = visit.run().await;
-    let Visit { mut connection, name, .. } = visit;
+    let MemberConnection { mut connection, name, .. } = visit;
     let how = match &result {
         Ok(how) => how.clone(),
         Err(failure) if room.rules.for_two => {
@@ -179,8 +179,8 @@ async fn part(connection: &mut Connection, failure: Option<&Failure>, replaced: 
 }
 
 /// Reads the client's first message and admits it; `None` if it only asked who is here.
-async fn join(room: &Room, connection: &mut Connection) -> Result<Option<Entry>, Failure> {
-    if connection.plain {
+async fn join(room: &Room, connection: &mut Connection) -> Result<Option<Admitted>, Failure> {
+    if connection.is_text {
         return Ok(Some(room.enter(text_client::NAME, 0)));
     }
     let mut frame = connection.incoming.frame(FIRST_MESSAGE_LIMIT, "name").await?;
@@ -235,7 +235,7 @@ fn list(room: &Room, frame: &Frame) -> Result<Vec<Frame>, Failure> {
 
 /// The reason for closing, as a frame or as a line of text.
 fn farewell(connection: &Connection, failure: &Failure) -> Frame {
-    if connection.plain {
+    if connection.is_text {
         Frame::new(frame::LINE, format!("* {failure}"))
     } else {
         Frame::error(failure.code, &failure.to_string())

@@ -31,7 +31,7 @@ pub(crate) struct Queued {
 #[derive(Clone)]
 pub(crate) struct Outbox {
     queue: mpsc::UnboundedSender<Queued>,
-    waiting: Arc<Waiting>,
+    waiting: Arc<QueuedMessage>,
     kicked: CancellationToken,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Queue {
 }
 
 #[derive(Default)]
-struct Waiting {
+struct QueuedMessage {
     bytes: AtomicUsize,
     /// Notified when bytes are released.
     less: Notify,
@@ -50,7 +50,7 @@ struct Waiting {
 
 /// Bytes reserved in an outbox, released when the message has been sent or dropped.
 struct Share {
-    waiting: Arc<Waiting>,
+    waiting: Arc<QueuedMessage>,
     bytes: usize,
 }
 

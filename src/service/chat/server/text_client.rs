@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::visit::Visit;
+use super::connection::MemberConnection;
 use crate::base::escape::escape_line;
 use crate::report::Failure;
 use crate::service::chat::command::{self, Line};
 use crate::service::chat::protocol::Message;
 use crate::service::chat::room::Room;
 use crate::service::chat::text::{HOST, check};
-use crate::service::chat::turn::Wrong;
+use crate::service::chat::turn::TurnError;
 use crate::wire::{Code, Frame, frame};
 
 /// Name of a text client until it takes another with `/name`.
@@ -31,7 +31,7 @@ pub(crate) fn line(room: &Room, (name, token): (&str, u64), message: &Message) -
     Some(Frame::new(frame::LINE, line))
 }
 
-impl Visit<'_> {
+impl MemberConnection<'_> {
     /// Tells a text client its name and the commands.
     pub(crate) async fn greet(&mut self) -> Result<(), Failure> {
         if self.room.rules.relay {
@@ -80,10 +80,10 @@ impl Visit<'_> {
         }
         match self.room.heard_plain(self.session, (&self.name, self.token), text) {
             Ok(()) => Ok(None),
-            Err(Wrong::OutOfTurn) => Ok(Some(
+            Err(TurnError::OutOfTurn) => Ok(Some(
                 "it is not your turn: a message must be answered before you may send the next".into(),
             )),
-            Err(Wrong::Impossible) => Err("is gone"),
+            Err(TurnError::Impossible) => Err("is gone"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::tree::{TOGETHER, Tree, WINDOW, closing};
+use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing};
 use crate::base::quantity;
 use crate::net::failure::{malformed, told_in_words, unexpected};
 use crate::net::{Connection, SILENCE_LIMIT};
@@ -13,11 +13,11 @@ use crate::service::files::protocol::{ENTRIES, Entries, Entry, EntryKind, LOST, 
 use crate::service::files::root::Folder;
 use crate::service::files::walk::{Count, Wanted};
 use crate::service::ftp::options::Accept;
-use crate::service::ftp::protocol::{Flags, GroupHash, Label, Message, Shape};
+use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Label, Message};
 use crate::service::ftp::storage::part::Intent;
-use crate::service::ftp::storage::small::{self, Keeper};
-use crate::service::ftp::transfer::receive::{Manner, receive_file};
-use crate::service::ftp::transfer::{Watched, by_disk, is_about_the_file, small_limit};
+use crate::service::ftp::storage::small::{self, BatchWriter};
+use crate::service::ftp::transfer::receive::{ReceiveOptions, receive_file};
+use crate::service::ftp::transfer::{ProgressTarget, by_disk, is_about_the_file, small_limit};
 use crate::session::Handle;
 use crate::wire::{Code, Frame};
 
@@ -120,16 +120,16 @@ pub(crate) async fn get_folder(
     session: &Handle,
     connection: &mut Connection,
     (root, name): (Arc<Folder>, &str),
-    shape: Shape,
+    shape: Framing,
     (flags, wanted): (Flags, Wanted),
     listed: Listed,
-) -> Result<Tree, Failure> {
+) -> Result<TreeOutcome, Failure> {
     let Listed { entries, count, lost, .. } = listed;
-    let (total, mut tree) = (count.bytes, Tree::new(count));
+    let (total, mut tree) = (count.bytes, TreeOutcome::new(count));
     lost.iter().for_each(|(path, failure)| tree.refuse(path, failure));
     let quota = Arc::new(crate::service::ftp::storage::quota::Quota::new(None));
     let rules = Rules { portable: false, hidden: wanted.hidden };
-    let keeper = Some(Keeper::new(root.clone(), rules, quota));
+    let keeper = Some(BatchWriter::new(root.clone(), rules, quota));
     let mut getting =
         Getting { session, connection, name, flags, rules, total, keeper, tree, bursts: Vec::new() };
     let folders: Vec<&Entry> = entries.iter().filter(|entry| entry.is_folder()).collect();
@@ -166,8 +166,8 @@ struct Getting<'a> {
     flags: Flags,
     rules: Rules,
     total: u64,
-    keeper: Option<Keeper>,
-    tree: Tree,
+    keeper: Option<BatchWriter>,
+    tree: TreeOutcome,
     /// Small files that must be requested with GET: under the server's rate limit one message would be a burst.
     bursts: Vec<Entry>,
 }
@@ -282,7 +282,7 @@ impl Getting<'_> {
         by_disk(self.session, move || some.into_iter().map(hash).collect()).await
     }
 
-    async fn large(&mut self, entry: &Entry, root: &Arc<Folder>, shape: Shape) -> Result<(), Failure> {
+    async fn large(&mut self, entry: &Entry, root: &Arc<Folder>, shape: Framing) -> Result<(), Failure> {
         let name = self.path(&entry.name);
         self.connection.outgoing.send_now(Message::Get { shape, fresh: false, name }.encode()).await?;
         let answer = match self.connection.incoming.frame(SILENCE_LIMIT, "answer").await {
@@ -318,9 +318,13 @@ impl Getting<'_> {
                 return Ok(());
             }
         };
-        let watched =
-            Some(Watched { name: &entry.name, before: self.tree.bytes, total: self.total, guest: None });
-        let manner = Manner { shape, fresh: false, limited, watched };
+        let watched = Some(ProgressTarget {
+            name: &entry.name,
+            before: self.tree.bytes,
+            total: self.total,
+            guest: None,
+        });
+        let manner = ReceiveOptions { shape, fresh: false, limited, watched };
         match receive_file(self.session, self.connection, begun, intent, manner).await {
             Ok(delivered) => {
                 self.tree.took(&entry.name, &delivered);

@@ -21,12 +21,12 @@ use std::time::Duration;
 use self::destination::{Around, Destination};
 use self::get_folder::{get_folder, list};
 use self::sources::{Sent, SoFar, send_one, send_several};
-use self::tree::Tree;
+use self::tree::TreeOutcome;
 use super::options::{Accept, GetOptions, SendOptions, TransferOptions, say_control};
-use super::protocol::{Flags, Message, Mode, Shape};
+use super::protocol::{Flags, Framing, Message, Mode};
 use super::storage::part::{Begun, Intent};
-use super::transfer::receive::{Manner, receive_file};
-use super::transfer::{Delivered, Watched, by_disk, in_lane};
+use super::transfer::receive::{ReceiveOptions, receive_file};
+use super::transfer::{Delivered, ProgressTarget, by_disk, in_lane};
 use crate::base::escape::escape_line;
 use crate::base::quantity::{counted, show_size};
 use crate::base::{Transport, Value};
@@ -125,8 +125,9 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
             Ok(Asked::File { begun, intent, fresh, limited }) => {
                 let (worker, shown) = (session.clone(), name.clone());
                 let exchange = async move {
-                    let watched = Some(Watched { name: &shown, before: 0, total: intent.size, guest: None });
-                    let manner = Manner { shape, fresh, limited, watched };
+                    let watched =
+                        Some(ProgressTarget { name: &shown, before: 0, total: intent.size, guest: None });
+                    let manner = ReceiveOptions { shape, fresh, limited, watched };
                     let result = receive_file(&worker, &mut connection, *begun, intent, manner).await;
                     (connection, result)
                 };
@@ -190,7 +191,7 @@ async fn fetch_folder(
     (target, (modified, mode)): (&Path, (u64, Mode)),
     options: TransferOptions,
     accept: Accept,
-) -> Result<Tree, Failure> {
+) -> Result<TreeOutcome, Failure> {
     let TransferOptions { shape, flags, wanted } = options;
     let listed = list(connection, name, wanted, accept).await?;
     // Row 24: the size of the folder is reported before anything is fetched.
@@ -259,7 +260,7 @@ async fn finish(
     result: Result<Delivered, Failure>,
     what: &str,
     done: &str,
-    shape: Shape,
+    shape: Framing,
     fast: bool,
 ) -> Result<Outcome, Failure> {
     part(connection, result.as_ref().err()).await;
@@ -272,9 +273,9 @@ async fn finish(
 async fn finish_folder(
     session: &Handle,
     connection: Connection,
-    result: Result<Tree, Failure>,
+    result: Result<TreeOutcome, Failure>,
     (what, done): (&str, &str),
-    shape: Shape,
+    shape: Framing,
     fast: bool,
 ) -> Result<Outcome, Failure> {
     part(connection, result.as_ref().err()).await;

@@ -4,17 +4,17 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::tree::{TOGETHER, Tree, WINDOW, closing};
+use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing};
 use crate::net::failure::{malformed, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::files::protocol::{Entry, EntryKind};
 use crate::service::files::root::Folder;
 use crate::service::files::walk::Count;
-use crate::service::ftp::protocol::{Flags, GroupHash, Message, Mode, Shape};
+use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Message, Mode};
 use crate::service::ftp::storage::small;
 use crate::service::ftp::transfer::send::{await_ready, send_file};
-use crate::service::ftp::transfer::{Watched, by_disk, is_about_the_file, on_disk, small_limit};
+use crate::service::ftp::transfer::{ProgressTarget, by_disk, is_about_the_file, on_disk, small_limit};
 use crate::session::Handle;
 use crate::wire::{Code, Frame, frame};
 
@@ -36,7 +36,7 @@ struct Sending<'a> {
     /// Name of the tree at the server.
     base: String,
     flags: Flags,
-    tree: Tree,
+    tree: TreeOutcome,
     unanswered: VecDeque<Unanswered>,
     unanswered_bytes: u64,
     /// Index of the first unanswered message.
@@ -48,7 +48,7 @@ struct Sending<'a> {
 }
 
 /// The content of a local folder.
-pub(crate) struct Found {
+pub(crate) struct FolderEntry {
     pub(crate) root: Arc<Folder>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) count: Count,
@@ -60,14 +60,14 @@ pub(crate) struct Found {
 pub(crate) async fn send_folder(
     session: &Handle,
     connection: &mut Connection,
-    (found, base): (Found, String),
-    shape: Shape,
+    (found, base): (FolderEntry, String),
+    shape: Framing,
     flags: Flags,
     first: u64,
-) -> Result<Tree, Failure> {
-    let Found { root, entries, count, lost } = found;
+) -> Result<TreeOutcome, Failure> {
+    let FolderEntry { root, entries, count, lost } = found;
     let (modified, mode) = root.look();
-    let (total, mut tree) = (count.bytes, Tree::new(count));
+    let (total, mut tree) = (count.bytes, TreeOutcome::new(count));
     lost.iter().for_each(|(path, failure)| tree.refuse(path, failure));
     let asking = announce(connection, total, &base).await?;
     let unanswered = VecDeque::new();
@@ -289,7 +289,7 @@ impl Sending<'_> {
         self.unanswered.get_mut(place as usize).ok_or_else(|| unexpected("the server"))
     }
 
-    async fn large(&mut self, entry: &Entry, shape: Shape) -> Result<(), Failure> {
+    async fn large(&mut self, entry: &Entry, shape: Framing) -> Result<(), Failure> {
         let (root, path) = (self.root.clone(), entry.name.clone());
         let source = match by_disk(self.session, move || root.source(&path)).await? {
             Ok(source) => source,
@@ -311,7 +311,8 @@ impl Sending<'_> {
             }
             Err(failure) => return Err(failure),
         };
-        let watched = Watched { name: &entry.name, before: self.tree.bytes, total: self.total, guest: None };
+        let watched =
+            ProgressTarget { name: &entry.name, before: self.tree.bytes, total: self.total, guest: None };
         let sent = send_file(self.session, self.connection, source, shape, start, Some(watched)).await;
         match sent {
             Ok(delivered) => {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::send_folder::{Found, send_folder};
-use super::tree::Tree;
+use super::send_folder::{FolderEntry, send_folder};
+use super::tree::TreeOutcome;
 use crate::base::escape::escape_line;
 use crate::language::diagnostic::nearest;
 use crate::net::Connection;
@@ -15,7 +15,7 @@ use crate::service::files::walk::{Count, Step, Wanted, walk};
 use crate::service::ftp::options::TransferOptions;
 use crate::service::ftp::protocol::Message;
 use crate::service::ftp::transfer::send::{await_ready, send_file};
-use crate::service::ftp::transfer::{Delivered, Watched, by_disk, in_lane, is_about_the_file};
+use crate::service::ftp::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_file};
 use crate::session::Handle;
 use crate::wire::Code;
 
@@ -37,13 +37,13 @@ pub(crate) struct Sourced {
 
 enum Local {
     File(Source),
-    Folder(Found),
+    Folder(FolderEntry),
 }
 
 /// The result for one source.
 pub(crate) enum Sent {
     File(Delivered),
-    Folder(Tree),
+    Folder(TreeOutcome),
 }
 
 /// Opens everything that is to be sent, before any packet (FAULTS row 1).
@@ -115,7 +115,7 @@ fn open(path: &Path, wanted: Wanted) -> Result<Local, Failure> {
         let why = format!("more than {SEND_FILES} files and folders");
         return Err(Failure::new(Code::Limit, why).fix("send its folders one by one"));
     }
-    Ok(Local::Folder(Found { root, entries, count, lost }))
+    Ok(Local::Folder(FolderEntry { root, entries, count, lost }))
 }
 
 /// How far a command is that sends one or more sources over a connection.
@@ -124,7 +124,7 @@ pub(crate) struct SoFar {
     /// Bytes that are done, and bytes of all sources.
     before: u64,
     total: u64,
-    /// Tree messages that were answered.
+    /// TreeOutcome messages that were answered.
     answered: u64,
 }
 
@@ -163,7 +163,7 @@ pub(crate) async fn send_one(
     let request = Message::Put { shape, flags, mode, size, modified, name: name.clone() };
     let worker = session.clone();
     let exchange = Box::pin(async move {
-        let watched = Watched { name: &name, before, total, guest: None };
+        let watched = ProgressTarget { name: &name, before, total, guest: None };
         let exchange = async {
             connection.request([request.encode()]).await?;
             let start = await_ready(&mut connection, size).await?;
@@ -182,8 +182,8 @@ pub(crate) async fn send_several(
     mut connection: Connection,
     sources: Vec<Sourced>,
     options: TransferOptions,
-) -> Result<(Connection, Result<Tree, Failure>), Failure> {
-    let mut tree = Tree::new(Count::default());
+) -> Result<(Connection, Result<TreeOutcome, Failure>), Failure> {
+    let mut tree = TreeOutcome::new(Count::default());
     let total = sources.iter().map(|source| source.bytes).sum();
     let mut so_far = SoFar::alone(total);
     for source in sources {

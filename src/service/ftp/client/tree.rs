@@ -8,7 +8,7 @@ use crate::base::{Value, quantity};
 use crate::report::Failure;
 use crate::service::files::protocol::Walked;
 use crate::service::files::walk::Count;
-use crate::service::ftp::protocol::{Mode, Shape};
+use crate::service::ftp::protocol::{Framing, Mode};
 use crate::service::ftp::transfer::Delivered;
 use crate::wire::Code;
 
@@ -23,7 +23,7 @@ const REASONS_LIMIT: usize = 10_000;
 
 /// The result of a tree transfer.
 #[derive(Debug)]
-pub(crate) struct Tree {
+pub(crate) struct TreeOutcome {
     /// BLAKE3 of each file, by name. The hash of a tree is that of this list, as `b3sum` prints it.
     hashes: BTreeMap<String, blake3::Hash>,
     count: Count,
@@ -40,12 +40,12 @@ pub(crate) struct Tree {
     sent: u64,
     chunks: u64,
     acks: u64,
-    /// Tree messages that were answered on this connection, including those of earlier trees.
+    /// TreeOutcome messages that were answered on this connection, including those of earlier trees.
     pub(crate) answered: u64,
     began: Instant,
 }
 
-impl Tree {
+impl TreeOutcome {
     pub(crate) fn new(count: Count) -> Self {
         Self {
             hashes: BTreeMap::new(),
@@ -181,7 +181,7 @@ impl Tree {
         links + hidden + special
     }
 
-    pub(crate) fn fields(&self, shape: Shape) -> Vec<(&'static str, Value)> {
+    pub(crate) fn fields(&self, shape: Framing) -> Vec<(&'static str, Value)> {
         vec![
             ("files", Value::count(self.hashes.len() as u64)),
             ("folders", Value::count(self.count.folders)),

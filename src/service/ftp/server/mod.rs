@@ -10,15 +10,15 @@ pub(super) mod tree;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::tally::Tally;
+use self::tally::UploadState;
 use super::options::ServerOptions;
-use super::protocol::{Flags, Message, Shape};
+use super::protocol::{Flags, Framing, Message};
 use super::storage::part::Intent;
 use super::storage::quota::Quota;
-use super::storage::small::Keeper;
-use super::transfer::receive::{Manner, receive_file};
+use super::storage::small::BatchWriter;
+use super::transfer::receive::{ReceiveOptions, receive_file};
 use super::transfer::send::{Start, await_ready, send_file};
-use super::transfer::{Delivered, Watched, by_disk, in_lane, is_about_the_file};
+use super::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_file};
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::{Arguments, FromArguments};
@@ -32,7 +32,7 @@ use crate::service::files::root::{Folder, Source, look_of};
 use crate::service::files::walk::size_below;
 use crate::service::listen::options::ListenOptions;
 use crate::service::{Context, Job, Server};
-use crate::session::{Guest, Handle};
+use crate::session::{ClientEntry, Handle};
 use crate::wire::{Code, Frame};
 
 /// A client without a request for this long is disconnected.
@@ -76,9 +76,9 @@ pub(super) fn make(
 }
 
 impl Server for FileServer {
-    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()> {
-        let (tally, read_ahead) = (Tally::default(), None);
-        Box::pin(Visit { server: self, session, connection, client, tally, read_ahead }.run())
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: ClientEntry) -> Job<()> {
+        let (tally, read_ahead) = (UploadState::default(), None);
+        Box::pin(ServerConnection { server: self, session, connection, client, tally, read_ahead }.run())
     }
 
     fn is_private(&self) -> bool {
@@ -120,18 +120,18 @@ impl FileServer {
         self.folder.check_space(lacking).map(|()| there.is_some())
     }
 
-    pub(super) fn keeper(&self) -> Keeper {
-        Keeper::new(self.folder.clone(), self.rules, self.quota.clone())
+    pub(super) fn keeper(&self) -> BatchWriter {
+        BatchWriter::new(self.folder.clone(), self.rules, self.quota.clone())
     }
 }
 
 /// The connection of one client, from its first request to its last.
-pub(super) struct Visit {
+pub(super) struct ServerConnection {
     pub(super) server: Arc<FileServer>,
     pub(super) session: Handle,
     pub(super) connection: Connection,
-    pub(super) client: Guest,
-    pub(super) tally: Tally,
+    pub(super) client: ClientEntry,
+    pub(super) tally: UploadState,
     /// A message that was read while a batch of other kinds was gathered.
     pub(super) read_ahead: Option<Result<Option<Wire>, Failure>>,
 }
@@ -147,7 +147,7 @@ async fn next(
     }
 }
 
-impl Visit {
+impl ServerConnection {
     async fn run(mut self) -> Result<(), Failure> {
         if !self.server.open && is_of_another_user(self.connection.transport, self.connection.peer) {
             let failure = Failure::new(Code::Policy, "the server is for the user who started it");
@@ -295,7 +295,7 @@ impl Visit {
         self.connection.outgoing.send_now(Frame::error(failure.code, &words)).await
     }
 
-    async fn put(&mut self, shape: Shape, name: String, intent: Intent) -> Result<(), Failure> {
+    async fn put(&mut self, shape: Framing, name: String, intent: Intent) -> Result<(), Failure> {
         if let Some(failure) = self.server.objection() {
             return self.refuse(&name, &failure).await;
         }
@@ -310,8 +310,9 @@ impl Visit {
             return self.refuse(&name, &failure).await;
         }
         self.inform_of_large("sends", &name, intent.size);
-        let watched = Watched { name: &name, before: 0, total: intent.size, guest: Some(&self.client) };
-        let manner = Manner { shape, fresh: false, limited: false, watched: Some(watched) };
+        let watched =
+            ProgressTarget { name: &name, before: 0, total: intent.size, guest: Some(&self.client) };
+        let manner = ReceiveOptions { shape, fresh: false, limited: false, watched: Some(watched) };
         let received = receive_file(&self.session, &mut self.connection, begun, intent, manner).await;
         let delivered = match received {
             // The client reported a problem with its own file, which is a valid answer: the connection goes on.
@@ -345,7 +346,13 @@ impl Visit {
         }
     }
 
-    async fn get(&mut self, shape: Shape, fresh: bool, name: String, source: Source) -> Result<(), Failure> {
+    async fn get(
+        &mut self,
+        shape: Framing,
+        fresh: bool,
+        name: String,
+        source: Source,
+    ) -> Result<(), Failure> {
         let (mode, size, modified) = (source.mode, source.size, source.modified);
         let limited = self.session.rate_limit().is_some();
         self.connection.outgoing.send_now(Message::File { limited, mode, size, modified }.encode()).await?;
@@ -353,7 +360,8 @@ impl Visit {
         let sent = match start {
             Ok(start) => {
                 self.inform_of_large("gets", &name, size);
-                let watched = Watched { name: &name, before: 0, total: size, guest: Some(&self.client) };
+                let watched =
+                    ProgressTarget { name: &name, before: 0, total: size, guest: Some(&self.client) };
                 send_file(&self.session, &mut self.connection, source, shape, start, Some(watched)).await
             }
             // The client declines the file, which is a valid answer: the connection goes on.

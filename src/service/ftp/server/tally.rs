@@ -1,11 +1,11 @@
 //! The state of a client's tree transfers.
 
-use crate::service::ftp::storage::small::Keeper;
+use crate::service::ftp::storage::small::BatchWriter;
 
 /// The state of a client's tree transfers.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
-    pub(super) keeper: Option<Keeper>,
+pub(crate) struct UploadState {
+    pub(super) keeper: Option<BatchWriter>,
     /// FETCH messages that were answered.
     pub(super) fetched: u64,
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::Visit;
+use super::ServerConnection;
 use crate::base::escape::escape_line;
 use crate::net::Message as Wire;
 use crate::net::failure::malformed;
@@ -14,7 +14,7 @@ use crate::service::files::protocol::{Entries, Lost, Walk};
 use crate::service::files::walk::{Step, Wanted, walk};
 use crate::service::ftp::client::tree::TOGETHER;
 use crate::service::ftp::protocol::{FETCH, FOLDER, Flags, LINK, Message, OFFER, SMALL};
-use crate::service::ftp::storage::small::{self, Keeper};
+use crate::service::ftp::storage::small::{self, BatchWriter};
 use crate::service::ftp::transfer::{by_disk, small_limit};
 use crate::wire::{Code, Frame};
 
@@ -31,7 +31,7 @@ const WALK_RATE: u64 = 64 << 10;
 /// Pages of a list that wait for the network.
 const PAGES: usize = 4;
 
-impl Visit {
+impl ServerConnection {
     /// Gathers messages of these kinds that have arrived already, beginning with `first`.
     async fn together(&mut self, first: Message, kinds: &[u8]) -> Result<Vec<Message>, Failure> {
         let mut bytes = 0;
@@ -111,7 +111,7 @@ impl Visit {
 
     /// True if files wait for a sync; they hold locks and descriptors.
     pub(crate) fn has_pending(&self) -> bool {
-        self.tally.keeper.as_ref().is_some_and(Keeper::has_pending)
+        self.tally.keeper.as_ref().is_some_and(BatchWriter::has_pending)
     }
 
     /// Called when the client sends nothing for a while: pending files are synced and answered.
@@ -132,7 +132,11 @@ impl Visit {
         }
     }
 
-    async fn answer_kept(&mut self, mut keeper: Keeper, denied: Vec<small::Denied>) -> Result<(), Failure> {
+    async fn answer_kept(
+        &mut self,
+        mut keeper: BatchWriter,
+        denied: Vec<small::Denied>,
+    ) -> Result<(), Failure> {
         for (index, failure) in denied {
             self.session.log("refused", format!("{} file {index} of a folder: {failure}", self.client));
             let denied = Message::Denied { index, code: failure.code, why: failure.why };

@@ -36,7 +36,7 @@ impl Group {
 
 /// What is wrong with a block (FAULTS row 29).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum AssemblyError {
     BeyondEnd {
         offset: u64,
     },
@@ -48,7 +48,7 @@ pub(crate) enum Trouble {
     TooMuch,
 }
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for AssemblyError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::BeyondEnd { offset } => {
@@ -205,19 +205,19 @@ impl Assembly {
     }
 
     /// The place for the first of `length` bytes at `offset`: at least one byte, at most up to the end of the group.
-    pub(crate) fn room(&mut self, offset: u64, length: usize) -> Result<&mut [u8], Trouble> {
+    pub(crate) fn room(&mut self, offset: u64, length: usize) -> Result<&mut [u8], AssemblyError> {
         let end = offset.checked_add(length as u64).filter(|&end| end <= self.size);
-        let end = end.ok_or(Trouble::BeyondEnd { offset })?;
+        let end = end.ok_or(AssemblyError::BeyondEnd { offset })?;
         let index = offset / self.group;
         if self.closed.contains(index) && !(self.offered.contains(index) && self.replace(index)) {
-            return Err(Trouble::Overlap { offset });
+            return Err(AssemblyError::Overlap { offset });
         }
         let (start, whole) = (index * self.group, self.length(index));
         if !self.open.contains_key(&index) {
             if self.open.len() >= OPEN_GROUP_LIMIT {
-                return Err(Trouble::TooScattered);
+                return Err(AssemblyError::TooScattered);
             }
-            let held = Some(Held::one(self.open.is_empty()).ok_or(Trouble::TooMuch)?);
+            let held = Some(Held::one(self.open.is_empty()).ok_or(AssemblyError::TooMuch)?);
             let buffer = buffers::take();
             let anew = self.anew.contains(index);
             self.open.insert(index, Open { buffer, held, anew, front: 0, islands: RangeSet::new() });
@@ -227,7 +227,11 @@ impl Assembly {
             open.buffer.resize(whole, 0);
         }
         let range = (offset - start) as usize..((end - start) as usize).min(whole);
-        if open.is_free(&range) { Ok(&mut open.buffer[range]) } else { Err(Trouble::Overlap { offset }) }
+        if open.is_free(&range) {
+            Ok(&mut open.buffer[range])
+        } else {
+            Err(AssemblyError::Overlap { offset })
+        }
     }
 
     /// Records that `length` bytes were put where [`Self::room`] said; a group that they complete goes to `whole`.
@@ -236,9 +240,9 @@ impl Assembly {
         offset: u64,
         length: usize,
         whole: &mut Vec<Group>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), AssemblyError> {
         let index = offset / self.group;
-        let Some(open) = self.open.get_mut(&index) else { return Err(Trouble::Overlap { offset }) };
+        let Some(open) = self.open.get_mut(&index) else { return Err(AssemblyError::Overlap { offset }) };
         let at = (offset - index * self.group) as usize;
         open.fill(at..at + length);
         self.missing -= length as u64;
@@ -247,7 +251,7 @@ impl Assembly {
             self.count_chunks(offset, offset + length as u64);
         }
         if pieces > SCATTER_LIMIT || self.partial.len() > PARTIAL_LIMIT {
-            return Err(Trouble::TooScattered);
+            return Err(AssemblyError::TooScattered);
         }
         let length = self.length(index);
         if front == length
@@ -305,7 +309,7 @@ impl Assembly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::ftp::storage::hash_tree::{GROUP, Tree};
+    use crate::service::ftp::storage::hash_tree::{GROUP, HashTree};
 
     impl Assembly {
         /// Places a block that arrived in one piece.
@@ -314,7 +318,7 @@ mod tests {
             mut offset: u64,
             mut bytes: &[u8],
             whole: &mut Vec<Group>,
-        ) -> Result<(), Trouble> {
+        ) -> Result<(), AssemblyError> {
             while !bytes.is_empty() {
                 let room = self.room(offset, bytes.len())?;
                 let (now, later) = bytes.split_at(room.len());
@@ -424,19 +428,19 @@ mod tests {
     fn row_29_too_much_twice_or_wrapped_is_an_error() {
         let mut whole = Vec::new();
         let mut assembly = Assembly::new(1000, GROUP, 100, &[]);
-        assert_eq!(assembly.accept(950, &[0; 51], &mut whole), Err(Trouble::BeyondEnd { offset: 950 }));
+        assert_eq!(assembly.accept(950, &[0; 51], &mut whole), Err(AssemblyError::BeyondEnd { offset: 950 }));
         assert_eq!(
             assembly.accept(u64::MAX, &[0; 2], &mut whole),
-            Err(Trouble::BeyondEnd { offset: u64::MAX })
+            Err(AssemblyError::BeyondEnd { offset: u64::MAX })
         );
         assembly.accept(100, &[0; 100], &mut whole).unwrap();
         for (offset, length) in [(150, 100), (50, 100), (100, 1), (0, 1000), (199, 1)] {
             let twice = assembly.accept(offset, &vec![0; length], &mut whole);
-            assert_eq!(twice, Err(Trouble::Overlap { offset }));
+            assert_eq!(twice, Err(AssemblyError::Overlap { offset }));
         }
         let mut done = Assembly::new(10, GROUP, 10, &[]);
         done.accept(0, &[1; 10], &mut whole).unwrap();
-        assert_eq!(done.accept(0, &[1; 10], &mut whole), Err(Trouble::Overlap { offset: 0 }));
+        assert_eq!(done.accept(0, &[1; 10], &mut whole), Err(AssemblyError::Overlap { offset: 0 }));
     }
 
     #[test]
@@ -445,7 +449,7 @@ mod tests {
         let mut whole = Vec::new();
         let result =
             (0..=OPEN_GROUP_LIMIT as u64).try_for_each(|n| assembly.accept(n * GROUP, &[0], &mut whole));
-        assert_eq!(result, Err(Trouble::TooScattered));
+        assert_eq!(result, Err(AssemblyError::TooScattered));
     }
 
     #[test]
@@ -453,7 +457,7 @@ mod tests {
         let size = 5 * GROUP + 12_345;
         let file: Vec<u8> = (0..size).map(|n| (n * 13 % 249) as u8).collect();
         let mut assembly = Assembly::new(size, GROUP, 65_536, &[]);
-        let mut tree = Tree::new(size, GROUP);
+        let mut tree = HashTree::new(size, GROUP);
         let (mut whole, mut dice) = (Vec::new(), Dice(3));
         let mut pieces: Vec<u64> = (0..size).step_by(1158).collect();
         while !pieces.is_empty() {

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::hash_tree::{GROUP, Tree};
+use super::hash_tree::{GROUP, HashTree};
 use super::journal::{self, Header, SYNCED};
 use crate::service::files::root::Source;
 use crate::service::ftp::protocol::GroupHash;
@@ -31,12 +31,12 @@ pub(crate) struct Hashes {
 
 impl Hashes {
     /// Loads cached hashes into `tree`. `None`: the file is small, or was just changed, or the cache cannot be used.
-    pub(crate) fn open(source: &Source, tree: &mut Tree) -> Option<Self> {
+    pub(crate) fn open(source: &Source, tree: &mut HashTree) -> Option<Self> {
         let folder = dirs::cache_dir()?.join("nls").join("hashes");
         Self::open_in(&folder, source, tree)
     }
 
-    fn open_in(folder: &Path, source: &Source, tree: &mut Tree) -> Option<Self> {
+    fn open_in(folder: &Path, source: &Source, tree: &mut HashTree) -> Option<Self> {
         if source.size < CACHE_FROM {
             return None;
         }
@@ -129,16 +129,16 @@ mod tests {
     fn hashes_are_there_again_while_the_file_is_the_same() {
         let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let old = Duration::from_secs(100);
-        let mut tree = Tree::new(CACHE_FROM, GROUP);
+        let mut tree = HashTree::new(CACHE_FROM, GROUP);
         let known = source(folder.path(), old);
         let mut hashes = Hashes::open_in(cache.path(), &known, &mut tree).unwrap();
         hashes.add(3, [3; 32]);
         hashes.save();
         drop(hashes);
-        let mut again = Tree::new(CACHE_FROM, GROUP);
+        let mut again = HashTree::new(CACHE_FROM, GROUP);
         drop(Hashes::open_in(cache.path(), &known, &mut again).unwrap());
         assert_eq!((again.get(3), again.get(2)), (Some([3; 32]), None));
-        let mut other = Tree::new(CACHE_FROM, GROUP);
+        let mut other = HashTree::new(CACHE_FROM, GROUP);
         let touched = source(folder.path(), old * 2);
         drop(Hashes::open_in(cache.path(), &touched, &mut other).unwrap());
         assert_eq!(other.get(3), None);
@@ -148,7 +148,7 @@ mod tests {
     fn a_file_that_was_just_written_is_not_remembered() {
         let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let fresh = source(folder.path(), Duration::ZERO);
-        let mut tree = Tree::new(CACHE_FROM, GROUP);
+        let mut tree = HashTree::new(CACHE_FROM, GROUP);
         assert!(Hashes::open_in(cache.path(), &fresh, &mut tree).is_none());
     }
 

@@ -21,13 +21,13 @@ pub(crate) fn hash_group(size: u64, group: u64, index: u64, bytes: &[u8]) -> Gro
 
 /// The hashes of the groups of one file.
 #[derive(Debug)]
-pub(crate) struct Tree {
+pub(crate) struct HashTree {
     size: u64,
     group: u64,
     groups: HashMap<u64, ChainingValue>,
 }
 
-impl Tree {
+impl HashTree {
     /// For a file of `size` bytes in groups of `group`, a power of two from 1024 on. Memory grows as hashes come, not
     /// with the declared size.
     pub(crate) fn new(size: u64, group: u64) -> Self {
@@ -127,7 +127,7 @@ mod tests {
                 9 * group - 1,
             ] {
                 let bytes: Vec<u8> = (0..size).map(|n| (n * 31 % 251) as u8).collect();
-                let mut tree = Tree::new(size as u64, group as u64);
+                let mut tree = HashTree::new(size as u64, group as u64);
                 for (index, part) in bytes.chunks(group).enumerate().rev() {
                     tree.set(index as u64, tree.hash(index as u64, part));
                 }
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_missing_group_has_no_hash() {
-        let mut tree = Tree::new(3 * GROUP, GROUP);
+        let mut tree = HashTree::new(3 * GROUP, GROUP);
         tree.set(2, [0; 32]);
         assert_eq!(tree.root(), None);
         tree.set(0, [0; 32]);

@@ -17,7 +17,7 @@ const SECTOR: u64 = 512;
 
 /// An incomplete file.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub(crate) struct Leftover {
     pub(crate) path: PathBuf,
     /// Bytes that it takes on the disk.
     pub(crate) bytes: u64,
@@ -28,7 +28,7 @@ pub(crate) struct Part {
 }
 
 /// All parts below `folder`, sorted by path, and whether everything could be examined. No link is followed.
-pub(crate) fn find(folder: &Path) -> io::Result<(Vec<Part>, bool)> {
+pub(crate) fn find(folder: &Path) -> io::Result<(Vec<Leftover>, bool)> {
     let (mut found, mut whole) = (Vec::new(), true);
     let mut waiting = vec![(folder.to_owned(), 0)];
     let mut looked = 0;
@@ -58,7 +58,7 @@ pub(crate) fn find(folder: &Path) -> io::Result<(Vec<Part>, bool)> {
                 let age = metadata.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
                 let (path, bytes) = (entry.path(), metadata.blocks() * SECTOR);
                 let busy = is_busy(&path);
-                found.push(Part { path, bytes, age: age.unwrap_or_default(), busy });
+                found.push(Leftover { path, bytes, age: age.unwrap_or_default(), busy });
             }
         }
     }
@@ -72,7 +72,7 @@ fn is_busy(path: &Path) -> bool {
     file.is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
-impl Part {
+impl Leftover {
     /// Removes the part and its journal; fails with `ResourceBusy` if a transfer has it open.
     pub(crate) fn remove(&self) -> io::Result<()> {
         if is_busy(&self.path) {

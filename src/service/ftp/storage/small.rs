@@ -85,7 +85,7 @@ impl Drop for Counted {
 
 /// Stores small files and folders below a root.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct BatchWriter {
     folder: Arc<Folder>,
     rules: Rules,
     quota: Arc<Quota>,
@@ -111,7 +111,7 @@ pub(crate) struct Keeper {
 /// A message that was refused: its index, from 0.
 pub(crate) type Denied = (u64, Failure);
 
-impl Keeper {
+impl BatchWriter {
     pub(crate) fn new(folder: Arc<Folder>, rules: Rules, quota: Arc<Quota>) -> Self {
         Self {
             folder,
@@ -306,7 +306,7 @@ impl Keeper {
     }
 }
 
-impl Keeper {
+impl BatchWriter {
     /// Syncs each file system once: a folder below the root may be on another one.
     fn sync_file_systems(&self) -> std::io::Result<()> {
         let mut synced = Vec::new();
@@ -324,7 +324,7 @@ impl Keeper {
 }
 
 /// Removes files that do not have their names yet: a client that sends them again starts over.
-impl Drop for Keeper {
+impl Drop for BatchWriter {
     fn drop(&mut self) {
         for pending in &self.pending {
             drop(pending.dir.remove(&part_name(&pending.name)));
@@ -359,10 +359,10 @@ fn publish(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn keeper(quota: Option<u64>) -> (tempfile::TempDir, Keeper) {
+    fn keeper(quota: Option<u64>) -> (tempfile::TempDir, BatchWriter) {
         let temp = tempfile::tempdir().unwrap();
         let folder = Arc::new(Folder::open(temp.path(), false).unwrap());
-        (temp, Keeper::new(folder, Rules::default(), Arc::new(Quota::new(quota))))
+        (temp, BatchWriter::new(folder, Rules::default(), Arc::new(Quota::new(quota))))
     }
 
     fn small(name: &str, bytes: &'static str, replace: bool, fast: bool) -> Message {

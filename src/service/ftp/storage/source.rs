@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::buffers;
 use super::hash_cache::Hashes;
-use super::hash_tree::{GROUP, Tree};
+use super::hash_tree::{GROUP, HashTree};
 use crate::report::Failure;
 use crate::service::files::root::{Source, stamp};
 use crate::service::ftp::protocol::GroupHash;
@@ -23,7 +23,7 @@ const COMPARE_AHEAD: usize = 16;
 
 /// A group that was read.
 #[derive(Debug)]
-pub(crate) struct Piece {
+pub(crate) struct ReadBlock {
     pub(crate) index: u64,
     pub(crate) offset: u64,
     pub(crate) bytes: Bytes,
@@ -37,7 +37,7 @@ pub(crate) struct Piece {
 /// What was read in one disk job.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    pub(crate) pieces: Vec<Piece>,
+    pub(crate) pieces: Vec<ReadBlock>,
     /// Bytes that the receiver has already with the same content.
     pub(crate) same: u64,
     /// Nothing is left to be read.
@@ -57,7 +57,7 @@ pub(crate) struct Reading {
     file: Arc<File>,
     size: u64,
     modified: u64,
-    tree: Tree,
+    tree: HashTree,
     hashes: Option<Hashes>,
     /// No hole begins before this offset.
     data_until: u64,
@@ -72,7 +72,7 @@ pub(crate) struct Reading {
 impl Reading {
     /// Loads the hashes that an earlier attempt cached: those groups need not be read again to be compared.
     pub(crate) fn new(source: Source) -> Self {
-        let mut tree = Tree::new(source.size, GROUP);
+        let mut tree = HashTree::new(source.size, GROUP);
         let hashes = Hashes::open(&source, &mut tree);
         let all = 0..tree.count();
         Self {
@@ -159,7 +159,7 @@ impl Reading {
         Ok(())
     }
 
-    fn read(&mut self, index: u64, anew: bool) -> Result<Piece, Failure> {
+    fn read(&mut self, index: u64, anew: bool) -> Result<ReadBlock, Failure> {
         let (offset, length) = self.tree.extent(index);
         let mut buffer = buffers::take();
         buffer.truncate(length);
@@ -169,7 +169,7 @@ impl Reading {
         if let Some(hashes) = &mut self.hashes {
             hashes.add(index, hash);
         }
-        Ok(Piece { index, offset, bytes: buffer.into(), hash, anew, hole: false })
+        Ok(ReadBlock { index, offset, bytes: buffer.into(), hash, anew, hole: false })
     }
 
     /// True if the file system says that the group is in a hole. A region of data is looked up only once.
@@ -192,12 +192,12 @@ impl Reading {
         false
     }
 
-    fn hole(&mut self, index: u64) -> Piece {
+    fn hole(&mut self, index: u64) -> ReadBlock {
         let (offset, length) = self.tree.extent(index);
         let buffer = buffers::zeros(length);
         let hash = self.tree.hash(index, &buffer);
         self.tree.set(index, hash);
-        Piece { index, offset, bytes: buffer.into(), hash, anew: false, hole: true }
+        ReadBlock { index, offset, bytes: buffer.into(), hash, anew: false, hole: true }
     }
 
     /// Row 2: fails if the file changed while it was read.
@@ -226,13 +226,13 @@ pub(crate) struct Again {
 }
 
 impl Again {
-    pub(crate) fn read(&self, index: u64) -> Result<Piece, Failure> {
-        let tree = Tree::new(self.size, GROUP);
+    pub(crate) fn read(&self, index: u64) -> Result<ReadBlock, Failure> {
+        let tree = HashTree::new(self.size, GROUP);
         let (offset, length) = tree.extent(index);
         let mut buffer = BytesMut::zeroed(length);
         fill(&self.file, offset, &mut buffer)?;
         let hash = tree.hash(index, &buffer);
-        Ok(Piece { index, offset, bytes: buffer.freeze(), hash, anew: false, hole: false })
+        Ok(ReadBlock { index, offset, bytes: buffer.freeze(), hash, anew: false, hole: false })
     }
 }
 

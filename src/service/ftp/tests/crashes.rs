@@ -3,11 +3,11 @@
 
 use std::io::ErrorKind;
 
-use super::simdisk::{SimDisk, Trouble};
+use super::simdisk::{DiskFault, SimDisk};
 use crate::report::Failure;
 use crate::service::files::disk::Disk;
 use crate::service::ftp::storage::assembly::Group;
-use crate::service::ftp::storage::hash_tree::Tree;
+use crate::service::ftp::storage::hash_tree::HashTree;
 use crate::service::ftp::storage::part::{Arrived, Begun, Intent, begin};
 use crate::wire::Code;
 
@@ -34,7 +34,7 @@ struct Course {
 /// Receives the source as a server does, with a sender that compares what is there.
 fn receive(disk: &SimDisk, intent: Intent, course: &mut Course) -> Result<(), Failure> {
     let source = source();
-    let mut tree = Tree::new(intent.size, GROUP);
+    let mut tree = HashTree::new(intent.size, GROUP);
     let groups: Vec<&[u8]> = source.chunks(GROUP as usize).collect();
     for (index, bytes) in (0..).zip(&groups) {
         tree.set(index, tree.hash(index, bytes));
@@ -122,7 +122,7 @@ fn row_11_and_13_a_power_loss_after_any_operation_keeps_n1_to_n4() {
                 if replace {
                     disk.plant("a", OLD);
                 }
-                disk.state().trouble = Trouble::Crash(at);
+                disk.state().trouble = DiskFault::Crash(at);
                 let mut course = Course::default();
                 let done = receive(&disk, intent, &mut course).is_ok();
                 disk.state().reboot(at * DRAWS + draw);
@@ -143,7 +143,7 @@ fn row_11_a_kill_after_any_operation_loses_nothing_that_was_written() {
         for at in 0..=operations(intent) {
             let what = format!("fast {fast}, killed after operation {at}");
             let disk = SimDisk::new();
-            disk.state().trouble = Trouble::Crash(at);
+            disk.state().trouble = DiskFault::Crash(at);
             let mut course = Course::default();
             drop(receive(&disk, intent, &mut course));
             disk.state().resume();
@@ -161,7 +161,7 @@ fn row_15_16_and_17_an_error_at_any_operation_fails_the_transfer_and_the_next_on
             let what = format!("{kind:?} at operation {at}");
             let disk = SimDisk::new();
             disk.plant("a", OLD);
-            disk.state().trouble = Trouble::Fails(at, kind);
+            disk.state().trouble = DiskFault::Fails(at, kind);
             let mut course = Course::default();
             // N3: the receive ends, with success or an error; an error after the commit is reported too.
             let failure = receive(&disk, intent, &mut course).err();
@@ -185,7 +185,7 @@ fn row_15_16_and_17_an_error_at_any_operation_fails_the_transfer_and_the_next_on
 fn row_9_a_source_that_changed_is_not_mixed_with_the_part_of_the_old_one() {
     let intent = intent(false, false);
     let disk = SimDisk::new();
-    disk.state().trouble = Trouble::Crash(operations(intent) / 2);
+    disk.state().trouble = DiskFault::Crash(operations(intent) / 2);
     drop(receive(&disk, intent, &mut Course::default()));
     disk.state().resume();
     for changed in [Intent { modified: 6, ..intent }, Intent { size: intent.size - 1, ..intent }] {
@@ -209,7 +209,7 @@ fn row_9_a_source_that_changed_is_not_mixed_with_the_part_of_the_old_one() {
 fn row_10_a_journal_with_a_bad_header_sets_the_part_aside() {
     let intent = intent(false, false);
     let disk = SimDisk::new();
-    disk.state().trouble = Trouble::Crash(operations(intent) / 2);
+    disk.state().trouble = DiskFault::Crash(operations(intent) / 2);
     drop(receive(&disk, intent, &mut Course::default()));
     disk.state().resume();
     let journal = disk.open(".a.nls-journal").unwrap();

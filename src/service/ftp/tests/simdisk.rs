@@ -30,7 +30,7 @@ pub(crate) enum NameChange {
 
 /// What goes wrong, and at which operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Trouble {
+pub(crate) enum DiskFault {
     None,
     Crash(u64),
     Fails(u64, ErrorKind),
@@ -43,7 +43,7 @@ pub(crate) struct State {
     durable_names: BTreeMap<String, usize>,
     changes: Vec<NameChange>,
     pub(crate) operations: u64,
-    pub(crate) trouble: Trouble,
+    pub(crate) trouble: DiskFault,
     boot: u8,
 }
 
@@ -55,8 +55,8 @@ impl State {
     fn step(&mut self) -> Result<(), Error> {
         self.operations += 1;
         match self.trouble {
-            Trouble::Crash(at) if self.operations > at => Err(Error::other("crash")),
-            Trouble::Fails(at, kind) if self.operations == at => Err(kind.into()),
+            DiskFault::Crash(at) if self.operations > at => Err(Error::other("crash")),
+            DiskFault::Fails(at, kind) if self.operations == at => Err(kind.into()),
             _ => Ok(()),
         }
     }
@@ -106,7 +106,7 @@ impl State {
 
     /// The program was killed, or the fault is over: the machine goes on, with its unsynced data.
     pub(crate) fn resume(&mut self) {
-        self.trouble = Trouble::None;
+        self.trouble = DiskFault::None;
         self.operations = 0;
     }
 }
@@ -127,7 +127,7 @@ impl SimDisk {
             durable_names: BTreeMap::new(),
             changes: Vec::new(),
             operations: 0,
-            trouble: Trouble::None,
+            trouble: DiskFault::None,
             boot: 1,
         })))
     }
@@ -188,7 +188,7 @@ impl Disk for SimDisk {
         let done = state.step();
         // A write that fails may have written a part.
         let part = if done.is_ok() { bytes } else { &bytes[..bytes.len() / 2] };
-        if !matches!(state.trouble, Trouble::Crash(_)) || done.is_ok() {
+        if !matches!(state.trouble, DiskFault::Crash(_)) || done.is_ok() {
             let inode = &mut state.inodes[*file];
             put(&mut inode.now, at, part);
             inode.unsynced.push((at, Some(part.into())));

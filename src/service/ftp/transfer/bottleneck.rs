@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::net::Outgoing;
-use crate::service::ftp::protocol::Shape;
+use crate::service::ftp::protocol::Framing;
 use crate::wire::spent::{Cause, Spent, WHOLE};
 
 /// A cause with a smaller share of the time, in thousandths, is not the bottleneck.
@@ -56,7 +56,7 @@ impl Clock {
     }
 
     /// Statistics of a sending end.
-    pub(crate) fn of_sender(&self, shape: Shape, outgoing: &Outgoing) -> Spent {
+    pub(crate) fn of_sender(&self, shape: Framing, outgoing: &Outgoing) -> Spent {
         // A wide window is full only because something downstream is slow.
         let narrow = u64::from(shape.window) * u64::from(shape.chunk) < WIDE;
         let cause = if narrow && self.window > self.network { Cause::Window } else { outgoing.held_by() };

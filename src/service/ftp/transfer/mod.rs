@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use super::protocol::{SMALL_LIMIT, Shape};
+use super::protocol::{Framing, SMALL_LIMIT};
 use crate::base::{Transport, Value, quantity};
 use crate::net::{Connection, MINIMUM_RATE, clock};
 use crate::report::Failure;
-use crate::session::{Guest, Handle};
+use crate::session::{ClientEntry, Handle};
 use crate::wire::Code;
 
 /// Disk jobs that run at once: with fewer, 1 000 clients at once spend more on scheduling than on work. Jobs are short
@@ -69,17 +69,17 @@ pub(super) struct Delivered {
 
 /// Where the progress of a transfer is shown.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Watched<'a> {
+pub(super) struct ProgressTarget<'a> {
     pub(super) name: &'a str,
     /// Bytes of the tree that were done before this file.
     pub(super) before: u64,
     /// Bytes of the whole file, or of the whole tree.
     pub(super) total: u64,
     /// At a server, the client whose transfer it is; `None`: the session itself.
-    pub(super) guest: Option<&'a Guest>,
+    pub(super) guest: Option<&'a ClientEntry>,
 }
 
-impl Watched<'_> {
+impl ProgressTarget<'_> {
     pub(super) fn progress(&self, session: &Handle, done: u64) {
         let done = (self.before + done).min(self.total);
         match self.guest {
@@ -95,7 +95,7 @@ pub(super) fn small_limit(rate: Option<u64>) -> u64 {
 }
 
 impl Delivered {
-    pub(super) fn fields(&self, shape: Shape) -> Vec<(&'static str, Value)> {
+    pub(super) fn fields(&self, shape: Framing) -> Vec<(&'static str, Value)> {
         vec![
             ("bytes", Value::count(self.bytes)),
             ("blake3", Value::text(self.hash.to_hex().as_str())),
@@ -119,7 +119,7 @@ impl Delivered {
         self.bytes.saturating_sub(self.resumed) as f64 / self.elapsed.as_secs_f64().max(1e-6)
     }
 
-    pub(super) fn describe(&self, shape: Shape) -> String {
+    pub(super) fn describe(&self, shape: Framing) -> String {
         let size = format!("{} ({} bytes)", quantity::show_size(self.bytes), self.bytes);
         let hash = &self.hash.to_hex()[..16];
         if self.there {

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use super::bottleneck::{Clock, judge};
 use super::confirm::{Confirmed, confirm, heartbeats, offer, stored};
 use super::send::say_resuming;
-use super::write_target::{Places, integrity};
-use super::{Awake, Delivered, MinimumRate, Watched, Work, by_disk, has_lane, on_disk, take_lane};
+use super::write_target::{WriteTarget, integrity};
+use super::{Awake, Delivered, MinimumRate, ProgressTarget, Work, by_disk, has_lane, on_disk, take_lane};
 use crate::base::Transport;
 use crate::net::failure::{malformed, told, unexpected};
-use crate::net::{Connection, Landed, SILENCE_LIMIT};
+use crate::net::{Connection, Received, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::files::disk::RealDisk;
-use crate::service::ftp::protocol::{GroupHash, HASHES_LIMIT, Message, Shape};
-use crate::service::ftp::storage::assembly::{Assembly, Group, Trouble};
+use crate::service::ftp::protocol::{Framing, GroupHash, HASHES_LIMIT, Message};
+use crate::service::ftp::storage::assembly::{Assembly, AssemblyError, Group};
 use crate::service::ftp::storage::buffers::{self, Held};
 use crate::service::ftp::storage::part::{Arrived, Begun, Intent, Part};
 use crate::session::Handle;
@@ -41,7 +41,7 @@ const READ_BACK: usize = 8;
 type Saved = (Box<Part<RealDisk>>, Result<Vec<u64>, Failure>);
 
 /// Where the part is: a disk job takes it while it writes.
-enum Writer {
+enum WriterState {
     Idle(Box<Part<RealDisk>>),
     Busy(Work<Saved>),
     Gone,
@@ -50,8 +50,8 @@ enum Writer {
 struct Receiver<'a> {
     session: &'a Handle,
     connection: &'a mut Connection,
-    places: Places,
-    writer: Writer,
+    places: WriteTarget,
+    writer: WriterState,
     /// Groups that were here at the start and are not verified yet.
     unverified: VecDeque<u64>,
     /// Complete groups with a known hash, not yet verified or written.
@@ -71,19 +71,19 @@ struct Receiver<'a> {
     said: Instant,
     awake: Awake,
     limited: bool,
-    watched: Option<Watched<'a>>,
+    watched: Option<ProgressTarget<'a>>,
     clock: Clock,
 }
 
 /// Options of one receive.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Manner<'a> {
-    pub(crate) shape: Shape,
+pub(crate) struct ReceiveOptions<'a> {
+    pub(crate) shape: Framing,
     /// The sender knows that the receiver has nothing, and begins without waiting for READY.
     pub(crate) fresh: bool,
     /// The sender announced a rate limit: the minimum rate does not apply.
     pub(crate) limited: bool,
-    pub(crate) watched: Option<Watched<'a>>,
+    pub(crate) watched: Option<ProgressTarget<'a>>,
 }
 
 /// Receives a file, and gives it its final name when it is complete and its hash is right.
@@ -92,7 +92,7 @@ pub(crate) async fn receive_file(
     connection: &mut Connection,
     begun: Begun<RealDisk>,
     intent: Intent,
-    manner: Manner<'_>,
+    manner: ReceiveOptions<'_>,
 ) -> Result<Delivered, Failure> {
     match begun {
         Begun::There(there) => {
@@ -114,7 +114,7 @@ async fn receive_in_lane(
     part: Part<RealDisk>,
     first: Option<Frame>,
     intent: Intent,
-    manner: Manner<'_>,
+    manner: ReceiveOptions<'_>,
 ) -> Result<Delivered, Failure> {
     take_lane(session, connection);
     let received = receive_part(session, connection, part, first, intent, manner).await;
@@ -128,7 +128,7 @@ async fn receive_part(
     part: Part<RealDisk>,
     first: Option<Frame>,
     intent: Intent,
-    manner: Manner<'_>,
+    manner: ReceiveOptions<'_>,
 ) -> Result<Delivered, Failure> {
     let began = Instant::now();
     let assembly = Assembly::new(intent.size, intent.group, manner.shape.chunk, part.have());
@@ -148,8 +148,8 @@ async fn receive_part(
         session,
         connection,
         groups,
-        places: Places { assembly, whole: Vec::new() },
-        writer: Writer::Idle(Box::new(part)),
+        places: WriteTarget { assembly, whole: Vec::new() },
+        writer: WriterState::Idle(Box::new(part)),
         unverified,
         queue: Vec::new(),
         hashes: HashMap::new(),
@@ -215,7 +215,7 @@ impl Receiver<'_> {
         let mut end = None;
         loop {
             self.write_queue().await;
-            let idle = self.queue.is_empty() && matches!(self.writer, Writer::Idle(_));
+            let idle = self.queue.is_empty() && matches!(self.writer, WriterState::Idle(_));
             let whole = idle
                 && self.unverified.is_empty()
                 && self.unhashed.is_empty()
@@ -252,7 +252,7 @@ impl Receiver<'_> {
             match next {
                 Next::Saved(saved) => {
                     let (part, wrong) = saved?;
-                    self.writer = Writer::Idle(part);
+                    self.writer = WriterState::Idle(part);
                     for index in wrong? {
                         self.ask_again(index).await?;
                     }
@@ -261,8 +261,8 @@ impl Receiver<'_> {
                         self.acknowledge().await?;
                     }
                 }
-                Next::Message(Ok(Some(Landed::Bytes))) => self.landed().await?,
-                Next::Message(Ok(Some(Landed::Frame(frame)))) => {
+                Next::Message(Ok(Some(Received::Bytes))) => self.landed().await?,
+                Next::Message(Ok(Some(Received::Frame(frame)))) => {
                     // Blocks may have arrived before this frame.
                     self.landed().await?;
                     let said = self.frame(&frame)?;
@@ -359,7 +359,7 @@ impl Receiver<'_> {
                 // Over TCP the hash comes before the bytes.
                 None if self.connection.transport == Transport::Tcp => return Err(unexpected("the peer")),
                 None => {
-                    let held = Some(Held::one(false).ok_or_else(|| integrity(Trouble::TooMuch))?);
+                    let held = Some(Held::one(false).ok_or_else(|| integrity(AssemblyError::TooMuch))?);
                     drop(self.unhashed.insert(group.index, Group { held, ..group }));
                 }
             }
@@ -410,8 +410,8 @@ impl Receiver<'_> {
         if !writes && self.unverified.is_empty() {
             return;
         }
-        let mut part = match std::mem::replace(&mut self.writer, Writer::Gone) {
-            Writer::Idle(part) => part,
+        let mut part = match std::mem::replace(&mut self.writer, WriterState::Gone) {
+            WriterState::Idle(part) => part,
             other => return self.writer = other,
         };
         let arrived = if writes { std::mem::take(&mut self.queue) } else { Vec::new() };
@@ -425,7 +425,7 @@ impl Receiver<'_> {
             });
             (part, wrong)
         });
-        self.writer = Writer::Busy(job.await);
+        self.writer = WriterState::Busy(job.await);
     }
 
     /// Row 27: requests a damaged group again, or gives up.
@@ -447,13 +447,13 @@ impl Receiver<'_> {
     /// Waits for the disk; returns the part and the clock. The failure is the disk's.
     async fn into_part(self) -> (Result<Box<Part<RealDisk>>, Spoilt>, Clock) {
         let part = match self.writer {
-            Writer::Idle(part) => Ok(part),
-            Writer::Busy(mut job) => match job.done().await {
+            WriterState::Idle(part) => Ok(part),
+            WriterState::Busy(mut job) => match job.done().await {
                 Ok((part, Ok(_))) => Ok(part),
                 Ok((part, Err(failure))) => Err((failure, Some(part))),
                 Err(failure) => Err((failure, None)),
             },
-            Writer::Gone => {
+            WriterState::Gone => {
                 Err((Failure::new(Code::Internal, "the writer failed; this is an error in nls"), None))
             }
         };
@@ -466,14 +466,14 @@ type Spoilt = (Failure, Option<Box<Part<RealDisk>>>);
 
 enum Next {
     Saved(Result<Saved, Failure>),
-    Message(Result<Option<Landed>, Failure>),
+    Message(Result<Option<Received>, Failure>),
 }
 
 /// Resolves when the disk job is done; never if there is none.
-async fn saved(writer: &mut Writer) -> Result<Saved, Failure> {
-    let Writer::Busy(job) = writer else { return std::future::pending().await };
+async fn saved(writer: &mut WriterState) -> Result<Saved, Failure> {
+    let WriterState::Busy(job) = writer else { return std::future::pending().await };
     let saved = job.done().await;
-    *writer = Writer::Gone;
+    *writer = WriterState::Gone;
     saved
 }
 

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::bottleneck::{Clock, judge};
-use super::{Awake, Delivered, Watched, by_disk, on_disk, take_lane};
+use super::{Awake, Delivered, ProgressTarget, by_disk, on_disk, take_lane};
 use crate::base::quantity;
 use crate::net::failure::{malformed, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::files::root::Source;
-use crate::service::ftp::protocol::{GroupHash, Message, Shape};
+use crate::service::ftp::protocol::{Framing, GroupHash, Message};
 use crate::service::ftp::storage::hash_cache::CACHE_FROM;
 use crate::service::ftp::storage::hash_tree::GROUP;
-use crate::service::ftp::storage::source::{Again, Piece, Reading, give_back};
+use crate::service::ftp::storage::source::{Again, ReadBlock, Reading, give_back};
 use crate::session::Handle;
 use crate::wire::spent::Spent;
 use crate::wire::{Code, frame};
@@ -52,8 +52,8 @@ pub(crate) enum There {
 struct Sender<'a> {
     session: &'a Handle,
     connection: &'a mut Connection,
-    shape: Shape,
-    watched: Option<Watched<'a>>,
+    shape: Framing,
+    watched: Option<ProgressTarget<'a>>,
     sent: u64,
     acked: u64,
     /// Offset at which the next group would continue the present run, and the bytes left of a chunk that began before
@@ -83,9 +83,9 @@ pub(crate) async fn send_file(
     session: &Handle,
     connection: &mut Connection,
     source: Source,
-    shape: Shape,
+    shape: Framing,
     start: Start,
-    watched: Option<Watched<'_>>,
+    watched: Option<ProgressTarget<'_>>,
 ) -> Result<Delivered, Failure> {
     take_lane(session, connection);
     let sent = send_in_lane(session, connection, source, shape, start, watched).await;
@@ -97,9 +97,9 @@ async fn send_in_lane(
     session: &Handle,
     connection: &mut Connection,
     source: Source,
-    shape: Shape,
+    shape: Framing,
     start: Start,
-    watched: Option<Watched<'_>>,
+    watched: Option<ProgressTarget<'_>>,
 ) -> Result<Delivered, Failure> {
     let began = Instant::now();
     let size = source.size;
@@ -238,7 +238,7 @@ impl Sender<'_> {
     }
 
     /// Sends a group: its hash, then its bytes in chunks, as the window allows.
-    async fn send_group(&mut self, piece: Piece) -> Result<(), Failure> {
+    async fn send_group(&mut self, piece: ReadBlock) -> Result<(), Failure> {
         if piece.anew {
             self.connection.outgoing.send(Message::Anew { group: piece.index }.encode()).await?;
         }
@@ -273,7 +273,7 @@ impl Sender<'_> {
 
     /// Sends HOLE for a group. Its chunks count as if they had travelled, and do not end a run; the window does not
     /// apply.
-    async fn send_hole(&mut self, piece: &Piece) -> Result<(), Failure> {
+    async fn send_hole(&mut self, piece: &ReadBlock) -> Result<(), Failure> {
         if self.run != piece.offset {
             self.unfinished = 0;
         }
@@ -401,7 +401,7 @@ impl Sender<'_> {
         Ok(())
     }
 
-    async fn repeat(&mut self, piece: Piece) -> Result<(), Failure> {
+    async fn repeat(&mut self, piece: ReadBlock) -> Result<(), Failure> {
         let hashes = Message::Hashes { first: piece.index, hashes: vec![piece.hash] };
         self.connection.outgoing.send(hashes.encode()).await?;
         let (length, chunk) = (piece.bytes.len() as u64, self.shape.chunk as usize);

@@ -1,17 +1,17 @@
 //! The write target of received blocks: the groups of a file.
 
-use crate::net::Landing;
+use crate::net::BlockSink;
 use crate::report::Failure;
-use crate::service::ftp::storage::assembly::{Assembly, Group, Trouble};
+use crate::service::ftp::storage::assembly::{Assembly, AssemblyError, Group};
 use crate::wire::Code;
 
 /// The groups that are being assembled, and those that blocks have completed.
-pub(crate) struct Places {
+pub(crate) struct WriteTarget {
     pub(crate) assembly: Assembly,
     pub(crate) whole: Vec<Group>,
 }
 
-impl Landing for Places {
+impl BlockSink for WriteTarget {
     fn room(&mut self, offset: u64, length: usize) -> Result<&mut [u8], Failure> {
         self.assembly.room(offset, length).map_err(integrity)
     }
@@ -21,7 +21,7 @@ impl Landing for Places {
     }
 }
 
-pub(crate) fn integrity(trouble: Trouble) -> Failure {
-    let code = if trouble == Trouble::TooMuch { Code::Limit } else { Code::Integrity };
+pub(crate) fn integrity(trouble: AssemblyError) -> Failure {
+    let code = if trouble == AssemblyError::TooMuch { Code::Limit } else { Code::Integrity };
     Failure::new(code, trouble.to_string())
 }

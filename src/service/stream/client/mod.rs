@@ -21,10 +21,10 @@ use std::time::Instant;
 
 use self::open::{Opened, open};
 use self::plan::Plan;
-use self::reception::{End, Viewing};
+use self::reception::{End, Reception};
 use self::store::Store;
 use super::playback::http::Offer;
-use super::playback::player::Choice;
+use super::playback::player::PlayerChoice;
 use super::playback::watcher::Watcher;
 use super::protocol::{Message, PARITY_LIMIT, Tempo};
 use crate::base::escape::escape_line;
@@ -45,7 +45,7 @@ pub(super) struct StreamOptions {
     pub(super) name: String,
     pub(super) server: Option<Target>,
     /// `None`: `play` was not given.
-    play: Option<Choice>,
+    play: Option<PlayerChoice>,
     /// Where to keep it.
     to: Option<String>,
     replace: bool,
@@ -61,7 +61,7 @@ impl FromArguments for StreamOptions {
         Self {
             name: arguments.text("name").unwrap_or_default().to_owned(),
             server: arguments.target("from"),
-            play: arguments.flag("play").then(|| Choice::from_word(arguments.text("play"))),
+            play: arguments.flag("play").then(|| PlayerChoice::from_word(arguments.text("play"))),
             to: arguments.text("to").map(str::to_owned),
             replace: arguments.flag("replace"),
             live: arguments.flag("live"),
@@ -95,11 +95,11 @@ impl StreamOptions {
     }
 
     /// How fast the server is to send, played as `choice` says.
-    fn tempo(&self, choice: &Choice) -> Tempo {
+    fn tempo(&self, choice: &PlayerChoice) -> Tempo {
         match choice {
             _ if self.to.is_some() => Tempo::Free,
             _ if self.live => Tempo::Live,
-            Choice::None => Tempo::Free,
+            PlayerChoice::None => Tempo::Free,
             _ => Tempo::Media,
         }
     }
@@ -113,7 +113,7 @@ pub(super) fn stream(session: Handle, options: StreamOptions, context: Context) 
 }
 
 /// The path to keep the file at, and the temporary file beside it that is used until it is complete.
-struct Kept {
+struct KeptFile {
     path: PathBuf,
     part: tempfile::NamedTempFile,
     replace: bool,
@@ -121,7 +121,7 @@ struct Kept {
 
 /// Checks the destination before any data is requested: an existing name is refused (FAULTS row 6). `None` without
 /// `to`.
-fn target(options: &StreamOptions, context: &Context) -> Result<Option<Kept>, Failure> {
+fn target(options: &StreamOptions, context: &Context) -> Result<Option<KeptFile>, Failure> {
     let StreamOptions { name, replace, .. } = options;
     let Some(to) = &options.to else { return Ok(None) };
     let mut path = context.directory.join(to);
@@ -145,7 +145,7 @@ fn target(options: &StreamOptions, context: &Context) -> Result<Option<Kept>, Fa
         .suffix(".nls-part")
         .tempfile_in(&folder)
         .map_err(|error| Failure::io(&error, folder.display().to_string()))?;
-    Ok(Some(Kept { path, part, replace: *replace }))
+    Ok(Some(KeptFile { path, part, replace: *replace }))
 }
 
 async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Result<Outcome, Failure> {
@@ -153,7 +153,7 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
     let name = options.name.as_str();
     options.check()?;
     let target = target(options, context)?;
-    let choice = options.play.clone().unwrap_or(Choice::None);
+    let choice = options.play.clone().unwrap_or(PlayerChoice::None);
     session.set("name", Value::text(name));
     let mut connection =
         connect(session, options.server.as_ref(), crate::service::stream::protocol::ID).await?;
@@ -162,7 +162,7 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
         tempo: options.tempo(&choice),
         parity: options.parity.ceil() as u8,
     };
-    let plays = matches!(choice, Choice::First | Choice::Named(_));
+    let plays = matches!(choice, PlayerChoice::First | PlayerChoice::Named(_));
     let opening = async {
         let beside = async {
             if plays {
@@ -190,7 +190,7 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
     let watched_by = watcher.as_ref().map_or("none", Watcher::name).to_owned();
     session.set_all([("player", Value::text(watched_by.clone())), ("bytes", Value::count(size))]);
     session.running(if matches!(watcher, Some(Watcher::Player(_))) { "playing" } else { "transferring" });
-    let mut viewing = Viewing::new(session, connection, store, keep, began);
+    let mut viewing = Reception::new(session, connection, store, keep, began);
     for (offset, bytes) in early {
         viewing.block(offset, &bytes)?;
     }
@@ -228,19 +228,19 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
 }
 
 /// Gives the file its name, only when it is complete and synced to the disk.
-fn commit(target: Kept) -> Result<PathBuf, Failure> {
+fn commit(target: KeptFile) -> Result<PathBuf, Failure> {
     let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", target.path.display()));
     target.part.as_file().sync_all().map_err(|error| failed(&error))?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     target.part.as_file().set_permissions(mode).map_err(|error| failed(&error))?;
-    let Kept { path, part, replace } = target;
+    let KeptFile { path, part, replace } = target;
     let result = if replace { part.persist(&path) } else { part.persist_noclobber(&path) };
     result.map_err(|error| Failure::io(&error.error, format!("commit {}", path.display())))?;
     Ok(path)
 }
 
 fn outcome(
-    viewing: &Viewing<'_>,
+    viewing: &Reception<'_>,
     ended: &End,
     hash: blake3::Hash,
     name: &str,

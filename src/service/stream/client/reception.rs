@@ -55,7 +55,7 @@ pub(crate) struct End {
 }
 
 /// How watching ended.
-pub(crate) struct Watched {
+pub(crate) struct ViewingEnd {
     /// Every byte has come.
     pub(crate) is_whole: bool,
     /// The watcher has read to the end.
@@ -65,7 +65,7 @@ pub(crate) struct Watched {
 }
 
 /// The state of a film that is being received.
-pub(crate) struct Viewing<'a> {
+pub(crate) struct Reception<'a> {
     session: &'a Handle,
     pub(crate) connection: Connection,
     pub(crate) store: Arc<Store>,
@@ -83,7 +83,7 @@ pub(crate) struct Viewing<'a> {
     frames: Option<u64>,
 }
 
-impl<'a> Viewing<'a> {
+impl<'a> Reception<'a> {
     pub(crate) fn new(
         session: &'a Handle,
         connection: Connection,
@@ -108,7 +108,7 @@ impl<'a> Viewing<'a> {
     }
 
     /// Receives until everything is here and the watcher is done.
-    pub(crate) async fn run(&mut self, mut watcher: Option<Watcher>) -> Result<Watched, Failure> {
+    pub(crate) async fn run(&mut self, mut watcher: Option<Watcher>) -> Result<ViewingEnd, Failure> {
         let mut ticks = tokio::time::interval(SHOW_EVERY);
         let store = self.store.clone();
         let mut hash = None;
@@ -118,7 +118,7 @@ impl<'a> Viewing<'a> {
                 self.last_byte.get_or_insert_with(|| self.began.elapsed());
             }
             if watcher.is_none() && (all_here || hash.is_some() && self.end.is_some()) {
-                return Ok(Watched { is_whole: true, to_its_end: true, hash });
+                return Ok(ViewingEnd { is_whole: true, to_its_end: true, hash });
             }
             tokio::select! {
                 message = self.connection.incoming.next(), if !all_here => self.take_several(message?).await?,
@@ -133,7 +133,7 @@ impl<'a> Viewing<'a> {
                     hash = seen?.filter(|_| store.skipped() == 0);
                     if !self.keep && hash.is_none() && !(self.end.is_some() && store.is_complete()) {
                         self.connection.outgoing.send_now(Message::Done.encode()).await?;
-                        return Ok(Watched { is_whole: false, to_its_end: saw_all, hash: None });
+                        return Ok(ViewingEnd { is_whole: false, to_its_end: saw_all, hash: None });
                     }
                 }
                 _ = ticks.tick() => {

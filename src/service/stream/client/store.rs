@@ -39,7 +39,7 @@ pub(crate) struct Store {
     inner: Mutex<Inner>,
     changed: watch::Sender<u64>,
     asks: Notify,
-    counts: Counts,
+    counts: StoreCounts,
     digest: Mutex<Digest>,
 }
 
@@ -63,7 +63,7 @@ impl Inner {
 
 /// Counters for the result.
 #[derive(Debug, Default)]
-struct Counts {
+struct StoreCounts {
     rebuilt: AtomicU64,
     late: AtomicU64,
 }
@@ -84,7 +84,7 @@ impl Store {
             inner,
             changed: watch::Sender::new(0),
             asks,
-            counts: Counts::default(),
+            counts: StoreCounts::default(),
             digest: Mutex::default(),
         })
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::open::{Opened, open};
 use super::plan::Plan;
-use super::reception::Viewing;
+use super::reception::Reception;
 use super::store::Store;
 use crate::language::Target;
 use crate::net::{self, udp};
@@ -53,7 +53,7 @@ async fn fetch(session: &Handle, server: &Target, name: String) -> Result<Vec<u8
     let mut file = tempfile::tempfile().map_err(failed)?;
     let plan = Plan::new(size, u64::MAX, true, &dropped);
     let store = Store::new(file.try_clone().map_err(failed)?, size, plan, false);
-    let mut viewing = Viewing::new(session, connection, store.clone(), true, Instant::now());
+    let mut viewing = Reception::new(session, connection, store.clone(), true, Instant::now());
     for (offset, bytes) in early {
         viewing.block(offset, &bytes)?;
     }

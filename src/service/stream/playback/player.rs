@@ -60,7 +60,7 @@ const COMPLAINT_WAIT: Duration = Duration::from_millis(300);
 
 /// What `play` asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub(crate) enum PlayerChoice {
     /// Only count what arrives.
     None,
     /// No player, but the speed of one: for tests.
@@ -71,7 +71,7 @@ pub(crate) enum Choice {
     Named(String),
 }
 
-impl Choice {
+impl PlayerChoice {
     /// From the value of `play`, if it has one.
     pub(crate) fn from_word(text: Option<&str>) -> Self {
         match text {
@@ -110,21 +110,21 @@ struct Candidate {
 /// The programs to try, in order. `configured`: names and commands, separated by commas; `has_screen`: a browser can
 /// show something.
 fn candidates(
-    choice: &Choice,
+    choice: &PlayerChoice,
     configured: Option<&str>,
     links: Links<'_>,
     has_screen: bool,
 ) -> Vec<Candidate> {
     match (choice, configured) {
-        (Choice::None | Choice::Clock, _) => Vec::new(),
-        (Choice::First, Some(list)) if !list.trim().is_empty() => {
+        (PlayerChoice::None | PlayerChoice::Clock, _) => Vec::new(),
+        (PlayerChoice::First, Some(list)) if !list.trim().is_empty() => {
             list.split(',').flat_map(|text| named(text.trim(), links)).collect()
         }
-        (Choice::First, _) => {
+        (PlayerChoice::First, _) => {
             let players = KNOWN.iter().flat_map(|known| named(known.name, links));
             players.chain(named("browser", links).into_iter().filter(|_| has_screen)).collect()
         }
-        (Choice::Named(text), _) => named(text, links),
+        (PlayerChoice::Named(text), _) => named(text, links),
     }
 }
 
@@ -182,12 +182,12 @@ fn split(text: &str) -> Vec<String> {
 /// Starts the first program that is installed. `known_only`: only a known player or a browser, no other command.
 pub(crate) fn start(
     session: &Handle,
-    choice: &Choice,
+    choice: &PlayerChoice,
     address: Address,
     known_only: bool,
 ) -> Result<Player, Failure> {
     let configured = std::env::var("NLS_PLAYERS").ok().filter(|_| !known_only);
-    if let (true, Choice::Named(text)) = (known_only, choice)
+    if let (true, PlayerChoice::Named(text)) = (known_only, choice)
         && text != "browser"
         && !KNOWN.iter().any(|known| known.name == text)
     {
@@ -231,7 +231,7 @@ pub(crate) fn start(
             }
         }
     }
-    if candidates.iter().any(|candidate| candidate.is_opener) && *choice != Choice::First {
+    if candidates.iter().any(|candidate| candidate.is_opener) && *choice != PlayerChoice::First {
         session.tell("player", format!("nothing opens a browser here; the film is at {}", address.page));
         return Ok(Player::new(session, "browser", address, true, OPEN_LIMIT));
     }
@@ -369,7 +369,7 @@ mod tests {
             subtitles: Some("http://127.0.0.1:1/t/subtitles.srt"),
         };
         let chosen = |text: &str| {
-            let one = candidates(&Choice::Named(text.into()), None, links, false).remove(0);
+            let one = candidates(&PlayerChoice::Named(text.into()), None, links, false).remove(0);
             (one.name, one.arguments)
         };
         let url = links.url;
@@ -386,7 +386,7 @@ mod tests {
     fn players_are_tried_as_configured_else_in_the_known_order_and_a_browser_last() {
         let links = Links { url: "u", page: "p", subtitles: None };
         let names = |configured, has_screen| -> Vec<String> {
-            candidates(&Choice::First, configured, links, has_screen)
+            candidates(&PlayerChoice::First, configured, links, has_screen)
                 .into_iter()
                 .map(|one| one.name)
                 .collect()

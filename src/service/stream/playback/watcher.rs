@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::clock::{self, Stalls};
 use super::http::{self, Offer};
-use super::player::{self, Choice, Player};
+use super::player::{self, Player, PlayerChoice};
 use crate::base::Value;
 use crate::report::Failure;
 use crate::session::Handle;
@@ -23,16 +23,16 @@ impl Watcher {
     /// Starts the watcher; `None`: the file is kept, and nothing reads it meanwhile.
     pub(crate) async fn start(
         session: &Handle,
-        (choice, known_only): (&Choice, bool),
+        (choice, known_only): (&PlayerChoice, bool),
         offer: Offer<'_>,
         duration: Option<Duration>,
         keep: bool,
     ) -> Result<Option<Self>, Failure> {
         let store = &offer.store;
         Ok(match choice {
-            Choice::None if keep => None,
-            Choice::None => Some(Self::Counter(run(session, clock::count(store.clone())))),
-            Choice::Clock => {
+            PlayerChoice::None if keep => None,
+            PlayerChoice::None => Some(Self::Counter(run(session, clock::count(store.clone())))),
+            PlayerChoice::Clock => {
                 let duration = duration.ok_or_else(|| {
                     Failure::new(
                         Code::Player,
@@ -43,7 +43,7 @@ impl Watcher {
                 let stalls = Arc::new(Stalls::default());
                 Some(Self::Clock(run(session, clock::play(store.clone(), duration, stalls.clone())), stalls))
             }
-            Choice::First | Choice::Named(_) => {
+            PlayerChoice::First | PlayerChoice::Named(_) => {
                 let address = http::serve(session, offer).await?;
                 session.set("url", Value::text(&address.url));
                 Some(Self::Player(Box::new(player::start(session, choice, address, known_only)?)))

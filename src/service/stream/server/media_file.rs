@@ -27,11 +27,11 @@ type Key = (u64, u64, u64, u64);
 
 /// The films that are being watched now.
 #[derive(Debug, Default)]
-pub(crate) struct Films(Mutex<HashMap<Key, Weak<Film>>>);
+pub(crate) struct MediaFiles(Mutex<HashMap<Key, Weak<MediaFile>>>);
 
-impl Films {
+impl MediaFiles {
     /// The film of this file, shared with others who watch it. Blocks: call it on a blocking thread.
-    pub(crate) fn open(&self, source: Source) -> Result<Arc<Film>, Failure> {
+    pub(crate) fn open(&self, source: Source) -> Result<Arc<MediaFile>, Failure> {
         let metadata = source.file.metadata().map_err(|error| Failure::io(&error, "reading"))?;
         let key = (metadata.dev(), metadata.ino(), source.size, source.modified);
         let mut films = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,7 +40,7 @@ impl Films {
             return Ok(film);
         }
         let media = probe(&OnDisk(&source.file, source.size)).unwrap_or_default();
-        let film = Arc::new(Film {
+        let film = Arc::new(MediaFile {
             file: source.file,
             size: source.size,
             media,
@@ -54,7 +54,7 @@ impl Films {
 
 /// One file and what is known of it.
 #[derive(Debug)]
-pub(crate) struct Film {
+pub(crate) struct MediaFile {
     file: File,
     pub(crate) size: u64,
     pub(crate) media: Media,
@@ -69,7 +69,7 @@ enum Hashing {
     Done(Result<blake3::Hash, Failure>),
 }
 
-impl Film {
+impl MediaFile {
     /// The bytes of one chunk.
     pub(crate) async fn read(
         self: &Arc<Self>,
@@ -162,7 +162,7 @@ impl HashOf {
     }
 }
 
-fn hash(film: &Weak<Film>) {
+fn hash(film: &Weak<MediaFile>) {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; 4 * BLOCK as usize];
     let mut at = 0;

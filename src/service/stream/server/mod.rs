@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use self::media_file::{Film, Films};
-use self::viewer::{Showing, Wish};
+use self::media_file::{MediaFile, MediaFiles};
+use self::viewer::{ViewerSession, Wish};
 use super::CHUNK_OVERHEAD;
 use super::protocol::Message;
 use crate::base::escape::escape_line;
@@ -34,7 +34,7 @@ use crate::service::ftp::answer_list;
 use crate::service::listen::options::ListenOptions;
 use crate::service::stream::container::on_disk::OnDisk;
 use crate::service::{Context, Job, Server};
-use crate::session::{Guest, Handle};
+use crate::session::{ClientEntry, Handle};
 use crate::wire::{Code, Frame};
 
 /// A viewer that requests nothing for this long is disconnected.
@@ -45,7 +45,7 @@ const HEADERS: u64 = 48;
 
 struct StreamServer {
     folder: Arc<Folder>,
-    films: Arc<Films>,
+    films: Arc<MediaFiles>,
     seed: u64,
     /// Maximum bytes of a chunk, so that its packet fits `mtu`; `u64::MAX` without `mtu`.
     cap: u64,
@@ -83,7 +83,7 @@ pub(super) fn make(
 }
 
 impl Server for StreamServer {
-    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: Guest) -> Job<()> {
+    fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: ClientEntry) -> Job<()> {
         Box::pin(async move { self.visit(session, connection, client).await })
     }
 
@@ -98,7 +98,12 @@ impl Server for StreamServer {
 
 impl StreamServer {
     /// Serves a viewer; if it is sent away, it is told why.
-    async fn visit(&self, session: Handle, mut connection: Connection, client: Guest) -> Result<(), Failure> {
+    async fn visit(
+        &self,
+        session: Handle,
+        mut connection: Connection,
+        client: ClientEntry,
+    ) -> Result<(), Failure> {
         let result = self.converse(&session, &mut connection, &client).await;
         let stopped = Failure::new(Code::Cancelled, "the server was stopped");
         let failure = result.as_ref().err().or(Some(&stopped).filter(|_| session.is_cancelled()));
@@ -110,7 +115,7 @@ impl StreamServer {
         &self,
         session: &Handle,
         connection: &mut Connection,
-        client: &Guest,
+        client: &ClientEntry,
     ) -> Result<(), Failure> {
         while let Some(message) = next_message(session, connection, IDLE_LIMIT).await? {
             let Wire::Frame(frame) = message else { return Err(unexpected("the viewer")) };
@@ -123,7 +128,7 @@ impl StreamServer {
         &self,
         session: &Handle,
         connection: &mut Connection,
-        client: &Guest,
+        client: &ClientEntry,
         frame: Frame,
     ) -> Result<(), Failure> {
         if frame.kind == LIST {
@@ -163,7 +168,7 @@ impl StreamServer {
         session.log("viewer", format!("{client} opens {name}, {} bytes", film.size));
         let milliseconds = film.media.milliseconds();
         connection.outgoing.send_now(Message::Info { size: film.size, milliseconds }.encode()).await?;
-        let mut showing = Showing::new(session, connection, film, self.seed.wrapping_add(viewer), wish);
+        let mut showing = ViewerSession::new(session, connection, film, self.seed.wrapping_add(viewer), wish);
         let finished = tokio::select! {
             () = session.cancelled() => return Ok(()),
             finished = showing.run() => finished,
@@ -173,7 +178,7 @@ impl StreamServer {
         finished
     }
 
-    async fn open(&self, session: &Handle, name: &str) -> Result<Result<Arc<Film>, Failure>, Failure> {
+    async fn open(&self, session: &Handle, name: &str) -> Result<Result<Arc<MediaFile>, Failure>, Failure> {
         let (folder, films, name) = (self.folder.clone(), self.films.clone(), name.to_owned());
         session.block(move || folder.source(&name).and_then(|source| films.open(source))).await
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::chunker::Chunker;
-use super::media_file::{Film, HashOf};
+use super::media_file::{HashOf, MediaFile};
 use super::pacing::Budget;
 use crate::net::failure::{malformed, unexpected};
 use crate::net::{Connection, Message as Wire};
@@ -40,10 +40,10 @@ impl Wish {
 }
 
 /// The state of a film that is being sent.
-pub(crate) struct Showing<'a> {
+pub(crate) struct ViewerSession<'a> {
     session: &'a Handle,
     connection: &'a mut Connection,
-    film: Arc<Film>,
+    film: Arc<MediaFile>,
     chunker: Chunker,
     budget: Budget,
     parity: Encoder,
@@ -62,11 +62,11 @@ pub(crate) struct Showing<'a> {
     looks_at: Instant,
 }
 
-impl<'a> Showing<'a> {
+impl<'a> ViewerSession<'a> {
     pub(crate) fn new(
         session: &'a Handle,
         connection: &'a mut Connection,
-        film: Arc<Film>,
+        film: Arc<MediaFile>,
         seed: u64,
         wish: Wish,
     ) -> Self {

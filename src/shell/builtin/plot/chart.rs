@@ -9,13 +9,13 @@ const BLANK: u32 = 0x2800;
 
 /// The size of a curve in characters, and whether they are braille or ASCII.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape {
+pub(crate) struct ChartSize {
     pub(crate) columns: usize,
     pub(crate) rows: usize,
     pub(crate) braille: bool,
 }
 
-impl Shape {
+impl ChartSize {
     /// Number of values that fit side by side.
     pub(crate) const fn values(&self) -> usize {
         if self.braille { self.columns * ACROSS } else { self.columns }
@@ -24,7 +24,7 @@ impl Shape {
 
 /// Draws values as lines, from the top down. `most` is the value at full height; any value above 0 shows at least a
 /// little.
-pub(crate) fn filled(values: &[f64], most: f64, shape: Shape) -> Vec<String> {
+pub(crate) fn filled(values: &[f64], most: f64, shape: ChartSize) -> Vec<String> {
     let steps = shape.rows * if shape.braille { DOWN } else { 1 };
     let heights: Vec<usize> = values
         .iter()
@@ -95,9 +95,9 @@ mod tests {
 
     #[test]
     fn letters_stand_for_heights() {
-        let ascii = Shape { columns: 4, rows: 2, braille: false };
+        let ascii = ChartSize { columns: 4, rows: 2, braille: false };
         assert_eq!(filled(&[0.0, 1.0, 2.0, 0.1], 2.0, ascii), ["  #", " ###"]);
-        let braille = Shape { columns: 2, rows: 1, braille: true };
+        let braille = ChartSize { columns: 2, rows: 1, braille: true };
         assert_eq!(filled(&[4.0, 1.0, 0.0, 2.0], 4.0, braille), ["⣇⢠"]);
         assert_eq!(filled(&[4.0, 5.0], 4.0, braille), ["⣿"]);
         assert_eq!(filled(&[], 0.0, braille), [""]);

@@ -5,7 +5,7 @@ mod chart;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::chart::{Shape, filled, growth, level};
+use self::chart::{ChartSize, filled, growth, level};
 use super::set::CHANGE;
 use super::table::{Give, aligned};
 use super::{BARE, Builtin, next, watch};
@@ -148,7 +148,7 @@ fn picture(session: &Session, samples: &[Sample], end: f64, area: Area) -> Strin
     let below = changes(session, end, columns);
     let rows =
         (area.rows.saturating_sub(3 + below.len()) / curves.len()).saturating_sub(1).clamp(ROWS_LEAST, ROWS);
-    let shape = Shape { columns, rows, braille: area.unicode };
+    let shape = ChartSize { columns, rows, braille: area.unicode };
     let mut lines = vec![format!("{} {}", session.label(), escape_line(&session.kind))];
     for (name, kind, points) in curves {
         lines.extend(curve(name, kind, &points, end, shape));
@@ -192,7 +192,7 @@ enum Curve {
     Count,
 }
 
-fn curve(name: &str, kind: Curve, points: &[(f64, f64)], end: f64, shape: Shape) -> Vec<String> {
+fn curve(name: &str, kind: Curve, points: &[(f64, f64)], end: f64, shape: ChartSize) -> Vec<String> {
     let parts = shape.values();
     let mut values = match kind {
         Curve::Time => level(points, end, parts),

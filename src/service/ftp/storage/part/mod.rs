@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::assembly::Group;
-use super::hash_tree::{GROUP, Tree};
+use super::hash_tree::{GROUP, HashTree};
 use super::journal::{self, SYNCED, UNKNOWN};
 use super::quota::{Quota, Reserved};
 use crate::base::quantity::show_size;
@@ -65,7 +65,7 @@ pub(crate) struct There<D: Disk> {
     file: D::File,
     name: String,
     intent: Intent,
-    pub(crate) tree: Tree,
+    pub(crate) tree: HashTree,
     quota: Option<Arc<Quota>>,
 }
 
@@ -81,7 +81,7 @@ pub(crate) struct Part<D: Disk> {
     journal: Option<(D::File, u64)>,
     /// The folder was synced after part and journal were created.
     named: bool,
-    tree: Tree,
+    tree: HashTree,
     /// Groups that were there at the start, sorted.
     have: Vec<u64>,
     /// Groups that are written but not yet in the journal.
@@ -110,7 +110,7 @@ pub(crate) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begu
         if disk.find(&part_name(name)).is_none() && disk.find(&journal_name(name)).is_some() {
             drop(disk.remove(&journal_name(name)));
         }
-        let tree = Tree::new(intent.size, intent.group);
+        let tree = HashTree::new(intent.size, intent.group);
         let (name, quota) = (name.into(), None);
         return Ok(Begun::There(There { disk, file: there, name, intent, tree, quota }));
     }
@@ -131,7 +131,7 @@ fn begin_part<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Part<D>, F
         replaces,
         journal: None,
         named: false,
-        tree: Tree::new(intent.size, intent.group),
+        tree: HashTree::new(intent.size, intent.group),
         have: Vec::new(),
         unsaved: Vec::new(),
         unsaved_bytes: 0,
@@ -267,7 +267,7 @@ impl<D: Disk> Part<D> {
         Failure::io(error, format!("{doing} {}", self.kept_as()))
     }
 
-    pub(crate) fn tree(&self) -> &Tree {
+    pub(crate) fn tree(&self) -> &HashTree {
         &self.tree
     }
 

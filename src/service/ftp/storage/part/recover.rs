@@ -5,7 +5,7 @@ use crate::base::quantity::show_size;
 use crate::report::Failure;
 use crate::service::files::disk::Disk;
 use crate::service::files::name::{KEPT_SUFFIX, journal_name, part_name};
-use crate::service::ftp::storage::hash_tree::Tree;
+use crate::service::ftp::storage::hash_tree::HashTree;
 use crate::service::ftp::storage::journal::{self, HEADER, Header, Journal, UNKNOWN};
 use crate::wire::Code;
 
@@ -77,7 +77,7 @@ impl<D: Disk> Part<D> {
             let (start, bytes) = self.tree.extent(index);
             if start + bytes as u64 > length {
                 // The part is shorter than the journal says: the journal describes another one.
-                self.tree = Tree::new(self.intent.size, self.intent.group);
+                self.tree = HashTree::new(self.intent.size, self.intent.group);
                 return self.restart(length);
             }
             if hash == UNKNOWN {

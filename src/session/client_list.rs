@@ -12,7 +12,7 @@ use crate::report::Progress;
 pub(super) const WAITING: &str = "waiting";
 
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct ClientRow {
     pub(super) peer: String,
     pub(super) doing: Cow<'static, str>,
     pub(super) since: Instant,
@@ -22,7 +22,7 @@ pub(super) struct Row {
 
 /// One client, as shown by `sessions X`.
 #[derive(Debug)]
-pub struct GuestState {
+pub struct ClientState {
     /// Its address.
     pub peer: String,
     /// Its current activity.
@@ -34,20 +34,20 @@ pub struct GuestState {
 
 /// The clients of one server, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Guests {
-    rows: Mutex<BTreeMap<u64, Row>>,
+pub(super) struct ClientList {
+    rows: Mutex<BTreeMap<u64, ClientRow>>,
     pub(super) next: AtomicU64,
 }
 
-impl Guests {
-    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Row>> {
+impl ClientList {
+    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, ClientRow>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The first `most` clients, and the total number.
-    pub(super) fn show(&self, most: usize) -> (Vec<GuestState>, usize) {
+    pub(super) fn show(&self, most: usize) -> (Vec<ClientState>, usize) {
         let rows = self.lock();
-        let shown = rows.values().take(most).map(|row| GuestState {
+        let shown = rows.values().take(most).map(|row| ClientState {
             peer: row.peer.clone(),
             doing: row.doing.clone().into_owned(),
             time: row.since.elapsed(),

@@ -6,23 +6,24 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Handle;
-use super::guests::{Row, WAITING};
+use super::client_list::{ClientRow, WAITING};
 use crate::report::Progress;
 
 /// A server's handle to one client, which is listed and counted while this lives. Displays as the client's address.
 #[derive(Debug)]
-pub struct Guest {
+pub struct ClientEntry {
     server: Handle,
     key: u64,
     peer: String,
 }
 
-impl Guest {
+impl ClientEntry {
     /// Adds a client to the list; `peer` is its address as text.
     pub fn new(server: &Handle, peer: String) -> Self {
         let guests = &server.session.guests;
         let key = guests.next.fetch_add(1, Ordering::Relaxed);
-        let row = Row { peer: peer.clone(), doing: WAITING.into(), since: Instant::now(), progress: None };
+        let row =
+            ClientRow { peer: peer.clone(), doing: WAITING.into(), since: Instant::now(), progress: None };
         guests.lock().insert(key, row);
         server.add("clients", 1);
         server.add("served", 1);
@@ -49,13 +50,13 @@ impl Guest {
     }
 }
 
-impl fmt::Display for Guest {
+impl fmt::Display for ClientEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.peer)
     }
 }
 
-impl Drop for Guest {
+impl Drop for ClientEntry {
     fn drop(&mut self) {
         self.server.session.guests.lock().remove(&self.key);
         self.server.add("clients", -1);

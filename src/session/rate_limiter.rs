@@ -16,13 +16,13 @@ const LEAST_STEPS: u64 = 25;
 
 /// A rate limit in bytes/s; 0 means none.
 #[derive(Debug, Default)]
-pub(super) struct Pacer {
+pub(super) struct RateLimiter {
     rate: AtomicU64,
     /// When everything let through so far is within the limit.
     due: Mutex<Option<Instant>>,
 }
 
-impl Pacer {
+impl RateLimiter {
     pub(super) fn set(&self, rate: Option<u64>) {
         self.rate.store(rate.unwrap_or(0), Ordering::Relaxed);
         // Data sent under the old limit does not delay data under the new one.
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_kept_over_time_and_shared_by_who_takes() {
-        let (pacer, began) = (Pacer::default(), Instant::now());
+        let (pacer, began) = (RateLimiter::default(), Instant::now());
         assert_eq!(pacer.take(1 << 40, began), None, "no limit");
         pacer.set(Some(1_000_000));
         let mut now = began;
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn steps_are_whole_chunks_and_small_under_a_limit() {
-        let pacer = Pacer::default();
+        let pacer = RateLimiter::default();
         assert_eq!(pacer.step(1 << 20, 1024), 1 << 20);
         pacer.set(Some(1_000_000));
         assert_eq!(pacer.step(1 << 20, 1024), 9 * 1024);

@@ -5,7 +5,7 @@ use crate::net::Connection;
 use crate::service::chat::room::Room;
 use crate::session::Handle;
 
-pub(crate) struct Visit<'a> {
+pub(crate) struct MemberConnection<'a> {
     pub(crate) room: &'a Room,
     pub(crate) session: &'a Handle,
     pub(crate) connection: Connection,
