@@ -25,11 +25,17 @@
 //! | [`output`] | how a report is shown |
 //! | [`prompt`], [`cli`] | the line editor; arguments and exit codes |
 
+#[warn(missing_docs, unreachable_pub)]
 pub mod base;
+#[warn(missing_docs, unreachable_pub)]
 pub mod language;
+#[warn(missing_docs, unreachable_pub)]
 pub mod link;
+#[warn(missing_docs, unreachable_pub)]
 pub mod reliable;
+#[warn(missing_docs, unreachable_pub)]
 pub mod report;
+#[warn(missing_docs, unreachable_pub)]
 pub mod wire;
 
 #[cfg(feature = "shell")]

@@ -113,12 +113,31 @@ pub const PIECE_COST: u64 = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseReason {
     /// A side closed it. `code` and `reason` come from that side; `by_peer` is true if it was the peer.
-    Closed { code: Code, reason: String, by_peer: bool },
+    Closed {
+        /// The closer's code.
+        code: Code,
+        /// The closer's words.
+        reason: String,
+        /// False: this side closed.
+        by_peer: bool,
+    },
     /// The server refused the connection, for this reason.
-    Refused { code: Code, reason: String },
+    Refused {
+        /// The server's code.
+        code: Code,
+        /// The server's words.
+        reason: String,
+    },
     /// The peer timed out: `after` is the silence; `sent` counts bytes sent, `acknowledged` those that the peer
     /// confirmed.
-    TimedOut { after: Duration, sent: u64, acknowledged: u64 },
+    TimedOut {
+        /// Since the peer was heard.
+        after: Duration,
+        /// Bytes of blocks that left.
+        sent: u64,
+        /// Bytes of blocks that the peer acknowledged.
+        acknowledged: u64,
+    },
     /// The peer violated the protocol; the text says how.
     ProtocolViolation(&'static str),
 }

@@ -10,9 +10,19 @@ pub enum DecodeError {
     /// Bytes are left over after the value.
     Trailing,
     /// A length or count is over its limit, in the unit of `what`.
-    Oversize { what: &'static str, limit: u64 },
+    Oversize {
+        /// The field.
+        what: &'static str,
+        /// The largest value that is accepted.
+        limit: u64,
+    },
     /// A kind, code or flag that is not known, or a value out of its range.
-    Unknown { what: &'static str, value: u64 },
+    Unknown {
+        /// The field.
+        what: &'static str,
+        /// What was read.
+        value: u64,
+    },
     /// A text is not UTF-8.
     NotText,
     /// The check sum differs.

@@ -49,7 +49,7 @@ pub struct Spent {
 
 impl Spent {
     /// Appends the fields to a body.
-    pub(crate) fn write(self, out: Writer) -> Writer {
+    pub fn write(self, out: Writer) -> Writer {
         let cause = CAUSES.iter().position(|cause| *cause == self.cause).unwrap_or(0);
         out.u64(self.elapsed)
             .u16(self.disk)
@@ -61,7 +61,7 @@ impl Spent {
 
     /// Reads the fields. A cause that this version does not know is [`Cause::Unknown`]; a share over [`WHOLE`] is an
     /// error.
-    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let elapsed = r.u64()?;
         let mut share = || match r.u16()? {
             share if share <= WHOLE => Ok(share),

@@ -50,8 +50,8 @@ fn value(text: &str, sources: &Sources, own: &str) -> Option<f64> {
         return Some(number);
     }
     let name = plain.rsplit("::").next()?;
-    let places = [own, "src/wire/mod.rs"].into_iter().chain(sources.keys().map(String::as_str));
-    let (place, found) = places.filter_map(|place| Some((place, constant(&sources[place], name)?))).next()?;
+    let mut places = [own, "src/wire/mod.rs"].into_iter().chain(sources.keys().map(String::as_str));
+    let (place, found) = places.find_map(|place| Some((place, constant(&sources[place], name)?)))?;
     value(found, sources, place)
 }
 

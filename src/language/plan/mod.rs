@@ -78,11 +78,21 @@ pub enum Action {
     /// Reads the environment variable of this name and masks its value from now on.
     Secret(String),
     /// Binds the value of a word to a name.
-    Let { name: String, value: Word },
+    Let {
+        /// Without `$`.
+        name: String,
+        /// What it is bound to.
+        value: Word,
+    },
     /// Runs a command line in the system's shell.
     Shell(String),
     /// Skips the rest of the test for a reason, unless the condition holds.
-    Skip { reason: Word, unless: Option<Word> },
+    Skip {
+        /// Why the test is skipped.
+        reason: Word,
+        /// It goes on if this holds.
+        unless: Option<Word>,
+    },
     /// Limits the time of the rest of the test or script, from now on.
     Timeout(Duration),
 }

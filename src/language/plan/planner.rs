@@ -1,6 +1,7 @@
 //! [`Statement`]s → [`Plan`]: verbs and types are checked against the table, names against what was bound before;
 //! sourced files are read through a function of the caller. All errors are collected; nothing runs if there is one.
 
+use crate::language::script::Heading;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -124,20 +125,7 @@ impl<'a> Planner<'a> {
         }
         let action = match body {
             Body::Source(path) => return self.source(source, &path, scope),
-            Body::Test(heading) => {
-                if self.open.len() > 1 {
-                    return self
-                        .error(source, Diagnostic::new("a `test` is not allowed in a sourced file", span));
-                }
-                let setup = self.setup.get_or_insert_with(|| scope.clone());
-                *scope = setup.clone();
-                return self.plan.tests.push(Test {
-                    heading,
-                    span,
-                    source: source.clone(),
-                    steps: Vec::new(),
-                });
-            }
+            Body::Test(heading) => return self.heading(source, heading, span, scope),
             Body::Command { verb, words, background } => {
                 let may_fail = prefixes.iter().any(|prefix| matches!(prefix, Prefix::ExpectError(_)));
                 match self.command(source, &verb, &words, background, (&span, may_fail), scope) {
@@ -164,14 +152,7 @@ impl<'a> Planner<'a> {
             }
             Body::Let { name, value } => {
                 self.check_word(source, &value, scope);
-                scope.define(
-                    &name,
-                    if value.reference().is_some_and(|path| path.len() == 1) {
-                        Known::Any
-                    } else {
-                        Known::Scalar(condition::dimension(&value, scope))
-                    },
-                );
+                scope.define(&name, known(&value, scope));
                 Action::Let { name, value }
             }
             Body::Secret(name) => {
@@ -194,11 +175,24 @@ impl<'a> Planner<'a> {
         if !self.keep {
             return;
         }
-        let step = Step { source: source.clone(), span, prefixes, action };
+        self.push(Step { source: source.clone(), span, prefixes, action });
+    }
+
+    fn push(&mut self, step: Step) {
         match self.plan.tests.last_mut() {
             Some(test) => test.steps.push(step),
             None => self.plan.setup.push(step),
         }
+    }
+
+    /// A test begins: with the names that were bound above the first one.
+    fn heading(&mut self, source: &Arc<Source>, heading: Heading, span: Range<usize>, scope: &mut Scope) {
+        if self.open.len() > 1 {
+            return self.error(source, Diagnostic::new("a `test` is not allowed in a sourced file", span));
+        }
+        let setup = self.setup.get_or_insert_with(|| scope.clone());
+        *scope = setup.clone();
+        self.plan.tests.push(Test { heading, span, source: source.clone(), steps: Vec::new() });
     }
 
     fn source(&mut self, source: &Arc<Source>, path: &Word, scope: &mut Scope) {
@@ -392,4 +386,10 @@ fn unknown_name(name: &str, span: Range<usize>, scope: &Scope, sigil: &str) -> D
     let fix = nearest(name, scope.names()).map(|near| format!("{sigil}{near}"));
     let expected = ["a name that was bound before with `as NAME` or `let NAME = …`".to_owned()];
     Diagnostic::new(format!("unknown name `{name}`"), span).expected(expected).fix(fix)
+}
+
+/// What is known of a name that is bound to a word.
+fn known(value: &Word, scope: &Scope) -> Known {
+    let is_alias = value.reference().is_some_and(|path| path.len() == 1);
+    if is_alias { Known::Any } else { Known::Scalar(condition::dimension(value, scope)) }
 }

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
@@ -230,54 +231,19 @@ impl PendingConnection {
     async fn greet(self) -> Result<(Connection, ConnectionPermit), Failure> {
         let Self { stream, peer, admission, places, .. } = self;
         let (read, write) = stream.into_split();
-        let mut front = BytesMut::with_capacity(preface::SIZE);
         // A client that only listens sends nothing: `nc` in a chat room. Silent clients get at most half of the places.
         let is_room = || admission.lines == Lines::Conversation && places.taken() < admission.max / 2;
-        let mut listens = false;
-        while Preface::may_begin(&front) && front.len() < preface::SIZE {
-            let may_listen = front.is_empty() && is_room();
-            let read = tokio::select! {
-                biased;
-                ready = read.readable() => ready.and_then(|()| read.try_read_buf(&mut front)),
-                () = tokio::time::sleep(LISTENS_AFTER), if may_listen => {
-                    listens = true;
-                    break;
-                }
-            };
-            match read {
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Ok(0) if front.is_empty() => return Err(Failure::new(Code::Broken, "closed, sent nothing")),
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) => return Err(Failure::new(Code::Broken, reason(&error))),
-            }
-        }
+        let (mut front, listens) = first_bytes(&read, is_room).await?;
         // A place is taken only here, after the first bytes: idle connections cannot keep others out.
         let place = places.take(peer.ip(), admission.max);
         let asked = front.first_chunk().copied().and_then(Preface::decode);
         let text =
             asked.is_none() && admission.lines != Lines::No && (listens || preface::may_be_text(&front));
         let mut outgoing = tcp::Outgoing::new(write, text);
-        let (place, full) = match place {
-            Ok(place) => (place, None),
-            Err(failure) => (ConnectionPermit::elsewhere(), Some(failure)),
-        };
-        let refusal = match asked {
-            _ if full.is_some() => full,
-            None if text => None,
-            None => Some(foreign(&front)),
-            Some(asked) if asked.version != VERSION => {
-                let older = if asked.version < VERSION { "the client" } else { "the server" };
-                let why = format!(
-                    "the server speaks version {VERSION}, the client {}; upgrade {older}",
-                    asked.version
-                );
-                Some(Failure::new(Code::Version, why))
-            }
-            Some(asked) if !admission.serves(ServiceId::new(asked.service)) => {
-                Some(Failure::new(Code::Service, format!("this port serves {}", admission.name)))
-            }
-            Some(_) => None,
+        let refusal = match (&place, asked) {
+            (Err(full), _) => Some(full.clone()),
+            (Ok(_), _) if text => None,
+            (Ok(_), asked) => objection(&admission, asked, &front),
         };
         if let Some(failure) = refusal {
             refuse(outgoing, read, asked.is_some(), &failure, &front).await;
@@ -290,14 +256,52 @@ impl PendingConnection {
         }
         let incoming = tcp::Incoming::new(read, front, text);
         let connection = Connection { is_text: text, ..tcp::Halves { outgoing, incoming, peer }.into() };
-        Ok((connection, place))
+        Ok((connection, place?))
     }
+}
+
+/// The first bytes of a client: a whole preface, or what cannot be one. True if it sent none and `may_listen`: a client that
+/// only listens.
+async fn first_bytes(
+    read: &OwnedReadHalf,
+    may_listen: impl Fn() -> bool,
+) -> Result<(BytesMut, bool), Failure> {
+    let mut front = BytesMut::with_capacity(preface::SIZE);
+    while Preface::may_begin(&front) && front.len() < preface::SIZE {
+        let listens = front.is_empty() && may_listen();
+        let read = tokio::select! {
+            biased;
+            ready = read.readable() => ready.and_then(|()| read.try_read_buf(&mut front)),
+            () = tokio::time::sleep(LISTENS_AFTER), if listens => return Ok((front, true)),
+        };
+        match read {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Ok(0) if front.is_empty() => return Err(Failure::new(Code::Broken, "closed, sent nothing")),
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) => return Err(Failure::new(Code::Broken, reason(&error))),
+        }
+    }
+    Ok((front, false))
+}
+
+/// Why a client is refused that sent `front`, which is the preface `asked` if it is one; `None` if it is not.
+fn objection(admission: &Admission, asked: Option<Preface>, front: &[u8]) -> Option<Failure> {
+    let Some(asked) = asked else { return Some(foreign(front)) };
+    if asked.version != VERSION {
+        let older = if asked.version < VERSION { "the client" } else { "the server" };
+        let why =
+            format!("the server speaks version {VERSION}, the client {}; upgrade {older}", asked.version);
+        return Some(Failure::new(Code::Version, why));
+    }
+    let why = || Failure::new(Code::Service, format!("this port serves {}", admission.name));
+    (!admission.serves(ServiceId::new(asked.service))).then(why)
 }
 
 /// Tells a client why it is refused, in its own protocol if that is known, and waits up to 1 s for it to close.
 async fn refuse(
     mut outgoing: tcp::Outgoing,
-    mut read: tokio::net::tcp::OwnedReadHalf,
+    mut read: OwnedReadHalf,
     ours: bool,
     failure: &Failure,
     front: &[u8],

@@ -242,7 +242,7 @@ impl SocketDriver {
                 }
             }
             Command::Consumed(id, taken) if self.text_clients.has(id) => {
-                self.text_clients.took(id, taken.stream)
+                self.text_clients.took(id, taken.stream);
             }
             Command::Close(id, ..) if self.text_clients.leave(id) => {
                 self.applications.remove(&id);

@@ -42,7 +42,12 @@ pub enum Event {
     /// The next frame of the ordered stream.
     Frame(Frame),
     /// A part of a file, which begins at `offset`. Parts come in any order, each byte exactly once.
-    Block { offset: u64, bytes: Bytes },
+    Block {
+        /// Position of the first byte in the file.
+        offset: u64,
+        /// Never empty.
+        bytes: Bytes,
+    },
     /// The connection ended; no event follows.
     Ended(CloseReason),
 }
@@ -279,7 +284,7 @@ impl Connection {
                 self.state = State::Closing { code, reason: reason.into(), deadline: now + LINGER }
             }
             State::Handshake(_) => {
-                self.end(CloseReason::Closed { code, reason: reason.into(), by_peer: false })
+                self.end(CloseReason::Closed { code, reason: reason.into(), by_peer: false });
             }
             State::Closing { .. } | State::Ended => {}
         }

@@ -74,7 +74,7 @@ impl Connection {
                     self.handle_frame(frame, whole);
                 }
                 Err(_) => {
-                    self.end(CloseReason::ProtocolViolation("it sent a datagram with malformed frames"))
+                    self.end(CloseReason::ProtocolViolation("it sent a datagram with malformed frames"));
                 }
             }
             if self.has_ended() {
@@ -130,7 +130,7 @@ impl Connection {
                 self.handle_block(number, offset, bytes);
             }
             DataFrame::Close { code, text } => {
-                self.end(CloseReason::Closed { code, reason: text, by_peer: true })
+                self.end(CloseReason::Closed { code, reason: text, by_peer: true });
             }
             DataFrame::Ping | DataFrame::Pad | DataFrame::Ack(_) => {}
         }

@@ -42,7 +42,7 @@ pub(crate) struct Figure {
 
 impl Path {
     /// The profile of its links.
-    pub fn profile(&self) -> Profile {
+    pub(crate) fn profile(&self) -> Profile {
         let rate = self.rate;
         Profile {
             loss: self.loss,
@@ -56,7 +56,7 @@ impl Path {
     }
 
     /// One transfer of `size` bytes.
-    pub fn measure(&self, size: u64, seed: u64) -> Figure {
+    pub(crate) fn measure(&self, size: u64, seed: u64) -> Figure {
         measure(self.profile(), size, seed)
     }
 }

@@ -64,8 +64,9 @@ pub(super) struct TransferOptions {
     pub(super) wanted: Wanted,
 }
 
-impl TransferOptions {
-    fn new(arguments: &Arguments, server: Option<&Target>) -> Self {
+impl FromArguments for TransferOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        let server = arguments.target("to").or_else(|| arguments.target("from"));
         let chunk = arguments.number("chunk").unwrap_or(DEFAULT_CHUNK);
         let bytes = match server.map(|server| server.transport) {
             Some(Transport::Udp) => WINDOW_BYTES_UDP,
@@ -107,7 +108,7 @@ impl FromArguments for SendOptions {
             paths: arguments.texts("path").map(str::to_owned).collect(),
             name: arguments.text("name").map(str::to_owned),
             rate: arguments.rate("rate"),
-            transfer: TransferOptions::new(arguments, server.as_ref()),
+            transfer: TransferOptions::from_arguments(arguments),
             chunk: arguments.number("chunk"),
             window: arguments.number("window"),
             arq: arguments.text("arq").and_then(ArqChoice::from_word),
@@ -142,7 +143,7 @@ impl FromArguments for GetOptions {
                 bytes: arguments.number("max").unwrap_or(u64::MAX),
             },
             rate: arguments.rate("rate"),
-            transfer: TransferOptions::new(arguments, server.as_ref()),
+            transfer: TransferOptions::from_arguments(arguments),
             server,
         }
     }

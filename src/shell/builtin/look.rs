@@ -84,7 +84,7 @@ impl FromArguments for SessionsOptions {
         Self {
             clear: arguments.text("session") == Some("clear"),
             session: arguments.session("session").cloned(),
-            every: watch::every(arguments),
+            every: watch::Every::from_arguments(arguments).0,
         }
     }
 }

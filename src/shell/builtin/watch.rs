@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::language::{Arguments, Keyword, Kind};
+use crate::language::{Arguments, FromArguments, Keyword, Kind};
 use crate::report::Report;
 use crate::shell::Shell;
 
@@ -17,8 +17,13 @@ pub(super) const KEYWORD: Keyword =
         .default("1s");
 
 /// The interval between two pictures; `None`: it is drawn once.
-pub(super) fn every(arguments: &Arguments) -> Option<Duration> {
-    arguments.flag("watch").then(|| arguments.duration("watch").unwrap_or(EVERY).max(EVERY_LEAST))
+pub(super) struct Every(pub(super) Option<Duration>);
+
+impl FromArguments for Every {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        let interval = || arguments.duration("watch").unwrap_or(EVERY).max(EVERY_LEAST);
+        Self(arguments.flag("watch").then(interval))
+    }
 }
 
 /// Draws until `picture` says that this was the last one, or until an interrupt, which is the usual end. The last

@@ -132,40 +132,14 @@ async fn receive_part(
 ) -> Result<Delivered, Failure> {
     let began = Instant::now();
     let assembly = Assembly::new(intent.size, intent.group, manner.shape.chunk, part.have());
-    let resumed = assembly.received();
+    let (resumed, replaced) = (assembly.received(), part.replaces());
     if !manner.fresh && first.is_none() {
         if let Err(failure) = session.unless_cancelled(offer(connection, &part, resumed)).await {
             return Err(by_disk(session, move || part.keep(failure)).await?);
         }
-        if let Some(watched) = manner.watched.filter(|watched| resumed > 0 && watched.guest.is_none()) {
-            say_resuming(session, watched.name, resumed, intent.size);
-        }
+        say_what_is_resumed(session, &manner, resumed, intent.size);
     }
-    let (groups, replaced) = (part.tree().count(), part.replaces());
-    // The groups of a file that is being replaced were read a moment ago: no need to verify them.
-    let unverified = if first.is_none() { part.have().iter().copied().collect() } else { VecDeque::new() };
-    let mut receiver = Receiver {
-        session,
-        connection,
-        groups,
-        places: WriteTarget { assembly, whole: Vec::new() },
-        writer: WriterState::Idle(Box::new(part)),
-        unverified,
-        queue: Vec::new(),
-        hashes: HashMap::new(),
-        unhashed: HashMap::new(),
-        tries: HashMap::new(),
-        pace: MinimumRate::new(began),
-        ack_every: (u64::from(manner.shape.window) / 4).clamp(1, ACK_EVERY_LIMIT),
-        acked: 0,
-        counted: resumed,
-        beats: heartbeats(groups),
-        said: began,
-        awake: Awake::since_now(),
-        limited: manner.limited,
-        watched: manner.watched,
-        clock: Clock::start(),
-    };
+    let mut receiver = Receiver::new((session, connection), part, assembly, first.is_none(), manner);
     let begun = first.map_or(Ok(None), |first| receiver.frame(&first));
     let received = match begun {
         Ok(_) => receiver.run().await,
@@ -208,6 +182,47 @@ async fn receive_part(
     })
 }
 
+fn say_what_is_resumed(session: &Handle, manner: &ReceiveOptions<'_>, resumed: u64, size: u64) {
+    if let Some(watched) = manner.watched.filter(|watched| resumed > 0 && watched.guest.is_none()) {
+        say_resuming(session, watched.name, resumed, size);
+    }
+}
+
+impl<'a> Receiver<'a> {
+    /// `verify`: the groups that are there are read again; those of a file that is being replaced were read a moment ago.
+    fn new(
+        (session, connection): (&'a Handle, &'a mut Connection),
+        part: Part<RealDisk>,
+        assembly: Assembly,
+        verify: bool,
+        manner: ReceiveOptions<'a>,
+    ) -> Self {
+        let (groups, resumed, began) = (part.tree().count(), assembly.received(), Instant::now());
+        Self {
+            session,
+            connection,
+            groups,
+            unverified: if verify { part.have().iter().copied().collect() } else { VecDeque::new() },
+            places: WriteTarget { assembly, whole: Vec::new() },
+            writer: WriterState::Idle(Box::new(part)),
+            queue: Vec::new(),
+            hashes: HashMap::new(),
+            unhashed: HashMap::new(),
+            tries: HashMap::new(),
+            pace: MinimumRate::new(began),
+            ack_every: (u64::from(manner.shape.window) / 4).clamp(1, ACK_EVERY_LIMIT),
+            acked: 0,
+            counted: resumed,
+            beats: heartbeats(groups),
+            said: began,
+            awake: Awake::since_now(),
+            limited: manner.limited,
+            watched: manner.watched,
+            clock: Clock::start(),
+        }
+    }
+}
+
 impl Receiver<'_> {
     /// Runs until every group is here, verified and written, and END has come; returns the hash and the sender's time
     /// statistics from it. Frames after that belong to the next request, or are the end of the connection (row 42).
@@ -231,36 +246,14 @@ impl Receiver<'_> {
             let all_here = end.is_some() && self.unhashed.is_empty() && self.places.assembly.is_complete();
             let full = all_here || self.queue.len() >= QUEUE_LIMIT;
             let waiting = Instant::now();
-            let next = {
-                let connection = &mut *self.connection;
-                let places = &mut self.places;
-                let saving = saved(&mut self.writer);
-                tokio::select! {
-                    biased;
-                    () = self.session.cancelled() => return Err(crate::session::handle::cancelled()),
-                    saved = saving => Next::Saved(saved),
-                    message = tokio::time::timeout(SILENCE_LIMIT, connection.incoming.next_into(places)), if !full => {
-                        Next::Message(message.unwrap_or_else(|_| Err(silent())))
-                    }
-                }
-            };
+            let next = self.next(full).await?;
             // Disk time only if the queue is full, since otherwise the network could go on. A lane does one after the
             // other.
             let in_lane = matches!(next, Next::Saved(_)) && has_lane();
             let for_disk = full || in_lane || self.places.assembly.is_complete();
             *(if for_disk { &mut self.clock.disk } else { &mut self.clock.network }) += waiting.elapsed();
             match next {
-                Next::Saved(saved) => {
-                    let (part, wrong) = saved?;
-                    self.writer = WriterState::Idle(part);
-                    for index in wrong? {
-                        self.ask_again(index).await?;
-                    }
-                    // Verifying may take long: the ACK shows the sender that the receiver is alive.
-                    if self.said.elapsed() >= SAY_EVERY {
-                        self.acknowledge().await?;
-                    }
-                }
+                Next::Saved(saved) => self.saved(saved).await?,
                 Next::Message(Ok(Some(Received::Bytes))) => self.landed().await?,
                 Next::Message(Ok(Some(Received::Frame(frame)))) => {
                     // Blocks may have arrived before this frame.
@@ -282,6 +275,34 @@ impl Receiver<'_> {
                 Next::Message(Err(failure)) => return Err(self.vanished(failure)),
             }
         }
+    }
+
+    /// Waits for the disk or the network; `full`: for the disk only.
+    async fn next(&mut self, full: bool) -> Result<Next, Failure> {
+        let (connection, places) = (&mut *self.connection, &mut self.places);
+        let saving = saved(&mut self.writer);
+        tokio::select! {
+            biased;
+            () = self.session.cancelled() => Err(crate::session::handle::cancelled()),
+            saved = saving => Ok(Next::Saved(saved)),
+            message = tokio::time::timeout(SILENCE_LIMIT, connection.incoming.next_into(places)), if !full => {
+                Ok(Next::Message(message.unwrap_or_else(|_| Err(silent()))))
+            }
+        }
+    }
+
+    /// The disk has finished a batch: asks again for what was damaged.
+    async fn saved(&mut self, saved: Result<Saved, Failure>) -> Result<(), Failure> {
+        let (part, wrong) = saved?;
+        self.writer = WriterState::Idle(part);
+        for index in wrong? {
+            self.ask_again(index).await?;
+        }
+        // Verifying may take long: the ACK shows the sender that the receiver is alive.
+        if self.said.elapsed() >= SAY_EVERY {
+            self.acknowledge().await?;
+        }
+        Ok(())
     }
 
     /// Row 12: adds to the failure how much had arrived when the peer vanished.

@@ -111,7 +111,6 @@ async fn send_in_lane(
     } else {
         by_disk(session, move || Reading::new(source)).await?
     };
-    let groups = reading.count();
     let there = if let Start::Have { there, .. } = &start { *there } else { None };
     let mut replaced = false;
     if let Start::Have { groups, resumed, replaces, .. } = start {
@@ -121,26 +120,7 @@ async fn send_in_lane(
         replaced = replaces;
         reading.receiver_has(groups);
     }
-    let mut sender = Sender {
-        session,
-        connection,
-        shape,
-        watched,
-        sent: 0,
-        acked: 0,
-        run: 0,
-        unfinished: 0,
-        repeated: 0,
-        renewed: 0,
-        asked_again: 0,
-        holes: 0,
-        groups,
-        wanted: VecDeque::new(),
-        again: reading.again(),
-        clock: Clock::start(),
-        awake: Awake::since_now(),
-        logged: (Instant::now(), counted.1),
-    };
+    let mut sender = Sender::new((session, connection), shape, watched, &reading, counted.1);
     let (hash, travelled) = match sender.send_all(reading, there).await {
         Ok(sent) => sent,
         Err(failure) => return Err(sender.reason_of(failure).await),
@@ -188,6 +168,38 @@ pub(crate) async fn await_ready(connection: &mut Connection, size: u64) -> Resul
                 return Ok(Start::Have { groups, resumed, there, replaces: differing });
             }
             _ => return Err(unexpected("the peer")),
+        }
+    }
+}
+
+impl<'a> Sender<'a> {
+    /// `retransmitted`: datagrams that the connection had sent again before this file.
+    fn new(
+        (session, connection): (&'a Handle, &'a mut Connection),
+        shape: Framing,
+        watched: Option<ProgressTarget<'a>>,
+        reading: &Reading,
+        retransmitted: u64,
+    ) -> Self {
+        Self {
+            session,
+            connection,
+            shape,
+            watched,
+            sent: 0,
+            acked: 0,
+            run: 0,
+            unfinished: 0,
+            repeated: 0,
+            renewed: 0,
+            asked_again: 0,
+            holes: 0,
+            groups: reading.count(),
+            wanted: VecDeque::new(),
+            again: reading.again(),
+            clock: Clock::start(),
+            awake: Awake::since_now(),
+            logged: (Instant::now(), retransmitted),
         }
     }
 }

@@ -16,6 +16,8 @@ pub(super) mod reception;
 pub(super) mod store;
 pub(super) mod subtitles;
 
+use crate::net::Connection;
+use crate::service::stream::playback::subtitles::Subtitles;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -157,23 +159,7 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
     session.set("name", Value::text(name));
     let mut connection =
         connect(session, options.server.as_ref(), crate::service::stream::protocol::ID).await?;
-    let wish = Message::Open {
-        name: name.into(),
-        tempo: options.tempo(&choice),
-        parity: options.parity.ceil() as u8,
-    };
-    let plays = matches!(choice, PlayerChoice::First | PlayerChoice::Named(_));
-    let opening = async {
-        let beside = async {
-            if plays {
-                Box::pin(subtitles::beside(session, options.server.as_ref(), name)).await
-            } else {
-                None
-            }
-        };
-        let (opened, subtitles) = tokio::join!(open(&mut connection, wish), beside);
-        opened.map(|opened| (opened, subtitles))
-    };
+    let opening = open_with_subtitles(session, &mut connection, options, &choice);
     let (opened, subtitles) = session.unless_cancelled(opening).await?;
     let Opened { size, duration, early, dropped } = opened;
     let file = match &target {
@@ -206,25 +192,51 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
         };
         return Ok(Outcome::new(text, viewing.fields()));
     };
-    let hash = match watched.hash {
+    let hash = verified(session, &viewing, watched.hash, &ended).await?;
+    let kept = match target {
+        Some(target) => Some(session.block(move || commit(target)).await??),
+        None => None,
+    };
+    Ok(outcome(&viewing, &ended, hash, name, &watched_by, kept.as_deref()))
+}
+
+/// Opens the film; for a player, its subtitles are fetched meanwhile.
+async fn open_with_subtitles(
+    session: &Handle,
+    connection: &mut Connection,
+    options: &StreamOptions,
+    choice: &PlayerChoice,
+) -> Result<(Opened, Option<Subtitles>), Failure> {
+    let StreamOptions { name, server, .. } = options;
+    let parity = options.parity.ceil() as u8;
+    let wish = Message::Open { name: name.clone(), tempo: options.tempo(choice), parity };
+    let plays = matches!(choice, PlayerChoice::First | PlayerChoice::Named(_));
+    let beside = async {
+        if plays { Box::pin(subtitles::beside(session, server.as_ref(), name)).await } else { None }
+    };
+    let (opened, subtitles) = tokio::join!(open(connection, wish), beside);
+    opened.map(|opened| (opened, subtitles))
+}
+
+/// The hash of what arrived, if it is that of the server's file.
+async fn verified(
+    session: &Handle,
+    viewing: &Reception<'_>,
+    known: Option<blake3::Hash>,
+    ended: &End,
+) -> Result<blake3::Hash, Failure> {
+    let hash = match known {
         Some(hash) => hash,
         None => {
             let store = viewing.store.clone();
             session.block(move || store.hash()).await??
         }
     };
-    if *hash.as_bytes() != ended.hash {
-        return Err(Failure::new(
-            Code::Integrity,
-            "the received file does not match its hash and is not kept",
-        )
-        .fix("stream it again"));
+    if *hash.as_bytes() == ended.hash {
+        return Ok(hash);
     }
-    let kept = match target {
-        Some(target) => Some(session.block(move || commit(target)).await??),
-        None => None,
-    };
-    Ok(outcome(&viewing, &ended, hash, name, &watched_by, kept.as_deref()))
+    let why = "the received file does not match its hash and is not kept";
+    Err(Failure::new(Code::Integrity, why).fix("stream it again"))
 }
 
 /// Gives the file its name, only when it is complete and synced to the disk.

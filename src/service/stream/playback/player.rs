@@ -187,15 +187,8 @@ pub(crate) fn start(
     known_only: bool,
 ) -> Result<Player, Failure> {
     let configured = std::env::var("NLS_PLAYERS").ok().filter(|_| !known_only);
-    if let (true, PlayerChoice::Named(text)) = (known_only, choice)
-        && text != "browser"
-        && !KNOWN.iter().any(|known| known.name == text)
-    {
-        let why =
-            format!("`{}` is not a known player, and system commands are off", escape::escape_line(text));
-        let known: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
-        let fix = format!("take one of {} or browser, or leave out `--no-shell`", known.join(", "));
-        return Err(Failure::new(Code::Policy, why).fix(fix));
+    if known_only {
+        check_known(choice)?;
     }
     let links = Links { url: &address.url, page: &address.page, subtitles: address.subtitles.as_deref() };
     let candidates = candidates(choice, configured.as_deref(), links, has_screen());
@@ -235,6 +228,22 @@ pub(crate) fn start(
         session.tell("player", format!("nothing opens a browser here; the film is at {}", address.page));
         return Ok(Player::new(session, "browser", address, true, OPEN_LIMIT));
     }
+    Err(not_found(&candidates))
+}
+
+/// Refuses a command that is no known player and no browser.
+fn check_known(choice: &PlayerChoice) -> Result<(), Failure> {
+    let PlayerChoice::Named(text) = choice else { return Ok(()) };
+    if text == "browser" || KNOWN.iter().any(|known| known.name == text) {
+        return Ok(());
+    }
+    let why = format!("`{}` is not a known player, and system commands are off", escape::escape_line(text));
+    let known: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
+    let fix = format!("take one of {} or browser, or leave out `--no-shell`", known.join(", "));
+    Err(Failure::new(Code::Policy, why).fix(fix))
+}
+
+fn not_found(candidates: &[Candidate]) -> Failure {
     let names: Vec<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
     let why = format!("player not found: {}", names.join(", "));
     let there: Vec<&str> = KNOWN.iter().map(|known| known.name).filter(|name| is_installed(name)).collect();
@@ -242,7 +251,7 @@ pub(crate) fn start(
         [] => "install mpv, or name a command: play \"command {url}\"".to_owned(),
         there => format!("installed: {}", there.join(", ")),
     };
-    Err(Failure::new(Code::Player, why).fix(fix))
+    Failure::new(Code::Player, why).fix(fix)
 }
 
 impl Player {

@@ -70,7 +70,7 @@ impl FromArguments for PlotOptions {
     fn from_arguments(arguments: &Arguments) -> Self {
         Self {
             session: arguments.session("session").cloned().unwrap_or(SessionRef::All),
-            every: watch::every(arguments),
+            every: watch::Every::from_arguments(arguments).0,
         }
     }
 }
