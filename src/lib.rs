@@ -8,7 +8,7 @@
 //!                                          Report (data) ◀──────┘──▶ output (human, JSON lines)
 //! ```
 //!
-//! Layers, each importing only from those above it; `tests/architecture.rs` checks this:
+//! Layers, each importing only from those above it; `tests/architecture` checks this:
 //!
 //! | layer | holds |
 //! |---|---|
@@ -20,7 +20,7 @@
 //! | [`report`] | what happened, as data |
 //! | [`net`] | the only place with sockets |
 //! | [`session`] | the registry of sessions; no layer but this and `cli` spawns tasks |
-//! | [`service`] | ftp, calc, chat, stream; `link`, a relay with impairments in front of them |
+//! | [`service`] | ftp, calc, chat, stream, echo; `link`, a relay with impairments in front of them |
 //! | [`shell`] | runs a plan |
 //! | [`output`] | how a report is shown |
 //! | [`prompt`], [`cli`] | the line editor; arguments and exit codes |

@@ -141,7 +141,7 @@ impl Endpoint {
             // A short one could provoke a longer answer (RFC 9000, section 14.1).
             Packet::Hello { .. } if bytes.len() < datagram::BASE_DATAGRAM => self.ignored += 1,
             Packet::Hello { version, service, credit, cookie } => {
-                self.greet(now, peer, id, (version, service), credit, &cookie);
+                self.greet(now, (peer, id), (version, service), credit, &cookie);
             }
             _ => self.ignored += 1,
         }
@@ -168,8 +168,7 @@ impl Endpoint {
     fn greet(
         &mut self,
         now: Time,
-        peer: SocketAddr,
-        id: u64,
+        (peer, id): (SocketAddr, u64),
         (version, service): (u8, u8),
         credit: Credit,
         cookie: &[u8],

@@ -138,9 +138,7 @@ impl<'a> Planner<'a> {
                 if let Some((_, right)) = &expectation.test {
                     self.check_word(source, right, scope);
                 }
-                if let Some(diagnostic) = condition::check(&expectation, scope) {
-                    self.error(source, diagnostic);
-                }
+                condition::check(&expectation, scope).into_iter().for_each(|wrong| self.error(source, wrong));
                 Action::Expect(expectation)
             }
             Body::ExpectFile(expectation) => {
@@ -164,9 +162,9 @@ impl<'a> Planner<'a> {
                 self.check_word(source, &reason, scope);
                 if let Some(unless) = &unless {
                     self.check_word(source, unless, scope);
-                    if let Some(diagnostic) = condition::check_bare(unless, scope) {
-                        self.error(source, diagnostic);
-                    }
+                    condition::check_bare(unless, scope)
+                        .into_iter()
+                        .for_each(|wrong| self.error(source, wrong));
                 }
                 Action::Skip { reason, unless }
             }

@@ -136,6 +136,7 @@ impl Connection {
         }
     }
 
+    /// Takes a range of the ordered stream; frames that are complete become events.
     pub(super) fn handle_stream(&mut self, offset: u64, bytes: Bytes) {
         let end = offset.saturating_add(bytes.len() as u64);
         if end > self.receive_side.told.stream {
@@ -155,6 +156,7 @@ impl Connection {
         }
     }
 
+    /// Takes a segment of a block, unless it came before.
     pub(super) fn handle_block(&mut self, number: u64, offset: u64, bytes: Bytes) {
         if bytes.is_empty() {
             return self.end(CloseReason::ProtocolViolation("it sent an empty piece"));
@@ -173,6 +175,7 @@ impl Connection {
         }
     }
 
+    /// Passes a segment that is new to the application, and counts its credit.
     pub(super) fn take_piece(&mut self, offset: u64, bytes: Bytes) {
         if self.receive_side.pieces.pieces() > GAP_LIMIT {
             return self.end(CloseReason::ProtocolViolation("it left too many gaps in the piece numbers"));

@@ -43,6 +43,7 @@ impl Connection {
         built
     }
 
+    /// True if the congestion window has room for another datagram.
     pub(super) fn has_room(&self) -> bool {
         self.sent_packets.bytes == 0
             || self.sent_packets.bytes + self.mtu.current <= self.congestion.window(&self.rtt)
@@ -79,6 +80,7 @@ impl Connection {
         self.tail_at = if spare { self.tail_candidate(now).map(|(_, at)| at) } else { None };
     }
 
+    /// Builds a datagram with frames; false if there is nothing to send or it must wait.
     pub(super) fn poll_data(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
         self.plan_tail(now);
         let spare = self.tail_at.is_some_and(|at| now >= at);
@@ -193,6 +195,7 @@ impl Connection {
         false
     }
 
+    /// Writes a segment into the datagram, and records it in the sent packet.
     pub(super) fn push_piece(&mut self, out: &mut Vec<u8>, piece: Segment, sent: &mut SentPacket) {
         self.stats.block_bytes += piece.bytes.len() as u64;
         // Counts every repetition: after a loss, as a copy, or because go-back-N went back.

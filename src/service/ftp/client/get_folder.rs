@@ -1,5 +1,6 @@
 //! `get DIR`: the list first, then the small files, many of them requested at a time, then the large files one by one.
 
+use crate::service::ftp::options::TransferOptions;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -120,10 +121,10 @@ pub(crate) async fn get_folder(
     session: &Handle,
     connection: &mut Connection,
     (root, name): (Arc<Folder>, &str),
-    shape: Framing,
-    (flags, wanted): (Flags, Wanted),
+    options: TransferOptions,
     listed: Listed,
 ) -> Result<TreeOutcome, Failure> {
+    let TransferOptions { shape, flags, wanted } = options;
     let Listed { entries, count, lost, .. } = listed;
     let (total, mut tree) = (count.bytes, TreeOutcome::new(count));
     lost.iter().for_each(|(path, failure)| tree.refuse(path, failure));

@@ -72,22 +72,22 @@ pub(super) fn send(session: Handle, mut options: SendOptions, context: Context) 
         let names: Vec<_> = names.iter().map(|name| escape_line(name)).collect();
         let done = format!("sent {}: ", names.join(", "));
         let options = options.transfer;
-        let fast = options.flags.fast;
+        let told = Told { what, done, shape: shown, fast: options.flags.fast };
         if sources.len() > 1 {
             let (connection, result) = send_several(&session, connection, sources, options).await?;
-            return finish_folder(&session, connection, result, (&what, &done), shown, fast).await;
+            return finish_folder(&session, connection, result, told).await;
         }
         let source = sources.remove(0);
         let so_far = SoFar::alone(source.bytes);
         let (connection, result) = send_one(&session, connection, source, options, so_far).await?;
         let result = match result {
             Ok(Sent::Folder(tree)) => {
-                return finish_folder(&session, connection, Ok(tree), (&what, &done), shown, fast).await;
+                return finish_folder(&session, connection, Ok(tree), told).await;
             }
             Ok(Sent::File(file)) => Ok(file),
             Err(failure) => Err(failure),
         };
-        finish(&session, connection, result, &what, &done, shown, fast).await
+        finish(&session, connection, result, told).await
     })
 }
 
@@ -110,17 +110,18 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
             .map_err(|failure| failure.of(what.clone()))?;
         session.set("transport", Value::text(connection.transport.word()));
         session.running("transferring");
-        let ask = ask(&session, &mut connection, &name, &target.file, options, accept);
+        let ask = ask(&session, &mut connection, (&name, &target.file), options, accept);
         let TransferOptions { shape, flags, .. } = options;
         let done = |path: &Path| format!("got {} as {}: ", escape_line(&name), path.display());
         let result = match session.unless_cancelled(ask).await {
             Ok(Asked::Folder(look)) => {
                 session.set("path", Value::text(target.folder.display().to_string()));
-                let place = (&*target.folder, look);
-                let work = fetch_folder(&session, &mut connection, &name, place, options, accept);
+                let place = (&*name, &*target.folder, look);
+                let work = fetch_folder(&session, &mut connection, place, options, accept);
                 let result = session.unless_cancelled(Box::pin(work)).await;
                 let done = done(&around.find(&target.folder));
-                return finish_folder(&session, connection, result, (&what, &done), shape, flags.fast).await;
+                let told = Told { what, done, shape, fast: flags.fast };
+                return finish_folder(&session, connection, result, told).await;
             }
             Ok(Asked::File { begun, intent, fresh, limited }) => {
                 let (worker, shown) = (session.clone(), name.clone());
@@ -139,7 +140,7 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
         };
         let place = around.find(&target.file);
         session.set("path", Value::text(place.display().to_string()));
-        finish(&session, connection, result, &what, &done(&place), shape, flags.fast).await
+        finish(&session, connection, result, Told { what, done: done(&place), shape, fast: flags.fast }).await
     })
 }
 
@@ -147,8 +148,7 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
 async fn ask(
     session: &Handle,
     connection: &mut Connection,
-    name: &str,
-    target: &Path,
+    (name, target): (&str, &Path),
     options: TransferOptions,
     accept: Accept,
 ) -> Result<Asked, Failure> {
@@ -187,13 +187,11 @@ enum Asked {
 async fn fetch_folder(
     session: &Handle,
     connection: &mut Connection,
-    name: &str,
-    (target, (modified, mode)): (&Path, (u64, Mode)),
+    (name, target, (modified, mode)): (&str, &Path, (u64, Mode)),
     options: TransferOptions,
     accept: Accept,
 ) -> Result<TreeOutcome, Failure> {
-    let TransferOptions { shape, flags, wanted } = options;
-    let listed = list(connection, name, wanted, accept).await?;
+    let listed = list(connection, name, options.wanted, accept).await?;
     // Row 24: the size of the folder is reported before anything is fetched.
     let count = listed.count;
     let (files, folders) = (counted(count.files, "file"), counted(count.folders, "folder"));
@@ -201,7 +199,7 @@ async fn fetch_folder(
         .tell("folder", format!("{}: {files} in {folders}, {}", escape_line(name), show_size(count.bytes)));
     let target = target.to_owned();
     let (parent, last, root) = session.block(move || local_folder(&target, count.bytes)).await??;
-    let tree = get_folder(session, connection, (root, name), shape, (flags, wanted), listed).await?;
+    let tree = get_folder(session, connection, (root, name), options, listed).await?;
     // The folder's time changed when files were stored in it.
     if let Some(last) = last {
         session.block(move || parent.finish(&last, modified, mode, Rules::OWN)).await??;
@@ -253,17 +251,25 @@ fn local_part(target: &Path, intent: Intent) -> Result<Begun<RealDisk>, Failure>
     folder.begin(&name, intent, Rules::OWN)
 }
 
+/// How the end of a transfer is told.
+struct Told {
+    /// The command, for a failure.
+    what: String,
+    /// What was done, before the figures.
+    done: String,
+    shape: Framing,
+    fast: bool,
+}
+
 /// Closes the connection with the result, and reports it to the user.
 async fn finish(
     session: &Handle,
     connection: Connection,
     result: Result<Delivered, Failure>,
-    what: &str,
-    done: &str,
-    shape: Framing,
-    fast: bool,
+    told: Told,
 ) -> Result<Outcome, Failure> {
     part(connection, result.as_ref().err()).await;
+    let Told { what, done, shape, fast } = told;
     let delivered = result.map_err(|failure| failure.of(what))?;
     session.set_all(delivered.fields(shape));
     say_lacking(session);
@@ -274,12 +280,11 @@ async fn finish_folder(
     session: &Handle,
     connection: Connection,
     result: Result<TreeOutcome, Failure>,
-    (what, done): (&str, &str),
-    shape: Framing,
-    fast: bool,
+    told: Told,
 ) -> Result<Outcome, Failure> {
     part(connection, result.as_ref().err()).await;
-    let tree = result.map_err(|failure| failure.of(what))?;
+    let Told { what, done, shape, fast } = told;
+    let tree = result.map_err(|failure| failure.of(what.clone()))?;
     session.set_all(tree.fields(shape));
     say_lacking(session);
     if let Some(failure) = tree.failure() {

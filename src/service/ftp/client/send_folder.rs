@@ -13,7 +13,7 @@ use crate::service::files::root::Folder;
 use crate::service::files::walk::Count;
 use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Message, Mode};
 use crate::service::ftp::storage::small;
-use crate::service::ftp::transfer::send::{await_ready, send_file};
+use crate::service::ftp::transfer::send::{Outgoing, await_ready, send_file};
 use crate::service::ftp::transfer::{ProgressTarget, by_disk, is_about_the_file, on_disk, small_limit};
 use crate::session::Handle;
 use crate::wire::{Code, Frame, frame};
@@ -61,8 +61,7 @@ pub(crate) async fn send_folder(
     session: &Handle,
     connection: &mut Connection,
     (found, base): (FolderEntry, String),
-    shape: Framing,
-    flags: Flags,
+    (shape, flags): (Framing, Flags),
     first: u64,
 ) -> Result<TreeOutcome, Failure> {
     let FolderEntry { root, entries, count, lost } = found;
@@ -313,7 +312,12 @@ impl Sending<'_> {
         };
         let watched =
             ProgressTarget { name: &entry.name, before: self.tree.bytes, total: self.total, guest: None };
-        let sent = send_file(self.session, self.connection, source, shape, start, Some(watched)).await;
+        let sent = send_file(
+            self.session,
+            self.connection,
+            Outgoing { source, shape, start, watched: Some(watched) },
+        )
+        .await;
         match sent {
             Ok(delivered) => {
                 self.tree.took(&entry.name, &delivered);

@@ -14,7 +14,7 @@ use crate::service::files::root::{Folder, Source, local_source};
 use crate::service::files::walk::{Count, Step, Wanted, walk};
 use crate::service::ftp::options::TransferOptions;
 use crate::service::ftp::protocol::Message;
-use crate::service::ftp::transfer::send::{await_ready, send_file};
+use crate::service::ftp::transfer::send::{Outgoing, await_ready, send_file};
 use crate::service::ftp::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_file};
 use crate::session::Handle;
 use crate::wire::Code;
@@ -153,7 +153,7 @@ pub(crate) async fn send_one(
     let source = match opened {
         Ok(Local::File(source)) => source,
         Ok(Local::Folder(found)) => {
-            let work = send_folder(session, &mut connection, (found, name), shape, flags, answered);
+            let work = send_folder(session, &mut connection, (found, name), (shape, flags), answered);
             let result = session.unless_cancelled(work).await;
             return Ok((connection, result.map(Sent::Folder)));
         }
@@ -167,7 +167,8 @@ pub(crate) async fn send_one(
         let exchange = async {
             connection.request([request.encode()]).await?;
             let start = await_ready(&mut connection, size).await?;
-            send_file(&worker, &mut connection, source, shape, start, Some(watched)).await
+            send_file(&worker, &mut connection, Outgoing { source, shape, start, watched: Some(watched) })
+                .await
         };
         let result = worker.unless_cancelled(exchange).await;
         (connection, result)

@@ -7,6 +7,7 @@
 mod tally;
 pub(super) mod tree;
 
+use crate::service::ftp::transfer::send::Outgoing;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -362,7 +363,12 @@ impl ServerConnection {
                 self.inform_of_large("gets", &name, size);
                 let watched =
                     ProgressTarget { name: &name, before: 0, total: size, guest: Some(&self.client) };
-                send_file(&self.session, &mut self.connection, source, shape, start, Some(watched)).await
+                send_file(
+                    &self.session,
+                    &mut self.connection,
+                    Outgoing { source, shape, start, watched: Some(watched) },
+                )
+                .await
             }
             // The client declines the file, which is a valid answer: the connection goes on.
             Err(failure) if failure.told => {

@@ -101,23 +101,30 @@ pub(crate) async fn receive_file(
                 Confirmed::Same(delivered) => return Ok(delivered),
                 Confirmed::Differs(part, first) => (part, first),
             };
-            receive_in_lane(session, connection, part, Some(first), intent, manner).await
+            receive_in_lane(session, connection, Incoming { part, first: Some(first), intent, manner }).await
         }
-        Begun::Part(part) => receive_in_lane(session, connection, part, None, intent, manner).await,
+        Begun::Part(part) => {
+            receive_in_lane(session, connection, Incoming { part, first: None, intent, manner }).await
+        }
     }
 }
 
-/// `first`: a frame with which the sender has already begun.
+/// A file that is to be received.
+struct Incoming<'a> {
+    part: Part<RealDisk>,
+    /// A frame with which the sender has already begun.
+    first: Option<Frame>,
+    intent: Intent,
+    manner: ReceiveOptions<'a>,
+}
+
 async fn receive_in_lane(
     session: &Handle,
     connection: &mut Connection,
-    part: Part<RealDisk>,
-    first: Option<Frame>,
-    intent: Intent,
-    manner: ReceiveOptions<'_>,
+    incoming: Incoming<'_>,
 ) -> Result<Delivered, Failure> {
     take_lane(session, connection);
-    let received = receive_part(session, connection, part, first, intent, manner).await;
+    let received = receive_part(session, connection, incoming).await;
     connection.share();
     received
 }
@@ -125,11 +132,9 @@ async fn receive_in_lane(
 async fn receive_part(
     session: &Handle,
     connection: &mut Connection,
-    part: Part<RealDisk>,
-    first: Option<Frame>,
-    intent: Intent,
-    manner: ReceiveOptions<'_>,
+    incoming: Incoming<'_>,
 ) -> Result<Delivered, Failure> {
+    let Incoming { part, first, intent, manner } = incoming;
     let began = Instant::now();
     let assembly = Assembly::new(intent.size, intent.group, manner.shape.chunk, part.have());
     let (resumed, replaced) = (assembly.received(), part.replaces());

@@ -78,17 +78,23 @@ struct Sender<'a> {
     logged: (Instant, u64),
 }
 
-/// Sends a file, and waits until the receiver has stored it. `watched`: where the progress is shown, and for what name.
+/// A file that is to be sent.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) source: Source,
+    pub(crate) shape: Framing,
+    pub(crate) start: Start,
+    /// Where the progress is shown, and for what name.
+    pub(crate) watched: Option<ProgressTarget<'a>>,
+}
+
+/// Sends a file, and waits until the receiver has stored it.
 pub(crate) async fn send_file(
     session: &Handle,
     connection: &mut Connection,
-    source: Source,
-    shape: Framing,
-    start: Start,
-    watched: Option<ProgressTarget<'_>>,
+    outgoing: Outgoing<'_>,
 ) -> Result<Delivered, Failure> {
     take_lane(session, connection);
-    let sent = send_in_lane(session, connection, source, shape, start, watched).await;
+    let sent = send_in_lane(session, connection, outgoing).await;
     connection.share();
     sent
 }
@@ -96,11 +102,9 @@ pub(crate) async fn send_file(
 async fn send_in_lane(
     session: &Handle,
     connection: &mut Connection,
-    source: Source,
-    shape: Framing,
-    start: Start,
-    watched: Option<ProgressTarget<'_>>,
+    outgoing: Outgoing<'_>,
 ) -> Result<Delivered, Failure> {
+    let Outgoing { source, shape, start, watched } = outgoing;
     let began = Instant::now();
     let size = source.size;
     // The path's counters cover the whole connection: note where this file begins.

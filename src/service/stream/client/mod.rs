@@ -197,7 +197,7 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
         Some(target) => Some(session.block(move || commit(target)).await??),
         None => None,
     };
-    Ok(outcome(&viewing, &ended, hash, name, &watched_by, kept.as_deref()))
+    Ok(outcome(&viewing, &ended, hash, (name, &watched_by), kept.as_deref()))
 }
 
 /// Opens the film; for a player, its subtitles are fetched meanwhile.
@@ -255,8 +255,7 @@ fn outcome(
     viewing: &Reception<'_>,
     ended: &End,
     hash: blake3::Hash,
-    name: &str,
-    player: &str,
+    (name, player): (&str, &str),
     kept: Option<&std::path::Path>,
 ) -> Outcome {
     let (size, chunks) = (viewing.store.size, ended.chunks);
