@@ -101,6 +101,19 @@ impl<'v> Matcher<'v> {
         self.verb.keywords.iter().chain(services.iter().flat_map(|service| service.keywords))
     }
 
+    /// The option that a word names. The verb's own are looked at first: most commands have no service.
+    #[inline]
+    fn keyword_of(&self, word: &Word) -> Option<&'static Keyword> {
+        let own = self.verb.keywords.iter().find(|keyword| word.is(keyword.word));
+        match &self.services {
+            Services::None => own,
+            Services::One(service) => {
+                own.or_else(|| service.keywords.iter().find(|keyword| word.is(keyword.word)))
+            }
+            Services::Any => own.or_else(|| self.keywords().find(|keyword| word.is(keyword.word))),
+        }
+    }
+
     fn usage(&self) -> String {
         match self.services {
             Services::One(service) => self.verb.usage_with(service.keywords),
@@ -166,7 +179,7 @@ impl<'v> Matcher<'v> {
         if !must && word.is("as") {
             return self.bind(word, tail);
         }
-        let keyword = self.keywords().find(|keyword| word.is(keyword.word));
+        let keyword = self.keyword_of(word);
         // A keyword may precede a text if its value and some text follow: `say $room to ann "hello"`.
         let must = must && !(param.is_some_and(|param| param.kind.is_text()) && tail.len() > 1);
         if let (false, Some(keyword)) = (must, keyword) {
@@ -230,9 +243,9 @@ impl<'v> Matcher<'v> {
             self.arguments.push((keyword.word, Argument::Ready(Datum::Flag), word.span.clone()));
             return tail;
         };
-        let follows = tail.first().filter(|next| {
-            !(keyword.optional && (next.is("as") || self.keywords().any(|k| next.is(k.word))))
-        });
+        let follows = tail
+            .first()
+            .filter(|next| !(keyword.optional && (next.is("as") || self.keyword_of(next).is_some())));
         let Some(value) = follows else {
             if tail.is_empty() {
                 self.pending = Some(Next::KeywordValue(keyword, kind));
@@ -282,7 +295,7 @@ impl<'v> Matcher<'v> {
     /// Reads the words of a text to the end of the line, or of an expression up to the next keyword.
     fn rest<'w>(&mut self, param: &'static Param, first: &Word, tail: &'w [Word]) -> &'w [Word] {
         let stops = |word: &&Word| {
-            param.kind == Kind::Expression && (word.is("as") || self.keywords().any(|k| word.is(k.word)))
+            param.kind == Kind::Expression && (word.is("as") || self.keyword_of(word).is_some())
         };
         let mut taken = tail.iter().take_while(|word| !stops(word)).count();
         // After a quoted text, a final `as NAME` is not part of the text.
