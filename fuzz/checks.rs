@@ -92,9 +92,9 @@ pub fn expression(bytes: &[u8]) {
 
 /// What lies on a disk, or is typed by somebody else.
 pub fn foreign(bytes: &[u8]) {
-    nls::service::foreign::journal(bytes);
-    nls::service::foreign::media(bytes);
-    nls::service::foreign::chat_line(&String::from_utf8_lossy(bytes));
+    nls::service::fuzz_entry::journal(bytes);
+    nls::service::fuzz_entry::media(bytes);
+    nls::service::fuzz_entry::chat_line(&String::from_utf8_lossy(bytes));
 }
 
 /// Everything that a peer can send.

@@ -1,4 +1,4 @@
-//! FAULTS, row by row, where it takes a real process or a real socket. The others stand beside the code that
+//! docs/faults.md, row by row, where it takes a real process or a real socket. The others stand beside the code that
 //! keeps them: search for `row_`.
 
 use std::io::{Read, Write};

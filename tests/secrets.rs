@@ -1,4 +1,4 @@
-//! FAULTS row 93: a secret is shown nowhere, whatever characters it has and whatever a format makes of them.
+//! faults.md row 93: a secret is shown nowhere, whatever characters it has and whatever a format makes of them.
 
 use nls::base::{Secrets, Value, mix};
 use nls::language::Source;

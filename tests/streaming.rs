@@ -253,7 +253,7 @@ fn subtitles_beside_a_film_are_offered_to_the_player_and_to_the_browser() {
     lab.run(&["t.nls"]).success();
 }
 
-/// FAULTS row 74: one that never asks for the film is missed; one that dies says why.
+/// faults.md row 74: one that never asks for the film is missed; one that dies says why.
 #[test]
 fn row_74_a_player_that_is_missing_or_dies_ends_the_session_and_says_why() {
     let lab = Lab::new();
@@ -266,7 +266,7 @@ fn row_74_a_player_that_is_missing_or_dies_ends_the_session_and_says_why() {
     play("sh -c \"kill -9 \\$\\$\"").fails(1, "player sh ended with signal 9");
 }
 
-/// FAULTS row 75: the bytes come all the same, and the complaint is shown once, without its control characters.
+/// faults.md row 75: the bytes come all the same, and the complaint is shown once, without its control characters.
 #[test]
 fn row_75_a_file_that_is_no_media_is_streamed_and_the_complaint_is_shown() {
     if !has("ffmpeg") {
@@ -281,7 +281,7 @@ fn row_75_a_file_that_is_no_media_is_streamed_and_the_complaint_is_shown() {
     lab.nls("listen udp 0 stream as c; stream film.mp4 from $c to kept.mp4; expect file kept.mp4 same as film.mp4").success();
 }
 
-/// FAULTS row 77: one that stands still holds up nobody, and not the server.
+/// faults.md row 77: one that stands still holds up nobody, and not the server.
 #[test]
 fn row_77_a_viewer_that_stands_still_does_not_hold_up_another() {
     let lab = Lab::new();
@@ -300,7 +300,7 @@ fn row_77_a_viewer_that_stands_still_does_not_hold_up_another() {
     }
 }
 
-/// FAULTS row 77: over a path that takes half of the film, a live viewer sees parts of it, each from a key picture on, and
+/// faults.md row 77: over a path that takes half of the film, a live viewer sees parts of it, each from a key picture on, and
 /// is as far as the film is; who has a good path sees it smoothly, meanwhile.
 #[test]
 fn row_77_live_a_viewer_behind_a_slow_path_goes_on_at_key_pictures_and_others_are_smooth() {
@@ -331,7 +331,7 @@ fn row_77_live_a_viewer_behind_a_slow_path_goes_on_at_key_pictures_and_others_ar
     }
 }
 
-/// FAULTS row 74.
+/// faults.md row 74.
 #[test]
 fn row_74_a_player_that_asks_for_nothing_is_missed_after_30_s() {
     let lab = Lab::new();

@@ -1,5 +1,5 @@
 //! The one sanitiser: text that came from a peer, a file name or a child process passes here before it
-//! reaches a terminal, a table, a log line or a message (FAULTS N6 and row 79).
+//! reaches a terminal, a table, a log line or a message (faults.md N6 and row 79).
 //!
 //! Shown as visible escapes: C0 except newline and tab, DEL, C1, bidirectional controls, zero-width and other
 //! format controls. Everything else stays as it is. JSON output does not pass here: it has its own escapes.

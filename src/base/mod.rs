@@ -12,23 +12,23 @@
 //! | `escape`, `width` | foreign text made safe; its width in columns |
 //! | `secrets` | texts that are masked everywhere |
 //! | `share` | the share of a limit that one address may take |
-//! | `mix` | hashes for random decisions |
+//! | `stable_hash` | hashes for random decisions |
 
 pub mod endpoint;
 pub mod escape;
-pub mod mix;
 pub mod quantity;
 pub mod ranges;
 pub mod secrets;
 pub mod share;
+pub mod stable_hash;
 pub mod time;
 pub mod value;
 pub mod wall_time;
 pub mod width;
 
+pub use self::stable_hash::mix;
 pub use endpoint::{Endpoint, Host, Transport};
 pub use escape::escape;
-pub use mix::mix;
 pub use ranges::RangeSet;
 pub use secrets::Secrets;
 pub use share::share;

@@ -1,4 +1,4 @@
-//! How much of a server's capacity one client address may use (FAULTS rows 62 and 63).
+//! How much of a server's capacity one client address may use (faults.md rows 62 and 63).
 
 use std::net::IpAddr;
 

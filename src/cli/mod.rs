@@ -45,7 +45,7 @@ use crate::shell::{Emit, Settings, Shell};
 
 /// Capacity of the queue of events to be shown.
 const EVENT_QUEUE: usize = 4096;
-/// Events of a session that a failed expectation shows (FAULTS row 96).
+/// Events of a session that a failed expectation shows (faults.md row 96).
 const EVENTS_SHOWN: usize = 5;
 /// How long sessions may take to close when the program ends.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
@@ -362,7 +362,7 @@ impl Program {
     }
 }
 
-/// Waits until standard output is closed by its reader; then transfers may finish, and the program ends (FAULTS row
+/// Waits until standard output is closed by its reader; then transfers may finish, and the program ends (faults.md row
 /// 94).
 async fn end_when_unread(
     sink: Sink,

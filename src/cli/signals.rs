@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 /// The signal that the program dies by when standard output is closed.
 pub(super) const PIPE: i32 = signal_hook::consts::SIGPIPE;
-/// At the prompt, interrupts that follow each other within this time may end the program (FAULTS row 33).
+/// At the prompt, interrupts that follow each other within this time may end the program (faults.md row 33).
 const TWICE: Duration = Duration::from_secs(2);
 
-/// Time limit for closing after the first signal (FAULTS row 97); then the program dies by the signal, even if its
+/// Time limit for closing after the first signal (faults.md row 97); then the program dies by the signal, even if its
 /// output is blocked.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -39,7 +39,7 @@ pub(super) struct Targets {
 /// Installs the handlers, once for the whole program. They run on their own thread, as all others may be blocked on
 /// output that nobody reads.
 pub(super) fn listen(targets: &Targets) {
-    // A write beyond the file size limit should be an error (FAULTS row 17); by default SIGXFSZ kills the process.
+    // A write beyond the file size limit should be an error (faults.md row 17); by default SIGXFSZ kills the process.
     drop(signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()));
     let (ready, is_ready) = std::sync::mpsc::channel();
     let here = targets.clone();

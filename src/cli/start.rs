@@ -1,4 +1,4 @@
-//! Checks for the needed threads and descriptors at the start (FAULTS row 98): if they are missing later, the runtime
+//! Checks for the needed threads and descriptors at the start (faults.md row 98): if they are missing later, the runtime
 //! panics without a useful message.
 
 use std::fs::File;

@@ -1,5 +1,6 @@
-//! Errors in a text: the place, what was read, what is possible there, and the likely fix. No rendering here:
-//! `output::caret` draws them.
+//! Errors in a text: the place, what was read, what is possible there, and the likely fix. The sentences are written where
+//! an error is found, in `parse` and `plan`; `tests/diagnostics/messages.txt` shows them side by side. `output::caret` draws
+//! them.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -18,13 +18,13 @@
 //! | `arguments` | arguments of a command, and typed options |
 //! | `editing` | completion and highlighting while a line is typed |
 //! | `diagnostic` | errors in a text |
-//! | `elsewhere` | words of other shells and tools |
+//! | `other_shells` | words of other shells and tools |
 
 pub mod arguments;
 pub mod diagnostic;
 pub mod editing;
-mod elsewhere;
 pub mod kind;
+mod other_shells;
 pub mod parse;
 pub mod plan;
 pub mod script;
@@ -42,9 +42,9 @@ pub use script::Statement;
 pub use verb::{Capability, Field, Keyword, Param, Service, Verb};
 pub use vocabulary::Vocabulary;
 
-/// Longest logical line, in bytes (FAULTS row 90).
+/// Longest logical line, in bytes (faults.md row 90).
 pub const LINE_LIMIT: usize = 64 << 10;
-/// Deepest nesting of `source` (LANGUAGE section 4).
+/// Deepest nesting of `source` (docs/language.md).
 pub const SOURCE_DEPTH_LIMIT: usize = 16;
 /// Most statements in a script, including all files that it sources.
 pub const STATEMENT_LIMIT: usize = 2_000_000;

@@ -1,4 +1,4 @@
-//! The only source of time: monotonic, so steps of the wall clock do no harm (FAULTS row 35).
+//! The only source of time: monotonic, so steps of the wall clock do no harm (faults.md row 35).
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// Time limit for connecting: the first answer of a peer (FAULTS row 37), instead of the kernel's two minutes.
+/// Time limit for connecting: the first answer of a peer (faults.md row 37), instead of the kernel's two minutes.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// Time limit for the first complete message of a client (FAULTS row 62).
+/// Time limit for the first complete message of a client (faults.md row 62).
 pub const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(10);
 /// How long a peer may be silent while an answer or an acknowledgement is due.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(30);
-/// A peer that takes fewer bytes/s than this counts as stopped (FAULTS row 40).
+/// A peer that takes fewer bytes/s than this counts as stopped (faults.md row 40).
 pub const MINIMUM_RATE: u64 = 900;
 
-/// Pause after `accept` failed for a local reason (no descriptors left, FAULTS row 61), until some client disconnects.
+/// Pause after `accept` failed for a local reason (no descriptors left, faults.md row 61), until some client disconnects.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -60,7 +60,7 @@ fn wrong(wrong: &FailedTest) -> Json {
         "statement": place.as_ref().map(Place::text),
         "expected": failure.contrast.as_ref().map(|pair| text(&pair.expected)),
         "actual": failure.contrast.as_ref().map(|pair| text(&pair.actual)),
-        "lines": super::wrong::lines(wrong),
+        "lines": super::failed_test::lines(wrong),
     })
 }
 

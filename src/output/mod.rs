@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `human`, `json`, `reports` | how a report looks, for people and machines |
-//! | `caret`, `wrong` | errors in a text, with their place |
+//! | `caret`, `failed_test` | errors in a text, with their place |
 //! | `contrast` | where two texts differ |
 //! | `wrap` | lines of a given width |
 //! | `colour`, `terminal` | when there is colour; what the terminal can do |
@@ -12,6 +12,7 @@
 mod caret;
 mod colour;
 mod contrast;
+mod failed_test;
 mod human;
 mod item;
 mod json;
@@ -20,7 +21,6 @@ mod sink;
 mod terminal;
 mod wrap;
 mod writer;
-mod wrong;
 
 pub use colour::{ColourChoice, Colours};
 pub use item::Print;

@@ -7,7 +7,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 
 use crate::report::Area;
 
-/// With fewer columns nothing is drawn (FAULTS row 95).
+/// With fewer columns nothing is drawn (faults.md row 95).
 const COLUMNS_LEAST: u16 = 20;
 
 /// The size of the terminal on standard output; `None` if it is no terminal, cannot move its cursor, or is too narrow.

@@ -9,13 +9,13 @@ use rustyline::history::MemHistory;
 use rustyline::{ColorMode, CompletionType, ExternalPrinter};
 use tokio::sync::mpsc;
 
-use super::completion_source::{PROMPT, PromptState};
 use super::helper::Helper;
-use super::key::Key;
-use super::keyboard::Keyboard;
-use super::keys;
+use super::line_end::Key;
+use super::line_end_keys;
 use super::reserved_descriptors::ReservedDescriptors;
 use super::setup::Setup;
+use super::state::{PROMPT, PromptState};
+use super::utf8_input::Keyboard;
 use crate::output::{Rendered, Sink};
 use crate::report::Failure;
 use crate::wire::Code;
@@ -77,7 +77,7 @@ impl Editor {
         for line in history {
             drop(editor.add_history_entry(line));
         }
-        keys::bind(&mut editor, &known);
+        line_end_keys::bind(&mut editor, &known);
         let pressed = known.clone();
         editor.set_helper(Some(Helper { known, colour: setup.style.colours.out, hides: false }));
         if crate::output::is_capable()

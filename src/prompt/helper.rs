@@ -10,7 +10,7 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 
-use super::completion_source::{PROMPT, PromptState, SPEAKING, WATCHING};
+use super::state::{PROMPT, PromptState, SPEAKING, WATCHING};
 use crate::language::editing::complete::{World, complete, hint, wants_names};
 use crate::language::editing::highlight::{Mark, marks};
 

@@ -42,7 +42,7 @@ fn open(path: &Path) -> std::io::Result<File> {
 
 impl History {
     /// Loads the history. A file that cannot be read is left alone: the shell starts without it, with one warning
-    /// (FAULTS row 99).
+    /// (faults.md row 99).
     pub(super) fn open() -> (Self, Option<String>) {
         let Some(path) = path() else { return (Self { lines: Vec::new(), file: None }, None) };
         let opened = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| open(&path));

@@ -4,10 +4,10 @@
 //! |---|---|
 //! | `setup` | what the prompt needs in addition to the shell |
 //! | `editor` | rustyline on a thread of its own |
-//! | `keyboard` | makes the typed bytes valid UTF-8 |
-//! | `key`, `keys` | keys other than Enter that end a line |
+//! | `utf8_input` | makes the typed bytes valid UTF-8 |
+//! | `line_end`, `line_end_keys` | keys other than Enter that end a line |
 //! | `helper` | completion, hints and highlighting for rustyline |
-//! | `completion_source` | the shell state that completion can read |
+//! | `state` | the shell state that completion can read |
 //! | `remote_names` | names from servers, fetched in the background |
 //! | `attached` | the session that the user is attached to |
 //! | `reserved_descriptors` | low descriptors kept for the editor |
@@ -15,17 +15,17 @@
 //! | `history` | the history file |
 
 mod attached;
-mod completion_source;
 mod editor;
 mod helper;
 mod history;
-mod key;
-mod keyboard;
-mod keys;
+mod line_end;
+mod line_end_keys;
 mod progress;
 mod remote_names;
 mod reserved_descriptors;
 mod setup;
+mod state;
+mod utf8_input;
 
 pub use editor::NAME as EDITOR_THREAD;
 pub use progress::watch as watch_progress;
@@ -52,7 +52,7 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
     if let Some(warning) = warning {
         shell.emit(Report::Notice(warning));
     }
-    let known = Arc::new(completion_source::PromptState::new(shell));
+    let known = Arc::new(state::PromptState::new(shell));
     let editor = match Editor::start(&history.lines, known.clone(), setup) {
         Ok(editor) => Arc::new(editor),
         Err(failure) => {
@@ -114,7 +114,7 @@ impl Prompt<'_> {
         let unread = |session: &Arc<Session>| session.unread();
         let attached = self.attached.as_deref().inspect(|session| session.read());
         let unread = shell.registry.live().iter().map(unread).sum();
-        let prompt = attached.map(completion_source::prompt_in);
+        let prompt = attached.map(state::prompt_in);
         let mut reading = std::pin::pin!(editor.read(prompt, unread, std::mem::take(&mut self.unsent)));
         if let Some(session) = attached {
             tokio::select! {

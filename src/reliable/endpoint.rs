@@ -147,7 +147,7 @@ impl Endpoint {
         }
     }
 
-    /// A known id from an unknown address (FAULTS row 54): sends a RETRY, so that a client whose address changed can
+    /// A known id from an unknown address (faults.md row 54): sends a RETRY, so that a client whose address changed can
     /// prove the new one as at the start.
     fn ask_who(&mut self, now: Time, peer: SocketAddr, id: u64, size: usize) {
         let Some(listening) = &self.listening else {
@@ -308,7 +308,7 @@ impl Endpoint {
 }
 
 /// Ids of connections that ended, kept as long as their cookies are valid: otherwise a copy of their datagrams would
-/// repeat the session (FAULTS row 53).
+/// repeat the session (faults.md row 53).
 #[derive(Debug, Default)]
 struct Ended {
     ids: HashSet<u64>,

@@ -1,5 +1,5 @@
 //! The first datagrams: HELLO, RETRY with a cookie, HELLO with that cookie, ACCEPT. The server keeps no state until the
-//! cookie comes back, and never answers with more bytes than it received (FAULTS row 52). The first frames of the
+//! cookie comes back, and never answers with more bytes than it received (faults.md row 52). The first frames of the
 //! client follow immediately after the HELLO with the cookie, so a request and its answer take two round trips, not
 //! three.
 

@@ -18,7 +18,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `endpoint` | many connections on one socket: finds them by id, accepts new ones |
-//! | `connection` | one connection orchestrates the rest: `greet`, `transmit`, `receive`, `recovery` |
+//! | `connection` | one connection orchestrates the rest: `greet`, `transmit`, `receive`, `loss_and_probes` |
 //! | `handshake` | the state of the first datagrams, and cookies |
 //! | `segment`, `send_side`, `stream` | data that waits to be sent |
 //! | `receive_side` | received data: duplicates, order, credit, when to acknowledge |
@@ -72,11 +72,11 @@ pub struct Config {
     pub backlog: usize,
     /// … and no more than the current rate sends in this time, though 8 KiB may always wait.
     pub backlog_time: Duration,
-    /// How long a client waits for a server that does not answer the handshake (FAULTS row 37).
+    /// How long a client waits for a server that does not answer the handshake (faults.md row 37).
     pub connect: Duration,
-    /// A peer that is silent for this long while data is unacknowledged is given up (FAULTS row 46).
+    /// A peer that is silent for this long while data is unacknowledged is given up (faults.md row 46).
     pub give_up: Duration,
-    /// Interval between the PINGs of an idle connection (FAULTS row 39).
+    /// Interval between the PINGs of an idle connection (faults.md row 39).
     pub keep_alive: Duration,
 }
 

@@ -1,5 +1,5 @@
 //! Secrets are removed from a report before it is encoded: each format escapes different characters, and an escaped
-//! secret would not be found any more (FAULTS row 93).
+//! secret would not be found any more (faults.md row 93).
 
 use super::{Contrast, FailedTest, Failure, Place, Report, TestRun, Verdict};
 use crate::base::{Fields, Secrets, Value};

@@ -10,7 +10,7 @@
 //! | `ftp`, `calc`, `chat`, `stream`, `echo` | the services |
 //! | `conversation` | what every server does with a client |
 //! | `idle` | connections that wait for the next question |
-//! | `foreign` | parsers of untrusted bytes, for the fuzzer |
+//! | `fuzz_entry` | parsers of untrusted bytes, for the fuzzer |
 
 use crate::wire::ServiceId;
 
@@ -20,9 +20,9 @@ mod contract;
 mod conversation;
 pub mod echo;
 pub mod files;
-#[doc(hidden)]
-pub mod foreign;
 pub mod ftp;
+#[doc(hidden)]
+pub mod fuzz_entry;
 pub mod idle;
 pub mod link;
 pub mod listen;

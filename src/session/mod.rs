@@ -29,7 +29,7 @@ pub use state::{Listening, Session, State};
 
 use std::time::Duration;
 
-/// Maximum number of live sessions (FAULTS row 100).
+/// Maximum number of live sessions (faults.md row 100).
 pub const SESSION_LIMIT: usize = 1024;
 /// Ended sessions that are kept for listing.
 pub const ENDED_LIMIT: usize = 1000;

@@ -91,7 +91,7 @@ impl Registry {
         self.events.dropped.swap(0, Ordering::Relaxed)
     }
 
-    /// Starts a session; an error if too many are alive. A panic in it fails this session and nothing else (FAULTS row
+    /// Starts a session; an error if too many are alive. A panic in it fails this session and nothing else (faults.md row
     /// 98).
     pub fn start<F>(
         self: &Arc<Self>,
@@ -228,7 +228,7 @@ async fn sample(registry: Weak<Registry>, end: CancellationToken) {
     }
 }
 
-/// Waits for the end of a session and sets its final state: done, failed or cancelled (FAULTS N3).
+/// Waits for the end of a session and sets its final state: done, failed or cancelled (faults.md N3).
 async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome, Failure>>) {
     let state = match task.await {
         Ok(Ok(outcome)) => State::Done(outcome),

@@ -44,7 +44,7 @@ use crate::service::{Context, Kept, PROVIDERS};
 use crate::session::{Registry, Session};
 use crate::wire::ServiceId;
 
-/// How long a command that was interrupted may take to end (FAULTS row 33).
+/// How long a command that was interrupted may take to end (faults.md row 33).
 const INTERRUPT_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a name is bound to.

@@ -9,7 +9,7 @@
 //! | `preface` | the first bytes over TCP, and what foreign peers speak |
 //! | `datagram`, `ack` | packets of reliable UDP, and acknowledgements |
 //! | `code`, `error` | error codes; why bytes cannot be decoded |
-//! | `spent` | what a side waited for |
+//! | `time_spent` | what a side waited for |
 //! | `reader`, `writer` | fields of a message |
 
 pub mod ack;
@@ -19,7 +19,7 @@ pub mod error;
 pub mod frame;
 pub mod preface;
 pub mod reader;
-pub mod spent;
+pub mod time_spent;
 pub mod writer;
 
 pub use code::Code;

@@ -157,7 +157,7 @@ fn rows(line: &str) -> Vec<usize> {
 
 #[test]
 fn citations_of_promises_are_read_in_every_form() {
-    assert_eq!(rows("/// FAULTS row 35: it jumps"), [35]);
+    assert_eq!(rows("/// faults.md row 35: it jumps"), [35]);
     assert_eq!(rows("fn rows_8_and_28_and_n4_hold() {"), [8, 28]);
     assert_eq!(rows("//! rows 50 to 53"), [50, 51, 52, 53]);
     assert!(rows("/// a row of the table").is_empty());

@@ -58,7 +58,7 @@ const RULES: [Rule; 6] = [
         // The line editor, the keyboard and the one writer of the terminal must not wait for a task.
         places: &[
             "src/prompt/editor.rs",
-            "src/prompt/keyboard.rs",
+            "src/prompt/utf8_input.rs",
             "src/output/sink.rs",
             "src/output/writer.rs",
             "src/cli/",

@@ -1,10 +1,10 @@
 //! Chooses which cases run, how often, and in what order.
 
+use crate::base::mix;
 use std::sync::Arc;
 
 use super::discover::Case;
 use super::memory::Memory;
-use crate::base::mix;
 use crate::cli::arguments::Choices;
 
 /// One planned run of a case.

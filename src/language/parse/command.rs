@@ -10,8 +10,8 @@ use super::value::read;
 use crate::base::Transport;
 use crate::language::arguments::{Argument, Invocation};
 use crate::language::diagnostic::{Diagnostic, nearest};
-use crate::language::elsewhere::{self, connector};
 use crate::language::kind::{Datum, Kind, Mismatch, Place, SessionRef};
+use crate::language::other_shells::{self, connector};
 use crate::language::verb::{Keyword, Lasting, Param, Service, Verb};
 use crate::language::vocabulary::Vocabulary;
 
@@ -227,7 +227,7 @@ impl<'v> Matcher<'v> {
         let text = word.literal().unwrap_or_default();
         let another = param.many && self.has(param.name) && !word.quoted && !text.contains(['.', '/', '*']);
         let words = self.keywords().map(|keyword| keyword.word);
-        another && (elsewhere::keyword(&text).is_some() || nearest(&text, words).is_some())
+        another && (other_shells::keyword(&text).is_some() || nearest(&text, words).is_some())
     }
 
     fn keyword<'w>(&mut self, keyword: &'static Keyword, word: &Word, tail: &'w [Word]) -> &'w [Word] {
@@ -378,7 +378,7 @@ impl<'v> Matcher<'v> {
         }
         let words = self.keywords().map(|keyword| keyword.word).filter(|word| !self.has(word)).chain(["as"]);
         let synonym =
-            elsewhere::keyword(&text).filter(|word| self.keywords().any(|known| known.word == *word));
+            other_shells::keyword(&text).filter(|word| self.keywords().any(|known| known.word == *word));
         let fix =
             self.introduction(&text).or_else(|| synonym.or_else(|| nearest(&text, words)).map(Into::into));
         let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();

@@ -10,8 +10,8 @@ use super::scope::{Known, Scope};
 use super::{Action, Plan, Step, Test};
 use crate::language::arguments::{Argument, Invocation};
 use crate::language::diagnostic::{Diagnostic, Report, Source, nearest};
-use crate::language::elsewhere::{self, Advice};
 use crate::language::kind::{Datum, Kind, Place, SessionRef};
+use crate::language::other_shells::{self, Advice};
 use crate::language::parse::command::Matcher;
 use crate::language::parse::grammar;
 use crate::language::parse::lexer::{Segment, Word};
@@ -277,12 +277,12 @@ impl<'a> Planner<'a> {
         };
         let expected =
             if matching.is_empty() { vec!["a command; `help` lists them".into()] } else { matching };
-        let advice = elsewhere::verb(&literal);
+        let advice = other_shells::verb(&literal);
         let line = source.slice(&(verb.span.start..words.last().unwrap_or(verb).span.end));
         let (fix, hint) = match advice {
             Some(Advice::Word(known)) => (Some(known.to_owned()), None),
             Some(Advice::Hint(hint)) => (None, Some(hint)),
-            None if elsewhere::is_arithmetic(line) => (Some(format!("calc {line}")), None),
+            None if other_shells::is_arithmetic(line) => (Some(format!("calc {line}")), None),
             None if statement(&literal).is_some() => (None, None),
             None => (self.vocabulary.nearest_verb(&literal).map(Into::into), None),
         };

@@ -33,7 +33,7 @@ use crate::report::{Failure, reason};
 use crate::wire::preface::{self, Preface};
 use crate::wire::{Code, Frame, ServiceId, VERSION};
 
-/// Descriptors kept free for files, prompts and other sessions (FAULTS row 61).
+/// Descriptors kept free for files, prompts and other sessions (faults.md row 61).
 const RESERVE: i32 = 32;
 /// A client that has not completed its preface after this time counts as half-open.
 const HALF_OPEN_AFTER: Duration = Duration::from_secs(1);

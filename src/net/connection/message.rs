@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::report::Failure;
 use crate::wire::Frame;
-use crate::wire::spent::Cause;
+use crate::wire::time_spent::Cause;
 
 /// A message from the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]

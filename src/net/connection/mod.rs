@@ -21,7 +21,7 @@ use super::failure::{nothing_came, told};
 use super::{tcp, udp};
 use crate::base::Transport;
 use crate::report::Failure;
-use crate::wire::spent::Cause;
+use crate::wire::time_spent::Cause;
 use crate::wire::{Code, Frame};
 
 /// Both halves of a connection, and its peer.

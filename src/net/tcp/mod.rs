@@ -47,7 +47,7 @@ const BATCH: usize = 256 << 10;
 const DIRECT: usize = 16 << 10;
 /// Longest line from a plain-text client, in bytes.
 pub const LINE_LIMIT: usize = 64 << 10;
-/// Keep-alive: an idle peer that lost its network is noticed within 10 + 4 × 5 s (FAULTS row 39).
+/// Keep-alive: an idle peer that lost its network is noticed within 10 + 4 × 5 s (faults.md row 39).
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_PROBES: u32 = 4;

@@ -14,7 +14,7 @@ use crate::net::limits::{MINIMUM_RATE, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::wire::Frame;
 use crate::wire::frame::{self, BLOCK_HEADER};
-use crate::wire::spent::Cause;
+use crate::wire::time_spent::Cause;
 
 /// Maximum number of buffers in one vectored write.
 const PIECES: usize = 64;
@@ -156,7 +156,7 @@ impl Outgoing {
     }
 
     /// Writes everything if more than `keep` bytes wait. A peer that reads slower than the minimum rate is given up
-    /// like one that does not read at all (FAULTS row 40).
+    /// like one that does not read at all (faults.md row 40).
     async fn flush_over(&mut self, keep: usize) -> Result<(), Failure> {
         let waiting = self.queued + self.buffer.len();
         if waiting <= keep || waiting == 0 {

@@ -15,7 +15,7 @@ pub struct Options {
     pub control: Control,
     /// How lost blocks are retransmitted.
     pub arq: Arq,
-    /// How long a peer may be silent while something is unacknowledged, before it counts as gone (FAULTS row 46).
+    /// How long a peer may be silent while something is unacknowledged, before it counts as gone (faults.md row 46).
     pub give_up: Duration,
     /// Bytes that a service may have queued for one peer, before the connection's own send buffer.
     pub queue: usize,

@@ -1,7 +1,7 @@
-//! TextClients-text clients over UDP, such as `nc -u`: a datagram holds one or more lines of text, each answer is one
+//! Plain-text clients over UDP, such as `nc -u`: a datagram holds one or more lines of text, each answer is one
 //! datagram. This module does no I/O.
 //!
-//! A source address may be forged (FAULTS row 52), except on loopback. Where lines are only questions, an address gets
+//! A source address may be forged (faults.md row 52), except on loopback. Where lines are only questions, an address gets
 //! at most three times the bytes that came from it, headers included. In a conversation a client also gets what others
 //! say: there it must first return a code that was sent to its address, and until then no state is kept for it.
 
@@ -19,7 +19,7 @@ use crate::wire::{Frame, frame, preface};
 const QUESTION_PATIENCE: Duration = Duration::from_secs(10);
 /// Idle timeout in a conversation: `nc` sends no keep-alives.
 const PATIENCE: Duration = Duration::from_mins(10);
-/// When the server is full, a client idle for this long is replaced by a new one (FAULTS row 84).
+/// When the server is full, a client idle for this long is replaced by a new one (faults.md row 84).
 const SILENCE: Duration = Duration::from_secs(45);
 /// Maximum number of clients that ask questions; the one idle for longest is replaced.
 const QUESTION_LIMIT: usize = 1024;

@@ -5,7 +5,7 @@ use colored::Colorize;
 use super::Reporter;
 use crate::base::escape::escape_line;
 use crate::base::quantity::show_duration;
-use crate::output::{Style, wrong};
+use crate::output::{Style, failed_test};
 use crate::report::{FailedTest, Summary, TestPlan, TestRun, Verdict};
 
 /// With more tests than this, the failed ones are listed once more at the end.
@@ -37,7 +37,7 @@ pub(super) fn time(seconds: f64) -> String {
 
 /// The failures, indented, for the lines below that of the test.
 pub(super) fn details(wrongs: &[FailedTest]) -> String {
-    wrongs.iter().flat_map(wrong::lines).map(|line| format!("       {line}\n")).collect()
+    wrongs.iter().flat_map(failed_test::lines).map(|line| format!("       {line}\n")).collect()
 }
 
 impl Reporter for Human {

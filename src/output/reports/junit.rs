@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Reporter;
 use crate::base::escape::escape;
-use crate::output::wrong;
+use crate::output::failed_test;
 use crate::report::{FailedTest, Summary, TestPlan, TestRun, Verdict};
 
 #[derive(Default)]
@@ -85,7 +85,7 @@ fn case(file: &str, run: &TestRun) -> String {
 fn element(kind: &str, wrong: &FailedTest) -> String {
     let message = attribute(&wrong.failure.to_string());
     let code = wrong.failure.code.word();
-    let text = content(&wrong::lines(wrong).join("\n"));
+    let text = content(&failed_test::lines(wrong).join("\n"));
     // In `flakyFailure` and `rerunFailure` the schema wants the text in a child element.
     let text = if kind == "failure" { text } else { format!("<stackTrace>{text}</stackTrace>") };
     format!("      <{kind} message=\"{message}\" type=\"{code}\">{text}</{kind}>\n")

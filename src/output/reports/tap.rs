@@ -3,7 +3,7 @@
 use super::Reporter;
 use super::human::total;
 use crate::base::escape::escape_line;
-use crate::output::wrong;
+use crate::output::failed_test;
 use crate::report::{FailedTest, Summary, TestPlan, TestRun, Verdict};
 
 #[derive(Default)]
@@ -87,7 +87,7 @@ fn yaml(wrong: &FailedTest) -> String {
             &format!("  expected: {}\n", quoted(&escape_line(&String::from_utf8_lossy(&contrast.expected))));
         out += &format!("  actual: {}\n", quoted(&escape_line(&String::from_utf8_lossy(&contrast.actual))));
     }
-    out + &format!("  text: {}\n", quoted(&wrong::lines(wrong).join("\n")))
+    out + &format!("  text: {}\n", quoted(&failed_test::lines(wrong).join("\n")))
 }
 
 #[cfg(test)]

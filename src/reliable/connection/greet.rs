@@ -49,7 +49,7 @@ impl Connection {
     pub(in crate::reliable) fn handle_greeting(&mut self, now: Time, packet: Packet) {
         let State::Handshake(greeting) = &mut self.state else {
             match packet {
-                // The address of this client changed on the path, and the server asks for proof of the new one (FAULTS
+                // The address of this client changed on the path, and the server asks for proof of the new one (faults.md
                 // row 54).
                 Packet::Retry { cookie } if self.service.is_some() && self.state != State::Ended => {
                     self.moved = Some(cookie);

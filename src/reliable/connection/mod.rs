@@ -6,11 +6,11 @@
 //! | `greet` | the first datagrams |
 //! | `transmit` | builds datagrams |
 //! | `receive` | takes datagrams |
-//! | `recovery` | acknowledgements, losses, probes |
+//! | `loss_and_probes` | acknowledgements, losses, probes |
 
 mod greet;
+mod loss_and_probes;
 mod receive;
-mod recovery;
 mod transmit;
 
 use std::collections::VecDeque;
@@ -29,7 +29,7 @@ use super::send_side::SendSide;
 use super::{CloseReason, Config};
 use crate::base::{Time, mix};
 use crate::wire::datagram::{self, Credit, Packet};
-use crate::wire::spent::Cause;
+use crate::wire::time_spent::Cause;
 use crate::wire::{Code, Frame};
 
 /// What happened on a connection, for the application.

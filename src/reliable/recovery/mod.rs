@@ -1,4 +1,5 @@
 //! Loss detection (RFC 9002): the round-trip time, and the packets that were sent.
+//! What a connection does about a loss, and when a probe is due, is in `connection::loss_and_probes`.
 //!
 //! | file | holds |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! Rules of the protocol (FAULTS rows 48 to 56, and 63) that need no random network.
+//! Rules of the protocol (faults.md rows 48 to 56, and 63) that need no random network.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -5,13 +5,13 @@
 //! lost. Without loss, a window of N uses the share `N·(L/R) / (RTT + L/R)` of the link, at most all of it. A loss
 //! costs stop-and-wait and go-back-N one timeout, which the formulas set to `RTT + L/R`.
 
+use crate::base::mix;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::simulation::Pair;
-use crate::base::mix;
 use crate::link::Profile;
 use crate::reliable::{Arq, Config, Event, Stats};
 

@@ -58,7 +58,7 @@ pub(super) fn calc(questions: Vec<Arguments>, context: Context) -> Job<Answers> 
     })
 }
 
-/// The server's error, with the expression and a caret below the column that it names (FAULTS row 66).
+/// The server's error, with the expression and a caret below the column that it names (faults.md row 66).
 fn wrong(expression: &str, text: &str) -> Failure {
     let text = escape_line(text).into_owned();
     let column = text.rsplit_once(" at column ").and_then(|(_, column)| column.parse::<usize>().ok());
@@ -103,7 +103,7 @@ async fn ask(
 }
 
 /// Sends all questions and collects the answers, matched by id, so that an answer is never taken for another question
-/// (FAULTS row 73).
+/// (faults.md row 73).
 async fn exchange(
     connection: &mut Connection,
     first: u64,

@@ -1,5 +1,5 @@
 //! The calculator server: answers questions in order. While a client does not read its answers, the server reads no
-//! further questions from it (FAULTS row 72): the connection's own backpressure does that.
+//! further questions from it (faults.md row 72): the connection's own backpressure does that.
 
 use crate::net::failure::unexpected;
 use std::cell::OnceCell;
@@ -18,7 +18,7 @@ use crate::service::{Context, Job, Server};
 use crate::session::{ClientEntry, Handle};
 use crate::wire::{Code, Frame, frame};
 
-/// Maximum CPU time of one computation (FAULTS row 67).
+/// Maximum CPU time of one computation (faults.md row 67).
 const TIME_LIMIT: Duration = Duration::from_millis(100);
 /// Expressions of more bytes than this are computed on a blocking thread, not on the network's threads.
 const SHORT: usize = 256;

@@ -35,7 +35,7 @@ struct Conversation {
     turns: Turns,
     welcome: Welcome,
     transcript: Option<Transcript>,
-    /// Ids of our messages that the other side has not confirmed (FAULTS row 85).
+    /// Ids of our messages that the other side has not confirmed (faults.md row 85).
     unconfirmed: BTreeSet<u64>,
     /// `/quit` was typed.
     quits: bool,

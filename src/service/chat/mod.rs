@@ -97,7 +97,7 @@ pub static CHAT: Client = Client {
     },
 };
 
-/// Parses a line of a peer, for the fuzzer: see [`super::foreign`].
+/// Parses a line of a peer, for the fuzzer: see [`super::fuzz_entry`].
 pub(super) fn read_line(line: &str) {
     drop(command::read(line));
 }

@@ -41,7 +41,7 @@ pub const ASK: u8 = 0x17;
 const TURNS_OFF: u8 = 1;
 const RELAY: u8 = 2;
 
-/// Longest message, in bytes (FAULTS row 80).
+/// Longest message, in bytes (faults.md row 80).
 pub const MESSAGE_LIMIT: usize = 4 << 10;
 /// Longest message over UDP, in characters.
 pub const UDP_CHARACTER_LIMIT: usize = 1000;

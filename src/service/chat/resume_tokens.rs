@@ -1,4 +1,4 @@
-//! Tokens with which a client resumes its place in a room after its connection broke (FAULTS row 84).
+//! Tokens with which a client resumes its place in a room after its connection broke (faults.md row 84).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

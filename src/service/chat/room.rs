@@ -22,14 +22,14 @@ use crate::wire::Code;
 
 /// How long the host waits for clients whose queue is full, before it drops them.
 const GRACE: Duration = Duration::from_millis(100);
-/// Events within this time are announced together (FAULTS row 83).
+/// Events within this time are announced together (faults.md row 83).
 const NEWS_DELAY: Duration = Duration::from_millis(100);
 /// Maximum names shown; more are only counted.
 const SHOWN_NAMES: usize = 50;
 
 struct Member {
     turns: Turns,
-    /// Ids of the host's messages that the client has not confirmed (FAULTS row 85).
+    /// Ids of the host's messages that the client has not confirmed (faults.md row 85).
     unconfirmed: BTreeSet<u64>,
     outbox: Outbox,
     /// A client that reconnects proves with this token that it is the same.
@@ -85,7 +85,7 @@ impl Room {
     }
 
     /// Adds a member under this name, or with a number added if it is taken. A client with the token of a member
-    /// replaces that member (FAULTS row 84).
+    /// replaces that member (faults.md row 84).
     pub(super) fn enter(&self, name: &str, proof: u64) -> Admitted {
         let (outbox, queue) = Outbox::new();
         let token = u64::from_be_bytes(crate::net::random::random()).max(1);
@@ -313,7 +313,7 @@ impl Members {
         name
     }
 
-    /// Queues a client's message for all others; a member whose queue is full is dropped at once (FAULTS row 82).
+    /// Queues a client's message for all others; a member whose queue is full is dropped at once (faults.md row 82).
     fn relay(&mut self, from: &str, text: &str) {
         for (_, member) in self.by_name.iter_mut().filter(|(name, _)| *name != from) {
             let Stamp { id, seen } = member.turns.relay();

@@ -10,7 +10,7 @@ pub(super) const HOST: &str = "host";
 /// Names that could be mistaken for the program itself.
 const RESERVED: [&str; 8] = ["server", "host", "system", "admin", "nls", "all", "everyone", "you"];
 
-/// Checks a message before it is sent; one that is too long is refused, never truncated (FAULTS row 80).
+/// Checks a message before it is sent; one that is too long is refused, never truncated (faults.md row 80).
 pub(super) fn check(text: &str, transport: Transport) -> Result<(), Failure> {
     if text.trim().is_empty() {
         return Err(Failure::new(Code::Usage, "an empty message is not sent"));
@@ -32,7 +32,7 @@ pub(super) fn check(text: &str, transport: Transport) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The rules for a name (FAULTS row 81), as one sentence.
+/// The rules for a name (faults.md row 81), as one sentence.
 pub(super) const NAME_RULES: &str =
     "a name has 1 to 32 letters, digits, _ - or . of one alphabet, and is not a reserved word";
 

@@ -24,9 +24,9 @@ use crate::wire::Code;
 const FILE_LIMIT: u64 = 1 << 60;
 /// Attempts to lock a part, each of which fails if the part is renamed between its opening and its locking.
 const PART_ATTEMPTS: usize = 10;
-/// Modification times later than now plus this are clamped (FAULTS row 32).
+/// Modification times later than now plus this are clamped (faults.md row 32).
 const CLOCK_SKEW: Duration = Duration::from_hours(24);
-/// The permission bits that a peer can set (FAULTS row 32).
+/// The permission bits that a peer can set (faults.md row 32).
 const MODE_MASK: u32 = 0o755;
 
 /// What has a name; links are not followed.

@@ -1,4 +1,4 @@
-//! File names, as they travel and as they are shown (FAULTS rows 20 and 21).
+//! File names, as they travel and as they are shown (faults.md rows 20 and 21).
 //!
 //! On a POSIX system a name is bytes: all but `/` and NUL. On the wire, in lists and in messages it is text: a byte
 //! that is not UTF-8, an unprintable character and a backslash are written as escapes: `\\`, `\n`, `\r`, `\t`, `\xHH`

@@ -1,4 +1,4 @@
-//! LIST, WALK and their answers: the contents of an ftp, stream or chat server, in pages (FAULTS row 58).
+//! LIST, WALK and their answers: the contents of an ftp, stream or chat server, in pages (faults.md row 58).
 //!
 //! ```text
 //! LIST    | text path |                                           answered by pages until `more` is 0

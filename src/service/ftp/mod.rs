@@ -219,7 +219,7 @@ pub static GET: Client = Client {
     },
 };
 
-/// Reads a journal, for the fuzzer: see [`super::foreign`].
+/// Reads a journal, for the fuzzer: see [`super::fuzz_entry`].
 pub(super) fn read_journal(bytes: &[u8]) {
     drop(storage::journal::read(bytes, &storage::journal::SYNCED));
 }

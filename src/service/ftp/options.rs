@@ -28,7 +28,7 @@ const TEXTBOOK_WINDOW: u64 = 8;
 /// The most files and folders that a folder may bring, without `accept`.
 const ACCEPT_FILES: u64 = 100_000;
 
-/// Most files and bytes that are accepted with a folder (FAULTS row 24).
+/// Most files and bytes that are accepted with a folder (faults.md row 24).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Accept {
     pub(super) files: u64,
@@ -300,6 +300,18 @@ pub(super) fn say_control(session: &Handle, connection: &Connection, options: &S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::quantity;
+    use crate::service::ftp::{GET, SEND};
+
+    #[test]
+    fn the_default_of_chunk_is_the_one_that_help_shows() {
+        for verb in [SEND.verb, GET.verb] {
+            let shown = verb.keyword("chunk").unwrap().default;
+            assert_eq!(quantity::size(shown).unwrap(), DEFAULT_CHUNK);
+            let options = TransferOptions::from_arguments(&Arguments::default());
+            assert_eq!(u64::from(options.shape.chunk), DEFAULT_CHUNK);
+        }
+    }
 
     #[test]
     fn row_49_a_chunk_that_no_datagram_holds_is_spoken_of_where_it_has_to_travel() {

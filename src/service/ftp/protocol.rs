@@ -36,7 +36,7 @@
 //! whole file if the file has only one group. `modified`: nanoseconds since 1970. `spent`: see [`super::spent`].
 
 use crate::wire::ServiceId;
-use crate::wire::spent::Spent;
+use crate::wire::time_spent::Spent;
 use crate::wire::{CHUNK_LIMIT, Code, DecodeError, Frame, NAME_LIMIT, Reader, TEXT_LIMIT, Writer};
 
 /// The number of the service on the wire.
@@ -341,7 +341,7 @@ fn name(r: &mut Reader<'_>) -> Result<String, DecodeError> {
     r.text("name", NAME_LIMIT).map(str::to_owned)
 }
 
-/// FAULTS row 32: set-id and sticky bits are dropped, whoever sends them.
+/// faults.md row 32: set-id and sticky bits are dropped, whoever sends them.
 fn mode(r: &mut Reader<'_>) -> Result<Mode, DecodeError> {
     Ok(r.u16()? & 0o777)
 }
@@ -362,7 +362,7 @@ fn hashes(r: &mut Reader<'_>) -> Result<Vec<GroupHash>, DecodeError> {
     if rest.is_empty() { Ok(hashes.to_vec()) } else { Err(DecodeError::Truncated) }
 }
 
-/// FAULTS row 30: a chunk size or window out of bounds is refused before anything is allocated for it.
+/// faults.md row 30: a chunk size or window out of bounds is refused before anything is allocated for it.
 fn shape(r: &mut Reader<'_>) -> Result<Framing, DecodeError> {
     let shape = Framing { chunk: r.u32()?, window: r.u32()? };
     if shape.chunk == 0 || u64::from(shape.chunk) > CHUNK_LIMIT {
@@ -386,7 +386,7 @@ mod tests {
         let flags = Flags { replace: true, fast: false };
         let label = |name: &str| Label { flags, mode: 0o640, modified: 1, hash: [4; 32], name: name.into() };
         let bytes = bytes::Bytes::from_static(b"tiny");
-        let cause = crate::wire::spent::Cause::Loss;
+        let cause = crate::wire::time_spent::Cause::Loss;
         let spent = Spent { elapsed: 7, disk: 1, network: 998, limit: 2, processor: 1000, cause };
         vec![
             Message::Put { shape, flags, mode: 0o755, size: u64::MAX, modified: 7, name: "a/b".into() },

@@ -212,7 +212,7 @@ async fn serve(
     }
 }
 
-/// Resolves when the machine no longer has the address (FAULTS row 65): the system keeps listening there and reports
+/// Resolves when the machine no longer has the address (faults.md row 65): the system keeps listening there and reports
 /// nothing. Never resolves for loopback and unspecified addresses.
 async fn is_gone(address: SocketAddr) {
     if address.ip().is_loopback() || address.ip().is_unspecified() {

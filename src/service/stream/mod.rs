@@ -144,7 +144,7 @@ pub static STREAM: Client = Client {
     },
 };
 
-/// Parses a media file, for the fuzzer: see [`super::foreign`].
+/// Parses a media file, for the fuzzer: see [`super::fuzz_entry`].
 pub(super) fn read_media(bytes: &[u8]) {
     let Some(media) = container::probe(&bytes) else { return };
     let size = bytes.len() as u64;

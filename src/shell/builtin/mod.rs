@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `look`, `plot`, `watch` | `sessions`, `log`, `plot`, and pictures that are drawn again |
+//! | `sessions`, `plot`, `watch` | `sessions`, `log`, `plot`, and pictures that are drawn again |
 //! | `stop`, `jobs` | `wait`, `stop`, `sleep`, `quit`; `fg`, `bg` |
 //! | `speak` | `say`, `attach`, `print` |
 //! | `set` | settings, rate limits, links |
@@ -15,9 +15,9 @@ mod file;
 mod folder;
 pub mod help;
 mod jobs;
-mod look;
 mod plot;
 mod record;
+mod sessions;
 mod set;
 mod speak;
 mod stop;
@@ -41,8 +41,8 @@ pub struct Builtin {
 
 /// All builtins, in the order of `help`.
 pub static ALL: &[&Builtin] = &[
-    &look::SESSIONS,
-    &look::LOG,
+    &sessions::SESSIONS,
+    &sessions::LOG,
     &jobs::FG,
     &jobs::BG,
     &plot::PLOT,

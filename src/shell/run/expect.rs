@@ -171,7 +171,7 @@ fn describe(expectation: &Expectation) -> String {
     }
 }
 
-/// Adds the last events of the sessions, up to `most` of each, to a failure (FAULTS row 96).
+/// Adds the last events of the sessions, up to `most` of each, to a failure (faults.md row 96).
 pub(crate) fn with_events(failure: Failure, sessions: &[Arc<Session>], most: usize) -> Failure {
     let lines = sessions.iter().flat_map(|session| {
         let (entries, _) = session.log(most);

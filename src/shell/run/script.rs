@@ -45,7 +45,7 @@ pub fn read(path: &Path) -> Result<Arc<Source>, String> {
         .map_err(|why| format!("`{shown}`: {why}"))
 }
 
-/// Decodes UTF-8; the error says why it cannot (FAULTS row 90).
+/// Decodes UTF-8; the error says why it cannot (faults.md row 90).
 pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err("the text is UTF-16; save it as UTF-8".into());

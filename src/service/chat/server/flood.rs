@@ -1,4 +1,4 @@
-//! Rate limit for the messages of a client, a token bucket (FAULTS row 83). Pure: the time is an argument.
+//! Rate limit for the messages of a client, a token bucket (faults.md row 83). Pure: the time is an argument.
 
 use std::time::{Duration, Instant};
 

@@ -36,7 +36,7 @@ use crate::service::{Context, Job, Server};
 use crate::session::{ClientEntry, Handle};
 use crate::wire::{Code, Frame, frame};
 
-/// Bytes of the socket's send buffer for a client: the rest is queued here, where it is counted (FAULTS row 82).
+/// Bytes of the socket's send buffer for a client: the rest is queued here, where it is counted (faults.md row 82).
 const SEND_BUFFER: usize = 64 << 10;
 
 /// What `listen … chat` takes besides what every service does.

@@ -12,7 +12,7 @@ use crate::report::Failure;
 use crate::service::chat::protocol::Message;
 use crate::wire::{Code, Frame};
 
-/// Maximum bytes queued for a client; one that reads too slowly for that is dropped (FAULTS row 82).
+/// Maximum bytes queued for a client; one that reads too slowly for that is dropped (faults.md row 82).
 const QUEUE_LIMIT: usize = 256 << 10;
 /// Bytes charged for each queued message in addition to its text.
 const MESSAGE_COST: usize = 128;

@@ -46,7 +46,7 @@ pub(crate) enum Sent {
     Folder(TreeOutcome),
 }
 
-/// Opens everything that is to be sent, before any packet (FAULTS row 1).
+/// Opens everything that is to be sent, before any packet (faults.md row 1).
 pub(crate) fn look(paths: Vec<PathBuf>, name: Option<&str>, wanted: Wanted) -> Result<Vec<Sourced>, Failure> {
     if name.is_some() && paths.len() > 1 {
         let why = format!("one `name` cannot be used for {} files", paths.len());

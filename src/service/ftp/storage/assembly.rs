@@ -34,7 +34,7 @@ impl Group {
     }
 }
 
-/// What is wrong with a block (FAULTS row 29).
+/// What is wrong with a block (faults.md row 29).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AssemblyError {
     BeyondEnd {

@@ -38,7 +38,7 @@ pub(crate) fn zeros(length: usize) -> Vec<u8> {
 }
 
 /// Most bytes of incomplete groups that all peers together may make this process hold, besides one group for each
-/// connection (FAULTS row 101).
+/// connection (faults.md row 101).
 pub(crate) const HELD_LIMIT: usize = 96 << 20;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);

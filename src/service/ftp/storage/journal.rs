@@ -7,7 +7,7 @@
 //! `boot` is 0 if the data was synced before the record was written; otherwise it names the boot of the machine outside
 //! of which the record is not valid. Each crc (CRC-32C) covers the bytes between the previous crc and itself. The
 //! source of a file is identified by its size and its time. Records are appended; a torn record, and all after it, is
-//! ignored (FAULTS row 10). A later record of a group overrides an earlier one; a hash of zeros says that the group is
+//! ignored (faults.md row 10). A later record of a group overrides an earlier one; a hash of zeros says that the group is
 //! about to be overwritten.
 
 use crc_fast::{CrcAlgorithm, checksum};

@@ -1,4 +1,4 @@
-//! Stops a receive after each operation of a simulated disk in turn. At each stop FAULTS N1 to N4 are checked, and that
+//! Stops a receive after each operation of a simulated disk in turn. At each stop faults.md N1 to N4 are checked, and that
 //! the next attempt succeeds.
 
 use std::io::ErrorKind;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::net::Outgoing;
 use crate::service::ftp::protocol::Framing;
-use crate::wire::spent::{Cause, Spent, WHOLE};
+use crate::wire::time_spent::{Cause, Spent, WHOLE};
 
 /// A cause with a smaller share of the time, in thousandths, is not the bottleneck.
 const THIRD: u16 = WHOLE / 3;

@@ -11,7 +11,7 @@ use crate::service::files::disk::RealDisk;
 use crate::service::ftp::protocol::{HASHES_LIMIT, Message};
 use crate::service::ftp::storage::part::{Intent, Part, There};
 use crate::session::Handle;
-use crate::wire::spent::Spent;
+use crate::wire::time_spent::Spent;
 use crate::wire::{Code, Frame};
 
 /// Groups that are hashed between two frames.

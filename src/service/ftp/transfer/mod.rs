@@ -41,7 +41,7 @@ const ASLEEP: Duration = Duration::from_secs(2);
 const SMALL_A_SECOND: u64 = 25;
 /// How many clients may share our rate limit: a peer that is slow because of that is not disconnected.
 const SHARERS: u64 = 512;
-/// The interval over which the minimum rate is measured (FAULTS row 40).
+/// The interval over which the minimum rate is measured (faults.md row 40).
 const RATE_SPAN: Duration = Duration::from_secs(30);
 
 /// The result of a transfer.
@@ -234,7 +234,7 @@ pub(super) fn is_about_the_file(failure: &Failure, transport: Transport) -> bool
     }
 }
 
-/// Tells whether the machine slept since a transfer began (FAULTS row 34): our deadlines stop meanwhile, the peer's do
+/// Tells whether the machine slept since a transfer began (faults.md row 34): our deadlines stop meanwhile, the peer's do
 /// not.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Awake {
@@ -263,7 +263,7 @@ impl Awake {
     }
 }
 
-/// Disconnects a peer that sends next to nothing (FAULTS rows 40 and 63).
+/// Disconnects a peer that sends next to nothing (faults.md rows 40 and 63).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MinimumRate {
     since: Instant,

@@ -18,7 +18,7 @@ use crate::service::ftp::storage::assembly::{Assembly, AssemblyError, Group};
 use crate::service::ftp::storage::buffers::{self, Held};
 use crate::service::ftp::storage::part::{Arrived, Begun, Intent, Part};
 use crate::session::Handle;
-use crate::wire::spent::Spent;
+use crate::wire::time_spent::Spent;
 use crate::wire::{Code, Frame, frame};
 
 /// Most groups that wait for the disk; then reading from the network stops.
@@ -28,7 +28,7 @@ const QUEUE_LIMIT: usize = 4;
 const UNHASHED_PATIENCE: usize = 64;
 /// … which by default holds 192 more groups. More than this limit is a protocol violation.
 const UNHASHED_LIMIT: usize = 320;
-/// How often a damaged group is requested again (FAULTS row 27).
+/// How often a damaged group is requested again (faults.md row 27).
 const TRIES: u8 = 3;
 /// An ACK is sent after each quarter of the window, but after at most this many chunks.
 const ACK_EVERY_LIMIT: u64 = 4096;

@@ -17,7 +17,7 @@ use crate::service::ftp::storage::hash_cache::CACHE_FROM;
 use crate::service::ftp::storage::hash_tree::GROUP;
 use crate::service::ftp::storage::source::{Again, ReadBlock, Reading, give_back};
 use crate::session::Handle;
-use crate::wire::spent::Spent;
+use crate::wire::time_spent::Spent;
 use crate::wire::{Code, frame};
 
 /// Retransmissions are logged at most this often.
@@ -25,7 +25,7 @@ const LOG_AFTER: Duration = Duration::from_secs(1);
 /// How long a file may take to reach the receiver's disk after its last byte was sent.
 const COMMIT_LIMIT: Duration = Duration::from_mins(5);
 
-/// AGAIN requests that are accepted for a file: this many for each of its groups (FAULTS row 27), and …
+/// AGAIN requests that are accepted for a file: this many for each of its groups (faults.md row 27), and …
 const AGAIN_EACH: u64 = 4;
 /// … this many more.
 const AGAIN_LIMIT: u64 = 64;

@@ -121,7 +121,7 @@ struct KeptFile {
     replace: bool,
 }
 
-/// Checks the destination before any data is requested: an existing name is refused (FAULTS row 6). `None` without
+/// Checks the destination before any data is requested: an existing name is refused (faults.md row 6). `None` without
 /// `to`.
 fn target(options: &StreamOptions, context: &Context) -> Result<Option<KeptFile>, Failure> {
     let StreamOptions { name, replace, .. } = options;

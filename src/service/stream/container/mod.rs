@@ -382,7 +382,7 @@ mod tests {
         assert_eq!(seconds(&ts), Some(7.0));
     }
 
-    /// FAULTS row 75: a file that is cut anywhere, or has any byte changed, is read without harm.
+    /// faults.md row 75: a file that is cut anywhere, or has any byte changed, is read without harm.
     #[test]
     fn row_75_a_damaged_file_is_only_not_understood() {
         let whole = mp4();

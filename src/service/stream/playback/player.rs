@@ -1,4 +1,4 @@
-//! Finding a player and running it. The address is passed as one argument, never through a shell (FAULTS row 78).
+//! Finding a player and running it. The address is passed as one argument, never through a shell (faults.md row 78).
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};

@@ -98,7 +98,7 @@ impl Chunker {
         }
     }
 
-    /// Goes on at `offset`, clamped to the file (FAULTS row 76), and stops at `until`. True if that is a jump: the next
+    /// Goes on at `offset`, clamped to the file (faults.md row 76), and stops at `until`. True if that is a jump: the next
     /// chunk is another one than before.
     pub(crate) fn seek(&mut self, offset: u64, until: u64) -> bool {
         let before = self.place();

@@ -119,7 +119,7 @@ impl MediaFile {
         let mut bytes = vec![0; BLOCK.min(self.size.saturating_sub(start)) as usize];
         let length = bytes.len();
         if OnDisk(&self.file, self.size).read_at(start, &mut bytes) < length {
-            // The file was truncated meanwhile (FAULTS row 2).
+            // The file was truncated meanwhile (faults.md row 2).
             return Err(changed(start));
         }
         let block = Bytes::from(bytes);

@@ -201,7 +201,7 @@ impl<'a> ViewerSession<'a> {
         self.connection.outgoing.send_now(sent.encode()).await
     }
 
-    /// Live: a viewer that is too far behind skips to a keyframe; others lose nothing by that (FAULTS row 77).
+    /// Live: a viewer that is too far behind skips to a keyframe; others lose nothing by that (faults.md row 77).
     async fn skip(&mut self) -> Result<(), Failure> {
         let Some(late) = self.budget.too_late() else { return Ok(()) };
         let from = self.chunker.place();

@@ -1,5 +1,5 @@
 //! A file that is being received. Its data is in `.NAME.nls-part` and a journal of its known groups in
-//! `.NAME.nls-journal`, both beside the final name; it gets that name when it is complete and verified (FAULTS N1, N2,
+//! `.NAME.nls-journal`, both beside the final name; it gets that name when it is complete and verified (faults.md N1, N2,
 //! N4).
 //!
 //! This order survives a crash at any instant: data, sync of the data, record in the journal; at the end sync, rename,

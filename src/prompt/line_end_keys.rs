@@ -9,9 +9,9 @@ use rustyline::{
     RepeatCount,
 };
 
-use super::completion_source::PromptState;
 use super::helper::Helper;
-use super::key::Key;
+use super::line_end::Key;
+use super::state::PromptState;
 
 /// Binds the keys.
 pub(super) fn bind(editor: &mut Editor<Helper, MemHistory>, known: &Arc<PromptState>) {

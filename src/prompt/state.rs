@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::DirEntry;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::key::Key;
+use super::line_end::Key;
 use super::remote_names::Names;
 use crate::base::escape::escape_line;
 use crate::base::{Endpoint, Transport, Value, quantity};
@@ -109,7 +109,7 @@ impl PromptState {
 }
 
 impl PromptState {
-    /// How many more characters fit into a message, shown as a hint; only over UDP, where its length is limited (FAULTS
+    /// How many more characters fit into a message, shown as a hint; only over UDP, where its length is limited (faults.md
     /// row 80).
     pub(super) fn characters_left(&self, line: &str) -> Option<String> {
         let attached = self.lock().attached.clone()?;
