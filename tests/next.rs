@@ -7,7 +7,7 @@ use nls::language::statement::STATEMENTS;
 use nls::shell::catalogue::vocabulary;
 
 fn after(line: &str) -> Vec<Next> {
-    behind(&mut tokens(line, 0), &vocabulary(true))
+    behind(&tokens(line, 0), &vocabulary(true))
 }
 
 fn words(line: &str) -> Vec<String> {

@@ -126,7 +126,7 @@ pub fn rate(word: &str) -> Result<u64, BadQuantity> {
         "" => {
             return bad(
                 "a rate needs a unit: kbit, mbit, gbit, KB/s, MB/s",
-                (!number.is_empty()).then(|| format!("{number}mbit")),
+                scaled(number, 1_000_000).filter(|bits| *bits > 0).map(|_| format!("{number}mbit")),
             );
         }
         _ => {
@@ -227,6 +227,13 @@ pub fn show_size(bytes: u64) -> String {
         unit += 1;
     }
     if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// A number of bytes as a command accepts it, exact: `64K`, `65535`.
+pub fn exact_size(bytes: u64) -> String {
+    let units = [("T", 1 << 40), ("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)];
+    let unit = units.into_iter().find(|(_, scale)| bytes > 0 && bytes.is_multiple_of(*scale));
+    unit.map_or_else(|| bytes.to_string(), |(word, scale)| format!("{}{word}", bytes / scale))
 }
 
 /// A rate in bytes per second for display, in binary units: `540.0 MiB/s`.

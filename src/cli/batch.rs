@@ -73,7 +73,7 @@ fn say_that_it_ends(program: &Program, shell: &Shell) {
         session.listening().is_some_and(|listening| listening.service.is_some())
             && session.field("served").is_some_and(|served| served == Value::count(0))
     };
-    let all = shell.registry.all();
+    let all = shell.registry().all();
     if !all.is_empty() && all.iter().all(unused) {
         let hint = "the server ended with the last command; `wait` after it keeps it running until Ctrl-C";
         program.show(&Report::Notice(hint.into()));
@@ -96,12 +96,12 @@ async fn run_in(program: &Program, shell: &mut Shell, source: &Arc<Source>) -> E
                 program.sink.put(Rendered { out: String::new(), err: format!("skipped: {reason}\n") });
                 Exit::Well
             }
-            ScriptEnd::Failed if shell.has_bug => Exit::Internal,
+            ScriptEnd::Failed if shell.has_bug() => Exit::Internal,
             ScriptEnd::Failed => Exit::Failed,
         };
     }
     let failed = super::runner::in_a_script(program, source, &plan).await;
-    *program.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt.clone();
+    *program.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt().clone();
     if failed { Exit::Failed } else { Exit::Well }
 }
 
@@ -132,6 +132,7 @@ pub(super) async fn prompt(program: &Program, first: Option<&Path>) -> Exit {
         style: program.style,
         foreground: program.foreground.clone(),
         end: program.end.clone(),
+        ask: program.ask.clone(),
     };
     prompt::run(&mut shell, &setup).await;
     program.close(&shell).await;

@@ -8,6 +8,7 @@
 //! | `arguments`, `usage` | the command line, and its options as a table |
 //! | `batch` | scripts, `-c`, and the prompt |
 //! | `runner` | `nls test` and `nls check` |
+//! | `console` | the program as the terminal of a shell |
 //! | `events` | events of sessions on their way to the output |
 //! | `signals` | SIGINT, SIGTERM, SIGHUP |
 //! | `start` | checks that the system provides enough threads and descriptors |
@@ -16,6 +17,7 @@
 mod arguments;
 mod batch;
 mod completions;
+mod console;
 mod events;
 mod manual;
 mod runner;
@@ -25,11 +27,12 @@ mod usage;
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use arguments::{Arguments, Mode};
+use console::{Bars, Console};
 use events::EventFeed;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -40,8 +43,8 @@ use crate::report::Report;
 use crate::service::StandardStreams;
 use crate::session::{Registry, State};
 use crate::shell::catalogue;
-use crate::shell::run::system::{Pass, Stream};
-use crate::shell::{Emit, Settings, Shell};
+use crate::shell::terminal::Ask;
+use crate::shell::{Settings, Shell};
 
 /// Capacity of the queue of events to be shown.
 const EVENT_QUEUE: usize = 4096;
@@ -159,6 +162,8 @@ pub(crate) struct Program {
     received: Arc<Mutex<Option<i32>>>,
     /// The tasks that show events: each ends when its shell is gone and everything is shown.
     showing: Mutex<Vec<tokio::task::JoinHandle<()>>>,
+    /// Set by the prompt: asks for secrets.
+    ask: Arc<OnceLock<Ask>>,
 }
 
 impl Program {
@@ -179,6 +184,7 @@ impl Program {
             end: CancellationToken::new(),
             received: Arc::default(),
             showing: Mutex::default(),
+            ask: Arc::default(),
         }
     }
 
@@ -275,52 +281,31 @@ impl Program {
             quiet: quiet.clone(),
         };
         let feed = Arc::new(feed);
-        let (sink, style, flag) = (self.sink.clone(), self.style, quiet.clone());
-        let draws = !style.json && style.terminals.out;
         let showing = tokio::spawn(feed.clone().show());
         self.showing.lock().unwrap_or_else(PoisonError::into_inner).push(showing);
-        let emit: Emit = Arc::new(move |mut report: Report| {
-            feed.show_what_waits();
-            // Standard output was closed by its reader: end without messages.
-            if sink.closed.is_cancelled() {
-                return;
-            }
-            report.hide(&sink.secrets);
-            match report {
-                Report::Picture { text: picture, .. } if draws => {
-                    sink.draw(picture.map(|text| style.render_picture(&text)));
-                }
-                report => sink.put(style.quiet(&flag).render(&report)),
-            }
-        });
         tokio::spawn(end_when_unread(
             self.sink.clone(),
             Arc::downgrade(&registry),
             self.foreground.clone(),
             self.end.clone(),
         ));
-        let mut shell = Shell::new(registry, self.settings(interactive), self.arguments.rest.clone(), emit);
-        shell.quiet = quiet;
-        shell.secrets = self.sink.secrets.clone();
-        shell.pass = self.pass(self.style.json);
-        shell.set_streams(self.streams());
-        *self.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt.clone();
-        shell.suspend = self.suspend.clone();
-        shell.area = Arc::new(crate::output::area);
-        if !self.style.json && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-            let (waited, watched) = tokio::sync::watch::channel(None);
-            tokio::spawn(crate::prompt::watch_progress(watched, self.sink.clone()));
-            let sink = self.sink.clone();
-            // A session may come to the foreground more than once: each time it gets a new bar.
-            let stays = AtomicU64::new(0);
-            shell.foreground = Arc::new(move |session, begins| {
-                let stay = stays.fetch_add(u64::from(begins), Ordering::Relaxed) + u64::from(begins);
-                waited.send_replace(begins.then(|| (stay, session.clone())));
-                if !begins {
-                    sink.bar(stay, None);
-                }
-            });
-        }
+        let draws_bars = !self.style.json && std::io::IsTerminal::is_terminal(&std::io::stderr());
+        let console = Console {
+            sink: self.sink.clone(),
+            style: self.style,
+            quiet,
+            feed,
+            bars: draws_bars.then(|| Bars::begin(&self.sink)),
+            ask: self.ask.clone(),
+        };
+        let shell = Shell::builder(registry, Arc::new(console))
+            .settings(self.settings(interactive))
+            .arguments(self.arguments.rest.clone())
+            .secrets(self.sink.secrets.clone())
+            .suspend(self.suspend.clone())
+            .streams(self.streams())
+            .build();
+        *self.foreground.lock().unwrap_or_else(PoisonError::into_inner) = shell.interrupt().clone();
         shell
     }
 
@@ -336,16 +321,6 @@ impl Program {
             output: if takes_bytes { Some(Arc::new(output)) } else { None },
             input: matches!(self.arguments.mode, Mode::Command(_) | Mode::Script(_)),
         }
-    }
-
-    /// The target of the output of `!CMD`; `beside`: all of it goes to standard error, as standard output is reserved
-    /// for results or reports.
-    fn pass(&self, beside: bool) -> Pass {
-        let sink = self.sink.clone();
-        Arc::new(move |bytes, stream| {
-            sink.pass(bytes, stream == Stream::Err || beside);
-            !sink.closed.is_cancelled()
-        })
     }
 
     /// Waits until all events of closed shells are shown.

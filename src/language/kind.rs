@@ -183,7 +183,8 @@ impl Kind {
             Self::BindAddress => "an address of this machine, or `any`".into(),
             Self::Choice(words) => words.join(" or "),
             Self::Count(_, u64::MAX) => "a whole number".into(),
-            Self::Size(_, u64::MAX) => "a size such as 64K".into(),
+            Self::Size(min, u64::MAX) if min <= 64 << 10 => "a size such as 64K".into(),
+            Self::Size(min, u64::MAX) => format!("a size of {} or more", quantity::exact_size(min)),
             Self::Count(min, max) => format!("a whole number from {min} to {max}"),
             Self::Duration => "a duration such as 5s".into(),
             Self::Delay => "a duration such as 5ms".into(),
@@ -198,7 +199,7 @@ impl Kind {
             Self::Session => "a session: %2, $name or a name".into(),
             Self::Setting(words) => format!("{}, or a session: %2, $name or a name", words.join(" or ")),
             Self::Size(min, max) => {
-                format!("a size from {} to {}", quantity::show_size(min), quantity::show_size(max))
+                format!("a size from {} to {}", quantity::exact_size(min), quantity::exact_size(max))
             }
             Self::Topic(words) => {
                 let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();

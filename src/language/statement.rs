@@ -1,5 +1,7 @@
 //! The built-in statements, as opposed to verbs: one row each, for completion, `help` and the reference.
 
+use super::parse::lexer::Word;
+
 /// A statement and its forms.
 #[derive(Debug)]
 pub struct Form {
@@ -103,6 +105,11 @@ pub fn help_of(word: &str) -> Option<&'static str> {
 /// The statement that begins with `word`; `None` if there is none.
 pub fn statement(word: &str) -> Option<&'static Form> {
     STATEMENTS.iter().find(|form| form.word == word)
+}
+
+/// True if a statement begins with this word, so that it is no verb.
+pub(crate) fn begins_one(word: &Word) -> bool {
+    word.bare().is_some_and(|text| statement(text).is_some())
 }
 
 #[cfg(test)]

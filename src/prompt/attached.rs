@@ -61,7 +61,7 @@ pub(super) async fn speak(shell: &mut Shell, session: &Arc<Session>, line: &str)
     // Messages that arrived before this line are recorded before it.
     shell.note_messages();
     let said = tokio::select! {
-        () = shell.interrupt.cancelled() => return true,
+        () = shell.interrupt().cancelled() => return true,
         said = session.say(line.to_owned()) => said,
     };
     if said.is_ok() {

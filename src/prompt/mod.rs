@@ -35,7 +35,6 @@ use std::sync::Arc;
 
 use editor::{Editor, Input};
 use history::History;
-use tokio_util::sync::CancellationToken;
 
 use crate::language::{Action, Source};
 use crate::report::{Failure, Report};
@@ -60,7 +59,8 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
         }
     };
     let asks = editor.clone();
-    shell.ask = Some(Box::new(move |name| {
+    // Set once: a program has one prompt.
+    let _first = setup.ask.set(Box::new(move |name| {
         let (editor, name) = (asks.clone(), name.to_owned());
         Box::pin(async move { editor.read_secret(&name).await })
     }));
@@ -113,7 +113,7 @@ impl Prompt<'_> {
     async fn read(&mut self, shell: &Shell, editor: &Editor) -> Input {
         let unread = |session: &Arc<Session>| session.unread();
         let attached = self.attached.as_deref().inspect(|session| session.read());
-        let unread = shell.registry.live().iter().map(unread).sum();
+        let unread = shell.registry().live().iter().map(unread).sum();
         let prompt = attached.map(state::prompt_in);
         let mut reading = std::pin::pin!(editor.read(prompt, unread, std::mem::take(&mut self.unsent)));
         if let Some(session) = attached {
@@ -122,7 +122,7 @@ impl Prompt<'_> {
                 input = &mut reading => return input,
                 _ = session.ended() => attached::gone(shell, session),
                 // Ctrl-C as a signal, on a terminal without line editing: the next line goes to the shell.
-                () = shell.interrupt.cancelled() => attached::end(shell, session).await,
+                () = shell.interrupt().cancelled() => attached::end(shell, session).await,
             }
         }
         reading.await
@@ -140,7 +140,7 @@ impl Prompt<'_> {
         match input {
             Input::Line(line) => {
                 let quits = typed(shell, self.setup, &mut self.history, &line).await;
-                self.attached = shell.attach.take().inspect(|session| attached::enter(shell, session));
+                self.attached = shell.take_attached().inspect(|session| attached::enter(shell, session));
                 return if quits { After::Quit } else { After::Line };
             }
             Input::Interrupted(true) => {
@@ -197,7 +197,7 @@ fn may_quit(shell: &Shell) -> bool {
                 .is_none_or(std::cmp::Ordering::is_le)
     };
     let live: Vec<String> = shell
-        .registry
+        .registry()
         .live()
         .iter()
         .filter(|session| !idle(session))
@@ -214,8 +214,7 @@ fn may_quit(shell: &Shell) -> bool {
 
 /// Makes a new token for the next foreground command: signals then cancel that one.
 fn renew(shell: &mut Shell, setup: &Setup) {
-    shell.interrupt = CancellationToken::new();
-    *setup.foreground.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = shell.interrupt.clone();
+    *setup.foreground.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = shell.renew_interrupt();
 }
 
 /// Runs one or several lines that were typed or pasted. True if the shell is to quit.
@@ -226,11 +225,11 @@ async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &s
     let source = Source::new("prompt", text);
     let plan = shell.plan(&source);
     let secret = plan.as_ref().is_ok_and(|plan| plan.setup.iter().any(crate::language::Step::has_secret))
-        || shell.secrets.occur_in(text);
+        || shell.secrets().occur_in(text);
     if !secret && !text.starts_with(' ') {
         for line in text.lines() {
             history.append(line);
-            shell.history.push(line.into());
+            shell.remember(line);
         }
     }
     let plan = match plan {

@@ -57,9 +57,9 @@ struct Changing {
 impl PromptState {
     pub(super) fn new(shell: &Shell) -> Self {
         Self {
-            vocabulary: shell.vocabulary.clone(),
-            registry: shell.registry.clone(),
-            remote: Names::new(shell.registry.clone()),
+            vocabulary: shell.vocabulary().clone(),
+            registry: shell.registry().clone(),
+            remote: Names::new(shell.registry().clone()),
             changing: Mutex::default(),
             pressed: Mutex::default(),
         }
@@ -92,7 +92,7 @@ impl PromptState {
             .map(|provider| provider.id)
             .filter_map(|service| Some((service, shell.place_of(service)?)))
             .collect();
-        let scope = Arc::new(shell.scope.clone());
+        let scope = Arc::new(shell.scope().clone());
         *self.lock() = Changing { scope, endpoints: shell.endpoints(), places, attached };
     }
 

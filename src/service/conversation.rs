@@ -1,4 +1,5 @@
-//! What every server does with a client: the next message within the idle limit, and a goodbye with the reason.
+//! What every server does with a client: the next message within the idle limit, the rate that all clients together may
+//! have, and a goodbye with the reason.
 
 use std::time::Duration;
 
@@ -24,6 +25,43 @@ pub(crate) async fn next_message(
         // Nothing for so long is an end like any other.
         message = tokio::time::timeout(idle, next(connection)) => message.unwrap_or(Ok(None)),
     }
+}
+
+/// Counts what a client sent, and waits until the server's limit allows more.
+pub(crate) async fn received(session: &Handle, bytes: u64) {
+    session.count_in(bytes);
+    session.pace(bytes);
+    within_limit(session).await;
+}
+
+/// Counts what a client was sent, and waits until the server's limit allows more.
+pub(crate) async fn sent(session: &Handle, bytes: u64) {
+    session.count_out(bytes);
+    session.pace(bytes);
+    within_limit(session).await;
+}
+
+/// Waits until everything so far is within the server's limit, or the server stops.
+async fn within_limit(session: &Handle) {
+    if let Some(until) = session.owed() {
+        tokio::select! {
+            () = session.cancelled() => {}
+            () = tokio::time::sleep_until(until.into()) => {}
+        }
+    }
+}
+
+/// The bytes of a message as its sender counts them.
+pub(crate) fn bytes_of(message: &Message) -> u64 {
+    match message {
+        Message::Frame(frame) => bytes_of_frame(frame),
+        Message::Block { bytes, .. } => bytes.len() as u64,
+    }
+}
+
+/// The bytes of a frame as its sender counts them: a line has its end, too.
+pub(crate) fn bytes_of_frame(frame: &Frame) -> u64 {
+    (frame.body.len() + usize::from(frame.kind == frame::LINE)) as u64
 }
 
 /// The next message. Answers leave together, before it has to wait for one.

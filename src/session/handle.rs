@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::conversation::{Outgoing, OutgoingLine};
 use super::events::{Events, bug};
-use super::state::{Listening, OutgoingLine, Session, State};
+use super::state::{Listening, Session, State};
 use crate::base::{Fields, Value};
 use crate::net::{Connection, show};
 use crate::report::{Event, Failure, Interest, Progress};
@@ -23,7 +23,6 @@ pub struct Handle {
     pub(super) tasks: TaskTracker,
     /// Fires when the tasks have had their time to end by themselves.
     pub(super) abort: CancellationToken,
-    pub(super) outgoing_lines: Arc<tokio::sync::Mutex<mpsc::Receiver<OutgoingLine>>>,
 }
 
 impl Handle {
@@ -53,7 +52,7 @@ impl Handle {
 
     /// From now on the session accepts `say`: one of its tasks must call [`Self::next_outgoing_line`].
     pub fn listens(&self) {
-        self.session.listens.store(true, Ordering::Relaxed);
+        self.session.outgoing.get_or_init(Outgoing::new);
     }
 
     /// Runs a blocking function on a thread for blocking work.
@@ -312,8 +311,12 @@ impl Handle {
 
     /// The next line given with `say`. Only one task of a session may call this.
     pub async fn next_outgoing_line(&self) -> OutgoingLine {
-        match self.outgoing_lines.lock().await.recv().await {
-            Some(saying) => saying,
+        let next = match self.session.outgoing.get() {
+            Some(outgoing) => outgoing.next().await,
+            None => None,
+        };
+        match next {
+            Some(line) => line,
             None => std::future::pending().await,
         }
     }

@@ -45,7 +45,8 @@ pub(super) struct Meter {
     recent: VecDeque<Sample>,
     gauges: VecDeque<WatchedPath>,
     retransmitted: u64,
-    dropped: u64,
+    /// Of a link.
+    dropped: Option<u64>,
 }
 
 impl Meter {
@@ -56,13 +57,13 @@ impl Meter {
             recent: VecDeque::new(),
             gauges: VecDeque::new(),
             retransmitted: 0,
-            dropped: 0,
+            dropped: None,
         }
     }
 
     /// Sets the number of packets that a link dropped so far.
     pub(super) const fn set_dropped(&mut self, count: u64) {
-        self.dropped = count;
+        self.dropped = Some(count);
     }
 
     /// Adds a connection to those observed, until it is closed.
@@ -76,7 +77,7 @@ impl Meter {
     /// A sample of the current values.
     pub(super) fn read(&mut self, at: Duration, bytes_in: u64, bytes_out: u64) -> Sample {
         let round_trip = self.look();
-        let (retransmitted, dropped) = (self.retransmitted, self.dropped);
+        let (retransmitted, dropped) = (self.retransmitted, self.dropped.unwrap_or_default());
         Sample { at, bytes_in, bytes_out, round_trip, retransmitted, dropped }
     }
 

@@ -7,12 +7,14 @@
 //! | `state` | one session, as seen from outside |
 //! | `handle` | … and as its own task sees it |
 //! | `client_list`, `client_entry` | the clients of a server |
+//! | `conversation` | the lines of a conversation, both ways |
 //! | `events` | the queue of events |
 //! | `meter` | samples over its life |
 //! | `rate_limiter` | rate limits |
 
 mod client_entry;
 mod client_list;
+mod conversation;
 pub mod events;
 pub mod handle;
 mod meter;

@@ -20,9 +20,6 @@ use crate::base::Value;
 use crate::report::{Event, Failure, Interest, Outcome};
 use crate::wire::Code;
 
-/// Lines given with `say` that may wait in a session's queue.
-const SAYINGS_LIMIT: usize = 64;
-
 /// How long the drivers of connections may take to send their close when the shell ends.
 const GOODBYE_LIMIT: Duration = Duration::from_millis(200);
 
@@ -105,7 +102,6 @@ impl Registry {
             let why = format!("{SESSION_LIMIT} sessions are running already");
             return Err(Failure::new(Code::Limit, why).fix("wait for some, or stop some"));
         }
-        let (outgoing_lines, receiver) = mpsc::channel(SAYINGS_LIMIT);
         let session = Arc::new(Session {
             id: self.next.fetch_add(1, Ordering::Relaxed),
             name: request.name,
@@ -118,8 +114,7 @@ impl Registry {
             shared: Mutex::new(Shared::new()),
             changed: watch::Sender::new(0),
             listening: OnceLock::new(),
-            outgoing_lines,
-            listens: AtomicBool::new(false),
+            outgoing: OnceLock::new(),
             background: request.background.into(),
             watched: AtomicBool::new(false),
             pacer: RateLimiter::default(),
@@ -131,7 +126,6 @@ impl Registry {
             events: self.events.clone(),
             tasks: TaskTracker::new(),
             abort: CancellationToken::new(),
-            outgoing_lines: Arc::new(tokio::sync::Mutex::new(receiver)),
         };
         session.sample(false);
         self.remember(session.clone());

@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::LOG_LIMIT;
 use super::client_list::{ClientList, ClientState};
+use super::conversation::{Inbox, Outgoing};
 use super::meter::{Meter, Sample};
 use super::rate_limiter::RateLimiter;
-use super::{HEARD_LIMIT, LOG_LIMIT};
 use crate::base::{Fields, Transport, Value};
 use crate::report::{Failure, Outcome, Progress};
-use crate::wire::ServiceId;
+use crate::wire::{Code, ServiceId};
 
 /// The state of a session.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,9 +63,6 @@ pub struct Listening {
     pub service: Option<ServiceId>,
 }
 
-/// A line given to a session with `say`, and the channel for the result.
-pub type OutgoingLine = (String, oneshot::Sender<Result<(), Failure>>);
-
 /// A line of a session's log.
 #[derive(Clone, Debug)]
 pub struct LogEntry {
@@ -100,9 +98,8 @@ pub struct Session {
     pub(super) changed: watch::Sender<u64>,
     /// Set once, by a server.
     pub(super) listening: OnceLock<Listening>,
-    pub(super) outgoing_lines: mpsc::Sender<OutgoingLine>,
-    /// It accepts lines with `say`.
-    pub(super) listens: AtomicBool,
+    /// Set once, by a conversation: it accepts lines with `say`.
+    pub(super) outgoing: OnceLock<Outgoing>,
     /// No command waits for it, so its end is shown.
     pub(super) background: AtomicBool,
     /// A person watches it: all its events are shown.
@@ -129,9 +126,8 @@ pub(super) struct Shared {
     /// When it ended, counted from its start; `None` while it is alive.
     pub(super) ended: Option<Duration>,
     pub(super) control: Option<ControlHandle>,
-    /// Lines received and not yet consumed by `says`.
-    heard: VecDeque<String>,
-    unread: u64,
+    /// `None`: it has received no line yet.
+    inbox: Option<Inbox>,
     log: Log,
 }
 
@@ -146,8 +142,7 @@ impl Shared {
             suggestion: "",
             ended: None,
             control: None,
-            heard: VecDeque::new(),
-            unread: 0,
+            inbox: None,
             log: Log::default(),
         }
     }
@@ -337,14 +332,9 @@ impl Session {
         (shared.log.entries.iter().skip(skip).cloned().collect(), shared.log.forgotten + skip as u64)
     }
 
-    /// Keeps a received line for `says`; beyond [`HEARD_LIMIT`] the oldest is dropped.
+    /// Keeps a received line for `says`.
     pub(super) fn hear(&self, text: &str) {
-        let mut shared = self.lock();
-        if shared.heard.len() == HEARD_LIMIT {
-            shared.heard.pop_front();
-        }
-        shared.heard.push_back(text.into());
-        shared.unread += 1;
+        self.lock().inbox.get_or_insert_default().push(text);
     }
 
     /// No command waits for it any more, so its end will be shown.
@@ -359,27 +349,25 @@ impl Session {
 
     /// Lines received since [`Self::read`]: what the user has not seen yet.
     pub fn unread(&self) -> u64 {
-        self.lock().unread
+        self.lock().inbox.as_ref().map_or(0, Inbox::unread)
     }
 
     /// The user has seen this session: nothing is unread.
     pub fn read(&self) {
-        self.lock().unread = 0;
+        if let Some(inbox) = &mut self.lock().inbox {
+            inbox.read();
+        }
     }
 
     /// Consumes the received lines up to and including the first one that contains `text`; if none does, false, and
     /// nothing is consumed.
     pub fn says(&self, text: &str) -> bool {
-        let mut shared = self.lock();
-        let Some(index) = shared.heard.iter().position(|line| line.contains(text)) else { return false };
-        shared.heard.drain(..=index);
-        true
+        self.lock().inbox.as_mut().is_some_and(|inbox| inbox.consume(text))
     }
 
     /// The last `most` received lines that `says` has not consumed, newest last.
     pub fn unheard(&self, most: usize) -> Vec<String> {
-        let shared = self.lock();
-        shared.heard.iter().rev().take(most).rev().cloned().collect()
+        self.lock().inbox.as_ref().map_or_else(Vec::new, |inbox| inbox.last(most))
     }
 
     /// Limits the rate of sending and receiving, in bytes/s, from now on; `None` removes the limit.
@@ -389,24 +377,24 @@ impl Session {
 
     /// True if it accepts lines with `say`.
     pub fn listens(&self) -> bool {
-        self.listens.load(Ordering::Relaxed)
+        self.outgoing.get().is_some()
     }
 
     /// Gives a line to the session and waits until its service accepts or refuses it.
     pub async fn say(&self, text: String) -> Result<(), Failure> {
-        let gone =
-            || Failure::new(crate::wire::Code::Misbehaved, format!("{} does not accept `say`", self.label()));
+        let ended = || Failure::new(Code::Broken, format!("{} has ended", self.label()));
+        let deaf = || {
+            Failure::new(Code::Misbehaved, format!("{} does not accept `say`", self.label()))
+                .fix("`say` is for a chat; `sessions` shows what each session is")
+        };
         if self.has_ended() {
-            return Err(Failure::new(crate::wire::Code::Broken, format!("{} has ended", self.label())));
+            return Err(ended());
         }
-        if !self.listens() {
-            return Err(gone());
-        }
-        let (answer, taken) = oneshot::channel();
-        self.outgoing_lines.send((text, answer)).await.map_err(|_| gone())?;
+        let outgoing = self.outgoing.get().ok_or_else(deaf)?;
+        let answer = outgoing.send(text).await.ok_or_else(deaf)?;
         tokio::select! {
-            taken = taken => taken.unwrap_or_else(|_| Err(gone())),
-            _ = self.ended() => Err(Failure::new(crate::wire::Code::Broken, format!("{} has ended", self.label()))),
+            taken = answer => taken.unwrap_or_else(|_| Err(deaf())),
+            _ = self.ended() => Err(ended()),
         }
     }
 }

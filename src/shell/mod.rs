@@ -3,6 +3,8 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `builder` | makes a shell from what surrounds it |
+//! | `terminal` | what shows its reports and asks the user |
 //! | `catalogue` | all verbs: those of the services and those of the shell |
 //! | `run` | runs statements, expectations, scripts, system commands |
 //! | `flow` | what comes after a statement |
@@ -15,6 +17,7 @@
 //! | `builtin` | the shell's own verbs, a file for each group |
 
 mod arguments;
+mod builder;
 pub mod builtin;
 pub mod catalogue;
 mod flow;
@@ -23,11 +26,13 @@ pub mod record;
 pub mod run;
 mod suggest;
 mod temporary;
+pub mod terminal;
 mod values;
 
+pub use builder::ShellBuilder;
 pub use flow::Flow;
+pub use terminal::Terminal;
 
-use crate::service::idle::IdleConnections;
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
@@ -39,8 +44,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::{Endpoint, Fields, Secrets, Transport, Value};
 use crate::language::{Plan, Report as Wrong, Scope, Source, Step, Vocabulary};
-use crate::report::{Area, Failure, Report};
-use crate::service::{Context, Kept, PROVIDERS};
+use crate::report::{Failure, Report};
+use crate::service::Context;
 use crate::session::{Registry, Session};
 use crate::wire::ServiceId;
 
@@ -57,16 +62,6 @@ pub enum Binding {
     /// A session, with its fields as they are now.
     Session(Arc<Session>),
 }
-
-/// Receives reports of what happens.
-pub type Emit = Arc<dyn Fn(Report) + Send + Sync>;
-
-/// Asks the user for a text that is not shown, by its name; `None`: it was not given.
-pub type Ask =
-    Box<dyn Fn(&str) -> std::pin::Pin<Box<dyn Future<Output = Option<String>> + Send>> + Send + Sync>;
-
-/// Called with a session when a command begins to wait for it (true), and when it waits no longer (false).
-pub type Foreground = Arc<dyn Fn(&Arc<Session>, bool) + Send + Sync>;
 
 /// How the shell behaves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,34 +82,25 @@ pub struct Settings {
 
 /// A shell: one registry of sessions, one set of variables.
 pub struct Shell {
-    pub registry: Arc<Registry>,
-    pub vocabulary: Vocabulary,
-    pub scope: Scope,
-    pub settings: Settings,
-    /// Only errors and what `print` says are shown (`set results off`); read by the writer of reports.
-    pub quiet: Arc<std::sync::atomic::AtomicBool>,
+    registry: Arc<Registry>,
+    terminal: Arc<dyn Terminal>,
+    vocabulary: Vocabulary,
+    scope: Scope,
+    settings: Settings,
     /// Texts that are shown as `***` in all output; read by the writers.
-    pub secrets: Secrets,
+    secrets: Secrets,
     /// Cancelled to end the command in the foreground; renewed for each command.
-    pub interrupt: CancellationToken,
+    interrupt: CancellationToken,
     /// Notified by Ctrl-Z: the session that a command waits for goes on in the background.
-    pub suspend: Arc<tokio::sync::Notify>,
-    /// Called when a command begins or ends waiting for a session: for a progress bar.
-    pub foreground: Foreground,
+    suspend: Arc<tokio::sync::Notify>,
     /// The session that the prompt is to attach to next.
-    pub attach: Option<Arc<Session>>,
+    attach: Option<Arc<Session>>,
     /// The recording in progress, if any.
-    pub recorder: Option<record::Recorder>,
-    /// The area in which pictures can be drawn now; `None`: there is none.
-    pub area: Arc<dyn Fn() -> Option<Area> + Send + Sync>,
-    /// Asks for secrets; only at the prompt.
-    pub ask: Option<Ask>,
-    /// Receives what `!CMD` prints in a script.
-    pub pass: run::system::Pass,
+    recorder: Option<record::Recorder>,
     /// Some failure was an error in this program.
-    pub has_bug: bool,
+    has_bug: bool,
     /// Lines typed so far, without secrets.
-    pub history: Vec<String>,
+    history: Vec<String>,
     context: Context,
     variables: HashMap<String, Binding>,
     last: Option<Binding>,
@@ -122,7 +108,6 @@ pub struct Shell {
     arguments: Vec<String>,
     previous_directory: Option<PathBuf>,
     temporary: std::sync::OnceLock<temporary::Temporary>,
-    emit: Emit,
     deferred: Vec<Step>,
     /// Process groups that `!CMD &` left running, and their commands.
     left_behind: Vec<(u32, String)>,
@@ -135,52 +120,55 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// `arguments` are `$1`, `$2` …
-    pub fn new(registry: Arc<Registry>, settings: Settings, arguments: Vec<String>, emit: Emit) -> Self {
-        let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-        let context = Context {
-            seed: settings.seed,
-            directory,
-            registry: registry.clone(),
-            providers: PROVIDERS,
-            idle: Arc::new(IdleConnections::default()),
-            kept: Kept::default(),
+    /// Begins to make a shell whose sessions are in `registry`, and which shows and asks through `terminal`.
+    pub fn builder(registry: Arc<Registry>, terminal: Arc<dyn Terminal>) -> ShellBuilder {
+        ShellBuilder::new(registry, terminal)
+    }
 
-            no_shell: settings.no_shell,
-            streams: crate::service::StandardStreams::default(),
-        };
-        Self {
-            registry,
-            vocabulary: catalogue::vocabulary(settings.interactive),
-            scope: Scope::builtin(arguments.len()),
-            settings,
-            quiet: Arc::default(),
-            secrets: Secrets::default(),
-            interrupt: CancellationToken::new(),
-            suspend: Arc::default(),
-            foreground: Arc::new(|_, _| {}),
-            attach: None,
-            recorder: None,
-            area: Arc::new(|| None),
-            ask: None,
-            pass: Arc::new(|_, _| true),
-            has_bug: false,
-            history: Vec::new(),
-            context,
-            variables: HashMap::new(),
-            last: None,
-            used: HashMap::new(),
-            arguments,
-            previous_directory: None,
-            temporary: std::sync::OnceLock::new(),
-            emit,
-            deferred: Vec::new(),
-            left_behind: Vec::new(),
-            jobs: Vec::new(),
-            deadline: None,
-            suggested: HashSet::new(),
-            asked: 0,
-        }
+    /// Its sessions.
+    pub const fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// The commands and services that it knows.
+    pub const fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// The names that are bound now.
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The texts that must not be shown.
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Ends the command in the foreground when it is cancelled.
+    pub const fn interrupt(&self) -> &CancellationToken {
+        &self.interrupt
+    }
+
+    /// Makes a new token for the next command.
+    pub fn renew_interrupt(&mut self) -> CancellationToken {
+        self.interrupt = CancellationToken::new();
+        self.interrupt.clone()
+    }
+
+    /// The session that the prompt is to attach to, if the last command asked for that.
+    pub const fn take_attached(&mut self) -> Option<Arc<Session>> {
+        self.attach.take()
+    }
+
+    /// True if some failure was an error in this program.
+    pub const fn has_bug(&self) -> bool {
+        self.has_bug
+    }
+
+    /// Keeps a line that was typed, for `history`.
+    pub fn remember(&mut self, line: &str) {
+        self.history.push(line.into());
     }
 
     /// Checks a text with the names that are known here, and adds those that it defines.
@@ -191,8 +179,9 @@ impl Shell {
         Ok(plan)
     }
 
+    /// Shows a report.
     pub fn emit(&self, report: Report) {
-        (self.emit)(report);
+        self.terminal.show(report);
     }
 
     /// Number of connections of this shell that are kept for the next question.
@@ -225,11 +214,6 @@ impl Shell {
     /// The folder where relative paths begin.
     pub fn directory(&self) -> &std::path::Path {
         &self.context.directory
-    }
-
-    /// Sets the standard streams that commands may use.
-    pub fn set_streams(&mut self, streams: crate::service::StandardStreams) {
-        self.context.streams = streams;
     }
 
     /// Changes the folder where relative paths begin.

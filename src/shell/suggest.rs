@@ -12,7 +12,7 @@ use crate::session::Session;
 impl Shell {
     /// After a success at the prompt: the natural next command.
     pub(super) fn suggest(&mut self, verb: &'static Verb, session: Option<&Session>) {
-        if !self.settings.interactive || self.quiet.load(std::sync::atomic::Ordering::Relaxed) {
+        if !self.settings.interactive || self.terminal.is_quiet() {
             return;
         }
         let invitation = session.map_or("", Session::suggestion);

@@ -10,11 +10,12 @@ use tokio_util::sync::CancellationToken;
 use super::choose::ChosenRun;
 use crate::base::Secrets;
 use crate::cli::{CLOSE_LIMIT, EVENT_QUEUE};
+use crate::output::Sink;
 use crate::report::{FailedTest, Failure, Report, Verdict};
 use crate::session::Registry;
 use crate::shell::run::script::ScriptEnd;
-use crate::shell::run::system::{Pass, Stream};
-use crate::shell::{Emit, Settings, Shell};
+use crate::shell::terminal::Stream;
+use crate::shell::{Settings, Shell, Terminal};
 use crate::wire::Code;
 
 /// After its limit a test may use the same time again, plus this, to clean up; then it is aborted.
@@ -26,10 +27,42 @@ pub(super) struct Circumstances {
     pub(super) settings: Settings,
     pub(super) arguments: Vec<String>,
     pub(super) secrets: Secrets,
-    /// The target of the output of system commands.
-    pub(super) pass: Pass,
+    /// Shows what system commands print, on standard error: standard output is reserved for the report.
+    pub(super) output: Sink,
     /// Fires when the whole run must stop.
     pub(super) stop: CancellationToken,
+}
+
+/// Collects what fails in a test; its results are not shown.
+struct Collector {
+    output: Sink,
+    failed: Mutex<Vec<FailedTest>>,
+}
+
+impl Collector {
+    fn take_failed(&self) -> Vec<FailedTest> {
+        std::mem::take(&mut *self.failed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Terminal for Collector {
+    fn show(&self, report: Report) {
+        match report {
+            Report::Notice(text) => {
+                self.pass(format!("{text}\n").into_bytes(), Stream::Err);
+            }
+            Report::Failure { failure, place, .. } => {
+                let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                failed.push(FailedTest { failure, place });
+            }
+            _ => {}
+        }
+    }
+
+    fn pass(&self, bytes: Vec<u8>, _: Stream) -> bool {
+        self.output.pass(bytes, true);
+        !self.output.closed.is_cancelled()
+    }
 }
 
 /// The failure of a test without statements, as such a test could never fail.
@@ -45,28 +78,20 @@ pub(super) async fn attempt(run: &ChosenRun, with: &Circumstances) -> (Verdict, 
     }
     let (queue, mut events) = mpsc::channel(EVENT_QUEUE);
     let gone = tokio::spawn(async move { while events.recv().await.is_some() {} });
-    let gathered: Arc<Mutex<Vec<FailedTest>>> = Arc::default();
-    let (into, said) = (gathered.clone(), with.pass.clone());
-    let emit: Emit = Arc::new(move |report| {
-        if let Report::Notice(text) = &report {
-            said(format!("{text}\n").into_bytes(), Stream::Err);
-        }
-        if let Report::Failure { failure, place, .. } = report {
-            into.lock().unwrap_or_else(PoisonError::into_inner).push(FailedTest { failure, place });
-        }
-    });
-    let settings = Settings { seed: run.seed, ..with.settings };
-    let mut shell = Shell::new(Registry::new(queue), settings, with.arguments.clone(), emit);
-    shell.interrupt = with.stop.child_token();
-    shell.secrets = with.secrets.clone();
-    shell.pass = with.pass.clone();
+    let collector = Arc::new(Collector { output: with.output.clone(), failed: Mutex::default() });
+    let mut shell = Shell::builder(Registry::new(queue), collector.clone())
+        .settings(Settings { seed: run.seed, ..with.settings })
+        .arguments(with.arguments.clone())
+        .secrets(with.secrets.clone())
+        .interrupt(with.stop.child_token())
+        .build();
     let (setup, steps) = run.case.steps();
     let limit = run.case.limit;
     let ending = tokio::time::timeout(limit * 2 + PATIENCE, shell.test(setup, steps, limit)).await;
     let leaks = shell.close(CLOSE_LIMIT).await;
     drop(shell);
     gone.abort();
-    let mut wrongs = std::mem::take(&mut *gathered.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut wrongs = collector.take_failed();
     if ending.is_err() {
         let failure = Failure::new(Code::Timeout, "the test exceeded its time limit and was aborted");
         wrongs.push(FailedTest { failure, place: None });

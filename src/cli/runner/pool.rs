@@ -39,7 +39,7 @@ pub(super) async fn run(
         settings,
         arguments: program.arguments.rest.clone(),
         secrets: program.sink.secrets.clone(),
-        pass: program.pass(true),
+        output: program.sink.clone(),
         stop: stop.clone(),
     };
     let mut waiting = VecDeque::from(runs);

@@ -3,12 +3,13 @@
 
 use std::ops::Range;
 
+use crate::base::Transport;
 use crate::language::kind::Kind;
 use crate::language::parse::ahead::behind;
 use crate::language::parse::lexer::{Token, as_word, is_bare, tokens};
 use crate::language::parse::next::Next;
 use crate::language::statement::{STATEMENTS, statement};
-use crate::language::verb::Param;
+use crate::language::verb::{Param, Service};
 use crate::language::vocabulary::Vocabulary;
 
 /// Most parts that a hint shows.
@@ -48,16 +49,15 @@ pub fn complete(
     world: &dyn World,
 ) -> (Range<usize>, Vec<Candidate>) {
     let front = line.get(..at).unwrap_or(line);
-    let (mut before, current) = split(front);
+    let (before, current) = split(front);
     let start = current.unwrap_or(front.len());
     let typed = &front[start..];
     if let Some(dollar) = typed.rfind('$') {
         return (start + dollar..front.len(), references(&typed[dollar + 1..], world));
     }
-    let mut found = Vec::new();
-    for next in behind(&mut before, vocabulary) {
-        candidates(next, typed, vocabulary, world, &mut found);
-    }
+    let mut gathering = Gathering { typed, vocabulary, world, found: Vec::new() };
+    behind(&before, vocabulary).into_iter().for_each(|next| gathering.add(next));
+    let mut found = gathering.found;
     let typed = typed.trim_start_matches(['"', '\'']);
     let is_whole = |text: &str| typed.starts_with("~/") && text.starts_with("\"/");
     found.retain(|Candidate { text, .. }| text.trim_start_matches('"').starts_with(typed) || is_whole(text));
@@ -67,7 +67,7 @@ pub fn complete(
 
 /// What may still follow the line, for the grey hint after it; `None` while a word is being typed.
 pub fn hint(line: &str, vocabulary: &Vocabulary) -> Option<String> {
-    let (mut before, current) = split(line);
+    let (before, current) = split(line);
     if current.is_some() {
         return None;
     }
@@ -76,7 +76,7 @@ pub fn hint(line: &str, vocabulary: &Vocabulary) -> Option<String> {
     {
         return Some(form.forms[0][form.word.len()..].trim_start().to_owned());
     }
-    let next = behind(&mut before, vocabulary);
+    let next = behind(&before, vocabulary);
     if let [Next::Word(word)] = next[..] {
         return Some(word.to_owned());
     }
@@ -87,8 +87,8 @@ pub fn hint(line: &str, vocabulary: &Vocabulary) -> Option<String> {
 /// The service whose names may come next, so that the prompt can ask the server while the line is being typed;
 /// `None` if no such name is expected.
 pub fn wants_names(line: &str, vocabulary: &Vocabulary) -> Option<&'static str> {
-    let (mut before, _) = split(line);
-    behind(&mut before, vocabulary).iter().find_map(|next| match next {
+    let (before, _) = split(line);
+    behind(&before, vocabulary).iter().find_map(|next| match next {
         Next::Param(Param { kind: Kind::Remote(service), .. }) => Some(*service),
         _ => None,
     })
@@ -116,75 +116,91 @@ fn candidate(text: &str, help: &str) -> Candidate {
     Candidate { text: text.into(), help: help.into() }
 }
 
-fn candidates(
-    next: Next,
-    typed: &str,
-    vocabulary: &Vocabulary,
-    world: &dyn World,
-    found: &mut Vec<Candidate>,
-) {
-    match next {
-        Next::Verb => found.extend(vocabulary.verbs.iter().map(|verb| candidate(verb.name, verb.summary))),
-        Next::Statement(word) | Next::Word(word) => found.push(candidate(word, next.help())),
-        Next::Keyword(keyword) => found.push(candidate(keyword.word, keyword.help)),
-        Next::Param(Param { kind, .. }) => values(*kind, next.help(), typed, vocabulary, world, found),
-        Next::KeywordValue(_, kind) => values(kind, next.help(), typed, vocabulary, world, found),
-        Next::Path => values(Kind::Path, "", typed, vocabulary, world, found),
-        Next::Address => addresses(typed, world, found),
-        Next::As => found.push(candidate("as", next.help())),
-        Next::Background => found.push(candidate("&", next.help())),
-        Next::Value(_) | Next::Name => {}
+/// The candidates for one word, while they are gathered.
+struct Gathering<'a> {
+    /// What of the word is typed already.
+    typed: &'a str,
+    vocabulary: &'a Vocabulary,
+    world: &'a dyn World,
+    found: Vec<Candidate>,
+}
+
+impl Gathering<'_> {
+    fn add(&mut self, next: Next) {
+        match next {
+            Next::Verb => self.verbs(),
+            Next::Statement(word) | Next::Word(word) => self.found.push(candidate(word, next.help())),
+            Next::Keyword(keyword) => self.found.push(candidate(keyword.word, keyword.help)),
+            Next::Service(_, transport) => self.services(transport),
+            Next::Param(Param { kind, .. }) => self.values(*kind, next.help()),
+            Next::KeywordValue(_, kind) => self.values(kind, next.help()),
+            Next::Path => self.values(Kind::Path, ""),
+            Next::Address => self.addresses(),
+            Next::As => self.found.push(candidate("as", next.help())),
+            Next::Background => self.found.push(candidate("&", next.help())),
+            Next::Value(_) | Next::Name | Next::End => {}
+        }
     }
-}
 
-fn addresses(typed: &str, world: &dyn World, found: &mut Vec<Candidate>) {
-    found.extend(world.endpoints(typed).into_iter().map(|(text, help)| Candidate { text, help }));
-    let names = world.names().into_iter();
-    found.extend(names.map(|(name, help)| Candidate { text: format!("${name}"), help }));
-}
-
-fn values(
-    kind: Kind,
-    help: &str,
-    typed: &str,
-    vocabulary: &Vocabulary,
-    world: &dyn World,
-    found: &mut Vec<Candidate>,
-) {
-    match kind {
-        Kind::Transport => found.extend(["tcp", "udp"].map(|word| candidate(word, help))),
-        Kind::Choice(words) => found.extend(words.iter().map(|word| candidate(word, help))),
-        Kind::Topic(words) => {
-            found.extend(vocabulary.verbs.iter().map(|verb| candidate(verb.name, verb.summary)));
-            found.extend(STATEMENTS.iter().map(|form| candidate(form.word, form.help)));
-            found.extend(words.iter().map(|(word, tells)| candidate(word, tells)));
-        }
-        Kind::Service => {
-            found.extend(vocabulary.services.iter().map(|service| candidate(service.name, service.summary)));
-        }
-        Kind::Remote(service) => found.extend(
-            world.remote(service).into_iter().map(|(name, help)| Candidate { text: as_word(name), help }),
-        ),
-        Kind::BindAddress => found.push(candidate("any", "every address of this machine")),
-        Kind::Session | Kind::Setting(_) => {
-            if let Kind::Setting(words) = kind {
-                found.extend(words.iter().map(|word| candidate(word, help)));
+    fn values(&mut self, kind: Kind, help: &str) {
+        match kind {
+            Kind::Transport => self.found.extend(["tcp", "udp"].map(|word| candidate(word, help))),
+            // The help is that of the option, not of one of its values.
+            Kind::Choice(words) => self.found.extend(words.iter().map(|word| candidate(word, ""))),
+            Kind::Topic(words) => self.topics(words),
+            Kind::Service => self.services(None),
+            Kind::Remote(service) => {
+                let names = self.world.remote(service).into_iter();
+                self.found.extend(names.map(|(name, help)| Candidate { text: as_word(name), help }));
             }
-            found.extend(world.sessions().into_iter().map(|(text, help)| Candidate { text, help }));
+            Kind::BindAddress => self.found.push(candidate("any", "every address of this machine")),
+            Kind::Session => self.sessions(),
+            Kind::Setting(words) => {
+                self.found.extend(words.iter().map(|word| candidate(word, help)));
+                self.sessions();
+                self.found.retain(|candidate| candidate.text != "all");
+            }
+            Kind::Endpoint => {
+                self.found.extend(["tcp", "udp"].map(|word| candidate(word, "transport")));
+                self.addresses();
+            }
+            Kind::Path => {
+                let paths = self.world.paths(self.typed.trim_start_matches(['"', '\''])).into_iter();
+                self.found.extend(paths.map(|(path, help)| Candidate { text: path_word(path), help }));
+            }
+            _ => {}
         }
-        Kind::Endpoint => {
-            found.extend(["tcp", "udp"].map(|word| candidate(word, "transport")));
-            addresses(typed, world, found);
-        }
-        Kind::Path => {
-            found.extend(
-                world
-                    .paths(typed.trim_start_matches(['"', '\'']))
-                    .into_iter()
-                    .map(|(path, help)| Candidate { text: path_word(path), help }),
-            );
-        }
-        _ => {}
+    }
+
+    fn verbs(&mut self) {
+        self.found.extend(self.vocabulary.verbs.iter().map(|verb| candidate(verb.name, verb.summary)));
+    }
+
+    fn topics(&mut self, words: &[(&str, &str)]) {
+        self.verbs();
+        self.found.extend(STATEMENTS.iter().map(|form| candidate(form.word, form.help)));
+        self.services(None);
+        self.found.extend(words.iter().map(|(word, tells)| candidate(word, tells)));
+    }
+
+    /// Those that are available over `transport`.
+    fn services(&mut self, transport: Option<Transport>) {
+        let fits =
+            |service: &&&Service| transport.is_none_or(|transport| service.transports.contains(&transport));
+        let services = self.vocabulary.services.iter().filter(fits);
+        self.found.extend(services.map(|service| candidate(service.name, service.summary)));
+    }
+
+    fn sessions(&mut self) {
+        let sessions = self.world.sessions().into_iter();
+        self.found.extend(sessions.map(|(text, help)| Candidate { text, help }));
+    }
+
+    fn addresses(&mut self) {
+        let endpoints = self.world.endpoints(self.typed).into_iter();
+        self.found.extend(endpoints.map(|(text, help)| Candidate { text, help }));
+        let names = self.world.names().into_iter();
+        self.found.extend(names.map(|(name, help)| Candidate { text: format!("${name}"), help }));
     }
 }
 

@@ -69,7 +69,7 @@ fn mark_word(word: &Word, before: &[Token], vocabulary: &Vocabulary, marks: &mut
         }
     }
     let Some(text) = word.literal() else { return };
-    let mark = behind(&mut before.to_vec(), vocabulary).into_iter().find_map(|next| match next {
+    let mark = behind(before, vocabulary).into_iter().find_map(|next| match next {
         Next::Verb => vocabulary.verb(&text).map(|_| Mark::Verb),
         Next::Statement(known) => (known == text).then_some(Mark::Verb),
         Next::Word(known) => (known == text).then_some(Mark::Keyword),

@@ -6,6 +6,9 @@ use super::lexer::Word;
 use crate::base::quantity;
 use crate::language::diagnostic::Diagnostic;
 
+/// Predefined names, which a script cannot bind.
+pub const RESERVED_NAMES: [&str; 6] = ["tmp", "args", "seed", "last", "env", "test"];
+
 /// The result of a parsing step.
 pub(crate) type Parsed<T> = Result<T, Box<Diagnostic>>;
 
@@ -24,9 +27,10 @@ pub(crate) fn literal(word: &Word, what: &str) -> Parsed<String> {
     }
 }
 
-/// Parses `text`, which is that of `word`, as a duration.
-pub(crate) fn duration(word: &Word, text: &str) -> Parsed<Duration> {
-    quantity::duration(text).or_else(|bad| {
+/// A word as a duration.
+pub(crate) fn duration_of(word: &Word) -> Parsed<Duration> {
+    let text = literal(word, "a duration")?;
+    quantity::duration(&text).or_else(|bad| {
         fail(
             Diagnostic::new(format!("`{text}`: {}", bad.why), word.span.clone())
                 .expected(["a duration such as 5s".into()])
@@ -39,6 +43,11 @@ pub(crate) fn duration(word: &Word, text: &str) -> Parsed<Duration> {
 pub(crate) fn not_a_name(word: &Word, text: &str) -> Diagnostic {
     Diagnostic::new(format!("`{text}` is not a name"), word.span.clone())
         .expected(["letters, digits and _, not starting with a digit".into()])
+}
+
+/// The error for a name that is predefined.
+pub(crate) fn reserved(word: &Word, text: &str) -> Diagnostic {
+    Diagnostic::new(format!("`{text}` is reserved"), word.span.clone()).expected(["another name".into()])
 }
 
 /// True for a name that `as` and `let` can bind.

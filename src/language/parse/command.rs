@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::atom::{is_name, not_a_name};
+use super::atom::{RESERVED_NAMES, is_name, not_a_name, reserved};
 use super::lexer::Word;
 use super::next::Next;
 use super::value::read;
@@ -51,7 +51,7 @@ impl<'v> Matcher<'v> {
             verb,
             vocabulary,
             services: Services::None,
-            arguments: Vec::new(),
+            arguments: Vec::with_capacity(words.len()),
             binding: None,
             param: 0,
             errors: Vec::new(),
@@ -134,7 +134,8 @@ impl<'v> Matcher<'v> {
 
     /// What may follow a complete argument.
     fn behind(&self) -> Vec<Next> {
-        let mut next: Vec<Next> = self.verb.params.get(self.param).map(Next::Param).into_iter().collect();
+        let mut next: Vec<Next> =
+            self.verb.params.get(self.param).map(|param| self.next_param(param)).into_iter().collect();
         let required = self.verb.params.get(self.param).filter(|param| self.must_have(param));
         if required.is_some_and(|param| !param.kind.is_text()) {
             return next;
@@ -156,6 +157,14 @@ impl<'v> Matcher<'v> {
             next.push(Next::Background);
         }
         next
+    }
+
+    fn next_param(&self, param: &'static Param) -> Next {
+        let transport = self.arguments.iter().find_map(|(_, argument, _)| match argument {
+            Argument::Ready(Datum::Transport(transport)) => Some(*transport),
+            _ => None,
+        });
+        if param.kind == Kind::Service { Next::Service(param, transport) } else { Next::Param(param) }
     }
 
     /// True if the parameter is required and not given yet.
@@ -213,6 +222,7 @@ impl<'v> Matcher<'v> {
             Some(_) if self.binding.is_some() => {
                 self.errors.push(Diagnostic::new("a command can have only one name", name.span.clone()));
             }
+            Some(text) if RESERVED_NAMES.contains(&&*text) => self.errors.push(reserved(name, &text)),
             Some(text) => self.binding = Some(text.into_owned()),
             None => {
                 let read = name.literal().unwrap_or_default();
@@ -372,8 +382,9 @@ impl<'v> Matcher<'v> {
 
     fn unexpected(&mut self, word: &Word) {
         let text = word.literal().unwrap_or_default();
-        if let Some(service) = self.option_of_another(&text) {
-            let diagnostic = self.not_an_option(word, service);
+        let owners = self.other_owners(&text);
+        if !owners.is_empty() {
+            let diagnostic = self.not_an_option(word, &owners);
             return self.errors.push(diagnostic);
         }
         let words = self.keywords().map(|keyword| keyword.word).filter(|word| !self.has(word)).chain(["as"]);
@@ -390,15 +401,16 @@ impl<'v> Matcher<'v> {
         self.errors.push(diagnostic.usage(self.usage()));
     }
 
-    /// The service that takes the option, where another was named.
-    fn option_of_another(&self, text: &str) -> Option<&'static Service> {
-        matches!(self.services, Services::One(_))
-            .then(|| self.vocabulary.services.iter().find(|service| service.keyword(text).is_some()))
-            .flatten()
-            .copied()
+    /// The services that take the option, where another was named.
+    fn other_owners(&self, option: &str) -> Vec<&'static str> {
+        if !matches!(self.services, Services::One(_)) {
+            return Vec::new();
+        }
+        let owners = self.vocabulary.services.iter().filter(|service| service.keyword(option).is_some());
+        owners.map(|service| service.name).collect()
     }
 
-    fn not_an_option(&self, word: &Word, of: &Service) -> Diagnostic {
+    fn not_an_option(&self, word: &Word, owners: &[&str]) -> Diagnostic {
         let text = word.literal().unwrap_or_default();
         let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
         expected.push("the end of the line".into());
@@ -406,7 +418,7 @@ impl<'v> Matcher<'v> {
             Services::One(service) => service.name,
             Services::None | Services::Any => self.verb.name,
         };
-        let title = format!("`{text}` is an option of {}, not of {own}", of.name);
+        let title = format!("`{text}` is an option of {}, not of {own}", owners.join(" and "));
         Diagnostic::new(title, word.span.clone()).expected(expected)
     }
 

@@ -1,5 +1,6 @@
-//! Tokens → [`Statement`]s. A statement is a logical line, or a part of one between `;`. An error ends its own
-//! statement only and parsing continues after it, so every error of a file is found at once.
+//! Tokens → [`Statement`]s, as a grammar of nom's combinators over [`Tokens`]. A statement is a logical line, or a part of
+//! one between `;`. An error ends its own statement only and parsing continues after it, so every error of a file is
+//! found at once.
 //!
 //! ```text
 //! stmt   = "test" STRING { "serial" | "timeout" DUR | "tag" NAME }
@@ -9,25 +10,29 @@
 //!        | "expect" [ "not" ] "file" PATH ( "exists" | "same" "as" PATH | "contains" TEXT ) [ "within" DUR ] | "secret" NAME
 //!        | "skip" STRING [ "unless" value ] | "timeout" DUR | "source" PATH | command ;
 //! ```
-//! [`super::statement`] describes what each statement does.
+//! [`super::statement`] describes what each statement does; the rules for prefixes are in [`super::prefix`], those for
+//! `expect` in [`super::expectation`].
 
-use std::time::Duration;
+use std::ops::Range;
 
+use nom::Parser;
+use nom::branch::alt;
+use nom::combinator::{cut, map, opt, value};
+use nom::sequence::{preceded, terminated};
 use smallvec::SmallVec;
 
-use super::atom::{Parsed, duration, fail, is_name, literal, not_a_name};
-use super::cursor::Cursor;
-use super::lexer::{Segment, Token, Word, logical_lines, tokens_into};
+use super::atom::{Parsed, RESERVED_NAMES, fail, is_name, literal, not_a_name, reserved};
+use super::expectation::{condition, expectation};
+use super::lexer::{Token, Word, logical_lines, tokens_into};
 use super::next::Next;
-use crate::language::diagnostic::{Diagnostic, nearest};
-use crate::language::script::{
-    Body, Comparison, Expectation, FileExpectation, FileTest, Heading, Prefix, Statement,
+use super::prefix::prefix;
+use super::tokens::{
+    Failure, Purpose, Read, Tokens, ampersand, begins, checked, duration, end, explained, keyword, many_then,
+    path, system_command, text, verb, word, words,
 };
+use crate::language::diagnostic::Diagnostic;
+use crate::language::script::{Body, Heading, Prefix, Statement};
 
-/// Predefined names, which `let` and `secret` cannot redefine.
-pub const RESERVED_NAMES: [&str; 6] = ["tmp", "args", "seed", "last", "env", "test"];
-/// Most repetitions of `retry` and `repeat`.
-const REPEAT_LIMIT: u64 = 1_000_000;
 /// Most prefixes before one statement.
 const PREFIX_LIMIT: usize = 8;
 
@@ -38,345 +43,201 @@ pub fn statements(text: &str) -> impl Iterator<Item = Result<Statement, Box<Diag
         tokens.clear();
         tokens_into(&text[line.clone()], line.start, &mut tokens);
         let parts = tokens.split_mut(|token| matches!(token, Token::Semicolon(_)));
-        let read: SmallVec<[_; 1]> =
-            parts.filter(|part| !part.is_empty()).map(|part| statement(part, None)).collect();
+        let read: SmallVec<[_; 1]> = parts.filter(|part| !part.is_empty()).map(statement).collect();
         read
     })
 }
 
-/// Parses one statement; `next` receives what may follow its tokens, whether they form a complete statement or not.
-pub(crate) fn statement(tokens: &mut [Token], next: Option<&mut Vec<Next>>) -> Parsed<Statement> {
-    let mut cursor = Cursor::new(tokens, next);
-    let span = cursor.span().start..cursor.end_span().end;
-    if cursor.begins("test") {
-        let heading = heading(&mut cursor)?;
-        return Ok(Statement { span, prefixes: Vec::new(), body: Body::Test(heading) });
-    }
-    let mut prefixes = Vec::new();
-    while let Some(prefix) = prefix(&mut cursor)? {
-        prefixes.push(prefix);
-        if prefixes.len() > PREFIX_LIMIT {
-            return fail(Diagnostic::new(
-                format!("more than {PREFIX_LIMIT} prefixes before one command"),
-                span,
-            ));
-        }
-    }
-    let body = simple(&mut cursor)?;
-    Ok(Statement { span, prefixes, body })
-}
-
-fn count(word: &Word, text: &str) -> Parsed<u64> {
-    match text.parse() {
-        Ok(count) if (1..=REPEAT_LIMIT).contains(&count) => Ok(count),
-        _ => fail(
-            Diagnostic::new(format!("`{text}` is not a count"), word.span.clone())
-                .expected([format!("a whole number from 1 to {REPEAT_LIMIT}")]),
-        ),
-    }
-}
-
-fn heading(cursor: &mut Cursor<'_>) -> Parsed<Heading> {
-    let name = cursor.word("the name of the test, in quotes")?;
-    let mut heading = Heading {
-        name: literal(&name, "the name of a test")?,
-        serial: false,
-        timeout: None,
-        tags: Vec::new(),
+/// Parses one statement. The words of a command are moved out of `tokens`.
+pub(crate) fn statement(tokens: &mut [Token]) -> Parsed<Statement> {
+    let shape = {
+        let read = |purpose| whole(Tokens::new(tokens, purpose)).map(|(_, shape)| shape);
+        read(Purpose::Statement).or_else(|_| read(Purpose::Message)).map_err(|error| {
+            let unreadable = || Diagnostic::new("this cannot be read", 0..0);
+            let message = |failure: Failure| failure.message(Tokens::new(tokens, Purpose::Message));
+            Box::new(failure(error).map_or_else(unreadable, message))
+        })?
     };
-    loop {
-        if cursor.take("serial") {
-            heading.serial = true;
-        } else if cursor.take("timeout") {
-            heading.timeout = Some(cursor.duration()?);
-        } else if cursor.take("tag") {
-            let word = cursor.word("a name")?;
-            heading.tags.push(literal(&word, "a tag")?);
-        } else if cursor.peek().is_none() {
-            return Ok(heading);
-        } else {
-            let word = cursor.any_word("serial, timeout or tag")?;
-            let fix =
-                word.literal().and_then(|text| nearest(&text, ["serial", "timeout", "tag"]).map(Into::into));
-            let possible = ["serial", "timeout D", "tag NAME"].map(String::from);
-            return fail(
-                Diagnostic::new(
-                    format!("`{}` cannot follow the name of a test", word.literal().unwrap_or_default()),
-                    word.span.clone(),
-                )
-                .expected(possible)
-                .fix(fix),
-            );
-        }
-    }
+    Ok(shape.filled(tokens))
 }
 
-/// Parses one prefix; `None` if there is none.
-fn prefix(cursor: &mut Cursor<'_>) -> Parsed<Option<Prefix>> {
-    let start = cursor.place();
-    if cursor.begins("defer") {
-        return Ok(Some(Prefix::Defer));
-    }
-    if cursor.begins("retry") {
-        let (times, mut closed) = colon(cursor, count)?;
-        let mut every = Duration::ZERO;
-        if !closed && cursor.take("every") {
-            (every, closed) = colon(cursor, duration)?;
-        }
-        require_colon(cursor, closed)?;
-        return Ok(Some(Prefix::Retry { times, every }));
-    }
-    if cursor.begins("repeat") {
-        let (times, closed) = colon(cursor, count)?;
-        require_colon(cursor, closed)?;
-        return Ok(Some(Prefix::Repeat(times)));
-    }
-    if cursor.begins("expect") {
-        if cursor.skip("error:") {
-            return Ok(Some(Prefix::ExpectError(None)));
-        }
-        if cursor.take("error") {
-            if cursor.take(":") {
-                return Ok(Some(Prefix::ExpectError(None)));
+/// A statement as the grammar yields it.
+struct Shape {
+    span: Range<usize>,
+    prefixes: Vec<Prefix>,
+    body: BodyShape,
+}
+
+/// The words of a command need not be copied: they are moved once it is clear that it is one.
+enum BodyShape {
+    /// A command: where its verb is.
+    Command {
+        at: usize,
+        background: bool,
+    },
+    Other(Body),
+}
+
+impl Shape {
+    fn filled(self, tokens: &mut [Token]) -> Statement {
+        let Self { span, prefixes, body } = self;
+        let body = match body {
+            BodyShape::Other(body) => body,
+            BodyShape::Command { at, background } => {
+                let mut words = tokens[at..].iter_mut().map_while(Token::take_word);
+                let verb = words.next().unwrap_or_default();
+                Body::Command { verb, words: words.collect(), background }
             }
-            let word = cursor.word("a part of the message in quotes, then `:`")?;
-            let (word, closed) = without_colon(word);
-            require_colon(cursor, closed)?;
-            return Ok(Some(Prefix::ExpectError(Some(word))));
+        };
+        Statement { span, prefixes, body }
+    }
+}
+
+/// What may follow `tokens`, whether they are a whole statement or the beginning of one.
+pub(crate) fn next(tokens: &[Token]) -> Vec<Next> {
+    let tokens = Tokens::new(tokens, Purpose::Next);
+    whole(tokens).err().and_then(failure).map_or_else(Vec::new, |failure| failure.next(tokens))
+}
+
+/// The error of a rule. Nothing is ever incomplete: all tokens of a statement are there.
+fn failure(error: nom::Err<Failure>) -> Option<Failure> {
+    match error {
+        nom::Err::Error(failure) | nom::Err::Failure(failure) => Some(failure),
+        nom::Err::Incomplete(_) => None,
+    }
+}
+
+fn whole(tokens: Tokens<'_>) -> Read<'_, Shape> {
+    let span = tokens.span().start..tokens.end_span().end;
+    let plain = |body| Shape { span: span.clone(), prefixes: Vec::new(), body };
+    alt((
+        map(command, plain),
+        map(preceded(begins("test"), cut(heading)), |heading| plain(BodyShape::Other(Body::Test(heading)))),
+        |tokens| prefixed(tokens, &span),
+    ))
+    .parse(tokens)
+}
+
+fn prefixed<'a>(tokens: Tokens<'a>, span: &Range<usize>) -> Read<'a, Shape> {
+    let mut prefixes = Vec::new();
+    let body = alt((map(simple, BodyShape::Other), command));
+    let (rest, body) = many_then(prefix, body, |prefix| {
+        if prefixes.len() == PREFIX_LIMIT {
+            let title = format!("more than {PREFIX_LIMIT} prefixes before one command");
+            return Err(Diagnostic::new(title, span.clone()));
         }
+        prefixes.push(prefix);
+        Ok(())
+    })(tokens)?;
+    Ok((rest, Shape { span: span.clone(), prefixes, body }))
+}
+
+fn simple(tokens: Tokens<'_>) -> Read<'_, Body> {
+    alt((
+        preceded(begins("let"), cut(assignment)),
+        preceded(begins("expect"), cut(expectation)),
+        preceded(begins("secret"), cut(terminated(map(secret, Body::Secret), end))),
+        preceded(begins("skip"), cut(skip)),
+        preceded(begins("timeout"), cut(terminated(map(duration, Body::Timeout), end))),
+        preceded(begins("source"), cut(terminated(map(path, |path| Body::Source(path.clone())), end))),
+        map(system_command, Body::Shell),
+    ))
+    .parse(tokens)
+}
+
+fn command(tokens: Tokens<'_>) -> Read<'_, BodyShape> {
+    let (rest, _) = verb(tokens)?;
+    let (rest, ()) = words(rest)?;
+    let (rest, background) = opt(ampersand).parse(rest)?;
+    let (rest, ()) = cut(end).parse(rest)?;
+    Ok((rest, BodyShape::Command { at: tokens.place(), background: background.is_some() }))
+}
+
+fn heading(tokens: Tokens<'_>) -> Read<'_, Heading> {
+    #[derive(Clone)]
+    enum Choice {
+        Serial,
+        Timeout(std::time::Duration),
+        Tag(String),
     }
-    cursor.back_to(start);
-    Ok(None)
-}
-
-/// Reads a word that may end in the `:` which closes a prefix; true if it does.
-fn colon<T>(cursor: &mut Cursor<'_>, read: impl Fn(&Word, &str) -> Parsed<T>) -> Parsed<(T, bool)> {
-    let word = cursor.word("a value, then `:`")?;
-    let (word, closed) = without_colon(word);
-    let text = literal(&word, "this")?;
-    Ok((read(&word, &text)?, closed))
-}
-
-fn without_colon(mut word: Word) -> (Word, bool) {
-    if let Some(Segment::Text(text)) = word.segments.last_mut()
-        && text.ends_with(':')
-    {
-        text.pop();
-        word.span.end -= 1;
-        return (word, true);
-    }
-    (word, false)
-}
-
-fn require_colon(cursor: &mut Cursor<'_>, closed: bool) -> Parsed<()> {
-    if closed || cursor.take(":") {
-        return Ok(());
-    }
-    let title = match cursor.peek() {
-        Some(token) => format!("a prefix must end in `:`, found `{}`", token.text()),
-        None => "a prefix ends in `:`".into(),
-    };
-    fail(Diagnostic::new(title, cursor.span()).expected(["`:`".into()]))
-}
-
-fn simple(cursor: &mut Cursor<'_>) -> Parsed<Body> {
-    if let Some(Token::Bang(text, span)) = cursor.peek() {
-        if text.is_empty() {
-            return fail(
-                Diagnostic::new("`!` runs a system command, and none follows", span.clone())
-                    .expected(["a command such as !ls".into()]),
-            );
+    let option = alt((
+        value(Choice::Serial, keyword("serial")),
+        map(preceded(keyword("timeout"), cut(duration)), Choice::Timeout),
+        map(preceded(keyword("tag"), cut(text("a name", "a tag"))), Choice::Tag),
+    ));
+    let (rest, name) = text("the name of the test, in quotes", "the name of a test")(tokens)?;
+    let mut heading = Heading { name, serial: false, timeout: None, tags: Vec::new() };
+    let (rest, ()) = many_then(option, explained(end, not_an_option), |option| {
+        match option {
+            Choice::Serial => heading.serial = true,
+            Choice::Timeout(limit) => heading.timeout = Some(limit),
+            Choice::Tag(tag) => heading.tags.push(tag),
         }
-        return Ok(Body::Shell(text.clone()));
-    }
-    let body = if cursor.begins("let") {
-        assignment(cursor)?
-    } else if cursor.begins("expect") {
-        expectation(cursor)?
-    } else if cursor.begins("secret") {
-        let word = cursor.word("the name of an environment variable")?;
-        Body::Secret(new_name(&word, literal(&word, "a name")?)?)
-    } else if cursor.begins("skip") {
-        let reason = cursor.word("the reason, in quotes")?;
-        let unless =
-            if cursor.take("unless") { Some(cursor.word("a value such as $env.HOME")?) } else { None };
-        unless.as_ref().map_or(Ok(()), |unless| condition(unless, "a variable such as $env.HOME"))?;
-        Body::Skip { reason, unless }
-    } else if cursor.begins("timeout") {
-        Body::Timeout(cursor.duration()?)
-    } else if cursor.begins("source") {
-        Body::Source(cursor.path()?)
-    } else {
-        return command(cursor);
-    };
-    cursor.end()?;
-    Ok(body)
+        Ok(())
+    })(rest)?;
+    Ok((rest, heading))
 }
 
-fn command(cursor: &mut Cursor<'_>) -> Parsed<Body> {
-    let verb = cursor.verb()?;
-    let words = cursor.words();
-    let background = cursor.ampersand();
-    cursor.end()?;
-    Ok(Body::Command { verb, words, background })
+fn not_an_option(here: Tokens<'_>) -> Diagnostic {
+    here.misread("cannot follow the name of a test")
+        .expected(["serial", "timeout D", "tag NAME"].map(String::from))
+        .fix(here.nearest(["serial", "timeout", "tag"]))
 }
 
-fn assignment(cursor: &mut Cursor<'_>) -> Parsed<Body> {
-    let word = cursor.word("a name")?;
-    let text = literal(&word, "a name")?;
-    if let Some((name, value)) =
-        text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty())
-    {
-        return fail(
+fn secret(tokens: Tokens<'_>) -> Read<'_, String> {
+    checked(word("the name of an environment variable"), new_name)(tokens)
+}
+
+fn skip(tokens: Tokens<'_>) -> Read<'_, Body> {
+    let variable = "a variable such as $env.HOME";
+    let (rest, reason) = word("the reason, in quotes")(tokens)?;
+    let unless =
+        checked(word("a value such as $env.HOME"), |word| condition(word, variable).map(|()| word.clone()));
+    let (rest, unless) =
+        alt((map(preceded(keyword("unless"), cut(terminated(unless, end))), Some), value(None, end)))
+            .parse(rest)?;
+    Ok((rest, Body::Skip { reason: reason.clone(), unless }))
+}
+
+fn assignment(tokens: Tokens<'_>) -> Read<'_, Body> {
+    let (rest, name) = checked(word("a name"), |word| unspaced(word).and_then(|()| new_name(word)))(tokens)?;
+    let (rest, ()) = explained(keyword("="), |here| {
+        let before = here.first().map(|token| format!(" before `{}`", token.text())).unwrap_or_default();
+        Diagnostic::new(format!("`let` needs `=`{before}"), here.span()).expected(["`=`".into()])
+    })(rest)?;
+    let (rest, value) = terminated(word("a value"), end).parse(rest)?;
+    Ok((rest, Body::Let { name, value: value.clone() }))
+}
+
+/// An error for `let a=3`.
+fn unspaced(word: &Word) -> Parsed<()> {
+    let text = literal(word, "a name")?;
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => fail(
             Diagnostic::new(format!("`{text}`: `=` needs a space on both sides"), word.span.clone())
                 .expected(["a name, then `=`, then a value".into()])
                 .fix(format!("{name} = {value}")),
-        );
+        ),
+        _ => Ok(()),
     }
-    let name = new_name(&word, text)?;
-    if !cursor.take("=") {
-        let read = cursor.peek().map(|token| format!(" before `{}`", token.text())).unwrap_or_default();
-        return fail(
-            Diagnostic::new(format!("`let` needs `=`{read}"), cursor.span()).expected(["`=`".into()]),
-        );
-    }
-    Ok(Body::Let { name, value: cursor.word("a value")? })
 }
 
 /// A name that a statement may bind: valid and not reserved.
-fn new_name(word: &Word, text: String) -> Parsed<String> {
+pub(super) fn new_name(word: &Word) -> Parsed<String> {
+    let text = literal(word, "a name")?;
     if !is_name(&text) {
         return fail(not_a_name(word, &text));
     }
     if RESERVED_NAMES.contains(&text.as_str()) {
-        let diagnostic = Diagnostic::new(format!("`{text}` is reserved"), word.span.clone());
-        return fail(diagnostic.expected(["another name".into()]));
+        return fail(reserved(word, &text));
     }
     Ok(text)
 }
 
-fn expectation(cursor: &mut Cursor<'_>) -> Parsed<Body> {
-    let negated = cursor.take("not");
-    // `expect file == $x` compares the word `file`; otherwise a path follows `file`.
-    let compared = matches!(cursor.peek_behind(), Some(Token::Word(word)) if Comparison::is_word(word));
-    if !compared && cursor.take("file") {
-        return file_expectation(cursor, negated).map(Body::ExpectFile);
-    }
-    let left = cursor.word("a value such as $files.clients")?;
-    let test = match comparison(cursor, &left)? {
-        Some(comparison) => Some((comparison, cursor.word("a value")?)),
-        None => None,
-    };
-    let within = within(cursor)?;
-    if test.is_none() {
-        unspaced(&left).map_or(Ok(()), Err)?;
-        condition(&left, "a comparison such as $files.clients == 0")?;
-    }
-    Ok(Body::Expect(Expectation { negated, left, test, within }))
-}
-
-/// A bare value must be a reference: a constant would make an expectation that can never fail.
-fn condition(word: &Word, possible: &str) -> Parsed<()> {
-    if word.reference().is_some() && !word.quoted {
-        return Ok(());
-    }
-    let title = format!("`{}` is not a condition", word.written());
-    fail(
-        Diagnostic::new(title, word.span.clone())
-            .expected([possible.into(), "a field or variable that is true or false".into()])
-            .unfinished(),
-    )
-}
-
-/// The error for a comparison written without blanks: `1==2`, `$x>7`.
-fn unspaced(word: &Word) -> Option<Box<Diagnostic>> {
-    let text = word.written();
-    let operators = ["==", "!=", "<=", ">=", "<", ">", "="];
-    let (at, operator) = text.char_indices().find_map(|(at, _)| {
-        let found = operators.into_iter().find(|operator| text[at..].starts_with(operator))?;
-        Some((at, found))
-    })?;
-    if word.quoted || text == operator {
-        return None;
-    }
-    let (left, right) = (&text[..at], &text[at + operator.len()..]);
-    let operator = if operator == "=" { "==" } else { operator };
-    let fix = format!("{left} {operator} {right}");
-    let title = format!("`{text}` is one word: an operator needs a space on both sides");
-    Some(Box::new(
-        Diagnostic::new(title, word.span.clone())
-            .expected(["VALUE == VALUE".into()])
-            .fix(fix.trim().to_owned()),
-    ))
-}
-
-/// The comparison operator after `left`; `None` if the expectation has none.
-fn comparison(cursor: &mut Cursor<'_>, left: &Word) -> Parsed<Option<Comparison>> {
-    if let Some((_, comparison)) = Comparison::WORDS.iter().find(|(name, _)| cursor.take(name)) {
-        return Ok(Some(*comparison));
-    }
-    let Some(word) = cursor.peek_word().filter(|word| !word.is("within")) else { return Ok(None) };
-    if let Some(unspaced) = unspaced(left).or_else(|| unspaced(word)) {
-        return Err(unspaced);
-    }
-    let text = word.literal().unwrap_or_default();
-    let fix = match &*text {
-        "=" => Some("=="),
-        other => nearest(other, Comparison::WORDS.iter().map(|(word, _)| *word).chain(["within"])),
-    };
-    let possible = Comparison::WORDS.iter().map(|(word, _)| (*word).to_owned()).chain(["within D".into()]);
-    fail(
-        Diagnostic::new(format!("`{text}` is not a comparison"), word.span.clone())
-            .expected(possible)
-            .fix(fix.map(Into::into)),
-    )
-}
-
-/// Parses `within D` or the end of an expectation.
-fn within(cursor: &mut Cursor<'_>) -> Parsed<Option<Duration>> {
-    if cursor.take("within") {
-        return cursor.duration().map(Some);
-    }
-    let Some(word) = cursor.peek_word() else { return Ok(None) };
-    let text = word.literal().unwrap_or_default();
-    fail(
-        Diagnostic::new(format!("`{text}` cannot follow here"), word.span.clone())
-            .expected(["within D".into(), "the end of the line".into()])
-            .fix(nearest(&text, ["within"]).map(Into::into)),
-    )
-}
-
-/// Parses what follows `expect file`.
-fn file_expectation(cursor: &mut Cursor<'_>, negated: bool) -> Parsed<FileExpectation> {
-    let path = cursor.path()?;
-    let possible = ["exists", "same as PATH", "contains TEXT"];
-    let test = if cursor.take("exists") {
-        FileTest::Exists
-    } else if cursor.take("contains") {
-        FileTest::Contains(cursor.word("a text")?)
-    } else if cursor.take("same") {
-        if !cursor.take("as") {
-            return fail(
-                Diagnostic::new("`same` is followed by `as`", cursor.span()).expected(["as PATH".into()]),
-            );
-        }
-        FileTest::SameAs(cursor.path()?)
-    } else {
-        let word = cursor.any_word("exists, same as PATH, or contains TEXT")?;
-        let text = word.literal().unwrap_or_default();
-        let fix = nearest(&text, ["exists", "same", "contains"]).map(Into::into);
-        return fail(
-            Diagnostic::new(format!("`{text}` is not a condition for a file"), word.span.clone())
-                .expected(possible.map(String::from))
-                .fix(fix),
-        );
-    };
-    let within = within(cursor)?;
-    Ok(FileExpectation { negated, path, test, within })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn parsed(text: &str) -> (Vec<Body>, Vec<String>) {

@@ -10,7 +10,7 @@ use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{anychar, char, none_of, one_of};
 use nom::combinator::{map, map_opt, opt, recognize, value, verify};
-use nom::multi::{many0, separated_list1};
+use nom::multi::{many0_count, separated_list1};
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 
@@ -21,7 +21,7 @@ use crate::language::LINE_LIMIT;
 use crate::language::diagnostic::Diagnostic;
 
 /// A word: text and references, joined without spaces. The value of a reference is never split into several words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Word {
     /// The parts in order, at least one; most words have exactly one.
     pub segments: SmallVec<[Segment; 1]>,
@@ -76,9 +76,19 @@ impl Word {
         self.span.end = other.span.end;
     }
 
+    /// The text, if nothing of the word is in quotes or a reference: what a keyword looks like.
+    #[inline]
+    pub(crate) fn bare(&self) -> Option<&str> {
+        match self.segments.as_slice() {
+            [Segment::Text(text)] if !self.quoted => Some(text),
+            _ => None,
+        }
+    }
+
     /// True if the word is `word`, unquoted.
+    #[inline]
     pub fn is(&self, word: &str) -> bool {
-        !self.quoted && matches!(self.segments.as_slice(), [Segment::Text(text)] if text == word)
+        self.bare() == Some(word)
     }
 
     /// The path, if the word is one reference and nothing else; else `None`.
@@ -106,6 +116,24 @@ pub enum Token {
 }
 
 impl Token {
+    /// The word, if it is one.
+    pub const fn word(&self) -> Option<&Word> {
+        match self {
+            Self::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// Moves the word out, if it is one; a `;` with its span takes its place.
+    pub(crate) fn take_word(&mut self) -> Option<Word> {
+        let Self::Word(word) = self else { return None };
+        let span = word.span.clone();
+        match std::mem::replace(self, Self::Semicolon(span)) {
+            Self::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+
     /// The token as messages show it; a word with a reference is shown as `$…`.
     pub fn text(&self) -> String {
         match self {
@@ -220,7 +248,9 @@ fn ends_word(rest: &str) -> bool {
 
 /// Skips blanks, and a `\` before the end of a line.
 fn blank(input: &str) -> IResult<&str, ()> {
-    value((), many0(alt((take_while1(char::is_whitespace), tag("\\\n"), tag("\\\r\n"))))).parse(input)
+    // Counted, not collected: this is called once for each word.
+    let blanks = many0_count(alt((take_while1(char::is_whitespace), tag("\\\n"), tag("\\\r\n"))));
+    value((), blanks).parse(input)
 }
 
 /// One piece of a word.
@@ -333,7 +363,7 @@ fn name(input: &str) -> IResult<&str, &str> {
         recognize((
             take_while_m_n(1, 1, inside),
             take_while(inside),
-            many0((char('-'), take_while1(inside))),
+            many0_count((char('-'), take_while1(inside))),
         )),
         |name: &str| !name.is_empty(),
     )
@@ -417,9 +447,9 @@ fn escaped(input: &str) -> IResult<&str, Option<char>> {
 
 /// True if `text` would be read back as one bare word equal to itself.
 pub fn is_bare(text: &str) -> bool {
-    let mut check = many0(none_of::<_, _, nom::error::Error<&str>>(" \t\r\n;\"'$#&\\~*?["));
+    let mut check = many0_count(none_of::<_, _, nom::error::Error<&str>>(" \t\r\n;\"'$#&\\~*?["));
     !text.is_empty()
-        && check.parse(text).is_ok_and(|(rest, _): (&str, Vec<char>)| rest.is_empty())
+        && check.parse(text).is_ok_and(|(rest, _): (&str, usize)| rest.is_empty())
         && !text.starts_with('!')
         && anychar::<_, nom::error::Error<&str>>(text).is_ok()
 }

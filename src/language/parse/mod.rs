@@ -4,16 +4,19 @@
 //! |---|---|
 //! | `lexer` | logical lines and words, with nom |
 //! | `atom`, `value` | single words: names, durations; a word as the value of its kind |
-//! | `cursor` | the tokens of one statement |
-//! | `grammar` | statements and their prefixes |
+//! | `tokens` | the tokens of one statement as nom's input: its error and the parsers of single tokens |
+//! | `grammar` | statements |
+//! | `prefix`, `expectation` | the larger rules of the grammar |
 //! | `command` | the words of a command against the row of its verb |
 //! | `next`, `ahead` | what may follow the words of a line |
 
 pub mod ahead;
 pub mod atom;
 pub mod command;
-mod cursor;
+mod expectation;
 pub mod grammar;
 pub mod lexer;
 pub mod next;
+mod prefix;
+mod tokens;
 pub mod value;

@@ -1,6 +1,7 @@
 //! What may follow the words of a line. The parser itself answers, so "expected …", completion and hints cannot
 //! disagree with what it accepts.
 
+use crate::base::Transport;
 use crate::language::kind::Kind;
 use crate::language::script::Comparison;
 use crate::language::statement;
@@ -21,6 +22,8 @@ pub enum Next {
     Path,
     /// A positional argument of the verb.
     Param(&'static Param),
+    /// A service, over the transport if that is known already.
+    Service(&'static Param, Option<Transport>),
     /// A keyword of the verb.
     Keyword(&'static Keyword),
     /// The value after a keyword.
@@ -33,6 +36,8 @@ pub enum Next {
     Name,
     /// `&`
     Background,
+    /// Nothing more.
+    End,
 }
 
 impl PartialEq for Next {
@@ -43,7 +48,7 @@ impl PartialEq for Next {
             (Self::Statement(one), Self::Statement(two))
             | (Self::Word(one), Self::Word(two))
             | (Self::Value(one), Self::Value(two)) => one == two,
-            (Self::Verb, Self::Verb) | (Self::Path, Self::Path) => true,
+            (Self::Verb, Self::Verb) | (Self::Path, Self::Path) | (Self::End, Self::End) => true,
             _ => false,
         }
     }
@@ -56,13 +61,14 @@ impl Next {
             Self::Statement(word) | Self::Word(word) | Self::Value(word) => (*word).into(),
             Self::Verb => "a command".into(),
             Self::Path => Kind::Path.describe(),
-            Self::Param(param) => param.kind.describe(),
+            Self::Param(param) | Self::Service(param, _) => param.kind.describe(),
             Self::Keyword(keyword) => keyword.form(),
             Self::KeywordValue(_, kind) => kind.describe(),
             Self::Address => Kind::Endpoint.describe(),
             Self::As => "as NAME".into(),
             Self::Name => "a name".into(),
             Self::Background => "&".into(),
+            Self::End => "the end of the line".into(),
         }
     }
 
@@ -72,6 +78,7 @@ impl Next {
             Self::Word(word) => format!("[{word}]"),
             Self::Value(what) => format!("<{what}>"),
             Self::Path => Kind::Path.placeholder(),
+            Self::Service(param, _) => param.kind.placeholder_of(param.name),
             Self::Param(param) if param.required => param.kind.placeholder_of(param.name),
             Self::Param(param) => format!("[{}]", param.kind.placeholder_of(param.name)),
             Self::Keyword(keyword) if keyword.required => keyword.form(),
@@ -79,7 +86,7 @@ impl Next {
             Self::KeywordValue(_, kind) => kind.placeholder(),
             Self::Address => Kind::Endpoint.placeholder(),
             Self::Name => "NAME".into(),
-            Self::Statement(_) | Self::Verb | Self::As | Self::Background => return None,
+            Self::Statement(_) | Self::Verb | Self::As | Self::Background | Self::End => return None,
         })
     }
 
@@ -93,11 +100,11 @@ impl Next {
                 .map(|(_, comparison)| comparison.help())
                 .or_else(|| statement::help_of(word))
                 .unwrap_or_default(),
-            Self::Param(param) => param.help,
+            Self::Param(param) | Self::Service(param, _) => param.help,
             Self::Keyword(keyword) | Self::KeywordValue(keyword, _) => keyword.help,
             Self::As => "bind the result to a name",
             Self::Background => "run in the background",
-            Self::Value(_) | Self::Path | Self::Verb | Self::Address | Self::Name => "",
+            Self::Value(_) | Self::Path | Self::Verb | Self::Address | Self::Name | Self::End => "",
         }
     }
 }

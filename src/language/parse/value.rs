@@ -48,8 +48,8 @@ pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mi
         Kind::Size(min, max) => match quantity::size(word).map_err(|bad| within_bounds(bad, min, max))? {
             size if (min..=max).contains(&size) => Ok(Datum::Size(size)),
             size => mismatch(
-                format!("{size} bytes is out of range: from {min} to {max}"),
-                Some(size.clamp(min, max).to_string()),
+                format!("`{word}` is out of range"),
+                Some(quantity::exact_size(size.clamp(min, max))),
             ),
         },
         Kind::Transport => match Transport::from_word(word) {
@@ -73,7 +73,7 @@ fn mismatch<T>(why: impl Into<String>, fix: Option<String>) -> Result<T, Mismatc
 fn within_bounds(bad: BadQuantity, min: u64, max: u64) -> BadQuantity {
     let size = bad.fix.as_deref().and_then(|fix| quantity::size(fix).ok());
     let fix = match size {
-        Some(size) if !(min..=max).contains(&size) => Some(size.clamp(min, max).to_string()),
+        Some(size) if !(min..=max).contains(&size) => Some(quantity::exact_size(size.clamp(min, max))),
         _ => bad.fix,
     };
     BadQuantity { fix, ..bad }

@@ -12,7 +12,7 @@ use crate::language::Arguments;
 use crate::net::failure::malformed;
 use crate::net::{Connection, Message as Wire, clock};
 use crate::report::Failure;
-use crate::service::conversation::{next_message, part};
+use crate::service::conversation::{bytes_of_frame, next_message, part, received, sent};
 use crate::service::listen::options::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{ClientEntry, Handle};
@@ -61,10 +61,11 @@ async fn serve(session: Handle, mut connection: Connection, client: ClientEntry)
 async fn converse(session: &Handle, connection: &mut Connection) -> Result<(), Failure> {
     while let Some(message) = next_message(session, connection, IDLE_LIMIT).await? {
         let Wire::Frame(frame) = message else { return Err(unexpected("the client")) };
-        session.count_in(frame.body.len() as u64);
+        received(session, bytes_of_frame(&frame)).await;
         let answer = answer(session, &frame).await?;
-        session.count_out(answer.body.len() as u64);
+        let bytes = bytes_of_frame(&answer);
         connection.outgoing.send(answer).await?;
+        sent(session, bytes).await;
     }
     Ok(())
 }

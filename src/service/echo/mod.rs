@@ -1,4 +1,4 @@
-//! Echo (RFC 862): everything comes back as it was sent. Frames and blocks between nls and nls, lines for everybody else
+//! Echo (RFC 862): what comes is sent back. Messages between nls and nls, whole lines of text for everybody else
 //! (`echo hello | nc host 9007`). The smallest service: docs/add-a-service.md walks through it.
 
 mod server;
@@ -14,7 +14,7 @@ pub static PROVIDER: Provider = Provider {
     row: Service {
         name: "echo",
         transports: &[Transport::Tcp, Transport::Udp],
-        summary: "everything comes back (RFC 862)",
+        summary: "every message and line comes back (RFC 862)",
         keywords: &[],
         fields: &[],
     },

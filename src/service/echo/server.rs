@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::language::Arguments;
 use crate::net::{Connection, Message};
 use crate::report::Failure;
-use crate::service::conversation::{next_message, part};
+use crate::service::conversation::{bytes_of, next_message, part, received, sent};
 use crate::service::listen::options::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{ClientEntry, Handle};
@@ -49,20 +49,16 @@ async fn serve(session: Handle, mut connection: Connection, client: ClientEntry)
 /// Sends back what comes, in the same form.
 async fn converse(session: &Handle, connection: &mut Connection) -> Result<(), Failure> {
     while let Some(message) = next_message(session, connection, IDLE_LIMIT).await? {
-        let bytes = match message {
-            Message::Frame(frame) => {
-                let bytes = frame.body.len();
-                connection.outgoing.send(frame).await?;
-                bytes
-            }
+        let bytes = bytes_of(&message);
+        received(session, bytes).await;
+        match message {
+            Message::Frame(frame) => connection.outgoing.send(frame).await?,
             Message::Block { offset, bytes } => {
                 let length = bytes.len();
                 connection.outgoing.send_blocks(offset, bytes, length).await?;
-                length
             }
-        } as u64;
-        session.count_in(bytes);
-        session.count_out(bytes);
+        }
+        sent(session, bytes).await;
     }
     Ok(())
 }

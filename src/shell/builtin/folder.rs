@@ -9,7 +9,7 @@ use crate::base::{Value, quantity};
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Verb};
 use crate::report::{Failure, Outcome};
 use crate::service::ftp::storage::leftovers;
-use crate::shell::run::system::Stream;
+use crate::shell::terminal::Stream;
 use crate::wire::Code;
 
 /// Home and erase (ECMA-48: CUP, ED).
@@ -76,8 +76,8 @@ pub(super) static CLEAR: Builtin = Builtin {
     run: |shell, _| {
         Box::pin(async move {
             // Without an area to draw in there is no screen to clear.
-            if (shell.area)().is_some() {
-                (shell.pass)(CLEAR_SCREEN.to_vec(), Stream::Out);
+            if shell.terminal.area().is_some() {
+                shell.terminal.pass(CLEAR_SCREEN.to_vec(), Stream::Out);
             }
             next(Outcome::default())
         })

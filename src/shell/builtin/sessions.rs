@@ -47,16 +47,16 @@ pub(super) static SESSIONS: Builtin = Builtin {
             }
             let which = session.map(|which| shell.session(&which)).transpose()?;
             if let Some(every) = every {
-                let (registry, area) = (shell.registry.clone(), shell.area.clone());
+                let (registry, terminal) = (shell.registry.clone(), shell.terminal.clone());
                 let picture = move || match &which {
-                    Some(session) => (clients(session, area()).text, session.has_ended()),
-                    None => (table(&registry, area()), registry.live().is_empty()),
+                    Some(session) => (clients(session, terminal.area()).text, session.has_ended()),
+                    None => (table(&registry, terminal.area()), registry.live().is_empty()),
                 };
                 watch::watch(shell, "sessions", every, picture).await;
                 return next(Outcome::default());
             }
             if let Some(session) = which {
-                return next(clients(&session, (shell.area)()));
+                return next(clients(&session, shell.terminal.area()));
             }
             let sessions = shell.registry.all();
             let live = sessions.iter().filter(|session| !session.has_ended()).count();
@@ -64,7 +64,7 @@ pub(super) static SESSIONS: Builtin = Builtin {
                 ("live", Value::count(live as u64)),
                 ("ended", Value::count((sessions.len() - live) as u64)),
             ];
-            next(Outcome::new(table(&shell.registry, (shell.area)()), fields))
+            next(Outcome::new(table(&shell.registry, shell.terminal.area()), fields))
         })
     },
 };

@@ -1,7 +1,5 @@
 //! `set`: settings of the shell, rate limits of sessions, and conditions of links.
 
-use std::sync::atomic::Ordering;
-
 use super::{BARE, Builtin, next};
 use crate::base::quantity;
 use crate::language::{Arguments, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
@@ -52,7 +50,7 @@ pub(super) static SET: Builtin = Builtin {
                 return Err(Failure::new(Code::Usage, "a setting is `on` or `off`").of("set"));
             };
             match options.setting.as_deref() {
-                Some("results") => shell.quiet.store(!on, Ordering::Relaxed),
+                Some("results") => shell.terminal.set_quiet(!on),
                 Some("echo") => shell.settings.echo = on,
                 _ => shell.settings.keep_going = on,
             }

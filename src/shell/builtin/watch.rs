@@ -44,7 +44,7 @@ pub(super) async fn watch(
             _ = tick.tick() => {}
         }
         let (text, last) = picture();
-        let text = match (shell.area)() {
+        let text = match shell.terminal.area() {
             Some(area) => within(&text, area.rows.saturating_sub(1)),
             None => text,
         };

@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::catalogue::{self, CatalogueEntry};
-use super::{Binding, Flow, Foreground, INTERRUPT_LIMIT, Shell};
+use super::{Binding, Flow, INTERRUPT_LIMIT, Shell, Terminal};
 use crate::base::Value;
 use crate::language::parse::lexer::Word;
 use crate::language::script::{Prefix, error_code};
@@ -184,10 +184,10 @@ impl Shell {
     /// Binds a secret of the environment to its name; at the prompt it may be typed.
     async fn secret(&mut self, name: &str) -> Result<Flow, Failure> {
         let failed = |why: String| Failure::new(Code::Missing, why).of(format!("secret {name}"));
-        let text = match (std::env::var(name), &self.ask) {
-            (Ok(text), _) => text,
-            (Err(_), Some(ask)) => ask(name).await.ok_or_else(interrupted)?,
-            (Err(_), None) => {
+        let text = match std::env::var(name).map_err(|_| self.terminal.ask(name)) {
+            Ok(text) => text,
+            Err(Some(answer)) => answer.await.ok_or_else(interrupted)?,
+            Err(None) => {
                 return Err(failed(format!("the environment has no {name}"))
                     .fix(format!("set it before: {name}=… nls …")));
             }
@@ -261,7 +261,7 @@ impl Shell {
                     self.report(invocation, &session, &Outcome::new(text, Vec::new()));
                     return Ok(());
                 }
-                let shown = Shown::begin(&self.foreground, &session);
+                let shown = Shown::begin(&self.terminal, &session);
                 let outcome = self.foreground(&session, client.verb.lasting).await;
                 drop(shown);
                 let outcome = outcome?;
@@ -357,7 +357,7 @@ impl Shell {
             self.attach = Some(session.clone());
             return Ok(Outcome::default());
         }
-        let shown = Shown::begin(&self.foreground, session);
+        let shown = Shown::begin(&self.terminal, session);
         let outcome = self.foreground(session, Lasting::Job).await;
         drop(shown);
         let text = outcome?
@@ -386,18 +386,18 @@ impl Shell {
 }
 
 /// Reports that a command waits for a session, and, when dropped, that it waits no longer.
-struct Shown(Foreground, Arc<Session>);
+struct Shown(Arc<dyn Terminal>, Arc<Session>);
 
 impl Shown {
-    fn begin(foreground: &Foreground, session: &Arc<Session>) -> Self {
-        foreground(session, true);
-        Self(foreground.clone(), session.clone())
+    fn begin(terminal: &Arc<dyn Terminal>, session: &Arc<Session>) -> Self {
+        terminal.foreground(session, true);
+        Self(terminal.clone(), session.clone())
     }
 }
 
 impl Drop for Shown {
     fn drop(&mut self) {
-        (self.0)(&self.1, false);
+        self.0.foreground(&self.1, false);
     }
 }
 

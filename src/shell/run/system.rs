@@ -10,7 +10,8 @@ use tokio::process::{Child, Command};
 use super::interrupted;
 use crate::base::{Secrets, Value};
 use crate::report::{Failure, Report};
-use crate::shell::{Binding, Flow, Shell};
+use crate::shell::terminal::Stream;
+use crate::shell::{Binding, Flow, Shell, Terminal};
 use crate::wire::Code;
 
 /// Maximum bytes of each stream that are kept for the script.
@@ -21,16 +22,6 @@ const READ: usize = 16 << 10;
 const LINES_SHOWN: usize = 5;
 /// How long left processes may take to end after SIGTERM; then they get SIGKILL.
 const END_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
-
-/// An output stream of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    Out,
-    Err,
-}
-
-/// Receives what a command prints, as bytes; returns false if nobody reads it.
-pub type Pass = Arc<dyn Fn(Vec<u8>, Stream) -> bool + Send + Sync>;
 
 impl Shell {
     /// Runs `!CMD`, with `$tmp` and the variables in its environment.
@@ -44,7 +35,7 @@ impl Shell {
         let mut command = self.command_of_system(text)?;
         let mut child = command.spawn().map_err(|error| Failure::io(&error, what.clone()))?;
         let mut group = ProcessGroup(child.id().filter(|_| !self.settings.interactive));
-        let mut streams = Streams::of(&mut child, &self.secrets, &self.pass);
+        let mut streams = Streams::of(&mut child, &self.secrets, &self.terminal);
         let interrupt = self.interrupt.clone();
         let status = loop {
             tokio::select! {
@@ -144,7 +135,7 @@ struct Pipe {
     from: Option<Box<dyn AsyncRead + Send + Unpin>>,
     stream: Stream,
     secrets: Secrets,
-    pass: Pass,
+    terminal: Arc<dyn Terminal>,
     /// Bytes held back because they may be the front of a secret.
     held: Vec<u8>,
     /// The first `KEPT_LIMIT` bytes, for the script.
@@ -154,10 +145,10 @@ struct Pipe {
 }
 
 impl Streams {
-    fn of(child: &mut Child, secrets: &Secrets, pass: &Pass) -> Self {
+    fn of(child: &mut Child, secrets: &Secrets, terminal: &Arc<dyn Terminal>) -> Self {
         let pipe = |from: Option<Box<dyn AsyncRead + Send + Unpin>>, stream| {
-            let (secrets, pass) = (secrets.clone(), pass.clone());
-            Pipe { from, stream, secrets, pass, held: Vec::new(), kept: Vec::new(), whole: true }
+            let (secrets, terminal) = (secrets.clone(), terminal.clone());
+            Pipe { from, stream, secrets, terminal, held: Vec::new(), kept: Vec::new(), whole: true }
         };
         let (out, err) = (child.stdout.take(), child.stderr.take());
         Self {
@@ -212,7 +203,7 @@ impl Pipe {
         let held = self.secrets.begins_at_the_end_of(&self.held);
         let rest = self.held.split_off(self.held.len() - held);
         let ready = std::mem::replace(&mut self.held, rest);
-        if !ready.is_empty() && !(self.pass)(ready, self.stream) {
+        if !ready.is_empty() && !self.terminal.pass(ready, self.stream) {
             // Nobody reads: the closed pipe tells the command so.
             self.from = None;
         }
@@ -222,7 +213,7 @@ impl Pipe {
         self.from = None;
         let rest = std::mem::take(&mut self.held);
         if !rest.is_empty() {
-            (self.pass)(rest, self.stream);
+            self.terminal.pass(rest, self.stream);
         }
     }
 

@@ -1,8 +1,6 @@
 //! The server's side of one client in a room, from its welcome to its end. Text clients are handled in `plain`.
 
-use crate::service::chat::room::Rules;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::connection::MemberConnection;
 use super::flood::{self, Flood, Slowed};
@@ -14,9 +12,10 @@ use crate::net::failure::malformed;
 use crate::report::Failure;
 use crate::service::chat::command::{self, HELP, Line};
 use crate::service::chat::protocol::{self, Message, Welcome};
-use crate::service::chat::room::Room;
+use crate::service::chat::room::{Room, Rules};
 use crate::service::chat::text::{HOST, check, check_name};
 use crate::service::chat::turn::{Stamp, TurnError};
+use crate::service::conversation::bytes_of_frame;
 use crate::wire::{Code, Frame};
 
 /// Time limit for the last message to a client, and for closing.
@@ -53,6 +52,7 @@ impl MemberConnection<'_> {
                         if frame.kind != protocol::DELIVERED && let Some(slowed) = flood.count(Instant::now()) {
                             self.slow_down(slowed).await?;
                         }
+                        self.keep_to_rate(bytes_of_frame(&frame)).await?;
                     }
                     Some(Wire::Block { .. }) => return Err(Failure::new(Code::Misbehaved, "unexpected data block in a chat")),
                     None => {
@@ -68,10 +68,25 @@ impl MemberConnection<'_> {
     /// Sends a queued message and those after it, as frames or as lines of text.
     async fn pass_on(&mut self, queued: Queued) -> Result<(), Failure> {
         let (room, name, token, plain) = (self.room, &self.name, self.token, self.connection.is_text);
+        let mut bytes = 0;
         let frame = |message: &Message| {
-            if plain { text_client::line(room, (name, token), message) } else { Some(message.encode()) }
+            let frame =
+                if plain { text_client::line(room, (name, token), message) } else { Some(message.encode()) };
+            bytes += frame.as_ref().map_or(0, bytes_of_frame);
+            frame
         };
-        self.queue.send(queued, &mut self.connection.outgoing, frame).await
+        self.queue.send(queued, &mut self.connection.outgoing, frame).await?;
+        self.session.pace(bytes);
+        Ok(())
+    }
+
+    /// Reads nothing while the room is beyond the rate of `listen … rate`.
+    async fn keep_to_rate(&mut self, received: u64) -> Result<(), Failure> {
+        self.session.pace(received);
+        match self.session.owed() {
+            Some(until) => self.read_nothing_until(until.into()).await,
+            None => Ok(()),
+        }
     }
 
     /// Reads nothing from a client that sends too fast, so that backpressure stops it. It still receives messages.
@@ -84,7 +99,10 @@ impl MemberConnection<'_> {
                 self.connection.outgoing.send_now(notice.encode()).await?;
             }
         }
-        let until = tokio::time::Instant::now() + slowed.wait;
+        self.read_nothing_until(tokio::time::Instant::now() + slowed.wait).await
+    }
+
+    async fn read_nothing_until(&mut self, until: tokio::time::Instant) -> Result<(), Failure> {
         loop {
             tokio::select! {
                 () = self.session.cancelled() => return Ok(()),

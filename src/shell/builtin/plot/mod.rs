@@ -49,11 +49,11 @@ pub(super) static PLOT: Builtin = Builtin {
             let PlotOptions { session, every } = PlotOptions::from_arguments(&arguments);
             let session = shell.session(&session)?;
             let Some(every) = every else {
-                return next(outcome(&session, (shell.area)()));
+                return next(outcome(&session, shell.terminal.area()));
             };
-            let (shown, area) = (session.clone(), shell.area.clone());
-            watch::watch(shell, "plot", every, move || (outcome(&shown, area()).text, shown.has_ended()))
-                .await;
+            let (shown, terminal) = (session.clone(), shell.terminal.clone());
+            let picture = move || (outcome(&shown, terminal.area()).text, shown.has_ended());
+            watch::watch(shell, "plot", every, picture).await;
             next(Outcome { text: String::new(), ..outcome(&session, None) })
         })
     },
