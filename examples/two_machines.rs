@@ -6,8 +6,8 @@
 use bytes::Bytes;
 use nls::base::Time;
 use nls::link::{Direction, Link, Profile};
-use nls::reliable::{Acceptance, Config, Connection, Endpoint, Event};
-use nls::wire::ServiceId;
+use nls::reliable::{Acceptance, Config, Connection, Endpoint, Event, Input, Output};
+use nls::wire::{ConnectionId, ServiceId};
 use std::time::Duration;
 
 const SERVICE: ServiceId = ServiceId::new(200);
@@ -20,7 +20,7 @@ fn main() {
         (Link::new(profile, 7, "wire", Direction::Up), Link::new(profile, 7, "wire", Direction::Down));
     let acceptance = Acceptance { service: SERVICE, name: "blocks", lists: false, max: 1, secret: [7; 32] };
     let mut server = Endpoint::new(Config::default(), Some(acceptance));
-    let mut client = Connection::connect(1, SERVICE.number(), Config::default(), Time::ZERO);
+    let mut client = Connection::connect(ConnectionId(1), SERVICE.number(), Config::default(), Time::ZERO);
     let address = "192.0.2.7:9000".parse().expect("an address");
     let (mut now, mut sent, mut received) = (Time::ZERO, 0, 0);
     while received < 1 << 20 {
@@ -30,12 +30,13 @@ fn main() {
             sent += BLOCK;
         }
         let mut datagram = Vec::new();
-        while client.poll_transmit(now, &mut datagram) {
-            up.offer(now, address, Bytes::from(std::mem::take(&mut datagram)));
-        }
-        while let Some(event) = client.poll_event() {
-            assert!(!matches!(event, Event::Ended(_)), "{event:?}");
-        }
+        let until = loop {
+            match client.poll_output(now, &mut datagram) {
+                Output::Transmit => up.offer(now, address, Bytes::from(std::mem::take(&mut datagram))),
+                Output::Event(event) => assert!(!matches!(event, Event::Ended(_)), "{event:?}"),
+                Output::Wait(until) => break until,
+            }
+        };
         // The server: takes blocks in any order, and grants credit again.
         let mut blocks = Vec::new();
         let send = |peer, bytes: &[u8], _| {
@@ -57,13 +58,13 @@ fn main() {
             arrived = true;
         }
         while let Some((_, bytes)) = down.poll(now) {
-            client.handle_datagram(now, bytes, false);
+            client.handle_input(now, Input::Datagram { bytes, marked: false });
             arrived = true;
         }
         if !arrived {
-            let deadlines = [client.deadline(), server.deadline(), up.deadline(), down.deadline()];
+            let deadlines = [until, server.deadline(), up.deadline(), down.deadline()];
             now = deadlines.into_iter().flatten().min().expect("somebody waits for something").max(now);
-            client.handle_timeout(now);
+            client.handle_input(now, Input::Timeout);
             server.handle_timeout(now);
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::recovery::rtt::Rtt;
 use super::segment::Segment;
 use crate::base::Time;
+use crate::wire::SegmentNumber;
 
 /// How lost blocks are retransmitted, as named by `arq`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,7 +128,7 @@ impl Textbook {
     }
 
     /// The receiver has this piece and, if it takes pieces in order only, all before it.
-    pub(super) fn on_acked(&mut self, now: Time, number: u64) {
+    pub(super) fn on_acked(&mut self, now: Time, number: SegmentNumber) {
         let end = self.waiting.partition_point(|waiting| waiting.piece.number <= number);
         let begin = if self.in_order { 0 } else { end.saturating_sub(1) };
         let mut taken = 0;
@@ -152,7 +153,7 @@ impl Textbook {
     }
 
     /// A datagram sent at `sent` is lost: its piece is sent again, unless that happened meanwhile.
-    pub(super) fn on_lost(&mut self, number: u64, sent: Time) {
+    pub(super) fn on_lost(&mut self, number: SegmentNumber, sent: Time) {
         if self.in_order {
             return;
         }

@@ -9,7 +9,7 @@ use super::connection::{Connection, Event};
 use super::{Config, handshake};
 use crate::base::{Time, share};
 use crate::wire::datagram::{self, Credit, Packet};
-use crate::wire::{Code, ServiceId, VERSION};
+use crate::wire::{Code, ConnectionId, ServiceId, VERSION};
 
 /// What a server accepts.
 #[derive(Clone, Copy, Debug)]
@@ -46,15 +46,15 @@ pub struct Endpoint {
     listening: Option<Acceptance>,
     /// Clients of other protocols on the same socket, which count towards `Acceptance::max`.
     others: usize,
-    slots: HashMap<u64, Slot>,
+    slots: HashMap<ConnectionId, Slot>,
     /// Deadlines with their connection ids, earliest first.
-    due: BTreeSet<(Time, u64)>,
+    due: BTreeSet<(Time, ConnectionId)>,
     /// Connections with an input since the last drain.
-    touched: VecDeque<u64>,
+    touched: VecDeque<ConnectionId>,
     /// Answers to datagrams that belong to no connection, and ACCEPT.
     stateless: VecDeque<(SocketAddr, Vec<u8>)>,
     /// New connections that the application has not fetched yet.
-    accepted: VecDeque<(u64, SocketAddr)>,
+    accepted: VecDeque<(ConnectionId, SocketAddr)>,
     ended: Ended,
     /// A datagram that was built, but the socket had no room for it; true if it may be ECN-capable.
     unsent: Option<(SocketAddr, Vec<u8>, bool)>,
@@ -81,7 +81,7 @@ impl Endpoint {
     }
 
     /// Begins a connection as a client; `id` is 64 random bits.
-    pub fn connect(&mut self, now: Time, id: u64, peer: SocketAddr, service: ServiceId) {
+    pub fn connect(&mut self, now: Time, id: ConnectionId, peer: SocketAddr, service: ServiceId) {
         let connection = Connection::connect(id, service.number(), self.config, now);
         self.slots.insert(id, Slot { connection, peer, deadline: None });
         self.touched.push_back(id);
@@ -149,7 +149,7 @@ impl Endpoint {
 
     /// A known id from an unknown address (faults.md row 54): sends a RETRY, so that a client whose address changed can
     /// prove the new one as at the start.
-    fn ask_who(&mut self, now: Time, peer: SocketAddr, id: u64, size: usize) {
+    fn ask_who(&mut self, now: Time, peer: SocketAddr, id: ConnectionId, size: usize) {
         let Some(listening) = &self.listening else {
             self.ignored += 1;
             return;
@@ -168,7 +168,7 @@ impl Endpoint {
     fn greet(
         &mut self,
         now: Time,
-        (peer, id): (SocketAddr, u64),
+        (peer, id): (SocketAddr, ConnectionId),
         (version, service): (u8, u8),
         credit: Credit,
         cookie: &[u8],
@@ -213,13 +213,13 @@ impl Endpoint {
     }
 
     /// The id and peer address of the next accepted connection, if there is one.
-    pub fn poll_accepted(&mut self) -> Option<(u64, SocketAddr)> {
+    pub fn poll_accepted(&mut self) -> Option<(ConnectionId, SocketAddr)> {
         self.accepted.pop_front()
     }
 
     /// The connection with this id, to write to or to close; `None` if it has ended. The next [`Self::drain`] serves
     /// it.
-    pub fn connection(&mut self, id: u64) -> Option<&mut Connection> {
+    pub fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         let slot = self.slots.get_mut(&id)?;
         self.touched.push_back(id);
         Some(&mut slot.connection)
@@ -251,7 +251,7 @@ impl Endpoint {
         &mut self,
         now: Time,
         mut send: impl FnMut(SocketAddr, &[u8], bool) -> bool,
-        mut event: impl FnMut(u64, Event),
+        mut event: impl FnMut(ConnectionId, Event),
     ) -> bool {
         if let Some((peer, bytes, markable)) = self.unsent.take()
             && !send(peer, &bytes, markable)
@@ -311,15 +311,15 @@ impl Endpoint {
 /// repeat the session (faults.md row 53).
 #[derive(Debug, Default)]
 struct Ended {
-    ids: HashSet<u64>,
-    order: VecDeque<(Time, u64)>,
+    ids: HashSet<ConnectionId>,
+    order: VecDeque<(Time, ConnectionId)>,
 }
 
 /// Most ids that are remembered; beyond that, the oldest is forgotten.
 const ENDED_LIMIT: usize = 1 << 16;
 
 impl Ended {
-    fn add(&mut self, id: u64, now: Time) {
+    fn add(&mut self, id: ConnectionId, now: Time) {
         if self.order.len() >= ENDED_LIMIT
             && let Some((_, oldest)) = self.order.pop_front()
         {
@@ -331,7 +331,7 @@ impl Ended {
 
     /// True if a connection with this id ended while its cookie may still be valid, which is in its period and the
     /// next.
-    fn has(&mut self, id: u64, now: Time) -> bool {
+    fn has(&mut self, id: ConnectionId, now: Time) -> bool {
         while let Some(&(at, oldest)) = self.order.front()
             && now.since(at) >= handshake::COOKIE_PERIOD * 2
         {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::Time;
+use crate::wire::ConnectionId;
 use crate::wire::datagram::COOKIE_LIMIT;
 
 /// First wait for an answer to HELLO; doubled each time.
@@ -62,7 +63,12 @@ impl Handshake {
 
 /// The cookie for a client, which proves that it receives at its address: a keyed hash of address, id and current
 /// period.
-pub(in crate::reliable) fn cookie(secret: &[u8; 32], peer: SocketAddr, id: u64, now: Time) -> Vec<u8> {
+pub(in crate::reliable) fn cookie(
+    secret: &[u8; 32],
+    peer: SocketAddr,
+    id: ConnectionId,
+    now: Time,
+) -> Vec<u8> {
     cookie_of(secret, peer, id, now.micros() / COOKIE_PERIOD.as_micros() as u64)
 }
 
@@ -70,7 +76,7 @@ pub(in crate::reliable) fn cookie(secret: &[u8; 32], peer: SocketAddr, id: u64, 
 pub(in crate::reliable) fn is_valid(
     secret: &[u8; 32],
     peer: SocketAddr,
-    id: u64,
+    id: ConnectionId,
     now: Time,
     given: &[u8],
 ) -> bool {
@@ -79,10 +85,15 @@ pub(in crate::reliable) fn is_valid(
         || period > 0 && given == cookie_of(secret, peer, id, period - 1)
 }
 
-pub(in crate::reliable) fn cookie_of(secret: &[u8; 32], peer: SocketAddr, id: u64, period: u64) -> Vec<u8> {
+pub(in crate::reliable) fn cookie_of(
+    secret: &[u8; 32],
+    peer: SocketAddr,
+    id: ConnectionId,
+    period: u64,
+) -> Vec<u8> {
     let mut hasher = blake3::Hasher::new_keyed(secret);
     hasher.update(peer.to_string().as_bytes());
-    hasher.update(&id.to_be_bytes());
+    hasher.update(&id.0.to_be_bytes());
     hasher.update(&period.to_be_bytes());
     hasher.finalize().as_bytes()[..COOKIE_LIMIT / 2].to_vec()
 }

@@ -1,13 +1,29 @@
 //! Reliable delivery over datagrams: a state machine without sockets, tasks or clock.
 //!
-//! Bytes and time go in; datagrams, the next deadline and events come out:
+//! Bytes and time go in; datagrams, events and the next deadline come out:
 //!
 //! ```text
-//! handle_datagram(now, bytes)   handle_timeout(now)   write_frame   write_block   close
-//!                 └──────────────────┬─────────────────────┘
-//!        poll_transmit(now)     deadline()     poll_event()
+//!  handle_input(now, Datagram | Timeout)      write_frame   write_block   consumed   close
+//!                  └──────────────────────────┬──────────────────────────────┘
+//!               poll_output(now, buffer) → Transmit | Event | Wait(until)
 //! ```
-//! After every input, drain `poll_transmit` and `poll_event`, then ask for `deadline`.
+//! After every input and every write, `poll_output` is asked until it says `Wait`. [`Endpoint`] does that for the many
+//! connections of one socket.
+//!
+//! ```
+//! use nls::base::Time;
+//! use nls::reliable::{Config, Connection, Output};
+//! use nls::wire::ConnectionId;
+//!
+//! let (now, mut datagram) = (Time::ZERO, Vec::new());
+//! let mut client = Connection::connect(ConnectionId(1), 200, Config::default(), now);
+//! // The first datagram of a client is as large as the answer may be.
+//! assert_eq!(client.poll_output(now, &mut datagram), Output::Transmit);
+//! assert_eq!(datagram.len(), 1200);
+//! // It is sent again if nobody answers.
+//! let Output::Wait(Some(until)) = client.poll_output(now, &mut datagram) else { panic!("it has more to say") };
+//! assert_eq!(until.micros(), 200_000);
+//! ```
 //!
 //! Packet numbers are never reused and are separate from piece numbers: a lost piece is sent again under its own
 //! number, in a new packet. Loss detection follows RFC 9002 (time threshold, probe timeout). A connection begins with
@@ -43,7 +59,7 @@ mod stream;
 pub(crate) mod tests;
 
 pub use arq::Arq;
-pub use connection::{Connection, Event, Stats};
+pub use connection::{Connection, Event, Input, Output, Stats};
 pub use endpoint::{Acceptance, Endpoint};
 
 use std::time::Duration;

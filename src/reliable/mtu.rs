@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::base::Time;
+use crate::wire::PacketNumber;
 use crate::wire::datagram::BASE_DATAGRAM;
 
 /// UDP payloads that fit Ethernet over IPv6 and over IPv4, and jumbo frames, which loopback carries too.
@@ -24,7 +25,7 @@ pub(super) struct Mtu {
     step: usize,
     tries: u8,
     /// The packet number of the probe in flight.
-    probe: Option<u64>,
+    probe: Option<PacketNumber>,
     next_at: Time,
 }
 
@@ -42,13 +43,19 @@ impl Mtu {
     }
 
     /// A probe was sent under this packet number.
-    pub(super) fn tried(&mut self, number: u64) {
+    pub(super) fn tried(&mut self, number: PacketNumber) {
         self.probe = Some(number);
         self.tries += 1;
     }
 
     /// A packet was acknowledged (`arrived`) or declared lost; false if it was no probe.
-    pub(super) fn settle(&mut self, now: Time, number: u64, arrived: bool, round_trip: Duration) -> bool {
+    pub(super) fn settle(
+        &mut self,
+        now: Time,
+        number: PacketNumber,
+        arrived: bool,
+        round_trip: Duration,
+    ) -> bool {
         if self.probe != Some(number) {
             return false;
         }
@@ -87,7 +94,7 @@ mod tests {
     #[test]
     fn sizes_that_pass_are_used_and_the_first_that_does_not_ends_the_search() {
         let (mut mtu, mut now) = (Mtu::new(BASE_DATAGRAM, 65_507), Time::ZERO);
-        let mut number = 0;
+        let mut number = PacketNumber(0);
         while let Some(size) = mtu.due(now) {
             mtu.tried(number);
             assert_eq!(mtu.due(now), None, "one at a time");
@@ -96,14 +103,14 @@ mod tests {
             now = now + TURN;
             number += 1;
         }
-        assert_eq!((mtu.current, number), (1472, 2 + u64::from(TRIES)));
+        assert_eq!((mtu.current, number), (1472, PacketNumber(2 + u64::from(TRIES))));
     }
 
     #[test]
     fn a_path_that_became_narrower_is_served_with_the_base() {
         let mut mtu = Mtu::new(BASE_DATAGRAM, 1472);
-        mtu.tried(1);
-        mtu.settle(Time::ZERO, 1, true, TURN);
+        mtu.tried(PacketNumber(1));
+        mtu.settle(Time::ZERO, PacketNumber(1), true, TURN);
         assert_eq!(mtu.current, 1452);
         mtu.doubt(2);
         assert_eq!(mtu.current, 1452);

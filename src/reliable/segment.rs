@@ -5,13 +5,14 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::PIECE_COST;
+use crate::wire::SegmentNumber;
 use crate::wire::datagram::UNIT;
 
 /// A part of a block that fits into one datagram and is retransmitted as a unit.
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
     /// The first of its piece numbers: it has one for each [`UNIT`] that it begins.
-    pub(super) number: u64,
+    pub(super) number: SegmentNumber,
     /// Position of its first byte in the file.
     pub(super) offset: u64,
     /// Its data, never empty.
@@ -21,7 +22,12 @@ pub(super) struct Segment {
 impl Segment {
     /// All its piece numbers.
     pub(super) fn numbers(&self) -> Range<u64> {
-        self.number..self.number + self.bytes.len().div_ceil(UNIT) as u64
+        self.number.range(self.bytes.len().div_ceil(UNIT) as u64)
+    }
+
+    /// The number after its last one.
+    pub(super) fn end(&self) -> SegmentNumber {
+        SegmentNumber(self.numbers().end)
     }
 
     /// Splits it into pieces that have one number each.

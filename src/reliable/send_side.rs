@@ -10,6 +10,7 @@ use crate::reliable::arq::{Arq, Textbook};
 use crate::reliable::segment::Segment;
 use crate::reliable::stream::SendBuffer;
 use crate::wire::datagram::{Credit, UNIT};
+use crate::wire::{PacketNumber, SegmentNumber};
 
 /// Most bytes of a STREAM frame before its data.
 pub(in crate::reliable) const STREAM_OVERHEAD: usize = 1 + 8 + 4;
@@ -27,9 +28,9 @@ pub(in crate::reliable) struct SendSide {
     pub(in crate::reliable) textbook: Option<Textbook>,
     pub(in crate::reliable) fresh_bytes: usize,
     /// The next unused piece number.
-    pub(in crate::reliable) next_piece: u64,
+    pub(in crate::reliable) next_piece: SegmentNumber,
     /// Pieces below this number were sent before.
-    pub(in crate::reliable) furthest: u64,
+    pub(in crate::reliable) furthest: SegmentNumber,
     /// Numbers of the pieces that the peer has, and the credit that they used up.
     pub(in crate::reliable) arrived: RangeSet,
     pub(in crate::reliable) arrived_cost: u64,
@@ -38,9 +39,9 @@ pub(in crate::reliable) struct SendSide {
     /// The last limits that the peer advertised, counted from the beginning of the connection.
     pub(in crate::reliable) limits: Credit,
     /// The packet number of the next datagram.
-    pub(in crate::reliable) next_number: u64,
+    pub(in crate::reliable) next_number: PacketNumber,
     /// The next packet number to skip.
-    pub(in crate::reliable) skip_at: u64,
+    pub(in crate::reliable) skip_at: PacketNumber,
     /// Probe datagrams that may still be sent regardless of the congestion window.
     pub(in crate::reliable) probes: u8,
     /// True if the next datagram must be acknowledged, by a PING if it has nothing else.
@@ -56,14 +57,14 @@ impl SendSide {
             lost: VecDeque::new(),
             textbook: Textbook::new(arq),
             fresh_bytes: 0,
-            next_piece: 0,
-            furthest: 0,
+            next_piece: SegmentNumber(0),
+            furthest: SegmentNumber(0),
             arrived: RangeSet::new(),
             arrived_cost: 0,
             flying_cost: 0,
             limits,
-            next_number: 0,
-            skip_at: 0,
+            next_number: PacketNumber(0),
+            skip_at: PacketNumber(0),
             probes: 0,
             ping: false,
         }
@@ -153,7 +154,7 @@ impl SendSide {
         if bytes.is_empty() {
             self.fresh.pop_front();
         }
-        self.next_piece = piece.numbers().end;
+        self.next_piece = piece.end();
         self.fresh_bytes -= length;
         Some(piece)
     }
@@ -220,7 +221,7 @@ impl SendSide {
     /// True if the peer has everything that was written, even if further copies of it are in flight.
     pub(in crate::reliable) fn is_delivered(&self) -> bool {
         let waiting = self.textbook.as_ref().is_some_and(|textbook| !textbook.is_empty());
-        let pieces = self.fresh.is_empty() && self.arrived.contains_range(&(0..self.next_piece));
+        let pieces = self.fresh.is_empty() && self.arrived.contains_range(&(0..self.next_piece.0));
         pieces && !waiting && self.stream.backlog() == 0
     }
 }

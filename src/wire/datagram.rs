@@ -34,7 +34,7 @@ use bytes::Bytes;
 
 use super::ack::{self, Ack};
 use super::writer::{cut, push_varint};
-use super::{Code, DecodeError, Reader, TEXT_LIMIT, VERSION};
+use super::{Code, ConnectionId, DecodeError, PacketNumber, Reader, SegmentNumber, TEXT_LIMIT, VERSION};
 
 /// UDP payload in bytes that crosses every path known to us; HELLO has at least this size (RFC 9000, section 14).
 pub const BASE_DATAGRAM: usize = 1200;
@@ -102,7 +102,7 @@ pub enum Packet {
     /// Frames of an open connection.
     Data {
         /// The packet number.
-        number: u64,
+        number: PacketNumber,
         /// The peer asks for an acknowledgement at once (types 0x09 and 0x0a).
         now: bool,
         /// To be dropped if its BLOCK comes after a gap (type 0x0a).
@@ -119,13 +119,13 @@ pub const fn is_ours(first: u8) -> bool {
 
 /// Checks and reads a datagram: its connection id and content. Fails on a wrong check sum, an unknown type, or a
 /// truncated or oversized field.
-pub fn decode(datagram: &[u8]) -> Result<(u64, Packet), DecodeError> {
+pub fn decode(datagram: &[u8]) -> Result<(ConnectionId, Packet), DecodeError> {
     let (body, crc) = datagram.split_last_chunk::<CRC>().ok_or(DecodeError::Truncated)?;
     if checksum(body) != u32::from_be_bytes(*crc) {
         return Err(DecodeError::Checksum);
     }
     let mut r = Reader::new(body);
-    let (kind, id) = (r.u8()?, r.u64()?);
+    let (kind, id) = (r.u8()?, ConnectionId(r.u64()?));
     let packet = match kind {
         HELLO => {
             let (version, service, credit) = (r.u8()?, r.u8()?, credit(&mut r)?);
@@ -139,7 +139,7 @@ pub fn decode(datagram: &[u8]) -> Result<(u64, Packet), DecodeError> {
             Packet::Refuse { code: Code::from_number(r.u16()?), text: r.text("reason", TEXT_LIMIT)?.into() }
         }
         DATA | DATA_NOW | DATA_IN_ORDER => {
-            let number = r.u64()?;
+            let number = PacketNumber(r.u64()?);
             let start = body.len() - r.remaining();
             let (now, in_order) = (kind != DATA, kind == DATA_IN_ORDER);
             return Ok((id, Packet::Data { number, now, in_order, frames: start..body.len() }));
@@ -165,11 +165,11 @@ fn cookie(r: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
 ///
 /// # Panics
 /// If `packet` is DATA: that is built with [`begin_data`] and [`finish`].
-pub fn encode(id: u64, packet: &Packet) -> Vec<u8> {
+pub fn encode(id: ConnectionId, packet: &Packet) -> Vec<u8> {
     let mut out = Vec::with_capacity(BASE_DATAGRAM);
     let head = |out: &mut Vec<u8>, kind: u8| {
         out.push(kind);
-        out.extend(id.to_be_bytes());
+        out.extend(id.0.to_be_bytes());
     };
     let push_credit = |out: &mut Vec<u8>, credit: &Credit| {
         out.extend(credit.stream.to_be_bytes());
@@ -207,15 +207,15 @@ pub fn encode(id: u64, packet: &Packet) -> Vec<u8> {
 }
 
 /// A HELLO with this version: the first datagram of a client.
-pub fn hello(id: u64, service: u8, credit: Credit, cookie: Vec<u8>) -> Vec<u8> {
+pub fn hello(id: ConnectionId, service: u8, credit: Credit, cookie: Vec<u8>) -> Vec<u8> {
     encode(id, &Packet::Hello { version: VERSION, service, credit, cookie })
 }
 
 /// Begins a DATA datagram in an empty buffer; frames follow, then [`finish`].
-pub fn begin_data(out: &mut Vec<u8>, id: u64, number: u64) {
+pub fn begin_data(out: &mut Vec<u8>, id: ConnectionId, number: PacketNumber) {
     out.push(DATA);
-    out.extend(id.to_be_bytes());
-    out.extend(number.to_be_bytes());
+    out.extend(id.0.to_be_bytes());
+    out.extend(number.0.to_be_bytes());
 }
 
 /// Marks this DATA datagram as one to be acknowledged at once.
@@ -253,7 +253,7 @@ pub enum DataFrame {
     /// A piece of a block.
     Block {
         /// The first piece number, see [`UNIT`].
-        number: u64,
+        number: SegmentNumber,
         /// Offset of the first byte in the file.
         offset: u64,
         /// A slice of the datagram.
@@ -301,7 +301,7 @@ impl DataFrames {
                 DataFrame::Stream { offset, bytes: self.slice(&mut r)? }
             }
             FRAME_BLOCK => {
-                let (number, offset) = (r.varint()?, r.varint()?);
+                let (number, offset) = (SegmentNumber(r.varint()?), r.varint()?);
                 DataFrame::Block { number, offset, bytes: self.slice(&mut r)? }
             }
             FRAME_PING => DataFrame::Ping,
@@ -356,9 +356,9 @@ pub fn push_stream(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
 }
 
 /// Appends a BLOCK frame; `number` is the first piece number, `offset` that of the first byte in the file.
-pub fn push_block(out: &mut Vec<u8>, number: u64, offset: u64, bytes: &[u8]) {
+pub fn push_block(out: &mut Vec<u8>, number: SegmentNumber, offset: u64, bytes: &[u8]) {
     out.push(FRAME_BLOCK);
-    push_varint(out, number);
+    push_varint(out, number.0);
     push_varint(out, offset);
     push_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
@@ -384,7 +384,7 @@ mod tests {
 
     fn data(build: impl FnOnce(&mut Vec<u8>)) -> Bytes {
         let mut out = Vec::new();
-        begin_data(&mut out, 9, 77);
+        begin_data(&mut out, ConnectionId(9), PacketNumber(77));
         build(&mut out);
         finish(&mut out);
         out.into()
@@ -406,9 +406,9 @@ mod tests {
             Packet::Accept { credit },
             Packet::Refuse { code: Code::Busy, text: "full".into() },
         ] {
-            assert_eq!(decode(&encode(42, &packet)), Ok((42, packet)));
+            assert_eq!(decode(&encode(ConnectionId(42), &packet)), Ok((ConnectionId(42), packet)));
         }
-        assert_eq!(hello(1, 1, credit, vec![]).len(), BASE_DATAGRAM);
+        assert_eq!(hello(ConnectionId(1), 1, credit, vec![]).len(), BASE_DATAGRAM);
     }
 
     #[test]
@@ -423,14 +423,14 @@ mod tests {
         let datagram = data(|out| {
             ack::push_ack(out, &ack, 500);
             push_stream(out, 10, b"abc");
-            push_block(out, 3, 4096, b"defg");
+            push_block(out, SegmentNumber(3), 4096, b"defg");
             push_ping(out);
             push_close(out, Code::Cancelled, "bye");
         });
         let expected = vec![
             DataFrame::Ack(ack),
             DataFrame::Stream { offset: 10, bytes: Bytes::from_static(b"abc") },
-            DataFrame::Block { number: 3, offset: 4096, bytes: Bytes::from_static(b"defg") },
+            DataFrame::Block { number: SegmentNumber(3), offset: 4096, bytes: Bytes::from_static(b"defg") },
             DataFrame::Ping,
             DataFrame::Close { code: Code::Cancelled, text: "bye".into() },
         ];
@@ -452,7 +452,7 @@ mod tests {
 
     #[test]
     fn row_48_every_truncation_and_every_flipped_bit_is_refused() {
-        let datagram = data(|out| push_block(out, 1, 2, b"payload"));
+        let datagram = data(|out| push_block(out, SegmentNumber(1), 2, b"payload"));
         for end in 0..datagram.len() {
             assert!(decode(&datagram[..end]).is_err());
         }

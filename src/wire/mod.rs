@@ -8,6 +8,7 @@
 //! | `frame` | frames, and how a stream is split into them |
 //! | `preface` | the first bytes over TCP, and what foreign peers speak |
 //! | `datagram`, `ack` | packets of reliable UDP, and acknowledgements |
+//! | `number` | the types of connection ids, packet numbers and segment numbers |
 //! | `code`, `error` | error codes; why bytes cannot be decoded |
 //! | `time_spent` | what a side waited for |
 //! | `reader`, `writer` | fields of a message |
@@ -17,6 +18,7 @@ pub mod code;
 pub mod datagram;
 pub mod error;
 pub mod frame;
+pub mod number;
 pub mod preface;
 pub mod reader;
 pub mod time_spent;
@@ -25,6 +27,7 @@ pub mod writer;
 pub use code::Code;
 pub use error::DecodeError;
 pub use frame::{Deframer, Frame};
+pub use number::{ConnectionId, PacketNumber, SegmentNumber};
 pub use preface::ServiceId;
 pub use reader::Reader;
 pub use writer::Writer;

@@ -20,8 +20,8 @@ use crate::net::random::random;
 use crate::net::timer::Timer;
 use crate::reliable::{self, CloseReason, Event};
 use crate::report::Failure;
-use crate::wire::Code;
 use crate::wire::datagram::{self, Credit};
+use crate::wire::{Code, ConnectionId};
 
 /// Time limit for sending queued data after an orderly close was requested.
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ struct ConnectionSlot {
 
 /// A client's connection attempt, waiting for the server's first answer.
 pub(super) struct Opening {
-    pub(super) id: u64,
+    pub(super) id: ConnectionId,
     pub(super) opened: tokio::sync::oneshot::Sender<Result<(), Failure>>,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct SocketDriver {
     text_clients: TextClients,
     commands: mpsc::UnboundedReceiver<Command>,
     sender: mpsc::UnboundedSender<Command>,
-    applications: HashMap<u64, ConnectionSlot>,
+    applications: HashMap<ConnectionId, ConnectionSlot>,
     /// The listener's queue of accepted connections; `None` for a client, or once the listener was dropped.
     pub(super) accepts: Option<mpsc::UnboundedSender<Halves>>,
     /// `Some` until a client's connection attempt has succeeded or failed.
@@ -98,7 +98,7 @@ impl SocketDriver {
     }
 
     /// Creates the service's side of a connection.
-    pub(super) fn register(&mut self, id: u64, peer: SocketAddr) -> Halves {
+    pub(super) fn register(&mut self, id: ConnectionId, peer: SocketAddr) -> Halves {
         let (messages, receiver) = mpsc::unbounded_channel();
         let (room, counters) = (Arc::new(SendQuota::new(self.queue)), Arc::new(Counters::default()));
         let application = ConnectionSlot {
@@ -206,7 +206,7 @@ impl SocketDriver {
         if self.accepts.is_none() {
             return;
         }
-        let id = || u64::from_be_bytes(random());
+        let id = || ConnectionId(u64::from_be_bytes(random()));
         let lines = match self.text_clients.hear(clock::now(), from, bytes, id, self.endpoint.len()) {
             Heard::Nothing => return,
             // The answer may be lost, as any datagram.
@@ -264,7 +264,7 @@ impl SocketDriver {
         self.drops = (now + DROPS_EVERY.max(cost * DROPS_SHARE), drops);
     }
 
-    fn deliver(&mut self, id: u64, event: Event) {
+    fn deliver(&mut self, id: ConnectionId, event: Event) {
         if matches!(event, Event::Frame(_)) {
             self.ask_for_drops();
         }
@@ -292,7 +292,7 @@ impl SocketDriver {
         }
     }
 
-    fn finish(&mut self, id: u64, ending: CloseReason) {
+    fn finish(&mut self, id: ConnectionId, ending: CloseReason) {
         let failure = ended(ending);
         if let Some(opening) = self.opening.take_if(|opening| opening.id == id) {
             drop(opening.opened.send(Err(failure.clone().unwrap_or_else(gone))));
@@ -339,7 +339,7 @@ impl SocketDriver {
     /// Passes queued commands to connections that have room again.
     fn feed(&mut self) {
         self.end_overdue();
-        let waiting: Vec<u64> =
+        let waiting: Vec<ConnectionId> =
             self.applications.iter().filter(|(_, a)| !a.queue.is_empty()).map(|(id, _)| *id).collect();
         waiting.into_iter().for_each(|id| self.feed_one(id));
     }
@@ -351,7 +351,7 @@ impl SocketDriver {
         let late = |application: &ConnectionSlot| {
             !application.queue.is_empty() && application.closing_at.is_some_and(|at| now >= at)
         };
-        let overdue: Vec<u64> =
+        let overdue: Vec<ConnectionId> =
             self.applications.iter().filter(|(_, a)| late(a)).map(|(id, _)| *id).collect();
         for id in overdue {
             if let Some(application) = self.applications.get_mut(&id) {
@@ -363,7 +363,7 @@ impl SocketDriver {
         }
     }
 
-    fn feed_one(&mut self, id: u64) {
+    fn feed_one(&mut self, id: ConnectionId) {
         let (Some(application), Some(connection)) =
             (self.applications.get_mut(&id), self.endpoint.connection(id))
         else {

@@ -12,7 +12,7 @@ use crate::net::limits::SILENCE_LIMIT;
 use crate::reliable::{self, PIECE_COST};
 use crate::report::Failure;
 use crate::wire::datagram::Credit;
-use crate::wire::{Code, Frame};
+use crate::wire::{Code, ConnectionId, Frame};
 
 /// Larger blocks are queued in pieces of this many bytes: a slow peer then shows progress, and does not count as
 /// stopped.
@@ -23,13 +23,13 @@ const REPORT_EVERY: u64 = 64 << 10;
 /// From a service to the driver; the first field is the id of the connection.
 pub(super) enum Command {
     /// Send a frame.
-    Frame(u64, Frame),
+    Frame(ConnectionId, Frame),
     /// Send bytes at this offset.
-    Block(u64, u64, Bytes),
+    Block(ConnectionId, u64, Bytes),
     /// The service has taken this much.
-    Consumed(u64, Credit),
+    Consumed(ConnectionId, Credit),
     /// Close; with [`Code::Other`] in order, after all that is queued.
-    Close(u64, Code, String),
+    Close(ConnectionId, Code, String),
 }
 
 /// Statistics that the driver updates and the halves read.
@@ -60,7 +60,7 @@ pub struct Halves {
 
 /// The sending half.
 pub struct Outgoing {
-    pub(super) id: u64,
+    pub(super) id: ConnectionId,
     pub(super) commands: mpsc::UnboundedSender<Command>,
     pub(super) room: Arc<SendQuota>,
     pub(super) counters: Arc<Counters>,
@@ -150,7 +150,7 @@ pub(super) fn gone() -> Failure {
 
 /// The receiving half. Its queue is bounded by the credit given to the peer.
 pub struct Incoming {
-    pub(super) id: u64,
+    pub(super) id: ConnectionId,
     pub(super) messages: mpsc::UnboundedReceiver<Result<Message, Failure>>,
     pub(super) commands: mpsc::UnboundedSender<Command>,
     /// Consumed since the last report to the driver.

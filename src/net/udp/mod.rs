@@ -39,7 +39,7 @@ use crate::base::{Endpoint, Transport};
 use crate::reliable::{self, Acceptance, Config};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit, DATAGRAM_LIMIT};
-use crate::wire::{Code, FRAME_LIMIT, ServiceId};
+use crate::wire::{Code, ConnectionId, FRAME_LIMIT, ServiceId};
 
 /// Socket buffer size requested for each direction, in bytes. The kernel may grant less; the initial credit for blocks
 /// follows what it granted.
@@ -101,7 +101,7 @@ async fn connect_to(
     let socket = Socket::new(socket, true, options.is_whole());
     let nobody = TextClients::new(Lines::No, 0, [0; 32]);
     let mut drive = SocketDriver::new(socket, reliable::Endpoint::new(config, None), nobody, options.queue);
-    let id = u64::from_be_bytes(random());
+    let id = ConnectionId(u64::from_be_bytes(random()));
     drive.endpoint.connect(clock::now(), id, peer, service);
     let halves = drive.register(id, peer);
     let (opened, mut result) = tokio::sync::oneshot::channel();

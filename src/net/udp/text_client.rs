@@ -13,7 +13,7 @@ use crate::base::Time;
 use crate::net::accept::admission::Lines;
 use crate::reliable::receive_side::stream_cost;
 use crate::wire::datagram;
-use crate::wire::{Frame, frame, preface};
+use crate::wire::{ConnectionId, Frame, frame, preface};
 
 /// Idle timeout of a client that only asks questions: nothing is lost when its state is dropped.
 const QUESTION_PATIENCE: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ const CODE_PERIOD: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
 struct Peer {
-    id: u64,
+    id: ConnectionId,
     heard: Time,
     unread: u64,
     /// What may still be sent to this address; `None` if the address is known not to be forged.
@@ -82,7 +82,7 @@ pub(super) struct TextClients {
     max: usize,
     secret: [u8; 32],
     peers: HashMap<SocketAddr, Peer>,
-    addresses: HashMap<u64, SocketAddr>,
+    addresses: HashMap<ConnectionId, SocketAddr>,
     codes: Bucket,
 }
 
@@ -94,14 +94,14 @@ pub(super) enum Heard {
     Answer(String),
     /// Lines of a known client.
     Lines {
-        id: u64,
+        id: ConnectionId,
         lines: Vec<Frame>,
     },
     /// Lines of a new client. `instead_of`: the client that was removed to make room.
     First {
-        id: u64,
+        id: ConnectionId,
         lines: Vec<Frame>,
-        instead_of: Option<u64>,
+        instead_of: Option<ConnectionId>,
     },
 }
 
@@ -128,7 +128,7 @@ impl TextClients {
         now: Time,
         from: SocketAddr,
         bytes: &[u8],
-        id: impl FnOnce() -> u64,
+        id: impl FnOnce() -> ConnectionId,
         others: usize,
     ) -> Heard {
         if self.lines == Lines::No || !is_text(bytes) {
@@ -172,7 +172,7 @@ impl TextClients {
 
     /// Makes room for one more client; if all places are taken, the one idle for longest is removed and its id
     /// returned.
-    fn make_room(&mut self, now: Time, others: usize) -> Result<Option<u64>, ()> {
+    fn make_room(&mut self, now: Time, others: usize) -> Result<Option<ConnectionId>, ()> {
         let (most, silence) = match self.lines {
             Lines::Conversation => (self.max.saturating_sub(others), SILENCE),
             Lines::Questions | Lines::No => (QUESTION_LIMIT, Duration::ZERO),
@@ -188,7 +188,7 @@ impl TextClients {
 
     /// The datagrams to send for a line to a client. Empty if the client is gone, or its address may be forged and has
     /// got all that it is allowed.
-    pub(super) fn say(&mut self, now: Time, id: u64, line: &[u8]) -> Vec<(SocketAddr, Vec<u8>)> {
+    pub(super) fn say(&mut self, now: Time, id: ConnectionId, line: &[u8]) -> Vec<(SocketAddr, Vec<u8>)> {
         let Some(&address) = self.addresses.get(&id) else { return Vec::new() };
         let Some(peer) = self.peers.get_mut(&address) else { return Vec::new() };
         let Some(allowance) = &mut peer.allowance else {
@@ -208,27 +208,27 @@ impl TextClients {
     }
 
     /// True if there is a client with this id.
-    pub(super) fn has(&self, id: u64) -> bool {
+    pub(super) fn has(&self, id: ConnectionId) -> bool {
         self.addresses.contains_key(&id)
     }
 
     /// The service has taken `bytes` of a client's lines, as [`stream_cost`] counts them.
-    pub(super) fn took(&mut self, id: u64, bytes: u64) {
+    pub(super) fn took(&mut self, id: ConnectionId, bytes: u64) {
         if let Some(peer) = self.addresses.get(&id).and_then(|address| self.peers.get_mut(address)) {
             peer.unread = peer.unread.saturating_sub(bytes);
         }
     }
 
     /// Removes a client; true if there was one with this id.
-    pub(super) fn leave(&mut self, id: u64) -> bool {
+    pub(super) fn leave(&mut self, id: ConnectionId) -> bool {
         self.addresses.remove(&id).is_some_and(|address| self.peers.remove(&address).is_some())
     }
 
     /// Removes the clients that were idle for too long, and returns their ids.
-    pub(super) fn expire(&mut self, now: Time) -> Vec<u64> {
+    pub(super) fn expire(&mut self, now: Time) -> Vec<ConnectionId> {
         let patience = self.patience();
         let late = self.peers.values().filter(|peer| now.since(peer.heard) >= patience);
-        let gone: Vec<u64> = late.map(|peer| peer.id).collect();
+        let gone: Vec<ConnectionId> = late.map(|peer| peer.id).collect();
         for &id in &gone {
             self.leave(id);
         }
@@ -314,7 +314,7 @@ mod tests {
     }
 
     fn hear(plain: &mut TextClients, now: Time, from: &str, text: &[u8], id: u64) -> Heard {
-        plain.hear(now, from.parse().unwrap(), text, || id, 0)
+        plain.hear(now, from.parse().unwrap(), text, || ConnectionId(id), 0)
     }
 
     #[test]
@@ -322,11 +322,11 @@ mod tests {
         let mut plain = plain(Lines::Questions, 9);
         let lines = vec![Frame::new(frame::LINE, "7 % 3"), Frame::new(frame::LINE, "1/0")];
         let heard = hear(&mut plain, at(0), HERE, b"7 % 3\r\n\n1/0", 5);
-        assert_eq!(heard, Heard::First { id: 5, lines, instead_of: None });
-        assert_eq!(plain.say(at(0), 5, b"1"), [(HERE.parse().unwrap(), b"1\n".to_vec())]);
+        assert_eq!(heard, Heard::First { id: ConnectionId(5), lines, instead_of: None });
+        assert_eq!(plain.say(at(0), ConnectionId(5), b"1"), [(HERE.parse().unwrap(), b"1\n".to_vec())]);
         assert_eq!(hear(&mut plain, at(1), HERE, b"\x05binary", 6), Heard::Nothing);
-        assert_eq!(plain.expire(at(11)), [5]);
-        assert!(plain.is_empty() && plain.say(at(11), 5, b"1").is_empty());
+        assert_eq!(plain.expire(at(11)), [ConnectionId(5)]);
+        assert!(plain.is_empty() && plain.say(at(11), ConnectionId(5), b"1").is_empty());
     }
 
     #[test]
@@ -337,7 +337,7 @@ mod tests {
         let mut sent = 0;
         for length in [10, 4000, 60, 4, 4, 4, 4, 4, 4] {
             sent += plain
-                .say(at(0), 1, &vec![b'9'; length])
+                .say(at(0), ConnectionId(1), &vec![b'9'; length])
                 .iter()
                 .map(|(_, bytes)| bytes.len() + 28)
                 .sum::<usize>();
@@ -345,7 +345,7 @@ mod tests {
         assert!(sent > 40 && sent <= 3 * (question.len() + 28), "{sent}");
         // On loopback nobody can forge.
         hear(&mut plain, at(0), HERE, question, 2);
-        assert_eq!(plain.say(at(0), 2, &[b'9'; 4000])[0].1.len(), 4001);
+        assert_eq!(plain.say(at(0), ConnectionId(2), &[b'9'; 4000])[0].1.len(), 4001);
     }
 
     #[test]
@@ -354,8 +354,8 @@ mod tests {
         let answered = (0..100_000).filter(|n| {
             let now = Time::from_micros(n * 100);
             hear(&mut plain, now, THERE, b"error: no\n", 1);
-            plain.took(1, 100);
-            !plain.say(now, 1, b"error: no").is_empty()
+            plain.took(ConnectionId(1), 100);
+            !plain.say(now, ConnectionId(1), b"error: no").is_empty()
         });
         assert!((50..=110).contains(&answered.count()));
     }
@@ -375,9 +375,9 @@ mod tests {
         assert!(plain.is_empty() && told.len() + 28 <= 3 * (6 + 28), "{told}");
         let code: String = told.chars().filter(char::is_ascii_digit).collect();
         assert!(matches!(hear(&mut plain, at(0), "192.0.2.2:7", code.as_bytes(), 2), Heard::Answer(_)));
-        let joined = Heard::First { id: 3, lines: Vec::new(), instead_of: None };
+        let joined = Heard::First { id: ConnectionId(3), lines: Vec::new(), instead_of: None };
         assert_eq!(hear(&mut plain, at(200), THERE, format!("{code}\n").as_bytes(), 3), joined);
-        assert_eq!(plain.say(at(200), 3, &[b'x'; 500])[0].1.len(), 501);
+        assert_eq!(plain.say(at(200), ConnectionId(3), &[b'x'; 500])[0].1.len(), 501);
     }
 
     #[test]
@@ -387,7 +387,10 @@ mod tests {
         assert_eq!(plain.taken(), 1);
         assert!(matches!(hear(&mut plain, at(44), "127.0.0.1:8", b"me too", 2), Heard::Answer(_)));
         let heard = hear(&mut plain, at(45), "127.0.0.1:8", b"me too", 3);
-        assert!(matches!(heard, Heard::First { id: 3, instead_of: Some(1), .. }), "{heard:?}");
+        assert!(
+            matches!(heard, Heard::First { id: ConnectionId(3), instead_of: Some(ConnectionId(1)), .. }),
+            "{heard:?}"
+        );
     }
 
     #[test]
@@ -397,7 +400,7 @@ mod tests {
         let taken = |heard| matches!(heard, Heard::First { .. } | Heard::Lines { .. });
         let count = (0..1000).filter(|_| taken(hear(&mut plain, at(0), HERE, &line, 1))).count();
         assert_eq!(count, 65);
-        plain.took(1, 1005);
+        plain.took(ConnectionId(1), 1005);
         assert!(taken(hear(&mut plain, at(0), HERE, &line, 1)));
     }
 }

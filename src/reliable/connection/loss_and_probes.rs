@@ -11,6 +11,7 @@ use crate::reliable::receive_side::ACK_DELAY;
 use crate::reliable::recovery::sent_packets::{News, PacketState, SentPacket};
 use crate::reliable::segment::Segment;
 use crate::reliable::send_side::STREAM_OVERHEAD;
+use crate::wire::PacketNumber;
 use crate::wire::ack::Ack;
 use crate::wire::datagram::{BLOCK_OVERHEAD, Credit};
 
@@ -30,15 +31,11 @@ impl Connection {
     pub(in crate::reliable) fn register(
         &mut self,
         now: Time,
-        number: u64,
+        number: PacketNumber,
         size: usize,
         mut sent: SentPacket,
     ) {
-        debug_assert_eq!(
-            number,
-            self.sent_packets.first + self.sent_packets.sent.len() as u64,
-            "numbers are given in order"
-        );
+        debug_assert_eq!(number, self.sent_packets.end(), "numbers are given in order");
         if sent.eliciting {
             sent.size = size;
             sent.delivered_before = self.sent_packets.delivered;
@@ -64,24 +61,24 @@ impl Connection {
     /// Handles an ACK frame: round trip, losses, limits of the peer, congestion control.
     pub(in crate::reliable) fn handle_ack(&mut self, now: Time, ack: &Ack) {
         self.send_side.set_limits(Credit { stream: ack.stream_limit, block: ack.block_limit });
-        let largest = ack.ranges[0].end - 1;
+        let largest = PacketNumber(ack.ranges[0].end - 1);
         if largest >= self.send_side.next_number {
             return self.end(CloseReason::ProtocolViolation("it acknowledged what was never sent"));
         }
         let mut news = News::default();
         for range in ack.ranges.iter().rev() {
-            let mut at = range.start.max(self.sent_packets.first);
+            let mut at = range.start.max(self.sent_packets.first.0);
             while at < range.end {
                 if let Some(known) = self.sent_packets.acked.end_of(at) {
                     at = known;
                     continue;
                 }
-                if !self.acknowledge(now, at, &mut news) {
+                if !self.acknowledge(now, PacketNumber(at), &mut news) {
                     return self.end(CloseReason::ProtocolViolation("it acknowledged what was never sent"));
                 }
                 at += 1;
             }
-            let start = range.start.max(self.sent_packets.first);
+            let start = range.start.max(self.sent_packets.first.0);
             if start < range.end {
                 self.sent_packets.acked.insert_range(start..range.end);
             }
@@ -116,8 +113,8 @@ impl Connection {
     }
 
     /// Marks one packet as acknowledged; false if it was never sent.
-    pub(super) fn acknowledge(&mut self, now: Time, number: u64, news: &mut News) -> bool {
-        let index = (number - self.sent_packets.first) as usize;
+    pub(super) fn acknowledge(&mut self, now: Time, number: PacketNumber, news: &mut News) -> bool {
+        let index = self.sent_packets.index(number);
         let Some(sent) = self.sent_packets.sent.get_mut(index) else { return true };
         let before = std::mem::replace(&mut sent.state, PacketState::Acked);
         if !sent.eliciting {
@@ -166,7 +163,7 @@ impl Connection {
         let delay = self.rtt.loss_delay().max(self.sent_packets.lateness);
         while self.sent_packets.settled < largest {
             let number = self.sent_packets.settled;
-            let index = (number - self.sent_packets.first) as usize;
+            let index = self.sent_packets.index(number);
             let sent = &mut self.sent_packets.sent[index];
             if sent.state == PacketState::InFlight {
                 if now.since(sent.time) < delay {
@@ -222,7 +219,7 @@ impl Connection {
             self.sent_packets.first += 1;
         }
         if self.sent_packets.first != before {
-            self.sent_packets.acked.forget_below(self.sent_packets.first);
+            self.sent_packets.acked.forget_below(self.sent_packets.first.0);
             self.sent_packets.settled = self.sent_packets.settled.max(self.sent_packets.first);
             self.sent_packets.tail = self.sent_packets.tail.max(self.sent_packets.first);
         }
@@ -233,18 +230,16 @@ impl Connection {
     ///
     /// Packets sent more than about half a round trip ago get no copy: their acknowledgement or loss will be known soon
     /// enough. Newer pieces get their first copy at once; stream frames and second copies wait half a round trip.
-    pub(in crate::reliable) fn tail_candidate(&mut self, now: Time) -> Option<(u64, Time)> {
+    pub(in crate::reliable) fn tail_candidate(&mut self, now: Time) -> Option<(PacketNumber, Time)> {
         let spacing = self.rtt.smoothed() / TAIL_SPACING;
         if self.tail_at.is_none() {
             let recent = now - self.rtt.smoothed() * 9 / 16;
-            let end = self.sent_packets.first + self.sent_packets.sent.len() as u64;
+            let end = self.sent_packets.end();
             let old =
                 self.sent_packets.sent.iter().rev().take_while(|sent| sent.time >= recent).count() as u64;
-            self.sent_packets.tail = self.sent_packets.tail.max(end - old);
+            self.sent_packets.tail = self.sent_packets.tail.max(PacketNumber(end.0 - old));
         }
-        while let Some(sent) =
-            self.sent_packets.sent.get((self.sent_packets.tail - self.sent_packets.first) as usize)
-        {
+        while let Some(sent) = self.sent_packets.sent.get(self.sent_packets.index(self.sent_packets.tail)) {
             let open = sent.state == PacketState::InFlight && (sent.piece.is_some() || sent.stream.is_some());
             if open && !sent.copied && sent.copies < TAIL_COPIES {
                 let at_once = sent.copies == 0 && sent.piece.is_some();
@@ -260,11 +255,11 @@ impl Connection {
     /// fit into `most` bytes either, it is no candidate any more.
     pub(in crate::reliable) fn take_copy(
         &mut self,
-        number: u64,
+        number: PacketNumber,
         room: usize,
         most: usize,
     ) -> Option<SentPacket> {
-        let sent = self.sent_packets.sent.get_mut((number - self.sent_packets.first) as usize)?;
+        let sent = self.sent_packets.sent.get_mut(self.sent_packets.index(number))?;
         let piece = sent.piece.as_ref().map_or(0, |piece| piece.bytes.len() + BLOCK_OVERHEAD);
         let frames =
             sent.stream.as_ref().map_or(0, |range| (range.end - range.start) as usize + STREAM_OVERHEAD);
@@ -301,63 +296,10 @@ impl Connection {
 
     /// Begins with this packet number, as if all lower ones had been sent.
     #[cfg(test)]
-    pub(in crate::reliable) fn begin_numbers_at(&mut self, number: u64) {
+    pub(in crate::reliable) fn begin_numbers_at(&mut self, number: PacketNumber) {
         self.send_side.next_number = number;
         (self.sent_packets.first, self.sent_packets.settled, self.sent_packets.tail) =
             (number, number, number);
-    }
-
-    /// All timers in one line, for a test that hangs.
-    #[cfg(test)]
-    pub(in crate::reliable) fn describe_deadlines(&self) -> String {
-        format!(
-            "loss {:?} probe {:?} silence {:?} ack {:?} pace {:?} tail {:?} wants {} heard {:?} eliciting {:?} {:?}",
-            self.sent_packets.loss_at,
-            self.probe_deadline(),
-            self.silence_deadline(),
-            self.receive_side.ack_deadline(),
-            self.pace_deadline(),
-            self.tail_at,
-            self.send_side.describe(),
-            self.heard,
-            self.sent_packets.last_eliciting,
-            self.state,
-        )
-    }
-
-    /// The earliest timer of an established connection.
-    pub(in crate::reliable) fn recovery_deadline(&self) -> Option<Time> {
-        let keep_alive = Some(self.heard.max(self.sent_packets.last_eliciting) + self.config.keep_alive);
-        [
-            self.sent_packets.loss_at,
-            self.probe_deadline(),
-            self.silence_deadline(),
-            self.receive_side.ack_deadline(),
-            self.pace_deadline(),
-            self.send_side.textbook.as_ref().and_then(|textbook| textbook.deadline(&self.rtt)),
-            keep_alive,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
-    /// Does what the timers of an established connection ask for: loss detection, probes, keep-alive, giving up.
-    pub(in crate::reliable) fn handle_recovery_timeout(&mut self, now: Time) {
-        if self.silence_deadline().is_some_and(|at| now >= at) {
-            return self.time_out(now);
-        }
-        if let Some(textbook) = &mut self.send_side.textbook {
-            textbook.on_timeout(now, &self.rtt);
-        }
-        if self.sent_packets.loss_at.is_some_and(|at| now >= at) {
-            self.detect_losses(now);
-        }
-        if self.probe_deadline().is_some_and(|at| now >= at) {
-            self.probe(now);
-        } else if now >= self.heard.max(self.sent_packets.last_eliciting) + self.config.keep_alive {
-            self.send_side.ping = true;
-        }
     }
 
     /// Sends the oldest unacknowledged data again, regardless of the congestion window; nothing is declared lost yet.
@@ -367,7 +309,7 @@ impl Connection {
         self.sent_packets.last_eliciting = now;
         self.send_side.probes = PROBES;
         self.send_side.ping = true;
-        let from = (self.sent_packets.settled - self.sent_packets.first) as usize;
+        let from = self.sent_packets.index(self.sent_packets.settled);
         let oldest: Vec<_> = self
             .sent_packets
             .sent

@@ -3,15 +3,21 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `input_output` | its edge: what goes in, what comes out |
 //! | `greet` | the first datagrams |
 //! | `transmit` | builds datagrams |
 //! | `receive` | takes datagrams |
 //! | `loss_and_probes` | acknowledgements, losses, probes |
+//! | `timers` | what it waits for |
 
 mod greet;
+mod input_output;
 mod loss_and_probes;
 mod receive;
+mod timers;
 mod transmit;
+
+pub use input_output::{Input, Output};
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -30,7 +36,7 @@ use super::{CloseReason, Config};
 use crate::base::{Time, mix};
 use crate::wire::datagram::{self, Credit, Packet};
 use crate::wire::time_spent::Cause;
-use crate::wire::{Code, Frame};
+use crate::wire::{Code, ConnectionId, Frame};
 
 /// What happened on a connection, for the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +140,7 @@ const LINGER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Connection {
     /// The connection id, in every datagram of both sides.
-    pub(in crate::reliable) id: u64,
+    pub(in crate::reliable) id: ConnectionId,
     /// The parameters of this side.
     pub(in crate::reliable) config: Config,
     /// Where the connection is in its life.
@@ -172,20 +178,20 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn new(id: u64, config: Config, state: State, peer: Credit, now: Time) -> Self {
+    fn new(id: ConnectionId, config: Config, state: State, peer: Credit, now: Time) -> Self {
         Self {
             id,
             config,
             state,
             rtt: Rtt::default(),
-            congestion: Congestion::new(config.control, config.datagram, config.seed ^ id),
+            congestion: Congestion::new(config.control, config.datagram, config.seed ^ id.0),
             send_side: SendSide::new(peer, config.arq),
             sent_packets: SentPackets::default(),
             receive_side: ReceiveSide::new(config.credit, config.credit_limit),
             mtu: Mtu::new(config.datagram, config.datagram_most),
             held: WaitTimes::default(),
             tail_at: None,
-            skip_seed: mix(config.seed ^ id),
+            skip_seed: mix(config.seed ^ id.0),
             service: None,
             moved: None,
             heard: now,
@@ -196,7 +202,7 @@ impl Connection {
     }
 
     /// The client side of a new connection; `id` is 64 random bits, `service` the number of a service.
-    pub fn connect(id: u64, service: u8, config: Config, now: Time) -> Self {
+    pub fn connect(id: ConnectionId, service: u8, config: Config, now: Time) -> Self {
         let state = State::Handshake(Handshake::new(service, now));
         let connection = Self::new(id, config, state, Credit { stream: 0, block: 0 }, now);
         Self { service: Some(service), ..connection }
@@ -204,12 +210,12 @@ impl Connection {
 
     /// The server side of a connection whose client sent back a valid cookie; `peer` is the credit that the client
     /// grants.
-    pub(in crate::reliable) fn accept(id: u64, peer: Credit, config: Config, now: Time) -> Self {
+    pub(in crate::reliable) fn accept(id: ConnectionId, peer: Credit, config: Config, now: Time) -> Self {
         Self::new(id, config, State::Open, peer, now)
     }
 
     /// The connection id.
-    pub const fn id(&self) -> u64 {
+    pub const fn id(&self) -> ConnectionId {
         self.id
     }
 
@@ -350,7 +356,7 @@ impl Connection {
 
     /// A datagram from the network; a damaged one, or one with another id, is counted and dropped. `marked` is true if
     /// a router reports a growing queue (ECN).
-    pub fn handle_datagram(&mut self, now: Time, bytes: Bytes, marked: bool) {
+    pub(in crate::reliable) fn handle_datagram(&mut self, now: Time, bytes: Bytes, marked: bool) {
         match datagram::decode(&bytes) {
             Ok((id, packet)) if id == self.id => self.handle_packet(now, packet, bytes, marked),
             _ => self.stats.ignored += 1,
@@ -358,28 +364,8 @@ impl Connection {
     }
 
     /// The next event, if there is one.
-    pub fn poll_event(&mut self) -> Option<Event> {
+    pub(in crate::reliable) fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
-    }
-
-    /// Does what is due at `now`: declares packets lost, sends probes, gives up a silent peer.
-    pub fn handle_timeout(&mut self, now: Time) {
-        match &mut self.state {
-            State::Ended => {}
-            State::Handshake(greeting) => {
-                let early = greeting.has_cookie();
-                if now >= greeting.began.max(self.heard) + self.config.connect {
-                    self.time_out(now);
-                } else {
-                    greeting.on_timeout(now);
-                    if early {
-                        self.handle_recovery_timeout(now);
-                    }
-                }
-            }
-            State::Closing { deadline, .. } if now >= *deadline => self.abandon(),
-            State::Open | State::Closing { .. } => self.handle_recovery_timeout(now),
-        }
     }
 
     /// Ends an orderly close: everything is acknowledged, or the time for that is over.
@@ -395,22 +381,5 @@ impl Connection {
         let after = now.since(self.heard);
         let sent = self.stats.bytes_out;
         self.end(CloseReason::TimedOut { after, sent, acknowledged: self.sent_packets.delivered });
-    }
-
-    /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] has something to do without an input; `None` once
-    /// ended.
-    pub fn deadline(&self) -> Option<Time> {
-        match &self.state {
-            State::Ended => None,
-            State::Handshake(greeting) => {
-                let hello = greeting.next_send.min(greeting.began.max(self.heard) + self.config.connect);
-                let early = if greeting.has_cookie() { self.recovery_deadline() } else { None };
-                Some(early.map_or(hello, |early| early.min(hello)))
-            }
-            State::Open => self.recovery_deadline(),
-            State::Closing { deadline, .. } => {
-                Some(self.recovery_deadline().map_or(*deadline, |d| d.min(*deadline)))
-            }
-        }
     }
 }

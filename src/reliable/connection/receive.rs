@@ -12,6 +12,7 @@ use crate::reliable::{CloseReason, PIECE_COST};
 use crate::wire::ack::push_ack;
 use crate::wire::ack::{Ack, RANGE_LIMIT};
 use crate::wire::datagram::{DataFrame, DataFrames, UNIT};
+use crate::wire::{PacketNumber, SegmentNumber};
 
 /// Packets that one ACK acknowledges when nothing is missing …
 const ACK_EVERY: u32 = 2;
@@ -28,7 +29,7 @@ impl Connection {
     pub(in crate::reliable) fn handle_data(
         &mut self,
         now: Time,
-        number: u64,
+        number: PacketNumber,
         at_once: bool,
         datagram: Bytes,
         frames: &Range<usize>,
@@ -43,8 +44,9 @@ impl Connection {
         }
         self.heard = now;
         let end = self.receive_side.numbers.iter().next_back().map_or(0, |last| last.end);
+        let end = PacketNumber(end);
         let in_order = number == end;
-        if !self.receive_side.numbers.insert(number) {
+        if !self.receive_side.numbers.insert(number.0) {
             self.stats.ignored += 1;
             // The ACK was lost, or the network duplicates: acknowledge again. ACKs of datagrams with nothing but ACKs
             // would never end.
@@ -90,7 +92,7 @@ impl Connection {
     /// True if a datagram has no block after a gap in the piece numbers.
     pub(in crate::reliable) fn is_next(&self, datagram: &Bytes, frames: &Range<usize>) -> bool {
         DataFrames::new(datagram.clone(), frames).all(|frame| match frame {
-            Ok(DataFrame::Block { number, .. }) => number <= self.receive_side.pieces.first_gap(0),
+            Ok(DataFrame::Block { number, .. }) => number.0 <= self.receive_side.pieces.first_gap(0),
             _ => true,
         })
     }
@@ -157,11 +159,11 @@ impl Connection {
     }
 
     /// Takes a segment of a block, unless it came before.
-    pub(super) fn handle_block(&mut self, number: u64, offset: u64, bytes: Bytes) {
+    pub(super) fn handle_block(&mut self, number: SegmentNumber, offset: u64, bytes: Bytes) {
         if bytes.is_empty() {
             return self.end(CloseReason::ProtocolViolation("it sent an empty piece"));
         }
-        let numbers = number..number.saturating_add(bytes.len().div_ceil(UNIT) as u64);
+        let numbers = number.range(bytes.len().div_ceil(UNIT) as u64);
         let known = self.receive_side.pieces.contains_any(&numbers);
         if !known {
             self.receive_side.pieces.insert_range(numbers);

@@ -26,7 +26,7 @@ const SKIP_MOST: u64 = 16 << 10;
 
 impl Connection {
     /// Builds the next datagram into `out`, which must be empty; false if there is none to send now.
-    pub fn poll_transmit(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
+    pub(in crate::reliable) fn poll_transmit(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
         debug_assert!(out.is_empty(), "one datagram for each buffer");
         let built = match self.state {
             State::Handshake(ref greeting) => {
@@ -200,7 +200,7 @@ impl Connection {
         self.stats.block_bytes += piece.bytes.len() as u64;
         // Counts every repetition: after a loss, as a copy, or because go-back-N went back.
         self.stats.retransmitted += u64::from(piece.number < self.send_side.furthest);
-        self.send_side.furthest = self.send_side.furthest.max(piece.numbers().end);
+        self.send_side.furthest = self.send_side.furthest.max(piece.end());
         datagram::push_block(out, piece.number, piece.offset, &piece.bytes);
         sent.piece = Some(piece);
         sent.eliciting = true;
@@ -230,12 +230,12 @@ impl Connection {
             return;
         }
         let number = self.send_side.next_number;
-        if self.send_side.skip_at > 0 {
+        if self.send_side.skip_at.0 > 0 {
             self.skip_number(now);
             self.send_side.next_number += 1;
         }
         // Rarer on long connections: a cheating peer would have to guess right every time, and each gap costs a little.
-        let span = (number / 2).clamp(SKIP_LEAST, SKIP_MOST);
+        let span = (number.0 / 2).clamp(SKIP_LEAST, SKIP_MOST);
         self.skip_seed = mix(self.skip_seed);
         self.send_side.skip_at = number + span + self.skip_seed % span;
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::base::{RangeSet, Time};
 use crate::reliable::congestion::controller::ProbePhase;
 use crate::reliable::segment::Segment;
+use crate::wire::PacketNumber;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::reliable) enum PacketState {
@@ -56,17 +57,17 @@ impl SentPacket {
 pub(in crate::reliable) struct SentPackets {
     pub(in crate::reliable) sent: VecDeque<SentPacket>,
     /// The packet number of the first one in `sent`.
-    pub(in crate::reliable) first: u64,
+    pub(in crate::reliable) first: PacketNumber,
     /// Every packet below this number is acknowledged or declared lost.
-    pub(in crate::reliable) settled: u64,
+    pub(in crate::reliable) settled: PacketNumber,
     /// Every packet below this number was copied, or needs no copy.
-    pub(in crate::reliable) tail: u64,
+    pub(in crate::reliable) tail: PacketNumber,
     /// Acknowledged packet numbers, from `first` on.
     pub(in crate::reliable) acked: RangeSet,
     /// Bytes of ack-eliciting datagrams that are neither acknowledged nor declared lost.
     pub(in crate::reliable) bytes: usize,
     pub(in crate::reliable) eliciting: usize,
-    pub(in crate::reliable) largest_acked: Option<u64>,
+    pub(in crate::reliable) largest_acked: Option<PacketNumber>,
     /// Bytes of all acknowledged ack-eliciting datagrams.
     pub(in crate::reliable) delivered: u64,
     /// When an ack-eliciting datagram was sent last, or the probe timer fired.
@@ -87,9 +88,9 @@ impl Default for SentPackets {
     fn default() -> Self {
         Self {
             sent: VecDeque::new(),
-            first: 0,
-            settled: 0,
-            tail: 0,
+            first: PacketNumber(0),
+            settled: PacketNumber(0),
+            tail: PacketNumber(0),
             acked: RangeSet::new(),
             bytes: 0,
             eliciting: 0,
@@ -115,9 +116,19 @@ pub(in crate::reliable) struct News {
 }
 
 impl SentPackets {
+    /// The place in `sent` of a packet number from `first` on.
+    pub(in crate::reliable) const fn index(&self, number: PacketNumber) -> usize {
+        (number.0 - self.first.0) as usize
+    }
+
+    /// The packet number after the last one in `sent`.
+    pub(in crate::reliable) fn end(&self) -> PacketNumber {
+        self.first + self.sent.len() as u64
+    }
+
     /// When the oldest packet that is not yet acknowledged or lost was sent.
     pub(in crate::reliable) fn first_owed(&self) -> Time {
-        let from = (self.settled - self.first) as usize;
+        let from = self.index(self.settled);
         self.sent
             .range(from..)
             .find(|sent| sent.state == PacketState::InFlight)

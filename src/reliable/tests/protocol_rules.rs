@@ -10,7 +10,7 @@ use crate::base::Time;
 use crate::link::{Direction, Link, Profile};
 use crate::reliable::{Acceptance, CloseReason, Config, Connection, Endpoint, Event, handshake};
 use crate::wire::datagram::{self, BASE_DATAGRAM, Packet};
-use crate::wire::{Code, Frame, ServiceId};
+use crate::wire::{Code, ConnectionId, Frame, PacketNumber, SegmentNumber, ServiceId};
 
 /// A service, by its number.
 const FILES: ServiceId = ServiceId::new(1);
@@ -63,7 +63,7 @@ fn row_50_the_first_round_trip_is_paced_and_no_burst_is_long() {
 
 #[test]
 fn row_51_a_server_that_does_not_answer_is_asked_a_few_times_a_second_at_most() {
-    let mut client = Connection::connect(1, FILES.number(), Config::default(), Time::ZERO);
+    let mut client = Connection::connect(ConnectionId(1), FILES.number(), Config::default(), Time::ZERO);
     client.write_frame(&Frame::new(0x10, &b"question"[..]));
     let (mut now, mut sent) = (Time::ZERO, 0);
     while !client.has_ended() {
@@ -81,7 +81,7 @@ fn row_52_a_spoofed_source_gets_no_more_than_it_sent_and_the_server_keeps_nothin
     let peer = "192.0.2.1:7".parse().unwrap();
     let (mut came, mut answered) = (0, 0);
     for id in 0..1000 {
-        let hello = datagram::hello(id, FILES.number(), Config::default().credit, vec![7; 16]);
+        let hello = datagram::hello(ConnectionId(id), FILES.number(), Config::default().credit, vec![7; 16]);
         came += hello.len();
         server.handle_datagram(Time::ZERO, peer, hello.into(), false);
         server.drain(
@@ -101,8 +101,8 @@ fn row_53_datagrams_of_an_earlier_session_are_dropped_and_counted() {
     let mut pair = Pair::new(Profile { delay: DELAY, ..Profile::default() }, 2, Config::default());
     pair.run_until(|pair| pair.client.events.contains(&Event::Open));
     let mut old = Vec::new();
-    datagram::begin_data(&mut old, 0x00dd, 5);
-    datagram::push_block(&mut old, 0, 0, b"what another session wrote");
+    datagram::begin_data(&mut old, ConnectionId(0x00dd), PacketNumber(5));
+    datagram::push_block(&mut old, SegmentNumber(0), 0, b"what another session wrote");
     datagram::finish(&mut old);
     let before = pair.endpoint.ignored;
     pair.endpoint.handle_datagram(pair.now, pair.address, old.into(), false);
@@ -125,7 +125,7 @@ fn answers(server: &mut Endpoint, now: Time, peer: SocketAddr, datagram: &[u8]) 
 /// Runs a connection from beginning to end; returns all datagrams that the client sent.
 fn whole_session(server: &mut Endpoint, peer: SocketAddr, id: u64) -> Vec<Vec<u8>> {
     let (mut now, mut sent) = (Time::ZERO, Vec::new());
-    let mut client = Connection::connect(id, FILES.number(), Config::default(), now);
+    let mut client = Connection::connect(ConnectionId(id), FILES.number(), Config::default(), now);
     client.write_frame(&Frame::new(0x10, &b"PUT x replace"[..]));
     let mut closes = false;
     while !client.has_ended() {
@@ -170,7 +170,7 @@ fn row_63_one_address_does_not_take_all_places() {
     let listening = Acceptance { service: FILES, name: "files", lists: true, max: 8, secret: [1; 32] };
     let mut server = Endpoint::new(Config::default(), Some(listening));
     let mut joins = |peer: &str, id: u64| {
-        let peer = peer.parse().unwrap();
+        let (peer, id) = (peer.parse().unwrap(), ConnectionId(id));
         let cookie = handshake::cookie(&listening.secret, peer, id, Time::ZERO);
         let hello = datagram::hello(id, FILES.number(), Config::default().credit, cookie);
         answers(&mut server, Time::ZERO, peer, &hello);
@@ -185,7 +185,7 @@ fn row_63_one_address_does_not_take_all_places() {
 fn row_55_packet_numbers_pass_32_bits_as_if_nothing_was() {
     let lossy = Profile { delay: DELAY, loss: 0.05, ..Profile::default() };
     let mut pair = Pair::new(lossy, 3, Config::default());
-    pair.sender.begin_numbers_at(u64::from(u32::MAX) - 100);
+    pair.sender.begin_numbers_at(PacketNumber(u64::from(u32::MAX) - 100));
     let size = 400_000;
     pair.sender.write_block(0, vec![1; size].into());
     all_blocks_come(&mut pair, size);
@@ -241,14 +241,14 @@ fn a_peer_that_acknowledges_a_number_that_was_left_out_is_caught() {
         }
         let Some(&largest) = seen.last() else { break };
         let mut out = Vec::new();
-        datagram::begin_data(&mut out, 5, number);
+        datagram::begin_data(&mut out, ConnectionId(5), PacketNumber(number));
         let limits = (1 << 30, 1 << 30);
         let lie = crate::wire::ack::Ack {
             delay_micros: 0,
             stream_limit: limits.0,
             block_limit: limits.1,
             marked: 0,
-            ranges: std::iter::once(0..largest + 1).collect(),
+            ranges: std::iter::once(0..largest.0 + 1).collect(),
         };
         crate::wire::ack::push_ack(&mut out, &lie, 500);
         datagram::finish(&mut out);
@@ -272,7 +272,7 @@ fn open_pair(seed: u64) -> Pair {
 /// A DATA datagram with one frame, which asks for an immediate ACK.
 fn data(id: u64, number: u64, frame: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     let mut out = Vec::new();
-    datagram::begin_data(&mut out, id, number);
+    datagram::begin_data(&mut out, ConnectionId(id), PacketNumber(number));
     frame(&mut out);
     datagram::acknowledge_now(&mut out);
     datagram::finish(&mut out);

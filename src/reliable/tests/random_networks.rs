@@ -187,7 +187,7 @@ impl Storm {
                 pair.now,
                 pair.up.counts(),
                 pair.down.counts(),
-                pair.sender.describe_deadlines()
+                pair.sender.describe_timers()
             );
             covered.covered() == self.size && frames.len() == 2
         });

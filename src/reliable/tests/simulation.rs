@@ -11,7 +11,7 @@ use crate::reliable::{
     Acceptance, CloseReason, Config, Connection, Endpoint, Event, PIECE_COST, receive_side,
 };
 use crate::wire::datagram::{self, Packet};
-use crate::wire::{Code, Frame, ServiceId};
+use crate::wire::{Code, ConnectionId, Frame, ServiceId};
 
 /// A service, by its number.
 const FILES: ServiceId = ServiceId::new(1);
@@ -78,7 +78,7 @@ impl Pair {
         Self {
             now: Time::ZERO,
             client: Side::default(),
-            sender: Connection::connect(seed, FILES.number(), config, Time::ZERO),
+            sender: Connection::connect(ConnectionId(seed), FILES.number(), config, Time::ZERO),
             server: Side::default(),
             endpoint: Endpoint::new(config, Some(listening)),
             up: Link::new(profile, seed, "sim", Direction::Up),
@@ -127,7 +127,7 @@ impl Pair {
             self.steps < STEP_LIMIT,
             "livelock at {:?}: {}, server {:?}",
             self.now,
-            self.sender.describe_deadlines(),
+            self.sender.describe_timers(),
             self.endpoint.deadline()
         );
         let mut arrived = self.transmit();
@@ -304,7 +304,7 @@ fn an_orderly_close_delivers_everything_before_it() {
 #[test]
 fn an_unread_connection_holds_no_more_than_its_credit() {
     let config = Config::default();
-    let mut client = Connection::connect(1, 1, config, Time::ZERO);
+    let mut client = Connection::connect(ConnectionId(1), 1, config, Time::ZERO);
     client.write_block(0, vec![0; 8 << 20].into());
     let mut server: Option<Connection> = None;
     let (mut now, mut held) = (Time::ZERO, 0);
@@ -313,10 +313,10 @@ fn an_unread_connection_holds_no_more_than_its_credit() {
         if client.poll_transmit(now, &mut out) {
             match (&mut server, datagram::decode(&out).unwrap().1) {
                 (_, Packet::Hello { credit, .. }) => {
-                    server = Some(Connection::accept(1, credit, config, now));
+                    server = Some(Connection::accept(ConnectionId(1), credit, config, now));
                     client.handle_datagram(
                         now,
-                        datagram::encode(1, &Packet::Accept { credit: config.credit }).into(),
+                        datagram::encode(ConnectionId(1), &Packet::Accept { credit: config.credit }).into(),
                         false,
                     );
                 }

@@ -128,7 +128,7 @@ fn watch(seed: u64) -> u64 {
             }
         }
         let read_all = viewer.read(size, seed);
-        if let Some(connection) = pair.endpoint.connection(seed) {
+        if let Some(connection) = pair.endpoint.connection(crate::wire::ConnectionId(seed)) {
             for message in viewer.plan.messages() {
                 connection.write_frame(&message.encode());
             }
