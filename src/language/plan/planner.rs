@@ -129,14 +129,8 @@ impl<'a> Planner<'a> {
                     None => return,
                 }
             }
-            Body::Expect(expectation) => {
-                self.check_expectation(source, &expectation, scope);
-                Action::Expect(expectation)
-            }
-            Body::ExpectFile(expectation) => {
-                self.check_file_expectation(source, &expectation, scope);
-                Action::ExpectFile(expectation)
-            }
+            Body::Expect(expectation) => self.expectation(source, expectation, scope),
+            Body::ExpectFile(expectation) => self.file_expectation(source, expectation, scope),
             Body::Let { name, value } => {
                 self.check_word(source, &value, scope);
                 scope.define(&name, known(&value, scope));
@@ -147,10 +141,7 @@ impl<'a> Planner<'a> {
                 Action::Secret(name)
             }
             Body::Shell(text) => Action::Shell(text),
-            Body::Skip { reason, unless } => {
-                self.check_skip(source, &reason, unless.as_ref(), scope);
-                Action::Skip { reason, unless }
-            }
+            Body::Skip { reason, unless } => self.skip(source, reason, unless, scope),
             Body::Timeout(duration) => Action::Timeout(duration),
         };
         if !self.keep {
@@ -168,27 +159,35 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn check_expectation(&mut self, source: &Arc<Source>, expectation: &Expectation, scope: &Scope) {
+    fn expectation(&mut self, source: &Arc<Source>, expectation: Expectation, scope: &Scope) -> Action {
         self.check_word(source, &expectation.left, scope);
         if let Some((_, right)) = &expectation.test {
             self.check_word(source, right, scope);
         }
-        condition::check(expectation, scope).into_iter().for_each(|wrong| self.error(source, wrong));
+        condition::check(&expectation, scope).into_iter().for_each(|wrong| self.error(source, wrong));
+        Action::Expect(expectation)
     }
 
-    fn check_file_expectation(&mut self, source: &Arc<Source>, expectation: &FileExpectation, scope: &Scope) {
+    fn file_expectation(
+        &mut self,
+        source: &Arc<Source>,
+        expectation: FileExpectation,
+        scope: &Scope,
+    ) -> Action {
         self.check_word(source, &expectation.path, scope);
         if let FileTest::SameAs(word) | FileTest::Contains(word) = &expectation.test {
             self.check_word(source, word, scope);
         }
+        Action::ExpectFile(expectation)
     }
 
-    fn check_skip(&mut self, source: &Arc<Source>, reason: &Word, unless: Option<&Word>, scope: &Scope) {
-        self.check_word(source, reason, scope);
-        if let Some(unless) = unless {
+    fn skip(&mut self, source: &Arc<Source>, reason: Word, unless: Option<Word>, scope: &Scope) -> Action {
+        self.check_word(source, &reason, scope);
+        if let Some(unless) = &unless {
             self.check_word(source, unless, scope);
             condition::check_bare(unless, scope).into_iter().for_each(|wrong| self.error(source, wrong));
         }
+        Action::Skip { reason, unless }
     }
 
     fn push(&mut self, step: Step) {
