@@ -93,7 +93,7 @@ impl Shell {
         Ok(Flow::Next)
     }
 
-    /// Runs a statement until it succeeds, at most `times`, with a pause of `every` between two attempts.
+    /// Runs a statement until it succeeds: at most `times` attempts, with a pause of `every` between two.
     async fn retry(
         &mut self,
         times: u64,
