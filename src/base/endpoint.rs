@@ -89,19 +89,7 @@ const HOST_NAME_LIMIT: usize = 253;
 /// Parses an endpoint; the error is the reason and, if one can be suggested, a valid form.
 pub fn parse(word: &str) -> Result<Endpoint, (String, Option<String>)> {
     if let Some(rest) = word.strip_prefix('[') {
-        let Some((inside, port)) = rest.split_once("]:") else {
-            return Err(("an IPv6 endpoint is written [address]:port".into(), Some("[::1]:9000".into())));
-        };
-        let (address, zone) = inside.split_once('%').map_or((inside, None), |(a, zone)| (a, Some(zone)));
-        let address: Ipv6Addr = address
-            .parse()
-            .map_err(|_| (format!("`{inside}` is not an IPv6 address"), Some("[::1]:9000".into())))?;
-        let host = match zone {
-            None => Host::Address(address.into()),
-            Some("") => return Err(("the interface after % is missing".into(), None)),
-            Some(zone) => Host::Scoped(address, zone.into()),
-        };
-        return Ok(Endpoint { host, port: peer_port(port)? });
+        return parse_bracketed(rest);
     }
     if let Some((endpoint, _)) = of_url(word) {
         let why = "an endpoint is host:port, without a scheme and without a path";
@@ -133,6 +121,23 @@ pub fn parse(word: &str) -> Result<Endpoint, (String, Option<String>)> {
         return Err((format!("`{host}` is not a host name"), Some(format!("localhost:{port}"))));
     }
     Ok(Endpoint { host: Host::Name(host.into()), port })
+}
+
+/// Parses `[ADDRESS]:PORT` or `[ADDRESS%ZONE]:PORT`, from behind the `[`.
+fn parse_bracketed(rest: &str) -> Result<Endpoint, (String, Option<String>)> {
+    let Some((inside, port)) = rest.split_once("]:") else {
+        return Err(("an IPv6 endpoint is written [address]:port".into(), Some("[::1]:9000".into())));
+    };
+    let (address, zone) = inside.split_once('%').map_or((inside, None), |(a, zone)| (a, Some(zone)));
+    let address: Ipv6Addr = address
+        .parse()
+        .map_err(|_| (format!("`{inside}` is not an IPv6 address"), Some("[::1]:9000".into())))?;
+    let host = match zone {
+        None => Host::Address(address.into()),
+        Some("") => return Err(("the interface after % is missing".into(), None)),
+        Some(zone) => Host::Scoped(address, zone.into()),
+    };
+    Ok(Endpoint { host, port: peer_port(port)? })
 }
 
 /// The endpoint and the path of `[SCHEME://]HOST:PORT/PATH`; `None` if it has neither a scheme nor a path. After a

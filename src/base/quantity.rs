@@ -66,7 +66,19 @@ pub fn size(word: &str) -> Result<u64, BadQuantity> {
         let positive = word.strip_prefix('-').filter(|rest| size(rest).is_ok()).map(str::to_owned);
         return bad("a size is a number with an optional unit", positive.or(Some("64K".into())));
     }
-    let factor = match unit {
+    let Some(factor) = size_unit(unit) else { return unknown_size_unit(word, number, unit) };
+    if factor == 1 && number.contains('.') {
+        return bad(
+            "a size is a whole number of bytes",
+            number.split('.').next().filter(|n| !n.is_empty()).map(Into::into),
+        );
+    }
+    scaled(number, factor).map_or_else(|| bad("the number is not readable or too large", None), Ok)
+}
+
+/// The number of bytes that a unit of size stands for.
+fn size_unit(unit: &str) -> Option<u64> {
+    Some(match unit {
         "" | "B" => 1,
         "K" | "KiB" | "k" => 1 << 10,
         "M" | "MiB" => 1 << 20,
@@ -76,37 +88,26 @@ pub fn size(word: &str) -> Result<u64, BadQuantity> {
         "MB" => 1_000_000,
         "GB" => 1_000_000_000,
         "TB" => 1_000_000_000_000,
-        "m" | "g" | "t" => {
-            return bad(
-                format!("`{unit}` is not a unit of size"),
-                Some(format!("{number}{}", unit.to_uppercase())),
-            );
-        }
-        "kb" | "mb" | "gb" | "tb" => {
-            return bad(
-                format!("`{unit}` is not a unit of size"),
-                Some(format!("{number}{}", unit.to_uppercase())),
-            );
+        _ => return None,
+    })
+}
+
+/// The error of a size whose unit is not known; `number` and `unit` are the parts of `word`.
+fn unknown_size_unit<T>(word: &str, number: &str, unit: &str) -> Result<T, BadQuantity> {
+    match unit {
+        "m" | "g" | "t" | "kb" | "mb" | "gb" | "tb" => {
+            bad(format!("`{unit}` is not a unit of size"), Some(format!("{number}{}", unit.to_uppercase())))
         }
         // 1e9: scientific notation.
         _ if unit.starts_with(['e', 'E']) && word.parse::<f64>().is_ok_and(|n| (0.0..1e18).contains(&n)) => {
             let whole = word.parse::<f64>().map_or(0, |n| n as u64);
-            return bad(format!("`{unit}` is not a unit of size"), Some(whole.to_string()));
+            bad(format!("`{unit}` is not a unit of size"), Some(whole.to_string()))
         }
-        _ => {
-            return bad(
-                format!("`{unit}` is not a unit of size; units are B K M G T (1024) and KB MB GB TB (1000)"),
-                Some(number.into()),
-            );
-        }
-    };
-    if factor == 1 && number.contains('.') {
-        return bad(
-            "a size is a whole number of bytes",
-            number.split('.').next().filter(|n| !n.is_empty()).map(Into::into),
-        );
+        _ => bad(
+            format!("`{unit}` is not a unit of size; units are B K M G T (1024) and KB MB GB TB (1000)"),
+            Some(number.into()),
+        ),
     }
-    scaled(number, factor).map_or_else(|| bad("the number is not readable or too large", None), Ok)
 }
 
 /// Parses a rate such as `10mbit`, `1gbit` or `5MB/s` into bits per second. Zero is an error.
@@ -130,21 +131,10 @@ pub fn rate(word: &str) -> Result<u64, BadQuantity> {
             );
         }
         _ => {
-            let meant = match unit.to_ascii_lowercase().as_str() {
-                "bps" | "bit/s" | "bits" => Some("bit"),
-                "kbps" | "kbit" | "kbit/s" | "kbits" => Some("kbit"),
-                "mbps" | "mbit" | "mbit/s" | "mbits" => Some("mbit"),
-                "gbps" | "gbit" | "gbit/s" | "gbits" => Some("gbit"),
-                "kb/s" | "kb" | "k" => Some("KB/s"),
-                "mb/s" | "mb" | "m" => Some("MB/s"),
-                "gb/s" | "gb" | "g" => Some("GB/s"),
-                "kib" => Some("KiB/s"),
-                "mib" => Some("MiB/s"),
-                _ => None,
-            };
+            let meant = meant_rate_unit(unit).filter(|_| !number.is_empty());
             return bad(
                 format!("`{unit}` is not a unit of rate; units are kbit mbit gbit KB/s MB/s GB/s"),
-                meant.filter(|_| !number.is_empty()).map(|meant| format!("{number}{meant}")),
+                meant.map(|meant| format!("{number}{meant}")),
             );
         }
     };
@@ -152,6 +142,22 @@ pub fn rate(word: &str) -> Result<u64, BadQuantity> {
         Some(0) => bad("a rate must be greater than zero", None),
         Some(rate) => Ok(rate),
         None => bad("the number is not readable or too large", None),
+    }
+}
+
+/// The unit of rate that was probably meant by another spelling.
+fn meant_rate_unit(unit: &str) -> Option<&'static str> {
+    match unit.to_ascii_lowercase().as_str() {
+        "bps" | "bit/s" | "bits" => Some("bit"),
+        "kbps" | "kbit" | "kbit/s" | "kbits" => Some("kbit"),
+        "mbps" | "mbit" | "mbit/s" | "mbits" => Some("mbit"),
+        "gbps" | "gbit" | "gbit/s" | "gbits" => Some("gbit"),
+        "kb/s" | "kb" | "k" => Some("KB/s"),
+        "mb/s" | "mb" | "m" => Some("MB/s"),
+        "gb/s" | "gb" | "g" => Some("GB/s"),
+        "kib" => Some("KiB/s"),
+        "mib" => Some("MiB/s"),
+        _ => None,
     }
 }
 

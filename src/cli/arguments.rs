@@ -152,14 +152,7 @@ impl Arguments {
             "--json" => self.json = true,
             "--no-shell" => self.no_shell = true,
             "--seed" => raw.seed = Some(parser.value()?.parse()?),
-            "--color" | "--colour" => {
-                self.colour = match parser.value()?.string()?.as_str() {
-                    "auto" => ColourChoice::Auto,
-                    "always" => ColourChoice::Always,
-                    "never" => ColourChoice::Never,
-                    other => return Err(format!("--color is auto, always or never, not `{other}`").into()),
-                }
-            }
+            "--color" | "--colour" => self.colour = parse_colour(&parser.value()?.string()?)?,
             other => return take_choice(other, parser, &mut raw.choice),
         }
         Ok(())
@@ -201,6 +194,16 @@ impl Arguments {
             }
         };
         Ok(())
+    }
+}
+
+/// The value of `--color`.
+fn parse_colour(word: &str) -> Result<ColourChoice, String> {
+    match word {
+        "auto" => Ok(ColourChoice::Auto),
+        "always" => Ok(ColourChoice::Always),
+        "never" => Ok(ColourChoice::Never),
+        other => Err(format!("--color is auto, always or never, not `{other}`")),
     }
 }
 

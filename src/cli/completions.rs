@@ -43,16 +43,7 @@ fn choice(flag: &Flag) -> Option<&'static [&'static str]> {
 fn bash() -> String {
     let topics: Vec<&str> = topics().iter().map(|(word, _)| *word).collect();
     let modes: Vec<&str> = MODES.iter().map(|(word, _)| *word).collect();
-    let choices: String = OPTIONS
-        .iter()
-        .filter_map(|flag| {
-            let words = choice(flag)?.join(" ");
-            Some(format!(
-                "        {}) COMPREPLY=($(compgen -W '{words}' -- \"$word\")); return ;;\n",
-                flag.long
-            ))
-        })
-        .collect();
+    let choices = bash_choices();
     let formats = crate::output::reports::FORMATS.join(" ");
     format!(
         "# Completion of nls in bash: source <(nls help bash)
@@ -84,27 +75,27 @@ complete -o filenames -F _nls nls
     )
 }
 
+/// An arm of bash's `case` for each option that has a fixed set of values.
+fn bash_choices() -> String {
+    OPTIONS
+        .iter()
+        .filter_map(|flag| {
+            let words = choice(flag)?.join(" ");
+            Some(format!(
+                "        {}) COMPREPLY=($(compgen -W '{words}' -- \"$word\")); return ;;\n",
+                flag.long
+            ))
+        })
+        .collect()
+}
+
 /// Escapes text inside single quotes for zsh, where `[`, `]` and `:` are delimiters.
 fn zsh_text(text: &str) -> String {
     text.replace('\'', "").replace('[', "\\[").replace(']', "\\]").replace(':', "\\:")
 }
 
 fn zsh() -> String {
-    let flags = |flags: &[Flag]| -> String {
-        let one = |flag: &Flag| {
-            let value = match flag.value {
-                Value::None => String::new(),
-                Value::Choice(words) => format!(":value:({})", words.join(" ")),
-                Value::File(name) => format!(":{name}:_files"),
-                Value::Any(name) => format!(":{}: ", zsh_text(name)),
-            };
-            let names = flag.names().filter(|name| *name != "--");
-            names
-                .map(|name| format!("        '{name}[{}]{value}' \\\n", zsh_text(flag.help)))
-                .collect::<String>()
-        };
-        flags.iter().map(one).collect()
-    };
+    let flags = |flags: &[Flag]| -> String { flags.iter().map(zsh_flag).collect() };
     let pairs = |pairs: &[(&str, &str)]| -> String {
         pairs.iter().map(|(word, help)| format!("        '{word}:{}'\n", zsh_text(help))).collect()
     };
@@ -138,6 +129,18 @@ _nls \"$@\"
         flags(&TEST_OPTIONS),
         flags(&OPTIONS),
     )
+}
+
+/// The arguments of zsh's `_arguments` for an option, one for each of its names.
+fn zsh_flag(flag: &Flag) -> String {
+    let value = match flag.value {
+        Value::None => String::new(),
+        Value::Choice(words) => format!(":value:({})", words.join(" ")),
+        Value::File(name) => format!(":{name}:_files"),
+        Value::Any(name) => format!(":{}: ", zsh_text(name)),
+    };
+    let names = flag.names().filter(|name| *name != "--");
+    names.map(|name| format!("        '{name}[{}]{value}' \\\n", zsh_text(flag.help))).collect()
 }
 
 fn fish() -> String {

@@ -12,64 +12,79 @@ use crate::shell::catalogue;
 /// The text of `nls help man`.
 pub(super) fn page() -> String {
     let mut page = Page(format!(".TH NLS 1 \"\" \"nls {}\" \"User Commands\"\n", env!("CARGO_PKG_VERSION")));
-    page.section("NAME");
-    page.text("nls - the network lab shell: start, watch and test servers and clients over TCP and UDP");
-    page.section("SYNOPSIS");
-    for form in &FORMS {
-        page.line(&format!(".B nls {}", roff(form.words)));
-        page.line(".br");
-    }
-    page.section("DESCRIPTION");
-    page.text("Servers and clients live as sessions in the background: file transfer, a calculator, streaming, chat, and links that emulate a bad network. The same lines work at the prompt, in scripts and as tests.");
-    for form in &FORMS {
-        page.item(&format!("nls {}", form.words), form.help);
-    }
-    page.section("OPTIONS");
-    page.flags(&OPTIONS);
-    page.section("OPTIONS OF NLS TEST");
-    page.flags(&TEST_OPTIONS);
-    page.section("COMMANDS");
-    for entry in catalogue::entries() {
-        page.verb(entry.verb());
-    }
-    page.section("SERVICES");
-    for provider in PROVIDERS {
-        page.line(&format!(".SS {}", roff(provider.row.name)));
-        page.line(&roff(&format!("{}.", provider.row.summary)));
-        page.keywords(provider.row.keywords);
-    }
-    page.section("SCRIPTS");
-    for form in &STATEMENTS {
-        page.item(&form.forms.join("\n"), form.help);
-    }
-    page.section("KEYS");
-    page.verbatim(help::KEYS);
-    page.section("LIMITS");
-    page.verbatim(&help::limits());
-    page.section("EXIT STATUS");
-    for (code, meaning) in EXITS {
-        page.item(code, meaning);
-    }
-    page.text("After a termination signal the program dies by that same signal.");
-    page.section("ENVIRONMENT");
-    for (name, meaning) in VARIABLES {
-        page.item(name, meaning);
-    }
-    page.section("FILES");
-    page.item(
-        "rc.nls",
-        "in the folder `nls` where the system keeps configuration: run at the start of the prompt",
-    );
-    page.item(
-        "history",
-        "in the folder `nls` where the system keeps state: lines typed at the prompt, without secrets",
-    );
+    page.introduction();
+    page.reference();
+    page.surroundings();
     page.0
 }
 
 struct Page(String);
 
 impl Page {
+    /// What the program is, how it is started, and its options.
+    fn introduction(&mut self) {
+        self.section("NAME");
+        self.text("nls - the network lab shell: start, watch and test servers and clients over TCP and UDP");
+        self.section("SYNOPSIS");
+        for form in &FORMS {
+            self.line(&format!(".B nls {}", roff(form.words)));
+            self.line(".br");
+        }
+        self.section("DESCRIPTION");
+        self.text("Servers and clients live as sessions in the background: file transfer, a calculator, streaming, chat, and links that emulate a bad network. The same lines work at the prompt, in scripts and as tests.");
+        for form in &FORMS {
+            self.item(&format!("nls {}", form.words), form.help);
+        }
+        self.section("OPTIONS");
+        self.flags(&OPTIONS);
+        self.section("OPTIONS OF NLS TEST");
+        self.flags(&TEST_OPTIONS);
+    }
+
+    /// Commands, services, statements, keys and limits.
+    fn reference(&mut self) {
+        self.section("COMMANDS");
+        for entry in catalogue::entries() {
+            self.verb(entry.verb());
+        }
+        self.section("SERVICES");
+        for provider in PROVIDERS {
+            self.line(&format!(".SS {}", roff(provider.row.name)));
+            self.line(&roff(&format!("{}.", provider.row.summary)));
+            self.keywords(provider.row.keywords);
+        }
+        self.section("SCRIPTS");
+        for form in &STATEMENTS {
+            self.item(&form.forms.join("\n"), form.help);
+        }
+        self.section("KEYS");
+        self.verbatim(help::KEYS);
+        self.section("LIMITS");
+        self.verbatim(&help::limits());
+    }
+
+    /// What the program leaves to and takes from the system: exit codes, variables, files.
+    fn surroundings(&mut self) {
+        self.section("EXIT STATUS");
+        for (code, meaning) in EXITS {
+            self.item(code, meaning);
+        }
+        self.text("After a termination signal the program dies by that same signal.");
+        self.section("ENVIRONMENT");
+        for (name, meaning) in VARIABLES {
+            self.item(name, meaning);
+        }
+        self.section("FILES");
+        self.item(
+            "rc.nls",
+            "in the folder `nls` where the system keeps configuration: run at the start of the prompt",
+        );
+        self.item(
+            "history",
+            "in the folder `nls` where the system keeps state: lines typed at the prompt, without secrets",
+        );
+    }
+
     fn line(&mut self, line: &str) {
         let _ = writeln!(self.0, "{line}");
     }

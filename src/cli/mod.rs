@@ -105,22 +105,14 @@ pub fn protect(sink: &Sink, work: impl FnOnce() -> ExitCode) -> ExitCode {
 fn run_with(sink: Sink) -> ExitCode {
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
-        Err(why) => {
-            sink.put(Rendered { out: String::new(), err: format!("error: {why}; `nls --help` shows how\n") });
-            sink.flush();
-            return ExitCode::from(Exit::Usage as u8);
-        }
+        Err(why) => return fail(&sink, Exit::Usage, &format!("{why}; `nls --help` shows how")),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            sink.put(Rendered {
-                out: String::new(),
-                err: format!("error: cannot start: {}\n", crate::report::reason(&error)),
-            });
-            sink.flush();
-            return ExitCode::from(Exit::CannotStart as u8);
+            let why = format!("cannot start: {}", crate::report::reason(&error));
+            return fail(&sink, Exit::CannotStart, &why);
         }
     };
     let program = Program::new(arguments, sink);
@@ -139,11 +131,16 @@ fn run_with(sink: Sink) -> ExitCode {
         signals::die_by(signal);
     }
     if let Some(why) = program.sink.failure() {
-        let err = format!("error: standard output cannot be written: {why}; the results are lost\n");
-        program.sink.put(Rendered { out: String::new(), err });
-        program.sink.flush();
-        return ExitCode::from(Exit::Failed as u8);
+        let why = format!("standard output cannot be written: {why}; the results are lost");
+        return fail(&program.sink, Exit::Failed, &why);
     }
+    ExitCode::from(exit as u8)
+}
+
+/// Shows the error that ends the program, and returns its exit code.
+fn fail(sink: &Sink, exit: Exit, why: &str) -> ExitCode {
+    sink.put(Rendered { out: String::new(), err: format!("error: {why}\n") });
+    sink.flush();
     ExitCode::from(exit as u8)
 }
 

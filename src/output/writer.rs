@@ -148,14 +148,19 @@ impl Writer {
             Item::Bar(id, _) if id <= self.ended_bar => {}
             Item::Bar(id, line) => {
                 self.write(batch);
-                match line {
-                    Some(_) if self.is_editing() => {}
-                    Some(text) => self.draw(Drawn { text, on: OutputStream::Err }),
-                    None => {
-                        self.ended_bar = id;
-                        self.erase();
-                    }
-                }
+                self.update_bar(id, line);
+            }
+        }
+    }
+
+    /// Draws a progress bar, unless a line is being edited; `None`: it has ended and is erased.
+    fn update_bar(&mut self, id: u64, line: Option<String>) {
+        match line {
+            Some(_) if self.is_editing() => {}
+            Some(text) => self.draw(Drawn { text, on: OutputStream::Err }),
+            None => {
+                self.ended_bar = id;
+                self.erase();
             }
         }
     }

@@ -56,24 +56,10 @@ pub(super) struct Editor {
 
 impl Editor {
     pub(super) fn start(history: &[String], known: Arc<PromptState>, setup: &Setup) -> Result<Self, Failure> {
-        let failed = |error: ReadlineError| {
+        let mut editor = create_editor().map_err(|error| {
             Failure::new(Code::Other, format!("the line editor cannot start: {error}"))
                 .fix("give a script, or use -c")
-        };
-        let config = Builder::new()
-            .completion_type(CompletionType::List)
-            .bell_style(BellStyle::None)
-            // The prompt changes when a session ends in the middle of a line: the helper draws it, and decides on
-            // colour.
-            .color_mode(ColorMode::Forced)
-            .max_history_size(HISTORY_LIMIT)
-            .map_err(failed)?
-            .history_ignore_space(true)
-            .auto_add_history(false)
-            .build();
-        let kept = MemHistory::with_config(&config);
-        let mut editor =
-            rustyline::Editor::<Helper, MemHistory>::with_history(config, kept).map_err(failed)?;
+        })?;
         for line in history {
             drop(editor.add_history_entry(line));
         }
@@ -129,6 +115,21 @@ impl Editor {
         }
         self.lines.lock().await.recv().await.unwrap_or(Input::End)
     }
+}
+
+/// The line editor with its settings; its history is empty.
+fn create_editor() -> Result<rustyline::Editor<Helper, MemHistory>, ReadlineError> {
+    let config = Builder::new()
+        .completion_type(CompletionType::List)
+        .bell_style(BellStyle::None)
+        // The prompt changes when a session ends in the middle of a line: the helper draws it, and decides on colour.
+        .color_mode(ColorMode::Forced)
+        .max_history_size(HISTORY_LIMIT)?
+        .history_ignore_space(true)
+        .auto_add_history(false)
+        .build();
+    let kept = MemHistory::with_config(&config);
+    rustyline::Editor::with_history(config, kept)
 }
 
 /// The state of the thread.

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use editor::{Editor, Input};
 use history::History;
 
-use crate::language::{Action, Source};
+use crate::language::{Action, Plan, Source, Step};
 use crate::report::{Failure, Report};
 use crate::session::Session;
 use crate::shell::{Flow, Shell};
@@ -58,12 +58,7 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
             return shell.emit(Report::Failure { failure, verb: None, place: None, session: None });
         }
     };
-    let asks = editor.clone();
-    // Set once: a program has one prompt.
-    let _first = setup.ask.set(Box::new(move |name| {
-        let (editor, name) = (asks.clone(), name.to_owned());
-        Box::pin(async move { editor.read_secret(&name).await })
-    }));
+    set_ask(setup, editor.clone());
     shell.emit(Report::Notice(WELCOME.into()));
     let mut prompt = Prompt { setup, history, attached: None, unsent: String::new() };
     let mut asked_to_quit = false;
@@ -86,6 +81,15 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
         }
         asked_to_quit = quits;
     }
+}
+
+/// Lets commands ask for secrets through the editor.
+fn set_ask(setup: &Setup, editor: Arc<Editor>) {
+    // Set once: a program has one prompt.
+    let _first = setup.ask.set(Box::new(move |name| {
+        let (editor, name) = (editor.clone(), name.to_owned());
+        Box::pin(async move { editor.read_secret(&name).await })
+    }));
 }
 
 /// What to do after an input.
@@ -222,16 +226,8 @@ async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &s
     if text.trim().is_empty() {
         return false;
     }
-    let source = Source::new("prompt", text);
-    let plan = shell.plan(&source);
-    let secret = plan.as_ref().is_ok_and(|plan| plan.setup.iter().any(crate::language::Step::has_secret))
-        || shell.secrets().occur_in(text);
-    if !secret && !text.starts_with(' ') {
-        for line in text.lines() {
-            history.append(line);
-            shell.remember(line);
-        }
-    }
+    let plan = shell.plan(&Source::new("prompt", text));
+    remember(shell, history, text, plan.as_ref().ok());
     let plan = match plan {
         Ok(plan) => plan,
         Err(errors) => {
@@ -251,7 +247,24 @@ async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &s
         return false;
     }
     shell.clear_deadline();
-    for step in &plan.setup {
+    run_steps(shell, setup, &plan.setup).await
+}
+
+/// Adds the lines of a text to the history, unless a secret is in it or it begins with a blank.
+fn remember(shell: &mut Shell, history: &mut History, text: &str, plan: Option<&Plan>) {
+    let secret =
+        plan.is_some_and(|plan| plan.setup.iter().any(Step::has_secret)) || shell.secrets().occur_in(text);
+    if !secret && !text.starts_with(' ') {
+        for line in text.lines() {
+            history.append(line);
+            shell.remember(line);
+        }
+    }
+}
+
+/// Runs steps up to the first failure, which is shown. True if the shell is to quit.
+async fn run_steps(shell: &mut Shell, setup: &Setup, steps: &[Step]) -> bool {
+    for step in steps {
         renew(shell, setup);
         let now = matches!(&step.action, Action::Command(invocation) if invocation.verb.name == "quit" && !invocation.arguments.is_empty());
         let result = shell.step(step).await;

@@ -82,26 +82,17 @@ impl Recorder {
         if NOT_RECORDED.contains(&invocation.verb.name) {
             return;
         }
-        let mut edits: Vec<(Range<usize>, String)> = Vec::new();
         let mut behind = String::new();
         let name = match &invocation.binding {
             Some(name) => name.clone(),
             None if wants_name(invocation) => {
-                self.names += 1;
-                let kind = invocation.service.map_or(invocation.verb.name, |service| service.name);
-                let name = format!("{kind}{}", self.names);
+                let name = self.new_name(invocation);
                 behind += &format!(" as {name}");
                 name
             }
             None => String::new(),
         };
-        for (word, argument, span) in &invocation.arguments {
-            if let Argument::Ready(datum) = argument
-                && let Some(text) = self.replaced(word, datum, &name, result.is_ok())
-            {
-                edits.push((span.clone(), text));
-            }
-        }
+        let edits = self.edits(invocation, &name, result.is_ok());
         let has = |word: &str| invocation.arguments.iter().any(|(name, ..)| *name == word);
         let can = |capability| invocation.verb.capabilities.contains(&capability);
         if can(Capability::Store) && !has("to") {
@@ -120,6 +111,26 @@ impl Recorder {
                 self.lines.push(format!("expect ${name}.{field} == {}", quoted(&value.to_string())));
             }
         }
+    }
+
+    /// The next name for a result: the service or the verb, with a number.
+    fn new_name(&mut self, invocation: &Invocation) -> String {
+        self.names += 1;
+        let kind = invocation.service.map_or(invocation.verb.name, |service| service.name);
+        format!("{kind}{}", self.names)
+    }
+
+    /// The arguments that would differ in the next run, with their replacements. `well`: the statement succeeded.
+    fn edits(&mut self, invocation: &Invocation, name: &str, well: bool) -> Vec<(Range<usize>, String)> {
+        let mut edits = Vec::new();
+        for (word, argument, span) in &invocation.arguments {
+            if let Argument::Ready(datum) = argument
+                && let Some(text) = self.replaced(word, datum, name, well)
+            {
+                edits.push((span.clone(), text));
+            }
+        }
+        edits
     }
 
     /// The name of a session in the script: the one given there, else its own.

@@ -22,8 +22,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use self::choose::ChosenRun;
 use self::discover::Case;
 use self::failure::fail;
+use self::memory::Memory;
 use super::arguments::Choices;
 use super::{Exit, Program};
 use crate::base::quantity;
@@ -52,10 +54,9 @@ pub(super) async fn run(program: &Program, paths: &[PathBuf], choices: &Choices)
         Ok(plans) => plans,
         Err(exit) => return exit,
     };
-    let seed = program.arguments.seed;
     let cases = discover::cases(plans);
-    let memory = memory::Memory::open();
-    let runs = match choose::choose(cases, choices, &memory, seed) {
+    let memory = Memory::open();
+    let runs = match choose::choose(cases, choices, &memory, program.arguments.seed) {
         Ok(runs) => runs,
         Err(why) => {
             fail(program, why);
@@ -70,6 +71,12 @@ pub(super) async fn run(program: &Program, paths: &[PathBuf], choices: &Choices)
         runs.iter().for_each(|run| program.print(&line(program, &run.case)));
         return Exit::Well;
     }
+    run_chosen(program, runs, choices, memory).await
+}
+
+/// Runs the chosen cases, reports on them, and remembers which failed.
+async fn run_chosen(program: &Program, runs: Vec<ChosenRun>, choices: &Choices, memory: Memory) -> Exit {
+    let seed = program.arguments.seed;
     let Some(mut reports) = reports::Reports::new(program, choices, seed) else { return Exit::CannotStart };
     let jobs = choices.jobs.unwrap_or_else(pool::default_jobs);
     reports.begin(&TestPlan { tests: runs.len(), seed, jobs });

@@ -34,14 +34,7 @@ pub(super) async fn run(
 ) {
     let stop = CancellationToken::new();
     *program.foreground.lock().unwrap_or_else(PoisonError::into_inner) = stop.clone();
-    let settings = Settings { events: EVENTS_SHOWN, ..program.settings(false) };
-    let with = Circumstances {
-        settings,
-        arguments: program.arguments.rest.clone(),
-        secrets: program.sink.secrets.clone(),
-        output: program.sink.clone(),
-        stop: stop.clone(),
-    };
+    let with = circumstances(program, stop.clone());
     let mut waiting = VecDeque::from(runs);
     let mut running: JoinSet<(TestRun, usize)> = JoinSet::new();
     let (mut alone, mut failed) = (false, false);
@@ -70,6 +63,16 @@ pub(super) async fn run(
     }
     let why = if stop.is_cancelled() { "not run: interrupted" } else { "not run: an earlier test failed" };
     waiting.iter().for_each(|run| done(ended(run, Verdict::Skipped(why.into())), 0));
+}
+
+fn circumstances(program: &Program, stop: CancellationToken) -> Circumstances {
+    Circumstances {
+        settings: Settings { events: EVENTS_SHOWN, ..program.settings(false) },
+        arguments: program.arguments.rest.clone(),
+        secrets: program.sink.secrets.clone(),
+        output: program.sink.clone(),
+        stop,
+    }
 }
 
 async fn with_retries(run: &ChosenRun, with: &Circumstances, retries: usize) -> (TestRun, usize) {

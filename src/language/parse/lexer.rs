@@ -305,28 +305,32 @@ fn push_text(segments: &mut SmallVec<[Segment; 1]>, text: &str) {
 }
 
 fn piece(input: &str, at: usize) -> Result<(&str, WordPart<'_>), Diagnostic> {
-    let wrong = |title: &str, length: usize| Diagnostic::new(title, at..at + length);
     match input.chars().next() {
         Some('\'') => raw(input)
             .map(|(rest, text)| (rest, WordPart::Quoted(smallvec![Segment::Text(text.into())])))
-            .map_err(|_| {
-                let fix = format!("{}'", first_line(input));
-                let expected = ["a `'` after the text".into()];
-                wrong("the quote `'` is never closed", 1).expected(expected).fix(fix).unfinished()
-            }),
+            .map_err(|_| never_closed('\'', input, at)),
         Some('"') => double(input, at),
         Some('$') => reference(input).map(|(rest, path)| (rest, WordPart::Reference(path))).map_err(|_| {
-            wrong("`$` begins a variable, and no name follows", 1)
-                .expected(["a name such as $files.port".into(), "'$' in single quotes".into()])
+            no_name_follows(at).expected(["a name such as $files.port".into(), "'$' in single quotes".into()])
         }),
         _ => bare(input)
             .map(|(rest, text)| (rest, WordPart::Bare(text)))
-            .map_err(|_| wrong("this cannot be read", 1)),
+            .map_err(|_| Diagnostic::new("this cannot be read", at..at + 1)),
     }
 }
 
-fn first_line(input: &str) -> &str {
-    input.lines().next().unwrap_or_default()
+/// The error of a quote at the start of `input`, which is at `at`.
+fn never_closed(quote: char, input: &str, at: usize) -> Diagnostic {
+    let fix = format!("{}{quote}", input.lines().next().unwrap_or_default());
+    Diagnostic::new(format!("the quote `{quote}` is never closed"), at..at + 1)
+        .expected([format!("a `{quote}` after the text")])
+        .fix(fix)
+        .unfinished()
+}
+
+/// The error of a `$` at `at` that is not a reference.
+fn no_name_follows(at: usize) -> Diagnostic {
+    Diagnostic::new("`$` begins a variable, and no name follows", at..at + 1)
 }
 
 /// Unquoted text up to a blank, `;`, quote or `$`.
@@ -377,13 +381,7 @@ fn double(input: &str, at: usize) -> Result<(&str, WordPart<'_>), Diagnostic> {
     loop {
         let here = at + (input.len() - rest.len());
         match rest.chars().next() {
-            None => {
-                let fix = format!("{}\"", first_line(input));
-                return Err(Diagnostic::new("the quote `\"` is never closed", at..at + 1)
-                    .expected(["a `\"` after the text".into()])
-                    .fix(fix)
-                    .unfinished());
-            }
+            None => return Err(never_closed('"', input, at)),
             Some('"') => {
                 if segments.is_empty() {
                     segments.push(Segment::Text(CompactString::default()));
@@ -395,26 +393,14 @@ fn double(input: &str, at: usize) -> Result<(&str, WordPart<'_>), Diagnostic> {
                     segments.push(Segment::Reference(path, here..at + (input.len() - tail.len())));
                     rest = tail;
                 }
-                Err(_) => {
-                    return Err(Diagnostic::new(
-                        "`$` begins a variable, and no name follows",
-                        here..here + 1,
-                    )
-                    .fix("\\$".to_owned()));
-                }
+                Err(_) => return Err(no_name_follows(here).fix("\\$".to_owned())),
             },
             Some('\\') => match escaped(rest) {
                 Ok((tail, c)) => {
                     push_text(&mut segments, c.map(String::from).unwrap_or_default().as_str());
                     rest = tail;
                 }
-                Err(_) => {
-                    let length = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
-                    let possible = ["\\n", "\\t", "\\\\", "\\\"", "\\$", "\\xHH", "\\u{…}"].map(String::from);
-                    let read = &rest[..length];
-                    return Err(Diagnostic::new(format!("`{read}` is not an escape"), here..here + length)
-                        .expected(possible));
-                }
+                Err(_) => return Err(not_an_escape(rest, here)),
             },
             Some(_) => {
                 let end = rest.find(['"', '$', '\\']).unwrap_or(rest.len());
@@ -423,6 +409,14 @@ fn double(input: &str, at: usize) -> Result<(&str, WordPart<'_>), Diagnostic> {
             }
         }
     }
+}
+
+/// The error of a `\` at the start of `input`, which is at `at`.
+fn not_an_escape(input: &str, at: usize) -> Diagnostic {
+    let length = 1 + input[1..].chars().next().map_or(0, char::len_utf8);
+    let possible = ["\\n", "\\t", "\\\\", "\\\"", "\\$", "\\xHH", "\\u{…}"].map(String::from);
+    let read = &input[..length];
+    Diagnostic::new(format!("`{read}` is not an escape"), at..at + length).expected(possible)
 }
 
 /// One escape in double quotes; `None` for a `\` that joins lines.

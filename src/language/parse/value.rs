@@ -16,12 +16,7 @@ pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mi
         Kind::Delay => {
             Ok(Datum::Duration(quantity::duration(word).map_err(|bad| in_milliseconds(bad, word))?))
         }
-        Kind::Endpoint => match session_id(word) {
-            Some(session) => Ok(Datum::Endpoint(None, Place::Session(session))),
-            None => endpoint::parse(word)
-                .map(|endpoint| Datum::Endpoint(None, Place::Address(endpoint)))
-                .map_err(|(why, fix)| Mismatch { why, fix, expected: Vec::new() }),
-        },
+        Kind::Endpoint => place(word).map(|place| Datum::Endpoint(None, place)),
         Kind::Expression
         | Kind::Rest
         | Kind::Printed
@@ -32,12 +27,7 @@ pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mi
         Kind::Path if word.is_empty() => mismatch("the path is empty", None),
         Kind::Path => Ok(Datum::Path(word.into(), false)),
         Kind::Percent => Ok(Datum::Percent(quantity::percent(word)?)),
-        Kind::Port => endpoint::port(word).map(Datum::Port).map_err(|(why, fix)| {
-            // `listen tcp ftp`: the port was left out.
-            let is_service = vocabulary.services.iter().any(|service| service.name == word);
-            let fix = if is_service { Some(format!("0 {word}")) } else { fix };
-            Mismatch { why, fix, expected: Vec::new() }
-        }),
+        Kind::Port => port(word, vocabulary).map(Datum::Port),
         Kind::Rate => Ok(Datum::Rate(quantity::rate(word)?)),
         Kind::Service => service(word, vocabulary),
         Kind::Setting(words) if words.contains(&word) => Ok(Datum::Text(word.into())),
@@ -45,28 +35,55 @@ pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mi
         Kind::Session | Kind::Setting(_) => {
             Ok(Datum::Session(session_id(word).unwrap_or_else(|| SessionRef::Name(word.into()))))
         }
-        Kind::Size(min, max) => match quantity::size(word).map_err(|bad| within_bounds(bad, min, max))? {
-            size if (min..=max).contains(&size) => Ok(Datum::Size(size)),
-            size => mismatch(
-                format!("`{word}` is out of range"),
-                Some(quantity::exact_size(size.clamp(min, max))),
-            ),
-        },
-        Kind::Transport => match Transport::from_word(word) {
-            Some(transport) => Ok(Datum::Transport(transport)),
-            // `listen 9000 ftp`: the transport was left out.
-            None => {
-                choice(word, &["tcp", "udp"]).map(Datum::Text).map_err(|mismatch| match word.parse::<u16>() {
-                    Ok(_) => Mismatch { fix: Some(format!("tcp {word}")), ..mismatch },
-                    Err(_) => mismatch,
-                })
-            }
-        },
+        Kind::Size(min, max) => size(word, min, max).map(Datum::Size),
+        Kind::Transport => transport(word),
     }
 }
 
 fn mismatch<T>(why: impl Into<String>, fix: Option<String>) -> Result<T, Mismatch> {
     Err(Mismatch { why: why.into(), fix, expected: Vec::new() })
+}
+
+fn place(word: &str) -> Result<Place, Mismatch> {
+    match session_id(word) {
+        Some(session) => Ok(Place::Session(session)),
+        None => endpoint::parse(word).map(Place::Address).map_err(|(why, fix)| Mismatch {
+            why,
+            fix,
+            expected: Vec::new(),
+        }),
+    }
+}
+
+fn port(word: &str, vocabulary: &Vocabulary) -> Result<u16, Mismatch> {
+    endpoint::port(word).map_err(|(why, fix)| {
+        // `listen tcp ftp`: the port was left out.
+        let is_service = vocabulary.services.iter().any(|service| service.name == word);
+        let fix = if is_service { Some(format!("0 {word}")) } else { fix };
+        Mismatch { why, fix, expected: Vec::new() }
+    })
+}
+
+fn size(word: &str, min: u64, max: u64) -> Result<u64, Mismatch> {
+    match quantity::size(word).map_err(|bad| within_bounds(bad, min, max))? {
+        size if (min..=max).contains(&size) => Ok(size),
+        size => {
+            mismatch(format!("`{word}` is out of range"), Some(quantity::exact_size(size.clamp(min, max))))
+        }
+    }
+}
+
+fn transport(word: &str) -> Result<Datum, Mismatch> {
+    match Transport::from_word(word) {
+        Some(transport) => Ok(Datum::Transport(transport)),
+        // `listen 9000 ftp`: the transport was left out.
+        None => {
+            choice(word, &["tcp", "udp"]).map(Datum::Text).map_err(|mismatch| match word.parse::<u16>() {
+                Ok(_) => Mismatch { fix: Some(format!("tcp {word}")), ..mismatch },
+                Err(_) => mismatch,
+            })
+        }
+    }
 }
 
 /// Clamps the suggested fix to the bounds, so that it is not refused in turn.

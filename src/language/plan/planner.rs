@@ -2,6 +2,7 @@
 //! sourced files are read through a function of the caller. All errors are collected; nothing runs if there is one.
 
 use crate::language::script::Heading;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::language::other_shells::{self, Advice};
 use crate::language::parse::command::Matcher;
 use crate::language::parse::grammar;
 use crate::language::parse::lexer::{Segment, Word};
-use crate::language::script::{Body, FileTest, Prefix, Statement, error_code};
+use crate::language::script::{Body, Expectation, FileExpectation, FileTest, Prefix, Statement, error_code};
 use crate::language::statement::statement;
 use crate::language::vocabulary::Vocabulary;
 use crate::language::{SOURCE_DEPTH_LIMIT, STATEMENT_LIMIT};
@@ -117,12 +118,7 @@ impl<'a> Planner<'a> {
 
     fn statement(&mut self, source: &Arc<Source>, statement: Statement, scope: &mut Scope) {
         let Statement { span, prefixes, body } = statement;
-        for prefix in &prefixes {
-            if let Prefix::ExpectError(Some(wanted)) = prefix {
-                self.check_word(source, wanted, scope);
-                self.check_code(source, wanted);
-            }
-        }
+        self.check_prefixes(source, &prefixes, scope);
         let action = match body {
             Body::Source(path) => return self.source(source, &path, scope),
             Body::Test(heading) => return self.heading(source, heading, span, scope),
@@ -133,21 +129,8 @@ impl<'a> Planner<'a> {
                     None => return,
                 }
             }
-            Body::Expect(expectation) => {
-                self.check_word(source, &expectation.left, scope);
-                if let Some((_, right)) = &expectation.test {
-                    self.check_word(source, right, scope);
-                }
-                condition::check(&expectation, scope).into_iter().for_each(|wrong| self.error(source, wrong));
-                Action::Expect(expectation)
-            }
-            Body::ExpectFile(expectation) => {
-                self.check_word(source, &expectation.path, scope);
-                if let FileTest::SameAs(word) | FileTest::Contains(word) = &expectation.test {
-                    self.check_word(source, word, scope);
-                }
-                Action::ExpectFile(expectation)
-            }
+            Body::Expect(expectation) => self.expectation(source, expectation, scope),
+            Body::ExpectFile(expectation) => self.file_expectation(source, expectation, scope),
             Body::Let { name, value } => {
                 self.check_word(source, &value, scope);
                 scope.define(&name, known(&value, scope));
@@ -158,22 +141,53 @@ impl<'a> Planner<'a> {
                 Action::Secret(name)
             }
             Body::Shell(text) => Action::Shell(text),
-            Body::Skip { reason, unless } => {
-                self.check_word(source, &reason, scope);
-                if let Some(unless) = &unless {
-                    self.check_word(source, unless, scope);
-                    condition::check_bare(unless, scope)
-                        .into_iter()
-                        .for_each(|wrong| self.error(source, wrong));
-                }
-                Action::Skip { reason, unless }
-            }
+            Body::Skip { reason, unless } => self.skip(source, reason, unless, scope),
             Body::Timeout(duration) => Action::Timeout(duration),
         };
         if !self.keep {
             return;
         }
         self.push(Step { source: source.clone(), span, prefixes, action });
+    }
+
+    fn check_prefixes(&mut self, source: &Arc<Source>, prefixes: &[Prefix], scope: &Scope) {
+        for prefix in prefixes {
+            if let Prefix::ExpectError(Some(wanted)) = prefix {
+                self.check_word(source, wanted, scope);
+                self.check_code(source, wanted);
+            }
+        }
+    }
+
+    fn expectation(&mut self, source: &Arc<Source>, expectation: Expectation, scope: &Scope) -> Action {
+        self.check_word(source, &expectation.left, scope);
+        if let Some((_, right)) = &expectation.test {
+            self.check_word(source, right, scope);
+        }
+        condition::check(&expectation, scope).into_iter().for_each(|wrong| self.error(source, wrong));
+        Action::Expect(expectation)
+    }
+
+    fn file_expectation(
+        &mut self,
+        source: &Arc<Source>,
+        expectation: FileExpectation,
+        scope: &Scope,
+    ) -> Action {
+        self.check_word(source, &expectation.path, scope);
+        if let FileTest::SameAs(word) | FileTest::Contains(word) = &expectation.test {
+            self.check_word(source, word, scope);
+        }
+        Action::ExpectFile(expectation)
+    }
+
+    fn skip(&mut self, source: &Arc<Source>, reason: Word, unless: Option<Word>, scope: &Scope) -> Action {
+        self.check_word(source, &reason, scope);
+        if let Some(unless) = &unless {
+            self.check_word(source, unless, scope);
+            condition::check_bare(unless, scope).into_iter().for_each(|wrong| self.error(source, wrong));
+        }
+        Action::Skip { reason, unless }
     }
 
     fn push(&mut self, step: Step) {
@@ -243,13 +257,9 @@ impl<'a> Planner<'a> {
                 Some(invocation)
             }
             Err(diagnostics) => {
-                for diagnostic in diagnostics {
-                    self.error(source, diagnostic);
-                }
+                diagnostics.into_iter().for_each(|diagnostic| self.error(source, diagnostic));
                 // A later use of the name must not be reported as a second error.
-                if let Some(name) =
-                    words.windows(2).find(|pair| pair[0].is("as")).and_then(|pair| pair[1].literal())
-                {
+                if let Some(name) = name_after_as(words) {
                     scope.define(&name, Known::Any);
                 }
                 None
@@ -378,6 +388,11 @@ impl<'a> Planner<'a> {
             }
         }
     }
+}
+
+/// The name after the first `as` of a command that could not be parsed.
+fn name_after_as(words: &[Word]) -> Option<Cow<'_, str>> {
+    words.windows(2).find(|pair| pair[0].is("as")).and_then(|pair| pair[1].literal())
 }
 
 fn unknown_name(name: &str, span: Range<usize>, scope: &Scope, sigil: &str) -> Diagnostic {

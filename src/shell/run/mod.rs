@@ -62,48 +62,8 @@ impl Shell {
             let Some((prefix, inner)) = prefixes.split_first() else { return self.action(action).await };
             match prefix {
                 Prefix::Defer => self.prefixed(inner, action).await,
-                Prefix::Repeat(times) => {
-                    let mut left = *times;
-                    while left > 0 {
-                        let together = left.min(TOGETHER as u64);
-                        match action {
-                            Action::Command(invocation)
-                                if inner.is_empty() && is_plain_question(invocation) =>
-                            {
-                                self.together(&vec![&**invocation; together as usize]).await?;
-                                left -= together;
-                            }
-                            _ => {
-                                self.prefixed(inner, action).await?;
-                                left -= 1;
-                            }
-                        }
-                        self.check_interrupt()?;
-                    }
-                    Ok(Flow::Next)
-                }
-                Prefix::Retry { times, every } => {
-                    let mut attempt = 1;
-                    loop {
-                        match self.prefixed(inner, action).await {
-                            Err(failure) if attempt < *times && failure.code != Code::Cancelled => {
-                                attempt += 1;
-                                let interrupt = self.interrupt.clone();
-                                tokio::select! {
-                                    () = interrupt.cancelled() => return Err(interrupted()),
-                                    () = tokio::time::sleep(*every) => {}
-                                }
-                            }
-                            Err(failure) => {
-                                return Err(Failure {
-                                    why: format!("{} (after {attempt} attempts)", failure.why),
-                                    ..failure
-                                });
-                            }
-                            done => return done,
-                        }
-                    }
-                }
+                Prefix::Repeat(times) => self.repeat(*times, inner, action).await,
+                Prefix::Retry { times, every } => self.retry(*times, *every, inner, action).await,
                 Prefix::ExpectError(wanted) => {
                     let Err(failure) = self.prefixed(inner, action).await else {
                         return Err(Failure::new(Code::Expectation, "expected an error, but it succeeded"));
@@ -112,6 +72,55 @@ impl Shell {
                 }
             }
         })
+    }
+
+    async fn repeat(&mut self, times: u64, inner: &[Prefix], action: &Action) -> Result<Flow, Failure> {
+        let mut left = times;
+        while left > 0 {
+            let together = left.min(TOGETHER as u64);
+            match action {
+                Action::Command(invocation) if inner.is_empty() && is_plain_question(invocation) => {
+                    self.together(&vec![&**invocation; together as usize]).await?;
+                    left -= together;
+                }
+                _ => {
+                    self.prefixed(inner, action).await?;
+                    left -= 1;
+                }
+            }
+            self.check_interrupt()?;
+        }
+        Ok(Flow::Next)
+    }
+
+    /// Runs a statement until it succeeds: at most `times` attempts, with a pause of `every` between two.
+    async fn retry(
+        &mut self,
+        times: u64,
+        every: Duration,
+        inner: &[Prefix],
+        action: &Action,
+    ) -> Result<Flow, Failure> {
+        let mut attempt = 1;
+        loop {
+            match self.prefixed(inner, action).await {
+                Err(failure) if attempt < times && failure.code != Code::Cancelled => {
+                    attempt += 1;
+                    let interrupt = self.interrupt.clone();
+                    tokio::select! {
+                        () = interrupt.cancelled() => return Err(interrupted()),
+                        () = tokio::time::sleep(every) => {}
+                    }
+                }
+                Err(failure) => {
+                    return Err(Failure {
+                        why: format!("{} (after {attempt} attempts)", failure.why),
+                        ..failure
+                    });
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Compares only the reason of the failure: its subject is the command itself, whose words would match themselves.
@@ -154,18 +163,7 @@ impl Shell {
                 }
             }
             Action::Secret(name) => self.secret(name).await,
-            Action::Let { name, value } => {
-                let binding = match value.reference() {
-                    Some([other]) if !value.quoted => self.binding(other),
-                    _ => None,
-                };
-                let binding = match binding {
-                    Some(binding) => binding,
-                    None => Binding::Value(self.value(value)?),
-                };
-                self.bind(name, binding);
-                Ok(Flow::Next)
-            }
+            Action::Let { name, value } => self.bind_value(name, value),
             Action::Shell(text) => self.system(text).await,
             Action::Skip { reason, unless } => {
                 let needed = match unless {
@@ -179,6 +177,20 @@ impl Shell {
                 Ok(Flow::Next)
             }
         }
+    }
+
+    /// Runs `let NAME = VALUE`; `$other` alone binds the name to all of what the other name is bound to.
+    fn bind_value(&mut self, name: &str, value: &Word) -> Result<Flow, Failure> {
+        let binding = match value.reference() {
+            Some([other]) if !value.quoted => self.binding(other),
+            _ => None,
+        };
+        let binding = match binding {
+            Some(binding) => binding,
+            None => Binding::Value(self.value(value)?),
+        };
+        self.bind(name, binding);
+        Ok(Flow::Next)
     }
 
     /// Binds a secret of the environment to its name; at the prompt it may be typed.
@@ -253,34 +265,55 @@ impl Shell {
                 }
                 self.last = Some(Binding::Session(session.clone()));
                 if invocation.background {
-                    if client.verb.lasting == Lasting::Job {
-                        self.jobs.push(session.clone());
-                    }
-                    self.remember_place(client, &arguments);
-                    let text = format!("{} {} in the background", session.label(), session.kind);
-                    self.report(invocation, &session, &Outcome::new(text, Vec::new()));
+                    self.leave_in_background(client, &arguments, invocation, &session);
                     return Ok(());
                 }
-                let shown = Shown::begin(&self.terminal, &session);
-                let outcome = self.foreground(&session, client.verb.lasting).await;
-                drop(shown);
-                let outcome = outcome?;
-                self.remember_place(client, &arguments);
-                let Some(outcome) = outcome else {
-                    session.to_background();
-                    self.jobs.push(session.clone());
-                    let (label, kind) = (session.label(), &session.kind);
-                    let text = format!("{label} {kind} goes on in the background; fg brings it back");
-                    self.report(invocation, &session, &Outcome::new(text, Vec::new()));
-                    return Ok(());
-                };
-                if client.verb.capabilities.contains(&Capability::Converse) && self.settings.interactive {
-                    self.attach = Some(session.clone());
-                }
-                self.report(invocation, &session, &outcome);
-                Ok(())
+                self.run_in_foreground(client, &arguments, invocation, &session).await
             }
         }
+    }
+
+    fn leave_in_background(
+        &mut self,
+        client: &Client,
+        arguments: &Arguments,
+        invocation: &Invocation,
+        session: &Arc<Session>,
+    ) {
+        if client.verb.lasting == Lasting::Job {
+            self.jobs.push(session.clone());
+        }
+        self.remember_place(client, arguments);
+        let text = format!("{} {} in the background", session.label(), session.kind);
+        self.report(invocation, session, &Outcome::new(text, Vec::new()));
+    }
+
+    /// Waits for the session of a command, and reports its result, or that it was sent to the background.
+    async fn run_in_foreground(
+        &mut self,
+        client: &Client,
+        arguments: &Arguments,
+        invocation: &Invocation,
+        session: &Arc<Session>,
+    ) -> Result<(), Failure> {
+        let shown = Shown::begin(&self.terminal, session);
+        let outcome = self.foreground(session, client.verb.lasting).await;
+        drop(shown);
+        let outcome = outcome?;
+        self.remember_place(client, arguments);
+        let Some(outcome) = outcome else {
+            session.to_background();
+            self.jobs.push(session.clone());
+            let (label, kind) = (session.label(), &session.kind);
+            let text = format!("{label} {kind} goes on in the background; fg brings it back");
+            self.report(invocation, session, &Outcome::new(text, Vec::new()));
+            return Ok(());
+        };
+        if client.verb.capabilities.contains(&Capability::Converse) && self.settings.interactive {
+            self.attach = Some(session.clone());
+        }
+        self.report(invocation, session, &outcome);
+        Ok(())
     }
 
     async fn answers(&self, job: Job<Answers>) -> Result<Answers, Failure> {

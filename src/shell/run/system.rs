@@ -1,7 +1,7 @@
 //! `!CMD`: runs the system's shell. In a script its output passes through here, so that secrets are hidden in it and
 //! the script can look at it; at the prompt it has the terminal.
 
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -36,18 +36,7 @@ impl Shell {
         let mut child = command.spawn().map_err(|error| Failure::io(&error, what.clone()))?;
         let mut group = ProcessGroup(child.id().filter(|_| !self.settings.interactive));
         let mut streams = Streams::of(&mut child, &self.secrets, &self.terminal);
-        let interrupt = self.interrupt.clone();
-        let status = loop {
-            tokio::select! {
-                biased;
-                () = interrupt.cancelled() => return Err(interrupted().of(what)),
-                () = streams.read(), if streams.is_open() => {}
-                status = child.wait() => break status.map_err(|error| Failure::io(&error, what.clone()))?,
-                // Ctrl-Z stops the process group of the terminal, but not this shell: nothing else would wake the
-                // command again.
-                () = self.suspend.notified() => wake(child.id()),
-            }
-        };
+        let status = self.wait_for_child(&mut child, &mut streams, &what).await?;
         let left = group.0.take().filter(|group| is_alive(*group));
         self.left_behind.extend(left.map(|group| (group, what.clone())));
         streams.drain().await;
@@ -58,14 +47,7 @@ impl Shell {
                 "{what}: `.out` and `.err` hold the first {most} bytes of what it printed"
             )));
         }
-        // Output of processes that go on in the background is still shown.
-        if streams.is_open() {
-            self.registry.spawn(async move {
-                while streams.is_open() {
-                    streams.read().await;
-                }
-            });
-        }
+        self.pass_the_rest(streams);
         let code = status.code().unwrap_or(-1);
         let fields = vec![
             ("code", Value::Integer(i128::from(code))),
@@ -76,9 +58,38 @@ impl Shell {
         if status.success() {
             return Ok(Flow::Next);
         }
-        let lines: Vec<&str> = err.lines().collect();
-        let shown = lines[lines.len().saturating_sub(LINES_SHOWN)..].iter().map(|line| format!("  {line}"));
-        Err(Failure::new(Code::Other, format!("ended with {status}")).of(what).detail(shown))
+        Err(unsuccessful(status, &err).of(what))
+    }
+
+    /// Waits until the command ends, and passes its output on meanwhile.
+    async fn wait_for_child(
+        &self,
+        child: &mut Child,
+        streams: &mut Streams,
+        what: &str,
+    ) -> Result<ExitStatus, Failure> {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.interrupt.cancelled() => return Err(interrupted().of(what)),
+                () = streams.read(), if streams.is_open() => {}
+                status = child.wait() => return status.map_err(|error| Failure::io(&error, what)),
+                // Ctrl-Z stops the process group of the terminal, but not this shell: nothing else would wake the
+                // command again.
+                () = self.suspend.notified() => wake(child.id()),
+            }
+        }
+    }
+
+    /// Passes on what processes that stay in the background still print.
+    fn pass_the_rest(&self, mut streams: Streams) {
+        if streams.is_open() {
+            self.registry.spawn(async move {
+                while streams.is_open() {
+                    streams.read().await;
+                }
+            });
+        }
     }
 
     fn command_of_system(&mut self, text: &str) -> Result<Command, Failure> {
@@ -122,6 +133,13 @@ impl Shell {
             signal(group, rustix::process::Signal::KILL);
         }
     }
+}
+
+/// The failure of a command that ended with an error, with the last lines of its standard error.
+fn unsuccessful(status: ExitStatus, err: &str) -> Failure {
+    let lines: Vec<&str> = err.lines().collect();
+    let shown = lines[lines.len().saturating_sub(LINES_SHOWN)..].iter().map(|line| format!("  {line}"));
+    Failure::new(Code::Other, format!("ended with {status}")).detail(shown)
 }
 
 /// The output of a command, while it runs.
