@@ -40,6 +40,30 @@ struct Slot {
     deadline: Option<Time>,
 }
 
+impl Slot {
+    /// Passes every waiting datagram to `send`; returns the one for which the socket had no room, if any.
+    fn transmit(
+        &mut self,
+        now: Time,
+        out: &mut Vec<u8>,
+        send: &mut impl FnMut(SocketAddr, &[u8], bool) -> bool,
+    ) -> Option<Unsent> {
+        loop {
+            out.clear();
+            if !self.connection.poll_transmit(now, out) {
+                return None;
+            }
+            let markable = self.connection.can_be_marked();
+            if !send(self.peer, out, markable) {
+                return Some((self.peer, out.clone(), markable));
+            }
+        }
+    }
+}
+
+/// A datagram that was built, but the socket had no room for it; true if it may be ECN-capable.
+type Unsent = (SocketAddr, Vec<u8>, bool);
+
 /// The connections of one socket.
 pub struct Endpoint {
     config: Config,
@@ -56,8 +80,7 @@ pub struct Endpoint {
     /// New connections that the application has not fetched yet.
     accepted: VecDeque<(ConnectionId, SocketAddr)>,
     ended: Ended,
-    /// A datagram that was built, but the socket had no room for it; true if it may be ECN-capable.
-    unsent: Option<(SocketAddr, Vec<u8>, bool)>,
+    unsent: Option<Unsent>,
     /// Datagrams that were dropped: damaged, of no connection, or from an unproven address.
     pub ignored: u64,
 }
@@ -177,34 +200,37 @@ impl Endpoint {
             self.ignored += 1;
             return;
         };
-        let refuse = |code: Code, text: String| datagram::encode(id, &Packet::Refuse { code, text });
+        let refuse = |code: Code, text: String| Packet::Refuse { code, text };
         let answer = if version != VERSION {
             refuse(Code::Version, format!("the server speaks version {VERSION}, the client {version}"))
         } else if !listening.serves(service) {
             refuse(Code::Service, format!("this port serves {}", listening.name))
         } else if !handshake::is_valid(&listening.secret, peer, id, now, cookie) {
-            datagram::encode(
-                id,
-                &Packet::Retry { cookie: handshake::cookie(&listening.secret, peer, id, now) },
-            )
+            Packet::Retry { cookie: handshake::cookie(&listening.secret, peer, id, now) }
         } else if self.ended.has(id, now) {
             // Repeated datagrams of a session that is over: its requests were served already.
             self.ignored += 1;
             return;
-        } else if self.slots.len() + self.others >= listening.max {
-            let taken = self.slots.len() + self.others;
-            refuse(Code::Busy, format!("busy: {taken} of {} clients, retry in 5 s", listening.max))
-        } else if self.of_address(peer.ip()) >= share(listening.max, peer.ip()) {
-            let (most, max) = (share(listening.max, peer.ip()), listening.max);
-            refuse(Code::Busy, format!("busy: {most} of {max} clients are from your address, retry in 5 s"))
+        } else if let Some(why) = self.is_full_for(peer.ip(), listening.max) {
+            refuse(Code::Busy, why)
         } else {
             let connection = Connection::accept(id, credit, self.config, now);
             self.slots.insert(id, Slot { connection, peer, deadline: None });
             self.touched.push_back(id);
             self.accepted.push_back((id, peer));
-            datagram::encode(id, &Packet::Accept { credit: self.config.credit })
+            Packet::Accept { credit: self.config.credit }
         };
-        self.stateless.push_back((peer, answer));
+        self.stateless.push_back((peer, datagram::encode(id, &answer)));
+    }
+
+    /// The reason for which another client of this address finds no place among `max`.
+    fn is_full_for(&self, address: IpAddr, max: usize) -> Option<String> {
+        let (taken, most) = (self.slots.len() + self.others, share(max, address));
+        if taken >= max {
+            return Some(format!("busy: {taken} of {max} clients, retry in 5 s"));
+        }
+        let is_full = self.of_address(address) >= most;
+        is_full.then(|| format!("busy: {most} of {max} clients are from your address, retry in 5 s"))
     }
 
     /// Number of connections of an IP address.
@@ -266,44 +292,47 @@ impl Endpoint {
         let mut out = Vec::with_capacity(self.config.datagram);
         while let Some(id) = self.touched.pop_front() {
             let Some(slot) = self.slots.get_mut(&id) else { continue };
-            let mut open = true;
-            loop {
-                out.clear();
-                if !slot.connection.poll_transmit(now, &mut out) {
-                    break;
-                }
-                let markable = slot.connection.can_be_marked();
-                open = send(slot.peer, &out, markable);
-                if !open {
-                    self.unsent = Some((slot.peer, out.clone(), markable));
-                    break;
-                }
-            }
+            self.unsent = slot.transmit(now, &mut out, &mut send);
             while let Some(happened) = slot.connection.poll_event() {
                 event(id, happened);
             }
-            let deadline = slot.connection.deadline();
-            if slot.deadline != deadline {
-                if let Some(at) = slot.deadline.take() {
-                    self.due.remove(&(at, id));
-                }
-                slot.deadline = deadline;
-                self.due.extend(deadline.map(|at| (at, id)));
+            let ended = slot.connection.has_ended();
+            if ended {
+                self.forget(id, now);
+            } else {
+                self.enter_deadline(id);
             }
-            if slot.connection.has_ended() {
-                if let Some(at) = slot.deadline {
-                    self.due.remove(&(at, id));
+            if self.unsent.is_some() {
+                if !ended {
+                    self.touched.push_front(id);
                 }
-                self.slots.remove(&id);
-                if self.listening.is_some() {
-                    self.ended.add(id, now);
-                }
-            } else if !open {
-                self.touched.push_front(id);
                 return false;
             }
         }
         true
+    }
+
+    /// Enters the present deadline of a connection in `due`.
+    fn enter_deadline(&mut self, id: ConnectionId) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        let deadline = slot.connection.deadline();
+        if slot.deadline != deadline {
+            if let Some(at) = slot.deadline.take() {
+                self.due.remove(&(at, id));
+            }
+            slot.deadline = deadline;
+            self.due.extend(deadline.map(|at| (at, id)));
+        }
+    }
+
+    /// Removes a connection that has ended. A server remembers its id for a while.
+    fn forget(&mut self, id: ConnectionId, now: Time) {
+        if let Some(at) = self.slots.remove(&id).and_then(|slot| slot.deadline) {
+            self.due.remove(&(at, id));
+        }
+        if self.listening.is_some() {
+            self.ended.add(id, now);
+        }
     }
 }
 

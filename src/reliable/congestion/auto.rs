@@ -406,28 +406,29 @@ impl Auto {
                     self.enter(Phase::Up, now);
                 }
             }
-            Phase::Up => {
+            Phase::Up if lasted >= turn => {
                 let full = !self.competes() && self.is_full(rtt);
-                if lasted >= turn && full {
-                    self.enter(Phase::Down, now);
-                } else if lasted >= turn * 2 {
-                    // The path delivers more: it has become faster, or start-up ended too soon.
-                    let step = self.up_gain - 1.0;
-                    if !full && self.delivery_rate() >= self.up_from * (1.0 + step / 2.0) {
-                        (self.up_gain, self.up_from) =
-                            ((1.0 + step * 2.0).min(UP_MOST), self.delivery_rate());
-                        self.enter(Phase::Up, now);
-                    } else {
-                        self.enter(Phase::Down, now);
-                    }
+                if full || lasted >= turn * 2 {
+                    self.end_probe(now, full);
                 }
             }
             Phase::Down if lasted >= turn * 2 || lasted >= turn && rtt.queue() <= self.queue_target(rtt) => {
                 self.see_others(rtt);
                 self.cycle(now);
             }
-            Phase::Cruise | Phase::Down => {}
+            Phase::Up | Phase::Cruise | Phase::Down => {}
         }
+    }
+
+    /// Ends a probe for bandwidth, or goes on with a higher gain; `full` if it has built a queue.
+    fn end_probe(&mut self, now: Time, full: bool) {
+        let step = self.up_gain - 1.0;
+        if full || self.delivery_rate() < self.up_from * (1.0 + step / 2.0) {
+            return self.enter(Phase::Down, now);
+        }
+        // The path delivers more: it has become faster, or start-up ended too soon.
+        (self.up_gain, self.up_from) = ((1.0 + step * 2.0).min(UP_MOST), self.delivery_rate());
+        self.enter(Phase::Up, now);
     }
 
     fn cycle(&mut self, now: Time) {

@@ -126,12 +126,7 @@ impl Connection {
             PacketState::Acked => return true,
             PacketState::Skipped => return false,
             PacketState::Lost => {
-                // It was only late: wait longer before the next packets are declared lost.
-                let late = now.since(seen.0);
-                let late = (late * 9 / 8).min(self.rtt.smoothed() * 2);
-                // In whole microseconds, as `Time` counts.
-                self.sent_packets.lateness =
-                    self.sent_packets.lateness.max(Duration::from_micros(late.as_micros() as u64));
+                self.wait_longer(now.since(seen.0));
                 self.congestion.on_late(phase);
             }
             PacketState::InFlight => {
@@ -153,6 +148,14 @@ impl Connection {
             news.newest = Some(seen);
         }
         true
+    }
+
+    /// A packet that was declared lost was acknowledged `late` after it was sent: the next are given more time.
+    fn wait_longer(&mut self, late: Duration) {
+        let late = (late * 9 / 8).min(self.rtt.smoothed() * 2);
+        // In whole microseconds, as `Time` counts.
+        let late = Duration::from_micros(late.as_micros() as u64);
+        self.sent_packets.lateness = self.sent_packets.lateness.max(late);
     }
 
     /// Declares packets lost by time, and sets the timer for the first that is not late enough yet: those after it were

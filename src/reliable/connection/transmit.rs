@@ -113,6 +113,16 @@ impl Connection {
             out.clear();
             return false;
         }
+        self.mark_kind(out, &sent, of_textbook);
+        datagram::finish(out);
+        self.send_side.next_number += 1;
+        self.register(now, number, out.len(), sent);
+        true
+    }
+
+    /// Tells the peer in the type of the datagram whether to acknowledge it at once, and whether to take it in order
+    /// only.
+    fn mark_kind(&self, out: &mut [u8], sent: &SentPacket, of_textbook: bool) {
         if of_textbook && self.config.arq.is_in_order() {
             datagram::in_order_only(out);
         } else if of_textbook {
@@ -122,10 +132,6 @@ impl Connection {
             // other, and none of them is waited for.
             datagram::acknowledge_now(out);
         }
-        datagram::finish(out);
-        self.send_side.next_number += 1;
-        self.register(now, number, out.len(), sent);
-        true
     }
 
     /// Sends a probe of a larger datagram size, if enough data waits to make that worthwhile.
@@ -176,14 +182,17 @@ impl Connection {
         if let Some(piece) = piece.or(copy) {
             self.push_piece(out, piece, sent);
         }
-        if self.send_side.ping {
-            self.send_side.ping = false;
-            if !sent.eliciting {
-                // Makes the datagram at least as long as a RETRY, since a server answers a new address with no more
-                // bytes than came.
-                (0..PING_REPEATS).for_each(|_| datagram::push_ping(out));
-                sent.eliciting = true;
-            }
+        self.count_probe(out, sent);
+        false
+    }
+
+    /// Counts a datagram as the PING or the probe that is wanted, if one is.
+    fn count_probe(&mut self, out: &mut Vec<u8>, sent: &mut SentPacket) {
+        if std::mem::take(&mut self.send_side.ping) && !sent.eliciting {
+            // Makes the datagram at least as long as a RETRY, since a server answers a new address with no more bytes
+            // than came.
+            (0..PING_REPEATS).for_each(|_| datagram::push_ping(out));
+            sent.eliciting = true;
         }
         if sent.eliciting && self.send_side.probes > 0 {
             self.send_side.probes -= 1;
@@ -192,7 +201,6 @@ impl Connection {
                 self.send_side.stream.on_lost(range);
             }
         }
-        false
     }
 
     /// Writes a segment into the datagram, and records it in the sent packet.
