@@ -377,14 +377,19 @@ impl ServerConnection {
             }
             Err(failure) => Err(failure),
         };
+        self.conclude_get(&name, sent).await
+    }
+
+    /// Logs a file that was sent; tells the client why if it could not be sent.
+    async fn conclude_get(&mut self, name: &str, sent: Result<Delivered, Failure>) -> Result<(), Failure> {
         match sent {
             Ok(delivered) => {
-                self.log("sent", &name, &delivered);
+                self.log("sent", name, &delivered);
                 Ok(())
             }
             // The client has another file of that name, or the server's file cannot be read to its end.
             Err(failure) if !failure.told && is_about_the_file(&failure, self.connection.transport) => {
-                self.refuse(&name, &failure).await
+                self.refuse(name, &failure).await
             }
             Err(failure) => Err(failure),
         }

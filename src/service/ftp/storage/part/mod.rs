@@ -437,7 +437,6 @@ impl<D: Disk> Part<D> {
         let Some(root) = self.tree.root().filter(|root| *root.as_bytes() == expected) else {
             return Err(self.reject());
         };
-        let name = part_name(&self.name);
         let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", self.name));
         let (mode, modified) = (self.intent.mode, self.intent.modified);
         // The file may end in a hole, or the part may hold the end of a longer file from before.
@@ -450,19 +449,8 @@ impl<D: Disk> Part<D> {
             self.spoilt = true;
             return Err(self.keep(failure));
         }
-        self.disk.rename(&name, &self.name, self.intent.replace).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => Failure::new(
-                Code::Exists,
-                format!("`{}` appeared meanwhile; the part is kept as `{name}`", self.name),
-            )
-            .fix("add `replace`, or choose another name"),
-            ErrorKind::NotFound => Failure::new(
-                Code::Disk,
-                format!("the folder or the part is gone: {}; nothing was made elsewhere", reason(&error)),
-            )
-            .fix("make the folder again and repeat the command"),
-            _ => failed(&error),
-        })?;
+        let renamed = self.disk.rename(&part_name(&self.name), &self.name, self.intent.replace);
+        renamed.map_err(|error| rename_failure(&error, &self.name))?;
         // The file has its name: whatever fails from here on, its bytes are used up.
         if let Some(reserved) = self.reserved.take() {
             reserved.keep();
@@ -486,5 +474,22 @@ impl<D: Disk> Part<D> {
         let why =
             format!("the file does not match its hash and does not get its name; it is kept as `{kept}`");
         Failure::new(Code::Integrity, why).fix("send it again")
+    }
+}
+
+/// Why a complete part could not get the name `name`.
+fn rename_failure(error: &std::io::Error, name: &str) -> Failure {
+    match error.kind() {
+        ErrorKind::AlreadyExists => {
+            let part = part_name(name);
+            let why = format!("`{name}` appeared meanwhile; the part is kept as `{part}`");
+            Failure::new(Code::Exists, why).fix("add `replace`, or choose another name")
+        }
+        ErrorKind::NotFound => {
+            let reason = reason(error);
+            let why = format!("the folder or the part is gone: {reason}; nothing was made elsewhere");
+            Failure::new(Code::Disk, why).fix("make the folder again and repeat the command")
+        }
+        _ => Failure::io(error, format!("commit {name}")),
     }
 }
