@@ -4,11 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::bottleneck::{Clock, judge};
-use super::confirm::{Confirmed, confirm, heartbeats, offer, stored};
+use super::confirm::{Confirmed, confirm, heartbeats, offer_part, stored};
 use super::send::say_resuming;
 use super::write_target::{WriteTarget, integrity};
-use super::writer::{Saved, Spoilt, WriterState};
-use super::{Awake, Delivered, MinimumRate, ProgressTarget, by_disk, has_lane, on_disk, take_lane};
+use super::writer::{Saved, Spoilt, WriterState, commit, keep};
+use super::{Awake, Delivered, MinimumRate, ProgressTarget, has_lane, on_disk, take_lane};
 use crate::base::Transport;
 use crate::net::failure::{malformed, told, unexpected};
 use crate::net::{Connection, Received, SILENCE_LIMIT};
@@ -140,12 +140,9 @@ async fn receive_part(
     let (written, mut clock) = receiver.into_part(received).await;
     let (part, (expected, theirs)) = match written {
         Ok(written) => written,
-        Err((failure, Some(part))) => return Err(by_disk(session, move || part.keep(failure)).await?),
-        Err((failure, None)) => return Err(failure),
+        Err(spoilt) => return Err(keep(session, spoilt).await),
     };
-    let waiting = Instant::now();
-    let hash = commit(session, part, expected, intent.fast).await?;
-    clock.disk += waiting.elapsed();
+    let hash = commit(session, &mut clock, part, expected, intent.fast).await?;
     let ours = clock.of_receiver(&connection.outgoing);
     stored(connection, false, intent.size, hash, ours).await;
     Ok(Delivered {
@@ -162,30 +159,6 @@ async fn receive_part(
         elapsed: began.elapsed(),
         limited_by: judge(theirs, ours),
     })
-}
-
-/// Tells the sender what is here; if that fails, the part is kept.
-async fn offer_part(
-    session: &Handle,
-    connection: &mut Connection,
-    part: Part<RealDisk>,
-    resumed: u64,
-) -> Result<Part<RealDisk>, Failure> {
-    match session.unless_cancelled(offer(connection, &part, resumed)).await {
-        Ok(()) => Ok(part),
-        Err(failure) => Err(by_disk(session, move || part.keep(failure)).await?),
-    }
-}
-
-/// A sync may take long: it runs outside the disk queue, so that it does not delay other transfers.
-async fn commit(
-    session: &Handle,
-    part: Box<Part<RealDisk>>,
-    expected: [u8; 32],
-    fast: bool,
-) -> Result<blake3::Hash, Failure> {
-    let commit = move || part.commit(expected);
-    if fast { by_disk(session, commit).await? } else { session.block(commit).await? }
 }
 
 impl<'a> Receiver<'a> {

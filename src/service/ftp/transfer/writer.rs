@@ -1,9 +1,13 @@
 //! The part of a file that is being received: a disk job takes it while it writes.
 
-use super::Work;
+use std::time::Instant;
+
+use super::bottleneck::Clock;
+use super::{Work, by_disk};
 use crate::report::Failure;
 use crate::service::files::disk::RealDisk;
 use crate::service::ftp::storage::part::Part;
+use crate::session::Handle;
 use crate::wire::Code;
 
 /// The part after a write, and the indices of damaged groups.
@@ -51,4 +55,28 @@ impl WriterState {
             Err(failure) => Err((failure, Some(part))),
         }
     }
+}
+
+/// Keeps what arrived; the returned failure says where.
+pub(super) async fn keep(session: &Handle, (failure, part): Spoilt) -> Failure {
+    let Some(part) = part else { return failure };
+    match by_disk(session, move || part.keep(failure)).await {
+        Ok(failure) | Err(failure) => failure,
+    }
+}
+
+/// Gives the file its name.
+pub(super) async fn commit(
+    session: &Handle,
+    clock: &mut Clock,
+    part: Box<Part<RealDisk>>,
+    expected: [u8; 32],
+    fast: bool,
+) -> Result<blake3::Hash, Failure> {
+    let commit = move || part.commit(expected);
+    let waiting = Instant::now();
+    // A sync may take long: it runs outside the disk queue, so that it does not delay other transfers.
+    let hash = if fast { by_disk(session, commit).await?? } else { session.block(commit).await?? };
+    clock.disk += waiting.elapsed();
+    Ok(hash)
 }
