@@ -243,15 +243,7 @@ fn start(session: Handle, arguments: Arguments, context: Context) -> Job {
 async fn run(session: Handle, options: LinkOptions, context: &Context) -> Result<Outcome, Failure> {
     let LinkOptions { transport, port, change, .. } = options;
     change.check(transport == Transport::Tcp)?;
-    let target = options
-        .target
-        .ok_or_else(|| Failure::new(Code::Usage, "`to` is missing: it names the server behind the link"))?;
-    if options.target_transport.is_some_and(|behind| behind != transport) {
-        let why = format!(
-            "a link {transport} carries {transport}, and the server behind it speaks another transport"
-        );
-        return Err(Failure::new(Code::Usage, why));
-    }
+    let target = server_behind(transport, options.target, options.target_transport)?;
     let bound = bind(transport, Bind::Loopback, port)
         .map_err(|failure| held_by_us(failure, context, transport, port))?;
     let address = bound.address().map_err(|error| Failure::io(&error, "link"))?;
@@ -281,6 +273,26 @@ async fn run(session: Handle, options: LinkOptions, context: &Context) -> Result
         result = relay.run(bound) => result?,
     }
     Ok(Outcome::new(format!("closed link {transport} {}", show(address)), Vec::new()))
+}
+
+/// The server behind the link.
+///
+/// # Errors
+/// It is missing, or speaks another transport.
+fn server_behind(
+    transport: Transport,
+    target: Option<Endpoint>,
+    target_transport: Option<Transport>,
+) -> Result<Endpoint, Failure> {
+    let target = target
+        .ok_or_else(|| Failure::new(Code::Usage, "`to` is missing: it names the server behind the link"))?;
+    if target_transport.is_some_and(|behind| behind != transport) {
+        let why = format!(
+            "a link {transport} carries {transport}, and the server behind it speaks another transport"
+        );
+        return Err(Failure::new(Code::Usage, why));
+    }
+    Ok(target)
 }
 
 /// What a link does to packets (up, down), in the words of the command.

@@ -102,7 +102,25 @@ impl Registry {
             let why = format!("{SESSION_LIMIT} sessions are running already");
             return Err(Failure::new(Code::Limit, why).fix("wait for some, or stop some"));
         }
-        let session = Arc::new(Session {
+        let session = Arc::new(self.new_session(request));
+        let handle = Handle {
+            session: session.clone(),
+            events: self.events.clone(),
+            tasks: TaskTracker::new(),
+            abort: CancellationToken::new(),
+        };
+        session.sample(false);
+        self.remember(session.clone());
+        if !self.sampling.swap(true, Ordering::SeqCst) {
+            drop(tokio::spawn(sample(Arc::downgrade(self), self.root.clone())));
+        }
+        let task = tokio::spawn(run(handle.clone()));
+        self.supervisors.spawn(supervise(handle, task));
+        Ok(session)
+    }
+
+    fn new_session(&self, request: Request) -> Session {
+        Session {
             id: self.next.fetch_add(1, Ordering::Relaxed),
             name: request.name,
             verb: request.verb,
@@ -120,21 +138,7 @@ impl Registry {
             pacer: RateLimiter::default(),
             guests: ClientList::default(),
             meter: Mutex::new(Meter::new()),
-        });
-        let handle = Handle {
-            session: session.clone(),
-            events: self.events.clone(),
-            tasks: TaskTracker::new(),
-            abort: CancellationToken::new(),
-        };
-        session.sample(false);
-        self.remember(session.clone());
-        if !self.sampling.swap(true, Ordering::SeqCst) {
-            drop(tokio::spawn(sample(Arc::downgrade(self), self.root.clone())));
         }
-        let task = tokio::spawn(run(handle.clone()));
-        self.supervisors.spawn(supervise(handle, task));
-        Ok(session)
     }
 
     /// Runs a task that is not part of a session until it ends by itself, such as the driver of a connection that
@@ -245,19 +249,7 @@ async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome,
     let word = state.word();
     handle.session.sample(true);
     handle.session.record(word, &text);
-    {
-        let mut shared = handle.session.lock();
-        if let State::Done(outcome) = &state {
-            for (name, value) in &outcome.fields {
-                match shared.fields.iter_mut().find(|(n, _)| n == name) {
-                    Some((_, known)) => *known = value.clone(),
-                    None => shared.fields.push((name, value.clone())),
-                }
-            }
-        }
-        shared.ended = Some(handle.session.began.elapsed());
-        shared.state = state;
-    }
+    set_end(&handle.session, state);
     handle.session.touch();
     let event = Event {
         session: handle.session.id,
@@ -272,4 +264,19 @@ async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome,
         },
     };
     handle.events.send_surely(event).await;
+}
+
+/// Sets the final state, and the fields of the outcome.
+fn set_end(session: &Session, state: State) {
+    let mut shared = session.lock();
+    if let State::Done(outcome) = &state {
+        for (name, value) in &outcome.fields {
+            match shared.fields.iter_mut().find(|(n, _)| n == name) {
+                Some((_, known)) => *known = value.clone(),
+                None => shared.fields.push((name, value.clone())),
+            }
+        }
+    }
+    shared.ended = Some(session.began.elapsed());
+    shared.state = state;
 }

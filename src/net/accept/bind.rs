@@ -62,31 +62,32 @@ pub fn bind(transport: Transport, bind: Bind, port: u16) -> Result<Bound, Failur
         }
         other => other,
     };
-    result.map_err(|error| {
-        let what = format!("listen {transport} {port}");
-        match error.kind() {
-            ErrorKind::AddrInUse => {
-                let failure = |who: &str| Failure::new(Code::Exists, format!("port {port} is taken by {who}"));
-                if is_ours(transport, port) {
-                    let fix = "stop that one first; tests that run in parallel cannot share a port: use port 0, or \
-                               `test \"…\" serial`";
-                    failure("another session of this program").fix(fix)
-                } else {
-                    failure("another program").fix(format!("listen {transport} 0 takes any free port"))
-                }
+    result.map_err(|error| bind_failure(&error, transport, address).of(format!("listen {transport} {port}")))
+}
+
+/// Why the address cannot be bound, and what to do about it.
+fn bind_failure(error: &std::io::Error, transport: Transport, address: SocketAddr) -> Failure {
+    let port = address.port();
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            let failure = |who: &str| Failure::new(Code::Exists, format!("port {port} is taken by {who}"));
+            if is_ours(transport, port) {
+                let fix = "stop that one first; tests that run in parallel cannot share a port: use port 0, or \
+                           `test \"…\" serial`";
+                failure("another session of this program").fix(fix)
+            } else {
+                failure("another program").fix(format!("listen {transport} 0 takes any free port"))
             }
-            ErrorKind::PermissionDenied => {
-                Failure::new(Code::Policy, format!("port {port} needs privileges"))
-                    .fix("use a port from 1024 on")
-            }
-            ErrorKind::AddrNotAvailable => {
-                Failure::new(Code::Missing, format!("{} is not an address of this machine", address.ip()))
-                    .fix("use `on any` or leave `on` out")
-            }
-            _ => Failure::new(Code::Other, reason(&error)).fix("try another address or port"),
         }
-        .of(what)
-    })
+        ErrorKind::PermissionDenied => {
+            Failure::new(Code::Policy, format!("port {port} needs privileges")).fix("use a port from 1024 on")
+        }
+        ErrorKind::AddrNotAvailable => {
+            Failure::new(Code::Missing, format!("{} is not an address of this machine", address.ip()))
+                .fix("use `on any` or leave `on` out")
+        }
+        _ => Failure::new(Code::Other, reason(error)).fix("try another address or port"),
+    }
 }
 
 fn bind_to(transport: Transport, address: SocketAddr) -> std::io::Result<Bound> {

@@ -48,6 +48,21 @@ struct Peer {
     allowance: Option<Allowance>,
 }
 
+impl Peer {
+    /// Counts lines that came, which cost `cost` and let `may_send` more bytes be sent; false if too many wait already.
+    fn hear(&mut self, now: Time, cost: u64, may_send: u64) -> bool {
+        self.heard = now;
+        if self.unread + cost > UNREAD_LIMIT {
+            return false;
+        }
+        self.unread += cost;
+        if let Some(allowance) = &mut self.allowance {
+            allowance.bytes += may_send;
+        }
+        true
+    }
+}
+
 #[derive(Debug)]
 struct Allowance {
     bytes: u64,
@@ -138,26 +153,15 @@ impl TextClients {
         let (lines, may_send) = (frames(&text), (bytes.len() as u64 + HEADERS) * AMPLIFICATION);
         let cost: u64 = lines.iter().map(stream_cost).sum();
         if let Some(peer) = self.peers.get_mut(&from) {
-            peer.heard = now;
-            if peer.unread + cost > UNREAD_LIMIT {
+            if !peer.hear(now, cost, may_send) {
                 return Heard::Nothing;
-            }
-            peer.unread += cost;
-            if let Some(allowance) = &mut peer.allowance {
-                allowance.bytes += may_send;
             }
             return Heard::Lines { id: peer.id, lines };
         }
         let forgeable = !is_this_machine(from.ip());
         let joins = forgeable && self.lines == Lines::Conversation;
-        if joins && !self.codes.take(now) {
-            return Heard::Nothing;
-        }
-        if joins && !self.is_code(now, from, text.trim()) {
-            return Heard::Answer(format!(
-                "* your address could be forged: send {:06} to join\n",
-                self.code(now, from)
-            ));
+        if joins && let Some(refusal) = self.ask_for_code(now, from, text.trim()) {
+            return refusal;
         }
         let Ok(instead_of) = self.make_room(now, others) else {
             return Heard::Answer("* busy, retry later\n".into());
@@ -168,6 +172,18 @@ impl TextClients {
         self.peers.insert(from, Peer { id, heard: now, unread, allowance });
         self.addresses.insert(id, from);
         Heard::First { id, lines, instead_of }
+    }
+
+    /// The answer to a client whose address could be forged; `None` if it has sent its code.
+    fn ask_for_code(&mut self, now: Time, from: SocketAddr, said: &str) -> Option<Heard> {
+        if !self.codes.take(now) {
+            return Some(Heard::Nothing);
+        }
+        if self.is_code(now, from, said) {
+            return None;
+        }
+        let code = self.code(now, from);
+        Some(Heard::Answer(format!("* your address could be forged: send {code:06} to join\n")))
     }
 
     /// Makes room for one more client; if all places are taken, the one idle for longest is removed and its id

@@ -9,8 +9,8 @@ use super::protocol::{Message, Welcome};
 use super::text::{check, check_name, login_name};
 use super::transcript::Transcript;
 use super::turn::{Stamp, TurnError, Turns, not_your_turn};
-use crate::base::Value;
 use crate::base::escape::escape_line;
+use crate::base::{Transport, Value};
 use crate::language::{Arguments, FromArguments, Target};
 use crate::net::Message as Wire;
 use crate::net::failure::{malformed, told};
@@ -76,18 +76,7 @@ pub(super) fn chat(session: Handle, options: ChatOptions, context: Context) -> J
         let (name, token) = context.kept.get::<Tickets>().take(&place).unwrap_or((name, 0));
         let welcome = session.unless_cancelled(join(&mut connection, token, name)).await;
         let welcome = welcome.map_err(|failure| failure.of("chat"))?;
-        session.set_all([
-            ("peer", Value::text(welcome.host.clone())),
-            ("name", Value::text(welcome.name.clone())),
-            ("sent", Value::count(0)),
-            ("received", Value::count(0)),
-            ("last", Value::text("")),
-            ("unconfirmed", Value::count(0)),
-            ("mark", Value::text("")),
-            ("transport", Value::text(connection.transport.word())),
-        ]);
-        let room = if welcome.relay { "; everybody here sees what you say" } else { "" };
-        session.log("joined", format!("you are {}, with {}{room}", welcome.name, welcome.host));
+        show_joined(&session, &welcome, connection.transport);
         session.listens();
         session.running("connected");
         let mut conversation = Conversation {
@@ -107,6 +96,21 @@ pub(super) fn chat(session: Handle, options: ChatOptions, context: Context) -> J
         }
         result
     })
+}
+
+fn show_joined(session: &Handle, welcome: &Welcome, transport: Transport) {
+    session.set_all([
+        ("peer", Value::text(welcome.host.clone())),
+        ("name", Value::text(welcome.name.clone())),
+        ("sent", Value::count(0)),
+        ("received", Value::count(0)),
+        ("last", Value::text("")),
+        ("unconfirmed", Value::count(0)),
+        ("mark", Value::text("")),
+        ("transport", Value::text(transport.word())),
+    ]);
+    let room = if welcome.relay { "; everybody here sees what you say" } else { "" };
+    session.log("joined", format!("you are {}, with {}{room}", welcome.name, welcome.host));
 }
 
 /// Sends our name and waits for the server's welcome.
@@ -233,15 +237,7 @@ impl Conversation {
                 judged.map_err(|_| Failure::new(Code::Misbehaved, LOST_COUNT))?;
                 self.show(&escape_line(&from), &text, id);
             }
-            Message::Delivered { id } => {
-                self.unconfirmed.remove(&id);
-                let mark = if self.turns.is_ours() { "answered" } else { "delivered" };
-                self.session.set_all([
-                    ("unconfirmed", Value::count(self.unconfirmed.len() as u64)),
-                    ("mark", Value::text(mark)),
-                ]);
-                self.session.log("delivered", format!("message {id}"));
-            }
+            Message::Delivered { id } => self.confirmed(id),
             Message::Notice { text } => self.session.noticed(&escape_line(&text)),
             Message::Leave { reason } => {
                 return Ok(Some(self.over(&format!("{} {}", self.welcome.host, escape_line(&reason)))));
@@ -259,6 +255,17 @@ impl Conversation {
             }
         }
         Ok(None)
+    }
+
+    /// The other side has our message with this id.
+    fn confirmed(&mut self, id: u64) {
+        self.unconfirmed.remove(&id);
+        let mark = if self.turns.is_ours() { "answered" } else { "delivered" };
+        self.session.set_all([
+            ("unconfirmed", Value::count(self.unconfirmed.len() as u64)),
+            ("mark", Value::text(mark)),
+        ]);
+        self.session.log("delivered", format!("message {id}"));
     }
 
     fn over(&self, how: &str) -> Outcome {

@@ -178,21 +178,7 @@ impl Room {
             }
         };
         check(text, self.rules.transport)?;
-        let (full, sent) = {
-            let mut members = self.lock();
-            let mut full = Vec::new();
-            // Under the lock, like clients' messages: each client must receive the ids in order.
-            for (outbox, message) in members.address(name, text)? {
-                session.count_out(text.len() as u64);
-                match outbox.put(message, text.len()) {
-                    Ok(()) => {}
-                    Err(_) if self.rules.relay => outbox.kick(),
-                    Err(message) => full.push((outbox, message)),
-                }
-            }
-            members.sent += 1;
-            (full, members.sent)
-        };
+        let (full, sent) = self.queue_message(session, name, text)?;
         session.set("sent", Value::count(sent));
         // Everybody else has the message. A kicked client is closed by its own task.
         let until = Instant::now() + GRACE;
@@ -202,6 +188,29 @@ impl Room {
             }
         }
         Ok(())
+    }
+
+    /// Queues a message of the host for one member, or with `None` for everybody whose turn allows it. Returns those
+    /// whose queue is full, and the number of messages so far.
+    fn queue_message(
+        &self,
+        session: &Handle,
+        name: Option<&str>,
+        text: &str,
+    ) -> Result<(Vec<(Outbox, Message)>, u64), Failure> {
+        let mut members = self.lock();
+        let mut full = Vec::new();
+        // Under the lock, like clients' messages: each client must receive the ids in order.
+        for (outbox, message) in members.address(name, text)? {
+            session.count_out(text.len() as u64);
+            match outbox.put(message, text.len()) {
+                Ok(()) => {}
+                Err(_) if self.rules.relay => outbox.kick(),
+                Err(message) => full.push((outbox, message)),
+            }
+        }
+        members.sent += 1;
+        Ok((full, members.sent))
     }
 
     /// A message from a text client, which sends no numbers: its stamp is made here.

@@ -64,22 +64,12 @@ pub(crate) async fn answer(
     loop {
         let mut page = names.split_off(names.len().saturating_sub(PAGE_LIMIT));
         page.reverse();
-        let entries = if page.is_empty() {
-            Ok(Vec::new())
-        } else {
-            page_of(session, folder, &path, page, dress).await?
-        };
-        let frame = match entries {
+        let frame = match page_of(session, folder, &path, page, dress).await? {
             Ok(entries) => Entries { entries, more: !names.is_empty() }.encode(),
             Err(failure) => Frame::error(failure.code, &failure.why),
         };
         let over = names.is_empty() || frame.kind != ENTRIES;
-        let sent = async {
-            connection.outgoing.send(frame).await?;
-            if over { connection.outgoing.flush().await } else { Ok(()) }
-        };
-        let slow = || Failure::new(Code::Timeout, "the client does not read the list");
-        tokio::time::timeout(PAGE_LIMIT_TIME, sent).await.map_err(|_| slow())??;
+        send_page(connection, frame, over).await?;
         if over {
             return Ok(());
         }
@@ -94,9 +84,22 @@ async fn page_of(
     names: Vec<OsString>,
     dress: Dress,
 ) -> Result<Result<Vec<Entry>, Failure>, Failure> {
+    if names.is_empty() {
+        return Ok(Ok(Vec::new()));
+    }
     let (folder, path) = (folder.clone(), path.to_owned());
     let _turn = PAGES.acquire().await;
     session.block(move || folder.entries(&path, &names).map(|page| dress(&folder, &path, page))).await
+}
+
+/// Sends a page, or the reason why there is none. `over`: nothing follows it.
+async fn send_page(connection: &mut Connection, frame: Frame, over: bool) -> Result<(), Failure> {
+    let sent = async {
+        connection.outgoing.send(frame).await?;
+        if over { connection.outgoing.flush().await } else { Ok(()) }
+    };
+    let slow = || Failure::new(Code::Timeout, "the client does not read the list");
+    tokio::time::timeout(PAGE_LIMIT_TIME, sent).await.map_err(|_| slow())?
 }
 
 /// `ls`.

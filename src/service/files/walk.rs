@@ -142,34 +142,7 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
         let whole = whole.join("/");
         let (mut entries, mut held) = (Vec::new(), 0);
         for found in self.folder.look_into(&whole)? {
-            let entry = match found {
-                RootEntry::Entry(entry) => entry,
-                RootEntry::Hidden(entry) if self.wanted.hidden && self.folder.shows_hidden() => entry,
-                RootEntry::Hidden(_) => {
-                    self.count.left_out.hidden += 1;
-                    continue;
-                }
-                RootEntry::Special => {
-                    self.count.left_out.special += 1;
-                    continue;
-                }
-                RootEntry::Unreadable(name, failure) => {
-                    self.lost(join(below, &name), failure);
-                    continue;
-                }
-            };
-            let path = join(below, &entry.name);
-            if let EntryKind::Link(target) = &entry.kind
-                && !(self.wanted.links && is_inside(&path, target, self.wanted.hidden))
-            {
-                self.count.left_out.links += 1;
-                continue;
-            }
-            if path.len() + whole.len() > NAME_LIMIT {
-                let why = format!("its path is too long: the limit is {NAME_LIMIT} bytes");
-                self.lost(path, Failure::new(Code::Limit, why));
-                continue;
-            }
+            let Some(entry) = self.select(found, below, &whole) else { continue };
             held += size_of::<Entry>() + entry.name.len();
             entries.push(entry);
             if entries.len() > FOLDER_LIMIT || self.held + held > HELD_LIMIT {
@@ -179,6 +152,40 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         self.held += held;
         Ok((entries, held))
+    }
+
+    /// The entry, if it is wanted; otherwise it is counted as left out, or reported as lost. `whole`: the path of its
+    /// folder.
+    fn select(&mut self, found: RootEntry, below: &str, whole: &str) -> Option<Entry> {
+        let entry = match found {
+            RootEntry::Entry(entry) => entry,
+            RootEntry::Hidden(entry) if self.wanted.hidden && self.folder.shows_hidden() => entry,
+            RootEntry::Hidden(_) => {
+                self.count.left_out.hidden += 1;
+                return None;
+            }
+            RootEntry::Special => {
+                self.count.left_out.special += 1;
+                return None;
+            }
+            RootEntry::Unreadable(name, failure) => {
+                self.lost(join(below, &name), failure);
+                return None;
+            }
+        };
+        let path = join(below, &entry.name);
+        if let EntryKind::Link(target) = &entry.kind
+            && !(self.wanted.links && is_inside(&path, target, self.wanted.hidden))
+        {
+            self.count.left_out.links += 1;
+            return None;
+        }
+        if path.len() + whole.len() > NAME_LIMIT {
+            let why = format!("its path is too long: the limit is {NAME_LIMIT} bytes");
+            self.lost(path, Failure::new(Code::Limit, why));
+            return None;
+        }
+        Some(entry)
     }
 }
 

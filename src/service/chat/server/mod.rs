@@ -120,18 +120,7 @@ async fn converse(
     mut connection: Connection,
     client: &ClientEntry,
 ) -> Result<(), Failure> {
-    let entry = match join(room, &mut connection).await {
-        Ok(Some(entry)) => entry,
-        Ok(None) => {
-            connection.outgoing.close(Code::Other, "").await;
-            return Ok(());
-        }
-        Err(failure) => {
-            drop(connection.outgoing.send_now(farewell(&connection, &failure)).await);
-            connection.outgoing.close(Code::Other, "").await;
-            return Err(failure);
-        }
-    };
+    let Some(entry) = admit(room, &mut connection).await? else { return Ok(()) };
     let (name, token) = (entry.name, entry.token);
     connection.outgoing.bound_buffer(SEND_BUFFER);
     room.show_members(session);
@@ -141,13 +130,7 @@ async fn converse(
     let mut visit = MemberConnection { room, session, connection, queue: entry.queue, name, token };
     let result = visit.run().await;
     let MemberConnection { mut connection, name, .. } = visit;
-    let how = match &result {
-        Ok(how) => how.clone(),
-        Err(failure) if room.rules.for_two => {
-            format!("is gone: {}; the next client continues the conversation", failure.why)
-        }
-        Err(failure) => format!("is gone: {}", failure.why),
-    };
+    let how = how_it_left(room, &result);
     let left = room.leave(&name, token, &how);
     room.show_members(session);
     part(&mut connection, result.as_ref().err(), left.is_none()).await;
@@ -166,6 +149,29 @@ async fn converse(
         session.token().cancel();
     }
     result.map(|_| ())
+}
+
+/// Admits the client, as [`join`] does. The connection of one that is not admitted is closed, with the reason.
+async fn admit(room: &Room, connection: &mut Connection) -> Result<Option<Admitted>, Failure> {
+    let joined = join(room, connection).await;
+    if let Err(failure) = &joined {
+        drop(connection.outgoing.send_now(farewell(connection, failure)).await);
+    }
+    if !matches!(joined, Ok(Some(_))) {
+        connection.outgoing.close(Code::Other, "").await;
+    }
+    joined
+}
+
+/// How the client left, for the announcement; `result`: of its conversation.
+fn how_it_left(room: &Room, result: &Result<String, Failure>) -> String {
+    match result {
+        Ok(how) => how.clone(),
+        Err(failure) if room.rules.for_two => {
+            format!("is gone: {}; the next client continues the conversation", failure.why)
+        }
+        Err(failure) => format!("is gone: {}", failure.why),
+    }
 }
 
 /// Sends the reason and closes, within a time limit: the client may be gone already, or may not read.

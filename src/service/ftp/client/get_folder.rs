@@ -14,7 +14,7 @@ use crate::service::files::protocol::{ENTRIES, Entries, Entry, EntryKind, LOST, 
 use crate::service::files::root::Folder;
 use crate::service::files::walk::{Count, Wanted};
 use crate::service::ftp::options::Accept;
-use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Label, Message};
+use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Label, Message, Mode};
 use crate::service::ftp::storage::part::Intent;
 use crate::service::ftp::storage::small::{self, BatchWriter};
 use crate::service::ftp::transfer::receive::{ReceiveOptions, receive_file};
@@ -134,18 +134,8 @@ pub(crate) async fn get_folder(
     let mut getting =
         Getting { session, connection, name, flags, rules, total, keeper, tree, bursts: Vec::new() };
     let folders: Vec<&Entry> = entries.iter().filter(|entry| entry.is_folder()).collect();
-    let folder = |entry: &&Entry, mode| {
-        let message = Message::Folder { mode, modified: entry.modified, path: entry.name.clone() };
-        (entry.name.clone(), message)
-    };
-    getting.keep(folders.iter().map(|entry| folder(entry, 0)).collect()).await?;
-    let links = entries.iter().filter_map(|entry| match &entry.kind {
-        EntryKind::Link(target) => {
-            let (path, target) = (entry.name.clone(), target.clone());
-            Some((path.clone(), Message::Link { replace: flags.replace, path, target }))
-        }
-        _ => None,
-    });
+    getting.keep(folders.iter().map(|entry| folder_message(entry, 0)).collect()).await?;
+    let links = entries.iter().filter_map(|entry| link_message(entry, flags.replace));
     getting.keep(links.collect()).await?;
     let small_limit = small_limit(session.rate_limit());
     let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
@@ -155,9 +145,21 @@ pub(crate) async fn get_folder(
     for entry in large.into_iter().chain(bursts.iter()) {
         getting.large(entry, &root, shape).await?;
     }
-    let finished = folders.iter().rev().map(|entry| folder(entry, closing(entry.mode))).collect();
+    let finished = folders.iter().rev().map(|entry| folder_message(entry, closing(entry.mode))).collect();
     getting.keep(finished).await?;
     Ok(getting.tree)
+}
+
+fn folder_message(entry: &Entry, mode: Mode) -> (String, Message) {
+    let message = Message::Folder { mode, modified: entry.modified, path: entry.name.clone() };
+    (entry.name.clone(), message)
+}
+
+/// `None` if the entry is no link.
+fn link_message(entry: &Entry, replace: bool) -> Option<(String, Message)> {
+    let EntryKind::Link(target) = &entry.kind else { return None };
+    let (path, target) = (entry.name.clone(), target.clone());
+    Some((path.clone(), Message::Link { replace, path, target }))
 }
 
 struct Getting<'a> {
@@ -207,15 +209,7 @@ impl Getting<'_> {
                 if known.len() == asked - came {
                     known.extend(self.here(&small[asked..], root).await?);
                 }
-                let name = self.path(&small[asked].name);
-                on_way += name.len();
-                // The rate limit delays the requests, by the bytes that they will bring.
-                if let Some(until) = self.session.pace(small[asked].size) {
-                    self.connection.outgoing.flush().await?;
-                    tokio::time::sleep_until(until.into()).await;
-                }
-                let fetch = Message::Fetch { known: known[asked - came], name };
-                self.connection.outgoing.send(fetch.encode()).await?;
+                on_way += self.fetch(small[asked], known[asked - came]).await?;
                 asked += 1;
             }
             self.connection.outgoing.flush().await?;
@@ -227,10 +221,7 @@ impl Getting<'_> {
                 Message::Same if here.is_some() => {
                     let hash = here.unwrap_or_default();
                     self.tree.found_small(&entry.name, hash, entry.size);
-                    let (flags, mode, modified, name) =
-                        (self.flags, entry.mode, entry.modified, entry.name.clone());
-                    let label = Label { flags, mode, modified, hash, name: name.clone() };
-                    store.push((name, Message::Offer { label, size: entry.size }));
+                    store.push(self.offer_message(entry, hash));
                 }
                 Message::Wanted { .. } => self.bursts.push(entry.clone()),
                 message => store.extend(self.arrived(entry, message)?),
@@ -247,13 +238,33 @@ impl Getting<'_> {
         Ok(())
     }
 
+    /// Requests a small file; returns the bytes of its name.
+    async fn fetch(&mut self, entry: &Entry, known: Option<GroupHash>) -> Result<usize, Failure> {
+        let name = self.path(&entry.name);
+        let length = name.len();
+        // The rate limit delays the requests, by the bytes that they will bring.
+        if let Some(until) = self.session.pace(entry.size) {
+            self.connection.outgoing.flush().await?;
+            tokio::time::sleep_until(until.into()).await;
+        }
+        self.connection.outgoing.send(Message::Fetch { known, name }.encode()).await?;
+        Ok(length)
+    }
+
+    /// What is to be stored of a file that is here with the same content.
+    fn offer_message(&self, entry: &Entry, hash: GroupHash) -> (String, Message) {
+        let (flags, mode, modified, name) = (self.flags, entry.mode, entry.modified, entry.name.clone());
+        let label = Label { flags, mode, modified, hash, name: name.clone() };
+        (name, Message::Offer { label, size: entry.size })
+    }
+
     /// What is to be stored of an answer to FETCH.
     fn arrived(&mut self, entry: &Entry, message: Message) -> Result<Option<(String, Message)>, Failure> {
         let name = &entry.name;
         match message {
             // Row 24: the size must be the one in the list.
             Message::Small { bytes, .. } if bytes.len() as u64 != entry.size => {
-                self.tree.refuse(name, &Failure::new(Code::Changed, "it changed since it was listed"));
+                self.tree.refuse(name, &changed());
                 Ok(None)
             }
             Message::Small { label, bytes } => {
@@ -286,26 +297,9 @@ impl Getting<'_> {
     async fn large(&mut self, entry: &Entry, root: &Arc<Folder>, shape: Framing) -> Result<(), Failure> {
         let name = self.path(&entry.name);
         self.connection.outgoing.send_now(Message::Get { shape, fresh: false, name }.encode()).await?;
-        let answer = match self.connection.incoming.frame(SILENCE_LIMIT, "answer").await {
-            Err(failure) if failure.told => {
-                self.tree.refuse(&entry.name, &failure);
-                return Ok(());
-            }
-            answer => answer?,
-        };
-        let changed = || Failure::new(Code::Changed, "it changed since it was listed");
-        let (limited, mode, size, modified) = match Message::decode(&answer).map_err(malformed)? {
-            Message::File { limited, mode, size, modified } => (limited, mode, size, modified),
-            Message::Folder { .. } => {
-                self.tree.refuse(&entry.name, &changed());
-                return Ok(());
-            }
-            _ => return Err(unexpected("the server")),
-        };
-        let Flags { replace, fast } = self.flags;
-        let intent = Intent { replace, fast, mode, ..Intent::new(size, modified) };
+        let Some((intent, limited)) = self.description_of(entry).await? else { return Ok(()) };
         let (folder, path, rules) = (root.clone(), entry.name.clone(), self.rules);
-        let begun = if size == entry.size {
+        let begun = if intent.size == entry.size {
             by_disk(self.session, move || folder.begin(&path, intent, rules)).await?
         } else {
             Err(changed())
@@ -339,4 +333,31 @@ impl Getting<'_> {
         }
         Ok(())
     }
+
+    /// The server's answer to GET: how the file is to be created, and whether the server limits its rate. `None` if
+    /// the file is refused.
+    async fn description_of(&mut self, entry: &Entry) -> Result<Option<(Intent, bool)>, Failure> {
+        let answer = match self.connection.incoming.frame(SILENCE_LIMIT, "answer").await {
+            Err(failure) if failure.told => {
+                self.tree.refuse(&entry.name, &failure);
+                return Ok(None);
+            }
+            answer => answer?,
+        };
+        match Message::decode(&answer).map_err(malformed)? {
+            Message::File { limited, mode, size, modified } => {
+                let Flags { replace, fast } = self.flags;
+                Ok(Some((Intent { replace, fast, mode, ..Intent::new(size, modified) }, limited)))
+            }
+            Message::Folder { .. } => {
+                self.tree.refuse(&entry.name, &changed());
+                Ok(None)
+            }
+            _ => Err(unexpected("the server")),
+        }
+    }
+}
+
+fn changed() -> Failure {
+    Failure::new(Code::Changed, "it changed since it was listed")
 }

@@ -30,6 +30,7 @@ use super::transfer::{Delivered, ProgressTarget, by_disk, in_lane};
 use crate::base::escape::escape_line;
 use crate::base::quantity::{counted, show_size};
 use crate::base::{Transport, Value};
+use crate::language::Target;
 use crate::net::Connection;
 use crate::net::failure::{malformed, unexpected};
 use crate::report::{Failure, Outcome};
@@ -57,18 +58,8 @@ pub(super) fn send(session: Handle, mut options: SendOptions, context: Context) 
         let mut sources = looked.map_err(|failure| failure.of(what.clone()))?;
         let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
         session.set_all([("name", Value::text(names.join(" "))), ("path", Value::text(given.join(" ")))]);
-        let (connection_options, shown) = options.transport().map_err(|failure| failure.of(what.clone()))?;
-        let connection = connect_with(
-            &session,
-            options.server.as_ref(),
-            crate::service::ftp::protocol::ID,
-            connection_options,
-        )
-        .await
-        .map_err(|failure| failure.of(what.clone()))?;
-        session.set("transport", Value::text(connection.transport.word()));
-        say_control(&session, &connection, &options);
-        session.running("transferring");
+        let connected = connect_to_send(&session, &mut options).await;
+        let (connection, shown) = connected.map_err(|failure| failure.of(what.clone()))?;
         let names: Vec<_> = names.iter().map(|name| escape_line(name)).collect();
         let done = format!("sent {}: ", names.join(", "));
         let options = options.transfer;
@@ -91,6 +82,21 @@ pub(super) fn send(session: Handle, mut options: SendOptions, context: Context) 
     })
 }
 
+/// Connects as the options say, and shows how; returns also the framing that the user is told.
+async fn connect_to_send(
+    session: &Handle,
+    options: &mut SendOptions,
+) -> Result<(Connection, Framing), Failure> {
+    let (connection_options, shown) = options.transport()?;
+    let server = options.server.as_ref();
+    let id = crate::service::ftp::protocol::ID;
+    let connection = connect_with(session, server, id, connection_options).await?;
+    session.set("transport", Value::text(connection.transport.word()));
+    say_control(session, &connection, options);
+    session.running("transferring");
+    Ok((connection, shown))
+}
+
 pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job {
     Box::pin(async move {
         let GetOptions { server, to, accept, rate, transfer: options, name } = options;
@@ -101,15 +107,10 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
             .map_err(|failure| failure.of(what.clone()))?;
         let file = target.file.clone();
         let around = by_disk(&session, move || Around::hold(&file)).await?;
-        session.set_all([
-            ("name", Value::text(name.clone())),
-            ("path", Value::text(target.file.display().to_string())),
-        ]);
-        let mut connection = connect(&session, server.as_ref(), crate::service::ftp::protocol::ID)
-            .await
-            .map_err(|failure| failure.of(what.clone()))?;
-        session.set("transport", Value::text(connection.transport.word()));
-        session.running("transferring");
+        let path = target.file.display().to_string();
+        session.set_all([("name", Value::text(name.clone())), ("path", Value::text(path))]);
+        let connected = connect_to_get(&session, server.as_ref()).await;
+        let mut connection = connected.map_err(|failure| failure.of(what.clone()))?;
         let ask = ask(&session, &mut connection, (&name, &target.file), options, accept);
         let TransferOptions { shape, flags, .. } = options;
         let done = |path: &Path| format!("got {} as {}: ", escape_line(&name), path.display());
@@ -124,15 +125,8 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
                 return finish_folder(&session, connection, result, told).await;
             }
             Ok(Asked::File { begun, intent, fresh, limited }) => {
-                let (worker, shown) = (session.clone(), name.clone());
-                let exchange = async move {
-                    let watched =
-                        Some(ProgressTarget { name: &shown, before: 0, total: intent.size, guest: None });
-                    let manner = ReceiveOptions { shape, fresh, limited, watched };
-                    let result = receive_file(&worker, &mut connection, *begun, intent, manner).await;
-                    (connection, result)
-                };
-                let (back, result) = in_lane(&session, intent.size, exchange).await?;
+                let manner = ReceiveOptions { shape, fresh, limited, watched: None };
+                let (back, result) = receive(&session, connection, &name, (begun, intent), manner).await?;
                 connection = back;
                 result
             }
@@ -142,6 +136,32 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
         session.set("path", Value::text(place.display().to_string()));
         finish(&session, connection, result, Told { what, done: done(&place), shape, fast: flags.fast }).await
     })
+}
+
+/// Connects, and shows how.
+async fn connect_to_get(session: &Handle, server: Option<&Target>) -> Result<Connection, Failure> {
+    let connection = connect(session, server, crate::service::ftp::protocol::ID).await?;
+    session.set("transport", Value::text(connection.transport.word()));
+    session.running("transferring");
+    Ok(connection)
+}
+
+/// Receives the file, in a lane if it is large, and shows its progress as that of `name`; returns the connection too.
+async fn receive(
+    session: &Handle,
+    mut connection: Connection,
+    name: &str,
+    (begun, intent): (Box<Begun<RealDisk>>, Intent),
+    manner: ReceiveOptions<'static>,
+) -> Result<(Connection, Result<Delivered, Failure>), Failure> {
+    let (worker, shown) = (session.clone(), name.to_owned());
+    let exchange = Box::pin(async move {
+        let watched = Some(ProgressTarget { name: &shown, before: 0, total: intent.size, guest: None });
+        let manner = ReceiveOptions { watched, ..manner };
+        let result = receive_file(&worker, &mut connection, *begun, intent, manner).await;
+        (connection, result)
+    });
+    in_lane(session, intent.size, exchange).await
 }
 
 /// Requests a file, and prepares the place where it is received; or learns that it is a folder.

@@ -13,8 +13,11 @@ use crate::service::files::root::Folder;
 use crate::service::files::walk::Count;
 use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Message, Mode};
 use crate::service::ftp::storage::small;
-use crate::service::ftp::transfer::send::{Outgoing, await_ready, send_file};
-use crate::service::ftp::transfer::{ProgressTarget, by_disk, is_about_the_file, on_disk, small_limit};
+use crate::service::ftp::transfer::send::{Outgoing, send_file};
+use crate::service::ftp::transfer::start::await_ready;
+use crate::service::ftp::transfer::{
+    Delivered, ProgressTarget, by_disk, is_about_the_file, on_disk, small_limit,
+};
 use crate::session::Handle;
 use crate::wire::{Code, Frame, frame};
 
@@ -69,7 +72,6 @@ pub(crate) async fn send_folder(
     let (total, mut tree) = (count.bytes, TreeOutcome::new(count));
     lost.iter().for_each(|(path, failure)| tree.refuse(path, failure));
     let asking = announce(connection, total, &base).await?;
-    let unanswered = VecDeque::new();
     let mut sending = Sending {
         session,
         connection,
@@ -77,7 +79,7 @@ pub(crate) async fn send_folder(
         base,
         flags,
         tree,
-        unanswered,
+        unanswered: VecDeque::new(),
         unanswered_bytes: 0,
         first,
         wanted: Vec::new(),
@@ -88,22 +90,11 @@ pub(crate) async fn send_folder(
     let (small, large): (Vec<&Entry>, Vec<&Entry>) =
         entries.iter().partition(|entry| entry.kind != EntryKind::File || entry.size <= small_limit);
     sending.folder("", 0, 0).await?;
-    sending.small(&small, asking).await?;
-    sending.sync().await?;
-    let wanted: HashSet<String> = std::mem::take(&mut sending.wanted).into_iter().collect();
-    let wanted: Vec<&Entry> = small.into_iter().filter(|entry| wanted.contains(&entry.name)).collect();
-    sending.small(&wanted, Asking::Send).await?;
-    sending.sync().await?;
+    sending.all_small(&small, asking).await?;
     for entry in large {
         sending.large(entry, shape).await?;
     }
-    // A folder's time changes when something is stored in it: it is set last, from the innermost folder outwards.
-    for entry in entries.iter().rev().filter(|entry| entry.is_folder()) {
-        if sending.tree.is_refused(&entry.name) {
-            continue;
-        }
-        sending.folder(&entry.name, entry.modified, closing(entry.mode)).await?;
-    }
+    sending.finish_folders(&entries).await?;
     sending.folder("", modified, closing(mode)).await?;
     sending.sync().await?;
     sending.tree.answered = sending.first;
@@ -131,6 +122,28 @@ enum Asking {
 impl Sending<'_> {
     fn path(&self, name: &str) -> String {
         if name.is_empty() { self.base.clone() } else { format!("{}/{name}", self.base) }
+    }
+
+    /// Sends what travels as one message; of the files that were only offered, those that the server wants.
+    async fn all_small(&mut self, small: &[&Entry], asking: Asking) -> Result<(), Failure> {
+        self.small(small, asking).await?;
+        self.sync().await?;
+        let wanted: HashSet<String> = std::mem::take(&mut self.wanted).into_iter().collect();
+        let wanted: Vec<&Entry> =
+            small.iter().copied().filter(|entry| wanted.contains(&entry.name)).collect();
+        self.small(&wanted, Asking::Send).await?;
+        self.sync().await
+    }
+
+    /// A folder's time changes when something is stored in it: it is set last, from the innermost folder outwards.
+    async fn finish_folders(&mut self, entries: &[Entry]) -> Result<(), Failure> {
+        for entry in entries.iter().rev().filter(|entry| entry.is_folder()) {
+            if self.tree.is_refused(&entry.name) {
+                continue;
+            }
+            self.folder(&entry.name, entry.modified, closing(entry.mode)).await?;
+        }
+        Ok(())
     }
 
     /// Sends folders, links, and the files that travel as one message.
@@ -318,6 +331,15 @@ impl Sending<'_> {
             Outgoing { source, shape, start, watched: Some(watched) },
         )
         .await;
+        self.conclude_large(entry, sent).await
+    }
+
+    /// Counts a large file that was sent. A failure that is only about this file does not end the transfer.
+    async fn conclude_large(
+        &mut self,
+        entry: &Entry,
+        sent: Result<Delivered, Failure>,
+    ) -> Result<(), Failure> {
         match sent {
             Ok(delivered) => {
                 self.tree.took(&entry.name, &delivered);

@@ -11,6 +11,8 @@ use crate::service::ftp::transfer::send::Outgoing;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::error::Elapsed;
+
 use self::tally::UploadState;
 use super::options::ServerOptions;
 use super::protocol::{Flags, Framing, Message};
@@ -18,7 +20,8 @@ use super::storage::part::Intent;
 use super::storage::quota::Quota;
 use super::storage::small::BatchWriter;
 use super::transfer::receive::{ReceiveOptions, receive_file};
-use super::transfer::send::{Start, await_ready, send_file};
+use super::transfer::send::send_file;
+use super::transfer::start::{Start, await_ready};
 use super::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_file};
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
@@ -148,6 +151,19 @@ async fn next(
     }
 }
 
+/// The request in what came within the time limit; `None` if the client closed the connection.
+fn request_in(came: Result<Result<Option<Wire>, Failure>, Elapsed>) -> Result<Option<Frame>, Failure> {
+    match came {
+        Ok(Ok(Some(Wire::Frame(frame)))) => Ok(Some(frame)),
+        Ok(Ok(Some(Wire::Block { .. }))) => {
+            Err(Failure::new(Code::Misbehaved, "unexpected block instead of a request"))
+        }
+        Ok(Ok(None)) => Ok(None),
+        Ok(Err(failure)) => Err(failure),
+        Err(_) => Err(Failure::new(Code::Timeout, format!("idle for {} s", IDLE_LIMIT.as_secs()))),
+    }
+}
+
 impl ServerConnection {
     async fn run(mut self) -> Result<(), Failure> {
         if !self.server.open && is_of_another_user(self.connection.transport, self.connection.peer) {
@@ -166,20 +182,10 @@ impl ServerConnection {
                 self.settle_and_say().await?;
                 continue;
             }
-            let frame = match request {
-                Ok(Ok(Some(Wire::Frame(frame)))) => frame,
-                Ok(Ok(Some(Wire::Block { .. }))) => {
-                    return self
-                        .part(Failure::new(Code::Misbehaved, "unexpected block instead of a request"))
-                        .await;
-                }
-                Ok(Ok(None)) => break,
-                Ok(Err(failure)) => return self.part(failure).await,
-                Err(_) => {
-                    return self
-                        .part(Failure::new(Code::Timeout, format!("idle for {} s", IDLE_LIMIT.as_secs())))
-                        .await;
-                }
+            let frame = match request_in(request) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(failure) => return self.part(failure).await,
             };
             // Boxed, like the future of `part`: an idle client needs little memory.
             let (visit, answered) = Box::pin(self.answer(frame)).await?;
@@ -253,27 +259,35 @@ impl ServerConnection {
                 });
                 in_lane(&session, size, work).await
             }
-            Message::Get { shape, fresh, name } => {
-                let source = match self.source(&name).await {
-                    Ok(Some(source)) => source,
-                    Ok(None) => return Ok((self, Ok(()))),
-                    Err(failure) => return Ok((self, Err(failure))),
-                };
-                let size = source.size;
-                self.client.does(format!("gets {}", escape_line(&name)));
-                let work = Box::pin(async move {
-                    let session = self.session.clone();
-                    let answered = session.unless_cancelled(self.get(shape, fresh, name, source)).await;
-                    (self, answered)
-                });
-                in_lane(&session, size, work).await
-            }
+            Message::Get { shape, fresh, name } => self.answer_get(shape, fresh, name).await,
             other => {
                 self.client.does("moves small files");
                 let answered = session.unless_cancelled(Box::pin(self.small(other))).await;
                 Ok((self, answered))
             }
         }
+    }
+
+    /// Answers GET, in a lane if the file is large.
+    async fn answer_get(
+        mut self,
+        shape: Framing,
+        fresh: bool,
+        name: String,
+    ) -> Result<(Self, Result<(), Failure>), Failure> {
+        let source = match self.source(&name).await {
+            Ok(Some(source)) => source,
+            Ok(None) => return Ok((self, Ok(()))),
+            Err(failure) => return Ok((self, Err(failure))),
+        };
+        let (session, size) = (self.session.clone(), source.size);
+        self.client.does(format!("gets {}", escape_line(&name)));
+        let work = Box::pin(async move {
+            let session = self.session.clone();
+            let answered = session.unless_cancelled(self.get(shape, fresh, name, source)).await;
+            (self, answered)
+        });
+        in_lane(&session, size, work).await
     }
 
     /// Handles a message of a tree transfer.
@@ -377,14 +391,19 @@ impl ServerConnection {
             }
             Err(failure) => Err(failure),
         };
+        self.conclude_get(&name, sent).await
+    }
+
+    /// Logs a file that was sent; tells the client why if it could not be sent.
+    async fn conclude_get(&mut self, name: &str, sent: Result<Delivered, Failure>) -> Result<(), Failure> {
         match sent {
             Ok(delivered) => {
-                self.log("sent", &name, &delivered);
+                self.log("sent", name, &delivered);
                 Ok(())
             }
             // The client has another file of that name, or the server's file cannot be read to its end.
             Err(failure) if !failure.told && is_about_the_file(&failure, self.connection.transport) => {
-                self.refuse(&name, &failure).await
+                self.refuse(name, &failure).await
             }
             Err(failure) => Err(failure),
         }

@@ -198,7 +198,7 @@ impl BatchWriter {
     }
 
     fn small(&mut self, index: u64, label: &Label, bytes: &[u8]) -> Result<(), Failure> {
-        let Label { flags, mode, modified, hash, name } = label;
+        let Label { flags, hash, name, .. } = label;
         self.unsettled += bytes.len() as u64;
         if blake3::hash(bytes).as_bytes() != hash {
             return Err(Failure::new(Code::Integrity, "it arrived damaged").fix("send it again"));
@@ -217,26 +217,8 @@ impl BatchWriter {
         }
         let length = bytes.len() as u64;
         let place = self.quota.reserve(length).ok_or_else(|| self.quota.refusal(length))?;
-        let part = part_name(last);
-        if dir.find(&journal_name(last)).is_some() {
-            // Row 9: the journal belongs to a part of another version.
-            if !flags.replace {
-                let why = format!("a part of another version of it is kept as `{part}`");
-                return Err(Failure::new(Code::Changed, why).fix("start again with `replace`"));
-            }
-            dir.remove(&journal_name(last)).map_err(|error| Failure::io(&error, part.as_str()))?;
-        }
-        let file = dir.claim(&part)?;
-        let written = check_free(dir.free(&file), length).and_then(|()| {
-            dir.set_length(&file, 0)
-                .and_then(|()| dir.write_at(&file, 0, bytes))
-                .and_then(|()| dir.dress(&file, *mode, *modified))
-                .map_err(|error| Failure::io(&error, format!("writing {last}")))
-        });
-        if let Err(failure) = written {
-            drop(dir.remove(&part));
-            return Err(failure);
-        }
+        remove_journal(&dir, last, flags.replace)?;
+        let file = write_part(&dir, last, label, bytes)?;
         (self.bytes, self.files) = (self.bytes + length, self.files + 1);
         if flags.fast {
             return publish(&dir, last, flags.replace).map(|()| place.keep());
@@ -304,6 +286,36 @@ impl BatchWriter {
         }
         denied
     }
+}
+
+/// Row 9: the journal belongs to a part of another version.
+fn remove_journal(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
+    if dir.find(&journal_name(name)).is_none() {
+        return Ok(());
+    }
+    let part = part_name(name);
+    if !replace {
+        let why = format!("a part of another version of it is kept as `{part}`");
+        return Err(Failure::new(Code::Changed, why).fix("start again with `replace`"));
+    }
+    dir.remove(&journal_name(name)).map_err(|error| Failure::io(&error, part.as_str()))
+}
+
+/// Writes the content of a file beside its final name.
+fn write_part(dir: &RealDisk, name: &str, label: &Label, bytes: &[u8]) -> Result<File, Failure> {
+    let part = part_name(name);
+    let file = dir.claim(&part)?;
+    let written = check_free(dir.free(&file), bytes.len() as u64).and_then(|()| {
+        dir.set_length(&file, 0)
+            .and_then(|()| dir.write_at(&file, 0, bytes))
+            .and_then(|()| dir.dress(&file, label.mode, label.modified))
+            .map_err(|error| Failure::io(&error, format!("writing {name}")))
+    });
+    if let Err(failure) = written {
+        drop(dir.remove(&part));
+        return Err(failure);
+    }
+    Ok(file)
 }
 
 impl BatchWriter {

@@ -1,7 +1,7 @@
 //! What a receiver says about what it has: groups of a part, a whole file that may be identical to the offered one, and
 //! that a file is stored.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Delivered, by_disk};
 use crate::net::failure::{malformed, unexpected};
@@ -28,22 +28,14 @@ pub(crate) enum Confirmed {
 pub(crate) async fn confirm(
     session: &Handle,
     connection: &mut Connection,
-    mut there: There<RealDisk>,
+    there: There<RealDisk>,
     intent: Intent,
 ) -> Result<Confirmed, Failure> {
     let began = Instant::now();
-    let count = there.tree.count();
-    let mut first = 0;
-    while first < count {
-        let (hashes, back) = by_disk(session, move || (there.hashes(first, STEP), there)).await?;
-        there = back;
-        // A frame for each step, so that the sender does not time out while this side hashes.
-        connection.outgoing.send_now(Message::Have { first, hashes: hashes? }.encode()).await?;
-        first += STEP;
-    }
+    let there = send_hashes(session, connection, there).await?;
     let ready = Message::Ready { there: true, replaces: intent.replace, resumed: intent.size };
     connection.outgoing.send_now(ready.encode()).await?;
-    let mut beats = heartbeats(count);
+    let mut beats = heartbeats(there.tree.count());
     let hash = loop {
         let frame = connection.incoming.frame(SILENCE_LIMIT, "hash of the file").await?;
         match Message::decode(&frame).map_err(malformed)? {
@@ -64,9 +56,34 @@ pub(crate) async fn confirm(
     // Outside the disk queue: waiting for the disk does not delay other transfers.
     session.block(move || there.confirm()).await??;
     stored(connection, true, intent.size, root, Spent::default()).await;
-    Ok(Confirmed::Same(Delivered {
+    let kernel_drops = connection.outgoing.path().map_or(0, |path| path.kernel_drops);
+    let elapsed = began.elapsed();
+    Ok(Confirmed::Same(Delivered { kernel_drops, elapsed, ..nothing_travelled(intent, root) }))
+}
+
+/// Sends the hashes of all groups of a file that is there.
+async fn send_hashes(
+    session: &Handle,
+    connection: &mut Connection,
+    mut there: There<RealDisk>,
+) -> Result<There<RealDisk>, Failure> {
+    let count = there.tree.count();
+    let mut first = 0;
+    while first < count {
+        let (hashes, back) = by_disk(session, move || (there.hashes(first, STEP), there)).await?;
+        there = back;
+        // A frame for each step, so that the sender does not time out while this side hashes.
+        connection.outgoing.send_now(Message::Have { first, hashes: hashes? }.encode()).await?;
+        first += STEP;
+    }
+    Ok(there)
+}
+
+/// The result for a file that was there with the same content.
+const fn nothing_travelled(intent: Intent, hash: blake3::Hash) -> Delivered {
+    Delivered {
         bytes: intent.size,
-        hash: root,
+        hash,
         chunks: 0,
         acks: 0,
         resumed: intent.size,
@@ -74,10 +91,10 @@ pub(crate) async fn confirm(
         replaced: intent.replace,
         retransmitted: 0,
         sent: 0,
-        kernel_drops: connection.outgoing.path().map_or(0, |path| path.kernel_drops),
-        elapsed: began.elapsed(),
+        kernel_drops: 0,
+        elapsed: Duration::ZERO,
         limited_by: "the disk",
-    }))
+    }
 }
 
 /// Sends STORED. The file is stored even if that fails; a broken connection shows at the next message.
@@ -97,12 +114,21 @@ pub(crate) const fn heartbeats(groups: u64) -> u64 {
     groups / 8 + 16
 }
 
-/// Tells the sender which groups are here (HAVE), and to begin (READY).
-pub(crate) async fn offer(
+/// Tells the sender what is here; if that fails, the part is kept.
+pub(crate) async fn offer_part(
+    session: &Handle,
     connection: &mut Connection,
-    part: &Part<RealDisk>,
+    part: Part<RealDisk>,
     resumed: u64,
-) -> Result<(), Failure> {
+) -> Result<Part<RealDisk>, Failure> {
+    match session.unless_cancelled(offer(connection, &part, resumed)).await {
+        Ok(()) => Ok(part),
+        Err(failure) => Err(by_disk(session, move || part.keep(failure)).await?),
+    }
+}
+
+/// Tells the sender which groups are here (HAVE), and to begin (READY).
+async fn offer(connection: &mut Connection, part: &Part<RealDisk>, resumed: u64) -> Result<(), Failure> {
     for run in part.have().chunk_by(|a, b| a + 1 == *b) {
         for indices in run.chunks(HASHES_LIMIT) {
             let hashes = indices.iter().filter_map(|&index| part.tree().get(index)).collect();

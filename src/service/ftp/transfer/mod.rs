@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `send` | sends one file |
 //! | `receive` | receives one file |
+//! | `start` | what the receiver has, as it says before the first block |
+//! | `writer` | the part, which a disk job takes while it writes |
 //! | `write_target` | where the bytes of received blocks go |
 //! | `confirm` | what a receiver says about data that it has already |
 //! | `bottleneck` | where both ends spent their time, and what limited the transfer |
@@ -12,7 +14,9 @@ pub(super) mod bottleneck;
 pub(super) mod confirm;
 pub(super) mod receive;
 pub(super) mod send;
+pub(super) mod start;
 pub(super) mod write_target;
+mod writer;
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

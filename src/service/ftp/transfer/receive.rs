@@ -4,10 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::bottleneck::{Clock, judge};
-use super::confirm::{Confirmed, confirm, heartbeats, offer, stored};
+use super::confirm::{Confirmed, confirm, heartbeats, offer_part, stored};
 use super::send::say_resuming;
 use super::write_target::{WriteTarget, integrity};
-use super::{Awake, Delivered, MinimumRate, ProgressTarget, Work, by_disk, has_lane, on_disk, take_lane};
+use super::writer::{Saved, Spoilt, WriterState, commit, keep};
+use super::{Awake, Delivered, MinimumRate, ProgressTarget, has_lane, on_disk, take_lane};
 use crate::base::Transport;
 use crate::net::failure::{malformed, told, unexpected};
 use crate::net::{Connection, Received, SILENCE_LIMIT};
@@ -36,16 +37,6 @@ const ACK_EVERY_LIMIT: u64 = 4096;
 const SAY_EVERY: Duration = Duration::from_secs(1);
 /// Groups of an earlier attempt that are verified in one disk job, besides the groups that are written.
 const READ_BACK: usize = 8;
-
-/// The part after a write, and the indices of damaged groups.
-type Saved = (Box<Part<RealDisk>>, Result<Vec<u64>, Failure>);
-
-/// Where the part is: a disk job takes it while it writes.
-enum WriterState {
-    Idle(Box<Part<RealDisk>>),
-    Busy(Work<Saved>),
-    Gone,
-}
 
 struct Receiver<'a> {
     session: &'a Handle,
@@ -134,41 +125,24 @@ async fn receive_part(
     connection: &mut Connection,
     incoming: Incoming<'_>,
 ) -> Result<Delivered, Failure> {
-    let Incoming { part, first, intent, manner } = incoming;
+    let Incoming { mut part, first, intent, manner } = incoming;
     let began = Instant::now();
     let assembly = Assembly::new(intent.size, intent.group, manner.shape.chunk, part.have());
     let (resumed, replaced) = (assembly.received(), part.replaces());
     if !manner.fresh && first.is_none() {
-        if let Err(failure) = session.unless_cancelled(offer(connection, &part, resumed)).await {
-            return Err(by_disk(session, move || part.keep(failure)).await?);
-        }
-        say_what_is_resumed(session, &manner, resumed, intent.size);
+        part = offer_part(session, connection, part, resumed).await?;
+        say_resuming(session, manner.watched, resumed, intent.size);
     }
     let mut receiver = Receiver::new((session, connection), part, assembly, first.is_none(), manner);
-    let begun = first.map_or(Ok(None), |first| receiver.frame(&first));
-    let received = match begun {
-        Ok(_) => receiver.run().await,
-        Err(failure) => Err(failure),
-    };
+    let received = receiver.run(first).await;
     let chunks = receiver.places.assembly.chunks();
     let resumed = resumed.saturating_sub(receiver.places.assembly.replaced());
-    let (part, mut clock) = receiver.into_part().await;
-    // If the disk failed, that is the cause, not the network error that followed from it.
-    let (part, failure, expected) = match (part, received) {
-        (Ok(part), Ok(expected)) => (part, None, expected),
-        (Ok(part), Err(failure)) => (part, Some(failure), ([0; 32], Spent::default())),
-        (Err((failure, Some(part))), _) => (part, Some(failure), ([0; 32], Spent::default())),
-        (Err((failure, None)), _) => return Err(failure),
+    let (written, mut clock) = receiver.into_part(received).await;
+    let (part, (expected, theirs)) = match written {
+        Ok(written) => written,
+        Err(spoilt) => return Err(keep(session, spoilt).await),
     };
-    if let Some(failure) = failure {
-        return Err(by_disk(session, move || part.keep(failure)).await?);
-    }
-    let (expected, theirs) = expected;
-    let commit = move || part.commit(expected);
-    let waiting = Instant::now();
-    // A sync may take long: it runs outside the disk queue, so that it does not delay other transfers.
-    let hash = if intent.fast { by_disk(session, commit).await?? } else { session.block(commit).await?? };
-    clock.disk += waiting.elapsed();
+    let hash = commit(session, &mut clock, part, expected, intent.fast).await?;
     let ours = clock.of_receiver(&connection.outgoing);
     stored(connection, false, intent.size, hash, ours).await;
     Ok(Delivered {
@@ -185,12 +159,6 @@ async fn receive_part(
         elapsed: began.elapsed(),
         limited_by: judge(theirs, ours),
     })
-}
-
-fn say_what_is_resumed(session: &Handle, manner: &ReceiveOptions<'_>, resumed: u64, size: u64) {
-    if let Some(watched) = manner.watched.filter(|watched| resumed > 0 && watched.guest.is_none()) {
-        say_resuming(session, watched.name, resumed, size);
-    }
 }
 
 impl<'a> Receiver<'a> {
@@ -231,16 +199,15 @@ impl<'a> Receiver<'a> {
 impl Receiver<'_> {
     /// Runs until every group is here, verified and written, and END has come; returns the hash and the sender's time
     /// statistics from it. Frames after that belong to the next request, or are the end of the connection (row 42).
-    async fn run(&mut self) -> Result<([u8; 32], Spent), Failure> {
+    /// `first`: a frame with which the sender has already begun.
+    async fn run(&mut self, first: Option<Frame>) -> Result<([u8; 32], Spent), Failure> {
+        if let Some(first) = first {
+            self.frame(&first)?;
+        }
         let mut end = None;
         loop {
             self.write_queue().await;
-            let idle = self.queue.is_empty() && matches!(self.writer, WriterState::Idle(_));
-            let whole = idle
-                && self.unverified.is_empty()
-                && self.unhashed.is_empty()
-                && self.places.assembly.is_complete();
-            if let Some(said) = end.filter(|_| whole) {
+            if let Some(said) = end.filter(|_| self.is_written()) {
                 // The rate limit also applies to the last bytes.
                 if let Some(until) = self.session.owed() {
                     self.pause(until).await?;
@@ -250,24 +217,11 @@ impl Receiver<'_> {
             }
             let all_here = end.is_some() && self.unhashed.is_empty() && self.places.assembly.is_complete();
             let full = all_here || self.queue.len() >= QUEUE_LIMIT;
-            let waiting = Instant::now();
-            let next = self.next(full).await?;
-            // Disk time only if the queue is full, since otherwise the network could go on. A lane does one after the
-            // other.
-            let in_lane = matches!(next, Next::Saved(_)) && has_lane();
-            let for_disk = full || in_lane || self.places.assembly.is_complete();
-            *(if for_disk { &mut self.clock.disk } else { &mut self.clock.network }) += waiting.elapsed();
-            match next {
+            match self.timed_next(full).await? {
                 Next::Saved(saved) => self.saved(saved).await?,
                 Next::Message(Ok(Some(Received::Bytes))) => self.landed().await?,
                 Next::Message(Ok(Some(Received::Frame(frame)))) => {
-                    // Blocks may have arrived before this frame.
-                    self.landed().await?;
-                    let said = self.frame(&frame)?;
-                    if !self.places.whole.is_empty() {
-                        self.landed().await?;
-                    }
-                    if let Some(said) = said
+                    if let Some(said) = self.frame_after_blocks(&frame).await?
                         && end.replace(said).is_some()
                     {
                         return Err(unexpected("the peer"));
@@ -282,10 +236,28 @@ impl Receiver<'_> {
         }
     }
 
+    /// True if every group is here, verified and written.
+    fn is_written(&self) -> bool {
+        let idle = self.queue.is_empty() && matches!(self.writer, WriterState::Idle(_));
+        idle && self.unverified.is_empty() && self.unhashed.is_empty() && self.places.assembly.is_complete()
+    }
+
+    /// As [`Self::next`]; the time that it takes is counted as that of the disk or of the network.
+    async fn timed_next(&mut self, full: bool) -> Result<Next, Failure> {
+        let waiting = Instant::now();
+        let next = self.next(full).await?;
+        // Disk time only if the queue is full, since otherwise the network could go on. A lane does one after the
+        // other.
+        let in_lane = matches!(next, Next::Saved(_)) && has_lane();
+        let for_disk = full || in_lane || self.places.assembly.is_complete();
+        *(if for_disk { &mut self.clock.disk } else { &mut self.clock.network }) += waiting.elapsed();
+        Ok(next)
+    }
+
     /// Waits for the disk or the network; `full`: for the disk only.
     async fn next(&mut self, full: bool) -> Result<Next, Failure> {
         let (connection, places) = (&mut *self.connection, &mut self.places);
-        let saving = saved(&mut self.writer);
+        let saving = self.writer.saved();
         tokio::select! {
             biased;
             () = self.session.cancelled() => Err(crate::session::handle::cancelled()),
@@ -323,6 +295,16 @@ impl Receiver<'_> {
         }
     }
 
+    /// As [`Self::frame`], with the blocks that arrived before the frame, and the groups that it completes.
+    async fn frame_after_blocks(&mut self, frame: &Frame) -> Result<Option<([u8; 32], Spent)>, Failure> {
+        self.landed().await?;
+        let said = self.frame(frame)?;
+        if !self.places.whole.is_empty() {
+            self.landed().await?;
+        }
+        Ok(said)
+    }
+
     /// Handles a frame that is not a block; for END, returns the hash and the sender's time statistics.
     fn frame(&mut self, frame: &Frame) -> Result<Option<([u8; 32], Spent)>, Failure> {
         if frame.kind == frame::ERROR {
@@ -336,16 +318,7 @@ impl Receiver<'_> {
                 Ok(None)
             }
             Message::Hashes { first, hashes } => {
-                let end = first.checked_add(hashes.len() as u64).filter(|&end| end <= self.groups);
-                if end.is_none() || self.hashes.len() > HASHES_LIMIT {
-                    return Err(unexpected("the peer"));
-                }
-                for (index, hash) in (first..).zip(hashes) {
-                    match self.unhashed.remove(&index) {
-                        Some(group) => self.queue.push(Arrived { group, hash }),
-                        None => drop(self.hashes.insert(index, hash)),
-                    }
-                }
+                self.take_hashes(first, hashes)?;
                 Ok(None)
             }
             Message::Anew { group } if self.places.assembly.replace(group) => {
@@ -365,6 +338,21 @@ impl Receiver<'_> {
             Message::End { hash, spent } => Ok(Some((hash, spent))),
             _ => Err(unexpected("the peer")),
         }
+    }
+
+    /// Takes the sender's hashes of the groups from `first` on.
+    fn take_hashes(&mut self, first: u64, hashes: Vec<GroupHash>) -> Result<(), Failure> {
+        let end = first.checked_add(hashes.len() as u64).filter(|&end| end <= self.groups);
+        if end.is_none() || self.hashes.len() > HASHES_LIMIT {
+            return Err(unexpected("the peer"));
+        }
+        for (index, hash) in (first..).zip(hashes) {
+            match self.unhashed.remove(&index) {
+                Some(group) => self.queue.push(Arrived { group, hash }),
+                None => drop(self.hashes.insert(index, hash)),
+            }
+        }
+        Ok(())
     }
 
     /// Counts bytes that were placed in the assembly, queues completed groups and acknowledges.
@@ -470,37 +458,18 @@ impl Receiver<'_> {
         Ok(())
     }
 
-    /// Waits for the disk; returns the part and the clock. The failure is the disk's.
-    async fn into_part(self) -> (Result<Box<Part<RealDisk>>, Spoilt>, Clock) {
-        let part = match self.writer {
-            WriterState::Idle(part) => Ok(part),
-            WriterState::Busy(mut job) => match job.done().await {
-                Ok((part, Ok(_))) => Ok(part),
-                Ok((part, Err(failure))) => Err((failure, Some(part))),
-                Err(failure) => Err((failure, None)),
-            },
-            WriterState::Gone => {
-                Err((Failure::new(Code::Internal, "the writer failed; this is an error in nls"), None))
-            }
-        };
-        (part, self.clock)
+    /// Waits for the disk; returns the part with what was `received`, and the clock.
+    async fn into_part<T>(
+        self,
+        received: Result<T, Failure>,
+    ) -> (Result<(Box<Part<RealDisk>>, T), Spoilt>, Clock) {
+        (self.writer.into_part(received).await, self.clock)
     }
 }
-
-/// A disk failure, and the part if it still exists.
-type Spoilt = (Failure, Option<Box<Part<RealDisk>>>);
 
 enum Next {
     Saved(Result<Saved, Failure>),
     Message(Result<Option<Received>, Failure>),
-}
-
-/// Resolves when the disk job is done; never if there is none.
-async fn saved(writer: &mut WriterState) -> Result<Saved, Failure> {
-    let WriterState::Busy(job) = writer else { return std::future::pending().await };
-    let saved = job.done().await;
-    *writer = WriterState::Gone;
-    saved
 }
 
 fn silent() -> Failure {

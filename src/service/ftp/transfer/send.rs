@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::bottleneck::{Clock, judge};
+use super::start::{Start, There};
 use super::{Awake, Delivered, ProgressTarget, by_disk, on_disk, take_lane};
 use crate::base::quantity;
 use crate::net::failure::{malformed, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::files::root::Source;
-use crate::service::ftp::protocol::{Framing, GroupHash, Message};
+use crate::service::ftp::protocol::{Framing, Message};
 use crate::service::ftp::storage::hash_cache::CACHE_FROM;
-use crate::service::ftp::storage::hash_tree::GROUP;
 use crate::service::ftp::storage::source::{Again, ReadBlock, Reading, give_back};
 use crate::session::Handle;
 use crate::wire::time_spent::Spent;
@@ -31,23 +31,6 @@ const AGAIN_EACH: u64 = 4;
 const AGAIN_LIMIT: u64 = 64;
 /// Most groups that wait to be sent again.
 const WANTED_LIMIT: usize = 1024;
-
-/// What the receiver has, as it said before the first block.
-pub(crate) enum Start {
-    /// It has nothing.
-    Fresh,
-    /// It has these groups and waits for the rest; or it has a file of that name that may be identical.
-    Have { groups: Vec<(u64, GroupHash)>, resumed: u64, there: Option<There>, replaces: bool },
-}
-
-/// A file of the same name and size exists at the receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum There {
-    /// The transfer fails if its content differs.
-    MustBeSame,
-    /// Groups that differ are sent, and replace it.
-    IsReplaced,
-}
 
 struct Sender<'a> {
     session: &'a Handle,
@@ -109,29 +92,14 @@ async fn send_in_lane(
     let size = source.size;
     // The path's counters cover the whole connection: note where this file begins.
     let counted = connection.outgoing.path().map_or((0, 0), |path| (path.sent, path.retransmitted));
-    // Only large files can have cached hashes, which are read from the disk.
-    let mut reading = if size < CACHE_FROM {
-        Reading::new(source)
-    } else {
-        by_disk(session, move || Reading::new(source)).await?
-    };
-    let there = if let Start::Have { there, .. } = &start { *there } else { None };
-    let mut replaced = false;
-    if let Start::Have { groups, resumed, replaces, .. } = start {
-        if let Some(watched) = watched.filter(|of| there.is_none() && resumed > 0 && of.guest.is_none()) {
-            say_resuming(session, watched.name, resumed, size);
-        }
-        replaced = replaces;
-        reading.receiver_has(groups);
-    }
+    let mut reading = begin_reading(session, source).await?;
+    let (there, replaced) = take_start(session, &mut reading, start, watched, size);
     let mut sender = Sender::new((session, connection), shape, watched, &reading, counted.1);
     let (hash, travelled) = match sender.send_all(reading, there).await {
         Ok(sent) => sent,
         Err(failure) => return Err(sender.reason_of(failure).await),
     };
-    let waiting = Instant::now();
     let theirs = sender.wait_for_stored(size, hash).await?;
-    sender.clock.network += waiting.elapsed();
     let ours = sender.clock.of_sender(shape, &sender.connection.outgoing);
     let (elapsed, path) = (began.elapsed(), sender.connection.outgoing.path());
     Ok(Delivered {
@@ -150,30 +118,29 @@ async fn send_in_lane(
     })
 }
 
-/// Waits until the receiver of a file of `size` bytes is ready. A failure that the receiver sent (`told`) is a refusal:
-/// the connection may go on.
-pub(crate) async fn await_ready(connection: &mut Connection, size: u64) -> Result<Start, Failure> {
-    let count = size.div_ceil(GROUP);
-    let mut groups: Vec<(u64, GroupHash)> = Vec::new();
-    loop {
-        let frame = connection.incoming.frame(SILENCE_LIMIT, "word from the receiver").await?;
-        match Message::decode(&frame).map_err(malformed)? {
-            Message::Have { first, hashes } => {
-                let behind = groups.last().is_none_or(|(last, _)| *last < first);
-                let end = first.checked_add(hashes.len() as u64);
-                if hashes.is_empty() || !behind || end.is_none_or(|end| end > count) {
-                    return Err(unexpected("the peer"));
-                }
-                groups.extend((first..).zip(hashes));
-            }
-            Message::Ready { there, replaces: differing, resumed } => {
-                let file = if differing { There::IsReplaced } else { There::MustBeSame };
-                let there = there.then_some(file);
-                return Ok(Start::Have { groups, resumed, there, replaces: differing });
-            }
-            _ => return Err(unexpected("the peer")),
-        }
+/// Only large files can have cached hashes, which are read from the disk.
+async fn begin_reading(session: &Handle, source: Source) -> Result<Reading, Failure> {
+    if source.size < CACHE_FROM {
+        return Ok(Reading::new(source));
     }
+    by_disk(session, move || Reading::new(source)).await
+}
+
+/// Leaves out what the receiver has, and tells the user what is resumed; returns the file that is there, and whether
+/// another one is replaced.
+fn take_start(
+    session: &Handle,
+    reading: &mut Reading,
+    start: Start,
+    watched: Option<ProgressTarget<'_>>,
+    size: u64,
+) -> (Option<There>, bool) {
+    let Start::Have { groups, resumed, there, replaces } = start else { return (None, false) };
+    if there.is_none() {
+        say_resuming(session, watched, resumed, size);
+    }
+    reading.receiver_has(groups);
+    (there, replaces)
 }
 
 impl<'a> Sender<'a> {
@@ -233,9 +200,7 @@ impl Sender<'_> {
                 job = on_disk(self.session, read(reading)).await;
             }
             if batch.pieces.is_empty() && !last {
-                // Comparing may take long: an empty HASHES shows the receiver that the sender is alive.
-                let nothing = Message::Hashes { first: 0, hashes: Vec::new() };
-                self.connection.outgoing.send_now(nothing.encode()).await?;
+                self.send_heartbeat().await?;
             }
             for piece in batch.pieces {
                 travelled += if piece.hole { 0 } else { piece.bytes.len() as u64 };
@@ -245,12 +210,21 @@ impl Sender<'_> {
             self.send_wanted().await?;
             if last {
                 let hash = root.ok_or_else(|| Failure::new(Code::Internal, "a group was not read"))?;
-                let spent = self.clock.of_sender(self.shape, &self.connection.outgoing);
-                let end = Message::End { hash: hash.into(), spent };
-                self.connection.outgoing.send_now(end.encode()).await?;
+                self.send_end(hash).await?;
                 return Ok((hash, travelled));
             }
         }
+    }
+
+    /// Comparing may take long: an empty HASHES shows the receiver that the sender is alive.
+    async fn send_heartbeat(&mut self) -> Result<(), Failure> {
+        let nothing = Message::Hashes { first: 0, hashes: Vec::new() };
+        self.connection.outgoing.send_now(nothing.encode()).await
+    }
+
+    async fn send_end(&mut self, hash: blake3::Hash) -> Result<(), Failure> {
+        let spent = self.clock.of_sender(self.shape, &self.connection.outgoing);
+        self.connection.outgoing.send_now(Message::End { hash: hash.into(), spent }.encode()).await
     }
 
     /// Sends a group: its hash, then its bytes in chunks, as the window allows.
@@ -429,6 +403,7 @@ impl Sender<'_> {
 
     /// Waits until the receiver has stored the file under its name; returns the receiver's time statistics.
     async fn wait_for_stored(&mut self, size: u64, hash: blake3::Hash) -> Result<Spent, Failure> {
+        let waiting = Instant::now();
         loop {
             let what = "confirmation that the file is stored";
             let message = self.connection.incoming.expect(COMMIT_LIMIT, what).await?;
@@ -436,6 +411,7 @@ impl Sender<'_> {
                 && let Ok(Message::Stored { bytes, hash: theirs, spent, .. }) = Message::decode(frame)
             {
                 if bytes == size && theirs == *hash.as_bytes() {
+                    self.clock.network += waiting.elapsed();
                     return Ok(spent);
                 }
                 return Err(Failure::new(
@@ -474,12 +450,14 @@ impl Sender<'_> {
     }
 }
 
-/// Reports `resuming a.bin at 61 % (1.2 GiB of 2.0 GiB)` once, and the resumed bytes beside the progress.
-pub(crate) fn say_resuming(session: &Handle, name: &str, resumed: u64, size: u64) {
+/// Reports `resuming a.bin at 61 % (1.2 GiB of 2.0 GiB)` once, and the resumed bytes beside the progress; not at a
+/// server, and not if nothing is resumed.
+pub(crate) fn say_resuming(session: &Handle, watched: Option<ProgressTarget<'_>>, resumed: u64, size: u64) {
+    let Some(watched) = watched.filter(|watched| resumed > 0 && watched.guest.is_none()) else { return };
     let percent = resumed as f64 * 100.0 / size.max(1) as f64;
     let text = format!(
         "resuming {} at {percent:.0} % ({} of {})",
-        crate::base::escape::escape_line(name),
+        crate::base::escape::escape_line(watched.name),
         quantity::show_size(resumed),
         quantity::show_size(size)
     );

@@ -19,6 +19,7 @@ pub(super) mod subtitles;
 use crate::net::Connection;
 use crate::service::stream::playback::subtitles::Subtitles;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use self::open::{Opened, open};
@@ -30,7 +31,7 @@ use super::playback::player::PlayerChoice;
 use super::playback::watcher::Watcher;
 use super::protocol::{Message, PARITY_LIMIT, Tempo};
 use crate::base::escape::escape_line;
-use crate::base::{Value, quantity};
+use crate::base::{RangeSet, Value, quantity};
 use crate::language::{Arguments, FromArguments, Target};
 use crate::report::{Failure, Outcome};
 use crate::service::ftp::check_space;
@@ -162,15 +163,8 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
     let opening = open_with_subtitles(session, &mut connection, options, &choice);
     let (opened, subtitles) = session.unless_cancelled(opening).await?;
     let Opened { size, duration, early, dropped } = opened;
-    let file = match &target {
-        Some(target) => target.part.reopen(),
-        None => tempfile::tempfile(),
-    };
-    let file = file.map_err(|error| Failure::io(&error, "the file that holds what arrives"))?;
     let keep = target.is_some();
-    let room = if keep { u64::MAX } else { options.cache };
-    check_space(&file, size.min(room))?;
-    let store = Store::new(file, size, Plan::new(size, room, keep, &dropped), options.live);
+    let store = make_store(target.as_ref(), options, size, &dropped)?;
     let site = Offer { store: store.clone(), name, subtitles };
     let watcher = Watcher::start(session, (&choice, context.no_shell), site, duration, keep).await?;
     let watched_by = watcher.as_ref().map_or("none", Watcher::name).to_owned();
@@ -185,11 +179,7 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
     let watched = ended?;
     viewing.show();
     let Some(ended) = viewing.end.take().filter(|_| watched.is_whole) else {
-        let text = if watched.to_its_end {
-            format!("watched {} with {watched_by}", escape_line(name))
-        } else {
-            format!("closed {watched_by} before the end of {}", escape_line(name))
-        };
+        let text = watched_in_part(name, &watched_by, watched.to_its_end);
         return Ok(Outcome::new(text, viewing.fields()));
     };
     let hash = verified(session, &viewing, watched.hash, &ended).await?;
@@ -198,6 +188,34 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
         None => None,
     };
     Ok(outcome(&viewing, &ended, hash, (name, &watched_by), kept.as_deref()))
+}
+
+/// The store of what arrives: in the file that is kept, or in a temporary one. `dropped`: ranges that came already and
+/// were discarded.
+fn make_store(
+    target: Option<&KeptFile>,
+    options: &StreamOptions,
+    size: u64,
+    dropped: &RangeSet,
+) -> Result<Arc<Store>, Failure> {
+    let file = match target {
+        Some(target) => target.part.reopen(),
+        None => tempfile::tempfile(),
+    };
+    let file = file.map_err(|error| Failure::io(&error, "the file that holds what arrives"))?;
+    let keep = target.is_some();
+    let room = if keep { u64::MAX } else { options.cache };
+    check_space(&file, size.min(room))?;
+    Ok(Store::new(file, size, Plan::new(size, room, keep, dropped), options.live))
+}
+
+/// The outcome if not everything was received.
+fn watched_in_part(name: &str, player: &str, to_its_end: bool) -> String {
+    if to_its_end {
+        format!("watched {} with {player}", escape_line(name))
+    } else {
+        format!("closed {player} before the end of {}", escape_line(name))
+    }
 }
 
 /// Opens the film; for a player, its subtitles are fetched meanwhile.

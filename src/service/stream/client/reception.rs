@@ -140,13 +140,18 @@ impl<'a> Reception<'a> {
                     self.look_at(watcher.as_ref());
                     self.check_silence()?;
                     self.show();
-                    if self.keep && store.wants_hashing() {
-                        let store = store.clone();
-                        // A failure here occurs again when the hash is computed at the end.
-                        drop(self.session.spawn_blocking(move || store.hash_on()));
-                    }
+                    self.hash_ahead();
                 }
             }
+        }
+    }
+
+    /// Hashes what has arrived so far, on a thread for blocking work; only for a file that is kept.
+    fn hash_ahead(&self) {
+        if self.keep && self.store.wants_hashing() {
+            let store = self.store.clone();
+            // A failure here occurs again when the hash is computed at the end.
+            drop(self.session.spawn_blocking(move || store.hash_on()));
         }
     }
 

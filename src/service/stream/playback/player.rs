@@ -193,16 +193,7 @@ pub(crate) fn start(
     let links = Links { url: &address.url, page: &address.page, subtitles: address.subtitles.as_deref() };
     let candidates = candidates(choice, configured.as_deref(), links, has_screen());
     for Candidate { name, arguments, is_opener } in &candidates {
-        let spawned = Command::new(name)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            // Ctrl-Z and Ctrl-C at the prompt must not reach the player.
-            .process_group(0)
-            .spawn();
-        match spawned {
+        match run(name, arguments) {
             Ok(mut child) => {
                 let complaint = child.stderr.take().map(|errors| listen(session, errors));
                 if *is_opener {
@@ -216,11 +207,8 @@ pub(crate) fn start(
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
-                return Err(Failure::new(
-                    Code::Player,
-                    format!("player {name} does not start: {}", reason(&error)),
-                )
-                .fix("name another with `play`"));
+                let why = format!("player {name} does not start: {}", reason(&error));
+                return Err(Failure::new(Code::Player, why).fix("name another with `play`"));
             }
         }
     }
@@ -229,6 +217,18 @@ pub(crate) fn start(
         return Ok(Player::new(session, "browser", address, true, OPEN_LIMIT));
     }
     Err(not_found(&candidates))
+}
+
+fn run(name: &str, arguments: &[String]) -> std::io::Result<Child> {
+    Command::new(name)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        // Ctrl-Z and Ctrl-C at the prompt must not reach the player.
+        .process_group(0)
+        .spawn()
 }
 
 /// Refuses a command that is no known player and no browser.

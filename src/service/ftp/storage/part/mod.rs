@@ -6,9 +6,9 @@
 //! sync of the folder, and only then is the journal removed. A stale journal is emptied and synced before new data is
 //! written that it could seem to describe.
 
+mod commit;
 mod recover;
 
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,9 @@ use super::hash_tree::{GROUP, HashTree};
 use super::journal::{self, SYNCED, UNKNOWN};
 use super::quota::{Quota, Reserved};
 use crate::base::quantity::show_size;
-use crate::report::{Failure, reason};
+use crate::report::Failure;
 use crate::service::files::disk::{Disk, Found, Space};
-use crate::service::files::name::{BAD_SUFFIX, journal_name, part_name};
+use crate::service::files::name::{journal_name, part_name};
 use crate::service::ftp::protocol::{GroupHash, Mode};
 use crate::wire::Code;
 
@@ -429,62 +429,5 @@ impl<D: Disk> Part<D> {
         if self.disk.length(&self.file).is_ok_and(|length| length == 0) {
             self.forget();
         }
-    }
-
-    /// Gives the file its name: file sync, rename, directory sync; only then is it done (row 13). A complete file with
-    /// a wrong hash is kept under another name for inspection (row 28).
-    pub(crate) fn commit(mut self, expected: [u8; 32]) -> Result<blake3::Hash, Failure> {
-        let Some(root) = self.tree.root().filter(|root| *root.as_bytes() == expected) else {
-            return Err(self.reject());
-        };
-        let name = part_name(&self.name);
-        let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", self.name));
-        let (mode, modified) = (self.intent.mode, self.intent.modified);
-        // The file may end in a hole, or the part may hold the end of a longer file from before.
-        let dressed = self.disk.set_length(&self.file, self.intent.size);
-        dressed.and_then(|()| self.disk.dress(&self.file, mode, modified)).map_err(|error| failed(&error))?;
-        if !self.intent.fast
-            && let Err(error) = self.disk.sync(&self.file)
-        {
-            let failure = failed(&error);
-            self.spoilt = true;
-            return Err(self.keep(failure));
-        }
-        self.disk.rename(&name, &self.name, self.intent.replace).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => Failure::new(
-                Code::Exists,
-                format!("`{}` appeared meanwhile; the part is kept as `{name}`", self.name),
-            )
-            .fix("add `replace`, or choose another name"),
-            ErrorKind::NotFound => Failure::new(
-                Code::Disk,
-                format!("the folder or the part is gone: {}; nothing was made elsewhere", reason(&error)),
-            )
-            .fix("make the folder again and repeat the command"),
-            _ => failed(&error),
-        })?;
-        // The file has its name: whatever fails from here on, its bytes are used up.
-        if let Some(reserved) = self.reserved.take() {
-            reserved.keep();
-        }
-        if !self.intent.fast {
-            self.disk.sync_names().map_err(|error| failed(&error))?;
-        }
-        // A journal that stays is removed by the next transfer of that name.
-        drop(self.drop_journal());
-        Ok(root)
-    }
-
-    fn reject(mut self) -> Failure {
-        let bad = format!("{}{BAD_SUFFIX}", part_name(&self.name));
-        let renamed = self.disk.rename(&part_name(&self.name), &bad, true);
-        if let Some(reserved) = self.reserved.take() {
-            reserved.keep();
-        }
-        let kept = if renamed.is_ok() { bad } else { part_name(&self.name) };
-        drop(self.drop_journal());
-        let why =
-            format!("the file does not match its hash and does not get its name; it is kept as `{kept}`");
-        Failure::new(Code::Integrity, why).fix("send it again")
     }
 }

@@ -1,0 +1,73 @@
+//! The end of a part: it gets its name if it is complete and verified.
+
+use std::io::ErrorKind;
+
+use super::Part;
+use crate::report::{Failure, reason};
+use crate::service::files::disk::Disk;
+use crate::service::files::name::{BAD_SUFFIX, part_name};
+use crate::wire::Code;
+
+impl<D: Disk> Part<D> {
+    /// Gives the file its name: file sync, rename, directory sync; only then is it done (row 13). A complete file with
+    /// a wrong hash is kept under another name for inspection (row 28).
+    pub(crate) fn commit(mut self, expected: [u8; 32]) -> Result<blake3::Hash, Failure> {
+        let Some(root) = self.tree.root().filter(|root| *root.as_bytes() == expected) else {
+            return Err(self.reject());
+        };
+        let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", self.name));
+        let (mode, modified) = (self.intent.mode, self.intent.modified);
+        // The file may end in a hole, or the part may hold the end of a longer file from before.
+        let dressed = self.disk.set_length(&self.file, self.intent.size);
+        dressed.and_then(|()| self.disk.dress(&self.file, mode, modified)).map_err(|error| failed(&error))?;
+        if !self.intent.fast
+            && let Err(error) = self.disk.sync(&self.file)
+        {
+            let failure = failed(&error);
+            self.spoilt = true;
+            return Err(self.keep(failure));
+        }
+        let renamed = self.disk.rename(&part_name(&self.name), &self.name, self.intent.replace);
+        renamed.map_err(|error| rename_failure(&error, &self.name))?;
+        // The file has its name: whatever fails from here on, its bytes are used up.
+        if let Some(reserved) = self.reserved.take() {
+            reserved.keep();
+        }
+        if !self.intent.fast {
+            self.disk.sync_names().map_err(|error| failed(&error))?;
+        }
+        // A journal that stays is removed by the next transfer of that name.
+        drop(self.drop_journal());
+        Ok(root)
+    }
+
+    fn reject(mut self) -> Failure {
+        let bad = format!("{}{BAD_SUFFIX}", part_name(&self.name));
+        let renamed = self.disk.rename(&part_name(&self.name), &bad, true);
+        if let Some(reserved) = self.reserved.take() {
+            reserved.keep();
+        }
+        let kept = if renamed.is_ok() { bad } else { part_name(&self.name) };
+        drop(self.drop_journal());
+        let why =
+            format!("the file does not match its hash and does not get its name; it is kept as `{kept}`");
+        Failure::new(Code::Integrity, why).fix("send it again")
+    }
+}
+
+/// Why a complete part could not get the name `name`.
+fn rename_failure(error: &std::io::Error, name: &str) -> Failure {
+    match error.kind() {
+        ErrorKind::AlreadyExists => {
+            let part = part_name(name);
+            let why = format!("`{name}` appeared meanwhile; the part is kept as `{part}`");
+            Failure::new(Code::Exists, why).fix("add `replace`, or choose another name")
+        }
+        ErrorKind::NotFound => {
+            let reason = reason(error);
+            let why = format!("the folder or the part is gone: {reason}; nothing was made elsewhere");
+            Failure::new(Code::Disk, why).fix("make the folder again and repeat the command")
+        }
+        _ => Failure::io(error, format!("commit {name}")),
+    }
+}
