@@ -37,6 +37,61 @@ impl fmt::Display for Transport {
     }
 }
 
+/// What a server listens on and a raw client connects with: a transport, bare or below TLS, or a Unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// The transport itself.
+    Bare(Transport),
+    /// TLS over TCP (RFC 8446).
+    Tls,
+    /// A stream socket in the file system (unix(7)).
+    Unix,
+}
+
+impl Carrier {
+    /// TCP.
+    pub const TCP: Self = Self::Bare(Transport::Tcp);
+    /// UDP.
+    pub const UDP: Self = Self::Bare(Transport::Udp);
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::TCP, Self::UDP, Self::Tls, Self::Unix];
+
+    /// The keyword for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Bare(transport) => transport.word(),
+            Self::Tls => "tls",
+            Self::Unix => "unix",
+        }
+    }
+
+    /// The carrier that the keyword names; `None` for any other word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|carrier| carrier.word() == word)
+    }
+
+    /// The transport whose ports it uses; `None` for a Unix socket.
+    pub const fn transport(self) -> Option<Transport> {
+        match self {
+            Self::Bare(transport) => Some(transport),
+            Self::Tls => Some(Transport::Tcp),
+            Self::Unix => None,
+        }
+    }
+}
+
+impl From<Transport> for Carrier {
+    fn from(transport: Transport) -> Self {
+        Self::Bare(transport)
+    }
+}
+
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
 /// The host part of an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Host {

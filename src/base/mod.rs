@@ -8,6 +8,7 @@
 //! | `quantity` | sizes, rates, durations, percentages |
 //! | `value` | values of fields, and their comparison |
 //! | `time`, `wall_time` | virtual time of state machines; times of day as text |
+//! | `pattern` | regular expressions over texts and streams |
 //! | `ranges` | sets of ranges |
 //! | `escape`, `width` | foreign text made safe; its width in columns |
 //! | `secrets` | texts that are masked everywhere |
@@ -16,6 +17,7 @@
 
 pub mod endpoint;
 pub mod escape;
+pub mod pattern;
 pub mod quantity;
 pub mod ranges;
 pub mod secrets;
@@ -27,7 +29,7 @@ pub mod wall_time;
 pub mod width;
 
 pub use self::stable_hash::mix;
-pub use endpoint::{Endpoint, Host, Transport};
+pub use endpoint::{Carrier, Endpoint, Host, Transport};
 pub use escape::escape;
 pub use ranges::RangeSet;
 pub use secrets::Secrets;

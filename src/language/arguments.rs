@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::kind::{Datum, Kind, Place, SessionRef};
 use super::parse::lexer::Word;
 use super::verb::{FieldRows, Keyword, Service, Verb};
-use crate::base::{Endpoint, Transport};
+use crate::base::{Carrier, Endpoint, Transport};
 
 /// An argument as the parser leaves it.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,8 +135,24 @@ impl Arguments {
     /// The value of a transport, or the transport written before an endpoint.
     pub fn transport(&self, name: &str) -> Option<Transport> {
         match self.find(name)? {
-            Datum::Transport(transport) => Some(*transport),
+            Datum::Carrier(carrier) => carrier.transport(),
             Datum::Endpoint(transport, _) => *transport,
+            _ => None,
+        }
+    }
+
+    /// What carries the bytes, where it may be TLS or a Unix socket.
+    pub fn carrier(&self, name: &str) -> Option<Carrier> {
+        match self.find(name)? {
+            Datum::Carrier(carrier) => Some(*carrier),
+            _ => None,
+        }
+    }
+
+    /// The value given in hexadecimal.
+    pub fn bytes(&self, name: &str) -> Option<&[u8]> {
+        match self.find(name)? {
+            Datum::Bytes(bytes) => Some(bytes),
             _ => None,
         }
     }

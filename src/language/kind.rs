@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use crate::base::quantity::{self, BadQuantity, Percent};
-use crate::base::{Endpoint, Transport};
+use crate::base::{Carrier, Endpoint, Transport};
 
 /// The type of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `any` or an address to bind.
     BindAddress,
+    /// `tcp`, `udp`, `tls` or `unix`.
+    Carrier,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A whole number within these bounds, both included.
@@ -27,7 +29,9 @@ pub enum Kind {
     Path,
     /// A percentage: `5%`.
     Percent,
-    /// A port to listen on, from 0 (any free one) to 65535.
+    /// Where to connect: an endpoint, or a path after `unix`.
+    Peer,
+    /// A port to listen on, from 0 (any free one) to 65535; a path after `unix`.
     Port,
     /// Data per second: `10mbit`, `5MB/s`.
     Rate,
@@ -43,6 +47,8 @@ pub enum Kind {
     Setting(&'static [&'static str]),
     /// A number of bytes within these bounds, both included.
     Size(u64, u64),
+    /// Bytes in hexadecimal: `de ad be ef`, in quotes if there are blanks.
+    Hex,
     /// Any one word.
     Text,
     /// A verb, a statement, or one of these words, each with its help.
@@ -100,8 +106,10 @@ pub enum Datum {
     Size(u64),
     /// A word, a name or a text.
     Text(String),
-    /// A transport.
-    Transport(Transport),
+    /// A transport, TLS, or a Unix socket.
+    Carrier(Carrier),
+    /// Bytes.
+    Bytes(Vec<u8>),
 }
 
 /// Why a word is not valid for its kind.
@@ -149,10 +157,11 @@ impl Kind {
     pub fn placeholder(self) -> String {
         match self {
             Self::BindAddress => "ADDR|any".into(),
+            Self::Carrier => "tcp|udp|tls|unix".into(),
             Self::Choice(words) => words.join("|"),
             Self::Count(..) => "N".into(),
             Self::Duration | Self::Delay => "D".into(),
-            Self::Endpoint => "ENDPOINT".into(),
+            Self::Endpoint | Self::Peer => "ENDPOINT".into(),
             Self::Expression => "EXPR".into(),
             Self::Path => "PATH".into(),
             Self::Percent => "P".into(),
@@ -160,6 +169,7 @@ impl Kind {
             Self::Rate => "RATE".into(),
             Self::Secret => "SECRET".into(),
             Self::Service => "SERVICE".into(),
+            Self::Hex => "HEX".into(),
             Self::Session => "X".into(),
             Self::Setting(words) => format!("{}|X", words.join("|")),
             Self::Size(..) => "SIZE".into(),
@@ -181,6 +191,8 @@ impl Kind {
     pub fn describe(self) -> String {
         match self {
             Self::BindAddress => "an address of this machine, or `any`".into(),
+            Self::Carrier => "tcp, udp, tls or unix".into(),
+            Self::Hex => "bytes in hexadecimal, such as \"de ad be ef\"".into(),
             Self::Choice(words) => words.join(" or "),
             Self::Count(_, u64::MAX) => "a whole number".into(),
             Self::Size(min, u64::MAX) if min <= 64 << 10 => "a size such as 64K".into(),
@@ -189,6 +201,7 @@ impl Kind {
             Self::Duration => "a duration such as 5s".into(),
             Self::Delay => "a duration such as 5ms".into(),
             Self::Endpoint => "an endpoint: host:port, [v6]:port, :port or $session".into(),
+            Self::Peer => "an endpoint: host:port, [v6]:port, :port or $session; after unix, a path".into(),
             Self::Expression => "an expression such as 7 % 3".into(),
             Self::Path => "a path".into(),
             Self::Percent => "a percentage such as 5%".into(),

@@ -2,7 +2,7 @@
 //! they cannot disagree.
 
 use super::kind::Kind;
-use crate::base::{Dimension, Transport};
+use crate::base::{Carrier, Dimension};
 
 /// A command of the language.
 #[derive(Debug)]
@@ -108,8 +108,8 @@ pub struct Field {
 pub struct Service {
     /// The word after the port in `listen`.
     pub name: &'static str,
-    /// The transports that it supports.
-    pub transports: &'static [Transport],
+    /// What it can be reached over.
+    pub carriers: &'static [Carrier],
     /// What it does, in one line.
     pub summary: &'static str,
     /// What it adds to the options of `listen`.

@@ -10,6 +10,7 @@
 //! | `tcp`, `udp` | the two transports: halves that send and receive messages |
 //! | `connection` | both halves, whichever the transport |
 //! | `connect`, `accept` | making connections, and taking them: bind, detect the protocol, refuse |
+//! | `raw` | connections whose bytes are not ours |
 //! | `relay` | a bad network in front of a server |
 
 pub mod accept;
@@ -20,6 +21,7 @@ pub mod failure;
 mod kernel;
 pub mod limits;
 pub mod random;
+pub mod raw;
 pub mod relay;
 pub mod tcp;
 mod timer;

@@ -250,7 +250,7 @@ async fn run(session: Handle, options: LinkOptions, context: &Context) -> Result
     let [up, down] = change.applied([Profile::default(); 2]);
     let control = RelayControl::new(up, down, transport == Transport::Tcp);
     let seed = options.seed.unwrap_or(context.seed);
-    session.listens_at(Listening { address, transport, service: None }, "link");
+    session.listens_at(Listening { address, carrier: transport.into(), service: None }, "link");
     session.set("seed", Value::count(seed));
     session.set_all(counts(Counts::default(), Counts::default()));
     session.set_control(control.clone());

@@ -1,41 +1,68 @@
-//! The parts of a session that only a conversation has: lines that its user gives it, and lines that it received. A
-//! session that neither speaks nor hears has none of them.
+//! The parts of a session that only a conversation has: what its user gives it to send, and what it received. A session
+//! that neither speaks nor hears has none of them.
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::HEARD_LIMIT;
 use crate::report::Failure;
 
-/// Lines that may wait to be taken by the session's task.
+/// What may wait to be taken by the session's task.
 const OUTGOING_LIMIT: usize = 64;
+
+/// What a session can be told to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speech {
+    /// Lines of text: a chat.
+    Lines,
+    /// Any bytes, and the end of them: a raw connection.
+    Bytes,
+}
+
+/// Something to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Utterance {
+    /// A line of text, without its end.
+    Line(String),
+    /// Bytes as they are.
+    Bytes(Bytes),
+    /// Nothing more: the sending side is shut down (FIN).
+    Finish,
+    /// The connection is cut (RST).
+    Reset,
+}
+
+/// What `say`, `finish` or `reset` gives to a session, and the channel for the result.
+pub type Order = (Utterance, oneshot::Sender<Result<(), Failure>>);
 
 /// A line given to a session with `say`, and the channel for the result.
 pub type OutgoingLine = (String, oneshot::Sender<Result<(), Failure>>);
 
-/// The way of a line from `say` to the task that sends it.
+/// The way from `say` to the task that sends.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    sender: mpsc::Sender<OutgoingLine>,
-    receiver: Mutex<mpsc::Receiver<OutgoingLine>>,
+    pub(super) speech: Speech,
+    sender: mpsc::Sender<Order>,
+    receiver: Mutex<mpsc::Receiver<Order>>,
 }
 
 impl Outgoing {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(speech: Speech) -> Self {
         let (sender, receiver) = mpsc::channel(OUTGOING_LIMIT);
-        Self { sender, receiver: Mutex::new(receiver) }
+        Self { speech, sender, receiver: Mutex::new(receiver) }
     }
 
-    /// Hands a line to the session's task; returns where its answer will arrive.
-    pub(super) async fn send(&self, text: String) -> Option<oneshot::Receiver<Result<(), Failure>>> {
+    /// Hands something to the session's task; returns where its answer will arrive.
+    pub(super) async fn send(&self, what: Utterance) -> Option<oneshot::Receiver<Result<(), Failure>>> {
         let (answer, taken) = oneshot::channel();
-        self.sender.send((text, answer)).await.ok()?;
+        self.sender.send((what, answer)).await.ok()?;
         Some(taken)
     }
 
-    /// The next line.
-    pub(super) async fn next(&self) -> Option<OutgoingLine> {
+    /// The next one.
+    pub(super) async fn next(&self) -> Option<Order> {
         self.receiver.lock().await.recv().await
     }
 }
@@ -68,12 +95,12 @@ impl Inbox {
         self.unread = 0;
     }
 
-    /// Consumes the lines up to and including the first one that contains `text`; if none does, false, and nothing is
-    /// consumed.
-    pub(super) fn consume(&mut self, text: &str) -> bool {
-        let Some(index) = self.lines.iter().position(|line| line.contains(text)) else { return false };
+    /// The first line of which `take` makes something; it is consumed with all before it.
+    pub(super) fn consume<T>(&mut self, take: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let (index, taken) =
+            self.lines.iter().enumerate().find_map(|(index, line)| Some((index, take(line)?)))?;
         self.lines.drain(..=index);
-        true
+        Some(taken)
     }
 
     /// The last `most` lines, newest last.

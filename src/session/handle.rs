@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::conversation::{Outgoing, OutgoingLine};
+use super::conversation::{Order, Outgoing, OutgoingLine, Speech, Utterance};
 use super::events::{Events, bug};
 use super::state::{Listening, Session, State};
 use crate::base::{Fields, Value};
@@ -52,7 +52,24 @@ impl Handle {
 
     /// From now on the session accepts `say`: one of its tasks must call [`Self::next_outgoing_line`].
     pub fn listens(&self) {
-        self.session.outgoing.get_or_init(Outgoing::new);
+        self.session.outgoing.get_or_init(|| Outgoing::new(Speech::Lines));
+    }
+
+    /// From now on the session takes any bytes to send: one of its tasks must call [`Self::next_order`].
+    pub fn takes_bytes(&self) {
+        self.session.outgoing.get_or_init(|| Outgoing::new(Speech::Bytes));
+    }
+
+    /// Bytes from the peer of a raw session, for expectations.
+    pub fn heard_bytes(&self, bytes: &[u8]) {
+        self.session.hear_bytes(bytes);
+        self.session.touch();
+    }
+
+    /// The peer of a raw session has sent its last byte.
+    pub fn heard_end(&self) {
+        self.session.hear_end();
+        self.session.touch();
     }
 
     /// Runs a blocking function on a thread for blocking work.
@@ -123,11 +140,11 @@ impl Handle {
     pub fn listens_at(&self, listening: Listening, service: &'static str) {
         // A session listens in one place all its life.
         let _first = self.session.listening.set(listening);
-        let Listening { address, transport, .. } = listening;
+        let Listening { address, carrier, .. } = listening;
         self.set_all([
             ("addr", Value::text(show(address))),
             ("port", Value::count(u64::from(address.port()))),
-            ("transport", Value::text(transport.word())),
+            ("transport", Value::text(carrier.word())),
             ("service", Value::text(service)),
             ("clients", Value::count(0)),
             ("served", Value::count(0)),
@@ -311,12 +328,21 @@ impl Handle {
 
     /// The next line given with `say`. Only one task of a session may call this.
     pub async fn next_outgoing_line(&self) -> OutgoingLine {
+        loop {
+            if let (Utterance::Line(line), answer) = self.next_order().await {
+                return (line, answer);
+            }
+        }
+    }
+
+    /// The next thing to send. Only one task of a session may call this.
+    pub async fn next_order(&self) -> Order {
         let next = match self.session.outgoing.get() {
             Some(outgoing) => outgoing.next().await,
             None => None,
         };
         match next {
-            Some(line) => line,
+            Some(order) => order,
             None => std::future::pending().await,
         }
     }

@@ -8,10 +8,12 @@
 //! | `handle` | … and as its own task sees it |
 //! | `client_list`, `client_entry` | the clients of a server |
 //! | `conversation` | the lines of a conversation, both ways |
+//! | `byte_inbox` | the bytes that a raw session received |
 //! | `events` | the queue of events |
 //! | `meter` | samples over its life |
 //! | `rate_limiter` | rate limits |
 
+pub mod byte_inbox;
 mod client_entry;
 mod client_list;
 mod conversation;
@@ -24,6 +26,7 @@ pub mod state;
 
 pub use self::client_entry::ClientEntry;
 pub use self::client_list::ClientState;
+pub use conversation::{Order, Speech, Utterance};
 pub use handle::Handle;
 pub use meter::Sample;
 pub use registry::{Registry, Request};

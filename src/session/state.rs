@@ -10,11 +10,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::LOG_LIMIT;
+use super::byte_inbox::{ByteInbox, Taken};
 use super::client_list::{ClientList, ClientState};
-use super::conversation::{Inbox, Outgoing};
+use super::conversation::{Inbox, Outgoing, Speech, Utterance};
 use super::meter::{Meter, Sample};
 use super::rate_limiter::RateLimiter;
-use crate::base::{Fields, Transport, Value};
+use crate::base::pattern::PatternSet;
+use crate::base::{Carrier, Fields, Value};
 use crate::report::{Failure, Outcome, Progress};
 use crate::wire::{Code, ServiceId};
 
@@ -57,8 +59,8 @@ pub const STATE_WORDS: &[&str] =
 pub struct Listening {
     /// As it is bound, with the real port.
     pub address: SocketAddr,
-    /// What the clients speak.
-    pub transport: Transport,
+    /// What carries it.
+    pub carrier: Carrier,
     /// `None`: a link.
     pub service: Option<ServiceId>,
 }
@@ -128,6 +130,12 @@ pub(super) struct Shared {
     pub(super) control: Option<ControlHandle>,
     /// `None`: it has received no line yet.
     inbox: Option<Inbox>,
+    /// `None`: it has received no bytes, or is no raw session.
+    bytes: Option<Box<ByteInbox>>,
+    /// The peer has sent its last byte.
+    peer_ended: bool,
+    /// When something was received last, since the session began.
+    heard: Option<Duration>,
     log: Log,
 }
 
@@ -143,6 +151,9 @@ impl Shared {
             ended: None,
             control: None,
             inbox: None,
+            bytes: None,
+            peer_ended: false,
+            heard: None,
             log: Log::default(),
         }
     }
@@ -334,7 +345,65 @@ impl Session {
 
     /// Keeps a received line for `says`.
     pub(super) fn hear(&self, text: &str) {
-        self.lock().inbox.get_or_insert_default().push(text);
+        let mut shared = self.lock();
+        shared.heard = Some(self.began.elapsed());
+        shared.inbox.get_or_insert_default().push(text);
+    }
+
+    /// Keeps received bytes for expectations.
+    pub(super) fn hear_bytes(&self, bytes: &[u8]) {
+        let mut shared = self.lock();
+        shared.heard = Some(self.began.elapsed());
+        shared.bytes.get_or_insert_default().push(bytes);
+    }
+
+    /// The peer has sent its last byte.
+    pub(super) fn hear_end(&self) {
+        let mut shared = self.lock();
+        shared.peer_ended = true;
+        if let Some(bytes) = &mut shared.bytes {
+            bytes.end();
+        }
+    }
+
+    /// True if nothing more will come: the peer has sent its last byte, or the session is over.
+    pub fn peer_has_ended(&self) -> bool {
+        let shared = self.lock();
+        shared.peer_ended || shared.state.has_ended()
+    }
+
+    /// How long nothing was received; since the session began, if nothing ever was.
+    pub fn silent_for(&self) -> Duration {
+        let heard = self.lock().heard.unwrap_or_default();
+        self.began.elapsed().saturating_sub(heard)
+    }
+
+    /// Consumes what was received up to the first match: bytes of a raw session, else a line. `now`: a match that could
+    /// still become longer counts as it is.
+    pub fn take_match(&self, patterns: &PatternSet, now: bool) -> Option<Taken> {
+        let mut shared = self.lock();
+        let now = now || shared.peer_ended || shared.state.has_ended();
+        match &mut shared.bytes {
+            Some(bytes) => bytes.take(patterns, now),
+            None => shared.inbox.as_mut()?.consume(|line| {
+                let mut alone = ByteInbox::default();
+                alone.push(line.as_bytes());
+                alone.end();
+                alone.take(patterns, true)
+            }),
+        }
+    }
+
+    /// The last `most` bytes that were received and not consumed; `None`: it is no raw session.
+    pub fn unheard_bytes(&self, most: usize) -> Option<Vec<u8>> {
+        let shared = self.lock();
+        let rest = shared.bytes.as_ref()?.rest();
+        Some(rest[..rest.len().min(most)].to_vec())
+    }
+
+    /// Received bytes that were dropped before anybody consumed them.
+    pub fn forgotten_bytes(&self) -> u64 {
+        self.lock().bytes.as_ref().map_or(0, |bytes| bytes.forgotten())
     }
 
     /// No command waits for it any more, so its end will be shown.
@@ -362,7 +431,11 @@ impl Session {
     /// Consumes the received lines up to and including the first one that contains `text`; if none does, false, and
     /// nothing is consumed.
     pub fn says(&self, text: &str) -> bool {
-        self.lock().inbox.as_mut().is_some_and(|inbox| inbox.consume(text))
+        let mut shared = self.lock();
+        shared
+            .inbox
+            .as_mut()
+            .is_some_and(|inbox| inbox.consume(|line| line.contains(text).then_some(())).is_some())
     }
 
     /// The last `most` received lines that `says` has not consumed, newest last.
@@ -380,8 +453,18 @@ impl Session {
         self.outgoing.get().is_some()
     }
 
+    /// What it can be told to send; `None`: nothing.
+    pub fn speech(&self) -> Option<Speech> {
+        self.outgoing.get().map(|outgoing| outgoing.speech)
+    }
+
     /// Gives a line to the session and waits until its service accepts or refuses it.
     pub async fn say(&self, text: String) -> Result<(), Failure> {
+        self.utter(Utterance::Line(text)).await
+    }
+
+    /// Gives something to send to the session and waits until its service accepts or refuses it.
+    pub async fn utter(&self, what: Utterance) -> Result<(), Failure> {
         let ended = || Failure::new(Code::Broken, format!("{} has ended", self.label()));
         let deaf = || {
             Failure::new(Code::Misbehaved, format!("{} does not accept `say`", self.label()))
@@ -391,10 +474,19 @@ impl Session {
             return Err(ended());
         }
         let outgoing = self.outgoing.get().ok_or_else(deaf)?;
-        let answer = outgoing.send(text).await.ok_or_else(deaf)?;
+        if outgoing.speech == Speech::Lines && !matches!(what, Utterance::Line(_)) {
+            return Err(only_lines(&self.label()));
+        }
+        let answer = outgoing.send(what).await.ok_or_else(deaf)?;
         tokio::select! {
             taken = answer => taken.unwrap_or_else(|_| Err(deaf())),
             _ = self.ended() => Err(ended()),
         }
     }
+}
+
+/// A chat takes lines of text only.
+fn only_lines(label: &str) -> Failure {
+    Failure::new(Code::Misbehaved, format!("{label} takes lines of text only"))
+        .fix("`connect` makes a session that takes any bytes")
 }

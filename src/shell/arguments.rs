@@ -147,7 +147,8 @@ fn server_address(session: &Session) -> Option<(Transport, Endpoint)> {
     if session.has_ended() {
         return None;
     }
-    let Listening { address, transport, .. } = session.listening()?;
+    let Listening { address, carrier, .. } = session.listening()?;
+    let transport = carrier.transport()?;
     let host = if address.ip().is_unspecified() { Host::Loopback } else { Host::Address(address.ip()) };
     Some((transport, Endpoint { host, port: address.port() }))
 }

@@ -51,7 +51,7 @@ fn filled(line: &str, session: Option<&Session>) -> Option<String> {
 }
 
 fn value(name: &str, session: &Session) -> Option<String> {
-    let transport = || session.listening().map(|listening| listening.transport);
+    let transport = || session.listening().map(|listening| listening.carrier);
     // `tcp` is the default of an endpoint and can be left out.
     let short = |place: String| place.strip_prefix("tcp ").map(str::to_owned).unwrap_or(place);
     Some(match name {

@@ -28,7 +28,10 @@ pub(super) fn choose(
     let filters = choices
         .filters
         .iter()
-        .map(|filter| regex_lite::Regex::new(filter).map_err(|error| format!("--filter {filter}: {error}")))
+        .map(|filter| {
+            crate::base::pattern::TextPattern::new(filter)
+                .map_err(|error| format!("--filter {filter}: {error}"))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let chosen: Vec<Arc<Case>> = cases
         .into_iter()

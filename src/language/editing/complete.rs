@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::base::Transport;
+use crate::base::Carrier;
 use crate::language::kind::Kind;
 use crate::language::parse::ahead::behind;
 use crate::language::parse::lexer::{Token, as_word, is_bare, tokens};
@@ -131,7 +131,7 @@ impl Gathering<'_> {
             Next::Verb => self.verbs(),
             Next::Statement(word) | Next::Word(word) => self.found.push(candidate(word, next.help())),
             Next::Keyword(keyword) => self.found.push(candidate(keyword.word, keyword.help)),
-            Next::Service(_, transport) => self.services(transport),
+            Next::Service(_, carrier) => self.services(carrier),
             Next::Param(Param { kind, .. }) => self.values(*kind, next.help()),
             Next::KeywordValue(_, kind) => self.values(kind, next.help()),
             Next::Path => self.values(Kind::Path, ""),
@@ -145,6 +145,7 @@ impl Gathering<'_> {
     fn values(&mut self, kind: Kind, help: &str) {
         match kind {
             Kind::Transport => self.found.extend(["tcp", "udp"].map(|word| candidate(word, help))),
+            Kind::Carrier => self.found.extend(Carrier::ALL.map(|carrier| candidate(carrier.word(), help))),
             // The help is that of the option, not of one of its values.
             Kind::Choice(words) => self.found.extend(words.iter().map(|word| candidate(word, ""))),
             Kind::Topic(words) => self.topics(words),
@@ -160,6 +161,7 @@ impl Gathering<'_> {
                 self.sessions();
                 self.found.retain(|candidate| candidate.text != "all");
             }
+            Kind::Peer => self.addresses(),
             Kind::Endpoint => {
                 self.found.extend(["tcp", "udp"].map(|word| candidate(word, "transport")));
                 self.addresses();
@@ -183,10 +185,9 @@ impl Gathering<'_> {
         self.found.extend(words.iter().map(|(word, tells)| candidate(word, tells)));
     }
 
-    /// Those that are available over `transport`.
-    fn services(&mut self, transport: Option<Transport>) {
-        let fits =
-            |service: &&&Service| transport.is_none_or(|transport| service.transports.contains(&transport));
+    /// Those that are available over `carrier`.
+    fn services(&mut self, carrier: Option<Carrier>) {
+        let fits = |service: &&&Service| carrier.is_none_or(|carrier| service.carriers.contains(&carrier));
         let services = self.vocabulary.services.iter().filter(fits);
         self.found.extend(services.map(|service| candidate(service.name, service.summary)));
     }

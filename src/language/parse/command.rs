@@ -7,7 +7,7 @@ use super::atom::{RESERVED_NAMES, is_name, not_a_name, reserved};
 use super::lexer::Word;
 use super::next::Next;
 use super::value::read;
-use crate::base::Transport;
+use crate::base::{Carrier, Transport};
 use crate::language::arguments::{Argument, Invocation};
 use crate::language::diagnostic::{Diagnostic, nearest};
 use crate::language::kind::{Datum, Kind, Mismatch, Place, SessionRef};
@@ -160,11 +160,19 @@ impl<'v> Matcher<'v> {
     }
 
     fn next_param(&self, param: &'static Param) -> Next {
-        let transport = self.arguments.iter().find_map(|(_, argument, _)| match argument {
-            Argument::Ready(Datum::Transport(transport)) => Some(*transport),
+        match param.kind {
+            Kind::Service => Next::Service(param, self.carrier()),
+            Kind::Port | Kind::Peer if self.carrier() == Some(Carrier::Unix) => Next::Path,
+            _ => Next::Param(param),
+        }
+    }
+
+    /// The carrier that was named already.
+    fn carrier(&self) -> Option<Carrier> {
+        self.arguments.iter().find_map(|(_, argument, _)| match argument {
+            Argument::Ready(Datum::Carrier(carrier)) => Some(*carrier),
             _ => None,
-        });
-        if param.kind == Kind::Service { Next::Service(param, transport) } else { Next::Param(param) }
+        })
     }
 
     /// True if the parameter is required and not given yet.
@@ -203,6 +211,14 @@ impl<'v> Matcher<'v> {
         match param.kind {
             Kind::Rest | Kind::Printed | Kind::Expression => self.rest(param, word, tail),
             Kind::Endpoint => self.endpoint(param.name, word, tail),
+            Kind::Port | Kind::Peer if self.carrier() == Some(Carrier::Unix) => {
+                self.read(param.name, Kind::Path, word, None);
+                tail
+            }
+            Kind::Peer => {
+                self.read(param.name, Kind::Endpoint, word, None);
+                tail
+            }
             kind => {
                 self.read(param.name, kind, word, None);
                 tail
@@ -426,7 +442,7 @@ impl<'v> Matcher<'v> {
     fn check_service(&mut self) {
         let find = |name: &str| self.arguments.iter().find(|(n, ..)| *n == name);
         let (
-            Some((_, Argument::Ready(Datum::Transport(transport)), _)),
+            Some((_, Argument::Ready(Datum::Carrier(carrier)), _)),
             Some((_, Argument::Ready(Datum::Text(name)), span)),
         ) = (find("transport"), find("service"))
         else {
@@ -435,10 +451,10 @@ impl<'v> Matcher<'v> {
         let Some(service) = self.vocabulary.service(name) else {
             return;
         };
-        if !service.transports.contains(transport) {
+        if !service.carriers.contains(carrier) {
             let able: Vec<String> =
-                service.transports.iter().map(|able| format!("listen {able} … {name}")).collect();
-            let title = format!("`{name}` is not available over {transport}");
+                service.carriers.iter().map(|able| format!("listen {able} … {name}")).collect();
+            let title = format!("`{name}` is not available over {carrier}");
             let diagnostic = Diagnostic::new(title, span.clone()).fix(able.first().cloned()).expected(able);
             self.errors.push(diagnostic);
         }

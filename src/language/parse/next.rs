@@ -1,7 +1,7 @@
 //! What may follow the words of a line. The parser itself answers, so "expected …", completion and hints cannot
 //! disagree with what it accepts.
 
-use crate::base::Transport;
+use crate::base::Carrier;
 use crate::language::kind::Kind;
 use crate::language::script::Comparison;
 use crate::language::statement;
@@ -22,8 +22,8 @@ pub enum Next {
     Path,
     /// A positional argument of the verb.
     Param(&'static Param),
-    /// A service, over the transport if that is known already.
-    Service(&'static Param, Option<Transport>),
+    /// A service, over the carrier if that is known already.
+    Service(&'static Param, Option<Carrier>),
     /// A keyword of the verb.
     Keyword(&'static Keyword),
     /// The value after a keyword.

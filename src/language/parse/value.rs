@@ -1,7 +1,8 @@
 //! A word as the value of its kind.
 
+use crate::base::pattern::from_hex;
 use crate::base::quantity::{self, BadQuantity};
-use crate::base::{Transport, endpoint};
+use crate::base::{Carrier, Transport, endpoint};
 use crate::language::diagnostic::nearest;
 use crate::language::kind::{Datum, Kind, Mismatch, Place, SessionRef};
 use crate::language::vocabulary::Vocabulary;
@@ -16,7 +17,7 @@ pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mi
         Kind::Delay => {
             Ok(Datum::Duration(quantity::duration(word).map_err(|bad| in_milliseconds(bad, word))?))
         }
-        Kind::Endpoint => place(word).map(|place| Datum::Endpoint(None, place)),
+        Kind::Endpoint | Kind::Peer => place(word).map(|place| Datum::Endpoint(None, place)),
         Kind::Expression
         | Kind::Rest
         | Kind::Printed
@@ -37,6 +38,8 @@ pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mi
         }
         Kind::Size(min, max) => size(word, min, max).map(Datum::Size),
         Kind::Transport => transport(word),
+        Kind::Carrier => carrier(word),
+        Kind::Hex => from_hex(word).map(Datum::Bytes).or_else(|why| mismatch(why, None)),
     }
 }
 
@@ -73,17 +76,26 @@ fn size(word: &str, min: u64, max: u64) -> Result<u64, Mismatch> {
     }
 }
 
+fn carrier(word: &str) -> Result<Datum, Mismatch> {
+    match Carrier::from_word(word) {
+        Some(carrier) => Ok(Datum::Carrier(carrier)),
+        None => no_carrier(word, &["tcp", "udp", "tls", "unix"]),
+    }
+}
+
 fn transport(word: &str) -> Result<Datum, Mismatch> {
     match Transport::from_word(word) {
-        Some(transport) => Ok(Datum::Transport(transport)),
-        // `listen 9000 ftp`: the transport was left out.
-        None => {
-            choice(word, &["tcp", "udp"]).map(Datum::Text).map_err(|mismatch| match word.parse::<u16>() {
-                Ok(_) => Mismatch { fix: Some(format!("tcp {word}")), ..mismatch },
-                Err(_) => mismatch,
-            })
-        }
+        Some(transport) => Ok(Datum::Carrier(transport.into())),
+        None => no_carrier(word, &["tcp", "udp"]),
     }
+}
+
+fn no_carrier(word: &str, words: &'static [&'static str]) -> Result<Datum, Mismatch> {
+    choice(word, words).map(Datum::Text).map_err(|mismatch| match word.parse::<u16>() {
+        // `listen 9000 ftp`: the transport was left out.
+        Ok(_) => Mismatch { fix: Some(format!("tcp {word}")), ..mismatch },
+        Err(_) => mismatch,
+    })
 }
 
 /// Clamps the suggested fix to the bounds, so that it is not refused in turn.

@@ -8,7 +8,7 @@
 
 pub mod admission;
 pub mod bind;
-mod permits;
+pub mod permits;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -48,16 +48,29 @@ const LISTENS_AFTER: Duration = Duration::from_millis(400);
 
 /// Accepts clients. Over UDP they come out complete; over TCP each must still be identified with [`PendingConnection::answer`].
 pub enum Listener {
-    Tcp(Box<Acceptor>),
+    Tcp(Box<TcpServer>),
     Udp { clients: mpsc::UnboundedReceiver<udp::Halves> },
 }
 
-/// Accepts TCP clients.
-pub struct Acceptor {
-    listener: TcpListener,
+/// Accepts the TCP clients of a service.
+pub struct TcpServer {
+    acceptor: Acceptor,
     admission: Admission,
     places: Arc<ConnectionPermits>,
     half_open: Arc<AtomicUsize>,
+}
+
+/// What [`Acceptor::knock`] returns.
+pub(super) enum Knock {
+    /// A client of which nothing has been read yet.
+    Stream(TcpStream, SocketAddr),
+    /// A client could not be accepted for lack of descriptors: a message for the log, rate-limited.
+    Trouble(String),
+}
+
+/// Accepts TCP connections, and survives a lack of descriptors.
+pub struct Acceptor {
+    listener: TcpListener,
     /// A reserve descriptor, released briefly when none is left so that a client can be accepted and told so.
     spare: Option<std::fs::File>,
     /// When the lack of descriptors was last reported.
@@ -104,18 +117,8 @@ impl Listener {
         match bound {
             Bound::Tcp(listener) => {
                 let (places, half_open) = (Arc::default(), Arc::default());
-                let spare = std::fs::File::open("/dev/null").ok();
-                (
-                    Self::Tcp(Box::new(Acceptor {
-                        listener,
-                        admission,
-                        places,
-                        half_open,
-                        spare,
-                        told: None,
-                    })),
-                    None,
-                )
+                let acceptor = Acceptor::new(listener);
+                (Self::Tcp(Box::new(TcpServer { acceptor, admission, places, half_open })), None)
             }
             Bound::Udp(socket) => {
                 let (clients, driver) = udp::listen(socket, &admission);
@@ -137,22 +140,36 @@ impl Listener {
     }
 }
 
-impl Acceptor {
+impl TcpServer {
     async fn accept(&mut self) -> Arrival {
+        match self.acceptor.knock().await {
+            Knock::Trouble(why) => Arrival::Trouble(why),
+            Knock::Stream(stream, peer) => {
+                let (places, half_open) = (self.places.clone(), self.half_open.clone());
+                Arrival::Knocking(PendingConnection {
+                    stream,
+                    peer,
+                    admission: self.admission,
+                    places,
+                    half_open,
+                })
+            }
+        }
+    }
+}
+
+impl Acceptor {
+    /// Accepts from a socket that listens.
+    pub(super) fn new(listener: TcpListener) -> Self {
+        Self { listener, spare: std::fs::File::open("/dev/null").ok(), told: None }
+    }
+
+    /// The next client.
+    pub(super) async fn knock(&mut self) -> Knock {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) if is_in_reserve(&stream) => turn_away(&stream),
-                Ok((stream, peer)) => {
-                    let (places, half_open) = (self.places.clone(), self.half_open.clone());
-                    let admission = self.admission;
-                    return Arrival::Knocking(PendingConnection {
-                        stream,
-                        peer,
-                        admission,
-                        places,
-                        half_open,
-                    });
-                }
+                Ok((stream, peer)) => return Knock::Stream(stream, peer),
                 Err(error)
                     if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) =>
                 {
@@ -174,7 +191,7 @@ impl Acceptor {
                 self.told = Some(Instant::now());
                 let why =
                     "out of file descriptors: new clients are told to retry; `ulimit -n` shows the limit";
-                return Arrival::Trouble(why.into());
+                return Knock::Trouble(why.into());
             }
         }
     }

@@ -115,7 +115,10 @@ pub async fn connect(
 }
 
 /// One attempt; refused and unreachable are different errors to the user.
-async fn dial(endpoint: Endpoint, address: SocketAddr) -> Result<(TcpStream, SocketAddr), Failure> {
+pub(super) async fn dial(
+    endpoint: Endpoint,
+    address: SocketAddr,
+) -> Result<(TcpStream, SocketAddr), Failure> {
     match TcpStream::connect(address).await {
         Ok(stream) => Ok((stream, address)),
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {

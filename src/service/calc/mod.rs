@@ -15,7 +15,7 @@ mod server;
 
 use self::protocol::ID;
 use super::{Client, Provider, Run};
-use crate::base::Transport;
+use crate::base::{Carrier, Transport};
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, Keyword, Kind, Param, Service, Verb};
 use crate::net::accept::admission::Lines;
@@ -29,7 +29,7 @@ pub fn check(text: &str) -> Option<(String, usize)> {
 pub static PROVIDER: Provider = Provider {
     row: Service {
         name: "calc",
-        transports: &[Transport::Tcp, Transport::Udp],
+        carriers: &[Carrier::TCP, Carrier::UDP],
         summary: "exact arithmetic: calc",
         keywords: &[],
         fields: &[],

@@ -26,7 +26,7 @@ mod turn;
 use self::client::{ChatOptions, PATIENCE};
 use self::protocol::ID;
 use super::{Client, Provider, Run};
-use crate::base::Transport;
+use crate::base::{Carrier, Transport};
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::net::accept::admission::Lines;
@@ -35,7 +35,7 @@ use crate::net::udp::Options;
 pub static PROVIDER: Provider = Provider {
     row: Service {
         name: "chat",
-        transports: &[Transport::Tcp, Transport::Udp],
+        carriers: &[Carrier::TCP, Carrier::UDP],
         summary: "conversations: chat, say, attach",
         keywords: &[
             Keyword::new("turns", Kind::Choice(&["on", "off"]), "a message must be answered before the next")

@@ -4,7 +4,7 @@
 mod server;
 
 use super::Provider;
-use crate::base::Transport;
+use crate::base::Carrier;
 use crate::language::Service;
 use crate::net::accept::admission::Lines;
 use crate::net::udp::Options;
@@ -13,7 +13,7 @@ use crate::wire::ServiceId;
 pub static PROVIDER: Provider = Provider {
     row: Service {
         name: "echo",
-        transports: &[Transport::Tcp, Transport::Udp],
+        carriers: &[Carrier::TCP, Carrier::UDP],
         summary: "every message and line comes back (RFC 862)",
         keywords: &[],
         fields: &[],

@@ -32,7 +32,7 @@ use self::protocol::ID;
 use self::protocol::WINDOW_LIMIT;
 use super::files::root::ROOT;
 use super::{Client, Provider, Run};
-use crate::base::Transport;
+use crate::base::{Carrier, Transport};
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::net::accept::admission::Lines;
@@ -43,7 +43,7 @@ use crate::wire::CHUNK_LIMIT;
 pub static PROVIDER: Provider = Provider {
     row: Service {
         name: "ftp",
-        transports: &[Transport::Tcp, Transport::Udp],
+        carriers: &[Carrier::TCP, Carrier::UDP],
         summary: "files: send, get and ls",
         keywords: &[
             ROOT,

@@ -80,9 +80,9 @@ fn provider(
         .iter()
         .find(|provider| provider.row.name == name)
         .ok_or_else(|| Failure::new(Code::Usage, format!("`{name}` is not a service")))?;
-    let Service { transports, .. } = &provider.row;
-    if !transports.contains(&options.transport) {
-        let able: Vec<&str> = transports.iter().map(|transport| transport.word()).collect();
+    let Service { carriers, .. } = &provider.row;
+    if !carriers.contains(&options.transport.into()) {
+        let able: Vec<&str> = carriers.iter().map(|carrier| carrier.word()).collect();
         let why = format!("`{name}` is not available over {}", options.transport);
         return Err(Failure::new(Code::Usage, why).fix(format!("use {}", able.join(" or "))));
     }
@@ -126,7 +126,7 @@ async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Resul
     if let Some(driver) = driver {
         session.spawn(driver);
     }
-    let listening = Listening { address, transport, service: Some(provider.id) };
+    let listening = Listening { address, carrier: transport.into(), service: Some(provider.id) };
     session.listens_at(listening, provider.row.name);
     announce(&session, &options, address, &*server);
     if let Some(host) = server.clone().host(session.clone()) {
@@ -159,8 +159,8 @@ fn announce(session: &Handle, options: &ListenOptions, address: SocketAddr, serv
 /// Row 64: if a session of this shell holds the port, the failure names it.
 pub(super) fn held_by_us(failure: Failure, context: &Context, transport: Transport, port: u16) -> Failure {
     let holder = context.registry.live().into_iter().find(|session| {
-        let held = session.listening().map(|held| (held.address.port(), held.transport));
-        held == Some((port, transport))
+        let held = session.listening().map(|held| (held.address.port(), held.carrier.transport()));
+        held == Some((port, Some(transport)))
     });
     match holder {
         Some(session) if failure.code == Code::Exists => {

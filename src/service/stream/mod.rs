@@ -26,7 +26,7 @@ use self::protocol::CHUNK_SIZES;
 use self::protocol::ID;
 use super::files::root::ROOT;
 use super::{Client, Provider, Run};
-use crate::base::Transport;
+use crate::base::{Carrier, Transport};
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::net::accept::admission::Lines;
@@ -48,7 +48,7 @@ const CACHE_LEAST: u64 = 4 << 20;
 pub static PROVIDER: Provider = Provider {
     row: Service {
         name: "stream",
-        transports: &[Transport::Udp],
+        carriers: &[Carrier::UDP],
         summary: "media: stream and ls",
         keywords: &[
             ROOT,

@@ -144,7 +144,7 @@ pub fn topic(topic: &str, prefixes: bool) -> Result<String, Failure> {
 /// Help for a service: how it is started, the keywords of its own, an example.
 fn describe_service(provider: &Provider) -> String {
     let name = provider.row.name;
-    let transports: Vec<&str> = provider.row.transports.iter().map(|transport| transport.word()).collect();
+    let transports: Vec<&str> = provider.row.carriers.iter().map(|carrier| carrier.word()).collect();
     let mut lines = vec![format!("  listen {} PORT {name}", transports.join("|"))];
     lines.extend(provider.row.keywords.iter().flat_map(option));
     lines.push("  and what every service takes: help listen".into());

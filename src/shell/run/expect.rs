@@ -153,7 +153,7 @@ fn compare(left: &Value, comparison: Comparison, right: &Value) -> Result<bool, 
         Comparison::GreaterOrEqual => matches!(order(), Some(Ordering::Greater | Ordering::Equal)),
         Comparison::Contains => left.to_string().contains(&right.to_string()),
         Comparison::Matches => {
-            let pattern = regex_lite::Regex::new(&right.to_string())
+            let pattern = crate::base::pattern::TextPattern::new(&right.to_string())
                 .map_err(|error| Failure::new(Code::Usage, format!("`{right}` is not a pattern: {error}")))?;
             pattern.is_match(&left.to_string())
         }
