@@ -14,7 +14,6 @@ use crate::report::Outcome;
 use crate::session::ClientEntry;
 use crate::session::Handle;
 use crate::session::Registry;
-use crate::wire::Code;
 use crate::wire::ServiceId;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -22,6 +21,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::errors::server_missing;
 use super::idle::IdleConnections;
 use super::listen::options::ListenOptions;
 
@@ -133,11 +133,6 @@ pub trait Server: Send + Sync + 'static {
     fn invitation(&self) -> &'static str;
 }
 
-/// The shell fills in where to go, or says that no server is known.
-pub(crate) fn no_server() -> Failure {
-    Failure::new(Code::Usage, "the server is missing")
-}
-
 /// Connects for a session, logs it, and spawns the driver that the connection needs.
 pub(crate) async fn connect(
     session: &Handle,
@@ -154,7 +149,7 @@ pub(crate) async fn connect_with(
     service: ServiceId,
     options: udp::Options,
 ) -> Result<Connection, Failure> {
-    let Target { transport, endpoint } = target.ok_or_else(no_server)?;
+    let Target { transport, endpoint } = target.ok_or_else(server_missing)?;
     let transport = *transport;
     let connecting = net::connect(transport, endpoint, service, options);
     let (connection, driver) = session.unless_cancelled(connecting).await?;

@@ -10,7 +10,7 @@
 //! | `ftp`, `calc`, `chat`, `stream`, `echo` | the services |
 //! | `conversation` | what every server does with a client |
 //! | `idle` | connections that wait for the next question |
-//! | `fuzz_entry` | parsers of untrusted bytes, for the fuzzer |
+//! | `errors` | the errors of `listen` and `link`, and those that several services share |
 
 use crate::wire::ServiceId;
 
@@ -19,17 +19,16 @@ pub mod chat;
 mod contract;
 mod conversation;
 pub mod echo;
+mod errors;
 pub mod files;
 pub mod ftp;
-#[doc(hidden)]
-pub mod fuzz_entry;
 pub mod idle;
 pub mod link;
 pub mod listen;
 pub mod stream;
 
 pub use contract::{Answers, Client, Context, Job, Kept, Make, Provider, Run, Server, StandardStreams};
-pub(crate) use contract::{connect, connect_with, no_server};
+pub(crate) use contract::{connect, connect_with};
 
 /// All services that `listen` can start.
 pub static PROVIDERS: &[&Provider] =
@@ -51,3 +50,23 @@ pub static CLIENTS: &[&Client] = &[
     &stream::STREAM,
     &link::LINK,
 ];
+
+/// Parsers of untrusted bytes that are private to their services, for the fuzzer: on any input they must end without a
+/// panic, in bounded time and memory.
+#[doc(hidden)]
+pub mod fuzz_entry {
+    /// Reads the journal of an incomplete file, which another user may have planted.
+    pub fn journal(bytes: &[u8]) {
+        crate::service::ftp::read_journal(bytes);
+    }
+
+    /// Reads a media file: its container, its length, and where a decoder may start.
+    pub fn media(bytes: &[u8]) {
+        crate::service::stream::read_media(bytes);
+    }
+
+    /// Reads a line of a chat.
+    pub fn chat_line(line: &str) {
+        crate::service::chat::read_line(line);
+    }
+}

@@ -7,8 +7,10 @@
 //! | `expression` | pure: exact arithmetic |
 //! | `client` | the verb `calc` |
 //! | `server` | answers questions, in order |
+//! | `errors` | the errors of the calculator |
 
 mod client;
+mod errors;
 pub mod expression;
 pub mod protocol;
 mod server;

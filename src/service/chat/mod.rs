@@ -12,9 +12,11 @@
 //! | `client` | one conversation |
 //! | `transcript` | a conversation, written to a file |
 //! | `resume_tokens` | with which a client resumes its place |
+//! | `errors` | the errors of a chat |
 
 mod client;
 mod command;
+mod errors;
 pub mod protocol;
 mod resume_tokens;
 mod room;

@@ -9,9 +9,11 @@
 //! | `server` | the side that answers them |
 //! | `transfer` | one file over one connection, each side: `send`, `receive`, and what limited it |
 //! | `storage` | files that are being received, and hashes of files that are sent |
+//! | `errors` | the errors of file transfer |
 //! | `tests` | a simulated disk that crashes at every operation |
 
 mod client;
+mod errors;
 mod options;
 pub mod protocol;
 mod server;
@@ -21,7 +23,6 @@ mod tests;
 mod transfer;
 
 pub(crate) use self::storage::buffers::HELD_LIMIT;
-pub(crate) use self::storage::source::changed;
 pub(crate) use super::files::disk::check_space;
 pub(crate) use super::files::listing::ENTRY_LIMIT;
 pub(crate) use super::files::listing::answer as answer_list;

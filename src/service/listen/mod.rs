@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use self::options::ListenOptions;
 use super::contract::{Client, Context, Job, Provider, Run, Server};
+use super::errors;
 use crate::base::Transport;
 use crate::language::verb::Lasting;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
@@ -79,22 +80,17 @@ fn provider(
     let provider = *providers
         .iter()
         .find(|provider| provider.row.name == name)
-        .ok_or_else(|| Failure::new(Code::Usage, format!("`{name}` is not a service")))?;
+        .ok_or_else(|| errors::not_a_service(name))?;
     let Service { transports, .. } = &provider.row;
     if !transports.contains(&options.transport) {
-        let able: Vec<&str> = transports.iter().map(|transport| transport.word()).collect();
-        let why = format!("`{name}` is not available over {}", options.transport);
-        return Err(Failure::new(Code::Usage, why).fix(format!("use {}", able.join(" or "))));
+        return Err(errors::transport_unsupported(name, options.transport, transports));
     }
     let known = |word: &str| {
         LISTEN.verb.params.iter().any(|param| param.name == word)
             || LISTEN.verb.keyword(word).or(provider.row.keyword(word)).is_some()
     };
     match arguments.0.iter().find(|(word, _)| !known(word)) {
-        Some((word, _)) => {
-            let why = format!("`{word}` is not an option of {name}");
-            Err(Failure::new(Code::Usage, why).fix(format!("`help {name}` shows its options")))
-        }
+        Some((word, _)) => Err(errors::unknown_option(name, word)),
         None => Ok(provider),
     }
 }
@@ -164,10 +160,7 @@ pub(super) fn held_by_us(failure: Failure, context: &Context, transport: Transpo
     });
     match holder {
         Some(session) if failure.code == Code::Exists => {
-            let why = format!("port {port} is held by session {} ({})", session.label(), session.kind);
-            Failure::new(Code::Exists, why)
-                .fix(format!("stop {}, or use port 0 for any free port", session.label()))
-                .of(failure.what)
+            errors::port_in_use(port, &session.label(), &session.kind).of(failure.what)
         }
         _ => failure,
     }
@@ -185,8 +178,7 @@ async fn serve(
         let arrival = tokio::select! {
             () = session.cancelled() => return Ok(()),
             () = &mut gone => {
-                let why = format!("the address {} is gone from this machine", address.ip());
-                return Err(Failure::new(Code::Missing, why).fix("`retry 10 every 5s: listen …` binds it again"));
+                return Err(errors::address_gone(address.ip()));
             }
             arrival = listener.accept() => arrival,
         };

@@ -5,7 +5,7 @@ use crate::language::Arguments;
 use crate::language::FromArguments;
 use crate::net::accept::bind::Bind;
 use crate::report::Failure;
-use crate::wire::Code;
+use crate::service::errors;
 
 /// What every service takes with `listen`.
 pub struct ListenOptions {
@@ -45,10 +45,7 @@ impl ListenOptions {
         match self.on.as_deref() {
             None => Ok(Bind::Loopback),
             Some("any") => Ok(Bind::Any),
-            Some(address) => address
-                .parse()
-                .map(Bind::Address)
-                .map_err(|_| Failure::new(Code::Usage, format!("`{address}` is not an address"))),
+            Some(address) => address.parse().map(Bind::Address).map_err(|_| errors::not_an_address(address)),
         }
     }
 

@@ -8,10 +8,12 @@
 //! | `playback` | what reads the film: a player over HTTP, the clock, or a counter |
 //! | `parity` | pure: XOR blocks that restore lost chunks, both sides |
 //! | `container` | pure: duration, title, and where a decoder can go on |
+//! | `errors` | the errors of media streaming |
 //! | `tests` | viewing over random networks |
 
 mod client;
 mod container;
+mod errors;
 mod parity;
 mod playback;
 pub mod protocol;
