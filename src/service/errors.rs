@@ -16,8 +16,9 @@ pub(crate) fn server_missing() -> Failure {
 
 // `listen`: what is asked for.
 
-pub(crate) fn not_a_service(name: &str) -> Failure {
-    Failure::new(Code::Usage, format!("`{name}` is not a service")).fix("`help listen` names the services")
+pub(crate) fn not_a_service(name: &str, known: &[&str]) -> Failure {
+    Failure::new(Code::Usage, format!("`{name}` is not a service"))
+        .fix(format!("take one of {}", known.join(", ")))
 }
 
 pub(crate) fn transport_unsupported(service: &str, transport: Transport, able: &[Transport]) -> Failure {

@@ -77,10 +77,10 @@ fn provider(
     providers: &'static [&'static Provider],
 ) -> Result<&'static Provider, Failure> {
     let name = &options.service;
-    let provider = *providers
-        .iter()
-        .find(|provider| provider.row.name == name)
-        .ok_or_else(|| errors::not_a_service(name))?;
+    let Some(provider) = providers.iter().find(|provider| provider.row.name == name) else {
+        let known: Vec<&str> = providers.iter().map(|provider| provider.row.name).collect();
+        return Err(errors::not_a_service(name, &known));
+    };
     let Service { transports, .. } = &provider.row;
     if !transports.contains(&options.transport) {
         return Err(errors::transport_unsupported(name, options.transport, transports));
