@@ -79,7 +79,7 @@ fn row_103_a_tree_sent_again_changes_nothing_and_one_that_differs_is_told_file_b
     let large = lab.random("root/tree/large.bin", 3 << 20, 99);
     let mine = std::fs::read(&large).unwrap();
     lab.nls(&format!("send tree to {address}"))
-        .fails(1, "2 of 304 were refused: large.bin: another file of that name exists there; many/file 007.txt: `file 007.txt` exists");
+        .fails(1, "2 of 304 were refused: large.bin: another file of that name exists; many/file 007.txt: `file 007.txt` exists");
     assert_eq!(std::fs::read_to_string(lab.path("root/tree/many/file 007.txt")).unwrap(), "mine");
     assert!(std::fs::read(&large).unwrap() == mine);
     lab.nls(&format!("send tree to {address} replace")).success();

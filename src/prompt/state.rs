@@ -88,7 +88,7 @@ impl PromptState {
     pub(super) fn update(&self, shell: &Shell, attached: Option<Arc<Session>>) {
         let places = PROVIDERS
             .iter()
-            .filter(|provider| provider.lists)
+            .filter(|provider| provider.lists())
             .map(|provider| provider.id)
             .filter_map(|service| Some((service, shell.place_of(service)?)))
             .collect();
@@ -163,7 +163,7 @@ impl World for PromptState {
         let mut found: Vec<(String, String)> =
             used.into_iter().map(|endpoint| (endpoint, "used before".into())).collect();
         let own = self.registry.live().into_iter().filter_map(|session| {
-            let port = session.listening()?.address.port();
+            let port = session.listening()?.address.socket()?.port();
             Some((format!(":{port}"), format!("{}, {}", session.label(), session.kind)))
         });
         found.extend(own);

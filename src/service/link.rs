@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::contract::errors;
 use super::listen::held_by_us;
 use super::{Client, Context, Job, Run};
 use crate::base::{Endpoint, Fields, Transport, Value, quantity};
@@ -14,8 +15,7 @@ use crate::net::accept::bind::{Bind, bind};
 use crate::net::relay::{Flow, Relay, RelayControl, Watch};
 use crate::net::show;
 use crate::report::{Failure, Outcome};
-use crate::session::{ClientEntry, Handle, Listening};
-use crate::wire::Code;
+use crate::session::{ClientEntry, Handle, ListenAddress, Listening};
 
 /// Default of `queue`: the bytes of this much time at the link's rate …
 const QUEUE_TIME: Duration = Duration::from_millis(100);
@@ -195,12 +195,7 @@ impl Change {
         ];
         match lossy.into_iter().find(|(_, given)| lossless && *given) {
             None => Ok(()),
-            Some((word, _)) => {
-                let why =
-                    format!("`{word}` has no meaning over tcp: TCP counts what the link took as delivered");
-                Err(Failure::new(Code::Usage, why)
-                    .fix("use `delay`, `jitter`, `rate` or `corrupt`, or link udp"))
-            }
+            Some((word, _)) => Err(errors::loss_over_tcp(word)),
         }
     }
 }
@@ -250,7 +245,10 @@ async fn run(session: Handle, options: LinkOptions, context: &Context) -> Result
     let [up, down] = change.applied([Profile::default(); 2]);
     let control = RelayControl::new(up, down, transport == Transport::Tcp);
     let seed = options.seed.unwrap_or(context.seed);
-    session.listens_at(Listening { address, carrier: transport.into(), service: None }, "link");
+    session.listens_at(
+        Listening { address: ListenAddress::Socket(address), carrier: transport.into(), service: None },
+        "link",
+    );
     session.set("seed", Value::count(seed));
     session.set_all(counts(Counts::default(), Counts::default()));
     session.set_control(control.clone());
@@ -284,15 +282,11 @@ fn server_behind(
     target: Option<Endpoint>,
     target_transport: Option<Transport>,
 ) -> Result<Endpoint, Failure> {
-    let target = target
-        .ok_or_else(|| Failure::new(Code::Usage, "`to` is missing: it names the server behind the link"))?;
-    if target_transport.is_some_and(|behind| behind != transport) {
-        let why = format!(
-            "a link {transport} carries {transport}, and the server behind it speaks another transport"
-        );
-        return Err(Failure::new(Code::Usage, why));
+    let target = target.ok_or_else(errors::link_target_missing)?;
+    match target_transport.filter(|behind| *behind != transport) {
+        Some(behind) => Err(errors::transport_mismatch(transport, behind)),
+        None => Ok(target),
     }
-    Ok(target)
 }
 
 /// What a link does to packets (up, down), in the words of the command.

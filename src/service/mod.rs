@@ -8,28 +8,24 @@
 //! | `link` | the verb `link`: a bad network in front of a server |
 //! | `files` | what file services share |
 //! | `ftp`, `calc`, `chat`, `stream`, `echo` | the services |
-//! | `conversation` | what every server does with a client |
-//! | `idle` | connections that wait for the next question |
-//! | `fuzz_entry` | parsers of untrusted bytes, for the fuzzer |
 
 use crate::wire::ServiceId;
 
 pub mod calc;
 pub mod chat;
-mod contract;
-mod conversation;
+pub mod contract;
 pub mod echo;
 pub mod files;
 pub mod ftp;
-#[doc(hidden)]
-pub mod fuzz_entry;
-pub mod idle;
 pub mod link;
 pub mod listen;
 pub mod stream;
 
-pub use contract::{Answers, Client, Context, Job, Kept, Make, Provider, Run, Server, StandardStreams};
-pub(crate) use contract::{connect, connect_with, no_server};
+pub use contract::{
+    Answers, ByteServer, Client, Context, Job, Kept, Make, MessageService, Provider, Run, Server, Serves,
+    StandardStreams,
+};
+pub(crate) use contract::{connect, connect_with};
 
 /// All services that `listen` can start.
 pub static PROVIDERS: &[&Provider] =
@@ -51,3 +47,23 @@ pub static CLIENTS: &[&Client] = &[
     &stream::STREAM,
     &link::LINK,
 ];
+
+/// Parsers of untrusted bytes that are private to their services, for the fuzzer: on any input they must end without a
+/// panic, in bounded time and memory.
+#[doc(hidden)]
+pub mod fuzz_entry {
+    /// Reads the journal of an incomplete file, which another user may have planted.
+    pub fn journal(bytes: &[u8]) {
+        crate::service::ftp::read_journal(bytes);
+    }
+
+    /// Reads a media file: its container, its length, and where a decoder may start.
+    pub fn media(bytes: &[u8]) {
+        crate::service::stream::read_media(bytes);
+    }
+
+    /// Reads a line of a chat.
+    pub fn chat_line(line: &str) {
+        crate::service::chat::read_line(line);
+    }
+}

@@ -11,7 +11,7 @@ use super::conversation::{Order, Outgoing, OutgoingLine, Speech, Utterance};
 use super::events::{Events, bug};
 use super::state::{Listening, Session, State};
 use crate::base::{Fields, Value};
-use crate::net::{Connection, show};
+use crate::net::Connection;
 use crate::report::{Event, Failure, Interest, Progress};
 use crate::wire::Code;
 
@@ -138,17 +138,18 @@ impl Handle {
 
     /// The session is a server: `service` is its name for people.
     pub fn listens_at(&self, listening: Listening, service: &'static str) {
-        // A session listens in one place all its life.
-        let _first = self.session.listening.set(listening);
-        let Listening { address, carrier, .. } = listening;
+        let Listening { address, carrier, .. } = &listening;
+        let port = address.socket().map_or(0, |address| address.port());
         self.set_all([
-            ("addr", Value::text(show(address))),
-            ("port", Value::count(u64::from(address.port()))),
+            ("addr", Value::text(address.to_string())),
+            ("port", Value::count(u64::from(port))),
             ("transport", Value::text(carrier.word())),
             ("service", Value::text(service)),
             ("clients", Value::count(0)),
             ("served", Value::count(0)),
         ]);
+        // A session listens in one place all its life.
+        let _first = self.session.listening.set(listening);
     }
 
     /// Sets a field.

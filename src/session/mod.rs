@@ -30,7 +30,7 @@ pub use conversation::{Order, Speech, Utterance};
 pub use handle::Handle;
 pub use meter::Sample;
 pub use registry::{Registry, Request};
-pub use state::{Listening, Session, State};
+pub use state::{ListenAddress, Listening, Session, State};
 
 use std::time::Duration;
 

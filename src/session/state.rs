@@ -1,7 +1,9 @@
 //! One session, as seen from outside.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -54,11 +56,39 @@ impl State {
 pub const STATE_WORDS: &[&str] =
     &["listening", "connected", "transferring", "playing", "done", "failed", "cancelled", "ended"];
 
-/// Where a server of this shell listens, and for what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listening {
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
     /// As it is bound, with the real port.
-    pub address: SocketAddr,
+    Socket(SocketAddr),
+    /// The file of a Unix socket.
+    Path(PathBuf),
+}
+
+impl ListenAddress {
+    /// The address and port; `None` for a Unix socket.
+    pub const fn socket(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Socket(address) => Some(*address),
+            Self::Path(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(address) => f.write_str(&crate::net::show(*address)),
+            Self::Path(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// Where a server of this shell listens, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// Where its clients find it.
+    pub address: ListenAddress,
     /// What carries it.
     pub carrier: Carrier,
     /// `None`: a link.
@@ -216,7 +246,7 @@ impl Session {
 
     /// Where it listens; `None`: it is no server, or not yet bound.
     pub fn listening(&self) -> Option<Listening> {
-        self.listening.get().copied()
+        self.listening.get().cloned()
     }
 
     /// The peer's address; empty if there is none.

@@ -118,7 +118,7 @@ impl Shell {
     /// The endpoint last used for a service, else its newest server in this shell.
     pub fn place_of(&self, service: ServiceId) -> Option<(Transport, Endpoint)> {
         // The endpoint that was listed last may be of any service that has listings: it is the last resort.
-        let lists = provider(service).is_some_and(|provider| provider.lists);
+        let lists = provider(service).is_some_and(|provider| provider.lists());
         let listed = || self.used.get(&ServiceId::ANY).filter(|_| lists).cloned();
         self.used.get(&service).cloned().or_else(|| self.newest(service)).or_else(listed)
     }
@@ -148,7 +148,7 @@ fn server_address(session: &Session) -> Option<(Transport, Endpoint)> {
         return None;
     }
     let Listening { address, carrier, .. } = session.listening()?;
-    let transport = carrier.transport()?;
+    let (address, transport) = (address.socket()?, carrier.transport()?);
     let host = if address.ip().is_unspecified() { Host::Loopback } else { Host::Address(address.ip()) };
     Some((transport, Endpoint { host, port: address.port() }))
 }

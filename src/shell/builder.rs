@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Settings, Shell, Terminal, catalogue};
 use crate::base::Secrets;
 use crate::language::Scope;
-use crate::service::idle::IdleConnections;
+use crate::service::contract::idle::IdleConnections;
 use crate::service::{Context, Kept, PROVIDERS, StandardStreams};
 use crate::session::Registry;
 

@@ -35,7 +35,7 @@ impl Shell {
 }
 
 fn address(session: &Session) -> Option<SocketAddr> {
-    session.listening().map(|listening| listening.address)
+    session.listening()?.address.socket()
 }
 
 /// The line with its `{name}`s replaced; `None` if one of them is not known.

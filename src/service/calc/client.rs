@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::errors;
 use super::protocol::Message;
 use crate::base::Value;
 use crate::base::escape::{self, escape_line};
@@ -9,8 +10,8 @@ use crate::language::{Arguments, FromArguments, Target};
 use crate::net::failure::malformed;
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
-use crate::service::{Answers, Context, Job, no_server};
-use crate::wire::Code;
+use crate::service::contract::errors::server_missing;
+use crate::service::{Answers, Context, Job};
 
 /// Time limit for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
@@ -47,9 +48,7 @@ pub(super) fn calc(questions: Vec<Arguments>, context: Context) -> Job<Answers> 
             let exact = value.split(" ≈ ").next().unwrap_or(&value);
             // The value goes into scripts, JSON and the environment of commands: reject anything that is not a number.
             if !value.chars().all(|c| c.is_ascii_digit() || " ≈./-+e".contains(c)) {
-                let why =
-                    format!("the answer is not a number: `{}`", escape::excerpt(value.as_bytes(), SHOWN));
-                return Err(Failure::new(Code::Misbehaved, why).of(what(expression)));
+                return Err(errors::answer_not_a_number(&value, SHOWN).of(what(expression)));
             }
             let fields = vec![("value", Value::text(exact)), ("seconds", Value::seconds(began.elapsed()))];
             Ok(Outcome::new(value, fields))
@@ -60,9 +59,8 @@ pub(super) fn calc(questions: Vec<Arguments>, context: Context) -> Job<Answers> 
 
 /// The server's error, with the expression and a caret below the column that it names (faults.md row 66).
 fn wrong(expression: &str, text: &str) -> Failure {
-    let text = escape_line(text).into_owned();
     let column = text.rsplit_once(" at column ").and_then(|(_, column)| column.parse::<usize>().ok());
-    let failure = Failure::new(Code::Arithmetic, text);
+    let failure = errors::not_computable(text);
     match column.filter(|&column| {
         (1..=expression.chars().count() + 1).contains(&column) && expression.len() < 2 * SHOWN
     }) {
@@ -78,7 +76,7 @@ async fn ask(
     context: &Context,
     expressions: &[String],
 ) -> Result<Vec<Result<String, String>>, Failure> {
-    let key = server.ok_or_else(no_server)?;
+    let key = server.ok_or_else(server_missing)?;
     let (idle, key) = (&context.idle, (crate::service::calc::protocol::ID, key));
     let count = expressions.len() as u64;
     if let Some((mut connection, asked)) = idle.take(&key)
@@ -125,10 +123,7 @@ async fn exchange(
                 }
             }
             Message::Ask { .. } => {
-                return Err(Failure::new(
-                    Code::Misbehaved,
-                    "unexpected message from the server: a question instead of an answer",
-                ));
+                return Err(errors::question_instead_of_answer());
             }
         }
     }

@@ -7,14 +7,16 @@
 //! | `expression` | pure: exact arithmetic |
 //! | `client` | the verb `calc` |
 //! | `server` | answers questions, in order |
+//! | `errors` | the errors of the calculator |
 
 mod client;
+mod errors;
 pub mod expression;
 pub mod protocol;
 mod server;
 
 use self::protocol::ID;
-use super::{Client, Provider, Run};
+use super::{Client, MessageService, Provider, Run, Serves};
 use crate::base::{Carrier, Transport};
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, Keyword, Kind, Param, Service, Verb};
@@ -35,11 +37,13 @@ pub static PROVIDER: Provider = Provider {
         fields: &[],
     },
     id: ID,
-    lists: false,
-    lines: Lines::Questions,
-    options: Options::STANDARD,
     max: |_| 256,
-    make: server::make,
+    serves: Serves::Messages(MessageService {
+        lists: false,
+        lines: Lines::Questions,
+        options: Options::STANDARD,
+        make: server::make,
+    }),
 };
 
 pub static CALC: Client = Client {

@@ -6,17 +6,18 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::errors::answer_instead_of_question;
 use super::expression::evaluate;
 use super::protocol::Message;
 use crate::language::Arguments;
 use crate::net::failure::malformed;
 use crate::net::{Connection, Message as Wire, clock};
 use crate::report::Failure;
-use crate::service::conversation::{bytes_of_frame, next_message, part, received, sent};
+use crate::service::contract::conversation::{bytes_of_frame, next_message, part, received, sent};
 use crate::service::listen::options::ListenOptions;
 use crate::service::{Context, Job, Server};
 use crate::session::{ClientEntry, Handle};
-use crate::wire::{Code, Frame, frame};
+use crate::wire::{Frame, frame};
 
 /// Maximum CPU time of one computation (faults.md row 67).
 const TIME_LIMIT: Duration = Duration::from_millis(100);
@@ -80,10 +81,7 @@ async fn answer(session: &Handle, frame: &Frame) -> Result<Frame, Failure> {
         Message::Ask { id, expression } => {
             Ok(Message::Answer { id, result: compute(session, expression).await? }.encode())
         }
-        Message::Answer { .. } => Err(Failure::new(
-            Code::Misbehaved,
-            "unexpected message from the client: an answer instead of a question",
-        )),
+        Message::Answer { .. } => Err(answer_instead_of_question()),
     }
 }
 

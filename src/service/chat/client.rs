@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::command::{self, HELP, Line};
+use super::errors;
 use super::protocol::{Message, Welcome};
 use super::text::{check, check_name, login_name};
 use super::transcript::Transcript;
-use super::turn::{Stamp, TurnError, Turns, not_your_turn};
+use super::turn::{Stamp, TurnError, Turns};
 use crate::base::escape::escape_line;
 use crate::base::{Transport, Value};
 use crate::language::{Arguments, FromArguments, Target};
@@ -24,7 +25,6 @@ use crate::wire::{Code, frame};
 /// How long an outage a UDP conversation survives: at least 30 s. A dead peer is noticed within 45 s, of which 10 s
 /// pass before a quiet connection is probed.
 pub(super) const PATIENCE: Duration = Duration::from_secs(33);
-const LOST_COUNT: &str = "the peer's message numbers are inconsistent";
 
 /// Time limit for saying goodbye, including the last confirmations.
 const PARTING_LIMIT: Duration = Duration::from_millis(500);
@@ -120,7 +120,7 @@ async fn join(connection: &mut Connection, token: u64, name: String) -> Result<W
         .map_err(malformed)?
     {
         Message::Welcome(welcome) => Ok(escaped(welcome)),
-        _ => Err(Failure::new(Code::Misbehaved, "unexpected message from the server: it must be a welcome")),
+        _ => Err(errors::welcome_expected()),
     }
 }
 
@@ -204,7 +204,7 @@ impl Conversation {
             Line::Who => return self.connection.outgoing.send_now(Message::Ask { text }.encode()).await,
         };
         check(&text, self.connection.transport)?;
-        let Some(stamp) = self.turns.send() else { return Err(not_your_turn(&self.welcome.host)) };
+        let Some(stamp) = self.turns.send() else { return Err(errors::not_your_turn(&self.welcome.host)) };
         self.session.count_out(text.len() as u64);
         self.write_down(&self.welcome.name.clone(), &escape_line(&text));
         self.connection
@@ -225,16 +225,14 @@ impl Conversation {
         let frame = match message? {
             Some(Wire::Frame(frame)) if frame.kind == frame::ERROR => return Err(told(&frame)),
             Some(Wire::Frame(frame)) => frame,
-            Some(Wire::Block { .. }) => {
-                return Err(Failure::new(Code::Misbehaved, "unexpected data block in a chat"));
-            }
+            Some(Wire::Block { .. }) => return Err(errors::block_in_chat()),
             None => return Ok(Some(self.over("the connection was closed"))),
         };
         match Message::decode(&frame).map_err(malformed)? {
             Message::Say { id, seen, text } => self.heard(Stamp { id, seen }, &text).await?,
             Message::Relayed { id, seen, from, text } => {
                 let judged = self.turns.receive_relayed(Stamp { id, seen });
-                judged.map_err(|_| Failure::new(Code::Misbehaved, LOST_COUNT))?;
+                judged.map_err(|_| errors::numbers_inconsistent())?;
                 self.show(&escape_line(&from), &text, id);
             }
             Message::Delivered { id } => self.confirmed(id),
@@ -248,10 +246,7 @@ impl Conversation {
                 self.session.tell("renamed", format!("you are {}", self.welcome.name));
             }
             Message::Join { .. } | Message::Ask { .. } => {
-                return Err(Failure::new(
-                    Code::Misbehaved,
-                    "unexpected message from the server: only a client sends it",
-                ));
+                return Err(errors::message_of_a_client());
             }
         }
         Ok(None)
@@ -283,9 +278,7 @@ impl Conversation {
             Err(TurnError::OutOfTurn) => {
                 Message::Notice { text: "it is not your turn: wait for an answer".into() }
             }
-            Err(TurnError::Impossible) => {
-                return Err(Failure::new(Code::Misbehaved, LOST_COUNT));
-            }
+            Err(TurnError::Impossible) => return Err(errors::numbers_inconsistent()),
         };
         self.connection.outgoing.send_now(reply.encode()).await
     }

@@ -1,8 +1,8 @@
 //! Parses a line of a conversation, by the same rules for `nls`, for `nc`, and for the server's own side. Pure.
 
+use super::errors::unknown_command;
 use super::text::check_name;
 use crate::report::Failure;
-use crate::wire::Code;
 
 /// The answer to `/help`.
 pub(super) const HELP: &str =
@@ -42,10 +42,7 @@ pub(super) fn read(line: &str) -> Result<Line<'_>, Failure> {
         ("/quit", "") => Ok(Line::Quit),
         ("/help", "") => Ok(Line::Help),
         ("/name", name) => Ok(Line::Name(name)),
-        _ if is_command => {
-            let why = format!("`{word}` is not a chat command, and was not sent");
-            Err(Failure::new(Code::Usage, why).fix(HELP))
-        }
+        _ if is_command => Err(unknown_command(word, HELP)),
         _ => Ok(Line::Say(line)),
     }
 }

@@ -12,9 +12,11 @@
 //! | `client` | one conversation |
 //! | `transcript` | a conversation, written to a file |
 //! | `resume_tokens` | with which a client resumes its place |
+//! | `errors` | the errors of a chat |
 
 mod client;
 mod command;
+mod errors;
 pub mod protocol;
 mod resume_tokens;
 mod room;
@@ -25,7 +27,7 @@ mod turn;
 
 use self::client::{ChatOptions, PATIENCE};
 use self::protocol::ID;
-use super::{Client, Provider, Run};
+use super::{Client, MessageService, Provider, Run, Serves};
 use crate::base::{Carrier, Transport};
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
@@ -51,11 +53,13 @@ pub static PROVIDER: Provider = Provider {
         ],
     },
     id: ID,
-    lists: true,
-    lines: Lines::Conversation,
-    options: Options { give_up: PATIENCE, ..Options::STANDARD },
     max: server::clients,
-    make: server::make,
+    serves: Serves::Messages(MessageService {
+        lists: true,
+        lines: Lines::Conversation,
+        options: Options { give_up: PATIENCE, ..Options::STANDARD },
+        make: server::make,
+    }),
 };
 
 pub static CHAT: Client = Client {

@@ -8,17 +8,17 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::command::{self, HELP, Line};
+use super::errors;
 use super::protocol::Message;
 use super::server::announcements::Announcements;
 use super::server::outbox::{Outbox, Queue};
 use super::text::HOST;
 use super::text::{check, unique};
-use super::turn::{Stamp, TurnError, Turns, not_your_turn};
+use super::turn::{Stamp, TurnError, Turns};
 use crate::base::escape::escape_line;
 use crate::base::{Transport, Value};
 use crate::report::Failure;
 use crate::session::Handle;
-use crate::wire::Code;
 
 /// How long the host waits for clients whose queue is full, before it drops them.
 const GRACE: Duration = Duration::from_millis(100);
@@ -173,8 +173,7 @@ impl Room {
                 return Ok(());
             }
             Line::Name(_) | Line::Quit => {
-                return Err(Failure::new(Code::Usage, "that is for clients; this is the server's side")
-                    .fix(format!("`stop {}` ends it for everybody", session.label())));
+                return Err(errors::command_for_clients(&session.label()));
             }
         };
         check(text, self.rules.transport)?;
@@ -260,14 +259,12 @@ impl Room {
             return Ok(());
         }
         if !self.rules.relay {
-            return Err(Failure::new(Code::Policy, "clients do not receive each other's messages here")
-                .fix("@host TEXT"));
+            return Err(errors::no_relay());
         }
         let mut members = self.lock();
         let Some(member) = members.by_name.get_mut(to) else {
             drop(members);
-            return Err(Failure::new(Code::Missing, format!("nobody is called {to}"))
-                .fix(format!("here are: {}", self.names())));
+            return Err(errors::no_such_member(to, &self.names()));
         };
         let Stamp { id, seen } = member.turns.relay();
         let message = Message::Relayed { id, seen, from: author, text: text.to_owned() };
@@ -337,13 +334,10 @@ impl Members {
     fn address(&mut self, name: Option<&str>, text: &str) -> Result<Vec<(Outbox, Message)>, Failure> {
         let known: Vec<String> = self.by_name.keys().cloned().collect();
         if known.is_empty() {
-            return Err(
-                Failure::new(Code::Missing, "nobody is here to hear it").fix("wait until somebody joined")
-            );
+            return Err(errors::empty_room());
         }
         if let Some(name) = name.filter(|name| !self.by_name.contains_key(*name)) {
-            return Err(Failure::new(Code::Missing, format!("nobody is called {name}"))
-                .fix(format!("here are: {}", known.join(", "))));
+            return Err(errors::no_such_member(name, &known.join(", ")));
         }
         let mut messages = Vec::new();
         for (_, member) in self.by_name.iter_mut().filter(|(n, _)| name.is_none_or(|name| name == n.as_str()))
@@ -354,7 +348,7 @@ impl Members {
             }
         }
         if messages.is_empty() {
-            return Err(not_your_turn(name.unwrap_or(if known.len() == 1 {
+            return Err(errors::not_your_turn(name.unwrap_or(if known.len() == 1 {
                 &known[0]
             } else {
                 "everybody else"

@@ -1,9 +1,9 @@
 //! Rules for messages and names. Pure.
 
+use super::errors;
 use super::protocol::{MESSAGE_LIMIT, NAME_CHARACTER_LIMIT, UDP_CHARACTER_LIMIT};
 use crate::base::Transport;
 use crate::report::Failure;
-use crate::wire::Code;
 
 /// Name of the server's side of a chat.
 pub(super) const HOST: &str = "host";
@@ -13,41 +13,28 @@ const RESERVED: [&str; 8] = ["server", "host", "system", "admin", "nls", "all", 
 /// Checks a message before it is sent; one that is too long is refused, never truncated (faults.md row 80).
 pub(super) fn check(text: &str, transport: Transport) -> Result<(), Failure> {
     if text.trim().is_empty() {
-        return Err(Failure::new(Code::Usage, "an empty message is not sent"));
+        return Err(errors::empty_message());
     }
     let characters = text.chars().count();
     if transport == Transport::Udp && characters > UDP_CHARACTER_LIMIT {
-        let why = format!(
-            "the message has {characters} characters; over udp at most {UDP_CHARACTER_LIMIT} are sent. Too long, not sent"
-        );
-        return Err(Failure::new(Code::Limit, why).fix("say it in two"));
+        return Err(errors::too_many_characters(characters));
     }
     if text.len() > MESSAGE_LIMIT {
-        let why = format!(
-            "the message has {} bytes; at most {MESSAGE_LIMIT} are sent. Too long, not sent",
-            text.len()
-        );
-        return Err(Failure::new(Code::Limit, why).fix("say it in two, or `send` it as a file"));
+        return Err(errors::too_many_bytes(text.len()));
     }
     Ok(())
 }
 
-/// The rules for a name (faults.md row 81), as one sentence.
-pub(super) const NAME_RULES: &str =
-    "a name has 1 to 32 letters, digits, _ - or . of one alphabet, and is not a reserved word";
-
-/// Checks a name; the error says which rule it breaks.
+/// Checks a name; the error says which rule it breaks (faults.md row 81).
 pub(super) fn check_name(name: &str) -> Result<(), Failure> {
-    let refuse =
-        |why: &str| Err(Failure::new(Code::Policy, format!("the name is refused: {why}")).fix(NAME_RULES));
     if name.is_empty() {
-        return refuse("it is empty");
+        return Err(errors::name_empty());
     }
     if name.chars().count() > NAME_CHARACTER_LIMIT {
-        return refuse("it is too long");
+        return Err(errors::name_too_long());
     }
     if !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.')) {
-        return refuse("it has other characters");
+        return Err(errors::name_with_other_characters());
     }
     // Look-alikes: a Cyrillic а among Latin letters is a disguise.
     let (latin, other) = (
@@ -55,10 +42,10 @@ pub(super) fn check_name(name: &str) -> Result<(), Failure> {
         name.chars().any(|c| c.is_alphabetic() && c as u32 > 0x24f),
     );
     if latin && other {
-        return refuse("it mixes alphabets");
+        return Err(errors::name_mixes_alphabets());
     }
     if RESERVED.contains(&name.to_lowercase().as_str()) {
-        return refuse("it is reserved");
+        return Err(errors::name_reserved());
     }
     Ok(())
 }

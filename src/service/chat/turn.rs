@@ -4,9 +4,6 @@
 //! Both may begin; if both do at once, each message answers the other. Each message says how many of the other
 //! side's messages its author had seen, so that both ends reach the same verdict although messages cross.
 
-use crate::report::Failure;
-use crate::wire::Code;
-
 /// One side of a conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Turns {
@@ -90,12 +87,6 @@ impl Turns {
         self.seen_by_them = Some(stamp.seen);
         Ok(())
     }
-}
-
-/// The error for speaking out of turn.
-pub(super) fn not_your_turn(peer: &str) -> Failure {
-    Failure::new(Code::Turn, format!("it is the turn of {peer}: your last message was not answered yet"))
-        .fix("wait for the answer")
 }
 
 #[cfg(test)]

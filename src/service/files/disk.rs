@@ -1,7 +1,6 @@
 //! The file operations that a receive needs in one folder, on a real disk; `crashes` uses a simulated one that crashes
 //! at every operation. Everything blocks.
 
-use crate::base::quantity::show_size;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -14,11 +13,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 
+use super::errors;
 use super::name::raw;
-use crate::report::{Failure, reason};
+use crate::report::Failure;
 use crate::service::ftp::protocol::{Label, Mode};
 use crate::service::ftp::storage::journal::Boot;
-use crate::wire::Code;
 
 /// Largest file in bytes: no file system holds a larger one, and sums of offsets cannot overflow.
 const FILE_LIMIT: u64 = 1 << 60;
@@ -105,8 +104,7 @@ impl Disk for RealDisk {
                 return Ok(file);
             }
         }
-        Err(Failure::new(Code::Receiving, "it is being received already")
-            .fix("wait for it (a sender that is gone is missed within 30 s), or choose another name"))
+        Err(errors::being_received(None))
     }
 
     fn open(&self, name: &str) -> io::Result<File> {
@@ -335,10 +333,8 @@ pub(crate) fn reopen(dir: &Dir) -> io::Result<std::os::fd::OwnedFd> {
 /// Takes over a part of an earlier transfer, but only a regular file of this user without other hard links (row 23).
 fn open_or_create(dir: &Dir, name: &str) -> Result<File, Failure> {
     let failed = |error: &io::Error| match error.kind() {
-        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
-            Failure::new(Code::Policy, format!("the folder cannot be written to: {}", reason(error)))
-        }
-        ErrorKind::NotFound => Failure::new(Code::Missing, "the folder is gone").fix("make it again"),
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => errors::folder_not_writable(error),
+        ErrorKind::NotFound => errors::folder_gone(),
         _ => Failure::io(error, name),
     };
     let mut options = OpenOptions::new();
@@ -349,10 +345,7 @@ fn open_or_create(dir: &Dir, name: &str) -> Result<File, Failure> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(&error)),
     }
-    let in_the_way = || {
-        let why = format!("`{name}` is in the way and is not a regular file of this user");
-        Failure::new(Code::Policy, why).fix("remove it")
-    };
+    let in_the_way = || errors::in_the_way(name);
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
     let file = match dir.open_with(&path, &options) {
@@ -381,8 +374,7 @@ pub(crate) fn clamp(modified: u64) -> SystemTime {
 /// Row 5: refuses a file that cannot fit, before it travels.
 pub(crate) fn check_free(free: u64, size: u64) -> Result<(), Failure> {
     if size > FILE_LIMIT || size > free {
-        let why = format!("not enough space: {} are needed, {} are free", show_size(size), show_size(free));
-        return Err(Failure::new(Code::Full, why).fix("free some space"));
+        return Err(errors::disk_full(size, free));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use super::errors;
 use super::protocol::{ENTRIES, Entries, Entry, EntryKind, List, PAGE_LIMIT};
 use super::root::Folder;
 use crate::base::escape::escape_line;
@@ -98,8 +99,7 @@ async fn send_page(connection: &mut Connection, frame: Frame, over: bool) -> Res
         connection.outgoing.send(frame).await?;
         if over { connection.outgoing.flush().await } else { Ok(()) }
     };
-    let slow = || Failure::new(Code::Timeout, "the client does not read the list");
-    tokio::time::timeout(PAGE_LIMIT_TIME, sent).await.map_err(|_| slow())?
+    tokio::time::timeout(PAGE_LIMIT_TIME, sent).await.map_err(|_| errors::list_not_read())?
 }
 
 /// `ls`.
@@ -192,8 +192,7 @@ async fn fetch(connection: &mut Connection, path: String) -> Result<Vec<Entry>, 
             return Ok(all);
         }
         if all.len() >= ENTRY_LIMIT || bytes > BYTES_LIMIT {
-            let why = format!("the list is too long: the limit is {ENTRY_LIMIT} entries");
-            return Err(Failure::new(Code::Limit, why).fix("list a folder in it: ls SERVER FOLDER"));
+            return Err(errors::list_too_long(ENTRY_LIMIT));
         }
     }
 }

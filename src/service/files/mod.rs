@@ -8,8 +8,10 @@
 //! | `disk` | the file operations that a received file needs, on a real disk |
 //! | `listing` | `ls`, both sides |
 //! | `protocol` | LIST, WALK and their answers |
+//! | `errors` | the errors of names, of the served folder, and of lists |
 
 pub(crate) mod disk;
+pub(crate) mod errors;
 pub(crate) mod listing;
 pub(crate) mod name;
 pub mod protocol;

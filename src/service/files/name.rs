@@ -10,9 +10,9 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use super::errors::{BadName, name_refused};
 use crate::base::escape::escape_line;
 use crate::report::Failure;
-use crate::wire::Code;
 
 /// Longest component, in bytes.
 const COMPONENT_LIMIT: usize = 255;
@@ -125,35 +125,35 @@ pub(crate) fn is_hidden(name: &OsStr) -> bool {
 
 /// The components of a name; the error says what is wrong, with the name escaped.
 pub(crate) fn components(name: &str) -> Result<Vec<OsString>, Failure> {
-    let refuse = |why: &str| Err(refused(name, why));
+    let refuse = |fault: BadName| Err(name_refused(name, &fault));
     if name.is_empty() {
-        return refuse("it is empty");
+        return refuse(BadName::Empty);
     }
     if name.starts_with('/') {
-        return refuse("it is an absolute path");
+        return refuse(BadName::Absolute);
     }
     let mut parts = Vec::new();
     for part in name.split('/') {
         let Some(part) = raw(part) else {
-            return refuse("it contains an invalid escape: write `\\\\` for a backslash");
+            return refuse(BadName::InvalidEscape);
         };
-        if let Some(why) = objection(part.as_bytes()) {
-            return refuse(why);
+        if let Some(fault) = objection(part.as_bytes()) {
+            return refuse(fault);
         }
         parts.push(part);
     }
     if parts.len() > DEPTH_LIMIT {
-        return refuse("it has too many folders");
+        return refuse(BadName::TooDeep);
     }
     Ok(parts)
 }
 
-fn objection(part: &[u8]) -> Option<&'static str> {
+fn objection(part: &[u8]) -> Option<BadName> {
     match part {
-        b"" => Some("a part of it is empty"),
-        b"." | b".." => Some("`.` and `..` cannot be part of it"),
-        _ if part.contains(&0) || part.contains(&b'/') => Some("NUL and `/` cannot be part of it"),
-        _ if part.len() > COMPONENT_LIMIT => Some("it is too long"),
+        b"" => Some(BadName::EmptyPart),
+        b"." | b".." => Some(BadName::Dots),
+        _ if part.contains(&0) || part.contains(&b'/') => Some(BadName::NulOrSlash),
+        _ if part.len() > COMPONENT_LIMIT => Some(BadName::TooLong),
         _ => None,
     }
 }
@@ -172,31 +172,31 @@ impl Rules {
     pub(crate) const OWN: Self = Self { portable: false, hidden: true };
 
     pub(crate) fn check(self, name: &str, parts: &[OsString]) -> Result<(), Failure> {
-        let why = parts.iter().find_map(|part| self.objection(part));
-        why.map_or(Ok(()), |why| Err(refused(name, why)))
+        let fault = parts.iter().find_map(|part| self.objection(part));
+        fault.map_or(Ok(()), |fault| Err(name_refused(name, &fault)))
     }
 
-    fn objection(self, part: &OsStr) -> Option<&'static str> {
+    fn objection(self, part: &OsStr) -> Option<BadName> {
         if is_scaffold(part) {
-            return Some("such names are reserved for files that are being received");
+            return Some(BadName::Reserved);
         }
         if is_hidden(part) && !self.hidden {
-            return Some("hidden files are served and written only with the word `hidden`");
+            return Some(BadName::Hidden);
         }
         if !self.portable && !cfg!(windows) {
             return None;
         }
-        let Some(part) = part.to_str() else { return Some("it is not UTF-8") };
+        let Some(part) = part.to_str() else { return Some(BadName::NotUtf8) };
         if part.contains(['\\', ':']) || part.chars().any(char::is_control) {
-            return Some("`\\`, `:` and control characters cannot be part of it on Windows");
+            return Some(BadName::ControlOnWindows);
         }
         if part.ends_with('.') || part.ends_with(' ') {
-            return Some("it cannot end with a dot or a space on Windows");
+            return Some(BadName::EndOnWindows);
         }
         if part.contains(['<', '>', '"', '|', '?', '*']) {
-            return Some("`<>\"|?*` cannot be part of it on Windows");
+            return Some(BadName::CharacterOnWindows);
         }
-        is_reserved(part).then_some("it is reserved on Windows")
+        is_reserved(part).then_some(BadName::ReservedOnWindows)
     }
 
     /// Refuses a name that differs from an existing one only in case: on other systems both are the same.
@@ -209,16 +209,8 @@ impl Rules {
             let known = entry.file_name().into_string().ok()?;
             (known != name && known.to_lowercase() == lower).then_some(known)
         });
-        clash.map_or(Ok(()), |known| {
-            let why = format!("`{}` differs from it only in case", escape_line(&known));
-            Err(refused(name, &why))
-        })
+        clash.map_or(Ok(()), |known| Err(name_refused(name, &BadName::DiffersInCase(known))))
     }
-}
-
-fn refused(name: &str, why: &str) -> Failure {
-    Failure::new(Code::Policy, format!("the name `{}` is refused: {why}", escape_line(name)))
-        .fix("choose another with `name NAME`")
 }
 
 /// True if a symbolic link may have this target: up from its own folder, but not out of the root, and then down. A `..`

@@ -15,11 +15,13 @@ use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, OpenOptions, OpenOptionsE
 use rustix::io::Errno;
 
 use super::disk::{RealDisk, granted, os, reopen};
+use super::errors;
 use super::name::{Rules, components, is_hidden, is_scaffold, raw, stays_inside, written};
 use super::protocol::{Entry, EntryKind};
 use crate::base::escape::escape_line;
 use crate::language::{Arguments, FromArguments};
-use crate::report::{Failure, reason};
+use crate::report::Failure;
+use crate::service::contract::errors::file_exists;
 use crate::service::ftp::protocol::Mode;
 use crate::service::ftp::storage::part::{self, Begun, Intent};
 use crate::wire::Code;
@@ -64,21 +66,14 @@ pub(crate) enum RootEntry {
     Unreadable(String, Failure),
 }
 
-fn missing(name: &str) -> Failure {
-    // One answer for a file that is absent, hidden, outside the root or not regular: a peer learns nothing (row 57).
-    Failure::new(Code::Missing, format!("there is no file `{}`", escape_line(name)))
-        .fix("`ls` shows what there is")
-}
-
 /// Tells a peer that a file cannot be read at present (a list shows it anyway). Any other error is answered as a
 /// missing file.
 fn unreadable(error: &io::Error, name: &str) -> Failure {
     let told = [Errno::ACCESS, Errno::PERM, Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO];
     if told.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {
-        let name = escape_line(name);
-        return Failure::new(Code::Disk, format!("`{name}` cannot be read: {}", reason(error)));
+        return errors::file_unreadable(name, error);
     }
-    missing(name)
+    errors::no_such_file(name)
 }
 
 impl Folder {
@@ -132,7 +127,7 @@ impl Folder {
 
     /// Opens a file that a peer requests.
     pub(crate) fn source(&self, name: &str) -> Result<Source, Failure> {
-        let parts = self.asked(name).ok_or_else(|| missing(name))?;
+        let parts = self.asked(name).ok_or_else(|| errors::no_such_file(name))?;
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(nonblocking());
         let opened = if name.len() < PATH_LIMIT {
@@ -142,7 +137,7 @@ impl Folder {
             self.descend(folders).and_then(|dir| dir.open_with(last, &options))
         };
         let file = opened.map_err(|error| unreadable(&error, name))?;
-        source(file.into_std())?.ok_or_else(|| missing(name))
+        source(file.into_std())?.ok_or_else(|| errors::no_such_file(name))
     }
 
     /// A handle that can be synced.
@@ -164,7 +159,7 @@ impl Folder {
 
     /// Opens a folder in order to list it.
     fn read(&self, path: &str) -> Result<Dir, Failure> {
-        let absent = || Failure::new(Code::Missing, format!("there is no folder `{}`", escape_line(path)));
+        let absent = || errors::no_such_folder(path);
         self.folder(path).ok_or_else(absent)?.map_err(|error| match unreadable(&error, path) {
             failure if failure.code == Code::Missing => absent(),
             failure => failure,
@@ -217,11 +212,9 @@ impl Folder {
         rules: Rules,
     ) -> Result<bool, Failure> {
         let parts = components(path)?;
-        let target =
-            raw(target).filter(|target| stays_inside(&parts, target, rules.hidden)).ok_or_else(|| {
-                let (path, target) = (escape_line(path), escape_line(target));
-                Failure::new(Code::Policy, format!("the link `{path}` to `{target}` leads out of the folder"))
-            })?;
+        let target = raw(target)
+            .filter(|inside| stays_inside(&parts, inside, rules.hidden))
+            .ok_or_else(|| errors::link_leads_out(path, target))?;
         self.check_no_links(&parts[..parts.len() - 1])
             .map_err(|error| Failure::io(&error, "the folder of a link"))?;
         let (dir, last) = self.place(path, rules)?;
@@ -233,8 +226,7 @@ impl Folder {
             _ => {}
         }
         rustix::fs::symlinkat(&target, &dir, &name).map_err(|errno| match errno {
-            Errno::EXIST => Failure::new(Code::Exists, format!("`{}` exists", escape_line(path)))
-                .fix("add `replace`, or choose another name"),
+            Errno::EXIST => file_exists(escape_line(path)),
             errno => failed(errno.into()),
         })?;
         Ok(false)
@@ -268,8 +260,7 @@ impl Folder {
         for entry in dir.entries().map_err(|error| unreadable(&error, path))? {
             let name = entry.map_err(|error| unreadable(&error, path))?.file_name();
             if names.len() >= LIST_LIMIT {
-                let most = LIST_LIMIT;
-                return Err(Failure::new(Code::Limit, format!("the folder has more than {most} entries")));
+                return Err(errors::too_many_entries(LIST_LIMIT));
             }
             if !is_scaffold(&name) && (self.hidden || !is_hidden(&name)) {
                 names.push(name);
@@ -281,7 +272,7 @@ impl Folder {
 
     /// The entries with these names. Those that vanished meanwhile, links and special files are left out.
     pub(crate) fn entries(&self, path: &str, names: &[OsString]) -> Result<Vec<Entry>, Failure> {
-        let dir = self.folder(path).and_then(Result::ok).ok_or_else(|| missing(path))?;
+        let dir = self.folder(path).and_then(Result::ok).ok_or_else(|| errors::no_such_file(path))?;
         let entry = |name: &OsString| {
             let metadata = dir.symlink_metadata(name).ok()?;
             entry(written(name), &metadata)
@@ -299,10 +290,8 @@ impl Folder {
     pub(crate) fn place<'a>(&self, name: &'a str, rules: Rules) -> Result<(Dir, &'a str), Failure> {
         let parts = components(name)?;
         rules.check(name, &parts)?;
-        let dir = self.descend(&parts[..parts.len() - 1]).map_err(|error| {
-            let name = escape_line(name);
-            Failure::new(Code::Missing, format!("the folder of `{name}` cannot be used: {}", reason(&error)))
-        })?;
+        let dir =
+            self.descend(&parts[..parts.len() - 1]).map_err(|error| errors::parent_unusable(name, &error))?;
         let last = name.rsplit('/').next().unwrap_or(name);
         rules.check_clash(&dir, last)?;
         Ok((dir, last))
@@ -322,8 +311,7 @@ fn source(file: File) -> Result<Option<Source>, Failure> {
         // An ordinary file may have grown since.
         metadata = file.metadata().map_err(|error| Failure::io(&error, "the file"))?;
         if metadata.len() == 0 {
-            let why = "the system says that it is empty, and it is not: its size is not known";
-            return Err(Failure::new(Code::Policy, why).fix("copy it, and send the copy: !cp FILE COPY"));
+            return Err(errors::size_unknown());
         }
     }
     let mode = (metadata.mode() & 0o777) as Mode;
@@ -358,20 +346,14 @@ pub(crate) fn local_source(path: &Path) -> Result<Source, Failure> {
     let failed = |error: std::io::Error| Failure::io(&error, format!("send {shown}"));
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
-        return Err(Failure::new(Code::Policy, "it is a folder")
-            .fix("name a file")
-            .of(format!("send {shown}")));
+        return Err(errors::not_a_file_but_a_folder().of(format!("send {shown}")));
     }
     if !metadata.is_file() {
-        return Err(Failure::new(Code::Policy, "it is a pipe, a device or a socket, not a file")
-            .fix("name a regular file")
-            .of(format!("send {shown}")));
+        return Err(errors::not_a_regular_file().of(format!("send {shown}")));
     }
     let file = File::options().read(true).custom_flags(nonblocking()).open(path).map_err(failed)?;
     let source = source(file).map_err(|failure| failure.of(format!("send {shown}")))?;
-    source.ok_or_else(|| {
-        Failure::new(Code::Policy, "it is no longer a regular file").of(format!("send {shown}"))
-    })
+    source.ok_or_else(|| errors::no_longer_a_regular_file().of(format!("send {shown}")))
 }
 
 /// `O_NONBLOCK`: opening a FIFO must not hang.

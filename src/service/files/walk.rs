@@ -4,11 +4,12 @@
 
 use cap_std::fs::{Dir, MetadataExt as _};
 
+use super::errors;
 use super::name::{components, raw, stays_inside};
 use super::protocol::{Entry, EntryKind, PAGE_LIMIT, Walked};
 use super::root::{Folder, RootEntry};
 use crate::report::Failure;
-use crate::wire::{Code, NAME_LIMIT};
+use crate::wire::NAME_LIMIT;
 
 /// Most entries of one folder in a walk: they are sorted in memory.
 const FOLDER_LIMIT: usize = 200_000;
@@ -104,7 +105,7 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
 
     fn enter(&mut self, base: &str, below: &str, depth: usize) -> Result<(), Failure> {
         if depth > DEPTH_LIMIT {
-            return limit("folders in folders", DEPTH_LIMIT);
+            return Err(errors::folders_too_deep(DEPTH_LIMIT));
         }
         let (entries, held) = self.entries(base, below)?;
         for mut entry in entries {
@@ -146,7 +147,7 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
             held += size_of::<Entry>() + entry.name.len();
             entries.push(entry);
             if entries.len() > FOLDER_LIMIT || self.held + held > HELD_LIMIT {
-                return limit("entries of one folder", FOLDER_LIMIT);
+                return Err(errors::too_many_entries(FOLDER_LIMIT));
             }
         }
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -181,8 +182,7 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
             return None;
         }
         if path.len() + whole.len() > NAME_LIMIT {
-            let why = format!("its path is too long: the limit is {NAME_LIMIT} bytes");
-            self.lost(path, Failure::new(Code::Limit, why));
+            self.lost(path, errors::path_too_long(NAME_LIMIT));
             return None;
         }
         Some(entry)
@@ -209,11 +209,6 @@ fn join(below: &str, name: &str) -> String {
 fn is_inside(path: &str, target: &str, hidden: bool) -> bool {
     let target = raw(target);
     target.is_some_and(|target| components(path).is_ok_and(|path| stays_inside(&path, &target, hidden)))
-}
-
-fn limit<T>(what: &str, most: usize) -> Result<T, Failure> {
-    let why = format!("too many {what}: the limit is {most}");
-    Err(Failure::new(Code::Limit, why).fix("send or get a part of it"))
 }
 
 #[cfg(test)]

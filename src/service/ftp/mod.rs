@@ -9,9 +9,11 @@
 //! | `server` | the side that answers them |
 //! | `transfer` | one file over one connection, each side: `send`, `receive`, and what limited it |
 //! | `storage` | files that are being received, and hashes of files that are sent |
+//! | `errors` | the errors of file transfer |
 //! | `tests` | a simulated disk that crashes at every operation |
 
 mod client;
+mod errors;
 mod options;
 pub mod protocol;
 mod server;
@@ -21,7 +23,6 @@ mod tests;
 mod transfer;
 
 pub(crate) use self::storage::buffers::HELD_LIMIT;
-pub(crate) use self::storage::source::changed;
 pub(crate) use super::files::disk::check_space;
 pub(crate) use super::files::listing::ENTRY_LIMIT;
 pub(crate) use super::files::listing::answer as answer_list;
@@ -31,7 +32,7 @@ use self::options::{ArqChoice, GetOptions, SendOptions};
 use self::protocol::ID;
 use self::protocol::WINDOW_LIMIT;
 use super::files::root::ROOT;
-use super::{Client, Provider, Run};
+use super::{Client, MessageService, Provider, Run, Serves};
 use crate::base::{Carrier, Transport};
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
@@ -63,11 +64,13 @@ pub static PROVIDER: Provider = Provider {
         )],
     },
     id: ID,
-    lists: true,
-    lines: Lines::No,
-    options: Options::STANDARD,
     max: |_| 256,
-    make: server::make,
+    serves: Serves::Messages(MessageService {
+        lists: true,
+        lines: Lines::No,
+        options: Options::STANDARD,
+        make: server::make,
+    }),
 };
 
 const CHUNK: Keyword =

@@ -1,6 +1,7 @@
 //! What the file service's commands were asked for, made once from their arguments; and what `chunk`, `window`, `arq`
 //! and `cc` mean to the transport.
 
+use super::errors;
 use super::protocol::{Flags, Framing, WINDOW_LIMIT};
 use crate::base::{Transport, Value};
 use crate::language::{Arguments, FromArguments, Target};
@@ -12,7 +13,6 @@ use crate::service::files::name::Rules;
 use crate::service::files::root::RootOptions;
 use crate::service::files::walk::Wanted;
 use crate::session::Handle;
-use crate::wire::Code;
 use crate::wire::datagram::UNIT;
 
 /// Bytes in flight, if `window` does not give a number of chunks.
@@ -193,10 +193,7 @@ impl SendOptions {
         if arq != Arq::Selective {
             let chunk = self.chunk.unwrap_or(TEXTBOOK_CHUNK);
             if chunk > UNIT as u64 {
-                let why = format!(
-                    "a chunk of {chunk} bytes does not fit one datagram, which the textbook's machines count"
-                );
-                return Err(usage(why, "chunk 1024"));
+                return Err(errors::chunk_exceeds_datagram(chunk));
             }
             self.transfer.shape = Framing { chunk: chunk as u32, window: WINDOW_LIMIT };
             let window = if arq == Arq::StopAndWait { 1 } else { self.textbook_window() };
@@ -217,13 +214,10 @@ impl SendOptions {
     fn arq(&self) -> Result<Arq, Failure> {
         let window = self.textbook_window();
         Ok(match self.arq {
-            Some(choice) if !self.is_over_udp() => {
-                let why = format!("`arq {}` is for udp: TCP repeats what is lost itself", choice.word());
-                return Err(usage(why, "send … to udp …"));
-            }
+            Some(choice) if !self.is_over_udp() => return Err(errors::arq_over_tcp(choice.word())),
             Some(ArqChoice::GoBackN) => Arq::GoBackN(window),
             Some(ArqChoice::StopAndWait) if self.window.is_some_and(|window| window > 1) => {
-                return Err(usage("stop-and-wait has a window of one".into(), "arq go-back-n window N"));
+                return Err(errors::stop_and_wait_window());
             }
             Some(ArqChoice::StopAndWait) => Arq::StopAndWait,
             // `window` with chunks of one datagram each means the window of the textbook's selective repeat.
@@ -241,24 +235,14 @@ impl SendOptions {
         let over_udp = self.is_over_udp();
         let Some(word) = self.congestion.as_deref() else { return Ok(Control::default()) };
         match (word, Control::named(word, self.rate)) {
-            ("fixed", _) if !over_udp => {
-                let fix = "over tcp: cc cubic, reno or bbr, and rate";
-                Err(usage("the kernel has no fixed rate".into(), fix))
-            }
+            ("fixed", _) if !over_udp => Err(errors::fixed_rate_over_tcp()),
             (_, Some(control)) => Ok(control),
-            ("fixed", None) => Err(usage("`cc fixed` needs a rate".into(), "cc fixed rate 10mbit")),
-            (_, None) if over_udp => {
-                let fix = "over udp: cc auto, cubic, reno, or fixed with rate";
-                Err(usage(format!("{word} is the kernel's, for tcp"), fix))
-            }
+            ("fixed", None) => Err(errors::fixed_rate_missing()),
+            (_, None) if over_udp => Err(errors::kernel_control_over_udp(word)),
             // The kernel's own.
             (_, None) => Ok(Control::default()),
         }
     }
-}
-
-fn usage(why: String, fix: &str) -> Failure {
-    Failure::new(Code::Usage, why).fix(fix)
 }
 
 /// Row 49: a note about a chunk that was asked for and does not fit a datagram; `None` where that does not matter.

@@ -1,22 +1,28 @@
 //! `listen`: binds, accepts clients, and gives each a task of its own. The service handles what they ask for.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `options` | what every service takes |
+//! | `messages` | services of our protocol |
+//! | `bytes` | services whose clients speak anything |
 
+mod bytes;
+mod messages;
 pub mod options;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use self::options::ListenOptions;
-use super::contract::{Client, Context, Job, Provider, Run, Server};
-use crate::base::Transport;
+use super::contract::errors;
+use super::contract::{Client, Context, Job, Provider, Run, Serves};
+use crate::base::{Carrier, Transport};
 use crate::language::verb::Lasting;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
-use crate::net::accept::Arrival;
-use crate::net::accept::admission::Admission;
-use crate::net::accept::bind::bind;
-use crate::net::{Connection, Listener, has_address, show};
-use crate::report::{Failure, Outcome};
-use crate::session::{CLOSING_LIMIT, ClientEntry, Handle, Listening};
+use crate::net::accept::bind::{Bound, bind};
+use crate::net::has_address;
+use crate::report::Failure;
+use crate::session::{Handle, ListenAddress, Listening};
 use crate::wire::Code;
 
 /// How often `listen` checks that its address still exists.
@@ -31,7 +37,7 @@ pub static LISTEN: Client = Client {
         summary: "start a server",
         details: "PORT 0 takes any free port; the answer and `$name.port` say which. Without `on`, only this machine is served; `ftp` serves only you there, and every user with `open`.",
         params: &[
-            Param::required("transport", Kind::Transport, "what carries the bytes"),
+            Param::required("transport", Kind::Carrier, "what carries the bytes"),
             Param::required("port", Kind::Port, "where to listen; 0 is any free port"),
             Param::required("service", Kind::Service, "what to serve"),
         ],
@@ -76,139 +82,91 @@ fn provider(
     providers: &'static [&'static Provider],
 ) -> Result<&'static Provider, Failure> {
     let name = &options.service;
-    let provider = *providers
-        .iter()
-        .find(|provider| provider.row.name == name)
-        .ok_or_else(|| Failure::new(Code::Usage, format!("`{name}` is not a service")))?;
+    let Some(provider) = providers.iter().find(|provider| provider.row.name == name) else {
+        let known: Vec<&str> = providers.iter().map(|provider| provider.row.name).collect();
+        return Err(errors::not_a_service(name, &known));
+    };
     let Service { carriers, .. } = &provider.row;
-    if !carriers.contains(&options.transport.into()) {
-        let able: Vec<&str> = carriers.iter().map(|carrier| carrier.word()).collect();
-        let why = format!("`{name}` is not available over {}", options.transport);
-        return Err(Failure::new(Code::Usage, why).fix(format!("use {}", able.join(" or "))));
+    if !carriers.contains(&options.carrier) {
+        return Err(errors::carrier_unsupported(name, options.carrier, carriers));
     }
     let known = |word: &str| {
         LISTEN.verb.params.iter().any(|param| param.name == word)
             || LISTEN.verb.keyword(word).or(provider.row.keyword(word)).is_some()
     };
     match arguments.0.iter().find(|(word, _)| !known(word)) {
-        Some((word, _)) => {
-            let why = format!("`{word}` is not an option of {name}");
-            Err(Failure::new(Code::Usage, why).fix(format!("`help {name}` shows its options")))
-        }
+        Some((word, _)) => Err(errors::unknown_option(name, word)),
         None => Ok(provider),
     }
 }
 
 fn start(session: Handle, arguments: Arguments, context: Context) -> Job {
-    Box::pin(async move { run(session, &arguments, &context).await })
+    Box::pin(async move {
+        let options = ListenOptions::from_arguments(&arguments);
+        let provider = provider(&options, &arguments, context.providers)?;
+        session.set_rate(options.rate);
+        let ask = Ask { provider, options: &options, arguments: &arguments, context: &context };
+        match &provider.serves {
+            Serves::Messages(service) => messages::run(&session, service, ask).await,
+            Serves::Bytes(make) => bytes::run(&session, *make, ask).await,
+        }
+    })
 }
 
-async fn run(session: Handle, arguments: &Arguments, context: &Context) -> Result<Outcome, Failure> {
-    let options = ListenOptions::from_arguments(arguments);
-    let provider = self::provider(&options, arguments, context.providers)?;
-    let (transport, port) = (options.transport, options.port);
-    let bound = bind(transport, options.bind()?, port)
-        .map_err(|failure| held_by_us(failure, context, transport, port))?;
-    let address =
-        bound.address().map_err(|error| Failure::io(&error, format!("listen {transport} {port}")))?;
-    session.set_rate(options.rate);
-    let server = (provider.make)(&session, &options, arguments, context)?;
-    let max = options.max(provider.max) as usize;
-    let admission = Admission {
-        service: provider.id,
-        name: provider.row.name,
-        lists: provider.lists,
-        max,
-        lines: provider.lines,
-        options: provider.options,
-    };
-    let (listener, driver) = Listener::new(bound, admission);
-    if let Some(driver) = driver {
-        session.spawn(driver);
-    }
-    let listening = Listening { address, carrier: transport.into(), service: Some(provider.id) };
-    session.listens_at(listening, provider.row.name);
-    announce(&session, &options, address, &*server);
-    if let Some(host) = server.clone().host(session.clone()) {
-        let told = session.clone();
-        session.spawn(async move {
-            if let Err(failure) = told.unless_cancelled(host).await
-                && !told.is_cancelled()
-            {
-                told.log("host", failure.to_string());
-            }
-        });
-    }
-    serve(&session, listener, &server, address).await?;
-    Ok(Outcome::new(format!("closed {transport} {}", show(address)), Vec::new()))
+/// What was asked for.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    provider: &'static Provider,
+    options: &'a ListenOptions,
+    arguments: &'a Arguments,
+    context: &'a Context,
 }
 
-/// The server is ready: says where, what it serves, and to whom.
-fn announce(session: &Handle, options: &ListenOptions, address: SocketAddr, server: &dyn Server) {
-    let reach = match (options.is_public(), server.is_private()) {
-        (true, _) => "everyone who can reach this machine",
-        (false, true) => "you on this machine only; `on any` serves the network",
-        (false, false) => "this machine only; `on any` serves the network",
-    };
-    let place = format!("{} {}", options.transport, show(address));
-    session.log("listening", format!("listening on {place}: {} ({reach})", server.describe()));
-    session.suggest(server.invitation());
-    session.running("listening");
+impl Ask<'_> {
+    /// The most clients at once.
+    fn max(&self) -> usize {
+        self.options.max(self.provider.max) as usize
+    }
+
+    /// Binds the port; the address is as it is bound.
+    fn bind(&self, transport: Transport) -> Result<(Bound, SocketAddr), Failure> {
+        let port = self.options.port;
+        let bound = bind(transport, self.options.bind()?, port)
+            .map_err(|failure| held_by_us(failure, self.context, transport, port))?;
+        let address =
+            bound.address().map_err(|error| Failure::io(&error, format!("listen {transport} {port}")))?;
+        Ok((bound, address))
+    }
+
+    /// The server is ready: says where, what it serves (`what`), and to whom.
+    fn announce(&self, session: &Handle, address: ListenAddress, what: &str, is_private: bool) {
+        let carrier = self.options.carrier;
+        let reach = match (carrier, self.options.is_public(), is_private) {
+            (Carrier::Unix, ..) => "you on this machine only",
+            (_, true, _) => "everyone who can reach this machine",
+            (_, false, true) => "you on this machine only; `on any` serves the network",
+            (_, false, false) => "this machine only; `on any` serves the network",
+        };
+        session.log("listening", format!("listening on {carrier} {address}: {what} ({reach})"));
+        let listening = Listening { address, carrier, service: Some(self.provider.id) };
+        session.listens_at(listening, self.provider.row.name);
+        session.running("listening");
+    }
 }
 
 /// Row 64: if a session of this shell holds the port, the failure names it.
 pub(super) fn held_by_us(failure: Failure, context: &Context, transport: Transport, port: u16) -> Failure {
     let holder = context.registry.live().into_iter().find(|session| {
-        let held = session.listening().map(|held| (held.address.port(), held.carrier.transport()));
-        held == Some((port, Some(transport)))
+        let held = session
+            .listening()
+            .map(|held| (held.address.socket().map(|address| address.port()), held.carrier.transport()));
+        held == Some((Some(port), Some(transport)))
     });
     match holder {
         Some(session) if failure.code == Code::Exists => {
-            let why = format!("port {port} is held by session {} ({})", session.label(), session.kind);
-            Failure::new(Code::Exists, why)
-                .fix(format!("stop {}, or use port 0 for any free port", session.label()))
-                .of(failure.what)
+            errors::port_in_use(port, &session.label(), &session.kind).of(failure.what)
         }
         _ => failure,
-    }
-}
-
-/// Accepts clients until the session is stopped.
-async fn serve(
-    session: &Handle,
-    mut listener: Listener,
-    server: &Arc<dyn Server>,
-    address: SocketAddr,
-) -> Result<(), Failure> {
-    let mut gone = std::pin::pin!(is_gone(address));
-    loop {
-        let arrival = tokio::select! {
-            () = session.cancelled() => return Ok(()),
-            () = &mut gone => {
-                let why = format!("the address {} is gone from this machine", address.ip());
-                return Err(Failure::new(Code::Missing, why).fix("`retry 10 every 5s: listen …` binds it again"));
-            }
-            arrival = listener.accept() => arrival,
-        };
-        let arrival = match arrival {
-            None => return Ok(()),
-            Some(Arrival::Trouble(why)) => {
-                session.tell("trouble", why);
-                continue;
-            }
-            Some(arrival) => arrival,
-        };
-        let (session, server) = (session.clone(), server.clone());
-        session.clone().spawn(async move {
-            match arrival {
-                Arrival::Client(connection, _place) => one(&session, server, *connection).await,
-                Arrival::Trouble(_) => {}
-                Arrival::Knocking(knock) => match knock.answer().await {
-                    Ok((connection, _place)) => one(&session, server, connection).await,
-                    Err(failure) => session.log("refused", failure.to_string()),
-                },
-            }
-        });
     }
 }
 
@@ -227,17 +185,8 @@ async fn is_gone(address: SocketAddr) {
     }
 }
 
-/// Serves one client, counted and logged. Its failure ends nothing else.
-async fn one(session: &Handle, server: Arc<dyn Server>, connection: Connection) {
-    let client = show(connection.peer);
-    let guest = ClientEntry::new(session, client.clone());
-    session.measure(&connection);
-    session.log("client", format!("{client} connected"));
-    let result = tokio::select! {
-        result = server.serve(session.clone(), connection, guest) => result,
-        // A service that can say goodbye has this long to do so.
-        () = async { session.cancelled().await; tokio::time::sleep(CLOSING_LIMIT / 2).await; } => Ok(()),
-    };
+/// Tells the end of a client.
+fn log_end(session: &Handle, client: &str, result: Result<(), Failure>) {
     match result {
         Ok(()) => session.log("client", format!("{client} left")),
         Err(failure) => session.inform("error", format!("{client}: {failure}")),

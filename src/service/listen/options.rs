@@ -1,18 +1,20 @@
 //! What every service takes with `listen`.
 
-use crate::base::Transport;
+use crate::base::Carrier;
 use crate::language::Arguments;
 use crate::language::FromArguments;
 use crate::net::accept::bind::Bind;
 use crate::report::Failure;
-use crate::wire::Code;
+use crate::service::contract::errors;
 
 /// What every service takes with `listen`.
 pub struct ListenOptions {
     /// What carries the bytes.
-    pub transport: Transport,
+    pub carrier: Carrier,
     /// 0: any free one.
     pub port: u16,
+    /// The file of a Unix socket; empty for the others.
+    pub path: String,
     /// The name of the service.
     pub service: String,
     /// As it was given; `None`: this machine only.
@@ -28,7 +30,8 @@ pub struct ListenOptions {
 impl FromArguments for ListenOptions {
     fn from_arguments(arguments: &Arguments) -> Self {
         Self {
-            transport: arguments.transport("transport").unwrap_or(Transport::Tcp),
+            carrier: arguments.carrier("transport").unwrap_or(Carrier::TCP),
+            path: arguments.text("port").unwrap_or_default().to_owned(),
             port: arguments.number("port").unwrap_or(0) as u16,
             service: arguments.text("service").unwrap_or_default().to_owned(),
             on: arguments.text("on").map(str::to_owned),
@@ -45,16 +48,13 @@ impl ListenOptions {
         match self.on.as_deref() {
             None => Ok(Bind::Loopback),
             Some("any") => Ok(Bind::Any),
-            Some(address) => address
-                .parse()
-                .map(Bind::Address)
-                .map_err(|_| Failure::new(Code::Usage, format!("`{address}` is not an address"))),
+            Some(address) => address.parse().map(Bind::Address).map_err(|_| errors::not_an_address(address)),
         }
     }
 
     /// Clients at once; `default` without `max`.
-    pub fn max(&self, default: fn(Transport) -> u64) -> u64 {
-        self.max.unwrap_or_else(|| default(self.transport))
+    pub fn max(&self, default: fn(Carrier) -> u64) -> u64 {
+        self.max.unwrap_or_else(|| default(self.carrier))
     }
 
     /// True if strangers can connect, and nobody said with `open` that what they bring is welcome.

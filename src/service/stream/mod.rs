@@ -8,10 +8,12 @@
 //! | `playback` | what reads the film: a player over HTTP, the clock, or a counter |
 //! | `parity` | pure: XOR blocks that restore lost chunks, both sides |
 //! | `container` | pure: duration, title, and where a decoder can go on |
+//! | `errors` | the errors of media streaming |
 //! | `tests` | viewing over random networks |
 
 mod client;
 mod container;
+mod errors;
 mod parity;
 mod playback;
 pub mod protocol;
@@ -25,7 +27,7 @@ use self::client::StreamOptions;
 use self::protocol::CHUNK_SIZES;
 use self::protocol::ID;
 use super::files::root::ROOT;
-use super::{Client, Provider, Run};
+use super::{Client, MessageService, Provider, Run, Serves};
 use crate::base::{Carrier, Transport};
 use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
@@ -63,18 +65,20 @@ pub static PROVIDER: Provider = Provider {
         fields: &[],
     },
     id: ID,
-    lists: true,
-    lines: Lines::No,
-    options: Options {
-        // A chunk is one datagram, as the exercise requires, even where IP must fragment it.
-        datagram: *CHUNK_SIZES.end() as usize + CHUNK_OVERHEAD,
-        queue: QUEUE,
-        backlog: BACKLOG,
-        backlog_time: BACKLOG_TIME,
-        ..Options::STANDARD
-    },
     max: |_| 256,
-    make: server::make,
+    serves: Serves::Messages(MessageService {
+        lists: true,
+        lines: Lines::No,
+        options: Options {
+            // A chunk is one datagram, as the exercise requires, even where IP must fragment it.
+            datagram: *CHUNK_SIZES.end() as usize + CHUNK_OVERHEAD,
+            queue: QUEUE,
+            backlog: BACKLOG,
+            backlog_time: BACKLOG_TIME,
+            ..Options::STANDARD
+        },
+        make: server::make,
+    }),
 };
 
 pub static STREAM: Client = Client {

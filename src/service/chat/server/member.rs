@@ -11,12 +11,13 @@ use crate::net::Message as Wire;
 use crate::net::failure::malformed;
 use crate::report::Failure;
 use crate::service::chat::command::{self, HELP, Line};
+use crate::service::chat::errors;
 use crate::service::chat::protocol::{self, Message, Welcome};
 use crate::service::chat::room::{Room, Rules};
 use crate::service::chat::text::{HOST, check, check_name};
 use crate::service::chat::turn::{Stamp, TurnError};
-use crate::service::conversation::bytes_of_frame;
-use crate::wire::{Code, Frame};
+use crate::service::contract::conversation::bytes_of_frame;
+use crate::wire::Frame;
 
 /// Time limit for the last message to a client, and for closing.
 pub(crate) const PARTING_LIMIT: Duration = Duration::from_millis(500);
@@ -54,7 +55,7 @@ impl MemberConnection<'_> {
                         }
                         self.keep_to_rate(bytes_of_frame(&frame)).await?;
                     }
-                    Some(Wire::Block { .. }) => return Err(Failure::new(Code::Misbehaved, "unexpected data block in a chat")),
+                    Some(Wire::Block { .. }) => return Err(errors::block_in_chat()),
                     None => {
                         drop(tokio::time::timeout(PARTING_LIMIT, self.answer_end()).await);
                         return Ok("left".into());
@@ -184,10 +185,7 @@ impl MemberConnection<'_> {
                 self.connection.outgoing.send_now(Message::Notice { text }.encode()).await?;
             }
             Message::Welcome(_) | Message::Relayed { .. } => {
-                return Err(Failure::new(
-                    Code::Misbehaved,
-                    "unexpected message from the client: only a server sends it",
-                ));
+                return Err(errors::message_of_a_server());
             }
         }
         Ok(None)
@@ -209,7 +207,7 @@ impl MemberConnection<'_> {
                 Message::Notice { text: "it is not your turn: wait for an answer".into() }
             }
             Err(TurnError::Impossible) => {
-                return Err(Failure::new(Code::Misbehaved, "the client's message numbers are inconsistent"));
+                return Err(errors::numbers_inconsistent());
             }
         };
         self.connection.outgoing.send_now(reply.encode()).await

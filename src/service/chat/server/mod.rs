@@ -16,12 +16,13 @@ pub(super) mod member;
 pub(super) mod outbox;
 pub(super) mod text_client;
 
-use crate::base::Transport;
+use crate::base::{Carrier, Transport};
 use std::sync::Arc;
 
 use self::connection::MemberConnection;
 use self::member::{PARTING_LIMIT, welcome};
 
+use super::errors;
 use super::protocol::Message;
 use super::room::{Admitted, Room, Rules};
 use super::text::check_name;
@@ -61,17 +62,21 @@ pub(super) fn make(
 ) -> Result<Arc<dyn Server>, Failure> {
     let RoomOptions { relay, turns } = RoomOptions::from_arguments(arguments);
     if relay && listen.is_guarded() {
-        let why = "what clients say would be passed on to everybody who can reach this machine";
-        return Err(Failure::new(Code::Policy, why).fix("add `open` if that is meant, or leave `on` out"));
+        return Err(errors::relay_to_network());
     }
     session.listens();
     let for_two = listen.max(clients) == 1;
-    Ok(Arc::new(Room::new(Rules { transport: listen.transport, free: !turns, for_two, relay })))
+    Ok(Arc::new(Room::new(Rules {
+        transport: listen.carrier.transport().unwrap_or(Transport::Tcp),
+        free: !turns,
+        for_two,
+        relay,
+    })))
 }
 
 /// Clients at once, without `max`.
-pub(super) fn clients(transport: Transport) -> u64 {
-    if transport == Transport::Udp { 1 } else { 256 }
+pub(super) fn clients(carrier: Carrier) -> u64 {
+    if carrier == Carrier::UDP { 1 } else { 256 }
 }
 
 impl Server for Room {
@@ -176,7 +181,7 @@ fn how_it_left(room: &Room, result: &Result<String, Failure>) -> String {
 
 /// Sends the reason and closes, within a time limit: the client may be gone already, or may not read.
 async fn part(connection: &mut Connection, failure: Option<&Failure>, replaced: bool) {
-    let again = Failure::new(Code::Cancelled, "you came back from another place");
+    let again = errors::came_back_elsewhere();
     if let Some(failure) = failure.filter(|failure| !failure.told) {
         let words = farewell(connection, if replaced { &again } else { failure });
         drop(tokio::time::timeout(PARTING_LIMIT, connection.outgoing.send_now(words)).await);
@@ -202,10 +207,7 @@ async fn join(room: &Room, connection: &mut Connection) -> Result<Option<Admitte
         }
     }
     let Message::Join { token, name } = Message::decode(&frame).map_err(malformed)? else {
-        return Err(Failure::new(
-            Code::Misbehaved,
-            "unexpected message from the client: it must be its name",
-        ));
+        return Err(errors::name_expected());
     };
     check_name(&name)?;
     let entry = room.enter(&name, token);

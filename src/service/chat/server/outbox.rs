@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::net::Outgoing;
 use crate::report::Failure;
+use crate::service::chat::errors::client_does_not_read;
 use crate::service::chat::protocol::Message;
-use crate::wire::{Code, Frame};
+use crate::wire::Frame;
 
 /// Maximum bytes queued for a client; one that reads too slowly for that is dropped (faults.md row 82).
 const QUEUE_LIMIT: usize = 256 << 10;
@@ -101,7 +102,7 @@ impl Queue {
     pub(crate) async fn next(&mut self) -> Result<Queued, Failure> {
         tokio::select! {
             biased;
-            () = self.kicked.cancelled() => Err(does_not_read()),
+            () = self.kicked.cancelled() => Err(client_does_not_read(READ_LIMIT)),
             queued = self.waiting.recv() => match queued {
                 Some(queued) => Ok(queued),
                 // The room has removed the client: nothing more will come, and its task is about to end.
@@ -134,13 +135,8 @@ impl Queue {
             outgoing.flush().await
         };
         tokio::select! {
-            () = self.kicked.cancelled() => Err(does_not_read()),
-            sent = tokio::time::timeout(READ_LIMIT, sending) => sent.map_err(|_| does_not_read())?,
+            () = self.kicked.cancelled() => Err(client_does_not_read(READ_LIMIT)),
+            sent = tokio::time::timeout(READ_LIMIT, sending) => sent.map_err(|_| client_does_not_read(READ_LIMIT))?,
         }
     }
-}
-
-fn does_not_read() -> Failure {
-    let why = "the client does not read: its queue is full, or a message waited for 10 s";
-    Failure::new(Code::Timeout, why)
 }

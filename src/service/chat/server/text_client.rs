@@ -6,11 +6,12 @@ use super::connection::MemberConnection;
 use crate::base::escape::escape_line;
 use crate::report::Failure;
 use crate::service::chat::command::{self, Line};
+use crate::service::chat::errors::client_does_not_read;
 use crate::service::chat::protocol::Message;
 use crate::service::chat::room::Room;
 use crate::service::chat::text::{HOST, check};
 use crate::service::chat::turn::TurnError;
-use crate::wire::{Code, Frame, frame};
+use crate::wire::{Frame, frame};
 
 /// Name of a text client until it takes another with `/name`.
 pub(crate) const NAME: &str = "guest";
@@ -43,8 +44,7 @@ impl MemberConnection<'_> {
     /// Sends one line; an error if the client does not read it in time.
     pub(crate) async fn say(&mut self, line: &str) -> Result<(), Failure> {
         let sent = self.connection.outgoing.send_now(Frame::new(frame::LINE, line.to_owned()));
-        let slow = |_| Failure::new(Code::Timeout, "the client does not read: an answer waited for 10 s");
-        tokio::time::timeout(ANSWER_LIMIT, sent).await.map_err(slow)?
+        tokio::time::timeout(ANSWER_LIMIT, sent).await.map_err(|_| client_does_not_read(ANSWER_LIMIT))?
     }
 
     /// Handles a line from the client; `Some` if it left, with how.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::report::Failure;
 use crate::service::files::name::raw;
-use crate::wire::Code;
+use crate::service::ftp::errors;
 
 /// What `to` means for a file, and for a folder.
 pub(crate) struct Destination {
@@ -19,10 +19,7 @@ impl Destination {
     /// `to` may be an existing folder or a new name; `None` is the current folder.
     pub(crate) fn new(directory: &Path, to: Option<&str>, name: &str) -> Result<Self, Failure> {
         let last = name.rsplit('/').next().unwrap_or(name);
-        let last = raw(last).ok_or_else(|| {
-            Failure::new(Code::Usage, "the name contains an invalid escape")
-                .fix("write `\\\\` for a backslash")
-        })?;
+        let last = raw(last).ok_or_else(errors::invalid_escape)?;
         let (file, folder) = match to.map(|to| (directory.join(to), to)) {
             None => (directory.join(&last), directory.join(&last)),
             Some((path, to)) if to.ends_with('/') || path.file_name().is_none() || to == "." => {

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing};
-use crate::base::quantity;
 use crate::net::failure::{malformed, told_in_words, unexpected};
 use crate::net::{Connection, SILENCE_LIMIT};
 use crate::report::Failure;
@@ -13,6 +12,7 @@ use crate::service::files::name::Rules;
 use crate::service::files::protocol::{ENTRIES, Entries, Entry, EntryKind, LOST, Lost, WALKED, Walk, Walked};
 use crate::service::files::root::Folder;
 use crate::service::files::walk::{Count, Wanted};
+use crate::service::ftp::errors;
 use crate::service::ftp::options::Accept;
 use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Label, Message, Mode};
 use crate::service::ftp::storage::part::Intent;
@@ -20,7 +20,7 @@ use crate::service::ftp::storage::small::{self, BatchWriter};
 use crate::service::ftp::transfer::receive::{ReceiveOptions, receive_file};
 use crate::service::ftp::transfer::{ProgressTarget, by_disk, is_about_the_file, small_limit};
 use crate::session::Handle;
-use crate::wire::{Code, Frame};
+use crate::wire::Frame;
 
 /// Most bytes of names in unanswered FETCH requests: while these are written, buffers must have room for the answers.
 const ASKED_BYTES: usize = 32 << 10;
@@ -98,21 +98,11 @@ impl Accept {
     fn check(self, listed: &Listed) -> Result<(), Failure> {
         let Count { files, folders, links, bytes, .. } = listed.count;
         let entries = files + folders + links;
-        let most_bytes = match self.bytes {
-            u64::MAX => "what is free".to_owned(),
-            bytes => quantity::show_size(bytes),
-        };
         let too_many = entries > self.files || listed.lost.len() as u64 > self.files;
         if !too_many && bytes <= self.bytes && listed.held <= HELD_LIMIT {
             return Ok(());
         }
-        let why = format!(
-            "the folder has more than is accepted: {entries} files, folders and links and {} so far; the limits are {} and {}",
-            quantity::show_size(bytes),
-            self.files,
-            most_bytes
-        );
-        Err(Failure::new(Code::Limit, why).fix("accept more: accept N max SIZE"))
+        Err(errors::folder_too_large(entries, bytes, self.files, self.bytes))
     }
 }
 
@@ -264,7 +254,7 @@ impl Getting<'_> {
         match message {
             // Row 24: the size must be the one in the list.
             Message::Small { bytes, .. } if bytes.len() as u64 != entry.size => {
-                self.tree.refuse(name, &changed());
+                self.tree.refuse(name, &errors::changed_since_listed());
                 Ok(None)
             }
             Message::Small { label, bytes } => {
@@ -302,7 +292,7 @@ impl Getting<'_> {
         let begun = if intent.size == entry.size {
             by_disk(self.session, move || folder.begin(&path, intent, rules)).await?
         } else {
-            Err(changed())
+            Err(errors::changed_since_listed())
         };
         let begun = match begun {
             Ok(begun) => begun,
@@ -350,14 +340,10 @@ impl Getting<'_> {
                 Ok(Some((Intent { replace, fast, mode, ..Intent::new(size, modified) }, limited)))
             }
             Message::Folder { .. } => {
-                self.tree.refuse(&entry.name, &changed());
+                self.tree.refuse(&entry.name, &errors::changed_since_listed());
                 Ok(None)
             }
             _ => Err(unexpected("the server")),
         }
     }
-}
-
-fn changed() -> Failure {
-    Failure::new(Code::Changed, "it changed since it was listed")
 }

@@ -22,6 +22,7 @@ use self::destination::{Around, Destination};
 use self::get_folder::{get_folder, list};
 use self::sources::{Sent, SoFar, send_one, send_several};
 use self::tree::TreeOutcome;
+use super::errors;
 use super::options::{Accept, GetOptions, SendOptions, TransferOptions, say_control};
 use super::protocol::{Flags, Framing, Message, Mode};
 use super::storage::part::{Begun, Intent};
@@ -185,9 +186,7 @@ async fn ask(
         _ => return Err(unexpected("the server")),
     };
     if size > accept.bytes {
-        let (size, most) = (show_size(size), show_size(accept.bytes));
-        let why = format!("the file has more than is accepted: {size}; the limit is {most}");
-        return Err(Failure::new(Code::Limit, why).fix("accept more: max SIZE"));
+        return Err(errors::file_too_large(size, accept.bytes));
     }
     let intent = Intent { replace, fast, mode, ..Intent::new(size, modified) };
     let local = target.to_owned();
@@ -251,9 +250,7 @@ fn parent_and_name(target: &Path) -> Result<(&Path, String), Failure> {
         None => Path::new("/"),
     };
     let name = target.file_name().map(written);
-    let name =
-        name.ok_or_else(|| Failure::new(Code::Usage, format!("`{}` is not a name", target.display())))?;
-    Ok((folder, name))
+    Ok((folder, name.ok_or_else(|| errors::not_a_name(target))?))
 }
 
 /// True if neither the file nor a part of it is here: then the server may begin at once.

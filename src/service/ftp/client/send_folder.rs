@@ -11,6 +11,7 @@ use crate::report::Failure;
 use crate::service::files::protocol::{Entry, EntryKind};
 use crate::service::files::root::Folder;
 use crate::service::files::walk::Count;
+use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Message, Mode};
 use crate::service::ftp::storage::small;
 use crate::service::ftp::transfer::send::{Outgoing, send_file};
@@ -215,7 +216,7 @@ impl Sending<'_> {
         }
         // Answers are read while more is sent, so that the two sides never wait for each other to read.
         while let Some(answer) = self.connection.incoming.next_now().await {
-            self.answer(answer?.ok_or_else(vanished)?)?;
+            self.answer(answer?.ok_or_else(errors::closed_in_folder)?)?;
         }
         while self.unanswered.len() >= WINDOW || self.unanswered_bytes > WINDOW_BYTES {
             self.wait().await?;
@@ -357,9 +358,4 @@ impl Sending<'_> {
         }
         Ok(())
     }
-}
-
-fn vanished() -> Failure {
-    Failure::new(Code::Broken, "the peer closed the connection in the middle of the folder")
-        .fix("the same command resumes it")
 }

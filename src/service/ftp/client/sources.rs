@@ -12,6 +12,7 @@ use crate::report::Failure;
 use crate::service::files::name::written;
 use crate::service::files::root::{Folder, Source, local_source};
 use crate::service::files::walk::{Count, Step, Wanted, walk};
+use crate::service::ftp::errors;
 use crate::service::ftp::options::TransferOptions;
 use crate::service::ftp::protocol::Message;
 use crate::service::ftp::transfer::send::{Outgoing, send_file};
@@ -50,18 +51,15 @@ pub(crate) enum Sent {
 /// Opens everything that is to be sent, before any packet (faults.md row 1).
 pub(crate) fn look(paths: Vec<PathBuf>, name: Option<&str>, wanted: Wanted) -> Result<Vec<Sourced>, Failure> {
     if name.is_some() && paths.len() > 1 {
-        let why = format!("one `name` cannot be used for {} files", paths.len());
-        return Err(Failure::new(Code::Usage, why).fix("leave `name` out, or send them one by one"));
+        return Err(errors::one_name_for_many(paths.len()));
     }
     let mut names = std::collections::HashMap::new();
     let mut sources: Vec<Sourced> = Vec::with_capacity(paths.len());
     for path in paths {
         let called = name.map(str::to_owned).or_else(|| own_name(&path));
-        let name = called
-            .ok_or_else(|| Failure::new(Code::Usage, "the path has no file name").fix("add `name NAME`"))?;
+        let name = called.ok_or_else(errors::no_file_name)?;
         if let Some(other) = names.insert(name.clone(), path.clone()) {
-            let why = format!("`{}` and `{}` have the same name there", other.display(), path.display());
-            return Err(Failure::new(Code::Usage, why).fix("send them one by one, with `name NAME`"));
+            return Err(errors::same_name_twice(&other, &path));
         }
         let opened = open(&path, wanted)
             .map_err(|failure| suggest(&path, failure).of(format!("send {}", path.display())))?;
@@ -113,8 +111,7 @@ fn open(path: &Path, wanted: Wanted) -> Result<Local, Failure> {
         entries.len() < SEND_FILES && lost.len() < SEND_FILES
     })?;
     if entries.len() >= SEND_FILES || lost.len() >= SEND_FILES {
-        let why = format!("more than {SEND_FILES} files and folders");
-        return Err(Failure::new(Code::Limit, why).fix("send its folders one by one"));
+        return Err(errors::too_many_to_send(SEND_FILES));
     }
     Ok(Local::Folder(FolderEntry { root, entries, count, lost }))
 }

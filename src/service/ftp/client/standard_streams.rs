@@ -6,10 +6,10 @@ use std::io::{Read, Write};
 use crate::base::Value;
 use crate::report::{Failure, Outcome};
 use crate::service::ftp::client;
+use crate::service::ftp::errors;
 use crate::service::ftp::options::{GetOptions, SendOptions};
 use crate::service::{Context, Job};
 use crate::session::Handle;
-use crate::wire::Code;
 
 /// Means standard input or output; a file of that name is `./-`.
 const STREAM: &str = "-";
@@ -21,10 +21,7 @@ pub(crate) fn get(session: Handle, options: GetOptions, context: Context) -> Job
         return client::get(session, options, context);
     }
     Box::pin(async move {
-        let output = context.streams.output.clone().ok_or_else(|| {
-            Failure::new(Code::Usage, "standard output is a terminal, or is taken by results in JSON")
-                .fix("`to FILE`; or from a shell of the system, `nls -c 'get X from … to -' > FILE`")
-        })?;
+        let output = context.streams.output.clone().ok_or_else(errors::standard_output_taken)?;
         let failed = |error: std::io::Error| Failure::io(&error, "the file until it is whole");
         let folder = tempfile::tempdir().map_err(failed)?;
         let path = folder.path().join("file");
@@ -32,8 +29,7 @@ pub(crate) fn get(session: Handle, options: GetOptions, context: Context) -> Job
         let options = GetOptions { to: Some(shown.clone()), ..options };
         let outcome = client::get(session.clone(), options, context).await?;
         if path.is_dir() {
-            return Err(Failure::new(Code::Usage, "a folder does not go to standard output")
-                .fix("`to PATH`, or name one of its files"));
+            return Err(errors::folder_to_standard_output());
         }
         session.set("path", Value::text(STREAM));
         session.tell("got", outcome.text.replace(&shown, "standard output"));
@@ -50,7 +46,7 @@ pub(crate) fn get(session: Handle, options: GetOptions, context: Context) -> Job
             }
         });
         if !written.await?.map_err(failed)? {
-            return Err(Failure::new(Code::Broken, "nobody reads standard output any more"));
+            return Err(errors::standard_output_closed());
         }
         Ok(Outcome::default())
     })
@@ -61,12 +57,11 @@ pub(crate) fn send(session: Handle, options: SendOptions, context: Context) -> J
         return client::send(session, options, context);
     }
     Box::pin(async move {
-        let usage = |why: &str, fix: &str| Err(Failure::new(Code::Usage, why.to_owned()).fix(fix.to_owned()));
         if options.paths.len() > 1 || options.name.is_none() {
-            return usage("standard input goes alone and needs a name", "send - to … name NAME");
+            return Err(errors::standard_input_unnamed());
         }
         if !context.streams.input {
-            return usage("standard input is taken by the commands", "give them with `-c` or in a file");
+            return Err(errors::standard_input_taken());
         }
         let failed = |error: std::io::Error| Failure::io(&error, "standard input");
         let read = session.block(|| {

@@ -8,6 +8,7 @@ use crate::base::{Value, quantity};
 use crate::report::Failure;
 use crate::service::files::protocol::Walked;
 use crate::service::files::walk::Count;
+use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{Framing, Mode};
 use crate::service::ftp::transfer::Delivered;
 use crate::wire::Code;
@@ -252,11 +253,10 @@ impl TreeOutcome {
             .take(REASONS)
             .map(|(name, failure)| line(name, failure).trim_start().to_owned())
             .collect();
-        let were = if count == 1 { "was" } else { "were" };
-        let why = format!("{count} of {} {were} refused: {}", count + stored, reasons.join("; "));
         // If all reasons have the same code, that is the code; otherwise `Policy`.
         let same = self.refused.values().all(|failure| failure.code == first.code);
-        let failure = Failure::new(if same { first.code } else { Code::Policy }, why);
+        let code = if same { first.code } else { Code::Policy };
+        let failure = errors::entries_refused(code, count, count + stored, &reasons);
         let rest = self.refused.iter().skip(REASONS);
         let rest = rest.take(REASONS_LIMIT).map(|(name, failure)| format!("  {}", line(name, failure)));
         let untold = count.saturating_sub(REASONS + REASONS_LIMIT);

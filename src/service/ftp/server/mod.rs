@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::time::error::Elapsed;
 
 use self::tally::UploadState;
+use super::errors;
 use super::options::ServerOptions;
 use super::protocol::{Flags, Framing, Message};
 use super::storage::part::Intent;
@@ -29,6 +30,7 @@ use crate::language::{Arguments, FromArguments};
 use crate::net::failure::malformed;
 use crate::net::{Connection, Message as Wire, is_of_another_user};
 use crate::report::Failure;
+use crate::service::contract::errors::server_stopped;
 use crate::service::files::listing;
 use crate::service::files::name::Rules;
 use crate::service::files::protocol::{LIST, WALK};
@@ -103,13 +105,9 @@ impl FileServer {
     /// Why the server accepts no files; `None` if it does.
     pub(super) fn objection(&self) -> Option<Failure> {
         if self.readonly {
-            let failure = Failure::new(Code::ReadOnly, "the server is read-only");
-            return Some(failure.fix("start it without `readonly`"));
+            return Some(errors::read_only());
         }
-        self.guarded.then(|| {
-            Failure::new(Code::Key, "the server takes files only with the word `open`")
-                .fix("start it so: listen … on … open")
-        })
+        self.guarded.then(errors::uploads_closed)
     }
 
     /// Refuses a tree of `bytes` bytes that does not fit; what is there already needs no more space. True if a folder
@@ -155,27 +153,24 @@ async fn next(
 fn request_in(came: Result<Result<Option<Wire>, Failure>, Elapsed>) -> Result<Option<Frame>, Failure> {
     match came {
         Ok(Ok(Some(Wire::Frame(frame)))) => Ok(Some(frame)),
-        Ok(Ok(Some(Wire::Block { .. }))) => {
-            Err(Failure::new(Code::Misbehaved, "unexpected block instead of a request"))
-        }
+        Ok(Ok(Some(Wire::Block { .. }))) => Err(errors::block_instead_of_request()),
         Ok(Ok(None)) => Ok(None),
         Ok(Err(failure)) => Err(failure),
-        Err(_) => Err(Failure::new(Code::Timeout, format!("idle for {} s", IDLE_LIMIT.as_secs()))),
+        Err(_) => Err(errors::client_idle(IDLE_LIMIT)),
     }
 }
 
 impl ServerConnection {
     async fn run(mut self) -> Result<(), Failure> {
         if !self.server.open && is_of_another_user(self.connection.transport, self.connection.peer) {
-            let failure = Failure::new(Code::Policy, "the server is for the user who started it");
-            return self.part(failure.fix("start it so: listen … open")).await;
+            return self.part(errors::other_user()).await;
         }
         loop {
             let ahead = self.read_ahead.take();
             let pending = self.has_pending();
             let patience = if pending { SETTLE_AFTER } else { IDLE_LIMIT };
             let request = tokio::select! {
-                () = self.session.cancelled() => return self.part(Failure::new(Code::Cancelled, "the server was stopped")).await,
+                () = self.session.cancelled() => return self.part(server_stopped()).await,
                 request = tokio::time::timeout(patience, next(ahead, &mut self.connection)) => request,
             };
             if request.is_err() && pending {
@@ -299,7 +294,7 @@ impl ServerConnection {
             Message::Tree { bytes, name } => self.tree(bytes, &name).await,
             Message::Fetch { .. } => self.fetch(message).await,
             Message::Sync => self.sync().await,
-            _ => Err(Failure::new(Code::Misbehaved, "unexpected message instead of a request")),
+            _ => Err(errors::not_a_request()),
         }
     }
 

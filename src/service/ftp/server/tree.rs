@@ -10,13 +10,15 @@ use crate::base::escape::escape_line;
 use crate::net::Message as Wire;
 use crate::net::failure::malformed;
 use crate::report::Failure;
+use crate::service::files::errors::list_not_read;
 use crate::service::files::protocol::{Entries, Lost, Walk};
 use crate::service::files::walk::{Step, Wanted, walk};
 use crate::service::ftp::client::tree::TOGETHER;
+use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{FETCH, FOLDER, Flags, LINK, Message, OFFER, SMALL};
 use crate::service::ftp::storage::small::{self, BatchWriter};
 use crate::service::ftp::transfer::{by_disk, small_limit};
-use crate::wire::{Code, Frame};
+use crate::wire::Frame;
 
 /// Most bytes of small files in one batch.
 const TOGETHER_BYTES: usize = 4 << 20;
@@ -166,7 +168,7 @@ impl ServerConnection {
                         false => Message::Small { label, bytes },
                     })
                 }
-                _ => Err(Failure::new(Code::Misbehaved, "unexpected message instead of FETCH")),
+                _ => Err(errors::not_a_fetch()),
             };
             (first..).zip(messages).map(read).collect::<Vec<_>>()
         })
@@ -212,10 +214,8 @@ impl ServerConnection {
         let Walk { path, hidden, links } = Walk::decode(frame).map_err(malformed)?;
         let wanted = Wanted { hidden, links };
         self.session.log("listed", format!("{} all below {}", self.client, escape_line(&path)));
-        let busy =
-            || Failure::new(Code::Busy, "too many folders are being listed").fix("try again in some seconds");
         let Ok(_turn) = tokio::time::timeout(PAGE_TIME, WALKS.acquire()).await else {
-            let failure = busy();
+            let failure = errors::too_many_walks();
             return self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await;
         };
         let (began, mut told) = (Instant::now(), 0);
@@ -230,13 +230,12 @@ impl ServerConnection {
                 Step::Lost(path, failure) => Lost { code: failure.code, path, why: failure.why }.encode(),
             };
             told += frame.body.len() as u64;
-            let slow = || Failure::new(Code::Timeout, "the client does not read the list");
             let sent = tokio::time::timeout(PAGE_TIME, self.connection.outgoing.send(frame)).await;
-            sent.map_err(|_| slow())??;
+            sent.map_err(|_| list_not_read())??;
             // A slow client holds a turn that others wait for.
             let seconds = began.elapsed().as_secs();
             if seconds > PAGE_TIME.as_secs() && told / seconds < WALK_RATE {
-                return Err(slow());
+                return Err(list_not_read());
             }
         }
         let walked = walking.await.map_err(|_| Failure::of_worker())?;

@@ -48,23 +48,6 @@ pub(crate) enum AssemblyError {
     TooMuch,
 }
 
-impl std::fmt::Display for AssemblyError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::BeyondEnd { offset } => {
-                write!(f, "the peer sent more than it declared, at offset {offset}")
-            }
-            Self::Overlap { offset } => write!(f, "the peer sent bytes twice, at offset {offset}"),
-            Self::TooMuch => write!(
-                f,
-                "peers hold too many incomplete groups: the limit is {} MiB in all",
-                buffers::HELD_LIMIT >> 20
-            ),
-            Self::TooScattered => f.write_str("the peer sends blocks at too many different offsets"),
-        }
-    }
-}
-
 /// An incomplete group: a front without gaps, and islands after it.
 #[derive(Debug, Default)]
 struct Open {

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::base::quantity::show_size;
 use crate::report::Failure;
-use crate::wire::Code;
+use crate::service::ftp::errors;
 
 #[derive(Debug)]
 pub(crate) struct Quota {
@@ -42,13 +41,7 @@ impl Quota {
 
     /// Row 5: the failure for a file that is larger than what is left of the quota.
     pub(crate) fn refusal(&self, bytes: u64) -> Failure {
-        let why = format!(
-            "over the quota of the server: {} are needed, {} of {} are left",
-            show_size(bytes),
-            show_size(self.left.load(Ordering::Relaxed)),
-            show_size(self.total.unwrap_or(0))
-        );
-        Failure::new(Code::Full, why).fix("send less, or start the server with a larger `quota`")
+        errors::quota_exceeded(bytes, self.left.load(Ordering::Relaxed), self.total.unwrap_or(0))
     }
 }
 

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::quota::{Quota, Reserved};
 use crate::report::Failure;
+use crate::service::contract::errors::{changed_while_reading, file_exists, never_replaced};
 use crate::service::files::disk::check_free;
 use crate::service::files::disk::{Disk, Found, RealDisk, reopen};
 use crate::service::files::name::{Rules, components, journal_name, part_name};
 use crate::service::files::root::{Folder, Source};
+use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{Flags, Label, Message, SMALL_LIMIT};
-use crate::wire::Code;
 
 /// Most files of all clients that wait for a sync: each holds two descriptors.
 const ALL_PENDING_LIMIT: usize = 512;
@@ -46,7 +47,7 @@ pub(crate) fn read_source(
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::io(&error, format!("reading {name}")))?;
     if bytes.len() as u64 != source.size || source.size > SMALL_LIMIT {
-        return Err(super::source::changed(source.size.min(bytes.len() as u64)));
+        return Err(changed_while_reading(source.size.min(bytes.len() as u64)));
     }
     let hash = blake3::hash(&bytes).into();
     let label = Label { flags, mode: source.mode, modified: source.modified, hash, name };
@@ -166,7 +167,7 @@ impl BatchWriter {
                 }
                 Message::Offer { label, size } => self.offer(index, &label, size),
                 Message::Small { label, bytes } => self.small(index, &label, &bytes),
-                _ => Err(Failure::new(Code::Misbehaved, "unexpected message in a tree")),
+                _ => Err(errors::not_of_a_tree()),
             };
             denied.extend(stored.err().map(|failure| (index, failure)));
             let full = self.pending.len() >= PENDING_LIMIT
@@ -184,12 +185,12 @@ impl BatchWriter {
     fn offer(&mut self, index: u64, label: &Label, size: u64) -> Result<(), Failure> {
         let (dir, last) = self.dir_of(&label.name)?;
         match dir.find(last) {
-            Some(Found::Folder) => Err(exists(last, "is a folder")),
+            Some(Found::Folder) => Err(errors::is_a_folder(last)),
             Some(found) if is_same(&dir, last, found, label.hash, size as usize) => {
                 self.is_there(&dir, last, label);
                 Ok(())
             }
-            Some(_) if !label.flags.replace => Err(exists(last, "exists")),
+            Some(_) if !label.flags.replace => Err(file_exists(last)),
             found => {
                 self.wanted.push((index, found.is_some()));
                 Ok(())
@@ -201,17 +202,17 @@ impl BatchWriter {
         let Label { flags, hash, name, .. } = label;
         self.unsettled += bytes.len() as u64;
         if blake3::hash(bytes).as_bytes() != hash {
-            return Err(Failure::new(Code::Integrity, "it arrived damaged").fix("send it again"));
+            return Err(errors::arrived_damaged());
         }
         let (dir, last) = self.dir_of(name)?;
         match dir.find(last) {
-            Some(Found::Folder) => return Err(exists(last, "is a folder")),
-            Some(Found::Special) => return Err(exists(last, "is a FIFO, a device or a socket")),
+            Some(Found::Folder) => return Err(errors::is_a_folder(last)),
+            Some(Found::Special) => return Err(never_replaced(last)),
             Some(found) if is_same(&dir, last, found, *hash, bytes.len()) => {
                 self.is_there(&dir, last, label);
                 return Ok(());
             }
-            Some(_) if !flags.replace => return Err(exists(last, "exists")),
+            Some(_) if !flags.replace => return Err(file_exists(last)),
             Some(_) => self.updated += 1,
             None => {}
         }
@@ -295,8 +296,7 @@ fn remove_journal(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failu
     }
     let part = part_name(name);
     if !replace {
-        let why = format!("a part of another version of it is kept as `{part}`");
-        return Err(Failure::new(Code::Changed, why).fix("start again with `replace`"));
+        return Err(errors::part_of_another_version(&part));
     }
     dir.remove(&journal_name(name)).map_err(|error| Failure::io(&error, part.as_str()))
 }
@@ -344,10 +344,6 @@ impl Drop for BatchWriter {
     }
 }
 
-fn exists(name: &str, what: &str) -> Failure {
-    Failure::new(Code::Exists, format!("`{name}` {what}")).fix("add `replace`, or choose another name")
-}
-
 /// True if a regular file of that name has this content; a link to such a file does not count.
 fn is_same(dir: &RealDisk, name: &str, found: Found, hash: [u8; 32], length: usize) -> bool {
     let mut there = vec![0; length];
@@ -361,7 +357,7 @@ fn publish(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
     dir.rename(&part, name, replace).map_err(|error| {
         drop(dir.remove(&part));
         match error.kind() {
-            std::io::ErrorKind::AlreadyExists => exists(name, "appeared meanwhile"),
+            std::io::ErrorKind::AlreadyExists => errors::appeared_meanwhile(name),
             _ => Failure::io(&error, format!("commit {name}")),
         }
     })
@@ -370,6 +366,7 @@ fn publish(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Code;
 
     fn keeper(quota: Option<u64>) -> (tempfile::TempDir, BatchWriter) {
         let temp = tempfile::tempdir().unwrap();

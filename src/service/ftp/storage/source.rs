@@ -12,9 +12,9 @@ use super::buffers;
 use super::hash_cache::Hashes;
 use super::hash_tree::{GROUP, HashTree};
 use crate::report::Failure;
+use crate::service::contract::errors::changed_while_reading;
 use crate::service::files::root::{Source, stamp};
 use crate::service::ftp::protocol::GroupHash;
-use crate::wire::Code;
 
 /// Groups that are read in one disk job.
 const AHEAD: u64 = 2;
@@ -204,7 +204,7 @@ impl Reading {
     fn finish(&mut self) -> Result<(), Failure> {
         let now = self.file.metadata().map_err(|error| Failure::io(&error, "reading"))?;
         if now.len() != self.size || stamp(&now) != self.modified {
-            return Err(changed(now.len().min(self.size)));
+            return Err(changed_while_reading(now.len().min(self.size)));
         }
         if let Some(hashes) = &mut self.hashes {
             hashes.save();
@@ -238,15 +238,11 @@ impl Again {
 
 fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> Result<(), Failure> {
     file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => changed(file.metadata().map_or(offset, |now| now.len())),
+        std::io::ErrorKind::UnexpectedEof => {
+            changed_while_reading(file.metadata().map_or(offset, |now| now.len()))
+        }
         _ => Failure::io(&error, format!("reading at offset {offset}")),
     })
-}
-
-/// Row 2: the failure for a file that changed while it was read.
-pub(crate) fn changed(offset: u64) -> Failure {
-    Failure::new(Code::Changed, format!("the file changed while reading, at offset {offset}"))
-        .fix("send it again with `replace` when nobody writes to it")
 }
 
 #[cfg(test)]

@@ -8,11 +8,12 @@ use crate::net::failure::{malformed, unexpected};
 use crate::net::{Connection, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::files::disk::RealDisk;
+use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{HASHES_LIMIT, Message};
 use crate::service::ftp::storage::part::{Intent, Part, There};
 use crate::session::Handle;
+use crate::wire::Frame;
 use crate::wire::time_spent::Spent;
-use crate::wire::{Code, Frame};
 
 /// Groups that are hashed between two frames.
 const STEP: u64 = 64;
@@ -50,9 +51,7 @@ pub(crate) async fn confirm(
         }
     };
     let root =
-        there.tree.root().filter(|root| *root.as_bytes() == hash).ok_or_else(|| {
-            Failure::new(Code::Exists, "another file of that name exists").fix("add `replace`")
-        })?;
+        there.tree.root().filter(|root| *root.as_bytes() == hash).ok_or_else(errors::another_file_exists)?;
     // Outside the disk queue: waiting for the disk does not delay other transfers.
     session.block(move || there.confirm()).await??;
     stored(connection, true, intent.size, root, Spent::default()).await;

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use super::errors;
 use super::protocol::{Framing, SMALL_LIMIT};
 use crate::base::{Transport, Value, quantity};
 use crate::net::{Connection, MINIMUM_RATE, clock};
@@ -292,8 +293,7 @@ impl MinimumRate {
         if rate >= least {
             return Ok(());
         }
-        let why = format!("the peer is too slow: {rate} bytes/s over {} s", RATE_SPAN.as_secs());
-        Err(Failure::new(Code::Timeout, why).fix(format!("the minimum is {MINIMUM_RATE} bytes/s")))
+        Err(errors::peer_too_slow(rate, RATE_SPAN, MINIMUM_RATE))
     }
 
     /// Begins a new interval, after a time in which the peer did not have to send.

@@ -13,7 +13,9 @@ use crate::base::Transport;
 use crate::net::failure::{malformed, told, unexpected};
 use crate::net::{Connection, Received, SILENCE_LIMIT};
 use crate::report::Failure;
+use crate::service::contract::errors::closed_early;
 use crate::service::files::disk::RealDisk;
+use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{Framing, GroupHash, HASHES_LIMIT, Message};
 use crate::service::ftp::storage::assembly::{Assembly, AssemblyError, Group};
 use crate::service::ftp::storage::buffers::{self, Held};
@@ -228,8 +230,7 @@ impl Receiver<'_> {
                     }
                 }
                 Next::Message(Ok(None)) => {
-                    let why = "the peer closed the connection before the end of the file";
-                    return Err(self.vanished(Failure::new(Code::Broken, why)));
+                    return Err(self.vanished(closed_early("the peer")));
                 }
                 Next::Message(Err(failure)) => return Err(self.vanished(failure)),
             }
@@ -263,7 +264,7 @@ impl Receiver<'_> {
             () = self.session.cancelled() => Err(crate::session::handle::cancelled()),
             saved = saving => Ok(Next::Saved(saved)),
             message = tokio::time::timeout(SILENCE_LIMIT, connection.incoming.next_into(places)), if !full => {
-                Ok(Next::Message(message.unwrap_or_else(|_| Err(silent()))))
+                Ok(Next::Message(message.unwrap_or_else(|_| Err(errors::no_data(SILENCE_LIMIT)))))
             }
         }
     }
@@ -448,8 +449,7 @@ impl Receiver<'_> {
         *tries += 1;
         if *tries > TRIES {
             let offset = index * crate::service::ftp::storage::hash_tree::GROUP;
-            let why = format!("the bytes at offset {offset} arrived damaged {} times", TRIES + 1);
-            return Err(Failure::new(Code::Integrity, why).fix("check the memory of both machines"));
+            return Err(errors::damaged_repeatedly(offset, TRIES + 1));
         }
         if self.places.assembly.reopen(index) {
             self.counted = self.places.assembly.received();
@@ -470,9 +470,4 @@ impl Receiver<'_> {
 enum Next {
     Saved(Result<Saved, Failure>),
     Message(Result<Option<Received>, Failure>),
-}
-
-fn silent() -> Failure {
-    Failure::new(Code::Timeout, format!("no part of the file for {} s", SILENCE_LIMIT.as_secs()))
-        .fix("the peer may be gone, or too busy")
 }

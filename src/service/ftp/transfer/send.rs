@@ -12,7 +12,9 @@ use crate::base::quantity;
 use crate::net::failure::{malformed, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
+use crate::service::contract::errors::closed_early;
 use crate::service::files::root::Source;
+use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{Framing, Message};
 use crate::service::ftp::storage::hash_cache::CACHE_FROM;
 use crate::service::ftp::storage::source::{Again, ReadBlock, Reading, give_back};
@@ -191,8 +193,7 @@ impl Sender<'_> {
             self.clock.disk += waiting.elapsed();
             let batch = batch?;
             if there == Some(There::MustBeSame) && !batch.pieces.is_empty() {
-                return Err(Failure::new(Code::Exists, "another file of that name exists there")
-                    .fix("add `replace`, or choose another name"));
+                return Err(errors::another_file_exists());
             }
             let last = batch.last;
             let root = if last { reading.root() } else { None };
@@ -209,7 +210,7 @@ impl Sender<'_> {
             self.listen().await?;
             self.send_wanted().await?;
             if last {
-                let hash = root.ok_or_else(|| Failure::new(Code::Internal, "a group was not read"))?;
+                let hash = root.ok_or_else(errors::group_not_read)?;
                 self.send_end(hash).await?;
                 return Ok((hash, travelled));
             }
@@ -323,7 +324,7 @@ impl Sender<'_> {
     /// Handles messages from the receiver without waiting until the window is full: its disk may be full.
     async fn listen(&mut self) -> Result<(), Failure> {
         while let Some(message) = self.connection.incoming.next_now().await {
-            self.take(message?.ok_or_else(vanished)?)?;
+            self.take(message?.ok_or_else(|| closed_early("the peer"))?)?;
         }
         Ok(())
     }
@@ -414,10 +415,7 @@ impl Sender<'_> {
                     self.clock.network += waiting.elapsed();
                     return Ok(spent);
                 }
-                return Err(Failure::new(
-                    Code::Integrity,
-                    "the receiver stored a file with another size or hash",
-                ));
+                return Err(errors::stored_differently());
             }
             self.take(message)?;
             self.send_wanted().await?;
@@ -463,8 +461,4 @@ pub(crate) fn say_resuming(session: &Handle, watched: Option<ProgressTarget<'_>>
     );
     session.tell("resuming", text);
     session.note(format!("{} resumed", quantity::show_size(resumed)));
-}
-
-fn vanished() -> Failure {
-    Failure::new(Code::Broken, "the peer closed the connection in the middle of the file")
 }

@@ -8,7 +8,6 @@ use crate::report::Failure;
 use crate::service::files::disk::RealDisk;
 use crate::service::ftp::storage::part::Part;
 use crate::session::Handle;
-use crate::wire::Code;
 
 /// The part after a write, and the indices of damaged groups.
 pub(super) type Saved = (Box<Part<RealDisk>>, Result<Vec<u64>, Failure>);
@@ -45,10 +44,7 @@ impl WriterState {
                 Ok((part, Err(failure))) => return Err((failure, Some(part))),
                 Err(failure) => return Err((failure, None)),
             },
-            Self::Gone => {
-                let failure = Failure::new(Code::Internal, "the writer failed; this is an error in nls");
-                return Err((failure, None));
-            }
+            Self::Gone => return Err((Failure::of_worker(), None)),
         };
         match received {
             Ok(received) => Ok((part, received)),

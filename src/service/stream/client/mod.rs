@@ -26,6 +26,7 @@ use self::open::{Opened, open};
 use self::plan::Plan;
 use self::reception::{End, Reception};
 use self::store::Store;
+use super::errors;
 use super::playback::http::Offer;
 use super::playback::player::PlayerChoice;
 use super::playback::watcher::Watcher;
@@ -34,6 +35,7 @@ use crate::base::escape::escape_line;
 use crate::base::{RangeSet, Value, quantity};
 use crate::language::{Arguments, FromArguments, Target};
 use crate::report::{Failure, Outcome};
+use crate::service::contract::errors::{file_exists, never_replaced};
 use crate::service::ftp::check_space;
 use crate::service::{Context, Job, connect};
 use crate::session::Handle;
@@ -78,21 +80,14 @@ impl StreamOptions {
     /// # Errors
     /// Nothing would be done with the data, or two options exclude each other.
     fn check(&self) -> Result<(), Failure> {
-        let usage = |why: &str, fix: &str| Err(Failure::new(Code::Usage, why.to_owned()).fix(fix.to_owned()));
         if self.play.is_none() && self.to.is_none() {
-            return usage(
-                "the data received would not be used",
-                "add `play`, or `to FILE` to keep it (`play none` only counts)",
-            );
+            return Err(errors::nothing_done_with_data());
         }
         if self.live && self.to.is_some() {
-            return usage(
-                "`live` and `to` exclude each other: `live` leaves out what comes too late, `to` keeps the whole",
-                "take one of them",
-            );
+            return Err(errors::live_and_kept());
         }
         if self.parity > f64::from(PARITY_LIMIT) {
-            return Err(Failure::new(Code::Usage, format!("`fec` is at most {PARITY_LIMIT}%")));
+            return Err(errors::too_much_parity());
         }
         Ok(())
     }
@@ -132,12 +127,10 @@ fn target(options: &StreamOptions, context: &Context) -> Result<Option<KeptFile>
         path.push(name.rsplit('/').next().unwrap_or(name));
     }
     if path.symlink_metadata().is_ok_and(|there| !there.is_file() && !there.is_symlink()) {
-        let why = format!("`{}` is a FIFO, a device or a socket, which is never replaced", path.display());
-        return Err(Failure::new(Code::Exists, why).fix("choose another name"));
+        return Err(never_replaced(path.display()));
     }
     if !*replace && path.symlink_metadata().is_ok() {
-        return Err(Failure::new(Code::Exists, format!("`{}` exists", path.display()))
-            .fix("add `replace`, or choose another name"));
+        return Err(file_exists(path.display()));
     }
     let folder = path
         .parent()
@@ -253,8 +246,7 @@ async fn verified(
     if *hash.as_bytes() == ended.hash {
         return Ok(hash);
     }
-    let why = "the received file does not match its hash and is not kept";
-    Err(Failure::new(Code::Integrity, why).fix("stream it again"))
+    Err(errors::hash_mismatch())
 }
 
 /// Gives the file its name, only when it is complete and synced to the disk.

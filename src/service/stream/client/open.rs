@@ -9,9 +9,9 @@ use crate::net::failure::unexpected;
 use crate::reliable::PIECE_COST;
 use crate::report::Failure;
 use crate::service::stream::client::plan::GAP_LIMIT;
+use crate::service::stream::errors;
 use crate::service::stream::protocol::Message;
 use crate::service::stream::protocol::PARITY_PLACE;
-use crate::wire::Code;
 use bytes::Bytes;
 use std::time::Duration;
 use std::time::Instant;
@@ -49,15 +49,13 @@ pub(super) async fn open(connection: &mut Connection, wish: Message) -> Result<O
             Wire::Block { offset, bytes } => {
                 dropped.insert_range(offset..offset.saturating_add(bytes.len() as u64));
                 if dropped.pieces() > GAP_LIMIT {
-                    return Err(Failure::new(Code::Misbehaved, "the server leaves too many gaps"));
+                    return Err(errors::too_many_gaps());
                 }
             }
         }
     };
     match Message::decode(&frame).map_err(malformed)? {
-        Message::Info { size, .. } if size >= PARITY_PLACE => {
-            Err(Failure::new(Code::Misbehaved, "the server declared an impossible file size"))
-        }
+        Message::Info { size, .. } if size >= PARITY_PLACE => Err(errors::impossible_size()),
         Message::Info { size, milliseconds } => {
             let duration = (milliseconds > 0).then(|| Duration::from_millis(milliseconds));
             Ok(Opened { size, duration, early, dropped })

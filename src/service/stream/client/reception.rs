@@ -10,10 +10,11 @@ use crate::base::{Value, quantity};
 use crate::net::failure::{malformed, nothing_came, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
+use crate::service::contract::errors::closed_early;
 use crate::service::stream::playback::watcher::Watcher;
 use crate::service::stream::protocol::{Message, PARITY_PLACE};
 use crate::session::Handle;
-use crate::wire::{Code, frame};
+use crate::wire::frame;
 
 /// How often the fields of the session and its progress are updated.
 const SHOW_EVERY: Duration = Duration::from_millis(250);
@@ -223,9 +224,7 @@ impl<'a> Reception<'a> {
     fn take(&mut self, message: Option<Wire>) -> Result<(), Failure> {
         self.heard = Instant::now();
         match message {
-            None => {
-                Err(Failure::new(Code::Broken, "the server closed the connection before the end of the file"))
-            }
+            None => Err(closed_early("the server")),
             Some(Wire::Block { offset, bytes }) => self.block(offset, &bytes),
             Some(Wire::Frame(frame)) if frame.kind == frame::ERROR => Err(told(&frame)),
             Some(Wire::Frame(frame)) => match Message::decode(&frame).map_err(malformed)? {

@@ -15,11 +15,12 @@ use super::digest::Digest;
 use super::plan::{Plan, TooManyGaps};
 use crate::net::failure::malformed;
 use crate::report::Failure;
+use crate::service::contract::errors::more_than_declared;
 use crate::service::stream::container::filler;
 use crate::service::stream::container::on_disk::OnDisk;
+use crate::service::stream::errors;
 use crate::service::stream::parity::Decoder;
 use crate::service::stream::protocol::{Message, PARITY_PLACE, Parity};
-use crate::wire::Code;
 
 /// Maximum bytes given to a player at once.
 const READ: u64 = 64 << 10;
@@ -109,12 +110,7 @@ impl Store {
 
     fn put_chunk(&self, offset: u64, bytes: &Bytes) -> Result<(), Failure> {
         let end = offset.checked_add(bytes.len() as u64).filter(|&end| end <= self.size);
-        let end = end.ok_or_else(|| {
-            Failure::new(
-                Code::Integrity,
-                format!("the server sent more than it declared, at offset {offset}"),
-            )
-        })?;
+        let end = end.ok_or_else(|| more_than_declared("the server", offset))?;
         let (is_late, missing) = {
             let inner = self.lock();
             (self.live && inner.plan.is_late(&(offset..end)), inner.plan.missing_from(offset))
@@ -145,7 +141,7 @@ impl Store {
     /// Live: the server has skipped this range.
     pub(crate) fn leave_out(&self, range: &Range<u64>) -> Result<(), Failure> {
         if !self.live || range.start > range.end || range.end > self.size {
-            return Err(Failure::new(Code::Misbehaved, "the server skipped data that must not be skipped"));
+            return Err(errors::skipped_needlessly());
         }
         let (missing, room) = {
             let inner = self.lock();
@@ -279,7 +275,7 @@ impl Store {
             let too_late = *late_at.get_or_insert_with(|| self.lock().late_at());
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() {
-                    return Err(Failure::new(Code::Broken, "the stream ended"));
+                    return Err(errors::stream_ended());
                 },
                 () = tokio::time::sleep_until(too_late), if self.live => {
                     late_at = None;
@@ -315,5 +311,5 @@ impl Store {
 }
 
 fn too_many(TooManyGaps: TooManyGaps) -> Failure {
-    Failure::new(Code::Misbehaved, "the server leaves too many gaps")
+    errors::too_many_gaps()
 }

@@ -12,6 +12,7 @@ use super::store::Store;
 use crate::language::Target;
 use crate::net::{self, udp};
 use crate::report::Failure;
+use crate::service::stream::errors;
 use crate::service::stream::protocol::{Message, Tempo};
 use crate::session::Handle;
 use crate::wire::Code;
@@ -33,7 +34,6 @@ pub(crate) async fn beside(session: &Handle, server: Option<&Target>, film: &str
 
 /// Fetches a small file from the server, over a connection of its own.
 async fn fetch(session: &Handle, server: &Target, name: String) -> Result<Vec<u8>, Failure> {
-    let refuse = |why: &str| Failure::new(Code::Missing, why.to_owned());
     let (mut connection, driver) = net::connect(
         server.transport,
         &server.endpoint,
@@ -47,7 +47,7 @@ async fn fetch(session: &Handle, server: &Target, name: String) -> Result<Vec<u8
     let wish = Message::Open { name, tempo: Tempo::Free, parity: 0 };
     let Opened { size, early, dropped, .. } = open(&mut connection, wish).await?;
     if size > SIZE_LIMIT {
-        return Err(refuse("too long"));
+        return Err(errors::subtitles_too_long());
     }
     let failed = |error: std::io::Error| Failure::io(&error, "subtitles");
     let mut file = tempfile::tempfile().map_err(failed)?;
@@ -62,7 +62,7 @@ async fn fetch(session: &Handle, server: &Target, name: String) -> Result<Vec<u8
     viewing.connection.outgoing.close(Code::Other, "").await;
     let text = session.block(move || {
         if hash != Some(*store.hash()?.as_bytes()) {
-            return Err(Failure::new(Code::Integrity, "the subtitles differ from their hash"));
+            return Err(errors::subtitles_damaged());
         }
         let mut text = Vec::new();
         std::io::Seek::rewind(&mut file).and_then(|()| file.read_to_end(&mut text)).map_err(failed)?;

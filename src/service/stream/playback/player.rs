@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 use super::http::Address;
 use crate::base::escape;
 use crate::language::parse::lexer::{Token, tokens};
-use crate::report::{Failure, reason};
+use crate::report::Failure;
+use crate::service::stream::errors;
 use crate::session::Handle;
-use crate::wire::Code;
 
 /// Known players, tried in this order unless `NLS_PLAYERS` names others, with flags that keep them quiet.
 const KNOWN: [KnownPlayer; 5] = [
@@ -207,8 +207,7 @@ pub(crate) fn start(
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
-                let why = format!("player {name} does not start: {}", reason(&error));
-                return Err(Failure::new(Code::Player, why).fix("name another with `play`"));
+                return Err(errors::player_does_not_start(name, &error));
             }
         }
     }
@@ -237,21 +236,14 @@ fn check_known(choice: &PlayerChoice) -> Result<(), Failure> {
     if text == "browser" || KNOWN.iter().any(|known| known.name == text) {
         return Ok(());
     }
-    let why = format!("`{}` is not a known player, and system commands are off", escape::escape_line(text));
     let known: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
-    let fix = format!("take one of {} or browser, or leave out `--no-shell`", known.join(", "));
-    Err(Failure::new(Code::Policy, why).fix(fix))
+    Err(errors::player_not_allowed(text, &known))
 }
 
 fn not_found(candidates: &[Candidate]) -> Failure {
     let names: Vec<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
-    let why = format!("player not found: {}", names.join(", "));
     let there: Vec<&str> = KNOWN.iter().map(|known| known.name).filter(|name| is_installed(name)).collect();
-    let fix = match there.as_slice() {
-        [] => "install mpv, or name a command: play \"command {url}\"".to_owned(),
-        there => format!("installed: {}", there.join(", ")),
-    };
-    Failure::new(Code::Player, why).fix(fix)
+    errors::player_not_found(&names, &there)
 }
 
 impl Player {
@@ -310,8 +302,7 @@ impl Player {
 
     fn asked_nothing(&self) -> Failure {
         let limit = if self.child.is_some() { ASK_LIMIT } else { OPEN_LIMIT };
-        let why = format!("player {} asked for nothing for {} s", self.name, limit.as_secs());
-        Failure::new(Code::Player, why).fix("name another with `play`")
+        errors::player_idle(&self.name, limit)
     }
 
     async fn ended(&mut self, status: std::io::Result<std::process::ExitStatus>) -> Result<(), Failure> {
@@ -330,8 +321,8 @@ impl Player {
             .said
             .split(|&byte| byte == b'\n')
             .find(|line| !line.is_empty())
-            .map_or_else(String::new, |line| format!(": {}", escape::excerpt(line, COMPLAINT_LIMIT)));
-        Err(Failure::new(Code::Player, format!("player {} ended with {}{said}", self.name, show(status))))
+            .map(|line| escape::excerpt(line, COMPLAINT_LIMIT));
+        Err(errors::player_failed(&self.name, &show(status), said.as_deref()))
     }
 }
 

@@ -10,8 +10,8 @@ use super::http::{self, Offer};
 use super::player::{self, Player, PlayerChoice};
 use crate::base::Value;
 use crate::report::Failure;
+use crate::service::stream::errors::duration_unknown;
 use crate::session::Handle;
-use crate::wire::Code;
 
 pub(crate) enum Watcher {
     Player(Box<Player>),
@@ -33,13 +33,7 @@ impl Watcher {
             PlayerChoice::None if keep => None,
             PlayerChoice::None => Some(Self::Counter(run(session, clock::count(store.clone())))),
             PlayerChoice::Clock => {
-                let duration = duration.ok_or_else(|| {
-                    Failure::new(
-                        Code::Player,
-                        "the duration of the file is unknown, and `play clock` needs it",
-                    )
-                    .fix("name a player")
-                })?;
+                let duration = duration.ok_or_else(duration_unknown)?;
                 let stalls = Arc::new(Stalls::default());
                 Some(Self::Clock(run(session, clock::play(store.clone(), duration, stalls.clone())), stalls))
             }
@@ -77,10 +71,11 @@ impl Watcher {
 
     /// Waits until the watcher is done; returns the hash if it has read everything. Cancel-safe.
     pub(crate) async fn wait(&mut self) -> Result<Option<blake3::Hash>, Failure> {
-        let gone = || Failure::new(Code::Internal, "the reader failed; this is an error in nls");
         match self {
             Self::Player(player) => player.wait().await.map(|()| None),
-            Self::Clock(end, _) | Self::Counter(end) => end.await.map_err(|_| gone())?.map(Some),
+            Self::Clock(end, _) | Self::Counter(end) => {
+                end.await.map_err(|_| Failure::of_worker())?.map(Some)
+            }
         }
     }
 }

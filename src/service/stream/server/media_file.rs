@@ -10,12 +10,11 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::report::Failure;
+use crate::service::contract::errors::changed_while_reading;
 use crate::service::files::root::Source;
-use crate::service::ftp::changed;
 use crate::service::stream::container::on_disk::OnDisk;
 use crate::service::stream::container::{Media, ReadAt as _, omission, probe};
 use crate::session::Handle;
-use crate::wire::Code;
 
 /// Bytes read from the disk at once, and shared by the viewers.
 const BLOCK: u64 = 64 << 10;
@@ -84,9 +83,11 @@ impl MediaFile {
         }
         let second = self.block(session, range.end / BLOCK).await?;
         let front = first.get(at..).unwrap_or_default();
-        let back = second.get(..length.saturating_sub(front.len())).ok_or_else(|| changed(range.start))?;
+        let back = second
+            .get(..length.saturating_sub(front.len()))
+            .ok_or_else(|| changed_while_reading(range.start))?;
         let bytes: Bytes = [front, back].concat().into();
-        if bytes.len() == length { Ok(bytes) } else { Err(changed(range.start)) }
+        if bytes.len() == length { Ok(bytes) } else { Err(changed_while_reading(range.start)) }
     }
 
     /// The range that may be left out from `from` to at least `to`, as [`omission`] finds it.
@@ -120,7 +121,7 @@ impl MediaFile {
         let length = bytes.len();
         if OnDisk(&self.file, self.size).read_at(start, &mut bytes) < length {
             // The file was truncated meanwhile (faults.md row 2).
-            return Err(changed(start));
+            return Err(changed_while_reading(start));
         }
         let block = Bytes::from(bytes);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,7 +158,7 @@ impl HashOf {
         let done = self.0.wait_for(|state| matches!(state, Hashing::Done(_))).await;
         match done.as_deref() {
             Ok(Hashing::Done(result)) => result.clone(),
-            _ => Err(Failure::new(Code::Internal, "the reader failed; this is an error in nls")),
+            _ => Err(Failure::of_worker()),
         }
     }
 }
@@ -170,15 +171,18 @@ fn hash(film: &Weak<MediaFile>) {
     while let Some(film) = film.upgrade() {
         if at == film.size {
             let now = film.file.metadata().map_or(0, |metadata| metadata.len());
-            let result =
-                if now == film.size { Ok(hasher.finalize()) } else { Err(changed(film.size.min(now))) };
+            let result = if now == film.size {
+                Ok(hasher.finalize())
+            } else {
+                Err(changed_while_reading(film.size.min(now)))
+            };
             film.hash.send_replace(Hashing::Done(result));
             return;
         }
         let most = (film.size - at).min(buffer.len() as u64) as usize;
         let length = OnDisk(&film.file, film.size).read_at(at, &mut buffer[..most]);
         if length < most {
-            film.hash.send_replace(Hashing::Done(Err(changed(at + length as u64))));
+            film.hash.send_replace(Hashing::Done(Err(changed_while_reading(at + length as u64))));
             return;
         }
         hasher.update(&buffer[..length]);

@@ -26,7 +26,8 @@ use crate::language::{Arguments, FromArguments};
 use crate::net::failure::{malformed, unexpected};
 use crate::net::{Connection, Message as Wire, show};
 use crate::report::Failure;
-use crate::service::conversation::{next_message, part};
+use crate::service::contract::conversation::{next_message, part};
+use crate::service::contract::errors::server_stopped;
 use crate::service::files::protocol::{Entry, EntryKind, LIST, MediaNote};
 use crate::service::files::root::Folder;
 use crate::service::files::root::RootOptions;
@@ -35,7 +36,7 @@ use crate::service::listen::options::ListenOptions;
 use crate::service::stream::container::on_disk::OnDisk;
 use crate::service::{Context, Job, Server};
 use crate::session::{ClientEntry, Handle};
-use crate::wire::{Code, Frame};
+use crate::wire::Frame;
 
 /// A viewer that requests nothing for this long is disconnected.
 const IDLE_LIMIT: Duration = Duration::from_mins(1);
@@ -105,7 +106,7 @@ impl StreamServer {
         client: ClientEntry,
     ) -> Result<(), Failure> {
         let result = self.converse(&session, &mut connection, &client).await;
-        let stopped = Failure::new(Code::Cancelled, "the server was stopped");
+        let stopped = server_stopped();
         let failure = result.as_ref().err().or(Some(&stopped).filter(|_| session.is_cancelled()));
         part(&mut connection, failure).await;
         result

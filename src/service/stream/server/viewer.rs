@@ -9,10 +9,10 @@ use super::pacing::Budget;
 use crate::net::failure::{malformed, unexpected};
 use crate::net::{Connection, Message as Wire};
 use crate::report::Failure;
+use crate::service::stream::errors::requests_too_scattered;
 use crate::service::stream::parity::Encoder;
 use crate::service::stream::protocol::{CHUNK_SIZES, Message, Parity, Tempo};
 use crate::session::Handle;
-use crate::wire::Code;
 
 /// How often the viewer is told how many chunks were sent, and how many again.
 const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
@@ -183,7 +183,7 @@ impl<'a> ViewerSession<'a> {
             _ => return Err(unexpected("the viewer")),
         }
         if self.chunker.is_scattered() {
-            return Err(Failure::new(Code::Limit, "the viewer asks for too many separate parts"));
+            return Err(requests_too_scattered());
         }
         Ok(false)
     }

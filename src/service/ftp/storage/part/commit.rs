@@ -3,10 +3,10 @@
 use std::io::ErrorKind;
 
 use super::Part;
-use crate::report::{Failure, reason};
+use crate::report::Failure;
 use crate::service::files::disk::Disk;
 use crate::service::files::name::{BAD_SUFFIX, part_name};
-use crate::wire::Code;
+use crate::service::ftp::errors;
 
 impl<D: Disk> Part<D> {
     /// Gives the file its name: file sync, rename, directory sync; only then is it done (row 13). A complete file with
@@ -49,25 +49,15 @@ impl<D: Disk> Part<D> {
         }
         let kept = if renamed.is_ok() { bad } else { part_name(&self.name) };
         drop(self.drop_journal());
-        let why =
-            format!("the file does not match its hash and does not get its name; it is kept as `{kept}`");
-        Failure::new(Code::Integrity, why).fix("send it again")
+        errors::hash_mismatch(&kept)
     }
 }
 
 /// Why a complete part could not get the name `name`.
 fn rename_failure(error: &std::io::Error, name: &str) -> Failure {
     match error.kind() {
-        ErrorKind::AlreadyExists => {
-            let part = part_name(name);
-            let why = format!("`{name}` appeared meanwhile; the part is kept as `{part}`");
-            Failure::new(Code::Exists, why).fix("add `replace`, or choose another name")
-        }
-        ErrorKind::NotFound => {
-            let reason = reason(error);
-            let why = format!("the folder or the part is gone: {reason}; nothing was made elsewhere");
-            Failure::new(Code::Disk, why).fix("make the folder again and repeat the command")
-        }
+        ErrorKind::AlreadyExists => errors::appeared_meanwhile_part_kept(name, &part_name(name)),
+        ErrorKind::NotFound => errors::folder_or_part_gone(error),
         _ => Failure::io(error, format!("commit {name}")),
     }
 }

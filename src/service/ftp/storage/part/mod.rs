@@ -18,8 +18,11 @@ use super::journal::{self, SYNCED, UNKNOWN};
 use super::quota::{Quota, Reserved};
 use crate::base::quantity::show_size;
 use crate::report::Failure;
+use crate::service::contract::errors::{file_exists, never_replaced};
 use crate::service::files::disk::{Disk, Found, Space};
+use crate::service::files::errors::being_received;
 use crate::service::files::name::{journal_name, part_name};
+use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{GroupHash, Mode};
 use crate::wire::Code;
 
@@ -120,7 +123,7 @@ pub(crate) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begu
 fn begin_part<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Part<D>, Failure> {
     let replaces = disk.find(name).is_some();
     let claimed = disk.claim(&part_name(name)).map_err(|failure| match failure.code {
-        Code::Receiving => Failure { why: format!("`{name}` is being received already"), ..failure },
+        Code::Receiving => being_received(Some(name)),
         _ => failure,
     })?;
     let mut part = Part {
@@ -151,20 +154,17 @@ fn begin_part<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Part<D>, F
 
 /// Rows 6 and 23: the entry that has the name decides whether the transfer may begin.
 fn there<D: Disk>(disk: &D, name: &str, intent: Intent) -> Result<Option<D::File>, Failure> {
-    let exists = |what: &str, fix: &str| Err(Failure::new(Code::Exists, format!("`{name}` {what}")).fix(fix));
     match disk.find(name) {
         None => Ok(None),
-        Some(Found::Folder) => exists("is a folder", "choose another name"),
-        Some(Found::Special) => {
-            exists("is a FIFO, a device or a socket, which is never replaced", "choose another name")
-        }
+        Some(Found::Folder) => Err(errors::is_a_folder(name)),
+        Some(Found::Special) => Err(never_replaced(name)),
         Some(Found::File { size }) if size == intent.size => match disk.open(name) {
             Ok(file) => Ok(Some(file)),
             Err(_) if intent.replace => Ok(None),
-            Err(_) => exists("exists", "add `replace`, or choose another name"),
+            Err(_) => Err(file_exists(name)),
         },
         Some(_) if intent.replace => Ok(None),
-        Some(_) => exists("exists", "add `replace`, or choose another name"),
+        Some(_) => Err(file_exists(name)),
     }
 }
 

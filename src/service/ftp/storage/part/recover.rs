@@ -1,13 +1,12 @@
 //! Recovery: what an earlier attempt left of a file is found and checked before anything is received.
 
 use super::{CHECKPOINT_BYTES, Part};
-use crate::base::quantity::show_size;
 use crate::report::Failure;
 use crate::service::files::disk::Disk;
 use crate::service::files::name::{KEPT_SUFFIX, journal_name, part_name};
+use crate::service::ftp::errors;
 use crate::service::ftp::storage::hash_tree::HashTree;
 use crate::service::ftp::storage::journal::{self, HEADER, Header, Journal, UNKNOWN};
-use crate::wire::Code;
 
 /// Most bytes of a journal, which is read into memory: this many describe a file of 2 TiB.
 const JOURNAL_LIMIT: u64 = 256 << 20;
@@ -35,15 +34,7 @@ impl<D: Disk> Part<D> {
             Ok(Some(journal)) if journal.groups.is_empty() && length == 0 => self.restart(length),
             Ok(Some(_)) if self.intent.replace => self.restart(length),
             // Row 9: the part belongs to another version of the source.
-            Ok(Some(_)) => {
-                let why = format!(
-                    "the source changed after {} of `{}` were received; they are kept as `{}`",
-                    show_size(length),
-                    self.name,
-                    self.kept_as()
-                );
-                Err(Failure::new(Code::Changed, why).fix("start again with `replace`"))
-            }
+            Ok(Some(_)) => Err(errors::source_changed(length, &self.name, &self.kept_as())),
         }
     }
 

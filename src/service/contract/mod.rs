@@ -1,6 +1,16 @@
 //! What a service gives to the shell, and what it gets: rows, servers, jobs.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `conversation` | what every server does with a client |
+//! | `idle` | connections that wait for the next question |
+//! | `errors` | the errors of `listen` and `link`, and those that several services share |
 
-use crate::base::Transport;
+pub(crate) mod conversation;
+pub(crate) mod errors;
+pub mod idle;
+
+use crate::base::{Carrier, Transport};
 use crate::language::Arguments;
 use crate::language::Service;
 use crate::language::Target;
@@ -8,13 +18,13 @@ use crate::language::Verb;
 use crate::net;
 use crate::net::Connection;
 use crate::net::accept::admission::Lines;
+use crate::net::raw::RawConnection;
 use crate::net::udp;
 use crate::report::Failure;
 use crate::report::Outcome;
 use crate::session::ClientEntry;
 use crate::session::Handle;
 use crate::session::Registry;
-use crate::wire::Code;
 use crate::wire::ServiceId;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -22,7 +32,8 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::idle::IdleConnections;
+use self::errors::server_missing;
+use self::idle::IdleConnections;
 use super::listen::options::ListenOptions;
 
 /// A command or other task as a boxed future.
@@ -85,22 +96,42 @@ pub enum Run {
     Direct(fn(Vec<Arguments>, Context) -> Job<Answers>),
 }
 
-/// Creates the server of a service.
-pub type Make = fn(&Handle, &ListenOptions, &Arguments, &Context) -> Result<Arc<dyn Server>, Failure>;
+/// Creates the server of a service: of messages ([`Server`]) or of bytes ([`ByteServer`]).
+pub type Make<S> = fn(&Handle, &ListenOptions, &Arguments, &Context) -> Result<Arc<S>, Failure>;
 
 /// A service that `listen` can start.
 pub struct Provider {
     pub row: Service,
     pub id: ServiceId,
+    /// Default of `max`, the most clients at once.
+    pub max: fn(Carrier) -> u64,
+    pub serves: Serves,
+}
+
+/// What a service exchanges with its clients.
+pub enum Serves {
+    /// Messages of our protocol, and lines of text.
+    Messages(MessageService),
+    /// Bytes as they come, with any client.
+    Bytes(Make<dyn ByteServer>),
+}
+
+/// A service that speaks our protocol.
+pub struct MessageService {
     /// It answers LIST: `ls` works, and its names are completed.
     pub lists: bool,
     /// What lines of text from clients like `nc` mean to it.
     pub lines: Lines,
     /// Its options for UDP.
     pub options: udp::Options,
-    /// Default of `max`, the most clients at once.
-    pub max: fn(Transport) -> u64,
-    pub make: Make,
+    pub make: Make<dyn Server>,
+}
+
+impl Provider {
+    /// True if it answers LIST.
+    pub const fn lists(&self) -> bool {
+        matches!(&self.serves, Serves::Messages(service) if service.lists)
+    }
 }
 
 impl std::fmt::Debug for Provider {
@@ -119,7 +150,6 @@ pub trait Server: Send + Sync + 'static {
         None
     }
 
-    /// What is served, reported when the server starts.
     /// True if it serves only the user who started it, where no word of `listen` opens it.
     fn is_private(&self) -> bool {
         false
@@ -133,9 +163,13 @@ pub trait Server: Send + Sync + 'static {
     fn invitation(&self) -> &'static str;
 }
 
-/// The shell fills in where to go, or says that no server is known.
-pub(crate) fn no_server() -> Failure {
-    Failure::new(Code::Usage, "the server is missing")
+/// One running service whose clients speak a protocol that is not ours.
+pub trait ByteServer: Send + Sync + 'static {
+    /// Serves one client, from its first byte to its last. `client` shows it in lists and in the log.
+    fn serve(self: Arc<Self>, session: Handle, connection: RawConnection, client: ClientEntry) -> Job<()>;
+
+    /// What is served, for people: reported when it starts.
+    fn describe(&self) -> String;
 }
 
 /// Connects for a session, logs it, and spawns the driver that the connection needs.
@@ -154,7 +188,7 @@ pub(crate) async fn connect_with(
     service: ServiceId,
     options: udp::Options,
 ) -> Result<Connection, Failure> {
-    let Target { transport, endpoint } = target.ok_or_else(no_server)?;
+    let Target { transport, endpoint } = target.ok_or_else(server_missing)?;
     let transport = *transport;
     let connecting = net::connect(transport, endpoint, service, options);
     let (connection, driver) = session.unless_cancelled(connecting).await?;

@@ -48,11 +48,11 @@ impl IdleConnections {
         self.len() == 0
     }
 
-    pub(super) fn take(&self, key: &Key) -> Option<(Connection, u64)> {
+    pub(crate) fn take(&self, key: &Key) -> Option<(Connection, u64)> {
         self.lock().remove(key)
     }
 
-    pub(super) fn keep(&self, key: Key, connection: Connection, asked: u64) {
+    pub(crate) fn keep(&self, key: Key, connection: Connection, asked: u64) {
         let mut connections = self.lock();
         if connections.len() < IDLE_LIMIT {
             connections.insert(key, (connection, asked));

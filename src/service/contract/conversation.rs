@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use crate::net::raw::Reader;
 use crate::net::{Connection, Message};
 use crate::report::Failure;
 use crate::session::Handle;
@@ -24,6 +27,20 @@ pub(crate) async fn next_message(
         () = session.cancelled() => Ok(None),
         // Nothing for so long is an end like any other.
         message = tokio::time::timeout(idle, next(connection)) => message.unwrap_or(Ok(None)),
+    }
+}
+
+/// A client of a byte service that sends nothing for this long is disconnected.
+const BYTES_IDLE_LIMIT: Duration = Duration::from_mins(10);
+
+/// A client's next bytes, or its next datagram; `None` if it has ended, sent nothing for too long, or the server stops.
+///
+/// # Errors
+/// The connection broke.
+pub(crate) async fn next_bytes(session: &Handle, reader: &mut Reader) -> Result<Option<Bytes>, Failure> {
+    tokio::select! {
+        () = session.cancelled() => Ok(None),
+        bytes = tokio::time::timeout(BYTES_IDLE_LIMIT, reader.next()) => bytes.unwrap_or(Ok(None)),
     }
 }
 

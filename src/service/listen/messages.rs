@@ -1,0 +1,105 @@
+//! Services of our protocol: over TCP, UDP, and for lines of text.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::{Ask, errors, is_gone, log_end};
+use crate::net::accept::Arrival;
+use crate::net::accept::admission::Admission;
+use crate::net::{Connection, Listener, show};
+use crate::report::{Failure, Outcome};
+use crate::service::{MessageService, Server};
+use crate::session::{CLOSING_LIMIT, ClientEntry, Handle, ListenAddress};
+
+/// Serves until the session is stopped.
+pub(super) async fn run(
+    session: &Handle,
+    service: &MessageService,
+    ask: Ask<'_>,
+) -> Result<Outcome, Failure> {
+    let Ask { provider, options, arguments, context } = ask;
+    let carrier = options.carrier;
+    let Some(transport) = carrier.transport() else {
+        return Err(errors::carrier_unsupported(provider.row.name, carrier, provider.row.carriers));
+    };
+    let (bound, address) = ask.bind(transport)?;
+    let server = (service.make)(session, options, arguments, context)?;
+    let admission = Admission {
+        service: provider.id,
+        name: provider.row.name,
+        lists: service.lists,
+        max: ask.max(),
+        lines: service.lines,
+        options: service.options,
+    };
+    let (listener, driver) = Listener::new(bound, admission);
+    if let Some(driver) = driver {
+        session.spawn(driver);
+    }
+    session.suggest(server.invitation());
+    ask.announce(session, ListenAddress::Socket(address), &server.describe(), server.is_private());
+    if let Some(host) = server.clone().host(session.clone()) {
+        let told = session.clone();
+        session.spawn(async move {
+            if let Err(failure) = told.unless_cancelled(host).await
+                && !told.is_cancelled()
+            {
+                told.log("host", failure.to_string());
+            }
+        });
+    }
+    serve(session, listener, &server, address).await?;
+    Ok(Outcome::new(format!("closed {transport} {}", show(address)), Vec::new()))
+}
+
+/// Accepts clients until the session is stopped.
+async fn serve(
+    session: &Handle,
+    mut listener: Listener,
+    server: &Arc<dyn Server>,
+    address: SocketAddr,
+) -> Result<(), Failure> {
+    let mut gone = std::pin::pin!(is_gone(address));
+    loop {
+        let arrival = tokio::select! {
+            () = session.cancelled() => return Ok(()),
+            () = &mut gone => {
+                return Err(errors::address_gone(address.ip()));
+            }
+            arrival = listener.accept() => arrival,
+        };
+        let arrival = match arrival {
+            None => return Ok(()),
+            Some(Arrival::Trouble(why)) => {
+                session.tell("trouble", why);
+                continue;
+            }
+            Some(arrival) => arrival,
+        };
+        let (session, server) = (session.clone(), server.clone());
+        session.clone().spawn(async move {
+            match arrival {
+                Arrival::Client(connection, _place) => one(&session, server, *connection).await,
+                Arrival::Trouble(_) => {}
+                Arrival::Knocking(knock) => match knock.answer().await {
+                    Ok((connection, _place)) => one(&session, server, connection).await,
+                    Err(failure) => session.log("refused", failure.to_string()),
+                },
+            }
+        });
+    }
+}
+
+/// Serves one client, counted and logged. Its failure ends nothing else.
+async fn one(session: &Handle, server: Arc<dyn Server>, connection: Connection) {
+    let client = show(connection.peer);
+    let guest = ClientEntry::new(session, client.clone());
+    session.measure(&connection);
+    session.log("client", format!("{client} connected"));
+    let result = tokio::select! {
+        result = server.serve(session.clone(), connection, guest) => result,
+        // A service that can say goodbye has this long to do so.
+        () = async { session.cancelled().await; tokio::time::sleep(CLOSING_LIMIT / 2).await; } => Ok(()),
+    };
+    log_end(session, &client, result);
+}
