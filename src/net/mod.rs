@@ -3,7 +3,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `limits`, `failure` | time limits; why a connection failed, in words |
+//! | `limits`, `errors` | time limits; all errors of the network |
 //! | `clock`, `timer`, `random` | time, fine timers, random bytes |
 //! | `kernel` | what the kernel says of addresses, ports and sockets |
 //! | `connection::message` | what travels over a connection |
@@ -16,7 +16,7 @@ pub mod accept;
 pub mod clock;
 pub mod connect;
 pub mod connection;
-pub mod failure;
+pub mod errors;
 mod kernel;
 pub mod limits;
 pub mod random;

@@ -11,9 +11,9 @@ use super::conversation::{Outgoing, OutgoingLine};
 use super::events::{Events, bug};
 use super::state::{Listening, Session, State};
 use crate::base::{Fields, Value};
+use crate::net::errors::cancelled;
 use crate::net::{Connection, show};
 use crate::report::{Event, Failure, Interest, Progress};
-use crate::wire::Code;
 
 /// A service's handle to its session. Cheap to clone; all clones refer to the same session.
 #[derive(Clone, Debug)]
@@ -320,9 +320,4 @@ impl Handle {
             None => std::future::pending().await,
         }
     }
-}
-
-/// The failure of a session that its user stopped.
-pub fn cancelled() -> Failure {
-    Failure::new(Code::Cancelled, "stopped")
 }

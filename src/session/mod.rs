@@ -11,10 +11,12 @@
 //! | `events` | the queue of events |
 //! | `meter` | samples over its life |
 //! | `rate_limiter` | rate limits |
+//! | `errors` | all errors of sessions |
 
 mod client_entry;
 mod client_list;
 mod conversation;
+mod errors;
 pub mod events;
 pub mod handle;
 mod meter;

@@ -15,7 +15,7 @@ use super::handle::Handle;
 use super::meter::Meter;
 use super::rate_limiter::RateLimiter;
 use super::state::{Session, Shared, State};
-use super::{CLOSING_LIMIT, ENDED_LIMIT, SESSION_LIMIT};
+use super::{CLOSING_LIMIT, ENDED_LIMIT, SESSION_LIMIT, errors};
 use crate::base::Value;
 use crate::report::{Event, Failure, Interest, Outcome};
 use crate::wire::Code;
@@ -99,8 +99,7 @@ impl Registry {
         F: Future<Output = Result<Outcome, Failure>> + Send + 'static,
     {
         if self.live().len() >= SESSION_LIMIT {
-            let why = format!("{SESSION_LIMIT} sessions are running already");
-            return Err(Failure::new(Code::Limit, why).fix("wait for some, or stop some"));
+            return Err(errors::too_many_sessions(SESSION_LIMIT));
         }
         let session = Arc::new(self.new_session(request));
         let handle = Handle {

@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::LOG_LIMIT;
 use super::client_list::{ClientList, ClientState};
 use super::conversation::{Inbox, Outgoing};
+use super::errors;
 use super::meter::{Meter, Sample};
 use super::rate_limiter::RateLimiter;
 use crate::base::{Fields, Transport, Value};
 use crate::report::{Failure, Outcome, Progress};
-use crate::wire::{Code, ServiceId};
+use crate::wire::ServiceId;
 
 /// The state of a session.
 #[derive(Clone, Debug, PartialEq)]
@@ -382,11 +383,8 @@ impl Session {
 
     /// Gives a line to the session and waits until its service accepts or refuses it.
     pub async fn say(&self, text: String) -> Result<(), Failure> {
-        let ended = || Failure::new(Code::Broken, format!("{} has ended", self.label()));
-        let deaf = || {
-            Failure::new(Code::Misbehaved, format!("{} does not accept `say`", self.label()))
-                .fix("`say` is for a chat; `sessions` shows what each session is")
-        };
+        let ended = || errors::session_ended(&self.label());
+        let deaf = || errors::no_conversation(&self.label());
         if self.has_ended() {
             return Err(ended());
         }

@@ -162,7 +162,7 @@ impl Relay {
         let reading = async {
             match bound {
                 Bound::Udp(socket) => udp::read(socket, addresses, self.max, arrivals).await,
-                Bound::Tcp(listener) => tcp::read(listener, addresses, self.max, arrivals).await,
+                Bound::Tcp(listener) => tcp::read(listener, self.target, addresses, self.max, arrivals).await,
             }
         };
         tokio::select! {

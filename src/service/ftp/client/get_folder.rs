@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing};
 use crate::base::quantity;
-use crate::net::failure::{malformed, told_in_words, unexpected};
+use crate::net::errors::{malformed, told_in_words, unexpected};
 use crate::net::{Connection, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::files::name::Rules;
