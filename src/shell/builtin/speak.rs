@@ -3,8 +3,8 @@
 use super::{BARE, Builtin, next};
 use crate::base::Value;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
-use crate::report::{Failure, Outcome};
-use crate::wire::Code;
+use crate::report::Outcome;
+use crate::shell::errors;
 
 pub(super) static SAY: Builtin = Builtin {
     verb: &Verb {
@@ -65,13 +65,11 @@ pub(super) static ATTACH: Builtin = Builtin {
     run: |shell, arguments| {
         Box::pin(async move {
             if !shell.settings.interactive {
-                return Err(Failure::new(Code::Usage, "it works only at the prompt")
-                    .fix("in a script use `say` and `expect … says`"));
+                return Err(errors::only_at_the_prompt());
             }
             let session = shell.session(&AttachOptions::from_arguments(&arguments).session)?;
             if session.has_ended() {
-                return Err(Failure::new(Code::Missing, format!("{} has ended", session.label()))
-                    .fix(format!("`log {}` shows what happened", session.label())));
+                return Err(errors::session_ended(&session.label()));
             }
             shell.attach = Some(session);
             next(Outcome::default())

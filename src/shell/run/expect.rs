@@ -12,14 +12,35 @@ use crate::language::parse::lexer::{Segment, Word};
 use crate::language::script::{Comparison, Expectation};
 use crate::report::{Contrast, Failure};
 use crate::session::{Session, State};
-use crate::shell::{Binding, Shell};
-use crate::wire::Code;
+use crate::shell::{Binding, Shell, errors};
 
 /// The result of a check, for the message.
 struct Finding {
     holds: bool,
-    seen: String,
+    seen: Seen,
     contrast: Option<Contrast>,
+}
+
+/// What a check looked at.
+enum Seen {
+    Value(Value),
+    /// Lines that a session said.
+    Heard(Vec<String>),
+}
+
+impl Finding {
+    /// The failure of an expectation that is not what was found.
+    fn unmet(self, expectation: &Expectation) -> Failure {
+        let condition = describe(expectation);
+        let failure = match &self.seen {
+            Seen::Value(value) => errors::condition_unmet(&condition, value),
+            Seen::Heard(lines) => errors::not_said(&condition, lines),
+        };
+        match self.contrast.filter(|_| !expectation.negated) {
+            Some(contrast) => failure.contrast(contrast),
+            None => failure,
+        }
+    }
 }
 
 impl Shell {
@@ -32,11 +53,7 @@ impl Shell {
             let finding = self.examine(expectation);
             let failure = match finding {
                 Ok(finding) if finding.holds != expectation.negated => return Ok(()),
-                Ok(finding) => {
-                    let why = format!("expected {}, but {}", describe(expectation), finding.seen);
-                    let contrast = finding.contrast.filter(|_| !expectation.negated).map(Box::new);
-                    Failure { contrast, ..Failure::new(Code::Expectation, why) }
-                }
+                Ok(finding) => finding.unmet(expectation),
                 Err(failure) => failure,
             };
             let Some(deadline) = deadline else {
@@ -61,7 +78,7 @@ impl Shell {
     fn examine(&self, expectation: &Expectation) -> Result<Finding, Failure> {
         let Some((comparison, right)) = &expectation.test else {
             let (holds, value) = self.condition(&expectation.left)?;
-            return Ok(Finding { holds, seen: format!("it is `{value}`"), contrast: None });
+            return Ok(Finding { holds, seen: Seen::Value(value), contrast: None });
         };
         if *comparison == Comparison::Says {
             return self.examine_says(&expectation.left, &self.text(right)?);
@@ -69,7 +86,7 @@ impl Shell {
         let (left, right) = (self.value(&expectation.left)?, self.value(right)?);
         let contrast = matches!(comparison, Comparison::Equal | Comparison::Contains)
             .then(|| Contrast::of(right.to_string(), left.to_string()));
-        Ok(Finding { holds: compare(&left, *comparison, &right)?, seen: format!("it is `{left}`"), contrast })
+        Ok(Finding { holds: compare(&left, *comparison, &right)?, seen: Seen::Value(left), contrast })
     }
 
     /// The truth of a lone reference: a boolean, a state, a numeric field, a variable of the environment. An error if
@@ -91,10 +108,7 @@ impl Shell {
             _ if matches!(binding, Some(Binding::Value(_))) => None,
             _ => value.condition(),
         };
-        let no_condition = || {
-            Failure::new(Code::Usage, format!("`{}` is `{value}`, which is not a condition", word.written()))
-                .fix("compare it with a value")
-        };
+        let no_condition = || errors::not_a_condition(&word.written(), &value);
         holds.map(|holds| (holds, value.clone())).ok_or_else(no_condition)
     }
 
@@ -102,17 +116,10 @@ impl Shell {
     fn examine_says(&self, left: &Word, text: &str) -> Result<Finding, Failure> {
         let session = left.reference().and_then(|path| self.binding(&path[0]));
         let Some(Binding::Session(session)) = session else {
-            return Err(Failure::new(Code::Usage, "`says` looks at what a session received")
-                .fix("write expect $session says \"text\""));
+            return Err(errors::not_a_conversation());
         };
         let holds = session.says(text);
-        let heard = session.unheard(3);
-        let seen = if heard.is_empty() {
-            "it said nothing more".into()
-        } else {
-            format!("it said `{}`", heard.join("`, `"))
-        };
-        Ok(Finding { holds, seen, contrast: None })
+        Ok(Finding { holds, seen: Seen::Heard(session.unheard(3)), contrast: None })
     }
 
     fn sessions_of(&self, expectation: &Expectation) -> Vec<Arc<Session>> {
@@ -141,7 +148,7 @@ async fn futures_any(changes: &mut [tokio::sync::watch::Receiver<u64>]) {
 fn compare(left: &Value, comparison: Comparison, right: &Value) -> Result<bool, Failure> {
     let (one, other) = (left.dimension(), right.dimension());
     if !comparison.fits(one, other) {
-        return Err(Failure::new(Code::Usage, comparison.mismatch(one, other)));
+        return Err(errors::not_comparable(comparison, one, other));
     }
     let order = || left.order(right);
     Ok(match comparison {
@@ -154,7 +161,7 @@ fn compare(left: &Value, comparison: Comparison, right: &Value) -> Result<bool, 
         Comparison::Contains => left.to_string().contains(&right.to_string()),
         Comparison::Matches => {
             let pattern = regex_lite::Regex::new(&right.to_string())
-                .map_err(|error| Failure::new(Code::Usage, format!("`{right}` is not a pattern: {error}")))?;
+                .map_err(|error| errors::invalid_pattern(right, &error))?;
             pattern.is_match(&left.to_string())
         }
         Comparison::Says => false,
