@@ -21,6 +21,14 @@ impl Transport {
         }
     }
 
+    /// UDP for TCP, TCP for UDP.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Tcp => Self::Udp,
+            Self::Udp => Self::Tcp,
+        }
+    }
+
     /// The transport that the keyword names; `None` for any other word.
     pub fn from_word(word: &str) -> Option<Self> {
         match word {

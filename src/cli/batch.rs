@@ -4,12 +4,12 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
-use super::{Exit, Program};
+use super::{Exit, Program, errors};
 use crate::base::Value;
 use crate::language::Source;
 use crate::output::Rendered;
 use crate::prompt;
-use crate::report::Report;
+use crate::report::{Failure, Report};
 use crate::session::Session;
 use crate::shell::Shell;
 use crate::shell::run::script::{self, ScriptEnd};
@@ -22,7 +22,7 @@ const INPUT_LIMIT: u64 = 256 << 20;
 pub(super) async fn file(program: &Program, path: &Path) -> Exit {
     match script::read(path) {
         Ok(source) => run(program, &source).await,
-        Err(why) => cannot_start(program, &why),
+        Err(failure) => cannot_start(program, failure),
     }
 }
 
@@ -37,23 +37,17 @@ pub(super) async fn input(program: &Program) -> Exit {
     });
     let bytes = match read.await {
         Ok(Ok(bytes)) => bytes,
-        Ok(Err(error)) => {
-            return cannot_start(
-                program,
-                &format!("standard input cannot be read: {}", crate::report::reason(&error)),
-            );
-        }
+        Ok(Err(error)) => return cannot_start(program, errors::input_unreadable(&error)),
         Err(_) => return Exit::Internal,
     };
     match script::decode(bytes) {
         Ok(decoded) => text(program, "stdin", decoded).await,
-        Err(why) => cannot_start(program, &format!("standard input: {why}")),
+        Err(failure) => cannot_start(program, failure.of("standard input")),
     }
 }
 
-fn cannot_start(program: &Program, why: &str) -> Exit {
-    let failure = crate::report::Failure::new(crate::wire::Code::Missing, why);
-    program.show(&Report::Failure { failure, verb: None, place: None, session: None });
+fn cannot_start(program: &Program, failure: Failure) -> Exit {
+    program.show_failure(failure);
     Exit::CannotStart
 }
 
@@ -113,7 +107,7 @@ pub(super) async fn prompt(program: &Program, first: Option<&Path>) -> Exit {
     {
         match script::read(&path) {
             Ok(source) => drop(run_in(program, &mut shell, &source).await),
-            Err(why) => program.show(&Report::Notice(why)),
+            Err(failure) => program.show(&Report::Notice(failure.to_string())),
         }
     }
     if let Some(path) = first {
@@ -124,7 +118,7 @@ pub(super) async fn prompt(program: &Program, first: Option<&Path>) -> Exit {
                     return Exit::Usage;
                 }
             }
-            Err(why) => return cannot_start(program, &why),
+            Err(failure) => return cannot_start(program, failure),
         }
     }
     let setup = prompt::Setup {

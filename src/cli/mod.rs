@@ -11,6 +11,7 @@
 //! | `console` | the program as the terminal of a shell |
 //! | `events` | events of sessions on their way to the output |
 //! | `signals` | SIGINT, SIGTERM, SIGHUP |
+//! | `errors` | all errors of the command line and of the runner |
 //! | `start` | checks that the system provides enough threads and descriptors |
 //! | `manual`, `completions` | `nls help man`, `nls help bash` and the like |
 
@@ -18,6 +19,7 @@ mod arguments;
 mod batch;
 mod completions;
 mod console;
+mod errors;
 mod events;
 mod manual;
 mod runner;
@@ -39,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::language::Capability;
 use crate::output::{Colours, Rendered, Sink, Style, Terminals};
-use crate::report::Report;
+use crate::report::{Failure, Report};
 use crate::service::StandardStreams;
 use crate::session::{Registry, State};
 use crate::shell::catalogue;
@@ -229,6 +231,11 @@ impl Program {
         let mut report = report.clone();
         report.hide(&self.sink.secrets);
         self.sink.put(self.style.render(&report));
+    }
+
+    /// Shows an error that concerns no command and no session.
+    fn show_failure(&self, failure: Failure) {
+        self.show(&Report::Failure { failure, verb: None, place: None, session: None });
     }
 
     fn help(&self, topic: Option<&str>) -> Exit {

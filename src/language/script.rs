@@ -49,6 +49,8 @@ pub enum Body {
     },
     /// `expect VALUE …`
     Expect(Expectation),
+    /// `expect X says …`
+    ExpectSession(SessionExpectation),
     /// `expect file …`
     ExpectFile(FileExpectation),
     /// `let NAME = VALUE`
@@ -108,6 +110,46 @@ pub struct Expectation {
     pub within: Option<Duration>,
 }
 
+/// `expect [not] X (says TEXT | says matching RE | hex HEX | ends | silent for D) [within D] [as NAME]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionExpectation {
+    /// True after `not`: the condition must not hold.
+    pub negated: bool,
+    /// The session that is looked at.
+    pub session: Word,
+    /// What is tested.
+    pub test: SessionTest,
+    /// How long to wait for the condition; `None` tests it once.
+    pub within: Option<Duration>,
+    /// The name for what was matched.
+    pub binding: Option<String>,
+}
+
+/// A condition on what a session receives. A match consumes what was received, up to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionTest {
+    /// It received this text.
+    Says(Word),
+    /// It received something that this regular expression matches.
+    Matching(Word),
+    /// It received these bytes; `??` is any.
+    Hex(Word),
+    /// Nothing more will come from the peer.
+    Ends,
+    /// Nothing comes for this time from now on.
+    Silent(Duration),
+}
+
+impl SessionTest {
+    /// The word of the test, if it is one of text or bytes.
+    pub const fn word(&self) -> Option<&Word> {
+        match self {
+            Self::Says(word) | Self::Matching(word) | Self::Hex(word) => Some(word),
+            Self::Ends | Self::Silent(_) => None,
+        }
+    }
+}
+
 /// `expect [not] file PATH (exists | same as PATH | contains TEXT) [within D]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileExpectation {
@@ -151,13 +193,11 @@ pub enum Comparison {
     Contains,
     /// `matches`: a regular expression.
     Matches,
-    /// `says`: a line that a session received.
-    Says,
 }
 
 impl Comparison {
     /// The words of the language for the comparisons.
-    pub const WORDS: [(&'static str, Self); 9] = [
+    pub const WORDS: [(&'static str, Self); 8] = [
         ("==", Self::Equal),
         ("!=", Self::NotEqual),
         ("<", Self::Less),
@@ -166,7 +206,6 @@ impl Comparison {
         (">=", Self::GreaterOrEqual),
         ("contains", Self::Contains),
         ("matches", Self::Matches),
-        ("says", Self::Says),
     ];
 
     /// True for `==`, `contains` and the other words for comparisons.
@@ -185,7 +224,6 @@ impl Comparison {
             Self::GreaterOrEqual => "the left one is larger, or they are equal",
             Self::Contains => "the right text is a part of the left one",
             Self::Matches => "the right one is a regular expression that the left one matches",
-            Self::Says => "a line that the session received, and was not matched before, contains the text",
         }
     }
 

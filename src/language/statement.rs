@@ -36,7 +36,12 @@ pub static STATEMENTS: [Form; 10] = [
     form(
         "expect",
         &[
-            "expect [not] VALUE [== != < <= > >= contains matches says VALUE] [within D]",
+            "expect [not] VALUE [== != < <= > >= contains matches VALUE] [within D]",
+            "expect [not] X says TEXT [within D] [as NAME]",
+            "expect [not] X says matching RE [within D] [as NAME]",
+            "expect [not] X hex HEX [within D] [as NAME]",
+            "expect [not] X ends [within D]",
+            "expect [not] X silent for D",
             "expect [not] file PATH exists [within D]",
             "expect [not] file PATH same as PATH [within D]",
             "expect [not] file PATH contains TEXT [within D]",
@@ -80,16 +85,22 @@ pub static STATEMENTS: [Form; 10] = [
 ];
 
 /// Words inside statements, other than the comparisons, and what they mean.
-static WORDS: [(&str, &str); 14] = [
+static WORDS: [(&str, &str); 20] = [
     (":", "the command follows"),
     ("=", "the value follows"),
-    ("as", "the other file"),
+    ("as", "the other file, or a name for what was matched"),
+    ("ends", "nothing more will come from the peer"),
     ("error", "the command must fail, with this text in its reason or this code"),
     ("every", "the pause between two attempts"),
     ("exists", "the file exists"),
+    ("for", "how long"),
+    ("hex", "it received these bytes; ?? is any byte"),
     ("file", "a file exists, is the same as another, or contains a text"),
+    ("matching", "a regular expression: `.` is any byte of a line, ^ and $ are its ends"),
     ("not", "the opposite"),
     ("same", "… as another file"),
+    ("says", "it received this text, which was not matched before"),
+    ("silent", "nothing comes from the peer"),
     ("serial", "runs alone, after the other tests"),
     ("tag", "a name for `--tag`"),
     ("timeout", "time limit of the test"),

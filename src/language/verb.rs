@@ -84,6 +84,8 @@ pub struct Keyword {
     pub optional: bool,
     /// True if it must be given.
     pub required: bool,
+    /// The parameter in whose place it stands; empty for none.
+    pub replaces: &'static str,
     /// The value is a secret: shown as `***` everywhere.
     pub secret: bool,
     /// A short description.
@@ -161,12 +163,27 @@ impl Param {
 impl Keyword {
     /// A keyword with a value.
     pub const fn new(word: &'static str, kind: Kind, help: &'static str) -> Self {
-        Self { word, kind: Some(kind), optional: false, required: false, secret: false, help, default: "" }
+        Self {
+            word,
+            kind: Some(kind),
+            optional: false,
+            required: false,
+            replaces: "",
+            secret: false,
+            help,
+            default: "",
+        }
     }
 
     /// A keyword without a value.
     pub const fn flag(word: &'static str, help: &'static str) -> Self {
-        Self { word, kind: None, optional: false, required: false, secret: false, help, default: "" }
+        Self { kind: None, ..Self::new(word, Kind::Text, help) }
+    }
+
+    /// It stands in place of this parameter.
+    pub const fn instead_of(mut self, parameter: &'static str) -> Self {
+        self.replaces = parameter;
+        self
     }
 
     /// Makes it required.

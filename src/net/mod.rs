@@ -3,8 +3,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `limits`, `failure` | time limits; why a connection failed, in words |
-//! | `clock`, `timer`, `random` | time, fine timers, random bytes |
+//! | `limits`, `errors` | time limits; all errors of the network |
+//! | `clock`, `random` | time and fine timers; random bytes |
 //! | `kernel` | what the kernel says of addresses, ports and sockets |
 //! | `connection::message` | what travels over a connection |
 //! | `tcp`, `udp` | the two transports: halves that send and receive messages |
@@ -17,14 +17,13 @@ pub mod accept;
 pub mod clock;
 pub mod connect;
 pub mod connection;
-pub mod failure;
+pub mod errors;
 mod kernel;
 pub mod limits;
 pub mod random;
 pub mod raw;
 pub mod relay;
 pub mod tcp;
-mod timer;
 pub mod udp;
 
 pub use accept::Listener;

@@ -9,16 +9,15 @@ use rustyline::history::MemHistory;
 use rustyline::{ColorMode, CompletionType, ExternalPrinter};
 use tokio::sync::mpsc;
 
+use super::errors;
 use super::helper::Helper;
-use super::line_end::Key;
 use super::line_end_keys;
 use super::reserved_descriptors::ReservedDescriptors;
 use super::setup::Setup;
-use super::state::{PROMPT, PromptState};
+use super::state::{Key, PROMPT, PromptState};
 use super::utf8_input::Keyboard;
 use crate::output::{Rendered, Sink};
 use crate::report::Failure;
-use crate::wire::Code;
 
 /// Lines of history that the arrow keys can reach.
 const HISTORY_LIMIT: usize = 10_000;
@@ -56,10 +55,7 @@ pub(super) struct Editor {
 
 impl Editor {
     pub(super) fn start(history: &[String], known: Arc<PromptState>, setup: &Setup) -> Result<Self, Failure> {
-        let mut editor = create_editor().map_err(|error| {
-            Failure::new(Code::Other, format!("the line editor cannot start: {error}"))
-                .fix("give a script, or use -c")
-        })?;
+        let mut editor = create_editor().map_err(|error| errors::editor_cannot_start(&error))?;
         for line in history {
             drop(editor.add_history_entry(line));
         }

@@ -10,8 +10,7 @@ use rustyline::{
 };
 
 use super::helper::Helper;
-use super::line_end::Key;
-use super::state::PromptState;
+use super::state::{Key, PromptState};
 
 /// Binds the keys.
 pub(super) fn bind(editor: &mut Editor<Helper, MemHistory>, known: &Arc<PromptState>) {

@@ -5,7 +5,7 @@
 //! | `setup` | what the prompt needs in addition to the shell |
 //! | `editor` | rustyline on a thread of its own |
 //! | `utf8_input` | makes the typed bytes valid UTF-8 |
-//! | `line_end`, `line_end_keys` | keys other than Enter that end a line |
+//! | `line_end_keys` | keys other than Enter that end a line |
 //! | `helper` | completion, hints and highlighting for rustyline |
 //! | `state` | the shell state that completion can read |
 //! | `remote_names` | names from servers, fetched in the background |
@@ -13,12 +13,13 @@
 //! | `reserved_descriptors` | low descriptors kept for the editor |
 //! | `progress` | the progress bar of the foreground command |
 //! | `history` | the history file |
+//! | `errors` | all errors of the prompt |
 
 mod attached;
 mod editor;
+mod errors;
 mod helper;
 mod history;
-mod line_end;
 mod line_end_keys;
 mod progress;
 mod remote_names;
@@ -37,10 +38,9 @@ use editor::{Editor, Input};
 use history::History;
 
 use crate::language::{Action, Plan, Source, Step};
-use crate::report::{Failure, Report};
+use crate::report::Report;
 use crate::session::Session;
 use crate::shell::{Flow, Shell};
-use crate::wire::Code;
 pub use setup::Setup;
 
 const WELCOME: &str = "nls, the network lab shell. Try: listen tcp 0 calc · calc 7 % 3 · help";
@@ -236,10 +236,8 @@ async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &s
         }
     };
     if let Some(test) = plan.tests.first() {
-        let failure =
-            Failure::new(Code::Usage, "tests can only be written in files").fix("run the file: nls FILE");
         shell.emit(Report::Failure {
-            failure,
+            failure: errors::test_at_the_prompt(),
             verb: Some(test.heading.name.clone()),
             place: None,
             session: None,

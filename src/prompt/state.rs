@@ -7,7 +7,6 @@ use std::collections::{HashMap, HashSet};
 use std::fs::DirEntry;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::line_end::Key;
 use super::remote_names::Names;
 use crate::base::escape::escape_line;
 use crate::base::{Endpoint, Transport, Value, quantity};
@@ -19,6 +18,17 @@ use crate::service::chat::protocol::UDP_CHARACTER_LIMIT;
 use crate::session::{Registry, Session};
 use crate::shell::Shell;
 use crate::wire::ServiceId;
+
+/// The key that ended a line, if it was not Enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    /// Ctrl-C.
+    Interrupt,
+    /// Ctrl-D on an empty line.
+    End,
+    /// Ctrl-Z or Ctrl-] in an attached session.
+    Leave,
+}
 
 /// All prompts have the same width: the editor measures it only once per line.
 pub(super) const PROMPT: &str = "nls> ";

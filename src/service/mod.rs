@@ -7,18 +7,23 @@
 //! | `listen` | the verb `listen`: binds, accepts, and gives each client a task |
 //! | `link` | the verb `link`: a bad network in front of a server |
 //! | `files` | what file services share |
-//! | `ftp`, `calc`, `chat`, `stream`, `echo` | the services |
+//! | `ftp`, `calc`, `chat`, `stream` | the services |
+//! | `raw` | any client and any server: `connect`, and what `listen … raw` serves |
+//! | `echo`, `discard`, `chargen` | the small services of RFC 862 to 864 |
 
 use crate::wire::ServiceId;
 
 pub mod calc;
+pub mod chargen;
 pub mod chat;
 pub mod contract;
+pub mod discard;
 pub mod echo;
 pub mod files;
 pub mod ftp;
 pub mod link;
 pub mod listen;
+pub mod raw;
 pub mod stream;
 
 pub use contract::{
@@ -28,8 +33,16 @@ pub use contract::{
 pub(crate) use contract::{connect, connect_with};
 
 /// All services that `listen` can start.
-pub static PROVIDERS: &[&Provider] =
-    &[&ftp::PROVIDER, &calc::PROVIDER, &chat::PROVIDER, &stream::PROVIDER, &echo::PROVIDER];
+pub static PROVIDERS: &[&Provider] = &[
+    &ftp::PROVIDER,
+    &calc::PROVIDER,
+    &chat::PROVIDER,
+    &stream::PROVIDER,
+    &raw::PROVIDER,
+    &echo::PROVIDER,
+    &discard::PROVIDER,
+    &chargen::PROVIDER,
+];
 
 /// The service of this number; `None` if there is none.
 pub fn provider(id: ServiceId) -> Option<&'static Provider> {
@@ -46,6 +59,7 @@ pub static CLIENTS: &[&Client] = &[
     &chat::CHAT,
     &stream::STREAM,
     &link::LINK,
+    &raw::CONNECT,
 ];
 
 /// Parsers of untrusted bytes that are private to their services, for the fuzzer: on any input they must end without a

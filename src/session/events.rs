@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
+use super::errors;
 use crate::report::{Event, Failure};
-use crate::wire::Code;
 
 /// The event queue. If it is full, events are dropped and counted; a task never blocks.
 #[derive(Clone, Debug)]
@@ -40,6 +40,5 @@ pub(super) fn bug(error: tokio::task::JoinError) -> Failure {
         Err(_) => "the task was dropped".into(),
     };
     let id = blake3::hash(what.as_bytes()).to_hex();
-    Failure::new(Code::Internal, format!("internal error (bug) {}", &id[..8]))
-        .fix("the other sessions keep running; please report this")
+    errors::task_panicked(&id[..8])
 }

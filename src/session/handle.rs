@@ -12,8 +12,8 @@ use super::events::{Events, bug};
 use super::state::{Listening, Session, State};
 use crate::base::{Fields, Value};
 use crate::net::Connection;
+use crate::net::errors::cancelled;
 use crate::report::{Event, Failure, Interest, Progress};
-use crate::wire::Code;
 
 /// A service's handle to its session. Cheap to clone; all clones refer to the same session.
 #[derive(Clone, Debug)]
@@ -57,6 +57,7 @@ impl Handle {
 
     /// From now on the session takes any bytes to send: one of its tasks must call [`Self::next_order`].
     pub fn takes_bytes(&self) {
+        self.session.expect_bytes();
         self.session.outgoing.get_or_init(|| Outgoing::new(Speech::Bytes));
     }
 
@@ -210,6 +211,16 @@ impl Handle {
         self.session.name.clone()
     }
 
+    /// Bytes received so far.
+    pub fn bytes_in(&self) -> u64 {
+        self.session.bytes_in()
+    }
+
+    /// Bytes sent so far.
+    pub fn bytes_out(&self) -> u64 {
+        self.session.bytes_out()
+    }
+
     /// Sets the byte counts, where they are counted elsewhere.
     pub fn set_bytes(&self, bytes_in: u64, bytes_out: u64) {
         self.session.bytes_in.store(bytes_in, Ordering::Relaxed);
@@ -347,9 +358,4 @@ impl Handle {
             None => std::future::pending().await,
         }
     }
-}
-
-/// The failure of a session that its user stopped.
-pub fn cancelled() -> Failure {
-    Failure::new(Code::Cancelled, "stopped")
 }

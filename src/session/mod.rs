@@ -12,11 +12,13 @@
 //! | `events` | the queue of events |
 //! | `meter` | samples over its life |
 //! | `rate_limiter` | rate limits |
+//! | `errors` | all errors of sessions |
 
 pub mod byte_inbox;
 mod client_entry;
 mod client_list;
 mod conversation;
+mod errors;
 pub mod events;
 pub mod handle;
 mod meter;

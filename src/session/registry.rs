@@ -15,7 +15,7 @@ use super::handle::Handle;
 use super::meter::Meter;
 use super::rate_limiter::RateLimiter;
 use super::state::{Session, Shared, State};
-use super::{CLOSING_LIMIT, ENDED_LIMIT, SESSION_LIMIT};
+use super::{CLOSING_LIMIT, ENDED_LIMIT, SESSION_LIMIT, errors};
 use crate::base::Value;
 use crate::report::{Event, Failure, Interest, Outcome};
 use crate::wire::Code;
@@ -42,6 +42,8 @@ pub struct Request {
     pub name: Option<String>,
     /// No command waits for it: its end is shown, however soon it comes.
     pub background: bool,
+    /// The server whose client it is.
+    pub parent: Option<u64>,
 }
 
 /// The sessions; ids are never used twice.
@@ -99,8 +101,7 @@ impl Registry {
         F: Future<Output = Result<Outcome, Failure>> + Send + 'static,
     {
         if self.live().len() >= SESSION_LIMIT {
-            let why = format!("{SESSION_LIMIT} sessions are running already");
-            return Err(Failure::new(Code::Limit, why).fix("wait for some, or stop some"));
+            return Err(errors::too_many_sessions(SESSION_LIMIT));
         }
         let session = Arc::new(self.new_session(request));
         let handle = Handle {
@@ -125,6 +126,7 @@ impl Registry {
             name: request.name,
             verb: request.verb,
             kind: request.kind,
+            parent: request.parent,
             cancel: self.root.child_token(),
             began: Instant::now(),
             bytes_in: AtomicU64::new(0),
@@ -182,6 +184,11 @@ impl Registry {
     /// The sessions that have not ended, oldest first.
     pub fn live(&self) -> Vec<Arc<Session>> {
         self.all().into_iter().filter(|session| !session.has_ended()).collect()
+    }
+
+    /// The newest client of a server that is a session of its own.
+    pub fn last_child(&self, server: u64) -> Option<Arc<Session>> {
+        self.lock().values().rev().find(|session| session.parent == Some(server)).cloned()
     }
 
     pub fn by_id(&self, id: u64) -> Option<Arc<Session>> {

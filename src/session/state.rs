@@ -15,12 +15,13 @@ use super::LOG_LIMIT;
 use super::byte_inbox::{ByteInbox, Taken};
 use super::client_list::{ClientList, ClientState};
 use super::conversation::{Inbox, Outgoing, Speech, Utterance};
+use super::errors;
 use super::meter::{Meter, Sample};
 use super::rate_limiter::RateLimiter;
 use crate::base::pattern::PatternSet;
 use crate::base::{Carrier, Fields, Value};
 use crate::report::{Failure, Outcome, Progress};
-use crate::wire::{Code, ServiceId};
+use crate::wire::ServiceId;
 
 /// The state of a session.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,6 +121,8 @@ pub struct Session {
     pub verb: &'static str,
     /// What it is, for people: `ftp server`, `send a.bin`.
     pub kind: String,
+    /// The server whose client it is; `None`: it was started by a command.
+    pub parent: Option<u64>,
     /// Fires when the session is stopped or has ended.
     pub cancel: CancellationToken,
     pub(super) began: Instant,
@@ -164,8 +167,8 @@ pub(super) struct Shared {
     bytes: Option<Box<ByteInbox>>,
     /// The peer has sent its last byte.
     peer_ended: bool,
-    /// When something was received last, since the session began.
-    heard: Option<Duration>,
+    /// How often something was received.
+    heard: u64,
     log: Log,
 }
 
@@ -183,7 +186,7 @@ impl Shared {
             inbox: None,
             bytes: None,
             peer_ended: false,
-            heard: None,
+            heard: 0,
             log: Log::default(),
         }
     }
@@ -376,14 +379,19 @@ impl Session {
     /// Keeps a received line for `says`.
     pub(super) fn hear(&self, text: &str) {
         let mut shared = self.lock();
-        shared.heard = Some(self.began.elapsed());
+        shared.heard += 1;
         shared.inbox.get_or_insert_default().push(text);
+    }
+
+    /// From now on bytes are received, not lines.
+    pub(super) fn expect_bytes(&self) {
+        self.lock().bytes.get_or_insert_default();
     }
 
     /// Keeps received bytes for expectations.
     pub(super) fn hear_bytes(&self, bytes: &[u8]) {
         let mut shared = self.lock();
-        shared.heard = Some(self.began.elapsed());
+        shared.heard += 1;
         shared.bytes.get_or_insert_default().push(bytes);
     }
 
@@ -402,10 +410,9 @@ impl Session {
         shared.peer_ended || shared.state.has_ended()
     }
 
-    /// How long nothing was received; since the session began, if nothing ever was.
-    pub fn silent_for(&self) -> Duration {
-        let heard = self.lock().heard.unwrap_or_default();
-        self.began.elapsed().saturating_sub(heard)
+    /// How often something was received so far.
+    pub fn heard_count(&self) -> u64 {
+        self.lock().heard
     }
 
     /// Consumes what was received up to the first match: bytes of a raw session, else a line. `now`: a match that could
@@ -458,16 +465,6 @@ impl Session {
         }
     }
 
-    /// Consumes the received lines up to and including the first one that contains `text`; if none does, false, and
-    /// nothing is consumed.
-    pub fn says(&self, text: &str) -> bool {
-        let mut shared = self.lock();
-        shared
-            .inbox
-            .as_mut()
-            .is_some_and(|inbox| inbox.consume(|line| line.contains(text).then_some(())).is_some())
-    }
-
     /// The last `most` received lines that `says` has not consumed, newest last.
     pub fn unheard(&self, most: usize) -> Vec<String> {
         self.lock().inbox.as_ref().map_or_else(Vec::new, |inbox| inbox.last(most))
@@ -495,28 +492,21 @@ impl Session {
 
     /// Gives something to send to the session and waits until its service accepts or refuses it.
     pub async fn utter(&self, what: Utterance) -> Result<(), Failure> {
-        let ended = || Failure::new(Code::Broken, format!("{} has ended", self.label()));
-        let deaf = || {
-            Failure::new(Code::Misbehaved, format!("{} does not accept `say`", self.label()))
-                .fix("`say` is for a chat; `sessions` shows what each session is")
-        };
+        let ended = || errors::session_ended(&self.label());
+        let deaf = || errors::no_conversation(&self.label());
         if self.has_ended() {
             return Err(ended());
         }
         let outgoing = self.outgoing.get().ok_or_else(deaf)?;
         if outgoing.speech == Speech::Lines && !matches!(what, Utterance::Line(_)) {
-            return Err(only_lines(&self.label()));
+            return Err(errors::only_lines(&self.label()));
         }
         let answer = outgoing.send(what).await.ok_or_else(deaf)?;
         tokio::select! {
+            // An answer that came holds, even if the session has ended since.
+            biased;
             taken = answer => taken.unwrap_or_else(|_| Err(deaf())),
             _ = self.ended() => Err(ended()),
         }
     }
-}
-
-/// A chat takes lines of text only.
-fn only_lines(label: &str) -> Failure {
-    Failure::new(Code::Misbehaved, format!("{label} takes lines of text only"))
-        .fix("`connect` makes a session that takes any bytes")
 }

@@ -1,15 +1,16 @@
 //! Evaluates the arguments of a command: references are resolved, paths expanded, `$session` replaced by its address.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Binding, Shell, paths};
+use super::{Binding, Shell, errors, paths};
 use crate::base::{Endpoint, Host, Transport, endpoint};
 use crate::language::parse::value::read;
 use crate::language::{Argument, Arguments, Datum, Invocation, Kind, Place, SessionRef};
 use crate::report::Failure;
-use crate::service::{Client, provider};
+use crate::service::{Client, Provider, provider};
 use crate::session::{Listening, Session};
-use crate::wire::{Code, ServiceId};
+use crate::wire::ServiceId;
 
 impl Shell {
     pub(super) fn arguments(&self, invocation: &Invocation) -> Result<Arguments, Failure> {
@@ -32,11 +33,7 @@ impl Shell {
             Argument::Later(kind, word, transport) => {
                 let text = self.text(word)?;
                 let read = read(*kind, &text, &self.vocabulary).map_err(|mismatch| {
-                    let failure = Failure::new(Code::Usage, mismatch.why).of(format!("{name} `{text}`"));
-                    match mismatch.fix {
-                        Some(fix) => failure.fix(format!("try {fix}")),
-                        None => failure.fix(format!("expected {}", kind.describe())),
-                    }
+                    errors::argument_mismatch(mismatch, *kind).of(format!("{name} `{text}`"))
                 })?;
                 match (read, kind) {
                     (Datum::Endpoint(_, place), _) => Datum::Endpoint(*transport, place),
@@ -58,16 +55,46 @@ impl Shell {
 
     /// The session that a reference names.
     pub(super) fn session(&self, session: &SessionRef) -> Result<Arc<Session>, Failure> {
-        let missing = |name: String| {
-            Failure::new(Code::Missing, format!("there is no session {name}")).fix("`sessions` shows them")
-        };
-        match session {
-            SessionRef::Id(id) => self.registry.by_id(*id).ok_or_else(|| missing(format!("%{id}"))),
+        let found = match session {
+            SessionRef::Id(id) => self.registry.by_id(*id),
             SessionRef::Name(name) => match self.binding(name) {
-                Some(Binding::Session(session)) => Ok(session),
-                _ => self.registry.by_name(name).ok_or_else(|| missing(format!("`{name}`"))),
+                Some(Binding::Session(session)) => Some(session),
+                _ => self.registry.by_name(name).or_else(|| self.client_of(name)),
             },
-            SessionRef::All => Err(Failure::new(Code::Usage, "one session must be named here, not `all`")),
+            SessionRef::All => return Err(errors::all_is_no_session()),
+        };
+        found.ok_or_else(|| errors::session_missing(session))
+    }
+
+    /// Waits until a client of a raw server, named as `srv.1`, has come, if it is not there yet: it may be on its way.
+    pub(super) async fn await_client(&self, name: &str, limit: Duration) {
+        let Some((server, _)) = name.rsplit_once('.') else { return };
+        let server = match self.binding(server) {
+            Some(Binding::Session(server)) => server,
+            _ => return,
+        };
+        let mut changes = server.changes();
+        let coming = async {
+            while self.client_of(name).is_none() && !server.has_ended() {
+                changes.borrow_and_update();
+                if self.client_of(name).is_some() || changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        drop(tokio::time::timeout(limit, coming).await);
+    }
+
+    /// `srv.1`, `srv.last`: a client of a raw server, which is a session of its own.
+    pub(super) fn client_of(&self, name: &str) -> Option<Arc<Session>> {
+        let (server, which) = name.rsplit_once('.')?;
+        let server = match self.binding(server) {
+            Some(Binding::Session(server)) => server,
+            _ => self.registry.by_name(server)?,
+        };
+        match which {
+            "last" => self.registry.last_child(server.id),
+            number => self.registry.by_name(&format!("{}.{number}", server.label())),
         }
     }
 
@@ -77,21 +104,15 @@ impl Shell {
             && let Some(Binding::Value(value)) = self.binding(name)
         {
             let text = value.to_string();
-            let endpoint = endpoint::parse(&text).map_err(|(why, fix)| {
-                let failure = Failure::new(Code::Usage, why).of(format!("${name} (`{text}`)"));
-                fix.map_or(failure.clone(), |fix| failure.fix(format!("try {fix}")))
-            })?;
+            let endpoint = endpoint::parse(&text)
+                .map_err(|(why, fix)| errors::invalid_address(why, fix).of(format!("${name} (`{text}`)")))?;
             return Ok((None, endpoint));
         }
         let session = self.session(reference)?;
         let known = server_address(&session).map(|(transport, endpoint)| (Some(transport), endpoint));
         known.ok_or_else(|| {
-            let why = if session.has_ended() {
-                format!("{} has ended", session.label())
-            } else {
-                format!("{} is not a server", session.label())
-            };
-            Failure::new(Code::Missing, why).fix("name a server that `sessions` shows as listening")
+            let label = session.label();
+            if session.has_ended() { errors::server_ended(&label) } else { errors::not_a_server(&label) }
         })
     }
 
@@ -105,11 +126,7 @@ impl Shell {
         let Some((transport, endpoint)) = self.place_of(service) else {
             let verb = client.verb.name;
             let kind = provider(service).map_or("", |provider| provider.row.name);
-            let failure = Failure::new(Code::Missing, format!("no {kind} server is known here")).of(verb);
-            return Err(failure.fix(format!(
-                "start one: listen {} 0 {kind}, or name one: {verb} … {name} host:9000",
-                client.transport
-            )));
+            return Err(errors::no_server_known(kind, client.transport, verb, name).of(verb));
         };
         arguments.0.push((name, Datum::Endpoint(Some(transport), Place::Address(endpoint))));
         Ok(())
@@ -118,7 +135,7 @@ impl Shell {
     /// The endpoint last used for a service, else its newest server in this shell.
     pub fn place_of(&self, service: ServiceId) -> Option<(Transport, Endpoint)> {
         // The endpoint that was listed last may be of any service that has listings: it is the last resort.
-        let lists = provider(service).is_some_and(|provider| provider.lists());
+        let lists = provider(service).is_some_and(Provider::lists);
         let listed = || self.used.get(&ServiceId::ANY).filter(|_| lists).cloned();
         self.used.get(&service).cloned().or_else(|| self.newest(service)).or_else(listed)
     }

@@ -119,6 +119,7 @@ impl ShellBuilder {
             left_behind: Vec::new(),
             jobs: Vec::new(),
             deadline: None,
+            patterns: HashMap::new(),
             suggested: HashSet::new(),
             asked: 0,
         }

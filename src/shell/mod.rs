@@ -7,20 +7,20 @@
 //! | `terminal` | what shows its reports and asks the user |
 //! | `catalogue` | all verbs: those of the services and those of the shell |
 //! | `run` | runs statements, expectations, scripts, system commands |
-//! | `flow` | what comes after a statement |
 //! | `values` | evaluates words, `$name.field` |
 //! | `arguments` | evaluates arguments; `$session` → address |
 //! | `paths` | `~` and globs |
 //! | `record` | writes what is done as a script |
 //! | `temporary` | the folder `$tmp` |
 //! | `suggest` | suggests the next command |
+//! | `errors` | all errors of the shell |
 //! | `builtin` | the shell's own verbs, a file for each group |
 
 mod arguments;
 mod builder;
 pub mod builtin;
 pub mod catalogue;
-mod flow;
+mod errors;
 mod paths;
 pub mod record;
 pub mod run;
@@ -30,7 +30,6 @@ pub mod terminal;
 mod values;
 
 pub use builder::ShellBuilder;
-pub use flow::Flow;
 pub use terminal::Terminal;
 
 use std::collections::{HashMap, HashSet};
@@ -42,7 +41,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::base::pattern::PatternSet;
 use crate::base::{Endpoint, Fields, Secrets, Transport, Value};
+use crate::language::script::SessionTest;
 use crate::language::{Plan, Report as Wrong, Scope, Source, Step, Vocabulary};
 use crate::report::{Failure, Report};
 use crate::service::Context;
@@ -61,6 +62,18 @@ pub enum Binding {
     Record(Fields),
     /// A session, with its fields as they are now.
     Session(Arc<Session>),
+    /// What an expectation matched: the groups by number and name.
+    Match(Arc<Vec<(String, Value)>>),
+}
+
+/// How the script continues after a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flow {
+    Next,
+    /// The test is skipped, for this reason.
+    Skip(String),
+    /// The shell ends.
+    Quit,
 }
 
 /// How the shell behaves.
@@ -113,6 +126,8 @@ pub struct Shell {
     left_behind: Vec<(u32, String)>,
     jobs: Vec<Arc<Session>>,
     deadline: Option<(Instant, Duration)>,
+    /// Patterns of expectations that were met before.
+    patterns: HashMap<(std::mem::Discriminant<SessionTest>, String), Arc<PatternSet>>,
     /// Suggestions made already: each is made once.
     suggested: HashSet<String>,
     /// Number of questions of the current group that were answered successfully.

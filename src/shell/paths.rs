@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
+use super::errors;
 use crate::report::Failure;
-use crate::wire::Code;
 
 /// Hidden files match only if the pattern begins with a dot, as in every shell.
 const HIDDEN_BY_NAME: MatchOptions =
@@ -18,9 +18,7 @@ pub(super) fn expand(text: &str, directory: &Path) -> Result<String, Failure> {
     let mut found = expand_all(text, directory)?;
     match found.len() {
         1 => Ok(found.remove(0)),
-        many => {
-            Err(Failure::new(Code::Usage, format!("`{text}` matches {many} files")).fix("name one of them"))
-        }
+        many => Err(errors::pattern_ambiguous(text, many)),
     }
 }
 
@@ -34,9 +32,7 @@ pub(super) fn expand_all(text: &str, directory: &Path) -> Result<Vec<String>, Fa
         glob(&text, directory).into_iter().map(|path| path.display().to_string()).collect();
     found.sort();
     if found.is_empty() {
-        return Err(
-            Failure::new(Code::Missing, format!("no file matches `{text}`")).fix("quote it if it is a name")
-        );
+        return Err(errors::pattern_matches_nothing(&text));
     }
     Ok(found)
 }

@@ -16,7 +16,6 @@ use std::path::PathBuf;
 use super::{Binding, Shell};
 use crate::base::{Fields, Secrets};
 use crate::language::parse::lexer::quoted;
-use crate::language::script::Comparison;
 use crate::language::verb::Lasting;
 use crate::language::{Action, Argument, Capability, Datum, Invocation, Place, Step};
 use crate::report::{Failure, Report};
@@ -240,8 +239,7 @@ fn edited(step: &Step, mut edits: Vec<(Range<usize>, String)>, behind: &str) -> 
 }
 
 fn takes_messages(step: &Step) -> bool {
-    let says = |(comparison, _): &(Comparison, _)| *comparison == Comparison::Says;
-    matches!(&step.action, Action::Expect(expectation) if expectation.test.as_ref().is_some_and(says))
+    matches!(step.action, Action::ExpectSession(_))
 }
 
 impl Shell {

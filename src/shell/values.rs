@@ -1,10 +1,9 @@
 //! Evaluates words.
 
-use super::{Binding, Shell};
-use crate::base::Value;
+use super::{Binding, Shell, errors};
+use crate::base::{Fields, Value};
 use crate::language::parse::lexer::{Segment, Word};
 use crate::report::{Failure, field};
-use crate::wire::Code;
 
 impl Shell {
     /// The text of a word, with its references replaced.
@@ -44,29 +43,44 @@ impl Shell {
     }
 
     fn reference(&self, path: &[String]) -> Result<Value, Failure> {
-        let shown = format!("${}", path.join("."));
-        let missing = |why: String| Failure::new(Code::Missing, why).of(shown.clone());
+        self.look_up(path).map_err(|failure| failure.of(format!("${}", path.join("."))))
+    }
+
+    fn look_up(&self, path: &[String]) -> Result<Value, Failure> {
         if path[0] == "env" {
-            let name = path.get(1).ok_or_else(|| missing("write $env.NAME".into()))?;
-            return std::env::var(name)
-                .map(Value::Text)
-                .map_err(|_| missing(format!("the environment has no {name}")));
+            let name = path.get(1).ok_or_else(errors::variable_not_named)?;
+            return std::env::var(name).map(Value::Text).map_err(|_| errors::variable_not_set(name));
         }
-        let binding =
-            self.binding(&path[0]).ok_or_else(|| missing(format!("nothing is called `{}`", path[0])))?;
+        if let [server, client, rest @ ..] = path
+            && let Some(Binding::Session(_)) = self.binding(server)
+            && let Some(session) = self.client_of(&format!("{server}.{client}"))
+        {
+            return match rest.first() {
+                None => Ok(Value::text(session.label())),
+                Some(name) => session.field(name).ok_or_else(|| field_missing(&session.fields())),
+            };
+        }
+        let binding = self.binding(&path[0]).ok_or_else(|| errors::unbound_name(&path[0]))?;
         match (binding, path.get(1)) {
             (Binding::Value(value), None) => Ok(value),
-            (Binding::Value(_), Some(_)) => Err(missing("it is a single value and has no fields".into())),
+            (Binding::Value(_), Some(_)) => Err(errors::no_fields(&path[0])),
             (Binding::Record(fields), Some(name)) => {
-                field(&fields, name).cloned().ok_or_else(|| missing(no_field(fields.iter().map(|(n, _)| *n))))
+                field(&fields, name).cloned().ok_or_else(|| field_missing(&fields))
             }
-            (Binding::Record(fields), None) => fields
-                .first()
-                .map(|(_, value)| value.clone())
-                .ok_or_else(|| missing("it has no value".into())),
+            (Binding::Record(fields), None) => {
+                fields.first().map(|(_, value)| value.clone()).ok_or_else(errors::empty_record)
+            }
+            (Binding::Match(parts), name) => {
+                let name = name.map_or("0", String::as_str);
+                let part = parts.iter().find(|(part, _)| part == name).map(|(_, value)| value.clone());
+                part.ok_or_else(|| {
+                    let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
+                    errors::field_missing(&names)
+                })
+            }
             (Binding::Session(session), Some(name)) => {
                 let fields = session.fields();
-                session.field(name).ok_or_else(|| missing(no_field(fields.iter().map(|(n, _)| *n))))
+                session.field(name).ok_or_else(|| field_missing(&fields))
             }
             (Binding::Session(session), None) => {
                 Ok(session.field("addr").unwrap_or_else(|| Value::text(session.label())))
@@ -84,6 +98,7 @@ impl Shell {
     }
 }
 
-fn no_field(fields: impl Iterator<Item = &'static str>) -> String {
-    format!("it has no such field now; it has {}", fields.collect::<Vec<_>>().join(", "))
+fn field_missing(fields: &Fields) -> Failure {
+    let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    errors::field_missing(&names)
 }

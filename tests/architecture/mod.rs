@@ -2,6 +2,7 @@
 
 mod circles;
 mod docs;
+mod errors;
 mod layers;
 mod licences;
 mod paths;

@@ -9,14 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::choose::ChosenRun;
 use crate::base::Secrets;
-use crate::cli::{CLOSE_LIMIT, EVENT_QUEUE};
+use crate::cli::{CLOSE_LIMIT, EVENT_QUEUE, errors};
 use crate::output::Sink;
-use crate::report::{FailedTest, Failure, Report, Verdict};
+use crate::report::{FailedTest, Report, Verdict};
 use crate::session::Registry;
 use crate::shell::run::script::ScriptEnd;
 use crate::shell::terminal::Stream;
 use crate::shell::{Settings, Shell, Terminal};
-use crate::wire::Code;
 
 /// After its limit a test may use the same time again, plus this, to clean up; then it is aborted.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -65,16 +64,11 @@ impl Terminal for Collector {
     }
 }
 
-/// The failure of a test without statements, as such a test could never fail.
-pub(super) fn empty() -> Failure {
-    Failure::new(Code::Expectation, "the test has no statements")
-        .fix("write what it checks, or `skip \"why\"`")
-}
-
 /// Runs a case once; returns the verdict, and how many sessions it left open.
 pub(super) async fn attempt(run: &ChosenRun, with: &Circumstances) -> (Verdict, usize) {
     if run.case.is_empty() {
-        return (Verdict::Failed(vec![FailedTest { failure: empty(), place: Some(run.case.place()) }]), 0);
+        let failure = errors::test_without_statements();
+        return (Verdict::Failed(vec![FailedTest { failure, place: Some(run.case.place()) }]), 0);
     }
     let (queue, mut events) = mpsc::channel(EVENT_QUEUE);
     let gone = tokio::spawn(async move { while events.recv().await.is_some() {} });
@@ -93,12 +87,10 @@ pub(super) async fn attempt(run: &ChosenRun, with: &Circumstances) -> (Verdict, 
     gone.abort();
     let mut wrongs = collector.take_failed();
     if ending.is_err() {
-        let failure = Failure::new(Code::Timeout, "the test exceeded its time limit and was aborted");
-        wrongs.push(FailedTest { failure, place: None });
+        wrongs.push(FailedTest { failure: errors::test_aborted(), place: None });
     }
     for leak in &leaks {
-        let why = format!("leak: {leak} is still open {} s after the end of the test", CLOSE_LIMIT.as_secs());
-        wrongs.push(FailedTest { failure: Failure::new(Code::Internal, why), place: None });
+        wrongs.push(FailedTest { failure: errors::session_leaked(leak, CLOSE_LIMIT), place: None });
     }
     let verdict = match ending {
         Ok(ScriptEnd::Skipped(reason)) if leaks.is_empty() => Verdict::Skipped(reason),

@@ -1,11 +1,14 @@
 //! Chooses which cases run, how often, and in what order.
 
 use crate::base::mix;
+use crate::base::pattern::TextPattern;
 use std::sync::Arc;
 
 use super::discover::Case;
 use super::memory::Memory;
 use crate::cli::arguments::Choices;
+use crate::cli::errors;
+use crate::report::Failure;
 
 /// One planned run of a case.
 pub(super) struct ChosenRun {
@@ -24,14 +27,11 @@ pub(super) fn choose(
     choices: &Choices,
     memory: &Memory,
     seed: u64,
-) -> Result<Vec<ChosenRun>, String> {
+) -> Result<Vec<ChosenRun>, Failure> {
     let filters = choices
         .filters
         .iter()
-        .map(|filter| {
-            crate::base::pattern::TextPattern::new(filter)
-                .map_err(|error| format!("--filter {filter}: {error}"))
-        })
+        .map(|filter| TextPattern::new(filter).map_err(|error| errors::invalid_filter(filter, &error)))
         .collect::<Result<Vec<_>, _>>()?;
     let chosen: Vec<Arc<Case>> = cases
         .into_iter()

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::failure::fail;
-use crate::cli::{Exit, Program};
+use crate::cli::{Exit, Program, errors};
 use crate::language::{self, Plan, Report, Scope, Source, Step, plan};
-use crate::report::Place;
+use crate::report::{Failure, Place};
 use crate::shell::catalogue;
 use crate::shell::run::script::{self, TEST_LIMIT};
 
@@ -59,13 +58,13 @@ impl Case {
 
 /// The scripts for the given paths: files as they are, folders searched for `*.nls`. Names that begin with `_` or `.`
 /// are skipped; those with `_` are for `source`.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() { search(path, &mut found) } else { found.push(path.clone()) }
     }
     if let Some(missing) = found.iter().find(|path| !path.exists()) {
-        return Err(format!("`{}` does not exist", missing.display()));
+        return Err(errors::file_missing(missing));
     }
     // A file that is given twice, even by different paths, is used once.
     let mut seen = HashSet::new();
@@ -94,8 +93,8 @@ fn each<T>(
     paths: &[PathBuf],
     read: impl Fn(&Arc<Source>, &mut Scope) -> Result<T, Vec<Report>>,
 ) -> Result<Vec<(Arc<Source>, T)>, Exit> {
-    let files = files(paths).map_err(|why| {
-        fail(program, why);
+    let files = files(paths).map_err(|failure| {
+        program.show_failure(failure);
         Exit::CannotStart
     })?;
     let mut all = Vec::new();
@@ -103,8 +102,8 @@ fn each<T>(
     for file in files {
         let source = match script::read(&file) {
             Ok(source) => source,
-            Err(why) => {
-                fail(program, why);
+            Err(failure) => {
+                program.show_failure(failure);
                 exit = Some(Exit::CannotStart);
                 continue;
             }

@@ -8,12 +8,10 @@
 //! | `pool` | running in parallel, retries, `--fail-fast` |
 //! | `reports` | report formats and their targets |
 //! | `memory` | which cases failed in the last run |
-//! | `failure` | failures before any test runs |
 
 mod attempt;
 mod choose;
 mod discover;
-mod failure;
 mod memory;
 mod pool;
 mod reports;
@@ -24,10 +22,9 @@ use std::time::Instant;
 
 use self::choose::ChosenRun;
 use self::discover::Case;
-use self::failure::fail;
 use self::memory::Memory;
 use super::arguments::Choices;
-use super::{Exit, Program};
+use super::{Exit, Program, errors};
 use crate::base::quantity;
 use crate::language::{Plan, Source};
 use crate::report::{Place, Report, Summary, TestPlan, TestRun, Verdict};
@@ -58,13 +55,13 @@ pub(super) async fn run(program: &Program, paths: &[PathBuf], choices: &Choices)
     let memory = Memory::open();
     let runs = match choose::choose(cases, choices, &memory, program.arguments.seed) {
         Ok(runs) => runs,
-        Err(why) => {
-            fail(program, why);
+        Err(failure) => {
+            program.show_failure(failure);
             return Exit::Usage;
         }
     };
     if runs.is_empty() {
-        fail(program, "no tests found");
+        program.show_failure(errors::no_tests());
         return Exit::NoTests;
     }
     if choices.list {
@@ -96,8 +93,8 @@ async fn run_chosen(program: &Program, runs: Vec<ChosenRun>, choices: &Choices, 
     memory.remember(&ran, &failed);
     summary.seconds = began.elapsed().as_secs_f64();
     match reports.end(&summary) {
-        Err(why) => {
-            fail(program, why);
+        Err(failure) => {
+            program.show_failure(failure);
             Exit::Failed
         }
         Ok(()) if summary.failed > 0 => Exit::Failed,
@@ -129,7 +126,7 @@ pub(super) async fn in_a_script(program: &Program, source: &Arc<Source>, plan: &
         let ending = if test.steps.is_empty() {
             let place = Place { source: test.source.clone(), span: test.span.clone(), secret: false };
             program.show(&Report::Failure {
-                failure: attempt::empty(),
+                failure: errors::test_without_statements(),
                 verb: None,
                 place: Some(place),
                 session: None,

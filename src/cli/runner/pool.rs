@@ -9,11 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Circumstances, attempt};
 use super::choose::ChosenRun;
-use crate::cli::Program;
 use crate::cli::arguments::Choices;
-use crate::report::{FailedTest, Failure, TestRun, Verdict};
+use crate::cli::{Program, errors};
+use crate::report::{FailedTest, TestRun, Verdict};
 use crate::shell::Settings;
-use crate::wire::Code;
 
 /// Events of a session that a failed expectation shows.
 const EVENTS_SHOWN: usize = 10;
@@ -107,7 +106,7 @@ fn ended(run: &ChosenRun, verdict: Verdict) -> TestRun {
 
 /// The result of a test whose task panicked: a bug in this program.
 fn broken(error: &tokio::task::JoinError) -> TestRun {
-    let failure = Failure::new(Code::Internal, format!("internal error (bug): {error}"));
+    let failure = errors::test_panicked(error);
     TestRun {
         name: "?".into(),
         file: "?".into(),

@@ -4,12 +4,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::failure::fail;
-use crate::cli::Program;
 use crate::cli::arguments::Choices;
+use crate::cli::{Program, errors};
 use crate::output::reports::{Reporter, reporter};
 use crate::output::{Rendered, Sink, Style};
-use crate::report::{Summary, TestPlan, TestRun};
+use crate::report::{Failure, Summary, TestPlan, TestRun};
 
 /// Maximum number of symbolic links followed, as in the kernel (path_resolution(7)).
 const LINKS_LIMIT: usize = 40;
@@ -32,10 +31,7 @@ impl Reports {
         let mut wanted = choices.reports.clone();
         let to_output = wanted.iter().filter(|(_, file)| file.is_none()).count();
         if to_output > 1 || to_output == 1 && program.style.json {
-            fail(
-                program,
-                "only one report can go to standard output; give the others a file: --report FORMAT=FILE",
-            );
+            program.show_failure(errors::two_reports_on_output());
             return None;
         }
         if to_output == 0 {
@@ -44,11 +40,7 @@ impl Reports {
         }
         let files = wanted.iter().filter_map(|(_, file)| file.as_ref());
         if let Some(file) = files.into_iter().find(|file| !folder_of(file).is_dir()) {
-            let shown = file.display();
-            fail(
-                program,
-                format!("the report `{shown}` cannot be written: its folder does not exist; create it"),
-            );
+            program.show_failure(errors::report_without_folder(file));
             return None;
         }
         // A random value that no test can guess, as a test knows the seed.
@@ -90,18 +82,12 @@ impl Reports {
     }
 
     /// # Errors
-    /// A report could not be written; the text says why.
-    pub(super) fn end(mut self, summary: &Summary) -> Result<(), String> {
+    /// A report could not be written.
+    pub(super) fn end(mut self, summary: &Summary) -> Result<(), Failure> {
         self.each(|reporter| reporter.end(summary));
         for (_, target) in &self.all {
             if let ReportTarget::File(file, text) = target {
-                write(file, text).map_err(|error| {
-                    format!(
-                        "the report `{}` cannot be written: {}",
-                        file.display(),
-                        crate::report::reason(&error)
-                    )
-                })?;
+                write(file, text).map_err(|error| errors::report_unwritable(file, &error))?;
             }
         }
         Ok(())

@@ -50,6 +50,18 @@ pub(crate) fn reserved(word: &Word, text: &str) -> Diagnostic {
     Diagnostic::new(format!("`{text}` is reserved"), word.span.clone()).expected(["another name".into()])
 }
 
+/// A name that a statement may bind: valid and not reserved.
+pub(super) fn new_name(word: &Word) -> Parsed<String> {
+    let text = literal(word, "a name")?;
+    if !is_name(&text) {
+        return fail(not_a_name(word, &text));
+    }
+    if RESERVED_NAMES.contains(&text.as_str()) {
+        return fail(reserved(word, &text));
+    }
+    Ok(text)
+}
+
 /// True for a name that `as` and `let` can bind.
 pub fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_')

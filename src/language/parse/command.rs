@@ -177,7 +177,14 @@ impl<'v> Matcher<'v> {
 
     /// True if the parameter is required and not given yet.
     fn must_have(&self, param: &Param) -> bool {
-        param.required && !(param.many && self.has(param.name))
+        let is_given = param.many && self.has(param.name);
+        param.required
+            && !is_given
+            && !self
+                .verb
+                .keywords
+                .iter()
+                .any(|keyword| keyword.replaces == param.name && self.has(keyword.word))
     }
 
     fn has(&self, name: &str) -> bool {
@@ -197,8 +204,11 @@ impl<'v> Matcher<'v> {
             return self.bind(word, tail);
         }
         let keyword = self.keyword_of(word);
-        // A keyword may precede a text if its value and some text follow: `say $room to ann "hello"`.
-        let must = must && !(param.is_some_and(|param| param.kind.is_text()) && tail.len() > 1);
+        // A keyword may precede a text if its value and some text follow: `say $room to ann "hello"`, or stand for it.
+        let instead =
+            keyword.is_some_and(|keyword| param.is_some_and(|param| keyword.replaces == param.name));
+        let before = param.is_some_and(|param| param.kind.is_text()) && tail.len() > usize::from(!instead);
+        let must = must && !before;
         if let (false, Some(keyword)) = (must, keyword) {
             return self.keyword(keyword, word, tail);
         }
@@ -522,6 +532,9 @@ fn argument(
             }
             _ => {}
         }
+    }
+    if let (Kind::Session | Kind::Setting(_), Some([server, client])) = (kind, word.reference()) {
+        return Ok(Argument::Ready(Datum::Session(SessionRef::Name(format!("{server}.{client}")))));
     }
     let Some(text) = word.literal() else {
         return Ok(Argument::Later(kind, word.clone(), transport));

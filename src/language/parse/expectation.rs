@@ -7,11 +7,19 @@ use nom::branch::alt;
 use nom::combinator::{cut, map, value};
 use nom::sequence::{preceded, terminated};
 
-use super::atom::{Parsed, fail};
+use super::atom::{Parsed, fail, new_name};
 use super::lexer::Word;
-use super::tokens::{Read, Tokens, duration, end, explained, keyword, one_of, path, word};
+use super::tokens::{
+    Read, Tokens, checked, duration, end, explained, keyword, many_then, one_of, path, word,
+};
+use crate::base::pattern::Pattern;
 use crate::language::diagnostic::Diagnostic;
-use crate::language::script::{Body, Comparison, Expectation, FileExpectation, FileTest};
+use crate::language::script::{
+    Body, Comparison, Expectation, FileExpectation, FileTest, SessionExpectation, SessionTest,
+};
+
+/// The words for what a session receives.
+const SESSION_WORDS: [&str; 4] = ["says", "hex", "ends", "silent"];
 
 /// What follows `expect`.
 pub(super) fn expectation(tokens: Tokens<'_>) -> Read<'_, Body> {
@@ -22,7 +30,7 @@ pub(super) fn expectation(tokens: Tokens<'_>) -> Read<'_, Body> {
 fn assertion(tokens: Tokens<'_>, negated: bool) -> Read<'_, Body> {
     alt((
         map(preceded(file, cut(move |tokens| of_a_file(tokens, negated))), Body::ExpectFile),
-        map(move |tokens| of_a_value(tokens, negated), Body::Expect),
+        move |tokens| of_a_value(tokens, negated),
     ))
     .parse(tokens)
 }
@@ -36,25 +44,103 @@ fn file(tokens: Tokens<'_>) -> Read<'_, ()> {
     }
 }
 
-fn of_a_value(tokens: Tokens<'_>, negated: bool) -> Read<'_, Expectation> {
+fn of_a_value(tokens: Tokens<'_>, negated: bool) -> Read<'_, Body> {
     let (rest, left) = word("a value such as $files.clients")(tokens)?;
+    let value = |test, within| Body::Expect(Expectation { negated, left: left.clone(), test, within });
     let compared = |tokens| {
         let (rest, comparison) = one_of(&Comparison::WORDS)(tokens)?;
         let (rest, right) = cut(word("a value")).parse(rest)?;
         let (rest, within) = cut(within).parse(rest)?;
-        Ok((rest, (Some((comparison, right.clone())), within)))
+        Ok((rest, value(Some((comparison, right.clone())), within)))
+    };
+    let of_session = |tokens| {
+        let (rest, test) = session_test(tokens)?;
+        let (rest, (within, binding)) = cut(|rest| waits_and_binds(rest, &test)).parse(rest)?;
+        let session = left.clone();
+        Ok((rest, Body::ExpectSession(SessionExpectation { negated, session, test, within, binding })))
     };
     let bare = |rest| {
         let (rest, within) = until_end(rest)?;
         let checked = unspaced(left).map_or(Ok(()), Err);
         match checked.and_then(|()| condition(left, "a comparison such as $files.clients == 0")) {
-            Ok(()) => Ok((rest, (None, within))),
+            Ok(()) => Ok((rest, value(None, within))),
             Err(message) => tokens.failed(message),
         }
     };
-    let tested = |tokens| alt((compared, bare)).parse(tokens);
-    let (rest, (test, within)) = explained(tested, |here| not_a_comparison(left, here))(rest)?;
-    Ok((rest, Expectation { negated, left: left.clone(), test, within }))
+    let tested = |tokens| alt((compared, of_session, bare)).parse(tokens);
+    explained(tested, |here| not_a_comparison(left, here))(rest)
+}
+
+/// What a session is expected to receive.
+fn session_test(tokens: Tokens<'_>) -> Read<'_, SessionTest> {
+    let matching = preceded(keyword("matching"), cut(checked(word("a regular expression"), regex)));
+    let text = checked(word("a text"), not_empty);
+    let said = alt((map(matching, SessionTest::Matching), map(text, SessionTest::Says)));
+    let bytes = checked(word("bytes in hexadecimal"), hex);
+    alt((
+        preceded(keyword("says"), cut(said)),
+        map(preceded(keyword("hex"), cut(bytes)), SessionTest::Hex),
+        value(SessionTest::Ends, keyword("ends")),
+        map(preceded((keyword("silent"), cut(keyword("for"))), cut(duration)), SessionTest::Silent),
+    ))
+    .parse(tokens)
+}
+
+/// `within D` and `as NAME`, in any order.
+fn waits_and_binds<'a>(
+    tokens: Tokens<'a>,
+    test: &SessionTest,
+) -> Read<'a, (Option<Duration>, Option<String>)> {
+    #[derive(Clone)]
+    enum Tail {
+        Within(Duration),
+        As(String),
+    }
+    let (mut within, mut binding) = (None, None);
+    // Silence has its time already, and only a match has parts.
+    let waits = !matches!(test, SessionTest::Silent(_));
+    let binds = test.word().is_some();
+    let tail = |tokens: Tokens<'a>| -> Read<'a, Tail> {
+        let waiting = map(preceded(keyword("within"), cut(duration)), Tail::Within);
+        let naming = map(preceded(keyword("as"), cut(checked(word("a name"), new_name))), Tail::As);
+        match (waits, binds) {
+            (true, true) => alt((waiting, naming)).parse(tokens),
+            (true, false) => {
+                let mut waiting = waiting;
+                waiting.parse(tokens)
+            }
+            _ => Err(nom::Err::Error(tokens.mismatch())),
+        }
+    };
+    let (rest, ()) = many_then(tail, explained(end, cannot_follow), |tail| {
+        match tail {
+            Tail::Within(limit) => within = Some(limit),
+            Tail::As(name) => binding = Some(name),
+        }
+        Ok(())
+    })(tokens)?;
+    Ok((rest, (within, binding)))
+}
+
+/// A word that is known already must be a regular expression.
+fn regex(word: &Word) -> Parsed<Word> {
+    checked_pattern(word, Pattern::regex)
+}
+
+fn hex(word: &Word) -> Parsed<Word> {
+    checked_pattern(word, Pattern::hex)
+}
+
+fn not_empty(word: &Word) -> Parsed<Word> {
+    checked_pattern(word, |text| Pattern::literal(text.as_bytes()))
+}
+
+fn checked_pattern(word: &Word, read: impl Fn(&str) -> Result<Pattern, String>) -> Parsed<Word> {
+    let Some(text) = word.literal() else { return Ok(word.clone()) };
+    match read(&text) {
+        Ok(_) => Ok(word.clone()),
+        Err(why) => fail(Diagnostic::new(format!("`{text}`: {why}"), word.span.clone())),
+    }
 }
 
 /// A bare value must be a reference: a constant would make an expectation that can never fail.
@@ -97,7 +183,7 @@ fn not_a_comparison(left: &Word, here: Tokens<'_>) -> Diagnostic {
     if let Some(unspaced) = unspaced(left).or_else(|| unspaced(word)) {
         return *unspaced;
     }
-    let names = || Comparison::WORDS.iter().map(|(word, _)| *word);
+    let names = || Comparison::WORDS.iter().map(|(word, _)| *word).chain(SESSION_WORDS);
     let fix = if word.is("=") { Some("==".into()) } else { here.nearest(names().chain(["within"])) };
     here.misread("is not a comparison")
         .expected(names().map(str::to_owned).chain(["within D".into()]))

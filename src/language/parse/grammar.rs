@@ -21,7 +21,7 @@ use nom::combinator::{cut, map, opt, value};
 use nom::sequence::{preceded, terminated};
 use smallvec::SmallVec;
 
-use super::atom::{Parsed, RESERVED_NAMES, fail, is_name, literal, not_a_name, reserved};
+use super::atom::{Parsed, fail, literal, new_name};
 use super::expectation::{condition, expectation};
 use super::lexer::{Token, Word, logical_lines, tokens_into};
 use super::next::Next;
@@ -75,14 +75,14 @@ enum BodyShape {
         at: usize,
         background: bool,
     },
-    Other(Body),
+    Other(Box<Body>),
 }
 
 impl Shape {
     fn filled(self, tokens: &mut [Token]) -> Statement {
         let Self { span, prefixes, body } = self;
         let body = match body {
-            BodyShape::Other(body) => body,
+            BodyShape::Other(body) => *body,
             BodyShape::Command { at, background } => {
                 let mut words = tokens[at..].iter_mut().map_while(Token::take_word);
                 let verb = words.next().unwrap_or_default();
@@ -112,7 +112,9 @@ fn whole(tokens: Tokens<'_>) -> Read<'_, Shape> {
     let plain = |body| Shape { span: span.clone(), prefixes: Vec::new(), body };
     alt((
         map(command, plain),
-        map(preceded(begins("test"), cut(heading)), |heading| plain(BodyShape::Other(Body::Test(heading)))),
+        map(preceded(begins("test"), cut(heading)), |heading| {
+            plain(BodyShape::Other(Box::new(Body::Test(heading))))
+        }),
         |tokens| prefixed(tokens, &span),
     ))
     .parse(tokens)
@@ -120,7 +122,7 @@ fn whole(tokens: Tokens<'_>) -> Read<'_, Shape> {
 
 fn prefixed<'a>(tokens: Tokens<'a>, span: &Range<usize>) -> Read<'a, Shape> {
     let mut prefixes = Vec::new();
-    let body = alt((map(simple, BodyShape::Other), command));
+    let body = alt((map(simple, |body| BodyShape::Other(Box::new(body))), command));
     let (rest, body) = many_then(prefix, body, |prefix| {
         if prefixes.len() == PREFIX_LIMIT {
             let title = format!("more than {PREFIX_LIMIT} prefixes before one command");
@@ -220,18 +222,6 @@ fn unspaced(word: &Word) -> Parsed<()> {
         ),
         _ => Ok(()),
     }
-}
-
-/// A name that a statement may bind: valid and not reserved.
-pub(super) fn new_name(word: &Word) -> Parsed<String> {
-    let text = literal(word, "a name")?;
-    if !is_name(&text) {
-        return fail(not_a_name(word, &text));
-    }
-    if RESERVED_NAMES.contains(&text.as_str()) {
-        return fail(reserved(word, &text));
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -215,7 +215,7 @@ pub(crate) fn tokens_into(line: &str, base: usize, out: &mut Vec<Token>) {
             out.push(Token::Ampersand(at..at + 1));
             rest = &rest[1..];
         } else {
-            match word(rest, at) {
+            match word(rest, at, style_after(out.last())) {
                 Ok((tail, word)) => {
                     out.push(Token::Word(word));
                     (rest, first) = (tail, false);
@@ -260,8 +260,24 @@ enum WordPart<'a> {
     Reference(Vec<String>),
 }
 
+/// What a double quote holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Text,
+    /// A regular expression: its own escapes stay, and a `$` that begins no name is the end of a line.
+    Pattern,
+}
+
+/// The style of the word after this one.
+fn style_after(token: Option<&Token>) -> Style {
+    match token {
+        Some(Token::Word(word)) if word.is("matching") || word.is("matches") => Style::Pattern,
+        _ => Style::Text,
+    }
+}
+
 /// Reads the word at the start of `input`, which begins at byte `at` of the text.
-fn word(input: &str, at: usize) -> Result<(&str, Word), Diagnostic> {
+fn word(input: &str, at: usize, style: Style) -> Result<(&str, Word), Diagnostic> {
     let mut word = Word { segments: SmallVec::new(), quoted: false, span: at..at };
     let mut rest = input;
     while !rest.is_empty()
@@ -273,7 +289,7 @@ fn word(input: &str, at: usize) -> Result<(&str, Word), Diagnostic> {
             break;
         }
         let here = at + (input.len() - rest.len());
-        let (tail, piece) = piece(rest, here)?;
+        let (tail, piece) = piece(rest, here, style)?;
         let end = at + (input.len() - tail.len());
         match piece {
             WordPart::Bare(text) => push_text(&mut word.segments, text),
@@ -304,12 +320,12 @@ fn push_text(segments: &mut SmallVec<[Segment; 1]>, text: &str) {
     }
 }
 
-fn piece(input: &str, at: usize) -> Result<(&str, WordPart<'_>), Diagnostic> {
+fn piece(input: &str, at: usize, style: Style) -> Result<(&str, WordPart<'_>), Diagnostic> {
     match input.chars().next() {
         Some('\'') => raw(input)
             .map(|(rest, text)| (rest, WordPart::Quoted(smallvec![Segment::Text(text.into())])))
             .map_err(|_| never_closed('\'', input, at)),
-        Some('"') => double(input, at),
+        Some('"') => double(input, at, style),
         Some('$') => reference(input).map(|(rest, path)| (rest, WordPart::Reference(path))).map_err(|_| {
             no_name_follows(at).expected(["a name such as $files.port".into(), "'$' in single quotes".into()])
         }),
@@ -375,7 +391,7 @@ fn name(input: &str) -> IResult<&str, &str> {
 }
 
 /// `"escapes \n and $name.field inside"`
-fn double(input: &str, at: usize) -> Result<(&str, WordPart<'_>), Diagnostic> {
+fn double(input: &str, at: usize, style: Style) -> Result<(&str, WordPart<'_>), Diagnostic> {
     let mut segments = SmallVec::new();
     let mut rest = &input[1..];
     loop {
@@ -393,8 +409,17 @@ fn double(input: &str, at: usize) -> Result<(&str, WordPart<'_>), Diagnostic> {
                     segments.push(Segment::Reference(path, here..at + (input.len() - tail.len())));
                     rest = tail;
                 }
+                Err(_) if style == Style::Pattern => {
+                    push_text(&mut segments, "$");
+                    rest = &rest[1..];
+                }
                 Err(_) => return Err(no_name_follows(here).fix("\\$".to_owned())),
             },
+            Some('\\') if style == Style::Pattern && is_of_pattern(rest) => {
+                let length = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
+                push_text(&mut segments, &rest[..length]);
+                rest = &rest[length..];
+            }
             Some('\\') => match escaped(rest) {
                 Ok((tail, c)) => {
                     push_text(&mut segments, c.map(String::from).unwrap_or_default().as_str());
@@ -409,6 +434,11 @@ fn double(input: &str, at: usize) -> Result<(&str, WordPart<'_>), Diagnostic> {
             }
         }
     }
+}
+
+/// True for an escape that belongs to a regular expression: all but those of the language that mean the same there.
+fn is_of_pattern(input: &str) -> bool {
+    input[1..].starts_with(['x', 'u']) || escaped(input).is_err()
 }
 
 /// The error of a `\` at the start of `input`, which is at `at`.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::arguments::Invocation;
 use super::diagnostic::Source;
 use super::parse::lexer::Word;
-use super::script::{Expectation, FileExpectation, Heading, Prefix};
+use super::script::{Expectation, FileExpectation, Heading, Prefix, SessionExpectation};
 
 /// The checked steps of a script.
 #[derive(Debug, Default)]
@@ -73,6 +73,8 @@ pub enum Action {
     Command(Box<Invocation>),
     /// Fails unless a condition on values holds.
     Expect(Expectation),
+    /// Fails unless a condition on what a session receives holds.
+    ExpectSession(SessionExpectation),
     /// Fails unless a condition on a file holds.
     ExpectFile(FileExpectation),
     /// Reads the environment variable of this name and masks its value from now on.

@@ -16,7 +16,9 @@ use crate::language::other_shells::{self, Advice};
 use crate::language::parse::command::Matcher;
 use crate::language::parse::grammar;
 use crate::language::parse::lexer::{Segment, Word};
-use crate::language::script::{Body, Expectation, FileExpectation, FileTest, Prefix, Statement, error_code};
+use crate::language::script::{
+    Body, Expectation, FileExpectation, FileTest, Prefix, SessionExpectation, Statement, error_code,
+};
 use crate::language::statement::statement;
 use crate::language::vocabulary::Vocabulary;
 use crate::language::{SOURCE_DEPTH_LIMIT, STATEMENT_LIMIT};
@@ -130,6 +132,7 @@ impl<'a> Planner<'a> {
                 }
             }
             Body::Expect(expectation) => self.expectation(source, expectation, scope),
+            Body::ExpectSession(expectation) => self.session_expectation(source, expectation, scope),
             Body::ExpectFile(expectation) => self.file_expectation(source, expectation, scope),
             Body::Let { name, value } => {
                 self.check_word(source, &value, scope);
@@ -166,6 +169,22 @@ impl<'a> Planner<'a> {
         }
         condition::check(&expectation, scope).into_iter().for_each(|wrong| self.error(source, wrong));
         Action::Expect(expectation)
+    }
+
+    fn session_expectation(
+        &mut self,
+        source: &Arc<Source>,
+        expectation: SessionExpectation,
+        scope: &mut Scope,
+    ) -> Action {
+        self.check_word(source, &expectation.session, scope);
+        if let Some(word) = expectation.test.word() {
+            self.check_word(source, word, scope);
+        }
+        if let Some(name) = &expectation.binding {
+            scope.define(name, Known::Any);
+        }
+        Action::ExpectSession(expectation)
     }
 
     fn file_expectation(
@@ -330,6 +349,8 @@ impl<'a> Planner<'a> {
             return self.error(source, unknown_name(name, span.clone(), scope, "$"));
         };
         match (known, path.get(1)) {
+            // A client of a server that is a session of its own.
+            (Known::Record(fields), Some(field)) if is_client(field) && fields.find("clients").is_some() => {}
             (Known::Record(fields), Some(field)) if !fields.iter().any(|f| f.name == field) => {
                 let fix =
                     nearest(field, fields.iter().map(|f| f.name)).map(|field| format!("${name}.{field}"));
@@ -381,13 +402,18 @@ impl<'a> Planner<'a> {
                 Datum::Session(SessionRef::Name(name))
                 | Datum::Endpoint(_, Place::Session(SessionRef::Name(name))),
             ) = argument
-                && scope.known(name).is_none()
+                && scope.known(name.split('.').next().unwrap_or_default()).is_none()
                 && !source.slice(span).starts_with('$')
             {
                 self.error(source, unknown_name(name, span.clone(), scope, ""));
             }
         }
     }
+}
+
+/// `$srv.1`, `$srv.last`
+fn is_client(field: &str) -> bool {
+    field == "last" || field.parse::<u64>().is_ok()
 }
 
 /// The name after the first `as` of a command that could not be parsed.

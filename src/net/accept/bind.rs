@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::{TcpListener, UdpSocket};
 
 use crate::base::Transport;
+use crate::net::errors;
 use crate::net::kernel::ports_in_use;
-use crate::report::{Failure, reason};
-use crate::wire::Code;
+use crate::report::Failure;
 
 /// Length of the kernel's queue of connections not yet accepted.
 const BACKLOG: i32 = 1024;
@@ -65,28 +65,20 @@ pub fn bind(transport: Transport, bind: Bind, port: u16) -> Result<Bound, Failur
     result.map_err(|error| bind_failure(&error, transport, address).of(format!("listen {transport} {port}")))
 }
 
-/// Why the address cannot be bound, and what to do about it.
+/// Why the address cannot be bound.
 fn bind_failure(error: &std::io::Error, transport: Transport, address: SocketAddr) -> Failure {
     let port = address.port();
     match error.kind() {
         ErrorKind::AddrInUse => {
-            let failure = |who: &str| Failure::new(Code::Exists, format!("port {port} is taken by {who}"));
             if is_ours(transport, port) {
-                let fix = "stop that one first; tests that run in parallel cannot share a port: use port 0, or \
-                           `test \"…\" serial`";
-                failure("another session of this program").fix(fix)
+                errors::port_taken_by_this_program(port)
             } else {
-                failure("another program").fix(format!("listen {transport} 0 takes any free port"))
+                errors::port_taken(port, transport)
             }
         }
-        ErrorKind::PermissionDenied => {
-            Failure::new(Code::Policy, format!("port {port} needs privileges")).fix("use a port from 1024 on")
-        }
-        ErrorKind::AddrNotAvailable => {
-            Failure::new(Code::Missing, format!("{} is not an address of this machine", address.ip()))
-                .fix("use `on any` or leave `on` out")
-        }
-        _ => Failure::new(Code::Other, reason(error)).fix("try another address or port"),
+        ErrorKind::PermissionDenied => errors::port_privileged(port),
+        ErrorKind::AddrNotAvailable => errors::address_not_local(address.ip()),
+        _ => errors::cannot_bind(error),
     }
 }
 

@@ -26,12 +26,12 @@ use self::admission::{Admission, Lines};
 use self::bind::Bound;
 use self::permits::{ConnectionPermit, ConnectionPermits};
 use super::connection::Connection;
-use super::failure::foreign;
+use super::errors;
 use super::limits::{ACCEPT_PAUSE, FIRST_MESSAGE_LIMIT};
 use super::{Driver, show, tcp, udp};
-use crate::report::{Failure, reason};
+use crate::report::Failure;
 use crate::wire::preface::{self, Preface};
-use crate::wire::{Code, Frame, ServiceId, VERSION};
+use crate::wire::{Frame, ServiceId, VERSION};
 
 /// Descriptors kept free for files, prompts and other sessions (faults.md row 61).
 const RESERVE: i32 = 32;
@@ -206,7 +206,7 @@ fn is_in_reserve(stream: &TcpStream) -> bool {
 
 /// Sends a busy error without waiting: it fits into the empty send buffer of a new connection.
 fn turn_away(stream: &TcpStream) {
-    let why = Failure::new(Code::Busy, "busy: out of file descriptors, retry in 5 s");
+    let why = errors::out_of_descriptors();
     let mut words = BytesMut::new();
     words.extend_from_slice(&Preface::new(ServiceId::ANY).encode());
     Frame::error(why.code, &why.why).encode(&mut words);
@@ -231,17 +231,11 @@ impl PendingConnection {
         let _half_open = HalfOpen(half_open);
         let draw = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), waiting);
         if is_one_too_many(waiting, draw) {
-            return Err(
-                Failure::new(Code::Busy, format!("dropped: one of {waiting} half-open connections")).of(peer)
-            );
+            return Err(errors::too_many_half_open(waiting).of(peer));
         }
         match tokio::time::timeout(FIRST_MESSAGE_LIMIT.saturating_sub(HALF_OPEN_AFTER), greeting).await {
             Ok(result) => result.map_err(|failure| failure.of(peer)),
-            Err(_) => Err(Failure::new(
-                Code::Timeout,
-                format!("sent nothing for {} s", FIRST_MESSAGE_LIMIT.as_secs()),
-            )
-            .of(peer)),
+            Err(_) => Err(errors::first_message_timed_out().of(peer)),
         }
     }
 
@@ -293,10 +287,10 @@ async fn first_bytes(
         };
         match read {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Ok(0) if front.is_empty() => return Err(Failure::new(Code::Broken, "closed, sent nothing")),
+            Ok(0) if front.is_empty() => return Err(errors::client_closed_at_once()),
             Ok(0) => break,
             Ok(_) => {}
-            Err(error) => return Err(Failure::new(Code::Broken, reason(&error))),
+            Err(error) => return Err(errors::socket_failed(&error)),
         }
     }
     Ok((front, false))
@@ -304,15 +298,11 @@ async fn first_bytes(
 
 /// Why a client is refused that sent `front`, which is the preface `asked` if it is one; `None` if it is not.
 fn objection(admission: &Admission, asked: Option<Preface>, front: &[u8]) -> Option<Failure> {
-    let Some(asked) = asked else { return Some(foreign(front)) };
+    let Some(asked) = asked else { return Some(errors::foreign_protocol(front)) };
     if asked.version != VERSION {
-        let older = if asked.version < VERSION { "the client" } else { "the server" };
-        let why =
-            format!("the server speaks version {VERSION}, the client {}; upgrade {older}", asked.version);
-        return Some(Failure::new(Code::Version, why));
+        return Some(errors::version_mismatch(VERSION, asked.version));
     }
-    let why = || Failure::new(Code::Service, format!("this port serves {}", admission.name));
-    (!admission.serves(ServiceId::new(asked.service))).then(why)
+    (!admission.serves(ServiceId::new(asked.service))).then(|| errors::other_service(admission.name))
 }
 
 /// Tells a client why it is refused, in its own protocol if that is known, and waits up to 1 s for it to close.

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::share;
+use crate::net::errors;
 use crate::report::Failure;
-use crate::wire::Code;
 
 /// The number of clients by address.
 #[derive(Debug, Default)]
@@ -35,12 +35,11 @@ impl ConnectionPermits {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let most = share(max, address);
         if taken.values().sum::<usize>() >= max {
-            return Err(Failure::new(Code::Busy, format!("busy: {max} of {max} clients, retry in 5 s")));
+            return Err(errors::server_full(max));
         }
         let own = taken.entry(address).or_default();
         if *own >= most {
-            let why = format!("busy: {most} of {max} clients are from your address, retry in 5 s");
-            return Err(Failure::new(Code::Busy, why));
+            return Err(errors::too_many_from_one_address(most, max));
         }
         *own += 1;
         Ok(ConnectionPermit(Some((self.clone(), address))))

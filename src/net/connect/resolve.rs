@@ -6,9 +6,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::base::{Endpoint, Host};
-use crate::net::CONNECT_LIMIT;
-use crate::report::{Failure, reason};
-use crate::wire::Code;
+use crate::net::{CONNECT_LIMIT, errors};
+use crate::report::Failure;
 
 /// All addresses of an endpoint, alternating between IPv4 and IPv6; never empty.
 pub async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
@@ -18,33 +17,22 @@ pub async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
         Host::Address(address) => return Ok(vec![SocketAddr::new(*address, endpoint.port)]),
         Host::Name(name) => name,
     };
-    let failed = |why: String| {
-        Failure::new(Code::Missing, format!("the name `{name}` does not resolve: {why}"))
-            .fix("check the spelling, or write the address")
-    };
     let found =
         tokio::time::timeout(CONNECT_LIMIT, tokio::net::lookup_host((name.as_str(), endpoint.port))).await;
     let found: Vec<SocketAddr> = match found {
         Ok(Ok(addresses)) => addresses.collect(),
-        Ok(Err(error)) => {
-            return Err(failed(
-                reason(&error).trim_start_matches("failed to lookup address information: ").to_owned(),
-            ));
-        }
-        Err(_) => return Err(failed("no answer in time".into())),
+        Ok(Err(error)) => return Err(errors::name_not_resolved(name, &error)),
+        Err(_) => return Err(errors::name_server_timed_out(name)),
     };
     if found.is_empty() {
-        return Err(failed("it has no address".into()));
+        return Err(errors::name_without_address(name));
     }
     Ok(alternate(&found))
 }
 
 fn scoped(address: Ipv6Addr, zone: &str, port: u16) -> Result<SocketAddr, Failure> {
     let number = zone.parse().ok();
-    let index = number.or_else(|| interface_index(zone)).ok_or_else(|| {
-        Failure::new(Code::Missing, format!("this machine has no interface `{zone}`"))
-            .fix("`!ip -br link` lists the interfaces")
-    })?;
+    let index = number.or_else(|| interface_index(zone)).ok_or_else(|| errors::interface_missing(zone))?;
     Ok(SocketAddrV6::new(address, port, 0, index).into())
 }
 
@@ -79,7 +67,7 @@ where
         if let Some(address) = waiting.next() {
             attempts.spawn(start(address));
         } else if attempts.is_empty() {
-            return Err(last.unwrap_or_else(|| Failure::new(Code::Missing, "there is no address to try")));
+            return Err(last.unwrap_or_else(errors::no_address_to_try));
         }
         let pause = if waiting.len() > 0 { STAGGER } else { CONNECT_LIMIT * 2 };
         if let Ok(Some(Ok(result))) = tokio::time::timeout(pause, attempts.join_next()).await {

@@ -17,8 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::message::{BlockSink, Message, PathCounts, Received, land};
 use self::path_stats::PathStats;
-use super::failure::{nothing_came, told};
-use super::{tcp, udp};
+use super::{errors, tcp, udp};
 use crate::base::Transport;
 use crate::report::Failure;
 use crate::wire::time_spent::Cause;
@@ -90,7 +89,7 @@ impl Connection {
         let Err(failure) = self.send_all(frames).await else { return Ok(()) };
         match tokio::time::timeout(LAST_WORDS_LIMIT, self.incoming.next()).await {
             Ok(Ok(Some(Message::Frame(frame)))) if frame.kind == crate::wire::frame::ERROR => {
-                Err(told(&frame))
+                Err(errors::told(&frame))
             }
             Ok(Err(reason)) => Err(reason),
             _ => Err(failure),
@@ -237,14 +236,12 @@ impl Incoming {
     pub async fn expect(&mut self, limit: Duration, what: &str) -> Result<Message, Failure> {
         match tokio::time::timeout(limit, self.next()).await {
             Ok(Ok(Some(Message::Frame(frame)))) if frame.kind == crate::wire::frame::ERROR => {
-                Err(told(&frame))
+                Err(errors::told(&frame))
             }
             Ok(Ok(Some(message))) => Ok(message),
-            Ok(Ok(None)) => {
-                Err(Failure::new(Code::Broken, format!("the peer closed the connection before {what}")))
-            }
+            Ok(Ok(None)) => Err(errors::peer_closed_before(what)),
             Ok(Err(failure)) => Err(failure),
-            Err(_) => Err(nothing_came(what, limit)),
+            Err(_) => Err(errors::nothing_came(what, limit)),
         }
     }
 
@@ -252,9 +249,7 @@ impl Incoming {
     pub async fn frame(&mut self, limit: Duration, what: &str) -> Result<Frame, Failure> {
         match self.expect(limit, what).await? {
             Message::Frame(frame) => Ok(frame),
-            Message::Block { .. } => {
-                Err(Failure::new(Code::Misbehaved, format!("the peer sent a block instead of {what}")))
-            }
+            Message::Block { .. } => Err(errors::block_instead_of(what)),
         }
     }
 }

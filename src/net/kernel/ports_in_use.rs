@@ -1,7 +1,7 @@
 //! Ports of this machine that are in use.
 
 use super::sockets::{SocketRow, lists};
-use crate::base::Transport;
+use crate::base::{Endpoint, Transport};
 
 /// Maximum number of lines read from one list.
 const LINE_LIMIT: usize = 10_000;
@@ -18,6 +18,11 @@ pub fn ports_in_use() -> Vec<(u16, Transport)> {
     found.sort_by_key(|(port, transport)| (*port, transport.word()));
     found.dedup();
     found
+}
+
+/// True if the endpoint is of this machine and a program listens there.
+pub(crate) fn is_served_here(endpoint: &Endpoint, transport: Transport) -> bool {
+    endpoint.host.is_loopback() && ports_in_use().contains(&(endpoint.port, transport))
 }
 
 /// Inodes of the sockets that listen on port `wanted`.

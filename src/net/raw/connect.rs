@@ -10,7 +10,7 @@ use tokio::net::{TcpStream, UdpSocket, UnixStream};
 use super::{RawConnection, Reader, Writer};
 use crate::base::{Carrier, Endpoint, Fields, Transport};
 use crate::net::connect::resolve;
-use crate::net::failure;
+use crate::net::errors;
 use crate::net::limits::CONNECT_LIMIT;
 use crate::net::{show, tcp};
 use crate::report::Failure;
@@ -27,18 +27,18 @@ pub(super) async fn tcp_stream(endpoint: &Endpoint) -> Result<(TcpStream, Socket
     let racing = resolve::race(&addresses, |address| tcp::dial(endpoint.clone(), address));
     tokio::time::timeout(CONNECT_LIMIT, racing)
         .await
-        .unwrap_or_else(|_| Err(failure::silent(endpoint, Transport::Tcp)))
+        .unwrap_or_else(|_| Err(errors::connect_timed_out(endpoint, Transport::Tcp)))
 }
 
 /// A socket that talks to the first address of the endpoint alone. Nothing is sent, so nobody needs to be there.
 pub async fn udp(endpoint: &Endpoint) -> Result<RawConnection, Failure> {
     let addresses = resolve::resolve(endpoint).await?;
-    let Some(&peer) = addresses.first() else { return Err(failure::no_address()) };
+    let Some(&peer) = addresses.first() else { return Err(errors::no_address_to_try()) };
     let local: SocketAddr = match peer {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
-    let failed = |error: std::io::Error| failure::cannot_reach(endpoint, &error);
+    let failed = |error: std::io::Error| errors::cannot_reach(endpoint, &error);
     let socket = UdpSocket::bind(local).await.map_err(failed)?;
     socket.connect(peer).await.map_err(failed)?;
     let socket = Arc::new(socket);
@@ -54,8 +54,8 @@ pub async fn udp(endpoint: &Endpoint) -> Result<RawConnection, Failure> {
 /// Connects to a Unix socket.
 pub async fn unix(path: &Path) -> Result<RawConnection, Failure> {
     let stream = UnixStream::connect(path).await.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => failure::no_unix_socket(path),
-        ErrorKind::ConnectionRefused => failure::unix_refused(path),
+        ErrorKind::NotFound => errors::no_unix_socket(path),
+        ErrorKind::ConnectionRefused => errors::unix_refused(path),
         _ => Failure::io(&error, path.display().to_string()),
     })?;
     let (read, write) = stream.into_split();

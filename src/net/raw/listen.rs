@@ -14,7 +14,7 @@ use crate::base::Carrier;
 use crate::net::accept::bind::Bound;
 use crate::net::accept::permits::{ConnectionPermit, ConnectionPermits};
 use crate::net::accept::{Acceptor, Knock};
-use crate::net::{ACCEPT_PAUSE, Driver, failure, show};
+use crate::net::{ACCEPT_PAUSE, Driver, errors, show};
 use crate::report::Failure;
 
 /// Clients of a raw service.
@@ -74,10 +74,10 @@ pub fn bind_unix(path: &Path) -> Result<SocketFile, Failure> {
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
             let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
             if !is_socket {
-                return Err(failure::not_a_socket(path));
+                return Err(errors::not_a_socket(path));
             }
             if std::os::unix::net::UnixStream::connect(path).is_ok() {
-                return Err(failure::unix_socket_in_use(path));
+                return Err(errors::unix_socket_in_use(path));
             }
             std::fs::remove_file(path).and_then(|()| UnixListener::bind(path)).map_err(failed)?
         }

@@ -9,7 +9,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::READ_SIZE;
-use crate::net::failure;
+use crate::net::errors;
 use crate::report::Failure;
 use crate::wire::datagram::DATAGRAM_LIMIT;
 
@@ -78,7 +78,7 @@ impl Reader {
                 self.received += count as u64;
                 Ok(Some(self.buffer.split().freeze()))
             }
-            Err(error) => Err(failure::raw_broken(&error, self.received)),
+            Err(error) => Err(errors::raw_broken(&error, self.received)),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::UdpSocket;
 
-use crate::net::failure;
+use crate::net::errors;
 use crate::report::Failure;
 use crate::wire::datagram::DATAGRAM_LIMIT;
 
@@ -58,10 +58,10 @@ impl Writer {
     pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let is_datagram = matches!(self.to, Sink::Datagrams(_) | Sink::Client(..));
         if is_datagram && bytes.len() > DATAGRAM_LIMIT {
-            return Err(failure::datagram_too_large(bytes.len(), DATAGRAM_LIMIT));
+            return Err(errors::datagram_too_large(bytes.len(), DATAGRAM_LIMIT));
         }
         let sent = match &mut self.to {
-            Sink::Finished => return Err(failure::already_finished()),
+            Sink::Finished => return Err(errors::already_finished()),
             Sink::Stream(stream) => match stream.write_all(bytes).await {
                 Ok(()) => stream.flush().await,
                 Err(error) => Err(error),
@@ -69,7 +69,7 @@ impl Writer {
             Sink::Datagrams(socket) => socket.send(bytes).await.map(drop),
             Sink::Client(socket, peer) => socket.send_to(bytes, *peer).await.map(drop),
         };
-        sent.map_err(|error| failure::raw_broken(&error, self.sent))?;
+        sent.map_err(|error| errors::raw_broken(&error, self.sent))?;
         self.sent += bytes.len() as u64;
         Ok(())
     }
@@ -80,7 +80,7 @@ impl Writer {
     /// Datagrams have no end.
     pub async fn finish(&mut self) -> Result<(), Failure> {
         match &mut self.to {
-            Sink::Datagrams(_) | Sink::Client(..) => Err(failure::no_end_of_datagrams()),
+            Sink::Datagrams(_) | Sink::Client(..) => Err(errors::no_end_of_datagrams()),
             Sink::Finished => Ok(()),
             Sink::Stream(stream) => {
                 // The peer may be gone already.
@@ -91,13 +91,14 @@ impl Writer {
         }
     }
 
-    /// Makes the connection end with RST as soon as both halves are dropped.
+    /// Cuts the connection: the peer gets RST.
     ///
     /// # Errors
     /// Only TCP has a reset.
     pub fn reset(&mut self) -> Result<(), Failure> {
-        let Some(Cut(socket)) = self.cut.take() else { return Err(failure::no_reset()) };
-        let _best_effort = socket2::SockRef::from(&socket).set_linger(Some(std::time::Duration::ZERO));
-        Ok(())
+        let Some(Cut(socket)) = self.cut.take() else { return Err(errors::no_reset()) };
+        // Linux sends RST at once when a socket is disconnected. SO_LINGER would not do: dropping the halves shuts the
+        // socket down first, and the peer would read an orderly end.
+        rustix::net::connect_unspec(&socket).map_err(|error| errors::raw_broken(&error.into(), self.sent))
     }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 
-use super::timer::Timer;
+use super::clock::timer::Timer;
 use super::{Bound, clock};
 use crate::base::{Endpoint, Time};
 use crate::link::{Counts, Direction, Link, Profile};
@@ -162,7 +162,7 @@ impl Relay {
         let reading = async {
             match bound {
                 Bound::Udp(socket) => udp::read(socket, addresses, self.max, arrivals).await,
-                Bound::Tcp(listener) => tcp::read(listener, addresses, self.max, arrivals).await,
+                Bound::Tcp(listener) => tcp::read(listener, self.target, addresses, self.max, arrivals).await,
             }
         };
         tokio::select! {

@@ -14,10 +14,10 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::{Chunk, Flow, PacketIn, PacketOut};
+use crate::base::{Endpoint, Transport};
 use crate::link::Direction;
-use crate::net::{CONNECT_LIMIT, show, tcp};
+use crate::net::{CONNECT_LIMIT, errors, show, tcp};
 use crate::report::{Failure, reason};
-use crate::wire::Code;
 
 /// Maximum bytes of one read.
 const READ: usize = 16 << 10;
@@ -27,6 +27,7 @@ const ON_THE_WAY: usize = 4 << 20;
 /// Accepts clients until the relay is dropped.
 pub(super) async fn read(
     listener: TcpListener,
+    target: Endpoint,
     addresses: Vec<SocketAddr>,
     max: usize,
     arrivals: mpsc::Sender<PacketIn>,
@@ -42,10 +43,13 @@ pub(super) async fn read(
                 continue;
             }
         };
-        let (addresses, arrivals) = (addresses.clone(), arrivals.clone());
+        let (target, addresses, arrivals) = (target.clone(), addresses.clone(), arrivals.clone());
         flows.spawn(async move {
-            if let Err(failure) = carry(client, peer, &addresses, next, &arrivals).await {
-                drop(arrivals.send(PacketIn::Trouble(format!("{}: {failure}", show(peer)))).await);
+            match dial(&target, &addresses).await {
+                Ok(server) => carry(client, peer, server, next, &arrivals).await,
+                Err(failure) => {
+                    drop(arrivals.send(PacketIn::Trouble(format!("{}: {failure}", show(peer)))).await);
+                }
             }
             drop(place);
         });
@@ -54,15 +58,13 @@ pub(super) async fn read(
     }
 }
 
-async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
-    let mut last = Failure::new(
-        Code::Timeout,
-        format!("no answer from the server within {} s", CONNECT_LIMIT.as_secs()),
-    );
+/// Connects to the first address of the server that answers.
+async fn dial(target: &Endpoint, addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
+    let mut last = errors::connect_timed_out(target, Transport::Tcp);
     for address in addresses {
-        match tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = Failure::new(Code::Refused, reason(&error)),
+        match tokio::time::timeout(CONNECT_LIMIT, tcp::dial(target.clone(), *address)).await {
+            Ok(Ok((stream, _))) => return Ok(stream),
+            Ok(Err(failure)) => last = failure,
             Err(_) => {}
         }
     }
@@ -73,11 +75,10 @@ async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
 async fn carry(
     client: TcpStream,
     peer: SocketAddr,
-    addresses: &[SocketAddr],
+    server: TcpStream,
     flow: Flow,
     arrivals: &mpsc::Sender<PacketIn>,
-) -> Result<(), Failure> {
-    let server = dial(addresses).await?;
+) {
     tcp::prepare(&client);
     tcp::prepare(&server);
     let (client_in, client_out) = client.into_split();
@@ -106,7 +107,6 @@ async fn carry(
         () = from_server.passed_on.notified() => {}
     }
     drop(arrivals.send(PacketIn::Left(flow)).await);
-    Ok(())
 }
 
 /// Passes a connection reset through the link, in one direction: it takes effect on the other side after the bytes that

@@ -13,9 +13,8 @@ use tokio::task::JoinSet;
 
 use super::{Flow, PacketIn, PacketOut};
 use crate::link::Direction;
-use crate::net::{clock, show};
+use crate::net::{clock, errors, show};
 use crate::report::{Failure, reason};
-use crate::wire::Code;
 
 /// Idle timeout of a client, for both directions together.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
@@ -70,7 +69,7 @@ pub(super) async fn read(
             Ok(received) => received,
             // The error concerns one client that is gone.
             Err(error) if is_of_peer(&error) => continue,
-            Err(error) => return Err(Failure::new(Code::Broken, reason(&error)).of("link")),
+            Err(error) => return Err(errors::socket_failed(&error).of("link")),
         };
         if let Some(flow) = clients.flow(peer).await {
             let packet = PacketIn::Packet { direction: Direction::Up, flow, bytes, place: None };

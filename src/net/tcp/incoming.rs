@@ -8,11 +8,11 @@ use tokio::net::tcp::OwnedReadHalf;
 use super::socket::ReadEnd;
 use super::{BATCH, DIRECT, LINE_LIMIT, broken};
 use crate::net::connection::message::{BlockSink, Message, Received, land};
-use crate::net::failure::{foreign, malformed};
+use crate::net::errors::{self, malformed};
 use crate::report::Failure;
 use crate::wire::frame::{self, BLOCK_HEADER, Deframer};
 use crate::wire::preface::{self, Preface};
-use crate::wire::{Code, Frame, Reader};
+use crate::wire::{Frame, Reader};
 
 /// Bytes between two large blocks: the frame with the hash of the next one, and its block header.
 const BETWEEN: usize = frame::HEADER + 8 + 32 + BLOCK_HEADER;
@@ -168,7 +168,7 @@ impl Incoming {
         let buffer = &mut self.frames.buffer;
         let Some(end) = buffer.iter().position(|&byte| byte == b'\n') else {
             if buffer.len() > LINE_LIMIT {
-                return Err(Failure::new(Code::Limit, format!("a line is longer than {LINE_LIMIT} bytes")));
+                return Err(errors::line_too_long(LINE_LIMIT));
             }
             return Ok(None);
         };
@@ -218,13 +218,7 @@ impl Incoming {
         }
         let missing = self.block.take().map_or_else(|| self.frames.missing(), |(_, left)| left);
         self.frames.buffer.clear();
-        let why = format!(
-            "the peer closed early, at byte {left} of {} of a frame, after {} bytes",
-            left + missing,
-            self.received
-        );
-        Err(Failure::new(Code::Broken, why)
-            .fix("the other side may have been stopped; run the command again"))
+        Err(errors::peer_closed_early(left, left + missing, self.received))
     }
 
     /// Reads the server's preface, the first 8 bytes.
@@ -232,7 +226,7 @@ impl Incoming {
         loop {
             let buffer = &mut self.frames.buffer;
             if !Preface::may_begin(buffer) {
-                return Err(foreign(buffer));
+                return Err(errors::foreign_protocol(buffer));
             }
             if let Some(front) = buffer.first_chunk::<{ preface::SIZE }>() {
                 let preface = Preface::decode(*front);
@@ -241,13 +235,11 @@ impl Incoming {
                         buffer.advance(preface::SIZE);
                         Ok(preface)
                     }
-                    None => Err(foreign(buffer)),
+                    None => Err(errors::foreign_protocol(buffer)),
                 };
             }
             if !self.read().await? {
-                let why = "the server closed the connection without sending anything";
-                return Err(Failure::new(Code::Protocol, why)
-                    .fix("is it an nls server? nls speaks its own protocol there"));
+                return Err(errors::server_closed_at_once());
             }
         }
     }

@@ -34,12 +34,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::connect::resolve;
 use super::connection::message::{Message, PathSample};
-use super::failure::{cannot_reach, nobody_listens, silent, told};
+use super::errors;
+use super::kernel::ports_in_use::is_served_here;
 use super::limits::CONNECT_LIMIT;
 use crate::base::{Endpoint, Transport};
-use crate::report::{Failure, reason};
+use crate::report::Failure;
 use crate::wire::preface::Preface;
-use crate::wire::{Code, ServiceId, VERSION, frame};
+use crate::wire::{ServiceId, VERSION, frame};
 
 /// Bytes gathered before a write, and maximum buffer for a read: large enough to keep system calls rare.
 const BATCH: usize = 256 << 10;
@@ -93,7 +94,7 @@ pub async fn connect(
         resolve::race(addresses, |address| dial(endpoint.clone(), address)),
     )
     .await
-    .unwrap_or_else(|_| Err(silent(endpoint, Transport::Tcp)))?;
+    .unwrap_or_else(|_| Err(errors::connect_timed_out(endpoint, Transport::Tcp)))?;
     prepare(&stream);
     let (read, write) = stream.into_split();
     let mut outgoing = Outgoing::new(write, false);
@@ -102,14 +103,7 @@ pub async fn connect(
     outgoing.flush().await?;
     match tokio::time::timeout(CONNECT_LIMIT, incoming.preface()).await {
         Ok(result) => check(&result?, &mut incoming).await?,
-        Err(_) => {
-            let why = format!(
-                "{endpoint} accepted the connection but sent nothing for {} s",
-                CONNECT_LIMIT.as_secs()
-            );
-            return Err(Failure::new(Code::Protocol, why)
-                .fix("is it an nls server? nls speaks its own protocol there"));
-        }
+        Err(_) => return Err(errors::server_sent_nothing(endpoint)),
     }
     Ok(Halves { outgoing, incoming, peer })
 }
@@ -122,43 +116,37 @@ pub(super) async fn dial(
     match TcpStream::connect(address).await {
         Ok(stream) => Ok((stream, address)),
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            Err(nobody_listens(&endpoint, Transport::Tcp))
+            let is_on_udp = is_served_here(&endpoint, Transport::Udp);
+            Err(errors::nobody_listens(&endpoint, Transport::Tcp, is_on_udp))
         }
-        Err(error) => Err(cannot_reach(&endpoint, &error)),
+        Err(error) => Err(errors::cannot_reach(&endpoint, &error)),
     }
 }
 
 /// Checks the server's preface against ours; if the server refuses, its next frame says why.
 async fn check(server: &Preface, incoming: &mut Incoming) -> Result<(), Failure> {
     if server.version != VERSION {
-        let older = if server.version < VERSION { "the server" } else { "this client" };
-        let why =
-            format!("the server speaks version {} of the protocol, this client {VERSION}", server.version);
-        return Err(Failure::new(Code::Version, why).fix(format!("upgrade {older}")));
+        return Err(errors::version_mismatch(server.version, VERSION));
     }
     if server.service != ServiceId::ANY.number() {
         return Ok(());
     }
     // A server that refuses sends the service `any`, then an ERROR frame with the reason.
     match tokio::time::timeout(CONNECT_LIMIT, incoming.next()).await.unwrap_or(Ok(None))? {
-        Some(Message::Frame(frame)) if frame.kind == frame::ERROR => Err(told(&frame)),
-        _ => Err(Failure::new(Code::Protocol, "the server refused without a reason")),
+        Some(Message::Frame(frame)) if frame.kind == frame::ERROR => Err(errors::told(&frame)),
+        _ => Err(errors::refused_without_reason()),
     }
 }
 
 fn broken(error: &std::io::Error, received: u64) -> Failure {
-    let why = match error.kind() {
+    match error.kind() {
         // A blocked thread was cancelled.
-        ErrorKind::Interrupted => return Failure::new(Code::Cancelled, "stopped"),
-        ErrorKind::ConnectionReset => "the peer reset the connection: it was stopped, or it crashed".into(),
-        ErrorKind::BrokenPipe => "the peer closed the connection".into(),
-        ErrorKind::TimedOut => format!(
-            "lost the peer after {received} bytes: no acknowledgement for {} s",
-            USER_TIMEOUT.as_secs()
-        ),
-        _ => format!("the connection broke after {received} bytes: {}", reason(error)),
-    };
-    Failure::new(Code::Broken, why).fix("run the command again")
+        ErrorKind::Interrupted => errors::cancelled(),
+        ErrorKind::ConnectionReset => errors::connection_reset(),
+        ErrorKind::BrokenPipe => errors::peer_closed(),
+        ErrorKind::TimedOut => errors::peer_lost(received, USER_TIMEOUT),
+        _ => errors::connection_broke(received, error),
+    }
 }
 
 /// From here on reads and writes block the calling thread, which saves waking another thread. When `cancel` fires, a

@@ -9,7 +9,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 use super::socket::WriteEnd;
 use super::{BATCH, DIRECT, broken};
-use crate::net::failure::stopped_reading;
+use crate::net::errors::stopped_reading;
 use crate::net::limits::{MINIMUM_RATE, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::wire::Frame;

@@ -9,15 +9,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::drops::kernel_drops;
-use super::halves::{Command, Counters, Halves, Incoming, Outgoing, SendQuota, gone};
+use super::halves::{Command, Counters, Halves, Incoming, Outgoing, SendQuota};
 use super::socket::Socket;
 use super::text_client::{Heard, TextClients};
 use crate::base::Time;
 use crate::net::clock;
+use crate::net::clock::timer::Timer;
 use crate::net::connection::message::{Message, PathCounts};
-use crate::net::failure::{foreign, malformed, told_in_words as told};
+use crate::net::errors::{self, malformed};
 use crate::net::random::random;
-use crate::net::timer::Timer;
 use crate::reliable::{self, CloseReason, Event};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit};
@@ -214,8 +214,7 @@ impl SocketDriver {
             Heard::Lines { id, lines } => (id, lines),
             Heard::First { id, lines, instead_of } => {
                 if let Some(gone) = instead_of.and_then(|gone| self.applications.remove(&gone)) {
-                    let why = "idle for too long, replaced by another client";
-                    drop(gone.messages.send(Err(Failure::new(Code::Cancelled, why))));
+                    drop(gone.messages.send(Err(errors::idle_client_replaced())));
                 }
                 let connection = Halves { is_text: true, ..self.register(id, from) };
                 self.let_in(connection);
@@ -295,7 +294,7 @@ impl SocketDriver {
     fn finish(&mut self, id: ConnectionId, ending: CloseReason) {
         let failure = ended(ending);
         if let Some(opening) = self.opening.take_if(|opening| opening.id == id) {
-            drop(opening.opened.send(Err(failure.clone().unwrap_or_else(gone))));
+            drop(opening.opened.send(Err(failure.clone().unwrap_or_else(errors::connection_closed))));
         }
         if let Some(application) = self.applications.remove(&id) {
             application.room.close();
@@ -415,7 +414,7 @@ impl SocketDriver {
     /// the server may be restarting.
     fn refused(&mut self) {
         if let Some(opening) = self.opening.take() {
-            drop(opening.opened.send(Err(Failure::new(Code::Refused, "nothing is listening"))));
+            drop(opening.opened.send(Err(errors::port_unreachable())));
         }
     }
 
@@ -423,13 +422,13 @@ impl SocketDriver {
     /// opens a connection can be, the attempt fails.
     fn narrow(&mut self) {
         if let Some(opening) = self.opening.take() {
-            drop(opening.opened.send(Err(Failure::new(Code::Limit, "the path is too narrow"))));
+            drop(opening.opened.send(Err(errors::packet_too_big())));
         }
     }
 
     fn refuse_foreign(&mut self, bytes: &[u8]) {
         if let Some(opening) = self.opening.take() {
-            drop(opening.opened.send(Err(foreign(bytes))));
+            drop(opening.opened.send(Err(errors::foreign_protocol(bytes))));
         }
     }
 }
@@ -462,18 +461,10 @@ fn ended(ending: CloseReason) -> Option<Failure> {
         CloseReason::Closed { code: Code::Other, reason, .. } if reason.is_empty() => return None,
         CloseReason::Closed { by_peer: false, .. } => return None,
         CloseReason::Closed { code, reason, .. } => {
-            told(code, &format!("the peer ended the connection: {reason}"))
+            errors::told_in_words(code, &format!("the peer ended the connection: {reason}"))
         }
-        CloseReason::Refused { code, reason } => told(code, &reason),
-        CloseReason::TimedOut { after, sent, acknowledged } => {
-            let why = format!(
-                "no answer for {:.0} s; sent {sent} bytes, acknowledged {acknowledged}",
-                after.as_secs_f64()
-            );
-            Failure::new(Code::Timeout, why).fix("the peer or the network is gone; run the command again")
-        }
-        CloseReason::ProtocolViolation(how) => {
-            Failure::new(Code::Misbehaved, format!("the peer broke the protocol: {how}"))
-        }
+        CloseReason::Refused { code, reason } => errors::told_in_words(code, &reason),
+        CloseReason::TimedOut { after, sent, acknowledged } => errors::peer_silent(after, sent, acknowledged),
+        CloseReason::ProtocolViolation(how) => errors::protocol_violation(how),
     })
 }

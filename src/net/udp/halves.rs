@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::net::connection::message::{Message, PathCounts};
-use crate::net::failure::stopped_reading;
+use crate::net::errors::{connection_closed, stopped_reading};
 use crate::net::limits::SILENCE_LIMIT;
 use crate::reliable::{self, PIECE_COST};
 use crate::report::Failure;
@@ -70,7 +70,7 @@ pub struct Outgoing {
 impl Outgoing {
     pub(in crate::net) async fn send(&mut self, frame: Frame) -> Result<(), Failure> {
         self.reserve(frame.body.len()).await?;
-        self.commands.send(Command::Frame(self.id, frame)).map_err(|_| gone())
+        self.commands.send(Command::Frame(self.id, frame)).map_err(|_| connection_closed())
     }
 
     pub(in crate::net) async fn send_blocks(
@@ -83,7 +83,7 @@ impl Outgoing {
             let block = bytes.split_to(bytes.len().min(chunk).min(PIECE));
             let length = block.len() as u64;
             self.reserve(block.len()).await?;
-            self.commands.send(Command::Block(self.id, offset, block)).map_err(|_| gone())?;
+            self.commands.send(Command::Block(self.id, offset, block)).map_err(|_| connection_closed())?;
             offset += length;
         }
         Ok(())
@@ -128,7 +128,7 @@ impl SendQuota {
     }
 
     async fn take(&self, bytes: usize) -> Result<(), Failure> {
-        self.places.acquire_many(self.charge(bytes) as u32).await.map_err(|_| gone())?.forget();
+        self.places.acquire_many(self.charge(bytes) as u32).await.map_err(|_| connection_closed())?.forget();
         Ok(())
     }
 
@@ -141,11 +141,6 @@ impl SendQuota {
     pub(super) fn close(&self) {
         self.places.close();
     }
-}
-
-/// The failure after the connection has ended.
-pub(super) fn gone() -> Failure {
-    Failure::new(Code::Broken, "the connection is closed")
 }
 
 /// The receiving half. Its queue is bounded by the credit given to the peer.

@@ -24,14 +24,14 @@ use tokio::sync::mpsc;
 
 use self::driver::{Opening, SocketDriver};
 use self::text_client::TextClients;
-use halves::gone;
 pub use halves::{Counters, Halves, Incoming, Outgoing};
 pub use options::Options;
 use socket::Socket;
 
 use super::accept::admission::{Admission, Lines};
 use super::connect::resolve;
-use super::failure::{cannot_reach, nobody_listens, silent};
+use super::errors;
+use super::kernel::ports_in_use::is_served_here;
 use super::limits::CONNECT_LIMIT;
 use super::random::random;
 use super::{Driver, clock};
@@ -50,6 +50,8 @@ const DATAGRAM_CHARGE: usize = 2304;
 const CREDIT_LIMIT: u64 = 16 << 20;
 /// Bytes of frames that may wait unread: the largest frame must fit.
 const STREAM_CREDIT: u64 = 2 * FRAME_LIMIT as u64;
+/// Bytes of the packet that opens a connection.
+const FIRST_PACKET: u64 = datagram::BASE_DATAGRAM as u64 + text_client::HEADERS;
 
 /// The initial credit for blocks is half of what the granted receive buffer really holds.
 fn config(socket: &UdpSocket, options: Options) -> Config {
@@ -93,7 +95,7 @@ async fn connect_to(
 ) -> Result<(Halves, Driver), Failure> {
     let local: SocketAddr =
         if peer.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-    let failed = |error: std::io::Error| cannot_reach(&endpoint, &error);
+    let failed = |error: std::io::Error| errors::cannot_reach(&endpoint, &error);
     let socket = UdpSocket::bind(local).await.map_err(failed)?;
     // A connected socket reports ICMP errors, and receives from this peer only.
     socket.connect(peer).await.map_err(failed)?;
@@ -109,28 +111,27 @@ async fn connect_to(
     let mut driver: Driver = Box::pin(drive.run());
     let outcome = tokio::select! {
         biased;
-        outcome = &mut result => outcome.unwrap_or_else(|_| Err(gone())),
+        outcome = &mut result => outcome.unwrap_or_else(|_| Err(errors::connection_closed())),
         () = &mut driver => {
             // The server accepted and closed at once: the driver has ended, but its messages can still be read.
             driver = Box::pin(std::future::ready(()));
-            result.try_recv().unwrap_or_else(|_| Err(gone()))
+            result.try_recv().unwrap_or_else(|_| Err(errors::connection_closed()))
         }
     };
     match outcome {
         Ok(()) => Ok((halves, driver)),
-        Err(failure) if failure.code == Code::Refused => Err(nobody_listens(&endpoint, Transport::Udp)),
-        Err(failure) if failure.code == Code::Limit && !failure.told => Err(too_narrow(&endpoint)),
-        Err(failure) if failure.code == Code::Timeout => Err(silent(&endpoint, Transport::Udp)),
+        Err(failure) if failure.code == Code::Refused => {
+            let is_on_tcp = is_served_here(&endpoint, Transport::Tcp);
+            Err(errors::nobody_listens(&endpoint, Transport::Udp, is_on_tcp))
+        }
+        Err(failure) if failure.code == Code::Limit && !failure.told => {
+            Err(errors::path_too_narrow(&endpoint, FIRST_PACKET))
+        }
+        Err(failure) if failure.code == Code::Timeout => {
+            Err(errors::connect_timed_out(&endpoint, Transport::Udp))
+        }
         Err(failure) => Err(failure),
     }
-}
-
-fn too_narrow(endpoint: &Endpoint) -> Failure {
-    let packet = datagram::BASE_DATAGRAM as u64 + text_client::HEADERS;
-    let why = format!(
-        "the path to udp {endpoint} does not carry packets of {packet} bytes (reported by the kernel)"
-    );
-    Failure::new(Code::Limit, why).fix("use tcp there, or raise the MTU of the path")
 }
 
 /// Accepts clients on a socket: returns the queue of accepted connections, and the driver, which must be spawned.

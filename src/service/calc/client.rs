@@ -7,7 +7,7 @@ use super::protocol::Message;
 use crate::base::Value;
 use crate::base::escape::{self, escape_line};
 use crate::language::{Arguments, FromArguments, Target};
-use crate::net::failure::malformed;
+use crate::net::errors::malformed;
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::service::contract::errors::server_missing;

@@ -1,7 +1,7 @@
 //! The calculator server: answers questions in order. While a client does not read its answers, the server reads no
 //! further questions from it (faults.md row 72): the connection's own backpressure does that.
 
-use crate::net::failure::unexpected;
+use crate::net::errors::unexpected;
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::errors::answer_instead_of_question;
 use super::expression::evaluate;
 use super::protocol::Message;
 use crate::language::Arguments;
-use crate::net::failure::malformed;
+use crate::net::errors::malformed;
 use crate::net::{Connection, Message as Wire, clock};
 use crate::report::Failure;
 use crate::service::contract::conversation::{bytes_of_frame, next_message, part, received, sent};

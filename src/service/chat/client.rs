@@ -8,18 +8,17 @@ use super::command::{self, HELP, Line};
 use super::errors;
 use super::protocol::{Message, Welcome};
 use super::text::{check, check_name, login_name};
-use super::transcript::Transcript;
 use super::turn::{Stamp, TurnError, Turns};
 use crate::base::escape::escape_line;
 use crate::base::{Transport, Value};
 use crate::language::{Arguments, FromArguments, Target};
 use crate::net::Message as Wire;
-use crate::net::failure::{malformed, told};
+use crate::net::errors::{cancelled, malformed, told};
 use crate::net::{Connection, FIRST_MESSAGE_LIMIT, udp};
 use crate::report::{Failure, Outcome};
+use crate::service::contract::transcript::Transcript;
 use crate::service::{Context, Job, connect_with};
 use crate::session::Handle;
-use crate::session::handle::cancelled;
 use crate::wire::{Code, frame};
 
 /// How long an outage a UDP conversation survives: at least 30 s. A dead peer is noticed within 45 s, of which 10 s

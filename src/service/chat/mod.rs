@@ -10,7 +10,6 @@
 //! | `room` | the members, their turns, and who receives which message |
 //! | `server` | accepts clients; each client's connection; the server's own side |
 //! | `client` | one conversation |
-//! | `transcript` | a conversation, written to a file |
 //! | `resume_tokens` | with which a client resumes its place |
 //! | `errors` | the errors of a chat |
 
@@ -22,7 +21,6 @@ mod resume_tokens;
 mod room;
 mod server;
 mod text;
-mod transcript;
 mod turn;
 
 use self::client::{ChatOptions, PATIENCE};

@@ -68,14 +68,6 @@ async fn within_limit(session: &Handle) {
     }
 }
 
-/// The bytes of a message as its sender counts them.
-pub(crate) fn bytes_of(message: &Message) -> u64 {
-    match message {
-        Message::Frame(frame) => bytes_of_frame(frame),
-        Message::Block { bytes, .. } => bytes.len() as u64,
-    }
-}
-
 /// The bytes of a frame as its sender counts them: a line has its end, too.
 pub(crate) fn bytes_of_frame(frame: &Frame) -> u64 {
     (frame.body.len() + usize::from(frame.kind == frame::LINE)) as u64

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `conversation` | what every server does with a client |
 //! | `idle` | connections that wait for the next question |
+//! | `transcript` | a conversation written to a file |
 //! | `errors` | the errors of `listen` and `link`, and those that several services share |
 
 pub(crate) mod conversation;
 pub(crate) mod errors;
 pub mod idle;
+pub(crate) mod transcript;
 
 use crate::base::{Carrier, Transport};
 use crate::language::Arguments;

@@ -42,7 +42,7 @@ impl BadName {
             Self::TooDeep => "it has too many folders",
             Self::EmptyPart => "a part of it is empty",
             Self::Dots => "`.` and `..` cannot be part of it",
-            Self::NulOrSlash => "NUL and `/` cannot be part of it",
+            Self::NulOrSlash => "`/` and NUL cannot be part of it",
             Self::TooLong => "it is too long",
             Self::Reserved => "such names are reserved for files that are being received",
             Self::Hidden => "hidden files are served and written only with the word `hidden`",

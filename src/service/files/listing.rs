@@ -12,7 +12,7 @@ use super::root::Folder;
 use crate::base::escape::escape_line;
 use crate::base::{Endpoint, Transport, Value, quantity};
 use crate::language::{Arguments, FromArguments, Target};
-use crate::net::failure::{malformed, nothing_came, unexpected};
+use crate::net::errors::{malformed, nothing_came, unexpected};
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::service::{Context, Job, connect};

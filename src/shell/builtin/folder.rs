@@ -9,8 +9,8 @@ use crate::base::{Value, quantity};
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Verb};
 use crate::report::{Failure, Outcome};
 use crate::service::ftp::storage::leftovers;
+use crate::shell::errors;
 use crate::shell::terminal::Stream;
-use crate::wire::Code;
 
 /// Home and erase (ECMA-48: CUP, ED).
 const CLEAR_SCREEN: &[u8] = b"\x1b[H\x1b[2J";
@@ -28,11 +28,9 @@ pub(super) static CD: Builtin = Builtin {
     run: |shell, arguments| {
         Box::pin(async move {
             let to = match CdOptions::from_arguments(&arguments).path.as_deref() {
-                Some("-") => shell.previous_directory().ok_or_else(|| {
-                    Failure::new(Code::Missing, "there was no other folder before this one")
-                })?,
+                Some("-") => shell.previous_directory().ok_or_else(errors::no_previous_folder)?,
                 Some(path) => shell.directory().join(path),
-                None => dirs::home_dir().ok_or_else(|| Failure::new(Code::Missing, "no home is known"))?,
+                None => dirs::home_dir().ok_or_else(errors::no_home)?,
             };
             let failed = |error: std::io::Error| Failure::io(&error, to.display().to_string());
             let folder = to.canonicalize().map_err(failed)?;

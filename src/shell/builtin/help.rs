@@ -11,8 +11,8 @@ use crate::service::chat::protocol::{MESSAGE_LIMIT, UDP_CHARACTER_LIMIT};
 use crate::service::ftp::{ENTRY_LIMIT, HELD_LIMIT};
 use crate::service::{PROVIDERS, Provider};
 use crate::session::SESSION_LIMIT;
-use crate::shell::catalogue;
-use crate::wire::{CHUNK_LIMIT, Code, FRAME_LIMIT};
+use crate::shell::{catalogue, errors};
+use crate::wire::{CHUNK_LIMIT, FRAME_LIMIT};
 
 pub(super) static HELP: Builtin = Builtin {
     verb: &Verb {
@@ -128,14 +128,7 @@ pub fn topic(topic: &str, prefixes: bool) -> Result<String, Failure> {
         if let Some(provider) = service {
             return Ok(format!("{} - {}\n\n{}", topic, provider.row.summary, describe_service(provider)));
         }
-        let failure = Failure::new(
-            Code::Missing,
-            format!("nothing is called `{}`", crate::base::escape::escape_line(topic)),
-        );
-        return Err(match vocabulary.nearest_verb(topic) {
-            Some(near) => failure.fix(format!("did you mean {near}?")),
-            None => failure.fix("`help` lists the commands"),
-        });
+        return Err(errors::topic_missing(topic, vocabulary.nearest_verb(topic)));
     };
     let served = service.map(|provider| format!("\n\nAs a service:\n{}", describe_service(provider)));
     Ok(describe(verb) + &served.unwrap_or_default())

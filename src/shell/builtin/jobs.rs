@@ -7,8 +7,7 @@ use crate::base::Value;
 use crate::language::{Arguments, Capability, Field, FromArguments, Kind, Param, SessionRef, Verb};
 use crate::report::{Failure, Outcome};
 use crate::session::Session;
-use crate::shell::{Shell, catalogue};
-use crate::wire::Code;
+use crate::shell::{Shell, catalogue, errors};
 
 pub(super) static FG: Builtin = Builtin {
     verb: &Verb {
@@ -77,7 +76,5 @@ fn named_or_newest(shell: &Shell, which: Option<&SessionRef>) -> Result<Arc<Sess
             .rev()
             .find(|session| catalogue::can(session.verb, Capability::Converse))
     };
-    shell.live_jobs().pop().or_else(conversation).ok_or_else(|| {
-        Failure::new(Code::Missing, "nothing works in the background").fix("`sessions` lists what is there")
-    })
+    shell.live_jobs().pop().or_else(conversation).ok_or_else(errors::no_background_job)
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `sessions`, `plot`, `watch` | `sessions`, `log`, `plot`, and pictures that are drawn again |
 //! | `stop`, `jobs` | `wait`, `stop`, `sleep`, `quit`; `fg`, `bg` |
-//! | `speak` | `say`, `attach`, `print` |
+//! | `speak` | `say`, `finish`, `reset`, `attach`, `print` |
 //! | `set` | settings, rate limits, links |
 //! | `file`, `folder` | `file`; `cd`, `pwd`, `parts`, `clear` |
 //! | `record` | `record` |
@@ -47,6 +47,8 @@ pub static ALL: &[&Builtin] = &[
     &jobs::BG,
     &plot::PLOT,
     &speak::SAY,
+    &speak::FINISH,
+    &speak::RESET,
     &speak::ATTACH,
     &stop::WAIT,
     &stop::STOP,

@@ -3,9 +3,9 @@
 use super::{BARE, Builtin, next};
 use crate::base::Value;
 use crate::language::{Arguments, Field, FromArguments, Kind, Param, Verb};
-use crate::report::{Failure, Outcome};
+use crate::report::Outcome;
+use crate::shell::errors;
 use crate::shell::record::Recorder;
-use crate::wire::Code;
 
 pub(super) static RECORD: Builtin = Builtin {
     verb: &Verb {
@@ -21,9 +21,7 @@ pub(super) static RECORD: Builtin = Builtin {
         Box::pin(async move {
             let Some(file) = RecordOptions::from_arguments(&arguments).file else {
                 let Some((path, commands)) = shell.end_recording()? else {
-                    return Err(
-                        Failure::new(Code::Usage, "nothing is being recorded").fix("record FILE begins")
-                    );
+                    return Err(errors::not_recording());
                 };
                 let shown = path.display();
                 let text = format!("recorded {commands} commands; `nls test {shown}` plays them");
@@ -35,12 +33,10 @@ pub(super) static RECORD: Builtin = Builtin {
             };
             let path = shell.directory().join(&file);
             if path.exists() {
-                return Err(Failure::new(Code::Exists, format!("`{file}` exists")).fix("choose another name"));
+                return Err(errors::recording_exists(&file));
             }
             if shell.recorder.is_some() {
-                return Err(
-                    Failure::new(Code::Usage, "another recording is going on").fix("`record` ends it")
-                );
+                return Err(errors::already_recording());
             }
             let fields =
                 vec![("path", Value::text(path.display().to_string())), ("commands", Value::count(0))];

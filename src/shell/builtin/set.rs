@@ -7,8 +7,7 @@ use crate::net::relay::RelayControl;
 use crate::report::{Failure, Outcome};
 use crate::service::link::{self, BURST_LIMIT, Change, QUEUE_LIMIT};
 use crate::session::Session;
-use crate::shell::Shell;
-use crate::wire::Code;
+use crate::shell::{Shell, errors};
 
 /// Kind of the log entry for a change.
 pub(super) const CHANGE: &str = "set";
@@ -47,7 +46,7 @@ pub(super) static SET: Builtin = Builtin {
                 return next(Outcome::new(text, Vec::new()));
             }
             let Some(on) = options.on else {
-                return Err(Failure::new(Code::Usage, "a setting is `on` or `off`").of("set"));
+                return Err(errors::setting_without_value().of("set"));
             };
             match options.setting.as_deref() {
                 Some("results") => shell.terminal.set_quiet(!on),
@@ -87,8 +86,7 @@ impl FromArguments for SetOptions {
 /// Changes the conditions of a link, from the next packet on.
 fn turn(label: &str, control: &RelayControl, options: &SetOptions) -> Result<String, Failure> {
     if options.change.is_empty() && !options.unlimited {
-        return Err(Failure::new(Code::Usage, "a link takes the words of `link`, as `loss 5%`")
-            .of(format!("set {label}")));
+        return Err(errors::no_impairment_given().of(format!("set {label}")));
     }
     options.change.check(control.is_lossless()).map_err(|failure| failure.of(format!("set {label}")))?;
     control.change(|profiles| {
@@ -107,7 +105,7 @@ fn limit(shell: &Shell, session: &SessionRef, options: &SetOptions) -> Result<St
     let session = shell.session(session)?;
     let label = session.label();
     if session.has_ended() {
-        return Err(Failure::new(Code::Missing, format!("{label} has ended")).of(format!("set {label}")));
+        return Err(errors::session_ended(&label).of(format!("set {label}")));
     }
     let text = match session.control::<RelayControl>() {
         Some(link) => turn(&label, &link, options)?,
@@ -128,7 +126,6 @@ fn pace(session: &Session, label: &str, options: &SetOptions) -> Result<String, 
             session.set_rate(None);
             Ok(format!("{label} has no limit"))
         }
-        _ => Err(Failure::new(Code::Usage, "a session takes `rate RATE` or `unlimited`")
-            .of(format!("set {label}"))),
+        _ => Err(errors::no_limit_given().of(format!("set {label}"))),
     }
 }

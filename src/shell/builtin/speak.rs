@@ -1,39 +1,124 @@
-//! `say`, `attach`, `print`.
+//! `say`, `finish`, `reset`, `attach`, `print`.
+
+use std::io::Read;
 
 use super::{BARE, Builtin, next};
 use crate::base::Value;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::report::{Failure, Outcome};
-use crate::wire::Code;
+use crate::session::{Session, Utterance};
+use crate::shell::Shell;
+use crate::shell::errors;
+
+/// Bytes of a file that are said at once.
+const PIECE: usize = 64 << 10;
 
 pub(super) static SAY: Builtin = Builtin {
     verb: &Verb {
         name: "say",
         aliases: &["tell"],
-        summary: "say a line in a chat",
-        details: "The server's side speaks to everybody whose turn allows it, or `to` one; `say ROOM \"@alice hello\"` does the same.",
+        summary: "say a line in a chat, or any bytes in a raw session",
+        details: "In a chat the server's side speaks to everybody whose turn allows it, or `to` one; `say ROOM \"@alice hello\"` does the same. A raw session adds its `eol` to a text, and nothing to bytes.",
         params: &[
-            Param::required("session", Kind::Session, "which chat"),
+            Param::required("session", Kind::Session, "which one"),
             Param::required("text", Kind::Rest, "what to say"),
         ],
-        keywords: &[Keyword::new("to", Kind::Text, "only to this client of a room")],
-        fields: &[Field::text("text", "what was said")],
+        keywords: &[
+            Keyword::new("to", Kind::Text, "only to this client of a room"),
+            Keyword::new("hex", Kind::Hex, "these bytes, in a raw session").instead_of("text"),
+            Keyword::new("file", Kind::Path, "the content of a file, in a raw session").instead_of("text"),
+        ],
+        fields: &[Field::text("text", "what was said"), Field::size("bytes", "how long it was")],
         example: "say $alice \"hello\"",
         ..BARE
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            let SayOptions { session, text, to } = SayOptions::from_arguments(&arguments);
+            let SayOptions { session, text, to, hex, file } = SayOptions::from_arguments(&arguments);
             let session = shell.session(&session)?;
-            let said = match to {
-                Some(name) => format!("@{name} {text}"),
-                None => text.clone(),
+            let of = |failure: Failure| failure.of(format!("say {}", session.label()));
+            let size = match (hex, file) {
+                (Some(bytes), _) => {
+                    let size = bytes.len();
+                    session.utter(Utterance::Bytes(bytes.into())).await.map_err(of)?;
+                    size as u64
+                }
+                (None, Some(path)) => say_file(shell, &session, path).await.map_err(of)?,
+                (None, None) => {
+                    let said = match to {
+                        Some(name) => format!("@{name} {text}"),
+                        None => text.clone(),
+                    };
+                    session.say(said).await.map_err(of)?;
+                    text.len() as u64
+                }
             };
-            session.say(said).await.map_err(|failure| failure.of(format!("say {}", session.label())))?;
-            next(Outcome::new(String::new(), vec![("text", Value::Text(text))]))
+            next(Outcome::new(
+                String::new(),
+                vec![("text", Value::Text(text)), ("bytes", Value::count(size))],
+            ))
         })
     },
 };
+
+/// Says a file in pieces; returns its size.
+async fn say_file(shell: &Shell, session: &Session, path: String) -> Result<u64, Failure> {
+    let path = shell.directory().join(path);
+    let failed = |error: std::io::Error| Failure::io(&error, path.display().to_string());
+    let opened = path.clone();
+    let mut file = shell.registry().block(move || std::fs::File::open(opened)).await?.map_err(failed)?;
+    let mut size = 0;
+    loop {
+        let read = move || -> std::io::Result<_> {
+            let mut piece = Vec::new();
+            (&mut file).take(PIECE as u64).read_to_end(&mut piece)?;
+            Ok((file, piece))
+        };
+        let (back, piece) = shell.registry().block(read).await?.map_err(failed)?;
+        file = back;
+        if piece.is_empty() {
+            return Ok(size);
+        }
+        size += piece.len() as u64;
+        session.utter(Utterance::Bytes(piece.into())).await?;
+    }
+}
+
+/// Which session; what `finish` and `reset` take.
+const WHICH: Param = Param::required("session", Kind::Session, "which one");
+
+pub(super) static FINISH: Builtin = Builtin {
+    verb: &Verb {
+        name: "finish",
+        summary: "shut down the sending side of a raw session (FIN)",
+        details: "The peer reads the end and may go on sending; what it sends is still received.",
+        params: &[WHICH],
+        example: "finish $c",
+        ..BARE
+    },
+    run: |shell, arguments| Box::pin(async move { order(shell, &arguments, Utterance::Finish).await }),
+};
+
+pub(super) static RESET: Builtin = Builtin {
+    verb: &Verb {
+        name: "reset",
+        summary: "cut a raw session over tcp (RST)",
+        details: "The peer sees \"connection reset\", as after a crash; what was not sent yet is lost.",
+        params: &[WHICH],
+        example: "reset $c",
+        ..BARE
+    },
+    run: |shell, arguments| Box::pin(async move { order(shell, &arguments, Utterance::Reset).await }),
+};
+
+async fn order(
+    shell: &Shell,
+    arguments: &Arguments,
+    what: Utterance,
+) -> Result<(Outcome, crate::shell::Flow), Failure> {
+    shell.session(&AttachOptions::from_arguments(arguments).session)?.utter(what).await?;
+    next(Outcome::default())
+}
 
 /// `say`.
 struct SayOptions {
@@ -41,6 +126,10 @@ struct SayOptions {
     text: String,
     /// `None`: everybody.
     to: Option<String>,
+    /// Bytes instead of the text.
+    hex: Option<Vec<u8>>,
+    /// A file instead of the text.
+    file: Option<String>,
 }
 
 impl FromArguments for SayOptions {
@@ -49,6 +138,8 @@ impl FromArguments for SayOptions {
             session: arguments.session("session").cloned().unwrap_or(SessionRef::All),
             text: arguments.text("text").unwrap_or_default().to_owned(),
             to: arguments.text("to").map(str::to_owned),
+            hex: arguments.bytes("hex").map(<[u8]>::to_vec),
+            file: arguments.text("file").map(str::to_owned),
         }
     }
 }
@@ -65,13 +156,11 @@ pub(super) static ATTACH: Builtin = Builtin {
     run: |shell, arguments| {
         Box::pin(async move {
             if !shell.settings.interactive {
-                return Err(Failure::new(Code::Usage, "it works only at the prompt")
-                    .fix("in a script use `say` and `expect … says`"));
+                return Err(errors::only_at_the_prompt());
             }
             let session = shell.session(&AttachOptions::from_arguments(&arguments).session)?;
             if session.has_ended() {
-                return Err(Failure::new(Code::Missing, format!("{} has ended", session.label()))
-                    .fix(format!("`log {}` shows what happened", session.label())));
+                return Err(errors::session_ended(&session.label()));
             }
             shell.attach = Some(session);
             next(Outcome::default())
@@ -79,7 +168,7 @@ pub(super) static ATTACH: Builtin = Builtin {
     },
 };
 
-/// `attach`.
+/// `attach`, `finish`, `reset`.
 struct AttachOptions {
     session: SessionRef,
 }

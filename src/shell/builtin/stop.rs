@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{BARE, Builtin, next};
-use crate::base::{Value, quantity};
+use crate::base::Value;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::report::{Failure, Outcome};
 use crate::session::state::STATE_WORDS;
 use crate::session::{Session, State};
 use crate::shell::run::expect::with_events;
-use crate::shell::{Flow, Shell};
-use crate::wire::Code;
+use crate::shell::{Flow, Shell, errors};
 
 /// How long `stop` waits for a session to end.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -99,13 +98,8 @@ async fn one(
     let state = match limit {
         None => until.await,
         Some(limit) => tokio::time::timeout(limit, until).await.map_err(|_| {
-            let why = format!(
-                "{} is {} after {}",
-                session.label(),
-                session.state().word(),
-                quantity::show_duration(limit)
-            );
-            with_events(Failure::new(Code::Timeout, why), std::slice::from_ref(session), events)
+            let failure = errors::wait_timed_out(&session.label(), session.state().word(), limit);
+            with_events(failure, std::slice::from_ref(session), events)
         })?,
     };
     match state {
@@ -114,13 +108,9 @@ async fn one(
         }
         state if matches(&state) => Ok(state.word()),
         state => {
-            let why = format!(
-                "{} ended as {} and never was {}",
-                session.label(),
-                state.word(),
-                wanted.unwrap_or("ended")
-            );
-            Err(with_events(Failure::new(Code::Expectation, why), std::slice::from_ref(session), events))
+            let wanted = wanted.unwrap_or("ended");
+            let failure = errors::state_never_reached(&session.label(), state.word(), wanted);
+            Err(with_events(failure, std::slice::from_ref(session), events))
         }
     }
 }

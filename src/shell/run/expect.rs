@@ -8,18 +8,30 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::Value;
+use crate::base::pattern::TextPattern;
 use crate::language::parse::lexer::{Segment, Word};
 use crate::language::script::{Comparison, Expectation};
 use crate::report::{Contrast, Failure};
 use crate::session::{Session, State};
-use crate::shell::{Binding, Shell};
-use crate::wire::Code;
+use crate::shell::{Binding, Shell, errors};
 
 /// The result of a check, for the message.
 struct Finding {
     holds: bool,
-    seen: String,
+    seen: Value,
     contrast: Option<Contrast>,
+}
+
+impl Finding {
+    /// The failure of an expectation that is not what was found.
+    fn unmet(self, expectation: &Expectation) -> Failure {
+        let condition = describe(expectation);
+        let failure = errors::condition_unmet(&condition, &self.seen);
+        match self.contrast.filter(|_| !expectation.negated) {
+            Some(contrast) => failure.contrast(contrast),
+            None => failure,
+        }
+    }
 }
 
 impl Shell {
@@ -32,11 +44,7 @@ impl Shell {
             let finding = self.examine(expectation);
             let failure = match finding {
                 Ok(finding) if finding.holds != expectation.negated => return Ok(()),
-                Ok(finding) => {
-                    let why = format!("expected {}, but {}", describe(expectation), finding.seen);
-                    let contrast = finding.contrast.filter(|_| !expectation.negated).map(Box::new);
-                    Failure { contrast, ..Failure::new(Code::Expectation, why) }
-                }
+                Ok(finding) => finding.unmet(expectation),
                 Err(failure) => failure,
             };
             let Some(deadline) = deadline else {
@@ -61,15 +69,12 @@ impl Shell {
     fn examine(&self, expectation: &Expectation) -> Result<Finding, Failure> {
         let Some((comparison, right)) = &expectation.test else {
             let (holds, value) = self.condition(&expectation.left)?;
-            return Ok(Finding { holds, seen: format!("it is `{value}`"), contrast: None });
+            return Ok(Finding { holds, seen: value, contrast: None });
         };
-        if *comparison == Comparison::Says {
-            return self.examine_says(&expectation.left, &self.text(right)?);
-        }
         let (left, right) = (self.value(&expectation.left)?, self.value(right)?);
         let contrast = matches!(comparison, Comparison::Equal | Comparison::Contains)
             .then(|| Contrast::of(right.to_string(), left.to_string()));
-        Ok(Finding { holds: compare(&left, *comparison, &right)?, seen: format!("it is `{left}`"), contrast })
+        Ok(Finding { holds: compare(&left, *comparison, &right)?, seen: left, contrast })
     }
 
     /// The truth of a lone reference: a boolean, a state, a numeric field, a variable of the environment. An error if
@@ -91,28 +96,8 @@ impl Shell {
             _ if matches!(binding, Some(Binding::Value(_))) => None,
             _ => value.condition(),
         };
-        let no_condition = || {
-            Failure::new(Code::Usage, format!("`{}` is `{value}`, which is not a condition", word.written()))
-                .fix("compare it with a value")
-        };
+        let no_condition = || errors::not_a_condition(&word.written(), &value);
         holds.map(|holds| (holds, value.clone())).ok_or_else(no_condition)
-    }
-
-    /// Consumes received lines up to the match, so an old line can never satisfy a new expectation.
-    fn examine_says(&self, left: &Word, text: &str) -> Result<Finding, Failure> {
-        let session = left.reference().and_then(|path| self.binding(&path[0]));
-        let Some(Binding::Session(session)) = session else {
-            return Err(Failure::new(Code::Usage, "`says` looks at what a session received")
-                .fix("write expect $session says \"text\""));
-        };
-        let holds = session.says(text);
-        let heard = session.unheard(3);
-        let seen = if heard.is_empty() {
-            "it said nothing more".into()
-        } else {
-            format!("it said `{}`", heard.join("`, `"))
-        };
-        Ok(Finding { holds, seen, contrast: None })
     }
 
     fn sessions_of(&self, expectation: &Expectation) -> Vec<Arc<Session>> {
@@ -129,7 +114,7 @@ impl Shell {
 }
 
 /// Resolves when any session changes; never, if there is none.
-async fn futures_any(changes: &mut [tokio::sync::watch::Receiver<u64>]) {
+pub(super) async fn futures_any(changes: &mut [tokio::sync::watch::Receiver<u64>]) {
     let mut waiting: Vec<_> = changes.iter_mut().map(|change| Box::pin(change.changed())).collect();
     std::future::poll_fn(|context| {
         let ready = waiting.iter_mut().any(|change| change.as_mut().poll(context).is_ready());
@@ -141,7 +126,7 @@ async fn futures_any(changes: &mut [tokio::sync::watch::Receiver<u64>]) {
 fn compare(left: &Value, comparison: Comparison, right: &Value) -> Result<bool, Failure> {
     let (one, other) = (left.dimension(), right.dimension());
     if !comparison.fits(one, other) {
-        return Err(Failure::new(Code::Usage, comparison.mismatch(one, other)));
+        return Err(errors::not_comparable(comparison, one, other));
     }
     let order = || left.order(right);
     Ok(match comparison {
@@ -153,11 +138,10 @@ fn compare(left: &Value, comparison: Comparison, right: &Value) -> Result<bool, 
         Comparison::GreaterOrEqual => matches!(order(), Some(Ordering::Greater | Ordering::Equal)),
         Comparison::Contains => left.to_string().contains(&right.to_string()),
         Comparison::Matches => {
-            let pattern = crate::base::pattern::TextPattern::new(&right.to_string())
-                .map_err(|error| Failure::new(Code::Usage, format!("`{right}` is not a pattern: {error}")))?;
+            let pattern = TextPattern::new(&right.to_string())
+                .map_err(|error| errors::invalid_pattern(right, &error))?;
             pattern.is_match(&left.to_string())
         }
-        Comparison::Says => false,
     })
 }
 

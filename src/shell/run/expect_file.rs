@@ -9,8 +9,7 @@ use tokio::time::Instant;
 
 use crate::language::script::{FileExpectation, FileTest};
 use crate::report::{Contrast, Failure};
-use crate::shell::Shell;
-use crate::wire::Code;
+use crate::shell::{Shell, errors};
 
 /// Polling interval with `within`: a file has no events.
 const LOOK: Duration = Duration::from_millis(20);
@@ -53,8 +52,6 @@ enum FileCondition {
 }
 
 fn examine(left: &Path, wanted: &FileCondition, negated: bool) -> Result<(), Failure> {
-    let shown = left.display();
-    let wrong = |why: String| Err(Failure::new(Code::Expectation, why));
     let right = match wanted {
         FileCondition::SameAs(right) => right,
         FileCondition::Contains(text) => return examine_text(left, text, negated),
@@ -62,30 +59,21 @@ fn examine(left: &Path, wanted: &FileCondition, negated: bool) -> Result<(), Fai
             return match (left.symlink_metadata(), negated) {
                 (Ok(_), false) => Ok(()),
                 (Err(error), true) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                (Ok(_), true) => wrong(format!("expected that `{shown}` does not exist, but it does")),
-                (Err(error), _) => {
-                    wrong(format!("expected that `{shown}` exists, but: {}", crate::report::reason(&error)))
-                }
+                (Ok(_), true) => Err(errors::file_exists(left)),
+                (Err(error), _) => Err(errors::file_missing(left, &error)),
             };
         }
     };
     match (difference(left, right)?, negated) {
         (None, false) | (Some(_), true) => Ok(()),
-        (None, true) => {
-            wrong(format!("expected that `{shown}` is not the same as `{}`, but it is", right.display()))
-        }
-        (Some((at, contrast)), false) => {
-            let why =
-                format!("`{shown}` is not the same as `{}`: they differ from byte {at} on", right.display());
-            Err(Failure::new(Code::Expectation, why).contrast(contrast))
-        }
+        (None, true) => Err(errors::files_equal(left, right)),
+        (Some((at, contrast)), false) => Err(errors::files_differ(left, right, at).contrast(contrast)),
     }
 }
 
 /// Searches the file in pieces, each joined to the end of the one before.
 fn examine_text(path: &Path, text: &str, negated: bool) -> Result<(), Failure> {
-    let shown = path.display();
-    let failed = |error: io::Error| Failure::io(&error, shown.to_string());
+    let failed = |error: io::Error| Failure::io(&error, path.display().to_string());
     let mut file = BufReader::with_capacity(WHOLE as usize, File::open(path).map_err(failed)?);
     let (mut seen, mut found): (Vec<u8>, bool) = (Vec::new(), text.is_empty());
     while !found {
@@ -101,15 +89,8 @@ fn examine_text(path: &Path, text: &str, negated: bool) -> Result<(), Failure> {
     }
     match found == negated {
         false => Ok(()),
-        true if negated => {
-            let why = format!("expected that `{shown}` does not contain `{text}`, but it does");
-            Err(Failure::new(Code::Expectation, why))
-        }
-        true => {
-            let why = format!("expected that `{shown}` contains `{text}`, but it does not");
-            let contrast = Contrast::of(text, around(path, 0).1);
-            Err(Failure::new(Code::Expectation, why).contrast(contrast))
-        }
+        true if negated => Err(errors::file_contains(path, text)),
+        true => Err(errors::file_lacks(path, text).contrast(Contrast::of(text, around(path, 0).1))),
     }
 }
 

@@ -3,11 +3,12 @@
 //! | file | holds |
 //! |---|---|
 //! | `script` | a whole plan: tests, the end of a script |
-//! | `expect`, `expect_file` | expectations, with `within` |
+//! | `expect`, `expect_file`, `expect_session` | expectations, with `within` |
 //! | `system` | `!CMD` |
 
 pub(super) mod expect;
 mod expect_file;
+mod expect_session;
 pub mod script;
 pub mod system;
 
@@ -18,12 +19,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::catalogue::{self, CatalogueEntry};
+use super::errors::{self, command_unanswered, interrupted};
 use super::{Binding, Flow, INTERRUPT_LIMIT, Shell, Terminal};
 use crate::base::Value;
 use crate::language::parse::lexer::Word;
 use crate::language::script::{Prefix, error_code};
 use crate::language::verb::Lasting;
-use crate::language::{Action, Argument, Arguments, Capability, Invocation, Step};
+use crate::language::{Action, Argument, Arguments, Capability, Datum, Invocation, SessionRef, Step};
+use crate::net::errors::cancelled;
 use crate::report::{Failure, Outcome, Report};
 use crate::service::{Answers, Client, Job, Run};
 use crate::session::{Request, Session, State};
@@ -54,7 +57,9 @@ impl Shell {
         let deadline = self.deadline;
         let work = self.prefixed(&step.prefixes, &step.action);
         let Some((at, limit)) = deadline else { return work.await };
-        tokio::time::timeout_at(at, work).await.unwrap_or_else(|_| Err(out_of_time(limit, step)))
+        tokio::time::timeout_at(at, work)
+            .await
+            .unwrap_or_else(|_| Err(errors::time_limit_exceeded(limit).of(step.text())))
     }
 
     fn prefixed<'a>(&'a mut self, prefixes: &'a [Prefix], action: &'a Action) -> Running<'a> {
@@ -66,7 +71,7 @@ impl Shell {
                 Prefix::Retry { times, every } => self.retry(*times, *every, inner, action).await,
                 Prefix::ExpectError(wanted) => {
                     let Err(failure) = self.prefixed(inner, action).await else {
-                        return Err(Failure::new(Code::Expectation, "expected an error, but it succeeded"));
+                        return Err(errors::error_expected());
                     };
                     self.expect_error(wanted.as_ref(), &failure).map(|()| Flow::Next)
                 }
@@ -126,15 +131,12 @@ impl Shell {
     /// Compares only the reason of the failure: its subject is the command itself, whose words would match themselves.
     fn expect_error(&self, wanted: Option<&Word>, failure: &Failure) -> Result<(), Failure> {
         let Some(word) = wanted else { return Ok(()) };
-        let differs = |wanted: String| {
-            Err(Failure::new(Code::Expectation, format!("expected an error {wanted}, but it was: {failure}")))
-        };
         match error_code(word) {
             Some(code) if code == failure.code.word() => Ok(()),
-            Some(code) => differs(format!("of the kind {code} (this is {})", failure.code)),
+            Some(code) => Err(errors::error_of_another_kind(&code, failure)),
             None => match self.text(word)? {
                 text if failure.why.contains(&text) => Ok(()),
-                text => differs(format!("whose reason contains `{text}`")),
+                text => Err(errors::error_for_another_reason(&text, failure)),
             },
         }
     }
@@ -152,6 +154,14 @@ impl Shell {
                     biased;
                     () = interrupt.cancelled() => Err(interrupted()),
                     result = self.expect(expectation) => result.map(|()| Flow::Next),
+                }
+            }
+            Action::ExpectSession(expectation) => {
+                let interrupt = self.interrupt.clone();
+                tokio::select! {
+                    biased;
+                    () = interrupt.cancelled() => Err(errors::interrupted()),
+                    result = self.expect_session(expectation) => result.map(|()| Flow::Next),
                 }
             }
             Action::ExpectFile(expectation) => {
@@ -195,18 +205,14 @@ impl Shell {
 
     /// Binds a secret of the environment to its name; at the prompt it may be typed.
     async fn secret(&mut self, name: &str) -> Result<Flow, Failure> {
-        let failed = |why: String| Failure::new(Code::Missing, why).of(format!("secret {name}"));
+        let what = || format!("secret {name}");
         let text = match std::env::var(name).map_err(|_| self.terminal.ask(name)) {
             Ok(text) => text,
             Err(Some(answer)) => answer.await.ok_or_else(interrupted)?,
-            Err(None) => {
-                return Err(failed(format!("the environment has no {name}"))
-                    .fix(format!("set it before: {name}=… nls …")));
-            }
+            Err(None) => return Err(errors::variable_not_set(name).of(what())),
         };
         if !self.secrets.add(name, &text) {
-            let least = crate::base::secrets::LEAST;
-            return Err(failed(format!("a secret of fewer than {least} characters cannot be hidden")));
+            return Err(errors::secret_too_short().of(what()));
         }
         self.bind(name, Binding::Value(Value::Text(text)));
         Ok(Flow::Next)
@@ -214,6 +220,11 @@ impl Shell {
 
     async fn command(&mut self, invocation: &Invocation) -> Result<Flow, Failure> {
         let arguments = self.arguments(invocation)?;
+        for (_, datum) in &arguments.0 {
+            if let Datum::Session(SessionRef::Name(name)) = datum {
+                self.await_client(name, JOIN_LIMIT).await;
+            }
+        }
         let verb = invocation.verb.name;
         match catalogue::entry(verb) {
             Some(CatalogueEntry::Client(client)) => {
@@ -231,7 +242,7 @@ impl Shell {
                 self.finish(invocation, &outcome, None);
                 Ok(flow)
             }
-            None => Err(Failure::new(Code::Internal, format!("nothing runs `{verb}`"))),
+            None => Err(errors::command_unknown(verb)),
         }
     }
 
@@ -246,7 +257,7 @@ impl Shell {
         match &client.run {
             Run::Direct(run) => {
                 let job = run(vec![arguments.clone()], context);
-                let outcome = self.answers(job).await?.pop().unwrap_or_else(|| Err(unanswered()))?;
+                let outcome = self.answers(job).await?.pop().unwrap_or_else(|| Err(command_unanswered()))?;
                 self.remember_place(client, &arguments);
                 self.finish(invocation, &outcome, None);
                 Ok(())
@@ -257,6 +268,7 @@ impl Shell {
                     kind: kind(&arguments),
                     name: invocation.binding.clone(),
                     background: invocation.background,
+                    parent: None,
                 };
                 let (given, start) = (arguments.clone(), *start);
                 let session = self.registry.start(request, move |handle| start(handle, given, context))?;
@@ -331,9 +343,9 @@ impl Shell {
         let Some(CatalogueEntry::Client(client)) =
             invocations.first().and_then(|first| catalogue::entry(first.verb.name))
         else {
-            return Err(unanswered());
+            return Err(command_unanswered());
         };
-        let Run::Direct(run) = &client.run else { return Err(unanswered()) };
+        let Run::Direct(run) = &client.run else { return Err(command_unanswered()) };
         let mut questions = Vec::with_capacity(invocations.len());
         for invocation in invocations {
             let mut arguments = self.arguments(invocation)?;
@@ -372,7 +384,7 @@ impl Shell {
         match state {
             State::Done(outcome) => Ok(Some(outcome)),
             State::Failed(failure) => Err(failure.of(session.kind.clone())),
-            State::Cancelled => Err(Failure::new(Code::Cancelled, "it was stopped").of(session.kind.clone())),
+            State::Cancelled => Err(cancelled().of(session.kind.clone())),
             State::Starting | State::Running(_) => {
                 let (entries, _) = session.log(1);
                 let text = entries.first().map(|entry| entry.text.clone()).unwrap_or_default();
@@ -434,16 +446,8 @@ impl Drop for Shown {
     }
 }
 
-fn unanswered() -> Failure {
-    Failure::new(Code::Internal, "a command was not answered; this is an error in nls")
-}
-
-/// The failure of a step that ran beyond the time limit of the script.
-pub(super) fn out_of_time(limit: Duration, step: &Step) -> Failure {
-    let why = format!("the time limit of {} is over", crate::base::quantity::show_duration(limit));
-    Failure::new(Code::Timeout, why).fix("set another with `timeout D`").of(step.text())
-}
-
+/// How long a command waits for a client of a raw server that has not come yet.
+pub(super) const JOIN_LIMIT: Duration = Duration::from_secs(1);
 /// Maximum questions that are asked together.
 pub(super) const TOGETHER: usize = 64;
 /// Maximum bytes of such a question: longer ones could fill the buffers at both ends while nobody reads.
@@ -457,8 +461,4 @@ pub(super) fn is_plain_question(invocation: &Invocation) -> bool {
     );
     let ready = |(_, argument, _): &(_, Argument, _)| matches!(argument, Argument::Ready(_));
     direct && invocation.span.len() <= QUESTION_LIMIT && invocation.arguments.iter().all(ready)
-}
-
-pub(super) fn interrupted() -> Failure {
-    Failure::new(Code::Cancelled, "interrupted")
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{TOGETHER, is_plain_question, out_of_time};
+use super::{TOGETHER, is_plain_question};
 use crate::language::{Action, Argument, Datum, Invocation, Plan, Source, Step};
 use crate::report::{Failure, Place, Report};
 use crate::session::State;
-use crate::shell::{Flow, Shell};
+use crate::shell::{Flow, Shell, errors};
 use crate::wire::Code;
 
 /// Maximum bytes of a script file.
@@ -28,34 +28,33 @@ pub enum ScriptEnd {
     Quit,
 }
 
-/// Reads a script; the error is the reason.
-pub fn read(path: &Path) -> Result<Arc<Source>, String> {
+/// Reads a script.
+pub fn read(path: &Path) -> Result<Arc<Source>, Failure> {
     let shown = path.display();
-    let reason =
-        |error: std::io::Error| format!("`{shown}` cannot be read: {}", crate::report::reason(&error));
-    let metadata = std::fs::metadata(path).map_err(reason)?;
+    let failed = |error: std::io::Error| errors::script_unreadable(path, &error);
+    let metadata = std::fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
-        return Err(format!("`{shown}` is a folder, not a script"));
+        return Err(errors::script_is_a_folder(path));
     }
     if metadata.len() > SCRIPT_LIMIT {
-        return Err(format!("`{shown}` is larger than {SCRIPT_LIMIT} bytes"));
+        return Err(errors::script_too_large(path, SCRIPT_LIMIT));
     }
-    decode(std::fs::read(path).map_err(reason)?)
+    decode(std::fs::read(path).map_err(failed)?)
         .map(|text| Source::new(shown.to_string(), text))
-        .map_err(|why| format!("`{shown}`: {why}"))
+        .map_err(|failure| failure.of(format!("`{shown}`")))
 }
 
-/// Decodes UTF-8; the error says why it cannot (faults.md row 90).
-pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
+/// Decodes UTF-8 (faults.md row 90).
+pub fn decode(bytes: Vec<u8>) -> Result<String, Failure> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err("the text is UTF-16; save it as UTF-8".into());
+        return Err(errors::text_is_utf_16());
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text),
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..valid].iter().filter(|&&b| b == b'\n').count() + 1;
-            Err(format!("line {line} is not UTF-8"))
+            Err(errors::text_not_utf_8(line))
         }
     }
 }
@@ -63,7 +62,7 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
 /// Reads a sourced file, whose path is relative to the file that names it.
 pub fn load(path: &str, from: &Source) -> Result<Arc<Source>, String> {
     let base = Path::new(&from.name).parent().unwrap_or_else(|| Path::new(""));
-    read(&base.join(path))
+    read(&base.join(path)).map_err(|failure| failure.to_string())
 }
 
 fn is_endpoint(argument: &Argument) -> bool {
@@ -158,7 +157,10 @@ impl Shell {
             None => work.await,
             Some((at, limit)) => match tokio::time::timeout_at(at, work).await {
                 Ok(result) => result,
-                Err(_) => Err(out_of_time(limit, &steps[self.asked.min(steps.len() - 1)])),
+                Err(_) => {
+                    let step = &steps[self.asked.min(steps.len() - 1)];
+                    Err(errors::time_limit_exceeded(limit).of(step.text()))
+                }
             },
         };
         let done = if result.is_ok() { steps.len() } else { (self.asked + 1).min(steps.len()) };
@@ -180,7 +182,7 @@ impl Shell {
                 let state = tokio::select! {
                     state = job.ended() => state,
                     () = self.interrupt.cancelled() => State::Cancelled,
-                    () = over(self.deadline) => State::Failed(Failure::new(Code::Timeout, "it was still running when the time limit expired")),
+                    () = over(self.deadline) => State::Failed(errors::job_outlived_the_limit()),
                 };
                 if let State::Failed(failure) = state {
                     let failure = failure.of(job.kind.clone());

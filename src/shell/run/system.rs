@@ -7,12 +7,10 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 
-use super::interrupted;
 use crate::base::{Secrets, Value};
 use crate::report::{Failure, Report};
 use crate::shell::terminal::Stream;
-use crate::shell::{Binding, Flow, Shell, Terminal};
-use crate::wire::Code;
+use crate::shell::{Binding, Flow, Shell, Terminal, errors};
 
 /// Maximum bytes of each stream that are kept for the script.
 const KEPT_LIMIT: usize = 1 << 20;
@@ -28,9 +26,7 @@ impl Shell {
     pub(crate) async fn system(&mut self, text: &str) -> Result<Flow, Failure> {
         let what = format!("!{text}");
         if self.settings.no_shell {
-            return Err(Failure::new(Code::Policy, "commands of the system are off")
-                .fix("leave out `--no-shell`")
-                .of(what));
+            return Err(errors::system_commands_off().of(what));
         }
         let mut command = self.command_of_system(text)?;
         let mut child = command.spawn().map_err(|error| Failure::io(&error, what.clone()))?;
@@ -71,7 +67,7 @@ impl Shell {
         loop {
             tokio::select! {
                 biased;
-                () = self.interrupt.cancelled() => return Err(interrupted().of(what)),
+                () = self.interrupt.cancelled() => return Err(errors::interrupted().of(what)),
                 () = streams.read(), if streams.is_open() => {}
                 status = child.wait() => return status.map_err(|error| Failure::io(&error, what)),
                 // Ctrl-Z stops the process group of the terminal, but not this shell: nothing else would wake the
@@ -109,6 +105,10 @@ impl Shell {
                 Binding::Session(session) => {
                     session.field("addr").unwrap_or_else(|| Value::text(session.label()))
                 }
+                Binding::Match(parts) => {
+                    let whole = parts.iter().find(|(name, _)| name == "0");
+                    whole.map_or_else(|| Value::text(""), |(_, value)| value.clone())
+                }
                 Binding::Record(fields) => {
                     fields.first().map_or_else(|| Value::text(""), |(_, value)| value.clone())
                 }
@@ -139,7 +139,7 @@ impl Shell {
 fn unsuccessful(status: ExitStatus, err: &str) -> Failure {
     let lines: Vec<&str> = err.lines().collect();
     let shown = lines[lines.len().saturating_sub(LINES_SHOWN)..].iter().map(|line| format!("  {line}"));
-    Failure::new(Code::Other, format!("ended with {status}")).detail(shown)
+    errors::system_command_failed(status).detail(shown)
 }
 
 /// The output of a command, while it runs.

@@ -8,7 +8,7 @@ use super::outbox::Queued;
 use super::text_client;
 use crate::base::escape::escape_line;
 use crate::net::Message as Wire;
-use crate::net::failure::malformed;
+use crate::net::errors::malformed;
 use crate::report::Failure;
 use crate::service::chat::command::{self, HELP, Line};
 use crate::service::chat::errors;

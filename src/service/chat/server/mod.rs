@@ -28,7 +28,7 @@ use super::room::{Admitted, Room, Rules};
 use super::text::check_name;
 use crate::base::Value;
 use crate::language::{Arguments, FromArguments};
-use crate::net::failure::malformed;
+use crate::net::errors::malformed;
 use crate::net::{Connection, FIRST_MESSAGE_LIMIT, Message as Wire};
 use crate::report::Failure;
 use crate::service::files::protocol::{self, Entries};

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing};
-use crate::net::failure::{malformed, told_in_words, unexpected};
+use crate::net::errors::{malformed, told_in_words, unexpected};
 use crate::net::{Connection, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::files::name::Rules;

@@ -33,7 +33,7 @@ use crate::base::quantity::{counted, show_size};
 use crate::base::{Transport, Value};
 use crate::language::Target;
 use crate::net::Connection;
-use crate::net::failure::{malformed, unexpected};
+use crate::net::errors::{malformed, unexpected};
 use crate::report::{Failure, Outcome};
 use crate::service::files::disk::RealDisk;
 use crate::service::files::name::{Rules, part_name, written};

@@ -5,7 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing};
-use crate::net::failure::{malformed, told, unexpected};
+use crate::net::errors::{malformed, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::files::protocol::{Entry, EntryKind};
@@ -285,7 +285,7 @@ impl Sending<'_> {
                 let asked = self.asked(index)?;
                 let (name, bytes, offered) = (asked.name.clone(), asked.bytes, asked.offer.is_some());
                 self.tree.denied_small(bytes, offered);
-                self.tree.refuse(&name, &crate::net::failure::told_in_words(code, &why));
+                self.tree.refuse(&name, &crate::net::errors::told_in_words(code, &why));
                 Ok(())
             }
             Message::Sync if self.unanswered.is_empty() => {

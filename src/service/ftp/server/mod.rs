@@ -27,7 +27,7 @@ use super::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::{Arguments, FromArguments};
-use crate::net::failure::malformed;
+use crate::net::errors::malformed;
 use crate::net::{Connection, Message as Wire, is_of_another_user};
 use crate::report::Failure;
 use crate::service::contract::errors::server_stopped;

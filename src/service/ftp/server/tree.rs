@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::ServerConnection;
 use crate::base::escape::escape_line;
 use crate::net::Message as Wire;
-use crate::net::failure::malformed;
+use crate::net::errors::malformed;
 use crate::report::Failure;
 use crate::service::files::errors::list_not_read;
 use crate::service::files::protocol::{Entries, Lost, Walk};

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Delivered, by_disk};
-use crate::net::failure::{malformed, unexpected};
+use crate::net::errors::{malformed, unexpected};
 use crate::net::{Connection, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::files::disk::RealDisk;

@@ -10,7 +10,7 @@ use super::write_target::{WriteTarget, integrity};
 use super::writer::{Saved, Spoilt, WriterState, commit, keep};
 use super::{Awake, Delivered, MinimumRate, ProgressTarget, has_lane, on_disk, take_lane};
 use crate::base::Transport;
-use crate::net::failure::{malformed, told, unexpected};
+use crate::net::errors::{malformed, told, unexpected};
 use crate::net::{Connection, Received, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::contract::errors::closed_early;
@@ -261,7 +261,7 @@ impl Receiver<'_> {
         let saving = self.writer.saved();
         tokio::select! {
             biased;
-            () = self.session.cancelled() => Err(crate::session::handle::cancelled()),
+            () = self.session.cancelled() => Err(crate::net::errors::cancelled()),
             saved = saving => Ok(Next::Saved(saved)),
             message = tokio::time::timeout(SILENCE_LIMIT, connection.incoming.next_into(places)), if !full => {
                 Ok(Next::Message(message.unwrap_or_else(|_| Err(errors::no_data(SILENCE_LIMIT)))))
@@ -399,7 +399,7 @@ impl Receiver<'_> {
         while Instant::now() < until {
             let slice = until.min(Instant::now() + SAY_EVERY);
             tokio::select! {
-                () = self.session.cancelled() => return Err(crate::session::handle::cancelled()),
+                () = self.session.cancelled() => return Err(crate::net::errors::cancelled()),
                 () = tokio::time::sleep_until(slice.into()) => {}
             }
             if slice < until {

@@ -9,7 +9,7 @@ use super::bottleneck::{Clock, judge};
 use super::start::{Start, There};
 use super::{Awake, Delivered, ProgressTarget, by_disk, on_disk, take_lane};
 use crate::base::quantity;
-use crate::net::failure::{malformed, told, unexpected};
+use crate::net::errors::{malformed, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::contract::errors::closed_early;

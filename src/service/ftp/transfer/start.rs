@@ -1,6 +1,6 @@
 //! What the receiver has of a file, as it says before the first block.
 
-use crate::net::failure::{malformed, unexpected};
+use crate::net::errors::{malformed, unexpected};
 use crate::net::{Connection, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::ftp::protocol::{GroupHash, Message};

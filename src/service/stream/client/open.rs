@@ -3,9 +3,9 @@
 use crate::base::RangeSet;
 use crate::net::Connection;
 use crate::net::Message as Wire;
-use crate::net::failure::malformed;
-use crate::net::failure::nothing_came;
-use crate::net::failure::unexpected;
+use crate::net::errors::malformed;
+use crate::net::errors::nothing_came;
+use crate::net::errors::unexpected;
 use crate::reliable::PIECE_COST;
 use crate::report::Failure;
 use crate::service::stream::client::plan::GAP_LIMIT;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::store::Store;
 use crate::base::{Value, quantity};
-use crate::net::failure::{malformed, nothing_came, told, unexpected};
+use crate::net::errors::{malformed, nothing_came, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::contract::errors::closed_early;

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::digest::Digest;
 use super::plan::{Plan, TooManyGaps};
-use crate::net::failure::malformed;
+use crate::net::errors::malformed;
 use crate::report::Failure;
 use crate::service::contract::errors::more_than_declared;
 use crate::service::stream::container::filler;

@@ -23,7 +23,7 @@ use super::CHUNK_OVERHEAD;
 use super::protocol::Message;
 use crate::base::escape::escape_line;
 use crate::language::{Arguments, FromArguments};
-use crate::net::failure::{malformed, unexpected};
+use crate::net::errors::{malformed, unexpected};
 use crate::net::{Connection, Message as Wire, show};
 use crate::report::Failure;
 use crate::service::contract::conversation::{next_message, part};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::chunker::Chunker;
 use super::media_file::{HashOf, MediaFile};
 use super::pacing::Budget;
-use crate::net::failure::{malformed, unexpected};
+use crate::net::errors::{malformed, unexpected};
 use crate::net::{Connection, Message as Wire};
 use crate::report::Failure;
 use crate::service::stream::errors::requests_too_scattered;

@@ -1,4 +1,10 @@
 //! The only source of time: monotonic, so steps of the wall clock do no harm (faults.md row 35).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `timer` | a timer that is finer than the runtime's |
+
+pub(super) mod timer;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

@@ -10,13 +10,13 @@ use crate::report::Failure;
 
 /// An open transcript; lines are appended to an existing file.
 #[derive(Debug)]
-pub(super) struct Transcript {
+pub(crate) struct Transcript {
     file: File,
     name: String,
 }
 
 impl Transcript {
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let file = OpenOptions::new().append(true).create(true).open(path);
         file.map(|file| Self { file, name: name.clone() })
@@ -25,7 +25,7 @@ impl Transcript {
 
     /// Appends `2026-11-25 18:30:05+01:00 ann: hello`; `text` is escaped already. These are short writes to the page
     /// cache, at the pace of people, so they need no blocking thread.
-    pub(super) fn add(&mut self, who: &str, text: &str) -> Result<(), Failure> {
+    pub(crate) fn add(&mut self, who: &str, text: &str) -> Result<(), Failure> {
         let line = format!("{} {who}: {text}\n", date_and_time(SystemTime::now()));
         self.file
             .write_all(line.as_bytes())

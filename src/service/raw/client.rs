@@ -1,0 +1,76 @@
+//! `connect`: a session to any server.
+
+use std::path::PathBuf;
+
+use super::talk::{Manner, talk};
+use super::{Eol, errors};
+use crate::base::{Carrier, Endpoint};
+use crate::language::{Arguments, FromArguments};
+use crate::net::raw::{RawConnection, connect};
+use crate::report::Failure;
+use crate::service::contract::transcript::Transcript;
+use crate::service::{Context, Job};
+use crate::session::Handle;
+
+/// `connect`.
+pub(super) struct ConnectOptions {
+    pub(super) carrier: Carrier,
+    /// `None` for a Unix socket.
+    endpoint: Option<Endpoint>,
+    /// The file of a Unix socket.
+    path: String,
+    eol: Eol,
+    /// The file of the transcript.
+    to: Option<String>,
+}
+
+impl FromArguments for ConnectOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            carrier: arguments.carrier("carrier").unwrap_or(Carrier::TCP),
+            endpoint: arguments.endpoint("server").cloned(),
+            path: arguments.text("server").unwrap_or_default().to_owned(),
+            eol: Eol::from_arguments(arguments),
+            to: arguments.text("to").map(str::to_owned),
+        }
+    }
+}
+
+impl ConnectOptions {
+    /// The command, for messages.
+    fn what(&self) -> String {
+        match &self.endpoint {
+            Some(endpoint) => format!("connect {} {endpoint}", self.carrier),
+            None => format!("connect {} {}", self.carrier, self.path),
+        }
+    }
+}
+
+pub(super) fn connect(session: Handle, options: ConnectOptions, context: Context) -> Job {
+    Box::pin(async move {
+        let what = options.what();
+        run(&session, options, context).await.map_err(|failure| failure.of(what))
+    })
+}
+
+async fn run(
+    session: &Handle,
+    options: ConnectOptions,
+    context: Context,
+) -> Result<crate::report::Outcome, Failure> {
+    let transcript = options.to.as_ref().map(|path| Transcript::open(&context.directory.join(path)));
+    let transcript = transcript.transpose()?;
+    let connection = session.unless_cancelled(dial(&options, &context.directory)).await?;
+    session.log("connected", format!("connected to {} {}", connection.carrier, connection.peer));
+    let manner = Manner { eol: options.eol, transcript, stays: false, server: None };
+    talk(session, connection, manner).await
+}
+
+async fn dial(options: &ConnectOptions, directory: &std::path::Path) -> Result<RawConnection, Failure> {
+    let endpoint = || options.endpoint.as_ref().ok_or_else(errors::no_server);
+    match options.carrier {
+        Carrier::Unix => connect::unix(&PathBuf::from(directory).join(&options.path)).await,
+        Carrier::UDP => connect::udp(endpoint()?).await,
+        Carrier::TCP | Carrier::Tls => connect::tcp(endpoint()?).await,
+    }
+}

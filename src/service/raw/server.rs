@@ -1,0 +1,70 @@
+//! `listen … raw`: each client is a session of its own, named after the server: `srv.1`, `srv.2` …
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Eol;
+use super::talk::{Manner, talk};
+use crate::language::Arguments;
+use crate::net::raw::RawConnection;
+use crate::report::Failure;
+use crate::service::contract::transcript::Transcript;
+use crate::service::listen::options::ListenOptions;
+use crate::service::{ByteServer, Context, Job};
+use crate::session::{ClientEntry, Handle, Registry, Request};
+
+struct Raw {
+    registry: Arc<Registry>,
+    /// The number of the next client, from 1.
+    next: AtomicU64,
+    eol: Eol,
+    /// The file to which all conversations are added.
+    transcript: Option<std::path::PathBuf>,
+}
+
+pub(super) fn make(
+    _: &Handle,
+    _: &ListenOptions,
+    arguments: &Arguments,
+    context: &Context,
+) -> Result<Arc<dyn ByteServer>, Failure> {
+    Ok(Arc::new(Raw {
+        registry: context.registry.clone(),
+        next: AtomicU64::new(1),
+        eol: Eol::from_arguments(arguments),
+        transcript: arguments.text("to").map(|path| context.directory.join(path)),
+    }))
+}
+
+impl ByteServer for Raw {
+    fn serve(self: Arc<Self>, session: Handle, connection: RawConnection, client: ClientEntry) -> Job<()> {
+        Box::pin(async move {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let name = format!("{}.{number}", session.label());
+            client.does(name.clone());
+            let transcript = self.transcript.as_deref().map(Transcript::open).transpose()?;
+            let manner = Manner { eol: self.eol, transcript, stays: true, server: Some(session.clone()) };
+            let request = Request {
+                verb: super::CONNECT.verb.name,
+                kind: format!("client {}", connection.peer),
+                name: Some(name),
+                background: false,
+                parent: Some(session.id()),
+            };
+            let child = self
+                .registry
+                .start(request, move |handle| async move { talk(&handle, connection, manner).await })?;
+            // The server's clients end with it.
+            tokio::select! {
+                () = session.cancelled() => child.cancel.cancel(),
+                _ = child.ended() => {}
+            }
+            child.ended().await;
+            Ok(())
+        })
+    }
+
+    fn describe(&self) -> String {
+        "raw bytes; each client is a session".into()
+    }
+}

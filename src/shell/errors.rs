@@ -1,0 +1,350 @@
+//! All errors of the shell, side by side.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use crate::base::{Dimension, Transport, Value, escape, quantity, secrets};
+use crate::language::kind::Mismatch;
+use crate::language::script::Comparison;
+use crate::language::{Kind, SessionRef};
+use crate::report::{Failure, reason};
+use crate::wire::Code;
+
+// Names and their values
+
+pub(super) fn unbound_name(name: &str) -> Failure {
+    missing(format!("nothing is called `{name}`")).fix("bind it with `let` or `as`")
+}
+
+pub(super) fn no_fields(name: &str) -> Failure {
+    missing("it is a single value and has no fields").fix(format!("write ${name}"))
+}
+
+pub(super) fn field_missing(fields: &[&str]) -> Failure {
+    missing(format!("it has no such field now; it has {}", fields.join(", ")))
+}
+
+pub(super) fn empty_record() -> Failure {
+    missing("it has no value")
+}
+
+pub(super) fn variable_not_named() -> Failure {
+    missing("no variable of the environment is named").fix("write $env.NAME")
+}
+
+pub(super) fn variable_not_set(name: &str) -> Failure {
+    missing(format!("the environment has no {name}")).fix(format!("set it before: {name}=… nls …"))
+}
+
+pub(super) fn secret_too_short() -> Failure {
+    missing(format!("a secret of fewer than {} characters cannot be hidden", secrets::LEAST))
+        .fix("set a longer one")
+}
+
+/// A value that was not known before the command ran.
+pub(super) fn argument_mismatch(mismatch: Mismatch, kind: Kind) -> Failure {
+    let fix = match mismatch.fix {
+        Some(fix) => format!("try {fix}"),
+        None => format!("expected {}", kind.describe()),
+    };
+    usage(mismatch.why).fix(fix)
+}
+
+/// `why` and `suggestion`: what the parser of addresses says.
+pub(super) fn invalid_address(why: String, suggestion: Option<String>) -> Failure {
+    let failure = usage(why);
+    match suggestion {
+        Some(suggestion) => failure.fix(format!("try {suggestion}")),
+        None => failure,
+    }
+}
+
+// Sessions
+
+pub(super) fn session_missing(session: &SessionRef) -> Failure {
+    let name = match session {
+        SessionRef::Id(id) => format!("%{id}"),
+        SessionRef::Name(name) => format!("`{name}`"),
+        SessionRef::All => "`all`".into(),
+    };
+    missing(format!("there is no session {name}")).fix("`sessions` shows them")
+}
+
+pub(super) fn all_is_no_session() -> Failure {
+    usage("one session must be named here, not `all`").fix("`sessions` shows them")
+}
+
+pub(super) fn session_ended(label: &str) -> Failure {
+    missing(format!("{label} has ended")).fix(format!("`log {label}` shows what happened"))
+}
+
+pub(super) fn server_ended(label: &str) -> Failure {
+    missing(format!("{label} has ended")).fix(NAME_A_SERVER)
+}
+
+pub(super) fn not_a_server(label: &str) -> Failure {
+    missing(format!("{label} is not a server")).fix(NAME_A_SERVER)
+}
+
+/// Characters of what came that a failure shows.
+const TEXT_SHOWN: usize = 160;
+/// … and bytes in hexadecimal.
+const HEX_SHOWN: usize = 32;
+const NAME_A_SERVER: &str = "name a server that `sessions` shows as listening";
+
+/// `word`: the argument of `verb` that names a server of the service.
+pub(super) fn no_server_known(service: &str, transport: Transport, verb: &str, word: &str) -> Failure {
+    missing(format!("no {service} server is known here"))
+        .fix(format!("start one: listen {transport} 0 {service}, or name one: {verb} … {word} host:9000"))
+}
+
+pub(super) fn no_background_job() -> Failure {
+    missing("nothing works in the background").fix("`sessions` lists what is there")
+}
+
+pub(super) fn only_at_the_prompt() -> Failure {
+    usage("it works only at the prompt").fix("in a script use `say` and `expect … says`")
+}
+
+// Settings and help
+
+pub(super) fn setting_without_value() -> Failure {
+    usage("a setting is `on` or `off`")
+}
+
+pub(super) fn no_limit_given() -> Failure {
+    usage("a session takes `rate RATE` or `unlimited`")
+}
+
+pub(super) fn no_impairment_given() -> Failure {
+    usage("a link takes the words of `link`, as `loss 5%`")
+}
+
+/// `near`: a verb that was probably meant.
+pub(super) fn topic_missing(topic: &str, near: Option<&str>) -> Failure {
+    let failure = missing(format!("nothing is called `{}`", escape::escape_line(topic)));
+    match near {
+        Some(near) => failure.fix(format!("did you mean {near}?")),
+        None => failure.fix("`help` lists the commands"),
+    }
+}
+
+// Files, folders and recordings
+
+pub(super) fn pattern_matches_nothing(pattern: &str) -> Failure {
+    missing(format!("no file matches `{pattern}`")).fix("quote it if it is a name")
+}
+
+pub(super) fn pattern_ambiguous(pattern: &str, matches: usize) -> Failure {
+    usage(format!("`{pattern}` matches {matches} files")).fix("name one of them")
+}
+
+pub(super) fn no_previous_folder() -> Failure {
+    missing("there was no other folder before this one").fix("name one: cd PATH")
+}
+
+pub(super) fn no_home() -> Failure {
+    missing("no home is known").fix("name a folder: cd PATH")
+}
+
+pub(super) fn recording_exists(file: &str) -> Failure {
+    Failure::new(Code::Exists, format!("`{file}` exists")).fix("choose another name")
+}
+
+pub(super) fn already_recording() -> Failure {
+    usage("another recording is going on").fix("`record` ends it")
+}
+
+pub(super) fn not_recording() -> Failure {
+    usage("nothing is being recorded").fix("record FILE begins")
+}
+
+// Reading a script (row 90)
+
+pub(super) fn script_unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    missing(format!("`{}` cannot be read: {}", path.display(), reason(error)))
+}
+
+pub(super) fn script_is_a_folder(path: &Path) -> Failure {
+    missing(format!("`{}` is a folder, not a script", path.display()))
+}
+
+pub(super) fn script_too_large(path: &Path, limit: u64) -> Failure {
+    missing(format!("`{}` is larger than {limit} bytes", path.display()))
+}
+
+pub(super) fn text_is_utf_16() -> Failure {
+    missing("the text is UTF-16").fix("save it as UTF-8")
+}
+
+pub(super) fn text_not_utf_8(line: usize) -> Failure {
+    missing(format!("line {line} is not UTF-8"))
+}
+
+// Running a statement
+
+pub(super) fn interrupted() -> Failure {
+    Failure::new(Code::Cancelled, "interrupted")
+}
+
+pub(super) fn time_limit_exceeded(limit: Duration) -> Failure {
+    let why = format!("the time limit of {} is over", quantity::show_duration(limit));
+    Failure::new(Code::Timeout, why).fix(SET_ANOTHER_LIMIT)
+}
+
+/// A job that the end of the script waited for.
+pub(super) fn job_outlived_the_limit() -> Failure {
+    Failure::new(Code::Timeout, "it was still running when the time limit expired").fix(SET_ANOTHER_LIMIT)
+}
+
+const SET_ANOTHER_LIMIT: &str = "set another with `timeout D`";
+
+pub(super) fn system_commands_off() -> Failure {
+    Failure::new(Code::Policy, "commands of the system are off").fix("leave out `--no-shell`")
+}
+
+pub(super) fn system_command_failed(status: ExitStatus) -> Failure {
+    Failure::new(Code::Other, format!("ended with {status}"))
+}
+
+// Expectations
+
+/// `condition`: as it was written.
+pub(super) fn condition_unmet(condition: &str, value: &Value) -> Failure {
+    unmet(format!("expected {condition}, but it is `{value}`"))
+}
+
+/// `heard`: the lines that the session said since the last match.
+pub(super) fn not_said(condition: &str, heard: &[String]) -> Failure {
+    unmet(match heard {
+        [] => format!("expected {condition}, but it said nothing more"),
+        lines => format!("expected {condition}, but it said `{}`", lines.join("`, `")),
+    })
+}
+
+pub(super) fn error_expected() -> Failure {
+    unmet("expected an error, but it succeeded")
+}
+
+pub(super) fn error_of_another_kind(wanted: &str, actual: &Failure) -> Failure {
+    unmet(format!("expected an error of the kind {wanted} (this is {}), but it was: {actual}", actual.code))
+}
+
+pub(super) fn error_for_another_reason(wanted: &str, actual: &Failure) -> Failure {
+    unmet(format!("expected an error whose reason contains `{wanted}`, but it was: {actual}"))
+}
+
+pub(super) fn file_exists(path: &Path) -> Failure {
+    unmet(format!("expected that `{}` does not exist, but it does", path.display()))
+}
+
+pub(super) fn file_missing(path: &Path, error: &std::io::Error) -> Failure {
+    unmet(format!("expected that `{}` exists, but: {}", path.display(), reason(error)))
+}
+
+pub(super) fn files_equal(path: &Path, other: &Path) -> Failure {
+    unmet(format!("expected that `{}` is not the same as `{}`, but it is", path.display(), other.display()))
+}
+
+/// `at`: the first byte that differs.
+pub(super) fn files_differ(path: &Path, other: &Path, at: u64) -> Failure {
+    unmet(format!(
+        "`{}` is not the same as `{}`: they differ from byte {at} on",
+        path.display(),
+        other.display()
+    ))
+}
+
+pub(super) fn file_contains(path: &Path, text: &str) -> Failure {
+    unmet(format!("expected that `{}` does not contain `{text}`, but it does", path.display()))
+}
+
+pub(super) fn file_lacks(path: &Path, text: &str) -> Failure {
+    unmet(format!("expected that `{}` contains `{text}`, but it does not", path.display()))
+}
+
+/// `came`: what was not consumed; `differs`: where it begins to differ, if that is known.
+pub(super) fn bytes_not_received(condition: &str, came: &[u8], differs: &str) -> Failure {
+    if came.is_empty() {
+        return unmet(format!("expected {condition}, but nothing more came"));
+    }
+    let hex: Vec<String> = came.iter().take(HEX_SHOWN).map(|byte| format!("{byte:02x}")).collect();
+    let more = if came.len() > HEX_SHOWN { " …" } else { "" };
+    let text = escape::excerpt(came, TEXT_SHOWN);
+    unmet(format!("expected {condition}, but `{text}` came (hex {}{more}){differs}", hex.join(" ")))
+}
+
+pub(super) fn said(condition: &str) -> Failure {
+    unmet(format!("expected {condition}, but it came"))
+}
+
+pub(super) fn not_ended(condition: &str, state: &str) -> Failure {
+    unmet(format!("expected {condition}, but it is {state}"))
+}
+
+pub(super) fn not_silent(label: &str, after: Duration, came: &[u8]) -> Failure {
+    let (after, text) = (quantity::show_duration(after), escape::excerpt(came, TEXT_SHOWN));
+    unmet(format!("expected silence of {label}, but after {after} `{text}` came"))
+}
+
+pub(super) fn stayed_silent(label: &str, time: Duration) -> Failure {
+    unmet(format!("expected something from {label}, but nothing came for {}", quantity::show_duration(time)))
+}
+
+/// A line below a failure.
+pub(super) fn forgotten(bytes: u64) -> String {
+    format!("  {bytes} bytes had come before and are forgotten: a session keeps the newest MiB")
+}
+
+// Expectations that cannot be checked
+
+pub(super) fn not_a_condition(written: &str, value: &Value) -> Failure {
+    usage(format!("`{written}` is `{value}`, which is not a condition")).fix("compare it with a value")
+}
+
+pub(super) fn not_a_conversation() -> Failure {
+    usage("`says` looks at what a session received").fix("write expect $session says \"text\"")
+}
+
+pub(super) fn not_comparable(comparison: Comparison, left: Dimension, right: Dimension) -> Failure {
+    usage(comparison.mismatch(left, right))
+}
+
+pub(super) fn invalid_pattern(pattern: &Value, error: &dyn Display) -> Failure {
+    usage(format!("`{pattern}` is not a pattern: {error}"))
+}
+
+// `wait`
+
+pub(super) fn wait_timed_out(label: &str, state: &str, limit: Duration) -> Failure {
+    let why = format!("{label} is {state} after {}", quantity::show_duration(limit));
+    Failure::new(Code::Timeout, why)
+}
+
+pub(super) fn state_never_reached(label: &str, state: &str, wanted: &str) -> Failure {
+    unmet(format!("{label} ended as {state} and never was {wanted}"))
+}
+
+// An error in this program
+
+pub(super) fn command_unanswered() -> Failure {
+    Failure::new(Code::Internal, "a command was not answered; this is an error in nls")
+}
+
+pub(super) fn command_unknown(verb: &str) -> Failure {
+    Failure::new(Code::Internal, format!("nothing runs `{verb}`"))
+}
+
+fn missing(why: impl Into<String>) -> Failure {
+    Failure::new(Code::Missing, why)
+}
+
+fn usage(why: impl Into<String>) -> Failure {
+    Failure::new(Code::Usage, why)
+}
+
+fn unmet(why: impl Into<String>) -> Failure {
+    Failure::new(Code::Expectation, why)
+}
