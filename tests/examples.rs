@@ -6,7 +6,8 @@ use crate::harness::Lab;
 
 /// What examples may use: files, servers, sessions.
 const SETUP: &str = "listen tcp 0 ftp root root as files\nlisten tcp 0 calc as calculator\nlisten tcp 0 chat as room\n\
-    listen udp 0 stream root root as media\nchat tcp $room name bob as alice\nsend notes.md to $files name up.md as up\n";
+    listen udp 0 stream root root as media\nchat tcp $room name bob as alice\nsend notes.md to $files name up.md as up\n\
+    listen tcp 0 raw as web\nconnect tcp $web as link\n";
 
 fn lab() -> Lab {
     let lab = Lab::new();

@@ -481,7 +481,7 @@ fn row_98_one_session_that_fails_inside_leaves_the_others() {
     runtime.block_on(async {
         let (events, _kept) = tokio::sync::mpsc::channel(16);
         let registry = nls::session::Registry::new(events);
-        let request = |verb| nls::session::Request { verb, kind: verb.into(), name: None, background: false };
+        let request = |verb| nls::session::Request { verb, kind: verb.into(), name: None, background: false, parent: None };
         let good = registry.start(request("good"), |session| async move {
             session.running("listening");
             session.cancelled().await;
@@ -502,7 +502,13 @@ fn row_100_sessions_have_a_limit_and_ids_are_never_reused() {
     runtime.block_on(async {
         let (events, _) = tokio::sync::mpsc::channel(16);
         let registry = nls::session::Registry::new(events);
-        let request = || nls::session::Request { verb: "x", kind: "x".into(), name: None, background: false };
+        let request = || nls::session::Request {
+            verb: "x",
+            kind: "x".into(),
+            name: None,
+            background: false,
+            parent: None,
+        };
         let start = |registry: &std::sync::Arc<nls::session::Registry>| {
             registry.start(request(), |session| async move {
                 session.cancelled().await;

@@ -28,9 +28,14 @@ fn the_manual_page_has_every_command_and_no_error() {
     let page = help(&lab, "man");
     let text = says(Command::new("groff").args(["-man", "-ww", "-Tutf8", "-P-cbou", &page]));
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    for part in
-        ["SYNOPSIS", "listen tcp|udp PORT SERVICE", "--no-shell", "expect [not] VALUE", "Ctrl-]", "NLS_RC"]
-    {
+    for part in [
+        "SYNOPSIS",
+        "listen tcp|udp|tls|unix PORT SERVICE",
+        "--no-shell",
+        "expect [not] VALUE",
+        "Ctrl-]",
+        "NLS_RC",
+    ] {
         assert!(words.contains(part), "{part} is missing in\n{text}");
     }
     for entry in nls::shell::catalogue::entries() {

@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_what_was_dropped_is_counted() {
         let mut inbox = ByteInbox::default();
-        (0..40).for_each(|_| inbox.push(&[b'x'; 100_000]));
+        (0..40).for_each(|_| inbox.push(&vec![b'x'; 100_000]));
         assert_eq!((inbox.rest().len(), inbox.forgotten()), (KEPT_LIMIT, 4_000_000 - KEPT_LIMIT as u64));
         let mut read = ByteInbox::default();
         for _ in 0..100 {

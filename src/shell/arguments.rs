@@ -9,7 +9,7 @@ use crate::language::parse::value::read;
 use crate::language::{Argument, Arguments, Datum, Invocation, Kind, Place, SessionRef};
 use crate::report::Failure;
 use crate::service::{Client, Provider, provider};
-use crate::session::{Listening, Session};
+use crate::session::{Listening, Session, State};
 use crate::wire::ServiceId;
 
 impl Shell {
@@ -75,9 +75,10 @@ impl Shell {
         };
         let mut changes = server.changes();
         let coming = async {
-            while self.client_of(name).is_none() && !server.has_ended() {
+            loop {
                 changes.borrow_and_update();
-                if self.client_of(name).is_some() || changes.changed().await.is_err() {
+                let is_there = self.client_of(name).is_some_and(|client| client.state() != State::Starting);
+                if is_there || server.has_ended() || changes.changed().await.is_err() {
                     return;
                 }
             }

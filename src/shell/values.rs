@@ -51,14 +51,8 @@ impl Shell {
             let name = path.get(1).ok_or_else(errors::variable_not_named)?;
             return std::env::var(name).map(Value::Text).map_err(|_| errors::variable_not_set(name));
         }
-        if let [server, client, rest @ ..] = path
-            && let Some(Binding::Session(_)) = self.binding(server)
-            && let Some(session) = self.client_of(&format!("{server}.{client}"))
-        {
-            return match rest.first() {
-                None => Ok(Value::text(session.label())),
-                Some(name) => session.field(name).ok_or_else(|| field_missing(&session.fields())),
-            };
+        if let Some(found) = self.look_up_client(path) {
+            return found;
         }
         let binding = self.binding(&path[0]).ok_or_else(|| errors::unbound_name(&path[0]))?;
         match (binding, path.get(1)) {
@@ -70,14 +64,7 @@ impl Shell {
             (Binding::Record(fields), None) => {
                 fields.first().map(|(_, value)| value.clone()).ok_or_else(errors::empty_record)
             }
-            (Binding::Match(parts), name) => {
-                let name = name.map_or("0", String::as_str);
-                let part = parts.iter().find(|(part, _)| part == name).map(|(_, value)| value.clone());
-                part.ok_or_else(|| {
-                    let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
-                    errors::field_missing(&names)
-                })
-            }
+            (Binding::Match(parts), name) => part(&parts, name.map_or("0", String::as_str)),
             (Binding::Session(session), Some(name)) => {
                 let fields = session.fields();
                 session.field(name).ok_or_else(|| field_missing(&fields))
@@ -88,6 +75,17 @@ impl Shell {
         }
     }
 
+    /// `$srv.1`, `$srv.last.peer`: a client of a raw server, or a field of it; `None`: the path names no such client.
+    fn look_up_client(&self, path: &[String]) -> Option<Result<Value, Failure>> {
+        let [server, client, rest @ ..] = path else { return None };
+        let Some(Binding::Session(_)) = self.binding(server) else { return None };
+        let session = self.client_of(&format!("{server}.{client}"))?;
+        Some(match rest.first() {
+            None => Ok(Value::text(session.label())),
+            Some(name) => session.field(name).ok_or_else(|| field_missing(&session.fields())),
+        })
+    }
+
     /// The folder `$tmp`, which is made on first use and removed with the shell.
     pub fn temporary(&self) -> Result<&std::path::Path, Failure> {
         if let Some(made) = self.temporary.get() {
@@ -96,6 +94,15 @@ impl Shell {
         let made = super::temporary::make().map_err(|error| Failure::io(&error, "$tmp"))?;
         Ok(self.temporary.get_or_init(|| made).path())
     }
+}
+
+/// A part of what an expectation matched.
+fn part(parts: &[(String, Value)], name: &str) -> Result<Value, Failure> {
+    let part = parts.iter().find(|(part, _)| part == name).map(|(_, value)| value.clone());
+    part.ok_or_else(|| {
+        let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
+        errors::field_missing(&names)
+    })
 }
 
 fn field_missing(fields: &Fields) -> Failure {

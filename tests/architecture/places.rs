@@ -77,7 +77,7 @@ const RULES: [Rule; 6] = [
             "src/service/files/disk.rs",             // clamps times from peers
             "src/service/ftp/storage/hash_cache.rs", // a file that was just changed has no hash that can be believed
             "src/service/ftp/storage/leftovers.rs",  // how old a part is
-            "src/service/chat/transcript.rs",        // when something was said
+            "src/service/contract/transcript.rs",    // when something was said
             "src/output/human.rs",                   // the same
         ],
     },

@@ -218,6 +218,11 @@ impl<'v> Matcher<'v> {
             return &[];
         };
         self.param += usize::from(!param.many);
+        self.value(param, word, tail)
+    }
+
+    /// Takes the value of a parameter.
+    fn value<'w>(&mut self, param: &'static Param, word: &Word, tail: &'w [Word]) -> &'w [Word] {
         match param.kind {
             Kind::Rest | Kind::Printed | Kind::Expression => self.rest(param, word, tail),
             Kind::Endpoint => self.endpoint(param.name, word, tail),

@@ -415,24 +415,29 @@ fn double(input: &str, at: usize, style: Style) -> Result<(&str, WordPart<'_>), 
                 }
                 Err(_) => return Err(no_name_follows(here).fix("\\$".to_owned())),
             },
-            Some('\\') if style == Style::Pattern && is_of_pattern(rest) => {
-                let length = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
-                push_text(&mut segments, &rest[..length]);
-                rest = &rest[length..];
+            Some('\\') => {
+                let (tail, text) = unescaped(rest, here, style)?;
+                push_text(&mut segments, &text);
+                rest = tail;
             }
-            Some('\\') => match escaped(rest) {
-                Ok((tail, c)) => {
-                    push_text(&mut segments, c.map(String::from).unwrap_or_default().as_str());
-                    rest = tail;
-                }
-                Err(_) => return Err(not_an_escape(rest, here)),
-            },
             Some(_) => {
                 let end = rest.find(['"', '$', '\\']).unwrap_or(rest.len());
                 push_text(&mut segments, &rest[..end]);
                 rest = &rest[end..];
             }
         }
+    }
+}
+
+/// What an escape at the start of `input`, which is at `at`, stands for.
+fn unescaped(input: &str, at: usize, style: Style) -> Result<(&str, CompactString), Diagnostic> {
+    if style == Style::Pattern && is_of_pattern(input) {
+        let length = 1 + input[1..].chars().next().map_or(0, char::len_utf8);
+        return Ok((&input[length..], input[..length].into()));
+    }
+    match escaped(input) {
+        Ok((tail, c)) => Ok((tail, c.map(String::from).unwrap_or_default().into())),
+        Err(_) => Err(not_an_escape(input, at)),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -18,6 +18,8 @@ pub struct Reader {
     from: Source,
     buffer: BytesMut,
     received: u64,
+    /// Most bytes of a stream that are read at once.
+    step: usize,
 }
 
 enum Source {
@@ -42,7 +44,12 @@ impl Reader {
     }
 
     fn from(from: Source) -> Self {
-        Self { from, buffer: BytesMut::new(), received: 0 }
+        Self { from, buffer: BytesMut::new(), received: 0, step: READ_SIZE }
+    }
+
+    /// At most this number of bytes of a stream is read at once: for those who must keep to a rate.
+    pub fn set_step(&mut self, bytes: usize) {
+        self.step = bytes.clamp(1, READ_SIZE);
     }
 
     /// What came next: some bytes of a stream, or one datagram, which may be empty. `None`: the peer has ended. Cancel-safe.
@@ -64,8 +71,8 @@ impl Reader {
                 }
             }
             Source::Stream(stream) => {
-                self.buffer.reserve(READ_SIZE);
-                match stream.read_buf(&mut self.buffer).await {
+                self.buffer.reserve(self.step);
+                match stream.read_buf(&mut (&mut self.buffer).limit(self.step)).await {
                     Ok(0) => return Ok(None),
                     // A peer of TLS that closes without a word, as many do.
                     Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::net::raw::Reader;
+use crate::net::raw::{READ_SIZE, Reader};
 use crate::net::{Connection, Message};
 use crate::report::Failure;
 use crate::session::Handle;
@@ -38,6 +38,7 @@ const BYTES_IDLE_LIMIT: Duration = Duration::from_mins(10);
 /// # Errors
 /// The connection broke.
 pub(crate) async fn next_bytes(session: &Handle, reader: &mut Reader) -> Result<Option<Bytes>, Failure> {
+    reader.set_step(session.limit_step(READ_SIZE as u64, 1) as usize);
     tokio::select! {
         () = session.cancelled() => Ok(None),
         bytes = tokio::time::timeout(BYTES_IDLE_LIMIT, reader.next()) => bytes.unwrap_or(Ok(None)),

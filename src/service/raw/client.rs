@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::errors;
+use super::options::Eol;
 use super::talk::{Manner, talk};
-use super::{Eol, errors};
 use crate::base::{Carrier, Endpoint};
 use crate::language::{Arguments, FromArguments};
 use crate::net::raw::{RawConnection, connect};

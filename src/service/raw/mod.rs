@@ -6,10 +6,12 @@
 //! | `server` | `listen … raw`: each client is a session of its own |
 //! | `talk` | a conversation, whoever began it |
 //! | `shown` | what of it is shown and logged |
+//! | `options` | what both sides take |
 //! | `errors` | why it failed |
 
 mod client;
 mod errors;
+mod options;
 mod server;
 mod shown;
 mod talk;
@@ -17,16 +19,11 @@ mod talk;
 use super::{Client, Provider, Run, Serves};
 use crate::base::{Carrier, Transport};
 use crate::language::verb::{Capability, Lasting};
-use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
+use crate::language::{Field, FromArguments, Kind, Param, Service, Verb};
 use crate::wire::ServiceId;
 
 use self::client::ConnectOptions;
-
-/// `eol`, for both sides.
-const EOL: Keyword =
-    Keyword::new("eol", Kind::Choice(&["lf", "crlf", "none"]), "what `say` puts behind a text").default("lf");
-/// The file of everything that was said.
-const TO: Keyword = Keyword::new("to", Kind::Path, "a file to which all that passes is added, with its time");
+use self::options::{EOL, TO, VERB};
 
 pub static PROVIDER: Provider = Provider {
     row: Service {
@@ -34,7 +31,7 @@ pub static PROVIDER: Provider = Provider {
         carriers: &Carrier::ALL,
         summary: "any bytes with any client, each a session: $srv.1, $srv.last",
         keywords: &[EOL, TO],
-        fields: &[],
+        fields: &[Field::text("newest", "the newest client, as `srv.7`")],
     },
     id: ServiceId::new(6),
     max: |_| 256,
@@ -43,7 +40,7 @@ pub static PROVIDER: Provider = Provider {
 
 pub static CONNECT: Client = Client {
     verb: &Verb {
-        name: "connect",
+        name: VERB,
         aliases: &[],
         summary: "any bytes with any server",
         details: "`say X` sends a line, `say X hex \"…\"` bytes; `expect X says \"…\"` waits for some; `finish X` sends the end (FIN), `reset X` cuts (RST), `stop X` closes.",
@@ -76,30 +73,3 @@ pub static CONNECT: Client = Client {
         },
     },
 };
-
-/// What `say` puts behind a text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Eol {
-    #[default]
-    Lf,
-    CrLf,
-    None,
-}
-
-impl Eol {
-    fn from_arguments(arguments: &Arguments) -> Self {
-        match arguments.text("eol") {
-            Some("crlf") => Self::CrLf,
-            Some("none") => Self::None,
-            _ => Self::Lf,
-        }
-    }
-
-    const fn bytes(self) -> &'static [u8] {
-        match self {
-            Self::Lf => b"\n",
-            Self::CrLf => b"\r\n",
-            Self::None => b"",
-        }
-    }
-}

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Eol;
+use super::options::{Eol, VERB};
 use super::talk::{Manner, talk};
+use crate::base::Value;
 use crate::language::Arguments;
 use crate::net::raw::RawConnection;
 use crate::report::Failure;
 use crate::service::contract::transcript::Transcript;
 use crate::service::listen::options::ListenOptions;
 use crate::service::{ByteServer, Context, Job};
-use crate::session::{ClientEntry, Handle, Registry, Request};
+use crate::session::{ClientEntry, Handle, Registry, Request, State};
 
 struct Raw {
     registry: Arc<Registry>,
@@ -45,7 +46,7 @@ impl ByteServer for Raw {
             let transcript = self.transcript.as_deref().map(Transcript::open).transpose()?;
             let manner = Manner { eol: self.eol, transcript, stays: true, server: Some(session.clone()) };
             let request = Request {
-                verb: super::CONNECT.verb.name,
+                verb: VERB,
                 kind: format!("client {}", connection.peer),
                 name: Some(name),
                 background: false,
@@ -54,6 +55,9 @@ impl ByteServer for Raw {
             let child = self
                 .registry
                 .start(request, move |handle| async move { talk(&handle, connection, manner).await })?;
+            child.until(|state| *state != State::Starting).await;
+            // Wakes whoever waits for this client.
+            session.set("newest", Value::text(child.label()));
             // The server's clients end with it.
             tokio::select! {
                 () = session.cancelled() => child.cancel.cancel(),

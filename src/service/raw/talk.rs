@@ -4,8 +4,9 @@
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
+use super::errors;
+use super::options::Eol;
 use super::shown::Shown;
-use super::{Eol, errors};
 use crate::base::{Value, quantity};
 use crate::net::errors::cancelled;
 use crate::net::raw::{RawConnection, Reader, Writer};

@@ -93,7 +93,7 @@ pub(super) static FINISH: Builtin = Builtin {
         summary: "shut down the sending side of a raw session (FIN)",
         details: "The peer reads the end and may go on sending; what it sends is still received.",
         params: &[WHICH],
-        example: "finish $c",
+        example: "finish $link",
         ..BARE
     },
     run: |shell, arguments| Box::pin(async move { order(shell, &arguments, Utterance::Finish).await }),
@@ -105,7 +105,7 @@ pub(super) static RESET: Builtin = Builtin {
         summary: "cut a raw session over tcp (RST)",
         details: "The peer sees \"connection reset\", as after a crash; what was not sent yet is lost.",
         params: &[WHICH],
-        example: "reset $c",
+        example: "reset $link",
         ..BARE
     },
     run: |shell, arguments| Box::pin(async move { order(shell, &arguments, Utterance::Reset).await }),

@@ -226,11 +226,15 @@ fn describe(expectation: &SessionExpectation) -> String {
     let not = if expectation.negated { "not " } else { "" };
     let session = expectation.session.written();
     let test = match &expectation.test {
-        SessionTest::Says(word) => format!("says {}", word.written()),
-        SessionTest::Matching(word) => format!("says matching {}", word.written()),
-        SessionTest::Hex(word) => format!("hex {}", word.written()),
+        SessionTest::Says(word) => format!("says {}", quoted(word)),
+        SessionTest::Matching(word) => format!("says matching {}", quoted(word)),
+        SessionTest::Hex(word) => format!("hex {}", quoted(word)),
         SessionTest::Ends => "ends".to_owned(),
         SessionTest::Silent(time) => format!("silent for {}", show_duration(*time)),
     };
     format!("{not}{session} {test}")
+}
+
+fn quoted(word: &Word) -> String {
+    if word.quoted { format!("\"{}\"", word.written()) } else { word.written() }
 }
