@@ -6,8 +6,12 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use crate::language::Verb;
+use crate::language::parse::lexer::as_word;
+use crate::language::verb::{Capability, Lasting};
 use crate::output::ColourChoice;
 use crate::output::reports::FORMATS;
+use crate::shell::catalogue;
 
 /// What the program does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +21,18 @@ pub(super) enum Mode {
     Help(Option<String>),
     /// Run standard input as a script.
     Input,
-    /// The prompt; `first` is a script to run before it.
+    /// The prompt; `first` is a script to run before it, `typed` a command.
     Prompt {
         first: Option<PathBuf>,
+        typed: Option<String>,
+    },
+    /// One command, whose words were given as arguments.
+    Verb {
+        text: String,
+        /// A session that continues: it is waited for.
+        stays: bool,
+        /// The standard streams are the other side of its connection.
+        pipes: bool,
     },
     Script(PathBuf),
     Test {
@@ -177,12 +190,17 @@ impl Arguments {
             Some("test" | "check") if values.len() == 1 => return Err("name a file or a folder".into()),
             Some("test") => Mode::Test { paths: paths(&values), choice },
             Some("check") => Mode::Check(paths(&values)),
+            Some(word) if command.is_none() && first.is_none() && catalogue::entry(word).is_some() => {
+                let verb = catalogue::entry(word).map(|entry| entry.verb());
+                let words = values.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
+                one_command(verb, words, terminal)
+            }
             other => {
                 let mode = match (command, first, other) {
                     (Some(command), ..) => Mode::Command(command),
-                    (None, Some(first), _) => Mode::Prompt { first: Some(first) },
+                    (None, Some(first), _) => Mode::Prompt { first: Some(first), typed: None },
                     (None, None, Some("-")) => Mode::Input,
-                    (None, None, None) if terminal => Mode::Prompt { first: None },
+                    (None, None, None) if terminal => Mode::Prompt { first: None, typed: None },
                     (None, None, None) => Mode::Input,
                     (None, None, Some(_)) => Mode::Script(PathBuf::from(&values[0])),
                 };
@@ -195,6 +213,18 @@ impl Arguments {
         };
         Ok(())
     }
+}
+
+/// The mode for a verb in the first place. What is talked with is entered at a terminal.
+fn one_command(verb: Option<&Verb>, words: Vec<String>, terminal: bool) -> Mode {
+    let stays = verb.is_some_and(|verb| verb.lasting == Lasting::Service);
+    let talks = verb.is_some_and(|verb| verb.capabilities.contains(&Capability::Converse));
+    let pipes = verb.is_some_and(|verb| verb.name == crate::service::raw::CONNECT.verb.name);
+    let text = words.into_iter().map(as_word).collect::<Vec<_>>().join(" ");
+    if talks && terminal {
+        return Mode::Prompt { first: None, typed: Some(text) };
+    }
+    Mode::Verb { text, stays, pipes: pipes && !terminal }
 }
 
 /// The value of `--color`.
@@ -254,7 +284,7 @@ mod tests {
 
     #[test]
     fn modes_and_options() {
-        assert_eq!(read(&[]).unwrap().mode, Mode::Prompt { first: None });
+        assert_eq!(read(&[]).unwrap().mode, Mode::Prompt { first: None, typed: None });
         assert_eq!(read(&["-c", "a; b", "--json"]).unwrap().mode, Mode::Command("a; b".into()));
         let script = read(&["-k", "x.nls", "one", "-c", "--two"]).unwrap();
         assert_eq!(script.mode, Mode::Script("x.nls".into()));

@@ -10,7 +10,7 @@ use crate::language::Source;
 use crate::output::Rendered;
 use crate::prompt;
 use crate::report::{Failure, Report};
-use crate::session::Session;
+use crate::session::{Session, State};
 use crate::shell::Shell;
 use crate::shell::run::script::{self, ScriptEnd};
 
@@ -28,6 +28,27 @@ pub(super) async fn file(program: &Program, path: &Path) -> Exit {
 
 pub(super) async fn text(program: &Program, name: &str, text: String) -> Exit {
     run(program, &Source::new(name, text)).await
+}
+
+/// One command; what continues is waited for until it ends or is interrupted.
+pub(super) async fn verb(program: &Program, text: &str, stays: bool) -> Exit {
+    let mut shell = program.shell(false);
+    let mut exit = run_in(program, &mut shell, &Source::new("nls", text)).await;
+    if stays && exit == Exit::Well {
+        for session in shell.registry().live() {
+            let state = tokio::select! {
+                state = session.ended() => state,
+                () = shell.interrupt().cancelled() => break,
+                () = program.end.cancelled() => break,
+            };
+            if let State::Failed(failure) = state {
+                program.show_failure(failure.of(session.kind.clone()));
+                exit = Exit::Failed;
+            }
+        }
+    }
+    program.close(&shell).await;
+    exit
 }
 
 pub(super) async fn input(program: &Program) -> Exit {
@@ -99,8 +120,8 @@ async fn run_in(program: &Program, shell: &mut Shell, source: &Arc<Source>) -> E
     if failed { Exit::Failed } else { Exit::Well }
 }
 
-/// The prompt. Before it the rc file runs, then `first`.
-pub(super) async fn prompt(program: &Program, first: Option<&Path>) -> Exit {
+/// The prompt. Before it the rc file runs, then the script `first`, then the command `typed`.
+pub(super) async fn prompt(program: &Program, first: Option<&Path>, typed: Option<String>) -> Exit {
     let mut shell = program.shell(true);
     if !program.arguments.no_rc
         && let Some(path) = rc_file()
@@ -120,6 +141,11 @@ pub(super) async fn prompt(program: &Program, first: Option<&Path>) -> Exit {
             }
             Err(failure) => return cannot_start(program, failure),
         }
+    }
+    if let Some(text) = typed
+        && run_in(program, &mut shell, &Source::new("nls", text)).await != Exit::Well
+    {
+        return Exit::Failed;
     }
     let setup = prompt::Setup {
         sink: program.sink.clone(),

@@ -169,7 +169,7 @@ impl Program {
     fn new(arguments: Arguments, sink: Sink) -> Self {
         let style = Style {
             json: arguments.json,
-            quiet: arguments.quiet,
+            quiet: arguments.quiet || matches!(arguments.mode, Mode::Verb { pipes: true, .. }),
             times: arguments.is_interactive(),
             colours: Colours::decide(arguments.colour),
             terminals: Terminals::find(),
@@ -215,7 +215,8 @@ impl Program {
                 self.print(&usage::test_usage());
                 Exit::Well
             }
-            Mode::Prompt { first } => batch::prompt(self, first.as_deref()).await,
+            Mode::Prompt { first, typed } => batch::prompt(self, first.as_deref(), typed.clone()).await,
+            Mode::Verb { text, stays, .. } => batch::verb(self, text, *stays).await,
             Mode::Command(text) => batch::text(self, batch::COMMAND_LINE, text.clone()).await,
             Mode::Script(path) => batch::file(self, path).await,
             Mode::Input => batch::input(self).await,
@@ -323,7 +324,8 @@ impl Program {
         };
         StandardStreams {
             output: if takes_bytes { Some(Arc::new(output)) } else { None },
-            input: matches!(self.arguments.mode, Mode::Command(_) | Mode::Script(_)),
+            input: matches!(self.arguments.mode, Mode::Command(_) | Mode::Script(_) | Mode::Verb { .. }),
+            is_peer: matches!(self.arguments.mode, Mode::Verb { pipes: true, .. }),
         }
     }
 

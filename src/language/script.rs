@@ -33,6 +33,36 @@ pub enum Prefix {
     Repeat(u64),
     /// Runs the statement when the test or script ends, in reverse order.
     Defer,
+    /// Runs the statement whenever something happens in a session; `it` is who spoke.
+    On(Box<Trigger>),
+}
+
+/// `on X (says TEXT | matching RE | joins | ends | otherwise) {delay D | times N}`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trigger {
+    /// A raw session, or a raw server: then all its clients.
+    pub session: Word,
+    /// What it waits for.
+    pub event: TriggerEvent,
+    /// How long after that the statement runs.
+    pub delay: Duration,
+    /// How often it runs at most; `None`: as often as it happens.
+    pub times: Option<u64>,
+}
+
+/// What a handler waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TriggerEvent {
+    /// This text came.
+    Says(Word),
+    /// Something came that this regular expression matches.
+    Matching(Word),
+    /// A client has connected.
+    Joins,
+    /// The peer has sent its end.
+    Ends,
+    /// A line or a datagram came that no other handler took.
+    Otherwise,
 }
 
 /// A statement without its prefixes.

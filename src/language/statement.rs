@@ -25,7 +25,7 @@ const fn form(
 }
 
 /// All of them. `source` is a statement, not a verb, because its file is read and checked before anything runs.
-pub static STATEMENTS: [Form; 10] = [
+pub static STATEMENTS: [Form; 11] = [
     form(
         "test",
         &["test \"name\" [serial] [timeout D] [tag NAME]"],
@@ -56,6 +56,18 @@ pub static STATEMENTS: [Form; 10] = [
         "runs a command until it succeeds, at most N times",
         "retry 5 every 10ms: calc 1 + 1 at $calculator",
     ),
+    form(
+        "on",
+        &[
+            "on X says TEXT [delay D] [times N]: COMMAND",
+            "on X matching RE [delay D] [times N]: COMMAND",
+            "on X joins: COMMAND",
+            "on X ends: COMMAND",
+            "on X otherwise: COMMAND",
+        ],
+        "answers by itself: `it` is who spoke, $it.0 and $it.1 what matched; `off X` ends it",
+        "on $web says \"PING\": say it \"PONG\"",
+    ),
     form("repeat", &["repeat N: COMMAND"], "runs a command N times", "repeat 3: calc 6 * 7 at $calculator"),
     form(
         "defer",
@@ -85,10 +97,11 @@ pub static STATEMENTS: [Form; 10] = [
 ];
 
 /// Words inside statements, other than the comparisons, and what they mean.
-static WORDS: [(&str, &str); 20] = [
+static WORDS: [(&str, &str); 24] = [
     (":", "the command follows"),
     ("=", "the value follows"),
     ("as", "the other file, or a name for what was matched"),
+    ("delay", "how long after that"),
     ("ends", "nothing more will come from the peer"),
     ("error", "the command must fail, with this text in its reason or this code"),
     ("every", "the pause between two attempts"),
@@ -96,14 +109,17 @@ static WORDS: [(&str, &str); 20] = [
     ("for", "how long"),
     ("hex", "it received these bytes; ?? is any byte"),
     ("file", "a file exists, is the same as another, or contains a text"),
+    ("joins", "a client has connected"),
     ("matching", "a regular expression: `.` is any byte of a line, ^ and $ are its ends"),
     ("not", "the opposite"),
+    ("otherwise", "a line came that no other handler took"),
     ("same", "… as another file"),
     ("says", "it received this text, which was not matched before"),
     ("silent", "nothing comes from the peer"),
     ("serial", "runs alone, after the other tests"),
     ("tag", "a name for `--tag`"),
     ("timeout", "time limit of the test"),
+    ("times", "how often at most"),
     ("unless", "only if this is empty or false"),
     ("within", "wait for it"),
 ];

@@ -353,3 +353,8 @@ pub(super) fn unix_socket_in_use(path: &std::path::Path) -> Failure {
     Failure::new(Code::Exists, format!("a server listens on {}", path.display()))
         .fix("stop that one first, or choose another path")
 }
+
+/// `what`: the standard stream.
+pub(crate) fn pipe_broken(error: &std::io::Error, what: &str) -> Failure {
+    Failure::new(Code::Broken, format!("{what}: {}", reason(error)))
+}

@@ -62,6 +62,14 @@ impl ByteInbox {
         &self.bytes[self.from..]
     }
 
+    /// Consumes a whole line, with its end.
+    pub fn take_line(&mut self) -> Option<Vec<u8>> {
+        let length = self.rest().iter().position(|byte| *byte == b'\n')? + 1;
+        let line = self.rest()[..length].to_vec();
+        self.from += length;
+        Some(line)
+    }
+
     /// Consumes up to the end of the first match. `now`: a match that could become longer counts as it is.
     pub fn take(&mut self, patterns: &PatternSet, now: bool) -> Option<Taken> {
         let groups = match patterns.search(&self.bytes, self.from, self.ended) {

@@ -30,6 +30,11 @@ impl Handle {
         self.session.id
     }
 
+    /// The session, as others see it.
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
     /// The session's name, or `%id` if it has none.
     pub fn label(&self) -> String {
         self.session.label()

@@ -9,6 +9,7 @@
 //! | `client_list`, `client_entry` | the clients of a server |
 //! | `conversation` | the lines of a conversation, both ways |
 //! | `byte_inbox` | the bytes that a raw session received |
+//! | `handlers` | what a raw session answers by itself |
 //! | `events` | the queue of events |
 //! | `meter` | samples over its life |
 //! | `rate_limiter` | rate limits |
@@ -21,6 +22,7 @@ mod conversation;
 mod errors;
 pub mod events;
 pub mod handle;
+pub mod handlers;
 mod meter;
 mod rate_limiter;
 pub mod registry;

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::client_list::ClientList;
 use super::events::{Events, bug};
 use super::handle::Handle;
+use super::handlers::Handlers;
 use super::meter::Meter;
 use super::rate_limiter::RateLimiter;
 use super::state::{Session, Shared, State};
@@ -139,6 +140,7 @@ impl Registry {
             watched: AtomicBool::new(false),
             pacer: RateLimiter::default(),
             guests: ClientList::default(),
+            handlers: Handlers::default(),
             meter: Mutex::new(Meter::new()),
         }
     }

@@ -16,6 +16,7 @@ use super::byte_inbox::{ByteInbox, Taken};
 use super::client_list::{ClientList, ClientState};
 use super::conversation::{Inbox, Outgoing, Speech, Utterance};
 use super::errors;
+use super::handlers::{Handler, HandlerSet, Handlers};
 use super::meter::{Meter, Sample};
 use super::rate_limiter::RateLimiter;
 use crate::base::pattern::PatternSet;
@@ -141,6 +142,7 @@ pub struct Session {
     pub(super) watched: AtomicBool,
     pub(super) pacer: RateLimiter,
     pub(super) guests: ClientList,
+    pub(super) handlers: Handlers,
     pub(super) meter: Mutex<Meter>,
 }
 
@@ -473,6 +475,31 @@ impl Session {
     /// Limits the rate of sending and receiving, in bytes/s, from now on; `None` removes the limit.
     pub fn set_rate(&self, rate: Option<u64>) {
         self.pacer.set(rate);
+    }
+
+    /// Adds a handler.
+    ///
+    /// # Errors
+    /// There are too many, or their patterns are too large; the text says which.
+    pub fn add_handler(&self, handler: Handler) -> Result<(), String> {
+        self.handlers.add(handler)?;
+        self.touch();
+        Ok(())
+    }
+
+    /// Its handlers now.
+    pub fn handlers(&self) -> std::sync::Arc<HandlerSet> {
+        self.handlers.now()
+    }
+
+    /// Drops handlers that have reacted as often as they may.
+    pub fn forget_spent_handlers(&self) {
+        self.handlers.forget_spent();
+    }
+
+    /// Removes all handlers; returns their number.
+    pub fn remove_handlers(&self) -> usize {
+        self.handlers.clear()
     }
 
     /// True if it accepts lines with `say`.

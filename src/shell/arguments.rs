@@ -58,7 +58,7 @@ impl Shell {
         let found = match session {
             SessionRef::Id(id) => self.registry.by_id(*id),
             SessionRef::Name(name) => match self.binding(name) {
-                Some(Binding::Session(session)) => Some(session),
+                Some(Binding::Session(session) | Binding::Speaker(session, _)) => Some(session),
                 _ => self.registry.by_name(name).or_else(|| self.client_of(name)),
             },
             SessionRef::All => return Err(errors::all_is_no_session()),

@@ -298,6 +298,12 @@ pub(super) fn forgotten(bytes: u64) -> String {
     format!("  {bytes} bytes had come before and are forgotten: a session keeps the newest MiB")
 }
 
+// `on`
+
+pub(super) fn handler_refused(why: &str) -> Failure {
+    usage(why).fix("`off X` removes the handlers of a session")
+}
+
 // Expectations that cannot be checked
 
 pub(super) fn not_a_condition(written: &str, value: &Value) -> Failure {

@@ -36,6 +36,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -47,6 +48,7 @@ use crate::language::script::SessionTest;
 use crate::language::{Plan, Report as Wrong, Scope, Source, Step, Vocabulary};
 use crate::report::{Failure, Report};
 use crate::service::Context;
+use crate::session::handlers::Parts;
 use crate::session::{Registry, Session};
 use crate::wire::ServiceId;
 
@@ -63,7 +65,9 @@ pub enum Binding {
     /// A session, with its fields as they are now.
     Session(Arc<Session>),
     /// What an expectation matched: the groups by number and name.
-    Match(Arc<Vec<(String, Value)>>),
+    Match(Parts),
+    /// `it`: who spoke to a handler, and what it matched.
+    Speaker(Arc<Session>, Parts),
 }
 
 /// How the script continues after a statement.
@@ -120,8 +124,12 @@ pub struct Shell {
     used: HashMap<ServiceId, (Transport, Endpoint)>,
     arguments: Vec<String>,
     previous_directory: Option<PathBuf>,
-    temporary: std::sync::OnceLock<temporary::Temporary>,
+    temporary: Arc<std::sync::OnceLock<temporary::Temporary>>,
     deferred: Vec<Step>,
+    /// The step that registers a handler now.
+    running: Option<Step>,
+    /// Statements of handlers that failed.
+    handler_failures: Arc<AtomicUsize>,
     /// Process groups that `!CMD &` left running, and their commands.
     left_behind: Vec<(u32, String)>,
     jobs: Vec<Arc<Session>>,

@@ -65,11 +65,14 @@ impl Shell {
                 fields.first().map(|(_, value)| value.clone()).ok_or_else(errors::empty_record)
             }
             (Binding::Match(parts), name) => part(&parts, name.map_or("0", String::as_str)),
-            (Binding::Session(session), Some(name)) => {
+            (Binding::Speaker(_, parts), Some(name)) if parts.iter().any(|(part, _)| part == name) => {
+                part(&parts, name)
+            }
+            (Binding::Session(session) | Binding::Speaker(session, _), Some(name)) => {
                 let fields = session.fields();
                 session.field(name).ok_or_else(|| field_missing(&fields))
             }
-            (Binding::Session(session), None) => {
+            (Binding::Session(session) | Binding::Speaker(session, _), None) => {
                 Ok(session.field("addr").unwrap_or_else(|| Value::text(session.label())))
             }
         }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::lexer::Word;
+use crate::base::pattern::Pattern;
 use crate::base::quantity;
 use crate::language::diagnostic::Diagnostic;
 
 /// Predefined names, which a script cannot bind.
-pub const RESERVED_NAMES: [&str; 6] = ["tmp", "args", "seed", "last", "env", "test"];
+pub const RESERVED_NAMES: [&str; 7] = ["tmp", "args", "seed", "last", "env", "test", "it"];
 
 /// The result of a parsing step.
 pub(crate) type Parsed<T> = Result<T, Box<Diagnostic>>;
@@ -60,6 +61,29 @@ pub(super) fn new_name(word: &Word) -> Parsed<String> {
         return fail(reserved(word, &text));
     }
     Ok(text)
+}
+
+/// A word that is known already must be a regular expression.
+pub(super) fn regex(word: &Word) -> Parsed<Word> {
+    checked_pattern(word, Pattern::regex)
+}
+
+/// … bytes in hexadecimal, where `??` is any.
+pub(super) fn hex(word: &Word) -> Parsed<Word> {
+    checked_pattern(word, Pattern::hex)
+}
+
+/// … a text that is not empty.
+pub(super) fn not_empty(word: &Word) -> Parsed<Word> {
+    checked_pattern(word, |text| Pattern::literal(text.as_bytes()))
+}
+
+fn checked_pattern(word: &Word, read: impl Fn(&str) -> Result<Pattern, String>) -> Parsed<Word> {
+    let Some(text) = word.literal() else { return Ok(word.clone()) };
+    match read(&text) {
+        Ok(_) => Ok(word.clone()),
+        Err(why) => fail(Diagnostic::new(format!("`{text}`: {why}"), word.span.clone())),
+    }
 }
 
 /// True for a name that `as` and `let` can bind.

@@ -7,12 +7,11 @@ use nom::branch::alt;
 use nom::combinator::{cut, map, value};
 use nom::sequence::{preceded, terminated};
 
-use super::atom::{Parsed, fail, new_name};
+use super::atom::{Parsed, fail, hex, new_name, not_empty, regex};
 use super::lexer::Word;
 use super::tokens::{
     Read, Tokens, checked, duration, end, explained, keyword, many_then, one_of, path, word,
 };
-use crate::base::pattern::Pattern;
 use crate::language::diagnostic::Diagnostic;
 use crate::language::script::{
     Body, Comparison, Expectation, FileExpectation, FileTest, SessionExpectation, SessionTest,
@@ -120,27 +119,6 @@ fn waits_and_binds<'a>(
         Ok(())
     })(tokens)?;
     Ok((rest, (within, binding)))
-}
-
-/// A word that is known already must be a regular expression.
-fn regex(word: &Word) -> Parsed<Word> {
-    checked_pattern(word, Pattern::regex)
-}
-
-fn hex(word: &Word) -> Parsed<Word> {
-    checked_pattern(word, Pattern::hex)
-}
-
-fn not_empty(word: &Word) -> Parsed<Word> {
-    checked_pattern(word, |text| Pattern::literal(text.as_bytes()))
-}
-
-fn checked_pattern(word: &Word, read: impl Fn(&str) -> Result<Pattern, String>) -> Parsed<Word> {
-    let Some(text) = word.literal() else { return Ok(word.clone()) };
-    match read(&text) {
-        Ok(_) => Ok(word.clone()),
-        Err(why) => fail(Diagnostic::new(format!("`{text}`: {why}"), word.span.clone())),
-    }
 }
 
 /// A bare value must be a reference: a constant would make an expectation that can never fail.

@@ -1,4 +1,4 @@
-//! The prefixes of a statement: `expect error`, `retry`, `repeat`, `defer`. All but `defer` end in `:`, alone or at the end
+//! The prefixes of a statement: `expect error`, `retry`, `repeat`, `on`, `defer`. All but `defer` end in `:`, alone or at the end
 //! of the word before it.
 
 use std::time::Duration;
@@ -8,11 +8,11 @@ use nom::branch::alt;
 use nom::combinator::{cut, map, value};
 use nom::sequence::preceded;
 
-use super::atom::{Parsed, duration_of, fail, literal};
+use super::atom::{Parsed, duration_of, fail, literal, not_empty, regex};
 use super::lexer::{Segment, Word};
 use super::tokens::{Read, Tokens, begins, explained, keyword, unoffered, word};
 use crate::language::diagnostic::Diagnostic;
-use crate::language::script::Prefix;
+use crate::language::script::{Prefix, Trigger, TriggerEvent};
 
 /// Most repetitions of `retry` and `repeat`.
 const REPEAT_LIMIT: u64 = 1_000_000;
@@ -24,6 +24,7 @@ pub(super) fn prefix(tokens: Tokens<'_>) -> Read<'_, Prefix> {
         preceded(begins("retry"), cut(retry)),
         preceded(begins("repeat"), cut(repeat)),
         preceded(begins("expect"), expected_error),
+        map(preceded(begins("on"), cut(trigger)), |trigger| Prefix::On(Box::new(trigger))),
     ))
     .parse(tokens)
 }
@@ -60,6 +61,68 @@ fn expected_error(tokens: Tokens<'_>) -> Read<'_, Prefix> {
         ),
     ))
     .parse(tokens)
+}
+
+/// What follows `on`, up to the `:`.
+fn trigger(tokens: Tokens<'_>) -> Read<'_, Trigger> {
+    let (rest, session) = word("a raw session or server")(tokens)?;
+    let text = |tokens| before_colon_as(tokens, "a text, then `:`", not_empty);
+    let pattern = |tokens| before_colon_as(tokens, "a regular expression, then `:`", regex);
+    let plain = |event: TriggerEvent, words: [&'static str; 2]| {
+        let closed = event.clone();
+        alt((value((event, false), keyword(words[0])), value((closed, true), unoffered(words[1]))))
+    };
+    let said = |tokens| {
+        alt((
+            map(preceded(keyword("matching"), cut(pattern)), |(word, closed)| {
+                (TriggerEvent::Matching(word), closed)
+            }),
+            map(text, |(word, closed)| (TriggerEvent::Says(word), closed)),
+        ))
+        .parse(tokens)
+    };
+    let (rest, (event, closed)) = alt((
+        preceded(keyword("says"), cut(said)),
+        map(preceded(keyword("matching"), cut(pattern)), |(word, closed)| {
+            (TriggerEvent::Matching(word), closed)
+        }),
+        plain(TriggerEvent::Joins, ["joins", "joins:"]),
+        plain(TriggerEvent::Ends, ["ends", "ends:"]),
+        plain(TriggerEvent::Otherwise, ["otherwise", "otherwise:"]),
+    ))
+    .parse(rest)?;
+    let mut trigger = Trigger { session: session.clone(), event, delay: Duration::ZERO, times: None };
+    let rest = if closed { rest } else { trigger_options(rest, &mut trigger)? };
+    Ok((rest, trigger))
+}
+
+/// `delay D` and `times N`, in any order, up to the `:`.
+fn trigger_options<'a>(
+    tokens: Tokens<'a>,
+    trigger: &mut Trigger,
+) -> Result<Tokens<'a>, nom::Err<super::tokens::Failure>> {
+    let mut rest = tokens;
+    loop {
+        let delay = preceded(
+            keyword("delay"),
+            cut(|tokens| before_colon_as(tokens, "a duration, then `:`", duration_of)),
+        );
+        let times =
+            preceded(keyword("times"), cut(|tokens| before_colon_as(tokens, "a count, then `:`", count)));
+        let option = alt((
+            map(delay, |(delay, closed)| (Some(delay), None, closed)),
+            map(times, |(times, closed)| (None, Some(times), closed)),
+            value((None, None, true), colon),
+        ));
+        let mut option = option;
+        let (after, (delay, times, closed)) = option.parse(rest)?;
+        trigger.delay = delay.unwrap_or(trigger.delay);
+        trigger.times = times.or(trigger.times);
+        rest = after;
+        if closed {
+            return Ok(rest);
+        }
+    }
 }
 
 fn count(word: &Word) -> Parsed<u64> {

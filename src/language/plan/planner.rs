@@ -17,7 +17,8 @@ use crate::language::parse::command::Matcher;
 use crate::language::parse::grammar;
 use crate::language::parse::lexer::{Segment, Word};
 use crate::language::script::{
-    Body, Expectation, FileExpectation, FileTest, Prefix, SessionExpectation, Statement, error_code,
+    Body, Expectation, FileExpectation, FileTest, Prefix, SessionExpectation, Statement, TriggerEvent,
+    error_code,
 };
 use crate::language::statement::statement;
 use crate::language::vocabulary::Vocabulary;
@@ -155,9 +156,18 @@ impl<'a> Planner<'a> {
 
     fn check_prefixes(&mut self, source: &Arc<Source>, prefixes: &[Prefix], scope: &Scope) {
         for prefix in prefixes {
-            if let Prefix::ExpectError(Some(wanted)) = prefix {
-                self.check_word(source, wanted, scope);
-                self.check_code(source, wanted);
+            match prefix {
+                Prefix::ExpectError(Some(wanted)) => {
+                    self.check_word(source, wanted, scope);
+                    self.check_code(source, wanted);
+                }
+                Prefix::On(trigger) => {
+                    self.check_word(source, &trigger.session, scope);
+                    if let TriggerEvent::Says(word) | TriggerEvent::Matching(word) = &trigger.event {
+                        self.check_word(source, word, scope);
+                    }
+                }
+                _ => {}
             }
         }
     }

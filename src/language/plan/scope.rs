@@ -30,7 +30,7 @@ impl Scope {
         for name in ["tmp", "args", "seed"] {
             scope.define(name, Known::Scalar(None));
         }
-        for name in ["last", "env", "test"] {
+        for name in ["last", "env", "test", "it"] {
             scope.define(name, Known::Any);
         }
         for number in 1..=arguments {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::net::{TcpStream, UdpSocket, UnixStream};
 
+use super::pipe::Blocking;
 use super::{RawConnection, Reader, Writer};
 use crate::base::{Carrier, Endpoint, Fields, Transport};
 use crate::net::connect::resolve;
@@ -32,15 +33,7 @@ pub(super) async fn tcp_stream(endpoint: &Endpoint) -> Result<(TcpStream, Socket
 
 /// A socket that talks to the first address of the endpoint alone. Nothing is sent, so nobody needs to be there.
 pub async fn udp(endpoint: &Endpoint) -> Result<RawConnection, Failure> {
-    let addresses = resolve::resolve(endpoint).await?;
-    let Some(&peer) = addresses.first() else { return Err(errors::no_address_to_try()) };
-    let local: SocketAddr = match peer {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let failed = |error: std::io::Error| errors::cannot_reach(endpoint, &error);
-    let socket = UdpSocket::bind(local).await.map_err(failed)?;
-    socket.connect(peer).await.map_err(failed)?;
+    let (socket, peer) = udp_socket(endpoint).await?;
     let socket = Arc::new(socket);
     Ok(RawConnection {
         reader: Reader::datagrams(socket.clone()),
@@ -51,13 +44,57 @@ pub async fn udp(endpoint: &Endpoint) -> Result<RawConnection, Failure> {
     })
 }
 
-/// Connects to a Unix socket.
-pub async fn unix(path: &Path) -> Result<RawConnection, Failure> {
-    let stream = UnixStream::connect(path).await.map_err(|error| match error.kind() {
+async fn udp_socket(endpoint: &Endpoint) -> Result<(UdpSocket, SocketAddr), Failure> {
+    let addresses = resolve::resolve(endpoint).await?;
+    let Some(&peer) = addresses.first() else { return Err(errors::no_address_to_try()) };
+    let local: SocketAddr = match peer {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let failed = |error: std::io::Error| errors::cannot_reach(endpoint, &error);
+    let socket = UdpSocket::bind(local).await.map_err(failed)?;
+    socket.connect(peer).await.map_err(failed)?;
+    Ok((socket, peer))
+}
+
+/// The same connections for threads that may block.
+pub async fn tcp_blocking(endpoint: &Endpoint) -> Result<Blocking, Failure> {
+    let (stream, _) = tcp_stream(endpoint).await?;
+    tcp::prepare(&stream);
+    let failed = |error: std::io::Error| errors::cannot_reach(endpoint, &error);
+    let stream = stream.into_std().map_err(failed)?;
+    stream.set_nonblocking(false).map_err(failed)?;
+    Ok(Blocking::Tcp(Arc::new(stream)))
+}
+
+/// … over UDP.
+pub async fn udp_blocking(endpoint: &Endpoint) -> Result<Blocking, Failure> {
+    let (socket, _) = udp_socket(endpoint).await?;
+    let failed = |error: std::io::Error| errors::cannot_reach(endpoint, &error);
+    let socket = socket.into_std().map_err(failed)?;
+    socket.set_nonblocking(false).map_err(failed)?;
+    Ok(Blocking::Udp(Arc::new(socket)))
+}
+
+/// … over a Unix socket.
+pub async fn unix_blocking(path: &Path) -> Result<Blocking, Failure> {
+    let failed = |error: std::io::Error| Failure::io(&error, path.display().to_string());
+    let stream = unix_stream(path).await?.into_std().map_err(failed)?;
+    stream.set_nonblocking(false).map_err(failed)?;
+    Ok(Blocking::Unix(Arc::new(stream)))
+}
+
+async fn unix_stream(path: &Path) -> Result<UnixStream, Failure> {
+    UnixStream::connect(path).await.map_err(|error| match error.kind() {
         ErrorKind::NotFound => errors::no_unix_socket(path),
         ErrorKind::ConnectionRefused => errors::unix_refused(path),
         _ => Failure::io(&error, path.display().to_string()),
-    })?;
+    })
+}
+
+/// Connects to a Unix socket.
+pub async fn unix(path: &Path) -> Result<RawConnection, Failure> {
+    let stream = unix_stream(path).await?;
     let (read, write) = stream.into_split();
     Ok(RawConnection::stream(read, write, (path.display().to_string(), Carrier::Unix)))
 }

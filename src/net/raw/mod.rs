@@ -6,11 +6,13 @@
 //! | `reader`, `writer` | the two halves |
 //! | `connect` | connecting |
 //! | `listen` | binding and accepting |
+//! | `pipe` | the standard streams as one side of a connection |
 //! | `datagrams` | the clients of one UDP socket |
 
 pub mod connect;
 mod datagrams;
 pub mod listen;
+pub mod pipe;
 mod reader;
 mod writer;
 

@@ -68,6 +68,8 @@ pub struct StandardStreams {
     pub output: Option<Arc<dyn Fn(Vec<u8>) -> bool + Send + Sync>>,
     /// Standard input is free: commands do not come from it.
     pub input: bool,
+    /// Both are the other side of the connection that the one command makes.
+    pub is_peer: bool,
 }
 
 impl std::fmt::Debug for StandardStreams {

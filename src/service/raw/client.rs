@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::errors;
 use super::options::Eol;
+use super::pipe::pipe;
 use super::talk::{Manner, talk};
 use crate::base::{Carrier, Endpoint};
 use crate::language::{Arguments, FromArguments};
@@ -19,7 +20,7 @@ pub(super) struct ConnectOptions {
     /// `None` for a Unix socket.
     endpoint: Option<Endpoint>,
     /// The file of a Unix socket.
-    path: String,
+    pub(super) path: String,
     eol: Eol,
     /// The file of the transcript.
     to: Option<String>,
@@ -38,6 +39,11 @@ impl FromArguments for ConnectOptions {
 }
 
 impl ConnectOptions {
+    /// Where the server is.
+    pub(super) fn endpoint(&self) -> Result<&Endpoint, Failure> {
+        self.endpoint.as_ref().ok_or_else(errors::no_server)
+    }
+
     /// The command, for messages.
     fn what(&self) -> String {
         match &self.endpoint {
@@ -59,6 +65,9 @@ async fn run(
     options: ConnectOptions,
     context: Context,
 ) -> Result<crate::report::Outcome, Failure> {
+    if context.streams.is_peer {
+        return pipe(session, &options, &context.directory).await;
+    }
     let transcript = options.to.as_ref().map(|path| Transcript::open(&context.directory.join(path)));
     let transcript = transcript.transpose()?;
     let connection = session.unless_cancelled(dial(&options, &context.directory)).await?;
@@ -68,10 +77,9 @@ async fn run(
 }
 
 async fn dial(options: &ConnectOptions, directory: &std::path::Path) -> Result<RawConnection, Failure> {
-    let endpoint = || options.endpoint.as_ref().ok_or_else(errors::no_server);
     match options.carrier {
         Carrier::Unix => connect::unix(&PathBuf::from(directory).join(&options.path)).await,
-        Carrier::UDP => connect::udp(endpoint()?).await,
-        Carrier::TCP | Carrier::Tls => connect::tcp(endpoint()?).await,
+        Carrier::UDP => connect::udp(options.endpoint()?).await,
+        Carrier::TCP | Carrier::Tls => connect::tcp(options.endpoint()?).await,
     }
 }

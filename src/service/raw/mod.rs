@@ -3,15 +3,19 @@
 //! | file | holds |
 //! |---|---|
 //! | `client` | `connect` |
+//! | `pipe` | … with the standard streams |
 //! | `server` | `listen … raw`: each client is a session of its own |
 //! | `talk` | a conversation, whoever began it |
+//! | `answering` | what it answers by itself |
 //! | `shown` | what of it is shown and logged |
 //! | `options` | what both sides take |
 //! | `errors` | why it failed |
 
+mod answering;
 mod client;
 mod errors;
 mod options;
+mod pipe;
 mod server;
 mod shown;
 mod talk;
@@ -31,7 +35,10 @@ pub static PROVIDER: Provider = Provider {
         carriers: &Carrier::ALL,
         summary: "any bytes with any client, each a session: $srv.1, $srv.last",
         keywords: &[EOL, TO],
-        fields: &[Field::text("newest", "the newest client, as `srv.7`")],
+        fields: &[
+            Field::text("newest", "the newest client, as `srv.7`"),
+            Field::count("answers", "how often a handler reacted"),
+        ],
     },
     id: ServiceId::new(6),
     max: |_| 256,
@@ -55,6 +62,7 @@ pub static CONNECT: Client = Client {
             Field::size("bytes_in", "bytes received"),
             Field::size("bytes_out", "bytes sent"),
             Field::text("last", "the last line or datagram received"),
+            Field::count("answers", "how often a handler reacted"),
             Field::state("state", "connected, half-closed, done, failed or cancelled"),
             Field::text("error", "why it failed"),
             Field::count("id", "the number of the session"),

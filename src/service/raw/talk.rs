@@ -4,14 +4,16 @@
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
+use super::answering::{self, Answering};
 use super::errors;
 use super::options::Eol;
 use super::shown::Shown;
-use crate::base::{Value, quantity};
+use crate::base::{Carrier, Value, quantity};
 use crate::net::errors::cancelled;
 use crate::net::raw::{RawConnection, Reader, Writer};
 use crate::report::{Failure, Outcome};
 use crate::service::contract::transcript::Transcript;
+use crate::session::handlers::HandlerEvent;
 use crate::session::{Handle, Order, Utterance};
 
 /// How a session talks.
@@ -33,6 +35,7 @@ struct Record {
 struct Talk<'a> {
     session: &'a Handle,
     peer: String,
+    carrier: Carrier,
     eol: Eol,
     server: Option<Handle>,
     record: Mutex<Record>,
@@ -60,7 +63,7 @@ pub(super) async fn talk(
     session.takes_bytes();
     session.running("connected");
     let record = Mutex::new(Record { shown: Shown::new(), transcript });
-    let talk = Talk { session, peer, eol, server, record };
+    let talk = Talk { session, peer, carrier, eol, server, record };
     let result = tokio::select! {
         () = session.cancelled() => Err(cancelled()),
         result = talk.both_ways(&mut reader, &mut writer, stays) => result,
@@ -83,25 +86,30 @@ impl Talk<'_> {
         writer: &mut Writer,
         stays: bool,
     ) -> Result<Sent, Failure> {
-        let mut receiving = std::pin::pin!(self.receive(reader));
+        let (due, waiting) = answering::queue();
+        let whole = self.carrier == Carrier::UDP;
+        let answers = Answering::new(self.session.clone(), self.server.clone(), whole, due);
+        let mut receiving = std::pin::pin!(self.receive(reader, answers));
         let mut sending = std::pin::pin!(self.send(writer));
-        let (mut received, mut finished) = (false, false);
+        let mut working = std::pin::pin!(answering::work(self.session, self.server.as_ref(), waiting));
+        let (mut received, mut finished, mut answered) = (false, false, false);
+        // What answers by itself has nothing more to say once the peer has ended and all is answered.
+        let answers_alone = || !answering::handlers(self.session, self.server.as_ref()).is_empty();
         loop {
+            if received && answered && (finished || !stays || answers_alone()) {
+                return Ok(Sent::Finished);
+            }
             tokio::select! {
                 end = &mut receiving, if !received => {
                     end?;
                     received = true;
-                    self.session.heard_end();
-                    if finished || !stays {
-                        return Ok(Sent::Finished);
-                    }
                     self.session.running("half-closed");
                 }
                 end = &mut sending, if !finished => match end? {
                     Sent::Reset => return Ok(Sent::Reset),
-                    Sent::Finished if received => return Ok(Sent::Finished),
                     Sent::Finished => finished = true,
                 },
+                () = &mut working, if !answered => answered = true,
                 (_, answer) = self.session.next_order(), if finished => {
                     drop(answer.send(Err(errors::already_over())));
                 }
@@ -109,7 +117,9 @@ impl Talk<'_> {
         }
     }
 
-    async fn receive(&self, reader: &mut Reader) -> Result<(), Failure> {
+    /// Takes what comes until the peer ends. `answers` is dropped then: nothing more is to be answered.
+    async fn receive(&self, reader: &mut Reader, mut answers: Answering) -> Result<(), Failure> {
+        answers.happened(|event| matches!(event, HandlerEvent::Joins)).await;
         while let Some(bytes) = reader.next().await? {
             self.session.count_in(bytes.len() as u64);
             if let Some(server) = &self.server {
@@ -120,7 +130,10 @@ impl Talk<'_> {
                 self.session.set("last", Value::text(text));
             }
             self.session.heard_bytes(&bytes);
+            answers.came(&bytes).await;
         }
+        self.session.heard_end();
+        answers.ended().await;
         Ok(())
     }
 

@@ -85,8 +85,10 @@ pub const KINDS: &[(&str, &str)] = &[
 const FORM_WIDTH: usize = 18;
 
 /// Commands that `help` only names: a screen is small.
-const NAMED_ONLY: [&str; 12] =
-    ["fg", "bg", "print", "sleep", "file", "cd", "pwd", "parts", "clear", "help", "history", "quit"];
+const NAMED_ONLY: [&str; 15] = [
+    "finish", "reset", "off", "fg", "bg", "print", "sleep", "file", "cd", "pwd", "parts", "clear", "help",
+    "history", "quit",
+];
 
 /// `help` without a topic, within 24 lines of 80 columns.
 pub fn overview() -> String {
@@ -97,8 +99,8 @@ pub fn overview() -> String {
         lines.push(format!("  {:<10} {}", verb.name, verb.summary));
     }
     let names: Vec<&str> = short.iter().map(|verb| verb.name).collect();
-    lines.push(format!("  and {},", names.join(", ")));
-    lines.push("  !COMMAND of the system".into());
+    lines.push(format!("  and {},", names[..names.len() - 3].join(", ")));
+    lines.push(format!("  {}, and !COMMAND of the system", names[names.len() - 3..].join(", ")));
     lines.push(format!(
         "Services: {}",
         PROVIDERS.iter().map(|provider| provider.row.name).collect::<Vec<_>>().join(", ")

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `sessions`, `plot`, `watch` | `sessions`, `log`, `plot`, and pictures that are drawn again |
 //! | `stop`, `jobs` | `wait`, `stop`, `sleep`, `quit`; `fg`, `bg` |
-//! | `speak` | `say`, `finish`, `reset`, `attach`, `print` |
+//! | `speak` | `say`, `finish`, `reset`, `off`, `attach`, `print` |
 //! | `set` | settings, rate limits, links |
 //! | `file`, `folder` | `file`; `cd`, `pwd`, `parts`, `clear` |
 //! | `record` | `record` |
@@ -49,6 +49,7 @@ pub static ALL: &[&Builtin] = &[
     &speak::SAY,
     &speak::FINISH,
     &speak::RESET,
+    &speak::OFF,
     &speak::ATTACH,
     &stop::WAIT,
     &stop::STOP,

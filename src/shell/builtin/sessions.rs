@@ -161,6 +161,10 @@ fn clients(session: &Session, area: Option<Area>) -> Outcome {
     if count > guests.len() {
         text.push_str(&format!("\n… and {} more", count - guests.len()));
     }
+    for handler in session.handlers().all() {
+        let times = quantity::counted(handler.fired(), "time");
+        text.push_str(&format!("\n{} ({times})", escape_line(&handler.written)));
+    }
     Outcome::new(text.clone(), vec![("clients", Value::count(count as u64)), ("text", Value::Text(text))])
 }
 

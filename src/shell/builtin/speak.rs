@@ -1,4 +1,4 @@
-//! `say`, `finish`, `reset`, `attach`, `print`.
+//! `say`, `finish`, `reset`, `off`, `attach`, `print`.
 
 use std::io::Read;
 
@@ -111,6 +111,26 @@ pub(super) static RESET: Builtin = Builtin {
     run: |shell, arguments| Box::pin(async move { order(shell, &arguments, Utterance::Reset).await }),
 };
 
+pub(super) static OFF: Builtin = Builtin {
+    verb: &Verb {
+        name: "off",
+        summary: "remove the handlers of a session",
+        details: "`on X …:` adds them, `sessions X` lists them.",
+        params: &[WHICH],
+        fields: &[Field::count("handlers", "how many there were")],
+        example: "off $web",
+        ..BARE
+    },
+    run: |shell, arguments| {
+        Box::pin(async move {
+            let session = shell.session(&AttachOptions::from_arguments(&arguments).session)?;
+            let count = session.remove_handlers() as u64;
+            let text = format!("{} removed", crate::base::quantity::counted(count, "handler"));
+            next(Outcome::new(text, vec![("handlers", Value::count(count))]))
+        })
+    },
+};
+
 async fn order(
     shell: &Shell,
     arguments: &Arguments,
@@ -168,7 +188,7 @@ pub(super) static ATTACH: Builtin = Builtin {
     },
 };
 
-/// `attach`, `finish`, `reset`.
+/// `attach`, `finish`, `reset`, `off`.
 struct AttachOptions {
     session: SessionRef,
 }

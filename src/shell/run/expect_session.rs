@@ -91,7 +91,7 @@ impl Shell {
     }
 
     /// The session that a word of an expectation names.
-    fn session_of(&self, word: &Word) -> Result<Arc<Session>, Failure> {
+    pub(super) fn session_of(&self, word: &Word) -> Result<Arc<Session>, Failure> {
         let named = match word.reference() {
             Some(path) => crate::language::SessionRef::Name(path.join(".")),
             None => {
@@ -206,8 +206,9 @@ fn differs(test: &SessionTest, wanted: &str, came: &[u8]) -> String {
         let pairs = wanted.iter().zip(&came[from..]);
         pairs.take_while(|(want, is)| want.is_none_or(|want| want == **is)).count()
     };
-    let Some((from, most)) = (0..came.len()).map(|from| (from, alike(from))).max_by_key(|(_, most)| *most)
-    else {
+    // The longest, and of those the first.
+    let places = (0..came.len()).map(|from| (from, alike(from)));
+    let Some((from, most)) = places.rev().max_by_key(|(_, most)| *most) else {
         return String::new();
     };
     match (most, wanted.get(most).copied().flatten(), came.get(from + most)) {

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `script` | a whole plan: tests, the end of a script |
 //! | `expect`, `expect_file`, `expect_session` | expectations, with `within` |
+//! | `on` | handlers |
 //! | `system` | `!CMD` |
 
 pub(super) mod expect;
 mod expect_file;
 mod expect_session;
+mod on;
 pub mod script;
 pub mod system;
 
@@ -47,6 +49,9 @@ impl Shell {
             self.deferred.push(later);
             return Ok(Flow::Next);
         }
+        if step.prefixes.iter().any(|prefix| matches!(prefix, Prefix::On(_))) {
+            self.running = Some(step.clone());
+        }
         self.note_before(step);
         let result = self.within_limit(step).await;
         self.note(step, result.as_ref().map(drop));
@@ -67,6 +72,7 @@ impl Shell {
             let Some((prefix, inner)) = prefixes.split_first() else { return self.action(action).await };
             match prefix {
                 Prefix::Defer => self.prefixed(inner, action).await,
+                Prefix::On(trigger) => self.on(trigger, inner, action).await,
                 Prefix::Repeat(times) => self.repeat(*times, inner, action).await,
                 Prefix::Retry { times, every } => self.retry(*times, *every, inner, action).await,
                 Prefix::ExpectError(wanted) => {

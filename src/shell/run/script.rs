@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -195,6 +196,9 @@ impl Shell {
                     ending = ScriptEnd::Failed;
                 }
             }
+        }
+        if self.handler_failures.swap(0, Ordering::Relaxed) > 0 {
+            ending = ScriptEnd::Failed;
         }
         // Deferred steps have a time limit of their own.
         self.deadline = self.deadline.map(|(_, limit)| (Instant::now() + limit, limit));

@@ -102,7 +102,7 @@ impl Shell {
         for (name, binding) in &self.variables {
             let value = match binding {
                 Binding::Value(value) => value.clone(),
-                Binding::Session(session) => {
+                Binding::Session(session) | Binding::Speaker(session, _) => {
                     session.field("addr").unwrap_or_else(|| Value::text(session.label()))
                 }
                 Binding::Match(parts) => {
