@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Session;
 use crate::base::Value;
 use crate::base::pattern::{Pattern, PatternSet};
 use crate::report::Failure;
@@ -36,8 +35,8 @@ pub type Reacting = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 pub enum Reaction {
     /// Says a text with parts of the match in it.
     Say(Vec<Piece>),
-    /// Runs a statement, for a session and what it said.
-    Run(Box<dyn Fn(Arc<Session>, Parts) -> Reacting + Send + Sync>),
+    /// Runs a statement, for the session of this id and what it said.
+    Run(Box<dyn Fn(u64, Parts) -> Reacting + Send + Sync>),
 }
 
 /// A piece of a text to say.

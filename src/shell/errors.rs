@@ -163,8 +163,16 @@ pub(super) fn not_recording() -> Failure {
 
 // Reading a script (row 90)
 
+/// The word in the first place of the command line may be a misspelt command.
 pub(super) fn script_unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    missing(format!("`{}` cannot be read: {}", path.display(), reason(error)))
+    let failure = missing(format!("`{}` cannot be read: {}", path.display(), reason(error)));
+    // The first word of the command line may be a misspelt command.
+    let word = path.to_str().filter(|word| !word.contains(['/', '.']));
+    let verbs = super::catalogue::entries().map(|entry| entry.verb().name);
+    match word.and_then(|word| crate::language::diagnostic::nearest(word, verbs)) {
+        Some(verb) => failure.fix(format!("did you mean `nls {verb} …`?")),
+        None => failure,
+    }
 }
 
 pub(super) fn script_is_a_folder(path: &Path) -> Failure {

@@ -141,7 +141,7 @@ pub(super) async fn work(session: &Handle, server: Option<&Handle>, mut due: mps
     while let Some((handler, parts)) = due.recv().await {
         let result = match &handler.reaction {
             Reaction::Say(pieces) => say(session.session(), pieces, &parts).await,
-            Reaction::Run(run) => run(session.session().clone(), parts).await,
+            Reaction::Run(run) => run(session.id(), parts).await,
         };
         for counted in [Some(session), server].into_iter().flatten() {
             counted.add("answers", 1);

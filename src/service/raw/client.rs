@@ -2,56 +2,15 @@
 
 use std::path::PathBuf;
 
-use super::errors;
-use super::options::Eol;
+use super::options::ConnectOptions;
 use super::pipe::pipe;
 use super::talk::{Manner, talk};
-use crate::base::{Carrier, Endpoint};
-use crate::language::{Arguments, FromArguments};
+use crate::base::Carrier;
 use crate::net::raw::{RawConnection, connect};
 use crate::report::Failure;
 use crate::service::contract::transcript::Transcript;
 use crate::service::{Context, Job};
 use crate::session::Handle;
-
-/// `connect`.
-pub(super) struct ConnectOptions {
-    pub(super) carrier: Carrier,
-    /// `None` for a Unix socket.
-    endpoint: Option<Endpoint>,
-    /// The file of a Unix socket.
-    pub(super) path: String,
-    eol: Eol,
-    /// The file of the transcript.
-    to: Option<String>,
-}
-
-impl FromArguments for ConnectOptions {
-    fn from_arguments(arguments: &Arguments) -> Self {
-        Self {
-            carrier: arguments.carrier("carrier").unwrap_or(Carrier::TCP),
-            endpoint: arguments.endpoint("server").cloned(),
-            path: arguments.text("server").unwrap_or_default().to_owned(),
-            eol: Eol::from_arguments(arguments),
-            to: arguments.text("to").map(str::to_owned),
-        }
-    }
-}
-
-impl ConnectOptions {
-    /// Where the server is.
-    pub(super) fn endpoint(&self) -> Result<&Endpoint, Failure> {
-        self.endpoint.as_ref().ok_or_else(errors::no_server)
-    }
-
-    /// The command, for messages.
-    fn what(&self) -> String {
-        match &self.endpoint {
-            Some(endpoint) => format!("connect {} {endpoint}", self.carrier),
-            None => format!("connect {} {}", self.carrier, self.path),
-        }
-    }
-}
 
 pub(super) fn connect(session: Handle, options: ConnectOptions, context: Context) -> Job {
     Box::pin(async move {

@@ -26,8 +26,7 @@ use crate::language::verb::{Capability, Lasting};
 use crate::language::{Field, FromArguments, Kind, Param, Service, Verb};
 use crate::wire::ServiceId;
 
-use self::client::ConnectOptions;
-use self::options::{EOL, TO, VERB};
+use self::options::{ConnectOptions, EOL, TO, VERB};
 
 pub static PROVIDER: Provider = Provider {
     row: Service {

@@ -1,6 +1,9 @@
 //! What `connect` and `listen … raw` both take.
 
-use crate::language::{Arguments, Keyword, Kind};
+use super::errors;
+use crate::base::{Carrier, Endpoint};
+use crate::language::{Arguments, FromArguments, Keyword, Kind};
+use crate::report::Failure;
 
 /// The verb of a raw session, whoever began it.
 pub(super) const VERB: &str = "connect";
@@ -34,6 +37,45 @@ impl Eol {
             Self::Lf => b"\n",
             Self::CrLf => b"\r\n",
             Self::None => b"",
+        }
+    }
+}
+
+/// `connect`.
+pub(super) struct ConnectOptions {
+    pub(super) carrier: Carrier,
+    /// `None` for a Unix socket.
+    pub(super) endpoint: Option<Endpoint>,
+    /// The file of a Unix socket.
+    pub(super) path: String,
+    pub(super) eol: Eol,
+    /// The file of the transcript.
+    pub(super) to: Option<String>,
+}
+
+impl FromArguments for ConnectOptions {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        Self {
+            carrier: arguments.carrier("carrier").unwrap_or(Carrier::TCP),
+            endpoint: arguments.endpoint("server").cloned(),
+            path: arguments.text("server").unwrap_or_default().to_owned(),
+            eol: Eol::from_arguments(arguments),
+            to: arguments.text("to").map(str::to_owned),
+        }
+    }
+}
+
+impl ConnectOptions {
+    /// Where the server is.
+    pub(super) fn endpoint(&self) -> Result<&Endpoint, Failure> {
+        self.endpoint.as_ref().ok_or_else(errors::no_server)
+    }
+
+    /// The command, for messages.
+    pub(super) fn what(&self) -> String {
+        match &self.endpoint {
+            Some(endpoint) => format!("connect {} {endpoint}", self.carrier),
+            None => format!("connect {} {}", self.carrier, self.path),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::net::raw::pipe::Copied;
 use crate::report::{Failure, Outcome};
 use crate::session::Handle;
 
-use super::client::ConnectOptions;
+use super::options::ConnectOptions;
 
 /// Copies both ways until both sides have ended.
 pub(super) async fn pipe(

@@ -72,7 +72,7 @@ impl Shell {
             let Some((prefix, inner)) = prefixes.split_first() else { return self.action(action).await };
             match prefix {
                 Prefix::Defer => self.prefixed(inner, action).await,
-                Prefix::On(trigger) => self.on(trigger, inner, action).await,
+                Prefix::On(trigger) => self.on(trigger, inner, action),
                 Prefix::Repeat(times) => self.repeat(*times, inner, action).await,
                 Prefix::Retry { times, every } => self.retry(*times, *every, inner, action).await,
                 Prefix::ExpectError(wanted) => {

@@ -10,7 +10,6 @@ use crate::language::parse::lexer::{Segment, Word};
 use crate::language::script::{Prefix, Trigger, TriggerEvent};
 use crate::language::{Action, Argument, Datum, Invocation, Kind, SessionRef, Step};
 use crate::report::{Failure, Place, Report};
-use crate::session::Session;
 use crate::session::handlers::{Handler, HandlerEvent, Parts, Piece, Reacting, Reaction};
 use crate::shell::{Binding, Flow, Shell, errors};
 
@@ -19,7 +18,7 @@ const SPEAKER: &str = "it";
 
 impl Shell {
     /// Registers a handler for the statement behind `on …:`.
-    pub(super) async fn on(
+    pub(super) fn on(
         &mut self,
         trigger: &Trigger,
         inner: &[Prefix],
@@ -56,11 +55,12 @@ impl Shell {
     fn statement(&self, prefixes: Vec<Prefix>, action: Action) -> Reaction {
         let (seed, step) = (Arc::new(self.seed()), self.running.clone());
         let statement = Arc::new((prefixes, action));
-        Reaction::Run(Box::new(move |session: Arc<Session>, parts: Parts| -> Reacting {
+        Reaction::Run(Box::new(move |id: u64, parts: Parts| -> Reacting {
             let (seed, statement, step) = (seed.clone(), statement.clone(), step.clone());
             Box::pin(async move {
                 let mut shell = seed.shell();
-                shell.bind(SPEAKER, Binding::Speaker(session.clone(), parts));
+                let Some(session) = seed.registry.by_id(id) else { return Ok(()) };
+                shell.bind(SPEAKER, Binding::Speaker(session, parts));
                 let (prefixes, action) = &*statement;
                 let result = shell.prefixed(prefixes, action).await.map(drop);
                 if let Err(failure) = &result {
@@ -69,7 +69,7 @@ impl Shell {
                         failure: failure.clone(),
                         verb: None,
                         place: step.as_ref().map(place),
-                        session: Some(session.id),
+                        session: Some(id),
                     });
                 }
                 // It was shown above, with its place.
@@ -115,7 +115,7 @@ impl Seed {
             .arguments(self.arguments.clone())
             .build();
         shell.context = self.context.clone();
-        shell.variables = self.variables.clone();
+        shell.variables.clone_from(&self.variables);
         shell.temporary = self.temporary.clone();
         shell
     }
