@@ -160,6 +160,8 @@ fn the_scripts_pass() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut scripts: Vec<_> =
         std::fs::read_dir(root.join("scripts")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // `scripts/foreign` needs programs of others: it has tests of its own.
+    scripts.retain(|path| path.is_file());
     scripts.sort();
     assert!(scripts.len() >= 7);
     for script in scripts {

@@ -264,3 +264,75 @@ fn nc_and_ncat_take_part_in_a_conversation_and_are_told_the_rule() {
         host.finish().success();
     }
 }
+
+/// Runs a script of `scripts/foreign` if the programs that it needs are there.
+fn foreign(script: &str, programs: &[&str]) {
+    if !programs.iter().all(|program| has(program)) {
+        return;
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/foreign").join(script);
+    Lab::new().run(&["test", path.to_str().unwrap()]).success();
+}
+
+#[test]
+fn mail_goes_to_a_server_of_python_and_curl_sends_some_to_a_mock() {
+    foreign("smtp.nls", &["/usr/bin/python3", "curl"]);
+}
+
+#[test]
+fn nginx_answers_a_request_by_hand_and_a_mock_answers_curl() {
+    foreign("http.nls", &["nginx", "curl"]);
+}
+
+#[test]
+fn redis_keeps_a_value_and_a_mock_answers_redis_cli() {
+    foreign("redis.nls", &["redis-server", "redis-cli"]);
+}
+
+#[test]
+fn dnsmasq_resolves_a_name_and_a_mock_answers_dig() {
+    foreign("dns.nls", &["dnsmasq", "dig"]);
+}
+
+#[test]
+fn certificates_that_browsers_refuse_are_refused_with_the_reason() {
+    foreign("tls.nls", &["nginx", "openssl"]);
+}
+
+#[test]
+fn the_standard_streams_are_a_connection_byte_for_byte_in_both_directions() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 echo");
+    let sent = lab.random("sent.bin", 3_000_000, 7);
+    let script =
+        format!("{} connect tcp {address} < {} > back.bin", env!("CARGO_BIN_EXE_nls"), sent.display());
+    let mut command = Command::new("sh");
+    lab.dress(&mut command);
+    let output = command.args(["-c", &script]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        std::fs::read(&sent).unwrap() == std::fs::read(lab.path("back.bin")).unwrap(),
+        "what came back differs"
+    );
+    // Nothing else is on standard output, and the end of the input ends the conversation.
+    let refused = Command::new(env!("CARGO_BIN_EXE_nls"))
+        .args(["connect", "tcp", "127.0.0.1:1"])
+        .stdin(Stdio::null())
+        .output();
+    let refused = refused.unwrap();
+    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(1), 0));
+}
+
+#[test]
+fn a_verb_in_the_first_place_runs_it_and_a_near_miss_says_so() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 calc");
+    assert_eq!(lab.run(&["calc", "7", "%", "3", "at", &address]).success().out.trim(), "1");
+    let missed = lab.run(&["clac", "7"]);
+    assert!(missed.code == Some(3) && missed.err.contains("did you mean `nls calc …`?"), "{}", missed.err);
+    let script = lab.write("send", "print a script\n");
+    assert_eq!(
+        lab.run(&[&format!("./{}", script.file_name().unwrap().display())]).success().out.trim(),
+        "a script"
+    );
+}

@@ -358,3 +358,80 @@ pub(super) fn unix_socket_in_use(path: &std::path::Path) -> Failure {
 pub(crate) fn pipe_broken(error: &std::io::Error, what: &str) -> Failure {
     Failure::new(Code::Broken, format!("{what}: {}", reason(error)))
 }
+
+// TLS.
+
+#[cfg(feature = "tls")]
+pub(super) fn tls_failed(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Code::Broken, format!("TLS failed: {error}"))
+}
+
+#[cfg(feature = "tls")]
+pub(super) fn no_tls(host: &str) -> Failure {
+    Failure::new(Code::Protocol, format!("{host} does not speak TLS there"))
+        .fix("try `connect tcp`, or another port")
+}
+
+#[cfg(feature = "tls")]
+pub(super) fn not_a_tls_name(name: &str) -> Failure {
+    Failure::new(Code::Usage, format!("`{name}` is not a name that a certificate can be for"))
+        .fix("`name example.org`")
+}
+
+#[cfg(feature = "tls")]
+pub(super) fn no_authorities() -> Failure {
+    Failure::new(Code::Policy, "this machine knows no authority that signs certificates")
+        .fix("install them (ca-certificates), or name one with `ca FILE`")
+}
+
+#[cfg(feature = "tls")]
+pub(super) fn pem_unreadable(path: &std::path::Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Code::Missing, format!("{} cannot be used: {error}", path.display()))
+        .fix("it must hold certificates, or a certificate and its key, in PEM")
+}
+
+#[cfg(feature = "tls")]
+pub(super) fn certificate_expired(host: &str, days: i64) -> Failure {
+    let days = crate::base::quantity::counted(days.max(0) as u64, "day");
+    Failure::new(Code::Policy, format!("the certificate of {host} expired {days} ago"))
+        .fix("its owner must renew it; `insecure` connects without any check")
+}
+
+#[cfg(feature = "tls")]
+pub(super) fn certificate_not_valid_yet(host: &str) -> Failure {
+    Failure::new(Code::Policy, format!("the certificate of {host} is not valid yet"))
+        .fix("check the clock of this machine")
+}
+
+#[cfg(feature = "tls")]
+pub(super) fn certificate_for_other_names(host: &str, names: &[String]) -> Failure {
+    let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
+    Failure::new(Code::Policy, format!("the certificate is for {names}, not for {host}"))
+        .fix("check the address; `name NAME` says who is meant")
+}
+
+#[cfg(feature = "tls")]
+pub(super) fn certificate_untrusted(host: &str, issuer: &str) -> Failure {
+    Failure::new(
+        Code::Policy,
+        format!("the certificate of {host} is signed by `{issuer}`, which is not trusted here"),
+    )
+    .fix("`ca FILE` trusts an authority, `pin FINGERPRINT` this one certificate")
+}
+
+#[cfg(feature = "tls")]
+pub(super) fn certificate_of_another(host: &str) -> Failure {
+    Failure::new(Code::Policy, format!("the certificate of {host} has another fingerprint than the pin"))
+        .fix("somebody may sit in between; or it was renewed, and the pin is of the old one")
+}
+
+#[cfg(feature = "tls")]
+pub(super) fn certificate_refused(host: &str, why: &dyn std::fmt::Debug) -> Failure {
+    Failure::new(Code::Policy, format!("the certificate of {host} is refused: {why:?}"))
+}
+
+/// The program was built without it.
+#[cfg(not(feature = "tls"))]
+pub(crate) fn no_tls_built_in() -> Failure {
+    Failure::new(Code::Usage, "this program was built without TLS").fix("build it with the feature `tls`")
+}

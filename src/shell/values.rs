@@ -64,9 +64,10 @@ impl Shell {
             (Binding::Record(fields), None) => {
                 fields.first().map(|(_, value)| value.clone()).ok_or_else(errors::empty_record)
             }
-            (Binding::Match(parts), name) => part(&parts, name.map_or("0", String::as_str)),
+            (Binding::Match(parts), None) => part(&parts, "0"),
+            (Binding::Match(parts), Some(_)) => part(&parts, &path[1..].join(".")),
             (Binding::Speaker(_, parts), Some(name)) if parts.iter().any(|(part, _)| part == name) => {
-                part(&parts, name)
+                part(&parts, &path[1..].join("."))
             }
             (Binding::Session(session) | Binding::Speaker(session, _), Some(name)) => {
                 let fields = session.fields();

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
+#[cfg(feature = "tls")]
+use super::tls::server::TlsServer;
 use super::{RawConnection, datagrams};
 use crate::base::Carrier;
 use crate::net::accept::bind::Bound;
@@ -21,6 +23,9 @@ use crate::report::Failure;
 pub enum RawListener {
     /// Over TCP.
     Tcp(Box<Acceptor>, Permits),
+    /// Over TLS.
+    #[cfg(feature = "tls")]
+    Tls(Box<Acceptor>, Permits, TlsServer),
     /// Over UDP.
     Udp(mpsc::UnboundedReceiver<RawConnection>),
     /// Over a Unix socket.
@@ -60,6 +65,9 @@ impl Drop for SocketFile {
 pub enum RawArrival {
     /// A client, and its share of the client limit.
     Client(Box<RawConnection>, ConnectionPermit),
+    /// A client whose handshake is still to be answered, in a task of its own.
+    #[cfg(feature = "tls")]
+    Handshake(Box<TlsHandshake>, ConnectionPermit),
     /// A client that was refused, or could not be accepted: a message for the log.
     Trouble(String),
 }
@@ -100,6 +108,15 @@ impl RawListener {
         }
     }
 
+    /// The same over TLS.
+    #[cfg(feature = "tls")]
+    pub fn tls(bound: Bound, max: usize, server: TlsServer) -> Self {
+        match bound {
+            Bound::Tcp(listener) => Self::Tls(Box::new(Acceptor::new(listener)), Permits::new(max), server),
+            Bound::Udp(_) => unreachable!("TLS is bound over TCP"),
+        }
+    }
+
     /// Accepts from a Unix socket.
     pub fn unix(file: SocketFile, max: usize) -> Self {
         Self::Unix(file, Permits::new(max))
@@ -118,6 +135,17 @@ impl RawListener {
                     admit(permits, peer, || RawConnection::tcp(stream, show(peer)))
                 }
             }),
+            #[cfg(feature = "tls")]
+            Self::Tls(acceptor, permits, server) => Some(match acceptor.knock().await {
+                Knock::Trouble(why) => RawArrival::Trouble(why),
+                Knock::Stream(stream, peer) => match permits.take(peer.ip()) {
+                    Ok(permit) => {
+                        let handshake = TlsHandshake { server: server.clone(), stream, peer };
+                        RawArrival::Handshake(Box::new(handshake), permit)
+                    }
+                    Err(failure) => RawArrival::Trouble(format!("{}: {failure}", show(peer))),
+                },
+            }),
             Self::Unix(file, permits) => match file.listener.accept().await {
                 Ok((stream, _)) => {
                     // All of them are of this machine.
@@ -130,6 +158,26 @@ impl RawListener {
                 }
             },
         }
+    }
+}
+
+/// A client over TLS that has only connected so far.
+#[cfg(feature = "tls")]
+pub struct TlsHandshake {
+    server: TlsServer,
+    stream: tokio::net::TcpStream,
+    /// Its address.
+    pub peer: SocketAddr,
+}
+
+#[cfg(feature = "tls")]
+impl TlsHandshake {
+    /// Completes the handshake.
+    ///
+    /// # Errors
+    /// The client does not speak TLS, does not trust the certificate, or takes too long.
+    pub async fn complete(self) -> Result<RawConnection, Failure> {
+        self.server.greet(self.stream, self.peer).await
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `connect` | connecting |
 //! | `listen` | binding and accepting |
 //! | `pipe` | the standard streams as one side of a connection |
+//! | `tls` | TLS, with the feature of that name |
 //! | `datagrams` | the clients of one UDP socket |
 
 pub mod connect;
@@ -14,6 +15,8 @@ mod datagrams;
 pub mod listen;
 pub mod pipe;
 mod reader;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod writer;
 
 pub use reader::Reader;

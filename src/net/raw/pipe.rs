@@ -138,3 +138,17 @@ fn receive_datagrams(socket: &UdpSocket, mut output: File) -> Copied {
         }
     }
 }
+
+/// Some bytes of standard input; none at its end.
+pub fn read_input(most: usize) -> io::Result<Vec<u8>> {
+    let mut block = vec![0; most];
+    let count = io::stdin().lock().read(&mut block)?;
+    block.truncate(count);
+    Ok(block)
+}
+
+/// Writes to standard output, past everything that gathers it.
+pub fn write_output(bytes: &[u8]) -> io::Result<()> {
+    let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    output.write_all(bytes)
+}

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use super::{Ask, errors, is_gone, log_end};
 use crate::base::Carrier;
+#[cfg(feature = "tls")]
+use crate::base::Value;
+use crate::net::accept::bind::Bound;
 use crate::net::raw::RawConnection;
 use crate::net::raw::listen::{RawArrival, RawListener, bind_unix};
 use crate::report::{Failure, Outcome};
@@ -34,11 +37,27 @@ fn bind(session: &Handle, ask: &Ask<'_>) -> Result<(RawListener, ListenAddress),
         return Err(errors::carrier_unsupported(ask.provider.row.name, carrier, ask.provider.row.carriers));
     };
     let (bound, address) = ask.bind(transport)?;
+    if carrier == Carrier::Tls {
+        return Ok((tls(session, ask, bound)?, ListenAddress::Socket(address)));
+    }
     let (listener, driver) = RawListener::new(bound, ask.max());
     if let Some(driver) = driver {
         session.spawn(driver);
     }
     Ok((listener, ListenAddress::Socket(address)))
+}
+
+#[cfg(feature = "tls")]
+fn tls(session: &Handle, ask: &Ask<'_>, bound: Bound) -> Result<RawListener, Failure> {
+    let cert = ask.options.cert.as_ref().map(|path| ask.context.directory.join(path));
+    let server = crate::net::raw::tls::server::TlsServer::new(cert.as_deref())?;
+    session.set("fingerprint", Value::text(server.fingerprint.clone()));
+    Ok(RawListener::tls(bound, ask.max(), server))
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls(_: &Handle, _: &Ask<'_>, _: Bound) -> Result<RawListener, Failure> {
+    Err(crate::net::errors::no_tls_built_in())
 }
 
 /// Accepts clients until the session is stopped.
@@ -67,6 +86,20 @@ async fn serve(
         match arrival {
             None => return Ok(()),
             Some(RawArrival::Trouble(why)) => session.tell("trouble", why),
+            #[cfg(feature = "tls")]
+            Some(RawArrival::Handshake(handshake, permit)) => {
+                let (session, server) = (session.clone(), server.clone());
+                session.clone().spawn(async move {
+                    let peer = handshake.peer;
+                    match handshake.complete().await {
+                        Ok(connection) => one(&session, server, connection).await,
+                        Err(failure) => {
+                            session.inform("refused", format!("{}: {failure}", crate::net::show(peer)));
+                        }
+                    }
+                    drop(permit);
+                });
+            }
             Some(RawArrival::Client(connection, permit)) => {
                 let (session, server) = (session.clone(), server.clone());
                 session.clone().spawn(async move {

@@ -23,6 +23,8 @@ pub struct ListenOptions {
     max: Option<u64>,
     /// Bytes a second for all clients together; `None`: no limit.
     pub rate: Option<u64>,
+    /// The certificate and key for TLS, in PEM; `None`: made on the spot.
+    pub cert: Option<String>,
     /// Strangers are welcome to do what is guarded otherwise.
     pub open: bool,
 }
@@ -37,6 +39,7 @@ impl FromArguments for ListenOptions {
             on: arguments.text("on").map(str::to_owned),
             max: arguments.number("max"),
             rate: arguments.rate("rate"),
+            cert: arguments.text("cert").map(str::to_owned),
             open: arguments.flag("open"),
         }
     }

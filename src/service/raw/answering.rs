@@ -179,6 +179,12 @@ fn parts(taken: &Taken, patterns: &PatternSet) -> Vec<(String, Value)> {
             parts.push((name, value.clone()));
         }
         parts.push((number.to_string(), value));
+        parts.push((format!("{number}.hex"), Value::Text(hex(group.as_deref().unwrap_or_default()))));
     }
     parts
+}
+
+/// In hexadecimal, as `hex` takes it.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }

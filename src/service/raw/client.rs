@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::options::ConnectOptions;
-use super::pipe::pipe;
+#[cfg(feature = "tls")]
+use super::options::TlsArguments;
+use super::pipe::{pipe, pipe_through};
 use super::talk::{Manner, talk};
 use crate::base::Carrier;
 use crate::net::raw::{RawConnection, connect};
@@ -24,12 +26,20 @@ async fn run(
     options: ConnectOptions,
     context: Context,
 ) -> Result<crate::report::Outcome, Failure> {
+    if context.streams.is_peer && options.carrier == Carrier::Tls {
+        let connection = session.unless_cancelled(dial(&options, &context.directory)).await?;
+        return pipe_through(session, connection).await;
+    }
     if context.streams.is_peer {
         return pipe(session, &options, &context.directory).await;
     }
     let transcript = options.to.as_ref().map(|path| Transcript::open(&context.directory.join(path)));
     let transcript = transcript.transpose()?;
     let connection = session.unless_cancelled(dial(&options, &context.directory)).await?;
+    if options.tls.insecure && options.carrier == Carrier::Tls {
+        session
+            .tell("insecure", "INSECURE: the certificate was not checked; anybody may be on the other side");
+    }
     session.log("connected", format!("connected to {} {}", connection.carrier, connection.peer));
     let manner = Manner { eol: options.eol, transcript, stays: false, server: None };
     talk(session, connection, manner).await
@@ -39,6 +49,21 @@ async fn dial(options: &ConnectOptions, directory: &std::path::Path) -> Result<R
     match options.carrier {
         Carrier::Unix => connect::unix(&PathBuf::from(directory).join(&options.path)).await,
         Carrier::UDP => connect::udp(options.endpoint()?).await,
-        Carrier::TCP | Carrier::Tls => connect::tcp(options.endpoint()?).await,
+        Carrier::TCP => connect::tcp(options.endpoint()?).await,
+        Carrier::Tls => tls(options, directory).await,
     }
+}
+
+#[cfg(feature = "tls")]
+async fn tls(options: &ConnectOptions, directory: &std::path::Path) -> Result<RawConnection, Failure> {
+    use crate::net::raw::tls::client::{TlsOptions, connect};
+    let TlsArguments { name, ca, cert, pin, insecure, alpn } = options.tls.clone();
+    let path = |path: String| directory.join(path);
+    let options_of_tls = TlsOptions { name, ca: ca.map(path), cert: cert.map(path), pin, insecure, alpn };
+    connect(options.endpoint()?, &options_of_tls).await
+}
+
+#[cfg(not(feature = "tls"))]
+async fn tls(_: &ConnectOptions, _: &std::path::Path) -> Result<RawConnection, Failure> {
+    Err(crate::net::errors::no_tls_built_in())
 }

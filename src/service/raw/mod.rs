@@ -23,18 +23,19 @@ mod talk;
 use super::{Client, Provider, Run, Serves};
 use crate::base::{Carrier, Transport};
 use crate::language::verb::{Capability, Lasting};
-use crate::language::{Field, FromArguments, Kind, Param, Service, Verb};
+use crate::language::{Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::wire::ServiceId;
 
-use self::options::{ConnectOptions, EOL, TO, VERB};
+use self::options::{CERT, ConnectOptions, EOL, TO, VERB};
 
 pub static PROVIDER: Provider = Provider {
     row: Service {
         name: "raw",
         carriers: &Carrier::ALL,
         summary: "any bytes with any client, each a session: $srv.1, $srv.last",
-        keywords: &[EOL, TO],
+        keywords: &[EOL, TO, CERT],
         fields: &[
+            Field::text("fingerprint", "over tls: SHA-256 of the certificate, for `pin`"),
             Field::text("newest", "the newest client, as `srv.7`"),
             Field::count("answers", "how often a handler reacted"),
         ],
@@ -54,7 +55,18 @@ pub static CONNECT: Client = Client {
             Param::required("carrier", Kind::Carrier, "what carries the bytes"),
             Param::required("server", Kind::Peer, "where to; after `unix`, a path"),
         ],
-        keywords: &[EOL, TO],
+        keywords: &[
+            EOL,
+            TO,
+            Keyword::new("name", Kind::Text, "over tls: whom the certificate must be for")
+                .default("the host"),
+            Keyword::new("ca", Kind::Path, "over tls: the authorities to trust, in PEM")
+                .default("those of this machine"),
+            CERT,
+            Keyword::new("pin", Kind::Text, "over tls: SHA-256 of the one certificate to trust"),
+            Keyword::new("alpn", Kind::Text, "over tls: protocols to offer, as `h2,http/1.1`"),
+            Keyword::flag("insecure", "over tls: any certificate will do"),
+        ],
         fields: &[
             Field::text("peer", "who is on the other side"),
             Field::text("transport", "tcp, udp, tls or unix"),
@@ -62,6 +74,13 @@ pub static CONNECT: Client = Client {
             Field::size("bytes_out", "bytes sent"),
             Field::text("last", "the last line or datagram received"),
             Field::count("answers", "how often a handler reacted"),
+            Field::text("tls", "over tls: its version"),
+            Field::text("cipher", "over tls: the cipher suite"),
+            Field::text("alpn", "over tls: the protocol that was agreed on"),
+            Field::text("subject", "over tls: whom the certificate of the peer is for"),
+            Field::text("issuer", "over tls: who vouches for it"),
+            Field::count("days_left", "over tls: until it expires"),
+            Field::text("fingerprint", "over tls: its SHA-256, for `pin`"),
             Field::state("state", "connected, half-closed, done, failed or cancelled"),
             Field::text("error", "why it failed"),
             Field::count("id", "the number of the session"),

@@ -10,6 +10,9 @@ pub(super) const VERB: &str = "connect";
 /// `eol`, for both sides.
 pub(super) const EOL: Keyword =
     Keyword::new("eol", Kind::Choice(&["lf", "crlf", "none"]), "what `say` puts behind a text").default("lf");
+/// The own certificate and its key.
+pub(super) const CERT: Keyword =
+    Keyword::new("cert", Kind::Path, "over tls: a certificate and its key, in PEM");
 /// The file of everything that was said.
 pub(super) const TO: Keyword =
     Keyword::new("to", Kind::Path, "a file to which all that passes is added, with its time");
@@ -49,6 +52,8 @@ pub(super) struct ConnectOptions {
     /// The file of a Unix socket.
     pub(super) path: String,
     pub(super) eol: Eol,
+    /// For TLS.
+    pub(super) tls: TlsArguments,
     /// The file of the transcript.
     pub(super) to: Option<String>,
 }
@@ -60,6 +65,7 @@ impl FromArguments for ConnectOptions {
             endpoint: arguments.endpoint("server").cloned(),
             path: arguments.text("server").unwrap_or_default().to_owned(),
             eol: Eol::from_arguments(arguments),
+            tls: TlsArguments::from_arguments(arguments),
             to: arguments.text("to").map(str::to_owned),
         }
     }
@@ -76,6 +82,32 @@ impl ConnectOptions {
         match &self.endpoint {
             Some(endpoint) => format!("connect {} {endpoint}", self.carrier),
             None => format!("connect {} {}", self.carrier, self.path),
+        }
+    }
+}
+
+/// What `connect tls` takes besides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct TlsArguments {
+    pub(super) name: Option<String>,
+    pub(super) ca: Option<String>,
+    pub(super) cert: Option<String>,
+    pub(super) pin: Option<String>,
+    pub(super) insecure: bool,
+    pub(super) alpn: Vec<String>,
+}
+
+impl FromArguments for TlsArguments {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        let text = |name: &str| arguments.text(name).map(str::to_owned);
+        let protocols = text("alpn").unwrap_or_default();
+        Self {
+            name: text("name"),
+            ca: text("ca"),
+            cert: text("cert"),
+            pin: text("pin"),
+            insecure: arguments.flag("insecure"),
+            alpn: protocols.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         }
     }
 }

@@ -181,10 +181,10 @@ fn parts(taken: &Taken, patterns: &PatternSet) -> Vec<(String, Value)> {
             parts.push((name, value.clone()));
         }
         parts.push((number.to_string(), value));
+        parts.push((format!("{number}.hex"), Value::Text(hex(group.as_deref().unwrap_or_default()))));
     }
     let whole = taken.groups.first().cloned().flatten().unwrap_or_default();
-    let hex: Vec<String> = whole.iter().map(|byte| format!("{byte:02x}")).collect();
-    parts.push(("hex".into(), Value::Text(hex.join(" "))));
+    parts.push(("hex".into(), Value::Text(hex(&whole))));
     parts.push(("size".into(), Value::count(whole.len() as u64)));
     parts.push(("before".into(), text(&taken.before)));
     parts
@@ -238,4 +238,9 @@ fn describe(expectation: &SessionExpectation) -> String {
 
 fn quoted(word: &Word) -> String {
     if word.quoted { format!("\"{}\"", word.written()) } else { word.written() }
+}
+
+/// In hexadecimal, as `hex` takes it.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
