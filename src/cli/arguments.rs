@@ -196,14 +196,7 @@ impl Arguments {
                 one_command(verb, words, terminal)
             }
             other => {
-                let mode = match (command, first, other) {
-                    (Some(command), ..) => Mode::Command(command),
-                    (None, Some(first), _) => Mode::Prompt { first: Some(first), typed: None },
-                    (None, None, Some("-")) => Mode::Input,
-                    (None, None, None) if terminal => Mode::Prompt { first: None, typed: None },
-                    (None, None, None) => Mode::Input,
-                    (None, None, Some(_)) => Mode::Script(PathBuf::from(&values[0])),
-                };
+                let mode = to_run(command, first, other, terminal);
                 if matches!(mode, Mode::Script(_) | Mode::Input) && !values.is_empty() {
                     values.remove(0);
                 }
@@ -212,6 +205,17 @@ impl Arguments {
             }
         };
         Ok(())
+    }
+}
+
+/// The mode for what is to be run: `word` is in the first place.
+fn to_run(command: Option<String>, first: Option<PathBuf>, word: Option<&str>, terminal: bool) -> Mode {
+    match (command, first, word) {
+        (Some(command), ..) => Mode::Command(command),
+        (None, Some(first), _) => Mode::Prompt { first: Some(first), typed: None },
+        (None, None, None) if terminal => Mode::Prompt { first: None, typed: None },
+        (None, None, None | Some("-")) => Mode::Input,
+        (None, None, Some(path)) => Mode::Script(PathBuf::from(path)),
     }
 }
 

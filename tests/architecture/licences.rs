@@ -1,7 +1,8 @@
 //! What may be linked into a program under the MIT licence.
 
 /// The last two only as they are, which they are.
-const LICENCES: [&str; 12] = [
+const LICENCES: [&str; 13] = [
+    "Apache-2.0 AND ISC",
     "MIT",
     "MIT-0",
     "Apache-2.0",

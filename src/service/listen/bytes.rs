@@ -8,6 +8,8 @@ use crate::base::Carrier;
 use crate::base::Value;
 use crate::net::accept::bind::Bound;
 use crate::net::raw::RawConnection;
+#[cfg(feature = "tls")]
+use crate::net::raw::listen::TlsHandshake;
 use crate::net::raw::listen::{RawArrival, RawListener, bind_unix};
 use crate::report::{Failure, Outcome};
 use crate::service::{ByteServer, Make};
@@ -90,13 +92,7 @@ async fn serve(
             Some(RawArrival::Handshake(handshake, permit)) => {
                 let (session, server) = (session.clone(), server.clone());
                 session.clone().spawn(async move {
-                    let peer = handshake.peer;
-                    match handshake.complete().await {
-                        Ok(connection) => one(&session, server, connection).await,
-                        Err(failure) => {
-                            session.inform("refused", format!("{}: {failure}", crate::net::show(peer)));
-                        }
-                    }
+                    greet(&session, server, *handshake).await;
                     drop(permit);
                 });
             }
@@ -108,6 +104,16 @@ async fn serve(
                 });
             }
         }
+    }
+}
+
+/// Completes the handshake of a client, and serves it.
+#[cfg(feature = "tls")]
+async fn greet(session: &Handle, server: Arc<dyn ByteServer>, handshake: TlsHandshake) {
+    let peer = handshake.peer;
+    match handshake.complete().await {
+        Ok(connection) => one(session, server, connection).await,
+        Err(failure) => session.inform("refused", format!("{}: {failure}", crate::net::show(peer))),
     }
 }
 
