@@ -77,6 +77,8 @@ pub enum Search {
     Undecided(Groups),
     /// No match so far.
     Nothing,
+    /// No match, and none has begun: what was searched is of no use any more.
+    NothingBegun,
 }
 
 fn syntax() -> syntax::Config {
@@ -241,9 +243,11 @@ impl PatternSet {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let walk = Walk { automaton: &self.automaton, cache: &mut cache };
         // The automaton gives up only where it would need more memory than it may have.
-        let (found, is_final) = walk.search(bytes, from, at_end).unwrap_or((None, true));
+        let (found, is_final) = walk.search(bytes, from, at_end).unwrap_or((None, false));
         drop(cache);
-        let Some((pattern, end)) = found else { return Search::Nothing };
+        let Some((pattern, end)) = found else {
+            return if is_final { Search::NothingBegun } else { Search::Nothing };
+        };
         let groups = self.patterns[pattern].groups(bytes, from..end, pattern);
         if is_final { Search::Match(groups) } else { Search::Undecided(groups) }
     }
@@ -282,8 +286,15 @@ impl Walk<'_> {
         }
         match here {
             Some(found) => Some((Some(found), self.is_final(state, found.0)?)),
-            None => Some((last, last.is_none() || self.is_over(state)?)),
+            None if last.is_none() => Some((None, self.is_fresh(state, bytes)?)),
+            None => Some((last, self.is_over(state)?)),
         }
+    }
+
+    /// True if this state after all of the bytes is the one in which a search behind them would begin.
+    fn is_fresh(&mut self, state: LazyStateID, bytes: &[u8]) -> Option<bool> {
+        let input = Input::new(bytes).range(bytes.len()..).anchored(Anchored::No);
+        Some(self.automaton.start_state_forward(self.cache, &input).ok()? == state)
     }
 
     /// True if whatever byte follows, nothing more matches.
@@ -348,7 +359,7 @@ mod tests {
         for cut in 0..whole.len() {
             let found = set.search(&whole[..cut], 0, false);
             match cut {
-                ..13 => assert_eq!(found, Search::Nothing, "{cut}"),
+                ..13 => assert!(matches!(found, Search::Nothing | Search::NothingBegun), "{cut}"),
                 13..=15 => assert!(matches!(found, Search::Undecided(_)), "{cut}"),
                 _ => {
                     let Search::Match(groups) = found else { panic!("{cut}") };
@@ -363,6 +374,7 @@ mod tests {
     fn a_text_is_decided_with_its_last_byte() {
         let text = PatternSet::new(vec![Pattern::literal(b"login: ").unwrap()]).unwrap();
         assert_eq!(text.search(b"login:", 0, false), Search::Nothing);
+        assert_eq!(text.search(b"a line\n", 0, false), Search::NothingBegun);
         assert!(matches!(text.search(b"login: ", 0, false), Search::Match(_)));
     }
 
@@ -382,7 +394,7 @@ mod tests {
             matches!(set.search(b"\xff\x00\x01\xfe\x0a", 0, false), Search::Match(g) if g.whole() == (1..5))
         );
         assert!(matches!(set.search(b"\x00\x01\x0a\x0a", 0, false), Search::Match(_)));
-        assert_eq!(set.search(b"\x00\x01\x0a", 0, true), Search::Nothing);
+        assert!(!matches!(set.search(b"\x00\x01\x0a", 0, true), Search::Match(_)));
         for wrong in ["", "0", "0g", "00 1", "é0"] {
             assert!(Pattern::hex(wrong).is_err(), "{wrong}");
         }
@@ -396,7 +408,7 @@ mod tests {
         assert!(matches!(set.search(b"a", 0, true), Search::Match(_)));
         assert!(matches!(set.search(b"xa\r\na\r", 0, false), Search::Match(g) if g.whole() == (4..5)));
         // What was consumed before still stands there: this is no beginning of a line.
-        assert_eq!(set.search(b"xa\r\n", 1, true), Search::Nothing);
+        assert!(!matches!(set.search(b"xa\r\n", 1, true), Search::Match(_)));
     }
 
     #[test]

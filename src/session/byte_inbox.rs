@@ -6,10 +6,17 @@ use crate::base::pattern::{Groups, PatternSet, Search};
 
 /// Bytes that are kept at most; beyond that the oldest are forgotten.
 pub const KEPT_LIMIT: usize = 1 << 20;
+/// The same for each client of a server: many of them do their worst at once.
+pub const CLIENT_KEPT_LIMIT: usize = 512 << 10;
+
+/// Bytes that a match which is not complete may have.
+pub const PENDING_LIMIT: usize = 64 << 10;
 
 /// What has come in, and how much of it was matched already.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ByteInbox {
+    /// Bytes that are kept at most.
+    limit: usize,
     bytes: Vec<u8>,
     /// What stands before was consumed.
     from: usize,
@@ -30,7 +37,18 @@ pub struct Taken {
     pub before: Vec<u8>,
 }
 
+impl Default for ByteInbox {
+    fn default() -> Self {
+        Self::new(KEPT_LIMIT)
+    }
+}
+
 impl ByteInbox {
+    /// Keeps this number of bytes at most.
+    pub const fn new(limit: usize) -> Self {
+        Self { limit, bytes: Vec::new(), from: 0, forgotten: 0, ended: false }
+    }
+
     /// Adds what was received.
     pub fn push(&mut self, bytes: &[u8]) {
         // What was consumed goes when it is the larger part, but for the byte that `^` looks at.
@@ -39,7 +57,7 @@ impl ByteInbox {
             self.from = 1;
         }
         self.bytes.extend_from_slice(bytes);
-        let over = self.bytes.len().saturating_sub(KEPT_LIMIT);
+        let over = self.bytes.len().saturating_sub(self.limit);
         if over > 0 {
             self.forgotten += over.saturating_sub(self.from) as u64;
             self.bytes.drain(..over);
@@ -75,15 +93,32 @@ impl ByteInbox {
         let groups = match patterns.search(&self.bytes, self.from, self.ended) {
             Search::Match(groups) => groups,
             Search::Undecided(groups) if now => groups,
-            Search::Undecided(_) | Search::Nothing => return None,
+            Search::Undecided(_) | Search::Nothing | Search::NothingBegun => return None,
         };
+        Some(self.taken(groups))
+    }
+
+    /// The same for one who wants every match: what can no more become a part of one is dropped, and of the rest no more
+    /// than [`PENDING_LIMIT`] is kept.
+    pub fn take_or_drop(&mut self, patterns: &PatternSet) -> Option<Taken> {
+        match patterns.search(&self.bytes, self.from, self.ended) {
+            Search::Match(groups) => return Some(self.taken(groups)),
+            Search::NothingBegun => self.from = self.bytes.len(),
+            Search::Undecided(_) | Search::Nothing => {
+                self.from = self.from.max(self.bytes.len().saturating_sub(PENDING_LIMIT));
+            }
+        }
+        None
+    }
+
+    fn taken(&mut self, groups: Groups) -> Taken {
         let Groups { pattern, ranges } = &groups;
         let cut = |range: &Option<Range<usize>>| range.clone().map(|range| self.bytes[range].to_vec());
         let whole = groups.whole();
         let before = self.bytes[self.from..whole.start].to_vec();
         let taken = Taken { pattern: *pattern, groups: ranges.iter().map(cut).collect(), before };
         self.from = whole.end;
-        Some(taken)
+        taken
     }
 }
 
@@ -117,5 +152,60 @@ mod tests {
             while read.take(&set(".*\n"), false).is_some() {}
         }
         assert!(read.bytes.len() < 10_000 && read.forgotten() == 0);
+    }
+
+    /// Every match of a stream that comes in these pieces.
+    fn matches(pieces: &[&[u8]], patterns: &PatternSet) -> Vec<(usize, Option<Vec<u8>>)> {
+        let (mut inbox, mut found) = (ByteInbox::new(PENDING_LIMIT), Vec::new());
+        let mut note = |taken: Taken| found.push((taken.pattern, taken.groups[0].clone()));
+        for piece in pieces {
+            inbox.push(piece);
+            while let Some(taken) = inbox.take_or_drop(patterns) {
+                note(taken);
+            }
+        }
+        inbox.end();
+        while let Some(taken) = inbox.take(patterns, true) {
+            note(taken);
+        }
+        found
+    }
+
+    #[test]
+    fn what_is_matched_does_not_depend_on_how_the_stream_was_cut() {
+        let sources =
+            ["PING", r"^GET (\S+) HTTP/1\.1$", r"(\d+) ok", r"(?s)\x00(.)\xff", r"^end\b.*", "PINGPONG"];
+        let patterns = sources.iter().map(|source| Pattern::regex(source).unwrap()).collect();
+        let patterns = PatternSet::new(patterns).unwrap();
+        let words: [&[u8]; 12] = [
+            b"PING",
+            b"PINGPONG",
+            b"GET /a HTTP/1.1",
+            b" ",
+            b"\r\n",
+            b"\n",
+            b"12345 ok",
+            b"7 o",
+            b"\x00\n\xff",
+            b"end of it",
+            b"ended",
+            b"P",
+        ];
+        let mut state = 7u64;
+        for _ in 0..200 {
+            let dialogue: Vec<u8> = (0..12)
+                .flat_map(|_| {
+                    state = crate::base::mix(state);
+                    words[(state % words.len() as u64) as usize].to_vec()
+                })
+                .collect();
+            let whole = matches(&[&dialogue], &patterns);
+            let bytes: Vec<&[u8]> = dialogue.chunks(1).collect();
+            assert_eq!(matches(&bytes, &patterns), whole, "{}", dialogue.escape_ascii());
+            for cut in 1..dialogue.len() {
+                let (one, two) = dialogue.split_at(cut);
+                assert_eq!(matches(&[one, two], &patterns), whole, "{} at {cut}", dialogue.escape_ascii());
+            }
+        }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::base::Value;
+use tokio::sync::watch;
+
 use crate::base::pattern::{Pattern, PatternSet};
 use crate::report::Failure;
 
@@ -97,24 +99,20 @@ impl Handler {
 #[derive(Default)]
 pub struct HandlerSet {
     all: Vec<Arc<Handler>>,
-    /// Of those that wait for a match: the patterns, and which handler each belongs to.
-    patterns: Option<PatternSet>,
+    /// Of those that wait for a match: the patterns, made when they are first needed, and which handler each belongs to.
+    patterns: OnceLock<Option<PatternSet>>,
     owners: Vec<usize>,
     /// Lines are looked at one by one: some handler takes those that no other does.
     pub by_lines: bool,
 }
 
 impl HandlerSet {
-    fn new(all: Vec<Arc<Handler>>) -> Result<Self, String> {
-        let matching = |(at, handler): (usize, &Arc<Handler>)| match &handler.event {
-            HandlerEvent::Match(pattern) => Some((at, pattern.clone())),
-            _ => None,
-        };
-        let (owners, patterns): (Vec<usize>, Vec<Pattern>) =
-            all.iter().enumerate().filter_map(matching).unzip();
-        let patterns = if patterns.is_empty() { None } else { Some(PatternSet::new(patterns)?) };
+    fn new(all: Vec<Arc<Handler>>) -> Self {
+        let is_match = |handler: &Arc<Handler>| matches!(handler.event, HandlerEvent::Match(_));
+        let owners = all.iter().enumerate().filter(|(_, handler)| is_match(handler)).map(|(at, _)| at);
+        let owners = owners.collect();
         let by_lines = all.iter().any(|handler| matches!(handler.event, HandlerEvent::Otherwise));
-        Ok(Self { all, patterns, owners, by_lines })
+        Self { all, patterns: OnceLock::new(), owners, by_lines }
     }
 
     /// All, in the order in which they were added.
@@ -128,8 +126,17 @@ impl HandlerSet {
     }
 
     /// The patterns of those that wait for a match; `None` if none does.
-    pub const fn patterns(&self) -> Option<&PatternSet> {
-        self.patterns.as_ref()
+    pub fn patterns(&self) -> Option<&PatternSet> {
+        let make = || {
+            let pattern = |at: &usize| match &self.all[*at].event {
+                HandlerEvent::Match(pattern) => Some(pattern.clone()),
+                _ => None,
+            };
+            let patterns: Vec<Pattern> = self.owners.iter().filter_map(pattern).collect();
+            // Together they are too large only if each is very large: then none of them reacts.
+            if patterns.is_empty() { None } else { PatternSet::new(patterns).ok() }
+        };
+        self.patterns.get_or_init(make).as_ref()
     }
 
     /// The handler of a pattern of [`Self::patterns`].
@@ -145,38 +152,46 @@ impl HandlerSet {
 
 /// The handlers of a session, which may change while it runs.
 #[derive(Default)]
-pub(super) struct Handlers(Mutex<Arc<HandlerSet>>);
+pub(super) struct Handlers {
+    set: Mutex<Arc<HandlerSet>>,
+    version: watch::Sender<u64>,
+}
 
 impl Handlers {
     /// As they are now.
     pub(super) fn now(&self) -> Arc<HandlerSet> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.set.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Adds one, and drops those that have reacted often enough.
     pub(super) fn add(&self, handler: Handler) -> Result<(), String> {
-        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.set.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = current.all.iter().filter(|handler| !handler.is_spent()).cloned().collect();
         if all.len() >= HANDLER_LIMIT {
             return Err(format!("more than {HANDLER_LIMIT} handlers"));
         }
         all.push(Arc::new(handler));
-        *current = Arc::new(HandlerSet::new(all)?);
+        *current = Arc::new(HandlerSet::new(all));
+        drop(current);
+        self.version.send_modify(|version| *version += 1);
         Ok(())
+    }
+
+    /// Tells that handlers were added; the number grows with each.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
     }
 
     /// Drops those that have reacted often enough.
     pub(super) fn forget_spent(&self) {
-        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.set.lock().unwrap_or_else(PoisonError::into_inner);
         let all: Vec<_> = current.all.iter().filter(|handler| !handler.is_spent()).cloned().collect();
-        if let Ok(set) = HandlerSet::new(all) {
-            *current = Arc::new(set);
-        }
+        *current = Arc::new(HandlerSet::new(all));
     }
 
     /// Removes all; returns their number.
     pub(super) fn clear(&self) -> usize {
-        let before = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let before = std::mem::take(&mut *self.set.lock().unwrap_or_else(PoisonError::into_inner));
         before.all.len()
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::LOG_LIMIT;
-use super::byte_inbox::{ByteInbox, Taken};
+use super::byte_inbox::{ByteInbox, CLIENT_KEPT_LIMIT, KEPT_LIMIT, Taken};
 use super::client_list::{ClientList, ClientState};
 use super::conversation::{Inbox, Outgoing, Speech, Utterance};
 use super::errors;
@@ -387,7 +387,8 @@ impl Session {
 
     /// From now on bytes are received, not lines.
     pub(super) fn expect_bytes(&self) {
-        self.lock().bytes.get_or_insert_default();
+        let limit = if self.parent.is_some() { CLIENT_KEPT_LIMIT } else { KEPT_LIMIT };
+        self.lock().bytes.get_or_insert_with(|| Box::new(ByteInbox::new(limit)));
     }
 
     /// Keeps received bytes for expectations.
@@ -490,6 +491,11 @@ impl Session {
     /// Its handlers now.
     pub fn handlers(&self) -> std::sync::Arc<HandlerSet> {
         self.handlers.now()
+    }
+
+    /// Tells that handlers were added.
+    pub fn handler_changes(&self) -> watch::Receiver<u64> {
+        self.handlers.changes()
     }
 
     /// Drops handlers that have reacted as often as they may.

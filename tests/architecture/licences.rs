@@ -2,7 +2,7 @@
 
 /// The last two only as they are, which they are.
 const LICENCES: [&str; 13] = [
-    "Apache-2.0 AND ISC",
+    "ISC",
     "MIT",
     "MIT-0",
     "Apache-2.0",

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use crate::base::Value;
 use crate::base::pattern::PatternSet;
 use crate::report::Failure;
-use crate::session::byte_inbox::{ByteInbox, Taken};
+use crate::session::byte_inbox::{ByteInbox, PENDING_LIMIT, Taken};
 use crate::session::handlers::{Handler, HandlerEvent, HandlerSet, Parts, Piece, Reaction};
 use crate::session::{Handle, Session, Utterance};
 
@@ -31,11 +31,13 @@ pub(super) struct Answering {
     /// What comes is a datagram, which is looked at alone.
     whole: bool,
     due: mpsc::Sender<Due>,
+    /// The handlers that were looked at last: those of the session, and of its server.
+    version: (u64, u64),
 }
 
 impl Answering {
     pub(super) fn new(session: Handle, server: Option<Handle>, whole: bool, due: mpsc::Sender<Due>) -> Self {
-        Self { session, server, inbox: ByteInbox::default(), whole, due }
+        Self { session, server, inbox: ByteInbox::new(PENDING_LIMIT), whole, due, version: (0, 0) }
     }
 
     fn handlers(&self) -> Arc<HandlerSet> {
@@ -50,17 +52,46 @@ impl Answering {
         }
     }
 
+    /// Resolves when handlers were added: they may fit what came before.
+    pub(super) async fn changed(&mut self) {
+        let mut changes = self.session.session().handler_changes();
+        let known = self.version;
+        let own = changes.wait_for(|version| *version != known.0);
+        match &self.server {
+            None => drop(own.await),
+            Some(server) => {
+                let mut changes = server.session().handler_changes();
+                let theirs = changes.wait_for(|version| *version != known.1);
+                tokio::select! {
+                    _ = own => {}
+                    _ = theirs => {}
+                }
+            }
+        }
+    }
+
     /// Bytes came.
     pub(super) async fn came(&mut self, bytes: &[u8]) {
+        if self.whole {
+            let handlers = self.handlers();
+            if !handlers.is_empty() {
+                self.alone(&handlers, bytes).await;
+            }
+            return;
+        }
+        self.inbox.push(bytes);
+        self.look().await;
+    }
+
+    /// Looks at what is there.
+    pub(super) async fn look(&mut self) {
+        let version = |handle: &Handle| *handle.session().handler_changes().borrow();
+        self.version = (version(&self.session), self.server.as_ref().map_or(0, version));
         let handlers = self.handlers();
         if handlers.is_empty() {
             // A handler that is added later sees what came before it.
-            return self.inbox.push(bytes);
+            return;
         }
-        if self.whole {
-            return self.alone(&handlers, bytes).await;
-        }
-        self.inbox.push(bytes);
         if handlers.by_lines {
             while let Some(line) = self.inbox.take_line() {
                 self.alone(&handlers, &line).await;
@@ -68,7 +99,7 @@ impl Answering {
             return;
         }
         let Some(patterns) = handlers.patterns() else { return };
-        while let Some(taken) = self.inbox.take(patterns, false) {
+        while let Some(taken) = self.inbox.take_or_drop(patterns) {
             self.matched(&handlers, patterns, &taken).await;
         }
     }

@@ -24,11 +24,12 @@ struct Raw {
 }
 
 pub(super) fn make(
-    _: &Handle,
+    session: &Handle,
     _: &ListenOptions,
     arguments: &Arguments,
     context: &Context,
 ) -> Result<Arc<dyn ByteServer>, Failure> {
+    session.set_all([("newest", Value::text("")), ("answers", Value::count(0))]);
     Ok(Arc::new(Raw {
         registry: context.registry.clone(),
         next: AtomicU64::new(1),

@@ -58,7 +58,11 @@ pub(super) async fn talk(
     let RawConnection { mut reader, mut writer, peer, carrier, facts } = connection;
     let Manner { eol, transcript, stays, server } = manner;
     session.set_peer(peer.clone());
-    session.set_all([("transport", Value::text(carrier.word())), ("last", Value::text(""))]);
+    session.set_all([
+        ("transport", Value::text(carrier.word())),
+        ("last", Value::text("")),
+        ("answers", Value::count(0)),
+    ]);
     session.set_all(facts);
     session.takes_bytes();
     session.running("connected");
@@ -120,7 +124,15 @@ impl Talk<'_> {
     /// Takes what comes until the peer ends. `answers` is dropped then: nothing more is to be answered.
     async fn receive(&self, reader: &mut Reader, mut answers: Answering) -> Result<(), Failure> {
         answers.happened(|event| matches!(event, HandlerEvent::Joins)).await;
-        while let Some(bytes) = reader.next().await? {
+        loop {
+            let next = tokio::select! {
+                next = reader.next() => next?,
+                () = answers.changed() => {
+                    answers.look().await;
+                    continue;
+                }
+            };
+            let Some(bytes) = next else { break };
             self.session.count_in(bytes.len() as u64);
             if let Some(server) = &self.server {
                 server.count_in(bytes.len() as u64);
