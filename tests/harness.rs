@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Nothing here may take longer; a test that would has hung.
@@ -13,6 +14,35 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_nls");
 /// A folder that goes away.
 pub struct Lab {
     pub folder: tempfile::TempDir,
+    _turn: Turn,
+}
+
+/// The labs that are open now, and whether one of them wants to be alone.
+static OPEN: (Mutex<(usize, bool)>, Condvar) = (Mutex::new((0, false)), Condvar::new());
+
+/// A place among the open labs.
+struct Turn {
+    is_alone: bool,
+}
+
+impl Turn {
+    fn wait(is_alone: bool) -> Self {
+        let mut open = OPEN.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while open.1 || is_alone && open.0 > 0 {
+            open = OPEN.1.wait(open).unwrap_or_else(PoisonError::into_inner);
+        }
+        *open = (open.0 + 1, is_alone);
+        Self { is_alone }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut open = OPEN.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *open = (open.0 - 1, open.1 && !self.is_alone);
+        drop(open);
+        OPEN.1.notify_all();
+    }
 }
 
 /// What a run left.
@@ -26,7 +56,12 @@ pub struct Run {
 
 impl Lab {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder for the test") }
+        Self { folder: tempfile::tempdir().expect("a folder for the test"), _turn: Turn::wait(false) }
+    }
+
+    /// No other lab is open meanwhile: for what must keep up with the time of day.
+    pub fn alone() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder for the test"), _turn: Turn::wait(true) }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -307,7 +307,7 @@ fn row_77_live_a_viewer_behind_a_slow_path_goes_on_at_key_pictures_and_others_ar
     if !has("ffmpeg") {
         return;
     }
-    let lab = Lab::new();
+    let lab = Lab::alone();
     let mut script = format!("listen udp 0 stream root \"{}\" as cinema\n", MADE.path().display());
     for (n, film) in PARTS.iter().enumerate() {
         script += &format!(

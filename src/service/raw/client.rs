@@ -64,6 +64,6 @@ async fn tls(options: &ConnectOptions, directory: &std::path::Path) -> Result<Ra
 }
 
 #[cfg(not(feature = "tls"))]
-async fn tls(_: &ConnectOptions, _: &std::path::Path) -> Result<RawConnection, Failure> {
-    Err(crate::net::errors::no_tls_built_in())
+fn tls(_: &ConnectOptions, _: &std::path::Path) -> std::future::Ready<Result<RawConnection, Failure>> {
+    std::future::ready(Err(crate::net::errors::no_tls_built_in()))
 }
