@@ -60,7 +60,9 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
     };
     set_ask(setup, editor.clone());
     shell.emit(Report::Notice(WELCOME.into()));
-    let mut prompt = Prompt { setup, history, attached: None, unsent: String::new() };
+    // A command that was given before the prompt may have begun a conversation.
+    let attached = shell.take_attached().inspect(|session| attached::enter(shell, session));
+    let mut prompt = Prompt { setup, history, attached, unsent: String::new() };
     let mut asked_to_quit = false;
     loop {
         setup.sink.flush();

@@ -172,6 +172,21 @@ fn commands_run_and_the_prompt_comes_back() {
 }
 
 #[test]
+fn a_verb_in_the_first_place_enters_the_conversation_at_once() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 echo");
+    let mut command = std::process::Command::new(crate::harness::PROGRAM);
+    lab.dress(&mut command);
+    command.env("NLS_HISTFILE", "").env("NO_COLOR", "1").args(["-n", "connect", "tcp", &address]);
+    let mut terminal = Terminal::spawn(command);
+    terminal.see("the conversation", |screen| screen.ends_with("say>"));
+    terminal.line("hello");
+    terminal.see("what comes back", |screen| screen.contains("< hello"));
+    terminal.keys(END);
+    terminal.see("the prompt", |screen| screen.ends_with("nls>"));
+}
+
+#[test]
 fn a_script_can_come_before_the_prompt() {
     let lab = Lab::new();
     lab.write("first.nls", "listen tcp 0 calc as c\nlet x = 5\n");

@@ -155,6 +155,7 @@ fn clients(session: &Session, area: Option<Area>) -> Outcome {
     let rows: Vec<_> = std::iter::once(heading).chain(guests.iter().map(client)).collect();
     let gives = [Give::ShrinkFront, Give::Shrink, Give::Drop(1), Give::Drop(2), Give::Drop(0)];
     let mut text = match count {
+        0 if session.listening().is_none() => format!("{} is no server: it has no clients", session.label()),
         0 => format!("nobody is connected to {}", session.label()),
         _ => aligned(&rows, gives, area.map(|area| area.columns)).join("\n"),
     };
