@@ -197,6 +197,11 @@ pub fn from_hex(text: &str) -> Result<Vec<u8>, String> {
     pairs(&digits)?.iter().map(byte).collect()
 }
 
+/// The same the other way round: `de ad be ef`.
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Pattern").field(&self.source).finish()

@@ -321,7 +321,7 @@ pub(super) fn datagram_too_large(size: usize, limit: usize) -> Failure {
         .fix("send less at once, or use tcp")
 }
 
-pub(super) fn already_finished() -> Failure {
+pub(crate) fn already_finished() -> Failure {
     Failure::new(Code::Broken, "the sending side is shut down")
         .fix("`finish` ends what this side sends; `connect` again to send more")
 }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::base::pattern::{Groups, PatternSet, Search};
+use crate::base::Value;
+use crate::base::pattern::{Groups, PatternSet, Search, to_hex};
 
 /// Bytes that are kept at most; beyond that the oldest are forgotten.
 pub const KEPT_LIMIT: usize = 1 << 20;
@@ -35,6 +36,24 @@ pub struct Taken {
     pub groups: Vec<Option<Vec<u8>>>,
     /// What came before the match and was skipped.
     pub before: Vec<u8>,
+}
+
+impl Taken {
+    /// The groups by number and name, as text, and each by number in hexadecimal: `1`, `reason`, `1.hex`.
+    pub fn parts(&self, patterns: &PatternSet) -> Vec<(String, Value)> {
+        let names = patterns.patterns()[self.pattern].group_names();
+        let mut parts = Vec::new();
+        for (number, group) in self.groups.iter().enumerate() {
+            let bytes = group.as_deref().unwrap_or_default();
+            let value = Value::Text(String::from_utf8_lossy(bytes).into_owned());
+            if let Some(name) = names.get(number).cloned().flatten() {
+                parts.push((name, value.clone()));
+            }
+            parts.push((number.to_string(), value));
+            parts.push((format!("{number}.hex"), Value::Text(to_hex(bytes))));
+        }
+        parts
+    }
 }
 
 impl Default for ByteInbox {

@@ -278,10 +278,10 @@ pub(super) fn bytes_not_received(condition: &str, came: &[u8], differs: &str) ->
     if came.is_empty() {
         return unmet(format!("expected {condition}, but nothing more came"));
     }
-    let hex: Vec<String> = came.iter().take(HEX_SHOWN).map(|byte| format!("{byte:02x}")).collect();
+    let hex = crate::base::pattern::to_hex(&came[..came.len().min(HEX_SHOWN)]);
     let more = if came.len() > HEX_SHOWN { " …" } else { "" };
     let text = escape::excerpt(came, TEXT_SHOWN);
-    unmet(format!("expected {condition}, but `{text}` came (hex {}{more}){differs}", hex.join(" ")))
+    unmet(format!("expected {condition}, but `{text}` came (hex {hex}{more}){differs}"))
 }
 
 pub(super) fn said(condition: &str) -> Failure {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::base::Value;
 use crate::base::pattern::PatternSet;
@@ -31,13 +31,15 @@ pub(super) struct Answering {
     /// What comes is a datagram, which is looked at alone.
     whole: bool,
     due: mpsc::Sender<Due>,
-    /// The handlers that were looked at last: those of the session, and of its server.
-    version: (u64, u64),
+    /// Tell that handlers were added: to the session, to its server.
+    changes: (watch::Receiver<u64>, Option<watch::Receiver<u64>>),
 }
 
 impl Answering {
     pub(super) fn new(session: Handle, server: Option<Handle>, whole: bool, due: mpsc::Sender<Due>) -> Self {
-        Self { session, server, inbox: ByteInbox::new(PENDING_LIMIT), whole, due, version: (0, 0) }
+        let changes = |handle: &Handle| handle.session().handler_changes();
+        let changes = (changes(&session), server.as_ref().map(changes));
+        Self { session, server, inbox: ByteInbox::new(PENDING_LIMIT), whole, due, changes }
     }
 
     fn handlers(&self) -> Arc<HandlerSet> {
@@ -54,19 +56,12 @@ impl Answering {
 
     /// Resolves when handlers were added: they may fit what came before.
     pub(super) async fn changed(&mut self) {
-        let mut changes = self.session.session().handler_changes();
-        let known = self.version;
-        let own = changes.wait_for(|version| *version != known.0);
-        match &self.server {
-            None => drop(own.await),
-            Some(server) => {
-                let mut changes = server.session().handler_changes();
-                let theirs = changes.wait_for(|version| *version != known.1);
-                tokio::select! {
-                    _ = own => {}
-                    _ = theirs => {}
-                }
-            }
+        match &mut self.changes {
+            (own, None) => drop(own.changed().await),
+            (own, Some(theirs)) => tokio::select! {
+                _ = own.changed() => {}
+                _ = theirs.changed() => {}
+            },
         }
     }
 
@@ -85,8 +80,6 @@ impl Answering {
 
     /// Looks at what is there.
     pub(super) async fn look(&mut self) {
-        let version = |handle: &Handle| *handle.session().handler_changes().borrow();
-        self.version = (version(&self.session), self.server.as_ref().map_or(0, version));
         let handlers = self.handlers();
         if handlers.is_empty() {
             // A handler that is added later sees what came before it.
@@ -108,9 +101,8 @@ impl Answering {
     pub(super) async fn ended(&mut self) {
         self.inbox.end();
         let handlers = self.handlers();
-        let rest = self.inbox.rest().to_vec();
-        if handlers.by_lines && !rest.is_empty() {
-            self.alone(&handlers, &rest).await;
+        if handlers.by_lines && !self.inbox.rest().is_empty() {
+            self.alone(&handlers, self.inbox.rest()).await;
         } else if let Some(patterns) = handlers.patterns() {
             while let Some(taken) = self.inbox.take(patterns, true) {
                 self.matched(&handlers, patterns, &taken).await;
@@ -136,7 +128,7 @@ impl Answering {
     }
 
     async fn matched(&self, handlers: &HandlerSet, patterns: &PatternSet, taken: &Taken) {
-        self.react(handlers.of_pattern(taken.pattern), parts(taken, patterns)).await;
+        self.react(handlers.of_pattern(taken.pattern), taken.parts(patterns)).await;
     }
 
     async fn react(&self, handler: &Arc<Handler>, parts: Vec<(String, Value)>) {
@@ -198,24 +190,4 @@ async fn say(session: &Session, pieces: &[Piece], parts: &Parts) -> Result<(), F
 
 fn text(bytes: &[u8]) -> Value {
     Value::Text(String::from_utf8_lossy(bytes).into_owned())
-}
-
-/// The parts of a match by their names: `0`, `1` …, and those of the pattern.
-fn parts(taken: &Taken, patterns: &PatternSet) -> Vec<(String, Value)> {
-    let names = patterns.patterns()[taken.pattern].group_names();
-    let mut parts: Vec<(String, Value)> = Vec::new();
-    for (number, group) in taken.groups.iter().enumerate() {
-        let value = text(group.as_deref().unwrap_or_default());
-        if let Some(name) = names.get(number).cloned().flatten() {
-            parts.push((name, value.clone()));
-        }
-        parts.push((number.to_string(), value));
-        parts.push((format!("{number}.hex"), Value::Text(hex(group.as_deref().unwrap_or_default()))));
-    }
-    parts
-}
-
-/// In hexadecimal, as `hex` takes it.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }

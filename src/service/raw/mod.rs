@@ -9,11 +9,9 @@
 //! | `answering` | what it answers by itself |
 //! | `shown` | what of it is shown and logged |
 //! | `options` | what both sides take |
-//! | `errors` | why it failed |
 
 mod answering;
 mod client;
-mod errors;
 mod options;
 mod pipe;
 mod server;

@@ -1,9 +1,9 @@
 //! What `connect` and `listen … raw` both take.
 
-use super::errors;
 use crate::base::{Carrier, Endpoint};
 use crate::language::{Arguments, FromArguments, Keyword, Kind};
 use crate::report::Failure;
+use crate::service::contract::errors::server_missing;
 
 /// The verb of a raw session, whoever began it.
 pub(super) const VERB: &str = "connect";
@@ -74,7 +74,7 @@ impl FromArguments for ConnectOptions {
 impl ConnectOptions {
     /// Where the server is.
     pub(super) fn endpoint(&self) -> Result<&Endpoint, Failure> {
-        self.endpoint.as_ref().ok_or_else(errors::no_server)
+        self.endpoint.as_ref().ok_or_else(server_missing)
     }
 
     /// The command, for messages.

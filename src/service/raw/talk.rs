@@ -5,11 +5,10 @@ use bytes::Bytes;
 use tokio::sync::Mutex;
 
 use super::answering::{self, Answering};
-use super::errors;
 use super::options::Eol;
 use super::shown::Shown;
 use crate::base::{Carrier, Value, quantity};
-use crate::net::errors::cancelled;
+use crate::net::errors::{already_finished, cancelled};
 use crate::net::raw::{RawConnection, Reader, Writer};
 use crate::report::{Failure, Outcome};
 use crate::service::contract::transcript::Transcript;
@@ -115,7 +114,7 @@ impl Talk<'_> {
                 },
                 () = &mut working, if !answered => answered = true,
                 (_, answer) = self.session.next_order(), if finished => {
-                    drop(answer.send(Err(errors::already_over())));
+                    drop(answer.send(Err(already_finished())));
                 }
             }
         }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::JOIN_LIMIT;
 use super::expect::with_events;
 use crate::base::Value;
-use crate::base::pattern::{Pattern, PatternSet};
+use crate::base::pattern::{Pattern, PatternSet, to_hex};
 use crate::base::quantity::show_duration;
 use crate::language::parse::lexer::Word;
 use crate::language::script::{SessionExpectation, SessionTest};
@@ -172,21 +172,11 @@ fn look(session: &Session, patterns: Option<&PatternSet>, is_last: bool) -> (boo
 
 /// The parts of a match by their names: `0`, `1` …, those of the pattern, and what was skipped before it.
 fn parts(taken: &Taken, patterns: &PatternSet) -> Vec<(String, Value)> {
-    let text = |bytes: &[u8]| Value::Text(String::from_utf8_lossy(bytes).into_owned());
-    let names = patterns.patterns()[taken.pattern].group_names();
-    let mut parts: Vec<(String, Value)> = Vec::new();
-    for (number, group) in taken.groups.iter().enumerate() {
-        let value = text(group.as_deref().unwrap_or_default());
-        if let Some(name) = names.get(number).cloned().flatten() {
-            parts.push((name, value.clone()));
-        }
-        parts.push((number.to_string(), value));
-        parts.push((format!("{number}.hex"), Value::Text(hex(group.as_deref().unwrap_or_default()))));
-    }
+    let mut parts = taken.parts(patterns);
     let whole = taken.groups.first().cloned().flatten().unwrap_or_default();
-    parts.push(("hex".into(), Value::Text(hex(&whole))));
+    parts.push(("hex".into(), Value::Text(to_hex(&whole))));
     parts.push(("size".into(), Value::count(whole.len() as u64)));
-    parts.push(("before".into(), text(&taken.before)));
+    parts.push(("before".into(), Value::Text(String::from_utf8_lossy(&taken.before).into_owned())));
     parts
 }
 
@@ -238,9 +228,4 @@ fn describe(expectation: &SessionExpectation) -> String {
 
 fn quoted(word: &Word) -> String {
     if word.quoted { format!("\"{}\"", word.written()) } else { word.written() }
-}
-
-/// In hexadecimal, as `hex` takes it.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
