@@ -15,6 +15,7 @@ fn lab() -> Lab {
     lab.random("root/film.mp4", 50_000, 2);
     lab.write("notes.md", "notes");
     lab.write("README.md.copy", "x");
+    lab.write("mail.nls", "connect tcp mail.example:25 as c\nexpect $c says \"220\"\n");
     lab.random("file.bin", 50_000, 3);
     lab.random("photo.jpg", 50_000, 4);
     lab

@@ -99,7 +99,9 @@ impl Lab {
     /// The environment of every run here.
     pub fn dress(&self, command: &mut Command) {
         command.current_dir(self.folder.path()).env_clear();
-        command.env("PATH", std::env::var("PATH").unwrap_or_default());
+        // What is tested comes first, for scripts that run it.
+        let own = Path::new(env!("CARGO_BIN_EXE_nls")).parent().unwrap().display();
+        command.env("PATH", format!("{own}:{}", std::env::var("PATH").unwrap_or_default()));
         command.env("HOME", self.folder.path()).env("USER", "tester").env("LC_ALL", "C.UTF-8");
         command.env("NLS_HISTFILE", "").env("NLS_RC", "").env("TERM", "xterm-256color");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -54,7 +54,7 @@ fn bash_completes_options_modes_and_topics() {
         );
         says(Command::new("bash").args(["--norc", "-c", &line]).current_dir(lab.folder.path()))
     };
-    assert_eq!(complete("nls --co"), "--color\n");
+    assert_eq!(complete("nls --col"), "--color\n");
     assert_eq!(complete("nls --color a"), "auto\nalways\n");
     assert_eq!(complete("nls ch"), "check\n");
     assert_eq!(complete("nls help plo"), "plot\n");

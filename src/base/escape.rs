@@ -25,6 +25,21 @@ pub fn excerpt(bytes: &[u8], limit: usize) -> String {
     format!("{}{more}", escape_line(&cut))
 }
 
+/// Bytes in a line of a dump.
+pub const ROW: usize = 16;
+
+/// The lines of a dump: `00001000  68 69 0d 0a …  hi..`. `offset`: of the first byte.
+pub fn hex_dump(bytes: &[u8], offset: u64) -> impl Iterator<Item = String> {
+    bytes.chunks(ROW).enumerate().map(move |(row, part)| {
+        let hex: String = part.iter().map(|byte| format!(" {byte:02x}")).collect();
+        let letter =
+            |&byte: &u8| if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' };
+        let letters: String = part.iter().map(letter).collect();
+        let at = offset + (row * ROW) as u64;
+        format!("{at:08x} {hex:<48}  {letters}")
+    })
+}
+
 fn escape_when(text: &str, hostile: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&hostile) {
         return Cow::Borrowed(text);

@@ -150,16 +150,16 @@ impl Arguments {
             return Ok(());
         }
         match word {
-            "-c" => {
+            "-c" | "--command" => {
                 let more = parser.value()?.string()?;
                 let before = raw.command.take().map(|before| before + "\n").unwrap_or_default();
                 raw.command = Some(before + &more);
             }
-            "-i" => raw.first = Some(parser.value()?.into()),
-            "-k" => self.keep_going = true,
-            "-x" => self.echo = true,
-            "-q" => self.quiet = true,
-            "-n" => self.no_rc = true,
+            "-i" | "--interactive" => raw.first = Some(parser.value()?.into()),
+            "-k" | "--keep-going" => self.keep_going = true,
+            "-x" | "--xtrace" => self.echo = true,
+            "-q" | "--quiet" => self.quiet = true,
+            "-n" | "--no-rc" => self.no_rc = true,
             "-h" | "--help" => raw.help = true,
             "-V" | "--version" => raw.version = true,
             "--json" => self.json = true,

@@ -75,15 +75,15 @@ pub(super) static FORMS: [UsageForm; 8] = [
 ];
 
 pub(super) static OPTIONS: [Flag; 13] = [
-    Flag::new("-c", "", Value::Any("COMMANDS"), "run these commands"),
-    Flag::new("-i", "", Value::File("FILE"), "run a script, then the prompt"),
+    Flag::new("-c", "--command", Value::Any("COMMANDS"), "run these commands"),
+    Flag::new("-i", "--interactive", Value::File("FILE"), "run a script, then the prompt"),
     Flag::new("", "--json", Value::None, "one JSON object a line"),
     Flag::new("", "--color", Value::Choice(&["auto", "always", "never"]), "when to use colour"),
     Flag::new("", "--seed", Value::Any("N"), "seed of random decisions"),
-    Flag::new("-k", "", Value::None, "continue after a failure"),
-    Flag::new("-x", "", Value::None, "show commands as they run"),
-    Flag::new("-q", "", Value::None, "show only errors and the output of `print`"),
-    Flag::new("-n", "", Value::None, "do not run the rc file"),
+    Flag::new("-k", "--keep-going", Value::None, "continue after a failure"),
+    Flag::new("-x", "--xtrace", Value::None, "show commands as they run"),
+    Flag::new("-q", "--quiet", Value::None, "show only errors and the output of `print`"),
+    Flag::new("-n", "--no-rc", Value::None, "do not run the rc file"),
     Flag::new(
         "",
         "--no-shell",

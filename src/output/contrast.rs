@@ -1,6 +1,6 @@
 //! Expected and actual value compared for people: as two lines, a diff of lines, or a hex dump around the difference.
 
-use crate::base::escape::escape_line;
+use crate::base::escape::{ROW, escape_line, hex_dump};
 use crate::report::Contrast;
 
 /// Values longer than this many bytes, or of several lines, are shown as a diff or a hex dump.
@@ -9,8 +9,6 @@ const SHORT: usize = 200;
 const DIFF_LINES: usize = 40;
 /// Unchanged lines shown around a change.
 const CONTEXT: usize = 2;
-/// Bytes in one line of a hex dump.
-const ROW: usize = 16;
 /// Most lines of a hex dump, for each of the two values.
 const ROWS: usize = 4;
 
@@ -75,15 +73,8 @@ fn window(contrast: &Contrast) -> Vec<String> {
         if shown.is_empty() {
             lines.push(format!("{name}: ends here"));
         }
-        for (row, part) in shown.chunks(ROW).take(ROWS).enumerate() {
-            let hex: String = part.iter().map(|byte| format!(" {byte:02x}")).collect();
-            let letters: String = part
-                .iter()
-                .map(|&byte| if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' })
-                .collect();
-            let at = *offset + (first + row * ROW) as u64;
-            lines.push(format!("{name}: {at:08x} {hex:<48}  {letters}"));
-        }
+        let rows = hex_dump(shown, *offset + first as u64).take(ROWS);
+        lines.extend(rows.map(|row| format!("{name}: {row}")));
     }
     lines
 }

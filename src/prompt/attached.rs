@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::escape::escape_line;
 use crate::report::Report;
-use crate::session::Session;
+use crate::session::{Session, Speech};
 use crate::shell::Shell;
 use crate::wire::Code;
 
@@ -43,6 +43,15 @@ pub(super) fn leave(shell: &Shell, session: &Session) {
     session.watch(false);
     let label = session.label();
     say(shell, format!("detached from {label}, which keeps running; to return: attach {label}"));
+}
+
+/// Shows what passes in hexadecimal, or as text again.
+pub(super) fn toggle_hexadecimal(shell: &Shell, session: &Session) {
+    if session.speech() != Some(Speech::Bytes) {
+        return say(shell, format!("{} is no raw session: what passes is text", session.label()));
+    }
+    let form = if session.toggle_hexadecimal() { "in hexadecimal" } else { "as text" };
+    say(shell, format!("what passes is shown {form}; Ctrl-X changes it"));
 }
 
 /// Stops the session, for all its clients.

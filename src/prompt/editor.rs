@@ -35,6 +35,8 @@ pub(super) enum Input {
     End,
     /// Ctrl-Z or Ctrl-], which leave an attached session.
     Leave,
+    /// Ctrl-X, which changes how an attached session is shown; what was typed so far.
+    Hexadecimal(String),
     /// The terminal failed, with the reason.
     Broken(String),
 }
@@ -101,7 +103,9 @@ impl Editor {
     pub(super) async fn read_secret(&self, name: &str) -> Option<String> {
         match self.ask(EditorRequest::Secret(format!("{name}: "))).await {
             Input::Line(text) => Some(text),
-            Input::Interrupted(_) | Input::End | Input::Leave | Input::Broken(_) => None,
+            Input::Interrupted(_) | Input::End | Input::Leave | Input::Hexadecimal(_) | Input::Broken(_) => {
+                None
+            }
         }
     }
 
@@ -160,6 +164,7 @@ impl Thread {
             (Ok(line), Some(Key::Interrupt)) => Input::Interrupted(line.is_empty()),
             (Ok(_), Some(Key::End)) => Input::End,
             (Ok(_), Some(Key::Leave)) => Input::Leave,
+            (Ok(line), Some(Key::Hexadecimal)) => Input::Hexadecimal(line),
             (Ok(line), None) => Input::Line(line),
             (Err(ReadlineError::Interrupted), _) => Input::Interrupted(true),
             (Err(ReadlineError::Eof), _) => Input::End,

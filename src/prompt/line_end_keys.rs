@@ -15,7 +15,14 @@ use super::state::{Key, PromptState};
 /// Binds the keys.
 pub(super) fn bind(editor: &mut Editor<Helper, MemHistory>, known: &Arc<PromptState>) {
     let handler = |key| EventHandler::Conditional(Box::new(Ends { key, known: known.clone() }));
-    for (letter, key) in [('C', Key::Interrupt), ('D', Key::End), ('Z', Key::Leave), (']', Key::Leave)] {
+    let letters = [
+        ('C', Key::Interrupt),
+        ('D', Key::End),
+        ('Z', Key::Leave),
+        (']', Key::Leave),
+        ('X', Key::Hexadecimal),
+    ];
+    for (letter, key) in letters {
         editor.bind_sequence(KeyEvent(KeyCode::Char(letter), Modifiers::CTRL), handler(key));
     }
     editor.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(Others(known.clone()))));
@@ -30,6 +37,7 @@ impl ConditionalEventHandler for Ends {
     fn handle(&self, event: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
         match self.key {
             Key::End if !context.line().is_empty() => return None,
+            Key::Hexadecimal if !self.known.is_attached() => return None,
             // The default action of Ctrl-Z would suspend the process with all its servers.
             Key::Leave if !self.known.is_attached() => {
                 let stops = event.get(0) == Some(&KeyEvent(KeyCode::Char('Z'), Modifiers::CTRL));

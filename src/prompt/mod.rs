@@ -154,7 +154,7 @@ impl Prompt<'_> {
                     "Ctrl-D or `quit` ends the shell; sessions keep running until then".into(),
                 ));
             }
-            Input::Interrupted(false) | Input::Leave => {}
+            Input::Interrupted(false) | Input::Leave | Input::Hexadecimal(_) => {}
             Input::End => return After::Quit,
             Input::Broken(why) => return broken(shell, &why),
         }
@@ -176,6 +176,11 @@ impl Prompt<'_> {
                     lines.pop_front();
                 }
                 self.unsent = lines.into_iter().collect::<Vec<_>>().join("\n");
+                self.attached = Some(session);
+            }
+            Input::Hexadecimal(typed) => {
+                attached::toggle_hexadecimal(shell, &session);
+                self.unsent = typed;
                 self.attached = Some(session);
             }
             Input::Interrupted(_) if session.listens() => attached::end(shell, &session).await,

@@ -28,6 +28,8 @@ pub(super) enum Key {
     End,
     /// Ctrl-Z or Ctrl-] in an attached session.
     Leave,
+    /// Ctrl-X in an attached session.
+    Hexadecimal,
 }
 
 /// All prompts have the same width: the editor measures it only once per line.

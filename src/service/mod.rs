@@ -60,6 +60,7 @@ pub static CLIENTS: &[&Client] = &[
     &stream::STREAM,
     &link::LINK,
     &raw::CONNECT,
+    &raw::replay::REPLAY,
 ];
 
 /// Parsers of untrusted bytes that are private to their services, for the fuzzer: on any input they must end without a

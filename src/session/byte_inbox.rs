@@ -10,6 +10,9 @@ pub const KEPT_LIMIT: usize = 1 << 20;
 /// The same for each client of a server: many of them do their worst at once.
 pub const CLIENT_KEPT_LIMIT: usize = 512 << 10;
 
+/// Bytes of a stream that are copied for a recording.
+pub const TAP_LIMIT: usize = 1 << 20;
+
 /// Bytes that a match which is not complete may have.
 pub const PENDING_LIMIT: usize = 64 << 10;
 
@@ -23,6 +26,12 @@ pub struct ByteInbox {
     from: usize,
     /// Bytes that were dropped and never consumed.
     forgotten: u64,
+    /// Bytes that are no longer in `bytes`.
+    gone: u64,
+    /// Where in the whole stream the last match stands.
+    matched: Range<u64>,
+    /// A copy of the stream for a recording, from its first byte on.
+    tap: Option<Vec<u8>>,
     /// Nothing more will come.
     ended: bool,
 }
@@ -65,20 +74,35 @@ impl Default for ByteInbox {
 impl ByteInbox {
     /// Keeps this number of bytes at most.
     pub const fn new(limit: usize) -> Self {
-        Self { limit, bytes: Vec::new(), from: 0, forgotten: 0, ended: false }
+        Self {
+            limit,
+            bytes: Vec::new(),
+            from: 0,
+            forgotten: 0,
+            gone: 0,
+            matched: 0..0,
+            tap: None,
+            ended: false,
+        }
     }
 
     /// Adds what was received.
     pub fn push(&mut self, bytes: &[u8]) {
         // What was consumed goes when it is the larger part, but for the byte that `^` looks at.
         if self.from > 4096 && self.from * 2 > self.bytes.len() {
+            self.gone += self.from as u64 - 1;
             self.bytes.drain(..self.from - 1);
             self.from = 1;
         }
         self.bytes.extend_from_slice(bytes);
+        if let Some(tap) = &mut self.tap {
+            let room = TAP_LIMIT - tap.len();
+            tap.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
         let over = self.bytes.len().saturating_sub(self.limit);
         if over > 0 {
             self.forgotten += over.saturating_sub(self.from) as u64;
+            self.gone += over as u64;
             self.bytes.drain(..over);
             self.from = self.from.saturating_sub(over);
         }
@@ -94,9 +118,31 @@ impl ByteInbox {
         self.forgotten
     }
 
+    /// From now on, keeps a copy of the first [`TAP_LIMIT`] bytes of the stream, if it still has all that came so far.
+    pub fn tap(&mut self) {
+        if self.gone == 0 && self.tap.is_none() {
+            self.tap = Some(self.bytes[..self.bytes.len().min(TAP_LIMIT)].to_vec());
+        }
+    }
+
+    /// That copy.
+    pub fn tapped(&self) -> Option<&[u8]> {
+        self.tap.as_deref()
+    }
+
+    /// Where in the whole stream the last match stands.
+    pub fn matched(&self) -> Range<u64> {
+        self.matched.clone()
+    }
+
     /// What was not consumed yet.
     pub fn rest(&self) -> &[u8] {
         &self.bytes[self.from..]
+    }
+
+    /// Consumes this number of bytes, or as many as there are.
+    pub fn skip(&mut self, count: usize) {
+        self.from += count.min(self.rest().len());
     }
 
     /// Consumes a whole line, with its end.
@@ -134,6 +180,7 @@ impl ByteInbox {
         let Groups { pattern, ranges } = &groups;
         let cut = |range: &Option<Range<usize>>| range.clone().map(|range| self.bytes[range].to_vec());
         let whole = groups.whole();
+        self.matched = self.gone + whole.start as u64..self.gone + whole.end as u64;
         let before = self.bytes[self.from..whole.start].to_vec();
         let taken = Taken { pattern: *pattern, groups: ranges.iter().map(cut).collect(), before };
         self.from = whole.end;

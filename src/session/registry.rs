@@ -138,6 +138,7 @@ impl Registry {
             outgoing: OnceLock::new(),
             background: request.background.into(),
             watched: AtomicBool::new(false),
+            hexadecimal: AtomicBool::new(false),
             pacer: RateLimiter::default(),
             guests: ClientList::default(),
             handlers: Handlers::default(),

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -140,6 +141,8 @@ pub struct Session {
     pub(super) background: AtomicBool,
     /// A person watches it: all its events are shown.
     pub(super) watched: AtomicBool,
+    /// What passes is shown in hexadecimal.
+    pub(super) hexadecimal: AtomicBool,
     pub(super) pacer: RateLimiter,
     pub(super) guests: ClientList,
     pub(super) handlers: Handlers,
@@ -441,6 +444,28 @@ impl Session {
         Some(rest[..rest.len().min(most)].to_vec())
     }
 
+    /// From now on, a copy of what a raw session receives is kept for a recording.
+    pub fn tap(&self) {
+        if let Some(bytes) = &mut self.lock().bytes {
+            bytes.tap();
+        }
+    }
+
+    /// What a raw session received from this byte on, as far as it was copied for a recording, and where in the whole stream
+    /// the last match of an expectation stands. `None`: nothing is copied.
+    pub fn tapped(&self, from: usize) -> Option<(Vec<u8>, Range<u64>)> {
+        let shared = self.lock();
+        let bytes = shared.bytes.as_ref()?;
+        Some((bytes.tapped()?.get(from..).unwrap_or_default().to_vec(), bytes.matched()))
+    }
+
+    /// Consumes this number of received bytes, or as many as there are.
+    pub fn take_bytes(&self, count: usize) {
+        if let Some(bytes) = &mut self.lock().bytes {
+            bytes.skip(count);
+        }
+    }
+
     /// Received bytes that were dropped before anybody consumed them.
     pub fn forgotten_bytes(&self) -> u64 {
         self.lock().bytes.as_ref().map_or(0, |bytes| bytes.forgotten())
@@ -454,6 +479,16 @@ impl Session {
     /// Whether all of its events are shown from now on, or only the notable ones.
     pub fn watch(&self, watched: bool) {
         self.watched.store(watched, Ordering::Relaxed);
+    }
+
+    /// Shows what passes in hexadecimal, or as text again. True if it is hexadecimal now.
+    pub fn toggle_hexadecimal(&self) -> bool {
+        !self.hexadecimal.fetch_xor(true, Ordering::Relaxed)
+    }
+
+    /// True if what passes is to be shown in hexadecimal.
+    pub fn shows_hexadecimal(&self) -> bool {
+        self.hexadecimal.load(Ordering::Relaxed)
     }
 
     /// Lines received since [`Self::read`]: what the user has not seen yet.

@@ -100,7 +100,7 @@ impl Shell {
     }
 
     /// The address of one of our servers, or the endpoint in a variable.
-    fn address(&self, reference: &SessionRef) -> Result<(Option<Transport>, Endpoint), Failure> {
+    pub(super) fn address(&self, reference: &SessionRef) -> Result<(Option<Transport>, Endpoint), Failure> {
         if let SessionRef::Name(name) = reference
             && let Some(Binding::Value(value)) = self.binding(name)
         {

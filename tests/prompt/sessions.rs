@@ -195,6 +195,34 @@ fn a_script_can_come_before_the_prompt() {
 }
 
 #[test]
+fn a_raw_session_is_typed_to_and_shown_in_hexadecimal_on_a_key() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 echo as e", "an echo");
+    terminal.line("connect tcp $e as c");
+    terminal.see("its prompt", |screen| screen.ends_with("say>"));
+    terminal.keys("hello\r");
+    terminal.see("the answer as text", |screen| screen.contains("\n[c] < hello\n"));
+    // What was typed so far stays on the line.
+    terminal.keys("more\u{18}");
+    terminal.see("the new form", |screen| {
+        screen.contains("shown in hexadecimal; Ctrl-X changes it") && screen.ends_with("say> more")
+    });
+    terminal.keys("\r");
+    terminal.see("both directions", |screen| {
+        screen.contains("> 00000006  6d 6f 72 65 0a ") && screen.contains("< 00000006  6d 6f 72 65 0a ")
+    });
+    terminal.keys("\u{18}text\r");
+    terminal
+        .see("text again", |screen| screen.contains("shown as text") && screen.contains("\n[c] < text\n"));
+    terminal.keys(LEAVE);
+    terminal.see("the prompt", |screen| screen.ends_with("nls>"));
+    terminal.line("attach e");
+    terminal.keys("\u{18}");
+    terminal.see("why not", |screen| screen.contains("e is no raw session"));
+}
+
+#[test]
 fn attach_shows_what_happens_in_a_server_and_each_key_leaves_it_alive() {
     let lab = Lab::new();
     let mut terminal = Terminal::new(&lab, &[], None);

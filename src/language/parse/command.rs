@@ -200,7 +200,7 @@ impl<'v> Matcher<'v> {
             return &[];
         }
         let must = param.is_some_and(|param| self.must_have(param));
-        if !must && word.is("as") {
+        if !must && word.is("as") && self.keyword_of(word).is_none_or(|own| self.has(own.word)) {
             return self.bind(word, tail);
         }
         let keyword = self.keyword_of(word);

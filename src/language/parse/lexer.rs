@@ -98,6 +98,14 @@ impl Word {
             _ => None,
         }
     }
+
+    /// The first names of all references in it.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Text(_) => None,
+            Segment::Reference(path, _) => path.first().map(String::as_str),
+        })
+    }
 }
 
 /// A token of a logical line. Every span is a byte range in the whole text.
@@ -495,7 +503,9 @@ pub fn quoted(text: &str) -> String {
         match c {
             '"' | '\\' | '$' => out.extend(['\\', c]),
             '\n' => out += "\\n",
+            '\r' => out += "\\r",
             '\t' => out += "\\t",
+            c if c.is_ascii_control() => out += &format!("\\x{:02x}", u32::from(c)),
             c if c.is_control() => out += &format!("\\u{{{:x}}}", u32::from(c)),
             c => out.push(c),
         }

@@ -100,7 +100,7 @@ fn provider(
     }
 }
 
-fn start(session: Handle, arguments: Arguments, context: Context) -> Job {
+pub(super) fn start(session: Handle, arguments: Arguments, context: Context) -> Job {
     Box::pin(async move {
         let options = ListenOptions::from_arguments(&arguments);
         let provider = provider(&options, &arguments, context.providers)?;

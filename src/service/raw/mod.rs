@@ -8,12 +8,16 @@
 //! | `talk` | a conversation, whoever began it |
 //! | `answering` | what it answers by itself |
 //! | `shown` | what of it is shown and logged |
+//! | `replay` | one side of a recorded conversation |
 //! | `options` | what both sides take |
+//! | `errors` | the errors of a replay |
 
 mod answering;
 mod client;
+mod errors;
 mod options;
 mod pipe;
+pub mod replay;
 mod server;
 mod shown;
 mod talk;
@@ -48,7 +52,7 @@ pub static CONNECT: Client = Client {
         name: VERB,
         aliases: &[],
         summary: "any bytes with any server",
-        details: "`say X` sends a line, `say X hex \"…\"` bytes; `expect X says \"…\"` waits for some; `finish X` sends the end (FIN), `reset X` cuts (RST), `stop X` closes.",
+        details: "`say X` sends a line, `say X hex \"…\"` bytes; `expect X says \"…\"` waits for some; `finish X` sends the end (FIN), `reset X` cuts (RST), `stop X` closes. Attached to it, Ctrl-X shows what passes in hexadecimal.",
         params: &[
             Param::required("carrier", Kind::Carrier, "what carries the bytes"),
             Param::required("server", Kind::Peer, "where to; after `unix`, a path"),

@@ -28,9 +28,13 @@ pub(super) enum Eol {
 
 impl Eol {
     pub(super) fn from_arguments(arguments: &Arguments) -> Self {
-        match arguments.text("eol") {
-            Some("crlf") => Self::CrLf,
-            Some("none") => Self::None,
+        arguments.text("eol").map_or(Self::default(), Self::from_word)
+    }
+
+    pub(super) fn from_word(word: &str) -> Self {
+        match word {
+            "crlf" => Self::CrLf,
+            "none" => Self::None,
             _ => Self::Lf,
         }
     }

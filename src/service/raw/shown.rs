@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::base::escape::excerpt;
+use crate::base::escape::{excerpt, hex_dump};
 use crate::base::quantity;
 use crate::session::Handle;
 
@@ -34,25 +34,27 @@ impl Shown {
             return None;
         }
         let lines = as_lines(bytes);
-        for line in lines.iter().take(LINES) {
-            session.inform("received", format!("< {line}"));
-        }
-        if lines.len() > LINES {
-            session.inform("received", format!("… {} more lines", lines.len() - LINES));
+        if session.session().shows_hexadecimal() {
+            let before = session.bytes_in().saturating_sub(bytes.len() as u64);
+            show(session, '<', hex_dump(bytes, before));
+        } else {
+            show(session, '<', lines.iter().cloned());
         }
         lines.into_iter().next_back()
     }
 
     /// What was sent to the peer.
-    pub(super) fn sent(&mut self, session: &Handle, bytes: &[u8]) -> Option<String> {
+    pub(super) fn sent(&mut self, session: &Handle, bytes: &[u8]) {
         if !self.may_show(session, bytes.len()) {
-            return None;
+            return;
         }
-        let lines = as_lines(bytes);
-        for line in lines.iter().take(LINES) {
+        if session.session().shows_hexadecimal() {
+            let before = session.bytes_out().saturating_sub(bytes.len() as u64);
+            return show(session, '>', hex_dump(bytes, before));
+        }
+        for line in as_lines(bytes).iter().take(LINES) {
             session.log("sent", format!("> {line}"));
         }
-        lines.into_iter().next_back()
     }
 
     fn may_show(&mut self, session: &Handle, bytes: usize) -> bool {
@@ -76,6 +78,19 @@ impl Shown {
                 format!("… {} more passed and are not shown", quantity::show_size(skipped)),
             );
         }
+    }
+}
+
+/// Shows lines of one read; `side` is the sign of the side that they came from.
+fn show(session: &Handle, side: char, lines: impl Iterator<Item = String>) {
+    let mut lines = lines.peekable();
+    let kind = if side == '<' { "received" } else { "sent" };
+    for line in lines.by_ref().take(LINES) {
+        session.inform(kind, format!("{side} {line}"));
+    }
+    let more = lines.count();
+    if more > 0 {
+        session.inform(kind, format!("… {more} more lines"));
     }
 }
 

@@ -200,6 +200,10 @@ impl Talk<'_> {
             }
         }
         let shown = &mut record.shown;
-        if came { shown.received(self.session, bytes) } else { shown.sent(self.session, bytes) }
+        if came {
+            return shown.received(self.session, bytes);
+        }
+        shown.sent(self.session, bytes);
+        None
     }
 }

@@ -85,10 +85,12 @@ pub const KINDS: &[(&str, &str)] = &[
 const FORM_WIDTH: usize = 18;
 
 /// Commands that `help` only names: a screen is small.
-const NAMED_ONLY: [&str; 15] = [
-    "finish", "reset", "off", "fg", "bg", "print", "sleep", "file", "cd", "pwd", "parts", "clear", "help",
-    "history", "quit",
+const NAMED_ONLY: [&str; 16] = [
+    "replay", "finish", "reset", "off", "fg", "bg", "print", "sleep", "file", "cd", "pwd", "parts", "clear",
+    "help", "history", "quit",
 ];
+/// Columns of the screen.
+const COLUMNS: usize = 80;
 
 /// `help` without a topic, within 24 lines of 80 columns.
 pub fn overview() -> String {
@@ -98,9 +100,16 @@ pub fn overview() -> String {
     for verb in long {
         lines.push(format!("  {:<10} {}", verb.name, verb.summary));
     }
-    let names: Vec<&str> = short.iter().map(|verb| verb.name).collect();
-    lines.push(format!("  and {},", names[..names.len() - 3].join(", ")));
-    lines.push(format!("  {}, and !COMMAND of the system", names[names.len() - 3..].join(", ")));
+    let names = short.iter().map(|verb| format!("{}, ", verb.name));
+    let mut row = "  and ".to_owned();
+    for word in names.chain(["and ".into(), "!COMMAND ".into(), "of ".into(), "the ".into(), "system".into()])
+    {
+        if row.len() + word.trim_end().len() > COLUMNS {
+            lines.push(std::mem::replace(&mut row, "  ".to_owned()).trim_end().to_owned());
+        }
+        row += &word;
+    }
+    lines.push(row);
     lines.push(format!(
         "Services: {}",
         PROVIDERS.iter().map(|provider| provider.row.name).collect::<Vec<_>>().join(", ")
@@ -268,6 +277,7 @@ pub const KEYS: &str = "  Ctrl-C   at the prompt: drop the line; in a command: e
   Ctrl-Z   in a command: it goes on in the background; attached: leave;
            it never stops the servers of this shell
   Ctrl-]   attached: leave
+  Ctrl-X   attached to a raw session: what passes in hexadecimal, or as text again
   Ctrl-R   search the history
   Tab      complete; twice: all that is possible, each with a few words
 ";

@@ -91,7 +91,7 @@ impl Shell {
     }
 
     /// The session that a word of an expectation names.
-    pub(super) fn session_of(&self, word: &Word) -> Result<Arc<Session>, Failure> {
+    pub(in crate::shell) fn session_of(&self, word: &Word) -> Result<Arc<Session>, Failure> {
         let named = match word.reference() {
             Some(path) => crate::language::SessionRef::Name(path.join(".")),
             None => {

@@ -4,6 +4,8 @@
 //!
 //! `.` is any byte of a line, `^` and `$` are the ends of a line, which ends with LF or CRLF; classes are those of ASCII.
 
+mod sample;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -139,6 +141,16 @@ impl Pattern {
         limited.map_err(|error| first_line(&error))?;
         let built = Regex::builder().syntax(syntax()).build(&source);
         built.map(|regex| Self { source, regex }).map_err(|error| first_line(&error))
+    }
+
+    /// As a regular expression.
+    pub fn written(&self) -> &str {
+        &self.source
+    }
+
+    /// A short text that it matches; `None` if there is none, or only a very long one.
+    pub fn sample(&self) -> Option<Vec<u8>> {
+        sample::sample(&self.source)
     }
 
     /// True if it matches somewhere.

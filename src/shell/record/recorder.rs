@@ -1,4 +1,4 @@
-//! `record FILE`: writes what was done as a script that can be replayed, many times and in parallel. Pure text:
+//! What is written for what was done. Pure text:
 //!
 //! | done | written |
 //! |---|---|
@@ -7,18 +7,19 @@
 //! | `get a.bin from :9000` | `get a.bin from $ftp1 to $tmp as r2` … |
 //! | a command that failed | `expect error "why": …` |
 //! | a received message | `expect $chat1 says "…" within 5s` |
+//! | bytes of a raw session that no expectation consumed | the same for each line, or `expect $c hex "…" within 5s` |
 //! | a secret | `$env.NAME` |
 
-use std::collections::HashMap;
-use std::ops::Range;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use super::{Binding, Shell};
+use super::heard::PATIENCE;
+use super::script::{Edit, Script};
 use crate::base::{Fields, Secrets};
 use crate::language::parse::lexer::quoted;
 use crate::language::verb::Lasting;
 use crate::language::{Action, Argument, Capability, Datum, Invocation, Place, Step};
-use crate::report::{Failure, Report};
+use crate::report::Failure;
 use crate::session::Session;
 
 /// Fields that have the same value in each run.
@@ -28,36 +29,37 @@ const NOT_RECORDED: [&str; 9] =
     ["record", "help", "history", "sessions", "log", "attach", "quit", "wait", "print"];
 /// A shared folder with more bytes than this is not copied for each run.
 const COPY_LIMIT: u64 = 64 << 20;
-/// Time limit for a message when the recording is replayed.
-const PATIENCE: &str = "5s";
 
 /// A recording in progress.
 #[derive(Debug)]
 pub struct Recorder {
-    pub(super) file: PathBuf,
-    lines: Vec<String>,
-    pub(super) commands: usize,
+    pub(in crate::shell) file: PathBuf,
+    pub(super) script: Script,
+    pub(in crate::shell) commands: usize,
     /// Fixed ports, and the variables that replace them.
     ports: HashMap<u16, String>,
     /// Paths that were written to, and what replaces them.
     paths: HashMap<String, String>,
     names: usize,
+    /// Names that the script itself binds.
+    pub(super) bound: HashSet<String>,
     /// Number of messages looked at so far, by the id of the session.
     pub(super) heard: HashMap<u64, usize>,
     /// Names of sessions in the script, by their ids; `newest` is the one given last.
-    called: HashMap<u64, String>,
-    newest: Option<String>,
+    pub(super) called: HashMap<u64, String>,
+    pub(super) newest: Option<String>,
 }
 
 impl Recorder {
-    pub(super) fn new(file: PathBuf) -> Self {
+    pub(in crate::shell) fn new(file: PathBuf) -> Self {
         Self {
             file,
-            lines: Vec::new(),
+            script: Script::default(),
             commands: 0,
             ports: HashMap::new(),
             paths: HashMap::new(),
             names: 0,
+            bound: HashSet::new(),
             heard: HashMap::new(),
             called: HashMap::new(),
             newest: None,
@@ -65,16 +67,19 @@ impl Recorder {
     }
 
     /// The text of the script, with secrets as `$env.NAME`.
-    pub(super) fn text(&self, secrets: &Secrets) -> String {
+    pub(in crate::shell) fn text(&self, secrets: &Secrets) -> String {
         let mut text = format!("# Recorded by nls {}.\n", env!("CARGO_PKG_VERSION"));
-        self.lines.iter().for_each(|line| text += &format!("{line}\n"));
+        text += &self.script.text();
         secrets.name(&mut text);
         text
     }
 
     /// Records a statement and its result.
-    pub(super) fn note(&mut self, step: &Step, result: Result<Option<&Fields>, &Failure>) {
+    pub(super) fn note(&mut self, step: &Step, known: Vec<Edit>, result: Result<Option<&Fields>, &Failure>) {
         let Action::Command(invocation) = &step.action else {
+            if let Action::Let { name, .. } = &step.action {
+                self.bound.insert(name.clone());
+            }
             self.push(step.text().to_owned(), result.err());
             return;
         };
@@ -91,24 +96,40 @@ impl Recorder {
             }
             None => String::new(),
         };
-        let edits = self.edits(invocation, &name, result.is_ok());
-        let has = |word: &str| invocation.arguments.iter().any(|(name, ..)| *name == word);
-        let can = |capability| invocation.verb.capabilities.contains(&capability);
-        if can(Capability::Store) && !has("to") {
-            behind.insert_str(0, " to $tmp");
-        }
-        if has_writable_root(invocation) && !has("root") && !has("readonly") {
-            behind.insert_str(0, &format!(" root {}", self.copied(".")));
-        }
+        let mut edits = self.edits(invocation, &name, result.is_ok());
+        edits.extend(known);
+        self.bound.insert(name.clone());
+        behind.insert_str(0, &self.additions(invocation));
         let line = edited(step, edits, &behind);
         self.push(line, result.err());
         self.newest = Some(name.clone()).filter(|name| !name.is_empty());
-        let lasting = invocation.verb.lasting == Lasting::Job || can(Capability::Record);
-        if let (Ok(Some(fields)), true, false) = (result, lasting && !name.is_empty(), invocation.background)
-        {
-            for (field, value) in fields.iter().filter(|(field, _)| LASTING_FIELDS.contains(field)) {
-                self.lines.push(format!("expect ${name}.{field} == {}", quoted(&value.to_string())));
-            }
+        if let Ok(Some(fields)) = result {
+            self.expect_fields(invocation, &name, fields);
+        }
+    }
+
+    /// What must be said in addition, so that nothing is written outside the folder of the run.
+    fn additions(&mut self, invocation: &Invocation) -> String {
+        let has = |word: &str| invocation.arguments.iter().any(|(name, ..)| *name == word);
+        let mut more = String::new();
+        if has_writable_root(invocation) && !has("root") && !has("readonly") {
+            more += &format!(" root {}", self.copied("."));
+        }
+        if invocation.verb.capabilities.contains(&Capability::Store) && !has("to") {
+            more += " to $tmp";
+        }
+        more
+    }
+
+    /// Expects the values of a result that never change.
+    fn expect_fields(&mut self, invocation: &Invocation, name: &str, fields: &Fields) {
+        let lasting = invocation.verb.lasting == Lasting::Job
+            || invocation.verb.capabilities.contains(&Capability::Record);
+        if !lasting || name.is_empty() || invocation.background {
+            return;
+        }
+        for (field, value) in fields.iter().filter(|(field, _)| LASTING_FIELDS.contains(field)) {
+            self.script.write(format!("expect ${name}.{field} == {}", quoted(&value.to_string())));
         }
     }
 
@@ -120,7 +141,7 @@ impl Recorder {
     }
 
     /// The arguments that would differ in the next run, with their replacements. `well`: the statement succeeded.
-    fn edits(&mut self, invocation: &Invocation, name: &str, well: bool) -> Vec<(Range<usize>, String)> {
+    fn edits(&mut self, invocation: &Invocation, name: &str, well: bool) -> Vec<Edit> {
         let mut edits = Vec::new();
         for (word, argument, span) in &invocation.arguments {
             if let Argument::Ready(datum) = argument
@@ -132,14 +153,16 @@ impl Recorder {
         edits
     }
 
-    /// The name of a session in the script: the one given there, else its own.
-    fn name_of(&self, session: &Session) -> Option<String> {
-        self.called.get(&session.id).cloned().or_else(|| session.name.clone())
+    /// The name of a session in the script; `None` if it is neither started there nor a client of a server that is.
+    pub(super) fn name_of(&self, session: &Session) -> Option<String> {
+        let of_own_server = session.parent.is_some_and(|server| self.called.contains_key(&server));
+        let own = || session.name.clone().filter(|_| of_own_server);
+        self.called.get(&session.id).cloned().or_else(own)
     }
 
     /// Records a received message as an expectation.
     pub(super) fn heard(&mut self, session: &str, text: &str) {
-        self.lines.push(format!("expect {session} says {} within {PATIENCE}", quoted(text)));
+        self.script.write(format!("expect {session} says {} within {PATIENCE}", quoted(text)));
     }
 
     /// Records a line that was typed while attached.
@@ -149,7 +172,7 @@ impl Recorder {
 
     fn push(&mut self, line: String, failure: Option<&Failure>) {
         self.commands += 1;
-        self.lines.push(match failure {
+        self.script.write(match failure {
             // Only the front of the reason, up to the first digit: no address and no time is in it.
             Some(failure) => {
                 let why = failure.why.split([':', ';']).next().unwrap_or_default();
@@ -191,12 +214,12 @@ impl Recorder {
             return known.clone();
         }
         if size_up_to(std::path::Path::new(path), COPY_LIMIT).is_none() {
-            self.lines.push(format!("# {path} is large: all runs share it, and must not write to it"));
+            self.script.write(format!("# {path} is large: all runs share it, and must not write to it"));
             return path.to_owned();
         }
         let new = format!("$tmp/root{}", self.paths.len() + 1);
         let from = path.trim_end_matches('/');
-        self.lines.push(format!("!mkdir {new} && cp -r '{from}/.' {new}"));
+        self.script.write(format!("!mkdir {new} && cp -r '{from}/.' {new}"));
         self.paths.insert(path.to_owned(), new.clone());
         new
     }
@@ -225,7 +248,7 @@ fn size_up_to(folder: &std::path::Path, limit: u64) -> Option<u64> {
 }
 
 /// The statement with its edits, and `behind` added at its end, before a `&`.
-fn edited(step: &Step, mut edits: Vec<(Range<usize>, String)>, behind: &str) -> String {
+fn edited(step: &Step, mut edits: Vec<Edit>, behind: &str) -> String {
     let mut line = step.text().to_owned();
     edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
     for (span, text) in edits {
@@ -235,85 +258,6 @@ fn edited(step: &Step, mut edits: Vec<(Range<usize>, String)>, behind: &str) -> 
     match line.strip_suffix('&') {
         Some(front) => format!("{}{behind} &", front.trim_end()),
         None => line + behind,
-    }
-}
-
-fn takes_messages(step: &Step) -> bool {
-    matches!(step.action, Action::ExpectSession(_))
-}
-
-impl Shell {
-    /// Records what a step did, if a recording is in progress.
-    pub(super) fn note(&mut self, step: &Step, result: Result<(), &Failure>) {
-        if self.recorder.is_none() {
-            return;
-        }
-        if takes_messages(step) {
-            self.look_for_messages(false);
-        }
-        let made = match &self.last {
-            Some(Binding::Session(session)) if result.is_ok() => Some(session.id),
-            _ => None,
-        };
-        let fields = match &self.last {
-            Some(Binding::Record(fields)) => Some(fields.clone()),
-            Some(Binding::Session(session)) => Some(session.fields()),
-            _ => None,
-        };
-        if let Some(recorder) = &mut self.recorder {
-            recorder.note(step, result.map(|()| fields.as_ref()));
-            if let (Some(id), Some(name)) = (made, recorder.newest.take()) {
-                recorder.called.entry(id).or_insert(name);
-            }
-        }
-    }
-
-    /// Before a step: records messages received since the last one, unless the step itself expects them.
-    pub(super) fn note_before(&mut self, step: &Step) {
-        self.look_for_messages(!takes_messages(step));
-    }
-
-    /// Records a line that was typed while attached.
-    pub fn note_said(&mut self, session: &Session, text: &str) {
-        if let Some(recorder) = &mut self.recorder
-            && let Some(name) = recorder.name_of(session)
-        {
-            recorder.said(&format!("${name}"), text);
-        }
-    }
-
-    /// Ends a recording that is still in progress when its shell ends, and reports it.
-    pub fn finish_recording(&mut self) {
-        match self.end_recording() {
-            Ok(None) => {}
-            Ok(Some((file, commands))) => {
-                self.emit(Report::Notice(format!("recorded {commands} commands to {}", file.display())));
-            }
-            Err(failure) => self.emit(Report::Failure { failure, verb: None, place: None, session: None }),
-        }
-    }
-
-    /// Records messages received since the last look.
-    pub fn note_messages(&mut self) {
-        self.look_for_messages(true);
-    }
-
-    /// Counts messages received since the last look, and records them if `wanted`.
-    fn look_for_messages(&mut self, wanted: bool) {
-        let Some(recorder) = &mut self.recorder else { return };
-        for session in self.registry.all().iter().filter(|session| session.listens()) {
-            let (entries, _) = session.log(usize::MAX);
-            let texts = entries.iter().filter(|entry| entry.kind == "message").map(|entry| &entry.text);
-            let known = recorder.heard.get(&session.id).copied().unwrap_or(0);
-            let new: Vec<&String> = texts.skip(known).collect();
-            recorder.heard.insert(session.id, known + new.len());
-            if let Some(name) = recorder.name_of(session).filter(|_| wanted) {
-                for text in new {
-                    let said = text.split_once(": ").map_or(text.as_str(), |(_, said)| said);
-                    recorder.heard(&format!("${name}"), said);
-                }
-            }
-        }
     }
 }
 
@@ -331,7 +275,7 @@ mod tests {
             let source = Source::new("prompt", *line);
             let plan =
                 crate::language::plan(&source, &vocabulary, &mut scope, &|_, _| Err("no".into())).unwrap();
-            recorder.note(&plan.setup[0], result.as_ref().map(Some));
+            recorder.note(&plan.setup[0], Vec::new(), result.as_ref().map(Some));
         }
         recorder.text(&Secrets::default()).split_once('\n').unwrap().1.to_owned()
     }
