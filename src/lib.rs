@@ -15,6 +15,7 @@
 //! | [`base`] | endpoints, quantities, time, values, the escaping of untrusted text |
 //! | [`language`] | lexer, grammar, plan, diagnostics, completion |
 //! | [`wire`] | frames and codecs of every protocol, as pure functions |
+//! | [`record`] | what happened to each packet, as data |
 //! | [`reliable`] | reliable delivery over datagrams: a state machine without sockets or clock |
 //! | [`link`] | network impairment: loss, delay and so on, seeded, in virtual time |
 //! | [`report`] | what happened, as data |
@@ -31,6 +32,8 @@ pub mod base;
 pub mod language;
 #[warn(missing_docs, unreachable_pub)]
 pub mod link;
+#[warn(missing_docs, unreachable_pub)]
+pub mod record;
 #[warn(missing_docs, unreachable_pub)]
 pub mod reliable;
 #[warn(missing_docs, unreachable_pub)]

@@ -4,11 +4,12 @@ use super::paths::Crate;
 use super::source::product;
 
 /// Each layer and what it may import. The order is that of `src/lib.rs`.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("base", &[]),
     ("language", &["base"]),
     ("wire", &[]),
-    ("reliable", &["base", "wire"]),
+    ("record", &["base", "wire"]),
+    ("reliable", &["base", "wire", "record"]),
     ("link", &["base"]),
     ("report", &["base", "language", "wire"]),
     ("net", &["base", "wire", "reliable", "link", "report"]),

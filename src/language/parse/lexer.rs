@@ -100,7 +100,7 @@ impl Word {
     }
 
     /// The first names of all references in it.
-    pub(crate) fn roots(&self) -> impl Iterator<Item = &str> {
+    pub fn roots(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(|segment| match segment {
             Segment::Text(_) => None,
             Segment::Reference(path, _) => path.first().map(String::as_str),
