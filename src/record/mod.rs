@@ -14,4 +14,5 @@ mod summary;
 
 pub use event::{Acked, Cause, Fate, Kind, NO_NUMBER, PacketEvent, Way};
 pub use ring::{EVENT_LIMIT, Ring};
+pub(crate) use summary::add;
 pub use summary::summarize;

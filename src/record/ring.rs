@@ -36,6 +36,12 @@ impl Ring {
         self.events.push_back(event);
     }
 
+    /// Moves all events of another ring to the end of this one.
+    pub fn append(&mut self, other: &mut Self) {
+        self.forgotten += std::mem::take(&mut other.forgotten);
+        other.events.drain(..).for_each(|event| self.push(event));
+    }
+
     /// The events, oldest first.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &PacketEvent> + ExactSizeIterator {
         self.events.iter()

@@ -7,9 +7,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::recovery::rtt::Rtt;
-use super::segment::Segment;
+use super::segment::{Again, Segment};
 use crate::base::Time;
-use crate::wire::SegmentNumber;
+use crate::record::Cause;
+use crate::wire::datagram::UNIT;
+use crate::wire::{PacketNumber, SegmentNumber};
 
 /// How lost blocks are retransmitted, as named by `arq`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,31 +102,41 @@ impl Textbook {
         self.due > 0 || self.left < self.waiting.len() || more && self.waiting.len() < self.window
     }
 
-    /// The next piece; `fresh` cuts a new one.
-    pub(super) fn next(&mut self, now: Time, fresh: impl FnOnce() -> Option<Segment>) -> Option<Segment> {
+    /// The next piece, which the packet of this number will carry; `fresh` cuts a new one.
+    pub(super) fn next(
+        &mut self,
+        now: Time,
+        number: PacketNumber,
+        fresh: impl FnOnce() -> Option<Segment>,
+    ) -> Option<Segment> {
         let again = if self.due > 0 { self.waiting.iter().position(|waiting| waiting.due) } else { None };
         if let Some(index) = again {
             self.due -= 1;
             self.waiting[index].due = false;
-            return Some(self.depart(now, index));
+            return Some(self.depart(now, index, number));
         }
         if self.left == self.waiting.len() {
             if self.waiting.len() == self.window {
                 return None;
             }
-            self.waiting.push_back(WindowSegment { piece: fresh()?, sent: now, acked: false, due: false });
+            let piece = fresh()?;
+            self.waiting.push_back(WindowSegment { piece, sent: now, acked: false, due: false });
         }
         self.left += 1;
-        Some(self.depart(now, self.left - 1))
+        Some(self.depart(now, self.left - 1, number))
     }
 
-    /// Notes that a piece of the window is sent now.
-    fn depart(&mut self, now: Time, index: usize) -> Segment {
+    /// Notes that a piece of the window is sent now, by the packet of this number.
+    fn depart(&mut self, now: Time, index: usize, number: PacketNumber) -> Segment {
         if let Some(spacing) = self.spacing {
             self.next_at = self.next_at.max(now) + Duration::from_micros((spacing / PACE_GAIN) as u64);
         }
-        self.waiting[index].sent = now;
-        self.waiting[index].piece.clone()
+        let waiting = &mut self.waiting[index];
+        waiting.sent = now;
+        let piece = waiting.piece.clone();
+        // If it goes once more, then because its time is over, unless a gap shows that it is lost.
+        waiting.piece.again = Some(Again { cause: Cause::Timeout, number });
+        piece
     }
 
     /// The receiver has this piece and, if it takes pieces in order only, all before it.
@@ -163,6 +175,9 @@ impl Textbook {
             && waiting.sent <= sent
         {
             let new = waiting.is_owed();
+            if let (true, Some(again)) = (new, &mut waiting.piece.again) {
+                again.cause = Cause::Gap;
+            }
             waiting.due |= new;
             self.due += usize::from(new);
         }
@@ -188,6 +203,11 @@ impl Textbook {
             waiting.due |= late;
             self.due += usize::from(late);
         }
+    }
+
+    /// The window in bytes.
+    pub(super) fn window_bytes(&self) -> usize {
+        self.window * UNIT
     }
 
     /// True if every piece in the window is acknowledged.

@@ -5,9 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use super::connection::recorder::kind_of;
 use super::connection::{Connection, Event};
 use super::{Config, handshake};
 use crate::base::{Time, share};
+use crate::record::{Fate, PacketEvent, Ring, Way};
 use crate::wire::datagram::{self, Credit, Packet};
 use crate::wire::{Code, ConnectionId, ServiceId, VERSION};
 
@@ -81,6 +83,8 @@ pub struct Endpoint {
     accepted: VecDeque<(ConnectionId, SocketAddr)>,
     ended: Ended,
     unsent: Option<Unsent>,
+    /// What was noted of the packets of all connections, and not taken yet.
+    record: Option<Ring>,
     /// Datagrams that were dropped: damaged, of no connection, or from an unproven address.
     pub ignored: u64,
 }
@@ -99,6 +103,7 @@ impl Endpoint {
             accepted: VecDeque::new(),
             unsent: None,
             ended: Ended::default(),
+            record: (config.record > 0).then(|| Ring::new(config.record)),
             ignored: 0,
         }
     }
@@ -136,6 +141,9 @@ impl Endpoint {
             self.ignored += 1;
             return;
         };
+        if let Packet::Hello { .. } = &packet {
+            self.note(now, id, Way::In, &packet, bytes.len());
+        }
         if let Some(slot) = self.slots.get_mut(&id) {
             if let Packet::Hello { cookie, .. } = &packet {
                 if slot.peer != peer {
@@ -150,8 +158,7 @@ impl Endpoint {
                     self.touched.push_back(id);
                 }
                 // ACCEPT was lost, or the client is at a new address.
-                self.stateless
-                    .push_back((peer, datagram::encode(id, &Packet::Accept { credit: self.config.credit })));
+                self.answer(now, peer, id, &Packet::Accept { credit: self.config.credit });
             } else if slot.peer != peer {
                 self.ask_who(now, peer, id, bytes.len());
             } else {
@@ -178,10 +185,9 @@ impl Endpoint {
             return;
         };
         let retry = Packet::Retry { cookie: handshake::cookie(&listening.secret, peer, id, now) };
-        let answer = datagram::encode(id, &retry);
         // Never more bytes than the datagram had.
-        if answer.len() <= size {
-            self.stateless.push_back((peer, answer));
+        if datagram::encode(id, &retry).len() <= size {
+            self.answer(now, peer, id, &retry);
         } else {
             self.ignored += 1;
         }
@@ -220,7 +226,36 @@ impl Endpoint {
             self.accepted.push_back((id, peer));
             Packet::Accept { credit: self.config.credit }
         };
-        self.stateless.push_back((peer, datagram::encode(id, &answer)));
+        self.answer(now, peer, id, &answer);
+    }
+
+    /// Queues a datagram that needs no connection.
+    fn answer(&mut self, now: Time, peer: SocketAddr, id: ConnectionId, packet: &Packet) {
+        let bytes = datagram::encode(id, packet);
+        self.note(now, id, Way::Out, packet, bytes.len());
+        self.stateless.push_back((peer, bytes));
+    }
+
+    /// Notes a packet that no connection notes.
+    fn note(&mut self, now: Time, id: ConnectionId, way: Way, packet: &Packet, size: usize) {
+        if let Some(record) = &mut self.record {
+            let fate = if way == Way::Out { Fate::Sent } else { Fate::Arrived };
+            let (kind, size) = (kind_of(packet), size as u32);
+            record.push(PacketEvent { at: now, flow: id.0, way, kind, size, fate, ..PacketEvent::default() });
+        }
+    }
+
+    /// Moves what was noted of the packets of all connections since the last call into a ring; nothing if
+    /// [`Config::record`] is 0.
+    pub fn take_record(&mut self, into: &mut Ring) {
+        if let Some(record) = &mut self.record {
+            into.append(record);
+        }
+    }
+
+    /// True if something was noted and not taken yet.
+    pub fn has_record(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.events().len() > 0)
     }
 
     /// The reason for which another client of this address finds no place among `max`.
@@ -293,6 +328,9 @@ impl Endpoint {
         while let Some(id) = self.touched.pop_front() {
             let Some(slot) = self.slots.get_mut(&id) else { continue };
             self.unsent = slot.transmit(now, &mut out, &mut send);
+            if let Some(record) = &mut self.record {
+                slot.connection.take_record(record);
+            }
             while let Some(happened) = slot.connection.poll_event() {
                 event(id, happened);
             }

@@ -94,6 +94,8 @@ pub struct Config {
     pub give_up: Duration,
     /// Interval between the PINGs of an idle connection (faults.md row 39).
     pub keep_alive: Duration,
+    /// Events of the record that are kept until they are taken, see [`Connection::take_record`]; 0: nothing is recorded.
+    pub record: usize,
 }
 
 /// Default of [`Config::connect`].
@@ -118,6 +120,7 @@ impl Default for Config {
             connect: CONNECT,
             give_up: GIVE_UP,
             keep_alive: KEEP_ALIVE,
+            record: 0,
         }
     }
 }

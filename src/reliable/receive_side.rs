@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::base::{RangeSet, Time};
+use crate::record::Acked;
 use crate::reliable::stream::ReceiveBuffer;
 use crate::wire::datagram::Credit;
 use crate::wire::{Deframer, frame};
@@ -48,6 +49,8 @@ pub(in crate::reliable) struct ReceiveSide {
     pub(in crate::reliable) marked: u64,
     /// The share of missing packets among the last few hundred, 0 to 1.
     loss: f64,
+    /// The packet numbers of the last acknowledgement.
+    pub(in crate::reliable) last_ack: Acked,
 }
 
 impl ReceiveSide {
@@ -72,6 +75,7 @@ impl ReceiveSide {
             block_cost: 0,
             marked: 0,
             loss: 0.0,
+            last_ack: Acked::NONE,
         }
     }
 

@@ -5,8 +5,9 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::PIECE_COST;
-use crate::wire::SegmentNumber;
+use crate::record::Cause;
 use crate::wire::datagram::UNIT;
+use crate::wire::{PacketNumber, SegmentNumber};
 
 /// A part of a block that fits into one datagram and is retransmitted as a unit.
 #[derive(Clone, Debug)]
@@ -17,6 +18,15 @@ pub(super) struct Segment {
     pub(super) offset: u64,
     /// Its data, never empty.
     pub(super) bytes: Bytes,
+    /// Why it is sent again; `None` before that.
+    pub(super) again: Option<Again>,
+}
+
+/// Why content is sent again, and the packet that carried it before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Again {
+    pub(super) cause: Cause,
+    pub(super) number: PacketNumber,
 }
 
 impl Segment {
@@ -36,7 +46,7 @@ impl Segment {
         while !self.bytes.is_empty() {
             let bytes = self.bytes.split_to(self.bytes.len().min(UNIT));
             let length = bytes.len() as u64;
-            parts.push(Self { number: self.number, offset: self.offset, bytes });
+            parts.push(Self { number: self.number, offset: self.offset, bytes, again: self.again });
             (self.number, self.offset) = (self.number + 1, self.offset + length);
         }
         parts

@@ -149,7 +149,8 @@ impl SendSide {
         if length == 0 || length < bytes.len() && length < UNIT.min(bytes.len()) / 2 {
             return None;
         }
-        let piece = Segment { number: self.next_piece, offset: *offset, bytes: bytes.split_to(length) };
+        let piece =
+            Segment { number: self.next_piece, offset: *offset, bytes: bytes.split_to(length), again: None };
         *offset += length as u64;
         if bytes.is_empty() {
             self.fresh.pop_front();
@@ -162,8 +163,8 @@ impl SendSide {
     /// The next piece of the textbook's window; such a piece has exactly one number.
     pub(in crate::reliable) fn next_of_textbook(&mut self, now: Time) -> Option<Segment> {
         let mut textbook = self.textbook.take()?;
-        let fits = self.piece_fits();
-        let piece = textbook.next(now, || if fits { self.cut_fresh(UNIT) } else { None });
+        let (fits, number) = (self.piece_fits(), self.next_number);
+        let piece = textbook.next(now, number, || if fits { self.cut_fresh(UNIT) } else { None });
         self.textbook = Some(textbook);
         piece
     }

@@ -5,7 +5,11 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
+use super::segment::Again;
 use crate::base::RangeSet;
+
+/// Most ranges whose reason to be sent again is remembered.
+const CAUSE_LIMIT: usize = 256;
 
 /// The sending side of the stream.
 #[derive(Debug, Default)]
@@ -17,6 +21,8 @@ pub(super) struct SendBuffer {
     fresh: u64,
     /// Ranges to send again.
     lost: RangeSet,
+    /// Why, for those that were declared lost last.
+    causes: VecDeque<(Range<u64>, Again)>,
     acked: RangeSet,
 }
 
@@ -41,17 +47,22 @@ impl SendBuffer {
         !self.lost.is_empty() || (self.fresh < self.end() && self.fresh < limit)
     }
 
-    /// The next range to send, of at most `most` bytes: lost ones first; new ones only up to the offset `limit` of the
-    /// peer.
-    pub(super) fn next(&mut self, most: usize, limit: u64) -> Option<Range<u64>> {
+    /// The next range to send, of at most `most` bytes: lost ones first, with the reason; new ones only up to the offset
+    /// `limit` of the peer.
+    pub(super) fn next(&mut self, most: usize, limit: u64) -> Option<(Range<u64>, Option<Again>)> {
         if let Some(range) = self.lost.pop_front(most as u64) {
-            return Some(range);
+            let overlaps = |of: &Range<u64>| of.start < range.end && of.end > range.start;
+            let why = self.causes.iter().rev().find(|(of, _)| overlaps(of)).map(|(_, again)| *again);
+            if self.lost.is_empty() {
+                self.causes.clear();
+            }
+            return Some((range, why));
         }
         let end = self.end().min(limit).min(self.fresh + most as u64);
         (self.fresh < end).then(|| {
             let range = self.fresh..end;
             self.fresh = end;
-            range
+            (range, None)
         })
     }
 
@@ -74,7 +85,11 @@ impl SendBuffer {
     }
 
     /// Queues this range again, except for what the peer has.
-    pub(super) fn on_lost(&mut self, range: Range<u64>) {
+    pub(super) fn on_lost(&mut self, range: Range<u64>, again: Again) {
+        if self.causes.len() == CAUSE_LIMIT {
+            self.causes.pop_front();
+        }
+        self.causes.push_back((range.clone(), again));
         self.lost.insert_range(range.start.max(self.base)..range.end);
         // What arrived in another packet meanwhile is not sent again.
         let arrived: Vec<_> =
@@ -146,6 +161,8 @@ impl ReceiveBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Cause;
+    use crate::wire::PacketNumber;
 
     #[test]
     fn pieces_in_any_order_and_overlap_join_once() {
@@ -162,13 +179,14 @@ mod tests {
     fn lost_ranges_are_sent_again_unless_they_arrived() {
         let mut outgoing = SendBuffer::default();
         outgoing.write(&[7; 100]);
-        assert_eq!(outgoing.next(60, 1000), Some(0..60));
-        assert_eq!(outgoing.next(60, 80), Some(60..80));
+        let lost = Again { cause: Cause::Gap, number: PacketNumber(3) };
+        assert_eq!(outgoing.next(60, 1000), Some((0..60, None)));
+        assert_eq!(outgoing.next(60, 80), Some((60..80, None)));
         assert_eq!(outgoing.next(60, 80), None);
         outgoing.on_acked(20..40);
-        outgoing.on_lost(0..60);
-        assert_eq!(outgoing.next(100, 80), Some(0..20));
-        assert_eq!(outgoing.next(100, 80), Some(40..60));
+        outgoing.on_lost(0..60, lost);
+        assert_eq!(outgoing.next(100, 80), Some((0..20, Some(lost))));
+        assert_eq!(outgoing.next(100, 80), Some((40..60, Some(lost))));
         outgoing.on_acked(0..20);
         assert_eq!(outgoing.copy(&(40..60)).len(), 20);
         assert_eq!(outgoing.backlog(), 60);

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::{Connection, State};
 use crate::base::Time;
+use crate::record::{Cause, Fate};
 use crate::reliable::CloseReason;
 use crate::reliable::congestion::controller::Delivery;
 use crate::reliable::receive_side::ACK_DELAY;
 use crate::reliable::recovery::sent_packets::{News, PacketState, SentPacket};
-use crate::reliable::segment::Segment;
+use crate::reliable::segment::{Again, Segment};
 use crate::reliable::send_side::STREAM_OVERHEAD;
 use crate::wire::PacketNumber;
 use crate::wire::ack::Ack;
@@ -117,6 +118,9 @@ impl Connection {
         let index = self.sent_packets.index(number);
         let Some(sent) = self.sent_packets.sent.get_mut(index) else { return true };
         let before = std::mem::replace(&mut sent.state, PacketState::Acked);
+        if before == PacketState::Lost {
+            self.recorder.verdict(now, number, sent, Fate::Late);
+        }
         if !sent.eliciting {
             return before != PacketState::Skipped;
         }
@@ -174,6 +178,7 @@ impl Connection {
                     return;
                 }
                 sent.state = PacketState::Lost;
+                self.recorder.verdict(now, number, sent, Fate::Missing);
                 let (size, time, phase, copied) = (sent.size, sent.time, sent.phase, sent.copied);
                 let (stream, piece) = (sent.stream.clone(), sent.piece.clone());
                 self.sent_packets.bytes -= size;
@@ -183,7 +188,8 @@ impl Connection {
                 if let (Some(textbook), Some(piece)) = (&mut self.send_side.textbook, &piece) {
                     textbook.on_lost(piece.number, time);
                 }
-                self.retransmit(stream, piece.filter(|_| !copied));
+                self.retransmit(stream, piece.filter(|_| !copied), Again { cause: Cause::Gap, number });
+
                 if self.mtu.settle(now, number, false, self.rtt.smoothed()) {
                     self.congestion.on_acked(phase);
                 } else {
@@ -195,12 +201,12 @@ impl Connection {
     }
 
     /// Queues content for retransmission; pieces of a textbook ARQ are repeated by their own window.
-    pub(super) fn retransmit(&mut self, stream: Option<Range<u64>>, piece: Option<Segment>) {
+    pub(super) fn retransmit(&mut self, stream: Option<Range<u64>>, piece: Option<Segment>, again: Again) {
         if let Some(range) = stream {
-            self.send_side.stream.on_lost(range);
+            self.send_side.stream.on_lost(range, again);
         }
         if let Some(piece) = piece.filter(|_| self.send_side.textbook.is_none()) {
-            self.send_side.lost.push_back(piece);
+            self.send_side.lost.push_back(Segment { again: Some(again), ..piece });
         }
     }
 
@@ -317,18 +323,19 @@ impl Connection {
             .sent_packets
             .sent
             .range_mut(from..)
-            .filter(|sent| {
+            .zip(self.sent_packets.settled.0..)
+            .filter(|(sent, _)| {
                 sent.state == PacketState::InFlight
                     && (sent.stream.is_some() || sent.piece.is_some() && !sent.copied)
             })
             .take(usize::from(PROBES))
-            .map(|sent| {
+            .map(|(sent, number)| {
                 let again = !std::mem::replace(&mut sent.copied, true);
-                (sent.stream.clone(), sent.piece.clone().filter(|_| again))
+                (sent.stream.clone(), sent.piece.clone().filter(|_| again), PacketNumber(number))
             })
             .collect();
-        for (stream, piece) in oldest {
-            self.retransmit(stream, piece);
+        for (stream, piece, number) in oldest {
+            self.retransmit(stream, piece, Again { cause: Cause::Probe, number });
         }
     }
 }

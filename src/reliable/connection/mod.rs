@@ -9,11 +9,13 @@
 //! | `receive` | takes datagrams |
 //! | `loss_and_probes` | acknowledgements, losses, probes |
 //! | `timers` | what it waits for |
+//! | `recorder` | what it notes about its packets |
 
 mod greet;
 mod input_output;
 mod loss_and_probes;
 mod receive;
+pub(in crate::reliable) mod recorder;
 mod timers;
 mod transmit;
 
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use self::recorder::{Recorder, kind_of};
 use super::arq::Arq;
 use super::congestion::{Congestion, Control};
 use super::handshake::Handshake;
@@ -34,6 +37,7 @@ use super::recovery::sent_packets::SentPackets;
 use super::send_side::SendSide;
 use super::{CloseReason, Config};
 use crate::base::{Time, mix};
+use crate::record::{Fate, Way};
 use crate::wire::datagram::{self, Credit, Packet};
 use crate::wire::time_spent::Cause;
 use crate::wire::{Code, ConnectionId, Frame};
@@ -175,6 +179,8 @@ pub struct Connection {
     pub(in crate::reliable) events: VecDeque<Event>,
     /// The counters so far.
     pub(in crate::reliable) stats: Stats,
+    /// What is noted about each packet.
+    pub(in crate::reliable) recorder: Recorder,
 }
 
 impl Connection {
@@ -198,6 +204,7 @@ impl Connection {
             farewell: None,
             events: VecDeque::new(),
             stats: Stats::default(),
+            recorder: Recorder::new(id, config.record),
         }
     }
 
@@ -340,6 +347,7 @@ impl Connection {
         match packet {
             Packet::Data { number, now: at_once, in_order, frames } => {
                 if in_order && !self.is_next(&datagram, &frames) {
+                    self.note_dropped(now, number, (&datagram, &frames), Fate::OutOfOrder);
                     // It is dropped without an acknowledgement; what has arrived in order is acknowledged once more.
                     self.receive_side.ack_soon(now);
                     self.heard = now;
@@ -350,7 +358,10 @@ impl Connection {
                     self.handle_data(now, number, at_once, datagram, &frames);
                 }
             }
-            packet => self.handle_greeting(now, packet),
+            packet => {
+                self.recorder.greeting(now, Way::In, kind_of(&packet), datagram.len());
+                self.handle_greeting(now, packet);
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{Connection, Event, State};
 use crate::base::Time;
+use crate::record::{Acked, Fate, add};
 use crate::reliable::receive_side::ACK_DELAY;
 use crate::reliable::{CloseReason, PIECE_COST};
 use crate::wire::ack::push_ack;
@@ -48,6 +49,7 @@ impl Connection {
         let in_order = number == end;
         if !self.receive_side.numbers.insert(number.0) {
             self.stats.ignored += 1;
+            self.note_dropped(now, number, (&datagram, frames), Fate::Duplicate);
             // The ACK was lost, or the network duplicates: acknowledge again. ACKs of datagrams with nothing but ACKs
             // would never end.
             if DataFrames::new(datagram, frames).any(|frame| !matches!(frame, Ok(DataFrame::Ack(_)))) {
@@ -61,7 +63,11 @@ impl Connection {
         }
         let (mut eliciting, mut acknowledged) = (false, false);
         let whole = datagram.len();
+        let mut event = self.note_of_arrival(now, number, whole);
         for frame in DataFrames::new(datagram, frames) {
+            if let (true, Ok(frame)) = (self.recorder.is_on(), &frame) {
+                add(&mut event, frame);
+            }
             match frame {
                 // Each ACK costs a walk over the packets in flight, so a datagram may have only one.
                 Ok(DataFrame::Ack(_)) if acknowledged => {
@@ -80,9 +86,10 @@ impl Connection {
                 }
             }
             if self.has_ended() {
-                return;
+                return self.recorder.push(event);
             }
         }
+        self.recorder.push(event);
         if eliciting {
             self.schedule_ack(now, at_once, in_order);
         }
@@ -227,6 +234,7 @@ impl Connection {
             ranges,
         };
         push_ack(out, &ack, room);
+        self.receive_side.last_ack = Acked::of(ack.ranges.into_iter());
         self.receive_side.told = limits;
         self.receive_side.unacknowledged = 0;
         self.receive_side.acknowledged_at = now;

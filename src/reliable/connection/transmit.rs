@@ -3,8 +3,9 @@
 use super::{Connection, State};
 use crate::base::Time;
 use crate::base::mix;
+use crate::record::{Cause, Kind, PacketEvent, Way};
 use crate::reliable::recovery::sent_packets::SentPacket;
-use crate::reliable::segment::Segment;
+use crate::reliable::segment::{Again, Segment};
 use crate::reliable::send_side::STREAM_OVERHEAD;
 use crate::wire::datagram::{self, BASE_DATAGRAM, BLOCK_OVERHEAD, DATA_OVERHEAD};
 
@@ -31,10 +32,15 @@ impl Connection {
         let built = match self.state {
             State::Handshake(ref greeting) => {
                 let early = greeting.has_cookie();
-                self.poll_greeting(now, out) || early && self.poll_data(now, out)
+                if self.poll_greeting(now, out) {
+                    self.recorder.greeting(now, Way::Out, Kind::Hello, out.len());
+                    true
+                } else {
+                    early && self.poll_data(now, out)
+                }
             }
             State::Open | State::Closing { .. } => self.poll_moved(out) || self.poll_data(now, out),
-            State::Ended => self.poll_farewell(out),
+            State::Ended => self.poll_farewell(now, out),
         };
         if built {
             self.stats.datagrams_out += 1;
@@ -87,7 +93,7 @@ impl Connection {
         let data = (self.send_side.wants() || spare) && self.may_send(now);
         if self.close_is_due() {
             self.abandon();
-            return self.poll_farewell(out);
+            return self.poll_farewell(now, out);
         }
         self.held.release(now);
         if !data && self.send_side.has_blocks() {
@@ -103,7 +109,8 @@ impl Connection {
         let number = self.send_side.next_number;
         datagram::begin_data(out, self.id, number);
         let empty = out.len();
-        if self.receive_side.has_unacknowledged() {
+        let acks = self.receive_side.has_unacknowledged();
+        if acks {
             let room = (BASE_DATAGRAM - DATA_OVERHEAD) / if data { 4 } else { 1 };
             self.push_ack(now, out, room.max(64));
         }
@@ -116,7 +123,9 @@ impl Connection {
         self.mark_kind(out, &sent, of_textbook);
         datagram::finish(out);
         self.send_side.next_number += 1;
+        let event = self.note_of_sent(now, number, &sent, (out.len(), acks));
         self.register(now, number, out.len(), sent);
+        self.note_sent(event);
         true
     }
 
@@ -151,7 +160,9 @@ impl Connection {
         self.mtu.tried(number);
         let mut sent = SentPacket::at(now);
         sent.eliciting = true;
+        let event = self.note_of_sent(now, number, &sent, (out.len(), false));
         self.register(now, number, out.len(), sent);
+        self.note_sent(event);
         true
     }
 
@@ -162,11 +173,11 @@ impl Connection {
         let room = |out: &Vec<u8>| datagram.saturating_sub(out.len() + DATA_OVERHEAD - 17);
         let copy = self.tail_copy(sent, room(out), datagram - DATA_OVERHEAD);
         if room(out) > STREAM_OVERHEAD
-            && let Some(range) =
+            && let Some((range, again)) =
                 self.send_side.stream.next(room(out) - STREAM_OVERHEAD, self.send_side.limits.stream)
         {
             datagram::push_stream(out, range.start, &self.send_side.stream.copy(&range));
-            sent.stream = Some(range);
+            (sent.stream, sent.stream_again) = (Some(range), again);
             sent.eliciting = true;
         }
         if sent.stream.is_none()
@@ -198,7 +209,8 @@ impl Connection {
             self.send_side.probes -= 1;
             // The next probe carries the same range again.
             if let Some(range) = sent.stream.clone().filter(|_| self.send_side.probes > 0) {
-                self.send_side.stream.on_lost(range);
+                let again = Again { cause: Cause::Probe, number: self.send_side.next_number };
+                self.send_side.stream.on_lost(range, again);
             }
         }
     }
@@ -222,14 +234,15 @@ impl Connection {
         }
         let (number, _) = self.tail_candidate(sent.time)?;
         let original = self.take_copy(number, room, most)?;
+        let again = Again { cause: Cause::TailCopy, number };
         sent.copies = original.copies + 1;
         if let Some(range) = original.stream {
             self.stats.copies += range.end - range.start;
-            self.send_side.stream.on_lost(range);
+            self.send_side.stream.on_lost(range, again);
         }
         let piece = original.piece?;
         self.stats.copies += piece.bytes.len() as u64;
-        Some(piece)
+        Some(Segment { again: Some(again), ..piece })
     }
 
     /// Skips a packet number now and then: this exposes a peer that acknowledges packets it never got (CVE-2025-4820).
@@ -254,7 +267,7 @@ impl Connection {
     }
 
     /// Builds a CLOSE; false after the last of its repetitions.
-    pub(super) fn poll_farewell(&mut self, out: &mut Vec<u8>) -> bool {
+    pub(super) fn poll_farewell(&mut self, now: Time, out: &mut Vec<u8>) -> bool {
         let Some((code, reason, left)) = &mut self.farewell else { return false };
         let number = self.send_side.next_number;
         datagram::begin_data(out, self.id, number);
@@ -265,6 +278,8 @@ impl Connection {
         if *left == 0 {
             self.farewell = None;
         }
+        let event = self.note_of_sent(now, number, &SentPacket::at(now), (out.len(), false));
+        self.note_sent(event.map(|event| PacketEvent { kind: Kind::Close, ..event }));
         true
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::base::{RangeSet, Time};
 use crate::reliable::congestion::controller::ProbePhase;
-use crate::reliable::segment::Segment;
+use crate::reliable::segment::{Again, Segment};
 use crate::wire::PacketNumber;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub(in crate::reliable) struct SentPacket {
     pub(in crate::reliable) stream: Option<Range<u64>>,
     /// The piece of a block that it carries.
     pub(in crate::reliable) piece: Option<Segment>,
+    /// Why the range of the stream was sent again.
+    pub(in crate::reliable) stream_again: Option<Again>,
     /// Number of earlier datagrams of which it is a copy, sent before any of them was declared lost.
     pub(in crate::reliable) copies: u8,
     /// A later datagram has the same piece: if this one is lost, the later one decides about retransmission.
@@ -49,6 +51,11 @@ impl SentPacket {
     /// A datagram without content, sent at `time`.
     pub(in crate::reliable) fn at(time: Time) -> Self {
         Self { time, ..Self::default() }
+    }
+
+    /// Why it repeats what an earlier one carried; `None` if it does not.
+    pub(in crate::reliable) fn again(&self) -> Option<Again> {
+        self.piece.as_ref().and_then(|piece| piece.again).or(self.stream_again)
     }
 }
 

@@ -225,6 +225,20 @@ fn transfer(profile: Profile, seed: u64, size: u64, chunk: u64) -> Pair {
     pair
 }
 
+/// Sends `size` bytes as one block; ends when the server has all of them.
+pub(crate) fn send_file(pair: &mut Pair, size: u64) {
+    let mut covered = RangeSet::new();
+    pair.sender.write_block(0, vec![7; size as usize].into());
+    pair.run_until(|pair| {
+        for event in pair.server.events.drain(..) {
+            if let Event::Block { offset, bytes } = event {
+                covered.insert_range(offset..offset + bytes.len() as u64);
+            }
+        }
+        covered.covered() == size
+    });
+}
+
 #[test]
 fn a_clean_network_needs_no_retransmission() {
     let pair = transfer(Profile { delay: Duration::from_millis(5), ..Profile::default() }, 1, 1 << 20, 1024);
