@@ -32,7 +32,9 @@ fn main() {
         let mut datagram = Vec::new();
         let until = loop {
             match client.poll_output(now, &mut datagram) {
-                Output::Transmit => up.offer(now, address, Bytes::from(std::mem::take(&mut datagram))),
+                Output::Transmit => {
+                    up.offer(now, address, Bytes::from(std::mem::take(&mut datagram)));
+                }
                 Output::Event(event) => assert!(!matches!(event, Event::Ended(_)), "{event:?}"),
                 Output::Wait(until) => break until,
             }

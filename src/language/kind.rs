@@ -25,6 +25,8 @@ pub enum Kind {
     Endpoint,
     /// Arithmetic: the words up to the next keyword, with their spacing.
     Expression,
+    /// A condition on packets: the words up to the next keyword.
+    Filter,
     /// A file on this machine.
     Path,
     /// A percentage: `5%`.
@@ -163,6 +165,7 @@ impl Kind {
             Self::Duration | Self::Delay => "D".into(),
             Self::Endpoint | Self::Peer => "ENDPOINT".into(),
             Self::Expression => "EXPR".into(),
+            Self::Filter => "FILTER".into(),
             Self::Path => "PATH".into(),
             Self::Percent => "P".into(),
             Self::Port => "PORT".into(),
@@ -203,6 +206,7 @@ impl Kind {
             Self::Endpoint => "an endpoint: host:port, [v6]:port, :port or $session".into(),
             Self::Peer => "an endpoint: host:port, [v6]:port, :port or $session; after unix, a path".into(),
             Self::Expression => "an expression such as 7 % 3".into(),
+            Self::Filter => "a filter such as kind == data and bytes > 1000".into(),
             Self::Path => "a path".into(),
             Self::Percent => "a percentage such as 5%".into(),
             Self::Port => "a port from 0 to 65535".into(),

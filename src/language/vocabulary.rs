@@ -16,6 +16,8 @@ pub struct Vocabulary {
     pub services: Vec<&'static Service>,
     /// Checks expressions before anything runs; `None` leaves that to the run.
     pub check_expression: Option<CheckExpression>,
+    /// Checks filters of packets before anything runs: what is wrong, or `None`. `None` leaves that to the run.
+    pub check_filter: Option<fn(&str) -> Option<String>>,
     /// All error codes, for `expect error E-…`.
     pub codes: Vec<&'static str>,
     /// True if a unique prefix of a verb is enough: so at the prompt, not in files.

@@ -22,7 +22,7 @@ use bytes::Bytes;
 
 use crate::base::Time;
 use decision::{Decisions, Stage};
-pub use profile::{Counts, Direction, Profile};
+pub use profile::{Counts, Direction, Profile, Verdict};
 
 /// Approximate memory overhead of a packet in flight, in bytes.
 const ENTRY: usize = 128;
@@ -81,8 +81,8 @@ impl<T: Clone> Link<T> {
         self.profile = profile;
     }
 
-    /// A packet enters the link at `now`.
-    pub fn offer(&mut self, now: Time, tag: T, mut packet: Bytes) {
+    /// A packet enters the link at `now`; what becomes of it is decided at once.
+    pub fn offer(&mut self, now: Time, tag: T, mut packet: Bytes) -> Verdict {
         let number = self.number;
         self.number += 1;
         self.counts.offered += 1;
@@ -94,17 +94,25 @@ impl<T: Clone> Link<T> {
         let jitter = self.decisions.unit(Stage::Jitter, number);
         if lost || self.profile.mtu > 0 && packet.len() + self.profile.header > self.profile.mtu {
             self.counts.dropped += 1;
-            return;
+            return Verdict::Lost;
         }
         if corrupt {
             self.counts.corrupted += 1;
             packet = self.flip(number, &packet);
         }
+        let mut carried = 0;
         for _ in 0..=usize::from(twice) {
-            self.carry(now, tag.clone(), packet.clone(), jitter, late);
+            carried += usize::from(self.carry(now, tag.clone(), packet.clone(), jitter, late));
         }
         self.counts.duplicated += u64::from(twice);
         self.counts.reordered += u64::from(late);
+        match carried {
+            0 => Verdict::QueueFull,
+            _ if corrupt => Verdict::Corrupted,
+            2 => Verdict::Doubled,
+            _ if late => Verdict::HeldBack,
+            _ => Verdict::Passed,
+        }
     }
 
     fn draws_loss(&mut self, number: u64) -> bool {
@@ -130,10 +138,11 @@ impl<T: Clone> Link<T> {
         bytes.into()
     }
 
-    fn carry(&mut self, now: Time, tag: T, packet: Bytes, jitter: f64, late: bool) {
+    /// False if there is no room for it.
+    fn carry(&mut self, now: Time, tag: T, packet: Bytes, jitter: f64, late: bool) -> bool {
         if self.flying_bytes + packet.len() + ENTRY > self.bound {
             self.counts.queue_dropped += 1;
-            return;
+            return false;
         }
         let mut leaves = now;
         if self.profile.rate > 0 {
@@ -142,7 +151,7 @@ impl<T: Clone> Link<T> {
             let length = packet.len() + self.profile.header;
             if self.profile.queue > 0 && waiting as usize + length > self.profile.queue {
                 self.counts.queue_dropped += 1;
-                return;
+                return false;
             }
             let serial = length as f64 * 8.0 / self.profile.rate as f64;
             self.free_at = start + Duration::from_secs_f64(serial);
@@ -160,6 +169,7 @@ impl<T: Clone> Link<T> {
         self.order += 1;
         self.flying_bytes += packet.len() + ENTRY;
         self.flying.insert((arrives, self.order), (tag, packet));
+        true
     }
 
     /// The next packet that has arrived by `now`; `None` if none has.

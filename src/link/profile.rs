@@ -62,3 +62,20 @@ pub enum Direction {
     /// From the server to the client.
     Down,
 }
+
+/// What a link decided about a packet. If several things happen to it, the first in this list is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is lost.
+    Lost,
+    /// The queue had no room for it.
+    QueueFull,
+    /// It passes with a flipped bit.
+    Corrupted,
+    /// It passes twice.
+    Doubled,
+    /// It passes late: later ones overtake it.
+    HeldBack,
+    /// It passes as it is.
+    Passed,
+}

@@ -28,6 +28,8 @@ pub(super) fn render(report: &Report, style: &Style) -> Rendered {
         }
         Report::Test(run) => (Human::new(*style).test(run), String::new()),
         Report::Summary(summary) => (total(summary), String::new()),
+        Report::Packet { .. } if style.quiet => Default::default(),
+        Report::Packet { text, .. } => (line(&escape(text)), String::new()),
         Report::Picture { text, .. } => {
             (text.as_ref().map(|text| line(&escape(text))).unwrap_or_default(), String::new())
         }

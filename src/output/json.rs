@@ -27,6 +27,9 @@ pub(super) fn render(report: &Report) -> String {
             "type": "summary", "passed": all.passed, "failed": all.failed, "skipped": all.skipped, "flaky": all.flaky,
             "leaked": all.leaked, "seconds": all.seconds, "seed": all.seed,
         }),
+        Report::Packet { session, label, text, fields } => {
+            with(json!({"type": "packet", "session": session, "name": label, "text": text}), fields)
+        }
         Report::Picture { text: None, .. } => return String::new(),
         Report::Picture { verb, text } => {
             json!({"type": "result", "verb": verb, "session": null, "text": text})

@@ -7,12 +7,22 @@
 //! | `event` | the one shape |
 //! | `ring` | the last events of a session |
 //! | `summary` | what a datagram is, from its bytes |
+//! | `line` | an event as a line, and as fields |
+//! | `totals` | a record in numbers |
+//! | `filter` | which events are wanted |
+//! | `explain` | what became of a packet, in sentences |
 
 mod event;
+pub mod explain;
+mod filter;
+pub mod line;
 mod ring;
 mod summary;
+mod totals;
 
 pub use event::{Acked, Cause, Fate, Kind, NO_NUMBER, PacketEvent, Way};
+pub use filter::{Comparison, Field, Filter, Word};
 pub use ring::{EVENT_LIMIT, Ring};
 pub(crate) use summary::add;
 pub use summary::summarize;
+pub use totals::{TOTALS, total};

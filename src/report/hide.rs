@@ -27,6 +27,7 @@ impl Report {
             }
             Self::Test(run) => run.hide(secrets),
             Self::Notice(text) => secrets.hide(text),
+            Self::Packet { text, .. } => secrets.hide(text),
             Self::Picture { text, .. } => text.iter_mut().for_each(|text| secrets.hide(text)),
             Self::Summary(_) => {}
         }

@@ -267,6 +267,17 @@ pub enum Report {
     Test(TestRun),
     /// All tests ended.
     Summary(Summary),
+    /// What happened to a packet.
+    Packet {
+        /// The session in whose record it is.
+        session: u64,
+        /// The name of the session, or `%id`.
+        label: String,
+        /// One line for people.
+        text: String,
+        /// The same as named values.
+        fields: Fields,
+    },
     /// A line from the program itself: warnings, hints.
     Notice(String),
     /// A picture that is redrawn in place, such as a plot.

@@ -261,6 +261,7 @@ async fn run(session: Handle, options: LinkOptions, context: &Context) -> Result
     let relay = Relay {
         target,
         control,
+        ring: session.ring(),
         watch: Arc::new(Watcher { session: session.clone(), guests: Mutex::default() }),
         seed,
         name: session.name().unwrap_or_default(),

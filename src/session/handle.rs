@@ -12,6 +12,7 @@ use super::events::{Events, bug};
 use super::state::{Listening, Session, State};
 use crate::base::{Fields, Value};
 use crate::net::Connection;
+use crate::net::connection::record::SharedRing;
 use crate::net::errors::cancelled;
 use crate::report::{Event, Failure, Interest, Progress};
 
@@ -237,8 +238,14 @@ impl Handle {
         self.session.lock_meter().set_dropped(count);
     }
 
-    /// Includes this connection's path in [`super::Session::samples`].
-    pub fn measure(&self, connection: &Connection) {
+    /// The ring in which this session notes its packets.
+    pub fn ring(&self) -> SharedRing {
+        self.session.packets.own()
+    }
+
+    /// Includes this connection's path in [`super::Session::samples`], and its packets in [`super::Session::packets`].
+    pub fn measure(&self, connection: &mut Connection) {
+        self.session.packets.watch(connection);
         if let Some(gauge) = connection.outgoing.gauge() {
             self.session.lock_meter().watch(gauge);
         }

@@ -11,7 +11,7 @@
 //! | `byte_inbox` | the bytes that a raw session received |
 //! | `handlers` | what a raw session answers by itself |
 //! | `events` | the queue of events |
-//! | `meter` | samples over its life |
+//! | `measure` | samples over its life, and the records of its packets |
 //! | `rate_limiter` | rate limits |
 //! | `errors` | all errors of sessions |
 
@@ -23,7 +23,7 @@ mod errors;
 pub mod events;
 pub mod handle;
 pub mod handlers;
-mod meter;
+mod measure;
 mod rate_limiter;
 pub mod registry;
 pub mod state;
@@ -32,7 +32,7 @@ pub use self::client_entry::ClientEntry;
 pub use self::client_list::ClientState;
 pub use conversation::{Order, Speech, Utterance};
 pub use handle::Handle;
-pub use meter::Sample;
+pub use measure::Sample;
 pub use registry::{Registry, Request};
 pub use state::{ListenAddress, Listening, Session, State};
 

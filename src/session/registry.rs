@@ -13,7 +13,7 @@ use super::client_list::ClientList;
 use super::events::{Events, bug};
 use super::handle::Handle;
 use super::handlers::Handlers;
-use super::meter::Meter;
+use super::measure::{Meter, Packets};
 use super::rate_limiter::RateLimiter;
 use super::state::{Session, Shared, State};
 use super::{CLOSING_LIMIT, ENDED_LIMIT, SESSION_LIMIT, errors};
@@ -139,6 +139,7 @@ impl Registry {
             background: request.background.into(),
             watched: AtomicBool::new(false),
             hexadecimal: AtomicBool::new(false),
+            packets: Packets::default(),
             pacer: RateLimiter::default(),
             guests: ClientList::default(),
             handlers: Handlers::default(),
@@ -216,7 +217,7 @@ impl Registry {
 
 /// Takes samples of the live sessions until none is left.
 async fn sample(registry: Weak<Registry>, end: CancellationToken) {
-    let mut tick = tokio::time::interval(super::meter::STEP);
+    let mut tick = tokio::time::interval(super::measure::STEP);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         tokio::select! {

@@ -18,10 +18,11 @@ use super::client_list::{ClientList, ClientState};
 use super::conversation::{Inbox, Outgoing, Speech, Utterance};
 use super::errors;
 use super::handlers::{Handler, HandlerSet, Handlers};
-use super::meter::{Meter, Sample};
+use super::measure::{Meter, Packets, Sample};
 use super::rate_limiter::RateLimiter;
 use crate::base::pattern::PatternSet;
 use crate::base::{Carrier, Fields, Value};
+use crate::record::PacketEvent;
 use crate::report::{Failure, Outcome, Progress};
 use crate::wire::ServiceId;
 
@@ -147,6 +148,7 @@ pub struct Session {
     pub(super) guests: ClientList,
     pub(super) handlers: Handlers,
     pub(super) meter: Mutex<Meter>,
+    pub(super) packets: Packets,
 }
 
 /// A control that only the session's service knows the type of, for `set`.
@@ -222,6 +224,21 @@ impl Session {
             samples.push(meter.read(self.began.elapsed(), self.bytes_in(), self.bytes_out()));
         }
         samples
+    }
+
+    /// What happened to its packets, by time, and how many older events are kept no more.
+    pub fn packets(&self) -> (Vec<PacketEvent>, u64) {
+        self.packets.events()
+    }
+
+    /// Number of events in its record so far, those that are kept no more included.
+    pub fn packet_count(&self) -> u64 {
+        self.packets.count()
+    }
+
+    /// Keeps this number of events for each socket from now on.
+    pub fn keep_packets(&self, limit: usize) {
+        self.packets.set_limit(limit);
     }
 
     /// Datagrams or segments retransmitted so far.

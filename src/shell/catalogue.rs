@@ -44,6 +44,7 @@ pub fn vocabulary(prefixes: bool) -> Vocabulary {
         verbs: entries().map(|entry| entry.verb()).collect(),
         services: PROVIDERS.iter().map(|provider| &provider.row).collect(),
         check_expression: Some(crate::service::calc::check),
+        check_filter: Some(|text| crate::record::Filter::read(text).err()),
         codes: Code::ALL.iter().map(|code| code.word()).collect(),
         prefixes,
     }

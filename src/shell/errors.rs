@@ -362,3 +362,19 @@ fn usage(why: impl Into<String>) -> Failure {
 fn unmet(why: impl Into<String>) -> Failure {
     Failure::new(Code::Expectation, why)
 }
+
+// Packets.
+
+pub(super) fn invalid_filter(why: &str) -> Failure {
+    Failure::new(Code::Usage, why)
+}
+
+pub(super) fn not_a_packet_number(text: &str) -> Failure {
+    Failure::new(Code::Usage, format!("`{text}` is not the number of a packet"))
+        .fix("write #17, as `trace` shows it")
+}
+
+pub(super) fn packet_missing(number: u64, session: &str) -> Failure {
+    Failure::new(Code::Missing, format!("{session} sent no packet #{number} that its record still has"))
+        .fix(format!("`trace {session} where out` lists them"))
+}

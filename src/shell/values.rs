@@ -3,7 +3,11 @@
 use super::{Binding, Shell, errors};
 use crate::base::{Fields, Value};
 use crate::language::parse::lexer::{Segment, Word};
+use crate::record::{TOTALS, total};
 use crate::report::{Failure, field};
+
+/// `$up.trace.retransmissions`: a number of the record of a session.
+const TRACE: &str = "trace";
 
 impl Shell {
     /// The text of a word, with its references replaced.
@@ -68,6 +72,11 @@ impl Shell {
             (Binding::Match(parts), Some(_)) => part(&parts, &path[1..].join(".")),
             (Binding::Speaker(_, parts), Some(name)) if parts.iter().any(|(part, _)| part == name) => {
                 part(&parts, &path[1..].join("."))
+            }
+            (Binding::Session(session) | Binding::Speaker(session, _), Some(name)) if name == TRACE => {
+                let (wanted, events) = (path.get(2).map_or("events", String::as_str), session.packets().0);
+                let names: Vec<&str> = TOTALS.iter().map(|(name, _)| *name).collect();
+                total(wanted, &events).map(Value::count).ok_or_else(|| errors::field_missing(&names))
             }
             (Binding::Session(session) | Binding::Speaker(session, _), Some(name)) => {
                 let fields = session.fields();

@@ -224,7 +224,7 @@ impl<'v> Matcher<'v> {
     /// Takes the value of a parameter.
     fn value<'w>(&mut self, param: &'static Param, word: &Word, tail: &'w [Word]) -> &'w [Word] {
         match param.kind {
-            Kind::Rest | Kind::Printed | Kind::Expression => self.rest(param, word, tail),
+            Kind::Rest | Kind::Printed | Kind::Expression => self.rest(param.name, param.kind, word, tail),
             Kind::Endpoint => self.endpoint(param.name, word, tail),
             Kind::Port | Kind::Peer if self.carrier() == Some(Carrier::Unix) => {
                 self.read(param.name, Kind::Path, word, None);
@@ -304,6 +304,9 @@ impl<'v> Matcher<'v> {
         if kind == Kind::Endpoint {
             return self.endpoint(keyword.word, value, &tail[1..]);
         }
+        if kind == Kind::Filter {
+            return self.rest(keyword.word, kind, value, &tail[1..]);
+        }
         self.read(keyword.word, kind, value, None);
         &tail[1..]
     }
@@ -334,9 +337,10 @@ impl<'v> Matcher<'v> {
     }
 
     /// Reads the words of a text to the end of the line, or of an expression up to the next keyword.
-    fn rest<'w>(&mut self, param: &'static Param, first: &Word, tail: &'w [Word]) -> &'w [Word] {
+    fn rest<'w>(&mut self, name: &'static str, kind: Kind, first: &Word, tail: &'w [Word]) -> &'w [Word] {
         let stops = |word: &&Word| {
-            param.kind == Kind::Expression && (word.is("as") || self.keyword_of(word).is_some())
+            matches!(kind, Kind::Expression | Kind::Filter)
+                && (word.is("as") || self.keyword_of(word).is_some())
         };
         let mut taken = tail.iter().take_while(|word| !stops(word)).count();
         // After a quoted text, a final `as NAME` is not part of the text.
@@ -347,15 +351,15 @@ impl<'v> Matcher<'v> {
         }
         let mut joined = first.clone();
         for word in &tail[..taken] {
-            if let (Kind::Printed, Some(hint)) = (param.kind, connector(word)) {
+            if let (Kind::Printed, Some(hint)) = (kind, connector(word)) {
                 self.connected(word, hint);
             }
             // An expression keeps its spacing, so that the column in the server's error points at the right place.
-            let gap = if param.kind == Kind::Expression { word.span.start - joined.span.end } else { 1 };
+            let gap = if kind == Kind::Expression { word.span.start - joined.span.end } else { 1 };
             joined.append(gap, word);
         }
         self.end = joined.span.end;
-        self.read(param.name, param.kind, &joined, None);
+        self.read(name, kind, &joined, None);
         &tail[taken..]
     }
 

@@ -18,6 +18,10 @@ pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mi
             Ok(Datum::Duration(quantity::duration(word).map_err(|bad| in_milliseconds(bad, word))?))
         }
         Kind::Endpoint | Kind::Peer => place(word).map(|place| Datum::Endpoint(None, place)),
+        Kind::Filter => match vocabulary.check_filter.and_then(|check| check(word)) {
+            Some(why) => mismatch(why, None),
+            None => Ok(Datum::Text(word.into())),
+        },
         Kind::Expression
         | Kind::Rest
         | Kind::Printed

@@ -361,6 +361,8 @@ impl<'a> Planner<'a> {
         match (known, path.get(1)) {
             // A client of a server that is a session of its own.
             (Known::Record(fields), Some(field)) if is_client(field) && fields.find("clients").is_some() => {}
+            // The record of its packets, if it is a session.
+            (Known::Record(fields), Some(field)) if field == "trace" && fields.find("state").is_some() => {}
             (Known::Record(fields), Some(field)) if !fields.iter().any(|f| f.name == field) => {
                 let fix =
                     nearest(field, fields.iter().map(|f| f.name)).map(|field| format!("${name}.{field}"));

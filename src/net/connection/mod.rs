@@ -5,9 +5,11 @@
 //! |---|---|
 //! | `message` | what travels over a connection |
 //! | `path_stats` | a reader of the path's state |
+//! | `record` | what happened to its packets |
 
 pub mod message;
 pub mod path_stats;
+pub mod record;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,8 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::message::{BlockSink, Message, PathCounts, Received, land};
 use self::path_stats::PathStats;
+use self::record::{FrameNotes, SharedRing};
 use super::{errors, tcp, udp};
 use crate::base::Transport;
+use crate::record::Way;
 use crate::report::Failure;
 use crate::wire::time_spent::Cause;
 use crate::wire::{Code, Frame};
@@ -68,6 +72,20 @@ impl Connection {
     pub fn own(&mut self, cancel: &CancellationToken) {
         if let (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming)) = (&mut self.outgoing, &mut self.incoming) {
             tcp::own(outgoing, incoming, cancel);
+        }
+    }
+
+    /// The ring that its packets are noted in. Over UDP the transport has one; over TCP its frames are noted in `ring` from
+    /// now on, and `flow` tells connections apart.
+    pub fn note_into(&mut self, ring: &SharedRing, flow: u64) -> SharedRing {
+        match (&mut self.outgoing, &mut self.incoming) {
+            (Outgoing::Udp(outgoing), _) => outgoing.ring().clone(),
+            (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming)) => {
+                outgoing.notes = Some(FrameNotes::new(ring.clone(), flow, Way::Out));
+                incoming.notes = Some(FrameNotes::new(ring.clone(), flow, Way::In));
+                ring.clone()
+            }
+            (Outgoing::Tcp(_), Incoming::Udp(_)) => ring.clone(),
         }
     }
 

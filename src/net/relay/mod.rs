@@ -13,9 +13,11 @@ use tokio::net::UdpSocket;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 
 use super::clock::timer::Timer;
+use super::connection::record::SharedRing;
 use super::{Bound, clock};
 use crate::base::{Endpoint, Time};
-use crate::link::{Counts, Direction, Link, Profile};
+use crate::link::{Counts, Direction, Link, Profile, Verdict};
+use crate::record::{Fate, PacketEvent, Way, summarize};
 use crate::report::Failure;
 
 /// Packets queued for the link's task; further ones wait in the kernel's buffers.
@@ -90,6 +92,8 @@ pub struct Relay {
     /// The profiles, which may be changed while the relay runs.
     pub control: Arc<RelayControl>,
     pub watch: Arc<dyn Watch>,
+    /// Where it is noted what happens to each packet.
+    pub ring: SharedRing,
     /// Seed of the random decisions.
     pub seed: u64,
     /// Part of the seed: two links with the same seed decide differently.
@@ -138,6 +142,23 @@ struct Engine {
     exits: HashMap<Flow, [PacketOut; 2]>,
     told: [Counts; 2],
     tell_at: Time,
+    ring: SharedRing,
+}
+
+/// What a link did to a packet. Over TCP, or with foreign datagrams, `flow` is the client.
+fn event(now: Time, flow: Flow, direction: Direction, bytes: &Bytes, verdict: Verdict) -> PacketEvent {
+    let seen = summarize(bytes);
+    let way = if direction == Direction::Up { Way::Out } else { Way::In };
+    let fate = match verdict {
+        Verdict::Lost => Fate::LostByLink,
+        Verdict::QueueFull => Fate::QueueFull,
+        Verdict::Corrupted => Fate::Corrupted,
+        Verdict::Doubled => Fate::Doubled,
+        Verdict::HeldBack => Fate::HeldBack,
+        Verdict::Passed => Fate::Passed,
+    };
+    let flow = if seen.flow == 0 { flow } else { seen.flow };
+    PacketEvent { at: now, flow, way, fate, ..seen }
 }
 
 impl Relay {
@@ -158,6 +179,7 @@ impl Relay {
             exits: HashMap::new(),
             told: [Counts::default(); 2],
             tell_at: Time::ZERO,
+            ring: self.ring,
         };
         let reading = async {
             match bound {
@@ -212,10 +234,10 @@ impl Engine {
             }
             PacketIn::Packet { direction, flow, bytes, place } => {
                 let tag = Tag { flow, place: place.map(Arc::new) };
-                match direction {
-                    Direction::Up => self.up.offer(clock::now(), tag, bytes),
-                    Direction::Down => self.down.offer(clock::now(), tag, bytes),
-                }
+                let (now, link) =
+                    (clock::now(), if direction == Direction::Up { &mut self.up } else { &mut self.down });
+                let verdict = link.offer(now, tag, bytes.clone());
+                self.ring.lock().push(event(now, flow, direction, &bytes, verdict));
             }
             PacketIn::Left(flow) => {
                 self.exits.remove(&flow);

@@ -8,7 +8,9 @@ use tokio::net::tcp::OwnedReadHalf;
 use super::socket::ReadEnd;
 use super::{BATCH, DIRECT, LINE_LIMIT, broken};
 use crate::net::connection::message::{BlockSink, Message, Received, land};
+use crate::net::connection::record::FrameNotes;
 use crate::net::errors::{self, malformed};
+use crate::record::Kind;
 use crate::report::Failure;
 use crate::wire::frame::{self, BLOCK_HEADER, Deframer};
 use crate::wire::preface::{self, Preface};
@@ -26,6 +28,8 @@ pub struct Incoming {
     ended: bool,
     /// A block that was received in part: the offset of its next byte, and how many bytes are missing.
     block: Option<(u64, usize)>,
+    /// Where its frames are noted.
+    pub(in crate::net) notes: Option<FrameNotes>,
 }
 
 impl Incoming {
@@ -38,6 +42,7 @@ impl Incoming {
             received: 0,
             ended: false,
             block: None,
+            notes: None,
         }
     }
 
@@ -77,6 +82,7 @@ impl Incoming {
                 && self.frames.next_kind().map_err(malformed)? != Some(frame::BLOCK)
                 && let Some(frame) = self.frames.next_frame().map_err(malformed)?
             {
+                self.note_frame(&frame);
                 return Ok(Some(Received::Frame(frame)));
             }
             if landed {
@@ -114,7 +120,12 @@ impl Incoming {
                 }
             }
             match self.frames.next_block().map_err(malformed)? {
-                Some(block) => self.block = Some(block),
+                Some(block) => {
+                    self.block = Some(block);
+                    if let Some(notes) = &mut self.notes {
+                        notes.block(block.0, block.1);
+                    }
+                }
                 None => return Ok(landed),
             }
         }
@@ -150,17 +161,27 @@ impl Incoming {
         }
     }
 
+    fn note_frame(&mut self, frame: &Frame) {
+        if let Some(notes) = &mut self.notes {
+            notes.frame(Kind::Frame, frame::HEADER + frame.body.len());
+        }
+    }
+
     fn frame(&mut self) -> Result<Option<Message>, Failure> {
         let Some(frame) = self.frames.next_frame().map_err(malformed)? else { return Ok(None) };
         if frame.kind == frame::LINE {
             return Err(malformed(crate::wire::DecodeError::Unknown { what: "frame", value: 0 }));
         }
         if frame.kind != frame::BLOCK {
+            self.note_frame(&frame);
             return Ok(Some(Message::Frame(frame)));
         }
         let mut body = frame.body;
         let offset = Reader::new(&body).u64().map_err(malformed)?;
         body.advance(8);
+        if let Some(notes) = &mut self.notes {
+            notes.block(offset, body.len());
+        }
         Ok(Some(Message::Block { offset, bytes: body }))
     }
 
@@ -173,6 +194,9 @@ impl Incoming {
             return Ok(None);
         };
         let mut line = buffer.split_to(end + 1);
+        if let Some(notes) = &mut self.notes {
+            notes.frame(Kind::Line, line.len());
+        }
         line.truncate(end - usize::from(end > 0 && line[end - 1] == b'\r'));
         Ok(Some(Message::Frame(Frame { kind: frame::LINE, body: line.freeze() })))
     }

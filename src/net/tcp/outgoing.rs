@@ -9,8 +9,10 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 use super::socket::WriteEnd;
 use super::{BATCH, DIRECT, broken};
+use crate::net::connection::record::FrameNotes;
 use crate::net::errors::stopped_reading;
 use crate::net::limits::{MINIMUM_RATE, SILENCE_LIMIT};
+use crate::record::Kind;
 use crate::report::Failure;
 use crate::wire::Frame;
 use crate::wire::frame::{self, BLOCK_HEADER};
@@ -37,6 +39,8 @@ pub struct Outgoing {
     buffer: BytesMut,
     /// Frames leave as lines of text.
     lines: bool,
+    /// Where its frames are noted.
+    pub(in crate::net) notes: Option<FrameNotes>,
 }
 
 impl Outgoing {
@@ -48,6 +52,7 @@ impl Outgoing {
             queued: 0,
             buffer: BytesMut::new(),
             lines,
+            notes: None,
         }
     }
 
@@ -117,11 +122,16 @@ impl Outgoing {
 
     /// Queues a frame; writes if more than [`BATCH`] bytes wait.
     pub(in crate::net) async fn send(&mut self, frame: &Frame) -> Result<(), Failure> {
+        let before = self.buffer.len();
+        let kind = if self.lines { Kind::Line } else { Kind::Frame };
         if self.lines {
             self.buffer.extend_from_slice(&frame.body);
             self.buffer.put_u8(b'\n');
         } else {
             frame.encode(&mut self.buffer);
+        }
+        if let Some(notes) = &mut self.notes {
+            notes.frame(kind, self.buffer.len() - before);
         }
         self.flush_over(BATCH).await
     }
@@ -138,6 +148,9 @@ impl Outgoing {
             self.buffer.put_u32((BLOCK_HEADER - 4 + block.len()) as u32);
             self.buffer.put_u8(frame::BLOCK);
             self.buffer.put_u64(offset);
+            if let Some(notes) = &mut self.notes {
+                notes.block(offset, block.len());
+            }
             offset += block.len() as u64;
             if block.len() < DIRECT {
                 self.buffer.put_slice(&block);

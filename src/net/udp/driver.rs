@@ -16,6 +16,7 @@ use crate::base::Time;
 use crate::net::clock;
 use crate::net::clock::timer::Timer;
 use crate::net::connection::message::{Message, PathCounts};
+use crate::net::connection::record::SharedRing;
 use crate::net::errors::{self, malformed};
 use crate::net::random::random;
 use crate::reliable::{self, CloseReason, Event};
@@ -70,6 +71,8 @@ pub(super) struct SocketDriver {
     ends_at: Option<Time>,
     /// When to read the kernel's drop count again, and the last value.
     drops: (Time, u64),
+    /// What happened to its packets.
+    ring: SharedRing,
 }
 
 impl SocketDriver {
@@ -94,6 +97,7 @@ impl SocketDriver {
             queue,
             ends_at: None,
             drops: (Time::ZERO, 0),
+            ring: SharedRing::default(),
         }
     }
 
@@ -111,7 +115,14 @@ impl SocketDriver {
         self.applications.insert(id, application);
         let taken = Credit { stream: 0, block: 0 };
         Halves {
-            outgoing: Outgoing { id, commands: self.sender.clone(), room, counters, closed: false },
+            outgoing: Outgoing {
+                id,
+                commands: self.sender.clone(),
+                room,
+                counters,
+                ring: self.ring.clone(),
+                closed: false,
+            },
             incoming: Incoming { id, messages: receiver, commands: self.sender.clone(), taken },
             peer,
             is_text: false,
@@ -174,6 +185,9 @@ impl SocketDriver {
             Ok(()) => true,
         };
         let mut writable = self.endpoint.drain(clock::now(), send, |id, event| events.push((id, event)));
+        if self.endpoint.has_record() {
+            self.endpoint.take_record(&mut self.ring.lock());
+        }
         match self.socket.flush() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => writable = false,
             result => refused |= result.is_err(),

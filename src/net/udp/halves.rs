@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::net::connection::message::{Message, PathCounts};
+use crate::net::connection::record::SharedRing;
 use crate::net::errors::{connection_closed, stopped_reading};
 use crate::net::limits::SILENCE_LIMIT;
 use crate::reliable::{self, PIECE_COST};
@@ -64,6 +65,8 @@ pub struct Outgoing {
     pub(super) commands: mpsc::UnboundedSender<Command>,
     pub(super) room: Arc<SendQuota>,
     pub(super) counters: Arc<Counters>,
+    /// What happened to the packets of the socket.
+    pub(super) ring: SharedRing,
     pub(super) closed: bool,
 }
 
@@ -96,6 +99,10 @@ impl Outgoing {
     pub(in crate::net) fn close(&mut self, code: Code, reason: &str) {
         self.closed = true;
         drop(self.commands.send(Command::Close(self.id, code, reason.into())));
+    }
+
+    pub(in crate::net) fn ring(&self) -> &SharedRing {
+        &self.ring
     }
 
     pub(in crate::net) fn counters(&self) -> &Arc<Counters> {

@@ -36,6 +36,7 @@ use super::limits::CONNECT_LIMIT;
 use super::random::random;
 use super::{Driver, clock};
 use crate::base::{Endpoint, Transport};
+use crate::record::EVENT_LIMIT;
 use crate::reliable::{self, Acceptance, Config};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit, DATAGRAM_LIMIT};
@@ -73,6 +74,7 @@ fn config(socket: &UdpSocket, options: Options) -> Config {
         backlog_time: options.backlog_time,
         connect: CONNECT_LIMIT,
         seed: u64::from_be_bytes(random()),
+        record: EVENT_LIMIT,
         ..Config::default()
     }
 }

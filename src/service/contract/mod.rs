@@ -195,14 +195,14 @@ pub(crate) async fn connect_with(
     let Target { transport, endpoint } = target.ok_or_else(server_missing)?;
     let transport = *transport;
     let connecting = net::connect(transport, endpoint, service, options);
-    let (connection, driver) = session.unless_cancelled(connecting).await?;
+    let (mut connection, driver) = session.unless_cancelled(connecting).await?;
     if let Some(driver) = driver {
         session.spawn(driver);
     }
     let peer = format!("{transport} {}", net::show(connection.peer));
     session.log("connected", format!("with {peer}"));
     session.set_peer(peer);
-    session.measure(&connection);
+    session.measure(&mut connection);
     Ok(connection)
 }
 

@@ -91,10 +91,10 @@ async fn serve(
 }
 
 /// Serves one client, counted and logged. Its failure ends nothing else.
-async fn one(session: &Handle, server: Arc<dyn Server>, connection: Connection) {
+async fn one(session: &Handle, server: Arc<dyn Server>, mut connection: Connection) {
     let client = show(connection.peer);
     let guest = ClientEntry::new(session, client.clone());
-    session.measure(&connection);
+    session.measure(&mut connection);
     session.log("client", format!("{client} connected"));
     let result = tokio::select! {
         result = server.serve(session.clone(), connection, guest) => result,

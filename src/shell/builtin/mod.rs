@@ -2,7 +2,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `sessions`, `plot`, `watch` | `sessions`, `log`, `plot`, and pictures that are drawn again |
+//! | `sessions` | `sessions`, `log` |
+//! | `see` | `trace`, `explain`, `plot`: what makes traffic visible |
 //! | `stop`, `jobs` | `wait`, `stop`, `sleep`, `quit`; `fg`, `bg` |
 //! | `speak` | `say`, `finish`, `reset`, `off`, `attach`, `print` |
 //! | `set` | settings, rate limits, links |
@@ -15,14 +16,13 @@ mod file;
 mod folder;
 pub mod help;
 mod jobs;
-mod plot;
 mod record;
+mod see;
 mod sessions;
 mod set;
 mod speak;
 mod stop;
 pub(super) mod table;
-mod watch;
 
 use std::pin::Pin;
 
@@ -45,7 +45,9 @@ pub static ALL: &[&Builtin] = &[
     &sessions::LOG,
     &jobs::FG,
     &jobs::BG,
-    &plot::PLOT,
+    &see::plot::PLOT,
+    &see::TRACE,
+    &see::EXPLAIN,
     &speak::SAY,
     &speak::FINISH,
     &speak::RESET,

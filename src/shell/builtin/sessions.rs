@@ -1,6 +1,7 @@
 //! `sessions` and `log`.
 
-use super::{BARE, Builtin, next, watch};
+use super::see::watch;
+use super::{BARE, Builtin, next};
 use std::time::Duration;
 
 use super::table::{Give, aligned, cut};

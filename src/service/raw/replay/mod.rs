@@ -227,13 +227,7 @@ async fn converse(child: &Arc<Session>, turns: &[dialogue::Turn]) -> Result<(), 
 
 /// Reads a `connect` as the shell does.
 fn arguments_of(line: &str, file: &str) -> Result<ConnectOptions, Failure> {
-    let vocabulary = Vocabulary {
-        verbs: vec![CONNECT.verb],
-        services: Vec::new(),
-        check_expression: None,
-        codes: Vec::new(),
-        prefixes: false,
-    };
+    let vocabulary = Vocabulary { verbs: vec![CONNECT.verb], ..Vocabulary::default() };
     let source = Source::new(file, line);
     let no_files = |_: &str, _: &Source| Err(String::new());
     let plan = crate::language::plan(&source, &vocabulary, &mut Scope::builtin(0), &no_files);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::net::PathStats;
 
 /// Interval between samples; those that are kept for long get sparser.
-pub(super) const STEP: Duration = Duration::from_millis(100);
+pub(in crate::session) const STEP: Duration = Duration::from_millis(100);
 /// Maximum number of samples kept: when there are more, every second one is removed and the step doubles.
 const LIMIT: usize = 256;
 /// The current rate is measured over this many steps.
@@ -39,7 +39,7 @@ struct WatchedPath {
 
 /// The samples of one session.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(in crate::session) struct Meter {
     samples: Vec<Sample>,
     every: Duration,
     recent: VecDeque<Sample>,
@@ -50,7 +50,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) const fn new() -> Self {
+    pub(in crate::session) const fn new() -> Self {
         Self {
             samples: Vec::new(),
             every: STEP,
@@ -62,12 +62,12 @@ impl Meter {
     }
 
     /// Sets the number of packets that a link dropped so far.
-    pub(super) const fn set_dropped(&mut self, count: u64) {
+    pub(in crate::session) const fn set_dropped(&mut self, count: u64) {
         self.dropped = Some(count);
     }
 
     /// Adds a connection to those observed, until it is closed.
-    pub(super) fn watch(&mut self, gauge: PathStats) {
+    pub(in crate::session) fn watch(&mut self, gauge: PathStats) {
         if self.gauges.len() == GAUGE_LIMIT {
             self.gauges.pop_front();
         }
@@ -75,14 +75,14 @@ impl Meter {
     }
 
     /// A sample of the current values.
-    pub(super) fn read(&mut self, at: Duration, bytes_in: u64, bytes_out: u64) -> Sample {
+    pub(in crate::session) fn read(&mut self, at: Duration, bytes_in: u64, bytes_out: u64) -> Sample {
         let round_trip = self.look();
         let (retransmitted, dropped) = (self.retransmitted, self.dropped.unwrap_or_default());
         Sample { at, bytes_in, bytes_out, round_trip, retransmitted, dropped }
     }
 
     /// Records a sample; it is kept for long only if the step has passed, or if it is the session's last.
-    pub(super) fn take(&mut self, at: Duration, bytes_in: u64, bytes_out: u64, last: bool) {
+    pub(in crate::session) fn take(&mut self, at: Duration, bytes_in: u64, bytes_out: u64, last: bool) {
         let sample = self.read(at, bytes_in, bytes_out);
         if self.recent.len() > RECENT {
             self.recent.pop_front();
@@ -118,17 +118,17 @@ impl Meter {
         (count > 0).then(|| sum / count)
     }
 
-    pub(super) const fn retransmitted(&self) -> u64 {
+    pub(in crate::session) const fn retransmitted(&self) -> u64 {
         self.retransmitted
     }
 
     /// The samples since the start, oldest first.
-    pub(super) fn samples(&self) -> &[Sample] {
+    pub(in crate::session) fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
     /// Receiving and sending rate over the last second, in bytes/s.
-    pub(super) fn rates(&self) -> (f64, f64) {
+    pub(in crate::session) fn rates(&self) -> (f64, f64) {
         let (Some(first), Some(last)) = (self.recent.front(), self.recent.back()) else { return (0.0, 0.0) };
         let seconds = last.at.saturating_sub(first.at).as_secs_f64();
         if seconds <= 0.0 {

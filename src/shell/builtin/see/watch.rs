@@ -11,13 +11,13 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Minimum interval: nobody sees faster changes.
 const EVERY_LEAST: Duration = Duration::from_millis(50);
 
-pub(super) const KEYWORD: Keyword =
+pub(in crate::shell::builtin) const KEYWORD: Keyword =
     Keyword::new("watch", Kind::Duration, "redraw at this interval, until Ctrl-C")
         .optional_value()
         .default("1s");
 
 /// The interval between two pictures; `None`: it is drawn once.
-pub(super) struct Every(pub(super) Option<Duration>);
+pub(in crate::shell::builtin) struct Every(pub(in crate::shell::builtin) Option<Duration>);
 
 impl FromArguments for Every {
     fn from_arguments(arguments: &Arguments) -> Self {
@@ -28,7 +28,7 @@ impl FromArguments for Every {
 
 /// Draws until `picture` says that this was the last one, or until an interrupt, which is the usual end. The last
 /// picture stays.
-pub(super) async fn watch(
+pub(in crate::shell::builtin) async fn watch(
     shell: &Shell,
     verb: &'static str,
     every: Duration,

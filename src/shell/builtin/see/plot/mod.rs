@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::chart::{ChartSize, filled, growth, level};
-use super::set::CHANGE;
-use super::table::{Give, aligned};
-use super::{BARE, Builtin, next, watch};
+use super::super::set::CHANGE;
+use super::super::table::{Give, aligned};
+use super::super::{BARE, Builtin, next};
+use super::watch;
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::{Arguments, Field, FromArguments, Kind, Param, SessionRef, Verb};
@@ -27,7 +28,7 @@ const CHANGES: usize = 5;
 /// A direction with less than one part in this many of the other's bytes gets no curve.
 const WORTH: u64 = 100;
 
-pub(super) static PLOT: Builtin = Builtin {
+pub(in crate::shell::builtin) static PLOT: Builtin = Builtin {
     verb: &Verb {
         name: "plot",
         summary: "draw rate, round trip and retransmissions of a session",
@@ -157,7 +158,7 @@ fn picture(session: &Session, samples: &[Sample], end: f64, area: Area) -> Strin
     let mark = if area.unicode { '└' } else { '+' };
     lines.push(format!("{:>AXIS$} {mark} 0 s {time:>width$}", "", width = columns.saturating_sub(6)));
     lines.extend(below);
-    lines.iter().map(|line| super::table::cut(line, area.columns)).collect::<Vec<_>>().join("\n")
+    lines.iter().map(|line| super::super::table::cut(line, area.columns)).collect::<Vec<_>>().join("\n")
 }
 
 /// The newest changes that `set` made to the session: marks below the axis, then a line for each.

@@ -1,0 +1,48 @@
+//! What other sessions of this shell saw of the packets of a session: links between it and its peer, and the peer.
+
+use std::collections::HashSet;
+
+use crate::record::explain::Witnesses;
+use crate::record::{Fate, Kind, PacketEvent, Way};
+use crate::session::Session;
+use crate::shell::Shell;
+
+/// Flows above this are ids of connections over UDP, which are the same everywhere; others are counted by each session.
+const COUNTED: u64 = u32::MAX as u64;
+
+/// The record of a session, with what links and peers saw of the same connections.
+pub(super) fn witnesses(shell: &Shell, session: &Session) -> Witnesses {
+    let own = session.packets().0;
+    let flows: HashSet<u64> = own.iter().map(|event| event.flow).filter(|flow| *flow > COUNTED).collect();
+    let mut all = Witnesses { own, ..Witnesses::default() };
+    for other in shell.registry().all().iter().filter(|other| other.id != session.id) {
+        let of_flow = |event: &PacketEvent| flows.contains(&event.flow);
+        let seen: Vec<PacketEvent> = other.packets().0.into_iter().filter(of_flow).collect();
+        if seen.is_empty() {
+            continue;
+        }
+        let pair = (other.label(), seen);
+        if is_link(&pair.1) { all.links.push(pair) } else { all.peers.push(pair) }
+    }
+    all
+}
+
+fn is_link(events: &[PacketEvent]) -> bool {
+    let passes = |event: &PacketEvent| {
+        matches!(
+            event.fate,
+            Fate::Passed
+                | Fate::LostByLink
+                | Fate::QueueFull
+                | Fate::Corrupted
+                | Fate::Doubled
+                | Fate::HeldBack
+        )
+    };
+    events.iter().all(passes)
+}
+
+/// True if the session began the connections in its record.
+pub(super) fn is_client(own: &[PacketEvent]) -> bool {
+    !own.iter().any(|event| event.kind == Kind::Hello && event.way == Way::In)
+}
