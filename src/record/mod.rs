@@ -7,7 +7,9 @@
 //! | `event` | the one shape |
 //! | `ring` | the last events of a session |
 //! | `summary` | what a datagram is, from its bytes |
+//! | `capture` | packets as a file for Wireshark |
 
+pub mod capture;
 mod event;
 mod ring;
 mod summary;
