@@ -2,6 +2,9 @@
 -- NLS_BLESS=1 cargo test --lib the_script_for_wireshark
 --
 -- wireshark -X lua_script:docs/nls.lua FILE.pcapng
+--
+-- At a port that Wireshark knows for another protocol, also:
+-- -o tcp.try_heuristic_first:TRUE -o udp.try_heuristic_first:TRUE
 
 local UNIT = 1158
 local CRC_BYTES = 4
@@ -140,26 +143,23 @@ function nls.init()
   directions, verdicts, ours = {}, {}, {}
 end
 
--- CRC-32C. Lua before 5.3 has no operators for bits, later ones may have no library.
-local bits = bit32 or bit or load("return { bxor = function(a, b) return a ~ b end }")()
-local function xor(a, b)
-  return bits.bxor(a, b) % 0x100000000
-end
+-- CRC-32C. Lua before 5.3 has no operators for bits, later ones no library.
+local xor = bit32 and bit32.bxor or load("return function(a, b) return a ~ b end")()
 local crc_table = {}
 for byte = 0, 255 do
   local value = byte
   for _ = 1, 8 do
-    local odd = value % 2 == 1
-    value = (value - value % 2) / 2
-    value = odd and xor(math.floor(value), 0x82f63b78) or math.floor(value)
+    local low = value % 2
+    value = (value - low) / 2
+    value = low == 1 and xor(value, 0x82f63b78) or value
   end
   crc_table[byte] = value
 end
 local function crc32c(text)
-  local value = 0xffffffff
+  local value, byte_at = 0xffffffff, string.byte
   for at = 1, #text do
     local low = value % 256
-    value = xor(math.floor((value - low) / 256), crc_table[xor(low, text:byte(at))])
+    value = xor((value - low) / 256, crc_table[xor(low, byte_at(text, at))])
   end
   return xor(value, 0xffffffff)
 end
@@ -320,10 +320,9 @@ local function summary(name, values)
   elseif values["ack.ranges"] then
     local text = values["ack.ranges"]
     return name .. " " .. (#text > 40 and text:sub(1, 40) .. "…" or text)
-  elseif values["close.code"] then
-    return name .. " " .. (codes[values["close.code"]] or shown(values["close.code"]))
   end
-  return name
+  local code = values["close.code"] or values["refuse.code"] or values["error.code"]
+  return code and name .. " " .. (codes[code] or shown(code)) or name
 end
 
 -- The first time that a datagram is seen: what its number and its pieces say in the light of those before it.
@@ -384,8 +383,10 @@ local function read_frames(c, pinfo, tree, id, number, info)
       if is_first then
         judge_piece(direction, verdict, values["block.number"], values["block.length"])
       end
-      branch:add(f.retransmission, verdict.again[pieces] or false):set_generated()
-      text = verdict.again[pieces] and text .. " [again]" or text
+      if verdict.again[pieces] then
+        branch:add(f.retransmission, true):set_generated()
+        text = text .. " [again]"
+      end
     end
     branch:set_len(c.at - from)
     branch:set_text(text)
@@ -420,10 +421,11 @@ local function dissect_datagram(tvb, pinfo, root)
   else
     guarded(tree, function()
       local c = cursor(tvb, 9, length - CRC_BYTES)
-      read_fields(c, row.fields, tree, function(values)
-        info[#info] = row.name .. " " .. shown(values.number)
+      local values = read_fields(c, row.fields, tree, function(values)
+        info[1] = row.name .. " " .. shown(values.number)
         read_frames(c, pinfo, tree, id, values.number, info)
       end)
+      info[1] = summary(info[1], values)
       if c.at < c.to then
         fail("bytes that are left over")
       end
@@ -458,6 +460,8 @@ local function dissect_udp(tvb, pinfo, root)
   if not is_ours(tvb, pinfo) then
     return false
   end
+  -- From now on before protocols that are known by their ports.
+  pinfo.conversation = nls
   dissect_datagram(tvb, pinfo, root)
   return true
 end
@@ -494,7 +498,7 @@ local function dissect_pdu(tvb, pinfo, root)
     local row = tcp_frames[kind] or { name = string.format("kind 0x%02x", kind), fields = { { "body", "rest" } } }
     name = row.name
     tree:add(f.kind, tvb(4, 1)):append_text(" " .. name)
-    read_fields(cursor(tvb, HEADER, length), row.fields, tree)
+    name = summary(name, read_fields(cursor(tvb, HEADER, length), row.fields, tree))
   end)
   tree:append_text(", " .. name)
   pinfo.cols.info:append("  " .. name)

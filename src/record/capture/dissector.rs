@@ -14,7 +14,10 @@ pub fn lua() -> String {
         "-- Made by `record::capture::lua` from the tables of the program. Do not edit: change the tables, then run\n\
          -- NLS_BLESS=1 cargo test --lib the_script_for_wireshark\n\
          --\n\
-         -- wireshark -X lua_script:docs/nls.lua FILE.pcapng\n\n",
+         -- wireshark -X lua_script:docs/nls.lua FILE.pcapng\n\
+         --\n\
+         -- At a port that Wireshark knows for another protocol, also:\n\
+         -- -o tcp.try_heuristic_first:TRUE -o udp.try_heuristic_first:TRUE\n\n",
     );
     for (name, value) in [
         ("UNIT", datagram::UNIT),

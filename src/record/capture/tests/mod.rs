@@ -43,7 +43,7 @@ fn a_file_begins_with_who_made_it_and_where_packets_were_seen() {
 
 #[test]
 fn datagrams_of_every_length_and_family_have_valid_check_sums_and_read_back() {
-    let bytes: Vec<u8> = (0..u32::from(u16::MAX)).map(|n| (n * 31 >> 3) as u8).collect();
+    let bytes: Vec<u8> = (0..u32::from(u16::MAX)).map(|n| ((n * 31) >> 3) as u8).collect();
     for ends in [V4, V6] {
         for length in (0..70).chain([1199, 1200, 1472, 9001, 65_506, 65_507]) {
             let (mut capture, mut file) = Capture::new("nls", &["session"]);
