@@ -320,7 +320,8 @@ fn every_line_of_json_is_as_the_schema_says() {
     lab.write("t/mixed.nls", MIXED);
     lab.write("t/flaky.nls", "!test -e marker || { touch marker; false; }\n");
     let session = "listen tcp 0 ftp root root as f; get a.bin from $f to $tmp as g; ls $f; sessions; listen tcp 0 chat as c; \
-                   chat tcp $c name ann as a; say $a hi; expect $c says hi within 5s; set results off; stop all; send absent to :1";
+                   chat tcp $c name ann as a; say $a hi; expect $c says hi within 5s; set results off; stop all; \
+                   listen udp 0 ftp root root as u; get a.bin from udp $u to $tmp replace as d; trace $d; send absent to :1";
     let mut kinds = BTreeSet::new();
     for arguments in [
         &["--json", "-k", "-c", session][..],
@@ -337,7 +338,7 @@ fn every_line_of_json_is_as_the_schema_says() {
     }
     assert_eq!(
         kinds.into_iter().collect::<Vec<_>>(),
-        ["error", "event", "listed", "result", "summary", "test"]
+        ["error", "event", "listed", "packet", "result", "summary", "test"]
     );
 }
 

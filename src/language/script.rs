@@ -168,13 +168,15 @@ pub enum SessionTest {
     Ends,
     /// Nothing comes for this time from now on.
     Silent(Duration),
+    /// Its record holds a packet that this filter matches.
+    Traced(Word),
 }
 
 impl SessionTest {
-    /// The word of the test, if it is one of text or bytes.
+    /// The word of the test, if it has one.
     pub const fn word(&self) -> Option<&Word> {
         match self {
-            Self::Says(word) | Self::Matching(word) | Self::Hex(word) => Some(word),
+            Self::Says(word) | Self::Matching(word) | Self::Hex(word) | Self::Traced(word) => Some(word),
             Self::Ends | Self::Silent(_) => None,
         }
     }

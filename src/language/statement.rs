@@ -42,6 +42,7 @@ pub static STATEMENTS: [Form; 11] = [
             "expect [not] X hex HEX [within D] [as NAME]",
             "expect [not] X ends [within D]",
             "expect [not] X silent for D",
+            "expect [not] X traced FILTER [within D]",
             "expect [not] file PATH exists [within D]",
             "expect [not] file PATH same as PATH [within D]",
             "expect [not] file PATH contains TEXT [within D]",
@@ -97,7 +98,7 @@ pub static STATEMENTS: [Form; 11] = [
 ];
 
 /// Words inside statements, other than the comparisons, and what they mean.
-static WORDS: [(&str, &str); 24] = [
+static WORDS: [(&str, &str); 25] = [
     (":", "the command follows"),
     ("=", "the value follows"),
     ("as", "the other file, or a name for what was matched"),
@@ -120,6 +121,7 @@ static WORDS: [(&str, &str); 24] = [
     ("tag", "a name for `--tag`"),
     ("timeout", "time limit of the test"),
     ("times", "how often at most"),
+    ("traced", "its record holds a packet that the filter in quotes matches; `help trace` tells of filters"),
     ("unless", "only if this is empty or false"),
     ("within", "wait for it"),
 ];

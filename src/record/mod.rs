@@ -11,7 +11,9 @@
 //! | `totals` | a record in numbers |
 //! | `filter` | which events are wanted |
 //! | `explain` | what became of a packet, in sentences |
+//! | `capture` | packets as a file for Wireshark |
 
+pub mod capture;
 mod event;
 pub mod explain;
 mod filter;

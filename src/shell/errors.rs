@@ -369,6 +369,12 @@ pub(super) fn invalid_filter(why: &str) -> Failure {
     Failure::new(Code::Usage, why)
 }
 
+pub(super) fn not_traced(condition: &str, negated: bool, events: usize, session: &str) -> Failure {
+    let found = if negated { "one" } else { "none" };
+    unmet(format!("expected {condition}, but {found} of {events} events in its record is so"))
+        .fix(format!("`trace {session}` shows them"))
+}
+
 pub(super) fn not_a_packet_number(text: &str) -> Failure {
     Failure::new(Code::Usage, format!("`{text}` is not the number of a packet"))
         .fix("write #17, as `trace` shows it")

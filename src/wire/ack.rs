@@ -19,9 +19,9 @@ pub const RANGE_LIMIT: usize = 256;
 pub const BITMAP_LIMIT: usize = 128;
 
 /// Type of an ACK with ranges.
-pub(super) const FRAME_RANGES: u8 = 0x01;
+pub const FRAME_RANGES: u8 = 0x01;
 /// Type of an ACK with a bitmap.
-pub(super) const FRAME_BITMAP: u8 = 0x06;
+pub const FRAME_BITMAP: u8 = 0x06;
 
 /// The packets received, how long the acknowledgement was delayed, and how far the peer may go on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

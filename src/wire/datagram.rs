@@ -48,15 +48,23 @@ pub const DATA_OVERHEAD: usize = 1 + 8 + 8 + CRC;
 pub const UNIT: usize = BASE_DATAGRAM - DATA_OVERHEAD - BLOCK_OVERHEAD;
 /// Most bytes of a BLOCK frame before its data.
 pub const BLOCK_OVERHEAD: usize = 1 + 8 + 8 + 4;
-const CRC: usize = 4;
+/// Bytes of the check sum at the end of a datagram.
+pub const CRC: usize = 4;
 
-const HELLO: u8 = 0x04;
-const RETRY: u8 = 0x05;
-const ACCEPT: u8 = 0x06;
-const REFUSE: u8 = 0x07;
-const DATA: u8 = 0x08;
-const DATA_NOW: u8 = 0x09;
-const DATA_IN_ORDER: u8 = 0x0a;
+/// Type of [`Packet::Hello`].
+pub const HELLO: u8 = 0x04;
+/// Type of [`Packet::Retry`].
+pub const RETRY: u8 = 0x05;
+/// Type of [`Packet::Accept`].
+pub const ACCEPT: u8 = 0x06;
+/// Type of [`Packet::Refuse`].
+pub const REFUSE: u8 = 0x07;
+/// Type of [`Packet::Data`].
+pub const DATA: u8 = 0x08;
+/// Type of DATA that is to be acknowledged at once.
+pub const DATA_NOW: u8 = 0x09;
+/// Type of DATA that is to be dropped if its BLOCK comes after a gap.
+pub const DATA_IN_ORDER: u8 = 0x0a;
 
 /// Initial flow-control credit: what a side accepts before its application has read anything. Each ACK carries the
 /// later, cumulative limits.
@@ -272,11 +280,16 @@ pub enum DataFrame {
     },
 }
 
-const FRAME_PAD: u8 = 0x00;
-const FRAME_STREAM: u8 = 0x02;
-const FRAME_BLOCK: u8 = 0x03;
-const FRAME_PING: u8 = 0x04;
-const FRAME_CLOSE: u8 = 0x05;
+/// Type of [`DataFrame::Pad`].
+pub const FRAME_PAD: u8 = 0x00;
+/// Type of [`DataFrame::Stream`].
+pub const FRAME_STREAM: u8 = 0x02;
+/// Type of [`DataFrame::Block`].
+pub const FRAME_BLOCK: u8 = 0x03;
+/// Type of [`DataFrame::Ping`].
+pub const FRAME_PING: u8 = 0x04;
+/// Type of [`DataFrame::Close`].
+pub const FRAME_CLOSE: u8 = 0x05;
 
 /// Iterates over the frames of a DATA datagram without copying their bytes. Ends after the first error.
 pub struct DataFrames {

@@ -32,7 +32,8 @@ impl ServiceId {
 
 /// Bytes of a preface.
 pub const SIZE: usize = 8;
-const MAGIC: [u8; 4] = [0x8b, b'N', b'L', b'S'];
+/// The bytes that every preface begins with.
+pub const MAGIC: [u8; 4] = [0x8b, b'N', b'L', b'S'];
 
 /// The preface of a peer that speaks this family of protocols, whatever its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::language::script::{
 };
 
 /// The words for what a session receives.
-const SESSION_WORDS: [&str; 4] = ["says", "hex", "ends", "silent"];
+const SESSION_WORDS: [&str; 5] = ["says", "hex", "ends", "silent", "traced"];
 
 /// What follows `expect`.
 pub(super) fn expectation(tokens: Tokens<'_>) -> Read<'_, Body> {
@@ -80,6 +80,10 @@ fn session_test(tokens: Tokens<'_>) -> Read<'_, SessionTest> {
         preceded(keyword("says"), cut(said)),
         map(preceded(keyword("hex"), cut(bytes)), SessionTest::Hex),
         value(SessionTest::Ends, keyword("ends")),
+        map(
+            preceded(keyword("traced"), cut(checked(word("a filter in quotes"), not_empty))),
+            SessionTest::Traced,
+        ),
         map(preceded((keyword("silent"), cut(keyword("for"))), cut(duration)), SessionTest::Silent),
     ))
     .parse(tokens)
@@ -98,7 +102,7 @@ fn waits_and_binds<'a>(
     let (mut within, mut binding) = (None, None);
     // Silence has its time already, and only a match has parts.
     let waits = !matches!(test, SessionTest::Silent(_));
-    let binds = test.word().is_some();
+    let binds = test.word().is_some() && !matches!(test, SessionTest::Traced(_));
     let tail = |tokens: Tokens<'a>| -> Read<'a, Tail> {
         let waiting = map(preceded(keyword("within"), cut(duration)), Tail::Within);
         let naming = map(preceded(keyword("as"), cut(checked(word("a name"), new_name))), Tail::As);

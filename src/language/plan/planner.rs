@@ -17,8 +17,8 @@ use crate::language::parse::command::Matcher;
 use crate::language::parse::grammar;
 use crate::language::parse::lexer::{Segment, Word};
 use crate::language::script::{
-    Body, Expectation, FileExpectation, FileTest, Prefix, SessionExpectation, Statement, TriggerEvent,
-    error_code,
+    Body, Expectation, FileExpectation, FileTest, Prefix, SessionExpectation, SessionTest, Statement,
+    TriggerEvent, error_code,
 };
 use crate::language::statement::statement;
 use crate::language::vocabulary::Vocabulary;
@@ -190,6 +190,12 @@ impl<'a> Planner<'a> {
         self.check_word(source, &expectation.session, scope);
         if let Some(word) = expectation.test.word() {
             self.check_word(source, word, scope);
+        }
+        if let SessionTest::Traced(word) = &expectation.test
+            && let (Some(check), Some(text)) = (self.vocabulary.check_filter, word.literal())
+            && let Some(why) = check(&text)
+        {
+            self.error(source, Diagnostic::new(why, word.span.clone()));
         }
         if let Some(name) = &expectation.binding {
             scope.define(name, Known::Any);

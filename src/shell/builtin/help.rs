@@ -5,6 +5,7 @@ use crate::base::{Value, quantity};
 use crate::language::statement::{Form, STATEMENTS, statement};
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, LINE_LIMIT, Param, Verb, Vocabulary};
 use crate::net::{CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, SILENCE_LIMIT};
+use crate::record::EVENT_LIMIT;
 use crate::report::{Failure, Outcome};
 use crate::service::calc::expression;
 use crate::service::chat::protocol::{MESSAGE_LIMIT, UDP_CHARACTER_LIMIT};
@@ -262,6 +263,7 @@ pub fn limits() -> String {
         ("silence in a transfer", format!("{} s", SILENCE_LIMIT.as_secs())),
         ("chunk", size(CHUNK_LIMIT as usize)),
         ("frame", size(FRAME_LIMIT)),
+        ("events in a record of packets", format!("{EVENT_LIMIT} for each socket, or `set X record N`")),
         ("line of a script", size(LINE_LIMIT)),
         ("chat message", format!("{} (udp: {UDP_CHARACTER_LIMIT} characters)", size(MESSAGE_LIMIT))),
         ("digits in calc", expression::DIGIT_LIMIT.to_string()),

@@ -9,6 +9,8 @@ use crate::service::link::{self, BURST_LIMIT, Change, QUEUE_LIMIT};
 use crate::session::Session;
 use crate::shell::{Shell, errors};
 
+/// Most events that a record can be told to keep: some hundred bytes each.
+const EVENTS_LIMIT: u64 = 4 << 20;
 /// Kind of the log entry for a change.
 pub(super) const CHANGE: &str = "set";
 
@@ -16,7 +18,7 @@ pub(super) static SET: Builtin = Builtin {
     verb: &Verb {
         name: "set",
         summary: "change how the shell behaves, or the limit of a session",
-        details: "`results off` shows only errors and what `print` says; `echo on` shows commands as they run; `keep-going on` goes on after a failure. `set X rate 10mbit` limits what session X sends and receives while it runs; `set X unlimited` lifts it. `set X loss 5%` and the other words of `link` change a link from the next packet on.",
+        details: "`results off` shows only errors and what `print` says; `echo on` shows commands as they run; `keep-going on` goes on after a failure. `set X rate 10mbit` limits what session X sends and receives while it runs; `set X unlimited` lifts it. `set X record 1000` keeps that many events of its packets for `trace`. `set X loss 5%` and the other words of `link` change a link from the next packet on.",
         params: &[
             Param::required("what", Kind::Setting(&["results", "echo", "keep-going"]), "what to change"),
             Param::optional("value", Kind::Choice(&["on", "off"]), "the new value of a setting"),
@@ -24,6 +26,11 @@ pub(super) static SET: Builtin = Builtin {
         keywords: &[
             Keyword::new("rate", Kind::Rate, "the limit of a session, or how fast a link carries"),
             Keyword::flag("unlimited", "no limit for a session"),
+            Keyword::new(
+                "record",
+                Kind::Count(1, EVENTS_LIMIT),
+                "events of its packets that a session keeps",
+            ),
             Keyword::new("loss", Kind::Percent, "of a link: packets that vanish"),
             Keyword::new("burst", Kind::Count(1, BURST_LIMIT), "of a link: mean length of a burst of losses"),
             Keyword::new("delay", Kind::Delay, "of a link: added to each packet, one way"),
@@ -67,6 +74,8 @@ struct SetOptions {
     /// Bytes a second.
     rate: Option<u64>,
     unlimited: bool,
+    /// Events that the record of the session keeps.
+    record: Option<usize>,
     change: Change,
 }
 
@@ -78,6 +87,7 @@ impl FromArguments for SetOptions {
             on: arguments.text("value").map(|value| value == "on"),
             rate: arguments.rate("rate"),
             unlimited: arguments.flag("unlimited"),
+            record: arguments.number("record").map(|events| events as usize),
             change: Change::from_arguments(arguments),
         }
     }
@@ -104,6 +114,12 @@ fn turn(label: &str, control: &RelayControl, options: &SetOptions) -> Result<Str
 fn limit(shell: &Shell, session: &SessionRef, options: &SetOptions) -> Result<String, Failure> {
     let session = shell.session(session)?;
     let label = session.label();
+    if let Some(events) = options.record {
+        session.keep_packets(events);
+        if options.change.is_empty() && options.rate.is_none() && !options.unlimited {
+            return Ok(format!("{label} keeps {} of its packets", quantity::counted(events as u64, "event")));
+        }
+    }
     if session.has_ended() {
         return Err(errors::session_ended(&label).of(format!("set {label}")));
     }

@@ -13,6 +13,7 @@ use crate::base::pattern::{Pattern, PatternSet, to_hex};
 use crate::base::quantity::show_duration;
 use crate::language::parse::lexer::Word;
 use crate::language::script::{SessionExpectation, SessionTest};
+use crate::record::Filter;
 use crate::report::{Contrast, Failure};
 use crate::session::Session;
 use crate::session::byte_inbox::Taken;
@@ -20,6 +21,8 @@ use crate::shell::{Binding, Shell, errors};
 
 /// Bytes of what came that a failure looks at.
 const SHOWN: usize = 256;
+/// How often a record is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Lines of a chat that a failure shows.
 const LINES: usize = 3;
 /// Patterns that are kept ready for the next time.
@@ -33,6 +36,9 @@ impl Shell {
         let session = self.session_of(&expectation.session)?;
         if let SessionTest::Silent(time) = expectation.test {
             return self.expect_silence(&session, time, expectation).await;
+        }
+        if let SessionTest::Traced(filter) = &expectation.test {
+            return self.expect_packet(&session, filter, expectation).await;
         }
         let patterns = self.patterns(&expectation.test)?;
         let deadline = expectation.within.map(|within| Instant::now() + within);
@@ -88,6 +94,32 @@ impl Shell {
             errors::not_silent(&label, began.elapsed(), rest)
         };
         Err(with_events(failure, std::slice::from_ref(session), self.settings.events))
+    }
+
+    /// Holds if the record has a packet that the filter matches. A record is looked at again and again: no packet wakes
+    /// anybody, as that would cost every transfer something.
+    async fn expect_packet(
+        &self,
+        session: &Session,
+        filter: &Word,
+        expectation: &SessionExpectation,
+    ) -> Result<(), Failure> {
+        let text = self.text(filter)?;
+        let filter = Filter::read(&text).map_err(|why| errors::invalid_filter(&why))?;
+        let deadline = Instant::now() + expectation.within.unwrap_or(Duration::ZERO);
+        let mut tick = tokio::time::interval(LOOK_EVERY);
+        loop {
+            let is_last = Instant::now() >= deadline || session.has_ended();
+            let events = session.packets().0;
+            if events.iter().any(|event| filter.matches(event)) != expectation.negated {
+                return Ok(());
+            }
+            if is_last {
+                let (condition, negated) = (describe(expectation), expectation.negated);
+                return Err(errors::not_traced(&condition, negated, events.len(), &session.label()));
+            }
+            tick.tick().await;
+        }
     }
 
     /// The session that a word of an expectation names.
@@ -190,7 +222,7 @@ fn differs(test: &SessionTest, wanted: &str, came: &[u8]) -> String {
                 (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).ok());
             pairs.collect()
         }
-        SessionTest::Matching(_) | SessionTest::Ends | SessionTest::Silent(_) => return String::new(),
+        _ => return String::new(),
     };
     let alike = |from: usize| {
         let pairs = wanted.iter().zip(&came[from..]);
@@ -220,6 +252,7 @@ fn describe(expectation: &SessionExpectation) -> String {
         SessionTest::Says(word) => format!("says {}", quoted(word)),
         SessionTest::Matching(word) => format!("says matching {}", quoted(word)),
         SessionTest::Hex(word) => format!("hex {}", quoted(word)),
+        SessionTest::Traced(word) => format!("traced {}", quoted(word)),
         SessionTest::Ends => "ends".to_owned(),
         SessionTest::Silent(time) => format!("silent for {}", show_duration(*time)),
     };

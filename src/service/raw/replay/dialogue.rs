@@ -190,7 +190,7 @@ impl Reader<'_> {
                 Err(_) => pattern(word, Pattern::hex)?,
             },
             SessionTest::Ends => Part::End,
-            SessionTest::Silent(_) => return Ok(self.of(session).is_some()),
+            SessionTest::Silent(_) | SessionTest::Traced(_) => return Ok(self.of(session).is_some()),
         };
         self.turn(session, Side::Server, part, *within)
     }
