@@ -31,6 +31,21 @@ pub fn line(event: &PacketEvent, began: Time) -> String {
     words.join(" ").trim_end().to_owned()
 }
 
+/// An event in a few words, for a comment beside the packet itself: `#21 data, again #17: gap`.
+pub fn in_words(event: &PacketEvent) -> String {
+    let number = event.number().map_or_else(String::new, |number| format!("#{number} "));
+    let mut words = vec![format!("{number}{}", event.kind)];
+    words.extend(match event.fate {
+        Fate::Sent | Fate::Arrived | Fate::Passed => None,
+        fate => Some(fate.word().to_owned()),
+    });
+    if let Some(cause) = event.cause {
+        let before = event.again().map_or_else(String::new, |before| format!(" #{before}"));
+        words.push(format!("again{before}: {cause}"));
+    }
+    words.join(", ")
+}
+
 /// What it acknowledges: `ack ≤16, 18–20`.
 pub fn acked(event: &PacketEvent) -> String {
     let mut ranges: Vec<(u64, u64)> = event.acked.kept().collect();

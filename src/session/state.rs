@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -22,6 +22,7 @@ use super::measure::{Meter, Packets, Sample};
 use super::rate_limiter::RateLimiter;
 use crate::base::pattern::PatternSet;
 use crate::base::{Carrier, Fields, Value};
+use crate::net::connection::tap::Tapped;
 use crate::record::PacketEvent;
 use crate::report::{Failure, Outcome, Progress};
 use crate::wire::ServiceId;
@@ -152,7 +153,7 @@ pub struct Session {
 }
 
 /// A control that only the session's service knows the type of, for `set`.
-pub type ControlHandle = std::sync::Arc<dyn std::any::Any + Send + Sync>;
+pub type ControlHandle = Arc<dyn std::any::Any + Send + Sync>;
 
 /// The mutable part of a session.
 #[derive(Debug)]
@@ -234,6 +235,16 @@ impl Session {
     /// Number of events in its record so far, those that are kept no more included.
     pub fn packet_count(&self) -> u64 {
         self.packets.count()
+    }
+
+    /// From now on `look` is shown all packets that pass, until [`Self::look_away`]; false if somebody looks already.
+    pub fn look(&self, look: impl Fn(&Tapped<'_>) + Send + Sync + 'static) -> bool {
+        self.packets.look(Some(Arc::new(look)))
+    }
+
+    /// Nobody looks any more.
+    pub fn look_away(&self) {
+        self.packets.look(None);
     }
 
     /// Keeps this number of events for each socket from now on.

@@ -105,6 +105,7 @@ impl ShellBuilder {
             interrupt,
             suspend,
             attach: None,
+            began: None,
             recorder: None,
             has_bug: false,
             history: Vec::new(),

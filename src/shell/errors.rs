@@ -375,6 +375,10 @@ pub(super) fn not_traced(condition: &str, negated: bool, events: usize, session:
         .fix(format!("`trace {session}` shows them"))
 }
 
+pub(super) fn captured_already(session: &str) -> Failure {
+    Failure::new(Code::Exists, format!("{session} is captured already")).fix("`sessions` shows the capture")
+}
+
 pub(super) fn not_a_packet_number(text: &str) -> Failure {
     Failure::new(Code::Usage, format!("`{text}` is not the number of a packet"))
         .fix("write #17, as `trace` shows it")

@@ -112,6 +112,8 @@ pub struct Shell {
     suspend: Arc<tokio::sync::Notify>,
     /// The session that the prompt is to attach to next.
     attach: Option<Arc<Session>>,
+    /// The session that a builtin has begun: its result is bound to the name.
+    began: Option<Arc<Session>>,
     /// The recording in progress, if any.
     recorder: Option<record::Recorder>,
     /// Some failure was an error in this program.

@@ -63,6 +63,15 @@ impl Frame {
     }
 }
 
+/// The header of a BLOCK with `length` bytes that belong at `offset`.
+pub fn block_header(offset: u64, length: usize) -> [u8; BLOCK_HEADER] {
+    let mut header = [0; BLOCK_HEADER];
+    header[..4].copy_from_slice(&((BLOCK_HEADER - 4 + length) as u32).to_be_bytes());
+    header[4] = BLOCK;
+    header[HEADER..].copy_from_slice(&offset.to_be_bytes());
+    header
+}
+
 /// Splits a stream of bytes into frames.
 #[derive(Debug, Default)]
 pub struct Deframer {

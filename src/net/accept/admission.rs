@@ -1,5 +1,6 @@
 //! Which clients a server accepts.
 
+use crate::net::connection::record::SharedRing;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
 
@@ -15,7 +16,7 @@ pub enum Lines {
 }
 
 /// Which clients a server accepts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Admission {
     /// The service of the port: clients that ask for another one are refused.
     pub service: ServiceId,
@@ -28,6 +29,8 @@ pub struct Admission {
     pub lines: Lines,
     /// For UDP; TCP ignores them.
     pub options: Options,
+    /// Where the packets of all clients over UDP are noted.
+    pub ring: SharedRing,
 }
 
 impl Admission {

@@ -149,7 +149,7 @@ impl TcpServer {
                 Arrival::Knocking(PendingConnection {
                     stream,
                     peer,
-                    admission: self.admission,
+                    admission: self.admission.clone(),
                     places,
                     half_open,
                 })
@@ -262,10 +262,10 @@ impl PendingConnection {
         }
         if !text {
             front.advance(preface::SIZE);
-            outgoing.put(&Preface::new(admission.service).encode());
+            outgoing.greet(Preface::new(admission.service));
             outgoing.flush().await?;
         }
-        let incoming = tcp::Incoming::new(read, front, text);
+        let incoming = tcp::Incoming::new(read, front, text).met(asked);
         let connection = Connection { is_text: text, ..tcp::Halves { outgoing, incoming, peer }.into() };
         Ok((connection, place?))
     }

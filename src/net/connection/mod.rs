@@ -6,10 +6,12 @@
 //! | `message` | what travels over a connection |
 //! | `path_stats` | a reader of the path's state |
 //! | `record` | what happened to its packets |
+//! | `tap` | the packets themselves, for a capture |
 
 pub mod message;
 pub mod path_stats;
 pub mod record;
+pub mod tap;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -81,8 +83,10 @@ impl Connection {
         match (&mut self.outgoing, &mut self.incoming) {
             (Outgoing::Udp(outgoing), _) => outgoing.ring().clone(),
             (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming)) => {
-                outgoing.notes = Some(FrameNotes::new(ring.clone(), flow, Way::Out));
-                incoming.notes = Some(FrameNotes::new(ring.clone(), flow, Way::In));
+                if let Some(ends) = outgoing.addresses() {
+                    let notes = |way| FrameNotes::new(ring.clone(), flow, way, ends);
+                    tcp::note(outgoing, incoming, (notes(Way::Out), notes(Way::In)));
+                }
                 ring.clone()
             }
             (Outgoing::Tcp(_), Incoming::Udp(_)) => ring.clone(),

@@ -1,18 +1,26 @@
 //! The record of a session's packets, shared between the tasks that note them and those that look.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::tap::{Part, Tap, Tapped};
 use crate::net::clock;
-use crate::record::{Kind, PacketEvent, Ring, Way};
+use crate::record::{Fate, Kind, PacketEvent, Ring, Way};
+use crate::wire::frame::BLOCK_HEADER;
 
-/// A ring that several tasks write to. All clones are the same ring.
+/// A ring that several tasks write to, and a tap of the same packets. All clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct SharedRing(Arc<Mutex<Ring>>);
+pub struct SharedRing(Arc<(Mutex<Ring>, Tap)>);
 
 impl SharedRing {
     /// The ring, locked.
     pub fn lock(&self) -> MutexGuard<'_, Ring> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where somebody may look at the packets themselves.
+    pub fn tap(&self) -> &Tap {
+        &self.0.1
     }
 
     /// True if both are the same ring.
@@ -27,33 +35,53 @@ pub struct FrameNotes {
     ring: SharedRing,
     flow: u64,
     way: Way,
+    /// This side and the peer.
+    ends: (SocketAddr, SocketAddr),
     next: u64,
     offset: u64,
 }
 
 impl FrameNotes {
-    /// `flow` tells connections of a ring apart.
-    pub fn new(ring: SharedRing, flow: u64, way: Way) -> Self {
-        Self { ring, flow, way, next: 0, offset: 0 }
+    /// `flow` tells connections of a ring apart; `ends` are the addresses of this side and of the peer.
+    pub fn new(ring: SharedRing, flow: u64, way: Way, ends: (SocketAddr, SocketAddr)) -> Self {
+        Self { ring, flow, way, ends, next: 0, offset: 0 }
     }
 
-    /// A frame or a line of this size, as a part of the stream.
-    pub(in crate::net) fn frame(&mut self, kind: Kind, size: usize) {
-        let offset = self.offset;
-        self.offset += size as u64;
-        self.note(kind, offset, size, size);
+    /// A frame or a line of this size; its bytes are asked for only if somebody looks.
+    pub(in crate::net) fn frame<B: AsRef<[u8]>>(
+        &mut self,
+        kind: Kind,
+        size: usize,
+        bytes: impl FnOnce() -> B,
+    ) {
+        let event = self.note(kind, (self.offset, size), size);
+        if self.ring.tap().is_on() {
+            self.show(Part::Bytes(bytes().as_ref()), Some(event));
+        }
     }
 
-    /// A block: `offset` and `length` are those in the file.
-    pub(in crate::net) fn block(&mut self, offset: u64, length: usize) {
-        let size = length + crate::wire::frame::BLOCK_HEADER;
-        self.offset += size as u64;
-        self.note(Kind::Data, offset, length, size);
+    /// The header of a block; `offset` and `length` are those in the file. Its bytes follow.
+    pub(in crate::net) fn block(&mut self, header: &[u8; BLOCK_HEADER], (offset, length): (u64, usize)) {
+        let event = self.note(Kind::Data, (offset, length), length + BLOCK_HEADER);
+        self.show(Part::Bytes(header), Some(event));
     }
 
-    fn note(&mut self, kind: Kind, offset: u64, length: usize, size: usize) {
-        let fate =
-            if self.way == Way::Out { crate::record::Fate::Sent } else { crate::record::Fate::Arrived };
+    /// Bytes that belong to what was noted last.
+    pub(in crate::net) fn more(&self, bytes: &[u8]) {
+        self.show(Part::Bytes(bytes), None);
+    }
+
+    /// Shows a part of the connection to who looks.
+    pub(in crate::net) fn show(&self, part: Part<'_>, event: Option<PacketEvent>) {
+        if self.ring.tap().is_on() {
+            let (local, peer) = self.ends;
+            let outgoing = self.way == Way::Out;
+            self.ring.tap().show(&Tapped { side: 0, local, peer, outgoing, part, event });
+        }
+    }
+
+    fn note(&mut self, kind: Kind, (offset, length): (u64, usize), size: usize) -> PacketEvent {
+        let fate = if self.way == Way::Out { Fate::Sent } else { Fate::Arrived };
         let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
         let event = PacketEvent {
             at: clock::now(),
@@ -68,6 +96,8 @@ impl FrameNotes {
             ..PacketEvent::default()
         };
         self.next += 1;
+        self.offset += size as u64;
         self.ring.lock().push(event);
+        event
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 
 use super::clock::timer::Timer;
 use super::connection::record::SharedRing;
+use super::connection::tap::{Part, Tapped};
 use super::{Bound, clock};
 use crate::base::{Endpoint, Time};
 use crate::link::{Counts, Direction, Link, Profile, Verdict};
@@ -145,6 +146,28 @@ struct Engine {
     ring: SharedRing,
 }
 
+/// Shows a packet to who looks: one that comes is seen at the side that it comes from, one that leaves at the other.
+fn show(
+    ring: &SharedRing,
+    exits: &[PacketOut; 2],
+    direction: Direction,
+    (outgoing, bytes, event): (bool, &[u8], Option<PacketEvent>),
+) {
+    // What goes up leaves by the exit to the server, and came in where the exit to the client is.
+    let up = direction == Direction::Up;
+    let to_server = up == outgoing;
+    let (exit, side) = if to_server { (&exits[0], 1) } else { (&exits[1], 0) };
+    let ends = match exit {
+        PacketOut::Client(socket, client) => socket.local_addr().map(|local| (local, *client)),
+        PacketOut::Server(socket) => socket.local_addr().and_then(|local| Ok((local, socket.peer_addr()?))),
+        // A stream has no packets of its own.
+        PacketOut::Stream(_) => return,
+    };
+    if let Ok((local, peer)) = ends {
+        ring.tap().show(&Tapped { side, local, peer, outgoing, part: Part::Datagram(bytes), event });
+    }
+}
+
 /// What a link did to a packet. Over TCP, or with foreign datagrams, `flow` is the client.
 fn event(now: Time, flow: Flow, direction: Direction, bytes: &Bytes, verdict: Verdict) -> PacketEvent {
     let seen = summarize(bytes);
@@ -237,7 +260,11 @@ impl Engine {
                 let (now, link) =
                     (clock::now(), if direction == Direction::Up { &mut self.up } else { &mut self.down });
                 let verdict = link.offer(now, tag, bytes.clone());
-                self.ring.lock().push(event(now, flow, direction, &bytes, verdict));
+                let event = event(now, flow, direction, &bytes, verdict);
+                self.ring.lock().push(event);
+                if self.ring.tap().is_on() {
+                    self.show((flow, direction), false, &bytes, Some(event));
+                }
             }
             PacketIn::Left(flow) => {
                 self.exits.remove(&flow);
@@ -252,6 +279,10 @@ impl Engine {
         for (side, link) in [&mut self.up, &mut self.down].into_iter().enumerate() {
             while let Some((tag, bytes)) = link.poll(now) {
                 let Some(exits) = self.exits.get(&tag.flow) else { continue };
+                if self.ring.tap().is_on() {
+                    let direction = if side == 0 { Direction::Up } else { Direction::Down };
+                    show(&self.ring, exits, direction, (true, &bytes, None));
+                }
                 // What the kernel does not take is lost, as on any network.
                 match &exits[side] {
                     PacketOut::Client(socket, client) => drop(socket.try_send_to(&bytes, *client)),
@@ -259,6 +290,19 @@ impl Engine {
                     PacketOut::Stream(writer) => drop(writer.send(Chunk { bytes, _place: tag.place })),
                 }
             }
+        }
+    }
+
+    /// Shows a packet that came to who looks.
+    fn show(
+        &self,
+        (flow, direction): (Flow, Direction),
+        outgoing: bool,
+        bytes: &[u8],
+        event: Option<PacketEvent>,
+    ) {
+        if let Some(exits) = self.exits.get(&flow) {
+            show(&self.ring, exits, direction, (outgoing, bytes, event));
         }
     }
 

@@ -9,6 +9,7 @@ use super::socket::ReadEnd;
 use super::{BATCH, DIRECT, LINE_LIMIT, broken};
 use crate::net::connection::message::{BlockSink, Message, Received, land};
 use crate::net::connection::record::FrameNotes;
+use crate::net::connection::tap::Part;
 use crate::net::errors::{self, malformed};
 use crate::record::Kind;
 use crate::report::Failure;
@@ -30,6 +31,10 @@ pub struct Incoming {
     block: Option<(u64, usize)>,
     /// Where its frames are noted.
     pub(in crate::net) notes: Option<FrameNotes>,
+    /// The preface of the peer.
+    pub(in crate::net) greeting: Option<[u8; preface::SIZE]>,
+    /// The peer opened the connection.
+    pub(in crate::net) is_client: bool,
 }
 
 impl Incoming {
@@ -43,7 +48,15 @@ impl Incoming {
             ended: false,
             block: None,
             notes: None,
+            greeting: None,
+            is_client: false,
         }
+    }
+
+    /// The peer opened the connection, with this preface.
+    pub(in crate::net) fn met(mut self, client: Option<Preface>) -> Self {
+        (self.is_client, self.greeting) = (true, client.map(Preface::encode));
+        self
     }
 
     /// After [`crate::net::Connection::own`]: whether a read may block.
@@ -111,6 +124,9 @@ impl Incoming {
         loop {
             if let Some((offset, left)) = self.block {
                 let now = left.min(self.frames.buffer.len());
+                if let Some(notes) = &self.notes {
+                    notes.more(&self.frames.buffer[..now]);
+                }
                 land(landing, offset, &self.frames.buffer[..now])?;
                 self.frames.buffer.advance(now);
                 landed |= now > 0;
@@ -123,7 +139,7 @@ impl Incoming {
                 Some(block) => {
                     self.block = Some(block);
                     if let Some(notes) = &mut self.notes {
-                        notes.block(block.0, block.1);
+                        notes.block(&frame::block_header(block.0, block.1), block);
                     }
                 }
                 None => return Ok(landed),
@@ -150,6 +166,9 @@ impl Incoming {
                 Ok(n) => {
                     self.received += n as u64;
                     let now = n.min(length);
+                    if let Some(notes) = &self.notes {
+                        notes.more(&room[..now]);
+                    }
                     landing.landed(offset, now)?;
                     self.block = (now < left).then_some((offset + now as u64, left - now));
                     self.frames.buffer.extend_from_slice(&next[..n - now]);
@@ -163,7 +182,12 @@ impl Incoming {
 
     fn note_frame(&mut self, frame: &Frame) {
         if let Some(notes) = &mut self.notes {
-            notes.frame(Kind::Frame, frame::HEADER + frame.body.len());
+            let size = frame::HEADER + frame.body.len();
+            notes.frame(Kind::Frame, size, || {
+                let mut bytes = BytesMut::with_capacity(size);
+                frame.encode(&mut bytes);
+                bytes
+            });
         }
     }
 
@@ -180,7 +204,8 @@ impl Incoming {
         let offset = Reader::new(&body).u64().map_err(malformed)?;
         body.advance(8);
         if let Some(notes) = &mut self.notes {
-            notes.block(offset, body.len());
+            notes.block(&frame::block_header(offset, body.len()), (offset, body.len()));
+            notes.more(&body);
         }
         Ok(Some(Message::Block { offset, bytes: body }))
     }
@@ -195,7 +220,7 @@ impl Incoming {
         };
         let mut line = buffer.split_to(end + 1);
         if let Some(notes) = &mut self.notes {
-            notes.frame(Kind::Line, line.len());
+            notes.frame(Kind::Line, line.len(), || &line);
         }
         line.truncate(end - usize::from(end > 0 && line[end - 1] == b'\r'));
         Ok(Some(Message::Frame(Frame { kind: frame::LINE, body: line.freeze() })))
@@ -230,6 +255,9 @@ impl Incoming {
 
     /// The stream has ended: in order, or inside a frame (row 41). The last line of text needs no newline.
     fn at_end(&mut self) -> Result<Option<Message>, Failure> {
+        if let (Some(notes), false) = (&self.notes, self.ended) {
+            notes.show(Part::End, None);
+        }
         self.ended = true;
         let left = self.frames.buffer.len();
         if left == 0 && self.block.is_none() {
@@ -256,6 +284,7 @@ impl Incoming {
                 let preface = Preface::decode(*front);
                 return match preface {
                     Some(preface) => {
+                        self.greeting = Some(*front);
                         buffer.advance(preface::SIZE);
                         Ok(preface)
                     }

@@ -34,6 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::connect::resolve;
 use super::connection::message::{Message, PathSample};
+use super::connection::record::FrameNotes;
+use super::connection::tap::Part;
 use super::errors;
 use super::kernel::ports_in_use::is_served_here;
 use super::limits::CONNECT_LIMIT;
@@ -99,7 +101,7 @@ pub async fn connect(
     let (read, write) = stream.into_split();
     let mut outgoing = Outgoing::new(write, false);
     let mut incoming = Incoming::new(read, BytesMut::new(), false);
-    outgoing.put(&Preface::new(service).encode());
+    outgoing.greet(Preface::new(service));
     outgoing.flush().await?;
     match tokio::time::timeout(CONNECT_LIMIT, incoming.preface()).await {
         Ok(result) => check(&result?, &mut incoming).await?,
@@ -136,6 +138,18 @@ async fn check(server: &Preface, incoming: &mut Incoming) -> Result<(), Failure>
         Some(Message::Frame(frame)) if frame.kind == frame::ERROR => Err(errors::told(&frame)),
         _ => Err(errors::refused_without_reason()),
     }
+}
+
+/// From here on frames are noted. Who looks already sees how the connection was opened, too.
+pub(super) fn note(outgoing: &mut Outgoing, incoming: &mut Incoming, (out, into): (FrameNotes, FrameNotes)) {
+    if let (Some(own), Some(theirs)) = (outgoing.greeting, incoming.greeting) {
+        let (first, second) =
+            if incoming.is_client { ((&into, theirs), (&out, own)) } else { ((&out, own), (&into, theirs)) };
+        first.0.show(Part::Open, None);
+        first.0.show(Part::Bytes(&first.1), None);
+        second.0.show(Part::Bytes(&second.1), None);
+    }
+    (outgoing.notes, incoming.notes) = (Some(out), Some(into));
 }
 
 fn broken(error: &std::io::Error, received: u64) -> Failure {

@@ -10,12 +10,14 @@ use tokio::net::tcp::OwnedWriteHalf;
 use super::socket::WriteEnd;
 use super::{BATCH, DIRECT, broken};
 use crate::net::connection::record::FrameNotes;
+use crate::net::connection::tap::Part;
 use crate::net::errors::stopped_reading;
 use crate::net::limits::{MINIMUM_RATE, SILENCE_LIMIT};
 use crate::record::Kind;
 use crate::report::Failure;
 use crate::wire::Frame;
 use crate::wire::frame::{self, BLOCK_HEADER};
+use crate::wire::preface::{self, Preface};
 use crate::wire::time_spent::Cause;
 
 /// Maximum number of buffers in one vectored write.
@@ -41,6 +43,8 @@ pub struct Outgoing {
     lines: bool,
     /// Where its frames are noted.
     pub(in crate::net) notes: Option<FrameNotes>,
+    /// The preface that was sent.
+    pub(in crate::net) greeting: Option<[u8; preface::SIZE]>,
 }
 
 impl Outgoing {
@@ -53,6 +57,7 @@ impl Outgoing {
             buffer: BytesMut::new(),
             lines,
             notes: None,
+            greeting: None,
         }
     }
 
@@ -120,6 +125,13 @@ impl Outgoing {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Queues the preface.
+    pub(in crate::net) fn greet(&mut self, preface: Preface) {
+        let bytes = preface.encode();
+        self.greeting = Some(bytes);
+        self.put(&bytes);
+    }
+
     /// Queues a frame; writes if more than [`BATCH`] bytes wait.
     pub(in crate::net) async fn send(&mut self, frame: &Frame) -> Result<(), Failure> {
         let before = self.buffer.len();
@@ -131,7 +143,7 @@ impl Outgoing {
             frame.encode(&mut self.buffer);
         }
         if let Some(notes) = &mut self.notes {
-            notes.frame(kind, self.buffer.len() - before);
+            notes.frame(kind, self.buffer.len() - before, || &self.buffer[before..]);
         }
         self.flush_over(BATCH).await
     }
@@ -148,8 +160,9 @@ impl Outgoing {
             self.buffer.put_u32((BLOCK_HEADER - 4 + block.len()) as u32);
             self.buffer.put_u8(frame::BLOCK);
             self.buffer.put_u64(offset);
-            if let Some(notes) = &mut self.notes {
-                notes.block(offset, block.len());
+            if let (Some(notes), Some(header)) = (&mut self.notes, self.buffer.last_chunk()) {
+                notes.block(header, (offset, block.len()));
+                notes.more(&block);
             }
             offset += block.len() as u64;
             if block.len() < DIRECT {
@@ -217,6 +230,9 @@ impl Outgoing {
         // If the flush fails, the peer is gone and needs no FIN.
         if self.flush().await.is_ok() {
             self.end.shutdown().await;
+        }
+        if let Some(notes) = &self.notes {
+            notes.show(Part::End, None);
         }
     }
 }

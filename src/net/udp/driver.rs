@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::drops::kernel_drops;
@@ -17,8 +18,10 @@ use crate::net::clock;
 use crate::net::clock::timer::Timer;
 use crate::net::connection::message::{Message, PathCounts};
 use crate::net::connection::record::SharedRing;
+use crate::net::connection::tap::{Part, Tapped};
 use crate::net::errors::{self, malformed};
 use crate::net::random::random;
+use crate::record::{PacketEvent, Ring, Way, summarize};
 use crate::reliable::{self, CloseReason, Event};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit};
@@ -73,6 +76,15 @@ pub(super) struct SocketDriver {
     drops: (Time, u64),
     /// What happened to its packets.
     ring: SharedRing,
+    /// Those that passed since the record was taken last, if somebody looks at them.
+    passed: Vec<Passed>,
+}
+
+/// A datagram that passed.
+struct Passed {
+    peer: SocketAddr,
+    outgoing: bool,
+    bytes: Bytes,
 }
 
 impl SocketDriver {
@@ -98,7 +110,13 @@ impl SocketDriver {
             ends_at: None,
             drops: (Time::ZERO, 0),
             ring: SharedRing::default(),
+            passed: Vec::new(),
         }
+    }
+
+    /// Notes packets in this ring, not in one of its own.
+    pub(super) fn note_into(&mut self, ring: SharedRing) {
+        self.ring = ring;
     }
 
     /// Creates the service's side of a connection.
@@ -175,18 +193,25 @@ impl SocketDriver {
         self.feed();
         let socket = &mut self.socket;
         let (mut events, mut refused) = (Vec::new(), false);
+        let (looks, passed) = (self.ring.tap().is_on(), &mut self.passed);
+        let mut copy = |peer: SocketAddr, bytes: &[u8]| {
+            if looks {
+                passed.push(Passed { peer, outgoing: true, bytes: Bytes::copy_from_slice(bytes) });
+            }
+            true
+        };
         let send = |peer: SocketAddr, bytes: &[u8], markable| match socket.send(peer, bytes, markable) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => false,
             // The peer refused an earlier datagram (ICMP): this one counts as sent.
             Err(_) => {
                 refused = true;
-                true
+                copy(peer, bytes)
             }
-            Ok(()) => true,
+            Ok(()) => copy(peer, bytes),
         };
         let mut writable = self.endpoint.drain(clock::now(), send, |id, event| events.push((id, event)));
         if self.endpoint.has_record() {
-            self.endpoint.take_record(&mut self.ring.lock());
+            self.take_record();
         }
         match self.socket.flush() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => writable = false,
@@ -207,6 +232,26 @@ impl SocketDriver {
             self.deliver(id, event);
         }
         writable
+    }
+
+    /// Moves what the connections noted into the record, and shows what passed to who looks.
+    fn take_record(&mut self) {
+        if self.passed.is_empty() {
+            return self.endpoint.take_record(&mut self.ring.lock());
+        }
+        let mut new = Ring::default();
+        self.endpoint.take_record(&mut new);
+        let key = |event: &PacketEvent| (event.flow, event.way, event.number, event.kind);
+        let known: HashMap<_, PacketEvent> = new.events().map(|event| (key(event), *event)).collect();
+        let local = self.socket.local();
+        for Passed { peer, outgoing, bytes } in self.passed.drain(..) {
+            let way = if outgoing { Way::Out } else { Way::In };
+            let seen = PacketEvent { way, ..summarize(&bytes) };
+            let event = Some(known.get(&key(&seen)).copied().unwrap_or(seen));
+            let part = Part::Datagram(&bytes);
+            self.ring.tap().show(&Tapped { side: 0, local, peer, outgoing, part, event });
+        }
+        self.ring.lock().append(&mut new);
     }
 
     fn let_in(&mut self, connection: Halves) {
@@ -404,7 +449,11 @@ impl SocketDriver {
     fn read(&mut self) {
         for _ in 0..READ_BURST {
             let (endpoint, now, mut foreign) = (&mut self.endpoint, clock::now(), Vec::new());
+            let (looks, passed) = (self.ring.tap().is_on(), &mut self.passed);
             let result = self.socket.receive(|peer, bytes, marked| {
+                if looks {
+                    passed.push(Passed { peer, outgoing: false, bytes: bytes.clone() });
+                }
                 if !bytes.first().is_some_and(|&first| datagram::is_ours(first)) {
                     foreign.push((peer, bytes.clone()));
                 }

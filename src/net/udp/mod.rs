@@ -154,6 +154,7 @@ pub fn listen(socket: UdpSocket, admission: &Admission) -> (mpsc::UnboundedRecei
         plain,
         admission.options.queue,
     );
+    drive.note_into(admission.ring.clone());
     let (accepts, clients) = mpsc::unbounded_channel();
     drive.accepts = Some(accepts);
     (clients, Box::pin(drive.run()))

@@ -101,6 +101,11 @@ impl Socket {
     }
 
     /// The local port; 0 if it is unknown.
+    /// The address of this side; that of a socket for any address is unspecified.
+    pub(super) fn local(&self) -> SocketAddr {
+        self.io.local_addr().unwrap_or_else(|_| (std::net::Ipv4Addr::UNSPECIFIED, 0).into())
+    }
+
     pub(super) fn port(&self) -> u16 {
         self.io.local_addr().map_or(0, |address| address.port())
     }

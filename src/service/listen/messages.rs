@@ -31,6 +31,7 @@ pub(super) async fn run(
         max: ask.max(),
         lines: service.lines,
         options: service.options,
+        ring: session.ring(),
     };
     let (listener, driver) = Listener::new(bound, admission);
     if let Some(driver) = driver {

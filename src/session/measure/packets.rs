@@ -2,28 +2,64 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::net::Connection;
 use crate::net::connection::record::SharedRing;
+use crate::net::connection::tap::{Look, Tapped};
 use crate::record::PacketEvent;
 
 /// Sockets of one session whose packets are looked at: the newest ones, if there are more.
 const RING_LIMIT: usize = 16;
 
 /// All rings of a session.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::session) struct Packets {
     own: OnceLock<SharedRing>,
     of_sockets: Mutex<VecDeque<SharedRing>>,
     /// The next number of a TCP connection, from 1.
     flows: AtomicU64,
+    /// Who looks at what passes, in the rings of today and in those that come.
+    look: Mutex<Option<SharedLook>>,
+}
+
+/// Who looks, at several places at once.
+type SharedLook = Arc<dyn Fn(&Tapped<'_>) + Send + Sync>;
+
+impl std::fmt::Debug for Packets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packets").field("rings", &self.all()).finish_non_exhaustive()
+    }
 }
 
 impl Packets {
     /// The ring of the session itself.
     pub(in crate::session) fn own(&self) -> SharedRing {
-        self.own.get_or_init(SharedRing::default).clone()
+        let made = || {
+            let ring = SharedRing::default();
+            self.place(&ring);
+            ring
+        };
+        self.own.get_or_init(made).clone()
+    }
+
+    /// Lets who looks look at this ring, too.
+    fn place(&self, ring: &SharedRing) {
+        let look = self.look.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        ring.tap().set(look.map(|look| -> Look { Box::new(move |tapped| look(tapped)) }));
+    }
+
+    /// From now on this one looks at all that passes; false if somebody does already. `None` ends it.
+    pub(in crate::session) fn look(&self, look: Option<SharedLook>) -> bool {
+        {
+            let mut current = self.look.lock().unwrap_or_else(PoisonError::into_inner);
+            if current.is_some() && look.is_some() {
+                return false;
+            }
+            *current = look;
+        }
+        self.all().iter().for_each(|ring| self.place(ring));
+        true
     }
 
     /// From now on, the packets of a connection are among those of the session.
@@ -41,6 +77,7 @@ impl Packets {
         if rings.len() == RING_LIMIT {
             rings.pop_front();
         }
+        self.place(&ring);
         rings.push_back(ring);
     }
 

@@ -238,7 +238,10 @@ impl Shell {
                     () = interrupt.cancelled() => Err(interrupted()),
                 };
                 let (outcome, flow) = outcome.map_err(|failure| failure.of(verb))?;
-                self.finish(invocation, &outcome, None);
+                match self.began.take() {
+                    None => self.finish(invocation, &outcome, None),
+                    Some(session) => self.began(invocation, &session, &outcome),
+                }
                 Ok(flow)
             }
             None => Err(errors::command_unknown(verb)),
@@ -416,6 +419,15 @@ impl Shell {
         if !invocation.background {
             self.suggest(invocation.verb, Some(session));
         }
+    }
+
+    /// A builtin has begun a session, which goes on.
+    fn began(&mut self, invocation: &Invocation, session: &Arc<Session>, outcome: &Outcome) {
+        if let Some(name) = &invocation.binding {
+            self.bind(name, Binding::Session(session.clone()));
+        }
+        self.last = Some(Binding::Session(session.clone()));
+        self.report(invocation, session, outcome);
     }
 
     fn finish(&mut self, invocation: &Invocation, outcome: &Outcome, session: Option<u64>) {

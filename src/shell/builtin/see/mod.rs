@@ -3,15 +3,18 @@
 //! | file | holds |
 //! |---|---|
 //! | `trace`, `explain`, `diagram` | packets: as lines, in sentences, as arrows |
+//! | `capture` | packets, for Wireshark |
 //! | `witness` | what other sessions of the shell saw of the same packets |
 //! | `plot` | rates and round trips |
 //! | `watch` | pictures that are drawn again |
 
+mod capture;
 mod explain;
 pub(super) mod plot;
 mod trace;
 pub(super) mod watch;
 mod witness;
 
+pub(super) use capture::CAPTURE;
 pub(super) use explain::EXPLAIN;
 pub(super) use trace::TRACE;
