@@ -7,7 +7,9 @@
 //! | `event` | the one shape |
 //! | `ring` | the last events of a session |
 //! | `summary` | what a datagram is, from its bytes |
+//! | `diagram` | time-sequence diagrams: text, SVG, Mermaid |
 
+pub mod diagram;
 mod event;
 mod ring;
 mod summary;
