@@ -147,7 +147,7 @@ mod tests {
             ..PacketEvent::default()
         };
         assert_eq!(label(&again), "#21 data 17408+1024 (again #17: gap)");
-        let acked = PacketEvent { acked: Acked::of([0..5].into_iter()), ..again };
+        let acked = PacketEvent { acked: Acked::of(std::iter::once(0..5)), ..again };
         let within = [50, 40, 33, 25].map(|letters| label_within(&acked, letters));
         assert_eq!(
             within,

@@ -43,39 +43,41 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn new(diagram: &Diagram, scale: Scale) -> Self {
         let trips = &diagram.trips;
-        let mut heights: Vec<Vec<u64>> = trips.iter().map(|trip| vec![0; trip.points.len()]).collect();
         let order = order(trips);
         let flight = usual_flight(trips, &order);
         let origin = order.first().map_or(0, |(at, _, _)| *at);
-        let (mut folds, mut times) = (Vec::new(), Vec::with_capacity(order.len()));
+        let heights = trips.iter().map(|trip| vec![0; trip.points.len()]).collect();
+        let mut layout = Self { heights, folds: Vec::new(), times: Vec::with_capacity(order.len()) };
         let mut lowest = vec![None; diagram.last_place() + 1];
-        let (mut before, mut height) = (origin, 0);
+        let mut above: Option<(u64, u64)> = None;
         for (at, trip, point) in order {
-            let pause = at - before;
-            if pause > flight.saturating_mul(FOLD_FLIGHTS) {
-                folds.push(Fold { from: height, length: pause });
-                height += scale.fold;
-            } else if !times.is_empty() {
-                // No overflow: the pause is at most two flights.
-                let grown = u128::from(pause) * u128::from(scale.flight) / u128::from(flight);
-                height += u64::try_from(grown).unwrap_or(scale.flight).max(scale.apart);
-            }
-            let place = trips[trip].points[point].place;
-            if let Some(above) = lowest.get(place).copied().flatten() {
-                height = height.max(above + scale.beside);
-            }
-            if let Some(lowest) = lowest.get_mut(place) {
+            let mut height = above.map_or(0, |above| layout.below(above, at, flight, scale));
+            let (point, place) = (&trips[trip].points[point], &mut layout.heights[trip][point]);
+            if let Some(lowest) = lowest.get_mut(point.place) {
+                height = lowest.map_or(height, |lowest: u64| height.max(lowest + scale.beside));
                 *lowest = Some(height);
             }
-            heights[trip][point] = height;
+            *place = height;
             // Nobody saw when a packet died on its way.
-            if !is_half_way(&trips[trip].points[point]) || times.is_empty() {
-                times.push((height, at - origin));
+            if !is_half_way(point) {
+                layout.times.push((height, at - origin));
             }
-            before = at;
+            above = Some((height, at));
         }
-        make_parallel(trips, &mut heights);
-        Self { heights, folds, times }
+        make_parallel(trips, &mut layout.heights);
+        layout
+    }
+
+    /// The height of a time, from height and time of the point before it.
+    fn below(&mut self, (height, before): (u64, u64), at: u64, flight: u64, scale: Scale) -> u64 {
+        let pause = at.saturating_sub(before);
+        if pause > flight.saturating_mul(FOLD_FLIGHTS) {
+            self.folds.push(Fold { from: height, length: pause });
+            return height + scale.fold;
+        }
+        // At most two flights.
+        let grown = u128::from(pause) * u128::from(scale.flight) / u128::from(flight);
+        height + u64::try_from(grown).unwrap_or(scale.flight).max(scale.apart)
     }
 
     /// Height of the lowest point.

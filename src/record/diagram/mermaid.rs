@@ -111,7 +111,7 @@ mod tests {
         for lane in &mut lanes {
             let names = (u64::MAX - 1_000_000..).zip(&mut lane.events);
             names.for_each(|(number, event)| {
-                (event.number, event.offset, event.again) = (number, number, number)
+                (event.number, event.offset, event.again) = (number, number, number);
             });
             lane.events.iter_mut().for_each(|event| event.cause = Some(crate::record::Cause::TailCopy));
             lane.name = "\u{1f600};".repeat(40);

@@ -151,7 +151,9 @@ fn name(name: &str, lane: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Time;
     use crate::record::diagram::samples::{big, stop_and_wait};
+    use crate::record::{Acked, Cause, Fate, Kind, NO_NUMBER, Way};
 
     #[test]
     fn the_first_packets_are_drawn_or_the_last_ones_and_the_others_counted() {
@@ -183,5 +185,42 @@ mod tests {
             Lane { name: "b".into(), events: vec![event(crate::record::Way::In); 1000] },
         ];
         assert!(text(&lanes, &Options::default()).contains("more events of a drawn packet left out"));
+    }
+
+    /// Events that make no sense, from a small generator of numbers.
+    fn nonsense(lanes: usize, seed: &mut u64) -> Vec<Lane> {
+        let mut draw = |below: u64| {
+            *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (*seed >> 33) % below
+        };
+        let mut event = || PacketEvent {
+            at: Time::from_micros(if draw(9) == 0 { u64::MAX - draw(9) } else { draw(50_000) }),
+            way: Way::ALL[draw(2) as usize],
+            kind: Kind::ALL[draw(12) as usize],
+            number: if draw(4) == 0 { NO_NUMBER } else { draw(9) },
+            offset: u64::MAX - draw(9),
+            length: u32::MAX,
+            acked: Acked { ranges: [(draw(9), draw(9)), (0, u64::MAX), (draw(9), 3)], count: draw(9) as u16 },
+            fate: Fate::ALL[draw(14) as usize],
+            cause: Cause::ALL.get(draw(9) as usize).copied(),
+            again: draw(9),
+            round_trip: draw(3) as u32 * 5000,
+            ..PacketEvent::default()
+        };
+        (0..lanes).map(|_| Lane { name: String::new(), events: (0..40).map(|_| event()).collect() }).collect()
+    }
+
+    #[test]
+    fn nonsense_is_drawn_within_all_bounds_and_always_the_same() {
+        let mut seed = 1;
+        for round in 0..200 {
+            let lanes = nonsense(round % 5, &mut seed);
+            let options = Options { columns: round, last: None, ascii: round % 2 == 0 };
+            let all = || [text(&lanes, &options), svg(&lanes, &options), mermaid(&lanes, &options)];
+            assert_eq!(all(), all());
+            let widest = all()[0].lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(round.clamp(60, 400)), "{}", all()[0]);
+            assert!(all()[2].len() < 45_000);
+        }
     }
 }

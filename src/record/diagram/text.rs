@@ -128,10 +128,10 @@ impl Frame {
             format!("{dash}{dash} {}", look.word())
         };
         let mut parts: Vec<String> = looks.iter().map(part).collect();
-        if diagram.trips.iter().any(|trip| trip.points.iter().any(|point| point.is_death())) {
+        if diagram.trips.iter().any(|trip| trip.points.iter().any(Point::is_death)) {
             parts.push(format!("{} lost", self.signs.death));
         }
-        format!("{:time$} {}\n", "", parts.join("   "), time = self.time)
+        format!("        {}\n", parts.join("   "))
     }
 }
 
