@@ -86,7 +86,7 @@ impl Frame {
             Mark::Departure => {
                 label::label_within(trip.event, room.saturating_sub(2 * usize::from(self.ascii)))
             }
-            _ => short_note(trip, point),
+            _ => short_note(trip, point, self.places.len().saturating_sub(1)),
         };
         self.cut(&self.plain(&text), room)
     }
@@ -108,7 +108,7 @@ fn wanted(diagram: &Diagram, place: usize, ascii: bool) -> usize {
         for point in trip.points.iter().filter(|point| point.place == place) {
             let text = match point.mark {
                 Mark::Departure => label::label(trip.event),
-                _ => short_note(trip, point),
+                _ => short_note(trip, point, diagram.last_place()),
             };
             let text = if ascii { label::ascii(&text) } else { text };
             most = most.max(text.chars().count());
@@ -117,9 +117,10 @@ fn wanted(diagram: &Diagram, place: usize, ascii: bool) -> usize {
     most
 }
 
-fn short_note(trip: &Trip, point: &Point) -> String {
-    let note = label::note(trip, point);
-    note.strip_prefix("dropped: ").map_or(note.clone(), str::to_owned)
+fn short_note(trip: &Trip, point: &Point, last_place: usize) -> String {
+    let is_side = point.place == 0 || point.place == last_place;
+    let note = if is_side { label::side_note(trip, point) } else { label::note(trip, point) };
+    note.replace("dropped: ", "")
 }
 
 /// Shares the room between left and right: who wants less than a third gets all of it.

@@ -109,6 +109,17 @@ pub(super) fn note(trip: &Trip, point: &Point) -> String {
     }
 }
 
+/// The same at the side of the diagram, with the number of what came: one of many parallel arrows is hard to follow.
+pub(super) fn side_note(trip: &Trip, point: &Point) -> String {
+    let note = note(trip, point);
+    match point.mark {
+        Mark::Stop(_) if trip.event.kind != Kind::Ack => {
+            format!("{} {note}", number(trip.event)).trim().to_owned()
+        }
+        _ => note,
+    }
+}
+
 /// Milliseconds with three decimals.
 pub(super) fn millis(micros: u64) -> String {
     format!("{}.{:03}", micros / 1000, micros % 1000)

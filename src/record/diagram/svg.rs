@@ -3,7 +3,9 @@
 use super::label::{self, Look};
 use super::layout::{Fold, Layout, Scale};
 use super::trips::{Mark, Point, Trip};
-use super::{Diagram, Lane, Options};
+use super::{Diagram, Lane, NAME_LIMIT, Options};
+use crate::base::width;
+use crate::record::Fate;
 
 const PIXELS: Scale = Scale { flight: 72, beside: 16, apart: 2, fold: 44 };
 const WIDTH: u64 = 960;
@@ -18,6 +20,9 @@ const TICK: u64 = 14;
 /// Most letters beside the left and the right lifeline.
 const LETTERS: (usize, usize) = (40, 31);
 
+/// Columns of a name with another lane on both sides.
+const NAME_COLUMNS: usize = 22;
+
 const STYLE: &str = "\
 svg { --ink: #1b1f24; --paper: #ffffff; --faint: #8a929c; --data: #0b5cad; --again: #b34700; --ack: #1a7f37;
   --control: #6e40aa; --lost: #c4001a; background: var(--paper) }
@@ -29,6 +34,7 @@ text { font: 11px ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', 
 .remark { font: 12px system-ui, sans-serif; fill: var(--faint) }
 .time { fill: var(--faint); text-anchor: end; font-size: 10px }
 .left { text-anchor: end } .verdict { font-style: italic; fill: var(--lost) }
+.seen { fill: var(--faint) }
 .paper { fill: var(--paper) } .life, .axis { stroke: var(--ink); stroke-width: 1.5; fill: none }
 .axis { stroke: var(--faint); stroke-width: 1 }
 .trip { stroke-width: 1.5; fill: none } .again { stroke-width: 2.5 }
@@ -57,6 +63,9 @@ pub fn svg(lanes: &[Lane], options: &Options) -> String {
     legend(&mut out, &diagram);
     axis(&mut out, &layout, bottom);
     for (n, name) in diagram.names.iter().enumerate() {
+        // The names of three lanes stand closer.
+        let room = if diagram.names.len() > 2 { NAME_COLUMNS } else { NAME_LIMIT };
+        let name = width::front(name, room);
         lifeline(&mut out, (across(&diagram, 2 * n), bottom), name, &layout.folds);
     }
     let drawn = || diagram.trips.iter().zip(&layout.heights);
@@ -204,6 +213,7 @@ fn words(out: &mut String, diagram: &Diagram, trip: &Trip, heights: &[u64]) {
     for (point, height) in trip.points.iter().zip(heights) {
         let full = match point.mark {
             Mark::Departure => label::label(trip.event),
+            _ if point.place == 0 || point.place == diagram.last_place() => label::side_note(trip, point),
             _ => label::note(trip, point),
         };
         if !full.is_empty() {
@@ -220,7 +230,11 @@ fn word(out: &mut String, diagram: &Diagram, (point, y): (&Point, u64), full: &s
         _ => (LETTERS.1, x + 11, "right"),
     };
     let is_short = full.chars().count() <= letters;
-    let verdict = if matches!(point.mark, Mark::Departure) { "" } else { " verdict" };
+    let verdict = match point.mark {
+        Mark::Departure => "",
+        Mark::Stop(Fate::Arrived) => " seen",
+        _ => " verdict",
+    };
     let (short, title) = if is_short {
         (full.to_owned(), String::new())
     } else {
@@ -254,6 +268,7 @@ mod tests {
     #[test]
     fn foreign_names_stay_text_and_nothing_is_loaded() {
         let mut lanes = stop_and_wait(3);
+        lanes.remove(1);
         lanes[0].name = "</text><script>alert('1')</script>&".into();
         lanes[1].name = "\"\u{1}\u{ffff}]]>".into();
         let svg = svg(&lanes, &Options::default());

@@ -267,12 +267,12 @@ impl<'a> Matcher<'a> {
         let took = self.half_round_trip(event);
         let middle = Point { place: self.beyond(trip, point), at: at.saturating_add(took / 2), mark };
         let to = match mark {
-            _ if doomed => Point { mark: Mark::Death(Fate::Missing), ..middle },
+            Mark::Stop(Fate::Corrupted) => Point { mark: Mark::Death(Fate::Corrupted), ..middle },
+            _ if self.lanes.len() < 2 && doomed => Point { mark: Mark::Death(Fate::Missing), ..middle },
             _ if self.lanes.len() < 2 => {
                 Point { place: goal, at: at.saturating_add(took), mark: Mark::Stop(Fate::Arrived) }
             }
-            Mark::Stop(Fate::Corrupted) => Point { mark: Mark::Death(Fate::Corrupted), ..middle },
-            _ if self.must_have_come(goal, at.saturating_add(2 * took)) => {
+            _ if doomed || self.must_have_come(goal, at.saturating_add(took).saturating_add(took)) => {
                 Point { mark: Mark::Death(Fate::LostByLink), ..middle }
             }
             _ => Point { mark: Mark::Unseen, ..middle },
