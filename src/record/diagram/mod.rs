@@ -152,7 +152,7 @@ fn name(name: &str, lane: usize) -> String {
 mod tests {
     use super::*;
     use crate::base::Time;
-    use crate::record::diagram::samples::{big, stop_and_wait};
+    use crate::record::diagram::samples::{big, stop_and_wait, window_of_four};
     use crate::record::{Acked, Cause, Fate, Kind, NO_NUMBER, Way};
 
     #[test]
@@ -174,6 +174,23 @@ mod tests {
         for picture in [text(&lanes, &options), svg(&lanes, &options), mermaid(&lanes, &options)] {
             assert!(picture.len() < 400_000, "{}", picture.len());
             assert!(picture.contains(&format!("{} later packets left out", 500_000 - PACKET_LIMIT)));
+        }
+    }
+
+    #[test]
+    fn the_same_packet_at_several_places_is_one_and_none_is_forgotten() {
+        for lanes in 1..=3 {
+            let counts = [stop_and_wait(lanes), window_of_four(lanes, false), window_of_four(lanes, true)]
+                .map(|lanes| trips(&lanes).len());
+            assert_eq!(counts, [7, 18, 14], "{lanes} lanes");
+        }
+        // Only the server, or only the link, has seen it; of the last one only its loss is known.
+        let mut lanes = stop_and_wait(3);
+        lanes[0].events.retain(|event| event.fate == Fate::Missing);
+        lanes[1].events.retain(|event| event.number == 0 && event.kind == Kind::Data);
+        let text = text(&lanes, &Options::default());
+        for label in ["hello", "#0 data 0+1024", "#1 lost", "#2 data 1024+1024 (again #1: time-out)"] {
+            assert!(text.contains(label), "{label}:\n{text}");
         }
     }
 
