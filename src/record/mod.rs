@@ -11,9 +11,11 @@
 //! | `totals` | a record in numbers |
 //! | `filter` | which events are wanted |
 //! | `explain` | what became of a packet, in sentences |
+//! | `diagram` | arrows between lifelines: text, SVG, mermaid |
 //! | `capture` | packets as a file for Wireshark |
 
 pub mod capture;
+pub mod diagram;
 mod event;
 pub mod explain;
 mod filter;

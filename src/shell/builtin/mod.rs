@@ -48,6 +48,7 @@ pub static ALL: &[&Builtin] = &[
     &see::plot::PLOT,
     &see::TRACE,
     &see::EXPLAIN,
+    &see::DIAGRAM,
     &see::CAPTURE,
     &speak::SAY,
     &speak::FINISH,

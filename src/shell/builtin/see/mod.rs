@@ -9,6 +9,7 @@
 //! | `watch` | pictures that are drawn again |
 
 mod capture;
+mod diagram;
 mod explain;
 pub(super) mod plot;
 mod trace;
@@ -16,5 +17,6 @@ pub(super) mod watch;
 mod witness;
 
 pub(super) use capture::CAPTURE;
+pub(super) use diagram::DIAGRAM;
 pub(super) use explain::EXPLAIN;
 pub(super) use trace::TRACE;
