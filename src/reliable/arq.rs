@@ -79,6 +79,8 @@ pub(super) struct Textbook {
     /// The shortest time between two acknowledged pieces, in microseconds: how long the link takes for a piece.
     spacing: Option<f64>,
     acked_at: Option<Time>,
+    /// Pieces that the acknowledgement at hand acknowledged.
+    taken: u32,
 }
 
 impl Textbook {
@@ -94,6 +96,7 @@ impl Textbook {
             next_at: Time::ZERO,
             spacing: None,
             acked_at: None,
+            taken: 0,
         })
     }
 
@@ -140,21 +143,26 @@ impl Textbook {
     }
 
     /// The receiver has this piece and, if it takes pieces in order only, all before it.
-    pub(super) fn on_acked(&mut self, now: Time, number: SegmentNumber) {
+    pub(super) fn on_acked(&mut self, number: SegmentNumber) {
         let end = self.waiting.partition_point(|waiting| waiting.piece.number <= number);
         let begin = if self.in_order { 0 } else { end.saturating_sub(1) };
-        let mut taken = 0;
         for waiting in self.waiting.range_mut(begin..end) {
             if waiting.acked || !self.in_order && waiting.piece.number != number {
                 continue;
             }
             waiting.acked = true;
             self.due -= usize::from(std::mem::take(&mut waiting.due));
-            taken += 1;
+            self.taken += 1;
         }
         while self.waiting.pop_front_if(|waiting| waiting.acked).is_some() {
             self.left = self.left.saturating_sub(1);
         }
+    }
+
+    /// The acknowledgement at hand is done: measures how long the link takes for a piece. Several pieces that are
+    /// acknowledged together share the time since the acknowledgement before.
+    pub(super) fn measure(&mut self, now: Time) {
+        let taken = std::mem::take(&mut self.taken);
         if taken > 0 {
             let since = self.acked_at.replace(now).map_or(Duration::ZERO, |last| now.since(last));
             let spacing = since.as_micros() as f64 / f64::from(taken);
@@ -219,4 +227,30 @@ impl Textbook {
 /// The retransmission timeout: the round trip and its variation, without ACK delay, since the receiver answers at once.
 fn timeout(rtt: &Rtt) -> Duration {
     rtt.probe_timeout(Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A real network delivers acknowledgements in groups: they say nothing about the time of a single piece.
+    #[test]
+    fn pieces_that_are_acknowledged_together_share_the_time_between_two_acknowledgements() {
+        let mut textbook = Textbook::new(Arq::GoBackN(4)).unwrap();
+        let piece = |number| Segment {
+            number: SegmentNumber(number),
+            offset: 0,
+            bytes: vec![0; 10].into(),
+            again: None,
+        };
+        for round in 0..2u64 {
+            let now = Time::from_micros(round * 20_000);
+            for number in round * 4..round * 4 + 4 {
+                textbook.next(now, PacketNumber(number), || Some(piece(number))).unwrap();
+            }
+            (round * 4..round * 4 + 4).for_each(|number| textbook.on_acked(SegmentNumber(number)));
+            textbook.measure(now + Duration::from_millis(20));
+        }
+        assert_eq!(textbook.spacing, Some(5_000.0));
+    }
 }

@@ -180,10 +180,10 @@ impl SendSide {
     }
 
     /// The peer acknowledged a packet with this piece, be it the first packet or a later one that has it.
-    pub(in crate::reliable) fn arrived(&mut self, now: Time, piece: Option<&Segment>) {
+    pub(in crate::reliable) fn arrived(&mut self, piece: Option<&Segment>) {
         let Some(piece) = piece else { return };
         if let Some(textbook) = &mut self.textbook {
-            textbook.on_acked(now, piece.number);
+            textbook.on_acked(piece.number);
         }
         let numbers = piece.numbers();
         let count = numbers.end - numbers.start;

@@ -84,6 +84,9 @@ impl Connection {
                 self.sent_packets.acked.insert_range(start..range.end);
             }
         }
+        if let Some(textbook) = &mut self.send_side.textbook {
+            textbook.measure(now);
+        }
         if news.packets > 0 {
             self.sent_packets.acked_at = now;
             self.sent_packets.probe_count = 0;
@@ -141,7 +144,7 @@ impl Connection {
                 self.congestion.on_acked(phase);
             }
         }
-        self.send_side.arrived(now, piece.as_ref());
+        self.send_side.arrived(piece.as_ref());
         self.sent_packets.delivered += size as u64;
         if let Some(range) = stream {
             self.send_side.stream.on_acked(range);
