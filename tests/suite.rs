@@ -15,6 +15,7 @@ mod golden;
 mod harness;
 mod manual;
 mod next;
+mod packets;
 mod prompt;
 mod resume;
 mod runner;

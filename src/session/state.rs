@@ -242,6 +242,11 @@ impl Session {
         self.packets.look(Some(Arc::new(look)))
     }
 
+    /// True while somebody looks at its packets.
+    pub fn is_looked_at(&self) -> bool {
+        self.packets.is_looked_at()
+    }
+
     /// Nobody looks any more.
     pub fn look_away(&self) {
         self.packets.look(None);

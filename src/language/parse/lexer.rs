@@ -210,7 +210,7 @@ pub(crate) fn tokens_into(line: &str, base: usize, out: &mut Vec<Token>) {
     loop {
         rest = blank(rest).map_or(rest, |(rest, ())| rest);
         let at = base + (line.len() - rest.len());
-        if rest.is_empty() || rest.starts_with('#') {
+        if rest.is_empty() || rest.starts_with('#') && !is_packet(rest, out) {
             return;
         }
         if let Some(tail) = rest.strip_prefix(';') {
@@ -248,6 +248,17 @@ fn bang<'a>(rest: &'a str, first: bool, before: &[Token]) -> Option<&'a str> {
         _ => false,
     };
     rest.strip_prefix('!').filter(|_| first || behind_prefix())
+}
+
+/// Commands whose second word may be the number of a packet: `explain $up #17`.
+const OF_PACKETS: [&str; 2] = ["explain", "dup"];
+
+/// True if a `#` begins the number of a packet, not a comment.
+fn is_packet(rest: &str, before: &[Token]) -> bool {
+    let digits = rest[1..].trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_number = digits.len() + 1 < rest.len() && ends_word(digits);
+    let verb = before.len().checked_sub(2).and_then(|at| before[at].word());
+    is_number && verb.is_some_and(|verb| OF_PACKETS.iter().any(|name| verb.is(name)))
 }
 
 fn ends_word(rest: &str) -> bool {
@@ -516,6 +527,14 @@ pub fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_of_a_packet_is_no_comment() {
+        assert_eq!(words("explain $up #17 # why"), ["explain", "$up", "#17"]);
+        assert_eq!(words("explain $up # 17"), ["explain", "$up"]);
+        assert_eq!(words("trace $up #17"), ["trace", "$up"]);
+        assert_eq!(words("explain $up #17th"), ["explain", "$up"]);
+    }
 
     #[test]
     fn a_foreign_text_as_a_word_is_read_back_as_itself_and_refers_to_nothing() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::simulation::{Pair, send_file};
 use crate::link::Profile;
+use crate::record::diagram::{Lane, Options, mermaid, svg, text};
 use crate::record::{Cause, Fate, Kind, PacketEvent, Ring, Way};
 use crate::reliable::{Arq, Config};
 
@@ -113,4 +114,20 @@ fn the_cause_of_a_retransmission_is_true() {
             }
         }
     }
+}
+
+/// Pictures of one seed have this hash on every machine.
+const PICTURES: [&str; 3] = ["c92a951e139c7ab8", "0e451f500f4a48fd", "2f04bb683e43a74e"];
+
+#[test]
+fn the_same_seed_draws_the_same_pictures_on_every_machine() {
+    let drawn = [Arq::StopAndWait, Arq::GoBackN(4), Arq::SelectiveRepeat(4)].map(|arq| {
+        let (client, server, _) = transfer(arq, 0.1, 7);
+        let lane = |name: &str, events| Lane { name: name.into(), events };
+        let lanes = [lane("client", client), lane("server", server)];
+        let options = Options { last: Some(40), ..Options::default() };
+        let pictures = [text(&lanes, &options), svg(&lanes, &options), mermaid(&lanes, &options)].concat();
+        blake3::hash(pictures.as_bytes()).to_hex()[..16].to_owned()
+    });
+    assert_eq!(drawn, PICTURES, "if the pictures were to change, these are the new hashes");
 }

@@ -49,6 +49,10 @@ impl Packets {
         ring.tap().set(look.map(|look| -> Look { Box::new(move |tapped| look(tapped)) }));
     }
 
+    pub(in crate::session) fn is_looked_at(&self) -> bool {
+        self.look.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// From now on this one looks at all that passes; false if somebody does already. `None` ends it.
     pub(in crate::session) fn look(&self, look: Option<SharedLook>) -> bool {
         {

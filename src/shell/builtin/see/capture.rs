@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,8 @@ use crate::shell::errors;
 
 /// Most bytes of a file, unless it is told another number.
 const SIZE: u64 = 1 << 30;
+/// How often the fields are counted again.
+const COUNT_EVERY: Duration = Duration::from_millis(50);
 /// What wrote the file, in its first block.
 const PROGRAM: &str = concat!("nls ", env!("CARGO_PKG_VERSION"));
 
@@ -51,6 +53,9 @@ pub(in crate::shell::builtin) static CAPTURE: Builtin = Builtin {
             if session.has_ended() {
                 return Err(errors::session_ended(&session.label()));
             }
+            if session.is_looked_at() {
+                return Err(errors::captured_already(&session.label()));
+            }
             let path = shell.directory().join(&to);
             let file = File::create_new(&path).map_err(|error| Failure::io(&error, to.clone()))?;
             let writer =
@@ -62,6 +67,9 @@ pub(in crate::shell::builtin) static CAPTURE: Builtin = Builtin {
                 background: true,
                 parent: None,
             };
+            let writer = Arc::new(Mutex::new(writer));
+            let shown = writer.clone();
+            session.look(move |tapped: &Tapped<'_>| lock(&shown).take(tapped));
             let (shown, looked_at) = (path.display().to_string(), session.clone());
             let began = shell.registry.start(request, move |handle| run(handle, looked_at, writer, shown))?;
             let text = format!("capturing {} to {to}; `stop %{}` ends it", session.label(), began.id);
@@ -157,30 +165,23 @@ impl Writer {
     }
 }
 
+fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
+    writer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Captures until the session ends, the capture is stopped, or the file is full.
 async fn run(
     handle: Handle,
     session: Arc<Session>,
-    writer: Writer,
+    writer: Arc<Mutex<Writer>>,
     path: String,
 ) -> Result<Outcome, Failure> {
-    let over = writer.over.clone();
-    let writer = Arc::new(Mutex::new(writer));
-    let lock = |writer: &Arc<Mutex<Writer>>| {
-        let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-        (writer.packets, writer.bytes, writer.bytes >= writer.limit)
-    };
-    let shown = writer.clone();
-    let look = move |tapped: &Tapped<'_>| shown.lock().unwrap_or_else(PoisonError::into_inner).take(tapped);
-    if !session.look(look) {
-        return Err(errors::captured_already(&session.label()));
-    }
+    let over = lock(&writer).over.clone();
     handle.set("path", Value::text(path.clone()));
     handle.running("capturing");
-    let mut tick = tokio::time::interval(std::time::Duration::from_millis(200));
+    let mut tick = tokio::time::interval(COUNT_EVERY);
     loop {
-        let (packets, bytes, _) = lock(&writer);
-        handle.set_all([("packets", Value::count(packets)), ("bytes", Value::count(bytes))]);
+        count(&handle, &writer);
         tokio::select! {
             () = handle.cancelled() => break,
             () = over.cancelled() => break,
@@ -189,13 +190,22 @@ async fn run(
         }
     }
     session.look_away();
-    let (packets, bytes, is_full) = lock(&writer);
-    handle.set_all([("packets", Value::count(packets)), ("bytes", Value::count(bytes))]);
-    let failed = writer.lock().unwrap_or_else(PoisonError::into_inner).failed.take();
+    let (packets, bytes, is_full) = count(&handle, &writer);
+    let failed = lock(&writer).failed.take();
     if let Some(error) = failed {
         return Err(Failure::io(&error, path));
     }
     let full = if is_full { "; the file is as long as `limit` allows" } else { "" };
     let (packets, bytes) = (quantity::counted(packets, "packet"), quantity::show_size(bytes));
     Ok(Outcome::new(format!("captured {packets} to {path}, {bytes}{full}"), Vec::new()))
+}
+
+/// Sets the fields of the session: packets and bytes so far. Also returns true if the file is full.
+fn count(handle: &Handle, writer: &Mutex<Writer>) -> (u64, u64, bool) {
+    let (packets, bytes, limit) = {
+        let writer = lock(writer);
+        (writer.packets, writer.bytes, writer.limit)
+    };
+    handle.set_all([("packets", Value::count(packets)), ("bytes", Value::count(bytes))]);
+    (packets, bytes, bytes >= limit)
 }

@@ -1,0 +1,97 @@
+//! Captures, as Wireshark reads them: `tshark` with docs/nls.lua.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::harness::{Lab, has};
+
+/// Our protocol before those that Wireshark guesses by the port.
+const FIRST: [&str; 4] = ["-o", "udp.try_heuristic_first:TRUE", "-o", "tcp.try_heuristic_first:TRUE"];
+/// Warnings and errors, malformed packets, and faults of the script.
+const WRONG: &str = "_ws.expert.severity >= 6291456 || _ws.malformed || _ws.lua";
+
+/// Seeded transfers that are compared; `NLS_CAPTURES=50` compares as many as the documents speak of.
+fn runs() -> u64 {
+    std::env::var("NLS_CAPTURES").ok().and_then(|runs| runs.parse().ok()).unwrap_or(4)
+}
+
+/// The lines that `tshark` prints for the packets of a file that a filter matches.
+fn tshark(lab: &Lab, file: &str, filter: &str) -> Vec<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/nls.lua");
+    let mut command = Command::new("tshark");
+    lab.dress(&mut command);
+    command.args(FIRST).arg("-X").arg(format!("lua_script:{}", script.display()));
+    let output = command.args(["-r", file, "-Y", filter]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{file}: {said}");
+    // It warns of root, which tests may be run by.
+    let faults: Vec<&str> = said.lines().filter(|line| !line.contains("could be dangerous")).collect();
+    assert!(faults.is_empty(), "{file}: {said}");
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn tshark_counts_the_retransmissions_that_the_sender_counted() {
+    if !has("tshark") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.random("f.bin", 60_000, 1);
+    let methods = ["", "arq selective window 16", "arq go-back-n window 8", "arq stop-and-wait"];
+    for seed in 0..runs() {
+        let method = methods[seed as usize % methods.len()];
+        let script = format!(
+            "listen udp 0 ftp root $tmp as files\nlink udp 0 to $files loss 8% delay 1ms seed {seed} as bad\n\
+             capture $bad to {seed}.pcapng as cap\nsend f.bin to udp $bad {method} as up\nstop $cap\n\
+             print $up.retransmitted\n"
+        );
+        lab.write("run.nls", &script);
+        let run = lab.run(&["-q", "run.nls"]).success();
+        let file = format!("{seed}.pcapng");
+        let counted = tshark(&lab, &file, "nls.retransmission && frame.interface_id == 0").len();
+        assert_eq!(counted.to_string(), run.out.trim(), "seed {seed} {method}");
+        assert_eq!(tshark(&lab, &file, WRONG), Vec::<String>::new(), "seed {seed} {method}");
+    }
+}
+
+#[test]
+fn tshark_reads_every_service_without_a_warning() {
+    if !has("tshark") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.random("root/film.mp4", 50_000, 2);
+    lab.random("f.bin", 300_000, 1);
+    let script = "listen tcp 0 ftp root root as files\nlisten udp 0 ftp root root as ufiles\nlisten tcp 0 calc as calculator\n\
+        listen udp 0 calc as ucalculator\nlisten udp 0 stream root root as media\nlisten tcp 0 chat as room\nlisten udp 0 chat as pair\n\
+        capture $files to files.pcapng\ncapture $ufiles to ufiles.pcapng\ncapture $calculator to calc.pcapng\n\
+        capture $ucalculator to ucalc.pcapng\ncapture $media to media.pcapng\ncapture $room to room.pcapng\ncapture $pair to pair.pcapng\n\
+        send f.bin to $files\nget f.bin from $files to $tmp/a\nsend f.bin to udp $ufiles name g.bin\nget g.bin from udp $ufiles to $tmp/b\nls $files\n\
+        calc 7 % 3 at $calculator\ncalc 7 % 3 at udp $ucalculator\n!printf '7*6\\n' | nls connect tcp $calculator > $tmp/c\n\
+        stream film.mp4 from $media to $tmp/film.mp4\nchat tcp $room name ann as ann\nsay $ann \"hello\"\n\
+        chat udp $pair name bob as bob\nsay $bob \"hello\"\nexpect $pair says \"hello\" within 5s\nstop all\n";
+    lab.write("all.nls", script);
+    lab.run(&["all.nls"]).success();
+    for file in ["files", "ufiles", "calc", "ucalc", "media", "room", "pair"] {
+        let file = format!("{file}.pcapng");
+        assert_eq!(tshark(&lab, &file, WRONG), Vec::<String>::new(), "{file}");
+        assert!(tshark(&lab, &file, "nls").len() >= 4, "{file}");
+    }
+}
+
+#[test]
+fn a_capture_is_whole_up_to_the_last_packet_when_its_shell_is_killed() {
+    if !has("tshark") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.random("root/f.bin", 40_000_000, 1);
+    let script = "listen udp 0 ftp root root as files\ncapture $files to c.pcapng as cap\nprint ready\n\
+        get f.bin from udp $files to $tmp/back &\nexpect $cap.packets > 500 within 20s\nprint captured\nwait\n";
+    lab.write("capture.nls", script);
+    let mut shell = lab.start(&["-q", "capture.nls"]);
+    shell.line_with("captured");
+    shell.child.kill().unwrap();
+    shell.child.wait().unwrap();
+    assert!(tshark(&lab, "c.pcapng", "nls.block.length").len() > 500);
+}
