@@ -149,7 +149,7 @@ impl Witnesses {
                 "{left} packets left, {came} came; {count} of those that left carried something again."
             ),
         }];
-        lines.extend(self.causes(&again));
+        lines.extend(causes(&again));
         lines.extend(self.links.iter().filter_map(|(name, events)| totals_of_link(name, events)));
         lines.extend(self.silence());
         lines.extend(again.iter().take(LISTED).map(|event| self.short(event)));
@@ -157,17 +157,6 @@ impl Witnesses {
             lines.push(format!("… {} more; `trace X where retransmitted` lists them.", again.len() - LISTED));
         }
         lines
-    }
-
-    fn causes(&self, again: &[&PacketEvent]) -> Vec<String> {
-        let mut counts: BTreeMap<&'static str, (usize, Cause)> = BTreeMap::new();
-        for cause in again.iter().filter_map(|event| event.cause) {
-            counts.entry(cause.word()).or_insert((0, cause)).0 += 1;
-        }
-        counts
-            .into_iter()
-            .map(|(word, (count, cause))| format!("{count} × {word}: {}.", because(cause)))
-            .collect()
     }
 
     /// One retransmission in one line, with what a link says of the packet before.
@@ -200,6 +189,17 @@ impl Witnesses {
                 .map_or_else(|| after.kind.word().to_owned(), |cause| format!("{} ({cause})", after.kind)),
         ))
     }
+}
+
+fn causes(again: &[&PacketEvent]) -> Vec<String> {
+    let mut counts: BTreeMap<&'static str, (usize, Cause)> = BTreeMap::new();
+    for cause in again.iter().filter_map(|event| event.cause) {
+        counts.entry(cause.word()).or_insert((0, cause)).0 += 1;
+    }
+    counts
+        .into_iter()
+        .map(|(word, (count, cause))| format!("{count} × {word}: {}.", because(cause)))
+        .collect()
 }
 
 /// A cause in words.

@@ -328,12 +328,8 @@ impl Endpoint {
         while let Some(id) = self.touched.pop_front() {
             let Some(slot) = self.slots.get_mut(&id) else { continue };
             self.unsent = slot.transmit(now, &mut out, &mut send);
-            if let Some(record) = &mut self.record {
-                slot.connection.take_record(record);
-            }
-            while let Some(happened) = slot.connection.poll_event() {
-                event(id, happened);
-            }
+            self.record.iter_mut().for_each(|record| slot.connection.take_record(record));
+            std::iter::from_fn(|| slot.connection.poll_event()).for_each(|happened| event(id, happened));
             let ended = slot.connection.has_ended();
             if ended {
                 self.forget(id, now);

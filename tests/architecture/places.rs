@@ -80,7 +80,8 @@ const RULES: [Rule; 6] = [
             "src/service/contract/transcript.rs",    // when something was said
             "src/net/raw/tls/certificate.rs",        // how long it is valid
             "src/net/raw/tls/certificate.rs",        // when something was said
-            "src/output/human.rs",                   // the same
+            "src/shell/builtin/see/capture.rs",      // the time of a packet in a file
+            "src/output/human.rs",                   // when something was said
         ],
     },
     Rule { what: "writes to the standard streams", words: &["println!", "print!("], places: &[] },

@@ -191,6 +191,23 @@ impl SocketDriver {
             self.take(command);
         }
         self.feed();
+        let (writable, events) = self.transmit();
+        if self.socket.counts.too_large > 0 {
+            self.narrow();
+        }
+        // Accepted connections are registered before their events are delivered: one may have ended already.
+        while let Some((id, peer)) = self.endpoint.poll_accepted() {
+            let connection = self.register(id, peer);
+            self.let_in(connection);
+        }
+        for (id, event) in events {
+            self.deliver(id, event);
+        }
+        writable
+    }
+
+    /// Sends waiting datagrams; false if the socket's send buffer is full. Also returns what happened on the connections.
+    fn transmit(&mut self) -> (bool, Vec<(ConnectionId, Event)>) {
         let socket = &mut self.socket;
         let (mut events, mut refused) = (Vec::new(), false);
         let (looks, passed) = (self.ring.tap().is_on(), &mut self.passed);
@@ -210,7 +227,7 @@ impl SocketDriver {
             Ok(()) => copy(peer, bytes),
         };
         let mut writable = self.endpoint.drain(clock::now(), send, |id, event| events.push((id, event)));
-        if self.endpoint.has_record() {
+        if self.endpoint.has_record() || !self.passed.is_empty() {
             self.take_record();
         }
         match self.socket.flush() {
@@ -220,18 +237,7 @@ impl SocketDriver {
         if refused {
             self.refused();
         }
-        if self.socket.counts.too_large > 0 {
-            self.narrow();
-        }
-        // Accepted connections are registered before their events are delivered: one may have ended already.
-        while let Some((id, peer)) = self.endpoint.poll_accepted() {
-            let connection = self.register(id, peer);
-            self.let_in(connection);
-        }
-        for (id, event) in events {
-            self.deliver(id, event);
-        }
-        writable
+        (writable, events)
     }
 
     /// Moves what the connections noted into the record, and shows what passed to who looks.

@@ -5,6 +5,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `lane` | what is drawn: lifelines
 //! | `trips` | the events of all lanes as trips of packets |
 //! | `label` | the words at an arrow |
 //! | `layout` | from time to height: true scale, idle time folded |
@@ -16,6 +17,7 @@
 mod canvas;
 mod frame;
 mod label;
+mod lane;
 mod layout;
 mod mermaid;
 #[cfg(test)]
@@ -24,11 +26,11 @@ mod svg;
 mod text;
 mod trips;
 
+pub use lane::Lane;
 pub use mermaid::mermaid;
 pub use svg::svg;
 pub use text::text;
 
-use super::PacketEvent;
 use crate::base::{escape, width};
 use trips::{Trip, trips};
 
@@ -37,16 +39,6 @@ pub const PACKET_LIMIT: usize = 200;
 
 /// Most columns of a lane's name.
 const NAME_LIMIT: usize = 40;
-
-/// One place and what it saw. The lanes of a diagram stand from left to right: client; client, server; or client, link,
-/// server.
-#[derive(Clone, Debug, Default)]
-pub struct Lane {
-    /// What stands above the lifeline. It may be foreign text.
-    pub name: String,
-    /// The events, oldest first.
-    pub events: Vec<PacketEvent>,
-}
 
 /// How a diagram looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +144,7 @@ fn name(name: &str, lane: usize) -> String {
 mod tests {
     use super::*;
     use crate::base::Time;
+    use crate::record::PacketEvent;
     use crate::record::diagram::samples::{big, stop_and_wait, window_of_four};
     use crate::record::{Acked, Cause, Fate, Kind, NO_NUMBER, Way};
 

@@ -3,7 +3,7 @@
 //! Packets are matched by flow, direction, kind and number; those without a number by order. Where one was not seen, its
 //! times are estimated from the round-trip time.
 
-use super::Lane;
+use super::lane::Lane;
 use crate::record::{Fate, Kind, PacketEvent, Way};
 
 /// Most points of one trip: a packet that comes again and again is not drawn for ever.

@@ -9,11 +9,13 @@
 //! | `receive` | takes datagrams |
 //! | `loss_and_probes` | acknowledgements, losses, probes |
 //! | `timers` | what it waits for |
-//! | `recorder` | what it notes about its packets |
+//! | `notes` | what is noted of packets as they leave and come |
+//! | `recorder` | the notes since they were last taken |
 
 mod greet;
 mod input_output;
 mod loss_and_probes;
+mod notes;
 mod receive;
 pub(in crate::reliable) mod recorder;
 mod timers;

@@ -7,6 +7,7 @@ use crate::record::{Cause, Kind, PacketEvent, Way};
 use crate::reliable::recovery::sent_packets::SentPacket;
 use crate::reliable::segment::{Again, Segment};
 use crate::reliable::send_side::STREAM_OVERHEAD;
+use crate::wire::PacketNumber;
 use crate::wire::datagram::{self, BASE_DATAGRAM, BLOCK_OVERHEAD, DATA_OVERHEAD};
 
 /// Loss rate of the path up to which no copies are sent.
@@ -122,11 +123,16 @@ impl Connection {
         }
         self.mark_kind(out, &sent, of_textbook);
         datagram::finish(out);
-        self.send_side.next_number += 1;
-        let event = self.note_of_sent(now, number, &sent, (out.len(), acks));
-        self.register(now, number, out.len(), sent);
-        self.note_sent(event);
+        self.depart((now, number), sent, (out.len(), acks));
         true
+    }
+
+    /// Notes and registers the packet of this number, which leaves with this size; `acks`: it acknowledges something.
+    fn depart(&mut self, (now, number): (Time, PacketNumber), sent: SentPacket, (size, acks): (usize, bool)) {
+        self.send_side.next_number += 1;
+        let event = self.note_of_sent(now, number, &sent, (size, acks));
+        self.register(now, number, size, sent);
+        self.note_sent(event);
     }
 
     /// Tells the peer in the type of the datagram whether to acknowledge it at once, and whether to take it in order
@@ -156,13 +162,10 @@ impl Connection {
         datagram::push_pad(out, size);
         datagram::acknowledge_now(out);
         datagram::finish(out);
-        self.send_side.next_number += 1;
         self.mtu.tried(number);
         let mut sent = SentPacket::at(now);
         sent.eliciting = true;
-        let event = self.note_of_sent(now, number, &sent, (out.len(), false));
-        self.register(now, number, out.len(), sent);
-        self.note_sent(event);
+        self.depart((now, number), sent, (out.len(), false));
         true
     }
 
