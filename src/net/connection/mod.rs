@@ -24,7 +24,7 @@ use self::path_stats::PathStats;
 use self::record::{FrameNotes, SharedRing};
 use super::{errors, tcp, udp};
 use crate::base::Transport;
-use crate::record::Way;
+use crate::record::{EVENT_LIMIT, Way};
 use crate::report::Failure;
 use crate::wire::time_spent::Cause;
 use crate::wire::{Code, Frame};
@@ -83,7 +83,7 @@ impl Connection {
         match (&mut self.outgoing, &mut self.incoming) {
             (Outgoing::Udp(outgoing), _) => outgoing.ring().clone(),
             (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming)) => {
-                if let Some(ends) = outgoing.addresses() {
+                if let Some(ends) = outgoing.addresses().filter(|_| EVENT_LIMIT > 0) {
                     let notes = |way| FrameNotes::new(ring.clone(), flow, way, ends);
                     tcp::note(outgoing, incoming, (notes(Way::Out), notes(Way::In)));
                 }
