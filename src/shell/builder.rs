@@ -109,6 +109,8 @@ impl ShellBuilder {
             recorder: None,
             has_bug: false,
             history: Vec::new(),
+            ran: super::run::statements::Statements::default(),
+            tests: false,
             context,
             variables: HashMap::new(),
             last: None,

@@ -384,6 +384,11 @@ pub(super) fn picture_of_unknown_kind(path: &str) -> Failure {
         .fix("end it in .svg, .mmd or .txt")
 }
 
+pub(super) fn chart_of_unknown_kind(path: &str) -> Failure {
+    Failure::new(Code::Usage, format!("{path} has no ending that says what picture it is to be"))
+        .fix("end it in .svg")
+}
+
 pub(super) fn not_a_packet_number(text: &str) -> Failure {
     Failure::new(Code::Usage, format!("`{text}` is not the number of a packet"))
         .fix("write #17, as `trace` shows it")

@@ -120,6 +120,10 @@ pub struct Shell {
     has_bug: bool,
     /// Lines typed so far, without secrets.
     history: Vec<String>,
+    /// The statements that ran.
+    ran: run::statements::Statements,
+    /// It runs a test.
+    tests: bool,
     context: Context,
     variables: HashMap<String, Binding>,
     last: Option<Binding>,

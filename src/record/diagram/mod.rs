@@ -19,7 +19,7 @@ mod label;
 mod layout;
 mod mermaid;
 #[cfg(test)]
-mod samples;
+pub(super) mod samples;
 mod svg;
 mod text;
 mod trips;

@@ -89,7 +89,7 @@ impl FromArguments for DiagramOptions {
 }
 
 /// Client, link, server, as far as they are known. The session itself may be either side, or the link.
-fn lanes(session: &Session, witnesses: Witnesses) -> Vec<Lane> {
+pub(super) fn lanes(session: &Session, witnesses: Witnesses) -> Vec<Lane> {
     let Witnesses { own, mut links, mut peers } = witnesses;
     let lane = |(name, events): (String, Vec<PacketEvent>)| Lane { name, events };
     let mine = (session.label(), own);
