@@ -163,7 +163,7 @@ impl Witnesses {
                 "{left} packets left, {came} came; {count} of those that left carried something again."
             ),
         }];
-        lines.extend(self.causes(&again));
+        lines.extend(Self::causes(&again));
         lines.extend(self.links.iter().filter_map(|(name, events)| totals_of_link(name, events)));
         lines.extend(self.silence());
         lines.extend(again.iter().take(LISTED).map(|event| self.short(event)));
@@ -173,7 +173,7 @@ impl Witnesses {
         lines
     }
 
-    fn causes(&self, again: &[&PacketEvent]) -> Vec<String> {
+    fn causes(again: &[&PacketEvent]) -> Vec<String> {
         let mut counts: BTreeMap<&'static str, (usize, Cause)> = BTreeMap::new();
         for cause in again.iter().filter_map(|event| event.cause) {
             counts.entry(cause.word()).or_insert((0, cause)).0 += 1;

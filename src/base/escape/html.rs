@@ -27,8 +27,8 @@ figure { margin: 0; padding: 8px; border: 1px solid var(--rule); border-radius: 
 figure svg { display: block; width: 100%; height: auto } .p-scroll svg { min-width: 760px; max-width: 960px; margin: 0 auto }
 details { margin: 8px 0 } summary { cursor: pointer; color: var(--link) }
 .p-tiles { display: flex; flex-wrap: wrap; gap: 12px; margin: 16px 0 }
-.p-tile { flex: 1 1 110px; padding: 10px 14px; background: var(--card); border: 1px solid var(--rule); border-radius: 6px }
-.p-tile b { display: block; font-size: 24px; line-height: 1.3 } .p-tile span { color: var(--soft); font-size: 13px }
+.p-tile { flex: 1 1 128px; padding: 10px 14px; background: var(--card); border: 1px solid var(--rule); border-radius: 6px }
+.p-tile b { display: block; white-space: nowrap; font-size: 24px; line-height: 1.3 } .p-tile span { color: var(--soft); font-size: 13px }
 .p-case { margin: 12px 0; padding: 10px 16px; border: 1px solid var(--rule); border-left: 4px solid var(--bad);
   border-radius: 6px } .p-flaky { border-left-color: var(--warn) }
 .p-case h3 { margin: 0 0 4px } .p-pair { display: grid; gap: 0 12px;

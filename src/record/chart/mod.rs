@@ -33,9 +33,9 @@ const PACKETS_OF_A_PART: usize = 6;
 /// Height of the title above stacked charts.
 const HEAD: f64 = 34.0;
 /// A chart of many below each other, a tall one of them, and one that stands alone.
-const STACKED: Extent = Extent { width: 960.0, height: 250.0 };
+const STACKED: Extent = Extent { width: 960.0, height: 266.0 };
 const TALL: Extent = Extent { width: 960.0, height: 420.0 };
-const ALONE: Extent = Extent { width: 520.0, height: 270.0 };
+const ALONE: Extent = Extent { width: 440.0, height: 270.0 };
 
 const STYLE: &str = "\
 .chart { --ink: #1b1f24; --paper: #ffffff; --faint: #59636e; --grid: #d8dee4; --a: #0b5cad; --b: #b34700; --c: #1a7f37;

@@ -8,7 +8,7 @@ use crate::base::escape::html::escape;
 const LEFT: f64 = 58.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 58.0;
-const BOTTOM: f64 = 34.0;
+const BOTTOM: f64 = 50.0;
 /// Pixels of a letter in the legend, about.
 const LETTER: f64 = 6.1;
 /// Least height of a segment of the file.
@@ -135,13 +135,13 @@ impl Panel {
             let class = class(series);
             out.push_str(&format!("<path class=\"{class}\" d=\"{path}\"/>\n"));
             legend(&mut out, x, series, &class);
-            x += 34.0 + LETTER * series.name.chars().count() as f64 + 14.0;
+            x += 42.0 + LETTER * series.name.chars().count() as f64;
         }
         let sampled = (left_out.1 > 0).then(|| format!("sampled: {} of {} points", left_out.0, left_out.1));
         let remarks: Vec<String> = self.remark.iter().cloned().chain(sampled).collect();
         out.push_str(&format!(
-            "<text class=\"r e\" x=\"{:.1}\" y=\"20\">{}</text>\n",
-            extent.width - RIGHT,
+            "<text class=\"r\" x=\"{LEFT:.1}\" y=\"{:.1}\">{}</text>\n",
+            frame.ground() + 38.0,
             escape(&remarks.join("; "))
         ));
         out
@@ -225,7 +225,7 @@ fn path(frame: &Frame, form: Form, points: &[(f64, f64, f64)]) -> String {
             Form::Steps if n == 0 => format!("M{x:.1} {y:.1}"),
             Form::Steps => format!("H{x:.1}V{y:.1}"),
             Form::Segments => format!("M{x:.1} {y:.1}V{other:.1}"),
-            Form::Boxes => boxed(x, other, y),
+            Form::Boxes => boxed(x, other.min(y - 2.0 * LEAST), y),
             Form::Crosses => cross(x, y),
             Form::Bars => bar(x, y, frame.ground()),
         });

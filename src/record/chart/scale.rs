@@ -64,7 +64,7 @@ impl Axis {
     /// An axis that holds all from `low` to `high`, with about `most` ticks. `whole`: it ends at a tick on both sides.
     pub(super) fn new(quantity: Quantity, (low, high): (f64, f64), most: usize, whole: bool) -> Self {
         let (scale, unit) = quantity.unit(high.abs().max(low.abs()));
-        let least = if scale == 1.0 && quantity != Quantity::Time { 1.0 } else { 0.0 };
+        let least = if scale <= 1.0 && quantity != Quantity::Time { 1.0 } else { 0.0 };
         let (mut low, mut high) = (low / scale, high / scale);
         // A span that numbers of this size cannot show would have ticks that are all the same.
         if high.is_nan() || low.is_nan() || high - low <= high.abs() * 1e-9 {
