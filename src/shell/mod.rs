@@ -122,8 +122,6 @@ pub struct Shell {
     history: Vec<String>,
     /// The statements that ran.
     ran: run::statements::Statements,
-    /// It runs a test.
-    tests: bool,
     context: Context,
     variables: HashMap<String, Binding>,
     last: Option<Binding>,

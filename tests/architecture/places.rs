@@ -81,6 +81,7 @@ const RULES: [Rule; 6] = [
             "src/net/raw/tls/certificate.rs",        // how long it is valid
             "src/net/raw/tls/certificate.rs",        // when something was said
             "src/output/human.rs",                   // the same
+            "src/shell/builtin/see/report/mod.rs",   // when a report was made
         ],
     },
     Rule { what: "writes to the standard streams", words: &["println!", "print!("], places: &[] },

@@ -5,31 +5,26 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `charted` | what is drawn |
 //! | `series` | rates, round trips, windows, links as points |
 //! | `sequence` | the place in the file of each packet, as points |
 //! | `scale` | axes with units and round values |
 //! | `panel` | one chart as a piece of SVG |
 
+mod charted;
 mod panel;
 mod scale;
 mod sequence;
 mod series;
 
-use std::time::Duration;
+pub use charted::{Charted, Count};
+pub use panel::POINT_LIMIT;
 
-use super::diagram::Lane;
-use super::{NO_NUMBER, PacketEvent};
-use crate::base::Time;
 use crate::base::escape::html;
 use panel::{Extent, Panel};
 
-/// Most points of a series in a picture.
-pub const POINT_LIMIT: usize = 1500;
 /// Most links that get a chart of their own.
 const LINK_LIMIT: usize = 3;
-/// Parts of the time for which a rate is computed, at least and at most, and the packets in one of them.
-const PARTS: (usize, usize) = (12, 100);
-const PACKETS_OF_A_PART: usize = 6;
 /// Height of the title above stacked charts.
 const HEAD: f64 = 34.0;
 /// A chart of many below each other, a tall one of them, and one that stands alone.
@@ -55,84 +50,21 @@ const STYLE: &str = "\
 .chart .y { stroke: var(--y) } .chart .f.b { fill: none } .chart .f.x { fill: var(--x) } .chart .f.y { fill: var(--paper) }
 .chart .l.b { stroke-dasharray: 7 3 } .chart .l.c { stroke-width: 1.3 } .chart .s.x { stroke-width: 2 }";
 
-/// What a session counted by some time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    /// Since the session began.
-    pub at: Duration,
-    /// Bytes received so far.
-    pub bytes_in: u64,
-    /// Bytes sent so far.
-    pub bytes_out: u64,
-    /// The smoothed round trip; `None` if it is unknown.
-    pub round_trip: Option<Duration>,
-}
-
-/// What is drawn.
-#[derive(Clone, Debug, Default)]
-pub struct Charted {
-    /// What stands above the charts. It may be foreign text.
-    pub name: String,
-    /// The record of the session, oldest first.
-    pub events: Vec<PacketEvent>,
-    /// What links saw of it; the session itself, if it is a link.
-    pub links: Vec<Lane>,
-    /// Its counts, oldest first: for a session that keeps no record of packets.
-    pub counts: Vec<Count>,
-}
-
-/// From a time to seconds since the charts begin.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    began: Time,
-    /// Of all charts, in seconds; never 0.
-    length: f64,
-    /// Parts of the time for which a rate is computed.
-    parts: usize,
-}
-
-impl Clock {
-    fn seconds(self, at: Time) -> f64 {
-        at.since(self.began).as_secs_f64()
-    }
-}
-
-impl Charted {
-    /// True if each event is a packet with a number: then rates and round trips are computed from them.
-    fn has_packets(&self) -> bool {
-        self.events.iter().any(|event| event.number != NO_NUMBER) || self.counts.len() < 2
-    }
-
-    fn clock(&self) -> Clock {
-        let events = || self.events.iter().chain(self.links.iter().flat_map(|lane| &lane.events));
-        let began = events().map(|event| event.at).min().unwrap_or_default();
-        let ended = events().map(|event| event.at).max().unwrap_or_default();
-        let mut length = ended.since(began).as_secs_f64();
-        let mut packets = self.events.len();
-        if !self.has_packets() {
-            length = length.max(self.counts.last().map_or(0.0, |count| count.at.as_secs_f64()));
-            packets = self.counts.len() * PACKETS_OF_A_PART;
-        }
-        let parts = (packets / PACKETS_OF_A_PART).clamp(PARTS.0, PARTS.1);
-        Clock { began, length: length.max(1e-6), parts }
-    }
-
-    /// The charts that have something to show, and for how many seconds.
-    fn panels(&self) -> (Vec<Panel>, f64) {
-        let (clock, of_packets) = (self.clock(), self.has_packets());
-        let mut panels = vec![series::throughput(self, clock, of_packets)];
-        panels.extend(sequence::panel(self, clock));
-        panels.push(series::window(self, clock));
-        panels.push(series::round_trip(self, clock, of_packets));
-        panels.extend(self.links.iter().take(LINK_LIMIT).map(|lane| series::link(lane, clock)));
-        panels.retain(|panel| !panel.is_empty());
-        (panels, clock.length)
-    }
+/// The charts that have something to show, and for how many seconds.
+fn panels(record: &Charted) -> (Vec<Panel>, f64) {
+    let (clock, of_packets) = (record.clock(), record.has_packets());
+    let mut panels = vec![series::throughput(record, clock, of_packets)];
+    panels.extend(sequence::panel(record, clock));
+    panels.push(series::window(record, clock));
+    panels.push(series::round_trip(record, clock, of_packets));
+    panels.extend(record.links.iter().take(LINK_LIMIT).map(|lane| series::link(lane, clock)));
+    panels.retain(|panel| !panel.is_empty());
+    (panels, clock.length)
 }
 
 /// All charts of a record below each other, as an SVG document.
 pub fn svg(record: &Charted) -> String {
-    let (panels, length) = record.panels();
+    let (panels, length) = panels(record);
     let mut inner = format!("<text class=\"n\" x=\"12\" y=\"24\">{}</text>\n", html::escape(&record.name));
     let mut top = HEAD;
     for panel in &panels {
@@ -155,7 +87,7 @@ pub fn svg(record: &Charted) -> String {
 
 /// Each chart of a record as an SVG of its own, for a page.
 pub fn pieces(record: &Charted) -> Vec<String> {
-    let (panels, length) = record.panels();
+    let (panels, length) = panels(record);
     panels.iter().map(|panel| document(&panel.title, ALONE, &panel.draw(length, ALONE))).collect()
 }
 
@@ -171,9 +103,13 @@ fn document(title: &str, extent: Extent, inner: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::base::Time;
+    use crate::record::diagram::Lane;
     use crate::record::diagram::samples::{big, stop_and_wait, window_of_four};
-    use crate::record::{Acked, Cause, Fate, Kind, Way};
+    use crate::record::{Acked, Cause, Fate, Kind, NO_NUMBER, PacketEvent, Way};
 
     fn charted(lanes: Vec<Lane>) -> Charted {
         let mut lanes = lanes.into_iter();

@@ -1,8 +1,10 @@
 //! One chart: its axes, its curves and marks, its legend, as a piece of SVG.
 
-use super::POINT_LIMIT;
 use super::scale::{Axis, Quantity};
 use crate::base::escape::html::escape;
+
+/// Most points of a series in a picture.
+pub const POINT_LIMIT: usize = 1500;
 
 /// Room around the drawing: left, right, top, bottom.
 const LEFT: f64 = 58.0;

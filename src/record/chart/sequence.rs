@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::charted::{Charted, Clock};
 use super::panel::{Form, Look, Panel, Series};
 use super::scale::Quantity;
-use super::{Charted, Clock};
 use crate::record::{Fate, Kind, PacketEvent, Way};
 
 /// One transfer: a connection, a direction, a kind of content.
@@ -34,47 +34,45 @@ fn largest(events: &[PacketEvent]) -> Option<(Transfer, usize)> {
 
 pub(super) fn panel(record: &Charted, clock: Clock) -> Option<Panel> {
     let (chosen, count) = largest(&record.events)?;
-    let all: Vec<&PacketEvent> = record.events.iter().filter(|event| transfer(event) == chosen).collect();
-    let segment = |event: &&PacketEvent| {
-        let end = event.offset.saturating_add(u64::from(event.length));
-        (clock.seconds(event.at), event.offset as f64, end as f64)
-    };
-    let carriers: Vec<&PacketEvent> = all.iter().filter(|event| carries(event)).copied().collect();
-    let (again, first): (Vec<&PacketEvent>, Vec<&PacketEvent>) =
-        carriers.iter().partition(|event| event.cause.is_some());
-    let lost = lost(record, &all, &carriers);
-    let came = chosen.1 == Way::In && record.events.iter().any(|event| event.fate == Fate::Arrived);
-    let series = |name, form, look, points| Series { name, form, look, points };
-    let panel = Panel {
+    Some(Panel {
         title: "Place in the file over time".into(),
         quantity: Quantity::Size,
         from_zero: false,
         tall: true,
-        series: vec![
-            series("acknowledged", Form::Steps, Look::Third, acknowledged(record, chosen, &carriers, clock)),
-            series(
-                if came { "arrived" } else { "sent" },
-                Form::Segments,
-                Look::First,
-                first.iter().map(segment).collect(),
-            ),
-            series("sent again", Form::Boxes, Look::Second, again.iter().map(segment).collect()),
-            series(
-                "lost",
-                Form::Crosses,
-                Look::Bad,
-                lost.iter()
-                    .map(|event| {
-                        let (time, low, high) = segment(event);
-                        let middle = f64::midpoint(low, high);
-                        (time, middle, middle)
-                    })
-                    .collect(),
-            ),
-        ],
+        series: all_series(record, chosen, clock),
         remark: (count > 1).then(|| format!("the largest of {count} transfers")),
+    })
+}
+
+fn all_series(record: &Charted, chosen: Transfer, clock: Clock) -> Vec<Series> {
+    let all: Vec<&PacketEvent> = record.events.iter().filter(|event| transfer(event) == chosen).collect();
+    let carriers: Vec<&PacketEvent> = all.iter().filter(|event| carries(event)).copied().collect();
+    let segment = |event: &&PacketEvent| {
+        let end = event.offset.saturating_add(u64::from(event.length));
+        (clock.seconds(event.at), event.offset as f64, end as f64)
     };
-    Some(panel)
+    let cross = |event: &&PacketEvent| {
+        let (time, low, high) = segment(event);
+        let middle = f64::midpoint(low, high);
+        (time, middle, middle)
+    };
+    let (again, first): (Vec<&PacketEvent>, Vec<&PacketEvent>) =
+        carriers.iter().partition(|event| event.cause.is_some());
+    let came = chosen.1 == Way::In && record.events.iter().any(|event| event.fate == Fate::Arrived);
+    let lost = lost(record, &all, &carriers).iter().map(cross).collect();
+    let acknowledged = acknowledged(record, chosen, &carriers, clock);
+    let series = |name, form, look, points| Series { name, form, look, points };
+    vec![
+        series("acknowledged", Form::Steps, Look::Third, acknowledged),
+        series(
+            if came { "arrived" } else { "sent" },
+            Form::Segments,
+            Look::First,
+            first.iter().map(segment).collect(),
+        ),
+        series("sent again", Form::Boxes, Look::Second, again.iter().map(segment).collect()),
+        series("lost", Form::Crosses, Look::Bad, lost),
+    ]
 }
 
 /// The packets that were lost, as they left: by what the session says, by what links say.

@@ -1,8 +1,8 @@
 //! Rates, round trips, windows and links as series over time.
 
+use super::charted::{Charted, Clock, Count};
 use super::panel::{Form, Look, Panel, Series};
 use super::scale::Quantity;
-use super::{Charted, Clock, Count};
 use crate::base::escape::escape_line;
 use crate::base::quantity::show_duration;
 use crate::base::width;

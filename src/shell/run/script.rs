@@ -90,7 +90,7 @@ impl Shell {
     /// Runs the steps of one test after the setup, to its end.
     pub async fn test(&mut self, setup: &[Step], steps: &[Step], limit: Duration) -> ScriptEnd {
         self.deadline = Some((Instant::now() + limit, limit));
-        self.tests = true;
+        self.ran.of_a_test = true;
         let mut ending = self.steps(setup).await;
         if ending == ScriptEnd::Passed {
             ending = self.steps(steps).await;

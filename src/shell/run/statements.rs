@@ -15,6 +15,8 @@ pub(in crate::shell) struct Statements {
     older: u64,
     /// The name of the text that holds the first one.
     source: Option<String>,
+    /// They are those of a test, which has a seed of its own.
+    pub(in crate::shell) of_a_test: bool,
 }
 
 impl Statements {

@@ -60,7 +60,7 @@ pub(in crate::shell::builtin) static DIAGRAM: Builtin = Builtin {
                 Some("svg") => svg(&lanes, &options),
                 Some("mmd") => mermaid(&lanes, &options),
                 Some("txt") => text(&lanes, &options),
-                _ => return Err(errors::picture_of_unknown_kind(&to)),
+                _ => return Err(errors::picture_of_unknown_kind(&to, ".svg, .mmd or .txt")),
             };
             write(shell, &to, picture.as_bytes())?;
             let fields = vec![("path", Value::text(to.clone())), ("lanes", Value::count(count))];

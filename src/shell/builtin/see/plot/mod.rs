@@ -95,7 +95,7 @@ impl FromArguments for PlotOptions {
 /// Charts of the packets, as a file.
 fn in_file(shell: &Shell, session: &Arc<Session>, to: &str) -> Result<Outcome, Failure> {
     if Path::new(to).extension().is_none_or(|extension| extension != "svg") {
-        return Err(errors::chart_of_unknown_kind(to));
+        return Err(errors::picture_of_unknown_kind(to, ".svg"));
     }
     let record = charted(session, &witnesses(shell, session));
     write(shell, to, chart_file::svg(&record).as_bytes())?;

@@ -60,7 +60,7 @@ fn tiles(sessions: &[Facts]) -> String {
 fn again(shell: &Shell, source: Option<&str>) -> String {
     let seed = shell.settings.seed;
     let how = match source {
-        Some(_) if shell.tests => {
+        Some(_) if shell.ran.of_a_test => {
             "a test; <code>nls test --seed N</code> with the seed of the whole run repeats it".to_owned()
         }
         Some(name) => {
