@@ -55,7 +55,7 @@ fn tests_are_chosen_by_name_tag_and_what_failed_the_last_time() {
 
 /// Every report must tell of it.
 fn fails_in_all_reports(lab: &Lab, script: &str, words: &str) {
-    for format in ["human", "tap", "junit", "jsonl", "github"] {
+    for format in ["human", "tap", "junit", "jsonl", "github", "html"] {
         let run = lab.run(&["test", script, "--report", format]).fails(1, "");
         assert!(run.out.contains(words), "{format}: {}", run.out);
     }

@@ -10,7 +10,7 @@
 //! | `time`, `wall_time` | virtual time of state machines; times of day as text |
 //! | `pattern` | regular expressions over texts and streams |
 //! | `ranges` | sets of ranges |
-//! | `escape`, `width` | foreign text made safe; its width in columns |
+//! | `escape`, `width` | foreign text made safe, pages of HTML; its width in columns |
 //! | `secrets` | texts that are masked everywhere |
 //! | `share` | the share of a limit that one address may take |
 //! | `stable_hash` | hashes for random decisions |

@@ -119,7 +119,7 @@ pub(super) static TEST_OPTIONS: [Flag; 10] = [
         "",
         "--report",
         Value::Any("FORMAT[=FILE]"),
-        "human, tap, junit, jsonl or github; may be given several times",
+        "human, tap, junit, jsonl, github or html; may be given several times",
     ),
 ];
 

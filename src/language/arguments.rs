@@ -165,6 +165,14 @@ impl Arguments {
         }
     }
 
+    /// All sessions of a parameter that may be given several times.
+    pub fn sessions(&self, name: &str) -> impl Iterator<Item = &SessionRef> {
+        self.0.iter().filter(move |(n, _)| *n == name).filter_map(|(_, datum)| match datum {
+            Datum::Session(session) => Some(session),
+            _ => None,
+        })
+    }
+
     /// The address of an endpoint; the shell has already replaced `$session` with an address.
     pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
         match self.find(name)? {

@@ -154,6 +154,11 @@ impl Param {
         Self { name, kind, required: true, many: true, help }
     }
 
+    /// Any number of values, or none.
+    pub const fn any(name: &'static str, kind: Kind, help: &'static str) -> Self {
+        Self { name, kind, required: false, many: true, help }
+    }
+
     /// One value or none.
     pub const fn optional(name: &'static str, kind: Kind, help: &'static str) -> Self {
         Self { name, kind, required: false, many: false, help }
@@ -266,7 +271,8 @@ impl Verb {
             out.push_str(&match (param.required, param.many) {
                 (true, false) => format!(" {name}"),
                 (true, true) => format!(" {name}…"),
-                (false, _) => format!(" [{name}]"),
+                (false, false) => format!(" [{name}]"),
+                (false, true) => format!(" [{name}…]"),
             });
         }
         for keyword in self.keywords.iter().filter(|k| k.required) {

@@ -1,6 +1,6 @@
 //! What became of a packet, why something was sent again, and what held a transfer up: in plain sentences.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::line::millis;
 use super::{Cause, Fate, Kind, PacketEvent, Way};
@@ -65,6 +65,20 @@ impl Witnesses {
 
     fn verdict(&self, number: u64, fate: Fate) -> Option<&PacketEvent> {
         self.own.iter().find(|event| event.number() == Some(number) && event.fate == fate)
+    }
+
+    /// The numbers of the packets of ours that were lost, as far as anybody knows, in order.
+    pub fn lost(&self) -> Vec<u64> {
+        let way = self.way_at_link();
+        let flows: BTreeSet<u64> = self.own.iter().map(|event| event.flow).collect();
+        let declared = self.own.iter().filter(|event| event.fate.is_loss());
+        let at_links = self
+            .links
+            .iter()
+            .flat_map(|(_, events)| events)
+            .filter(|event| event.fate.is_loss() && event.way == way && flows.contains(&event.flow));
+        let numbers: BTreeSet<u64> = declared.chain(at_links).filter_map(PacketEvent::number).collect();
+        numbers.into_iter().collect()
     }
 
     /// The packet that carried the content of this one again.

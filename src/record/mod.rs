@@ -12,21 +12,26 @@
 //! | `filter` | which events are wanted |
 //! | `explain` | what became of a packet, in sentences |
 //! | `diagram` | arrows between lifelines: text, SVG, mermaid |
+//! | `chart` | curves over time: rates, round trips, the file, the window, a link |
+//! | `slowest` | packets whose acknowledgement took longest |
 //! | `capture` | packets as a file for Wireshark |
 
 pub mod capture;
+pub mod chart;
 pub mod diagram;
 mod event;
 pub mod explain;
 mod filter;
 pub mod line;
 mod ring;
+mod slowest;
 mod summary;
 mod totals;
 
 pub use event::{Acked, Cause, Fate, Kind, NO_NUMBER, PacketEvent, Way};
 pub use filter::{Comparison, Field, Filter, Word};
 pub use ring::{EVENT_LIMIT, Ring};
+pub use slowest::slowest;
 pub(crate) use summary::add;
 pub use summary::summarize;
 pub use totals::{TOTALS, total};

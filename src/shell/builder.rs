@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::run::statements::Statements;
 use super::{Settings, Shell, Terminal, catalogue};
 use crate::base::Secrets;
 use crate::language::Scope;
@@ -109,6 +110,7 @@ impl ShellBuilder {
             recorder: None,
             has_bug: false,
             history: Vec::new(),
+            ran: Statements::default(),
             context,
             variables: HashMap::new(),
             last: None,

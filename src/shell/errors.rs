@@ -379,9 +379,10 @@ pub(super) fn captured_already(session: &str) -> Failure {
     Failure::new(Code::Exists, format!("{session} is captured already")).fix("`sessions` shows the capture")
 }
 
-pub(super) fn picture_of_unknown_kind(path: &str) -> Failure {
+/// `known`: the endings that would do.
+pub(super) fn picture_of_unknown_kind(path: &str, known: &str) -> Failure {
     Failure::new(Code::Usage, format!("{path} has no ending that says what picture it is to be"))
-        .fix("end it in .svg, .mmd or .txt")
+        .fix(format!("end it in {known}"))
 }
 
 pub(super) fn not_a_packet_number(text: &str) -> Failure {

@@ -120,6 +120,8 @@ pub struct Shell {
     has_bug: bool,
     /// Lines typed so far, without secrets.
     history: Vec<String>,
+    /// The statements that ran.
+    ran: run::statements::Statements,
     context: Context,
     variables: HashMap<String, Binding>,
     last: Option<Binding>,

@@ -82,6 +82,7 @@ const RULES: [Rule; 6] = [
             "src/net/raw/tls/certificate.rs",        // when something was said
             "src/shell/builtin/see/capture.rs",      // the time of a packet in a file
             "src/output/human.rs",                   // when something was said
+            "src/shell/builtin/see/report/mod.rs",   // when a report was made
         ],
     },
     Rule { what: "writes to the standard streams", words: &["println!", "print!("], places: &[] },

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `human` | for people |
 //! | `tap` | Test Anything Protocol, version 14 |
+//! | `html` | a page for a browser |
 //! | `junit` | XML in the schema of Jenkins (`junit-10.xsd`) |
 //! | `lines` | one JSON object per line |
 //! | `github` | annotations of GitHub Actions |
 
 mod github;
+mod html;
 pub(super) mod human;
 mod junit;
 mod lines;
@@ -28,7 +30,7 @@ pub trait Reporter: Send {
 }
 
 /// The formats, by their names on the command line.
-pub const FORMATS: [&str; 5] = ["human", "tap", "junit", "jsonl", "github"];
+pub const FORMATS: [&str; 6] = ["human", "tap", "junit", "jsonl", "github", "html"];
 
 /// A reporter for this format; `None` if there is no such format. `seed` gives the words that tests must not guess.
 pub fn reporter(format: &str, style: Style, seed: u64) -> Option<Box<dyn Reporter>> {
@@ -37,6 +39,7 @@ pub fn reporter(format: &str, style: Style, seed: u64) -> Option<Box<dyn Reporte
         "tap" => Box::new(tap::Tap::default()),
         "junit" => Box::new(junit::Junit::default()),
         "jsonl" => Box::new(lines::Lines),
+        "html" => Box::new(html::Html::default()),
         "github" => Box::new(github::Github::new(seed)),
         _ => return None,
     })

@@ -21,7 +21,7 @@ mod lane;
 mod layout;
 mod mermaid;
 #[cfg(test)]
-mod samples;
+pub(super) mod samples;
 mod svg;
 mod text;
 mod trips;

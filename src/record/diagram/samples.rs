@@ -97,7 +97,7 @@ fn hello(pen: &mut Pen) {
 }
 
 /// Three pieces; the second is lost and sent again after a timeout.
-pub(super) fn stop_and_wait(lanes: usize) -> Vec<Lane> {
+pub(in crate::record) fn stop_and_wait(lanes: usize) -> Vec<Lane> {
     let mut pen = Pen::new(lanes);
     hello(&mut pen);
     pen.data(1_020_100, 0, 0, Fate::Arrived);
@@ -111,7 +111,7 @@ pub(super) fn stop_and_wait(lanes: usize) -> Vec<Lane> {
 
 /// A window of four; the third of six pieces is lost. Go-back-N drops what follows and sends all of it again; selective
 /// repeat sends one piece again.
-pub(super) fn window_of_four(lanes: usize, selective: bool) -> Vec<Lane> {
+pub(in crate::record) fn window_of_four(lanes: usize, selective: bool) -> Vec<Lane> {
     let mut pen = Pen::new(lanes);
     hello(&mut pen);
     let dropped = if selective { Fate::Arrived } else { Fate::OutOfOrder };
@@ -140,7 +140,7 @@ pub(super) fn window_of_four(lanes: usize, selective: bool) -> Vec<Lane> {
 }
 
 /// So many packets, each seen by both ends.
-pub(super) fn big(packets: u64) -> Vec<Lane> {
+pub(in crate::record) fn big(packets: u64) -> Vec<Lane> {
     let mut pen = Pen::new(2);
     (0..packets).for_each(|n| pen.data(n * 100, n, n, Fate::Arrived));
     pen.done()

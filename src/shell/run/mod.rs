@@ -5,6 +5,7 @@
 //! | `script` | a whole plan: tests, the end of a script |
 //! | `expect`, `expect_file`, `expect_session` | expectations, with `within` |
 //! | `on` | handlers |
+//! | `statements` | what ran, for a report |
 //! | `system` | `!CMD` |
 
 pub(super) mod expect;
@@ -12,6 +13,7 @@ mod expect_file;
 mod expect_session;
 mod on;
 pub mod script;
+pub(super) mod statements;
 pub mod system;
 
 use std::pin::Pin;
@@ -49,6 +51,7 @@ impl Shell {
             self.deferred.push(later);
             return Ok(Flow::Next);
         }
+        self.ran.note(step, &self.secrets);
         if step.prefixes.iter().any(|prefix| matches!(prefix, Prefix::On(_))) {
             self.running = Some(step.clone());
         }

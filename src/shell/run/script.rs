@@ -90,6 +90,7 @@ impl Shell {
     /// Runs the steps of one test after the setup, to its end.
     pub async fn test(&mut self, setup: &[Step], steps: &[Step], limit: Duration) -> ScriptEnd {
         self.deadline = Some((Instant::now() + limit, limit));
+        self.ran.of_a_test = true;
         let mut ending = self.steps(setup).await;
         if ending == ScriptEnd::Passed {
             ending = self.steps(steps).await;
@@ -151,6 +152,7 @@ impl Shell {
                 if let Action::Command(invocation) = &step.action { Some(&**invocation) } else { None }
             })
             .collect();
+        steps.iter().for_each(|step| self.ran.note(step, &self.secrets));
         self.asked = 0;
         let deadline = self.deadline;
         let work = self.together(&invocations);

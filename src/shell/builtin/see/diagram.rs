@@ -60,7 +60,7 @@ pub(in crate::shell::builtin) static DIAGRAM: Builtin = Builtin {
                 Some("svg") => svg(&lanes, &options),
                 Some("mmd") => mermaid(&lanes, &options),
                 Some("txt") => text(&lanes, &options),
-                _ => return Err(errors::picture_of_unknown_kind(&to)),
+                _ => return Err(errors::picture_of_unknown_kind(&to, ".svg, .mmd or .txt")),
             };
             write(shell, &to, picture.as_bytes())?;
             let fields = vec![("path", Value::text(to.clone())), ("lanes", Value::count(count))];
@@ -89,7 +89,7 @@ impl FromArguments for DiagramOptions {
 }
 
 /// Client, link, server, as far as they are known. The session itself may be either side, or the link.
-fn lanes(session: &Session, witnesses: Witnesses) -> Vec<Lane> {
+pub(super) fn lanes(session: &Session, witnesses: Witnesses) -> Vec<Lane> {
     let Witnesses { own, mut links, mut peers } = witnesses;
     let lane = |(name, events): (String, Vec<PacketEvent>)| Lane { name, events };
     let mine = (session.label(), own);

@@ -4,14 +4,18 @@
 //! |---|---|
 //! | `trace`, `explain`, `diagram` | packets: as lines, in sentences, as arrows |
 //! | `capture` | packets, for Wireshark |
+//! | `report` | what ran and what came of it, as a page |
+//! | `charted` | what charts are drawn of |
 //! | `witness` | what other sessions of the shell saw of the same packets |
 //! | `plot` | rates and round trips |
 //! | `watch` | pictures that are drawn again |
 
 mod capture;
+mod charted;
 mod diagram;
 mod explain;
 pub(super) mod plot;
+mod report;
 mod trace;
 pub(super) mod watch;
 mod witness;
@@ -19,4 +23,5 @@ mod witness;
 pub(super) use capture::CAPTURE;
 pub(super) use diagram::DIAGRAM;
 pub(super) use explain::EXPLAIN;
+pub(super) use report::REPORT;
 pub(super) use trace::TRACE;

@@ -2,6 +2,7 @@
 
 mod chart;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +10,17 @@ use self::chart::{ChartSize, filled, growth, level};
 use super::super::set::CHANGE;
 use super::super::table::{Give, aligned};
 use super::super::{BARE, Builtin, next};
+use super::charted::charted;
+use super::diagram::write;
 use super::watch;
+use super::witness::witnesses;
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
-use crate::language::{Arguments, Field, FromArguments, Kind, Param, SessionRef, Verb};
-use crate::report::{Area, Outcome};
+use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
+use crate::record::chart as chart_file;
+use crate::report::{Area, Failure, Outcome};
 use crate::session::{Sample, Session};
+use crate::shell::{Shell, errors};
 
 /// Lines of a curve, at most and at least.
 const ROWS: usize = 5;
@@ -32,23 +38,30 @@ pub(in crate::shell::builtin) static PLOT: Builtin = Builtin {
     verb: &Verb {
         name: "plot",
         summary: "draw rate, round trip and retransmissions of a session",
-        details: "Over its whole life, in braille, in ASCII where the locale is not UTF-8, and as a table where nothing can be drawn. `watch` draws it again and again until it ends, or until Ctrl-C.",
+        details: "Over its whole life, in braille, in ASCII where the locale is not UTF-8, and as a table where nothing can be drawn. `watch` draws it again and again until it ends, or until Ctrl-C. In a file there are charts of its packets: throughput, round trip, the place in the file over time, the window, links.",
         params: &[Param::required("session", Kind::Session, "which one")],
-        keywords: &[watch::KEYWORD],
+        keywords: &[
+            watch::KEYWORD,
+            Keyword::new("to", Kind::Path, "an .svg that does not exist: more charts, and of packets"),
+        ],
         fields: &[
             Field::rate("rate", "bytes a second over its life"),
             Field::rate("peak", "the most of all parts of its life, in bytes a second"),
             Field::count("round_trip_ms", "at the end, in milliseconds; 0: unknown"),
             Field::count("retransmitted", "datagrams or segments that were sent again"),
             Field::text("text", "the picture, or the table"),
+            Field::text("path", "the file"),
         ],
         example: "plot $up",
         ..BARE
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            let PlotOptions { session, every } = PlotOptions::from_arguments(&arguments);
+            let PlotOptions { session, every, to } = PlotOptions::from_arguments(&arguments);
             let session = shell.session(&session)?;
+            if let Some(to) = to {
+                return next(in_file(shell, &session, &to)?);
+            }
             let Some(every) = every else {
                 return next(outcome(&session, shell.terminal.area()));
             };
@@ -65,6 +78,8 @@ struct PlotOptions {
     session: SessionRef,
     /// `None`: drawn once.
     every: Option<Duration>,
+    /// `None`: on the terminal.
+    to: Option<String>,
 }
 
 impl FromArguments for PlotOptions {
@@ -72,8 +87,22 @@ impl FromArguments for PlotOptions {
         Self {
             session: arguments.session("session").cloned().unwrap_or(SessionRef::All),
             every: watch::Every::from_arguments(arguments).0,
+            to: arguments.text("to").map(str::to_owned),
         }
     }
+}
+
+/// Charts of the packets, as a file.
+fn in_file(shell: &Shell, session: &Arc<Session>, to: &str) -> Result<Outcome, Failure> {
+    if Path::new(to).extension().is_none_or(|extension| extension != "svg") {
+        return Err(errors::picture_of_unknown_kind(to, ".svg"));
+    }
+    let record = charted(session, &witnesses(shell, session));
+    write(shell, to, chart_file::svg(&record).as_bytes())?;
+    let mut fields = outcome(session, None).fields;
+    fields.retain(|(name, _)| *name != "text");
+    fields.push(("path", Value::text(to)));
+    Ok(Outcome::new(format!("the charts are in {to}"), fields))
 }
 
 fn outcome(session: &Arc<Session>, area: Option<Area>) -> Outcome {

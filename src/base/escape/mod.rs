@@ -3,6 +3,12 @@
 //!
 //! Shown as visible escapes: C0 except newline and tab, DEL, C1, bidirectional controls, zero-width and other
 //! format controls. Everything else stays as it is. JSON output does not pass here: it has its own escapes.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `html` | pages that need nothing but a browser |
+
+pub mod html;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
