@@ -21,3 +21,4 @@ mod runner;
 mod secrets;
 mod streaming;
 mod transfers;
+mod view;

@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `sessions` | `sessions`, `log` |
-//! | `see` | `trace`, `explain`, `plot`: what makes traffic visible |
+//! | `see` | `trace`, `diagram`, `plot`, `view` and others: what makes traffic visible |
 //! | `stop`, `jobs` | `wait`, `stop`, `sleep`, `quit`; `fg`, `bg` |
 //! | `speak` | `say`, `finish`, `reset`, `off`, `attach`, `print` |
 //! | `set` | settings, rate limits, links |
@@ -50,6 +50,7 @@ pub static ALL: &[&Builtin] = &[
     &see::EXPLAIN,
     &see::DIAGRAM,
     &see::CAPTURE,
+    &see::VIEW,
     &speak::SAY,
     &speak::FINISH,
     &speak::RESET,

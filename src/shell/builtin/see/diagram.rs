@@ -42,7 +42,7 @@ pub(in crate::shell::builtin) static DIAGRAM: Builtin = Builtin {
         Box::pin(async move {
             let DiagramOptions { session, last, first, to } = DiagramOptions::from_arguments(&arguments);
             let session = shell.session(&session)?;
-            let mut lanes = lanes(&session, witnesses(shell, &session));
+            let mut lanes = lanes(&session, witnesses(shell.registry(), &session, usize::MAX));
             if lanes.iter().all(|lane| lane.events.is_empty()) {
                 return next(Outcome::new(format!("{}: no packet so far", session.label()), Vec::new()));
             }
@@ -89,7 +89,7 @@ impl FromArguments for DiagramOptions {
 }
 
 /// Client, link, server, as far as they are known. The session itself may be either side, or the link.
-fn lanes(session: &Session, witnesses: Witnesses) -> Vec<Lane> {
+pub(super) fn lanes(session: &Session, witnesses: Witnesses) -> Vec<Lane> {
     let Witnesses { own, mut links, mut peers } = witnesses;
     let lane = |(name, events): (String, Vec<PacketEvent>)| Lane { name, events };
     let mine = (session.label(), own);

@@ -5,6 +5,7 @@
 //! | `trace`, `explain`, `diagram` | packets: as lines, in sentences, as arrows |
 //! | `capture` | packets, for Wireshark |
 //! | `witness` | what other sessions of the shell saw of the same packets |
+//! | `view` | a page for the projector |
 //! | `plot` | rates and round trips |
 //! | `watch` | pictures that are drawn again |
 
@@ -13,6 +14,7 @@ mod diagram;
 mod explain;
 pub(super) mod plot;
 mod trace;
+mod view;
 pub(super) mod watch;
 mod witness;
 
@@ -20,3 +22,4 @@ pub(super) use capture::CAPTURE;
 pub(super) use diagram::DIAGRAM;
 pub(super) use explain::EXPLAIN;
 pub(super) use trace::TRACE;
+pub(super) use view::VIEW;
