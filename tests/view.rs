@@ -43,7 +43,8 @@ impl Page {
     fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
         let mut stream = self.connect();
         let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\nContent-Length: {length}");
+        let head =
+            format!("{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\nContent-Length: {length}");
         write!(stream, "{head}\r\n\r\n{body}").unwrap();
         let mut bytes = Vec::new();
         // The server may close before it has read what it refuses.
@@ -125,7 +126,7 @@ fn others_are_refused() {
     assert_eq!(page.post(&"x".repeat(5000)).status, 413);
     let sessions = page.events("").next("sessions", |_| true);
     assert_eq!(of(&sessions, "link")["link"]["loss"], 0.0);
-    lab.nls("view none on any").fails(1, "needs a key").fails(1, "`ssh -L`");
+    lab.nls("view none on any").fails(1, "would need a key").fails(1, "`ssh -L`");
 }
 
 #[test]
@@ -141,7 +142,9 @@ fn the_page_loads_nothing_from_elsewhere_and_may_not_be_framed() {
         }
         // The name space of SVG is no address that is loaded.
         let text = answer.body.replace("http://www.w3.org/2000/svg", "");
-        for foreign in ["://", "src=\"/", "url(", "@import", "innerHTML", "insertAdjacent", " style=", "eval("] {
+        for foreign in
+            ["://", "src=\"/", "url(", "@import", "innerHTML", "insertAdjacent", " style=", "eval("]
+        {
             assert!(!text.contains(foreign), "{name}: {foreign}");
         }
     }
@@ -168,7 +171,9 @@ fn sessions_packets_and_the_diagram_are_streamed() {
         lines.iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
     };
     assert!(lines(&record).len() > 10 && lines(&record)[0].contains("hello"), "{record}");
-    let svg = all.next("diagram", |_| true)["svg"].as_str().unwrap().to_owned();
+    let diagram = all.next("diagram", |_| true);
+    assert_eq!(diagram["lanes"], serde_json::json!(["up", "bad", "files"]));
+    let svg = diagram["svg"].as_str().unwrap().to_owned();
     assert!(svg.starts_with("<svg") && svg.contains(">bad<") && !svg.contains("<script"), "{svg}");
     let hello = page.events(&format!("session={id}&filter=kind%20%3D%3D%20hello")).next("record", |_| true);
     assert!(lines(&hello).iter().all(|line| line.contains("hello")) && !lines(&hello).is_empty(), "{hello}");
@@ -226,6 +231,11 @@ fn stopping_it_ends_its_pages_and_the_shell_ends_in_time() {
     shell.finish();
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert!(TcpStream::connect(("127.0.0.1", page.port)).is_err());
-    let run = lab.nls("view none as v; expect $v.state == listening; stop $v; expect $v.state == done").success();
-    assert!(run.out.contains("http://127.0.0.1:") && run.out.contains("closed the page"), "{}", run.out);
+    let run =
+        lab.nls("view none as v; expect $v.state == listening; stop $v; expect $v.state == done").success();
+    assert!(
+        run.out.contains("http://127.0.0.1:") && run.out.contains("as a page; `stop %1` ends it"),
+        "{}",
+        run.out
+    );
 }

@@ -398,8 +398,11 @@ pub(super) fn packet_missing(number: u64, session: &str) -> Failure {
 // The page of `view`.
 
 pub(super) fn view_in_the_network(address: &str) -> Failure {
-    Failure::new(Code::Usage, format!("the page is on this machine only, not on {address}: in the network it would need a key"))
-        .fix("leave `on` out; `ssh -L` brings the port to another machine")
+    Failure::new(
+        Code::Usage,
+        format!("the page is on this machine only, not on {address}: in the network it would need a key"),
+    )
+    .fix("leave `on` out; `ssh -L` brings the port to another machine")
 }
 
 pub(super) fn page_session_missing(id: u64) -> Failure {

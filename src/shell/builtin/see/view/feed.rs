@@ -10,10 +10,11 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::packets;
 use super::request::Wanted;
+use super::source::Source;
 use super::table::sessions;
-use crate::base::{Secrets, Time, escape};
+use crate::base::Time;
 use crate::record::Filter;
-use crate::session::{Handle, Registry, Session};
+use crate::session::{Handle, Session};
 
 /// How often the sessions are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -23,26 +24,6 @@ const PACKETS_EVERY: u32 = 2;
 const QUIET_LOOKS: u32 = 40;
 /// A page that takes nothing for this long is given up.
 const SLOW: Duration = Duration::from_secs(20);
-/// Most characters of a text of a session.
-const TEXT_LIMIT: usize = 80;
-
-/// Where everything on a page comes from.
-#[derive(Clone)]
-pub(super) struct Source {
-    pub(super) registry: Arc<Registry>,
-    pub(super) secrets: Secrets,
-}
-
-impl Source {
-    /// A text that may be foreign or secret, as it may be shown.
-    pub(super) fn clean(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        self.secrets.hide(&mut text);
-        let safe = escape::escape_line(&text);
-        let short: String = safe.chars().take(TEXT_LIMIT).collect();
-        if short.len() < safe.len() { short + "…" } else { short }
-    }
-}
 
 /// What one page has been sent.
 pub(super) struct Feed {
@@ -84,7 +65,8 @@ impl Feed {
             if quiet == QUIET_LOOKS {
                 (messages, quiet) = (":\n\n".to_owned(), 0);
             }
-            if !messages.is_empty() && !matches!(timeout(SLOW, queue.send(messages.into())).await, Ok(Ok(()))) {
+            if !messages.is_empty() && !matches!(timeout(SLOW, queue.send(messages.into())).await, Ok(Ok(())))
+            {
                 return;
             }
         }

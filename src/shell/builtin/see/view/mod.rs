@@ -7,12 +7,14 @@
 //! |---|---|
 //! | `server` | the HTTP server |
 //! | `request` | who may ask for what |
+//! | `source` | the sessions, and how their texts may be shown |
 //! | `feed` | the stream of one page |
 //! | `table` | the sessions and links as JSON |
 //! | `packets` | the record and the diagram of a session as JSON |
 //! | `change` | what the page changes about a link |
 //! | `browser` | opens the page |
-//! | `page.html`, `page.css`, `page.js` | the page |
+//!
+//! The page itself is in page.html, page.css and page.js.
 
 mod browser;
 mod change;
@@ -20,6 +22,7 @@ mod feed;
 mod packets;
 mod request;
 mod server;
+mod source;
 mod table;
 
 use std::net::SocketAddr;
@@ -28,7 +31,6 @@ use tokio::net::TcpListener;
 
 use super::super::{BARE, Builtin, next};
 use crate::base::Value;
-use crate::language::verb::Lasting;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Verb};
 use crate::report::{Failure, Outcome};
 use crate::session::{Handle, Request, State};
@@ -56,7 +58,6 @@ pub(in crate::shell::builtin) static VIEW: Builtin = Builtin {
             Field::count("id", "the number of the session"),
         ],
         example: "view none as page",
-        lasting: Lasting::Instant,
         ..BARE
     },
     run: |shell, arguments| {
@@ -74,7 +75,7 @@ pub(in crate::shell::builtin) static VIEW: Builtin = Builtin {
             let door = request::Door::new(address.port(), &crate::net::random::random::<16>());
             let url = door.url();
             let (shown, opens) = (url.clone(), opens.then_some(shell.settings.no_shell));
-            let shared = feed::Source { registry: shell.registry.clone(), secrets: shell.secrets.clone() };
+            let shared = source::Source { registry: shell.registry.clone(), secrets: shell.secrets.clone() };
             let began = shell.registry.start(request, move |handle| async move {
                 announce(&handle, address, &shown);
                 if let Some(is_forbidden) = opens {
@@ -99,10 +100,7 @@ struct ViewOptions {
 
 impl FromArguments for ViewOptions {
     fn from_arguments(arguments: &Arguments) -> Self {
-        Self {
-            opens: arguments.text("browser") != Some("none"),
-            on: arguments.text("on").map(str::to_owned),
-        }
+        Self { opens: arguments.text("browser") != Some("none"), on: arguments.text("on").map(str::to_owned) }
     }
 }
 
@@ -121,7 +119,7 @@ async fn serve(
     handle: Handle,
     listener: TcpListener,
     door: request::Door,
-    source: feed::Source,
+    source: source::Source,
 ) -> Result<Outcome, Failure> {
     server::serve(handle, listener, door, source).await;
     Ok(Outcome::new("closed the page", Vec::new()))

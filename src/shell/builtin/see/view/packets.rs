@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::diagram::lanes;
 use super::super::witness::witnesses;
-use super::feed::Source;
+use super::source::Source;
 use crate::base::{Time, quantity};
 use crate::record::diagram::{Options, svg};
 use crate::record::line::line;
@@ -60,5 +60,9 @@ pub(super) fn diagram(source: &Source, session: &Session) -> Json {
     let lanes = lanes(session, witnesses(&source.registry, session, DRAWN_LIMIT));
     let picture = lanes.iter().any(|lane| !lane.events.is_empty());
     let options = Options { last: Some(ARROW_LIMIT), ..Options::default() };
-    json!({"session": session.id, "svg": picture.then(|| svg(&lanes, &options))})
+    let mut names: Vec<String> = lanes.iter().map(|lane| source.clean(&lane.name)).collect();
+    if names.len() == 1 {
+        names.push("peer".into());
+    }
+    json!({"session": session.id, "lanes": names, "svg": picture.then(|| svg(&lanes, &options))})
 }

@@ -222,7 +222,15 @@ function showRecord({ session, lines, error, remark }) {
   if (follows) box.scrollTop = box.scrollHeight;
 }
 
-async function showDiagram({ session, svg }) {
+// The names of the lifelines, which stay in sight while the picture moves.
+function laneNames(lanes) {
+  const node = make("div", "lanes");
+  const places = lanes.length === 2 ? ["left", "right"] : ["left", "middle", "right"];
+  lanes.slice(0, 3).forEach((name, n) => put(make("span", places[n], node), name));
+  return node;
+}
+
+async function showDiagram({ session, lanes, svg }) {
   if (session !== chosen) return;
   at("no-diagram").hidden = svg !== null;
   const box = at("diagram");
@@ -236,7 +244,9 @@ async function showDiagram({ session, svg }) {
   if (own !== pictures) return;
   const follows = isAtEnd(box);
   const isFirst = box.childElementCount === 0;
-  box.replaceChildren(image);
+  const picture = make("div");
+  picture.append(laneNames(lanes), image);
+  box.replaceChildren(picture);
   // Where it is wider than the screen, its middle says most.
   if (isFirst) box.scrollLeft = (box.scrollWidth - box.clientWidth) / 2;
   if (follows) box.scrollTop = box.scrollHeight;

@@ -157,7 +157,8 @@ mod tests {
         assert_eq!(door().url(), format!("http://127.0.0.1:8000{page}"));
         assert_eq!(ask("GET", &page, &[OWN]), Ok(Ask::Page));
         assert_eq!(ask("GET", &page, &[("host", "localhost:8000")]), Ok(Ask::Page));
-        for host in ["evil.example", "evil.example:8000", "127.0.0.1", "127.0.0.1:80", "localhost:8000.evil", ""]
+        for host in
+            ["evil.example", "evil.example:8000", "127.0.0.1", "127.0.0.1:80", "localhost:8000.evil", ""]
         {
             assert_eq!(ask("GET", &page, &[("host", host)]), Err(403), "{host}");
         }

@@ -18,10 +18,12 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 
 use super::change;
-use super::feed::{Feed, Source};
+use super::feed::Feed;
 use super::request::{Ask, Door, Wanted};
+use super::source::Source;
 use crate::base::{Transport, Value};
 use crate::net::{ACCEPT_PAUSE, is_of_another_user};
 use crate::report::reason;
@@ -112,9 +114,11 @@ pub(super) async fn serve(handle: Handle, listener: TcpListener, door: Door, sou
 }
 
 async fn connection(site: &Arc<Site>, stream: TcpStream) {
+    // A page that takes nothing any more would hold its connection for ever.
+    let over = CancellationToken::new();
     let answer = service_fn(|request| {
-        let site = site.clone();
-        async move { Ok::<_, Infallible>(sealed(respond(&site, request).await)) }
+        let (site, over) = (site.clone(), over.clone());
+        async move { Ok::<_, Infallible>(sealed(respond(&site, request, over).await)) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_LIMIT);
@@ -122,6 +126,7 @@ async fn connection(site: &Arc<Site>, stream: TcpStream) {
     tokio::select! {
         _ = builder.serve_connection(TokioIo::new(stream), answer) => {}
         () = site.handle.cancelled() => {}
+        () = over.cancelled() => {}
     }
 }
 
@@ -132,13 +137,14 @@ fn sealed(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-async fn respond(site: &Arc<Site>, request: Request<Incoming>) -> Response<Body> {
+/// `over` ends the connection.
+async fn respond(site: &Arc<Site>, request: Request<Incoming>, over: CancellationToken) -> Response<Body> {
     let (head, body) = request.into_parts();
     match site.door.ask(&head) {
         Ok(Ask::Page) => text(StatusCode::OK, "text/html; charset=utf-8", HTML),
         Ok(Ask::Style) => text(StatusCode::OK, "text/css; charset=utf-8", CSS),
         Ok(Ask::Script) => text(StatusCode::OK, "text/javascript; charset=utf-8", JS),
-        Ok(Ask::Events(wanted)) => events(site, &wanted),
+        Ok(Ask::Events(wanted)) => events(site, &wanted, over),
         Ok(Ask::Change) => change(site, body).await,
         Err(status) => text(status, "text/plain; charset=utf-8", ""),
     }
@@ -152,7 +158,7 @@ fn text(status: StatusCode, kind: &'static str, bytes: impl Into<Bytes>) -> Resp
 }
 
 /// Begins the stream of one page.
-fn events(site: &Arc<Site>, wanted: &Wanted) -> Response<Body> {
+fn events(site: &Arc<Site>, wanted: &Wanted, over: CancellationToken) -> Response<Body> {
     let Ok(place) = site.pages.clone().try_acquire_owned() else {
         return text(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "too many pages");
     };
@@ -165,6 +171,7 @@ fn events(site: &Arc<Site>, wanted: &Wanted) -> Response<Body> {
             () = feed.run(&fed.handle, queue) => {}
             () = fed.handle.cancelled() => {}
         }
+        over.cancel();
         drop(place);
         fed.count_pages();
     });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::feed::Source;
+use super::source::Source;
 use crate::base::quantity;
 use crate::net::relay::RelayControl;
 use crate::service::link;
