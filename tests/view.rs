@@ -182,6 +182,23 @@ fn sessions_packets_and_the_diagram_are_streamed() {
 }
 
 #[test]
+fn the_sides_stay_where_they_are_when_the_beginning_is_out_of_sight() {
+    let lab = Lab::new();
+    lab.random("root/a.bin", 10, 1);
+    lab.random("b.bin", 3_000_000, 2);
+    let script = "listen udp 0 ftp root root as files; link udp 0 to $files delay 1ms as bad; \
+        send b.bin to udp $bad chunk 1024 as up";
+    let (_shell, page) = Page::open(&lab, script);
+    let sessions = page.events("").next("sessions", |_| true);
+    for kind in ["ftp server", "link", "send b.bin"] {
+        let row = of(&sessions, kind);
+        assert!(row["packets"].as_u64() > Some(1024), "{row}");
+        let diagram = page.events(&format!("session={}", row["id"])).next("diagram", |_| true);
+        assert_eq!(diagram["lanes"], serde_json::json!(["up", "bad", "files"]), "{kind}");
+    }
+}
+
+#[test]
 fn a_link_is_changed_from_the_page() {
     let lab = Lab::new();
     let (_shell, page) = Page::open(&lab, LINK);

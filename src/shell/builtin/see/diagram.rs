@@ -100,7 +100,10 @@ pub(super) fn lanes(session: &Session, witnesses: Witnesses) -> Vec<Lane> {
         return [client, Some(mine), server].into_iter().flatten().map(lane).collect();
     }
     let (link, peer) = (links.pop(), peers.pop());
-    let (left, right) = if is_client(&mine.1) { (Some(mine), peer) } else { (peer, Some(mine)) };
+    // A long record no longer has the HELLO that tells a server.
+    let is_server = session.listening().is_some() || session.parent.is_some();
+    let (left, right) =
+        if !is_server && is_client(&mine.1) { (Some(mine), peer) } else { (peer, Some(mine)) };
     [left, link, right].into_iter().flatten().map(lane).collect()
 }
 

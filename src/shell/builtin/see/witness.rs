@@ -15,7 +15,10 @@ pub(super) fn witnesses(registry: &Registry, session: &Session, most: usize) -> 
     let own = session.recent_packets(most).0;
     let flows: HashSet<u64> = own.iter().map(|event| event.flow).filter(|flow| *flow > COUNTED).collect();
     let mut all = Witnesses { own, ..Witnesses::default() };
-    for other in registry.all().iter().filter(|other| other.id != session.id) {
+    let mut others = registry.all();
+    // Servers last: where the beginning of a record is not kept, nothing else tells the sides apart.
+    others.sort_by_key(|other| other.listening().is_some());
+    for other in others.iter().filter(|other| other.id != session.id) {
         let of_flow = |event: &PacketEvent| flows.contains(&event.flow);
         let seen: Vec<PacketEvent> = other.recent_packets(most).0.into_iter().filter(of_flow).collect();
         if seen.is_empty() {
