@@ -22,3 +22,4 @@ mod runner;
 mod secrets;
 mod streaming;
 mod transfers;
+mod view;

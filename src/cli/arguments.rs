@@ -338,7 +338,7 @@ mod tests {
             &["--filter", "x"],
             &["--jobs", "2"],
             &["test", "a", "--jobs", "0"],
-            &["test", "a", "--report", "html"],
+            &["test", "a", "--report", "pdf"],
             &["-c", "a", "-i", "b"],
         ] {
             assert!(read(words).is_err(), "{words:?}");

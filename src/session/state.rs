@@ -21,7 +21,7 @@ use super::handlers::{Handler, HandlerSet, Handlers};
 use super::measure::{Meter, Packets, Sample};
 use super::rate_limiter::RateLimiter;
 use crate::base::pattern::PatternSet;
-use crate::base::{Carrier, Fields, Value};
+use crate::base::{Carrier, Fields, Time, Value};
 use crate::net::connection::tap::Tapped;
 use crate::record::PacketEvent;
 use crate::report::{Failure, Outcome, Progress};
@@ -229,7 +229,17 @@ impl Session {
 
     /// What happened to its packets, by time, and how many older events are kept no more.
     pub fn packets(&self) -> (Vec<PacketEvent>, u64) {
-        self.packets.events()
+        self.packets.events(usize::MAX)
+    }
+
+    /// The newest of them, this number at most, and how many older ones there were.
+    pub fn recent_packets(&self, most: usize) -> (Vec<PacketEvent>, u64) {
+        self.packets.events(most)
+    }
+
+    /// When the first packet of its record passed; `None`: none has.
+    pub fn first_packet(&self) -> Option<Time> {
+        self.packets.began()
     }
 
     /// Number of events in its record so far, those that are kept no more included.

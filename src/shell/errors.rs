@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use crate::base::quantity::BadQuantity;
 use crate::base::{Dimension, Transport, Value, escape, quantity, secrets};
 use crate::language::kind::Mismatch;
 use crate::language::script::Comparison;
@@ -393,4 +394,35 @@ pub(super) fn not_a_packet_number(text: &str) -> Failure {
 pub(super) fn packet_missing(number: u64, session: &str) -> Failure {
     Failure::new(Code::Missing, format!("{session} sent no packet #{number} that its record still has"))
         .fix(format!("`trace {session} where out` lists them"))
+}
+
+// The page of `view`.
+
+pub(super) fn view_in_the_network(address: &str) -> Failure {
+    Failure::new(
+        Code::Usage,
+        format!("the page is on this machine only, not on {address}: in the network it would need a key"),
+    )
+    .fix("leave `on` out; `ssh -L` brings the port to another machine")
+}
+
+pub(super) fn page_session_missing(id: u64) -> Failure {
+    missing(format!("there is no session %{id} any more"))
+}
+
+pub(super) fn page_no_link(label: &str) -> Failure {
+    usage(format!("{label} is no link"))
+}
+
+/// Only a program that is not the page gets this.
+pub(super) fn page_unreadable() -> Failure {
+    usage("this is not what the page sends").fix("send {\"session\": 3, \"loss\": \"5%\"}")
+}
+
+pub(super) fn page_quantity(name: &str, bad: BadQuantity) -> Failure {
+    let failure = usage(format!("{name}: {}", bad.why));
+    match bad.fix {
+        Some(fix) => failure.fix(format!("try {fix}")),
+        None => failure,
+    }
 }

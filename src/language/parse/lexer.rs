@@ -530,10 +530,10 @@ mod tests {
 
     #[test]
     fn a_number_of_a_packet_is_no_comment() {
-        assert_eq!(words("explain $up #17 # why"), ["explain", "$up", "#17"]);
-        assert_eq!(words("explain $up # 17"), ["explain", "$up"]);
-        assert_eq!(words("trace $up #17"), ["trace", "$up"]);
-        assert_eq!(words("explain $up #17th"), ["explain", "$up"]);
+        assert_eq!(words("explain up #17 # why"), ["explain", "up", "#17"]);
+        assert_eq!(words("explain up # 17"), ["explain", "up"]);
+        assert_eq!(words("trace up #17"), ["trace", "up"]);
+        assert_eq!(words("explain up #17th"), ["explain", "up"]);
     }
 
     #[test]

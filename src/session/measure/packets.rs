@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::base::Time;
 use crate::net::Connection;
 use crate::net::connection::record::SharedRing;
 use crate::net::connection::tap::{Look, Tapped};
@@ -90,16 +91,24 @@ impl Packets {
         self.own.get().into_iter().chain(rings.iter()).cloned().collect()
     }
 
-    /// All events that are kept, by time, and how many are kept no more.
-    pub(in crate::session) fn events(&self) -> (Vec<PacketEvent>, u64) {
-        let (mut events, mut forgotten) = (Vec::new(), 0);
+    /// The newest events by time, this number at most, and how many older ones there were.
+    pub(in crate::session) fn events(&self, most: usize) -> (Vec<PacketEvent>, u64) {
+        let (mut events, mut older) = (Vec::new(), 0);
         for ring in self.all() {
             let ring = ring.lock();
-            events.extend(ring.events().copied());
-            forgotten += ring.forgotten();
+            let skipped = ring.events().len().saturating_sub(most);
+            events.extend(ring.events().skip(skipped).copied());
+            older += ring.forgotten() + skipped as u64;
         }
         events.sort_by_key(|event| event.at);
-        (events, forgotten)
+        let skipped = events.len().saturating_sub(most);
+        events.drain(..skipped);
+        (events, older + skipped as u64)
+    }
+
+    /// When the first event that is kept happened.
+    pub(in crate::session) fn began(&self) -> Option<Time> {
+        self.all().iter().filter_map(|ring| ring.lock().events().next().map(|event| event.at)).min()
     }
 
     /// Number of events so far, those that are kept no more included.

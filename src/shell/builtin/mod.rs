@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `sessions` | `sessions`, `log` |
-//! | `see` | `trace`, `explain`, `plot`, `report`: what makes traffic visible |
+//! | `see` | `trace`, `diagram`, `plot`, `view` and others: what makes traffic visible |
 //! | `stop`, `jobs` | `wait`, `stop`, `sleep`, `quit`; `fg`, `bg` |
 //! | `speak` | `say`, `finish`, `reset`, `off`, `attach`, `print` |
 //! | `set` | settings, rate limits, links |
@@ -51,6 +51,7 @@ pub static ALL: &[&Builtin] = &[
     &see::DIAGRAM,
     &see::CAPTURE,
     &see::REPORT,
+    &see::VIEW,
     &speak::SAY,
     &speak::FINISH,
     &speak::RESET,

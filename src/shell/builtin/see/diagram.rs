@@ -42,7 +42,7 @@ pub(in crate::shell::builtin) static DIAGRAM: Builtin = Builtin {
         Box::pin(async move {
             let DiagramOptions { session, last, first, to } = DiagramOptions::from_arguments(&arguments);
             let session = shell.session(&session)?;
-            let mut lanes = lanes(&session, witnesses(shell, &session));
+            let mut lanes = lanes(&session, witnesses(shell.registry(), &session, usize::MAX));
             if lanes.iter().all(|lane| lane.events.is_empty()) {
                 return next(Outcome::new(format!("{}: no packet so far", session.label()), Vec::new()));
             }
@@ -100,7 +100,10 @@ pub(super) fn lanes(session: &Session, witnesses: Witnesses) -> Vec<Lane> {
         return [client, Some(mine), server].into_iter().flatten().map(lane).collect();
     }
     let (link, peer) = (links.pop(), peers.pop());
-    let (left, right) = if is_client(&mine.1) { (Some(mine), peer) } else { (peer, Some(mine)) };
+    // A long record no longer has the HELLO that tells a server.
+    let is_server = session.listening().is_some() || session.parent.is_some();
+    let (left, right) =
+        if !is_server && is_client(&mine.1) { (Some(mine), peer) } else { (peer, Some(mine)) };
     [left, link, right].into_iter().flatten().map(lane).collect()
 }
 

@@ -28,7 +28,7 @@ pub(in crate::shell::builtin) static EXPLAIN: Builtin = Builtin {
         Box::pin(async move {
             let ExplainOptions { session, packet } = ExplainOptions::from_arguments(&arguments);
             let session = shell.session(&session)?;
-            let witnesses = witnesses(shell, &session);
+            let witnesses = witnesses(shell.registry(), &session, usize::MAX);
             let lines = match packet {
                 None if witnesses.own.is_empty() => vec![format!("{}: no packet so far", session.label())],
                 None => witnesses.explain_all(),

@@ -7,6 +7,7 @@
 //! | `report` | what ran and what came of it, as a page |
 //! | `charted` | what charts are drawn of |
 //! | `witness` | what other sessions of the shell saw of the same packets |
+//! | `view` | a page for the projector |
 //! | `plot` | rates and round trips |
 //! | `watch` | pictures that are drawn again |
 
@@ -17,6 +18,7 @@ mod explain;
 pub(super) mod plot;
 mod report;
 mod trace;
+mod view;
 pub(super) mod watch;
 mod witness;
 
@@ -25,3 +27,4 @@ pub(super) use diagram::DIAGRAM;
 pub(super) use explain::EXPLAIN;
 pub(super) use report::REPORT;
 pub(super) use trace::TRACE;
+pub(super) use view::VIEW;

@@ -4,20 +4,23 @@ use std::collections::HashSet;
 
 use crate::record::explain::Witnesses;
 use crate::record::{Fate, Kind, PacketEvent, Way};
-use crate::session::Session;
-use crate::shell::Shell;
+use crate::session::{Registry, Session};
 
 /// Flows above this are ids of connections over UDP, which are the same everywhere; others are counted by each session.
 const COUNTED: u64 = u32::MAX as u64;
 
-/// The record of a session, with what links and peers saw of the same connections.
-pub(super) fn witnesses(shell: &Shell, session: &Session) -> Witnesses {
-    let own = session.packets().0;
+/// The record of a session, with what links and peers saw of the same connections: of each the newest events, `most` or
+/// fewer.
+pub(super) fn witnesses(registry: &Registry, session: &Session, most: usize) -> Witnesses {
+    let own = session.recent_packets(most).0;
     let flows: HashSet<u64> = own.iter().map(|event| event.flow).filter(|flow| *flow > COUNTED).collect();
     let mut all = Witnesses { own, ..Witnesses::default() };
-    for other in shell.registry().all().iter().filter(|other| other.id != session.id) {
+    let mut others = registry.all();
+    // Servers last: where the beginning of a record is not kept, nothing else tells the sides apart.
+    others.sort_by_key(|other| other.listening().is_some());
+    for other in others.iter().filter(|other| other.id != session.id) {
         let of_flow = |event: &PacketEvent| flows.contains(&event.flow);
-        let seen: Vec<PacketEvent> = other.packets().0.into_iter().filter(of_flow).collect();
+        let seen: Vec<PacketEvent> = other.recent_packets(most).0.into_iter().filter(of_flow).collect();
         if seen.is_empty() {
             continue;
         }

@@ -97,7 +97,7 @@ fn in_file(shell: &Shell, session: &Arc<Session>, to: &str) -> Result<Outcome, F
     if Path::new(to).extension().is_none_or(|extension| extension != "svg") {
         return Err(errors::picture_of_unknown_kind(to, ".svg"));
     }
-    let record = charted(session, &witnesses(shell, session));
+    let record = charted(session, &witnesses(shell.registry(), session, usize::MAX));
     write(shell, to, chart_file::svg(&record).as_bytes())?;
     let mut fields = outcome(session, None).fields;
     fields.retain(|(name, _)| *name != "text");

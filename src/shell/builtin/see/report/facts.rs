@@ -89,7 +89,7 @@ impl Facts {
 
     /// Takes the pictures and the packets.
     fn look(&mut self, shell: &Shell, session: &Session) {
-        let mut seen = witnesses(shell, session);
+        let mut seen = witnesses(shell.registry(), session, usize::MAX);
         let places = seen.links.iter_mut().chain(&mut seen.peers);
         places.for_each(|(name, _)| *name = hidden(shell, name));
         let mut record = charted(session, &seen);
