@@ -17,17 +17,22 @@ fn runs() -> u64 {
 
 /// The lines that `tshark` prints for the packets of a file that a filter matches.
 fn tshark(lab: &Lab, file: &str, filter: &str) -> Vec<String> {
+    let (lines, said) = try_tshark(lab, file, filter);
+    assert!(said.is_empty(), "{file}: {said}");
+    lines
+}
+
+/// The same, and what it complained about.
+fn try_tshark(lab: &Lab, file: &str, filter: &str) -> (Vec<String>, String) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/nls.lua");
     let mut command = Command::new("tshark");
     lab.dress(&mut command);
     command.args(FIRST).arg("-X").arg(format!("lua_script:{}", script.display()));
     let output = command.args(["-r", file, "-Y", filter]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{file}: {said}");
     // It warns of root, which tests may be run by.
     let faults: Vec<&str> = said.lines().filter(|line| !line.contains("could be dangerous")).collect();
-    assert!(faults.is_empty(), "{file}: {said}");
-    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    (String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect(), faults.join("\n"))
 }
 
 #[test]
@@ -42,8 +47,9 @@ fn tshark_counts_the_retransmissions_that_the_sender_counted() {
         let method = methods[seed as usize % methods.len()];
         let script = format!(
             "listen udp 0 ftp root $tmp as files\nlink udp 0 to $files loss 8% delay 1ms seed {seed} as bad\n\
-             capture $bad to {seed}.pcapng as cap\nsend f.bin to udp $bad {method} as up\nstop $cap\n\
-             print $up.retransmitted\n"
+             capture $bad to {seed}.pcapng as cap\nsend f.bin to udp $bad {method} as up\n\
+             expect $bad traced \"close and out\" within 10s\nstop $cap\n\
+             trace $up where kind == data and retransmitted as again\nprint $again.shown\n"
         );
         lab.write("run.nls", &script);
         let run = lab.run(&["-q", "run.nls"]).success();
@@ -93,5 +99,8 @@ fn a_capture_is_whole_up_to_the_last_packet_when_its_shell_is_killed() {
     shell.line_with("captured");
     shell.child.kill().unwrap();
     shell.child.wait().unwrap();
-    assert!(tshark(&lab, "c.pcapng", "nls.block.length").len() > 500);
+    let (lines, said) = try_tshark(&lab, "c.pcapng", "nls.block.length");
+    assert!(lines.len() > 500, "{said}");
+    // The kernel may have been stopped within the last block; nothing else may be wrong.
+    assert!(said.lines().all(|line| line.contains("cut short in the middle of a packet")), "{said}");
 }

@@ -327,7 +327,7 @@ fn row_77_live_a_viewer_behind_a_slow_path_goes_on_at_key_pictures_and_others_ar
     for (n, film) in PARTS.iter().enumerate() {
         let pictures = std::fs::read_to_string(lab.path(&format!("pictures{n}"))).unwrap();
         let shown = pictures.lines().filter(|line| !line.starts_with('#')).count();
-        assert!((50..185).contains(&shown), "{film}: {shown} pictures of 200");
+        assert!((30..185).contains(&shown), "{film}: {shown} pictures of 200");
     }
 }
 

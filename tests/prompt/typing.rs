@@ -21,7 +21,7 @@ fn completion_knows_statements_and_what_follows_in_them() {
     let lab = Lab::new();
     let mut terminal = Terminal::new(&lab, &[], None);
     terminal.run("listen tcp 0 calc as c", "a calculator");
-    terminal.keys("exp\t");
+    terminal.keys("expe\t");
     terminal.see("the statement and its form", |screen| screen.contains("nls> expect [not] VALUE"));
     terminal.keys("$c.ser\t");
     terminal.see("the field", |screen| screen.contains("nls> expect $c.serv"));
