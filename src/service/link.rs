@@ -88,6 +88,7 @@ pub static LINK: Client = Client {
             Field::count("duplicated", "packets that came twice"),
             Field::count("reordered", "packets that came late"),
             Field::count("corrupted", "packets with a flipped bit"),
+            Field::count("troubles", "problems that it told of, such as a server that is not there"),
             Field::state("state", "listening, failed or cancelled"),
             Field::count("seed", "the seed of its random decisions"),
             Field::text("error", "why it failed"),
@@ -249,7 +250,7 @@ async fn run(session: Handle, options: LinkOptions, context: &Context) -> Result
         Listening { address: ListenAddress::Socket(address), carrier: transport.into(), service: None },
         "link",
     );
-    session.set("seed", Value::count(seed));
+    session.set_all([("seed", Value::count(seed)), ("troubles", Value::count(0))]);
     session.set_all(counts(Counts::default(), Counts::default()));
     session.set_control(control.clone());
     session.set_peer(format!("{transport} {target}"));
@@ -368,5 +369,6 @@ impl Watch for Watcher {
 
     fn trouble(&self, why: String) {
         self.session.tell("trouble", why);
+        self.session.add("troubles", 1);
     }
 }

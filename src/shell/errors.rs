@@ -376,6 +376,12 @@ pub(super) fn not_traced(condition: &str, negated: bool, events: usize, session:
         .fix(format!("`trace {session}` shows them"))
 }
 
+/// Its packets are those of the kernel, which nobody here sees.
+pub(super) fn stream_link(link: &str) -> Failure {
+    Failure::new(Code::Usage, format!("the link {link} carries streams, and has no packets of its own"))
+        .fix("capture the sessions at its ends")
+}
+
 pub(super) fn captured_already(session: &str) -> Failure {
     Failure::new(Code::Exists, format!("{session} is captured already")).fix("`sessions` shows the capture")
 }

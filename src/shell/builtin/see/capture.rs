@@ -53,6 +53,9 @@ pub(in crate::shell::builtin) static CAPTURE: Builtin = Builtin {
             if session.has_ended() {
                 return Err(errors::session_ended(&session.label()));
             }
+            if session.control::<RelayControl>().is_some_and(|link| link.is_lossless()) {
+                return Err(errors::stream_link(&session.label()));
+            }
             if session.is_looked_at() {
                 return Err(errors::captured_already(&session.label()));
             }
