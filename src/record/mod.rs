@@ -32,6 +32,6 @@ pub use event::{Acked, Cause, Fate, Kind, NO_NUMBER, PacketEvent, Way};
 pub use filter::{Comparison, Field, Filter, Word};
 pub use ring::{EVENT_LIMIT, Ring};
 pub use slowest::slowest;
-pub(crate) use summary::add;
 pub use summary::summarize;
+pub(crate) use summary::{add, kind_of};
 pub use totals::{TOTALS, total};

@@ -17,19 +17,22 @@ pub fn summarize(datagram: &Bytes) -> PacketEvent {
         }
         Err(_) => return PacketEvent { length: size, ..plain },
     };
-    let of = |kind| PacketEvent { flow, kind, ..plain };
+    let Packet::Data { number, frames, .. } = packet else {
+        return PacketEvent { flow, kind: kind_of(&packet), ..plain };
+    };
+    let mut event = PacketEvent { flow, kind: Kind::Ack, number: number.0, ..plain };
+    DataFrames::new(datagram.clone(), &frames).flatten().for_each(|frame| add(&mut event, &frame));
+    event
+}
+
+/// The kind of a datagram; that of DATA follows from its frames.
+pub(crate) const fn kind_of(packet: &Packet) -> Kind {
     match packet {
-        Packet::Hello { .. } => of(Kind::Hello),
-        Packet::Retry { .. } => of(Kind::Retry),
-        Packet::Accept { .. } => of(Kind::Accept),
-        Packet::Refuse { .. } => of(Kind::Refuse),
-        Packet::Data { number, frames, .. } => {
-            let mut event = PacketEvent { number: number.0, ..of(Kind::Ack) };
-            for frame in DataFrames::new(datagram.clone(), &frames).flatten() {
-                add(&mut event, &frame);
-            }
-            event
-        }
+        Packet::Hello { .. } => Kind::Hello,
+        Packet::Retry { .. } => Kind::Retry,
+        Packet::Accept { .. } => Kind::Accept,
+        Packet::Refuse { .. } => Kind::Refuse,
+        Packet::Data { .. } => Kind::Data,
     }
 }
 

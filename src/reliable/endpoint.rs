@@ -5,11 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use super::connection::recorder::kind_of;
 use super::connection::{Connection, Event};
 use super::{Config, handshake};
 use crate::base::{Time, share};
-use crate::record::{Fate, PacketEvent, Ring, Way};
+use crate::record::{Fate, PacketEvent, Ring, Way, kind_of};
 use crate::wire::datagram::{self, Credit, Packet};
 use crate::wire::{Code, ConnectionId, ServiceId, VERSION};
 

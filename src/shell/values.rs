@@ -3,7 +3,7 @@
 use super::{Binding, Shell, errors};
 use crate::base::{Fields, Value};
 use crate::language::parse::lexer::{Segment, Word};
-use crate::record::{TOTALS, total};
+use crate::record::{Filter, TOTALS, total};
 use crate::report::{Failure, field};
 
 /// `$up.trace.retransmissions`: a number of the record of a session.
@@ -107,6 +107,11 @@ impl Shell {
         let made = super::temporary::make().map_err(|error| Failure::io(&error, "$tmp"))?;
         Ok(self.temporary.get_or_init(|| made).path())
     }
+}
+
+/// The filter of packets that a text is.
+pub(super) fn filter_of(text: &str) -> Result<Filter, Failure> {
+    Filter::read(text).map_err(|why| errors::invalid_filter(&why))
 }
 
 /// A part of what an expectation matched.

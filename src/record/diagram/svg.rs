@@ -4,6 +4,7 @@ use super::label::{self, Look};
 use super::layout::{Fold, Layout, Scale};
 use super::trips::{Mark, Point, Trip};
 use super::{Diagram, Lane, NAME_LIMIT, Options};
+use crate::base::escape::html::escape;
 use crate::base::width;
 use crate::record::Fate;
 
@@ -59,7 +60,7 @@ pub fn svg(lanes: &[Lane], options: &Options) -> String {
     out.push_str(&format!("<rect class=\"paper\" width=\"{WIDTH}\" height=\"{height}\"/>\n"));
     let remarks: Vec<String> = diagram.summary().into_iter().chain(diagram.remarks(options)).collect();
     let remarks = remarks.join("; ");
-    out.push_str(&format!("<text class=\"remark\" x=\"16\" y=\"22\">{}</text>\n", xml(&remarks)));
+    out.push_str(&format!("<text class=\"remark\" x=\"16\" y=\"22\">{}</text>\n", escape(&remarks)));
     legend(&mut out, &diagram);
     axis(&mut out, &layout, bottom);
     for (n, name) in diagram.names.iter().enumerate() {
@@ -72,25 +73,6 @@ pub fn svg(lanes: &[Lane], options: &Options) -> String {
     drawn().for_each(|(trip, heights)| arrows(&mut out, &diagram, trip, heights));
     drawn().for_each(|(trip, heights)| words(&mut out, &diagram, trip, heights));
     out.push_str("</svg>\n");
-    out
-}
-
-/// Text that is safe inside an element.
-fn xml(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for sign in text.chars() {
-        match sign {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            // XML has no form for these.
-            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            _ if sign.is_control() => out.push('\u{fffd}'),
-            _ => out.push(sign),
-        }
-    }
     out
 }
 
@@ -166,7 +148,7 @@ fn axis(out: &mut String, layout: &Layout, bottom: u64) {
 }
 
 fn lifeline(out: &mut String, (x, bottom): (u64, u64), name: &str, folds: &[Fold]) {
-    out.push_str(&format!("<text class=\"name\" x=\"{x}\" y=\"{}\">{}</text>\n", TOP - 18, xml(name)));
+    out.push_str(&format!("<text class=\"name\" x=\"{x}\" y=\"{}\">{}</text>\n", TOP - 18, escape(name)));
     line(out, "life", (x, bottom), folds);
 }
 
@@ -195,13 +177,13 @@ fn arrows(out: &mut String, diagram: &Diagram, trip: &Trip, heights: &[u64]) {
             if point.is_death() { String::new() } else { format!(" marker-end=\"url(#head-{class})\"") };
         out.push_str(&format!(
             "<path class=\"trip {class}\"{head} d=\"M{x1} {y1}L{x2} {y2}\"><title>{}</title></path>\n",
-            xml(&said)
+            escape(&said)
         ));
         if point.is_death() {
             out.push_str(&format!(
                 "<g class=\"death\"><title>{}</title><circle cx=\"{x2}\" cy=\"{y2}\" r=\"7\"/>\
                  <path d=\"M{} {}l7 7m0-7l-7 7\"/></g>\n",
-                xml(&said),
+                escape(&said),
                 x2.saturating_sub(3),
                 y2.saturating_sub(3)
             ));
@@ -239,12 +221,12 @@ fn word(out: &mut String, diagram: &Diagram, (point, y): (&Point, u64), full: &s
         (full.to_owned(), String::new())
     } else {
         let cut: String = full.chars().take(letters - 1).collect();
-        (cut + "…", format!("<title>{}</title>", xml(full)))
+        (cut + "…", format!("<title>{}</title>", escape(full)))
     };
     out.push_str(&format!(
         "<text class=\"{side}{verdict}\" x=\"{x}\" y=\"{}\">{title}{}</text>\n",
         y + 4,
-        xml(&short)
+        escape(&short)
     ));
 }
 
@@ -259,7 +241,7 @@ mod tests {
             let svg = svg(&lanes, &Options::default());
             let diagram = Diagram::new(&lanes, &Options::default());
             for trip in &diagram.trips {
-                assert!(svg.contains(&xml(&label::label(trip.event))), "{:?}", trip.event);
+                assert!(svg.contains(&escape(&label::label(trip.event))), "{:?}", trip.event);
             }
             assert_eq!(svg.matches("<circle").count(), 1);
         }

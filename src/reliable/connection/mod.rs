@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use self::recorder::{Recorder, kind_of};
+use self::recorder::Recorder;
 use super::arq::Arq;
 use super::congestion::{Congestion, Control};
 use super::handshake::Handshake;
@@ -39,7 +39,7 @@ use super::recovery::sent_packets::SentPackets;
 use super::send_side::SendSide;
 use super::{CloseReason, Config};
 use crate::base::{Time, mix};
-use crate::record::{Fate, Way};
+use crate::record::{Fate, Way, kind_of};
 use crate::wire::datagram::{self, Credit, Packet};
 use crate::wire::time_spent::Cause;
 use crate::wire::{Code, ConnectionId, Frame};

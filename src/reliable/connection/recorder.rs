@@ -3,7 +3,6 @@
 use crate::base::Time;
 use crate::record::{Fate, Kind, PacketEvent, Ring, Way};
 use crate::reliable::recovery::sent_packets::SentPacket;
-use crate::wire::datagram::Packet;
 use crate::wire::{ConnectionId, PacketNumber};
 
 /// The notes since they were last taken.
@@ -87,16 +86,5 @@ impl Recorder {
         if let Some(ring) = &mut self.ring {
             into.append(ring);
         }
-    }
-}
-
-/// The kind of a datagram that is not DATA.
-pub(in crate::reliable) const fn kind_of(packet: &Packet) -> Kind {
-    match packet {
-        Packet::Hello { .. } => Kind::Hello,
-        Packet::Retry { .. } => Kind::Retry,
-        Packet::Accept { .. } => Kind::Accept,
-        Packet::Refuse { .. } => Kind::Refuse,
-        Packet::Data { .. } => Kind::Data,
     }
 }

@@ -13,10 +13,10 @@ use crate::base::pattern::{Pattern, PatternSet, to_hex};
 use crate::base::quantity::show_duration;
 use crate::language::parse::lexer::Word;
 use crate::language::script::{SessionExpectation, SessionTest};
-use crate::record::Filter;
 use crate::report::{Contrast, Failure};
 use crate::session::Session;
 use crate::session::byte_inbox::Taken;
+use crate::shell::values::filter_of;
 use crate::shell::{Binding, Shell, errors};
 
 /// Bytes of what came that a failure looks at.
@@ -105,7 +105,7 @@ impl Shell {
         expectation: &SessionExpectation,
     ) -> Result<(), Failure> {
         let text = self.text(filter)?;
-        let filter = Filter::read(&text).map_err(|why| errors::invalid_filter(&why))?;
+        let filter = filter_of(&text)?;
         let deadline = Instant::now() + expectation.within.unwrap_or(Duration::ZERO);
         let mut tick = tokio::time::interval(LOOK_EVERY);
         loop {

@@ -6,10 +6,11 @@ use super::super::{BARE, Builtin, next};
 use crate::base::{Time, Value};
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::record::line::{fields, line};
-use crate::record::{Filter, PacketEvent, total};
-use crate::report::{Failure, Outcome, Report};
+use crate::record::{Filter, PacketEvent, TOTALS, total};
+use crate::report::{Outcome, Report};
 use crate::session::Session;
-use crate::shell::{Shell, errors};
+use crate::shell::Shell;
+use crate::shell::values::filter_of;
 
 /// Lines that are shown if nothing else is said.
 const LINES: u64 = 100;
@@ -30,19 +31,19 @@ pub(in crate::shell::builtin) static TRACE: Builtin = Builtin {
             Keyword::flag("follow", "goes on until the session ends, or until Ctrl-C"),
         ],
         fields: &[
-            Field::count("events", "events in the record"),
+            counted(0),
             Field::count("shown", "lines that are shown"),
             Field::count("forgotten", "older events that are kept no more"),
-            Field::count("sent", "packets that left"),
-            Field::count("received", "packets that came"),
-            Field::count("retransmissions", "packets that left and carried something again"),
-            Field::count("timeouts", "… because a retransmission time-out fired"),
-            Field::count("gaps", "… because later packets were acknowledged"),
-            Field::count("probes", "… as probes, after a silence"),
-            Field::count("copies", "… in spare time, before a loss was known"),
-            Field::count("lost", "packets that were lost, or were declared lost"),
-            Field::count("late", "packets that were declared lost and were only late"),
-            Field::count("duplicates", "packets that came again"),
+            counted(1),
+            counted(2),
+            counted(3),
+            counted(4),
+            counted(5),
+            counted(6),
+            counted(7),
+            counted(8),
+            counted(9),
+            counted(10),
         ],
         example: "trace $up last 20",
         next: "explain {session}",
@@ -52,9 +53,9 @@ pub(in crate::shell::builtin) static TRACE: Builtin = Builtin {
         Box::pin(async move {
             let TraceOptions { session, filter, last, follow } = TraceOptions::from_arguments(&arguments);
             let session = shell.session(&session)?;
-            let filter = filter.map(|text| read(&text)).transpose()?;
+            let filter = filter.map(|text| filter_of(&text)).transpose()?;
             let (events, forgotten) = session.packets();
-            let seen = session.packet_count();
+            let seen = forgotten + events.len() as u64;
             let began = events.first().map_or(Time::ZERO, |event| event.at);
             let wanted = |event: &&PacketEvent| filter.as_ref().is_none_or(|filter| filter.matches(event));
             let chosen: Vec<&PacketEvent> = events.iter().filter(wanted).collect();
@@ -72,12 +73,18 @@ pub(in crate::shell::builtin) static TRACE: Builtin = Builtin {
                 ("shown", Value::count(shown as u64)),
                 ("forgotten", Value::count(forgotten)),
             ];
-            let names = TRACE.verb.fields.iter().map(|field| field.name).skip(3);
-            all.extend(names.filter_map(|name| Some((name, Value::count(total(name, &events)?)))));
+            let rest = TOTALS.iter().map(|(name, _)| *name).skip(1);
+            all.extend(rest.filter_map(|name| Some((name, Value::count(total(name, &events)?)))));
             next(Outcome::new(text, all))
         })
     },
 };
+
+/// The field of a number of the record, by its place in [`TOTALS`].
+const fn counted(place: usize) -> Field {
+    let (name, help) = TOTALS[place];
+    Field::count(name, help)
+}
 
 /// `trace`.
 struct TraceOptions {
@@ -96,11 +103,6 @@ impl FromArguments for TraceOptions {
             follow: arguments.flag("follow"),
         }
     }
-}
-
-/// The filter that a text is.
-pub(in crate::shell) fn read(text: &str) -> Result<Filter, Failure> {
-    Filter::read(text).map_err(|why| errors::invalid_filter(&why))
 }
 
 fn show(shell: &Shell, session: &Session, event: &PacketEvent, began: Time) {
@@ -141,18 +143,21 @@ async fn follow(
     let mut tick = tokio::time::interval(LOOK_EVERY);
     loop {
         let ended = session.has_ended();
-        let (events, new) = (session.packets().0, session.packet_count());
-        if began == Time::ZERO {
-            began = events.first().map_or(Time::ZERO, |event| event.at);
-        }
-        let fresh = usize::try_from(new - seen).unwrap_or(usize::MAX).min(events.len());
-        for event in &events[events.len() - fresh..] {
-            if filter.is_none_or(|filter| filter.matches(event)) {
-                show(shell, session, event, began);
-                shown += 1;
+        // The record is copied only if it has grown.
+        if session.packet_count() != seen {
+            let (events, older) = session.packets();
+            if began == Time::ZERO {
+                began = events.first().map_or(Time::ZERO, |event| event.at);
             }
+            let known = usize::try_from(seen.saturating_sub(older)).unwrap_or(usize::MAX).min(events.len());
+            for event in &events[known..] {
+                if filter.is_none_or(|filter| filter.matches(event)) {
+                    show(shell, session, event, began);
+                    shown += 1;
+                }
+            }
+            seen = older + events.len() as u64;
         }
-        seen = new;
         if ended {
             return shown;
         }
