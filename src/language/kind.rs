@@ -15,6 +15,8 @@ pub enum Kind {
     Carrier,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Some of these words, with commas between them.
+    Choices(&'static [&'static str]),
     /// A whole number within these bounds, both included.
     Count(u64, u64),
     /// A length of time: `5s`, `200ms`.
@@ -161,6 +163,7 @@ impl Kind {
             Self::BindAddress => "ADDR|any".into(),
             Self::Carrier => "tcp|udp|tls|unix".into(),
             Self::Choice(words) => words.join("|"),
+            Self::Choices(words) => format!("{},…", words.join("|")),
             Self::Count(..) => "N".into(),
             Self::Duration | Self::Delay => "D".into(),
             Self::Endpoint | Self::Peer => "ENDPOINT".into(),
@@ -197,6 +200,7 @@ impl Kind {
             Self::Carrier => "tcp, udp, tls or unix".into(),
             Self::Hex => "bytes in hexadecimal, such as \"de ad be ef\"".into(),
             Self::Choice(words) => words.join(" or "),
+            Self::Choices(words) => format!("some of {}, with commas between them", words.join(", ")),
             Self::Count(_, u64::MAX) => "a whole number".into(),
             Self::Size(min, u64::MAX) if min <= 64 << 10 => "a size such as 64K".into(),
             Self::Size(min, u64::MAX) => format!("a size of {} or more", quantity::exact_size(min)),

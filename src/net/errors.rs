@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::limits::{CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, SILENCE_LIMIT};
 use crate::base::{Endpoint, Transport, escape};
 use crate::report::{Failure, reason};
-use crate::wire::{Code, DecodeError, Frame, preface};
+use crate::wire::dialect::{self, Dialect, Dialects};
+use crate::wire::{Code, DecodeError, Frame};
 
 const RUN_AGAIN: &str = "run the command again";
 const STOPPED: &str = "the other side may have been stopped; run the command again";
@@ -113,7 +114,7 @@ pub(super) fn server_closed_at_once() -> Failure {
 pub(super) fn foreign_protocol(front: &[u8]) -> Failure {
     let why = format!(
         "this looks like {} (`{}`); nls speaks its own protocol",
-        preface::guess(front),
+        dialect::guess(front),
         escape::excerpt(front, 48)
     );
     Failure::new(Code::Protocol, why).fix("check the port")
@@ -182,6 +183,23 @@ pub(super) fn too_many_half_open(waiting: usize) -> Failure {
 
 pub(super) fn first_message_timed_out() -> Failure {
     Failure::new(Code::Timeout, format!("sent nothing for {} s", FIRST_MESSAGE_LIMIT.as_secs()))
+}
+
+/// A client that was greeted.
+pub(super) fn greeted_in_vain(limit: Duration) -> Failure {
+    Failure::new(Code::Timeout, format!("said nothing for {} s", limit.as_secs()))
+}
+
+/// A client wants TLS where there is none.
+pub(super) fn no_tls_here() -> Failure {
+    Failure::new(Code::Protocol, "the client wants TLS; this port has none")
+        .fix("use `http://`, not `https://`")
+}
+
+/// A dialect that the service does not speak, or that was turned off.
+pub(super) fn dialect_is_off(service: &str, dialect: Dialect, spoken: Dialects) -> Failure {
+    let why = format!("this port serves {service} and does not speak {}", dialect.name());
+    Failure::new(Code::Protocol, why).fix(format!("use one of: {}", spoken.names().join(", ")))
 }
 
 pub(super) fn client_closed_at_once() -> Failure {

@@ -9,26 +9,24 @@
 //! | `files` | what file services share |
 //! | `ftp`, `calc`, `chat`, `stream` | the services |
 //! | `raw` | any client and any server: `connect`, and what `listen … raw` serves |
-//! | `echo`, `discard`, `chargen` | the small services of RFC 862 to 864 |
+//! | `small` | echo, discard and chargen, of RFC 862 to 864 |
 
 use crate::wire::ServiceId;
 
 pub mod calc;
-pub mod chargen;
 pub mod chat;
 pub mod contract;
-pub mod discard;
-pub mod echo;
 pub mod files;
 pub mod ftp;
 pub mod link;
 pub mod listen;
 pub mod raw;
+pub mod small;
 pub mod stream;
 
 pub use contract::{
-    Answers, ByteServer, Client, Context, Job, Kept, Make, MessageService, Provider, Run, Server, Serves,
-    StandardStreams,
+    Answers, ByteServer, Client, Context, ForeignClient, Job, Kept, Make, MessageService, Provider, Run,
+    Server, Serves, StandardStreams,
 };
 pub(crate) use contract::{connect, connect_with};
 
@@ -39,9 +37,9 @@ pub static PROVIDERS: &[&Provider] = &[
     &chat::PROVIDER,
     &stream::PROVIDER,
     &raw::PROVIDER,
-    &echo::PROVIDER,
-    &discard::PROVIDER,
-    &chargen::PROVIDER,
+    &small::echo::PROVIDER,
+    &small::discard::PROVIDER,
+    &small::chargen::PROVIDER,
 ];
 
 /// The service of this number; `None` if there is none.

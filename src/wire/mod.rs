@@ -6,7 +6,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `frame` | frames, and how a stream is split into them |
-//! | `preface` | the first bytes over TCP, and what foreign peers speak |
+//! | `preface` | the first bytes over TCP |
+//! | `dialect` | who is there: the protocol that a client speaks, told from its first bytes |
 //! | `datagram`, `ack` | packets of reliable UDP, and acknowledgements |
 //! | `number` | the types of connection ids, packet numbers and segment numbers |
 //! | `code`, `error` | error codes; why bytes cannot be decoded |
@@ -16,6 +17,7 @@
 pub mod ack;
 pub mod code;
 pub mod datagram;
+pub mod dialect;
 pub mod error;
 pub mod frame;
 pub mod number;

@@ -1,4 +1,4 @@
-//! The first bytes of a TCP connection, in both directions, and a guess at the protocol of other first bytes.
+//! The first bytes of a TCP connection of our own protocol, in both directions.
 //!
 //! ```text
 //!  0      1   2   3   4         5         6          8
@@ -35,6 +35,22 @@ pub const SIZE: usize = 8;
 /// The bytes that every preface begins with.
 pub const MAGIC: [u8; 4] = [0x8b, b'N', b'L', b'S'];
 
+/// How a server of ours greets a client that says nothing for a while. A slow client of ours may hear that, too, before
+/// its own preface is answered: it skips the line.
+pub const GREETINGS: [&[u8]; 2] = [b"220 nls", b"* nls"];
+
+/// The bytes of a greeting before the preface; `None` while its end is missing, 0 if there is none.
+pub fn greeting_length(front: &[u8]) -> Option<usize> {
+    if GREETINGS.iter().any(|greeting| front.starts_with(greeting)) {
+        return front.iter().position(|byte| *byte == b'\n').map(|end| end + 1);
+    }
+    let may_become = !front.is_empty() && GREETINGS.iter().any(|greeting| greeting.starts_with(front));
+    (!may_become).then_some(0)
+}
+
+/// Longest greeting, in bytes.
+pub const GREETING_LIMIT: usize = 256;
+
 /// The preface of a peer that speaks this family of protocols, whatever its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preface {
@@ -66,48 +82,20 @@ impl Preface {
     }
 }
 
-/// The protocol that a foreign peer probably speaks, judged by its first bytes.
-pub fn guess(front: &[u8]) -> &'static str {
-    const HTTP: [&[u8]; 10] = [
-        b"GET ",
-        b"HEAD ",
-        b"POST ",
-        b"PUT ",
-        b"OPTIONS ",
-        b"DELETE ",
-        b"PATCH ",
-        b"CONNECT ",
-        b"HTTP/",
-        b"PRI * HT",
-    ];
-    if HTTP.iter().any(|method| front.starts_with(method)) {
-        return "HTTP";
-    }
-    match front {
-        [0x16 | 0x15, 3, ..] => "TLS",
-        _ if front.starts_with(b"SSH-") => "SSH",
-        _ if front.starts_with(b"220 ") || front.starts_with(b"220-") => "FTP or SMTP",
-        _ if front.starts_with(b"* OK") => "IMAP",
-        _ if front.starts_with(b"+OK") => "POP3 or Redis",
-        _ if front.starts_with(b"RFB ") => "VNC",
-        _ if !front.is_empty() && front.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => {
-            "text"
-        }
-        _ => "another protocol",
-    }
-}
-
-/// True if these first bytes may begin a line from a person or a plain client; for services that answer lines.
-pub fn may_be_text(front: &[u8]) -> bool {
-    let begins_so = front
-        .first()
-        .is_some_and(|&first| first.is_ascii_graphic() || first.is_ascii_whitespace() || first >= 0xc2);
-    begins_so && !matches!(guess(front), "HTTP" | "SSH" | "TLS")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_greeting_for_silent_clients_is_skipped_and_that_of_another_server_is_not() {
+        assert_eq!(greeting_length(b"220 nls: files\r\n\x8bNLS"), Some(16));
+        assert_eq!(greeting_length(b"* nls: a calculator\n"), Some(20));
+        assert_eq!(greeting_length(b"220 nls: fi"), None);
+        assert_eq!(greeting_length(b"22"), None);
+        for none in [&b"220 ready\r\n"[..], b"\x8bNLS", b""] {
+            assert_eq!(greeting_length(none), Some(0), "{none:?}");
+        }
+    }
 
     #[test]
     fn prefaces_read_back() {
@@ -115,19 +103,5 @@ mod tests {
         assert_eq!(Preface::decode(preface.encode()), Some(preface));
         assert_eq!(Preface::decode(*b"GET / HT"), None);
         assert!(Preface::may_begin(b"\x8bN") && !Preface::may_begin(b"G"));
-    }
-
-    #[test]
-    fn row_43_other_protocols_are_named() {
-        for (front, name) in [
-            (&b"GET / HTTP/1.1\r\n"[..], "HTTP"),
-            (b"HTTP/1.1 400 Bad", "HTTP"),
-            (b"\x16\x03\x01\x02\x00", "TLS"),
-            (b"SSH-2.0-OpenSSH", "SSH"),
-            (b"hello\n", "text"),
-            (b"\x00\xff\x01", "another protocol"),
-        ] {
-            assert_eq!(guess(front), name);
-        }
     }
 }

@@ -202,12 +202,13 @@ fn a_folder_says_what_each_of_its_rooms_holds() {
 #[test]
 fn the_page_about_adding_a_service_shows_the_code_as_it_is() {
     let page = document("add-a-service.md");
-    let code: Vec<String> = all("src/service/echo", &["rs"]).into_iter().map(|source| source.text).collect();
+    let code: Vec<String> =
+        all("src/service/small/echo", &["rs"]).into_iter().map(|source| source.text).collect();
     let blocks: Vec<&str> =
         page.split("```rust\n").skip(1).filter_map(|part| part.split("```").next()).collect();
     assert!(blocks.len() >= 2);
     for block in blocks {
-        assert!(code.iter().any(|text| text.contains(block)), "not in src/service/echo:\n{block}");
+        assert!(code.iter().any(|text| text.contains(block)), "not in src/service/small/echo:\n{block}");
     }
 }
 

@@ -12,6 +12,10 @@ pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mi
     match kind {
         Kind::BindAddress => bind_address(word),
         Kind::Choice(words) => choice(word, words).map(Datum::Text),
+        Kind::Choices(words) => {
+            word.split(',').try_for_each(|one| choice(one, words).map(drop))?;
+            Ok(Datum::Text(word.into()))
+        }
         Kind::Count(min, max) => count(word, min, max).map(Datum::Count),
         Kind::Duration => Ok(Datum::Duration(quantity::duration(word)?)),
         Kind::Delay => {

@@ -3,6 +3,7 @@
 use crate::net::connection::record::SharedRing;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
+use crate::wire::dialect::{Dialect, Dialects};
 
 /// How a service treats lines of text from plain-text clients such as `nc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub struct Admission {
     /// Maximum number of clients at the same time.
     pub max: usize,
     pub lines: Lines,
+    /// What it speaks: its own protocol and others.
+    pub dialects: Dialects,
+    /// What a client is told that waits to be spoken to; empty: nothing. Ours skip it.
+    pub greeting: &'static str,
     /// For UDP; TCP ignores them.
     pub options: Options,
     /// Where the packets of all clients over UDP are noted.
@@ -37,5 +42,20 @@ impl Admission {
     /// True if a client that asks for this service is accepted.
     pub fn serves(&self, asked: ServiceId) -> bool {
         asked == self.service || asked == ServiceId::ANY && self.lists
+    }
+
+    /// The dialect of clients that send text, if they are welcome.
+    pub(super) fn plain(&self) -> Option<Dialect> {
+        [Dialect::Ftp, Dialect::Text].into_iter().find(|dialect| self.dialects.has(*dialect))
+    }
+
+    /// A client that only listens belongs to the conversation.
+    pub(super) fn has_listeners(&self) -> bool {
+        self.lines == Lines::Conversation && self.dialects.has(Dialect::Text)
+    }
+
+    /// How lines of text are treated.
+    pub(in crate::net) fn lines(&self) -> Lines {
+        if self.dialects.has(Dialect::Text) { self.lines } else { Lines::No }
     }
 }

@@ -277,7 +277,14 @@ impl Incoming {
     pub(super) async fn preface(&mut self) -> Result<Preface, Failure> {
         loop {
             let buffer = &mut self.frames.buffer;
-            if !Preface::may_begin(buffer) {
+            let greeting = preface::greeting_length(buffer);
+            buffer.advance(greeting.unwrap_or(0));
+            let is_foreign = if greeting.is_none() {
+                buffer.len() > preface::GREETING_LIMIT
+            } else {
+                !Preface::may_begin(buffer)
+            };
+            if is_foreign {
                 return Err(errors::foreign_protocol(buffer));
             }
             if let Some(front) = buffer.first_chunk::<{ preface::SIZE }>() {

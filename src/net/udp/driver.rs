@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::ForeignDatagram;
 use super::drops::kernel_drops;
 use super::halves::{Command, Counters, Halves, Incoming, Outgoing, SendQuota};
 use super::socket::Socket;
@@ -25,6 +26,7 @@ use crate::record::{PacketEvent, Ring, Way, summarize};
 use crate::reliable::{self, CloseReason, Event};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit};
+use crate::wire::dialect::{self, Dialect};
 use crate::wire::{Code, ConnectionId};
 
 /// Time limit for sending queued data after an orderly close was requested.
@@ -65,6 +67,8 @@ pub(super) struct SocketDriver {
     applications: HashMap<ConnectionId, ConnectionSlot>,
     /// The listener's queue of accepted connections; `None` for a client, or once the listener was dropped.
     pub(super) accepts: Option<mpsc::UnboundedSender<Halves>>,
+    /// Where requests in other protocols go; `None` if the service speaks none.
+    pub(super) foreign: Option<mpsc::Sender<ForeignDatagram>>,
     /// `Some` until a client's connection attempt has succeeded or failed.
     pub(super) opening: Option<Opening>,
     alarm: Timer,
@@ -104,6 +108,7 @@ impl SocketDriver {
             sender,
             applications: HashMap::new(),
             accepts: None,
+            foreign: None,
             opening: None,
             alarm: Timer::new(),
             queue,
@@ -467,7 +472,14 @@ impl SocketDriver {
             });
             for (peer, bytes) in foreign {
                 self.refuse_foreign(&bytes);
-                self.hear(peer, &bytes);
+                match &self.foreign {
+                    Some(requests) if dialect::is_tftp_request(&bytes) => {
+                        let (dialect, local) = (Dialect::Tftp, self.socket.local().ip());
+                        // More than can wait are lost: their clients ask again.
+                        drop(requests.try_send(ForeignDatagram { dialect, peer, local, bytes }));
+                    }
+                    _ => self.hear(peer, &bytes),
+                }
             }
             match result {
                 Ok(()) => {}

@@ -17,8 +17,9 @@ mod options;
 mod socket;
 mod text_client;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
@@ -40,6 +41,7 @@ use crate::record::EVENT_LIMIT;
 use crate::reliable::{self, Acceptance, Config};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit, DATAGRAM_LIMIT};
+use crate::wire::dialect::Dialect;
 use crate::wire::{Code, ConnectionId, FRAME_LIMIT, ServiceId};
 
 /// Socket buffer size requested for each direction, in bytes. The kernel may grant less; the initial credit for blocks
@@ -136,8 +138,29 @@ async fn connect_to(
     }
 }
 
-/// Accepts clients on a socket: returns the queue of accepted connections, and the driver, which must be spawned.
-pub fn listen(socket: UdpSocket, admission: &Admission) -> (mpsc::UnboundedReceiver<Halves>, Driver) {
+/// Requests of another protocol that may wait for the service; more are lost, as datagrams are.
+const REQUESTS: usize = 64;
+
+/// A datagram that begins a conversation in another protocol, which goes on between other ports.
+#[derive(Debug)]
+pub struct ForeignDatagram {
+    pub dialect: Dialect,
+    pub peer: SocketAddr,
+    /// Where the listener is bound.
+    pub local: IpAddr,
+    pub bytes: Bytes,
+}
+
+/// What arrives at a socket that listens.
+pub struct Arrivals {
+    /// Connections that were accepted.
+    pub clients: mpsc::UnboundedReceiver<Halves>,
+    /// Requests in other protocols.
+    pub requests: mpsc::Receiver<ForeignDatagram>,
+}
+
+/// Accepts clients on a socket. The driver must be spawned.
+pub fn listen(socket: UdpSocket, admission: &Admission) -> (Arrivals, Driver) {
     let config = config(&socket, admission.options);
     let listening = Acceptance {
         service: admission.service,
@@ -147,7 +170,7 @@ pub fn listen(socket: UdpSocket, admission: &Admission) -> (mpsc::UnboundedRecei
         secret: random(),
     };
     let socket = Socket::new(socket, false, admission.options.is_whole());
-    let plain = TextClients::new(admission.lines, admission.max, random());
+    let plain = TextClients::new(admission.lines(), admission.max, random());
     let mut drive = SocketDriver::new(
         socket,
         reliable::Endpoint::new(config, Some(listening)),
@@ -157,5 +180,7 @@ pub fn listen(socket: UdpSocket, admission: &Admission) -> (mpsc::UnboundedRecei
     drive.note_into(admission.ring.clone());
     let (accepts, clients) = mpsc::unbounded_channel();
     drive.accepts = Some(accepts);
-    (clients, Box::pin(drive.run()))
+    let (requested, requests) = mpsc::channel(REQUESTS);
+    drive.foreign = admission.dialects.has(Dialect::Tftp).then_some(requested);
+    (Arrivals { clients, requests }, Box::pin(drive.run()))
 }

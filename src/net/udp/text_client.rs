@@ -12,8 +12,7 @@ use std::time::Duration;
 use crate::base::Time;
 use crate::net::accept::admission::Lines;
 use crate::reliable::receive_side::stream_cost;
-use crate::wire::datagram;
-use crate::wire::{ConnectionId, Frame, frame, preface};
+use crate::wire::{ConnectionId, Frame, dialect, frame};
 
 /// Idle timeout of a client that only asks questions: nothing is lost when its state is dropped.
 const QUESTION_PATIENCE: Duration = Duration::from_secs(10);
@@ -288,7 +287,7 @@ fn is_this_machine(address: IpAddr) -> bool {
 /// True if it looks like typed text: no control characters except tab, newlines and escape.
 fn is_text(bytes: &[u8]) -> bool {
     let typed = |&byte: &u8| byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r' | 0x1b);
-    preface::may_be_text(bytes) && !datagram::is_ours(bytes[0]) && bytes.iter().all(typed)
+    dialect::is_text_datagram(bytes) && bytes.iter().all(typed)
 }
 
 /// Splits a line into lines of at most `most` bytes; UTF-8 characters are not split.

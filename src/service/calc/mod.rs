@@ -22,6 +22,7 @@ use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, Keyword, Kind, Param, Service, Verb};
 use crate::net::accept::admission::Lines;
 use crate::net::udp::Options;
+use crate::wire::dialect::Dialect;
 
 /// Checks the syntax without computing: the error, and its column in characters from 1; `None` if it is valid.
 pub fn check(text: &str) -> Option<(String, usize)> {
@@ -41,6 +42,8 @@ pub static PROVIDER: Provider = Provider {
     serves: Serves::Messages(MessageService {
         lists: false,
         lines: Lines::Questions,
+        dialects: &[Dialect::Own, Dialect::Text],
+        greeting: "* nls: a calculator; type an expression such as 7 % 3\n",
         options: Options::STANDARD,
         make: server::make,
     }),

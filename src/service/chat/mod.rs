@@ -31,6 +31,7 @@ use crate::language::verb::Lasting;
 use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::net::accept::admission::Lines;
 use crate::net::udp::Options;
+use crate::wire::dialect::Dialect;
 
 pub static PROVIDER: Provider = Provider {
     row: Service {
@@ -55,6 +56,8 @@ pub static PROVIDER: Provider = Provider {
     serves: Serves::Messages(MessageService {
         lists: true,
         lines: Lines::Conversation,
+        dialects: &[Dialect::Own, Dialect::Text],
+        greeting: "",
         options: Options { give_up: PATIENCE, ..Options::STANDARD },
         make: server::make,
     }),

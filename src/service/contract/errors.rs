@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::base::{Carrier, Transport};
 use crate::report::Failure;
 use crate::wire::Code;
+use crate::wire::dialect::Dialect;
 
 // Where to go.
 
@@ -98,4 +99,9 @@ pub(crate) fn file_exists(name: impl Display) -> Failure {
 pub(crate) fn never_replaced(name: impl Display) -> Failure {
     let why = format!("`{name}` is a FIFO, a device or a socket, which is never replaced");
     Failure::new(Code::Exists, why).fix("choose another name")
+}
+
+/// The row of a service names a dialect that it does not serve.
+pub(crate) fn dialect_unknown(dialect: Dialect) -> Failure {
+    Failure::new(Code::Internal, format!("nobody speaks {} here", dialect.name()))
 }

@@ -20,16 +20,20 @@ use crate::language::Verb;
 use crate::net;
 use crate::net::Connection;
 use crate::net::accept::admission::Lines;
+use crate::net::accept::foreign::ForeignStream;
 use crate::net::raw::RawConnection;
 use crate::net::udp;
+use crate::net::udp::ForeignDatagram;
 use crate::report::Failure;
 use crate::report::Outcome;
 use crate::session::ClientEntry;
 use crate::session::Handle;
 use crate::session::Registry;
 use crate::wire::ServiceId;
+use crate::wire::dialect::Dialect;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -126,6 +130,10 @@ pub struct MessageService {
     pub lists: bool,
     /// What lines of text from clients like `nc` mean to it.
     pub lines: Lines,
+    /// What it speaks, its own protocol among it.
+    pub dialects: &'static [Dialect],
+    /// What a client is told over TCP that waits to be spoken to; empty: nothing.
+    pub greeting: &'static str,
     /// Its options for UDP.
     pub options: udp::Options,
     pub make: Make<dyn Server>,
@@ -144,10 +152,29 @@ impl std::fmt::Debug for Provider {
     }
 }
 
+/// A client that speaks another protocol than ours.
+#[derive(Debug)]
+pub enum ForeignClient {
+    /// Over TCP.
+    Stream(Dialect, ForeignStream),
+    /// Over UDP: its first datagram.
+    Datagram(ForeignDatagram),
+}
+
 /// One running service.
 pub trait Server: Send + Sync + 'static {
     /// Serves one client, from its first message to its last. `client` shows it in lists and in the log.
     fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: ClientEntry) -> Job<()>;
+
+    /// Serves one client that speaks one of the other dialects in the service's row, from its first byte to its last.
+    fn serve_foreign(
+        self: Arc<Self>,
+        _session: Handle,
+        client: ForeignClient,
+        _entry: ClientEntry,
+    ) -> Job<()> {
+        Box::pin(async move { Err(errors::dialect_unknown(client.dialect())) })
+    }
 
     /// A task besides the clients, such as the server's own side of a chat; `None` if there is none.
     fn host(self: Arc<Self>, _session: Handle) -> Option<Job<()>> {
@@ -165,6 +192,22 @@ pub trait Server: Send + Sync + 'static {
     /// A command that uses the server: `{place}` is its address for others, with `udp` before it where that is needed;
     /// `{transport}` and `{at}` are the two parts.
     fn invitation(&self) -> &'static str;
+}
+
+impl ForeignClient {
+    pub const fn dialect(&self) -> Dialect {
+        match self {
+            Self::Stream(dialect, _) => *dialect,
+            Self::Datagram(datagram) => datagram.dialect,
+        }
+    }
+
+    pub const fn peer(&self) -> SocketAddr {
+        match self {
+            Self::Stream(_, stream) => stream.peer,
+            Self::Datagram(datagram) => datagram.peer,
+        }
+    }
 }
 
 /// One running service whose clients speak a protocol that is not ours.

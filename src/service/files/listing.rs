@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::errors;
 use super::protocol::{ENTRIES, Entries, Entry, EntryKind, List, PAGE_LIMIT};
@@ -39,7 +39,65 @@ const PAGE_LIMIT_TIME: Duration = Duration::from_secs(10);
 /// Adds a service's own details to a page of a folder; it blocks.
 pub(crate) type Dress = fn(&Folder, &str, Vec<Entry>) -> Vec<Entry>;
 
-/// Answers one LIST: the names are read once, and then the entries are examined page by page.
+/// A folder that is being listed: its names were read once, the entries are examined page by page.
+pub(crate) struct Listing {
+    folder: Arc<Folder>,
+    path: String,
+    /// In reverse order, so that each page is split off the end.
+    names: Vec<OsString>,
+    _room: Option<SemaphorePermit<'static>>,
+}
+
+impl Listing {
+    /// Reads the names. The outer error ends the connection, the inner one is the answer.
+    pub(crate) async fn open(
+        session: &Handle,
+        folder: &Arc<Folder>,
+        path: &str,
+    ) -> Result<Result<Self, Failure>, Failure> {
+        let (root, read) = (folder.clone(), path.to_owned());
+        let turn = LISTS.acquire().await;
+        let mut names = match session.block(move || root.names(&read)).await? {
+            Ok(names) => names,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let size: usize = names.iter().map(|name| name.len() + size_of_val(name)).sum();
+        let room = NAMES.acquire_many((size >> 10).min(64 << 10) as u32).await.ok();
+        // The turn is held until there is room for the names: however many clients ask, few lists wait with their names
+        // read.
+        drop(turn);
+        names.reverse();
+        Ok(Ok(Self { folder: folder.clone(), path: path.to_owned(), names, _room: room }))
+    }
+
+    /// Nothing is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The names that are left.
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The entries of the next page; empty for an empty folder.
+    pub(crate) async fn next(
+        &mut self,
+        session: &Handle,
+        dress: Dress,
+    ) -> Result<Result<Vec<Entry>, Failure>, Failure> {
+        let mut names = self.names.split_off(self.names.len().saturating_sub(PAGE_LIMIT));
+        if names.is_empty() {
+            return Ok(Ok(Vec::new()));
+        }
+        names.reverse();
+        let (folder, path) = (self.folder.clone(), self.path.clone());
+        let _turn = PAGES.acquire().await;
+        session.block(move || folder.entries(&path, &names).map(|page| dress(&folder, &path, page))).await
+    }
+}
+
+/// Answers one LIST.
 pub(crate) async fn answer(
     session: &Handle,
     folder: &Arc<Folder>,
@@ -48,49 +106,21 @@ pub(crate) async fn answer(
     dress: Dress,
 ) -> Result<(), Failure> {
     let List { path } = List::decode(frame).map_err(malformed)?;
-    let (root, read) = (folder.clone(), path.clone());
-    let turn = LISTS.acquire().await;
-    let names = session.block(move || root.names(&read)).await?;
-    let mut names = match names {
-        Ok(names) => names,
+    let mut listing = match Listing::open(session, folder, &path).await? {
+        Ok(listing) => listing,
         Err(failure) => return connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await,
     };
-    let size: usize = names.iter().map(|name| name.len() + size_of_val(name)).sum();
-    let _room = NAMES.acquire_many((size >> 10).min(64 << 10) as u32).await;
-    // The turn is held until there is room for the names: however many clients ask, few lists wait with their names
-    // read.
-    drop(turn);
-    // In reverse order, so that each page is split off the end.
-    names.reverse();
     loop {
-        let mut page = names.split_off(names.len().saturating_sub(PAGE_LIMIT));
-        page.reverse();
-        let frame = match page_of(session, folder, &path, page, dress).await? {
-            Ok(entries) => Entries { entries, more: !names.is_empty() }.encode(),
+        let frame = match listing.next(session, dress).await? {
+            Ok(entries) => Entries { entries, more: !listing.is_over() }.encode(),
             Err(failure) => Frame::error(failure.code, &failure.why),
         };
-        let over = names.is_empty() || frame.kind != ENTRIES;
+        let over = listing.is_over() || frame.kind != ENTRIES;
         send_page(connection, frame, over).await?;
         if over {
             return Ok(());
         }
     }
-}
-
-/// The entries of one page.
-async fn page_of(
-    session: &Handle,
-    folder: &Arc<Folder>,
-    path: &str,
-    names: Vec<OsString>,
-    dress: Dress,
-) -> Result<Result<Vec<Entry>, Failure>, Failure> {
-    if names.is_empty() {
-        return Ok(Ok(Vec::new()));
-    }
-    let (folder, path) = (folder.clone(), path.to_owned());
-    let _turn = PAGES.acquire().await;
-    session.block(move || folder.entries(&path, &names).map(|page| dress(&folder, &path, page))).await
 }
 
 /// Sends a page, or the reason why there is none. `over`: nothing follows it.

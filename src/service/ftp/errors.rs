@@ -272,3 +272,17 @@ pub(crate) fn too_many_incomplete_groups(limit: usize) -> Failure {
 pub(crate) fn group_not_read() -> Failure {
     Failure::new(Code::Internal, "a group was not read; this is a bug in nls")
 }
+
+// Files from clients that speak another protocol
+
+pub(super) fn upload_ended_early(bytes: u64, size: u64) -> Failure {
+    Failure::new(Code::Broken, format!("{bytes} of {size} bytes came; nothing was stored"))
+}
+
+pub(super) fn resumable_part_in_the_way(name: &str, part: &str) -> Failure {
+    Failure::new(
+        Code::Exists,
+        format!("`{name}` is there in part, in `{part}`, and can be resumed with `send`"),
+    )
+    .fix("choose another name")
+}

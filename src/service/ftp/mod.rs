@@ -7,12 +7,14 @@
 //! | `protocol` | pure: the messages |
 //! | `client` | the side that makes requests: `send`, `get`, trees, standard streams |
 //! | `server` | the side that answers them |
+//! | `dialects` | clients that do not have nls: the same folder in other protocols |
 //! | `transfer` | one file over one connection, each side: `send`, `receive`, and what limited it |
 //! | `storage` | files that are being received, and hashes of files that are sent |
 //! | `errors` | the errors of file transfer |
 //! | `tests` | a simulated disk that crashes at every operation |
 
 mod client;
+mod dialects;
 mod errors;
 mod options;
 pub mod protocol;
@@ -40,6 +42,7 @@ use crate::net::accept::admission::Lines;
 use crate::net::udp::Options;
 use crate::reliable::congestion::Control;
 use crate::wire::CHUNK_LIMIT;
+use crate::wire::dialect::Dialect;
 
 pub static PROVIDER: Provider = Provider {
     row: Service {
@@ -68,6 +71,8 @@ pub static PROVIDER: Provider = Provider {
     serves: Serves::Messages(MessageService {
         lists: true,
         lines: Lines::No,
+        dialects: &[Dialect::Own],
+        greeting: "",
         options: Options::STANDARD,
         make: server::make,
     }),

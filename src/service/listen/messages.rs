@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Ask, errors, is_gone, log_end};
-use crate::net::accept::Arrival;
 use crate::net::accept::admission::Admission;
+use crate::net::accept::{Arrival, Greeted};
 use crate::net::{Connection, Listener, show};
 use crate::report::{Failure, Outcome};
-use crate::service::{MessageService, Server};
+use crate::service::{ForeignClient, Job, MessageService, Server};
 use crate::session::{CLOSING_LIMIT, ClientEntry, Handle, ListenAddress};
 
 /// Serves until the session is stopped.
@@ -30,6 +30,8 @@ pub(super) async fn run(
         lists: service.lists,
         max: ask.max(),
         lines: service.lines,
+        dialects: ask.options.dialects(service.dialects),
+        greeting: service.greeting,
         options: service.options,
         ring: session.ring(),
     };
@@ -81,9 +83,15 @@ async fn serve(
         session.clone().spawn(async move {
             match arrival {
                 Arrival::Client(connection, _place) => one(&session, server, *connection).await,
+                Arrival::Request(request) => {
+                    foreign(&session, server, ForeignClient::Datagram(request)).await
+                }
                 Arrival::Trouble(_) => {}
                 Arrival::Knocking(knock) => match knock.answer().await {
-                    Ok((connection, _place)) => one(&session, server, connection).await,
+                    Ok((Greeted::Messages(connection), _place)) => one(&session, server, connection).await,
+                    Ok((Greeted::Foreign(dialect, stream), _place)) => {
+                        foreign(&session, server, ForeignClient::Stream(dialect, stream)).await;
+                    }
                     Err(failure) => session.log("refused", failure.to_string()),
                 },
             }
@@ -97,10 +105,23 @@ async fn one(session: &Handle, server: Arc<dyn Server>, mut connection: Connecti
     let guest = ClientEntry::new(session, client.clone());
     session.measure(&mut connection);
     session.log("client", format!("{client} connected"));
+    attend(session, &client, server.serve(session.clone(), connection, guest)).await;
+}
+
+/// Serves one client that speaks another protocol.
+async fn foreign(session: &Handle, server: Arc<dyn Server>, stranger: ForeignClient) {
+    let client = show(stranger.peer());
+    let guest = ClientEntry::new(session, client.clone());
+    session.log("client", format!("{client} connected, speaks {}", stranger.dialect().name()));
+    attend(session, &client, server.serve_foreign(session.clone(), stranger, guest)).await;
+}
+
+/// Until the client has been served, or the server stops.
+async fn attend(session: &Handle, client: &str, served: Job<()>) {
     let result = tokio::select! {
-        result = server.serve(session.clone(), connection, guest) => result,
+        result = served => result,
         // A service that can say goodbye has this long to do so.
         () = async { session.cancelled().await; tokio::time::sleep(CLOSING_LIMIT / 2).await; } => Ok(()),
     };
-    log_end(session, &client, result);
+    log_end(session, client, result);
 }

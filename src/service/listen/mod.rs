@@ -24,6 +24,7 @@ use crate::net::has_address;
 use crate::report::Failure;
 use crate::session::{Handle, ListenAddress, Listening};
 use crate::wire::Code;
+use crate::wire::dialect::Dialect;
 
 /// How often `listen` checks that its address still exists.
 const ADDRESS_CHECK: Duration = Duration::from_secs(2);
@@ -48,6 +49,12 @@ pub static LISTEN: Client = Client {
                 .default("256; chat over udp 1"),
             Keyword::new("rate", Kind::Rate, "the most that all clients together send or receive")
                 .default("no limit"),
+            Keyword::new(
+                "dialects",
+                Kind::Choices(&Dialect::WORDS),
+                "the protocols that it may speak; `own` turns the others off",
+            )
+            .default("all that the service knows"),
         ],
         fields: &[
             Field::text("addr", "the address it listens on, as `127.0.0.1:41234`"),

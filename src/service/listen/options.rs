@@ -6,6 +6,7 @@ use crate::language::FromArguments;
 use crate::net::accept::bind::Bind;
 use crate::report::Failure;
 use crate::service::contract::errors;
+use crate::wire::dialect::{Dialect, Dialects};
 
 /// What every service takes with `listen`.
 pub struct ListenOptions {
@@ -25,6 +26,8 @@ pub struct ListenOptions {
     pub rate: Option<u64>,
     /// The certificate and key for TLS, in PEM; `None`: made on the spot.
     pub cert: Option<String>,
+    /// What may be spoken; `None`: all that the service speaks.
+    dialects: Option<Dialects>,
     /// Strangers are welcome to do what is guarded otherwise.
     pub open: bool,
 }
@@ -40,6 +43,10 @@ impl FromArguments for ListenOptions {
             max: arguments.number("max"),
             rate: arguments.rate("rate"),
             cert: arguments.text("cert").map(str::to_owned),
+            dialects: arguments.text("dialects").map(|words| {
+                let named: Vec<Dialect> = words.split(',').filter_map(Dialect::named).collect();
+                Dialects::of(&named)
+            }),
             open: arguments.flag("open"),
         }
     }
@@ -53,6 +60,12 @@ impl ListenOptions {
             Some("any") => Ok(Bind::Any),
             Some(address) => address.parse().map(Bind::Address).map_err(|_| errors::not_an_address(address)),
         }
+    }
+
+    /// What is spoken, of what the service speaks.
+    pub(crate) fn dialects(&self, spoken: &[Dialect]) -> Dialects {
+        let spoken = Dialects::of(spoken);
+        self.dialects.map_or(spoken, |wanted| wanted.and(spoken))
     }
 
     /// Clients at once; `default` without `max`.

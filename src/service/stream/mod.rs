@@ -34,6 +34,7 @@ use crate::language::{Capability, Field, FromArguments, Keyword, Kind, Param, Se
 use crate::net::accept::admission::Lines;
 use crate::net::udp::Options;
 use crate::wire::datagram::{BLOCK_OVERHEAD, DATA_OVERHEAD};
+use crate::wire::dialect::Dialect;
 
 /// Bytes of a datagram besides its chunk.
 const CHUNK_OVERHEAD: usize = BLOCK_OVERHEAD + DATA_OVERHEAD;
@@ -69,6 +70,8 @@ pub static PROVIDER: Provider = Provider {
     serves: Serves::Messages(MessageService {
         lists: true,
         lines: Lines::No,
+        dialects: &[Dialect::Own],
+        greeting: "",
         options: Options {
             // A chunk is one datagram, as the exercise requires, even where IP must fragment it.
             datagram: *CHUNK_SIZES.end() as usize + CHUNK_OVERHEAD,

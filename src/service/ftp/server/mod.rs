@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::time::error::Elapsed;
 
 use self::tally::UploadState;
+use super::dialects;
 use super::errors;
 use super::options::ServerOptions;
 use super::protocol::{Flags, Framing, Message};
@@ -37,7 +38,7 @@ use crate::service::files::protocol::{LIST, WALK};
 use crate::service::files::root::{Folder, Source, look_of};
 use crate::service::files::walk::size_below;
 use crate::service::listen::options::ListenOptions;
-use crate::service::{Context, Job, Server};
+use crate::service::{Context, ForeignClient, Job, Server};
 use crate::session::{ClientEntry, Handle};
 use crate::wire::{Code, Frame};
 
@@ -53,12 +54,12 @@ const LARGE: u64 = 4 << 20;
 pub(super) struct FileServer {
     pub(super) folder: Arc<Folder>,
     readonly: bool,
-    rules: Rules,
-    quota: Arc<Quota>,
+    pub(super) rules: Rules,
+    pub(super) quota: Arc<Quota>,
     /// The port is open to the network and `open` was not given: clients may not write.
     guarded: bool,
     /// The word `open`: other users of this machine are admitted too.
-    open: bool,
+    pub(super) open: bool,
 }
 
 pub(super) fn make(
@@ -85,6 +86,10 @@ impl Server for FileServer {
     fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: ClientEntry) -> Job<()> {
         let (tally, read_ahead) = (UploadState::default(), None);
         Box::pin(ServerConnection { server: self, session, connection, client, tally, read_ahead }.run())
+    }
+
+    fn serve_foreign(self: Arc<Self>, session: Handle, client: ForeignClient, entry: ClientEntry) -> Job<()> {
+        dialects::serve(self, session, client, entry)
     }
 
     fn is_private(&self) -> bool {

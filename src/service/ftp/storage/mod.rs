@@ -7,6 +7,7 @@
 //! | `assembly` | pure: blocks in any order → complete groups, counts, completeness |
 //! | `hash_tree` | pure: hashes of groups → the BLAKE3 of the whole file |
 //! | `small` | many small files, stored with one wait for the disk |
+//! | `upload` | a file that comes in order, from a client that speaks another protocol |
 //! | `source` | a file that is sent: reading, hashing, comparing |
 //! | `hash_cache` | hashes of files that were sent before |
 //! | `buffers` | a pool of buffers, and how much memory peers may hold |
@@ -23,3 +24,4 @@ pub(crate) mod part;
 pub(crate) mod quota;
 pub(crate) mod small;
 pub(crate) mod source;
+pub(crate) mod upload;

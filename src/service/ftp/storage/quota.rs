@@ -51,6 +51,12 @@ impl Reserved {
         self.bytes = 0;
     }
 
+    /// All of it is used up but `unused` bytes, which are given back; returns those of them that another one holds.
+    pub(crate) fn keep_all_but(mut self, unused: u64) -> u64 {
+        self.bytes = self.bytes.min(unused);
+        unused - self.bytes
+    }
+
     /// Only `bytes` of it are used up; the others are given back.
     pub(crate) fn keep_only(mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_sub(bytes);

@@ -3,9 +3,9 @@
 
 mod server;
 
-use super::{Provider, Serves};
 use crate::base::Carrier;
 use crate::language::Service;
+use crate::service::{Provider, Serves};
 use crate::wire::ServiceId;
 
 pub static PROVIDER: Provider = Provider {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::contract::conversation::{next_bytes, received, sent};
-use super::{ByteServer, Job, Provider, Serves};
 use crate::base::Carrier;
 use crate::language::Service;
 use crate::net::raw::RawConnection;
 use crate::report::Failure;
+use crate::service::contract::conversation::{next_bytes, received, sent};
+use crate::service::{ByteServer, Job, Provider, Serves};
 use crate::session::{ClientEntry, Handle};
 use crate::wire::ServiceId;
 

@@ -1,0 +1,131 @@
+//! The connection of a client that speaks another protocol than ours: bytes as they come. Reads and writes are
+//! cancel-safe as far as their names say; whoever does not read is let go.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::net::errors;
+use crate::net::limits::SILENCE_LIMIT;
+use crate::net::tcp;
+use crate::report::Failure;
+
+/// Bytes of one read.
+const READ_SIZE: usize = 256 << 10;
+/// The kernel is given files in steps of this many bytes, so that progress is seen.
+const FILE_STEP: u64 = 1 << 20;
+/// How long a client may take to read the last words.
+const PARTING_LIMIT: Duration = Duration::from_secs(1);
+
+/// The connection of a client that speaks another protocol than ours.
+#[derive(Debug)]
+pub struct ForeignStream {
+    stream: TcpStream,
+    /// What came and was not taken yet.
+    pub buffer: BytesMut,
+    pub peer: SocketAddr,
+    /// Our own address, as the client knows it.
+    pub local: SocketAddr,
+    /// The client waited to be spoken to, and was greeted.
+    pub is_greeted: bool,
+}
+
+impl ForeignStream {
+    /// A connection of which `front` was read already.
+    pub fn new(stream: TcpStream, peer: SocketAddr, front: BytesMut) -> Self {
+        let local = stream.local_addr().unwrap_or(peer);
+        Self { stream, buffer: front, peer, local, is_greeted: false }
+    }
+
+    /// A second connection, such as that for the data of a transfer, that was accepted by a listener of its own.
+    pub(crate) async fn accept(listener: &TcpListener) -> std::io::Result<Self> {
+        let (stream, peer) = listener.accept().await?;
+        tcp::prepare(&stream);
+        Ok(Self::new(stream, peer, BytesMut::new()))
+    }
+
+    /// Reads more into the buffer; false at the end of what the client sends. Cancel-safe.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn read(&mut self) -> Result<bool, Failure> {
+        self.read_some(READ_SIZE).await
+    }
+
+    /// Reads at most `most` bytes more into the buffer. Cancel-safe.
+    pub async fn read_some(&mut self, most: usize) -> Result<bool, Failure> {
+        self.buffer.reserve(most);
+        let mut limited = bytes::BufMut::limit(&mut self.buffer, most);
+        let read = self.stream.read_buf(&mut limited).await;
+        read.map(|count| count > 0).map_err(|error| errors::socket_failed(&error))
+    }
+
+    /// Sends all of the bytes.
+    ///
+    /// # Errors
+    /// The connection broke, or the client took nothing for [`SILENCE_LIMIT`].
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
+        while !bytes.is_empty() {
+            let written = patiently(self.stream.write(bytes)).await?;
+            bytes = &bytes[written..];
+        }
+        Ok(())
+    }
+
+    /// Sends two buffers, in one system call where it can be.
+    pub async fn write_both(&mut self, head: &[u8], body: &Bytes) -> Result<(), Failure> {
+        let (mut head, mut body) = (head, &body[..]);
+        while !head.is_empty() {
+            let slices = [std::io::IoSlice::new(head), std::io::IoSlice::new(body)];
+            let written = patiently(self.stream.write_vectored(&slices)).await?;
+            let of_head = written.min(head.len());
+            (head, body) = (&head[of_head..], &body[written - of_head..]);
+        }
+        self.write(body).await
+    }
+
+    /// Sends a step of a file, from `offset` on, without a copy through this program; at most `most` bytes. Returns how many left;
+    /// 0: the file ends there.
+    ///
+    /// # Errors
+    /// As for [`Self::write`]; and if the file cannot be read.
+    pub async fn send_file(&mut self, file: &File, offset: u64, most: u64) -> Result<usize, Failure> {
+        let step = most.min(FILE_STEP) as usize;
+        patiently(self.stream.async_io(Interest::WRITABLE, || send_file(&self.stream, file, offset, step)))
+            .await
+    }
+
+    /// Ends our side, and waits a moment until the client has read it: closing with unread input would reset the
+    /// connection and could discard the last words.
+    pub async fn close(mut self) {
+        drop(self.stream.shutdown().await);
+        // On the heap: inside the future it would add to the task of every client.
+        let mut sink = vec![0; 4096];
+        let drain = async { while self.stream.read(&mut sink).await.is_ok_and(|n| n > 0) {} };
+        drop(tokio::time::timeout(PARTING_LIMIT, drain).await);
+    }
+}
+
+/// The result of a write that must make progress.
+async fn patiently(write: impl Future<Output = std::io::Result<usize>>) -> Result<usize, Failure> {
+    match tokio::time::timeout(SILENCE_LIMIT, write).await {
+        Ok(written) => written.map_err(|error| errors::socket_failed(&error)),
+        Err(_) => Err(errors::stopped_reading()),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn send_file(stream: &TcpStream, file: &File, mut offset: u64, step: usize) -> std::io::Result<usize> {
+    rustix::fs::sendfile(stream, file, Some(&mut offset), step).map_err(Into::into)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_file(stream: &TcpStream, file: &File, offset: u64, step: usize) -> std::io::Result<usize> {
+    let mut buffer = vec![0; step.min(READ_SIZE)];
+    let read = std::os::unix::fs::FileExt::read_at(file, &mut buffer, offset)?;
+    if read == 0 { Ok(0) } else { stream.try_write(&buffer[..read]) }
+}

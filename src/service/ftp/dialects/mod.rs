@@ -1,0 +1,30 @@
+//! The file server for clients that do not have nls: the same folder, the same rules, in other protocols.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `store` | what every dialect does with files: open, list, receive |
+
+mod store;
+
+use std::sync::Arc;
+
+use self::store::Store;
+use super::server::FileServer;
+use crate::service::contract::errors::dialect_unknown;
+use crate::service::{ForeignClient, Job};
+use crate::session::{ClientEntry, Handle};
+
+/// Serves one client, from its first byte to its last.
+pub(super) fn serve(
+    server: Arc<FileServer>,
+    session: Handle,
+    client: ForeignClient,
+    entry: ClientEntry,
+) -> Job<()> {
+    let store = Store { server, session, client: entry };
+    Box::pin(async move {
+        match client {
+            other => Err(dialect_unknown(other.dialect())),
+        }
+    })
+}

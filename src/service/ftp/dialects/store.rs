@@ -1,0 +1,146 @@
+//! What every dialect does with files: open, list, receive. The rules are those of our own protocol: the same root, the
+//! same names, new names only, the same quota.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::escape::escape_line;
+use crate::base::{Transport, quantity};
+use crate::net::is_of_another_user;
+use crate::report::Failure;
+use crate::service::contract::conversation;
+use crate::service::files::listing::Listing;
+use crate::service::files::protocol::Entry;
+use crate::service::files::root::{Source, look_of};
+use crate::service::ftp::errors;
+use crate::service::ftp::server::FileServer;
+use crate::service::ftp::storage::upload::{Stored, Upload};
+use crate::service::ftp::transfer::{MinimumRate, by_disk};
+use crate::session::{ClientEntry, Handle};
+
+/// The files of a server, for one client.
+pub(super) struct Store {
+    pub(super) server: Arc<FileServer>,
+    pub(super) session: Handle,
+    pub(super) client: ClientEntry,
+}
+
+/// What stands under a name.
+pub(super) enum Found {
+    File(Source),
+    /// A folder, and when its entries changed last, in nanoseconds since 1970.
+    Folder {
+        modified: u64,
+    },
+}
+
+impl Store {
+    /// Why the client may not even read; `None` if it may (faults.md row 112).
+    pub(super) fn objection(&self, transport: Transport, peer: std::net::SocketAddr) -> Option<Failure> {
+        (!self.server.open && is_of_another_user(transport, peer)).then(errors::other_user)
+    }
+
+    /// Why nobody may write; `None` if clients may.
+    pub(super) fn objection_to_writing(&self) -> Option<Failure> {
+        self.server.objection()
+    }
+
+    /// Opens what stands under the name, which is written with escapes as `ls` shows it; empty: the root.
+    pub(super) async fn find(&self, name: &str) -> Result<Found, Failure> {
+        let (folder, wanted) = (self.server.folder.clone(), name.trim_end_matches('/').to_owned());
+        let is_folder = name.is_empty() || name.ends_with('/');
+        by_disk(&self.session, move || {
+            let found = if is_folder { None } else { folder.source(&wanted).map(Found::File).ok() };
+            let found = found.map_or_else(
+                || match folder.folder(&wanted) {
+                    Some(Ok(dir)) => Ok(Found::Folder { modified: look_of(&dir).0 }),
+                    // The reason why it is no file.
+                    _ => folder.source(&wanted).map(Found::File),
+                },
+                Ok,
+            )?;
+            Ok(found)
+        })
+        .await?
+    }
+
+    /// Begins to list a folder.
+    pub(super) async fn list(&self, folder: &str) -> Result<Listing, Failure> {
+        Listing::open(&self.session, &self.server.folder, folder.trim_end_matches('/')).await?
+    }
+
+    /// The next entries of a list; empty at its end.
+    pub(super) async fn next_entries(&self, listing: &mut Listing) -> Result<Vec<Entry>, Failure> {
+        listing.next(&self.session, |_, _, page| page).await?
+    }
+
+    /// Begins to receive a file of this size, if it is known. A refusal that can be known comes here, before any data.
+    pub(super) async fn receive(&self, name: &str, size: Option<u64>) -> Result<Receiving<'_>, Failure> {
+        if let Some(failure) = self.objection_to_writing() {
+            return Err(failure);
+        }
+        let (server, wanted) = (self.server.clone(), name.to_owned());
+        let begin = move || Upload::begin(&server.folder, server.rules, &server.quota, &wanted, size);
+        let upload = by_disk(&self.session, begin).await??;
+        self.client.does(format!("sends {}", escape_line(name)));
+        let pace = MinimumRate::new(tokio::time::Instant::now().into_std());
+        Ok(Receiving { store: self, name: name.to_owned(), upload: Some(upload), size, bytes: 0, pace })
+    }
+
+    /// Notes a refusal in the log.
+    pub(super) fn refused(&self, name: &str, failure: &Failure) {
+        self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(name)));
+    }
+
+    /// Notes bytes that were sent, and waits until the server's rate allows more.
+    pub(super) async fn sent(&self, bytes: u64) {
+        conversation::sent(&self.session, bytes).await;
+    }
+}
+
+/// A file that is being received.
+pub(super) struct Receiving<'a> {
+    store: &'a Store,
+    name: String,
+    /// `None` while the disk has it, and after a failure.
+    upload: Option<Upload>,
+    size: Option<u64>,
+    bytes: u64,
+    pace: MinimumRate,
+}
+
+impl Receiving<'_> {
+    /// Takes the next bytes; after an error the file is gone. Waits for the disk and for the server's rate. A client that sends
+    /// next to nothing is let go.
+    pub(super) async fn write(&mut self, bytes: Bytes) -> Result<(), Failure> {
+        let Some(mut upload) = self.upload.take() else { return Err(Failure::of_worker()) };
+        let count = bytes.len() as u64;
+        conversation::received(&self.store.session, count).await;
+        self.pace.count(count, tokio::time::Instant::now().into_std(), self.store.session.rate_limit())?;
+        let written = by_disk(&self.store.session, move || upload.write(&bytes).map(|()| upload)).await?;
+        self.upload = Some(written?);
+        self.bytes += count;
+        self.store.client.progress(self.bytes, self.size.unwrap_or(0).max(self.bytes));
+        Ok(())
+    }
+
+    /// All bytes came: the file gets its name, and is on the disk when this returns.
+    pub(super) async fn finish(mut self) -> Result<Stored, Failure> {
+        let Some(upload) = self.upload.take() else { return Err(Failure::of_worker()) };
+        // A sync may take long: it runs outside the disk queue, so that it does not delay other transfers.
+        let stored = self.store.session.block(move || upload.finish()).await??;
+        let (client, name) = (&self.store.client, escape_line(&self.name));
+        let hash = &stored.hash.to_hex()[..16];
+        let there = if stored.there { ", already there" } else { "" };
+        let size = quantity::show_size(stored.bytes);
+        self.store.session.inform("received", format!("{client} {name}: {size}{there}, blake3 {hash}…"));
+        Ok(stored)
+    }
+}
+
+impl Drop for Receiving<'_> {
+    fn drop(&mut self) {
+        self.store.client.waits();
+    }
+}

@@ -1,0 +1,296 @@
+//! A file that comes in order and without block hashes, as other protocols than ours send it. Like [`super::part`] it
+//! has its name only when it is whole and on the disk (faults.md N1, N2); unlike it, an incomplete one is removed, for
+//! such a client could not go on with it.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use super::quota::{Quota, Reserved};
+use crate::report::Failure;
+use crate::service::contract::errors::{file_exists, more_than_declared, never_replaced};
+use crate::service::files::disk::{Disk, Found, RealDisk, Space};
+use crate::service::files::errors::being_received;
+use crate::service::files::name::{Rules, journal_name, part_name};
+use crate::service::files::root::{Folder, stamp};
+use crate::service::ftp::errors;
+use crate::service::ftp::protocol::Mode;
+use crate::wire::Code;
+
+/// Permissions of a new file; the umask narrows them.
+const MODE: Mode = 0o644;
+/// Space and quota for a file of unknown size are set apart in steps of this many bytes.
+const STEP: u64 = 16 << 20;
+
+/// A file that was stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored {
+    pub(crate) bytes: u64,
+    pub(crate) hash: blake3::Hash,
+    /// A file of that name with the same content was there already.
+    pub(crate) there: bool,
+}
+
+/// A file that is being received in order. Everything blocks.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    disk: RealDisk,
+    name: String,
+    file: File,
+    /// What the client declared.
+    size: Option<u64>,
+    /// Bytes that came.
+    bytes: u64,
+    hasher: blake3::Hasher,
+    quota: Arc<Quota>,
+    reserved: Vec<Reserved>,
+    /// Bytes that were set apart so far.
+    set_apart: u64,
+    space: Vec<Space>,
+    manner: Manner,
+}
+
+/// Where the bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// Into the part.
+    Write,
+    /// Nowhere: a file of that name is there, and may be the same.
+    Compare,
+    /// The part was given its name.
+    Done,
+}
+
+impl Upload {
+    /// Begins to receive a file. Any refusal that can be known happens here, before any data.
+    pub(crate) fn begin(
+        folder: &Folder,
+        rules: Rules,
+        quota: &Arc<Quota>,
+        name: &str,
+        size: Option<u64>,
+    ) -> Result<Self, Failure> {
+        let (dir, last) = folder.place(name, rules)?;
+        let disk = RealDisk(dir);
+        let (file, manner) = match disk.find(last) {
+            None => (claim(&disk, last)?, Manner::Write),
+            Some(Found::Folder) => return Err(errors::is_a_folder(name)),
+            Some(Found::Special) => return Err(never_replaced(name)),
+            Some(Found::File { size: there }) if size.is_none_or(|size| size == there) => {
+                (disk.open(last).map_err(|_| file_exists(name))?, Manner::Compare)
+            }
+            Some(_) => return Err(file_exists(name)),
+        };
+        let mut upload = Self {
+            disk,
+            name: last.to_owned(),
+            file,
+            size,
+            bytes: 0,
+            hasher: blake3::Hasher::new(),
+            quota: quota.clone(),
+            reserved: Vec::new(),
+            set_apart: 0,
+            space: Vec::new(),
+            manner,
+        };
+        if manner == Manner::Write {
+            let empty = upload.disk.set_length(&upload.file, 0);
+            empty.map_err(|error| upload.failed(&error))?;
+            upload.provide(size.unwrap_or(0))?;
+        }
+        Ok(upload)
+    }
+
+    /// Sets quota and space apart, so that `bytes` fit; for an unknown size in steps, as long as the quota has so much.
+    fn provide(&mut self, bytes: u64) -> Result<(), Failure> {
+        if self.set_apart >= bytes {
+            return Ok(());
+        }
+        let need = bytes - self.set_apart;
+        let step = if self.size.is_some() { need } else { need.max(STEP) };
+        let (step, reserved) = match self.quota.reserve(step) {
+            Some(reserved) => (step, reserved),
+            None => (need, self.quota.set_apart(need)?),
+        };
+        self.reserved.push(reserved);
+        self.space.push(self.disk.claim_space(&self.file, step)?);
+        self.set_apart += step;
+        Ok(())
+    }
+
+    /// Takes the next bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let end = self.bytes + bytes.len() as u64;
+        if self.size.is_some_and(|size| end > size) {
+            return Err(more_than_declared("the client", self.bytes));
+        }
+        match self.manner {
+            Manner::Compare => self.compare(bytes)?,
+            _ => {
+                self.provide(end)?;
+                let written = self.disk.write_at(&self.file, self.bytes, bytes);
+                written.map_err(|error| self.failed(&error))?;
+            }
+        }
+        self.hasher.update(bytes);
+        self.bytes = end;
+        Ok(())
+    }
+
+    /// The bytes must be those of the file that has the name.
+    fn compare(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut there = vec![0; bytes.len()];
+        match self.disk.read_at(&self.file, self.bytes, &mut there) {
+            Ok(()) if there == bytes => Ok(()),
+            _ => Err(file_exists(&self.name)),
+        }
+    }
+
+    /// All bytes came: the file is synced, and gets its name.
+    pub(crate) fn finish(mut self) -> Result<Stored, Failure> {
+        if let Some(size) = self.size.filter(|size| *size != self.bytes) {
+            return Err(errors::upload_ended_early(self.bytes, size));
+        }
+        let (bytes, hash) = (self.bytes, self.hasher.finalize());
+        if self.manner == Manner::Compare {
+            let length = self.disk.length(&self.file).map_err(|error| self.failed(&error))?;
+            return if length == bytes {
+                Ok(Stored { bytes, hash, there: true })
+            } else {
+                Err(file_exists(&self.name))
+            };
+        }
+        let modified = self.file.metadata().map_or(0, |metadata| stamp(&metadata));
+        let dressed = self.disk.dress(&self.file, MODE, modified).and_then(|()| self.disk.sync(&self.file));
+        dressed.map_err(|error| self.failed(&error))?;
+        self.disk.rename(&part_name(&self.name), &self.name, false).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => file_exists(&self.name),
+            _ => self.failed(&error),
+        })?;
+        self.manner = Manner::Done;
+        let mut unused = self.set_apart - bytes;
+        for reserved in self.reserved.drain(..).rev() {
+            unused = reserved.keep_all_but(unused);
+        }
+        self.disk.sync_names().map_err(|error| self.failed(&error))?;
+        Ok(Stored { bytes, hash, there: false })
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Failure {
+        Failure::io(error, format!("receiving {}", self.name))
+    }
+}
+
+impl Drop for Upload {
+    /// An upload that did not end leaves nothing.
+    fn drop(&mut self) {
+        if self.manner == Manner::Write {
+            drop(self.disk.remove(&part_name(&self.name)));
+        }
+    }
+}
+
+/// Takes the place of the incomplete file. What an interrupted `send` left there can be resumed, and stays.
+fn claim(disk: &RealDisk, name: &str) -> Result<File, Failure> {
+    if disk.find(&journal_name(name)).is_some() {
+        return Err(errors::resumable_part_in_the_way(name, &part_name(name)));
+    }
+    disk.claim(&part_name(name)).map_err(|failure| match failure.code {
+        Code::Receiving => being_received(Some(name)),
+        _ => failure,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(folder: &Folder, name: &str, size: Option<u64>) -> Result<Upload, Failure> {
+        Upload::begin(folder, Rules::default(), &Arc::new(Quota::new(Some(100))), name, size)
+    }
+
+    fn names(folder: &Folder) -> Vec<String> {
+        let entries = std::fs::read_dir(&folder.path).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    fn folder() -> (tempfile::TempDir, Folder) {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temp.path(), false).unwrap();
+        (temp, folder)
+    }
+
+    #[test]
+    fn a_file_has_its_name_only_when_it_is_whole() {
+        let (temp, folder) = folder();
+        for size in [None, Some(6)] {
+            let name = format!("a{}", size.is_some());
+            let mut upload = begin(&folder, &name, size).unwrap();
+            upload.write(b"abc").unwrap();
+            assert!(!temp.path().join(&name).exists());
+            upload.write(b"def").unwrap();
+            let stored = upload.finish().unwrap();
+            assert_eq!((stored.bytes, stored.hash, stored.there), (6, blake3::hash(b"abcdef"), false));
+            assert_eq!(std::fs::read(temp.path().join(&name)).unwrap(), b"abcdef");
+        }
+        assert_eq!(names(&folder).len(), 2);
+    }
+
+    #[test]
+    fn an_upload_that_does_not_end_leaves_nothing() {
+        let (_temp, folder) = folder();
+        let mut upload = begin(&folder, "a", None).unwrap();
+        upload.write(b"abc").unwrap();
+        drop(upload);
+        let mut short = begin(&folder, "a", Some(9)).unwrap();
+        short.write(b"abc").unwrap();
+        assert!(short.finish().unwrap_err().to_string().contains("3 of 9"));
+        let mut long = begin(&folder, "a", Some(2)).unwrap();
+        assert!(long.write(b"abc").is_err());
+        drop(long);
+        assert_eq!(names(&folder), [""; 0]);
+    }
+
+    #[test]
+    fn row_5_and_17_the_quota_holds_for_sizes_that_are_declared_and_for_those_that_are_not() {
+        let (_temp, folder) = folder();
+        let quota = Arc::new(Quota::new(Some(100)));
+        let refused = Upload::begin(&folder, Rules::default(), &quota, "a", Some(101)).unwrap_err();
+        assert_eq!(refused.code, Code::Full, "{refused}");
+        let mut upload = Upload::begin(&folder, Rules::default(), &quota, "a", Some(60)).unwrap();
+        upload.write(&[1; 60]).unwrap();
+        upload.finish().unwrap();
+        assert!(Upload::begin(&folder, Rules::default(), &quota, "b", Some(41)).is_err());
+        assert!(Upload::begin(&folder, Rules::default(), &quota, "b", Some(40)).is_ok());
+        let steps = Arc::new(Quota::new(Some(STEP + STEP / 2)));
+        let mut upload = Upload::begin(&folder, Rules::default(), &steps, "c", None).unwrap();
+        upload.write(&[1; 1000]).unwrap();
+        upload.finish().unwrap();
+        assert!(steps.reserve(STEP + STEP / 2 - 1000).is_some(), "what was set apart in vain is given back");
+    }
+
+    #[test]
+    fn row_6_another_file_of_that_name_stays_and_the_same_is_there() {
+        let (temp, folder) = folder();
+        std::fs::write(temp.path().join("a"), "abc").unwrap();
+        for (size, bytes, is_same) in
+            [(Some(3), "abc", true), (None, "abc", true), (Some(3), "abd", false), (None, "ab", false)]
+        {
+            let mut upload = begin(&folder, "a", size).unwrap();
+            let stored = upload.write(bytes.as_bytes()).and_then(|()| upload.finish());
+            assert_eq!(stored.is_ok_and(|stored| stored.there), is_same, "{bytes}");
+        }
+        assert_eq!(begin(&folder, "a", Some(4)).unwrap_err().code, Code::Exists);
+        assert_eq!(std::fs::read(temp.path().join("a")).unwrap(), b"abc");
+        assert_eq!(names(&folder), ["a"]);
+    }
+
+    #[test]
+    fn row_7_what_send_can_resume_is_not_taken() {
+        let (temp, folder) = folder();
+        std::fs::write(temp.path().join(".a.nls-part"), "half").unwrap();
+        std::fs::write(temp.path().join(".a.nls-journal"), "journal").unwrap();
+        assert!(begin(&folder, "a", Some(4)).unwrap_err().to_string().contains(".a.nls-part"));
+        assert_eq!(std::fs::read(temp.path().join(".a.nls-part")).unwrap(), b"half");
+    }
+}
