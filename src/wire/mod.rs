@@ -11,6 +11,7 @@
 //! | `datagram`, `ack` | packets of reliable UDP, and acknowledgements |
 //! | `number` | the types of connection ids, packet numbers and segment numbers |
 //! | `code`, `error` | error codes; why bytes cannot be decoded |
+//! | `http` | HTTP/1.1, for browsers and the like |
 //! | `time_spent` | what a side waited for |
 //! | `reader`, `writer` | fields of a message |
 
@@ -20,6 +21,7 @@ pub mod datagram;
 pub mod dialect;
 pub mod error;
 pub mod frame;
+pub mod http;
 pub mod number;
 pub mod preface;
 pub mod reader;

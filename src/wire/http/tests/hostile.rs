@@ -1,0 +1,1 @@
+//! Requests that are refused, and those near by that are not.
