@@ -8,6 +8,7 @@
 //! | `link` | the verb `link`: a bad network in front of a server |
 //! | `files` | what file services share |
 //! | `ftp`, `calc`, `chat`, `stream` | the services |
+//! | `http` | HTTP for every service: the conversation with one client, and what a site needs to answer |
 //! | `raw` | any client and any server: `connect`, and what `listen … raw` serves |
 //! | `small` | echo, discard and chargen, of RFC 862 to 864 |
 
@@ -18,6 +19,7 @@ pub mod chat;
 pub mod contract;
 pub mod files;
 pub mod ftp;
+pub mod http;
 pub mod link;
 pub mod listen;
 pub mod raw;

@@ -75,7 +75,9 @@ impl Dialects {
 pub enum Opening {
     /// The preface of our own protocol.
     Own,
+    /// A request of HTTP.
     Http,
+    /// A record of TLS.
     Tls,
     /// Printable text: a person, or a plain client.
     Text,

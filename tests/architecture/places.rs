@@ -83,9 +83,9 @@ const RULES: [Rule; 6] = [
             "src/service/ftp/storage/leftovers.rs",  // how old a part is
             "src/service/contract/transcript.rs",    // when something was said
             "src/net/raw/tls/certificate.rs",        // how long it is valid
-            "src/net/raw/tls/certificate.rs",        // when something was said
             "src/shell/builtin/see/capture.rs",      // the time of a packet in a file
             "src/output/human.rs",                   // when something was said
+            "src/service/http/exchange.rs",          // the date of an answer
             "src/shell/builtin/see/report/mod.rs",   // when a report was made
         ],
     },

@@ -6,6 +6,7 @@
 //! | `options` | what the commands were asked for, as structs |
 //! | `protocol` | pure: the messages |
 //! | `client` | the side that makes requests: `send`, `get`, trees, standard streams |
+//! | `served` | the served folder and its rules: what all clients of a server share |
 //! | `server` | the side that answers them |
 //! | `dialects` | clients that do not have nls: the same folder in other protocols |
 //! | `transfer` | one file over one connection, each side: `send`, `receive`, and what limited it |
@@ -18,6 +19,7 @@ mod dialects;
 mod errors;
 mod options;
 pub mod protocol;
+mod served;
 mod server;
 pub(crate) mod storage;
 #[cfg(test)]
@@ -71,7 +73,7 @@ pub static PROVIDER: Provider = Provider {
     serves: Serves::Messages(MessageService {
         lists: true,
         lines: Lines::No,
-        dialects: &[Dialect::Own],
+        dialects: &[Dialect::Own, Dialect::Http],
         greeting: "",
         options: Options::STANDARD,
         make: server::make,

@@ -3,16 +3,19 @@
 //! | file | holds |
 //! |---|---|
 //! | `store` | what every dialect does with files: open, list, receive |
+//! | `web` | HTTP |
 
 mod store;
+mod web;
 
 use std::sync::Arc;
 
 use self::store::Store;
-use super::server::FileServer;
+use super::served::FileServer;
 use crate::service::contract::errors::dialect_unknown;
 use crate::service::{ForeignClient, Job};
 use crate::session::{ClientEntry, Handle};
+use crate::wire::dialect::Dialect;
 
 /// Serves one client, from its first byte to its last.
 pub(super) fn serve(
@@ -24,6 +27,7 @@ pub(super) fn serve(
     let store = Store { server, session, client: entry };
     Box::pin(async move {
         match client {
+            ForeignClient::Stream(Dialect::Http, stream) => web::serve(store, stream).await,
             other => Err(dialect_unknown(other.dialect())),
         }
     })

@@ -14,7 +14,7 @@ use crate::service::files::listing::Listing;
 use crate::service::files::protocol::Entry;
 use crate::service::files::root::{Source, look_of};
 use crate::service::ftp::errors;
-use crate::service::ftp::server::FileServer;
+use crate::service::ftp::served::FileServer;
 use crate::service::ftp::storage::upload::{Stored, Upload};
 use crate::service::ftp::transfer::{MinimumRate, by_disk};
 use crate::session::{ClientEntry, Handle};
@@ -129,7 +129,13 @@ impl Receiving<'_> {
     pub(super) async fn finish(mut self) -> Result<Stored, Failure> {
         let Some(upload) = self.upload.take() else { return Err(Failure::of_worker()) };
         // A sync may take long: it runs outside the disk queue, so that it does not delay other transfers.
-        let stored = self.store.session.block(move || upload.finish()).await??;
+        let server = self.store.server.clone();
+        let finish = move || {
+            let (stored, look) = upload.finish()?;
+            look.iter().for_each(|look| server.hashes.note(look, stored.hash));
+            Ok::<_, Failure>(stored)
+        };
+        let stored = self.store.session.block(finish).await??;
         let (client, name) = (&self.store.client, escape_line(&self.name));
         let hash = &stored.hash.to_hex()[..16];
         let there = if stored.there { ", already there" } else { "" };

@@ -16,27 +16,23 @@ use tokio::time::error::Elapsed;
 use self::tally::UploadState;
 use super::dialects;
 use super::errors;
-use super::options::ServerOptions;
 use super::protocol::{Flags, Framing, Message};
+use super::served::FileServer;
 use super::storage::part::Intent;
-use super::storage::quota::Quota;
-use super::storage::small::BatchWriter;
 use super::transfer::receive::{ReceiveOptions, receive_file};
 use super::transfer::send::send_file;
 use super::transfer::start::{Start, await_ready};
 use super::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_file};
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
-use crate::language::{Arguments, FromArguments};
+use crate::language::Arguments;
 use crate::net::errors::malformed;
 use crate::net::{Connection, Message as Wire, is_of_another_user};
 use crate::report::Failure;
 use crate::service::contract::errors::server_stopped;
 use crate::service::files::listing;
-use crate::service::files::name::Rules;
 use crate::service::files::protocol::{LIST, WALK};
-use crate::service::files::root::{Folder, Source, look_of};
-use crate::service::files::walk::size_below;
+use crate::service::files::root::{Source, look_of};
 use crate::service::listen::options::ListenOptions;
 use crate::service::{Context, ForeignClient, Job, Server};
 use crate::session::{ClientEntry, Handle};
@@ -51,35 +47,13 @@ const PARTING_LIMIT: Duration = Duration::from_secs(2);
 /// Transfers of at least this many bytes are also reported when they begin.
 const LARGE: u64 = 4 << 20;
 
-pub(super) struct FileServer {
-    pub(super) folder: Arc<Folder>,
-    readonly: bool,
-    pub(super) rules: Rules,
-    pub(super) quota: Arc<Quota>,
-    /// The port is open to the network and `open` was not given: clients may not write.
-    guarded: bool,
-    /// The word `open`: other users of this machine are admitted too.
-    pub(super) open: bool,
-}
-
 pub(super) fn make(
     session: &Handle,
     listen: &ListenOptions,
     arguments: &Arguments,
     context: &Context,
 ) -> Result<Arc<dyn Server>, Failure> {
-    let options = ServerOptions::from_arguments(arguments);
-    let folder = Arc::new(options.root.open(&context.directory)?);
-    let guarded = listen.is_guarded();
-    if guarded && !options.readonly {
-        session.tell(
-            "warning",
-            "everyone who can reach this port may read the folder; writing to it needs the word `open`",
-        );
-    }
-    let quota = Arc::new(Quota::new(options.quota));
-    let (readonly, rules) = (options.readonly, options.rules);
-    Ok(Arc::new(FileServer { folder, readonly, rules, quota, guarded, open: listen.open }))
+    FileServer::new(session, listen, arguments, context).map(|server| Arc::new(server) as Arc<dyn Server>)
 }
 
 impl Server for FileServer {
@@ -97,38 +71,12 @@ impl Server for FileServer {
     }
 
     fn describe(&self) -> String {
-        let access = if self.readonly || self.guarded { ", read-only" } else { "" };
+        let access = if self.takes_nothing() { ", read-only" } else { "" };
         format!("files of {}{access}", self.folder.path.display())
     }
 
     fn invitation(&self) -> &'static str {
-        if self.readonly || self.guarded { "ls {place}" } else { "send FILE to {place}" }
-    }
-}
-
-impl FileServer {
-    /// Why the server accepts no files; `None` if it does.
-    pub(super) fn objection(&self) -> Option<Failure> {
-        if self.readonly {
-            return Some(errors::read_only());
-        }
-        self.guarded.then(errors::uploads_closed)
-    }
-
-    /// Refuses a tree of `bytes` bytes that does not fit; what is there already needs no more space. True if a folder
-    /// of that name exists.
-    pub(super) fn check_room(&self, bytes: u64, name: &str) -> Result<bool, Failure> {
-        self.folder.place(name, self.rules)?;
-        let there = self.folder.folder(name).and_then(Result::ok);
-        let lacking = bytes.saturating_sub(there.as_ref().map_or(0, |dir| size_below(dir, 0)));
-        if self.quota.reserve(lacking).is_none() {
-            return Err(self.quota.refusal(lacking));
-        }
-        self.folder.check_space(lacking).map(|()| there.is_some())
-    }
-
-    pub(super) fn keeper(&self) -> BatchWriter {
-        BatchWriter::new(self.folder.clone(), self.rules, self.quota.clone())
+        if self.takes_nothing() { "ls {place}" } else { "send FILE to {place}" }
     }
 }
 

@@ -89,6 +89,16 @@ impl Hashes {
     }
 }
 
+/// The hash of a whole file, if all of its groups are cached.
+pub(crate) fn known(source: &Source) -> Option<blake3::Hash> {
+    if source.size < CACHE_FROM {
+        return None;
+    }
+    let mut tree = HashTree::new(source.size, GROUP);
+    Hashes::open(source, &mut tree)?;
+    tree.root()
+}
+
 fn name(metadata: &std::fs::Metadata) -> String {
     let mut hasher = blake3::Hasher::new();
     for part in [metadata.dev(), metadata.ino(), metadata.size()] {

@@ -10,6 +10,7 @@
 //! | `upload` | a file that comes in order, from a client that speaks another protocol |
 //! | `source` | a file that is sent: reading, hashing, comparing |
 //! | `hash_cache` | hashes of files that were sent before |
+//! | `known_hashes` | hashes of files that were just received, and the tags of a file |
 //! | `buffers` | a pool of buffers, and how much memory peers may hold |
 //! | `quota` | how many bytes a server accepts |
 //! | `leftovers` | finds the incomplete files that transfers left |
@@ -19,6 +20,7 @@ pub(crate) mod buffers;
 pub(crate) mod hash_cache;
 pub(crate) mod hash_tree;
 pub(crate) mod journal;
+pub(crate) mod known_hashes;
 pub(crate) mod leftovers;
 pub(crate) mod part;
 pub(crate) mod quota;

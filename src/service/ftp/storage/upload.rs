@@ -2,7 +2,7 @@
 //! has its name only when it is whole and on the disk (faults.md N1, N2); unlike it, an incomplete one is removed, for
 //! such a client could not go on with it.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::sync::Arc;
 
 use super::quota::{Quota, Reserved};
@@ -146,8 +146,8 @@ impl Upload {
         }
     }
 
-    /// All bytes came: the file is synced, and gets its name.
-    pub(crate) fn finish(mut self) -> Result<Stored, Failure> {
+    /// All bytes came: the file is synced, and gets its name. Also returns how it looks then.
+    pub(crate) fn finish(mut self) -> Result<(Stored, Option<Metadata>), Failure> {
         if let Some(size) = self.size.filter(|size| *size != self.bytes) {
             return Err(errors::upload_ended_early(self.bytes, size));
         }
@@ -155,7 +155,7 @@ impl Upload {
         if self.manner == Manner::Compare {
             let length = self.disk.length(&self.file).map_err(|error| self.failed(&error))?;
             return if length == bytes {
-                Ok(Stored { bytes, hash, there: true })
+                Ok((Stored { bytes, hash, there: true }, self.file.metadata().ok()))
             } else {
                 Err(file_exists(&self.name))
             };
@@ -173,7 +173,7 @@ impl Upload {
             unused = reserved.keep_all_but(unused);
         }
         self.disk.sync_names().map_err(|error| self.failed(&error))?;
-        Ok(Stored { bytes, hash, there: false })
+        Ok((Stored { bytes, hash, there: false }, self.file.metadata().ok()))
     }
 
     fn failed(&self, error: &std::io::Error) -> Failure {
@@ -229,7 +229,7 @@ mod tests {
             upload.write(b"abc").unwrap();
             assert!(!temp.path().join(&name).exists());
             upload.write(b"def").unwrap();
-            let stored = upload.finish().unwrap();
+            let (stored, _) = upload.finish().unwrap();
             assert_eq!((stored.bytes, stored.hash, stored.there), (6, blake3::hash(b"abcdef"), false));
             assert_eq!(std::fs::read(temp.path().join(&name)).unwrap(), b"abcdef");
         }
@@ -278,7 +278,7 @@ mod tests {
         {
             let mut upload = begin(&folder, "a", size).unwrap();
             let stored = upload.write(bytes.as_bytes()).and_then(|()| upload.finish());
-            assert_eq!(stored.is_ok_and(|stored| stored.there), is_same, "{bytes}");
+            assert_eq!(stored.is_ok_and(|(stored, _)| stored.there), is_same, "{bytes}");
         }
         assert_eq!(begin(&folder, "a", Some(4)).unwrap_err().code, Code::Exists);
         assert_eq!(std::fs::read(temp.path().join("a")).unwrap(), b"abc");

@@ -1,0 +1,195 @@
+//! GET and HEAD of a file (RFC 9110, sections 13 and 14).
+
+use std::ops::Range;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::base::escape::escape_line;
+use crate::base::quantity::{show_duration, show_rate, show_size};
+use crate::net::random::random;
+use crate::report::Failure;
+use crate::service::files::name::raw;
+use crate::service::files::root::Source;
+use crate::service::ftp::dialects::store::Store;
+use crate::service::ftp::transfer::{MinimumRate, by_disk};
+use crate::service::http::{Exchange, page};
+use crate::wire::http::{
+    EntityTag, Method, Multipart, Precondition, ResponseHead, Status, Validators, Wanted, date, decide,
+    disposition, media_type, range_holds, ranges,
+};
+
+/// A file of at most this many bytes is read whole, with its tags, in one visit to the disk.
+const SMALL: u64 = 64 << 10;
+/// Transfers of at least this many bytes are also reported.
+const LARGE: u64 = 4 << 20;
+
+/// A file and what must be known of it to answer.
+struct Opened {
+    source: Source,
+    tags: Vec<EntityTag>,
+    /// All of its bytes, if they are few.
+    bytes: Option<Bytes>,
+}
+
+/// Answers with the file, or with the parts of it that are wanted.
+pub(super) async fn send(
+    store: &Store,
+    exchange: &mut Exchange<'_>,
+    name: &str,
+    source: Source,
+) -> Result<(), Failure> {
+    let server = store.server.clone();
+    let opened = by_disk(&store.session, move || {
+        let tags = server.hashes.tags(&source);
+        let bytes = (source.size <= SMALL).then(|| read(&source)).flatten();
+        Opened { source, tags, bytes }
+    })
+    .await?;
+    let Opened { source, tags, .. } = &opened;
+    let state = Validators { tags, modified: source.modified / 1_000_000_000 };
+    let kind = media_type(name);
+    let head = |status| {
+        let head = page::guarded(ResponseHead::new(status))
+            .with("Last-Modified", date::format(state.modified))
+            .with("Accept-Ranges", "bytes");
+        tags.first().map(ToString::to_string).into_iter().fold(head, |head, tag| head.with("ETag", tag))
+    };
+    match decide(exchange.head.method, &exchange.head.headers, &state) {
+        Precondition::Proceed => {}
+        Precondition::NotModified => return exchange.reply_head(head(Status::NOT_MODIFIED)).await,
+        Precondition::Failed => {
+            return exchange.refuse(Status::PRECONDITION_FAILED, "the file is in another state").await;
+        }
+    }
+    let asked = exchange.head.headers.get("range").filter(|_| range_holds(&exchange.head.headers, &state));
+    match asked.map_or(Wanted::Whole, |asked| ranges(asked, source.size)) {
+        Wanted::Unsatisfiable => {
+            let range = crate::wire::http::ranges::unsatisfied_range(source.size);
+            let (head, body) =
+                page::message(Some(&exchange.head), Status::RANGE_NOT_SATISFIABLE, "the file is shorter");
+            exchange.reply(head.with("Content-Range", range), body).await
+        }
+        Wanted::Whole => {
+            let head = dressed(store, exchange, head(Status::OK), name).with("Content-Type", kind);
+            whole(store, exchange, name, head, &opened).await
+        }
+        Wanted::Parts(parts) if parts.len() == 1 => {
+            let range = crate::wire::http::ranges::content_range(&parts[0], source.size);
+            let head = dressed(store, exchange, head(Status::PARTIAL_CONTENT), name)
+                .with("Content-Type", kind)
+                .with("Content-Range", range);
+            part(store, exchange, name, head, source, parts[0].clone()).await
+        }
+        Wanted::Parts(parts) => {
+            let head = dressed(store, exchange, head(Status::PARTIAL_CONTENT), name);
+            several(store, exchange, (name, kind), head, source, &parts).await
+        }
+    }
+}
+
+/// What of the file could run in a browser is kept in a box where strangers may have written it: it is not of this
+/// site, and can change nothing here.
+fn dressed(store: &Store, exchange: &Exchange<'_>, head: ResponseHead, name: &str) -> ResponseHead {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    let shown = raw(last).map_or_else(|| last.to_owned(), |raw| raw.to_string_lossy().into_owned());
+    let kind = if exchange.head.target.query_has("download") { "attachment" } else { "inline" };
+    let head = head.with("Content-Disposition", disposition(kind, &shown));
+    if store.objection_to_writing().is_some() {
+        return head;
+    }
+    head.with("Content-Security-Policy", "sandbox allow-scripts allow-popups allow-forms")
+}
+
+async fn whole(
+    store: &Store,
+    exchange: &mut Exchange<'_>,
+    name: &str,
+    head: ResponseHead,
+    opened: &Opened,
+) -> Result<(), Failure> {
+    match &opened.bytes {
+        Some(bytes) => exchange.reply(head, bytes.clone()).await,
+        None => part(store, exchange, name, head, &opened.source, 0..opened.source.size).await,
+    }
+}
+
+/// One range, as the body.
+async fn part(
+    store: &Store,
+    exchange: &mut Exchange<'_>,
+    name: &str,
+    head: ResponseHead,
+    source: &Source,
+    range: Range<u64>,
+) -> Result<(), Failure> {
+    let length = range.end - range.start;
+    exchange.begin(head.length(length)).await?;
+    if exchange.head.method == Method::Head {
+        return Ok(());
+    }
+    let began = Instant::now();
+    let mut pace = Pace::new(store, name, length);
+    exchange.send_file(&source.file, range, |count| pace.count(count)).await?;
+    if length >= LARGE {
+        let (client, name, taken) = (&store.client, escape_line(name), began.elapsed());
+        let rate = show_rate(length as f64 / taken.as_secs_f64().max(1e-6));
+        let size = show_size(length);
+        store.session.inform("sent", format!("{client} {name}: {size} in {}, {rate}", show_duration(taken)));
+    }
+    store.client.waits();
+    Ok(())
+}
+
+/// Several ranges in one body.
+async fn several(
+    store: &Store,
+    exchange: &mut Exchange<'_>,
+    (name, kind): (&str, &'static str),
+    head: ResponseHead,
+    source: &Source,
+    parts: &[Range<u64>],
+) -> Result<(), Failure> {
+    let boundary: String = random::<12>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let body = Multipart { boundary: &boundary, media_type: kind, size: source.size };
+    let length = body.length(parts);
+    exchange.begin(head.with("Content-Type", body.content_type()).length(length)).await?;
+    if exchange.head.method == Method::Head {
+        return Ok(());
+    }
+    let mut pace = Pace::new(store, name, length);
+    for range in parts {
+        exchange.send(&body.part_head(range).into()).await?;
+        exchange.send_file(&source.file, range.clone(), |count| pace.count(count)).await?;
+    }
+    exchange.send(&body.end().into()).await?;
+    store.client.waits();
+    Ok(())
+}
+
+/// Shows how far a transfer is, and lets a client go that takes next to nothing (faults.md rows 40 and 63).
+struct Pace<'a> {
+    store: &'a Store,
+    done: u64,
+    total: u64,
+    least: MinimumRate,
+}
+
+impl<'a> Pace<'a> {
+    fn new(store: &'a Store, name: &str, total: u64) -> Self {
+        store.client.does(format!("gets {}", escape_line(name)));
+        Self { store, done: 0, total, least: MinimumRate::new(Instant::now()) }
+    }
+
+    fn count(&mut self, bytes: u64) -> Result<(), Failure> {
+        self.done += bytes;
+        self.store.client.progress(self.done, self.total);
+        self.least.count(bytes, Instant::now(), self.store.session.rate_limit())
+    }
+}
+
+fn read(source: &Source) -> Option<Bytes> {
+    let mut bytes = vec![0; source.size as usize];
+    std::os::unix::fs::FileExt::read_exact_at(&source.file, &mut bytes, 0).ok()?;
+    Some(bytes.into())
+}

@@ -1,0 +1,205 @@
+//! A folder as a page, and as JSON.
+
+use bytes::Bytes;
+
+use super::listing::{By, Order};
+use super::path;
+use crate::base::escape::html::escape;
+use crate::base::quantity::show_size;
+use crate::report::Failure;
+use crate::service::files::listing::Listing;
+use crate::service::files::protocol::Entry;
+use crate::service::ftp::dialects::store::Store;
+use crate::service::http::{Exchange, page};
+use crate::wire::http::{Method, ResponseHead, Status, date};
+
+/// Most rows of a page; more are in the JSON form, and in `ls`.
+const ROWS_LIMIT: usize = 10_000;
+
+/// Answers with the folder, which has its `/` at the end.
+pub(super) async fn show(store: &Store, exchange: &mut Exchange<'_>, name: &str) -> Result<(), Failure> {
+    if exchange.head.target.query_has("tar") {
+        return super::tar::send(store, exchange, name).await;
+    }
+    let as_json = exchange.head.accepts("application/json") || exchange.head.target.query_has("json");
+    if exchange.head.method == Method::Head {
+        // What would be said is not made for it: that would read the folder.
+        let kind = if as_json { "application/json" } else { "text/html; charset=utf-8" };
+        let head =
+            page::guarded(ResponseHead::new(Status::OK)).with("Content-Type", kind).with("Vary", "Accept");
+        return exchange.reply_head(head.chunked()).await;
+    }
+    match store.list(name).await {
+        Ok(listing) if as_json => json(store, exchange, listing).await,
+        Ok(listing) => html(store, exchange, name, listing).await,
+        Err(failure) => exchange.fail(&failure).await,
+    }
+}
+
+/// One object: `{"entries":[{"name":…,"kind":"file","size":…,"modified":…,"href":…},…]}`, page by page as it is read.
+async fn json(store: &Store, exchange: &mut Exchange<'_>, mut listing: Listing) -> Result<(), Failure> {
+    let head = page::guarded(ResponseHead::new(Status::OK))
+        .with("Content-Type", "application/json")
+        .with("Cache-Control", "no-cache")
+        .with("Vary", "Accept");
+    exchange.begin(head.chunked()).await?;
+    let mut text = String::from("{\"entries\":[");
+    let mut first = true;
+    while !listing.is_over() {
+        for entry in store.next_entries(&mut listing).await? {
+            text.push_str(if first { "\n" } else { ",\n" });
+            text.push_str(&object(&entry));
+            first = false;
+        }
+        exchange.send(&Bytes::from(std::mem::take(&mut text))).await?;
+    }
+    text.push_str("\n]}\n");
+    exchange.send(&Bytes::from(text)).await?;
+    exchange.end().await
+}
+
+fn object(entry: &Entry) -> String {
+    let kind = if entry.is_folder() { "folder" } else { "file" };
+    serde_json::json!({
+        "name": entry.name,
+        "kind": kind,
+        "size": entry.size,
+        "modified": entry.modified / 1_000_000_000,
+        "href": href(entry),
+    })
+    .to_string()
+}
+
+fn href(entry: &Entry) -> String {
+    // A name with a colon would be a scheme.
+    format!("./{}{}", path::segment(&entry.name), if entry.is_folder() { "/" } else { "" })
+}
+
+async fn html(
+    store: &Store,
+    exchange: &mut Exchange<'_>,
+    name: &str,
+    mut listing: Listing,
+) -> Result<(), Failure> {
+    let (mut entries, all) = (Vec::new(), listing.len());
+    while !listing.is_over() && entries.len() < ROWS_LIMIT {
+        match store.next_entries(&mut listing).await {
+            Ok(page) => entries.extend(page),
+            Err(failure) => return exchange.fail(&failure).await,
+        }
+    }
+    let left = listing.len();
+    drop(listing);
+    let order = Order::of(&exchange.head.target);
+    order.sort(&mut entries);
+    let nonce = page::nonce();
+    let text =
+        Page { name, order, entries: &entries, all, left, takes: store.objection_to_writing().is_none() }
+            .html(&nonce);
+    exchange.reply(page::head(Status::OK, &nonce).with("Vary", "Accept"), text).await
+}
+
+/// What the page shows.
+struct Page<'a> {
+    name: &'a str,
+    order: Order,
+    entries: &'a [Entry],
+    /// Entries of the folder.
+    all: usize,
+    /// Those that the page has no room for.
+    left: usize,
+    /// Files may be uploaded.
+    takes: bool,
+}
+
+impl Page<'_> {
+    fn html(&self, nonce: &str) -> String {
+        let title =
+            if self.name.is_empty() { "files" } else { self.name.rsplit('/').next().unwrap_or(self.name) };
+        let (base, style) = (page::STYLE, include_str!("folder.css"));
+        let mut out = format!(
+            "<!doctype html><html lang=en><meta charset=utf-8>\
+             <meta name=viewport content=\"width=device-width, initial-scale=1\"><title>{}</title>\
+             <style nonce={nonce}>{base}{style}</style><main>{}",
+            escape(title),
+            self.way(),
+        );
+        if self.takes {
+            out += "<div class=drop id=drop><button id=choose>Upload files</button>\
+                    <span class=soft> or drop them here; only new names are taken</span>\
+                    <input type=file id=files multiple hidden><ul id=uploads aria-live=polite></ul></div>";
+        }
+        out += &self.table();
+        if self.left > 0 {
+            out += &format!(
+                "<p class=soft>{} of {} entries are shown; <a href=\"?json\">all of them as JSON</a></p>",
+                self.entries.len(),
+                self.all
+            );
+        }
+        if !self.entries.is_empty() {
+            out += "<p><a href=\"?tar\" download>All of this folder as .tar</a></p>";
+        }
+        out += "</main>";
+        if self.takes {
+            out += &format!("<script nonce={nonce}>{}</script>", include_str!("folder.js"));
+        }
+        out
+    }
+
+    /// The folders on the way here, each a link.
+    fn way(&self) -> String {
+        let parts: Vec<&str> = self.name.split('/').filter(|part| !part.is_empty()).collect();
+        let mut out = String::from("<h1><nav aria-label=path><a href=\"/\">files</a>");
+        for (n, part) in parts.iter().enumerate() {
+            let up = "../".repeat(parts.len() - 1 - n);
+            let up = if up.is_empty() { "./" } else { &up };
+            out += &format!(" / <a href=\"{up}\">{}</a>", escape(part));
+        }
+        out + "</nav></h1>"
+    }
+
+    fn table(&self) -> String {
+        let mut out = String::from("<table><thead><tr>");
+        for (by, name) in By::ALL {
+            let (query, mark) = (self.order.query(by), self.mark(by));
+            out += &format!("<th class={name}><a href=\"{query}\">{name}{mark}</a>");
+        }
+        out += "<tbody>";
+        if !self.name.is_empty() {
+            out += "<tr class=up><td colspan=3><a href=\"../\">..</a>";
+        }
+        self.entries.iter().for_each(|entry| out += &row(entry));
+        if self.entries.is_empty() {
+            out += "<tr><td colspan=3 class=soft>nothing here yet";
+        }
+        out + "</table>"
+    }
+
+    /// Which way the column is ordered.
+    fn mark(&self, by: By) -> &'static str {
+        match (self.order.by == by, self.order.descends) {
+            (false, _) => "",
+            (true, false) => " ↑",
+            (true, true) => " ↓",
+        }
+    }
+}
+
+fn row(entry: &Entry) -> String {
+    let (name, href) = (escape(&entry.name), escape(&href(entry)));
+    let seconds = entry.modified / 1_000_000_000;
+    let when = date::format(seconds);
+    // "Sun, 06 Nov 1994 08:49:37 GMT" without the weekday, the seconds and the zone, which is in the tooltip.
+    let short = when.get(5..22).unwrap_or(&when);
+    let (size, kind, exact) = if entry.is_folder() {
+        (String::new(), "folder", String::new())
+    } else {
+        (show_size(entry.size), "file", format!(" title=\"{} bytes\"", entry.size))
+    };
+    let slash = if entry.is_folder() { "/" } else { "" };
+    format!(
+        "<tr class={kind}><td class=name><a href=\"{href}\">{name}{slash}</a><td class=size{exact}>{size}\
+         <td class=time><time datetime=\"{seconds}\" title=\"{when}\">{short}</time>"
+    )
+}

@@ -1,0 +1,98 @@
+//! The served folder over HTTP: files with ranges and preconditions, folders as pages, as JSON and as tar archives,
+//! and uploads.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `path` | pure: the path of a target as a name of the file system |
+//! | `file` | GET and HEAD of a file |
+//! | `folder` | a folder as a page or as JSON |
+//! | `listing` | pure: the rows of a page, in the order that is wanted |
+//! | `tar`, `archive` | a folder as a tar archive, and the format of one |
+//! | `upload` | PUT |
+//!
+//! The page is made of `folder.css` and `folder.js`.
+
+mod archive;
+mod file;
+mod folder;
+mod listing;
+mod path;
+mod tar;
+mod upload;
+
+use super::store::{Found, Store};
+use crate::base::Transport;
+use crate::net::accept::foreign::ForeignStream;
+use crate::report::Failure;
+use crate::service::http::{self, Answer, Exchange, Site, page};
+use crate::wire::http::{Method, ResponseHead, Status};
+
+/// The methods that a folder knows.
+const METHODS: &str = "GET, HEAD, PUT, OPTIONS";
+
+/// The served folder, for one client.
+struct Web {
+    store: Store,
+    /// Why this client is refused whatever it asks.
+    refusal: Option<Failure>,
+}
+
+/// Serves one client.
+pub(super) async fn serve(store: Store, stream: ForeignStream) -> Result<(), Failure> {
+    let refusal = store.objection(Transport::Tcp, stream.peer);
+    let session = store.session.clone();
+    http::serve(&session, stream, &mut Web { store, refusal }).await
+}
+
+impl Site for Web {
+    fn answer<'a>(&'a mut self, exchange: &'a mut Exchange<'_>) -> Answer<'a> {
+        Box::pin(async move {
+            if let Some(refusal) = &self.refusal {
+                return exchange.fail(refusal).await;
+            }
+            match exchange.head.method {
+                Method::Get | Method::Head => self.look(exchange).await,
+                Method::Put => upload::put(&self.store, exchange).await,
+                Method::Options => {
+                    let head = ResponseHead::new(Status::NO_CONTENT).with("Allow", METHODS);
+                    exchange.reply_head(page::guarded(head)).await
+                }
+                _ => {
+                    let (head, body) = page::message(
+                        Some(&exchange.head),
+                        Status::METHOD_NOT_ALLOWED,
+                        "files are read with GET and new ones written with PUT",
+                    );
+                    exchange.reply(head.with("Allow", METHODS), body).await
+                }
+            }
+        })
+    }
+}
+
+impl Web {
+    /// GET and HEAD.
+    async fn look(&self, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
+        let name = match path::name(&exchange.head.target) {
+            Ok(name) => name,
+            Err(error) => return exchange.refuse(error.status, error.why).await,
+        };
+        let is_folder = exchange.head.target.is_folder();
+        match self.store.find(&name).await {
+            Ok(Found::File(_)) if is_folder => {
+                exchange.refuse(Status::NOT_FOUND, "it is a file: without `/` at its end").await
+            }
+            Ok(Found::File(source)) => file::send(&self.store, exchange, &name, source).await,
+            Ok(Found::Folder { .. }) if !is_folder => {
+                let to = format!("{}/", exchange.head.target.raw_path());
+                let head = ResponseHead::new(Status::MOVED_PERMANENTLY).with("Location", to);
+                exchange.reply(page::guarded(head), "").await
+            }
+            Ok(Found::Folder { .. }) => folder::show(&self.store, exchange, &name).await,
+            Err(failure) => {
+                self.store.refused(&name, &failure);
+                exchange.fail(&failure).await
+            }
+        }
+    }
+}

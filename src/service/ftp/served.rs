@@ -1,0 +1,89 @@
+//! The folder that a server serves, and its rules: what all of its clients share, whatever they speak.
+
+use std::sync::Arc;
+
+use super::errors;
+use super::options::ServerOptions;
+use super::storage::known_hashes::KnownHashes;
+use super::storage::quota::Quota;
+use super::storage::small::BatchWriter;
+use crate::language::{Arguments, FromArguments};
+use crate::report::Failure;
+use crate::service::Context;
+use crate::service::files::name::Rules;
+use crate::service::files::root::Folder;
+use crate::service::files::walk::size_below;
+use crate::service::listen::options::ListenOptions;
+use crate::session::Handle;
+
+/// The folder that a server serves, and its rules.
+pub(super) struct FileServer {
+    pub(super) folder: Arc<Folder>,
+    readonly: bool,
+    pub(super) rules: Rules,
+    pub(super) quota: Arc<Quota>,
+    /// The port is open to the network and `open` was not given: clients may not write.
+    guarded: bool,
+    /// The word `open`: other users of this machine are admitted too.
+    pub(super) open: bool,
+    /// Hashes of files that came in other protocols.
+    pub(super) hashes: KnownHashes,
+}
+
+impl FileServer {
+    /// As `listen … ftp` says.
+    pub(super) fn new(
+        session: &Handle,
+        listen: &ListenOptions,
+        arguments: &Arguments,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let options = ServerOptions::from_arguments(arguments);
+        let folder = Arc::new(options.root.open(&context.directory)?);
+        let guarded = listen.is_guarded();
+        if guarded && !options.readonly {
+            session.tell(
+                "warning",
+                "everyone who can reach this port may read the folder; writing to it needs the word `open`",
+            );
+        }
+        Ok(Self {
+            folder,
+            readonly: options.readonly,
+            rules: options.rules,
+            quota: Arc::new(Quota::new(options.quota)),
+            guarded,
+            open: listen.open,
+            hashes: KnownHashes::default(),
+        })
+    }
+
+    /// Clients may only read.
+    pub(super) fn takes_nothing(&self) -> bool {
+        self.readonly || self.guarded
+    }
+
+    /// Why the server accepts no files; `None` if it does.
+    pub(super) fn objection(&self) -> Option<Failure> {
+        if self.readonly {
+            return Some(errors::read_only());
+        }
+        self.guarded.then(errors::uploads_closed)
+    }
+
+    /// Refuses a tree of `bytes` bytes that does not fit; what is there already needs no more space. True if a folder
+    /// of that name exists.
+    pub(super) fn check_room(&self, bytes: u64, name: &str) -> Result<bool, Failure> {
+        self.folder.place(name, self.rules)?;
+        let there = self.folder.folder(name).and_then(Result::ok);
+        let lacking = bytes.saturating_sub(there.as_ref().map_or(0, |dir| size_below(dir, 0)));
+        if self.quota.reserve(lacking).is_none() {
+            return Err(self.quota.refusal(lacking));
+        }
+        self.folder.check_space(lacking).map(|()| there.is_some())
+    }
+
+    pub(super) fn keeper(&self) -> BatchWriter {
+        BatchWriter::new(self.folder.clone(), self.rules, self.quota.clone())
+    }
+}
