@@ -7,7 +7,7 @@ use nls::language::editing::highlight::marks;
 use nls::language::{Scope, Source, plan};
 use nls::service::{calc, chat, files, ftp, stream};
 use nls::shell::catalogue;
-use nls::wire::{Frame, datagram, preface};
+use nls::wire::{Frame, datagram, http, preface};
 
 /// A prompt without sessions, variables or files.
 struct Nothing;
@@ -118,4 +118,45 @@ pub fn wire(bytes: &[u8]) {
         let _ = preface::Preface::decode(*first);
     }
     let _ = (preface::guess(bytes), preface::Preface::may_begin(bytes), preface::may_be_text(bytes));
+}
+
+/// A request over HTTP and its body in chunks: both read alike, however they are split.
+pub fn http(bytes: &[u8]) {
+    let whole = http::RequestHead::read(bytes);
+    let middle = bytes.len() / 2;
+    match http::RequestHead::read(&bytes[..middle]) {
+        Ok(None) => {}
+        early => assert_eq!(early, whole),
+    }
+    let rest = match &whole {
+        Ok(Some((head, length))) => {
+            drop((head.target.segments(), head.target.query_value("q"), head.host(), head.keeps_alive()));
+            let _ = head.accepts("application/json");
+            let current = http::Validators { tags: &[http::EntityTag::strong("a")], modified: 1 };
+            http::decide(head.method, &head.headers, &current);
+            http::range_holds(&head.headers, &current);
+            head.headers.iter().for_each(|(_, value)| drop(http::ranges(value, 1000)));
+            &bytes[*length..]
+        }
+        _ => bytes,
+    };
+    assert_eq!(body(rest, rest.len()), body(rest, 1));
+}
+
+/// What a body in chunks says when it comes in pieces of `length` bytes.
+fn body(bytes: &[u8], length: usize) -> (Vec<u8>, Result<bool, http::HttpError>) {
+    let (mut decoder, mut body) = (http::ChunkedDecoder::new(), Vec::new());
+    let mut pieces = bytes.chunks(length.max(1));
+    let mut input = pieces.next().unwrap_or_default().into();
+    loop {
+        match decoder.decode(&mut input) {
+            Ok(http::Decoded::Data(piece)) => body.extend_from_slice(&piece),
+            Ok(http::Decoded::NeedMore) => match pieces.next() {
+                Some(piece) => input.extend_from_slice(piece),
+                None => return (body, Ok(false)),
+            },
+            Ok(http::Decoded::End) => return (body, Ok(true)),
+            Err(error) => return (body, Err(error)),
+        }
+    }
 }

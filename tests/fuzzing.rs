@@ -115,3 +115,18 @@ fn no_bytes_on_a_disk_and_no_line_of_a_guest_bring_down_their_readers() {
 fn no_bytes_of_a_peer_bring_down_the_codecs() {
     each(checks::wire);
 }
+
+#[test]
+fn no_request_over_http_brings_down_its_reader_or_reads_differently_in_pieces() {
+    let heads: [&[u8]; 8] = [
+        b"GET /a%20b/?q=x+y&json HTTP/1.1\r\nHost: localhost:8080\r\nRange: bytes=0-9,-5\r\n\r\n",
+        b"HEAD http://[::1]:80/a HTTP/1.1\r\nHost: a\r\nIf-None-Match: W/\"a\", \"b\"\r\n\r\n",
+        b"GET / HTTP/1.0\r\nConnection: keep-alive\r\nIf-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: a\r\nAccept: text/html;q=0.9, application/json\r\n\r\n",
+        b"PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: v\r\n\r\n",
+        b"PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
+        b"\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"a\r\n0123456789\r\n0\r\n\r\n",
+    ];
+    each_of(heads.map(<[u8]>::to_vec).into(), 500, checks::http);
+}

@@ -77,10 +77,7 @@ impl ChunkedDecoder {
         loop {
             match self.state {
                 State::End => return Ok(Decoded::End),
-                State::Data(left) if input.is_empty() => {
-                    self.state = State::Data(left);
-                    return Ok(Decoded::NeedMore);
-                }
+                State::Data(_) if input.is_empty() => return Ok(Decoded::NeedMore),
                 State::Data(left) => {
                     let length = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
                     let left = left - length as u64;

@@ -10,7 +10,7 @@ pub fn media_type(name: &str) -> &'static str {
         Some((_, ending)) if ending.len() <= 11 => ending.to_ascii_lowercase(),
         _ => return UNKNOWN,
     };
-    let tables = [text, image, video, audio, application];
+    let tables = [text, image, video, audio, application, archive, font];
     tables.iter().find_map(|table| table(&ending)).unwrap_or(UNKNOWN)
 }
 
@@ -114,6 +114,18 @@ fn application(ending: &str) -> Option<&'static str> {
         "odt" => "application/vnd.oasis.opendocument.text",
         "ods" => "application/vnd.oasis.opendocument.spreadsheet",
         "odp" => "application/vnd.oasis.opendocument.presentation",
+        "torrent" => "application/x-bittorrent",
+        "pcap" | "pcapng" => "application/vnd.tcpdump.pcap",
+        "sqlite" => "application/vnd.sqlite3",
+        "wasm" => "application/wasm",
+        "m3u8" => "application/vnd.apple.mpegurl",
+        "mpd" => "application/dash+xml",
+        _ => return None,
+    })
+}
+
+fn archive(ending: &str) -> Option<&'static str> {
+    Some(match ending {
         "zip" => "application/zip",
         "tar" => "application/x-tar",
         "gz" | "tgz" => "application/gzip",
@@ -126,12 +138,12 @@ fn application(ending: &str) -> Option<&'static str> {
         "apk" => "application/vnd.android.package-archive",
         "deb" => "application/vnd.debian.binary-package",
         "iso" => "application/x-iso9660-image",
-        "torrent" => "application/x-bittorrent",
-        "pcap" | "pcapng" => "application/vnd.tcpdump.pcap",
-        "sqlite" => "application/vnd.sqlite3",
-        "wasm" => "application/wasm",
-        "m3u8" => "application/vnd.apple.mpegurl",
-        "mpd" => "application/dash+xml",
+        _ => return None,
+    })
+}
+
+fn font(ending: &str) -> Option<&'static str> {
+    Some(match ending {
         "woff" => "font/woff",
         "woff2" => "font/woff2",
         "ttf" => "font/ttf",

@@ -31,15 +31,15 @@ pub fn ranges(header: &str, size: u64) -> Wanted {
         if count > RANGES_LIMIT {
             return Wanted::Whole;
         }
-        match range(element, size) {
-            None => return Wanted::Whole,
-            Some(Wish::Nothing) => {}
-            Some(Wish::All) => return Wanted::Whole,
-            Some(Wish::Part(part)) if parts.last().is_none_or(|last| last.end <= part.start) => {
-                parts.push(part)
-            }
-            Some(Wish::Part(_)) => return Wanted::Whole,
+        let part = match range(element, size) {
+            Some(Wish::Part(part)) => part,
+            Some(Wish::Nothing) => continue,
+            Some(Wish::All) | None => return Wanted::Whole,
+        };
+        if parts.last().is_some_and(|last| part.start < last.end) {
+            return Wanted::Whole;
         }
+        parts.push(part);
     }
     match (count, parts.is_empty()) {
         (0, _) => Wanted::Whole,

@@ -25,6 +25,7 @@ use crate::net::{self, ACCEPT_PAUSE};
 use crate::report::{Failure, reason};
 use crate::service::stream::client::store::Store;
 use crate::session::Handle;
+use crate::wire::http::media_type;
 
 /// Maximum pieces queued for a slow player.
 const AHEAD: usize = 4;
@@ -208,35 +209,6 @@ fn extension(name: &str) -> String {
     let plain =
         !extension.is_empty() && extension.len() <= 8 && extension.bytes().all(|b| b.is_ascii_alphanumeric());
     if plain { format!(".{extension}") } else { String::new() }
-}
-
-fn media_type(path: &str) -> &'static str {
-    match path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase().as_str() {
-        "mp4" | "m4v" => "video/mp4",
-        "m4a" | "m4b" => "audio/mp4",
-        "3gp" => "video/3gpp",
-        "mov" => "video/quicktime",
-        "webm" => "video/webm",
-        "mkv" => "video/x-matroska",
-        "ts" | "m2ts" | "mts" => "video/mp2t",
-        "mpg" | "mpeg" | "vob" | "m1v" | "m2v" => "video/mpeg",
-        "wmv" => "video/x-ms-wmv",
-        "avi" => "video/x-msvideo",
-        "flv" => "video/x-flv",
-        "mp3" | "mp2" | "mp1" => "audio/mpeg",
-        "aac" => "audio/aac",
-        "ac3" => "audio/ac3",
-        "aif" | "aiff" | "aifc" => "audio/aiff",
-        "au" => "audio/basic",
-        "caf" => "audio/x-caf",
-        "wma" => "audio/x-ms-wma",
-        "opus" | "oga" | "spx" => "audio/ogg",
-        "ogv" => "video/ogg",
-        "ogg" | "ogx" => "application/ogg",
-        "wav" => "audio/wav",
-        "flac" => "audio/flac",
-        _ => "application/octet-stream",
-    }
 }
 
 fn text(kind: &'static str, bytes: Bytes) -> Response<Body> {

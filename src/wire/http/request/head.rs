@@ -36,7 +36,9 @@ pub struct RequestHead {
 
 impl RequestHead {
     /// Reads a head from the front of what was received, and tells how many bytes it has. `None`: more is needed. A head
-    /// that is not complete within [`super::super::HEAD_LIMIT`] is refused, and so is whatever is not plainly right.
+    /// that is not complete within [`HEAD_LIMIT`] is refused, and so is whatever is not plainly right.
+    ///
+    /// [`HEAD_LIMIT`]: crate::wire::http::HEAD_LIMIT
     pub fn read(front: &[u8]) -> Result<Option<(Self, usize)>, HttpError> {
         let Some(lines) = Lines::find(front)? else { return Ok(None) };
         let (first, fields) = lines.split();

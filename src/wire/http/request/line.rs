@@ -37,7 +37,7 @@ impl<'a> Lines<'a> {
                 }
                 b'\n' => return Err(CONTROL),
                 _ if at > line && front[at - 1] == b'\r' => return Err(CONTROL),
-                b'\r' | b'\t' => {}
+                b'\r' => {}
                 byte if !syntax::is_value_byte(*byte) => return Err(CONTROL),
                 _ => {}
             }
