@@ -95,10 +95,15 @@ fn dressed(store: &Store, exchange: &Exchange<'_>, head: ResponseHead, name: &st
     let shown = raw(last).map_or_else(|| last.to_owned(), |raw| raw.to_string_lossy().into_owned());
     let kind = if exchange.head.target.query_has("download") { "attachment" } else { "inline" };
     let head = head.with("Content-Disposition", disposition(kind, &shown));
-    if store.objection_to_writing().is_some() {
+    if store.objection_to_writing().is_some() || !is_active(media_type(name)) {
         return head;
     }
     head.with("Content-Security-Policy", "sandbox allow-scripts allow-popups allow-forms")
+}
+
+/// True for types that a browser runs.
+fn is_active(kind: &str) -> bool {
+    kind.contains("html") || kind.contains("xml") || kind.contains("svg")
 }
 
 async fn whole(
