@@ -15,11 +15,11 @@
 //! | `tests` | a simulated disk that crashes at every operation |
 
 mod client;
-mod dialects;
+pub(crate) mod dialects;
 mod errors;
 mod options;
 pub mod protocol;
-mod served;
+pub(crate) mod served;
 mod server;
 pub(crate) mod storage;
 #[cfg(test)]

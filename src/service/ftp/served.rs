@@ -17,7 +17,7 @@ use crate::service::listen::options::ListenOptions;
 use crate::session::Handle;
 
 /// The folder that a server serves, and its rules.
-pub(super) struct FileServer {
+pub(crate) struct FileServer {
     pub(super) folder: Arc<Folder>,
     readonly: bool,
     pub(super) rules: Rules,
@@ -56,6 +56,19 @@ impl FileServer {
             open: listen.open,
             hashes: KnownHashes::default(),
         })
+    }
+
+    /// A folder that is only read, by everybody who can reach the port.
+    pub(crate) fn of_films(folder: Arc<Folder>) -> Self {
+        Self {
+            folder,
+            readonly: true,
+            rules: Rules::default(),
+            quota: Arc::new(Quota::new(None)),
+            guarded: false,
+            open: true,
+            hashes: KnownHashes::default(),
+        }
     }
 
     /// Clients may only read.

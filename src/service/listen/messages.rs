@@ -10,6 +10,10 @@ use crate::net::{Connection, Listener, show};
 use crate::report::{Failure, Outcome};
 use crate::service::{ForeignClient, Job, MessageService, Server};
 use crate::session::{CLOSING_LIMIT, ClientEntry, Handle, ListenAddress};
+use crate::wire::dialect::{Dialect, Dialects};
+
+/// What is spoken on the port beside that of udp.
+const WEB: Dialects = Dialects::of(&[Dialect::Http]);
 
 /// Serves until the session is stopped.
 pub(super) async fn run(
@@ -22,7 +26,7 @@ pub(super) async fn run(
     let Some(transport) = carrier.transport() else {
         return Err(errors::carrier_unsupported(provider.row.name, carrier, provider.row.carriers));
     };
-    let (bound, address) = ask.bind(transport)?;
+    let (bound, address, web) = ask.bind_all(transport)?;
     let server = (service.make)(session, options, arguments, context)?;
     let admission = Admission {
         service: provider.id,
@@ -35,12 +39,16 @@ pub(super) async fn run(
         options: service.options,
         ring: session.ring(),
     };
+    let for_web = Admission { dialects: admission.dialects.and(WEB), ..admission.clone() };
+    let web = web.map(|bound| Listener::new(bound, for_web).0);
     let (listener, driver) = Listener::new(bound, admission);
     if let Some(driver) = driver {
         session.spawn(driver);
     }
     session.suggest(server.invitation());
-    ask.announce(session, ListenAddress::Socket(address), &server.describe(), server.is_private());
+    let beside = if web.is_some() { ", over HTTP on the same port, too" } else { "" };
+    let what = format!("{}{beside}", server.describe());
+    ask.announce(session, ListenAddress::Socket(address), &what, server.is_private());
     if let Some(host) = server.clone().host(session.clone()) {
         let told = session.clone();
         session.spawn(async move {
@@ -51,7 +59,13 @@ pub(super) async fn run(
             }
         });
     }
-    serve(session, listener, &server, address).await?;
+    let beside = async {
+        match web {
+            Some(web) => serve(session, web, &server, address).await,
+            None => Ok(()),
+        }
+    };
+    tokio::try_join!(serve(session, listener, &server, address), beside)?;
     Ok(Outcome::new(format!("closed {transport} {}", show(address)), Vec::new()))
 }
 

@@ -28,6 +28,8 @@ use crate::wire::dialect::Dialect;
 
 /// How often `listen` checks that its address still exists.
 const ADDRESS_CHECK: Duration = Duration::from_secs(2);
+/// How often a port is looked for that is free for both transports.
+const PORT_ATTEMPTS: u32 = 16;
 /// Most clients that `max` can ask for.
 const CLIENT_LIMIT: u64 = 100_000;
 
@@ -143,6 +145,27 @@ impl Ask<'_> {
         let address =
             bound.address().map_err(|error| Failure::io(&error, format!("listen {transport} {port}")))?;
         Ok((bound, address))
+    }
+
+    /// Binds the port, and with `web` the same number of tcp beside it.
+    fn bind_all(&self, transport: Transport) -> Result<(Bound, SocketAddr, Option<Bound>), Failure> {
+        if !self.options.web {
+            return self.bind(transport).map(|(bound, address)| (bound, address, None));
+        }
+        let mut left = PORT_ATTEMPTS;
+        loop {
+            let (bound, address) = self.bind(transport)?;
+            let port = address.port();
+            let web = bind(Transport::Tcp, self.options.bind()?, port)
+                .map_err(|failure| held_by_us(failure, self.context, Transport::Tcp, port));
+            left -= 1;
+            match web {
+                Ok(web) => return Ok((bound, address, Some(web))),
+                // Any free port was wanted: another one may be free for both.
+                Err(_) if self.options.port == 0 && left > 0 => {}
+                Err(failure) => return Err(failure),
+            }
+        }
     }
 
     /// The server is ready: says where, what it serves (`what`), and to whom.

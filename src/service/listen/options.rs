@@ -28,6 +28,8 @@ pub struct ListenOptions {
     pub cert: Option<String>,
     /// What may be spoken; `None`: all that the service speaks.
     dialects: Option<Dialects>,
+    /// Besides udp, HTTP on the same port number of tcp.
+    pub web: bool,
     /// Strangers are welcome to do what is guarded otherwise.
     pub open: bool,
 }
@@ -47,6 +49,7 @@ impl FromArguments for ListenOptions {
                 let named: Vec<Dialect> = words.split(',').filter_map(Dialect::named).collect();
                 Dialects::of(&named)
             }),
+            web: arguments.flag("web"),
             open: arguments.flag("open"),
         }
     }

@@ -56,6 +56,10 @@ pub static PROVIDER: Provider = Provider {
         keywords: &[
             ROOT,
             Keyword::flag("hidden", "serve hidden files too"),
+            Keyword::flag(
+                "web",
+                "also over HTTP, on the same port number of tcp: for browsers, VLC and televisions",
+            ),
             Keyword::new(
                 "mtu",
                 Kind::Size(MTU_LEAST, u16::MAX as u64),
@@ -70,7 +74,7 @@ pub static PROVIDER: Provider = Provider {
     serves: Serves::Messages(MessageService {
         lists: true,
         lines: Lines::No,
-        dialects: &[Dialect::Own],
+        dialects: &[Dialect::Own, Dialect::Http],
         greeting: "",
         options: Options {
             // A chunk is one datagram, as the exercise requires, even where IP must fragment it.

@@ -5,8 +5,8 @@
 //! | `store` | what every dialect does with files: open, list, receive |
 //! | `web` | HTTP |
 
-mod store;
-mod web;
+pub(crate) mod store;
+pub(crate) mod web;
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(super) fn serve(
     client: ForeignClient,
     entry: ClientEntry,
 ) -> Job<()> {
-    let store = Store { server, session, client: entry };
+    let store = Store { server, session, client: entry, dress: |_, _, page| page };
     Box::pin(async move {
         match client {
             ForeignClient::Stream(Dialect::Http, stream) => web::serve(store, stream).await,

@@ -10,7 +10,7 @@ use crate::base::{Transport, quantity};
 use crate::net::is_of_another_user;
 use crate::report::Failure;
 use crate::service::contract::conversation;
-use crate::service::files::listing::Listing;
+use crate::service::files::listing::{Dress, Listing};
 use crate::service::files::protocol::Entry;
 use crate::service::files::root::{Source, look_of};
 use crate::service::ftp::errors;
@@ -20,10 +20,12 @@ use crate::service::ftp::transfer::{MinimumRate, by_disk};
 use crate::session::{ClientEntry, Handle};
 
 /// The files of a server, for one client.
-pub(super) struct Store {
-    pub(super) server: Arc<FileServer>,
-    pub(super) session: Handle,
-    pub(super) client: ClientEntry,
+pub(crate) struct Store {
+    pub(crate) server: Arc<FileServer>,
+    pub(crate) session: Handle,
+    pub(crate) client: ClientEntry,
+    /// What a list tells besides names, sizes and times.
+    pub(crate) dress: Dress,
 }
 
 /// What stands under a name.
@@ -31,6 +33,7 @@ pub(super) enum Found {
     File(Source),
     /// A folder, and when its entries changed last, in nanoseconds since 1970.
     Folder {
+        /// Its last change.
         modified: u64,
     },
 }
@@ -72,7 +75,7 @@ impl Store {
 
     /// The next entries of a list; empty at its end.
     pub(super) async fn next_entries(&self, listing: &mut Listing) -> Result<Vec<Entry>, Failure> {
-        listing.next(&self.session, |_, _, page| page).await?
+        listing.next(&self.session, self.dress).await?
     }
 
     /// Begins to receive a file of this size, if it is known. A refusal that can be known comes here, before any data.

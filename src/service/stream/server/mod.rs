@@ -27,16 +27,20 @@ use crate::net::errors::{malformed, unexpected};
 use crate::net::{Connection, Message as Wire, show};
 use crate::report::Failure;
 use crate::service::contract::conversation::{next_message, part};
-use crate::service::contract::errors::server_stopped;
+use crate::service::contract::errors::{dialect_unknown, server_stopped};
 use crate::service::files::protocol::{Entry, EntryKind, LIST, MediaNote};
 use crate::service::files::root::Folder;
 use crate::service::files::root::RootOptions;
 use crate::service::ftp::answer_list;
+use crate::service::ftp::dialects::store::Store;
+use crate::service::ftp::dialects::web;
+use crate::service::ftp::served::FileServer;
 use crate::service::listen::options::ListenOptions;
 use crate::service::stream::container::on_disk::OnDisk;
-use crate::service::{Context, Job, Server};
+use crate::service::{Context, ForeignClient, Job, Server};
 use crate::session::{ClientEntry, Handle};
 use crate::wire::Frame;
+use crate::wire::dialect::Dialect;
 
 /// A viewer that requests nothing for this long is disconnected.
 const IDLE_LIMIT: Duration = Duration::from_mins(1);
@@ -46,6 +50,8 @@ const HEADERS: u64 = 48;
 
 struct StreamServer {
     folder: Arc<Folder>,
+    /// The same for players that do not have nls.
+    web: Arc<FileServer>,
     films: Arc<MediaFiles>,
     seed: u64,
     /// Maximum bytes of a chunk, so that its packet fits `mtu`; `u64::MAX` without `mtu`.
@@ -74,8 +80,10 @@ pub(super) fn make(
 ) -> Result<Arc<dyn Server>, Failure> {
     let ServerOptions { root, mtu } = ServerOptions::from_arguments(arguments);
     let cap = mtu.map_or(u64::MAX, |mtu| mtu - HEADERS - CHUNK_OVERHEAD as u64);
+    let folder = Arc::new(root.open(&context.directory)?);
     Ok(Arc::new(StreamServer {
-        folder: Arc::new(root.open(&context.directory)?),
+        web: Arc::new(FileServer::of_films(folder.clone())),
+        folder,
         films: Arc::default(),
         seed: context.seed,
         cap,
@@ -86,6 +94,18 @@ pub(super) fn make(
 impl Server for StreamServer {
     fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: ClientEntry) -> Job<()> {
         Box::pin(async move { self.visit(session, connection, client).await })
+    }
+
+    fn serve_foreign(self: Arc<Self>, session: Handle, client: ForeignClient, entry: ClientEntry) -> Job<()> {
+        Box::pin(async move {
+            match client {
+                ForeignClient::Stream(Dialect::Http, stream) => {
+                    let store = Store { server: self.web.clone(), session, client: entry, dress: with_media };
+                    web::serve(store, stream).await
+                }
+                other => Err(dialect_unknown(other.dialect())),
+            }
+        })
     }
 
     fn describe(&self) -> String {

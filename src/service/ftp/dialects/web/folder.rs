@@ -1,14 +1,16 @@
 //! A folder as a page, and as JSON.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::listing::{By, Order};
-use super::path;
+use super::{path, player};
 use crate::base::escape::html::escape;
-use crate::base::quantity::show_size;
+use crate::base::quantity::{show_duration, show_size};
 use crate::report::Failure;
 use crate::service::files::listing::Listing;
-use crate::service::files::protocol::Entry;
+use crate::service::files::protocol::{Entry, EntryKind};
 use crate::service::ftp::dialects::store::Store;
 use crate::service::http::{Exchange, page};
 use crate::wire::http::{Method, ResponseHead, Status, date};
@@ -60,14 +62,18 @@ async fn json(store: &Store, exchange: &mut Exchange<'_>, mut listing: Listing) 
 
 fn object(entry: &Entry) -> String {
     let kind = if entry.is_folder() { "folder" } else { "file" };
-    serde_json::json!({
+    let mut object = serde_json::json!({
         "name": entry.name,
         "kind": kind,
         "size": entry.size,
         "modified": entry.modified / 1_000_000_000,
         "href": href(entry),
-    })
-    .to_string()
+    });
+    if let EntryKind::Media(note) = &entry.kind {
+        object["seconds"] = (note.milliseconds as f64 / 1000.0).into();
+        object["title"] = note.title.as_str().into();
+    }
+    object.to_string()
 }
 
 fn href(entry: &Entry) -> String {
@@ -198,8 +204,21 @@ fn row(entry: &Entry) -> String {
         (show_size(entry.size), "file", format!(" title=\"{} bytes\"", entry.size))
     };
     let slash = if entry.is_folder() { "/" } else { "" };
+    let play = player::element(&entry.name).filter(|_| !entry.is_folder());
+    let play = play.map_or_else(String::new, |_| {
+        format!("<a class=play href=\"{href}?play\" title=\"play it here\">▶{}</a>", length(entry))
+    });
     format!(
-        "<tr class={kind}><td class=name><a href=\"{href}\">{name}{slash}</a><td class=size{exact}>{size}\
+        "<tr class={kind}><td class=name><a href=\"{href}\">{name}{slash}</a>{play}<td class=size{exact}>{size}\
          <td class=time><time datetime=\"{seconds}\" title=\"{when}\">{short}</time>"
     )
+}
+
+/// How long a film lasts, and what its title is, where its container tells.
+fn length(entry: &Entry) -> String {
+    let EntryKind::Media(note) = &entry.kind else { return String::new() };
+    let length = show_duration(Duration::from_secs(note.milliseconds / 1000));
+    let length = if note.milliseconds == 0 { String::new() } else { format!(" {length}") };
+    let title = if note.title.is_empty() { String::new() } else { format!(" {}", escape(&note.title)) };
+    format!("{length}{title}")
 }

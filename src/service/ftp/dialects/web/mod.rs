@@ -7,6 +7,7 @@
 //! | `file` | GET and HEAD of a file |
 //! | `folder` | a folder as a page or as JSON |
 //! | `listing` | pure: the rows of a page, in the order that is wanted |
+//! | `player` | a film as a page |
 //! | `tar`, `archive` | a folder as a tar archive, and the format of one |
 //! | `upload` | PUT |
 //!
@@ -17,6 +18,7 @@ mod file;
 mod folder;
 mod listing;
 mod path;
+mod player;
 mod tar;
 mod upload;
 
@@ -38,7 +40,7 @@ struct Web {
 }
 
 /// Serves one client.
-pub(super) async fn serve(store: Store, stream: ForeignStream) -> Result<(), Failure> {
+pub(crate) async fn serve(store: Store, stream: ForeignStream) -> Result<(), Failure> {
     let refusal = store.objection(Transport::Tcp, stream.peer);
     let session = store.session.clone();
     http::serve(&session, stream, &mut Web { store, refusal }).await
@@ -81,6 +83,9 @@ impl Web {
         match self.store.find(&name).await {
             Ok(Found::File(_)) if is_folder => {
                 exchange.refuse(Status::NOT_FOUND, "it is a file: without `/` at its end").await
+            }
+            Ok(Found::File(_)) if exchange.head.target.query_has("play") => {
+                player::show(&self.store, exchange, &name).await
             }
             Ok(Found::File(source)) => file::send(&self.store, exchange, &name, source).await,
             Ok(Found::Folder { .. }) if !is_folder => {
