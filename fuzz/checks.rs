@@ -7,7 +7,7 @@ use nls::language::editing::highlight::marks;
 use nls::language::{Scope, Source, plan};
 use nls::service::{calc, chat, files, ftp, stream};
 use nls::shell::catalogue;
-use nls::wire::{Frame, datagram, http, preface};
+use nls::wire::{Frame, datagram, dialect, http, preface};
 
 /// A prompt without sessions, variables or files.
 struct Nothing;
@@ -117,7 +117,8 @@ pub fn wire(bytes: &[u8]) {
     if let Some(first) = bytes.first_chunk() {
         let _ = preface::Preface::decode(*first);
     }
-    let _ = (preface::guess(bytes), preface::Preface::may_begin(bytes), preface::may_be_text(bytes));
+    let _ = (dialect::guess(bytes), dialect::is_text_datagram(bytes), dialect::is_tftp_request(bytes));
+    let _ = (preface::Preface::may_begin(bytes), preface::greeting_length(bytes));
 }
 
 /// A request over HTTP and its body in chunks: both read alike, however they are split.

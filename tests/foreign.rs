@@ -115,20 +115,6 @@ fn nc_that_ends_its_side_is_told_goodbye_and_its_last_line_comes_before_its_end(
 }
 
 #[test]
-fn row_43_curl_is_told_that_this_is_no_http_server() {
-    if !has("curl") {
-        return;
-    }
-    let lab = Lab::new();
-    let (_server, address) = lab.server("listen tcp 0 ftp");
-    let answer = with_input(&lab, "curl", &["-s", "-i", &format!("http://{address}/")], "");
-    assert!(answer.starts_with("HTTP/1.0 400") && answer.contains("this looks like HTTP"), "{answer}");
-    let (_calc, address) = lab.server("listen tcp 0 calc");
-    let answer = with_input(&lab, "curl", &["-s", "-i", &format!("http://{address}/")], "");
-    assert!(answer.contains("this looks like HTTP"), "{answer}");
-}
-
-#[test]
 fn a_silent_ncat_server_and_a_silent_client_hold_up_nobody() {
     if !has("ncat") {
         return;

@@ -34,6 +34,8 @@ pub(crate) struct Exchange<'a> {
     session: &'a Handle,
     stream: &'a mut ForeignStream,
     body: Body,
+    /// Counted and logged.
+    is_public: bool,
     /// The client sends the body when it is told to go on.
     waits_for_word: bool,
     answer: Answered,
@@ -57,14 +59,19 @@ struct Answered {
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn new(session: &'a Handle, stream: &'a mut ForeignStream, head: RequestHead) -> Self {
+    pub(super) fn new(
+        session: &'a Handle,
+        stream: &'a mut ForeignStream,
+        head: RequestHead,
+        is_public: bool,
+    ) -> Self {
         let body = match head.body() {
             BodyLength::Empty => Body::Read,
             BodyLength::Exact(length) => Body::Exact(length),
             BodyLength::Chunked => Body::Chunked(ChunkedDecoder::new()),
         };
         let waits_for_word = head.expects_continue();
-        Self { head, session, stream, body, waits_for_word, answer: Answered::default() }
+        Self { head, session, stream, body, is_public, waits_for_word, answer: Answered::default() }
     }
 
     /// The client's address.
@@ -234,15 +241,21 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
-    /// Resolves when the client closes the connection, or sends something, during a long answer.
+    /// Resolves when the client closes the connection during a long answer. Cancel-safe.
     pub(crate) async fn left(&mut self) {
         // What it sends is the next request: it has to wait.
-        drop(self.stream.read_some(LEFT_LIMIT as usize).await);
+        while matches!(self.stream.read_some(PIECE as usize).await, Ok(true)) {
+            if self.stream.buffer.len() as u64 > LEFT_LIMIT {
+                return;
+            }
+        }
     }
 
     async fn has_left(&mut self, bytes: u64) {
         self.answer.bytes += bytes;
-        sent(self.session, bytes).await;
+        if self.is_public {
+            sent(self.session, bytes).await;
+        }
     }
 
     fn encoded(&mut self, head: ResponseHead) -> BytesMut {
@@ -267,16 +280,22 @@ impl<'a> Exchange<'a> {
 
     /// Notes the exchange in the log, and reads what is left of the body; false if the connection is to be closed.
     pub(super) async fn conclude(mut self) -> Result<bool, Failure> {
-        let method = self.head.method.name();
-        let target = escape_line(self.head.target.raw_path()).into_owned();
-        let status = self.answer.status.map_or(0, Status::code);
-        let (peer, bytes) = (crate::net::show(self.peer()), self.answer.bytes);
-        self.session.log("http", format!("{peer} {method} {target}: {status}, {bytes} bytes"));
+        if self.is_public {
+            self.note();
+        }
         if self.answer.closes || self.answer.status.is_none() {
             return Ok(false);
         }
         while self.read().await?.is_some() {}
         Ok(true)
+    }
+
+    fn note(&self) {
+        let method = self.head.method.name();
+        let target = escape_line(self.head.target.raw_path()).into_owned();
+        let status = self.answer.status.map_or(0, Status::code);
+        let (peer, bytes) = (crate::net::show(self.peer()), self.answer.bytes);
+        self.session.log("http", format!("{peer} {method} {target}: {status}, {bytes} bytes"));
     }
 }
 

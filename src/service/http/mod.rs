@@ -37,6 +37,11 @@ pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 
 
 /// What a service offers over HTTP, for one client.
 pub(crate) trait Site: Send {
+    /// False for a page of this program for its own user: its requests are neither counted nor logged.
+    fn is_public(&self) -> bool {
+        true
+    }
+
     /// Answers one request, exactly once.
     fn answer<'a>(&'a mut self, exchange: &'a mut Exchange<'_>) -> Answer<'a>;
 }
@@ -53,7 +58,7 @@ pub(crate) async fn serve(
             head = next_head(&mut stream) => head?,
         };
         let mut exchange = match head {
-            Next::Request(head) => Exchange::new(session, &mut stream, *head),
+            Next::Request(head) => Exchange::new(session, &mut stream, *head, site.is_public()),
             Next::Malformed(error) => {
                 exchange::refuse_malformed(session, &mut stream, error).await?;
                 break;

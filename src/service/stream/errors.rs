@@ -102,3 +102,8 @@ pub(crate) fn skipped_needlessly() -> Failure {
 pub(crate) fn requests_too_scattered() -> Failure {
     Failure::new(Code::Limit, "the viewer asks for too many separate parts")
 }
+
+/// A player closed its connection, as it does when it jumps.
+pub(crate) fn player_left() -> Failure {
+    Failure::new(Code::Broken, "the player closed the connection")
+}

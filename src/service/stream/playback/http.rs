@@ -2,58 +2,32 @@
 //! has not arrived yet is requested from the stream server first, so every player starts at once with every container.
 //! It also has a page for browsers.
 
-use std::convert::Infallible;
 use std::ops::Range;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::{Either, Full};
-use hyper::body::{Frame, Incoming};
-use hyper::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE};
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::subtitles::Subtitles;
 use crate::base::Transport;
+use crate::net::accept::foreign::ForeignStream;
 use crate::net::{self, ACCEPT_PAUSE};
 use crate::report::{Failure, reason};
+use crate::service::http::{self, Answer, Exchange, Site, page};
 use crate::service::stream::client::store::Store;
+use crate::service::stream::errors;
 use crate::session::Handle;
-use crate::wire::http::media_type;
+use crate::wire::http::ranges::{content_range, unsatisfied_range};
+use crate::wire::http::{Method, ResponseHead, Status, Wanted, media_type, ranges};
 
-/// Maximum pieces queued for a slow player.
-const AHEAD: usize = 4;
 /// Maximum connections that a player may hold at once.
 const CONNECTION_LIMIT: usize = 32;
 /// How often the page reports that it is still open.
 const ALIVE_EVERY: Duration = Duration::from_secs(2);
 /// How long to wait after the page reported that it was closed: a reload reports that, too.
 const RELOAD_LIMIT: Duration = Duration::from_secs(3);
-
-type Body = Either<Full<Bytes>, Pieces>;
-
-/// The body of a response: the pieces of a range, as they arrive.
-struct Pieces {
-    pieces: mpsc::Receiver<Bytes>,
-}
-
-impl hyper::body::Body for Pieces {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.pieces.poll_recv(context).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
-    }
-}
 
 /// The local URLs of the film, and whether anybody requests them.
 #[derive(Debug)]
@@ -93,9 +67,6 @@ impl Address {
     }
 }
 
-/// A connection without a request for this long is closed: its place is wanted.
-const HEADER_LIMIT: Duration = Duration::from_secs(10);
-
 /// The last request.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
@@ -114,7 +85,7 @@ pub(crate) struct Offer<'a> {
 }
 
 /// What all requests share.
-struct Site {
+struct Film {
     session: Handle,
     store: Arc<Store>,
     /// `/token/`
@@ -132,7 +103,7 @@ pub(crate) async fn serve(session: &Handle, offer: Offer<'_>) -> Result<Address,
     let address = listener.local_addr().map_err(failed)?;
     let token: String = crate::net::random::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     let (asked, seen) = watch::channel(Asked { at: Instant::now(), was_closed: false, frames: None });
-    let site = Arc::new(Site {
+    let site = Arc::new(Film {
         session: session.clone(),
         store: offer.store,
         folder: format!("/{token}/"),
@@ -148,14 +119,14 @@ pub(crate) async fn serve(session: &Handle, offer: Offer<'_>) -> Result<Address,
     Ok(Address { url, page, subtitles, asked: seen })
 }
 
-async fn accept(listener: TcpListener, site: Arc<Site>) {
+async fn accept(listener: TcpListener, site: Arc<Film>) {
     let places = Arc::new(tokio::sync::Semaphore::new(CONNECTION_LIMIT));
     while let Ok(place) = places.clone().acquire_owned().await {
         let accepted = tokio::select! {
             () = site.session.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            accepted = ForeignStream::accept(&listener) => accepted,
         };
-        let (stream, peer) = match accepted {
+        let stream = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 site.session.log("player", format!("a connection cannot be taken: {}", reason(&error)));
@@ -164,24 +135,32 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
             }
         };
         // Other users see the URL in the list of processes: refuse their connections.
-        if crate::net::is_of_another_user(Transport::Tcp, peer) {
+        if crate::net::is_of_another_user(Transport::Tcp, stream.peer) {
             continue;
         }
         let served = site.clone();
         site.session.spawn(async move {
-            let answer = service_fn(|request| {
-                let response = respond(&served, &request);
-                async move { Ok::<_, Infallible>(response) }
-            });
-            let mut builder = hyper::server::conn::http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT);
+            let (session, mut visit) = (served.session.clone(), Visit(served));
             // A player may disconnect at any time; connections that are left when the session ends are closed.
             tokio::select! {
-                _ = builder.serve_connection(TokioIo::new(stream), answer) => {}
-                () = served.session.cancelled() => {}
+                _ = http::serve(&session, stream, &mut visit) => {}
+                () = session.cancelled() => {}
             }
             drop(place);
         });
+    }
+}
+
+/// One connection of a player.
+struct Visit(Arc<Film>);
+
+impl Site for Visit {
+    fn is_public(&self) -> bool {
+        false
+    }
+
+    fn answer<'a>(&'a mut self, exchange: &'a mut Exchange<'_>) -> Answer<'a> {
+        Box::pin(respond(&self.0, exchange))
     }
 }
 
@@ -190,7 +169,7 @@ const VTT: &str = "subtitles.vtt";
 const SRT: &str = "subtitles.srt";
 
 /// The page for browsers. It requests `alive` while it is open, so that its closing is noticed.
-fn page(media: &str, has_subtitles: bool) -> String {
+fn player_page(media: &str, has_subtitles: bool) -> String {
     let track =
         if has_subtitles { format!("<track default kind=subtitles src={VTT}>") } else { String::new() };
     format!(
@@ -211,151 +190,94 @@ fn extension(name: &str) -> String {
     if plain { format!(".{extension}") } else { String::new() }
 }
 
-fn text(kind: &'static str, bytes: Bytes) -> Response<Body> {
-    let mut response = Response::new(Either::Left(Full::new(bytes)));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
+async fn text(exchange: &mut Exchange<'_>, kind: &'static str, bytes: Bytes) -> Result<(), Failure> {
+    exchange.reply(page::guarded(ResponseHead::new(Status::OK)).with("Content-Type", kind), bytes).await
 }
 
-fn plain(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Either::Left(Full::new(Bytes::new())));
-    *response.status_mut() = status;
-    response
+async fn plain(exchange: &mut Exchange<'_>, status: Status) -> Result<(), Failure> {
+    exchange.reply(page::guarded(ResponseHead::new(status)), "").await
 }
 
-fn respond(site: &Site, request: &Request<Incoming>) -> Response<Body> {
-    let Some(name) = request.uri().path().strip_prefix(&site.folder) else {
-        return plain(StatusCode::NOT_FOUND);
+async fn respond(site: &Film, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
+    let head = &exchange.head;
+    let Some(name) = head.target.raw_path().strip_prefix(&site.folder).map(str::to_owned) else {
+        return plain(exchange, Status::NOT_FOUND).await;
     };
     // A page that is being closed can only POST.
-    if !matches!(*request.method(), Method::GET | Method::HEAD) && name != "closed" {
-        return plain(StatusCode::METHOD_NOT_ALLOWED);
+    if !head.method.is_reading() && name != "closed" {
+        return plain(exchange, Status::METHOD_NOT_ALLOWED).await;
     }
-    let frames = request.uri().query().and_then(|query| query.strip_prefix("frames=")?.parse().ok());
+    let frames = head.target.query_value("frames").and_then(|frames| frames.parse().ok());
     site.asked.send_modify(|asked| {
         *asked = Asked { at: Instant::now(), was_closed: name == "closed", frames: frames.or(asked.frames) };
     });
-    match name {
+    match &*name {
         "" => {
-            let page = page(&site.media, site.subtitles.is_some());
-            text("text/html; charset=utf-8", page.into())
+            let page = player_page(&site.media, site.subtitles.is_some());
+            text(exchange, "text/html; charset=utf-8", page.into()).await
         }
-        "alive" | "closed" => plain(StatusCode::NO_CONTENT),
-        name if name == site.media => media(site, request),
+        "alive" | "closed" => exchange.reply_head(ResponseHead::new(Status::NO_CONTENT)).await,
+        name if name == site.media => media(site, exchange).await,
         name @ (VTT | SRT) => match &site.subtitles {
-            Some(both) if name == VTT => text("text/vtt; charset=utf-8", both.vtt.clone()),
-            Some(both) => text("application/x-subrip", both.srt.clone()),
-            None => plain(StatusCode::NOT_FOUND),
+            Some(both) if name == VTT => text(exchange, "text/vtt; charset=utf-8", both.vtt.clone()).await,
+            Some(both) => text(exchange, "application/x-subrip", both.srt.clone()).await,
+            None => plain(exchange, Status::NOT_FOUND).await,
         },
-        _ => plain(StatusCode::NOT_FOUND),
+        _ => plain(exchange, Status::NOT_FOUND).await,
     }
 }
 
-fn media(site: &Site, request: &Request<Incoming>) -> Response<Body> {
-    let (session, store) = (&site.session, &site.store);
-    let asked = request.headers().get(RANGE).and_then(|value| value.to_str().ok());
-    let (status, range) = match asked.map(|text| parse_range(text, store.size)) {
-        None | Some(Wanted::Whole) => (StatusCode::OK, 0..store.size),
-        Some(Wanted::Part(range)) => (StatusCode::PARTIAL_CONTENT, range),
-        Some(Wanted::Nothing) => {
-            let mut response = plain(StatusCode::RANGE_NOT_SATISFIABLE);
-            response
-                .headers_mut()
-                .extend(format!("bytes */{}", store.size).parse().map(|value| (CONTENT_RANGE, value)));
-            return response;
+async fn media(site: &Film, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
+    let size = site.store.size;
+    let head = |status| {
+        page::guarded(ResponseHead::new(status))
+            .with("Accept-Ranges", "bytes")
+            .with("Content-Type", media_type(&site.media))
+    };
+    let asked = exchange.head.headers.get("range");
+    let (head, range) = match asked.map_or(Wanted::Whole, |asked| ranges(asked, size)) {
+        Wanted::Parts(parts) if parts.len() == 1 => {
+            let range = parts[0].clone();
+            (head(Status::PARTIAL_CONTENT).with("Content-Range", content_range(&range, size)), range)
+        }
+        // Several parts are answered with the whole: no player asks for them.
+        Wanted::Whole | Wanted::Parts(_) => (head(Status::OK), 0..size),
+        Wanted::Unsatisfiable => {
+            let head = ResponseHead::new(Status::RANGE_NOT_SATISFIABLE);
+            return exchange.reply(head.with("Content-Range", unsatisfied_range(size)), "").await;
         }
     };
-    let body = if request.method() == Method::HEAD {
-        Either::Left(Full::new(Bytes::new()))
-    } else {
-        Either::Right(pieces(session, store, range.clone()))
-    };
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let mut fields = vec![
-        (ACCEPT_RANGES, "bytes".to_owned()),
-        (CONTENT_TYPE, media_type(&site.media).to_owned()),
-        (CONTENT_LENGTH, (range.end - range.start).to_string()),
-    ];
-    if status == StatusCode::PARTIAL_CONTENT {
-        fields.push((CONTENT_RANGE, format!("bytes {}-{}/{}", range.start, range.end - 1, store.size)));
-    }
-    response
-        .headers_mut()
-        .extend(fields.into_iter().filter_map(|(name, value)| value.parse().ok().map(|value| (name, value))));
-    response
+    exchange.begin(head.length(range.end - range.start)).await?;
+    if exchange.head.method == Method::Head { Ok(()) } else { pieces(site, exchange, range).await }
 }
 
-fn pieces(session: &Handle, store: &Arc<Store>, range: Range<u64>) -> Pieces {
-    let (sender, pieces) = mpsc::channel(AHEAD);
-    let (store, log) = (store.clone(), session.clone());
-    session.spawn(async move {
-        let mut at = range.start;
-        while at < range.end {
-            let piece = tokio::select! {
-                () = sender.closed() => return,
-                piece = store.read(at, range.end - at) => piece,
-            };
-            let piece = match piece {
-                Ok(Some(piece)) => piece,
-                Ok(None) => return,
-                Err(failure) => return log.log("reader", failure.why),
-            };
-            at += piece.len() as u64;
-            if sender.send(piece).await.is_err() {
-                return;
+/// Sends a range as it arrives.
+async fn pieces(site: &Film, exchange: &mut Exchange<'_>, range: Range<u64>) -> Result<(), Failure> {
+    let mut at = range.start;
+    while at < range.end {
+        let piece = tokio::select! {
+            // A player that jumps closes the connection: nothing more is fetched for it.
+            () = exchange.left() => return Err(errors::player_left()),
+            piece = site.store.read(at, range.end - at) => piece,
+        };
+        match piece {
+            Ok(Some(piece)) => {
+                at += piece.len() as u64;
+                exchange.send(&piece).await?;
+            }
+            Ok(None) => return Err(errors::player_left()),
+            Err(failure) => {
+                site.session.log("reader", failure.why.clone());
+                return Err(failure);
             }
         }
-    });
-    Pieces { pieces }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Wanted {
-    Whole,
-    Part(Range<u64>),
-    Nothing,
-}
-
-/// Parses one range (RFC 9110, section 14.2); invalid or several ranges are answered with the whole file.
-fn parse_range(text: &str, size: u64) -> Wanted {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|spec| spec.trim().split_once('-')) else {
-        return Wanted::Whole;
-    };
-    match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(first), _) if first >= size => Wanted::Nothing,
-        (Ok(first), Ok(last)) if last >= first => Wanted::Part(first..last.saturating_add(1).min(size)),
-        (Ok(first), Err(_)) if last.is_empty() => Wanted::Part(first..size),
-        (Err(_), Ok(count)) if first.is_empty() && count > 0 && size > 0 => {
-            Wanted::Part(size.saturating_sub(count)..size)
-        }
-        (Err(_), Ok(_)) if first.is_empty() => Wanted::Nothing,
-        _ => Wanted::Whole,
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges_follow_the_rfc() {
-        for (text, expected) in [
-            ("bytes=0-99", Wanted::Part(0..100)),
-            ("bytes=500-", Wanted::Part(500..1000)),
-            ("bytes=-200", Wanted::Part(800..1000)),
-            ("bytes=-5000", Wanted::Part(0..1000)),
-            ("bytes=900-5000", Wanted::Part(900..1000)),
-            ("bytes=1000-", Wanted::Nothing),
-            ("bytes=-0", Wanted::Nothing),
-            ("bytes=5-1", Wanted::Whole),
-            ("bytes=0-1,5-6", Wanted::Whole),
-            ("items=0-1", Wanted::Whole),
-            ("bytes=18446744073709551615-18446744073709551615", Wanted::Nothing),
-        ] {
-            assert_eq!(parse_range(text, 1000), expected, "{text}");
-        }
-    }
 
     #[test]
     fn row_78_nothing_of_a_foreign_name_but_a_plain_ending_reaches_the_player() {

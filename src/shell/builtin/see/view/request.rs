@@ -2,9 +2,7 @@
 //! made to mean 127.0.0.1: so the host must be this one, the path must begin with the token, and what changes something
 //! must come from the page itself.
 
-use hyper::header::{HOST, HeaderMap, HeaderName, ORIGIN};
-use hyper::http::request::Parts;
-use hyper::{Method, StatusCode};
+use crate::wire::http::{Headers, Method, RequestHead, Status};
 
 /// Bytes of the token.
 pub(super) const TOKEN: usize = 16;
@@ -52,40 +50,40 @@ impl Door {
     ///
     /// # Errors
     /// The status that refuses it.
-    pub(super) fn ask(&self, head: &Parts) -> Result<Ask, StatusCode> {
+    pub(super) fn ask(&self, head: &RequestHead) -> Result<Ask, Status> {
         let hosts = [format!("127.0.0.1:{}", self.port), format!("localhost:{}", self.port)];
-        let host = only(&head.headers, HOST).filter(|host| hosts.iter().any(|own| own == host));
-        let host = host.ok_or(StatusCode::FORBIDDEN)?;
-        let query = head.uri.query().unwrap_or_default();
-        if head.uri.path().len() + query.len() > TARGET_LIMIT {
-            return Err(StatusCode::URI_TOO_LONG);
+        let host = only(&head.headers, "host").filter(|host| hosts.iter().any(|own| own == host));
+        let host = host.ok_or(Status::FORBIDDEN)?;
+        let (path, query) = (head.target.raw_path(), head.target.query());
+        if path.len() + query.len() > TARGET_LIMIT {
+            return Err(Status::URI_TOO_LONG);
         }
-        let path = head.uri.path().strip_prefix('/').and_then(|path| path.split_once('/'));
-        let (token, name) = path.ok_or(StatusCode::NOT_FOUND)?;
+        let path = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+        let (token, name) = path.ok_or(Status::NOT_FOUND)?;
         if !is_same(token.as_bytes(), self.token.as_bytes()) {
-            return Err(StatusCode::NOT_FOUND);
+            return Err(Status::NOT_FOUND);
         }
         let (ask, method) = match name {
-            "" => (Ask::Page, Method::GET),
-            "page.css" => (Ask::Style, Method::GET),
-            "page.js" => (Ask::Script, Method::GET),
-            "events" => (Ask::Events(Wanted::read(query)), Method::GET),
-            "link" => (Ask::Change, Method::POST),
-            _ => return Err(StatusCode::NOT_FOUND),
+            "" => (Ask::Page, Method::Get),
+            "page.css" => (Ask::Style, Method::Get),
+            "page.js" => (Ask::Script, Method::Get),
+            "events" => (Ask::Events(Wanted::read(query)), Method::Get),
+            "link" => (Ask::Change, Method::Post),
+            _ => return Err(Status::NOT_FOUND),
         };
         if head.method != method {
-            return Err(StatusCode::METHOD_NOT_ALLOWED);
+            return Err(Status::METHOD_NOT_ALLOWED);
         }
         let own = format!("http://{host}");
-        let is_from_page = only(&head.headers, ORIGIN).is_some_and(|origin| origin == own);
-        if ask == Ask::Change && !is_from_page { Err(StatusCode::FORBIDDEN) } else { Ok(ask) }
+        let is_from_page = only(&head.headers, "origin").is_some_and(|origin| origin == own);
+        if ask == Ask::Change && !is_from_page { Err(Status::FORBIDDEN) } else { Ok(ask) }
     }
 }
 
 /// The value of a field that stands there exactly once.
-fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next()?.to_str().ok()?;
+fn only<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
+    let mut values = headers.all(name);
+    let first = values.next()?;
     values.next().is_none().then_some(first)
 }
 
@@ -130,8 +128,6 @@ fn decode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hyper::Request;
-
     use super::*;
 
     const T: &str = "000102030405060708090a0b0c0d0e0f";
@@ -141,12 +137,11 @@ mod tests {
     }
 
     fn ask(method: &str, target: &str, headers: &[(&str, &str)]) -> Result<Ask, u16> {
-        let mut request = Request::builder().method(method).uri(target);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let (head, ()) = request.body(()).expect("a request").into_parts();
-        door().ask(&head).map_err(|status| status.as_u16())
+        let fields: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let request = format!("{method} {target} HTTP/1.1\r\n{fields}\r\n");
+        let (head, _) =
+            RequestHead::read(request.as_bytes()).map_err(|error| error.status.code())?.expect("whole");
+        door().ask(&head).map_err(Status::code)
     }
 
     const OWN: (&str, &str) = ("host", "127.0.0.1:8000");

@@ -1,49 +1,37 @@
 //! The HTTP server of the page: few connections, small requests, strict headers.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Either, Full, Limited};
-use hyper::body::{Frame, Incoming};
-use hyper::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
-};
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
-use tokio_util::sync::CancellationToken;
 
 use super::change;
 use super::feed::Feed;
 use super::request::{Ask, Door, Wanted};
 use super::source::Source;
 use crate::base::{Transport, Value};
+use crate::net::accept::foreign::ForeignStream;
 use crate::net::{ACCEPT_PAUSE, is_of_another_user};
-use crate::report::reason;
+use crate::report::{Failure, reason};
+use crate::service::http::{self, Answer, Exchange, Site};
 use crate::session::Handle;
+use crate::wire::Code;
+use crate::wire::http::{ResponseHead, Status};
 
 /// Most connections at once.
 const CONNECTION_LIMIT: usize = 32;
 /// Most pages that are fed at once.
 const PAGE_LIMIT: usize = 8;
-/// Most bytes of the head of a request; hyper takes no smaller number.
-const HEAD_LIMIT: usize = 8192;
 /// Most bytes of the body of a request.
 const BODY_LIMIT: usize = 1024;
-/// A connection without a request for this long is closed: its place is wanted.
-const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long the body of a request may take.
 const BODY_TIME: Duration = Duration::from_secs(5);
 /// Messages queued for a slow page.
 const AHEAD: usize = 2;
 
+const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = include_str!("page.html");
 const CSS: &str = include_str!("page.css");
 const JS: &str = include_str!("page.js");
@@ -51,34 +39,17 @@ const JS: &str = include_str!("page.js");
 /// Nothing comes from elsewhere, and no site may frame the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const HEADERS: [(HeaderName, &str); 5] = [
-    (CONTENT_SECURITY_POLICY, POLICY),
+const HEADERS: [(&str, &str); 5] = [
+    ("Content-Security-Policy", POLICY),
     // The token is in the address.
-    (REFERRER_POLICY, "no-referrer"),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (CACHE_CONTROL, "no-store"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cache-Control", "no-store"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
 ];
 
-type Body = Either<Full<Bytes>, Messages>;
-
-/// The body of a stream: messages as they come.
-struct Messages(mpsc::Receiver<Bytes>);
-
-impl hyper::body::Body for Messages {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(context).map(|message| message.map(|bytes| Ok(Frame::data(bytes))))
-    }
-}
-
 /// What all requests share.
-struct Site {
+struct Shared {
     handle: Handle,
     door: Door,
     source: Source,
@@ -87,21 +58,26 @@ struct Site {
 
 /// Serves the page until the session is stopped.
 pub(super) async fn serve(handle: Handle, listener: TcpListener, door: Door, source: Source) {
-    let site = Arc::new(Site { handle, door, source, pages: Arc::new(Semaphore::new(PAGE_LIMIT)) });
+    let site = Arc::new(Shared { handle, door, source, pages: Arc::new(Semaphore::new(PAGE_LIMIT)) });
     let places = Arc::new(Semaphore::new(CONNECTION_LIMIT));
     loop {
-        let accepted = async { (places.clone().acquire_owned().await, listener.accept().await) };
+        let accepted =
+            async { (places.clone().acquire_owned().await, ForeignStream::accept(&listener).await) };
         let (place, accepted) = tokio::select! {
             () = site.handle.cancelled() => return,
             accepted = accepted => accepted,
         };
         match accepted {
             // Another user may see the address in the list of processes.
-            Ok((_, peer)) if is_of_another_user(Transport::Tcp, peer) => {}
-            Ok((stream, _)) => {
-                let served = site.clone();
+            Ok(stream) if is_of_another_user(Transport::Tcp, stream.peer) => {}
+            Ok(stream) => {
+                let (handle, mut visit) = (site.handle.clone(), Visit(site.clone()));
                 site.handle.spawn(async move {
-                    connection(&served, stream).await;
+                    // A browser may disconnect at any time; connections that are left when the session ends are closed.
+                    tokio::select! {
+                        _ = http::serve(&handle, stream, &mut visit) => {}
+                        () = handle.cancelled() => {}
+                    }
                     drop(place);
                 });
             }
@@ -113,74 +89,79 @@ pub(super) async fn serve(handle: Handle, listener: TcpListener, door: Door, sou
     }
 }
 
-async fn connection(site: &Arc<Site>, stream: TcpStream) {
-    // A page that takes nothing any more would hold its connection for ever.
-    let over = CancellationToken::new();
-    let answer = service_fn(|request| {
-        let (site, over) = (site.clone(), over.clone());
-        async move { Ok::<_, Infallible>(sealed(respond(&site, request, over).await)) }
-    });
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_LIMIT);
-    // A browser may disconnect at any time; connections that are left when the session ends are closed.
-    tokio::select! {
-        _ = builder.serve_connection(TokioIo::new(stream), answer) => {}
-        () = site.handle.cancelled() => {}
-        () = over.cancelled() => {}
+/// One connection of a browser.
+struct Visit(Arc<Shared>);
+
+impl Site for Visit {
+    fn is_public(&self) -> bool {
+        false
+    }
+
+    fn answer<'a>(&'a mut self, exchange: &'a mut Exchange<'_>) -> Answer<'a> {
+        Box::pin(respond(&self.0, exchange))
     }
 }
 
-fn sealed(mut response: Response<Body>) -> Response<Body> {
-    for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-/// `over` ends the connection.
-async fn respond(site: &Arc<Site>, request: Request<Incoming>, over: CancellationToken) -> Response<Body> {
-    let (head, body) = request.into_parts();
-    match site.door.ask(&head) {
-        Ok(Ask::Page) => text(StatusCode::OK, "text/html; charset=utf-8", HTML),
-        Ok(Ask::Style) => text(StatusCode::OK, "text/css; charset=utf-8", CSS),
-        Ok(Ask::Script) => text(StatusCode::OK, "text/javascript; charset=utf-8", JS),
-        Ok(Ask::Events(wanted)) => events(site, &wanted, over),
-        Ok(Ask::Change) => change(site, body).await,
-        Err(status) => text(status, "text/plain; charset=utf-8", ""),
+async fn respond(site: &Shared, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
+    match site.door.ask(&exchange.head) {
+        Ok(Ask::Page) => text(exchange, Status::OK, "text/html; charset=utf-8", HTML).await,
+        Ok(Ask::Style) => text(exchange, Status::OK, "text/css; charset=utf-8", CSS).await,
+        Ok(Ask::Script) => text(exchange, Status::OK, "text/javascript; charset=utf-8", JS).await,
+        Ok(Ask::Events(wanted)) => events(site, exchange, &wanted).await,
+        Ok(Ask::Change) => change(site, exchange).await,
+        Err(status) => text(exchange, status, PLAIN, "").await,
     }
 }
 
-fn text(status: StatusCode, kind: &'static str, bytes: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(Either::Left(Full::new(bytes.into())));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
+fn head(status: Status, kind: &'static str) -> ResponseHead {
+    let fields = HEADERS.into_iter().chain([("Content-Type", kind)]);
+    fields.fold(ResponseHead::new(status), |head, (name, value)| head.with(name, value))
 }
 
-/// Begins the stream of one page.
-fn events(site: &Arc<Site>, wanted: &Wanted, over: CancellationToken) -> Response<Body> {
+async fn text(
+    exchange: &mut Exchange<'_>,
+    status: Status,
+    kind: &'static str,
+    bytes: impl Into<Bytes>,
+) -> Result<(), Failure> {
+    exchange.reply(head(status, kind), bytes).await
+}
+
+/// Feeds one page until it is closed.
+async fn events(site: &Shared, exchange: &mut Exchange<'_>, wanted: &Wanted) -> Result<(), Failure> {
     let Ok(place) = site.pages.clone().try_acquire_owned() else {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "too many pages");
+        return text(exchange, Status::UNAVAILABLE, PLAIN, "too many pages").await;
     };
-    let (queue, messages) = mpsc::channel(AHEAD);
-    let feed = Feed::new(site.source.clone(), wanted);
-    let fed = site.clone();
-    fed.count_pages();
+    let (queue, mut messages) = mpsc::channel::<Bytes>(AHEAD);
+    let (feed, handle) = (Feed::new(site.source.clone(), wanted), site.handle.clone());
+    site.count_pages();
     site.handle.spawn(async move {
         tokio::select! {
-            () = feed.run(&fed.handle, queue) => {}
-            () = fed.handle.cancelled() => {}
+            () = feed.run(&handle, queue) => {}
+            () = handle.cancelled() => {}
         }
-        over.cancel();
-        drop(place);
-        fed.count_pages();
     });
-    let mut response = Response::new(Either::Right(Messages(messages)));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    response
+    let fed = feed_page(exchange, &mut messages).await;
+    drop(place);
+    site.count_pages();
+    fed
 }
 
-impl Site {
+async fn feed_page(exchange: &mut Exchange<'_>, messages: &mut mpsc::Receiver<Bytes>) -> Result<(), Failure> {
+    exchange.begin(head(Status::OK, "text/event-stream").chunked().close(true)).await?;
+    loop {
+        let message = tokio::select! {
+            () = exchange.left() => return Ok(()),
+            message = messages.recv() => message,
+        };
+        match message {
+            Some(message) => exchange.send(&message).await?,
+            None => return exchange.end().await,
+        }
+    }
+}
+
+impl Shared {
     fn count_pages(&self) {
         let open = PAGE_LIMIT.saturating_sub(self.pages.available_permits());
         self.handle.set("pages", Value::count(open as u64));
@@ -188,16 +169,18 @@ impl Site {
 }
 
 /// Changes a link, and says what it does now, or what was wrong.
-async fn change(site: &Site, body: Incoming) -> Response<Body> {
-    let body = tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_LIMIT).collect()).await;
-    let done = match body {
-        Ok(Ok(body)) => change::apply(&site.source.registry, &body.to_bytes()),
-        Ok(Err(_)) => return text(StatusCode::PAYLOAD_TOO_LARGE, "text/plain; charset=utf-8", ""),
-        Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "text/plain; charset=utf-8", ""),
+async fn change(site: &Shared, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
+    let done = match tokio::time::timeout(BODY_TIME, exchange.read_all(BODY_LIMIT)).await {
+        Ok(Ok(body)) => change::apply(&site.source.registry, &body),
+        Ok(Err(failure)) if failure.code == Code::Limit => {
+            return text(exchange, Status::CONTENT_TOO_LARGE, PLAIN, "").await;
+        }
+        Ok(Err(failure)) => return Err(failure),
+        Err(_) => return text(exchange, Status::REQUEST_TIMEOUT, PLAIN, "").await,
     };
     let (status, said) = match done {
-        Ok(said) => (StatusCode::OK, said),
-        Err(failure) => (StatusCode::BAD_REQUEST, failure.to_string()),
+        Ok(said) => (Status::OK, said),
+        Err(failure) => (Status::BAD_REQUEST, failure.to_string()),
     };
-    text(status, "text/plain; charset=utf-8", said)
+    text(exchange, status, PLAIN, said).await
 }
