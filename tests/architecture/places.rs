@@ -85,7 +85,7 @@ const RULES: [Rule; 6] = [
             "src/net/raw/tls/certificate.rs",        // how long it is valid
             "src/net/raw/tls/certificate.rs",        // when something was said
             "src/shell/builtin/see/capture.rs",      // the time of a packet in a file
-            "src/output/human.rs",                   // when something was said
+            "src/output/human/mod.rs",               // when something was said
             "src/shell/builtin/see/report/mod.rs",   // when a report was made
         ],
     },
