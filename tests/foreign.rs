@@ -1,4 +1,4 @@
-//! Programs of others, as they are: curl, ncat, nc, ffmpeg, mpv.
+//! Programs of others, as they are: curl, ncat, nc, ffmpeg, mpv, zbarimg.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -321,4 +321,43 @@ fn a_verb_in_the_first_place_runs_it_and_a_near_miss_says_so() {
         lab.run(&[&format!("./{}", script.file_name().unwrap().display())]).success().out.trim(),
         "a script"
     );
+}
+
+/// The picture that a terminal shows, as a file (PGM): half blocks filled with `ink`, the rest with `ground`.
+fn photographed(lab: &Lab, lines: &[&str], ink: u8, ground: u8) -> String {
+    const SCALE: usize = 6;
+    let columns = lines[0].chars().count();
+    let mut picture = format!("P5 {} {} 255\n", columns * SCALE, lines.len() * 2 * SCALE).into_bytes();
+    for line in lines {
+        for half in ["█▀", "█▄"] {
+            let pixels = line.chars().flat_map(|c| [if half.contains(c) { ink } else { ground }; SCALE]);
+            picture.extend(pixels.collect::<Vec<u8>>().repeat(SCALE));
+        }
+    }
+    let file = lab.path("code.pgm");
+    std::fs::write(&file, picture).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn zbarimg_reads_the_codes_of_dark_light_and_coloured_terminals() {
+    if !has("zbarimg") {
+        return;
+    }
+    let lab = Lab::new();
+    let long = "http://192.168.100.107:41234/a/longer/path?with=Ünïcödé&".repeat(4);
+    for text in ["192.168.1.7:9000", "http://[2001:db8::7]:9000/", "0123456789", &long] {
+        for (colour, ground, lightness) in
+            [("never", "dark", 255), ("never", "light", 0), ("always", "dark", 0)]
+        {
+            let run = lab.run(&["--color", colour, "-c", &format!("qr \"{text}\" {ground}")]).success();
+            let bare = run.out.replace("\u{1b}[48;5;231;38;5;16m", "").replace("\u{1b}[0m", "");
+            let is_drawn = |line: &&str| line.chars().all(|c| " █▀▄".contains(c));
+            let drawn: Vec<&str> = bare.lines().take_while(is_drawn).collect();
+            let picture = photographed(&lab, &drawn, lightness, 255 - lightness);
+            let read =
+                with_input(&lab, "zbarimg", &["--nodbus", "--quiet", "--raw", "-Sbinary", &picture], "");
+            assert_eq!(read.trim_end(), text, "{colour} {ground}");
+        }
+    }
 }

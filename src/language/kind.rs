@@ -47,6 +47,8 @@ pub enum Kind {
     Service,
     /// `%2`, `$name`, a bare name, or `all`.
     Session,
+    /// A session, or a text: in quotes, or a URL.
+    SessionOrText,
     /// One of these words, or a session.
     Setting(&'static [&'static str]),
     /// A number of bytes within these bounds, both included.
@@ -177,6 +179,7 @@ impl Kind {
             Self::Service => "SERVICE".into(),
             Self::Hex => "HEX".into(),
             Self::Session => "X".into(),
+            Self::SessionOrText => "X|TEXT".into(),
             Self::Setting(words) => format!("{}|X", words.join("|")),
             Self::Size(..) => "SIZE".into(),
             Self::Text | Self::Topic(_) | Self::Remote(_) => "NAME".into(),
@@ -218,6 +221,7 @@ impl Kind {
             Self::Secret => "a secret".into(),
             Self::Service => "a service".into(),
             Self::Session => "a session: %2, $name or a name".into(),
+            Self::SessionOrText => "a session: %2, $name or a name; or a text in quotes, or a URL".into(),
             Self::Setting(words) => format!("{}, or a session: %2, $name or a name", words.join(" or ")),
             Self::Size(min, max) => {
                 format!("a size from {} to {}", quantity::exact_size(min), quantity::exact_size(max))

@@ -2,8 +2,10 @@
 
 mod hide;
 mod run;
+mod symbol;
 
 pub use run::{FailedTest, Summary, TestPlan, TestRun, Verdict};
+pub use symbol::{Ground, Symbol};
 
 use std::fmt;
 use std::ops::Range;
@@ -31,12 +33,14 @@ pub struct Outcome {
     pub text: String,
     /// The same facts as named values, for `--json` and `expect`.
     pub fields: Fields,
+    /// Drawn above the text; `None` for most.
+    pub symbol: Option<Symbol>,
 }
 
 impl Outcome {
     /// A result with this text for people and these fields for programs.
     pub fn new(text: impl Into<String>, fields: Fields) -> Self {
-        Self { text: text.into(), fields }
+        Self { text: text.into(), fields, symbol: None }
     }
 }
 

@@ -402,6 +402,23 @@ pub(super) fn packet_missing(number: u64, session: &str) -> Failure {
         .fix(format!("`trace {session} where out` lists them"))
 }
 
+// Codes of `qr`.
+
+/// `limit`: the bytes that a code holds.
+pub(super) fn text_too_long_for_a_code(bytes: usize, limit: usize) -> Failure {
+    usage(format!("the text has {bytes} bytes, and a QR code holds {limit}")).fix("use a shorter one")
+}
+
+pub(super) fn text_empty() -> Failure {
+    usage("the text is empty").fix("write qr X, or qr \"TEXT\"")
+}
+
+/// It listens on a Unix socket.
+pub(super) fn reached_by_a_path(label: &str) -> Failure {
+    usage(format!("{label} listens on a file, which only this machine reaches"))
+        .fix("listen over tcp: listen tcp 0 … on any")
+}
+
 // The page of `view`.
 
 pub(super) fn view_in_the_network(address: &str) -> Failure {

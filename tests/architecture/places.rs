@@ -84,7 +84,7 @@ const RULES: [Rule; 6] = [
             "src/service/contract/transcript.rs",    // when something was said
             "src/net/raw/tls/certificate.rs",        // how long it is valid
             "src/shell/builtin/see/capture.rs",      // the time of a packet in a file
-            "src/output/human.rs",                   // when something was said
+            "src/output/human/mod.rs",               // when something was said
             "src/service/http/exchange.rs",          // the date of an answer
             "src/shell/builtin/see/report/mod.rs",   // when a report was made
         ],

@@ -158,6 +158,10 @@ impl Gathering<'_> {
             }
             Kind::BindAddress => self.found.push(candidate("any", "every address of this machine")),
             Kind::Session => self.sessions(),
+            Kind::SessionOrText => {
+                self.sessions();
+                self.found.retain(|candidate| candidate.text != "all");
+            }
             Kind::Setting(words) => {
                 self.found.extend(words.iter().map(|word| candidate(word, help)));
                 self.sessions();

@@ -530,9 +530,12 @@ fn argument(
     transport: Option<Transport>,
     vocabulary: &Vocabulary,
 ) -> Result<Argument, Mismatch> {
+    let is_name =
+        !word.quoted && (word.literal().is_some() || word.reference().is_some_and(|path| path.len() == 1));
+    let kind = if kind == Kind::SessionOrText && !is_name { Kind::Text } else { kind };
     if let Some([name]) = word.reference() {
         match kind {
-            Kind::Session | Kind::Setting(_) => {
+            Kind::Session | Kind::SessionOrText | Kind::Setting(_) => {
                 return Ok(Argument::Ready(Datum::Session(SessionRef::Name(name.clone()))));
             }
             Kind::Endpoint => {

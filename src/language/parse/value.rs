@@ -41,7 +41,8 @@ pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mi
         Kind::Service => service(word, vocabulary),
         Kind::Setting(words) if words.contains(&word) => Ok(Datum::Text(word.into())),
         Kind::Session if word == "all" => Ok(Datum::Session(SessionRef::All)),
-        Kind::Session | Kind::Setting(_) => {
+        Kind::SessionOrText if word.contains("://") => Ok(Datum::Text(word.into())),
+        Kind::Session | Kind::SessionOrText | Kind::Setting(_) => {
             Ok(Datum::Session(session_id(word).unwrap_or_else(|| SessionRef::Name(word.into()))))
         }
         Kind::Size(min, max) => size(word, min, max).map(Datum::Size),

@@ -423,7 +423,9 @@ impl<'a> Planner<'a> {
                 && scope.known(name.split('.').next().unwrap_or_default()).is_none()
                 && !source.slice(span).starts_with('$')
             {
-                self.error(source, unknown_name(name, span.clone(), scope, ""));
+                let takes_text = invocation.verb.params.iter().any(|param| param.kind == Kind::SessionOrText);
+                let hint = takes_text.then_some("put a text in quotes");
+                self.error(source, unknown_name(name, span.clone(), scope, "").hint(hint));
             }
         }
     }

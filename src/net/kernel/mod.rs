@@ -5,8 +5,10 @@
 //! | `sockets` | its lists of sockets |
 //! | `ports_in_use` | who listens where |
 //! | `owner` | whose socket it is |
-//! | `reach` | addresses of this machine |
+//! | `interfaces` | network interfaces and their addresses |
+//! | `reach` | where others reach this machine |
 
+mod interfaces;
 pub(super) mod owner;
 pub(super) mod ports_in_use;
 pub(super) mod reach;

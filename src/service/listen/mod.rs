@@ -16,11 +16,11 @@ use std::time::Duration;
 use self::options::ListenOptions;
 use super::contract::errors;
 use super::contract::{Client, Context, Job, Provider, Run, Serves};
-use crate::base::{Carrier, Transport};
+use crate::base::{Carrier, Transport, Value};
 use crate::language::verb::Lasting;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Service, Verb};
 use crate::net::accept::bind::{Bound, bind};
-use crate::net::has_address;
+use crate::net::{has_address, reachable_addresses, show};
 use crate::report::Failure;
 use crate::session::{Handle, ListenAddress, Listening};
 use crate::wire::Code;
@@ -30,6 +30,8 @@ use crate::wire::dialect::Dialect;
 const ADDRESS_CHECK: Duration = Duration::from_secs(2);
 /// How often a port is looked for that is free for both transports.
 const PORT_ATTEMPTS: u32 = 16;
+/// Addresses that the line of a server names.
+const ADDRESSES_SHOWN: usize = 4;
 /// Most clients that `max` can ask for.
 const CLIENT_LIMIT: u64 = 100_000;
 
@@ -61,6 +63,10 @@ pub static LISTEN: Client = Client {
         fields: &[
             Field::text("addr", "the address it listens on, as `127.0.0.1:41234`"),
             Field::count("port", "the port"),
+            Field::text(
+                "addresses",
+                "where other machines reach it, comma separated, the best first; empty: nowhere",
+            ),
             Field::text("transport", "tcp or udp"),
             Field::text("service", "what it serves"),
             Field::count("clients", "connected now"),
@@ -168,20 +174,44 @@ impl Ask<'_> {
         }
     }
 
+    /// Browsers are served.
+    fn speaks_http(&self) -> bool {
+        let Serves::Messages(service) = &self.provider.serves else { return false };
+        let is_tcp = self.options.carrier == Carrier::TCP || self.options.web;
+        is_tcp && self.options.dialects(service.dialects).has(Dialect::Http)
+    }
+
     /// The server is ready: says where, what it serves (`what`), and to whom.
     fn announce(&self, session: &Handle, address: ListenAddress, what: &str, is_private: bool) {
         let carrier = self.options.carrier;
+        let addresses: Vec<String> =
+            address.socket().map(reachable_addresses).unwrap_or_default().into_iter().map(show).collect();
         let reach = match (carrier, self.options.is_public(), is_private) {
-            (Carrier::Unix, ..) => "you on this machine only",
-            (_, true, _) => "everyone who can reach this machine",
-            (_, false, true) => "you on this machine only; `on any` serves the network",
-            (_, false, false) => "this machine only; `on any` serves the network",
+            (Carrier::Unix, ..) => "you on this machine only".to_owned(),
+            (_, true, _) => everyone(&address, &addresses),
+            (_, false, true) => "you on this machine only; `on any` serves the network".to_owned(),
+            (_, false, false) => "this machine only; `on any` serves the network".to_owned(),
         };
+        session.set("addresses", Value::text(addresses.join(",")));
+        if let Some(socket) = address.socket().filter(|_| self.speaks_http()) {
+            let place = addresses.first().cloned().unwrap_or_else(|| show(socket));
+            session.set("url", Value::text(format!("http://{place}/")));
+        }
         session.log("listening", format!("listening on {carrier} {address}: {what} ({reach})"));
         let listening = Listening { address, carrier, service: Some(self.provider.id) };
         session.listens_at(listening, self.provider.row.name);
         session.running("listening");
     }
+}
+
+/// Whom a server in the network serves. Where it listens on all addresses, those that others reach are named.
+fn everyone(bound: &ListenAddress, addresses: &[String]) -> String {
+    let all = "everyone who can reach this machine";
+    let is_named = bound.socket().is_some_and(|bound| !bound.ip().is_unspecified());
+    if is_named || addresses.is_empty() {
+        return all.to_owned();
+    }
+    format!("{all}: {}", addresses[..addresses.len().min(ADDRESSES_SHOWN)].join(", "))
 }
 
 /// Row 64: if a session of this shell holds the port, the failure names it.

@@ -9,6 +9,7 @@
 //! | `set` | settings, rate limits, links |
 //! | `file`, `folder` | `file`; `cd`, `pwd`, `parts`, `clear` |
 //! | `record` | `record` |
+//! | `qr` | `qr` |
 //! | `help` | `help`, `history` |
 //! | `table` | aligned columns of text |
 
@@ -16,6 +17,7 @@ mod file;
 mod folder;
 pub mod help;
 mod jobs;
+mod qr;
 mod record;
 mod see;
 mod sessions;
@@ -52,6 +54,7 @@ pub static ALL: &[&Builtin] = &[
     &see::CAPTURE,
     &see::REPORT,
     &see::VIEW,
+    &qr::QR,
     &speak::SAY,
     &speak::FINISH,
     &speak::RESET,

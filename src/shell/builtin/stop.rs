@@ -189,7 +189,7 @@ impl FromArguments for SleepOptions {
 pub(super) static QUIT: Builtin = Builtin {
     verb: &Verb {
         name: "quit",
-        aliases: &["exit"],
+        aliases: &["exit", "q"],
         summary: "end the shell and every session in it",
         details: "At the prompt, with live work, it lists what is alive, and ends only when repeated, or as `quit now`.",
         params: &[Param::optional("now", Kind::Choice(&["now"]), "without asking")],

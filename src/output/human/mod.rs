@@ -1,4 +1,10 @@
 //! Reports for people: results and messages of peers on standard output, everything else on standard error.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `symbol` | codes for a camera |
+
+mod symbol;
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +16,7 @@ use super::{Rendered, Style};
 use crate::base::Value;
 use crate::base::escape::{escape, escape_line};
 use crate::base::wall_time::time_of_day;
-use crate::report::{Event, Failure, Interest, Place, Report};
+use crate::report::{Event, Failure, Interest, Outcome, Place, Report};
 
 /// At the prompt, the end of a background job that ran at least this long rings the bell.
 const BELL_AFTER: Duration = Duration::from_secs(10);
@@ -21,7 +27,7 @@ pub(super) fn render(report: &Report, style: &Style) -> Rendered {
             (line(&escape(&outcome.text)), String::new())
         }
         Report::Result { outcome, .. } if style.quiet || outcome.text.is_empty() => Default::default(),
-        Report::Result { outcome, .. } => (line(&escape(&outcome.text)), String::new()),
+        Report::Result { outcome, .. } => (self::outcome(outcome, style), String::new()),
         Report::Event(event) => self::event(event, style),
         Report::Failure { failure, place, .. } => {
             (String::new(), self::failure(failure, place.as_ref(), style))
@@ -44,6 +50,11 @@ fn line(text: &str) -> String {
 
 fn dim(text: &str, colour: bool) -> String {
     if colour { text.dimmed().to_string() } else { text.to_owned() }
+}
+
+fn outcome(outcome: &Outcome, style: &Style) -> String {
+    let drawn = outcome.symbol.as_ref().map(|code| symbol::draw(code, style.colours.out, style.areas().0));
+    drawn.unwrap_or_default() + &line(&escape(&outcome.text))
 }
 
 /// Messages of peers go to standard output, all other events to standard error.
