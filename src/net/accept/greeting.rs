@@ -99,7 +99,8 @@ impl Visitor {
 
     /// The first bytes, or that the client is silent and belongs to those who may be.
     async fn first_bytes_in_time(&mut self, half_open: Arc<AtomicUsize>) -> Result<First, Failure> {
-        let may_wait = self.admission.has_listeners() || !self.admission.greeting.is_empty();
+        let greets = !self.admission.greeting.is_empty() && self.admission.plain().is_some();
+        let may_wait = self.admission.has_listeners() || greets;
         let silent_after = may_wait.then_some(SILENT_AFTER);
         let mut first = std::pin::pin!(first_bytes(&self.stream, &mut self.front, silent_after));
         if let Ok(result) = tokio::time::timeout(HALF_OPEN_AFTER, &mut first).await {

@@ -29,8 +29,8 @@ pub(crate) struct Store {
 }
 
 /// What stands under a name.
-pub(super) enum Found {
-    File(Source),
+pub(super) enum Found<T = Source> {
+    File(T),
     /// A folder, and when its entries changed last, in nanoseconds since 1970.
     Folder {
         /// Its last change.
@@ -51,19 +51,28 @@ impl Store {
 
     /// Opens what stands under the name, which is written with escapes as `ls` shows it; empty: the root.
     pub(super) async fn find(&self, name: &str) -> Result<Found, Failure> {
+        self.find_and(name, |source| source).await
+    }
+
+    /// The same; what is to be done with a file first is done in the same visit to the disk.
+    pub(super) async fn find_and<T: Send + 'static>(
+        &self,
+        name: &str,
+        then: impl FnOnce(Source) -> T + Send + 'static,
+    ) -> Result<Found<T>, Failure> {
         let (folder, wanted) = (self.server.folder.clone(), name.trim_end_matches('/').to_owned());
         let is_folder = name.is_empty() || name.ends_with('/');
         by_disk(&self.session, move || {
-            let found = if is_folder { None } else { folder.source(&wanted).map(Found::File).ok() };
-            let found = found.map_or_else(
-                || match folder.folder(&wanted) {
-                    Some(Ok(dir)) => Ok(Found::Folder { modified: look_of(&dir).0 }),
-                    // The reason why it is no file.
-                    _ => folder.source(&wanted).map(Found::File),
-                },
-                Ok,
-            )?;
-            Ok(found)
+            // A folder cannot be opened as a file: then it is looked at as what it is.
+            let opened = if is_folder { None } else { Some(folder.source(&wanted)) };
+            if let Some(Ok(source)) = opened {
+                return Ok(Found::File(then(source)));
+            }
+            match (folder.folder(&wanted), opened) {
+                (Some(Ok(dir)), _) => Ok(Found::Folder { modified: look_of(&dir).0 }),
+                (_, Some(Err(failure))) => Err(failure),
+                _ => folder.source(&wanted).map(|source| Found::File(then(source))),
+            }
         })
         .await?
     }

@@ -12,7 +12,8 @@ use crate::report::Failure;
 use crate::service::files::name::raw;
 use crate::service::files::root::Source;
 use crate::service::ftp::dialects::store::Store;
-use crate::service::ftp::transfer::{MinimumRate, by_disk};
+use crate::service::ftp::storage::known_hashes::KnownHashes;
+use crate::service::ftp::transfer::MinimumRate;
 use crate::service::http::{Exchange, page};
 use crate::wire::http::{
     EntityTag, Method, Multipart, Precondition, ResponseHead, Status, Validators, Wanted, date, decide,
@@ -25,11 +26,20 @@ const SMALL: u64 = 64 << 10;
 const LARGE: u64 = 4 << 20;
 
 /// A file and what must be known of it to answer.
-struct Opened {
+pub(super) struct Opened {
     source: Source,
     tags: Vec<EntityTag>,
     /// All of its bytes, if they are few.
     bytes: Option<Bytes>,
+}
+
+impl Opened {
+    /// Looks at the file. Reads the disk.
+    pub(super) fn new(source: Source, hashes: &KnownHashes) -> Self {
+        let tags = hashes.tags(&source);
+        let bytes = (source.size <= SMALL).then(|| read(&source)).flatten();
+        Self { source, tags, bytes }
+    }
 }
 
 /// Answers with the file, or with the parts of it that are wanted.
@@ -37,15 +47,8 @@ pub(super) async fn send(
     store: &Store,
     exchange: &mut Exchange<'_>,
     name: &str,
-    source: Source,
+    opened: Opened,
 ) -> Result<(), Failure> {
-    let server = store.server.clone();
-    let opened = by_disk(&store.session, move || {
-        let tags = server.hashes.tags(&source);
-        let bytes = (source.size <= SMALL).then(|| read(&source)).flatten();
-        Opened { source, tags, bytes }
-    })
-    .await?;
     let Opened { source, tags, .. } = &opened;
     let state = Validators { tags, modified: source.modified / 1_000_000_000 };
     let kind = media_type(name);

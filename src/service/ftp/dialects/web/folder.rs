@@ -169,7 +169,8 @@ impl Page<'_> {
         let mut out = String::from("<table><thead><tr>");
         for (by, name) in By::ALL {
             let (query, mark) = (self.order.query(by), self.mark(by));
-            out += &format!("<th class={name}><a href=\"{query}\">{name}{mark}</a>");
+            let zone = if by == By::Time { " (UTC)" } else { "" };
+            out += &format!("<th class={name}><a href=\"{query}\">{name}{zone}{mark}</a>");
         }
         out += "<tbody>";
         if !self.name.is_empty() {
@@ -206,7 +207,7 @@ fn row(entry: &Entry) -> String {
     let slash = if entry.is_folder() { "/" } else { "" };
     let play = player::element(&entry.name).filter(|_| !entry.is_folder());
     let play = play.map_or_else(String::new, |_| {
-        format!("<a class=play href=\"{href}?play\" title=\"play it here\">▶{}</a>", length(entry))
+        format!("<a class=play href=\"{href}?play\" title=\"play it here\">▶ play{}</a>", length(entry))
     });
     format!(
         "<tr class={kind}><td class=name><a href=\"{href}\">{name}{slash}</a>{play}<td class=size{exact}>{size}\

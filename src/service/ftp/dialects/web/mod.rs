@@ -22,6 +22,7 @@ mod player;
 mod tar;
 mod upload;
 
+use self::file::Opened;
 use super::store::{Found, Store};
 use crate::base::Transport;
 use crate::net::accept::foreign::ForeignStream;
@@ -80,14 +81,15 @@ impl Web {
             Err(error) => return exchange.refuse(error.status, error.why).await,
         };
         let is_folder = exchange.head.target.is_folder();
-        match self.store.find(&name).await {
+        let server = self.store.server.clone();
+        match self.store.find_and(&name, move |source| Opened::new(source, &server.hashes)).await {
             Ok(Found::File(_)) if is_folder => {
                 exchange.refuse(Status::NOT_FOUND, "it is a file: without `/` at its end").await
             }
             Ok(Found::File(_)) if exchange.head.target.query_has("play") => {
                 player::show(&self.store, exchange, &name).await
             }
-            Ok(Found::File(source)) => file::send(&self.store, exchange, &name, source).await,
+            Ok(Found::File(opened)) => file::send(&self.store, exchange, &name, opened).await,
             Ok(Found::Folder { .. }) if !is_folder => {
                 let to = format!("{}/", exchange.head.target.raw_path());
                 let head = ResponseHead::new(Status::MOVED_PERMANENTLY).with("Location", to);
