@@ -148,7 +148,7 @@ impl Gathering<'_> {
             Kind::Carrier => self.found.extend(Carrier::ALL.map(|carrier| candidate(carrier.word(), help))),
             // The help is that of the option, not of one of its values.
             Kind::Choice(words) | Kind::Choices(words) => {
-                self.found.extend(words.iter().map(|word| candidate(word, "")))
+                self.found.extend(words.iter().map(|word| candidate(word, "")));
             }
             Kind::Topic(words) => self.topics(words),
             Kind::Service => self.services(None),

@@ -37,7 +37,7 @@ const TLS_ALERT: [u8; 7] = [0x15, 3, 1, 0, 2, 2, 40];
 /// A client that may stay, and how it is spoken with.
 pub enum Greeted {
     /// In our own protocol, or in lines of text.
-    Messages(Connection),
+    Messages(Box<Connection>),
     /// In another one.
     Foreign(Dialect, ForeignStream),
 }
@@ -125,7 +125,7 @@ impl Visitor {
             Err(full) => return Err(self.refuse(Opening::Text, full).await),
         };
         if self.admission.has_listeners() {
-            return Ok((Greeted::Messages(self.text()), place));
+            return Ok((Greeted::Messages(Box::new(self.text())), place));
         }
         let greeting = self.admission.greeting.as_bytes();
         // It fits into the empty send buffer of a new connection.
@@ -162,7 +162,9 @@ impl Visitor {
         };
         let greeted = match foreign {
             None if opening == Opening::Own => self.own().await?,
-            Some(Dialect::Text) if self.admission.lines != Lines::No => Greeted::Messages(self.text()),
+            Some(Dialect::Text) if self.admission.lines != Lines::No => {
+                Greeted::Messages(Box::new(self.text()))
+            }
             Some(dialect) if dialects.has(dialect) => {
                 let mut stream = ForeignStream::new(self.stream, self.peer, self.front);
                 stream.is_greeted = is_greeted;
@@ -189,7 +191,8 @@ impl Visitor {
         outgoing.greet(Preface::new(self.admission.service));
         outgoing.flush().await?;
         let incoming = tcp::Incoming::new(read, self.front, false).met(asked);
-        Ok(Greeted::Messages(tcp::Halves { outgoing, incoming, peer: self.peer }.into()))
+        let connection = tcp::Halves { outgoing, incoming, peer: self.peer }.into();
+        Ok(Greeted::Messages(Box::new(connection)))
     }
 
     /// A client that sends lines of text.

@@ -98,11 +98,11 @@ async fn serve(
             match arrival {
                 Arrival::Client(connection, _place) => one(&session, server, *connection).await,
                 Arrival::Request(request) => {
-                    foreign(&session, server, ForeignClient::Datagram(request)).await
+                    foreign(&session, server, ForeignClient::Datagram(request)).await;
                 }
                 Arrival::Trouble(_) => {}
                 Arrival::Knocking(knock) => match knock.answer().await {
-                    Ok((Greeted::Messages(connection), _place)) => one(&session, server, connection).await,
+                    Ok((Greeted::Messages(connection), _place)) => one(&session, server, *connection).await,
                     Ok((Greeted::Foreign(dialect, stream), _place)) => {
                         foreign(&session, server, ForeignClient::Stream(dialect, stream)).await;
                     }
