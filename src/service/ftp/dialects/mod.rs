@@ -3,7 +3,9 @@
 //! | file | holds |
 //! |---|---|
 //! | `store` | what every dialect does with files: open, list, receive |
+//! | `control` | FTP: a control connection, and one for each transfer |
 
+mod control;
 mod store;
 
 use std::sync::Arc;
@@ -13,6 +15,10 @@ use super::server::FileServer;
 use crate::service::contract::errors::dialect_unknown;
 use crate::service::{ForeignClient, Job};
 use crate::session::{ClientEntry, Handle};
+use crate::wire::dialect::Dialect;
+
+pub(super) use self::control::GREETING;
+pub(crate) use self::control::{DATA_ACCEPT_LIMIT, LINE_LIMIT};
 
 /// Serves one client, from its first byte to its last.
 pub(super) fn serve(
@@ -24,6 +30,7 @@ pub(super) fn serve(
     let store = Store { server, session, client: entry };
     Box::pin(async move {
         match client {
+            ForeignClient::Stream(Dialect::Ftp, stream) => control::converse(store, stream).await,
             other => Err(dialect_unknown(other.dialect())),
         }
     })
