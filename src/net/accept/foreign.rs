@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::bind::beside;
+use super::permits::Door;
 use crate::net::errors;
 use crate::net::limits::SILENCE_LIMIT;
 use crate::net::tcp;
@@ -33,13 +34,15 @@ pub struct ForeignStream {
     pub local: SocketAddr,
     /// The client waited to be spoken to, and was greeted.
     pub is_greeted: bool,
+    /// The client is a visitor of a conversation: how it takes part. `None`: it has its place.
+    pub door: Option<Door>,
 }
 
 impl ForeignStream {
     /// A connection of which `front` was read already.
     pub fn new(stream: TcpStream, peer: SocketAddr, front: BytesMut) -> Self {
         let local = stream.local_addr().unwrap_or(peer);
-        Self { stream, buffer: front, peer, local, is_greeted: false }
+        Self { stream, buffer: front, peer, local, is_greeted: false, door: None }
     }
 
     /// A second connection, such as that for the data of a transfer, that was accepted by a listener of its own.
@@ -79,12 +82,8 @@ impl ForeignStream {
     ///
     /// # Errors
     /// The connection broke, or the client took nothing for [`SILENCE_LIMIT`].
-    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
-        while !bytes.is_empty() {
-            let written = patiently(self.stream.write(bytes)).await?;
-            bytes = &bytes[written..];
-        }
-        Ok(())
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        write_all(&mut self.stream, bytes).await
     }
 
     /// Sends two buffers, in one system call where it can be.
@@ -129,6 +128,15 @@ impl ForeignStream {
         let drain = async { while self.stream.read(&mut sink).await.is_ok_and(|n| n > 0) {} };
         drop(tokio::time::timeout(PARTING_LIMIT, drain).await);
     }
+}
+
+/// Sends all of the bytes, to a client that takes some in time.
+pub(super) async fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> Result<(), Failure> {
+    while !bytes.is_empty() {
+        let written = patiently(stream.write(bytes)).await?;
+        bytes = &bytes[written..];
+    }
+    Ok(())
 }
 
 /// The result of a write that must make progress.

@@ -5,7 +5,9 @@
 //! | `bind` | binding; each error says how to fix it |
 //! | `admission` | which clients a server accepts |
 //! | `greeting` | who is there: a client's first bytes, or its silence |
+//! | `visitor` | what becomes of a client once its first bytes are known |
 //! | `foreign` | the connection of a client that speaks another protocol |
+//! | `silent` | a client of a conversation that has sent nothing yet |
 //! | `permits` | the client limit, in total and per address |
 
 pub mod admission;
@@ -13,6 +15,8 @@ pub mod bind;
 pub mod foreign;
 mod greeting;
 pub mod permits;
+pub mod silent;
+mod visitor;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -27,6 +31,7 @@ use self::admission::Admission;
 use self::bind::Bound;
 pub use self::greeting::Greeted;
 use self::permits::{ConnectionPermit, ConnectionPermits};
+pub use self::visitor::Spoken;
 use super::connection::Connection;
 use super::errors;
 use super::limits::ACCEPT_PAUSE;

@@ -1,5 +1,5 @@
 //! The remote calculator: the server computes. nls peers exchange frames, other clients lines of text
-//! (`echo '7 % 3' | nc host 9002`).
+//! (`echo '7 % 3' | nc host 9002`), browsers and curl HTTP on the same port.
 //!
 //! | file | holds |
 //! |---|---|
@@ -7,13 +7,19 @@
 //! | `expression` | pure: exact arithmetic |
 //! | `client` | the verb `calc` |
 //! | `server` | answers questions, in order |
+//! | `evaluation` | computes within the limits |
+//! | `web` | the calculator over HTTP: as text, as JSON, as a page |
 //! | `errors` | the errors of the calculator |
+//!
+//! The page is made of `calc.html`, `calc.css` and `calc.js`.
 
 mod client;
 mod errors;
+mod evaluation;
 pub mod expression;
 pub mod protocol;
 mod server;
+mod web;
 
 use self::protocol::ID;
 use super::{Client, MessageService, Provider, Run, Serves};
@@ -42,7 +48,7 @@ pub static PROVIDER: Provider = Provider {
     serves: Serves::Messages(MessageService {
         lists: false,
         lines: Lines::Questions,
-        dialects: &[Dialect::Own, Dialect::Text],
+        dialects: &[Dialect::Own, Dialect::Http, Dialect::Text],
         greeting: "* nls: a calculator; type an expression such as 7 % 3\n",
         options: Options::STANDARD,
         make: server::make,

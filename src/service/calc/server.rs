@@ -2,27 +2,25 @@
 //! further questions from it (faults.md row 72): the connection's own backpressure does that.
 
 use crate::net::errors::unexpected;
-use std::cell::OnceCell;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::errors::answer_instead_of_question;
-use super::expression::evaluate;
+use super::evaluation::compute;
 use super::protocol::Message;
+use super::web;
 use crate::language::Arguments;
 use crate::net::errors::malformed;
-use crate::net::{Connection, Message as Wire, clock};
+use crate::net::{Connection, Message as Wire};
 use crate::report::Failure;
 use crate::service::contract::conversation::{bytes_of_frame, next_message, part, received, sent};
+use crate::service::contract::errors::dialect_unknown;
 use crate::service::listen::options::ListenOptions;
-use crate::service::{Context, Job, Server};
+use crate::service::{Context, ForeignClient, Job, Server};
 use crate::session::{ClientEntry, Handle};
+use crate::wire::dialect::Dialect;
 use crate::wire::{Frame, frame};
 
-/// Maximum CPU time of one computation (faults.md row 67).
-const TIME_LIMIT: Duration = Duration::from_millis(100);
-/// Expressions of more bytes than this are computed on a blocking thread, not on the network's threads.
-const SHORT: usize = 256;
 /// A client that asks nothing for this long is disconnected. The limit is long: a person at `nc` thinks slowly.
 const IDLE_LIMIT: Duration = Duration::from_mins(10);
 
@@ -40,6 +38,16 @@ pub(super) fn make(
 impl Server for Calculator {
     fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: ClientEntry) -> Job<()> {
         Box::pin(serve(session, connection, client))
+    }
+
+    fn serve_foreign(self: Arc<Self>, session: Handle, client: ForeignClient, entry: ClientEntry) -> Job<()> {
+        Box::pin(async move {
+            entry.does("asks");
+            match client {
+                ForeignClient::Stream(Dialect::Http, stream) => web::serve(&session, stream).await,
+                other => Err(dialect_unknown(other.dialect())),
+            }
+        })
     }
 
     fn describe(&self) -> String {
@@ -74,28 +82,14 @@ async fn converse(session: &Handle, connection: &mut Connection) -> Result<(), F
 async fn answer(session: &Handle, frame: &Frame) -> Result<Frame, Failure> {
     if frame.kind == frame::LINE {
         let text = String::from_utf8_lossy(&frame.body).into_owned();
-        let line = compute(session, text).await?.unwrap_or_else(|error| format!("error: {error}"));
+        let line = compute(session, text).await?.unwrap_or_else(|trouble| format!("error: {trouble}"));
         return Ok(Frame::new(frame::LINE, line));
     }
     match Message::decode(frame).map_err(malformed)? {
         Message::Ask { id, expression } => {
-            Ok(Message::Answer { id, result: compute(session, expression).await? }.encode())
+            let result = compute(session, expression).await?.map_err(|trouble| trouble.to_string());
+            Ok(Message::Answer { id, result }.encode())
         }
         Message::Answer { .. } => Err(answer_instead_of_question()),
     }
-}
-
-async fn compute(session: &Handle, text: String) -> Result<Result<String, String>, Failure> {
-    let short = text.len() <= SHORT;
-    let work = move || {
-        // CPU time, not wall time: on a busy machine even a short computation may have to wait. That clock is a system
-        // call, so it is asked only after half of the limit has passed on the wall.
-        let (began, busy) = (Instant::now(), OnceCell::new());
-        let is_late = || {
-            began.elapsed() > TIME_LIMIT / 2
-                && clock::thread_time().saturating_sub(*busy.get_or_init(clock::thread_time)) > TIME_LIMIT / 2
-        };
-        evaluate(&text, &is_late).map_err(|trouble| trouble.to_string())
-    };
-    if short { Ok(work()) } else { session.block(work).await }
 }

@@ -50,6 +50,11 @@ pub(super) fn not_your_turn(peer: &str) -> Failure {
         .fix("wait for the answer")
 }
 
+pub(super) fn out_of_turn() -> Failure {
+    let why = "it is not your turn: a message must be answered before you may send the next";
+    Failure::new(Code::Turn, why)
+}
+
 pub(super) fn empty_room() -> Failure {
     Failure::new(Code::Missing, "nobody is here to hear it").fix("wait until somebody joined")
 }
@@ -99,6 +104,21 @@ pub(super) fn client_does_not_read(limit: Duration) -> Failure {
     let limit = limit.as_secs();
     let why = format!("the client does not read: its queue is full, or a message waited for {limit} s");
     Failure::new(Code::Timeout, why)
+}
+
+pub(super) fn place_needed() -> Failure {
+    let why = "somebody else needs your place, and you have said nothing so far";
+    Failure::new(Code::Busy, why).fix("come again later, and say something")
+}
+
+/// A page or a program that speaks without having joined, or after it has left.
+pub(super) fn not_here() -> Failure {
+    Failure::new(Code::Missing, "you are not in this room, or not any more")
+        .fix("join with `GET /events?name=NAME`")
+}
+
+pub(super) fn too_fast() -> Failure {
+    Failure::new(Code::Busy, crate::service::chat::server::flood::TEXT).fix("wait a second and say it again")
 }
 
 pub(super) fn came_back_elsewhere() -> Failure {

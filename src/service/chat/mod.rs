@@ -9,6 +9,7 @@
 //! | `command` | pure: parses a line: message, `/command` or `@name` |
 //! | `room` | the members, their turns, and who receives which message |
 //! | `server` | accepts clients; each client's connection; the server's own side |
+//! | `web` | the room over HTTP: as a page, and for curl |
 //! | `client` | one conversation |
 //! | `resume_tokens` | with which a client resumes its place |
 //! | `errors` | the errors of a chat |
@@ -22,6 +23,7 @@ mod room;
 mod server;
 mod text;
 mod turn;
+mod web;
 
 use self::client::{ChatOptions, PATIENCE};
 use self::protocol::ID;
@@ -56,7 +58,7 @@ pub static PROVIDER: Provider = Provider {
     serves: Serves::Messages(MessageService {
         lists: true,
         lines: Lines::Conversation,
-        dialects: &[Dialect::Own, Dialect::Text],
+        dialects: &[Dialect::Own, Dialect::Http, Dialect::Text],
         greeting: "",
         options: Options { give_up: PATIENCE, ..Options::STANDARD },
         make: server::make,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::command::{self, HELP, Line};
@@ -35,6 +35,8 @@ struct Member {
     /// A client that reconnects proves with this token that it is the same.
     token: u64,
     messages: u64,
+    /// It has said nothing yet, and may never: it hears everything, and nobody is told of it.
+    is_silent: bool,
 }
 
 #[derive(Default)]
@@ -64,6 +66,8 @@ pub(super) struct Room {
     /// Events that are not announced yet, and when they are due.
     news: Mutex<Option<(Instant, Announcements)>>,
     has_news: Notify,
+    /// Changes with those who are there.
+    attendance: watch::Sender<()>,
 }
 
 /// A client that has joined.
@@ -77,7 +81,13 @@ pub(super) struct Admitted {
 
 impl Room {
     pub(super) fn new(rules: Rules) -> Self {
-        Self { rules, members: Mutex::default(), news: Mutex::default(), has_news: Notify::new() }
+        Self {
+            rules,
+            members: Mutex::default(),
+            news: Mutex::default(),
+            has_news: Notify::new(),
+            attendance: watch::Sender::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Members> {
@@ -87,20 +97,39 @@ impl Room {
     /// Adds a member under this name, or with a number added if it is taken. A client with the token of a member
     /// replaces that member (faults.md row 84).
     pub(super) fn enter(&self, name: &str, proof: u64) -> Admitted {
+        let admitted = self.admit(name, proof, false);
+        if !admitted.again {
+            self.announce(|news| news.joined.push(admitted.name.clone()));
+        }
+        admitted
+    }
+
+    /// Adds a member of whom nobody is told before [`Self::appear`].
+    pub(super) fn enter_silently(&self, name: &str) -> Admitted {
+        self.admit(name, 0, true)
+    }
+
+    /// A silent member has begun to speak: from now on it is there for everybody.
+    pub(super) fn appear(&self, name: &str, token: u64) {
+        match self.lock().member(name, token) {
+            Some(member) => member.is_silent = false,
+            None => return,
+        }
+        self.announce(|news| news.joined.push(name.to_owned()));
+    }
+
+    fn admit(&self, name: &str, proof: u64, is_silent: bool) -> Admitted {
         let (outbox, queue) = Outbox::new();
         let token = u64::from_be_bytes(crate::net::random::random()).max(1);
         let mut members = self.lock();
         let again = proof != 0 && members.by_name.get(name).is_some_and(|member| member.token == proof);
         let name = if again { name.to_owned() } else { members.take_name(name) };
         let turns = Turns::new(self.rules.free);
-        let member = Member { turns, unconfirmed: BTreeSet::new(), outbox, token, messages: 0 };
+        let member = Member { turns, unconfirmed: BTreeSet::new(), outbox, token, messages: 0, is_silent };
         if let Some(ghost) = members.by_name.insert(name.clone(), member) {
             ghost.outbox.kick();
         }
         drop(members);
-        if !again {
-            self.announce(|news| news.joined.push(name.clone()));
-        }
         Admitted { name, token, queue, again }
     }
 
@@ -114,7 +143,9 @@ impl Room {
         let member = members.by_name.remove(name)?;
         members.taken.remove(&name.to_lowercase());
         drop(members);
-        self.announce(|news| news.left.push(format!("{name} {how}")));
+        if !member.is_silent {
+            self.announce(|news| news.left.push(format!("{name} {how}")));
+        }
         Some(member.unconfirmed.len())
     }
 
@@ -136,17 +167,34 @@ impl Room {
 
     /// Each member, with the number of messages it has sent.
     pub(super) fn members(&self) -> Vec<(String, u64)> {
-        self.lock().by_name.iter().map(|(name, member)| (name.clone(), member.messages)).collect()
+        let members = self.lock();
+        members.seen().map(|(name, member)| (name.clone(), member.messages)).collect()
     }
 
-    /// The members' names in one text, at most `SHOWN_NAMES` of them.
-    pub(super) fn names(&self) -> String {
+    /// The members' names, at most `SHOWN_NAMES` of them, and how many more there are.
+    pub(super) fn present(&self) -> (Vec<String>, usize) {
         let members = self.lock();
-        let shown: Vec<&str> = members.by_name.keys().take(SHOWN_NAMES).map(String::as_str).collect();
-        match members.by_name.len() - shown.len() {
-            0 => shown.join(", "),
-            more => format!("{} and {more} others", shown.join(", ")),
+        let names = members.seen().map(|(name, _)| name.clone()).take(SHOWN_NAMES).collect::<Vec<_>>();
+        let more = members.seen().count() - names.len();
+        (names, more)
+    }
+
+    /// The same in one text.
+    pub(super) fn names(&self) -> String {
+        match self.present() {
+            (shown, 0) => shown.join(", "),
+            (shown, more) => format!("{} and {more} others", shown.join(", ")),
         }
+    }
+
+    /// Tells when somebody came, left or took another name.
+    pub(super) fn attendance(&self) -> watch::Receiver<()> {
+        self.attendance.subscribe()
+    }
+
+    /// True if the member may say something now; `None` if it is not there any more.
+    pub(super) fn may_speak(&self, name: &str, token: u64) -> Option<bool> {
+        self.lock().member(name, token).map(|member| member.turns.is_theirs())
     }
 
     pub(super) fn show_members(&self, session: &Handle) {
@@ -275,6 +323,7 @@ impl Room {
     }
 
     fn announce(&self, note: impl FnOnce(&mut Announcements)) {
+        self.attendance.send_replace(());
         if self.rules.relay {
             let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
             note(&mut news.get_or_insert_with(|| (Instant::now() + NEWS_DELAY, Announcements::default())).1);
@@ -313,6 +362,11 @@ impl Members {
         self.by_name.get_mut(name).filter(|member| member.token == token)
     }
 
+    /// Those that others are told of.
+    fn seen(&self) -> impl Iterator<Item = (&String, &Member)> {
+        self.by_name.iter().filter(|(_, member)| !member.is_silent)
+    }
+
     fn take_name(&mut self, name: &str) -> String {
         let name = unique(name, |taken| self.taken.contains(taken));
         self.taken.insert(name.to_lowercase());
@@ -332,10 +386,10 @@ impl Members {
 
     /// Stamps a message of the host for `name`, or for everybody, as far as their turns allow it now.
     fn address(&mut self, name: Option<&str>, text: &str) -> Result<Vec<(Outbox, Message)>, Failure> {
-        let known: Vec<String> = self.by_name.keys().cloned().collect();
-        if known.is_empty() {
+        if self.by_name.is_empty() {
             return Err(errors::empty_room());
         }
+        let known: Vec<String> = self.seen().map(|(name, _)| name.clone()).collect();
         if let Some(name) = name.filter(|name| !self.by_name.contains_key(*name)) {
             return Err(errors::no_such_member(name, &known.join(", ")));
         }
@@ -397,5 +451,39 @@ mod tests {
         assert_eq!(entries[999].name, "guest-1000");
         let news = room.news.lock().unwrap().as_ref().unwrap().1.lines();
         assert_eq!(news, ["guest, guest-2, guest-3 and 997 others joined"]);
+    }
+
+    #[test]
+    fn row_110_who_says_nothing_is_not_announced_and_hears_everything() {
+        let room = room(true);
+        let ann = room.enter("ann", 0);
+        let mut silent = room.enter_silently("guest");
+        room.tell_news();
+        assert_eq!((room.names().as_str(), room.members().len()), ("ann", 1));
+        room.lock().relay("ann", "hello");
+        let heard = silent.queue.try_next().unwrap();
+        assert!(matches!(heard, Message::Relayed { .. }), "{heard:?}");
+        room.leave(&silent.name, silent.token, "left");
+        assert!(room.news.lock().unwrap().is_none(), "nor does anybody hear that it left");
+        let other = room.enter_silently("guest");
+        room.appear(&other.name, other.token);
+        assert_eq!(room.news.lock().unwrap().as_ref().unwrap().1.lines(), ["guest joined"]);
+        assert_eq!(room.names(), "ann, guest");
+        room.leave(&ann.name, ann.token, "left");
+    }
+
+    #[test]
+    fn a_member_knows_when_it_may_speak() {
+        let room = room(true);
+        let (ann, ben) = (room.enter("ann", 0), room.enter("ben", 0));
+        let may = |member: &Admitted| room.may_speak(&member.name, member.token);
+        assert_eq!(may(&ann), Some(true));
+        let stamp = room.lock().member("ann", ann.token).unwrap().turns.stamp_of_plain();
+        room.lock().member("ann", ann.token).unwrap().turns.receive(stamp).unwrap();
+        assert_eq!(may(&ann), Some(false));
+        room.lock().relay(&ben.name, "an answer");
+        assert_eq!(may(&ann), Some(true));
+        room.leave("ann", ann.token, "left");
+        assert_eq!(may(&ann), None);
     }
 }

@@ -50,6 +50,11 @@ impl Turns {
         self.free || self.seen_at_send.is_none_or(|seen| self.received > seen)
     }
 
+    /// True if they may send, having received all that was sent to them.
+    pub(super) fn is_theirs(&self) -> bool {
+        self.free || self.seen_by_them.is_none_or(|seen| self.sent > seen)
+    }
+
     /// Counts a message of ours; `None` if it is not our turn.
     pub(super) fn send(&mut self) -> Option<Stamp> {
         if !self.is_ours() {

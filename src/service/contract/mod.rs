@@ -21,6 +21,7 @@ use crate::net;
 use crate::net::Connection;
 use crate::net::accept::admission::Lines;
 use crate::net::accept::foreign::ForeignStream;
+use crate::net::accept::silent::SilentClient;
 use crate::net::raw::RawConnection;
 use crate::net::udp;
 use crate::net::udp::ForeignDatagram;
@@ -153,10 +154,11 @@ impl std::fmt::Debug for Provider {
 }
 
 /// A client that speaks another protocol than ours.
-#[derive(Debug)]
 pub enum ForeignClient {
     /// Over TCP.
     Stream(Dialect, ForeignStream),
+    /// Over TCP, to a conversation: it may only listen, or say something later.
+    Silent(Box<SilentClient>),
     /// Over UDP: its first datagram.
     Datagram(ForeignDatagram),
 }
@@ -198,13 +200,15 @@ impl ForeignClient {
     pub const fn dialect(&self) -> Dialect {
         match self {
             Self::Stream(dialect, _) => *dialect,
+            Self::Silent(_) => Dialect::Text,
             Self::Datagram(datagram) => datagram.dialect,
         }
     }
 
-    pub const fn peer(&self) -> SocketAddr {
+    pub fn peer(&self) -> SocketAddr {
         match self {
             Self::Stream(_, stream) => stream.peer,
+            Self::Silent(client) => client.peer(),
             Self::Datagram(datagram) => datagram.peer,
         }
     }

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use super::{errors, page, refusal};
 use crate::base::escape::escape_line;
 use crate::net::accept::foreign::ForeignStream;
+use crate::net::accept::permits::{ConnectionPermit, Door};
 use crate::report::Failure;
 use crate::service::contract::conversation::sent;
 use crate::session::Handle;
@@ -249,6 +250,15 @@ impl<'a> Exchange<'a> {
                 return;
             }
         }
+    }
+
+    /// A place among the clients for a visitor of a conversation.
+    ///
+    /// # Errors
+    /// All are taken, or too many by the client's address.
+    pub(crate) fn take_place(&self) -> Result<ConnectionPermit, Failure> {
+        let entered = self.stream.door.as_ref().map(Door::enter);
+        entered.unwrap_or_else(|| Ok(ConnectionPermit::elsewhere()))
     }
 
     async fn has_left(&mut self, bytes: u64) {

@@ -8,12 +8,16 @@
 //! | `exchange` | one request and its answer |
 //! | `guard` | pure: which pages of which sites may ask, and which may change something |
 //! | `page` | what every page of ours has: strict headers, errors as text or as a page |
+//! | `json` | answers for programs |
+//! | `event_stream` | server-sent events |
 //! | `refusal` | pure: a failure as a status |
 //! | `errors` | the errors of HTTP clients |
 
 mod errors;
+pub(crate) mod event_stream;
 pub(crate) mod exchange;
 pub(crate) mod guard;
+pub(crate) mod json;
 pub(crate) mod page;
 mod refusal;
 

@@ -36,6 +36,20 @@ pub(crate) fn guarded(head: ResponseHead) -> ResponseHead {
         .with("Cross-Origin-Resource-Policy", "same-origin")
 }
 
+/// A template with each `{{name}}` replaced by its value, in one pass: what stands in a value stays as it is.
+pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut parts = template.split("{{");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once("}}").unwrap_or((part, ""));
+        let value = values.iter().find(|(own, _)| *own == name);
+        debug_assert!(value.is_some(), "the template has a `{name}` that nobody fills");
+        out += value.map_or("", |(_, value)| value);
+        out += rest;
+    }
+    out
+}
+
 /// A message with its head and its body: a page for browsers, a line of text for others.
 pub(crate) fn message(asked: Option<&RequestHead>, status: Status, text: &str) -> (ResponseHead, String) {
     let is_browser =
@@ -51,4 +65,15 @@ pub(crate) fn message(asked: Option<&RequestHead>, status: Status, text: &str) -
          <main><h1>{code} {title}</h1><p>{text}</p><p><a href=\"/\">to the start</a></p></main>"
     );
     (head(status, &nonce), page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_filled_in_one_pass() {
+        assert_eq!(fill("{{a}}-{{b}}.", &[("a", "{{b}}"), ("b", "2")]), "{{b}}-2.");
+        assert_eq!(fill("plain", &[]), "plain");
+    }
 }

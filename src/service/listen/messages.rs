@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Ask, errors, is_gone, log_end};
 use crate::net::accept::admission::Admission;
-use crate::net::accept::{Arrival, Greeted};
+use crate::net::accept::{Arrival, Greeted, Spoken};
 use crate::net::{Connection, Listener, show};
 use crate::report::{Failure, Outcome};
 use crate::service::{ForeignClient, Job, MessageService, Server};
@@ -98,13 +98,18 @@ async fn serve(
             match arrival {
                 Arrival::Client(connection, _place) => one(&session, server, *connection).await,
                 Arrival::Request(request) => {
-                    foreign(&session, server, ForeignClient::Datagram(request)).await;
+                    foreign(&session, server, ForeignClient::Datagram(request)).await
                 }
                 Arrival::Trouble(_) => {}
                 Arrival::Knocking(knock) => match knock.answer().await {
-                    Ok((Greeted::Messages(connection), _place)) => one(&session, server, *connection).await,
-                    Ok((Greeted::Foreign(dialect, stream), _place)) => {
+                    Ok((Greeted::Spoken(Spoken::Messages(connection)), _place)) => {
+                        one(&session, server, *connection).await;
+                    }
+                    Ok((Greeted::Spoken(Spoken::Foreign(dialect, stream)), _place)) => {
                         foreign(&session, server, ForeignClient::Stream(dialect, stream)).await;
+                    }
+                    Ok((Greeted::Silent(client), _place)) => {
+                        foreign(&session, server, ForeignClient::Silent(client)).await;
                     }
                     Err(failure) => session.log("refused", failure.to_string()),
                 },

@@ -12,4 +12,6 @@ pub(crate) struct MemberConnection<'a> {
     pub(crate) queue: Queue,
     pub(crate) name: String,
     pub(crate) token: u64,
+    /// It was told its name already, as a text client is.
+    pub(crate) is_greeted: bool,
 }

@@ -33,8 +33,8 @@ impl Flood {
 
     /// Counts a message; `Some` if the client exceeds the rate.
     pub(crate) fn count(&mut self, now: Instant) -> Option<Slowed> {
-        let earned = now.saturating_duration_since(self.at).as_secs_f64() * RATE;
-        (self.left, self.at) = ((self.left + earned).min(BURST) - 1.0, now);
+        self.earn(now);
+        self.left -= 1.0;
         if self.left >= 0.0 {
             return None;
         }
@@ -43,6 +43,22 @@ impl Flood {
             self.told = Some(now);
         }
         Some(Slowed { wait: Duration::from_secs_f64(-self.left / RATE), tell })
+    }
+
+    /// Counts a message if it is within the rate; one that is not is refused. For a client that cannot be made to wait,
+    /// because each message comes on a connection of its own.
+    pub(crate) fn admits(&mut self, now: Instant) -> bool {
+        self.earn(now);
+        let admits = self.left >= 1.0;
+        if admits {
+            self.left -= 1.0;
+        }
+        admits
+    }
+
+    fn earn(&mut self, now: Instant) {
+        let earned = now.saturating_duration_since(self.at).as_secs_f64() * RATE;
+        (self.left, self.at) = ((self.left + earned).min(BURST), now);
     }
 }
 
@@ -66,5 +82,14 @@ mod tests {
             passed += 1;
         }
         assert!((240..=260).contains(&passed) && told == 2, "{passed} {told}");
+    }
+
+    #[test]
+    fn row_83_who_cannot_be_made_to_wait_is_refused_and_that_costs_nothing() {
+        let start = Instant::now();
+        let mut flood = Flood::new(start);
+        assert_eq!((0..1000).filter(|_| flood.admits(start)).count(), 50);
+        let later = start + Duration::from_secs(1);
+        assert_eq!((0..1000).filter(|_| flood.admits(later)).count(), 20);
     }
 }

@@ -1,20 +1,21 @@
-//! The server's side of one client in a room, from its welcome to its end. Text clients are handled in `plain`.
+//! The server's side of one client in a room, from its welcome to its end. Text clients are handled in `text_client`.
 
 use std::time::{Duration, Instant};
 
 use super::connection::MemberConnection;
 use super::flood::{self, Flood, Slowed};
 use super::outbox::Queued;
+use super::speaker::Speaker;
 use super::text_client;
 use crate::base::escape::escape_line;
 use crate::net::Message as Wire;
 use crate::net::errors::malformed;
 use crate::report::Failure;
-use crate::service::chat::command::{self, HELP, Line};
+use crate::service::chat::command;
 use crate::service::chat::errors;
 use crate::service::chat::protocol::{self, Message, Welcome};
 use crate::service::chat::room::{Room, Rules};
-use crate::service::chat::text::{HOST, check, check_name};
+use crate::service::chat::text::{HOST, check};
 use crate::service::chat::turn::{Stamp, TurnError};
 use crate::service::contract::conversation::bytes_of_frame;
 use crate::wire::Frame;
@@ -33,7 +34,7 @@ pub(crate) fn welcome(room: &Room, name: &str, token: u64) -> Frame {
 impl MemberConnection<'_> {
     /// Serves the client until it leaves; returns how it left.
     pub(crate) async fn run(&mut self) -> Result<String, Failure> {
-        if self.connection.is_text {
+        if self.connection.is_text && !self.is_greeted {
             self.greet().await?;
         }
         let mut flood = Flood::new(Instant::now());
@@ -138,27 +139,8 @@ impl MemberConnection<'_> {
         self.connection.outgoing.send_now(leave.encode()).await
     }
 
-    /// The answer to a request to the server itself: `/who`, `@name`, `/help`.
-    pub(crate) fn answer(&self, line: &Line<'_>) -> String {
-        match line {
-            Line::Who => format!("here: {}", self.room.names()),
-            Line::Whisper(to, text) => {
-                let whispered = check(text, self.connection.transport)
-                    .and_then(|()| self.room.whisper(self.session, &self.name, to, text));
-                whispered.map_or_else(|failure| failure.to_string(), |()| format!("{to} was told"))
-            }
-            _ => HELP.into(),
-        }
-    }
-
-    /// Renames the client and announces it.
-    pub(crate) fn take_name(&mut self, name: &str) -> Result<(), Failure> {
-        check_name(name)?;
-        let new = self.room.rename(&self.name, self.token, name);
-        let before = std::mem::replace(&mut self.name, new);
-        self.session.tell("renamed", format!("{before} is now {}", self.name));
-        self.room.show_members(self.session);
-        Ok(())
+    pub(crate) fn speaker(&mut self) -> Speaker<'_> {
+        Speaker { room: self.room, session: self.session, name: &mut self.name, token: self.token }
     }
 
     /// Handles a frame or line from the client; `Some` if it left, with how.
@@ -179,7 +161,7 @@ impl MemberConnection<'_> {
             Message::Join { name, .. } => self.rename(&name).await?,
             Message::Ask { text } => {
                 let text = match command::read(&text) {
-                    Ok(line) => self.answer(&line),
+                    Ok(line) => self.speaker().answer(&line),
                     Err(failure) => failure.to_string(),
                 };
                 self.connection.outgoing.send_now(Message::Notice { text }.encode()).await?;
@@ -192,7 +174,7 @@ impl MemberConnection<'_> {
     }
 
     async fn rename(&mut self, name: &str) -> Result<(), Failure> {
-        let answer = match self.take_name(name) {
+        let answer = match self.speaker().take_name(name) {
             Ok(()) => welcome(self.room, &self.name, self.token),
             Err(failure) => Message::Notice { text: failure.to_string() }.encode(),
         };

@@ -111,6 +111,23 @@ impl Queue {
         }
     }
 
+    /// `first` and messages queued after it, which are sent together.
+    pub(crate) fn batch(&mut self, first: Queued) -> Vec<Queued> {
+        let more = std::iter::from_fn(|| self.waiting.try_recv().ok()).take(BATCH);
+        std::iter::once(first).chain(more).collect()
+    }
+
+    /// Waits until messages have been sent; an error if the client is to be dropped or does not take them in time.
+    pub(crate) async fn in_time(
+        &self,
+        sending: impl Future<Output = Result<(), Failure>>,
+    ) -> Result<(), Failure> {
+        tokio::select! {
+            () = self.kicked.cancelled() => Err(client_does_not_read(READ_LIMIT)),
+            sent = tokio::time::timeout(READ_LIMIT, sending) => sent.map_err(|_| client_does_not_read(READ_LIMIT))?,
+        }
+    }
+
     /// Sends `first` and messages queued after it, each encoded by `frame` (`None`: nothing is sent for it). An error
     /// if the client is to be dropped or does not take them in time.
     pub(crate) async fn send(
@@ -119,24 +136,22 @@ impl Queue {
         outgoing: &mut Outgoing,
         mut frame: impl FnMut(&Message) -> Option<Frame>,
     ) -> Result<(), Failure> {
-        let waiting = &mut self.waiting;
+        // The shares of the limit are given back when all have left.
+        let batch = self.batch(first);
         let sending = async {
-            let mut next = Some(first);
-            for _ in 0..BATCH {
-                let Some(queued) = next.take() else { break };
+            for queued in &batch {
                 if let Some(frame) = frame(&queued.message) {
                     outgoing.send(frame).await?;
                 }
-                next = waiting.try_recv().ok();
-            }
-            if let Some(frame) = next.and_then(|queued| frame(&queued.message)) {
-                outgoing.send(frame).await?;
             }
             outgoing.flush().await
         };
-        tokio::select! {
-            () = self.kicked.cancelled() => Err(client_does_not_read(READ_LIMIT)),
-            sent = tokio::time::timeout(READ_LIMIT, sending) => sent.map_err(|_| client_does_not_read(READ_LIMIT))?,
-        }
+        self.in_time(sending).await
+    }
+
+    /// The next message if there is one.
+    #[cfg(test)]
+    pub(crate) fn try_next(&mut self) -> Option<Message> {
+        self.waiting.try_recv().ok().map(|queued| queued.message)
     }
 }

@@ -1,0 +1,92 @@
+//! A client of a conversation that has sent nothing yet. It may be somebody who only listens, as with `nc`, or a
+//! connection that a browser keeps in reserve and may use for a request later.
+
+use std::net::SocketAddr;
+
+use super::foreign::{ForeignStream, write_all};
+use super::permits::{ConnectionPermit, Door};
+use super::visitor::{First, Spoken, Visitor};
+use crate::net::errors;
+use crate::report::Failure;
+use crate::wire::dialect::Opening;
+
+/// A client that has sent nothing yet.
+pub struct SilentClient {
+    visitor: Visitor,
+    has_heard: bool,
+}
+
+impl SilentClient {
+    pub(super) fn new(visitor: Visitor) -> Self {
+        Self { visitor, has_heard: false }
+    }
+
+    /// Its address.
+    pub fn peer(&self) -> SocketAddr {
+        self.visitor.peer
+    }
+
+    /// The way to a place of its own.
+    pub fn door(&self) -> Door {
+        self.visitor.door()
+    }
+
+    /// True if it was sent something: a request that comes now cannot be answered any more.
+    pub const fn has_heard(&self) -> bool {
+        self.has_heard
+    }
+
+    /// Limits the kernel's send buffer to about `bytes`, so that it is noticed early that the client does not read.
+    pub fn bound_buffer(&self, bytes: usize) {
+        drop(socket2::SockRef::from(&self.visitor.stream).set_send_buffer_size(bytes));
+    }
+
+    /// Sends it lines of text.
+    ///
+    /// # Errors
+    /// The connection broke, or the client takes nothing.
+    pub async fn write(&mut self, lines: &[u8]) -> Result<(), Failure> {
+        self.has_heard = true;
+        write_all(&mut self.visitor.stream, lines).await
+    }
+
+    /// Resolves when it begins to speak, with what it begins. Cancel-safe.
+    ///
+    /// # Errors
+    /// It left without a word, or the connection broke.
+    pub async fn speaks(&mut self) -> Result<Opening, Failure> {
+        match self.visitor.first_bytes(None).await? {
+            First::Opening(opening) => Ok(opening),
+            First::Silence => Err(errors::client_closed_at_once()),
+        }
+    }
+
+    /// Speaks with it as it began; `place`: its place as a client, if it has one already. One that is refused has been
+    /// told why.
+    ///
+    /// # Errors
+    /// It is not welcome, or there is no place.
+    pub async fn meet(
+        self,
+        opening: Opening,
+        place: Option<ConnectionPermit>,
+    ) -> Result<(Spoken, ConnectionPermit), Failure> {
+        let place = match (opening, place) {
+            (_, Some(place)) => Ok(place),
+            // It is counted as a visitor already.
+            (Opening::Http, None) => Ok(ConnectionPermit::elsewhere()),
+            (_, None) => self.visitor.place(opening),
+        };
+        self.visitor.decide(opening, place, self.has_heard).await
+    }
+
+    /// Tells it why it cannot stay.
+    pub async fn refuse(self, failure: Failure) -> Failure {
+        self.visitor.refuse(Opening::Text, failure).await
+    }
+
+    /// Closes after the last lines.
+    pub async fn close(self) {
+        ForeignStream::new(self.visitor.stream, self.visitor.peer, self.visitor.front).close().await;
+    }
+}

@@ -1,0 +1,116 @@
+//! The room over HTTP, for browsers and for curl: members like all others, by the same rules.
+//!
+//! ```text
+//! GET  /                              the room as a page; as text or as JSON for programs
+//! GET  /events?name=NAME&token=TOKEN  joins, and tells what happens there until it ends: server-sent events
+//! POST /say, /name, /leave            what the member with the token says and does
+//! ```
+//! A member is there while its stream is: it joins when that begins, and leaves when it ends. Its requests bear its token
+//! in `Authorization: Bearer TOKEN`, in the query or in the form. Who comes back with the token of a stream that broke
+//! takes its place again, as clients of our own protocol do (faults.md row 84).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `guests` | those who are in the room by way of HTTP |
+//! | `stream` | `/events`: a member, from joining to its end |
+//! | `event` | pure: what a member is told, as events |
+//! | `say` | what a member says and does |
+//! | `token` | pure: the token of a request |
+//!
+//! The page is made of `room.html`, `room.css` and `room.js`.
+
+mod event;
+mod guests;
+mod say;
+mod stream;
+mod token;
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+pub(super) use self::guests::Guests;
+use super::protocol::MESSAGE_LIMIT;
+use super::server::visit::Visit;
+use super::text::HOST;
+use crate::net::accept::foreign::ForeignStream;
+use crate::report::Failure;
+use crate::service::http::{self, Answer, Exchange, Site, guard, page};
+use crate::wire::http::{Method, ResponseHead, Status};
+
+/// The methods that a room knows.
+const METHODS: &str = "GET, HEAD, POST, OPTIONS";
+/// What a program is told that asks for no page.
+const USAGE: &str = "a room: join with `curl -N 'ADDRESS/events?name=NAME'`, and speak with \
+                     `curl -d 'hello' 'ADDRESS/say?token=TOKEN'`";
+
+/// The room, for one client.
+struct Pages<'a> {
+    visit: Visit<'a>,
+    guests: &'a Arc<Guests>,
+}
+
+/// Serves one client.
+pub(super) async fn serve(
+    visit: Visit<'_>,
+    guests: &Arc<Guests>,
+    stream: ForeignStream,
+) -> Result<(), Failure> {
+    http::serve(visit.session, stream, &mut Pages { visit, guests }).await
+}
+
+impl Site for Pages<'_> {
+    fn answer<'a>(&'a mut self, exchange: &'a mut Exchange<'_>) -> Answer<'a> {
+        Box::pin(async move {
+            self.guests.note_client(exchange);
+            let changes =
+                exchange.head.target.path_bytes() != b"/" && exchange.head.method != Method::Options;
+            if changes && let Some(why) = guard::objection_to_writing(&exchange.head) {
+                return exchange.reply_json(Status::FORBIDDEN, &json!({ "error": why })).await;
+            }
+            match (exchange.head.method, exchange.head.target.path_bytes()) {
+                (Method::Get | Method::Head, b"/") => self.show(exchange).await,
+                (Method::Get, b"/events") => stream::join(self.visit, self.guests, exchange).await,
+                (Method::Post, b"/say" | b"/name" | b"/leave") => {
+                    say::post(self.visit, self.guests, exchange).await
+                }
+                (Method::Options, _) => {
+                    let head = ResponseHead::new(Status::NO_CONTENT).with("Allow", METHODS);
+                    exchange.reply_head(page::guarded(head)).await
+                }
+                (_, b"/" | b"/events" | b"/say" | b"/name" | b"/leave") => {
+                    let (head, body) = page::message(Some(&exchange.head), Status::METHOD_NOT_ALLOWED, USAGE);
+                    exchange.reply(head.with("Allow", METHODS), body).await
+                }
+                _ => exchange.refuse(Status::NOT_FOUND, "the room is at /").await,
+            }
+        })
+    }
+}
+
+impl Pages<'_> {
+    /// The page; for programs, who is there and how to join.
+    async fn show(&self, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
+        if exchange.wants_json() {
+            let rules = self.visit.room.rules;
+            let (names, more) = self.visit.room.present();
+            let object = json!({
+                "host": HOST, "turns": !rules.free, "relay": rules.relay, "for_two": rules.for_two,
+                "members": names, "more": more,
+            });
+            return exchange.reply_json(Status::OK, &object).await;
+        }
+        if !exchange.wants_page() {
+            let head = page::guarded(ResponseHead::new(Status::OK)).with("Content-Type", page::TEXT);
+            return exchange.reply(head.with("Vary", "Accept"), format!("{USAGE}\n")).await;
+        }
+        let nonce = page::nonce();
+        let style = [page::STYLE, include_str!("room.css")].concat();
+        let limit = MESSAGE_LIMIT.to_string();
+        let text = page::fill(
+            include_str!("room.html"),
+            &[("nonce", &nonce), ("style", &style), ("limit", &limit), ("script", include_str!("room.js"))],
+        );
+        exchange.reply(page::head(Status::OK, &nonce).with("Vary", "Accept"), text).await
+    }
+}
