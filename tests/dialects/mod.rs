@@ -4,6 +4,7 @@ mod ftp;
 mod hostile;
 mod http;
 mod one_port;
+mod pages;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

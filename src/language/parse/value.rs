@@ -12,10 +12,7 @@ pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mi
     match kind {
         Kind::BindAddress => bind_address(word),
         Kind::Choice(words) => choice(word, words).map(Datum::Text),
-        Kind::Choices(words) => {
-            word.split(',').try_for_each(|one| choice(one, words).map(drop))?;
-            Ok(Datum::Text(word.into()))
-        }
+        Kind::Choices(words) => choices(word, words).map(Datum::Text),
         Kind::Count(min, max) => count(word, min, max).map(Datum::Count),
         Kind::Duration => Ok(Datum::Duration(quantity::duration(word)?)),
         Kind::Delay => {
@@ -146,6 +143,12 @@ fn choice(word: &str, words: &'static [&'static str]) -> Result<String, Mismatch
         fix,
         expected: words.iter().map(|w| (*w).into()).collect(),
     })
+}
+
+/// Some of the words, with commas between them.
+fn choices(word: &str, words: &'static [&'static str]) -> Result<String, Mismatch> {
+    word.split(',').try_for_each(|one| choice(one, words).map(drop))?;
+    Ok(word.into())
 }
 
 fn count(word: &str, min: u64, max: u64) -> Result<u64, Mismatch> {

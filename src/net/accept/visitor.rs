@@ -107,7 +107,9 @@ impl Visitor {
         };
         let spoken = match foreign {
             None if opening == Opening::Own => self.own().await?,
-            Some(Dialect::Text) if self.admission.lines != Lines::No => Spoken::Messages(Box::new(self.text())),
+            Some(Dialect::Text) if self.admission.lines != Lines::No => {
+                Spoken::Messages(Box::new(self.text()))
+            }
             Some(dialect) if dialects.has(dialect) => {
                 let door = (self.admission.lines == Lines::Conversation).then(|| self.door());
                 let mut stream = ForeignStream::new(self.stream, self.peer, self.front);

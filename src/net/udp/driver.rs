@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::ForeignDatagram;
 use super::drops::kernel_drops;
+use super::foreign::ForeignDatagram;
 use super::halves::{Command, Counters, Halves, Incoming, Outgoing, SendQuota};
 use super::socket::Socket;
 use super::text_client::{Heard, TextClients};

@@ -8,23 +8,25 @@
 //! | `halves` | what a service holds |
 //! | `socket` | many datagrams in one system call |
 //! | `drops` | datagrams that the kernel dropped |
+//! | `foreign` | the first datagram of another protocol |
 //! | `text_client` | plain-text clients, such as `nc -u` |
 
 mod driver;
 mod drops;
+mod foreign;
 mod halves;
 mod options;
 mod socket;
 mod text_client;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use self::driver::{Opening, SocketDriver};
 use self::text_client::TextClients;
+pub use foreign::ForeignDatagram;
 pub use halves::{Counters, Halves, Incoming, Outgoing};
 pub use options::Options;
 use socket::Socket;
@@ -140,16 +142,6 @@ async fn connect_to(
 
 /// Requests of another protocol that may wait for the service; more are lost, as datagrams are.
 const REQUESTS: usize = 64;
-
-/// A datagram that begins a conversation in another protocol, which goes on between other ports.
-#[derive(Debug)]
-pub struct ForeignDatagram {
-    pub dialect: Dialect,
-    pub peer: SocketAddr,
-    /// Where the listener is bound.
-    pub local: IpAddr,
-    pub bytes: Bytes,
-}
 
 /// What arrives at a socket that listens.
 pub struct Arrivals {

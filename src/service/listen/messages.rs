@@ -28,17 +28,7 @@ pub(super) async fn run(
     };
     let (bound, address, web) = ask.bind_all(transport)?;
     let server = (service.make)(session, options, arguments, context)?;
-    let admission = Admission {
-        service: provider.id,
-        name: provider.row.name,
-        lists: service.lists,
-        max: ask.max(),
-        lines: service.lines,
-        dialects: ask.options.dialects(service.dialects),
-        greeting: service.greeting,
-        options: service.options,
-        ring: session.ring(),
-    };
+    let admission = admission(session, service, &ask);
     let for_web = Admission { dialects: admission.dialects.and(WEB), ..admission.clone() };
     let web = web.map(|bound| Listener::new(bound, for_web).0);
     let (listener, driver) = Listener::new(bound, admission);
@@ -49,16 +39,7 @@ pub(super) async fn run(
     let beside = if web.is_some() { ", over HTTP on the same port, too" } else { "" };
     let what = format!("{}{beside}", server.describe());
     ask.announce(session, ListenAddress::Socket(address), &what, server.is_private());
-    if let Some(host) = server.clone().host(session.clone()) {
-        let told = session.clone();
-        session.spawn(async move {
-            if let Err(failure) = told.unless_cancelled(host).await
-                && !told.is_cancelled()
-            {
-                told.log("host", failure.to_string());
-            }
-        });
-    }
+    attend_host(session, &server);
     let beside = async {
         match web {
             Some(web) => serve(session, web, &server, address).await,
@@ -67,6 +48,34 @@ pub(super) async fn run(
     };
     tokio::try_join!(serve(session, listener, &server, address), beside)?;
     Ok(Outcome::new(format!("closed {transport} {}", show(address)), Vec::new()))
+}
+
+/// Whom the port takes.
+fn admission(session: &Handle, service: &MessageService, ask: &Ask<'_>) -> Admission {
+    Admission {
+        service: ask.provider.id,
+        name: ask.provider.row.name,
+        lists: service.lists,
+        max: ask.max(),
+        lines: service.lines,
+        dialects: ask.options.dialects(service.dialects),
+        greeting: service.greeting,
+        options: service.options,
+        ring: session.ring(),
+    }
+}
+
+/// Starts what the server does besides its clients.
+fn attend_host(session: &Handle, server: &Arc<dyn Server>) {
+    let Some(host) = server.clone().host(session.clone()) else { return };
+    let told = session.clone();
+    session.spawn(async move {
+        if let Err(failure) = told.unless_cancelled(host).await
+            && !told.is_cancelled()
+        {
+            told.log("host", failure.to_string());
+        }
+    });
 }
 
 /// Accepts clients until the session is stopped.
@@ -93,28 +102,29 @@ async fn serve(
             }
             Some(arrival) => arrival,
         };
-        let (session, server) = (session.clone(), server.clone());
-        session.clone().spawn(async move {
-            match arrival {
-                Arrival::Client(connection, _place) => one(&session, server, *connection).await,
-                Arrival::Request(request) => {
-                    foreign(&session, server, ForeignClient::Datagram(request)).await
-                }
-                Arrival::Trouble(_) => {}
-                Arrival::Knocking(knock) => match knock.answer().await {
-                    Ok((Greeted::Spoken(Spoken::Messages(connection)), _place)) => {
-                        one(&session, server, *connection).await;
-                    }
-                    Ok((Greeted::Spoken(Spoken::Foreign(dialect, stream)), _place)) => {
-                        foreign(&session, server, ForeignClient::Stream(dialect, stream)).await;
-                    }
-                    Ok((Greeted::Silent(client), _place)) => {
-                        foreign(&session, server, ForeignClient::Silent(client)).await;
-                    }
-                    Err(failure) => session.log("refused", failure.to_string()),
-                },
+        let (told, server) = (session.clone(), server.clone());
+        session.spawn(async move { receive(&told, server, arrival).await });
+    }
+}
+
+/// Serves whoever arrived.
+async fn receive(session: &Handle, server: Arc<dyn Server>, arrival: Arrival) {
+    match arrival {
+        Arrival::Client(connection, _place) => one(session, server, *connection).await,
+        Arrival::Request(request) => foreign(session, server, ForeignClient::Datagram(request)).await,
+        Arrival::Trouble(_) => {}
+        Arrival::Knocking(knock) => match knock.answer().await {
+            Ok((Greeted::Spoken(Spoken::Messages(connection)), _place)) => {
+                one(session, server, *connection).await;
             }
-        });
+            Ok((Greeted::Spoken(Spoken::Foreign(dialect, stream)), _place)) => {
+                foreign(session, server, ForeignClient::Stream(dialect, stream)).await;
+            }
+            Ok((Greeted::Silent(client), _place)) => {
+                foreign(session, server, ForeignClient::Silent(client)).await;
+            }
+            Err(failure) => session.log("refused", failure.to_string()),
+        },
     }
 }
 

@@ -15,6 +15,7 @@ use crate::service::ftp::dialects::store::Store;
 use crate::service::ftp::storage::known_hashes::KnownHashes;
 use crate::service::ftp::transfer::MinimumRate;
 use crate::service::http::{Exchange, page};
+use crate::wire::http::ranges::{content_range, unsatisfied_range};
 use crate::wire::http::{
     EntityTag, Method, Multipart, Precondition, ResponseHead, Status, Validators, Wanted, date, decide,
     disposition, media_type, range_holds, ranges,
@@ -40,6 +41,17 @@ impl Opened {
         let bytes = (source.size <= SMALL).then(|| read(&source)).flatten();
         Self { source, tags, bytes }
     }
+
+    /// The fields that tell its state.
+    fn head(&self, status: Status) -> ResponseHead {
+        let head = page::guarded(ResponseHead::new(status))
+            .with("Last-Modified", date::format(self.source.modified / 1_000_000_000))
+            .with("Accept-Ranges", "bytes");
+        match self.tags.first() {
+            Some(tag) => head.with("ETag", tag.to_string()),
+            None => head,
+        }
+    }
 }
 
 /// Answers with the file, or with the parts of it that are wanted.
@@ -49,44 +61,49 @@ pub(super) async fn send(
     name: &str,
     opened: Opened,
 ) -> Result<(), Failure> {
-    let Opened { source, tags, .. } = &opened;
-    let state = Validators { tags, modified: source.modified / 1_000_000_000 };
-    let kind = media_type(name);
-    let head = |status| {
-        let head = page::guarded(ResponseHead::new(status))
-            .with("Last-Modified", date::format(state.modified))
-            .with("Accept-Ranges", "bytes");
-        tags.first().map(ToString::to_string).into_iter().fold(head, |head, tag| head.with("ETag", tag))
-    };
+    let state = Validators { tags: &opened.tags, modified: opened.source.modified / 1_000_000_000 };
     match decide(exchange.head.method, &exchange.head.headers, &state) {
         Precondition::Proceed => {}
-        Precondition::NotModified => return exchange.reply_head(head(Status::NOT_MODIFIED)).await,
+        Precondition::NotModified => return exchange.reply_head(opened.head(Status::NOT_MODIFIED)).await,
         Precondition::Failed => {
             return exchange.refuse(Status::PRECONDITION_FAILED, "the file is in another state").await;
         }
     }
     let asked = exchange.head.headers.get("range").filter(|_| range_holds(&exchange.head.headers, &state));
-    match asked.map_or(Wanted::Whole, |asked| ranges(asked, source.size)) {
+    let wanted = asked.map_or(Wanted::Whole, |asked| ranges(asked, opened.source.size));
+    answer(store, exchange, name, &opened, wanted).await
+}
+
+async fn answer(
+    store: &Store,
+    exchange: &mut Exchange<'_>,
+    name: &str,
+    opened: &Opened,
+    wanted: Wanted,
+) -> Result<(), Failure> {
+    let (source, kind) = (&opened.source, media_type(name));
+    let head = |status| dressed(store, exchange, opened.head(status), name);
+    match wanted {
         Wanted::Unsatisfiable => {
-            let range = crate::wire::http::ranges::unsatisfied_range(source.size);
-            let (head, body) =
-                page::message(Some(&exchange.head), Status::RANGE_NOT_SATISFIABLE, "the file is shorter");
-            exchange.reply(head.with("Content-Range", range), body).await
+            let why = "the file is shorter";
+            let (head, body) = page::message(Some(&exchange.head), Status::RANGE_NOT_SATISFIABLE, why);
+            exchange.reply(head.with("Content-Range", unsatisfied_range(source.size)), body).await
         }
         Wanted::Whole => {
-            let head = dressed(store, exchange, head(Status::OK), name).with("Content-Type", kind);
-            whole(store, exchange, name, head, &opened).await
+            let head = head(Status::OK).with("Content-Type", kind);
+            match &opened.bytes {
+                Some(bytes) => exchange.reply(head, bytes.clone()).await,
+                None => part(store, exchange, (name, source), head, 0..source.size).await,
+            }
         }
         Wanted::Parts(parts) if parts.len() == 1 => {
-            let range = crate::wire::http::ranges::content_range(&parts[0], source.size);
-            let head = dressed(store, exchange, head(Status::PARTIAL_CONTENT), name)
-                .with("Content-Type", kind)
-                .with("Content-Range", range);
-            part(store, exchange, name, head, source, parts[0].clone()).await
+            let range = content_range(&parts[0], source.size);
+            let head = head(Status::PARTIAL_CONTENT).with("Content-Type", kind).with("Content-Range", range);
+            part(store, exchange, (name, source), head, parts[0].clone()).await
         }
         Wanted::Parts(parts) => {
-            let head = dressed(store, exchange, head(Status::PARTIAL_CONTENT), name);
-            several(store, exchange, (name, kind), head, source, &parts).await
+            let head = head(Status::PARTIAL_CONTENT);
+            several(store, exchange, (name, source), head, &parts).await
         }
     }
 }
@@ -109,26 +126,12 @@ fn is_active(kind: &str) -> bool {
     kind.contains("html") || kind.contains("xml") || kind.contains("svg")
 }
 
-async fn whole(
-    store: &Store,
-    exchange: &mut Exchange<'_>,
-    name: &str,
-    head: ResponseHead,
-    opened: &Opened,
-) -> Result<(), Failure> {
-    match &opened.bytes {
-        Some(bytes) => exchange.reply(head, bytes.clone()).await,
-        None => part(store, exchange, name, head, &opened.source, 0..opened.source.size).await,
-    }
-}
-
 /// One range, as the body.
 async fn part(
     store: &Store,
     exchange: &mut Exchange<'_>,
-    name: &str,
+    (name, source): (&str, &Source),
     head: ResponseHead,
-    source: &Source,
     range: Range<u64>,
 ) -> Result<(), Failure> {
     let length = range.end - range.start;
@@ -153,13 +156,12 @@ async fn part(
 async fn several(
     store: &Store,
     exchange: &mut Exchange<'_>,
-    (name, kind): (&str, &'static str),
+    (name, source): (&str, &Source),
     head: ResponseHead,
-    source: &Source,
     parts: &[Range<u64>],
 ) -> Result<(), Failure> {
     let boundary: String = random::<12>().iter().map(|byte| format!("{byte:02x}")).collect();
-    let body = Multipart { boundary: &boundary, media_type: kind, size: source.size };
+    let body = Multipart { boundary: &boundary, media_type: media_type(name), size: source.size };
     let length = body.length(parts);
     exchange.begin(head.with("Content-Type", body.content_type()).length(length)).await?;
     if exchange.head.method == Method::Head {
