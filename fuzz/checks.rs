@@ -7,7 +7,7 @@ use nls::language::editing::highlight::marks;
 use nls::language::{Scope, Source, plan};
 use nls::service::{calc, chat, files, ftp, stream};
 use nls::shell::catalogue;
-use nls::wire::{Frame, datagram, http, preface};
+use nls::wire::{Frame, datagram, dialect, http, preface};
 
 /// A prompt without sessions, variables or files.
 struct Nothing;
@@ -90,10 +90,11 @@ pub fn expression(bytes: &[u8]) {
     }
 }
 
-/// What lies on a disk, or is typed by somebody else.
+/// What lies on a disk, is typed by somebody else, or is asked by a client that is not ours.
 pub fn foreign(bytes: &[u8]) {
     nls::service::fuzz_entry::journal(bytes);
     nls::service::fuzz_entry::media(bytes);
+    nls::service::fuzz_entry::tftp(bytes);
     nls::service::fuzz_entry::chat_line(&String::from_utf8_lossy(bytes));
 }
 
@@ -117,7 +118,8 @@ pub fn wire(bytes: &[u8]) {
     if let Some(first) = bytes.first_chunk() {
         let _ = preface::Preface::decode(*first);
     }
-    let _ = (preface::guess(bytes), preface::Preface::may_begin(bytes), preface::may_be_text(bytes));
+    let _ = (dialect::guess(bytes), preface::Preface::may_begin(bytes), dialect::is_text_datagram(bytes));
+    let _ = dialect::is_tftp_request(bytes);
 }
 
 /// A request over HTTP and its body in chunks: both read alike, however they are split.

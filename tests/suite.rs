@@ -6,6 +6,7 @@ mod architecture;
 mod batch;
 mod bottleneck;
 mod diagnostics;
+mod dialects;
 mod examples;
 mod faults;
 mod folders;

@@ -213,6 +213,15 @@ pub(super) fn idle_client_replaced() -> Failure {
 
 // A connection that breaks
 
+/// Row 36, from the side of a server: the system of the client said so (ICMP).
+pub(super) fn client_port_closed() -> Failure {
+    Failure::new(Code::Broken, "the client is gone: nothing is there at its port any more")
+}
+
+pub(super) fn request_replaced() -> Failure {
+    Failure::new(Code::Cancelled, "the client made another request from the same port instead")
+}
+
 pub(super) fn connection_reset() -> Failure {
     Failure::new(Code::Broken, "the peer reset the connection: it was stopped, or it crashed").fix(RUN_AGAIN)
 }

@@ -8,16 +8,21 @@
 //! | `halves` | what a service holds |
 //! | `socket` | many datagrams in one system call |
 //! | `drops` | datagrams that the kernel dropped |
+//! | `requests`, `peer_socket` | conversations in other protocols: which there are, and a socket for each |
 //! | `text_client` | plain-text clients, such as `nc -u` |
 
 mod driver;
 mod drops;
 mod halves;
 mod options;
+pub mod peer_socket;
+mod requests;
 mod socket;
 mod text_client;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use tokio::net::UdpSocket;
@@ -27,6 +32,7 @@ use self::driver::{Opening, SocketDriver};
 use self::text_client::TextClients;
 pub use halves::{Counters, Halves, Incoming, Outgoing};
 pub use options::Options;
+use requests::Requests;
 use socket::Socket;
 
 use super::accept::admission::{Admission, Lines};
@@ -149,6 +155,11 @@ pub struct ForeignDatagram {
     /// Where the listener is bound.
     pub local: IpAddr,
     pub bytes: Bytes,
+    /// The lengths of repeats of the datagram. It is closed when the peer has begun another conversation from the same
+    /// port, or the listener is closed; who drops it gives the place of the conversation back.
+    repeated: mpsc::Receiver<usize>,
+    /// The peer has answered: its address is not forged.
+    proof: Arc<AtomicBool>,
 }
 
 /// What arrives at a socket that listens.
@@ -181,6 +192,8 @@ pub fn listen(socket: UdpSocket, admission: &Admission) -> (Arrivals, Driver) {
     let (accepts, clients) = mpsc::unbounded_channel();
     drive.accepts = Some(accepts);
     let (requested, requests) = mpsc::channel(REQUESTS);
-    drive.foreign = admission.dialects.has(Dialect::Tftp).then_some(requested);
+    if admission.dialects.has(Dialect::Tftp) {
+        drive.requests = Requests::into(requested, admission.max);
+    }
     (Arrivals { clients, requests }, Box::pin(drive.run()))
 }

@@ -3,9 +3,11 @@
 //! | file | holds |
 //! |---|---|
 //! | `store` | what every dialect does with files: open, list, receive |
+//! | `tftp` | TFTP, over UDP |
 //! | `web` | HTTP |
 
 mod store;
+mod tftp;
 mod web;
 
 use std::sync::Arc;
@@ -28,7 +30,15 @@ pub(super) fn serve(
     Box::pin(async move {
         match client {
             ForeignClient::Stream(Dialect::Http, stream) => web::serve(store, stream).await,
+            ForeignClient::Datagram(datagram) if datagram.dialect == Dialect::Tftp => {
+                tftp::serve(store, datagram).await
+            }
             other => Err(dialect_unknown(other.dialect())),
         }
     })
+}
+
+/// Reads what a client may send over UDP, for the fuzzer.
+pub(super) fn read_tftp(bytes: &[u8]) {
+    tftp::read_packet(bytes);
 }

@@ -1,0 +1,3 @@
+//! Clients of other protocols than ours, as they are installed.
+
+mod tftp;
