@@ -20,11 +20,8 @@ mod requests;
 mod socket;
 mod text_client;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
@@ -32,8 +29,9 @@ use self::driver::{Opening, SocketDriver};
 use self::text_client::TextClients;
 pub use halves::{Counters, Halves, Incoming, Outgoing};
 pub use options::Options;
+pub use requests::ForeignDatagram;
 use requests::Requests;
-use socket::Socket;
+use socket::{SOCKET_BUFFER, Socket};
 
 use super::accept::admission::{Admission, Lines};
 use super::connect::resolve;
@@ -50,9 +48,6 @@ use crate::wire::datagram::{self, Credit, DATAGRAM_LIMIT};
 use crate::wire::dialect::Dialect;
 use crate::wire::{Code, ConnectionId, FRAME_LIMIT, ServiceId};
 
-/// Socket buffer size requested for each direction, in bytes. The kernel may grant less; the initial credit for blocks
-/// follows what it granted.
-const SOCKET_BUFFER: usize = 4 << 20;
 /// Bytes that the kernel charges to the socket buffer for a datagram of 1200 bytes, approximately.
 const DATAGRAM_CHARGE: usize = 2304;
 /// Upper limit, in bytes, to which the credit for blocks grows while the service keeps reading: 1 Gbit/s at 100 ms.
@@ -146,21 +141,6 @@ async fn connect_to(
 
 /// Requests of another protocol that may wait for the service; more are lost, as datagrams are.
 const REQUESTS: usize = 64;
-
-/// A datagram that begins a conversation in another protocol, which goes on between other ports.
-#[derive(Debug)]
-pub struct ForeignDatagram {
-    pub dialect: Dialect,
-    pub peer: SocketAddr,
-    /// Where the listener is bound.
-    pub local: IpAddr,
-    pub bytes: Bytes,
-    /// The lengths of repeats of the datagram. It is closed when the peer has begun another conversation from the same
-    /// port, or the listener is closed; who drops it gives the place of the conversation back.
-    repeated: mpsc::Receiver<usize>,
-    /// The peer has answered: its address is not forged.
-    proof: Arc<AtomicBool>,
-}
 
 /// What arrives at a socket that listens.
 pub struct Arrivals {

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use super::socket::Socket;
-use super::{ForeignDatagram, SOCKET_BUFFER};
+use super::requests::ForeignDatagram;
+use super::socket::{SOCKET_BUFFER, Socket};
 use crate::base::Time;
 use crate::net::{clock, errors};
 use crate::report::Failure;
@@ -39,6 +39,8 @@ pub struct PeerSocket {
     repeated: Option<mpsc::Receiver<usize>>,
     /// The peer has answered: its address is not forged.
     proof: Arc<AtomicBool>,
+    /// Bytes of the request.
+    request: usize,
 }
 
 /// What came next.
@@ -57,7 +59,7 @@ impl PeerSocket {
     /// # Errors
     /// The system has no socket, or no way to the peer.
     pub async fn open(request: ForeignDatagram) -> Result<Self, Failure> {
-        let ForeignDatagram { peer, local, repeated, proof, .. } = request;
+        let ForeignDatagram { peer, local, repeated, proof, bytes, .. } = request;
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let local = match (local.to_canonical(), peer) {
             (local, _) if !local.is_unspecified() => local,
@@ -70,7 +72,8 @@ impl PeerSocket {
         drop(socket2::SockRef::from(&io).set_recv_buffer_size(SOCKET_BUFFER));
         drop(socket2::SockRef::from(&io).set_send_buffer_size(SOCKET_BUFFER));
         let socket = Socket::new(io, true, false).grouped().reading(1);
-        Ok(Self { socket, peer, waiting: VecDeque::new(), repeated: Some(repeated), proof })
+        let (waiting, repeated) = (VecDeque::new(), Some(repeated));
+        Ok(Self { socket, peer, waiting, repeated, proof, request: bytes.len() })
     }
 
     /// Largest payload of a datagram, in bytes, that leaves this machine in one piece. On the way it may be fragmented.
@@ -97,6 +100,27 @@ impl PeerSocket {
     /// True if the peer has answered, or is on loopback.
     pub fn is_proven(&self) -> bool {
         self.proof.load(Ordering::Relaxed)
+    }
+
+    /// The bytes of the request, if its address may be forged.
+    pub fn asked(&self) -> Option<usize> {
+        (!self.is_proven()).then_some(self.request)
+    }
+
+    /// At the end of a conversation: true if the request came once more, for the same thing again. Otherwise its place is
+    /// free from now on, and who asks again begins another conversation.
+    pub fn is_asked_again(&mut self) -> bool {
+        let Some(repeated) = &mut self.repeated else { return false };
+        let mut again = false;
+        while repeated.try_recv().is_ok() {
+            again = true;
+        }
+        if again {
+            return true;
+        }
+        repeated.close();
+        // Between the look and the end.
+        repeated.try_recv().is_ok()
     }
 
     /// The conversation has its result, and its place is free for another one, of this peer as well. Little memory is
@@ -214,6 +238,9 @@ mod tests {
         let (mut own, client, repeats) = pair().await;
         repeats.send(30).await.unwrap();
         assert_eq!(own.next(later()).await.unwrap(), Heard::Request(30));
+        repeats.send(30).await.unwrap();
+        assert!(own.is_asked_again() && !repeats.is_closed());
+        assert!(!own.is_asked_again() && repeats.is_closed());
         drop(repeats);
         assert!(own.next(later()).await.unwrap_err().why.contains("another request"));
         own.release();

@@ -6,14 +6,13 @@
 //! to another for ever.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::ForeignDatagram;
 use crate::base::share;
 use crate::wire::dialect::{self, Dialect};
 
@@ -27,6 +26,21 @@ const UNPROVEN_SHARE: usize = 2;
 const FIRST_CLIENT_PORT: u16 = 1024;
 /// Repeats of a request that may wait to be noticed; more say nothing new.
 const REPEATS: usize = 4;
+
+/// A datagram that begins a conversation in another protocol, which goes on between other ports.
+#[derive(Debug)]
+pub struct ForeignDatagram {
+    pub dialect: Dialect,
+    pub peer: SocketAddr,
+    /// Where the listener is bound.
+    pub local: IpAddr,
+    pub bytes: Bytes,
+    /// The lengths of repeats of the datagram. It is closed when the peer has begun another conversation from the same
+    /// port, or the listener is closed; who drops it gives the place of the conversation back.
+    pub(super) repeated: mpsc::Receiver<usize>,
+    /// The peer has answered: its address is not forged.
+    pub(super) proof: Arc<AtomicBool>,
+}
 
 /// What is known of a conversation here.
 #[derive(Debug)]

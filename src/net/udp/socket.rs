@@ -13,6 +13,9 @@ use tokio::net::UdpSocket;
 
 use crate::wire::datagram::DATAGRAM_LIMIT;
 
+/// Socket buffer size requested for each direction, in bytes. The kernel may grant less; the initial credit for blocks
+/// follows what it granted.
+pub(super) const SOCKET_BUFFER: usize = 4 << 20;
 /// Maximum number of datagrams in one send call; the kernel's limit is 64.
 const GROUP_LIMIT: usize = 64;
 /// Buffers for one receive call, and the size of each in bytes: with GRO one may hold many datagrams.

@@ -31,10 +31,13 @@ pub(super) fn code_of(failure: &Failure) -> u16 {
     }
 }
 
-/// True if the request was refused, or the client ended it: nothing is wrong here.
+/// True if the request was refused, or the client took it back: nothing is wrong here.
 pub(super) fn is_refusal(failure: &Failure) -> bool {
-    let code = code_of(failure);
-    failure.told || !matches!(code, UNDEFINED | ILLEGAL) || failure.code == Code::Malformed
+    match failure.code {
+        Code::Cancelled => failure.told,
+        Code::Malformed => true,
+        _ => !matches!(code_of(failure), UNDEFINED | ILLEGAL),
+    }
 }
 
 pub(super) fn flawed(flaw: Flaw) -> Failure {

@@ -63,12 +63,9 @@ pub(super) async fn serve(store: Store, datagram: ForeignDatagram) -> Result<(),
         Err(flaw) => Err(flaw),
     };
     let name = request.as_ref().map(|request| name::below_root(&request.name)).unwrap_or_default();
-    let answered = match request {
-        Ok(request) => {
-            let answer = answer(&store, &mut peer, &request, &name, bytes.len());
-            session.unless_cancelled(answer).await
-        }
-        Err(flaw) => Err(errors::flawed(flaw)),
+    let answered = match &request {
+        Ok(request) => session.unless_cancelled(Box::pin(answer(&store, &mut peer, request, &name))).await,
+        Err(flaw) => Err(errors::flawed(*flaw)),
     };
     match answered {
         Ok(None) => Ok(()),
@@ -77,11 +74,11 @@ pub(super) async fn serve(store: Store, datagram: ForeignDatagram) -> Result<(),
             Ok(())
         }
         Err(_) if session.is_cancelled() => {
-            tell(&mut peer, &server_stopped(), bytes.len()).await;
+            tell(&mut peer, &server_stopped()).await;
             Err(server_stopped())
         }
         Err(failure) => {
-            tell(&mut peer, &failure, bytes.len()).await;
+            tell(&mut peer, &failure).await;
             if !errors::is_refusal(&failure) {
                 return Err(failure);
             }
@@ -91,30 +88,36 @@ pub(super) async fn serve(store: Store, datagram: ForeignDatagram) -> Result<(),
     }
 }
 
-/// Answers the request. What has received a file goes on to answer its client.
+/// Answers the request, and again if it comes again when it was answered. What has received a file goes on to answer its
+/// client.
 async fn answer(
     store: &Store,
     peer: &mut PeerSocket,
     request: &Request,
     name: &str,
-    length: usize,
 ) -> Result<Option<Writing>, Failure> {
     if let Some(failure) = store.objection(Transport::Udp, peer.peer) {
         return Err(failure);
     }
-    let asked = (!peer.is_proven()).then_some(length);
-    if request.is_write {
-        return receiving::receive(store, peer, request, name, asked).await.map(Some);
+    loop {
+        let mut writing = None;
+        if request.is_write {
+            writing = Some(receiving::receive(store, peer, request, name).await?);
+        } else {
+            sending::send(store, peer, request, name).await?;
+        }
+        if !peer.is_asked_again() {
+            return Ok(writing);
+        }
     }
-    sending::send(store, peer, request, name, asked).await.map(|()| None)
 }
 
 /// Tells the client why it gets nothing; to an address that may be forged in few bytes.
-async fn tell(peer: &mut PeerSocket, failure: &Failure, asked: usize) {
+async fn tell(peer: &mut PeerSocket, failure: &Failure) {
     if failure.told {
         return;
     }
-    let most = if peer.is_proven() { ERROR_LIMIT } else { (asked * AMPLIFICATION).min(ERROR_LIMIT) };
+    let most = peer.asked().map_or(ERROR_LIMIT, |asked| (asked * AMPLIFICATION).min(ERROR_LIMIT));
     let words =
         failure.fix.as_ref().map_or_else(|| failure.why.clone(), |fix| format!("{}; {fix}", failure.why));
     let packet = packet::error(errors::code_of(failure), &words, most.max(ERROR_FRAME));

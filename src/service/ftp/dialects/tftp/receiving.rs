@@ -1,5 +1,7 @@
 //! WRQ: a new file comes in, from the socket to the disk.
 
+use std::time::Instant;
+
 use bytes::{Bytes, BytesMut};
 
 use super::netascii::Decoder;
@@ -10,6 +12,7 @@ use crate::net::clock;
 use crate::net::udp::peer_socket::{Heard, PeerSocket};
 use crate::report::Failure;
 use crate::service::ftp::dialects::store::{self, Store};
+use crate::service::ftp::transfer::MinimumRate;
 
 /// Bytes that are written at once, about.
 const PIECE: u64 = 256 << 10;
@@ -30,22 +33,21 @@ struct Receiving<'a> {
     pending: BytesMut,
     /// Bytes after which they are written.
     step: usize,
+    pace: MinimumRate,
 }
 
-/// Receives the file. Returns what goes on to answer repeats of the last block. `asked`: the bytes of the request, if its
-/// address may be forged.
+/// Receives the file. Returns what goes on to answer repeats of the last block.
 pub(super) async fn receive(
     store: &Store,
     peer: &mut PeerSocket,
     request: &Request,
     name: &str,
-    asked: Option<usize>,
 ) -> Result<Writing, Failure> {
     if let Some(failure) = store.objection_to_writing() {
         return Err(failure);
     }
     let declared = request.declared();
-    let file = if asked.is_none() { Some(store.receive(name, declared).await?) } else { None };
+    let file = if peer.is_proven() { Some(store.receive(name, declared).await?) } else { None };
     peer.gather();
     let (payload, rate) = (peer.payload(), store.session.rate_limit());
     let agreed = agree(request, None, Bounds { payload, holds: &|bytes| peer.holds(bytes), rate });
@@ -54,11 +56,12 @@ pub(super) async fn receive(
         name,
         declared,
         step: store.session.limit_step(PIECE, agreed.block as u64) as usize,
-        writing: Writing::new(clock::now(), agreed, asked),
+        writing: Writing::new(clock::now(), agreed, peer.asked()),
         peer,
         file,
         text: (request.mode == Mode::Netascii).then(Decoder::default),
         pending: BytesMut::new(),
+        pace: MinimumRate::new(Instant::now()),
     };
     receiving.run().await
 }
@@ -96,10 +99,12 @@ impl Receiving<'_> {
     }
 
     async fn hear(&mut self) -> Result<(), Failure> {
+        let mut came = 0;
         match self.peer.next(self.writing.deadline()).await? {
             Heard::Datagram(datagram) => {
                 if let Ok(packet) = decode(&datagram) {
                     let bytes = self.writing.handle(clock::now(), &packet)?;
+                    came = bytes.unwrap_or_default().len();
                     self.keep(bytes.unwrap_or_default());
                 }
             }
@@ -114,7 +119,7 @@ impl Receiving<'_> {
                 self.write().await?;
             }
         }
-        Ok(())
+        self.pace.count(came as u64, Instant::now(), self.store.session.rate_limit())
     }
 
     fn keep(&mut self, bytes: &[u8]) {

@@ -28,13 +28,12 @@ struct Sending<'a> {
     pace: MinimumRate,
 }
 
-/// Sends the file. `asked`: the bytes of the request, if its address may be forged.
+/// Sends the file.
 pub(super) async fn send(
     store: &Store,
     peer: &mut PeerSocket,
     request: &Request,
     name: &str,
-    asked: Option<usize>,
 ) -> Result<(), Failure> {
     let source = match store.find(name).await? {
         Found::File(source) => source,
@@ -49,8 +48,8 @@ pub(super) async fn send(
     let began = clock::now();
     let sending = Sending {
         store,
+        reading: Reading::new(began, agreed, peer.asked()),
         peer,
-        reading: Reading::new(began, agreed, asked),
         feed: Some(Feed::new(source, request.mode)),
         size,
         pace: MinimumRate::new(Instant::now()),

@@ -14,7 +14,7 @@ use crate::service::ftp::dialects::tftp::write::Writing;
 /// A transfer that takes longer has hung.
 const LONGEST: Duration = Duration::from_hours(1);
 /// How long a receiver answers when it has all.
-const DALLY: Duration = Duration::from_secs(60);
+const DALLY: Duration = Duration::from_mins(1);
 /// Bytes of a piece that the sender gets from its disk.
 const PIECE: usize = 1000;
 
