@@ -90,10 +90,11 @@ pub fn expression(bytes: &[u8]) {
     }
 }
 
-/// What lies on a disk, or is typed by somebody else.
+/// What lies on a disk, is typed by somebody else, or is asked by a client that is not ours.
 pub fn foreign(bytes: &[u8]) {
     nls::service::fuzz_entry::journal(bytes);
     nls::service::fuzz_entry::media(bytes);
+    nls::service::fuzz_entry::tftp(bytes);
     nls::service::fuzz_entry::chat_line(&String::from_utf8_lossy(bytes));
 }
 

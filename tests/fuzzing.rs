@@ -91,7 +91,7 @@ fn no_expression_brings_down_the_calculator() {
 fn no_bytes_on_a_disk_and_no_line_of_a_guest_bring_down_their_readers() {
     let mut corpus: Vec<Vec<u8>> = ["@dee psst", "/who", "//x", "/name zoe", "hello"].map(Into::into).into();
     // Beginnings that lead into each reader.
-    let heads: [&[u8]; 14] = [
+    let heads: [&[u8]; 15] = [
         b"nlsj\x01\0\0\0\0\x01\0\0\0\0\0\0\0\x10\0\0",
         b"\0\0\0\x14ftypisom0000mdat\0\0\0\x20moov\0\0\0\x18mvhd",
         b"\x1a\x45\xdf\xa3\x81\0\x18\x53\x80\x67\x01\xff\xff\xff",
@@ -105,6 +105,7 @@ fn no_bytes_on_a_disk_and_no_line_of_a_guest_bring_down_their_readers() {
         b"ID3\x04\0\0\0\0\0\x10TIT2\0\0\0\x04\0\0",
         b"\xff\xfb\x90\0\xff\xf1\x50\x80\x04\x1f\xfc",
         b"\x47\x40\0\x30\x07\x50\0\0\0\0",
+        b"\0\x01file\0octet\0blksize\x001428\0tsize\x000\0windowsize\x0016\0",
         b"\0\0\x01\xba\x44\0\x04\0\x04\x01\0\0\x01\xe0\0\0\x80\x80\x05\x21\0\x01",
     ];
     corpus.extend(heads.map(<[u8]>::to_vec));

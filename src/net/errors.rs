@@ -213,6 +213,18 @@ pub(super) fn idle_client_replaced() -> Failure {
 
 // A connection that breaks
 
+/// Row 36, from the side of a server: the system of the client said so (ICMP).
+pub(super) fn client_port_closed() -> Failure {
+    let why = "the client is gone: nothing is there at its port any more";
+    Failure { told: true, ..Failure::new(Code::Broken, why) }
+}
+
+/// Whoever hears of it waits for the answer to that request.
+pub(super) fn request_replaced() -> Failure {
+    let why = "the client made another request from the same port instead";
+    Failure { told: true, ..Failure::new(Code::Cancelled, why) }
+}
+
 pub(super) fn connection_reset() -> Failure {
     Failure::new(Code::Broken, "the peer reset the connection: it was stopped, or it crashed").fix(RUN_AGAIN)
 }

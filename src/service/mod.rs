@@ -72,6 +72,11 @@ pub mod fuzz_entry {
         crate::service::ftp::read_journal(bytes);
     }
 
+    /// Reads a packet of TFTP, from anybody who can reach the port.
+    pub fn tftp(bytes: &[u8]) {
+        crate::service::ftp::read_tftp(bytes);
+    }
+
     /// Reads a media file: its container, its length, and where a decoder may start.
     pub fn media(bytes: &[u8]) {
         crate::service::stream::read_media(bytes);

@@ -5,6 +5,7 @@ mod hostile;
 mod http;
 mod one_port;
 mod pages;
+mod tftp;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::drops::kernel_drops;
-use super::foreign::ForeignDatagram;
 use super::halves::{Command, Counters, Halves, Incoming, Outgoing, SendQuota};
+use super::requests::Requests;
 use super::socket::Socket;
 use super::text_client::{Heard, TextClients};
 use crate::base::Time;
@@ -26,7 +26,6 @@ use crate::record::{PacketEvent, Ring, Way, summarize};
 use crate::reliable::{self, CloseReason, Event};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit};
-use crate::wire::dialect::{self, Dialect};
 use crate::wire::{Code, ConnectionId};
 
 /// Time limit for sending queued data after an orderly close was requested.
@@ -67,8 +66,8 @@ pub(super) struct SocketDriver {
     applications: HashMap<ConnectionId, ConnectionSlot>,
     /// The listener's queue of accepted connections; `None` for a client, or once the listener was dropped.
     pub(super) accepts: Option<mpsc::UnboundedSender<Halves>>,
-    /// Where requests in other protocols go; `None` if the service speaks none.
-    pub(super) foreign: Option<mpsc::Sender<ForeignDatagram>>,
+    /// Conversations in other protocols that began here.
+    pub(super) requests: Requests,
     /// `Some` until a client's connection attempt has succeeded or failed.
     pub(super) opening: Option<Opening>,
     alarm: Timer,
@@ -108,7 +107,7 @@ impl SocketDriver {
             sender,
             applications: HashMap::new(),
             accepts: None,
-            foreign: None,
+            requests: Requests::default(),
             opening: None,
             alarm: Timer::new(),
             queue,
@@ -174,7 +173,7 @@ impl SocketDriver {
             self.endpoint.handle_timeout(now);
             for id in self.text_clients.expire(now) {
                 self.applications.remove(&id);
-                self.endpoint.set_others(self.text_clients.taken());
+                self.count_others();
             }
         }
     }
@@ -265,6 +264,11 @@ impl SocketDriver {
         self.ring.lock().append(&mut new);
     }
 
+    /// Clients that are no connections count towards the limit too.
+    fn count_others(&mut self) {
+        self.endpoint.set_others(self.text_clients.taken() + self.requests.taken());
+    }
+
     fn let_in(&mut self, connection: Halves) {
         if self.accepts.as_ref().is_none_or(|accepts| accepts.send(connection).is_err()) {
             self.stop_accepting();
@@ -291,7 +295,7 @@ impl SocketDriver {
                 (id, lines)
             }
         };
-        self.endpoint.set_others(self.text_clients.taken());
+        self.count_others();
         if let Some(application) = self.applications.get(&lines.0) {
             for line in lines.1 {
                 drop(application.messages.send(Ok(Message::Frame(line))));
@@ -315,7 +319,7 @@ impl SocketDriver {
             }
             Command::Close(id, ..) if self.text_clients.leave(id) => {
                 self.applications.remove(&id);
-                self.endpoint.set_others(self.text_clients.taken());
+                self.count_others();
             }
             other => return Some(other),
         }
@@ -458,6 +462,7 @@ impl SocketDriver {
     }
 
     fn read(&mut self) {
+        self.count_others();
         for _ in 0..READ_BURST {
             let (endpoint, now, mut foreign) = (&mut self.endpoint, clock::now(), Vec::new());
             let (looks, passed) = (self.ring.tap().is_on(), &mut self.passed);
@@ -472,13 +477,9 @@ impl SocketDriver {
             });
             for (peer, bytes) in foreign {
                 self.refuse_foreign(&bytes);
-                match &self.foreign {
-                    Some(requests) if dialect::is_tftp_request(&bytes) => {
-                        let (dialect, local) = (Dialect::Tftp, self.socket.local().ip());
-                        // More than can wait are lost: their clients ask again.
-                        drop(requests.try_send(ForeignDatagram { dialect, peer, local, bytes }));
-                    }
-                    _ => self.hear(peer, &bytes),
+                let others = self.endpoint.len() + self.text_clients.taken();
+                if !self.requests.hear(peer, self.socket.local(), &bytes, others) {
+                    self.hear(peer, &bytes);
                 }
             }
             match result {

@@ -8,14 +8,15 @@
 //! | `halves` | what a service holds |
 //! | `socket` | many datagrams in one system call |
 //! | `drops` | datagrams that the kernel dropped |
-//! | `foreign` | the first datagram of another protocol |
+//! | `requests`, `peer_socket` | conversations in other protocols: which there are, and a socket for each |
 //! | `text_client` | plain-text clients, such as `nc -u` |
 
 mod driver;
 mod drops;
-mod foreign;
 mod halves;
 mod options;
+pub mod peer_socket;
+mod requests;
 mod socket;
 mod text_client;
 
@@ -26,10 +27,11 @@ use tokio::sync::mpsc;
 
 use self::driver::{Opening, SocketDriver};
 use self::text_client::TextClients;
-pub use foreign::ForeignDatagram;
 pub use halves::{Counters, Halves, Incoming, Outgoing};
 pub use options::Options;
-use socket::Socket;
+pub use requests::ForeignDatagram;
+use requests::Requests;
+use socket::{SOCKET_BUFFER, Socket};
 
 use super::accept::admission::{Admission, Lines};
 use super::connect::resolve;
@@ -46,9 +48,6 @@ use crate::wire::datagram::{self, Credit, DATAGRAM_LIMIT};
 use crate::wire::dialect::Dialect;
 use crate::wire::{Code, ConnectionId, FRAME_LIMIT, ServiceId};
 
-/// Socket buffer size requested for each direction, in bytes. The kernel may grant less; the initial credit for blocks
-/// follows what it granted.
-const SOCKET_BUFFER: usize = 4 << 20;
 /// Bytes that the kernel charges to the socket buffer for a datagram of 1200 bytes, approximately.
 const DATAGRAM_CHARGE: usize = 2304;
 /// Upper limit, in bytes, to which the credit for blocks grows while the service keeps reading: 1 Gbit/s at 100 ms.
@@ -173,6 +172,8 @@ pub fn listen(socket: UdpSocket, admission: &Admission) -> (Arrivals, Driver) {
     let (accepts, clients) = mpsc::unbounded_channel();
     drive.accepts = Some(accepts);
     let (requested, requests) = mpsc::channel(REQUESTS);
-    drive.foreign = admission.dialects.has(Dialect::Tftp).then_some(requested);
+    if admission.dialects.has(Dialect::Tftp) {
+        drive.requests = Requests::into(requested, admission.max);
+    }
     (Arrivals { clients, requests }, Box::pin(drive.run()))
 }

@@ -13,6 +13,9 @@ use tokio::net::UdpSocket;
 
 use crate::wire::datagram::DATAGRAM_LIMIT;
 
+/// Socket buffer size requested for each direction, in bytes. The kernel may grant less; the initial credit for blocks
+/// follows what it granted.
+pub(super) const SOCKET_BUFFER: usize = 4 << 20;
 /// Maximum number of datagrams in one send call; the kernel's limit is 64.
 const GROUP_LIMIT: usize = 64;
 /// Buffers for one receive call, and the size of each in bytes: with GRO one may hold many datagrams.
@@ -65,11 +68,13 @@ pub(super) struct Socket {
     /// `None`: one datagram per call, without offload.
     state: Option<UdpSocketState>,
     /// Datagrams must not be fragmented. If they may be, they are sent one by one, except on loopback: GSO never
-    /// fragments.
+    /// fragments. [`Socket::grouped`] sockets are as if.
     whole: bool,
     connected: bool,
     group: Batch,
     buffers: Vec<u8>,
+    /// Buffers for one receive call, at most [`READS`].
+    reads: usize,
     pub(super) counts: SocketCounts,
 }
 
@@ -96,8 +101,48 @@ impl Socket {
             connected,
             group: Batch::default(),
             buffers: Vec::new(),
+            reads: READS,
             counts: SocketCounts::default(),
         }
+    }
+
+    /// The datagrams fit the interface, so that they may leave as a batch though routers may fragment them.
+    pub(super) fn grouped(self) -> Self {
+        Self { whole: true, ..self }
+    }
+
+    /// At most this many buffers are used for one receive call.
+    pub(super) fn reading(self, most: usize) -> Self {
+        Self { reads: most.clamp(1, READS), ..self }
+    }
+
+    /// From now on many datagrams are read in one call.
+    pub(super) fn read_many(&mut self) {
+        self.reads = READS;
+    }
+
+    /// From now on few datagrams come: the memory for more is freed.
+    pub(super) fn read_few(&mut self) {
+        (self.reads, self.buffers) = (1, Vec::new());
+    }
+
+    /// What the interface towards the peer carries, in bytes with all headers; `None` if the system does not say, or if
+    /// the socket is not connected.
+    pub(super) fn mtu(&self) -> Option<usize> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::net::sockopt::{ip_mtu, ipv6_mtu};
+            let is_v6 = self.local().is_ipv6();
+            let mtu = if is_v6 { ipv6_mtu(&self.io) } else { ip_mtu(&self.io) };
+            mtu.ok().map(|mtu| mtu as usize)
+        }
+        #[cfg(not(target_os = "linux"))]
+        None
+    }
+
+    /// Bytes of the receive buffer, as the system counts them.
+    pub(super) fn granted(&self) -> usize {
+        socket2::SockRef::from(&self.io).recv_buffer_size().unwrap_or(0)
     }
 
     /// The local port; 0 if it is unknown.
@@ -201,7 +246,7 @@ impl Socket {
     /// # Errors
     /// Those of the receive call. `WouldBlock`: nothing to read. Others concern one peer or one datagram.
     pub(super) fn receive(&mut self, mut each: impl FnMut(SocketAddr, Bytes, bool)) -> io::Result<()> {
-        self.buffers.resize(READS * READ_SIZE, 0);
+        self.buffers.resize(self.reads * READ_SIZE, 0);
         let Some(state) = &self.state else {
             let (length, peer) = self.io.try_recv_from(&mut self.buffers)?;
             each(peer, Bytes::copy_from_slice(&self.buffers[..length]), false);

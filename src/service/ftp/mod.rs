@@ -74,7 +74,7 @@ pub static PROVIDER: Provider = Provider {
     serves: Serves::Messages(MessageService {
         lists: true,
         lines: Lines::No,
-        dialects: &[Dialect::Own, Dialect::Http, Dialect::Ftp],
+        dialects: &[Dialect::Own, Dialect::Http, Dialect::Ftp, Dialect::Tftp],
         greeting: dialects::GREETING,
         options: Options::STANDARD,
         make: server::make,
@@ -233,4 +233,9 @@ pub static GET: Client = Client {
 /// Reads a journal, for the fuzzer: see [`super::fuzz_entry`].
 pub(super) fn read_journal(bytes: &[u8]) {
     drop(storage::journal::read(bytes, &storage::journal::SYNCED));
+}
+
+/// Reads a packet of TFTP, for the fuzzer.
+pub(super) fn read_tftp(bytes: &[u8]) {
+    dialects::read_tftp(bytes);
 }

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `store` | what every dialect does with files: open, list, receive |
 //! | `control` | FTP: a control connection, and one for each transfer |
+//! | `tftp` | TFTP, over UDP |
 //! | `web` | HTTP |
 
 mod control;
 pub(crate) mod store;
+mod tftp;
 pub(crate) mod web;
 
 use std::sync::Arc;
@@ -34,7 +36,15 @@ pub(super) fn serve(
         match client {
             ForeignClient::Stream(Dialect::Http, stream) => web::serve(store, stream).await,
             ForeignClient::Stream(Dialect::Ftp, stream) => control::converse(store, stream).await,
+            ForeignClient::Datagram(datagram) if datagram.dialect == Dialect::Tftp => {
+                tftp::serve(store, datagram).await
+            }
             other => Err(dialect_unknown(other.dialect())),
         }
     })
+}
+
+/// Reads what a client may send over UDP, for the fuzzer.
+pub(super) fn read_tftp(bytes: &[u8]) {
+    tftp::read_packet(bytes);
 }
