@@ -78,10 +78,11 @@ const RULES: [Rule; 6] = [
         what: "asks for the time of day",
         words: &["SystemTime::now", "Zoned::now", "Timestamp::now"],
         places: &[
-            "src/service/files/disk.rs",             // clamps times from peers
+            "src/service/files/disk.rs",                          // clamps times from peers
             "src/service/ftp/storage/hash_cache.rs", // a file that was just changed has no hash that can be believed
             "src/service/ftp/storage/leftovers.rs",  // how old a part is
             "src/service/contract/transcript.rs",    // when something was said
+            "src/service/ftp/dialects/control/transfers/list.rs", // how old a file is, in a list
             "src/net/raw/tls/certificate.rs",        // how long it is valid
             "src/shell/builtin/see/capture.rs",      // the time of a packet in a file
             "src/output/human/mod.rs",               // when something was said

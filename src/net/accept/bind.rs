@@ -105,6 +105,27 @@ fn bind_to(transport: Transport, address: SocketAddr) -> std::io::Result<Bound> 
     }
 }
 
+/// A listener on any free port beside a connection, at its local address.
+pub(super) fn beside(local: SocketAddr) -> std::io::Result<TcpListener> {
+    let mut address = local;
+    address.set_port(0);
+    // A client over IPv4 connects over IPv4 again, whatever the listener was bound to.
+    if let Some(v4) = to_ipv4(local.ip()) {
+        address = SocketAddr::new(v4.into(), 0);
+    }
+    match bind_to(Transport::Tcp, address)? {
+        Bound::Tcp(listener) => Ok(listener),
+        Bound::Udp(_) => Err(ErrorKind::Unsupported.into()),
+    }
+}
+
+fn to_ipv4(address: IpAddr) -> Option<Ipv4Addr> {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => Some(v4),
+        IpAddr::V6(_) => None,
+    }
+}
+
 impl Bound {
     /// The local address and port.
     pub fn address(&self) -> std::io::Result<SocketAddr> {

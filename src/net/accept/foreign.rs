@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::bind::beside;
 use crate::net::errors;
 use crate::net::limits::SILENCE_LIMIT;
 use crate::net::tcp;
@@ -46,6 +47,16 @@ impl ForeignStream {
         let (stream, peer) = listener.accept().await?;
         tcp::prepare(&stream);
         Ok(Self::new(stream, peer, BytesMut::new()))
+    }
+
+    /// A listener for such a connection, on any free port of the address that the client knows.
+    pub(crate) fn listen_beside(&self) -> std::io::Result<TcpListener> {
+        beside(self.local)
+    }
+
+    /// Urgent bytes stay at their place among the others: clients of FTP send the end of ABOR so (RFC 854, the Synch).
+    pub(crate) fn keep_urgent_inline(&self) {
+        drop(socket2::SockRef::from(&self.stream).set_out_of_band_inline(true));
     }
 
     /// Reads more into the buffer; false at the end of what the client sends. Cancel-safe.
@@ -97,6 +108,16 @@ impl ForeignStream {
         let step = most.min(FILE_STEP) as usize;
         patiently(self.stream.async_io(Interest::WRITABLE, || send_file(&self.stream, file, offset, step)))
             .await
+    }
+
+    /// Ends our side: what was sent still arrives.
+    pub(crate) async fn end(&mut self) {
+        drop(self.stream.shutdown().await);
+    }
+
+    /// Closes so that the client notices that what came is not all.
+    pub(crate) fn reset(self) {
+        drop(socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)));
     }
 
     /// Ends our side, and waits a moment until the client has read it: closing with unread input would reset the

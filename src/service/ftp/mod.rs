@@ -26,6 +26,7 @@ pub(crate) mod storage;
 mod tests;
 mod transfer;
 
+pub(crate) use self::dialects::{DATA_ACCEPT_LIMIT as FTP_DATA_LIMIT, LINE_LIMIT as FTP_LINE_LIMIT};
 pub(crate) use self::storage::buffers::HELD_LIMIT;
 pub(crate) use super::files::disk::check_space;
 pub(crate) use super::files::listing::ENTRY_LIMIT;
@@ -73,8 +74,8 @@ pub static PROVIDER: Provider = Provider {
     serves: Serves::Messages(MessageService {
         lists: true,
         lines: Lines::No,
-        dialects: &[Dialect::Own, Dialect::Http],
-        greeting: "",
+        dialects: &[Dialect::Own, Dialect::Http, Dialect::Ftp],
+        greeting: dialects::GREETING,
         options: Options::STANDARD,
         make: server::make,
     }),

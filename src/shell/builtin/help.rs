@@ -9,7 +9,7 @@ use crate::record::EVENT_LIMIT;
 use crate::report::{Failure, Outcome};
 use crate::service::calc::expression;
 use crate::service::chat::protocol::{MESSAGE_LIMIT, UDP_CHARACTER_LIMIT};
-use crate::service::ftp::{ENTRY_LIMIT, HELD_LIMIT};
+use crate::service::ftp::{ENTRY_LIMIT, FTP_DATA_LIMIT, FTP_LINE_LIMIT, HELD_LIMIT};
 use crate::service::{PROVIDERS, Provider};
 use crate::session::SESSION_LIMIT;
 use crate::shell::{catalogue, errors};
@@ -260,6 +260,8 @@ pub fn limits() -> String {
         ("entries of a listing", ENTRY_LIMIT.to_string()),
         ("first answer of a server", format!("{} s", CONNECT_LIMIT.as_secs())),
         ("first message of a client", format!("{} s", FIRST_MESSAGE_LIMIT.as_secs())),
+        ("command over FTP", size(FTP_LINE_LIMIT)),
+        ("data connection of FTP", format!("{} s", FTP_DATA_LIMIT.as_secs())),
         ("silence in a transfer", format!("{} s", SILENCE_LIMIT.as_secs())),
         ("chunk", size(CHUNK_LIMIT as usize)),
         ("frame", size(FRAME_LIMIT)),

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `store` | what every dialect does with files: open, list, receive |
 //! | `web` | HTTP |
+//! | `control` | FTP: a control connection, and one for each transfer |
 
+mod control;
 pub(crate) mod store;
 pub(crate) mod web;
 
@@ -17,6 +19,9 @@ use crate::service::{ForeignClient, Job};
 use crate::session::{ClientEntry, Handle};
 use crate::wire::dialect::Dialect;
 
+pub(super) use self::control::GREETING;
+pub(crate) use self::control::{DATA_ACCEPT_LIMIT, LINE_LIMIT};
+
 /// Serves one client, from its first byte to its last.
 pub(super) fn serve(
     server: Arc<FileServer>,
@@ -28,6 +33,7 @@ pub(super) fn serve(
     Box::pin(async move {
         match client {
             ForeignClient::Stream(Dialect::Http, stream) => web::serve(store, stream).await,
+            ForeignClient::Stream(Dialect::Ftp, stream) => control::converse(store, stream).await,
             other => Err(dialect_unknown(other.dialect())),
         }
     })
