@@ -1,5 +1,6 @@
 //! Clients that do not have nls, as they are, each in its own protocol.
 
+mod ftp;
 mod hostile;
 mod http;
 mod one_port;
