@@ -458,8 +458,9 @@ fn a_server_that_stops_says_so() {
                   expect $files.served == 1 within 20s; stop $files";
     let mut running = lab.start(&["-q", "-c", script]);
     let port = running.line();
-    let mut client = Client::new(&format!("127.0.0.1:{port}"));
-    client.hear("421 the server was stopped");
+    let mut client = Client::knock(&format!("127.0.0.1:{port}"));
+    client.say(b"USER x\r\n");
+    while !client.reply().starts_with("421 the server was stopped") {}
     assert!(client.is_closed());
     running.finish().success();
 }

@@ -185,7 +185,8 @@ impl Visit {
         };
         let (course, stop) = (Course::new(&name, None), self.stop());
         let begins = Reply::new(150, "send the file");
-        let work = receive(receiving, self.session.kind, passive.accept(&store), &course, &stop);
+        // Boxed: the state of its hash is in it.
+        let work = Box::pin(receive(receiving, self.session.kind, passive.accept(&store), &course, &stop));
         self.attend(&begins, &course, &stop, work).await
     }
 

@@ -52,7 +52,7 @@ impl Session {
                 Reply::new(200, if *kind == Kind::Ascii { "lines end in CR LF" } else { "bytes as they are" })
             }
             Command::Stream => Reply::new(200, "as a stream"),
-            Command::Pwd => Reply::new(257, self.folder.quoted()),
+            Command::Pwd => Reply::new(257, [&self.folder.quoted()[..], b" is the current folder"].concat()),
             Command::Cdup => {
                 self.folder = self.folder.parent();
                 Reply::new(250, self.folder.shown())
