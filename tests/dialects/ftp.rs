@@ -203,7 +203,7 @@ fn row_5_a_quota_holds_for_uploads() {
     let mut client = Client::new(&address);
     let reply = client.put("large", &vec![7; 300_000]);
     assert!(reply.starts_with("552 over the quota"), "{reply}");
-    assert!(client.put("small", &[7; 50_000]).starts_with("226"));
+    assert!(client.put("small", &vec![7; 50_000]).starts_with("226"));
     assert_eq!(names(&lab.path("root")), ["small"]);
 }
 
