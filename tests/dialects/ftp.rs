@@ -203,7 +203,7 @@ fn row_5_a_quota_holds_for_uploads() {
     let mut client = Client::new(&address);
     let reply = client.put("large", &vec![7; 300_000]);
     assert!(reply.starts_with("552 over the quota"), "{reply}");
-    assert!(client.put("small", &[7; 50_000]).starts_with("226"));
+    assert!(client.put("small", &vec![7; 50_000]).starts_with("226"));
     assert_eq!(names(&lab.path("root")), ["small"]);
 }
 
@@ -458,8 +458,9 @@ fn a_server_that_stops_says_so() {
                   expect $files.served == 1 within 20s; stop $files";
     let mut running = lab.start(&["-q", "-c", script]);
     let port = running.line();
-    let mut client = Client::new(&format!("127.0.0.1:{port}"));
-    client.hear("421 the server was stopped");
+    let mut client = Client::knock(&format!("127.0.0.1:{port}"));
+    client.say(b"USER x\r\n");
+    while !client.reply().starts_with("421 the server was stopped") {}
     assert!(client.is_closed());
     running.finish().success();
 }

@@ -17,16 +17,19 @@ fn connect(address: &str) -> (TcpStream, BufReader<TcpStream>) {
 fn row_110_a_client_that_waits_to_be_spoken_to_is_greeted_and_may_still_be_anybody() {
     let lab = Lab::new();
     lab.write("root/a", "x");
-    for (listen, greeting) in [("listen tcp 0 calc", "* nls: a calculator")] {
+    for (listen, greeting, ask, told) in [
+        ("listen tcp 0 calc", "* nls: a calculator", "7 % 3\n", "1\n"),
+        ("listen tcp 0 ftp root root", "220 nls: files", "NOOP\r\n", "200 here\r\n"),
+    ] {
         let (_server, address) = lab.server(listen);
         let (mut stream, mut reader) = connect(&address);
         let mut line = String::new();
         reader.read_line(&mut line).unwrap();
         assert!(line.starts_with(greeting), "{line}");
-        stream.write_all(b"7 % 3\n").unwrap();
+        stream.write_all(ask.as_bytes()).unwrap();
         line.clear();
         reader.read_line(&mut line).unwrap();
-        assert_eq!(line, "1\n");
+        assert_eq!(line, told);
         // A client of ours whose first packet was slow.
         let (mut late, mut reader) = connect(&address);
         line.clear();

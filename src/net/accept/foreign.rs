@@ -2,6 +2,7 @@
 //! cancel-safe as far as their names say; whoever does not read is let go.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -76,6 +77,20 @@ impl ForeignStream {
         let mut limited = bytes::BufMut::limit(&mut self.buffer, most);
         let read = self.stream.read_buf(&mut limited).await;
         read.map(|count| count > 0).map_err(|error| errors::socket_failed(&error))
+    }
+
+    /// The same, where urgent bytes may come: a read ends before each of them, which is not the end of what is there.
+    /// (Otherwise a read that fills less than its buffer is taken for it, which saves a system call.)
+    pub(crate) async fn read_with_urgent(&mut self, most: usize) -> Result<bool, Failure> {
+        self.buffer.reserve(most);
+        let mut limited = bytes::BufMut::limit(&mut self.buffer, most);
+        loop {
+            let ready = self.stream.readable().await;
+            match ready.and_then(|()| self.stream.try_read_buf(&mut limited)) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return read.map(|count| count > 0).map_err(|error| errors::socket_failed(&error)),
+            }
+        }
     }
 
     /// Sends all of the bytes.

@@ -13,6 +13,7 @@ use super::reply::{About, GREETING, Reply};
 use super::session::Session;
 use super::transfers::{Course, Listed, Retrieval, receive};
 use crate::base::Transport;
+use crate::base::escape::escape_line;
 use crate::net::accept::foreign::ForeignStream;
 use crate::report::Failure;
 use crate::service::contract::errors::server_stopped;
@@ -66,13 +67,13 @@ impl Visit {
                     return Ok(());
                 }
                 // Boxed: an idle client needs little memory.
-                Ok(Ok(Some(line))) => Box::pin(self.obey(line)).await?,
-                Ok(Ok(None)) => return Ok(()),
-                Ok(Err(failure)) if failure.code == Code::Limit => {
-                    self.part(&Reply::new(500, failure.why.clone())).await;
-                    return Err(failure);
+                Ok(Ok(Some(line))) => {
+                    if let Err(failure) = Box::pin(self.obey(line)).await {
+                        return self.break_off(failure).await;
+                    }
                 }
-                Ok(Err(failure)) => return Err(failure),
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(failure)) => return self.break_off(failure).await,
                 Err(_) => {
                     let text = format!("idle for {} s", IDLE_LIMIT.as_secs());
                     self.store.session.log("client", format!("{} was {text}", self.store.client));
@@ -81,6 +82,14 @@ impl Visit {
                 }
             }
         }
+    }
+
+    /// The connection broke, or what comes cannot be understood; then the client is told.
+    async fn break_off(self, failure: Failure) -> Result<(), Failure> {
+        if failure.code == Code::Limit {
+            self.part(&Reply::new(500, failure.why.clone())).await;
+        }
+        Err(failure)
     }
 
     /// Sends the last words, and waits a moment until the client has read them.
@@ -185,7 +194,8 @@ impl Visit {
         };
         let (course, stop) = (Course::new(&name, None), self.stop());
         let begins = Reply::new(150, "send the file");
-        let work = receive(receiving, self.session.kind, passive.accept(&store), &course, &stop);
+        // Boxed: the state of its hash is in it.
+        let work = Box::pin(receive(receiving, self.session.kind, passive.accept(&store), &course, &stop));
         self.attend(&begins, &course, &stop, work).await
     }
 
@@ -207,8 +217,7 @@ impl Visit {
         self.store.session.token().child_token()
     }
 
-    /// Announces a transfer, runs it, and tells how it ended. Meanwhile ABOR and STAT are heard; a client that leaves
-    /// ends its transfer (RFC 959, section 3.2).
+    /// Announces a transfer, runs it, and tells how it ended.
     async fn attend(
         &mut self,
         begins: &Reply,
@@ -217,40 +226,70 @@ impl Visit {
         work: impl Future<Output = Result<Reply, Failure>>,
     ) -> Result<(), Failure> {
         self.control.say(begins).await?;
-        let mut work = std::pin::pin!(work);
-        let (mut is_aborted, mut gone) = (false, None);
-        let ended = loop {
-            let hears = !stop.is_cancelled();
-            tokio::select! {
-                biased;
-                ended = &mut work => break ended,
-                urgent = self.control.next_urgent(), if hears => match urgent {
-                    Ok(Some(Command::Abor)) => is_aborted = true,
-                    Ok(Some(_)) => match self.control.say(&course.status()).await {
-                        Ok(()) => continue,
-                        Err(failure) => gone = Some(Err(failure)),
-                    },
-                    Ok(None) => gone = Some(Ok(())),
-                    Err(failure) => gone = Some(Err(failure)),
-                },
+        let (ended, heard) = self.watch(course, stop, work).await;
+        if let Err(failure) = &ended {
+            self.note(&course.name, failure);
+            if self.store.session.is_cancelled() {
+                // The next words are that the server stops.
+                return Ok(());
             }
-            stop.cancel();
-        };
-        if let Some(gone) = gone {
-            return gone;
         }
-        if ended.is_err() && self.store.session.is_cancelled() {
-            // The next words are that the server stops.
-            return Ok(());
+        if let Heard::End(end) = heard {
+            return end;
         }
-        let reply = ended.unwrap_or_else(|failure| {
-            self.store.refused(&course.name, &failure);
-            Reply::of(&failure, About::Transfer)
-        });
+        let reply = ended.unwrap_or_else(|failure| Reply::of(&failure, About::Transfer));
         self.control.say(&reply).await?;
-        if is_aborted {
+        if matches!(heard, Heard::Abort) {
             self.control.say(&Reply::new(226, "aborted")).await?;
         }
         Ok(())
     }
+
+    /// Runs a transfer. Meanwhile ABOR and STAT are heard; a client that leaves ends its transfer (RFC 959, section 3.2).
+    async fn watch(
+        &mut self,
+        course: &Course,
+        stop: &CancellationToken,
+        work: impl Future<Output = Result<Reply, Failure>>,
+    ) -> (Result<Reply, Failure>, Heard) {
+        let (mut work, mut heard) = (std::pin::pin!(work), Heard::Nothing);
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut work => return (ended, heard),
+                urgent = self.control.next_urgent(), if matches!(heard, Heard::Nothing) => {
+                    heard = match urgent {
+                        Ok(Some(Command::Abor)) => Heard::Abort,
+                        Ok(Some(_)) => match self.control.say(&course.status()).await {
+                            Ok(()) => continue,
+                            Err(failure) => Heard::End(Err(failure)),
+                        },
+                        Ok(None) => Heard::End(Ok(())),
+                        Err(failure) => Heard::End(Err(failure)),
+                    };
+                    stop.cancel();
+                },
+            }
+        }
+    }
+
+    /// Notes why a transfer did not succeed: what was refused only in the log.
+    fn note(&self, name: &str, failure: &Failure) {
+        match failure.code {
+            Code::Exists | Code::Full | Code::Policy | Code::Cancelled => self.store.refused(name, failure),
+            _ => {
+                let text = format!("{} {}: {failure}", self.store.client, escape_line(name));
+                self.store.session.inform("error", text);
+            }
+        }
+    }
+}
+
+/// What came on the control connection while a transfer ran.
+enum Heard {
+    Nothing,
+    /// ABOR.
+    Abort,
+    /// The client left, or cannot be understood any more.
+    End(Result<(), Failure>),
 }

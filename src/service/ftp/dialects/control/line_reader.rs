@@ -62,7 +62,7 @@ impl LineReader {
             if room == 0 {
                 return Err(errors::command_too_long(LINE_LIMIT));
             }
-            if !self.stream.read_some(room).await? {
+            if !self.stream.read_with_urgent(room).await? {
                 return Ok(None);
             }
         }

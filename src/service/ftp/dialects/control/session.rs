@@ -35,6 +35,10 @@ impl Session {
         if self.login != Login::Known && needs_login(command) {
             return Some(Reply::new(530, "log in first: USER anonymous, PASS with any word"));
         }
+        self.about_the_client(command).or_else(|| self.about_data(command))
+    }
+
+    fn about_the_client(&mut self, command: &Command) -> Option<Reply> {
         Some(match command {
             Command::User => {
                 self.login = Login::Named;
@@ -47,18 +51,25 @@ impl Session {
             Command::Feat => self.features(),
             Command::Help => help(),
             Command::Opts(words) => self.options(words),
-            Command::Type(kind) => {
-                (self.kind, self.offset) = (*kind, 0);
-                Reply::new(200, if *kind == Kind::Ascii { "lines end in CR LF" } else { "bytes as they are" })
-            }
-            Command::Stream => Reply::new(200, "as a stream"),
-            Command::Pwd => Reply::new(257, self.folder.quoted()),
+            Command::Pwd => Reply::new(257, [&self.folder.quoted()[..], b" is the current folder"].concat()),
             Command::Cdup => {
                 self.folder = self.folder.parent();
                 Reply::new(250, self.folder.shown())
             }
             Command::Stat(path) if path.is_empty() => self.status(),
             Command::Stat(_) => Reply::new(502, "use MLST or LIST"),
+            _ => return None,
+        })
+    }
+
+    /// What is agreed before a transfer.
+    fn about_data(&mut self, command: &Command) -> Option<Reply> {
+        Some(match command {
+            Command::Type(kind) => {
+                (self.kind, self.offset) = (*kind, 0);
+                Reply::new(200, if *kind == Kind::Ascii { "lines end in CR LF" } else { "bytes as they are" })
+            }
+            Command::Stream => Reply::new(200, "as a stream"),
             Command::Rest(offset) => self.restart(*offset),
             Command::Size(_) if self.kind == Kind::Ascii => {
                 Reply::new(550, "the size of text while it travels is not known: use TYPE I")
