@@ -165,7 +165,7 @@ impl Kind {
             Self::BindAddress => "ADDR|any".into(),
             Self::Carrier => "tcp|udp|tls|unix".into(),
             Self::Choice(words) => words.join("|"),
-            Self::Choices(words) => format!("{},…", words.join("|")),
+            Self::Choices(_) => "NAME,…".into(),
             Self::Count(..) => "N".into(),
             Self::Duration | Self::Delay => "D".into(),
             Self::Endpoint | Self::Peer => "ENDPOINT".into(),
