@@ -102,7 +102,7 @@ fn nc_that_ends_its_side_is_told_goodbye_and_its_last_line_comes_before_its_end(
         return;
     }
     let lab = Lab::new();
-    let script = "listen tcp 0 chat relay as room\nprint $room.port\nchat tcp $room name ann as ann\n\
+    let script = "listen tcp 0 chat relay as room\nchat tcp $room name ann as ann\nprint $room.port\n\
                   expect $ann says \"last words\" within 20s\nexpect $ann says \"guest left\" within 20s\n";
     lab.write("room.nls", script);
     let mut room = lab.start(&["-q", "room.nls"]);

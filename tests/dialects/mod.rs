@@ -1,10 +1,12 @@
 //! Clients that do not have nls, as they are, each in its own protocol.
 
+mod browser;
 mod ftp;
 mod hostile;
 mod http;
 mod one_port;
 mod pages;
+mod rooms;
 mod tftp;
 
 use std::io::{Read, Write};

@@ -206,6 +206,22 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
+    /// Sends a small piece of the body, which is not empty, at once and in one packet. Whoever sends it has a limit of its own: the rate of the
+    /// server counts it, but is not waited for.
+    pub(crate) async fn send_now(&mut self, piece: &str) -> Result<(), Failure> {
+        let chunk = chunk_head(piece.len());
+        let (before, after) =
+            if self.answer.is_chunked { (chunk.as_bytes(), CHUNK_END) } else { (&[][..], &[][..]) };
+        self.stream.write(&[before, piece.as_bytes(), after].concat()).await?;
+        let bytes = piece.len() as u64;
+        self.answer.bytes += bytes;
+        if self.is_public {
+            self.session.count_out(bytes);
+            self.session.pace(bytes);
+        }
+        Ok(())
+    }
+
     /// Sends a part of a file as it is.
     ///
     /// # Errors

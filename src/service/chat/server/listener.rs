@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::outbox::Queued;
 use super::text_client::{self, NAME};
 use super::visit::{SEND_BUFFER, Visit};
 use crate::net::accept::Spoken;
@@ -20,8 +21,10 @@ use crate::service::contract::errors::dialect_unknown;
 use crate::wire::dialect::Opening;
 
 /// A browser closes a connection that it keeps in reserve before this time: one that comes from where browsers come from
-/// is told its name only after it, or with the first words that it hears.
+/// is sent nothing until then, so that a request on it can be answered. What it hears meanwhile is kept.
 const RESERVE_LIMIT: Duration = Duration::from_secs(12);
+/// Bytes that are kept for it; with more it is sent all of them.
+const KEPT_LIMIT: usize = 64 << 10;
 
 /// How a client ended to be silent.
 enum End {
@@ -33,29 +36,42 @@ enum End {
     PlaceNeeded,
 }
 
+/// A client that has said nothing yet.
+struct Listener<'a> {
+    visit: Visit<'a>,
+    client: SilentClient,
+    place: SilentPermit,
+    admitted: Admitted,
+    /// What was said and is not passed on yet.
+    kept: Vec<Queued>,
+}
+
 /// Serves a client that has said nothing yet, until it leaves.
 pub(super) async fn attend(
     visit: Visit<'_>,
     guests: &Arc<Guests>,
-    mut client: SilentClient,
+    client: SilentClient,
 ) -> Result<(), Failure> {
     let place = match client.door().listen() {
         Ok(place) => place,
         Err(full) => return Err(client.refuse(full).await),
     };
     client.bound_buffer(SEND_BUFFER);
-    let mut admitted = visit.room.enter_silently(NAME);
     let patience = if guests.browse_from(client.peer().ip()) { RESERVE_LIMIT } else { Duration::ZERO };
-    let end = listen(&visit, &mut client, &mut admitted, &place, patience).await;
+    let admitted = visit.room.enter_silently(NAME);
+    let mut listener = Listener { visit, client, place, admitted, kept: Vec::new() };
+    let mut end = listener.listen(Instant::now() + patience).await;
     if let Ok(End::Speaks(Opening::Text)) = end {
-        return speak(visit, client, admitted, place).await;
-    }
-    visit.room.leave(&admitted.name, admitted.token, "left");
-    match end? {
-        End::Speaks(opening) => {
-            drop(place);
-            meet(visit, guests, client, opening).await
+        match listener.pass_on().await {
+            Ok(()) => return listener.speak().await,
+            Err(failure) => end = Err(failure),
         }
+    }
+    let Listener { mut client, place, admitted, .. } = listener;
+    visit.room.leave(&admitted.name, admitted.token, "left");
+    drop(place);
+    match end? {
+        End::Speaks(opening) => meet(visit, guests, client, opening).await,
         End::Left => Ok(()),
         End::Stopped => {
             client.write(b"* host ended the conversation\n").await?;
@@ -66,69 +82,66 @@ pub(super) async fn attend(
     }
 }
 
-/// Passes on what is said, until the client speaks or leaves. `patience`: until it is told its name.
-async fn listen(
-    visit: &Visit<'_>,
-    client: &mut SilentClient,
-    admitted: &mut Admitted,
-    place: &SilentPermit,
-    patience: Duration,
-) -> Result<End, Failure> {
-    let greeting_due = Instant::now() + patience;
-    let Admitted { name, token, queue, .. } = admitted;
-    let greeting = text_client::greeting(visit.room, name) + "\n";
-    loop {
-        tokio::select! {
-            () = visit.session.cancelled() => return Ok(End::Stopped),
-            () = place.is_given_away() => return Ok(End::PlaceNeeded),
-            opening = client.speaks() => return Ok(opening.map_or(End::Left, End::Speaks)),
-            () = tokio::time::sleep_until(greeting_due), if !client.has_heard() => {
-                client.write(greeting.as_bytes()).await?;
-            }
-            queued = queue.next() => {
-                let batch = queue.batch(queued?);
-                let mut lines = if client.has_heard() { String::new() } else { greeting.clone() };
-                for queued in &batch {
-                    if let Some(line) = text_client::text(visit.room, (name, *token), &queued.message) {
-                        lines += &line;
-                        lines.push('\n');
+impl Listener<'_> {
+    /// Passes on what is said, until the client speaks or leaves; before `greeting_due` it is sent nothing.
+    async fn listen(&mut self, greeting_due: Instant) -> Result<End, Failure> {
+        loop {
+            let is_greeted = self.client.has_heard();
+            tokio::select! {
+                () = self.visit.session.cancelled() => return Ok(End::Stopped),
+                () = self.place.is_given_away() => return Ok(End::PlaceNeeded),
+                opening = self.client.speaks() => return Ok(opening.map_or(End::Left, End::Speaks)),
+                () = tokio::time::sleep_until(greeting_due), if !is_greeted => {}
+                queued = self.admitted.queue.next() => {
+                    self.kept.extend(self.admitted.queue.batch(queued?));
+                    let bytes: usize = self.kept.iter().map(|queued| text_client::size(&queued.message)).sum();
+                    if !is_greeted && bytes < KEPT_LIMIT {
+                        continue;
                     }
                 }
-                queue.in_time(client.write(lines.as_bytes())).await?;
-                visit.session.pace(lines.len() as u64);
             }
+            self.pass_on().await?;
         }
     }
-}
 
-/// The client has begun to speak in lines of text: from now on it is a member like others.
-async fn speak(
-    visit: Visit<'_>,
-    client: SilentClient,
-    admitted: Admitted,
-    place: SilentPermit,
-) -> Result<(), Failure> {
-    let is_greeted = client.has_heard();
-    let met = match place.keep() {
-        Some(place) => client.meet(Opening::Text, Some(place)).await,
-        // It was given away at this moment.
-        None => Err(client.refuse(errors::place_needed()).await),
-    };
-    match met {
-        Ok((Spoken::Messages(mut connection), _place)) => {
-            visit.session.measure(&mut connection);
-            visit.room.appear(&admitted.name, admitted.token);
-            visit.begins(&admitted);
-            visit.stay(*connection, admitted, is_greeted).await
+    /// Sends what is kept, and before it the name, if the client does not know it yet.
+    async fn pass_on(&mut self) -> Result<(), Failure> {
+        let Admitted { name, token, queue, .. } = &self.admitted;
+        let room = self.visit.room;
+        let mut lines = String::new();
+        if !self.client.has_heard() {
+            lines = text_client::greeting(room, name) + "\n";
         }
-        Ok((Spoken::Foreign(dialect, _), _)) => {
-            visit.room.leave(&admitted.name, admitted.token, "left");
-            Err(dialect_unknown(dialect))
+        for queued in self.kept.drain(..) {
+            if let Some(line) = text_client::text(room, (name, *token), &queued.message) {
+                lines += &line;
+                lines.push('\n');
+            }
         }
-        Err(failure) => {
-            visit.room.leave(&admitted.name, admitted.token, "left");
-            Err(failure)
-        }
+        self.visit.session.pace(lines.len() as u64);
+        queue.in_time(self.client.write(lines.as_bytes())).await
+    }
+
+    /// The client has begun to speak in lines of text: from now on it is a member like others.
+    async fn speak(self) -> Result<(), Failure> {
+        let Self { visit, client, place, admitted, .. } = self;
+        let met = match place.keep() {
+            Some(place) => client.meet(Opening::Text, Some(place)).await,
+            // It was given away at this moment.
+            None => Err(client.refuse(errors::place_needed()).await),
+        };
+        let failure = match met {
+            Ok((Spoken::Messages(mut connection), _place)) => {
+                visit.session.measure(&mut connection);
+                visit.room.appear(&admitted.name, admitted.token);
+                visit.begins(&admitted);
+                return visit.stay(*connection, admitted, true).await;
+            }
+            Ok((Spoken::Foreign(dialect, _), _)) => dialect_unknown(dialect),
+            Err(failure) => failure,
+        };
+        visit.room.leave(&admitted.name, admitted.token, "left");
+        Err(failure)
     }
 }
 

@@ -35,6 +35,14 @@ pub(crate) fn text(room: &Room, (name, token): (&str, u64), message: &Message) -
     })
 }
 
+/// The bytes of its text.
+pub(crate) fn size(message: &Message) -> usize {
+    match message {
+        Message::Say { text, .. } | Message::Relayed { text, .. } | Message::Notice { text } => text.len(),
+        _ => 0,
+    }
+}
+
 /// What a text client is told at first: its name and the commands.
 pub(crate) fn greeting(room: &Room, name: &str) -> String {
     let rule = if room.rules.relay { "* a room: everybody here sees what you say\n" } else { "" };

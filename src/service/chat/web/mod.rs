@@ -31,6 +31,7 @@ use serde_json::json;
 
 pub(super) use self::guests::Guests;
 use super::protocol::MESSAGE_LIMIT;
+use super::room::Rules;
 use super::server::visit::Visit;
 use super::text::HOST;
 use crate::net::accept::foreign::ForeignStream;
@@ -106,11 +107,29 @@ impl Pages<'_> {
         }
         let nonce = page::nonce();
         let style = [page::STYLE, include_str!("room.css")].concat();
-        let limit = MESSAGE_LIMIT.to_string();
+        let (limit, (title, rules)) = (MESSAGE_LIMIT.to_string(), introduction(self.visit.room.rules));
         let text = page::fill(
             include_str!("room.html"),
-            &[("nonce", &nonce), ("style", &style), ("limit", &limit), ("script", include_str!("room.js"))],
+            &[
+                ("nonce", &nonce),
+                ("style", &style),
+                ("title", title),
+                ("rules", &rules),
+                ("limit", &limit),
+                ("script", include_str!("room.js")),
+            ],
         );
         exchange.reply(page::head(Status::OK, &nonce).with("Vary", "Accept"), text).await
     }
+}
+
+/// What the page is called, and what somebody should know who joins.
+fn introduction(rules: Rules) -> (&'static str, String) {
+    let (title, who) = match (rules.for_two, rules.relay) {
+        (true, _) => ("A conversation for two", "You talk with the host of this server."),
+        (false, true) => ("Room", "Everybody here sees what you say."),
+        (false, false) => ("Conversation", "The host of this server sees what you say, and answers."),
+    };
+    let turns = if rules.free { "" } else { " A message must be answered before you may send the next." };
+    (title, format!("{who}{turns}"))
 }

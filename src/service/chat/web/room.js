@@ -86,12 +86,7 @@ const tell = {
     me = data;
     attempt = 0;
     sessionStorage.setItem("member", JSON.stringify({ name: me.name, token: me.token }));
-    byId("title").textContent = me.for_two ? "Conversation" : me.relay ? "Room" : "Conversation with " + me.host;
-    document.title = byId("title").textContent;
-    if (before !== me.name) {
-      notice("you are " + me.name);
-      if (!before && me.relay) notice("everybody here sees what you say");
-    }
+    if (before !== me.name) notice("you are " + me.name);
     showState("on");
   },
   message(data) { said(data.from, data.text, data.from === me.host ? "host" : "other"); },
@@ -181,7 +176,7 @@ byId("join").addEventListener("submit", (event) => {
   log.replaceChildren();
   const name = byId("name").value.trim();
   localStorage.setItem("name", name);
-  listen(name, "").finally(() => {});
+  listen(name, "");
   showState("");
   text.focus();
 });

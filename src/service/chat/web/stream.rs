@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -13,7 +12,7 @@ use crate::report::Failure;
 use crate::service::chat::errors;
 use crate::service::chat::room::Admitted;
 use crate::service::chat::server::member::PARTING_LIMIT;
-use crate::service::chat::server::outbox::Queue;
+use crate::service::chat::server::outbox::{Queue, Queued};
 use crate::service::chat::server::text_client::NAME;
 use crate::service::chat::server::visit::Visit;
 use crate::service::chat::text::check_name;
@@ -25,6 +24,9 @@ const MEMBERS_DELAY: Duration = Duration::from_millis(250);
 /// A conversation for two waits this long for a page that is gone without a goodbye (faults.md row 84): a phone that
 /// sleeps comes back, a page that was closed does not.
 const RETURN_LIMIT: Duration = Duration::from_secs(45);
+
+/// How such a page left.
+const GONE: &str = "is gone: its page was closed or lost; the next client continues the conversation";
 
 /// How a visit ended.
 enum End {
@@ -107,9 +109,7 @@ async fn leave(
     let for_two = visit.room.rules.for_two;
     let how = match &result {
         Ok(End::Stopped) => "was told goodbye".into(),
-        Ok(End::Closed) if for_two => {
-            "is gone: its page was closed or lost; the next client continues the conversation".into()
-        }
+        Ok(End::Closed) if for_two => GONE.into(),
         Ok(_) => "left".into(),
         Err(failure) => format!("is gone: {}", failure.why),
     };
@@ -123,7 +123,7 @@ async fn leave(
     };
     if let Some(reason) = reason {
         let last = async {
-            exchange.send(&Bytes::from(event::end(&reason))).await?;
+            exchange.send_now(&event::end(&reason)).await?;
             exchange.end().await
         };
         drop(tokio::time::timeout(PARTING_LIMIT, last).await);
@@ -155,11 +155,10 @@ impl Hearer<'_> {
     /// Until the visit ends.
     async fn run(&mut self, exchange: &mut Exchange<'_>) -> Result<End, Failure> {
         event_stream::begin(exchange).await?;
-        let name = self.name.clone();
-        let first = event::welcome(self.visit.room.rules, &name, self.guest.token)
+        let first = event::welcome(self.visit.room.rules, &self.name, self.guest.token)
             + &event::members(self.visit.room)
             + &self.news();
-        self.send(exchange, first).await?;
+        self.send(exchange, &first).await?;
         let mut heartbeat_due = Instant::now() + HEARTBEAT_INTERVAL;
         loop {
             let wake = self.members_due.map_or(heartbeat_due, |due| due.min(heartbeat_due));
@@ -167,12 +166,7 @@ impl Hearer<'_> {
                 () = self.visit.session.cancelled() => return Ok(End::Stopped),
                 () = self.guest.goodbye.cancelled() => return Ok(End::Quit),
                 () = exchange.left() => return Ok(End::Closed),
-                queued = self.queue.next() => {
-                    let batch = self.queue.batch(queued?);
-                    let member = (self.name.as_str(), self.guest.token);
-                    let messages = batch.iter().filter_map(|queued| event::message(self.visit.room, member, &queued.message));
-                    messages.collect::<String>() + &self.news()
-                }
+                queued = self.queue.next() => self.messages(queued?),
                 () = self.guest.changed.notified() => self.news(),
                 _ = self.attendance.changed(), if self.members_due.is_none() => {
                     self.members_due = Some(Instant::now() + MEMBERS_DELAY);
@@ -182,9 +176,20 @@ impl Hearer<'_> {
                     if self.members_due.take().is_some() { event::members(self.visit.room) } else { HEARTBEAT.into() }
                 }
             };
-            self.send(exchange, text).await?;
-            heartbeat_due = Instant::now() + HEARTBEAT_INTERVAL;
+            if !text.is_empty() {
+                self.send(exchange, &text).await?;
+                heartbeat_due = Instant::now() + HEARTBEAT_INTERVAL;
+            }
         }
+    }
+
+    /// What was said, and what that changes.
+    fn messages(&mut self, first: Queued) -> String {
+        let name = self.guest.name().clone();
+        let (room, member) = (self.visit.room, (name.as_str(), self.guest.token));
+        let batch = self.queue.batch(first);
+        let said = batch.iter().filter_map(|queued| event::message(room, member, &queued.message));
+        said.collect::<String>() + &self.news()
     }
 
     /// What has changed for the member itself: its name, and whether it may speak.
@@ -203,7 +208,7 @@ impl Hearer<'_> {
         text
     }
 
-    async fn send(&self, exchange: &mut Exchange<'_>, text: String) -> Result<(), Failure> {
-        self.queue.in_time(exchange.send(&Bytes::from(text))).await
+    async fn send(&self, exchange: &mut Exchange<'_>, text: &str) -> Result<(), Failure> {
+        self.queue.in_time(exchange.send_now(text)).await
     }
 }
