@@ -83,6 +83,14 @@ impl Browser {
         }
     }
 
+    /// Chooses files in a field for files.
+    pub fn choose(&mut self, field: &str, files: &[&std::path::Path]) {
+        let document = self.ask("DOM.getDocument", json!({}));
+        let node = json!({ "nodeId": document["root"]["nodeId"], "selector": format!("#{field}") });
+        let node = self.ask("DOM.querySelector", node);
+        self.ask("DOM.setFileInputFiles", json!({ "nodeId": node["nodeId"], "files": files }));
+    }
+
     /// Types into a field and submits its form, as a person does.
     pub fn submit(&mut self, field: &str, text: &str) {
         let (field, text) = (json!(field), json!(text));

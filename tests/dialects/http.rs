@@ -1,5 +1,6 @@
 //! Files over HTTP: curl, wget and lftp fetch them, go on where they stopped, and store new ones.
 
+use super::browser::Browser;
 use super::{exchange, prints, run, status};
 use crate::harness::{Lab, has, names};
 
@@ -204,4 +205,62 @@ fn errors_are_text_for_curl_and_a_page_for_a_browser() {
     let (text, page) = (ask("*/*"), ask("text/html,application/xhtml+xml"));
     assert!(status(&text) == 404 && text.contains("text/plain") && text.contains("no file `none`"), "{text}");
     assert!(status(&page) == 404 && page.contains("<h1>404"), "{page}");
+}
+
+#[test]
+fn a_browser_uploads_files_and_is_told_which_one_was_not_taken() {
+    if !has("chromium") {
+        return;
+    }
+    let lab = Lab::new();
+    let (_server, _, url) = site(&lab, "");
+    lab.write("a.txt", "another one of that name");
+    lab.write("new name & more.txt", "from the page\n");
+    lab.random("photo.jpg", 2_000_000, 5);
+    let mut page = Browser::open(&lab, &format!("{url}/sub/"));
+    page.eventually("document.querySelectorAll('tbody .file').length === 1");
+    page.choose("files", &[&lab.path("new name & more.txt"), &lab.path("photo.jpg")]);
+    // All were stored: the page shows them.
+    page.eventually("document.querySelectorAll('tbody .file').length === 3");
+    assert_eq!(std::fs::read_to_string(lab.path("root/sub/new name & more.txt")).unwrap(), "from the page\n");
+    assert!(
+        std::fs::read(lab.path("root/sub/photo.jpg")).unwrap()
+            == std::fs::read(lab.path("photo.jpg")).unwrap()
+    );
+    let mut page = Browser::open(&lab, &url);
+    page.eventually("document.querySelectorAll('tbody .folder').length === 1");
+    page.choose("files", &[&lab.path("a.txt")]);
+    page.eventually("document.querySelector('#uploads .bad').textContent.includes('exists')");
+    assert_eq!(std::fs::read_to_string(lab.path("root/a.txt")).unwrap(), "hello\n");
+}
+
+#[test]
+fn a_browser_plays_a_film_and_jumps_in_it() {
+    if !has("chromium") || !has("ffmpeg") {
+        return;
+    }
+    let lab = Lab::new();
+    std::fs::create_dir_all(lab.path("root")).unwrap();
+    let film = [
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc=duration=20:size=320x240:rate=10",
+        "-c:v",
+        "libvpx",
+        "-b:v",
+        "2M",
+        "root/film.webm",
+    ];
+    assert!(run(&lab, "ffmpeg", &film).status.success());
+    let (_server, address) = lab.server("listen udp 0 stream root root web");
+    let mut page = Browser::open(&lab, &format!("http://{address}/film.webm?play"));
+    page.eventually("document.querySelector('video').readyState >= 2");
+    page.value("document.querySelector('video').currentTime = 15");
+    page.eventually(
+        "!document.querySelector('video').seeking && document.querySelector('video').currentTime >= 15",
+    );
+    assert!(page.value("document.querySelector('video').duration").as_f64().unwrap() > 19.0);
 }
