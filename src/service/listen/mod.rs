@@ -63,6 +63,7 @@ pub static LISTEN: Client = Client {
         fields: &[
             Field::text("addr", "the address it listens on, as `127.0.0.1:41234`"),
             Field::count("port", "the port"),
+            Field::text("url", "where a browser finds it, if it speaks HTTP"),
             Field::text(
                 "addresses",
                 "where other machines reach it, comma separated, the best first; empty: nowhere",
