@@ -219,7 +219,7 @@ mod tests {
         taken.extend((0..2).map(|_| places.take(other, 16).unwrap()));
         assert_eq!(places.take(other, 16).unwrap_err().why, "busy: 16 of 16 clients, retry in 5 s");
         drop(taken);
-        assert!(places.0.lock().unwrap().is_empty());
+        assert!(places.clients.lock().unwrap().taken.is_empty());
     }
 
     #[test]
