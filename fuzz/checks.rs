@@ -28,6 +28,9 @@ impl World for Nothing {
     fn remote(&self, _: &str) -> Vec<(String, String)> {
         Vec::new()
     }
+    fn keys(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
     fn paths(&self, _: &str) -> Vec<(String, String)> {
         Vec::new()
     }

@@ -14,6 +14,7 @@ mod foreign;
 mod fuzzing;
 mod golden;
 mod harness;
+mod keys;
 mod manual;
 mod next;
 mod packets;

@@ -79,6 +79,7 @@ impl Page {
             "rc.nls",
             "in the folder `nls` where the system keeps configuration: run at the start of the prompt",
         );
+        self.item("keys/NAME.key", "there, too: the keys of `key`, for their owner only");
         self.item(
             "history",
             "in the folder `nls` where the system keeps state: lines typed at the prompt, without secrets",

@@ -134,9 +134,11 @@ pub(super) static EXITS: [(&str, &str); 6] = [
 ];
 
 /// Environment variables and their effects.
-pub(super) static VARIABLES: [(&str, &str); 6] = [
+pub(super) static VARIABLES: [(&str, &str); 8] = [
     ("NLS_RC", "the file that the prompt runs at its start; empty: none"),
     ("NLS_HISTFILE", "where lines typed at the prompt are kept; empty: nowhere"),
+    ("NLS_KEYS", "the folder that keeps keys"),
+    ("NLS_KEY", "a key for `key import`"),
     ("NLS_PLAYERS", "players for `stream … play`, separated by commas, the preferred one first"),
     ("NO_COLOR", "no colour, if set and not empty"),
     ("CLICOLOR_FORCE", "colour even if the output is not a terminal"),

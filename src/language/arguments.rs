@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::kind::{Datum, Kind, Place, SessionRef};
 use super::parse::lexer::Word;
 use super::verb::{FieldRows, Keyword, Service, Verb};
-use crate::base::{Carrier, Endpoint, Transport};
+use crate::base::{Carrier, Endpoint, Key, Transport};
 
 /// An argument as the parser leaves it.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +73,17 @@ pub struct Target {
     pub endpoint: Endpoint,
 }
 
+/// A key as a command gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenKey<'a> {
+    /// The name of one that is kept.
+    Name(&'a str),
+    /// The file that it is in.
+    File(&'a str),
+    /// It was in a variable.
+    Key(&'a Key),
+}
+
 impl Arguments {
     fn find(&self, name: &str) -> Option<&Datum> {
         self.0.iter().find(|(n, _)| *n == name).map(|(_, datum)| datum)
@@ -101,6 +112,16 @@ impl Arguments {
             Datum::Port(port) => Some(u64::from(*port)),
             _ => None,
         }
+    }
+
+    /// All keys that were named, in order.
+    pub fn keys(&self, name: &str) -> impl Iterator<Item = GivenKey<'_>> {
+        self.0.iter().filter(move |(n, _)| *n == name).filter_map(|(_, datum)| match datum {
+            Datum::Text(name) => Some(GivenKey::Name(name)),
+            Datum::Path(path, _) => Some(GivenKey::File(path)),
+            Datum::Key(key) => Some(GivenKey::Key(key)),
+            _ => None,
+        })
     }
 
     /// The value of a duration.

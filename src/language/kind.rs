@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::base::quantity::{self, BadQuantity, Percent};
-use crate::base::{Carrier, Endpoint, Transport};
+use crate::base::{Carrier, Endpoint, Key, Transport};
 
 /// The type of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub enum Kind {
     Text,
     /// A verb, a statement, or one of these words, each with its help.
     Topic(&'static [(&'static str, &'static str)]),
+    /// A key: the name of one that is kept, a file, or a variable that holds one.
+    Key,
     /// The rest of the line, joined by single blanks.
     Rest,
     /// Like [`Kind::Rest`], but an unquoted word that pipes, redirects or chains in other shells is an error.
@@ -116,6 +118,8 @@ pub enum Datum {
     Carrier(Carrier),
     /// Bytes.
     Bytes(Vec<u8>),
+    /// A key that was in a variable.
+    Key(Key),
 }
 
 /// Why a word is not valid for its kind.
@@ -178,6 +182,7 @@ impl Kind {
             Self::Secret => "SECRET".into(),
             Self::Service => "SERVICE".into(),
             Self::Hex => "HEX".into(),
+            Self::Key => "NAME|FILE".into(),
             Self::Session => "X".into(),
             Self::SessionOrText => "X|TEXT".into(),
             Self::Setting(words) => format!("{}|X", words.join("|")),
@@ -220,6 +225,7 @@ impl Kind {
             Self::Rate => "a rate such as 10mbit".into(),
             Self::Secret => "a secret".into(),
             Self::Service => "a service".into(),
+            Self::Key => "the name of a key, or a file such as ./a.key".into(),
             Self::Session => "a session: %2, $name or a name".into(),
             Self::SessionOrText => "a session: %2, $name or a name; or a text in quotes, or a URL".into(),
             Self::Setting(words) => format!("{}, or a session: %2, $name or a name", words.join(" or ")),

@@ -32,7 +32,7 @@ pub mod statement;
 pub mod verb;
 pub mod vocabulary;
 
-pub use arguments::{Argument, Arguments, FromArguments, Invocation, Target};
+pub use arguments::{Argument, Arguments, FromArguments, GivenKey, Invocation, Target};
 pub use diagnostic::{Diagnostic, Report, Source};
 pub use kind::{Datum, Kind, Place, SessionRef};
 pub use plan::planner::{check, plan};

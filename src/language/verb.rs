@@ -84,6 +84,8 @@ pub struct Keyword {
     pub optional: bool,
     /// True if it must be given.
     pub required: bool,
+    /// True if it may be given several times.
+    pub many: bool,
     /// The parameter in whose place it stands; empty for none.
     pub replaces: &'static str,
     /// The value is a secret: shown as `***` everywhere.
@@ -173,6 +175,7 @@ impl Keyword {
             kind: Some(kind),
             optional: false,
             required: false,
+            many: false,
             replaces: "",
             secret: false,
             help,
@@ -194,6 +197,12 @@ impl Keyword {
     /// Makes it required.
     pub const fn required(mut self) -> Self {
         self.required = true;
+        self
+    }
+
+    /// Lets it be given several times, each time with its word: `key ann key bob`.
+    pub const fn many(mut self) -> Self {
+        self.many = true;
         self
     }
 
@@ -279,7 +288,7 @@ impl Verb {
             out.push_str(&format!(" {}", keyword.form()));
         }
         for keyword in self.keywords.iter().chain(own).filter(|k| !k.required) {
-            out.push_str(&format!(" [{}]", keyword.form()));
+            out.push_str(&format!(" [{}]{}", keyword.form(), if keyword.many { "…" } else { "" }));
         }
         out
     }

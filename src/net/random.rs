@@ -2,8 +2,13 @@
 
 /// Random bytes from the operating system, fit for secrets.
 pub fn random<const N: usize>() -> [u8; N] {
-    use rand::TryRng;
     let mut bytes = [0; N];
-    rand::rngs::SysRng.try_fill_bytes(&mut bytes).expect("the system has a source of random bytes");
+    fill(&mut bytes);
     bytes
+}
+
+/// The same, in place: a secret leaves no copy behind.
+pub fn fill<const N: usize>(bytes: &mut [u8; N]) {
+    use rand::TryRng;
+    rand::rngs::SysRng.try_fill_bytes(bytes).expect("the system has a source of random bytes");
 }

@@ -66,6 +66,11 @@ impl Sink {
         drop(self.queue.send(Item::Text(self.hidden(text))));
     }
 
+    /// Queues a result that shows a secret because the user asked for it.
+    pub fn reveal(&self, text: Rendered) {
+        drop(self.queue.send(Item::Text(text)));
+    }
+
     /// Queues events; they are dropped and counted if the queue is full.
     pub fn offer(&self, text: Rendered) {
         let text = self.hidden(text);

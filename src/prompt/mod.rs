@@ -37,6 +37,7 @@ use std::sync::Arc;
 use editor::{Editor, Input};
 use history::History;
 
+use crate::base::secrets::key::seen;
 use crate::language::{Action, Plan, Source, Step};
 use crate::report::Report;
 use crate::session::Session;
@@ -257,8 +258,10 @@ async fn typed(shell: &mut Shell, setup: &Setup, history: &mut History, text: &s
 
 /// Adds the lines of a text to the history, unless a secret is in it or it begins with a blank.
 fn remember(shell: &mut Shell, history: &mut History, text: &str, plan: Option<&Plan>) {
-    let secret =
-        plan.is_some_and(|plan| plan.setup.iter().any(Step::has_secret)) || shell.secrets().occur_in(text);
+    let secret = plan.is_some_and(|plan| plan.setup.iter().any(Step::has_secret))
+        || shell.secrets().occur_in(text)
+        // Also in a line that is none of the language.
+        || seen::occurs_in(text);
     if !secret && !text.starts_with(' ') {
         for line in text.lines() {
             history.append(line);

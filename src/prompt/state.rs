@@ -15,6 +15,7 @@ use crate::language::parse::lexer::is_bare;
 use crate::language::{Scope, Vocabulary};
 use crate::net::ports_in_use;
 use crate::service::chat::protocol::UDP_CHARACTER_LIMIT;
+use crate::service::contract::keys::KeyFolder;
 use crate::session::{Registry, Session};
 use crate::shell::Shell;
 use crate::wire::ServiceId;
@@ -201,6 +202,11 @@ impl World for PromptState {
         let found = place.map(|place| self.remote.of(service, &place)).unwrap_or_default();
         // Names with characters that the terminal cannot show as they are, are not offered.
         found.into_iter().filter(|(name, _)| matches!(escape_line(name), Cow::Borrowed(_))).collect()
+    }
+
+    fn keys(&self) -> Vec<(String, String)> {
+        let names = KeyFolder::find().map(|folder| folder.names()).unwrap_or_default();
+        names.into_iter().map(|name| (name, "a key".into())).collect()
     }
 
     fn paths(&self, prefix: &str) -> Vec<(String, String)> {

@@ -5,9 +5,9 @@ use super::{Contrast, FailedTest, Failure, Place, Report, TestRun, Verdict};
 use crate::base::{Fields, Secrets, Value};
 
 impl Report {
-    /// Masks every known secret in this report.
+    /// Masks every known secret in this report, unless it is there to show one.
     pub fn hide(&mut self, secrets: &Secrets) {
-        if secrets.is_empty() {
+        if secrets.is_empty() || self.reveals() {
             return;
         }
         match self {

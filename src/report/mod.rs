@@ -35,12 +35,14 @@ pub struct Outcome {
     pub fields: Fields,
     /// Drawn above the text; `None` for most.
     pub symbol: Option<Symbol>,
+    /// It shows a key because the user asked for it: it is not masked (`key show`).
+    pub reveals: bool,
 }
 
 impl Outcome {
     /// A result with this text for people and these fields for programs.
     pub fn new(text: impl Into<String>, fields: Fields) -> Self {
-        Self { text: text.into(), fields, symbol: None }
+        Self { text: text.into(), fields, symbol: None, reveals: false }
     }
 }
 
@@ -291,6 +293,13 @@ pub enum Report {
         /// Replaces the picture before it; `None`: that one stays on the screen for good.
         text: Option<String>,
     },
+}
+
+impl Report {
+    /// True for a result that shows a key because the user asked for it.
+    pub fn reveals(&self) -> bool {
+        matches!(self, Self::Result { outcome, .. } if outcome.reveals)
+    }
 }
 
 /// The value of the first field with this name; `None` if there is none.

@@ -33,7 +33,9 @@ impl Shell {
             Argument::Later(kind, word, transport) => {
                 let text = self.text(word)?;
                 let read = read(*kind, &text, &self.vocabulary).map_err(|mismatch| {
-                    errors::argument_mismatch(mismatch, *kind).of(format!("{name} `{text}`"))
+                    let failure = errors::argument_mismatch(mismatch, *kind);
+                    // What should have been a key is not shown.
+                    failure.of(if *kind == Kind::Key { name.to_owned() } else { format!("{name} `{text}`") })
                 })?;
                 match (read, kind) {
                     (Datum::Endpoint(_, place), _) => Datum::Endpoint(*transport, place),

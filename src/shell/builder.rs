@@ -95,6 +95,7 @@ impl ShellBuilder {
             kept: Kept::default(),
             no_shell: settings.no_shell,
             streams,
+            secrets: secrets.clone(),
         };
         Shell {
             registry,

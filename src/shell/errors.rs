@@ -419,6 +419,18 @@ pub(super) fn reached_by_a_path(label: &str) -> Failure {
         .fix("listen over tcp: listen tcp 0 … on any")
 }
 
+// `key`.
+
+/// `usage`: what can follow the word.
+pub(super) fn not_a_form(usage: &str) -> Failure {
+    self::usage("these words do not belong together").fix(format!("write {usage}"))
+}
+
+pub(super) fn no_key_to_import() -> Failure {
+    missing("nobody can be asked for the key here")
+        .fix("name its file: key import NAME from FILE; or pipe it in, or set NLS_KEY")
+}
+
 // The page of `view`.
 
 pub(super) fn view_in_the_network(address: &str) -> Failure {

@@ -1,10 +1,11 @@
 //! Evaluates words.
 
 use super::{Binding, Shell, errors};
-use crate::base::{Fields, Value};
+use crate::base::{Fields, Key, Value};
 use crate::language::parse::lexer::{Segment, Word};
 use crate::record::{Filter, TOTALS, total};
 use crate::report::{Failure, field};
+use crate::service::contract::keys::memory;
 
 /// `$up.trace.retransmissions`: a number of the record of a session.
 const TRACE: &str = "trace";
@@ -53,7 +54,9 @@ impl Shell {
     fn look_up(&self, path: &[String]) -> Result<Value, Failure> {
         if path[0] == "env" {
             let name = path.get(1).ok_or_else(errors::variable_not_named)?;
-            return std::env::var(name).map(Value::Text).map_err(|_| errors::variable_not_set(name));
+            let text = std::env::var(name).map_err(|_| errors::variable_not_set(name))?;
+            self.mask_key(name, &text);
+            return Ok(Value::Text(text));
         }
         if let Some(found) = self.look_up_client(path) {
             return found;
@@ -85,6 +88,15 @@ impl Shell {
             (Binding::Session(session) | Binding::Speaker(session, _), None) => {
                 Ok(session.field("addr").unwrap_or_else(|| Value::text(session.label())))
             }
+        }
+    }
+
+    /// Masks the value of an environment variable if it is a key, in each form that it has.
+    pub(super) fn mask_key(&self, name: &str, text: &str) {
+        if let Ok(key) = Key::read(text) {
+            memory::protect();
+            self.secrets.add(name, text);
+            self.secrets.add_key(name, &key);
         }
     }
 

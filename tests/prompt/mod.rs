@@ -1,5 +1,6 @@
 //! The prompt in a pseudo terminal, judged by its screen.
 
+mod keys;
 mod output;
 mod sessions;
 mod tmux;

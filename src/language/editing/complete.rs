@@ -36,6 +36,8 @@ pub trait World {
     fn endpoints(&self, prefix: &str) -> Vec<(String, String)>;
     /// Names on a server of this service. Those known so far are returned at once, and the server is asked meanwhile.
     fn remote(&self, service: &str) -> Vec<(String, String)>;
+    /// The names of the keys that are kept.
+    fn keys(&self) -> Vec<(String, String)>;
     /// Local paths that begin with `prefix`; folders end in `/`. After `~/`, a name that needs quotes comes with its
     /// absolute path, because `~` is not expanded in quotes.
     fn paths(&self, prefix: &str) -> Vec<(String, String)>;
@@ -155,6 +157,11 @@ impl Gathering<'_> {
             Kind::Remote(service) => {
                 let names = self.world.remote(service).into_iter();
                 self.found.extend(names.map(|(name, help)| Candidate { text: as_word(name), help }));
+            }
+            Kind::Key => {
+                let keys = self.world.keys().into_iter();
+                self.found.extend(keys.map(|(text, help)| Candidate { text, help }));
+                self.values(Kind::Path, "");
             }
             Kind::BindAddress => self.found.push(candidate("any", "every address of this machine")),
             Kind::Session => self.sessions(),

@@ -7,6 +7,7 @@ use super::atom::{RESERVED_NAMES, is_name, not_a_name, reserved};
 use super::lexer::Word;
 use super::next::Next;
 use super::value::read;
+use crate::base::secrets::key::seen;
 use crate::base::{Carrier, Transport};
 use crate::language::arguments::{Argument, Invocation};
 use crate::language::diagnostic::{Diagnostic, nearest};
@@ -140,7 +141,7 @@ impl<'v> Matcher<'v> {
         if required.is_some_and(|param| !param.kind.is_text()) {
             return next;
         }
-        let free = |keyword: &&'static Keyword| !self.has(keyword.word);
+        let free = |keyword: &&'static Keyword| keyword.many || !self.has(keyword.word);
         for keyword in self.keywords().filter(free).map(Next::Keyword) {
             // Services share some options.
             if !next.contains(&keyword) {
@@ -274,7 +275,7 @@ impl<'v> Matcher<'v> {
     fn keyword<'w>(&mut self, keyword: &'static Keyword, word: &Word, tail: &'w [Word]) -> &'w [Word] {
         // A keyword ends a repeated parameter; otherwise a misspelt keyword after it would count as one more value.
         self.param += usize::from(self.verb.params.get(self.param).is_some_and(|param| param.many));
-        if self.has(keyword.word) {
+        if self.has(keyword.word) && !keyword.many {
             let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
             expected.push("the end of the line".into());
             let title = format!("duplicate `{}`", keyword.word);
@@ -364,6 +365,10 @@ impl<'v> Matcher<'v> {
     }
 
     fn read(&mut self, name: &'static str, kind: Kind, word: &Word, transport: Option<Transport>) {
+        if is_typed_key(kind, word) {
+            self.errors.push(typed_key(word));
+            return self.arguments.push((name, Argument::Ready(Datum::Flag), word.span.clone()));
+        }
         match argument(kind, word, transport, self.vocabulary) {
             Ok(argument) => {
                 if kind == Kind::Service {
@@ -417,6 +422,9 @@ impl<'v> Matcher<'v> {
 
     fn unexpected(&mut self, word: &Word) {
         let text = word.literal().unwrap_or_default();
+        if seen::occurs_in(&text) {
+            return self.errors.push(typed_key(word));
+        }
         let owners = self.other_owners(&text);
         if !owners.is_empty() {
             let diagnostic = self.not_an_option(word, &owners);
@@ -521,6 +529,23 @@ impl<'v> Matcher<'v> {
             self.errors.push(diagnostic.fix(fix).usage(self.usage()));
         }
     }
+}
+
+/// True for a key in the line itself, where no text is expected that may be anything.
+fn is_typed_key(kind: Kind, word: &Word) -> bool {
+    let is_free = matches!(
+        kind,
+        Kind::Rest | Kind::Printed | Kind::Text | Kind::SessionOrText | Kind::Expression | Kind::Remote(_)
+    );
+    !is_free && word.literal().is_some_and(|text| seen::occurs_in(&text))
+}
+
+/// What is typed can be read where nothing is secret: a key comes from elsewhere.
+fn typed_key(word: &Word) -> Diagnostic {
+    let title = "a key must not stand in a command: the history keeps it, and `ps` shows it to others";
+    let expected = "the name of a key, a file, or a variable such as $env.NLS_KEY".to_owned();
+    let hint = "this one is seen now: take another, which `key new` makes; `key import NAME` asks for one";
+    Diagnostic::new(title, word.span.clone()).expected([expected]).hint(hint)
 }
 
 /// Parses one word as `kind`; a word with a reference in it is kept until its value is known.

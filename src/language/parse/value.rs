@@ -2,7 +2,8 @@
 
 use crate::base::pattern::from_hex;
 use crate::base::quantity::{self, BadQuantity};
-use crate::base::{Carrier, Transport, endpoint};
+use crate::base::secrets::key::{BadKey, is_name};
+use crate::base::{Carrier, Key, Transport, endpoint};
 use crate::language::diagnostic::nearest;
 use crate::language::kind::{Datum, Kind, Mismatch, Place, SessionRef};
 use crate::language::vocabulary::Vocabulary;
@@ -45,12 +46,23 @@ pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mi
         Kind::Size(min, max) => size(word, min, max).map(Datum::Size),
         Kind::Transport => transport(word),
         Kind::Carrier => carrier(word),
+        Kind::Key => key(word),
         Kind::Hex => from_hex(word).map(Datum::Bytes).or_else(|why| mismatch(why, None)),
     }
 }
 
 fn mismatch<T>(why: impl Into<String>, fix: Option<String>) -> Result<T, Mismatch> {
     Err(Mismatch { why: why.into(), fix, expected: Vec::new() })
+}
+
+/// A key, its name, or its file. Whoever reads a word that was typed has refused a key before.
+fn key(word: &str) -> Result<Datum, Mismatch> {
+    match Key::read(word) {
+        Ok(key) => Ok(Datum::Key(key)),
+        Err(BadKey::Empty | BadKey::Password) if is_name(word) => Ok(Datum::Text(word.into())),
+        Err(BadKey::Password) if word.contains(['/', '.', '~']) => Ok(Datum::Path(word.into(), false)),
+        Err(bad) => mismatch(format!("{}; {}", bad.why(), bad.fix()), None),
+    }
 }
 
 fn place(word: &str) -> Result<Place, Mismatch> {

@@ -18,6 +18,7 @@ use super::arguments::Invocation;
 use super::diagnostic::Source;
 use super::parse::lexer::Word;
 use super::script::{Expectation, FileExpectation, Heading, Prefix, SessionExpectation};
+use crate::base::secrets::key::seen;
 
 /// The checked steps of a script.
 #[derive(Debug, Default)]
@@ -60,9 +61,10 @@ impl Step {
         self.source.slice(&self.span)
     }
 
-    /// True if the text holds a secret and must not be shown.
+    /// True if the text holds a secret and must not be shown: an argument that is one, or a key, wherever it stands.
     pub fn has_secret(&self) -> bool {
         matches!(&self.action, Action::Command(invocation) if invocation.has_secret())
+            || seen::occurs_in(self.text())
     }
 }
 

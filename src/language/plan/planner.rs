@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::condition;
 use super::scope::{Known, Scope};
 use super::{Action, Plan, Step, Test};
+use crate::base::secrets::key::seen;
 use crate::language::arguments::{Argument, Invocation};
 use crate::language::diagnostic::{Diagnostic, Report, Source, nearest};
 use crate::language::kind::{Datum, Kind, Place, SessionRef};
@@ -54,6 +55,30 @@ pub fn check(
     planner.read(source, scope).map(|planner| planner.steps)
 }
 
+/// Errors show the line that they are in: keys in it are masked, as in every other output.
+fn without_keys(mut errors: Vec<Report>) -> Vec<Report> {
+    // Most errors are of one text, and most texts have no key.
+    let mut known: Vec<(Arc<Source>, Arc<Source>)> = Vec::new();
+    for Report { source, diagnostic } in &mut errors {
+        let masked =
+            known.iter().find(|(whole, _)| Arc::ptr_eq(whole, source)).map(|(_, masked)| masked.clone());
+        let masked = masked.unwrap_or_else(|| {
+            let masked = match seen::masked(&source.text) {
+                Cow::Borrowed(_) => source.clone(),
+                Cow::Owned(text) => Source::new(source.name.clone(), text),
+            };
+            known.push((source.clone(), masked.clone()));
+            masked
+        });
+        if !Arc::ptr_eq(&masked, source) {
+            diagnostic.title = seen::masked(&diagnostic.title).into();
+            diagnostic.fix = diagnostic.fix.take().map(|fix| seen::masked(&fix).into_owned());
+            *source = masked;
+        }
+    }
+    errors
+}
+
 struct Planner<'a> {
     vocabulary: &'a Vocabulary,
     load: Loader<'a>,
@@ -86,7 +111,7 @@ impl<'a> Planner<'a> {
     fn read(mut self, source: &Arc<Source>, scope: &mut Scope) -> Result<Self, Vec<Report>> {
         self.text(source, scope);
         self.errors.sort_by_key(|report| (report.source.name != source.name, report.diagnostic.span.start));
-        if self.errors.is_empty() { Ok(self) } else { Err(self.errors) }
+        if self.errors.is_empty() { Ok(self) } else { Err(without_keys(self.errors)) }
     }
 
     fn text(&mut self, source: &Arc<Source>, scope: &mut Scope) {

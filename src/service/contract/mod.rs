@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `conversation` | what every server does with a client |
+//! | `keys` | the keys that a user has, and those that a command names |
 //! | `idle` | connections that wait for the next question |
 //! | `transcript` | a conversation written to a file |
 //! | `errors` | the errors of `listen` and `link`, and those that several services share |
@@ -10,9 +11,10 @@
 pub(crate) mod conversation;
 pub(crate) mod errors;
 pub mod idle;
+pub mod keys;
 pub(crate) mod transcript;
 
-use crate::base::{Carrier, Transport};
+use crate::base::{Carrier, Secrets, Transport};
 use crate::language::Arguments;
 use crate::language::Service;
 use crate::language::Target;
@@ -63,6 +65,8 @@ pub struct Context {
     /// No system command is run, and no program except known media players.
     pub no_shell: bool,
     pub streams: StandardStreams,
+    /// Masked in all output: keys that a command reads are added.
+    pub secrets: Secrets,
 }
 
 /// The standard streams, as far as commands may use them.

@@ -86,9 +86,9 @@ pub const KINDS: &[(&str, &str)] = &[
 const FORM_WIDTH: usize = 18;
 
 /// Commands that `help` only names: a screen is small.
-const NAMED_ONLY: [&str; 24] = [
+const NAMED_ONLY: [&str; 25] = [
     "replay", "finish", "reset", "off", "fg", "bg", "print", "sleep", "file", "cd", "pwd", "parts", "clear",
-    "help", "history", "quit", "log", "attach", "plot", "diagram", "capture", "report", "view", "qr",
+    "help", "history", "quit", "log", "attach", "plot", "diagram", "capture", "report", "view", "qr", "key",
 ];
 /// Columns of the screen.
 const COLUMNS: usize = 80;

@@ -9,7 +9,7 @@
 //! | `set` | settings, rate limits, links |
 //! | `file`, `folder` | `file`; `cd`, `pwd`, `parts`, `clear` |
 //! | `record` | `record` |
-//! | `qr` | `qr` |
+//! | `share` | `qr`, `key`: what is handed to others |
 //! | `help` | `help`, `history` |
 //! | `table` | aligned columns of text |
 
@@ -17,11 +17,11 @@ mod file;
 mod folder;
 pub mod help;
 mod jobs;
-mod qr;
 mod record;
 mod see;
 mod sessions;
 mod set;
+mod share;
 mod speak;
 mod stop;
 pub(super) mod table;
@@ -54,7 +54,8 @@ pub static ALL: &[&Builtin] = &[
     &see::CAPTURE,
     &see::REPORT,
     &see::VIEW,
-    &qr::QR,
+    &share::key::KEY,
+    &share::qr::QR,
     &speak::SAY,
     &speak::FINISH,
     &speak::RESET,

@@ -216,6 +216,7 @@ impl Shell {
         if !self.secrets.add(name, &text) {
             return Err(errors::secret_too_short().of(what()));
         }
+        self.mask_key(name, &text);
         self.bind(name, Binding::Value(Value::Text(text)));
         Ok(Flow::Next)
     }

@@ -12,7 +12,7 @@ const TEXT_LIMIT: usize = 2953;
 ///
 /// # Errors
 /// The text is empty, or too long.
-pub(super) fn symbol(text: &str, ground: Ground) -> Result<Symbol, Failure> {
+pub(in crate::shell::builtin::share) fn symbol(text: &str, ground: Ground) -> Result<Symbol, Failure> {
     if text.is_empty() {
         return Err(errors::text_empty());
     }

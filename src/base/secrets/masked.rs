@@ -1,8 +1,10 @@
 //! Secrets that must not appear in any output, and the masking of them.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::escape::{escape, escape_line};
+use super::Key;
+use crate::base::escape::{escape, escape_line};
 
 /// Fewest characters of a secret that is masked. A shorter one could occur anywhere: masking it would garble the
 /// output, and reveal it.
@@ -12,15 +14,20 @@ pub const LEAST: usize = 4;
 const MASK: &str = "***";
 
 /// The known secrets. Cheap to clone; all clones share one list.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Secrets(Arc<Mutex<Vec<KnownSecret>>>);
 
-#[derive(Debug)]
 struct KnownSecret {
     /// The secret itself, then its escaped forms, as sanitised or quoted text contains it.
     forms: Vec<String>,
     /// The environment variable that holds it.
     name: String,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({})", self.lock().len())
+    }
 }
 
 impl Secrets {
@@ -41,6 +48,13 @@ impl Secrets {
             known.sort_by_key(|known| std::cmp::Reverse(known.forms[0].len()));
         }
         true
+    }
+
+    /// Masks a key from now on, in each of its forms. `name`: the environment variable from which a script can take it.
+    pub fn add_key(&self, name: &str, key: &Key) {
+        for form in key.forms() {
+            self.add(name, &form);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<KnownSecret>> {
@@ -120,6 +134,18 @@ mod tests {
             secrets.hide(&mut text);
             assert_eq!(text, "***");
             assert!(secrets.occur_in(form) && !secrets.occur_in("***"));
+        }
+    }
+
+    #[test]
+    fn row_114_a_key_is_hidden_in_each_of_its_forms() {
+        let (secrets, key) =
+            (Secrets::default(), Key::made_by(|bytes| *bytes = std::array::from_fn(|n| n as u8)));
+        secrets.add_key("NLS_KEY", &key);
+        for form in [key.text().to_string(), key.text().to_uppercase(), key.words().to_string()] {
+            let mut text = format!("<{form}>");
+            secrets.hide(&mut text);
+            assert_eq!(text, "<***>");
         }
     }
 

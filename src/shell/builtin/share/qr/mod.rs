@@ -8,14 +8,16 @@
 mod code;
 mod place;
 
+pub(super) use code::symbol;
+
 use self::place::{Place, address_for_others};
-use super::{BARE, Builtin, next};
 use crate::base::Value;
 use crate::language::{Arguments, Field, FromArguments, Kind, Param, SessionRef, Verb};
 use crate::report::{Failure, Ground, Outcome};
+use crate::shell::builtin::{BARE, Builtin, next};
 use crate::shell::{Binding, Shell};
 
-pub(super) static QR: Builtin = Builtin {
+pub(in crate::shell::builtin) static QR: Builtin = Builtin {
     verb: &Verb {
         name: "qr",
         summary: "an address or a text as a QR code, for a phone",
@@ -51,7 +53,7 @@ pub(super) static QR: Builtin = Builtin {
             let shown = [Some(url.clone()), note].into_iter().flatten().collect::<Vec<_>>().join("\n");
             let mut fields = vec![("url", Value::Text(url)), ("size", Value::count(symbol.size as u64))];
             fields.extend(addr.map(|addr| ("addr", Value::Text(addr))));
-            next(Outcome { text: shown, fields, symbol: Some(symbol) })
+            next(Outcome { symbol: Some(symbol), ..Outcome::new(shown, fields) })
         })
     },
 };

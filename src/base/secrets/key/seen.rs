@@ -1,0 +1,89 @@
+//! Keys in a text that may be shown: a statement that was typed, the line of an error. Such a text is found by its form,
+//! whether the key is known or not, and also if it is mistyped.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::words;
+
+/// Begins every key.
+const PREFIX: &[u8] = b"nls1";
+/// Fewest characters after the prefix that are taken for a key: fewer do not give it away.
+const LEAST: usize = 16;
+
+/// True if a key is in the text.
+pub fn occurs_in(text: &str) -> bool {
+    !places(text).is_empty()
+}
+
+/// The text with `*` for each character of a key, so that places in it stay the same.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let places = places(text);
+    if places.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let (mut out, mut at) = (String::with_capacity(text.len()), 0);
+    for place in places {
+        out.push_str(&text[at..place.start]);
+        out.extend(std::iter::repeat_n('*', place.len()));
+        at = place.end;
+    }
+    out.push_str(&text[at..]);
+    Cow::Owned(out)
+}
+
+/// The byte ranges of all keys, in order. They contain ASCII only.
+fn places(text: &str) -> Vec<Range<usize>> {
+    let mut found = texts(text);
+    found.extend(runs_of_words(text));
+    found.sort_by_key(|place| place.start);
+    // A form that begins within another is covered by it.
+    found.dedup_by(|next, before| next.start < before.end);
+    found
+}
+
+/// `nls1…`, also in groups that `-` joins.
+fn texts(text: &str) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
+    let (mut found, mut from) = (Vec::new(), 0);
+    while let Some(start) =
+        bytes[from..].windows(PREFIX.len()).position(|front| front.eq_ignore_ascii_case(PREFIX))
+    {
+        let start = from + start;
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+        let length = bytes[start..].iter().take_while(|byte| is_part(byte)).count();
+        if length >= PREFIX.len() + LEAST {
+            found.push(start..start + length);
+        }
+        from = start + length;
+    }
+    found
+}
+
+/// Many words of the list of BIP 39, one after the other.
+fn runs_of_words(text: &str) -> Vec<Range<usize>> {
+    let (mut found, mut run): (Vec<Range<usize>>, Vec<Range<usize>>) = (Vec::new(), Vec::new());
+    let mut at = 0;
+    let pieces = text.split_inclusive(|c: char| !c.is_ascii_alphabetic());
+    // Most statements have fewer words than a key, and are looked through no further.
+    if pieces.clone().take(words::LEAST).count() < words::LEAST {
+        return found;
+    }
+    let mut end_run = |run: &mut Vec<Range<usize>>| {
+        if let (Some(first), Some(last), true) = (run.first(), run.last(), run.len() >= words::LEAST) {
+            found.extend(std::iter::once(first.start..last.end));
+        }
+        run.clear();
+    };
+    for piece in pieces {
+        let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphabetic());
+        match word {
+            "" => {}
+            word if words::is_word(word) => run.push(at..at + word.len()),
+            _ => end_run(&mut run),
+        }
+        at += piece.len();
+    }
+    end_run(&mut run);
+    found
+}

@@ -1,0 +1,20 @@
+//! The keys that a user has: where they are kept, and which of them a command names.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `choice` | the keys that a command names, and the reading of them |
+//! | `folder` | the folder that keeps keys by name |
+//! | `file` | one file with a key: only its owner may read it |
+//! | `memory` | the memory of the process, which others may not read either |
+//! | `errors` | the errors of keys |
+
+mod choice;
+mod errors;
+pub mod file;
+mod folder;
+pub mod memory;
+
+pub(crate) use errors::no_key_in;
+
+pub use choice::{KEY, KEYS, KEYS_LIMIT, KeyChoice, KeyChoices, KeySource, NamedKey};
+pub use folder::{DEFAULT, KeyFolder};

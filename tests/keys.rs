@@ -1,0 +1,229 @@
+//! Row 114: keys are made, kept and handed over, and shown by `key show` only.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use nls::base::Key;
+
+use crate::harness::{Lab, Run, names};
+
+/// Makes a key and takes it from its file.
+fn made(lab: &Lab, name: &str) -> Key {
+    let run = lab.run(&["key", "new", name]).success();
+    let key = Key::read(&std::fs::read_to_string(file(lab, name)).unwrap()).unwrap();
+    hides(&run, &key);
+    assert!(run.out.contains(&key.fingerprint()), "{}", run.out);
+    key
+}
+
+fn file(lab: &Lab, name: &str) -> std::path::PathBuf {
+    lab.path(&format!(".config/nls/keys/{name}.key"))
+}
+
+/// What a reader of the text would need of a key; parts of it count.
+fn occurs(key: &Key, text: &str) -> bool {
+    let (form, words) = (key.text(), key.words());
+    let parts: Vec<&str> = words.split(' ').collect();
+    let lower = text.to_ascii_lowercase();
+    lower.contains(&form[4..20])
+        || lower.contains(&form[40..])
+        || parts.windows(4).any(|four| lower.contains(&four.join(" ")))
+}
+
+#[track_caller]
+fn hides(run: &Run, key: &Key) {
+    assert!(!occurs(key, &run.out) && !occurs(key, &run.err), "out: {}\nerr: {}", run.out, run.err);
+}
+
+/// Every file below a folder that shows the key.
+fn files_with(key: &Key, folder: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            files_with(key, &entry, found);
+        } else if occurs(key, &String::from_utf8_lossy(&std::fs::read(&entry).unwrap())) {
+            found.push(entry.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+}
+
+#[test]
+fn row_114_a_key_is_in_its_file_only_and_then_nowhere() {
+    let lab = Lab::new();
+    let key = made(&lab, "ann");
+    let script = "record talk.nls\nkey list\nkey show ann words\nlisten tcp 0 echo as server\nlog server\n\
+        sessions\nreport to page.html\nprint $last\nrecord\n";
+    lab.write("s.nls", script);
+    for arguments in [&["-x", "s.nls"][..], &["--json", "s.nls"]] {
+        for left in ["talk.nls", "page.html"] {
+            std::fs::remove_file(lab.path(left)).ok();
+        }
+        let run = lab.run(arguments).success();
+        let words = run.out.matches(&*key.words()).count();
+        // In JSON it is in the text and in the field.
+        assert_eq!(words, if arguments[0] == "--json" { 2 } else { 1 }, "{}", run.out);
+        hides(&Run { out: run.out.replace(&*key.words(), ""), ..run }, &key);
+    }
+    let mut found = Vec::new();
+    files_with(&key, lab.folder.path(), &mut found);
+    assert_eq!(found, ["ann.key"]);
+    assert_eq!(file(&lab, "ann").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    hides(&lab.run(&["key", "forget", "ann"]).success(), &key);
+    let mut found = Vec::new();
+    files_with(&key, lab.folder.path(), &mut found);
+    assert!(found.is_empty(), "{found:?}");
+    assert!(names(&lab.path(".config/nls/keys")).is_empty());
+}
+
+#[test]
+fn row_114_what_was_shown_once_is_masked_afterwards() {
+    let lab = Lab::new();
+    let key = made(&lab, "default");
+    let path = file(&lab, "default").display().to_string();
+    let script =
+        format!("key show default as k\nprint $k.key\nprint \"<$k.key>\"\n!cat '{path}'\nkey show default\n");
+    let run = lab.nls(&script).success();
+    assert_eq!(run.out.matches(&*key.text()).count(), 2, "{}", run.out);
+    assert!(run.out.contains("<***>"), "{}", run.out);
+}
+
+#[test]
+fn row_114_a_key_of_the_environment_or_of_secret_is_masked_in_each_form() {
+    let lab = Lab::new();
+    let key = made(&lab, "ann");
+    let words = key.words().to_string();
+    for script in ["secret NLS_KEY; print $NLS_KEY", "print $env.NLS_KEY", "let k = $env.NLS_KEY; print $k"] {
+        let script = format!("{script}; !cat .config/nls/keys/ann.key");
+        let mut command = lab.command(&["-c", &script]);
+        let output = command.env("NLS_KEY", &words).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && !occurs(&key, &text) && text.contains("***"), "{script}: {text}");
+    }
+}
+
+#[test]
+fn row_114_a_key_is_imported_from_a_pipe_a_file_and_the_environment() {
+    let lab = Lab::new();
+    let key = made(&lab, "ann");
+    let shown = lab.run(&["key", "show", "ann", "words"]).success().out;
+    let by_pipe = lab.with_input(&["key", "import", "pipe"], shown.as_bytes()).success();
+    std::fs::copy(file(&lab, "ann"), lab.path("stick.key")).unwrap();
+    std::fs::set_permissions(lab.path("stick.key"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let by_file = lab.run(&["key", "import", "stick", "from", "stick.key"]).success();
+    assert!(by_file.out.contains("others can read"), "{}", by_file.out);
+    let mut command = lab.command(&["key", "import", "variable"]);
+    let output = command.env("NLS_KEY", key.text().to_uppercase()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for run in [&by_pipe, &by_file] {
+        hides(run, &key);
+    }
+    let list = lab.run(&["key", "list"]).success();
+    hides(&list, &key);
+    assert_eq!(list.out.matches(&key.fingerprint()).count(), 4, "{}", list.out);
+    // Another machine; the copy is as good as the first.
+    let other = Lab::new();
+    other.with_input(&["key", "import", "ann"], key.text().as_bytes()).success();
+    assert_eq!(other.run(&["key", "show", "ann"]).success().out.trim_end(), &**key.text());
+}
+
+#[test]
+fn row_114_a_key_in_a_command_is_refused_and_shown_nowhere() {
+    let lab = Lab::new();
+    let key = made(&lab, "ann");
+    let (text, words) = (key.text().to_string(), key.words().to_string());
+    let quoted = format!("\"{words}\"");
+    lab.write("s.nls", format!("print begin\nkey import bob {text}\nprint {text} to\n"));
+    for arguments in [
+        &["key", "import", "bob", &text][..],
+        &["key", "import", &text],
+        &["key", "show", &text[..50]],
+        &["-c", &format!("key import bob {words}")],
+        &["-c", &format!("key import bob {quoted}")],
+        &["-c", &format!("calc 1 at :1 {text}; key import bob from x {text}")],
+        &["--json", "-c", &format!("key import {text}")],
+        &["s.nls"],
+        &["check", "s.nls"],
+    ] {
+        let run = lab.run(arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}: {}{}", run.out, run.err);
+        hides(&run, &key);
+        let said = run.out + &run.err;
+        assert!(said.contains("must not stand in a command") || words.starts_with("x"), "{said}");
+    }
+    assert_eq!(names(&lab.path(".config/nls/keys")), ["ann.key"]);
+}
+
+#[test]
+fn row_114_a_password_is_refused_with_the_reason() {
+    let lab = Lab::new();
+    let refused = lab.with_input(&["key", "import", "bob"], b"correct horse battery staple\n");
+    let refused = refused.fails(1, "a password that somebody chose cannot be one");
+    assert!(refused.err.contains("key new") && !refused.err.contains("horse"), "{}", refused.err);
+    lab.with_input(&["key", "import", "bob"], b"").fails(1, "the text is empty");
+    lab.run(&["key", "show", "hunter2"]).fails(1, "a password cannot be one");
+    lab.with_input(&["key", "import", "bob"], &vec![b'x'; 1 << 20]).fails(1, "a password");
+    assert!(!lab.path(".config/nls/keys").exists());
+}
+
+#[test]
+fn a_key_is_never_replaced_and_a_file_that_others_can_read_is_refused() {
+    let lab = Lab::new();
+    let key = made(&lab, "default");
+    lab.run(&["key", "new"]).fails(1, "never replaced");
+    lab.with_input(&["key", "import", "default"], key.text().as_bytes()).fails(1, "never replaced");
+    lab.write("taken", "");
+    lab.run(&["key", "new", "bob", "to", "taken"]).fails(1, "never replaced");
+    assert_eq!(
+        names(&lab.path(".config/nls/keys")),
+        ["default.key"],
+        "nothing is left of a command that failed"
+    );
+    std::fs::set_permissions(file(&lab, "default"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    lab.run(&["key", "show", "default"]).fails(1, "chmod 600");
+    let list = lab.run(&["key", "list"]).success();
+    assert!(list.out.contains("its mode is 644"), "{}", list.out);
+    lab.run(&["key", "forget", "default"]).success();
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused_with_the_form() {
+    let lab = Lab::new();
+    for (text, form) in [
+        ("key list ann", "write key list"),
+        ("key show", "write key show NAME|FILE"),
+        ("key forget ./a.key", "write key forget NAME"),
+        ("key new ann words", "write key new"),
+        ("key import", "write key import"),
+        ("key show ann to x", "write key show"),
+    ] {
+        lab.nls(text).fails(1, form);
+    }
+    lab.nls("key import ann").fails(1, "nobody can be asked");
+    lab.nls("key show \"a b\"").fails(2, "a password that somebody chose");
+}
+
+#[test]
+fn a_key_is_a_code_for_a_camera_and_a_result_in_json() {
+    let lab = Lab::new();
+    let key = made(&lab, "ann");
+    let code = lab.run(&["key", "show", "ann", "qr"]).success();
+    assert!(code.out.contains('█') && code.out.contains(&**key.text()), "{}", code.out);
+    let line = lab.run(&["--json", "key", "show", "ann"]).success().out;
+    let result: serde_json::Value = serde_json::from_str(line.trim_end()).unwrap();
+    assert_eq!(result["key"], **key.text());
+    assert_eq!(result["fingerprint"], key.fingerprint());
+    assert_eq!(result["path"], file(&lab, "ann").display().to_string());
+    let line = lab.run(&["--json", "key", "list"]).success().out;
+    let result: serde_json::Value = serde_json::from_str(line.trim_end()).unwrap();
+    assert!(result["keys"] == 1 && result.get("key").is_none(), "{line}");
+}
+
+#[test]
+fn another_folder_can_be_named() {
+    let lab = Lab::new();
+    for name in ["here", ""] {
+        let mut command = lab.command(&["key", "new"]);
+        let output = command.env("NLS_KEYS", name).output().unwrap();
+        assert_eq!(output.status.code(), Some(i32::from(name.is_empty())));
+    }
+    assert_eq!(names(&lab.path("here")), ["default.key"]);
+}

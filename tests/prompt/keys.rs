@@ -1,0 +1,44 @@
+//! Row 114: what is typed of a key stays with who typed it.
+
+use nls::base::Key;
+
+use super::Terminal;
+use crate::harness::{Lab, names};
+
+#[test]
+fn row_114_a_key_is_asked_for_and_its_lines_are_in_no_history() {
+    let lab = Lab::new();
+    lab.run(&["key", "new", "ann"]).success();
+    let text = lab.run(&["key", "show", "ann"]).success().out.trim_end().to_owned();
+    let key = Key::read(&text).unwrap();
+    let mut prompt = Terminal::new(&lab, &[], Some("history"));
+    prompt.line("key import bob");
+    prompt.see("a question", |screen| screen.ends_with("key bob:"));
+    prompt.keys(&text);
+    prompt.see("stars", |screen| screen.ends_with(&"*".repeat(text.len())));
+    prompt.keys("\r");
+    prompt.see("it is kept", |screen| screen.contains("bob.key") && screen.ends_with("nls>"));
+    prompt.run("key list", "ann  ");
+    assert!(!prompt.text().contains(&text[4..20]), "{}", prompt.text());
+    // Typed where it must not be, it is refused and not kept.
+    prompt.line(&format!("key import carl {text}"));
+    prompt.see("a refusal", |screen| screen.contains("must not stand") && screen.ends_with("nls>"));
+    prompt.line(&format!("nonsense {}", &text[..60]));
+    prompt.see("an error", |screen| screen.contains("unknown command") && screen.ends_with("nls>"));
+    prompt.run("key forget bob", "is forgotten");
+    prompt.run("history", "key forget bob");
+    let kept = std::fs::read_to_string(lab.path("history")).unwrap();
+    assert_eq!(kept, "key import bob\nkey list\nkey forget bob\nhistory\n");
+    assert_eq!(names(&lab.path(".config/nls/keys")), ["ann.key"]);
+    assert_eq!(key.text().len(), text.len());
+}
+
+#[test]
+fn the_names_of_keys_are_completed() {
+    let lab = Lab::new();
+    lab.run(&["key", "new", "annabel"]).success();
+    let mut prompt = Terminal::new(&lab, &[], None);
+    prompt.keys("key show ann\t");
+    prompt.see("the name", |screen| screen.ends_with("key show annabel"));
+    prompt.interrupt();
+}
