@@ -1,7 +1,8 @@
 //! What must hold for any input: no panic, no overflow, spans within the text. Used by the fuzz targets, and in short by
 //! `cargo test`.
 
-use nls::base::{endpoint, quantity};
+use nls::base::secrets::key::seen;
+use nls::base::{Key, endpoint, quantity};
 use nls::language::editing::complete::{World, complete, hint};
 use nls::language::editing::highlight::marks;
 use nls::language::{Scope, Source, plan};
@@ -74,6 +75,11 @@ pub fn values(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     drop((quantity::size(&text), quantity::rate(&text), quantity::duration(&text), quantity::percent(&text)));
     drop((endpoint::parse(&text), endpoint::port(&text)));
+    if let Ok(key) = Key::read(&text) {
+        assert_eq!(Key::read(&key.text()), Ok(key));
+    }
+    let masked = seen::masked(&text);
+    assert!(masked.len() == text.len() && !seen::occurs_in(&masked), "{text:?}");
 }
 
 /// Arithmetic: what is computed or refused ends, and a place of an error is within the text.

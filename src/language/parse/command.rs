@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::atom::{RESERVED_NAMES, is_name, not_a_name, reserved};
 use super::lexer::Word;
 use super::next::Next;
+use super::typed_key;
 use super::value::read;
-use crate::base::secrets::key::seen;
 use crate::base::{Carrier, Transport};
 use crate::language::arguments::{Argument, Invocation};
 use crate::language::diagnostic::{Diagnostic, nearest};
@@ -365,8 +365,8 @@ impl<'v> Matcher<'v> {
     }
 
     fn read(&mut self, name: &'static str, kind: Kind, word: &Word, transport: Option<Transport>) {
-        if is_typed_key(kind, word) {
-            self.errors.push(typed_key(word));
+        if let Some(diagnostic) = typed_key::refused(kind, word) {
+            self.errors.push(diagnostic);
             return self.arguments.push((name, Argument::Ready(Datum::Flag), word.span.clone()));
         }
         match argument(kind, word, transport, self.vocabulary) {
@@ -422,8 +422,8 @@ impl<'v> Matcher<'v> {
 
     fn unexpected(&mut self, word: &Word) {
         let text = word.literal().unwrap_or_default();
-        if seen::occurs_in(&text) {
-            return self.errors.push(typed_key(word));
+        if let Some(diagnostic) = typed_key::found(word) {
+            return self.errors.push(diagnostic);
         }
         let owners = self.other_owners(&text);
         if !owners.is_empty() {
@@ -529,23 +529,6 @@ impl<'v> Matcher<'v> {
             self.errors.push(diagnostic.fix(fix).usage(self.usage()));
         }
     }
-}
-
-/// True for a key in the line itself, where no text is expected that may be anything.
-fn is_typed_key(kind: Kind, word: &Word) -> bool {
-    let is_free = matches!(
-        kind,
-        Kind::Rest | Kind::Printed | Kind::Text | Kind::SessionOrText | Kind::Expression | Kind::Remote(_)
-    );
-    !is_free && word.literal().is_some_and(|text| seen::occurs_in(&text))
-}
-
-/// What is typed can be read where nothing is secret: a key comes from elsewhere.
-fn typed_key(word: &Word) -> Diagnostic {
-    let title = "a key must not stand in a command: the history keeps it, and `ps` shows it to others";
-    let expected = "the name of a key, a file, or a variable such as $env.NLS_KEY".to_owned();
-    let hint = "this one is seen now: take another, which `key new` makes; `key import NAME` asks for one";
-    Diagnostic::new(title, word.span.clone()).expected([expected]).hint(hint)
 }
 
 /// Parses one word as `kind`; a word with a reference in it is kept until its value is known.

@@ -8,6 +8,7 @@
 //! | `grammar` | statements |
 //! | `prefix`, `expectation` | the larger rules of the grammar |
 //! | `command` | the words of a command against the row of its verb |
+//! | `typed_key` | a key in a command, which is refused |
 //! | `next`, `ahead` | what may follow the words of a line |
 
 pub mod ahead;
@@ -19,4 +20,5 @@ pub mod lexer;
 pub mod next;
 mod prefix;
 mod tokens;
+mod typed_key;
 pub mod value;

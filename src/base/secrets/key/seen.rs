@@ -32,13 +32,17 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The byte ranges of all keys, in order. They contain ASCII only.
+/// The byte ranges of all keys, in order.
 fn places(text: &str) -> Vec<Range<usize>> {
     let mut found = texts(text);
     found.extend(runs_of_words(text));
     found.sort_by_key(|place| place.start);
-    // A form that begins within another is covered by it.
-    found.dedup_by(|next, before| next.start < before.end);
+    // A form that begins within another goes on with it.
+    found.dedup_by(|next, before| {
+        let is_within = next.start < before.end;
+        before.end = if is_within { before.end.max(next.end) } else { before.end };
+        is_within
+    });
     found
 }
 

@@ -21,7 +21,10 @@ pub(super) async fn import(shell: &Shell, from: Option<&str>, name: &str) -> Res
     memory::protect();
     let imported = match from {
         Some(path) => of_file(shell, path)?,
-        None => Imported { key: of_elsewhere(shell, name).await?, note: None },
+        None => match std::env::var(VARIABLE) {
+            Ok(text) => of_variable(&text)?,
+            Err(_) => Imported { key: of_elsewhere(shell, name).await?, note: None },
+        },
     };
     shell.secrets().add_key(VARIABLE, &imported.key);
     Ok(imported)
@@ -34,10 +37,13 @@ fn of_file(shell: &Shell, path: &str) -> Result<Imported, Failure> {
     Ok(Imported { key, note })
 }
 
+/// Said with the result: nobody may have thought of the variable.
+fn of_variable(text: &str) -> Result<Imported, Failure> {
+    let key = read(text).map_err(|failure| failure.of(format!("$env.{VARIABLE}")))?;
+    Ok(Imported { key, note: Some(format!("it is that of $env.{VARIABLE}")) })
+}
+
 async fn of_elsewhere(shell: &Shell, name: &str) -> Result<Key, Failure> {
-    if let Ok(text) = std::env::var(VARIABLE) {
-        return read(&text).map_err(|failure| failure.of(format!("$env.{VARIABLE}")));
-    }
     if let Some(answer) = shell.terminal.ask(&format!("key {name}")) {
         return read(&answer.await.ok_or_else(errors::interrupted)?);
     }

@@ -191,6 +191,8 @@ fn row_114_keys_in_a_statement_are_masked_in_place() {
         assert_eq!(masked, format!("key import ann \"{}\" # é", "*".repeat(form.len())));
         assert!(seen::occurs_in(&line) && !seen::occurs_in(&masked));
     }
+    let both = format!("{}-{}", &text[..40], *words);
+    assert_eq!(seen::masked(&both), "*".repeat(both.len()));
     // A mistyped one gives away almost as much.
     assert!(seen::occurs_in(&text[..40]));
     let prose =
