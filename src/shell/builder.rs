@@ -83,20 +83,25 @@ impl ShellBuilder {
         self
     }
 
-    /// The shell, in the current folder of the process.
-    pub fn build(self) -> Shell {
-        let Self { registry, terminal, settings, arguments, secrets, interrupt, suspend, streams } = self;
-        let context = Context {
-            seed: settings.seed,
+    /// What commands get.
+    fn context(&self) -> Context {
+        Context {
+            seed: self.settings.seed,
             directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
-            registry: registry.clone(),
+            registry: self.registry.clone(),
             providers: PROVIDERS,
             idle: Arc::new(IdleConnections::default()),
             kept: Kept::default(),
-            no_shell: settings.no_shell,
-            streams,
-            secrets: secrets.clone(),
-        };
+            no_shell: self.settings.no_shell,
+            streams: self.streams.clone(),
+            secrets: self.secrets.clone(),
+        }
+    }
+
+    /// The shell, in the current folder of the process.
+    pub fn build(self) -> Shell {
+        let context = self.context();
+        let Self { registry, terminal, settings, arguments, secrets, interrupt, suspend, streams: _ } = self;
         Shell {
             registry,
             terminal,

@@ -158,11 +158,7 @@ impl Gathering<'_> {
                 let names = self.world.remote(service).into_iter();
                 self.found.extend(names.map(|(name, help)| Candidate { text: as_word(name), help }));
             }
-            Kind::Key => {
-                let keys = self.world.keys().into_iter();
-                self.found.extend(keys.map(|(text, help)| Candidate { text, help }));
-                self.values(Kind::Path, "");
-            }
+            Kind::Key => self.keys(),
             Kind::BindAddress => self.found.push(candidate("any", "every address of this machine")),
             Kind::Session => self.sessions(),
             Kind::SessionOrText => {
@@ -179,12 +175,20 @@ impl Gathering<'_> {
                 self.found.extend(["tcp", "udp"].map(|word| candidate(word, "transport")));
                 self.addresses();
             }
-            Kind::Path => {
-                let paths = self.world.paths(self.typed.trim_start_matches(['"', '\''])).into_iter();
-                self.found.extend(paths.map(|(path, help)| Candidate { text: path_word(path), help }));
-            }
+            Kind::Path => self.paths(),
             _ => {}
         }
+    }
+
+    fn keys(&mut self) {
+        let keys = self.world.keys().into_iter();
+        self.found.extend(keys.map(|(text, help)| Candidate { text, help }));
+        self.paths();
+    }
+
+    fn paths(&mut self) {
+        let paths = self.world.paths(self.typed.trim_start_matches(['"', '\''])).into_iter();
+        self.found.extend(paths.map(|(path, help)| Candidate { text: path_word(path), help }));
     }
 
     fn verbs(&mut self) {

@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::atom::{RESERVED_NAMES, is_name, not_a_name, reserved};
 use super::lexer::Word;
 use super::next::Next;
-use super::typed_key;
 use super::value::read;
+use super::{mismatch, typed_key};
 use crate::base::{Carrier, Transport};
 use crate::language::arguments::{Argument, Invocation};
 use crate::language::diagnostic::{Diagnostic, nearest};
@@ -60,6 +60,10 @@ impl<'v> Matcher<'v> {
             pending: None,
         };
         let mut rest = words;
+        if let Some(diagnostic) = typed_key::spread(verb, words) {
+            matcher.errors.push(diagnostic);
+            rest = &[];
+        }
         while let [word, tail @ ..] = rest {
             matcher.end = word.span.end;
             rest = matcher.step(word, tail);
@@ -366,8 +370,7 @@ impl<'v> Matcher<'v> {
 
     fn read(&mut self, name: &'static str, kind: Kind, word: &Word, transport: Option<Transport>) {
         if let Some(diagnostic) = typed_key::refused(kind, word) {
-            self.errors.push(diagnostic);
-            return self.arguments.push((name, Argument::Ready(Datum::Flag), word.span.clone()));
+            return self.refuse(name, word, diagnostic);
         }
         match argument(kind, word, transport, self.vocabulary) {
             Ok(argument) => {
@@ -382,28 +385,19 @@ impl<'v> Matcher<'v> {
                 self.arguments.push((name, argument, word.span.clone()));
             }
             Err(mismatch) => {
-                let read = word.literal().unwrap_or_default();
-                let title = if mismatch.why.contains(&*read) {
-                    mismatch.why
-                } else {
-                    format!("`{read}`: {}", mismatch.why)
-                };
-                let diagnostic = Diagnostic::new(title, word.span.clone());
-                let mut expected =
-                    if mismatch.expected.is_empty() { vec![kind.describe()] } else { mismatch.expected };
-                let mut fix = mismatch.fix;
-                // If the argument is optional, the word may be a misspelt keyword.
                 let param = self.verb.params.iter().find(|param| param.name == name);
-                if fix.is_none() && param.is_some_and(|param| !param.required) {
-                    let words = || self.keywords().map(|keyword| keyword.word);
-                    fix = nearest(&read, words()).map(Into::into);
-                    expected.extend(words().map(Into::into));
-                }
-                self.errors.push(diagnostic.expected(expected).fix(fix));
-                // Recorded as given, so that no second error reports it as missing.
-                self.arguments.push((name, Argument::Ready(Datum::Flag), word.span.clone()));
+                let may_be_an_option = param.is_some_and(|param| !param.required);
+                let options: Vec<&str> =
+                    self.keywords().filter(|_| may_be_an_option).map(|keyword| keyword.word).collect();
+                self.refuse(name, word, mismatch::diagnostic(mismatch, kind, word, &options));
             }
         }
+    }
+
+    /// Reports an argument, and records it as given, so that no second error reports it as missing.
+    fn refuse(&mut self, name: &'static str, word: &Word, diagnostic: Diagnostic) {
+        self.errors.push(diagnostic);
+        self.arguments.push((name, Argument::Ready(Datum::Flag), word.span.clone()));
     }
 
     /// Reports a word that pipes, redirects or chains commands in other shells.

@@ -8,6 +8,7 @@
 //! | `grammar` | statements |
 //! | `prefix`, `expectation` | the larger rules of the grammar |
 //! | `command` | the words of a command against the row of its verb |
+//! | `mismatch` | a word that does not fit its kind, as an error |
 //! | `typed_key` | a key in a command, which is refused |
 //! | `next`, `ahead` | what may follow the words of a line |
 
@@ -17,6 +18,7 @@ pub mod command;
 mod expectation;
 pub mod grammar;
 pub mod lexer;
+mod mismatch;
 pub mod next;
 mod prefix;
 mod tokens;

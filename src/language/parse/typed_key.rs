@@ -1,9 +1,15 @@
 //! A key that stands in a command: it can be read there by others, and comes from elsewhere.
 
+use std::ops::Range;
+
 use super::lexer::Word;
 use crate::base::secrets::key::seen;
 use crate::language::diagnostic::Diagnostic;
 use crate::language::kind::Kind;
+use crate::language::verb::Verb;
+
+/// Fewest words that can be a key.
+const WORDS: usize = 12;
 
 /// The error for a key as an argument of this kind; `None` if it is none, or if the kind is a text that may be anything.
 pub(super) fn refused(kind: Kind, word: &Word) -> Option<Diagnostic> {
@@ -14,22 +20,37 @@ pub(super) fn refused(kind: Kind, word: &Word) -> Option<Diagnostic> {
     if is_free { None } else { found(word) }
 }
 
-/// The error for a key where nothing can follow; `None` if it is none.
-pub(super) fn found(word: &Word) -> Option<Diagnostic> {
-    if !word.literal().is_some_and(|text| seen::occurs_in(&text)) {
+/// The error for a key as words without quotes, which are as many arguments; `None` if there is none, or if the verb
+/// takes a text of words.
+pub(super) fn spread(verb: &Verb, words: &[Word]) -> Option<Diagnostic> {
+    let takes_text = verb.params.iter().any(|param| param.kind.is_text() || param.kind == Kind::Expression);
+    let (first, last) = (words.first()?, words.last()?);
+    if takes_text || words.len() < WORDS {
         return None;
     }
+    let texts: Vec<_> = words.iter().map(|word| word.literal().unwrap_or_default()).collect();
+    // A single word with a key in it is reported where it stands.
+    let is_spread = seen::occurs_in(&texts.join(" ")) && !texts.iter().any(|text| seen::occurs_in(text));
+    is_spread.then(|| error(first.span.start..last.span.end))
+}
+
+/// The error for a key where nothing can follow; `None` if it is none.
+pub(super) fn found(word: &Word) -> Option<Diagnostic> {
+    word.literal().is_some_and(|text| seen::occurs_in(&text)).then(|| error(word.span.clone()))
+}
+
+fn error(span: Range<usize>) -> Diagnostic {
     let title = "a key must not stand in a command: a history keeps it, and `ps` shows it to others";
     let expected = "the name of a key, a file, or a variable such as $env.NLS_KEY".to_owned();
     let hint = "this one has been seen: make another with `key new`; `key import NAME` asks for one";
-    Some(Diagnostic::new(title, word.span.clone()).expected([expected]).hint(hint))
+    Diagnostic::new(title, span).expected([expected]).hint(hint)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::{Key, mix};
-    use crate::language::verb::{Keyword, Lasting, Param, Verb};
+    use crate::language::verb::{Keyword, Lasting, Param};
     use crate::language::{Action, Argument, Datum, Plan, Report, Scope, Source, Vocabulary, plan};
 
     const BARE: Verb = Verb {
@@ -109,6 +130,7 @@ mod tests {
             ("join here ", text.to_uppercase()),
             ("join ", text.to_string()),
             ("join open key ", text[..40].to_owned()),
+            ("join ", words.to_string()),
         ] {
             let line = format!("{front}{form}");
             let wrong = read(&line).unwrap_err();

@@ -1,5 +1,7 @@
 //! A word as the value of its kind.
 
+use std::time::Duration;
+
 use crate::base::pattern::from_hex;
 use crate::base::quantity::{self, BadQuantity};
 use crate::base::secrets::key::{BadKey, is_name};
@@ -16,14 +18,9 @@ pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mi
         Kind::Choices(words) => choices(word, words).map(Datum::Text),
         Kind::Count(min, max) => count(word, min, max).map(Datum::Count),
         Kind::Duration => Ok(Datum::Duration(quantity::duration(word)?)),
-        Kind::Delay => {
-            Ok(Datum::Duration(quantity::duration(word).map_err(|bad| in_milliseconds(bad, word))?))
-        }
+        Kind::Delay => delay(word).map(Datum::Duration),
         Kind::Endpoint | Kind::Peer => place(word).map(|place| Datum::Endpoint(None, place)),
-        Kind::Filter => match vocabulary.check_filter.and_then(|check| check(word)) {
-            Some(why) => mismatch(why, None),
-            None => Ok(Datum::Text(word.into())),
-        },
+        Kind::Filter => filter(word, vocabulary).map(Datum::Text),
         Kind::Expression
         | Kind::Rest
         | Kind::Printed
@@ -76,6 +73,13 @@ fn place(word: &str) -> Result<Place, Mismatch> {
     }
 }
 
+fn filter(word: &str, vocabulary: &Vocabulary) -> Result<String, Mismatch> {
+    match vocabulary.check_filter.and_then(|check| check(word)) {
+        Some(why) => mismatch(why, None),
+        None => Ok(word.into()),
+    }
+}
+
 fn port(word: &str, vocabulary: &Vocabulary) -> Result<u16, Mismatch> {
     endpoint::port(word).map_err(|(why, fix)| {
         // `listen tcp ftp`: the port was left out.
@@ -124,6 +128,10 @@ fn within_bounds(bad: BadQuantity, min: u64, max: u64) -> BadQuantity {
         _ => bad.fix,
     };
     BadQuantity { fix, ..bad }
+}
+
+fn delay(word: &str) -> Result<Duration, Mismatch> {
+    Ok(quantity::duration(word).map_err(|bad| in_milliseconds(bad, word))?)
 }
 
 /// A delay without a unit is most likely meant in milliseconds, so the suggested fix is `5ms` instead of `5s`.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{errors, memory};
 use crate::base::Key;
-use crate::base::secrets::key::TEXT_LIMIT;
+use crate::base::secrets::key::{BadKey, TEXT_LIMIT};
 use crate::report::Failure;
 
 /// Permission bits of the group and of all others.
@@ -96,16 +96,16 @@ fn text(path: &Path, file: &mut File) -> Result<Key, Failure> {
         return Err(errors::not_a_plain_file(path));
     }
     memory::protect();
-    read_text(file).map_err(failed)?.map_err(|failure| failure.of(what()))
+    read_text(file).map_err(failed)?.map_err(|bad| errors::no_key_in(&bad).of(what()))
 }
 
 /// Reads a key and nothing else. Of a longer input only the beginning is looked at.
-pub fn read_text(from: &mut impl Read) -> std::io::Result<Result<Key, Failure>> {
+pub fn read_text(from: &mut impl Read) -> std::io::Result<Result<Key, BadKey>> {
     // Its room is known, so that it does not move and leave a copy.
     let mut bytes = Zeroizing::new(Vec::with_capacity(TEXT_LIMIT + 1));
     from.take(TEXT_LIMIT as u64 + 1).read_to_end(&mut bytes)?;
     let text = std::str::from_utf8(&bytes).unwrap_or("\u{fffd}");
-    Ok(Key::read(text).map_err(|bad| errors::no_key_in(&bad)))
+    Ok(Key::read(text))
 }
 
 fn folder(path: &Path) -> &Path {

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use crate::base::Key;
+use crate::base::secrets::key::BadKey;
 use crate::report::Failure;
 use crate::service::contract::keys::{file, memory, no_key_in};
 use crate::shell::{Shell, errors};
@@ -52,7 +53,10 @@ async fn of_elsewhere(shell: &Shell, name: &str) -> Result<Key, Failure> {
     }
     // What a pipe brings may be long in coming.
     let read = shell.registry.block(|| file::read_text(&mut std::io::stdin().lock())).await?;
-    read.map_err(|error| Failure::io(&error, "standard input"))?
+    match read.map_err(|error| Failure::io(&error, "standard input"))? {
+        Err(BadKey::Empty) => Err(errors::no_key_to_import()),
+        read => read.map_err(|bad| no_key_in(&bad)),
+    }
 }
 
 fn read(text: &str) -> Result<Key, Failure> {
