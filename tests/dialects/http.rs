@@ -227,6 +227,7 @@ fn a_browser_uploads_files_and_is_told_which_one_was_not_taken() {
         std::fs::read(lab.path("root/sub/photo.jpg")).unwrap()
             == std::fs::read(lab.path("photo.jpg")).unwrap()
     );
+    drop(page);
     let mut page = Browser::open(&lab, &url);
     page.eventually("document.querySelectorAll('tbody .folder').length === 1");
     page.choose("files", &[&lab.path("a.txt")]);

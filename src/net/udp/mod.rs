@@ -29,8 +29,8 @@ use self::driver::{Opening, SocketDriver};
 use self::text_client::TextClients;
 pub use halves::{Counters, Halves, Incoming, Outgoing};
 pub use options::Options;
-pub use requests::ForeignDatagram;
 use requests::Requests;
+pub use requests::{CONVERSATION_LIMIT, ForeignDatagram};
 use socket::{SOCKET_BUFFER, Socket};
 
 use super::accept::admission::{Admission, Lines};

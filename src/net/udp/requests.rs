@@ -17,7 +17,7 @@ use crate::base::share;
 use crate::wire::dialect::{self, Dialect};
 
 /// Conversations of one socket at once, whatever `max` says: each has a socket, and the list of them is walked.
-const CONVERSATION_LIMIT: usize = 256;
+pub const CONVERSATION_LIMIT: usize = 256;
 /// Conversations of one address at once that may be forged: nothing has come back from there yet.
 const UNPROVEN_LIMIT: usize = 4;
 /// One conversation in this many may be forged: the rest of the places is for those who answer.

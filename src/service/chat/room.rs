@@ -457,6 +457,7 @@ mod tests {
     fn row_110_who_says_nothing_is_not_announced_and_hears_everything() {
         let room = room(true);
         let ann = room.enter("ann", 0);
+        room.tell_news();
         let mut silent = room.enter_silently("guest");
         room.tell_news();
         assert_eq!((room.names().as_str(), room.members().len()), ("ann", 1));

@@ -4,6 +4,7 @@ use super::{BARE, Builtin, next};
 use crate::base::{Value, quantity};
 use crate::language::statement::{Form, STATEMENTS, statement};
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, LINE_LIMIT, Param, Verb, Vocabulary};
+use crate::net::udp::CONVERSATION_LIMIT;
 use crate::net::{CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, SILENCE_LIMIT};
 use crate::record::EVENT_LIMIT;
 use crate::report::{Failure, Outcome};
@@ -256,6 +257,7 @@ pub fn limits() -> String {
         ("sessions at once", SESSION_LIMIT.to_string()),
         ("clients of a listener", "256, or `max N`; chat over udp 1".into()),
         ("clients of one address", "7 of 8 of those; on loopback all".into()),
+        ("transfers over tftp", format!("{CONVERSATION_LIMIT} of a listener, or fewer with `max N`")),
         ("blocks of files in memory", format!("{} for all peers, and one block for each", size(HELD_LIMIT))),
         ("entries of a listing", ENTRY_LIMIT.to_string()),
         ("first answer of a server", format!("{} s", CONNECT_LIMIT.as_secs())),
