@@ -3,11 +3,12 @@
 //! ```text
 //!  0      1   2   3   4         5         6          8
 //! +------+---+---+---+---------+---------+----------+
-//! | 0x8b | N | L | S | version | service | reserved |
+//! | 0x8b | N | L | S | version | service | flags, 0 |
 //! +------+---+---+---+---------+---------+----------+
 //! ```
 //! No text protocol begins with a byte above 0x7f, so a plain client is recognised by its first byte. The server
-//! answers with its own preface if version and service agree, else with a preface of service 0 and an ERROR frame.
+//! answers with its own preface if version and service agree, else with a preface of service 0 and an ERROR frame. With
+//! [`SEALED`] a handshake follows each of them.
 
 use super::VERSION;
 
@@ -32,6 +33,12 @@ impl ServiceId {
 
 /// Bytes of a preface.
 pub const SIZE: usize = 8;
+/// Where the flags are.
+pub const FLAGS: usize = 6;
+/// Flag: a handshake follows, and then everything is encrypted.
+pub const SEALED: u8 = 1;
+/// Flag: with AES-256-GCM; a client offers it, a server that was offered it may choose it.
+pub const AES: u8 = 2;
 /// The bytes that every preface begins with.
 pub const MAGIC: [u8; 4] = [0x8b, b'N', b'L', b'S'];
 
@@ -58,22 +65,29 @@ pub struct Preface {
     pub version: u8,
     /// Number of the service, see [`ServiceId`]; 0 from a server is a refusal.
     pub service: u8,
+    /// [`SEALED`], [`AES`].
+    pub flags: u8,
 }
 
 impl Preface {
     /// The preface of this version for a service.
     pub const fn new(service: ServiceId) -> Self {
-        Self { version: VERSION, service: service.number() }
+        Self { version: VERSION, service: service.number(), flags: 0 }
     }
 
-    /// The preface as it is sent; the reserved bytes are zeros.
+    /// The preface as it is sent; the last byte is reserved.
     pub const fn encode(self) -> [u8; SIZE] {
-        [MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3], self.version, self.service, 0, 0]
+        [MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3], self.version, self.service, self.flags, 0]
     }
 
     /// Reads a preface; `None` if the bytes do not begin with its magic number.
     pub fn decode(bytes: [u8; SIZE]) -> Option<Self> {
-        (bytes[..4] == MAGIC).then_some(Self { version: bytes[4], service: bytes[5] })
+        (bytes[..4] == MAGIC).then_some(Self { version: bytes[4], service: bytes[5], flags: bytes[FLAGS] })
+    }
+
+    /// True if a handshake follows it.
+    pub const fn is_sealed(self) -> bool {
+        self.flags & SEALED != 0
     }
 
     /// False if `front`, the first bytes received, cannot be the beginning of a preface.

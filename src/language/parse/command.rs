@@ -77,6 +77,7 @@ impl<'v> Matcher<'v> {
             self.check_missing();
         }
         self.check_service();
+        self.check_key();
         if background && self.verb.lasting == Lasting::Instant {
             let title = format!(
                 "`&` is not allowed here: `{}` answers at once, not in the background",
@@ -478,6 +479,24 @@ impl<'v> Matcher<'v> {
             let title = format!("`{name}` is not available over {carrier}");
             let diagnostic = Diagnostic::new(title, span.clone()).fix(able.first().cloned()).expected(able);
             self.errors.push(diagnostic);
+        }
+    }
+
+    /// Reports a key for what is not encrypted with one.
+    fn check_key(&mut self) {
+        let plain = self.arguments.iter().find_map(|(_, argument, _)| match argument {
+            Argument::Ready(Datum::Carrier(carrier)) if *carrier != Carrier::TCP => Some(carrier.word()),
+            Argument::Ready(Datum::Endpoint(Some(Transport::Udp), _))
+            | Argument::Later(_, _, Some(Transport::Udp)) => Some(Transport::Udp.word()),
+            _ => None,
+        });
+        let is_key = |name: &str| {
+            self.keywords().any(|keyword| keyword.word == name && keyword.kind == Some(Kind::Key))
+        };
+        let key = self.arguments.iter().find(|(name, ..)| is_key(name));
+        if let (Some(carrier), Some((_, _, span))) = (plain, key) {
+            let title = format!("over {carrier} nothing is encrypted with a key; over tcp everything is");
+            self.errors.push(Diagnostic::new(title, span.clone()).hint("use tcp, or leave the key out"));
         }
     }
 

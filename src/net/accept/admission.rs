@@ -1,6 +1,7 @@
 //! Which clients a server accepts.
 
 use crate::net::connection::record::SharedRing;
+use crate::net::tcp::keys::Keyring;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
 use crate::wire::dialect::{Dialect, Dialects};
@@ -32,6 +33,8 @@ pub struct Admission {
     pub dialects: Dialects,
     /// What a client is told that waits to be spoken to; empty: nothing. Ours skip it.
     pub greeting: &'static str,
+    /// Over TCP: the keys of those who may connect; `None`: nothing is encrypted.
+    pub keys: Option<Keyring>,
     /// For UDP; TCP ignores them.
     pub options: Options,
     /// Where the packets of all clients over UDP are noted.
@@ -49,9 +52,17 @@ impl Admission {
         [Dialect::Ftp, Dialect::Text].into_iter().find(|dialect| self.dialects.has(*dialect))
     }
 
+    /// A client that waits to be spoken to is greeted. A port with keys says nothing to strangers.
+    pub(super) fn greets(&self) -> bool {
+        !self.greeting.is_empty() && self.keys.is_none() && self.plain().is_some()
+    }
+
     /// A client that only listens belongs to the conversation.
     pub(super) fn has_listeners(&self) -> bool {
-        self.lines == Lines::Conversation && self.dialects.has(Dialect::Text)
+        self.lines == Lines::Conversation
+            && self.keys.is_none()
+            && self.dialects.has(Dialect::Text)
+            && self.keys.is_none()
     }
 
     /// How lines of text are treated.

@@ -77,7 +77,7 @@ impl Visitor {
 
     /// The first bytes, or that the client is silent and belongs to those who may be.
     async fn first_bytes_in_time(&mut self, half_open: Arc<AtomicUsize>) -> Result<First, Failure> {
-        let greets = !self.admission.greeting.is_empty() && self.admission.plain().is_some();
+        let greets = self.admission.greets();
         let may_wait = self.admission.has_listeners() || greets;
         let silent_after = may_wait.then_some(SILENT_AFTER);
         let mut first = std::pin::pin!(self.first_bytes(silent_after));

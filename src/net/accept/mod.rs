@@ -6,6 +6,7 @@
 //! | `admission` | which clients a server accepts |
 //! | `greeting` | who is there: a client's first bytes, or its silence |
 //! | `visitor` | what becomes of a client once its first bytes are known |
+//! | `keyed` | the same at a port with keys |
 //! | `foreign` | the connection of a client that speaks another protocol |
 //! | `silent` | a client of a conversation that has sent nothing yet |
 //! | `permits` | the client limit, in total and per address |
@@ -14,6 +15,7 @@ pub mod admission;
 pub mod bind;
 pub mod foreign;
 mod greeting;
+mod keyed;
 pub mod permits;
 pub mod silent;
 mod visitor;

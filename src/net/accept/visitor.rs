@@ -15,6 +15,8 @@ use super::permits::{ConnectionPermit, ConnectionPermits, Door};
 use crate::net::connection::Connection;
 use crate::net::errors;
 use crate::net::tcp;
+use crate::net::tcp::keys::Keyring;
+use crate::net::tcp::keys::errors::{key_needed, no_key_here};
 use crate::report::Failure;
 use crate::wire::dialect::{self, Dialect, Opening};
 use crate::wire::preface::{self, Preface};
@@ -94,6 +96,9 @@ impl Visitor {
             Ok(place) => place,
             Err(full) => return Err(self.refuse(opening, full).await),
         };
+        if let Some(keys) = self.admission.keys.clone() {
+            return self.with_key(opening, keys, place).await;
+        }
         let dialects = self.admission.dialects;
         let foreign = match opening {
             Opening::Own => None,
@@ -123,6 +128,23 @@ impl Visitor {
             }
         };
         Ok((spoken, place))
+    }
+
+    /// A client of a port with keys.
+    async fn with_key(
+        self,
+        opening: Opening,
+        keys: Keyring,
+        place: ConnectionPermit,
+    ) -> Result<(Spoken, ConnectionPermit), Failure> {
+        let asked = self.front.first_chunk().copied().and_then(Preface::decode);
+        match asked.filter(|_| opening == Opening::Own) {
+            Some(asked) if asked.version != VERSION => {
+                Err(self.refuse(opening, errors::version_mismatch(VERSION, asked.version)).await)
+            }
+            Some(asked) if asked.is_sealed() => self.keyed(keys, asked, place).await,
+            _ => Err(self.refuse(opening, key_needed()).await),
+        }
     }
 
     /// A client that speaks our own protocol.
@@ -170,10 +192,13 @@ impl Visitor {
 }
 
 /// Why a client of our own protocol is refused that sent the preface `asked`.
-fn objection(admission: &Admission, asked: Option<Preface>) -> Option<Failure> {
+pub(super) fn objection(admission: &Admission, asked: Option<Preface>) -> Option<Failure> {
     let asked = asked?;
     if asked.version != VERSION {
         return Some(errors::version_mismatch(VERSION, asked.version));
+    }
+    if asked.is_sealed() && admission.keys.is_none() {
+        return Some(no_key_here());
     }
     if !admission.serves(ServiceId::new(asked.service)) {
         return Some(errors::other_service(admission.name));

@@ -7,22 +7,27 @@
 pub mod resolve;
 
 use super::connection::Connection;
+use super::tcp::keys::errors;
 use super::{Driver, tcp, udp};
-use crate::base::{Endpoint, Transport};
+use crate::base::{Endpoint, Key, Transport};
 use crate::report::Failure;
 use crate::wire::ServiceId;
 
-/// Connects to a service. The caller must spawn the driver, if there is one (UDP only).
+/// Connects to a service, encrypted with `key` if there is one. The caller must spawn the driver, if there is one (UDP only).
 pub async fn connect(
     transport: Transport,
     endpoint: &Endpoint,
     service: ServiceId,
     options: udp::Options,
+    key: Option<&Key>,
 ) -> Result<(Connection, Option<Driver>), Failure> {
+    if transport == Transport::Udp && key.is_some() {
+        return Err(errors::key_over_udp());
+    }
     let addresses = resolve::resolve(endpoint).await?;
     match transport {
         Transport::Tcp => {
-            tcp::connect(endpoint, &addresses, service).await.map(|halves| (halves.into(), None))
+            tcp::connect(endpoint, &addresses, service, key).await.map(|halves| (halves.into(), None))
         }
         Transport::Udp => udp::connect(endpoint, &addresses, service, options)
             .await

@@ -14,6 +14,7 @@ pub mod record;
 pub mod tap;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,13 +39,15 @@ pub struct Connection {
     pub transport: Transport,
     /// The peer sends and expects lines of text, as `nc` does.
     pub is_text: bool,
+    /// It is encrypted: the name of the peer's key.
+    pub key: Option<Arc<str>>,
 }
 
 impl From<tcp::Halves> for Connection {
     fn from(halves: tcp::Halves) -> Self {
         let tcp::Halves { outgoing, incoming, peer } = halves;
         let (outgoing, incoming) = (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming));
-        Self { outgoing, incoming, peer, transport: Transport::Tcp, is_text: false }
+        Self { outgoing, incoming, peer, transport: Transport::Tcp, is_text: false, key: None }
     }
 }
 
@@ -52,7 +55,7 @@ impl From<udp::Halves> for Connection {
     fn from(halves: udp::Halves) -> Self {
         let udp::Halves { outgoing, incoming, peer, is_text } = halves;
         let (outgoing, incoming) = (Outgoing::Udp(outgoing), Incoming::Udp(incoming));
-        Self { outgoing, incoming, peer, transport: Transport::Udp, is_text }
+        Self { outgoing, incoming, peer, transport: Transport::Udp, is_text, key: None }
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, IoSliceMut};
 use bytes::{Buf, BytesMut};
 use tokio::net::tcp::OwnedReadHalf;
 
+use super::sealed::ReadSide;
 use super::socket::ReadEnd;
 use super::{BATCH, DIRECT, LINE_LIMIT, broken};
 use crate::net::connection::message::{BlockSink, Message, Received, land};
@@ -22,7 +23,7 @@ const BETWEEN: usize = frame::HEADER + 8 + 32 + BLOCK_HEADER;
 
 /// The receiving half.
 pub struct Incoming {
-    pub(super) end: ReadEnd,
+    pub(super) end: ReadSide,
     frames: Deframer,
     lines: bool,
     received: u64,
@@ -41,7 +42,7 @@ impl Incoming {
     /// `front`: bytes that were already read to find out the peer's protocol. `lines`: the peer sends lines of text.
     pub(in crate::net) fn new(half: OwnedReadHalf, front: BytesMut, lines: bool) -> Self {
         Self {
-            end: ReadEnd::Shared(half),
+            end: ReadSide::new(ReadEnd::Shared(half)),
             frames: Deframer { buffer: front },
             lines,
             received: 0,
@@ -61,7 +62,7 @@ impl Incoming {
 
     /// After [`crate::net::Connection::own`]: whether a read may block.
     pub(in crate::net) fn set_patient(&mut self, patient: bool) {
-        self.end.set_patient(patient);
+        self.end.socket.set_patient(patient);
     }
 
     /// The next frame, block or line; `None` at an orderly end of the stream. Cancel-safe.
@@ -271,6 +272,24 @@ impl Incoming {
         let missing = self.block.take().map_or_else(|| self.frames.missing(), |(_, left)| left);
         self.frames.buffer.clear();
         Err(errors::peer_closed_early(left, left + missing, self.received))
+    }
+
+    /// The next bytes, so many; `None` if the stream ends before.
+    pub(super) async fn exactly<const N: usize>(&mut self) -> Result<Option<[u8; N]>, Failure> {
+        loop {
+            if let Some(bytes) = self.frames.buffer.first_chunk().copied() {
+                self.frames.buffer.advance(N);
+                return Ok(Some(bytes));
+            }
+            if !self.read().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// What was received and not read yet.
+    pub(super) fn take_front(&mut self) -> BytesMut {
+        std::mem::take(&mut self.frames.buffer)
     }
 
     /// Reads the server's preface, the first 8 bytes.

@@ -1,17 +1,23 @@
 //! Frames over TCP: connecting here, the two halves of a connection in `incoming` and `outgoing`, asynchronous and
-//! blocking sockets in `socket`, kernel statistics in `info`. Partial input and output are kept in the structs, so both
-//! halves are cancel-safe.
+//! blocking sockets in `socket`, encrypted ones in `sealed`, kernel statistics in `info`. Partial input and output are
+//! kept in the structs, so both halves are cancel-safe.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `incoming`, `outgoing` | the two halves |
 //! | `socket` | their end of the socket, asynchronous or blocking |
+//! | `sealed` | the same, plain or encrypted |
+//! | `keys` | encryption: the handshake and its records |
+//! | `opening` | the prefaces and handshakes that a connection begins with |
 //! | `info` | kernel statistics of a connection |
 
 mod incoming;
 #[cfg(target_os = "linux")]
 mod info;
+pub mod keys;
+pub(super) mod opening;
 mod outgoing;
+mod sealed;
 mod socket;
 
 pub use incoming::Incoming;
@@ -39,7 +45,7 @@ use super::connection::tap::Part;
 use super::errors;
 use super::kernel::ports_in_use::is_served_here;
 use super::limits::CONNECT_LIMIT;
-use crate::base::{Endpoint, Transport};
+use crate::base::{Endpoint, Key, Transport};
 use crate::report::Failure;
 use crate::wire::preface::Preface;
 use crate::wire::{ServiceId, VERSION, frame};
@@ -85,11 +91,13 @@ pub struct Halves {
     pub peer: SocketAddr,
 }
 
-/// Connects to the first address that answers; each further address is tried 250 ms after the one before.
+/// Connects to the first address that answers; each further address is tried 250 ms after the one before. With a key the
+/// connection is encrypted, or is not made.
 pub async fn connect(
     endpoint: &Endpoint,
     addresses: &[SocketAddr],
     service: ServiceId,
+    key: Option<&Key>,
 ) -> Result<Halves, Failure> {
     let (stream, peer) = tokio::time::timeout(
         CONNECT_LIMIT,
@@ -101,9 +109,8 @@ pub async fn connect(
     let (read, write) = stream.into_split();
     let mut outgoing = Outgoing::new(write, false);
     let mut incoming = Incoming::new(read, BytesMut::new(), false);
-    outgoing.greet(Preface::new(service));
-    outgoing.flush().await?;
-    match tokio::time::timeout(CONNECT_LIMIT, incoming.preface()).await {
+    let opened = opening::begin(&mut outgoing, &mut incoming, Preface::new(service), key);
+    match tokio::time::timeout(CONNECT_LIMIT, opened).await {
         Ok(result) => check(&result?, &mut incoming).await?,
         Err(_) => return Err(errors::server_sent_nothing(endpoint)),
     }
@@ -158,6 +165,9 @@ fn broken(error: &std::io::Error, received: u64) -> Failure {
         ErrorKind::Interrupted => errors::cancelled(),
         ErrorKind::ConnectionReset => errors::connection_reset(),
         ErrorKind::BrokenPipe => errors::peer_closed(),
+        // Only `sealed` says these two.
+        ErrorKind::InvalidData => keys::errors::record_forged(received),
+        ErrorKind::UnexpectedEof => keys::errors::cut_off(received),
         ErrorKind::TimedOut => errors::peer_lost(received, USER_TIMEOUT),
         _ => errors::connection_broke(received, error),
     }
@@ -166,10 +176,10 @@ fn broken(error: &std::io::Error, received: u64) -> Failure {
 /// From here on reads and writes block the calling thread, which saves waking another thread. When `cancel` fires, a
 /// blocked call fails soon.
 pub(super) fn own(outgoing: &mut Outgoing, incoming: &mut Incoming, cancel: &CancellationToken) {
-    socket::own(&mut outgoing.end, &mut incoming.end, cancel);
+    socket::own(&mut outgoing.end.socket, &mut incoming.end.socket, cancel);
 }
 
 /// From here on the runtime waits for the socket again.
 pub(super) fn share(outgoing: &mut Outgoing, incoming: &mut Incoming) {
-    socket::share(&mut outgoing.end, &mut incoming.end);
+    socket::share(&mut outgoing.end.socket, &mut incoming.end.socket);
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::net::tcp::OwnedWriteHalf;
 
+use super::sealed::WriteSide;
 use super::socket::WriteEnd;
 use super::{BATCH, DIRECT, broken};
 use crate::net::connection::record::FrameNotes;
@@ -33,7 +34,7 @@ const LEAST_WINDOW: u32 = 32 << 10;
 
 /// The sending half.
 pub struct Outgoing {
-    pub(super) end: WriteEnd,
+    pub(super) end: WriteSide,
     /// Leaves first: headers and large blocks, which are not copied.
     queue: VecDeque<Bytes>,
     queued: usize,
@@ -51,7 +52,7 @@ impl Outgoing {
     /// `lines`: frames are sent as lines of text.
     pub(in crate::net) fn new(half: OwnedWriteHalf, lines: bool) -> Self {
         Self {
-            end: WriteEnd::Shared(half),
+            end: WriteSide::new(WriteEnd::Shared(half)),
             queue: VecDeque::new(),
             queued: 0,
             buffer: BytesMut::new(),
@@ -63,7 +64,7 @@ impl Outgoing {
 
     #[cfg(target_os = "linux")]
     pub(in crate::net) fn set_congestion(&self, name: &str) -> std::io::Result<String> {
-        let WriteEnd::Shared(half) = &self.end else { return Err(ErrorKind::Unsupported.into()) };
+        let WriteEnd::Shared(half) = &self.end.socket else { return Err(ErrorKind::Unsupported.into()) };
         let socket = socket2::SockRef::from(half.as_ref());
         socket.set_tcp_congestion(name.as_bytes())?;
         let used = socket.tcp_congestion()?;
@@ -77,20 +78,20 @@ impl Outgoing {
 
     /// Sets the kernel's send buffer to about `bytes`; the kernel counts its overhead too. Best effort.
     pub(in crate::net) fn bound_buffer(&self, bytes: usize) {
-        if let WriteEnd::Shared(half) = &self.end {
+        if let WriteEnd::Shared(half) = &self.end.socket {
             drop(socket2::SockRef::from(half.as_ref()).set_send_buffer_size(bytes));
         }
     }
 
     /// The local address and the peer's; `None` if the socket is closed.
     pub(in crate::net) fn addresses(&self) -> Option<(std::net::SocketAddr, std::net::SocketAddr)> {
-        self.end.addresses()
+        self.end.socket.addresses()
     }
 
     /// What limited the kernel's sender most.
     #[cfg(target_os = "linux")]
     pub(in crate::net) fn held_by(&self) -> Cause {
-        let addresses = self.end.addresses();
+        let addresses = self.end.socket.addresses();
         let Some(info) = addresses.and_then(|(local, peer)| super::info::ask(local, peer)) else {
             return Cause::Unknown;
         };

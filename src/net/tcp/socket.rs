@@ -138,6 +138,15 @@ impl WriteEnd {
         }
     }
 
+    /// Writes what the system takes at once; nothing if that is not everything, or it fails.
+    pub(super) fn try_write(&self, bytes: &[u8]) {
+        match self {
+            Self::Shared(half) => drop(half.try_write(bytes)),
+            Self::Own(own) => drop(rustix::net::send(&*own.stream, bytes, rustix::net::SendFlags::DONTWAIT)),
+            Self::Gone => {}
+        }
+    }
+
     /// The local address and the peer's.
     pub(super) fn addresses(&self) -> Option<(SocketAddr, SocketAddr)> {
         let (local, peer) = match self {

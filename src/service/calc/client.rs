@@ -11,6 +11,7 @@ use crate::net::errors::malformed;
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::service::contract::errors::server_missing;
+use crate::service::contract::keys::KeyChoices;
 use crate::service::{Answers, Context, Job};
 
 /// Time limit for an answer.
@@ -22,12 +23,14 @@ const SHOWN: usize = 60;
 struct CalcOptions {
     expression: String,
     server: Option<Target>,
+    key: KeyChoices,
 }
 
 impl FromArguments for CalcOptions {
     fn from_arguments(arguments: &Arguments) -> Self {
         let expression = arguments.text("expression").unwrap_or_default().to_owned();
-        Self { expression, server: arguments.target("at") }
+        let key = KeyChoices::from_arguments(arguments);
+        Self { expression, server: arguments.target("at"), key }
     }
 }
 
@@ -35,11 +38,12 @@ pub(super) fn calc(questions: Vec<Arguments>, context: Context) -> Job<Answers> 
     Box::pin(async move {
         let questions: Vec<CalcOptions> = questions.iter().map(CalcOptions::from_arguments).collect();
         let Some(first) = questions.first() else { return Ok(Vec::new()) };
-        let server = first.server.clone();
+        // Those with another server or key are not asked together with this one.
+        let (server, key) = (first.server.clone(), first.key.clone());
         let expressions: Vec<String> = questions.into_iter().map(|question| question.expression).collect();
         let what = |expression: &str| format!("calc {}", escape::excerpt(expression.as_bytes(), SHOWN));
         let began = Instant::now();
-        let answers = ask(server, &context, &expressions)
+        let answers = ask(server, &key, &context, &expressions)
             .await
             .map_err(|failure| failure.of(expressions.first().map(|text| what(text)).unwrap_or_default()))?;
         let outcome = |(expression, answer): (&String, Result<String, String>)| {
@@ -73,11 +77,14 @@ fn wrong(expression: &str, text: &str) -> Failure {
 /// Asks over the kept connection. If that has died meanwhile, a new one is made, once.
 async fn ask(
     server: Option<Target>,
+    key: &KeyChoices,
     context: &Context,
     expressions: &[String],
 ) -> Result<Vec<Result<String, String>>, Failure> {
-    let key = server.ok_or_else(server_missing)?;
-    let (idle, key) = (&context.idle, (crate::service::calc::protocol::ID, key));
+    let secret = context.key(key)?;
+    let fingerprint = secret.as_ref().map(|named| named.key.fingerprint());
+    let place = server.ok_or_else(server_missing)?;
+    let (idle, key) = (&context.idle, (crate::service::calc::protocol::ID, place, fingerprint));
     let count = expressions.len() as u64;
     if let Some((mut connection, asked)) = idle.take(&key)
         && let Ok(answers) = exchange(&mut connection, asked, expressions).await
@@ -90,6 +97,7 @@ async fn ask(
         &key.1.endpoint,
         crate::service::calc::protocol::ID,
         udp::Options::default(),
+        secret.as_ref().map(|named| &named.key),
     )
     .await?;
     if let Some(driver) = driver {

@@ -16,6 +16,7 @@ use crate::net::Message as Wire;
 use crate::net::errors::{cancelled, malformed, told};
 use crate::net::{Connection, FIRST_MESSAGE_LIMIT, udp};
 use crate::report::{Failure, Outcome};
+use crate::service::contract::keys::KeyChoices;
 use crate::service::contract::transcript::Transcript;
 use crate::service::{Context, Job, connect_with};
 use crate::session::Handle;
@@ -47,6 +48,7 @@ pub(super) struct ChatOptions {
     name: Option<String>,
     /// The file of the transcript.
     to: Option<String>,
+    key: KeyChoices,
 }
 
 impl FromArguments for ChatOptions {
@@ -55,20 +57,22 @@ impl FromArguments for ChatOptions {
             server: arguments.target("server"),
             name: arguments.text("name").map(str::to_owned),
             to: arguments.text("to").map(str::to_owned),
+            key: KeyChoices::from_arguments(arguments),
         }
     }
 }
 
 pub(super) fn chat(session: Handle, options: ChatOptions, context: Context) -> Job {
     Box::pin(async move {
-        let ChatOptions { server, name, to } = options;
+        let ChatOptions { server, name, to, key } = options;
         let name = name.unwrap_or_else(login_name);
         check_name(&name).map_err(|failure| failure.of("chat"))?;
         let transcript = to.map(|path| Transcript::open(&context.directory.join(path)));
         let transcript = transcript.transpose().map_err(|failure| failure.of("chat"))?;
+        let key = context.key(&key).map_err(|failure| failure.of("chat"))?;
         let options = udp::Options { give_up: PATIENCE, ..udp::Options::default() };
         let mut connection =
-            connect_with(&session, server.as_ref(), crate::service::chat::protocol::ID, options)
+            connect_with(&session, server.as_ref(), crate::service::chat::protocol::ID, key, options)
                 .await
                 .map_err(|failure| failure.of("chat"))?;
         let place = (connection.peer.to_string(), name.clone());

@@ -27,6 +27,7 @@ mod web;
 
 use self::client::{ChatOptions, PATIENCE};
 use self::protocol::ID;
+use super::contract::keys::{KEY, KEYS};
 use super::{Client, MessageService, Provider, Run, Serves};
 use crate::base::{Carrier, Transport};
 use crate::language::verb::Lasting;
@@ -45,6 +46,7 @@ pub static PROVIDER: Provider = Provider {
                 .default("on"),
             Keyword::flag("relay", "clients hear each other, too"),
             Keyword::flag("open", "with `on`: relay chat of everybody who can reach the port"),
+            KEYS,
         ],
         fields: &[
             Field::count("sent", "messages sent"),
@@ -75,6 +77,7 @@ pub static CHAT: Client = Client {
         keywords: &[
             Keyword::new("name", Kind::Text, "your name").default("your login name"),
             Keyword::new("to", Kind::Path, "a file to which every message is added, with its time"),
+            KEY,
         ],
         fields: &[
             Field::text("peer", "who is on the other side"),
@@ -85,6 +88,7 @@ pub static CHAT: Client = Client {
             Field::count("unconfirmed", "messages sent and not yet confirmed"),
             Field::text("mark", "of your last message: sent, delivered, answered or not confirmed"),
             Field::text("transport", "tcp or udp"),
+            Field::text("key", "the name of the key that it is encrypted with"),
             Field::state("state", "connected, done, failed or cancelled"),
             Field::text("error", "why it failed"),
             Field::count("id", "the number of the session"),

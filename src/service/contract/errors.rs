@@ -38,6 +38,14 @@ pub(crate) fn not_an_address(text: &str) -> Failure {
         .fix("`on any`, or `on` an address of this machine")
 }
 
+pub(crate) fn key_over(carrier: Carrier) -> Failure {
+    let why = match carrier {
+        Carrier::Tls => "tls is encrypted already, and takes no `key`".to_owned(),
+        _ => format!("over {carrier} nothing is encrypted yet, and a key was given"),
+    };
+    Failure::new(Code::Key, why).fix("use tcp with the key")
+}
+
 // `listen`: what the machine has.
 
 /// `label` and `kind`: the session of this shell that listens there.

@@ -10,8 +10,8 @@ use crate::wire::{Code, ServiceId};
 /// Maximum number of idle connections kept.
 const IDLE_LIMIT: usize = 16;
 
-/// What is asked, and where.
-type Key = (ServiceId, Target);
+/// What is asked, where, and the fingerprint of the key that it is encrypted with: another key is another connection.
+type Key = (ServiceId, Target, Option<String>);
 
 /// Idle connections, by transport and endpoint; each with the number of questions asked on it, which is the next id.
 #[derive(Default)]

@@ -14,7 +14,7 @@ pub mod idle;
 pub mod keys;
 pub(crate) mod transcript;
 
-use crate::base::{Carrier, Secrets, Transport};
+use crate::base::{Carrier, Secrets, Transport, Value};
 use crate::language::Arguments;
 use crate::language::Service;
 use crate::language::Target;
@@ -43,6 +43,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use self::errors::server_missing;
 use self::idle::IdleConnections;
+use self::keys::{KeyChoices, NamedKey};
 use super::listen::options::ListenOptions;
 
 /// A command or other task as a boxed future.
@@ -227,13 +228,21 @@ pub trait ByteServer: Send + Sync + 'static {
     fn describe(&self) -> String;
 }
 
-/// Connects for a session, logs it, and spawns the driver that the connection needs.
+impl Context {
+    /// The key of a command that connects, read from where it is; `None` if it names none.
+    pub(crate) fn key(&self, choices: &KeyChoices) -> Result<Option<NamedKey>, Failure> {
+        Ok(choices.resolve(&self.directory, &self.secrets)?.into_iter().next())
+    }
+}
+
+/// Connects for a session, encrypted with `key` if there is one, logs it, and spawns the driver that the connection needs.
 pub(crate) async fn connect(
     session: &Handle,
     target: Option<&Target>,
     service: ServiceId,
+    key: Option<NamedKey>,
 ) -> Result<Connection, Failure> {
-    connect_with(session, target, service, udp::Options::default()).await
+    connect_with(session, target, service, key, udp::Options::default()).await
 }
 
 /// The same, with options for UDP.
@@ -241,17 +250,25 @@ pub(crate) async fn connect_with(
     session: &Handle,
     target: Option<&Target>,
     service: ServiceId,
+    key: Option<NamedKey>,
     options: udp::Options,
 ) -> Result<Connection, Failure> {
     let Target { transport, endpoint } = target.ok_or_else(server_missing)?;
     let transport = *transport;
-    let connecting = net::connect(transport, endpoint, service, options);
+    let connecting =
+        net::connect(transport, endpoint, service, options, key.as_ref().map(|named| &named.key));
     let (mut connection, driver) = session.unless_cancelled(connecting).await?;
     if let Some(driver) = driver {
         session.spawn(driver);
     }
     let peer = format!("{transport} {}", net::show(connection.peer));
-    session.log("connected", format!("with {peer}"));
+    match key {
+        Some(NamedKey { name, .. }) => {
+            session.log("connected", format!("with {peer}, encrypted with the key {name}"));
+            session.set("key", Value::text(name));
+        }
+        None => session.log("connected", format!("with {peer}")),
+    }
     session.set_peer(peer);
     session.measure(&mut connection);
     Ok(connection)

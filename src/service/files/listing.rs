@@ -15,6 +15,7 @@ use crate::language::{Arguments, FromArguments, Target};
 use crate::net::errors::{malformed, nothing_came, unexpected};
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
+use crate::service::contract::keys::KeyChoices;
 use crate::service::{Context, Job, connect};
 use crate::session::{Handle, Registry};
 use crate::wire::{Code, Frame, ServiceId};
@@ -137,20 +138,23 @@ pub(crate) struct LsOptions {
     pub(crate) server: Option<Target>,
     /// A folder at the server; empty: its root.
     pub(crate) path: String,
+    pub(crate) key: KeyChoices,
 }
 
 impl FromArguments for LsOptions {
     fn from_arguments(arguments: &Arguments) -> Self {
         let path = arguments.text("path").unwrap_or_default().to_owned();
-        Self { server: arguments.target("server"), path }
+        Self { server: arguments.target("server"), path, key: KeyChoices::from_arguments(arguments) }
     }
 }
 
-pub(crate) fn list(session: Handle, options: LsOptions, _context: Context) -> Job {
+pub(crate) fn list(session: Handle, options: LsOptions, context: Context) -> Job {
     Box::pin(async move {
-        let LsOptions { server, path } = options;
-        let mut connection =
-            connect(&session, server.as_ref(), ServiceId::ANY).await.map_err(|failure| failure.of("ls"))?;
+        let LsOptions { server, path, key } = options;
+        let key = context.key(&key).map_err(|failure| failure.of("ls"))?;
+        let mut connection = connect(&session, server.as_ref(), ServiceId::ANY, key)
+            .await
+            .map_err(|failure| failure.of("ls"))?;
         session.running("transferring");
         let entries = session
             .unless_cancelled(fetch(&mut connection, path))
@@ -181,7 +185,8 @@ pub async fn names(
 ) -> Result<Vec<(String, String)>, Failure> {
     let asking = async {
         let options = udp::Options::STANDARD;
-        let (mut connection, driver) = net::connect(transport, endpoint, ServiceId::ANY, options).await?;
+        let (mut connection, driver) =
+            net::connect(transport, endpoint, ServiceId::ANY, options, None).await?;
         if let Some(driver) = driver {
             registry.spawn(driver);
         }

@@ -19,6 +19,7 @@ pub(crate) mod root;
 pub(crate) mod walk;
 
 use self::listing::LsOptions;
+use super::contract::keys::KEY;
 use super::{Client, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
@@ -35,13 +36,14 @@ pub static LS: Client = Client {
             Param::required("server", Kind::Endpoint, "the server"),
             Param::optional("path", Kind::Text, "a folder at the server"),
         ],
-        keywords: &[],
+        keywords: &[KEY],
         fields: &[
             Field::count("entries", "how many"),
             Field::text("names", "the names, each on a line"),
             Field::seconds("length", "how long all media in it last"),
             Field::size("bytes", "bytes of all files listed"),
             Field::state("state", "done, failed or cancelled"),
+            Field::text("key", "the name of the key that it was encrypted with"),
             Field::text("error", "why it failed"),
         ],
         example: "ls $files",

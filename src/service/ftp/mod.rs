@@ -36,6 +36,7 @@ pub use super::files::listing::names;
 use self::options::{ArqChoice, GetOptions, SendOptions};
 use self::protocol::ID;
 use self::protocol::WINDOW_LIMIT;
+use super::contract::keys::{KEY, KEYS};
 use super::files::root::ROOT;
 use super::{Client, MessageService, Provider, Run, Serves};
 use crate::base::{Carrier, Transport};
@@ -63,6 +64,7 @@ pub static PROVIDER: Provider = Provider {
                 "open",
                 "with `on`: accept files from everybody who can reach the port; without: serve all users of this machine",
             ),
+            KEYS,
         ],
         fields: &[Field::count(
             "kernel_drops",
@@ -138,6 +140,7 @@ const FIELDS: &[Field] = &[
     Field::seconds("seconds", "from the first to the last byte, with the commit"),
     Field::rate("rate", "bytes a second"),
     Field::text("transport", "tcp or udp"),
+    Field::text("key", "the name of the key that it was encrypted with"),
     Field::text("arq", "of send over udp: how lost datagrams were repeated"),
     Field::text("cc", "of send: the congestion control that was used"),
     Field::text(
@@ -171,6 +174,7 @@ pub static SEND: Client = Client {
             FAST,
             HIDDEN,
             LINKS,
+            KEY,
         ],
         fields: FIELDS,
         example: "send README.md to $files chunk 1024 as up",
@@ -213,6 +217,7 @@ pub static GET: Client = Client {
             FAST,
             HIDDEN,
             LINKS,
+            KEY,
         ],
         fields: FIELDS,
         example: "get README.md from $files to $tmp/copy.md as down",

@@ -9,6 +9,7 @@ use crate::net::{Connection, udp};
 use crate::reliable::Arq;
 use crate::reliable::congestion::Control;
 use crate::report::{Failure, reason};
+use crate::service::contract::keys::KeyChoices;
 use crate::service::files::name::Rules;
 use crate::service::files::root::RootOptions;
 use crate::service::files::walk::Wanted;
@@ -88,6 +89,7 @@ pub(super) struct SendOptions {
     /// As they were given: relative to the shell's folder.
     pub(super) paths: Vec<String>,
     pub(super) server: Option<Target>,
+    pub(super) key: KeyChoices,
     /// `None`: their own names.
     pub(super) name: Option<String>,
     /// Bytes a second; `None`: no limit.
@@ -113,6 +115,7 @@ impl FromArguments for SendOptions {
             window: arguments.number("window"),
             arq: arguments.text("arq").and_then(ArqChoice::from_word),
             congestion: arguments.text("cc").map(str::to_owned),
+            key: KeyChoices::from_arguments(arguments),
             server,
         }
     }
@@ -124,6 +127,7 @@ pub(super) struct GetOptions {
     /// At the server.
     pub(super) name: String,
     pub(super) server: Option<Target>,
+    pub(super) key: KeyChoices,
     /// As it was given; `None`: the current folder.
     pub(super) to: Option<String>,
     pub(super) accept: Accept,
@@ -144,6 +148,7 @@ impl FromArguments for GetOptions {
             },
             rate: arguments.rate("rate"),
             transfer: TransferOptions::from_arguments(arguments),
+            key: KeyChoices::from_arguments(arguments),
             server,
         }
     }

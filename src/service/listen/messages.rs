@@ -4,10 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Ask, errors, is_gone, log_end};
+use crate::base::{Carrier, Value};
 use crate::net::accept::admission::Admission;
 use crate::net::accept::{Arrival, Greeted, Spoken};
+use crate::net::tcp::keys::{ClientKey, Keyring};
 use crate::net::{Connection, Listener, show};
 use crate::report::{Failure, Outcome};
+use crate::service::contract::keys::NamedKey;
 use crate::service::{ForeignClient, Job, MessageService, Server};
 use crate::session::{CLOSING_LIMIT, ClientEntry, Handle, ListenAddress};
 use crate::wire::dialect::{Dialect, Dialects};
@@ -28,7 +31,7 @@ pub(super) async fn run(
     };
     let (bound, address, web) = ask.bind_all(transport)?;
     let server = (service.make)(session, options, arguments, context)?;
-    let admission = admission(session, service, &ask);
+    let admission = admission(session, service, &ask)?;
     let for_web = Admission { dialects: admission.dialects.and(WEB), ..admission.clone() };
     let web = web.map(|bound| Listener::new(bound, for_web).0);
     let (listener, driver) = Listener::new(bound, admission);
@@ -51,8 +54,12 @@ pub(super) async fn run(
 }
 
 /// Whom the port takes.
-fn admission(session: &Handle, service: &MessageService, ask: &Ask<'_>) -> Admission {
-    Admission {
+fn admission(session: &Handle, service: &MessageService, ask: &Ask<'_>) -> Result<Admission, Failure> {
+    let keys = keys(ask)?;
+    if let Some(keys) = &keys {
+        session.set("key", Value::text(keys.names().join(",")));
+    }
+    Ok(Admission {
         service: ask.provider.id,
         name: ask.provider.row.name,
         lists: service.lists,
@@ -60,9 +67,10 @@ fn admission(session: &Handle, service: &MessageService, ask: &Ask<'_>) -> Admis
         lines: service.lines,
         dialects: ask.options.dialects(service.dialects),
         greeting: service.greeting,
+        keys,
         options: service.options,
         ring: session.ring(),
-    }
+    })
 }
 
 /// Starts what the server does besides its clients.
@@ -76,6 +84,19 @@ fn attend_host(session: &Handle, server: &Arc<dyn Server>) {
             told.log("host", failure.to_string());
         }
     });
+}
+
+/// The keys of those who may connect.
+fn keys(ask: &Ask<'_>) -> Result<Option<Keyring>, Failure> {
+    if !ask.options.is_keyed() {
+        return Ok(None);
+    }
+    if ask.options.carrier != Carrier::TCP {
+        return Err(errors::key_over(ask.options.carrier));
+    }
+    let read = ask.options.keys.resolve(&ask.context.directory, &ask.context.secrets)?;
+    let keys = read.into_iter().map(|NamedKey { name, key }| ClientKey { name: name.into(), key });
+    Ok(Keyring::new(keys.collect()))
 }
 
 /// Accepts clients until the session is stopped.
@@ -130,7 +151,11 @@ async fn receive(session: &Handle, server: Arc<dyn Server>, arrival: Arrival) {
 
 /// Serves one client, counted and logged. Its failure ends nothing else.
 async fn one(session: &Handle, server: Arc<dyn Server>, mut connection: Connection) {
-    let client = show(connection.peer);
+    let address = show(connection.peer);
+    let client = match &connection.key {
+        Some(key) => format!("{address} (key {key})"),
+        None => address,
+    };
     let guest = ClientEntry::new(session, client.clone());
     session.measure(&mut connection);
     session.log("client", format!("{client} connected"));

@@ -70,6 +70,7 @@ pub static LISTEN: Client = Client {
             ),
             Field::text("transport", "tcp or udp"),
             Field::text("service", "what it serves"),
+            Field::text("key", "the names of the keys of those who may connect; empty: nothing is encrypted"),
             Field::count("clients", "connected now"),
             Field::count("served", "connected so far"),
             Field::size("bytes_in", "bytes received"),
@@ -179,7 +180,7 @@ impl Ask<'_> {
     fn speaks_http(&self) -> bool {
         let Serves::Messages(service) = &self.provider.serves else { return false };
         let is_tcp = self.options.carrier == Carrier::TCP || self.options.web;
-        is_tcp && self.options.dialects(service.dialects).has(Dialect::Http)
+        is_tcp && !self.options.is_keyed() && self.options.dialects(service.dialects).has(Dialect::Http)
     }
 
     /// The server is ready: says where, what it serves (`what`), and to whom.
@@ -189,6 +190,11 @@ impl Ask<'_> {
             address.socket().map(reachable_addresses).unwrap_or_default().into_iter().map(show).collect();
         let reach = match (carrier, self.options.is_public(), is_private) {
             (Carrier::Unix, ..) => "you on this machine only".to_owned(),
+            (_, is_public, _) if self.options.is_keyed() => {
+                let all =
+                    if is_public { everyone(&address, &addresses) } else { "this machine only".to_owned() };
+                format!("{all}, encrypted, with a key")
+            }
             (_, true, _) => everyone(&address, &addresses),
             (_, false, true) => "you on this machine only; `on any` serves the network".to_owned(),
             (_, false, false) => "this machine only; `on any` serves the network".to_owned(),

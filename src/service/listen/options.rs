@@ -6,6 +6,7 @@ use crate::language::FromArguments;
 use crate::net::accept::bind::Bind;
 use crate::report::Failure;
 use crate::service::contract::errors;
+use crate::service::contract::keys::KeyChoices;
 use crate::wire::dialect::{Dialect, Dialects};
 
 /// What every service takes with `listen`.
@@ -32,6 +33,8 @@ pub struct ListenOptions {
     pub web: bool,
     /// Strangers are welcome to do what is guarded otherwise.
     pub open: bool,
+    /// Those of whom may connect; none: nothing is encrypted.
+    pub keys: KeyChoices,
 }
 
 impl FromArguments for ListenOptions {
@@ -51,6 +54,7 @@ impl FromArguments for ListenOptions {
             }),
             web: arguments.flag("web"),
             open: arguments.flag("open"),
+            keys: KeyChoices::from_arguments(arguments),
         }
     }
 }
@@ -76,9 +80,15 @@ impl ListenOptions {
         self.max.unwrap_or_else(|| default(self.carrier))
     }
 
-    /// True if strangers can connect, and nobody said with `open` that what they bring is welcome.
+    /// True if strangers can connect, and nobody said with `open` that what they bring is welcome. Who has a key is no
+    /// stranger.
     pub fn is_guarded(&self) -> bool {
-        self.is_public() && !self.open
+        self.is_public() && !self.open && !self.is_keyed()
+    }
+
+    /// True if only those who have a key can connect.
+    pub(crate) fn is_keyed(&self) -> bool {
+        !self.keys.0.is_empty()
     }
 
     /// True if others than this machine can connect.

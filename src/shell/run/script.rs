@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{TOGETHER, is_plain_question};
 use crate::language::{Action, Argument, Datum, Invocation, Plan, Source, Step};
 use crate::report::{Failure, Place, Report};
+use crate::service::contract::keys::KEY;
 use crate::session::State;
 use crate::shell::{Flow, Shell, errors};
 use crate::wire::Code;
@@ -131,8 +132,10 @@ impl Shell {
             return 1;
         }
         let place = |invocation: &Invocation| {
-            let endpoint = invocation.arguments.iter().find(|(_, argument, _)| is_endpoint(argument));
-            endpoint.map(|(_, argument, _)| argument.clone())
+            let is_place =
+                |(name, argument, _): &&(&str, Argument, _)| is_endpoint(argument) || *name == KEY.word;
+            let places = invocation.arguments.iter().filter(is_place);
+            places.map(|(_, argument, _)| argument.clone()).collect::<Vec<_>>()
         };
         let question = |step: &Step| match &step.action {
             Action::Command(invocation) if step.prefixes.is_empty() && is_plain_question(invocation) => {

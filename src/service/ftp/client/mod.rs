@@ -35,6 +35,7 @@ use crate::language::Target;
 use crate::net::Connection;
 use crate::net::errors::{malformed, unexpected};
 use crate::report::{Failure, Outcome};
+use crate::service::contract::keys::NamedKey;
 use crate::service::files::disk::RealDisk;
 use crate::service::files::name::{Rules, part_name, written};
 use crate::service::files::root::Folder;
@@ -59,7 +60,7 @@ pub(super) fn send(session: Handle, mut options: SendOptions, context: Context) 
         let mut sources = looked.map_err(|failure| failure.of(what.clone()))?;
         let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
         session.set_all([("name", Value::text(names.join(" "))), ("path", Value::text(given.join(" ")))]);
-        let connected = connect_to_send(&session, &mut options).await;
+        let connected = connect_to_send(&session, &mut options, &context).await;
         let (connection, shown) = connected.map_err(|failure| failure.of(what.clone()))?;
         let names: Vec<_> = names.iter().map(|name| escape_line(name)).collect();
         let done = format!("sent {}: ", names.join(", "));
@@ -87,11 +88,13 @@ pub(super) fn send(session: Handle, mut options: SendOptions, context: Context) 
 async fn connect_to_send(
     session: &Handle,
     options: &mut SendOptions,
+    context: &Context,
 ) -> Result<(Connection, Framing), Failure> {
     let (connection_options, shown) = options.transport()?;
+    let key = context.key(&options.key)?;
     let server = options.server.as_ref();
     let id = crate::service::ftp::protocol::ID;
-    let connection = connect_with(session, server, id, connection_options).await?;
+    let connection = connect_with(session, server, id, key, connection_options).await?;
     session.set("transport", Value::text(connection.transport.word()));
     say_control(session, &connection, options);
     session.running("transferring");
@@ -100,7 +103,7 @@ async fn connect_to_send(
 
 pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job {
     Box::pin(async move {
-        let GetOptions { server, to, accept, rate, transfer: options, name } = options;
+        let GetOptions { server, key, to, accept, rate, transfer: options, name } = options;
         let name = if name == "/" { &name } else { name.trim_end_matches('/') }.to_owned();
         let what = format!("get {}", escape_line(&name));
         session.set_rate(rate);
@@ -110,7 +113,7 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
         let around = by_disk(&session, move || Around::hold(&file)).await?;
         let path = target.file.display().to_string();
         session.set_all([("name", Value::text(name.clone())), ("path", Value::text(path))]);
-        let connected = connect_to_get(&session, server.as_ref()).await;
+        let connected = connect_to_get(&session, server.as_ref(), context.key(&key)).await;
         let mut connection = connected.map_err(|failure| failure.of(what.clone()))?;
         let ask = ask(&session, &mut connection, (&name, &target.file), options, accept);
         let TransferOptions { shape, flags, .. } = options;
@@ -140,8 +143,12 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
 }
 
 /// Connects, and shows how.
-async fn connect_to_get(session: &Handle, server: Option<&Target>) -> Result<Connection, Failure> {
-    let connection = connect(session, server, crate::service::ftp::protocol::ID).await?;
+async fn connect_to_get(
+    session: &Handle,
+    server: Option<&Target>,
+    key: Result<Option<NamedKey>, Failure>,
+) -> Result<Connection, Failure> {
+    let connection = connect(session, server, crate::service::ftp::protocol::ID, key?).await?;
     session.set("transport", Value::text(connection.transport.word()));
     session.running("transferring");
     Ok(connection)

@@ -152,7 +152,7 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
     let choice = options.play.clone().unwrap_or(PlayerChoice::None);
     session.set("name", Value::text(name));
     let mut connection =
-        connect(session, options.server.as_ref(), crate::service::stream::protocol::ID).await?;
+        connect(session, options.server.as_ref(), crate::service::stream::protocol::ID, None).await?;
     let opening = open_with_subtitles(session, &mut connection, options, &choice);
     let (opened, subtitles) = session.unless_cancelled(opening).await?;
     let Opened { size, duration, early, dropped } = opened;

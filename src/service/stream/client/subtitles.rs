@@ -39,6 +39,7 @@ async fn fetch(session: &Handle, server: &Target, name: String) -> Result<Vec<u8
         &server.endpoint,
         crate::service::stream::protocol::ID,
         udp::Options::default(),
+        None,
     )
     .await?;
     if let Some(driver) = driver {

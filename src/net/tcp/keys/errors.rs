@@ -1,0 +1,78 @@
+//! Why a connection with a key is not made, or ends. What a client is told does not say which keys there are.
+
+use crate::report::Failure;
+use crate::wire::Code;
+
+// The client's side.
+
+pub(in crate::net) fn key_over_udp() -> Failure {
+    Failure::new(Code::Key, "over udp nothing is encrypted yet, and a key was given")
+        .fix("use tcp with the key")
+}
+
+/// The server answered, and not with a handshake.
+pub(in crate::net) fn server_has_no_key() -> Failure {
+    Failure::new(Code::Key, "the server does not encrypt, and a key was given")
+        .fix("start it with `key NAME`, or leave the key out here; nothing was sent")
+}
+
+/// The server's message does not open: it has another key, or somebody changed it.
+pub(in crate::net) fn server_has_another_key() -> Failure {
+    Failure::new(Code::Key, "the server does not have this key, or its answer was changed on the way")
+        .fix("compare the fingerprints on both machines: key list")
+}
+
+/// The server closed instead of an answer.
+pub(in crate::net) fn closed_at_handshake() -> Failure {
+    Failure::new(Code::Key, "the server closed the connection at the handshake")
+        .fix("compare the fingerprints on both machines: key list")
+}
+
+// The server's side; the client is told the same words.
+
+pub(in crate::net) fn key_needed() -> Failure {
+    Failure::new(Code::Key, "this port is encrypted and needs a key").fix("connect with nls and `key NAME`")
+}
+
+pub(in crate::net) fn no_key_here() -> Failure {
+    Failure::new(Code::Key, "this port is not encrypted, and the client has a key")
+        .fix("leave the key out, or start the server with `key NAME`")
+}
+
+pub(in crate::net) fn wrong_key() -> Failure {
+    Failure::new(Code::Key, "this key does not open the port")
+        .fix("compare the fingerprints on both machines: key list")
+}
+
+/// Many clients are being refused.
+pub(in crate::net) fn dropped_without_words() -> Failure {
+    Failure::new(Code::Key, "dropped: its key does not open the port, and many others wait to be told so")
+}
+
+/// Whoever plays back what another client sent comes so far.
+pub(in crate::net) fn not_confirmed() -> Failure {
+    Failure::new(Code::Key, "the client did not show that it has the key")
+}
+
+// An encrypted connection.
+
+/// `received`: the bytes that came before.
+pub(in crate::net) fn record_forged(received: u64) -> Failure {
+    let why = format!(
+        "after {received} bytes came data that was changed on the way, or is not from who has the key"
+    );
+    Failure::new(Code::Integrity, why)
+        .fix("run the command again; if it happens again, the path is not to be trusted")
+}
+
+/// The stream ended without the record that ends it.
+pub(in crate::net) fn cut_off(received: u64) -> Failure {
+    let why = format!("the encrypted connection was cut off after {received} bytes, without its end");
+    Failure::new(Code::Broken, why).fix("the other side may have been stopped; run the command again")
+}
+
+/// This program was built without encryption.
+#[cfg(not(feature = "keys"))]
+pub(in crate::net) fn no_keys_built_in() -> Failure {
+    Failure::new(Code::Usage, "this nls was built without encryption").fix("build it with the feature `keys`")
+}

@@ -1,0 +1,56 @@
+//! Encryption of a connection over TCP: the handshake `NNpsk0` of the Noise Protocol Framework (revision 34), with a key
+//! that both sides have, and the records that follow it. Nothing here reads or writes a socket; `docs/protocol.md`
+//! describes the same bytes in words.
+//!
+//! Panic contract: nothing here panics on any bytes of a peer.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `handshake` | the two messages, from which both sides have the same secrets |
+//! | `record` | records: sealed, opened, counted |
+//! | `keyring` | the keys of a server, and how often it may be tried which is right |
+//! | `absent` | the same without the feature `keys` |
+//! | `errors` | why a connection with a key is not made, or ends |
+
+#[cfg(not(feature = "keys"))]
+mod absent;
+pub(in crate::net) mod errors;
+#[cfg(feature = "keys")]
+mod handshake;
+mod keyring;
+#[cfg(feature = "keys")]
+mod record;
+#[cfg(all(test, feature = "keys"))]
+mod tests;
+
+#[cfg(not(feature = "keys"))]
+pub(in crate::net) use absent::{Initiator, Opener, Responder, Sealer, offer};
+#[cfg(feature = "keys")]
+pub(in crate::net) use handshake::{Initiator, Responder, offer};
+#[cfg(feature = "keys")]
+pub(in crate::net) use record::{Opener, Sealer};
+
+pub use keyring::{ClientKey, Keyring};
+
+use crate::wire::preface;
+
+/// Bytes of the first message: an ephemeral public key, and the tag of an empty text.
+pub(in crate::net) const FIRST: usize = 32 + TAG;
+/// Bytes of the second message: an ephemeral public key, and the server's preface, sealed.
+pub(in crate::net) const SECOND: usize = 32 + preface::SIZE + TAG;
+/// Bytes before a record: the length of what follows.
+pub(in crate::net) const HEADER: usize = 2;
+/// Bytes that prove that a text is from who has the key.
+pub(in crate::net) const TAG: usize = 16;
+/// Most bytes in one record, so that its length fits the header.
+pub(in crate::net) const CONTENT: usize = u16::MAX as usize - TAG;
+
+/// What a handshake leaves: what is sent from now on, and what is received.
+pub(in crate::net) struct Secrets {
+    pub(in crate::net) sealer: Sealer,
+    pub(in crate::net) opener: Opener,
+}
+
+/// Bytes that are not from who has the key, or not in their place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::net) struct Forged;

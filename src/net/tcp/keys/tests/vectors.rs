@@ -1,0 +1,67 @@
+use std::fmt::Write;
+
+use super::*;
+
+/// Lines `name = hexadecimal digits`, also quoted by `docs/protocol.md`.
+const KNOWN: &str = include_str!("../../../../../tests/samples/keyed.txt");
+
+const HEAD: &str = "\
+# A connection with a key over TCP, every byte of it (docs/protocol.md, section 2.5). All secrets here are known.
+# Checked by the test `the_vectors_are_those_that_the_documents_show`.
+";
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One connection, with the cipher of `flags`.
+fn connection(out: &mut String, name: &str, flags: u8) {
+    let key = key(0x10);
+    let ephemeral: [[u8; 32]; 2] =
+        [std::array::from_fn(|n| 0x40 + n as u8), std::array::from_fn(|n| 0x80 + n as u8)];
+    let Session { client_preface, first, server_preface, second, mut client, mut server } =
+        session(&key, flags, [Some(&ephemeral[0]), Some(&ephemeral[1])]);
+    let mut confirm = BytesMut::new();
+    client.sealer.confirm(&mut confirm);
+    let request = sealed(&mut client.sealer, &crate::wire::frame::block_header(0, 5));
+    let answer = sealed(&mut server.sealer, b"hello");
+    let mut end = BytesMut::new();
+    server.sealer.end(&mut end);
+    // The first record after the key has changed: number 65536.
+    let mut passed = BytesMut::new();
+    for _ in 2..1 << 16 {
+        passed.clear();
+        client.sealer.seal(std::iter::once(&b"x"[..]), 1, &mut passed);
+    }
+    let next = sealed(&mut client.sealer, b"next key");
+    writeln!(out, "\n[{name}]").unwrap();
+    for (name, bytes) in [
+        ("key", &key.bytes()[..]),
+        ("client ephemeral secret", &ephemeral[0]),
+        ("server ephemeral secret", &ephemeral[1]),
+        ("client preface", &client_preface),
+        ("first message", &first),
+        ("server preface", &server_preface),
+        ("second message", &second),
+        ("client record 0, empty: confirms the key", &confirm),
+        ("client record 1, the header of a block of 5 bytes", &request),
+        ("client record 65535, `x`, the last with the first key", &passed),
+        ("client record 65536, `next key`", &next),
+        ("server record 0, `hello`", &answer),
+        ("server record 1, empty: the end", &end),
+    ] {
+        writeln!(out, "{name} = {}", hex(bytes)).unwrap();
+    }
+}
+
+#[test]
+fn the_vectors_are_those_that_the_documents_show() {
+    let mut made = HEAD.to_owned();
+    connection(&mut made, "ChaCha20-Poly1305", preface::SEALED);
+    if super::super::record::Cipher::Aes.is_fast() {
+        connection(&mut made, "AES-256-GCM", preface::SEALED | preface::AES);
+        assert_eq!(made, KNOWN, "made:\n{made}");
+    } else {
+        assert!(KNOWN.starts_with(&made), "made:\n{made}");
+    }
+}
