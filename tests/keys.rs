@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nls::base::Key;
 
-use crate::harness::{Lab, Run, names};
+use crate::harness::{Lab, Run, has, names};
 
 /// Makes a key and takes it from its file.
 fn made(lab: &Lab, name: &str) -> Key {
@@ -226,4 +226,100 @@ fn another_folder_can_be_named() {
         assert_eq!(output.status.code(), Some(i32::from(name.is_empty())));
     }
     assert_eq!(names(&lab.path("here")), ["default.key"]);
+}
+
+/// Runs the client of another make; nothing where `cryptography` is missing, which under CI is a failure.
+fn with_python(lab: &Lab, arguments: &[&str]) -> Option<std::process::Output> {
+    let python = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("python3");
+        lab.dress(&mut command);
+        command.args(arguments).output().unwrap()
+    };
+    if !has("python3") || !python(&["-c", "import cryptography"]).status.success() {
+        assert!(std::env::var_os("CI").is_none(), "python3 with `cryptography` is missing");
+        eprintln!("SKIPPED: python3 with `cryptography` is not installed");
+        return None;
+    }
+    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keyed/client.py");
+    Some(python(&[&[client], arguments].concat()))
+}
+
+#[test]
+fn the_vectors_of_a_keyed_connection_are_those_of_another_implementation() {
+    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples/keyed.txt");
+    if let Some(output) = with_python(&Lab::new(), &["--vectors", vectors]) {
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "2 connections are as described\n", "{output:?}");
+    }
+}
+
+#[test]
+fn a_client_of_another_make_fetches_a_file_with_a_key() {
+    let lab = Lab::new();
+    let content: Vec<u8> = (0..300_000u32).map(|n| (n * n >> 7) as u8).collect();
+    std::fs::create_dir(lab.path("root")).unwrap();
+    std::fs::write(lab.path("root/a.bin"), &content).unwrap();
+    lab.nls("key new to ann.key; key new to eve.key").success();
+    let (_server, address) = lab.server("listen tcp 0 ftp root root key ann.key");
+    let (host, port) = address.rsplit_once(':').unwrap();
+    let fetch = |key: &str| with_python(&lab, &[host, port, lab.path(key).to_str().unwrap(), "a.bin"]);
+    let Some(output) = fetch("ann.key") else { return };
+    assert!(
+        output.stdout == content,
+        "{} bytes; {}",
+        output.stdout.len(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let refused = fetch("eve.key").unwrap();
+    assert!(!refused.status.success() && refused.stdout.is_empty());
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("this key does not open the port"),
+        "{refused:?}"
+    );
+}
+
+/// The answer to bytes of who has no key.
+fn told(address: &str, bytes: &[u8]) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    stream.write_all(bytes).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    drop(stream.read_to_end(&mut answer));
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn row_114_other_protocols_are_told_that_a_port_needs_a_key_and_nothing_else() {
+    let lab = Lab::new();
+    lab.nls("key new to ann.key").success();
+    for service in ["ftp root .", "calc", "chat relay"] {
+        let (_server, address) = lab.server(&format!("listen tcp 0 {service} key ann.key"));
+        let http = told(&address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(http.starts_with("HTTP/1.1 403 ") && http.contains("needs a key"), "{service}: {http}");
+        let text = told(&address, b"7 % 3\n");
+        assert!(text.contains("needs a key") && !text.contains('1'), "{service}: {text}");
+        // A client of ours without a key, of whatever service.
+        for number in 0..4 {
+            let own = told(&address, &[0x8b, b'N', b'L', b'S', 6, number, 0, 0]);
+            assert!(own.contains("needs a key") && !own.contains(&service[..4]), "{service}: {own}");
+        }
+    }
+}
+
+#[test]
+fn row_114_a_key_over_udp_is_refused_when_the_line_is_checked() {
+    let lab = Lab::new();
+    lab.nls("key new to ann.key").success();
+    for line in
+        ["listen udp 0 ftp key ann.key", "ls udp :9000 key ann.key", "calc 1 at udp :9000 key ann.key"]
+    {
+        let run = lab.nls(&format!("print before; {line}"));
+        assert!(run.code != Some(0) && !run.out.contains("before"), "{line}: {}", run.out);
+        assert!(
+            run.err.contains("over udp nothing is encrypted") && run.err.contains("tcp"),
+            "{line}: {}",
+            run.err
+        );
+    }
 }

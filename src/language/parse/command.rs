@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use super::atom::{RESERVED_NAMES, is_name, not_a_name, reserved};
 use super::lexer::Word;
+use super::mismatch;
 use super::next::Next;
+use super::refused::{carriers, typed_key};
 use super::value::read;
-use super::{mismatch, typed_key};
 use crate::base::{Carrier, Transport};
 use crate::language::arguments::{Argument, Invocation};
 use crate::language::diagnostic::{Diagnostic, nearest};
@@ -76,8 +77,9 @@ impl<'v> Matcher<'v> {
         if self.errors.is_empty() {
             self.check_missing();
         }
-        self.check_service();
-        self.check_key();
+        let service = carriers::service(&self.arguments, self.vocabulary);
+        let key = carriers::key(&self.arguments, self.keywords());
+        self.errors.extend(service.into_iter().chain(key));
         if background && self.verb.lasting == Lasting::Instant {
             let title = format!(
                 "`&` is not allowed here: `{}` answers at once, not in the background",
@@ -458,46 +460,6 @@ impl<'v> Matcher<'v> {
         };
         let title = format!("`{text}` is an option of {}, not of {own}", owners.join(" and "));
         Diagnostic::new(title, word.span.clone()).expected(expected)
-    }
-
-    /// Reports a service that is not available over the requested transport.
-    fn check_service(&mut self) {
-        let find = |name: &str| self.arguments.iter().find(|(n, ..)| *n == name);
-        let (
-            Some((_, Argument::Ready(Datum::Carrier(carrier)), _)),
-            Some((_, Argument::Ready(Datum::Text(name)), span)),
-        ) = (find("transport"), find("service"))
-        else {
-            return;
-        };
-        let Some(service) = self.vocabulary.service(name) else {
-            return;
-        };
-        if !service.carriers.contains(carrier) {
-            let able: Vec<String> =
-                service.carriers.iter().map(|able| format!("listen {able} … {name}")).collect();
-            let title = format!("`{name}` is not available over {carrier}");
-            let diagnostic = Diagnostic::new(title, span.clone()).fix(able.first().cloned()).expected(able);
-            self.errors.push(diagnostic);
-        }
-    }
-
-    /// Reports a key for what is not encrypted with one.
-    fn check_key(&mut self) {
-        let plain = self.arguments.iter().find_map(|(_, argument, _)| match argument {
-            Argument::Ready(Datum::Carrier(carrier)) if *carrier != Carrier::TCP => Some(carrier.word()),
-            Argument::Ready(Datum::Endpoint(Some(Transport::Udp), _))
-            | Argument::Later(_, _, Some(Transport::Udp)) => Some(Transport::Udp.word()),
-            _ => None,
-        });
-        let is_key = |name: &str| {
-            self.keywords().any(|keyword| keyword.word == name && keyword.kind == Some(Kind::Key))
-        };
-        let key = self.arguments.iter().find(|(name, ..)| is_key(name));
-        if let (Some(carrier), Some((_, _, span))) = (plain, key) {
-            let title = format!("over {carrier} nothing is encrypted with a key; over tcp everything is");
-            self.errors.push(Diagnostic::new(title, span.clone()).hint("use tcp, or leave the key out"));
-        }
     }
 
     /// The fix for `get http://host:9000/a.bin` and `get host:9000/a.bin`: `get a.bin from host:9000`.

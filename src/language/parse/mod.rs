@@ -9,7 +9,7 @@
 //! | `prefix`, `expectation` | the larger rules of the grammar |
 //! | `command` | the words of a command against the row of its verb |
 //! | `mismatch` | a word that does not fit its kind, as an error |
-//! | `typed_key` | a key in a command, which is refused |
+//! | `refused` | what fits, and is refused all the same |
 //! | `next`, `ahead` | what may follow the words of a line |
 
 pub mod ahead;
@@ -21,6 +21,7 @@ pub mod lexer;
 mod mismatch;
 pub mod next;
 mod prefix;
+mod refused;
 mod tokens;
-mod typed_key;
+
 pub mod value;

@@ -6,7 +6,7 @@ use super::*;
 const KNOWN: &str = include_str!("../../../../../tests/samples/keyed.txt");
 
 const HEAD: &str = "\
-# A connection with a key over TCP, every byte of it (docs/protocol.md, section 2.5). All secrets here are known.
+# A connection with a key over TCP, every byte of it (docs/protocol.md, section 2.7). All secrets here are known.
 # Checked by the test `the_vectors_are_those_that_the_documents_show`.
 ";
 

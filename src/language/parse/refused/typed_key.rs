@@ -2,17 +2,17 @@
 
 use std::ops::Range;
 
-use super::lexer::Word;
 use crate::base::secrets::key::seen;
 use crate::language::diagnostic::Diagnostic;
 use crate::language::kind::Kind;
+use crate::language::parse::lexer::Word;
 use crate::language::verb::Verb;
 
 /// Fewest words that can be a key.
 const WORDS: usize = 12;
 
 /// The error for a key as an argument of this kind; `None` if it is none, or if the kind is a text that may be anything.
-pub(super) fn refused(kind: Kind, word: &Word) -> Option<Diagnostic> {
+pub(in crate::language::parse) fn refused(kind: Kind, word: &Word) -> Option<Diagnostic> {
     let is_free = matches!(
         kind,
         Kind::Rest | Kind::Printed | Kind::Text | Kind::SessionOrText | Kind::Expression | Kind::Remote(_)
@@ -22,7 +22,7 @@ pub(super) fn refused(kind: Kind, word: &Word) -> Option<Diagnostic> {
 
 /// The error for a key as words without quotes, which are as many arguments; `None` if there is none, or if the verb
 /// takes a text of words.
-pub(super) fn spread(verb: &Verb, words: &[Word]) -> Option<Diagnostic> {
+pub(in crate::language::parse) fn spread(verb: &Verb, words: &[Word]) -> Option<Diagnostic> {
     let takes_text = verb.params.iter().any(|param| param.kind.is_text() || param.kind == Kind::Expression);
     let (first, last) = (words.first()?, words.last()?);
     if takes_text || words.len() < WORDS {
@@ -35,7 +35,7 @@ pub(super) fn spread(verb: &Verb, words: &[Word]) -> Option<Diagnostic> {
 }
 
 /// The error for a key where nothing can follow; `None` if it is none.
-pub(super) fn found(word: &Word) -> Option<Diagnostic> {
+pub(in crate::language::parse) fn found(word: &Word) -> Option<Diagnostic> {
     word.literal().is_some_and(|text| seen::occurs_in(&text)).then(|| error(word.span.clone()))
 }
 

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""A client of another make: fetches a file from a keyed server over TCP, as docs/protocol.md describes it.
+
+usage: client.py HOST PORT KEYFILE NAME  (the file is written to standard output; KEYFILE holds `nls1…`)
+       client.py --vectors FILE          (checks every byte of tests/samples/keyed.txt)
+
+It needs the package `cryptography`. BLAKE2s and HMAC are in the standard library.
+"""
+import hashlib, hmac, socket, struct, sys
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+SUITE = b"Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s"
+SEALED, AES = 1, 2
+BLOCK, ERROR, GET, END = 0x01, 0x02, 0x11, 0x16
+
+def mac(key, data):
+    return hmac.new(key, data, hashlib.blake2s).digest()
+
+def hkdf(chaining, data, count):
+    secret, out, last = mac(chaining, data), [], b""
+    for n in range(count):
+        last = mac(secret, last + bytes([n + 1]))
+        out.append(last)
+    return out
+
+class Handshake:
+    """The initiator's side of NNpsk0 (Noise, sections 5 and 9)."""
+
+    def __init__(self, key, preface, ephemeral=None):
+        self.hash = hashlib.blake2s(SUITE).digest()
+        self.chaining = self.hash
+        self.mix_hash(b"nls over TCP 1" + preface)
+        self.chaining, mixed, self.cipher_key = hkdf(self.chaining, key, 3)  # psk
+        self.mix_hash(mixed)
+        self.secret = X25519PrivateKey.from_private_bytes(ephemeral) if ephemeral else X25519PrivateKey.generate()
+        self.public = self.secret.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.mix_public(self.public)  # e
+        tag = ChaCha20Poly1305(self.cipher_key).encrypt(bytes(12), b"", self.hash)
+        self.mix_hash(tag)
+        self.first = self.public + tag
+
+    def mix_hash(self, data):
+        self.hash = hashlib.blake2s(self.hash + data).digest()
+
+    def mix_key(self, data):
+        self.chaining, self.cipher_key = hkdf(self.chaining, data, 2)
+
+    def mix_public(self, public):
+        self.mix_hash(public)
+        self.mix_key(public)  # with a psk, ephemeral keys are mixed in as keys, too
+
+    def finish(self, preface, second):
+        """The server's preface and the second message; returns what seals and what opens."""
+        public, text = second[:32], second[32:]
+        self.mix_public(public)  # e
+        self.mix_key(self.secret.exchange(X25519PublicKey.from_public_bytes(public)))  # ee
+        said = ChaCha20Poly1305(self.cipher_key).decrypt(bytes(12), text, self.hash)
+        if said != preface or not preface[6] & SEALED:
+            raise InvalidTag("the preface was changed")
+        out, into = hkdf(self.chaining, b"", 2)
+        return Direction(out, preface[6] & AES), Direction(into, preface[6] & AES)
+
+class Direction:
+    def __init__(self, key, is_aes):
+        self.make, self.order = (AESGCM, ">Q") if is_aes else (ChaCha20Poly1305, "<Q")
+        self.cipher, self.number = self.make(key), 0
+
+    def nonce(self, number):
+        return bytes(4) + struct.pack(self.order, number)
+
+    def count(self):
+        self.number += 1
+        if self.number % 65536 == 0:
+            self.cipher = self.make(self.cipher.encrypt(self.nonce(2**64 - 1), bytes(32), None)[:32])
+
+    def seal(self, text):
+        header = struct.pack(">H", len(text) + 16)
+        record = header + self.cipher.encrypt(self.nonce(self.number), text, header)
+        self.count()
+        return record
+
+    def open(self, header, sealed):
+        text = self.cipher.decrypt(self.nonce(self.number), sealed, header)
+        self.count()
+        return text
+
+def read_key(text):
+    """Bech32m without its check sum: the 52 characters after `nls1` are 32 bytes."""
+    digits = ["qpzry9x8gf2tvdw0s3jn54khce6mua7l".index(c) for c in text.strip().lower()[4:-6]]
+    number = 0
+    for digit in digits:
+        number = number << 5 | digit
+    return (number >> (5 * len(digits) - 256)).to_bytes(32, "big")
+
+def exactly(stream, count):
+    data = stream.read(count)
+    if len(data) < count:
+        raise EOFError("the connection was cut off")
+    return data
+
+def frames(stream, opener):
+    """The frames of the server, each (kind, body), from its records."""
+    buffer = b""
+    while True:
+        while len(buffer) >= 4 and len(buffer) >= 4 + (size := struct.unpack(">I", buffer[:4])[0]):
+            yield buffer[4], buffer[5 : 4 + size]
+            buffer = buffer[4 + size :]
+        header = exactly(stream, 2)
+        buffer += (text := opener.open(header, exactly(stream, struct.unpack(">H", header)[0])))
+        if not text:
+            return
+
+def check(path):
+    """Every connection of the file: what the client sends, and what it opens."""
+    connections = open(path).read().split("\n[")[1:]
+    for connection in connections:
+        lines = dict(line.rsplit(" = ", 1) for line in connection.splitlines()[1:] if " = " in line)
+        known = {name.split(",")[0]: bytes.fromhex(value) for name, value in lines.items()}
+        shake = Handshake(known["key"], known["client preface"], known["client ephemeral secret"])
+        assert shake.first == known["first message"], shake.first.hex()
+        sealer, opener = shake.finish(known["server preface"], known["second message"])
+        assert sealer.seal(b"") == known["client record 0"]
+        assert sealer.seal(bytes.fromhex("0000000e01") + bytes(8)) == known["client record 1"]
+        for _ in range(2, 65536):
+            passed = sealer.seal(b"x")
+        assert passed == known["client record 65535"]
+        assert sealer.seal(b"next key") == known["client record 65536"]
+        for number, text in enumerate([b"hello", b""]):
+            record = known[f"server record {number}"]
+            assert opener.open(record[:2], record[2:]) == text
+    print(f"{len(connections)} connections are as described")
+
+def text(value):
+    return struct.pack(">H", len(value)) + value
+
+def connect(host, port, key):
+    connection = socket.create_connection((host, int(port)), 20)
+    stream = connection.makefile("rb")
+    preface = bytes.fromhex("8b4e4c530601") + bytes([SEALED | AES, 0])
+    shake = Handshake(key, preface)
+    connection.sendall(preface + shake.first)
+    server = exactly(stream, 8)
+    if not server[6] & SEALED:
+        sys.exit("refused: " + stream.read()[9:].decode())
+    sealer, opener = shake.finish(server, exactly(stream, 56))
+    connection.sendall(sealer.seal(b""))
+    return connection, sealer, frames(stream, opener)
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--vectors":
+        check(sys.argv[2])
+        sys.exit()
+    host, port, path, name = sys.argv[1:]
+    connection, sealer, received = connect(host, port, read_key(open(path).read()))
+    # GET: chunk, window, fresh, name.
+    body = struct.pack(">IIB", 262144, 1 << 20, 1) + text(name.encode())
+    connection.sendall(sealer.seal(struct.pack(">IB", len(body) + 1, GET) + body))
+    total, chunks = 0, 0
+    for kind, body in received:
+        if kind == ERROR:
+            sys.exit("error: " + body[4:].decode())
+        if kind == BLOCK:
+            sys.stdout.buffer.write(body[8:])
+            total, chunks = total + len(body) - 8, chunks + 1
+        if kind == END:
+            ack = struct.pack(">IBQQ", 17, 0x15, chunks, total)
+            stored = b"\x17\0" + struct.pack(">Q", total) + body[:32] + bytes(17)
+            connection.sendall(sealer.seal(ack + struct.pack(">I", len(stored)) + stored) + sealer.seal(b""))
+            connection.shutdown(socket.SHUT_WR)
+            break
