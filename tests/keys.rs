@@ -255,7 +255,7 @@ fn the_vectors_of_a_keyed_connection_are_those_of_another_implementation() {
 #[test]
 fn a_client_of_another_make_fetches_a_file_with_a_key() {
     let lab = Lab::new();
-    let content: Vec<u8> = (0..300_000u32).map(|n| (n * n >> 7) as u8).collect();
+    let content: Vec<u8> = (0..300_000u32).map(|n| ((n * n) >> 7) as u8).collect();
     std::fs::create_dir(lab.path("root")).unwrap();
     std::fs::write(lab.path("root/a.bin"), &content).unwrap();
     lab.nls("key new to ann.key; key new to eve.key").success();
@@ -321,5 +321,33 @@ fn row_114_a_key_over_udp_is_refused_when_the_line_is_checked() {
             "{line}: {}",
             run.err
         );
+    }
+}
+
+#[test]
+fn row_113_a_server_that_answers_in_plain_gets_nothing_but_the_handshake() {
+    use std::io::{Read, Write};
+    let lab = Lab::new();
+    lab.nls("key new to ann.key").success();
+    lab.write("secret.txt", "words that stay here");
+    // Another server, or somebody on the way: the flag is gone, or the second message is nonsense.
+    let plain = [0x8b, b'N', b'L', b'S', 6, 1, 0, 0].to_vec();
+    let nonsense = [&[0x8b, b'N', b'L', b'S', 6, 1, 1, 0][..], &[9; 56]].concat();
+    for (answer, words) in [(plain, "does not encrypt"), (nonsense, "does not have this key")] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let line = format!("send secret.txt to 127.0.0.1:{port} key ann.key");
+        let run = std::thread::scope(|scope| {
+            let client = scope.spawn(|| lab.nls(&line));
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut first = [0; 8 + 48];
+            stream.read_exact(&mut first).unwrap();
+            stream.write_all(&answer).unwrap();
+            let mut rest = Vec::new();
+            drop(stream.read_to_end(&mut rest));
+            assert!(rest.is_empty(), "{rest:?}");
+            client.join().unwrap()
+        });
+        assert!(run.code != Some(0) && run.err.contains(words), "{}", run.err);
     }
 }

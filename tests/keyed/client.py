@@ -96,8 +96,7 @@ def read_key(text):
     return (number >> (5 * len(digits) - 256)).to_bytes(32, "big")
 
 def exactly(stream, count):
-    data = stream.read(count)
-    if len(data) < count:
+    if len(data := stream.read(count)) < count:
         raise EOFError("the connection was cut off")
     return data
 
@@ -124,9 +123,8 @@ def check(path):
         sealer, opener = shake.finish(known["server preface"], known["second message"])
         assert sealer.seal(b"") == known["client record 0"]
         assert sealer.seal(bytes.fromhex("0000000e01") + bytes(8)) == known["client record 1"]
-        for _ in range(2, 65536):
-            passed = sealer.seal(b"x")
-        assert passed == known["client record 65535"]
+        sealer.number = 65535  # those before it change nothing but the number
+        assert sealer.seal(b"x") == known["client record 65535"]
         assert sealer.seal(b"next key") == known["client record 65536"]
         for number, text in enumerate([b"hello", b""]):
             record = known[f"server record {number}"]

@@ -20,7 +20,8 @@ mod handshake;
 mod keyring;
 #[cfg(feature = "keys")]
 mod record;
-#[cfg(all(test, feature = "keys"))]
+#[cfg(test)]
+#[cfg(feature = "keys")]
 mod tests;
 
 #[cfg(not(feature = "keys"))]

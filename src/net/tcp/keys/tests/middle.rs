@@ -127,7 +127,7 @@ fn row_113_each_flipped_bit_of_thousands_of_records_is_noticed() {
             let mut record = sealed(&mut client.sealer, &vec![7; length]);
             record[bit / 8] ^= 1 << (bit % 8);
             // A length that grew waits for bytes that never come; all others are forgeries at once.
-            record.extend_from_slice(&[0; 1 << 16]);
+            record.extend_from_slice(&vec![0; 1 << 16]);
             assert_eq!(opened(&mut server.opener, &record), Err(Forged), "bit {bit} of {length} bytes");
         }
     }

@@ -65,3 +65,36 @@ fn the_vectors_are_those_that_the_documents_show() {
         assert!(KNOWN.starts_with(&made), "made:\n{made}");
     }
 }
+
+/// The bytes of the example in a document: hexadecimal pairs at the beginning of each line.
+fn of_example(text: &str) -> String {
+    let is_pair = |word: &&str| word.len() == 2 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let line =
+        |line: &str| -> String { line.get(8..).unwrap_or_default().split(' ').take_while(is_pair).collect() };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn the_example_of_the_protocol_is_the_first_connection_of_the_vectors() {
+    let document = include_str!("../../../../../docs/protocol.md");
+    let (_, example) = document.split_once("### 10.6").unwrap();
+    let example = example.split("```").nth(1).unwrap();
+    let known = KNOWN.split("\n[").nth(1).unwrap();
+    let value = |name: &str| {
+        let mut lines = known.lines().filter(|line| line.starts_with(name));
+        lines.next().unwrap().rsplit(' ').next().unwrap()
+    };
+    let shown: String = [
+        "client preface",
+        "first message",
+        "server preface",
+        "second message",
+        "client record 0,",
+        "client record 1,",
+        "server record 0,",
+        "server record 1,",
+    ]
+    .map(value)
+    .concat();
+    assert_eq!(of_example(example), shown);
+}
