@@ -255,7 +255,7 @@ fn the_vectors_of_a_keyed_connection_are_those_of_another_implementation() {
 #[test]
 fn a_client_of_another_make_fetches_a_file_with_a_key() {
     let lab = Lab::new();
-    let content: Vec<u8> = (0..300_000u32).map(|n| ((n * n) >> 7) as u8).collect();
+    let content: Vec<u8> = (0..300_000u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
     std::fs::create_dir(lab.path("root")).unwrap();
     std::fs::write(lab.path("root/a.bin"), &content).unwrap();
     lab.nls("key new to ann.key; key new to eve.key").success();

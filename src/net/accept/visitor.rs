@@ -92,13 +92,11 @@ impl Visitor {
         place: Result<ConnectionPermit, Failure>,
         is_greeted: bool,
     ) -> Result<(Spoken, ConnectionPermit), Failure> {
-        let place = match place {
-            Ok(place) => place,
-            Err(full) => return Err(self.refuse(opening, full).await),
+        let place = match (place, self.admission.keys.clone()) {
+            (Ok(place), None) => place,
+            (Ok(place), Some(keys)) => return self.with_key(opening, keys, place).await,
+            (Err(full), _) => return Err(self.refuse(opening, full).await),
         };
-        if let Some(keys) = self.admission.keys.clone() {
-            return self.with_key(opening, keys, place).await;
-        }
         let dialects = self.admission.dialects;
         let foreign = match opening {
             Opening::Own => None,

@@ -43,8 +43,9 @@ pub(in crate::net) const SECOND: usize = 32 + preface::SIZE + TAG;
 pub(in crate::net) const HEADER: usize = 2;
 /// Bytes that prove that a text is from who has the key.
 pub(in crate::net) const TAG: usize = 16;
-/// Most bytes in one record, so that its length fits the header.
-pub(in crate::net) const CONTENT: usize = u16::MAX as usize - TAG;
+/// Most bytes in one record: with the tag its length just fits the header.
+pub(in crate::net) const CONTENT: usize = 65_519;
+const _: () = assert!(CONTENT + TAG == u16::MAX as usize);
 
 /// What a handshake leaves: what is sent from now on, and what is received.
 pub(in crate::net) struct Secrets {
