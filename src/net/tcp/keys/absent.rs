@@ -8,11 +8,6 @@ use super::{FIRST, Forged, SECOND, Secrets};
 use crate::base::Key;
 use crate::wire::preface::{self, Preface};
 
-/// What the preface of a client would say.
-pub(in crate::net) fn offer(preface: Preface) -> Preface {
-    preface
-}
-
 pub(in crate::net) struct Initiator(Infallible);
 
 impl Initiator {

@@ -25,7 +25,7 @@ mod record;
 mod tests;
 
 #[cfg(not(feature = "keys"))]
-pub(in crate::net) use absent::{Initiator, Opener, Responder, Sealer, offer};
+pub(in crate::net) use absent::{Initiator, Opener, Responder, Sealer};
 #[cfg(feature = "keys")]
 pub(in crate::net) use handshake::{Initiator, Responder, offer};
 #[cfg(feature = "keys")]
