@@ -298,7 +298,8 @@ fn row_114_other_protocols_are_told_that_a_port_needs_a_key_and_nothing_else() {
         let http = told(&address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         assert!(http.starts_with("HTTP/1.1 403 ") && http.contains("needs a key"), "{service}: {http}");
         let text = told(&address, b"7 % 3\n");
-        assert!(text.contains("needs a key") && !text.contains('1'), "{service}: {text}");
+        let is_answered = text.lines().any(|line| line == "1");
+        assert!(text.contains("needs a key") && !is_answered, "{service}: {text}");
         // A client of ours without a key, of whatever service.
         for number in 0..4 {
             let own = told(&address, &[0x8b, b'N', b'L', b'S', 6, number, 0, 0]);
