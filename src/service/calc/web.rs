@@ -48,14 +48,8 @@ impl Site for Calculator<'_> {
                     }
                     None => Ok(()),
                 },
-                Method::Options => {
-                    let head = ResponseHead::new(Status::NO_CONTENT).with("Allow", METHODS);
-                    exchange.reply_head(page::guarded(head)).await
-                }
-                _ => {
-                    let (head, body) = page::message(Some(&exchange.head), Status::METHOD_NOT_ALLOWED, USAGE);
-                    exchange.reply(head.with("Allow", METHODS), body).await
-                }
+                Method::Options => exchange.tell_methods(METHODS).await,
+                _ => exchange.refuse_method(METHODS, USAGE).await,
             }
         })
     }

@@ -19,7 +19,3 @@ pub(super) fn body_stalled() -> Failure {
 pub(super) fn body_too_large(limit: usize) -> Failure {
     Failure::new(Code::Limit, format!("the body has more than {limit} bytes"))
 }
-
-pub(super) fn file_shrank(missing: u64) -> Failure {
-    Failure::new(Code::Changed, format!("the file shrank while it was sent: {missing} bytes are missing"))
-}

@@ -13,6 +13,7 @@ use crate::net::accept::foreign::ForeignStream;
 use crate::net::accept::permits::{ConnectionPermit, Door};
 use crate::report::Failure;
 use crate::service::contract::conversation::sent;
+use crate::service::contract::errors::changed_while_reading;
 use crate::session::Handle;
 use crate::wire::http::chunked::{CHUNK_END, LAST_CHUNK, chunk_head};
 use crate::wire::http::response::CONTINUE;
@@ -179,6 +180,18 @@ impl<'a> Exchange<'a> {
         self.reply(head, body).await
     }
 
+    /// Answers OPTIONS with the methods that are known.
+    pub(crate) async fn tell_methods(&mut self, methods: &'static str) -> Result<(), Failure> {
+        let head = ResponseHead::new(Status::NO_CONTENT).with("Allow", methods);
+        self.reply_head(page::guarded(head)).await
+    }
+
+    /// Refuses a method; `why` tells how it is done instead.
+    pub(crate) async fn refuse_method(&mut self, methods: &'static str, why: &str) -> Result<(), Failure> {
+        let (head, body) = page::message(Some(&self.head), Status::METHOD_NOT_ALLOWED, why);
+        self.reply(head.with("Allow", methods), body).await
+    }
+
     /// Answers with a failure.
     pub(crate) async fn fail(&mut self, failure: &Failure) -> Result<(), Failure> {
         self.refuse(refusal::status_of(failure), &failure.to_string()).await
@@ -241,7 +254,7 @@ impl<'a> Exchange<'a> {
             let step = self.session.limit_step(STEP, PIECE).min(part.end - at);
             let count = self.stream.send_file(file, at, step).await? as u64;
             if count == 0 {
-                return Err(errors::file_shrank(part.end - at));
+                return Err(changed_while_reading(at));
             }
             at += count;
             self.has_left(count).await;

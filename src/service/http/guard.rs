@@ -40,12 +40,13 @@ pub(crate) fn objection_to_writing(head: &RequestHead) -> Option<&'static str> {
 fn has_own_host(head: &RequestHead) -> bool {
     let Some(host) = head.host() else { return true };
     let name = host.name.trim_end_matches('.').to_ascii_lowercase();
-    let own = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
     let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-    is_address
-        || name == "localhost"
-        || name.ends_with(".localhost")
-        || !own.is_empty() && (name == own || name == format!("{own}.local"))
+    is_address || name == "localhost" || name.ends_with(".localhost") || is_this_machine(&name)
+}
+
+fn is_this_machine(name: &str) -> bool {
+    let own = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
+    !own.is_empty() && (name == own || name.strip_suffix(".local") == Some(&own))
 }
 
 #[cfg(test)]

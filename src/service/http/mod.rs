@@ -10,6 +10,7 @@
 //! | `page` | what every page of ours has: strict headers, errors as text or as a page |
 //! | `json` | answers for programs |
 //! | `event_stream` | server-sent events |
+//! | `local` | pages and films of this program for its own user |
 //! | `refusal` | pure: a failure as a status |
 //! | `errors` | the errors of HTTP clients |
 
@@ -18,6 +19,7 @@ pub(crate) mod event_stream;
 pub(crate) mod exchange;
 pub(crate) mod guard;
 pub(crate) mod json;
+pub(crate) mod local;
 pub(crate) mod page;
 mod refusal;
 

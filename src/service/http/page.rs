@@ -1,7 +1,7 @@
 //! What every page of ours has: nothing from elsewhere, and errors as text or as a page.
 
 use crate::base::escape::html::escape;
-use crate::net::random::random;
+use crate::net::random;
 use crate::wire::http::{RequestHead, ResponseHead, Status};
 
 /// The media type of a page.
@@ -13,7 +13,7 @@ pub(crate) const STYLE: &str = include_str!("page.css");
 
 /// A word that nobody can guess; it marks the style and the script that belong to a page.
 pub(crate) fn nonce() -> String {
-    random::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+    random::word::<16>()
 }
 
 /// The head of a page whose own style and script have this nonce. Nothing else is loaded or run.

@@ -75,13 +75,9 @@ impl Site for Pages<'_> {
                 (Method::Post, b"/say" | b"/name" | b"/leave") => {
                     say::post(self.visit, self.guests, exchange).await
                 }
-                (Method::Options, _) => {
-                    let head = ResponseHead::new(Status::NO_CONTENT).with("Allow", METHODS);
-                    exchange.reply_head(page::guarded(head)).await
-                }
+                (Method::Options, _) => exchange.tell_methods(METHODS).await,
                 (_, b"/" | b"/events" | b"/say" | b"/name" | b"/leave") => {
-                    let (head, body) = page::message(Some(&exchange.head), Status::METHOD_NOT_ALLOWED, USAGE);
-                    exchange.reply(head.with("Allow", METHODS), body).await
+                    exchange.refuse_method(METHODS, USAGE).await
                 }
                 _ => exchange.refuse(Status::NOT_FOUND, "the room is at /").await,
             }

@@ -2,6 +2,7 @@
 //! same names, new names only, the same quota.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -96,8 +97,16 @@ impl Store {
         let begin = move || Upload::begin(&server.folder, server.rules, &server.quota, &wanted, size);
         let upload = by_disk(&self.session, begin).await??;
         self.client.does(format!("sends {}", escape_line(name)));
-        let pace = MinimumRate::new(tokio::time::Instant::now().into_std());
+        let pace = MinimumRate::new(Instant::now());
         Ok(Receiving { store: self, name: name.to_owned(), upload: Some(upload), size, bytes: 0, pace })
+    }
+
+    /// Reports a file that was sent.
+    pub(super) fn report_sent(&self, name: &str, bytes: u64, taken: Duration) {
+        let rate = quantity::show_rate(bytes as f64 / taken.as_secs_f64().max(1e-6));
+        let (size, taken) = (quantity::show_size(bytes), quantity::show_duration(taken));
+        let (client, name) = (&self.client, escape_line(name));
+        self.session.inform("sent", format!("{client} {name}: {size} in {taken}, {rate}"));
     }
 
     /// Notes a refusal in the log.
@@ -129,7 +138,7 @@ impl Receiving<'_> {
         let Some(mut upload) = self.upload.take() else { return Err(Failure::of_worker()) };
         let count = bytes.len() as u64;
         conversation::received(&self.store.session, count).await;
-        self.pace.count(count, tokio::time::Instant::now().into_std(), self.store.session.rate_limit())?;
+        self.pace.count(count, Instant::now(), self.store.session.rate_limit())?;
         let written = by_disk(&self.store.session, move || upload.write(&bytes).map(|()| upload)).await?;
         self.upload = Some(written?);
         self.bytes += count;

@@ -32,20 +32,12 @@ pub(crate) struct Hashes {
 impl Hashes {
     /// Loads cached hashes into `tree`. `None`: the file is small, or was just changed, or the cache cannot be used.
     pub(crate) fn open(source: &Source, tree: &mut HashTree) -> Option<Self> {
-        let folder = dirs::cache_dir()?.join("nls").join("hashes");
-        Self::open_in(&folder, source, tree)
+        Self::open_in(&folder()?, source, tree)
     }
 
     fn open_in(folder: &Path, source: &Source, tree: &mut HashTree) -> Option<Self> {
-        if source.size < CACHE_FROM {
-            return None;
-        }
-        let metadata = source.file.metadata().ok()?;
-        if SystemTime::now().duration_since(metadata.modified().ok()?).ok()? < SETTLED {
-            return None;
-        }
+        let path = folder.join(entry(source)?);
         std::fs::create_dir_all(folder).ok()?;
-        let path = folder.join(name(&metadata));
         if !path.exists() {
             prune(folder);
         }
@@ -54,18 +46,13 @@ impl Hashes {
         let file = options.open(path).ok()?;
         // Two senders of one file: the second does without the cache.
         file.try_lock().ok()?;
-        let header = Header { group: GROUP as u32, size: source.size, modified: source.modified };
-        let mut bytes = vec![0; file.metadata().ok()?.len().min(source.size / GROUP * 64 + 4096) as usize];
-        file.read_exact_at(&mut bytes, 0).ok()?;
-        let end = match journal::read(&bytes, &SYNCED) {
-            Ok(journal) if journal.header == header => {
-                journal.groups.iter().for_each(|&(index, hash)| tree.set(index, hash));
-                journal.end
-            }
-            _ => {
+        let end = match load(&file, source, tree).ok()? {
+            Some(end) => end,
+            None => {
+                let header = header(source).encode();
                 file.set_len(0).ok()?;
-                file.write_all_at(&header.encode(), 0).ok()?;
-                header.encode().len() as u64
+                file.write_all_at(&header, 0).ok()?;
+                header.len() as u64
             }
         };
         Some(Self { file, end, unsaved: Vec::new() })
@@ -89,14 +76,46 @@ impl Hashes {
     }
 }
 
-/// The hash of a whole file, if all of its groups are cached.
+/// The hash of a whole file, if all of its groups are cached. Nothing is written: who only asks makes no entry, and
+/// pushes no other one out.
 pub(crate) fn known(source: &Source) -> Option<blake3::Hash> {
+    known_in(&folder()?, source)
+}
+
+fn known_in(folder: &Path, source: &Source) -> Option<blake3::Hash> {
+    let file = File::open(folder.join(entry(source)?)).ok()?;
+    let mut tree = HashTree::new(source.size, GROUP);
+    load(&file, source, &mut tree).ok()??;
+    tree.root()
+}
+
+fn folder() -> Option<PathBuf> {
+    dirs::cache_dir().map(|cache| cache.join("nls").join("hashes"))
+}
+
+/// The entry of a file; `None`: it is small, or was just changed.
+fn entry(source: &Source) -> Option<String> {
     if source.size < CACHE_FROM {
         return None;
     }
-    let mut tree = HashTree::new(source.size, GROUP);
-    Hashes::open(source, &mut tree)?;
-    tree.root()
+    let metadata = source.file.metadata().ok()?;
+    let age = SystemTime::now().duration_since(metadata.modified().ok()?).ok()?;
+    (age >= SETTLED).then(|| name(&metadata))
+}
+
+fn header(source: &Source) -> Header {
+    Header { group: GROUP as u32, size: source.size, modified: source.modified }
+}
+
+/// Reads the hashes of an entry into `tree`, and tells where they end; `None`: it is of another file, or damaged.
+fn load(file: &File, source: &Source, tree: &mut HashTree) -> std::io::Result<Option<u64>> {
+    let mut bytes = vec![0; file.metadata()?.len().min(source.size / GROUP * 64 + 4096) as usize];
+    file.read_exact_at(&mut bytes, 0)?;
+    let journal = journal::read(&bytes, &SYNCED).ok().filter(|journal| journal.header == header(source));
+    Ok(journal.map(|journal| {
+        journal.groups.iter().for_each(|&(index, hash)| tree.set(index, hash));
+        journal.end
+    }))
 }
 
 fn name(metadata: &std::fs::Metadata) -> String {
@@ -152,6 +171,26 @@ mod tests {
         let touched = source(folder.path(), old * 2);
         drop(Hashes::open_in(cache.path(), &touched, &mut other).unwrap());
         assert_eq!(other.get(3), None);
+    }
+
+    #[test]
+    fn who_asks_for_the_hash_of_a_file_makes_no_entry() {
+        let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let file = source(folder.path(), Duration::from_secs(100));
+        assert_eq!(known_in(cache.path(), &file), None);
+        assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 0);
+        let mut tree = HashTree::new(CACHE_FROM, GROUP);
+        let count = tree.count();
+        let mut hashes = Hashes::open_in(cache.path(), &file, &mut tree).unwrap();
+        let mut add = |index| {
+            tree.set(index, [7; 32]);
+            hashes.add(index, [7; 32]);
+            hashes.save();
+        };
+        (1..count).for_each(&mut add);
+        assert_eq!(known_in(cache.path(), &file), None, "one is missing");
+        add(0);
+        assert_eq!(known_in(cache.path(), &file), tree.root());
     }
 
     #[test]

@@ -7,23 +7,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::subtitles::Subtitles;
-use crate::base::Transport;
-use crate::net::accept::foreign::ForeignStream;
-use crate::net::{self, ACCEPT_PAUSE};
-use crate::report::{Failure, reason};
-use crate::service::http::{self, Answer, Exchange, Site, page};
+use crate::net;
+use crate::report::Failure;
+use crate::service::http::{Answer, Exchange, Site, local, page};
 use crate::service::stream::client::store::Store;
 use crate::service::stream::errors;
 use crate::session::Handle;
 use crate::wire::http::ranges::{content_range, unsatisfied_range};
 use crate::wire::http::{Method, ResponseHead, Status, Wanted, media_type, ranges};
 
-/// Maximum connections that a player may hold at once.
-const CONNECTION_LIMIT: usize = 32;
 /// How often the page reports that it is still open.
 const ALIVE_EVERY: Duration = Duration::from_secs(2);
 /// How long to wait after the page reported that it was closed: a reload reports that, too.
@@ -101,7 +96,7 @@ pub(crate) async fn serve(session: &Handle, offer: Offer<'_>) -> Result<Address,
     let failed = |error: std::io::Error| Failure::io(&error, "the player's address");
     let listener = net::tcp::bind_loopback().await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let token: String = crate::net::random::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let token = net::random::word::<16>();
     let (asked, seen) = watch::channel(Asked { at: Instant::now(), was_closed: false, frames: None });
     let site = Arc::new(Film {
         session: session.clone(),
@@ -115,40 +110,8 @@ pub(crate) async fn serve(session: &Handle, offer: Offer<'_>) -> Result<Address,
     let page = format!("http://{address}{}", site.folder);
     let url = format!("{page}{}", site.media);
     let subtitles = site.subtitles.as_ref().map(|_| format!("{page}{SRT}"));
-    session.spawn(accept(listener, site));
+    session.spawn(local::serve_user(session.clone(), listener, "player", move || Visit(site.clone())));
     Ok(Address { url, page, subtitles, asked: seen })
-}
-
-async fn accept(listener: TcpListener, site: Arc<Film>) {
-    let places = Arc::new(tokio::sync::Semaphore::new(CONNECTION_LIMIT));
-    while let Ok(place) = places.clone().acquire_owned().await {
-        let accepted = tokio::select! {
-            () = site.session.cancelled() => return,
-            accepted = ForeignStream::accept(&listener) => accepted,
-        };
-        let stream = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                site.session.log("player", format!("a connection cannot be taken: {}", reason(&error)));
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        // Other users see the URL in the list of processes: refuse their connections.
-        if crate::net::is_of_another_user(Transport::Tcp, stream.peer) {
-            continue;
-        }
-        let served = site.clone();
-        site.session.spawn(async move {
-            let (session, mut visit) = (served.session.clone(), Visit(served));
-            // A player may disconnect at any time; connections that are left when the session ends are closed.
-            tokio::select! {
-                _ = http::serve(&session, stream, &mut visit) => {}
-                () = session.cancelled() => {}
-            }
-            drop(place);
-        });
-    }
 }
 
 /// One connection of a player.

@@ -7,9 +7,7 @@ use super::feed::Feed;
 use super::options::{Bounds, agree};
 use super::packet::{HEADER, Mode, Request, decode};
 use super::read::Reading;
-use crate::base::Time;
 use crate::base::escape::escape_line;
-use crate::base::quantity::{show_duration, show_rate, show_size};
 use crate::net::clock;
 use crate::net::udp::peer_socket::{Heard, PeerSocket};
 use crate::report::Failure;
@@ -55,17 +53,9 @@ pub(super) async fn send(
         pace: MinimumRate::new(Instant::now()),
     };
     sending.run().await?;
-    tell(store, name, size, began);
-    Ok(())
-}
-
-fn tell(store: &Store, name: &str, size: u64, began: Time) {
-    let taken = clock::now().since(began);
-    let rate = show_rate(size as f64 / taken.as_secs_f64().max(1e-6));
-    let (client, name) = (&store.client, escape_line(name));
-    let (size, taken) = (show_size(size), show_duration(taken));
-    store.session.inform("sent", format!("{client} {name}: {size} in {taken}, {rate}"));
+    store.report_sent(name, size, clock::now().since(began));
     store.client.waits();
+    Ok(())
 }
 
 impl Sending<'_> {

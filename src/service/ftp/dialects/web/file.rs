@@ -5,11 +5,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::path;
 use crate::base::escape::escape_line;
-use crate::base::quantity::{show_duration, show_rate, show_size};
-use crate::net::random::random;
+use crate::net::random;
 use crate::report::Failure;
-use crate::service::files::name::raw;
 use crate::service::files::root::Source;
 use crate::service::ftp::dialects::store::Store;
 use crate::service::ftp::storage::known_hashes::KnownHashes;
@@ -112,9 +111,8 @@ async fn answer(
 /// site, and can change nothing here.
 fn dressed(store: &Store, exchange: &Exchange<'_>, head: ResponseHead, name: &str) -> ResponseHead {
     let last = name.rsplit('/').next().unwrap_or(name);
-    let shown = raw(last).map_or_else(|| last.to_owned(), |raw| raw.to_string_lossy().into_owned());
     let kind = if exchange.head.target.query_has("download") { "attachment" } else { "inline" };
-    let head = head.with("Content-Disposition", disposition(kind, &shown));
+    let head = head.with("Content-Disposition", disposition(kind, &path::shown(last)));
     if store.objection_to_writing().is_some() || !is_active(media_type(name)) {
         return head;
     }
@@ -143,10 +141,7 @@ async fn part(
     let mut pace = Pace::new(store, name, length);
     exchange.send_file(&source.file, range, |count| pace.count(count)).await?;
     if length >= LARGE {
-        let (client, name, taken) = (&store.client, escape_line(name), began.elapsed());
-        let rate = show_rate(length as f64 / taken.as_secs_f64().max(1e-6));
-        let size = show_size(length);
-        store.session.inform("sent", format!("{client} {name}: {size} in {}, {rate}", show_duration(taken)));
+        store.report_sent(name, length, began.elapsed());
     }
     store.client.waits();
     Ok(())
@@ -160,7 +155,7 @@ async fn several(
     head: ResponseHead,
     parts: &[Range<u64>],
 ) -> Result<(), Failure> {
-    let boundary: String = random::<12>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let boundary = random::word::<12>();
     let body = Multipart { boundary: &boundary, media_type: media_type(name), size: source.size };
     let length = body.length(parts);
     exchange.begin(head.with("Content-Type", body.content_type()).length(length)).await?;

@@ -56,17 +56,11 @@ impl Site for Web {
             match exchange.head.method {
                 Method::Get | Method::Head => self.look(exchange).await,
                 Method::Put => upload::put(&self.store, exchange).await,
-                Method::Options => {
-                    let head = ResponseHead::new(Status::NO_CONTENT).with("Allow", METHODS);
-                    exchange.reply_head(page::guarded(head)).await
-                }
+                Method::Options => exchange.tell_methods(METHODS).await,
                 _ => {
-                    let (head, body) = page::message(
-                        Some(&exchange.head),
-                        Status::METHOD_NOT_ALLOWED,
-                        "files are read with GET and new ones written with PUT",
-                    );
-                    exchange.reply(head.with("Allow", METHODS), body).await
+                    exchange
+                        .refuse_method(METHODS, "files are read with GET and new ones written with PUT")
+                        .await
                 }
             }
         })

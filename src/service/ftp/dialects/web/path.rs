@@ -17,6 +17,11 @@ pub(super) fn name(target: &Target) -> Result<String, HttpError> {
     Ok(names.join("/"))
 }
 
+/// One name as people read it, and as a browser saves it: what is not UTF-8 is replaced.
+pub(super) fn shown(name: &str) -> String {
+    raw(name).map_or_else(|| name.to_owned(), |raw| raw.to_string_lossy().into_owned())
+}
+
 /// One name as a segment of a URL.
 pub(super) fn segment(name: &str) -> String {
     raw(name)

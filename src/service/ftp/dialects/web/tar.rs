@@ -5,6 +5,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::archive::{self, Kind};
+use super::path;
 use crate::base::escape::escape_line;
 use crate::report::Failure;
 use crate::service::files::name::raw;
@@ -24,10 +25,9 @@ const LEFT_OUT_LIMIT: usize = 1 << 20;
 /// Answers with the archive of the folder.
 pub(super) async fn send(store: &Store, exchange: &mut Exchange<'_>, name: &str) -> Result<(), Failure> {
     let last = name.rsplit('/').next().filter(|last| !last.is_empty()).unwrap_or("files");
-    let shown = raw(last).map_or_else(|| last.to_owned(), |raw| raw.to_string_lossy().into_owned());
     let head = page::guarded(ResponseHead::new(Status::OK))
         .with("Content-Type", "application/x-tar")
-        .with("Content-Disposition", disposition("attachment", &format!("{shown}.tar")))
+        .with("Content-Disposition", disposition("attachment", &format!("{}.tar", path::shown(last))))
         .chunked();
     if exchange.head.method == Method::Head {
         return exchange.reply_head(head).await;

@@ -11,17 +11,13 @@ use super::change;
 use super::feed::Feed;
 use super::request::{Ask, Door, Wanted};
 use super::source::Source;
-use crate::base::{Transport, Value};
-use crate::net::accept::foreign::ForeignStream;
-use crate::net::{ACCEPT_PAUSE, is_of_another_user};
-use crate::report::{Failure, reason};
-use crate::service::http::{self, Answer, Exchange, Site};
+use crate::base::Value;
+use crate::report::Failure;
+use crate::service::http::{Answer, Exchange, Site, local};
 use crate::session::Handle;
 use crate::wire::Code;
 use crate::wire::http::{ResponseHead, Status};
 
-/// Most connections at once.
-const CONNECTION_LIMIT: usize = 32;
 /// Most pages that are fed at once.
 const PAGE_LIMIT: usize = 8;
 /// Most bytes of the body of a request.
@@ -59,34 +55,7 @@ struct Shared {
 /// Serves the page until the session is stopped.
 pub(super) async fn serve(handle: Handle, listener: TcpListener, door: Door, source: Source) {
     let site = Arc::new(Shared { handle, door, source, pages: Arc::new(Semaphore::new(PAGE_LIMIT)) });
-    let places = Arc::new(Semaphore::new(CONNECTION_LIMIT));
-    loop {
-        let accepted =
-            async { (places.clone().acquire_owned().await, ForeignStream::accept(&listener).await) };
-        let (place, accepted) = tokio::select! {
-            () = site.handle.cancelled() => return,
-            accepted = accepted => accepted,
-        };
-        match accepted {
-            // Another user may see the address in the list of processes.
-            Ok(stream) if is_of_another_user(Transport::Tcp, stream.peer) => {}
-            Ok(stream) => {
-                let (handle, mut visit) = (site.handle.clone(), Visit(site.clone()));
-                site.handle.spawn(async move {
-                    // A browser may disconnect at any time; connections that are left when the session ends are closed.
-                    tokio::select! {
-                        _ = http::serve(&handle, stream, &mut visit) => {}
-                        () = handle.cancelled() => {}
-                    }
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                site.handle.log("page", format!("a connection cannot be taken: {}", reason(&error)));
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
+    local::serve_user(site.handle.clone(), listener, "page", || Visit(site.clone())).await;
 }
 
 /// One connection of a browser.

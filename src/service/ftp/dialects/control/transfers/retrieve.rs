@@ -106,7 +106,7 @@ impl Retrieval {
     async fn pump(&self, data: &mut ForeignStream) -> Result<(), Failure> {
         let session = &self.store.session;
         let (mut offset, end) = (self.offset, self.source.size);
-        let mut pace = MinimumRate::new(tokio::time::Instant::now().into_std());
+        let mut pace = MinimumRate::new(Instant::now());
         while offset < end {
             let most = session.limit_step(STEP.min(end - offset), STEP);
             let sent = match self.kind {
@@ -120,7 +120,7 @@ impl Retrieval {
             self.course.moved(sent);
             self.store.client.progress(offset, end);
             self.store.sent(sent).await;
-            pace.count(sent, tokio::time::Instant::now().into_std(), session.rate_limit())?;
+            pace.count(sent, Instant::now(), session.rate_limit())?;
         }
         Ok(())
     }
@@ -140,10 +140,9 @@ impl Retrieval {
 
     fn conclude(&self, elapsed: Duration) -> Reply {
         let bytes = self.course.done();
-        let (size, time) = (quantity::show_size(bytes), quantity::show_duration(elapsed));
+        self.store.report_sent(&self.course.name, bytes, elapsed);
         let rate = quantity::show_rate(bytes as f64 / elapsed.as_secs_f64().max(1e-6));
-        let (client, name) = (&self.store.client, escape_line(&self.course.name));
-        self.store.session.inform("sent", format!("{client} {name}: {size} in {time}, {rate}"));
+        let time = quantity::show_duration(elapsed);
         Reply::new(226, format!("{bytes} bytes in {time}, {rate}"))
     }
 }
