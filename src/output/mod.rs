@@ -23,9 +23,9 @@ mod wrap;
 mod writer;
 
 pub use colour::{ColourChoice, Colours};
-pub use item::Print;
 pub use sink::Sink;
 pub use terminal::{area, area_of_errors, is_capable, keep_terminal, restore_terminal};
+pub use writer::AboveLine;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,6 +1,6 @@
 //! The only writer to standard output and standard error. Tasks put text into a bounded queue and never block on a
-//! terminal. A thread gathers the text of 5 ms and writes it or, while a line is being edited, hands it to a second
-//! thread that does nothing but pass it to the line editor, one batch at a time.
+//! terminal. A thread writes it; while a line is being edited, it gathers the text of 5 ms, which the line editor takes
+//! when it draws.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, channel, sync_channel};
@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Rendered;
-use super::item::{Item, Print};
-use super::writer::Writer;
+use super::item::Item;
+use super::writer::{AboveLine, Wake, Writer};
 use crate::base::Secrets;
 
 /// Most items that wait for the writing thread.
@@ -49,7 +49,7 @@ impl Sink {
             reading: sink.reading.clone(),
             closed: sink.closed.clone(),
             failed: sink.failed.clone(),
-            printer: None,
+            above: None,
             dropped: sink.dropped.clone(),
             drawn: None,
             ended_bar: 0,
@@ -128,9 +128,12 @@ impl Sink {
         }
     }
 
-    /// Sets how text is printed while a line is being edited.
-    pub fn set_editor(&self, print: Print) {
-        drop(self.queue.send(Item::Editor(print)));
+    /// From now on, text that comes while a line is being edited waits in the result until the editor takes it; `wake`
+    /// makes it do so.
+    pub fn set_editor(&self, wake: Wake) -> Arc<AboveLine> {
+        let above = AboveLine::new(wake);
+        drop(self.queue.send(Item::Editor(above.clone())));
+        above
     }
 
     /// Tells whether a line is being edited now.

@@ -16,11 +16,16 @@ use super::reserved_descriptors::ReservedDescriptors;
 use super::setup::Setup;
 use super::state::{Key, PROMPT, PromptState};
 use super::utf8_input::Keyboard;
-use crate::output::{Rendered, Sink};
+use crate::output::{AboveLine, Rendered, Sink};
 use crate::report::Failure;
 
 /// Lines of history that the arrow keys can reach.
 const HISTORY_LIMIT: usize = 10_000;
+
+/// A text for the editor to print that shows nothing (ECMA-48: CUU; the editor requires a newline at the end). Printing
+/// makes it draw its prompt again, which is where [`Helper`] puts the text that waits. In the first row of the screen
+/// it leaves an empty line.
+const REDRAW: &str = "\u{1b}[A\n";
 
 /// The thread's name. Its panics are caught on the thread, so the panic hook ignores them.
 pub const NAME: &str = "editor";
@@ -63,12 +68,8 @@ impl Editor {
         }
         line_end_keys::bind(&mut editor, &known);
         let pressed = known.clone();
-        editor.set_helper(Some(Helper { known, colour: setup.style.colours.out, hides: false }));
-        if crate::output::is_capable()
-            && let Ok(mut printer) = editor.create_external_printer()
-        {
-            setup.sink.set_editor(Box::new(move |text| drop(printer.print(text))));
-        }
+        let above = above_line(&mut editor, &setup.sink);
+        editor.set_helper(Some(Helper { known, above, colour: setup.style.colours.out, hides: false }));
         let (requests, asked) = std::sync::mpsc::channel();
         let (answers, lines) = mpsc::unbounded_channel();
         let sink = setup.sink.clone();
@@ -130,6 +131,12 @@ fn create_editor() -> Result<rustyline::Editor<Helper, MemHistory>, ReadlineErro
         .build();
     let kept = MemHistory::with_config(&config);
     rustyline::Editor::with_history(config, kept)
+}
+
+/// Where text waits that comes while a line is edited; `None` if the terminal cannot show it above the line.
+fn above_line(editor: &mut rustyline::Editor<Helper, MemHistory>, sink: &Sink) -> Option<Arc<AboveLine>> {
+    let mut printer = crate::output::is_capable().then(|| editor.create_external_printer().ok()).flatten()?;
+    Some(sink.set_editor(Box::new(move || drop(printer.print(REDRAW.to_owned())))))
 }
 
 /// The state of the thread.

@@ -13,10 +13,13 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use super::state::{PROMPT, PromptState, SPEAKING, WATCHING};
 use crate::language::editing::complete::{World, complete, hint, wants_names};
 use crate::language::editing::highlight::{Mark, marks};
+use crate::output::AboveLine;
 
 /// The hooks that rustyline calls.
 pub(super) struct Helper {
     pub(super) known: Arc<PromptState>,
+    /// The text that is to appear above the line.
+    pub(super) above: Option<Arc<AboveLine>>,
     pub(super) colour: bool,
     /// A secret is being typed.
     pub(super) hides: bool,
@@ -98,7 +101,21 @@ impl Highlighter for Helper {
         self.hides || self.colour
     }
 
-    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+    /// The prompt, below the text that waits to appear above the line.
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, is_own: bool) -> Cow<'b, str> {
+        let prompt = self.styled(prompt);
+        // The prompt of a search takes the place of the own one, and is drawn without clearing whole rows.
+        let above = self.above.as_ref().filter(|_| is_own).map(|above| above.take()).unwrap_or_default();
+        if above.is_empty() { prompt } else { Cow::Owned(above + &prompt) }
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        if self.colour { Cow::Owned(hint.dimmed().to_string()) } else { Cow::Borrowed(hint) }
+    }
+}
+
+impl Helper {
+    fn styled<'p>(&self, prompt: &'p str) -> Cow<'p, str> {
         if self.hides {
             return Cow::Borrowed(prompt);
         }
@@ -110,10 +127,6 @@ impl Highlighter for Helper {
             (None, true) => Cow::Owned(prompt.green().bold().to_string()),
             (Some(attached), true) => Cow::Owned(attached.cyan().bold().to_string()),
         }
-    }
-
-    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        if self.colour { Cow::Owned(hint.dimmed().to_string()) } else { Cow::Borrowed(hint) }
     }
 }
 

@@ -1,27 +1,29 @@
-//! The thread that writes to the two streams, and the one that passes batches to the line editor.
+//! The thread that writes to the two streams. Text for the time in which a line is edited waits in [`AboveLine`].
+
+mod above_line;
+
+pub use above_line::{AboveLine, Wake};
 
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::Rendered;
-use super::item::{Item, Print};
+use super::item::Item;
 
 /// Text that arrives within this time is written together.
 const GATHER: Duration = Duration::from_millis(5);
-/// Most bytes that wait for the line editor, which shows nothing while it searches or lists completions.
-const WAITING_LIMIT: usize = 256 << 10;
 
 /// State of the writing thread; `reading`, `closed`, `failed` and `dropped` are shared with [`super::Sink`].
 pub(super) struct Writer {
     pub(super) reading: Arc<AtomicBool>,
     pub(super) closed: CancellationToken,
     pub(super) failed: Arc<Mutex<Option<String>>>,
-    pub(super) printer: Option<Printer>,
+    pub(super) above: Option<Arc<AboveLine>>,
     pub(super) dropped: Arc<AtomicU64>,
     /// What is at the end of the terminal, to be redrawn below new text.
     pub(super) drawn: Option<Drawn>,
@@ -41,77 +43,22 @@ enum OutputStream {
     Err,
 }
 
-/// Handle of the thread that calls the line editor. Only that thread may block on it.
-pub(super) struct Printer {
-    batches: SyncSender<String>,
-    /// Text that could not be handed over yet.
-    waiting: Arc<Mutex<String>>,
-}
-
-impl Printer {
-    fn start(print: Print) -> Self {
-        let (batches, queue) = sync_channel::<String>(1);
-        std::thread::Builder::new()
-            .name("printer".into())
-            .spawn(move || queue.into_iter().for_each(print))
-            .expect("the system has room for one thread");
-        Self { batches, waiting: Arc::default() }
-    }
-
-    /// Hands over all waiting text and `text`. False if the editor has not taken the batch before: the text waits, and
-    /// if there is more than [`WAITING_LIMIT`], the oldest lines are dropped and counted.
-    fn print(&self, text: &str, dropped: &AtomicU64) -> bool {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push_str(text);
-        if let Some(excess) = waiting.len().checked_sub(WAITING_LIMIT) {
-            let end = waiting.as_bytes()[excess..].iter().position(|&byte| byte == b'\n');
-            let end = end.map_or(waiting.len(), |end| excess + end + 1);
-            let lines = waiting.drain(..end).filter(|c| *c == '\n').count();
-            dropped.fetch_add(lines as u64, Ordering::Relaxed);
-        }
-        if waiting.is_empty() {
-            return true;
-        }
-        match self.batches.try_send(std::mem::take(&mut waiting)) {
-            Ok(()) => true,
-            Err(TrySendError::Full(text) | TrySendError::Disconnected(text)) => {
-                *waiting = text;
-                false
-            }
-        }
-    }
-
-    fn take_waiting(&self) -> String {
-        std::mem::take(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 impl Writer {
     pub(super) fn run(mut self, items: &Receiver<Item>) {
-        let mut pending = false;
-        loop {
-            let first = if pending {
-                items.recv_timeout(GATHER)
-            } else {
-                items.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            };
+        while let Ok(first) = items.recv() {
             let mut batch = Rendered::default();
-            match first {
-                Ok(item) => self.take(item, &mut batch),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
+            self.take(first, &mut batch);
             // While a line is being edited, each print redraws it, so gather text first.
             let until = Instant::now() + if self.is_editing() { GATHER } else { Duration::ZERO };
             while let Ok(item) = items.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 self.take(item, &mut batch);
             }
-            pending = !self.write(&mut batch);
+            self.write(&mut batch);
         }
     }
 
     fn is_editing(&self) -> bool {
-        self.printer.is_some() && self.reading.load(Ordering::SeqCst)
+        self.above.is_some() && self.reading.load(Ordering::SeqCst)
     }
 
     fn take(&mut self, item: Item, batch: &mut Rendered) {
@@ -136,7 +83,7 @@ impl Writer {
                 self.write(batch);
                 let _ = done.send(());
             }
-            Item::Editor(print) => self.printer = Some(Printer::start(print)),
+            Item::Editor(above) => self.above = Some(above),
             Item::Picture(picture) => {
                 self.write(batch);
                 match picture {
@@ -165,23 +112,20 @@ impl Writer {
         }
     }
 
-    /// Writes the batch. False if text still waits for the editor.
-    fn write(&mut self, batch: &mut Rendered) -> bool {
+    fn write(&mut self, batch: &mut Rendered) {
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
             batch.err.push_str(&format!("… {dropped} events skipped\n"));
         }
-        if self.is_editing()
-            && let Some(printer) = &self.printer
-        {
-            let text = std::mem::take(&mut batch.err) + &std::mem::take(&mut batch.out);
-            return printer.print(&text, &self.dropped);
-        }
-        if let Some(printer) = &self.printer {
-            batch.out.insert_str(0, &printer.take_waiting());
+        if let Some(above) = &self.above {
+            if self.reading.load(Ordering::SeqCst) {
+                let text = std::mem::take(&mut batch.err) + &std::mem::take(&mut batch.out);
+                return above.add(&text);
+            }
+            batch.out.insert_str(0, &above.take());
         }
         if batch.err.is_empty() && batch.out.is_empty() {
-            return true;
+            return;
         }
         let drawn = self.erase();
         self.put(OutputStream::Err, std::mem::take(&mut batch.err).as_bytes());
@@ -189,7 +133,6 @@ impl Writer {
         if let Some(drawn) = drawn {
             self.draw(drawn);
         }
-        true
     }
 
     fn draw(&mut self, drawn: Drawn) {
