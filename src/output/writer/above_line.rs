@@ -33,11 +33,10 @@ impl AboveLine {
         let (wakes, asked) = sync_channel(1);
         let above = Arc::new(Self { waiting: Mutex::default(), wakes });
         let watched = Arc::downgrade(&above);
+        let has_text = move || watched.upgrade().is_some_and(|above| above.has_text());
         std::thread::Builder::new()
             .name("printer".into())
-            .spawn(move || {
-                wake_when_asked(&asked, || watched.upgrade().is_some_and(|above| above.has_text()), wake)
-            })
+            .spawn(move || wake_when_asked(&asked, has_text, wake))
             .expect("the system has room for one thread");
         above
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `name` | which names are acceptable, and how they travel and are shown |
 //! | `root` | files below a root folder, opened by the kernel relative to its handle |
+//! | `in_memory` | small files that the system has in memory |
 //! | `walk` | everything below a folder, in order |
 //! | `disk` | the file operations that a received file needs, on a real disk |
 //! | `listing` | `ls`, both sides |
@@ -12,6 +13,7 @@
 
 pub(crate) mod disk;
 pub(crate) mod errors;
+mod in_memory;
 pub(crate) mod listing;
 pub(crate) mod name;
 pub mod protocol;

@@ -101,7 +101,7 @@ impl Folder {
 
     /// The components of a requested name; `None` if the name is invalid or must not be reached (part, journal,
     /// hidden).
-    fn asked(&self, name: &str) -> Option<Vec<OsString>> {
+    pub(super) fn asked(&self, name: &str) -> Option<Vec<OsString>> {
         let parts = components(name).ok()?;
         let secret = |part: &OsString| is_scaffold(part) || is_hidden(part) && !self.hidden;
         (!parts.iter().any(secret)).then_some(parts)
@@ -138,6 +138,11 @@ impl Folder {
         };
         let file = opened.map_err(|error| unreadable(&error, name))?;
         source(file.into_std())?.ok_or_else(|| errors::no_such_file(name))
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn handle(&self) -> std::os::fd::BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(&self.dir)
     }
 
     /// A handle that can be synced.
@@ -314,8 +319,21 @@ fn source(file: File) -> Result<Option<Source>, Failure> {
             return Err(errors::size_unknown());
         }
     }
-    let mode = (metadata.mode() & 0o777) as Mode;
-    Ok(Some(Source { size: metadata.len(), modified: stamp(&metadata), mode, file }))
+    Ok(Some(Source::of(file, &metadata)))
+}
+
+impl Source {
+    fn of(file: File, metadata: &std::fs::Metadata) -> Self {
+        let mode = (metadata.mode() & 0o777) as Mode;
+        Self { size: metadata.len(), modified: stamp(metadata), mode, file }
+    }
+
+    /// A regular file that has bytes, as the system knows it: one whose size it gives as 0 has to be read to be sure.
+    #[cfg(target_os = "linux")]
+    pub(super) fn in_memory(file: File) -> Option<Self> {
+        let metadata = file.metadata().ok()?;
+        (metadata.is_file() && metadata.len() > 0).then(|| Self::of(file, &metadata))
+    }
 }
 
 /// Time of the last modification in nanoseconds since 1970; 0 for earlier times.

@@ -11,6 +11,7 @@ use crate::net::random;
 use crate::report::Failure;
 use crate::service::files::root::Source;
 use crate::service::ftp::dialects::store::Store;
+use crate::service::ftp::served::FileServer;
 use crate::service::ftp::storage::known_hashes::KnownHashes;
 use crate::service::ftp::transfer::MinimumRate;
 use crate::service::http::{Exchange, page};
@@ -34,6 +35,13 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    /// A small file that the system has in memory; `None`: look for it on the disk. Never blocks.
+    pub(super) fn in_memory(server: &FileServer, name: &str) -> Option<Self> {
+        let (source, bytes) = server.folder.in_memory(name, SMALL)?;
+        let tags = server.hashes.tags(&source);
+        Some(Self { source, tags, bytes: Some(bytes) })
+    }
+
     /// Looks at the file. Reads the disk.
     pub(super) fn new(source: Source, hashes: &KnownHashes) -> Self {
         let tags = hashes.tags(&source);

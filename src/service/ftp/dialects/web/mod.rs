@@ -68,6 +68,14 @@ impl Site for Web {
 }
 
 impl Web {
+    async fn find(&self, name: &str) -> Result<Found<Opened>, Failure> {
+        if let Some(opened) = Opened::in_memory(&self.store.server, name) {
+            return Ok(Found::File(opened));
+        }
+        let server = self.store.server.clone();
+        self.store.find_and(name, move |source| Opened::new(source, &server.hashes)).await
+    }
+
     /// GET and HEAD.
     async fn look(&self, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
         let name = match path::name(&exchange.head.target) {
@@ -75,8 +83,7 @@ impl Web {
             Err(error) => return exchange.refuse(error.status, error.why).await,
         };
         let is_folder = exchange.head.target.is_folder();
-        let server = self.store.server.clone();
-        match self.store.find_and(&name, move |source| Opened::new(source, &server.hashes)).await {
+        match self.find(&name).await {
             Ok(Found::File(_)) if is_folder => {
                 exchange.refuse(Status::NOT_FOUND, "it is a file: without `/` at its end").await
             }

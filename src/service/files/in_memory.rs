@@ -1,0 +1,97 @@
+//! Small files that the system has in memory: they are opened and read at once, without a visit to the disk. A request for
+//! such a file need not wait for a thread that may block, which is what makes the slowest of many requests slow.
+
+use bytes::Bytes;
+
+use super::root::{Folder, Source};
+
+#[cfg(target_os = "linux")]
+impl Folder {
+    /// A file of at most `limit` bytes, with its bytes; `None` if it is larger, or if reading it would or could wait for
+    /// a disk. Nothing is told by that: ask [`Folder::source`] then. Never blocks.
+    pub(crate) fn in_memory(&self, name: &str, limit: u64) -> Option<(Source, Bytes)> {
+        use rustix::fs::{Mode, OFlags, ResolveFlags};
+
+        let path: std::path::PathBuf = self.asked(name)?.iter().collect();
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        // As `cap-std` resolves names, and only if every step is in the cache (openat2, Linux 5.12).
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::CACHED;
+        let file = rustix::fs::openat2(self.handle(), path, flags, Mode::empty(), resolve).ok()?;
+        let source = Source::in_memory(file.into())?;
+        if source.size > limit {
+            return None;
+        }
+        let bytes = read(&source)?;
+        Some((source, bytes))
+    }
+}
+
+/// The whole file, if all of it is in the page cache.
+#[cfg(target_os = "linux")]
+fn read(source: &Source) -> Option<Bytes> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+
+    // One byte more shows a file that has grown.
+    let mut bytes = vec![0; source.size as usize + 1];
+    let mut read = 0;
+    loop {
+        let mut rest = [std::io::IoSliceMut::new(&mut bytes[read..])];
+        match preadv2(&source.file, &mut rest, read as u64, ReadWriteFlags::NOWAIT) {
+            Ok(0) => break,
+            Ok(count) => read += count,
+            Err(_) => return None,
+        }
+    }
+    if read as u64 != source.size {
+        return None;
+    }
+    bytes.truncate(read);
+    Some(bytes.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Folder {
+    /// `None`: this system does not tell what it has in memory.
+    pub(crate) fn in_memory(&self, _: &str, _: u64) -> Option<(Source, Bytes)> {
+        None
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_just_written_is_in_memory_and_nothing_outside_the_root_is() {
+        let around = tempfile::tempdir().unwrap();
+        let root = around.path().join("root");
+        std::fs::create_dir_all(root.join("folder")).unwrap();
+        std::fs::write(root.join("folder/a"), "twelve bytes").unwrap();
+        std::fs::write(root.join(".hidden"), "x").unwrap();
+        std::fs::write(around.path().join("outside"), "x").unwrap();
+        std::os::unix::fs::symlink("../outside", root.join("out")).unwrap();
+        std::os::unix::fs::symlink("folder/a", root.join("in")).unwrap();
+        let folder = Folder::open(&root, false).unwrap();
+        // The look-up of a name that was never looked up waits for the disk, as the file system decides.
+        for name in ["folder/a", "in", "out", ".hidden"] {
+            drop(folder.source(name));
+        }
+        let bytes = |name, limit| folder.in_memory(name, limit).map(|(_, bytes)| bytes);
+        assert_eq!(bytes("folder/a", 12).as_deref(), Some(&b"twelve bytes"[..]));
+        assert_eq!(bytes("in", 12).as_deref(), Some(&b"twelve bytes"[..]));
+        assert_eq!(bytes("folder/a", 11), None);
+        for name in ["out", "../outside", ".hidden", "folder", "none", ""] {
+            assert_eq!(bytes(name, 100), None, "{name}");
+        }
+        let (source, _) = folder.in_memory("folder/a", 12).unwrap();
+        let same = folder.source("folder/a").unwrap();
+        assert_eq!((source.size, source.modified, source.mode), (same.size, same.modified, same.mode));
+    }
+
+    #[test]
+    fn a_file_whose_size_the_system_gives_as_nothing_is_left_to_who_may_block() {
+        let system = Folder::open(std::path::Path::new("/proc"), false).unwrap();
+        drop(system.source("cpuinfo"));
+        assert!(system.in_memory("cpuinfo", 10).is_none());
+    }
+}
