@@ -182,16 +182,25 @@ fi
 
 # nls_row KEY KIND LABEL tcp|udp COMMAND…: a row of nls with a server of its own; PORT in the command is its port.
 nls_row() {
-    local folder=out/$1; [ "$1" = nls_get ] && folder=src
+    local folder=out/$1; [[ $1 == *_get ]] && folder=src
     row "$1" "$2" BLAKE3 "$3"
     local command="${*:5}"
     commands[$1]=${command/PORT/$port}
-    serve "$4" "$nls" -n -q -c "listen $4 $port ftp root $folder; wait"
+    serve "$4" "$nls" -n -q -c "listen $4 $port ftp root $folder ${guard:-}; wait"
 }
 nls_row nls_tcp nls "nls send" tcp send src/file to 127.0.0.1:PORT fast
 nls_row nls_1024 nls "nls send, chunk 1024" tcp send src/file to 127.0.0.1:PORT fast chunk 1024
 nls_row nls_get nls "nls get" tcp get file from 127.0.0.1:PORT to out/nls_get/file fast
 nls_row nls_udp nls "nls send, udp" udp send src/file to udp 127.0.0.1:PORT fast
+if "$nls" -n -q -c "key new to $lab/lab.key" > stdout 2>&1; then
+    guard="key $lab/lab.key"
+    nls_row key_tcp nls "nls send, key" tcp send src/file to 127.0.0.1:PORT fast key "$lab/lab.key"
+    nls_row key_get nls "nls get, key" tcp get file from 127.0.0.1:PORT to out/key_get/file fast key "$lab/lab.key"
+    nls_row key_udp nls "nls send, udp, key" udp send src/file to udp 127.0.0.1:PORT fast key "$lab/lab.key"
+    guard=
+else
+    skipped+=("SKIPPED: this nls was built without the feature keys")
+fi
 if [ -x "$quinn" ]; then
     row quinn quic AEAD "quinn (QUIC), one stream"
     serve udp "$quinn" serve out/quinn "$port"
@@ -266,6 +275,10 @@ echo "fastest peer: ${label[${fastest:-none}]:--}"
 echo "nls tcp / fastest peer: $(ratio "${rate[nls_tcp]:-}" "${rate[${fastest:-none}]:-}")"
 echo "nls tcp / rsync, the peer that verifies too: $(ratio "${rate[nls_tcp]:-}" "${rate[rsync]:-}")"
 echo "nls udp / quinn: $(ratio "${rate[nls_udp]:-}" "${rate[quinn]:-}")"
+echo "key / plain: send $(ratio "${rate[key_tcp]:-}" "${rate[nls_tcp]:-}")," \
+    "get $(ratio "${rate[key_get]:-}" "${rate[nls_get]:-}"), udp $(ratio "${rate[key_udp]:-}" "${rate[nls_udp]:-}")"
+echo "nls send with a key / scp: $(ratio "${rate[key_tcp]:-}" "${rate[scp]:-}")"
+echo "nls send over udp with a key / quinn: $(ratio "${rate[key_udp]:-}" "${rate[quinn]:-}")"
 echo "nls udp / nls tcp: $(ratio "${rate[nls_udp]:-}" "${rate[nls_tcp]:-}")"
 echo "chunk 1024 / default chunk: $(ratio "${rate[nls_1024]:-}" "${rate[nls_tcp]:-}")"
 echo "window 1 chunk 1024 / stop-and-wait yardstick: $(ratio "${rate[nls_one]:-}" "${rate[yardstick]:-}")"

@@ -8,6 +8,7 @@
 
 local UNIT = 1158
 local CRC_BYTES = 4
+local FIRST_SEALED = 11
 local COOKIE_LIMIT = 32
 local RANGE_LIMIT = 256
 local BITMAP_LIMIT = 128
@@ -52,11 +53,14 @@ local fields = {
   { "cookie.length", "uint8", "Bytes of the cookie" },
   { "cookie", "bytes", "Cookie" },
   { "padding", "bytes", "Padding" },
+  { "handshake", "bytes", "Handshake" },
+  { "proof", "bytes", "Proof" },
   { "refuse.code", "code", "Code" },
   { "refuse.text.length", "uint16", "Bytes of the reason" },
   { "refuse.text", "string", "Reason" },
   { "number", "uint64", "Packet number" },
   { "frames", "bytes", "Frames" },
+  { "sealed", "bytes", "Encrypted, with its tag" },
   { "ack.delay", "uint64", "Delay in microseconds" },
   { "ack.stream_limit", "uint64", "Stream limit" },
   { "ack.block_limit", "uint64", "Block limit" },
@@ -83,12 +87,15 @@ local fields = {
 }
 local datagrams = {
   [0x04] = { name = "HELLO", fields = { { "version", "u8" }, { "service", "u8" }, { "credit.stream", "u64" }, { "credit.block", "u64" }, { "cookie.length", "u8" }, { "cookie", "bytes" }, { "padding", "rest" } } },
-  [0x05] = { name = "RETRY", fields = { { "cookie.length", "u8" }, { "cookie", "bytes" } } },
-  [0x06] = { name = "ACCEPT", fields = { { "credit.stream", "u64" }, { "credit.block", "u64" } } },
+  [0x05] = { name = "RETRY", fields = { { "cookie.length", "u8" }, { "cookie", "bytes" }, { "handshake", "rest" } } },
+  [0x06] = { name = "ACCEPT", fields = { { "credit.stream", "u64" }, { "credit.block", "u64" }, { "proof", "rest" } } },
   [0x07] = { name = "REFUSE", fields = { { "refuse.code", "code" }, { "refuse.text.length", "u16" }, { "refuse.text", "text" } } },
   [0x08] = { name = "DATA", fields = { { "number", "u64" }, { "frames", "frames" } } },
   [0x09] = { name = "DATA now", fields = { { "number", "u64" }, { "frames", "frames" } } },
   [0x0a] = { name = "DATA in order", fields = { { "number", "u64" }, { "frames", "frames" } } },
+  [0x0b] = { name = "SEALED", fields = { { "number", "u64" }, { "sealed", "rest" } } },
+  [0x0c] = { name = "SEALED now", fields = { { "number", "u64" }, { "sealed", "rest" } } },
+  [0x0d] = { name = "SEALED in order", fields = { { "number", "u64" }, { "sealed", "rest" } } },
 }
 local frames = {
   [0x00] = { name = "PAD", fields = { { "padding", "rest" } } },
@@ -412,6 +419,13 @@ local function dissect_datagram(tvb, pinfo, root)
   tree:add(f.id, tvb(1, 8))
   pinfo.cols.protocol = "NLS"
   local info = { row.name }
+  if kind >= FIRST_SEALED then
+    guarded(tree, function()
+      info[1] = row.name .. " " .. shown(read_fields(cursor(tvb, 9, length), row.fields, tree).number)
+    end)
+    pinfo.cols.info = info[1]
+    return length
+  end
   local crc = tvb(length - CRC_BYTES, CRC_BYTES)
   if verdicts[pinfo.number].is_damaged then
     tree:add(f.crc, crc)
@@ -436,8 +450,8 @@ local function dissect_datagram(tvb, pinfo, root)
   return length
 end
 
--- Ours: a known type, a whole datagram, a right check sum; a wrong one only between addresses that spoke this protocol
--- before. The answer is kept: a check sum takes long.
+-- Ours: a known type, a whole datagram, a right check sum; a wrong one, or none as encrypted ones have, only between
+-- addresses that spoke this protocol before. The answer is kept: a check sum takes long.
 local function is_ours(tvb, pinfo)
   local length = tvb:len()
   if length < 1 + 8 + CRC_BYTES or length < tvb:reported_len() or not datagrams[tvb(0, 1):uint()] then
@@ -448,9 +462,10 @@ local function is_ours(tvb, pinfo)
     local one = tostring(pinfo.src) .. " " .. pinfo.src_port
     local other = tostring(pinfo.dst) .. " " .. pinfo.dst_port
     local pair = one < other and one .. " " .. other or other .. " " .. one
-    local is_right = crc32c(tvb:raw(0, length - CRC_BYTES)) == tvb(length - CRC_BYTES, CRC_BYTES):uint()
+    local is_sealed = tvb(0, 1):uint() >= FIRST_SEALED
+    local is_right = not is_sealed and crc32c(tvb:raw(0, length - CRC_BYTES)) == tvb(length - CRC_BYTES, CRC_BYTES):uint()
     ours[pair] = ours[pair] or is_right
-    known = ours[pair] and { is_damaged = not is_right } or false
+    known = ours[pair] and { is_damaged = not is_right and not is_sealed } or false
     verdicts[pinfo.number] = known
   end
   return known and true or false

@@ -309,20 +309,30 @@ fn row_114_other_protocols_are_told_that_a_port_needs_a_key_and_nothing_else() {
 }
 
 #[test]
-fn row_114_a_key_over_udp_is_refused_when_the_line_is_checked() {
+fn row_114_a_key_where_nothing_is_encrypted_with_one_is_refused() {
     let lab = Lab::new();
     lab.nls("key new to ann.key").success();
-    for line in
-        ["listen udp 0 ftp key ann.key", "ls udp :9000 key ann.key", "calc 1 at udp :9000 key ann.key"]
-    {
-        let run = lab.nls(&format!("print before; {line}"));
-        assert!(run.code != Some(0) && !run.out.contains("before"), "{line}: {}", run.out);
-        assert!(
-            run.err.contains("over udp nothing is encrypted") && run.err.contains("tcp"),
-            "{line}: {}",
-            run.err
-        );
+    for (line, words) in [
+        ("listen udp 0 stream web key ann.key", "browser cannot use the key"),
+        ("listen tls 0 echo key ann.key", "key"),
+    ] {
+        let run = lab.nls(line);
+        assert!(run.code != Some(0) && run.err.contains(words), "{line}: {}", run.err);
     }
+}
+
+#[test]
+fn row_114_text_to_a_keyed_port_over_udp_is_answered_with_the_reason_and_nothing_more() {
+    let lab = Lab::new();
+    lab.nls("key new to ann.key").success();
+    let (_server, address) = lab.server("listen udp 0 calc key ann.key");
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+    socket.send_to(b"7 % 3\n", &address).unwrap();
+    let mut answer = [0; 2000];
+    let (length, _) = socket.recv_from(&mut answer).unwrap();
+    let text = String::from_utf8_lossy(&answer[..length]);
+    assert!(text.contains("needs a key") && !text.contains('1'), "{text}");
 }
 
 #[test]

@@ -17,6 +17,9 @@ pub fn summarize(datagram: &Bytes) -> PacketEvent {
         }
         Err(_) => return PacketEvent { length: size, ..plain },
     };
+    if let Packet::Sealed { number } = packet {
+        return PacketEvent { flow, kind: Kind::Data, number: number.0, ..plain };
+    }
     let Packet::Data { number, frames, .. } = packet else {
         return PacketEvent { flow, kind: kind_of(&packet), ..plain };
     };
@@ -32,7 +35,7 @@ pub(crate) const fn kind_of(packet: &Packet) -> Kind {
         Packet::Retry { .. } => Kind::Retry,
         Packet::Accept { .. } => Kind::Accept,
         Packet::Refuse { .. } => Kind::Refuse,
-        Packet::Data { .. } => Kind::Data,
+        Packet::Data { .. } | Packet::Sealed { .. } => Kind::Data,
     }
 }
 

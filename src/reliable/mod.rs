@@ -35,7 +35,7 @@
 //! |---|---|
 //! | `endpoint` | many connections on one socket: finds them by id, accepts new ones |
 //! | `connection` | one connection orchestrates the rest: `greet`, `transmit`, `receive`, `loss_and_probes` |
-//! | `handshake` | the state of the first datagrams, and cookies |
+//! | `handshake` | the state of the first datagrams, cookies, and what encryption has to offer |
 //! | `segment`, `send_side`, `stream` | data that waits to be sent |
 //! | `receive_side` | received data: duplicates, order, credit, when to acknowledge |
 //! | `recovery` | the round-trip time, and the packets that were sent (RFC 9002) |
@@ -60,7 +60,8 @@ pub(crate) mod tests;
 
 pub use arq::Arq;
 pub use connection::{Connection, Event, Input, Output, Stats};
-pub use endpoint::{Acceptance, Endpoint};
+pub use endpoint::{Acceptance, Accepted, Endpoint};
+pub use handshake::sealing;
 
 use std::time::Duration;
 
@@ -147,6 +148,8 @@ pub enum CloseReason {
         /// The server's words.
         reason: String,
     },
+    /// The server answered, and does not encrypt, but this side has a key.
+    NotEncrypted,
     /// The peer timed out: `after` is the silence; `sent` counts bytes sent, `acknowledged` those that the peer
     /// confirmed.
     TimedOut {

@@ -21,6 +21,8 @@ pub(super) struct Mtu {
     pub(super) current: usize,
     /// Largest UDP payload to probe for, in bytes.
     most: usize,
+    /// Bytes that encryption adds to each datagram.
+    left: usize,
     /// Index in `LADDER` of the size to probe; its length once the search is over.
     step: usize,
     tries: u8,
@@ -32,12 +34,18 @@ pub(super) struct Mtu {
 impl Mtu {
     /// Begins with payloads of `datagram` bytes and probes up to `most`.
     pub(super) const fn new(datagram: usize, most: usize) -> Self {
-        Self { current: datagram, most, step: 0, tries: 0, probe: None, next_at: Time::ZERO }
+        Self { current: datagram, most, left: 0, step: 0, tries: 0, probe: None, next_at: Time::ZERO }
+    }
+
+    /// Leaves so many bytes of each larger datagram to encryption. The base stays as it is: with them it still fits the
+    /// smallest path of IPv6.
+    pub(super) const fn leave(&mut self, bytes: usize) {
+        self.left = bytes;
     }
 
     /// The size of the probe that is due, if one is.
     pub(super) fn due(&self, now: Time) -> Option<usize> {
-        let size = *LADDER.get(self.step)?;
+        let size = *LADDER.get(self.step)? - self.left;
         (self.probe.is_none() && size > self.current && size <= self.most && now >= self.next_at)
             .then_some(size)
     }
@@ -61,7 +69,7 @@ impl Mtu {
         }
         self.probe = None;
         if arrived {
-            self.current = LADDER[self.step];
+            self.current = LADDER[self.step] - self.left;
         } else {
             self.next_at = now + round_trip;
         }

@@ -16,7 +16,11 @@
 //! DATA   0x08     | u64 packet number | frames
 //! DATA   0x09     the same; to be acknowledged at once
 //! DATA   0x0a     as 0x09; dropped as if lost if its BLOCK comes after a gap
+//! SEALED 0x0b to 0x0d | u64 packet number | frames of DATA 0x08 to 0x0a, encrypted | 16 bytes tag, and no crc
 //! ```
+//! With a key, HELLO and RETRY have the messages of a handshake behind the cookie (`u8 m | m bytes`), and ACCEPT has a
+//! proof behind its content (16 bytes).
+//!
 //! Frames inside DATA, with varints of RFC 9000:
 //! ```text
 //! ACK    0x01, 0x06                             packet numbers received: see `wire::ack`
@@ -48,6 +52,16 @@ pub const DATA_OVERHEAD: usize = 1 + 8 + 8 + CRC;
 pub const UNIT: usize = BASE_DATAGRAM - DATA_OVERHEAD - BLOCK_OVERHEAD;
 /// Most bytes of a BLOCK frame before its data.
 pub const BLOCK_OVERHEAD: usize = 1 + 8 + 8 + 4;
+/// Longest message of a handshake in HELLO or RETRY, in bytes.
+pub const HANDSHAKE_LIMIT: usize = 64;
+/// Bytes that prove that a datagram is from who has the key.
+pub const PROOF: usize = 16;
+/// Bytes of DATA before its frames; with a key they can be read by all, and changed by nobody.
+pub const DATA_HEAD: usize = 1 + 8 + 8;
+/// Bytes that a sealed datagram has more than a plain one.
+pub const SEALED_MORE: usize = PROOF - CRC;
+/// Bytes of HELLO before its cookie.
+pub const HELLO_HEAD: usize = 1 + 8 + 1 + 1 + 8 + 8;
 /// Bytes of the check sum at the end of a datagram.
 pub const CRC: usize = 4;
 
@@ -65,6 +79,12 @@ pub const DATA: u8 = 0x08;
 pub const DATA_NOW: u8 = 0x09;
 /// Type of DATA that is to be dropped if its BLOCK comes after a gap.
 pub const DATA_IN_ORDER: u8 = 0x0a;
+/// The type of [`Packet::Sealed`] is that of DATA and this.
+const SEALED: u8 = 3;
+/// The first type of [`Packet::Sealed`].
+pub const DATA_SEALED: u8 = DATA + SEALED;
+/// The last type.
+const LAST: u8 = DATA_IN_ORDER + SEALED;
 
 /// Initial flow-control credit: what a side accepts before its application has read anything. Each ACK carries the
 /// later, cumulative limits.
@@ -89,16 +109,22 @@ pub enum Packet {
         credit: Credit,
         /// From RETRY; empty in the first HELLO.
         cookie: Vec<u8>,
+        /// With a key: the first message of the handshake or, at a new address, a proof; else empty.
+        handshake: Vec<u8>,
     },
     /// Server: repeat HELLO with this cookie, to prove the address.
     Retry {
         /// Opaque to the client; at most [`COOKIE_LIMIT`] bytes.
         cookie: Vec<u8>,
+        /// The second message of the handshake; empty without a key.
+        handshake: Vec<u8>,
     },
     /// Server: the connection is open.
     Accept {
         /// What the server accepts.
         credit: Credit,
+        /// With a key: shows that the server has it, and that nothing was changed.
+        proof: Option<[u8; PROOF]>,
     },
     /// Server: no connection.
     Refuse {
@@ -118,16 +144,24 @@ pub enum Packet {
         /// Byte range of the frames in the datagram, for [`DataFrames::new`].
         frames: Range<usize>,
     },
+    /// DATA of an encrypted connection; nothing of it has been checked. See [`unsealed`].
+    Sealed {
+        /// The packet number.
+        number: PacketNumber,
+    },
 }
 
 /// True if a datagram with this first byte may be of this protocol.
 pub const fn is_ours(first: u8) -> bool {
-    matches!(first, HELLO..=DATA_IN_ORDER)
+    matches!(first, HELLO..=LAST)
 }
 
 /// Checks and reads a datagram: its connection id and content. Fails on a wrong check sum, an unknown type, or a
 /// truncated or oversized field.
 pub fn decode(datagram: &[u8]) -> Result<(ConnectionId, Packet), DecodeError> {
+    if datagram.first().is_some_and(|first| is_sealed(*first)) {
+        return sealed(datagram);
+    }
     let (body, crc) = datagram.split_last_chunk::<CRC>().ok_or(DecodeError::Truncated)?;
     if checksum(body) != u32::from_be_bytes(*crc) {
         return Err(DecodeError::Checksum);
@@ -137,12 +171,16 @@ pub fn decode(datagram: &[u8]) -> Result<(ConnectionId, Packet), DecodeError> {
     let packet = match kind {
         HELLO => {
             let (version, service, credit) = (r.u8()?, r.u8()?, credit(&mut r)?);
-            let cookie = cookie(&mut r)?;
+            let (cookie, handshake) = (cookie(&mut r)?, handshake(&mut r)?);
             r.rest();
-            return Ok((id, Packet::Hello { version, service, credit, cookie }));
+            return Ok((id, Packet::Hello { version, service, credit, cookie, handshake }));
         }
-        RETRY => Packet::Retry { cookie: cookie(&mut r)? },
-        ACCEPT => Packet::Accept { credit: credit(&mut r)? },
+        RETRY => Packet::Retry { cookie: cookie(&mut r)?, handshake: handshake(&mut r)? },
+        ACCEPT => {
+            let credit = credit(&mut r)?;
+            let proof = if r.remaining() == 0 { None } else { r.take(PROOF)?.first_chunk().copied() };
+            Packet::Accept { credit, proof }
+        }
         REFUSE => {
             Packet::Refuse { code: Code::from_number(r.u16()?), text: r.text("reason", TEXT_LIMIT)?.into() }
         }
@@ -157,6 +195,30 @@ pub fn decode(datagram: &[u8]) -> Result<(ConnectionId, Packet), DecodeError> {
     r.finish((id, packet))
 }
 
+/// True for DATA of an encrypted connection.
+const fn is_sealed(first: u8) -> bool {
+    matches!(first, DATA_SEALED..=LAST)
+}
+
+fn sealed(datagram: &[u8]) -> Result<(ConnectionId, Packet), DecodeError> {
+    let mut r = Reader::new(datagram);
+    let (_, id, number) = (r.u8()?, ConnectionId(r.u64()?), PacketNumber(r.u64()?));
+    r.take(PROOF)?;
+    Ok((id, Packet::Sealed { number }))
+}
+
+/// A [`Packet::Sealed`] as DATA, once it was opened in place: `datagram` has no tag any more.
+pub fn unsealed(datagram: &[u8], number: PacketNumber) -> Packet {
+    let kind = datagram[0] - SEALED;
+    let (now, in_order) = (kind != DATA, kind == DATA_IN_ORDER);
+    Packet::Data { number, now, in_order, frames: DATA_HEAD..datagram.len() }
+}
+
+/// Makes DATA, without its check sum, what is to be sealed: its head does not change any more.
+pub fn begin_seal(out: &mut [u8]) {
+    out[0] += SEALED;
+}
+
 fn credit(r: &mut Reader<'_>) -> Result<Credit, DecodeError> {
     Ok(Credit { stream: r.u64()?, block: r.u64()? })
 }
@@ -167,6 +229,25 @@ fn cookie(r: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
         return Err(DecodeError::Oversize { what: "cookie", limit: COOKIE_LIMIT as u64 });
     }
     Ok(r.take(length)?.to_vec())
+}
+
+/// The message of a handshake; empty without one, and where zeros follow.
+fn handshake(r: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
+    if r.remaining() == 0 {
+        return Ok(Vec::new());
+    }
+    let length = usize::from(r.u8()?);
+    if length > HANDSHAKE_LIMIT {
+        return Err(DecodeError::Oversize { what: "handshake", limit: HANDSHAKE_LIMIT as u64 });
+    }
+    Ok(r.take(length)?.to_vec())
+}
+
+fn push_handshake(out: &mut Vec<u8>, handshake: &[u8]) {
+    if !handshake.is_empty() {
+        out.push(handshake.len() as u8);
+        out.extend(handshake);
+    }
 }
 
 /// Encodes any datagram except DATA, with its check sum.
@@ -184,22 +265,25 @@ pub fn encode(id: ConnectionId, packet: &Packet) -> Vec<u8> {
         out.extend(credit.block.to_be_bytes());
     };
     match packet {
-        Packet::Hello { version, service, credit, cookie } => {
+        Packet::Hello { version, service, credit, cookie, handshake } => {
             head(&mut out, HELLO);
             out.extend([*version, *service]);
             push_credit(&mut out, credit);
             out.push(cookie.len() as u8);
             out.extend(cookie);
+            push_handshake(&mut out, handshake);
             out.resize(BASE_DATAGRAM - CRC, 0);
         }
-        Packet::Retry { cookie } => {
+        Packet::Retry { cookie, handshake } => {
             head(&mut out, RETRY);
             out.push(cookie.len() as u8);
             out.extend(cookie);
+            push_handshake(&mut out, handshake);
         }
-        Packet::Accept { credit } => {
+        Packet::Accept { credit, proof } => {
             head(&mut out, ACCEPT);
             push_credit(&mut out, credit);
+            out.extend(proof.iter().flatten());
         }
         Packet::Refuse { code, text } => {
             head(&mut out, REFUSE);
@@ -208,15 +292,45 @@ pub fn encode(id: ConnectionId, packet: &Packet) -> Vec<u8> {
             out.extend((text.len() as u16).to_be_bytes());
             out.extend(text.as_bytes());
         }
-        Packet::Data { .. } => unreachable!("DATA is built by `begin_data` and `finish`"),
+        Packet::Data { .. } | Packet::Sealed { .. } => {
+            unreachable!("DATA is built by `begin_data` and `finish`")
+        }
     }
     finish(&mut out);
     out
 }
 
-/// A HELLO with this version: the first datagram of a client.
-pub fn hello(id: ConnectionId, service: u8, credit: Credit, cookie: Vec<u8>) -> Vec<u8> {
-    encode(id, &Packet::Hello { version: VERSION, service, credit, cookie })
+/// A HELLO with this version: the first datagram of a client. `handshake` is made of all bytes before it.
+pub fn hello(
+    id: ConnectionId,
+    service: u8,
+    credit: Credit,
+    cookie: Vec<u8>,
+    handshake: impl FnOnce(&[u8]) -> Vec<u8>,
+) -> Vec<u8> {
+    let before = HELLO_HEAD + 1 + cookie.len();
+    let packet = |cookie, handshake| Packet::Hello { version: VERSION, service, credit, cookie, handshake };
+    let plain = encode(id, &packet(cookie.clone(), Vec::new()));
+    match handshake(&plain[..before]) {
+        none if none.is_empty() => plain,
+        handshake => encode(id, &packet(cookie, handshake)),
+    }
+}
+
+/// An ACCEPT; `proof` is made of all bytes before it.
+pub fn accept(id: ConnectionId, credit: Credit, proof: impl FnOnce(&[u8]) -> Option<[u8; PROOF]>) -> Packet {
+    let plain = encode(id, &Packet::Accept { credit, proof: None });
+    Packet::Accept { credit, proof: proof(&plain[..plain.len() - CRC]) }
+}
+
+/// The bytes of an ACCEPT before its proof.
+pub fn proven_by_accept(datagram: &[u8]) -> &[u8] {
+    &datagram[..datagram.len().saturating_sub(PROOF + CRC)]
+}
+
+/// The bytes of a HELLO before its handshake.
+pub fn before_handshake<'d>(datagram: &'d [u8], cookie: &[u8]) -> &'d [u8] {
+    &datagram[..(HELLO_HEAD + 1 + cookie.len()).min(datagram.len())]
 }
 
 /// Begins a DATA datagram in an empty buffer; frames follow, then [`finish`].
@@ -414,14 +528,22 @@ mod tests {
     fn handshake_datagrams_read_back() {
         let credit = Credit { stream: 1, block: 2 };
         for packet in [
-            Packet::Hello { version: 1, service: 2, credit, cookie: vec![1, 2, 3] },
-            Packet::Retry { cookie: vec![9; 16] },
-            Packet::Accept { credit },
+            Packet::Hello { version: 1, service: 2, credit, cookie: vec![1, 2, 3], handshake: vec![] },
+            Packet::Hello { version: 1, service: 2, credit, cookie: vec![1], handshake: vec![7; 49] },
+            Packet::Retry { cookie: vec![9; 16], handshake: vec![] },
+            Packet::Retry { cookie: vec![9; 16], handshake: vec![8; 49] },
+            Packet::Accept { credit, proof: None },
+            Packet::Accept { credit, proof: Some([3; PROOF]) },
             Packet::Refuse { code: Code::Busy, text: "full".into() },
         ] {
             assert_eq!(decode(&encode(ConnectionId(42), &packet)), Ok((ConnectionId(42), packet)));
         }
-        assert_eq!(hello(ConnectionId(1), 1, credit, vec![]).len(), BASE_DATAGRAM);
+        let first = hello(ConnectionId(1), 1, credit, vec![5; 16], |before| {
+            assert_eq!(before.len(), HELLO_HEAD + 17);
+            vec![4; 49]
+        });
+        assert_eq!(first.len(), BASE_DATAGRAM);
+        assert_eq!(before_handshake(&first, &[5; 16]).len(), HELLO_HEAD + 17);
     }
 
     #[test]

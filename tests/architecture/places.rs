@@ -60,7 +60,7 @@ const RULES: [Rule; 6] = [
             "src/prompt/editor.rs",
             "src/prompt/utf8_input.rs",
             "src/output/sink.rs",
-            "src/output/writer.rs",
+            "src/output/writer/above_line.rs",
             "src/cli/",
         ],
     },

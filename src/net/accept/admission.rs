@@ -1,7 +1,7 @@
 //! Which clients a server accepts.
 
+use crate::net::connection::keys::Keyring;
 use crate::net::connection::record::SharedRing;
-use crate::net::tcp::keys::Keyring;
 use crate::net::udp::Options;
 use crate::wire::ServiceId;
 use crate::wire::dialect::{Dialect, Dialects};
@@ -15,6 +15,8 @@ pub enum Lines {
     Questions,
     /// Both sides send lines at any time.
     Conversation,
+    /// Refused, with the reason: the port has keys.
+    Refused,
 }
 
 /// Which clients a server accepts.
@@ -33,7 +35,7 @@ pub struct Admission {
     pub dialects: Dialects,
     /// What a client is told that waits to be spoken to; empty: nothing. Ours skip it.
     pub greeting: &'static str,
-    /// Over TCP: the keys of those who may connect; `None`: nothing is encrypted.
+    /// The keys of those who may connect; `None`: nothing is encrypted.
     pub keys: Option<Keyring>,
     /// For UDP; TCP ignores them.
     pub options: Options,
@@ -67,6 +69,10 @@ impl Admission {
 
     /// How lines of text are treated.
     pub(in crate::net) fn lines(&self) -> Lines {
-        if self.dialects.has(Dialect::Text) { self.lines } else { Lines::No }
+        match (&self.keys, self.dialects.has(Dialect::Text)) {
+            (Some(_), _) => Lines::Refused,
+            (None, true) => self.lines,
+            (None, false) => Lines::No,
+        }
     }
 }

@@ -85,6 +85,8 @@ pub enum Arrival {
     Client(Box<Connection>, ConnectionPermit),
     /// A datagram that begins a conversation in another protocol.
     Request(udp::ForeignDatagram),
+    /// A client that was refused for its key.
+    Refused(udp::Refused),
     /// A client could not be accepted for lack of descriptors: a message for the log, rate-limited.
     Trouble(String),
 }
@@ -118,10 +120,11 @@ impl Listener {
     /// not end the listener (row 61).
     pub async fn accept(&mut self) -> Option<Arrival> {
         match self {
-            Self::Udp(udp::Arrivals { clients, requests }) => tokio::select! {
+            Self::Udp(udp::Arrivals { clients, requests, refused }) => tokio::select! {
                 client = clients.recv() => client
                     .map(|halves| Arrival::Client(Box::new(halves.into()), ConnectionPermit::elsewhere())),
                 Some(request) = requests.recv() => Some(Arrival::Request(request)),
+                Some(refused) = refused.recv() => Some(Arrival::Refused(refused)),
             },
             Self::Tcp(door) => Some(door.accept().await),
         }

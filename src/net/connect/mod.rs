@@ -7,7 +7,6 @@
 pub mod resolve;
 
 use super::connection::Connection;
-use super::tcp::keys::errors;
 use super::{Driver, tcp, udp};
 use crate::base::{Endpoint, Key, Transport};
 use crate::report::Failure;
@@ -21,15 +20,12 @@ pub async fn connect(
     options: udp::Options,
     key: Option<&Key>,
 ) -> Result<(Connection, Option<Driver>), Failure> {
-    if transport == Transport::Udp && key.is_some() {
-        return Err(errors::key_over_udp());
-    }
     let addresses = resolve::resolve(endpoint).await?;
     match transport {
         Transport::Tcp => {
             tcp::connect(endpoint, &addresses, service, key).await.map(|halves| (halves.into(), None))
         }
-        Transport::Udp => udp::connect(endpoint, &addresses, service, options)
+        Transport::Udp => udp::connect(endpoint, &addresses, service, (options, key))
             .await
             .map(|(halves, driver)| (halves.into(), Some(driver))),
     }

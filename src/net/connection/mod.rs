@@ -4,10 +4,12 @@
 //! | file | holds |
 //! |---|---|
 //! | `message` | what travels over a connection |
+//! | `keys` | encryption: the handshake, records over TCP, packets over UDP |
 //! | `path_stats` | a reader of the path's state |
 //! | `record` | what happened to its packets |
 //! | `tap` | the packets themselves, for a capture |
 
+pub mod keys;
 pub mod message;
 pub mod path_stats;
 pub mod record;
@@ -53,9 +55,9 @@ impl From<tcp::Halves> for Connection {
 
 impl From<udp::Halves> for Connection {
     fn from(halves: udp::Halves) -> Self {
-        let udp::Halves { outgoing, incoming, peer, is_text } = halves;
+        let udp::Halves { outgoing, incoming, peer, is_text, key } = halves;
         let (outgoing, incoming) = (Outgoing::Udp(outgoing), Incoming::Udp(incoming));
-        Self { outgoing, incoming, peer, transport: Transport::Udp, is_text, key: None }
+        Self { outgoing, incoming, peer, transport: Transport::Udp, is_text, key }
     }
 }
 

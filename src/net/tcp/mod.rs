@@ -7,14 +7,12 @@
 //! | `incoming`, `outgoing` | the two halves |
 //! | `socket` | their end of the socket, asynchronous or blocking |
 //! | `sealed` | the same, plain or encrypted |
-//! | `keys` | encryption: the handshake and its records |
 //! | `opening` | the prefaces and handshakes that a connection begins with |
 //! | `info` | kernel statistics of a connection |
 
 mod incoming;
 #[cfg(target_os = "linux")]
 mod info;
-pub mod keys;
 pub(super) mod opening;
 mod outgoing;
 mod sealed;
@@ -39,6 +37,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::connect::resolve;
+use super::connection::keys;
 use super::connection::message::{Message, PathSample};
 use super::connection::record::FrameNotes;
 use super::connection::tap::Part;

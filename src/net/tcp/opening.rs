@@ -6,9 +6,9 @@ use std::time::Instant;
 use bytes::BytesMut;
 use tokio::net::TcpStream;
 
-use super::keys::{FIRST, Initiator, Responder, SECOND, Secrets, errors};
 use super::{Incoming, Outgoing, broken};
 use crate::base::Key;
+use crate::net::connection::keys::{FIRST, Initiator, Responder, SECOND, Secrets, errors};
 use crate::net::limits::{CONNECT_LIMIT, FIRST_MESSAGE_LIMIT};
 use crate::report::Failure;
 use crate::wire::preface::{self, Preface};
@@ -48,7 +48,7 @@ pub(super) async fn begin(
 
 #[cfg(feature = "keys")]
 fn start(key: &Key, preface: Preface) -> Result<(Initiator, (Preface, [u8; FIRST])), Failure> {
-    let preface = super::keys::offer(preface);
+    let preface = crate::net::connection::keys::offer(preface);
     let (initiator, first) = Initiator::new(key, preface);
     Ok((initiator, (preface, first)))
 }

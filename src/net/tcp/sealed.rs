@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 
 use super::BATCH;
-use super::keys::{CONTENT, HEADER, Opener, Sealer, TAG};
 use super::socket::{ReadEnd, WriteEnd};
+use crate::net::connection::keys::{CONTENT, HEADER, Opener, Sealer, TAG};
 
 /// How long the record that ends a direction may take to leave.
 const END_LIMIT: Duration = Duration::from_secs(1);

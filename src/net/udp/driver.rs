@@ -10,20 +10,21 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::drops::kernel_drops;
-use super::halves::{Command, Counters, Halves, Incoming, Outgoing, SendQuota};
+use super::halves::{Command, Counters, Halves, Incoming, Outgoing, Refused, SendQuota};
 use super::requests::Requests;
 use super::socket::Socket;
 use super::text_client::{Heard, TextClients};
 use crate::base::Time;
 use crate::net::clock;
 use crate::net::clock::timer::Timer;
+use crate::net::connection::keys;
 use crate::net::connection::message::{Message, PathCounts};
 use crate::net::connection::record::SharedRing;
 use crate::net::connection::tap::{Part, Tapped};
 use crate::net::errors::{self, malformed};
 use crate::net::random::random;
-use crate::record::{PacketEvent, Ring, Way, summarize};
-use crate::reliable::{self, CloseReason, Event};
+use crate::record::{Kind, PacketEvent, Ring, Way, summarize};
+use crate::reliable::{self, Accepted, CloseReason, Event};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit};
 use crate::wire::{Code, ConnectionId};
@@ -66,6 +67,8 @@ pub(super) struct SocketDriver {
     applications: HashMap<ConnectionId, ConnectionSlot>,
     /// The listener's queue of accepted connections; `None` for a client, or once the listener was dropped.
     pub(super) accepts: Option<mpsc::UnboundedSender<Halves>>,
+    /// Where clients go that were refused for their key.
+    pub(super) refusals: Option<mpsc::Sender<Refused>>,
     /// Conversations in other protocols that began here.
     pub(super) requests: Requests,
     /// `Some` until a client's connection attempt has succeeded or failed.
@@ -107,6 +110,7 @@ impl SocketDriver {
             sender,
             applications: HashMap::new(),
             accepts: None,
+            refusals: None,
             requests: Requests::default(),
             opening: None,
             alarm: Timer::new(),
@@ -148,6 +152,7 @@ impl SocketDriver {
             incoming: Incoming { id, messages: receiver, commands: self.sender.clone(), taken },
             peer,
             is_text: false,
+            key: None,
         }
     }
 
@@ -200,9 +205,15 @@ impl SocketDriver {
             self.narrow();
         }
         // Accepted connections are registered before their events are delivered: one may have ended already.
-        while let Some((id, peer)) = self.endpoint.poll_accepted() {
-            let connection = self.register(id, peer);
+        while let Some(Accepted { id, peer, key }) = self.endpoint.poll_accepted() {
+            let connection = Halves { key, ..self.register(id, peer) };
             self.let_in(connection);
+        }
+        while let Some((peer, why)) = self.endpoint.poll_refused() {
+            // If nobody keeps up with the log, there is more of the same in it.
+            self.refusals
+                .iter()
+                .for_each(|refusals| drop(refusals.try_send(Refused { peer, why: why.clone() })));
         }
         for (id, event) in events {
             self.deliver(id, event);
@@ -251,7 +262,12 @@ impl SocketDriver {
         }
         let mut new = Ring::default();
         self.endpoint.take_record(&mut new);
-        let key = |event: &PacketEvent| (event.flow, event.way, event.number, event.kind);
+        // A number is of one packet; those of the handshake have none. What is encrypted does not tell its kind.
+        let key = |event: &PacketEvent| {
+            let kind = event.kind;
+            let greets = matches!(kind, Kind::Hello | Kind::Retry | Kind::Accept | Kind::Refuse);
+            (event.flow, event.way, event.number, greets.then_some(kind))
+        };
         let known: HashMap<_, PacketEvent> = new.events().map(|event| (key(event), *event)).collect();
         let local = self.socket.local();
         for Passed { peer, outgoing, bytes } in self.passed.drain(..) {
@@ -546,6 +562,7 @@ fn ended(ending: CloseReason) -> Option<Failure> {
             errors::told_in_words(code, &format!("the peer ended the connection: {reason}"))
         }
         CloseReason::Refused { code, reason } => errors::told_in_words(code, &reason),
+        CloseReason::NotEncrypted => keys::errors::server_has_no_key(),
         CloseReason::TimedOut { after, sent, acknowledged } => errors::peer_silent(after, sent, acknowledged),
         CloseReason::ProtocolViolation(how) => errors::protocol_violation(how),
     })

@@ -57,6 +57,16 @@ pub struct Halves {
     pub peer: SocketAddr,
     /// The peer sends and expects lines of text.
     pub is_text: bool,
+    /// It is encrypted: the name of the peer's key.
+    pub key: Option<Arc<str>>,
+}
+
+/// A client that was refused.
+#[derive(Debug)]
+pub struct Refused {
+    pub peer: SocketAddr,
+    /// What it was told.
+    pub why: String,
 }
 
 /// The sending half.

@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 
 use self::driver::{Opening, SocketDriver};
 use self::text_client::TextClients;
-pub use halves::{Counters, Halves, Incoming, Outgoing};
+pub use halves::{Counters, Halves, Incoming, Outgoing, Refused};
 pub use options::Options;
 use requests::Requests;
 pub use requests::{CONVERSATION_LIMIT, ForeignDatagram};
@@ -35,12 +35,13 @@ use socket::{SOCKET_BUFFER, Socket};
 
 use super::accept::admission::{Admission, Lines};
 use super::connect::resolve;
+use super::connection::keys;
 use super::errors;
 use super::kernel::ports_in_use::is_served_here;
 use super::limits::CONNECT_LIMIT;
 use super::random::random;
 use super::{Driver, clock};
-use crate::base::{Endpoint, Transport};
+use crate::base::{Endpoint, Key, Transport};
 use crate::record::EVENT_LIMIT;
 use crate::reliable::{self, Acceptance, Config};
 use crate::report::Failure;
@@ -87,17 +88,19 @@ pub async fn connect(
     endpoint: &Endpoint,
     addresses: &[SocketAddr],
     service: ServiceId,
-    options: Options,
+    (options, key): (Options, Option<&Key>),
 ) -> Result<(Halves, Driver), Failure> {
-    resolve::race(addresses, |address| connect_to(endpoint.clone(), address, service, options)).await
+    let with = |address| connect_to(endpoint.clone(), address, service, (options, key.cloned()));
+    resolve::race(addresses, with).await
 }
 
 async fn connect_to(
     endpoint: Endpoint,
     peer: SocketAddr,
     service: ServiceId,
-    options: Options,
+    (options, key): (Options, Option<Key>),
 ) -> Result<(Halves, Driver), Failure> {
+    let initiator = key.as_ref().map(keys::initiator).transpose()?;
     let local: SocketAddr =
         if peer.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let failed = |error: std::io::Error| errors::cannot_reach(&endpoint, &error);
@@ -109,7 +112,7 @@ async fn connect_to(
     let nobody = TextClients::new(Lines::No, 0, [0; 32]);
     let mut drive = SocketDriver::new(socket, reliable::Endpoint::new(config, None), nobody, options.queue);
     let id = ConnectionId(u64::from_be_bytes(random()));
-    drive.endpoint.connect(clock::now(), id, peer, service);
+    drive.endpoint.connect(clock::now(), (id, peer), service, initiator);
     let halves = drive.register(id, peer);
     let (opened, mut result) = tokio::sync::oneshot::channel();
     drive.opening = Some(Opening { id, opened });
@@ -123,19 +126,19 @@ async fn connect_to(
             result.try_recv().unwrap_or_else(|_| Err(errors::connection_closed()))
         }
     };
-    match outcome {
-        Ok(()) => Ok((halves, driver)),
-        Err(failure) if failure.code == Code::Refused => {
-            let is_on_tcp = is_served_here(&endpoint, Transport::Tcp);
-            Err(errors::nobody_listens(&endpoint, Transport::Udp, is_on_tcp))
+    outcome.map(|()| (halves, driver)).map_err(|failure| not_opened(&endpoint, failure))
+}
+
+/// Why a connection was not opened, with what may help.
+fn not_opened(endpoint: &Endpoint, failure: Failure) -> Failure {
+    match failure.code {
+        Code::Refused => {
+            let is_on_tcp = is_served_here(endpoint, Transport::Tcp);
+            errors::nobody_listens(endpoint, Transport::Udp, is_on_tcp)
         }
-        Err(failure) if failure.code == Code::Limit && !failure.told => {
-            Err(errors::path_too_narrow(&endpoint, FIRST_PACKET))
-        }
-        Err(failure) if failure.code == Code::Timeout => {
-            Err(errors::connect_timed_out(&endpoint, Transport::Udp))
-        }
-        Err(failure) => Err(failure),
+        Code::Limit if !failure.told => errors::path_too_narrow(endpoint, FIRST_PACKET),
+        Code::Timeout => errors::connect_timed_out(endpoint, Transport::Udp),
+        _ => failure,
     }
 }
 
@@ -148,7 +151,12 @@ pub struct Arrivals {
     pub clients: mpsc::UnboundedReceiver<Halves>,
     /// Requests in other protocols.
     pub requests: mpsc::Receiver<ForeignDatagram>,
+    /// Clients that were refused for their key.
+    pub refused: mpsc::Receiver<Refused>,
 }
+
+/// Refused clients that may wait for the log; of more, nothing is noted.
+const REFUSALS: usize = 16;
 
 /// Accepts clients on a socket. The driver must be spawned.
 pub fn listen(socket: UdpSocket, admission: &Admission) -> (Arrivals, Driver) {
@@ -162,18 +170,19 @@ pub fn listen(socket: UdpSocket, admission: &Admission) -> (Arrivals, Driver) {
     };
     let socket = Socket::new(socket, false, admission.options.is_whole());
     let plain = TextClients::new(admission.lines(), admission.max, random());
-    let mut drive = SocketDriver::new(
-        socket,
-        reliable::Endpoint::new(config, Some(listening)),
-        plain,
-        admission.options.queue,
-    );
+    let mut endpoint = reliable::Endpoint::new(config, Some(listening));
+    if let Some(keys) = &admission.keys {
+        endpoint = endpoint.guarded(Box::new(keys.clone()), random());
+    }
+    let mut drive = SocketDriver::new(socket, endpoint, plain, admission.options.queue);
     drive.note_into(admission.ring.clone());
     let (accepts, clients) = mpsc::unbounded_channel();
     drive.accepts = Some(accepts);
     let (requested, requests) = mpsc::channel(REQUESTS);
-    if admission.dialects.has(Dialect::Tftp) {
+    if admission.dialects.has(Dialect::Tftp) && admission.keys.is_none() {
         drive.requests = Requests::into(requested, admission.max);
     }
-    (Arrivals { clients, requests }, Box::pin(drive.run()))
+    let (refusals, refused) = mpsc::channel(REFUSALS);
+    drive.refusals = Some(refusals);
+    (Arrivals { clients, requests, refused }, Box::pin(drive.run()))
 }

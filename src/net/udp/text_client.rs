@@ -26,6 +26,8 @@ const QUESTION_LIMIT: usize = 1024;
 const UNREAD_LIMIT: u64 = 64 << 10;
 /// Anti-amplification limit: bytes sent per byte received.
 const AMPLIFICATION: u64 = 3;
+/// What text is answered with at a port with keys; with headers less than three times a datagram of one byte.
+const NEEDS_KEY: &str = "* this port is encrypted and needs a key\n";
 /// Bytes of the IPv4 and UDP headers.
 pub(super) const HEADERS: u64 = 28;
 /// Largest answer, in bytes, that needs no fragmentation on any supported path.
@@ -148,6 +150,10 @@ impl TextClients {
         if self.lines == Lines::No || !is_text(bytes) {
             return Heard::Nothing;
         }
+        if self.lines == Lines::Refused {
+            let may = self.codes.take(now);
+            return if may { Heard::Answer(NEEDS_KEY.into()) } else { Heard::Nothing };
+        }
         let text = String::from_utf8_lossy(bytes);
         let (lines, may_send) = (frames(&text), (bytes.len() as u64 + HEADERS) * AMPLIFICATION);
         let cost: u64 = lines.iter().map(stream_cost).sum();
@@ -190,7 +196,7 @@ impl TextClients {
     fn make_room(&mut self, now: Time, others: usize) -> Result<Option<ConnectionId>, ()> {
         let (most, silence) = match self.lines {
             Lines::Conversation => (self.max.saturating_sub(others), SILENCE),
-            Lines::Questions | Lines::No => (QUESTION_LIMIT, Duration::ZERO),
+            Lines::Questions | Lines::No | Lines::Refused => (QUESTION_LIMIT, Duration::ZERO),
         };
         if self.peers.len() < most {
             return Ok(None);

@@ -305,6 +305,13 @@ local function dissect_datagram(tvb, pinfo, root)
   tree:add(f.id, tvb(1, 8))
   pinfo.cols.protocol = "NLS"
   local info = { row.name }
+  if kind >= FIRST_SEALED then
+    guarded(tree, function()
+      info[1] = row.name .. " " .. shown(read_fields(cursor(tvb, 9, length), row.fields, tree).number)
+    end)
+    pinfo.cols.info = info[1]
+    return length
+  end
   local crc = tvb(length - CRC_BYTES, CRC_BYTES)
   if verdicts[pinfo.number].is_damaged then
     tree:add(f.crc, crc)
@@ -329,8 +336,8 @@ local function dissect_datagram(tvb, pinfo, root)
   return length
 end
 
--- Ours: a known type, a whole datagram, a right check sum; a wrong one only between addresses that spoke this protocol
--- before. The answer is kept: a check sum takes long.
+-- Ours: a known type, a whole datagram, a right check sum; a wrong one, or none as encrypted ones have, only between
+-- addresses that spoke this protocol before. The answer is kept: a check sum takes long.
 local function is_ours(tvb, pinfo)
   local length = tvb:len()
   if length < 1 + 8 + CRC_BYTES or length < tvb:reported_len() or not datagrams[tvb(0, 1):uint()] then
@@ -341,9 +348,10 @@ local function is_ours(tvb, pinfo)
     local one = tostring(pinfo.src) .. " " .. pinfo.src_port
     local other = tostring(pinfo.dst) .. " " .. pinfo.dst_port
     local pair = one < other and one .. " " .. other or other .. " " .. one
-    local is_right = crc32c(tvb:raw(0, length - CRC_BYTES)) == tvb(length - CRC_BYTES, CRC_BYTES):uint()
+    local is_sealed = tvb(0, 1):uint() >= FIRST_SEALED
+    local is_right = not is_sealed and crc32c(tvb:raw(0, length - CRC_BYTES)) == tvb(length - CRC_BYTES, CRC_BYTES):uint()
     ours[pair] = ours[pair] or is_right
-    known = ours[pair] and { is_damaged = not is_right } or false
+    known = ours[pair] and { is_damaged = not is_right and not is_sealed } or false
     verdicts[pinfo.number] = known
   end
   return known and true or false

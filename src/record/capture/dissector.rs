@@ -22,6 +22,7 @@ pub fn lua() -> String {
     for (name, value) in [
         ("UNIT", datagram::UNIT),
         ("CRC_BYTES", datagram::CRC),
+        ("FIRST_SEALED", datagram::DATA_SEALED as usize),
         ("COOKIE_LIMIT", datagram::COOKIE_LIMIT),
         ("RANGE_LIMIT", ack::RANGE_LIMIT),
         ("BITMAP_LIMIT", ack::BITMAP_LIMIT),

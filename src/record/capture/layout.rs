@@ -52,8 +52,9 @@ const COOKIE: Field = ("cookie", Bytes, "Cookie");
 const STREAM_CREDIT: Field = ("credit.stream", U64, "Stream credit");
 const BLOCK_CREDIT: Field = ("credit.block", U64, "Block credit");
 const DATA: &[Field] = &[("number", U64, "Packet number"), ("frames", Frames, "Frames")];
+const SEALED: &[Field] = &[("number", U64, "Packet number"), ("sealed", Rest, "Encrypted, with its tag")];
 
-/// Datagrams, after the type and the id, up to the check sum.
+/// Datagrams, after the type and the id, up to the check sum, which sealed ones do not have.
 pub(super) const DATAGRAMS: &[Row] = &[
     row(
         datagram::HELLO,
@@ -68,8 +69,8 @@ pub(super) const DATAGRAMS: &[Row] = &[
             ("padding", Rest, "Padding"),
         ],
     ),
-    row(datagram::RETRY, "RETRY", &[COOKIE_LENGTH, COOKIE]),
-    row(datagram::ACCEPT, "ACCEPT", &[STREAM_CREDIT, BLOCK_CREDIT]),
+    row(datagram::RETRY, "RETRY", &[COOKIE_LENGTH, COOKIE, ("handshake", Rest, "Handshake")]),
+    row(datagram::ACCEPT, "ACCEPT", &[STREAM_CREDIT, BLOCK_CREDIT, ("proof", Rest, "Proof")]),
     row(
         datagram::REFUSE,
         "REFUSE",
@@ -82,6 +83,9 @@ pub(super) const DATAGRAMS: &[Row] = &[
     row(datagram::DATA, "DATA", DATA),
     row(datagram::DATA_NOW, "DATA now", DATA),
     row(datagram::DATA_IN_ORDER, "DATA in order", DATA),
+    row(datagram::DATA_SEALED, "SEALED", SEALED),
+    row(datagram::DATA_SEALED + 1, "SEALED now", SEALED),
+    row(datagram::DATA_SEALED + 2, "SEALED in order", SEALED),
 ];
 
 const DELAY: Field = ("ack.delay", Varint, "Delay in microseconds");

@@ -19,7 +19,7 @@ impl Connection {
     /// Builds the HELLO that proves a new address, if the server has asked for it.
     pub(in crate::reliable) fn poll_moved(&mut self, out: &mut Vec<u8>) -> bool {
         let (Some(cookie), Some(service)) = (self.moved.take(), self.service) else { return false };
-        out.extend(datagram::hello(self.id, service, self.config.credit, cookie));
+        out.extend(self.hello(service, cookie, true));
         true
     }
 
@@ -29,12 +29,13 @@ impl Connection {
         if now < greeting.next_send {
             return false;
         }
-        out.extend(datagram::hello(self.id, greeting.service, self.config.credit, greeting.cookie.clone()));
+        let (service, cookie) = (greeting.service, greeting.cookie.clone());
         // The answer could be to any of several HELLOs: no sample of the round trip.
         greeting.sent = greeting.first.then_some(now);
         greeting.first = false;
         greeting.next_send = now + greeting.wait;
         greeting.wait = (greeting.wait * 2).min(RETRY_LIMIT);
+        out.extend(self.hello(service, cookie, false));
         true
     }
 
@@ -45,13 +46,34 @@ impl Connection {
         self.events.push_back(Event::Open);
     }
 
+    /// False if a packet of the handshake is not heeded, because this side has a key.
+    fn is_trusted(&mut self, packet: &Packet, datagram: &[u8]) -> bool {
+        match (packet, &self.state) {
+            (Packet::Retry { handshake, .. }, State::Handshake(greeting)) if self.has_key() => {
+                let service = greeting.service;
+                if handshake.is_empty() {
+                    self.end(CloseReason::NotEncrypted);
+                    return false;
+                }
+                !greeting.has_cookie() && self.take_answer(service, handshake)
+            }
+            (Packet::Accept { proof, .. }, _) => self
+                .has_proven(datagram::proven_by_accept(datagram), proof.as_ref().map_or(&[], |proof| proof)),
+            _ => true,
+        }
+    }
+
     /// Handles RETRY, ACCEPT or REFUSE; any other packet is counted as ignored.
-    pub(in crate::reliable) fn handle_greeting(&mut self, now: Time, packet: Packet) {
+    pub(in crate::reliable) fn handle_greeting(&mut self, now: Time, packet: Packet, datagram: &[u8]) {
+        if !self.is_trusted(&packet, datagram) {
+            self.stats.ignored += 1;
+            return;
+        }
         let State::Handshake(greeting) = &mut self.state else {
             match packet {
                 // The address of this client changed on the path, and the server asks for proof of the new one (faults.md
                 // row 54).
-                Packet::Retry { cookie } if self.service.is_some() && self.state != State::Ended => {
+                Packet::Retry { cookie, .. } if self.service.is_some() && self.state != State::Ended => {
                     self.moved = Some(cookie);
                 }
                 _ => self.stats.ignored += 1,
@@ -59,7 +81,7 @@ impl Connection {
             return;
         };
         match packet {
-            Packet::Retry { cookie } if greeting.cookie != cookie => {
+            Packet::Retry { cookie, .. } if greeting.cookie != cookie => {
                 self.heard = now;
                 if let Some(sent) = greeting.sent {
                     self.rtt.sample(now, now.since(sent), Duration::ZERO);
@@ -73,7 +95,7 @@ impl Connection {
                 (greeting.cookie, greeting.next_send, greeting.first) = (cookie, now, true);
                 self.send_side.set_limits(Credit { stream: EARLY_CREDIT, block: 0 });
             }
-            Packet::Accept { credit } => {
+            Packet::Accept { credit, .. } => {
                 if let Some(sent) = greeting.sent {
                     self.rtt.sample(now, now.since(sent), Duration::ZERO);
                 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `input_output` | its edge: what goes in, what comes out |
 //! | `greet` | the first datagrams |
+//! | `seal` | where datagrams are encrypted and opened |
 //! | `transmit` | builds datagrams |
 //! | `receive` | takes datagrams |
 //! | `loss_and_probes` | acknowledgements, losses, probes |
@@ -18,10 +19,12 @@ mod loss_and_probes;
 mod notes;
 mod receive;
 pub(in crate::reliable) mod recorder;
+mod seal;
 mod timers;
 mod transmit;
 
 pub use input_output::{Input, Output};
+pub(in crate::reliable) use seal::Sealing;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -183,6 +186,8 @@ pub struct Connection {
     pub(in crate::reliable) stats: Stats,
     /// What is noted about each packet.
     pub(in crate::reliable) recorder: Recorder,
+    /// What encrypts it, see [`seal`].
+    pub(in crate::reliable) sealing: Sealing,
 }
 
 impl Connection {
@@ -207,6 +212,7 @@ impl Connection {
             events: VecDeque::new(),
             stats: Stats::default(),
             recorder: Recorder::new(id, config.record),
+            sealing: Sealing::Plain,
         }
     }
 
@@ -221,6 +227,11 @@ impl Connection {
     /// grants.
     pub(in crate::reliable) fn accept(id: ConnectionId, peer: Credit, config: Config, now: Time) -> Self {
         Self::new(id, config, State::Open, peer, now)
+    }
+
+    /// True if a client began it.
+    pub(in crate::reliable) const fn is_of_server(&self) -> bool {
+        self.service.is_none()
     }
 
     /// The connection id.
@@ -362,7 +373,7 @@ impl Connection {
             }
             packet => {
                 self.recorder.greeting(now, Way::In, kind_of(&packet), datagram.len());
-                self.handle_greeting(now, packet);
+                self.handle_greeting(now, packet, &datagram);
             }
         }
     }
@@ -371,7 +382,10 @@ impl Connection {
     /// a router reports a growing queue (ECN).
     pub(in crate::reliable) fn handle_datagram(&mut self, now: Time, bytes: Bytes, marked: bool) {
         match datagram::decode(&bytes) {
-            Ok((id, packet)) if id == self.id => self.handle_packet(now, packet, bytes, marked),
+            Ok((id, packet)) if id == self.id => match self.admit(packet, bytes) {
+                Some((packet, bytes)) => self.handle_packet(now, packet, bytes, marked),
+                None => self.stats.ignored += 1,
+            },
             _ => self.stats.ignored += 1,
         }
     }

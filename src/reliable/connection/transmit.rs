@@ -122,7 +122,7 @@ impl Connection {
             return false;
         }
         self.mark_kind(out, &sent, of_textbook);
-        datagram::finish(out);
+        self.finish(number, out);
         self.depart((now, number), sent, (out.len(), acks));
         true
     }
@@ -161,7 +161,7 @@ impl Connection {
         datagram::push_ping(out);
         datagram::push_pad(out, size);
         datagram::acknowledge_now(out);
-        datagram::finish(out);
+        self.finish(number, out);
         self.mtu.tried(number);
         let mut sent = SentPacket::at(now);
         sent.eliciting = true;
@@ -275,12 +275,12 @@ impl Connection {
         let number = self.send_side.next_number;
         datagram::begin_data(out, self.id, number);
         datagram::push_close(out, *code, reason);
-        datagram::finish(out);
         self.send_side.next_number += 1;
         *left -= 1;
         if *left == 0 {
             self.farewell = None;
         }
+        self.finish(number, out);
         let event = self.note_of_sent(now, number, &SentPacket::at(now), (out.len(), false));
         self.note_sent(event.map(|event| PacketEvent { kind: Kind::Close, ..event }));
         true

@@ -81,7 +81,10 @@ fn row_52_a_spoofed_source_gets_no_more_than_it_sent_and_the_server_keeps_nothin
     let peer = "192.0.2.1:7".parse().unwrap();
     let (mut came, mut answered) = (0, 0);
     for id in 0..1000 {
-        let hello = datagram::hello(ConnectionId(id), FILES.number(), Config::default().credit, vec![7; 16]);
+        let hello =
+            datagram::hello(ConnectionId(id), FILES.number(), Config::default().credit, vec![7; 16], |_| {
+                Vec::new()
+            });
         came += hello.len();
         server.handle_datagram(Time::ZERO, peer, hello.into(), false);
         server.drain(
@@ -172,7 +175,7 @@ fn row_63_one_address_does_not_take_all_places() {
     let mut joins = |peer: &str, id: u64| {
         let (peer, id) = (peer.parse().unwrap(), ConnectionId(id));
         let cookie = handshake::cookie(&listening.secret, peer, id, Time::ZERO);
-        let hello = datagram::hello(id, FILES.number(), Config::default().credit, cookie);
+        let hello = datagram::hello(id, FILES.number(), Config::default().credit, cookie, |_| Vec::new());
         answers(&mut server, Time::ZERO, peer, &hello);
         server.poll_accepted().is_some()
     };

@@ -330,7 +330,11 @@ fn an_unread_connection_holds_no_more_than_its_credit() {
                     server = Some(Connection::accept(ConnectionId(1), credit, config, now));
                     client.handle_datagram(
                         now,
-                        datagram::encode(ConnectionId(1), &Packet::Accept { credit: config.credit }).into(),
+                        datagram::encode(
+                            ConnectionId(1),
+                            &Packet::Accept { credit: config.credit, proof: None },
+                        )
+                        .into(),
                         false,
                     );
                 }

@@ -41,9 +41,14 @@ pub(crate) fn not_an_address(text: &str) -> Failure {
 pub(crate) fn key_over(carrier: Carrier) -> Failure {
     let why = match carrier {
         Carrier::Tls => "tls is encrypted already, and takes no `key`".to_owned(),
-        _ => format!("over {carrier} nothing is encrypted yet, and a key was given"),
+        _ => format!("over {carrier} nothing is encrypted, and a key was given"),
     };
-    Failure::new(Code::Key, why).fix("use tcp with the key")
+    Failure::new(Code::Key, why).fix("use tcp or udp with the key")
+}
+
+pub(crate) fn key_and_web() -> Failure {
+    Failure::new(Code::Key, "a browser cannot use the key, and `web` was given")
+        .fix("leave `web` out, or the key")
 }
 
 // `listen`: what the machine has.

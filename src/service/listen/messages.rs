@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Ask, errors, is_gone, log_end};
-use crate::base::{Carrier, Value};
+use crate::base::Value;
 use crate::net::accept::admission::Admission;
 use crate::net::accept::{Arrival, Greeted, Spoken};
-use crate::net::tcp::keys::{ClientKey, Keyring};
+use crate::net::connection::keys::{ClientKey, Keyring};
 use crate::net::{Connection, Listener, show};
 use crate::report::{Failure, Outcome};
 use crate::service::contract::keys::NamedKey;
@@ -91,8 +91,11 @@ fn keys(ask: &Ask<'_>) -> Result<Option<Keyring>, Failure> {
     if !ask.options.is_keyed() {
         return Ok(None);
     }
-    if ask.options.carrier != Carrier::TCP {
+    if ask.options.carrier.transport().is_none() {
         return Err(errors::key_over(ask.options.carrier));
+    }
+    if ask.options.web {
+        return Err(errors::key_and_web());
     }
     let read = ask.options.keys.resolve(&ask.context.directory, &ask.context.secrets)?;
     let keys = read.into_iter().map(|NamedKey { name, key }| ClientKey { name: name.into(), key });
@@ -133,6 +136,7 @@ async fn receive(session: &Handle, server: Arc<dyn Server>, arrival: Arrival) {
     match arrival {
         Arrival::Client(connection, _place) => one(session, server, *connection).await,
         Arrival::Request(request) => foreign(session, server, ForeignClient::Datagram(request)).await,
+        Arrival::Refused(client) => session.log("refused", format!("{}: {}", show(client.peer), client.why)),
         Arrival::Trouble(_) => {}
         Arrival::Knocking(knock) => match knock.answer().await {
             Ok((Greeted::Spoken(Spoken::Messages(connection)), _place)) => {

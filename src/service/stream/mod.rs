@@ -26,6 +26,7 @@ use std::time::Duration;
 use self::client::StreamOptions;
 use self::protocol::CHUNK_SIZES;
 use self::protocol::ID;
+use super::contract::keys::{KEY, KEYS};
 use super::files::root::ROOT;
 use super::{Client, MessageService, Provider, Run, Serves};
 use crate::base::{Carrier, Transport};
@@ -66,6 +67,7 @@ pub static PROVIDER: Provider = Provider {
                 "no packet is larger; 1500 suits most paths",
             )
             .default("chunks of up to 2000 bytes"),
+            KEYS,
         ],
         fields: &[],
     },
@@ -115,6 +117,7 @@ pub static STREAM: Client = Client {
                 "disk space for a film that is not kept",
             )
             .default("256M"),
+            KEY,
         ],
         fields: &[
             Field::text("name", "the name at the server"),

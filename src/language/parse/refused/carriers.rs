@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::base::{Carrier, Transport};
 use crate::language::arguments::Argument;
 use crate::language::diagnostic::Diagnostic;
 use crate::language::kind::{Datum, Kind};
@@ -37,13 +36,14 @@ pub(in crate::language::parse) fn key(
     mut keywords: impl Iterator<Item = &'static Keyword>,
 ) -> Option<Diagnostic> {
     let plain = arguments.iter().find_map(|(_, argument, _)| match argument {
-        Argument::Ready(Datum::Carrier(carrier)) if *carrier != Carrier::TCP => Some(carrier.word()),
-        Argument::Ready(Datum::Endpoint(Some(Transport::Udp), _))
-        | Argument::Later(_, _, Some(Transport::Udp)) => Some(Transport::Udp.word()),
+        Argument::Ready(Datum::Carrier(carrier)) if carrier.transport().is_none() => Some(carrier.word()),
         _ => None,
     })?;
     let keyword = keywords.find(|keyword| keyword.kind == Some(Kind::Key))?;
     let (_, _, span) = arguments.iter().find(|(name, ..)| *name == keyword.word)?;
     let title = format!("over {plain} nothing is encrypted with a key");
-    Some(Diagnostic::new(title, span.clone()).hint("use tcp, where everything is, or leave the key out"))
+    Some(
+        Diagnostic::new(title, span.clone())
+            .hint("use tcp or udp, where everything is, or leave the key out"),
+    )
 }

@@ -37,7 +37,7 @@ fn ack(ranges: Vec<std::ops::Range<u64>>) -> Ack {
 
 /// A connection with a datagram of every kind; true for those of the client.
 fn conversation() -> Vec<(bool, Vec<u8>)> {
-    let of = datagram::Packet::Retry { cookie: vec![0xa0; 16] };
+    let of = datagram::Packet::Retry { cookie: vec![0xa0; 16], handshake: Vec::new() };
     let piece = [7; 1158];
     let mut now = data(1, |out| datagram::push_block(out, SegmentNumber(1), 1158, &piece));
     now.truncate(now.len() - datagram::CRC);
@@ -48,11 +48,19 @@ fn conversation() -> Vec<(bool, Vec<u8>)> {
     datagram::in_order_only(&mut in_order);
     datagram::finish(&mut in_order);
     let holes = (0..200u64).rev().map(|n| n * 5..n * 5 + 4).collect();
+    let sealed = |number, mark: fn(&mut [u8])| {
+        let mut out = Vec::new();
+        datagram::begin_data(&mut out, ID, PacketNumber(number));
+        out.extend_from_slice(&[0x5e; 100]);
+        mark(&mut out);
+        datagram::begin_seal(&mut out);
+        out
+    };
     vec![
-        (true, datagram::hello(ID, 2, CREDIT, vec![])),
+        (true, datagram::hello(ID, 2, CREDIT, vec![], |_| Vec::new())),
         (false, datagram::encode(ID, &of)),
-        (true, datagram::hello(ID, 2, CREDIT, vec![0xa0; 16])),
-        (false, datagram::encode(ID, &datagram::Packet::Accept { credit: CREDIT })),
+        (true, datagram::hello(ID, 2, CREDIT, vec![0xa0; 16], |_| Vec::new())),
+        (false, datagram::encode(ID, &datagram::Packet::Accept { credit: CREDIT, proof: None })),
         (true, data(0, |out| datagram::push_block(out, SegmentNumber(0), 0, &piece))),
         (true, now),
         (true, in_order),
@@ -70,6 +78,9 @@ fn conversation() -> Vec<(bool, Vec<u8>)> {
         ),
         (false, data(2, |out| datagram::push_close(out, Code::Cancelled, "beyond ASCII: é"))),
         (false, datagram::encode(ID, &datagram::Packet::Refuse { code: Code::Busy, text: "full".into() })),
+        (true, sealed(10, |_| {})),
+        (true, sealed(11, datagram::acknowledge_now)),
+        (true, sealed(12, datagram::in_order_only)),
     ]
 }
 

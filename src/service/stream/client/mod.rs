@@ -36,6 +36,7 @@ use crate::base::{RangeSet, Value, quantity};
 use crate::language::{Arguments, FromArguments, Target};
 use crate::report::{Failure, Outcome};
 use crate::service::contract::errors::{file_exists, never_replaced};
+use crate::service::contract::keys::{KeyChoices, NamedKey};
 use crate::service::ftp::check_space;
 use crate::service::{Context, Job, connect};
 use crate::session::Handle;
@@ -59,6 +60,7 @@ pub(super) struct StreamOptions {
     parity: f64,
     /// Bytes on the disk for a film that is not kept.
     cache: u64,
+    key: KeyChoices,
 }
 
 impl FromArguments for StreamOptions {
@@ -72,6 +74,7 @@ impl FromArguments for StreamOptions {
             live: arguments.flag("live"),
             parity: arguments.percent("fec").map_or(0.0, |share| share * 100.0),
             cache: arguments.number("cache").unwrap_or(CACHE),
+            key: KeyChoices::from_arguments(arguments),
         }
     }
 }
@@ -151,9 +154,10 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
     let target = target(options, context)?;
     let choice = options.play.clone().unwrap_or(PlayerChoice::None);
     session.set("name", Value::text(name));
-    let mut connection =
-        connect(session, options.server.as_ref(), crate::service::stream::protocol::ID, None).await?;
-    let opening = open_with_subtitles(session, &mut connection, options, &choice);
+    let key = context.key(&options.key)?;
+    let id = crate::service::stream::protocol::ID;
+    let mut connection = connect(session, options.server.as_ref(), id, key.clone()).await?;
+    let opening = open_with_subtitles(session, &mut connection, (options, key.as_ref()), &choice);
     let (opened, subtitles) = session.unless_cancelled(opening).await?;
     let Opened { size, duration, early, dropped } = opened;
     let keep = target.is_some();
@@ -215,7 +219,7 @@ fn watched_in_part(name: &str, player: &str, to_its_end: bool) -> String {
 async fn open_with_subtitles(
     session: &Handle,
     connection: &mut Connection,
-    options: &StreamOptions,
+    (options, key): (&StreamOptions, Option<&NamedKey>),
     choice: &PlayerChoice,
 ) -> Result<(Opened, Option<Subtitles>), Failure> {
     let StreamOptions { name, server, .. } = options;
@@ -223,7 +227,7 @@ async fn open_with_subtitles(
     let wish = Message::Open { name: name.clone(), tempo: options.tempo(choice), parity };
     let plays = matches!(choice, PlayerChoice::First | PlayerChoice::Named(_));
     let beside = async {
-        if plays { Box::pin(subtitles::beside(session, server.as_ref(), name)).await } else { None }
+        if plays { Box::pin(subtitles::beside(session, server.as_ref(), key, name)).await } else { None }
     };
     let (opened, subtitles) = tokio::join!(open(connection, wish), beside);
     opened.map(|opened| (opened, subtitles))

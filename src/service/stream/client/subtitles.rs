@@ -12,6 +12,7 @@ use super::store::Store;
 use crate::language::Target;
 use crate::net::{self, udp};
 use crate::report::Failure;
+use crate::service::contract::keys::NamedKey;
 use crate::service::stream::errors;
 use crate::service::stream::protocol::{Message, Tempo};
 use crate::session::Handle;
@@ -23,23 +24,31 @@ const SIZE_LIMIT: u64 = 2 << 20;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The subtitles beside a film, if there are any and they come soon.
-pub(crate) async fn beside(session: &Handle, server: Option<&Target>, film: &str) -> Option<Subtitles> {
+pub(crate) async fn beside(
+    session: &Handle,
+    server: Option<&Target>,
+    key: Option<&NamedKey>,
+    film: &str,
+) -> Option<Subtitles> {
     let server = server?;
     let (base, _) = film.rsplit_once('.')?;
-    let one = |ending: &str| fetch(session, server, format!("{base}.{ending}"));
+    let one = |ending: &str| fetch(session, (server, key), format!("{base}.{ending}"));
     let both = async { tokio::join!(one("vtt"), one("srt")) };
     let (vtt, srt) = tokio::time::timeout(PATIENCE, both).await.ok()?;
     [vtt, srt].into_iter().filter_map(Result::ok).find_map(|bytes| Subtitles::read(&bytes))
 }
 
+/// A server, and the key that it is reached with.
+type Keyed<'s> = (&'s Target, Option<&'s NamedKey>);
+
 /// Fetches a small file from the server, over a connection of its own.
-async fn fetch(session: &Handle, server: &Target, name: String) -> Result<Vec<u8>, Failure> {
+async fn fetch(session: &Handle, (server, key): Keyed<'_>, name: String) -> Result<Vec<u8>, Failure> {
     let (mut connection, driver) = net::connect(
         server.transport,
         &server.endpoint,
         crate::service::stream::protocol::ID,
         udp::Options::default(),
-        None,
+        key.map(|named| &named.key),
     )
     .await?;
     if let Some(driver) = driver {

@@ -58,7 +58,7 @@ fn connection(out: &mut String, name: &str, flags: u8) {
 fn the_vectors_are_those_that_the_documents_show() {
     let mut made = HEAD.to_owned();
     connection(&mut made, "ChaCha20-Poly1305", preface::SEALED);
-    if super::super::record::Cipher::Aes.is_fast() {
+    if super::super::cipher::Cipher::Aes.is_fast() {
         connection(&mut made, "AES-256-GCM", preface::SEALED | preface::AES);
         assert_eq!(made, KNOWN, "made:\n{made}");
     } else {

@@ -1,9 +1,12 @@
 //! The two messages of the handshake. What is agreed on is bound to it: the protocol, the version and what the client
 //! offers by the prologue, what the server chose by the text of its message. So nobody on the way can change one of them.
 
+use snow::params::{CipherChoice, DHChoice, HashChoice};
+use snow::resolvers::{CryptoResolver, DefaultResolver};
+use snow::types::{Dh, Hash, Random};
 use snow::{Builder, HandshakeState};
 
-use super::record::Cipher;
+use super::cipher::Cipher;
 use super::{FIRST, Forged, Opener, SECOND, Sealer, Secrets};
 use crate::base::Key;
 use crate::wire::preface::{self, Preface};
@@ -25,25 +28,69 @@ fn choose(preface: Preface, client: Preface) -> Preface {
     Preface { flags: preface::SEALED | if both { preface::AES } else { 0 }, ..preface }
 }
 
-/// Starts a handshake; `ephemeral` is for tests.
-fn state(
+/// Where an ephemeral key comes from.
+#[derive(Clone, Copy)]
+pub(super) enum Ephemeral<'s> {
+    /// The system.
+    Random,
+    /// This seed, which nobody else knows: of the same seed the same key.
+    Seeded(&'s [u8; 32]),
+    /// It is this one.
+    #[cfg(test)]
+    Fixed(&'s [u8]),
+}
+
+/// Starts a handshake.
+pub(super) fn state(
     key: &Key,
-    client: &[u8; preface::SIZE],
+    prologue: &[&[u8]],
     is_initiator: bool,
-    ephemeral: Option<&[u8]>,
+    ephemeral: Ephemeral<'_>,
 ) -> HandshakeState {
-    let prologue = [&PROLOGUE[..], client].concat();
+    let prologue = prologue.concat();
     let build = || {
         let params = SUITE.parse()?;
-        let builder = Builder::new(params).prologue(&prologue)?.psk(0, key.bytes())?;
         let builder = match ephemeral {
-            Some(ephemeral) => builder.fixed_ephemeral_key_for_testing_only(ephemeral),
-            None => builder,
+            Ephemeral::Seeded(seed) => Builder::with_resolver(params, Box::new(Seeded(*seed))),
+            Ephemeral::Random => Builder::new(params),
+            #[cfg(test)]
+            Ephemeral::Fixed(own) => Builder::new(params).fixed_ephemeral_key_for_testing_only(own),
         };
+        let builder = builder.prologue(&prologue)?.psk(0, key.bytes())?;
         if is_initiator { builder.build_initiator() } else { builder.build_responder() }
     };
     let state: Result<HandshakeState, snow::Error> = build();
     state.expect("the suite is complete, and needs nothing but the key")
+}
+
+/// The primitives of snow, with random bytes that follow from a seed.
+struct Seeded([u8; 32]);
+
+impl CryptoResolver for Seeded {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        Some(Box::new(SeededBytes(blake3::Hasher::new_keyed(&self.0).finalize_xof())))
+    }
+
+    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
+        DefaultResolver.resolve_dh(choice)
+    }
+
+    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(choice)
+    }
+
+    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn snow::types::Cipher>> {
+        DefaultResolver.resolve_cipher(choice)
+    }
+}
+
+struct SeededBytes(blake3::OutputReader);
+
+impl Random for SeededBytes {
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), snow::Error> {
+        self.0.fill(bytes);
+        Ok(())
+    }
 }
 
 /// The secrets after the second message. The first of both keys is for what the initiator sends (Noise, section 5.2).
@@ -64,11 +111,11 @@ pub(in crate::net) struct Initiator {
 impl Initiator {
     /// Begins; the first message follows `preface` at once.
     pub(in crate::net) fn new(key: &Key, preface: Preface) -> (Self, [u8; FIRST]) {
-        Self::with(key, preface, None)
+        Self::with(key, preface, Ephemeral::Random)
     }
 
-    pub(super) fn with(key: &Key, preface: Preface, ephemeral: Option<&[u8]>) -> (Self, [u8; FIRST]) {
-        let mut state = state(key, &preface.encode(), true, ephemeral);
+    pub(super) fn with(key: &Key, preface: Preface, ephemeral: Ephemeral<'_>) -> (Self, [u8; FIRST]) {
+        let mut state = state(key, &[PROLOGUE, &preface.encode()], true, ephemeral);
         let mut first = [0; FIRST];
         let written = state.write_message(&[], &mut first);
         assert_eq!(written.ok(), Some(FIRST), "the first message has one length");
@@ -101,17 +148,17 @@ pub(in crate::net) struct Responder {
 impl Responder {
     /// Reads a first message; `None` if its sender does not have this key, or anything before it was changed.
     pub(in crate::net) fn read(key: &Key, client: [u8; preface::SIZE], first: &[u8; FIRST]) -> Option<Self> {
-        Self::with(key, client, first, None)
+        Self::with(key, client, first, Ephemeral::Random)
     }
 
     pub(super) fn with(
         key: &Key,
         client: [u8; preface::SIZE],
         first: &[u8; FIRST],
-        ephemeral: Option<&[u8]>,
+        ephemeral: Ephemeral<'_>,
     ) -> Option<Self> {
         let preface = Preface::decode(client)?;
-        let mut state = state(key, &client, false, ephemeral);
+        let mut state = state(key, &[PROLOGUE, &client], false, ephemeral);
         let mut said = [0; FIRST];
         let read = state.read_message(first, &mut said).ok()?;
         (read == 0).then_some(Self { state, client: preface })

@@ -5,11 +5,6 @@ use crate::wire::Code;
 
 // The client's side.
 
-pub(in crate::net) fn key_over_udp() -> Failure {
-    Failure::new(Code::Key, "over udp nothing is encrypted yet, and a key was given")
-        .fix("use tcp with the key")
-}
-
 /// The server answered, and not with a handshake.
 pub(in crate::net) fn server_has_no_key() -> Failure {
     Failure::new(Code::Key, "the server does not encrypt, and a key was given")

@@ -10,67 +10,14 @@
 //! A record with n = 0 ends its direction; only the client's very first one does not: it confirms the key.
 
 use bytes::{BufMut, BytesMut};
-use ring::aead::{AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
-use zeroize::Zeroize;
+use ring::aead::{Aad, LessSafeKey, Nonce};
 
+use super::cipher::{Cipher, KEY};
 use super::{CONTENT, Forged, HEADER, TAG};
 
 /// After so many records, 4 GiB at most, a direction takes the next key: long before the limits of both ciphers (RFC 9001,
 /// appendix B), and what was sent before stays secret if a key becomes known.
 const REKEY_EVERY: u64 = 1 << 16;
-/// The number that no record has: it makes the next key (Noise, section 4.2).
-const REKEY_NUMBER: u64 = u64::MAX;
-const KEY: usize = 32;
-
-/// What encrypts records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cipher {
-    /// ChaCha20-Poly1305 (RFC 8439): fast on any processor.
-    ChaCha,
-    /// AES-256-GCM: faster where the processor has instructions for it.
-    Aes,
-}
-
-impl Cipher {
-    /// True if this processor computes it fast, and in a time that does not depend on the key.
-    pub(super) fn is_fast(self) -> bool {
-        match self {
-            Self::ChaCha => true,
-            #[cfg(target_arch = "x86_64")]
-            Self::Aes => {
-                std::arch::is_x86_feature_detected!("aes") && std::arch::is_x86_feature_detected!("pclmulqdq")
-            }
-            #[cfg(target_arch = "aarch64")]
-            Self::Aes => std::arch::is_aarch64_feature_detected!("aes"),
-            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-            Self::Aes => false,
-        }
-    }
-
-    const fn algorithm(self) -> &'static Algorithm {
-        match self {
-            Self::ChaCha => &CHACHA20_POLY1305,
-            Self::Aes => &AES_256_GCM,
-        }
-    }
-
-    /// As Noise writes nonces: four zeros, then the number, in the order of bytes of the cipher (section 12).
-    fn nonce(self, number: u64) -> Nonce {
-        let mut bytes = [0; 12];
-        bytes[4..].copy_from_slice(&match self {
-            Self::ChaCha => number.to_le_bytes(),
-            Self::Aes => number.to_be_bytes(),
-        });
-        Nonce::assume_unique_for_key(bytes)
-    }
-
-    fn key(self, mut bytes: [u8; KEY]) -> LessSafeKey {
-        let key = UnboundKey::new(self.algorithm(), &bytes).expect("both ciphers have keys of 32 bytes");
-        bytes.zeroize();
-        LessSafeKey::new(key)
-    }
-}
-
 /// The key of one direction, and the number of its next record.
 struct Direction {
     cipher: Cipher,
@@ -94,12 +41,7 @@ impl Direction {
         // 2^64 records are 2^48 keys of 4 GiB each.
         self.number += 1;
         if self.number.is_multiple_of(REKEY_EVERY) {
-            let mut next = [0; KEY];
-            let nonce = self.cipher.nonce(REKEY_NUMBER);
-            let tag = self.key.seal_in_place_separate_tag(nonce, Aad::empty(), &mut next);
-            let _ = tag.expect("32 bytes are not too many");
-            self.key = self.cipher.key(next);
-            next.zeroize();
+            self.key = self.cipher.next(&self.key);
         }
     }
 }

@@ -3,6 +3,8 @@
 //! client follow immediately after the HELLO with the cookie, so a request and its answer take two round trips, not
 //! three.
 
+pub mod sealing;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -69,20 +71,27 @@ pub(in crate::reliable) fn cookie(
     id: ConnectionId,
     now: Time,
 ) -> Vec<u8> {
-    cookie_of(secret, peer, id, now.micros() / COOKIE_PERIOD.as_micros() as u64)
+    cookie_of(secret, peer, id, period(now))
 }
 
-/// True for a cookie of this period or the one before.
-pub(in crate::reliable) fn is_valid(
+/// The period that a cookie is of: this one or the one before; `None` if the cookie is of no other use.
+pub(in crate::reliable) fn period_of(
     secret: &[u8; 32],
     peer: SocketAddr,
     id: ConnectionId,
     now: Time,
     given: &[u8],
-) -> bool {
-    let period = now.micros() / COOKIE_PERIOD.as_micros() as u64;
-    given == cookie_of(secret, peer, id, period)
-        || period > 0 && given == cookie_of(secret, peer, id, period - 1)
+) -> Option<u64> {
+    let period = period(now);
+    [Some(period), period.checked_sub(1)]
+        .into_iter()
+        .flatten()
+        .find(|period| given == cookie_of(secret, peer, id, *period))
+}
+
+/// The period of the cookies that are made now.
+pub(in crate::reliable) fn period(now: Time) -> u64 {
+    now.micros() / COOKIE_PERIOD.as_micros() as u64
 }
 
 pub(in crate::reliable) fn cookie_of(

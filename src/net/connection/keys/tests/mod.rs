@@ -3,15 +3,17 @@
 //! | file | holds |
 //! |---|---|
 //! | `middle` | whatever somebody on the way changes, repeats, reorders or leaves out |
+//! | `udp` | both sides over UDP, in virtual time |
 //! | `vectors` | fixed keys, and every byte that follows from them |
 
 mod middle;
+mod udp;
 mod vectors;
 
 use bytes::BytesMut;
 
-use super::handshake::{Initiator, Responder, offer};
-use super::{FIRST, Forged, Opener, SECOND, Sealer, Secrets};
+use super::handshake::{Ephemeral, Initiator, Responder, offer};
+use super::{ClientKey, FIRST, Forged, Keyring, Opener, SECOND, Sealer, Secrets};
 use crate::base::Key;
 use crate::wire::ServiceId;
 use crate::wire::preface::{self, Preface};
@@ -31,12 +33,16 @@ struct Session {
     server: Secrets,
 }
 
+fn of(ephemeral: Option<&[u8]>) -> Ephemeral<'_> {
+    ephemeral.map_or(Ephemeral::Random, Ephemeral::Fixed)
+}
+
 /// A handshake; `offered` are the flags of the client, `ephemeral` both ephemeral secrets.
 fn session(key: &Key, offered: u8, ephemeral: [Option<&[u8]>; 2]) -> Session {
     let preface = Preface { flags: offered, ..Preface::new(ServiceId::new(1)) };
-    let (initiator, first) = Initiator::with(key, preface, ephemeral[0]);
+    let (initiator, first) = Initiator::with(key, preface, of(ephemeral[0]));
     let client_preface = preface.encode();
-    let responder = Responder::with(key, client_preface, &first, ephemeral[1]).unwrap();
+    let responder = Responder::with(key, client_preface, &first, of(ephemeral[1])).unwrap();
     let (answer, second, server) = responder.answer(Preface::new(ServiceId::new(1))).unwrap();
     let server_preface = answer.encode();
     let client = initiator.finish(server_preface, &second).unwrap();

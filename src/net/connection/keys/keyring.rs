@@ -49,6 +49,11 @@ impl Keyring {
         self.keys.iter().map(|known| &*known.name).collect()
     }
 
+    #[cfg(feature = "keys")]
+    pub(super) fn keys(&self) -> &[ClientKey] {
+        &self.keys
+    }
+
     /// The name of the key that `first` was made with, and the handshake; `None` if it was made with another.
     pub(in crate::net) fn open(
         &self,

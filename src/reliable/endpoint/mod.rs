@@ -1,16 +1,30 @@
 //! Many connections on one socket: finds the connection of a datagram by its id, and accepts new ones.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `welcome` | what a server does with a HELLO |
+//! | `guard` | the keys of a server |
+//! | `ended` | the ids of connections that are over |
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+mod ended;
+mod guard;
+mod welcome;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use self::ended::Ended;
+use self::guard::Guard;
+use super::Config;
 use super::connection::{Connection, Event};
-use super::{Config, handshake};
+use super::handshake::sealing::{Initiator, Keyholder};
 use crate::base::{Time, share};
 use crate::record::{Fate, PacketEvent, Ring, Way, kind_of};
-use crate::wire::datagram::{self, Credit, Packet};
-use crate::wire::{Code, ConnectionId, ServiceId, VERSION};
+use crate::wire::datagram::{self, Packet};
+use crate::wire::{ConnectionId, ServiceId};
 
 /// What a server accepts.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +45,17 @@ impl Acceptance {
     fn serves(&self, asked: u8) -> bool {
         asked == self.service.number() || asked == ServiceId::ANY.number() && self.lists
     }
+}
+
+/// A connection that a server has accepted.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// Its id.
+    pub id: ConnectionId,
+    /// The address of the client.
+    pub peer: SocketAddr,
+    /// It is encrypted: what the client's key is called.
+    pub key: Option<Arc<str>>,
 }
 
 /// A connection, and what the endpoint knows about it.
@@ -79,7 +104,11 @@ pub struct Endpoint {
     /// Answers to datagrams that belong to no connection, and ACCEPT.
     stateless: VecDeque<(SocketAddr, Vec<u8>)>,
     /// New connections that the application has not fetched yet.
-    accepted: VecDeque<(ConnectionId, SocketAddr)>,
+    accepted: VecDeque<Accepted>,
+    /// Clients that were refused for their key, and why, as far as nobody has fetched them.
+    refused: VecDeque<(SocketAddr, String)>,
+    /// The keys of a server that only serves who has one of them.
+    guard: Option<Guard>,
     ended: Ended,
     unsent: Option<Unsent>,
     /// What was noted of the packets of all connections, and not taken yet.
@@ -100,6 +129,8 @@ impl Endpoint {
             touched: VecDeque::new(),
             stateless: VecDeque::new(),
             accepted: VecDeque::new(),
+            refused: VecDeque::new(),
+            guard: None,
             unsent: None,
             ended: Ended::default(),
             record: (config.record > 0).then(|| Ring::new(config.record)),
@@ -107,9 +138,20 @@ impl Endpoint {
         }
     }
 
-    /// Begins a connection as a client; `id` is 64 random bits.
-    pub fn connect(&mut self, now: Time, id: ConnectionId, peer: SocketAddr, service: ServiceId) {
-        let connection = Connection::connect(id, service.number(), self.config, now);
+    /// From now on only clients with a key are accepted; `secret` is random.
+    pub fn guarded(self, keys: Box<dyn Keyholder>, secret: [u8; 32]) -> Self {
+        Self { guard: Some(Guard::new(keys, secret)), ..self }
+    }
+
+    /// Begins a connection as a client; `id` is 64 random bits. With `initiator` it is encrypted.
+    pub fn connect(
+        &mut self,
+        now: Time,
+        (id, peer): (ConnectionId, SocketAddr),
+        service: ServiceId,
+        initiator: Option<Box<dyn Initiator>>,
+    ) {
+        let connection = Connection::connect(id, service.number(), self.config, now).with_key(initiator);
         self.slots.insert(id, Slot { connection, peer, deadline: None });
         self.touched.push_back(id);
     }
@@ -142,90 +184,22 @@ impl Endpoint {
         };
         if let Packet::Hello { .. } = &packet {
             self.note(now, id, Way::In, &packet, bytes.len());
+            return self.handle_hello(now, (peer, id), packet, &bytes);
         }
-        if let Some(slot) = self.slots.get_mut(&id) {
-            if let Packet::Hello { cookie, .. } = &packet {
-                if slot.peer != peer {
-                    let proven = self.listening.is_some_and(|listening| {
-                        handshake::is_valid(&listening.secret, peer, id, now, cookie)
-                    });
-                    if !proven {
-                        self.ignored += 1;
-                        return;
-                    }
-                    slot.peer = peer;
-                    self.touched.push_back(id);
-                }
-                // ACCEPT was lost, or the client is at a new address.
-                self.answer(now, peer, id, &Packet::Accept { credit: self.config.credit });
-            } else if slot.peer != peer {
-                self.ask_who(now, peer, id, bytes.len());
-            } else {
-                slot.connection.handle_packet(now, packet, bytes, marked);
-                self.touched.push_back(id);
-            }
-            return;
-        }
-        match packet {
-            // A short one could provoke a longer answer (RFC 9000, section 14.1).
-            Packet::Hello { .. } if bytes.len() < datagram::BASE_DATAGRAM => self.ignored += 1,
-            Packet::Hello { version, service, credit, cookie } => {
-                self.greet(now, (peer, id), (version, service), credit, &cookie);
-            }
-            _ => self.ignored += 1,
-        }
-    }
-
-    /// A known id from an unknown address (faults.md row 54): sends a RETRY, so that a client whose address changed can
-    /// prove the new one as at the start.
-    fn ask_who(&mut self, now: Time, peer: SocketAddr, id: ConnectionId, size: usize) {
-        let Some(listening) = &self.listening else {
+        let Some(slot) = self.slots.get_mut(&id) else {
             self.ignored += 1;
             return;
         };
-        let retry = Packet::Retry { cookie: handshake::cookie(&listening.secret, peer, id, now) };
-        // Never more bytes than the datagram had.
-        if datagram::encode(id, &retry).len() <= size {
-            self.answer(now, peer, id, &retry);
-        } else {
+        let size = bytes.len();
+        let Some((packet, bytes)) = slot.connection.admit(packet, bytes) else {
             self.ignored += 1;
+            return;
+        };
+        if slot.peer != peer {
+            return self.ask_who(now, peer, id, size);
         }
-    }
-
-    /// Answers a HELLO with an id that no connection has: RETRY, REFUSE or ACCEPT.
-    fn greet(
-        &mut self,
-        now: Time,
-        (peer, id): (SocketAddr, ConnectionId),
-        (version, service): (u8, u8),
-        credit: Credit,
-        cookie: &[u8],
-    ) {
-        let Some(listening) = self.listening else {
-            self.ignored += 1;
-            return;
-        };
-        let refuse = |code: Code, text: String| Packet::Refuse { code, text };
-        let answer = if version != VERSION {
-            refuse(Code::Version, format!("the server speaks version {VERSION}, the client {version}"))
-        } else if !listening.serves(service) {
-            refuse(Code::Service, format!("this port serves {}", listening.name))
-        } else if !handshake::is_valid(&listening.secret, peer, id, now, cookie) {
-            Packet::Retry { cookie: handshake::cookie(&listening.secret, peer, id, now) }
-        } else if self.ended.has(id, now) {
-            // Repeated datagrams of a session that is over: its requests were served already.
-            self.ignored += 1;
-            return;
-        } else if let Some(why) = self.is_full_for(peer.ip(), listening.max) {
-            refuse(Code::Busy, why)
-        } else {
-            let connection = Connection::accept(id, credit, self.config, now);
-            self.slots.insert(id, Slot { connection, peer, deadline: None });
-            self.touched.push_back(id);
-            self.accepted.push_back((id, peer));
-            Packet::Accept { credit: self.config.credit }
-        };
-        self.answer(now, peer, id, &answer);
+        slot.connection.handle_packet(now, packet, bytes, marked);
+        self.touched.push_back(id);
     }
 
     /// Queues a datagram that needs no connection.
@@ -272,9 +246,14 @@ impl Endpoint {
         self.slots.values().filter(|slot| slot.peer.ip() == address).count()
     }
 
-    /// The id and peer address of the next accepted connection, if there is one.
-    pub fn poll_accepted(&mut self) -> Option<(ConnectionId, SocketAddr)> {
+    /// The next accepted connection, if there is one.
+    pub fn poll_accepted(&mut self) -> Option<Accepted> {
         self.accepted.pop_front()
+    }
+
+    /// The next client that was refused for its key, and why, if there is one.
+    pub fn poll_refused(&mut self) -> Option<(SocketAddr, String)> {
+        self.refused.pop_front()
     }
 
     /// The connection with this id, to write to or to close; `None` if it has ended. The next [`Self::drain`] serves
@@ -366,41 +345,6 @@ impl Endpoint {
         if self.listening.is_some() {
             self.ended.add(id, now);
         }
-    }
-}
-
-/// Ids of connections that ended, kept as long as their cookies are valid: otherwise a copy of their datagrams would
-/// repeat the session (faults.md row 53).
-#[derive(Debug, Default)]
-struct Ended {
-    ids: HashSet<ConnectionId>,
-    order: VecDeque<(Time, ConnectionId)>,
-}
-
-/// Most ids that are remembered; beyond that, the oldest is forgotten.
-const ENDED_LIMIT: usize = 1 << 16;
-
-impl Ended {
-    fn add(&mut self, id: ConnectionId, now: Time) {
-        if self.order.len() >= ENDED_LIMIT
-            && let Some((_, oldest)) = self.order.pop_front()
-        {
-            self.ids.remove(&oldest);
-        }
-        self.order.push_back((now, id));
-        self.ids.insert(id);
-    }
-
-    /// True if a connection with this id ended while its cookie may still be valid, which is in its period and the
-    /// next.
-    fn has(&mut self, id: ConnectionId, now: Time) -> bool {
-        while let Some(&(at, oldest)) = self.order.front()
-            && now.since(at) >= handshake::COOKIE_PERIOD * 2
-        {
-            self.order.pop_front();
-            self.ids.remove(&oldest);
-        }
-        self.ids.contains(&id)
     }
 }
 

@@ -1,23 +1,32 @@
-//! Encryption of a connection over TCP: the handshake `NNpsk0` of the Noise Protocol Framework (revision 34), with a key
-//! that both sides have, and the records that follow it. Nothing here reads or writes a socket; `docs/protocol.md`
-//! describes the same bytes in words.
+//! Encryption of a connection: the handshake `NNpsk0` of the Noise Protocol Framework (revision 34), with a key that both
+//! sides have, and the records over TCP or packets over UDP that follow it. Nothing here reads or writes a socket;
+//! `docs/protocol.md` describes the same bytes in words.
 //!
 //! Panic contract: nothing here panics on any bytes of a peer.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `handshake` | the two messages, from which both sides have the same secrets |
+//! | `handshake` | over TCP: the two messages, from which both sides have the same secrets |
 //! | `record` | records: sealed, opened, counted |
+//! | `datagram` | over UDP: the same two messages, in HELLO and RETRY |
+//! | `packet` | packets: each sealed by itself |
+//! | `cipher` | the ciphers |
 //! | `keyring` | the keys of a server, and how often it may be tried which is right |
 //! | `absent` | the same without the feature `keys` |
 //! | `errors` | why a connection with a key is not made, or ends |
 
 #[cfg(not(feature = "keys"))]
 mod absent;
+#[cfg(feature = "keys")]
+mod cipher;
+#[cfg(feature = "keys")]
+mod datagram;
 pub(in crate::net) mod errors;
 #[cfg(feature = "keys")]
 mod handshake;
 mod keyring;
+#[cfg(feature = "keys")]
+mod packet;
 #[cfg(feature = "keys")]
 mod record;
 #[cfg(test)]
@@ -25,7 +34,9 @@ mod record;
 mod tests;
 
 #[cfg(not(feature = "keys"))]
-pub(in crate::net) use absent::{Initiator, Opener, Responder, Sealer};
+pub(in crate::net) use absent::{Initiator, Opener, Responder, Sealer, initiator};
+#[cfg(feature = "keys")]
+pub(in crate::net) use datagram::initiator;
 #[cfg(feature = "keys")]
 pub(in crate::net) use handshake::{Initiator, Responder, offer};
 #[cfg(feature = "keys")]
