@@ -147,6 +147,16 @@ pub fn rate(word: &str) -> Result<u64, BadQuantity> {
 
 /// The unit of rate that was probably meant by another spelling.
 fn meant_rate_unit(unit: &str) -> Option<&'static str> {
+    // A small b is a bit, a capital B a byte, wherever the rest tells what is meant.
+    match unit {
+        "KBps" | "kBps" => return Some("KB/s"),
+        "MBps" => return Some("MB/s"),
+        "GBps" => return Some("GB/s"),
+        "Kb/s" | "kb/s" => return Some("kbit"),
+        "Mb/s" => return Some("mbit"),
+        "Gb/s" => return Some("gbit"),
+        _ => {}
+    }
     match unit.to_ascii_lowercase().as_str() {
         "bps" | "bit/s" | "bits" => Some("bit"),
         "kbps" | "kbit" | "kbit/s" | "kbits" => Some("kbit"),
@@ -324,7 +334,15 @@ mod tests {
         assert_eq!(rate("10mbit"), Ok(10_000_000));
         assert_eq!(rate("5MB/s"), Ok(40_000_000));
         assert!(rate("10").is_err() && rate("0mbit").is_err());
-        for (word, fix) in [("5mbps", "5mbit"), ("5Mbit/s", "5mbit"), ("5mb/s", "5MB/s"), ("5M", "5MB/s")] {
+        for (word, fix) in [
+            ("5mbps", "5mbit"),
+            ("5Mbit/s", "5mbit"),
+            ("5mb/s", "5MB/s"),
+            ("5M", "5MB/s"),
+            ("5MBps", "5MB/s"),
+            ("5Mb/s", "5mbit"),
+            ("5kb/s", "5kbit"),
+        ] {
             assert_eq!(rate(word).unwrap_err().fix.as_deref(), Some(fix), "{word}");
         }
     }

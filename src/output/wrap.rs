@@ -13,12 +13,16 @@ const PARAGRAPH: usize = 3;
 
 /// Replacements for the non-ASCII characters of our own texts, where the locale is not UTF-8.
 /// A cut at the edge of a table column keeps its width.
-const ASCII: [(&str, &str); 8] = [
+const ASCII: [(&str, &str); 12] = [
     ("  …", "  ~"),
     ("…  ", "~  "),
     ("…", "..."),
     ("≈", "~"),
     ("×", "x"),
+    ("→", "->"),
+    ("←", "<-"),
+    ("≤", "<="),
+    ("≥", ">="),
     ("·", "-"),
     ("–", "-"),
     ("µ", "u"),

@@ -54,8 +54,13 @@ pub(super) fn toggle_hexadecimal(shell: &Shell, session: &Session) {
     say(shell, format!("what passes is shown {form}; Ctrl-X changes it"));
 }
 
+/// Ctrl-C: ends a session that accepts lines; one that is only watched keeps running.
+pub(super) async fn interrupted(shell: &Shell, session: &Session) {
+    if session.listens() { end(shell, session).await } else { leave(shell, session) }
+}
+
 /// Stops the session, for all its clients.
-pub(super) async fn end(shell: &Shell, session: &Session) {
+async fn end(shell: &Shell, session: &Session) {
     session.cancel.cancel();
     session.ended().await;
     say(shell, format!("{} ended", session.label()));

@@ -57,6 +57,7 @@ enum EditorRequest {
 /// Handle to the line editor's thread.
 pub(super) struct Editor {
     requests: std::sync::mpsc::Sender<EditorRequest>,
+    sink: Sink,
     lines: tokio::sync::Mutex<mpsc::UnboundedReceiver<Input>>,
 }
 
@@ -86,7 +87,7 @@ impl Editor {
             }
         });
         thread.map_err(|error| Failure::io(&error, "the line editor"))?;
-        Ok(Self { requests, lines: tokio::sync::Mutex::new(lines) })
+        Ok(Self { requests, sink: setup.sink.clone(), lines: tokio::sync::Mutex::new(lines) })
     }
 
     /// Reads a line, with the prompt of an attached session, or the shell's with the number of unread lines; `typed` is
@@ -98,6 +99,13 @@ impl Editor {
             (None, unread) => format!("({unread} unread) {PROMPT}"),
         };
         self.ask(EditorRequest::Line(prompt, typed)).await
+    }
+
+    /// The line that is being read is the shell's from now on. On a terminal without editing the prompt must be said again.
+    pub(super) fn repeat_prompt(&self) {
+        if !crate::output::is_capable() {
+            self.sink.put(Rendered { out: PROMPT.to_owned(), err: String::new() });
+        }
     }
 
     /// Reads a secret: shown as stars and not added to the history; `None` if the user cancelled.
@@ -187,6 +195,7 @@ impl Thread {
             EditorRequest::Secret(prompt) => (prompt, ""),
         };
         if !crate::output::is_capable() {
+            let _hidden = matches!(request, EditorRequest::Secret(_)).then(HiddenInput::begin);
             return plain_line(&self.sink, prompt);
         }
         while self.spare.give() {
@@ -201,6 +210,32 @@ impl Thread {
             }
         }
         Err(std::io::Error::other("no file descriptor below 1024 is left").into())
+    }
+}
+
+/// While it lives, the terminal does not show what is typed.
+struct HiddenInput(Option<rustix::termios::Termios>);
+
+impl HiddenInput {
+    fn begin() -> Self {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(std::io::stdin()).ok();
+        if let Some(mut hidden) = before.clone() {
+            hidden.local_modes.remove(LocalModes::ECHO);
+            // The newline is shown, so that the next line begins at the left.
+            hidden.local_modes.insert(LocalModes::ECHONL);
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &hidden);
+        }
+        Self(before)
+    }
+}
+
+impl Drop for HiddenInput {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            use rustix::termios::{OptionalActions, tcsetattr};
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
+        }
     }
 }
 

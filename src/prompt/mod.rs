@@ -70,20 +70,21 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
         known.update(shell, prompt.attached.clone());
         renew(shell, setup);
         let input = tokio::select! {
-            () = setup.end.cancelled() => return,
+            () = setup.end.cancelled() => break,
             input = prompt.read(shell, &editor) => input,
         };
         let quits = match prompt.take(shell, input).await {
             After::Line => false,
             After::Quit => true,
-            After::End => return,
+            After::End => break,
         };
         if quits && (asked_to_quit || may_quit(shell)) {
-            shell.finish_recording();
-            return;
+            break;
         }
         asked_to_quit = quits;
     }
+    // It says so if it cannot be written.
+    let _is_written = shell.finish_recording();
 }
 
 /// Lets commands ask for secrets through the editor.
@@ -129,8 +130,10 @@ impl Prompt<'_> {
                 input = &mut reading => return input,
                 _ = session.ended() => attached::gone(shell, session),
                 // Ctrl-C as a signal, on a terminal without line editing: the next line goes to the shell.
-                () = shell.interrupt().cancelled() => attached::end(shell, session).await,
+                () = shell.interrupt().cancelled() => attached::interrupted(shell, session).await,
             }
+            editor.repeat_prompt();
+            self.attached = None;
         }
         reading.await
     }
@@ -184,8 +187,8 @@ impl Prompt<'_> {
                 self.unsent = typed;
                 self.attached = Some(session);
             }
-            Input::Interrupted(_) if session.listens() => attached::end(shell, &session).await,
-            Input::Interrupted(_) | Input::Leave | Input::End => attached::leave(shell, &session),
+            Input::Interrupted(_) => attached::interrupted(shell, &session).await,
+            Input::Leave | Input::End => attached::leave(shell, &session),
             Input::Broken(why) => return broken(shell, &why),
         }
         After::Line

@@ -1,8 +1,9 @@
 //! The progress bar of the foreground command, on a terminal only. The output writer draws it, so that it stays below
 //! all other output and is removed before anything else is shown.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use unicode_width::UnicodeWidthStr;
@@ -17,6 +18,8 @@ use crate::session::Session;
 /// Commands that end sooner show no bar.
 const SHOW_AFTER: Duration = Duration::from_millis(400);
 const REDRAW: Duration = Duration::from_millis(100);
+/// Time over which the rate is measured.
+const PACE_SPAN: Duration = Duration::from_secs(3);
 /// Width of the bar itself, in columns.
 const BAR: std::ops::RangeInclusive<usize> = 6..=40;
 /// Below this rate, in bytes/s, no remaining time is shown.
@@ -43,14 +46,37 @@ pub async fn watch(mut foreground: watch::Receiver<Option<(u64, Arc<Session>)>>,
 }
 
 async fn draw(stay: u64, session: &Session, sink: &Sink) {
+    let mut pace = Pace::default();
+    pace.note(Instant::now(), session.progress());
     tokio::time::sleep(SHOW_AFTER).await;
     while !session.has_ended() {
         if let (Some(progress), Some(area)) = (session.progress(), crate::output::area_of_errors()) {
-            let (came, left) = session.rates();
-            let text = line(&session.kind, progress, came.max(left), &remarks(session), area);
+            pace.note(Instant::now(), Some(progress));
+            let text = line(&session.kind, progress, pace.rate(), &remarks(session), area);
             sink.bar(stay, Some(text + "\n"));
         }
         tokio::time::sleep(REDRAW).await;
+    }
+}
+
+/// How fast it goes on: bytes may be queued long before they leave, and what was there already has not moved.
+#[derive(Default)]
+struct Pace(VecDeque<(Instant, u64)>);
+
+impl Pace {
+    fn note(&mut self, now: Instant, progress: Option<Progress>) {
+        let Some(Progress { done, .. }) = progress else { return };
+        self.0.push_back((now, done));
+        while self.0.len() > 2 && self.0.front().is_some_and(|(at, _)| now - *at > PACE_SPAN) {
+            self.0.pop_front();
+        }
+    }
+
+    /// In bytes/s, over [`PACE_SPAN`]; 0 while it is not known.
+    fn rate(&self) -> f64 {
+        let (Some((began, from)), Some((now, done))) = (self.0.front(), self.0.back()) else { return 0.0 };
+        let seconds = (*now - *began).as_secs_f64();
+        if seconds > 0.0 { done.saturating_sub(*from) as f64 / seconds } else { 0.0 }
     }
 }
 
@@ -126,6 +152,18 @@ mod tests {
             line("get big", HALF, 0.0, "", area(60, false)),
             "get big ##############.............. 5.0 MiB/10.0 MiB 0 B/s"
         );
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds_and_what_was_there_before_does_not_count() {
+        let began = Instant::now();
+        let mut pace = Pace::default();
+        assert!(pace.rate() < 1.0);
+        for tenth in 0..=100u64 {
+            let done = 5_000_000 + tenth * 1000;
+            pace.note(began + Duration::from_millis(100 * tenth), Some(Progress { done, total: 9_000_000 }));
+        }
+        assert!((pace.rate() - 10_000.0).abs() < 500.0, "{}", pace.rate());
     }
 
     #[test]

@@ -126,6 +126,17 @@ impl Default for Config {
     }
 }
 
+/// Bytes that all connections of a socket together may have waiting to be sent, nearly: the first ones have more.
+const SHARED: usize = 24 << 20;
+/// What each connection may have in any case.
+const SHARE_LEAST: usize = 64 << 10;
+
+/// How many bytes a new connection beside `others` may have waiting to be sent; alone, `most`. Its peer may never
+/// acknowledge anything.
+pub fn shared(most: usize, others: usize) -> usize {
+    most.min((SHARED / (others + 1)).max(SHARE_LEAST))
+}
+
 /// Bytes charged to the block credit for each piece, on top of its data, so that tiny pieces cannot fill memory.
 pub const PIECE_COST: u64 = 64;
 

@@ -31,6 +31,11 @@ impl Handle {
         self.session.id
     }
 
+    /// From now on handlers can react to what the session hears: its service looks for what they wait for.
+    pub fn reacts(&self) {
+        self.session.reacts.store(true, Ordering::Relaxed);
+    }
+
     /// The session, as others see it.
     pub fn session(&self) -> &Arc<Session> {
         &self.session

@@ -143,6 +143,7 @@ impl Registry {
             pacer: RateLimiter::default(),
             guests: ClientList::default(),
             handlers: Handlers::default(),
+            reacts: AtomicBool::new(false),
             meter: Mutex::new(Meter::new()),
         }
     }

@@ -148,6 +148,8 @@ pub struct Session {
     pub(super) pacer: RateLimiter,
     pub(super) guests: ClientList,
     pub(super) handlers: Handlers,
+    /// Its service looks for what handlers wait for.
+    pub(super) reacts: AtomicBool,
     pub(super) meter: Mutex<Meter>,
     pub(super) packets: Packets,
 }
@@ -564,6 +566,11 @@ impl Session {
         self.handlers.add(handler)?;
         self.touch();
         Ok(())
+    }
+
+    /// True if handlers can react to what it hears.
+    pub fn reacts(&self) -> bool {
+        self.reacts.load(Ordering::Relaxed)
     }
 
     /// Its handlers now.

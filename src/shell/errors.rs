@@ -11,6 +11,7 @@ use crate::language::kind::Mismatch;
 use crate::language::script::Comparison;
 use crate::language::{Kind, SessionRef};
 use crate::report::{Failure, reason};
+use crate::session::Session;
 use crate::wire::Code;
 
 // Names and their values
@@ -158,6 +159,13 @@ pub(super) fn already_recording() -> Failure {
     usage("another recording is going on").fix("`record` ends it")
 }
 
+/// `fg` of a server.
+pub(super) fn server_in_background(session: &Session) -> Failure {
+    let label = session.label();
+    usage(format!("{label} is a server, and stays in the background"))
+        .fix(format!("`attach {label}` shows what happens in it, `stop {label}` ends it"))
+}
+
 pub(super) fn not_recording() -> Failure {
     usage("nothing is being recorded").fix("record FILE begins")
 }
@@ -237,6 +245,12 @@ pub(super) fn error_expected() -> Failure {
     unmet("expected an error, but it succeeded")
 }
 
+/// An empty text is in every reason.
+pub(super) fn any_error_expected() -> Failure {
+    usage("an empty text fits every error")
+        .fix("`expect error: …` expects any, `expect error \"TEXT\": …` one")
+}
+
 pub(super) fn error_of_another_kind(wanted: &str, actual: &Failure) -> Failure {
     unmet(format!("expected an error of the kind {wanted} (this is {}), but it was: {actual}", actual.code))
 }
@@ -308,6 +322,14 @@ pub(super) fn forgotten(bytes: u64) -> String {
 }
 
 // `on`
+
+/// `on` of a session whose service answers by itself.
+pub(super) fn never_reacts(session: &Session) -> Failure {
+    let why = format!("{} is {}, and handlers react to raw sessions only", session.label(), session.kind);
+    usage(why).fix(
+        "`listen … raw` and `connect` start raw sessions; of others, `expect X says` waits for a message",
+    )
+}
 
 pub(super) fn handler_refused(why: &str) -> Failure {
     usage(why).fix("`off X` removes the handlers of a session")

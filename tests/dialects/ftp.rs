@@ -231,6 +231,32 @@ fn row_12_an_upload_that_breaks_leaves_nothing() {
 }
 
 #[test]
+fn row_12_what_a_client_was_sending_when_it_was_killed_is_not_published() {
+    if !has("curl") {
+        return;
+    }
+    let lab = Lab::new();
+    let (_server, address) = server(&lab, "");
+    lab.random("big", 20_000_000, 1);
+    let log = || lab.path("root");
+    for round in 0..4 {
+        let mut client = Command::new("curl")
+            .args(["-q", "-s", "--limit-rate", "2M", "-T"])
+            .arg(lab.path("big"))
+            .arg(format!("ftp://{address}/k{round}"))
+            .spawn()
+            .unwrap();
+        eventually("some of it is here", || {
+            let parts = std::fs::read_dir(log()).unwrap().flatten();
+            parts.into_iter().any(|entry| entry.metadata().is_ok_and(|part| part.len() > 100_000))
+        });
+        client.kill().unwrap();
+        client.wait().unwrap();
+        eventually("nothing of it is left", || names(&log()).is_empty());
+    }
+}
+
+#[test]
 fn row_20_to_22_and_57_nothing_outside_of_the_folder_is_seen() {
     let lab = Lab::new();
     lab.write("secret", "secret");

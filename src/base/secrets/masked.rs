@@ -30,20 +30,46 @@ impl fmt::Debug for Secrets {
     }
 }
 
+/// A secret as it may occur: the first form is the text itself.
+fn forms(text: &str) -> Vec<String> {
+    // A text may be escaped on input or on output, or on both, and a typed text is in quotes with escapes of its own.
+    let typed = text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
+    let on_one_line = typed.replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r");
+    let squeezed: String = text.split_whitespace().collect();
+    let mut forms = vec![text.to_owned()];
+    let others = [
+        escape(text).into_owned(),
+        escape_line(text).into_owned(),
+        escape_line(&escape(text)).into_owned(),
+        escape_line(&escape_line(text)).into_owned(),
+        escape_line(&on_one_line).into_owned(),
+        typed,
+        on_one_line,
+        squeezed,
+    ];
+    for form in others {
+        if form.chars().count() >= LEAST && !forms.contains(&form) {
+            forms.push(form);
+        }
+    }
+    // The longest first: a shorter one may be a part of it.
+    forms[1..].sort_by_key(|form| std::cmp::Reverse(form.len()));
+    forms
+}
+
 impl Secrets {
     /// Masks `text` from now on, the value of the environment variable `name`; false if it is shorter than [`LEAST`].
     pub fn add(&self, name: &str, text: &str) -> bool {
         if text.chars().count() < LEAST {
             return false;
         }
+        // What is shown line by line, as the output of a command, has no newline in it.
+        for line in text.lines().filter(|line| *line != text) {
+            self.add(name, line);
+        }
         let mut known = self.lock();
         if !known.iter().any(|known| known.forms[0] == text) {
-            let mut forms = vec![text.to_owned()];
-            // A text may be escaped on input or on output, and a typed text is in quotes with escapes of its own.
-            let once = [escape(text), escape_line(text)].map(std::borrow::Cow::into_owned);
-            let typed = [text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$")];
-            forms.extend(once.into_iter().chain(typed).filter(|form| form != text));
-            known.push(KnownSecret { forms, name: name.to_owned() });
+            known.push(KnownSecret { forms: forms(text), name: name.to_owned() });
             // Longest first: one secret may be a part of another.
             known.sort_by_key(|known| std::cmp::Reverse(known.forms[0].len()));
         }

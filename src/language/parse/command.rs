@@ -7,7 +7,7 @@ use super::atom::{RESERVED_NAMES, is_name, not_a_name, reserved};
 use super::lexer::Word;
 use super::mismatch;
 use super::next::Next;
-use super::refused::{carriers, typed_key};
+use super::refused::{carriers, dash, typed_key};
 use super::value::read;
 use crate::base::{Carrier, Transport};
 use crate::language::arguments::{Argument, Invocation};
@@ -79,7 +79,8 @@ impl<'v> Matcher<'v> {
         }
         let service = carriers::service(&self.arguments, self.vocabulary);
         let key = carriers::key(&self.arguments, self.keywords());
-        self.errors.extend(service.into_iter().chain(key));
+        let dash = dash::to(self.verb, &self.arguments);
+        self.errors.extend(service.into_iter().chain(key).chain(dash));
         if background && self.verb.lasting == Lasting::Instant {
             let title = format!(
                 "`&` is not allowed here: `{}` answers at once, not in the background",

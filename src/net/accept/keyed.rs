@@ -22,17 +22,21 @@ impl Visitor {
         asked: Preface,
         place: ConnectionPermit,
     ) -> Result<(Spoken, ConnectionPermit), Failure> {
+        // Who has not shown yet that it has a key holds no place of those who have one.
+        drop(place);
         let (client, first) = match tokio::time::timeout(FIRST_MESSAGE_LIMIT, self.first_message()).await {
             Ok(message) => message?,
             Err(_) => return Err(first_message_timed_out()),
         };
         let Some((name, responder)) = keyring.open(client, &first) else {
-            // Its place is for others meanwhile.
-            drop(place);
             if !keyring.slow_down().await {
                 return Err(errors::dropped_without_words());
             }
             return Err(self.refuse(Opening::Own, errors::wrong_key()).await);
+        };
+        let place = match self.place(Opening::Own) {
+            Ok(place) => place,
+            Err(full) => return Err(self.refuse(Opening::Own, full).await),
         };
         self.front.advance(preface::SIZE + FIRST);
         let refused = objection(&self.admission, Some(asked));

@@ -6,29 +6,63 @@ use std::net::{IpAddr, SocketAddr};
 use super::sockets::{SocketRow, lists};
 use crate::base::Transport;
 
-/// `TCP_TIME_WAIT`: such a socket no longer has an owner.
+/// `TCP_TIME_WAIT`.
 const OVER: &str = "06";
+/// `TCP_LISTEN`.
+const LISTENS: &str = "0A";
 
-/// True if the peer is a loopback socket of another user who is not root (root may do anything anyway). False if the
-/// kernel does not say, or if the peer is not on loopback.
+/// True if the peer is on loopback and not shown to be of this user or of root, who may do anything anyway: of another
+/// user, or gone already, so that nobody can tell whose it was. False if the system has no list of its sockets, or if the
+/// peer is not on loopback.
 pub fn is_of_another_user(transport: Transport, peer: SocketAddr) -> bool {
-    if !peer.ip().to_canonical().is_loopback() {
-        return false;
-    }
+    owners(transport, peer).is_some_and(|owners| !is_own(&owners, rustix::process::geteuid().as_raw()))
+}
+
+/// The same, but false if nobody can tell: for a second connection of a client that was asked at its first one, and may
+/// have said all and left.
+pub fn is_known_to_be_of_another_user(transport: Transport, peer: SocketAddr) -> bool {
     let own = rustix::process::geteuid().as_raw();
-    owner(transport, peer).is_some_and(|user| user != own && user != 0)
+    let other = |owner: &Owner| owner.user != 0 && owner.user != own;
+    owners(transport, peer).is_some_and(|owners| owners.iter().any(other))
 }
 
-/// The user whose socket has this local address.
-fn owner(transport: Transport, local: SocketAddr) -> Option<u32> {
-    let forms = written(local);
+/// Whose sockets have this address; `None` if it is not on loopback, or if the system has no list.
+fn owners(transport: Transport, peer: SocketAddr) -> Option<Vec<Owner>> {
+    if !peer.ip().to_canonical().is_loopback() {
+        return None;
+    }
+    let forms = written(peer);
+    let (mut listed, mut all) = (false, Vec::new());
     // An IPv6 socket may have an IPv4 address, so both lists are searched.
-    lists(transport).flatten().find_map(|line| read(&line, &forms))
+    for list in lists(transport) {
+        listed = true;
+        all.extend(list.filter_map(|line| read(&line, &forms)));
+    }
+    listed.then_some(all)
 }
 
-fn read(line: &str, forms: &[String]) -> Option<u32> {
-    let row = SocketRow::read(line).filter(|row| row.state != OVER)?;
-    forms.iter().any(|form| form == row.local).then_some(row.user)?
+/// Whose a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Owner {
+    user: u32,
+    /// No process has it any more. Then the kernel may give root as its user, whoever had it.
+    is_orphan: bool,
+}
+
+/// True if this user or root has such a socket, and nobody else one. Those that the kernel may only seem to give to root
+/// tell nothing.
+fn is_own(owners: &[Owner], own: u32) -> bool {
+    let mut told = owners.iter().filter(|owner| owner.user != 0 || !owner.is_orphan).peekable();
+    told.peek().is_some() && told.all(|owner| owner.user == 0 || owner.user == own)
+}
+
+fn read(line: &str, forms: &[String]) -> Option<Owner> {
+    let row = SocketRow::read(line).filter(|row| forms.iter().any(|form| form == row.local))?;
+    // Of a server that listens on the same port it is another one, and of a connection that is over another one, too.
+    if matches!(row.state, LISTENS | OVER) {
+        return None;
+    }
+    Some(Owner { user: row.user?, is_orphan: row.inode.is_none_or(|inode| inode == "0") })
 }
 
 /// The notations that the kernel may use for an address: hexadecimal 32-bit words in native byte order. An IPv4 address
@@ -55,21 +89,49 @@ mod tests {
 
     #[test]
     fn a_socket_of_this_process_is_of_its_user() {
-        let own = rustix::process::geteuid().as_raw();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        assert_eq!(owner(Transport::Tcp, client.local_addr().unwrap()), Some(own));
+        let address = client.local_addr().unwrap();
+        assert!(!is_of_another_user(Transport::Tcp, address));
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        assert_eq!(owner(Transport::Udp, socket.local_addr().unwrap()), Some(own));
-        assert!(!is_of_another_user(Transport::Tcp, client.local_addr().unwrap()));
+        let port = socket.local_addr().unwrap();
+        assert!(!is_of_another_user(Transport::Udp, port));
+        // Who has closed cannot be asked any more.
+        drop(socket);
+        assert!(is_of_another_user(Transport::Udp, port));
+        drop(client);
+        let (accepted, _) = listener.accept().unwrap();
+        drop(accepted);
+        assert!(is_of_another_user(Transport::Tcp, address) || rustix::process::geteuid().as_raw() != 0);
         assert!(!is_of_another_user(Transport::Tcp, "192.0.2.1:80".parse().unwrap()));
+    }
+
+    #[test]
+    fn row_112_who_is_gone_or_shares_a_port_with_others_is_not_taken_for_this_user() {
+        let owner = |user, is_orphan| Owner { user, is_orphan };
+        for (owners, own, is) in [
+            (vec![], 0, false),
+            (vec![owner(0, false)], 0, true),
+            (vec![owner(0, false)], 1000, true),
+            (vec![owner(0, true)], 0, false),
+            (vec![owner(0, true), owner(0, false)], 0, true),
+            (vec![owner(0, true), owner(1000, false)], 1000, true),
+            (vec![owner(1000, true)], 1000, true),
+            (vec![owner(1000, false)], 0, false),
+            (vec![owner(0, false), owner(1000, false)], 0, false),
+            (vec![owner(1000, false), owner(1001, false)], 1000, false),
+        ] {
+            assert_eq!(is_own(&owners, own), is, "{owners:?} {own}");
+        }
     }
 
     #[test]
     fn lines_of_the_table_are_read_as_the_kernel_writes_them() {
         let line = "   0: 0100007F:1F90 0100007F:C350 01 00000000:00000000 00:00000000 00000000  1000        0 12345 1";
         let forms = |address: &str| written(address.parse().unwrap());
-        assert_eq!(read(line, &forms("127.0.0.1:8080")), Some(1000));
+        assert_eq!(read(line, &forms("127.0.0.1:8080")), Some(Owner { user: 1000, is_orphan: false }));
+        let over = line.replace("1000        0 12345", "   0        0 0");
+        assert_eq!(read(&over, &forms("127.0.0.1:8080")), Some(Owner { user: 0, is_orphan: true }));
         assert_eq!(read(line, &forms("127.0.0.1:8081")), None);
         for torn in 0..line.len() {
             let _any = read(&line[..torn], &forms("127.0.0.1:8080"));

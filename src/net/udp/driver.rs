@@ -24,7 +24,7 @@ use crate::net::connection::tap::{Part, Tapped};
 use crate::net::errors::{self, malformed};
 use crate::net::random::random;
 use crate::record::{Kind, PacketEvent, Ring, Way, summarize};
-use crate::reliable::{self, Accepted, CloseReason, Event};
+use crate::reliable::{self, Accepted, CloseReason, Event, shared};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit};
 use crate::wire::{Code, ConnectionId};
@@ -130,7 +130,10 @@ impl SocketDriver {
     /// Creates the service's side of a connection.
     pub(super) fn register(&mut self, id: ConnectionId, peer: SocketAddr) -> Halves {
         let (messages, receiver) = mpsc::unbounded_channel();
-        let (room, counters) = (Arc::new(SendQuota::new(self.queue)), Arc::new(Counters::default()));
+        let (room, counters) = (
+            Arc::new(SendQuota::new(shared(self.queue, self.applications.len()))),
+            Arc::new(Counters::default()),
+        );
         let application = ConnectionSlot {
             messages,
             queue: VecDeque::new(),

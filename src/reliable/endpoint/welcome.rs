@@ -10,6 +10,7 @@ use crate::base::Time;
 use crate::reliable::connection::Connection;
 use crate::reliable::handshake;
 use crate::reliable::handshake::sealing::Offer;
+use crate::reliable::{Config, shared};
 use crate::wire::datagram::{self, Credit, HELLO_HEAD, Packet};
 use crate::wire::{Code, ConnectionId, VERSION};
 
@@ -154,7 +155,9 @@ impl Endpoint {
             self.ignored += 1;
             return;
         }
-        let connection = Connection::accept(id, hello.credit, self.config, now).sealed(seal);
+        let backlog = shared(self.config.backlog, self.slots.len());
+        let config = Config { backlog, ..self.config };
+        let connection = Connection::accept(id, hello.credit, config, now).sealed(seal);
         let accept = connection.accept_packet();
         self.slots.insert(id, Slot { connection, peer, deadline: None });
         self.touched.push_back(id);

@@ -66,6 +66,21 @@ pub(crate) trait Disk: std::fmt::Debug + Send + 'static {
     fn sync(&self, file: &Self::File) -> io::Result<()>;
     /// Renames a file; without `replace` it fails if `to` exists.
     fn rename(&self, from: &str, to: &str, replace: bool) -> io::Result<()>;
+    /// True if the name is that of this very file.
+    fn is_at(&self, _: &Self::File, _: &str) -> bool {
+        true
+    }
+    /// Renames this very file; an error if another one has its name by then, before or afterwards: who may write to the
+    /// folder can exchange files.
+    fn publish(&self, file: &Self::File, from: &str, to: &str, replace: bool) -> io::Result<()> {
+        let exchanged = || io::Error::other("somebody put another file in its place");
+        if !self.is_at(file, from) {
+            let is_gone = self.find(from).is_none();
+            return Err(if is_gone { ErrorKind::NotFound.into() } else { exchanged() });
+        }
+        self.rename(from, to, replace)?;
+        if self.is_at(file, to) { Ok(()) } else { Err(exchanged()) }
+    }
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Waits until the disk has the names in the folder.
     fn sync_names(&self) -> io::Result<()>;
@@ -85,7 +100,7 @@ impl Disk for RealDisk {
         Some(match metadata {
             metadata if metadata.is_file() => Found::File { size: metadata.len() },
             metadata if metadata.is_dir() => Found::Folder,
-            metadata if metadata.is_symlink() => Found::Link,
+            metadata if metadata.is_symlink() && !self.leads_to_special(name) => Found::Link,
             _ => Found::Special,
         })
     }
@@ -100,7 +115,7 @@ impl Disk for RealDisk {
                 Err(TryLockError::Error(error)) if lacks(&error, Lacking::Locks) => {}
                 Err(_) => break,
             }
-            if self.stands_under(&file, name) {
+            if self.is_at(&file, name) {
                 return Ok(file);
             }
         }
@@ -154,7 +169,12 @@ impl Disk for RealDisk {
         }
         #[cfg(target_os = "linux")]
         match rustix::fs::renameat_with(&self.0, &from, &self.0, &to, rustix::fs::RenameFlags::NOREPLACE) {
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {}
+            Err(
+                rustix::io::Errno::INVAL
+                | rustix::io::Errno::NOSYS
+                | rustix::io::Errno::PERM
+                | rustix::io::Errno::OPNOTSUPP,
+            ) => {}
             other => return other.map_err(Into::into),
         }
         // A hard link never replaces a file; after it the part's own name is removed.
@@ -164,6 +184,14 @@ impl Disk for RealDisk {
                 self.0.rename(from, &self.0, to)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    fn is_at(&self, file: &File, name: &str) -> bool {
+        let there = rustix::fs::statat(&self.0, os(name), rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
+        match (rustix::fs::fstat(file), there) {
+            (Ok(mine), Ok(there)) => (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino),
+            _ => false,
         }
     }
 
@@ -194,12 +222,12 @@ impl RealDisk {
         }
     }
 
-    fn stands_under(&self, file: &File, name: &str) -> bool {
-        let there = rustix::fs::statat(&self.0, os(name), rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
-        match (rustix::fs::fstat(file), there) {
-            (Ok(mine), Ok(there)) => (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino),
-            _ => false,
-        }
+    /// True for a link to a device, a FIFO or a socket, wherever that is: `/dev/stdout` is one.
+    fn leads_to_special(&self, name: &str) -> bool {
+        use rustix::fs::{AtFlags, FileType, statat};
+        statat(&self.0, os(name), AtFlags::empty()).is_ok_and(|there| {
+            !matches!(FileType::from_raw_mode(there.st_mode), FileType::RegularFile | FileType::Directory)
+        })
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `disk` | the file operations that a received file needs, on a real disk |
 //! | `listing` | `ls`, both sides |
 //! | `protocol` | LIST, WALK and their answers |
+//! | `subtitles` | subtitles in the formats that players read |
 //! | `errors` | the errors of names, of the served folder, and of lists |
 
 pub(crate) mod disk;
@@ -18,6 +19,7 @@ pub(crate) mod listing;
 pub(crate) mod name;
 pub mod protocol;
 pub(crate) mod root;
+pub(crate) mod subtitles;
 pub(crate) mod walk;
 
 use self::listing::LsOptions;

@@ -279,6 +279,10 @@ pub(super) fn upload_ended_early(bytes: u64, size: u64) -> Failure {
     Failure::new(Code::Broken, format!("{bytes} of {size} bytes came; nothing was stored"))
 }
 
+pub(super) fn upload_broken_off(bytes: u64) -> Failure {
+    Failure::new(Code::Broken, format!("the client left after {bytes} bytes; nothing was stored"))
+}
+
 pub(super) fn resumable_part_in_the_way(name: &str, part: &str) -> Failure {
     Failure::new(
         Code::Exists,

@@ -37,6 +37,8 @@ use crate::wire::http::{HttpError, RequestHead, Status};
 
 /// A connection without a request for this long is closed.
 const IDLE_LIMIT: Duration = Duration::from_mins(1);
+/// The same for a page of this program for its own user, before the first request: its places are few.
+const FIRST_LIMIT: Duration = Duration::from_secs(3);
 
 /// The answer of a site, as a boxed future. An error ends the connection: the client is gone.
 pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
@@ -58,11 +60,13 @@ pub(crate) async fn serve(
     mut stream: ForeignStream,
     site: &mut dyn Site,
 ) -> Result<(), Failure> {
+    let mut patience = if site.is_public() { IDLE_LIMIT } else { FIRST_LIMIT };
     loop {
         let head = tokio::select! {
             () = session.cancelled() => break,
-            head = next_head(&mut stream) => head?,
+            head = next_head(&mut stream, patience) => head?,
         };
+        patience = IDLE_LIMIT;
         let mut exchange = match head {
             Next::Request(head) => Exchange::new(session, &mut stream, *head, site.is_public()),
             Next::Malformed(error) => {
@@ -94,11 +98,11 @@ enum Next {
 }
 
 /// The head of the next request.
-async fn next_head(stream: &mut ForeignStream) -> Result<Next, Failure> {
+async fn next_head(stream: &mut ForeignStream, patience: Duration) -> Result<Next, Failure> {
     let late =
         Next::Malformed(HttpError::new(Status::REQUEST_TIMEOUT, "the request did not come to its end"));
     let idle = stream.buffer.is_empty();
-    if idle && !tokio::time::timeout(IDLE_LIMIT, stream.read()).await.unwrap_or(Ok(false))? {
+    if idle && !tokio::time::timeout(patience, stream.read()).await.unwrap_or(Ok(false))? {
         return Ok(Next::Nothing);
     }
     let whole = async {

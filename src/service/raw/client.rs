@@ -33,6 +33,7 @@ async fn run(
     if context.streams.is_peer {
         return pipe(session, &options, &context.directory).await;
     }
+    session.reacts();
     let transcript = options.to.as_ref().map(|path| Transcript::open(&context.directory.join(path)));
     let transcript = transcript.transpose()?;
     let connection = session.unless_cancelled(dial(&options, &context.directory)).await?;

@@ -29,6 +29,7 @@ pub(super) fn make(
     arguments: &Arguments,
     context: &Context,
 ) -> Result<Arc<dyn ByteServer>, Failure> {
+    session.reacts();
     session.set_all([("newest", Value::text("")), ("answers", Value::count(0))]);
     Ok(Arc::new(Raw {
         registry: context.registry.clone(),

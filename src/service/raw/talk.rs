@@ -57,6 +57,7 @@ pub(super) async fn talk(
     let RawConnection { mut reader, mut writer, peer, carrier, facts } = connection;
     let Manner { eol, transcript, stays, server } = manner;
     session.set_peer(peer.clone());
+    session.reacts();
     session.set_all([
         ("transport", Value::text(carrier.word())),
         ("last", Value::text("")),

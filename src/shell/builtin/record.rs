@@ -3,7 +3,7 @@
 use super::{BARE, Builtin, next};
 use crate::base::Value;
 use crate::language::{Arguments, Field, FromArguments, Kind, Param, Verb};
-use crate::report::Outcome;
+use crate::report::{Failure, Outcome};
 use crate::shell::errors;
 use crate::shell::record::Recorder;
 
@@ -38,6 +38,11 @@ pub(super) static RECORD: Builtin = Builtin {
             if shell.recorder.is_some() {
                 return Err(errors::already_recording());
             }
+            // It is written at the end: then a folder that is missing would lose all that was done.
+            let folder = path.parent().unwrap_or(&path);
+            tempfile::tempfile_in(folder).map_err(|error| {
+                Failure::io(&error, format!("record {file}")).fix("name a file in a folder that exists")
+            })?;
             let fields =
                 vec![("path", Value::text(path.display().to_string())), ("commands", Value::count(0))];
             shell.recorder = Some(Recorder::new(path));

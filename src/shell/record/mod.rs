@@ -101,15 +101,19 @@ impl Shell {
         }
     }
 
-    /// Ends a recording that is still in progress when its shell ends, and reports it.
-    pub fn finish_recording(&mut self) {
+    /// Ends a recording that is still in progress when its shell ends, and reports it; false if it cannot be written.
+    pub fn finish_recording(&mut self) -> bool {
         match self.end_recording() {
             Ok(None) => {}
             Ok(Some((file, commands))) => {
                 self.emit(Report::Notice(format!("recorded {commands} commands to {}", file.display())));
             }
-            Err(failure) => self.emit(Report::Failure { failure, verb: None, place: None, session: None }),
+            Err(failure) => {
+                self.emit(Report::Failure { failure, verb: None, place: None, session: None });
+                return false;
+            }
         }
+        true
     }
 
     /// Records messages received since the last look.

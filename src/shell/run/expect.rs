@@ -146,7 +146,7 @@ fn compare(left: &Value, comparison: Comparison, right: &Value) -> Result<bool, 
 }
 
 /// The condition as it was written.
-fn describe(expectation: &Expectation) -> String {
+pub(super) fn describe(expectation: &Expectation) -> String {
     let not = if expectation.negated { "not " } else { "" };
     let left = expectation.left.written();
     match &expectation.test {

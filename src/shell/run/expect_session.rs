@@ -245,7 +245,7 @@ fn differs(test: &SessionTest, wanted: &str, came: &[u8]) -> String {
 }
 
 /// The condition as it was written.
-fn describe(expectation: &SessionExpectation) -> String {
+pub(super) fn describe(expectation: &SessionExpectation) -> String {
     let not = if expectation.negated { "not " } else { "" };
     let session = expectation.session.written();
     let test = match &expectation.test {

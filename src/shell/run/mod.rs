@@ -82,7 +82,7 @@ impl Shell {
                     let Err(failure) = self.prefixed(inner, action).await else {
                         return Err(errors::error_expected());
                     };
-                    self.expect_error(wanted.as_ref(), &failure).map(|()| Flow::Next)
+                    self.expect_error(wanted.as_ref(), action, &failure).map(|()| Flow::Next)
                 }
             }
         })
@@ -137,14 +137,23 @@ impl Shell {
         }
     }
 
-    /// Compares only the reason of the failure: its subject is the command itself, whose words would match themselves.
-    fn expect_error(&self, wanted: Option<&Word>, failure: &Failure) -> Result<(), Failure> {
+    /// Compares only the reason of the failure: neither its subject, which is the command itself, nor the condition as it
+    /// was written, whose words would match themselves.
+    fn expect_error(&self, wanted: Option<&Word>, action: &Action, failure: &Failure) -> Result<(), Failure> {
         let Some(word) = wanted else { return Ok(()) };
+        let condition = match action {
+            Action::Expect(expectation) => expect::describe(expectation),
+            Action::ExpectSession(expectation) => expect_session::describe(expectation),
+            _ => String::new(),
+        };
+        let reason =
+            if condition.is_empty() { failure.why.clone() } else { failure.why.replace(&condition, "") };
         match error_code(word) {
             Some(code) if code == failure.code.word() => Ok(()),
             Some(code) => Err(errors::error_of_another_kind(&code, failure)),
             None => match self.text(word)? {
-                text if failure.why.contains(&text) => Ok(()),
+                text if text.is_empty() => Err(errors::any_error_expected()),
+                text if reason.contains(&text) => Ok(()),
                 text => Err(errors::error_for_another_reason(&text, failure)),
             },
         }
@@ -407,6 +416,9 @@ impl Shell {
         {
             self.attach = Some(session.clone());
             return Ok(Outcome::default());
+        }
+        if session.listening().is_some() && !session.has_ended() {
+            return Err(errors::server_in_background(session));
         }
         let shown = Shown::begin(&self.terminal, session);
         let outcome = self.foreground(session, Lasting::Job).await;

@@ -1,8 +1,8 @@
 //! `on X says …: STATEMENT`: registers a handler. What only says something is done by the session itself; any other
 //! statement runs in a shell of its own, with the names that were bound here.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, Weak};
 
 use crate::base::pattern::Pattern;
 use crate::base::{Secrets, Value};
@@ -11,6 +11,7 @@ use crate::language::script::{Prefix, Trigger, TriggerEvent};
 use crate::language::{Action, Argument, Datum, Invocation, Kind, SessionRef, Step};
 use crate::report::{Failure, Place, Report};
 use crate::session::handlers::{Handler, HandlerEvent, Parts, Piece, Reacting, Reaction};
+use crate::shell::temporary::Temporary;
 use crate::shell::{Binding, Flow, Shell, errors};
 
 /// The name of who spoke.
@@ -25,6 +26,9 @@ impl Shell {
         action: &Action,
     ) -> Result<Flow, Failure> {
         let session = self.session_of(&trigger.session)?;
+        if !session.reacts() {
+            return Err(errors::never_reacts(&session));
+        }
         let event = self.event(&trigger.event)?;
         let written = format!("on {} {}", session.label(), describe(&trigger.event));
         let reaction = match answer(action).filter(|_| inner.is_empty()) {
@@ -88,7 +92,7 @@ impl Shell {
             context: self.context.clone(),
             variables: self.variables.clone(),
             arguments: self.arguments.clone(),
-            temporary: self.temporary.clone(),
+            temporary: Arc::downgrade(&self.temporary),
             failures: self.handler_failures.clone(),
         }
     }
@@ -103,7 +107,8 @@ struct Seed {
     context: crate::service::Context,
     variables: std::collections::HashMap<String, Binding>,
     arguments: Vec<String>,
-    temporary: Arc<std::sync::OnceLock<crate::shell::temporary::Temporary>>,
+    /// Its folder goes with the shell, though the session with its handlers stays on the list.
+    temporary: Weak<OnceLock<Temporary>>,
     failures: Arc<std::sync::atomic::AtomicUsize>,
 }
 
@@ -116,7 +121,7 @@ impl Seed {
             .build();
         shell.context = self.context.clone();
         shell.variables.clone_from(&self.variables);
-        shell.temporary = self.temporary.clone();
+        shell.temporary = self.temporary.upgrade().unwrap_or_default();
         shell
     }
 }

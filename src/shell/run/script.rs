@@ -83,9 +83,7 @@ impl Shell {
     /// Runs a plan without tests, to its end: jobs are waited for, deferred steps run, a recording is written.
     pub async fn script(&mut self, plan: &Plan) -> ScriptEnd {
         let ending = self.steps(&plan.setup).await;
-        let ending = self.close_script(ending).await;
-        self.finish_recording();
-        ending
+        self.close_script(ending).await
     }
 
     /// Runs the steps of one test after the setup, to its end.
@@ -181,26 +179,10 @@ impl Shell {
         self.emit(Report::Failure { failure, verb: None, place: Some(place), session: None });
     }
 
-    /// Waits for jobs if all went well, then runs the deferred steps, then ends processes that are left.
+    /// Waits for jobs if all went well, runs the deferred steps, ends processes that are left, and writes a recording.
     async fn close_script(&mut self, mut ending: ScriptEnd) -> ScriptEnd {
-        if ending == ScriptEnd::Passed {
-            for job in std::mem::take(&mut self.jobs) {
-                let state = tokio::select! {
-                    state = job.ended() => state,
-                    () = self.interrupt.cancelled() => State::Cancelled,
-                    () = over(self.deadline) => State::Failed(errors::job_outlived_the_limit()),
-                };
-                if let State::Failed(failure) = state {
-                    let failure = failure.of(job.kind.clone());
-                    self.emit(Report::Failure {
-                        failure,
-                        verb: Some(job.verb.into()),
-                        place: None,
-                        session: Some(job.id),
-                    });
-                    ending = ScriptEnd::Failed;
-                }
-            }
+        if ending == ScriptEnd::Passed && !self.wait_for_jobs().await {
+            ending = ScriptEnd::Failed;
         }
         if self.handler_failures.swap(0, Ordering::Relaxed) > 0 {
             ending = ScriptEnd::Failed;
@@ -216,6 +198,31 @@ impl Shell {
         }
         self.deadline = None;
         self.end_what_is_left().await;
+        if !self.finish_recording() {
+            ending = ScriptEnd::Failed;
+        }
         ending
+    }
+
+    /// Waits for jobs in the background; false if one fails.
+    async fn wait_for_jobs(&mut self) -> bool {
+        let mut well = true;
+        for job in std::mem::take(&mut self.jobs) {
+            let state = tokio::select! {
+                state = job.ended() => state,
+                () = self.interrupt.cancelled() => State::Cancelled,
+                () = over(self.deadline) => State::Failed(errors::job_outlived_the_limit()),
+            };
+            if let State::Failed(failure) = state {
+                self.emit(Report::Failure {
+                    failure: failure.of(job.kind.clone()),
+                    verb: Some(job.verb.into()),
+                    place: None,
+                    session: Some(job.id),
+                });
+                well = false;
+            }
+        }
+        well
     }
 }

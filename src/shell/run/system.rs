@@ -261,6 +261,23 @@ fn signal(group: u32, signal: rustix::process::Signal) {
 fn is_alive(group: u32) -> bool {
     rustix::process::Pid::from_raw(group.cast_signed())
         .is_some_and(|group| rustix::process::test_kill_process_group(group).is_ok())
+        && !has_only_ended(group)
+}
+
+/// True if all processes of the group have ended, and only their parent has not noticed yet; false if the system does not
+/// tell.
+fn has_only_ended(group: u32) -> bool {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+    let stats =
+        processes.flatten().filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
+    // proc(5): behind the name in parentheses, which may have any letter: the state, the parent, the group.
+    let states = stats.filter_map(|stat| {
+        let mut behind = stat.rsplit_once(')')?.1.split_whitespace();
+        let (state, own) = (behind.next()?.to_owned(), behind.nth(1)?.parse::<u32>().ok()?);
+        (own == group).then_some(state)
+    });
+    let states: Vec<String> = states.collect();
+    !states.is_empty() && states.iter().all(|state| state == "Z" || state == "X")
 }
 
 /// Makes a stopped process go on.

@@ -3,7 +3,9 @@
 //! | file | holds |
 //! |---|---|
 //! | `carriers` | what is not carried by what a command names |
+//! | `dash` | `-` in place of a file |
 //! | `typed_key` | a key in a command |
 
 pub(super) mod carriers;
+pub(super) mod dash;
 pub(super) mod typed_key;

@@ -3,6 +3,7 @@
 use crate::service::ftp::options::TransferOptions;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing};
 use crate::net::errors::{malformed, told_in_words, unexpected};
@@ -152,6 +153,9 @@ fn link_message(entry: &Entry, replace: bool) -> Option<(String, Message)> {
     Some((path.clone(), Message::Link { replace, path, target }))
 }
 
+/// Small files that came are stored at the latest after this time: whoever stops keeps them.
+const KEEP_EVERY: Duration = Duration::from_millis(300);
+
 struct Getting<'a> {
     session: &'a Handle,
     connection: &'a mut Connection,
@@ -192,32 +196,27 @@ impl Getting<'_> {
 
     async fn small(&mut self, small: &[&Entry], root: &Arc<Folder>) -> Result<(), Failure> {
         let (mut asked, mut came, mut on_way, mut store) = (0, 0, 0, Vec::new());
-        let mut known: VecDeque<Option<GroupHash>> = VecDeque::new();
+        let (mut known, mut kept_at) = (VecDeque::<Option<GroupHash>>::new(), Instant::now());
         while came < small.len() {
-            while asked < small.len() && (asked == came || asked - came < WINDOW / 4 && on_way < ASKED_BYTES)
-            {
+            let room = asked == came || asked - came < WINDOW / 4 && on_way < ASKED_BYTES;
+            let owed = self.session.owed().filter(|_| asked < small.len() && room);
+            if asked < small.len() && room && owed.is_none() {
                 if known.len() == asked - came {
                     known.extend(self.here(&small[asked..], root).await?);
                 }
                 on_way += self.fetch(small[asked], known[asked - came]).await?;
                 asked += 1;
+                continue;
             }
-            self.connection.outgoing.flush().await?;
-            let frame = self.connection.incoming.frame(SILENCE_LIMIT, "file of the folder").await?;
+            let Some(frame) = self.answer(asked > came, owed).await? else { continue };
             let (entry, here) = (small[came], known.pop_front().flatten());
             on_way = on_way.saturating_sub(self.path(&entry.name).len());
             came += 1;
-            match Message::decode(&frame).map_err(malformed)? {
-                Message::Same if here.is_some() => {
-                    let hash = here.unwrap_or_default();
-                    self.tree.found_small(&entry.name, hash, entry.size);
-                    store.push(self.offer_message(entry, hash));
-                }
-                Message::Wanted { .. } => self.bursts.push(entry.clone()),
-                message => store.extend(self.arrived(entry, message)?),
-            }
-            if store.len() >= TOGETHER || came == small.len() {
+            store.extend(self.taken(entry, here, &frame)?);
+            let waits = kept_at.elapsed() >= KEEP_EVERY;
+            if store.len() >= TOGETHER || came == small.len() || waits && !store.is_empty() {
                 self.keep(std::mem::take(&mut store)).await?;
+                kept_at = Instant::now();
                 self.session.progress(self.tree.bytes, self.total);
                 self.session.note(self.tree.so_far());
             }
@@ -226,6 +225,43 @@ impl Getting<'_> {
             tokio::time::sleep_until(until.into()).await;
         }
         Ok(())
+    }
+
+    /// The next answer, if one is on its way; `None` if by `owed` none has come, when the next file may be asked for.
+    async fn answer(&mut self, is_on_way: bool, owed: Option<Instant>) -> Result<Option<Frame>, Failure> {
+        self.connection.outgoing.flush().await?;
+        let frame = async {
+            if is_on_way {
+                return self.connection.incoming.frame(SILENCE_LIMIT, "file of the folder").await.map(Some);
+            }
+            std::future::pending().await
+        };
+        let Some(until) = owed else { return frame.await };
+        tokio::select! {
+            frame = frame => frame,
+            () = tokio::time::sleep_until(until.into()) => Ok(None),
+        }
+    }
+
+    /// What is to be stored of an answer; `here`: the hash of what is here already.
+    fn taken(
+        &mut self,
+        entry: &Entry,
+        here: Option<GroupHash>,
+        frame: &Frame,
+    ) -> Result<Option<(String, Message)>, Failure> {
+        match Message::decode(frame).map_err(malformed)? {
+            Message::Same if here.is_some() => {
+                let hash = here.unwrap_or_default();
+                self.tree.found_small(&entry.name, hash, entry.size);
+                Ok(Some(self.offer_message(entry, hash)))
+            }
+            Message::Wanted { .. } => {
+                self.bursts.push(entry.clone());
+                Ok(None)
+            }
+            message => self.arrived(entry, message),
+        }
     }
 
     /// Requests a small file; returns the bytes of its name.

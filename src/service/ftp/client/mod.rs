@@ -32,15 +32,15 @@ use crate::base::escape::escape_line;
 use crate::base::quantity::{counted, show_size};
 use crate::base::{Transport, Value};
 use crate::language::Target;
-use crate::net::Connection;
 use crate::net::errors::{malformed, unexpected};
+use crate::net::{Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::service::contract::keys::NamedKey;
 use crate::service::files::disk::RealDisk;
 use crate::service::files::name::{Rules, part_name, written};
 use crate::service::files::root::Folder;
 use crate::service::files::walk::size_below;
-use crate::service::{Context, Job, connect, connect_with};
+use crate::service::{Context, Job, connect_with};
 use crate::session::Handle;
 use crate::wire::{Code, Frame};
 
@@ -142,13 +142,22 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
     })
 }
 
+/// Over UDP with `rate`, what arrives in this part of a second may wait unread; more would have passed the network at once.
+const UNREAD_SHARE: u64 = 10;
+/// Bounds of that, in bytes: a few pieces; what a fast path needs.
+const UNREAD_LEAST: u64 = 8 << 10;
+const UNREAD_MOST: u64 = 4 << 20;
+
 /// Connects, and shows how.
 async fn connect_to_get(
     session: &Handle,
     server: Option<&Target>,
     key: Result<Option<NamedKey>, Failure>,
 ) -> Result<Connection, Failure> {
-    let connection = connect(session, server, crate::service::ftp::protocol::ID, key?).await?;
+    let unread =
+        session.rate_limit().map(|rate| (rate / UNREAD_SHARE).clamp(UNREAD_LEAST, UNREAD_MOST) as usize);
+    let options = udp::Options { unread, ..udp::Options::default() };
+    let connection = connect_with(session, server, crate::service::ftp::protocol::ID, key?, options).await?;
     session.set("transport", Value::text(connection.transport.word()));
     session.running("transferring");
     Ok(connection)

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::base::escape::escape_line;
 use crate::base::{Transport, quantity};
-use crate::net::is_of_another_user;
+use crate::net::{is_known_to_be_of_another_user, is_of_another_user};
 use crate::report::Failure;
 use crate::service::contract::conversation;
 use crate::service::files::listing::{Dress, Listing};
@@ -43,6 +43,11 @@ impl Store {
     /// Why the client may not even read; `None` if it may (faults.md row 112).
     pub(super) fn objection(&self, transport: Transport, peer: std::net::SocketAddr) -> Option<Failure> {
         (!self.server.open && is_of_another_user(transport, peer)).then(errors::other_user)
+    }
+
+    /// True if a data connection is not of the client's user. It may be over already, which is no objection.
+    pub(super) fn is_of_a_stranger(&self, peer: std::net::SocketAddr) -> bool {
+        !self.server.open && is_known_to_be_of_another_user(Transport::Tcp, peer)
     }
 
     /// Why nobody may write; `None` if clients may.
@@ -147,12 +152,20 @@ impl Receiving<'_> {
     }
 
     /// All bytes came: the file gets its name, and is on the disk when this returns.
-    pub(super) async fn finish(mut self) -> Result<Stored, Failure> {
+    pub(super) async fn finish(self) -> Result<Stored, Failure> {
+        self.finish_if(|| true).await
+    }
+
+    /// The same, if it is wanted still when all of it is on the disk.
+    pub(super) async fn finish_if(
+        mut self,
+        is_wanted: impl FnOnce() -> bool + Send + 'static,
+    ) -> Result<Stored, Failure> {
         let Some(upload) = self.upload.take() else { return Err(Failure::of_worker()) };
         // A sync may take long: it runs outside the disk queue, so that it does not delay other transfers.
         let server = self.store.server.clone();
         let finish = move || {
-            let (stored, look) = upload.finish()?;
+            let (stored, look) = upload.finish(is_wanted)?;
             look.iter().for_each(|look| server.hashes.note(look, stored.hash));
             Ok::<_, Failure>(stored)
         };

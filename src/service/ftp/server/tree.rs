@@ -1,5 +1,6 @@
 //! Tree transfers at the server: small messages are handled and answered in batches.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use crate::net::errors::malformed;
 use crate::report::Failure;
 use crate::service::files::errors::list_not_read;
 use crate::service::files::protocol::{Entries, Lost, Walk};
+use crate::service::files::root::Folder;
 use crate::service::files::walk::{Step, Wanted, walk};
 use crate::service::ftp::client::tree::TOGETHER;
 use crate::service::ftp::errors;
@@ -22,6 +24,8 @@ use crate::wire::Frame;
 
 /// Most bytes of small files in one batch.
 const TOGETHER_BYTES: usize = 4 << 20;
+/// Most bytes of small files, and one file, that wait for one client to read them.
+const ANSWER_BYTES: usize = 512 << 10;
 /// The client gets an answer at least this often, however slow the transfer is.
 const SAY_EVERY: Duration = Duration::from_secs(5);
 /// Walks at once: each holds a thread while its client reads.
@@ -32,6 +36,37 @@ const PAGE_TIME: Duration = Duration::from_secs(10);
 const WALK_RATE: u64 = 64 << 10;
 /// Pages of a list that wait for the network.
 const PAGES: usize = 4;
+
+/// Reads the files that the first messages ask for, until there are [`ANSWER_BYTES`]; the messages are taken out. `first`:
+/// the number of the first; `limit`: a larger one would be a burst beyond the rate limit.
+fn read_some(
+    folder: &Folder,
+    messages: &mut VecDeque<Message>,
+    first: u64,
+    limit: u64,
+) -> Vec<Result<Message, Failure>> {
+    let (mut answers, mut held) = (Vec::new(), 0);
+    while held < ANSWER_BYTES
+        && let Some(message) = messages.pop_front()
+    {
+        let Message::Fetch { known, name } = message else {
+            answers.push(Err(errors::not_a_fetch()));
+            continue;
+        };
+        let index = first + answers.len() as u64;
+        answers.push(small::read(folder, &name, name.clone(), Flags::default()).map(|(label, bytes)| {
+            if known == Some(label.hash) {
+                return Message::Same;
+            }
+            if bytes.len() as u64 > limit {
+                return Message::Wanted { replaces: false, index };
+            }
+            held += bytes.len();
+            Message::Small { label, bytes }
+        }));
+    }
+    answers
+}
 
 impl ServerConnection {
     /// Gathers messages of these kinds that have arrived already, beginning with `first`.
@@ -152,44 +187,38 @@ impl ServerConnection {
         self.connection.outgoing.send_now(taken.encode()).await
     }
 
-    /// Handles FETCH: reads a batch of small files and sends them.
+    /// Handles FETCH: reads batches of small files and sends them. What waits to be sent is bounded: the client may never
+    /// read it.
     pub(crate) async fn fetch(&mut self, first: Message) -> Result<(), Failure> {
-        let messages = self.together(first, &[FETCH]).await?;
-        let folder = self.server.folder.clone();
-        let (first, limit) = (self.tally.fetched, small_limit(self.session.rate_limit()));
-        let answers = by_disk(&self.session, move || {
-            let read = |(index, message)| match message {
-                Message::Fetch { known, name } => {
-                    let (label, bytes) = small::read(&folder, &name, name.clone(), Flags::default())?;
-                    Ok(match known == Some(label.hash) {
-                        true => Message::Same,
-                        // As one message the file would be a burst beyond the rate limit.
-                        false if bytes.len() as u64 > limit => Message::Wanted { replaces: false, index },
-                        false => Message::Small { label, bytes },
-                    })
-                }
-                _ => Err(errors::not_a_fetch()),
-            };
-            (first..).zip(messages).map(read).collect::<Vec<_>>()
-        })
-        .await?;
-        for answer in answers {
-            let index = self.tally.fetched;
-            self.tally.fetched += 1;
-            let answer = match answer {
-                Ok(small) => small,
-                Err(failure) => Message::Denied { index, code: failure.code, why: failure.why },
-            };
-            if let Message::Small { bytes, .. } = &answer {
-                self.session.count_out(bytes.len() as u64);
-                if let Some(pause) = self.session.pace(bytes.len() as u64) {
-                    self.connection.outgoing.flush().await?;
-                    tokio::time::sleep_until(pause.into()).await;
-                }
+        let mut messages: VecDeque<Message> = self.together(first, &[FETCH]).await?.into();
+        while !messages.is_empty() {
+            let folder = self.server.folder.clone();
+            let (first, limit) = (self.tally.fetched, small_limit(self.session.rate_limit()));
+            let read = move || (read_some(&folder, &mut messages, first, limit), messages);
+            let (answers, rest) = by_disk(&self.session, read).await?;
+            messages = rest;
+            for answer in answers {
+                self.send_fetched(answer).await?;
             }
-            self.connection.outgoing.send(answer.encode()).await?;
         }
         self.connection.outgoing.flush().await
+    }
+
+    async fn send_fetched(&mut self, answer: Result<Message, Failure>) -> Result<(), Failure> {
+        let index = self.tally.fetched;
+        self.tally.fetched += 1;
+        let answer = match answer {
+            Ok(small) => small,
+            Err(failure) => Message::Denied { index, code: failure.code, why: failure.why },
+        };
+        if let Message::Small { bytes, .. } = &answer {
+            self.session.count_out(bytes.len() as u64);
+            if let Some(pause) = self.session.pace(bytes.len() as u64) {
+                self.connection.outgoing.flush().await?;
+                tokio::time::sleep_until(pause.into()).await;
+            }
+        }
+        self.connection.outgoing.send(answer.encode()).await
     }
 
     /// Handles TREE: refuses a tree that cannot fit or is not accepted, before it travels.

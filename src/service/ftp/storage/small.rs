@@ -62,7 +62,7 @@ struct Pending {
     name: String,
     replace: bool,
     /// Holds the lock of the part.
-    _file: File,
+    file: File,
     place: Reserved,
     _counted: Counted,
 }
@@ -222,7 +222,7 @@ impl BatchWriter {
         let file = write_part(&dir, last, label, bytes)?;
         (self.bytes, self.files) = (self.bytes + length, self.files + 1);
         if flags.fast {
-            return publish(&dir, last, flags.replace).map(|()| place.keep());
+            return publish(&dir, &file, last, flags.replace).map(|()| place.keep());
         }
         let name = last.to_owned();
         self.pending.push(Pending {
@@ -230,7 +230,7 @@ impl BatchWriter {
             dir,
             name,
             replace: flags.replace,
-            _file: file,
+            file,
             place,
             _counted: Counted::new(),
         });
@@ -272,7 +272,9 @@ impl BatchWriter {
         let synced = self.sync_file_systems().map_err(|error| Failure::io(&error, "sync of the file system"));
         let (mut denied, mut dirs): (Vec<Denied>, Vec<Arc<RealDisk>>) = (Vec::new(), Vec::new());
         for pending in std::mem::take(&mut self.pending) {
-            let named = synced.clone().and_then(|()| publish(&pending.dir, &pending.name, pending.replace));
+            let named = synced
+                .clone()
+                .and_then(|()| publish(&pending.dir, &pending.file, &pending.name, pending.replace));
             match named {
                 Ok(()) => pending.place.keep(),
                 Err(failure) => denied.push((pending.index, failure)),
@@ -352,9 +354,9 @@ fn is_same(dir: &RealDisk, name: &str, found: Found, hash: [u8; 32], length: usi
         && *blake3::hash(&there).as_bytes() == hash
 }
 
-fn publish(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
+fn publish(dir: &RealDisk, file: &File, name: &str, replace: bool) -> Result<(), Failure> {
     let part = part_name(name);
-    dir.rename(&part, name, replace).map_err(|error| {
+    dir.publish(file, &part, name, replace).map_err(|error| {
         drop(dir.remove(&part));
         match error.kind() {
             std::io::ErrorKind::AlreadyExists => errors::appeared_meanwhile(name),

@@ -146,8 +146,11 @@ impl Upload {
         }
     }
 
-    /// All bytes came: the file is synced, and gets its name. Also returns how it looks then.
-    pub(crate) fn finish(mut self) -> Result<(Stored, Option<Metadata>), Failure> {
+    /// All bytes came: the file is synced and, if it `is_wanted` still, gets its name. Also returns how it looks then.
+    pub(crate) fn finish(
+        mut self,
+        is_wanted: impl FnOnce() -> bool,
+    ) -> Result<(Stored, Option<Metadata>), Failure> {
         if let Some(size) = self.size.filter(|size| *size != self.bytes) {
             return Err(errors::upload_ended_early(self.bytes, size));
         }
@@ -163,7 +166,11 @@ impl Upload {
         let modified = self.file.metadata().map_or(0, |metadata| stamp(&metadata));
         let dressed = self.disk.dress(&self.file, MODE, modified).and_then(|()| self.disk.sync(&self.file));
         dressed.map_err(|error| self.failed(&error))?;
-        self.disk.rename(&part_name(&self.name), &self.name, false).map_err(|error| match error.kind() {
+        if !is_wanted() {
+            return Err(errors::upload_broken_off(bytes));
+        }
+        let published = self.disk.publish(&self.file, &part_name(&self.name), &self.name, false);
+        published.map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => file_exists(&self.name),
             _ => self.failed(&error),
         })?;
@@ -229,7 +236,7 @@ mod tests {
             upload.write(b"abc").unwrap();
             assert!(!temp.path().join(&name).exists());
             upload.write(b"def").unwrap();
-            let (stored, _) = upload.finish().unwrap();
+            let (stored, _) = upload.finish(|| true).unwrap();
             assert_eq!((stored.bytes, stored.hash, stored.there), (6, blake3::hash(b"abcdef"), false));
             assert_eq!(std::fs::read(temp.path().join(&name)).unwrap(), b"abcdef");
         }
@@ -244,10 +251,32 @@ mod tests {
         drop(upload);
         let mut short = begin(&folder, "a", Some(9)).unwrap();
         short.write(b"abc").unwrap();
-        assert!(short.finish().unwrap_err().to_string().contains("3 of 9"));
+        assert!(short.finish(|| true).unwrap_err().to_string().contains("3 of 9"));
         let mut long = begin(&folder, "a", Some(2)).unwrap();
         assert!(long.write(b"abc").is_err());
         drop(long);
+        assert_eq!(names(&folder), [""; 0]);
+    }
+
+    #[test]
+    fn row_28_a_file_that_somebody_puts_in_its_place_is_not_published() {
+        let (temp, folder) = folder();
+        let part = temp.path().join(".a.nls-part");
+        let mut upload = begin(&folder, "a", None).unwrap();
+        upload.write(b"abc").unwrap();
+        std::fs::rename(&part, temp.path().join("moved")).unwrap();
+        std::fs::write(&part, "evil").unwrap();
+        let failure = upload.finish(|| true).unwrap_err();
+        assert!(failure.to_string().contains("another file in its place"), "{failure}");
+        assert!(!temp.path().join("a").exists());
+    }
+
+    #[test]
+    fn row_12_what_nobody_wants_any_more_gets_no_name() {
+        let (_temp, folder) = folder();
+        let mut upload = begin(&folder, "a", None).unwrap();
+        upload.write(b"abc").unwrap();
+        assert_eq!(upload.finish(|| false).unwrap_err().code, Code::Broken);
         assert_eq!(names(&folder), [""; 0]);
     }
 
@@ -259,13 +288,13 @@ mod tests {
         assert_eq!(refused.code, Code::Full, "{refused}");
         let mut upload = Upload::begin(&folder, Rules::default(), &quota, "a", Some(60)).unwrap();
         upload.write(&[1; 60]).unwrap();
-        upload.finish().unwrap();
+        upload.finish(|| true).unwrap();
         assert!(Upload::begin(&folder, Rules::default(), &quota, "b", Some(41)).is_err());
         assert!(Upload::begin(&folder, Rules::default(), &quota, "b", Some(40)).is_ok());
         let steps = Arc::new(Quota::new(Some(STEP + STEP / 2)));
         let mut upload = Upload::begin(&folder, Rules::default(), &steps, "c", None).unwrap();
         upload.write(&[1; 1000]).unwrap();
-        upload.finish().unwrap();
+        upload.finish(|| true).unwrap();
         assert!(steps.reserve(STEP + STEP / 2 - 1000).is_some(), "what was set apart in vain is given back");
     }
 
@@ -277,7 +306,7 @@ mod tests {
             [(Some(3), "abc", true), (None, "abc", true), (Some(3), "abd", false), (None, "ab", false)]
         {
             let mut upload = begin(&folder, "a", size).unwrap();
-            let stored = upload.write(bytes.as_bytes()).and_then(|()| upload.finish());
+            let stored = upload.write(bytes.as_bytes()).and_then(|()| upload.finish(|| true));
             assert_eq!(stored.is_ok_and(|(stored, _)| stored.there), is_same, "{bytes}");
         }
         assert_eq!(begin(&folder, "a", Some(4)).unwrap_err().code, Code::Exists);

@@ -147,6 +147,7 @@ async fn serve(
     let event = ("joins".to_owned(), HandlerEvent::Joins);
     let reaction = player(session.clone(), recording, context.registry.clone());
     let handler = Handler::new(event, std::time::Duration::ZERO, None, reaction);
+    session.reacts();
     session.session().add_handler(handler).map_err(|why| errors::pattern_refused(&why))?;
     let arguments = Arguments(vec![
         ("transport", Datum::Carrier(carrier)),

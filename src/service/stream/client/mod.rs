@@ -17,7 +17,7 @@ pub(super) mod store;
 pub(super) mod subtitles;
 
 use crate::net::Connection;
-use crate::service::stream::playback::subtitles::Subtitles;
+use crate::service::files::subtitles::Subtitles;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -129,7 +129,9 @@ fn target(options: &StreamOptions, context: &Context) -> Result<Option<KeptFile>
     if path.is_dir() {
         path.push(name.rsplit('/').next().unwrap_or(name));
     }
-    if path.symlink_metadata().is_ok_and(|there| !there.is_file() && !there.is_symlink()) {
+    let is_special = |there: std::fs::Metadata| !there.is_file() && !there.is_symlink();
+    // A link to a device or a FIFO would be lost, too.
+    if path.symlink_metadata().is_ok_and(is_special) || path.metadata().is_ok_and(is_special) {
         return Err(never_replaced(path.display()));
     }
     if !*replace && path.symlink_metadata().is_ok() {
@@ -257,8 +259,7 @@ async fn verified(
 fn commit(target: KeptFile) -> Result<PathBuf, Failure> {
     let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", target.path.display()));
     target.part.as_file().sync_all().map_err(|error| failed(&error))?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    target.part.as_file().set_permissions(mode).map_err(|error| failed(&error))?;
+    // It stays for its owner alone: a stream does not tell who may read the file at the server.
     let KeptFile { path, part, replace } = target;
     let result = if replace { part.persist(&path) } else { part.persist_noclobber(&path) };
     result.map_err(|error| Failure::io(&error.error, format!("commit {}", path.display())))?;

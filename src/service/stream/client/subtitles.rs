@@ -1,7 +1,7 @@
 //! Subtitles beside a film: `film.vtt` or `film.srt`. They are fetched whole before the player starts, and offered to
 //! it in both formats (WebVTT, W3C 2019; SubRip has no standard, only a comma where WebVTT has a point).
 
-use crate::service::stream::playback::subtitles::Subtitles;
+use crate::service::files::subtitles::{SIZE_LIMIT, Subtitles};
 use std::io::Read;
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,6 @@ use crate::service::stream::protocol::{Message, Tempo};
 use crate::session::Handle;
 use crate::wire::Code;
 
-/// Maximum bytes of a file of subtitles; a longer one is ignored.
-const SIZE_LIMIT: u64 = 2 << 20;
 /// How long a film waits for its subtitles.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -79,20 +77,4 @@ async fn fetch(session: &Handle, (server, key): Keyed<'_>, name: String) -> Resu
         Ok(text)
     });
     text.await?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_forms_are_made_of_either_and_only_times_are_changed() {
-        let srt = "1\r\n00:00:01,500 --> 00:00:02,000\r\nHello, you. 1,5\r\n";
-        let vtt = "WEBVTT\n\n1\n00:00:01.500 --> 00:00:02.000\nHello, you. 1,5\n";
-        let read = Subtitles::read(srt.as_bytes()).unwrap();
-        assert_eq!((&read.vtt[..], &read.srt[..]), (vtt.as_bytes(), srt.replace('\r', "").as_bytes()));
-        assert_eq!(Subtitles::read(vtt.as_bytes()), Some(read));
-        assert_eq!(Subtitles::read(b"no subtitles"), None);
-        assert!(Subtitles::read(b"WEBVTT -->").is_some() && Subtitles::read(b"\xff\xfe --> \xff").is_some());
-    }
 }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::subtitles::Subtitles;
 use crate::net;
 use crate::report::Failure;
+use crate::service::files::subtitles::Subtitles;
 use crate::service::http::{Answer, Exchange, Site, local, page};
 use crate::service::stream::client::store::Store;
 use crate::service::stream::errors;

@@ -6,10 +6,8 @@
 //! | `player` | finding and running a player |
 //! | `http` | the loopback address that the player reads |
 //! | `clock` | playing without a player |
-//! | `subtitles` | subtitles in the formats that players read |
 
 pub(super) mod clock;
 pub(super) mod http;
 pub(super) mod player;
-pub(super) mod subtitles;
 pub(super) mod watcher;

@@ -199,11 +199,9 @@ pub(crate) fn start(
                 if *is_opener {
                     session.tell("player", format!("opening {}", address.page));
                 }
-                return Ok(Player {
-                    child: Some(child),
-                    complaint,
-                    ..Player::new(session, name, address, *is_opener, ASK_LIMIT)
-                });
+                let mut player = Player::new(session, name, address, *is_opener, ASK_LIMIT);
+                (player.child, player.complaint) = (Some(child), complaint);
+                return Ok(player);
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => {
@@ -228,6 +226,17 @@ fn run(name: &str, arguments: &[String]) -> std::io::Result<Child> {
         // Ctrl-Z and Ctrl-C at the prompt must not reach the player.
         .process_group(0)
         .spawn()
+}
+
+/// A command that plays may be a script: what it started ends with it.
+impl Drop for Player {
+    fn drop(&mut self) {
+        let group = self.child.as_ref().filter(|_| !self.is_opener).and_then(Child::id);
+        if let Some(group) = group.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+            // It may be gone already.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
+        }
+    }
 }
 
 /// Refuses a command that is no known player and no browser.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::errors;
-use crate::base::Transport;
 use crate::net::accept::foreign::ForeignStream;
 use crate::report::Failure;
 use crate::service::ftp::dialects::store::Store;
@@ -54,7 +53,7 @@ impl Passive {
                 continue;
             };
             let is_same = is_same_host(stream.peer, self.client);
-            if is_same && store.objection(Transport::Tcp, stream.peer).is_none() {
+            if is_same && !store.is_of_a_stranger(stream.peer) {
                 return stream;
             }
             // Once for each transfer: whoever knocks there all the time does not fill the log.

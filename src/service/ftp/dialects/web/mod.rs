@@ -83,6 +83,9 @@ impl Web {
             Err(error) => return exchange.refuse(error.status, error.why).await,
         };
         let is_folder = exchange.head.target.is_folder();
+        if exchange.head.target.query_has("vtt") && !is_folder {
+            return player::subtitles(&self.store, exchange, &name).await;
+        }
         match self.find(&name).await {
             Ok(Found::File(_)) if is_folder => {
                 exchange.refuse(Status::NOT_FOUND, "it is a file: without `/` at its end").await

@@ -27,7 +27,8 @@ impl<D: Disk> Part<D> {
             self.spoilt = true;
             return Err(self.keep(failure));
         }
-        let renamed = self.disk.rename(&part_name(&self.name), &self.name, self.intent.replace);
+        let (part, replace) = (part_name(&self.name), self.intent.replace);
+        let renamed = self.disk.publish(&self.file, &part, &self.name, replace);
         renamed.map_err(|error| rename_failure(&error, &self.name))?;
         // The file has its name: whatever fails from here on, its bytes are used up.
         if let Some(reserved) = self.reserved.take() {

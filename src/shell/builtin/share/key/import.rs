@@ -9,7 +9,7 @@ use crate::service::contract::keys::{file, memory, no_key_in};
 use crate::shell::{Shell, errors};
 
 /// The environment variable that may hold it.
-const VARIABLE: &str = "NLS_KEY";
+pub(super) const VARIABLE: &str = "NLS_KEY";
 
 /// A key, and what to know about where it came from.
 pub(super) struct Imported {

@@ -66,6 +66,7 @@ fn new(shell: &Shell, options: &KeyOptions) -> Result<Outcome, Failure> {
     memory::protect();
     let target = options.to.as_deref().map(|path| shell.directory().join(path));
     let key = Key::made_by(random::fill);
+    shell.secrets().add_key(import::VARIABLE, &key);
     let name = match (&options.key, &target) {
         (None, Some(_)) => None,
         _ => Some(options.name_or(DEFAULT)?),

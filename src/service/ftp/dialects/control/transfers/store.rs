@@ -30,8 +30,9 @@ pub(in super::super) async fn receive(
         came = async { take(accepting.await?, &mut receiving, kind, course).await } => came,
     };
     came?;
-    // From here on it is too late to abort.
-    let stored = receiving.finish().await?;
+    // Who is killed closes both connections: the end of the data alone does not tell that it is whole (RFC 959, section 3.4).
+    let client = stop.clone();
+    let stored = receiving.finish_if(move || !client.is_cancelled()).await?;
     let (size, hash) = (quantity::show_size(stored.bytes), &stored.hash.to_hex()[..16]);
     let how = if stored.there { "already there, the same" } else { "stored" };
     Ok(Reply::new(226, format!("{how}: {size}, blake3 {hash}")))
