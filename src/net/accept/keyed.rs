@@ -20,10 +20,7 @@ impl Visitor {
         mut self,
         keyring: Keyring,
         asked: Preface,
-        place: ConnectionPermit,
     ) -> Result<(Spoken, ConnectionPermit), Failure> {
-        // Who has not shown yet that it has a key holds no place of those who have one.
-        drop(place);
         let (client, first) = match tokio::time::timeout(FIRST_MESSAGE_LIMIT, self.first_message()).await {
             Ok(message) => message?,
             Err(_) => return Err(first_message_timed_out()),

@@ -94,7 +94,11 @@ impl Visitor {
     ) -> Result<(Spoken, ConnectionPermit), Failure> {
         let place = match (place, self.admission.keys.clone()) {
             (Ok(place), None) => place,
-            (Ok(place), Some(keys)) => return self.with_key(opening, keys, place).await,
+            (Ok(place), Some(keys)) => {
+                // Who has not shown yet that it has a key holds no place of those who have one.
+                drop(place);
+                return self.with_key(opening, keys).await;
+            }
             (Err(full), _) => return Err(self.refuse(opening, full).await),
         };
         let dialects = self.admission.dialects;
@@ -129,18 +133,13 @@ impl Visitor {
     }
 
     /// A client of a port with keys.
-    async fn with_key(
-        self,
-        opening: Opening,
-        keys: Keyring,
-        place: ConnectionPermit,
-    ) -> Result<(Spoken, ConnectionPermit), Failure> {
+    async fn with_key(self, opening: Opening, keys: Keyring) -> Result<(Spoken, ConnectionPermit), Failure> {
         let asked = self.front.first_chunk().copied().and_then(Preface::decode);
         match asked.filter(|_| opening == Opening::Own) {
             Some(asked) if asked.version != VERSION => {
                 Err(self.refuse(opening, errors::version_mismatch(VERSION, asked.version)).await)
             }
-            Some(asked) if asked.is_sealed() => self.keyed(keys, asked, place).await,
+            Some(asked) if asked.is_sealed() => self.keyed(keys, asked).await,
             _ => Err(self.refuse(opening, key_needed()).await),
         }
     }

@@ -213,10 +213,10 @@ impl SocketDriver {
             self.let_in(connection);
         }
         while let Some((peer, why)) = self.endpoint.poll_refused() {
-            // If nobody keeps up with the log, there is more of the same in it.
-            self.refusals
-                .iter()
-                .for_each(|refusals| drop(refusals.try_send(Refused { peer, why: why.clone() })));
+            if let Some(refusals) = &self.refusals {
+                // If nobody keeps up with the log, there is more of the same in it.
+                drop(refusals.try_send(Refused { peer, why }));
+            }
         }
         for (id, event) in events {
             self.deliver(id, event);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::base::Time;
 use crate::net::accept::admission::Lines;
 use crate::reliable::receive_side::stream_cost;
+use crate::reliable::sealing::KEY_NEEDED;
 use crate::wire::{ConnectionId, Frame, dialect, frame};
 
 /// Idle timeout of a client that only asks questions: nothing is lost when its state is dropped.
@@ -26,8 +27,6 @@ const QUESTION_LIMIT: usize = 1024;
 const UNREAD_LIMIT: u64 = 64 << 10;
 /// Anti-amplification limit: bytes sent per byte received.
 const AMPLIFICATION: u64 = 3;
-/// What text is answered with at a port with keys; with headers less than three times a datagram of one byte.
-const NEEDS_KEY: &str = "* this port is encrypted and needs a key\n";
 /// Bytes of the IPv4 and UDP headers.
 pub(super) const HEADERS: u64 = 28;
 /// Largest answer, in bytes, that needs no fragmentation on any supported path.
@@ -151,8 +150,9 @@ impl TextClients {
             return Heard::Nothing;
         }
         if self.lines == Lines::Refused {
-            let may = self.codes.take(now);
-            return if may { Heard::Answer(NEEDS_KEY.into()) } else { Heard::Nothing };
+            // With headers it is less than three times a datagram of one byte.
+            let answer = || Heard::Answer(format!("* {}\n", KEY_NEEDED.why));
+            return if self.codes.take(now) { answer() } else { Heard::Nothing };
         }
         let text = String::from_utf8_lossy(bytes);
         let (lines, may_send) = (frames(&text), (bytes.len() as u64 + HEADERS) * AMPLIFICATION);

@@ -9,7 +9,7 @@ use super::{Acceptance, Accepted, Endpoint, Slot};
 use crate::base::Time;
 use crate::reliable::connection::Connection;
 use crate::reliable::handshake;
-use crate::reliable::handshake::sealing::Offer;
+use crate::reliable::handshake::sealing::{KEY_NEEDED, KeyRefusal, NO_KEY_HERE, Offer, WRONG_KEY};
 use crate::reliable::{Config, shared};
 use crate::wire::datagram::{self, Credit, HELLO_HEAD, Packet};
 use crate::wire::{Code, ConnectionId, VERSION};
@@ -183,20 +183,16 @@ impl Endpoint {
 
     /// The client's message, if one is needed: it was made with one of the keys.
     fn offer(&mut self, now: Time, hello: &Hello<'_>) -> Result<Option<Box<dyn Offer>>, Verdict> {
-        let refused = |why: &str| Err(Verdict::Refuse(Code::Key, why.to_owned()));
+        let refused = |KeyRefusal { why, fix }| Err(Verdict::Refuse(Code::Key, format!("{why}; {fix}")));
         let guard = match (&mut self.guard, hello.handshake) {
             (None, []) => return Ok(None),
-            (None, _) => {
-                return refused("this port is not encrypted, and the client has a key; leave the key out");
-            }
-            (Some(_), []) => {
-                return refused("this port is encrypted and needs a key; connect with nls and `key NAME`");
-            }
+            (None, _) => return refused(NO_KEY_HERE),
+            (Some(_), []) => return refused(KEY_NEEDED),
             (Some(guard), _) => guard,
         };
         match guard.read(now, &hello.datagram[..HELLO_HEAD], hello.handshake) {
             Read::Offer(offer) => Ok(Some(offer)),
-            Read::Refuse => refused("this key does not open the port; compare the fingerprints: key list"),
+            Read::Refuse => refused(WRONG_KEY),
             Read::Ignore => Err(Verdict::Ignore),
         }
     }

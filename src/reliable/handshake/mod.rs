@@ -82,11 +82,9 @@ pub(in crate::reliable) fn period_of(
     now: Time,
     given: &[u8],
 ) -> Option<u64> {
-    let period = period(now);
-    [Some(period), period.checked_sub(1)]
-        .into_iter()
-        .flatten()
-        .find(|period| given == cookie_of(secret, peer, id, *period))
+    let present = period(now);
+    let mut valid = (0..=1).filter_map(|ago| present.checked_sub(ago));
+    valid.find(|period| given == cookie_of(secret, peer, id, *period))
 }
 
 /// The period of the cookies that are made now.

@@ -14,6 +14,29 @@ use crate::base::Time;
 use crate::wire::PacketNumber;
 use crate::wire::datagram::PROOF;
 
+/// Why a client is refused for its key, and what to do: over every transport the same words.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyRefusal {
+    /// The reason.
+    pub why: &'static str,
+    /// What may help.
+    pub fix: &'static str,
+}
+
+/// The client has no key.
+pub const KEY_NEEDED: KeyRefusal =
+    KeyRefusal { why: "this port is encrypted and needs a key", fix: "connect with nls and `key NAME`" };
+/// The client has a key, and the server has none.
+pub const NO_KEY_HERE: KeyRefusal = KeyRefusal {
+    why: "this port is not encrypted, and the client has a key",
+    fix: "leave the key out, or start the server with `key NAME`",
+};
+/// The client has another key, or its message was changed.
+pub const WRONG_KEY: KeyRefusal = KeyRefusal {
+    why: "this key does not open the port",
+    fix: "compare the fingerprints on both machines: key list",
+};
+
 /// Encrypts what one side of a connection sends, and opens what the other side sent.
 pub trait Seal: fmt::Debug + Send {
     /// Encrypts a DATA datagram in place from [`DATA_HEAD`](crate::wire::datagram::DATA_HEAD) on, and appends the tag.

@@ -6,16 +6,14 @@ use std::sync::Arc;
 
 use snow::HandshakeState;
 
-use super::cipher::Cipher;
-use super::handshake::{Ephemeral, state};
 use super::keyring::Keyring;
+use super::noise::{self, Agreed, Ephemeral, offered};
 use super::packet::PacketSeal;
 use super::{FIRST, TAG};
 use crate::base::Key;
 use crate::net::random;
 use crate::reliable::sealing::{Initiator, Keyholder, Offer, Seal};
 use crate::report::Failure;
-use crate::wire::preface;
 
 /// Begins the prologue; the bytes of HELLO before its cookie follow, and the byte of the offered ciphers.
 const PROLOGUE: &[u8] = b"nls over UDP 1";
@@ -24,16 +22,8 @@ const OFFER: usize = 1 + FIRST;
 /// Bytes of the server's message: an ephemeral public key, and the chosen cipher, encrypted.
 const ANSWER: usize = 32 + 1 + TAG;
 
-/// What this processor does well.
-fn offered() -> u8 {
-    if Cipher::Aes.is_fast() { preface::AES } else { 0 }
-}
-
-/// Both keys after the second message: the first is for what the initiator sends (Noise, section 5.2).
-fn split(mut state: HandshakeState, chosen: u8, is_initiator: bool) -> Box<dyn Seal> {
-    let cipher = if chosen & preface::AES != 0 { Cipher::Aes } else { Cipher::ChaCha };
-    let (up, down) = state.dangerously_get_raw_split();
-    let (out, into) = if is_initiator { (up, down) } else { (down, up) };
+fn seal(state: HandshakeState, chosen: u8, is_initiator: bool) -> Box<dyn Seal> {
+    let Agreed { cipher, out, into } = noise::split(state, chosen, is_initiator);
     Box::new(PacketSeal::new(cipher, out, into))
 }
 
@@ -57,11 +47,7 @@ impl UdpInitiator {
     /// The state after the first message, and that message: the same each time.
     fn begin(&self, context: &[u8]) -> (HandshakeState, [u8; FIRST]) {
         let prologue = [PROLOGUE, context, &[self.offers]];
-        let mut state = state(&self.key, &prologue, true, Ephemeral::Seeded(&self.seed));
-        let mut first = [0; FIRST];
-        let written = state.write_message(&[], &mut first);
-        assert_eq!(written.ok(), Some(FIRST), "the first message has one length");
-        (state, first)
+        noise::begin(&self.key, &prologue, Ephemeral::Seeded(&self.seed))
     }
 }
 
@@ -77,7 +63,7 @@ impl Initiator for UdpInitiator {
         let (mut state, _) = self.begin(context);
         let mut chosen = [0; ANSWER];
         let read = state.read_message(answer, &mut chosen).ok()?;
-        (read == 1 && chosen[0] & !self.offers == 0).then(|| split(state, chosen[0], true))
+        (read == 1 && chosen[0] & !self.offers == 0).then(|| seal(state, chosen[0], true))
     }
 }
 
@@ -113,10 +99,7 @@ struct Offered {
 
 impl Offered {
     fn read(&self, ephemeral: Ephemeral<'_>) -> Option<HandshakeState> {
-        let mut state = state(&self.key, &[&self.prologue], false, ephemeral);
-        let mut said = [0; FIRST];
-        let read = state.read_message(&self.message[1..], &mut said).ok()?;
-        (read == 0).then_some(state)
+        noise::read(&self.key, &[&self.prologue], self.message.last_chunk()?, ephemeral)
     }
 }
 
@@ -130,6 +113,6 @@ impl Offer for Offered {
         let chosen = self.message[0] & offered();
         let mut answer = [0; ANSWER];
         let written = state.write_message(&[chosen], &mut answer).ok()?;
-        (written == ANSWER).then(|| (answer.to_vec(), split(state, chosen, false)))
+        (written == ANSWER).then(|| (answer.to_vec(), seal(state, chosen, false)))
     }
 }

@@ -1,5 +1,6 @@
 //! Why a connection with a key is not made, or ends. What a client is told does not say which keys there are.
 
+use crate::reliable::sealing::{KEY_NEEDED, KeyRefusal, NO_KEY_HERE, WRONG_KEY};
 use crate::report::Failure;
 use crate::wire::Code;
 
@@ -26,17 +27,19 @@ pub(in crate::net) fn closed_at_handshake() -> Failure {
 // The server's side; the client is told the same words.
 
 pub(in crate::net) fn key_needed() -> Failure {
-    Failure::new(Code::Key, "this port is encrypted and needs a key").fix("connect with nls and `key NAME`")
+    refused(KEY_NEEDED)
 }
 
 pub(in crate::net) fn no_key_here() -> Failure {
-    Failure::new(Code::Key, "this port is not encrypted, and the client has a key")
-        .fix("leave the key out, or start the server with `key NAME`")
+    refused(NO_KEY_HERE)
 }
 
 pub(in crate::net) fn wrong_key() -> Failure {
-    Failure::new(Code::Key, "this key does not open the port")
-        .fix("compare the fingerprints on both machines: key list")
+    refused(WRONG_KEY)
+}
+
+fn refused(KeyRefusal { why, fix }: KeyRefusal) -> Failure {
+    Failure::new(Code::Key, why).fix(fix)
 }
 
 /// Many clients are being refused.

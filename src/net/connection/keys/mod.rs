@@ -10,6 +10,7 @@
 //! | `record` | records: sealed, opened, counted |
 //! | `datagram` | over UDP: the same two messages, in HELLO and RETRY |
 //! | `packet` | packets: each sealed by itself |
+//! | `noise` | the handshake itself, whatever carries its messages |
 //! | `cipher` | the ciphers |
 //! | `keyring` | the keys of a server, and how often it may be tried which is right |
 //! | `absent` | the same without the feature `keys` |
@@ -25,6 +26,8 @@ pub(in crate::net) mod errors;
 #[cfg(feature = "keys")]
 mod handshake;
 mod keyring;
+#[cfg(feature = "keys")]
+mod noise;
 #[cfg(feature = "keys")]
 mod packet;
 #[cfg(feature = "keys")]

@@ -199,8 +199,9 @@ impl Getting<'_> {
         let (mut known, mut kept_at) = (VecDeque::<Option<GroupHash>>::new(), Instant::now());
         while came < small.len() {
             let room = asked == came || asked - came < WINDOW / 4 && on_way < ASKED_BYTES;
-            let owed = self.session.owed().filter(|_| asked < small.len() && room);
-            if asked < small.len() && room && owed.is_none() {
+            let may_ask = asked < small.len() && room;
+            let owed = self.session.owed().filter(|_| may_ask);
+            if may_ask && owed.is_none() {
                 if known.len() == asked - came {
                     known.extend(self.here(&small[asked..], root).await?);
                 }

@@ -12,7 +12,8 @@ mod vectors;
 
 use bytes::BytesMut;
 
-use super::handshake::{Ephemeral, Initiator, Responder, offer};
+use super::handshake::{Initiator, Responder, offer};
+use super::noise::Ephemeral;
 use super::{ClientKey, FIRST, Forged, Keyring, Opener, SECOND, Sealer, Secrets};
 use crate::base::Key;
 use crate::wire::ServiceId;

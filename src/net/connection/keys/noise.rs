@@ -1,0 +1,123 @@
+//! The handshake `NNpsk0` of Noise, whatever carries its messages: begun, read, and what both sides agree on.
+
+use snow::params::{CipherChoice, DHChoice, HashChoice};
+use snow::resolvers::{CryptoResolver, DefaultResolver};
+use snow::types::{Dh, Hash, Random};
+use snow::{Builder, HandshakeState};
+
+use super::FIRST;
+use super::cipher::{Cipher, KEY};
+use crate::base::Key;
+use crate::wire::preface;
+
+/// Noise, section 8: both sides are anonymous (NN) but for the key, which is mixed in before the first message (psk0).
+const SUITE: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
+
+/// The ciphers besides ChaCha20-Poly1305 that this processor computes fast, as a flag.
+pub(super) fn offered() -> u8 {
+    if Cipher::Aes.is_fast() { preface::AES } else { 0 }
+}
+
+/// Where an ephemeral key comes from.
+#[derive(Clone, Copy)]
+pub(super) enum Ephemeral<'s> {
+    /// The system.
+    Random,
+    /// This seed, which nobody else knows: of the same seed the same key.
+    Seeded(&'s [u8; 32]),
+    /// It is this one.
+    #[cfg(test)]
+    Fixed(&'s [u8]),
+}
+
+/// Starts a handshake.
+fn state(key: &Key, prologue: &[&[u8]], is_initiator: bool, ephemeral: Ephemeral<'_>) -> HandshakeState {
+    let prologue = prologue.concat();
+    let build = || {
+        let params = SUITE.parse()?;
+        let builder = match ephemeral {
+            Ephemeral::Seeded(seed) => Builder::with_resolver(params, Box::new(Seeded(*seed))),
+            Ephemeral::Random => Builder::new(params),
+            #[cfg(test)]
+            Ephemeral::Fixed(own) => Builder::new(params).fixed_ephemeral_key_for_testing_only(own),
+        };
+        let builder = builder.prologue(&prologue)?.psk(0, key.bytes())?;
+        if is_initiator { builder.build_initiator() } else { builder.build_responder() }
+    };
+    let state: Result<HandshakeState, snow::Error> = build();
+    state.expect("the suite is complete, and needs nothing but the key")
+}
+
+/// The primitives of snow, with random bytes that follow from a seed.
+struct Seeded([u8; 32]);
+
+impl CryptoResolver for Seeded {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        Some(Box::new(SeededBytes(blake3::Hasher::new_keyed(&self.0).finalize_xof())))
+    }
+
+    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
+        DefaultResolver.resolve_dh(choice)
+    }
+
+    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(choice)
+    }
+
+    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn snow::types::Cipher>> {
+        DefaultResolver.resolve_cipher(choice)
+    }
+}
+
+struct SeededBytes(blake3::OutputReader);
+
+impl Random for SeededBytes {
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), snow::Error> {
+        self.0.fill(bytes);
+        Ok(())
+    }
+}
+
+/// The client's side: the state after the first message, and that message.
+pub(super) fn begin(
+    key: &Key,
+    prologue: &[&[u8]],
+    ephemeral: Ephemeral<'_>,
+) -> (HandshakeState, [u8; FIRST]) {
+    let mut state = state(key, prologue, true, ephemeral);
+    let mut first = [0; FIRST];
+    let written = state.write_message(&[], &mut first);
+    assert_eq!(written.ok(), Some(FIRST), "the first message has one length");
+    (state, first)
+}
+
+/// The server's side: the state after the first message; `None` if it was made with another key or prologue.
+pub(super) fn read(
+    key: &Key,
+    prologue: &[&[u8]],
+    first: &[u8; FIRST],
+    ephemeral: Ephemeral<'_>,
+) -> Option<HandshakeState> {
+    let mut state = state(key, prologue, false, ephemeral);
+    let mut said = [0; FIRST];
+    let read = state.read_message(first, &mut said).ok()?;
+    (read == 0).then_some(state)
+}
+
+/// What both sides have after the second message.
+pub(super) struct Agreed {
+    pub(super) cipher: Cipher,
+    /// The key of what this side sends.
+    pub(super) out: [u8; KEY],
+    /// The key of what the other side sends.
+    pub(super) into: [u8; KEY],
+}
+
+/// Ends the handshake; `flags` has the chosen cipher. The first of both keys is for what the initiator sends (Noise,
+/// section 5.2).
+pub(super) fn split(mut state: HandshakeState, flags: u8, is_initiator: bool) -> Agreed {
+    let cipher = if flags & preface::AES != 0 { Cipher::Aes } else { Cipher::ChaCha };
+    let (up, down) = state.dangerously_get_raw_split();
+    let (out, into) = if is_initiator { (up, down) } else { (down, up) };
+    Agreed { cipher, out, into }
+}
