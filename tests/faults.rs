@@ -393,6 +393,28 @@ fn row_65_a_listener_whose_address_goes_away_fails_and_says_so() {
 }
 
 #[test]
+fn an_address_of_a_link_is_bound_and_reached_with_its_interface() {
+    let lab = Lab::new();
+    if !crate::harness::has("unshare") || !crate::harness::has("ip") {
+        return;
+    }
+    let script = "ip link set lo up; ip addr add fe80::9/64 dev lo nodad
+        exec \"$1\" -c 'listen tcp 0 calc on fe80::9%lo as t
+            listen udp 0 calc on [fe80::9%1] as u
+            calc 6*7 at $t as one
+            calc 6*8 at udp $u as two
+            let port = $t.port
+            calc 6*9 at [fe80::9%lo]:$port as three
+            expect error \"no interface `nosuch0`\": listen tcp 0 calc on fe80::9%nosuch0
+            print \"$one.value $two.value $three.value\"'";
+    let mut command = std::process::Command::new("unshare");
+    lab.dress(&mut command);
+    let output = command.args(["-rn", "sh", "-c", script, "sh", crate::harness::PROGRAM]).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(words.contains("42 48 54"), "{output:?}");
+}
+
+#[test]
 fn row_64_ports_that_cannot_be_had_say_why() {
     let lab = Lab::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

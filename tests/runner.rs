@@ -120,6 +120,27 @@ fn row_105_what_cannot_fail_is_no_test() {
 }
 
 #[test]
+fn row_105_what_is_not_run_and_what_fails_in_the_background_does_not_pass() {
+    let lab = Lab::new();
+    lab.write("quit.nls", "test \"ends early\"\nquit\nexpect 1 == 2\n");
+    fails_in_all_reports(&lab, "quit.nls", "would pass the rest of the test");
+    lab.write("setup.nls", "quit\ntest \"never\"\nexpect 1 == 2\n");
+    fails_in_all_reports(&lab, "setup.nls", "would pass the rest of the test");
+    lab.write("last.nls", "test \"whole\"\nexpect 1 == 1\nquit\n");
+    lab.run(&["test", "last.nls"]).success();
+    // Its last act is a file, so that the test knows that it has ended; the one behind is still needed.
+    let ends = "!sh -c 'exec 9> $tmp/lock; flock 9; touch $tmp/begun; exit 3' &\n\
+                expect file $tmp/begun exists within 20s\n!flock $tmp/lock true\n";
+    lab.write("back.nls", ends);
+    fails_in_all_reports(&lab, "back.nls", "exit status: 3");
+    lab.run(&["back.nls"]).fails(1, "exit status: 3");
+    lab.write("fixture.nls", "!sleep 600 &\n!sh -c 'kill $$' &\nexpect 1 == 1\n");
+    lab.run(&["test", "fixture.nls"]).success();
+    lab.write("unit.nls", "calc 1 + 1 as r\nexpect $r.time < 5seconds\n");
+    lab.run(&["check", "unit.nls"]).fails(2, "did you mean `5s`?");
+}
+
+#[test]
 fn a_failure_shows_the_place_what_was_expected_and_the_last_events() {
     let lab = Lab::new();
     lab.write("t/mixed.nls", MIXED);

@@ -233,6 +233,17 @@ pub fn percent(word: &str) -> Result<Percent, BadQuantity> {
     }
 }
 
+/// The quantity that a word probably means whose unit is none: `5mbps` → `5mbit`, `5sec` → `5s`, `10kb` → `10KB`.
+pub fn misspelled(word: &str) -> Option<String> {
+    let (number, unit) = split(word);
+    if number.is_empty() || !unit.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
+        return None;
+    }
+    let found = [size(word).err(), duration(word).err(), rate(word).err()];
+    // The first one that only lacks the right spelling: other errors suggest a plain number.
+    found.into_iter().flatten().filter_map(|bad| bad.fix).find(|fix| !split(fix).1.is_empty() && fix != word)
+}
+
 /// A number of bytes for display, in binary units: `67108864` → `64.0 MiB`.
 pub fn show_size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -344,6 +355,22 @@ mod tests {
             ("5kb/s", "5kbit"),
         ] {
             assert_eq!(rate(word).unwrap_err().fix.as_deref(), Some(fix), "{word}");
+        }
+    }
+
+    #[test]
+    fn another_spelling_of_a_unit_is_known_as_such() {
+        for (word, meant) in [
+            ("5mbps", Some("5mbit")),
+            ("5seconds", Some("5s")),
+            ("10kb", Some("10KB")),
+            ("10mb/s", Some("10MB/s")),
+            ("3rd", None),
+            ("5", None),
+            ("127.0.0.1", None),
+            ("host", None),
+        ] {
+            assert_eq!(misspelled(word).as_deref(), meant, "{word}");
         }
     }
 

@@ -195,7 +195,7 @@ impl Handle {
         self.session.touch();
     }
 
-    /// Counts received bytes; those who wait for changes are woken about once per MiB.
+    /// Counts received bytes; those who wait for changes are woken about once per MiB, those who look at counts each time.
     pub fn count_in(&self, bytes: u64) {
         self.count(&self.session.bytes_in, bytes);
     }
@@ -209,6 +209,9 @@ impl Handle {
         let before = counter.fetch_add(bytes, Ordering::Relaxed);
         if before >> 20 != (before + bytes) >> 20 {
             self.session.touch();
+        }
+        if self.session.counted.receiver_count() > 0 {
+            self.session.counted.send_replace(());
         }
     }
 

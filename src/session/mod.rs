@@ -33,6 +33,7 @@ pub use self::client_list::ClientState;
 pub use conversation::{Order, Speech, Utterance};
 pub use handle::Handle;
 pub use measure::Sample;
+pub(crate) use rate_limiter::RateLimiter;
 pub use registry::{Registry, Request};
 pub use state::{ListenAddress, Listening, Session, State};
 

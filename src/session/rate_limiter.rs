@@ -16,25 +16,25 @@ const LEAST_STEPS: u64 = 25;
 
 /// A rate limit in bytes/s; 0 means none.
 #[derive(Debug, Default)]
-pub(super) struct RateLimiter {
+pub(crate) struct RateLimiter {
     rate: AtomicU64,
     /// When everything let through so far is within the limit.
     due: Mutex<Option<Instant>>,
 }
 
 impl RateLimiter {
-    pub(super) fn set(&self, rate: Option<u64>) {
+    pub(crate) fn set(&self, rate: Option<u64>) {
         self.rate.store(rate.unwrap_or(0), Ordering::Relaxed);
         // Data sent under the old limit does not delay data under the new one.
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    pub(super) fn rate(&self) -> Option<u64> {
+    pub(crate) fn rate(&self) -> Option<u64> {
         Some(self.rate.load(Ordering::Relaxed)).filter(|&rate| rate > 0)
     }
 
     /// Lets `bytes` through; returns until when the caller must wait before it sends them, or `None`.
-    pub(super) fn take(&self, bytes: u64, now: Instant) -> Option<Instant> {
+    pub(crate) fn take(&self, bytes: u64, now: Instant) -> Option<Instant> {
         let rate = self.rate()?;
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let start = due.unwrap_or(now).max(now);
@@ -44,14 +44,14 @@ impl RateLimiter {
     }
 
     /// When everything let through so far will be within the limit; `None` if it already is.
-    pub(super) fn owed(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn owed(&self, now: Instant) -> Option<Instant> {
         self.rate()?;
         self.due.lock().unwrap_or_else(PoisonError::into_inner).filter(|due| *due > now + SHORTEST)
     }
 
     /// How many of `most` bytes to send in one step: whole chunks, or part of a chunk where a whole one would take
     /// long.
-    pub(super) fn step(&self, most: u64, chunk: u64) -> u64 {
+    pub(crate) fn step(&self, most: u64, chunk: u64) -> u64 {
         let Some(rate) = self.rate() else { return most };
         let step = (rate / STEPS_A_SECOND).max(SMALL.min(rate / LEAST_STEPS)).max(1);
         most.min(if step > chunk { step / chunk * chunk } else { step })

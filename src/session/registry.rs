@@ -134,6 +134,7 @@ impl Registry {
             bytes_out: AtomicU64::new(0),
             shared: Mutex::new(Shared::new()),
             changed: watch::Sender::new(0),
+            counted: watch::Sender::new(()),
             listening: OnceLock::new(),
             outgoing: OnceLock::new(),
             background: request.background.into(),

@@ -135,6 +135,8 @@ pub struct Session {
     pub(super) shared: Mutex<Shared>,
     /// A version number that grows with each change.
     pub(super) changed: watch::Sender<u64>,
+    /// Wakes those who look at the counted bytes.
+    pub(super) counted: watch::Sender<()>,
     /// Set once, by a server.
     pub(super) listening: OnceLock<Listening>,
     /// Set once, by a conversation: it accepts lines with `say`.
@@ -378,6 +380,12 @@ impl Session {
     /// missed.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Notifies of each change as [`Self::changes`] does not: of all bytes that are counted. It costs the session a wake
+    /// for each step, as long as somebody has it.
+    pub fn counts(&self) -> watch::Receiver<()> {
+        self.counted.subscribe()
     }
 
     /// Wakes all who wait for a change.

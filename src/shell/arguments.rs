@@ -1,5 +1,6 @@
 //! Evaluates the arguments of a command: references are resolved, paths expanded, `$session` replaced by its address.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -169,6 +170,10 @@ fn server_address(session: &Session) -> Option<(Transport, Endpoint)> {
     }
     let Listening { address, carrier, .. } = session.listening()?;
     let (address, transport) = (address.socket()?, carrier.transport()?);
-    let host = if address.ip().is_unspecified() { Host::Loopback } else { Host::Address(address.ip()) };
+    let host = match address {
+        _ if address.ip().is_unspecified() => Host::Loopback,
+        SocketAddr::V6(v6) if v6.scope_id() > 0 => Host::Scoped(*v6.ip(), v6.scope_id().to_string()),
+        _ => Host::Address(address.ip()),
+    };
     Some((transport, Endpoint { host, port: address.port() }))
 }

@@ -127,7 +127,7 @@ impl ShellBuilder {
             deferred: Vec::new(),
             running: None,
             handler_failures: Arc::default(),
-            left_behind: Vec::new(),
+            in_background: Vec::new(),
             jobs: Vec::new(),
             deadline: None,
             patterns: HashMap::new(),

@@ -226,6 +226,12 @@ pub(super) fn system_command_failed(status: ExitStatus) -> Failure {
     Failure::new(Code::Other, format!("ended with {status}"))
 }
 
+/// Statements behind it would count as passed.
+pub(super) fn quit_before_the_end() -> Failure {
+    Failure::new(Code::Other, "`quit` would pass the rest of the test without running it")
+        .fix("end it with `skip \"why\"`, or remove what follows")
+}
+
 // Expectations
 
 /// `condition`: as it was written.

@@ -134,8 +134,8 @@ pub struct Shell {
     running: Option<Step>,
     /// Statements of handlers that failed.
     handler_failures: Arc<AtomicUsize>,
-    /// Process groups that `!CMD &` left running, and their commands.
-    left_behind: Vec<(u32, String)>,
+    /// What `!CMD &` started, and processes that other commands left behind.
+    in_background: Vec<run::background::BackgroundCommand>,
     jobs: Vec<Arc<Session>>,
     deadline: Option<(Instant, Duration)>,
     /// Patterns of expectations that were met before.

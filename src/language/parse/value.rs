@@ -146,7 +146,11 @@ fn session_id(word: &str) -> Option<SessionRef> {
 
 fn bind_address(word: &str) -> Result<Datum, Mismatch> {
     let inside = word.strip_prefix('[').and_then(|w| w.strip_suffix(']')).unwrap_or(word);
-    if word == "any" || inside.parse::<std::net::IpAddr>().is_ok() {
+    let is_address = match inside.split_once('%') {
+        Some((address, zone)) => address.parse::<std::net::Ipv6Addr>().is_ok() && !zone.is_empty(),
+        None => inside.parse::<std::net::IpAddr>().is_ok(),
+    };
+    if word == "any" || is_address {
         return Ok(Datum::Text(inside.into()));
     }
     let fix = if word == "localhost" { "127.0.0.1" } else { "any" };

@@ -2,7 +2,7 @@
 //! anything runs.
 
 use super::scope::{Known, Scope};
-use crate::base::{Dimension, Value};
+use crate::base::{Dimension, Value, quantity};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::parse::lexer::Word;
 use crate::language::script::Expectation;
@@ -29,6 +29,9 @@ pub(crate) fn dimension(word: &Word, scope: &Scope) -> Option<Dimension> {
 /// condition.
 pub(crate) fn check(expectation: &Expectation, scope: &Scope) -> Option<Diagnostic> {
     let Some((comparison, right)) = &expectation.test else { return check_bare(&expectation.left, scope) };
+    if let Some(wrong) = [&expectation.left, right].into_iter().find_map(check_unit) {
+        return Some(wrong);
+    }
     let (one, other) = (dimension(&expectation.left, scope)?, dimension(right, scope)?);
     if comparison.fits(one, other) {
         return None;
@@ -39,6 +42,17 @@ pub(crate) fn check(expectation: &Expectation, scope: &Scope) -> Option<Diagnost
         _ => format!("{} such as {}", one.describe(), one.example()),
     };
     Some(Diagnostic::new(comparison.mismatch(one, other), span).expected([expected]))
+}
+
+/// The error for a quantity in another spelling: it would be compared as a text, which is nearly always unequal.
+fn check_unit(word: &Word) -> Option<Diagnostic> {
+    let text = word.literal().filter(|_| !word.quoted)?;
+    if Value::from_word(&text).dimension() != Dimension::Text {
+        return None;
+    }
+    let meant = quantity::misspelled(&text)?;
+    let title = format!("`{text}` is no quantity, and would be compared as a text");
+    Some(Diagnostic::new(title, word.span.clone()).expected([format!("`{meant}`, or quotes")]).fix(meant))
 }
 
 /// The error for a bare variable that is known to hold no flag, or for a bare field that is a text: neither is a

@@ -1,7 +1,7 @@
 //! Binding a socket; each error says how to fix it.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use tokio::net::{TcpListener, UdpSocket};
 
@@ -26,8 +26,8 @@ pub enum Bind {
     Loopback,
     /// All addresses, IPv6 and IPv4.
     Any,
-    /// This local address only.
-    Address(IpAddr),
+    /// This local address only; the number of its interface, which an address of a link needs, or 0.
+    Address(IpAddr, u32),
 }
 
 /// True if a socket of this process listens on the port: a link in `/proc/self/fd` names an inode from the kernel's
@@ -43,14 +43,12 @@ fn is_ours(transport: Transport, port: u16) -> bool {
 
 /// Binds a socket; each error says how to fix it (row 64).
 pub fn bind(transport: Transport, bind: Bind, port: u16) -> Result<Bound, Failure> {
-    let address = SocketAddr::new(
-        match bind {
-            Bind::Loopback => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            Bind::Any => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-            Bind::Address(address) => address,
-        },
-        port,
-    );
+    let address = match bind {
+        Bind::Loopback => (Ipv4Addr::LOCALHOST, port).into(),
+        Bind::Any => (Ipv6Addr::UNSPECIFIED, port).into(),
+        Bind::Address(IpAddr::V6(address), zone) => SocketAddrV6::new(address, port, 0, zone).into(),
+        Bind::Address(address, _) => SocketAddr::new(address, port),
+    };
     let result = match bind_to(transport, address) {
         // Without IPv6 in the system, all IPv4 addresses are used.
         Err(error)

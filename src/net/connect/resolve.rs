@@ -31,9 +31,13 @@ pub async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
 }
 
 fn scoped(address: Ipv6Addr, zone: &str, port: u16) -> Result<SocketAddr, Failure> {
+    Ok(SocketAddrV6::new(address, port, 0, zone_index(zone)?).into())
+}
+
+/// The number of an interface that is named by its name or its number (RFC 4007, section 11).
+pub fn zone_index(zone: &str) -> Result<u32, Failure> {
     let number = zone.parse().ok();
-    let index = number.or_else(|| interface_index(zone)).ok_or_else(|| errors::interface_missing(zone))?;
-    Ok(SocketAddrV6::new(address, port, 0, index).into())
+    number.or_else(|| interface_index(zone)).ok_or_else(|| errors::interface_missing(zone))
 }
 
 fn interface_index(name: &str) -> Option<u32> {

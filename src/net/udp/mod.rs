@@ -64,14 +64,13 @@ fn config(socket: &UdpSocket, options: Options) -> Config {
     drop(reference.set_recv_buffer_size(SOCKET_BUFFER));
     drop(reference.set_send_buffer_size(SOCKET_BUFFER));
     let granted = reference.recv_buffer_size().unwrap_or(200 << 10);
-    let most = options.unread.map_or(CREDIT_LIMIT, |unread| unread as u64);
-    let block = ((granted / DATAGRAM_CHARGE * options.datagram.min(1200) / 2) as u64).min(most);
+    let block = ((granted / DATAGRAM_CHARGE * options.datagram.min(1200) / 2) as u64).min(CREDIT_LIMIT);
     Config {
         datagram: options.datagram,
         // Only a socket that forbids fragmentation can discover the path MTU.
         datagram_most: if options.is_whole() && cfg!(target_os = "linux") { DATAGRAM_LIMIT } else { 0 },
         credit: Credit { stream: STREAM_CREDIT, block },
-        credit_limit: most.min(CREDIT_LIMIT),
+        credit_limit: CREDIT_LIMIT,
         control: options.control,
         arq: options.arq,
         give_up: options.give_up,

@@ -24,9 +24,6 @@ pub struct Options {
     /// … limited further to what can be sent within this time. A service that may have to change what it sends next
     /// keeps this short.
     pub backlog_time: Duration,
-    /// Bytes that may wait here unread: whoever reads slowly on purpose lets the peer send slowly. `None`: as
-    /// many as the system grants.
-    pub unread: Option<usize>,
 }
 
 impl Options {
@@ -39,7 +36,6 @@ impl Options {
         queue: 2 << 20,
         backlog: 1 << 20,
         backlog_time: Duration::MAX,
-        unread: None,
     };
 
     /// True if datagrams are small enough for any supported path, so that they are never fragmented.

@@ -119,8 +119,10 @@ impl PeerSocket {
             return true;
         }
         repeated.close();
-        // Between the look and the end.
-        repeated.try_recv().is_ok()
+        // Between the look and the end. What is asked for now begins another conversation.
+        let again = repeated.try_recv().is_ok();
+        self.repeated = None;
+        again
     }
 
     /// The conversation has its result, and its place is free for another one, of this peer as well. Little memory is

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::base::share;
 use crate::wire::dialect::{self, Dialect};
@@ -81,8 +81,11 @@ impl Requests {
         let queue = queue.clone();
         let taken = self.taken() + others;
         if let Some(known) = self.live.get(&peer).filter(|known| known.request == bytes) {
-            let _more_say_nothing_new = known.repeats.try_send(bytes.len());
-            return true;
+            // More than fit say nothing new. If the conversation ends at this moment, it is asked for anew.
+            match known.repeats.try_send(bytes.len()) {
+                Ok(()) | Err(TrySendError::Full(_)) => return true,
+                Err(TrySendError::Closed(_)) => {}
+            }
         }
         // Another request from the same port: its client has given up the first one, which ends now.
         let taken = taken - usize::from(self.live.remove(&peer).is_some());

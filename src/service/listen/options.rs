@@ -4,6 +4,7 @@ use crate::base::Carrier;
 use crate::language::Arguments;
 use crate::language::FromArguments;
 use crate::net::accept::bind::Bind;
+use crate::net::connect::resolve::zone_index;
 use crate::report::Failure;
 use crate::service::contract::errors;
 use crate::service::contract::keys::KeyChoices;
@@ -65,7 +66,13 @@ impl ListenOptions {
         match self.on.as_deref() {
             None => Ok(Bind::Loopback),
             Some("any") => Ok(Bind::Any),
-            Some(address) => address.parse().map(Bind::Address).map_err(|_| errors::not_an_address(address)),
+            Some(word) => {
+                let (address, zone) =
+                    word.split_once('%').map_or((word, None), |(it, zone)| (it, Some(zone)));
+                let zone = zone.map_or(Ok(0), zone_index)?;
+                let address = address.parse().map_err(|_| errors::not_an_address(word))?;
+                Ok(Bind::Address(address, zone))
+            }
         }
     }
 
@@ -96,7 +103,7 @@ impl ListenOptions {
         match self.bind() {
             Ok(Bind::Loopback) | Err(_) => false,
             Ok(Bind::Any) => true,
-            Ok(Bind::Address(address)) => !address.is_loopback(),
+            Ok(Bind::Address(address, _)) => !address.is_loopback(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::base::Value;
@@ -39,8 +40,10 @@ impl Shell {
         let sessions = self.sessions_of(expectation);
         let deadline = expectation.within.map(|within| Instant::now() + within);
         let mut changes: Vec<_> = sessions.iter().map(|session| session.changes()).collect();
+        let mut counts: Vec<_> = sessions.iter().map(|session| session.counts()).collect();
         loop {
             changes.iter_mut().for_each(|change| drop(change.borrow_and_update()));
+            counts.iter_mut().for_each(watch::Receiver::mark_unchanged);
             let finding = self.examine(expectation);
             let failure = match finding {
                 Ok(finding) if finding.holds != expectation.negated => return Ok(()),
@@ -50,7 +53,12 @@ impl Shell {
             let Some(deadline) = deadline else {
                 return Err(with_events(failure, &sessions, self.settings.events));
             };
-            let changed = futures_any(&mut changes);
+            let changed = async {
+                tokio::select! {
+                    () = futures_any(&mut changes) => {}
+                    () = futures_any(&mut counts) => {}
+                }
+            };
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
                 if self.examine(expectation).is_ok_and(|finding| finding.holds != expectation.negated) {
                     return Ok(());
@@ -114,7 +122,7 @@ impl Shell {
 }
 
 /// Resolves when any session changes; never, if there is none.
-pub(super) async fn futures_any(changes: &mut [tokio::sync::watch::Receiver<u64>]) {
+pub(super) async fn futures_any<T>(changes: &mut [watch::Receiver<T>]) {
     let mut waiting: Vec<_> = changes.iter_mut().map(|change| Box::pin(change.changed())).collect();
     std::future::poll_fn(|context| {
         let ready = waiting.iter_mut().any(|change| change.as_mut().poll(context).is_ready());

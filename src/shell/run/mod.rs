@@ -7,11 +7,14 @@
 //! | `on` | handlers |
 //! | `statements` | what ran, for a report |
 //! | `system` | `!CMD` |
+//! | `background`, `process_group` | `!CMD &`, and how what is left is ended |
 
+pub(super) mod background;
 pub(super) mod expect;
 mod expect_file;
 mod expect_session;
 mod on;
+mod process_group;
 pub mod script;
 pub(super) mod statements;
 pub mod system;

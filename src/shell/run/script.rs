@@ -82,7 +82,7 @@ async fn over(deadline: Option<(Instant, Duration)>) {
 impl Shell {
     /// Runs a plan without tests, to its end: jobs are waited for, deferred steps run, a recording is written.
     pub async fn script(&mut self, plan: &Plan) -> ScriptEnd {
-        let ending = self.steps(&plan.setup).await;
+        let ending = self.steps(&plan.setup, false).await;
         self.close_script(ending).await
     }
 
@@ -90,14 +90,15 @@ impl Shell {
     pub async fn test(&mut self, setup: &[Step], steps: &[Step], limit: Duration) -> ScriptEnd {
         self.deadline = Some((Instant::now() + limit, limit));
         self.ran.of_a_test = true;
-        let mut ending = self.steps(setup).await;
+        let mut ending = self.steps(setup, !steps.is_empty()).await;
         if ending == ScriptEnd::Passed {
-            ending = self.steps(steps).await;
+            ending = self.steps(steps, false).await;
         }
         self.close_script(ending).await
     }
 
-    async fn steps(&mut self, steps: &[Step]) -> ScriptEnd {
+    /// `more`: others follow these.
+    async fn steps(&mut self, steps: &[Step], more: bool) -> ScriptEnd {
         let mut failed = false;
         let mut rest = steps;
         while let Some(first) = rest.first() {
@@ -106,6 +107,11 @@ impl Shell {
                 if group > 1 { self.group_of(&rest[..group]).await } else { (self.step(first).await, 1) };
             let step = &rest[done - 1];
             rest = &rest[done..];
+            let unrun = self.ran.of_a_test && (more || !rest.is_empty());
+            let result = match result {
+                Ok(Flow::Quit) if unrun => Err(errors::quit_before_the_end()),
+                other => other,
+            };
             match result {
                 Ok(Flow::Next) => {}
                 Ok(Flow::Quit) => return if failed { ScriptEnd::Failed } else { ScriptEnd::Quit },
@@ -197,6 +203,9 @@ impl Shell {
             }
         }
         self.deadline = None;
+        if !self.check_background() {
+            ending = ScriptEnd::Failed;
+        }
         self.end_what_is_left().await;
         if !self.finish_recording() {
             ending = ScriptEnd::Failed;

@@ -4,9 +4,12 @@
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 
+use super::background::{BackgroundCommand, in_background};
+use super::process_group::ProcessGroup;
 use crate::base::{Secrets, Value};
 use crate::report::{Failure, Report};
 use crate::shell::terminal::Stream;
@@ -18,8 +21,6 @@ const KEPT_LIMIT: usize = 1 << 20;
 const READ: usize = 16 << 10;
 /// Last lines of standard error that a failure shows.
 const LINES_SHOWN: usize = 5;
-/// How long left processes may take to end after SIGTERM; then they get SIGKILL.
-const END_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Shell {
     /// Runs `!CMD`, with `$tmp` and the variables in its environment.
@@ -28,13 +29,23 @@ impl Shell {
         if self.settings.no_shell {
             return Err(errors::system_commands_off().of(what));
         }
-        let mut command = self.command_of_system(text)?;
+        let background = in_background(text).filter(|_| !self.settings.interactive);
+        let mut command = self.command_of_system(background.unwrap_or(text))?;
         let mut child = command.spawn().map_err(|error| Failure::io(&error, what.clone()))?;
-        let mut group = ProcessGroup(child.id().filter(|_| !self.settings.interactive));
+        let mut group = ProcessGroup::of(child.id().filter(|_| !self.settings.interactive));
         let mut streams = Streams::of(&mut child, &self.secrets, &self.terminal);
+        if background.is_some() {
+            self.pass_the_rest(streams);
+            self.in_background.push(BackgroundCommand { what, group, child: Some(child) });
+            self.last = Some(Binding::Record(result_fields(0, "", "")));
+            return Ok(Flow::Next);
+        }
         let status = self.wait_for_child(&mut child, &mut streams, &what).await?;
-        let left = group.0.take().filter(|group| is_alive(*group));
-        self.left_behind.extend(left.map(|group| (group, what.clone())));
+        if group.is_alive() {
+            self.in_background.push(BackgroundCommand { what: what.clone(), group, child: None });
+        } else {
+            group.forget();
+        }
         streams.drain().await;
         let (out, err) = (streams.out.text(), streams.err.text());
         if !(streams.out.whole && streams.err.whole) {
@@ -45,12 +56,7 @@ impl Shell {
         }
         self.pass_the_rest(streams);
         let code = status.code().unwrap_or(-1);
-        let fields = vec![
-            ("code", Value::Integer(i128::from(code))),
-            ("out", Value::text(out)),
-            ("err", Value::text(err.clone())),
-        ];
-        self.last = Some(Binding::Record(fields));
+        self.last = Some(Binding::Record(result_fields(code, &out, &err)));
         if status.success() {
             return Ok(Flow::Next);
         }
@@ -117,22 +123,12 @@ impl Shell {
         }
         Ok(command)
     }
+}
 
-    /// Ends processes that commands left in the background, and reports it.
-    pub(crate) async fn end_what_is_left(&mut self) {
-        for (group, what) in std::mem::take(&mut self.left_behind) {
-            if !is_alive(group) {
-                continue;
-            }
-            self.emit(Report::Notice(format!("{what}: processes that it left behind are ended")));
-            signal(group, rustix::process::Signal::TERM);
-            let began = std::time::Instant::now();
-            while is_alive(group) && began.elapsed() < END_LIMIT {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-            signal(group, rustix::process::Signal::KILL);
-        }
-    }
+/// What a script can look at.
+fn result_fields(code: i32, out: &str, err: &str) -> Vec<(&'static str, Value)> {
+    let code = Value::Integer(i128::from(code));
+    vec![("code", code), ("out", Value::text(out)), ("err", Value::text(err))]
 }
 
 /// The failure of a command that ended with an error, with the last lines of its standard error.
@@ -240,50 +236,10 @@ impl Pipe {
     }
 }
 
-/// The process group of a `!CMD` that has not ended; killed as a whole when nobody waits for it any more.
-struct ProcessGroup(Option<u32>);
-
-impl Drop for ProcessGroup {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            signal(group, rustix::process::Signal::KILL);
-        }
-    }
-}
-
-/// Signals a process group, which may be gone already.
-fn signal(group: u32, signal: rustix::process::Signal) {
-    if let Some(group) = rustix::process::Pid::from_raw(group.cast_signed()) {
-        let _ = rustix::process::kill_process_group(group, signal);
-    }
-}
-
-fn is_alive(group: u32) -> bool {
-    rustix::process::Pid::from_raw(group.cast_signed())
-        .is_some_and(|group| rustix::process::test_kill_process_group(group).is_ok())
-        && !has_only_ended(group)
-}
-
-/// True if all processes of the group have ended, and only their parent has not noticed yet; false if the system does not
-/// tell.
-fn has_only_ended(group: u32) -> bool {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return false };
-    let stats =
-        processes.flatten().filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
-    // proc(5): behind the name in parentheses, which may have any letter: the state, the parent, the group.
-    let states = stats.filter_map(|stat| {
-        let mut behind = stat.rsplit_once(')')?.1.split_whitespace();
-        let (state, own) = (behind.next()?.to_owned(), behind.nth(1)?.parse::<u32>().ok()?);
-        (own == group).then_some(state)
-    });
-    let states: Vec<String> = states.collect();
-    !states.is_empty() && states.iter().all(|state| state == "Z" || state == "X")
-}
-
 /// Makes a stopped process go on.
 fn wake(process: Option<u32>) {
-    if let Some(process) = process.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+    if let Some(process) = process.and_then(|id| Pid::from_raw(id.cast_signed())) {
         // It may be gone already.
-        let _ = rustix::process::kill_process(process, rustix::process::Signal::CONT);
+        let _ = kill_process(process, Signal::CONT);
     }
 }

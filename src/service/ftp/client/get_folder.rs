@@ -19,6 +19,7 @@ use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Label, Message, M
 use crate::service::ftp::storage::part::Intent;
 use crate::service::ftp::storage::small::{self, BatchWriter};
 use crate::service::ftp::transfer::receive::{ReceiveOptions, receive_file};
+use crate::service::ftp::transfer::told_rate::ToldRate;
 use crate::service::ftp::transfer::{ProgressTarget, by_disk, is_about_the_file, small_limit};
 use crate::session::Handle;
 use crate::wire::Frame;
@@ -122,8 +123,8 @@ pub(crate) async fn get_folder(
     let quota = Arc::new(crate::service::ftp::storage::quota::Quota::new(None));
     let rules = Rules { portable: false, hidden: wanted.hidden };
     let keeper = Some(BatchWriter::new(root.clone(), rules, quota));
-    let mut getting =
-        Getting { session, connection, name, flags, rules, total, keeper, tree, bursts: Vec::new() };
+    let (bursts, told) = (Vec::new(), ToldRate::default());
+    let mut getting = Getting { session, connection, name, flags, rules, total, keeper, tree, bursts, told };
     let folders: Vec<&Entry> = entries.iter().filter(|entry| entry.is_folder()).collect();
     getting.keep(folders.iter().map(|entry| folder_message(entry, 0)).collect()).await?;
     let links = entries.iter().filter_map(|entry| link_message(entry, flags.replace));
@@ -167,6 +168,8 @@ struct Getting<'a> {
     tree: TreeOutcome,
     /// Small files that must be requested with GET: under the server's rate limit one message would be a burst.
     bursts: Vec<Entry>,
+    /// The rate that the server was told to keep.
+    told: ToldRate,
 }
 
 impl Getting<'_> {
@@ -274,6 +277,7 @@ impl Getting<'_> {
             self.connection.outgoing.flush().await?;
             tokio::time::sleep_until(until.into()).await;
         }
+        self.tell_rate().await?;
         self.connection.outgoing.send(Message::Fetch { known, name }.encode()).await?;
         Ok(length)
     }
@@ -321,8 +325,17 @@ impl Getting<'_> {
         by_disk(self.session, move || some.into_iter().map(hash).collect()).await
     }
 
+    /// Tells the server the rate limit, if that is news.
+    async fn tell_rate(&mut self) -> Result<(), Failure> {
+        match self.told.news(self.session) {
+            Some(news) => self.connection.outgoing.send(news.encode()).await,
+            None => Ok(()),
+        }
+    }
+
     async fn large(&mut self, entry: &Entry, root: &Arc<Folder>, shape: Framing) -> Result<(), Failure> {
         let name = self.path(&entry.name);
+        self.tell_rate().await?;
         self.connection.outgoing.send_now(Message::Get { shape, fresh: false, name }.encode()).await?;
         let Some((intent, limited)) = self.description_of(entry).await? else { return Ok(()) };
         let (folder, path, rules) = (root.clone(), entry.name.clone(), self.rules);
@@ -346,7 +359,7 @@ impl Getting<'_> {
             total: self.total,
             guest: None,
         });
-        let manner = ReceiveOptions { shape, fresh: false, limited, watched };
+        let manner = ReceiveOptions { shape, fresh: false, limited, told_rate: Some(self.told), watched };
         match receive_file(self.session, self.connection, begun, intent, manner).await {
             Ok(delivered) => {
                 self.tree.took(&entry.name, &delivered);

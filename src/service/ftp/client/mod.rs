@@ -32,15 +32,16 @@ use crate::base::escape::escape_line;
 use crate::base::quantity::{counted, show_size};
 use crate::base::{Transport, Value};
 use crate::language::Target;
+use crate::net::Connection;
 use crate::net::errors::{malformed, unexpected};
-use crate::net::{Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::service::contract::keys::NamedKey;
 use crate::service::files::disk::RealDisk;
 use crate::service::files::name::{Rules, part_name, written};
 use crate::service::files::root::Folder;
 use crate::service::files::walk::size_below;
-use crate::service::{Context, Job, connect_with};
+use crate::service::ftp::transfer::told_rate::ToldRate;
+use crate::service::{Context, Job, connect, connect_with};
 use crate::session::Handle;
 use crate::wire::{Code, Frame};
 
@@ -128,8 +129,8 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
                 let told = Told { what, done, shape, fast: flags.fast };
                 return finish_folder(&session, connection, result, told).await;
             }
-            Ok(Asked::File { begun, intent, fresh, limited }) => {
-                let manner = ReceiveOptions { shape, fresh, limited, watched: None };
+            Ok(Asked::File { begun, intent, fresh, limited, told }) => {
+                let manner = ReceiveOptions { shape, fresh, limited, told_rate: Some(told), watched: None };
                 let (back, result) = receive(&session, connection, &name, (begun, intent), manner).await?;
                 connection = back;
                 result
@@ -142,22 +143,13 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
     })
 }
 
-/// Over UDP with `rate`, what arrives in this part of a second may wait unread; more would have passed the network at once.
-const UNREAD_SHARE: u64 = 10;
-/// Bounds of that, in bytes: a few pieces; what a fast path needs.
-const UNREAD_LEAST: u64 = 8 << 10;
-const UNREAD_MOST: u64 = 4 << 20;
-
 /// Connects, and shows how.
 async fn connect_to_get(
     session: &Handle,
     server: Option<&Target>,
     key: Result<Option<NamedKey>, Failure>,
 ) -> Result<Connection, Failure> {
-    let unread =
-        session.rate_limit().map(|rate| (rate / UNREAD_SHARE).clamp(UNREAD_LEAST, UNREAD_MOST) as usize);
-    let options = udp::Options { unread, ..udp::Options::default() };
-    let connection = connect_with(session, server, crate::service::ftp::protocol::ID, key?, options).await?;
+    let connection = connect(session, server, crate::service::ftp::protocol::ID, key?).await?;
     session.set("transport", Value::text(connection.transport.word()));
     session.running("transferring");
     Ok(connection)
@@ -194,7 +186,9 @@ async fn ask(
     // Over UDP the first blocks could overtake the answer; and a file that may be too large must not start at once.
     let ordered = connection.transport == Transport::Tcp && accept.bytes == u64::MAX;
     let fresh = ordered && by_disk(session, move || is_new(&local)).await?;
-    connection.request([Message::Get { shape, fresh, name: name.into() }.encode()]).await?;
+    let mut told = ToldRate::default();
+    let get = Message::Get { shape, fresh, name: name.into() };
+    connection.request(told.news(session).into_iter().chain([get]).map(|message| message.encode())).await?;
     let answer = connection.incoming.frame(ANSWER_LIMIT, "answer").await?;
     let (limited, mode, size, modified) = match Message::decode(&answer).map_err(malformed)? {
         Message::File { limited, mode, size, modified } => (limited, mode, size, modified),
@@ -207,13 +201,13 @@ async fn ask(
     let intent = Intent { replace, fast, mode, ..Intent::new(size, modified) };
     let local = target.to_owned();
     let begun = by_disk(session, move || local_part(&local, intent)).await??;
-    Ok(Asked::File { begun: Box::new(begun), intent, fresh, limited })
+    Ok(Asked::File { begun: Box::new(begun), intent, fresh, limited, told })
 }
 
 /// What the server has under the requested name.
 enum Asked {
     /// How it is to be received, whether the server began at once, and whether it limits its rate.
-    File { begun: Box<Begun<RealDisk>>, intent: Intent, fresh: bool, limited: bool },
+    File { begun: Box<Begun<RealDisk>>, intent: Intent, fresh: bool, limited: bool, told: ToldRate },
     /// A folder: its time and its permissions.
     Folder((u64, Mode)),
 }

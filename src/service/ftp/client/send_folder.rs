@@ -19,7 +19,7 @@ use crate::service::ftp::transfer::start::await_ready;
 use crate::service::ftp::transfer::{
     Delivered, ProgressTarget, by_disk, is_about_the_file, on_disk, small_limit,
 };
-use crate::session::Handle;
+use crate::session::{Handle, RateLimiter};
 use crate::wire::{Code, Frame, frame};
 
 /// Most bytes of small files that wait for an answer.
@@ -329,7 +329,7 @@ impl Sending<'_> {
         let sent = send_file(
             self.session,
             self.connection,
-            Outgoing { source, shape, start, watched: Some(watched) },
+            Outgoing { source, shape, start, watched: Some(watched), asked: &RateLimiter::default() },
         )
         .await;
         self.conclude_large(entry, sent).await

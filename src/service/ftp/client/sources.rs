@@ -18,7 +18,7 @@ use crate::service::ftp::protocol::Message;
 use crate::service::ftp::transfer::send::{Outgoing, send_file};
 use crate::service::ftp::transfer::start::await_ready;
 use crate::service::ftp::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_file};
-use crate::session::Handle;
+use crate::session::{Handle, RateLimiter};
 use crate::wire::Code;
 
 /// Most entries that are sent as one folder: its list is held in memory.
@@ -165,8 +165,8 @@ pub(crate) async fn send_one(
         let exchange = async {
             connection.request([request.encode()]).await?;
             let start = await_ready(&mut connection, size).await?;
-            send_file(&worker, &mut connection, Outgoing { source, shape, start, watched: Some(watched) })
-                .await
+            let (watched, asked) = (Some(watched), &RateLimiter::default());
+            send_file(&worker, &mut connection, Outgoing { source, shape, start, watched, asked }).await
         };
         let result = worker.unless_cancelled(exchange).await;
         (connection, result)

@@ -35,7 +35,7 @@ use crate::service::files::protocol::{LIST, WALK};
 use crate::service::files::root::{Source, look_of};
 use crate::service::listen::options::ListenOptions;
 use crate::service::{Context, ForeignClient, Job, Server};
-use crate::session::{ClientEntry, Handle};
+use crate::session::{ClientEntry, Handle, RateLimiter};
 use crate::wire::{Code, Frame};
 
 /// A client without a request for this long is disconnected.
@@ -58,8 +58,10 @@ pub(super) fn make(
 
 impl Server for FileServer {
     fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: ClientEntry) -> Job<()> {
-        let (tally, read_ahead) = (UploadState::default(), None);
-        Box::pin(ServerConnection { server: self, session, connection, client, tally, read_ahead }.run())
+        let (tally, read_ahead, asked) = (UploadState::default(), None, RateLimiter::default());
+        Box::pin(
+            ServerConnection { server: self, session, connection, client, tally, read_ahead, asked }.run(),
+        )
     }
 
     fn serve_foreign(self: Arc<Self>, session: Handle, client: ForeignClient, entry: ClientEntry) -> Job<()> {
@@ -89,6 +91,8 @@ pub(super) struct ServerConnection {
     pub(super) tally: UploadState,
     /// A message that was read while a batch of other kinds was gathered.
     pub(super) read_ahead: Option<Result<Option<Wire>, Failure>>,
+    /// The rate that the client asked for, with RATE.
+    pub(super) asked: RateLimiter,
 }
 
 /// The next message: one that was read ahead, or a new one.
@@ -180,14 +184,7 @@ impl ServerConnection {
         let session = self.session.clone();
         let request = match Message::decode(&frame) {
             _ if frame.kind == LIST => {
-                let answer = listing::answer(
-                    &session,
-                    &self.server.folder,
-                    &mut self.connection,
-                    &frame,
-                    |_, _, page| page,
-                );
-                let answered = session.unless_cancelled(answer).await;
+                let answered = session.unless_cancelled(self.list(&frame)).await;
                 return Ok((self, answered));
             }
             _ if frame.kind == WALK => {
@@ -208,12 +205,21 @@ impl ServerConnection {
                 in_lane(&session, size, work).await
             }
             Message::Get { shape, fresh, name } => self.answer_get(shape, fresh, name).await,
+            Message::Rate { limit } => {
+                self.asked.set((limit > 0).then_some(limit));
+                Ok((self, Ok(())))
+            }
             other => {
                 self.client.does("moves small files");
                 let answered = session.unless_cancelled(Box::pin(self.small(other))).await;
                 Ok((self, answered))
             }
         }
+    }
+
+    async fn list(&mut self, frame: &Frame) -> Result<(), Failure> {
+        let (session, folder) = (&self.session, &self.server.folder);
+        listing::answer(session, folder, &mut self.connection, frame, |_, _, page| page).await
     }
 
     /// Answers GET, in a lane if the file is large.
@@ -251,6 +257,11 @@ impl ServerConnection {
         }
     }
 
+    /// The lower of the server's limit and of the one that the client asked for, in bytes/s.
+    pub(super) fn rate_limit(&self) -> Option<u64> {
+        self.session.rate_limit().into_iter().chain(self.asked.rate()).min()
+    }
+
     pub(super) async fn refuse(&mut self, name: &str, failure: &Failure) -> Result<(), Failure> {
         self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(name)));
         let words =
@@ -275,7 +286,8 @@ impl ServerConnection {
         self.inform_of_large("sends", &name, intent.size);
         let watched =
             ProgressTarget { name: &name, before: 0, total: intent.size, guest: Some(&self.client) };
-        let manner = ReceiveOptions { shape, fresh: false, limited: false, watched: Some(watched) };
+        let manner =
+            ReceiveOptions { shape, fresh: false, limited: false, told_rate: None, watched: Some(watched) };
         let received = receive_file(&self.session, &mut self.connection, begun, intent, manner).await;
         let delivered = match received {
             // The client reported a problem with its own file, which is a valid answer: the connection goes on.
@@ -317,7 +329,7 @@ impl ServerConnection {
         source: Source,
     ) -> Result<(), Failure> {
         let (mode, size, modified) = (source.mode, source.size, source.modified);
-        let limited = self.session.rate_limit().is_some();
+        let limited = self.rate_limit().is_some();
         self.connection.outgoing.send_now(Message::File { limited, mode, size, modified }.encode()).await?;
         let start = if fresh { Ok(Start::Fresh) } else { await_ready(&mut self.connection, size).await };
         let sent = match start {
@@ -328,7 +340,7 @@ impl ServerConnection {
                 send_file(
                     &self.session,
                     &mut self.connection,
-                    Outgoing { source, shape, start, watched: Some(watched) },
+                    Outgoing { source, shape, start, watched: Some(watched), asked: &self.asked },
                 )
                 .await
             }

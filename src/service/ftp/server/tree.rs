@@ -193,7 +193,7 @@ impl ServerConnection {
         let mut messages: VecDeque<Message> = self.together(first, &[FETCH]).await?.into();
         while !messages.is_empty() {
             let folder = self.server.folder.clone();
-            let (first, limit) = (self.tally.fetched, small_limit(self.session.rate_limit()));
+            let (first, limit) = (self.tally.fetched, small_limit(self.rate_limit()));
             let read = move || (read_some(&folder, &mut messages, first, limit), messages);
             let (answers, rest) = by_disk(&self.session, read).await?;
             messages = rest;
@@ -213,7 +213,9 @@ impl ServerConnection {
         };
         if let Message::Small { bytes, .. } = &answer {
             self.session.count_out(bytes.len() as u64);
-            if let Some(pause) = self.session.pace(bytes.len() as u64) {
+            let length = bytes.len() as u64;
+            let ours = self.session.pace(length);
+            if let Some(pause) = ours.max(self.asked.take(length, Instant::now())) {
                 self.connection.outgoing.flush().await?;
                 tokio::time::sleep_until(pause.into()).await;
             }

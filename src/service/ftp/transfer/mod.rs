@@ -8,6 +8,7 @@
 //! | `writer` | the part, which a disk job takes while it writes |
 //! | `write_target` | where the bytes of received blocks go |
 //! | `confirm` | what a receiver says about data that it has already |
+//! | `told_rate` | the receiver's rate limit, as it tells the sender |
 //! | `bottleneck` | where both ends spent their time, and what limited the transfer |
 
 pub(super) mod bottleneck;
@@ -15,6 +16,7 @@ pub(super) mod confirm;
 pub(super) mod receive;
 pub(super) mod send;
 pub(super) mod start;
+pub(super) mod told_rate;
 pub(super) mod write_target;
 mod writer;
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::bottleneck::{Clock, judge};
 use super::confirm::{Confirmed, confirm, heartbeats, offer_part, stored};
 use super::send::say_resuming;
+use super::told_rate::ToldRate;
 use super::write_target::{WriteTarget, integrity};
 use super::writer::{Saved, Spoilt, WriterState, commit, keep};
 use super::{Awake, Delivered, MinimumRate, ProgressTarget, has_lane, on_disk, take_lane};
@@ -64,6 +65,7 @@ struct Receiver<'a> {
     said: Instant,
     awake: Awake,
     limited: bool,
+    told_rate: Option<ToldRate>,
     watched: Option<ProgressTarget<'a>>,
     clock: Clock,
 }
@@ -76,6 +78,8 @@ pub(crate) struct ReceiveOptions<'a> {
     pub(crate) fresh: bool,
     /// The sender announced a rate limit: the minimum rate does not apply.
     pub(crate) limited: bool,
+    /// The rate that the sender was told to keep; `None` at a server, which tells nothing.
+    pub(crate) told_rate: Option<ToldRate>,
     pub(crate) watched: Option<ProgressTarget<'a>>,
 }
 
@@ -192,6 +196,7 @@ impl<'a> Receiver<'a> {
             said: began,
             awake: Awake::since_now(),
             limited: manner.limited,
+            told_rate: manner.told_rate,
             watched: manner.watched,
             clock: Clock::start(),
         }
@@ -414,6 +419,9 @@ impl Receiver<'_> {
     async fn acknowledge(&mut self) -> Result<(), Failure> {
         self.acked = self.places.assembly.chunks();
         self.said = Instant::now();
+        if let Some(news) = self.told_rate.as_mut().and_then(|told| told.news(self.session)) {
+            self.connection.outgoing.send(news.encode()).await?;
+        }
         let ack = Message::Ack { chunks: self.acked, bytes: self.places.assembly.received() };
         self.connection.outgoing.send_now(ack.encode()).await
     }

@@ -18,7 +18,7 @@ use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{Framing, Message};
 use crate::service::ftp::storage::hash_cache::CACHE_FROM;
 use crate::service::ftp::storage::source::{Again, ReadBlock, Reading, give_back};
-use crate::session::Handle;
+use crate::session::{Handle, RateLimiter};
 use crate::wire::time_spent::Spent;
 use crate::wire::{Code, frame};
 
@@ -39,6 +39,7 @@ struct Sender<'a> {
     connection: &'a mut Connection,
     shape: Framing,
     watched: Option<ProgressTarget<'a>>,
+    asked: &'a RateLimiter,
     sent: u64,
     acked: u64,
     /// Offset at which the next group would continue the present run, and the bytes left of a chunk that began before
@@ -70,6 +71,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) start: Start,
     /// Where the progress is shown, and for what name.
     pub(crate) watched: Option<ProgressTarget<'a>>,
+    /// The rate that the receiver asked for, with RATE.
+    pub(crate) asked: &'a RateLimiter,
 }
 
 /// Sends a file, and waits until the receiver has stored it.
@@ -89,14 +92,14 @@ async fn send_in_lane(
     connection: &mut Connection,
     outgoing: Outgoing<'_>,
 ) -> Result<Delivered, Failure> {
-    let Outgoing { source, shape, start, watched } = outgoing;
+    let Outgoing { source, shape, start, watched, asked } = outgoing;
     let began = Instant::now();
     let size = source.size;
     // The path's counters cover the whole connection: note where this file begins.
     let counted = connection.outgoing.path().map_or((0, 0), |path| (path.sent, path.retransmitted));
     let mut reading = begin_reading(session, source).await?;
     let (there, replaced) = take_start(session, &mut reading, start, watched, size);
-    let mut sender = Sender::new((session, connection), shape, watched, &reading, counted.1);
+    let mut sender = Sender::new((session, connection), shape, (watched, asked), &reading, counted.1);
     let (hash, travelled) = match sender.send_all(reading, there).await {
         Ok(sent) => sent,
         Err(failure) => return Err(sender.reason_of(failure).await),
@@ -150,7 +153,7 @@ impl<'a> Sender<'a> {
     fn new(
         (session, connection): (&'a Handle, &'a mut Connection),
         shape: Framing,
-        watched: Option<ProgressTarget<'a>>,
+        (watched, asked): (Option<ProgressTarget<'a>>, &'a RateLimiter),
         reading: &Reading,
         retransmitted: u64,
     ) -> Self {
@@ -159,6 +162,7 @@ impl<'a> Sender<'a> {
             connection,
             shape,
             watched,
+            asked,
             sent: 0,
             acked: 0,
             run: 0,
@@ -280,12 +284,12 @@ impl Sender<'_> {
     async fn most(&mut self) -> Result<u64, Failure> {
         let chunk = u64::from(self.shape.chunk);
         if self.unfinished > 0 {
-            return Ok(self.session.limit_step(self.unfinished, chunk));
+            return Ok(self.step(self.unfinished, chunk));
         }
         loop {
             let room = u64::from(self.shape.window).saturating_sub(self.sent - self.acked);
             if room > 0 {
-                return Ok(self.session.limit_step(room.saturating_mul(chunk), chunk));
+                return Ok(self.step(room.saturating_mul(chunk), chunk));
             }
             self.wait_for_ack().await?;
         }
@@ -303,7 +307,7 @@ impl Sender<'_> {
 
     async fn send_part(&mut self, offset: u64, part: Bytes) -> Result<(), Failure> {
         let (length, chunk) = (part.len() as u64, self.shape.chunk as usize);
-        self.pace(length).await;
+        self.pace(length).await?;
         let waiting = Instant::now();
         self.connection.outgoing.send_blocks(offset, part, chunk).await?;
         self.clock.network += waiting.elapsed();
@@ -311,14 +315,23 @@ impl Sender<'_> {
         Ok(())
     }
 
-    async fn pace(&mut self, bytes: u64) {
-        if let Some(pause) = self.session.pace(bytes) {
+    /// How many of `most` bytes are sent at once under the session's limit and the receiver's.
+    fn step(&self, most: u64, chunk: u64) -> u64 {
+        self.asked.step(self.session.limit_step(most, chunk), chunk)
+    }
+
+    /// Waits as the limits want it, and takes meanwhile what the receiver says: under a low limit a group takes long.
+    async fn pace(&mut self, bytes: u64) -> Result<(), Failure> {
+        let ours = self.session.pace(bytes);
+        if let Some(pause) = ours.max(self.asked.take(bytes, Instant::now())) {
             let waiting = Instant::now();
             // Queued data travels during the pause.
             drop(self.connection.outgoing.flush().await);
             tokio::time::sleep_until(pause.into()).await;
             self.clock.limit += waiting.elapsed();
+            self.listen().await?;
         }
+        Ok(())
     }
 
     /// Handles messages from the receiver without waiting until the window is full: its disk may be full.
@@ -371,6 +384,10 @@ impl Sender<'_> {
                 {
                     self.asked_again += 1;
                     self.wanted.push_back(group);
+                    Ok(())
+                }
+                Message::Rate { limit } => {
+                    self.asked.set((limit > 0).then_some(limit));
                     Ok(())
                 }
                 _ => Err(unexpected("the peer")),

@@ -1,0 +1,51 @@
+//! All processes of one `!CMD`.
+
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+
+/// The process group of a `!CMD` that has not ended; killed as a whole when nobody waits for it any more.
+pub(super) struct ProcessGroup(Option<Pid>);
+
+impl ProcessGroup {
+    /// The group of this child; nobody's if it has ended, or is not ours to end.
+    pub(super) fn of(child: Option<u32>) -> Self {
+        Self(child.and_then(|id| Pid::from_raw(id.cast_signed())))
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.0.is_some_and(|group| test_kill_process_group(group).is_ok() && !has_only_ended(group))
+    }
+
+    /// Signals all its processes, which may be gone already.
+    pub(super) fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
+    /// It is over: what has its number now is something else.
+    pub(super) fn forget(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// True if all processes of the group have ended, and only their parent has not noticed yet; false if the system does not
+/// tell.
+fn has_only_ended(group: Pid) -> bool {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+    let stats =
+        processes.flatten().filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
+    // proc(5): behind the name in parentheses, which may have any letter: the state, the parent, the group.
+    let states = stats.filter_map(|stat| {
+        let mut behind = stat.rsplit_once(')')?.1.split_whitespace();
+        let (state, own) = (behind.next()?.to_owned(), behind.nth(1)?.parse::<i32>().ok()?);
+        (own == group.as_raw_nonzero().get()).then_some(state)
+    });
+    let states: Vec<String> = states.collect();
+    !states.is_empty() && states.iter().all(|state| state == "Z" || state == "X")
+}
