@@ -98,3 +98,25 @@ fn row_24_how_much_a_folder_brings_is_said_first_and_can_be_limited() {
     let run = lab.nls(&format!("get tree from {address} to back accept 400 max 10M")).success();
     assert!((run.out + &run.err).contains("tree: 304 files in 5 folders, 3."));
 }
+
+#[test]
+fn folders_of_every_count_around_a_page_travel_both_ways_over_both_transports() {
+    use std::fmt::Write as _;
+    let lab = Lab::new();
+    let mut script = String::from("listen tcp 0 ftp root root as t\nlisten udp 0 ftp root root as u\n");
+    std::fs::create_dir_all(lab.path("root")).unwrap();
+    for count in [0, 1, 255, 256, 257, 511, 512, 513, 1024, 2000] {
+        let folder = lab.path(&format!("d{count}"));
+        std::fs::create_dir(&folder).unwrap();
+        (0..count).for_each(|n| std::fs::write(folder.join(format!("f{n}")), [n as u8]).unwrap());
+        for place in ["tcp $t", "udp $u"] {
+            let name = format!("{}{count}", &place[..3]);
+            writeln!(script, "send d{count} to {place} name {name} fast as up\nexpect $up.files == {count}")
+                .unwrap();
+            writeln!(script, "ls {place} {name} as there\nexpect $there.entries == {count}").unwrap();
+            writeln!(script, "get {name} from {place} to back-{name} fast as down").unwrap();
+            writeln!(script, "expect $down.files == {count}\nexpect $down.blake3 == $up.blake3").unwrap();
+        }
+    }
+    lab.nls(&script).success();
+}

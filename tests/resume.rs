@@ -161,6 +161,14 @@ fn row_14_15_and_17_a_full_or_read_only_disk_is_told_and_the_transfer_goes_on_wh
         rm root/filler
         "$1" -c 'listen tcp 0 ftp root root as f; send big to $f as up; expect $up.resumed > 1000000'
         cmp big root/big
+        # Two that fit alone, but not together: the second is refused, and the first is not hurt.
+        rm root/big
+        "$1" -c 'listen tcp 0 ftp root root as f; send big to $f name one rate 8MB/s as one &
+            expect $one.bytes_out > 0 within 5s
+            expect error "not enough space": send big to $f name two
+            wait $one'
+        cmp big root/one
+        test ! -e root/two && test ! -e root/.two.nls-part
         mount -o remount,ro root
         "$1" -c 'listen tcp 0 ftp root root as f; send big to $f name third' && exit 12
         exit 0

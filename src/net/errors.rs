@@ -415,7 +415,7 @@ pub(super) fn no_authorities() -> Failure {
 }
 
 #[cfg(feature = "tls")]
-pub(super) fn pem_unreadable(path: &std::path::Path, error: &dyn std::fmt::Display) -> Failure {
+pub(super) fn pem_unreadable(path: &std::path::Path, error: &str) -> Failure {
     Failure::new(Code::Missing, format!("{} cannot be used: {error}", path.display()))
         .fix("it must hold certificates, or a certificate and its key, in PEM")
 }

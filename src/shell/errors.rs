@@ -226,6 +226,15 @@ pub(super) fn system_command_failed(status: ExitStatus) -> Failure {
     Failure::new(Code::Other, format!("ended with {status}"))
 }
 
+/// Adds a way on to a path of this machine that is not there, if nobody knew a better one.
+pub(super) fn with_where_to_look(failure: Failure) -> Failure {
+    let is_path = failure.code == Code::Missing && failure.why == reason(&rustix::io::Errno::NOENT.into());
+    if !is_path || failure.fix.is_some() || failure.told {
+        return failure;
+    }
+    failure.fix("check the path: `pwd` says where you are, `!ls` what is there")
+}
+
 /// Statements behind it would count as passed.
 pub(super) fn quit_before_the_end() -> Failure {
     Failure::new(Code::Other, "`quit` would pass the rest of the test without running it")

@@ -360,8 +360,14 @@ impl<'v> Matcher<'v> {
         }
         let mut joined = first.clone();
         for word in &tail[..taken] {
-            if let (Kind::Printed, Some(hint)) = (kind, connector(word)) {
-                self.connected(word, hint);
+            match (kind, connector(word)) {
+                (Kind::Printed, Some(hint)) => self.connected(word, hint),
+                (Kind::Expression, Some(hint)) => {
+                    self.connected(word, hint);
+                    self.arguments.push((name, Argument::Ready(Datum::Flag), first.span.clone()));
+                    return &[];
+                }
+                _ => {}
             }
             // An expression keeps its spacing, so that the column in the server's error points at the right place.
             let gap = if kind == Kind::Expression { word.span.start - joined.span.end } else { 1 };

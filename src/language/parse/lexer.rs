@@ -375,7 +375,7 @@ fn bare(input: &str) -> IResult<&str, &str> {
     // A `&` at the end of a word puts the command in the background; a `\` at the end of a line joins lines.
     let behind = &input[text.len()..];
     let kept = match text.strip_suffix('&') {
-        Some(kept) if !kept.is_empty() && ends_word(behind) => kept,
+        Some(kept) if !kept.is_empty() && kept != "&" && ends_word(behind) => kept,
         _ => text,
     };
     let kept = match kept.strip_suffix('\\') {

@@ -121,7 +121,9 @@ impl PeerSocket {
         repeated.close();
         // Between the look and the end. What is asked for now begins another conversation.
         let again = repeated.try_recv().is_ok();
-        self.repeated = None;
+        if again {
+            self.repeated = None;
+        }
         again
     }
 

@@ -60,6 +60,9 @@ pub const TOPICS: &[(&str, &str)] = &[
 /// How a duration is written; it has two placeholders.
 const TIME: &str = "a time with its unit: 200ms, 5s, 1m30s, 2h";
 
+/// How a percentage is written, likewise.
+const SHARE: &str = "a share: 5%, 0.5%";
+
 /// How values are written, by their placeholders in usage lines, in lower case.
 pub const KINDS: &[(&str, &str)] = &[
     (
@@ -72,8 +75,10 @@ pub const KINDS: &[(&str, &str)] = &[
     ("size", "bytes: 64, 64K = 64KiB = 65536, 64KB = 64000, 1M, 1G"),
     ("rate", "how fast: 10mbit, 1gbit (bits a second), 5MB/s, 500KB/s (bytes a second)"),
     ("d", TIME),
+    ("time", TIME),
     ("duration", TIME),
-    ("p", "a share: 5%, 0.5%"),
+    ("p", SHARE),
+    ("percent", SHARE),
     ("n", "a whole number"),
     ("expr", "arithmetic, computed exactly: 7 % 3, (1 + 2) * 3 / 4; `%` is the remainder"),
     (
@@ -132,7 +137,9 @@ pub fn topic(topic: &str, prefixes: bool) -> Result<String, Failure> {
     if let Some(form) = statement(topic) {
         return Ok(describe_statement(form));
     }
-    if let Some((kind, text)) = KINDS.iter().find(|(kind, _)| *kind == topic) {
+    // Forms have their placeholders in capitals.
+    let placeholder = topic.to_ascii_lowercase();
+    if let Some((kind, text)) = KINDS.iter().find(|(kind, _)| *kind == placeholder) {
         return Ok(format!("{kind} - {text}"));
     }
     let vocabulary: Vocabulary = catalogue::vocabulary(prefixes);
@@ -141,10 +148,34 @@ pub fn topic(topic: &str, prefixes: bool) -> Result<String, Failure> {
         if let Some(provider) = service {
             return Ok(format!("{} - {}\n\n{}", topic, provider.row.summary, describe_service(provider)));
         }
-        return Err(errors::topic_missing(topic, vocabulary.nearest_verb(topic)));
+        let lines = keyword(topic);
+        if lines.is_empty() {
+            return Err(errors::topic_missing(topic, vocabulary.nearest_verb(topic)));
+        }
+        return Ok(format!("{topic} - an option\n\n{}", lines.join("\n")));
     };
     let served = service.map(|provider| format!("\n\nAs a service:\n{}", describe_service(provider)));
     Ok(describe(verb) + &served.unwrap_or_default())
+}
+
+/// What a keyword means for each command and service that takes it.
+fn keyword(word: &str) -> Vec<String> {
+    let of_verbs = catalogue::entries()
+        .map(|entry| entry.verb())
+        .flat_map(|verb| verb.keywords.iter().map(move |keyword| (verb.name.to_owned(), keyword)));
+    let of_services = PROVIDERS
+        .iter()
+        .map(|provider| &provider.row)
+        .flat_map(|row| row.keywords.iter().map(move |keyword| (format!("listen … {}", row.name), keyword)));
+    let rows = of_verbs.chain(of_services).filter(|(_, keyword)| keyword.word == word);
+    rows.flat_map(|(of, keyword)| {
+        let default = match keyword.default {
+            "" => String::new(),
+            default => format!(" (default: {default})"),
+        };
+        explained(&format!("{of} … {}", keyword.form()), &format!("{}{default}", keyword.help))
+    })
+    .collect()
 }
 
 /// Help for a service: how it is started, the keywords of its own, an example.

@@ -59,7 +59,7 @@ impl Shell {
             self.running = Some(step.clone());
         }
         self.note_before(step);
-        let result = self.within_limit(step).await;
+        let result = self.within_limit(step).await.map_err(errors::with_where_to_look);
         self.note(step, result.as_ref().map(drop));
         result
     }
@@ -182,7 +182,12 @@ impl Shell {
             Action::Shell(text) => self.system(text).await,
             Action::Skip { reason, unless } => {
                 let needed = match unless {
-                    Some(word) => self.condition(word).is_ok_and(|(holds, _)| holds),
+                    Some(word) => match self.condition(word) {
+                        Ok((holds, _)) => holds,
+                        // What is not there does not hold; what is no condition is a mistake.
+                        Err(failure) if failure.code == Code::Missing => false,
+                        Err(failure) => return Err(failure),
+                    },
                     None => false,
                 };
                 Ok(if needed { Flow::Next } else { Flow::Skip(self.text(reason)?) })

@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::crypto::CryptoProvider;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::base::{Fields, Value};
 use crate::net::errors;
-use crate::report::Failure;
+use crate::report::{Failure, reason};
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
@@ -28,15 +28,23 @@ fn provider() -> Arc<CryptoProvider> {
 
 /// The certificates of a PEM file.
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let unreadable = |error: &dyn std::fmt::Display| errors::pem_unreadable(path, error);
-    let read = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
-    let found = read.collect::<Result<Vec<_>, _>>().map_err(|error| unreadable(&error))?;
-    if found.is_empty() { Err(unreadable(&"it has no certificate")) } else { Ok(found) }
+    let unreadable = |error| errors::pem_unreadable(path, &said(&error));
+    let read = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
+    let found = read.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    if found.is_empty() { Err(errors::pem_unreadable(path, "it has no certificate")) } else { Ok(found) }
 }
 
 /// The private key of a PEM file.
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| errors::pem_unreadable(path, &error))
+    PrivateKeyDer::from_pem_file(path).map_err(|error| errors::pem_unreadable(path, &said(&error)))
+}
+
+/// An error of a PEM file; one of the system as the system's errors are said everywhere.
+fn said(error: &pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => reason(error),
+        other => other.to_string(),
+    }
 }
 
 /// What is known of a connection: version, cipher, and the peer's certificate.

@@ -111,7 +111,7 @@ impl Store {
         let rate = quantity::show_rate(bytes as f64 / taken.as_secs_f64().max(1e-6));
         let (size, taken) = (quantity::show_size(bytes), quantity::show_duration(taken));
         let (client, name) = (&self.client, escape_line(name));
-        self.session.inform("sent", format!("{client} {name}: {size} in {taken}, {rate}"));
+        self.session.inform("sent", format!("{client} got {name}: {size} in {taken}, {rate}"));
     }
 
     /// Notes a refusal in the log.
@@ -174,7 +174,7 @@ impl Receiving<'_> {
         let hash = &stored.hash.to_hex()[..16];
         let there = if stored.there { ", already there" } else { "" };
         let size = quantity::show_size(stored.bytes);
-        self.store.session.inform("received", format!("{client} {name}: {size}{there}, blake3 {hash}…"));
+        self.store.session.inform("received", format!("{client} sent {name}: {size}{there}, blake3 {hash}…"));
         Ok(stored)
     }
 }

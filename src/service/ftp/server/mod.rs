@@ -373,10 +373,11 @@ impl ServerConnection {
         self.session.set("kernel_drops", Value::count(delivered.kernel_drops));
         let travelled = delivered.bytes.saturating_sub(delivered.resumed);
         let rate = travelled as f64 / delivered.elapsed.as_secs_f64().max(1e-6);
+        let did = if kind == "sent" { "got" } else { "sent" };
         self.session.inform(
             kind,
             format!(
-                "{} {}: {} bytes in {}, {}, blake3 {}…",
+                "{} {did} {}: {} bytes in {}, {}, blake3 {}…",
                 self.client,
                 escape_line(name),
                 delivered.bytes,
