@@ -12,7 +12,7 @@ local FIRST_SEALED = 11
 local COOKIE_LIMIT = 32
 local RANGE_LIMIT = 256
 local BITMAP_LIMIT = 128
-local FRAME_LIMIT = 1048640
+local BLOCK_LIMIT = 1048640
 local PREFACE_BYTES = 8
 local MAGIC = 2337164371
 local codes = {
@@ -487,7 +487,7 @@ local function pdu_length(tvb, _, offset)
   local size = tvb(offset, 4):uint()
   if size == MAGIC then
     return PREFACE_BYTES
-  elseif size == 0 or size > FRAME_LIMIT + 1 then
+  elseif size == 0 or size > BLOCK_LIMIT + 1 then
     return tvb:len() - offset
   end
   return 4 + size

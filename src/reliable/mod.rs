@@ -77,6 +77,8 @@ pub struct Config {
     pub datagram_most: usize,
     /// Bytes that the application may leave unread: at most half of the receive buffer of the socket.
     pub credit: Credit,
+    /// Bytes of the stream that may wait for others before them: more are dropped as if the network had lost them.
+    pub gaps: usize,
     /// Largest credit for blocks, in bytes, that receive-window auto-tuning may reach while the application keeps up.
     pub credit_limit: u64,
     /// How lost blocks are retransmitted.
@@ -112,6 +114,7 @@ impl Default for Config {
             datagram: BASE_DATAGRAM,
             datagram_most: 0,
             credit: Credit { stream: 1 << 20, block: 1 << 20 },
+            gaps: 2 << 20,
             credit_limit: 16 << 20,
             arq: Arq::Selective,
             control: congestion::Control::Auto,
@@ -126,13 +129,14 @@ impl Default for Config {
     }
 }
 
-/// Bytes that all connections of a socket together may have waiting to be sent, nearly: the first ones have more.
-const SHARED: usize = 24 << 20;
+/// Bytes that all connections of a socket together may have waiting to be sent, nearly: the first ones have more. And as
+/// many of the stream that wait for others before them.
+const SHARED: usize = 16 << 20;
 /// What each connection may have in any case.
 const SHARE_LEAST: usize = 64 << 10;
 
-/// How many bytes a new connection beside `others` may have waiting to be sent; alone, `most`. Its peer may never
-/// acknowledge anything.
+/// How many bytes a new connection beside `others` may have waiting; alone, `most`. Its peer may never acknowledge
+/// anything, or never send what comes first.
 pub fn shared(most: usize, others: usize) -> usize {
     most.min((SHARED / (others + 1)).max(SHARE_LEAST))
 }

@@ -100,6 +100,9 @@ impl SendBuffer {
     }
 }
 
+/// What a part that waits costs beside its bytes: its places in the tree and in memory.
+const PIECE_COST: usize = 96;
+
 /// The receiving side of the stream: puts parts in order.
 #[derive(Debug, Default)]
 pub(super) struct ReceiveBuffer {
@@ -120,7 +123,8 @@ impl ReceiveBuffer {
         if offset > self.next {
             let known = self.waiting.entry(offset).or_default();
             if known.len() < bytes.len() {
-                self.waiting_bytes += bytes.len() - known.len();
+                self.waiting_bytes +=
+                    bytes.len() - known.len() + if known.is_empty() { PIECE_COST } else { 0 };
                 // Copied, since the datagram shares its memory with many others.
                 *known = Bytes::copy_from_slice(&bytes);
             }
@@ -133,7 +137,7 @@ impl ReceiveBuffer {
         {
             let (offset, bytes) = (*offset, bytes.clone());
             self.waiting.pop_first();
-            self.waiting_bytes -= bytes.len();
+            self.waiting_bytes -= bytes.len() + PIECE_COST;
             self.append(offset, &bytes, out);
         }
         out.len() - before
@@ -144,7 +148,12 @@ impl ReceiveBuffer {
         self.waiting.len()
     }
 
-    /// Their bytes; overlaps count twice.
+    /// True if this part waits for one before it.
+    pub(super) fn is_after_gap(&self, offset: u64) -> bool {
+        offset > self.next
+    }
+
+    /// Their bytes, and what each costs beside them; overlaps count twice.
     pub(super) fn waiting_bytes(&self) -> usize {
         self.waiting_bytes
     }

@@ -7,13 +7,13 @@
 //! | size  | kind | size - 1 bytes  |
 //! +-------+------+-----------------+
 //! ```
-//! `size` counts the kind and the body: 1 to [`FRAME_LIMIT`] + 1. Kinds 0x00–0x0f are common to all services,
+//! `size` counts the kind and the body: 1 to [`FRAME_LIMIT`] + 1, and of a BLOCK to [`BLOCK_LIMIT`] + 1. Kinds 0x00–0x0f are common to all services,
 //! 0x10–0x7f belong to one service.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::writer::cut;
-use super::{Code, DecodeError, FRAME_LIMIT, Reader, TEXT_LIMIT, Writer};
+use super::{BLOCK_LIMIT, Code, DecodeError, FRAME_LIMIT, Reader, TEXT_LIMIT, Writer};
 
 /// A line of text from a plain client; a frame of this kind is never sent.
 pub const LINE: u8 = 0x00;
@@ -72,6 +72,9 @@ pub fn block_header(offset: u64, length: usize) -> [u8; BLOCK_HEADER] {
     header
 }
 
+/// A frame that nobody may send here.
+const OVERSIZE: DecodeError = DecodeError::Oversize { what: "frame", limit: FRAME_LIMIT as u64 };
+
 /// Splits a stream of bytes into frames.
 #[derive(Debug, Default)]
 pub struct Deframer {
@@ -84,6 +87,9 @@ impl Deframer {
     /// known.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, DecodeError> {
         let Some((size, kind)) = self.peek()? else { return Ok(None) };
+        if size > FRAME_LIMIT + 1 {
+            return Err(OVERSIZE);
+        }
         if self.buffer.len() < 4 + size {
             return Ok(None);
         }
@@ -121,12 +127,12 @@ impl Deframer {
     fn peek(&self) -> Result<Option<(usize, u8)>, DecodeError> {
         let Some(header) = self.buffer.first_chunk::<HEADER>() else { return Ok(None) };
         let size = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
+        let kind = header[4];
+        let most = if kind == BLOCK { BLOCK_LIMIT } else { FRAME_LIMIT };
         match size {
             0 => Err(DecodeError::Truncated),
-            size if size > FRAME_LIMIT + 1 => {
-                Err(DecodeError::Oversize { what: "frame", limit: FRAME_LIMIT as u64 })
-            }
-            size => Ok(Some((size, header[4]))),
+            size if size > most + 1 => Err(OVERSIZE),
+            size => Ok(Some((size, kind))),
         }
     }
 }

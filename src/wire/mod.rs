@@ -40,8 +40,10 @@ pub use writer::Writer;
 pub const VERSION: u8 = 6;
 /// Largest chunk of a file, in bytes.
 pub const CHUNK_LIMIT: u64 = 1 << 20;
-/// Largest body of a frame, in bytes: a chunk and its header fields.
-pub const FRAME_LIMIT: usize = CHUNK_LIMIT as usize + 64;
+/// Largest body of a frame, in bytes: a page of a listing, or a small file and its name. A peer may leave one unfinished.
+pub const FRAME_LIMIT: usize = 384 << 10;
+/// Largest body of a BLOCK that is read where it belongs, in bytes: a chunk and its header fields.
+pub const BLOCK_LIMIT: usize = CHUNK_LIMIT as usize + 64;
 /// Longest text in a frame (message or reason), in bytes.
 pub const TEXT_LIMIT: usize = 16 << 10;
 /// Longest name of a file with its folders and escapes, in bytes.

@@ -47,14 +47,14 @@ use crate::reliable::{self, Acceptance, Config};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit, DATAGRAM_LIMIT};
 use crate::wire::dialect::Dialect;
-use crate::wire::{Code, ConnectionId, FRAME_LIMIT, ServiceId};
+use crate::wire::{Code, ConnectionId, ServiceId};
 
 /// Bytes that the kernel charges to the socket buffer for a datagram of 1200 bytes, approximately.
 const DATAGRAM_CHARGE: usize = 2304;
 /// Upper limit, in bytes, to which the credit for blocks grows while the service keeps reading: 1 Gbit/s at 100 ms.
 const CREDIT_LIMIT: u64 = 16 << 20;
-/// Bytes of frames that may wait unread: the largest frame must fit.
-const STREAM_CREDIT: u64 = 2 * FRAME_LIMIT as u64;
+/// Bytes of frames that may wait unread: the largest frame must fit, and a fast path with a long way wants more.
+const STREAM_CREDIT: u64 = 2 << 20;
 /// Bytes of the packet that opens a connection.
 const FIRST_PACKET: u64 = datagram::BASE_DATAGRAM as u64 + text_client::HEADERS;
 
@@ -70,6 +70,7 @@ fn config(socket: &UdpSocket, options: Options) -> Config {
         // Only a socket that forbids fragmentation can discover the path MTU.
         datagram_most: if options.is_whole() && cfg!(target_os = "linux") { DATAGRAM_LIMIT } else { 0 },
         credit: Credit { stream: STREAM_CREDIT, block },
+        gaps: STREAM_CREDIT as usize,
         credit_limit: CREDIT_LIMIT,
         control: options.control,
         arq: options.arq,

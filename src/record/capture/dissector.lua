@@ -373,7 +373,7 @@ local function pdu_length(tvb, _, offset)
   local size = tvb(offset, 4):uint()
   if size == MAGIC then
     return PREFACE_BYTES
-  elseif size == 0 or size > FRAME_LIMIT + 1 then
+  elseif size == 0 or size > BLOCK_LIMIT + 1 then
     return tvb:len() - offset
   end
   return 4 + size

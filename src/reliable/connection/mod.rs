@@ -359,7 +359,8 @@ impl Connection {
         self.stats.bytes_in += datagram.len() as u64;
         match packet {
             Packet::Data { number, now: at_once, in_order, frames } => {
-                if in_order && !self.is_next(&datagram, &frames) {
+                let waits = in_order && !self.is_next(&datagram, &frames);
+                if waits || self.is_beyond_gaps(&datagram, &frames) {
                     self.note_dropped(now, number, (&datagram, &frames), Fate::OutOfOrder);
                     // It is dropped without an acknowledgement; what has arrived in order is acknowledged once more.
                     self.receive_side.ack_soon(now);

@@ -104,6 +104,15 @@ impl Connection {
         })
     }
 
+    /// True if a datagram has a part of the stream after a gap, and no more of them may wait.
+    pub(in crate::reliable) fn is_beyond_gaps(&self, datagram: &Bytes, frames: &Range<usize>) -> bool {
+        let stream = &self.receive_side.stream;
+        stream.waiting_bytes() >= self.config.gaps
+            && DataFrames::new(datagram.clone(), frames).any(
+                |frame| matches!(frame, Ok(DataFrame::Stream { offset, .. }) if stream.is_after_gap(offset)),
+            )
+    }
+
     /// Plans the ACK of a packet that was just received.
     pub(super) fn schedule_ack(&mut self, now: Time, at_once: bool, in_order: bool) {
         self.receive_side.unacknowledged += 1;
@@ -152,8 +161,7 @@ impl Connection {
             return self.end(CloseReason::ProtocolViolation("it sent more than it was allowed to"));
         }
         self.receive_side.stream.accept(offset, bytes, &mut self.receive_side.frames.buffer);
-        let most = 2 * self.receive_side.credit.stream as usize;
-        if self.receive_side.stream.waiting() > GAP_LIMIT || self.receive_side.stream.waiting_bytes() > most {
+        if self.receive_side.stream.waiting() > GAP_LIMIT {
             return self.end(CloseReason::ProtocolViolation("it left too many gaps in the ordered stream"));
         }
         loop {

@@ -155,8 +155,9 @@ impl Endpoint {
             self.ignored += 1;
             return;
         }
-        let backlog = shared(self.config.backlog, self.slots.len());
-        let config = Config { backlog, ..self.config };
+        let others = self.slots.len();
+        let (backlog, gaps) = (shared(self.config.backlog, others), shared(self.config.gaps, others));
+        let config = Config { gaps, backlog, ..self.config };
         let connection = Connection::accept(id, hello.credit, config, now).sealed(seal);
         let accept = connection.accept_packet();
         self.slots.insert(id, Slot { connection, peer, deadline: None });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::simulation::Pair;
+use super::simulation::{Pair, bad_network};
 use crate::base::Time;
 use crate::link::{Direction, Link, Profile};
 use crate::reliable::{Acceptance, CloseReason, Config, Connection, Endpoint, Event, handshake};
@@ -283,16 +283,31 @@ fn data(id: u64, number: u64, frame: impl FnOnce(&mut Vec<u8>)) -> Bytes {
 }
 
 #[test]
-fn parts_of_the_stream_that_overlap_cannot_fill_memory() {
+fn row_101_parts_of_the_stream_behind_a_gap_cannot_fill_memory() {
     let mut pair = open_pair(6);
     for number in 0..1000 {
         let part = data(6, number, |out| datagram::push_stream(out, number + 1, &vec![0; 60_000]));
         pair.endpoint.handle_datagram(pair.now, pair.address, part, false);
     }
-    let mut ended = false;
-    let event = |_, event| ended |= matches!(event, Event::Ended(CloseReason::ProtocolViolation(_)));
-    pair.endpoint.drain(pair.now, |_, _, _| true, event);
-    assert!(ended, "60 MB were kept");
+    let server = &pair.endpoint.connection(ConnectionId(6)).unwrap().receive_side;
+    let (kept, acknowledged) =
+        (server.stream.waiting_bytes(), server.numbers.iter().map(|range| range.end).max());
+    assert!(kept < Config::default().gaps + 61_000, "{kept} bytes are kept");
+    assert!(acknowledged.unwrap() < 40, "what was dropped is said to be here");
+}
+
+#[test]
+fn frames_arrive_where_little_may_wait_behind_a_gap() {
+    let mut pair = Pair::new(bad_network(5), 11, Config { gaps: 3000, ..Config::default() });
+    pair.run_until(|pair| pair.client.events.contains(&Event::Open));
+    let frame = |n: u8| Frame::new(0x10, vec![n; 1000]);
+    (0..200).for_each(|n| pair.sender.write_frame(&frame(n)));
+    pair.run_until(|pair| pair.server.events.contains(&Event::Frame(frame(199))));
+    let came = pair.server.events.iter().filter_map(|event| match event {
+        Event::Frame(frame) => Some(frame.body[0]),
+        _ => None,
+    });
+    assert!(came.eq(0..200));
 }
 
 #[test]

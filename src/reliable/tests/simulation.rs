@@ -164,7 +164,8 @@ impl Pair {
     }
 }
 
-fn bad_network(delay: u64) -> Profile {
+/// Loses, doubles and reorders, with this delay in ms.
+pub(crate) fn bad_network(delay: u64) -> Profile {
     Profile {
         loss: 0.1,
         duplicate: 0.02,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
@@ -24,6 +25,10 @@ use crate::wire::Frame;
 
 /// Most bytes of small files in one batch.
 const TOGETHER_BYTES: usize = 4 << 20;
+/// Most bytes of such batches of all clients together, besides one message of each: more wait in the network.
+const BATCHES_LIMIT: usize = 48 << 20;
+/// Bytes of batches that are held.
+static BATCHED: AtomicUsize = AtomicUsize::new(0);
 /// Most bytes of small files, and one file, that wait for one client to read them.
 const ANSWER_BYTES: usize = 512 << 10;
 /// The client gets an answer at least this often, however slow the transfer is.
@@ -68,15 +73,40 @@ fn read_some(
     answers
 }
 
+/// The bytes of a batch, until it is dropped.
+#[derive(Default)]
+struct BatchBytes(usize);
+
+impl BatchBytes {
+    fn add(&mut self, bytes: usize) {
+        self.0 += bytes;
+        BATCHED.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn has_room(&self) -> bool {
+        self.0 < TOGETHER_BYTES && BATCHED.load(Ordering::Relaxed) < BATCHES_LIMIT
+    }
+}
+
+impl Drop for BatchBytes {
+    fn drop(&mut self) {
+        BATCHED.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
 impl ServerConnection {
     /// Gathers messages of these kinds that have arrived already, beginning with `first`.
-    async fn together(&mut self, first: Message, kinds: &[u8]) -> Result<Vec<Message>, Failure> {
-        let mut bytes = 0;
+    async fn together(
+        &mut self,
+        first: Message,
+        kinds: &[u8],
+    ) -> Result<(Vec<Message>, BatchBytes), Failure> {
+        let mut bytes = BatchBytes::default();
         let mut messages = vec![first];
-        while messages.len() < TOGETHER && bytes < TOGETHER_BYTES {
+        while messages.len() < TOGETHER && bytes.has_room() {
             match self.connection.incoming.next_now().await {
                 Some(Ok(Some(Wire::Frame(frame)))) if kinds.contains(&frame.kind) => {
-                    bytes += frame.body.len();
+                    bytes.add(frame.body.len());
                     messages.push(Message::decode(&frame).map_err(malformed)?);
                 }
                 Some(other) => {
@@ -86,12 +116,12 @@ impl ServerConnection {
                 None => break,
             }
         }
-        Ok(messages)
+        Ok((messages, bytes))
     }
 
     /// Handles FOLDER, SMALL, LINK and OFFER.
     pub(crate) async fn keep(&mut self, first: Message) -> Result<(), Failure> {
-        let messages = self.together(first, &[FOLDER, SMALL, LINK, OFFER]).await?;
+        let (messages, held) = self.together(first, &[FOLDER, SMALL, LINK, OFFER]).await?;
         let keeper = self.tally.keeper.take();
         let mut keeper = keeper.unwrap_or_else(|| self.server.keeper());
         if let Some(failure) = self.server.objection() {
@@ -111,6 +141,7 @@ impl ServerConnection {
         }
         let (keeper, denied) = by_disk(&self.session, move || {
             let denied = keeper.take(messages);
+            drop(held);
             (keeper, denied)
         })
         .await?;
@@ -190,7 +221,8 @@ impl ServerConnection {
     /// Handles FETCH: reads batches of small files and sends them. What waits to be sent is bounded: the client may never
     /// read it.
     pub(crate) async fn fetch(&mut self, first: Message) -> Result<(), Failure> {
-        let mut messages: VecDeque<Message> = self.together(first, &[FETCH]).await?.into();
+        let (messages, _held) = self.together(first, &[FETCH]).await?;
+        let mut messages = VecDeque::from(messages);
         while !messages.is_empty() {
             let folder = self.server.folder.clone();
             let (first, limit) = (self.tally.fetched, small_limit(self.rate_limit()));

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 
@@ -16,8 +17,12 @@ use crate::service::contract::errors::changed_while_reading;
 use crate::service::files::root::{Source, stamp};
 use crate::service::ftp::protocol::GroupHash;
 
-/// Groups that are read in one disk job.
-const AHEAD: u64 = 2;
+/// Groups that are read in one disk job …
+const AHEAD: usize = 2;
+/// … unless more files than this are being sent: their peers may never take what was read.
+const CROWD: usize = 32;
+/// Files that are being sent.
+static READINGS: AtomicUsize = AtomicUsize::new(0);
 /// Groups that are compared with the receiver's in one disk job.
 const COMPARE_AHEAD: usize = 16;
 
@@ -42,6 +47,11 @@ pub(crate) struct Batch {
     pub(crate) same: u64,
     /// Nothing is left to be read.
     pub(crate) last: bool,
+}
+
+/// True if so many files are being sent that each holds as little as it can.
+pub(crate) fn is_crowded() -> bool {
+    READINGS.load(Ordering::Relaxed) > CROWD
 }
 
 /// Returns the buffer of a piece to the pool, if nothing else refers to it.
@@ -75,6 +85,7 @@ impl Reading {
         let mut tree = HashTree::new(source.size, GROUP);
         let hashes = Hashes::open(&source, &mut tree);
         let all = 0..tree.count();
+        READINGS.fetch_add(1, Ordering::Relaxed);
         Self {
             file: Arc::new(source.file),
             size: source.size,
@@ -88,6 +99,7 @@ impl Reading {
         }
     }
 
+    /// Number of groups.
     pub(crate) fn count(&self) -> u64 {
         self.tree.count()
     }
@@ -119,8 +131,8 @@ impl Reading {
 
     /// Reads the next groups: first those that the receiver lacks, then those that differ, last those to be compared.
     pub(crate) fn next(&mut self) -> Result<Batch, Failure> {
-        let mut batch = Batch::default();
-        while (batch.pieces.len() as u64) < AHEAD {
+        let (mut batch, most) = (Batch::default(), if is_crowded() { 1 } else { AHEAD });
+        while batch.pieces.len() < most {
             let Some(range) = self.lacking.front_mut() else { break };
             let index = range.start;
             range.start += 1;
@@ -130,13 +142,13 @@ impl Reading {
             let piece = if self.is_hole(index) { self.hole(index) } else { self.read(index, false)? };
             batch.pieces.push(piece);
         }
-        while (batch.pieces.len() as u64) < AHEAD
+        while batch.pieces.len() < most
             && let Some(index) = self.differing.pop_front()
         {
             batch.pieces.push(self.read(index, true)?);
         }
         if batch.pieces.is_empty() {
-            self.compare(&mut batch)?;
+            self.compare(&mut batch, most)?;
         }
         batch.last = self.lacking.is_empty() && self.differing.is_empty() && self.unchecked.is_empty();
         if batch.last {
@@ -145,9 +157,11 @@ impl Reading {
         Ok(batch)
     }
 
-    fn compare(&mut self, batch: &mut Batch) -> Result<(), Failure> {
+    /// Until so many `most` differ, which are held.
+    fn compare(&mut self, batch: &mut Batch, most: usize) -> Result<(), Failure> {
         for _ in 0..COMPARE_AHEAD {
-            let Some((index, theirs)) = self.unchecked.pop_front() else { break };
+            let full = batch.pieces.len() == most;
+            let Some((index, theirs)) = self.unchecked.pop_front_if(|_| !full) else { break };
             let piece = self.read(index, true)?;
             if piece.hash == theirs {
                 batch.same += piece.bytes.len() as u64;
@@ -243,6 +257,12 @@ fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> Result<(), Failure> {
         }
         _ => Failure::io(&error, format!("reading at offset {offset}")),
     })
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        READINGS.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]

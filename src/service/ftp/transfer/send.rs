@@ -17,7 +17,7 @@ use crate::service::files::root::Source;
 use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{Framing, Message};
 use crate::service::ftp::storage::hash_cache::CACHE_FROM;
-use crate::service::ftp::storage::source::{Again, ReadBlock, Reading, give_back};
+use crate::service::ftp::storage::source::{Again, ReadBlock, Reading, give_back, is_crowded};
 use crate::session::{Handle, RateLimiter};
 use crate::wire::time_spent::Spent;
 use crate::wire::{Code, frame};
@@ -62,6 +62,12 @@ struct Sender<'a> {
     awake: Awake,
     /// When retransmissions were last logged, and their number at that time.
     logged: (Instant, u64),
+}
+
+/// What follows a batch: a disk job that has begun, or one that begins when the batch has left.
+enum Ahead<J> {
+    Begun(J),
+    Unread(Box<Reading>),
 }
 
 /// A file that is to be sent.
@@ -189,10 +195,13 @@ impl Sender<'_> {
         there: Option<There>,
     ) -> Result<(blake3::Hash, u64), Failure> {
         let read = |mut reading: Reading| move || (reading.next(), reading);
-        let mut job = on_disk(self.session, read(reading)).await;
-        let mut travelled = 0;
+        let (mut ahead, mut travelled) = (Ahead::Unread(Box::new(reading)), 0);
         loop {
             let waiting = Instant::now();
+            let mut job = match ahead {
+                Ahead::Begun(job) => job,
+                Ahead::Unread(reading) => on_disk(self.session, read(*reading)).await,
+            };
             let (batch, reading) = job.done().await?;
             self.clock.disk += waiting.elapsed();
             let batch = batch?;
@@ -201,18 +210,15 @@ impl Sender<'_> {
             }
             let last = batch.last;
             let root = if last { reading.root() } else { None };
-            if !last {
-                job = on_disk(self.session, read(reading)).await;
-            }
+            ahead = if last || is_crowded() {
+                Ahead::Unread(Box::new(reading))
+            } else {
+                Ahead::Begun(on_disk(self.session, read(reading)).await)
+            };
             if batch.pieces.is_empty() && !last {
                 self.send_heartbeat().await?;
             }
-            for piece in batch.pieces {
-                travelled += if piece.hole { 0 } else { piece.bytes.len() as u64 };
-                self.send_group(piece).await?;
-            }
-            self.listen().await?;
-            self.send_wanted().await?;
+            travelled += self.send_groups(batch.pieces).await?;
             if last {
                 let hash = root.ok_or_else(errors::group_not_read)?;
                 self.send_end(hash).await?;
@@ -230,6 +236,18 @@ impl Sender<'_> {
     async fn send_end(&mut self, hash: blake3::Hash) -> Result<(), Failure> {
         let spent = self.clock.of_sender(self.shape, &self.connection.outgoing);
         self.connection.outgoing.send_now(Message::End { hash: hash.into(), spent }.encode()).await
+    }
+
+    /// Sends the groups of a batch, and those that the receiver wants again; returns how many bytes travelled.
+    async fn send_groups(&mut self, pieces: Vec<ReadBlock>) -> Result<u64, Failure> {
+        let mut travelled = 0;
+        for piece in pieces {
+            travelled += if piece.hole { 0 } else { piece.bytes.len() as u64 };
+            self.send_group(piece).await?;
+        }
+        self.listen().await?;
+        self.send_wanted().await?;
+        Ok(travelled)
     }
 
     /// Sends a group: its hash, then its bytes in chunks, as the window allows.
