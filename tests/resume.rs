@@ -171,6 +171,10 @@ fn row_14_15_and_17_a_full_or_read_only_disk_is_told_and_the_transfer_goes_on_wh
         test ! -e root/two && test ! -e root/.two.nls-part
         mount -o remount,ro root
         "$1" -c 'listen tcp 0 ftp root root as f; send big to $f name third' && exit 12
+        mkdir tree; for n in 1 2 3; do echo $n > tree/$n; done
+        "$1" -c 'listen tcp 0 ftp root root as f; expect error "read-only file system": send tree to $f
+            send tree to $f' 2> tree.err && exit 13
+        ! grep -q "refused\|no such file" tree.err
         exit 0
     "#;
     let Some(output) = in_name_space(&lab, script) else { return };

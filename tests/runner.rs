@@ -67,6 +67,8 @@ fn a_test_whose_clean_up_fails_has_failed() {
     for (statement, words) in [
         ("defer !false", "ended with exit status: 1"),
         ("defer expect 1 == 2", "expected 1 == 2"),
+        ("defer !false &", "ended with exit status: 1"),
+        ("defer get x from 127.0.0.1:1 &", "nothing is listening"),
         ("timeout 200ms\ndefer !read x < fifo", "the time limit of 200.0 ms is over"),
     ] {
         lab.run(&["-c", "!mkfifo fifo 2> /dev/null || true"]).success();

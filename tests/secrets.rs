@@ -125,12 +125,39 @@ fn row_93_a_secret_is_hidden_in_what_a_command_of_the_system_prints_also_in_piec
 }
 
 #[test]
+fn row_93_a_secret_that_is_said_is_in_no_transcript() {
+    let lab = Lab::new();
+    lab.write(
+        "t.nls",
+        "secret TOKEN\nlisten tcp 0 raw to served.txt as server\nconnect tcp $server to raw.txt as c\nsay $c \"USER $TOKEN\"\n\
+         expect $server.1 says USER within 5s\nlisten tcp 0 chat as room\nchat tcp $room name ann to chat.txt as ann\n\
+         expect $room.clients == 1 within 5s\nsay $ann \"it is $TOKEN\"\nexpect $room says \"it is\" within 5s\nstop all\n",
+    );
+    let output = lab.command(&["t.nls"]).env("TOKEN", "Zq7\"w&Xw9").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for file in ["served.txt", "raw.txt", "chat.txt"] {
+        let text = std::fs::read_to_string(lab.path(file)).unwrap();
+        assert!(text.contains("***") && !text.contains("Zq7") && !text.contains("Xw9"), "{file}: {text}");
+    }
+}
+
+#[test]
 fn row_107_what_a_command_of_the_system_prints_can_be_looked_at_and_what_it_leaves_behind_is_ended() {
     let lab = Lab::new();
     lab.write("t.nls", "!echo out; echo err >&2\nexpect $last.out contains out\nexpect $last.err contains err\n!sleep 1000 & echo $! > pid\n");
     let run = lab.run(&["test", "t.nls"]).success();
     assert!(run.err.contains("left behind are ended"), "{}", run.err);
     let pid = std::fs::read_to_string(lab.path("pid")).unwrap();
+    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z"), "{state}");
+    // So is what has left the group of its command.
+    lab.write(
+        "s.nls",
+        "!setsid sh -c 'echo $$ > stray; exec sleep 1000' &\nexpect file stray exists within 5s\n",
+    );
+    let run = lab.run(&["test", "s.nls"]).success();
+    assert!(run.err.contains("that a command left behind is ended"), "{}", run.err);
+    let pid = std::fs::read_to_string(lab.path("stray")).unwrap();
     let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     assert!(state.is_empty() || state.contains(") Z"), "{state}");
     // Bytes that are no text come through as they are.

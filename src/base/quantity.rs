@@ -124,6 +124,7 @@ pub fn rate(word: &str) -> Result<u64, BadQuantity> {
         "GB/s" => 8_000_000_000,
         "KiB/s" => 8 << 10,
         "MiB/s" => 8 << 20,
+        "GiB/s" => 8 << 30,
         "" => {
             return bad(
                 "a rate needs a unit: kbit, mbit, gbit, KB/s, MB/s",

@@ -8,6 +8,8 @@ use crate::report::Area;
 const HANG_LIMIT: usize = 30;
 /// Extra indent of continuation lines; also the gap before a column of explanations.
 const HANG: usize = 2;
+/// Least columns of a label beside its carets.
+const LABEL_LEAST: usize = 24;
 /// A line that fills more terminal lines than this is a paragraph: its continuation lines get no extra indent.
 const PARAGRAPH: usize = 3;
 
@@ -42,11 +44,58 @@ pub(super) fn fit(text: &str, area: Area) -> String {
     ASCII.iter().fold(out, |out, (letter, ascii)| out.replace(letter, ascii))
 }
 
-/// Wraps only the notes (`= help: …`) of a rendered error: the source line and its carets must keep their columns.
+/// Wraps only what a rendered error says of the source: its notes (`= help: …`), and the label of the carets below them.
+/// The source line and its carets must keep their columns.
 pub(super) fn fit_notes(text: &str, area: Area) -> String {
-    let fitted =
-        |line: &str| if line.trim_start().starts_with("= ") { fit(line, area) } else { line.to_owned() };
+    let fitted = |line: &str| {
+        let plain = without_colours(line);
+        let begins = plain.trim_start();
+        match (begins.strip_prefix("| "), begins.starts_with("= ")) {
+            (_, true) => fit(line, area),
+            (Some(marked), _) if marked.trim_start().starts_with('^') => fit_label(line, area),
+            _ => line.to_owned(),
+        }
+    };
     text.split_inclusive('\n').map(fitted).collect()
+}
+
+/// Wraps the label behind the carets; what follows stands below them, behind the bar of the margin.
+fn fit_label(line: &str, area: Area) -> String {
+    let line = fit(line, Area { columns: usize::MAX, ..area });
+    let plain = without_colours(&line);
+    if columns_of(plain.trim_end()) <= area.columns {
+        return line;
+    }
+    let (Some(bar), Some(caret)) = (plain.find('|'), plain.find('^')) else { return line };
+    let carets = plain[caret..].chars().take_while(|c| *c == '^').count();
+    let label = columns_of(&plain[..caret]) + carets + 1;
+    // Where little room is left beside the carets, the rest begins near the margin.
+    let hang = if label + LABEL_LEAST <= area.columns { label } else { bar + 2 + HANG };
+    let margin = format!("{:bar$}|{:width$}", "", "", width = hang - bar - 1);
+    let (mut out, mut at) = (String::new(), 0);
+    for word in line.split_inclusive(' ') {
+        let width = columns_of(word.trim_end());
+        if at > label && at + width > area.columns {
+            out.truncate(out.trim_end_matches(' ').len());
+            out.push('\n');
+            out.push_str(&margin);
+            at = hang;
+        }
+        out.push_str(word);
+        at += columns_of(word);
+    }
+    out
+}
+
+/// A text without colour sequences (ECMA-48: CSI … m).
+fn without_colours(text: &str) -> String {
+    let mut escapes = false;
+    let kept = text.chars().filter(|c| {
+        let is_text = !escapes && *c != '\u{1b}';
+        escapes = (escapes || *c == '\u{1b}') && *c != 'm';
+        is_text
+    });
+    kept.collect()
 }
 
 fn wrap(out: &mut String, line: &str, columns: usize) {
@@ -123,6 +172,19 @@ mod tests {
             assert!(lines.lines().all(|line| columns_of(line) <= columns), "{columns}: {lines}");
         }
         assert_eq!(fitted("abcdefghij klm", 5), "abcdefghij\n  klm");
+    }
+
+    #[test]
+    fn what_an_error_says_of_a_line_is_wrapped_in_colours_too_and_the_line_is_not() {
+        let area = Area { columns: 40, rows: 24, unicode: false };
+        let drawn = "\u{1b}[94m1 |\u{1b}[0m get a-name-that-is-much-longer-than-the-terminal from $m\n  \u{1b}[94m|\u{1b}[0m ^^^ \u{1b}[91mexpected a name that was bound by `let NAME = …`\u{1b}[0m\n  \u{1b}[94m= \u{1b}[0mhelp: did you mean another one of the many words?\n";
+        let shown = without_colours(&fit_notes(drawn, area));
+        assert_eq!(
+            shown,
+            "1 | get a-name-that-is-much-longer-than-the-terminal from $m\n  | ^^^ expected a name that was bound\n  |     by `let NAME = ...`\n  = help: did you mean another one of\n    the many words?\n"
+        );
+        let far = format!("  | {:30}^ expected a name that was bound\n", "");
+        assert_eq!(fit_notes(&far, area), format!("  | {:30}^ expected\n  |   a name that was bound\n", ""));
     }
 
     #[test]

@@ -127,6 +127,8 @@ impl ShellBuilder {
             deferred: Vec::new(),
             running: None,
             handler_failures: Arc::default(),
+            has_run_commands: false,
+            ends: false,
             in_background: Vec::new(),
             jobs: Vec::new(),
             deadline: None,

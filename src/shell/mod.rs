@@ -134,6 +134,10 @@ pub struct Shell {
     running: Option<Step>,
     /// Statements of handlers that failed.
     handler_failures: Arc<AtomicUsize>,
+    /// Commands of the system were run, which may have left processes behind.
+    has_run_commands: bool,
+    /// Deferred steps run: nobody would wait for what they leave in the background.
+    ends: bool,
     /// What `!CMD &` started, and processes that other commands left behind.
     in_background: Vec<run::background::BackgroundCommand>,
     jobs: Vec<Arc<Session>>,

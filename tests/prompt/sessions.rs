@@ -104,6 +104,22 @@ fn a_server_tells_at_its_prompt_what_clients_send_and_get_and_what_broke() {
 }
 
 #[test]
+fn what_a_guest_says_comes_before_its_end_while_a_line_is_edited() {
+    use std::io::Write as _;
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 chat turns off as room", "a conversation with many");
+    let mut guest = std::net::TcpStream::connect(terminal.address()).unwrap();
+    guest.write_all(b"first words\nlast words\n").unwrap();
+    guest.shutdown(std::net::Shutdown::Write).unwrap();
+    terminal.see("its end", |screen| screen.contains("left") && screen.contains("last words"));
+    let screen = terminal.text();
+    let place = |words| screen.find(words).unwrap();
+    assert!(place("first words") < place("last words"), "{screen}");
+    assert!(place("last words") < place("guest left"), "{screen}");
+}
+
+#[test]
 fn a_session_typed_at_the_prompt_is_recorded_and_plays_again() {
     let lab = Lab::new();
     let mut terminal = Terminal::new(&lab, &[], None);

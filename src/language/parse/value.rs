@@ -153,7 +153,8 @@ fn bind_address(word: &str) -> Result<Datum, Mismatch> {
     if word == "any" || is_address {
         return Ok(Datum::Text(inside.into()));
     }
-    let fix = if word == "localhost" { "127.0.0.1" } else { "any" };
+    // What opens it to the network is suggested only to whoever asks for that.
+    let fix = if matches!(word, "everywhere" | "all" | "public" | "*") { "any" } else { "127.0.0.1" };
     mismatch(format!("`{word}` is not an address of this machine"), Some(fix.into()))
 }
 

@@ -28,7 +28,9 @@ pub(crate) fn dimension(word: &Word, scope: &Scope) -> Option<Dimension> {
 /// The error for a comparison that makes no sense between the two dimensions, or for a bare value that is not a
 /// condition.
 pub(crate) fn check(expectation: &Expectation, scope: &Scope) -> Option<Diagnostic> {
-    let Some((comparison, right)) = &expectation.test else { return check_bare(&expectation.left, scope) };
+    let Some((comparison, right)) = &expectation.test else {
+        return check_environment(&expectation.left).or_else(|| check_bare(&expectation.left, scope));
+    };
     if let Some(wrong) = [&expectation.left, right].into_iter().find_map(check_unit) {
         return Some(wrong);
     }
@@ -42,6 +44,17 @@ pub(crate) fn check(expectation: &Expectation, scope: &Scope) -> Option<Diagnost
         _ => format!("{} such as {}", one.describe(), one.example()),
     };
     Some(Diagnostic::new(comparison.mismatch(one, other), span).expected([expected]))
+}
+
+/// The error for a variable of the environment alone: it is a text. With `skip … unless` it may stand alone.
+fn check_environment(word: &Word) -> Option<Diagnostic> {
+    let path = word.reference().filter(|path| path[0] == "env")?;
+    let written = format!("${}", path.join("."));
+    let title = format!("`{written}` is a text, which is not a condition");
+    Some(
+        Diagnostic::new(title, word.span.clone())
+            .expected([format!("a comparison such as {written} == yes, or {written} matches .")]),
+    )
 }
 
 /// The error for a quantity in another spelling: it would be compared as a text, which is nearly always unequal.

@@ -63,14 +63,7 @@ impl Writer {
 
     fn take(&mut self, item: Item, batch: &mut Rendered) {
         match item {
-            Item::Text(text) => {
-                // Write pending text first, so that both streams keep their order in time.
-                if !text.err.is_empty() && !self.is_editing() {
-                    self.write(batch);
-                }
-                batch.out.push_str(&text.out);
-                batch.err.push_str(&text.err);
-            }
+            Item::Text(text) => self.take_text(&text, batch),
             Item::Bytes(bytes, err) => {
                 self.write(batch);
                 let drawn = self.erase();
@@ -98,6 +91,21 @@ impl Writer {
                 self.update_bar(id, line);
             }
         }
+    }
+
+    fn take_text(&mut self, text: &Rendered, batch: &mut Rendered) {
+        if self.is_editing() {
+            // Both go above the line, in their order in time.
+            batch.out.push_str(&text.err);
+            batch.out.push_str(&text.out);
+            return;
+        }
+        // Write pending text first, so that both streams keep their order in time.
+        if !text.err.is_empty() {
+            self.write(batch);
+        }
+        batch.out.push_str(&text.out);
+        batch.err.push_str(&text.err);
     }
 
     /// Draws a progress bar, unless a line is being edited; `None`: it has ended and is erased.

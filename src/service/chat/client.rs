@@ -67,7 +67,7 @@ pub(super) fn chat(session: Handle, options: ChatOptions, context: Context) -> J
         let ChatOptions { server, name, to, key } = options;
         let name = name.unwrap_or_else(login_name);
         check_name(&name).map_err(|failure| failure.of("chat"))?;
-        let transcript = to.map(|path| Transcript::open(&context.directory.join(path)));
+        let transcript = to.map(|path| Transcript::open(&context.directory.join(path), &context.secrets));
         let transcript = transcript.transpose().map_err(|failure| failure.of("chat"))?;
         let key = context.key(&key).map_err(|failure| failure.of("chat"))?;
         let options = udp::Options { give_up: PATIENCE, ..udp::Options::default() };

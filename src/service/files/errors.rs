@@ -75,7 +75,9 @@ pub(crate) fn no_such_folder(path: &str) -> Failure {
 }
 
 pub(crate) fn file_unreadable(name: &str, error: &io::Error) -> Failure {
-    Failure::new(Code::Disk, format!("`{}` cannot be read: {}", escape_line(name), reason(error)))
+    // The root of what is listed or sent has no name in it.
+    let named = if name.is_empty() { "the folder".to_owned() } else { format!("`{}`", escape_line(name)) };
+    Failure::new(Code::Disk, format!("{named} cannot be read: {}", reason(error)))
 }
 
 // Lists.

@@ -155,6 +155,18 @@ impl Folder {
         look_of(&self.dir)
     }
 
+    /// Fails if nothing can be stored on the folder's file system: it is mounted read-only.
+    pub(crate) fn check_writable(&self) -> Result<(), Failure> {
+        let what = || format!("folder {}", self.path.display());
+        let handle = self.reopen().map_err(|error| Failure::io(&error, what()))?;
+        match rustix::fs::fstatvfs(&handle) {
+            Ok(system) if system.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) => {
+                Err(Failure::io(&rustix::io::Errno::ROFS.into(), what()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Fails if `bytes` do not fit on the folder's file system.
     pub(crate) fn check_space(&self, bytes: u64) -> Result<(), Failure> {
         let handle =

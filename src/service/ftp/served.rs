@@ -88,6 +88,7 @@ impl FileServer {
     /// of that name exists.
     pub(super) fn check_room(&self, bytes: u64, name: &str) -> Result<bool, Failure> {
         self.folder.place(name, self.rules)?;
+        self.folder.check_writable()?;
         let there = self.folder.folder(name).and_then(Result::ok);
         let lacking = bytes.saturating_sub(there.as_ref().map_or(0, |dir| size_below(dir, 0)));
         if self.quota.reserve(lacking).is_none() {

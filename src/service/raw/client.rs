@@ -34,7 +34,8 @@ async fn run(
         return pipe(session, &options, &context.directory).await;
     }
     session.reacts();
-    let transcript = options.to.as_ref().map(|path| Transcript::open(&context.directory.join(path)));
+    let transcript =
+        options.to.as_ref().map(|path| Transcript::open(&context.directory.join(path), &context.secrets));
     let transcript = transcript.transpose()?;
     let connection = session.unless_cancelled(dial(&options, &context.directory)).await?;
     if options.tls.insecure && options.carrier == Carrier::Tls {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::options::{Eol, VERB};
 use super::talk::{Manner, talk};
-use crate::base::Value;
+use crate::base::{Secrets, Value};
 use crate::language::Arguments;
 use crate::net::raw::RawConnection;
 use crate::report::Failure;
@@ -19,8 +19,8 @@ struct Raw {
     /// The number of the next client, from 1.
     next: AtomicU64,
     eol: Eol,
-    /// The file to which all conversations are added.
-    transcript: Option<std::path::PathBuf>,
+    /// The file to which all conversations are added, and what is masked in it.
+    transcript: Option<(std::path::PathBuf, Secrets)>,
 }
 
 pub(super) fn make(
@@ -35,7 +35,7 @@ pub(super) fn make(
         registry: context.registry.clone(),
         next: AtomicU64::new(1),
         eol: Eol::from_arguments(arguments),
-        transcript: arguments.text("to").map(|path| context.directory.join(path)),
+        transcript: arguments.text("to").map(|path| (context.directory.join(path), context.secrets.clone())),
     }))
 }
 
@@ -45,7 +45,8 @@ impl ByteServer for Raw {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let name = format!("{}.{number}", session.label());
             client.does(name.clone());
-            let transcript = self.transcript.as_deref().map(Transcript::open).transpose()?;
+            let transcript = self.transcript.as_ref().map(|(path, secrets)| Transcript::open(path, secrets));
+            let transcript = transcript.transpose()?;
             let manner = Manner { eol: self.eol, transcript, stays: true, server: Some(session.clone()) };
             let request = Request {
                 verb: VERB,

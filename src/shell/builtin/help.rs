@@ -85,6 +85,13 @@ pub const KINDS: &[(&str, &str)] = &[
         "text",
         "the rest of the line, or in quotes; $name.field is replaced, and \\n \\t \\xHH \\u{…} in double quotes",
     ),
+    ("name", "a name: letters, digits, _ and -, beginning with a letter"),
+    ("re", "a regular expression, as of the crate regex: ^a.n$, \\d+; $it.1 or $m.1 is its first group"),
+    ("hex", "bytes in hexadecimal, in quotes: \"be ef 00\"; ?? is any byte"),
+    (
+        "filter",
+        "packets: words such as lost, acks, data, and comparisons such as bytes > 1000, joined by and, or, not",
+    ),
     ("addr", "an address of this machine to listen on, or `any`: the whole network"),
 ];
 

@@ -3,10 +3,10 @@
 
 use std::process::ExitStatus;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use tokio::process::Child;
 
-use super::process_group::ProcessGroup;
+use super::process_group::{ProcessGroup, processes_with};
 use crate::report::Report;
 use crate::shell::{Shell, errors};
 
@@ -91,6 +91,18 @@ impl Shell {
                 drop(child.wait().await);
             }
         }
+        self.end_strays();
+    }
+
+    /// Ends what left the process groups of its commands, as `setsid` does: it has the `$tmp` of this script.
+    fn end_strays(&mut self) {
+        let Some(folder) = self.temporary.get().filter(|_| self.has_run_commands) else { return };
+        let strays = processes_with("tmp", folder.path());
+        for (process, name) in &strays {
+            self.emit(Report::Notice(format!("the process {name} that a command left behind is ended")));
+            let _gone_already = kill_process(*process, Signal::KILL);
+        }
+        self.has_run_commands = false;
     }
 }
 

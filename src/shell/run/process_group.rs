@@ -1,5 +1,9 @@
 //! All processes of one `!CMD`.
 
+use std::fs::DirEntry;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 /// The process group of a `!CMD` that has not ended; killed as a whole when nobody waits for it any more.
@@ -32,6 +36,21 @@ impl Drop for ProcessGroup {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
     }
+}
+
+/// Processes of this machine in whose environment the variable has this value, with their names; none if the system does
+/// not tell.
+pub(super) fn processes_with(variable: &str, value: &Path) -> Vec<(Pid, String)> {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let wanted = [variable.as_bytes(), b"=", value.as_os_str().as_bytes()].concat();
+    let of = |entry: DirEntry| {
+        let process = entry.file_name().to_str()?.parse().ok()?;
+        let environment = std::fs::read(entry.path().join("environ")).ok()?;
+        let name = std::fs::read_to_string(entry.path().join("comm")).ok()?;
+        let has_it = environment.split(|byte| *byte == 0).any(|variable| variable == wanted);
+        Pid::from_raw(process).filter(|_| has_it).map(|process| (process, name.trim_end().to_owned()))
+    };
+    processes.flatten().filter_map(of).collect()
 }
 
 /// True if all processes of the group have ended, and only their parent has not noticed yet; false if the system does not

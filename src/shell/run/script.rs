@@ -195,12 +195,17 @@ impl Shell {
         }
         // Deferred steps have a time limit of their own.
         self.deadline = self.deadline.map(|(_, limit)| (Instant::now() + limit, limit));
+        self.ends = true;
         while let Some(step) = self.deferred.pop() {
             // A failed check or clean-up in a deferred step counts like any other.
             if let Err(failure) = self.step(&step).await {
                 self.fail(failure, &step);
                 ending = ScriptEnd::Failed;
             }
+        }
+        self.ends = false;
+        if !self.wait_for_jobs().await {
+            ending = ScriptEnd::Failed;
         }
         self.deadline = None;
         if !self.check_background() {

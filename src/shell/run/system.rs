@@ -31,6 +31,8 @@ impl Shell {
         }
         let background = in_background(text).filter(|_| !self.settings.interactive);
         let mut command = self.command_of_system(background.unwrap_or(text))?;
+        let background = background.filter(|_| !self.ends);
+        self.has_run_commands = true;
         let mut child = command.spawn().map_err(|error| Failure::io(&error, what.clone()))?;
         let mut group = ProcessGroup::of(child.id().filter(|_| !self.settings.interactive));
         let mut streams = Streams::of(&mut child, &self.secrets, &self.terminal);

@@ -203,8 +203,8 @@ impl Getting<'_> {
         while came < small.len() {
             let room = asked == came || asked - came < WINDOW / 4 && on_way < ASKED_BYTES;
             let may_ask = asked < small.len() && room;
-            let owed = self.session.owed().filter(|_| may_ask);
-            if may_ask && owed.is_none() {
+            self.tell_rate().await?;
+            if may_ask {
                 if known.len() == asked - came {
                     known.extend(self.here(&small[asked..], root).await?);
                 }
@@ -212,7 +212,7 @@ impl Getting<'_> {
                 asked += 1;
                 continue;
             }
-            let Some(frame) = self.answer(asked > came, owed).await? else { continue };
+            let frame = self.answer().await?;
             let (entry, here) = (small[came], known.pop_front().flatten());
             on_way = on_way.saturating_sub(self.path(&entry.name).len());
             came += 1;
@@ -225,26 +225,12 @@ impl Getting<'_> {
                 self.session.note(self.tree.so_far());
             }
         }
-        if let Some(until) = self.session.owed() {
-            tokio::time::sleep_until(until.into()).await;
-        }
         Ok(())
     }
 
-    /// The next answer, if one is on its way; `None` if by `owed` none has come, when the next file may be asked for.
-    async fn answer(&mut self, is_on_way: bool, owed: Option<Instant>) -> Result<Option<Frame>, Failure> {
+    async fn answer(&mut self) -> Result<Frame, Failure> {
         self.connection.outgoing.flush().await?;
-        let frame = async {
-            if is_on_way {
-                return self.connection.incoming.frame(SILENCE_LIMIT, "file of the folder").await.map(Some);
-            }
-            std::future::pending().await
-        };
-        let Some(until) = owed else { return frame.await };
-        tokio::select! {
-            frame = frame => frame,
-            () = tokio::time::sleep_until(until.into()) => Ok(None),
-        }
+        self.connection.incoming.frame(SILENCE_LIMIT, "file of the folder").await
     }
 
     /// What is to be stored of an answer; `here`: the hash of what is here already.
@@ -272,12 +258,6 @@ impl Getting<'_> {
     async fn fetch(&mut self, entry: &Entry, known: Option<GroupHash>) -> Result<usize, Failure> {
         let name = self.path(&entry.name);
         let length = name.len();
-        // The rate limit delays the requests, by the bytes that they will bring.
-        if let Some(until) = self.session.pace(entry.size) {
-            self.connection.outgoing.flush().await?;
-            tokio::time::sleep_until(until.into()).await;
-        }
-        self.tell_rate().await?;
         self.connection.outgoing.send(Message::Fetch { known, name }.encode()).await?;
         Ok(length)
     }

@@ -44,8 +44,10 @@ const IDLE_LIMIT: Duration = Duration::from_mins(1);
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
 /// How long a client may take to read why it is disconnected.
 const PARTING_LIMIT: Duration = Duration::from_secs(2);
-/// Transfers of at least this many bytes are also reported when they begin.
+/// Transfers of at least this many bytes are also reported when they begin …
 const LARGE: u64 = 4 << 20;
+/// … and others when they have lasted for this long.
+const LASTS: Duration = Duration::from_millis(300);
 
 pub(super) fn make(
     session: &Handle,
@@ -93,6 +95,18 @@ pub(super) struct ServerConnection {
     pub(super) read_ahead: Option<Result<Option<Wire>, Failure>>,
     /// The rate that the client asked for, with RATE.
     pub(super) asked: RateLimiter,
+}
+
+/// A transfer, reported as one that begins if it is large or lasts.
+async fn announced<T>(session: &Handle, words: String, size: u64, work: impl Future<Output = T>) -> T {
+    let mut work = Box::pin(work);
+    if size < LARGE
+        && let Ok(done) = tokio::time::timeout(LASTS, &mut work).await
+    {
+        return done;
+    }
+    session.inform("begins", words);
+    work.await
 }
 
 /// The next message: one that was read ahead, or a new one.
@@ -283,12 +297,13 @@ impl ServerConnection {
             drop(by_disk(&self.session, move || begun.give_up()).await);
             return self.refuse(&name, &failure).await;
         }
-        self.inform_of_large("sends", &name, intent.size);
+        let words = self.begins("sends", &name, intent.size);
         let watched =
             ProgressTarget { name: &name, before: 0, total: intent.size, guest: Some(&self.client) };
         let manner =
             ReceiveOptions { shape, fresh: false, limited: false, told_rate: None, watched: Some(watched) };
-        let received = receive_file(&self.session, &mut self.connection, begun, intent, manner).await;
+        let work = receive_file(&self.session, &mut self.connection, begun, intent, manner);
+        let received = announced(&self.session, words, intent.size, work).await;
         let delivered = match received {
             // The client reported a problem with its own file, which is a valid answer: the connection goes on.
             Err(failure) if failure.told && is_about_the_file(&failure, self.connection.transport) => {
@@ -334,15 +349,13 @@ impl ServerConnection {
         let start = if fresh { Ok(Start::Fresh) } else { await_ready(&mut self.connection, size).await };
         let sent = match start {
             Ok(start) => {
-                self.inform_of_large("gets", &name, size);
+                let words = self.begins("gets", &name, size);
                 let watched =
                     ProgressTarget { name: &name, before: 0, total: size, guest: Some(&self.client) };
-                send_file(
-                    &self.session,
-                    &mut self.connection,
-                    Outgoing { source, shape, start, watched: Some(watched), asked: &self.asked },
-                )
-                .await
+                let (watched, asked) = (Some(watched), &self.asked);
+                let outgoing = Outgoing { source, shape, start, watched, asked };
+                let work = send_file(&self.session, &mut self.connection, outgoing);
+                announced(&self.session, words, size, work).await
             }
             // The client declines the file, which is a valid answer: the connection goes on.
             Err(failure) if failure.told => {
@@ -388,11 +401,8 @@ impl ServerConnection {
         );
     }
 
-    /// Reports a large transfer when it begins.
-    fn inform_of_large(&self, does: &str, name: &str, size: u64) {
-        if size >= LARGE {
-            let size = quantity::show_size(size);
-            self.session.inform("begins", format!("{} {does} {}: {size}", self.client, escape_line(name)));
-        }
+    /// What is said of a transfer that begins.
+    fn begins(&self, does: &str, name: &str, size: u64) -> String {
+        format!("{} {does} {}: {}", self.client, escape_line(name), quantity::show_size(size))
     }
 }
