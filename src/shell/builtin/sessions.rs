@@ -94,7 +94,7 @@ impl FromArguments for SessionsOptions {
 const COLUMNS: [(&str, Give); 9] = [
     ("id", Give::Keep),
     ("name", Give::Shrink),
-    ("kind", Give::Shrink),
+    ("kind", Give::ShrinkOrDrop),
     ("state", Give::Shrink),
     ("peer", Give::ShrinkFront),
     ("in", Give::Drop(2)),

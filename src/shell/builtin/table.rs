@@ -18,6 +18,8 @@ pub(crate) enum Give {
     Keep,
     /// It is made narrower.
     Shrink,
+    /// It is made narrower, and is dropped where all others are as narrow as they can be.
+    ShrinkOrDrop,
     /// It is made narrower at its front, for its end is what matters: a port.
     ShrinkFront,
     /// It is dropped, the highest number first.
@@ -57,7 +59,7 @@ fn fit<const N: usize>(widths: &mut [Option<usize>], gives: &[Give; N], width: u
     while total(widths) > width {
         let widest_above = |least: usize| {
             (0..N)
-                .filter(|&column| matches!(gives[column], Give::Shrink | Give::ShrinkFront))
+                .filter(|&column| !matches!(gives[column], Give::Keep | Give::Drop(_)))
                 .filter(|&column| widths[column] > Some(least))
                 .max_by_key(|&column| widths[column])
         };
@@ -71,7 +73,12 @@ fn fit<const N: usize>(widths: &mut [Option<usize>], gives: &[Give; N], width: u
                 widths[column] = widths[column].map(|width| width - 1);
             }
             (None, Some((_, column)), _) => widths[column] = None,
-            (None, None, None) => return,
+            (None, None, None) => {
+                let last =
+                    (0..N).find(|&column| gives[column] == Give::ShrinkOrDrop && widths[column].is_some());
+                let Some(column) = last else { return };
+                widths[column] = None;
+            }
         }
     }
     while total(widths) < width {
@@ -135,6 +142,9 @@ mod tests {
         let front = [Give::Keep, Give::Shrink, Give::ShrinkFront, Give::Drop(2)];
         assert_eq!(aligned(&rows(), front, Some(26))[1], "%1   a server …  ….1:40000");
         assert_eq!(aligned(&rows(), GIVES, Some(20))[1], "%1   a server of ma…");
+        let either = [Give::Keep, Give::ShrinkOrDrop, Give::ShrinkFront, Give::Shrink];
+        assert_eq!(aligned(&rows(), either, Some(34))[1], "%1   a server…  ….1:40000  10.00 s");
+        assert_eq!(aligned(&rows(), either, Some(22))[1], "%1   …1:40000  10.00 s");
     }
 
     #[test]
