@@ -180,6 +180,9 @@ pub(super) fn script_unreadable(path: &Path, error: &std::io::Error) -> Failure 
     let verbs = super::catalogue::entries().map(|entry| entry.verb().name);
     match word.and_then(|word| crate::language::diagnostic::nearest(word, verbs)) {
         Some(verb) => failure.fix(format!("did you mean `nls {verb} …`?")),
+        None if error.kind() == std::io::ErrorKind::NotFound => {
+            failure.fix("check its path; it is relative to the file that names it, or to this folder")
+        }
         None => failure,
     }
 }
