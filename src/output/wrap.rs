@@ -87,15 +87,19 @@ fn fit_label(line: &str, area: Area) -> String {
     out
 }
 
-/// A text without colour sequences (ECMA-48: CSI … m).
+/// A text without colour sequences.
 fn without_colours(text: &str) -> String {
+    visible(text).collect()
+}
+
+/// The letters that a terminal shows: colour sequences (ECMA-48: CSI … m) take no columns.
+fn visible(text: &str) -> impl Iterator<Item = char> {
     let mut escapes = false;
-    let kept = text.chars().filter(|c| {
+    text.chars().filter(move |c| {
         let is_text = !escapes && *c != '\u{1b}';
         escapes = (escapes || *c == '\u{1b}') && *c != 'm';
         is_text
-    });
-    kept.collect()
+    })
 }
 
 fn wrap(out: &mut String, line: &str, columns: usize) {
@@ -129,18 +133,9 @@ fn hang(line: &str, width: usize, columns: usize) -> usize {
     }
 }
 
-/// Display width of a text; colour sequences (ECMA-48: CSI … m) take no columns.
+/// Display width of a text.
 fn columns_of(text: &str) -> usize {
-    let (mut columns, mut escapes) = (0, false);
-    for c in text.chars() {
-        match (escapes, c) {
-            (false, '\u{1b}') => escapes = true,
-            (true, 'm') => escapes = false,
-            (true, _) => {}
-            (false, c) => columns += c.width().unwrap_or(0),
-        }
-    }
-    columns
+    visible(text).map(|c| c.width().unwrap_or(0)).sum()
 }
 
 #[cfg(test)]

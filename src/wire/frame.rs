@@ -7,8 +7,8 @@
 //! | size  | kind | size - 1 bytes  |
 //! +-------+------+-----------------+
 //! ```
-//! `size` counts the kind and the body: 1 to [`FRAME_LIMIT`] + 1, and of a BLOCK to [`BLOCK_LIMIT`] + 1. Kinds 0x00–0x0f are common to all services,
-//! 0x10–0x7f belong to one service.
+//! `size` counts the kind and the body: 1 to [`FRAME_LIMIT`] + 1, and of a BLOCK to [`BLOCK_LIMIT`] + 1. Kinds
+//! 0x00–0x0f are common to all services, 0x10–0x7f belong to one service.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -72,8 +72,10 @@ pub fn block_header(offset: u64, length: usize) -> [u8; BLOCK_HEADER] {
     header
 }
 
-/// A frame that nobody may send here.
-const OVERSIZE: DecodeError = DecodeError::Oversize { what: "frame", limit: FRAME_LIMIT as u64 };
+/// The error for a body of more than `limit` bytes.
+const fn oversize(limit: usize) -> DecodeError {
+    DecodeError::Oversize { what: "frame", limit: limit as u64 }
+}
 
 /// Splits a stream of bytes into frames.
 #[derive(Debug, Default)]
@@ -88,7 +90,7 @@ impl Deframer {
     pub fn next_frame(&mut self) -> Result<Option<Frame>, DecodeError> {
         let Some((size, kind)) = self.peek()? else { return Ok(None) };
         if size > FRAME_LIMIT + 1 {
-            return Err(OVERSIZE);
+            return Err(oversize(FRAME_LIMIT));
         }
         if self.buffer.len() < 4 + size {
             return Ok(None);
@@ -131,7 +133,7 @@ impl Deframer {
         let most = if kind == BLOCK { BLOCK_LIMIT } else { FRAME_LIMIT };
         match size {
             0 => Err(DecodeError::Truncated),
-            size if size > most + 1 => Err(OVERSIZE),
+            size if size > most + 1 => Err(oversize(most)),
             size => Ok(Some((size, kind))),
         }
     }

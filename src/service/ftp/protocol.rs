@@ -201,8 +201,8 @@ pub enum Message {
     Denied { index: u64, code: Code, why: String },
     /// Client: answer when all before this is on the disk. Server: it is.
     Sync,
-    /// Client: send at most this many bytes/s from now on; 0: as many as you like.
-    Rate { limit: u64 },
+    /// Client: send at most this many bytes/s from now on; `None`: as many as you like.
+    Rate { limit: Option<u64> },
 }
 
 impl Message {
@@ -256,7 +256,7 @@ impl Message {
             Self::Taken { count } => (TAKEN, out.u64(*count)),
             Self::Denied { index, code, why } => (DENIED, out.u64(*index).u16(code.number()).text(why)),
             Self::Sync => (SYNC, out),
-            Self::Rate { limit } => (RATE, out.u64(*limit)),
+            Self::Rate { limit } => (RATE, out.u64(limit.unwrap_or(0))),
         };
         Frame::new(kind, body.finish())
     }
@@ -317,7 +317,7 @@ impl Message {
                 why: r.text("reason", TEXT_LIMIT)?.into(),
             },
             SYNC => Self::Sync,
-            RATE => Self::Rate { limit: r.u64()? },
+            RATE => Self::Rate { limit: Some(r.u64()?).filter(|limit| *limit > 0) },
             kind => return Err(DecodeError::Unknown { what: "frame", value: u64::from(kind) }),
         };
         r.finish(message)
@@ -397,7 +397,8 @@ mod tests {
         vec![
             Message::Put { shape, flags, mode: 0o755, size: u64::MAX, modified: 7, name: "a/b".into() },
             Message::Get { shape, fresh: true, name: "é".into() },
-            Message::Rate { limit: 1_000_000 },
+            Message::Rate { limit: Some(1_000_000) },
+            Message::Rate { limit: None },
             Message::File { limited: true, mode: 0o600, size: 1, modified: 2 },
             Message::Have { first: 5, hashes: vec![[1; 32], [2; 32]] },
             Message::Ready { there: true, replaces: false, resumed: 0 },

@@ -175,14 +175,7 @@ fn keyword(word: &str) -> Vec<String> {
         .map(|provider| &provider.row)
         .flat_map(|row| row.keywords.iter().map(move |keyword| (format!("listen … {}", row.name), keyword)));
     let rows = of_verbs.chain(of_services).filter(|(_, keyword)| keyword.word == word);
-    rows.flat_map(|(of, keyword)| {
-        let default = match keyword.default {
-            "" => String::new(),
-            default => format!(" (default: {default})"),
-        };
-        explained(&format!("{of} … {}", keyword.form()), &format!("{}{default}", keyword.help))
-    })
-    .collect()
+    rows.flat_map(|(of, keyword)| option_of(&format!("{of} … {}", keyword.form()), keyword)).collect()
 }
 
 /// Help for a service: how it is started, the keywords of its own, an example.
@@ -239,11 +232,16 @@ pub fn describe(verb: &Verb) -> String {
 
 /// An option with its default.
 fn option(keyword: &Keyword) -> Vec<String> {
+    option_of(&keyword.form(), keyword)
+}
+
+/// The same, with its form as it is shown.
+fn option_of(form: &str, keyword: &Keyword) -> Vec<String> {
     let default = match keyword.default {
         "" => String::new(),
         default => format!(" (default: {default})"),
     };
-    explained(&keyword.form(), &format!("{}{default}", keyword.help))
+    explained(form, &format!("{}{default}", keyword.help))
 }
 
 fn field(field: &Field) -> String {

@@ -220,7 +220,7 @@ impl ServerConnection {
             }
             Message::Get { shape, fresh, name } => self.answer_get(shape, fresh, name).await,
             Message::Rate { limit } => {
-                self.asked.set((limit > 0).then_some(limit));
+                self.asked.set(limit);
                 Ok((self, Ok(())))
             }
             other => {

@@ -405,7 +405,7 @@ impl Sender<'_> {
                     Ok(())
                 }
                 Message::Rate { limit } => {
-                    self.asked.set((limit > 0).then_some(limit));
+                    self.asked.set(limit);
                     Ok(())
                 }
                 _ => Err(unexpected("the peer")),

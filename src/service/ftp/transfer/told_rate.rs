@@ -15,6 +15,6 @@ impl ToldRate {
             return None;
         }
         self.0 = limit;
-        Some(Message::Rate { limit: limit.unwrap_or(0) })
+        Some(Message::Rate { limit })
     }
 }
