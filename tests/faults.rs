@@ -687,6 +687,11 @@ fn row_41_a_link_passes_a_reset_on_as_a_reset_behind_what_was_on_its_way() {
     drop(server);
     client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
+    // A server that is not there is no server that ended.
+    drop(listener);
+    let mut client = TcpStream::connect(&address).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!(client.read(&mut [0; 1]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
 }
 
 fn link(path: &str, target: &str) -> Vec<u8> {

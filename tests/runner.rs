@@ -1,6 +1,7 @@
 //! `nls test`: which tests run, how, and what the reports say.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -103,6 +104,15 @@ fn row_106_a_report_is_written_through_what_is_no_file_and_a_link_stays_one() {
     let before = std::fs::metadata(lab.path("null")).unwrap().file_type();
     report("null").success();
     assert_eq!(std::fs::metadata(lab.path("null")).unwrap().file_type(), before);
+    // A standard stream is no file, also where it leads to one.
+    let out = std::fs::File::create(lab.path("out")).unwrap();
+    (&out).write_all(b"before\n").unwrap();
+    let mut redirected = lab.command(&["test", "t.nls", "--report", "tap=/dev/stdout"]);
+    assert!(redirected.stdout(out).status().unwrap().success());
+    let text = std::fs::read_to_string(lab.path("out")).unwrap();
+    assert!(text.starts_with("before\nTAP version 14\n"), "{text}");
+    lab.run(&["test", "t.nls", "--report", "tap=/dev/stdout", "--report", "junit"])
+        .fails(3, "standard output");
     report("absent/report").fails(3, "its folder does not exist");
     assert!(!lab.path("absent").exists());
 }

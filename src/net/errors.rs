@@ -207,8 +207,8 @@ pub(super) fn client_closed_at_once() -> Failure {
 }
 
 /// A plain-text client over UDP.
-pub(super) fn idle_client_replaced() -> Failure {
-    Failure::new(Code::Cancelled, "idle for too long, replaced by another client")
+pub(crate) fn idle_client_replaced() -> Failure {
+    Failure::new(Code::Busy, "idle for too long, replaced by another client")
 }
 
 // A connection that breaks

@@ -1,5 +1,5 @@
 //! The requested report formats and their targets: standard output, or a file. A regular file is written completely or
-//! not at all; FIFOs and devices are written to directly.
+//! not at all; FIFOs, devices and the standard streams (`/dev/stdout`) are written to directly.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,9 @@ impl Reports {
     /// `None`, after an error was shown, if two reports want standard output or the folder of a file does not exist.
     pub(super) fn new(program: &Program, choices: &Choices, seed: u64) -> Option<Self> {
         let mut wanted = choices.reports.clone();
+        for (_, file) in &mut wanted {
+            file.take_if(|file| standard_stream(file) == Some(1));
+        }
         let to_output = wanted.iter().filter(|(_, file)| file.is_none()).count();
         if to_output > 1 || to_output == 1 && program.style.json {
             program.show_failure(errors::two_reports_on_output());
@@ -97,6 +100,9 @@ impl Reports {
 /// Writes a regular file completely or not at all; a symbolic link to it is kept. A FIFO or a device is written to
 /// directly.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    if standard_stream(file) == Some(2) {
+        return std::io::stderr().write_all(text.as_bytes());
+    }
     let is_special = file.metadata().is_ok_and(|metadata| !metadata.is_file());
     if is_special {
         return through(file, text);
@@ -111,12 +117,22 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
 
 /// The target of a chain of symbolic links, whether it exists or not.
 fn behind_links(file: &Path) -> PathBuf {
-    let mut target = file.to_owned();
-    for _ in 0..LINKS_LIMIT {
-        let Ok(next) = std::fs::read_link(&target) else { break };
-        target = folder_of(&target).join(next);
-    }
-    target
+    links(file).last().unwrap_or_else(|| file.to_owned())
+}
+
+/// A path, and where each symbolic link of the chain that it begins leads.
+fn links(file: &Path) -> impl Iterator<Item = PathBuf> {
+    let next = |path: &PathBuf| std::fs::read_link(path).ok().map(|next| folder_of(path).join(next));
+    std::iter::successors(Some(file.to_owned()), next).take(LINKS_LIMIT)
+}
+
+/// The number of the descriptor if the path leads to one of ours: `/dev/stdout` does, by `/proc/self/fd/1`.
+fn standard_stream(file: &Path) -> Option<u32> {
+    links(file).find_map(|path| {
+        let path = path.to_str()?;
+        let number = ["/proc/self/fd/", "/dev/fd/"].iter().find_map(|folder| path.strip_prefix(folder))?;
+        number.parse().ok()
+    })
 }
 
 /// Opens without blocking: a FIFO without a reader is an error.

@@ -419,9 +419,13 @@ impl<'v> Matcher<'v> {
 
     /// The fix for an endpoint whose keyword was left out: `to host:9000` for `send x host:9000`.
     fn introduction(&self, text: &str) -> Option<String> {
-        crate::base::endpoint::parse(text).ok()?;
+        use crate::base::endpoint::{of_url, parse};
+        let endpoint = parse(text)
+            .is_ok()
+            .then(|| text.to_owned())
+            .or_else(|| of_url(text).map(|(endpoint, _)| endpoint))?;
         let missing = |keyword: &&Keyword| keyword.kind == Some(Kind::Endpoint) && !self.has(keyword.word);
-        self.keywords().find(missing).map(|keyword| format!("{} {text}", keyword.word))
+        self.keywords().find(missing).map(|keyword| format!("{} {endpoint}", keyword.word))
     }
 
     fn unexpected(&mut self, word: &Word) {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::bind::beside;
-use super::permits::Door;
+use crate::net::connection::permits::Door;
 use crate::net::errors;
 use crate::net::limits::SILENCE_LIMIT;
 use crate::net::tcp;

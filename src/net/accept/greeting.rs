@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::PendingConnection;
-use super::permits::ConnectionPermit;
 use super::silent::SilentClient;
 use super::visitor::{First, Spoken, Visitor};
+use crate::net::connection::permits::ConnectionPermit;
 use crate::net::errors;
 use crate::net::limits::FIRST_MESSAGE_LIMIT;
 use crate::net::{show, tcp};

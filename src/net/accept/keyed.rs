@@ -2,10 +2,10 @@
 
 use bytes::Buf;
 
-use super::permits::ConnectionPermit;
 use super::visitor::{Spoken, Visitor, objection};
 use crate::net::connection::Connection;
 use crate::net::connection::keys::{FIRST, Keyring, errors};
+use crate::net::connection::permits::ConnectionPermit;
 use crate::net::errors::{client_closed_at_once, first_message_timed_out, socket_failed};
 use crate::net::limits::FIRST_MESSAGE_LIMIT;
 use crate::net::tcp::{self, opening};

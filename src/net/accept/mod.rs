@@ -9,14 +9,12 @@
 //! | `keyed` | the same at a port with keys |
 //! | `foreign` | the connection of a client that speaks another protocol |
 //! | `silent` | a client of a conversation that has sent nothing yet |
-//! | `permits` | the client limit, in total and per address |
 
 pub mod admission;
 pub mod bind;
 pub mod foreign;
 mod greeting;
 mod keyed;
-pub mod permits;
 pub mod silent;
 mod visitor;
 
@@ -32,9 +30,9 @@ use tokio::net::{TcpListener, TcpStream};
 use self::admission::Admission;
 use self::bind::Bound;
 pub use self::greeting::Greeted;
-use self::permits::{ConnectionPermit, ConnectionPermits};
 pub use self::visitor::Spoken;
 use super::connection::Connection;
+use super::connection::permits::ConnectionPermits;
 use super::errors;
 use super::limits::ACCEPT_PAUSE;
 use super::{Driver, udp};
@@ -81,8 +79,8 @@ pub struct Acceptor {
 pub enum Arrival {
     /// A TCP client whose protocol is not known yet: run [`PendingConnection::answer`] in a task of its own.
     Knocking(PendingConnection),
-    /// A client that is ready, and its share of the client limit.
-    Client(Box<Connection>, ConnectionPermit),
+    /// A client that is ready.
+    Client(Box<Connection>),
     /// A datagram that begins a conversation in another protocol.
     Request(udp::ForeignDatagram),
     /// A client that was refused for its key.
@@ -121,8 +119,7 @@ impl Listener {
     pub async fn accept(&mut self) -> Option<Arrival> {
         match self {
             Self::Udp(udp::Arrivals { clients, requests, refused }) => tokio::select! {
-                client = clients.recv() => client
-                    .map(|halves| Arrival::Client(Box::new(halves.into()), ConnectionPermit::elsewhere())),
+                client = clients.recv() => client.map(|halves| Arrival::Client(Box::new(halves.into()))),
                 Some(request) = requests.recv() => Some(Arrival::Request(request)),
                 Some(refused) = refused.recv() => Some(Arrival::Refused(refused)),
             },

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use super::foreign::{ForeignStream, write_all};
-use super::permits::{ConnectionPermit, Door};
 use super::visitor::{First, Spoken, Visitor};
+use crate::net::connection::permits::{ConnectionPermit, Door};
 use crate::net::errors;
 use crate::report::Failure;
 use crate::wire::dialect::Opening;

@@ -11,10 +11,10 @@ use tokio::net::TcpStream;
 
 use super::admission::{Admission, Lines};
 use super::foreign::ForeignStream;
-use super::permits::{ConnectionPermit, ConnectionPermits, Door};
 use crate::net::connection::Connection;
 use crate::net::connection::keys::Keyring;
 use crate::net::connection::keys::errors::{key_needed, no_key_here};
+use crate::net::connection::permits::{ConnectionPermit, ConnectionPermits, Door};
 use crate::net::errors;
 use crate::net::tcp;
 use crate::report::Failure;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `message` | what travels over a connection |
 //! | `keys` | encryption: the handshake, records over TCP, packets over UDP |
+//! | `permits` | a server's client limit, in total and per address |
 //! | `path_stats` | a reader of the path's state |
 //! | `record` | what happened to its packets |
 //! | `tap` | the packets themselves, for a capture |
@@ -12,6 +13,7 @@
 pub mod keys;
 pub mod message;
 pub mod path_stats;
+pub mod permits;
 pub mod record;
 pub mod tap;
 
@@ -24,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::message::{BlockSink, Message, PathCounts, Received, land};
 use self::path_stats::PathStats;
+use self::permits::ConnectionPermit;
 use self::record::{FrameNotes, SharedRing};
 use super::{errors, tcp, udp};
 use crate::base::Transport;
@@ -43,13 +46,23 @@ pub struct Connection {
     pub is_text: bool,
     /// It is encrypted: the name of the peer's key.
     pub key: Option<Arc<str>>,
+    /// Its share of the server's client limit.
+    pub place: ConnectionPermit,
 }
 
 impl From<tcp::Halves> for Connection {
     fn from(halves: tcp::Halves) -> Self {
         let tcp::Halves { outgoing, incoming, peer } = halves;
         let (outgoing, incoming) = (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming));
-        Self { outgoing, incoming, peer, transport: Transport::Tcp, is_text: false, key: None }
+        Self {
+            outgoing,
+            incoming,
+            peer,
+            transport: Transport::Tcp,
+            is_text: false,
+            key: None,
+            place: ConnectionPermit::elsewhere(),
+        }
     }
 }
 
@@ -57,7 +70,15 @@ impl From<udp::Halves> for Connection {
     fn from(halves: udp::Halves) -> Self {
         let udp::Halves { outgoing, incoming, peer, is_text, key } = halves;
         let (outgoing, incoming) = (Outgoing::Udp(outgoing), Incoming::Udp(incoming));
-        Self { outgoing, incoming, peer, transport: Transport::Udp, is_text, key }
+        Self {
+            outgoing,
+            incoming,
+            peer,
+            transport: Transport::Udp,
+            is_text,
+            key,
+            place: ConnectionPermit::elsewhere(),
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use super::tls::server::TlsServer;
 use super::{RawConnection, datagrams};
 use crate::base::Carrier;
 use crate::net::accept::bind::Bound;
-use crate::net::accept::permits::{ConnectionPermit, ConnectionPermits};
 use crate::net::accept::{Acceptor, Knock};
+use crate::net::connection::permits::{ConnectionPermit, ConnectionPermits};
 use crate::net::{ACCEPT_PAUSE, Driver, errors, show};
 use crate::report::Failure;
 

@@ -47,7 +47,10 @@ pub(super) async fn read(
         flows.spawn(async move {
             match dial(&target, &addresses).await {
                 Ok(server) => carry(client, peer, server, next, &arrivals).await,
+                // Without a server the client gets a reset: an end of the stream would be an answer.
                 Err(failure) => {
+                    abort(&client);
+                    drop(client);
                     drop(arrivals.send(PacketIn::Trouble(format!("{}: {failure}", show(peer)))).await);
                 }
             }
@@ -157,8 +160,7 @@ async fn leave(mut pieces: mpsc::UnboundedReceiver<Chunk>, mut to: OwnedWriteHal
     let mut gone = false;
     while let Some(piece) = pieces.recv().await {
         if piece.bytes.is_empty() && reset.came.load(Ordering::Acquire) {
-            // Closing with a linger time of zero resets the connection (RFC 9293, section 3.10.5: ABORT).
-            drop(socket2::SockRef::from(to.as_ref()).set_linger(Some(Duration::ZERO)));
+            abort(to.as_ref());
             to.forget();
             return reset.passed_on.notify_one();
         }
@@ -167,4 +169,9 @@ async fn leave(mut pieces: mpsc::UnboundedReceiver<Chunk>, mut to: OwnedWriteHal
         }
         gone = gone || to.write_all(&piece.bytes).await.is_err();
     }
+}
+
+/// Makes the next close reset the connection: its linger time is zero (RFC 9293, section 3.10.5: ABORT).
+fn abort(socket: &TcpStream) {
+    drop(socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO)));
 }

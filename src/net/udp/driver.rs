@@ -211,6 +211,7 @@ impl SocketDriver {
         while let Some(Accepted { id, peer, key }) = self.endpoint.poll_accepted() {
             let connection = Halves { key, ..self.register(id, peer) };
             self.let_in(connection);
+            self.give_way();
         }
         while let Some((peer, why)) = self.endpoint.poll_refused() {
             if let Some(refusals) = &self.refusals {
@@ -285,7 +286,22 @@ impl SocketDriver {
 
     /// Clients that are no connections count towards the limit too.
     fn count_others(&mut self) {
-        self.endpoint.set_others(self.text_clients.taken() + self.requests.taken());
+        self.endpoint.set_others(self.text_clients.taken(clock::now()) + self.requests.taken());
+    }
+
+    /// Idle text clients give way to others.
+    fn give_way(&mut self) {
+        let others = self.endpoint.len() + self.requests.taken();
+        for id in self.text_clients.give_way(clock::now(), others) {
+            self.replace(id);
+        }
+    }
+
+    /// Tells the conversation of an idle client that another one has its place.
+    fn replace(&mut self, id: ConnectionId) {
+        if let Some(gone) = self.applications.remove(&id) {
+            drop(gone.messages.send(Err(errors::idle_client_replaced())));
+        }
     }
 
     fn let_in(&mut self, connection: Halves) {
@@ -306,8 +322,8 @@ impl SocketDriver {
             Heard::Answer(text) => return drop(self.socket.send(from, text.as_bytes(), false)),
             Heard::Lines { id, lines } => (id, lines),
             Heard::First { id, lines, instead_of } => {
-                if let Some(gone) = instead_of.and_then(|gone| self.applications.remove(&gone)) {
-                    drop(gone.messages.send(Err(errors::idle_client_replaced())));
+                if let Some(gone) = instead_of {
+                    self.replace(gone);
                 }
                 let connection = Halves { is_text: true, ..self.register(id, from) };
                 self.let_in(connection);
@@ -496,7 +512,7 @@ impl SocketDriver {
             });
             for (peer, bytes) in foreign {
                 self.refuse_foreign(&bytes);
-                let others = self.endpoint.len() + self.text_clients.taken();
+                let others = self.endpoint.len() + self.text_clients.taken(clock::now());
                 if !self.requests.hear(peer, self.socket.local(), &bytes, others) {
                     self.hear(peer, &bytes);
                 }

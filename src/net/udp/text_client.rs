@@ -127,9 +127,33 @@ impl TextClients {
         Self { lines, max, secret, peers: HashMap::new(), addresses: HashMap::new(), codes }
     }
 
-    /// Number of clients that count towards the service's limit; 0 unless lines are a conversation.
-    pub(super) fn taken(&self) -> usize {
-        if self.lines == Lines::Conversation { self.peers.len() } else { 0 }
+    /// Number of clients that count towards the service's limit: those that give way do not, and none does unless lines
+    /// are a conversation.
+    pub(super) fn taken(&self, now: Time) -> usize {
+        let keeps_its_place = |peer: &&Peer| now.since(peer.heard) < SILENCE;
+        let converses = self.lines == Lines::Conversation;
+        if converses { self.peers.values().filter(keeps_its_place).count() } else { 0 }
+    }
+
+    /// Others have taken places, `others` in all: removes the clients that must give way, and returns their ids.
+    pub(super) fn give_way(&mut self, now: Time, others: usize) -> Vec<ConnectionId> {
+        let mut gone = Vec::new();
+        while self.lines == Lines::Conversation
+            && !self.peers.is_empty()
+            && self.peers.len() + others > self.max
+        {
+            let Some(id) = self.dismiss(now, SILENCE) else { break };
+            gone.push(id);
+        }
+        gone
+    }
+
+    /// Removes the client that has been idle for longest, and at least for `silence`.
+    fn dismiss(&mut self, now: Time, silence: Duration) -> Option<ConnectionId> {
+        let silent = self.peers.values().filter(|peer| now.since(peer.heard) >= silence);
+        let id = silent.min_by_key(|peer| peer.heard).map(|peer| peer.id)?;
+        self.leave(id);
+        Some(id)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -201,10 +225,7 @@ impl TextClients {
         if self.peers.len() < most {
             return Ok(None);
         }
-        let silent = self.peers.values().filter(|peer| now.since(peer.heard) >= silence);
-        let id = silent.min_by_key(|peer| peer.heard).map(|peer| peer.id).ok_or(())?;
-        self.leave(id);
-        Ok(Some(id))
+        self.dismiss(now, silence).map(Some).ok_or(())
     }
 
     /// The datagrams to send for a line to a client. Empty if the client is gone, or its address may be forged and has
@@ -405,13 +426,16 @@ mod tests {
     fn row_84_a_silent_one_makes_room_for_another_after_45_seconds() {
         let mut plain = plain(Lines::Conversation, 1);
         hear(&mut plain, at(0), HERE, b"hello", 1);
-        assert_eq!(plain.taken(), 1);
+        assert_eq!((plain.taken(at(44)), plain.taken(at(45))), (1, 0));
+        assert_eq!((plain.give_way(at(44), 1), plain.give_way(at(50), 0)), (Vec::new(), Vec::new()));
         assert!(matches!(hear(&mut plain, at(44), "127.0.0.1:8", b"me too", 2), Heard::Answer(_)));
         let heard = hear(&mut plain, at(45), "127.0.0.1:8", b"me too", 3);
         assert!(
             matches!(heard, Heard::First { id: ConnectionId(3), instead_of: Some(ConnectionId(1)), .. }),
             "{heard:?}"
         );
+        // So it does for a client of our protocol.
+        assert_eq!(plain.give_way(at(90), 1), [ConnectionId(3)]);
     }
 
     #[test]

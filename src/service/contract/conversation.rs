@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
+use crate::net::errors::idle_client_replaced;
 use crate::net::raw::{READ_SIZE, Reader};
-use crate::net::{Connection, Message};
+use crate::net::{Connection, Incoming, Message, Outgoing};
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::{Code, Frame, frame};
@@ -14,19 +16,26 @@ use crate::wire::{Code, Frame, frame};
 /// Time limit for the last words to a client.
 const PARTING_LIMIT: Duration = Duration::from_secs(1);
 
+/// A client that is idle for this long makes room for another one if all places are taken (faults.md row 62).
+pub(crate) const GIVES_WAY_AFTER: Duration = Duration::from_secs(10);
+
 /// A client's next message; `None` if it left, sent nothing for `idle`, or the server stops.
 ///
 /// # Errors
-/// The connection broke.
+/// The connection broke, or another client has got the place of this idle one.
 pub(crate) async fn next_message(
     session: &Handle,
     connection: &mut Connection,
     idle: Duration,
 ) -> Result<Option<Message>, Failure> {
+    let Connection { incoming, outgoing, place, .. } = connection;
     tokio::select! {
+        // In this order: a message that is there already starts no timer.
+        biased;
         () = session.cancelled() => Ok(None),
         // Nothing for so long is an end like any other.
-        message = tokio::time::timeout(idle, next(connection)) => message.unwrap_or(Ok(None)),
+        message = tokio::time::timeout(idle, next(incoming, outgoing)) => message.unwrap_or(Ok(None)),
+        () = place.given_away(Instant::now() + GIVES_WAY_AFTER) => Err(idle_client_replaced()),
     }
 }
 
@@ -75,14 +84,14 @@ pub(crate) fn bytes_of_frame(frame: &Frame) -> u64 {
 }
 
 /// The next message. Answers leave together, before it has to wait for one.
-async fn next(connection: &mut Connection) -> Result<Option<Message>, Failure> {
+async fn next(incoming: &mut Incoming, outgoing: &mut Outgoing) -> Result<Option<Message>, Failure> {
     tokio::select! {
         biased;
-        message = connection.incoming.next() => return message,
+        message = incoming.next() => return message,
         () = std::future::ready(()) => {}
     }
-    connection.outgoing.flush().await?;
-    connection.incoming.next().await
+    outgoing.flush().await?;
+    incoming.next().await
 }
 
 /// Tells the client why it is disconnected, unless it was the one that said so, and closes.

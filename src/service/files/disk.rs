@@ -40,6 +40,9 @@ pub(crate) enum Found {
     Special,
 }
 
+/// Seconds and nanoseconds of a file's last change (`st_ctime`, which no program can set).
+pub(crate) type LastChange = (i64, i64);
+
 /// Operations on one folder.
 pub(crate) trait Disk: std::fmt::Debug + Send + 'static {
     type File: std::fmt::Debug + Send + 'static;
@@ -62,6 +65,10 @@ pub(crate) trait Disk: std::fmt::Debug + Send + 'static {
     fn free(&self, file: &Self::File) -> u64;
     /// Sets mode and time of a complete file.
     fn dress(&self, file: &Self::File, mode: Mode, modified: u64) -> io::Result<()>;
+    /// When anything last wrote to the file, or changed what is known of it.
+    fn last_change(&self, _: &Self::File) -> io::Result<LastChange> {
+        Ok(LastChange::default())
+    }
     /// Waits until the disk has the file.
     fn sync(&self, file: &Self::File) -> io::Result<()>;
     /// Renames a file; without `replace` it fails if `to` exists.
@@ -158,8 +165,13 @@ impl Disk for RealDisk {
         or_without(file.set_modified(clamp(modified)), Lacking::Times)
     }
 
+    fn last_change(&self, file: &File) -> io::Result<LastChange> {
+        let stat = rustix::fs::fstat(file)?;
+        Ok((stat.st_ctime as i64, stat.st_ctime_nsec as i64))
+    }
+
     fn sync(&self, file: &File) -> io::Result<()> {
-        file.sync_all()
+        or_without(file.sync_all(), Lacking::Syncs)
     }
 
     fn rename(&self, from: &str, to: &str, replace: bool) -> io::Result<()> {
@@ -201,7 +213,7 @@ impl Disk for RealDisk {
 
     /// The handle of the folder is `O_PATH`, which cannot be synced: another one is opened for that.
     fn sync_names(&self) -> io::Result<()> {
-        rustix::fs::fsync(reopen(&self.0)?).map_err(Into::into)
+        or_without(rustix::fs::fsync(reopen(&self.0)?).map_err(Into::into), Lacking::Syncs)
     }
 
     fn boot(&self) -> Boot {
@@ -262,14 +274,16 @@ pub(crate) enum Lacking {
     Times,
     Locks,
     Links,
+    Syncs,
 }
 
 impl Lacking {
-    const ALL: [(Self, &'static str); 4] = [
+    const ALL: [(Self, &'static str); 5] = [
         (Self::Permissions, "permissions"),
         (Self::Times, "times"),
         (Self::Locks, "locks"),
         (Self::Links, "hard links"),
+        (Self::Syncs, "syncs"),
     ];
 
     const fn bit(self) -> u8 {

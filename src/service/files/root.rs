@@ -754,6 +754,58 @@ mod tests {
         assert!(std::fs::read(temp.path().join("a")).unwrap() == whole);
     }
 
+    /// Waits until the clock of the file system has moved on: what is written within one tick has one time.
+    fn next_tick(folder: &Path) {
+        let changed = || {
+            let probe = tempfile::NamedTempFile::new_in(folder).unwrap();
+            let stat = rustix::fs::fstat(probe.as_file()).unwrap();
+            (stat.st_ctime, stat.st_ctime_nsec)
+        };
+        let first = changed();
+        while changed() == first {}
+    }
+
+    #[test]
+    fn row_28_what_another_program_writes_meanwhile_is_noticed_and_comes_again() {
+        let (temp, folder) = root();
+        let group = crate::service::ftp::storage::hash_tree::GROUP;
+        let whole = vec![7; 2 * group as usize];
+        let arrive = |part: &mut Part<RealDisk>, index: u64| {
+            let buffer = vec![7; group as usize];
+            let hash = part.tree().hash(index, &buffer);
+            let length = buffer.len();
+            let group = crate::service::ftp::storage::assembly::Group {
+                index,
+                length,
+                buffer,
+                held: None,
+                hole: false,
+            };
+            assert!(part.save(&[Arrived { group, hash }]).unwrap().is_empty());
+        };
+        for (meddled_after_all, name) in [(true, "a"), (false, "b")] {
+            let mut part = folder.part(name, Intent::new(2 * group, 1));
+            arrive(&mut part, 0);
+            if meddled_after_all {
+                arrive(&mut part, 1);
+            }
+            next_tick(temp.path());
+            let file = temp.path().join(format!(".{name}.nls-part"));
+            let foreign = File::options().write(true).open(file).unwrap();
+            std::os::unix::fs::FileExt::write_all_at(&foreign, b"damaged", 99).unwrap();
+            if !meddled_after_all {
+                arrive(&mut part, 1);
+            }
+            let failure = part.commit(blake3::hash(&whole).into()).unwrap_err();
+            assert!(failure.why.contains("another program wrote to"), "{failure}");
+            assert!(!temp.path().join(name).exists());
+            let mut part = folder.part(name, Intent::new(2 * group, 1));
+            arrive(&mut part, 0);
+            part.commit(blake3::hash(&whole).into()).unwrap();
+            assert!(std::fs::read(temp.path().join(name)).unwrap() == whole);
+        }
+    }
+
     #[test]
     fn row_28_a_part_of_another_user_is_in_the_way() {
         if !rustix::process::geteuid().is_root() {

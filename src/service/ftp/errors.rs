@@ -190,6 +190,10 @@ pub(crate) fn hash_mismatch(kept: &str) -> Failure {
     Failure::new(Code::Integrity, why).fix("send it again")
 }
 
+pub(crate) fn part_was_changed(part: &str) -> Failure {
+    Failure::new(Code::Integrity, format!("another program wrote to `{part}` while it was being received"))
+}
+
 pub(crate) fn arrived_damaged() -> Failure {
     Failure::new(Code::Integrity, "it arrived damaged").fix("send it again")
 }

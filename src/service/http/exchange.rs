@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use super::{errors, page, refusal};
 use crate::base::escape::escape_line;
 use crate::net::accept::foreign::ForeignStream;
-use crate::net::accept::permits::{ConnectionPermit, Door};
+use crate::net::connection::permits::{ConnectionPermit, Door};
 use crate::report::Failure;
 use crate::service::contract::conversation::sent;
 use crate::service::contract::errors::changed_while_reading;

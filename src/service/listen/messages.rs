@@ -134,13 +134,13 @@ async fn serve(
 /// Serves whoever arrived.
 async fn receive(session: &Handle, server: Arc<dyn Server>, arrival: Arrival) {
     match arrival {
-        Arrival::Client(connection, _place) => one(session, server, *connection).await,
+        Arrival::Client(connection) => one(session, server, *connection).await,
         Arrival::Request(request) => foreign(session, server, ForeignClient::Datagram(request)).await,
         Arrival::Refused(client) => session.log("refused", format!("{}: {}", show(client.peer), client.why)),
         Arrival::Trouble(_) => {}
         Arrival::Knocking(knock) => match knock.answer().await {
-            Ok((Greeted::Spoken(Spoken::Messages(connection)), _place)) => {
-                one(session, server, *connection).await;
+            Ok((Greeted::Spoken(Spoken::Messages(connection)), place)) => {
+                one(session, server, Connection { place, ..*connection }).await;
             }
             Ok((Greeted::Spoken(Spoken::Foreign(dialect, stream)), _place)) => {
                 foreign(session, server, ForeignClient::Stream(dialect, stream)).await;

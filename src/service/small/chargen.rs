@@ -37,8 +37,8 @@ struct Chargen;
 
 impl ByteServer for Chargen {
     fn serve(self: Arc<Self>, session: Handle, connection: RawConnection, client: ClientEntry) -> Job<()> {
-        client.does("reads characters");
         Box::pin(async move {
+            client.does("reads characters");
             match connection.carrier {
                 Carrier::UDP => answer(session, connection).await,
                 _ => generate(session, connection).await,

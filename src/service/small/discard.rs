@@ -28,8 +28,10 @@ struct Discard;
 
 impl ByteServer for Discard {
     fn serve(self: Arc<Self>, session: Handle, connection: RawConnection, client: ClientEntry) -> Job<()> {
-        client.does("is discarded");
-        Box::pin(discard(session, connection))
+        Box::pin(async move {
+            client.does("is discarded");
+            discard(session, connection).await
+        })
     }
 
     fn describe(&self) -> String {

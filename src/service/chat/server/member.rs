@@ -8,8 +8,8 @@ use super::outbox::Queued;
 use super::speaker::Speaker;
 use super::text_client;
 use crate::base::escape::escape_line;
-use crate::net::Message as Wire;
-use crate::net::errors::malformed;
+use crate::net::errors::{idle_client_replaced, malformed};
+use crate::net::{Connection, Message as Wire};
 use crate::report::Failure;
 use crate::service::chat::command;
 use crate::service::chat::errors;
@@ -22,6 +22,8 @@ use crate::wire::Frame;
 
 /// Time limit for the last message to a client, and for closing.
 pub(crate) const PARTING_LIMIT: Duration = Duration::from_millis(500);
+/// Who says nothing for this long makes room for another client if all places are taken (faults.md row 62).
+const GIVES_WAY_AFTER: Duration = Duration::from_mins(10);
 /// A client's notice is cut to this many characters.
 const NOTICE_LIMIT: usize = 200;
 
@@ -38,7 +40,9 @@ impl MemberConnection<'_> {
             self.greet().await?;
         }
         let mut flood = Flood::new(Instant::now());
+        let mut idle_at = tokio::time::Instant::now() + GIVES_WAY_AFTER;
         loop {
+            let Connection { incoming, place, .. } = &mut self.connection;
             tokio::select! {
                 () = self.session.cancelled() => {
                     // Confirmations in flight still count. There is a time limit, for the client may have stopped
@@ -46,8 +50,12 @@ impl MemberConnection<'_> {
                     drop(tokio::time::timeout(PARTING_LIMIT, self.part()).await);
                     return Ok("was told goodbye".into());
                 }
-                message = self.connection.incoming.next() => match message? {
+                () = place.given_away(idle_at) => return Err(idle_client_replaced()),
+                message = incoming.next() => match message? {
                     Some(Wire::Frame(frame)) => {
+                        if frame.kind != protocol::DELIVERED {
+                            idle_at = tokio::time::Instant::now() + GIVES_WAY_AFTER;
+                        }
                         if let Some(how) = self.receive(&frame).await? {
                             return Ok(how);
                         }

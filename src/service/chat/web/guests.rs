@@ -9,7 +9,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::net::accept::permits::ConnectionPermit;
+use crate::net::connection::permits::ConnectionPermit;
 use crate::service::chat::server::flood::Flood;
 use crate::service::http::Exchange;
 

@@ -29,6 +29,8 @@ const ASKED_BYTES: usize = 32 << 10;
 
 /// Most bytes of memory that a list may take.
 const HELD_LIMIT: usize = 128 << 20;
+/// Folders and links that are created in one disk job.
+const MADE_TOGETHER: usize = 1024;
 /// Most entries that a server may report as unreadable.
 const LOST_LIMIT: usize = 100_000;
 
@@ -126,9 +128,12 @@ pub(crate) async fn get_folder(
     let (bursts, told) = (Vec::new(), ToldRate::default());
     let mut getting = Getting { session, connection, name, flags, rules, total, keeper, tree, bursts, told };
     let folders: Vec<&Entry> = entries.iter().filter(|entry| entry.is_folder()).collect();
-    getting.keep(folders.iter().map(|entry| folder_message(entry, 0)).collect()).await?;
-    let links = entries.iter().filter_map(|entry| link_message(entry, flags.replace));
-    getting.keep(links.collect()).await?;
+    for some in folders.chunks(MADE_TOGETHER) {
+        getting.keep(some.iter().map(|entry| folder_message(entry, 0)).collect()).await?;
+    }
+    for some in entries.chunks(MADE_TOGETHER) {
+        getting.keep(some.iter().filter_map(|entry| link_message(entry, flags.replace)).collect()).await?;
+    }
     let small_limit = small_limit(session.rate_limit());
     let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
     let (small, large): (Vec<&Entry>, Vec<&Entry>) = files.partition(|entry| entry.size <= small_limit);
@@ -137,8 +142,10 @@ pub(crate) async fn get_folder(
     for entry in large.into_iter().chain(bursts.iter()) {
         getting.large(entry, &root, shape).await?;
     }
-    let finished = folders.iter().rev().map(|entry| folder_message(entry, closing(entry.mode))).collect();
-    getting.keep(finished).await?;
+    for some in folders.rchunks(MADE_TOGETHER) {
+        let inmost_first = some.iter().rev();
+        getting.keep(inmost_first.map(|entry| folder_message(entry, closing(entry.mode))).collect()).await?;
+    }
     Ok(getting.tree)
 }
 

@@ -11,6 +11,7 @@ use crate::service::ftp::transfer::send::Outgoing;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
 use self::tally::UploadState;
@@ -26,9 +27,10 @@ use super::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::Arguments;
-use crate::net::errors::malformed;
-use crate::net::{Connection, Message as Wire, is_of_another_user};
+use crate::net::errors::{idle_client_replaced, malformed};
+use crate::net::{Connection, Incoming, Message as Wire, is_of_another_user};
 use crate::report::Failure;
+use crate::service::contract::conversation::GIVES_WAY_AFTER;
 use crate::service::contract::errors::server_stopped;
 use crate::service::files::listing;
 use crate::service::files::protocol::{LIST, WALK};
@@ -92,7 +94,7 @@ pub(super) struct ServerConnection {
     pub(super) client: ClientEntry,
     pub(super) tally: UploadState,
     /// A message that was read while a batch of other kinds was gathered.
-    pub(super) read_ahead: Option<Result<Option<Wire>, Failure>>,
+    pub(super) read_ahead: Option<Came>,
     /// The rate that the client asked for, with RATE.
     pub(super) asked: RateLimiter,
 }
@@ -109,19 +111,19 @@ async fn announced<T>(session: &Handle, words: String, size: u64, work: impl Fut
     work.await
 }
 
+/// What came of a client; `None` if it closed the connection.
+type Came = Result<Option<Wire>, Failure>;
+
 /// The next message: one that was read ahead, or a new one.
-async fn next(
-    ahead: Option<Result<Option<Wire>, Failure>>,
-    connection: &mut Connection,
-) -> Result<Option<Wire>, Failure> {
+async fn next(ahead: Option<Came>, incoming: &mut Incoming) -> Came {
     match ahead {
         Some(message) => message,
-        None => connection.incoming.next().await,
+        None => incoming.next().await,
     }
 }
 
 /// The request in what came within the time limit; `None` if the client closed the connection.
-fn request_in(came: Result<Result<Option<Wire>, Failure>, Elapsed>) -> Result<Option<Frame>, Failure> {
+fn request_in(came: Result<Came, Elapsed>) -> Result<Option<Frame>, Failure> {
     match came {
         Ok(Ok(Some(Wire::Frame(frame)))) => Ok(Some(frame)),
         Ok(Ok(Some(Wire::Block { .. }))) => Err(errors::block_instead_of_request()),
@@ -140,9 +142,9 @@ impl ServerConnection {
             let ahead = self.read_ahead.take();
             let pending = self.has_pending();
             let patience = if pending { SETTLE_AFTER } else { IDLE_LIMIT };
-            let request = tokio::select! {
-                () = self.session.cancelled() => return self.part(server_stopped()).await,
-                request = tokio::time::timeout(patience, next(ahead, &mut self.connection)) => request,
+            let request = match self.wait(ahead, patience).await {
+                Ok(request) => request,
+                Err(failure) => return self.part(failure).await,
             };
             if request.is_err() && pending {
                 self.settle_and_say().await?;
@@ -167,6 +169,24 @@ impl ServerConnection {
         self.settle().await;
         self.connection.outgoing.close(Code::Other, "").await;
         Ok(())
+    }
+
+    /// The next message, within `patience`.
+    ///
+    /// # Errors
+    /// The server stops, or another client has got the place of this idle one.
+    async fn wait(
+        &mut self,
+        ahead: Option<Came>,
+        patience: Duration,
+    ) -> Result<Result<Came, Elapsed>, Failure> {
+        let Connection { incoming, place, .. } = &mut self.connection;
+        tokio::select! {
+            biased;
+            () = self.session.cancelled() => Err(server_stopped()),
+            message = tokio::time::timeout(patience, next(ahead, incoming)) => Ok(message),
+            () = place.given_away(Instant::now() + GIVES_WAY_AFTER) => Err(idle_client_replaced()),
+        }
     }
 
     /// Sends the reason and waits until the client has read it: closing a socket with unread bytes resets the

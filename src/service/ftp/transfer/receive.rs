@@ -36,8 +36,8 @@ const UNHASHED_LIMIT: usize = 320;
 const TRIES: u8 = 3;
 /// An ACK is sent after each quarter of the window, but after at most this many chunks.
 const ACK_EVERY_LIMIT: u64 = 4096;
-/// The sender gets an ACK at least this often, however slow the transfer is.
-const SAY_EVERY: Duration = Duration::from_secs(1);
+/// The sender gets an ACK at least this often, however slow the transfer is: its bar moves with them.
+const SAY_EVERY: Duration = Duration::from_millis(200);
 /// Groups of an earlier attempt that are verified in one disk job, besides the groups that are written.
 const READ_BACK: usize = 8;
 

@@ -23,8 +23,10 @@ pub(super) fn make(
 
 impl ByteServer for Echo {
     fn serve(self: Arc<Self>, session: Handle, connection: RawConnection, client: ClientEntry) -> Job<()> {
-        client.does("echoes");
-        Box::pin(converse(session, connection))
+        Box::pin(async move {
+            client.does("echoes");
+            converse(session, connection).await
+        })
     }
 
     fn describe(&self) -> String {

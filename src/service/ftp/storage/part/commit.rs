@@ -12,6 +12,12 @@ impl<D: Disk> Part<D> {
     /// Gives the file its name: file sync, rename, directory sync; only then is it done (row 13). A complete file with
     /// a wrong hash is kept under another name for inspection (row 28).
     pub(crate) fn commit(mut self, expected: [u8; 32]) -> Result<blake3::Hash, Failure> {
+        self.watch();
+        if self.meddled
+            && let Err(failure) = self.read_back()
+        {
+            return Err(self.keep(failure));
+        }
         let Some(root) = self.tree.root().filter(|root| *root.as_bytes() == expected) else {
             return Err(self.reject());
         };
@@ -40,6 +46,12 @@ impl<D: Disk> Part<D> {
         // A journal that stays is removed by the next transfer of that name.
         drop(self.drop_journal());
         Ok(root)
+    }
+
+    /// Another program wrote to the part: what is called verified is what is there now (row 28).
+    fn read_back(&mut self) -> Result<(), Failure> {
+        let damaged = self.verify(&self.tree.known())?;
+        if damaged.is_empty() { Ok(()) } else { Err(errors::part_was_changed(&self.kept_as())) }
     }
 
     fn reject(mut self) -> Failure {

@@ -19,7 +19,7 @@ use super::quota::{Quota, Reserved};
 use crate::base::quantity::show_size;
 use crate::report::Failure;
 use crate::service::contract::errors::{file_exists, never_replaced};
-use crate::service::files::disk::{Disk, Found, Space};
+use crate::service::files::disk::{Disk, Found, LastChange, Space};
 use crate::service::files::errors::being_received;
 use crate::service::files::name::{journal_name, part_name};
 use crate::service::ftp::errors;
@@ -93,6 +93,10 @@ pub(crate) struct Part<D: Disk> {
     saved_at: Instant,
     /// A sync of the part failed: what the system shows of it may never have reached the disk.
     spoilt: bool,
+    /// The part after our last write; `None` before the first.
+    written: Option<LastChange>,
+    /// Another program wrote to the part since then.
+    meddled: bool,
     /// Disk space that is claimed for the missing bytes.
     space: Option<Space>,
     /// Its share of the server's quota: bytes that stay on the disk are used up, even if the file is incomplete.
@@ -140,6 +144,8 @@ fn begin_part<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Part<D>, F
         unsaved_bytes: 0,
         saved_at: Instant::now(),
         spoilt: false,
+        written: None,
+        meddled: false,
         space: None,
         reserved: None,
     };
@@ -310,6 +316,7 @@ impl<D: Disk> Part<D> {
     fn write(&mut self, index: u64, bytes: &[u8], hole: bool) -> Result<(), Failure> {
         let (start, length) = self.tree.extent(index);
         let end = start + length as u64;
+        self.watch();
         let written = match self.disk.length(&self.file) {
             Ok(there) if hole && there <= start => self.disk.set_length(&self.file, end),
             Ok(_) => self.disk.write_at(&self.file, start, bytes),
@@ -318,10 +325,17 @@ impl<D: Disk> Part<D> {
         if let (Ok(()), Some(space)) = (&written, &mut self.space) {
             space.used(length as u64);
         }
+        self.written = self.disk.last_change(&self.file).ok();
         written.map_err(|error| {
             let what = format!("writing `{}` at offset {start}", self.kept_as());
             Failure::io(&error, what)
         })
+    }
+
+    /// Notices that another program wrote to the part after our last write (row 28).
+    fn watch(&mut self) {
+        let foreign = self.written.is_some_and(|ours| self.disk.last_change(&self.file).ok() != Some(ours));
+        self.meddled |= foreign;
     }
 
     /// Reads groups that were here at the start back from the disk, since the part may have changed after the journal

@@ -1,10 +1,12 @@
 //! Client limit of a TCP server, in total and per address. In a conversation members are counted, not connections: who
-//! only looks is a visitor, and who only listens keeps nobody out.
+//! only looks is a visitor, and who only listens keeps nobody out. When all places are taken, the client that has been
+//! idle for longest makes room (faults.md row 62).
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::share;
@@ -34,7 +36,7 @@ struct Places {
 }
 
 /// Counts one client towards the limit until it is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ConnectionPermit(Option<Place>);
 
 #[derive(Debug)]
@@ -42,8 +44,14 @@ struct Place {
     permits: Arc<ConnectionPermits>,
     address: IpAddr,
     is_visitor: bool,
-    /// Its number among the silent ones.
+    /// Its number among those that give way.
     silent: Option<u64>,
+}
+
+/// The place of an idle client, offered to others until this is dropped.
+struct Offer<'a> {
+    place: &'a mut Place,
+    needed: CancellationToken,
 }
 
 /// The place of a client that has said nothing yet. It is given to another one that needs it.
@@ -65,6 +73,44 @@ impl ConnectionPermit {
     /// For a client that is counted elsewhere.
     pub(crate) const fn elsewhere() -> Self {
         Self(None)
+    }
+
+    /// Resolves when another client has got this place, which may happen from `idle_at` on: the caller waits for the
+    /// client meanwhile, and drops this when the client does something.
+    pub(crate) async fn given_away(&mut self, idle_at: Instant) {
+        match &mut self.0 {
+            Some(place) if !place.is_visitor => place.given_away(idle_at).await,
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+impl Place {
+    async fn given_away(&mut self, idle_at: Instant) {
+        // Given away in the moment in which the client did something.
+        if self.silent.is_some() {
+            return;
+        }
+        tokio::time::sleep_until(idle_at).await;
+        Offer::new(self).needed.cancelled().await;
+    }
+}
+
+impl<'a> Offer<'a> {
+    fn new(place: &'a mut Place) -> Self {
+        let (key, needed) = lock(&place.permits.clients).give_way(place.address);
+        place.silent = Some(key);
+        Self { place, needed }
+    }
+}
+
+impl Drop for Offer<'_> {
+    fn drop(&mut self) {
+        let mut places = lock(&self.place.permits.clients);
+        if self.place.silent.is_some_and(|key| places.silent.remove(&key).is_some()) {
+            drop(places);
+            self.place.silent = None;
+        }
     }
 }
 
@@ -91,9 +137,7 @@ impl ConnectionPermits {
             return Err(failure);
         }
         places.add(address);
-        let (needed, key) = (CancellationToken::new(), places.next);
-        places.next += 1;
-        places.silent.insert(key, (address, needed.clone()));
+        let (key, needed) = places.give_way(address);
         Ok(SilentPermit { permit: self.permit(address, false, Some(key)), needed })
     }
 
@@ -140,6 +184,14 @@ impl Places {
                 self.taken.remove(&address);
             }
         }
+    }
+
+    /// A client of this address gives way from now on: its number, and what tells that its place is needed.
+    fn give_way(&mut self, address: IpAddr) -> (u64, CancellationToken) {
+        let (needed, key) = (CancellationToken::new(), self.next);
+        self.next += 1;
+        self.silent.insert(key, (address, needed.clone()));
+        (key, needed)
     }
 
     /// Takes the place of the oldest silent client, of this address if one is given; false if there is none.
@@ -207,6 +259,8 @@ impl Drop for ConnectionPermit {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -236,6 +290,33 @@ mod tests {
         drop((speaker, kept));
         let again = (places.take(one, 2).unwrap(), places.take_silent(one, 2).unwrap());
         drop(again);
+        assert!(lock(&places.clients).taken.is_empty() && lock(&places.clients).silent.is_empty());
+    }
+
+    #[tokio::test]
+    async fn row_62_the_client_that_is_idle_for_longest_makes_room() {
+        let places = Arc::<ConnectionPermits>::default();
+        let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let (mut first, mut second) = (places.take(one, 2).unwrap(), places.take(other, 2).unwrap());
+        let now = Instant::now();
+        tokio::select! {
+            () = first.given_away(now + Duration::from_hours(1)) => panic!("nobody needed it"),
+            () = tokio::task::yield_now() => {}
+        }
+        assert!(places.take(one, 2).is_err(), "nobody has been idle for long enough");
+        let mut longest = Box::pin(first.given_away(now));
+        let mut newer = Box::pin(second.given_away(now));
+        tokio::select! {
+            _ = async { tokio::join!(&mut longest, &mut newer) } => panic!("nobody needed it"),
+            () = async { while lock(&places.clients).silent.len() < 2 { tokio::task::yield_now().await } } => {}
+        }
+        let third = places.take(one, 2).unwrap();
+        longest.await;
+        // It does something: nobody gets its place.
+        drop(newer);
+        assert!(places.take(one, 2).is_err());
+        first.given_away(now).await;
+        drop((first, second, third));
         assert!(lock(&places.clients).taken.is_empty() && lock(&places.clients).silent.is_empty());
     }
 
