@@ -187,7 +187,8 @@ def small(servers):
 def ftp(servers):
     get = lambda port: lambda: timed(["curl", "-sf", "-o", "/dev/null", f"ftp://127.0.0.1:{port}/big"])
     ways = [("vsftpd", get(servers.vsftpd()))] if shutil.which("vsftpd") else []
-    compare("ftp down, 1 GiB", ways + [("nls", get(servers.nls("tcp", "readonly")))])
+    ways.append(("nls", get(servers.nls("tcp", "readonly dialects own,ftp"))))
+    compare("ftp down, 1 GiB, a port for FTP", ways + [("nls, a port for all", get(servers.nls("tcp", "readonly")))])
 
 
 def tftp_get(port, name, blksize=1428, window=16):

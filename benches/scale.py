@@ -115,7 +115,7 @@ def idle(lab):
     clients = []
     for _ in range(IDLE):
         client = socket.create_connection(("127.0.0.1", port))
-        client.sendall(b"\x8bNLS\x05\x01\0\0")
+        client.sendall(b"\x8bNLS\x07\x01\0\0")
         clients.append(client)
     for client in clients:
         if len(client.recv(8, socket.MSG_WAITALL)) != 8:

@@ -12,6 +12,7 @@ local FIRST_SEALED = 11
 local COOKIE_LIMIT = 32
 local RANGE_LIMIT = 256
 local BITMAP_LIMIT = 128
+local BLOCK = 1
 local BLOCK_LIMIT = 1048640
 local PREFACE_BYTES = 8
 local MAGIC = 2337164371
@@ -483,6 +484,11 @@ end
 
 -- TCP: a preface, then frames. A frame cannot have the magic number as its size, so the two are never confused.
 local HEADER = 5
+-- The bytes of a file have hashes instead of a check sum.
+local function check_bytes(kind)
+  return kind == BLOCK and 0 or CRC_BYTES
+end
+
 local function pdu_length(tvb, _, offset)
   local size = tvb(offset, 4):uint()
   if size == MAGIC then
@@ -490,7 +496,7 @@ local function pdu_length(tvb, _, offset)
   elseif size == 0 or size > BLOCK_LIMIT + 1 then
     return tvb:len() - offset
   end
-  return 4 + size
+  return 4 + size + check_bytes(tvb(offset + 4, 1):uint())
 end
 
 local function dissect_pdu(tvb, pinfo, root)
@@ -505,15 +511,26 @@ local function dissect_pdu(tvb, pinfo, root)
       return
     end
     tree:add(f.size, tvb(0, 4))
-    if length ~= 4 + size then
+    local kind = tvb(4, 1):uint()
+    local to = 4 + size
+    if length ~= to + check_bytes(kind) then
       name = "Frame of a bad size"
       fail("a bad size")
     end
-    local kind = tvb(4, 1):uint()
     local row = tcp_frames[kind] or { name = string.format("kind 0x%02x", kind), fields = { { "body", "rest" } } }
     name = row.name
     tree:add(f.kind, tvb(4, 1)):append_text(" " .. name)
-    name = summary(name, read_fields(cursor(tvb, HEADER, length), row.fields, tree))
+    if to < length then
+      local crc = tvb(to, CRC_BYTES)
+      tree:add(f.crc, crc)
+      if crc32c(tvb:raw(0, to)) ~= crc:uint() then
+        tree:add(f.damaged, true):set_generated()
+        tree:add_proto_expert_info(damaged)
+        name = name .. " [damaged]"
+        return
+      end
+    end
+    name = summary(name, read_fields(cursor(tvb, HEADER, to), row.fields, tree))
   end)
   tree:append_text(", " .. name)
   pinfo.cols.info:append("  " .. name)

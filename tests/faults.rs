@@ -7,15 +7,24 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Lab, eventually, names};
 
-const PREFACE_CALC: &[u8] = b"\x8bNLS\x06\x02\0\0";
-pub const PREFACE_FTP: &[u8] = b"\x8bNLS\x06\x01\0\0";
+const PREFACE_CALC: &[u8] = b"\x8bNLS\x07\x02\0\0";
+pub const PREFACE_FTP: &[u8] = b"\x8bNLS\x07\x01\0\0";
 
 /// A frame as `docs/protocol.md` describes it, written without the program's own code.
 pub fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut out = (body.len() as u32 + 1).to_be_bytes().to_vec();
     out.push(kind);
     out.extend(body);
+    if kind != 0x01 {
+        out.extend(crc32c(&out).to_be_bytes());
+    }
     out
+}
+
+/// CRC-32C, bit by bit.
+fn crc32c(bytes: &[u8]) -> u32 {
+    let step = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
 }
 
 fn text(text: &str) -> Vec<u8> {
@@ -39,6 +48,11 @@ pub fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
     stream.read_exact(&mut header).expect("a frame");
     let mut body = vec![0; u32::from_be_bytes(header[..4].try_into().unwrap()) as usize - 1];
     stream.read_exact(&mut body).expect("its body");
+    if header[4] != 0x01 {
+        let mut check = [0; 4];
+        stream.read_exact(&mut check).expect("its check sum");
+        assert_eq!(u32::from_be_bytes(check), crc32c(&[&header[..], &body].concat()));
+    }
     (header[4], body)
 }
 
@@ -217,6 +231,26 @@ fn row_42_single_bytes_and_a_half_closed_connection_get_the_same_answer() {
 }
 
 #[test]
+fn row_27_what_a_network_flips_and_tcp_does_not_notice_is_noticed() {
+    let lab = Lab::new();
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let setup = "listen tcp 0 calc as c\nlisten tcp 0 ftp root root as f\n\
+        link tcp 0 to $c corrupt 30% as bad\nlink tcp 0 to $f corrupt 30% as worse\n";
+    let calcs: String = (0..60).map(|n| format!("calc {n} + 100000 at $bad\n")).collect();
+    let sends: String = (0..20).map(|n| format!("send {n}.txt to $worse fast\n")).collect();
+    (0..20).for_each(|n| drop(lab.write(&format!("{n}.txt"), "content")));
+    lab.write("s.nls", [setup, &calcs, &sends].concat());
+    let run = lab.run(&["-k", "--seed", "7", "s.nls"]).fails(1, "arrived damaged");
+    let answers: Vec<u64> = run.out.lines().filter_map(|line| line.parse().ok()).collect();
+    assert!(answers.iter().all(|answer| (100_000..100_060).contains(answer)), "{answers:?}");
+    assert!(answers.is_sorted(), "each is that of its own question: {answers:?}");
+    for name in names(&lab.path("root")).iter().filter(|name| !name.starts_with('.')) {
+        assert!(lab.path(name).exists(), "{name} was never sent");
+        assert_eq!(std::fs::read_to_string(lab.path("root").join(name)).unwrap(), "content");
+    }
+}
+
+#[test]
 fn row_42_all_in_one_segment_with_the_end_of_the_connection_is_stored_and_the_next_request_is_answered() {
     let lab = Lab::new();
     std::fs::create_dir(lab.path("root")).unwrap();
@@ -278,7 +312,7 @@ fn row_44_another_version_is_named() {
     stream.write_all(b"\x8bNLS\x09\x02\0\0").unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    assert!(String::from_utf8_lossy(&answer).contains("the server speaks version 6, the client 9"));
+    assert!(String::from_utf8_lossy(&answer).contains("the server speaks version 7, the client 9"));
 }
 
 #[test]
@@ -297,7 +331,7 @@ fn row_47_and_52_strange_datagrams_and_vanished_clients_leave_the_server_alone()
     socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let mut hello = vec![0x04];
     hello.extend(9u64.to_be_bytes());
-    hello.extend([6, 2]);
+    hello.extend([7, 2]);
     hello.resize(1196, 0);
     let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &hello) as u32;
     hello.extend(crc.to_be_bytes());
@@ -776,7 +810,8 @@ fn row_24_a_server_brings_no_link_that_was_not_asked_for_and_writes_through_none
             let mut header = [0; 5];
             while stream.read_exact(&mut header).is_ok() {
                 let length = u32::from_be_bytes(header[..4].try_into().unwrap()) as usize - 1;
-                stream.read_exact(&mut vec![0; length]).unwrap();
+                // The body, and the check sum.
+                stream.read_exact(&mut vec![0; length + 4]).unwrap();
                 let answer = match header[4] {
                     0x11 => folder("d", 0o755),
                     0x22 => [page.clone(), frame(0x25, &[0; 24])].concat(),
@@ -886,8 +921,8 @@ fn a_file_whose_size_the_system_does_not_know_is_refused_and_not_taken_for_an_em
     let lab = Lab::new();
     lab.write("root/empty", "");
     let script = "listen tcp 0 ftp root root as f\nlisten tcp 0 ftp root /proc/self as p\n\
-                  expect error \"its size is not known\": send /proc/cpuinfo to $f\n\
-                  expect error \"its size is not known\": get status from $p\nget empty from $f to copy\n";
+                  expect error \"is not that of its content\": send /proc/cpuinfo to $f\n\
+                  expect error \"is not that of its content\": get status from $p\nget empty from $f to copy\n";
     lab.write("t.nls", script);
     lab.run(&["t.nls"]).success();
     assert_eq!(std::fs::read(lab.path("copy")).unwrap(), b"");
@@ -937,7 +972,7 @@ fn row_84_who_is_lost_leaves_the_conversation_open_for_who_comes_next() {
     let port = bob.line();
     let talk = format!("chat tcp :{port} name ben as me; say $me \"from ben\"; close $me");
     // One whose connection is reset says no last word; an end without one is how `nc` leaves.
-    let mut ann = connect(&format!("127.0.0.1:{port}"), b"\x8bNLS\x06\x03\0\0");
+    let mut ann = connect(&format!("127.0.0.1:{port}"), b"\x8bNLS\x07\x03\0\0");
     let say = [&1u64.to_be_bytes()[..], &0u64.to_be_bytes(), &text("from ann")].concat();
     let join = [&0u64.to_be_bytes()[..], &text("ann")].concat();
     ann.write_all(&[frame(0x10, &join), frame(0x12, &say)].concat()).unwrap();

@@ -302,7 +302,7 @@ fn row_114_other_protocols_are_told_that_a_port_needs_a_key_and_nothing_else() {
         assert!(text.contains("needs a key") && !is_answered, "{service}: {text}");
         // A client of ours without a key, of whatever service.
         for number in 0..4 {
-            let own = told(&address, &[0x8b, b'N', b'L', b'S', 6, number, 0, 0]);
+            let own = told(&address, &[0x8b, b'N', b'L', b'S', 7, number, 0, 0]);
             assert!(own.contains("needs a key") && !own.contains(&service[..4]), "{service}: {own}");
         }
     }
@@ -342,8 +342,8 @@ fn row_113_a_server_that_answers_in_plain_gets_nothing_but_the_handshake() {
     lab.nls("key new to ann.key").success();
     lab.write("secret.txt", "words that stay here");
     // Another server, or somebody on the way: the flag is gone, or the second message is nonsense.
-    let plain = [0x8b, b'N', b'L', b'S', 6, 1, 0, 0].to_vec();
-    let nonsense = [&[0x8b, b'N', b'L', b'S', 6, 1, 1, 0][..], &[9; 56]].concat();
+    let plain = [0x8b, b'N', b'L', b'S', 7, 1, 0, 0].to_vec();
+    let nonsense = [&[0x8b, b'N', b'L', b'S', 7, 1, 1, 0][..], &[9; 56]].concat();
     for (answer, words) in [(plain, "does not encrypt"), (nonsense, "does not have this key")] {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -169,6 +169,13 @@ fn row_14_15_and_17_a_full_or_read_only_disk_is_told_and_the_transfer_goes_on_wh
             wait $one'
         cmp big root/one
         test ! -e root/two && test ! -e root/.two.nls-part
+        # So it is for folders.
+        rm root/one; mkdir ta tb; split -b 1M big ta/; split -b 1M big tb/
+        "$1" -c 'listen tcp 0 ftp root root as f; send ta to $f rate 8MB/s as one &
+            expect $one.bytes_out > 0 within 5s
+            expect error "not enough space": send tb to $f
+            wait $one'
+        diff -r ta root/ta && test ! -e root/tb
         mount -o remount,ro root
         "$1" -c 'listen tcp 0 ftp root root as f; send big to $f name third' && exit 12
         mkdir tree; for n in 1 2 3; do echo $n > tree/$n; done

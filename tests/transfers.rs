@@ -53,3 +53,16 @@ fn a_seed_gives_the_same_chunks_of_a_stream() {
     assert_eq!(datagrams("7"), datagrams("7"));
     assert!((600..750).contains(&datagrams("8")), "about 1500 bytes each");
 }
+
+#[test]
+fn a_name_of_a_peer_with_a_line_end_is_shown_in_one_line() {
+    let lab = Lab::new();
+    lab.write("root/nl\nline", "x");
+    let run = lab.nls("listen tcp 0 ftp root root as f; get 'nl\\nline' from $f").success();
+    assert!(lab.path("nl\nline").exists());
+    assert!(
+        run.out.lines().all(|line| line.starts_with("listening") || line.starts_with("got ")),
+        "{}",
+        run.out
+    );
+}

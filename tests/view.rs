@@ -209,6 +209,14 @@ fn a_link_is_changed_from_the_page() {
     assert_eq!((said.status, said.body.as_str()), (200, "loss 25% delay 20.0 ms"));
     let after = events.next("sessions", |sessions| of(sessions, "link")["link"]["loss"] == 25.0);
     assert_eq!(of(&after, "link")["link"]["words"], "loss 25% delay 20.0 ms");
+    // Packets by hand, as the commands do it.
+    let by_hand = |hand: &str| page.post(&format!("{{\"session\": {link}, \"hand\": \"{hand}\"}}")).body;
+    assert_eq!(by_hand("hold"), "holds what comes");
+    events.next("sessions", |sessions| of(sessions, "link")["link"]["holds"] == true);
+    assert_eq!(by_hand("step"), "step: 0 went");
+    assert_eq!(by_hand("drop data"), "drop: the next that comes is lost");
+    assert_eq!(by_hand("release"), "released: 0 went");
+    events.next("sessions", |sessions| of(sessions, "link")["link"]["holds"] == false);
     for (body, why) in [
         (format!("{{\"session\": {link}, \"loss\": \"125%\"}}"), "between 0% and 100%"),
         (format!("{{\"session\": {server}, \"loss\": \"1%\"}}"), "is no link"),

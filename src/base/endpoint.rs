@@ -156,17 +156,14 @@ pub fn parse(word: &str) -> Result<Endpoint, (String, Option<String>)> {
     }
     if let Some((endpoint, _)) = of_url(word) {
         let why = "an endpoint is host:port, without a scheme and without a path";
-        return Err((why.into(), Some(endpoint)));
+        let transport = word.split_once("://").map(|(scheme, _)| scheme).filter(|word| is_transport(word));
+        return Err((
+            why.into(),
+            Some(transport.map_or(endpoint.clone(), |word| format!("{word} {endpoint}"))),
+        ));
     }
     if word.matches(':').count() > 1 {
-        let fix = word
-            .rsplit_once(':')
-            .filter(|(host, port)| host.parse::<Ipv6Addr>().is_ok() && port.parse::<u16>().is_ok());
-        let fix = fix.map(|(host, port)| format!("[{host}]:{port}"));
-        return Err((
-            "an IPv6 address is written in brackets".into(),
-            fix.or_else(|| Some("[::1]:9000".into())),
-        ));
+        return Err(many_colons(word));
     }
     let Some((host, port)) = word.split_once(':') else {
         let fix = if word.parse::<u16>().is_ok() { format!(":{word}") } else { format!("{word}:9000") };
@@ -186,16 +183,43 @@ pub fn parse(word: &str) -> Result<Endpoint, (String, Option<String>)> {
     Ok(Endpoint { host: Host::Name(host.into()), port })
 }
 
+fn is_transport(word: &str) -> bool {
+    matches!(word, "tcp" | "udp")
+}
+
+/// Why a word with several colons is no endpoint, and what was probably meant.
+fn many_colons(word: &str) -> (String, Option<String>) {
+    if let Some((transport, rest)) = word.split_once(':').filter(|(front, _)| is_transport(front)) {
+        return ("the transport is a word of its own".into(), Some(format!("{transport} {rest}")));
+    }
+    let is_address =
+        |text: &str| text.split('%').next().is_some_and(|front| front.parse::<Ipv6Addr>().is_ok());
+    let fix = word.rsplit_once(':').filter(|(host, port)| is_address(host) && port.parse::<u16>().is_ok());
+    if fix.is_none() && !word.chars().all(|c| c.is_ascii_hexdigit() || ":.%".contains(c)) {
+        let front: Vec<&str> = word.split(':').take(2).collect();
+        return ("an endpoint is host:port".into(), Some(front.join(":")));
+    }
+    let fix = fix.map_or_else(|| "[::1]:9000".into(), |(host, port)| format!("[{host}]:{port}"));
+    ("an IPv6 address is written in brackets".into(), Some(fix))
+}
+
 /// Parses `[ADDRESS]:PORT` or `[ADDRESS%ZONE]:PORT`, from behind the `[`.
 fn parse_bracketed(rest: &str) -> Result<Endpoint, (String, Option<String>)> {
     let Some((inside, port)) = rest.split_once("]:") else {
-        return Err(("an IPv6 endpoint is written [address]:port".into(), Some("[::1]:9000".into())));
+        let inside = rest.trim_end_matches(']');
+        let is_address = inside.split('%').next().is_some_and(|front| front.parse::<Ipv6Addr>().is_ok());
+        let fix = if is_address { format!("[{inside}]:9000") } else { "[::1]:9000".into() };
+        return Err(("an IPv6 endpoint is written [address]:port".into(), Some(fix)));
     };
     let (address, zone) = inside.split_once('%').map_or((inside, None), |(a, zone)| (a, Some(zone)));
     let address: Ipv6Addr = address
         .parse()
         .map_err(|_| (format!("`{inside}` is not an IPv6 address"), Some("[::1]:9000".into())))?;
     let host = match zone {
+        None if address.is_unicast_link_local() => {
+            let why = "a link-local address needs its interface behind a %; `ip address` names them";
+            return Err((why.into(), None));
+        }
         None => Host::Address(address.into()),
         Some("") => return Err(("the interface after % is missing".into(), None)),
         Some(zone) => Host::Scoped(address, zone.into()),
@@ -252,7 +276,7 @@ mod tests {
 
     #[test]
     fn endpoints_read_back_as_they_are_shown() {
-        for word in ["host:9000", "127.0.0.1:9000", "[::1]:9000", "[fe80::1]:1", "[fe80::1%eth0]:9000"] {
+        for word in ["host:9000", "127.0.0.1:9000", "[::1]:9000", "[2001:db8::1]:1", "[fe80::1%eth0]:9000"] {
             assert_eq!(parse(word).unwrap().to_string(), word);
         }
         assert_eq!(parse(":9000").unwrap().host, Host::Loopback);

@@ -153,9 +153,9 @@ fn meant_rate_unit(unit: &str) -> Option<&'static str> {
         "KBps" | "kBps" => return Some("KB/s"),
         "MBps" => return Some("MB/s"),
         "GBps" => return Some("GB/s"),
-        "Kb/s" | "kb/s" => return Some("kbit"),
-        "Mb/s" => return Some("mbit"),
-        "Gb/s" => return Some("gbit"),
+        "Kb/s" | "kb/s" | "Kb" => return Some("kbit"),
+        "Mb/s" | "Mb" => return Some("mbit"),
+        "Gb/s" | "Gb" => return Some("gbit"),
         _ => {}
     }
     match unit.to_ascii_lowercase().as_str() {
@@ -166,8 +166,9 @@ fn meant_rate_unit(unit: &str) -> Option<&'static str> {
         "kb/s" | "kb" | "k" => Some("KB/s"),
         "mb/s" | "mb" | "m" => Some("MB/s"),
         "gb/s" | "gb" | "g" => Some("GB/s"),
-        "kib" => Some("KiB/s"),
-        "mib" => Some("MiB/s"),
+        "kib" | "kib/s" => Some("KiB/s"),
+        "mib" | "mib/s" => Some("MiB/s"),
+        "gib" | "gib/s" => Some("GiB/s"),
         _ => None,
     }
 }

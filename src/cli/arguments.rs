@@ -11,6 +11,7 @@ use crate::language::parse::lexer::as_word;
 use crate::language::verb::{Capability, Lasting};
 use crate::output::ColourChoice;
 use crate::output::reports::FORMATS;
+use crate::service::files::name::written;
 use crate::shell::catalogue;
 
 /// What the program does.
@@ -192,7 +193,7 @@ impl Arguments {
             Some("check") => Mode::Check(paths(&values)),
             Some(word) if command.is_none() && first.is_none() && catalogue::entry(word).is_some() => {
                 let verb = catalogue::entry(word).map(|entry| entry.verb());
-                let words = values.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
+                let words = values.into_iter().map(in_words).collect();
                 one_command(verb, words, terminal)
             }
             other => {
@@ -275,6 +276,11 @@ fn take_choice(word: &str, parser: &mut lexopt::Parser, choice: &mut Choices) ->
         other => return Err(format!("unknown option {other}").into()),
     }
     Ok(())
+}
+
+/// An argument as it stands in a command. What is not UTF-8 is written with escapes, as names of files are everywhere.
+fn in_words(value: OsString) -> String {
+    value.into_string().unwrap_or_else(|value| written(&value))
 }
 
 #[cfg(test)]

@@ -85,8 +85,8 @@ async fn run(program: &Program, source: &Arc<Source>) -> Exit {
 /// A hint: somebody who starts a server with `-c` usually wants it to keep running.
 fn say_that_it_ends(program: &Program, shell: &Shell) {
     let unused = |session: &Arc<Session>| {
-        session.listening().is_some_and(|listening| listening.service.is_some())
-            && session.field("served").is_some_and(|served| served == Value::count(0))
+        session.listening().is_some()
+            && session.field("served").is_none_or(|served| served == Value::count(0))
     };
     let all = shell.registry().all();
     if !all.is_empty() && all.iter().all(unused) {

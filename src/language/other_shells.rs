@@ -94,7 +94,7 @@ pub(super) fn connector(word: &Word) -> Option<&'static str> {
 /// True for a line that looks like arithmetic, which only `calc` evaluates.
 pub(super) fn is_arithmetic(line: &str) -> bool {
     let line = line.trim_start_matches(['(', '-', ' ']);
-    line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(['+', '-', '*', '/', '%'])
+    line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(['+', '-', '*', '/', '%', '×', '÷', '−'])
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@
 //! | file | holds |
 //! |---|---|
 //! | `profile` | what a link does to packets, and what it has done |
+//! | `hand` | packets by hand: held back, let go one by one, dropped, doubled |
 //! | `decision` | random draws that depend on seed, name, direction, stage and packet number |
 
 mod decision;
+mod hand;
 mod profile;
 
 use std::collections::BTreeMap;
@@ -22,6 +24,7 @@ use bytes::Bytes;
 
 use crate::base::Time;
 use decision::{Decisions, Stage};
+pub use hand::{Carries, DropNext, HELD_BYTES_LIMIT, HELD_LIMIT, Hand, HandPacket, Handled};
 pub use profile::{Counts, Direction, Profile, Verdict};
 
 /// Approximate memory overhead of a packet in flight, in bytes.
@@ -74,6 +77,12 @@ impl<T: Clone> Link<T> {
     /// The totals so far.
     pub const fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Counts a packet that came and was dropped by hand.
+    pub fn lose(&mut self, bytes: usize) {
+        self.counts.bytes_in += bytes as u64;
+        self.counts.dropped += 1;
     }
 
     /// Changes the impairments from the next packet on.

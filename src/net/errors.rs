@@ -302,7 +302,15 @@ pub(super) fn protocol_violation(how: &str) -> Failure {
 }
 
 pub fn malformed(error: DecodeError) -> Failure {
-    let code = if matches!(error, DecodeError::Oversize { .. }) { Code::Limit } else { Code::Malformed };
+    let code = match error {
+        DecodeError::Oversize { .. } => Code::Limit,
+        DecodeError::Checksum => {
+            return Failure::new(Code::Integrity, "a message arrived damaged, and TCP did not notice").fix(
+                "try again; if it happens again, a device between you and the peer changes what passes",
+            );
+        }
+        _ => Code::Malformed,
+    };
     Failure::new(code, format!("the peer sent malformed data: {error}")).fix(SAME_VERSION)
 }
 
@@ -324,7 +332,12 @@ pub fn told(frame: &Frame) -> Failure {
 /// A failure that the peer reported. Its `Cancelled` becomes `Broken` here: the peer was cancelled, not this side.
 pub fn told_in_words(code: Code, text: &str) -> Failure {
     let code = if code == Code::Cancelled { Code::Broken } else { code };
-    Failure { told: true, ..Failure::new(code, escape::escape_line(text).into_owned()) }
+    let failure = Failure { told: true, ..Failure::new(code, escape::escape_line(text).into_owned()) };
+    match code {
+        Code::Missing => failure.fix("`ls` shows what there is"),
+        Code::Service => failure.fix("use a command of that service, or the port of the other one"),
+        _ => failure,
+    }
 }
 
 /// The user stopped the session or the command.
@@ -381,7 +394,7 @@ pub(super) fn not_a_socket(path: &std::path::Path) -> Failure {
 
 pub(super) fn unix_socket_in_use(path: &std::path::Path) -> Failure {
     Failure::new(Code::Exists, format!("a server listens on {}", path.display()))
-        .fix("stop that one first, or choose another path")
+        .fix("stop that one first, or choose another path; tests that run in parallel: a path in $tmp, or `test \"…\" serial`")
 }
 
 /// `what`: the standard stream.

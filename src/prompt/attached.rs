@@ -55,12 +55,15 @@ pub(super) fn toggle_hexadecimal(shell: &Shell, session: &Session) {
 }
 
 /// Ctrl-C: ends a session that accepts lines; one that is only watched keeps running.
-pub(super) async fn interrupted(shell: &Shell, session: &Session) {
+pub(super) async fn interrupted(shell: &mut Shell, session: &Session) {
     if session.listens() { end(shell, session).await } else { leave(shell, session) }
 }
 
 /// Stops the session, for all its clients.
-async fn end(shell: &Shell, session: &Session) {
+async fn end(shell: &mut Shell, session: &Session) {
+    // Messages that arrived before this are recorded before it.
+    shell.note_messages();
+    shell.note_stopped(session);
     session.cancel.cancel();
     session.ended().await;
     say(shell, format!("{} ended", session.label()));

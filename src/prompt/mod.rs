@@ -118,19 +118,20 @@ struct Prompt<'a> {
 impl Prompt<'_> {
     /// Reads the next line. If the attached session ends meanwhile, a notice is shown, which also redraws the prompt as
     /// the shell's.
-    async fn read(&mut self, shell: &Shell, editor: &Editor) -> Input {
+    async fn read(&mut self, shell: &mut Shell, editor: &Editor) -> Input {
         let unread = |session: &Arc<Session>| session.unread();
         let attached = self.attached.as_deref().inspect(|session| session.read());
         let unread = shell.registry().live().iter().map(unread).sum();
         let prompt = attached.map(state::prompt_in);
         let mut reading = std::pin::pin!(editor.read(prompt, unread, std::mem::take(&mut self.unsent)));
         if let Some(session) = attached {
+            let interrupt = shell.interrupt().clone();
             tokio::select! {
                 biased;
                 input = &mut reading => return input,
                 _ = session.ended() => attached::gone(shell, session),
                 // Ctrl-C as a signal, on a terminal without line editing: the next line goes to the shell.
-                () = shell.interrupt().cancelled() => attached::interrupted(shell, session).await,
+                () = interrupt.cancelled() => attached::interrupted(shell, session).await,
             }
             editor.repeat_prompt();
             self.attached = None;

@@ -88,6 +88,7 @@ pub static LINK: Client = Client {
             Field::count("duplicated", "packets that came twice"),
             Field::count("reordered", "packets that came late"),
             Field::count("corrupted", "packets with a flipped bit"),
+            Field::count("held", "packets that wait, after `hold`"),
             Field::count("troubles", "problems that it told of, such as a server that is not there"),
             Field::state("state", "listening, failed or cancelled"),
             Field::count("seed", "the seed of its random decisions"),
@@ -250,7 +251,7 @@ async fn run(session: Handle, options: LinkOptions, context: &Context) -> Result
         Listening { address: ListenAddress::Socket(address), carrier: transport.into(), service: None },
         "link",
     );
-    session.set_all([("seed", Value::count(seed)), ("troubles", Value::count(0))]);
+    session.set_all([("seed", Value::count(seed)), ("troubles", Value::count(0)), ("held", Value::count(0))]);
     session.set_all(counts(Counts::default(), Counts::default()));
     session.set_control(control.clone());
     session.set_peer(format!("{transport} {target}"));
@@ -348,7 +349,8 @@ struct Watcher {
 }
 
 impl Watch for Watcher {
-    fn counts(&self, up: Counts, down: Counts) {
+    fn counts(&self, up: Counts, down: Counts, held: usize) {
+        self.session.set("held", Value::count(held as u64));
         self.session.set_bytes(up.bytes_in + down.bytes_in, up.bytes_out + down.bytes_out);
         self.session.set_all(counts(up, down));
         self.session.set_dropped(dropped(up, down));

@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::conversation::{Order, Outgoing, OutgoingLine, Speech, Utterance};
 use super::events::{Events, bug};
+use super::measure::OnWay;
 use super::state::{Listening, Session, State};
 use crate::base::{Fields, Value};
 use crate::net::Connection;
@@ -203,6 +204,11 @@ impl Handle {
     /// Counts sent bytes, in the same way.
     pub fn count_out(&self, bytes: u64) {
         self.count(&self.session.bytes_out, bytes);
+    }
+
+    /// What one transfer has sent and what of it has arrived.
+    pub(crate) fn on_way(&self) -> OnWay {
+        OnWay::new(self.session.clone())
     }
 
     fn count(&self, counter: &AtomicU64, bytes: u64) {

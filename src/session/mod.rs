@@ -32,6 +32,7 @@ pub use self::client_entry::ClientEntry;
 pub use self::client_list::ClientState;
 pub use conversation::{Order, Speech, Utterance};
 pub use handle::Handle;
+pub(crate) use measure::OnWay;
 pub use measure::Sample;
 pub(crate) use rate_limiter::RateLimiter;
 pub use registry::{Registry, Request};

@@ -141,6 +141,8 @@ pub struct Session {
     pub(super) listening: OnceLock<Listening>,
     /// Set once, by a conversation: it accepts lines with `say`.
     pub(super) outgoing: OnceLock<Outgoing>,
+    /// Of the sent bytes, those that have not arrived yet.
+    pub(super) on_way: AtomicU64,
     /// No command waits for it, so its end is shown.
     pub(super) background: AtomicBool,
     /// A person watches it: all its events are shown.
@@ -216,8 +218,13 @@ impl Session {
 
     /// Takes a sample of the counts and the path; `last`: the session has ended.
     pub(super) fn sample(&self, last: bool) {
-        let (at, bytes_in, bytes_out) = (self.began.elapsed(), self.bytes_in(), self.bytes_out());
+        let (at, bytes_in, bytes_out) = (self.began.elapsed(), self.bytes_in(), self.bytes_arrived());
         self.lock_meter().take(at, bytes_in, bytes_out, last);
+    }
+
+    /// Sent bytes without those that a transfer knows to be on their way.
+    fn bytes_arrived(&self) -> u64 {
+        self.bytes_out().saturating_sub(self.on_way.load(Ordering::Relaxed))
     }
 
     /// The samples over its life; for a live session the last one is taken now.
@@ -226,7 +233,7 @@ impl Session {
         let mut meter = self.lock_meter();
         let mut samples = meter.samples().to_vec();
         if !has_ended {
-            samples.push(meter.read(self.began.elapsed(), self.bytes_in(), self.bytes_out()));
+            samples.push(meter.read(self.began.elapsed(), self.bytes_in(), self.bytes_arrived()));
         }
         samples
     }
@@ -527,6 +534,11 @@ impl Session {
     /// No command waits for it any more, so its end will be shown.
     pub fn to_background(&self) {
         self.background.store(true, Ordering::Relaxed);
+    }
+
+    /// A command waits for it, and shows its end.
+    pub fn to_foreground(&self) {
+        self.background.store(false, Ordering::Relaxed);
     }
 
     /// Whether all of its events are shown from now on, or only the notable ones.

@@ -485,8 +485,13 @@ pub(super) fn page_session_missing(id: u64) -> Failure {
     missing(format!("there is no session %{id} any more"))
 }
 
-pub(super) fn page_no_link(label: &str) -> Failure {
-    usage(format!("{label} is no link"))
+pub(super) fn no_link(label: &str) -> Failure {
+    usage(format!("{label} is no link")).fix("start one: link udp 0 to HOST:PORT")
+}
+
+pub(super) fn packet_does_not_wait(number: u64, label: &str) -> Failure {
+    missing(format!("no packet #{number} waits in {label}"))
+        .fix("`hold` it before it comes; `trace` of its sender tells its number")
 }
 
 /// Only a program that is not the page gets this.

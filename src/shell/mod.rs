@@ -130,7 +130,7 @@ pub struct Shell {
     previous_directory: Option<PathBuf>,
     temporary: Arc<std::sync::OnceLock<temporary::Temporary>>,
     deferred: Vec<Step>,
-    /// The step that registers a handler now.
+    /// The step that registers a handler, or expects an error, now.
     running: Option<Step>,
     /// Statements of handlers that failed.
     handler_failures: Arc<AtomicUsize>,

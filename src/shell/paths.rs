@@ -1,11 +1,13 @@
 //! Expands `~` and globs, in paths that were not quoted.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
 use super::errors;
 use crate::report::Failure;
+use crate::service::files::name::written;
 
 /// Hidden files match only if the pattern begins with a dot, as in every shell.
 const HIDDEN_BY_NAME: MatchOptions =
@@ -58,15 +60,34 @@ fn glob(pattern: &str, directory: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// The pattern with the brackets of a POSIX shell: `[^b]` is `[!b]`, and `[[:digit:]]` a class of characters (POSIX.1-2017,
+/// 9.3.5; of ASCII).
+fn of_a_shell(part: &str) -> String {
+    const CLASSES: [(&str, &str); 8] = [
+        ("[:alpha:]", "a-zA-Z"),
+        ("[:digit:]", "0-9"),
+        ("[:alnum:]", "a-zA-Z0-9"),
+        ("[:upper:]", "A-Z"),
+        ("[:lower:]", "a-z"),
+        ("[:xdigit:]", "0-9a-fA-F"),
+        ("[:space:]", " \t\n\r"),
+        ("[:punct:]", "!-/:-@\\[-`{-~"),
+    ];
+    let negated = part.replace("[^", "[!");
+    CLASSES.iter().fold(negated, |part, (class, characters)| part.replace(class, characters))
+}
+
 fn step(base: &Path, part: &str, directory: &Path) -> Vec<PathBuf> {
     // An unclosed `[` is a literal character, as in every shell.
-    let pattern = Pattern::new(part).ok().filter(|_| is_pattern(part));
+    let pattern = Pattern::new(&of_a_shell(part)).ok().filter(|_| is_pattern(part));
     let Some(pattern) = pattern else {
         let next = base.join(part);
         return if directory.join(&next).exists() { vec![next] } else { Vec::new() };
     };
     let Ok(entries) = std::fs::read_dir(directory.join(base)) else { return Vec::new() };
-    let names = entries.take(ENTRY_LIMIT).filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    // A name that is not UTF-8 is written with escapes, as everywhere.
+    let text = |name: OsString| name.into_string().unwrap_or_else(|name| written(&name));
+    let names = entries.take(ENTRY_LIMIT).filter_map(|entry| Some(text(entry.ok()?.file_name())));
     names.filter(|name| pattern.matches_with(name, HIDDEN_BY_NAME)).map(|name| base.join(name)).collect()
 }
 
@@ -85,6 +106,9 @@ mod tests {
             ("a?c", &["abc"]),
             ("[a-c]x", &["bx"]),
             ("[!b]x", &["dx"]),
+            ("[^b]x", &["dx"]),
+            ("[[:alpha:]]x", &["bx", "dx"]),
+            ("[[:upper:][:digit:]b]x", &["bx"]),
             ("*x", &["bx", "dx"]),
             (".h*", &[".hidden"]),
             ("z[", &["z["]),

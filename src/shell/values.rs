@@ -48,6 +48,9 @@ impl Shell {
     }
 
     fn reference(&self, path: &[String]) -> Result<Value, Failure> {
+        if path[0] == "tmp" {
+            self.temporary()?;
+        }
         self.look_up(path).map_err(|failure| failure.of(format!("${}", path.join("."))))
     }
 

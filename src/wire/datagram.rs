@@ -37,6 +37,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::ack::{self, Ack};
+use super::frame::checksum;
 use super::writer::{cut, push_varint};
 use super::{Code, ConnectionId, DecodeError, PacketNumber, Reader, SegmentNumber, TEXT_LIMIT, VERSION};
 
@@ -354,10 +355,6 @@ pub fn in_order_only(out: &mut [u8]) {
 pub fn finish(out: &mut Vec<u8>) {
     let crc = checksum(out);
     out.extend(crc.to_be_bytes());
-}
-
-fn checksum(bytes: &[u8]) -> u32 {
-    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
 }
 
 /// A frame inside DATA.

@@ -37,7 +37,7 @@ pub use reader::Reader;
 pub use writer::Writer;
 
 /// Version of all protocols here; both ends must have the same one.
-pub const VERSION: u8 = 6;
+pub const VERSION: u8 = 7;
 /// Largest chunk of a file, in bytes.
 pub const CHUNK_LIMIT: u64 = 1 << 20;
 /// Largest body of a frame, in bytes: a page of a listing, or a small file and its name. A peer may leave one unfinished.

@@ -25,10 +25,12 @@ pub enum Cause {
     Buffer,
     /// The receive window of the peer is full.
     Peer,
+    /// The rate limit that was waited for is the receiver's, which asked for it.
+    Asked,
 }
 
-const CAUSES: [Cause; 6] =
-    [Cause::Unknown, Cause::Path, Cause::Loss, Cause::Window, Cause::Buffer, Cause::Peer];
+const CAUSES: [Cause; 7] =
+    [Cause::Unknown, Cause::Path, Cause::Loss, Cause::Window, Cause::Buffer, Cause::Peer, Cause::Asked];
 
 /// How one end spent its time, as shares in thousandths; they need not add up to [`WHOLE`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

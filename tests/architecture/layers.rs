@@ -15,7 +15,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("net", &["base", "wire", "record", "reliable", "link", "report"]),
     ("session", &["base", "wire", "record", "report", "net"]),
     ("service", &["base", "language", "wire", "reliable", "link", "report", "net", "session"]),
-    ("shell", &["base", "language", "wire", "record", "report", "net", "session", "service"]),
+    ("shell", &["base", "language", "wire", "link", "record", "report", "net", "session", "service"]),
     ("output", &["base", "language", "report"]),
     ("prompt", &["base", "language", "wire", "report", "net", "session", "service", "shell", "output"]),
     (

@@ -114,6 +114,24 @@ fn server(lab: &Lab, words: &str) -> (Running, String) {
 }
 
 #[test]
+fn row_110_where_nobody_speaks_first_but_ours_a_client_is_greeted_at_once() {
+    use std::io::BufRead as _;
+    let lab = Lab::new();
+    lab.write("root/a", "x");
+    let (_server, address) = lab.server("listen tcp 0 ftp root root dialects own,ftp");
+    let (began, rounds) = (std::time::Instant::now(), 20);
+    for _ in 0..rounds {
+        let mut reader = std::io::BufReader::new(std::net::TcpStream::connect(&address).unwrap());
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        assert!(line.starts_with("220 "), "{line}");
+        lab.nls(&format!("get a from {address} to b replace")).success();
+    }
+    // Each would have waited for 400 ms of silence.
+    assert!(began.elapsed() < rounds * std::time::Duration::from_millis(400), "{:?}", began.elapsed());
+}
+
+#[test]
 fn row_110_a_silent_client_is_greeted_and_one_that_speaks_first_too() {
     let lab = Lab::new();
     let (_server, address) = server(&lab, "");

@@ -34,7 +34,7 @@ fn row_110_a_client_that_waits_to_be_spoken_to_is_greeted_and_may_still_be_anybo
         let (mut late, mut reader) = connect(&address);
         line.clear();
         reader.read_line(&mut line).unwrap();
-        late.write_all(b"\x8bNLS\x06\x02\0\0").unwrap();
+        late.write_all(b"\x8bNLS\x07\x02\0\0").unwrap();
         let mut preface = [0; 8];
         reader.read_exact(&mut preface).unwrap();
         assert_eq!(&preface[..4], b"\x8bNLS");

@@ -296,6 +296,8 @@ fn row_110_who_says_nothing_hears_everything_and_is_no_ghost() {
     (&silent[7]).write_all(b"good day\n").unwrap();
     assert!(host.line_with("joined").contains("guest"));
     assert_eq!(ann.next("message")["text"], "good day");
+    // Everybody knew that it is there before it was heard. What is not read when it leaves would make that a reset.
+    assert!(line(&mut readers[7]).ends_with(" joined\n"));
     let here = say(&address, &token, "/who").1["notice"].as_str().unwrap().to_owned();
     assert_eq!(here.matches("guest").count(), 1, "{here}");
     drop((silent, readers));

@@ -137,12 +137,12 @@ def text(value):
 def connect(host, port, key):
     connection = socket.create_connection((host, int(port)), 20)
     stream = connection.makefile("rb")
-    preface = bytes.fromhex("8b4e4c530601") + bytes([SEALED | AES, 0])
+    preface = bytes.fromhex("8b4e4c530701") + bytes([SEALED | AES, 0])
     shake = Handshake(key, preface)
     connection.sendall(preface + shake.first)
     server = exactly(stream, 8)
     if not server[6] & SEALED:
-        sys.exit("refused: " + stream.read()[9:].decode())
+        sys.exit("refused: " + stream.read()[9:-4].decode())
     sealer, opener = shake.finish(server, exactly(stream, 56))
     connection.sendall(sealer.seal(b""))
     return connection, sealer, frames(stream, opener)

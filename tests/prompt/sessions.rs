@@ -142,6 +142,25 @@ fn a_session_typed_at_the_prompt_is_recorded_and_plays_again() {
 }
 
 #[test]
+fn an_interrupt_that_ends_a_conversation_is_recorded_too() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("record lesson.nls", "recording to lesson.nls");
+    terminal.run("listen tcp 0 chat as room", "a conversation with many");
+    terminal.line("chat tcp $room name ann as ann");
+    terminal.see("attached", |screen| screen.ends_with("say>"));
+    terminal.keys(INTERRUPT);
+    terminal.see("the prompt", |screen| screen.contains("ended") && screen.ends_with("nls>"));
+    terminal.run("say $room hi", "nobody is here");
+    terminal.run("record", "recorded 4 commands");
+    terminal.line("quit now");
+    terminal.ends();
+    let text = std::fs::read_to_string(lab.path("lesson.nls")).unwrap();
+    assert!(text.contains("\nstop $ann\n"), "{text}");
+    lab.run(&["test", "lesson.nls"]).success();
+}
+
+#[test]
 fn row_33_an_interrupt_ends_the_command_and_not_the_shell() {
     let lab = Lab::new();
     let mut terminal = Terminal::new(&lab, &[], None);

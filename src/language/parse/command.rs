@@ -221,7 +221,7 @@ impl<'v> Matcher<'v> {
         if let (false, Some(keyword)) = (must, keyword) {
             return self.keyword(keyword, word, tail);
         }
-        let Some(param) = param.filter(|param| !self.is_misspelt(param, word)) else {
+        let Some(param) = param.filter(|param| !self.is_misspelt(param, word, tail)) else {
             self.unexpected(word);
             // After an unknown word the rest cannot be interpreted either.
             return &[];
@@ -273,11 +273,18 @@ impl<'v> Matcher<'v> {
     }
 
     /// True if a further value of a repeated parameter looks more like a misspelt keyword.
-    fn is_misspelt(&self, param: &Param, word: &Word) -> bool {
+    fn is_misspelt(&self, param: &Param, word: &Word, tail: &[Word]) -> bool {
+        // Where the keyword follows, nothing else is meant to be it.
+        let follows = |next: &Word| self.keyword_of(next).is_some_and(|keyword| keyword.required);
+        if tail.iter().any(follows) {
+            return false;
+        }
         let text = word.literal().unwrap_or_default();
         let another = param.many && self.has(param.name) && !word.quoted && !text.contains(['.', '/', '*']);
+        let is_no_choice = matches!(param.kind, Kind::Choice(words) if !words.contains(&&*text));
         let words = self.keywords().map(|keyword| keyword.word);
-        another && (other_shells::keyword(&text).is_some() || nearest(&text, words).is_some())
+        let foreign = other_shells::keyword(&text).is_some();
+        another && (foreign || nearest(&text, words).is_some()) || !param.required && is_no_choice && foreign
     }
 
     fn keyword<'w>(&mut self, keyword: &'static Keyword, word: &Word, tail: &'w [Word]) -> &'w [Word] {
@@ -429,7 +436,7 @@ impl<'v> Matcher<'v> {
     }
 
     fn unexpected(&mut self, word: &Word) {
-        let text = word.literal().unwrap_or_default();
+        let text = word.literal().unwrap_or_else(|| word.written().into());
         if let Some(diagnostic) = typed_key::found(word) {
             return self.errors.push(diagnostic);
         }

@@ -49,6 +49,9 @@ fn of_a_value(tokens: Tokens<'_>, negated: bool) -> Read<'_, Body> {
     let compared = |tokens| {
         let (rest, comparison) = one_of(&Comparison::WORDS)(tokens)?;
         let (rest, right) = cut(word("a value")).parse(rest)?;
+        if let Some(message) = [left, right].into_iter().find_map(|side| not_an_operand(side, comparison)) {
+            return tokens.failed(message);
+        }
         let (rest, within) = cut(within).parse(rest)?;
         Ok((rest, value(Some((comparison, right.clone())), within)))
     };
@@ -158,6 +161,27 @@ fn unspaced(word: &Word) -> Option<Box<Diagnostic>> {
             .expected(["VALUE == VALUE".into()])
             .fix(fix.trim().to_owned()),
     ))
+}
+
+/// The error for a side of a comparison that is more than a value: `(9 < 5)`, `1==2 != false`. A text that contains such
+/// signs is put in quotes.
+fn not_an_operand(word: &Word, comparison: Comparison) -> Option<Box<Diagnostic>> {
+    let text = word.written();
+    let of_text = matches!(comparison, Comparison::Contains | Comparison::Matches);
+    if word.quoted || of_text || crate::base::endpoint::parse(&text).is_ok() {
+        return None;
+    }
+    let is_sign = |c: char| "()[],".contains(c);
+    let bare = text.trim_matches(is_sign);
+    if bare != text {
+        let title = format!("`{text}` is not a value: a comparison has no brackets and no commas");
+        let fix = if bare.is_empty() { None } else { Some(bare.to_owned()) };
+        let expected = ["a value, or a text in quotes".into()];
+        return Some(Box::new(Diagnostic::new(title, word.span.clone()).expected(expected).fix(fix)));
+    }
+    let compares = ["==", "!=", "<=", ">="].iter().any(|operator| text.contains(operator));
+    let begins_or_ends = text.starts_with(['<', '>', '=', '!']) || text.ends_with(['<', '>', '=']);
+    if compares || begins_or_ends { unspaced(word) } else { None }
 }
 
 fn not_a_comparison(left: &Word, here: Tokens<'_>) -> Diagnostic {

@@ -56,6 +56,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// The rest of the statement as it was written, from a place in the source on.
+    pub fn text_after(&self, place: usize) -> &str {
+        if self.span.contains(&place) { self.source.slice(&(place..self.span.end)) } else { "" }
+    }
+
     /// The statement as it was written.
     pub fn text(&self) -> &str {
         self.source.slice(&self.span)

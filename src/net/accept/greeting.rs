@@ -14,7 +14,7 @@ use crate::net::errors;
 use crate::net::limits::FIRST_MESSAGE_LIMIT;
 use crate::net::{show, tcp};
 use crate::report::Failure;
-use crate::wire::dialect::Opening;
+use crate::wire::dialect::{Dialect, Opening};
 use crate::wire::preface;
 
 /// A client that has not completed its preface after this time counts as half-open.
@@ -79,7 +79,9 @@ impl Visitor {
     async fn first_bytes_in_time(&mut self, half_open: Arc<AtomicUsize>) -> Result<First, Failure> {
         let greets = self.admission.greets();
         let may_wait = self.admission.has_listeners() || greets;
-        let silent_after = may_wait.then_some(SILENT_AFTER);
+        // Where nobody is served who must speak first, silence need not be waited for: ours skip a greeting.
+        let greets_at_once = greets && !self.admission.dialects.has(Dialect::Http);
+        let silent_after = may_wait.then_some(if greets_at_once { Duration::ZERO } else { SILENT_AFTER });
         let mut first = std::pin::pin!(self.first_bytes(silent_after));
         if let Ok(result) = tokio::time::timeout(HALF_OPEN_AFTER, &mut first).await {
             return result;

@@ -197,7 +197,7 @@ fn turn_away(stream: &TcpStream) {
     let why = errors::out_of_descriptors();
     let mut words = BytesMut::new();
     words.extend_from_slice(&Preface::new(ServiceId::ANY).encode());
-    Frame::error(why.code, &why.why).encode(&mut words);
+    Frame::error(why.code, &why.why).encode_checked(&mut words);
     drop(stream.try_write(&words));
     // Closing with unread input would reset the connection and could discard the message.
     drop(stream.try_read(&mut [0; 64]));

@@ -206,7 +206,7 @@ pub(super) fn objection(admission: &Admission, asked: Option<Preface>) -> Option
 
 fn own_refusal(failure: &Failure) -> Vec<u8> {
     let mut words = BytesMut::from(&Preface::new(ServiceId::ANY).encode()[..]);
-    Frame::error(failure.code, &failure.to_string()).encode(&mut words);
+    Frame::error(failure.code, &failure.to_string()).encode_checked(&mut words);
     words.to_vec()
 }
 

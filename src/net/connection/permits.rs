@@ -293,6 +293,13 @@ mod tests {
         assert!(lock(&places.clients).taken.is_empty() && lock(&places.clients).silent.is_empty());
     }
 
+    /// Until so many places are offered.
+    async fn offered(places: &ConnectionPermits, count: usize) {
+        while lock(&places.clients).silent.len() < count {
+            tokio::task::yield_now().await;
+        }
+    }
+
     #[tokio::test]
     async fn row_62_the_client_that_is_idle_for_longest_makes_room() {
         let places = Arc::<ConnectionPermits>::default();
@@ -305,10 +312,14 @@ mod tests {
         }
         assert!(places.take(one, 2).is_err(), "nobody has been idle for long enough");
         let mut longest = Box::pin(first.given_away(now));
+        tokio::select! {
+            () = &mut longest => panic!("nobody needed it"),
+            () = offered(&places, 1) => {}
+        }
         let mut newer = Box::pin(second.given_away(now));
         tokio::select! {
-            _ = async { tokio::join!(&mut longest, &mut newer) } => panic!("nobody needed it"),
-            () = async { while lock(&places.clients).silent.len() < 2 { tokio::task::yield_now().await } } => {}
+            () = &mut newer => panic!("nobody needed it"),
+            () = offered(&places, 2) => {}
         }
         let third = places.take(one, 2).unwrap();
         longest.await;

@@ -1,23 +1,34 @@
 //! A relay that emulates a bad network in front of a server: packets are forwarded, delayed or dropped as
 //! [`crate::link`] decides. One task owns the link; readers on each side feed it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `udp`, `tcp` | the readers, and the ways out |
+//! | `control` | the settings of a link, which may be changed while it runs |
+//! | `by_hand` | packets that are held back, and let go or dropped by hand |
 
+mod by_hand;
+mod control;
 mod tcp;
 mod udp;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::UdpSocket;
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use self::by_hand::Came;
+pub use self::by_hand::{Flow, Waiting};
+pub use self::control::RelayControl;
 use super::clock::timer::Timer;
 use super::connection::record::SharedRing;
 use super::connection::tap::{Part, Tapped};
 use super::{Bound, clock};
 use crate::base::{Endpoint, Time};
-use crate::link::{Counts, Direction, Link, Profile, Verdict};
+use crate::link::{Counts, Direction, Handled, Link, Verdict};
 use crate::record::{Fate, PacketEvent, Way, summarize};
 use crate::report::Failure;
 
@@ -29,55 +40,10 @@ const FLYING_LIMIT: usize = 64 << 20;
 /// Minimum interval between reports of the counts.
 const TELL_EVERY: Duration = Duration::from_millis(20);
 
-/// The id of a client of the link.
-pub type Flow = u64;
-
-/// The settings of a link, up (to the server) and down; may be changed while it runs.
-#[derive(Debug, Default)]
-pub struct RelayControl {
-    profiles: Mutex<[Profile; 2]>,
-    changed: Notify,
-    /// The link carries byte streams (TCP): no loss, duplication or reordering.
-    lossless: bool,
-}
-
-impl RelayControl {
-    /// `lossless`: for byte streams (TCP); only corruption, delay, jitter and rate of the profiles apply.
-    pub fn new(up: Profile, down: Profile, lossless: bool) -> Arc<Self> {
-        let control = Self { profiles: Mutex::default(), changed: Notify::new(), lossless };
-        control.change(|profiles| *profiles = [up, down]);
-        Arc::new(control)
-    }
-
-    pub const fn is_lossless(&self) -> bool {
-        self.lossless
-    }
-
-    /// Changes the profiles, up and down, from the next packet on. On a lossless link only corruption, delay, jitter
-    /// and rate are kept.
-    pub fn change(&self, change: impl FnOnce(&mut [Profile; 2])) {
-        let mut profiles = self.profiles.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut profiles);
-        if self.lossless {
-            for profile in profiles.iter_mut() {
-                let Profile { corrupt, delay, jitter, rate, .. } = *profile;
-                *profile = Profile { corrupt, delay, jitter, rate, ..Profile::default() };
-            }
-        }
-        drop(profiles);
-        self.changed.notify_one();
-    }
-
-    /// The current profiles, up and down.
-    pub fn profiles(&self) -> [Profile; 2] {
-        *self.profiles.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Receives the events of a relay.
 pub trait Watch: Send + Sync + 'static {
-    /// The counts changed; called at intervals, not for each packet.
-    fn counts(&self, up: Counts, down: Counts);
+    /// The counts changed; called at intervals, not for each packet. `held`: the packets that wait.
+    fn counts(&self, up: Counts, down: Counts, held: usize);
     /// A client connected; `client` is its address.
     fn joined(&self, flow: Flow, client: String);
     /// A client disconnected, or was idle for too long.
@@ -141,7 +107,8 @@ struct Engine {
     up: Link<Tag>,
     down: Link<Tag>,
     exits: HashMap<Flow, [PacketOut; 2]>,
-    told: [Counts; 2],
+    /// The counts and the number of held packets that were told last.
+    told: ([Counts; 2], usize),
     tell_at: Time,
     ring: SharedRing,
 }
@@ -200,7 +167,7 @@ impl Relay {
             up: Link::new(up, self.seed, &self.name, Direction::Up).bounded(bound_bytes),
             down: Link::new(down, self.seed, &self.name, Direction::Down).bounded(bound_bytes),
             exits: HashMap::new(),
-            told: [Counts::default(); 2],
+            told: ([Counts::default(); 2], 0),
             tell_at: Time::ZERO,
             ring: self.ring,
         };
@@ -228,10 +195,11 @@ impl Engine {
                     None => return,
                 },
                 () = alarm.at(wake.unwrap_or_default()), if wake.is_some() => {}
-                () = control.changed.notified() => {
+                () = control.changed() => {
                     let [up, down] = control.profiles();
                     self.up.set_profile(up);
                     self.down.set_profile(down);
+                    self.let_go();
                 }
             }
             for _ in 0..ARRIVALS {
@@ -243,9 +211,12 @@ impl Engine {
         }
     }
 
+    fn counts(&self) -> ([Counts; 2], usize) {
+        ([self.up.counts(), self.down.counts()], self.control.held())
+    }
+
     fn deadline(&self) -> Option<Time> {
-        let counts = [self.up.counts(), self.down.counts()];
-        let tell = (counts != self.told).then_some(self.tell_at);
+        let tell = (self.counts() != self.told).then_some(self.tell_at);
         [self.up.deadline(), self.down.deadline(), tell].into_iter().flatten().min()
     }
 
@@ -256,14 +227,11 @@ impl Engine {
                 self.watch.joined(flow, client);
             }
             PacketIn::Packet { direction, flow, bytes, place } => {
-                let tag = Tag { flow, place: place.map(Arc::new) };
-                let (now, link) =
-                    (clock::now(), if direction == Direction::Up { &mut self.up } else { &mut self.down });
-                let verdict = link.offer(now, tag, bytes.clone());
-                let event = event(now, flow, direction, &bytes, verdict);
-                self.ring.lock().push(event);
-                if self.ring.tap().is_on() {
-                    self.show((flow, direction), false, &bytes, Some(event));
+                let came = Came { direction, flow, bytes, place: place.map(Arc::new) };
+                match self.control.by_hand().take(came) {
+                    Handled::Passes(came) => self.carry(came),
+                    Handled::Dropped(came) => self.lose(came),
+                    Handled::Held => {}
                 }
             }
             PacketIn::Left(flow) => {
@@ -271,6 +239,43 @@ impl Engine {
                 self.watch.left(flow);
             }
             PacketIn::Trouble(why) => self.watch.trouble(why),
+        }
+    }
+
+    /// Offers a packet to the link.
+    fn carry(&mut self, came: Came) {
+        let Came { direction, flow, bytes, place } = came;
+        let now = clock::now();
+        let verdict = self.link(direction).offer(now, Tag { flow, place }, bytes.clone());
+        self.note(event(now, flow, direction, &bytes, verdict), (flow, direction), &bytes);
+    }
+
+    /// Drops a packet by hand.
+    fn lose(&mut self, came: Came) {
+        let Came { direction, flow, bytes, .. } = came;
+        self.link(direction).lose(bytes.len());
+        self.note(event(clock::now(), flow, direction, &bytes, Verdict::Lost), (flow, direction), &bytes);
+    }
+
+    fn link(&mut self, direction: Direction) -> &mut Link<Tag> {
+        if direction == Direction::Up { &mut self.up } else { &mut self.down }
+    }
+
+    fn note(&self, event: PacketEvent, place: (Flow, Direction), bytes: &Bytes) {
+        self.ring.lock().push(event);
+        if self.ring.tap().is_on() {
+            self.show(place, false, bytes, Some(event));
+        }
+    }
+
+    /// Carries what was let go by hand, and drops what was dropped while it waited.
+    fn let_go(&mut self) {
+        while let Some(gone) = self.control.by_hand().next() {
+            match gone {
+                Handled::Passes(came) => self.carry(came),
+                Handled::Dropped(came) => self.lose(came),
+                Handled::Held => {}
+            }
         }
     }
 
@@ -307,11 +312,11 @@ impl Engine {
     }
 
     fn tell(&mut self) {
-        let counts = [self.up.counts(), self.down.counts()];
+        let ([up, down], held) = self.counts();
         let now = clock::now();
-        if counts != self.told && now >= self.tell_at {
-            self.watch.counts(counts[0], counts[1]);
-            (self.told, self.tell_at) = (counts, now + TELL_EVERY);
+        if ([up, down], held) != self.told && now >= self.tell_at {
+            self.watch.counts(up, down, held);
+            (self.told, self.tell_at) = (([up, down], held), now + TELL_EVERY);
         }
     }
 }

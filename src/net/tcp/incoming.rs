@@ -8,6 +8,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use super::sealed::ReadSide;
 use super::socket::ReadEnd;
 use super::{BATCH, DIRECT, LINE_LIMIT, broken};
+use crate::net::connection::keys::Opener;
 use crate::net::connection::message::{BlockSink, Message, Received, land};
 use crate::net::connection::record::FrameNotes;
 use crate::net::connection::tap::Part;
@@ -19,7 +20,7 @@ use crate::wire::preface::{self, Preface};
 use crate::wire::{Frame, Reader};
 
 /// Bytes between two large blocks: the frame with the hash of the next one, and its block header.
-const BETWEEN: usize = frame::HEADER + 8 + 32 + BLOCK_HEADER;
+const BETWEEN: usize = frame::HEADER + 8 + 32 + frame::CHECK + BLOCK_HEADER;
 
 /// The receiving half.
 pub struct Incoming {
@@ -43,7 +44,7 @@ impl Incoming {
     pub(in crate::net) fn new(half: OwnedReadHalf, front: BytesMut, lines: bool) -> Self {
         Self {
             end: ReadSide::new(ReadEnd::Shared(half)),
-            frames: Deframer { buffer: front },
+            frames: Deframer { buffer: front, checked: true },
             lines,
             received: 0,
             ended: false,
@@ -58,6 +59,13 @@ impl Incoming {
     pub(in crate::net) fn met(mut self, client: Option<Preface>) -> Self {
         (self.is_client, self.greeting) = (true, client.map(Preface::encode));
         self
+    }
+
+    /// From here on records come, which need no other check sums.
+    pub(super) fn seal(&mut self, opener: Opener) {
+        let front = self.take_front();
+        self.end.seal(opener, front);
+        self.frames.checked = false;
     }
 
     /// After [`crate::net::Connection::own`]: whether a read may block.
@@ -183,10 +191,11 @@ impl Incoming {
 
     fn note_frame(&mut self, frame: &Frame) {
         if let Some(notes) = &mut self.notes {
-            let size = frame::HEADER + frame.body.len();
+            let checked = self.frames.checked;
+            let size = frame::HEADER + frame.body.len() + if checked { frame::CHECK } else { 0 };
             notes.frame(Kind::Frame, size, || {
                 let mut bytes = BytesMut::with_capacity(size);
-                frame.encode(&mut bytes);
+                frame.encode_for(checked, &mut bytes);
                 bytes
             });
         }

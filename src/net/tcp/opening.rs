@@ -82,9 +82,8 @@ pub(in crate::net) async fn answer(
 
 /// From here on everything is encrypted.
 fn seal(outgoing: &mut Outgoing, incoming: &mut Incoming, secrets: Secrets) {
-    outgoing.end.seal(secrets.sealer);
-    let front = incoming.take_front();
-    incoming.end.seal(secrets.opener, front);
+    outgoing.seal(secrets.sealer);
+    incoming.seal(secrets.opener);
 }
 
 /// The first bytes of a client, as they were sent.

@@ -10,6 +10,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use super::sealed::WriteSide;
 use super::socket::WriteEnd;
 use super::{BATCH, DIRECT, broken};
+use crate::net::connection::keys::Sealer;
 use crate::net::connection::record::FrameNotes;
 use crate::net::connection::tap::Part;
 use crate::net::errors::stopped_reading;
@@ -42,6 +43,8 @@ pub struct Outgoing {
     buffer: BytesMut,
     /// Frames leave as lines of text.
     lines: bool,
+    /// Frames leave with their check sums: nothing else protects them.
+    checked: bool,
     /// Where its frames are noted.
     pub(in crate::net) notes: Option<FrameNotes>,
     /// The preface that was sent.
@@ -57,6 +60,7 @@ impl Outgoing {
             queued: 0,
             buffer: BytesMut::new(),
             lines,
+            checked: true,
             notes: None,
             greeting: None,
         }
@@ -121,6 +125,12 @@ impl Outgoing {
         Cause::Unknown
     }
 
+    /// From here on everything leaves in records, which need no other check sums.
+    pub(super) fn seal(&mut self, sealer: Sealer) {
+        self.end.seal(sealer);
+        self.checked = false;
+    }
+
     /// Queues raw bytes, such as the preface.
     pub(in crate::net) fn put(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
@@ -141,7 +151,7 @@ impl Outgoing {
             self.buffer.extend_from_slice(&frame.body);
             self.buffer.put_u8(b'\n');
         } else {
-            frame.encode(&mut self.buffer);
+            frame.encode_for(self.checked, &mut self.buffer);
         }
         if let Some(notes) = &mut self.notes {
             notes.frame(kind, self.buffer.len() - before, || &self.buffer[before..]);

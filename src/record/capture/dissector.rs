@@ -3,7 +3,7 @@
 
 use super::layout::{DATAGRAMS, FRAMES, Field, Form, PREFACE, Row, TCP_FRAMES};
 use crate::wire::preface::{self, MAGIC};
-use crate::wire::{BLOCK_LIMIT, Code, ack, datagram};
+use crate::wire::{BLOCK_LIMIT, Code, ack, datagram, frame};
 
 /// What reads packets; the tables stand before it.
 const PROGRAM: &str = include_str!("dissector.lua");
@@ -26,6 +26,7 @@ pub fn lua() -> String {
         ("COOKIE_LIMIT", datagram::COOKIE_LIMIT),
         ("RANGE_LIMIT", ack::RANGE_LIMIT),
         ("BITMAP_LIMIT", ack::BITMAP_LIMIT),
+        ("BLOCK", usize::from(frame::BLOCK)),
         ("BLOCK_LIMIT", BLOCK_LIMIT),
         ("PREFACE_BYTES", preface::SIZE),
         ("MAGIC", u32::from_be_bytes(MAGIC) as usize),

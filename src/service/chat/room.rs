@@ -280,6 +280,7 @@ impl Room {
         stamp: Stamp,
         text: &str,
     ) -> Result<(), TurnError> {
+        self.introduce(name);
         let received = {
             let mut members = self.lock();
             let member = members.member(name, token).ok_or(TurnError::Impossible)?;
@@ -339,6 +340,16 @@ impl Room {
                 Some(due) => return tokio::time::sleep_until(due).await,
                 None => self.has_news.notified().await,
             }
+        }
+    }
+
+    /// Whoever speaks has joined for everybody who hears it.
+    fn introduce(&self, name: &str) {
+        let news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = news.as_ref().is_some_and(|(_, news)| news.joined.iter().any(|joined| joined == name));
+        drop(news);
+        if is_new {
+            self.tell_news();
         }
     }
 

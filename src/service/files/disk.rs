@@ -336,7 +336,7 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    fn claim(file: &File, bytes: u64) -> Result<Self, Failure> {
+    pub(super) fn claim(file: &File, bytes: u64) -> Result<Self, Failure> {
         let device = rustix::fs::fstat(file).map_or(0, |stat| stat.st_dev);
         let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
         let others = claimed.entry(device).or_default();

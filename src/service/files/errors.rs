@@ -122,7 +122,7 @@ pub(crate) fn no_longer_a_regular_file() -> Failure {
 }
 
 pub(crate) fn size_unknown() -> Failure {
-    let why = "the system says that it is empty, and it is not: its size is not known";
+    let why = "the size that the system gives is not that of its content, as for files in /proc and /sys";
     Failure::new(Code::Policy, why).fix("copy it, and send the copy: !cp FILE COPY")
 }
 

@@ -113,6 +113,8 @@ pub(crate) async fn answer(
     };
     loop {
         let frame = match listing.next(session, dress).await? {
+            // Links, FIFOs and the like, which are not listed: only the last page may be empty.
+            Ok(entries) if entries.is_empty() && !listing.is_over() => continue,
             Ok(entries) => Entries { entries, more: !listing.is_over() }.encode(),
             Err(failure) => Frame::error(failure.code, &failure.why),
         };

@@ -9,6 +9,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use super::errors::{BadName, name_refused};
 use crate::base::escape::escape_line;
@@ -79,6 +80,17 @@ pub(crate) fn raw(text: &str) -> Option<OsString> {
     }
     out.extend_from_slice(rest.as_bytes());
     Some(OsString::from_vec(out))
+}
+
+/// The path of what a user wrote: as it is, or with its escapes read if only that exists. So a name that is not UTF-8 can be
+/// written.
+pub(crate) fn local(directory: &Path, text: &str) -> PathBuf {
+    let plain = directory.join(text);
+    let exists = |path: &Path| path.symlink_metadata().is_ok();
+    match raw(text).map(|unescaped| directory.join(unescaped)) {
+        Some(unescaped) if !exists(&plain) && exists(&unescaped) => unescaped,
+        _ => plain,
+    }
 }
 
 /// Name of an incomplete file: `.NAME.nls-part`. A name that is too long for that is cut, and a hash is added.

@@ -14,7 +14,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, OpenOptions, OpenOptionsExt};
 use rustix::io::Errno;
 
-use super::disk::{RealDisk, granted, os, reopen};
+use super::disk::{RealDisk, Space, granted, os, reopen};
 use super::errors;
 use super::name::{Rules, components, is_hidden, is_scaffold, raw, stays_inside, written};
 use super::protocol::{Entry, EntryKind};
@@ -167,11 +167,11 @@ impl Folder {
         }
     }
 
-    /// Fails if `bytes` do not fit on the folder's file system.
-    pub(crate) fn check_space(&self, bytes: u64) -> Result<(), Failure> {
+    /// Claims space for `bytes` on the folder's file system, or fails if they do not fit.
+    pub(crate) fn claim_space(&self, bytes: u64) -> Result<Space, Failure> {
         let handle =
             self.reopen().map_err(|error| Failure::io(&error, format!("folder {}", self.path.display())))?;
-        super::disk::check_space(&File::from(handle), bytes)
+        Space::claim(&File::from(handle), bytes)
     }
 
     /// Opens a folder in order to list it.
@@ -315,8 +315,8 @@ impl Folder {
     }
 }
 
-/// The open file as a source; `None` if it is not a regular file. A file in `/proc` or `/sys` reports a size of 0 but
-/// has content: it must not be sent as an empty file.
+/// The open file as a source; `None` if it is not a regular file. A file in `/proc` or `/sys` reports a size of 0 or of a
+/// page, and has other content: it must not be sent as an empty file, nor wait for what never comes.
 fn source(file: File) -> Result<Option<Source>, Failure> {
     let Ok(mut metadata) = file.metadata() else { return Ok(None) };
     if !metadata.is_file() {
@@ -330,6 +330,13 @@ fn source(file: File) -> Result<Option<Source>, Failure> {
         if metadata.len() == 0 {
             return Err(errors::size_unknown());
         }
+    }
+    let is_elsewhere = metadata.len() > 0 && metadata.blocks() == 0;
+    if is_elsewhere
+        && std::os::unix::fs::FileExt::read_at(&file, &mut [0], metadata.len() - 1)
+            .is_ok_and(|read| read == 0)
+    {
+        return Err(errors::size_unknown());
     }
     Ok(Some(Source::of(file, &metadata)))
 }
@@ -391,11 +398,11 @@ fn nonblocking() -> i32 {
     rustix::fs::OFlags::NONBLOCK.bits() as i32
 }
 
-/// Describes an entry of a folder; `None` if it vanished meanwhile, or is a part or journal of nls.
+/// Describes an entry of a folder; `None` if it vanished meanwhile. A part or a journal of nls is something special.
 fn describe(dir: &Dir, there: &cap_std::fs::DirEntry) -> Option<RootEntry> {
     let own = there.file_name();
     if is_scaffold(&own) {
-        return None;
+        return Some(RootEntry::Special);
     }
     let name = written(&own);
     let metadata = match there.metadata() {

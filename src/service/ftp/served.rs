@@ -7,9 +7,11 @@ use super::options::ServerOptions;
 use super::storage::known_hashes::KnownHashes;
 use super::storage::quota::Quota;
 use super::storage::small::BatchWriter;
+use super::transfer::told_rate::Senders;
 use crate::language::{Arguments, FromArguments};
 use crate::report::Failure;
 use crate::service::Context;
+use crate::service::files::disk::Space;
 use crate::service::files::name::Rules;
 use crate::service::files::root::Folder;
 use crate::service::files::walk::size_below;
@@ -28,6 +30,8 @@ pub(crate) struct FileServer {
     pub(super) open: bool,
     /// Hashes of files that came in other protocols.
     pub(super) hashes: KnownHashes,
+    /// Clients that send files.
+    pub(super) senders: Senders,
 }
 
 impl FileServer {
@@ -55,6 +59,7 @@ impl FileServer {
             guarded,
             open: listen.open,
             hashes: KnownHashes::default(),
+            senders: Senders::default(),
         })
     }
 
@@ -68,6 +73,7 @@ impl FileServer {
             guarded: false,
             open: true,
             hashes: KnownHashes::default(),
+            senders: Senders::default(),
         }
     }
 
@@ -84,9 +90,9 @@ impl FileServer {
         self.guarded.then(errors::uploads_closed)
     }
 
-    /// Refuses a tree of `bytes` bytes that does not fit; what is there already needs no more space. True if a folder
-    /// of that name exists.
-    pub(super) fn check_room(&self, bytes: u64, name: &str) -> Result<bool, Failure> {
+    /// Claims space for a tree of `bytes` bytes, or refuses one that does not fit; what is there already needs no more
+    /// space. True if a folder of that name exists.
+    pub(super) fn claim_room(&self, bytes: u64, name: &str) -> Result<(bool, Space), Failure> {
         self.folder.place(name, self.rules)?;
         self.folder.check_writable()?;
         let there = self.folder.folder(name).and_then(Result::ok);
@@ -94,7 +100,7 @@ impl FileServer {
         if self.quota.reserve(lacking).is_none() {
             return Err(self.quota.refusal(lacking));
         }
-        self.folder.check_space(lacking).map(|()| there.is_some())
+        Ok((there.is_some(), self.folder.claim_space(lacking)?))
     }
 
     pub(super) fn keeper(&self) -> BatchWriter {

@@ -99,9 +99,10 @@ pub const KINDS: &[(&str, &str)] = &[
 const FORM_WIDTH: usize = 18;
 
 /// Commands that `help` only names: a screen is small.
-const NAMED_ONLY: [&str; 25] = [
+const NAMED_ONLY: [&str; 30] = [
     "replay", "finish", "reset", "off", "fg", "bg", "print", "sleep", "file", "cd", "pwd", "parts", "clear",
     "help", "history", "quit", "log", "attach", "plot", "diagram", "capture", "report", "view", "qr", "key",
+    "hold", "step", "drop", "dup", "release",
 ];
 /// Columns of the screen.
 const COLUMNS: usize = 80;
@@ -294,6 +295,10 @@ pub fn limits() -> String {
         ("clients of a listener", "256, or `max N`; chat over udp 1".into()),
         ("clients of one address", "7 of 8 of those; on loopback all".into()),
         ("transfers over tftp", format!("{CONVERSATION_LIMIT} of a listener, or fewer with `max N`")),
+        (
+            "packets held at a link",
+            format!("{} of {}", crate::link::HELD_LIMIT, size(crate::link::HELD_BYTES_LIMIT)),
+        ),
         ("blocks of files in memory", format!("{} for all peers, and one block for each", size(HELD_LIMIT))),
         ("entries of a listing", ENTRY_LIMIT.to_string()),
         ("first answer of a server", format!("{} s", CONNECT_LIMIT.as_secs())),

@@ -6,7 +6,7 @@
 //! | `see` | `trace`, `diagram`, `plot`, `view` and others: what makes traffic visible |
 //! | `stop`, `jobs` | `wait`, `stop`, `sleep`, `quit`; `fg`, `bg` |
 //! | `speak` | `say`, `finish`, `reset`, `off`, `attach`, `print` |
-//! | `set` | settings, rate limits, links |
+//! | `steer` | `set`; `hold`, `step`, `drop`, `dup`, `release`: settings, rate limits, links |
 //! | `file`, `folder` | `file`; `cd`, `pwd`, `parts`, `clear` |
 //! | `record` | `record` |
 //! | `share` | `qr`, `key`: what is handed to others |
@@ -20,9 +20,9 @@ mod jobs;
 mod record;
 mod see;
 mod sessions;
-mod set;
 mod share;
 mod speak;
+mod steer;
 mod stop;
 pub(super) mod table;
 
@@ -71,7 +71,12 @@ pub static ALL: &[&Builtin] = &[
     &folder::CLEAR,
     &record::RECORD,
     &stop::SLEEP,
-    &set::SET,
+    &steer::set::SET,
+    &steer::by_hand::HOLD,
+    &steer::by_hand::STEP,
+    &steer::by_hand::DROP,
+    &steer::by_hand::DUP,
+    &steer::by_hand::RELEASE,
     &help::HELP,
     &help::HISTORY,
     &stop::QUIT,

@@ -101,6 +101,15 @@ impl Shell {
         }
     }
 
+    /// Records that a session was ended by a key while attached.
+    pub fn note_stopped(&mut self, session: &Session) {
+        if let Some(recorder) = &mut self.recorder
+            && let Some(name) = recorder.name_of(session)
+        {
+            recorder.stopped(&format!("${name}"));
+        }
+    }
+
     /// Ends a recording that is still in progress when its shell ends, and reports it; false if it cannot be written.
     pub fn finish_recording(&mut self) -> bool {
         match self.end_recording() {

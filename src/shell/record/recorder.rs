@@ -170,6 +170,11 @@ impl Recorder {
         self.push(format!("say {session} {}", quoted(text)), None);
     }
 
+    /// Records that a session was ended while attached.
+    pub(super) fn stopped(&mut self, session: &str) {
+        self.push(format!("stop {session}"), None);
+    }
+
     fn push(&mut self, line: String, failure: Option<&Failure>) {
         self.commands += 1;
         self.script.write(match failure {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `script` | a whole plan: tests, the end of a script |
 //! | `expect`, `expect_file`, `expect_session` | expectations, with `within` |
+//! | `expect_error` | whether a failure is the expected one |
 //! | `on` | handlers |
 //! | `statements` | what ran, for a report |
 //! | `system` | `!CMD` |
@@ -11,6 +12,7 @@
 
 pub(super) mod background;
 pub(super) mod expect;
+mod expect_error;
 mod expect_file;
 mod expect_session;
 mod on;
@@ -30,7 +32,7 @@ use super::errors::{self, command_unanswered, interrupted};
 use super::{Binding, Flow, INTERRUPT_LIMIT, Shell, Terminal};
 use crate::base::Value;
 use crate::language::parse::lexer::Word;
-use crate::language::script::{Prefix, error_code};
+use crate::language::script::Prefix;
 use crate::language::verb::Lasting;
 use crate::language::{Action, Argument, Arguments, Capability, Datum, Invocation, SessionRef, Step};
 use crate::net::errors::cancelled;
@@ -55,7 +57,7 @@ impl Shell {
             return Ok(Flow::Next);
         }
         self.ran.note(step, &self.secrets);
-        if step.prefixes.iter().any(|prefix| matches!(prefix, Prefix::On(_))) {
+        if step.prefixes.iter().any(|prefix| matches!(prefix, Prefix::On(_) | Prefix::ExpectError(Some(_)))) {
             self.running = Some(step.clone());
         }
         self.note_before(step);
@@ -137,28 +139,6 @@ impl Shell {
                 }
                 done => return done,
             }
-        }
-    }
-
-    /// Compares only the reason of the failure: neither its subject, which is the command itself, nor the condition as it
-    /// was written, whose words would match themselves.
-    fn expect_error(&self, wanted: Option<&Word>, action: &Action, failure: &Failure) -> Result<(), Failure> {
-        let Some(word) = wanted else { return Ok(()) };
-        let condition = match action {
-            Action::Expect(expectation) => expect::describe(expectation),
-            Action::ExpectSession(expectation) => expect_session::describe(expectation),
-            _ => String::new(),
-        };
-        let reason =
-            if condition.is_empty() { failure.why.clone() } else { failure.why.replace(&condition, "") };
-        match error_code(word) {
-            Some(code) if code == failure.code.word() => Ok(()),
-            Some(code) => Err(errors::error_of_another_kind(&code, failure)),
-            None => match self.text(word)? {
-                text if text.is_empty() => Err(errors::any_error_expected()),
-                text if reason.contains(&text) => Ok(()),
-                text => Err(errors::error_for_another_reason(&text, failure)),
-            },
         }
     }
 
@@ -397,7 +377,12 @@ impl Shell {
                 drop(tokio::time::timeout(INTERRUPT_LIMIT, session.ended()).await);
                 let failure = interrupted().of(session.kind.clone());
                 if catalogue::can(session.verb, Capability::Resume) {
-                    return Err(failure.fix("the same command resumes it"));
+                    let (last, _) = session.log(1);
+                    let kept = last.last().and_then(|entry| entry.text.split_once("; "));
+                    return Err(match kept {
+                        Some((_, kept)) => Failure { why: format!("{}; {kept}", failure.why), ..failure },
+                        None => failure.fix("the same command goes on with what was kept"),
+                    });
                 }
                 return Err(failure);
             }
@@ -429,6 +414,7 @@ impl Shell {
             return Err(errors::server_in_background(session));
         }
         let shown = Shown::begin(&self.terminal, session);
+        session.to_foreground();
         let outcome = self.foreground(session, Lasting::Job).await;
         drop(shown);
         let text = outcome?

@@ -127,10 +127,11 @@ impl Shell {
     }
 }
 
-/// What a script can look at.
+/// What a script can look at. The line end behind the last line is not part of the text, as in `$(…)` of other shells.
 fn result_fields(code: i32, out: &str, err: &str) -> Vec<(&'static str, Value)> {
     let code = Value::Integer(i128::from(code));
-    vec![("code", code), ("out", Value::text(out)), ("err", Value::text(err))]
+    let text = |text: &str| Value::text(text.trim_end_matches('\n'));
+    vec![("code", code), ("out", text(out)), ("err", text(err))]
 }
 
 /// The failure of a command that ended with an error, with the last lines of its standard error.

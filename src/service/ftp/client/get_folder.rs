@@ -9,6 +9,7 @@ use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing};
 use crate::net::errors::{malformed, told_in_words, unexpected};
 use crate::net::{Connection, SILENCE_LIMIT};
 use crate::report::Failure;
+use crate::service::files::disk::Space;
 use crate::service::files::name::Rules;
 use crate::service::files::protocol::{ENTRIES, Entries, Entry, EntryKind, LOST, Lost, WALKED, Walk, Walked};
 use crate::service::files::root::Folder;
@@ -114,7 +115,7 @@ impl Accept {
 pub(crate) async fn get_folder(
     session: &Handle,
     connection: &mut Connection,
-    (root, name): (Arc<Folder>, &str),
+    (root, space, name): (Arc<Folder>, Space, &str),
     options: TransferOptions,
     listed: Listed,
 ) -> Result<TreeOutcome, Failure> {
@@ -126,7 +127,8 @@ pub(crate) async fn get_folder(
     let rules = Rules { portable: false, hidden: wanted.hidden };
     let keeper = Some(BatchWriter::new(root.clone(), rules, quota));
     let (bursts, told) = (Vec::new(), ToldRate::default());
-    let mut getting = Getting { session, connection, name, flags, rules, total, keeper, tree, bursts, told };
+    let mut getting =
+        Getting { session, connection, name, flags, rules, total, keeper, tree, bursts, told, space };
     let folders: Vec<&Entry> = entries.iter().filter(|entry| entry.is_folder()).collect();
     for some in folders.chunks(MADE_TOGETHER) {
         getting.keep(some.iter().map(|entry| folder_message(entry, 0)).collect()).await?;
@@ -177,6 +179,8 @@ struct Getting<'a> {
     bursts: Vec<Entry>,
     /// The rate that the server was told to keep.
     told: ToldRate,
+    /// Space that is claimed for the rest of the folder.
+    space: Space,
 }
 
 impl Getting<'_> {
@@ -287,6 +291,7 @@ impl Getting<'_> {
             }
             Message::Small { label, bytes } => {
                 self.session.count_in(bytes.len() as u64);
+                self.space.used(bytes.len() as u64);
                 self.tree.took_small(name, label.hash, bytes.len() as u64);
                 // Under the name that was asked for, whatever the server calls it.
                 let label = Label { flags: self.flags, name: name.clone(), ..label };
@@ -326,6 +331,8 @@ impl Getting<'_> {
         self.connection.outgoing.send_now(Message::Get { shape, fresh: false, name }.encode()).await?;
         let Some((intent, limited)) = self.description_of(entry).await? else { return Ok(()) };
         let (folder, path, rules) = (root.clone(), entry.name.clone(), self.rules);
+        // From here on the file claims its own space.
+        self.space.used(entry.size);
         let begun = if intent.size == entry.size {
             by_disk(self.session, move || folder.begin(&path, intent, rules)).await?
         } else {
@@ -340,13 +347,9 @@ impl Getting<'_> {
                 return Ok(());
             }
         };
-        let watched = Some(ProgressTarget {
-            name: &entry.name,
-            before: self.tree.bytes,
-            total: self.total,
-            guest: None,
-        });
-        let manner = ReceiveOptions { shape, fresh: false, limited, told_rate: Some(self.told), watched };
+        let (before, total) = (self.tree.bytes, self.total);
+        let watched = Some(ProgressTarget { name: &entry.name, before, total, guest: None });
+        let manner = ReceiveOptions { shape, fresh: false, limited, told_rate: self.told.clone(), watched };
         match receive_file(self.session, self.connection, begun, intent, manner).await {
             Ok(delivered) => {
                 self.tree.took(&entry.name, &delivered);

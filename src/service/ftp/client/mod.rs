@@ -36,8 +36,8 @@ use crate::net::Connection;
 use crate::net::errors::{malformed, unexpected};
 use crate::report::{Failure, Outcome};
 use crate::service::contract::keys::NamedKey;
-use crate::service::files::disk::RealDisk;
-use crate::service::files::name::{Rules, part_name, written};
+use crate::service::files::disk::{RealDisk, Space};
+use crate::service::files::name::{Rules, local, part_name, written};
 use crate::service::files::root::Folder;
 use crate::service::files::walk::size_below;
 use crate::service::ftp::transfer::told_rate::ToldRate;
@@ -52,7 +52,7 @@ const PARTING_LIMIT: Duration = Duration::from_millis(500);
 
 pub(super) fn send(session: Handle, mut options: SendOptions, context: Context) -> Job {
     Box::pin(async move {
-        let paths: Vec<PathBuf> = options.paths.iter().map(|path| context.directory.join(path)).collect();
+        let paths: Vec<PathBuf> = options.paths.iter().map(|path| local(&context.directory, path)).collect();
         let given: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         let what = format!("send {}", given.join(" "));
         session.set_rate(options.rate);
@@ -102,6 +102,11 @@ async fn connect_to_send(
     Ok((connection, shown))
 }
 
+/// What was got and where it is, before the figures.
+fn got_as(name: &str, path: &Path) -> String {
+    format!("got {} as {}: ", escape_line(name), escape_line(&path.to_string_lossy()))
+}
+
 pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job {
     Box::pin(async move {
         let GetOptions { server, key, to, accept, rate, transfer: options, name } = options;
@@ -118,7 +123,7 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
         let mut connection = connected.map_err(|failure| failure.of(what.clone()))?;
         let ask = ask(&session, &mut connection, (&name, &target.file), options, accept);
         let TransferOptions { shape, flags, .. } = options;
-        let done = |path: &Path| format!("got {} as {}: ", escape_line(&name), path.display());
+        let done = |path: &Path| got_as(&name, path);
         let result = match session.unless_cancelled(ask).await {
             Ok(Asked::Folder(look)) => {
                 session.set("path", Value::text(target.folder.display().to_string()));
@@ -130,7 +135,7 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
                 return finish_folder(&session, connection, result, told).await;
             }
             Ok(Asked::File { begun, intent, fresh, limited, told }) => {
-                let manner = ReceiveOptions { shape, fresh, limited, told_rate: Some(told), watched: None };
+                let manner = ReceiveOptions { shape, fresh, limited, told_rate: told, watched: None };
                 let (back, result) = receive(&session, connection, &name, (begun, intent), manner).await?;
                 connection = back;
                 result
@@ -227,8 +232,8 @@ async fn fetch_folder(
     session
         .tell("folder", format!("{}: {files} in {folders}, {}", escape_line(name), show_size(count.bytes)));
     let target = target.to_owned();
-    let (parent, last, root) = session.block(move || local_folder(&target, count.bytes)).await??;
-    let tree = get_folder(session, connection, (root, name), options, listed).await?;
+    let (parent, last, root, space) = session.block(move || local_folder(&target, count.bytes)).await??;
+    let tree = get_folder(session, connection, (root, space, name), options, listed).await?;
     // The folder's time changed when files were stored in it.
     if let Some(last) = last {
         session.block(move || parent.finish(&last, modified, mode, Rules::OWN)).await??;
@@ -236,21 +241,22 @@ async fn fetch_folder(
     Ok(tree)
 }
 
-/// Creates the folder that is to be filled; returns its parent, its name if it is new, and the folder.
-fn local_folder(target: &Path, bytes: u64) -> Result<(Folder, Option<String>, Arc<Folder>), Failure> {
+/// Creates the folder that is to be filled; returns its parent, its name if it is new, the folder, and the space that is
+/// claimed for it.
+fn local_folder(target: &Path, bytes: u64) -> Result<(Folder, Option<String>, Arc<Folder>, Space), Failure> {
     let (parent, name) = parent_and_name(target)?;
     let parent =
         Folder::open(parent, true).map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
     let is_new = target.symlink_metadata().is_err();
     if is_new {
         // Nothing is created for a tree that does not fit.
-        parent.check_space(bytes)?;
+        parent.claim_space(bytes)?;
     }
     parent.make(&name, Rules::OWN)?;
     let root = Folder::open(target, true)?.without_following();
     let there = root.folder("").and_then(Result::ok).map_or(0, |dir| size_below(&dir, 0));
-    root.check_space(bytes.saturating_sub(there))?;
-    Ok((parent, is_new.then_some(name), Arc::new(root)))
+    let space = root.claim_space(bytes.saturating_sub(there))?;
+    Ok((parent, is_new.then_some(name), Arc::new(root), space))
 }
 
 fn parent_and_name(target: &Path) -> Result<(&Path, String), Failure> {
@@ -275,7 +281,10 @@ fn local_part(target: &Path, intent: Intent) -> Result<Begun<RealDisk>, Failure>
     let (folder, name) = parent_and_name(target)?;
     let folder =
         Folder::open(folder, true).map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
-    folder.begin(&name, intent, Rules::OWN)
+    folder.begin(&name, intent, Rules::OWN).map_err(|failure| match failure.code {
+        Code::Policy => failure.fix("choose another with `to PATH`"),
+        _ => failure,
+    })
 }
 
 /// How the end of a transfer is told.

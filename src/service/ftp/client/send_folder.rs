@@ -3,6 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing};
 use crate::net::errors::{malformed, told, unexpected};
@@ -49,6 +50,8 @@ struct Sending<'a> {
     wanted: Vec<String>,
     synced: bool,
     total: u64,
+    /// The rate that the server asks for.
+    asked: RateLimiter,
 }
 
 /// The content of a local folder.
@@ -70,9 +73,9 @@ pub(crate) async fn send_folder(
 ) -> Result<TreeOutcome, Failure> {
     let FolderEntry { root, entries, count, lost } = found;
     let (modified, mode) = root.look();
-    let (total, mut tree) = (count.bytes, TreeOutcome::new(count));
+    let (total, mut tree, asked) = (count.bytes, TreeOutcome::new(count), RateLimiter::default());
     lost.iter().for_each(|(path, failure)| tree.refuse(path, failure));
-    let asking = announce(connection, total, &base).await?;
+    let asking = announce(connection, total, &base, &asked).await?;
     let mut sending = Sending {
         session,
         connection,
@@ -86,11 +89,11 @@ pub(crate) async fn send_folder(
         wanted: Vec::new(),
         synced: false,
         total,
+        asked,
     };
-    let small_limit = small_limit(session.rate_limit());
+    let small_limit = small_limit(sending.rate_limit());
     let (small, large): (Vec<&Entry>, Vec<&Entry>) =
         entries.iter().partition(|entry| entry.kind != EntryKind::File || entry.size <= small_limit);
-    sending.folder("", 0, 0).await?;
     sending.all_small(&small, asking).await?;
     for entry in large {
         sending.large(entry, shape).await?;
@@ -103,13 +106,21 @@ pub(crate) async fn send_folder(
 }
 
 /// Announces the tree, so that the server can refuse it before it travels (rows 5, 14 and 58).
-async fn announce(connection: &mut Connection, bytes: u64, name: &str) -> Result<Asking, Failure> {
+async fn announce(
+    connection: &mut Connection,
+    bytes: u64,
+    name: &str,
+    asked: &RateLimiter,
+) -> Result<Asking, Failure> {
     connection.request([Message::Tree { bytes, name: name.into() }.encode()]).await?;
-    let answer = connection.incoming.frame(SILENCE_LIMIT, "answer").await?;
-    match Message::decode(&answer).map_err(malformed)? {
-        Message::Taken { count: 0 } => Ok(Asking::Send),
-        Message::Same => Ok(Asking::Offer),
-        _ => Err(unexpected("the server")),
+    loop {
+        let answer = connection.incoming.frame(SILENCE_LIMIT, "answer").await?;
+        match Message::decode(&answer).map_err(malformed)? {
+            Message::Rate { limit } => asked.set(limit),
+            Message::Taken { count: 0 } => return Ok(Asking::Send),
+            Message::Same => return Ok(Asking::Offer),
+            _ => return Err(unexpected("the server")),
+        }
     }
 }
 
@@ -121,12 +132,19 @@ enum Asking {
 }
 
 impl Sending<'_> {
+    /// The lower of this side's limit and of the server's, in bytes/s.
+    fn rate_limit(&self) -> Option<u64> {
+        self.session.rate_limit().into_iter().chain(self.asked.rate()).min()
+    }
+
     fn path(&self, name: &str) -> String {
         if name.is_empty() { self.base.clone() } else { format!("{}/{name}", self.base) }
     }
 
-    /// Sends what travels as one message; of the files that were only offered, those that the server wants.
+    /// Sends the folder itself and what travels as one message; of the files that were only offered, those that the server
+    /// wants.
     async fn all_small(&mut self, small: &[&Entry], asking: Asking) -> Result<(), Failure> {
+        self.folder("", 0, 0).await?;
         self.small(small, asking).await?;
         self.sync().await?;
         let wanted: HashSet<String> = std::mem::take(&mut self.wanted).into_iter().collect();
@@ -221,7 +239,8 @@ impl Sending<'_> {
         while self.unanswered.len() >= WINDOW || self.unanswered_bytes > WINDOW_BYTES {
             self.wait().await?;
         }
-        if let Some(pause) = self.session.pace(travels) {
+        let ours = self.session.pace(travels);
+        if let Some(pause) = ours.max(self.asked.take(travels, Instant::now())) {
             self.connection.outgoing.flush().await?;
             tokio::time::sleep_until(pause.into()).await;
         }
@@ -288,12 +307,21 @@ impl Sending<'_> {
                 self.tree.refuse(&name, &crate::net::errors::told_in_words(code, &why));
                 Ok(())
             }
-            Message::Sync if self.unanswered.is_empty() => {
-                self.synced = true;
+            Message::Rate { limit } => {
+                self.asked.set(limit);
                 Ok(())
             }
-            _ => Err(unexpected("the server")),
+            other => self.synced(&other),
         }
+    }
+
+    /// Everything so far is answered and on the server's disk.
+    fn synced(&mut self, answer: &Message) -> Result<(), Failure> {
+        if *answer != Message::Sync || !self.unanswered.is_empty() {
+            return Err(unexpected("the server"));
+        }
+        self.synced = true;
+        Ok(())
     }
 
     /// The unanswered message with this index.
@@ -315,7 +343,7 @@ impl Sending<'_> {
         let (size, modified, name) = (source.size, source.modified, self.path(&entry.name));
         let put = Message::Put { shape, flags, mode, size, modified, name };
         self.connection.outgoing.send_now(put.encode()).await?;
-        let start = match await_ready(self.connection, size).await {
+        let start = match await_ready(self.connection, size, &self.asked).await {
             Ok(start) => start,
             // A refusal is an answer: the connection goes on.
             Err(failure) if failure.told => {
@@ -329,7 +357,7 @@ impl Sending<'_> {
         let sent = send_file(
             self.session,
             self.connection,
-            Outgoing { source, shape, start, watched: Some(watched), asked: &RateLimiter::default() },
+            Outgoing { source, shape, start, watched: Some(watched), asked: &self.asked },
         )
         .await;
         self.conclude_large(entry, sent).await

@@ -164,8 +164,8 @@ pub(crate) async fn send_one(
         let watched = ProgressTarget { name: &name, before, total, guest: None };
         let exchange = async {
             connection.request([request.encode()]).await?;
-            let start = await_ready(&mut connection, size).await?;
             let (watched, asked) = (Some(watched), &RateLimiter::default());
+            let start = await_ready(&mut connection, size, asked).await?;
             send_file(&worker, &mut connection, Outgoing { source, shape, start, watched, asked }).await
         };
         let result = worker.unless_cancelled(exchange).await;

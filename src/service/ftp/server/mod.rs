@@ -23,6 +23,7 @@ use super::storage::part::Intent;
 use super::transfer::receive::{ReceiveOptions, receive_file};
 use super::transfer::send::send_file;
 use super::transfer::start::{Start, await_ready};
+use super::transfer::told_rate::ToldRate;
 use super::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_file};
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
@@ -309,6 +310,8 @@ impl ServerConnection {
         }
         let (folder, wanted) = (self.server.folder.clone(), name.clone());
         let rules = self.server.rules;
+        // From here on the file claims its own space.
+        self.tally.space.used(intent.size);
         let mut begun = match by_disk(&self.session, move || folder.begin(&wanted, intent, rules)).await? {
             Ok(begun) => begun,
             Err(failure) => return self.refuse(&name, &failure).await,
@@ -318,10 +321,11 @@ impl ServerConnection {
             return self.refuse(&name, &failure).await;
         }
         let words = self.begins("sends", &name, intent.size);
+        let told_rate = ToldRate::shared(&self.server.senders);
         let watched =
             ProgressTarget { name: &name, before: 0, total: intent.size, guest: Some(&self.client) };
         let manner =
-            ReceiveOptions { shape, fresh: false, limited: false, told_rate: None, watched: Some(watched) };
+            ReceiveOptions { shape, fresh: false, limited: false, told_rate, watched: Some(watched) };
         let work = receive_file(&self.session, &mut self.connection, begun, intent, manner);
         let received = announced(&self.session, words, intent.size, work).await;
         let delivered = match received {
@@ -366,7 +370,8 @@ impl ServerConnection {
         let (mode, size, modified) = (source.mode, source.size, source.modified);
         let limited = self.rate_limit().is_some();
         self.connection.outgoing.send_now(Message::File { limited, mode, size, modified }.encode()).await?;
-        let start = if fresh { Ok(Start::Fresh) } else { await_ready(&mut self.connection, size).await };
+        let start =
+            if fresh { Ok(Start::Fresh) } else { await_ready(&mut self.connection, size, &self.asked).await };
         let sent = match start {
             Ok(start) => {
                 let words = self.begins("gets", &name, size);

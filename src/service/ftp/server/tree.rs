@@ -12,6 +12,7 @@ use crate::base::escape::escape_line;
 use crate::net::Message as Wire;
 use crate::net::errors::malformed;
 use crate::report::Failure;
+use crate::service::files::disk::Space;
 use crate::service::files::errors::list_not_read;
 use crate::service::files::protocol::{Entries, Lost, Walk};
 use crate::service::files::root::Folder;
@@ -20,6 +21,7 @@ use crate::service::ftp::client::tree::TOGETHER;
 use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{FETCH, FOLDER, Flags, LINK, Message, OFFER, SMALL};
 use crate::service::ftp::storage::small::{self, BatchWriter};
+use crate::service::ftp::transfer::told_rate::ToldRate;
 use crate::service::ftp::transfer::{by_disk, small_limit};
 use crate::wire::Frame;
 
@@ -136,6 +138,7 @@ impl ServerConnection {
         };
         let bytes = messages.iter().map(bytes).sum();
         self.session.count_in(bytes);
+        self.tally.space.used(bytes);
         if let Some(until) = self.session.pace(bytes) {
             self.pause(until, keeper.settled()).await?;
         }
@@ -215,6 +218,7 @@ impl ServerConnection {
         }
         let taken = Message::Taken { count: keeper.settled() };
         self.tally.keeper = Some(keeper);
+        self.tell_rate().await?;
         self.connection.outgoing.send_now(taken.encode()).await
     }
 
@@ -261,15 +265,28 @@ impl ServerConnection {
             Some(failure) => Err(failure),
             None => {
                 let (server, wanted) = (self.server.clone(), name.to_owned());
-                by_disk(&self.session, move || server.check_room(bytes, &wanted)).await?
+                // What is left of the claim of the tree before is free again.
+                self.tally.space = Space::default();
+                by_disk(&self.session, move || server.claim_room(bytes, &wanted)).await?
             }
         };
-        let answer = match checked {
-            Ok(true) => Message::Same,
-            Ok(false) => Message::Taken { count: 0 },
+        let (exists, space) = match checked {
+            Ok(room) => room,
             Err(failure) => return self.refuse(name, &failure).await,
         };
+        self.tally.space = space;
+        self.tally.told.get_or_insert_with(|| ToldRate::shared(&self.server.senders));
+        self.tell_rate().await?;
+        let answer = if exists { Message::Same } else { Message::Taken { count: 0 } };
         self.connection.outgoing.send_now(answer.encode()).await
+    }
+
+    /// Tells a client that sends a tree its share of the rate limit, if that is news.
+    async fn tell_rate(&mut self) -> Result<(), Failure> {
+        match self.tally.told.as_mut().and_then(|told| told.news(&self.session)) {
+            Some(news) => self.connection.outgoing.send(news.encode()).await,
+            None => Ok(()),
+        }
     }
 
     /// Handles WALK: pages are read from the disk as fast as the network takes them.

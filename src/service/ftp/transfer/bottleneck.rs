@@ -23,6 +23,8 @@ pub(crate) struct Clock {
     pub(crate) disk: Duration,
     pub(crate) network: Duration,
     pub(crate) limit: Duration,
+    /// At the sender: for the rate limit of the receiver.
+    pub(crate) asked: Duration,
     /// At the sender: waiting for acknowledgements, with its window full.
     pub(crate) window: Duration,
 }
@@ -35,6 +37,7 @@ impl Clock {
             disk: Duration::ZERO,
             network: Duration::ZERO,
             limit: Duration::ZERO,
+            asked: Duration::ZERO,
             window: Duration::ZERO,
         }
     }
@@ -49,7 +52,7 @@ impl Clock {
             elapsed: self.began.elapsed().as_micros() as u64,
             disk: share(self.disk),
             network: share(self.network + self.window),
-            limit: share(self.limit),
+            limit: share(self.limit + self.asked),
             processor: share(processor_time().saturating_sub(self.processor)),
             cause: Cause::Unknown,
         }
@@ -59,7 +62,11 @@ impl Clock {
     pub(crate) fn of_sender(&self, shape: Framing, outgoing: &Outgoing) -> Spent {
         // A wide window is full only because something downstream is slow.
         let narrow = u64::from(shape.window) * u64::from(shape.chunk) < WIDE;
-        let cause = if narrow && self.window > self.network { Cause::Window } else { outgoing.held_by() };
+        let cause = match self {
+            Self { asked, limit, .. } if asked > limit => Cause::Asked,
+            _ if narrow && self.window > self.network => Cause::Window,
+            _ => outgoing.held_by(),
+        };
         Spent { cause, ..self.spent() }
     }
 
@@ -97,7 +104,9 @@ fn until_the_end(sender: Spent, elapsed: u64) -> Spent {
 pub(crate) fn judge(sender: Spent, receiver: Spent) -> &'static str {
     let sender = until_the_end(sender, receiver.elapsed);
     let starved = receiver.network >= THIRD;
-    if sender.limit >= THIRD {
+    if sender.limit >= THIRD && sender.cause == Cause::Asked {
+        "the receiver's rate limit"
+    } else if sender.limit >= THIRD {
         "the rate limit"
     // One thread reads and hashes: if it computes all the time, it does not wait for the disk.
     } else if sender.processor >= BUSY {
@@ -123,7 +132,7 @@ pub(crate) fn judge(sender: Spent, receiver: Spent) -> &'static str {
             Cause::Loss => "loss",
             // The receiver takes what comes and waits for more: its window is too small for the delay of the path.
             Cause::Peer => "the receiver's window",
-            Cause::Unknown | Cause::Path | Cause::Window | Cause::Buffer => "the path's rate",
+            Cause::Unknown | Cause::Path | Cause::Window | Cause::Buffer | Cause::Asked => "the path's rate",
         }
     }
 }
@@ -144,6 +153,7 @@ mod tests {
         let waits = |cause| spent(5, 950, 0, 40, cause);
         let pictures = [
             (spent(0, 100, 890, 20, Cause::Path), STARVED, "the rate limit"),
+            (spent(0, 100, 890, 20, Cause::Asked), STARVED, "the receiver's rate limit"),
             (spent(900, 50, 0, 20, Cause::Path), STARVED, "the sender's disk"),
             (waits(Cause::Peer), spent(0, 80, 900, 20, Cause::Unknown), "the receiver's rate limit"),
             (waits(Cause::Peer), spent(900, 80, 0, 20, Cause::Unknown), "the receiver's disk"),

@@ -113,14 +113,20 @@ pub(crate) const fn heartbeats(groups: u64) -> u64 {
     groups / 8 + 16
 }
 
-/// Tells the sender what is here; if that fails, the part is kept.
+/// Tells the sender `news`, and what is here; if that fails, the part is kept.
 pub(crate) async fn offer_part(
     session: &Handle,
     connection: &mut Connection,
     part: Part<RealDisk>,
-    resumed: u64,
+    (resumed, news): (u64, Option<Message>),
 ) -> Result<Part<RealDisk>, Failure> {
-    match session.unless_cancelled(offer(connection, &part, resumed)).await {
+    let told = async {
+        if let Some(news) = news {
+            connection.outgoing.send(news.encode()).await?;
+        }
+        offer(connection, &part, resumed).await
+    };
+    match session.unless_cancelled(told).await {
         Ok(()) => Ok(part),
         Err(failure) => Err(by_disk(session, move || part.keep(failure)).await?),
     }

@@ -115,6 +115,7 @@ impl Delivered {
             ("retransmitted", Value::count(self.retransmitted)),
             ("sent_bytes", Value::count(self.sent)),
             ("kernel_drops", Value::count(self.kernel_drops)),
+            ("files", Value::count(1)),
             ("seconds", Value::seconds(self.elapsed)),
             ("rate", Value::Integer(self.rate() as i128)),
             ("limited_by", Value::text(self.limited_by)),

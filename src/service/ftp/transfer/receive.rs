@@ -65,21 +65,21 @@ struct Receiver<'a> {
     said: Instant,
     awake: Awake,
     limited: bool,
-    told_rate: Option<ToldRate>,
+    told_rate: ToldRate,
     watched: Option<ProgressTarget<'a>>,
     clock: Clock,
 }
 
 /// Options of one receive.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ReceiveOptions<'a> {
     pub(crate) shape: Framing,
     /// The sender knows that the receiver has nothing, and begins without waiting for READY.
     pub(crate) fresh: bool,
     /// The sender announced a rate limit: the minimum rate does not apply.
     pub(crate) limited: bool,
-    /// The rate that the sender was told to keep; `None` at a server, which tells nothing.
-    pub(crate) told_rate: Option<ToldRate>,
+    /// The rate that the sender was told to keep.
+    pub(crate) told_rate: ToldRate,
     pub(crate) watched: Option<ProgressTarget<'a>>,
 }
 
@@ -131,12 +131,12 @@ async fn receive_part(
     connection: &mut Connection,
     incoming: Incoming<'_>,
 ) -> Result<Delivered, Failure> {
-    let Incoming { mut part, first, intent, manner } = incoming;
+    let Incoming { mut part, first, intent, mut manner } = incoming;
     let began = Instant::now();
     let assembly = Assembly::new(intent.size, intent.group, manner.shape.chunk, part.have());
     let (resumed, replaced) = (assembly.received(), part.replaces());
     if !manner.fresh && first.is_none() {
-        part = offer_part(session, connection, part, resumed).await?;
+        part = offer_part(session, connection, part, (resumed, manner.told_rate.news(session))).await?;
         say_resuming(session, manner.watched, resumed, intent.size);
     }
     let mut receiver = Receiver::new((session, connection), part, assembly, first.is_none(), manner);
@@ -419,7 +419,7 @@ impl Receiver<'_> {
     async fn acknowledge(&mut self) -> Result<(), Failure> {
         self.acked = self.places.assembly.chunks();
         self.said = Instant::now();
-        if let Some(news) = self.told_rate.as_mut().and_then(|told| told.news(self.session)) {
+        if let Some(news) = self.told_rate.news(self.session) {
             self.connection.outgoing.send(news.encode()).await?;
         }
         let ack = Message::Ack { chunks: self.acked, bytes: self.places.assembly.received() };

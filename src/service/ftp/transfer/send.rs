@@ -18,7 +18,7 @@ use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{Framing, Message};
 use crate::service::ftp::storage::hash_cache::CACHE_FROM;
 use crate::service::ftp::storage::source::{Again, ReadBlock, Reading, give_back, is_crowded};
-use crate::session::{Handle, RateLimiter};
+use crate::session::{Handle, OnWay, RateLimiter};
 use crate::wire::time_spent::Spent;
 use crate::wire::{Code, frame};
 
@@ -62,6 +62,9 @@ struct Sender<'a> {
     awake: Awake,
     /// When retransmissions were last logged, and their number at that time.
     logged: (Instant, u64),
+    /// What has left and not arrived; how much has arrived.
+    on_way: OnWay,
+    arrived: u64,
 }
 
 /// What follows a batch: a disk job that has begun, or one that begins when the batch has left.
@@ -183,6 +186,8 @@ impl<'a> Sender<'a> {
             clock: Clock::start(),
             awake: Awake::since_now(),
             logged: (Instant::now(), retransmitted),
+            on_way: session.on_way(),
+            arrived: 0,
         }
     }
 }
@@ -330,6 +335,7 @@ impl Sender<'_> {
         self.connection.outgoing.send_blocks(offset, part, chunk).await?;
         self.clock.network += waiting.elapsed();
         self.session.count_out(length);
+        self.on_way.leave(length);
         Ok(())
     }
 
@@ -340,13 +346,13 @@ impl Sender<'_> {
 
     /// Waits as the limits want it, and takes meanwhile what the receiver says: under a low limit a group takes long.
     async fn pace(&mut self, bytes: u64) -> Result<(), Failure> {
-        let ours = self.session.pace(bytes);
-        if let Some(pause) = ours.max(self.asked.take(bytes, Instant::now())) {
+        let (ours, theirs) = (self.session.pace(bytes), self.asked.take(bytes, Instant::now()));
+        if let Some(pause) = ours.max(theirs) {
             let waiting = Instant::now();
             // Queued data travels during the pause.
             drop(self.connection.outgoing.flush().await);
             tokio::time::sleep_until(pause.into()).await;
-            self.clock.limit += waiting.elapsed();
+            *(if theirs > ours { &mut self.clock.asked } else { &mut self.clock.limit }) += waiting.elapsed();
             self.listen().await?;
         }
         Ok(())
@@ -388,6 +394,8 @@ impl Sender<'_> {
             Wire::Frame(frame) => match Message::decode(&frame).map_err(malformed)? {
                 Message::Ack { chunks, bytes } if chunks >= self.acked && chunks <= self.sent => {
                     self.acked = chunks;
+                    self.on_way.arrive(bytes.saturating_sub(self.arrived));
+                    self.arrived = bytes;
                     // Progress is what arrived: queued bytes may stay on this machine for a long time.
                     if let Some(watched) = &self.watched {
                         watched.progress(self.session, bytes);

@@ -5,6 +5,7 @@ use crate::net::{Connection, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::ftp::protocol::{GroupHash, Message};
 use crate::service::ftp::storage::hash_tree::GROUP;
+use crate::session::RateLimiter;
 
 /// What the receiver has, as it said before the first block.
 pub(crate) enum Start {
@@ -23,9 +24,13 @@ pub(crate) enum There {
     IsReplaced,
 }
 
-/// Waits until the receiver of a file of `size` bytes is ready. A failure that the receiver sent (`told`) is a refusal:
+/// Waits until the receiver of a file of `size` bytes is ready; it may tell a rate limit (`asked`). A failure that the receiver sent (`told`) is a refusal:
 /// the connection may go on.
-pub(crate) async fn await_ready(connection: &mut Connection, size: u64) -> Result<Start, Failure> {
+pub(crate) async fn await_ready(
+    connection: &mut Connection,
+    size: u64,
+    asked: &RateLimiter,
+) -> Result<Start, Failure> {
     let count = size.div_ceil(GROUP);
     let mut groups: Vec<(u64, GroupHash)> = Vec::new();
     loop {
@@ -39,6 +44,7 @@ pub(crate) async fn await_ready(connection: &mut Connection, size: u64) -> Resul
                 }
                 groups.extend((first..).zip(hashes));
             }
+            Message::Rate { limit } => asked.set(limit),
             Message::Ready { there, replaces: differing, resumed } => {
                 let file = if differing { There::IsReplaced } else { There::MustBeSame };
                 let there = there.then_some(file);

@@ -49,14 +49,15 @@ async fn fetch(session: &Handle, (server, key): Keyed<'_>, name: String) -> Resu
         key.map(|named| &named.key),
     )
     .await?;
-    if let Some(driver) = driver {
-        session.spawn(driver);
-    }
+    driver.into_iter().for_each(|driver| session.spawn(driver));
     let wish = Message::Open { name, tempo: Tempo::Free, parity: 0 };
-    let Opened { size, early, dropped, .. } = open(&mut connection, wish).await?;
-    if size > SIZE_LIMIT {
-        return Err(errors::subtitles_too_long());
-    }
+    let Opened { size, early, dropped, .. } = match open(&mut connection, wish).await {
+        Ok(opened) if opened.size <= SIZE_LIMIT => opened,
+        refused => {
+            connection.outgoing.close(Code::Other, "").await;
+            return Err(refused.err().unwrap_or_else(errors::subtitles_too_long));
+        }
+    };
     let failed = |error: std::io::Error| Failure::io(&error, "subtitles");
     let mut file = tempfile::tempfile().map_err(failed)?;
     let plan = Plan::new(size, u64::MAX, true, &dropped);

@@ -8,6 +8,10 @@ const CHUNK_LIMIT: usize = 256;
 const MANTISSA: i32 = 63;
 const BIAS: i32 = 16_383;
 
+/// Kinds of AIFC whose sample frames are samples: in the others, such as `ima4`, they are packets.
+const PLAIN: [&[u8; 4]; 11] =
+    [b"NONE", b"sowt", b"twos", b"raw ", b"in24", b"in32", b"fl32", b"FL32", b"fl64", b"alaw", b"ulaw"];
+
 /// Duration from `COMM`: channels, sample frames, bits, and the sample rate as an 80-bit number. Title from `NAME`.
 pub(super) fn probe(file: &impl ReadAt) -> Option<Media> {
     let (mut at, mut seconds, mut title) = (12u64, None, None);
@@ -18,7 +22,10 @@ pub(super) fn probe(file: &impl ReadAt) -> Option<Media> {
             b"COMM" => {
                 let frames = u32::from_be_bytes(file.array(at + 10)?);
                 let rate = extended(file.array(at + 16)?);
-                seconds = (rate > 0.0).then(|| f64::from(frames) / rate);
+                // AIFF has no kind there.
+                let kind = file.array::<4>(at + 26).filter(|_| length > 18);
+                let counts = kind.is_none_or(|kind| PLAIN.contains(&&kind));
+                seconds = (rate > 0.0 && counts).then(|| f64::from(frames) / rate);
             }
             b"NAME" => title = Some(text(&file.bytes(at + 8, length.min(4 * TITLE_LIMIT as u64) as usize))),
             _ => {}

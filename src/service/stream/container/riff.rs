@@ -57,19 +57,35 @@ fn avi(file: &impl ReadAt) -> Option<f64> {
     Some(f64::from(number(20)) * f64::from(number(36)) / 1e6)
 }
 
+/// Samples of a fixed size: PCM, floating point, A-law and µ-law, and what says so in an extension (RFC 2361).
+const fn is_plain(format: u16) -> bool {
+    matches!(format, 1 | 3 | 6 | 7 | 0xfffe)
+}
+
 /// Seconds. RF64 has lengths above 4 GiB in `ds64` (EBU Tech 3306).
 fn wav(file: &impl ReadAt) -> Option<f64> {
-    let (mut rate, mut long) = (None, None);
+    let (mut rate, mut long, mut samples) = (None, None, None);
     for (kind, body, length) in chunks(file) {
         match &kind {
+            // Compressed sound tells how many samples it has: its bytes a second are rounded, or wrong.
+            b"fact" => samples = Some(u32::from_le_bytes(file.array(body)?)),
             b"ds64" => long = Some(u64::from_le_bytes(file.array(body + 8)?)),
-            b"fmt " => rate = Some(u32::from_le_bytes(file.array(body + 8)?)),
+            b"fmt " => {
+                let format = u16::from_le_bytes(file.array(body)?);
+                let each = u32::from_le_bytes(file.array(body + 4)?);
+                rate = Some((u32::from_le_bytes(file.array(body + 8)?), each, is_plain(format)));
+            }
             b"data" => {
                 let there = file.size().saturating_sub(body).max(1);
                 // This value: the length is in `ds64`, or unknown, as in a recording that was never finished.
                 let length =
                     if length == u64::from(u32::MAX) { long.unwrap_or(there).min(there) } else { length };
-                return Some(length as f64 / f64::from(rate?));
+                let (bytes, each, is_plain) = rate?;
+                return match samples.filter(|samples| *samples > 0 && each > 0) {
+                    Some(samples) if !is_plain => Some(f64::from(samples) / f64::from(each)),
+                    None if !is_plain => None,
+                    _ => Some(length as f64 / f64::from(bytes)),
+                };
             }
             _ => {}
         }

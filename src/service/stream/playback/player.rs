@@ -3,8 +3,8 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncReadExt;
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
 use super::http::Address;
@@ -195,7 +195,7 @@ pub(crate) fn start(
     for Candidate { name, arguments, is_opener } in &candidates {
         match run(name, arguments) {
             Ok(mut child) => {
-                let complaint = child.stderr.take().map(|errors| listen(session, errors));
+                let complaint = Some(listen(session, &mut child));
                 if *is_opener {
                     session.tell("player", format!("opening {}", address.page));
                 }
@@ -220,7 +220,8 @@ fn run(name: &str, arguments: &[String]) -> std::io::Result<Child> {
     Command::new(name)
         .args(arguments)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        // Some tell what is wrong there, as mpv does.
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         // Ctrl-Z and Ctrl-C at the prompt must not reach the player.
@@ -326,11 +327,7 @@ impl Player {
             }
             self.complaint = None;
         }
-        let said = self
-            .said
-            .split(|&byte| byte == b'\n')
-            .find(|line| !line.is_empty())
-            .map(|line| escape::excerpt(line, COMPLAINT_LIMIT));
+        let said = last_words(&self.said).map(|line| escape::excerpt(line, COMPLAINT_LIMIT));
         Err(errors::player_failed(&self.name, &show(status), said.as_deref()))
     }
 }
@@ -343,18 +340,38 @@ async fn ended(child: &mut Option<Child>) -> std::io::Result<std::process::ExitS
     }
 }
 
-/// Reads all of standard error, so that the player never blocks on it; keeps the first bytes.
-fn listen(session: &Handle, mut errors: ChildStderr) -> oneshot::Receiver<Vec<u8>> {
+/// Reads all that the player writes, so that it never blocks on it; keeps the last bytes of both streams.
+fn listen(session: &Handle, child: &mut Child) -> oneshot::Receiver<Vec<u8>> {
     let (done, complaint) = oneshot::channel();
+    let (out, errors) = (child.stdout.take(), child.stderr.take());
     session.spawn(async move {
-        let (mut kept, mut buffer) = (Vec::new(), [0; 1024]);
-        while let Ok(n @ 1..) = errors.read(&mut buffer).await {
-            let room = (4 * COMPLAINT_LIMIT).saturating_sub(kept.len());
-            kept.extend_from_slice(&buffer[..n.min(room)]);
-        }
-        drop(done.send(kept));
+        let (out, errors) = tokio::join!(tail(out), tail(errors));
+        drop(done.send([out, errors].concat()));
     });
     complaint
+}
+
+/// The last bytes of a stream, when it ends.
+async fn tail(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let (mut kept, mut buffer) = (Vec::new(), [0; 1024]);
+    let Some(mut stream) = stream else { return kept };
+    while let Ok(n @ 1..) = stream.read(&mut buffer).await {
+        kept.extend_from_slice(&buffer[..n]);
+        kept.drain(..kept.len().saturating_sub(4 * COMPLAINT_LIMIT));
+    }
+    kept
+}
+
+/// The last line that tells of an error, or else the last one.
+fn last_words(said: &[u8]) -> Option<&[u8]> {
+    const SIGNS: [&str; 6] = ["error", "fail", "cannot", "can't", "invalid", "not found"];
+    let lines =
+        || said.split(|&byte| byte == b'\n' || byte == b'\r').filter(|line| !line.trim_ascii().is_empty());
+    let tells = |line: &&[u8]| {
+        let line = String::from_utf8_lossy(line).to_lowercase();
+        SIGNS.iter().any(|sign| line.contains(sign))
+    };
+    lines().rfind(tells).or_else(|| lines().next_back())
 }
 
 fn show(status: std::process::ExitStatus) -> String {

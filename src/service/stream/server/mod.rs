@@ -186,7 +186,7 @@ impl StreamServer {
             show(connection.peer),
             escape_line(name).into_owned(),
         );
-        session.log("viewer", format!("{client} opens {name}, {} bytes", film.size));
+        session.inform("viewer", format!("{client} opens {name}, {} bytes", film.size));
         let milliseconds = film.media.milliseconds();
         connection.outgoing.send_now(Message::Info { size: film.size, milliseconds }.encode()).await?;
         let mut showing = ViewerSession::new(session, connection, film, self.seed.wrapping_add(viewer), wish);
@@ -194,7 +194,7 @@ impl StreamServer {
             () = session.cancelled() => return Ok(()),
             finished = showing.run() => finished,
         };
-        session.log("viewer", format!("{client} {name}: {}", showing.account()));
+        session.inform("viewer", format!("{client} {name}: {}", showing.account()));
         session.log("sizes", format!("{client} {name}: {}", showing.distribution()));
         finished
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::super::{BARE, Builtin, next};
 use super::witness::{is_client, witnesses};
 use crate::base::Value;
+use crate::base::width::front;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::record::PacketEvent;
 use crate::record::diagram::{Lane, Options, PACKET_LIMIT, mermaid, svg, text};
@@ -18,6 +19,8 @@ use crate::shell::{Shell, errors};
 const PACKETS: usize = 40;
 /// Columns where the terminal has no size.
 const COLUMNS: usize = 80;
+/// Least columns that a diagram is drawn for.
+const COLUMNS_LEAST: usize = 60;
 
 pub(in crate::shell::builtin) static DIAGRAM: Builtin = Builtin {
     verb: &Verb {
@@ -123,7 +126,10 @@ fn keep_first(lanes: &mut [Lane], packets: usize) {
 fn on_terminal(shell: &Shell, lanes: &[Lane], packets: usize) -> String {
     let columns = shell.terminal.area().map_or(COLUMNS, |area| area.columns);
     let ascii = shell.terminal.area().is_some_and(|area| !area.unicode);
-    text(lanes, &Options { columns: columns.min(120), last: Some(packets), ascii })
+    let drawn =
+        text(lanes, &Options { columns: columns.clamp(COLUMNS_LEAST, 120), last: Some(packets), ascii });
+    // Lines that wrap in the middle of an arrow are no picture: what does not fit is cut off.
+    drawn.lines().map(|line| format!("{}\n", front(line, columns))).collect()
 }
 
 /// Writes a file that does not exist yet.

@@ -4,7 +4,7 @@ use super::super::{BARE, Builtin, next};
 use super::witness::witnesses;
 use crate::base::Value;
 use crate::language::{Arguments, Field, FromArguments, Kind, Param, SessionRef, Verb};
-use crate::report::Outcome;
+use crate::report::{Failure, Outcome};
 use crate::shell::errors;
 
 pub(in crate::shell::builtin) static EXPLAIN: Builtin = Builtin {
@@ -33,8 +33,7 @@ pub(in crate::shell::builtin) static EXPLAIN: Builtin = Builtin {
                 None if witnesses.own.is_empty() => vec![format!("{}: no packet so far", session.label())],
                 None => witnesses.explain_all(),
                 Some(text) => {
-                    let number = text.strip_prefix('#').unwrap_or(&text).parse();
-                    let number = number.map_err(|_| errors::not_a_packet_number(&text))?;
+                    let number = packet_number(&text)?;
                     witnesses
                         .explain(number)
                         .ok_or_else(|| errors::packet_missing(number, &session.label()))?
@@ -48,6 +47,11 @@ pub(in crate::shell::builtin) static EXPLAIN: Builtin = Builtin {
         })
     },
 };
+
+/// The number in `#17` or `17`.
+pub(in crate::shell::builtin) fn packet_number(text: &str) -> Result<u64, Failure> {
+    text.strip_prefix('#').unwrap_or(text).parse().map_err(|_| errors::not_a_packet_number(text))
+}
 
 /// `explain`.
 struct ExplainOptions {

@@ -24,7 +24,7 @@ mod witness;
 
 pub(super) use capture::CAPTURE;
 pub(super) use diagram::DIAGRAM;
-pub(super) use explain::EXPLAIN;
+pub(super) use explain::{EXPLAIN, packet_number};
 pub(super) use report::REPORT;
 pub(super) use trace::TRACE;
 pub(super) use view::VIEW;

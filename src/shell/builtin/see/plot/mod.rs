@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::chart::{ChartSize, filled, growth, level};
-use super::super::set::CHANGE;
+use super::super::steer::set::CHANGE;
 use super::super::table::{Give, aligned};
 use super::super::{BARE, Builtin, next};
 use super::charted::charted;
@@ -232,7 +232,9 @@ fn curve(name: &str, kind: Curve, points: &[(f64, f64)], end: f64, shape: ChartS
         let seconds = end / parts as f64;
         values.iter_mut().for_each(|value| *value /= seconds.max(f64::MIN_POSITIVE));
     }
-    let most = values.iter().copied().fold(0.0, f64::max);
+    // Of what is counted, less than one in a column is one that is spread over several.
+    let least = if let Curve::Count = kind { 1.0 } else { 0.0 };
+    let most = values.iter().copied().fold(least, f64::max);
     let label = match kind {
         Curve::Rate => quantity::show_rate(most),
         Curve::Time => quantity::show_duration(Duration::from_secs_f64(most)),

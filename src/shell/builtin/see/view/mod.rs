@@ -40,7 +40,7 @@ pub(in crate::shell::builtin) static VIEW: Builtin = Builtin {
     verb: &Verb {
         name: "view",
         summary: "this shell as a live page in the browser, for the projector",
-        details: "The sessions with their rates, the packets of one as a moving diagram and as lines, and the links, whose loss and delay can be changed there. The page is on this machine only and for this user only: its address has a random token. `stop` ends it.",
+        details: "The sessions with their rates, the packets of one as a moving diagram and as lines, and the links, whose loss and delay can be changed there and whose packets can be held, stepped and dropped. The page is on this machine only and for this user only: its address has a random token. `stop` ends it.",
         params: &[Param::optional("browser", Kind::Choice(&["none"]), "`none` opens no browser")],
         keywords: &[Keyword::new(
             "on",

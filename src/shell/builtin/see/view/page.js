@@ -161,8 +161,25 @@ function cardOf(session) {
   const card = { node, name: make("b", "", title), words: make("span", "words", title) };
   card.loss = slider(node, session, "loss", "%", 100, 1);
   card.delay = slider(node, session, "delay", "ms", MOST_DELAY, 5);
+  card.hand = buttons(node, session);
   cards.set(session.id, card);
   return card;
+}
+
+// Packets by hand: what waits goes one by one, and the next of a kind can be lost.
+function buttons(parent, session) {
+  const line = make("div", "hand", parent);
+  const button = (word, hand) => {
+    const made = make("button", "", line);
+    made.type = "button";
+    put(made, word);
+    made.addEventListener("click", () => turn({ session: session.id, hand: hand() }));
+    return made;
+  };
+  const hold = button("hold", () => (hold.textContent === "hold" ? "hold" : "release"));
+  const step = button("step", () => "step");
+  const drops = [button("drop data", () => "drop data"), button("drop ack", () => "drop ack")];
+  return { hold, step, drops, count: make("span", "words", line) };
 }
 
 function slider(parent, session, word, unit, most, step) {
@@ -186,6 +203,11 @@ function showLink(card, session) {
   put(card.name, label(session));
   put(card.words, session.link.words);
   card.loss.line.hidden = session.link.lossless;
+  const { hold, step, drops, count } = card.hand;
+  put(hold, session.link.holds ? "release" : "hold");
+  step.disabled = session.link.held === 0;
+  for (const drop of drops) drop.hidden = session.link.lossless;
+  put(count, session.link.holds ? `${session.link.held} wait` : "");
   for (const word of ["loss", "delay"]) {
     const { input, output, unit, busy } = card[word];
     if (busy) continue;

@@ -69,6 +69,8 @@ fn link(session: &Session) -> Option<Json> {
         "loss": up.loss * 100.0,
         "delay": up.delay.as_secs_f64() * 1e3,
         "lossless": control.is_lossless(),
+        "holds": control.holds(),
+        "held": control.held(),
     }))
 }
 

@@ -12,9 +12,9 @@ use crate::shell::{Shell, errors};
 /// Most events that a record can be told to keep: some hundred bytes each.
 const EVENTS_LIMIT: u64 = 4 << 20;
 /// Kind of the log entry for a change.
-pub(super) const CHANGE: &str = "set";
+pub(in crate::shell::builtin) const CHANGE: &str = "set";
 
-pub(super) static SET: Builtin = Builtin {
+pub(in crate::shell::builtin) static SET: Builtin = Builtin {
     verb: &Verb {
         name: "set",
         summary: "change how the shell behaves, or the limit of a session",
