@@ -230,6 +230,13 @@ impl Engine {
                 let came = Came { direction, flow, bytes, place: place.map(Arc::new) };
                 match self.control.by_hand().take(came) {
                     Handled::Passes(came) => self.carry(came),
+                    // No byte of a stream may be lost: what does not fit any more ends the holding.
+                    Handled::Dropped(came) if self.control.is_lossless() => {
+                        self.control.release();
+                        self.let_go();
+                        self.carry(came);
+                        self.watch.trouble("more came than can be held: everything was let go".into());
+                    }
                     Handled::Dropped(came) => self.lose(came),
                     Handled::Held => {}
                 }

@@ -321,13 +321,17 @@ impl ServerConnection {
             return self.refuse(&name, &failure).await;
         }
         let words = self.begins("sends", &name, intent.size);
-        let told_rate = ToldRate::shared(&self.server.senders);
+        // A client that sends a tree is one sender, whatever it sends of it now.
+        let in_tree = self.tally.told.take();
+        let is_in_tree = in_tree.is_some();
+        let told_rate = in_tree.unwrap_or_else(|| ToldRate::shared(&self.server.senders));
         let watched =
             ProgressTarget { name: &name, before: 0, total: intent.size, guest: Some(&self.client) };
         let manner =
             ReceiveOptions { shape, fresh: false, limited: false, told_rate, watched: Some(watched) };
         let work = receive_file(&self.session, &mut self.connection, begun, intent, manner);
         let received = announced(&self.session, words, intent.size, work).await;
+        self.tally.told = is_in_tree.then(|| ToldRate::shared(&self.server.senders));
         let delivered = match received {
             // The client reported a problem with its own file, which is a valid answer: the connection goes on.
             Err(failure) if failure.told && is_about_the_file(&failure, self.connection.transport) => {

@@ -54,7 +54,8 @@ async fn fetch(session: &Handle, (server, key): Keyed<'_>, name: String) -> Resu
     let Opened { size, early, dropped, .. } = match open(&mut connection, wish).await {
         Ok(opened) if opened.size <= SIZE_LIMIT => opened,
         refused => {
-            connection.outgoing.close(Code::Other, "").await;
+            // The film does not wait for that.
+            session.spawn(async move { connection.outgoing.close(Code::Other, "").await });
             return Err(refused.err().unwrap_or_else(errors::subtitles_too_long));
         }
     };

@@ -26,10 +26,10 @@ pub(in crate::shell::builtin) static HOLD: Builtin = Builtin {
     verb: &Verb {
         name: "hold",
         summary: "hold back the packets at a link",
-        details: "They wait in their order, both directions together, until `step` lets the next ones go or `release` all; `trace` and `diagram` of the link show what went. Over tcp the bytes of one read wait as a packet. What does not fit is lost, as in a full queue: `help limits`.",
+        details: "They wait in their order, both directions together, until `step` lets the next ones go or `release` all; `trace` and `diagram` of the link show what went. What does not fit is lost, as in a full queue: `help limits`. Over tcp the bytes of one read wait as a packet, and what does not fit lets everything go.",
         params: &[LINK],
         fields: HELD,
-        example: "link udp 0 to :9000 as lab; hold $lab",
+        example: "hold $bad",
         ..BARE
     },
     run: |shell, arguments| {
@@ -52,7 +52,7 @@ pub(in crate::shell::builtin) static STEP: Builtin = Builtin {
             Param::optional("count", Kind::Count(1, HELD_LIMIT as u64), "how many; 1 without it"),
         ],
         fields: &[HELD_COUNT, FIRST, Field::count("stepped", "packets that went")],
-        example: "link udp 0 to :9000 as lab; hold $lab; step $lab 3",
+        example: "step $bad 3",
         ..BARE
     },
     run: |shell, arguments| {
@@ -79,7 +79,7 @@ pub(in crate::shell::builtin) static DROP: Builtin = Builtin {
         params: &[LINK],
         keywords: &[Keyword::new("next", Kind::Choice(&["data", "ack"]), "which one").required()],
         fields: HELD,
-        example: "link udp 0 to :9000 as lab; drop $lab next data",
+        example: "drop $bad next data",
         ..BARE
     },
     run: |shell, arguments| {
@@ -103,7 +103,7 @@ pub(in crate::shell::builtin) static DUP: Builtin = Builtin {
         details: "The packet must wait: `hold` first, and `trace` of its sender tells its number.",
         params: &[LINK, Param::required("packet", Kind::Text, "its number, as `trace` shows it: #17")],
         fields: HELD,
-        example: "link udp 0 to :9000 as lab; hold $lab; expect error: dup $lab #17",
+        example: "dup $bad #17",
         ..BARE
     },
     run: |shell, arguments| {
@@ -126,7 +126,7 @@ pub(in crate::shell::builtin) static RELEASE: Builtin = Builtin {
         details: "What `drop` means for a packet that has not come still holds.",
         params: &[LINK],
         fields: HELD,
-        example: "link udp 0 to :9000 as lab; hold $lab; release $lab",
+        example: "release $bad",
         ..BARE
     },
     run: |shell, arguments| {
