@@ -157,10 +157,11 @@ pub fn parse(word: &str) -> Result<Endpoint, (String, Option<String>)> {
     if let Some((endpoint, _)) = of_url(word) {
         let why = "an endpoint is host:port, without a scheme and without a path";
         let transport = word.split_once("://").map(|(scheme, _)| scheme).filter(|word| is_transport(word));
-        return Err((
-            why.into(),
-            Some(transport.map_or(endpoint.clone(), |word| format!("{word} {endpoint}"))),
-        ));
+        let fix = match transport {
+            Some(word) => format!("{word} {endpoint}"),
+            None => endpoint,
+        };
+        return Err((why.into(), Some(fix)));
     }
     if word.matches(':').count() > 1 {
         return Err(many_colons(word));
@@ -187,13 +188,16 @@ fn is_transport(word: &str) -> bool {
     matches!(word, "tcp" | "udp")
 }
 
+/// True for an IPv6 address, perhaps with its interface behind a `%`.
+fn is_address(text: &str) -> bool {
+    text.split('%').next().is_some_and(|front| front.parse::<Ipv6Addr>().is_ok())
+}
+
 /// Why a word with several colons is no endpoint, and what was probably meant.
 fn many_colons(word: &str) -> (String, Option<String>) {
     if let Some((transport, rest)) = word.split_once(':').filter(|(front, _)| is_transport(front)) {
         return ("the transport is a word of its own".into(), Some(format!("{transport} {rest}")));
     }
-    let is_address =
-        |text: &str| text.split('%').next().is_some_and(|front| front.parse::<Ipv6Addr>().is_ok());
     let fix = word.rsplit_once(':').filter(|(host, port)| is_address(host) && port.parse::<u16>().is_ok());
     if fix.is_none() && !word.chars().all(|c| c.is_ascii_hexdigit() || ":.%".contains(c)) {
         let front: Vec<&str> = word.split(':').take(2).collect();
@@ -207,8 +211,7 @@ fn many_colons(word: &str) -> (String, Option<String>) {
 fn parse_bracketed(rest: &str) -> Result<Endpoint, (String, Option<String>)> {
     let Some((inside, port)) = rest.split_once("]:") else {
         let inside = rest.trim_end_matches(']');
-        let is_address = inside.split('%').next().is_some_and(|front| front.parse::<Ipv6Addr>().is_ok());
-        let fix = if is_address { format!("[{inside}]:9000") } else { "[::1]:9000".into() };
+        let fix = if is_address(inside) { format!("[{inside}]:9000") } else { "[::1]:9000".into() };
         return Err(("an IPv6 endpoint is written [address]:port".into(), Some(fix)));
     };
     let (address, zone) = inside.split_once('%').map_or((inside, None), |(a, zone)| (a, Some(zone)));

@@ -240,26 +240,21 @@ async fn sample(registry: Weak<Registry>, end: CancellationToken) {
     }
 }
 
-/// The state that a task leaves its session in; of a transfer that was stopped, what it has kept and where.
-fn end_of(
-    handle: &Handle,
-    done: Result<Result<Outcome, Failure>, tokio::task::JoinError>,
-) -> (State, Option<String>) {
-    let state = match done {
+/// The state that a task leaves its session in.
+fn end_of(handle: &Handle, done: Result<Result<Outcome, Failure>, tokio::task::JoinError>) -> State {
+    match done {
         Ok(Ok(outcome)) => State::Done(outcome),
         Ok(Err(failure)) if failure.code == Code::Cancelled && handle.is_cancelled() => {
-            let kept = failure.why.split_once("; ").map(|(_, kept)| format!("stopped; {kept}"));
-            return (State::Cancelled, kept);
+            State::Cancelled { kept: failure.why.split_once("; ").map(|(_, kept)| kept.to_owned()) }
         }
         Ok(Err(failure)) => State::Failed(failure),
         Err(error) => State::Failed(bug(error)),
-    };
-    (state, None)
+    }
 }
 
 /// Waits for the end of a session and sets its final state: done, failed or cancelled (faults.md N3).
 async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome, Failure>>) {
-    let (state, kept) = end_of(&handle, task.await);
+    let state = end_of(&handle, task.await);
     handle.session.cancel.cancel();
     handle.tasks.close();
     if tokio::time::timeout(CLOSING_LIMIT, handle.tasks.wait()).await.is_err() {
@@ -270,7 +265,8 @@ async fn supervise(handle: Handle, task: tokio::task::JoinHandle<Result<Outcome,
         State::Done(outcome) if !outcome.text.is_empty() => outcome.text.clone(),
         State::Done(_) => "done".to_owned(),
         State::Failed(failure) => failure.to_string(),
-        _ => kept.unwrap_or_else(|| "stopped".to_owned()),
+        State::Cancelled { kept: Some(kept) } => format!("stopped; {kept}"),
+        _ => "stopped".to_owned(),
     };
     let word = state.word();
     handle.session.sample(true);

@@ -36,7 +36,10 @@ pub enum State {
     Running(&'static str),
     Done(Outcome),
     Failed(Failure),
-    Cancelled,
+    /// It was stopped; what a transfer has kept, and where.
+    Cancelled {
+        kept: Option<String>,
+    },
 }
 
 impl State {
@@ -47,13 +50,13 @@ impl State {
             Self::Running(word) => word,
             Self::Done(_) => "done",
             Self::Failed(_) => "failed",
-            Self::Cancelled => "cancelled",
+            Self::Cancelled { .. } => "cancelled",
         }
     }
 
     /// True for the final states: done, failed, cancelled.
     pub const fn has_ended(&self) -> bool {
-        matches!(self, Self::Done(_) | Self::Failed(_) | Self::Cancelled)
+        matches!(self, Self::Done(_) | Self::Failed(_) | Self::Cancelled { .. })
     }
 }
 

@@ -10,9 +10,9 @@
 //! `size` counts the kind and the body: 1 to [`FRAME_LIMIT`] + 1, and of a BLOCK to [`BLOCK_LIMIT`] + 1. Kinds
 //! 0x00–0x0f are common to all services, 0x10–0x7f belong to one service.
 //!
-//! Over TCP without a key each frame but a BLOCK ends with a CRC-32C of all its bytes: TCP's own check sum of 16 bits lets damage pass
-//! (Stone and Partridge, "When the CRC and TCP checksum disagree", SIGCOMM 2000). Files are hashed, and the datagrams of
-//! reliable UDP have a check sum of their own.
+//! Over TCP without a key each frame but a BLOCK ends with a CRC-32C of all its bytes: TCP's own check sum of 16 bits lets
+//! damage pass (Stone and Partridge, "When the CRC and TCP checksum disagree", SIGCOMM 2000). Files are hashed, and the
+//! datagrams of reliable UDP have a check sum of their own.
 
 use bytes::{Buf, Bytes, BytesMut};
 

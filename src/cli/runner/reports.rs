@@ -103,14 +103,10 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
     if standard_stream(file) == Some(2) {
         return std::io::stderr().write_all(text.as_bytes());
     }
-    if let Err(error) = file.metadata()
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(error);
-    }
-    let is_special = file.metadata().is_ok_and(|metadata| !metadata.is_file());
-    if is_special {
-        return through(file, text);
+    match file.metadata() {
+        Ok(metadata) if !metadata.is_file() => return through(file, text),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
     let target = behind_links(file);
     let mut new = tempfile::Builder::new()

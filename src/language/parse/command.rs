@@ -272,7 +272,8 @@ impl<'v> Matcher<'v> {
         tail
     }
 
-    /// True if a further value of a repeated parameter looks more like a misspelt keyword.
+    /// True if a further value of a repeated parameter looks more like a misspelt keyword, or if a word that is no choice
+    /// of an optional one is the keyword of another tool.
     fn is_misspelt(&self, param: &Param, word: &Word, tail: &[Word]) -> bool {
         // Where the keyword follows, nothing else is meant to be it.
         let follows = |next: &Word| self.keyword_of(next).is_some_and(|keyword| keyword.required);

@@ -36,7 +36,7 @@ struct Places {
 }
 
 /// Counts one client towards the limit until it is dropped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ConnectionPermit(Option<Place>);
 
 #[derive(Debug)]

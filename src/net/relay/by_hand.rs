@@ -36,19 +36,9 @@ impl ByHand {
         done
     }
 
-    /// Packets that wait.
-    pub(super) fn held(&self) -> usize {
-        self.lock().held()
-    }
-
-    /// The number of the first packet that waits.
-    pub(super) fn first(&self) -> Option<u64> {
-        self.lock().waiting().next().map(|held| held.number)
-    }
-
-    /// True if what comes waits.
-    pub(super) fn holds(&self) -> bool {
-        self.lock().holds()
+    /// Looks at what waits; `None` if no command has been given so far, which takes no lock.
+    pub(super) fn look<R>(&self, look: impl FnOnce(&Hand<Came>) -> R) -> Option<R> {
+        self.is_used.load(Ordering::Acquire).then(|| look(&self.lock()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Hand<Came>> {

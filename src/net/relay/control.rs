@@ -98,16 +98,16 @@ impl RelayControl {
 
     /// Packets that wait.
     pub fn held(&self) -> usize {
-        self.by_hand.held()
+        self.by_hand.look(Hand::held).unwrap_or(0)
     }
 
     /// The number of the first packet that waits.
     pub fn first(&self) -> Option<u64> {
-        self.by_hand.first()
+        self.by_hand.look(|hand| hand.waiting().next().map(|held| held.number)).flatten()
     }
 
     /// True if what comes waits.
     pub fn holds(&self) -> bool {
-        self.by_hand.holds()
+        self.by_hand.look(Hand::holds).unwrap_or(false)
     }
 }

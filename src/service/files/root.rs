@@ -727,24 +727,21 @@ mod tests {
         assert!(std::fs::metadata(temp.path().join("a")).unwrap().blocks() * 512 <= 2 * group);
     }
 
+    /// A group arrives as its sender has it.
+    fn arrive(part: &mut Part<RealDisk>, index: u64, buffer: Vec<u8>) {
+        let (hash, length) = (part.tree().hash(index, &buffer), buffer.len());
+        let group =
+            crate::service::ftp::storage::assembly::Group { index, length, buffer, held: None, hole: false };
+        assert!(part.save(&[Arrived { group, hash }]).unwrap().is_empty());
+    }
+
     #[test]
     fn row_28_what_the_journal_covers_is_read_back_and_what_changed_comes_again() {
         let (temp, folder) = root();
         let group = crate::service::ftp::storage::hash_tree::GROUP;
         let intent = Intent::new(4 * group, 1);
         let bytes = |index: u64| vec![index as u8 + 1; group as usize];
-        let arrive = |part: &mut Part<RealDisk>, index: u64| {
-            let buffer = bytes(index);
-            let hash = part.tree().hash(index, &buffer);
-            let group = crate::service::ftp::storage::assembly::Group {
-                index,
-                length: buffer.len(),
-                buffer,
-                held: None,
-                hole: false,
-            };
-            assert!(part.save(&[Arrived { group, hash }]).unwrap().is_empty());
-        };
+        let arrive = |part: &mut Part<RealDisk>, index: u64| arrive(part, index, bytes(index));
         let mut part = folder.part("a", intent);
         (0..3).for_each(|index| arrive(&mut part, index));
         drop(part.keep(Failure::new(Code::Broken, "cut")));
@@ -777,19 +774,7 @@ mod tests {
         let (temp, folder) = root();
         let group = crate::service::ftp::storage::hash_tree::GROUP;
         let whole = vec![7; 2 * group as usize];
-        let arrive = |part: &mut Part<RealDisk>, index: u64| {
-            let buffer = vec![7; group as usize];
-            let hash = part.tree().hash(index, &buffer);
-            let length = buffer.len();
-            let group = crate::service::ftp::storage::assembly::Group {
-                index,
-                length,
-                buffer,
-                held: None,
-                hole: false,
-            };
-            assert!(part.save(&[Arrived { group, hash }]).unwrap().is_empty());
-        };
+        let arrive = |part: &mut Part<RealDisk>, index: u64| arrive(part, index, vec![7; group as usize]);
         for (meddled_after_all, name) in [(true, "a"), (false, "b")] {
             let mut part = folder.part(name, Intent::new(2 * group, 1));
             arrive(&mut part, 0);

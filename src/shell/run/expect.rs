@@ -92,7 +92,10 @@ impl Shell {
         let binding = path.first().and_then(|name| self.binding(name));
         if let (Some(Binding::Session(session)), None) = (&binding, path.get(1)) {
             let state = session.state();
-            return Ok((!matches!(state, State::Failed(_) | State::Cancelled), Value::text(state.word())));
+            return Ok((
+                !matches!(state, State::Failed(_) | State::Cancelled { .. }),
+                Value::text(state.word()),
+            ));
         }
         let value = self.value(word)?;
         let holds = match (&value, path) {

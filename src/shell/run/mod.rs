@@ -374,14 +374,14 @@ impl Shell {
             biased;
             () = self.interrupt.cancelled() => {
                 session.cancel.cancel();
-                drop(tokio::time::timeout(INTERRUPT_LIMIT, session.ended()).await);
+                let end = tokio::time::timeout(INTERRUPT_LIMIT, session.ended()).await;
                 let failure = interrupted().of(session.kind.clone());
                 if catalogue::can(session.verb, Capability::Resume) {
-                    let (last, _) = session.log(1);
-                    let kept = last.last().and_then(|entry| entry.text.split_once("; "));
-                    return Err(match kept {
-                        Some((_, kept)) => Failure { why: format!("{}; {kept}", failure.why), ..failure },
-                        None => failure.fix("the same command goes on with what was kept"),
+                    return Err(match end {
+                        Ok(State::Cancelled { kept: Some(kept) }) => {
+                            Failure { why: format!("{}; {kept}", failure.why), ..failure }
+                        }
+                        _ => failure.fix("the same command goes on with what was kept"),
                     });
                 }
                 return Err(failure);
@@ -392,7 +392,7 @@ impl Shell {
         match state {
             State::Done(outcome) => Ok(Some(outcome)),
             State::Failed(failure) => Err(failure.of(session.kind.clone())),
-            State::Cancelled => Err(cancelled().of(session.kind.clone())),
+            State::Cancelled { .. } => Err(cancelled().of(session.kind.clone())),
             State::Starting | State::Running(_) => {
                 let (entries, _) = session.log(1);
                 let text = entries.first().map(|entry| entry.text.clone()).unwrap_or_default();

@@ -224,7 +224,7 @@ impl Shell {
         for job in std::mem::take(&mut self.jobs) {
             let state = tokio::select! {
                 state = job.ended() => state,
-                () = self.interrupt.cancelled() => State::Cancelled,
+                () = self.interrupt.cancelled() => State::Cancelled { kept: None },
                 () = over(self.deadline) => State::Failed(errors::job_outlived_the_limit()),
             };
             if let State::Failed(failure) = state {

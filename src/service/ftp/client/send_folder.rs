@@ -3,7 +3,6 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing};
 use crate::net::errors::{malformed, told, unexpected};
@@ -18,7 +17,7 @@ use crate::service::ftp::storage::small;
 use crate::service::ftp::transfer::send::{Outgoing, send_file};
 use crate::service::ftp::transfer::start::await_ready;
 use crate::service::ftp::transfer::{
-    Delivered, ProgressTarget, by_disk, is_about_the_file, on_disk, small_limit,
+    Delivered, ProgressTarget, by_disk, is_about_the_file, on_disk, pace, rate_limit, small_limit,
 };
 use crate::session::{Handle, RateLimiter};
 use crate::wire::{Code, Frame, frame};
@@ -91,7 +90,7 @@ pub(crate) async fn send_folder(
         total,
         asked,
     };
-    let small_limit = small_limit(sending.rate_limit());
+    let small_limit = small_limit(rate_limit(session, &sending.asked));
     let (small, large): (Vec<&Entry>, Vec<&Entry>) =
         entries.iter().partition(|entry| entry.kind != EntryKind::File || entry.size <= small_limit);
     sending.all_small(&small, asking).await?;
@@ -132,11 +131,6 @@ enum Asking {
 }
 
 impl Sending<'_> {
-    /// The lower of this side's limit and of the server's, in bytes/s.
-    fn rate_limit(&self) -> Option<u64> {
-        self.session.rate_limit().into_iter().chain(self.asked.rate()).min()
-    }
-
     fn path(&self, name: &str) -> String {
         if name.is_empty() { self.base.clone() } else { format!("{}/{name}", self.base) }
     }
@@ -239,8 +233,7 @@ impl Sending<'_> {
         while self.unanswered.len() >= WINDOW || self.unanswered_bytes > WINDOW_BYTES {
             self.wait().await?;
         }
-        let ours = self.session.pace(travels);
-        if let Some(pause) = ours.max(self.asked.take(travels, Instant::now())) {
+        if let Some(pause) = pace(self.session, &self.asked, travels) {
             self.connection.outgoing.flush().await?;
             tokio::time::sleep_until(pause.into()).await;
         }

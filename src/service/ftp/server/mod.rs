@@ -24,7 +24,7 @@ use super::transfer::receive::{ReceiveOptions, receive_file};
 use super::transfer::send::send_file;
 use super::transfer::start::{Start, await_ready};
 use super::transfer::told_rate::ToldRate;
-use super::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_file};
+use super::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_file, rate_limit};
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::Arguments;
@@ -292,11 +292,6 @@ impl ServerConnection {
         }
     }
 
-    /// The lower of the server's limit and of the one that the client asked for, in bytes/s.
-    pub(super) fn rate_limit(&self) -> Option<u64> {
-        self.session.rate_limit().into_iter().chain(self.asked.rate()).min()
-    }
-
     pub(super) async fn refuse(&mut self, name: &str, failure: &Failure) -> Result<(), Failure> {
         self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(name)));
         let words =
@@ -372,7 +367,7 @@ impl ServerConnection {
         source: Source,
     ) -> Result<(), Failure> {
         let (mode, size, modified) = (source.mode, source.size, source.modified);
-        let limited = self.rate_limit().is_some();
+        let limited = rate_limit(&self.session, &self.asked).is_some();
         self.connection.outgoing.send_now(Message::File { limited, mode, size, modified }.encode()).await?;
         let start =
             if fresh { Ok(Start::Fresh) } else { await_ready(&mut self.connection, size, &self.asked).await };

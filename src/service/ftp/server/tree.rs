@@ -22,7 +22,7 @@ use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{FETCH, FOLDER, Flags, LINK, Message, OFFER, SMALL};
 use crate::service::ftp::storage::small::{self, BatchWriter};
 use crate::service::ftp::transfer::told_rate::ToldRate;
-use crate::service::ftp::transfer::{by_disk, small_limit};
+use crate::service::ftp::transfer::{by_disk, pace, rate_limit, small_limit};
 use crate::wire::Frame;
 
 /// Most bytes of small files in one batch.
@@ -229,7 +229,7 @@ impl ServerConnection {
         let mut messages = VecDeque::from(messages);
         while !messages.is_empty() {
             let folder = self.server.folder.clone();
-            let (first, limit) = (self.tally.fetched, small_limit(self.rate_limit()));
+            let (first, limit) = (self.tally.fetched, small_limit(rate_limit(&self.session, &self.asked)));
             let read = move || (read_some(&folder, &mut messages, first, limit), messages);
             let (answers, rest) = by_disk(&self.session, read).await?;
             messages = rest;
@@ -250,8 +250,7 @@ impl ServerConnection {
         if let Message::Small { bytes, .. } = &answer {
             self.session.count_out(bytes.len() as u64);
             let length = bytes.len() as u64;
-            let ours = self.session.pace(length);
-            if let Some(pause) = ours.max(self.asked.take(length, Instant::now())) {
+            if let Some(pause) = pace(&self.session, &self.asked, length) {
                 self.connection.outgoing.flush().await?;
                 tokio::time::sleep_until(pause.into()).await;
             }

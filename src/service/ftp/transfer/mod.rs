@@ -31,7 +31,7 @@ use super::protocol::{Framing, SMALL_LIMIT};
 use crate::base::{Transport, Value, quantity};
 use crate::net::{Connection, MINIMUM_RATE, clock};
 use crate::report::Failure;
-use crate::session::{ClientEntry, Handle};
+use crate::session::{ClientEntry, Handle, RateLimiter};
 use crate::wire::Code;
 
 /// Disk jobs that run at once: with fewer, 1 000 clients at once spend more on scheduling than on work. Jobs are short
@@ -150,6 +150,16 @@ impl Delivered {
             self.acks,
         )
     }
+}
+
+/// The lower of this side's rate limit and of the one that the other side asked for, in bytes/s.
+pub(super) fn rate_limit(session: &Handle, asked: &RateLimiter) -> Option<u64> {
+    session.rate_limit().into_iter().chain(asked.rate()).min()
+}
+
+/// Counts bytes that are about to be sent; when both limits allow them.
+pub(super) fn pace(session: &Handle, asked: &RateLimiter, bytes: u64) -> Option<Instant> {
+    session.pace(bytes).max(asked.take(bytes, Instant::now()))
 }
 
 /// A disk job that was begun.

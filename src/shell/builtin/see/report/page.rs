@@ -139,7 +139,7 @@ fn row(session: &Facts) -> Vec<String> {
 const fn class(state: &State) -> &'static str {
     match state {
         State::Failed(_) => "p-bad",
-        State::Cancelled => "p-warn",
+        State::Cancelled { .. } => "p-warn",
         _ if state.has_ended() => "p-good",
         _ => "p-soft",
     }
