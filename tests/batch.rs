@@ -22,6 +22,31 @@ fn exit_codes_tell_the_truth() {
 }
 
 #[test]
+fn errors_and_hints_say_how_to_go_on_and_say_it_once() {
+    let lab = Lab::new();
+    for listens in ["listen tcp 0 calc", "listen udp 0 ftp", "link udp 0 to 127.0.0.1:9"] {
+        let run = lab.nls(listens).success();
+        assert!(run.err.contains("`wait` after it keeps it running"), "{listens}: {}", run.err);
+    }
+    let answered = lab.nls("listen tcp 0 calc as c; calc 1+1 at $c").success();
+    assert!(!answered.err.contains("keeps it running"), "{}", answered.err);
+    let absent = lab.nls("listen tcp 0 ftp as f; get absent from $f").fails(1, "`ls` shows what there is");
+    assert_eq!(absent.err.matches("`ls` shows").count(), 1, "{}", absent.err);
+    lab.nls("listen unix socket raw as a; listen unix socket raw")
+        .fails(1, "in $tmp, or `test \"…\" serial`");
+    for strange in ["/proc/self/status", "/sys/devices/system/cpu/online"] {
+        let send = format!("listen tcp 0 ftp as f; send {strange} to $f");
+        lab.nls(&send).fails(1, "copy it, and send the copy");
+        let name = strange.rsplit('/').next().unwrap();
+        assert!(!lab.path(name).exists(), "{name}");
+    }
+    let mut command = lab.command(&["-c", "print $tmp"]);
+    let output = command.env("TMPDIR", lab.path("absent")).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(words.contains("/absent: no such file or directory; set TMPDIR"), "{words}");
+}
+
+#[test]
 fn a_script_comes_from_a_file_or_from_standard_input_with_arguments() {
     let lab = Lab::new();
     lab.write("a.nls", "#!/usr/bin/env nls\r\nprint \"$1 and $2\"\r\n");

@@ -114,6 +114,9 @@ fn row_106_a_report_is_written_through_what_is_no_file_and_a_link_stays_one() {
     lab.run(&["test", "t.nls", "--report", "tap=/dev/stdout", "--report", "junit"])
         .fails(3, "standard output");
     report("absent/report").fails(3, "its folder does not exist");
+    std::os::unix::fs::symlink("loop", lab.path("loop")).unwrap();
+    report("loop").fails(1, "the report `loop` cannot be written");
+    assert!(lab.path("loop").is_symlink());
     assert!(!lab.path("absent").exists());
 }
 

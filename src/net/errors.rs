@@ -333,8 +333,9 @@ pub fn told(frame: &Frame) -> Failure {
 pub fn told_in_words(code: Code, text: &str) -> Failure {
     let code = if code == Code::Cancelled { Code::Broken } else { code };
     let failure = Failure { told: true, ..Failure::new(code, escape::escape_line(text).into_owned()) };
+    // Our own servers tell it themselves.
     match code {
-        Code::Missing => failure.fix("`ls` shows what there is"),
+        Code::Missing if !text.contains("`ls`") => failure.fix("`ls` shows what there is"),
         Code::Service => failure.fix("use a command of that service, or the port of the other one"),
         _ => failure,
     }

@@ -121,7 +121,7 @@ impl Registry {
         Ok(session)
     }
 
-    fn new_session(&self, request: Request) -> Session {
+    pub(super) fn new_session(&self, request: Request) -> Session {
         Session {
             id: self.next.fetch_add(1, Ordering::Relaxed),
             name: request.name,

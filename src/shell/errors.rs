@@ -32,6 +32,14 @@ pub(super) fn empty_record() -> Failure {
     missing("it has no value")
 }
 
+/// `$tmp`.
+pub(super) fn no_temporary_folder(error: &std::io::Error) -> Failure {
+    let home = std::env::temp_dir();
+    let what = format!("cannot make a folder in {}", escape::escape_line(&home.to_string_lossy()));
+    Failure { why: format!("{what}: {}", reason(error)), ..Failure::io(error, "$tmp") }
+        .fix("set TMPDIR to a folder that you may write to")
+}
+
 pub(super) fn variable_not_named() -> Failure {
     missing("no variable of the environment is named").fix("write $env.NAME")
 }

@@ -119,7 +119,7 @@ impl Shell {
         if let Some(made) = self.temporary.get() {
             return Ok(made.path());
         }
-        let made = super::temporary::make().map_err(|error| Failure::io(&error, "$tmp"))?;
+        let made = super::temporary::make().map_err(|error| errors::no_temporary_folder(&error))?;
         Ok(self.temporary.get_or_init(|| made).path())
     }
 }

@@ -113,7 +113,8 @@ fn curl_nc_and_nls_talk_in_one_room() {
     bob.line_with("ann joined");
     let say = format!("{url}/say?token={}", welcome["token"].as_str().unwrap());
     let answer = prints(&lab, "curl", &["-s", "-d", "hello from curl", &say]);
-    assert!(answer.contains("\"said\":true") && answer.contains("\"turn\":false"), "{answer}");
+    // Whose turn it is depends on whether ann has answered yet.
+    assert!(answer.contains("\"said\":true"), "{answer}");
     assert_eq!(guest.line_with("bob: "), "bob: hello from curl");
     assert!(bob.line_with("hello from nls").contains("\"from\":\"ann\""));
     ann.line_with("hello from curl");

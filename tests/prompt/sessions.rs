@@ -73,6 +73,7 @@ fn ctrl_z_sends_the_command_to_the_background_fg_brings_it_back_and_nothing_stop
     terminal.run("bg", "down get big goes on");
     terminal.line("fg");
     terminal.see("the end", |screen| screen.contains("got big as") && screen.ends_with("nls>"));
+    assert_eq!(terminal.text().matches("got big as").count(), 1, "its end is told once");
     terminal.run("bg", "nothing works in the background");
     terminal.run("sessions", " ago");
     terminal.run("sessions clear", "1 session forgotten");
@@ -101,6 +102,16 @@ fn a_server_tells_at_its_prompt_what_clients_send_and_get_and_what_broke() {
     terminal.run("parts root", ".big.nls-part");
     terminal.run("parts root remove", "removed");
     terminal.run("parts root", "nothing is left behind here");
+}
+
+#[test]
+fn a_server_of_films_tells_at_its_prompt_who_opens_which() {
+    let lab = Lab::new();
+    lab.random("root/film", 100_000, 1);
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen udp 0 stream root root as cinema", "media of");
+    terminal.run("stream film from $cinema to copy", "[cinema] 127.0.0.1");
+    terminal.run("log $cinema", "opens film, 100000 bytes");
 }
 
 #[test]
@@ -360,13 +371,52 @@ fn the_bar_shows_what_was_there_before_and_an_interrupt_keeps_it() {
         screen.lines().any(|line| line.contains("█") && line.contains(" 4.") && line.contains("/19.1 MiB"))
     });
     terminal.keys(INTERRUPT);
-    terminal.see("the prompt", |screen| screen.contains("interrupted") && screen.ends_with("nls>"));
+    terminal.see("the prompt, and what is kept", |screen| {
+        screen.contains("interrupted") && screen.contains("copy.nls-part") && screen.ends_with("nls>")
+    });
     terminal.line(line);
     terminal.see("what was there", |screen| {
         screen.lines().any(|line| line.contains("/19.1 MiB") && line.contains("resumed"))
     });
     terminal.see("the whole", |screen| screen.contains("got big") && screen.ends_with("nls>"));
     assert!(std::fs::read(lab.path("copy")).unwrap() == std::fs::read(lab.path("root/big")).unwrap());
+}
+
+#[test]
+fn the_bar_of_a_slow_transfer_moves_all_the_time() {
+    let lab = Lab::new();
+    lab.random("big", 300_000, 1);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 ftp root root as files", "files of");
+    terminal.line("send big to $files rate 100KB/s");
+    terminal.see("the end", |screen| screen.contains("sent big") && screen.ends_with("nls>"));
+    let seen = String::from_utf8_lossy(&terminal.seen);
+    let places: std::collections::BTreeSet<&str> =
+        seen.split(" KiB/293.0 KiB").filter_map(|before| before.rsplit(' ').next()).collect();
+    assert!(places.len() > 5, "it stood at {places:?}");
+}
+
+#[test]
+fn no_line_of_a_diagram_is_broken_by_a_narrow_terminal() {
+    let lab = Lab::new();
+    lab.random("big", 3000, 1);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen udp 0 ftp root root as files", "files of");
+    terminal.run("send big to $files chunk 1000 as up", "sent big");
+    terminal.resize(40, 30);
+    terminal.keys("\u{c}");
+    terminal.line("diagram up last 4");
+    terminal.see("the prompt", |screen| screen.lines().count() > 4 && screen.ends_with("nls>"));
+    let text = terminal.text();
+    // What a line that is broken would go on with has no lifeline at its place.
+    let lines: Vec<&str> = text.lines().collect();
+    let lifeline = lines.iter().find_map(|line| line.chars().position(|c| c == '├')).expect("a lifeline");
+    let first = lines.iter().position(|line| line.contains('├')).unwrap();
+    let drawn: Vec<&str> = lines[first..].iter().take_while(|line| !line.is_empty()).copied().collect();
+    let has_it = |line: &&str| line.chars().nth(lifeline).is_some_and(|c| "├│┤".contains(c));
+    assert!(drawn.len() > 3 && drawn.iter().all(has_it), "{text}");
 }
 
 #[test]

@@ -459,6 +459,8 @@ impl RootOptions {
     /// There is no such folder, or it cannot be read.
     pub(crate) fn open(&self, directory: &Path) -> Result<Folder, Failure> {
         let root = self.root.as_ref().map_or_else(|| directory.to_owned(), |root| directory.join(root));
+        // Without `.` in it, as it is shown.
+        let root: PathBuf = root.components().collect();
         Folder::open(&root, self.hidden)
     }
 }

@@ -162,14 +162,27 @@ impl Plan {
         given_up
     }
 
-    /// Live: gives up the gap at `offset`, if the server has sent something shortly after it since the last jump. The
-    /// gap counts as arrived.
-    pub(crate) fn skip(&mut self, offset: u64) -> Option<Range<u64>> {
-        let end = self.arrived.next_start(offset)?;
+    /// Live: the gap at `offset` that may be given up: the server has sent something shortly after it since the last jump.
+    pub(crate) fn gap(&self, offset: u64) -> Option<Range<u64>> {
+        let end = self.arrived.next_start(offset).filter(|_| !self.arrived.contains(offset))?;
         // What comes farther away was in flight before the jump.
         self.fresh.next_start(offset).filter(|&later| later - offset <= NEAR)?;
-        self.count_as_read(offset..end);
         Some(offset..end)
+    }
+
+    /// Live: gives up a gap and what follows it up to `end`; that counts as arrived. False, and nothing is given up, if the
+    /// gap is another by now or nothing is there at `end`.
+    pub(crate) fn skip(&mut self, gap: &Range<u64>, end: u64) -> bool {
+        let goes_on = if end == self.size {
+            self.missing_in(&(gap.end..end)).is_empty()
+        } else {
+            self.arrived.contains(end)
+        };
+        let skips = goes_on && self.gap(gap.start).as_ref() == Some(gap);
+        if skips {
+            self.count_as_read(gap.start..end);
+        }
+        skips
     }
 
     fn count_as_read(&mut self, range: Range<u64>) {
@@ -312,9 +325,10 @@ mod tests {
     #[test]
     fn row_74_live_leaves_out_what_is_late_and_knows_it_when_it_comes() {
         let mut plan = Plan::new(10 * MIB, u64::MAX, false, &RangeSet::new());
-        assert_eq!(plan.skip(0), None, "nothing is behind the gap: the network stands still");
+        assert_eq!(plan.gap(0), None, "nothing is behind the gap: the network stands still");
         plan.put(5000..9000).unwrap();
-        assert_eq!(plan.skip(1000), Some(1000..5000));
+        assert_eq!(plan.gap(1000), Some(1000..5000));
+        assert!(plan.skip(&(1000..5000), 5000));
         assert_eq!(plan.readable(1000), Some(9000));
         assert!(plan.is_late(&(2000..2500)) && !plan.is_late(&(0..1000)));
     }
@@ -326,9 +340,15 @@ mod tests {
         plan.put(5 * MIB..6 * MIB).unwrap();
         assert_eq!(plan.readable(0), None);
         plan.put(6 * MIB..7 * MIB).unwrap();
-        assert_eq!(plan.skip(0), None, "that was under way before");
+        assert_eq!(plan.gap(0), None, "that was under way before");
         plan.put(3000..4000).unwrap();
-        assert_eq!(plan.skip(0), Some(0..3000), "the server has gone on, and this was lost");
+        assert_eq!(plan.gap(0), Some(0..3000), "the server has gone on, and this was lost");
+        assert!(!plan.skip(&(0..3000), 4500), "a decoder cannot go on there yet");
+        assert_eq!((plan.readable(0), plan.skipped()), (None, 0));
+        plan.put(4500..5000).unwrap();
+        assert!(plan.skip(&(0..3000), 4500));
+        assert_eq!((plan.readable(0), plan.skipped()), (Some(5000), 4500));
+        assert!(!plan.skip(&(0..3000), 4500), "it is one no more");
     }
 
     #[test]

@@ -16,8 +16,8 @@ use super::plan::{Plan, TooManyGaps};
 use crate::net::errors::malformed;
 use crate::report::Failure;
 use crate::service::contract::errors::more_than_declared;
-use crate::service::stream::container::filler;
 use crate::service::stream::container::on_disk::OnDisk;
+use crate::service::stream::container::{filler, patch};
 use crate::service::stream::errors;
 use crate::service::stream::parity::Decoder;
 use crate::service::stream::protocol::{Message, PARITY_PLACE, Parity};
@@ -154,6 +154,17 @@ impl Store {
         Ok(())
     }
 
+    /// Live: gives up the gap at `offset`, unless a decoder cannot go on with what is here.
+    fn give_up(&self, offset: u64) -> Result<(), Failure> {
+        let Some(gap) = self.lock().plan.gap(offset) else { return Ok(()) };
+        let patch = patch(&OnDisk(&self.file, self.size), &gap);
+        if !self.lock().plan.skip(&gap, patch.end) {
+            return Ok(());
+        }
+        self.give_back(&gap);
+        self.fill(&patch, &mut { FILL_LIMIT })
+    }
+
     /// Live: writes filler for a decoder where nothing came; at most `left` bytes of it.
     fn fill(&self, range: &Range<u64>, left: &mut u64) -> Result<(), Failure> {
         // Bytes that came earlier and were discarded may still be there.
@@ -279,8 +290,7 @@ impl Store {
                 },
                 () = tokio::time::sleep_until(too_late), if self.live => {
                     late_at = None;
-                    let skipped = self.lock().plan.skip(offset);
-                    skipped.iter().try_for_each(|range| self.fill(range, &mut { FILL_LIMIT }))?;
+                    self.give_up(offset)?;
                 }
             }
         }

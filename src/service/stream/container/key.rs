@@ -55,6 +55,16 @@ pub(crate) fn omission(file: &impl ReadAt, container: &str, from: u64, to: u64) 
     .filter(|range| range.start < range.end)
 }
 
+/// What is to be replaced by [`filler`] where nothing came for `gap`, so that a decoder finds its next unit.
+///
+/// The boxes of an MP4 follow one another: a gap that hides where one ends goes on to the next fragment, or to the end.
+pub(crate) fn patch(file: &impl ReadAt, gap: &Range<u64>) -> Range<u64> {
+    match mp4::box_end(file, gap.start).filter(|&end| end < gap.end) {
+        Some(end) => end..search::first(file, gap.end, &mp4::FRAGMENT).unwrap_or(file.size()),
+        None => gap.clone(),
+    }
+}
+
 /// What replaces a part of a film that was left out: the first bytes, and bytes that are repeated after them. Decoders
 /// skip it. Where the container has nothing for that, it is zeros: decoders ignore them, or search for the next unit.
 pub(crate) fn filler(file: &impl ReadAt, range: &Range<u64>) -> (Vec<u8>, &'static [u8]) {

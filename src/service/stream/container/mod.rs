@@ -28,7 +28,7 @@ mod video;
 
 use std::time::Duration;
 
-pub(super) use key::{filler, omission};
+pub(super) use key::{filler, omission, patch};
 
 /// Maximum characters of a title.
 const TITLE_LIMIT: usize = 200;
@@ -261,15 +261,44 @@ mod tests {
         );
     }
 
+    /// Where the fragments of a film begin.
+    fn places(film: &[u8]) -> Vec<u64> {
+        let windows = film.windows(8).enumerate().filter(|(_, window)| &window[4..] == b"moof");
+        windows.map(|(at, _)| at as u64).collect()
+    }
+
+    #[test]
+    fn row_77_a_gap_that_hides_where_a_box_ends_goes_on_to_the_next_fragment() {
+        let film = fragments(9, false);
+        let (places, size) = (places(&film), film.len() as u64);
+        // The gap, and what is replaced for it.
+        let cases = [
+            (places[2] + 1000..places[3] - 1000, places[2] + 1000..places[3] - 1000),
+            (places[2] + 1000..places[3], places[2] + 1000..places[3]),
+            (places[2] + 1000..places[3] + 200, places[3]..places[4]),
+            (places[2] + 1000..places[5] + 1, places[3]..places[6]),
+            (places[3]..places[3] + 8, places[3]..places[4]),
+            (places[8] - 1..places[8] + 9, places[8]..size),
+            (10..places[0], 10..places[0]),
+        ];
+        for (gap, replaced) in cases {
+            let mut filled = film.clone();
+            filled[gap.start as usize..gap.end as usize].fill(0);
+            assert_eq!(patch(&&filled[..], &gap), replaced, "{gap:?}");
+            let (front, _) = filler(&&filled[..], &replaced);
+            filled[replaced.start as usize..][..front.len()].copy_from_slice(&front);
+            if gap.start > places[0] && replaced.end < size {
+                assert_eq!(seconds(&filled), Some(36.0), "{gap:?}: a player walks from box to box");
+            }
+        }
+        // In other containers a gap is no more than it is.
+        assert_eq!(patch(&&b"RIFF"[..], &(1..3)), 1..3);
+    }
+
     #[test]
     fn row_77_a_decoder_can_begin_at_a_key_picture_and_what_tells_their_places_is_not_left_out() {
         let film = fragments(9, true);
-        let places: Vec<u64> = film
-            .windows(8)
-            .enumerate()
-            .filter(|(_, window)| &window[4..] == b"moof")
-            .map(|(at, _)| at as u64)
-            .collect();
+        let places = places(&film);
         let key = |container, file: &[u8], from, to| omission(&file, container, from, to);
         assert_eq!(key("mp4", &film, places[0], places[3] + 1), Some(places[0]..places[4]));
         assert_eq!(

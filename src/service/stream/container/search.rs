@@ -24,9 +24,14 @@ pub(super) fn first(file: &impl ReadAt, from: u64, pattern: &Pattern) -> Option<
 
 /// Offset of the last match in the file.
 pub(super) fn last(file: &impl ReadAt, pattern: &Pattern) -> Option<u64> {
-    let end = file.size();
+    last_before(file, file.size(), pattern)
+}
+
+/// Offset of the last match that begins before `end`.
+pub(super) fn last_before(file: &impl ReadAt, end: u64, pattern: &Pattern) -> Option<u64> {
     let starts = (1..=WINDOW / BLOCK as u64).map(|n| end.saturating_sub(n * BLOCK as u64));
-    starts.take_while(|&start| start > 0).chain([0]).find_map(|start| within(file, start, pattern).pop())
+    let mut starts = starts.take_while(|&start| start > 0).chain([0]);
+    starts.find_map(|start| within(file, start, pattern).into_iter().rfind(|&place| place < end))
 }
 
 /// Offsets of all matches that begin within one block.

@@ -15,6 +15,16 @@ const RUN_LIMIT: u64 = 1 << 20;
 pub(in super::super) const FRAGMENT: Pattern =
     Pattern { length: 16, is_at: |bytes| &bytes[4..8] == b"moof" && &bytes[12..16] == b"mfhd" };
 
+/// Where the box ends that `at` lies in, or `at` if one begins there. `None`: this is no film in fragments, or `at` lies before
+/// the first of them.
+pub(in super::super) fn box_end(file: &impl ReadAt, at: u64) -> Option<u64> {
+    let moov = find(file, 0..file.size(), b"moov")?;
+    find(file, moov, b"mvex")?;
+    let fragment = search::last_before(file, at, &FRAGMENT)?;
+    let known = boxes(file, &(fragment..file.size())).take_while(|(_, body)| body.start <= at);
+    known.map(|(_, body)| body.end.max(at)).last()
+}
+
 fn few<'a, F: ReadAt>(
     file: &'a F,
     range: &Range<u64>,

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::{Media, ReadAt, TITLE_LIMIT, text};
 
-pub(super) use fragments::FRAGMENT;
+pub(super) use fragments::{FRAGMENT, box_end};
 pub(super) use samples::key_places;
 
 /// Maximum boxes read on one level.

@@ -278,3 +278,17 @@ fn table(samples: &[Sample], end: f64) -> String {
         .collect();
     aligned(&rows, [Give::Keep; 5], None).join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_event_does_not_fill_its_curve() {
+        let shape = ChartSize { columns: 4, rows: 2, braille: false };
+        let drawn = curve("sent again", Curve::Count, &[(0.0, 0.0), (8.0, 1.0)], 8.0, shape);
+        assert!(drawn.iter().any(|line| line.trim_start().starts_with("1 |")), "{drawn:?}");
+        let none = curve("sent again", Curve::Count, &[(0.0, 0.0), (8.0, 0.0)], 8.0, shape);
+        assert!(none.iter().all(|line| !line.contains('#')), "{none:?}");
+    }
+}
