@@ -16,6 +16,11 @@ local BLOCK = 1
 local BLOCK_LIMIT = 1048640
 local PREFACE_BYTES = 8
 local MAGIC = 2337164371
+local FLAGS = 6
+local SEALED = 1
+local FIRST_MESSAGE = 48
+local SECOND_MESSAGE = 56
+local RECORD_HEADER = 2
 local codes = {
   [0] = "E-other: unspecified error",
   [1] = "E-malformed: bytes that do not follow the protocol",
@@ -84,7 +89,8 @@ local fields = {
   { "error.code", "code", "Code" },
   { "error.text.length", "uint16", "Bytes of the reason" },
   { "error.text", "string", "Reason" },
-  { "reserved", "uint16", "Reserved" },
+  { "flags", "uint8", "Flags" },
+  { "reserved", "uint8", "Reserved" },
 }
 local datagrams = {
   [0x04] = { name = "HELLO", fields = { { "version", "u8" }, { "service", "u8" }, { "credit.stream", "u64" }, { "credit.block", "u64" }, { "cookie.length", "u8" }, { "cookie", "bytes" }, { "padding", "rest" } } },
@@ -107,7 +113,7 @@ local frames = {
   [0x05] = { name = "CLOSE", fields = { { "close.code", "code" }, { "close.text.length", "u16" }, { "close.text", "text" } } },
   [0x06] = { name = "ACK bitmap", fields = { { "ack.delay", "varint" }, { "ack.stream_limit", "varint" }, { "ack.block_limit", "varint" }, { "ack.marked", "varint" }, { "ack.largest", "varint" }, { "ack.bytes", "varint" }, { "ack.ranges", "bitmap" } } },
 }
-local preface = { { "version", "u8" }, { "service", "u8" }, { "reserved", "u16" } }
+local preface = { { "version", "u8" }, { "service", "u8" }, { "flags", "u8" }, { "reserved", "u8" } }
 local tcp_frames = {
   [0x00] = { name = "LINE", fields = { { "body", "rest" } } },
   [0x01] = { name = "BLOCK", fields = { { "block.offset", "u64" }, { "block.data", "rest" } } },
@@ -127,6 +133,8 @@ local f = {
   gap = ProtoField.uint64("nls.gap", "Packet numbers skipped before this one"),
   retransmission = ProtoField.bool("nls.retransmission", "Piece sent before"),
   preface = ProtoField.bytes("nls.preface", "Preface"),
+  handshake = ProtoField.bytes("nls.handshake", "Message of the handshake"),
+  record = ProtoField.uint16("nls.record", "Bytes of the record"),
   size = ProtoField.uint32("nls.size", "Bytes of kind and body"),
   kind = ProtoField.uint8("nls.kind", "Kind", base.HEX),
 }
@@ -146,9 +154,9 @@ nls.experts = { unreadable, damaged }
 
 -- What was seen, for each direction of each connection; what was found out, for each datagram of the capture. Wireshark
 -- shows packets again and in any order, but the first time in the order of the file.
-local directions, verdicts, ours = {}, {}, {}
+local directions, verdicts, ours, sealed = {}, {}, {}, {}
 function nls.init()
-  directions, verdicts, ours = {}, {}, {}
+  directions, verdicts, ours, sealed = {}, {}, {}, {}
 end
 
 -- CRC-32C. Lua before 5.3 has no operators for bits, later ones no library.
@@ -482,17 +490,31 @@ local function dissect_udp(tvb, pinfo, root)
   return true
 end
 
--- TCP: a preface, then frames. A frame cannot have the magic number as its size, so the two are never confused.
+-- TCP: a preface, then frames, or with a key a message of the handshake and records. A frame cannot have the magic number as its size, so the two are never confused.
 local HEADER = 5
 -- The bytes of a file have hashes instead of a check sum.
 local function check_bytes(kind)
   return kind == BLOCK and 0 or CRC_BYTES
 end
 
-local function pdu_length(tvb, _, offset)
+-- Of each TCP connection: who sent the first preface of an encrypted one, and which directions are encrypted.
+local tcp_stream = Field.new("tcp.stream")
+local function direction_of(pinfo)
+  local stream = tostring(tcp_stream())
+  return stream, stream .. " " .. tostring(pinfo.src) .. " " .. pinfo.src_port
+end
+
+local function pdu_length(tvb, pinfo, offset)
   local size = tvb(offset, 4):uint()
+  local stream, direction = direction_of(pinfo)
   if size == MAGIC then
-    return PREFACE_BYTES
+    if math.floor(tvb(offset + FLAGS, 1):uint() / SEALED) % 2 == 0 then
+      return PREFACE_BYTES
+    end
+    sealed[stream], sealed[direction] = sealed[stream] or direction, true
+    return PREFACE_BYTES + (sealed[stream] == direction and FIRST_MESSAGE or SECOND_MESSAGE)
+  elseif sealed[direction] then
+    return RECORD_HEADER + tvb(offset, RECORD_HEADER):uint()
   elseif size == 0 or size > BLOCK_LIMIT + 1 then
     return tvb:len() - offset
   end
@@ -506,8 +528,19 @@ local function dissect_pdu(tvb, pinfo, root)
   local name = "Preface"
   guarded(tree, function()
     if size == MAGIC then
-      tree:add(f.preface, tvb())
-      read_fields(cursor(tvb, 4, length), preface, tree)
+      tree:add(f.preface, tvb(0, PREFACE_BYTES))
+      read_fields(cursor(tvb, 4, PREFACE_BYTES), preface, tree)
+      if length > PREFACE_BYTES then
+        name = "Preface and handshake"
+        tree:add(f.handshake, tvb(PREFACE_BYTES))
+      end
+      return
+    end
+    local _, direction = direction_of(pinfo)
+    if sealed[direction] then
+      name = "Record of " .. length - RECORD_HEADER .. " bytes"
+      tree:add(f.record, tvb(0, RECORD_HEADER))
+      read_fields(cursor(tvb, RECORD_HEADER, length), { { "sealed", "rest" } }, tree)
       return
     end
     tree:add(f.size, tvb(0, 4))
@@ -538,7 +571,7 @@ local function dissect_pdu(tvb, pinfo, root)
 end
 
 local function dissect_stream(tvb, pinfo, root)
-  dissect_tcp_pdus(tvb, root, HEADER, pdu_length, dissect_pdu)
+  dissect_tcp_pdus(tvb, root, PREFACE_BYTES, pdu_length, dissect_pdu)
   return tvb:len()
 end
 

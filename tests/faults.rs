@@ -449,6 +449,28 @@ fn an_address_of_a_link_is_bound_and_reached_with_its_interface() {
 }
 
 #[test]
+fn row_50_what_the_kernel_dropped_is_in_the_record() {
+    let lab = Lab::new();
+    lab.write(
+        "server.nls",
+        "listen udp 0 ftp as files\nls $files\nprint at $files.addr\n\
+         expect $files traced \"fate == lost-by-kernel\" within 20s\nexplain $files\nprint $files.trace.lost\n",
+    );
+    let mut server = lab.start(&["server.nls"]);
+    let address = server.line_with("at 127.0.0.1:").split_once("at ").unwrap().1.to_owned();
+    server.signal("STOP");
+    let blaster = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // More than any buffer of a socket.
+    for _ in 0..100_000 {
+        drop(blaster.send_to(&[0; 1200], &address));
+    }
+    server.signal("CONT");
+    let run = server.finish().success();
+    assert!(run.out.contains("The kernel of this side dropped "), "{}", run.out);
+    assert!(run.out.lines().last().unwrap().parse::<u64>().unwrap() > 0, "{}", run.out);
+}
+
+#[test]
 fn row_64_ports_that_cannot_be_had_say_why() {
     let lab = Lab::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

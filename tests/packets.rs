@@ -104,3 +104,61 @@ fn a_capture_is_whole_up_to_the_last_packet_when_its_shell_is_killed() {
     // The kernel may have been stopped within the last block; nothing else may be wrong.
     assert!(said.lines().all(|line| line.contains("cut short in the middle of a packet")), "{said}");
 }
+
+#[test]
+fn what_a_key_encrypts_is_encrypted_in_a_capture_unless_plain_text_is_asked_for() {
+    if !has("tshark") {
+        return;
+    }
+    let lab = Lab::new();
+    let secret = "nobody on the way may read this ".repeat(1000);
+    lab.write("root/letter", &secret);
+    lab.nls("key new to team.key").success();
+    let script = "listen tcp 0 ftp root root key team.key as files\nlisten udp 0 ftp root root key team.key as ufiles\n\
+        link tcp 0 to $files as way\ncapture $way to way.pcapng\n\
+        capture $files to DEPTH.pcapng\ncapture $ufiles to uDEPTH.pcapng\n\
+        get letter from $way to $tmp/a key team.key\nget letter from udp $ufiles to $tmp/b key team.key\n\
+        send $tmp/a to $files name back key team.key\nls $files key team.key\nstop all\n";
+    for (depth, words) in [("sealed", ""), ("inside", " plain")] {
+        let script = script
+            .replace("DEPTH.pcapng", &format!("{depth}.pcapng{words}"))
+            .replace("way.pcapng", &format!("{depth}-way.pcapng"))
+            .replace("name back", &format!("name {depth}"));
+        lab.write("keyed.nls", script);
+        lab.run(&["keyed.nls"]).success();
+        for file in [format!("{depth}.pcapng"), format!("u{depth}.pcapng"), format!("{depth}-way.pcapng")] {
+            assert_eq!(tshark(&lab, &file, WRONG), Vec::<String>::new(), "{file}");
+            let bytes = std::fs::read(lab.path(&file)).unwrap();
+            let holds = bytes.windows(30).any(|window| window == &secret.as_bytes()[..30]);
+            let is_inside = words == " plain" && !file.contains("way");
+            assert_eq!(holds, is_inside, "{file}");
+            let blocks = if file.starts_with('u') { "nls.block.length" } else { "nls.kind == 0x01" };
+            assert_eq!(!tshark(&lab, &file, blocks).is_empty(), is_inside, "{file}");
+            let sealed = if file.starts_with('u') { "nls.sealed" } else { "nls.handshake && nls.preface" };
+            assert_eq!(!tshark(&lab, &file, sealed).is_empty(), !is_inside, "{file}");
+        }
+    }
+    lab.nls("listen tcp 0 calc as c; link tcp 0 to $c as l; capture $l to x.pcapng plain")
+        .fails(1, "the link l has no key");
+}
+
+#[test]
+fn a_link_over_tcp_is_captured_at_both_sides() {
+    if !has("tshark") {
+        return;
+    }
+    let lab = Lab::new();
+    lab.random("f.bin", 100_000, 1);
+    let script = "listen tcp 0 ftp root $tmp as files\nlink tcp 0 to $files delay 5ms as way\ncapture $way to way.pcapng\n\
+        send f.bin to $way\nexpect $way.clients == 0 within 5s\nstop all\n";
+    lab.write("way.nls", script);
+    lab.run(&["way.nls"]).success();
+    assert_eq!(tshark(&lab, "way.pcapng", WRONG), Vec::<String>::new());
+    for side in 0..2 {
+        let of = |filter: &str| {
+            tshark(&lab, "way.pcapng", &format!("frame.interface_id == {side} && {filter}")).len()
+        };
+        assert_eq!(of("tcp.flags.syn == 1 && tcp.flags.ack == 0"), 1, "side {side}");
+        assert!(of("tcp.flags.fin == 1") >= 1 && of("nls.preface") == 2 && of("nls.kind") >= 4, "side {side}");
+    }
+}

@@ -1,11 +1,14 @@
 //! What became of a packet, why something was sent again, and what held a transfer up: in plain sentences.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::line::millis;
 use super::{Cause, Fate, Kind, PacketEvent, Way};
 use crate::base::Time;
 
+/// The kernel's drops are asked for at intervals: they are noted at most so long after they happened.
+const DROPS_NOTED: Duration = Duration::from_secs(1);
 /// Retransmissions that an explanation of a whole session lists.
 const LISTED: usize = 20;
 
@@ -94,15 +97,7 @@ impl Witnesses {
         if let Some((name, event)) = self.at_link(sent.flow, number) {
             lines.extend(of_link(name, event, began));
         }
-        if let Some(event) = self.at_peer(sent.flow, number) {
-            let flight = millis(event.at, sent.at);
-            lines.push(match event.fate {
-                Fate::Arrived => format!("It arrived after {flight} ms."),
-                fate => {
-                    format!("It came to the other side after {flight} ms, and was dropped there: {fate}.")
-                }
-            });
-        }
+        lines.extend(self.arrival(sent));
         if let Some(event) = self.verdict(number, Fate::Missing) {
             let after = millis(event.at, sent.at);
             lines.push(format!(
@@ -126,6 +121,34 @@ impl Witnesses {
             ));
         }
         Some(lines)
+    }
+
+    /// How it arrived, or why it perhaps did not.
+    fn arrival(&self, sent: &PacketEvent) -> Option<String> {
+        let Some(event) = self.at_peer(sent.flow, sent.number()?) else { return self.perhaps_dropped(sent) };
+        let flight = millis(event.at, sent.at);
+        Some(match event.fate {
+            Fate::Arrived => format!("It arrived after {flight} ms."),
+            fate => format!("It came to the other side after {flight} ms, and was dropped there: {fate}."),
+        })
+    }
+
+    /// No link lost it, and the kernel at the other side had no room for some around that time.
+    fn perhaps_dropped(&self, sent: &PacketEvent) -> Option<String> {
+        let number = sent.number()?;
+        let lost = self.at_link(sent.flow, number).is_some_and(|(_, event)| event.fate.is_loss());
+        let verdict = self.verdict(number, Fate::Missing).filter(|_| !lost)?;
+        let drops = |event: &&PacketEvent| {
+            event.fate == Fate::LostByKernel && event.at >= sent.at && event.at <= verdict.at + DROPS_NOTED
+        };
+        let (name, count) = self
+            .peers
+            .iter()
+            .map(|(name, events)| (name, events.iter().filter(drops).count()))
+            .find(|(_, count)| *count > 0)?;
+        Some(format!(
+            "The kernel of {name} dropped {count} around that time, because the buffer of the socket was full: it may be one of them."
+        ))
     }
 
     fn departure(&self, sent: &PacketEvent) -> String {
@@ -153,7 +176,8 @@ impl Witnesses {
     /// The whole session: totals, the retransmissions with their causes, the longest silence.
     pub fn explain_all(&self) -> Vec<String> {
         let sent = |event: &&PacketEvent| event.way == Way::Out && event.fate == Fate::Sent;
-        let came = self.own.iter().filter(|event| event.way == Way::In).count();
+        let came = |event: &&PacketEvent| event.way == Way::In && event.fate != Fate::LostByKernel;
+        let came = self.own.iter().filter(came).count();
         let again: Vec<&PacketEvent> =
             self.own.iter().filter(sent).filter(|event| event.cause.is_some()).collect();
         let left = self.own.iter().filter(sent).count();
@@ -165,6 +189,8 @@ impl Witnesses {
         }];
         lines.extend(causes(&again));
         lines.extend(self.links.iter().filter_map(|(name, events)| totals_of_link(name, events)));
+        lines.extend(overflow("this side", &self.own));
+        lines.extend(self.peers.iter().filter_map(|(name, events)| overflow(name, events)));
         lines.extend(self.silence());
         lines.extend(again.iter().take(LISTED).map(|event| self.short(event)));
         if again.len() > LISTED {
@@ -241,6 +267,14 @@ fn of_link(name: &str, event: &PacketEvent, began: Time) -> Option<String> {
     })
 }
 
+/// Datagrams that the kernel of a side dropped.
+fn overflow(side: &str, events: &[PacketEvent]) -> Option<String> {
+    let count = events.iter().filter(|event| event.fate == Fate::LostByKernel).count();
+    (count > 0).then(|| {
+        format!("The kernel of {side} dropped {count} that came: the buffer of the socket was full. A larger one cures it.")
+    })
+}
+
 fn totals_of_link(name: &str, events: &[PacketEvent]) -> Option<String> {
     let count = |fate: Fate| events.iter().filter(|event| event.fate == fate).count();
     let told: Vec<String> =
@@ -249,4 +283,42 @@ fn totals_of_link(name: &str, events: &[PacketEvent]) -> Option<String> {
             .filter_map(|fate| Some(format!("{} {fate}", std::num::NonZero::new(count(fate))?)))
             .collect();
     (!told.is_empty()).then(|| format!("The link {name}: {} of {} packets.", told.join(", "), events.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_dropped_is_told_and_is_a_guess_for_a_single_packet() {
+        let at = |millis: u64| Time::ZERO + Duration::from_millis(millis);
+        let data = PacketEvent { kind: Kind::Data, number: 7, flow: 1, length: 10, ..PacketEvent::default() };
+        let dropped =
+            PacketEvent { way: Way::In, fate: Fate::LostByKernel, at: at(200), ..PacketEvent::default() };
+        let mut all = Witnesses {
+            own: vec![
+                PacketEvent { at: at(1), ..data },
+                PacketEvent { at: at(30), fate: Fate::Missing, ..data },
+            ],
+            links: Vec::new(),
+            peers: vec![("files".into(), vec![dropped; 3])],
+        };
+        let told = |all: &Witnesses| {
+            all.explain(7).unwrap().iter().any(|line| line.contains("kernel of files dropped 3"))
+        };
+        assert!(told(&all));
+        assert!(all.explain_all().iter().any(|line| line.starts_with("The kernel of files dropped 3")));
+        // A link that lost it knows better.
+        all.links.push(("bad".into(), vec![PacketEvent { at: at(2), fate: Fate::LostByLink, ..data }]));
+        assert!(!told(&all));
+        all.links.clear();
+        all.peers[0].1.push(PacketEvent { at: at(5), way: Way::In, fate: Fate::Arrived, ..data });
+        assert!(!told(&all), "it arrived");
+        let own = Witnesses { own: vec![dropped; 2], ..Witnesses::default() };
+        let lines = own.explain_all();
+        assert!(
+            lines[0].contains("0 came") && lines[1].contains("kernel of this side dropped 2"),
+            "{lines:?}"
+        );
+    }
 }

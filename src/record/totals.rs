@@ -27,7 +27,9 @@ pub fn total(name: &str, events: &[PacketEvent]) -> Option<u64> {
     match name {
         "events" => Some(events.len() as u64),
         "sent" => count(&sent),
-        "received" => count(&|event| event.way == Way::In && event.fate != Fate::Duplicate),
+        "received" => count(&|event| {
+            event.way == Way::In && !matches!(event.fate, Fate::Duplicate | Fate::LostByKernel)
+        }),
         "retransmissions" => count(&|event| sent(event) && event.cause.is_some()),
         "timeouts" => count(&cause(Cause::Timeout)),
         "gaps" => count(&cause(Cause::Gap)),

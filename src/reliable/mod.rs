@@ -59,7 +59,7 @@ mod stream;
 pub(crate) mod tests;
 
 pub use arq::Arq;
-pub use connection::{Connection, Event, Input, Output, Stats};
+pub use connection::{Connection, Event, Input, Inside, Output, Stats};
 pub use endpoint::{Acceptance, Accepted, Endpoint};
 pub use handshake::sealing;
 

@@ -22,7 +22,7 @@ use super::measure::{Meter, Packets, Sample};
 use super::rate_limiter::RateLimiter;
 use crate::base::pattern::PatternSet;
 use crate::base::{Carrier, Fields, Time, Value};
-use crate::net::connection::tap::Tapped;
+use crate::net::connection::tap::{Depth, Tapped};
 use crate::record::PacketEvent;
 use crate::report::{Failure, Outcome, Progress};
 use crate::wire::ServiceId;
@@ -262,8 +262,8 @@ impl Session {
     }
 
     /// From now on `look` is shown all packets that pass, until [`Self::look_away`]; false if somebody looks already.
-    pub fn look(&self, look: impl Fn(&Tapped<'_>) + Send + Sync + 'static) -> bool {
-        self.packets.look(Some(Arc::new(look)))
+    pub fn look(&self, depth: Depth, look: impl Fn(&Tapped<'_>) + Send + Sync + 'static) -> bool {
+        self.packets.look(Some((Arc::new(look), depth)))
     }
 
     /// True while somebody looks at its packets.

@@ -424,10 +424,9 @@ pub(super) fn not_traced(condition: &str, negated: bool, events: usize, session:
         .fix(format!("`trace {session}` shows them"))
 }
 
-/// Its packets are those of the kernel, which nobody here sees.
-pub(super) fn stream_link(link: &str) -> Failure {
-    Failure::new(Code::Usage, format!("the link {link} carries streams, and has no packets of its own"))
-        .fix("capture the sessions at its ends")
+pub(super) fn link_without_key(link: &str) -> Failure {
+    usage(format!("the link {link} has no key: what is encrypted passes it as it is"))
+        .fix("leave out `plain`, or capture a session at its ends")
 }
 
 pub(super) fn captured_already(session: &str) -> Failure {

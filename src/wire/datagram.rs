@@ -215,6 +215,13 @@ pub fn unsealed(datagram: &[u8], number: PacketNumber) -> Packet {
     Packet::Data { number, now, in_order, frames: DATA_HEAD..datagram.len() }
 }
 
+/// An opened datagram, without its tag, as DATA without a check sum.
+pub fn unsealed_bytes(datagram: &[u8]) -> Vec<u8> {
+    let mut out = datagram.to_vec();
+    out[0] -= SEALED;
+    out
+}
+
 /// Makes DATA, without its check sum, what is to be sealed: its head does not change any more.
 pub fn begin_seal(out: &mut [u8]) {
     out[0] += SEALED;

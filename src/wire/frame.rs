@@ -97,7 +97,7 @@ const fn oversize(limit: usize) -> DecodeError {
 }
 
 /// CRC-32C (Castagnoli), as in RFC 9260, appendix A.
-pub(super) fn checksum(bytes: &[u8]) -> u32 {
+pub fn checksum(bytes: &[u8]) -> u32 {
     crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
 }
 

@@ -39,6 +39,14 @@ pub const FLAGS: usize = 6;
 pub const SEALED: u8 = 1;
 /// Flag: with AES-256-GCM; a client offers it, a server that was offered it may choose it.
 pub const AES: u8 = 2;
+/// Bytes of the handshake behind a client's preface: an ephemeral public key, and the tag of an empty text.
+pub const FIRST: usize = 32 + TAG;
+/// Bytes of the handshake behind a server's preface: an ephemeral public key, and the preface, sealed.
+pub const SECOND: usize = 32 + SIZE + TAG;
+/// Bytes before an encrypted record: the length of what follows.
+pub const RECORD_HEADER: usize = 2;
+/// Bytes that prove that a text is from who has the key.
+pub const TAG: usize = 16;
 /// The bytes that every preface begins with.
 pub const MAGIC: [u8; 4] = [0x8b, b'N', b'L', b'S'];
 

@@ -1,7 +1,5 @@
 //! A port with keys: only who has one of them is served. Whoever has not learns that, and nothing else of the port.
 
-use bytes::Buf;
-
 use super::visitor::{Spoken, Visitor, objection};
 use crate::net::connection::Connection;
 use crate::net::connection::keys::{FIRST, Keyring, errors};
@@ -35,7 +33,6 @@ impl Visitor {
             Ok(place) => place,
             Err(full) => return Err(self.refuse(Opening::Own, full).await),
         };
-        self.front.advance(preface::SIZE + FIRST);
         let refused = objection(&self.admission, Some(asked));
         let service = if refused.is_some() { ServiceId::ANY } else { self.admission.service };
         let stream = (self.stream, self.front);

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::tap::{Part, Tap, Tapped};
 use crate::net::clock;
 use crate::record::{Fate, Kind, PacketEvent, Ring, Way};
-use crate::wire::frame::BLOCK_HEADER;
+use crate::wire::frame::{BLOCK_HEADER, checksum};
+use crate::wire::preface;
 
 /// A ring that several tasks write to, and a tap of the same packets. All clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -29,22 +30,63 @@ impl SharedRing {
     }
 }
 
-/// Notes the frames of one direction of a TCP connection: their number, and where in the stream they stand.
-#[derive(Debug)]
-pub struct FrameNotes {
+/// Shows the bytes of one direction of a TCP connection to who looks.
+#[derive(Clone, Debug)]
+pub struct StreamTap {
     ring: SharedRing,
-    flow: u64,
     way: Way,
     /// This side and the peer.
     ends: (SocketAddr, SocketAddr),
+}
+
+impl StreamTap {
+    /// `ends` are the addresses of this side and of the peer.
+    pub fn new(ring: SharedRing, way: Way, ends: (SocketAddr, SocketAddr)) -> Self {
+        Self { ring, way, ends }
+    }
+
+    /// Bytes of an encrypted connection, as they are on the wire.
+    pub(in crate::net) fn sealed(&self, bytes: &[u8]) {
+        if !self.ring.tap().looks_inside() {
+            self.show(Part::Bytes(bytes), None);
+        }
+    }
+
+    /// Shows a part of the connection.
+    fn show(&self, part: Part<'_>, event: Option<PacketEvent>) {
+        if self.ring.tap().is_on() {
+            let ((local, peer), outgoing) = (self.ends, self.way == Way::Out);
+            self.ring.tap().show(&Tapped { side: 0, local, peer, outgoing, part, event });
+        }
+    }
+}
+
+/// Notes the frames of one direction of a TCP connection: their number, and where in the stream they stand.
+#[derive(Debug)]
+pub struct FrameNotes {
+    tap: StreamTap,
+    flow: u64,
+    /// The frames are inside an encryption.
+    pub(in crate::net) is_sealed: bool,
     next: u64,
     offset: u64,
 }
 
 impl FrameNotes {
-    /// `flow` tells connections of a ring apart; `ends` are the addresses of this side and of the peer.
-    pub fn new(ring: SharedRing, flow: u64, way: Way, ends: (SocketAddr, SocketAddr)) -> Self {
-        Self { ring, flow, way, ends, next: 0, offset: 0 }
+    /// `flow` tells connections of a ring apart.
+    pub fn new(tap: StreamTap, flow: u64) -> Self {
+        Self { tap, flow, is_sealed: false, next: 0, offset: 0 }
+    }
+
+    /// The place where bytes are shown.
+    pub(in crate::net) fn tap(&self) -> StreamTap {
+        self.tap.clone()
+    }
+
+    /// True if somebody looks at the frames.
+    fn is_seen(&self) -> bool {
+        let tap = self.tap.ring.tap();
+        if self.is_sealed { tap.looks_inside() } else { tap.is_on() }
     }
 
     /// A frame or a line of this size; its bytes are asked for only if somebody looks.
@@ -55,38 +97,60 @@ impl FrameNotes {
         bytes: impl FnOnce() -> B,
     ) {
         let event = self.note(kind, (self.offset, size), size);
-        if self.ring.tap().is_on() {
-            self.show(Part::Bytes(bytes().as_ref()), Some(event));
+        if !self.is_seen() {
+            return;
         }
+        let bytes = bytes();
+        let mut bytes = std::borrow::Cow::from(bytes.as_ref());
+        if self.is_sealed && kind == Kind::Frame {
+            // As without a key.
+            let check = checksum(&bytes).to_be_bytes();
+            bytes.to_mut().extend(check);
+        }
+        self.tap.show(Part::Bytes(&bytes), Some(event));
     }
 
     /// The header of a block; `offset` and `length` are those in the file. Its bytes follow.
     pub(in crate::net) fn block(&mut self, header: &[u8; BLOCK_HEADER], (offset, length): (u64, usize)) {
         let event = self.note(Kind::Data, (offset, length), length + BLOCK_HEADER);
-        self.show(Part::Bytes(header), Some(event));
+        if self.is_seen() {
+            self.tap.show(Part::Bytes(header), Some(event));
+        }
     }
 
     /// Bytes that belong to what was noted last.
     pub(in crate::net) fn more(&self, bytes: &[u8]) {
-        self.show(Part::Bytes(bytes), None);
-    }
-
-    /// Shows a part of the connection to who looks.
-    pub(in crate::net) fn show(&self, part: Part<'_>, event: Option<PacketEvent>) {
-        if self.ring.tap().is_on() {
-            let (local, peer) = self.ends;
-            let outgoing = self.way == Way::Out;
-            self.ring.tap().show(&Tapped { side: 0, local, peer, outgoing, part, event });
+        if self.is_seen() {
+            self.tap.show(Part::Bytes(bytes), None);
         }
     }
 
+    /// This direction opens the connection.
+    pub(in crate::net) fn open(&self) {
+        self.tap.show(Part::Open, None);
+    }
+
+    /// The preface; that of an encrypted connection is shown to who looks inside as it would be without a key.
+    pub(in crate::net) fn preface(&self, mut preface: [u8; preface::SIZE]) {
+        if self.is_sealed && self.tap.ring.tap().looks_inside() {
+            preface[preface::FLAGS] &= !(preface::SEALED | preface::AES);
+        }
+        self.tap.show(Part::Bytes(&preface), None);
+    }
+
+    /// The sender has no more bytes.
+    pub(in crate::net) fn end(&self) {
+        self.tap.show(Part::End, None);
+    }
+
     fn note(&mut self, kind: Kind, (offset, length): (u64, usize), size: usize) -> PacketEvent {
-        let fate = if self.way == Way::Out { Fate::Sent } else { Fate::Arrived };
+        let way = self.tap.way;
+        let fate = if way == Way::Out { Fate::Sent } else { Fate::Arrived };
         let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
         let event = PacketEvent {
             at: clock::now(),
             flow: self.flow,
-            way: self.way,
+            way,
             kind,
             number: self.next,
             offset,
@@ -97,7 +161,7 @@ impl FrameNotes {
         };
         self.next += 1;
         self.offset += size as u64;
-        self.ring.lock().push(event);
+        self.tap.ring.lock().push(event);
         event
     }
 }

@@ -36,10 +36,21 @@ pub enum Part<'a> {
 /// Who looks.
 pub type Look = Box<dyn FnMut(&Tapped<'_>) + Send>;
 
+/// Of an encrypted connection, what is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// What is on the wire.
+    #[default]
+    Wire,
+    /// What is inside the encryption, as it would pass without a key.
+    Inside,
+}
+
 /// A place where somebody may look at what passes.
 #[derive(Default)]
 pub struct Tap {
     is_on: AtomicBool,
+    looks_inside: AtomicBool,
     look: Mutex<Option<Look>>,
 }
 
@@ -49,8 +60,14 @@ impl Tap {
         self.is_on.load(Ordering::Relaxed)
     }
 
+    /// True while somebody looks at what is inside the encryption.
+    pub fn looks_inside(&self) -> bool {
+        self.is_on() && self.looks_inside.load(Ordering::Relaxed)
+    }
+
     /// From now on this one looks, and the one before no more; `None`: nobody.
-    pub fn set(&self, look: Option<Look>) {
+    pub fn set(&self, look: Option<Look>, depth: Depth) {
+        self.looks_inside.store(depth == Depth::Inside, Ordering::Relaxed);
         self.is_on.store(look.is_some(), Ordering::Relaxed);
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) = look;
     }

@@ -13,6 +13,7 @@ mod tcp;
 mod udp;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,11 +73,11 @@ pub struct Relay {
 /// Where packets are sent when they leave the link.
 enum PacketOut {
     /// To a client, through the relay's socket.
-    Client(Arc<UdpSocket>, std::net::SocketAddr),
+    Client(Arc<UdpSocket>, SocketAddr),
     /// To the server, through a connected socket.
     Server(Arc<UdpSocket>),
-    /// To the task that writes to a TCP stream.
-    Stream(mpsc::UnboundedSender<Chunk>),
+    /// To the task that writes to a TCP stream, between these addresses: the relay's and the peer's.
+    Stream(mpsc::UnboundedSender<Chunk>, [SocketAddr; 2]),
 }
 
 /// Bytes of a stream, which hold their permits while in flight; an empty piece is the end of the stream.
@@ -118,7 +119,7 @@ fn show(
     ring: &SharedRing,
     exits: &[PacketOut; 2],
     direction: Direction,
-    (outgoing, bytes, event): (bool, &[u8], Option<PacketEvent>),
+    (outgoing, part, event): (bool, Part<'_>, Option<PacketEvent>),
 ) {
     // What goes up leaves by the exit to the server, and came in where the exit to the client is.
     let up = direction == Direction::Up;
@@ -127,11 +128,19 @@ fn show(
     let ends = match exit {
         PacketOut::Client(socket, client) => socket.local_addr().map(|local| (local, *client)),
         PacketOut::Server(socket) => socket.local_addr().and_then(|local| Ok((local, socket.peer_addr()?))),
-        // A stream has no packets of its own.
-        PacketOut::Stream(_) => return,
+        PacketOut::Stream(_, [local, peer]) => Ok((*local, *peer)),
     };
     if let Ok((local, peer)) = ends {
-        ring.tap().show(&Tapped { side, local, peer, outgoing, part: Part::Datagram(bytes), event });
+        ring.tap().show(&Tapped { side, local, peer, outgoing, part, event });
+    }
+}
+
+/// What a packet is to who looks; of a stream, an empty one is its end.
+const fn part_of<'a>(exits: &[PacketOut; 2], bytes: &'a [u8]) -> Part<'a> {
+    match (&exits[0], bytes) {
+        (PacketOut::Stream(..), []) => Part::End,
+        (PacketOut::Stream(..), bytes) => Part::Bytes(bytes),
+        (_, bytes) => Part::Datagram(bytes),
     }
 }
 
@@ -223,7 +232,13 @@ impl Engine {
     fn take(&mut self, arrival: PacketIn) {
         match arrival {
             PacketIn::Joined { flow, client, up, down } => {
-                self.exits.insert(flow, [up, down]);
+                let exits = [up, down];
+                if matches!(exits[0], PacketOut::Stream(..)) && self.ring.tap().is_on() {
+                    // The client opened its side, and the relay the other.
+                    show(&self.ring, &exits, Direction::Up, (false, Part::Open, None));
+                    show(&self.ring, &exits, Direction::Up, (true, Part::Open, None));
+                }
+                self.exits.insert(flow, exits);
                 self.watch.joined(flow, client);
             }
             PacketIn::Packet { direction, flow, bytes, place } => {
@@ -271,7 +286,7 @@ impl Engine {
     fn note(&self, event: PacketEvent, place: (Flow, Direction), bytes: &Bytes) {
         self.ring.lock().push(event);
         if self.ring.tap().is_on() {
-            self.show(place, false, bytes, Some(event));
+            self.show_that_it_came(place, bytes, event);
         }
     }
 
@@ -293,28 +308,22 @@ impl Engine {
                 let Some(exits) = self.exits.get(&tag.flow) else { continue };
                 if self.ring.tap().is_on() {
                     let direction = if side == 0 { Direction::Up } else { Direction::Down };
-                    show(&self.ring, exits, direction, (true, &bytes, None));
+                    show(&self.ring, exits, direction, (true, part_of(exits, &bytes), None));
                 }
                 // What the kernel does not take is lost, as on any network.
                 match &exits[side] {
                     PacketOut::Client(socket, client) => drop(socket.try_send_to(&bytes, *client)),
                     PacketOut::Server(socket) => drop(socket.try_send(&bytes)),
-                    PacketOut::Stream(writer) => drop(writer.send(Chunk { bytes, _place: tag.place })),
+                    PacketOut::Stream(writer, _) => drop(writer.send(Chunk { bytes, _place: tag.place })),
                 }
             }
         }
     }
 
     /// Shows a packet that came to who looks.
-    fn show(
-        &self,
-        (flow, direction): (Flow, Direction),
-        outgoing: bool,
-        bytes: &[u8],
-        event: Option<PacketEvent>,
-    ) {
+    fn show_that_it_came(&self, (flow, direction): (Flow, Direction), bytes: &[u8], event: PacketEvent) {
         if let Some(exits) = self.exits.get(&flow) {
-            show(&self.ring, exits, direction, (outgoing, bytes, event));
+            show(&self.ring, exits, direction, (false, part_of(exits, bytes), Some(event)));
         }
     }
 

@@ -84,6 +84,9 @@ async fn carry(
 ) {
     tcp::prepare(&client);
     tcp::prepare(&server);
+    let ends = |stream: &TcpStream| Some([stream.local_addr().ok()?, stream.peer_addr().ok()?]);
+    // Who is gone already needs nobody to carry anything.
+    let Some((client_ends, server_ends)) = ends(&client).zip(ends(&server)) else { return };
     let (client_in, client_out) = client.into_split();
     let (server_in, server_out) = server.into_split();
     let (to_server, up) = mpsc::unbounded_channel();
@@ -91,8 +94,8 @@ async fn carry(
     let joined = PacketIn::Joined {
         flow,
         client: show(peer),
-        up: PacketOut::Stream(to_server),
-        down: PacketOut::Stream(to_client),
+        up: PacketOut::Stream(to_server, server_ends),
+        down: PacketOut::Stream(to_client, client_ends),
     };
     drop(arrivals.send(joined).await);
     let (from_client, from_server) = (Reset::default(), Reset::default());

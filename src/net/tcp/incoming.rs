@@ -11,7 +11,6 @@ use super::{BATCH, DIRECT, LINE_LIMIT, broken};
 use crate::net::connection::keys::Opener;
 use crate::net::connection::message::{BlockSink, Message, Received, land};
 use crate::net::connection::record::FrameNotes;
-use crate::net::connection::tap::Part;
 use crate::net::errors::{self, malformed};
 use crate::record::Kind;
 use crate::report::Failure;
@@ -62,9 +61,10 @@ impl Incoming {
     }
 
     /// From here on records come, which need no other check sums.
-    pub(super) fn seal(&mut self, opener: Opener) {
+    /// `handshake`: what came behind the preface.
+    pub(super) fn seal(&mut self, opener: Opener, handshake: &[u8]) {
         let front = self.take_front();
-        self.end.seal(opener, front);
+        self.end.seal(opener, front, handshake);
         self.frames.checked = false;
     }
 
@@ -266,7 +266,7 @@ impl Incoming {
     /// The stream has ended: in order, or inside a frame (row 41). The last line of text needs no newline.
     fn at_end(&mut self) -> Result<Option<Message>, Failure> {
         if let (Some(notes), false) = (&self.notes, self.ended) {
-            notes.show(Part::End, None);
+            notes.end();
         }
         self.ended = true;
         let left = self.frames.buffer.len();

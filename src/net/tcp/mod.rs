@@ -40,7 +40,6 @@ use super::connect::resolve;
 use super::connection::keys;
 use super::connection::message::{Message, PathSample};
 use super::connection::record::FrameNotes;
-use super::connection::tap::Part;
 use super::errors;
 use super::kernel::ports_in_use::is_served_here;
 use super::limits::CONNECT_LIMIT;
@@ -147,14 +146,21 @@ async fn check(server: &Preface, incoming: &mut Incoming) -> Result<(), Failure>
 }
 
 /// From here on frames are noted. Who looks already sees how the connection was opened, too.
-pub(super) fn note(outgoing: &mut Outgoing, incoming: &mut Incoming, (out, into): (FrameNotes, FrameNotes)) {
+pub(super) fn note(
+    outgoing: &mut Outgoing,
+    incoming: &mut Incoming,
+    (mut out, mut into): (FrameNotes, FrameNotes),
+) {
+    (out.is_sealed, into.is_sealed) = (outgoing.end.is_sealed(), incoming.end.is_sealed());
     if let (Some(own), Some(theirs)) = (outgoing.greeting, incoming.greeting) {
         let (first, second) =
             if incoming.is_client { ((&into, theirs), (&out, own)) } else { ((&out, own), (&into, theirs)) };
-        first.0.show(Part::Open, None);
-        first.0.show(Part::Bytes(&first.1), None);
-        second.0.show(Part::Bytes(&second.1), None);
+        first.0.open();
+        first.0.preface(first.1);
+        second.0.preface(second.1);
     }
+    outgoing.end.note(out.tap());
+    incoming.end.note(into.tap());
     (outgoing.notes, incoming.notes) = (Some(out), Some(into));
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn begin(
     let second = incoming.exactly::<SECOND>().await?.ok_or_else(errors::closed_at_handshake)?;
     let said = incoming.greeting.unwrap_or_default();
     let secrets = initiator.finish(said, &second).map_err(|_| errors::server_has_another_key())?;
-    seal(outgoing, incoming, secrets);
+    seal((outgoing, &first.1), (incoming, &second), secrets);
     let confirmed = outgoing.end.confirm(Instant::now() + CONNECT_LIMIT).await;
     confirmed.map_err(|error| broken(&error, 0))?;
     Ok(server)
@@ -58,22 +58,23 @@ fn start(_: &Key, _: Preface) -> Result<(Initiator, (Preface, [u8; FIRST])), Fai
     Err(errors::no_keys_built_in())
 }
 
-/// The server's side, after the client's first message; `front`: the bytes behind it. The client has shown afterwards that
-/// it has the key.
+/// The server's side, after the client's first message, which `front` begins with. The client has shown afterwards that it
+/// has the key.
 pub(in crate::net) async fn answer(
-    (stream, front): (TcpStream, BytesMut),
+    (stream, mut front): (TcpStream, BytesMut),
     responder: Responder,
     client: Preface,
     server: Preface,
 ) -> Result<(Outgoing, Incoming), Failure> {
     let (preface, second, secrets) = responder.answer(server).ok_or_else(errors::wrong_key)?;
+    let first = front.split_to(preface::SIZE + FIRST);
     let (read, write) = stream.into_split();
     let mut outgoing = Outgoing::new(write, false);
     let mut incoming = Incoming::new(read, front, false).met(Some(client));
     outgoing.greet(preface);
     outgoing.put(&second);
     outgoing.flush().await?;
-    seal(&mut outgoing, &mut incoming, secrets);
+    seal((&mut outgoing, &second), (&mut incoming, &first[preface::SIZE..]), secrets);
     match tokio::time::timeout(FIRST_MESSAGE_LIMIT, incoming.end.confirm()).await {
         Ok(Ok(true)) => Ok((outgoing, incoming)),
         Ok(_) | Err(_) => Err(errors::not_confirmed()),
@@ -81,9 +82,13 @@ pub(in crate::net) async fn answer(
 }
 
 /// From here on everything is encrypted.
-fn seal(outgoing: &mut Outgoing, incoming: &mut Incoming, secrets: Secrets) {
-    outgoing.seal(secrets.sealer);
-    incoming.seal(secrets.opener);
+fn seal(
+    (outgoing, sent): (&mut Outgoing, &[u8]),
+    (incoming, came): (&mut Incoming, &[u8]),
+    secrets: Secrets,
+) {
+    outgoing.seal(secrets.sealer, sent);
+    incoming.seal(secrets.opener, came);
 }
 
 /// The first bytes of a client, as they were sent.

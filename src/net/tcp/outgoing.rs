@@ -12,7 +12,6 @@ use super::socket::WriteEnd;
 use super::{BATCH, DIRECT, broken};
 use crate::net::connection::keys::Sealer;
 use crate::net::connection::record::FrameNotes;
-use crate::net::connection::tap::Part;
 use crate::net::errors::stopped_reading;
 use crate::net::limits::{MINIMUM_RATE, SILENCE_LIMIT};
 use crate::record::Kind;
@@ -126,8 +125,9 @@ impl Outgoing {
     }
 
     /// From here on everything leaves in records, which need no other check sums.
-    pub(super) fn seal(&mut self, sealer: Sealer) {
-        self.end.seal(sealer);
+    /// `handshake`: what left behind the preface.
+    pub(super) fn seal(&mut self, sealer: Sealer, handshake: &[u8]) {
+        self.end.seal(sealer, handshake);
         self.checked = false;
     }
 
@@ -243,7 +243,7 @@ impl Outgoing {
             self.end.shutdown().await;
         }
         if let Some(notes) = &self.notes {
-            notes.show(Part::End, None);
+            notes.end();
         }
     }
 }

@@ -9,9 +9,36 @@ use bytes::{Buf, BytesMut};
 use super::BATCH;
 use super::socket::{ReadEnd, WriteEnd};
 use crate::net::connection::keys::{CONTENT, HEADER, Opener, Sealer, TAG};
+use crate::net::connection::record::StreamTap;
 
 /// How long the record that ends a direction may take to leave.
 const END_LIMIT: Duration = Duration::from_secs(1);
+
+/// Most bytes of a direction that are kept until it is known who may look at them.
+const EARLY_LIMIT: usize = BATCH;
+
+/// The encrypted bytes of one direction, for who looks at what is on the wire.
+enum Passing {
+    /// From the handshake on, until it is known where they are shown.
+    Early(Vec<u8>),
+    Shown(StreamTap),
+}
+
+impl Passing {
+    fn bytes(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Early(all) if all.len() + bytes.len() <= EARLY_LIMIT => all.extend_from_slice(bytes),
+            Self::Early(_) => {}
+            Self::Shown(tap) => tap.sealed(bytes),
+        }
+    }
+
+    fn show(&mut self, tap: StreamTap) {
+        if let Self::Early(all) = std::mem::replace(self, Self::Shown(tap)) {
+            self.bytes(&all);
+        }
+    }
+}
 
 /// The reading end.
 pub(super) struct ReadSide {
@@ -28,6 +55,7 @@ struct Opening {
     plain: BytesMut,
     /// Everything that came was wrong, or the stream was cut off: nothing more is read.
     failed: Option<ErrorKind>,
+    passing: Passing,
 }
 
 impl ReadSide {
@@ -35,9 +63,22 @@ impl ReadSide {
         Self { socket, sealed: None }
     }
 
-    /// From here on records come; `front`: those that came already.
-    pub(super) fn seal(&mut self, opener: Opener, front: BytesMut) {
-        self.sealed = Some(Box::new(Opening { opener, front, plain: BytesMut::new(), failed: None }));
+    /// From here on records come; `front`: those that came already, behind `handshake`.
+    pub(super) fn seal(&mut self, opener: Opener, front: BytesMut, handshake: &[u8]) {
+        let passing = Passing::Early([handshake, &front].concat());
+        self.sealed =
+            Some(Box::new(Opening { opener, front, plain: BytesMut::new(), failed: None, passing }));
+    }
+
+    pub(super) const fn is_sealed(&self) -> bool {
+        self.sealed.is_some()
+    }
+
+    /// From here on records are shown there, and those that came already.
+    pub(super) fn note(&mut self, tap: StreamTap) {
+        if let Some(sealed) = &mut self.sealed {
+            sealed.passing.show(tap);
+        }
     }
 
     /// Waits until there may be something to read. In blocking mode it returns at once, as the read itself blocks.
@@ -127,7 +168,10 @@ impl Opening {
         self.front.reserve(room);
         match socket.try_read_buf(&mut self.front, room) {
             Ok(0) => Err(self.fails(ErrorKind::UnexpectedEof)),
-            Ok(_) => Ok(true),
+            Ok(count) => {
+                self.passing.bytes(&self.front[self.front.len() - count..]);
+                Ok(true)
+            }
             Err(error) => {
                 // An idle connection keeps no buffer: there may be thousands.
                 if error.kind() == ErrorKind::WouldBlock && self.front.is_empty() {
@@ -158,6 +202,7 @@ struct Sealing {
     left: usize,
     /// Bytes of the caller that are in `out`, and were not reported as written: it may have been cancelled meanwhile.
     taken: usize,
+    passing: Passing,
 }
 
 impl WriteSide {
@@ -165,9 +210,21 @@ impl WriteSide {
         Self { socket, sealed: None }
     }
 
-    /// From here on what is written leaves in records.
-    pub(super) fn seal(&mut self, sealer: Sealer) {
-        self.sealed = Some(Box::new(Sealing { sealer, out: BytesMut::new(), left: 0, taken: 0 }));
+    /// From here on what is written leaves in records, behind `handshake`.
+    pub(super) fn seal(&mut self, sealer: Sealer, handshake: &[u8]) {
+        let passing = Passing::Early(handshake.to_vec());
+        self.sealed = Some(Box::new(Sealing { sealer, out: BytesMut::new(), left: 0, taken: 0, passing }));
+    }
+
+    pub(super) const fn is_sealed(&self) -> bool {
+        self.sealed.is_some()
+    }
+
+    /// From here on records are shown there, and those that have left already.
+    pub(super) fn note(&mut self, tap: StreamTap) {
+        if let Some(sealed) = &mut self.sealed {
+            sealed.passing.show(tap);
+        }
     }
 
     /// Shows the peer at once that this side has the key.
@@ -211,6 +268,7 @@ impl Drop for WriteSide {
         if let Some(sealed) = self.sealed.as_mut().filter(|sealed| sealed.out.is_empty()) {
             sealed.sealer.end(&mut sealed.out);
             self.socket.try_write(&sealed.out);
+            sealed.passing.bytes(&sealed.out);
         }
     }
 }
@@ -246,6 +304,7 @@ impl Sealing {
             if written == 0 {
                 return Err(ErrorKind::WriteZero.into());
             }
+            self.passing.bytes(&self.out[self.left..self.left + written]);
             self.left += written;
         }
         self.left = 0;

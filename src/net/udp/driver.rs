@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::drops::kernel_drops;
+use super::drops::DropCount;
 use super::halves::{Command, Counters, Halves, Incoming, Outgoing, Refused, SendQuota};
+use super::record::SocketRecord;
 use super::requests::Requests;
 use super::socket::Socket;
 use super::text_client::{Heard, TextClients};
@@ -18,12 +18,10 @@ use crate::base::Time;
 use crate::net::clock;
 use crate::net::clock::timer::Timer;
 use crate::net::connection::keys;
-use crate::net::connection::message::{Message, PathCounts};
+use crate::net::connection::message::Message;
 use crate::net::connection::record::SharedRing;
-use crate::net::connection::tap::{Part, Tapped};
 use crate::net::errors::{self, malformed};
 use crate::net::random::random;
-use crate::record::{Kind, PacketEvent, Ring, Way, summarize};
 use crate::reliable::{self, Accepted, CloseReason, Event, shared};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit};
@@ -33,10 +31,6 @@ use crate::wire::{Code, ConnectionId};
 const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 /// A stopped server waits at most this long for acknowledgements: its clients or the path to them may be gone.
 const STOP_LIMIT: Duration = Duration::from_secs(1);
-/// Minimum interval between reads of the kernel's drop count.
-const DROPS_EVERY: Duration = Duration::from_millis(200);
-/// With many sockets the kernel's table is long: reading it takes at most 1/500 of the time.
-const DROPS_SHARE: u32 = 500;
 /// Receive calls in a row before other work gets its turn.
 const READ_BURST: usize = 32;
 
@@ -78,19 +72,9 @@ pub(super) struct SocketDriver {
     queue: usize,
     /// Set when the listener was dropped: the driver ends at this time at the latest.
     ends_at: Option<Time>,
-    /// When to read the kernel's drop count again, and the last value.
-    drops: (Time, u64),
+    drops: DropCount,
     /// What happened to its packets.
-    ring: SharedRing,
-    /// Those that passed since the record was taken last, if somebody looks at them.
-    passed: Vec<Passed>,
-}
-
-/// A datagram that passed.
-struct Passed {
-    peer: SocketAddr,
-    outgoing: bool,
-    bytes: Bytes,
+    record: SocketRecord,
 }
 
 impl SocketDriver {
@@ -116,15 +100,14 @@ impl SocketDriver {
             alarm: Timer::new(),
             queue,
             ends_at: None,
-            drops: (Time::ZERO, 0),
-            ring: SharedRing::default(),
-            passed: Vec::new(),
+            drops: DropCount::default(),
+            record: SocketRecord::default(),
         }
     }
 
     /// Notes packets in this ring, not in one of its own.
     pub(super) fn note_into(&mut self, ring: SharedRing) {
-        self.ring = ring;
+        self.record.ring = ring;
     }
 
     /// Creates the service's side of a connection.
@@ -149,7 +132,7 @@ impl SocketDriver {
                 commands: self.sender.clone(),
                 room,
                 counters,
-                ring: self.ring.clone(),
+                ring: self.record.ring.clone(),
                 closed: false,
             },
             incoming: Incoming { id, messages: receiver, commands: self.sender.clone(), taken },
@@ -227,13 +210,11 @@ impl SocketDriver {
 
     /// Sends waiting datagrams; false if the socket's send buffer is full. Also returns what happened on the connections.
     fn transmit(&mut self) -> (bool, Vec<(ConnectionId, Event)>) {
+        let mut burst = self.record.begin(&mut self.endpoint);
         let socket = &mut self.socket;
         let (mut events, mut refused) = (Vec::new(), false);
-        let (looks, passed) = (self.ring.tap().is_on(), &mut self.passed);
-        let mut copy = |peer: SocketAddr, bytes: &[u8]| {
-            if looks {
-                passed.push(Passed { peer, outgoing: true, bytes: Bytes::copy_from_slice(bytes) });
-            }
+        let mut sent = |peer: SocketAddr, bytes: &[u8]| {
+            burst.sent(peer, bytes);
             true
         };
         let send = |peer: SocketAddr, bytes: &[u8], markable| match socket.send(peer, bytes, markable) {
@@ -241,14 +222,12 @@ impl SocketDriver {
             // The peer refused an earlier datagram (ICMP): this one counts as sent.
             Err(_) => {
                 refused = true;
-                copy(peer, bytes)
+                sent(peer, bytes)
             }
-            Ok(()) => copy(peer, bytes),
+            Ok(()) => sent(peer, bytes),
         };
         let mut writable = self.endpoint.drain(clock::now(), send, |id, event| events.push((id, event)));
-        if self.endpoint.has_record() || !self.passed.is_empty() {
-            self.take_record();
-        }
+        self.record.take(&mut self.endpoint, self.socket.local());
         match self.socket.flush() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => writable = false,
             result => refused |= result.is_err(),
@@ -257,31 +236,6 @@ impl SocketDriver {
             self.refused();
         }
         (writable, events)
-    }
-
-    /// Moves what the connections noted into the record, and shows what passed to who looks.
-    fn take_record(&mut self) {
-        if self.passed.is_empty() {
-            return self.endpoint.take_record(&mut self.ring.lock());
-        }
-        let mut new = Ring::default();
-        self.endpoint.take_record(&mut new);
-        // A number is of one packet; those of the handshake have none. What is encrypted does not tell its kind.
-        let key = |event: &PacketEvent| {
-            let kind = event.kind;
-            let greets = matches!(kind, Kind::Hello | Kind::Retry | Kind::Accept | Kind::Refuse);
-            (event.flow, event.way, event.number, greets.then_some(kind))
-        };
-        let known: HashMap<_, PacketEvent> = new.events().map(|event| (key(event), *event)).collect();
-        let local = self.socket.local();
-        for Passed { peer, outgoing, bytes } in self.passed.drain(..) {
-            let way = if outgoing { Way::Out } else { Way::In };
-            let seen = PacketEvent { way, ..summarize(&bytes) };
-            let event = Some(known.get(&key(&seen)).copied().unwrap_or(seen));
-            let part = Part::Datagram(&bytes);
-            self.ring.tap().show(&Tapped { side: 0, local, peer, outgoing, part, event });
-        }
-        self.ring.lock().append(&mut new);
     }
 
     /// Clients that are no connections count towards the limit too.
@@ -361,15 +315,11 @@ impl SocketDriver {
         None
     }
 
-    /// Updates the kernel's drop count, at most every [`DROPS_EVERY`] and seldom if reading it is slow.
+    /// Updates the kernel's drop count.
     fn ask_for_drops(&mut self) {
         let now = clock::now();
-        if now < self.drops.0 {
-            return;
-        }
-        let drops = kernel_drops(self.socket.port());
-        let cost = clock::now().since(now);
-        self.drops = (now + DROPS_EVERY.max(cost * DROPS_SHARE), drops);
+        let new = self.drops.ask(now, self.socket.port());
+        self.record.dropped(now, new);
     }
 
     fn deliver(&mut self, id: ConnectionId, event: Event) {
@@ -393,7 +343,7 @@ impl SocketDriver {
         };
         if let Some(application) = self.applications.get(&id) {
             if let Some(connection) = self.endpoint.connection(id) {
-                application.counters.set(counts(connection, self.drops.1));
+                application.counters.take(connection, self.drops.last());
             }
             // If the service has dropped its receiving half it drops the sending half too, which ends the connection.
             drop(application.messages.send(message));
@@ -477,7 +427,7 @@ impl SocketDriver {
         else {
             return;
         };
-        application.counters.set(counts(connection, self.drops.1));
+        application.counters.take(connection, self.drops.last());
         while connection.is_writable()
             && let Some(command) = application.queue.pop_front()
         {
@@ -499,12 +449,10 @@ impl SocketDriver {
     fn read(&mut self) {
         self.count_others();
         for _ in 0..READ_BURST {
+            let mut burst = self.record.begin(&mut self.endpoint);
             let (endpoint, now, mut foreign) = (&mut self.endpoint, clock::now(), Vec::new());
-            let (looks, passed) = (self.ring.tap().is_on(), &mut self.passed);
             let result = self.socket.receive(|peer, bytes, marked| {
-                if looks {
-                    passed.push(Passed { peer, outgoing: false, bytes: bytes.clone() });
-                }
+                burst.came(peer, &bytes);
                 if !bytes.first().is_some_and(|&first| datagram::is_ours(first)) {
                     foreign.push((peer, bytes.clone()));
                 }
@@ -525,6 +473,8 @@ impl SocketDriver {
                 Err(_) => return,
             }
         }
+        // More came than was read: the kernel's buffer may have overflowed meanwhile.
+        self.ask_for_drops();
     }
 
     /// ICMP reports that nothing listens on the port. That is final before the first answer; later it is ignored, as
@@ -547,20 +497,6 @@ impl SocketDriver {
         if let Some(opening) = self.opening.take() {
             drop(opening.opened.send(Err(errors::foreign_protocol(bytes))));
         }
-    }
-}
-
-/// The statistics of a connection that its service can read.
-fn counts(connection: &reliable::Connection, kernel_drops: u64) -> PathCounts {
-    let stats = connection.stats();
-    PathCounts {
-        retransmitted: stats.retransmitted,
-        sent: stats.block_bytes,
-        round_trip: connection.round_trip(),
-        loss: connection.loss(),
-        received: stats.datagrams_in,
-        held_by: connection.held_by(),
-        kernel_drops,
     }
 }
 

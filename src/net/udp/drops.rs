@@ -1,8 +1,43 @@
 //! Datagrams that the kernel dropped because a socket's receive buffer was full: not a loss of the network, and cured
 //! by a larger buffer.
 
+use std::time::Duration;
+
+use crate::base::Time;
+use crate::net::clock;
+
+/// Minimum interval between reads of the count.
+const EVERY: Duration = Duration::from_millis(200);
+/// With many sockets the kernel's table is long: reading it takes at most 1/500 of the time.
+const SHARE: u32 = 500;
+
+/// The kernel's count for one port, which is read seldom.
+#[derive(Debug, Default)]
+pub(super) struct DropCount {
+    next: Time,
+    last: u64,
+}
+
+impl DropCount {
+    /// Reads the count, at most every [`EVERY`] and seldom if reading it is slow; returns by how much it has grown.
+    pub(super) fn ask(&mut self, now: Time, port: u16) -> u64 {
+        if now < self.next {
+            return 0;
+        }
+        let drops = kernel_drops(port);
+        let cost = clock::now().since(now);
+        self.next = now + EVERY.max(cost * SHARE);
+        drops.saturating_sub(std::mem::replace(&mut self.last, drops))
+    }
+
+    /// The count as it was read last.
+    pub(super) const fn last(&self) -> u64 {
+        self.last
+    }
+}
+
 /// Datagrams dropped by the kernel for the sockets bound to `port`; 0 where the system does not say.
-pub(super) fn kernel_drops(port: u16) -> u64 {
+fn kernel_drops(port: u16) -> u64 {
     ["/proc/net/udp", "/proc/net/udp6"]
         .iter()
         .filter_map(|path| std::fs::read_to_string(path).ok())

@@ -38,8 +38,18 @@ pub(super) enum Command {
 pub struct Counters(Mutex<PathCounts>);
 
 impl Counters {
-    pub(super) fn set(&self, counts: PathCounts) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    /// Takes the statistics of a connection, and how many datagrams the kernel dropped for its socket.
+    pub(super) fn take(&self, connection: &reliable::Connection, kernel_drops: u64) {
+        let stats = connection.stats();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = PathCounts {
+            retransmitted: stats.retransmitted,
+            sent: stats.block_bytes,
+            round_trip: connection.round_trip(),
+            loss: connection.loss(),
+            received: stats.datagrams_in,
+            held_by: connection.held_by(),
+            kernel_drops,
+        };
     }
 
     pub fn get(&self) -> PathCounts {

@@ -8,6 +8,7 @@
 //! | `halves` | what a service holds |
 //! | `socket` | many datagrams in one system call |
 //! | `drops` | datagrams that the kernel dropped |
+//! | `record` | what happened to the packets, and the packets themselves for who looks |
 //! | `requests`, `peer_socket` | conversations in other protocols: which there are, and a socket for each |
 //! | `text_client` | plain-text clients, such as `nc -u` |
 
@@ -16,6 +17,7 @@ mod drops;
 mod halves;
 mod options;
 pub mod peer_socket;
+mod record;
 mod requests;
 mod socket;
 mod text_client;

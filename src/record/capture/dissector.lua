@@ -12,6 +12,8 @@ local f = {
   gap = ProtoField.uint64("nls.gap", "Packet numbers skipped before this one"),
   retransmission = ProtoField.bool("nls.retransmission", "Piece sent before"),
   preface = ProtoField.bytes("nls.preface", "Preface"),
+  handshake = ProtoField.bytes("nls.handshake", "Message of the handshake"),
+  record = ProtoField.uint16("nls.record", "Bytes of the record"),
   size = ProtoField.uint32("nls.size", "Bytes of kind and body"),
   kind = ProtoField.uint8("nls.kind", "Kind", base.HEX),
 }
@@ -31,9 +33,9 @@ nls.experts = { unreadable, damaged }
 
 -- What was seen, for each direction of each connection; what was found out, for each datagram of the capture. Wireshark
 -- shows packets again and in any order, but the first time in the order of the file.
-local directions, verdicts, ours = {}, {}, {}
+local directions, verdicts, ours, sealed = {}, {}, {}, {}
 function nls.init()
-  directions, verdicts, ours = {}, {}, {}
+  directions, verdicts, ours, sealed = {}, {}, {}, {}
 end
 
 -- CRC-32C. Lua before 5.3 has no operators for bits, later ones no library.
@@ -367,17 +369,31 @@ local function dissect_udp(tvb, pinfo, root)
   return true
 end
 
--- TCP: a preface, then frames. A frame cannot have the magic number as its size, so the two are never confused.
+-- TCP: a preface, then frames, or with a key a message of the handshake and records. A frame cannot have the magic number as its size, so the two are never confused.
 local HEADER = 5
 -- The bytes of a file have hashes instead of a check sum.
 local function check_bytes(kind)
   return kind == BLOCK and 0 or CRC_BYTES
 end
 
-local function pdu_length(tvb, _, offset)
+-- Of each TCP connection: who sent the first preface of an encrypted one, and which directions are encrypted.
+local tcp_stream = Field.new("tcp.stream")
+local function direction_of(pinfo)
+  local stream = tostring(tcp_stream())
+  return stream, stream .. " " .. tostring(pinfo.src) .. " " .. pinfo.src_port
+end
+
+local function pdu_length(tvb, pinfo, offset)
   local size = tvb(offset, 4):uint()
+  local stream, direction = direction_of(pinfo)
   if size == MAGIC then
-    return PREFACE_BYTES
+    if math.floor(tvb(offset + FLAGS, 1):uint() / SEALED) % 2 == 0 then
+      return PREFACE_BYTES
+    end
+    sealed[stream], sealed[direction] = sealed[stream] or direction, true
+    return PREFACE_BYTES + (sealed[stream] == direction and FIRST_MESSAGE or SECOND_MESSAGE)
+  elseif sealed[direction] then
+    return RECORD_HEADER + tvb(offset, RECORD_HEADER):uint()
   elseif size == 0 or size > BLOCK_LIMIT + 1 then
     return tvb:len() - offset
   end
@@ -391,8 +407,19 @@ local function dissect_pdu(tvb, pinfo, root)
   local name = "Preface"
   guarded(tree, function()
     if size == MAGIC then
-      tree:add(f.preface, tvb())
-      read_fields(cursor(tvb, 4, length), preface, tree)
+      tree:add(f.preface, tvb(0, PREFACE_BYTES))
+      read_fields(cursor(tvb, 4, PREFACE_BYTES), preface, tree)
+      if length > PREFACE_BYTES then
+        name = "Preface and handshake"
+        tree:add(f.handshake, tvb(PREFACE_BYTES))
+      end
+      return
+    end
+    local _, direction = direction_of(pinfo)
+    if sealed[direction] then
+      name = "Record of " .. length - RECORD_HEADER .. " bytes"
+      tree:add(f.record, tvb(0, RECORD_HEADER))
+      read_fields(cursor(tvb, RECORD_HEADER, length), { { "sealed", "rest" } }, tree)
       return
     end
     tree:add(f.size, tvb(0, 4))
@@ -423,7 +450,7 @@ local function dissect_pdu(tvb, pinfo, root)
 end
 
 local function dissect_stream(tvb, pinfo, root)
-  dissect_tcp_pdus(tvb, root, HEADER, pdu_length, dissect_pdu)
+  dissect_tcp_pdus(tvb, root, PREFACE_BYTES, pdu_length, dissect_pdu)
   return tvb:len()
 end
 

@@ -30,6 +30,11 @@ pub fn lua() -> String {
         ("BLOCK_LIMIT", BLOCK_LIMIT),
         ("PREFACE_BYTES", preface::SIZE),
         ("MAGIC", u32::from_be_bytes(MAGIC) as usize),
+        ("FLAGS", preface::FLAGS),
+        ("SEALED", usize::from(preface::SEALED)),
+        ("FIRST_MESSAGE", preface::FIRST),
+        ("SECOND_MESSAGE", preface::SECOND),
+        ("RECORD_HEADER", preface::RECORD_HEADER),
     ] {
         push(&mut out, format_args!("local {name} = {value}\n"));
     }

@@ -155,8 +155,12 @@ pub(super) const FRAMES: &[Row] = &[
 ];
 
 /// The preface of a TCP connection, after its magic number.
-pub(super) const PREFACE: &[Field] =
-    &[("version", U8, "Version"), ("service", U8, "Service"), ("reserved", U16, "Reserved")];
+pub(super) const PREFACE: &[Field] = &[
+    ("version", U8, "Version"),
+    ("service", U8, "Service"),
+    ("flags", U8, "Flags"),
+    ("reserved", U8, "Reserved"),
+];
 
 /// Frames over TCP that every service has, after size and kind. The bodies of others are not in here: each service has
 /// its own.

@@ -24,6 +24,7 @@ mod timers;
 mod transmit;
 
 pub use input_output::{Input, Output};
+pub use seal::Inside;
 pub(in crate::reliable) use seal::Sealing;
 
 use std::collections::VecDeque;
@@ -188,6 +189,8 @@ pub struct Connection {
     pub(in crate::reliable) recorder: Recorder,
     /// What encrypts it, see [`seal`].
     pub(in crate::reliable) sealing: Sealing,
+    /// What is inside its datagrams, for who looks at it.
+    inside: Option<Vec<Inside>>,
 }
 
 impl Connection {
@@ -213,6 +216,7 @@ impl Connection {
             stats: Stats::default(),
             recorder: Recorder::new(id, config.record),
             sealing: Sealing::Plain,
+            inside: None,
         }
     }
 

@@ -3,9 +3,10 @@
 use bytes::{Bytes, BytesMut};
 
 use super::Connection;
+use crate::record::Way;
 use crate::reliable::handshake::sealing::{Initiator, Seal};
-use crate::wire::PacketNumber;
 use crate::wire::datagram::{self, HELLO_HEAD, Packet, SEALED_MORE};
+use crate::wire::{ConnectionId, PacketNumber};
 
 /// What encrypts a connection.
 #[derive(Debug)]
@@ -22,7 +23,41 @@ pub(in crate::reliable) enum Sealing {
     },
 }
 
+/// A datagram of an encrypted connection as it would be without a key.
+#[derive(Clone, Debug)]
+pub struct Inside {
+    /// Its connection.
+    pub id: ConnectionId,
+    /// Its direction.
+    pub way: Way,
+    /// Its number in its direction.
+    pub number: PacketNumber,
+    /// The datagram, with a check sum.
+    pub datagram: Vec<u8>,
+}
+
+impl Inside {
+    fn new((id, way, number): (ConnectionId, Way, PacketNumber), mut datagram: Vec<u8>) -> Self {
+        datagram::finish(&mut datagram);
+        Self { id, way, number, datagram }
+    }
+}
+
 impl Connection {
+    /// From now on its encrypted datagrams are kept as they are inside, until they are taken, or no more.
+    pub(in crate::reliable) fn keep_inside(&mut self, keeps: bool) {
+        if keeps != self.inside.is_some() {
+            self.inside = keeps.then(Vec::new);
+        }
+    }
+
+    /// Moves what was kept into `into`.
+    pub(in crate::reliable) fn take_inside(&mut self, into: &mut Vec<Inside>) {
+        if let Some(inside) = &mut self.inside {
+            into.append(inside);
+        }
+    }
+
     /// A client with a key: only a server with the same key is accepted.
     pub fn with_key(mut self, initiator: Option<Box<dyn Initiator>>) -> Self {
         if let Some(initiator) = initiator {
@@ -95,6 +130,9 @@ impl Connection {
     pub(super) fn finish(&mut self, number: PacketNumber, out: &mut Vec<u8>) {
         match &mut self.sealing {
             Sealing::Sealed { seal, .. } => {
+                if let Some(inside) = &mut self.inside {
+                    inside.push(Inside::new((self.id, Way::Out, number), out.clone()));
+                }
                 datagram::begin_seal(out);
                 seal.seal(number, out);
             }
@@ -111,6 +149,10 @@ impl Connection {
                     return None;
                 }
                 let datagram = datagram.freeze();
+                if let Some(inside) = &mut self.inside {
+                    let plain = datagram::unsealed_bytes(&datagram);
+                    inside.push(Inside::new((self.id, Way::In, number), plain));
+                }
                 Some((datagram::unsealed(&datagram, number), datagram))
             }
             (Packet::Sealed { .. }, _)

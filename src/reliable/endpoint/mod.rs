@@ -19,7 +19,7 @@ use bytes::Bytes;
 use self::ended::Ended;
 use self::guard::Guard;
 use super::Config;
-use super::connection::{Connection, Event};
+use super::connection::{Connection, Event, Inside};
 use super::handshake::sealing::{Initiator, Keyholder};
 use crate::base::{Time, share};
 use crate::record::{Fate, PacketEvent, Ring, Way, kind_of};
@@ -113,6 +113,8 @@ pub struct Endpoint {
     unsent: Option<Unsent>,
     /// What was noted of the packets of all connections, and not taken yet.
     record: Option<Ring>,
+    /// What is inside the encrypted datagrams of all connections, and not taken yet; `None`: it is not kept.
+    inside: Option<Vec<Inside>>,
     /// Datagrams that were dropped: damaged, of no connection, or from an unproven address.
     pub ignored: u64,
 }
@@ -134,8 +136,21 @@ impl Endpoint {
             unsent: None,
             ended: Ended::default(),
             record: (config.record > 0).then(|| Ring::new(config.record)),
+            inside: None,
             ignored: 0,
         }
+    }
+
+    /// From now on it is kept what is inside encrypted datagrams, until it is taken, or no more.
+    pub fn keep_inside(&mut self, keeps: bool) {
+        if keeps != self.inside.is_some() {
+            self.inside = keeps.then(Vec::new);
+        }
+    }
+
+    /// What was inside the encrypted datagrams since the last call.
+    pub fn take_inside(&mut self) -> Vec<Inside> {
+        self.inside.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// From now on only clients with a key are accepted; `secret` is random.
@@ -191,6 +206,7 @@ impl Endpoint {
             return;
         };
         let size = bytes.len();
+        slot.connection.keep_inside(self.inside.is_some());
         let Some((packet, bytes)) = slot.connection.admit(packet, bytes) else {
             self.ignored += 1;
             return;
@@ -305,7 +321,9 @@ impl Endpoint {
         let mut out = Vec::with_capacity(self.config.datagram);
         while let Some(id) = self.touched.pop_front() {
             let Some(slot) = self.slots.get_mut(&id) else { continue };
+            slot.connection.keep_inside(self.inside.is_some());
             self.unsent = slot.transmit(now, &mut out, &mut send);
+            self.inside.iter_mut().for_each(|inside| slot.connection.take_inside(inside));
             self.record.iter_mut().for_each(|record| slot.connection.take_record(record));
             std::iter::from_fn(|| slot.connection.poll_event()).for_each(|happened| event(id, happened));
             let ended = slot.connection.has_ended();

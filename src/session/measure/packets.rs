@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::base::Time;
 use crate::net::Connection;
 use crate::net::connection::record::SharedRing;
-use crate::net::connection::tap::{Look, Tapped};
+use crate::net::connection::tap::{Depth, Look, Tapped};
 use crate::record::PacketEvent;
 
 /// Sockets of one session whose packets are looked at: the newest ones, if there are more.
@@ -21,7 +21,7 @@ pub(in crate::session) struct Packets {
     /// The next number of a TCP connection, from 1.
     flows: AtomicU64,
     /// Who looks at what passes, in the rings of today and in those that come.
-    look: Mutex<Option<SharedLook>>,
+    look: Mutex<Option<(SharedLook, Depth)>>,
 }
 
 /// Who looks, at several places at once.
@@ -47,7 +47,8 @@ impl Packets {
     /// Lets who looks look at this ring, too.
     fn place(&self, ring: &SharedRing) {
         let look = self.look.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        ring.tap().set(look.map(|look| -> Look { Box::new(move |tapped| look(tapped)) }));
+        let depth = look.as_ref().map_or(Depth::Wire, |(_, depth)| *depth);
+        ring.tap().set(look.map(|(look, _)| -> Look { Box::new(move |tapped| look(tapped)) }), depth);
     }
 
     pub(in crate::session) fn is_looked_at(&self) -> bool {
@@ -55,7 +56,7 @@ impl Packets {
     }
 
     /// From now on this one looks at all that passes; false if somebody does already. `None` ends it.
-    pub(in crate::session) fn look(&self, look: Option<SharedLook>) -> bool {
+    pub(in crate::session) fn look(&self, look: Option<(SharedLook, Depth)>) -> bool {
         {
             let mut current = self.look.lock().unwrap_or_else(PoisonError::into_inner);
             if current.is_some() && look.is_some() {

@@ -47,16 +47,8 @@ pub(in crate::net) use record::{Opener, Sealer};
 
 pub use keyring::{ClientKey, Keyring};
 
-use crate::wire::preface;
+pub(in crate::net) use crate::wire::preface::{FIRST, RECORD_HEADER as HEADER, SECOND, TAG};
 
-/// Bytes of the first message: an ephemeral public key, and the tag of an empty text.
-pub(in crate::net) const FIRST: usize = 32 + TAG;
-/// Bytes of the second message: an ephemeral public key, and the server's preface, sealed.
-pub(in crate::net) const SECOND: usize = 32 + preface::SIZE + TAG;
-/// Bytes before a record: the length of what follows.
-pub(in crate::net) const HEADER: usize = 2;
-/// Bytes that prove that a text is from who has the key.
-pub(in crate::net) const TAG: usize = 16;
 /// Most bytes in one record: with the tag its length just fits the header.
 pub(in crate::net) const CONTENT: usize = 65_519;
 const _: () = assert!(CONTENT + TAG == u16::MAX as usize);

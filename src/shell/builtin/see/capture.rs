@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::{BARE, Builtin, next};
 use crate::base::{Value, quantity};
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
-use crate::net::connection::tap::{Part, Tapped};
+use crate::net::connection::tap::{Depth, Part, Tapped};
 use crate::net::relay::RelayControl;
 use crate::record::capture::{Capture, End, Packet};
 use crate::record::line::in_words;
@@ -29,10 +29,14 @@ pub(in crate::shell::builtin) static CAPTURE: Builtin = Builtin {
     verb: &Verb {
         name: "capture",
         summary: "write the packets of a session to a file for Wireshark",
-        details: "From now on, until the session ends or `stop` ends the capture, which is a session of its own. Each packet stands in the pcapng file behind headers that are made up, with what became of it as a comment, and the file can be read while it grows. At a link there is an interface for each side. Wireshark shows the protocol with docs/nls.lua.",
-        params: &[Param::required("session", Kind::Session, "a client, a server, or a link over udp")],
+        details: "From now on, until the session ends or `stop` ends the capture, which is a session of its own. Each packet stands in the pcapng file behind headers that are made up, with what became of it as a comment, and the file can be read while it grows. At a link there is an interface for each side. With a key the packets stay encrypted, as they are on the wire, unless `plain` asks for what is inside. Wireshark shows the protocol with docs/nls.lua.",
+        params: &[Param::required("session", Kind::Session, "a client, a server, or a link")],
         keywords: &[
             Keyword::new("to", Kind::Path, "the file; it must not exist").required(),
+            Keyword::flag(
+                "plain",
+                "of an encrypted session, what is inside, as without a key: readable by all who read the file",
+            ),
             Keyword::new("limit", Kind::Size(1, u64::MAX), "it ends when the file is so long").default("1G"),
         ],
         fields: &[
@@ -48,13 +52,13 @@ pub(in crate::shell::builtin) static CAPTURE: Builtin = Builtin {
     },
     run: |shell, arguments| {
         Box::pin(async move {
-            let CaptureOptions { session, to, limit } = CaptureOptions::from_arguments(&arguments);
+            let CaptureOptions { session, to, limit, plain } = CaptureOptions::from_arguments(&arguments);
             let session = shell.session(&session)?;
             if session.has_ended() {
                 return Err(errors::session_ended(&session.label()));
             }
-            if session.control::<RelayControl>().is_some_and(|link| link.is_lossless()) {
-                return Err(errors::stream_link(&session.label()));
+            if plain && session.control::<RelayControl>().is_some() {
+                return Err(errors::link_without_key(&session.label()));
             }
             if session.is_looked_at() {
                 return Err(errors::captured_already(&session.label()));
@@ -72,10 +76,12 @@ pub(in crate::shell::builtin) static CAPTURE: Builtin = Builtin {
             };
             let writer = Arc::new(Mutex::new(writer));
             let shown = writer.clone();
-            session.look(move |tapped: &Tapped<'_>| lock(&shown).take(tapped));
+            let depth = if plain { Depth::Inside } else { Depth::Wire };
+            session.look(depth, move |tapped: &Tapped<'_>| lock(&shown).take(tapped));
             let (shown, looked_at) = (path.display().to_string(), session.clone());
             let began = shell.registry.start(request, move |handle| run(handle, looked_at, writer, shown))?;
-            let text = format!("capturing {} to {to}; `stop %{}` ends it", session.label(), began.id);
+            let inside = if plain { ", and what is encrypted as plain text" } else { "" };
+            let text = format!("capturing {} to {to}{inside}; `stop %{}` ends it", session.label(), began.id);
             shell.began = Some(began);
             next(Outcome::new(text, Vec::new()))
         })
@@ -88,6 +94,8 @@ struct CaptureOptions {
     to: String,
     /// Bytes.
     limit: u64,
+    /// Of an encrypted session, what is inside.
+    plain: bool,
 }
 
 impl FromArguments for CaptureOptions {
@@ -96,6 +104,7 @@ impl FromArguments for CaptureOptions {
             session: arguments.session("session").cloned().unwrap_or(SessionRef::All),
             to: arguments.text("to").unwrap_or_default().to_owned(),
             limit: arguments.number("limit").unwrap_or(SIZE),
+            plain: arguments.flag("plain"),
         }
     }
 }
