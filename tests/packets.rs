@@ -86,6 +86,75 @@ fn tshark_reads_every_service_without_a_warning() {
 }
 
 #[test]
+fn tshark_reads_every_dialect_and_raw_sessions_without_a_warning() {
+    if !["tshark", "curl", "nc"].iter().all(|program| has(program)) {
+        return;
+    }
+    let lab = Lab::new();
+    lab.random("root/letter", 30_000, 1);
+    lab.write("root/page.txt", "the text of a page\n");
+    let script = "listen tcp 0 ftp root root as files\nlisten udp 0 ftp root root as ufiles\nlisten tcp 0 calc as calculator\n\
+        listen udp 0 calc as ucalculator\nlisten tcp 0 raw as srv\nlisten tcp 0 echo as echo\nlisten tls 0 raw as sealed\non $sealed says \"inside\": say it \"inside too\"\n\
+        capture $files to files.pcapng\ncapture $ufiles to ufiles.pcapng\ncapture $calculator to calc.pcapng\n\
+        capture $ucalculator to ucalc.pcapng\ncapture $srv to srv.pcapng\ncapture $echo to echo.pcapng\n\
+        expect error \"is over TLS\": capture $sealed to no.pcapng\ncapture $sealed to sealed.pcapng plain\n\
+        let p = $files.port\nlet u = $ufiles.port\nlet c = $calculator.port\nlet n = $ucalculator.port\n\
+        !curl -sf http://127.0.0.1:$p/page.txt -o $tmp/a && curl -sf http://127.0.0.1:$p/letter -o $tmp/b\n\
+        !curl -sf ftp://127.0.0.1:$p/page.txt -o $tmp/c && curl -sf -T root/letter http://127.0.0.1:$p/up\n\
+        !curl -sf tftp://127.0.0.1:$u/page.txt -o $tmp/d\n\
+        !printf '7*6\\n' | nc -N 127.0.0.1 $c > $tmp/e; printf '7*6\\n' | nc -u -w1 127.0.0.1 $n > $tmp/f\n\
+        connect tcp $srv as one\nsay $one \"from the client\"\nexpect $srv.last says \"from the client\" within 5s\n\
+        say $srv.last \"from the server\"\nexpect $one says \"from the server\" within 5s\nfinish $one\n\
+        connect tcp $echo as two\ncapture $two to two.pcapng\nsay $two \"back and forth\"\nexpect $two says \"back and forth\" within 5s\nreset $two\n\
+        connect tls $sealed insecure as three\nsay $three \"inside\"\nexpect $three says \"inside too\" within 5s\nfinish $three\n\
+        print $two.trace.sent $srv.trace.received\nstop all\n";
+    lab.write("all.nls", script);
+    let run = lab.run(&["-q", "all.nls"]).success();
+    assert!(run.out.ends_with("\n1 1\n"), "{run:?}");
+    for (file, parts) in [
+        (
+            "files",
+            &[
+                "tcp contains \"GET /page.txt HTTP\"",
+                "tcp contains \"the text of a page\"",
+                "tcp contains \"220 nls\"",
+                "tcp contains \"PUT /up\"",
+                "tcp contains \"RETR page.txt\"",
+            ][..],
+        ),
+        ("ufiles", &["tftp.opcode == 1", "udp contains \"the text of a page\""]),
+        ("calc", &["tcp contains \"7*6\"", "tcp contains \"42\""]),
+        ("ucalc", &["udp contains \"7*6\"", "udp contains \"42\""]),
+        (
+            "srv",
+            &["tcp contains \"from the client\"", "tcp contains \"from the server\"", "tcp.flags.fin == 1"],
+        ),
+        ("echo", &["tcp contains \"back and forth\"", "tcp.flags.syn == 1"]),
+        ("two", &["tcp contains \"back and forth\"", "tcp.flags.reset == 1"]),
+        ("sealed", &["tcp contains \"inside\""]),
+    ] {
+        let file = format!("{file}.pcapng");
+        // A reset is a warning of its own.
+        let wrong = format!("({WRONG}) && !(tcp.flags.reset == 1)");
+        assert_eq!(tshark(&lab, &file, &wrong), Vec::<String>::new(), "{file}");
+        for part in parts {
+            assert!(
+                !tshark(&lab, &file, part).is_empty(),
+                "{file}: {part}: {:#?}",
+                tshark(&lab, &file, "frame")
+            );
+        }
+    }
+    // All of an upload is there, and all of what the kernel sent by itself.
+    let (captured, letter) =
+        (std::fs::read(lab.path("files.pcapng")).unwrap(), std::fs::read(lab.path("root/letter")).unwrap());
+    let count = |part: &[u8]| captured.windows(part.len()).filter(|window| *window == part).count();
+    let found: usize = letter.chunks_exact(40).step_by(75).map(count).sum();
+    // Ten parts, twice each, unless the border of a segment lies in one.
+    assert!((15..=20).contains(&found), "{found}");
+}
+
+#[test]
 fn a_capture_is_whole_up_to_the_last_packet_when_its_shell_is_killed() {
     if !has("tshark") {
         return;
@@ -159,6 +228,9 @@ fn a_link_over_tcp_is_captured_at_both_sides() {
             tshark(&lab, "way.pcapng", &format!("frame.interface_id == {side} && {filter}")).len()
         };
         assert_eq!(of("tcp.flags.syn == 1 && tcp.flags.ack == 0"), 1, "side {side}");
-        assert!(of("tcp.flags.fin == 1") >= 1 && of("nls.preface") == 2 && of("nls.kind") >= 4, "side {side}");
+        assert!(
+            of("tcp.flags.fin == 1") >= 1 && of("nls.preface") == 2 && of("nls.kind") >= 4,
+            "side {side}"
+        );
     }
 }

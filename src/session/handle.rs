@@ -11,10 +11,13 @@ use super::conversation::{Order, Outgoing, OutgoingLine, Speech, Utterance};
 use super::events::{Events, bug};
 use super::measure::OnWay;
 use super::state::{Listening, Session, State};
-use crate::base::{Fields, Value};
+use crate::base::{Carrier, Fields, Transport, Value};
 use crate::net::Connection;
+use crate::net::accept::foreign::ForeignStream;
 use crate::net::connection::record::SharedRing;
 use crate::net::errors::cancelled;
+use crate::net::raw::RawConnection;
+use crate::net::udp::peer_socket::PeerSocket;
 use crate::report::{Event, Failure, Interest, Progress};
 
 /// A service's handle to its session. Cheap to clone; all clones refer to the same session.
@@ -263,6 +266,29 @@ impl Handle {
         if let Some(gauge) = connection.outgoing.gauge() {
             self.session.lock_meter().watch(gauge);
         }
+    }
+
+    /// Notes what passes on the connection of a client that speaks another protocol.
+    pub fn measure_foreign(&self, stream: &mut ForeignStream) {
+        stream.note(self.session.packets.notes(stream.ends(), Transport::Tcp));
+    }
+
+    /// The same, over UDP.
+    pub fn measure_peer(&self, socket: &mut PeerSocket) {
+        socket.note(self.session.packets.notes(socket.ends(), Transport::Udp));
+    }
+
+    /// Notes what passes on a connection whose bytes are not ours; `is_client`: the peer opened it.
+    pub fn measure_raw(&self, connection: &mut RawConnection, is_client: bool) {
+        let transport = if connection.carrier == Carrier::UDP { Transport::Udp } else { Transport::Tcp };
+        if let Some(ends) = connection.ends {
+            connection.note(self.session.packets.notes(ends, transport), is_client);
+        }
+    }
+
+    /// The packets of a session are from now on also among those of this one, whose client it is.
+    pub fn include(&self, client: &Self) {
+        self.session.packets.include(client.ring());
     }
 
     /// Limits the session's rate of sending and receiving, in bytes/s; `None` removes the limit.

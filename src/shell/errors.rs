@@ -429,6 +429,18 @@ pub(super) fn link_without_key(link: &str) -> Failure {
         .fix("leave out `plain`, or capture a session at its ends")
 }
 
+/// It has no addresses that headers could be made of.
+pub(super) fn capture_of_unix(session: &str) -> Failure {
+    usage(format!("{session} has a Unix socket, and Wireshark knows packets of networks"))
+        .fix("write down what passes with `to PATH` when it begins")
+}
+
+pub(super) fn capture_of_tls(session: &str) -> Failure {
+    usage(format!("{session} is over TLS, whose records this program does not see")).fix(
+        "add `plain` for what is inside, readable by all who read the file, or capture a link in front of it",
+    )
+}
+
 pub(super) fn captured_already(session: &str) -> Failure {
     Failure::new(Code::Exists, format!("{session} is captured already")).fix("`sessions` shows the capture")
 }

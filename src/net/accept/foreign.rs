@@ -12,9 +12,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::bind::beside;
 use crate::net::connection::permits::Door;
+use crate::net::connection::record::ByteNotes;
 use crate::net::errors;
 use crate::net::limits::SILENCE_LIMIT;
 use crate::net::tcp;
+use crate::record::Kind;
 use crate::report::Failure;
 
 /// Bytes of one read.
@@ -33,17 +35,54 @@ pub struct ForeignStream {
     pub peer: SocketAddr,
     /// Our own address, as the client knows it.
     pub local: SocketAddr,
-    /// The client waited to be spoken to, and was greeted.
-    pub is_greeted: bool,
+    /// How the client was greeted, which waited to be spoken to; empty if it did not.
+    pub greeted: &'static str,
     /// The client is a visitor of a conversation: how it takes part. `None`: it has its place.
     pub door: Option<Door>,
+    /// Where it is noted what passes.
+    notes: Option<Box<Noted>>,
+}
+
+/// What passes a connection, as it is noted.
+#[derive(Debug)]
+struct Noted {
+    notes: ByteNotes,
+    /// What was read to tell the protocol, and is not noted yet: these few bytes would be a packet that no other program
+    /// takes for the beginning of a request.
+    front: Vec<u8>,
+}
+
+impl Noted {
+    /// These came; none: it was the end.
+    fn came(&mut self, bytes: &[u8]) {
+        let front = std::mem::take(&mut self.front);
+        match (front.is_empty(), bytes.is_empty()) {
+            (true, true) => {}
+            (true, false) => self.notes.into.bytes(bytes),
+            (false, _) => self.notes.into.bytes(&[&front, bytes].concat()),
+        }
+        if bytes.is_empty() {
+            self.notes.into.end();
+        }
+    }
+
+    /// These leave, after what came.
+    fn leave(&mut self, size: usize, bytes: impl FnOnce() -> Bytes) {
+        let front = std::mem::take(&mut self.front);
+        if !front.is_empty() {
+            self.notes.into.bytes(&front);
+        }
+        if size > 0 {
+            self.notes.out.frame(Kind::Other, size, bytes);
+        }
+    }
 }
 
 impl ForeignStream {
     /// A connection of which `front` was read already.
     pub fn new(stream: TcpStream, peer: SocketAddr, front: BytesMut) -> Self {
         let local = stream.local_addr().unwrap_or(peer);
-        Self { stream, buffer: front, peer, local, is_greeted: false, door: None }
+        Self { stream, buffer: front, peer, local, greeted: "", door: None, notes: None }
     }
 
     /// A second connection, such as that for the data of a transfer, that was accepted by a listener of its own.
@@ -56,6 +95,20 @@ impl ForeignStream {
     /// A listener for such a connection, on any free port of the address that the client knows.
     pub(crate) fn listen_beside(&self) -> std::io::Result<TcpListener> {
         beside(self.local)
+    }
+
+    /// The addresses of this side and of the peer.
+    pub const fn ends(&self) -> (SocketAddr, SocketAddr) {
+        (self.local, self.peer)
+    }
+
+    /// Notes what passes from here on, and what has passed already.
+    pub fn note(&mut self, mut notes: ByteNotes) {
+        notes.into.open();
+        if !self.greeted.is_empty() {
+            notes.out.bytes(self.greeted.as_bytes());
+        }
+        self.notes = Some(Box::new(Noted { notes, front: self.buffer.to_vec() }));
     }
 
     /// Urgent bytes stay at their place among the others: clients of FTP send the end of ABOR so (RFC 854, the Synch).
@@ -76,7 +129,16 @@ impl ForeignStream {
         self.buffer.reserve(most);
         let mut limited = bytes::BufMut::limit(&mut self.buffer, most);
         let read = self.stream.read_buf(&mut limited).await;
-        read.map(|count| count > 0).map_err(|error| errors::socket_failed(&error))
+        self.came(read)
+    }
+
+    /// The result of a read into the buffer: true if something came.
+    fn came(&mut self, read: std::io::Result<usize>) -> Result<bool, Failure> {
+        let count = read.map_err(|error| errors::socket_failed(&error))?;
+        if let Some(noted) = &mut self.notes {
+            noted.came(&self.buffer[self.buffer.len() - count..]);
+        }
+        Ok(count > 0)
     }
 
     /// The same, where urgent bytes may come: a read ends before each of them, which is not the end of what is there.
@@ -88,7 +150,7 @@ impl ForeignStream {
             let ready = self.stream.readable().await;
             match ready.and_then(|()| self.stream.try_read_buf(&mut limited)) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                read => return read.map(|count| count > 0).map_err(|error| errors::socket_failed(&error)),
+                read => return self.came(read),
             }
         }
     }
@@ -98,19 +160,28 @@ impl ForeignStream {
     /// # Errors
     /// The connection broke, or the client took nothing for [`SILENCE_LIMIT`].
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.leaves(bytes);
         write_all(&mut self.stream, bytes).await
+    }
+
+    fn leaves(&mut self, bytes: &[u8]) {
+        if let Some(noted) = &mut self.notes {
+            noted.leave(bytes.len(), || Bytes::copy_from_slice(bytes));
+        }
     }
 
     /// Sends two buffers, in one system call where it can be.
     pub async fn write_both(&mut self, head: &[u8], body: &Bytes) -> Result<(), Failure> {
         let (mut head, mut body) = (head, &body[..]);
+        self.leaves(head);
+        self.leaves(body);
         while !head.is_empty() {
             let slices = [std::io::IoSlice::new(head), std::io::IoSlice::new(body)];
             let written = patiently(self.stream.write_vectored(&slices)).await?;
             let of_head = written.min(head.len());
             (head, body) = (&head[of_head..], &body[written - of_head..]);
         }
-        self.write(body).await
+        write_all(&mut self.stream, body).await
     }
 
     /// Sends a step of a file, from `offset` on, without a copy through this program; at most `most` bytes. Returns how many left;
@@ -120,18 +191,34 @@ impl ForeignStream {
     /// As for [`Self::write`]; and if the file cannot be read.
     pub async fn send_file(&mut self, file: &File, offset: u64, most: u64) -> Result<usize, Failure> {
         let step = most.min(FILE_STEP) as usize;
-        patiently(self.stream.async_io(Interest::WRITABLE, || send_file(&self.stream, file, offset, step)))
-            .await
+        let sending =
+            self.stream.async_io(Interest::WRITABLE, || send_file(&self.stream, file, offset, step));
+        let sent = patiently(sending).await?;
+        if let Some(noted) = &mut self.notes {
+            // The bytes did not pass this program.
+            noted.leave(sent, || {
+                let mut bytes = vec![0; sent];
+                drop(std::os::unix::fs::FileExt::read_exact_at(file, &mut bytes, offset));
+                bytes.into()
+            });
+        }
+        Ok(sent)
     }
 
     /// Ends our side: what was sent still arrives.
     pub(crate) async fn end(&mut self) {
         drop(self.stream.shutdown().await);
+        if let Some(noted) = &self.notes {
+            noted.notes.out.end();
+        }
     }
 
     /// Closes so that the client notices that what came is not all.
     pub(crate) fn reset(self) {
         drop(socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)));
+        if let Some(noted) = &self.notes {
+            noted.notes.out.cut();
+        }
     }
 
     /// Ends our side, and waits a moment until the client has read it: closing with unread input would reset the

@@ -120,7 +120,10 @@ impl Visitor {
             Some(dialect) if dialects.has(dialect) => {
                 let door = (self.admission.lines == Lines::Conversation).then(|| self.door());
                 let mut stream = ForeignStream::new(self.stream, self.peer, self.front);
-                (stream.is_greeted, stream.door) = (is_greeted, door);
+                stream.door = door;
+                if is_greeted {
+                    stream.greeted = self.admission.greeting;
+                }
                 Spoken::Foreign(dialect, stream)
             }
             other => {

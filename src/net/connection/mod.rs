@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use self::message::{BlockSink, Message, PathCounts, Received, land};
 use self::path_stats::PathStats;
 use self::permits::ConnectionPermit;
-use self::record::{FrameNotes, SharedRing, StreamTap};
+use self::record::{DirectionTap, FrameNotes, SharedRing};
 use super::{errors, tcp, udp};
 use crate::base::Transport;
 use crate::record::{EVENT_LIMIT, Way};
@@ -110,7 +110,9 @@ impl Connection {
             (Outgoing::Udp(outgoing), _) => outgoing.ring().clone(),
             (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming)) => {
                 if let Some(ends) = outgoing.addresses().filter(|_| EVENT_LIMIT > 0) {
-                    let notes = |way| FrameNotes::new(StreamTap::new(ring.clone(), way, ends), flow);
+                    let notes = |way| {
+                        FrameNotes::new(DirectionTap::new(ring.clone(), way, ends, Transport::Tcp), flow)
+                    };
                     tcp::note(outgoing, incoming, (notes(Way::Out), notes(Way::In)));
                 }
                 ring.clone()

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::tap::{Part, Tap, Tapped};
+use crate::base::Transport;
 use crate::net::clock;
 use crate::record::{Fate, Kind, PacketEvent, Ring, Way};
 use crate::wire::frame::{BLOCK_HEADER, checksum};
@@ -30,19 +31,34 @@ impl SharedRing {
     }
 }
 
-/// Shows the bytes of one direction of a TCP connection to who looks.
+/// Shows the bytes of one direction of a connection to who looks.
 #[derive(Clone, Debug)]
-pub struct StreamTap {
+pub struct DirectionTap {
     ring: SharedRing,
     way: Way,
     /// This side and the peer.
     ends: (SocketAddr, SocketAddr),
+    transport: Transport,
 }
 
-impl StreamTap {
+impl DirectionTap {
     /// `ends` are the addresses of this side and of the peer.
-    pub fn new(ring: SharedRing, way: Way, ends: (SocketAddr, SocketAddr)) -> Self {
-        Self { ring, way, ends }
+    pub fn new(ring: SharedRing, way: Way, ends: (SocketAddr, SocketAddr), transport: Transport) -> Self {
+        Self { ring, way, ends, transport }
+    }
+
+    const fn part<'a>(&self, bytes: &'a [u8]) -> Part<'a> {
+        match self.transport {
+            Transport::Tcp => Part::Bytes(bytes),
+            Transport::Udp => Part::Datagram(bytes),
+        }
+    }
+
+    /// Shows that a stream begins or ends: datagrams do neither.
+    fn mark(&self, part: Part<'_>) {
+        if self.transport == Transport::Tcp {
+            self.show(part, None);
+        }
     }
 
     /// Bytes of an encrypted connection, as they are on the wire.
@@ -61,10 +77,11 @@ impl StreamTap {
     }
 }
 
-/// Notes the frames of one direction of a TCP connection: their number, and where in the stream they stand.
+/// Notes what passes in one direction of a connection: the number of each frame, and where in the stream it stands. In
+/// another protocol each read and each write counts as a frame.
 #[derive(Debug)]
 pub struct FrameNotes {
-    tap: StreamTap,
+    tap: DirectionTap,
     flow: u64,
     /// The frames are inside an encryption.
     pub(in crate::net) is_sealed: bool,
@@ -74,12 +91,12 @@ pub struct FrameNotes {
 
 impl FrameNotes {
     /// `flow` tells connections of a ring apart.
-    pub fn new(tap: StreamTap, flow: u64) -> Self {
+    pub fn new(tap: DirectionTap, flow: u64) -> Self {
         Self { tap, flow, is_sealed: false, next: 0, offset: 0 }
     }
 
     /// The place where bytes are shown.
-    pub(in crate::net) fn tap(&self) -> StreamTap {
+    pub(in crate::net) fn tap(&self) -> DirectionTap {
         self.tap.clone()
     }
 
@@ -107,7 +124,7 @@ impl FrameNotes {
             let check = checksum(&bytes).to_be_bytes();
             bytes.to_mut().extend(check);
         }
-        self.tap.show(Part::Bytes(&bytes), Some(event));
+        self.tap.show(self.tap.part(&bytes), Some(event));
     }
 
     /// The header of a block; `offset` and `length` are those in the file. Its bytes follow.
@@ -127,7 +144,7 @@ impl FrameNotes {
 
     /// This direction opens the connection.
     pub(in crate::net) fn open(&self) {
-        self.tap.show(Part::Open, None);
+        self.tap.mark(Part::Open);
     }
 
     /// The preface; that of an encrypted connection is shown to who looks inside as it would be without a key.
@@ -140,7 +157,17 @@ impl FrameNotes {
 
     /// The sender has no more bytes.
     pub(in crate::net) fn end(&self) {
-        self.tap.show(Part::End, None);
+        self.tap.mark(Part::End);
+    }
+
+    /// The connection is cut.
+    pub(in crate::net) fn cut(&self) {
+        self.tap.mark(Part::Reset);
+    }
+
+    /// Bytes of another protocol, or a datagram.
+    pub(in crate::net) fn bytes(&mut self, bytes: &[u8]) {
+        self.frame(Kind::Other, bytes.len(), || bytes);
     }
 
     fn note(&mut self, kind: Kind, (offset, length): (u64, usize), size: usize) -> PacketEvent {
@@ -163,5 +190,28 @@ impl FrameNotes {
         self.offset += size as u64;
         self.tap.ring.lock().push(event);
         event
+    }
+}
+
+impl Drop for FrameNotes {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Notes of both directions of a connection in another protocol.
+#[derive(Debug)]
+pub struct ByteNotes {
+    /// To the peer.
+    pub(in crate::net) out: FrameNotes,
+    /// From the peer.
+    pub(in crate::net) into: FrameNotes,
+}
+
+impl ByteNotes {
+    /// `flow` tells connections of a ring apart; `ends` are the addresses of this side and of the peer.
+    pub fn new(ring: &SharedRing, flow: u64, ends: (SocketAddr, SocketAddr), transport: Transport) -> Self {
+        let notes = |way| FrameNotes::new(DirectionTap::new(ring.clone(), way, ends, transport), flow);
+        Self { out: notes(Way::Out), into: notes(Way::In) }
     }
 }

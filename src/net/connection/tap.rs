@@ -31,6 +31,8 @@ pub enum Part<'a> {
     Bytes(&'a [u8]),
     /// The sender has no more bytes.
     End,
+    /// The sender has cut a TCP connection.
+    Reset,
 }
 
 /// Who looks.

@@ -35,7 +35,9 @@ pub(super) async fn tcp_stream(endpoint: &Endpoint) -> Result<(TcpStream, Socket
 pub async fn udp(endpoint: &Endpoint) -> Result<RawConnection, Failure> {
     let (socket, peer) = udp_socket(endpoint).await?;
     let socket = Arc::new(socket);
+    let ends = socket.local_addr().ok().map(|local| (local, peer));
     Ok(RawConnection {
+        ends,
         reader: Reader::datagrams(socket.clone()),
         writer: Writer::datagrams(socket),
         peer: show(peer),

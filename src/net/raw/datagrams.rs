@@ -75,6 +75,7 @@ async fn distribute(socket: &Arc<UdpSocket>, max: usize, new: &mpsc::UnboundedSe
 
 fn client(socket: &Arc<UdpSocket>, peer: SocketAddr, datagrams: mpsc::Receiver<Bytes>) -> RawConnection {
     RawConnection {
+        ends: socket.local_addr().ok().map(|local| (local, peer)),
         reader: Reader::client(datagrams),
         writer: Writer::client(socket.clone(), peer),
         peer: show(peer),

@@ -22,9 +22,12 @@ mod writer;
 pub use reader::Reader;
 pub use writer::{Cut, Writer};
 
+use std::net::SocketAddr;
+
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use super::connection::record::ByteNotes;
 use crate::base::{Carrier, Fields};
 
 /// Most bytes that one read takes from a stream.
@@ -42,15 +45,25 @@ pub struct RawConnection {
     pub carrier: Carrier,
     /// What is known of the connection, such as the version of TLS.
     pub facts: Fields,
+    /// The addresses of this side and of the peer, if it has some.
+    pub ends: Option<(SocketAddr, SocketAddr)>,
 }
 
 impl RawConnection {
     /// Over TCP.
     fn tcp(stream: TcpStream, peer: String) -> Self {
         super::tcp::prepare(&stream);
-        let cut = Cut::of(&stream);
+        let (cut, ends) = (Cut::of(&stream), ends(&stream));
         let (read, write) = stream.into_split();
-        Self::stream(read, write, (peer, Carrier::TCP)).with_cut(cut)
+        Self { ends, ..Self::stream(read, write, (peer, Carrier::TCP)).with_cut(cut) }
+    }
+
+    /// Notes what passes from here on; `is_client`: the peer opened the connection. Over TLS what is inside is noted.
+    pub fn note(&mut self, notes: ByteNotes, is_client: bool) {
+        let ByteNotes { mut out, mut into } = notes;
+        (out.is_sealed, into.is_sealed) = (self.carrier == Carrier::Tls, self.carrier == Carrier::Tls);
+        if is_client { &into } else { &out }.open();
+        (self.writer.notes, self.reader.notes) = (Some(Box::new(out)), Some(Box::new(into)));
     }
 
     /// Over anything that is a stream.
@@ -65,6 +78,7 @@ impl RawConnection {
             peer,
             carrier,
             facts: Fields::new(),
+            ends: None,
         }
     }
 
@@ -72,4 +86,9 @@ impl RawConnection {
         self.writer.cut = cut;
         self
     }
+}
+
+/// The addresses of this side and of the peer.
+fn ends(stream: &TcpStream) -> Option<(SocketAddr, SocketAddr)> {
+    stream.local_addr().ok().zip(stream.peer_addr().ok())
 }

@@ -9,6 +9,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::READ_SIZE;
+use crate::net::connection::record::FrameNotes;
 use crate::net::errors;
 use crate::report::Failure;
 use crate::wire::datagram::DATAGRAM_LIMIT;
@@ -20,6 +21,8 @@ pub struct Reader {
     received: u64,
     /// Most bytes of a stream that are read at once.
     step: usize,
+    /// Where it is noted what comes.
+    pub(super) notes: Option<Box<FrameNotes>>,
 }
 
 enum Source {
@@ -44,7 +47,7 @@ impl Reader {
     }
 
     fn from(from: Source) -> Self {
-        Self { from, buffer: BytesMut::new(), received: 0, step: READ_SIZE }
+        Self { from, buffer: BytesMut::new(), received: 0, step: READ_SIZE, notes: None }
     }
 
     /// At most this number of bytes of a stream is read at once: for those who must keep to a rate.
@@ -54,6 +57,18 @@ impl Reader {
 
     /// What came next: some bytes of a stream, or one datagram, which may be empty. `None`: the peer has ended. Cancel-safe.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        let read = self.read().await;
+        if let Some(notes) = &mut self.notes {
+            match &read {
+                Ok(Some(bytes)) => notes.bytes(bytes),
+                Ok(None) => notes.end(),
+                Err(_) => {}
+            }
+        }
+        read
+    }
+
+    async fn read(&mut self) -> Result<Option<Bytes>, Failure> {
         let read = match &mut self.from {
             Source::Client(datagrams) => {
                 let datagram = datagrams.recv().await;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::UdpSocket;
 
+use crate::net::connection::record::FrameNotes;
 use crate::net::errors;
 use crate::report::Failure;
 use crate::wire::datagram::DATAGRAM_LIMIT;
@@ -17,6 +18,8 @@ pub struct Writer {
     sent: u64,
     /// `None`: what carries it cannot be reset.
     pub(super) cut: Option<Cut>,
+    /// Where it is noted what leaves.
+    pub(super) notes: Option<Box<FrameNotes>>,
 }
 
 enum Sink {
@@ -40,15 +43,15 @@ impl Cut {
 
 impl Writer {
     pub(super) fn stream(write: impl AsyncWrite + Send + Unpin + 'static) -> Self {
-        Self { to: Sink::Stream(Box::new(write)), sent: 0, cut: None }
+        Self { to: Sink::Stream(Box::new(write)), sent: 0, cut: None, notes: None }
     }
 
     pub(super) fn datagrams(socket: Arc<UdpSocket>) -> Self {
-        Self { to: Sink::Datagrams(socket), sent: 0, cut: None }
+        Self { to: Sink::Datagrams(socket), sent: 0, cut: None, notes: None }
     }
 
     pub(super) fn client(socket: Arc<UdpSocket>, peer: SocketAddr) -> Self {
-        Self { to: Sink::Client(socket, peer), sent: 0, cut: None }
+        Self { to: Sink::Client(socket, peer), sent: 0, cut: None, notes: None }
     }
 
     /// Sends all of the bytes; over UDP as one datagram.
@@ -71,6 +74,9 @@ impl Writer {
         };
         sent.map_err(|error| errors::raw_broken(&error, self.sent))?;
         self.sent += bytes.len() as u64;
+        if let Some(notes) = self.notes.as_mut().filter(|_| is_datagram || !bytes.is_empty()) {
+            notes.bytes(bytes);
+        }
         Ok(())
     }
 
@@ -85,6 +91,9 @@ impl Writer {
             Sink::Stream(stream) => {
                 // The peer may be gone already.
                 drop(stream.shutdown().await);
+                if let Some(notes) = &self.notes {
+                    notes.end();
+                }
                 self.to = Sink::Finished;
                 Ok(())
             }
@@ -97,6 +106,9 @@ impl Writer {
     /// Only TCP has a reset.
     pub fn reset(&mut self) -> Result<(), Failure> {
         let Some(Cut(socket)) = self.cut.take() else { return Err(errors::no_reset()) };
+        if let Some(notes) = &self.notes {
+            notes.cut();
+        }
         // Linux sends RST at once when a socket is disconnected. SO_LINGER would not do: dropping the halves shuts the
         // socket down first, and the peer would read an orderly end.
         rustix::net::connect_unspec(&socket).map_err(|error| errors::raw_broken(&error.into(), self.sent))

@@ -158,6 +158,8 @@ pub(super) fn note(
         first.0.open();
         first.0.preface(first.1);
         second.0.preface(second.1);
+    } else if incoming.is_client {
+        into.open();
     }
     outgoing.end.note(out.tap());
     incoming.end.note(into.tap());

@@ -9,7 +9,7 @@ use bytes::{Buf, BytesMut};
 use super::BATCH;
 use super::socket::{ReadEnd, WriteEnd};
 use crate::net::connection::keys::{CONTENT, HEADER, Opener, Sealer, TAG};
-use crate::net::connection::record::StreamTap;
+use crate::net::connection::record::DirectionTap;
 
 /// How long the record that ends a direction may take to leave.
 const END_LIMIT: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const EARLY_LIMIT: usize = BATCH;
 enum Passing {
     /// From the handshake on, until it is known where they are shown.
     Early(Vec<u8>),
-    Shown(StreamTap),
+    Shown(DirectionTap),
 }
 
 impl Passing {
@@ -33,7 +33,7 @@ impl Passing {
         }
     }
 
-    fn show(&mut self, tap: StreamTap) {
+    fn show(&mut self, tap: DirectionTap) {
         if let Self::Early(all) = std::mem::replace(self, Self::Shown(tap)) {
             self.bytes(&all);
         }
@@ -75,7 +75,7 @@ impl ReadSide {
     }
 
     /// From here on records are shown there, and those that came already.
-    pub(super) fn note(&mut self, tap: StreamTap) {
+    pub(super) fn note(&mut self, tap: DirectionTap) {
         if let Some(sealed) = &mut self.sealed {
             sealed.passing.show(tap);
         }
@@ -221,7 +221,7 @@ impl WriteSide {
     }
 
     /// From here on records are shown there, and those that have left already.
-    pub(super) fn note(&mut self, tap: StreamTap) {
+    pub(super) fn note(&mut self, tap: DirectionTap) {
         if let Some(sealed) = &mut self.sealed {
             sealed.passing.show(tap);
         }

@@ -22,6 +22,7 @@ use crate::net::connection::message::Message;
 use crate::net::connection::record::SharedRing;
 use crate::net::errors::{self, malformed};
 use crate::net::random::random;
+use crate::record::Way;
 use crate::reliable::{self, Accepted, CloseReason, Event, shared};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit};
@@ -269,11 +270,11 @@ impl SocketDriver {
         if self.accepts.is_none() {
             return;
         }
+        self.record.text((self.socket.local(), from), Way::In, bytes);
         let id = || ConnectionId(u64::from_be_bytes(random()));
         let lines = match self.text_clients.hear(clock::now(), from, bytes, id, self.endpoint.len()) {
             Heard::Nothing => return,
-            // The answer may be lost, as any datagram.
-            Heard::Answer(text) => return drop(self.socket.send(from, text.as_bytes(), false)),
+            Heard::Answer(text) => return self.say(from, text.as_bytes()),
             Heard::Lines { id, lines } => (id, lines),
             Heard::First { id, lines, instead_of } => {
                 if let Some(gone) = instead_of {
@@ -292,12 +293,18 @@ impl SocketDriver {
         }
     }
 
+    /// Sends text; it may be lost, as any datagram.
+    fn say(&mut self, to: SocketAddr, text: &[u8]) {
+        self.record.text((self.socket.local(), to), Way::Out, text);
+        drop(self.socket.send(to, text, false));
+    }
+
     /// Executes a command for a plain-text client; a command for any other connection is returned.
     fn take_plain(&mut self, command: Command) -> Option<Command> {
         match command {
             Command::Frame(id, ref frame) if self.text_clients.has(id) => {
                 for (address, bytes) in self.text_clients.say(clock::now(), id, &frame.body) {
-                    drop(self.socket.send(address, &bytes, false));
+                    self.say(address, &bytes);
                 }
                 if let Some(application) = self.applications.get(&id) {
                     application.room.give_back(frame.body.len());

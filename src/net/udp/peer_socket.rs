@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::requests::ForeignDatagram;
 use super::socket::{SOCKET_BUFFER, Socket};
 use crate::base::Time;
+use crate::net::connection::record::ByteNotes;
 use crate::net::{clock, errors};
 use crate::report::Failure;
 use crate::wire::datagram::DATAGRAM_LIMIT;
@@ -41,6 +42,8 @@ pub struct PeerSocket {
     proof: Arc<AtomicBool>,
     /// Bytes of the request.
     request: usize,
+    /// Where it is noted what passes.
+    notes: Option<Box<ByteNotes>>,
 }
 
 /// What came next.
@@ -73,7 +76,17 @@ impl PeerSocket {
         drop(socket2::SockRef::from(&io).set_send_buffer_size(SOCKET_BUFFER));
         let socket = Socket::new(io, true, false).grouped().reading(1);
         let (waiting, repeated) = (VecDeque::new(), Some(repeated));
-        Ok(Self { socket, peer, waiting, repeated, proof, request: bytes.len() })
+        Ok(Self { socket, peer, waiting, repeated, proof, request: bytes.len(), notes: None })
+    }
+
+    /// The addresses of this side and of the peer.
+    pub fn ends(&self) -> (SocketAddr, SocketAddr) {
+        (self.socket.local(), self.peer)
+    }
+
+    /// Notes what passes from here on.
+    pub fn note(&mut self, notes: ByteNotes) {
+        self.notes = Some(Box::new(notes));
     }
 
     /// Largest payload of a datagram, in bytes, that leaves this machine in one piece. On the way it may be fragmented.
@@ -143,6 +156,9 @@ impl PeerSocket {
             while let Err(error) = self.socket.send(self.peer, datagram, false) {
                 self.until_writable(&error).await?;
             }
+            if let Some(notes) = &mut self.notes {
+                notes.out.bytes(datagram);
+            }
         }
         while let Err(error) = self.socket.flush() {
             self.until_writable(&error).await?;
@@ -176,8 +192,13 @@ impl PeerSocket {
                 }
                 () = tokio::time::sleep_until(clock::instant(until)) => return Ok(Heard::Nothing),
             }
-            let waiting = &mut self.waiting;
-            let read = self.socket.receive(|_, bytes, _| waiting.push_back(bytes));
+            let (waiting, notes) = (&mut self.waiting, &mut self.notes);
+            let read = self.socket.receive(|_, bytes, _| {
+                if let Some(notes) = notes {
+                    notes.into.bytes(&bytes);
+                }
+                waiting.push_back(bytes);
+            });
             if read.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
                 return Err(errors::client_port_closed());
             }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use crate::base::Time;
+use crate::net::clock;
 use crate::net::connection::record::SharedRing;
 use crate::net::connection::tap::{Part, Tapped};
 use crate::record::{Fate, Kind, PacketEvent, Ring, Way, summarize};
@@ -69,6 +70,20 @@ impl SocketRecord {
         // One that was built and found no room leaves later.
         self.inside.retain(|(_, way, _), _| *way == Way::Out && self.ring.tap().looks_inside());
         self.ring.lock().append(&mut new);
+    }
+
+    /// Notes a datagram of lines of text that came, or one that leaves, which is shown to who looks.
+    pub(super) fn text(&self, (local, peer): (SocketAddr, SocketAddr), way: Way, bytes: &[u8]) {
+        let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let fate = if way == Way::Out { Fate::Sent } else { Fate::Arrived };
+        let at = clock::now();
+        let event =
+            PacketEvent { at, way, kind: Kind::Line, length: size, size, fate, ..PacketEvent::default() };
+        self.ring.lock().push(event);
+        if way == Way::Out {
+            let part = Part::Datagram(bytes);
+            self.ring.tap().show(&Tapped { side: 0, local, peer, outgoing: true, part, event: Some(event) });
+        }
     }
 
     /// Notes datagrams that the kernel dropped: all that is known of them is that they came.

@@ -226,6 +226,11 @@ pub trait ByteServer: Send + Sync + 'static {
 
     /// What is served, for people: reported when it starts.
     fn describe(&self) -> String;
+
+    /// True if each client is a session of its own, which notes its packets itself.
+    fn has_sessions(&self) -> bool {
+        false
+    }
 }
 
 impl Context {

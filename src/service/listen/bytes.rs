@@ -118,8 +118,11 @@ async fn greet(session: &Handle, server: Arc<dyn ByteServer>, handshake: TlsHand
 }
 
 /// Serves one client, counted and logged. Its failure ends nothing else.
-async fn one(session: &Handle, server: Arc<dyn ByteServer>, connection: RawConnection) {
+async fn one(session: &Handle, server: Arc<dyn ByteServer>, mut connection: RawConnection) {
     let client = connection.peer.clone();
+    if !server.has_sessions() {
+        session.measure_raw(&mut connection, true);
+    }
     let entry = ClientEntry::new(session, client.clone());
     session.log("client", format!("{client} connected"));
     let result = tokio::select! {

@@ -142,7 +142,8 @@ async fn receive(session: &Handle, server: Arc<dyn Server>, arrival: Arrival) {
             Ok((Greeted::Spoken(Spoken::Messages(connection)), place)) => {
                 one(session, server, Connection { place, ..*connection }).await;
             }
-            Ok((Greeted::Spoken(Spoken::Foreign(dialect, stream)), _place)) => {
+            Ok((Greeted::Spoken(Spoken::Foreign(dialect, mut stream)), _place)) => {
+                session.measure_foreign(&mut stream);
                 foreign(session, server, ForeignClient::Stream(dialect, stream)).await;
             }
             Ok((Greeted::Silent(client), _place)) => {

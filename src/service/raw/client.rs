@@ -37,7 +37,8 @@ async fn run(
     let transcript =
         options.to.as_ref().map(|path| Transcript::open(&context.directory.join(path), &context.secrets));
     let transcript = transcript.transpose()?;
-    let connection = session.unless_cancelled(dial(&options, &context.directory)).await?;
+    let mut connection = session.unless_cancelled(dial(&options, &context.directory)).await?;
+    session.measure_raw(&mut connection, false);
     if options.tls.insecure && options.carrier == Carrier::Tls {
         session
             .tell("insecure", "INSECURE: the certificate was not checked; anybody may be on the other side");

@@ -40,7 +40,12 @@ pub(super) fn make(
 }
 
 impl ByteServer for Raw {
-    fn serve(self: Arc<Self>, session: Handle, connection: RawConnection, client: ClientEntry) -> Job<()> {
+    fn serve(
+        self: Arc<Self>,
+        session: Handle,
+        mut connection: RawConnection,
+        client: ClientEntry,
+    ) -> Job<()> {
         Box::pin(async move {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let name = format!("{}.{number}", session.label());
@@ -55,9 +60,12 @@ impl ByteServer for Raw {
                 background: false,
                 parent: Some(session.id()),
             };
-            let child = self
-                .registry
-                .start(request, move |handle| async move { talk(&handle, connection, manner).await })?;
+            let server = session.clone();
+            let child = self.registry.start(request, move |handle| async move {
+                handle.measure_raw(&mut connection, true);
+                server.include(&handle);
+                talk(&handle, connection, manner).await
+            })?;
             child.until(|state| *state != State::Starting).await;
             // Wakes whoever waits for this client.
             session.set("newest", Value::text(child.label()));
@@ -73,5 +81,9 @@ impl ByteServer for Raw {
 
     fn describe(&self) -> String {
         "raw bytes; each client is a session".into()
+    }
+
+    fn has_sessions(&self) -> bool {
+        true
     }
 }

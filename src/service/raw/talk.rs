@@ -54,7 +54,7 @@ pub(super) async fn talk(
     connection: RawConnection,
     manner: Manner,
 ) -> Result<Outcome, Failure> {
-    let RawConnection { mut reader, mut writer, peer, carrier, facts } = connection;
+    let RawConnection { mut reader, mut writer, peer, carrier, facts, .. } = connection;
     let Manner { eol, transcript, stays, server } = manner;
     session.set_peer(peer.clone());
     session.reacts();

@@ -1,12 +1,13 @@
 //! The records of a session's packets: one ring of its own, and one of each UDP socket.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::base::Time;
+use crate::base::{Time, Transport};
 use crate::net::Connection;
-use crate::net::connection::record::SharedRing;
+use crate::net::connection::record::{ByteNotes, SharedRing};
 use crate::net::connection::tap::{Depth, Look, Tapped};
 use crate::record::PacketEvent;
 
@@ -20,6 +21,8 @@ pub(in crate::session) struct Packets {
     of_sockets: Mutex<VecDeque<SharedRing>>,
     /// The next number of a TCP connection, from 1.
     flows: AtomicU64,
+    /// Events that each ring keeps, in those of today and in those that come; 0: as many as usual.
+    limit: AtomicUsize,
     /// Who looks at what passes, in the rings of today and in those that come.
     look: Mutex<Option<(SharedLook, Depth)>>,
 }
@@ -44,8 +47,12 @@ impl Packets {
         self.own.get_or_init(made).clone()
     }
 
-    /// Lets who looks look at this ring, too.
+    /// Lets who looks look at this ring, too, which keeps as many events as the others.
     fn place(&self, ring: &SharedRing) {
+        let limit = self.limit.load(Ordering::Relaxed);
+        if limit > 0 {
+            ring.lock().set_limit(limit);
+        }
         let look = self.look.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let depth = look.as_ref().map_or(Depth::Wire, |(_, depth)| *depth);
         ring.tap().set(look.map(|(look, _)| -> Look { Box::new(move |tapped| look(tapped)) }), depth);
@@ -73,9 +80,22 @@ impl Packets {
         let flow = self.flows.fetch_add(1, Ordering::Relaxed) + 1;
         let own = self.own();
         let ring = connection.note_into(&own, flow);
-        if ring.is(&own) {
-            return;
+        if !ring.is(&own) {
+            self.include(ring);
         }
+    }
+
+    /// Notes for a connection in another protocol, between these addresses: of this side and of the peer.
+    pub(in crate::session) fn notes(
+        &self,
+        ends: (SocketAddr, SocketAddr),
+        transport: Transport,
+    ) -> ByteNotes {
+        ByteNotes::new(&self.own(), self.flows.fetch_add(1, Ordering::Relaxed) + 1, ends, transport)
+    }
+
+    /// From now on, the packets in this ring are among those of the session.
+    pub(in crate::session) fn include(&self, ring: SharedRing) {
         let mut rings = self.of_sockets.lock().unwrap_or_else(PoisonError::into_inner);
         if rings.iter().any(|known| known.is(&ring)) {
             return;
@@ -119,6 +139,7 @@ impl Packets {
 
     /// Changes how many events each ring keeps.
     pub(in crate::session) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
         self.all().iter().for_each(|ring| ring.lock().set_limit(limit));
     }
 }

@@ -161,6 +161,9 @@ async fn meet(
             visit.session.measure(&mut connection);
             visit.converse(*connection).await
         }
-        (Spoken::Foreign(_, stream), _place) => web::serve(visit, guests, stream).await,
+        (Spoken::Foreign(_, mut stream), _place) => {
+            visit.session.measure_foreign(&mut stream);
+            web::serve(visit, guests, stream).await
+        }
     }
 }

@@ -60,6 +60,11 @@ pub(in crate::shell::builtin) static CAPTURE: Builtin = Builtin {
             if plain && session.control::<RelayControl>().is_some() {
                 return Err(errors::link_without_key(&session.label()));
             }
+            match carrier(&session).as_deref() {
+                Some("unix") => return Err(errors::capture_of_unix(&session.label())),
+                Some("tls") if !plain => return Err(errors::capture_of_tls(&session.label())),
+                _ => {}
+            }
             if session.is_looked_at() {
                 return Err(errors::captured_already(&session.label()));
             }
@@ -87,6 +92,12 @@ pub(in crate::shell::builtin) static CAPTURE: Builtin = Builtin {
         })
     },
 };
+
+/// What carries the bytes of a server, or of a raw session.
+fn carrier(session: &Session) -> Option<String> {
+    let listens = session.listening().map(|listening| listening.carrier.word().to_owned());
+    listens.or_else(|| Some(session.field("transport")?.to_string()))
+}
 
 /// `capture`.
 struct CaptureOptions {
@@ -164,7 +175,7 @@ impl Writer {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let payload = match part {
             Part::Datagram(bytes) | Part::Bytes(bytes) => bytes,
-            Part::Open | Part::End => &[],
+            Part::Open | Part::End | Part::Reset => &[],
         };
         let at_micros = since.as_micros() as u64;
         let packet = Packet { interface: side, at_micros, from, to, outgoing, payload, comment: &comment };
@@ -173,6 +184,7 @@ impl Writer {
             Part::Open => self.capture.tcp_open(&packet),
             Part::Bytes(_) => self.capture.tcp_data(&packet),
             Part::End => self.capture.tcp_end(&packet, End::Fin),
+            Part::Reset => self.capture.tcp_end(&packet, End::Reset),
         }
     }
 }

@@ -48,12 +48,13 @@ impl Passive {
     async fn first_of_the_client(&self, store: &Store) -> ForeignStream {
         let mut told = false;
         loop {
-            let Ok(stream) = ForeignStream::accept(&self.listener).await else {
+            let Ok(mut stream) = ForeignStream::accept(&self.listener).await else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
             let is_same = is_same_host(stream.peer, self.client);
             if is_same && !store.is_of_a_stranger(stream.peer) {
+                store.session.measure_foreign(&mut stream);
                 return stream;
             }
             // Once for each transfer: whoever knocks there all the time does not fill the log.

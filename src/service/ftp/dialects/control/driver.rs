@@ -28,7 +28,7 @@ pub(in crate::service::ftp::dialects) async fn converse(
     store: Store,
     stream: ForeignStream,
 ) -> Result<(), Failure> {
-    let (peer, is_greeted) = (stream.peer, stream.is_greeted);
+    let (peer, is_greeted) = (stream.peer, !stream.greeted.is_empty());
     let control = LineReader::new(stream);
     let mut visit = Visit { control, store: Arc::new(store), session: Session::default(), passive: None };
     if let Some(failure) = visit.store.objection(Transport::Tcp, peer) {

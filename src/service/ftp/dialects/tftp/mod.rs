@@ -57,6 +57,7 @@ const ERROR_LIMIT: usize = 256;
 pub(super) async fn serve(store: Store, datagram: ForeignDatagram) -> Result<(), Failure> {
     let (bytes, session) = (datagram.bytes.clone(), store.session.clone());
     let mut peer = PeerSocket::open(datagram).await?;
+    session.measure_peer(&mut peer);
     let request = match decode(&bytes) {
         Ok(Packet::Request(request)) => Ok(request),
         Ok(_) => Err(Flaw::Malformed),
