@@ -56,7 +56,7 @@ impl Ring {
     /// The events from this place in the whole record on, as far as they are kept.
     pub fn since(&self, place: u64) -> impl Iterator<Item = &PacketEvent> {
         let skip = usize::try_from(place.saturating_sub(self.forgotten)).unwrap_or(usize::MAX);
-        self.events.iter().skip(skip)
+        self.events.range(skip.min(self.events.len())..)
     }
 
     /// Number of events that were dropped.

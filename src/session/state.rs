@@ -18,7 +18,7 @@ use super::client_list::{ClientList, ClientState};
 use super::conversation::{Inbox, Outgoing, Speech, Utterance};
 use super::errors;
 use super::handlers::{Handler, HandlerSet, Handlers};
-use super::measure::{Meter, Packets, Sample};
+use super::measure::{Meter, PacketCursor, Packets, Sample};
 use super::rate_limiter::RateLimiter;
 use crate::base::pattern::PatternSet;
 use crate::base::{Carrier, Fields, Time, Value};
@@ -244,6 +244,11 @@ impl Session {
     /// What happened to its packets, by time, and how many older events are kept no more.
     pub fn packets(&self) -> (Vec<PacketEvent>, u64) {
         self.packets.events(usize::MAX)
+    }
+
+    /// The events since the cursor, by time, which moves behind them, and how many of them are kept no more.
+    pub fn packets_since(&self, cursor: &mut PacketCursor) -> (Vec<PacketEvent>, u64) {
+        self.packets.since(cursor)
     }
 
     /// The newest of them, this number at most, and how many older ones there were.

@@ -27,6 +27,10 @@ pub(in crate::session) struct Packets {
     look: Mutex<Option<(SharedLook, Depth)>>,
 }
 
+/// How far the record of a session was read.
+#[derive(Debug, Default)]
+pub struct PacketCursor(Vec<(SharedRing, u64)>);
+
 /// Who looks, at several places at once.
 type SharedLook = Arc<dyn Fn(&Tapped<'_>) + Send + Sync>;
 
@@ -125,6 +129,25 @@ impl Packets {
         let skipped = events.len().saturating_sub(most);
         events.drain(..skipped);
         (events, older + skipped as u64)
+    }
+
+    /// The events since the cursor, by time, which moves behind them, and how many of them are kept no more.
+    pub(in crate::session) fn since(&self, cursor: &mut PacketCursor) -> (Vec<PacketEvent>, u64) {
+        let (mut events, mut missed) = (Vec::new(), 0);
+        for ring in self.all() {
+            let known = cursor.0.iter().position(|(known, _)| known.is(&ring));
+            let at = known.unwrap_or(cursor.0.len());
+            if known.is_none() {
+                cursor.0.push((ring.clone(), 0));
+            }
+            let place = &mut cursor.0[at].1;
+            let ring = ring.lock();
+            events.extend(ring.since(*place).copied());
+            missed += ring.forgotten().saturating_sub(*place);
+            *place = ring.end();
+        }
+        events.sort_by_key(|event| event.at);
+        (events, missed)
     }
 
     /// When the first event that is kept happened.

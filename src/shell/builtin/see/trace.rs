@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::super::{BARE, Builtin, next};
-use crate::base::{Time, Value};
+use crate::base::{Time, Value, quantity};
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::record::line::{fields, line};
 use crate::record::{Filter, PacketEvent, TOTALS, total};
 use crate::report::{Outcome, Report};
-use crate::session::Session;
+use crate::session::{PacketCursor, Session};
 use crate::shell::Shell;
 use crate::shell::values::filter_of;
 
@@ -54,8 +54,8 @@ pub(in crate::shell::builtin) static TRACE: Builtin = Builtin {
             let TraceOptions { session, filter, last, follow } = TraceOptions::from_arguments(&arguments);
             let session = shell.session(&session)?;
             let filter = filter.map(|text| filter_of(&text)).transpose()?;
-            let (events, forgotten) = session.packets();
-            let seen = forgotten + events.len() as u64;
+            let mut cursor = PacketCursor::default();
+            let (events, forgotten) = session.packets_since(&mut cursor);
             let began = events.first().map_or(Time::ZERO, |event| event.at);
             let wanted = |event: &&PacketEvent| filter.as_ref().is_none_or(|filter| filter.matches(event));
             let chosen: Vec<&PacketEvent> = events.iter().filter(wanted).collect();
@@ -65,7 +65,7 @@ pub(in crate::shell::builtin) static TRACE: Builtin = Builtin {
             }
             let text = remark(&events, chosen.len(), shown, forgotten);
             if follow {
-                shown += self::follow(shell, &session, seen, (began, filter.as_ref())).await;
+                shown += self::follow(shell, &session, cursor, (began, filter.as_ref())).await;
             }
             let (events, forgotten) = session.packets();
             let mut all = vec![
@@ -135,7 +135,7 @@ fn remark(events: &[PacketEvent], chosen: usize, shown: usize, forgotten: u64) -
 async fn follow(
     shell: &Shell,
     session: &Session,
-    mut seen: u64,
+    mut cursor: PacketCursor,
     (began, filter): (Time, Option<&Filter>),
 ) -> usize {
     let (mut shown, mut began) = (0, began);
@@ -143,20 +143,17 @@ async fn follow(
     let mut tick = tokio::time::interval(LOOK_EVERY);
     loop {
         let ended = session.has_ended();
-        // The record is copied only if it has grown.
-        if session.packet_count() != seen {
-            let (events, older) = session.packets();
-            if began == Time::ZERO {
-                began = events.first().map_or(Time::ZERO, |event| event.at);
-            }
-            let known = usize::try_from(seen.saturating_sub(older)).unwrap_or(usize::MAX).min(events.len());
-            for event in &events[known..] {
-                if filter.is_none_or(|filter| filter.matches(event)) {
-                    show(shell, session, event, began);
-                    shown += 1;
-                }
-            }
-            seen = older + events.len() as u64;
+        let (events, missed) = session.packets_since(&mut cursor);
+        if missed > 0 {
+            let missed = quantity::counted(missed, "event");
+            shell.emit(Report::Notice(format!("{missed} came faster than they can be shown")));
+        }
+        if began == Time::ZERO {
+            began = events.first().map_or(Time::ZERO, |event| event.at);
+        }
+        for event in events.iter().filter(|event| filter.is_none_or(|filter| filter.matches(event))) {
+            show(shell, session, event, began);
+            shown += 1;
         }
         if ended {
             return shown;
