@@ -288,7 +288,7 @@ impl Handle {
 
     /// The packets of a session are from now on also among those of this one, whose client it is.
     pub fn include(&self, client: &Self) {
-        self.session.packets.include(client.ring());
+        self.session.packets.include_client(client.ring());
     }
 
     /// Limits the session's rate of sending and receiving, in bytes/s; `None` removes the limit.

@@ -33,7 +33,7 @@ pub use self::client_list::ClientState;
 pub use conversation::{Order, Speech, Utterance};
 pub use handle::Handle;
 pub(crate) use measure::OnWay;
-pub use measure::{PacketCursor, Sample};
+pub use measure::{CLIENT_EVENT_LIMIT, PacketCursor, Sample};
 pub(crate) use rate_limiter::RateLimiter;
 pub use registry::{Registry, Request};
 pub use state::{ListenAddress, Listening, Session, State};

@@ -13,5 +13,5 @@ mod packets;
 pub use meter::Sample;
 pub(super) use meter::{Meter, STEP};
 pub(crate) use on_way::OnWay;
-pub use packets::PacketCursor;
 pub(super) use packets::Packets;
+pub use packets::{CLIENT_EVENT_LIMIT, PacketCursor};

@@ -14,6 +14,9 @@ use crate::record::PacketEvent;
 /// Sockets of one session whose packets are looked at: the newest ones, if there are more.
 const RING_LIMIT: usize = 16;
 
+/// Events that the client of a server keeps whose clients are sessions: there may be many of them.
+pub const CLIENT_EVENT_LIMIT: usize = 1024;
+
 /// All rings of a session.
 #[derive(Default)]
 pub(in crate::session) struct Packets {
@@ -98,8 +101,15 @@ impl Packets {
         ByteNotes::new(&self.own(), self.flows.fetch_add(1, Ordering::Relaxed) + 1, ends, transport)
     }
 
+    /// From now on, the packets of a client are among those of the session, which is its server. Its record is short, unless
+    /// the session was told another number.
+    pub(in crate::session) fn include_client(&self, client: SharedRing) {
+        client.lock().set_limit(CLIENT_EVENT_LIMIT);
+        self.include(client);
+    }
+
     /// From now on, the packets in this ring are among those of the session.
-    pub(in crate::session) fn include(&self, ring: SharedRing) {
+    fn include(&self, ring: SharedRing) {
         let mut rings = self.of_sockets.lock().unwrap_or_else(PoisonError::into_inner);
         if rings.iter().any(|known| known.is(&ring)) {
             return;

@@ -12,7 +12,7 @@ use crate::service::calc::expression;
 use crate::service::chat::protocol::{MESSAGE_LIMIT, UDP_CHARACTER_LIMIT};
 use crate::service::ftp::{ENTRY_LIMIT, FTP_DATA_LIMIT, FTP_LINE_LIMIT, HELD_LIMIT};
 use crate::service::{PROVIDERS, Provider};
-use crate::session::SESSION_LIMIT;
+use crate::session::{CLIENT_EVENT_LIMIT, SESSION_LIMIT};
 use crate::shell::{catalogue, errors};
 use crate::wire::{CHUNK_LIMIT, FRAME_LIMIT};
 
@@ -308,7 +308,12 @@ pub fn limits() -> String {
         ("silence in a transfer", format!("{} s", SILENCE_LIMIT.as_secs())),
         ("chunk", size(CHUNK_LIMIT as usize)),
         ("frame", size(FRAME_LIMIT)),
-        ("events in a record of packets", format!("{EVENT_LIMIT} for each socket, or `set X record N`")),
+        (
+            "events in a record of packets",
+            format!(
+                "{EVENT_LIMIT} for each socket, {CLIENT_EVENT_LIMIT} for each client of a raw server, or `set X record N`"
+            ),
+        ),
         ("line of a script", size(LINE_LIMIT)),
         ("chat message", format!("{} (udp: {UDP_CHARACTER_LIMIT} characters)", size(MESSAGE_LIMIT))),
         ("digits in calc", expression::DIGIT_LIMIT.to_string()),
