@@ -8,7 +8,7 @@ use super::{Cause, Fate, Kind, PacketEvent, Way};
 use crate::base::Time;
 
 /// The kernel's drops are asked for at intervals: they are noted at most so long after they happened.
-const DROPS_NOTED: Duration = Duration::from_secs(1);
+const DROPS_DELAY: Duration = Duration::from_secs(1);
 /// Retransmissions that an explanation of a whole session lists.
 const LISTED: usize = 20;
 
@@ -139,7 +139,7 @@ impl Witnesses {
         let lost = self.at_link(sent.flow, number).is_some_and(|(_, event)| event.fate.is_loss());
         let verdict = self.verdict(number, Fate::Missing).filter(|_| !lost)?;
         let drops = |event: &&PacketEvent| {
-            event.fate == Fate::LostByKernel && event.at >= sent.at && event.at <= verdict.at + DROPS_NOTED
+            event.fate == Fate::LostByKernel && event.at >= sent.at && event.at <= verdict.at + DROPS_DELAY
         };
         let (name, count) = self
             .peers

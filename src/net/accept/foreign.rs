@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::bind::beside;
 use crate::net::connection::permits::Door;
-use crate::net::connection::record::ByteNotes;
+use crate::net::connection::record::ConnectionNotes;
 use crate::net::errors;
 use crate::net::limits::SILENCE_LIMIT;
 use crate::net::tcp;
@@ -46,7 +46,7 @@ pub struct ForeignStream {
 /// What passes a connection, as it is noted.
 #[derive(Debug)]
 struct Noted {
-    notes: ByteNotes,
+    notes: ConnectionNotes,
     /// What was read to tell the protocol, and is not noted yet: these few bytes would be a packet that no other program
     /// takes for the beginning of a request.
     front: Vec<u8>,
@@ -67,7 +67,7 @@ impl Noted {
     }
 
     /// These leave, after what came.
-    fn leave(&mut self, size: usize, bytes: impl FnOnce() -> Bytes) {
+    fn leave<B: AsRef<[u8]>>(&mut self, size: usize, bytes: impl FnOnce() -> B) {
         let front = std::mem::take(&mut self.front);
         if !front.is_empty() {
             self.notes.into.bytes(&front);
@@ -103,7 +103,7 @@ impl ForeignStream {
     }
 
     /// Notes what passes from here on, and what has passed already.
-    pub fn note(&mut self, mut notes: ByteNotes) {
+    pub fn note(&mut self, mut notes: ConnectionNotes) {
         notes.into.open();
         if !self.greeted.is_empty() {
             notes.out.bytes(self.greeted.as_bytes());
@@ -166,7 +166,7 @@ impl ForeignStream {
 
     fn leaves(&mut self, bytes: &[u8]) {
         if let Some(noted) = &mut self.notes {
-            noted.leave(bytes.len(), || Bytes::copy_from_slice(bytes));
+            noted.leave(bytes.len(), || bytes);
         }
     }
 
@@ -199,7 +199,7 @@ impl ForeignStream {
             noted.leave(sent, || {
                 let mut bytes = vec![0; sent];
                 drop(std::os::unix::fs::FileExt::read_exact_at(file, &mut bytes, offset));
-                bytes.into()
+                bytes
             });
         }
         Ok(sent)

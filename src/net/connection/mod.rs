@@ -27,10 +27,10 @@ use tokio_util::sync::CancellationToken;
 use self::message::{BlockSink, Message, PathCounts, Received, land};
 use self::path_stats::PathStats;
 use self::permits::ConnectionPermit;
-use self::record::{DirectionTap, FrameNotes, SharedRing};
+use self::record::{ConnectionNotes, SharedRing};
 use super::{errors, tcp, udp};
 use crate::base::Transport;
-use crate::record::{EVENT_LIMIT, Way};
+use crate::record::EVENT_LIMIT;
 use crate::report::Failure;
 use crate::wire::time_spent::Cause;
 use crate::wire::{Code, Frame};
@@ -110,10 +110,7 @@ impl Connection {
             (Outgoing::Udp(outgoing), _) => outgoing.ring().clone(),
             (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming)) => {
                 if let Some(ends) = outgoing.addresses().filter(|_| EVENT_LIMIT > 0) {
-                    let notes = |way| {
-                        FrameNotes::new(DirectionTap::new(ring.clone(), way, ends, Transport::Tcp), flow)
-                    };
-                    tcp::note(outgoing, incoming, (notes(Way::Out), notes(Way::In)));
+                    tcp::note(outgoing, incoming, ConnectionNotes::new(ring, flow, ends, Transport::Tcp));
                 }
                 ring.clone()
             }

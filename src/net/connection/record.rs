@@ -199,16 +199,16 @@ impl Drop for FrameNotes {
     }
 }
 
-/// Notes of both directions of a connection in another protocol.
+/// Notes of both directions of a connection.
 #[derive(Debug)]
-pub struct ByteNotes {
+pub struct ConnectionNotes {
     /// To the peer.
     pub(in crate::net) out: FrameNotes,
     /// From the peer.
     pub(in crate::net) into: FrameNotes,
 }
 
-impl ByteNotes {
+impl ConnectionNotes {
     /// `flow` tells connections of a ring apart; `ends` are the addresses of this side and of the peer.
     pub fn new(ring: &SharedRing, flow: u64, ends: (SocketAddr, SocketAddr), transport: Transport) -> Self {
         let notes = |way| FrameNotes::new(DirectionTap::new(ring.clone(), way, ends, transport), flow);

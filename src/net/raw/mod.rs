@@ -27,7 +27,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::connection::record::ByteNotes;
+use super::connection::record::ConnectionNotes;
 use crate::base::{Carrier, Fields};
 
 /// Most bytes that one read takes from a stream.
@@ -53,14 +53,14 @@ impl RawConnection {
     /// Over TCP.
     fn tcp(stream: TcpStream, peer: String) -> Self {
         super::tcp::prepare(&stream);
-        let (cut, ends) = (Cut::of(&stream), ends(&stream));
+        let (cut, ends) = (Cut::of(&stream), super::tcp::addresses(&stream));
         let (read, write) = stream.into_split();
         Self { ends, ..Self::stream(read, write, (peer, Carrier::TCP)).with_cut(cut) }
     }
 
     /// Notes what passes from here on; `is_client`: the peer opened the connection. Over TLS what is inside is noted.
-    pub fn note(&mut self, notes: ByteNotes, is_client: bool) {
-        let ByteNotes { mut out, mut into } = notes;
+    pub fn note(&mut self, notes: ConnectionNotes, is_client: bool) {
+        let ConnectionNotes { mut out, mut into } = notes;
         (out.is_sealed, into.is_sealed) = (self.carrier == Carrier::Tls, self.carrier == Carrier::Tls);
         if is_client { &into } else { &out }.open();
         (self.writer.notes, self.reader.notes) = (Some(Box::new(out)), Some(Box::new(into)));
@@ -86,9 +86,4 @@ impl RawConnection {
         self.writer.cut = cut;
         self
     }
-}
-
-/// The addresses of this side and of the peer.
-fn ends(stream: &TcpStream) -> Option<(SocketAddr, SocketAddr)> {
-    stream.local_addr().ok().zip(stream.peer_addr().ok())
 }

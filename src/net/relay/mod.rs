@@ -77,7 +77,7 @@ enum PacketOut {
     /// To the server, through a connected socket.
     Server(Arc<UdpSocket>),
     /// To the task that writes to a TCP stream, between these addresses: the relay's and the peer's.
-    Stream(mpsc::UnboundedSender<Chunk>, [SocketAddr; 2]),
+    Stream(mpsc::UnboundedSender<Chunk>, (SocketAddr, SocketAddr)),
 }
 
 /// Bytes of a stream, which hold their permits while in flight; an empty piece is the end of the stream.
@@ -128,7 +128,7 @@ fn show(
     let ends = match exit {
         PacketOut::Client(socket, client) => socket.local_addr().map(|local| (local, *client)),
         PacketOut::Server(socket) => socket.local_addr().and_then(|local| Ok((local, socket.peer_addr()?))),
-        PacketOut::Stream(_, [local, peer]) => Ok((*local, *peer)),
+        PacketOut::Stream(_, ends) => Ok(*ends),
     };
     if let Ok((local, peer)) = ends {
         ring.tap().show(&Tapped { side, local, peer, outgoing, part, event });

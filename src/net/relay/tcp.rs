@@ -84,9 +84,9 @@ async fn carry(
 ) {
     tcp::prepare(&client);
     tcp::prepare(&server);
-    let ends = |stream: &TcpStream| Some([stream.local_addr().ok()?, stream.peer_addr().ok()?]);
+    let ends = tcp::addresses(&client).zip(tcp::addresses(&server));
     // Who is gone already needs nobody to carry anything.
-    let Some((client_ends, server_ends)) = ends(&client).zip(ends(&server)) else { return };
+    let Some((client_ends, server_ends)) = ends else { return };
     let (client_in, client_out) = client.into_split();
     let (server_in, server_out) = server.into_split();
     let (to_server, up) = mpsc::unbounded_channel();

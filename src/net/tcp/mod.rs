@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 use super::connect::resolve;
 use super::connection::keys;
 use super::connection::message::{Message, PathSample};
-use super::connection::record::FrameNotes;
+use super::connection::record::ConnectionNotes;
 use super::errors;
 use super::kernel::ports_in_use::is_served_here;
 use super::limits::CONNECT_LIMIT;
@@ -72,6 +72,11 @@ pub fn prepare(stream: &TcpStream) {
     drop(socket.set_tcp_keepalive(&keep_alive));
     #[cfg(target_os = "linux")]
     drop(socket.set_tcp_user_timeout(Some(USER_TIMEOUT)));
+}
+
+/// The addresses of this side and of the peer; `None` if the connection is gone.
+pub(super) fn addresses(stream: &TcpStream) -> Option<(SocketAddr, SocketAddr)> {
+    stream.local_addr().ok().zip(stream.peer_addr().ok())
 }
 
 /// Listens on any free port of loopback, for a program of this machine.
@@ -146,11 +151,8 @@ async fn check(server: &Preface, incoming: &mut Incoming) -> Result<(), Failure>
 }
 
 /// From here on frames are noted. Who looks already sees how the connection was opened, too.
-pub(super) fn note(
-    outgoing: &mut Outgoing,
-    incoming: &mut Incoming,
-    (mut out, mut into): (FrameNotes, FrameNotes),
-) {
+pub(super) fn note(outgoing: &mut Outgoing, incoming: &mut Incoming, notes: ConnectionNotes) {
+    let ConnectionNotes { mut out, mut into } = notes;
     (out.is_sealed, into.is_sealed) = (outgoing.end.is_sealed(), incoming.end.is_sealed());
     if let (Some(own), Some(theirs)) = (outgoing.greeting, incoming.greeting) {
         let (first, second) =

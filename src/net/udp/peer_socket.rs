@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::requests::ForeignDatagram;
 use super::socket::{SOCKET_BUFFER, Socket};
 use crate::base::Time;
-use crate::net::connection::record::ByteNotes;
+use crate::net::connection::record::ConnectionNotes;
 use crate::net::{clock, errors};
 use crate::report::Failure;
 use crate::wire::datagram::DATAGRAM_LIMIT;
@@ -43,7 +43,7 @@ pub struct PeerSocket {
     /// Bytes of the request.
     request: usize,
     /// Where it is noted what passes.
-    notes: Option<Box<ByteNotes>>,
+    notes: Option<Box<ConnectionNotes>>,
 }
 
 /// What came next.
@@ -85,7 +85,7 @@ impl PeerSocket {
     }
 
     /// Notes what passes from here on.
-    pub fn note(&mut self, notes: ByteNotes) {
+    pub fn note(&mut self, notes: ConnectionNotes) {
         self.notes = Some(Box::new(notes));
     }
 

@@ -369,7 +369,8 @@ local function dissect_udp(tvb, pinfo, root)
   return true
 end
 
--- TCP: a preface, then frames, or with a key a message of the handshake and records. A frame cannot have the magic number as its size, so the two are never confused.
+-- TCP: a preface, then frames, or with a key a message of the handshake and records. A frame cannot have the magic number as
+-- its size, so the two are never confused.
 local HEADER = 5
 -- The bytes of a file have hashes instead of a check sum.
 local function check_bytes(kind)

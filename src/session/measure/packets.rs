@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::base::{Time, Transport};
 use crate::net::Connection;
-use crate::net::connection::record::{ByteNotes, SharedRing};
+use crate::net::connection::record::{ConnectionNotes, SharedRing};
 use crate::net::connection::tap::{Depth, Look, Tapped};
 use crate::record::PacketEvent;
 
@@ -97,8 +97,8 @@ impl Packets {
         &self,
         ends: (SocketAddr, SocketAddr),
         transport: Transport,
-    ) -> ByteNotes {
-        ByteNotes::new(&self.own(), self.flows.fetch_add(1, Ordering::Relaxed) + 1, ends, transport)
+    ) -> ConnectionNotes {
+        ConnectionNotes::new(&self.own(), self.flows.fetch_add(1, Ordering::Relaxed) + 1, ends, transport)
     }
 
     /// From now on, the packets of a client are among those of the session, which is its server. Its record is short, unless

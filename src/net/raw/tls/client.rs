@@ -15,7 +15,7 @@ use super::certificate::{Shown, fingerprint};
 use super::{certificates, facts, private_key, provider};
 use crate::base::{Carrier, Endpoint, Host, Transport};
 use crate::net::limits::CONNECT_LIMIT;
-use crate::net::raw::{Cut, RawConnection, connect, ends};
+use crate::net::raw::{Cut, RawConnection, connect};
 use crate::net::{errors, show, tcp};
 use crate::report::Failure;
 
@@ -44,7 +44,7 @@ pub async fn connect(endpoint: &Endpoint, options: &TlsOptions) -> Result<RawCon
     let config = Arc::new(config(options, &seen)?);
     let (stream, peer) = connect::tcp_stream(endpoint).await?;
     tcp::prepare(&stream);
-    let (cut, ends) = (Cut::of(&stream), ends(&stream));
+    let (cut, ends) = (Cut::of(&stream), tcp::addresses(&stream));
     let connecting = TlsConnector::from(config).connect(name, stream);
     let connected = tokio::time::timeout(CONNECT_LIMIT, connecting)
         .await

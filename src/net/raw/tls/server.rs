@@ -13,7 +13,7 @@ use super::certificate::fingerprint;
 use super::{certificates, facts, private_key, provider};
 use crate::base::Carrier;
 use crate::net::limits::FIRST_MESSAGE_LIMIT;
-use crate::net::raw::{Cut, RawConnection, ends};
+use crate::net::raw::{Cut, RawConnection};
 use crate::net::{errors, show, tcp};
 use crate::report::Failure;
 
@@ -52,7 +52,7 @@ impl TlsServer {
     /// It does not speak TLS, does not trust the certificate, or takes too long.
     pub async fn greet(&self, stream: TcpStream, peer: SocketAddr) -> Result<RawConnection, Failure> {
         tcp::prepare(&stream);
-        let (cut, ends) = (Cut::of(&stream), ends(&stream));
+        let (cut, ends) = (Cut::of(&stream), tcp::addresses(&stream));
         let greeting = tokio::time::timeout(FIRST_MESSAGE_LIMIT, self.acceptor.accept(stream));
         let greeted = greeting.await.map_err(|_| errors::first_message_timed_out())?;
         let stream = greeted.map_err(|error| errors::tls_failed(&crate::report::reason(&error)))?;

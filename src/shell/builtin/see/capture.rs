@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
 
 use super::super::{BARE, Builtin, next};
-use crate::base::{Value, quantity};
+use crate::base::{Carrier, Value, quantity};
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::net::connection::tap::{Depth, Part, Tapped};
 use crate::net::relay::RelayControl;
@@ -60,9 +60,9 @@ pub(in crate::shell::builtin) static CAPTURE: Builtin = Builtin {
             if plain && session.control::<RelayControl>().is_some() {
                 return Err(errors::link_without_key(&session.label()));
             }
-            match carrier(&session).as_deref() {
-                Some("unix") => return Err(errors::capture_of_unix(&session.label())),
-                Some("tls") if !plain => return Err(errors::capture_of_tls(&session.label())),
+            match carrier(&session) {
+                Some(Carrier::Unix) => return Err(errors::capture_of_unix(&session.label())),
+                Some(Carrier::Tls) if !plain => return Err(errors::capture_of_tls(&session.label())),
                 _ => {}
             }
             if session.is_looked_at() {
@@ -94,9 +94,12 @@ pub(in crate::shell::builtin) static CAPTURE: Builtin = Builtin {
 };
 
 /// What carries the bytes of a server, or of a raw session.
-fn carrier(session: &Session) -> Option<String> {
-    let listens = session.listening().map(|listening| listening.carrier.word().to_owned());
-    listens.or_else(|| Some(session.field("transport")?.to_string()))
+fn carrier(session: &Session) -> Option<Carrier> {
+    let told = || {
+        let word = session.field("transport")?.to_string();
+        Carrier::ALL.into_iter().find(|carrier| carrier.word() == word)
+    };
+    session.listening().map(|listening| listening.carrier).or_else(told)
 }
 
 /// `capture`.
