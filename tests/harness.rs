@@ -281,11 +281,22 @@ pub fn names(folder: &Path) -> Vec<String> {
 pub fn has(program: &str) -> bool {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()));
-    if !found {
-        assert!(std::env::var_os("CI").is_none(), "{program} is missing");
-        eprintln!("SKIPPED: {program} is not installed");
-    }
-    found
+    found || missing(program)
+}
+
+/// The system's Python, whose modules are those of the system.
+pub const PYTHON: &str = "/usr/bin/python3";
+
+/// True if Python and one of its modules are there, as [`has`].
+pub fn python_has(module: &str) -> bool {
+    let found = Command::new(PYTHON).args(["-c", &format!("import {module}")]).output();
+    found.is_ok_and(|output| output.status.success()) || missing(&format!("python3 with `{module}`"))
+}
+
+fn missing(program: &str) -> bool {
+    assert!(std::env::var_os("CI").is_none(), "{program} is missing");
+    eprintln!("SKIPPED: {program} is not installed");
+    false
 }
 
 /// Looks again until it holds; a condition that never does fails the test.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nls::base::Key;
 
-use crate::harness::{Lab, Run, names};
+use crate::harness::{Lab, PYTHON, Run, names, python_has};
 
 /// Makes a key and takes it from its file.
 fn made(lab: &Lab, name: &str) -> Key {
@@ -228,26 +228,22 @@ fn another_folder_can_be_named() {
     assert_eq!(names(&lab.path("here")), ["default.key"]);
 }
 
-/// Runs the client of another make; nothing where `cryptography` is missing, which under CI is a failure.
-fn with_python(lab: &Lab, arguments: &[&str]) -> Option<std::process::Output> {
-    let python = |arguments: &[&str]| {
-        let mut command = std::process::Command::new("/usr/bin/python3");
-        lab.dress(&mut command);
-        command.args(arguments).output().unwrap()
-    };
-    if !python(&["-c", "import cryptography"]).status.success() {
-        assert!(std::env::var_os("CI").is_none(), "python3 with `cryptography` is missing");
-        eprintln!("SKIPPED: python3 with `cryptography` is not installed");
+/// Runs a script of `tests/keyed`; nothing where `cryptography` is missing, which under CI is a failure.
+fn with_python(lab: &Lab, script: &str, arguments: &[&str]) -> Option<std::process::Output> {
+    if !python_has("cryptography") {
         return None;
     }
-    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keyed/client.py");
-    Some(python(&[&[client], arguments].concat()))
+    let mut command = std::process::Command::new(PYTHON);
+    lab.dress(&mut command);
+    // No compiled copy of the client beside it.
+    command.arg("-B").arg(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keyed")).join(script));
+    Some(command.args(arguments).output().unwrap())
 }
 
 #[test]
 fn the_vectors_of_a_keyed_connection_are_those_of_another_implementation() {
     let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples/keyed.txt");
-    if let Some(output) = with_python(&Lab::new(), &["--vectors", vectors]) {
+    if let Some(output) = with_python(&Lab::new(), "vectors.py", &[vectors]) {
         assert_eq!(String::from_utf8_lossy(&output.stdout), "2 connections are as described\n", "{output:?}");
     }
 }
@@ -261,7 +257,8 @@ fn a_client_of_another_make_fetches_a_file_with_a_key() {
     lab.nls("key new to ann.key; key new to eve.key").success();
     let (_server, address) = lab.server("listen tcp 0 ftp root root key ann.key");
     let (host, port) = address.rsplit_once(':').unwrap();
-    let fetch = |key: &str| with_python(&lab, &[host, port, lab.path(key).to_str().unwrap(), "a.bin"]);
+    let fetch =
+        |key: &str| with_python(&lab, "client.py", &[host, port, lab.path(key).to_str().unwrap(), "a.bin"]);
     let Some(output) = fetch("ann.key") else { return };
     assert!(
         output.stdout == content,

@@ -162,7 +162,7 @@ fn a_capture_is_whole_up_to_the_last_packet_when_its_shell_is_killed() {
     let lab = Lab::new();
     lab.random("root/f.bin", 40_000_000, 1);
     let script = "listen udp 0 ftp root root as files\ncapture $files to c.pcapng as cap\nprint ready\n\
-        get f.bin from udp $files to $tmp/back &\nexpect $cap.packets > 500 within 20s\nprint captured\nwait\n";
+        get f.bin from udp $files to $tmp/back &\nexpect $cap.packets > 1200 within 20s\nprint captured\nwait\n";
     lab.write("capture.nls", script);
     let mut shell = lab.start(&["-q", "capture.nls"]);
     shell.line_with("captured");

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Number, Value as Json, json};
 
-use crate::base::{Fields, Value};
+use crate::base::{Fields, Time, Value};
 use crate::language;
+use crate::record::PacketEvent;
+use crate::record::line::{fields, line};
 use crate::report::{FailedTest, Place, Report, TestRun, Verdict};
 
 pub(super) fn render(report: &Report) -> String {
@@ -27,8 +29,8 @@ pub(super) fn render(report: &Report) -> String {
             "type": "summary", "passed": all.passed, "failed": all.failed, "skipped": all.skipped, "flaky": all.flaky,
             "leaked": all.leaked, "seconds": all.seconds, "seed": all.seed,
         }),
-        Report::Packet { session, label, text, fields } => {
-            with(json!({"type": "packet", "session": session, "name": label, "text": text}), fields)
+        Report::Packets { session, label, events, began } => {
+            return events.iter().map(|event| packet((*session, label), event, *began)).collect();
         }
         Report::Picture { text: None, .. } => return String::new(),
         Report::Picture { verb, text } => {
@@ -37,6 +39,12 @@ pub(super) fn render(report: &Report) -> String {
         Report::Notice(text) => json!({"type": "event", "event": "notice", "text": text}),
     };
     format!("{object}\n")
+}
+
+fn packet((session, label): (u64, &str), event: &PacketEvent, began: Time) -> String {
+    let text = line(event, began);
+    let object = json!({"type": "packet", "session": session, "name": label, "text": text});
+    format!("{}\n", with(object, &fields(event, began)))
 }
 
 fn test(run: &TestRun) -> Json {

@@ -1,34 +1,54 @@
 //! An event as a line for people, and as fields for programs.
 
+use std::fmt::{self, Write as _};
+
 use super::{Fate, Kind, PacketEvent, Way};
 use crate::base::{Fields, Time, Value};
 
 /// `   12.345 ms → #17 data 17408+1024  …`. `began`: the time of the first event.
 pub fn line(event: &PacketEvent, began: Time) -> String {
-    let number = event.number().map_or_else(|| "-".to_owned(), |number| format!("#{number}"));
+    let mut text = String::new();
+    push_line(&mut text, event, began);
+    text
+}
+
+/// Appends the same to a text, without an allocation for each part.
+pub fn push_line(text: &mut String, event: &PacketEvent, began: Time) {
+    write_line(text, event, began).expect("a String takes all text");
+}
+
+fn write_line(text: &mut String, event: &PacketEvent, began: Time) -> fmt::Result {
     let sign = if event.way == Way::Out { '→' } else { '←' };
-    let mut words = vec![format!("{:>11} ms {sign} {number:<6} {:<6}", millis(event.at, began), event.kind)];
+    let micros = event.at.since(began).as_micros();
+    write!(text, "{:>7}.{:03} ms {sign} ", micros / 1000, micros % 1000)?;
+    match event.number() {
+        Some(number) => write!(text, "#{number:<5}")?,
+        None => text.push_str("-     "),
+    }
+    write!(text, " {:<6}", event.kind)?;
     if event.length > 0 && event.kind != Kind::Other {
-        words.push(format!("{}+{}", event.offset, event.length));
+        write!(text, " {}+{}", event.offset, event.length)?;
     }
     if event.acked.count > 0 {
-        words.push(acked(event));
+        write!(text, " {}", acked(event))?;
     }
-    words.extend(match event.fate {
-        Fate::Sent | Fate::Arrived | Fate::Passed => None,
-        fate => Some(format!("× {fate}")),
-    });
+    match event.fate {
+        Fate::Sent | Fate::Arrived | Fate::Passed => {}
+        fate => write!(text, " × {fate}")?,
+    }
     if let (Some(cause), Fate::Sent) = (event.cause, event.fate) {
-        let before = event.again().map_or_else(String::new, |before| format!(" #{before}"));
-        words.push(format!("again{before}: {cause}"));
+        text.push_str(" again");
+        event.again().map_or(Ok(()), |before| write!(text, " #{before}"))?;
+        write!(text, ": {cause}")?;
     }
     if event.window > 0 {
-        words.push(format!("· {} of {} in flight", event.in_flight, event.window));
+        write!(text, " · {} of {} in flight", event.in_flight, event.window)?;
     }
     if event.round_trip > 0 {
-        words.push(format!("· rtt {}.{} ms", event.round_trip / 1000, event.round_trip % 1000 / 100));
+        write!(text, " · rtt {}.{} ms", event.round_trip / 1000, event.round_trip % 1000 / 100)?;
     }
-    words.join(" ").trim_end().to_owned()
+    text.truncate(text.trim_end().len());
+    Ok(())
 }
 
 /// An event in a few words, for a comment beside the packet itself: `#21 data, again #17: gap`.

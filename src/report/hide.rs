@@ -27,8 +27,9 @@ impl Report {
             }
             Self::Test(run) => run.hide(secrets),
             Self::Notice(text) => secrets.hide(text),
-            Self::Packet { text, .. } => secrets.hide(text),
             Self::Picture { text, .. } => text.iter_mut().for_each(|text| secrets.hide(text)),
+            // Of packets there are words of our own and numbers, which are masked in what is written.
+            Self::Packets { label, .. } => secrets.hide(label),
             Self::Summary(_) => {}
         }
     }

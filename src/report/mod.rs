@@ -11,8 +11,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::base::{Fields, Value};
+use crate::base::{Fields, Time, Value};
 use crate::language::Source;
+use crate::record::PacketEvent;
 use crate::wire::Code;
 
 /// The size of a terminal that pictures can be drawn on.
@@ -273,16 +274,16 @@ pub enum Report {
     Test(TestRun),
     /// All tests ended.
     Summary(Summary),
-    /// What happened to a packet.
-    Packet {
-        /// The session in whose record it is.
+    /// What happened to packets, for a line each.
+    Packets {
+        /// The session in whose record they are.
         session: u64,
         /// The name of the session, or `%id`.
         label: String,
-        /// One line for people.
-        text: String,
-        /// The same as named values.
-        fields: Fields,
+        /// The oldest first.
+        events: Vec<PacketEvent>,
+        /// The time of the first event of the record, which lines count from.
+        began: Time,
     },
     /// A line from the program itself: warnings, hints.
     Notice(String),

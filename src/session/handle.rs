@@ -11,6 +11,7 @@ use super::conversation::{Order, Outgoing, OutgoingLine, Speech, Utterance};
 use super::events::{Events, bug};
 use super::measure::OnWay;
 use super::state::{Listening, Session, State};
+use super::tasks::{Blocking, Task, job};
 use crate::base::{Carrier, Fields, Transport, Value};
 use crate::net::Connection;
 use crate::net::accept::foreign::ForeignStream;
@@ -53,6 +54,10 @@ impl Handle {
     /// Runs a task as part of the session. When the session ends, the task has 2 s to end by itself and is then
     /// aborted. A panic in it is reported and affects nothing else.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_boxed(Box::pin(task));
+    }
+
+    fn spawn_boxed(&self, task: Task<()>) {
         let (abort, handle) = (self.abort.clone(), self.clone());
         let mut task = tokio::spawn(task);
         self.tasks.spawn(async move {
@@ -88,12 +93,12 @@ impl Handle {
         self.session.touch();
     }
 
-    /// Runs a blocking function on a thread for blocking work.
-    pub fn spawn_blocking<T: Send + 'static>(
+    /// Begins a blocking function on a thread for blocking work.
+    pub(crate) fn spawn_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> tokio::task::JoinHandle<T> {
-        self.tasks.spawn_blocking(work)
+    ) -> Blocking<T> {
+        Blocking::new(self.tasks.spawn_blocking(job(work)))
     }
 
     /// Runs a blocking function and waits for it; an error if it panicked.
@@ -101,7 +106,7 @@ impl Handle {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        self.spawn_blocking(work).await.map_err(|_| Failure::of_worker())
+        self.spawn_blocking(work).await
     }
 
     /// Resolves when the session is stopped.

@@ -6,18 +6,18 @@
 //! | `registry` | starts and ends sessions: the only place that spawns |
 //! | `state` | one session, as seen from outside |
 //! | `handle` | … and as its own task sees it |
-//! | `client_list`, `client_entry` | the clients of a server |
+//! | `clients` | the clients of a server |
 //! | `conversation` | the lines of a conversation, both ways |
 //! | `byte_inbox` | the bytes that a raw session received |
 //! | `handlers` | what a raw session answers by itself |
 //! | `events` | the queue of events |
+//! | `tasks` | what runs at once with others, and what may block |
 //! | `measure` | samples over its life, and the records of its packets |
 //! | `rate_limiter` | rate limits |
 //! | `errors` | all errors of sessions |
 
 pub mod byte_inbox;
-mod client_entry;
-mod client_list;
+mod clients;
 mod conversation;
 mod errors;
 pub mod events;
@@ -27,9 +27,9 @@ mod measure;
 mod rate_limiter;
 pub mod registry;
 pub mod state;
+mod tasks;
 
-pub use self::client_entry::ClientEntry;
-pub use self::client_list::ClientState;
+pub use self::clients::{ClientEntry, ClientState};
 pub use conversation::{Order, Speech, Utterance};
 pub use handle::Handle;
 pub(crate) use measure::OnWay;
@@ -37,6 +37,7 @@ pub use measure::{CLIENT_EVENT_LIMIT, PacketCursor, Sample};
 pub(crate) use rate_limiter::RateLimiter;
 pub use registry::{Registry, Request};
 pub use state::{ListenAddress, Listening, Session, State};
+pub(crate) use tasks::Blocking;
 
 use std::time::Duration;
 

@@ -9,13 +9,14 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::client_list::ClientList;
+use super::clients::ClientList;
 use super::events::{Events, bug};
 use super::handle::Handle;
 use super::handlers::Handlers;
 use super::measure::{Meter, Packets};
 use super::rate_limiter::RateLimiter;
 use super::state::{Session, Shared, State};
+use super::tasks::{Blocking, Task, job};
 use super::{CLOSING_LIMIT, ENDED_LIMIT, SESSION_LIMIT, errors};
 use crate::base::Value;
 use crate::report::{Event, Failure, Interest, Outcome};
@@ -116,7 +117,8 @@ impl Registry {
         if !self.sampling.swap(true, Ordering::SeqCst) {
             drop(tokio::spawn(sample(Arc::downgrade(self), self.root.clone())));
         }
-        let task = tokio::spawn(run(handle.clone()));
+        let run: Task<_> = Box::pin(run(handle.clone()));
+        let task = tokio::spawn(run);
         self.supervisors.spawn(supervise(handle, task));
         Ok(session)
     }
@@ -153,6 +155,7 @@ impl Registry {
     /// Runs a task that is not part of a session until it ends by itself, such as the driver of a connection that
     /// outlives its command. When the shell ends, the task has a short time to close its connection.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let task: Task<()> = Box::pin(task);
         self.drivers.spawn(task);
     }
 
@@ -161,6 +164,7 @@ impl Registry {
         &self,
         job: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Failure> {
+        let job: Task<_> = Box::pin(job);
         let mut task = AbortOnDrop(tokio::spawn(job));
         (&mut task.0).await.unwrap_or_else(|error| Err(bug(error)))
     }
@@ -170,7 +174,7 @@ impl Registry {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
-        tokio::task::spawn_blocking(work).await.map_err(|_| Failure::of_worker())
+        Blocking::new(tokio::task::spawn_blocking(job(work))).await
     }
 
     /// Adds a session, and removes the oldest ended ones beyond [`ENDED_LIMIT`].

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::LOG_LIMIT;
 use super::byte_inbox::{ByteInbox, CLIENT_KEPT_LIMIT, KEPT_LIMIT, Taken};
-use super::client_list::{ClientList, ClientState};
+use super::clients::{ClientList, ClientState};
 use super::conversation::{Inbox, Outgoing, Speech, Utterance};
 use super::errors;
 use super::handlers::{Handler, HandlerSet, Handlers};

@@ -2,7 +2,6 @@
 """A client of another make: fetches a file from a keyed server over TCP, as docs/protocol.md describes it.
 
 usage: client.py HOST PORT KEYFILE NAME  (the file is written to standard output; KEYFILE holds `nls1…`)
-       client.py --vectors FILE          (checks every byte of tests/samples/keyed.txt)
 
 It needs the package `cryptography`. BLAKE2s and HMAC are in the standard library.
 """
@@ -112,25 +111,6 @@ def frames(stream, opener):
         if not text:
             return
 
-def check(path):
-    """Every connection of the file: what the client sends, and what it opens."""
-    connections = open(path).read().split("\n[")[1:]
-    for connection in connections:
-        lines = dict(line.rsplit(" = ", 1) for line in connection.splitlines()[1:] if " = " in line)
-        known = {name.split(",")[0]: bytes.fromhex(value) for name, value in lines.items()}
-        shake = Handshake(known["key"], known["client preface"], known["client ephemeral secret"])
-        assert shake.first == known["first message"], shake.first.hex()
-        sealer, opener = shake.finish(known["server preface"], known["second message"])
-        assert sealer.seal(b"") == known["client record 0"]
-        assert sealer.seal(bytes.fromhex("0000000e01") + bytes(8)) == known["client record 1"]
-        sealer.number = 65535  # those before it change nothing but the number
-        assert sealer.seal(b"x") == known["client record 65535"]
-        assert sealer.seal(b"next key") == known["client record 65536"]
-        for number, text in enumerate([b"hello", b""]):
-            record = known[f"server record {number}"]
-            assert opener.open(record[:2], record[2:]) == text
-    print(f"{len(connections)} connections are as described")
-
 def text(value):
     return struct.pack(">H", len(value)) + value
 
@@ -148,9 +128,6 @@ def connect(host, port, key):
     return connection, sealer, frames(stream, opener)
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--vectors":
-        check(sys.argv[2])
-        sys.exit()
     host, port, path, name = sys.argv[1:]
     connection, sealer, received = connect(host, port, read_key(open(path).read()))
     # GET: chunk, window, fresh, name.

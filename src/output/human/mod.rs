@@ -13,9 +13,11 @@ use colored::Colorize;
 use super::reports::Reporter;
 use super::reports::human::{Human, total};
 use super::{Rendered, Style};
-use crate::base::Value;
 use crate::base::escape::{escape, escape_line};
 use crate::base::wall_time::time_of_day;
+use crate::base::{Time, Value};
+use crate::record::PacketEvent;
+use crate::record::line::push_line;
 use crate::report::{Event, Failure, Interest, Outcome, Place, Report};
 
 /// At the prompt, the end of a background job that ran at least this long rings the bell.
@@ -34,8 +36,8 @@ pub(super) fn render(report: &Report, style: &Style) -> Rendered {
         }
         Report::Test(run) => (Human::new(*style).test(run), String::new()),
         Report::Summary(summary) => (total(summary), String::new()),
-        Report::Packet { .. } if style.quiet => Default::default(),
-        Report::Packet { text, .. } => (line(&escape(text)), String::new()),
+        Report::Packets { .. } if style.quiet => Default::default(),
+        Report::Packets { events, began, .. } => (packets(events, *began), String::new()),
         Report::Picture { text, .. } => {
             (text.as_ref().map(|text| line(&escape(text))).unwrap_or_default(), String::new())
         }
@@ -46,6 +48,15 @@ pub(super) fn render(report: &Report, style: &Style) -> Rendered {
 
 fn line(text: &str) -> String {
     format!("{text}\n")
+}
+
+fn packets(events: &[PacketEvent], began: Time) -> String {
+    let mut lines = String::new();
+    for event in events {
+        push_line(&mut lines, event, began);
+        lines.push('\n');
+    }
+    lines
 }
 
 fn dim(text: &str, colour: bool) -> String {

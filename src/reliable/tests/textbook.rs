@@ -138,7 +138,7 @@ fn with_loss_windows_use_what_the_textbook_says_within_ten_percent() {
         let models = [4, 8, 16]
             .map(|window| (Arq::GoBackN(window), textbook_go_back_n(u64::from(window), 26, loss, 2_000_000)));
         for (arq, expected) in formulas.into_iter().chain(models) {
-            let measured = Setting { arq, rtt, loss, pieces: 300 }.mean(200);
+            let measured = Setting { arq, rtt, loss, pieces: 1500 }.mean(20);
             assert!(
                 (measured / expected - 1.0).abs() < 0.1,
                 "{arq:?} at {loss}: {measured:.4} for {expected:.4}"
@@ -178,7 +178,7 @@ fn selective_repeat_sends_again_only_what_was_lost_and_go_back_n_all_behind_it()
 fn the_three_machines_stand_in_the_order_of_the_textbook_at_every_loss_and_window() {
     let rtt = Duration::from_nanos((WIRE * 8.0 / RATE as f64 * 25.0 * 1e9) as u64);
     for loss in [0.0, 0.02, 0.05, 0.1, 0.2] {
-        let share = |arq| Setting { arq, rtt, loss, pieces: 400 }.mean(40);
+        let share = |arq| Setting { arq, rtt, loss, pieces: 1600 }.mean(10);
         let one = share(Arq::StopAndWait);
         for window in [2, 4, 8, 16, 26] {
             let (back, selective) = (share(Arq::GoBackN(window)), share(Arq::SelectiveRepeat(window)));

@@ -79,7 +79,6 @@ pub(super) async fn pipe_through(session: &Handle, connection: RawConnection) ->
     Ok(Outcome::default())
 }
 
-fn joined(copied: Result<Copied, tokio::task::JoinError>, what: &str) -> Result<u64, Failure> {
-    let copied = copied.map_err(|_| Failure::of_worker())?;
-    copied.map_err(|error| pipe_broken(&error, what))
+fn joined(copied: Result<Copied, Failure>, what: &str) -> Result<u64, Failure> {
+    copied?.map_err(|error| pipe_broken(&error, what))
 }

@@ -317,8 +317,7 @@ impl ServerConnection {
                 return Err(list_not_read());
             }
         }
-        let walked = walking.await.map_err(|_| Failure::of_worker())?;
-        let last = match walked {
+        let last = match walking.await? {
             Ok(count) => count.left_out.encode(),
             Err(failure) => Frame::error(failure.code, &failure.why),
         };

@@ -24,14 +24,13 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 
 use super::errors;
 use super::protocol::{Framing, SMALL_LIMIT};
 use crate::base::{Transport, Value, quantity};
 use crate::net::{Connection, MINIMUM_RATE, clock};
 use crate::report::Failure;
-use crate::session::{ClientEntry, Handle, RateLimiter};
+use crate::session::{Blocking, ClientEntry, Handle, RateLimiter};
 use crate::wire::Code;
 
 /// Disk jobs that run at once: with fewer, 1 000 clients at once spend more on scheduling than on work. Jobs are short
@@ -165,18 +164,17 @@ pub(super) fn pace(session: &Handle, asked: &RateLimiter, bytes: u64) -> Option<
 /// A disk job that was begun.
 pub(super) enum Work<T> {
     /// On a thread for blocking work.
-    Elsewhere(JoinHandle<T>),
+    Elsewhere(Blocking<T>),
     /// On this thread, when it is waited for: the transfer has a lane.
     Here(Option<Box<dyn FnOnce() -> T + Send>>),
 }
 
-impl<T> Work<T> {
+impl<T: 'static> Work<T> {
     /// Waits for the result; may be called only once.
     pub(super) async fn done(&mut self) -> Result<T, Failure> {
-        let failed = || Failure::of_worker();
         match self {
-            Self::Elsewhere(job) => job.await.map_err(|_| failed()),
-            Self::Here(work) => work.take().map(|work| work()).ok_or_else(failed),
+            Self::Elsewhere(job) => job.await,
+            Self::Here(work) => work.take().map(|work| work()).ok_or_else(Failure::of_worker),
         }
     }
 }

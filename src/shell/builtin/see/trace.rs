@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::super::{BARE, Builtin, next};
 use crate::base::{Time, Value, quantity};
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
-use crate::record::line::{fields, line};
 use crate::record::{Filter, PacketEvent, TOTALS, total};
 use crate::report::{Outcome, Report};
 use crate::session::{PacketCursor, Session};
@@ -16,6 +15,8 @@ use crate::shell::values::filter_of;
 const LINES: u64 = 100;
 /// Most lines that can be asked for: a whole record.
 const LINES_LIMIT: u64 = 1 << 24;
+/// Lines of one report.
+const LINES_AT_ONCE: usize = 256;
 /// How often `follow` looks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -57,12 +58,9 @@ pub(in crate::shell::builtin) static TRACE: Builtin = Builtin {
             let mut cursor = PacketCursor::default();
             let (events, forgotten) = session.packets_since(&mut cursor);
             let began = events.first().map_or(Time::ZERO, |event| event.at);
-            let wanted = |event: &&PacketEvent| filter.as_ref().is_none_or(|filter| filter.matches(event));
-            let chosen: Vec<&PacketEvent> = events.iter().filter(wanted).collect();
+            let chosen = matching(filter.as_ref(), &events);
             let mut shown = chosen.len().min(last);
-            for event in &chosen[chosen.len() - shown..] {
-                show(shell, &session, event, began);
-            }
+            show(shell, &session, &chosen[chosen.len() - shown..], began);
             let text = remark(&events, chosen.len(), shown, forgotten);
             if follow {
                 shown += self::follow(shell, &session, cursor, (began, filter.as_ref())).await;
@@ -105,13 +103,16 @@ impl FromArguments for TraceOptions {
     }
 }
 
-fn show(shell: &Shell, session: &Session, event: &PacketEvent, began: Time) {
-    shell.emit(Report::Packet {
-        session: session.id,
-        label: session.label(),
-        text: line(event, began),
-        fields: fields(event, began),
-    });
+fn matching(filter: Option<&Filter>, events: &[PacketEvent]) -> Vec<PacketEvent> {
+    events.iter().filter(|event| filter.is_none_or(|filter| filter.matches(event))).copied().collect()
+}
+
+/// Some hundred lines at once: a thread that writes is woken for each report.
+fn show(shell: &Shell, session: &Session, events: &[PacketEvent], began: Time) {
+    for events in events.chunks(LINES_AT_ONCE) {
+        let events = events.to_vec();
+        shell.emit(Report::Packets { session: session.id, label: session.label(), events, began });
+    }
 }
 
 /// What is to be said besides the lines.
@@ -151,10 +152,9 @@ async fn follow(
         if began == Time::ZERO {
             began = events.first().map_or(Time::ZERO, |event| event.at);
         }
-        for event in events.iter().filter(|event| filter.is_none_or(|filter| filter.matches(event))) {
-            show(shell, session, event, began);
-            shown += 1;
-        }
+        let chosen = matching(filter, &events);
+        show(shell, session, &chosen, began);
+        shown += chosen.len();
         if ended {
             return shown;
         }

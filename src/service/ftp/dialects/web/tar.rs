@@ -70,7 +70,7 @@ impl Archive<'_> {
                 Step::Lost(path, failure) => self.leave_out(&path, &failure),
             }
         }
-        if let Ok(Err(failure)) = walking.await {
+        if let Err(failure) = walking.await.flatten() {
             self.leave_out(self.base, &failure);
         }
         if !self.left_out.is_empty() {

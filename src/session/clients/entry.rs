@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::Handle;
-use super::client_list::{ClientRow, WAITING};
+use super::{ClientRow, WAITING};
 use crate::report::Progress;
+use crate::session::Handle;
 
 /// A server's handle to one client, which is listed and counted while this lives. Displays as the client's address.
 #[derive(Debug)]

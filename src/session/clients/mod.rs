@@ -1,4 +1,12 @@
 //! The clients connected to a server, and what each is doing.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `entry` | a server's handle to one of them |
+
+mod entry;
+
+pub use entry::ClientEntry;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,15 +17,15 @@ use std::time::{Duration, Instant};
 use crate::report::Progress;
 
 /// Activity of an idle client.
-pub(super) const WAITING: &str = "waiting";
+const WAITING: &str = "waiting";
 
 #[derive(Debug)]
-pub(super) struct ClientRow {
-    pub(super) peer: String,
-    pub(super) doing: Cow<'static, str>,
-    pub(super) since: Instant,
+struct ClientRow {
+    peer: String,
+    doing: Cow<'static, str>,
+    since: Instant,
     /// Bytes transferred in the current activity, and their total.
-    pub(super) progress: Option<Progress>,
+    progress: Option<Progress>,
 }
 
 /// One client, as shown by `sessions X`.
@@ -34,18 +42,18 @@ pub struct ClientState {
 
 /// The clients of one server, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct ClientList {
+pub(in crate::session) struct ClientList {
     rows: Mutex<BTreeMap<u64, ClientRow>>,
-    pub(super) next: AtomicU64,
+    next: AtomicU64,
 }
 
 impl ClientList {
-    pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, ClientRow>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, ClientRow>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The first `most` clients, and the total number.
-    pub(super) fn show(&self, most: usize) -> (Vec<ClientState>, usize) {
+    pub(in crate::session) fn show(&self, most: usize) -> (Vec<ClientState>, usize) {
         let rows = self.lock();
         let shown = rows.values().take(most).map(|row| ClientState {
             peer: row.peer.clone(),
