@@ -359,3 +359,30 @@ fn row_113_a_server_that_answers_in_plain_gets_nothing_but_the_handshake() {
         assert!(run.code != Some(0) && run.err.contains(words), "{}", run.err);
     }
 }
+
+#[test]
+fn a_port_in_the_network_is_for_those_who_have_the_default_key_if_there_is_one() {
+    let lab = Lab::new();
+    std::fs::create_dir(lab.path("root")).unwrap();
+    lab.write("note", "hello");
+    let talk = |transport: &str| {
+        format!(
+            "listen {transport} 0 ftp root root on any as f; expect $f.key == default; send note to {transport} $f as up replace; \
+             expect $up.key == default; ls {transport} $f; expect error \"does not open\": ls {transport} $f key other"
+        )
+    };
+    lab.nls("key new other; listen tcp 0 ftp root root on any as f; expect $f.key == \"\"; ls $f").success();
+    lab.nls("key new").success();
+    for transport in ["tcp", "udp"] {
+        let run = lab.nls(&talk(transport)).success();
+        assert!(run.err.contains("only who has your key `default`, too, is served"), "{}", run.err);
+    }
+    lab.nls("listen udp 0 calc on any as c; calc 7 % 3 at udp $c as r; expect $r.value == 1").success();
+    // What was said is done: these serve everybody, and this machine needs no key.
+    for open in ["on any open", "on any dialects own,http", ""] {
+        lab.nls(&format!("listen tcp 0 ftp root root {open} as f; expect $f.key == \"\"; ls $f")).success();
+    }
+    // Whoever cannot read the key is told so, and not served without it.
+    std::fs::set_permissions(file(&lab, "default"), PermissionsExt::from_mode(0o644)).unwrap();
+    lab.nls("listen tcp 0 ftp root root on any").fails(1, "chmod");
+}

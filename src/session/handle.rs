@@ -29,6 +29,8 @@ pub struct Handle {
     pub(super) tasks: TaskTracker,
     /// Fires when the tasks have had their time to end by themselves.
     pub(super) abort: CancellationToken,
+    /// Fires when the session is stopped, or sooner for a part of it.
+    pub(super) cancel: CancellationToken,
 }
 
 impl Handle {
@@ -111,18 +113,23 @@ impl Handle {
 
     /// Resolves when the session is stopped.
     pub async fn cancelled(&self) {
-        self.session.cancel.cancelled().await;
+        self.cancel.cancelled().await;
     }
 
     /// True once the session was stopped.
     pub fn is_cancelled(&self) -> bool {
-        self.session.cancel.is_cancelled()
+        self.cancel.is_cancelled()
     }
 
     /// The token that ends the session: a service may fire it too, and the session counts as done if `run` then returns
     /// `Ok`.
     pub fn token(&self) -> CancellationToken {
-        self.session.cancel.clone()
+        self.cancel.clone()
+    }
+
+    /// The same session for a part of its work that ends when `end` fires, which fires with [`Self::token`] at the latest.
+    pub(crate) fn part(&self, end: CancellationToken) -> Self {
+        Self { cancel: end, ..self.clone() }
     }
 
     /// Runs `work` unless the session is stopped first.
@@ -180,16 +187,7 @@ impl Handle {
 
     /// Sets several fields as one change.
     pub fn set_all(&self, values: impl IntoIterator<Item = (&'static str, Value)>) {
-        {
-            let mut shared = self.session.lock();
-            for (name, value) in values {
-                match shared.fields.iter_mut().find(|(n, _)| *n == name) {
-                    Some((_, known)) => *known = value,
-                    None => shared.fields.push((name, value)),
-                }
-            }
-        }
-        self.session.touch();
+        self.session.set_all(values);
     }
 
     /// Adds to an integer field, which starts at 0.
@@ -227,6 +225,11 @@ impl Handle {
         if self.session.counted.receiver_count() > 0 {
             self.session.counted.send_replace(());
         }
+    }
+
+    /// What was set with [`Self::set_control`], if it is of this type.
+    pub fn control<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.session.control()
     }
 
     /// Sets the control of the session, which `set` uses; only its service knows the type.

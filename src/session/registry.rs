@@ -111,6 +111,7 @@ impl Registry {
             events: self.events.clone(),
             tasks: TaskTracker::new(),
             abort: CancellationToken::new(),
+            cancel: session.cancel.clone(),
         };
         session.sample(false);
         self.remember(session.clone());

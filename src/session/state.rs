@@ -436,6 +436,20 @@ impl Session {
         shared.log.entries.push_back(LogEntry { at, kind, text: text.into() });
     }
 
+    /// Sets fields as one change.
+    pub fn set_all(&self, values: impl IntoIterator<Item = (&'static str, Value)>) {
+        {
+            let mut shared = self.lock();
+            for (name, value) in values {
+                match shared.fields.iter_mut().find(|(n, _)| *n == name) {
+                    Some((_, known)) => *known = value,
+                    None => shared.fields.push((name, value)),
+                }
+            }
+        }
+        self.touch();
+    }
+
     /// Logs a change made to the session from outside.
     pub fn note_change(&self, kind: &'static str, text: &str) {
         self.record(kind, text);

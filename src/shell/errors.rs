@@ -478,7 +478,17 @@ pub(super) fn reached_by_a_path(label: &str) -> Failure {
         .fix("listen over tcp: listen tcp 0 … on any")
 }
 
-// `key`.
+// `key`, and the keys of a port.
+
+pub(super) fn port_without_keys(label: &str) -> Failure {
+    usage(format!("{label} is no port with keys")).fix("start it with one: listen … key NAME")
+}
+
+/// `names`: those that open it.
+pub(super) fn key_not_at_port(name: &str, names: &str) -> Failure {
+    let these = if names.is_empty() { "none does".to_owned() } else { format!("these do: {names}") };
+    usage(format!("no key called `{name}` opens it; {these}"))
+}
 
 /// `usage`: what can follow the word.
 pub(super) fn not_a_form(usage: &str) -> Failure {

@@ -118,6 +118,15 @@ impl Connection {
         }
     }
 
+    /// What ends it from outside, whoever has the halves by then. `None` over TCP, where it ends as they are dropped, or as
+    /// the token of [`Self::own`] fires.
+    pub fn ender(&self) -> Option<udp::Ender> {
+        match &self.outgoing {
+            Outgoing::Udp(outgoing) => Some(outgoing.ender()),
+            Outgoing::Tcp(_) => None,
+        }
+    }
+
     /// Undoes [`Self::own`]: the runtime waits for the socket again.
     pub fn share(&mut self) {
         if let (Outgoing::Tcp(outgoing), Incoming::Tcp(incoming)) = (&mut self.outgoing, &mut self.incoming) {

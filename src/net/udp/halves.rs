@@ -121,6 +121,10 @@ impl Outgoing {
         drop(self.commands.send(Command::Close(self.id, code, reason.into())));
     }
 
+    pub(in crate::net) fn ender(&self) -> Ender {
+        Ender { id: self.id, commands: self.commands.clone() }
+    }
+
     pub(in crate::net) fn ring(&self) -> &SharedRing {
         &self.ring
     }
@@ -135,6 +139,19 @@ impl Drop for Outgoing {
         if !self.closed {
             drop(self.commands.send(Command::Close(self.id, Code::Broken, "the other side ended".into())));
         }
+    }
+}
+
+/// Ends a connection whose halves are elsewhere.
+pub struct Ender {
+    id: ConnectionId,
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl Ender {
+    /// The peer is told why; what is queued is dropped, and both halves fail.
+    pub fn end(&self, code: Code, reason: &str) {
+        drop(self.commands.send(Command::Close(self.id, code, reason.into())));
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 
 use self::driver::{Opening, SocketDriver};
 use self::text_client::TextClients;
-pub use halves::{Counters, Halves, Incoming, Outgoing, Refused};
+pub use halves::{Counters, Ender, Halves, Incoming, Outgoing, Refused};
 pub use options::Options;
 use requests::Requests;
 pub use requests::{CONVERSATION_LIMIT, ForeignDatagram};

@@ -8,8 +8,9 @@ use crate::base::Value;
 use crate::base::escape::{self, escape_line};
 use crate::language::{Arguments, FromArguments, Target};
 use crate::net::errors::malformed;
-use crate::net::{self, Connection, udp};
+use crate::net::{Connection, udp};
 use crate::report::{Failure, Outcome};
+use crate::service::contract::dial;
 use crate::service::contract::errors::server_missing;
 use crate::service::contract::keys::KeyChoices;
 use crate::service::{Answers, Context, Job};
@@ -81,8 +82,8 @@ async fn ask(
     context: &Context,
     expressions: &[String],
 ) -> Result<Vec<Result<String, String>>, Failure> {
-    let secret = context.key(key)?;
-    let fingerprint = secret.as_ref().map(|named| named.key.fingerprint());
+    let credentials = context.key(key)?;
+    let fingerprint = credentials.first().map(|named| named.key.fingerprint());
     let place = server.ok_or_else(server_missing)?;
     let (idle, key) = (&context.idle, (crate::service::calc::protocol::ID, place, fingerprint));
     let count = expressions.len() as u64;
@@ -92,14 +93,8 @@ async fn ask(
         idle.keep(key, connection, asked + count);
         return Ok(answers);
     }
-    let (mut connection, driver) = net::connect(
-        key.1.transport,
-        &key.1.endpoint,
-        crate::service::calc::protocol::ID,
-        udp::Options::default(),
-        secret.as_ref().map(|named| &named.key),
-    )
-    .await?;
+    let (mut connection, driver) =
+        dial(&key.1, crate::service::calc::protocol::ID, udp::Options::default(), &credentials).await?;
     if let Some(driver) = driver {
         context.registry.spawn(driver);
     }

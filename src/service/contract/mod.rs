@@ -20,20 +20,20 @@ use crate::language::Service;
 use crate::language::Target;
 use crate::language::Verb;
 use crate::net;
-use crate::net::Connection;
 use crate::net::accept::admission::Lines;
 use crate::net::accept::foreign::ForeignStream;
 use crate::net::accept::silent::SilentClient;
 use crate::net::raw::RawConnection;
 use crate::net::udp;
 use crate::net::udp::ForeignDatagram;
+use crate::net::{Connection, Driver};
 use crate::report::Failure;
 use crate::report::Outcome;
 use crate::session::ClientEntry;
 use crate::session::Handle;
 use crate::session::Registry;
-use crate::wire::ServiceId;
 use crate::wire::dialect::Dialect;
+use crate::wire::{Code, ServiceId};
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -43,7 +43,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use self::errors::server_missing;
 use self::idle::IdleConnections;
-use self::keys::{KeyChoices, NamedKey};
+use self::keys::{Credentials, KeyChoices, NamedKey};
 use super::listen::options::ListenOptions;
 
 /// A command or other task as a boxed future.
@@ -234,9 +234,30 @@ pub trait ByteServer: Send + Sync + 'static {
 }
 
 impl Context {
-    /// The key of a command that connects, read from where it is; `None` if it names none.
-    pub(crate) fn key(&self, choices: &KeyChoices) -> Result<Option<NamedKey>, Failure> {
-        Ok(choices.resolve(&self.directory, &self.secrets)?.into_iter().next())
+    /// The key of a command that connects, read from where it is.
+    pub(crate) fn key(&self, choices: &KeyChoices) -> Result<Credentials, Failure> {
+        let named = choices.resolve(&self.directory, &self.secrets)?.into_iter().next();
+        Ok(named.map_or_else(|| Credentials::IfAsked(self.secrets.clone()), Credentials::Named))
+    }
+}
+
+/// Connects to a server with a key, if there is one; its name is that of the connection. A server that asks a client
+/// without key for one gets the user's default key.
+pub(crate) async fn dial(
+    Target { transport, endpoint }: &Target,
+    service: ServiceId,
+    options: udp::Options,
+    key: &Credentials,
+) -> Result<(Connection, Option<Driver>), Failure> {
+    let with = async |named: Option<&NamedKey>| {
+        let key = named.map(|named| &named.key);
+        let (connection, driver) = net::connect(*transport, endpoint, service, options, key).await?;
+        let key = named.map(|named| named.name.as_str().into());
+        Ok((Connection { key, ..connection }, driver))
+    };
+    match with(key.first()).await {
+        Err(Failure { code: Code::Key, .. }) if let Some(own) = key.if_asked()? => with(Some(&own)).await,
+        ended => ended,
     }
 }
 
@@ -245,7 +266,7 @@ pub(crate) async fn connect(
     session: &Handle,
     target: Option<&Target>,
     service: ServiceId,
-    key: Option<NamedKey>,
+    key: Credentials,
 ) -> Result<Connection, Failure> {
     connect_with(session, target, service, key, udp::Options::default()).await
 }
@@ -255,22 +276,19 @@ pub(crate) async fn connect_with(
     session: &Handle,
     target: Option<&Target>,
     service: ServiceId,
-    key: Option<NamedKey>,
+    key: Credentials,
     options: udp::Options,
 ) -> Result<Connection, Failure> {
-    let Target { transport, endpoint } = target.ok_or_else(server_missing)?;
-    let transport = *transport;
-    let connecting =
-        net::connect(transport, endpoint, service, options, key.as_ref().map(|named| &named.key));
-    let (mut connection, driver) = session.unless_cancelled(connecting).await?;
+    let target = target.ok_or_else(server_missing)?;
+    let (mut connection, driver) = session.unless_cancelled(dial(target, service, options, &key)).await?;
     if let Some(driver) = driver {
         session.spawn(driver);
     }
-    let peer = format!("{transport} {}", net::show(connection.peer));
-    match key {
-        Some(NamedKey { name, .. }) => {
+    let peer = format!("{} {}", target.transport, net::show(connection.peer));
+    match &connection.key {
+        Some(name) => {
             session.log("connected", format!("with {peer}, encrypted with the key {name}"));
-            session.set("key", Value::text(name));
+            session.set("key", Value::text(&**name));
         }
         None => session.log("connected", format!("with {peer}")),
     }

@@ -13,6 +13,7 @@ use crate::report::{Failure, Outcome};
 use crate::service::contract::keys::NamedKey;
 use crate::service::{ForeignClient, Job, MessageService, Server};
 use crate::session::{CLOSING_LIMIT, ClientEntry, Handle, ListenAddress};
+use crate::wire::Code;
 use crate::wire::dialect::{Dialect, Dialects};
 
 /// What is spoken on the port beside that of udp.
@@ -55,9 +56,10 @@ pub(super) async fn run(
 
 /// Whom the port takes.
 fn admission(session: &Handle, service: &MessageService, ask: &Ask<'_>) -> Result<Admission, Failure> {
-    let keys = keys(ask)?;
+    let keys = keys(session, ask)?;
     if let Some(keys) = &keys {
         session.set("key", Value::text(keys.names().join(",")));
+        session.set_control(Arc::new(keys.clone()));
     }
     Ok(Admission {
         service: ask.provider.id,
@@ -87,7 +89,7 @@ fn attend_host(session: &Handle, server: &Arc<dyn Server>) {
 }
 
 /// The keys of those who may connect.
-fn keys(ask: &Ask<'_>) -> Result<Option<Keyring>, Failure> {
+fn keys(session: &Handle, ask: &Ask<'_>) -> Result<Option<Keyring>, Failure> {
     if !ask.options.is_keyed() {
         return Ok(None);
     }
@@ -99,7 +101,7 @@ fn keys(ask: &Ask<'_>) -> Result<Option<Keyring>, Failure> {
     }
     let read = ask.options.keys.resolve(&ask.context.directory, &ask.context.secrets)?;
     let keys = read.into_iter().map(|NamedKey { name, key }| ClientKey { name: name.into(), key });
-    Ok(Keyring::new(keys.collect()))
+    Ok(Keyring::new(keys.collect(), session.token()))
 }
 
 /// Accepts clients until the session is stopped.
@@ -164,7 +166,26 @@ async fn one(session: &Handle, server: Arc<dyn Server>, mut connection: Connecti
     let guest = ClientEntry::new(session, client.clone());
     session.measure(&mut connection);
     session.log("client", format!("{client} connected"));
-    attend(session, &client, server.serve(session.clone(), connection, guest)).await;
+    let revoked = connection.key.as_deref().and_then(|key| Some(session.control::<Keyring>()?.end_of(key)));
+    let Some(revoked) = revoked else {
+        return attend(session, &client, server.serve(session.clone(), connection, guest)).await;
+    };
+    let ender = connection.ender();
+    let served = server.serve(session.part(revoked.clone()), connection, guest);
+    let cut_off = async {
+        revoked.cancelled().await;
+        if session.is_cancelled() {
+            // There are goodbyes to be said.
+            std::future::pending::<()>().await;
+        }
+        ender.inspect(|ender| ender.end(Code::Key, "the key does not open this port any more"));
+        session.log("revoked", format!("{client} is cut off: its key was revoked"));
+    };
+    tokio::select! {
+        biased;
+        () = cut_off => {}
+        () = attend(session, &client, served) => {}
+    }
 }
 
 /// Serves one client that speaks another protocol.

@@ -119,8 +119,11 @@ fn provider(
 
 pub(super) fn start(session: Handle, arguments: Arguments, context: Context) -> Job {
     Box::pin(async move {
-        let options = ListenOptions::from_arguments(&arguments);
+        let mut options = ListenOptions::from_arguments(&arguments);
         let provider = provider(&options, &arguments, context.providers)?;
+        if matches!(provider.serves, Serves::Messages(_)) && options.take_default_key() {
+            session.tell("key", "only who has your key `default`, too, is served; to serve all, name what may be spoken, such as `dialects own`");
+        }
         session.set_rate(options.rate);
         let ask = Ask { provider, options: &options, arguments: &arguments, context: &context };
         match &provider.serves {

@@ -7,7 +7,7 @@ use crate::net::accept::bind::Bind;
 use crate::net::connect::resolve::zone_index;
 use crate::report::Failure;
 use crate::service::contract::errors;
-use crate::service::contract::keys::KeyChoices;
+use crate::service::contract::keys::{KeyChoice, KeyChoices, KeyFolder};
 use crate::wire::dialect::{Dialect, Dialects};
 
 /// What every service takes with `listen`.
@@ -91,6 +91,18 @@ impl ListenOptions {
     /// stranger.
     pub fn is_guarded(&self) -> bool {
         self.is_public() && !self.open && !self.is_keyed()
+    }
+
+    /// A port in the network of which nothing else is said is for those who have the user's default key, if there is one.
+    /// True if this was so.
+    pub(crate) fn take_default_key(&mut self) -> bool {
+        let is_bare = !self.is_keyed() && !self.open && !self.web && self.dialects.is_none();
+        let has_one = || KeyFolder::find().is_ok_and(|folder| folder.has_default());
+        let takes = is_bare && self.carrier.transport().is_some() && self.is_public() && has_one();
+        if takes {
+            self.keys.0.push(KeyChoice::default_key());
+        }
+        takes
     }
 
     /// True if only those who have a key can connect.

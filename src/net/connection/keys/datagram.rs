@@ -76,7 +76,7 @@ impl fmt::Debug for UdpInitiator {
 impl Keyholder for Keyring {
     fn read(&self, context: &[u8], offer: &[u8]) -> Option<Box<dyn Offer>> {
         let first: &[u8; OFFER] = offer.try_into().ok()?;
-        self.keys().iter().find_map(|known| {
+        self.find(|known| {
             let offer = Offered {
                 name: known.name.clone(),
                 key: known.key.clone(),

@@ -1,8 +1,10 @@
 //! The keys of a server, and how often a client may try which of them is right.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use super::{FIRST, Responder};
 use crate::base::Key;
@@ -22,11 +24,30 @@ pub struct ClientKey {
     pub key: Key,
 }
 
-/// The keys of those who may connect; never none. Clones share the number of refused clients.
+/// The keys of those who may connect. Clones share them, and the number of refused clients: what is added or revoked
+/// holds from the next client on.
 #[derive(Clone, Debug)]
 pub struct Keyring {
-    keys: Arc<[ClientKey]>,
+    keys: Arc<RwLock<Vec<Known>>>,
     refused: Arc<AtomicUsize>,
+    /// Ends all connections.
+    end: CancellationToken,
+}
+
+/// A key, and the end of all connections with it.
+#[derive(Debug)]
+struct Known {
+    key: ClientKey,
+    revoked: CancellationToken,
+}
+
+/// Why a key is not added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clash {
+    /// It is there under this name.
+    Key(Arc<str>),
+    /// Another key has its name.
+    Name,
 }
 
 /// Counts one client that waits to be refused while this value lives.
@@ -39,19 +60,62 @@ impl Drop for Refused {
 }
 
 impl Keyring {
-    /// `None` without a key: then nothing is encrypted.
-    pub fn new(keys: Vec<ClientKey>) -> Option<Self> {
-        (!keys.is_empty()).then(|| Self { keys: keys.into(), refused: Arc::default() })
+    /// `None` without a key: then nothing is encrypted. `end` is that of the server, and of all connections.
+    pub fn new(keys: Vec<ClientKey>, end: CancellationToken) -> Option<Self> {
+        let known: Vec<Known> =
+            keys.into_iter().map(|key| Known { key, revoked: end.child_token() }).collect();
+        (!known.is_empty()).then(|| Self { keys: Arc::new(RwLock::new(known)), refused: Arc::default(), end })
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Vec<Known>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the keys are called.
-    pub fn names(&self) -> Vec<&str> {
-        self.keys.iter().map(|known| &*known.name).collect()
+    pub fn names(&self) -> Vec<Arc<str>> {
+        self.known().iter().map(|known| known.key.name.clone()).collect()
     }
 
+    /// Admits those who have another key, too.
+    ///
+    /// # Errors
+    /// The key or its name is there already.
+    pub fn add(&self, key: ClientKey) -> Result<(), Clash> {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same) = keys.iter().find(|known| known.key.key == key.key) {
+            return Err(Clash::Key(same.key.name.clone()));
+        }
+        if keys.iter().any(|known| known.key.name == key.name) {
+            return Err(Clash::Name);
+        }
+        keys.push(Known { key, revoked: self.end.child_token() });
+        Ok(())
+    }
+
+    /// Admits those who have this key no more, and ends their connections; false if there is none of this name. Without
+    /// any key the port admits nobody.
+    pub fn revoke(&self, name: &str) -> bool {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(place) = keys.iter().position(|known| &*known.key.name == name) else { return false };
+        keys.remove(place).revoked.cancel();
+        true
+    }
+
+    /// Fires when the key of this name is revoked, or the server ends; it has fired if there is none.
+    pub fn end_of(&self, name: &str) -> CancellationToken {
+        let known =
+            self.known().iter().find(|known| &*known.key.name == name).map(|known| known.revoked.clone());
+        known.unwrap_or_else(|| {
+            let gone = CancellationToken::new();
+            gone.cancel();
+            gone
+        })
+    }
+
+    /// What `read` makes of the first key that it can read with.
     #[cfg(feature = "keys")]
-    pub(super) fn keys(&self) -> &[ClientKey] {
-        &self.keys
+    pub(super) fn find<T>(&self, read: impl FnMut(&ClientKey) -> Option<T>) -> Option<T> {
+        self.known().iter().map(|known| &known.key).find_map(read)
     }
 
     /// The name of the key that `first` was made with, and the handshake; `None` if it was made with another.
@@ -60,7 +124,8 @@ impl Keyring {
         client: [u8; preface::SIZE],
         first: &[u8; FIRST],
     ) -> Option<(Arc<str>, Responder)> {
-        let mut tried = self.keys.iter().map(|known| (known, Responder::read(&known.key, client, first)));
+        let keys = self.known();
+        let mut tried = keys.iter().map(|known| (&known.key, Responder::read(&known.key.key, client, first)));
         tried.find_map(|(known, responder)| Some((known.name.clone(), responder?)))
     }
 

@@ -45,7 +45,7 @@ pub(in crate::net) use handshake::{Initiator, Responder, offer};
 #[cfg(feature = "keys")]
 pub(in crate::net) use record::{Opener, Sealer};
 
-pub use keyring::{ClientKey, Keyring};
+pub use keyring::{Clash, ClientKey, Keyring};
 
 pub(in crate::net) use crate::wire::preface::{FIRST, RECORD_HEADER as HEADER, SECOND, TAG};
 

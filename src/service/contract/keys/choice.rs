@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{KeyFolder, errors, file, memory};
+use super::{DEFAULT, KeyFolder, errors, file, memory};
 use crate::base::secrets::key::is_name;
 use crate::base::{Key, Secrets};
 use crate::language::{Arguments, FromArguments, GivenKey, Keyword, Kind};
@@ -52,6 +52,39 @@ pub struct NamedKey {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyChoices(pub Vec<KeyChoice>);
 
+/// What a client connects with.
+#[derive(Clone, Debug)]
+pub(crate) enum Credentials {
+    /// The key that the command named.
+    Named(NamedKey),
+    /// None, unless the server asks for one: then the user's default key, which is masked here.
+    IfAsked(Secrets),
+}
+
+impl Credentials {
+    /// The key to begin with.
+    pub(crate) fn first(&self) -> Option<&NamedKey> {
+        match self {
+            Self::Named(named) => Some(named),
+            Self::IfAsked(_) => None,
+        }
+    }
+
+    /// The key for a server that asked for one; `None` if there is no other to try.
+    ///
+    /// # Errors
+    /// There is a default key, and it cannot be read.
+    pub(crate) fn if_asked(&self) -> Result<Option<NamedKey>, Failure> {
+        match self {
+            Self::Named(_) => Ok(None),
+            Self::IfAsked(secrets) if KeyFolder::find()?.has_default() => {
+                KeyChoice::default_key().resolve(Path::new(""), secrets).map(Some)
+            }
+            Self::IfAsked(_) => Ok(None),
+        }
+    }
+}
+
 impl From<GivenKey<'_>> for KeyChoice {
     fn from(given: GivenKey<'_>) -> Self {
         match given {
@@ -73,6 +106,11 @@ impl FromArguments for KeyChoices {
 }
 
 impl KeyChoice {
+    /// The key that is meant where none is named.
+    pub fn default_key() -> Self {
+        Self { name: DEFAULT.to_owned(), source: KeySource::Folder }
+    }
+
     /// Reads the key, which is masked in all output from then on. Relative paths begin at `directory`.
     pub fn resolve(&self, directory: &Path, secrets: &Secrets) -> Result<NamedKey, Failure> {
         memory::protect();

@@ -65,6 +65,11 @@ impl KeyFolder {
         names
     }
 
+    /// True if there is a key that is meant where none is named.
+    pub fn has_default(&self) -> bool {
+        self.file(DEFAULT).is_ok_and(|path| path.symlink_metadata().is_ok())
+    }
+
     /// Reads a key.
     pub fn read(&self, name: &str) -> Result<Key, Failure> {
         let path = self.file(name)?;

@@ -14,7 +14,8 @@ pub mod file;
 mod folder;
 pub mod memory;
 
-pub(crate) use errors::no_key_in;
+pub(crate) use errors::{named_twice, no_key_in, same_key, too_many_keys};
 
+pub(crate) use choice::Credentials;
 pub use choice::{KEY, KEYS, KEYS_LIMIT, KeyChoice, KeyChoices, KeySource, NamedKey};
 pub use folder::{DEFAULT, KeyFolder};

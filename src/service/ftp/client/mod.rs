@@ -35,7 +35,7 @@ use crate::language::Target;
 use crate::net::Connection;
 use crate::net::errors::{malformed, unexpected};
 use crate::report::{Failure, Outcome};
-use crate::service::contract::keys::NamedKey;
+use crate::service::contract::keys::Credentials;
 use crate::service::files::disk::{RealDisk, Space};
 use crate::service::files::name::{Rules, local, part_name, written};
 use crate::service::files::root::Folder;
@@ -152,7 +152,7 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
 async fn connect_to_get(
     session: &Handle,
     server: Option<&Target>,
-    key: Result<Option<NamedKey>, Failure>,
+    key: Result<Credentials, Failure>,
 ) -> Result<Connection, Failure> {
     let connection = connect(session, server, crate::service::ftp::protocol::ID, key?).await?;
     session.set("transport", Value::text(connection.transport.word()));

@@ -36,7 +36,7 @@ use crate::base::{RangeSet, Value, quantity};
 use crate::language::{Arguments, FromArguments, Target};
 use crate::report::{Failure, Outcome};
 use crate::service::contract::errors::{file_exists, never_replaced};
-use crate::service::contract::keys::{KeyChoices, NamedKey};
+use crate::service::contract::keys::{Credentials, KeyChoices};
 use crate::service::ftp::check_space;
 use crate::service::{Context, Job, connect};
 use crate::session::Handle;
@@ -159,7 +159,7 @@ async fn run(session: &Handle, options: &StreamOptions, context: &Context) -> Re
     let key = context.key(&options.key)?;
     let id = crate::service::stream::protocol::ID;
     let mut connection = connect(session, options.server.as_ref(), id, key.clone()).await?;
-    let opening = open_with_subtitles(session, &mut connection, (options, key.as_ref()), &choice);
+    let opening = open_with_subtitles(session, &mut connection, (options, &key), &choice);
     let (opened, subtitles) = session.unless_cancelled(opening).await?;
     let Opened { size, duration, early, dropped } = opened;
     let keep = target.is_some();
@@ -221,7 +221,7 @@ fn watched_in_part(name: &str, player: &str, to_its_end: bool) -> String {
 async fn open_with_subtitles(
     session: &Handle,
     connection: &mut Connection,
-    (options, key): (&StreamOptions, Option<&NamedKey>),
+    (options, key): (&StreamOptions, &Credentials),
     choice: &PlayerChoice,
 ) -> Result<(Opened, Option<Subtitles>), Failure> {
     let StreamOptions { name, server, .. } = options;

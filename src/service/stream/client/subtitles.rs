@@ -10,9 +10,10 @@ use super::plan::Plan;
 use super::reception::Reception;
 use super::store::Store;
 use crate::language::Target;
-use crate::net::{self, udp};
+use crate::net::udp;
 use crate::report::Failure;
-use crate::service::contract::keys::NamedKey;
+use crate::service::contract::dial;
+use crate::service::contract::keys::Credentials;
 use crate::service::stream::errors;
 use crate::service::stream::protocol::{Message, Tempo};
 use crate::session::Handle;
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) async fn beside(
     session: &Handle,
     server: Option<&Target>,
-    key: Option<&NamedKey>,
+    key: &Credentials,
     film: &str,
 ) -> Option<Subtitles> {
     let server = server?;
@@ -37,18 +38,12 @@ pub(crate) async fn beside(
 }
 
 /// A server, and the key that it is reached with.
-type Keyed<'s> = (&'s Target, Option<&'s NamedKey>);
+type Keyed<'s> = (&'s Target, &'s Credentials);
 
 /// Fetches a small file from the server, over a connection of its own.
 async fn fetch(session: &Handle, (server, key): Keyed<'_>, name: String) -> Result<Vec<u8>, Failure> {
-    let (mut connection, driver) = net::connect(
-        server.transport,
-        &server.endpoint,
-        crate::service::stream::protocol::ID,
-        udp::Options::default(),
-        key.map(|named| &named.key),
-    )
-    .await?;
+    let (mut connection, driver) =
+        dial(server, crate::service::stream::protocol::ID, udp::Options::default(), key).await?;
     driver.into_iter().for_each(|driver| session.spawn(driver));
     let wish = Message::Open { name, tempo: Tempo::Free, parity: 0 };
     let Opened { size, early, dropped, .. } = match open(&mut connection, wish).await {

@@ -1,11 +1,13 @@
-//! What changes how things run: settings, rate limits, links, and single packets at a link.
+//! What changes how things run: settings, rate limits, links, keys of a port, and single packets at a link.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `set` | `set` |
+//! | `keys` | of it, the keys of a port |
 //! | `by_hand` | `hold`, `step`, `drop`, `dup`, `release` |
 
 pub(super) mod by_hand;
+mod keys;
 pub(super) mod set;
 
 use super::{BARE, Builtin, next};

@@ -1,5 +1,6 @@
 //! `set`: settings of the shell, rate limits of sessions, and conditions of links.
 
+use super::keys::KeyChange;
 use super::{BARE, Builtin, next};
 use crate::base::quantity;
 use crate::language::{Arguments, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
@@ -18,7 +19,7 @@ pub(in crate::shell::builtin) static SET: Builtin = Builtin {
     verb: &Verb {
         name: "set",
         summary: "change how the shell behaves, or the limit of a session",
-        details: "`results off` shows only errors and what `print` says; `echo on` shows commands as they run; `keep-going on` goes on after a failure. `set X rate 10mbit` limits what session X sends and receives while it runs; `set X unlimited` lifts it. `set X record 1000` keeps that many events of its packets for `trace`. `set X loss 5%` and the other words of `link` change a link from the next packet on.",
+        details: "`results off` shows only errors and what `print` says; `echo on` shows commands as they run; `keep-going on` goes on after a failure. `set X rate 10mbit` limits what session X sends and receives while it runs; `set X unlimited` lifts it. `set X record 1000` keeps that many events of its packets for `trace`. `set X key ann` lets those into a port with keys who have that one, too; `set X revoke bob` lets nobody in with that key, and cuts off who is. `set X loss 5%` and the other words of `link` change a link from the next packet on.",
         params: &[
             Param::required("what", Kind::Setting(&["results", "echo", "keep-going"]), "what to change"),
             Param::optional("value", Kind::Choice(&["on", "off"]), "the new value of a setting"),
@@ -31,6 +32,8 @@ pub(in crate::shell::builtin) static SET: Builtin = Builtin {
                 Kind::Count(1, EVENTS_LIMIT),
                 "events of its packets that a session keeps",
             ),
+            Keyword::new("key", Kind::Key, "of a port with keys: one more that opens it"),
+            Keyword::new("revoke", Kind::Key, "of a port with keys: one that opens it no more"),
             Keyword::new("loss", Kind::Percent, "of a link: packets that vanish"),
             Keyword::new("burst", Kind::Count(1, BURST_LIMIT), "of a link: mean length of a burst of losses"),
             Keyword::new("delay", Kind::Delay, "of a link: added to each packet, one way"),
@@ -77,6 +80,7 @@ struct SetOptions {
     /// Events that the record of the session keeps.
     record: Option<usize>,
     change: Change,
+    keys: KeyChange,
 }
 
 impl FromArguments for SetOptions {
@@ -89,6 +93,7 @@ impl FromArguments for SetOptions {
             unlimited: arguments.flag("unlimited"),
             record: arguments.number("record").map(|events| events as usize),
             change: Change::from_arguments(arguments),
+            keys: KeyChange::from_arguments(arguments),
         }
     }
 }
@@ -123,9 +128,13 @@ fn limit(shell: &Shell, session: &SessionRef, options: &SetOptions) -> Result<St
     if session.has_ended() {
         return Err(errors::session_ended(&label).of(format!("set {label}")));
     }
-    let text = match session.control::<RelayControl>() {
-        Some(link) => turn(&label, &link, options)?,
-        None => pace(&session, &label, options)?,
+    let text = if options.keys.is_empty() {
+        match session.control::<RelayControl>() {
+            Some(link) => turn(&label, &link, options)?,
+            None => pace(&session, &label, options)?,
+        }
+    } else {
+        options.keys.make(shell, &session).map_err(|failure| failure.of(format!("set {label}")))?
     };
     session.note_change(CHANGE, text.strip_prefix(&format!("{label}: ")).unwrap_or(&text));
     Ok(text)

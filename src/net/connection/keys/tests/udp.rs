@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use tokio_util::sync::CancellationToken;
 
 use super::super::cipher::Cipher;
 use super::super::datagram::UdpInitiator;
@@ -23,7 +24,8 @@ const SERVICE: ServiceId = ServiceId::new(200);
 
 fn keyring(keys: &[&Key]) -> Keyring {
     let named = |(n, key): (usize, &&Key)| ClientKey { name: format!("key{n}").into(), key: (*key).clone() };
-    Keyring::new(keys.iter().enumerate().map(named).collect()).expect("there is a key")
+    Keyring::new(keys.iter().enumerate().map(named).collect(), CancellationToken::new())
+        .expect("there is a key")
 }
 
 /// A client and a server; what they send passes `deliver`.
