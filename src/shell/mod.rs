@@ -262,6 +262,13 @@ impl Shell {
         self.jobs.iter().filter(|job| !job.has_ended()).cloned().collect()
     }
 
+    /// Whoever waits for a job is told how it ended: the end of the script does not tell it again.
+    pub fn has_waited_for(&mut self, session: &Session) {
+        if session.has_ended() {
+            self.jobs.retain(|job| job.id != session.id);
+        }
+    }
+
     /// The endpoint last used for each service.
     pub fn endpoints(&self) -> Vec<String> {
         self.used.values().map(|(_, endpoint)| endpoint.to_string()).collect()

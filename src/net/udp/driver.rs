@@ -363,7 +363,7 @@ impl SocketDriver {
             drop(opening.opened.send(Err(failure.clone().unwrap_or_else(errors::connection_closed))));
         }
         if let Some(application) = self.applications.remove(&id) {
-            application.room.close();
+            application.room.close(failure.as_ref());
             if let Some(failure) = failure {
                 drop(application.messages.send(Err(failure)));
             }

@@ -1,7 +1,7 @@
 //! The sending and the receiving half that a service holds: they queue commands for the driver and take its messages.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
@@ -93,7 +93,7 @@ pub struct Outgoing {
 impl Outgoing {
     pub(in crate::net) async fn send(&mut self, frame: Frame) -> Result<(), Failure> {
         self.reserve(frame.body.len()).await?;
-        self.commands.send(Command::Frame(self.id, frame)).map_err(|_| connection_closed())
+        self.commands.send(Command::Frame(self.id, frame)).map_err(|_| self.room.why())
     }
 
     pub(in crate::net) async fn send_blocks(
@@ -106,7 +106,7 @@ impl Outgoing {
             let block = bytes.split_to(bytes.len().min(chunk).min(PIECE));
             let length = block.len() as u64;
             self.reserve(block.len()).await?;
-            self.commands.send(Command::Block(self.id, offset, block)).map_err(|_| connection_closed())?;
+            self.commands.send(Command::Block(self.id, offset, block)).map_err(|_| self.room.why())?;
             offset += length;
         }
         Ok(())
@@ -159,11 +159,13 @@ impl Ender {
 pub(super) struct SendQuota {
     places: Semaphore,
     size: usize,
+    /// Why the connection has ended, if it was not in order.
+    why: OnceLock<Failure>,
 }
 
 impl SendQuota {
     pub(super) fn new(size: usize) -> Self {
-        Self { places: Semaphore::new(size), size }
+        Self { places: Semaphore::new(size), size, why: OnceLock::new() }
     }
 
     /// The permits for a frame or block; a longer one than `size` takes all of them.
@@ -172,7 +174,7 @@ impl SendQuota {
     }
 
     async fn take(&self, bytes: usize) -> Result<(), Failure> {
-        self.places.acquire_many(self.charge(bytes) as u32).await.map_err(|_| connection_closed())?.forget();
+        self.places.acquire_many(self.charge(bytes) as u32).await.map_err(|_| self.why())?.forget();
         Ok(())
     }
 
@@ -181,9 +183,16 @@ impl SendQuota {
         self.places.add_permits(self.charge(bytes));
     }
 
-    /// The connection has ended: whoever waits for room gets an error.
-    pub(super) fn close(&self) {
+    /// The connection has ended: whoever waits for room, or asks for some, is told why.
+    pub(super) fn close(&self, why: Option<&Failure>) {
+        if let Some(why) = why {
+            self.why.get_or_init(|| why.clone());
+        }
         self.places.close();
+    }
+
+    fn why(&self) -> Failure {
+        self.why.get().cloned().unwrap_or_else(connection_closed)
     }
 }
 

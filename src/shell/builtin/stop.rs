@@ -69,7 +69,9 @@ async fn wait(shell: &mut Shell, arguments: Arguments) -> Result<(Outcome, Flow)
     let mut reached = "done";
     for session in &sessions {
         let rest = limit.map(|limit| limit.saturating_sub(began.elapsed()));
-        reached = one(session, state, rest, shell.settings.events).await?;
+        let waited = one(session, state, rest, shell.settings.events).await;
+        shell.has_waited_for(session);
+        reached = waited?;
     }
     let fields = vec![("state", Value::text(reached)), ("seconds", Value::seconds(began.elapsed()))];
     next(Outcome::new(String::new(), fields))

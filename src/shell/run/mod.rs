@@ -417,6 +417,7 @@ impl Shell {
         session.to_foreground();
         let outcome = self.foreground(session, Lasting::Job).await;
         drop(shown);
+        self.has_waited_for(session);
         let text = outcome?
             .map_or_else(|| format!("{} goes on in the background", session.label()), |outcome| outcome.text);
         let fields = vec![("state", Value::text(session.state().word())), ("id", Value::count(session.id))];
