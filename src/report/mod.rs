@@ -227,6 +227,8 @@ pub enum Interest {
     Prompt,
     /// Every user, in scripts and at the prompt.
     Everybody,
+    /// The same, as a warning that must not be overlooked.
+    Warning,
 }
 
 impl Event {

@@ -351,6 +351,11 @@ impl Handle {
         self.emit(kind, text.into(), Fields::new(), Interest::Everybody);
     }
 
+    /// The same, in red.
+    pub fn warn(&self, kind: &'static str, text: impl Into<String>) {
+        self.emit(kind, text.into(), Fields::new(), Interest::Warning);
+    }
+
     /// An event that is shown at the prompt only.
     pub fn inform(&self, kind: &'static str, text: impl Into<String>) {
         self.emit(kind, text.into(), Fields::new(), Interest::Prompt);

@@ -414,7 +414,9 @@ fn no_line_of_a_diagram_is_broken_by_a_narrow_terminal() {
     let lines: Vec<&str> = text.lines().collect();
     let lifeline = lines.iter().find_map(|line| line.chars().position(|c| c == '├')).expect("a lifeline");
     let first = lines.iter().position(|line| line.contains('├')).unwrap();
-    let drawn: Vec<&str> = lines[first..].iter().take_while(|line| !line.is_empty()).copied().collect();
+    let is_legend = |line: &str| line.trim_start().starts_with(['×', '─', '═', '┄']);
+    let rows = lines[first..].iter().copied().take_while(|line| !line.is_empty() && !is_legend(line));
+    let drawn: Vec<&str> = rows.collect();
     let has_it = |line: &&str| line.chars().nth(lifeline).is_some_and(|c| "├│┤".contains(c));
     assert!(drawn.len() > 3 && drawn.iter().all(has_it), "{text}");
 }

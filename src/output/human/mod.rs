@@ -73,7 +73,7 @@ fn event(event: &Event, style: &Style) -> (String, String) {
     let shown = match event.interest {
         Interest::Log => false,
         Interest::Prompt => style.times,
-        Interest::Everybody => true,
+        Interest::Everybody | Interest::Warning => true,
     };
     if !shown || style.quiet {
         return Default::default();
@@ -86,7 +86,12 @@ fn event(event: &Event, style: &Style) -> (String, String) {
         return (line(&format!("{time}[{}] {text}", label(style.colours.out))), String::new());
     }
     let bell = if style.times && ended_late(event) { "\u{7}" } else { "" };
-    let said = format!("{bell}[{}] {}", label(style.colours.err), dim(&text, style.colours.err));
+    let text = if event.interest == Interest::Warning && style.colours.err {
+        text.red().bold().to_string()
+    } else {
+        dim(&text, style.colours.err)
+    };
+    let said = format!("{bell}[{}] {text}", label(style.colours.err));
     (String::new(), line(&said))
 }
 
@@ -110,4 +115,23 @@ fn failure(failure: &Failure, place: Option<&Place>, style: &Style) -> String {
         out.push_str(&line(&dim(&format!("  at {}", escape_line(&place.to_string())), style.colours.err)));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Colours;
+
+    #[test]
+    fn a_warning_is_red_and_nothing_else_of_a_session_is() {
+        colored::control::set_override(true);
+        let style = Style { colours: Colours { out: true, err: true }, ..Style::plain() };
+        let said = |interest| {
+            let (label, text) = ("c".into(), "INSECURE".into());
+            let event = Event { session: 1, label, kind: "insecure", text, fields: Vec::new(), interest };
+            super::event(&event, &style).1
+        };
+        assert!(said(Interest::Warning).contains("\u{1b}[1;31mINSECURE"));
+        assert!(!said(Interest::Everybody).contains("\u{1b}[1;31m"));
+    }
 }

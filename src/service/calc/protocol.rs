@@ -40,7 +40,8 @@ impl Message {
         }
     }
 
-    /// Reads a message from a frame. Fails on an unknown kind and on missing or extra bytes.
+    /// Reads a message from a frame. Fails on an unknown kind, on missing or extra bytes, and on an answer
+    /// that says nothing.
     pub fn decode(frame: &Frame) -> Result<Self, DecodeError> {
         let mut r = Reader::new(&frame.body);
         let message = match frame.kind {
@@ -50,10 +51,27 @@ impl Message {
             ANSWER => {
                 let (id, ok) = (r.u64()?, r.u8()?);
                 let text = r.text("answer", usize::from(u16::MAX))?.to_owned();
+                if text.is_empty() {
+                    return Err(DecodeError::Unknown { what: "length of an answer", value: 0 });
+                }
                 Self::Answer { id, result: if ok == 1 { Ok(text) } else { Err(text) } }
             }
             kind => return Err(DecodeError::Unknown { what: "frame", value: u64::from(kind) }),
         };
         r.finish(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_a_word_is_none() {
+        for result in [Ok(String::new()), Err(String::new())] {
+            Message::decode(&Message::Answer { id: 1, result }.encode()).unwrap_err();
+        }
+        let answer = Message::Answer { id: 1, result: Ok("1".into()) };
+        assert_eq!(Message::decode(&answer.encode()).unwrap(), answer);
     }
 }

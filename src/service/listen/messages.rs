@@ -57,8 +57,9 @@ pub(super) async fn run(
 /// Whom the port takes.
 fn admission(session: &Handle, service: &MessageService, ask: &Ask<'_>) -> Result<Admission, Failure> {
     let keys = keys(session, ask)?;
+    let names = keys.as_ref().map(|keys| keys.names().join(",")).unwrap_or_default();
+    session.set("key", Value::text(names));
     if let Some(keys) = &keys {
-        session.set("key", Value::text(keys.names().join(",")));
         session.set_control(Arc::new(keys.clone()));
     }
     Ok(Admission {

@@ -41,7 +41,7 @@ async fn run(
     session.measure_raw(&mut connection, false);
     if options.tls.insecure && options.carrier == Carrier::Tls {
         session
-            .tell("insecure", "INSECURE: the certificate was not checked; anybody may be on the other side");
+            .warn("insecure", "INSECURE: the certificate was not checked; anybody may be on the other side");
     }
     session.log("connected", format!("connected to {} {}", connection.carrier, connection.peer));
     let manner = Manner { eol: options.eol, transcript, stays: false, server: None };
