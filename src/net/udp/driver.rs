@@ -152,8 +152,8 @@ impl SocketDriver {
                 return;
             }
             let deadline = self.endpoint.deadline().unwrap_or_else(|| clock::now() + Duration::from_hours(1));
-            let ends = self.text_clients.deadline().into_iter().chain(self.ends_at);
-            let deadline = ends.fold(deadline, Time::min);
+            let others = [self.text_clients.deadline(), self.ends_at, self.drops.deadline()];
+            let deadline = others.into_iter().flatten().fold(deadline, Time::min);
             tokio::select! {
                 ready = self.socket.readable() => if ready.is_ok() { self.read() },
                 _ = self.socket.writable(), if !writable => {}
@@ -163,6 +163,9 @@ impl SocketDriver {
             }
             let now = clock::now();
             self.endpoint.handle_timeout(now);
+            if self.drops.deadline().is_some_and(|at| at <= now) {
+                self.ask_for_drops();
+            }
             for id in self.text_clients.expire(now) {
                 self.applications.remove(&id);
                 self.count_others();

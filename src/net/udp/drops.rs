@@ -16,18 +16,26 @@ const SHARE: u32 = 500;
 pub(super) struct DropCount {
     next: Time,
     last: u64,
+    /// It was asked for too early, and not since.
+    put_off: bool,
 }
 
 impl DropCount {
     /// Reads the count, at most every [`EVERY`] and seldom if reading it is slow; returns by how much it has grown.
     pub(super) fn ask(&mut self, now: Time, port: u16) -> u64 {
-        if now < self.next {
+        self.put_off = now < self.next;
+        if self.put_off {
             return 0;
         }
         let drops = kernel_drops(port);
         let cost = clock::now().since(now);
         self.next = now + EVERY.max(cost * SHARE);
         drops.saturating_sub(std::mem::replace(&mut self.last, drops))
+    }
+
+    /// When to ask again, if it was too early: what follows may be silence, in which nothing else asks.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.put_off.then_some(self.next)
     }
 
     /// The count as it was read last.
@@ -65,6 +73,18 @@ mod tests {
              12: 0100007F:2328 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 123 2 0000000000000000 17\n\
              13: 0100007F:2329 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 124 2 0000000000000000 4\n";
         assert_eq!((dropped(table, 9000), dropped(table, 9001), dropped(table, 9002)), (17, 4, 0));
+    }
+
+    #[test]
+    fn row_50_who_asks_too_early_is_told_when_to_ask_again() {
+        let (mut count, now) = (DropCount::default(), clock::now());
+        count.ask(now, 9);
+        assert_eq!(count.deadline(), None);
+        count.ask(now, 9);
+        let next = count.deadline().expect("it was too early");
+        assert!(next >= now + EVERY);
+        count.ask(next, 9);
+        assert_eq!(count.deadline(), None);
     }
 
     #[cfg(target_os = "linux")]
