@@ -12,15 +12,14 @@ pub fn line(event: &PacketEvent, began: Time) -> String {
     text
 }
 
-/// Appends the same to a text, without an allocation for each part.
+/// Appends the same to a text: for many lines.
 pub fn push_line(text: &mut String, event: &PacketEvent, began: Time) {
     write_line(text, event, began).expect("a String takes all text");
 }
 
 fn write_line(text: &mut String, event: &PacketEvent, began: Time) -> fmt::Result {
     let sign = if event.way == Way::Out { '→' } else { '←' };
-    let micros = event.at.since(began).as_micros();
-    write!(text, "{:>7}.{:03} ms {sign} ", micros / 1000, micros % 1000)?;
+    write!(text, "{:>11} ms {sign} ", millis(event.at, began))?;
     match event.number() {
         Some(number) => write!(text, "#{number:<5}")?,
         None => text.push_str("-     "),

@@ -20,7 +20,8 @@ pub(super) fn job<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     Box::new(move || Box::new(work()))
 }
 
-/// A job that was begun, such as that of a disk. Resolves to its result, or to a failure if it panicked; it ends whether or not anyone waits.
+/// A job that was begun, such as that of a disk. Resolves to its result, or to a failure if it panicked; it ends whether
+/// or not anyone waits.
 #[derive(Debug)]
 pub(crate) struct Blocking<T> {
     task: JoinHandle<Box<dyn Any + Send>>,

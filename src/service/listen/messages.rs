@@ -168,13 +168,10 @@ async fn one(session: &Handle, server: Arc<dyn Server>, mut connection: Connecti
     session.measure(&mut connection);
     session.log("client", format!("{client} connected"));
     let revoked = connection.key.as_deref().and_then(|key| Some(session.control::<Keyring>()?.end_of(key)));
-    let Some(revoked) = revoked else {
-        return attend(session, &client, server.serve(session.clone(), connection, guest)).await;
-    };
-    let ender = connection.ender();
-    let served = server.serve(session.part(revoked.clone()), connection, guest);
+    let (end, ender) = (revoked.unwrap_or_else(|| session.token()), connection.ender());
+    let served = server.serve(session.part(end.clone()), connection, guest);
     let cut_off = async {
-        revoked.cancelled().await;
+        end.cancelled().await;
         if session.is_cancelled() {
             // There are goodbyes to be said.
             std::future::pending::<()>().await;

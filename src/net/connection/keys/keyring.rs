@@ -113,7 +113,6 @@ impl Keyring {
     }
 
     /// What `read` makes of the first key that it can read with.
-    #[cfg(feature = "keys")]
     pub(super) fn find<T>(&self, read: impl FnMut(&ClientKey) -> Option<T>) -> Option<T> {
         self.known().iter().map(|known| &known.key).find_map(read)
     }
@@ -124,9 +123,7 @@ impl Keyring {
         client: [u8; preface::SIZE],
         first: &[u8; FIRST],
     ) -> Option<(Arc<str>, Responder)> {
-        let keys = self.known();
-        let mut tried = keys.iter().map(|known| (&known.key, Responder::read(&known.key.key, client, first)));
-        tried.find_map(|(known, responder)| Some((known.name.clone(), responder?)))
+        self.find(|known| Some((known.name.clone(), Responder::read(&known.key, client, first)?)))
     }
 
     /// Waits until a client may be told that it has no key; false if too many wait already.

@@ -103,14 +103,14 @@ impl FromArguments for TraceOptions {
     }
 }
 
-fn matching(filter: Option<&Filter>, events: &[PacketEvent]) -> Vec<PacketEvent> {
-    events.iter().filter(|event| filter.is_none_or(|filter| filter.matches(event))).copied().collect()
+fn matching<'e>(filter: Option<&Filter>, events: &'e [PacketEvent]) -> Vec<&'e PacketEvent> {
+    events.iter().filter(|event| filter.is_none_or(|filter| filter.matches(event))).collect()
 }
 
 /// Some hundred lines at once: a thread that writes is woken for each report.
-fn show(shell: &Shell, session: &Session, events: &[PacketEvent], began: Time) {
+fn show(shell: &Shell, session: &Session, events: &[&PacketEvent], began: Time) {
     for events in events.chunks(LINES_AT_ONCE) {
-        let events = events.to_vec();
+        let events = events.iter().map(|event| **event).collect();
         shell.emit(Report::Packets { session: session.id, label: session.label(), events, began });
     }
 }

@@ -98,6 +98,13 @@ impl FromArguments for SetOptions {
     }
 }
 
+impl SetOptions {
+    /// True if a rate, or a condition of a link, is to change.
+    fn paces(&self) -> bool {
+        !self.change.is_empty() || self.rate.is_some() || self.unlimited
+    }
+}
+
 /// Changes the conditions of a link, from the next packet on.
 fn turn(label: &str, control: &RelayControl, options: &SetOptions) -> Result<String, Failure> {
     if options.change.is_empty() && !options.unlimited {
@@ -121,23 +128,27 @@ fn limit(shell: &Shell, session: &SessionRef, options: &SetOptions) -> Result<St
     let label = session.label();
     if let Some(events) = options.record {
         session.keep_packets(events);
-        if options.change.is_empty() && options.rate.is_none() && !options.unlimited {
+        if options.keys.is_empty() && !options.paces() {
             return Ok(format!("{label} keeps {} of its packets", quantity::counted(events as u64, "event")));
         }
     }
     if session.has_ended() {
         return Err(errors::session_ended(&label).of(format!("set {label}")));
     }
-    let text = if options.keys.is_empty() {
-        match session.control::<RelayControl>() {
+    let mut said = Vec::new();
+    if !options.keys.is_empty() {
+        said.push(options.keys.make(shell, &session).map_err(|failure| failure.of(format!("set {label}")))?);
+    }
+    if options.keys.is_empty() || options.paces() {
+        said.push(match session.control::<RelayControl>() {
             Some(link) => turn(&label, &link, options)?,
             None => pace(&session, &label, options)?,
-        }
-    } else {
-        options.keys.make(shell, &session).map_err(|failure| failure.of(format!("set {label}")))?
-    };
-    session.note_change(CHANGE, text.strip_prefix(&format!("{label}: ")).unwrap_or(&text));
-    Ok(text)
+        });
+    }
+    for text in &said {
+        session.note_change(CHANGE, text.strip_prefix(&format!("{label}: ")).unwrap_or(text));
+    }
+    Ok(said.join("\n"))
 }
 
 /// Sets or lifts the rate limit of a session.
