@@ -11,6 +11,9 @@ const OVER: &str = "06";
 /// `TCP_LISTEN`.
 const LISTENS: &str = "0A";
 
+/// How often a socket is looked for that is not in the list.
+const LOOKS: usize = 3;
+
 /// True if the peer is on loopback and not shown to be of this user or of root, who may do anything anyway: of another
 /// user, or gone already, so that nobody can tell whose it was. False if the system has no list of its sockets, or if the
 /// peer is not on loopback.
@@ -32,13 +35,19 @@ fn owners(transport: Transport, peer: SocketAddr) -> Option<Vec<Owner>> {
         return None;
     }
     let forms = written(peer);
-    let (mut listed, mut all) = (false, Vec::new());
-    // An IPv6 socket may have an IPv4 address, so both lists are searched.
-    for list in lists(transport) {
-        listed = true;
-        all.extend(list.filter_map(|line| read(&line, &forms)));
-    }
-    listed.then_some(all)
+    let look = || {
+        let mut all: Option<Vec<Owner>> = None;
+        // An IPv6 socket may have an IPv4 address, so both lists are searched.
+        for list in lists(transport) {
+            all.get_or_insert_default().extend(list.filter_map(|line| read(&line, &forms)));
+        }
+        all
+    };
+    // The kernel goes on in its list by counting: a socket that is closed meanwhile makes it leave another one out.
+    (0..LOOKS)
+        .map(|_| look())
+        .find(|found| !found.as_ref().is_some_and(Vec::is_empty))
+        .unwrap_or_else(|| Some(Vec::new()))
 }
 
 /// Whose a socket is.
