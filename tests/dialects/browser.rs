@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{LIMIT, Lab, eventually};
 
+/// How the browser calls a page that another one took the place of before it answered.
+const NAVIGATED: &str = "Inspected target navigated or closed";
+
 pub struct Browser {
     child: Child,
     asks: ChildStdin,
@@ -40,7 +43,7 @@ impl Browser {
         browser
     }
 
-    /// Sends a command, and waits for its result.
+    /// Sends a command, and waits for its result: null if the page that it was for has gone meanwhile.
     fn ask(&mut self, method: &str, params: Value) -> Value {
         self.last += 1;
         let mut request = json!({ "id": self.last, "method": method, "params": params });
@@ -56,6 +59,9 @@ impl Browser {
             answer.pop();
             let answer: Value = serde_json::from_slice(&answer).unwrap();
             if answer["id"] == self.last {
+                if answer["error"]["message"] == NAVIGATED {
+                    return Value::Null;
+                }
                 assert!(answer["error"].is_null(), "{method}: {answer}");
                 return answer["result"].clone();
             }

@@ -8,20 +8,20 @@ use std::process::Command;
 use crate::harness::{LIMIT, Lab, Running, eventually, has, names};
 
 /// A client that says exactly what a test wants.
-struct Client {
+pub(super) struct Client {
     stream: BufReader<TcpStream>,
 }
 
 impl Client {
     /// Connects and says nothing.
-    fn knock(address: &str) -> Self {
+    pub(super) fn knock(address: &str) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         Self { stream: BufReader::new(stream) }
     }
 
     /// Connects and logs in, without waiting to be greeted.
-    fn new(address: &str) -> Self {
+    pub(super) fn new(address: &str) -> Self {
         let mut client = Self::knock(address);
         client.say(b"USER anonymous\r\nPASS x\r\nTYPE I\r\n");
         for code in ["220", "331", "230", "200"] {
@@ -30,7 +30,7 @@ impl Client {
         client
     }
 
-    fn say(&mut self, bytes: &[u8]) {
+    pub(super) fn say(&mut self, bytes: &[u8]) {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
 
@@ -52,14 +52,14 @@ impl Client {
 
     /// The next reply, which must have this code.
     #[track_caller]
-    fn hear(&mut self, code: &str) -> String {
+    pub(super) fn hear(&mut self, code: &str) -> String {
         let reply = self.reply();
         assert!(reply.starts_with(code), "{code}: {reply}");
         reply
     }
 
     #[track_caller]
-    fn ask(&mut self, line: impl AsRef<[u8]>, code: &str) -> String {
+    pub(super) fn ask(&mut self, line: impl AsRef<[u8]>, code: &str) -> String {
         self.say(&[line.as_ref(), b"\r\n"].concat());
         self.hear(code)
     }
@@ -83,11 +83,18 @@ impl Client {
         data
     }
 
+    /// Sends a command whose answer is data, which comes over the connection returned.
+    #[track_caller]
+    pub(super) fn begin(&mut self, line: impl AsRef<[u8]>) -> TcpStream {
+        let data = self.data();
+        self.ask(line, "150");
+        data
+    }
+
     /// Sends a command whose answer is data.
     #[track_caller]
-    fn get(&mut self, line: impl AsRef<[u8]>) -> Vec<u8> {
-        let mut data = self.data();
-        self.ask(line, "150");
+    pub(super) fn get(&mut self, line: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut data = self.begin(line);
         let mut bytes = Vec::new();
         data.read_to_end(&mut bytes).unwrap();
         self.hear("226");
@@ -95,7 +102,7 @@ impl Client {
     }
 
     /// Sends a file; the last reply.
-    fn put(&mut self, name: &str, bytes: &[u8]) -> String {
+    pub(super) fn put(&mut self, name: &str, bytes: &[u8]) -> String {
         let mut data = self.data();
         self.say(format!("STOR {name}\r\n").as_bytes());
         let reply = self.reply();

@@ -7,6 +7,7 @@ mod http;
 mod one_port;
 mod pages;
 mod rooms;
+mod rows;
 mod tftp;
 
 use std::io::{Read, Write};
