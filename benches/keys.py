@@ -28,7 +28,8 @@ NLS = os.environ.get("NLS", os.path.join(HERE, "../target/release/nls"))
 BASE = os.environ.get("BASE")
 COUNT = int(os.environ.get("COUNT", "5000"))
 STARTS = 200
-PREFACE = bytes.fromhex("8b4e4c5307010000")
+CALC = 2
+PREFACE = bytes.fromhex("8b4e4c5307") + bytes([CALC, 0, 0])
 
 
 def processor_seconds(process):
@@ -38,18 +39,17 @@ def processor_seconds(process):
 
 
 def keyed(port, key):
-    connection, sealer, frames = connect("127.0.0.1", port, key)
+    connection, sealer, frames = connect("127.0.0.1", port, key, CALC)
     # An empty record ends it; the server's answers.
     connection.sendall(sealer.seal(b""))
-    for _ in frames:
-        pass
+    assert not list(frames), "it is not served"
     connection.close()
 
 
 def plain(port, _):
     connection = socket.create_connection(("127.0.0.1", port), 20)
     connection.sendall(PREFACE)
-    exactly(connection.makefile("rb"), len(PREFACE))
+    assert exactly(connection.makefile("rb"), len(PREFACE)) == PREFACE, "it is not served"
     connection.shutdown(socket.SHUT_WR)
     while connection.recv(4096):
         pass

@@ -96,6 +96,7 @@ fn bind_to(transport: Transport, address: SocketAddr) -> std::io::Result<Bound> 
     socket.bind(&address.into())?;
     match transport {
         Transport::Tcp => {
+            crate::net::tcp::set_options(&socket);
             socket.listen(BACKLOG)?;
             TcpListener::from_std(socket.into()).map(Bound::Tcp)
         }

@@ -88,7 +88,7 @@ impl ForeignStream {
     /// A second connection, such as that for the data of a transfer, that was accepted by a listener of its own.
     pub(crate) async fn accept(listener: &TcpListener) -> std::io::Result<Self> {
         let (stream, peer) = listener.accept().await?;
-        tcp::prepare(&stream);
+        tcp::prepare_accepted(&stream);
         Ok(Self::new(stream, peer, BytesMut::new()))
     }
 

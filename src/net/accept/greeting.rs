@@ -55,9 +55,10 @@ impl PendingConnection {
     pub async fn answer(self) -> Result<(Greeted, ConnectionPermit), Failure> {
         let Self { stream, peer, admission, places, half_open } = self;
         let name = show(peer);
-        tcp::prepare(&stream);
-        let visitor =
-            Visitor { stream, peer, admission, places, front: BytesMut::with_capacity(preface::SIZE) };
+        tcp::prepare_accepted(&stream);
+        // Who has a key sends the first message of the handshake with its preface.
+        let first = preface::SIZE + if admission.keys.is_some() { preface::FIRST } else { 0 };
+        let visitor = Visitor { stream, peer, admission, places, front: BytesMut::with_capacity(first) };
         visitor.answer(half_open).await.map_err(|failure| failure.of(name))
     }
 }

@@ -20,6 +20,7 @@ mod visitor;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
@@ -40,7 +41,7 @@ use crate::wire::preface::Preface;
 use crate::wire::{Frame, ServiceId};
 
 /// Descriptors kept free for files, prompts and other sessions (faults.md row 61).
-const RESERVE: i32 = 32;
+const RESERVE: i64 = 32;
 /// Interval between repeated warnings about the same problem.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
@@ -69,6 +70,8 @@ pub(super) enum Knock {
 /// Accepts TCP connections, and survives a lack of descriptors.
 pub struct Acceptor {
     listener: TcpListener,
+    /// Descriptors from this number on are the reserve: the kernel assigns the lowest free one, so few are left then.
+    reserve_from: i64,
     /// A reserve descriptor, released briefly when none is left so that a client can be accepted and told so.
     spare: Option<std::fs::File>,
     /// When the lack of descriptors was last reported.
@@ -149,14 +152,16 @@ impl TcpServer {
 impl Acceptor {
     /// Accepts from a socket that listens.
     pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener, spare: std::fs::File::open("/dev/null").ok(), told: None }
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let reserve_from = limit.map_or(i64::MAX, |limit| limit as i64 - RESERVE);
+        Self { listener, reserve_from, spare: std::fs::File::open("/dev/null").ok(), told: None }
     }
 
     /// The next client.
     pub(super) async fn knock(&mut self) -> Knock {
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) if is_in_reserve(&stream) => turn_away(&stream),
+                Ok((stream, _)) if i64::from(stream.as_raw_fd()) >= self.reserve_from => turn_away(&stream),
                 Ok((stream, peer)) => return Knock::Stream(stream, peer),
                 Err(error)
                     if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) =>
@@ -183,13 +188,6 @@ impl Acceptor {
             }
         }
     }
-}
-
-/// The kernel assigns the lowest free descriptor: a high number means that few are left.
-fn is_in_reserve(stream: &TcpStream) -> bool {
-    use std::os::fd::AsRawFd;
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    limit.is_some_and(|limit| i64::from(stream.as_raw_fd()) >= (limit as i64) - i64::from(RESERVE))
 }
 
 /// Sends a busy error without waiting: it fits into the empty send buffer of a new connection.

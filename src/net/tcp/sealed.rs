@@ -255,6 +255,11 @@ impl WriteSide {
     pub(super) async fn shutdown(&mut self) {
         if let Some(sealed) = &mut self.sealed {
             sealed.sealer.end(&mut sealed.out);
+            // One packet with the FIN, where everything before has left.
+            if sealed.left == 0 {
+                sealed.left = self.socket.try_write(&sealed.out, true);
+                sealed.passing.bytes(&sealed.out[..sealed.left]);
+            }
             let leaves = sealed.leave(&mut self.socket, Instant::now() + END_LIMIT);
             drop(tokio::time::timeout(END_LIMIT, leaves).await);
         }
@@ -267,8 +272,11 @@ impl Drop for WriteSide {
     fn drop(&mut self) {
         if let Some(sealed) = self.sealed.as_mut().filter(|sealed| sealed.out.is_empty()) {
             sealed.sealer.end(&mut sealed.out);
-            self.socket.try_write(&sealed.out);
-            sealed.passing.bytes(&sealed.out);
+            // It may have been said already.
+            if !sealed.out.is_empty() {
+                let left = self.socket.try_write(&sealed.out, false);
+                sealed.passing.bytes(&sealed.out[..left]);
+            }
         }
     }
 }

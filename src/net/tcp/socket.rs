@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use rustix::net::SendFlags;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_util::sync::CancellationToken;
@@ -138,13 +139,20 @@ impl WriteEnd {
         }
     }
 
-    /// Writes what the system takes at once; nothing if that is not everything, or it fails.
-    pub(super) fn try_write(&self, bytes: &[u8]) {
-        match self {
-            Self::Shared(half) => drop(half.try_write(bytes)),
-            Self::Own(own) => drop(rustix::net::send(&*own.stream, bytes, rustix::net::SendFlags::DONTWAIT)),
-            Self::Gone => {}
-        }
+    /// Writes what the system takes at once, which it returns: nothing if it fails. `more`: what follows at once, if only
+    /// the end, goes into the same packet.
+    pub(super) fn try_write(&self, bytes: &[u8], more: bool) -> usize {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        #[cfg(target_os = "linux")]
+        let flags = if more { flags | SendFlags::MORE } else { flags };
+        #[cfg(not(target_os = "linux"))]
+        let _ = more;
+        let sent = match self {
+            Self::Shared(half) => rustix::net::send(half.as_ref(), bytes, flags),
+            Self::Own(own) => rustix::net::send(&*own.stream, bytes, flags),
+            Self::Gone => return 0,
+        };
+        sent.unwrap_or(0)
     }
 
     /// The local address and the peer's.

@@ -1,5 +1,9 @@
 //! The handshake `NNpsk0` of Noise, whatever carries its messages: begun, read, and what both sides agree on.
 
+use std::sync::{Mutex, PoisonError};
+
+use ring::agreement::{EphemeralPrivateKey, UnparsedPublicKey, X25519, agree_ephemeral};
+use ring::rand::SystemRandom;
 use snow::params::{CipherChoice, DHChoice, HashChoice};
 use snow::resolvers::{CryptoResolver, DefaultResolver};
 use snow::types::{Dh, Hash, Random};
@@ -12,6 +16,9 @@ use crate::wire::preface;
 
 /// Noise, section 8: both sides are anonymous (NN) but for the key, which is mixed in before the first message (psk0).
 const SUITE: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
+
+/// Bytes of a public key of X25519, and of what two agree on.
+const PUBLIC: usize = 32;
 
 /// The ciphers besides ChaCha20-Poly1305 that this processor computes fast, as a flag.
 pub(super) fn offered() -> u8 {
@@ -37,7 +44,7 @@ fn state(key: &Key, prologue: &[&[u8]], is_initiator: bool, ephemeral: Ephemeral
         let params = SUITE.parse()?;
         let builder = match ephemeral {
             Ephemeral::Seeded(seed) => Builder::with_resolver(params, Box::new(Seeded(*seed))),
-            Ephemeral::Random => Builder::new(params),
+            Ephemeral::Random => Builder::with_resolver(params, Box::new(ByTheSystem)),
             #[cfg(test)]
             Ephemeral::Fixed(own) => Builder::new(params).fixed_ephemeral_key_for_testing_only(own),
         };
@@ -46,6 +53,78 @@ fn state(key: &Key, prologue: &[&[u8]], is_initiator: bool, ephemeral: Ephemeral
     };
     let state: Result<HandshakeState, snow::Error> = build();
     state.expect("the suite is complete, and needs nothing but the key")
+}
+
+/// The primitives of snow, with ephemeral keys by `ring`, which on x86 takes a tenth less time for them.
+struct ByTheSystem;
+
+impl CryptoResolver for ByTheSystem {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        DefaultResolver.resolve_rng()
+    }
+
+    fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
+        Some(Box::new(Once::default()))
+    }
+
+    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(choice)
+    }
+
+    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn snow::types::Cipher>> {
+        DefaultResolver.resolve_cipher(choice)
+    }
+}
+
+/// X25519 (RFC 7748) with a secret that the system draws and that is used once, as `NN` does.
+#[derive(Default)]
+struct Once {
+    secret: Mutex<Option<EphemeralPrivateKey>>,
+    public: [u8; PUBLIC],
+}
+
+impl Dh for Once {
+    fn name(&self) -> &'static str {
+        "25519"
+    }
+
+    fn pub_len(&self) -> usize {
+        PUBLIC
+    }
+
+    fn priv_len(&self) -> usize {
+        PUBLIC
+    }
+
+    /// There is no other secret than the drawn one.
+    fn set(&mut self, _: &[u8]) {}
+
+    fn generate(&mut self, _: &mut dyn Random) -> Result<(), snow::Error> {
+        let secret =
+            EphemeralPrivateKey::generate(&X25519, &SystemRandom::new()).map_err(|_| snow::Error::Rng)?;
+        let public = secret.compute_public_key().map_err(|_| snow::Error::Dh)?;
+        self.public.copy_from_slice(public.as_ref());
+        *self.secret.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(secret);
+        Ok(())
+    }
+
+    fn pubkey(&self) -> &[u8] {
+        &self.public
+    }
+
+    /// It is never given away.
+    fn privkey(&self) -> &[u8] {
+        &[]
+    }
+
+    fn dh(&self, peer: &[u8], out: &mut [u8]) -> Result<(), snow::Error> {
+        let secret = self.secret.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let peer = UnparsedPublicKey::new(&X25519, peer.get(..PUBLIC).ok_or(snow::Error::Dh)?);
+        let agreed = agree_ephemeral(secret.ok_or(snow::Error::Dh)?, &peer, |agreed| {
+            out[..PUBLIC].copy_from_slice(agreed);
+        });
+        agreed.map_err(|_| snow::Error::Dh)
+    }
 }
 
 /// The primitives of snow, with random bytes that follow from a seed.
