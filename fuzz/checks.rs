@@ -171,3 +171,9 @@ fn body(bytes: &[u8], length: usize) -> (Vec<u8>, Result<bool, http::HttpError>)
         }
     }
 }
+
+/// A handshake, records and packets with a key, as a stranger sends them.
+pub fn keyed(bytes: &[u8]) {
+    nls::net::connection::keys::fuzz_entry::client(bytes);
+    nls::net::connection::keys::fuzz_entry::server(bytes);
+}

@@ -131,3 +131,22 @@ fn no_request_over_http_brings_down_its_reader_or_reads_differently_in_pieces() 
     ];
     each_of(heads.map(<[u8]>::to_vec).into(), 500, checks::http);
 }
+
+#[test]
+fn no_stranger_brings_down_a_handshake_or_is_believed() {
+    let samples =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples/keyed.txt")).unwrap();
+    let named: Vec<(&str, Vec<u8>)> = samples
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, hex)| (name, nls::base::pattern::from_hex(hex).unwrap()))
+        .collect();
+    // A preface and what is behind it belong together.
+    let behind = |name: &str| matches!(name, "first message" | "second message");
+    let pairs =
+        named.windows(2).filter(|pair| behind(pair[1].0)).map(|pair| [&pair[0].1[..], &pair[1].1].concat());
+    let mut corpus: Vec<Vec<u8>> = pairs.collect();
+    corpus.extend(named.iter().map(|(_, bytes)| bytes.clone()));
+    assert!(corpus.len() > 20, "{}", corpus.len());
+    each_of(corpus, 100, checks::keyed);
+}

@@ -252,6 +252,11 @@ fn finish(mut child: Child, input: Option<&[u8]>) -> Run {
 }
 
 impl Run {
+    /// What a child leaves that was started.
+    pub fn of(child: Child) -> Self {
+        finish(child, None)
+    }
+
     #[track_caller]
     pub fn success(self) -> Self {
         assert_eq!(self.code, Some(0), "out: {}\nerr: {}", self.out, self.err);

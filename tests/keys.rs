@@ -244,7 +244,7 @@ fn with_python(lab: &Lab, script: &str, arguments: &[&str]) -> Option<std::proce
 fn the_vectors_of_a_keyed_connection_are_those_of_another_implementation() {
     let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples/keyed.txt");
     if let Some(output) = with_python(&Lab::new(), "vectors.py", &[vectors]) {
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "2 connections are as described\n", "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "4 connections are as described\n", "{output:?}");
     }
 }
 
@@ -272,6 +272,26 @@ fn a_client_of_another_make_fetches_a_file_with_a_key() {
         String::from_utf8_lossy(&refused.stderr).contains("this key does not open the port"),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_client_of_another_make_fetches_a_file_with_a_code_once() {
+    let lab = Lab::new();
+    std::fs::create_dir(lab.path("root")).unwrap();
+    lab.write("root/a.txt", "for one client");
+    let (mut server, address) = lab.server("listen tcp 0 ftp root root code as files; print $files.code");
+    let code = server.line();
+    let (host, port) = address.rsplit_once(':').unwrap();
+    let fetch = |code: &str| with_python(&lab, "code.py", &[host, port, code, "a.txt"]);
+    if !python_has("spake2") {
+        return;
+    }
+    let Some(wrong) = fetch("zoo-zoo-zoo") else { return };
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("this key does not open the port"), "{wrong:?}");
+    let right = fetch(code.trim()).unwrap();
+    assert!(right.stdout == b"for one client", "{right:?}");
+    let again = fetch(code.trim()).unwrap();
+    assert!(String::from_utf8_lossy(&again.stderr).contains("no code opens this port"), "{again:?}");
 }
 
 /// The answer to bytes of who has no key.

@@ -16,6 +16,7 @@ mod golden;
 mod harness;
 mod keys;
 mod manual;
+mod middle;
 mod next;
 mod packets;
 mod prompt;

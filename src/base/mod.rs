@@ -11,7 +11,7 @@
 //! | `pattern` | regular expressions over texts and streams |
 //! | `ranges` | sets of ranges |
 //! | `escape`, `width` | foreign text made safe, pages of HTML; its width in columns |
-//! | `secrets` | texts that are masked everywhere; keys |
+//! | `secrets` | texts that are masked everywhere; keys and codes |
 //! | `share` | the share of a limit that one address may take |
 //! | `stable_hash` | hashes for random decisions |
 
@@ -32,7 +32,7 @@ pub use self::stable_hash::mix;
 pub use endpoint::{Carrier, Endpoint, Host, Transport};
 pub use escape::escape;
 pub use ranges::RangeSet;
-pub use secrets::{Key, Secrets};
+pub use secrets::{Code, Key, Secrets};
 pub use share::share;
 pub use time::Time;
 pub use value::{Dimension, Fields, Value};

@@ -61,6 +61,8 @@ pub enum Kind {
     Topic(&'static [(&'static str, &'static str)]),
     /// A key: the name of one that is kept, a file, or a variable that holds one.
     Key,
+    /// The words of a code, as `orbit-canyon-blue`.
+    Code,
     /// The rest of the line, joined by single blanks.
     Rest,
     /// Like [`Kind::Rest`], but an unquoted word that pipes, redirects or chains in other shells is an error.
@@ -183,6 +185,7 @@ impl Kind {
             Self::Service => "SERVICE".into(),
             Self::Hex => "HEX".into(),
             Self::Key => "NAME|FILE".into(),
+            Self::Code => "WORDS".into(),
             Self::Session => "X".into(),
             Self::SessionOrText => "X|TEXT".into(),
             Self::Setting(words) => format!("{}|X", words.join("|")),
@@ -225,6 +228,7 @@ impl Kind {
             Self::Rate => "a rate such as 10mbit".into(),
             Self::Secret => "a secret".into(),
             Self::Service => "a service".into(),
+            Self::Code => "a code such as orbit-canyon-blue".into(),
             Self::Key => "the name of a key, or a file such as ./a.key".into(),
             Self::Session => "a session: %2, $name or a name".into(),
             Self::SessionOrText => "a session: %2, $name or a name; or a text in quotes, or a URL".into(),

@@ -28,14 +28,16 @@ pub mod udp;
 
 pub use accept::Listener;
 pub use accept::bind::Bound;
-pub use connect::connect;
+pub use connect::{connect, exchange};
 pub use connection::message::{BlockSink, Message, PathCounts, Received};
 pub use connection::path_stats::PathStats;
 pub use connection::{Connection, Incoming, Outgoing};
 pub use kernel::owner::{is_known_to_be_of_another_user, is_of_another_user};
 pub use kernel::ports_in_use::ports_in_use;
 pub use kernel::reach::{has_address, reachable, reachable_addresses};
-pub use limits::{ACCEPT_PAUSE, CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, MINIMUM_RATE, SILENCE_LIMIT};
+pub use limits::{
+    ACCEPT_PAUSE, CODE_LIFETIME, CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, MINIMUM_RATE, SILENCE_LIMIT,
+};
 
 use std::net::SocketAddr;
 

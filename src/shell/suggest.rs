@@ -18,6 +18,7 @@ impl Shell {
         let invitation = session.map_or("", Session::suggestion);
         let next = if invitation.is_empty() { verb.next } else { invitation };
         let Some(line) = filled(next, session).filter(|line| !line.is_empty()) else { return };
+        let line = line + &session.filter(|_| !invitation.is_empty()).map(opening).unwrap_or_default();
         // Each server is at an address of its own; what a verb suggests is known after the first time.
         let key = if invitation.is_empty() { next.to_owned() } else { line.clone() };
         if !self.suggested.insert(key) {
@@ -31,6 +32,18 @@ impl Shell {
             None => "next",
         };
         self.emit(Report::Notice(format!("{place}: {line}")));
+    }
+}
+
+/// What opens a port with keys, behind a command that connects to it.
+fn opening(session: &Session) -> String {
+    let words = |name: &str| session.field(name).map(|value| value.to_string()).unwrap_or_default();
+    let (code, keys) = (words("code"), words("key"));
+    match keys.split(',').next() {
+        _ if session.listening().is_none() => String::new(),
+        _ if !code.is_empty() => format!(" code {code}"),
+        Some(key) if !key.is_empty() => format!(" key {}", as_word(key.to_owned())),
+        _ => String::new(),
     }
 }
 

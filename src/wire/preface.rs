@@ -8,7 +8,7 @@
 //! ```
 //! No text protocol begins with a byte above 0x7f, so a plain client is recognised by its first byte. The server
 //! answers with its own preface if version and service agree, else with a preface of service 0 and an ERROR frame. With
-//! [`SEALED`] a handshake follows each of them.
+//! [`SEALED`] a handshake follows each of them, with [`CODE`], too, what exchanges a code for a key.
 
 use super::VERSION;
 
@@ -37,6 +37,10 @@ pub const SIZE: usize = 8;
 pub const FLAGS: usize = 6;
 /// Flag: a handshake follows, and then everything is encrypted.
 pub const SEALED: u8 = 1;
+/// Flag, with [`SEALED`]: a message of [`CODE_MESSAGE`] bytes follows, which exchanges a code for a key.
+pub const CODE: u8 = 4;
+/// Bytes of a message that exchanges a code for a key: a byte for its side, and a point of Curve25519.
+pub const CODE_MESSAGE: usize = 33;
 /// Flag: with AES-256-GCM; a client offers it, a server that was offered it may choose it.
 pub const AES: u8 = 2;
 /// Bytes of the handshake behind a client's preface: an ephemeral public key, and the tag of an empty text.
@@ -73,7 +77,7 @@ pub struct Preface {
     pub version: u8,
     /// Number of the service, see [`ServiceId`]; 0 from a server is a refusal.
     pub service: u8,
-    /// [`SEALED`], [`AES`].
+    /// [`SEALED`], [`AES`], [`CODE`].
     pub flags: u8,
 }
 
@@ -96,6 +100,11 @@ impl Preface {
     /// True if a handshake follows it.
     pub const fn is_sealed(self) -> bool {
         self.flags & SEALED != 0
+    }
+
+    /// True if a code is exchanged for a key behind it, and nothing else.
+    pub const fn exchanges(self) -> bool {
+        self.flags & CODE != 0
     }
 
     /// False if `front`, the first bytes received, cannot be the beginning of a preface.

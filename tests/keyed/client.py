@@ -28,10 +28,10 @@ def hkdf(chaining, data, count):
 class Handshake:
     """The initiator's side of NNpsk0 (Noise, sections 5 and 9)."""
 
-    def __init__(self, key, preface, ephemeral=None):
+    def __init__(self, key, prologue, ephemeral=None):
         self.hash = hashlib.blake2s(SUITE).digest()
         self.chaining = self.hash
-        self.mix_hash(b"nls over TCP 1" + preface)
+        self.mix_hash(prologue)
         self.chaining, mixed, self.cipher_key = hkdf(self.chaining, key, 3)  # psk
         self.mix_hash(mixed)
         self.secret = X25519PrivateKey.from_private_bytes(ephemeral) if ephemeral else X25519PrivateKey.generate()
@@ -51,16 +51,23 @@ class Handshake:
         self.mix_hash(public)
         self.mix_key(public)  # with a psk, ephemeral keys are mixed in as keys, too
 
-    def finish(self, preface, second):
-        """The server's preface and the second message; returns what seals and what opens."""
+    def finish(self, second):
+        """The second message; returns its text, and the keys of what is sent and of what comes."""
         public, text = second[:32], second[32:]
         self.mix_public(public)  # e
         self.mix_key(self.secret.exchange(X25519PublicKey.from_public_bytes(public)))  # ee
         said = ChaCha20Poly1305(self.cipher_key).decrypt(bytes(12), text, self.hash)
-        if said != preface or not preface[6] & SEALED:
-            raise InvalidTag("the preface was changed")
-        out, into = hkdf(self.chaining, b"", 2)
-        return Direction(out, preface[6] & AES), Direction(into, preface[6] & AES)
+        return said, hkdf(self.chaining, b"", 2)
+
+def over_tcp(key, preface, ephemeral=None):
+    return Handshake(key, b"nls over TCP 1" + preface, ephemeral)
+
+def agreed(shake, preface, second):
+    """What seals and what opens, behind the server's preface and the second message."""
+    said, keys = shake.finish(second)
+    if said != preface or not preface[6] & SEALED:
+        raise InvalidTag("the preface was changed")
+    return [Direction(key, preface[6] & AES) for key in keys]
 
 class Direction:
     def __init__(self, key, is_aes):
@@ -114,22 +121,22 @@ def frames(stream, opener):
 def text(value):
     return struct.pack(">H", len(value)) + value
 
-def connect(host, port, key):
+def connect(host, port, key, service=1):
     connection = socket.create_connection((host, int(port)), 20)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     stream = connection.makefile("rb")
-    preface = bytes.fromhex("8b4e4c530701") + bytes([SEALED | AES, 0])
-    shake = Handshake(key, preface)
+    preface = bytes.fromhex("8b4e4c5307") + bytes([service, SEALED | AES, 0])
+    shake = over_tcp(key, preface)
     connection.sendall(preface + shake.first)
     server = exactly(stream, 8)
     if not server[6] & SEALED:
         sys.exit("refused: " + stream.read()[9:-4].decode())
-    sealer, opener = shake.finish(server, exactly(stream, 56))
+    sealer, opener = agreed(shake, server, exactly(stream, 56))
     connection.sendall(sealer.seal(b""))
     return connection, sealer, frames(stream, opener)
 
-if __name__ == "__main__":
-    host, port, path, name = sys.argv[1:]
-    connection, sealer, received = connect(host, port, read_key(open(path).read()))
+def fetch(host, port, key, name):
+    connection, sealer, received = connect(host, port, key)
     # GET: chunk, window, fresh, name.
     body = struct.pack(">IIB", 262144, 1 << 20, 1) + text(name.encode())
     connection.sendall(sealer.seal(struct.pack(">IB", len(body) + 1, GET) + body))
@@ -146,3 +153,7 @@ if __name__ == "__main__":
             connection.sendall(sealer.seal(ack + struct.pack(">I", len(stored)) + stored) + sealer.seal(b""))
             connection.shutdown(socket.SHUT_WR)
             break
+
+if __name__ == "__main__":
+    host, port, path, name = sys.argv[1:]
+    fetch(host, port, read_key(open(path).read()), name)

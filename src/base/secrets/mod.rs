@@ -4,9 +4,12 @@
 //! |---|---|
 //! | `masked` | the known secrets, and the masking of them |
 //! | `key` | a key, its forms as text, and keys in foreign text |
+//! | `code` | a few words that let one client in |
 
+pub mod code;
 pub mod key;
 mod masked;
 
+pub use code::Code;
 pub use key::Key;
 pub use masked::{LEAST, Secrets};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::base::pattern::from_hex;
 use crate::base::quantity::{self, BadQuantity};
 use crate::base::secrets::key::{BadKey, is_name};
-use crate::base::{Carrier, Key, Transport, endpoint};
+use crate::base::{Carrier, Code, Key, Transport, endpoint};
 use crate::language::diagnostic::nearest;
 use crate::language::kind::{Datum, Kind, Mismatch, Place, SessionRef};
 use crate::language::vocabulary::Vocabulary;
@@ -44,6 +44,7 @@ pub fn read(kind: Kind, word: &str, vocabulary: &Vocabulary) -> Result<Datum, Mi
         Kind::Transport => transport(word),
         Kind::Carrier => carrier(word),
         Kind::Key => key(word),
+        Kind::Code => code(word),
         Kind::Hex => from_hex(word).map(Datum::Bytes).or_else(|why| mismatch(why, None)),
     }
 }
@@ -60,6 +61,18 @@ fn key(word: &str) -> Result<Datum, Mismatch> {
         Err(BadKey::Password) if word.contains(['/', '.', '~']) => Ok(Datum::Path(word.into(), false)),
         Err(bad) => mismatch(format!("{}; {}", bad.why(), bad.fix()), None),
     }
+}
+
+/// A code. Whoever mistyped one of its words is told which may be meant.
+fn code(word: &str) -> Result<Datum, Mismatch> {
+    let bad = match Code::read(word) {
+        Ok(code) => return Ok(Datum::Text(code.text().into())),
+        Err(bad) => bad,
+    };
+    let meant = |part: &str| nearest(part, Code::all_words().iter().copied());
+    let fix = word.to_lowercase().split('-').map(meant).collect::<Option<Vec<_>>>();
+    let fix = fix.map(|words| words.join("-")).filter(|fix| Code::read(fix).is_ok());
+    mismatch(bad.why(), fix)
 }
 
 fn place(word: &str) -> Result<Place, Mismatch> {

@@ -1,5 +1,6 @@
-//! A port with keys: only who has one of them is served. Whoever has not learns that, and nothing else of the port.
+//! A port with keys: only who has one of them is served, or exchanges the code of the port for one. Whoever has not learns that, and nothing else of the port.
 
+use super::foreign::ForeignStream;
 use super::visitor::{Spoken, Visitor, objection};
 use crate::net::connection::Connection;
 use crate::net::connection::keys::{FIRST, Keyring, errors};
@@ -9,7 +10,7 @@ use crate::net::limits::FIRST_MESSAGE_LIMIT;
 use crate::net::tcp::{self, opening};
 use crate::report::Failure;
 use crate::wire::dialect::Opening;
-use crate::wire::preface::{self, Preface};
+use crate::wire::preface::{self, CODE_MESSAGE, Preface};
 use crate::wire::{Frame, ServiceId};
 
 impl Visitor {
@@ -19,10 +20,7 @@ impl Visitor {
         keyring: Keyring,
         asked: Preface,
     ) -> Result<(Spoken, ConnectionPermit), Failure> {
-        let (client, first) = match tokio::time::timeout(FIRST_MESSAGE_LIMIT, self.first_message()).await {
-            Ok(message) => message?,
-            Err(_) => return Err(first_message_timed_out()),
-        };
+        let (client, first) = self.first_message::<FIRST>().await?;
         let Some((name, responder)) = keyring.open(client, &first) else {
             if !keyring.slow_down().await {
                 return Err(errors::dropped_without_words());
@@ -48,8 +46,37 @@ impl Visitor {
         Ok((Spoken::Messages(Box::new(connection)), place))
     }
 
-    /// The preface and the first message of the handshake.
-    async fn first_message(&mut self) -> Result<([u8; preface::SIZE], [u8; FIRST]), Failure> {
+    /// A client that exchanges the code of the port for a key, with which it comes again.
+    pub(super) async fn exchange(
+        mut self,
+        keyring: Keyring,
+        asked: Preface,
+    ) -> Result<(Spoken, ConnectionPermit), Failure> {
+        let (_, first) = self.first_message::<CODE_MESSAGE>().await?;
+        // Who is at the wrong port does not use up the code.
+        if let Some(failure) = objection(&self.admission, Some(asked)) {
+            return Err(self.refuse(Opening::Own, failure).await);
+        }
+        let Some(answer) = keyring.exchange(&first) else {
+            if !keyring.slow_down().await {
+                return Err(errors::dropped_without_words());
+            }
+            return Err(self.refuse(Opening::Own, errors::no_code_here()).await);
+        };
+        let preface = opening::exchange_preface(self.admission.service).encode();
+        let mut stream = ForeignStream::new(self.stream, self.peer, self.front);
+        stream.write(&[&preface[..], &answer].concat()).await?;
+        stream.close().await;
+        Err(errors::code_tried())
+    }
+
+    /// The preface and what is behind it.
+    async fn first_message<const N: usize>(&mut self) -> Result<([u8; preface::SIZE], [u8; N]), Failure> {
+        let whole = tokio::time::timeout(FIRST_MESSAGE_LIMIT, self.read_first());
+        whole.await.unwrap_or_else(|_| Err(first_message_timed_out()))
+    }
+
+    async fn read_first<const N: usize>(&mut self) -> Result<([u8; preface::SIZE], [u8; N]), Failure> {
         loop {
             if let Some(message) = opening::split_first(&self.front) {
                 return Ok(message);

@@ -142,6 +142,7 @@ impl Visitor {
             Some(asked) if asked.version != VERSION => {
                 Err(self.refuse(opening, errors::version_mismatch(VERSION, asked.version)).await)
             }
+            Some(asked) if asked.exchanges() => self.exchange(keys, asked).await,
             Some(asked) if asked.is_sealed() => self.keyed(keys, asked).await,
             _ => Err(self.refuse(opening, key_needed()).await),
         }

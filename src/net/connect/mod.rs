@@ -8,7 +8,7 @@ pub mod resolve;
 
 use super::connection::Connection;
 use super::{Driver, tcp, udp};
-use crate::base::{Endpoint, Key, Transport};
+use crate::base::{Code, Endpoint, Key, Transport};
 use crate::report::Failure;
 use crate::wire::ServiceId;
 
@@ -28,5 +28,19 @@ pub async fn connect(
         Transport::Udp => udp::connect(endpoint, &addresses, service, (options, key))
             .await
             .map(|(halves, driver)| (halves.into(), Some(driver))),
+    }
+}
+
+/// Exchanges the code of a server for a key, with which this client, and no other, can connect from then on.
+pub async fn exchange(
+    transport: Transport,
+    endpoint: &Endpoint,
+    service: ServiceId,
+    code: &Code,
+) -> Result<Key, Failure> {
+    let addresses = resolve::resolve(endpoint).await?;
+    match transport {
+        Transport::Tcp => tcp::exchange(endpoint, &addresses, service, code).await,
+        Transport::Udp => udp::exchange(endpoint, &addresses, service, code).await,
     }
 }

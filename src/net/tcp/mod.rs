@@ -43,7 +43,7 @@ use super::connection::record::ConnectionNotes;
 use super::errors;
 use super::kernel::ports_in_use::is_served_here;
 use super::limits::CONNECT_LIMIT;
-use crate::base::{Endpoint, Key, Transport};
+use crate::base::{Code, Endpoint, Key, Transport};
 use crate::report::Failure;
 use crate::wire::preface::Preface;
 use crate::wire::{ServiceId, VERSION, frame};
@@ -61,9 +61,20 @@ const KEEP_ALIVE_PROBES: u32 = 4;
 /// The connection ends if sent bytes stay unacknowledged for this time (`TCP_USER_TIMEOUT`).
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Sets the socket options of every connection.
+/// Sets the socket options of every connection that is made here.
 pub fn prepare(stream: &TcpStream) {
-    let socket = socket2::SockRef::from(stream);
+    set_options(&socket2::SockRef::from(stream));
+}
+
+/// The same for one that was accepted. Linux hands the options of a socket that listens on to those that it accepts.
+pub(super) fn prepare_accepted(stream: &TcpStream) {
+    if !cfg!(target_os = "linux") {
+        prepare(stream);
+    }
+}
+
+/// Sets the options of a connection, or of the connections that a socket accepts.
+pub(super) fn set_options(socket: &socket2::Socket) {
     let keep_alive = socket2::TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE_INTERVAL);
     #[cfg(target_os = "linux")]
     let keep_alive = keep_alive.with_retries(KEEP_ALIVE_PROBES);
@@ -102,21 +113,38 @@ pub async fn connect(
     service: ServiceId,
     key: Option<&Key>,
 ) -> Result<Halves, Failure> {
-    let (stream, peer) = tokio::time::timeout(
-        CONNECT_LIMIT,
-        resolve::race(addresses, |address| dial(endpoint.clone(), address)),
-    )
-    .await
-    .unwrap_or_else(|_| Err(errors::connect_timed_out(endpoint, Transport::Tcp)))?;
-    prepare(&stream);
-    let (read, write) = stream.into_split();
-    let mut outgoing = Outgoing::new(write, false);
-    let mut incoming = Incoming::new(read, BytesMut::new(), false);
+    let Halves { mut outgoing, mut incoming, peer } = reach(endpoint, addresses).await?;
     let opened = opening::begin(&mut outgoing, &mut incoming, Preface::new(service), key);
     match tokio::time::timeout(CONNECT_LIMIT, opened).await {
         Ok(result) => check(&result?, &mut incoming).await?,
         Err(_) => return Err(errors::server_sent_nothing(endpoint)),
     }
+    Ok(Halves { outgoing, incoming, peer })
+}
+
+/// Exchanges a code for the key of the one client that may use it. The server has the same if it has the same code.
+pub async fn exchange(
+    endpoint: &Endpoint,
+    addresses: &[SocketAddr],
+    service: ServiceId,
+    code: &Code,
+) -> Result<Key, Failure> {
+    let Halves { mut outgoing, mut incoming, .. } = reach(endpoint, addresses).await?;
+    let exchanged = opening::exchange(&mut outgoing, &mut incoming, service, code);
+    let exchanged = tokio::time::timeout(CONNECT_LIMIT, exchanged).await;
+    exchanged.unwrap_or_else(|_| Err(errors::server_sent_nothing(endpoint)))
+}
+
+/// A connection over which nothing has been said.
+async fn reach(endpoint: &Endpoint, addresses: &[SocketAddr]) -> Result<Halves, Failure> {
+    let dialled = resolve::race(addresses, |address| dial(endpoint.clone(), address));
+    let (stream, peer) = tokio::time::timeout(CONNECT_LIMIT, dialled)
+        .await
+        .unwrap_or_else(|_| Err(errors::connect_timed_out(endpoint, Transport::Tcp)))?;
+    prepare(&stream);
+    let (read, write) = stream.into_split();
+    let outgoing = Outgoing::new(write, false);
+    let incoming = Incoming::new(read, BytesMut::new(), false);
     Ok(Halves { outgoing, incoming, peer })
 }
 

@@ -6,12 +6,12 @@ use std::time::Instant;
 use bytes::BytesMut;
 use tokio::net::TcpStream;
 
-use super::{Incoming, Outgoing, broken};
-use crate::base::Key;
-use crate::net::connection::keys::{FIRST, Initiator, Responder, SECOND, Secrets, errors};
+use super::{Incoming, Outgoing, broken, check};
+use crate::base::{Code, Key};
+use crate::net::connection::keys::{Exchange, FIRST, Initiator, Responder, SECOND, Secrets, errors};
 use crate::net::limits::{CONNECT_LIMIT, FIRST_MESSAGE_LIMIT};
 use crate::report::Failure;
-use crate::wire::preface::{self, Preface};
+use crate::wire::preface::{self, CODE_MESSAGE, Preface};
 use crate::wire::{ServiceId, VERSION};
 
 /// The client's side; returns the server's preface. With a key the connection is encrypted afterwards, unless that
@@ -91,8 +91,33 @@ fn seal(
     incoming.seal(secrets.opener, came);
 }
 
-/// The first bytes of a client, as they were sent.
-pub(in crate::net) fn split_first(front: &[u8]) -> Option<([u8; preface::SIZE], [u8; FIRST])> {
+/// The client's side of a connection that exchanges a code for a key, and does nothing else.
+pub(super) async fn exchange(
+    outgoing: &mut Outgoing,
+    incoming: &mut Incoming,
+    service: ServiceId,
+    code: &Code,
+) -> Result<Key, Failure> {
+    let (exchange, first) = Exchange::begin(code)?;
+    outgoing.greet(exchange_preface(service));
+    outgoing.put(&first);
+    outgoing.flush().await?;
+    let server = incoming.preface().await?;
+    if !server.exchanges() {
+        check(&server, incoming).await?;
+        return Err(errors::server_has_no_key());
+    }
+    let answer = incoming.exactly::<CODE_MESSAGE>().await?.ok_or_else(errors::closed_at_handshake)?;
+    exchange.finish(&answer).ok_or_else(errors::wrong_key)
+}
+
+/// The preface of both sides of such a connection.
+pub(in crate::net) fn exchange_preface(service: ServiceId) -> Preface {
+    Preface { flags: preface::SEALED | preface::CODE, ..Preface::new(service) }
+}
+
+/// The first bytes of a client, as they were sent: its preface, and so many behind it.
+pub(in crate::net) fn split_first<const N: usize>(front: &[u8]) -> Option<([u8; preface::SIZE], [u8; N])> {
     let (client, rest) = front.split_first_chunk()?;
     Some((*client, *rest.first_chunk()?))
 }

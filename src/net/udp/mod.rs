@@ -10,10 +10,12 @@
 //! | `drops` | datagrams that the kernel dropped |
 //! | `record` | what happened to the packets, and the packets themselves for who looks |
 //! | `requests`, `peer_socket` | conversations in other protocols: which there are, and a socket for each |
+//! | `exchange` | a code exchanged for a key, before a connection |
 //! | `text_client` | plain-text clients, such as `nc -u` |
 
 mod driver;
 mod drops;
+mod exchange;
 mod halves;
 mod options;
 pub mod peer_socket;
@@ -29,6 +31,7 @@ use tokio::sync::mpsc;
 
 use self::driver::{Opening, SocketDriver};
 use self::text_client::TextClients;
+pub use exchange::exchange;
 pub use halves::{Counters, Ender, Halves, Incoming, Outgoing, Refused};
 pub use options::Options;
 use requests::Requests;
@@ -104,12 +107,7 @@ async fn connect_to(
     (options, key): (Options, Option<Key>),
 ) -> Result<(Halves, Driver), Failure> {
     let initiator = key.as_ref().map(keys::initiator).transpose()?;
-    let local: SocketAddr =
-        if peer.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-    let failed = |error: std::io::Error| errors::cannot_reach(&endpoint, &error);
-    let socket = UdpSocket::bind(local).await.map_err(failed)?;
-    // A connected socket reports ICMP errors, and receives from this peer only.
-    socket.connect(peer).await.map_err(failed)?;
+    let socket = socket_to(peer).await.map_err(|error| errors::cannot_reach(&endpoint, &error))?;
     let config = config(&socket, options);
     let socket = Socket::new(socket, true, options.is_whole());
     let nobody = TextClients::new(Lines::No, 0, [0; 32]);
@@ -130,6 +128,15 @@ async fn connect_to(
         }
     };
     outcome.map(|()| (halves, driver)).map_err(|failure| not_opened(&endpoint, failure))
+}
+
+/// A connected socket: it reports ICMP errors, and receives from this peer only.
+async fn socket_to(peer: SocketAddr) -> std::io::Result<UdpSocket> {
+    let local: SocketAddr =
+        if peer.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+    let socket = UdpSocket::bind(local).await?;
+    socket.connect(peer).await?;
+    Ok(socket)
 }
 
 /// Why a connection was not opened, with what may help.

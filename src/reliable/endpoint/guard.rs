@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::Time;
-use crate::reliable::handshake::sealing::{Keyholder, Offer, Seeds};
+use crate::reliable::handshake::sealing::{KeyRefusal, Keyholder, NO_CODE_HERE, Offer, Seeds, WRONG_KEY};
 
 /// Minimum interval between two answers to clients with a wrong key. Keys cannot be guessed; this spares the path.
 const WRONG_KEY_EVERY: Duration = Duration::from_millis(100);
@@ -20,8 +20,10 @@ pub(super) struct Guard {
 pub(super) enum Read {
     /// It was made with one of the keys.
     Offer(Box<dyn Offer>),
+    /// It exchanges a code; this is the answer.
+    Exchange(Vec<u8>),
     /// It was not, and the client is told so.
-    Refuse,
+    Refuse(KeyRefusal),
     /// It was not, and another client has just been told so.
     Ignore,
 }
@@ -33,14 +35,19 @@ impl Guard {
 
     /// Reads the message of a client, which is bound to `context`.
     pub(super) fn read(&mut self, now: Time, context: &[u8], message: &[u8]) -> Read {
-        if let Some(offer) = self.keys.read(context, message) {
-            return Read::Offer(offer);
-        }
+        let refusal = match self.keys.exchange(message) {
+            Some(Some(answer)) => return Read::Exchange(answer),
+            Some(None) => NO_CODE_HERE,
+            None => match self.keys.read(context, message) {
+                Some(offer) => return Read::Offer(offer),
+                None => WRONG_KEY,
+            },
+        };
         if now < self.refuses_at {
             return Read::Ignore;
         }
         self.refuses_at = now + WRONG_KEY_EVERY;
-        Read::Refuse
+        Read::Refuse(refusal)
     }
 
     /// The seed of the answer to a message with this cookie; `None` if the period of the cookie is over.

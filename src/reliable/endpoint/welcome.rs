@@ -9,7 +9,7 @@ use super::{Acceptance, Accepted, Endpoint, Slot};
 use crate::base::Time;
 use crate::reliable::connection::Connection;
 use crate::reliable::handshake;
-use crate::reliable::handshake::sealing::{KEY_NEEDED, KeyRefusal, NO_KEY_HERE, Offer, WRONG_KEY};
+use crate::reliable::handshake::sealing::{KEY_NEEDED, KeyRefusal, NO_KEY_HERE, Offer};
 use crate::reliable::{Config, shared};
 use crate::wire::datagram::{self, Credit, HELLO_HEAD, Packet};
 use crate::wire::{Code, ConnectionId, VERSION};
@@ -30,6 +30,8 @@ struct Hello<'d> {
 /// What becomes of a HELLO with an id that no connection has.
 enum Verdict {
     Refuse(Code, String),
+    /// The client exchanged a code, and begins anew with the key.
+    Exchange(Vec<u8>),
     /// Nothing is answered.
     Ignore,
     /// The client may begin.
@@ -107,14 +109,12 @@ impl Endpoint {
         listening: &Acceptance,
         hello: &Hello<'_>,
     ) {
-        let refuse = |code: Code, text: String| Packet::Refuse { code, text };
         let offer = match self.judge(now, listening, hello) {
             Verdict::Fine(offer) => offer,
-            Verdict::Refuse(code, text) => {
-                if code == Code::Key && self.refused.len() < REFUSED_LIMIT {
-                    self.refused.push_back((peer, text.clone()));
-                }
-                return self.answer(now, peer, id, &refuse(code, text));
+            Verdict::Refuse(code, text) => return self.refuse(now, (peer, id), code, text),
+            Verdict::Exchange(handshake) => {
+                let retry = Packet::Retry { cookie: Vec::new(), handshake };
+                return self.answer(now, peer, id, &retry);
             }
             Verdict::Ignore => {
                 self.ignored += 1;
@@ -135,9 +135,16 @@ impl Endpoint {
         }
         let full = self.is_full_for(peer.ip(), listening.max).or_else(|| self.is_full_of_ended());
         if let Some(why) = full {
-            return self.answer(now, peer, id, &refuse(Code::Busy, why));
+            return self.refuse(now, (peer, id), Code::Busy, why);
         }
         self.let_in(now, (peer, id), hello, (period, offer));
+    }
+
+    fn refuse(&mut self, now: Time, (peer, id): (SocketAddr, ConnectionId), code: Code, text: String) {
+        if code == Code::Key && self.refused.len() < REFUSED_LIMIT {
+            self.refused.push_back((peer, text.clone()));
+        }
+        self.answer(now, peer, id, &Packet::Refuse { code, text });
     }
 
     /// Begins the connection of a client with a good cookie of this period.
@@ -193,7 +200,8 @@ impl Endpoint {
         };
         match guard.read(now, &hello.datagram[..HELLO_HEAD], hello.handshake) {
             Read::Offer(offer) => Ok(Some(offer)),
-            Read::Refuse => refused(WRONG_KEY),
+            Read::Exchange(answer) => Err(Verdict::Exchange(answer)),
+            Read::Refuse(why) => refused(why),
             Read::Ignore => Err(Verdict::Ignore),
         }
     }

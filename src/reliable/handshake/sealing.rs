@@ -31,6 +31,11 @@ pub const NO_KEY_HERE: KeyRefusal = KeyRefusal {
     why: "this port is not encrypted, and the client has a key",
     fix: "leave the key out, or start the server with `key NAME`",
 };
+/// The client wants to exchange a code, and there is none.
+pub const NO_CODE_HERE: KeyRefusal = KeyRefusal {
+    why: "no code opens this port: there is none, or it was used, tried three times, or ten minutes old",
+    fix: "ask for a new one; the server makes it with `set NAME code`",
+};
 /// The client has another key, or its message was changed.
 pub const WRONG_KEY: KeyRefusal = KeyRefusal {
     why: "this key does not open the port",
@@ -62,6 +67,8 @@ pub trait Initiator: fmt::Debug + Send {
 pub trait Keyholder: fmt::Debug + Send {
     /// Reads the message of a client; `None` if it was made with another key, or changed.
     fn read(&self, context: &[u8], offer: &[u8]) -> Option<Box<dyn Offer>>;
+    /// What a code is exchanged with: `None` if the message is another, `Some(None)` if no code can be exchanged.
+    fn exchange(&self, message: &[u8]) -> Option<Option<Vec<u8>>>;
 }
 
 /// The message of a client that has a key of the server.

@@ -12,7 +12,7 @@ use crate::net::{Connection, udp};
 use crate::report::{Failure, Outcome};
 use crate::service::contract::dial;
 use crate::service::contract::errors::server_missing;
-use crate::service::contract::keys::KeyChoices;
+use crate::service::contract::keys::ClientChoice;
 use crate::service::{Answers, Context, Job};
 
 /// Time limit for an answer.
@@ -24,13 +24,13 @@ const SHOWN: usize = 60;
 struct CalcOptions {
     expression: String,
     server: Option<Target>,
-    key: KeyChoices,
+    key: ClientChoice,
 }
 
 impl FromArguments for CalcOptions {
     fn from_arguments(arguments: &Arguments) -> Self {
         let expression = arguments.text("expression").unwrap_or_default().to_owned();
-        let key = KeyChoices::from_arguments(arguments);
+        let key = ClientChoice::from_arguments(arguments);
         Self { expression, server: arguments.target("at"), key }
     }
 }
@@ -78,14 +78,14 @@ fn wrong(expression: &str, text: &str) -> Failure {
 /// Asks over the kept connection. If that has died meanwhile, a new one is made, once.
 async fn ask(
     server: Option<Target>,
-    key: &KeyChoices,
+    key: &ClientChoice,
     context: &Context,
     expressions: &[String],
 ) -> Result<Vec<Result<String, String>>, Failure> {
     let credentials = context.key(key)?;
-    let fingerprint = credentials.first().map(|named| named.key.fingerprint());
+    let identity = credentials.identity();
     let place = server.ok_or_else(server_missing)?;
-    let (idle, key) = (&context.idle, (crate::service::calc::protocol::ID, place, fingerprint));
+    let (idle, key) = (&context.idle, (crate::service::calc::protocol::ID, place, identity));
     let count = expressions.len() as u64;
     if let Some((mut connection, asked)) = idle.take(&key)
         && let Ok(answers) = exchange(&mut connection, asked, expressions).await

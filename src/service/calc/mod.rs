@@ -22,7 +22,7 @@ mod server;
 mod web;
 
 use self::protocol::ID;
-use super::contract::keys::{KEY, KEYS};
+use super::contract::keys::{CODE, KEY, KEYS, OFFERS_CODE};
 use super::{Client, MessageService, Provider, Run, Serves};
 use crate::base::{Carrier, Transport};
 use crate::language::verb::Lasting;
@@ -41,7 +41,7 @@ pub static PROVIDER: Provider = Provider {
         name: "calc",
         carriers: &[Carrier::TCP, Carrier::UDP],
         summary: "exact arithmetic: calc",
-        keywords: &[KEYS],
+        keywords: &[KEYS, OFFERS_CODE],
         fields: &[],
     },
     id: ID,
@@ -63,7 +63,11 @@ pub static CALC: Client = Client {
         summary: "let a server compute",
         details: "+ - * / % and parentheses, exact, on integers of any size and decimals. `%` takes the sign of its divisor, as in Python; `7/2` is 3.5, `1/3` stays 1/3. Without `at` it asks the server used last, else the newest calculator of this shell.",
         params: &[Param::required("expression", Kind::Expression, "what to compute")],
-        keywords: &[Keyword::new("at", Kind::Endpoint, "the calculator").default("the one used last"), KEY],
+        keywords: &[
+            Keyword::new("at", Kind::Endpoint, "the calculator").default("the one used last"),
+            KEY,
+            CODE,
+        ],
         fields: &[
             Field::count("value", "the exact result"),
             Field::seconds("seconds", "from question to answer"),

@@ -16,7 +16,7 @@ use crate::net::Message as Wire;
 use crate::net::errors::{cancelled, malformed, told};
 use crate::net::{Connection, FIRST_MESSAGE_LIMIT, udp};
 use crate::report::{Failure, Outcome};
-use crate::service::contract::keys::KeyChoices;
+use crate::service::contract::keys::ClientChoice;
 use crate::service::contract::transcript::Transcript;
 use crate::service::{Context, Job, connect_with};
 use crate::session::Handle;
@@ -48,7 +48,7 @@ pub(super) struct ChatOptions {
     name: Option<String>,
     /// The file of the transcript.
     to: Option<String>,
-    key: KeyChoices,
+    key: ClientChoice,
 }
 
 impl FromArguments for ChatOptions {
@@ -57,7 +57,7 @@ impl FromArguments for ChatOptions {
             server: arguments.target("server"),
             name: arguments.text("name").map(str::to_owned),
             to: arguments.text("to").map(str::to_owned),
-            key: KeyChoices::from_arguments(arguments),
+            key: ClientChoice::from_arguments(arguments),
         }
     }
 }

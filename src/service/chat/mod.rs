@@ -27,7 +27,7 @@ mod web;
 
 use self::client::{ChatOptions, PATIENCE};
 use self::protocol::ID;
-use super::contract::keys::{KEY, KEYS};
+use super::contract::keys::{CODE, KEY, KEYS, OFFERS_CODE};
 use super::{Client, MessageService, Provider, Run, Serves};
 use crate::base::{Carrier, Transport};
 use crate::language::verb::Lasting;
@@ -47,6 +47,7 @@ pub static PROVIDER: Provider = Provider {
             Keyword::flag("relay", "clients hear each other, too"),
             Keyword::flag("open", "with `on`: relay chat of everybody who can reach the port"),
             KEYS,
+            OFFERS_CODE,
         ],
         fields: &[
             Field::count("sent", "messages sent"),
@@ -78,6 +79,7 @@ pub static CHAT: Client = Client {
             Keyword::new("name", Kind::Text, "your name").default("your login name"),
             Keyword::new("to", Kind::Path, "a file to which every message is added, with its time"),
             KEY,
+            CODE,
         ],
         fields: &[
             Field::text("peer", "who is on the other side"),

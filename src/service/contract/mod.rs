@@ -43,7 +43,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use self::errors::server_missing;
 use self::idle::IdleConnections;
-use self::keys::{Credentials, KeyChoices, NamedKey};
+use self::keys::{ClientChoice, Credentials, NamedKey, UsedCodes};
 use super::listen::options::ListenOptions;
 
 /// A command or other task as a boxed future.
@@ -234,29 +234,32 @@ pub trait ByteServer: Send + Sync + 'static {
 }
 
 impl Context {
-    /// The key of a command that connects, read from where it is.
-    pub(crate) fn key(&self, choices: &KeyChoices) -> Result<Credentials, Failure> {
-        let named = choices.resolve(&self.directory, &self.secrets)?.into_iter().next();
-        Ok(named.map_or_else(|| Credentials::IfAsked(self.secrets.clone()), Credentials::Named))
+    /// What a command connects with, read from where it is.
+    pub(crate) fn key(&self, choice: &ClientChoice) -> Result<Credentials, Failure> {
+        Credentials::of(choice, &self.directory, &self.secrets, &self.kept.get::<UsedCodes>())
     }
 }
 
 /// Connects to a server with a key, if there is one; its name is that of the connection. A server that asks a client
 /// without key for one gets the user's default key.
 pub(crate) async fn dial(
-    Target { transport, endpoint }: &Target,
+    target: &Target,
     service: ServiceId,
     options: udp::Options,
     key: &Credentials,
 ) -> Result<(Connection, Option<Driver>), Failure> {
+    let Target { transport, endpoint } = target;
     let with = async |named: Option<&NamedKey>| {
         let key = named.map(|named| &named.key);
         let (connection, driver) = net::connect(*transport, endpoint, service, options, key).await?;
         let key = named.map(|named| named.name.as_str().into());
-        Ok((Connection { key, ..connection }, driver))
+        Ok::<_, Failure>((Connection { key, ..connection }, driver))
     };
-    match with(key.first()).await {
-        Err(Failure { code: Code::Key, .. }) if let Some(own) = key.if_asked()? => with(Some(&own)).await,
+    match with(key.first(target, service).await?.as_ref()).await {
+        Err(failure) if failure.code == Code::Key => match key.if_asked()? {
+            Some(own) => with(Some(&own)).await,
+            None => Err(key.refused(failure)),
+        },
         ended => ended,
     }
 }

@@ -15,7 +15,7 @@ use crate::language::{Arguments, FromArguments, Target};
 use crate::net::errors::{malformed, nothing_came, unexpected};
 use crate::net::{self, Connection, udp};
 use crate::report::{Failure, Outcome};
-use crate::service::contract::keys::KeyChoices;
+use crate::service::contract::keys::ClientChoice;
 use crate::service::{Context, Job, connect};
 use crate::session::{Handle, Registry};
 use crate::wire::{Code, Frame, ServiceId};
@@ -140,13 +140,13 @@ pub(crate) struct LsOptions {
     pub(crate) server: Option<Target>,
     /// A folder at the server; empty: its root.
     pub(crate) path: String,
-    pub(crate) key: KeyChoices,
+    pub(crate) key: ClientChoice,
 }
 
 impl FromArguments for LsOptions {
     fn from_arguments(arguments: &Arguments) -> Self {
         let path = arguments.text("path").unwrap_or_default().to_owned();
-        Self { server: arguments.target("server"), path, key: KeyChoices::from_arguments(arguments) }
+        Self { server: arguments.target("server"), path, key: ClientChoice::from_arguments(arguments) }
     }
 }
 

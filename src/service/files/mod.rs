@@ -23,7 +23,7 @@ pub(crate) mod subtitles;
 pub(crate) mod walk;
 
 use self::listing::LsOptions;
-use super::contract::keys::KEY;
+use super::contract::keys::{CODE, KEY};
 use super::{Client, Run};
 use crate::base::Transport;
 use crate::language::verb::Lasting;
@@ -40,7 +40,7 @@ pub static LS: Client = Client {
             Param::required("server", Kind::Endpoint, "the server"),
             Param::optional("path", Kind::Text, "a folder at the server"),
         ],
-        keywords: &[KEY],
+        keywords: &[KEY, CODE],
         fields: &[
             Field::count("entries", "how many"),
             Field::text("names", "the names, each on a line"),

@@ -36,7 +36,7 @@ pub use super::files::listing::names;
 use self::options::{ArqChoice, GetOptions, SendOptions};
 use self::protocol::ID;
 use self::protocol::WINDOW_LIMIT;
-use super::contract::keys::{KEY, KEYS};
+use super::contract::keys::{CODE, KEY, KEYS, OFFERS_CODE};
 use super::files::root::ROOT;
 use super::{Client, MessageService, Provider, Run, Serves};
 use crate::base::{Carrier, Transport};
@@ -65,6 +65,7 @@ pub static PROVIDER: Provider = Provider {
                 "with `on`: accept files from everybody who can reach the port; without: serve all users of this machine",
             ),
             KEYS,
+            OFFERS_CODE,
         ],
         fields: &[Field::count(
             "kernel_drops",
@@ -175,6 +176,7 @@ pub static SEND: Client = Client {
             HIDDEN,
             LINKS,
             KEY,
+            CODE,
         ],
         fields: FIELDS,
         example: "send README.md to $files chunk 1024 as up",
@@ -218,6 +220,7 @@ pub static GET: Client = Client {
             HIDDEN,
             LINKS,
             KEY,
+            CODE,
         ],
         fields: FIELDS,
         example: "get README.md from $files to $tmp/copy.md as down",

@@ -9,7 +9,7 @@ use crate::net::{Connection, udp};
 use crate::reliable::Arq;
 use crate::reliable::congestion::Control;
 use crate::report::{Failure, reason};
-use crate::service::contract::keys::KeyChoices;
+use crate::service::contract::keys::ClientChoice;
 use crate::service::files::name::Rules;
 use crate::service::files::root::RootOptions;
 use crate::service::files::walk::Wanted;
@@ -89,7 +89,7 @@ pub(super) struct SendOptions {
     /// As they were given: relative to the shell's folder.
     pub(super) paths: Vec<String>,
     pub(super) server: Option<Target>,
-    pub(super) key: KeyChoices,
+    pub(super) key: ClientChoice,
     /// `None`: their own names.
     pub(super) name: Option<String>,
     /// Bytes a second; `None`: no limit.
@@ -115,7 +115,7 @@ impl FromArguments for SendOptions {
             window: arguments.number("window"),
             arq: arguments.text("arq").and_then(ArqChoice::from_word),
             congestion: arguments.text("cc").map(str::to_owned),
-            key: KeyChoices::from_arguments(arguments),
+            key: ClientChoice::from_arguments(arguments),
             server,
         }
     }
@@ -127,7 +127,7 @@ pub(super) struct GetOptions {
     /// At the server.
     pub(super) name: String,
     pub(super) server: Option<Target>,
-    pub(super) key: KeyChoices,
+    pub(super) key: ClientChoice,
     /// As it was given; `None`: the current folder.
     pub(super) to: Option<String>,
     pub(super) accept: Accept,
@@ -148,7 +148,7 @@ impl FromArguments for GetOptions {
             },
             rate: arguments.rate("rate"),
             transfer: TransferOptions::from_arguments(arguments),
-            key: KeyChoices::from_arguments(arguments),
+            key: ClientChoice::from_arguments(arguments),
             server,
         }
     }

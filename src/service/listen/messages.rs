@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::{Ask, errors, is_gone, log_end};
+use super::{Ask, code, errors, is_gone, log_end};
 use crate::base::Value;
 use crate::net::accept::admission::Admission;
 use crate::net::accept::{Arrival, Greeted, Spoken};
 use crate::net::connection::keys::{ClientKey, Keyring};
 use crate::net::{Connection, Listener, show};
 use crate::report::{Failure, Outcome};
-use crate::service::contract::keys::NamedKey;
+use crate::service::contract::keys::{KEYS_LIMIT, NamedKey, too_many_keys};
 use crate::service::{ForeignClient, Job, MessageService, Server};
 use crate::session::{CLOSING_LIMIT, ClientEntry, Handle, ListenAddress};
 use crate::wire::Code;
@@ -33,6 +33,8 @@ pub(super) async fn run(
     let (bound, address, web) = ask.bind_all(transport)?;
     let server = (service.make)(session, options, arguments, context)?;
     let admission = admission(session, service, &ask)?;
+    let code = admission.keys.as_ref().filter(|_| options.code).map(code::offer);
+    session.set_all(code.clone());
     let for_web = Admission { dialects: admission.dialects.and(WEB), ..admission.clone() };
     let web = web.map(|bound| Listener::new(bound, for_web).0);
     let (listener, driver) = Listener::new(bound, admission);
@@ -40,6 +42,7 @@ pub(super) async fn run(
         session.spawn(driver);
     }
     session.suggest(server.invitation());
+    code.inspect(|code| session.tell("code", code::said(&code.1, address)));
     let beside = if web.is_some() { ", over HTTP on the same port, too" } else { "" };
     let what = format!("{}{beside}", server.describe());
     ask.announce(session, ListenAddress::Socket(address), &what, server.is_private());
@@ -61,6 +64,7 @@ fn admission(session: &Handle, service: &MessageService, ask: &Ask<'_>) -> Resul
     session.set("key", Value::text(names));
     if let Some(keys) = &keys {
         session.set_control(Arc::new(keys.clone()));
+        session.spawn(code::attend(session.clone(), keys.clone()));
     }
     Ok(Admission {
         service: ask.provider.id,
@@ -101,8 +105,12 @@ fn keys(session: &Handle, ask: &Ask<'_>) -> Result<Option<Keyring>, Failure> {
         return Err(errors::key_and_web());
     }
     let read = ask.options.keys.resolve(&ask.context.directory, &ask.context.secrets)?;
+    // The client with the code becomes one of them.
+    if ask.options.code && read.len() == KEYS_LIMIT {
+        return Err(too_many_keys(KEYS_LIMIT + 1, KEYS_LIMIT));
+    }
     let keys = read.into_iter().map(|NamedKey { name, key }| ClientKey { name: name.into(), key });
-    Ok(Keyring::new(keys.collect(), session.token()))
+    Ok(Some(Keyring::new(keys.collect(), session.token())))
 }
 
 /// Accepts clients until the session is stopped.

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `options` | what every service takes |
 //! | `messages` | services of our protocol |
+//! | `code` | the code that lets one more client in |
 //! | `bytes` | services whose clients speak anything |
 
 mod bytes;
+pub mod code;
 mod messages;
 pub mod options;
 
@@ -71,6 +73,7 @@ pub static LISTEN: Client = Client {
             Field::text("transport", "tcp or udp"),
             Field::text("service", "what it serves"),
             Field::text("key", "the names of the keys of those who may connect; empty: nothing is encrypted"),
+            Field::text("code", "the words that let one more client in; empty: none, or no more"),
             Field::count("clients", "connected now"),
             Field::count("served", "connected so far"),
             Field::size("bytes_in", "bytes received"),
@@ -194,9 +197,14 @@ impl Ask<'_> {
         let reach = match (carrier, self.options.is_public(), is_private) {
             (Carrier::Unix, ..) => "you on this machine only".to_owned(),
             (_, is_public, _) if self.options.is_keyed() => {
+                let by = match (self.options.keys.0.is_empty(), self.options.code) {
+                    (true, _) => "with the code",
+                    (false, true) => "with a key or the code",
+                    (false, false) => "with a key",
+                };
                 let all =
                     if is_public { everyone(&address, &addresses) } else { "this machine only".to_owned() };
-                format!("{all}, encrypted, with a key")
+                format!("{all}, encrypted, {by}")
             }
             (_, true, _) => everyone(&address, &addresses),
             (_, false, true) => "you on this machine only; `on any` serves the network".to_owned(),

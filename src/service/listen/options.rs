@@ -7,7 +7,7 @@ use crate::net::accept::bind::Bind;
 use crate::net::connect::resolve::zone_index;
 use crate::report::Failure;
 use crate::service::contract::errors;
-use crate::service::contract::keys::{KeyChoice, KeyChoices, KeyFolder};
+use crate::service::contract::keys::{KeyChoice, KeyChoices, KeyFolder, OFFERS_CODE};
 use crate::wire::dialect::{Dialect, Dialects};
 
 /// What every service takes with `listen`.
@@ -36,6 +36,8 @@ pub struct ListenOptions {
     pub open: bool,
     /// Those of whom may connect; none: nothing is encrypted.
     pub keys: KeyChoices,
+    /// One more client is let in that has a code.
+    pub code: bool,
 }
 
 impl FromArguments for ListenOptions {
@@ -56,6 +58,7 @@ impl FromArguments for ListenOptions {
             web: arguments.flag("web"),
             open: arguments.flag("open"),
             keys: KeyChoices::from_arguments(arguments),
+            code: arguments.flag(OFFERS_CODE.word),
         }
     }
 }
@@ -105,9 +108,9 @@ impl ListenOptions {
         takes
     }
 
-    /// True if only those who have a key can connect.
+    /// True if only those who have a key, or a code, can connect.
     pub(crate) fn is_keyed(&self) -> bool {
-        !self.keys.0.is_empty()
+        self.code || !self.keys.0.is_empty()
     }
 
     /// True if others than this machine can connect.

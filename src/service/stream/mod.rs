@@ -26,7 +26,7 @@ use std::time::Duration;
 use self::client::StreamOptions;
 use self::protocol::CHUNK_SIZES;
 use self::protocol::ID;
-use super::contract::keys::{KEY, KEYS};
+use super::contract::keys::{CODE, KEY, KEYS, OFFERS_CODE};
 use super::files::root::ROOT;
 use super::{Client, MessageService, Provider, Run, Serves};
 use crate::base::{Carrier, Transport};
@@ -68,6 +68,7 @@ pub static PROVIDER: Provider = Provider {
             )
             .default("chunks of up to 2000 bytes"),
             KEYS,
+            OFFERS_CODE,
         ],
         fields: &[],
     },
@@ -118,6 +119,7 @@ pub static STREAM: Client = Client {
             )
             .default("256M"),
             KEY,
+            CODE,
         ],
         fields: &[
             Field::text("name", "the name at the server"),

@@ -17,6 +17,7 @@ mod words;
 
 pub use bad::BadKey;
 pub use name::{NAME_LIMIT, is_name};
+pub(super) use words::is_word;
 
 use std::fmt;
 

@@ -31,7 +31,7 @@ pub(super) fn are_words(text: &str) -> bool {
 }
 
 /// True for a word of the list: from 3 to 8 letters.
-pub(super) fn is_word(word: &str) -> bool {
+pub(in crate::base::secrets) fn is_word(word: &str) -> bool {
     if !(3..=8).contains(&word.len()) {
         return false;
     }

@@ -1,14 +1,51 @@
 //! A program without encryption: there is no handshake, so none of these values exists.
 
 use std::convert::Infallible;
+use std::time::Instant;
 
 use bytes::BytesMut;
 
 use super::{FIRST, Forged, Keyring, SECOND, Secrets, errors};
-use crate::base::Key;
+use crate::base::{Code, Key};
 use crate::reliable::sealing;
 use crate::report::Failure;
-use crate::wire::preface::{self, Preface};
+use crate::wire::preface::{self, CODE_MESSAGE, Preface};
+
+type Message = [u8; CODE_MESSAGE];
+
+/// A code that nobody can exchange.
+#[derive(Debug)]
+pub(in crate::net) struct CodeOffer;
+
+impl CodeOffer {
+    pub(super) fn new(_: Code, _: Instant) -> Self {
+        Self
+    }
+
+    pub(super) fn answer(&mut self, _: &Message, _: Instant) -> Option<Message> {
+        None
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        std::iter::empty()
+    }
+
+    pub(super) const fn is_worn(&self) -> bool {
+        false
+    }
+}
+
+pub(in crate::net) struct Exchange(Infallible);
+
+impl Exchange {
+    pub(in crate::net) fn begin(_: &Code) -> Result<(Self, Message), Failure> {
+        Err(errors::no_keys_built_in())
+    }
+
+    pub(in crate::net) fn finish(self, _: &[u8]) -> Option<Key> {
+        match self.0 {}
+    }
+}
 
 pub(in crate::net) struct Initiator(Infallible);
 
@@ -75,8 +112,16 @@ pub(in crate::net) fn initiator(_: &Key) -> Result<Box<dyn sealing::Initiator>, 
     Err(errors::no_keys_built_in())
 }
 
+pub(in crate::net) fn exchange_message(_: &Message) -> Vec<u8> {
+    Vec::new()
+}
+
 impl sealing::Keyholder for Keyring {
     fn read(&self, _: &[u8], _: &[u8]) -> Option<Box<dyn sealing::Offer>> {
+        None
+    }
+
+    fn exchange(&self, _: &[u8]) -> Option<Option<Vec<u8>>> {
         None
     }
 }

@@ -14,11 +14,14 @@ use crate::base::Key;
 use crate::net::random;
 use crate::reliable::sealing::{Initiator, Keyholder, Offer, Seal};
 use crate::report::Failure;
+use crate::wire::preface::CODE_MESSAGE;
 
 /// Begins the prologue; the bytes of HELLO before its cookie follow, and the byte of the offered ciphers.
-const PROLOGUE: &[u8] = b"nls over UDP 1";
+pub(super) const PROLOGUE: &[u8] = b"nls over UDP 1";
 /// Bytes of the client's message: what it offers, and the first message of Noise.
 const OFFER: usize = 1 + FIRST;
+/// Begins the message of a client that exchanges a code; a message of [`super::code`] follows.
+const EXCHANGE: u8 = 0x80;
 /// Bytes of the server's message: an ephemeral public key, and the chosen cipher, encrypted.
 const ANSWER: usize = 32 + 1 + TAG;
 
@@ -67,6 +70,11 @@ impl Initiator for UdpInitiator {
     }
 }
 
+/// What a client sends in HELLO to exchange a code.
+pub(in crate::net) fn exchange_message(first: &[u8; CODE_MESSAGE]) -> Vec<u8> {
+    [&[EXCHANGE][..], first].concat()
+}
+
 impl fmt::Debug for UdpInitiator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UdpInitiator").finish_non_exhaustive()
@@ -86,6 +94,11 @@ impl Keyholder for Keyring {
             // With another key or another prologue it does not open.
             offer.read(Ephemeral::Random).is_some().then(|| Box::new(offer) as Box<dyn Offer>)
         })
+    }
+
+    fn exchange(&self, message: &[u8]) -> Option<Option<Vec<u8>>> {
+        let first = message.strip_prefix(&[EXCHANGE])?.try_into().ok()?;
+        Some(Keyring::exchange(self, first).map(|answer| answer.to_vec()))
     }
 }
 

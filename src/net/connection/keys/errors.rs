@@ -1,6 +1,6 @@
 //! Why a connection with a key is not made, or ends. What a client is told does not say which keys there are.
 
-use crate::reliable::sealing::{KEY_NEEDED, KeyRefusal, NO_KEY_HERE, WRONG_KEY};
+use crate::reliable::sealing::{KEY_NEEDED, KeyRefusal, NO_CODE_HERE, NO_KEY_HERE, WRONG_KEY};
 use crate::report::Failure;
 use crate::wire::Code;
 
@@ -38,6 +38,10 @@ pub(in crate::net) fn wrong_key() -> Failure {
     refused(WRONG_KEY)
 }
 
+pub(in crate::net) fn no_code_here() -> Failure {
+    refused(NO_CODE_HERE)
+}
+
 fn refused(KeyRefusal { why, fix }: KeyRefusal) -> Failure {
     Failure::new(Code::Key, why).fix(fix)
 }
@@ -45,6 +49,11 @@ fn refused(KeyRefusal { why, fix }: KeyRefusal) -> Failure {
 /// Many clients are being refused.
 pub(in crate::net) fn dropped_without_words() -> Failure {
     Failure::new(Code::Key, "dropped: its key does not open the port, and many others wait to be told so")
+}
+
+/// For the log: the client comes again, with the key, if it was right.
+pub(in crate::net) fn code_tried() -> Failure {
+    Failure::new(Code::Key, "it tried the code, and is served if it was right")
 }
 
 /// Whoever plays back what another client sent comes so far.

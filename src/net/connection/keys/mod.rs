@@ -12,7 +12,9 @@
 //! | `packet` | packets: each sealed by itself |
 //! | `noise` | the handshake itself, whatever carries its messages |
 //! | `cipher` | the ciphers |
+//! | `code` | a code exchanged for a key |
 //! | `keyring` | the keys of a server, and how often it may be tried which is right |
+//! | `fuzz_entry` | what a peer may send, for the fuzzer |
 //! | `absent` | the same without the feature `keys` |
 //! | `errors` | why a connection with a key is not made, or ends |
 
@@ -21,8 +23,13 @@ mod absent;
 #[cfg(feature = "keys")]
 mod cipher;
 #[cfg(feature = "keys")]
+mod code;
+#[cfg(feature = "keys")]
 mod datagram;
 pub(in crate::net) mod errors;
+#[cfg(feature = "keys")]
+#[doc(hidden)]
+pub mod fuzz_entry;
 #[cfg(feature = "keys")]
 mod handshake;
 mod keyring;
@@ -37,15 +44,19 @@ mod record;
 mod tests;
 
 #[cfg(not(feature = "keys"))]
-pub(in crate::net) use absent::{Initiator, Opener, Responder, Sealer, initiator};
+pub(in crate::net) use absent::{
+    Exchange, Initiator, Opener, Responder, Sealer, exchange_message, initiator,
+};
 #[cfg(feature = "keys")]
-pub(in crate::net) use datagram::initiator;
+pub(in crate::net) use code::{CodeOffer, Exchange};
+#[cfg(feature = "keys")]
+pub(in crate::net) use datagram::{exchange_message, initiator};
 #[cfg(feature = "keys")]
 pub(in crate::net) use handshake::{Initiator, Responder, offer};
 #[cfg(feature = "keys")]
 pub(in crate::net) use record::{Opener, Sealer};
 
-pub use keyring::{Clash, ClientKey, Keyring};
+pub use keyring::{Clash, ClientKey, CodeState, Keyring};
 
 pub(in crate::net) use crate::wire::preface::{FIRST, RECORD_HEADER as HEADER, SECOND, TAG};
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{DEFAULT, KeyFolder, errors, file, memory};
 use crate::base::secrets::key::is_name;
-use crate::base::{Key, Secrets};
+use crate::base::{Code, Key, Secrets};
 use crate::language::{Arguments, FromArguments, GivenKey, Keyword, Kind};
 use crate::report::Failure;
 
@@ -18,6 +18,12 @@ pub const KEY: Keyword = Keyword::new("key", Kind::Key, "the key that both sides
 /// For a verb that listens.
 pub const KEYS: Keyword =
     Keyword::new("key", Kind::Key, "a key of those who may connect; one `key` for each of several").many();
+
+/// For a verb that connects.
+pub const CODE: Keyword =
+    Keyword::new("code", Kind::Code, "the words that the server shows, in place of a key");
+/// For a verb that listens.
+pub const OFFERS_CODE: Keyword = Keyword::flag("code", "one more client is let in that has the words shown");
 
 /// A key as a command names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,37 +58,13 @@ pub struct NamedKey {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyChoices(pub Vec<KeyChoice>);
 
-/// What a client connects with.
-#[derive(Clone, Debug)]
-pub(crate) enum Credentials {
-    /// The key that the command named.
-    Named(NamedKey),
-    /// None, unless the server asks for one: then the user's default key, which is masked here.
-    IfAsked(Secrets),
-}
-
-impl Credentials {
-    /// The key to begin with.
-    pub(crate) fn first(&self) -> Option<&NamedKey> {
-        match self {
-            Self::Named(named) => Some(named),
-            Self::IfAsked(_) => None,
-        }
-    }
-
-    /// The key for a server that asked for one; `None` if there is no other to try.
-    ///
-    /// # Errors
-    /// There is a default key, and it cannot be read.
-    pub(crate) fn if_asked(&self) -> Result<Option<NamedKey>, Failure> {
-        match self {
-            Self::Named(_) => Ok(None),
-            Self::IfAsked(secrets) if KeyFolder::find()?.has_default() => {
-                KeyChoice::default_key().resolve(Path::new(""), secrets).map(Some)
-            }
-            Self::IfAsked(_) => Ok(None),
-        }
-    }
+/// What a command connects with: what follows [`KEY`] or [`CODE`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientChoice {
+    /// One key, or none.
+    pub key: KeyChoices,
+    /// Instead of a key.
+    pub code: Option<Code>,
 }
 
 impl From<GivenKey<'_>> for KeyChoice {
@@ -102,6 +84,13 @@ impl From<GivenKey<'_>> for KeyChoice {
 impl FromArguments for KeyChoices {
     fn from_arguments(arguments: &Arguments) -> Self {
         Self(arguments.keys(KEY.word).map(KeyChoice::from).collect())
+    }
+}
+
+impl FromArguments for ClientChoice {
+    fn from_arguments(arguments: &Arguments) -> Self {
+        let code = arguments.text(CODE.word).and_then(|text| Code::read(text).ok());
+        Self { key: KeyChoices::from_arguments(arguments), code }
     }
 }
 

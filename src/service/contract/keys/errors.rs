@@ -81,3 +81,19 @@ pub(crate) fn too_many_keys(count: usize, limit: usize) -> Failure {
     Failure::new(Code::Limit, format!("{count} keys are given, and {limit} are the most"))
         .fix("serve the others at another port")
 }
+
+// Codes.
+
+pub(crate) fn key_and_code() -> Failure {
+    Failure::new(Code::Usage, "a key and a code are given, and one opens the port")
+        .fix("leave one of them out")
+}
+
+/// The exchange went well, and the server does not know the key that came of it.
+pub(crate) fn wrong_code() -> Failure {
+    Failure::new(
+        Code::Key,
+        "this code does not open the port: it is another one, or was mistyped, or the server has ended since",
+    )
+    .fix("compare it with what the server shows; after three tries it makes a new one: set NAME code")
+}

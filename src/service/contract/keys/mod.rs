@@ -3,12 +3,14 @@
 //! | file | holds |
 //! |---|---|
 //! | `choice` | the keys that a command names, and the reading of them |
+//! | `credentials` | what a client connects with: a key, a code, or nothing |
 //! | `folder` | the folder that keeps keys by name |
 //! | `file` | one file with a key: only its owner may read it |
 //! | `memory` | the memory of the process, which others may not read either |
 //! | `errors` | the errors of keys |
 
 mod choice;
+mod credentials;
 mod errors;
 pub mod file;
 mod folder;
@@ -16,6 +18,8 @@ pub mod memory;
 
 pub(crate) use errors::{named_twice, no_key_in, same_key, too_many_keys};
 
-pub(crate) use choice::Credentials;
-pub use choice::{KEY, KEYS, KEYS_LIMIT, KeyChoice, KeyChoices, KeySource, NamedKey};
+pub use choice::{
+    CODE, ClientChoice, KEY, KEYS, KEYS_LIMIT, KeyChoice, KeyChoices, KeySource, NamedKey, OFFERS_CODE,
+};
+pub(crate) use credentials::{Credentials, UsedCodes};
 pub use folder::{DEFAULT, KeyFolder};

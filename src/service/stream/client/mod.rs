@@ -36,7 +36,7 @@ use crate::base::{RangeSet, Value, quantity};
 use crate::language::{Arguments, FromArguments, Target};
 use crate::report::{Failure, Outcome};
 use crate::service::contract::errors::{file_exists, never_replaced};
-use crate::service::contract::keys::{Credentials, KeyChoices};
+use crate::service::contract::keys::{ClientChoice, Credentials};
 use crate::service::ftp::check_space;
 use crate::service::{Context, Job, connect};
 use crate::session::Handle;
@@ -60,7 +60,7 @@ pub(super) struct StreamOptions {
     parity: f64,
     /// Bytes on the disk for a film that is not kept.
     cache: u64,
-    key: KeyChoices,
+    key: ClientChoice,
 }
 
 impl FromArguments for StreamOptions {
@@ -74,7 +74,7 @@ impl FromArguments for StreamOptions {
             live: arguments.flag("live"),
             parity: arguments.percent("fec").map_or(0.0, |share| share * 100.0),
             cache: arguments.number("cache").unwrap_or(CACHE),
-            key: KeyChoices::from_arguments(arguments),
+            key: ClientChoice::from_arguments(arguments),
         }
     }
 }

@@ -1,17 +1,19 @@
-//! `set X key`, `set X revoke`: who may connect to a port with keys, while it runs.
+//! `set X key`, `set X code`, `set X revoke`: who may connect to a port with keys, while it runs.
 
 use crate::base::Value;
 use crate::language::{Arguments, FromArguments};
 use crate::net::connection::keys::{Clash, ClientKey, Keyring};
 use crate::report::Failure;
 use crate::service::contract::keys::{
-    KEY, KEYS_LIMIT, KeyChoice, KeySource, named_twice, same_key, too_many_keys,
+    KEY, KEYS_LIMIT, KeyChoice, KeySource, OFFERS_CODE, named_twice, same_key, too_many_keys,
 };
+use crate::service::listen::code;
 use crate::session::Session;
 use crate::shell::{Shell, errors};
 
-/// What follows `key` and `revoke`.
+/// What follows `key` and `revoke`, and whether there is `code`.
 pub(super) struct KeyChange {
+    offers_code: bool,
     added: Option<KeyChoice>,
     revoked: Option<KeyChoice>,
 }
@@ -19,16 +21,17 @@ pub(super) struct KeyChange {
 impl FromArguments for KeyChange {
     fn from_arguments(arguments: &Arguments) -> Self {
         let choice = |word| arguments.keys(word).map(KeyChoice::from).next();
-        Self { added: choice(KEY.word), revoked: choice("revoke") }
+        let offers_code = arguments.flag(OFFERS_CODE.word);
+        Self { offers_code, added: choice(KEY.word), revoked: choice("revoke") }
     }
 }
 
 impl KeyChange {
     pub(super) fn is_empty(&self) -> bool {
-        self.added.is_none() && self.revoked.is_none()
+        self.added.is_none() && self.revoked.is_none() && !self.offers_code
     }
 
-    /// Makes the change, and says it in words. With both words, who has the new key is let in first.
+    /// Makes the change, and says it in words. Who has a new key is let in before another is shut out.
     pub(super) fn make(&self, shell: &Shell, session: &Session) -> Result<String, Failure> {
         let label = session.label();
         let keys = session.control::<Keyring>().ok_or_else(|| errors::port_without_keys(&label))?;
@@ -43,6 +46,15 @@ impl KeyChange {
                 Ok(())
             })
         });
+        if self.offers_code && made.is_ok() {
+            let count = keys.names().len();
+            if count == KEYS_LIMIT {
+                return Err(too_many_keys(count + 1, KEYS_LIMIT));
+            }
+            let field = code::offer(&keys);
+            said.push(format!("the code {} lets one more client in, within ten minutes", field.1));
+            session.set_all([field]);
+        }
         session.set_all([("key", Value::text(keys.names().join(",")))]);
         made.map(|()| format!("{label}: {}", said.join("; ")))
     }

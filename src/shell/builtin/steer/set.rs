@@ -6,6 +6,7 @@ use crate::base::quantity;
 use crate::language::{Arguments, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::net::relay::RelayControl;
 use crate::report::{Failure, Outcome};
+use crate::service::contract::keys::OFFERS_CODE;
 use crate::service::link::{self, BURST_LIMIT, Change, QUEUE_LIMIT};
 use crate::session::Session;
 use crate::shell::{Shell, errors};
@@ -19,7 +20,7 @@ pub(in crate::shell::builtin) static SET: Builtin = Builtin {
     verb: &Verb {
         name: "set",
         summary: "change how the shell behaves, or the limit of a session",
-        details: "`results off` shows only errors and what `print` says; `echo on` shows commands as they run; `keep-going on` goes on after a failure. `set X rate 10mbit` limits what session X sends and receives while it runs; `set X unlimited` lifts it. `set X record 1000` keeps that many events of its packets for `trace`. `set X key ann` lets those into a port with keys who have that one, too; `set X revoke bob` lets nobody in with that key, and cuts off who is. `set X loss 5%` and the other words of `link` change a link from the next packet on.",
+        details: "`results off` shows only errors and what `print` says; `echo on` shows commands as they run; `keep-going on` goes on after a failure. `set X rate 10mbit` limits what session X sends and receives while it runs; `set X unlimited` lifts it. `set X record 1000` keeps that many events of its packets for `trace`. `set X key ann` lets those into a port with keys who have that one, too; `set X code` lets one more client in, which has the code shown; `set X revoke bob` lets nobody in with that key, and cuts off who is. `set X loss 5%` and the other words of `link` change a link from the next packet on.",
         params: &[
             Param::required("what", Kind::Setting(&["results", "echo", "keep-going"]), "what to change"),
             Param::optional("value", Kind::Choice(&["on", "off"]), "the new value of a setting"),
@@ -33,6 +34,7 @@ pub(in crate::shell::builtin) static SET: Builtin = Builtin {
                 "events of its packets that a session keeps",
             ),
             Keyword::new("key", Kind::Key, "of a port with keys: one more that opens it"),
+            OFFERS_CODE,
             Keyword::new("revoke", Kind::Key, "of a port with keys: one that opens it no more"),
             Keyword::new("loss", Kind::Percent, "of a link: packets that vanish"),
             Keyword::new("burst", Kind::Count(1, BURST_LIMIT), "of a link: mean length of a burst of losses"),

@@ -25,7 +25,6 @@ const SERVICE: ServiceId = ServiceId::new(200);
 fn keyring(keys: &[&Key]) -> Keyring {
     let named = |(n, key): (usize, &&Key)| ClientKey { name: format!("key{n}").into(), key: (*key).clone() };
     Keyring::new(keys.iter().enumerate().map(named).collect(), CancellationToken::new())
-        .expect("there is a key")
 }
 
 /// A client and a server; what they send passes `deliver`.

@@ -1,12 +1,18 @@
 use std::fmt::Write;
 
+use super::super::datagram::PROLOGUE;
+use super::super::noise;
+use super::super::packet::PacketSeal;
 use super::*;
+use crate::reliable::sealing::Seal;
+use crate::wire::datagram::{self, Credit, HELLO_HEAD, PROOF, Packet};
+use crate::wire::{ConnectionId, PacketNumber, VERSION};
 
 /// Lines `name = hexadecimal digits`, also quoted by `docs/protocol.md`.
 const KNOWN: &str = include_str!("../../../../../tests/samples/keyed.txt");
 
 const HEAD: &str = "\
-# A connection with a key over TCP, every byte of it (docs/protocol.md, section 2.7). All secrets here are known.
+# Connections with a key, every byte of it (docs/protocol.md, sections 2.7 and 3.13). All secrets here are known.
 # Checked by the test `the_vectors_are_those_that_the_documents_show`.
 ";
 
@@ -14,11 +20,15 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The ephemeral secrets of the client and of the server.
+fn ephemeral() -> [[u8; 32]; 2] {
+    [0x40, 0x80].map(|first| std::array::from_fn(|n| first + n as u8))
+}
+
 /// One connection, with the cipher of `flags`.
 fn connection(out: &mut String, name: &str, flags: u8) {
     let key = key(0x10);
-    let ephemeral: [[u8; 32]; 2] =
-        [std::array::from_fn(|n| 0x40 + n as u8), std::array::from_fn(|n| 0x80 + n as u8)];
+    let ephemeral = ephemeral();
     let Session { client_preface, first, server_preface, second, mut client, mut server } =
         session(&key, flags, [Some(&ephemeral[0]), Some(&ephemeral[1])]);
     let mut confirm = BytesMut::new();
@@ -54,12 +64,61 @@ fn connection(out: &mut String, name: &str, flags: u8) {
     }
 }
 
+/// What is encrypted of one connection over UDP, with the offered and chosen cipher of `flags`.
+fn datagrams(out: &mut String, name: &str, flags: u8) {
+    let key = key(0x10);
+    let ephemeral = ephemeral();
+    let (id, credit) = (ConnectionId(0x0102_0304_0506_0708), Credit { stream: 1 << 16, block: 1 << 20 });
+    let hello =
+        Packet::Hello { version: VERSION, service: 1, credit, cookie: Vec::new(), handshake: Vec::new() };
+    let hello = datagram::encode(id, &hello);
+    let prologue = [PROLOGUE, &hello[..HELLO_HEAD], &[flags]];
+    let (mut client, first) = noise::begin(&key, &prologue, Ephemeral::Fixed(&ephemeral[0]));
+    let mut server = noise::read(&key, &prologue, &first, Ephemeral::Fixed(&ephemeral[1])).unwrap();
+    let (mut answer, mut said) = ([0; 49], [0; 49]);
+    server.write_message(&[flags], &mut answer).unwrap();
+    client.read_message(&answer, &mut said).unwrap();
+    let seals = [(client, true), (server, false)].map(|(state, is_initiator)| {
+        let agreed = noise::split(state, flags, is_initiator);
+        PacketSeal::new(agreed.cipher, agreed.out, agreed.into)
+    });
+    let [mut client, mut server] = seals;
+    let sealed = |seal: &mut PacketSeal, number: u64, text: &[u8]| {
+        let mut bytes = [&[0x0b][..], &id.0.to_be_bytes(), &number.to_be_bytes(), text].concat();
+        seal.seal(PacketNumber(number), &mut bytes);
+        bytes
+    };
+    let accept = datagram::encode(id, &Packet::Accept { credit, proof: Some([0; PROOF]) });
+    let proof = server.prove(datagram::proven_by_accept(&accept));
+    let accept = datagram::encode(id, &Packet::Accept { credit, proof: Some(proof) });
+    writeln!(out, "\n[{name}]").unwrap();
+    for (name, bytes) in [
+        ("key", key.bytes().to_vec()),
+        ("client ephemeral secret", ephemeral[0].to_vec()),
+        ("server ephemeral secret", ephemeral[1].to_vec()),
+        ("HELLO before its cookie", hello[..HELLO_HEAD].to_vec()),
+        (
+            "message in HELLO, the offered ciphers and the first message of Noise",
+            [&[flags], &first[..]].concat(),
+        ),
+        ("message in RETRY, the second message of Noise", answer.to_vec()),
+        ("client SEALED 0, `hello`", sealed(&mut client, 0, b"hello")),
+        ("client SEALED 65536, `next key`", sealed(&mut client, 1 << 16, b"next key")),
+        ("ACCEPT, with its proof and check sum", accept),
+        ("server SEALED 0, `welcome`", sealed(&mut server, 0, b"welcome")),
+    ] {
+        writeln!(out, "{name} = {}", hex(&bytes)).unwrap();
+    }
+}
+
 #[test]
 fn the_vectors_are_those_that_the_documents_show() {
     let mut made = HEAD.to_owned();
     connection(&mut made, "ChaCha20-Poly1305", preface::SEALED);
+    datagrams(&mut made, "UDP, ChaCha20-Poly1305", 0);
     if super::super::cipher::Cipher::Aes.is_fast() {
         connection(&mut made, "AES-256-GCM", preface::SEALED | preface::AES);
+        datagrams(&mut made, "UDP, AES-256-GCM", preface::AES);
         assert_eq!(made, KNOWN, "made:\n{made}");
     } else {
         assert!(KNOWN.starts_with(&made), "made:\n{made}");
