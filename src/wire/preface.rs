@@ -104,7 +104,7 @@ impl Preface {
 
     /// True if a code is exchanged for a key behind it, and nothing else.
     pub const fn exchanges(self) -> bool {
-        self.flags & CODE != 0
+        self.is_sealed() && self.flags & CODE != 0
     }
 
     /// False if `front`, the first bytes received, cannot be the beginning of a preface.

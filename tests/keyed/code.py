@@ -17,7 +17,7 @@ def exchange(host, port, words):
     stream = connection.makefile("rb")
     connection.sendall(bytes.fromhex("8b4e4c530701") + bytes([SEALED | CODE, 0]) + state.start())
     server = exactly(stream, 8)
-    if not server[6] & CODE:
+    if not server[6] & CODE or server[5] != 1:
         sys.exit("refused: " + stream.read()[9:-4].decode())
     agreed = state.finish(exactly(stream, 33))
     return hmac.new(agreed, b"nls key of a code", hashlib.sha256).digest()

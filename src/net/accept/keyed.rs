@@ -47,23 +47,20 @@ impl Visitor {
     }
 
     /// A client that exchanges the code of the port for a key, with which it comes again.
+    /// Which service the port has, it is not told before.
     pub(super) async fn exchange(
         mut self,
         keyring: Keyring,
         asked: Preface,
     ) -> Result<(Spoken, ConnectionPermit), Failure> {
         let (_, first) = self.first_message::<CODE_MESSAGE>().await?;
-        // Who is at the wrong port does not use up the code.
-        if let Some(failure) = objection(&self.admission, Some(asked)) {
-            return Err(self.refuse(Opening::Own, failure).await);
-        }
         let Some(answer) = keyring.exchange(&first) else {
             if !keyring.slow_down().await {
                 return Err(errors::dropped_without_words());
             }
             return Err(self.refuse(Opening::Own, errors::no_code_here()).await);
         };
-        let preface = opening::exchange_preface(self.admission.service).encode();
+        let preface = opening::exchange_preface(ServiceId::new(asked.service)).encode();
         let mut stream = ForeignStream::new(self.stream, self.peer, self.front);
         stream.write(&[&preface[..], &answer].concat()).await?;
         stream.close().await;

@@ -92,7 +92,9 @@ pub(super) fn addresses(stream: &TcpStream) -> Option<(SocketAddr, SocketAddr)> 
 
 /// Listens on any free port of loopback, for a program of this machine.
 pub async fn bind_loopback() -> std::io::Result<tokio::net::TcpListener> {
-    tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await
+    let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+    set_options(&socket2::SockRef::from(&listener));
+    Ok(listener)
 }
 
 /// Both halves of a connection that was made here.

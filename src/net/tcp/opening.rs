@@ -103,12 +103,12 @@ pub(super) async fn exchange(
     outgoing.put(&first);
     outgoing.flush().await?;
     let server = incoming.preface().await?;
-    if !server.exchanges() {
+    if !server.exchanges() || server.version != VERSION {
         check(&server, incoming).await?;
         return Err(errors::server_has_no_key());
     }
     let answer = incoming.exactly::<CODE_MESSAGE>().await?.ok_or_else(errors::closed_at_handshake)?;
-    exchange.finish(&answer).ok_or_else(errors::wrong_key)
+    exchange.finish(&answer).ok_or_else(errors::exchange_changed)
 }
 
 /// The preface of both sides of such a connection.

@@ -1,5 +1,5 @@
-//! A code exchanged for a key: one HELLO with the client's message, one RETRY with the server's. The connection with the
-//! key is another.
+//! A code exchanged for a key: HELLO with the client's message, RETRY with a cookie, HELLO with both, RETRY with the
+//! server's message. The connection with the key is another.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -28,57 +28,77 @@ pub async fn exchange(
     service: ServiceId,
     code: &Words,
 ) -> Result<Key, Failure> {
-    let with = |address| exchange_with(endpoint.clone(), address, service, code.clone());
-    resolve::race(addresses, with).await
+    // One message for all addresses of a server: each other one would use up a try.
+    let (exchange, first) = Exchange::begin(code)?;
+    let asked = |address| ask(endpoint.clone(), address, service, keys::exchange_message(&first));
+    let answer = resolve::race(addresses, asked).await?;
+    exchange.finish(&answer).ok_or_else(keys::errors::exchange_changed)
 }
 
-async fn exchange_with(
+/// The server's message.
+async fn ask(
     endpoint: Endpoint,
     peer: SocketAddr,
     service: ServiceId,
-    code: Words,
-) -> Result<Key, Failure> {
-    let (exchange, first) = Exchange::begin(&code)?;
+    handshake: Vec<u8>,
+) -> Result<Vec<u8>, Failure> {
     let socket = socket_to(peer).await.map_err(|error| errors::cannot_reach(&endpoint, &error))?;
-    let id = ConnectionId(u64::from_be_bytes(random()));
-    let hello = Packet::Hello {
-        version: VERSION,
-        service: service.number(),
-        credit: Credit { stream: 0, block: 0 },
-        cookie: Vec::new(),
-        handshake: keys::exchange_message(&first),
-    };
-    let asked = ask(&socket, id, datagram::encode(id, &hello));
-    let answer = tokio::time::timeout(CONNECT_LIMIT, asked)
+    let talk =
+        Talk { socket, id: ConnectionId(u64::from_be_bytes(random())), service: service.number(), handshake };
+    tokio::time::timeout(CONNECT_LIMIT, talk.answer())
         .await
         .unwrap_or_else(|_| Err(errors::connect_timed_out(&endpoint, Transport::Udp)))
-        .map_err(|failure| not_opened(&endpoint, failure))?;
-    exchange.finish(&answer).ok_or_else(keys::errors::wrong_key)
+        .map_err(|failure| not_opened(&endpoint, failure))
 }
 
-/// Sends HELLO until it is answered.
-async fn ask(socket: &UdpSocket, id: ConnectionId, hello: Vec<u8>) -> Result<Vec<u8>, Failure> {
-    let mut wait = AGAIN_AFTER;
-    loop {
-        socket.send(&hello).await.map_err(|error| broken(&error))?;
-        match tokio::time::timeout(wait, answer(socket, id)).await {
-            Ok(answer) => return answer,
-            Err(_) => wait *= 2,
+/// One client, until it has the server's message.
+struct Talk {
+    socket: UdpSocket,
+    id: ConnectionId,
+    service: u8,
+    handshake: Vec<u8>,
+}
+
+impl Talk {
+    /// Sends HELLO until it is answered, and again with the cookie.
+    async fn answer(&self) -> Result<Vec<u8>, Failure> {
+        let (mut cookie, mut wait) = (Vec::new(), AGAIN_AFTER);
+        loop {
+            self.hello(&cookie).await?;
+            match tokio::time::timeout(wait, self.retry()).await {
+                Ok(Ok((next, message))) if message.is_empty() && !next.is_empty() => cookie = next,
+                Ok(answer) => return answer.map(|(_, message)| message),
+                Err(_) => wait *= 2,
+            }
         }
     }
-}
 
-/// The server's message, or why there is none. What is not from the server is passed over.
-async fn answer(socket: &UdpSocket, id: ConnectionId) -> Result<Vec<u8>, Failure> {
-    let mut buffer = vec![0; DATAGRAM_LIMIT];
-    loop {
-        let length = socket.recv(&mut buffer).await.map_err(|error| broken(&error))?;
-        match datagram::decode(&buffer[..length]) {
-            Ok((of, Packet::Retry { handshake, .. })) if of == id => return Ok(handshake),
-            Ok((of, Packet::Refuse { code, text })) if of == id => {
-                return Err(errors::told_in_words(code, &text));
+    async fn hello(&self, cookie: &[u8]) -> Result<(), Failure> {
+        let hello = Packet::Hello {
+            version: VERSION,
+            service: self.service,
+            credit: Credit { stream: 0, block: 0 },
+            cookie: cookie.to_vec(),
+            handshake: self.handshake.clone(),
+        };
+        let sent = self.socket.send(&datagram::encode(self.id, &hello)).await;
+        sent.map(drop).map_err(|error| broken(&error))
+    }
+
+    /// The next cookie and message, or why there is none. What is not from the server is passed over.
+    async fn retry(&self) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+        let mut buffer = vec![0; DATAGRAM_LIMIT];
+        loop {
+            let length = self.socket.recv(&mut buffer).await.map_err(|error| broken(&error))?;
+            match datagram::decode(&buffer[..length]) {
+                Ok((id, Packet::Retry { cookie, handshake })) if id == self.id => {
+                    return Ok((cookie, handshake));
+                }
+                Ok((id, Packet::Refuse { code, text })) if id == self.id => {
+                    return Err(errors::told_in_words(code, &text));
+                }
+                _ => {}
             }
-            _ => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::Time;
-use crate::reliable::handshake::sealing::{KeyRefusal, Keyholder, NO_CODE_HERE, Offer, Seeds, WRONG_KEY};
+use crate::reliable::handshake::sealing::{Keyholder, Offer, Seeds};
 
 /// Minimum interval between two answers to clients with a wrong key. Keys cannot be guessed; this spares the path.
 const WRONG_KEY_EVERY: Duration = Duration::from_millis(100);
@@ -20,10 +20,8 @@ pub(super) struct Guard {
 pub(super) enum Read {
     /// It was made with one of the keys.
     Offer(Box<dyn Offer>),
-    /// It exchanges a code; this is the answer.
-    Exchange(Vec<u8>),
     /// It was not, and the client is told so.
-    Refuse(KeyRefusal),
+    Refuse,
     /// It was not, and another client has just been told so.
     Ignore,
 }
@@ -35,19 +33,30 @@ impl Guard {
 
     /// Reads the message of a client, which is bound to `context`.
     pub(super) fn read(&mut self, now: Time, context: &[u8], message: &[u8]) -> Read {
-        let refusal = match self.keys.exchange(message) {
-            Some(Some(answer)) => return Read::Exchange(answer),
-            Some(None) => NO_CODE_HERE,
-            None => match self.keys.read(context, message) {
-                Some(offer) => return Read::Offer(offer),
-                None => WRONG_KEY,
-            },
-        };
-        if now < self.refuses_at {
-            return Read::Ignore;
+        match self.keys.read(context, message) {
+            Some(offer) => Read::Offer(offer),
+            None if self.may_refuse(now) => Read::Refuse,
+            None => Read::Ignore,
         }
-        self.refuses_at = now + WRONG_KEY_EVERY;
-        Read::Refuse(refusal)
+    }
+
+    /// True if the message of a client is to exchange a code for a key.
+    pub(super) fn exchanges(&self, message: &[u8]) -> bool {
+        self.keys.exchanges(message)
+    }
+
+    /// The answer to it; `None` if no code can be exchanged.
+    pub(super) fn exchange(&self, message: &[u8]) -> Option<Vec<u8>> {
+        self.keys.exchange(message)
+    }
+
+    /// True if a client may be told that it is refused; then others are not for a while.
+    pub(super) fn may_refuse(&mut self, now: Time) -> bool {
+        let may = now >= self.refuses_at;
+        if may {
+            self.refuses_at = now + WRONG_KEY_EVERY;
+        }
+        may
     }
 
     /// The seed of the answer to a message with this cookie; `None` if the period of the cookie is over.

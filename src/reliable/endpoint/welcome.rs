@@ -9,7 +9,9 @@ use super::{Acceptance, Accepted, Endpoint, Slot};
 use crate::base::Time;
 use crate::reliable::connection::Connection;
 use crate::reliable::handshake;
-use crate::reliable::handshake::sealing::{KEY_NEEDED, KeyRefusal, NO_KEY_HERE, Offer};
+use crate::reliable::handshake::sealing::{
+    KEY_NEEDED, KeyRefusal, NO_CODE_HERE, NO_KEY_HERE, Offer, WRONG_KEY,
+};
 use crate::reliable::{Config, shared};
 use crate::wire::datagram::{self, Credit, HELLO_HEAD, Packet};
 use crate::wire::{Code, ConnectionId, VERSION};
@@ -30,8 +32,6 @@ struct Hello<'d> {
 /// What becomes of a HELLO with an id that no connection has.
 enum Verdict {
     Refuse(Code, String),
-    /// The client exchanged a code, and begins anew with the key.
-    Exchange(Vec<u8>),
     /// Nothing is answered.
     Ignore,
     /// The client may begin.
@@ -55,6 +55,11 @@ impl Endpoint {
         } else if datagram.len() < datagram::BASE_DATAGRAM {
             // A short one could provoke a longer answer (RFC 9000, section 14.1).
             self.ignored += 1;
+        } else if let Some(listening) = self.listening
+            && version == &VERSION
+            && self.guard.as_ref().is_some_and(|guard| guard.exchanges(handshake))
+        {
+            self.exchange(now, (peer, id), &listening, &hello);
         } else if let Some(listening) = self.listening {
             self.greet(now, (peer, id), &listening, &hello);
         } else {
@@ -101,6 +106,29 @@ impl Endpoint {
         }
     }
 
+    /// Answers a client that exchanges a code for a key. It proves its address first: nobody uses up a code for another.
+    fn exchange(
+        &mut self,
+        now: Time,
+        (peer, id): (SocketAddr, ConnectionId),
+        listening: &Acceptance,
+        hello: &Hello<'_>,
+    ) {
+        if handshake::period_of(&listening.secret, peer, id, now, hello.cookie).is_none() {
+            let cookie = handshake::cookie(&listening.secret, peer, id, now);
+            return self.answer(now, peer, id, &Packet::Retry { cookie, handshake: Vec::new() });
+        }
+        let Some(guard) = &mut self.guard else { return };
+        if let Some(handshake) = guard.exchange(hello.handshake) {
+            self.answer(now, peer, id, &Packet::Retry { cookie: Vec::new(), handshake });
+        } else if guard.may_refuse(now) {
+            let KeyRefusal { why, fix } = NO_CODE_HERE;
+            self.refuse(now, (peer, id), Code::Key, format!("{why}; {fix}"));
+        } else {
+            self.ignored += 1;
+        }
+    }
+
     /// Answers a HELLO with an id that no connection has.
     fn greet(
         &mut self,
@@ -112,10 +140,6 @@ impl Endpoint {
         let offer = match self.judge(now, listening, hello) {
             Verdict::Fine(offer) => offer,
             Verdict::Refuse(code, text) => return self.refuse(now, (peer, id), code, text),
-            Verdict::Exchange(handshake) => {
-                let retry = Packet::Retry { cookie: Vec::new(), handshake };
-                return self.answer(now, peer, id, &retry);
-            }
             Verdict::Ignore => {
                 self.ignored += 1;
                 return;
@@ -200,8 +224,7 @@ impl Endpoint {
         };
         match guard.read(now, &hello.datagram[..HELLO_HEAD], hello.handshake) {
             Read::Offer(offer) => Ok(Some(offer)),
-            Read::Exchange(answer) => Err(Verdict::Exchange(answer)),
-            Read::Refuse(why) => refused(why),
+            Read::Refuse => refused(WRONG_KEY),
             Read::Ignore => Err(Verdict::Ignore),
         }
     }

@@ -24,12 +24,14 @@ pub struct KeyRefusal {
 }
 
 /// The client has no key.
-pub const KEY_NEEDED: KeyRefusal =
-    KeyRefusal { why: "this port is encrypted and needs a key", fix: "connect with nls and `key NAME`" };
+pub const KEY_NEEDED: KeyRefusal = KeyRefusal {
+    why: "this port is encrypted and needs a key",
+    fix: "connect with nls and `key NAME`, or `code WORDS` if the server shows a code",
+};
 /// The client has a key, and the server has none.
 pub const NO_KEY_HERE: KeyRefusal = KeyRefusal {
-    why: "this port is not encrypted, and the client has a key",
-    fix: "leave the key out, or start the server with `key NAME`",
+    why: "this port is not encrypted, and the client has a key or a code",
+    fix: "leave it out, or start the server with `key NAME` or `code`",
 };
 /// The client wants to exchange a code, and there is none.
 pub const NO_CODE_HERE: KeyRefusal = KeyRefusal {
@@ -67,8 +69,10 @@ pub trait Initiator: fmt::Debug + Send {
 pub trait Keyholder: fmt::Debug + Send {
     /// Reads the message of a client; `None` if it was made with another key, or changed.
     fn read(&self, context: &[u8], offer: &[u8]) -> Option<Box<dyn Offer>>;
-    /// What a code is exchanged with: `None` if the message is another, `Some(None)` if no code can be exchanged.
-    fn exchange(&self, message: &[u8]) -> Option<Option<Vec<u8>>>;
+    /// True if the message is to exchange a code for a key.
+    fn exchanges(&self, message: &[u8]) -> bool;
+    /// The answer to it; `None` if no code can be exchanged.
+    fn exchange(&self, message: &[u8]) -> Option<Vec<u8>>;
 }
 
 /// The message of a client that has a key of the server.

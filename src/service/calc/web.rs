@@ -97,8 +97,10 @@ fn hint(query: &str) -> &'static str {
 
 /// Answers with a line of text.
 async fn say(exchange: &mut Exchange<'_>, status: Status, line: &str) -> Result<(), Failure> {
-    let head =
-        page::guarded(ResponseHead::new(status)).with("Content-Type", page::TEXT).with("Vary", "Accept");
+    let head = page::guarded(ResponseHead::new(status))
+        .with("Content-Type", page::TEXT)
+        .with("Vary", "Accept")
+        .with("Cache-Control", "no-cache");
     exchange.reply(head, format!("{line}\n")).await
 }
 

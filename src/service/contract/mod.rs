@@ -258,8 +258,12 @@ pub(crate) async fn dial(
     match with(key.first(target, service).await?.as_ref()).await {
         Err(failure) if failure.code == Code::Key => match key.if_asked()? {
             Some(own) => with(Some(&own)).await,
-            None => Err(key.refused(failure)),
+            None => Err(key.refused(target, failure)),
         },
+        Ok(connected) => {
+            key.are_right(target);
+            Ok(connected)
+        }
         ended => ended,
     }
 }

@@ -7,10 +7,10 @@ use super::{Ask, code, errors, is_gone, log_end};
 use crate::base::Value;
 use crate::net::accept::admission::Admission;
 use crate::net::accept::{Arrival, Greeted, Spoken};
-use crate::net::connection::keys::{ClientKey, Keyring};
+use crate::net::connection::keys::{ClientKey, Keyring, is_built_in};
 use crate::net::{Connection, Listener, show};
 use crate::report::{Failure, Outcome};
-use crate::service::contract::keys::{KEYS_LIMIT, NamedKey, too_many_keys};
+use crate::service::contract::keys::NamedKey;
 use crate::service::{ForeignClient, Job, MessageService, Server};
 use crate::session::{CLOSING_LIMIT, ClientEntry, Handle, ListenAddress};
 use crate::wire::Code;
@@ -33,8 +33,11 @@ pub(super) async fn run(
     let (bound, address, web) = ask.bind_all(transport)?;
     let server = (service.make)(session, options, arguments, context)?;
     let admission = admission(session, service, &ask)?;
-    let code = admission.keys.as_ref().filter(|_| options.code).map(code::offer);
-    session.set_all(code.clone());
+    let code = admission.keys.as_ref().filter(|_| options.code).map(code::offer).transpose()?;
+    if let Some(keys) = &admission.keys {
+        code::show(keys, |fields| session.set_all(fields));
+        session.spawn(code::attend(session.clone(), keys.clone()));
+    }
     let for_web = Admission { dialects: admission.dialects.and(WEB), ..admission.clone() };
     let web = web.map(|bound| Listener::new(bound, for_web).0);
     let (listener, driver) = Listener::new(bound, admission);
@@ -42,7 +45,7 @@ pub(super) async fn run(
         session.spawn(driver);
     }
     session.suggest(server.invitation());
-    code.inspect(|code| session.tell("code", code::said(&code.1, address)));
+    code.inspect(|(code, _)| session.tell("code", code::said(code, address)));
     let beside = if web.is_some() { ", over HTTP on the same port, too" } else { "" };
     let what = format!("{}{beside}", server.describe());
     ask.announce(session, ListenAddress::Socket(address), &what, server.is_private());
@@ -60,11 +63,9 @@ pub(super) async fn run(
 /// Whom the port takes.
 fn admission(session: &Handle, service: &MessageService, ask: &Ask<'_>) -> Result<Admission, Failure> {
     let keys = keys(session, ask)?;
-    let names = keys.as_ref().map(|keys| keys.names().join(",")).unwrap_or_default();
-    session.set("key", Value::text(names));
+    session.set_all([("key", Value::text("")), ("code", Value::text(""))]);
     if let Some(keys) = &keys {
         session.set_control(Arc::new(keys.clone()));
-        session.spawn(code::attend(session.clone(), keys.clone()));
     }
     Ok(Admission {
         service: ask.provider.id,
@@ -98,6 +99,7 @@ fn keys(session: &Handle, ask: &Ask<'_>) -> Result<Option<Keyring>, Failure> {
     if !ask.options.is_keyed() {
         return Ok(None);
     }
+    is_built_in()?;
     if ask.options.carrier.transport().is_none() {
         return Err(errors::key_over(ask.options.carrier));
     }
@@ -105,10 +107,6 @@ fn keys(session: &Handle, ask: &Ask<'_>) -> Result<Option<Keyring>, Failure> {
         return Err(errors::key_and_web());
     }
     let read = ask.options.keys.resolve(&ask.context.directory, &ask.context.secrets)?;
-    // The client with the code becomes one of them.
-    if ask.options.code && read.len() == KEYS_LIMIT {
-        return Err(too_many_keys(KEYS_LIMIT + 1, KEYS_LIMIT));
-    }
     let keys = read.into_iter().map(|NamedKey { name, key }| ClientKey { name: name.into(), key });
     Ok(Some(Keyring::new(keys.collect(), session.token())))
 }
@@ -175,7 +173,7 @@ async fn one(session: &Handle, server: Arc<dyn Server>, mut connection: Connecti
     let guest = ClientEntry::new(session, client.clone());
     session.measure(&mut connection);
     session.log("client", format!("{client} connected"));
-    let revoked = connection.key.as_deref().and_then(|key| Some(session.control::<Keyring>()?.end_of(key)));
+    let revoked = connection.key.as_ref().and_then(|key| Some(session.control::<Keyring>()?.end_of(key)));
     let (end, ender) = (revoked.unwrap_or_else(|| session.token()), connection.ender());
     let served = server.serve(session.part(end.clone()), connection, guest);
     let cut_off = async {

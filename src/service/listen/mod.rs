@@ -72,7 +72,7 @@ pub static LISTEN: Client = Client {
             ),
             Field::text("transport", "tcp or udp"),
             Field::text("service", "what it serves"),
-            Field::text("key", "the names of the keys of those who may connect; empty: nothing is encrypted"),
+            Field::text("key", "the names of the keys of those who may connect"),
             Field::text("code", "the words that let one more client in; empty: none, or no more"),
             Field::count("clients", "connected now"),
             Field::count("served", "connected so far"),

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Instant;
 
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use ring::hmac;
 use spake2::{Ed25519Group, Identity, Password, Spake2};
 use zeroize::Zeroize;
@@ -37,6 +38,11 @@ fn message(bytes: Vec<u8>) -> Message {
 
 fn sides() -> [Identity; 2] {
     SIDES.map(Identity::new)
+}
+
+/// What is none costs no more than this to find out.
+fn is_point(message: &Message) -> bool {
+    message.last_chunk().is_some_and(|point| CompressedEdwardsY(*point).decompress().is_some())
 }
 
 /// The client's side.
@@ -90,7 +96,7 @@ impl CodeOffer {
         if let Some(same) = self.tries.iter().find(|tried| tried.message == *first) {
             return Some(same.answer);
         }
-        if self.tries.len() == TRIES || now >= self.until {
+        if self.tries.len() == TRIES || now >= self.until || !is_point(first) {
             return None;
         }
         let [client, server] = sides();
@@ -99,6 +105,11 @@ impl CodeOffer {
         let (answer, key) = (message(answer), key(state.finish(first).ok()?));
         self.tries.push(Try { message: *first, answer, key });
         Some(answer)
+    }
+
+    /// The words.
+    pub(super) fn words(&self) -> &str {
+        self.code.text()
     }
 
     /// The keys of those who tried.

@@ -96,9 +96,13 @@ impl Keyholder for Keyring {
         })
     }
 
-    fn exchange(&self, message: &[u8]) -> Option<Option<Vec<u8>>> {
+    fn exchanges(&self, message: &[u8]) -> bool {
+        message.first() == Some(&EXCHANGE)
+    }
+
+    fn exchange(&self, message: &[u8]) -> Option<Vec<u8>> {
         let first = message.strip_prefix(&[EXCHANGE])?.try_into().ok()?;
-        Some(Keyring::exchange(self, first).map(|answer| answer.to_vec()))
+        Keyring::exchange(self, first).map(|answer| answer.to_vec())
     }
 }
 

@@ -8,8 +8,8 @@ use crate::wire::Code;
 
 /// The server answered, and not with a handshake.
 pub(in crate::net) fn server_has_no_key() -> Failure {
-    Failure::new(Code::Key, "the server does not encrypt, and a key was given")
-        .fix("start it with `key NAME`, or leave the key out here; nothing was sent")
+    Failure::new(Code::Key, "the server does not encrypt, and a key or a code was given")
+        .fix("start it with `key NAME` or `code`, or leave it out here; nothing was sent")
 }
 
 /// The server's message does not open: it has another key, or somebody changed it.
@@ -22,6 +22,12 @@ pub(in crate::net) fn server_has_another_key() -> Failure {
 pub(in crate::net) fn closed_at_handshake() -> Failure {
     Failure::new(Code::Key, "the server closed the connection at the handshake")
         .fix("compare the fingerprints on both machines: key list")
+}
+
+/// The server's part of an exchange of a code is none.
+pub(in crate::net) fn exchange_changed() -> Failure {
+    Failure::new(Code::Key, "the server's answer to the code makes no sense: it was changed on the way")
+        .fix("run the command again; if it happens again, the path is not to be trusted")
 }
 
 // The server's side; the client is told the same words.

@@ -29,7 +29,7 @@ fn key() -> Key {
 /// A server that has the key of the samples, and a code.
 fn keyring() -> Keyring {
     let ring = Keyring::new(vec![ClientKey { name: "key".into(), key: key() }], CancellationToken::new());
-    ring.offer(Code::made_by(|bytes| bytes.fill(7)));
+    assert_eq!(ring.offer(Code::made_by(|bytes| bytes.fill(7))), Ok(false));
     ring
 }
 
@@ -46,6 +46,7 @@ pub fn client(bytes: &[u8]) {
     }
     let context = &bytes[..bytes.len().min(27)];
     drop(Keyholder::read(&ring, context, bytes).and_then(|offer| offer.answer([1; 32])));
+    let _ = Keyholder::exchanges(&ring, bytes);
     drop(Keyholder::exchange(&ring, bytes));
     if let Some(message) = bytes.first_chunk() {
         let _answer = ring.exchange(message);

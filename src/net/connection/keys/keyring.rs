@@ -15,6 +15,8 @@ use crate::wire::preface::{self, CODE_MESSAGE};
 const REFUSAL_DELAY: Duration = Duration::from_secs(1);
 /// Clients that wait to be told; any more are dropped without a word.
 const REFUSAL_LIMIT: usize = 32;
+/// Most keys of one server: it tries them one after the other on the first message of a client.
+pub const KEYS_LIMIT: usize = 16;
 /// What the key of a client is called that had a code; those of further ones have a number behind it.
 const CODE_NAME: &str = "code";
 
@@ -43,6 +45,8 @@ pub struct Keyring {
 struct Ring {
     known: Vec<Known>,
     code: Option<CodeOffer>,
+    /// Codes so far.
+    offers: u64,
 }
 
 /// How far the code of a port has come.
@@ -51,10 +55,10 @@ pub enum CodeState {
     /// There is none, or it has ended.
     #[default]
     None,
-    /// One client can use it.
-    Offered,
+    /// One client can use it. The codes of a port are numbered.
+    Offered(u64),
     /// It was tried so often that nobody can begin any more; the last one may still be right.
-    Worn,
+    Worn(u64),
     /// A client had it, whose key is called so now.
     Used(Arc<str>),
 }
@@ -73,6 +77,8 @@ pub enum Clash {
     Key(Arc<str>),
     /// Another key has its name.
     Name,
+    /// There are as many as a port can have, the client with the code among them.
+    Full,
 }
 
 /// Counts one client that waits to be refused while this value lives.
@@ -85,6 +91,11 @@ impl Drop for Refused {
 }
 
 impl Ring {
+    /// What `read` makes of the first key that it can read with.
+    fn find<T>(&self, read: impl FnMut(&ClientKey) -> Option<T>) -> Option<T> {
+        self.known.iter().map(|known| &known.key).find_map(read)
+    }
+
     /// What the key of the next client with a code is called.
     fn free_name(&self) -> Arc<str> {
         let is_free = |name: &String| !self.known.iter().any(|known| *known.key.name == **name);
@@ -98,7 +109,7 @@ impl Keyring {
     /// `end` is that of the server, and of all connections. Without any key or code the port admits nobody.
     pub fn new(keys: Vec<ClientKey>, end: CancellationToken) -> Self {
         let known = keys.into_iter().map(|key| Known { key, revoked: end.child_token() }).collect();
-        let ring = Arc::new(RwLock::new(Ring { known, code: None }));
+        let ring = Arc::new(RwLock::new(Ring { known, ..Ring::default() }));
         Self { ring, refused: Arc::default(), code: watch::Sender::default(), end }
     }
 
@@ -118,9 +129,13 @@ impl Keyring {
     /// Admits those who have another key, too.
     ///
     /// # Errors
-    /// The key or its name is there already.
+    /// The key or its name is there already, or there are too many.
     pub fn add(&self, key: ClientKey) -> Result<(), Clash> {
-        let keys = &mut self.change().known;
+        let mut ring = self.change();
+        if ring.known.len() + usize::from(ring.code.is_some()) >= KEYS_LIMIT {
+            return Err(Clash::Full);
+        }
+        let keys = &mut ring.known;
         if let Some(same) = keys.iter().find(|known| known.key.key == key.key) {
             return Err(Clash::Key(same.key.name.clone()));
         }
@@ -131,24 +146,50 @@ impl Keyring {
         Ok(())
     }
 
-    /// Admits those who have this key no more, and ends their connections; false if there is none of this name.
+    /// Admits those who have this key no more, and ends their connections; false if there is none of this name. With the
+    /// name of clients with a code, a code that was not used yet ends, too.
     pub fn revoke(&self, name: &str) -> bool {
-        let keys = &mut self.change().known;
-        let Some(place) = keys.iter().position(|known| &*known.key.name == name) else { return false };
-        keys.remove(place).revoked.cancel();
+        let mut ring = self.change();
+        let withdrawn = name == CODE_NAME && ring.code.take().is_some();
+        if withdrawn {
+            self.code.send_replace(CodeState::None);
+        }
+        let Some(place) = ring.known.iter().position(|known| &*known.key.name == name) else {
+            return withdrawn;
+        };
+        ring.known.remove(place).revoked.cancel();
         true
     }
 
-    /// Admits one client that has this code, in place of any code before it.
-    pub fn offer(&self, code: Code) {
-        self.change().code = Some(CodeOffer::new(code, Instant::now()));
-        self.code.send_replace(CodeState::Offered);
+    /// Admits one client that has this code, in place of any code before it; true if there was one.
+    ///
+    /// # Errors
+    /// There are too many keys.
+    pub fn offer(&self, code: Code) -> Result<bool, Clash> {
+        let mut ring = self.change();
+        if ring.known.len() >= KEYS_LIMIT {
+            return Err(Clash::Full);
+        }
+        let before = ring.code.replace(CodeOffer::new(code, Instant::now()));
+        ring.offers += 1;
+        self.code.send_replace(CodeState::Offered(ring.offers));
+        Ok(before.is_some())
     }
 
-    /// The code admits nobody any more.
-    pub fn end_code(&self) {
-        self.change().code = None;
-        self.code.send_replace(CodeState::None);
+    /// The code with this number admits nobody any more; false if it has ended already.
+    pub fn end_code(&self, number: u64) -> bool {
+        let mut ring = self.change();
+        let is_there = ring.offers == number && ring.code.take().is_some();
+        if is_there {
+            self.code.send_replace(CodeState::None);
+        }
+        is_there
+    }
+
+    /// Tells `show` the words that one more client can begin with, empty without; they do not change meanwhile.
+    pub fn show_code(&self, show: impl FnOnce(&str)) {
+        let ring = self.ring();
+        show(ring.code.as_ref().filter(|code| !code.is_worn()).map_or("", CodeOffer::words));
     }
 
     /// How far the code has come.
@@ -162,21 +203,18 @@ impl Keyring {
         let offer = ring.code.as_mut()?;
         let answer = offer.answer(message, Instant::now());
         // A message that comes again does not make it last.
-        let is_worn = offer.is_worn();
+        let worn = offer.is_worn().then_some(CodeState::Worn(ring.offers));
         self.code.send_if_modified(|state| {
-            let wears = is_worn && *state == CodeState::Offered;
-            if wears {
-                *state = CodeState::Worn;
-            }
-            wears
+            worn.is_some_and(|worn| std::mem::replace(state, worn.clone()) != worn)
         });
         answer
     }
 
-    /// Fires when the key of this name is revoked, or the server ends; it has fired if there is none.
-    pub fn end_of(&self, name: &str) -> CancellationToken {
+    /// Fires when the key of a client is revoked, or the server ends; it has fired if that was before. `name`: as it was
+    /// given with that client, since another key may be called the same by now.
+    pub fn end_of(&self, name: &Arc<str>) -> CancellationToken {
         let ring = self.ring();
-        let known = ring.known.iter().find(|known| &*known.key.name == name);
+        let known = ring.known.iter().find(|known| Arc::ptr_eq(&known.key.name, name));
         let gone = || {
             let gone = CancellationToken::new();
             gone.cancel();
@@ -188,7 +226,7 @@ impl Keyring {
     /// What `read` makes of the first key that it can read with.
     pub(super) fn find<T>(&self, mut read: impl FnMut(&ClientKey) -> Option<T>) -> Option<T> {
         let ring = self.ring();
-        let found = ring.known.iter().map(|known| &known.key).find_map(&mut read);
+        let found = ring.find(&mut read);
         if found.is_some() || ring.code.is_none() {
             return found;
         }
@@ -199,6 +237,10 @@ impl Keyring {
     /// The same with the keys that were exchanged for the code: the first that fits is that of the one client.
     fn find_with_code<T>(&self, mut read: impl FnMut(&ClientKey) -> Option<T>) -> Option<T> {
         let mut ring = self.change();
+        // Another connection of the same client may have been first.
+        if let Some(found) = ring.find(&mut read) {
+            return Some(found);
+        }
         let name = ring.free_name();
         let (key, found) = ring.code.as_ref()?.keys().find_map(|key| {
             let key = ClientKey { name: name.clone(), key: key.clone() };

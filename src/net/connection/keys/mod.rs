@@ -45,7 +45,7 @@ mod tests;
 
 #[cfg(not(feature = "keys"))]
 pub(in crate::net) use absent::{
-    Exchange, Initiator, Opener, Responder, Sealer, exchange_message, initiator,
+    CodeOffer, Exchange, Initiator, Opener, Responder, Sealer, exchange_message, initiator,
 };
 #[cfg(feature = "keys")]
 pub(in crate::net) use code::{CodeOffer, Exchange};
@@ -56,9 +56,18 @@ pub(in crate::net) use handshake::{Initiator, Responder, offer};
 #[cfg(feature = "keys")]
 pub(in crate::net) use record::{Opener, Sealer};
 
-pub use keyring::{Clash, ClientKey, CodeState, Keyring};
+pub use keyring::{Clash, ClientKey, CodeState, KEYS_LIMIT, Keyring};
 
 pub(in crate::net) use crate::wire::preface::{FIRST, RECORD_HEADER as HEADER, SECOND, TAG};
+
+/// # Errors
+/// This program was built without encryption.
+pub fn is_built_in() -> Result<(), crate::report::Failure> {
+    #[cfg(not(feature = "keys"))]
+    return Err(errors::no_keys_built_in());
+    #[cfg(feature = "keys")]
+    Ok(())
+}
 
 /// Most bytes in one record: with the tag its length just fits the header.
 pub(in crate::net) const CONTENT: usize = 65_519;

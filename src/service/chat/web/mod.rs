@@ -98,7 +98,9 @@ impl Pages<'_> {
             return exchange.reply_json(Status::OK, &object).await;
         }
         if !exchange.wants_page() {
-            let head = page::guarded(ResponseHead::new(Status::OK)).with("Content-Type", page::TEXT);
+            let head = page::guarded(ResponseHead::new(Status::OK))
+                .with("Content-Type", page::TEXT)
+                .with("Cache-Control", "no-cache");
             return exchange.reply(head.with("Vary", "Accept"), format!("{USAGE}\n")).await;
         }
         let nonce = page::nonce();

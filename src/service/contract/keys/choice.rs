@@ -6,10 +6,9 @@ use super::{DEFAULT, KeyFolder, errors, file, memory};
 use crate::base::secrets::key::is_name;
 use crate::base::{Code, Key, Secrets};
 use crate::language::{Arguments, FromArguments, GivenKey, Keyword, Kind};
+use crate::net::connection::keys::KEYS_LIMIT;
 use crate::report::Failure;
 
-/// Most keys of one server: it tries them one after the other on the first message of a client.
-pub const KEYS_LIMIT: usize = 16;
 /// The variable that holds a key, in recordings.
 const VARIABLE: &str = "NLS_KEY";
 

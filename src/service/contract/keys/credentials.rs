@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use super::{ClientChoice, KeyChoice, KeyFolder, NamedKey, errors};
+use super::{ClientChoice, KeyChoice, KeyFolder, NamedKey, errors, memory};
 use crate::base::{Code, Secrets};
 use crate::language::Target;
 use crate::net;
@@ -23,28 +24,38 @@ const CODES_LIMIT: usize = 64;
 pub(crate) enum Credentials {
     /// The key that the command named.
     Named(NamedKey),
-    /// A code, the key that it was exchanged for, and where that is remembered.
-    Code(Code, Arc<OnceCell<NamedKey>>, Arc<UsedCodes>),
+    /// A code, and the keys that codes were exchanged for.
+    Code(Code, Arc<UsedCodes>),
     /// None, unless the server asks for one: then the user's default key, which is masked here.
     IfAsked(Secrets),
 }
 
 /// The codes that were used here, with the keys that they were exchanged for: a code is good for one exchange, and for as
-/// many connections as this shell makes.
+/// many connections to that server as this shell makes.
 #[derive(Debug, Default)]
-pub(crate) struct UsedCodes(Mutex<HashMap<String, Arc<OnceCell<NamedKey>>>>);
+pub(crate) struct UsedCodes(Mutex<HashMap<(Target, String), Arc<Exchanged>>>);
+
+/// What became of a code.
+#[derive(Debug, Default)]
+struct Exchanged {
+    key: OnceCell<NamedKey>,
+    /// It has opened a connection: whoever refuses it later does not make it wrong.
+    is_right: AtomicBool,
+}
 
 impl UsedCodes {
-    fn key(&self, code: &Code) -> Arc<OnceCell<NamedKey>> {
+    fn of(&self, target: &Target, code: &Code) -> Arc<Exchanged> {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.len() >= CODES_LIMIT && !used.contains_key(code.text()) {
+        let place = (target.clone(), code.text().to_owned());
+        if used.len() >= CODES_LIMIT && !used.contains_key(&place) {
             used.clear();
         }
-        used.entry(code.text().to_owned()).or_default().clone()
+        used.entry(place).or_default().clone()
     }
 
-    fn forget(&self, code: &Code) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(code.text());
+    fn forget(&self, target: &Target, code: &Code) {
+        let place = (target.clone(), code.text().to_owned());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
     }
 }
 
@@ -60,7 +71,7 @@ impl Credentials {
         match (named, &choice.code) {
             (Some(_), Some(_)) => Err(errors::key_and_code()),
             (Some(named), None) => Ok(Self::Named(named)),
-            (None, Some(code)) => Ok(Self::Code(code.clone(), used.key(code), used.clone())),
+            (None, Some(code)) => Ok(Self::Code(code.clone(), used.clone())),
             (None, None) => Ok(Self::IfAsked(secrets.clone())),
         }
     }
@@ -68,18 +79,20 @@ impl Credentials {
     /// The key to begin with. A code is exchanged for one, the first time.
     pub(crate) async fn first(
         &self,
-        Target { transport, endpoint }: &Target,
+        target: &Target,
         service: ServiceId,
     ) -> Result<Option<NamedKey>, Failure> {
         match self {
             Self::Named(named) => Ok(Some(named.clone())),
             Self::IfAsked(_) => Ok(None),
-            Self::Code(code, key, _) => {
-                let exchanged = key.get_or_try_init(|| async {
-                    let key = net::exchange(*transport, endpoint, service, code).await?;
+            Self::Code(code, used) => {
+                let exchanged = used.of(target, code);
+                let key = exchanged.key.get_or_try_init(|| async {
+                    memory::protect();
+                    let key = net::exchange(target.transport, &target.endpoint, service, code).await?;
                     Ok(NamedKey { name: NAME.to_owned(), key })
                 });
-                exchanged.await.map(|key| Some(key.clone()))
+                key.await.map(|key| Some(key.clone()))
             }
         }
     }
@@ -106,14 +119,24 @@ impl Credentials {
         }
     }
 
-    /// Why a server refused them. The key of a code is of no more use then.
-    pub(crate) fn refused(&self, failure: Failure) -> Failure {
-        match self {
-            Self::Code(code, key, used) if key.initialized() => {
-                used.forget(code);
-                errors::wrong_code()
-            }
-            _ => failure,
+    /// They opened a connection.
+    pub(crate) fn are_right(&self, target: &Target) {
+        if let Self::Code(code, used) = self {
+            used.of(target, code).is_right.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Why a server refused them. The key of a code that never opened a connection is of no more use then.
+    pub(crate) fn refused(&self, target: &Target, failure: Failure) -> Failure {
+        let Self::Code(code, used) = self else { return failure };
+        let exchanged = used.of(target, code);
+        if exchanged.key.get().is_none() {
+            return failure;
+        }
+        if exchanged.is_right.load(Ordering::Relaxed) {
+            return errors::code_over();
+        }
+        used.forget(target, code);
+        errors::wrong_code()
     }
 }

@@ -91,9 +91,20 @@ pub(crate) fn key_and_code() -> Failure {
 
 /// The exchange went well, and the server does not know the key that came of it.
 pub(crate) fn wrong_code() -> Failure {
-    Failure::new(
-        Code::Key,
-        "this code does not open the port: it is another one, or was mistyped, or the server has ended since",
+    let why = "this code does not open the port: it was mistyped, or somebody else had it first";
+    Failure::new(Code::Key, why).fix(
+        "compare it with what the server shows; after three tries, ask for a new one: `set NAME code` there",
     )
-    .fix("compare it with what the server shows; after three tries it makes a new one: set NAME code")
+}
+
+/// The key that came of the code opened connections before.
+pub(crate) fn code_over() -> Failure {
+    let why = "this code does not open the port any more: its key was revoked, or this is another server";
+    Failure::new(Code::Key, why).fix("ask for a new one; the server makes it with `set NAME code`")
+}
+
+/// No client more can have a key or a code.
+pub(crate) fn port_full() -> Failure {
+    let why = "the port has as many keys as it can have; a client that had a code has one of them";
+    Failure::new(Code::Limit, why).fix("`set NAME revoke KEY` makes room; NAME.key shows which there are")
 }

@@ -16,10 +16,8 @@ pub mod file;
 mod folder;
 pub mod memory;
 
-pub(crate) use errors::{named_twice, no_key_in, same_key, too_many_keys};
+pub(crate) use errors::{named_twice, no_key_in, port_full, same_key};
 
-pub use choice::{
-    CODE, ClientChoice, KEY, KEYS, KEYS_LIMIT, KeyChoice, KeyChoices, KeySource, NamedKey, OFFERS_CODE,
-};
+pub use choice::{CODE, ClientChoice, KEY, KEYS, KeyChoice, KeyChoices, KeySource, NamedKey, OFFERS_CODE};
 pub(crate) use credentials::{Credentials, UsedCodes};
 pub use folder::{DEFAULT, KeyFolder};

@@ -1,11 +1,10 @@
 //! `set X key`, `set X code`, `set X revoke`: who may connect to a port with keys, while it runs.
 
-use crate::base::Value;
 use crate::language::{Arguments, FromArguments};
 use crate::net::connection::keys::{Clash, ClientKey, Keyring};
 use crate::report::Failure;
 use crate::service::contract::keys::{
-    KEY, KEYS_LIMIT, KeyChoice, KeySource, OFFERS_CODE, named_twice, same_key, too_many_keys,
+    KEY, KeyChoice, KeySource, OFFERS_CODE, named_twice, port_full, same_key,
 };
 use crate::service::listen::code;
 use crate::session::Session;
@@ -46,31 +45,27 @@ impl KeyChange {
                 Ok(())
             })
         });
-        if self.offers_code && made.is_ok() {
-            let count = keys.names().len();
-            if count == KEYS_LIMIT {
-                return Err(too_many_keys(count + 1, KEYS_LIMIT));
-            }
-            let field = code::offer(&keys);
-            said.push(format!("the code {} lets one more client in, within ten minutes", field.1));
-            session.set_all([field]);
-        }
-        session.set_all([("key", Value::text(keys.names().join(",")))]);
+        let made = made.and_then(|()| {
+            let offered = self.offers_code.then(|| code::offer(&keys)).transpose()?;
+            said.extend(offered.map(|(code, replaces)| {
+                let before = if replaces { "; the one before it lets nobody in" } else { "" };
+                format!("the code {} lets one more client in, within ten minutes{before}", code.text())
+            }));
+            Ok(())
+        });
+        code::show(&keys, |fields| session.set_all(fields));
         made.map(|()| format!("{label}: {}", said.join("; ")))
     }
 }
 
 /// Returns the key's name.
 fn add(shell: &Shell, keys: &Keyring, choice: &KeyChoice) -> Result<String, Failure> {
-    let count = keys.names().len();
-    if count == KEYS_LIMIT {
-        return Err(too_many_keys(count + 1, KEYS_LIMIT));
-    }
     let named = choice.resolve(shell.directory(), shell.secrets())?;
     keys.add(ClientKey { name: named.name.as_str().into(), key: named.key }).map_err(
         |clash| match clash {
             Clash::Key(same) => same_key(&same, &named.name),
             Clash::Name => named_twice(&named.name),
+            Clash::Full => port_full(),
         },
     )?;
     Ok(named.name)

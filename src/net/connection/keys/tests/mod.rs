@@ -2,10 +2,12 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `codes` | a code at a port: who comes in with it, and who does not |
 //! | `middle` | whatever somebody on the way changes, repeats, reorders or leaves out |
 //! | `udp` | both sides over UDP, in virtual time |
 //! | `vectors` | fixed keys, and every byte that follows from them |
 
+mod codes;
 mod middle;
 mod udp;
 mod vectors;

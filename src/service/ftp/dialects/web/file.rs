@@ -53,7 +53,9 @@ impl Opened {
     fn head(&self, status: Status) -> ResponseHead {
         let head = page::guarded(ResponseHead::new(status))
             .with("Last-Modified", date::format(self.source.modified / 1_000_000_000))
-            .with("Accept-Ranges", "bytes");
+            .with("Accept-Ranges", "bytes")
+            // Who has it asks whether it is still so: files are replaced.
+            .with("Cache-Control", "no-cache");
         match self.tags.first() {
             Some(tag) => head.with("ETag", tag.to_string()),
             None => head,
