@@ -115,7 +115,7 @@ impl Client {
     }
 }
 
-fn server(lab: &Lab, words: &str) -> (Running, String) {
+pub(super) fn server(lab: &Lab, words: &str) -> (Running, String) {
     std::fs::create_dir_all(lab.path("root")).unwrap();
     lab.server(&format!("listen tcp 0 ftp root root {words}"))
 }
@@ -281,9 +281,8 @@ fn row_12_what_a_client_was_sending_when_it_was_killed_is_not_published() {
     }
 }
 
-#[test]
-fn row_20_to_22_and_57_nothing_outside_of_the_folder_is_seen() {
-    let lab = Lab::new();
+/// A folder, a file in it, and beside them everything that nobody may see.
+pub(super) fn not_to_be_seen(lab: &Lab) {
     lab.write("secret", "secret");
     lab.write("root/.hidden", "hidden");
     lab.write("root/d/a", "a");
@@ -291,6 +290,12 @@ fn row_20_to_22_and_57_nothing_outside_of_the_folder_is_seen() {
     symlink("../secret", lab.path("root/link")).unwrap();
     let fifo = Command::new("mkfifo").arg(lab.path("root/fifo")).status().unwrap();
     assert!(fifo.success());
+}
+
+#[test]
+fn row_20_to_22_and_57_nothing_outside_of_the_folder_is_seen() {
+    let lab = Lab::new();
+    not_to_be_seen(&lab);
     let (_server, address) = server(&lab, "");
     let mut client = Client::new(&address);
     for name in [

@@ -5,14 +5,9 @@ use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use super::ftp::Client;
+use super::ftp::{Client, not_to_be_seen, server};
 use super::{exchange, status};
 use crate::harness::{LIMIT, Lab, Running, eventually, names};
-
-fn server(lab: &Lab, words: &str) -> (Running, String) {
-    std::fs::create_dir_all(lab.path("root")).unwrap();
-    lab.server(&format!("listen tcp 0 ftp root root {words}"))
-}
 
 /// Asks over HTTP, and reads to the end.
 fn http(address: &str, line: &str, body: &str) -> String {
@@ -29,12 +24,7 @@ fn content(answer: &str) -> &str {
 #[test]
 fn row_20_22_and_57_over_http_what_is_outside_hidden_or_special_is_missing_like_any_other() {
     let lab = Lab::new();
-    lab.write("secret", "secret");
-    lab.write("root/.hidden", "hidden");
-    lab.write("root/d/a", "a");
-    symlink("/etc", lab.path("root/out")).unwrap();
-    symlink("../secret", lab.path("root/link")).unwrap();
-    assert!(Command::new("mkfifo").arg(lab.path("root/fifo")).status().unwrap().success());
+    not_to_be_seen(&lab);
     let (_server, address) = server(&lab, "");
     let missing = http(&address, "GET /nothing", "");
     assert_eq!(status(&missing), 404);

@@ -12,7 +12,7 @@ use super::visitor::{First, Spoken, Visitor};
 use crate::net::connection::permits::ConnectionPermit;
 use crate::net::errors;
 use crate::net::limits::FIRST_MESSAGE_LIMIT;
-use crate::net::{show, tcp};
+use crate::net::show;
 use crate::report::Failure;
 use crate::wire::dialect::{Dialect, Opening};
 use crate::wire::preface;
@@ -55,7 +55,6 @@ impl PendingConnection {
     pub async fn answer(self) -> Result<(Greeted, ConnectionPermit), Failure> {
         let Self { stream, peer, admission, places, half_open } = self;
         let name = show(peer);
-        tcp::prepare_accepted(&stream);
         // Who has a key sends the first message of the handshake with its preface.
         let first = preface::SIZE + if admission.keys.is_some() { preface::FIRST } else { 0 };
         let visitor = Visitor { stream, peer, admission, places, front: BytesMut::with_capacity(first) };

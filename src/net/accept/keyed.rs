@@ -1,4 +1,5 @@
-//! A port with keys: only who has one of them is served, or exchanges the code of the port for one. Whoever has not learns that, and nothing else of the port.
+//! A port with keys: only who has one of them is served, or exchanges the code of the port for one. Whoever has not learns
+//! that, and nothing else of the port.
 
 use super::foreign::ForeignStream;
 use super::visitor::{Spoken, Visitor, objection};
@@ -22,10 +23,7 @@ impl Visitor {
     ) -> Result<(Spoken, ConnectionPermit), Failure> {
         let (client, first) = self.first_message::<FIRST>().await?;
         let Some((name, responder)) = keyring.open(client, &first) else {
-            if !keyring.slow_down().await {
-                return Err(errors::dropped_without_words());
-            }
-            return Err(self.refuse(Opening::Own, errors::wrong_key()).await);
+            return Err(self.refuse_slowly(&keyring, errors::wrong_key()).await);
         };
         let place = match self.place(Opening::Own) {
             Ok(place) => place,
@@ -46,8 +44,8 @@ impl Visitor {
         Ok((Spoken::Messages(Box::new(connection)), place))
     }
 
-    /// A client that exchanges the code of the port for a key, with which it comes again.
-    /// Which service the port has, it is not told before.
+    /// A client that exchanges the code of the port for a key, with which it comes again. Which service the port has, it is
+    /// not told before.
     pub(super) async fn exchange(
         mut self,
         keyring: Keyring,
@@ -55,16 +53,21 @@ impl Visitor {
     ) -> Result<(Spoken, ConnectionPermit), Failure> {
         let (_, first) = self.first_message::<CODE_MESSAGE>().await?;
         let Some(answer) = keyring.exchange(&first) else {
-            if !keyring.slow_down().await {
-                return Err(errors::dropped_without_words());
-            }
-            return Err(self.refuse(Opening::Own, errors::no_code_here()).await);
+            return Err(self.refuse_slowly(&keyring, errors::no_code_here()).await);
         };
         let preface = opening::exchange_preface(ServiceId::new(asked.service)).encode();
         let mut stream = ForeignStream::new(self.stream, self.peer, self.front);
         stream.write(&[&preface[..], &answer].concat()).await?;
         stream.close().await;
         Err(errors::code_tried())
+    }
+
+    /// Tells a client after a while why it is refused; if many wait for that, it is dropped without a word.
+    async fn refuse_slowly(self, keyring: &Keyring, failure: Failure) -> Failure {
+        if !keyring.slow_down().await {
+            return errors::dropped_without_words();
+        }
+        self.refuse(Opening::Own, failure).await
     }
 
     /// The preface and what is behind it.

@@ -36,7 +36,7 @@ use super::connection::Connection;
 use super::connection::permits::ConnectionPermits;
 use super::errors;
 use super::limits::ACCEPT_PAUSE;
-use super::{Driver, udp};
+use super::{Driver, tcp, udp};
 use crate::wire::preface::Preface;
 use crate::wire::{Frame, ServiceId};
 
@@ -61,7 +61,7 @@ pub struct TcpServer {
 
 /// What [`Acceptor::knock`] returns.
 pub(super) enum Knock {
-    /// A client of which nothing has been read yet.
+    /// A client of which nothing has been read yet, with the options of every connection.
     Stream(TcpStream, SocketAddr),
     /// A client could not be accepted for lack of descriptors: a message for the log, rate-limited.
     Trouble(String),
@@ -162,7 +162,10 @@ impl Acceptor {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) if i64::from(stream.as_raw_fd()) >= self.reserve_from => turn_away(&stream),
-                Ok((stream, peer)) => return Knock::Stream(stream, peer),
+                Ok((stream, peer)) => {
+                    tcp::prepare_accepted(&stream);
+                    return Knock::Stream(stream, peer);
+                }
                 Err(error)
                     if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) =>
                 {

@@ -19,6 +19,7 @@ use crate::report::Failure;
 /// Connects over TCP to the first address that answers.
 pub async fn tcp(endpoint: &Endpoint) -> Result<RawConnection, Failure> {
     let (stream, peer) = tcp_stream(endpoint).await?;
+    tcp::prepare(&stream);
     Ok(RawConnection::tcp(stream, show(peer)))
 }
 

@@ -50,9 +50,8 @@ pub struct RawConnection {
 }
 
 impl RawConnection {
-    /// Over TCP.
+    /// Over TCP; the stream has its options.
     fn tcp(stream: TcpStream, peer: String) -> Self {
-        super::tcp::prepare(&stream);
         let (cut, ends) = (Cut::of(&stream), super::tcp::addresses(&stream));
         let (read, write) = stream.into_split();
         Self { ends, ..Self::stream(read, write, (peer, Carrier::TCP)).with_cut(cut) }

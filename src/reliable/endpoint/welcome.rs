@@ -122,8 +122,7 @@ impl Endpoint {
         if let Some(handshake) = guard.exchange(hello.handshake) {
             self.answer(now, peer, id, &Packet::Retry { cookie: Vec::new(), handshake });
         } else if guard.may_refuse(now) {
-            let KeyRefusal { why, fix } = NO_CODE_HERE;
-            self.refuse(now, (peer, id), Code::Key, format!("{why}; {fix}"));
+            self.refuse(now, (peer, id), Code::Key, NO_CODE_HERE.text());
         } else {
             self.ignored += 1;
         }
@@ -215,7 +214,7 @@ impl Endpoint {
 
     /// The client's message, if one is needed: it was made with one of the keys.
     fn offer(&mut self, now: Time, hello: &Hello<'_>) -> Result<Option<Box<dyn Offer>>, Verdict> {
-        let refused = |KeyRefusal { why, fix }| Err(Verdict::Refuse(Code::Key, format!("{why}; {fix}")));
+        let refused = |why: KeyRefusal| Err(Verdict::Refuse(Code::Key, why.text()));
         let guard = match (&mut self.guard, hello.handshake) {
             (None, []) => return Ok(None),
             (None, _) => return refused(NO_KEY_HERE),

@@ -23,6 +23,13 @@ pub struct KeyRefusal {
     pub fix: &'static str,
 }
 
+impl KeyRefusal {
+    /// Both in one line.
+    pub fn text(self) -> String {
+        format!("{}; {}", self.why, self.fix)
+    }
+}
+
 /// The client has no key.
 pub const KEY_NEEDED: KeyRefusal = KeyRefusal {
     why: "this port is encrypted and needs a key",

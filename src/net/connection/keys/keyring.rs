@@ -18,7 +18,7 @@ const REFUSAL_LIMIT: usize = 32;
 /// Most keys of one server: it tries them one after the other on the first message of a client.
 pub const KEYS_LIMIT: usize = 16;
 /// What the key of a client is called that had a code; those of further ones have a number behind it.
-const CODE_NAME: &str = "code";
+pub const CODE_NAME: &str = "code";
 
 /// A key of those who may connect.
 #[derive(Clone, Debug)]

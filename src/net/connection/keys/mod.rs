@@ -56,7 +56,7 @@ pub(in crate::net) use handshake::{Initiator, Responder, offer};
 #[cfg(feature = "keys")]
 pub(in crate::net) use record::{Opener, Sealer};
 
-pub use keyring::{Clash, ClientKey, CodeState, KEYS_LIMIT, Keyring};
+pub use keyring::{CODE_NAME, Clash, ClientKey, CodeState, KEYS_LIMIT, Keyring};
 
 pub(in crate::net) use crate::wire::preface::{FIRST, RECORD_HEADER as HEADER, SECOND, TAG};
 

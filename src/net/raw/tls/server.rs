@@ -51,7 +51,6 @@ impl TlsServer {
     /// # Errors
     /// It does not speak TLS, does not trust the certificate, or takes too long.
     pub async fn greet(&self, stream: TcpStream, peer: SocketAddr) -> Result<RawConnection, Failure> {
-        tcp::prepare_accepted(&stream);
         let (cut, ends) = (Cut::of(&stream), tcp::addresses(&stream));
         let greeting = tokio::time::timeout(FIRST_MESSAGE_LIMIT, self.acceptor.accept(stream));
         let greeted = greeting.await.map_err(|_| errors::first_message_timed_out())?;

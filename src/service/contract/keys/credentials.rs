@@ -11,11 +11,10 @@ use super::{ClientChoice, KeyChoice, KeyFolder, NamedKey, errors, memory};
 use crate::base::{Code, Secrets};
 use crate::language::Target;
 use crate::net;
+use crate::net::connection::keys::CODE_NAME;
 use crate::report::Failure;
 use crate::wire::ServiceId;
 
-/// What the key of a code is called.
-const NAME: &str = "code";
 /// Codes whose keys are remembered; then all are forgotten.
 const CODES_LIMIT: usize = 64;
 
@@ -90,7 +89,7 @@ impl Credentials {
                 let key = exchanged.key.get_or_try_init(|| async {
                     memory::protect();
                     let key = net::exchange(target.transport, &target.endpoint, service, code).await?;
-                    Ok(NamedKey { name: NAME.to_owned(), key })
+                    Ok(NamedKey { name: CODE_NAME.to_owned(), key })
                 });
                 key.await.map(|key| Some(key.clone()))
             }
@@ -114,7 +113,7 @@ impl Credentials {
     pub(crate) fn identity(&self) -> Option<String> {
         match self {
             Self::Named(named) => Some(named.key.fingerprint()),
-            Self::Code(code, ..) => Some(code.text().to_owned()),
+            Self::Code(code, _) => Some(code.text().to_owned()),
             Self::IfAsked(_) => None,
         }
     }
