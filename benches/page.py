@@ -48,7 +48,7 @@ class Browser:
 
     def __init__(self, folder):
         flags = "--headless=new --no-sandbox --disable-gpu --no-first-run --disable-background-networking --window-size=1280,800"
-        script = f"exec chromium {flags} --user-data-dir=chrome --remote-debugging-pipe about:blank 3<&0 4>&1 0</dev/null 1>/dev/null 2>&1"
+        script = f"TMPDIR=$PWD exec chromium {flags} --user-data-dir=chrome --remote-debugging-pipe about:blank 3<&0 4>&1 0</dev/null 1>/dev/null 2>&1"
         self.child = subprocess.Popen(["sh", "-c", script], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.last, self.session = 0, None
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]

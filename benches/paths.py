@@ -3,15 +3,16 @@
 
     cargo build --release && LINKEMU=/path/to/linkemu benches/paths.py              all tables, about 40 minutes
     … benches/paths.py MEGABYTES… [--rate MBIT] [--rtt MS] [--loss P…] [--tcp]     one table of one's own
+    … benches/paths.py MEGABYTES… --keyed [ROUNDS] …                               plain and with a key, in turn
 
 Two network namespaces of its own are joined by `linkemu`, which delays, loses and limits (loss is drawn in both directions,
 before the bottleneck; the queue holds 100 ms). Rates are of the file's bytes over the whole command, from its start to its
 exit: handshake, verification and the commit on tmpfs (`fast`) included. Needs root, `ip` and TUN; skips without.
 """
-import argparse, json, os, pathlib, re, shutil, signal, subprocess, sys, tempfile, threading, time
+import argparse, json, os, pathlib, re, shutil, signal, statistics, subprocess, sys, tempfile, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-NLS = str(ROOT / "target/release/nls")
+NLS = os.environ.get("NLS", str(ROOT / "target/release/nls"))
 LINKEMU = os.environ.get("LINKEMU", "")
 
 
@@ -49,9 +50,9 @@ class Path:
             subprocess.run(["ip", "netns", "del", name])
 
 
-def ours(path, lab, name, size, words):
+def ours(path, lab, name, size, words, serve="open"):
     (lab / "root").mkdir(exist_ok=True)
-    line = "listen udp 9000 ftp on any open root root as f; print ready; wait"
+    line = f"listen udp 9000 ftp on any {serve} root root as f; print ready; wait"
     server = subprocess.Popen([*inside(path.b), NLS, "-q", "-c", line], cwd=lab, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     server.stdout.readline()
     script = f"send {name} to udp 10.77.0.2:9000 fast {words} as up; print $up.retransmitted $up.sent_bytes"
@@ -117,6 +118,25 @@ def table(lab, megabytes, rate, rtt, losses, with_tcp=False, link="", words=""):
         print("| " + " | ".join(cells) + " |", flush=True)
 
 
+def keyed(lab, megabytes, rate, rtt, losses, rounds):
+    """The same transfers plain and with a key, in turn on the same path: the medians, and how they differ."""
+    subprocess.run([NLS, "-q", "-c", "key new to team.key"], cwd=lab.folder, check=True, stdout=subprocess.DEVNULL)
+    print(f"\n{rate} Mbit/s, {rtt:g} ms, queue 100 ms; Mbit/s plain, with a key, of {rounds} rounds each\n")
+    print("| loss | " + " | ".join(f"{size} MB" for size in megabytes) + " |\n|---" + "|---" * len(megabytes) + "|")
+    for loss in losses:
+        cells = [f"{loss * 100:g} %"]
+        for size in megabytes:
+            found = {"open": [], "key team.key": []}
+            for serve in list(found) * rounds:
+                with Path(loss, rate, rtt) as path:
+                    words = serve.removeprefix("open")
+                    mbit, sent = ours(path, lab.folder, lab.file(size), size * 1_000_000, words, serve)
+                found[serve].append(mbit or sys.exit(f"failed: {sent}"))
+            plain, with_key = (statistics.median(rates) for rates in found.values())
+            cells.append(f"{plain:.1f}, {with_key:.1f} ({(with_key / plain - 1) * 100:+.1f} %)")
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+
 def odd_paths(lab):
     print("\nother paths; Mbit/s (sent / needed)\n\n| path | |\n|---|---|")
     bursts = "--burst 8 --dup 0.01"
@@ -169,6 +189,7 @@ def main():
     options.add_argument("--rtt", type=float, default=50)
     options.add_argument("--loss", type=float, nargs="*", default=LOSSES)
     options.add_argument("--tcp", action="store_true")
+    options.add_argument("--keyed", type=int, nargs="?", const=5, default=0, metavar="ROUNDS")
     options.add_argument("--with", dest="words", default="", help="more words for `send`")
     options.add_argument("--link", default="", help="more words for linkemu")
     chosen = options.parse_args()
@@ -176,6 +197,9 @@ def main():
         print("SKIPPED: needs root, ip, TUN, and LINKEMU=/path/to/linkemu")
         return
     with Lab() as lab:
+        if chosen.keyed:
+            keyed(lab, chosen.megabytes or [50], chosen.rate, chosen.rtt, chosen.loss, chosen.keyed)
+            return
         if chosen.megabytes:
             table(lab, chosen.megabytes, chosen.rate, chosen.rtt, chosen.loss, chosen.tcp, chosen.link, chosen.words)
             return

@@ -95,7 +95,7 @@ def many(lab):
     script += "".join(f"wait $c{n}\nexpect $c{n}.blake3 == $c0.blake3\n" for n in range(1000))
     ratios = []
     for _ in range(5):
-        _, single, _ = run(lab, f"get all from :{port} to out/all fast")
+        _, single, _ = run(lab, f"get all/ from :{port} to out/all fast")
         os.remove(lab / "out/all")
         _, together, _ = run(lab, script)
         ratios.append(single / together)

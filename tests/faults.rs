@@ -876,10 +876,20 @@ fn rows_97_and_109_a_signal_ends_the_program_even_if_nobody_reads_its_output() {
 fn row_112_a_server_on_loopback_is_for_its_user_unless_it_says_open() {
     let lab = Lab::new();
     lab.write("root/file", "mine");
-    let as_nobody = |statement: &str| Some(lab.as_user(65534, "", &["-c", statement])?.output().unwrap());
+    let home = tempfile::tempdir().unwrap();
+    lab.nls("key new to team.key").success();
+    let as_nobody = |statement: &str| {
+        let mut command = lab.as_user(65534, "", &["-c", statement])?;
+        command
+            .env("NLS_KEYS", home.path().join("keys"))
+            .env("NLS_KEY", std::fs::read_to_string(lab.path("team.key")).unwrap().trim());
+        Some(command.output().unwrap())
+    };
     if as_nobody("").is_none() {
         return;
     }
+    std::os::unix::fs::chown(home.path(), Some(65534), Some(65534)).unwrap();
+    assert!(as_nobody("key import own").unwrap().status.success());
     for transport in ["tcp", "udp"] {
         let (_server, address) = lab.server(&format!("listen {transport} 0 ftp root root"));
         let run = as_nobody(&format!("ls {transport} {address}")).unwrap();
@@ -888,6 +898,10 @@ fn row_112_a_server_on_loopback_is_for_its_user_unless_it_says_open() {
         lab.nls(&format!("ls {transport} {address}")).success();
         let (_server, address) = lab.server(&format!("listen {transport} 0 ftp root root open"));
         assert!(as_nobody(&format!("ls {transport} {address}")).unwrap().status.success(), "{transport}");
+        // Who has a key of the port is no stranger, as on the network.
+        let (_server, address) = lab.server(&format!("listen {transport} 0 ftp root root key team.key"));
+        let run = as_nobody(&format!("ls {transport} {address} key own")).unwrap();
+        assert!(run.status.success(), "{transport}: {}", String::from_utf8_lossy(&run.stderr));
     }
 }
 
@@ -967,7 +981,7 @@ fn a_file_system_that_refuses_modes_times_locks_and_links_is_done_without() {
         command.args(["-f", "-qq", "-o", "trace", "-e", &inject, crate::harness::PROGRAM, "-c"]);
         command.arg(
             "listen tcp 0 ftp root root as f; send tree/a/file to $f; get file from $f to back; \
-             send tree to $f; get tree from $f to again",
+             send tree to $f; get tree/ from $f to again",
         );
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

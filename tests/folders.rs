@@ -56,7 +56,7 @@ fn row_22_and_32_a_tree_goes_and_comes_back_the_same_without_what_leads_out() {
                 "send tree to {transport} {address} {fast} as up
                  expect $up.files == 304
                  expect $up.folders == 5
-                 get tree from {transport} {address} to {transport}/back {fast} as down
+                 get tree/ from {transport} {address} to {transport}/back {fast} as down
                  expect $down.blake3 == $up.blake3
                  expect $down.bytes == $up.bytes"
             ))
@@ -92,10 +92,10 @@ fn row_24_how_much_a_folder_brings_is_said_first_and_can_be_limited() {
     tree(&lab);
     let (_server, address) = lab.server("listen tcp 0 ftp");
     for limit in ["accept 100", "max 1M"] {
-        lab.nls(&format!("get tree from {address} to back {limit}")).fails(1, "has more than is accepted");
+        lab.nls(&format!("get tree/ from {address} to back {limit}")).fails(1, "has more than is accepted");
         assert!(!lab.path("back").exists(), "nothing is made");
     }
-    let run = lab.nls(&format!("get tree from {address} to back accept 400 max 10M")).success();
+    let run = lab.nls(&format!("get tree/ from {address} to back accept 400 max 10M")).success();
     assert!((run.out + &run.err).contains("tree: 304 files in 5 folders, 3."));
 }
 
@@ -114,7 +114,7 @@ fn folders_of_every_count_around_a_page_travel_both_ways_over_both_transports() 
             writeln!(script, "send d{count} to {place} name {name} fast as up\nexpect $up.files == {count}")
                 .unwrap();
             writeln!(script, "ls {place} {name} as there\nexpect $there.entries == {count}").unwrap();
-            writeln!(script, "get {name} from {place} to back-{name} fast as down").unwrap();
+            writeln!(script, "get {name}/ from {place} to back-{name} fast as down").unwrap();
             writeln!(script, "expect $down.files == {count}\nexpect $down.blake3 == $up.blake3").unwrap();
         }
     }

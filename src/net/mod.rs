@@ -32,7 +32,7 @@ pub use connect::{connect, exchange};
 pub use connection::message::{BlockSink, Message, PathCounts, Received};
 pub use connection::path_stats::PathStats;
 pub use connection::{Connection, Incoming, Outgoing};
-pub use kernel::owner::{is_known_to_be_of_another_user, is_of_another_user};
+pub use kernel::owner::{Client, is_known_to_be_of_another_user, is_of_another_user};
 pub use kernel::ports_in_use::ports_in_use;
 pub use kernel::reach::{has_address, reachable, reachable_addresses};
 pub use limits::{

@@ -25,8 +25,8 @@ impl Browser {
     pub fn open(lab: &Lab, url: &str) -> Self {
         let mut command = Command::new("sh");
         lab.dress(&mut command);
-        // Its pipes are the descriptors 3 and 4.
-        let script = "exec chromium --headless=new --no-sandbox --disable-gpu --no-first-run \
+        // Its pipes are the descriptors 3 and 4; what it leaves when it is killed goes with the folder.
+        let script = "TMPDIR=$PWD exec chromium --headless=new --no-sandbox --disable-gpu --no-first-run \
                       --disable-background-networking --user-data-dir=chrome --remote-debugging-pipe about:blank \
                       3<&0 4>&1 0</dev/null 1>/dev/null 2>&1";
         let mut child = command.args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap();

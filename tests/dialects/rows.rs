@@ -143,6 +143,19 @@ fn row_61_and_62_over_http_and_ftp_who_says_nothing_takes_no_place_and_descripto
     let silent: Vec<TcpStream> = (0..16).map(|_| TcpStream::connect(&address).unwrap()).collect();
     assert_eq!(status(&http(&address, "GET /a", "")), 200);
     let more: Vec<TcpStream> = (0..150).filter_map(|_| TcpStream::connect(&address).ok()).collect();
+    // Each is told so in its own protocol, if it has spoken when it is turned away.
+    for (request, refusal) in
+        [("GET /a HTTP/1.1\r\n\r\n", "HTTP/1.1 503 "), ("USER anonymous\r\n", "error: busy: ")]
+    {
+        eventually("a client hears that there are no descriptors", || {
+            let mut stream = TcpStream::connect(&address).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = Vec::new();
+            drop(stream.read_to_end(&mut answer));
+            let answer = String::from_utf8_lossy(&answer);
+            answer.starts_with(refusal) && answer.contains("out of file descriptors, retry in 5 s")
+        });
+    }
     drop((silent, more));
     eventually("it serves again", || status(&http(&address, "GET /a", "")) == 200);
 }

@@ -14,6 +14,7 @@ use super::bind::beside;
 use crate::net::connection::permits::Door;
 use crate::net::connection::record::ConnectionNotes;
 use crate::net::errors;
+use crate::net::kernel::owner::Client;
 use crate::net::limits::SILENCE_LIMIT;
 use crate::net::tcp;
 use crate::record::Kind;
@@ -95,6 +96,11 @@ impl ForeignStream {
     /// A listener for such a connection, on any free port of the address that the client knows.
     pub(crate) fn listen_beside(&self) -> std::io::Result<TcpListener> {
         beside(self.local)
+    }
+
+    /// The client, as the kernel knows it.
+    pub const fn client(&self) -> Client {
+        Client::Tcp(self.local, self.peer)
     }
 
     /// The addresses of this side and of the peer.

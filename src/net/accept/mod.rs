@@ -25,23 +25,24 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use tokio::net::{TcpListener, TcpStream};
 
 use self::admission::Admission;
 use self::bind::Bound;
 pub use self::greeting::Greeted;
 pub use self::visitor::Spoken;
+use self::visitor::last_words;
 use super::connection::Connection;
 use super::connection::permits::ConnectionPermits;
 use super::errors;
 use super::limits::ACCEPT_PAUSE;
 use super::{Driver, tcp, udp};
-use crate::wire::preface::Preface;
-use crate::wire::{Frame, ServiceId};
+use crate::wire::dialect::{Dialect, Opening, finally, recognise};
 
 /// Descriptors kept free for files, prompts and other sessions (faults.md row 61).
 const RESERVE: i64 = 32;
+/// Bytes that are read of a client that there is no descriptor for: most requests are shorter.
+const TURNED_AWAY_READ: usize = 4096;
 /// Interval between repeated warnings about the same problem.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
@@ -133,7 +134,8 @@ impl Listener {
 
 impl TcpServer {
     async fn accept(&mut self) -> Arrival {
-        match self.acceptor.knock().await {
+        let plain = self.admission.plain();
+        match self.acceptor.knock(|stream| turn_away(stream, plain)).await {
             Knock::Trouble(why) => Arrival::Trouble(why),
             Knock::Stream(stream, peer) => {
                 let (places, half_open) = (self.places.clone(), self.half_open.clone());
@@ -157,8 +159,8 @@ impl Acceptor {
         Self { listener, reserve_from, spare: std::fs::File::open("/dev/null").ok(), told: None }
     }
 
-    /// The next client.
-    pub(super) async fn knock(&mut self) -> Knock {
+    /// The next client. `turn_away`: the last words to one that there is no descriptor for.
+    pub(super) async fn knock(&mut self, turn_away: impl Fn(&TcpStream)) -> Knock {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) if i64::from(stream.as_raw_fd()) >= self.reserve_from => turn_away(&stream),
@@ -185,21 +187,22 @@ impl Acceptor {
             }
             if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                 self.told = Some(Instant::now());
-                let why =
-                    "out of file descriptors: new clients are told to retry; `ulimit -n` shows the limit";
+                let why = "out of file descriptors: new clients are turned away; `ulimit -n` shows the limit";
                 return Knock::Trouble(why.into());
             }
         }
     }
 }
 
-/// Sends a busy error without waiting: it fits into the empty send buffer of a new connection.
-fn turn_away(stream: &TcpStream) {
-    let why = errors::out_of_descriptors();
-    let mut words = BytesMut::new();
-    words.extend_from_slice(&Preface::new(ServiceId::ANY).encode());
-    Frame::error(why.code, &why.why).encode_checked(&mut words);
-    drop(stream.try_write(&words));
-    // Closing with unread input would reset the connection and could discard the message.
-    drop(stream.try_read(&mut [0; 64]));
+/// Sends a busy error without waiting: it fits into the empty send buffer of a new connection. Of whom nothing came yet is
+/// told in our own protocol.
+fn turn_away(stream: &TcpStream, plain: Option<Dialect>) {
+    // What is not read would reset the connection when it is closed, and could discard the words.
+    let mut front = [0; TURNED_AWAY_READ];
+    let came = stream.try_read(&mut front).unwrap_or_default();
+    let opening = match &front[..came] {
+        [] => Opening::Own,
+        front => recognise(front).unwrap_or_else(|| finally(front)),
+    };
+    drop(stream.try_write(&last_words(opening, plain, &errors::out_of_descriptors())));
 }

@@ -174,16 +174,7 @@ impl Visitor {
 
     /// Tells a client why it is refused, in its own protocol if that is known, and waits up to 1 s for it to close.
     pub(super) async fn refuse(self, opening: Opening, failure: Failure) -> Failure {
-        let words = match opening {
-            Opening::Own => own_refusal(&failure),
-            Opening::Http => http_refusal(&failure),
-            Opening::Tls => TLS_ALERT.to_vec(),
-            Opening::Text if self.admission.plain() == Some(Dialect::Ftp) => {
-                format!("421 {failure}\r\n").into_bytes()
-            }
-            Opening::Text => format!("error: {failure}\n").into_bytes(),
-            Opening::Other(_) => Vec::new(),
-        };
+        let words = last_words(opening, self.admission.plain(), &failure);
         let mut stream = ForeignStream::new(self.stream, self.peer, self.front);
         if stream.write(&words).await.is_ok() {
             stream.close().await;
@@ -206,6 +197,19 @@ pub(super) fn objection(admission: &Admission, asked: Option<Preface>) -> Option
     }
     let is_off = !admission.dialects.has(Dialect::Own);
     is_off.then(|| errors::dialect_is_off(admission.name, Dialect::Own, admission.dialects))
+}
+
+/// Why a client is refused, in its own protocol if that is known. `plain`: what the lines of text are for that this port
+/// takes.
+pub(super) fn last_words(opening: Opening, plain: Option<Dialect>, failure: &Failure) -> Vec<u8> {
+    match opening {
+        Opening::Own => own_refusal(failure),
+        Opening::Http => http_refusal(failure),
+        Opening::Tls => TLS_ALERT.to_vec(),
+        Opening::Text if plain == Some(Dialect::Ftp) => format!("421 {failure}\r\n").into_bytes(),
+        Opening::Text => format!("error: {failure}\n").into_bytes(),
+        Opening::Other(_) => Vec::new(),
+    }
 }
 
 fn own_refusal(failure: &Failure) -> Vec<u8> {

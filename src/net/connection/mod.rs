@@ -28,6 +28,7 @@ use self::message::{BlockSink, Message, PathCounts, Received, land};
 use self::path_stats::PathStats;
 use self::permits::ConnectionPermit;
 use self::record::{ConnectionNotes, SharedRing};
+use super::kernel::owner::Client;
 use super::{errors, tcp, udp};
 use crate::base::Transport;
 use crate::record::EVENT_LIMIT;
@@ -95,6 +96,17 @@ pub enum Incoming {
 }
 
 impl Connection {
+    /// The client of the other end, as the kernel knows it.
+    pub fn client(&self) -> Client {
+        match &self.outgoing {
+            Outgoing::Tcp(half) => {
+                let (local, peer) = half.addresses().unwrap_or((self.peer, self.peer));
+                Client::Tcp(local, peer)
+            }
+            Outgoing::Udp(_) => Client::Udp(self.peer),
+        }
+    }
+
     /// From here on, until [`Self::share`], reads and writes block the calling thread instead of waiting in the runtime
     /// (TCP only): for threads that may block. When `cancel` fires, a blocked call fails soon.
     pub fn own(&mut self, cancel: &CancellationToken) {

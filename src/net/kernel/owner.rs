@@ -14,27 +14,62 @@ const LISTENS: &str = "0A";
 /// How often a socket is looked for that is not in the list.
 const LOOKS: usize = 3;
 
-/// True if the peer is on loopback and not shown to be of this user or of root, who may do anything anyway: of another
-/// user, or gone already, so that nobody can tell whose it was. False if the system has no list of its sockets, or if the
-/// peer is not on loopback.
-pub fn is_of_another_user(transport: Transport, peer: SocketAddr) -> bool {
-    owners(transport, peer).is_some_and(|owners| !is_own(&owners, rustix::process::geteuid().as_raw()))
+/// A client as its server knows it.
+#[derive(Clone, Copy, Debug)]
+pub enum Client {
+    /// By the addresses of its connection, the server's first.
+    Tcp(SocketAddr, SocketAddr),
+    /// By its own address.
+    Udp(SocketAddr),
+}
+
+/// True if the client is on loopback and not shown to be of this user or of root, who may do anything anyway: of another
+/// user, or gone already, so that nobody can tell whose it was. False if the system does not tell whose its sockets are,
+/// or if the client is not on loopback.
+pub fn is_of_another_user(client: Client) -> bool {
+    owners(client).is_some_and(|owners| !is_own(&owners, rustix::process::geteuid().as_raw()))
 }
 
 /// The same, but false if nobody can tell: for a second connection of a client that was asked at its first one, and may
 /// have said all and left.
-pub fn is_known_to_be_of_another_user(transport: Transport, peer: SocketAddr) -> bool {
+pub fn is_known_to_be_of_another_user(client: Client) -> bool {
     let own = rustix::process::geteuid().as_raw();
     let other = |owner: &Owner| owner.user != 0 && owner.user != own;
-    owners(transport, peer).is_some_and(|owners| owners.iter().any(other))
+    owners(client).is_some_and(|owners| owners.iter().any(other))
 }
 
-/// Whose sockets have this address; `None` if it is not on loopback, or if the system has no list.
-fn owners(transport: Transport, peer: SocketAddr) -> Option<Vec<Owner>> {
-    if !peer.ip().to_canonical().is_loopback() {
+/// Whose sockets the client may be; `None` if it is not on loopback, or if the system does not tell.
+fn owners(client: Client) -> Option<Vec<Owner>> {
+    let (Client::Tcp(_, address) | Client::Udp(address)) = client;
+    if !address.ip().to_canonical().is_loopback() {
         return None;
     }
-    let forms = written(peer);
+    match client {
+        Client::Tcp(server, address) => match at_connection(address, server) {
+            Some(owner) => Some(vec![owner]),
+            // It is gone, or a rule of the firewall has changed an address on the way.
+            None => listed(Transport::Tcp, address),
+        },
+        Client::Udp(address) => listed(Transport::Udp, address),
+    }
+}
+
+/// Whose socket has exactly this connection; `None` if there is none, or if the system has no such query.
+#[cfg(target_os = "linux")]
+fn at_connection(local: SocketAddr, peer: SocketAddr) -> Option<Owner> {
+    let diag = super::diag::ask(local, peer, &[]).ok()??;
+    Some(Owner { user: diag.user(), is_orphan: diag.inode() == 0 })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn at_connection(_: SocketAddr, _: SocketAddr) -> Option<Owner> {
+    None
+}
+
+/// Whose sockets have this address; `None` if the system has no list. The kernel writes the whole list for one look,
+/// which takes it milliseconds for TCP.
+fn listed(transport: Transport, address: SocketAddr) -> Option<Vec<Owner>> {
+    let forms = written(address);
     let look = || {
         let mut all: Option<Vec<Owner>> = None;
         // An IPv6 socket may have an IPv4 address, so both lists are searched.
@@ -97,22 +132,51 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_of_this_process_is_of_its_user() {
+    fn a_connection_of_this_process_is_of_its_user_while_it_is() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let server = listener.local_addr().unwrap();
+        let client = std::net::TcpStream::connect(server).unwrap();
         let address = client.local_addr().unwrap();
-        assert!(!is_of_another_user(Transport::Tcp, address));
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let port = socket.local_addr().unwrap();
-        assert!(!is_of_another_user(Transport::Udp, port));
-        // Who has closed cannot be asked any more.
-        drop(socket);
-        assert!(is_of_another_user(Transport::Udp, port));
+        assert!(!is_of_another_user(Client::Tcp(server, address)));
+        // As if the way to the server were changed by a firewall.
+        assert!(!is_of_another_user(Client::Tcp("127.0.0.1:1".parse().unwrap(), address)));
         drop(client);
         let (accepted, _) = listener.accept().unwrap();
         drop(accepted);
-        assert!(is_of_another_user(Transport::Tcp, address) || rustix::process::geteuid().as_raw() != 0);
-        assert!(!is_of_another_user(Transport::Tcp, "192.0.2.1:80".parse().unwrap()));
+        assert!(is_of_another_user(Client::Tcp(server, address)) || rustix::process::geteuid().as_raw() != 0);
+        assert!(!is_of_another_user(Client::Tcp(server, "192.0.2.1:80".parse().unwrap())));
+    }
+
+    #[test]
+    fn a_socket_of_this_process_is_of_its_user_while_it_is() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let client = Client::Udp(socket.local_addr().unwrap());
+        assert!(!is_of_another_user(client));
+        // Who has closed cannot be asked any more.
+        drop(socket);
+        assert!(is_of_another_user(client));
+    }
+
+    #[test]
+    fn of_a_connection_only_its_own_socket_counts() {
+        let servers = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let mut address: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let _clients = servers.each_ref().map(|server| {
+            let client = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+            client.set_reuse_address(true).unwrap();
+            client.bind(&address.into()).unwrap();
+            address = client.local_addr().unwrap().as_socket().unwrap();
+            client.connect(&server.local_addr().unwrap().into()).unwrap();
+            client
+        });
+        let own = Owner { user: rustix::process::geteuid().as_raw(), is_orphan: false };
+        assert_eq!(listed(Transport::Tcp, address), Some(vec![own; 2]));
+        for server in servers {
+            let client = Client::Tcp(server.local_addr().unwrap(), address);
+            #[cfg(target_os = "linux")]
+            assert_eq!(owners(client), Some(vec![own]));
+            assert!(!is_of_another_user(client));
+        }
     }
 
     #[test]

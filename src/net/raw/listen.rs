@@ -129,14 +129,14 @@ impl RawListener {
                 let client = clients.recv().await?;
                 Some(RawArrival::Client(Box::new(client), ConnectionPermit::elsewhere()))
             }
-            Self::Tcp(acceptor, permits) => Some(match acceptor.knock().await {
+            Self::Tcp(acceptor, permits) => Some(match acceptor.knock(|_| ()).await {
                 Knock::Trouble(why) => RawArrival::Trouble(why),
                 Knock::Stream(stream, peer) => {
                     admit(permits, peer, || RawConnection::tcp(stream, show(peer)))
                 }
             }),
             #[cfg(feature = "tls")]
-            Self::Tls(acceptor, permits, server) => Some(match acceptor.knock().await {
+            Self::Tls(acceptor, permits, server) => Some(match acceptor.knock(|_| ()).await {
                 Knock::Trouble(why) => RawArrival::Trouble(why),
                 Knock::Stream(stream, peer) => match permits.take(peer.ip()) {
                     Ok(permit) => {

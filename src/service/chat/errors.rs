@@ -95,7 +95,7 @@ pub(super) fn name_mixes_alphabets() -> Failure {
 }
 
 pub(super) fn name_reserved() -> Failure {
-    name_refused("it is reserved")
+    name_refused("it is reserved, or looks like a name that is")
 }
 
 // Clients that are sent away.

@@ -13,7 +13,7 @@ use super::protocol::Message;
 use super::server::announcements::Announcements;
 use super::server::outbox::{Outbox, Queue};
 use super::text::HOST;
-use super::text::{check, unique};
+use super::text::{check, look, unique};
 use super::turn::{Stamp, TurnError, Turns};
 use crate::base::escape::escape_line;
 use crate::base::{Transport, Value};
@@ -42,7 +42,7 @@ struct Member {
 #[derive(Default)]
 struct Members {
     by_name: BTreeMap<String, Member>,
-    /// The members' names in lower case.
+    /// What the members' names look like.
     taken: HashSet<String>,
     sent: u64,
     received: u64,
@@ -141,7 +141,7 @@ impl Room {
             return None;
         }
         let member = members.by_name.remove(name)?;
-        members.taken.remove(&name.to_lowercase());
+        members.taken.remove(&look(name));
         drop(members);
         if !member.is_silent {
             self.announce(|news| news.left.push(format!("{name} {how}")));
@@ -157,7 +157,7 @@ impl Room {
             return before.to_owned();
         }
         let Some(member) = members.by_name.remove(before) else { return before.to_owned() };
-        members.taken.remove(&before.to_lowercase());
+        members.taken.remove(&look(before));
         let name = members.take_name(name);
         members.by_name.insert(name.clone(), member);
         drop(members);
@@ -380,7 +380,7 @@ impl Members {
 
     fn take_name(&mut self, name: &str) -> String {
         let name = unique(name, |taken| self.taken.contains(taken));
-        self.taken.insert(name.to_lowercase());
+        self.taken.insert(look(&name));
         name
     }
 
@@ -438,7 +438,12 @@ mod tests {
         assert_eq!((ann.name.as_str(), other.name.as_str()), ("Ann", "ann-2"));
         room.leave("Ann", ann.token, "left");
         assert_eq!(room.rename("ann-2", other.token, "ANN"), "ANN");
-        assert_eq!(room.names(), "ANN");
+        // Cyrillic, and in full width.
+        let (third, fourth) = (room.enter("АИИ", 0), room.enter("ａｎｎ", 0));
+        assert_eq!((third.name.as_str(), fourth.name.as_str()), ("АИИ", "ａｎｎ-2"));
+        assert_eq!(room.enter("аии", 0).name, "аии-2");
+        assert_eq!(room.leave("ANN", other.token, "left"), Some(0));
+        assert_eq!(room.enter("ann", 0).name, "ann");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Rules for messages and names. Pure.
 
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_security::confusable_detection::skeleton;
+
 use super::errors;
 use super::protocol::{MESSAGE_LIMIT, NAME_CHARACTER_LIMIT, UDP_CHARACTER_LIMIT};
 use crate::base::Transport;
@@ -44,19 +47,35 @@ pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     if latin && other {
         return Err(errors::name_mixes_alphabets());
     }
-    if RESERVED.contains(&name.to_lowercase().as_str()) {
+    let look = look(name);
+    if RESERVED.iter().any(|reserved| self::look(reserved) == look) {
         return Err(errors::name_reserved());
     }
     Ok(())
 }
 
-/// `name`, or `name-2`, `name-3` … if it is taken; case is ignored. `taken` is asked in lower case.
+/// What a name looks like: names with the same look are taken for each other, whatever their alphabets, their case and
+/// the width of their letters. Each character becomes the prototype of those that look like it (Unicode Technical
+/// Standard 39, section 4), of its small or of its capital form: a Cyrillic т looks like a Latin one as a capital.
+pub(super) fn look(name: &str) -> String {
+    let mut look = String::with_capacity(name.len());
+    for character in name.nfkc() {
+        let small: String = skeleton(&character.to_lowercase().to_string()).collect();
+        let capital: String = skeleton(&character.to_uppercase().to_string()).collect();
+        let like = if capital.is_ascii() && !small.is_ascii() { capital } else { small };
+        look.push_str(&like.to_lowercase());
+    }
+    look
+}
+
+/// `name`, or `name-2`, `name-3` … if one is taken that looks like it. `taken` is asked for looks.
 pub(super) fn unique(name: &str, taken: impl Fn(&str) -> bool) -> String {
-    if !taken(&name.to_lowercase()) {
+    let plain = look(name);
+    if !taken(&plain) {
         return name.into();
     }
-    let numbered = (2..=u64::MAX).map(|n| format!("{name}-{n}"));
-    numbered.into_iter().find(|name| !taken(&name.to_lowercase())).unwrap_or_else(|| name.into())
+    let free = (2..=u64::MAX).find(|n| !taken(&format!("{plain}{}", look(&format!("-{n}")))));
+    free.map_or_else(|| name.into(), |n| format!("{name}-{n}"))
 }
 
 /// The login name if it is a valid chat name, else `guest`.
@@ -97,6 +116,10 @@ mod tests {
         for name in ["", long.as_str(), "a b", "\u{1b}[31m", "server", "Server", "HOST", "p\u{430}ul", "a\nb"]
         {
             assert!(check_name(name).is_err(), "{name:?}");
+        }
+        // The reserved ones in full width, in Cyrillic, in mathematical letters.
+        for name in ["ｈｏｓｔ", "ＨＯＳＴ", "һоѕт", "уоu", "уои", "𝐡𝐨𝐬𝐭"] {
+            assert_eq!(check_name(name).is_err(), name != "уои", "{name:?}");
         }
         for name in ["alice", "Алиса", "bob-2", "x_y.z", "日本"] {
             assert!(check_name(name).is_ok(), "{name:?}");

@@ -31,10 +31,9 @@ impl Folder {
 fn read(source: &Source) -> Option<Bytes> {
     use rustix::io::{ReadWriteFlags, preadv2};
 
-    // One byte more shows a file that has grown.
-    let mut bytes = vec![0; source.size as usize + 1];
+    let mut bytes = vec![0; source.size as usize];
     let mut read = 0;
-    loop {
+    while (read as u64) < source.size {
         let mut rest = [std::io::IoSliceMut::new(&mut bytes[read..])];
         match preadv2(&source.file, &mut rest, read as u64, ReadWriteFlags::NOWAIT) {
             Ok(0) => break,
@@ -45,7 +44,6 @@ fn read(source: &Source) -> Option<Bytes> {
     if read as u64 != source.size {
         return None;
     }
-    bytes.truncate(read);
     Some(bytes.into())
 }
 

@@ -54,6 +54,8 @@ pub(crate) struct Source {
     /// Nanoseconds since 1970.
     pub(crate) modified: u64,
     pub(crate) mode: Mode,
+    /// Its state when it was opened, before any of it was read.
+    pub(crate) state: std::fs::Metadata,
 }
 
 /// An entry of a folder.
@@ -191,15 +193,15 @@ impl Folder {
         Some(self.descend(&self.asked(name.trim_end_matches('/'))?))
     }
 
-    /// Creates a folder that is about to be filled; if it exists, checks that no link leads to it.
-    pub(crate) fn make(&self, path: &str, rules: Rules) -> Result<(), Failure> {
+    /// Creates a folder that is about to be filled; if it exists, checks that no link leads to it. True if it existed.
+    pub(crate) fn make(&self, path: &str, rules: Rules) -> Result<bool, Failure> {
         let (dir, last) = self.place(path, rules)?;
         let what = || format!("folder {}", escape_line(path));
         let failed = |error: &io::Error| Failure::io(error, what()).fix("choose another name");
         match dir.create_dir_with(os(last), DirBuilder::new().mode(FILLING)) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(false),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                self.real_folder(path).map(drop).map_err(|_| failed(&error))
+                self.real_folder(path).map(|_| true).map_err(|_| failed(&error))
             }
             Err(error) => Err(failed(&error)),
         }
@@ -338,20 +340,20 @@ fn source(file: File) -> Result<Option<Source>, Failure> {
     {
         return Err(errors::size_unknown());
     }
-    Ok(Some(Source::of(file, &metadata)))
+    Ok(Some(Source::of(file, metadata)))
 }
 
 impl Source {
-    fn of(file: File, metadata: &std::fs::Metadata) -> Self {
-        let mode = (metadata.mode() & 0o777) as Mode;
-        Self { size: metadata.len(), modified: stamp(metadata), mode, file }
+    fn of(file: File, state: std::fs::Metadata) -> Self {
+        let mode = (state.mode() & 0o777) as Mode;
+        Self { size: state.len(), modified: stamp(&state), mode, state, file }
     }
 
     /// A regular file that has bytes, as the system knows it: one whose size it gives as 0 has to be read to be sure.
     #[cfg(target_os = "linux")]
     pub(super) fn in_memory(file: File) -> Option<Self> {
         let metadata = file.metadata().ok()?;
-        (metadata.is_file() && metadata.len() > 0).then(|| Self::of(file, &metadata))
+        (metadata.is_file() && metadata.len() > 0).then(|| Self::of(file, metadata))
     }
 }
 

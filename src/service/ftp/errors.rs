@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::base::escape::escape_line;
 use crate::base::quantity::show_size;
 use crate::report::{Failure, reason};
 use crate::wire::Code;
@@ -112,6 +113,12 @@ pub(crate) fn quota_exceeded(needed: u64, left: u64, total: u64) -> Failure {
     Failure::new(Code::Full, why).fix("send less, or start the server with a larger `quota`")
 }
 
+/// Row 17.
+pub(crate) fn quota_of_entries(limit: u64) -> Failure {
+    let why = format!("over the quota of the server: it takes {limit} files, folders and links in all");
+    Failure::new(Code::Full, why).fix("send fewer, or start the server with a larger `quota`")
+}
+
 pub(crate) fn too_many_walks() -> Failure {
     Failure::new(Code::Busy, "too many folders are being listed").fix("try again in some seconds")
 }
@@ -137,6 +144,13 @@ pub(crate) fn folder_too_large(entries: u64, bytes: u64, entry_limit: u64, byte_
         if byte_limit == u64::MAX { "what is free".into() } else { show_size(byte_limit) }
     );
     Failure::new(Code::Limit, why).fix("accept more: accept N max SIZE")
+}
+
+/// `content`: what is in it.
+pub(crate) fn folder_instead_of_file(name: &str, content: &str) -> Failure {
+    let name = escape_line(name);
+    Failure::new(Code::Policy, format!("`{name}` is a folder: {content}; a file was asked for"))
+        .fix(format!("for the folder: get {name}/"))
 }
 
 // The name is taken (rows 6 and 23).

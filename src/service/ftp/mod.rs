@@ -55,7 +55,7 @@ pub static PROVIDER: Provider = Provider {
         summary: "files: send, get and ls",
         keywords: &[
             ROOT,
-            Keyword::new("quota", Kind::Size(0, u64::MAX), "most bytes that clients may upload in all")
+            Keyword::new("quota", Kind::Size(0, u64::MAX), "most bytes that clients may upload in all; files, folders and links count, too: 1000, and one for each 4 KiB")
                 .default("what is free"),
             Keyword::flag("hidden", "serve and accept hidden files too"),
             Keyword::flag("portable", "accept only names that are valid on every system"),
@@ -199,8 +199,8 @@ pub static GET: Client = Client {
         name: "get",
         aliases: &[],
         summary: "fetch a file or a folder from a file server",
-        details: "`to` names a file or a folder; without it the file comes into the current folder. A folder comes with everything below it, as with `send`; its size is reported first. `to COPY` is the copy of the folder itself, `to PLACE/` the folder around it. What `ls` shows escaped, `get` takes in that form. `to -` is standard output, where that is no terminal. Without `from` it asks the server used last, else the newest file server of this shell, else what `ls` listed last.",
-        params: &[Param::required("name", Kind::Remote("ftp"), "the file or folder at the server")],
+        details: "`to` names a file or a folder; without it the file comes into the current folder. A folder is asked for as `NAME/` or with `accept`, and comes with everything below it, as with `send`; its size is reported first, and without asking for a folder none is fetched. `to COPY` is the copy of the folder itself, `to PLACE/` the folder around it. What `ls` shows escaped, `get` takes in that form. `to -` is standard output, where that is no terminal. Without `from` it asks the server used last, else the newest file server of this shell, else what `ls` listed last.",
+        params: &[Param::required("name", Kind::Remote("ftp"), "the file at the server; a folder as NAME/")],
         keywords: &[
             Keyword::new("from", Kind::Endpoint, "the file server").default("the one used last"),
             Keyword::new("to", Kind::Path, "where to put it").default("the current folder"),

@@ -32,6 +32,8 @@ const ACCEPT_FILES: u64 = 100_000;
 /// Most files and bytes that are accepted with a folder (faults.md row 24).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Accept {
+    /// A folder was asked for, by `NAME/` or `accept`.
+    pub(super) folder: bool,
     pub(super) files: u64,
     pub(super) bytes: u64,
 }
@@ -139,19 +141,27 @@ pub(super) struct GetOptions {
 impl FromArguments for GetOptions {
     fn from_arguments(arguments: &Arguments) -> Self {
         let server = arguments.target("from");
+        let name = arguments.text("name").unwrap_or_default().to_owned();
+        let accepted = arguments.number("accept");
         Self {
-            name: arguments.text("name").unwrap_or_default().to_owned(),
             to: arguments.text("to").map(str::to_owned),
             accept: Accept {
-                files: arguments.number("accept").unwrap_or(ACCEPT_FILES),
+                folder: is_folder(&name) || accepted.is_some(),
+                files: accepted.unwrap_or(ACCEPT_FILES),
                 bytes: arguments.number("max").unwrap_or(u64::MAX),
             },
             rate: arguments.rate("rate"),
             transfer: TransferOptions::from_arguments(arguments),
             key: ClientChoice::from_arguments(arguments),
+            name,
             server,
         }
     }
+}
+
+/// True if the name can only be that of a folder.
+fn is_folder(name: &str) -> bool {
+    name.ends_with('/') || std::path::Path::new(name).file_name().is_none()
 }
 
 /// What `listen … ftp` takes besides what every service does.

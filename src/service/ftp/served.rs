@@ -26,7 +26,7 @@ pub(crate) struct FileServer {
     pub(super) quota: Arc<Quota>,
     /// The port is open to the network and `open` was not given: clients may not write.
     guarded: bool,
-    /// The word `open`: other users of this machine are admitted too.
+    /// The word `open`, or keys: other users of this machine are admitted, too.
     pub(super) open: bool,
     /// Hashes of files that came in other protocols.
     pub(super) hashes: KnownHashes,
@@ -57,7 +57,7 @@ impl FileServer {
             rules: options.rules,
             quota: Arc::new(Quota::new(options.quota)),
             guarded,
-            open: listen.open,
+            open: listen.open || listen.is_keyed(),
             hashes: KnownHashes::default(),
             senders: Senders::default(),
         })

@@ -6,7 +6,6 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::{Site, serve};
-use crate::base::Transport;
 use crate::net::accept::foreign::ForeignStream;
 use crate::net::{ACCEPT_PAUSE, is_of_another_user};
 use crate::report::reason;
@@ -31,7 +30,7 @@ pub(crate) async fn serve_user<S: Site + 'static>(
         };
         match accepted {
             // Another user may see the address in the list of processes.
-            Ok(stream) if is_of_another_user(Transport::Tcp, stream.peer) => {}
+            Ok(stream) if is_of_another_user(stream.client()) => {}
             Ok(stream) => {
                 let (handle, mut site) = (session.clone(), visit());
                 session.spawn(async move {

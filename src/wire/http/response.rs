@@ -1,5 +1,7 @@
 //! The head of a response (RFC 9112, section 4).
 
+use std::borrow::Cow;
+
 use bytes::{BufMut, BytesMut};
 
 use super::request::Version;
@@ -10,6 +12,8 @@ use super::syntax;
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// What `Server` says: no version, which would tell an attacker more than a user.
 const SERVER: &str = "nls";
+/// Fields that most answers have room for at once.
+const FIELDS: usize = 12;
 
 /// How the end of the body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +28,7 @@ enum Framing {
 #[derive(Clone, Debug)]
 pub struct ResponseHead {
     status: Status,
-    fields: Vec<(&'static str, String)>,
+    fields: Vec<(&'static str, Cow<'static, str>)>,
     framing: Framing,
     closes: bool,
 }
@@ -32,12 +36,12 @@ pub struct ResponseHead {
 impl ResponseHead {
     /// Without fields of its own. Without [`Self::length`] or [`Self::chunked`] the body ends with the connection.
     pub fn new(status: Status) -> Self {
-        Self { status, fields: Vec::new(), framing: Framing::End, closes: false }
+        Self { status, fields: Vec::with_capacity(FIELDS), framing: Framing::End, closes: false }
     }
 
     /// With a field more. A value from a peer is made safe by its caller; should it have control characters all the
     /// same, they are replaced: nothing splits a head.
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         let value = value.into();
         debug_assert!(syntax::is_token(name.as_bytes()), "`{name}` is no name of a field");
         debug_assert!(
@@ -120,8 +124,10 @@ fn is_control(c: char) -> bool {
     c.is_control() && c != '\t'
 }
 
-fn cleaned(value: String) -> String {
-    if value.chars().any(is_control) { value.replace(is_control, "?") } else { value }
+fn cleaned(value: Cow<'static, str>) -> Cow<'static, str> {
+    // Most values are seen to be clean by their bytes.
+    let is_plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !is_plain && value.chars().any(is_control) { value.replace(is_control, "?").into() } else { value }
 }
 
 #[cfg(test)]

@@ -228,9 +228,15 @@ async fn fetch_folder(
     let listed = list(connection, name, options.wanted, accept).await?;
     // Row 24: the size of the folder is reported before anything is fetched.
     let count = listed.count;
-    let (files, folders) = (counted(count.files, "file"), counted(count.folders, "folder"));
-    session
-        .tell("folder", format!("{}: {files} in {folders}, {}", escape_line(name), show_size(count.bytes)));
+    let folders = match count.folders {
+        0 => String::new(),
+        folders => format!(" in {}", counted(folders, "folder")),
+    };
+    let content = format!("{}{folders}, {}", counted(count.files, "file"), show_size(count.bytes));
+    if !accept.folder {
+        return Err(errors::folder_instead_of_file(name, &content));
+    }
+    session.tell("folder", format!("{}: {content}", escape_line(name)));
     let target = target.to_owned();
     let (parent, last, root, space) = session.block(move || local_folder(&target, count.bytes)).await??;
     let tree = get_folder(session, connection, (root, space, name), options, listed).await?;

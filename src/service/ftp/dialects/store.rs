@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::base::escape::escape_line;
-use crate::base::{Transport, quantity};
-use crate::net::{is_known_to_be_of_another_user, is_of_another_user};
+use crate::base::quantity;
+use crate::net::{Client, is_known_to_be_of_another_user, is_of_another_user};
 use crate::report::Failure;
 use crate::service::contract::conversation;
 use crate::service::files::listing::{Dress, Listing};
@@ -41,13 +41,13 @@ pub(super) enum Found<T = Source> {
 
 impl Store {
     /// Why the client may not even read; `None` if it may (faults.md row 112).
-    pub(super) fn objection(&self, transport: Transport, peer: std::net::SocketAddr) -> Option<Failure> {
-        (!self.server.open && is_of_another_user(transport, peer)).then(errors::other_user)
+    pub(super) fn objection(&self, client: Client) -> Option<Failure> {
+        (!self.server.open && is_of_another_user(client)).then(errors::other_user)
     }
 
     /// True if a data connection is not of the client's user. It may be over already, which is no objection.
-    pub(super) fn is_of_a_stranger(&self, peer: std::net::SocketAddr) -> bool {
-        !self.server.open && is_known_to_be_of_another_user(Transport::Tcp, peer)
+    pub(super) fn is_of_a_stranger(&self, client: Client) -> bool {
+        !self.server.open && is_known_to_be_of_another_user(client)
     }
 
     /// Why nobody may write; `None` if clients may.

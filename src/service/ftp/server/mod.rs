@@ -136,7 +136,7 @@ fn request_in(came: Result<Came, Elapsed>) -> Result<Option<Frame>, Failure> {
 
 impl ServerConnection {
     async fn run(mut self) -> Result<(), Failure> {
-        if !self.server.open && is_of_another_user(self.connection.transport, self.connection.peer) {
+        if !self.server.open && is_of_another_user(self.connection.client()) {
             return self.part(errors::other_user()).await;
         }
         loop {

@@ -79,6 +79,9 @@ impl Hashes {
 /// The hash of a whole file, if all of its groups are cached. Nothing is written: who only asks makes no entry, and
 /// pushes no other one out.
 pub(crate) fn known(source: &Source) -> Option<blake3::Hash> {
+    if source.size < CACHE_FROM {
+        return None;
+    }
     known_in(&folder()?, source)
 }
 

@@ -73,10 +73,10 @@ impl KnownHashes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(stamp).copied()
     }
 
-    /// All tags of the file, the best one first. Reads the disk.
+    /// All tags of the file as it was when it was opened, the best one first: who gets bytes that are newer asks again.
+    /// Reads the disk.
     pub(crate) fn tags(&self, source: &Source) -> Vec<EntityTag> {
-        let Ok(metadata) = source.file.metadata() else { return Vec::new() };
-        let stamp = Stamp::of(&metadata);
+        let stamp = Stamp::of(&source.state);
         let hash = self.get(&stamp).or_else(|| hash_cache::known(source));
         let by_hash = hash.map(|hash| EntityTag::strong(hash.to_hex().as_str()));
         by_hash.into_iter().chain([EntityTag::strong(stamp.tag())]).collect()

@@ -154,16 +154,14 @@ impl BatchWriter {
             self.taken += 1;
             let stored = match message {
                 Message::Folder { mode: 0, path, .. } => {
-                    self.made = true;
-                    self.folder.make(&path, self.rules)
+                    self.entry(&path, |folder, rules| folder.make(&path, rules))
                 }
                 Message::Folder { mode, modified, path } => {
                     self.made = true;
                     self.folder.finish(&path, modified, mode, self.rules)
                 }
                 Message::Link { replace, path, target } => {
-                    self.made = true;
-                    self.folder.link(&path, &target, replace, self.rules).map(drop)
+                    self.entry(&path, |folder, rules| folder.link(&path, &target, replace, rules))
                 }
                 Message::Offer { label, size } => self.offer(index, &label, size),
                 Message::Small { label, bytes } => self.small(index, &label, &bytes),
@@ -179,6 +177,25 @@ impl BatchWriter {
             }
         }
         denied
+    }
+
+    /// Makes a folder or a link, which says whether it was there already.
+    fn entry(
+        &mut self,
+        path: &str,
+        make: impl FnOnce(&Folder, Rules) -> Result<bool, Failure>,
+    ) -> Result<(), Failure> {
+        self.made = true;
+        let place = self.quota.entry(0);
+        if let Err(failure) = &place {
+            // What is there already needs no place.
+            let (dir, last) = self.dir_of(path)?;
+            dir.find(last).ok_or_else(|| failure.clone())?;
+        }
+        if let (false, Ok(place)) = (make(&self.folder, self.rules)?, place) {
+            place.keep();
+        }
+        Ok(())
     }
 
     /// The same content under the same name is success; otherwise the client is asked for the bytes.
@@ -217,7 +234,7 @@ impl BatchWriter {
             None => {}
         }
         let length = bytes.len() as u64;
-        let place = self.quota.reserve(length).ok_or_else(|| self.quota.refusal(length))?;
+        let place = self.quota.entry(length)?;
         remove_journal(&dir, last, flags.replace)?;
         let file = write_part(&dir, last, label, bytes)?;
         (self.bytes, self.files) = (self.bytes + length, self.files + 1);
@@ -368,6 +385,7 @@ fn publish(dir: &RealDisk, file: &File, name: &str, replace: bool) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::ftp::storage::quota::ENTRIES;
     use crate::wire::Code;
 
     fn keeper(quota: Option<u64>) -> (tempfile::TempDir, BatchWriter) {
@@ -432,5 +450,21 @@ mod tests {
         assert_eq!(std::fs::read_to_string(temp.path().join("other")).unwrap(), "new");
         let names = std::fs::read_dir(temp.path()).unwrap().count();
         assert_eq!(names, 3, "there, other, good");
+    }
+    #[test]
+    fn row_17_empty_files_folders_and_links_are_bounded_by_the_quota_too() {
+        let (temp, mut keeper) = keeper(Some(1));
+        let made = |n: u64| match n % 3 {
+            0 => small(&format!("file{n}"), "", false, true),
+            1 => folder(&format!("folder{n}")),
+            _ => Message::Link { replace: false, path: format!("link{n}"), target: "file0".into() },
+        };
+        assert_eq!(keeper.take((0..ENTRIES).map(made).collect()), Vec::new());
+        let refused = keeper.take((ENTRIES..ENTRIES + 3).map(made).collect());
+        assert_eq!(refused.len(), 3, "{refused:?}");
+        assert!(refused.iter().all(|(_, failure)| failure.code == Code::Full));
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count() as u64, ENTRIES);
+        // What is there needs no place.
+        assert_eq!(keeper.take((0..6).map(made).collect()), Vec::new());
     }
 }

@@ -96,6 +96,7 @@ impl Upload {
         if manner == Manner::Write {
             let empty = upload.disk.set_length(&upload.file, 0);
             empty.map_err(|error| upload.failed(&error))?;
+            upload.reserved.push(quota.entry(0)?);
             upload.provide(size.unwrap_or(0))?;
         }
         Ok(upload)

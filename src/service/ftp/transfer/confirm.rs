@@ -22,7 +22,7 @@ const STEP: u64 = 64;
 pub(crate) enum Confirmed {
     Same(Delivered),
     /// The content differs and is to be replaced: the new part, and the first frame that the sender sent for it.
-    Differs(Part<RealDisk>, Frame),
+    Differs(Box<Part<RealDisk>>, Frame),
 }
 
 /// A file of that name and size is there: sends its hashes, which the sender compares.
@@ -45,7 +45,7 @@ pub(crate) async fn confirm(
             Message::Hashes { hashes, .. } if hashes.is_empty() && beats > 0 => beats -= 1,
             Message::Anew { .. } if intent.replace => {
                 let part = by_disk(session, move || there.into_part()).await??;
-                return Ok(Confirmed::Differs(part, frame));
+                return Ok(Confirmed::Differs(Box::new(part), frame));
             }
             _ => return Err(unexpected("the peer")),
         }

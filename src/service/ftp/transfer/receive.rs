@@ -96,7 +96,7 @@ pub(crate) async fn receive_file(
             let confirmed = session.unless_cancelled(confirm(session, connection, there, intent)).await?;
             let (part, first) = match confirmed {
                 Confirmed::Same(delivered) => return Ok(delivered),
-                Confirmed::Differs(part, first) => (part, first),
+                Confirmed::Differs(part, first) => (*part, first),
             };
             receive_in_lane(session, connection, Incoming { part, first: Some(first), intent, manner }).await
         }

@@ -53,7 +53,7 @@ impl Passive {
                 continue;
             };
             let is_same = is_same_host(stream.peer, self.client);
-            if is_same && !store.is_of_a_stranger(stream.peer) {
+            if is_same && !store.is_of_a_stranger(stream.client()) {
                 store.session.measure_foreign(&mut stream);
                 return stream;
             }

@@ -12,7 +12,6 @@ use super::line_reader::{Line, LineReader};
 use super::reply::{About, GREETING, Reply};
 use super::session::Session;
 use super::transfers::{Course, Listed, Retrieval, receive};
-use crate::base::Transport;
 use crate::base::escape::escape_line;
 use crate::net::accept::foreign::ForeignStream;
 use crate::report::Failure;
@@ -28,10 +27,10 @@ pub(in crate::service::ftp::dialects) async fn converse(
     store: Store,
     stream: ForeignStream,
 ) -> Result<(), Failure> {
-    let (peer, is_greeted) = (stream.peer, !stream.greeted.is_empty());
+    let (client, is_greeted) = (stream.client(), !stream.greeted.is_empty());
     let control = LineReader::new(stream);
     let mut visit = Visit { control, store: Arc::new(store), session: Session::default(), passive: None };
-    if let Some(failure) = visit.store.objection(Transport::Tcp, peer) {
+    if let Some(failure) = visit.store.objection(client) {
         visit.part(&Reply::new(421, failure.to_string())).await;
         return Err(failure);
     }

@@ -38,7 +38,7 @@ use self::packet::{ERROR_FRAME, Flaw, Packet, Request, decode};
 use self::trust::AMPLIFICATION;
 use self::write::Writing;
 use super::store::Store;
-use crate::base::Transport;
+use crate::net::Client;
 use crate::net::clock;
 use crate::net::udp::ForeignDatagram;
 use crate::net::udp::peer_socket::{Heard, PeerSocket};
@@ -97,7 +97,7 @@ async fn answer(
     request: &Request,
     name: &str,
 ) -> Result<Option<Writing>, Failure> {
-    if let Some(failure) = store.objection(Transport::Udp, peer.peer) {
+    if let Some(failure) = store.objection(Client::Udp(peer.peer)) {
         return Err(failure);
     }
     loop {

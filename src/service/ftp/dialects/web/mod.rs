@@ -24,7 +24,6 @@ mod upload;
 
 use self::file::Opened;
 use super::store::{Found, Store};
-use crate::base::Transport;
 use crate::net::accept::foreign::ForeignStream;
 use crate::report::Failure;
 use crate::service::http::{self, Answer, Exchange, Site, page};
@@ -42,7 +41,7 @@ struct Web {
 
 /// Serves one client.
 pub(crate) async fn serve(store: Store, stream: ForeignStream) -> Result<(), Failure> {
-    let refusal = store.objection(Transport::Tcp, stream.peer);
+    let refusal = store.objection(stream.client());
     let session = store.session.clone();
     http::serve(&session, stream, &mut Web { store, refusal }).await
 }

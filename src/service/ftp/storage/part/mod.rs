@@ -178,7 +178,7 @@ impl<D: Disk> Begun<D> {
     /// Reserves quota for the missing bytes; for a file that may be identical, only when it turns out to differ.
     pub(crate) fn reserve(&mut self, quota: &Arc<Quota>) -> Result<(), Failure> {
         match self {
-            Self::Part(part) => part.reserved = Some(quota.set_apart(part.lacking())?),
+            Self::Part(part) => part.reserved = Some(part.share_of(quota)?),
             Self::There(there) => there.quota = Some(quota.clone()),
         }
         Ok(())
@@ -209,7 +209,7 @@ impl<D: Disk> There<D> {
 
     /// The sender has another file: groups of this one that are the same are copied into the new part.
     pub(crate) fn into_part(self) -> Result<Part<D>, Failure> {
-        let reserved = self.quota.map(|quota| quota.set_apart(self.intent.size)).transpose()?;
+        let reserved = self.quota.map(|quota| quota.entry(self.intent.size)).transpose()?;
         let mut part = begin_part(self.disk, &self.name, self.intent)?;
         part.reserved = reserved;
         // A part from an earlier attempt has more of the new file than the old file has.
@@ -261,6 +261,11 @@ impl<D: Disk> Part<D> {
         self.space = None;
         self.space = Some(self.disk.claim_space(&self.file, self.lacking())?);
         Ok(())
+    }
+
+    /// Reserves quota for the missing bytes; a part from an earlier attempt has its entry already.
+    fn share_of(&self, quota: &Arc<Quota>) -> Result<Reserved, Failure> {
+        if self.have.is_empty() { quota.entry(self.lacking()) } else { quota.set_apart(self.lacking()) }
     }
 
     /// Bytes that were not there at the start.
