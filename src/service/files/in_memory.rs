@@ -29,15 +29,19 @@ impl Folder {
 /// The whole file, if all of it is in the page cache.
 #[cfg(target_os = "linux")]
 fn read(source: &Source) -> Option<Bytes> {
-    use rustix::io::{ReadWriteFlags, preadv2};
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
     let mut bytes = vec![0; source.size as usize];
-    let mut read = 0;
+    let (mut read, mut flags) = (0, ReadWriteFlags::NOWAIT);
     while (read as u64) < source.size {
         let mut rest = [std::io::IoSliceMut::new(&mut bytes[read..])];
-        match preadv2(&source.file, &mut rest, read as u64, ReadWriteFlags::NOWAIT) {
+        match preadv2(&source.file, &mut rest, read as u64, flags) {
             Ok(0) => break,
             Ok(count) => read += count,
+            // A file system that is memory itself does not know the question.
+            Err(Errno::OPNOTSUPP) if !flags.is_empty() && is_on_tmpfs(&source.file) => {
+                flags = ReadWriteFlags::empty();
+            }
             Err(_) => return None,
         }
     }
@@ -45,6 +49,15 @@ fn read(source: &Source) -> Option<Bytes> {
         return None;
     }
     Some(bytes.into())
+}
+
+/// `TMPFS_MAGIC` of `linux/magic.h`.
+#[cfg(target_os = "linux")]
+const TMPFS: u32 = 0x0102_1994;
+
+#[cfg(target_os = "linux")]
+fn is_on_tmpfs(file: &std::fs::File) -> bool {
+    rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type as u32 == TMPFS)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -84,6 +97,16 @@ mod tests {
         let (source, _) = folder.in_memory("folder/a", 12).unwrap();
         let same = folder.source("folder/a").unwrap();
         assert_eq!((source.size, source.modified, source.mode), (same.size, same.modified, same.mode));
+    }
+
+    #[test]
+    fn a_file_on_a_file_system_of_memory_is_in_memory() {
+        let Ok(root) = tempfile::tempdir_in("/dev/shm") else { return };
+        std::fs::write(root.path().join("a"), "twelve bytes").unwrap();
+        let folder = Folder::open(root.path(), false).unwrap();
+        drop(folder.source("a"));
+        let found = folder.in_memory("a", 12).map(|(source, bytes)| (is_on_tmpfs(&source.file), bytes));
+        assert_eq!(found, Some((true, Bytes::from("twelve bytes"))));
     }
 
     #[test]
