@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::contract::errors;
+use super::contract::keys::{KEYS, KeyChoice, KeyChoices, NamedKey};
 use super::listen::held_by_us;
 use super::{Client, Context, Job, Run};
 use crate::base::{Endpoint, Fields, Transport, Value, quantity};
@@ -12,6 +13,7 @@ use crate::language::verb::Lasting;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Verb};
 use crate::link::{Counts, Profile};
 use crate::net::accept::bind::{Bind, bind};
+use crate::net::connection::keys::{ClientKey, Keyring, is_built_in};
 use crate::net::relay::{Flow, Relay, RelayControl, Watch};
 use crate::net::show;
 use crate::report::{Failure, Outcome};
@@ -37,7 +39,7 @@ pub static LINK: Client = Client {
         name: "link",
         aliases: &[],
         summary: "a bad network in front of a server",
-        details: "Clients connect to the link instead of the server. Without `up` or `down`, both directions are impaired. What happens to packet n depends only on the seed, the name and the direction. `set X loss 5%` changes it while it runs. Over tcp nothing is lost, since TCP would hide it: `delay`, `jitter`, `rate` and `corrupt` work there.",
+        details: "Clients connect to the link instead of the server. Without `up` or `down`, both directions are impaired. What happens to packet n depends only on the seed, the name and the direction. `set X loss 5%` changes it while it runs. Over tcp nothing is lost, since TCP would hide it: `delay`, `jitter`, `rate` and `corrupt` work there. Encrypted connections pass as they are; with `key` only those pass who have one of the keys, and what they say stays encrypted up to the server, which has to have the key, too.",
         params: &[
             Param::required("transport", Kind::Transport, "what the clients speak"),
             Param::required("port", Kind::Port, "where they connect to; 0 is any free port"),
@@ -70,6 +72,7 @@ pub static LINK: Client = Client {
             )
             .default("the shell's"),
             Keyword::new("max", Kind::Count(1, CLIENT_LIMIT), "most clients at once").default("256"),
+            KEYS,
             Keyword::flag("up", "impair only packets to the server"),
             Keyword::flag("down", "impair only packets from the server"),
         ],
@@ -78,6 +81,7 @@ pub static LINK: Client = Client {
             Field::count("port", "the port"),
             Field::text("transport", "tcp or udp"),
             Field::text("service", "link"),
+            Field::text("key", "the names of the keys of those who may pass; empty: all may"),
             Field::count("clients", "connected now"),
             Field::count("served", "connected so far"),
             Field::size("bytes_in", "bytes that came to it"),
@@ -215,6 +219,8 @@ struct LinkOptions {
     seed: Option<u64>,
     /// Clients at once.
     max: u64,
+    /// Of those who may pass; none: all may.
+    keys: KeyChoices,
     change: Change,
 }
 
@@ -227,6 +233,7 @@ impl FromArguments for LinkOptions {
             target_transport: arguments.transport("to"),
             seed: arguments.number("seed"),
             max: arguments.number("max").unwrap_or(CLIENTS),
+            keys: KeyChoices(arguments.keys(KEYS.word).map(KeyChoice::from).collect()),
             change: Change::from_arguments(arguments),
         }
     }
@@ -245,35 +252,45 @@ async fn run(session: Handle, options: LinkOptions, context: &Context) -> Result
         .map_err(|failure| held_by_us(failure, context, transport, port))?;
     let address = bound.address().map_err(|error| Failure::io(&error, "link"))?;
     let [up, down] = change.applied([Profile::default(); 2]);
-    let control = RelayControl::new(up, down, transport == Transport::Tcp);
+    let keys = keyring(&session, &options.keys, context)?;
+    let whom = if keys.is_some() { ", for those with a key" } else { "" };
+    let control = RelayControl::new(up, down, transport == Transport::Tcp, keys);
     let seed = options.seed.unwrap_or(context.seed);
     session.listens_at(
         Listening { address: ListenAddress::Socket(address), carrier: transport.into(), service: None },
         "link",
     );
-    session.set_all([("seed", Value::count(seed)), ("troubles", Value::count(0)), ("held", Value::count(0))]);
-    session.set_all(counts(Counts::default(), Counts::default()));
+    let none = [("seed", Value::count(seed)), ("troubles", Value::count(0)), ("held", Value::count(0))];
+    session.set_all(none.into_iter().chain(counts(Counts::default(), Counts::default())));
     session.set_control(control.clone());
     session.set_peer(format!("{transport} {target}"));
     session.log(
         "listening",
-        format!("link {transport} {} to {target}: {}", show(address), describe(control.profiles())),
+        format!("link {transport} {} to {target}{whom}: {}", show(address), describe(control.profiles())),
     );
     session.running("listening");
-    let relay = Relay {
-        target,
-        control,
-        ring: session.ring(),
-        watch: Arc::new(Watcher { session: session.clone(), guests: Mutex::default() }),
-        seed,
-        name: session.name().unwrap_or_default(),
-        max: options.max as usize,
-    };
+    let (ring, name, max) = (session.ring(), session.name().unwrap_or_default(), options.max as usize);
+    let watch = Arc::new(Watcher { session: session.clone(), guests: Mutex::default() });
+    let relay = Relay { target, control, watch, ring, seed, name, max };
     tokio::select! {
         () = session.cancelled() => {}
         result = relay.run(bound) => result?,
     }
     Ok(Outcome::new(format!("closed link {transport} {}", show(address)), Vec::new()))
+}
+
+/// The keys of those who may pass, which the field `key` names; `None`: all may.
+fn keyring(session: &Handle, choices: &KeyChoices, context: &Context) -> Result<Option<Keyring>, Failure> {
+    if choices.0.is_empty() {
+        session.set("key", Value::text(""));
+        return Ok(None);
+    }
+    is_built_in()?;
+    let read = choices.resolve(&context.directory, &context.secrets)?;
+    let keys = read.into_iter().map(|NamedKey { name, key }| ClientKey { name: name.into(), key });
+    let keys = Keyring::new(keys.collect(), session.token());
+    session.set("key", Value::text(keys.names().join(",")));
+    Ok(Some(keys))
 }
 
 /// The server behind the link.
@@ -367,6 +384,10 @@ impl Watch for Watcher {
         if let Some(guest) = self.guests.lock().unwrap_or_else(PoisonError::into_inner).remove(&flow) {
             self.session.log("client", format!("{guest} left"));
         }
+    }
+
+    fn note(&self, what: &'static str, text: String) {
+        self.session.log(what, text);
     }
 
     fn trouble(&self, why: String) {

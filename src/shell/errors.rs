@@ -484,6 +484,10 @@ pub(super) fn port_without_keys(label: &str) -> Failure {
     usage(format!("{label} is no port with keys")).fix("start it with one: listen … key NAME")
 }
 
+pub(super) fn link_without_code(label: &str) -> Failure {
+    usage(format!("{label} is a link, which has no code")).fix("make it at the server: set NAME code")
+}
+
 /// `names`: those that open it.
 pub(super) fn key_not_at_port(name: &str, names: &str) -> Failure {
     let these = if names.is_empty() { "none does".to_owned() } else { format!("these do: {names}") };

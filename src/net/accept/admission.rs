@@ -44,6 +44,22 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// Of a port that only looks who has one of these keys.
+    pub(super) fn of_keys(keys: Keyring) -> Self {
+        Self {
+            service: ServiceId::ANY,
+            name: "",
+            lists: false,
+            max: usize::MAX,
+            lines: Lines::Refused,
+            dialects: Dialects::default(),
+            greeting: "",
+            keys: Some(keys),
+            options: Options::default(),
+            ring: SharedRing::default(),
+        }
+    }
+
     /// True if a client that asks for this service is accepted.
     pub fn serves(&self, asked: ServiceId) -> bool {
         asked == self.service || asked == ServiceId::ANY && self.lists

@@ -1,18 +1,55 @@
 //! A port with keys: only who has one of them is served, or exchanges the code of the port for one. Whoever has not learns
 //! that, and nothing else of the port.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::net::TcpStream;
+
+use super::admission::Admission;
 use super::foreign::ForeignStream;
-use super::visitor::{Spoken, Visitor, objection};
+use super::visitor::{First, Spoken, Visitor, objection};
 use crate::net::connection::Connection;
 use crate::net::connection::keys::{FIRST, Keyring, errors};
 use crate::net::connection::permits::ConnectionPermit;
-use crate::net::errors::{client_closed_at_once, first_message_timed_out, socket_failed};
+use crate::net::errors::{client_closed_at_once, first_message_timed_out, socket_failed, version_mismatch};
 use crate::net::limits::FIRST_MESSAGE_LIMIT;
 use crate::net::tcp::{self, opening};
 use crate::report::Failure;
 use crate::wire::dialect::Opening;
 use crate::wire::preface::{self, CODE_MESSAGE, Preface};
-use crate::wire::{Frame, ServiceId};
+use crate::wire::{Frame, ServiceId, VERSION};
+
+/// A client of a link with keys, whose connection goes on elsewhere: it passes with what it has sent, and the name of its
+/// key, if its first message was made with one of them.
+pub(in crate::net) async fn pass(
+    stream: TcpStream,
+    peer: SocketAddr,
+    keys: &Keyring,
+) -> Result<(TcpStream, BytesMut, Arc<str>), Failure> {
+    let admission = Admission::of_keys(keys.clone());
+    let mut visitor = Visitor { stream, peer, admission, places: Arc::default(), front: BytesMut::new() };
+    let first = tokio::time::timeout(FIRST_MESSAGE_LIMIT, visitor.first_bytes(None));
+    let First::Opening(opening) = first.await.unwrap_or_else(|_| Err(first_message_timed_out()))? else {
+        return Err(first_message_timed_out());
+    };
+    let asked = visitor.front.first_chunk().copied().and_then(Preface::decode);
+    match asked.filter(|_| opening == Opening::Own) {
+        Some(asked) if asked.version != VERSION => {
+            Err(visitor.refuse(opening, version_mismatch(VERSION, asked.version)).await)
+        }
+        Some(asked) if asked.exchanges() => Err(visitor.refuse_slowly(keys, errors::no_code_here()).await),
+        Some(asked) if asked.is_sealed() => {
+            let (client, first) = visitor.first_message::<FIRST>().await?;
+            match keys.open(client, &first) {
+                Some((name, _)) => Ok((visitor.stream, visitor.front, name)),
+                None => Err(visitor.refuse_slowly(keys, errors::wrong_key()).await),
+            }
+        }
+        _ => Err(visitor.refuse(opening, errors::key_needed()).await),
+    }
+}
 
 impl Visitor {
     /// A client of our protocol that sent the preface `asked`.

@@ -30,6 +30,7 @@ use tokio::net::{TcpListener, TcpStream};
 use self::admission::Admission;
 use self::bind::Bound;
 pub use self::greeting::Greeted;
+pub(in crate::net) use self::keyed::pass;
 pub use self::visitor::Spoken;
 use self::visitor::last_words;
 use super::connection::Connection;

@@ -6,6 +6,7 @@ use tokio::sync::Notify;
 
 use super::by_hand::{ByHand, Came, Waiting};
 use crate::link::{Carries, DropNext, Hand, Profile};
+use crate::net::connection::keys::Keyring;
 
 /// The settings of a link, up (to the server) and down; may be changed while it runs.
 #[derive(Debug, Default)]
@@ -15,15 +16,21 @@ pub struct RelayControl {
     /// The link carries byte streams (TCP): no loss, duplication or reordering.
     lossless: bool,
     by_hand: ByHand,
+    /// Of those who may pass; `None`: all.
+    keys: Option<Keyring>,
 }
 
 impl RelayControl {
     /// `lossless`: for byte streams (TCP); only corruption, delay, jitter and rate of the profiles apply.
-    pub fn new(up: Profile, down: Profile, lossless: bool) -> Arc<Self> {
-        let control =
-            Self { profiles: Mutex::default(), changed: Notify::new(), lossless, by_hand: ByHand::default() };
+    pub fn new(up: Profile, down: Profile, lossless: bool, keys: Option<Keyring>) -> Arc<Self> {
+        let control = Self { lossless, keys, ..Self::default() };
         control.change(|profiles| *profiles = [up, down]);
         Arc::new(control)
+    }
+
+    /// The keys of those who may pass; `None`: all may.
+    pub const fn keys(&self) -> Option<&Keyring> {
+        self.keys.as_ref()
     }
 
     pub const fn is_lossless(&self) -> bool {

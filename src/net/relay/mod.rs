@@ -5,10 +5,12 @@
 //! |---|---|
 //! | `udp`, `tcp` | the readers, and the ways out |
 //! | `control` | the settings of a link, which may be changed while it runs |
+//! | `gate` | who may pass a link with keys |
 //! | `by_hand` | packets that are held back, and let go or dropped by hand |
 
 mod by_hand;
 mod control;
+mod gate;
 mod tcp;
 mod udp;
 
@@ -24,6 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use self::by_hand::Came;
 pub use self::by_hand::{Flow, Waiting};
 pub use self::control::RelayControl;
+use self::gate::{Gate, Passing};
 use super::clock::timer::Timer;
 use super::connection::record::SharedRing;
 use super::connection::tap::{Part, Tapped};
@@ -49,6 +52,8 @@ pub trait Watch: Send + Sync + 'static {
     fn joined(&self, flow: Flow, client: String);
     /// A client disconnected, or was idle for too long.
     fn left(&self, flow: Flow);
+    /// Something for the log: what it is about, and the text.
+    fn note(&self, what: &'static str, text: String);
     /// A problem that the user should know of.
     fn trouble(&self, why: String);
 }
@@ -88,9 +93,21 @@ struct Chunk {
 
 /// From the readers to the link's task.
 enum PacketIn {
-    Joined { flow: Flow, client: String, up: PacketOut, down: PacketOut },
-    Packet { direction: Direction, flow: Flow, bytes: Bytes, place: Option<OwnedSemaphorePermit> },
+    Joined {
+        flow: Flow,
+        client: String,
+        up: PacketOut,
+        down: PacketOut,
+    },
+    Packet {
+        direction: Direction,
+        flow: Flow,
+        bytes: Bytes,
+        place: Option<OwnedSemaphorePermit>,
+    },
     Left(Flow),
+    /// For the log: what it is about, and the text.
+    Note(&'static str, String),
     Trouble(String),
 }
 
@@ -144,6 +161,17 @@ const fn part_of<'a>(exits: &[PacketOut; 2], bytes: &'a [u8]) -> Part<'a> {
     }
 }
 
+/// A client as it is shown.
+fn named(peer: SocketAddr, passing: Option<&Passing>) -> String {
+    let address = super::show(peer);
+    passing.map_or(address.clone(), |passing| format!("{address} (key {})", passing.key))
+}
+
+/// A client's key was revoked.
+fn revoked(client: &str) -> PacketIn {
+    PacketIn::Note("revoked", format!("{client} is cut off: its key was revoked"))
+}
+
 /// What a link did to a packet. Over TCP, or with foreign datagrams, `flow` is the client.
 fn event(now: Time, flow: Flow, direction: Direction, bytes: &Bytes, verdict: Verdict) -> PacketEvent {
     let seen = summarize(bytes);
@@ -169,6 +197,7 @@ impl Relay {
         let addresses = super::connect::resolve::resolve(&self.target).await?;
         let (arrivals, mut arrived) = mpsc::channel(ARRIVALS);
         let [up, down] = self.control.profiles();
+        let gate = self.control.keys().cloned().map(Gate::new);
         let bound_bytes = if self.control.is_lossless() { usize::MAX } else { FLYING_LIMIT };
         let mut engine = Engine {
             watch: self.watch,
@@ -182,8 +211,11 @@ impl Relay {
         };
         let reading = async {
             match bound {
-                Bound::Udp(socket) => udp::read(socket, addresses, self.max, arrivals).await,
-                Bound::Tcp(listener) => tcp::read(listener, self.target, addresses, self.max, arrivals).await,
+                Bound::Udp(socket) => udp::read(socket, addresses, (self.max, gate), arrivals).await,
+                Bound::Tcp(listener) => {
+                    let server = tcp::Server { target: self.target, addresses, gate };
+                    tcp::read(listener, Arc::new(server), self.max, arrivals).await
+                }
             }
         };
         tokio::select! {
@@ -260,6 +292,7 @@ impl Engine {
                 self.exits.remove(&flow);
                 self.watch.left(flow);
             }
+            PacketIn::Note(what, text) => self.watch.note(what, text),
             PacketIn::Trouble(why) => self.watch.trouble(why),
         }
     }

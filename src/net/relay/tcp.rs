@@ -13,7 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::{Chunk, Flow, PacketIn, PacketOut};
+use super::gate::Gate;
+use super::{Chunk, Flow, PacketIn, PacketOut, named, revoked};
 use crate::base::{Endpoint, Transport};
 use crate::link::Direction;
 use crate::net::{CONNECT_LIMIT, errors, show, tcp};
@@ -24,11 +25,18 @@ const READ: usize = 16 << 10;
 /// Maximum bytes in flight for one client in one direction: 300 Mbit/s at 100 ms.
 const ON_THE_WAY: usize = 4 << 20;
 
+/// What is behind the link, and who may pass.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) target: Endpoint,
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) gate: Option<Gate>,
+}
+
 /// Accepts clients until the relay is dropped.
 pub(super) async fn read(
     listener: TcpListener,
-    target: Endpoint,
-    addresses: Vec<SocketAddr>,
+    server: Arc<Server>,
     max: usize,
     arrivals: mpsc::Sender<PacketIn>,
 ) -> Result<(), Failure> {
@@ -43,16 +51,10 @@ pub(super) async fn read(
                 continue;
             }
         };
-        let (target, addresses, arrivals) = (target.clone(), addresses.clone(), arrivals.clone());
+        let (server, arrivals) = (server.clone(), arrivals.clone());
         flows.spawn(async move {
-            match dial(&target, &addresses).await {
-                Ok(server) => carry(client, peer, server, next, &arrivals).await,
-                // Without a server the client gets a reset: an end of the stream would be an answer.
-                Err(failure) => {
-                    abort(&client);
-                    drop(client);
-                    drop(arrivals.send(PacketIn::Trouble(format!("{}: {failure}", show(peer)))).await);
-                }
+            if let Err(failure) = server.attend(client, peer, next, &arrivals).await {
+                drop(arrivals.send(PacketIn::Trouble(format!("{}: {failure}", show(peer)))).await);
             }
             drop(place);
         });
@@ -61,23 +63,59 @@ pub(super) async fn read(
     }
 }
 
-/// Connects to the first address of the server that answers.
-async fn dial(target: &Endpoint, addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
-    let mut last = errors::connect_timed_out(target, Transport::Tcp);
-    for address in addresses {
-        match tokio::time::timeout(CONNECT_LIMIT, tcp::dial(target.clone(), *address)).await {
-            Ok(Ok((stream, _))) => return Ok(stream),
-            Ok(Err(failure)) => last = failure,
-            Err(_) => {}
+impl Server {
+    /// Lets a client pass, and relays it.
+    async fn attend(
+        &self,
+        client: TcpStream,
+        peer: SocketAddr,
+        flow: Flow,
+        arrivals: &mpsc::Sender<PacketIn>,
+    ) -> Result<(), Failure> {
+        let (client, front, passing) = match &self.gate {
+            None => (client, BytesMut::new(), None),
+            Some(gate) => match gate.stream(client, peer).await {
+                Ok((client, front, passing)) => (client, front, Some(passing)),
+                Err(failure) => {
+                    drop(
+                        arrivals.send(PacketIn::Note("refused", format!("{}: {failure}", show(peer)))).await,
+                    );
+                    return Ok(());
+                }
+            },
+        };
+        let dialled = self.dial().await;
+        // Without a server the client gets a reset: an end of the stream would be an answer.
+        let server = dialled.inspect_err(|_| abort(&client))?;
+        let end = passing.as_ref().map(|passing| passing.end.clone()).unwrap_or_default();
+        let shown = named(peer, passing.as_ref());
+        tokio::select! {
+            () = carry((client, shown.clone(), front), server, flow, arrivals) => {}
+            () = end.cancelled() => {
+                drop(arrivals.send(PacketIn::Left(flow)).await);
+                drop(arrivals.send(revoked(&shown)).await);
+            }
         }
+        Ok(())
     }
-    Err(last)
+
+    /// Connects to the first address of the server that answers.
+    async fn dial(&self) -> Result<TcpStream, Failure> {
+        let mut last = errors::connect_timed_out(&self.target, Transport::Tcp);
+        for address in &self.addresses {
+            match tokio::time::timeout(CONNECT_LIMIT, tcp::dial(self.target.clone(), *address)).await {
+                Ok(Ok((stream, _))) => return Ok(stream),
+                Ok(Err(failure)) => last = failure,
+                Err(_) => {}
+            }
+        }
+        Err(last)
+    }
 }
 
-/// Relays one client until both directions have ended.
+/// Relays one client, which has sent `front` already, until both directions have ended.
 async fn carry(
-    client: TcpStream,
-    peer: SocketAddr,
+    (client, shown, front): (TcpStream, String, BytesMut),
     server: TcpStream,
     flow: Flow,
     arrivals: &mpsc::Sender<PacketIn>,
@@ -93,7 +131,7 @@ async fn carry(
     let (to_client, down) = mpsc::unbounded_channel();
     let joined = PacketIn::Joined {
         flow,
-        client: show(peer),
+        client: shown,
         up: PacketOut::Stream(to_server, server_ends),
         down: PacketOut::Stream(to_client, client_ends),
     };
@@ -101,8 +139,8 @@ async fn carry(
     let (from_client, from_server) = (Reset::default(), Reset::default());
     let all = async {
         tokio::join!(
-            pump(client_in, Direction::Up, flow, arrivals, &from_client),
-            pump(server_in, Direction::Down, flow, arrivals, &from_server),
+            pump((client_in, front), Direction::Up, flow, arrivals, &from_client),
+            pump((server_in, BytesMut::new()), Direction::Down, flow, arrivals, &from_server),
             leave(up, server_out, &from_client),
             leave(down, client_out, &from_server),
         )
@@ -123,9 +161,9 @@ struct Reset {
     passed_on: Notify,
 }
 
-/// From a socket into the link; the end of the stream or a reset goes through the link as an empty packet.
+/// From a socket into the link, after what was read of it already; the end of the stream or a reset goes through the link as an empty packet.
 async fn pump(
-    from: OwnedReadHalf,
+    from: (OwnedReadHalf, BytesMut),
     direction: Direction,
     flow: Flow,
     arrivals: &mpsc::Sender<PacketIn>,
@@ -138,17 +176,19 @@ async fn pump(
 }
 
 async fn pump_all(
-    mut from: OwnedReadHalf,
+    (mut from, mut buffer): (OwnedReadHalf, BytesMut),
     direction: Direction,
     flow: Flow,
     arrivals: &mpsc::Sender<PacketIn>,
 ) -> std::io::Result<()> {
     let places = Arc::new(Semaphore::new(ON_THE_WAY));
-    let mut buffer = BytesMut::new();
     loop {
-        buffer.reserve(READ);
-        let mut limited = (&mut from).take(READ as u64);
-        let count = limited.read_buf(&mut buffer).await?;
+        let mut count = buffer.len();
+        if count == 0 {
+            buffer.reserve(READ);
+            let mut limited = (&mut from).take(READ as u64);
+            count = limited.read_buf(&mut buffer).await?;
+        }
         let bytes = buffer.split().freeze();
         let place = places.clone().acquire_many_owned(count as u32).await.ok();
         let packet = PacketIn::Packet { direction, flow, bytes, place };

@@ -11,7 +11,9 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{Flow, PacketIn, PacketOut};
+use super::gate::{Gate, Judged, Passing};
+use super::{Flow, PacketIn, PacketOut, named, revoked};
+use crate::base::Time;
 use crate::link::Direction;
 use crate::net::{clock, errors, show};
 use crate::report::{Failure, reason};
@@ -22,12 +24,16 @@ const IDLE_LIMIT: Duration = Duration::from_mins(5);
 const PACKET: usize = 65_535;
 /// Received datagrams are cut from allocations of this size.
 const SLAB: usize = 1 << 20;
+/// At a link with keys, who may not pass is told so no more often than this, as at a port with keys.
+const REFUSE_EVERY: Duration = Duration::from_millis(100);
 /// Socket buffer size requested in each direction, in bytes.
 const SOCKET_BUFFER: usize = 4 << 20;
 
 /// A client known to the reader of the relay's socket.
 struct ServerSide {
     flow: Flow,
+    /// Why it may pass, at a link with keys.
+    passing: Option<Passing>,
     /// When the last datagram from or to the client was seen, in µs of [`clock::now`].
     last: Arc<AtomicU64>,
     reader: tokio::task::AbortHandle,
@@ -37,18 +43,21 @@ struct Clients {
     socket: Arc<UdpSocket>,
     target: SocketAddr,
     max: usize,
+    gate: Option<Gate>,
     arrivals: mpsc::Sender<PacketIn>,
     known: HashMap<SocketAddr, ServerSide>,
     readers: JoinSet<()>,
     next: Flow,
     refused: bool,
+    /// When the next client may be told that it does not pass.
+    refuses_at: Time,
 }
 
 /// Receives from the clients and the server until the relay is dropped.
 pub(super) async fn read(
     socket: UdpSocket,
     addresses: Vec<SocketAddr>,
-    max: usize,
+    (max, gate): (usize, Option<Gate>),
     arrivals: mpsc::Sender<PacketIn>,
 ) -> Result<(), Failure> {
     widen(&socket);
@@ -57,11 +66,13 @@ pub(super) async fn read(
         socket: Arc::new(socket),
         target,
         max,
+        gate,
         arrivals,
         known: HashMap::new(),
         readers: JoinSet::new(),
         next: 0,
         refused: false,
+        refuses_at: Time::ZERO,
     };
     let mut slab = BytesMut::new();
     loop {
@@ -71,7 +82,8 @@ pub(super) async fn read(
             Err(error) if is_of_peer(&error) => continue,
             Err(error) => return Err(errors::socket_failed(&error).of("link")),
         };
-        if let Some(flow) = clients.flow(peer).await {
+        let Some(passing) = clients.judge(peer, &bytes).await else { continue };
+        if let Some(flow) = clients.flow(peer, passing).await {
             let packet = PacketIn::Packet { direction: Direction::Up, flow, bytes, place: None };
             if clients.arrivals.send(packet).await.is_err() {
                 return Ok(());
@@ -99,11 +111,39 @@ async fn receive(socket: &UdpSocket, slab: &mut BytesMut) -> std::io::Result<(By
 }
 
 impl Clients {
+    /// Whether a datagram may pass; why, if it begins a connection with a key. Who may not is told so.
+    async fn judge(&mut self, peer: SocketAddr, bytes: &[u8]) -> Option<Option<Passing>> {
+        let Some(gate) = &self.gate else { return Some(None) };
+        let known = self.known.get(&peer).and_then(|known| known.passing.as_ref());
+        match gate.datagram(bytes) {
+            Judged::Passes(passing) => Some(Some(passing)),
+            Judged::Goes => match known {
+                Some(passing) if passing.end.is_cancelled() => {
+                    let note = revoked(&named(peer, Some(passing)));
+                    self.forget(peer).await;
+                    drop(self.arrivals.send(note).await);
+                    None
+                }
+                known => known.map(|_| None),
+            },
+            Judged::Refused(..) if clock::now() < self.refuses_at => None,
+            Judged::Refused(why, answer) => {
+                self.refuses_at = clock::now() + REFUSE_EVERY;
+                // Best effort, as every datagram.
+                drop(self.socket.try_send_to(&answer, peer));
+                let note = format!("{}: {}", show(peer), why.text());
+                drop(self.arrivals.send(PacketIn::Note("refused", note)).await);
+                None
+            }
+        }
+    }
+
     /// The flow of a client; a new client gets a socket. `None` if there are too many, or no socket can be opened.
-    async fn flow(&mut self, peer: SocketAddr) -> Option<Flow> {
+    async fn flow(&mut self, peer: SocketAddr, passing: Option<Passing>) -> Option<Flow> {
         let now = clock::now().micros();
-        if let Some(known) = self.known.get(&peer) {
+        if let Some(known) = self.known.get_mut(&peer) {
             known.last.store(now, Ordering::Relaxed);
+            known.passing = passing.or(known.passing.take());
             return Some(known.flow);
         }
         self.forget_idle(now).await;
@@ -115,7 +155,7 @@ impl Clients {
             }
             return None;
         }
-        match self.open(peer, now).await {
+        match self.open(peer, passing, now).await {
             Ok(flow) => Some(flow),
             Err(error) => {
                 let why = format!("{} cannot be forwarded: {}", show(peer), reason(&error));
@@ -125,7 +165,7 @@ impl Clients {
         }
     }
 
-    async fn open(&mut self, peer: SocketAddr, now: u64) -> std::io::Result<Flow> {
+    async fn open(&mut self, peer: SocketAddr, passing: Option<Passing>, now: u64) -> std::io::Result<Flow> {
         let any: SocketAddr = match self.target {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -137,13 +177,13 @@ impl Clients {
         self.next += 1;
         let joined = PacketIn::Joined {
             flow,
-            client: show(peer),
+            client: named(peer, passing.as_ref()),
             up: PacketOut::Server(server.clone()),
             down: PacketOut::Client(self.socket.clone(), peer),
         };
         drop(self.arrivals.send(joined).await);
         let reader = self.readers.spawn(answers(server, flow, last.clone(), self.arrivals.clone()));
-        self.known.insert(peer, ServerSide { flow, last, reader });
+        self.known.insert(peer, ServerSide { flow, passing, last, reader });
         Ok(flow)
     }
 
@@ -153,12 +193,16 @@ impl Clients {
         let gone: Vec<SocketAddr> =
             self.known.iter().filter(|(_, known)| idle(known)).map(|(peer, _)| *peer).collect();
         for peer in gone {
-            if let Some(known) = self.known.remove(&peer) {
-                known.reader.abort();
-                drop(self.arrivals.send(PacketIn::Left(known.flow)).await);
-            }
+            self.forget(peer).await;
         }
         while self.readers.try_join_next().is_some() {}
+    }
+
+    async fn forget(&mut self, peer: SocketAddr) {
+        if let Some(known) = self.known.remove(&peer) {
+            known.reader.abort();
+            drop(self.arrivals.send(PacketIn::Left(known.flow)).await);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::language::{Arguments, FromArguments};
 use crate::net::connection::keys::{Clash, ClientKey, Keyring};
+use crate::net::relay::RelayControl;
 use crate::report::Failure;
 use crate::service::contract::keys::{
     KEY, KeyChoice, KeySource, OFFERS_CODE, named_twice, port_full, same_key,
@@ -33,7 +34,13 @@ impl KeyChange {
     /// Makes the change, and says it in words. Who has a new key is let in before another is shut out.
     pub(super) fn make(&self, shell: &Shell, session: &Session) -> Result<String, Failure> {
         let label = session.label();
-        let keys = session.control::<Keyring>().ok_or_else(|| errors::port_without_keys(&label))?;
+        let link = session.control::<RelayControl>();
+        let of_link = || link.as_ref()?.keys().cloned();
+        let keys = session.control::<Keyring>().map(|keys| (*keys).clone()).or_else(of_link);
+        let keys = keys.ok_or_else(|| errors::port_without_keys(&label))?;
+        if link.is_some() && self.offers_code {
+            return Err(errors::link_without_code(&label));
+        }
         let mut said = Vec::new();
         let made = self.added.iter().try_for_each(|choice| {
             said.push(format!("{} opens it, too", add(shell, &keys, choice)?));
@@ -53,7 +60,9 @@ impl KeyChange {
             }));
             Ok(())
         });
-        code::show(&keys, |fields| session.set_all(fields));
+        code::show(&keys, |[key, code]| {
+            session.set_all([key].into_iter().chain(link.is_none().then_some(code)));
+        });
         made.map(|()| format!("{label}: {}", said.join("; ")))
     }
 }
