@@ -120,3 +120,18 @@ fn folders_of_every_count_around_a_page_travel_both_ways_over_both_transports() 
     }
     lab.nls(&script).success();
 }
+
+#[test]
+fn a_client_that_does_not_want_the_folder_tells_the_server_why() {
+    let lab = Lab::new();
+    lab.write("root/tree/a", "x");
+    for transport in ["tcp", "udp"] {
+        let run = lab
+            .nls(&format!(
+                "listen {transport} 0 ftp root root as f; expect error \"is a folder\": get tree from {transport} $f to back; \
+                 expect $f.clients == 0 within 5s; log $f"
+            ))
+            .success();
+        assert!(run.out.contains("a file was asked for") && !run.out.contains("malformed"), "{}", run.out);
+    }
+}

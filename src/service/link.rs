@@ -100,7 +100,7 @@ pub static LINK: Client = Client {
             Field::count("id", "the number of the session"),
         ],
         example: "link udp 0 to 127.0.0.1:9000 loss 5% delay 20ms as bad",
-        next: "set {session} loss 20%",
+        next: "set {session} delay 50ms",
         lasting: Lasting::Service,
         capabilities: &[],
     },

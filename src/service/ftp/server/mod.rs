@@ -28,7 +28,7 @@ use super::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::Arguments;
-use crate::net::errors::{idle_client_replaced, malformed};
+use crate::net::errors::{idle_client_replaced, malformed, told};
 use crate::net::{Connection, Incoming, Message as Wire, is_of_another_user};
 use crate::report::Failure;
 use crate::service::contract::conversation::GIVES_WAY_AFTER;
@@ -39,6 +39,7 @@ use crate::service::files::root::{Source, look_of};
 use crate::service::listen::options::ListenOptions;
 use crate::service::{Context, ForeignClient, Job, Server};
 use crate::session::{ClientEntry, Handle, RateLimiter};
+use crate::wire::frame::ERROR;
 use crate::wire::{Code, Frame};
 
 /// A client without a request for this long is disconnected.
@@ -218,6 +219,8 @@ impl ServerConnection {
     async fn answer(mut self, frame: Frame) -> Result<(Self, Result<(), Failure>), Failure> {
         let session = self.session.clone();
         let request = match Message::decode(&frame) {
+            // The client does not want what it has been told of.
+            _ if frame.kind == ERROR => return Ok((self, Err(told(&frame)))),
             _ if frame.kind == LIST => {
                 let answered = session.unless_cancelled(self.list(&frame)).await;
                 return Ok((self, answered));
