@@ -3,6 +3,7 @@
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::base::escape::escape_line;
 use crate::language::Report;
 use crate::language::diagnostic::Diagnostic;
 
@@ -12,6 +13,8 @@ const CONTEXT: usize = 200;
 /// Renders one error; the text ends with a newline.
 pub(super) fn render(report: &Report, colour: bool) -> String {
     let Diagnostic { title, span, fix, hint, usage, .. } = &report.diagnostic;
+    // What the words repeat of the text is not shown as it is; of the text itself the renderer takes care.
+    let (title, name) = (escape_line(title), escape_line(&report.source.name));
     let text = &report.source.text;
     let line_start = text[..span.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[span.start.min(text.len())..].find('\n').map_or(text.len(), |at| span.start + at);
@@ -21,20 +24,21 @@ pub(super) fn render(report: &Report, colour: bool) -> String {
     let shown = text[start..end].trim_end_matches('\r');
     let place = (span.start - start).min(shown.len())..(span.end.min(line_end) - start).min(shown.len());
     let label = report.diagnostic.expectation();
+    let label = escape_line(&label);
     let annotation = AnnotationKind::Primary.span(place);
     let snippet = Snippet::source(shown)
-        .path(report.source.name.as_str())
+        .path(&*name)
         .line_start(report.source.line(span.start))
-        .annotation(if label.is_empty() { annotation } else { annotation.label(&label) });
-    let mut group = Level::ERROR.primary_title(&**title).element(snippet);
-    let help = fix.as_ref().map(|fix| format!("did you mean `{fix}`?"));
+        .annotation(if label.is_empty() { annotation } else { annotation.label(&*label) });
+    let mut group = Level::ERROR.primary_title(&*title).element(snippet);
+    let help = fix.as_ref().map(|fix| format!("did you mean `{}`?", escape_line(fix)));
     if let Some(help) = &help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     if let Some(hint) = hint {
         group = group.element(Level::HELP.message(*hint));
     }
-    let usage = usage.as_ref().map(|usage| format!("usage: {usage}"));
+    let usage = usage.as_ref().map(|usage| format!("usage: {}", escape_line(usage)));
     if let Some(usage) = &usage {
         group = group.element(Level::NOTE.message(usage.as_str()));
     }
@@ -57,6 +61,20 @@ mod tests {
         assert!(text.contains("t.nls:2:1"), "{text}");
         assert!(text.contains("^^^^ expected a command"), "{text}");
         assert!(text.contains("did you mean `send`?"), "{text}");
+    }
+
+    #[test]
+    fn what_the_words_repeat_of_a_text_does_not_move_the_cursor() {
+        let hostile = "\u{1b}[2J";
+        let mut diagnostic = Diagnostic::new(format!("unknown {hostile}"), 0..1)
+            .expected([format!("an {hostile}")])
+            .fix(format!("a {hostile}"));
+        diagnostic.usage = Some(format!("use {hostile}").into());
+        for colour in [false, true] {
+            let text =
+                render(&Report { source: Source::new(hostile, "x"), diagnostic: diagnostic.clone() }, colour);
+            assert!(!text.contains(hostile) && text.matches("\\x1b[2J").count() == 5, "{text}");
+        }
     }
 
     #[test]

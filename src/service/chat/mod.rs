@@ -6,6 +6,7 @@
 //! | `protocol` | pure: the messages |
 //! | `turn` | pure: whose turn it is |
 //! | `text` | pure: rules for messages and names |
+//! | `look_alikes` | data: characters that look like others |
 //! | `command` | pure: parses a line: message, `/command` or `@name` |
 //! | `room` | the members, their turns, and who receives which message |
 //! | `server` | accepts clients; each client's connection; the server's own side |
@@ -17,6 +18,7 @@
 mod client;
 mod command;
 mod errors;
+mod look_alikes;
 pub mod protocol;
 mod resume_tokens;
 mod room;

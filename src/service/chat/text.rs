@@ -1,9 +1,7 @@
 //! Rules for messages and names. Pure.
 
-use unicode_normalization::UnicodeNormalization as _;
-use unicode_security::confusable_detection::skeleton;
-
 use super::errors;
+use super::look_alikes::LOOKS;
 use super::protocol::{MESSAGE_LIMIT, NAME_CHARACTER_LIMIT, UDP_CHARACTER_LIMIT};
 use crate::base::Transport;
 use crate::report::Failure;
@@ -55,15 +53,18 @@ pub(super) fn check_name(name: &str) -> Result<(), Failure> {
 }
 
 /// What a name looks like: names with the same look are taken for each other, whatever their alphabets, their case and
-/// the width of their letters. Each character becomes the prototype of those that look like it (Unicode Technical
-/// Standard 39, section 4), of its small or of its capital form: a Cyrillic т looks like a Latin one as a capital.
+/// the width of their letters.
 pub(super) fn look(name: &str) -> String {
     let mut look = String::with_capacity(name.len());
-    for character in name.nfkc() {
-        let small: String = skeleton(&character.to_lowercase().to_string()).collect();
-        let capital: String = skeleton(&character.to_uppercase().to_string()).collect();
-        let like = if capital.is_ascii() && !small.is_ascii() { capital } else { small };
-        look.push_str(&like.to_lowercase());
+    for character in name.chars() {
+        match LOOKS.iter().find(|(_, alike)| !character.is_ascii() && alike.contains(character)) {
+            Some((like, _)) => look.push_str(like),
+            None => look.extend(character.to_lowercase().map(|small| match small {
+                '0' => 'o',
+                '1' => 'l',
+                small => small,
+            })),
+        }
     }
     look
 }
@@ -126,5 +127,17 @@ mod tests {
         }
         assert_eq!(unique("bob", |name| name == "bob" || name == "bob-2"), "bob-3");
         assert_eq!(unique("Bob", |name| name == "bob"), "Bob-2");
+    }
+    #[test]
+    fn row_81_each_look_alike_looks_like_one_thing() {
+        let mut seen = std::collections::HashSet::new();
+        for (like, alike) in LOOKS {
+            assert_eq!(look(like), like, "a look is in small ASCII letters, without 0 and 1");
+            for character in alike.chars() {
+                assert!(character.is_alphanumeric() && !character.is_ascii(), "{character:?}");
+                assert!(seen.insert(character), "{character:?}");
+            }
+        }
+        assert_eq!((look("Ｂ０Ｂ"), look("bob"), look("Зоё")), ("bob".into(), "bob".into(), "3oё".into()));
     }
 }
