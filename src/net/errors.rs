@@ -185,6 +185,12 @@ pub(super) fn first_message_timed_out() -> Failure {
     Failure::new(Code::Timeout, format!("sent nothing for {} s", FIRST_MESSAGE_LIMIT.as_secs()))
 }
 
+/// A browser that was greeted on a connection that it had kept in reserve.
+pub(super) fn asked_after_greeting() -> Failure {
+    let why = "it was greeted, because it said nothing, and asked then for a page; closed, it asks again";
+    Failure::new(Code::Protocol, why)
+}
+
 /// A client that was greeted.
 pub(super) fn greeted_in_vain(limit: Duration) -> Failure {
     Failure::new(Code::Timeout, format!("said nothing for {} s", limit.as_secs()))

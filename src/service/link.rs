@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::contract::errors;
 use super::contract::keys::{KEYS, KeyChoice, KeyChoices, NamedKey};
 use super::listen::held_by_us;
@@ -288,7 +290,8 @@ fn keyring(session: &Handle, choices: &KeyChoices, context: &Context) -> Result<
     is_built_in()?;
     let read = choices.resolve(&context.directory, &context.secrets)?;
     let keys = read.into_iter().map(|NamedKey { name, key }| ClientKey { name: name.into(), key });
-    let keys = Keyring::new(keys.collect(), session.token());
+    // Not that of the session: with it all of the relay ends, and nobody's key was revoked.
+    let keys = Keyring::new(keys.collect(), CancellationToken::new());
     session.set("key", Value::text(keys.names().join(",")));
     Ok(Some(keys))
 }

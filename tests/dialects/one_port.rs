@@ -42,6 +42,42 @@ fn row_110_a_client_that_waits_to_be_spoken_to_is_greeted_and_may_still_be_anybo
 }
 
 #[test]
+fn row_110_what_a_browser_keeps_in_reserve_is_not_greeted_and_answers_its_next_request() {
+    let lab = Lab::new();
+    lab.write("root/a", "x");
+    for listen in ["listen tcp 0 calc", "listen tcp 0 ftp root root"] {
+        let (_server, address) = lab.server(listen);
+        let ask = format!(
+            "GET / HTTP/1.1\r\nHost: {address}\r\nUser-Agent: Mozilla/5.0\r\nConnection: close\r\n\r\n"
+        );
+        // Nobody knows yet that there are browsers here.
+        let (mut first, mut reader) = connect(&address);
+        let mut greeting = String::new();
+        reader.read_line(&mut greeting).unwrap();
+        first.write_all(format!("PUT /late HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).unwrap();
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "", "an answer behind a greeting is none");
+        assert!(!lab.path("root/late").exists(), "and nothing was done");
+        // Now it is known.
+        let (mut reserve, _) = connect(&address);
+        reserve.set_read_timeout(Some(std::time::Duration::from_millis(1200))).unwrap();
+        let early = reserve.read(&mut [0; 64]);
+        assert!(early.is_err(), "{listen}: it was greeted");
+        reserve.set_read_timeout(Some(LIMIT)).unwrap();
+        reserve.write_all(ask.as_bytes()).unwrap();
+        let mut answer = String::new();
+        reserve.read_to_string(&mut answer).unwrap();
+        assert_eq!(status(&answer), 200, "{answer}");
+        // Whoever waits there to be spoken to waits longer, but not in vain.
+        let (_patient, mut reader) = connect(&address);
+        let mut late = String::new();
+        reader.read_line(&mut late).unwrap();
+        assert_eq!(late, greeting);
+    }
+}
+
+#[test]
 fn tls_is_answered_with_an_alert() {
     let lab = Lab::new();
     let (_server, address) = lab.server("listen tcp 0 ftp");

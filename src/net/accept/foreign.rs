@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -11,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::bind::beside;
+use super::browsers::Browsers;
 use crate::net::connection::permits::Door;
 use crate::net::connection::record::ConnectionNotes;
 use crate::net::errors;
@@ -39,7 +41,9 @@ pub struct ForeignStream {
     /// How the client was greeted, which waited to be spoken to; empty if it did not.
     pub greeted: &'static str,
     /// The client is a visitor of a conversation: how it takes part. `None`: it has its place.
-    pub door: Option<Door>,
+    pub door: Option<Box<Door>>,
+    /// Where it is noted that a browser came; `None`: nobody needs to know.
+    pub(super) browsers: Option<Arc<Browsers>>,
     /// Where it is noted what passes.
     notes: Option<Box<Noted>>,
 }
@@ -83,7 +87,7 @@ impl ForeignStream {
     /// A connection of which `front` was read already.
     pub fn new(stream: TcpStream, peer: SocketAddr, front: BytesMut) -> Self {
         let local = stream.local_addr().unwrap_or(peer);
-        Self { stream, buffer: front, peer, local, greeted: "", door: None, notes: None }
+        Self { stream, buffer: front, peer, local, greeted: "", door: None, browsers: None, notes: None }
     }
 
     /// A second connection, such as that for the data of a transfer, that was accepted by a listener of its own.
@@ -106,6 +110,13 @@ impl ForeignStream {
     /// The addresses of this side and of the peer.
     pub const fn ends(&self) -> (SocketAddr, SocketAddr) {
         (self.local, self.peer)
+    }
+
+    /// The client is a browser: silent connections from where it comes may be its reserve.
+    pub(crate) fn note_browser(&self) {
+        if let Some(browsers) = &self.browsers {
+            browsers.note(self.peer.ip());
+        }
     }
 
     /// Notes what passes from here on, and what has passed already.

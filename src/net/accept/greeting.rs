@@ -53,11 +53,12 @@ impl PendingConnection {
     /// Finds out which protocol the client speaks. The error is for the log; a client that is refused has been told
     /// why, one that is dropped as half-open has not.
     pub async fn answer(self) -> Result<(Greeted, ConnectionPermit), Failure> {
-        let Self { stream, peer, admission, places, half_open } = self;
+        let Self { stream, peer, admission, places, browsers, half_open } = self;
         let name = show(peer);
         // Who has a key sends the first message of the handshake with its preface.
         let first = preface::SIZE + if admission.keys.is_some() { preface::FIRST } else { 0 };
-        let visitor = Visitor { stream, peer, admission, places, front: BytesMut::with_capacity(first) };
+        let front = BytesMut::with_capacity(first);
+        let visitor = Visitor { stream, peer, admission, places, browsers, front };
         visitor.answer(half_open).await.map_err(|failure| failure.of(name))
     }
 }
@@ -109,17 +110,31 @@ impl Visitor {
         if listens {
             return Ok((Greeted::Silent(Box::new(SilentClient::new(self))), place));
         }
+        match tokio::time::timeout(GREETED_LIMIT, self.greet()).await {
+            Ok(Ok((opening, is_greeted))) => {
+                let (spoken, place) = self.decide(opening, Ok(place), is_greeted).await?;
+                Ok((Greeted::Spoken(spoken), place))
+            }
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(self.refuse(Opening::Text, errors::greeted_in_vain(GREETED_LIMIT)).await),
+        }
+    }
+
+    /// Greets a client that waits to be spoken to, unless a browser keeps it in reserve: what it begins then, and whether
+    /// it was greeted.
+    async fn greet(&mut self) -> Result<(Opening, bool), Failure> {
+        let reserve = self.browsers.reserve(self.peer.ip());
+        if !reserve.is_zero()
+            && let First::Opening(opening) = self.first_bytes(Some(reserve)).await?
+        {
+            return Ok((opening, false));
+        }
         let greeting = self.admission.greeting.as_bytes();
         // It fits into the empty send buffer of a new connection.
         self.stream.try_write(greeting).map_err(|error| errors::socket_failed(&error))?;
-        match tokio::time::timeout(GREETED_LIMIT, self.first_bytes(None)).await {
-            Ok(Ok(First::Opening(opening))) => {
-                let (spoken, place) = self.decide(opening, Ok(place), true).await?;
-                Ok((Greeted::Spoken(spoken), place))
-            }
-            Ok(Ok(First::Silence)) => Err(errors::client_closed_at_once()),
-            Ok(Err(failure)) => Err(failure),
-            Err(_) => Err(self.refuse(Opening::Text, errors::greeted_in_vain(GREETED_LIMIT)).await),
+        match self.first_bytes(None).await? {
+            First::Opening(opening) => Ok((opening, true)),
+            First::Silence => Err(errors::client_closed_at_once()),
         }
     }
 }

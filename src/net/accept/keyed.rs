@@ -29,7 +29,8 @@ pub(in crate::net) async fn pass(
     keys: &Keyring,
 ) -> Result<(TcpStream, BytesMut, Arc<str>), Failure> {
     let admission = Admission::of_keys(keys.clone());
-    let mut visitor = Visitor { stream, peer, admission, places: Arc::default(), front: BytesMut::new() };
+    let (places, browsers) = (Arc::default(), Arc::default());
+    let mut visitor = Visitor { stream, peer, admission, places, browsers, front: BytesMut::new() };
     let first = tokio::time::timeout(FIRST_MESSAGE_LIMIT, visitor.first_bytes(None));
     let First::Opening(opening) = first.await.unwrap_or_else(|_| Err(first_message_timed_out()))? else {
         return Err(first_message_timed_out());

@@ -5,6 +5,7 @@
 //! | `bind` | binding; each error says how to fix it |
 //! | `admission` | which clients a server accepts |
 //! | `greeting` | who is there: a client's first bytes, or its silence |
+//! | `browsers` | where browsers come from, who keep silent connections in reserve |
 //! | `visitor` | what becomes of a client once its first bytes are known |
 //! | `keyed` | the same at a port with keys |
 //! | `foreign` | the connection of a client that speaks another protocol |
@@ -12,6 +13,7 @@
 
 pub mod admission;
 pub mod bind;
+mod browsers;
 pub mod foreign;
 mod greeting;
 mod keyed;
@@ -29,6 +31,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use self::admission::Admission;
 use self::bind::Bound;
+use self::browsers::Browsers;
 pub use self::greeting::Greeted;
 pub(in crate::net) use self::keyed::pass;
 pub use self::visitor::Spoken;
@@ -58,6 +61,7 @@ pub struct TcpServer {
     acceptor: Acceptor,
     admission: Admission,
     places: Arc<ConnectionPermits>,
+    browsers: Arc<Browsers>,
     half_open: Arc<AtomicUsize>,
 }
 
@@ -100,6 +104,7 @@ pub struct PendingConnection {
     peer: SocketAddr,
     admission: Admission,
     places: Arc<ConnectionPermits>,
+    browsers: Arc<Browsers>,
     half_open: Arc<AtomicUsize>,
 }
 
@@ -108,9 +113,14 @@ impl Listener {
     pub fn new(bound: Bound, admission: Admission) -> (Self, Option<Driver>) {
         match bound {
             Bound::Tcp(listener) => {
-                let (places, half_open) = (Arc::default(), Arc::default());
-                let acceptor = Acceptor::new(listener);
-                (Self::Tcp(Box::new(TcpServer { acceptor, admission, places, half_open })), None)
+                let server = TcpServer {
+                    acceptor: Acceptor::new(listener),
+                    admission,
+                    places: Arc::default(),
+                    browsers: Arc::default(),
+                    half_open: Arc::default(),
+                };
+                (Self::Tcp(Box::new(server)), None)
             }
             Bound::Udp(socket) => {
                 let (arrivals, driver) = udp::listen(socket, &admission);
@@ -138,16 +148,14 @@ impl TcpServer {
         let plain = self.admission.plain();
         match self.acceptor.knock(|stream| turn_away(stream, plain)).await {
             Knock::Trouble(why) => Arrival::Trouble(why),
-            Knock::Stream(stream, peer) => {
-                let (places, half_open) = (self.places.clone(), self.half_open.clone());
-                Arrival::Knocking(PendingConnection {
-                    stream,
-                    peer,
-                    admission: self.admission.clone(),
-                    places,
-                    half_open,
-                })
-            }
+            Knock::Stream(stream, peer) => Arrival::Knocking(PendingConnection {
+                stream,
+                peer,
+                admission: self.admission.clone(),
+                places: self.places.clone(),
+                browsers: self.browsers.clone(),
+                half_open: self.half_open.clone(),
+            }),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! connection that a browser keeps in reserve and may use for a request later.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::foreign::{ForeignStream, write_all};
 use super::visitor::{First, Spoken, Visitor};
@@ -26,12 +27,18 @@ impl SilentClient {
         self.visitor.peer
     }
 
+    /// For how long it may be a connection that a browser keeps in reserve: what is sent to it meanwhile would stand before
+    /// an answer. Zero: it is none.
+    pub fn reserve(&self) -> Duration {
+        self.visitor.browsers.reserve(self.visitor.peer.ip())
+    }
+
     /// The way to a place of its own.
     pub fn door(&self) -> Door {
         self.visitor.door()
     }
 
-    /// True if it was sent something: a request that comes now cannot be answered any more.
+    /// True if it was sent something.
     pub const fn has_heard(&self) -> bool {
         self.has_heard
     }

@@ -10,6 +10,7 @@ use bytes::{Buf, BytesMut};
 use tokio::net::TcpStream;
 
 use super::admission::{Admission, Lines};
+use super::browsers::Browsers;
 use super::foreign::ForeignStream;
 use crate::net::connection::Connection;
 use crate::net::connection::keys::Keyring;
@@ -45,6 +46,7 @@ pub(super) struct Visitor {
     pub(super) peer: SocketAddr,
     pub(super) admission: Admission,
     pub(super) places: Arc<ConnectionPermits>,
+    pub(super) browsers: Arc<Browsers>,
     pub(super) front: BytesMut,
 }
 
@@ -104,6 +106,7 @@ impl Visitor {
         let dialects = self.admission.dialects;
         let foreign = match opening {
             Opening::Own => None,
+            Opening::Http if is_greeted => return Err(self.close_reserve().await),
             Opening::Http => Some(Dialect::Http),
             Opening::Text => self.admission.plain(),
             Opening::Tls => return Err(self.refuse(opening, errors::no_tls_here()).await),
@@ -118,9 +121,10 @@ impl Visitor {
                 Spoken::Messages(Box::new(self.text()))
             }
             Some(dialect) if dialects.has(dialect) => {
-                let door = (self.admission.lines == Lines::Conversation).then(|| self.door());
+                let door = (self.admission.lines == Lines::Conversation).then(|| Box::new(self.door()));
                 let mut stream = ForeignStream::new(self.stream, self.peer, self.front);
                 stream.door = door;
+                stream.browsers = Some(self.browsers);
                 if is_greeted {
                     stream.greeted = self.admission.greeting;
                 }
@@ -133,6 +137,14 @@ impl Visitor {
             }
         };
         Ok((spoken, place))
+    }
+
+    /// A browser has kept it in reserve, and was greeted as a silent client: no answer would be read as one, so nothing is
+    /// done of what it asks. On its next connection it is known.
+    async fn close_reserve(self) -> Failure {
+        self.browsers.note(self.peer.ip());
+        ForeignStream::new(self.stream, self.peer, self.front).close().await;
+        errors::asked_after_greeting()
     }
 
     /// A client of a port with keys.

@@ -35,15 +35,12 @@ function add(answer) {
   while (results.children.length > KEPT) results.lastChild.remove();
 }
 
-// The browser may take a connection that it kept in reserve and that was greeted as a silent client's at this moment: then
-// another one answers.
-async function ask(expression, attempts) {
+async function ask(expression) {
   try {
     const reply = await fetch("/", { method: "POST", headers: { "Accept": "application/json" }, body: expression });
     const answer = await reply.json();
     return answer.expression === undefined ? { expression, error: answer.error } : answer;
   } catch {
-    if (attempts > 1) return ask(expression, attempts - 1);
     return { expression, error: "the calculator does not answer; is it still running?" };
   }
 }
@@ -54,7 +51,7 @@ form.addEventListener("submit", async (event) => {
   const expression = input.value.trim();
   if (!expression) return;
   const own = ++last;
-  const answer = await ask(expression, 2);
+  const answer = await ask(expression);
   add(answer);
   // What was typed meanwhile stays.
   if (own === last && input.value.trim() === expression && answer.error === undefined) input.select();

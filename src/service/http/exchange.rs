@@ -286,7 +286,7 @@ impl<'a> Exchange<'a> {
     /// # Errors
     /// All are taken, or too many by the client's address.
     pub(crate) fn take_place(&self) -> Result<ConnectionPermit, Failure> {
-        let entered = self.stream.door.as_ref().map(Door::enter);
+        let entered = self.stream.door.as_deref().map(Door::enter);
         entered.unwrap_or_else(|| Ok(ConnectionPermit::elsewhere()))
     }
 

@@ -68,7 +68,12 @@ pub(crate) async fn serve(
         };
         patience = IDLE_LIMIT;
         let mut exchange = match head {
-            Next::Request(head) => Exchange::new(session, &mut stream, *head, site.is_public()),
+            Next::Request(head) => {
+                if is_browser(&head) {
+                    stream.note_browser();
+                }
+                Exchange::new(session, &mut stream, *head, site.is_public())
+            }
             Next::Malformed(error) => {
                 exchange::refuse_malformed(session, &mut stream, error).await?;
                 break;
@@ -86,6 +91,11 @@ pub(crate) async fn serve(
     }
     stream.close().await;
     Ok(())
+}
+
+/// The name that all browsers have in common.
+fn is_browser(head: &RequestHead) -> bool {
+    head.headers.get("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"))
 }
 
 /// What came.

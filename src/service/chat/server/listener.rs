@@ -3,7 +3,6 @@
 //! answer, unless it has heard something before: then the connection is closed, and a browser asks again on another.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -20,10 +19,7 @@ use crate::service::chat::web::{self, Guests};
 use crate::service::contract::errors::dialect_unknown;
 use crate::wire::dialect::Opening;
 
-/// A browser closes a connection that it keeps in reserve before this time: one that comes from where browsers come from
-/// is sent nothing until then, so that a request on it can be answered. What it hears meanwhile is kept.
-const RESERVE_LIMIT: Duration = Duration::from_secs(12);
-/// Bytes that are kept for it; with more it is sent all of them.
+/// Bytes that are kept for a client that may be a browser's reserve; with more it is sent all of them.
 const KEPT_LIMIT: usize = 64 << 10;
 
 /// How a client ended to be silent.
@@ -57,10 +53,10 @@ pub(super) async fn attend(
         Err(full) => return Err(client.refuse(full).await),
     };
     client.bound_buffer(SEND_BUFFER);
-    let patience = if guests.browse_from(client.peer().ip()) { RESERVE_LIMIT } else { Duration::ZERO };
+    let reserve = client.reserve();
     let admitted = visit.room.enter_silently(NAME);
     let mut listener = Listener { visit, client, place, admitted, kept: Vec::new() };
-    let mut end = listener.listen(Instant::now() + patience).await;
+    let mut end = listener.listen(Instant::now() + reserve).await;
     if let Ok(End::Speaks(Opening::Text)) = end {
         match listener.pass_on().await {
             Ok(()) => return listener.speak().await,
@@ -152,10 +148,6 @@ async fn meet(
     client: SilentClient,
     opening: Opening,
 ) -> Result<(), Failure> {
-    if opening == Opening::Http && client.has_heard() {
-        client.close().await;
-        return Ok(());
-    }
     match client.meet(opening, None).await? {
         (Spoken::Messages(mut connection), _place) => {
             visit.session.measure(&mut connection);

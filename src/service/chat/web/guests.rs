@@ -1,8 +1,7 @@
 //! Those who are in the room by way of HTTP. A member speaks on other connections than the one on which it hears, so it is
 //! found by its token.
 
-use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -11,17 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::net::connection::permits::ConnectionPermit;
 use crate::service::chat::server::flood::Flood;
-use crate::service::http::Exchange;
-
-/// Addresses that browsers came from; more are forgotten.
-const ADDRESSES: usize = 256;
 
 /// Those who are in the room by way of HTTP.
 #[derive(Default)]
 pub(crate) struct Guests {
     /// Each holds a place of the server, so they are bounded.
     by_token: Mutex<HashMap<u64, Arc<Guest>>>,
-    browsers: Mutex<HashSet<IpAddr>>,
 }
 
 /// A member of the room who hears on one connection and speaks on others.
@@ -58,21 +52,6 @@ impl Guests {
 
     pub(super) fn remove(&self, token: u64) {
         lock(&self.by_token).remove(&token);
-    }
-
-    /// Notes where a browser came from.
-    pub(super) fn note_client(&self, exchange: &Exchange<'_>) {
-        let is_browser =
-            exchange.head.headers.get("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
-        let mut browsers = lock(&self.browsers);
-        if is_browser && browsers.len() < ADDRESSES {
-            browsers.insert(exchange.peer().ip());
-        }
-    }
-
-    /// True if browsers came from this address: a silent connection from there may be kept in reserve by one.
-    pub(crate) fn browse_from(&self, address: IpAddr) -> bool {
-        lock(&self.browsers).contains(&address)
     }
 }
 

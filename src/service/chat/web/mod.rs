@@ -63,7 +63,6 @@ pub(super) async fn serve(
 impl Site for Pages<'_> {
     fn answer<'a>(&'a mut self, exchange: &'a mut Exchange<'_>) -> Answer<'a> {
         Box::pin(async move {
-            self.guests.note_client(exchange);
             let changes =
                 exchange.head.target.path_bytes() != b"/" && exchange.head.method != Method::Options;
             if changes && let Some(why) = guard::objection_to_writing(&exchange.head) {
