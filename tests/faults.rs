@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Lab, eventually, names};
+use crate::harness::{Lab, eventually, has, names};
 
 const PREFACE_CALC: &[u8] = b"\x8bNLS\x07\x02\0\0";
 pub const PREFACE_FTP: &[u8] = b"\x8bNLS\x07\x01\0\0";
@@ -626,6 +626,23 @@ fn row_101_sizes_that_a_peer_declares_cost_no_memory() {
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(peak < 64 << 10, "{peak} kB");
     lab.nls(&format!("ls {address}")).success();
+}
+
+/// Kinds that took more than the limit once; all of them are a benchmark.
+#[test]
+fn row_101_hundreds_of_hostile_peers_cannot_fill_memory() {
+    if !has("/usr/bin/python3") {
+        return;
+    }
+    let bench = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/hostile.py");
+    let run = std::process::Command::new("nice")
+        .args(["-n", "15", "/usr/bin/python3", bench, "--memory", "fetches", "http_tar", "tftp", "raw"])
+        .env("NLS", env!("CARGO_BIN_EXE_nls"))
+        .env("SECONDS", "1.5")
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success() && out.contains("most memory"), "{out}{err}");
 }
 
 #[test]

@@ -12,16 +12,16 @@
 //! | `ranges` | sets of ranges |
 //! | `escape`, `width` | foreign text made safe, pages of HTML; its width in columns |
 //! | `secrets` | texts that are masked everywhere; keys and codes |
-//! | `share` | the share of a limit that one address may take |
+//! | `limits` | what one peer, or all of them, may take of this process |
 //! | `stable_hash` | hashes for random decisions |
 
 pub mod endpoint;
 pub mod escape;
+pub mod limits;
 pub mod pattern;
 pub mod quantity;
 pub mod ranges;
 pub mod secrets;
-pub mod share;
 pub mod stable_hash;
 pub mod time;
 pub mod value;
@@ -31,8 +31,8 @@ pub mod width;
 pub use self::stable_hash::mix;
 pub use endpoint::{Carrier, Endpoint, Host, Transport};
 pub use escape::escape;
+pub use limits::{Budget, Held, share};
 pub use ranges::RangeSet;
 pub use secrets::{Code, Key, Secrets};
-pub use share::share;
 pub use time::Time;
 pub use value::{Dimension, Fields, Value};

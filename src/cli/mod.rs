@@ -58,6 +58,9 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 const SHOW_LIMIT: Duration = Duration::from_millis(300);
 /// Worker threads: with two, sessions and the prompt do not delay each other; more bring no gain.
 const WORKERS: usize = 2;
+/// A worker takes every second task from those that the workers share, and the others from its own: when hundreds of
+/// clients are busy at once, its own never end, and the shared ones would wait for seconds (as of every 61st).
+const GLOBAL_QUEUE_INTERVAL: u32 = 2;
 
 /// The exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +112,11 @@ fn run_with(sink: Sink) -> ExitCode {
         Ok(arguments) => arguments,
         Err(why) => return fail(&sink, Exit::Usage, &format!("{why}; `nls --help` shows how")),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .global_queue_interval(GLOBAL_QUEUE_INTERVAL)
+        .enable_all()
+        .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -8,7 +8,7 @@ use crate::base::pattern::{Groups, PatternSet, Search, to_hex};
 /// Bytes that are kept at most; beyond that the oldest are forgotten.
 pub const KEPT_LIMIT: usize = 1 << 20;
 /// The same for each client of a server: many of them do their worst at once.
-pub const CLIENT_KEPT_LIMIT: usize = 512 << 10;
+pub const CLIENT_KEPT_LIMIT: usize = 256 << 10;
 
 /// Bytes of a stream that are copied for a recording.
 pub const TAP_LIMIT: usize = 1 << 20;
@@ -88,23 +88,30 @@ impl ByteInbox {
 
     /// Adds what was received.
     pub fn push(&mut self, bytes: &[u8]) {
-        // What was consumed goes when it is the larger part, but for the byte that `^` looks at.
-        if self.from > 4096 && self.from * 2 > self.bytes.len() {
-            self.gone += self.from as u64 - 1;
-            self.bytes.drain(..self.from - 1);
-            self.from = 1;
-        }
-        self.bytes.extend_from_slice(bytes);
         if let Some(tap) = &mut self.tap {
             let room = TAP_LIMIT - tap.len();
             tap.extend_from_slice(&bytes[..bytes.len().min(room)]);
         }
-        let over = self.bytes.len().saturating_sub(self.limit);
-        if over > 0 {
-            self.forgotten += over.saturating_sub(self.from) as u64;
-            self.gone += over as u64;
-            self.bytes.drain(..over);
-            self.from = self.from.saturating_sub(over);
+        let over = (self.rest().len() + bytes.len()).saturating_sub(self.limit);
+        self.forgotten += over as u64;
+        let (old, new) = (over.min(self.rest().len()), over.saturating_sub(self.rest().len()));
+        self.from += old;
+        if new > 0 {
+            // Nothing of what was here stays.
+            self.gone += (self.bytes.len() + new) as u64;
+            (self.bytes, self.from) = (Vec::new(), 0);
+        }
+        self.make_room();
+        self.bytes.extend_from_slice(&bytes[new..]);
+    }
+
+    /// Drops what was consumed or forgotten, but for the byte that `^` looks at. Not each time: the rest has to be moved.
+    fn make_room(&mut self) {
+        let is_worth_it = self.from * 2 > self.bytes.len() || self.from > self.limit / 2;
+        if self.from > 4096 && is_worth_it {
+            self.gone += self.from as u64 - 1;
+            self.bytes.drain(..self.from - 1);
+            self.from = 1;
         }
     }
 
@@ -212,6 +219,15 @@ mod tests {
         let mut inbox = ByteInbox::default();
         (0..40).for_each(|_| inbox.push(&vec![b'x'; 100_000]));
         assert_eq!((inbox.rest().len(), inbox.forgotten()), (KEPT_LIMIT, 4_000_000 - KEPT_LIMIT as u64));
+        assert!(inbox.bytes.len() < 2 * KEPT_LIMIT, "what is forgotten goes");
+        inbox.push(&vec![b'y'; 3 * KEPT_LIMIT]);
+        assert!(inbox.rest().len() == KEPT_LIMIT && inbox.rest().iter().all(|byte| *byte == b'y'));
+        assert_eq!(inbox.forgotten(), 4_000_000 + 2 * KEPT_LIMIT as u64);
+        inbox.push(b"z\n");
+        assert!(inbox.take(&set("^y"), true).is_none(), "what was forgotten was in the same line");
+        assert_eq!(inbox.take(&set("z"), true).unwrap().before.len(), KEPT_LIMIT - 2);
+        assert_eq!(inbox.matched(), 4_000_000 + 3 * KEPT_LIMIT as u64..4_000_001 + 3 * KEPT_LIMIT as u64);
+
         let mut read = ByteInbox::default();
         for _ in 0..100 {
             read.push(b"0123456789 a line of a protocol 0123456789 0123456789 0123456789 0123456789\n");

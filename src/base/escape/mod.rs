@@ -25,7 +25,8 @@ pub fn escape_line(text: &str) -> Cow<'_, str> {
 
 /// The first `limit` characters of untrusted bytes, escaped for one line, with an ellipsis if more was cut off.
 pub fn excerpt(bytes: &[u8], limit: usize) -> String {
-    let text = String::from_utf8_lossy(bytes);
+    // A character has at most four bytes: nobody looks at what is behind so many, and one more.
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * limit + 4)]);
     let cut: String = text.chars().take(limit).collect();
     let more = if text.chars().nth(limit).is_some() { "…" } else { "" };
     format!("{}{more}", escape_line(&cut))

@@ -120,16 +120,7 @@ impl Visitor {
             Some(Dialect::Text) if self.admission.lines != Lines::No => {
                 Spoken::Messages(Box::new(self.text()))
             }
-            Some(dialect) if dialects.has(dialect) => {
-                let door = (self.admission.lines == Lines::Conversation).then(|| Box::new(self.door()));
-                let mut stream = ForeignStream::new(self.stream, self.peer, self.front);
-                stream.door = door;
-                stream.browsers = Some(self.browsers);
-                if is_greeted {
-                    stream.greeted = self.admission.greeting;
-                }
-                Spoken::Foreign(dialect, stream)
-            }
+            Some(dialect) if dialects.has(dialect) => Spoken::Foreign(dialect, self.foreign(is_greeted)),
             other => {
                 let wanted = other.unwrap_or(Dialect::Text);
                 let failure = errors::dialect_is_off(self.admission.name, wanted, dialects);
@@ -174,6 +165,18 @@ impl Visitor {
         let incoming = tcp::Incoming::new(read, self.front, false).met(asked);
         let connection = tcp::Halves { outgoing, incoming, peer: self.peer }.into();
         Ok(Spoken::Messages(Box::new(connection)))
+    }
+
+    /// A client that speaks another protocol.
+    fn foreign(self, is_greeted: bool) -> ForeignStream {
+        let door = (self.admission.lines == Lines::Conversation).then(|| Box::new(self.door()));
+        let mut stream = ForeignStream::new(self.stream, self.peer, self.front);
+        stream.door = door;
+        stream.browsers = Some(self.browsers);
+        if is_greeted {
+            stream.greeted = self.admission.greeting;
+        }
+        stream
     }
 
     /// A client that sends lines of text.

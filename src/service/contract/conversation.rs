@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
 
 use crate::net::errors::idle_client_replaced;
@@ -54,10 +55,22 @@ pub(crate) async fn next_bytes(session: &Handle, reader: &mut Reader) -> Result<
     }
 }
 
+/// Bytes that cost a client one of the steps after which the runtime gives a turn to others: 128, whatever a step is.
+/// Without this, hundreds of clients that send as fast as they can make everybody wait for seconds.
+const STEP: u64 = 2048;
+
+/// Lets others have their turn as often as so many bytes deserve it.
+pub(crate) async fn take_turns(bytes: u64) {
+    for _ in 0..=(bytes / STEP) {
+        consume_budget().await;
+    }
+}
+
 /// Counts what a client sent, and waits until the server's limit allows more.
 pub(crate) async fn received(session: &Handle, bytes: u64) {
     session.count_in(bytes);
     session.pace(bytes);
+    take_turns(bytes).await;
     within_limit(session).await;
 }
 
@@ -65,6 +78,7 @@ pub(crate) async fn received(session: &Handle, bytes: u64) {
 pub(crate) async fn sent(session: &Handle, bytes: u64) {
     session.count_out(bytes);
     session.pace(bytes);
+    take_turns(bytes).await;
     within_limit(session).await;
 }
 

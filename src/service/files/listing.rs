@@ -33,7 +33,10 @@ const BYTES_LIMIT: usize = 64 << 20;
 static LISTS: Semaphore = Semaphore::const_new(4);
 static PAGES: Semaphore = Semaphore::const_new(4);
 /// KiB of memory for the names of all lists in progress together.
-static NAMES: Semaphore = Semaphore::const_new(64 << 10);
+static NAMES: Semaphore = Semaphore::const_new(NAMES_KIB);
+const NAMES_KIB: usize = 48 << 10;
+/// What the allocator needs for a name.
+const ALLOCATED: usize = 32;
 /// A client that accepts no page for this long is disconnected: it holds names in memory.
 const PAGE_LIMIT_TIME: Duration = Duration::from_secs(10);
 
@@ -62,8 +65,8 @@ impl Listing {
             Ok(names) => names,
             Err(failure) => return Ok(Err(failure)),
         };
-        let size: usize = names.iter().map(|name| name.len() + size_of_val(name)).sum();
-        let room = NAMES.acquire_many((size >> 10).min(64 << 10) as u32).await.ok();
+        let size: usize = names.iter().map(|name| name.len() + size_of_val(name) + ALLOCATED).sum();
+        let room = NAMES.acquire_many((size >> 10).min(NAMES_KIB) as u32).await.ok();
         // The turn is held until there is room for the names: however many clients ask, few lists wait with their names
         // read.
         drop(turn);

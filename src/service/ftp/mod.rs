@@ -11,9 +11,11 @@
 //! | `dialects` | clients that do not have nls: the same folder in other protocols |
 //! | `transfer` | one file over one connection, each side: `send`, `receive`, and what limited it |
 //! | `storage` | files that are being received, and hashes of files that are sent |
+//! | `budgets` | what all clients together may make it hold in memory |
 //! | `errors` | the errors of file transfer |
 //! | `tests` | a simulated disk that crashes at every operation |
 
+pub(crate) mod budgets;
 mod client;
 pub(crate) mod dialects;
 mod errors;
@@ -27,7 +29,6 @@ mod tests;
 mod transfer;
 
 pub(crate) use self::dialects::{DATA_ACCEPT_LIMIT as FTP_DATA_LIMIT, LINE_LIMIT as FTP_LINE_LIMIT};
-pub(crate) use self::storage::buffers::HELD_LIMIT;
 pub(crate) use super::files::disk::check_space;
 pub(crate) use super::files::listing::ENTRY_LIMIT;
 pub(crate) use super::files::listing::answer as answer_list;

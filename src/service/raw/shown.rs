@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::base::escape::{excerpt, hex_dump};
+use memchr::{memchr, memchr_iter, memrchr};
+
+use crate::base::escape::{ROW, excerpt, hex_dump};
 use crate::base::quantity;
 use crate::session::Handle;
 
@@ -33,14 +35,14 @@ impl Shown {
         if !self.may_show(session, bytes.len()) {
             return None;
         }
-        let lines = as_lines(bytes);
         if session.session().shows_hexadecimal() {
             let before = session.bytes_in().saturating_sub(bytes.len() as u64);
-            show(session, '<', hex_dump(bytes, before));
+            show(session, '<', hex_dump(bytes, before), bytes.len().div_ceil(ROW));
         } else {
-            show(session, '<', lines.iter().cloned());
+            show(session, '<', as_lines(bytes), memchr_iter(b'\n', without_end(bytes)).count() + 1);
         }
-        lines.into_iter().next_back()
+        let begin = memrchr(b'\n', without_end(bytes)).map_or(0, |end| end + 1);
+        as_lines(&bytes[begin..]).next()
     }
 
     /// What was sent to the peer.
@@ -50,9 +52,9 @@ impl Shown {
         }
         if session.session().shows_hexadecimal() {
             let before = session.bytes_out().saturating_sub(bytes.len() as u64);
-            return show(session, '>', hex_dump(bytes, before));
+            return show(session, '>', hex_dump(bytes, before), bytes.len().div_ceil(ROW));
         }
-        for line in as_lines(bytes).iter().take(LINES) {
+        for line in as_lines(bytes).take(LINES) {
             session.log("sent", format!("> {line}"));
         }
     }
@@ -81,21 +83,44 @@ impl Shown {
     }
 }
 
-/// Shows lines of one read; `side` is the sign of the side that they came from.
-fn show(session: &Handle, side: char, lines: impl Iterator<Item = String>) {
-    let mut lines = lines.peekable();
+/// Shows the first of the `count` lines of one read; `side` is the sign of the side that they came from.
+fn show(session: &Handle, side: char, lines: impl Iterator<Item = String>, count: usize) {
     let kind = if side == '<' { "received" } else { "sent" };
-    for line in lines.by_ref().take(LINES) {
+    for line in lines.take(LINES) {
         session.inform(kind, format!("{side} {line}"));
     }
-    let more = lines.count();
-    if more > 0 {
-        session.inform(kind, format!("… {more} more lines"));
+    if count > LINES {
+        session.inform(kind, format!("… {} more lines", count - LINES));
     }
 }
 
-fn as_lines(bytes: &[u8]) -> Vec<String> {
-    let whole = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    let lines = whole.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    lines.map(|line| excerpt(line, SHOWN)).collect()
+fn without_end(bytes: &[u8]) -> &[u8] {
+    bytes.strip_suffix(b"\n").unwrap_or(bytes)
+}
+
+fn as_lines(bytes: &[u8]) -> impl Iterator<Item = String> {
+    let mut rest = Some(without_end(bytes));
+    std::iter::from_fn(move || {
+        let all = rest?;
+        let end = memchr(b'\n', all);
+        rest = end.map(|end| &all[end + 1..]);
+        let line = &all[..end.unwrap_or(all.len())];
+        Some(excerpt(line.strip_suffix(b"\r").unwrap_or(line), SHOWN))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_shown_without_their_ends() {
+        let lines = |bytes: &[u8]| as_lines(bytes).collect::<Vec<_>>();
+        assert_eq!(lines(b"a\r\n\nb\x1b\n"), ["a", "", "b\\x1b"]);
+        assert_eq!(lines(b"a\nb"), ["a", "b"]);
+        assert_eq!(
+            (lines(b""), lines(b"\n"), lines(b"\n\n")),
+            (vec![String::new()], vec![String::new()], vec![String::new(); 2])
+        );
+    }
 }

@@ -11,6 +11,7 @@ use crate::base::{Carrier, Value, quantity};
 use crate::net::errors::{already_finished, cancelled};
 use crate::net::raw::{RawConnection, Reader, Writer};
 use crate::report::{Failure, Outcome};
+use crate::service::contract::conversation::take_turns;
 use crate::service::contract::transcript::Transcript;
 use crate::session::handlers::HandlerEvent;
 use crate::session::{Handle, Order, Utterance};
@@ -143,6 +144,7 @@ impl Talk<'_> {
             }
             self.session.heard_bytes(&bytes);
             answers.came(&bytes).await;
+            take_turns(bytes.len() as u64).await;
         }
         self.session.heard_end();
         answers.ended().await;

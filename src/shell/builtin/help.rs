@@ -10,7 +10,8 @@ use crate::record::EVENT_LIMIT;
 use crate::report::{Failure, Outcome};
 use crate::service::calc::expression;
 use crate::service::chat::protocol::{MESSAGE_LIMIT, UDP_CHARACTER_LIMIT};
-use crate::service::ftp::{ENTRY_LIMIT, FTP_DATA_LIMIT, FTP_LINE_LIMIT, HELD_LIMIT};
+use crate::service::ftp::budgets::{ANSWERS, BATCHES, BLOCKS, PAGES, WINDOWS};
+use crate::service::ftp::{ENTRY_LIMIT, FTP_DATA_LIMIT, FTP_LINE_LIMIT};
 use crate::service::{PROVIDERS, Provider};
 use crate::session::{CLIENT_EVENT_LIMIT, SESSION_LIMIT};
 use crate::shell::{catalogue, errors};
@@ -295,11 +296,6 @@ pub fn limits() -> String {
         ("clients of a listener", "256, or `max N`; chat over udp 1".into()),
         ("clients of one address", "7 of 8 of those; on loopback all".into()),
         ("transfers over tftp", format!("{CONVERSATION_LIMIT} of a listener, or fewer with `max N`")),
-        (
-            "packets held at a link",
-            format!("{} of {}", crate::link::HELD_LIMIT, size(crate::link::HELD_BYTES_LIMIT)),
-        ),
-        ("blocks of files in memory", format!("{} for all peers, and one block for each", size(HELD_LIMIT))),
         ("entries of a listing", ENTRY_LIMIT.to_string()),
         ("first answer of a server", format!("{} s", CONNECT_LIMIT.as_secs())),
         ("first message of a client", format!("{} s", FIRST_MESSAGE_LIMIT.as_secs())),
@@ -319,7 +315,36 @@ pub fn limits() -> String {
         ("digits in calc", expression::DIGIT_LIMIT.to_string()),
         ("nesting in calc", expression::DEPTH_LIMIT.to_string()),
     ];
-    rows.iter().map(|(name, value)| format!("  {name:<28} {value}")).collect::<Vec<_>>().join("\n")
+    let rows = memory_limits().into_iter().chain(rows);
+    rows.map(|(name, value)| format!("  {name:<28} {value}")).collect::<Vec<_>>().join("\n")
+}
+
+/// What all peers together may make this process hold.
+fn memory_limits() -> [(&'static str, String); 5] {
+    let size = |bytes: usize| quantity::show_size(bytes as u64);
+    [
+        (
+            "packets held at a link",
+            format!("{} of {}", crate::link::HELD_LIMIT, size(crate::link::HELD_BYTES_LIMIT)),
+        ),
+        (
+            "blocks of files in memory",
+            format!("{} for all peers, and one block for each", size(BLOCKS.limit())),
+        ),
+        (
+            "small files in memory",
+            format!(
+                "{} in and {} out for all peers, and a few for each",
+                size(BATCHES.limit()),
+                size(ANSWERS.limit())
+            ),
+        ),
+        (
+            "windows of tftp in memory",
+            format!("{} for all peers, and one block for each", size(WINDOWS.limit())),
+        ),
+        ("long pages in memory", format!("{} for all peers", size(PAGES.limit()))),
+    ]
 }
 
 /// `help keys`.

@@ -31,7 +31,7 @@ use crate::language::Arguments;
 use crate::net::errors::{idle_client_replaced, malformed, told};
 use crate::net::{Connection, Incoming, Message as Wire, is_of_another_user};
 use crate::report::Failure;
-use crate::service::contract::conversation::GIVES_WAY_AFTER;
+use crate::service::contract::conversation::{GIVES_WAY_AFTER, take_turns};
 use crate::service::contract::errors::server_stopped;
 use crate::service::files::listing;
 use crate::service::files::protocol::{LIST, WALK};
@@ -157,6 +157,7 @@ impl ServerConnection {
                 Ok(None) => break,
                 Err(failure) => return self.part(failure).await,
             };
+            take_turns(frame.body.len() as u64).await;
             // Boxed, like the future of `part`: an idle client needs little memory.
             let (visit, answered) = Box::pin(self.answer(frame)).await?;
             self = visit;

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 
 use super::ServerConnection;
+use crate::base::Held;
 use crate::base::escape::escape_line;
 use crate::net::Message as Wire;
 use crate::net::errors::malformed;
@@ -17,9 +17,10 @@ use crate::service::files::errors::list_not_read;
 use crate::service::files::protocol::{Entries, Lost, Walk};
 use crate::service::files::root::Folder;
 use crate::service::files::walk::{Step, Wanted, walk};
+use crate::service::ftp::budgets::{ANSWERS, BATCHES};
 use crate::service::ftp::client::tree::TOGETHER;
 use crate::service::ftp::errors;
-use crate::service::ftp::protocol::{FETCH, FOLDER, Flags, LINK, Message, OFFER, SMALL};
+use crate::service::ftp::protocol::{FETCH, FOLDER, Flags, LINK, Message, OFFER, SMALL, SMALL_LIMIT};
 use crate::service::ftp::storage::small::{self, BatchWriter};
 use crate::service::ftp::transfer::told_rate::ToldRate;
 use crate::service::ftp::transfer::{by_disk, pace, rate_limit, small_limit};
@@ -27,10 +28,6 @@ use crate::wire::Frame;
 
 /// Most bytes of small files in one batch.
 const TOGETHER_BYTES: usize = 4 << 20;
-/// Most bytes of such batches of all clients together, besides one message of each: more wait in the network.
-const BATCHES_LIMIT: usize = 48 << 20;
-/// Bytes of batches that are held.
-static BATCHED: AtomicUsize = AtomicUsize::new(0);
 /// Most bytes of small files, and one file, that wait for one client to read them.
 const ANSWER_BYTES: usize = 512 << 10;
 /// The client gets an answer at least this often, however slow the transfer is.
@@ -44,16 +41,15 @@ const WALK_RATE: u64 = 64 << 10;
 /// Pages of a list that wait for the network.
 const PAGES: usize = 4;
 
-/// Reads the files that the first messages ask for, until there are [`ANSWER_BYTES`]; the messages are taken out. `first`:
-/// the number of the first; `limit`: a larger one would be a burst beyond the rate limit.
+/// Reads the files that the first messages ask for, until there are `most` bytes; the messages are taken out. `first`: the
+/// number of the first; `limit`: a larger one would be a burst beyond the rate limit.
 fn read_some(
     folder: &Folder,
     messages: &mut VecDeque<Message>,
-    first: u64,
-    limit: u64,
+    (first, limit, most): (u64, u64, usize),
 ) -> Vec<Result<Message, Failure>> {
     let (mut answers, mut held) = (Vec::new(), 0);
-    while held < ANSWER_BYTES
+    while held < most
         && let Some(message) = messages.pop_front()
     {
         let Message::Fetch { known, name } = message else {
@@ -75,40 +71,15 @@ fn read_some(
     answers
 }
 
-/// The bytes of a batch, until it is dropped.
-#[derive(Default)]
-struct BatchBytes(usize);
-
-impl BatchBytes {
-    fn add(&mut self, bytes: usize) {
-        self.0 += bytes;
-        BATCHED.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn has_room(&self) -> bool {
-        self.0 < TOGETHER_BYTES && BATCHED.load(Ordering::Relaxed) < BATCHES_LIMIT
-    }
-}
-
-impl Drop for BatchBytes {
-    fn drop(&mut self) {
-        BATCHED.fetch_sub(self.0, Ordering::Relaxed);
-    }
-}
-
 impl ServerConnection {
     /// Gathers messages of these kinds that have arrived already, beginning with `first`.
-    async fn together(
-        &mut self,
-        first: Message,
-        kinds: &[u8],
-    ) -> Result<(Vec<Message>, BatchBytes), Failure> {
-        let mut bytes = BatchBytes::default();
+    async fn together(&mut self, first: Message, kinds: &[u8]) -> Result<(Vec<Message>, Held), Failure> {
+        let mut held = Held::nothing(&BATCHES);
         let mut messages = vec![first];
-        while messages.len() < TOGETHER && bytes.has_room() {
+        while messages.len() < TOGETHER && held.bytes() < TOGETHER_BYTES && BATCHES.has_room() {
             match self.connection.incoming.next_now().await {
                 Some(Ok(Some(Wire::Frame(frame)))) if kinds.contains(&frame.kind) => {
-                    bytes.add(frame.body.len());
+                    held.add(frame.body.len());
                     messages.push(Message::decode(&frame).map_err(malformed)?);
                 }
                 Some(other) => {
@@ -118,7 +89,7 @@ impl ServerConnection {
                 None => break,
             }
         }
-        Ok((messages, bytes))
+        Ok((messages, held))
     }
 
     /// Handles FOLDER, SMALL, LINK and OFFER.
@@ -230,7 +201,9 @@ impl ServerConnection {
         while !messages.is_empty() {
             let folder = self.server.folder.clone();
             let (first, limit) = (self.tally.fetched, small_limit(rate_limit(&self.session, &self.asked)));
-            let read = move || (read_some(&folder, &mut messages, first, limit), messages);
+            let held = ANSWERS.take_some(SMALL_LIMIT as usize, ANSWER_BYTES);
+            let most = held.bytes();
+            let read = move || (read_some(&folder, &mut messages, (first, limit, most)), messages);
             let (answers, rest) = by_disk(&self.session, read).await?;
             messages = rest;
             for answer in answers {

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use super::buffers::{self, Held};
-use crate::base::RangeSet;
+use super::buffers;
+use crate::base::{Held, RangeSet};
 
 /// Most incomplete groups at once: over TCP it is one or two, over UDP those that arrive in part while one datagram is
 /// retransmitted repeatedly. A healthy transfer stays far below; one transfer can hold 64 MiB at most.
@@ -44,7 +44,7 @@ pub(crate) enum AssemblyError {
         offset: u64,
     },
     TooScattered,
-    /// All peers together hold too much memory ([`buffers::HELD_LIMIT`]).
+    /// All peers together hold too much memory ([`BLOCKS`](crate::service::ftp::budgets::BLOCKS)).
     TooMuch,
 }
 
@@ -200,7 +200,7 @@ impl Assembly {
             if self.open.len() >= OPEN_GROUP_LIMIT {
                 return Err(AssemblyError::TooScattered);
             }
-            let held = Some(Held::one(self.open.is_empty()).ok_or(AssemblyError::TooMuch)?);
+            let held = Some(buffers::hold(self.open.is_empty()).ok_or(AssemblyError::TooMuch)?);
             let buffer = buffers::take();
             let anew = self.anew.contains(index);
             self.open.insert(index, Open { buffer, held, anew, front: 0, islands: RangeSet::new() });

@@ -1,10 +1,11 @@
 //! A pool of buffers of one group each: fresh memory costs a page fault and zeroing for each 4 KiB, which for many
 //! small transfers is more than all else. The content of a reused buffer is overwritten before it is read.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::hash_tree::GROUP;
+use crate::base::Held;
+use crate::service::ftp::budgets::BLOCKS;
 
 /// Most buffers that are kept for reuse: 32 MiB.
 const KEPT_LIMIT: usize = 128;
@@ -37,30 +38,7 @@ pub(crate) fn zeros(length: usize) -> Vec<u8> {
     buffer
 }
 
-/// Most bytes of incomplete groups that all peers together may make this process hold, besides one group for each
-/// connection (faults.md row 101).
-pub(crate) const HELD_LIMIT: usize = 96 << 20;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-
-/// A share of [`HELD_LIMIT`] for one group that is incomplete, or that waits for its hash.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Held(usize);
-
-impl Held {
-    /// `None` if peers hold too much already. The first group of a connection always has room.
-    pub(crate) fn one(is_first: bool) -> Option<Self> {
-        if is_first {
-            return Some(Self(0));
-        }
-        let group = GROUP as usize;
-        let more = |held: usize| held.checked_add(group).filter(|sum| *sum <= HELD_LIMIT);
-        HELD.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self(group))
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        HELD.fetch_sub(self.0, Ordering::Relaxed);
-    }
+/// Room for one group; `None` if peers hold too much already. The first group of a connection always has room.
+pub(crate) fn hold(is_first: bool) -> Option<Held> {
+    if is_first { Some(Held::nothing(&BLOCKS)) } else { BLOCKS.take(GROUP as usize) }
 }

@@ -9,7 +9,7 @@ use super::send::say_resuming;
 use super::told_rate::ToldRate;
 use super::write_target::{WriteTarget, integrity};
 use super::writer::{Saved, Spoilt, WriterState, commit, keep};
-use super::{Awake, Delivered, MinimumRate, ProgressTarget, has_lane, on_disk, take_lane};
+use super::{Awake, Delivered, MinimumRate, ProgressTarget, beside_network, has_lane, take_lane};
 use crate::base::Transport;
 use crate::net::errors::{malformed, told, unexpected};
 use crate::net::{Connection, Received, SILENCE_LIMIT};
@@ -19,7 +19,7 @@ use crate::service::files::disk::RealDisk;
 use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{Framing, GroupHash, HASHES_LIMIT, Message};
 use crate::service::ftp::storage::assembly::{Assembly, AssemblyError, Group};
-use crate::service::ftp::storage::buffers::{self, Held};
+use crate::service::ftp::storage::buffers;
 use crate::service::ftp::storage::part::{Arrived, Begun, Intent, Part};
 use crate::session::Handle;
 use crate::wire::time_spent::Spent;
@@ -252,8 +252,8 @@ impl Receiver<'_> {
     async fn timed_next(&mut self, full: bool) -> Result<Next, Failure> {
         let waiting = Instant::now();
         let next = self.next(full).await?;
-        // Disk time only if the queue is full, since otherwise the network could go on. A lane does one after the
-        // other.
+        // Disk time only if the queue is full, since otherwise the network could go on. A lane over UDP does one after
+        // the other.
         let in_lane = matches!(next, Next::Saved(_)) && has_lane();
         let for_disk = full || in_lane || self.places.assembly.is_complete();
         *(if for_disk { &mut self.clock.disk } else { &mut self.clock.network }) += waiting.elapsed();
@@ -379,7 +379,7 @@ impl Receiver<'_> {
                 // Over TCP the hash comes before the bytes.
                 None if self.connection.transport == Transport::Tcp => return Err(unexpected("the peer")),
                 None => {
-                    let held = Some(Held::one(false).ok_or_else(|| integrity(AssemblyError::TooMuch))?);
+                    let held = Some(buffers::hold(false).ok_or_else(|| integrity(AssemblyError::TooMuch))?);
                     drop(self.unhashed.insert(group.index, Group { held, ..group }));
                 }
             }
@@ -439,7 +439,7 @@ impl Receiver<'_> {
         };
         let arrived = if writes { std::mem::take(&mut self.queue) } else { Vec::new() };
         let back: Vec<u64> = self.unverified.drain(..self.unverified.len().min(READ_BACK)).collect();
-        let job = on_disk(self.session, move || {
+        let job = beside_network(self.session, self.connection.transport, move || {
             let wrong = part.save(&arrived);
             arrived.into_iter().for_each(|arrived| buffers::give(arrived.group.buffer));
             let wrong = wrong.and_then(|mut wrong| {

@@ -3,9 +3,9 @@
 use crate::net::BlockSink;
 use crate::report::Failure;
 use crate::service::contract::errors::more_than_declared;
+use crate::service::ftp::budgets::BLOCKS;
 use crate::service::ftp::errors;
 use crate::service::ftp::storage::assembly::{Assembly, AssemblyError, Group};
-use crate::service::ftp::storage::buffers::HELD_LIMIT;
 
 /// The groups that are being assembled, and those that blocks have completed.
 pub(crate) struct WriteTarget {
@@ -28,6 +28,6 @@ pub(crate) fn integrity(trouble: AssemblyError) -> Failure {
         AssemblyError::BeyondEnd { offset } => more_than_declared("the peer", offset),
         AssemblyError::Overlap { offset } => errors::bytes_sent_twice(offset),
         AssemblyError::TooScattered => errors::blocks_too_scattered(),
-        AssemblyError::TooMuch => errors::too_many_incomplete_groups(HELD_LIMIT),
+        AssemblyError::TooMuch => errors::too_many_incomplete_groups(BLOCKS.limit()),
     }
 }

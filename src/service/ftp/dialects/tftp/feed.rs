@@ -9,7 +9,7 @@ use crate::report::Failure;
 use crate::service::contract::errors::changed_while_reading;
 use crate::service::files::root::{Source, stamp};
 
-/// Bytes that are read at once: a visit to the disk costs more than a block.
+/// Bytes that are read at once, if the window has as many: a visit to the disk costs more than a block.
 const PIECE: u64 = 256 << 10;
 
 /// A file that is being read.
@@ -19,12 +19,15 @@ pub(super) struct Feed {
     size: u64,
     modified: u64,
     offset: u64,
+    piece: u64,
     mode: Mode,
 }
 
 impl Feed {
-    pub(super) fn new(source: Source, mode: Mode) -> Self {
-        Self { file: source.file, size: source.size, modified: source.modified, offset: 0, mode }
+    /// `window`: bytes that may be on their way.
+    pub(super) fn new(source: Source, window: usize, mode: Mode) -> Self {
+        let piece = PIECE.min(window as u64);
+        Self { file: source.file, size: source.size, modified: source.modified, offset: 0, piece, mode }
     }
 
     /// The next bytes as they travel, and whether they are the last.
@@ -32,7 +35,7 @@ impl Feed {
     /// # Errors
     /// The file cannot be read, or changed meanwhile (row 2).
     pub(super) fn next(&mut self) -> Result<(Vec<u8>, bool), Failure> {
-        let mut bytes = vec![0; PIECE.min(self.size - self.offset) as usize];
+        let mut bytes = vec![0; self.piece.min(self.size - self.offset) as usize];
         self.file.read_exact_at(&mut bytes, self.offset).map_err(|error| match error.kind() {
             std::io::ErrorKind::UnexpectedEof => changed_while_reading(self.offset),
             _ => Failure::io(&error, format!("reading at offset {}", self.offset)),
@@ -60,7 +63,7 @@ mod tests {
     use crate::service::files::root::local_source;
 
     fn all(path: &std::path::Path, mode: Mode) -> Result<Vec<u8>, Failure> {
-        let (mut feed, mut all) = (Feed::new(local_source(path).unwrap(), mode), Vec::new());
+        let (mut feed, mut all) = (Feed::new(local_source(path).unwrap(), 1 << 20, mode), Vec::new());
         loop {
             let (bytes, is_last) = feed.next()?;
             all.extend(bytes);
@@ -88,7 +91,7 @@ mod tests {
         let path = folder.path().join("a");
         for (before, after) in [(3 * PIECE, 2 * PIECE), (2 * PIECE, 3 * PIECE)] {
             std::fs::write(&path, vec![1; before as usize]).unwrap();
-            let mut feed = Feed::new(local_source(&path).unwrap(), Mode::Octet);
+            let mut feed = Feed::new(local_source(&path).unwrap(), 1 << 20, Mode::Octet);
             feed.next().unwrap();
             std::fs::write(&path, vec![2; after as usize]).unwrap();
             let failure = (0..3).find_map(|_| feed.next().err()).unwrap();

@@ -154,7 +154,8 @@ fn dally(session: &Handle, mut peer: PeerSocket, mut writing: Writing) {
 
 /// Reads what a peer may send, for the fuzzer: see `service::fuzz_entry`.
 pub(super) fn read_packet(bytes: &[u8]) {
-    let bounds = options::Bounds { payload: bytes.len(), holds: &|_| usize::MAX, rate: None };
+    let holds = &|_| usize::MAX;
+    let bounds = options::Bounds { payload: bytes.len(), holds, window: options::WINDOW_BYTES, rate: None };
     if let Ok(Packet::Request(request)) = decode(bytes) {
         let agreed = options::agree(&request, Some(bytes.len() as u64), bounds);
         assert!(agreed.block >= 8 && agreed.window >= 1);

@@ -17,7 +17,7 @@ const BLOCKS: RangeInclusive<u64> = 8..=65_464;
 /// is no congestion control (RFC 7440, section 5).
 const WINDOW_LIMIT: u64 = 64;
 /// Most bytes of a window: they are held until they are acknowledged.
-const WINDOW_BYTES: usize = 1 << 20;
+pub(super) const WINDOW_BYTES: usize = 1 << 20;
 /// Seconds that `timeout` may name (RFC 2349).
 const TIMEOUTS: RangeInclusive<u64> = 1..=255;
 /// Silence until something is sent again, without `timeout`.
@@ -32,6 +32,8 @@ pub(super) struct Bounds<'a> {
     pub(super) payload: usize,
     /// How many datagrams of so many bytes the receiver can take at once.
     pub(super) holds: &'a dyn Fn(usize) -> usize,
+    /// Most bytes of a window.
+    pub(super) window: usize,
     /// Bytes a second.
     pub(super) rate: Option<u64>,
 }
@@ -71,7 +73,7 @@ pub(super) fn agree(request: &Request, size: Option<u64>, bounds: Bounds<'_>) ->
     let given_block = asked_block.map(|block| block.min(most.clamp(*BLOCKS.start(), *BLOCKS.end())));
     let block = given_block.map_or(BLOCK, |block| block as usize);
     let held = (bounds.holds)(block + HEADER) as u64;
-    let fits = (WINDOW_BYTES.min(burst) / block).max(1) as u64;
+    let fits = (bounds.window.min(burst) / block).max(1) as u64;
     let asked_window = request.asks("windowsize").filter(|window| (1..=u64::from(u16::MAX)).contains(window));
     let given_window = asked_window.map(|window| window.min(WINDOW_LIMIT).min(held).min(fits));
     let given_timeout = request.asks("timeout").filter(|timeout| TIMEOUTS.contains(timeout));
@@ -97,7 +99,8 @@ pub(super) fn agree(request: &Request, size: Option<u64>, bounds: Bounds<'_>) ->
 mod tests {
     use super::*;
 
-    const WIDE: Bounds<'_> = Bounds { payload: 65_507, holds: &|_| usize::MAX, rate: None };
+    const WIDE: Bounds<'_> =
+        Bounds { payload: 65_507, holds: &|_| usize::MAX, window: WINDOW_BYTES, rate: None };
 
     fn request(options: &[(&str, &str)]) -> Request {
         let options = options.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use super::netascii::Decoder;
-use super::options::{Bounds, agree};
+use super::options::{Bounds, WINDOW_BYTES, agree};
 use super::packet::{Mode, Request, decode};
 use super::write::Writing;
 use crate::net::clock;
@@ -50,7 +50,8 @@ pub(super) async fn receive(
     let file = if peer.is_proven() { Some(store.receive(name, declared).await?) } else { None };
     peer.gather();
     let (payload, rate) = (peer.payload(), store.session.rate_limit());
-    let agreed = agree(request, None, Bounds { payload, holds: &|bytes| peer.holds(bytes), rate });
+    let holds = &|bytes| peer.holds(bytes);
+    let agreed = agree(request, None, Bounds { payload, holds, window: WINDOW_BYTES, rate });
     let receiving = Receiving {
         store,
         name,

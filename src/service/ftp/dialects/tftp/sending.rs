@@ -4,15 +4,19 @@ use std::time::Instant;
 
 use super::errors;
 use super::feed::Feed;
-use super::options::{Bounds, agree};
+use super::options::{Bounds, WINDOW_BYTES, agree};
 use super::packet::{HEADER, Mode, Request, decode};
 use super::read::Reading;
 use crate::base::escape::escape_line;
 use crate::net::clock;
 use crate::net::udp::peer_socket::{Heard, PeerSocket};
 use crate::report::Failure;
+use crate::service::ftp::budgets::WINDOWS;
 use crate::service::ftp::dialects::store::{Found, Store};
 use crate::service::ftp::transfer::{MinimumRate, by_disk};
+
+/// What each client gets of [`WINDOWS`]: one block of the largest size.
+const WINDOW_LEAST: usize = 64 << 10;
 
 /// A file that is being sent.
 struct Sending<'a> {
@@ -39,7 +43,8 @@ pub(super) async fn send(
     };
     // What the client can hold is its own affair: it asks for a window.
     let (payload, rate) = (peer.payload(), store.session.rate_limit());
-    let bounds = Bounds { payload, holds: &|_| usize::MAX, rate };
+    let held = WINDOWS.take_some(WINDOW_LEAST, WINDOW_BYTES);
+    let bounds = Bounds { payload, holds: &|_| usize::MAX, window: held.bytes(), rate };
     let size = source.size;
     let agreed = agree(request, (request.mode == Mode::Octet).then_some(size), bounds);
     store.client.does(format!("gets {}", escape_line(name)));
@@ -48,7 +53,7 @@ pub(super) async fn send(
         store,
         reading: Reading::new(began, agreed, peer.asked()),
         peer,
-        feed: Some(Feed::new(source, request.mode)),
+        feed: Some(Feed::new(source, held.bytes(), request.mode)),
         size,
         pace: MinimumRate::new(Instant::now()),
     };

@@ -6,17 +6,22 @@ use bytes::Bytes;
 
 use super::listing::{By, Order};
 use super::{path, player};
+use crate::base::Held;
 use crate::base::escape::html::escape;
 use crate::base::quantity::{show_duration, show_size};
 use crate::report::Failure;
 use crate::service::files::listing::Listing;
 use crate::service::files::protocol::{Entry, EntryKind};
+use crate::service::ftp::budgets::PAGES;
 use crate::service::ftp::dialects::store::Store;
+use crate::service::ftp::errors;
 use crate::service::http::{Exchange, page};
 use crate::wire::http::{Method, ResponseHead, Status, date};
 
 /// Most rows of a page; more are in the JSON form, and in `ls`.
 const ROWS_LIMIT: usize = 10_000;
+/// Bytes of a page for which there is always room.
+const SMALL_PAGE: usize = 64 << 10;
 
 /// Answers with the folder, which has its `/` at the end.
 pub(super) async fn show(store: &Store, exchange: &mut Exchange<'_>, name: &str) -> Result<(), Failure> {
@@ -95,13 +100,16 @@ async fn html(
         }
     }
     let left = listing.len();
-    drop(listing);
     let order = Order::of(&exchange.head.target);
     order.sort(&mut entries);
     let nonce = page::nonce();
     let text =
         Page { name, order, entries: &entries, all, left, takes: store.objection_to_writing().is_none() }
             .html(&nonce);
+    // Others may list now.
+    drop((listing, entries));
+    let held = if text.len() > SMALL_PAGE { PAGES.take(text.len()) } else { Some(Held::nothing(&PAGES)) };
+    let Some(_held) = held else { return exchange.fail(&errors::too_many_pages()).await };
     exchange.reply(page::head(Status::OK, &nonce).with("Vary", "Accept"), text).await
 }
 

@@ -1,0 +1,12 @@
+//! What peers may take of this process, so that something is left for others.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `share` | the share of a limit that one address may take |
+//! | `budget` | bytes that all peers share |
+
+mod budget;
+mod share;
+
+pub use budget::{Budget, Held};
+pub use share::share;
