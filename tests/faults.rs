@@ -628,6 +628,31 @@ fn row_101_sizes_that_a_peer_declares_cost_no_memory() {
     lab.nls(&format!("ls {address}")).success();
 }
 
+#[test]
+fn row_62_a_client_of_a_link_that_is_idle_for_longest_makes_room() {
+    let lab = Lab::new();
+    let (mut server, _) = lab.server("listen udp 0 echo as e; link udp 0 to udp $e max 2");
+    let address = server.line_with("link udp").split_whitespace().nth(2).unwrap().to_owned();
+    let ask = |socket: &UdpSocket| {
+        socket.send(b"hello").unwrap();
+        socket.recv(&mut [0; 16]).is_ok()
+    };
+    let client = || {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(&address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        socket
+    };
+    let (idle, busy, newcomer) = (client(), client(), client());
+    assert!(ask(&idle) && ask(&busy), "{address}");
+    assert!(!ask(&newcomer), "nobody is idle yet");
+    let began = Instant::now();
+    while !ask(&newcomer) {
+        assert!(began.elapsed() < Duration::from_secs(20), "it never gets a place");
+        assert!(ask(&busy), "who is not idle stays");
+    }
+}
+
 /// Kinds that took more than the limit once; all of them are a benchmark.
 #[test]
 fn row_101_hundreds_of_hostile_peers_cannot_fill_memory() {

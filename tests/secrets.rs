@@ -142,6 +142,38 @@ fn row_93_a_secret_that_is_said_is_in_no_transcript() {
 }
 
 #[test]
+fn row_93_no_part_of_a_secret_is_in_what_is_wrong_with_it_nor_its_bytes_in_hexadecimal() {
+    let lab = Lab::new();
+    lab.write("root/x", "");
+    let runs = |token: &str, script: &str| {
+        let output = lab.command(&["--json", "-c", script]).env("TOKEN", token).output().unwrap();
+        assert!(!output.status.success(), "{script}");
+        let all = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&all).into_owned()
+    };
+    let echo = "secret TOKEN; listen tcp 0 echo as e; connect tcp $e as c; say $c $env.TOKEN; expect $c says zz within 200ms";
+    let said = runs("Zq7Passw0rd", echo);
+    assert!(said.contains("***") && !said.contains("Zq7") && !said.contains("5a 71 37"), "{said}");
+    for (token, script) in [
+        ("user:Zq7pw@host", "connect tcp $env.TOKEN"),
+        ("[::1]:Zq7pw", "connect tcp $env.TOKEN"),
+        ("481Zq751623", "listen tcp 0 ftp root root quota $env.TOKEN"),
+        ("10Zq7mbit", "listen tcp 0 calc rate $env.TOKEN"),
+    ] {
+        let said = runs(token, &format!("secret TOKEN; {script}"));
+        assert!(
+            said.contains("its secret value does not fit here") && !said.contains("Zq7"),
+            "{script}: {said}"
+        );
+    }
+    let logged = "secret TOKEN; listen tcp 0 echo as e; connect tcp $e to q.log as c; say $c $env.TOKEN; \
+                  expect $c says Xw9 within 5s; expect 1 == 2";
+    runs("tok'Zq7Xw9", logged);
+    let log = std::fs::read_to_string(lab.path("q.log")).unwrap();
+    assert!(log.contains("***") && !log.contains("Zq7"), "{log}");
+}
+
+#[test]
 fn row_107_what_a_command_of_the_system_prints_can_be_looked_at_and_what_it_leaves_behind_is_ended() {
     let lab = Lab::new();
     lab.write("t.nls", "!echo out; echo err >&2\nexpect $last.out contains out\nexpect $last.err contains err\n!sleep 1000 & echo $! > pid\n");

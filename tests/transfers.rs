@@ -66,3 +66,18 @@ fn a_name_of_a_peer_with_a_line_end_is_shown_in_one_line() {
         run.out
     );
 }
+
+#[test]
+fn over_udp_a_file_is_replaced_although_blocks_overtake_what_they_are_for() {
+    let lab = Lab::new();
+    std::fs::create_dir_all(lab.path("root")).unwrap();
+    let (mut server, _) = lab.server(
+        "listen udp 0 ftp root root as f; link udp 0 to udp $f loss 10% reorder 30% delay 3ms jitter 3ms",
+    );
+    let address = server.line_with("link udp").split_whitespace().nth(2).unwrap().to_owned();
+    for round in 0..8 {
+        lab.random("large", 4 * 262_144 + 1234, round);
+        lab.nls(&format!("send large to udp {address} replace")).success();
+        assert!(std::fs::read(lab.path("large")).unwrap() == std::fs::read(lab.path("root/large")).unwrap());
+    }
+}

@@ -34,6 +34,9 @@ impl Shell {
             Argument::Later(kind, word, transport) => {
                 let text = self.text(word)?;
                 let read = read(*kind, &text, &self.vocabulary).map_err(|mismatch| {
+                    if self.secrets.occur_in(&text) {
+                        return errors::secret_mismatch(*kind).of(name);
+                    }
                     let failure = errors::argument_mismatch(mismatch, *kind);
                     // What should have been a key is not shown.
                     failure.of(if *kind == Kind::Key { name.to_owned() } else { format!("{name} `{text}`") })
@@ -108,8 +111,12 @@ impl Shell {
             && let Some(Binding::Value(value)) = self.binding(name)
         {
             let text = value.to_string();
-            let endpoint = endpoint::parse(&text)
-                .map_err(|(why, fix)| errors::invalid_address(why, fix).of(format!("${name} (`{text}`)")))?;
+            let endpoint = endpoint::parse(&text).map_err(|(why, fix)| {
+                if self.secrets.occur_in(&text) {
+                    return errors::secret_mismatch(Kind::Endpoint).of(format!("${name}"));
+                }
+                errors::invalid_address(why, fix).of(format!("${name} (`{text}`)"))
+            })?;
             return Ok((None, endpoint));
         }
         let session = self.session(reference)?;

@@ -62,6 +62,11 @@ pub(super) fn argument_mismatch(mismatch: Mismatch, kind: Kind) -> Failure {
     usage(mismatch.why).fix(fix)
 }
 
+/// The same for a value with a secret: no part of it is repeated.
+pub(super) fn secret_mismatch(kind: Kind) -> Failure {
+    usage("its secret value does not fit here").fix(format!("expected {}", kind.describe()))
+}
+
 /// `why` and `suggestion`: what the parser of addresses says.
 pub(super) fn invalid_address(why: String, suggestion: Option<String>) -> Failure {
     let failure = usage(why);

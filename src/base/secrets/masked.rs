@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Key;
 use crate::base::escape::{escape, escape_line};
+use crate::base::pattern::to_hex;
 
 /// Fewest characters of a secret that is masked. A shorter one could occur anywhere: masking it would garble the
 /// output, and reveal it.
@@ -43,6 +44,9 @@ fn forms(text: &str) -> Vec<String> {
         escape_line(&escape(text)).into_owned(),
         escape_line(&escape_line(text)).into_owned(),
         escape_line(&on_one_line).into_owned(),
+        text.as_bytes().escape_ascii().to_string(),
+        to_hex(text.as_bytes()),
+        to_hex(text.as_bytes()).replace(' ', ""),
         typed,
         on_one_line,
         squeezed,
@@ -155,7 +159,8 @@ mod tests {
     fn row_93_one_that_was_made_harmless_for_a_terminal_is_found() {
         let secrets = Secrets::default();
         assert!(secrets.add("A", "ti\tger\"\n"));
-        for form in ["ti\tger\"\n", "ti\\tger\"\\n", "ti\tger\\\"\n"] {
+        let hex = ["74 69 09 67 65 72 22 0a", "746909676572220a"];
+        for form in ["ti\tger\"\n", "ti\\tger\"\\n", "ti\tger\\\"\n"].into_iter().chain(hex) {
             let mut text = form.to_owned();
             secrets.hide(&mut text);
             assert_eq!(text, "***");

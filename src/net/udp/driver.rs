@@ -155,7 +155,10 @@ impl SocketDriver {
             let others = [self.text_clients.deadline(), self.ends_at, self.drops.deadline()];
             let deadline = others.into_iter().flatten().fold(deadline, Time::min);
             tokio::select! {
-                ready = self.socket.readable() => if ready.is_ok() { self.read() },
+                ready = self.socket.readable() => if ready.is_ok() {
+                    self.read();
+                    take_turns().await;
+                },
                 _ = self.socket.writable(), if !writable => {}
                 command = self.commands.recv() => if let Some(command) = command { self.take(command) },
                 () = self.alarm.at(deadline) => {}
@@ -531,4 +534,13 @@ fn ended(ending: CloseReason) -> Option<Failure> {
         CloseReason::TimedOut { after, sent, acknowledged } => errors::peer_silent(after, sent, acknowledged),
         CloseReason::ProtocolViolation(how) => errors::protocol_violation(how),
     })
+}
+
+/// Datagrams may come without a pause: others have their turn after some batches of them.
+async fn take_turns() {
+    /// Of the 128 steps after which the runtime lets others have their turn.
+    const STEPS: usize = 16;
+    for _ in 0..STEPS {
+        tokio::task::coop::consume_budget().await;
+    }
 }

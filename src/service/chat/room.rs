@@ -323,6 +323,25 @@ impl Room {
         Ok(())
     }
 
+    /// Resolves when those who read have room for more of what clients say to each other. One that reads nothing is not
+    /// waited for: its queue fills, and it is dropped (faults.md row 82).
+    pub(super) async fn calm(&self) {
+        if !self.rules.relay {
+            return;
+        }
+        loop {
+            let busy = self
+                .lock()
+                .by_name
+                .values()
+                .map(|member| &member.outbox)
+                .find(|outbox| outbox.is_busy())
+                .cloned();
+            let Some(busy) = busy else { return };
+            busy.calm().await;
+        }
+    }
+
     fn announce(&self, note: impl FnOnce(&mut Announcements)) {
         self.attendance.send_replace(());
         if self.rules.relay {

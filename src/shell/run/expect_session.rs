@@ -163,6 +163,16 @@ impl Shell {
         Ok(Some(made))
     }
 
+    /// Without secrets, nor what may be the beginning of one that was cut off.
+    fn masked(&self, mut came: Vec<u8>) -> Vec<u8> {
+        let open = self.secrets.begins_at_the_end_of(&came);
+        if came.len() >= SHOWN {
+            came.truncate(came.len() - open);
+        }
+        self.secrets.hide_bytes(&mut came);
+        came
+    }
+
     fn unmet(&self, expectation: &SessionExpectation, session: &Arc<Session>, over: bool) -> Failure {
         let wanted = expectation.test.word().and_then(|word| self.text(word).ok()).unwrap_or_default();
         let condition = describe(expectation);
@@ -172,6 +182,7 @@ impl Shell {
             (_, _) if expectation.negated => errors::said(&condition),
             (_, None) => errors::not_said(&condition, &session.unheard(LINES)),
             (test, Some(came)) => {
+                let came = self.masked(came);
                 let failure = errors::bytes_not_received(&condition, &came, &differs(test, &wanted, &came));
                 let failure = failure.contrast(Contrast::of(wanted.clone(), came));
                 match session.forgotten_bytes() {

@@ -56,6 +56,7 @@ impl MemberConnection<'_> {
                         if frame.kind != protocol::DELIVERED {
                             idle_at = tokio::time::Instant::now() + GIVES_WAY_AFTER;
                         }
+                        self.await_calm().await?;
                         if let Some(how) = self.receive(&frame).await? {
                             return Ok(how);
                         }
@@ -113,10 +114,22 @@ impl MemberConnection<'_> {
     }
 
     async fn read_nothing_until(&mut self, until: tokio::time::Instant) -> Result<(), Failure> {
+        self.read_nothing_before(tokio::time::sleep_until(until)).await
+    }
+
+    /// Reads nothing while others have much to read: what this client says would throw them out.
+    async fn await_calm(&mut self) -> Result<(), Failure> {
+        let room = self.room;
+        self.read_nothing_before(room.calm()).await
+    }
+
+    async fn read_nothing_before(&mut self, end: impl Future<Output = ()>) -> Result<(), Failure> {
+        let mut end = std::pin::pin!(end);
         loop {
             tokio::select! {
+                biased;
                 () = self.session.cancelled() => return Ok(()),
-                () = tokio::time::sleep_until(until) => return Ok(()),
+                () = &mut end => return Ok(()),
                 queued = self.queue.next() => self.pass_on(queued?).await?,
             }
         }

@@ -1,7 +1,7 @@
 //! The bounded send queue of one client.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
@@ -19,6 +19,12 @@ const QUEUE_LIMIT: usize = 256 << 10;
 const MESSAGE_COST: usize = 128;
 /// A client that does not take a batch of queued messages within this time is dropped (row 82).
 const READ_LIMIT: Duration = Duration::from_secs(10);
+/// Above this, who would add to the queue of a client that reads waits …
+const BUSY: usize = QUEUE_LIMIT / 2;
+/// … in steps of this time …
+const STEP: Duration = Duration::from_millis(50);
+/// … in each of which the client takes at least this many bytes: 64 KiB a second. A slower one delays nobody (row 82).
+const FAIR: u64 = (64 << 10) / 20;
 /// Messages sent together, with one flush.
 const BATCH: usize = 64;
 
@@ -45,6 +51,10 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct QueuedMessage {
     bytes: AtomicUsize,
+    /// Bytes that were released so far.
+    released: AtomicU64,
+    /// The client was waited for in vain, until it has less to read.
+    is_slow: AtomicBool,
     /// Notified when bytes are released.
     less: Notify,
 }
@@ -57,8 +67,13 @@ struct Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.waiting.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.waiting.less.notify_one();
+        let before = self.waiting.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.waiting.released.fetch_add(self.bytes as u64, Ordering::Relaxed);
+        if before - self.bytes <= BUSY {
+            self.waiting.is_slow.store(false, Ordering::Relaxed);
+        }
+        // All of them: several may wait for the same client.
+        self.waiting.less.notify_waiters();
     }
 }
 
@@ -85,9 +100,40 @@ impl Outbox {
 
     /// Like `put`, but waits until there is room.
     pub(crate) async fn put_later(&self, mut message: Message, bytes: usize) {
-        while let Err(back) = self.put(message, bytes) {
-            message = back;
-            self.waiting.less.notified().await;
+        loop {
+            let less = self.waiting.less.notified();
+            match self.put(message, bytes) {
+                Ok(()) => return,
+                Err(back) => message = back,
+            }
+            less.await;
+        }
+    }
+
+    /// True if the client has much to read, and reads.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.waiting.bytes.load(Ordering::Relaxed) > BUSY && !self.waiting.is_slow.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when the client is not busy any more, or too slow to be waited for.
+    pub(crate) async fn calm(&self) {
+        while self.is_busy() {
+            let before = self.waiting.released.load(Ordering::Relaxed);
+            drop(tokio::time::timeout(STEP, self.has_less()).await);
+            let taken = self.waiting.released.load(Ordering::Relaxed) - before;
+            if self.is_busy() && taken < FAIR {
+                self.waiting.is_slow.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    async fn has_less(&self) {
+        loop {
+            let less = self.waiting.less.notified();
+            if !self.is_busy() {
+                return;
+            }
+            less.await;
         }
     }
 
@@ -153,5 +199,40 @@ impl Queue {
     #[cfg(test)]
     pub(crate) fn try_next(&mut self) -> Option<Message> {
         self.waiting.try_recv().ok().map(|queued| queued.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice() -> Message {
+        Message::Notice { text: String::new() }
+    }
+
+    #[tokio::test]
+    async fn row_82_who_reads_much_is_waited_for_and_who_reads_nothing_is_not() {
+        let (outbox, mut queue) = Outbox::new();
+        while !outbox.is_busy() {
+            outbox.put(notice(), 10_000).unwrap();
+        }
+        let mut calm = std::pin::pin!(outbox.calm());
+        tokio::select! {
+            biased;
+            () = &mut calm => panic!("it has much to read"),
+            () = tokio::task::yield_now() => {}
+        }
+        // It reads: one message is enough, for it was just above the limit.
+        drop(queue.next().await.unwrap());
+        calm.await;
+        // It reads nothing any more.
+        while outbox.put(notice(), 10_000).is_ok() {}
+        assert!(outbox.is_busy());
+        outbox.calm().await;
+        assert!(!outbox.is_busy() && outbox.put(notice(), 10_000).is_err(), "it is dropped next");
+        // It has read: the next time it is waited for again.
+        while queue.try_next().is_some() {}
+        while outbox.put(notice(), 10_000).is_ok() {}
+        assert!(outbox.is_busy());
     }
 }

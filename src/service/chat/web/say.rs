@@ -36,6 +36,7 @@ pub(super) async fn post(
         let why = json!({ "error": errors::too_fast().to_string() });
         return exchange.reply_json(Status::TOO_MANY_REQUESTS, &why).await;
     }
+    visit.room.calm().await;
     let done = match exchange.head.target.path_bytes() {
         b"/say" => say(visit, &guest, &text),
         b"/name" => rename(visit, &guest, text.trim()),

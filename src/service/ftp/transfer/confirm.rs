@@ -4,15 +4,15 @@
 use std::time::{Duration, Instant};
 
 use super::{Delivered, by_disk};
+use crate::base::Transport;
 use crate::net::errors::{malformed, unexpected};
-use crate::net::{Connection, SILENCE_LIMIT};
+use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::files::disk::RealDisk;
 use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{HASHES_LIMIT, Message};
 use crate::service::ftp::storage::part::{Intent, Part, There};
 use crate::session::Handle;
-use crate::wire::Frame;
 use crate::wire::time_spent::Spent;
 
 /// Groups that are hashed between two frames.
@@ -21,8 +21,8 @@ const STEP: u64 = 64;
 /// What the sender answers about a file that is there.
 pub(crate) enum Confirmed {
     Same(Delivered),
-    /// The content differs and is to be replaced: the new part, and the first frame that the sender sent for it.
-    Differs(Box<Part<RealDisk>>, Frame),
+    /// The content differs and is to be replaced: the new part, and what the sender sent first for it.
+    Differs(Box<Part<RealDisk>>, Wire),
 }
 
 /// A file of that name and size is there: sends its hashes, which the sender compares.
@@ -38,14 +38,20 @@ pub(crate) async fn confirm(
     connection.outgoing.send_now(ready.encode()).await?;
     let mut beats = heartbeats(there.tree.count());
     let hash = loop {
-        let frame = connection.incoming.frame(SILENCE_LIMIT, "hash of the file").await?;
-        match Message::decode(&frame).map_err(malformed)? {
-            Message::End { hash, .. } => break hash,
+        let first = connection.incoming.expect(SILENCE_LIMIT, "hash of the file").await?;
+        let message = match &first {
+            Wire::Frame(frame) => Some(Message::decode(frame).map_err(malformed)?),
+            // A block of a group that differs has overtaken the word that it does.
+            Wire::Block { .. } if connection.transport == Transport::Udp => None,
+            Wire::Block { .. } => return Err(unexpected("the peer")),
+        };
+        match message {
+            Some(Message::End { hash, .. }) => break hash,
             // The sender is busy comparing.
-            Message::Hashes { hashes, .. } if hashes.is_empty() && beats > 0 => beats -= 1,
-            Message::Anew { .. } if intent.replace => {
+            Some(Message::Hashes { hashes, .. }) if hashes.is_empty() && beats > 0 => beats -= 1,
+            None | Some(Message::Anew { .. }) if intent.replace => {
                 let part = by_disk(session, move || there.into_part()).await??;
-                return Ok(Confirmed::Differs(Box::new(part), frame));
+                return Ok(Confirmed::Differs(Box::new(part), first));
             }
             _ => return Err(unexpected("the peer")),
         }

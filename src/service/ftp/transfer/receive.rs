@@ -11,8 +11,9 @@ use super::write_target::{WriteTarget, integrity};
 use super::writer::{Saved, Spoilt, WriterState, commit, keep};
 use super::{Awake, Delivered, MinimumRate, ProgressTarget, beside_network, has_lane, take_lane};
 use crate::base::Transport;
+use crate::net::connection::message::land;
 use crate::net::errors::{malformed, told, unexpected};
-use crate::net::{Connection, Received, SILENCE_LIMIT};
+use crate::net::{Connection, Message as Wire, Received, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::contract::errors::closed_early;
 use crate::service::files::disk::RealDisk;
@@ -109,8 +110,8 @@ pub(crate) async fn receive_file(
 /// A file that is to be received.
 struct Incoming<'a> {
     part: Part<RealDisk>,
-    /// A frame with which the sender has already begun.
-    first: Option<Frame>,
+    /// What the sender has already begun with.
+    first: Option<Wire>,
     intent: Intent,
     manner: ReceiveOptions<'a>,
 }
@@ -206,10 +207,15 @@ impl<'a> Receiver<'a> {
 impl Receiver<'_> {
     /// Runs until every group is here, verified and written, and END has come; returns the hash and the sender's time
     /// statistics from it. Frames after that belong to the next request, or are the end of the connection (row 42).
-    /// `first`: a frame with which the sender has already begun.
-    async fn run(&mut self, first: Option<Frame>) -> Result<([u8; 32], Spent), Failure> {
-        if let Some(first) = first {
-            self.frame(&first)?;
+    /// `first`: what the sender has already begun with.
+    async fn run(&mut self, first: Option<Wire>) -> Result<([u8; 32], Spent), Failure> {
+        match first {
+            Some(Wire::Frame(frame)) => drop(self.frame(&frame)?),
+            Some(Wire::Block { offset, bytes }) => {
+                land(&mut self.places, offset, &bytes)?;
+                self.landed().await?;
+            }
+            None => {}
         }
         let mut end = None;
         loop {
