@@ -11,6 +11,7 @@ of the shell (VmHWM) and the waits of those who asked, and ends with 1 if a limi
 only that of memory. `NLS` names another binary.
 """
 import asyncio
+import functools
 import os
 import pathlib
 import re
@@ -101,6 +102,12 @@ def varint(value):
 
 
 # --- What a peer does. Each gets a socket that does not block, and sends until it is told to stop. -------------------
+
+
+@functools.cache
+def have(first):
+    """A receiver says that it has 1024 groups."""
+    return frame(0x1A, struct.pack(">Q", first) + bytes(1024 * 32))
 
 
 class Peer:
@@ -213,6 +220,14 @@ async def fetches(peer):
 async def deaf(peer):
     stream = await peer.begin("ftp", FTP)
     await peer.send(stream, get("large"))
+
+
+@kind("GET of a large file of which all is there, as they say")
+async def haves(peer):
+    stream = await peer.begin("ftp", FTP)
+    await peer.send(stream, frame(0x11, struct.pack(">IIB", GROUP, 64, 0) + text("larger")))
+    for first in range(0, 40 << 12, 1024):
+        await peer.send(stream, have(first))
 
 
 @kind("connect and leave")
@@ -480,8 +495,9 @@ def folder(lab):
         (root / "many" / f"a file with a name of some length {n:06}").touch()
     (root / "small").write_bytes(os.urandom(60_000))
     (root / "little").write_bytes(os.urandom(1024))
-    with open(root / "large", "wb") as large:
-        large.truncate(1 << 30)
+    for name, gibibytes in (("large", 1), ("larger", 40)):
+        with open(root / name, "wb") as sparse:
+            sparse.truncate(gibibytes << 30)
 
 
 async def attack(what, ports):

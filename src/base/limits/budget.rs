@@ -59,6 +59,11 @@ impl Held {
         self.bytes
     }
 
+    /// True if the others hold all of the budget.
+    pub fn is_shut_out(&self) -> bool {
+        self.budget.held.load(Ordering::Relaxed).saturating_sub(self.bytes) >= self.budget.limit
+    }
+
     /// Takes more, whether or not they are left.
     pub fn add(&mut self, bytes: usize) {
         self.bytes += bytes;
@@ -94,7 +99,13 @@ mod tests {
         let mut third = BUDGET.take_some(10, 50);
         assert_eq!(third.bytes(), 10, "the least, whatever others hold");
         drop(first);
-        third.add(5);
+        third.add(95);
+        assert!(!third.is_shut_out(), "it holds most of it itself");
+        let fourth = BUDGET.take_some(1, 1);
+        assert!(fourth.is_shut_out());
+        drop(fourth);
+        third = Held::nothing(&BUDGET);
+        third.add(15);
         assert!(BUDGET.take(46).is_none() && BUDGET.take(45).is_some());
         drop((second, third, Held::nothing(&BUDGET)));
         assert!(BUDGET.take(100).is_some(), "all of it came back");

@@ -55,9 +55,16 @@ fn read(source: &Source) -> Option<Bytes> {
 #[cfg(target_os = "linux")]
 const TMPFS: u32 = 0x0102_1994;
 
+/// True if the file is on tmpfs, which has its files in memory and writes them nowhere.
 #[cfg(target_os = "linux")]
-fn is_on_tmpfs(file: &std::fs::File) -> bool {
+pub(crate) fn is_on_tmpfs(file: &std::fs::File) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type as u32 == TMPFS)
+}
+
+/// This system has none.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_on_tmpfs(_: &std::fs::File) -> bool {
+    false
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -14,7 +14,7 @@
 
 pub(crate) mod disk;
 pub(crate) mod errors;
-mod in_memory;
+pub(crate) mod in_memory;
 pub(crate) mod listing;
 pub(crate) mod name;
 pub mod protocol;

@@ -12,3 +12,5 @@ pub(crate) static ANSWERS: Budget = Budget::new(32 << 20);
 pub(crate) static WINDOWS: Budget = Budget::new(32 << 20);
 /// Long pages of folders that wait to be read by a browser.
 pub(crate) static PAGES: Budget = Budget::new(16 << 20);
+/// Hashes of groups that receivers have, besides [`KNOWN_LEAST`](super::transfer::start::KNOWN_LEAST) of each.
+pub(crate) static KNOWN: Budget = Budget::new(48 << 20);

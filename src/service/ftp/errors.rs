@@ -294,6 +294,11 @@ pub(crate) fn too_many_incomplete_groups(limit: usize) -> Failure {
     Failure::new(Code::Limit, why).fix("try again in some seconds")
 }
 
+pub(crate) fn too_many_known_groups(limit: usize) -> Failure {
+    let why = format!("receivers name too much that they have: the limit is {} MiB in all", limit >> 20);
+    Failure::new(Code::Limit, why).fix("try again in some seconds")
+}
+
 // Mistakes of the program.
 
 pub(crate) fn group_not_read() -> Failure {

@@ -10,7 +10,7 @@ use crate::record::EVENT_LIMIT;
 use crate::report::{Failure, Outcome};
 use crate::service::calc::expression;
 use crate::service::chat::protocol::{MESSAGE_LIMIT, UDP_CHARACTER_LIMIT};
-use crate::service::ftp::budgets::{ANSWERS, BATCHES, BLOCKS, PAGES, WINDOWS};
+use crate::service::ftp::budgets::{ANSWERS, BATCHES, BLOCKS, KNOWN, PAGES, WINDOWS};
 use crate::service::ftp::{ENTRY_LIMIT, FTP_DATA_LIMIT, FTP_LINE_LIMIT};
 use crate::service::{PROVIDERS, Provider};
 use crate::session::{CLIENT_EVENT_LIMIT, SESSION_LIMIT};
@@ -320,7 +320,7 @@ pub fn limits() -> String {
 }
 
 /// What all peers together may make this process hold.
-fn memory_limits() -> [(&'static str, String); 5] {
+fn memory_limits() -> [(&'static str, String); 6] {
     let size = |bytes: usize| quantity::show_size(bytes as u64);
     [
         (
@@ -342,6 +342,10 @@ fn memory_limits() -> [(&'static str, String); 5] {
         (
             "windows of tftp in memory",
             format!("{} for all peers, and one block for each", size(WINDOWS.limit())),
+        ),
+        (
+            "hashes of parts in memory",
+            format!("{} for all peers, and 160.0 KiB for each", size(KNOWN.limit())),
         ),
         ("long pages in memory", format!("{} for all peers", size(PAGES.limit()))),
     ]

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::hash_tree::{GROUP, HashTree};
 use super::journal::{self, Header, SYNCED};
+use crate::service::files::in_memory::is_on_tmpfs;
 use crate::service::files::root::Source;
 use crate::service::ftp::protocol::GroupHash;
 
@@ -18,8 +19,9 @@ pub(crate) const CACHE_FROM: u64 = 64 << 20;
 const SAVE_EVERY: usize = 256;
 /// Most files whose hashes are kept; the oldest are removed.
 const FILES_LIMIT: usize = 64;
-/// A file that changed more recently is not cached: it may change again without a new time stamp.
-const SETTLED: Duration = Duration::from_secs(2);
+/// A file that changed more recently is not cached: it may change again without a new time stamp. What a program writes
+/// into its mapping of the file has one only the first time after the system has written the page back, within 35 s.
+const SETTLED: Duration = Duration::from_mins(1);
 
 /// The cached hashes of one file.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub(crate) struct Hashes {
 impl Hashes {
     /// Loads cached hashes into `tree`. `None`: the file is small, or was just changed, or the cache cannot be used.
     pub(crate) fn open(source: &Source, tree: &mut HashTree) -> Option<Self> {
-        Self::open_in(&folder()?, source, tree)
+        Self::open_in(&folder_for(source)?, source, tree)
     }
 
     fn open_in(folder: &Path, source: &Source, tree: &mut HashTree) -> Option<Self> {
@@ -82,7 +84,7 @@ pub(crate) fn known(source: &Source) -> Option<blake3::Hash> {
     if source.size < CACHE_FROM {
         return None;
     }
-    known_in(&folder()?, source)
+    known_in(&folder_for(source)?, source)
 }
 
 fn known_in(folder: &Path, source: &Source) -> Option<blake3::Hash> {
@@ -92,7 +94,12 @@ fn known_in(folder: &Path, source: &Source) -> Option<blake3::Hash> {
     tree.root()
 }
 
-fn folder() -> Option<PathBuf> {
+/// Where the hashes of a file are kept; `None`: nowhere. On tmpfs, nothing is ever written back: a mapping changes a file
+/// without a trace.
+fn folder_for(source: &Source) -> Option<PathBuf> {
+    if is_on_tmpfs(&source.file) {
+        return None;
+    }
     dirs::cache_dir().map(|cache| cache.join("nls").join("hashes"))
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::bottleneck::{Clock, judge};
 use super::start::{Start, There};
 use super::{Awake, Delivered, ProgressTarget, by_disk, on_disk, take_lane};
-use crate::base::quantity;
+use crate::base::{Held, quantity};
 use crate::net::errors::{malformed, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
@@ -107,7 +107,7 @@ async fn send_in_lane(
     // The path's counters cover the whole connection: note where this file begins.
     let counted = connection.outgoing.path().map_or((0, 0), |path| (path.sent, path.retransmitted));
     let mut reading = begin_reading(session, source).await?;
-    let (there, replaced) = take_start(session, &mut reading, start, watched, size);
+    let (there, replaced, _held) = take_start(session, &mut reading, start, watched, size);
     let mut sender = Sender::new((session, connection), shape, (watched, asked), &reading, counted.1);
     let (hash, travelled) = match sender.send_all(reading, there).await {
         Ok(sent) => sent,
@@ -141,20 +141,20 @@ async fn begin_reading(session: &Handle, source: Source) -> Result<Reading, Fail
 }
 
 /// Leaves out what the receiver has, and tells the user what is resumed; returns the file that is there, and whether
-/// another one is replaced.
+/// another one is replaced, and what the hashes take of the memory for all.
 fn take_start(
     session: &Handle,
     reading: &mut Reading,
     start: Start,
     watched: Option<ProgressTarget<'_>>,
     size: u64,
-) -> (Option<There>, bool) {
-    let Start::Have { groups, resumed, there, replaces } = start else { return (None, false) };
+) -> (Option<There>, bool, Option<Held>) {
+    let Start::Have { groups, held, resumed, there, replaces } = start else { return (None, false, None) };
     if there.is_none() {
         say_resuming(session, watched, resumed, size);
     }
     reading.receiver_has(groups);
-    (there, replaces)
+    (there, replaces, Some(held))
 }
 
 impl<'a> Sender<'a> {
