@@ -644,7 +644,8 @@ fn row_62_a_client_of_a_link_that_is_idle_for_longest_makes_room() {
         socket
     };
     let (idle, busy, newcomer) = (client(), client(), client());
-    assert!(ask(&idle) && ask(&busy), "{address}");
+    // The first datagram of a client may be lost.
+    eventually("they are served", || ask(&idle) && ask(&busy));
     assert!(!ask(&newcomer), "nobody is idle yet");
     let began = Instant::now();
     while !ask(&newcomer) {
