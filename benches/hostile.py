@@ -49,11 +49,12 @@ for byte in range(256):
     TABLE.append(byte)
 
 
-def crc(data):
+def checked(data):
+    """With its CRC-32C."""
     value = 0xFFFFFFFF
     for byte in data:
         value = value >> 8 ^ TABLE[(value ^ byte) & 0xFF]
-    return struct.pack(">I", value ^ 0xFFFFFFFF)
+    return data + struct.pack(">I", value ^ 0xFFFFFFFF)
 
 
 # --- What the protocol calls its messages (docs/protocol.md) ---------------------------------------------------------
@@ -64,8 +65,7 @@ def preface(service):
 
 
 def frame(kind, body):
-    head = struct.pack(">IB", len(body) + 1, kind) + body
-    return head + crc(head)
+    return checked(struct.pack(">IB", len(body) + 1, kind) + body)
 
 
 def block(offset, data):
@@ -92,9 +92,13 @@ def hashes(first):
     return frame(0x19, struct.pack(">Q", first) + bytes(32))
 
 
-def datagram(kind, number, content):
-    body = bytes([kind]) + struct.pack(">Q", number) + content
-    return body + crc(body)
+def hello(identity, rest):
+    begin = b"\x04" + identity + bytes([7, FTP]) + rest
+    return checked(begin + bytes(1196 - len(begin)))
+
+
+def http_get(path):
+    return b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % path
 
 
 def varint(value):
@@ -120,6 +124,17 @@ class Peer:
         stream = socket.socket()
         stream.setblocking(False)
         await self.loop.sock_connect(stream, ("127.0.0.1", self.ports[server]))
+        self.kept.append(stream)
+        return stream
+
+    async def asks_over_http(self, path):
+        stream = await self.connect("ftp")
+        await self.send(stream, http_get(path))
+        return stream
+
+    def datagrams(self):
+        stream = socket.socket(type=socket.SOCK_DGRAM)
+        stream.setblocking(False)
         self.kept.append(stream)
         return stream
 
@@ -256,34 +271,31 @@ async def heads(peer):
 
 @kind("HTTP: a large file, nothing read")
 async def http_deaf(peer):
-    stream = await peer.connect("ftp")
-    await peer.send(stream, b"GET /large HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    await peer.asks_over_http(b"/large")
 
 
 @kind("HTTP: requests in advance, no answer read")
 async def http_many(peer):
     stream = await peer.connect("ftp")
-    await peer.sends_forever(stream, b"GET /small HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 20)
+    await peer.sends_forever(stream, http_get(b"/small") * 20)
 
 
 @kind("HTTP: a long folder as a page, answers read")
 async def http_pages(peer):
     stream = await peer.connect("ftp")
     while peer.goes_on():
-        await peer.send(stream, b"GET /many/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await peer.send(stream, http_get(b"/many/"))
         await peer.read(stream)
 
 
 @kind("HTTP: a long folder as a page, nothing read")
 async def http_deaf_pages(peer):
-    stream = await peer.connect("ftp")
-    await peer.send(stream, b"GET /many/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    await peer.asks_over_http(b"/many/")
 
 
 @kind("HTTP: a folder as tar, nothing read")
 async def http_tar(peer):
-    stream = await peer.connect("ftp")
-    await peer.send(stream, b"GET /?tar HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    await peer.asks_over_http(b"/?tar")
 
 
 @kind("HTTP: uploads that never end")
@@ -361,15 +373,11 @@ async def chargen(peer):
 async def over_udp(peer):
     """A connection over UDP: its socket, and its id."""
     identity, credit = os.urandom(8), struct.pack(">QQ", 2_097_280, 110_400)
-    stream = socket.socket(type=socket.SOCK_DGRAM)
-    stream.setblocking(False)
+    stream = peer.datagrams()
     stream.connect(("127.0.0.1", peer.ports["udp"]))
-    peer.kept.append(stream)
     cookie = b""
     while peer.goes_on():
-        hello = b"\x04" + identity + bytes([7, FTP]) + credit + bytes([len(cookie)]) + cookie
-        hello += bytes(1196 - len(hello))
-        await peer.loop.sock_sendall(stream, hello + crc(hello))
+        await peer.send(stream, hello(identity, credit + bytes([len(cookie)]) + cookie))
         try:
             answer = await asyncio.wait_for(peer.read(stream), 1)
         except asyncio.TimeoutError:
@@ -382,8 +390,7 @@ async def over_udp(peer):
 
 
 def data(identity, number, frames):
-    body = b"\x09" + identity + struct.pack(">Q", number) + frames
-    return body + crc(body)
+    return checked(b"\x09" + identity + struct.pack(">Q", number) + frames)
 
 
 @kind("UDP: parts of the stream behind gaps")
@@ -394,7 +401,7 @@ async def gaps(peer):
         while len(parts) < 1100:
             parts += b"\x02" + varint(2 * at) + varint(1) + b"x"
             at += 1
-        await peer.loop.sock_sendall(stream, data(identity, number, parts))
+        await peer.send(stream, data(identity, number, parts))
         await asyncio.sleep(0.002)
 
 
@@ -402,32 +409,23 @@ async def gaps(peer):
 async def holes(peer):
     stream, identity = await over_udp(peer)
     request = put(f"d{peer.number}", 1 << 30)[:-4]
-    await peer.loop.sock_sendall(stream, data(identity, 0, b"\x02" + varint(0) + varint(len(request)) + request))
+    await peer.send(stream, data(identity, 0, b"\x02" + varint(0) + varint(len(request)) + request))
     for number in range(1, 300):
         piece = b"\x03" + varint(number) + varint(number * GROUP + 1) + varint(1100) + bytes(1100)
-        await peer.loop.sock_sendall(stream, data(identity, number, piece))
+        await peer.send(stream, data(identity, number, piece))
         await asyncio.sleep(0.002)
 
 
 @kind("UDP: HELLO without end")
 async def hellos(peer):
-    stream = socket.socket(type=socket.SOCK_DGRAM)
-    stream.setblocking(False)
+    stream = peer.datagrams()
     stream.connect(("127.0.0.1", peer.ports["udp"]))
-    peer.kept.append(stream)
-    hello = b"\x04" + os.urandom(8) + bytes([7, FTP]) + bytes(17)
-    hello += bytes(1196 - len(hello))
-    hello += crc(hello)
-    while peer.goes_on():
-        await peer.loop.sock_sendall(stream, hello)
-        await asyncio.sleep(0)
+    await peer.sends_forever(stream, hello(os.urandom(8), bytes(17)))
 
 
 @kind("TFTP: reads that are never acknowledged")
 async def tftp(peer):
-    stream = socket.socket(type=socket.SOCK_DGRAM)
-    stream.setblocking(False)
-    peer.kept.append(stream)
+    stream = peer.datagrams()
     request = b"\0\x01large\0octet\0blksize\x0065464\0windowsize\x0064\0"
     while peer.goes_on():
         await peer.loop.sock_sendto(stream, request, ("127.0.0.1", peer.ports["udp"]))

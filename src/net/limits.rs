@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Time limit for the first complete message of a client (faults.md row 62).
 pub const FIRST_MESSAGE_LIMIT: Duration = Duration::from_secs(10);
+/// A client that is idle for this long makes room for another one if all places are taken (faults.md row 62).
+pub const GIVES_WAY_AFTER: Duration = Duration::from_secs(10);
 /// How long a code lets a client in.
 pub const CODE_LIFETIME: Duration = Duration::from_mins(10);
 /// How long a peer may be silent while an answer or an acknowledgement is due.

@@ -36,13 +36,25 @@ pub use kernel::owner::{Client, is_known_to_be_of_another_user, is_of_another_us
 pub use kernel::ports_in_use::ports_in_use;
 pub use kernel::reach::{has_address, reachable, reachable_addresses};
 pub use limits::{
-    ACCEPT_PAUSE, CODE_LIFETIME, CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, MINIMUM_RATE, SILENCE_LIMIT,
+    ACCEPT_PAUSE, CODE_LIFETIME, CONNECT_LIMIT, FIRST_MESSAGE_LIMIT, GIVES_WAY_AFTER, MINIMUM_RATE,
+    SILENCE_LIMIT,
 };
 
 use std::net::SocketAddr;
 
 /// The background task of a UDP socket: its connections make progress only while this runs. The caller spawns it.
 pub type Driver = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Bytes that cost a client one of the steps after which the runtime gives a turn to others: 128, whatever a step is.
+/// Without this, hundreds of clients that send as fast as they can make everybody wait for seconds.
+const STEP: u64 = 2048;
+
+/// Lets others have their turn as often as so many bytes deserve it.
+pub async fn take_turns(bytes: u64) {
+    for _ in 0..=(bytes / STEP) {
+        tokio::task::coop::consume_budget().await;
+    }
+}
 
 /// The address as text; an IPv4-mapped IPv6 address is shown as IPv4.
 pub fn show(address: SocketAddr) -> String {

@@ -15,7 +15,7 @@ use std::net::TcpStream;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use crate::harness::Lab;
+use crate::harness::{LIMIT, Lab};
 
 /// Runs a program to its end.
 fn run(lab: &Lab, program: &str, arguments: &[&str]) -> Output {
@@ -42,6 +42,19 @@ fn exchange(address: &str, bytes: &[u8]) -> String {
     let mut answer = Vec::new();
     drop(stream.read_to_end(&mut answer));
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The answer on a connection that a browser has kept in reserve for longer than others wait to be greeted.
+fn answer_in_reserve(address: &str, ask: &str) -> String {
+    let mut reserve = TcpStream::connect(address).unwrap();
+    reserve.set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
+    let early = reserve.read(&mut [0; 64]);
+    assert!(early.is_err(), "it was not greeted: {early:?}");
+    reserve.set_read_timeout(Some(LIMIT)).unwrap();
+    reserve.write_all(ask.as_bytes()).unwrap();
+    let mut answer = String::new();
+    reserve.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// The status of an answer; 0 if there is none.

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-use super::{exchange, run, status};
+use super::{answer_in_reserve, exchange, run, status};
 use crate::harness::{LIMIT, Lab, eventually, has};
 
 fn connect(address: &str) -> (TcpStream, BufReader<TcpStream>) {
@@ -60,14 +60,7 @@ fn row_110_what_a_browser_keeps_in_reserve_is_not_greeted_and_answers_its_next_r
         assert_eq!(rest, "", "an answer behind a greeting is none");
         assert!(!lab.path("root/late").exists(), "and nothing was done");
         // Now it is known.
-        let (mut reserve, _) = connect(&address);
-        reserve.set_read_timeout(Some(std::time::Duration::from_millis(1200))).unwrap();
-        let early = reserve.read(&mut [0; 64]);
-        assert!(early.is_err(), "{listen}: it was greeted");
-        reserve.set_read_timeout(Some(LIMIT)).unwrap();
-        reserve.write_all(ask.as_bytes()).unwrap();
-        let mut answer = String::new();
-        reserve.read_to_string(&mut answer).unwrap();
+        let answer = answer_in_reserve(&address, &ask);
         assert_eq!(status(&answer), 200, "{answer}");
         // Whoever waits there to be spoken to waits longer, but not in vain.
         let (_patient, mut reader) = connect(&address);

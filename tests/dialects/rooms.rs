@@ -3,12 +3,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
 use super::browser::Browser;
-use super::{exchange, prints, run, status};
+use super::{answer_in_reserve, exchange, prints, run, status};
 use crate::harness::{LIMIT, Lab, Running, eventually, has};
 
 /// A member that hears the room.
@@ -315,14 +315,7 @@ fn row_110_a_connection_that_a_browser_kept_in_reserve_is_answered_when_it_asks(
         "GET / HTTP/1.1\r\nHost: {address}\r\nUser-Agent: Mozilla/5.0\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
     );
     assert_eq!(status(&exchange(&address, ask.as_bytes())), 200);
-    let mut reserve = TcpStream::connect(&address).unwrap();
-    reserve.set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
-    let early = reserve.read(&mut [0; 64]);
-    assert!(early.is_err(), "it was not greeted: {early:?}");
-    reserve.set_read_timeout(Some(LIMIT)).unwrap();
-    reserve.write_all(ask.as_bytes()).unwrap();
-    let mut answer = String::new();
-    reserve.read_to_string(&mut answer).unwrap();
+    let answer = answer_in_reserve(&address, &ask);
     assert!(status(&answer) == 200 && answer.contains("<title>"), "{answer}");
     // One that is never used keeps nobody out of a conversation for two, and does not end it.
     let unused = TcpStream::connect(&address).unwrap();

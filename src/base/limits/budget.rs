@@ -41,7 +41,7 @@ impl Budget {
 
     /// As many of the `wanted` bytes as are left, but at least `least`, so that nobody has to wait for the others.
     pub fn take_some(&'static self, least: usize, wanted: usize) -> Held {
-        let mut held = Held { budget: self, bytes: 0 };
+        let mut held = Held::nothing(self);
         let left = self.limit.saturating_sub(self.held.load(Ordering::Relaxed));
         held.add(wanted.min(left).max(least));
         held

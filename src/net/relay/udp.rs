@@ -15,13 +15,11 @@ use super::gate::{Gate, Judged, Passing};
 use super::{Flow, PacketIn, PacketOut, named, revoked};
 use crate::base::Time;
 use crate::link::Direction;
-use crate::net::{clock, errors, show};
+use crate::net::{GIVES_WAY_AFTER, clock, errors, show};
 use crate::report::{Failure, reason};
 
 /// Idle timeout of a client, for both directions together.
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
-/// A client that is idle for this long makes room for another one if there are too many (faults.md row 62).
-const GIVES_WAY_AFTER: Duration = Duration::from_secs(10);
 /// Room for the largest UDP payload.
 const PACKET: usize = 65_535;
 /// Received datagrams are cut from allocations of this size.

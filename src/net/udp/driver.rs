@@ -22,6 +22,7 @@ use crate::net::connection::message::Message;
 use crate::net::connection::record::SharedRing;
 use crate::net::errors::{self, malformed};
 use crate::net::random::random;
+use crate::net::take_turns;
 use crate::record::Way;
 use crate::reliable::{self, Accepted, CloseReason, Event, shared};
 use crate::report::Failure;
@@ -34,6 +35,8 @@ const CLOSING_LIMIT: Duration = Duration::from_secs(5);
 const STOP_LIMIT: Duration = Duration::from_secs(1);
 /// Receive calls in a row before other work gets its turn.
 const READ_BURST: usize = 32;
+/// What such a burst costs of a turn, in bytes as others count them.
+const BATCH_COST: u64 = 30 << 10;
 
 /// The driver's side of a connection.
 struct ConnectionSlot {
@@ -157,7 +160,7 @@ impl SocketDriver {
             tokio::select! {
                 ready = self.socket.readable() => if ready.is_ok() {
                     self.read();
-                    take_turns().await;
+                    take_turns(BATCH_COST).await;
                 },
                 _ = self.socket.writable(), if !writable => {}
                 command = self.commands.recv() => if let Some(command) = command { self.take(command) },
@@ -534,13 +537,4 @@ fn ended(ending: CloseReason) -> Option<Failure> {
         CloseReason::TimedOut { after, sent, acknowledged } => errors::peer_silent(after, sent, acknowledged),
         CloseReason::ProtocolViolation(how) => errors::protocol_violation(how),
     })
-}
-
-/// Datagrams may come without a pause: others have their turn after some batches of them.
-async fn take_turns() {
-    /// Of the 128 steps after which the runtime lets others have their turn.
-    const STEPS: usize = 16;
-    for _ in 0..STEPS {
-        tokio::task::coop::consume_budget().await;
-    }
 }

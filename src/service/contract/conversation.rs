@@ -4,21 +4,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
 
 use crate::net::errors::idle_client_replaced;
 use crate::net::raw::{READ_SIZE, Reader};
-use crate::net::{Connection, Incoming, Message, Outgoing};
+use crate::net::{Connection, GIVES_WAY_AFTER, Incoming, Message, Outgoing, take_turns};
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::{Code, Frame, frame};
 
 /// Time limit for the last words to a client.
 const PARTING_LIMIT: Duration = Duration::from_secs(1);
-
-/// A client that is idle for this long makes room for another one if all places are taken (faults.md row 62).
-pub(crate) const GIVES_WAY_AFTER: Duration = Duration::from_secs(10);
 
 /// A client's next message; `None` if it left, sent nothing for `idle`, or the server stops.
 ///
@@ -52,17 +48,6 @@ pub(crate) async fn next_bytes(session: &Handle, reader: &mut Reader) -> Result<
     tokio::select! {
         () = session.cancelled() => Ok(None),
         bytes = tokio::time::timeout(BYTES_IDLE_LIMIT, reader.next()) => bytes.unwrap_or(Ok(None)),
-    }
-}
-
-/// Bytes that cost a client one of the steps after which the runtime gives a turn to others: 128, whatever a step is.
-/// Without this, hundreds of clients that send as fast as they can make everybody wait for seconds.
-const STEP: u64 = 2048;
-
-/// Lets others have their turn as often as so many bytes deserve it.
-pub(crate) async fn take_turns(bytes: u64) {
-    for _ in 0..=(bytes / STEP) {
-        consume_budget().await;
     }
 }
 

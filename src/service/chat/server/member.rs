@@ -55,8 +55,8 @@ impl MemberConnection<'_> {
                     Some(Wire::Frame(frame)) => {
                         if frame.kind != protocol::DELIVERED {
                             idle_at = tokio::time::Instant::now() + GIVES_WAY_AFTER;
+                            self.await_calm().await?;
                         }
-                        self.await_calm().await?;
                         if let Some(how) = self.receive(&frame).await? {
                             return Ok(how);
                         }
