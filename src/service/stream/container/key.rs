@@ -19,6 +19,8 @@ const OGG_PAGE: Pattern =
     Pattern { length: 14, is_at: |bytes| bytes.starts_with(b"OggS\0") && bytes[6..14] != [0; 8] };
 /// Bytes at the front that are never left out, for they may hold a header; the samples after it decode one by one.
 const PLAIN_FRONT: u64 = 4096;
+/// How often a way that leads to no place is halved.
+const HALVINGS: u32 = 5;
 
 /// The range that may be left out of a film, from `from` to at least `to`, so that a decoder can go on after it.
 /// `None`: there is no such place nearby, or the index lies in the range, or it is not known for this container.
@@ -53,6 +55,15 @@ pub(crate) fn omission(file: &impl ReadAt, container: &str, from: u64, to: u64) 
         _ => None,
     }
     .filter(|range| range.start < range.end)
+}
+
+/// As [`omission`]; but if there is no place as far away as `to`, as near the end of a film, the farthest of some
+/// before it.
+pub(crate) fn omission_before(file: &impl ReadAt, container: &str, from: u64, to: u64) -> Option<Range<u64>> {
+    (0..=HALVINGS).find_map(|halvings| {
+        let nearer = from + (to.saturating_sub(from) >> halvings);
+        omission(file, container, from, nearer)
+    })
 }
 
 /// What is to be replaced by [`filler`] where nothing came for `gap`, so that a decoder finds its next unit.

@@ -28,7 +28,7 @@ mod video;
 
 use std::time::Duration;
 
-pub(super) use key::{filler, omission, patch};
+pub(super) use key::{filler, omission, omission_before, patch};
 
 /// Maximum characters of a title.
 const TITLE_LIMIT: usize = 200;
@@ -308,6 +308,10 @@ mod tests {
         );
         assert_eq!(key("mp4", &film, 0, places[4]), None, "the header lies between");
         assert_eq!(key("mp4", &film, places[0], places[8] + 1), None);
+        let nearer = |to| omission_before(&&film[..], "mp4", places[0], to);
+        assert_eq!(nearer(places[3] + 1), Some(places[0]..places[4]));
+        assert_eq!(nearer(places[8] + 1), Some(places[0]..places[5]), "half of the way, and on to a place");
+        assert_eq!(omission_before(&&film[..], "mp4", places[8], places[8] + 9), None);
         // A player walks from box to box.
         let mut filled = film.clone();
         let (front, _) = filler(&&film[..], &(places[2]..places[5]));

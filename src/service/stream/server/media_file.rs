@@ -13,7 +13,7 @@ use crate::report::Failure;
 use crate::service::contract::errors::changed_while_reading;
 use crate::service::files::root::Source;
 use crate::service::stream::container::on_disk::OnDisk;
-use crate::service::stream::container::{Media, ReadAt as _, omission, probe};
+use crate::service::stream::container::{Media, ReadAt as _, omission_before, probe};
 use crate::session::Handle;
 
 /// Bytes read from the disk at once, and shared by the viewers.
@@ -90,7 +90,7 @@ impl MediaFile {
         if bytes.len() == length { Ok(bytes) } else { Err(changed_while_reading(range.start)) }
     }
 
-    /// The range that may be left out from `from` to at least `to`, as [`omission`] finds it.
+    /// The range that may be left out from `from`, if possible to `to`, as [`omission_before`] finds it.
     pub(crate) async fn omission(
         self: &Arc<Self>,
         session: &Handle,
@@ -98,7 +98,7 @@ impl MediaFile {
         to: u64,
     ) -> Result<Option<Range<u64>>, Failure> {
         let film = self.clone();
-        let look = move || omission(&OnDisk(&film.file, film.size), film.media.container, from, to);
+        let look = move || omission_before(&OnDisk(&film.file, film.size), film.media.container, from, to);
         session.block(look).await
     }
 
