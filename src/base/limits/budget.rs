@@ -54,6 +54,11 @@ impl Held {
         Self { budget, bytes: 0 }
     }
 
+    /// Of what they are part.
+    pub const fn budget(&self) -> &'static Budget {
+        self.budget
+    }
+
     /// How many they are.
     pub const fn bytes(&self) -> usize {
         self.bytes
@@ -62,6 +67,13 @@ impl Held {
     /// True if the others hold all of the budget.
     pub fn is_shut_out(&self) -> bool {
         self.budget.held.load(Ordering::Relaxed).saturating_sub(self.bytes) >= self.budget.limit
+    }
+
+    /// Takes more, if they are left; false if not.
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        let Some(mut more) = self.budget.take(bytes) else { return false };
+        self.bytes += std::mem::take(&mut more.bytes);
+        true
     }
 
     /// Takes more, whether or not they are left.
@@ -99,7 +111,8 @@ mod tests {
         let mut third = BUDGET.take_some(10, 50);
         assert_eq!(third.bytes(), 10, "the least, whatever others hold");
         drop(first);
-        third.add(95);
+        assert!(third.grow(5) && !third.grow(100), "what is left, or nothing");
+        third.add(90);
         assert!(!third.is_shut_out(), "it holds most of it itself");
         let fourth = BUDGET.take_some(1, 1);
         assert!(fourth.is_shut_out());

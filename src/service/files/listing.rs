@@ -1,23 +1,24 @@
 //! `ls`, both sides; the stream server answers with the same code.
 
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use super::errors;
+use super::names::{NAMES, Names};
 use super::protocol::{ENTRIES, Entries, Entry, EntryKind, List, PAGE_LIMIT};
 use super::root::Folder;
 use crate::base::escape::escape_line;
-use crate::base::{Endpoint, Transport, Value, quantity};
+use crate::base::{Value, quantity};
 use crate::language::{Arguments, FromArguments, Target};
 use crate::net::errors::{malformed, nothing_came, unexpected};
-use crate::net::{self, Connection, udp};
+use crate::net::{Connection, udp};
 use crate::report::{Failure, Outcome};
+use crate::service::contract::dial;
 use crate::service::contract::keys::ClientChoice;
 use crate::service::{Context, Job, connect};
-use crate::session::{Handle, Registry};
+use crate::session::Handle;
 use crate::wire::{Code, Frame, ServiceId};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -28,28 +29,21 @@ pub(crate) const ENTRY_LIMIT: usize = 1_000_000;
 /// Most bytes of the names in a list.
 const BYTES_LIMIT: usize = 64 << 20;
 
-/// Lists whose names are read, or wait for room, at once; and pages that are examined at once. These limits are
-/// separate from those of transfers, so that neither delays the other.
+/// Folders whose names are read at once; and pages that are examined at once. These limits are separate from those of
+/// transfers, so that neither delays the other.
 static LISTS: Semaphore = Semaphore::const_new(4);
 static PAGES: Semaphore = Semaphore::const_new(4);
-/// KiB of memory for the names of all lists in progress together.
-static NAMES: Semaphore = Semaphore::const_new(NAMES_KIB);
-const NAMES_KIB: usize = 48 << 10;
-/// What the allocator needs for a name.
-const ALLOCATED: usize = 32;
 /// A client that accepts no page for this long is disconnected: it holds names in memory.
 const PAGE_LIMIT_TIME: Duration = Duration::from_secs(10);
 
 /// Adds a service's own details to a page of a folder; it blocks.
 pub(crate) type Dress = fn(&Folder, &str, Vec<Entry>) -> Vec<Entry>;
 
-/// A folder that is being listed: its names were read once, the entries are examined page by page.
+/// A folder that is being listed: its names were read, the entries are examined page by page.
 pub(crate) struct Listing {
     folder: Arc<Folder>,
     path: String,
-    /// In reverse order, so that each page is split off the end.
-    names: Vec<OsString>,
-    _room: Option<SemaphorePermit<'static>>,
+    names: Names,
 }
 
 impl Listing {
@@ -59,46 +53,52 @@ impl Listing {
         folder: &Arc<Folder>,
         path: &str,
     ) -> Result<Result<Self, Failure>, Failure> {
-        let (root, read) = (folder.clone(), path.to_owned());
-        let turn = LISTS.acquire().await;
-        let mut names = match session.block(move || root.names(&read)).await? {
-            Ok(names) => names,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let size: usize = names.iter().map(|name| name.len() + size_of_val(name) + ALLOCATED).sum();
-        let room = NAMES.acquire_many((size >> 10).min(NAMES_KIB) as u32).await.ok();
-        // The turn is held until there is room for the names: however many clients ask, few lists wait with their names
-        // read.
-        drop(turn);
-        names.reverse();
-        Ok(Ok(Self { folder: folder.clone(), path: path.to_owned(), names, _room: room }))
+        let names = read(session, folder, path, Names::new(&NAMES, None)).await?;
+        Ok(names.map(|names| Self { folder: folder.clone(), path: path.to_owned(), names }))
     }
 
     /// Nothing is left.
-    pub(crate) fn is_over(&self) -> bool {
-        self.names.is_empty()
+    pub(crate) const fn is_over(&self) -> bool {
+        self.len() == 0
     }
 
     /// The names that are left.
-    pub(crate) fn len(&self) -> usize {
-        self.names.len()
+    pub(crate) const fn len(&self) -> usize {
+        self.names.left()
     }
 
-    /// The entries of the next page; empty for an empty folder.
+    /// The entries of the next page; empty for an empty folder, and where nothing that is listed is left.
     pub(crate) async fn next(
         &mut self,
         session: &Handle,
         dress: Dress,
     ) -> Result<Result<Vec<Entry>, Failure>, Failure> {
-        let mut names = self.names.split_off(self.names.len().saturating_sub(PAGE_LIMIT));
+        if let Some(next) = self.names.next_reading() {
+            match read(session, &self.folder, &self.path, next).await? {
+                Ok(names) => self.names = names,
+                Err(failure) => return Ok(Err(failure)),
+            }
+        }
+        let names = self.names.page(PAGE_LIMIT);
         if names.is_empty() {
             return Ok(Ok(Vec::new()));
         }
-        names.reverse();
         let (folder, path) = (self.folder.clone(), self.path.clone());
         let _turn = PAGES.acquire().await;
         session.block(move || folder.entries(&path, &names).map(|page| dress(&folder, &path, page))).await
     }
+}
+
+/// Reads a folder.
+async fn read(
+    session: &Handle,
+    folder: &Arc<Folder>,
+    path: &str,
+    mut names: Names,
+) -> Result<Result<Names, Failure>, Failure> {
+    let (folder, path) = (folder.clone(), path.to_owned());
+    let _turn = LISTS.acquire().await;
+    session.block(move || folder.names(&path, |name| names.offer(name)).map(|()| names.sorted())).await
 }
 
 /// Answers one LIST.
@@ -184,16 +184,15 @@ pub(crate) fn list(session: Handle, options: LsOptions, context: Context) -> Job
 
 /// The names in a server's folder, each with a short description, for completion. Fails after [`NAMES_LIMIT`].
 pub async fn names(
-    registry: &Registry,
-    transport: Transport,
-    endpoint: &Endpoint,
+    context: &Context,
+    target: &Target,
+    key: &ClientChoice,
 ) -> Result<Vec<(String, String)>, Failure> {
+    let key = context.key(key)?;
     let asking = async {
-        let options = udp::Options::STANDARD;
-        let (mut connection, driver) =
-            net::connect(transport, endpoint, ServiceId::ANY, options, None).await?;
+        let (mut connection, driver) = dial(target, ServiceId::ANY, udp::Options::STANDARD, &key).await?;
         if let Some(driver) = driver {
-            registry.spawn(driver);
+            context.registry.spawn(driver);
         }
         let entries = fetch(&mut connection, String::new()).await;
         connection.outgoing.close(Code::Other, "").await;

@@ -8,6 +8,7 @@
 //! | `walk` | everything below a folder, in order |
 //! | `disk` | the file operations that a received file needs, on a real disk |
 //! | `listing` | `ls`, both sides |
+//! | `names` | the names of a folder, as many at a time as there is room for |
 //! | `protocol` | LIST, WALK and their answers |
 //! | `subtitles` | subtitles in the formats that players read |
 //! | `errors` | the errors of names, of the served folder, and of lists |
@@ -17,6 +18,7 @@ pub(crate) mod errors;
 pub(crate) mod in_memory;
 pub(crate) mod listing;
 pub(crate) mod name;
+pub(crate) mod names;
 pub mod protocol;
 pub(crate) mod root;
 pub(crate) mod subtitles;

@@ -195,9 +195,10 @@ impl Folder {
 
     /// Creates a folder that is about to be filled; if it exists, checks that no link leads to it. True if it existed.
     pub(crate) fn make(&self, path: &str, rules: Rules) -> Result<bool, Failure> {
-        let (dir, last) = self.place(path, rules)?;
         let what = || format!("folder {}", escape_line(path));
         let failed = |error: &io::Error| Failure::io(error, what()).fix("choose another name");
+        let (parts, (dir, last)) = (components(path)?, self.place(path, rules)?);
+        self.check_no_links(&parts[..parts.len() - 1]).map_err(|error| failed(&error))?;
         match dir.create_dir_with(os(last), DirBuilder::new().mode(FILLING)) {
             Ok(()) => Ok(false),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -272,21 +273,21 @@ impl Folder {
         }))
     }
 
-    /// The names in a folder that a list shows, sorted.
-    pub(crate) fn names(&self, path: &str) -> Result<Vec<OsString>, Failure> {
-        let mut names = Vec::new();
+    /// Gives `take` the names in a folder that a list shows, in any order.
+    pub(crate) fn names(&self, path: &str, mut take: impl FnMut(OsString)) -> Result<(), Failure> {
+        let mut count = 0;
         let dir = self.read(path)?;
         for entry in dir.entries().map_err(|error| unreadable(&error, path))? {
             let name = entry.map_err(|error| unreadable(&error, path))?.file_name();
-            if names.len() >= LIST_LIMIT {
+            if count >= LIST_LIMIT {
                 return Err(errors::too_many_entries(LIST_LIMIT));
             }
             if !is_scaffold(&name) && (self.hidden || !is_hidden(&name)) {
-                names.push(name);
+                count += 1;
+                take(name);
             }
         }
-        names.sort_unstable();
-        Ok(names)
+        Ok(())
     }
 
     /// The entries with these names. Those that vanished meanwhile, links and special files are left out.
@@ -660,6 +661,7 @@ mod tests {
         {
             assert!(folder.link(path, target, false, rules).is_err(), "{path} -> {target}");
         }
+        assert!(folder.make("loop/new", rules).is_err() && !temp.path().join("new").exists());
         assert_eq!(folder.link("d/l", "../b", false, rules).unwrap_err().code, Code::Exists);
         folder.link("d/l", "../b", true, rules).unwrap();
         assert_eq!(std::fs::read_link(temp.path().join("d/l")).unwrap(), Path::new("../b"));
@@ -826,7 +828,9 @@ mod tests {
         }
         std::fs::write(temp.path().join(".hidden"), "").unwrap();
         std::fs::write(temp.path().join(".f.nls-part"), "").unwrap();
-        let names = folder.names("").unwrap();
+        let mut names = Vec::new();
+        folder.names("", |name| names.push(name)).unwrap();
+        names.sort();
         let entries: Vec<Entry> =
             names.chunks(256).flat_map(|page| folder.entries("", page).unwrap()).collect();
         assert!(entries.iter().map(|entry| entry.name.clone()).eq((0..600).map(|n| format!("f{n:04}"))));

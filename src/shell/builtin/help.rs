@@ -10,6 +10,7 @@ use crate::record::EVENT_LIMIT;
 use crate::report::{Failure, Outcome};
 use crate::service::calc::expression;
 use crate::service::chat::protocol::{MESSAGE_LIMIT, UDP_CHARACTER_LIMIT};
+use crate::service::files::names::{LEAST, NAMES};
 use crate::service::ftp::budgets::{ANSWERS, BATCHES, BLOCKS, KNOWN, PAGES, WINDOWS};
 use crate::service::ftp::{ENTRY_LIMIT, FTP_DATA_LIMIT, FTP_LINE_LIMIT};
 use crate::service::{PROVIDERS, Provider};
@@ -320,7 +321,7 @@ pub fn limits() -> String {
 }
 
 /// What all peers together may make this process hold.
-fn memory_limits() -> [(&'static str, String); 6] {
+fn memory_limits() -> [(&'static str, String); 7] {
     let size = |bytes: usize| quantity::show_size(bytes as u64);
     [
         (
@@ -346,6 +347,10 @@ fn memory_limits() -> [(&'static str, String); 6] {
         (
             "hashes of parts in memory",
             format!("{} for all peers, and 160.0 KiB for each", size(KNOWN.limit())),
+        ),
+        (
+            "names of lists in memory",
+            format!("{} for all peers, and {} for each", size(NAMES.limit()), size(LEAST)),
         ),
         ("long pages in memory", format!("{} for all peers", size(PAGES.limit()))),
     ]
