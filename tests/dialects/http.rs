@@ -109,6 +109,19 @@ fn an_upload_that_breaks_off_leaves_nothing() {
 }
 
 #[test]
+fn an_upload_that_does_not_say_how_long_it_is_is_no_empty_file() {
+    let lab = Lab::new();
+    let (_server, address, _) = site(&lab, "");
+    for request in ["PUT /new HTTP/1.0\r\n\r\nhello", "PUT /new HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"] {
+        let answer = exchange(&address, request.as_bytes());
+        assert!(status(&answer) == 411 && answer.contains("Content-Length"), "{answer}");
+        assert!(!lab.path("root/new").exists(), "{request}");
+    }
+    let empty = "PUT /new HTTP/1.0\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(status(&exchange(&address, empty.as_bytes())), 201);
+}
+
+#[test]
 fn a_server_that_takes_nothing_says_so_before_the_body() {
     let lab = Lab::new();
     let (_server, address, _) = site(&lab, "readonly");

@@ -77,6 +77,11 @@ pub(crate) trait Disk: std::fmt::Debug + Send + 'static {
     fn is_at(&self, _: &Self::File, _: &str) -> bool {
         true
     }
+    /// True if the name is still that of this very file, and nobody has changed it since `then`, its
+    /// [`last_change`](Self::last_change) at the time.
+    fn is_as_it_was(&self, file: &Self::File, name: &str, then: Option<LastChange>) -> bool {
+        self.last_change(file).ok() == then && self.is_at(file, name)
+    }
     /// Renames this very file; an error if another one has its name by then, before or afterwards: who may write to the
     /// folder can exchange files.
     fn publish(&self, file: &Self::File, from: &str, to: &str, replace: bool) -> io::Result<()> {

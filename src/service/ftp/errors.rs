@@ -202,6 +202,11 @@ pub(crate) fn part_of_another_version(part: &str) -> Failure {
         .fix("start again with `replace`")
 }
 
+pub(crate) fn changed_while_compared(name: &str) -> Failure {
+    let why = format!("`{name}` is there, and another program changed it while it was compared");
+    Failure::new(Code::Changed, why).fix("start again")
+}
+
 pub(crate) fn changed_since_listed() -> Failure {
     Failure::new(Code::Changed, "it changed since it was listed").fix("get it again")
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::quota::{Quota, Reserved};
 use crate::report::Failure;
 use crate::service::contract::errors::{file_exists, more_than_declared, never_replaced};
-use crate::service::files::disk::{Disk, Found, RealDisk, Space};
+use crate::service::files::disk::{Disk, Found, LastChange, RealDisk, Space};
 use crate::service::files::errors::being_received;
 use crate::service::files::name::{Rules, journal_name, part_name};
 use crate::service::files::root::{Folder, stamp};
@@ -54,8 +54,8 @@ pub(crate) struct Upload {
 enum Manner {
     /// Into the part.
     Write,
-    /// Nowhere: a file of that name is there, and may be the same.
-    Compare,
+    /// Nowhere: a file of that name is there, and may be the same. When it had last changed as it was opened.
+    Compare(Option<LastChange>),
     /// The part was given its name.
     Done,
 }
@@ -75,9 +75,7 @@ impl Upload {
             None => (claim(&disk, last)?, Manner::Write),
             Some(Found::Folder) => return Err(errors::is_a_folder(name)),
             Some(Found::Special) => return Err(never_replaced(name)),
-            Some(Found::File { size: there }) if size.is_none_or(|size| size == there) => {
-                (disk.open(last).map_err(|_| file_exists(name))?, Manner::Compare)
-            }
+            Some(Found::File { size: there }) if size.is_none_or(|size| size == there) => look(&disk, last)?,
             Some(_) => return Err(file_exists(name)),
         };
         let mut upload = Self {
@@ -126,7 +124,7 @@ impl Upload {
             return Err(more_than_declared("the client", self.bytes));
         }
         match self.manner {
-            Manner::Compare => self.compare(bytes)?,
+            Manner::Compare(_) => self.compare(bytes)?,
             _ => {
                 self.provide(end)?;
                 let written = self.disk.write_at(&self.file, self.bytes, bytes);
@@ -147,6 +145,20 @@ impl Upload {
         }
     }
 
+    /// All bytes were those of the file that has the name: it must have no more, and be the same still. It is synced even
+    /// though nothing was written, since an earlier command may have used `fast` (row 13).
+    fn confirm(&self, looked: Option<LastChange>) -> Result<(), Failure> {
+        let length = self.disk.length(&self.file).map_err(|error| self.failed(&error))?;
+        if length != self.bytes {
+            return Err(file_exists(&self.name));
+        }
+        if !self.disk.is_as_it_was(&self.file, &self.name, looked) {
+            return Err(errors::changed_while_compared(&self.name));
+        }
+        let synced = self.disk.sync(&self.file).and_then(|()| self.disk.sync_names());
+        synced.map_err(|error| self.failed(&error))
+    }
+
     /// All bytes came: the file is synced and, if it `is_wanted` still, gets its name. Also returns how it looks then.
     pub(crate) fn finish(
         mut self,
@@ -156,13 +168,9 @@ impl Upload {
             return Err(errors::upload_ended_early(self.bytes, size));
         }
         let (bytes, hash) = (self.bytes, self.hasher.finalize());
-        if self.manner == Manner::Compare {
-            let length = self.disk.length(&self.file).map_err(|error| self.failed(&error))?;
-            return if length == bytes {
-                Ok((Stored { bytes, hash, there: true }, self.file.metadata().ok()))
-            } else {
-                Err(file_exists(&self.name))
-            };
+        if let Manner::Compare(looked) = self.manner {
+            self.confirm(looked)?;
+            return Ok((Stored { bytes, hash, there: true }, self.file.metadata().ok()));
         }
         let modified = self.file.metadata().map_or(0, |metadata| stamp(&metadata));
         let dressed = self.disk.dress(&self.file, MODE, modified).and_then(|()| self.disk.sync(&self.file));
@@ -198,6 +206,13 @@ impl Drop for Upload {
     }
 }
 
+/// Opens the file that has the name, to compare it.
+fn look(disk: &RealDisk, name: &str) -> Result<(File, Manner), Failure> {
+    let file = disk.open(name).map_err(|_| file_exists(name))?;
+    let looked = disk.last_change(&file).ok();
+    Ok((file, Manner::Compare(looked)))
+}
+
 /// Takes the place of the incomplete file. What an interrupted `send` left there can be resumed, and stays.
 fn claim(disk: &RealDisk, name: &str) -> Result<File, Failure> {
     if disk.find(&journal_name(name)).is_some() {
@@ -211,6 +226,9 @@ fn claim(disk: &RealDisk, name: &str) -> Result<File, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::super::part::{self, Begun, Intent};
     use super::*;
 
     fn begin(folder: &Folder, name: &str, size: Option<u64>) -> Result<Upload, Failure> {
@@ -313,6 +331,40 @@ mod tests {
         assert_eq!(begin(&folder, "a", Some(4)).unwrap_err().code, Code::Exists);
         assert_eq!(std::fs::read(temp.path().join("a")).unwrap(), b"abc");
         assert_eq!(names(&folder), ["a"]);
+    }
+
+    #[test]
+    fn row_6_what_is_changed_renamed_or_removed_meanwhile_is_not_called_there() {
+        let (temp, folder) = folder();
+        let at = |name: &str| temp.path().join(name);
+        let change = || {
+            let changed = || std::fs::metadata(at("a")).map(|now| (now.ctime(), now.ctime_nsec())).unwrap();
+            let before = changed();
+            // The clock of files is coarse.
+            while changed() == before {
+                std::fs::write(at("a"), "abd").unwrap();
+            }
+        };
+        let rename = || std::fs::rename(at("a"), at("b")).unwrap();
+        let exchange = || {
+            std::fs::write(at("c"), "abc").unwrap();
+            std::fs::rename(at("c"), at("a")).unwrap();
+        };
+        let meddlings: [&dyn Fn(); 4] =
+            [&change, &rename, &exchange, &|| std::fs::remove_file(at("a")).unwrap()];
+        for (n, meddle) in meddlings.into_iter().enumerate() {
+            std::fs::write(at("a"), "abc").unwrap();
+            let mut upload = begin(&folder, "a", Some(3)).unwrap();
+            upload.write(b"abc").unwrap();
+            let (dir, last) = folder.place("a", Rules::default()).unwrap();
+            let begun = part::begin(RealDisk(dir), last, Intent::new(3, 0)).unwrap();
+            let Begun::There(mut there) = begun else { panic!("it is there") };
+            there.hashes(0, 1).unwrap();
+            there.confirm().unwrap();
+            meddle();
+            assert_eq!(upload.finish(|| true).unwrap_err().code, Code::Changed, "{n}");
+            assert_eq!(there.confirm().unwrap_err().code, Code::Changed, "{n}");
+        }
     }
 
     #[test]

@@ -19,6 +19,11 @@ pub(super) async fn put(store: &Store, exchange: &mut Exchange<'_>) -> Result<()
             .refuse(Status::UNSUPPORTED_MEDIA_TYPE, "a file comes as it is: without Content-Encoding")
             .await;
     }
+    let says_length = |field| exchange.head.headers.get(field).is_some();
+    if !says_length("content-length") && !says_length("transfer-encoding") {
+        // It would be an empty file, whatever follows (RFC 1945, section 7.2.2).
+        return exchange.refuse(Status::LENGTH_REQUIRED, "say how long the file is: Content-Length").await;
+    }
     let name = match path::name(&exchange.head.target) {
         Ok(name) if !name.is_empty() && !exchange.head.target.is_folder() => name,
         Ok(_) => return exchange.refuse(Status::BAD_REQUEST, "name the file in the URL").await,

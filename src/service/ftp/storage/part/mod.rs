@@ -68,6 +68,8 @@ pub(crate) struct There<D: Disk> {
     file: D::File,
     name: String,
     intent: Intent,
+    /// When it had last changed as it was opened.
+    looked: Option<LastChange>,
     pub(crate) tree: HashTree,
     quota: Option<Arc<Quota>>,
 }
@@ -118,8 +120,8 @@ pub(crate) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begu
             drop(disk.remove(&journal_name(name)));
         }
         let tree = HashTree::new(intent.size, intent.group);
-        let (name, quota) = (name.into(), None);
-        return Ok(Begun::There(There { disk, file: there, name, intent, tree, quota }));
+        let (name, looked, quota) = (name.into(), disk.last_change(&there).ok(), None);
+        return Ok(Begun::There(There { disk, file: there, name, intent, looked, tree, quota }));
     }
     begin_part(disk, name, intent).map(Begun::Part)
 }
@@ -193,9 +195,12 @@ impl<D: Disk> Begun<D> {
 }
 
 impl<D: Disk> There<D> {
-    /// The file is identical: with `replace` it gets the permissions and the time of the offered one. It is synced even
+    /// The file is identical, unless it was changed, renamed or removed since it was read: with `replace` it gets the permissions and the time of the offered one. It is synced even
     /// though nothing was written, since an earlier command may have used `fast` (row 13).
     pub(crate) fn confirm(&self) -> Result<(), Failure> {
+        if !self.disk.is_as_it_was(&self.file, &self.name, self.looked) {
+            return Err(errors::changed_while_compared(&self.name));
+        }
         if self.intent.replace {
             // This fails for another user's file, which stays as it is.
             drop(self.disk.dress(&self.file, self.intent.mode, self.intent.modified));
