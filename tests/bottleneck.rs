@@ -56,7 +56,7 @@ fn a_slow_disk_of_the_sender_is_named_by_the_receiver() {
     lab.random("root/large.bin", 8 << 20, 1);
     let mut server = with_slow(&lab, "pread64", SERVER);
     let port = server.line();
-    let script = format!("get large.bin from localhost:{port} as up; print $up.limited_by");
+    let script = format!("get large.bin from localhost:{port} fast as up; print $up.limited_by");
     let run = lab.run(&["-q", "-c", &script]).success();
     assert_eq!(run.out, "the sender's disk\n");
 }
