@@ -218,6 +218,35 @@ fn a_key_is_a_code_for_a_camera_and_a_result_in_json() {
 }
 
 #[test]
+fn a_new_code_is_in_the_result_of_the_command_that_makes_it() {
+    let lab = Lab::new();
+    made(&lab, "lab");
+    let script = "listen tcp 0 calc key lab as c; set $c code; print $c.code";
+    let run = lab.run(&["--json", "-c", script]).success();
+    let lines: Vec<serde_json::Value> =
+        run.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |verb: &str| lines.iter().find(|line| line["verb"] == verb).unwrap();
+    let code = of("set")["code"].as_str().unwrap();
+    assert!(code.contains('-') && of("print")["text"] == code, "{}", run.out);
+}
+
+#[test]
+fn a_server_that_is_not_named_again_is_asked_with_the_key_that_it_was_asked_with() {
+    let lab = Lab::new();
+    made(&lab, "lab");
+    lab.write("root/a.txt", "hello");
+    lab.run(&[
+        "-c",
+        "listen tcp 0 ftp root root key lab as f; listen tcp 0 calc key lab as c
+         expect error \"key\": get a.txt
+         ls $f key lab; get a.txt; expect file a.txt same as root/a.txt
+         calc 7 % 3 at $c key lab; calc 6 * 7 as second; expect $second.value == 42
+         calc 1 at $c key lab; listen tcp 0 calc as open; calc 2 at $open; calc 3",
+    ])
+    .success();
+}
+
+#[test]
 fn another_folder_can_be_named() {
     let lab = Lab::new();
     for name in ["here", ""] {

@@ -89,6 +89,11 @@ impl Arguments {
         self.0.iter().find(|(n, _)| *n == name).map(|(_, datum)| datum)
     }
 
+    /// Those with these names.
+    pub fn only(&self, names: &[&str]) -> Self {
+        Self(self.0.iter().filter(|(name, _)| names.contains(name)).cloned().collect())
+    }
+
     /// All values of a text or path that may be given several times.
     pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(n, _)| *n == name).filter_map(|(_, datum)| match datum {

@@ -1,7 +1,5 @@
 //! The shell state that the line editor's thread can read, for the prompt and for completion.
 
-use crate::service::PROVIDERS;
-use crate::service::provider;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fs::DirEntry;
@@ -9,15 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::remote_names::Names;
 use crate::base::escape::escape_line;
-use crate::base::{Endpoint, Transport, Value, quantity};
+use crate::base::{Value, quantity};
 use crate::language::editing::complete::World;
 use crate::language::parse::lexer::is_bare;
 use crate::language::{Scope, Vocabulary};
 use crate::net::ports_in_use;
 use crate::service::chat::protocol::UDP_CHARACTER_LIMIT;
 use crate::service::contract::keys::KeyFolder;
+use crate::service::{Context, PROVIDERS, provider};
 use crate::session::{Registry, Session};
-use crate::shell::Shell;
+use crate::shell::{Reached, Shell};
 use crate::wire::ServiceId;
 
 /// The key that ended a line, if it was not Enter.
@@ -63,7 +62,9 @@ struct Changing {
     scope: Arc<Scope>,
     endpoints: Vec<String>,
     /// Servers that can list names for completion.
-    places: Vec<(ServiceId, (Transport, Endpoint))>,
+    places: Vec<(ServiceId, Reached)>,
+    /// What they are asked with.
+    context: Option<Context>,
     attached: Option<Arc<Session>>,
 }
 
@@ -72,7 +73,7 @@ impl PromptState {
         Self {
             vocabulary: shell.vocabulary().clone(),
             registry: shell.registry().clone(),
-            remote: Names::new(shell.registry().clone()),
+            remote: Names::new(),
             changing: Mutex::default(),
             pressed: Mutex::default(),
         }
@@ -106,7 +107,8 @@ impl PromptState {
             .filter_map(|service| Some((service, shell.place_of(service)?)))
             .collect();
         let scope = Arc::new(shell.scope().clone());
-        *self.lock() = Changing { scope, endpoints: shell.endpoints(), places, attached };
+        let (endpoints, context) = (shell.endpoints(), Some(shell.context().clone()));
+        *self.lock() = Changing { scope, endpoints, places, context, attached };
     }
 
     /// True while a session is attached; false as soon as it ends, even in the middle of a line.
@@ -193,13 +195,14 @@ impl World for PromptState {
     }
 
     fn remote(&self, service: &str) -> Vec<(String, String)> {
-        let place = self
-            .lock()
-            .places
-            .iter()
-            .find(|(id, _)| provider(*id).is_some_and(|provider| provider.row.name == service))
-            .map(|(_, place)| place.clone());
-        let found = place.map(|place| self.remote.of(service, &place)).unwrap_or_default();
+        let (place, context) = {
+            let state = self.lock();
+            let is_meant = |id| provider(id).is_some_and(|provider| provider.row.name == service);
+            let place = state.places.iter().find(|(id, _)| is_meant(*id)).map(|(_, place)| place.clone());
+            (place, state.context.clone())
+        };
+        let asked = place.zip(context).map(|(place, context)| self.remote.of(service, &place, &context));
+        let found = asked.unwrap_or_default();
         // Names with characters that the terminal cannot show as they are, are not offered.
         found.into_iter().filter(|(name, _)| matches!(escape_line(name), Cow::Borrowed(_))).collect()
     }

@@ -7,11 +7,21 @@ use std::time::Duration;
 use super::{Binding, Shell, errors, paths};
 use crate::base::{Endpoint, Host, Transport, endpoint};
 use crate::language::parse::value::read;
-use crate::language::{Argument, Arguments, Datum, Invocation, Kind, Place, SessionRef};
+use crate::language::{Argument, Arguments, Datum, Invocation, Kind, Place, SessionRef, Target};
 use crate::report::Failure;
+use crate::service::contract::keys::CREDENTIALS;
 use crate::service::{Client, Provider, provider};
 use crate::session::{Listening, Session, State};
 use crate::wire::ServiceId;
+
+/// A server that can be asked without being named.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reached {
+    /// Where it is.
+    pub target: Target,
+    /// The key or the code that it was reached with, if any.
+    pub with: Arguments,
+}
 
 impl Shell {
     pub(super) fn arguments(&self, invocation: &Invocation) -> Result<Arguments, Failure> {
@@ -127,45 +137,54 @@ impl Shell {
         })
     }
 
-    /// Fills in the endpoint if it was left out: the one used last, else that of the newest server of this service.
+    /// Fills in the endpoint if it was left out: the one used last, with the key that it was used with, else that of the
+    /// newest server of this service.
     pub(super) fn complete_place(&self, client: &Client, arguments: &mut Arguments) -> Result<(), Failure> {
         let Some((name, service)) = client.place else { return Ok(()) };
         if let Some((_, Datum::Endpoint(transport, _))) = arguments.0.iter_mut().find(|(n, _)| *n == name) {
             transport.get_or_insert(client.transport);
             return Ok(());
         }
-        let Some((transport, endpoint)) = self.place_of(service) else {
+        let Some(Reached { target: Target { transport, endpoint }, with }) = self.place_of(service) else {
             let verb = client.verb.name;
             let kind = provider(service).map_or("", |provider| provider.row.name);
             return Err(errors::no_server_known(kind, client.transport, verb, name).of(verb));
         };
         arguments.0.push((name, Datum::Endpoint(Some(transport), Place::Address(endpoint))));
+        if arguments.only(&CREDENTIALS).0.is_empty() {
+            arguments.0.extend(with.0);
+        }
         Ok(())
     }
 
     /// The endpoint last used for a service, else its newest server in this shell.
-    pub fn place_of(&self, service: ServiceId) -> Option<(Transport, Endpoint)> {
+    pub fn place_of(&self, service: ServiceId) -> Option<Reached> {
         // The endpoint that was listed last may be of any service that has listings: it is the last resort.
         let lists = provider(service).is_some_and(Provider::lists);
         let listed = || self.used.get(&ServiceId::ANY).filter(|_| lists).cloned();
         self.used.get(&service).cloned().or_else(|| self.newest(service)).or_else(listed)
     }
 
-    fn newest(&self, service: ServiceId) -> Option<(Transport, Endpoint)> {
+    fn newest(&self, service: ServiceId) -> Option<Reached> {
         let live = self.registry.live();
         let serves = |session: &&Arc<Session>| {
             session.listening().is_some_and(|listening| listening.service == Some(service))
         };
         let session = live.iter().rev().find(serves)?;
-        server_address(session)
+        let (transport, endpoint) = server_address(session)?;
+        let target = Target { transport, endpoint };
+        let before = self.used.values().find(|reached| reached.target == target);
+        let with = before.map(|reached| reached.with.clone()).unwrap_or_default();
+        Some(Reached { target, with })
     }
 
-    /// Remembers the endpoint that was used for a service.
+    /// Remembers the endpoint that was used for a service, and the key that it was used with.
     pub(super) fn remember_place(&mut self, client: &Client, arguments: &Arguments) {
         if let Some((name, service)) = client.place
             && let (Some(transport), Some(endpoint)) = (arguments.transport(name), arguments.endpoint(name))
         {
-            self.used.insert(service, (transport, endpoint.clone()));
+            let target = Target { transport, endpoint: endpoint.clone() };
+            self.used.insert(service, Reached { target, with: arguments.only(&CREDENTIALS) });
         }
     }
 }

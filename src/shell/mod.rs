@@ -29,6 +29,7 @@ mod temporary;
 pub mod terminal;
 mod values;
 
+pub use arguments::Reached;
 pub use builder::ShellBuilder;
 pub use terminal::Terminal;
 
@@ -43,7 +44,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::pattern::PatternSet;
-use crate::base::{Endpoint, Fields, Secrets, Transport, Value};
+use crate::base::{Fields, Secrets, Value};
 use crate::language::script::SessionTest;
 use crate::language::{Plan, Report as Wrong, Scope, Source, Step, Vocabulary};
 use crate::report::{Failure, Report};
@@ -125,7 +126,7 @@ pub struct Shell {
     context: Context,
     variables: HashMap<String, Binding>,
     last: Option<Binding>,
-    used: HashMap<ServiceId, (Transport, Endpoint)>,
+    used: HashMap<ServiceId, Reached>,
     arguments: Vec<String>,
     previous_directory: Option<PathBuf>,
     temporary: Arc<std::sync::OnceLock<temporary::Temporary>>,
@@ -269,9 +270,14 @@ impl Shell {
         }
     }
 
+    /// What every command is given.
+    pub const fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// The endpoint last used for each service.
     pub fn endpoints(&self) -> Vec<String> {
-        self.used.values().map(|(_, endpoint)| endpoint.to_string()).collect()
+        self.used.values().map(|reached| reached.target.endpoint.to_string()).collect()
     }
 
     /// Sets a variable, as `as` and `let` do.

@@ -3,7 +3,7 @@
 use nls::base::Key;
 
 use super::Terminal;
-use crate::harness::{Lab, names};
+use crate::harness::{Lab, eventually, names};
 
 #[test]
 fn row_114_a_key_is_asked_for_and_its_lines_are_in_no_history() {
@@ -41,4 +41,20 @@ fn the_names_of_keys_are_completed() {
     prompt.keys("key show ann\t");
     prompt.see("the name", |screen| screen.contains("key show annabel "));
     prompt.interrupt();
+}
+
+#[test]
+fn the_files_of_a_port_with_keys_are_completed_once_it_was_asked_with_one() {
+    let lab = Lab::new();
+    lab.run(&["key", "new", "annabel"]).success();
+    lab.random("root/picture.png", 1000, 1);
+    let mut prompt = Terminal::new(&lab, &[], None);
+    prompt.run("listen tcp 0 ftp root root key annabel as files", "files of");
+    prompt.run("ls $files key annabel", "picture.png");
+    prompt.keys("get pic");
+    eventually("the server was asked", || {
+        prompt.keys("\t");
+        prompt.read();
+        prompt.text().contains("nls> get picture.png")
+    });
 }

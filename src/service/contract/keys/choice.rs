@@ -24,6 +24,9 @@ pub const CODE: Keyword =
 /// For a verb that listens.
 pub const OFFERS_CODE: Keyword = Keyword::flag("code", "one more client is let in that has the words shown");
 
+/// What a client may be given to connect with.
+pub const CREDENTIALS: [&str; 2] = [KEY.word, CODE.word];
+
 /// A key as a command names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyChoice {

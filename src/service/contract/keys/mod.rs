@@ -18,6 +18,8 @@ pub mod memory;
 
 pub(crate) use errors::{named_twice, no_key_in, port_full, same_key};
 
-pub use choice::{CODE, ClientChoice, KEY, KEYS, KeyChoice, KeyChoices, KeySource, NamedKey, OFFERS_CODE};
+pub use choice::{
+    CODE, CREDENTIALS, ClientChoice, KEY, KEYS, KeyChoice, KeyChoices, KeySource, NamedKey, OFFERS_CODE,
+};
 pub(crate) use credentials::{Credentials, UsedCodes};
 pub use folder::{DEFAULT, KeyFolder};

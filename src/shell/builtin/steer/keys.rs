@@ -3,7 +3,7 @@
 use crate::language::{Arguments, FromArguments};
 use crate::net::connection::keys::{Clash, ClientKey, Keyring};
 use crate::net::relay::RelayControl;
-use crate::report::Failure;
+use crate::report::{Failure, Outcome};
 use crate::service::contract::keys::{
     KEY, KeyChoice, KeySource, OFFERS_CODE, named_twice, port_full, same_key,
 };
@@ -31,8 +31,8 @@ impl KeyChange {
         self.added.is_none() && self.revoked.is_none() && !self.offers_code
     }
 
-    /// Makes the change, and says it in words. Who has a new key is let in before another is shut out.
-    pub(super) fn make(&self, shell: &Shell, session: &Session) -> Result<String, Failure> {
+    /// Makes the change, and says it in words and in fields. Who has a new key is let in before another is shut out.
+    pub(super) fn make(&self, shell: &Shell, session: &Session) -> Result<Outcome, Failure> {
         let label = session.label();
         let link = session.control::<RelayControl>();
         let of_link = || link.as_ref()?.keys().cloned();
@@ -60,10 +60,12 @@ impl KeyChange {
             }));
             Ok(())
         });
+        let mut fields = Vec::new();
         code::show(&keys, |[key, code]| {
-            session.set_all([key].into_iter().chain(link.is_none().then_some(code)));
+            fields = [key].into_iter().chain(link.is_none().then_some(code)).collect();
+            session.set_all(fields.clone());
         });
-        made.map(|()| format!("{label}: {}", said.join("; ")))
+        made.map(|()| Outcome::new(format!("{label}: {}", said.join("; ")), fields))
     }
 }
 

@@ -54,8 +54,7 @@ pub(in crate::shell::builtin) static SET: Builtin = Builtin {
         Box::pin(async move {
             let options = SetOptions::from_arguments(&arguments);
             if let Some(session) = &options.session {
-                let text = limit(shell, session, &options)?;
-                return next(Outcome::new(text, Vec::new()));
+                return next(change(shell, session, &options)?);
             }
             let Some(on) = options.on else {
                 return Err(errors::setting_without_value().of("set"));
@@ -125,21 +124,25 @@ fn turn(label: &str, control: &RelayControl, options: &SetOptions) -> Result<Str
     Ok(format!("{label}: {}", link::describe(control.profiles())))
 }
 
-fn limit(shell: &Shell, session: &SessionRef, options: &SetOptions) -> Result<String, Failure> {
+fn change(shell: &Shell, session: &SessionRef, options: &SetOptions) -> Result<Outcome, Failure> {
     let session = shell.session(session)?;
     let label = session.label();
     if let Some(events) = options.record {
         session.keep_packets(events);
         if options.keys.is_empty() && !options.paces() {
-            return Ok(format!("{label} keeps {} of its packets", quantity::counted(events as u64, "event")));
+            let kept = quantity::counted(events as u64, "event");
+            return Ok(Outcome::new(format!("{label} keeps {kept} of its packets"), Vec::new()));
         }
     }
     if session.has_ended() {
         return Err(errors::session_ended(&label).of(format!("set {label}")));
     }
-    let mut said = Vec::new();
+    let (mut said, mut fields) = (Vec::new(), Vec::new());
     if !options.keys.is_empty() {
-        said.push(options.keys.make(shell, &session).map_err(|failure| failure.of(format!("set {label}")))?);
+        let made = options.keys.make(shell, &session);
+        let made = made.map_err(|failure| failure.of(format!("set {label}")))?;
+        said.push(made.text);
+        fields = made.fields;
     }
     if options.keys.is_empty() || options.paces() {
         said.push(match session.control::<RelayControl>() {
@@ -150,7 +153,7 @@ fn limit(shell: &Shell, session: &SessionRef, options: &SetOptions) -> Result<St
     for text in &said {
         session.note_change(CHANGE, text.strip_prefix(&format!("{label}: ")).unwrap_or(text));
     }
-    Ok(said.join("\n"))
+    Ok(Outcome::new(said.join("\n"), fields))
 }
 
 /// Sets or lifts the rate limit of a session.
