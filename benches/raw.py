@@ -7,7 +7,6 @@ Prints a ratio for each line: above 1, nls is faster. Talks to loopback only; so
 """
 
 import os
-import resource
 import shutil
 import socket
 import statistics
@@ -40,6 +39,20 @@ def wait_for(port):
     sys.exit(f"nothing listens on {port}")
 
 
+def peak(process):
+    """The peak memory of a process in KiB, once it has ended. (That of wait4 counts what Python had before its exec.)"""
+    most = 0
+    while process.poll() is None:
+        try:
+            with open(f"/proc/{process.pid}/status") as status:
+                most = next((int(line.split()[1]) for line in status if line.startswith("VmHWM")), most)
+        except ProcessLookupError:
+            break
+        time.sleep(0.01)  # of a measurement: it never falls
+    process.wait()
+    return most
+
+
 def one_way(client, up):
     """Seconds for SIZE bytes between a client of this command and `ncat -l`, and the client's peak memory in KiB."""
     port = free_port()
@@ -57,13 +70,12 @@ def one_way(client, up):
         else:
             talker = subprocess.Popen(command, stdin=null, stdout=subprocess.PIPE)
             sink = subprocess.Popen(["cat"], stdin=talker.stdout, stdout=null)
-        _, _, usage = os.wait4(talker.pid, 0)
-        talker.returncode = 0
+        memory = peak(talker)
         listener.wait()
         if not up:
             talker.stdout.close()
             sink.wait()
-        return time.monotonic() - began, usage.ru_maxrss
+        return time.monotonic() - began, memory
 
 
 def pipes():
@@ -80,9 +92,9 @@ def pipes():
             for name, command in clients.items():
                 if shutil.which(command[0]) is None:
                     continue
-                seconds, peak = one_way(command, up)
+                seconds, held = one_way(command, up)
                 times[name].append(seconds)
-                memory = max(memory, peak) if name == "nls" else memory
+                memory = max(memory, held) if name == "nls" else memory
         nls = statistics.median(times["nls"])
         for peer in ("ncat", "socat"):
             if times[peer]:

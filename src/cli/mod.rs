@@ -36,6 +36,7 @@ use std::time::Duration;
 use arguments::{Arguments, Mode};
 use console::{Bars, Console};
 use events::EventFeed;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -112,7 +113,7 @@ fn run_with(sink: Sink) -> ExitCode {
         Ok(arguments) => arguments,
         Err(why) => return fail(&sink, Exit::Usage, &format!("{why}; `nls --help` shows how")),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .global_queue_interval(GLOBAL_QUEUE_INTERVAL)
         .enable_all()
@@ -124,15 +125,11 @@ fn run_with(sink: Sink) -> ExitCode {
             return fail(&sink, Exit::CannotStart, &why);
         }
     };
-    let program = Program::new(arguments, sink);
+    let program = Arc::new(Program::new(arguments, sink));
     if program.arguments.is_interactive() {
         crate::output::keep_terminal();
     }
-    let exit = runtime.block_on(async {
-        let exit = program.run().await;
-        program.show_the_rest().await;
-        exit
-    });
+    let exit = run_on(&runtime, program.clone());
     program.sink.flush();
     crate::output::restore_terminal();
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -144,6 +141,23 @@ fn run_with(sink: Sink) -> ExitCode {
         return fail(&program.sink, Exit::Failed, &why);
     }
     ExitCode::from(exit as u8)
+}
+
+/// Runs it on a worker, where sessions run as well: a switch between threads takes longer than what is done between two.
+fn run_on(runtime: &Runtime, program: Arc<Program>) -> Exit {
+    let run = runtime.spawn(async move {
+        let exit = program.run().await;
+        program.show_the_rest().await;
+        exit
+    });
+    match runtime.block_on(run) {
+        Ok(exit) => exit,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Nobody cancels it.
+            Err(_) => Exit::Failed,
+        },
+    }
 }
 
 /// Shows the error that ends the program, and returns its exit code.

@@ -31,7 +31,16 @@ const CACHE_SIZE: usize = 4 << 20;
 pub struct Pattern {
     /// As a regular expression.
     source: String,
-    regex: Regex,
+    finder: Finder,
+}
+
+/// What finds the place of a match.
+#[derive(Clone)]
+enum Finder {
+    /// A regular expression.
+    Regex(Regex),
+    /// These bytes, `None` for any: scripts have thousands of texts, and a regular expression takes 30 µs to make.
+    Bytes(Vec<Option<u8>>),
 }
 
 /// A regular expression over a text that is there as a whole: the value of a field, the name of a test. `^` and `$` are
@@ -110,7 +119,7 @@ impl Pattern {
         if bytes.len() > WRITTEN_LIMIT {
             return Err(format!("a text of more than {WRITTEN_LIMIT} bytes"));
         }
-        Self::new(bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect())
+        Ok(Self::bytes(bytes.iter().copied().map(Some).collect()))
     }
 
     /// Bytes in hexadecimal with any spacing; `??` is any byte.
@@ -127,12 +136,22 @@ impl Pattern {
         }
         let pairs = pairs(&digits)?;
         let byte = |pair: &&str| match *pair {
-            "??" => Ok("(?s:.)".to_owned()),
-            pair => {
-                u8::from_str_radix(pair, 16).map(|byte| format!("\\x{byte:02x}")).map_err(|_| not_hex(pair))
-            }
+            "??" => Ok(None),
+            pair => u8::from_str_radix(pair, 16).map(Some).map_err(|_| not_hex(pair)),
         };
-        Self::new(pairs.iter().map(byte).collect::<Result<String, String>>()?)
+        Ok(Self::bytes(pairs.iter().map(byte).collect::<Result<_, String>>()?))
+    }
+
+    fn bytes(bytes: Vec<Option<u8>>) -> Self {
+        let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
+        let mut source = String::with_capacity(bytes.len() * 4);
+        for byte in &bytes {
+            match byte {
+                Some(byte) => source.extend(['\\', 'x', digit(byte >> 4), digit(*byte)]),
+                None => source.push_str("(?s:.)"),
+            }
+        }
+        Self { source, finder: Finder::Bytes(bytes) }
     }
 
     fn new(source: String) -> Result<Self, String> {
@@ -140,7 +159,8 @@ impl Pattern {
         let limited = NFA::compiler().syntax(syntax()).configure(thompson).build(&source);
         limited.map_err(|error| first_line(&error))?;
         let built = Regex::builder().syntax(syntax()).build(&source);
-        built.map(|regex| Self { source, regex }).map_err(|error| first_line(&error))
+        let finder = built.map(Finder::Regex).map_err(|error| first_line(&error))?;
+        Ok(Self { source, finder })
     }
 
     /// As a regular expression.
@@ -155,17 +175,32 @@ impl Pattern {
 
     /// True if it matches somewhere.
     pub fn is_match(&self, bytes: &[u8]) -> bool {
-        self.regex.is_match(bytes)
+        match &self.finder {
+            Finder::Regex(regex) => regex.is_match(bytes),
+            Finder::Bytes(wanted) => {
+                let same = |(byte, wanted): (&u8, &Option<u8>)| wanted.is_none_or(|wanted| wanted == *byte);
+                bytes.windows(wanted.len()).any(|window| window.iter().zip(wanted).all(same))
+            }
+        }
     }
 
     /// Names of its groups, the whole first; `None` for those without.
     pub fn group_names(&self) -> Vec<Option<String>> {
-        self.regex.group_info().pattern_names(PatternID::ZERO).map(|name| name.map(Into::into)).collect()
+        let Finder::Regex(regex) = &self.finder else { return vec![None] };
+        regex.group_info().pattern_names(PatternID::ZERO).map(|name| name.map(Into::into)).collect()
     }
 
+    /// The groups of a match that ends where `within` does.
     fn groups(&self, bytes: &[u8], within: Range<usize>, pattern: usize) -> Groups {
-        let mut captures = self.regex.create_captures();
-        self.regex.search_captures(&Input::new(bytes).span(within), &mut captures);
+        let regex = match &self.finder {
+            Finder::Regex(regex) => regex,
+            Finder::Bytes(wanted) => {
+                let whole = within.end.saturating_sub(wanted.len())..within.end;
+                return Groups { pattern, ranges: vec![Some(whole)] };
+            }
+        };
+        let mut captures = regex.create_captures();
+        regex.search_captures(&Input::new(bytes).span(within), &mut captures);
         let ranges =
             (0..captures.group_len()).map(|group| captures.get_group(group).map(|span| span.range()));
         Groups { pattern, ranges: ranges.collect() }
@@ -412,6 +447,10 @@ mod tests {
         );
         assert!(matches!(set.search(b"\x00\x01\x0a\x0a", 0, false), Search::Match(_)));
         assert!(!matches!(set.search(b"\x00\x01\x0a", 0, true), Search::Match(_)));
+        let pattern = Pattern::hex("00 01 ?? 0a").unwrap();
+        assert!(pattern.is_match(b"\xff\x00\x01\xfe\x0a") && !pattern.is_match(b"\x00\x01\x0a\x0b"));
+        assert_eq!(pattern.written(), r"\x00\x01(?s:.)\x0a");
+        assert_eq!(pattern.group_names(), [None]);
         for wrong in ["", "0", "0g", "00 1", "é0"] {
             assert!(Pattern::hex(wrong).is_err(), "{wrong}");
         }

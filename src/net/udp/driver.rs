@@ -36,7 +36,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(1);
 /// Receive calls in a row before other work gets its turn.
 const READ_BURST: usize = 32;
 /// What such a burst costs of a turn, in bytes as others count them.
-const BATCH_COST: u64 = 30 << 10;
+const BATCH_COST: u64 = 7 << 10;
 
 /// The driver's side of a connection.
 struct ConnectionSlot {
