@@ -1,6 +1,8 @@
 //! The program in a pipeline: exit codes, streams, signals.
 
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
 
 use crate::harness::Lab;
 
@@ -231,4 +233,24 @@ fn a_file_goes_to_standard_output_and_comes_from_standard_input() {
     lab.nls(&format!("get . from {address} to -")).fails(1, "a folder does not go to standard output");
     let run = lab.run(&["--json", "-c", &format!("get big from {address} to -")]);
     assert!(run.code == Some(1) && run.out.contains("taken by results in JSON"), "{run:?}");
+}
+
+/// More is printed than fits the pipe and the queue before it.
+#[test]
+fn output_that_nobody_reads_holds_up_no_server() {
+    let lab = Lab::new();
+    let print = format!("print {}\n", "x".repeat(200));
+    lab.write("talk.nls", format!("listen tcp 0 calc as c\n{}", print.repeat(9000)));
+    let mut talker = lab.start(&["talk.nls"]);
+    let line = talker.line();
+    let address = line.split_whitespace().nth(3).unwrap().trim_end_matches(':');
+    for n in 0..50 {
+        let mut client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        client.write_all(format!("{n} + 1000\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        BufReader::new(client).read_line(&mut answer).unwrap();
+        assert!(answer.contains(&(n + 1000).to_string()), "{answer}");
+    }
+    assert_eq!(talker.finish().success().out.matches("xxx\n").count(), 9000);
 }

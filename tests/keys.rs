@@ -228,6 +228,8 @@ fn a_new_code_is_in_the_result_of_the_command_that_makes_it() {
     let of = |verb: &str| lines.iter().find(|line| line["verb"] == verb).unwrap();
     let code = of("set")["code"].as_str().unwrap();
     assert!(code.contains('-') && of("print")["text"] == code, "{}", run.out);
+    lab.run(&["-c", "listen tcp 0 calc key lab as c; set $c code as made; expect $made.code == $c.code"])
+        .success();
 }
 
 #[test]
@@ -242,6 +244,17 @@ fn a_server_that_is_not_named_again_is_asked_with_the_key_that_it_was_asked_with
          ls $f key lab; get a.txt; expect file a.txt same as root/a.txt
          calc 7 % 3 at $c key lab; calc 6 * 7 as second; expect $second.value == 42
          calc 1 at $c key lab; listen tcp 0 calc as open; calc 2 at $open; calc 3",
+    ])
+    .success();
+    // A key file is the same wherever the next command stands, and no key is for another server in that place.
+    made(&lab, "other");
+    std::fs::create_dir_all(lab.path("elsewhere")).unwrap();
+    std::fs::copy(file(&lab, "lab"), lab.path("own.key")).unwrap();
+    std::fs::copy(file(&lab, "other"), lab.path("elsewhere/own.key")).unwrap();
+    lab.run(&[
+        "-c",
+        "listen tcp 0 calc key lab as c; let port = $c.port; calc 1 at $c key ./own.key; cd elsewhere; calc 2
+         stop $c; listen tcp $port calc; calc 3",
     ])
     .success();
 }

@@ -57,7 +57,7 @@ const EVENTS_SHOWN: usize = 5;
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// How long showing the last events may take.
 const SHOW_LIMIT: Duration = Duration::from_millis(300);
-/// Worker threads: with two, sessions and the prompt do not delay each other; more bring no gain.
+/// Worker threads: with two, sessions and commands hardly delay each other; more bring no gain.
 const WORKERS: usize = 2;
 /// A worker takes every second task from those that the workers share, and the others from its own: when hundreds of
 /// clients are busy at once, its own never end, and the shared ones would wait for seconds (as of every 61st).

@@ -3,10 +3,11 @@
 //! when it draws.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, channel, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::sync::CancellationToken;
 
 use super::Rendered;
@@ -61,14 +62,21 @@ impl Sink {
         sink
     }
 
+    /// Waits for room in the queue.
+    fn send(&self, item: Item) {
+        if let Err(TrySendError::Full(item)) = self.queue.try_send(item) {
+            drop(aside(|| self.queue.send(item)));
+        }
+    }
+
     /// Queues results and errors; waits for room in the queue, so that none is lost.
     pub fn put(&self, text: Rendered) {
-        drop(self.queue.send(Item::Text(self.hidden(text))));
+        self.send(Item::Text(self.hidden(text)));
     }
 
     /// Queues a result that shows a secret because the user asked for it.
     pub fn reveal(&self, text: Rendered) {
-        drop(self.queue.send(Item::Text(text)));
+        self.send(Item::Text(text));
     }
 
     /// Queues events; they are dropped and counted if the queue is full.
@@ -81,7 +89,7 @@ impl Sink {
 
     /// Queues output of a system command, whose secrets are masked already; `err`: for standard error.
     pub fn pass(&self, bytes: Vec<u8>, err: bool) {
-        drop(self.queue.send(Item::Bytes(bytes, err)));
+        self.send(Item::Bytes(bytes, err));
     }
 
     /// Counts events that were dropped before they reached this sink.
@@ -103,13 +111,13 @@ impl Sink {
     /// Draws a picture in place of the one before it; its lines must fit the terminal. Other text appears above it.
     /// `None`: the last picture stays on the screen and is no longer redrawn.
     pub fn draw(&self, picture: Option<String>) {
-        drop(self.queue.send(Item::Picture(self.without_secrets(picture))));
+        self.send(Item::Picture(self.without_secrets(picture)));
     }
 
     /// Draws progress bar `id` as one line on standard error, below all other text; `None` ends and erases it. Later
     /// bars have higher numbers.
     pub fn bar(&self, id: u64, line: Option<String>) {
-        drop(self.queue.send(Item::Bar(id, self.without_secrets(line))));
+        self.send(Item::Bar(id, self.without_secrets(line)));
     }
 
     fn without_secrets(&self, mut drawn: Option<String>) -> Option<String> {
@@ -122,22 +130,30 @@ impl Sink {
     /// Waits until everything queued so far is written, at most 2 s.
     pub fn flush(&self) {
         let (done, heard) = channel();
-        if self.queue.send(Item::Flush(done)).is_ok() {
-            // A terminal that accepts no output must not hold up the program.
-            let _ = heard.recv_timeout(Duration::from_secs(2));
-        }
+        self.send(Item::Flush(done));
+        // A terminal that accepts no output must not hold up the program.
+        let _ = aside(|| heard.recv_timeout(Duration::from_secs(2)));
     }
 
     /// From now on, text that comes while a line is being edited waits in the result until the editor takes it; `wake`
     /// makes it do so.
     pub fn set_editor(&self, wake: Wake) -> Arc<AboveLine> {
         let above = AboveLine::new(wake);
-        drop(self.queue.send(Item::Editor(above.clone())));
+        self.send(Item::Editor(above.clone()));
         above
     }
 
     /// Tells whether a line is being edited now.
     pub fn set_reading(&self, reading: bool) {
         self.reading.store(reading, Ordering::SeqCst);
+    }
+}
+
+/// Waits for whoever reads the output. A worker of the runtime leaves its tasks to another thread meanwhile: they may be
+/// those of servers, and it may be the one that looks at all sockets.
+fn aside<T>(wait: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
+        _ => wait(),
     }
 }

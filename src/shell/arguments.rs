@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Binding, Shell, errors, paths};
+use tokio::time::Instant;
+
+use super::{Binding, Reached, Shell, Used, errors, paths};
 use crate::base::{Endpoint, Host, Transport, endpoint};
 use crate::language::parse::value::read;
 use crate::language::{Argument, Arguments, Datum, Invocation, Kind, Place, SessionRef, Target};
@@ -13,15 +15,6 @@ use crate::service::contract::keys::CREDENTIALS;
 use crate::service::{Client, Provider, provider};
 use crate::session::{Listening, Session, State};
 use crate::wire::ServiceId;
-
-/// A server that can be asked without being named.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reached {
-    /// Where it is.
-    pub target: Target,
-    /// The key or the code that it was reached with, if any.
-    pub with: Arguments,
-}
 
 impl Shell {
     pub(super) fn arguments(&self, invocation: &Invocation) -> Result<Arguments, Failure> {
@@ -161,8 +154,24 @@ impl Shell {
     pub fn place_of(&self, service: ServiceId) -> Option<Reached> {
         // The endpoint that was listed last may be of any service that has listings: it is the last resort.
         let lists = provider(service).is_some_and(Provider::lists);
-        let listed = || self.used.get(&ServiceId::ANY).filter(|_| lists).cloned();
-        self.used.get(&service).cloned().or_else(|| self.newest(service)).or_else(listed)
+        let used = |service| self.used.get(&service).map(|used| self.as_it_is_now(used));
+        let listed = || used(ServiceId::ANY).filter(|_| lists);
+        used(service).or_else(|| self.newest(service)).or_else(listed)
+    }
+
+    fn as_it_is_now(&self, used: &Used) -> Reached {
+        let target = used.reached.target.clone();
+        let is_same = self.listener_at(&target) == used.listener;
+        Reached { target, with: if is_same { used.reached.with.clone() } else { Arguments::default() } }
+    }
+
+    /// The session of this shell that listens there.
+    fn listener_at(&self, target: &Target) -> Option<u64> {
+        let is_there = |session: &&Arc<Session>| {
+            server_address(session)
+                .is_some_and(|(transport, at)| (transport, &at) == (target.transport, &target.endpoint))
+        };
+        self.registry.live().iter().find(is_there).map(|session| session.id)
     }
 
     fn newest(&self, service: ServiceId) -> Option<Reached> {
@@ -173,8 +182,9 @@ impl Shell {
         let session = live.iter().rev().find(serves)?;
         let (transport, endpoint) = server_address(session)?;
         let target = Target { transport, endpoint };
-        let before = self.used.values().find(|reached| reached.target == target);
-        let with = before.map(|reached| reached.with.clone()).unwrap_or_default();
+        let of_it = self.used.values().filter(|used| used.listener == Some(session.id));
+        let last = of_it.max_by_key(|used| used.at);
+        let with = last.map(|used| used.reached.with.clone()).unwrap_or_default();
         Some(Reached { target, with })
     }
 
@@ -184,7 +194,16 @@ impl Shell {
             && let (Some(transport), Some(endpoint)) = (arguments.transport(name), arguments.endpoint(name))
         {
             let target = Target { transport, endpoint: endpoint.clone() };
-            self.used.insert(service, Reached { target, with: arguments.only(&CREDENTIALS) });
+            let listener = self.listener_at(&target);
+            let mut with = arguments.only(&CREDENTIALS);
+            for (_, datum) in &mut with.0 {
+                // The same file, wherever the next command stands.
+                if let Datum::Path(path, _) = datum {
+                    *path = self.context.directory.join(&*path).to_string_lossy().into_owned();
+                }
+            }
+            let reached = Reached { target, with };
+            self.used.insert(service, Used { reached, listener, at: Instant::now() });
         }
     }
 }

@@ -29,7 +29,6 @@ mod temporary;
 pub mod terminal;
 mod values;
 
-pub use arguments::Reached;
 pub use builder::ShellBuilder;
 pub use terminal::Terminal;
 
@@ -46,7 +45,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::pattern::PatternSet;
 use crate::base::{Fields, Secrets, Value};
 use crate::language::script::SessionTest;
-use crate::language::{Plan, Report as Wrong, Scope, Source, Step, Vocabulary};
+use crate::language::{Arguments, Plan, Report as Wrong, Scope, Source, Step, Target, Vocabulary};
 use crate::report::{Failure, Report};
 use crate::service::Context;
 use crate::session::handlers::Parts;
@@ -98,6 +97,24 @@ pub struct Settings {
     pub events: usize,
 }
 
+/// A server that can be asked without being named.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reached {
+    /// Where it is.
+    pub target: Target,
+    /// The key or the code that it was reached with, if any; a file by its whole path.
+    pub with: Arguments,
+}
+
+/// A server that was used.
+#[derive(Debug)]
+struct Used {
+    reached: Reached,
+    /// The session that listened there, if it was one of this shell. Its key is not for another that takes its place.
+    listener: Option<u64>,
+    at: Instant,
+}
+
 /// A shell: one registry of sessions, one set of variables.
 pub struct Shell {
     registry: Arc<Registry>,
@@ -126,7 +143,7 @@ pub struct Shell {
     context: Context,
     variables: HashMap<String, Binding>,
     last: Option<Binding>,
-    used: HashMap<ServiceId, Reached>,
+    used: HashMap<ServiceId, Used>,
     arguments: Vec<String>,
     previous_directory: Option<PathBuf>,
     temporary: Arc<std::sync::OnceLock<temporary::Temporary>>,
@@ -277,7 +294,7 @@ impl Shell {
 
     /// The endpoint last used for each service.
     pub fn endpoints(&self) -> Vec<String> {
-        self.used.values().map(|reached| reached.target.endpoint.to_string()).collect()
+        self.used.values().map(|used| used.reached.target.endpoint.to_string()).collect()
     }
 
     /// Sets a variable, as `as` and `let` do.

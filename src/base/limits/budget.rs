@@ -76,6 +76,13 @@ impl Held {
         true
     }
 
+    /// Gives back what is more than so many.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let less = self.bytes.saturating_sub(bytes);
+        self.bytes -= less;
+        self.budget.held.fetch_sub(less, Ordering::Relaxed);
+    }
+
     /// Takes more, whether or not they are left.
     pub fn add(&mut self, bytes: usize) {
         self.bytes += bytes;

@@ -135,10 +135,7 @@ impl Pattern {
             return Err(format!("more than {WRITTEN_LIMIT} bytes"));
         }
         let pairs = pairs(&digits)?;
-        let byte = |pair: &&str| match *pair {
-            "??" => Ok(None),
-            pair => u8::from_str_radix(pair, 16).map(Some).map_err(|_| not_hex(pair)),
-        };
+        let byte = |pair: &&str| if *pair == "??" { Ok(None) } else { byte_of(pair).map(Some) };
         Ok(Self::bytes(pairs.iter().map(byte).collect::<Result<_, String>>()?))
     }
 
@@ -230,6 +227,11 @@ fn pairs(digits: &str) -> Result<Vec<&str>, String> {
     Ok((0..digits.len()).step_by(2).map(|at| &digits[at..at + 2]).collect())
 }
 
+fn byte_of(pair: &str) -> Result<u8, String> {
+    let is_number = pair.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_number.then(|| u8::from_str_radix(pair, 16).ok()).flatten().ok_or_else(|| not_hex(pair))
+}
+
 fn not_hex(text: &str) -> String {
     format!("`{text}` is not a byte in hexadecimal")
 }
@@ -240,8 +242,7 @@ fn not_hex(text: &str) -> String {
 /// It is no such text.
 pub fn from_hex(text: &str) -> Result<Vec<u8>, String> {
     let digits: String = text.split_ascii_whitespace().collect();
-    let byte = |pair: &&str| u8::from_str_radix(pair, 16).map_err(|_| not_hex(pair));
-    pairs(&digits)?.iter().map(byte).collect()
+    pairs(&digits)?.into_iter().map(byte_of).collect()
 }
 
 /// The same the other way round: `de ad be ef`.
@@ -451,7 +452,7 @@ mod tests {
         assert!(pattern.is_match(b"\xff\x00\x01\xfe\x0a") && !pattern.is_match(b"\x00\x01\x0a\x0b"));
         assert_eq!(pattern.written(), r"\x00\x01(?s:.)\x0a");
         assert_eq!(pattern.group_names(), [None]);
-        for wrong in ["", "0", "0g", "00 1", "é0"] {
+        for wrong in ["", "0", "0g", "00 1", "é0", "+f"] {
             assert!(Pattern::hex(wrong).is_err(), "{wrong}");
         }
         assert_eq!(from_hex("de adBE\tef"), Ok(vec![0xde, 0xad, 0xbe, 0xef]));

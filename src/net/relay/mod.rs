@@ -346,7 +346,8 @@ impl Engine {
                 // What the kernel does not take is lost, as on any network.
                 match &exits[side] {
                     PacketOut::Client(socket, client) => drop(socket.try_send_to(&bytes, *client)),
-                    PacketOut::Server(socket) => drop(socket.try_send(&bytes)),
+                    // Not by `try_send`, which takes nothing before the runtime has polled a new socket.
+                    PacketOut::Server(socket) => drop(socket2::SockRef::from(&**socket).send(&bytes)),
                     PacketOut::Stream(writer, _) => drop(writer.send(Chunk { bytes, _place: tag.place })),
                 }
             }

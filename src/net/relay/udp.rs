@@ -173,8 +173,6 @@ impl Clients {
         let server = UdpSocket::bind(any).await?;
         server.connect(self.target).await?;
         widen(&server);
-        // Until the runtime has polled a new socket, `try_send` takes nothing: the first datagram would be lost.
-        server.writable().await?;
         let (server, flow, last) = (Arc::new(server), self.next, Arc::new(AtomicU64::new(now)));
         self.next += 1;
         let joined = PacketIn::Joined {

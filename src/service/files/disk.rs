@@ -28,6 +28,9 @@ const CLOCK_SKEW: Duration = Duration::from_hours(24);
 /// The permission bits that a peer can set (faults.md row 32).
 const MODE_MASK: u32 = 0o755;
 
+/// How often a file is looked at that others keep changing.
+const LOOKS: usize = 4;
+
 /// What has a name; links are not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -77,10 +80,29 @@ pub(crate) trait Disk: std::fmt::Debug + Send + 'static {
     fn is_at(&self, _: &Self::File, _: &str) -> bool {
         true
     }
-    /// True if the name is still that of this very file, and nobody has changed it since `then`, its
-    /// [`last_change`](Self::last_change) at the time.
-    fn is_as_it_was(&self, file: &Self::File, name: &str, then: Option<LastChange>) -> bool {
-        self.last_change(file).ok() == then && self.is_at(file, name)
+    /// True if the name is still that of this very file, with the content that was read of it. If anything has changed
+    /// since `then`, its [`last_change`](Self::last_change) at the time, `reads_the_same` reads it again: it may be no
+    /// more than its mode, its time, or another link.
+    fn is_as_it_was(
+        &self,
+        file: &Self::File,
+        name: &str,
+        mut then: Option<LastChange>,
+        mut reads_the_same: impl FnMut() -> io::Result<bool>,
+    ) -> io::Result<bool> {
+        for _ in 0..LOOKS {
+            let now = self.last_change(file).ok();
+            if !self.is_at(file, name) {
+                return Ok(false);
+            }
+            if now == std::mem::replace(&mut then, now) {
+                return Ok(true);
+            }
+            if !reads_the_same()? {
+                return Ok(false);
+            }
+        }
+        Ok(false)
     }
     /// Renames this very file; an error if another one has its name by then, before or afterwards: who may write to the
     /// folder can exchange files.
@@ -164,9 +186,17 @@ impl Disk for RealDisk {
         free(file)
     }
 
+    /// What is so already is not set again: others who compare the file would see that it has changed.
     fn dress(&self, file: &File, mode: Mode, modified: u64) -> io::Result<()> {
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(granted(mode));
-        or_without(file.set_permissions(mode), Lacking::Permissions)?;
+        use std::os::unix::fs::PermissionsExt as _;
+        let now = file.metadata()?;
+        if now.permissions().mode() & 0o7777 != granted(mode) {
+            let mode = std::fs::Permissions::from_mode(granted(mode));
+            or_without(file.set_permissions(mode), Lacking::Permissions)?;
+        }
+        if now.modified().is_ok_and(|time| time == clamp(modified)) {
+            return Ok(());
+        }
         or_without(file.set_modified(clamp(modified)), Lacking::Times)
     }
 

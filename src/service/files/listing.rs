@@ -53,7 +53,7 @@ impl Listing {
         folder: &Arc<Folder>,
         path: &str,
     ) -> Result<Result<Self, Failure>, Failure> {
-        let names = read(session, folder, path, Names::new(&NAMES, None)).await?;
+        let names = read(session, folder, path, Names::new(&NAMES)).await?;
         Ok(names.map(|names| Self { folder: folder.clone(), path: path.to_owned(), names }))
     }
 
@@ -73,7 +73,8 @@ impl Listing {
         session: &Handle,
         dress: Dress,
     ) -> Result<Result<Vec<Entry>, Failure>, Failure> {
-        if let Some(next) = self.names.next_reading() {
+        if self.names.begin_next_reading() {
+            let next = std::mem::replace(&mut self.names, Names::new(&NAMES));
             match read(session, &self.folder, &self.path, next).await? {
                 Ok(names) => self.names = names,
                 Err(failure) => return Ok(Err(failure)),
@@ -98,7 +99,7 @@ async fn read(
 ) -> Result<Result<Names, Failure>, Failure> {
     let (folder, path) = (folder.clone(), path.to_owned());
     let _turn = LISTS.acquire().await;
-    session.block(move || folder.names(&path, |name| names.offer(name)).map(|()| names.sorted())).await
+    session.block(move || folder.names(&path, |name| names.offer(&name)).map(|()| names.sorted())).await
 }
 
 /// Answers one LIST.

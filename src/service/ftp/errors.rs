@@ -203,7 +203,7 @@ pub(crate) fn part_of_another_version(part: &str) -> Failure {
 }
 
 pub(crate) fn changed_while_compared(name: &str) -> Failure {
-    let why = format!("`{name}` is there, and another program changed it while it was compared");
+    let why = format!("`{name}` is there, and it changed while it was compared");
     Failure::new(Code::Changed, why).fix("start again")
 }
 

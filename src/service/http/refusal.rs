@@ -8,7 +8,7 @@ use crate::wire::http::Status;
 pub(crate) const fn status_of(failure: &Failure) -> Status {
     match failure.code {
         Code::Missing => Status::NOT_FOUND,
-        Code::Exists | Code::Receiving | Code::Turn => Status::CONFLICT,
+        Code::Exists | Code::Receiving | Code::Turn | Code::Changed => Status::CONFLICT,
         Code::Policy | Code::ReadOnly | Code::Key => Status::FORBIDDEN,
         Code::Full => Status::INSUFFICIENT_STORAGE,
         Code::Limit => Status::CONTENT_TOO_LARGE,

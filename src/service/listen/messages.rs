@@ -144,27 +144,35 @@ async fn serve(
 async fn receive(session: &Handle, server: Arc<dyn Server>, arrival: Arrival) {
     match arrival {
         Arrival::Client(connection) => one(session, server, *connection).await,
-        Arrival::Request(request) => foreign(session, server, ForeignClient::Datagram(request)).await,
+        Arrival::Request(request) => {
+            Box::pin(foreign(session, server, ForeignClient::Datagram(request))).await;
+        }
         Arrival::Refused(client) => session.log("refused", format!("{}: {}", show(client.peer), client.why)),
         Arrival::Trouble(_) => {}
-        Arrival::Knocking(knock) => match knock.answer().await {
+        // Boxed, as all that an idle client does not need.
+        Arrival::Knocking(knock) => match Box::pin(knock.answer()).await {
             Ok((Greeted::Spoken(Spoken::Messages(connection)), place)) => {
                 one(session, server, Connection { place, ..*connection }).await;
             }
             Ok((Greeted::Spoken(Spoken::Foreign(dialect, mut stream)), _place)) => {
                 session.measure_foreign(&mut stream);
-                foreign(session, server, ForeignClient::Stream(dialect, stream)).await;
+                Box::pin(foreign(session, server, ForeignClient::Stream(dialect, stream))).await;
             }
             Ok((Greeted::Silent(client), _place)) => {
-                foreign(session, server, ForeignClient::Silent(client)).await;
+                Box::pin(foreign(session, server, ForeignClient::Silent(client))).await;
             }
             Err(failure) => session.log("refused", failure.to_string()),
         },
     }
 }
 
-/// Serves one client, counted and logged. Its failure ends nothing else.
-async fn one(session: &Handle, server: Arc<dyn Server>, mut connection: Connection) {
+/// Serves one client, counted and logged. Its failure ends nothing else. (Not `async`: what is returned need not hold the
+/// connection, which `serve` has.)
+fn one(
+    session: &Handle,
+    server: Arc<dyn Server>,
+    mut connection: Connection,
+) -> impl Future<Output = ()> + Send + use<'_> {
     let address = show(connection.peer);
     let client = match &connection.key {
         Some(key) => format!("{address} (key {key})"),
@@ -176,19 +184,21 @@ async fn one(session: &Handle, server: Arc<dyn Server>, mut connection: Connecti
     let revoked = connection.key.as_ref().and_then(|key| Some(session.control::<Keyring>()?.end_of(key)));
     let (end, ender) = (revoked.unwrap_or_else(|| session.token()), connection.ender());
     let served = server.serve(session.part(end.clone()), connection, guest);
-    let cut_off = async {
-        end.cancelled().await;
-        if session.is_cancelled() {
-            // There are goodbyes to be said.
-            std::future::pending::<()>().await;
+    async move {
+        let cut_off = async {
+            end.cancelled().await;
+            if session.is_cancelled() {
+                // There are goodbyes to be said.
+                std::future::pending::<()>().await;
+            }
+            ender.inspect(|ender| ender.end(Code::Key, "the key does not open this port any more"));
+            session.log("revoked", format!("{client} is cut off: its key was revoked"));
+        };
+        tokio::select! {
+            biased;
+            () = cut_off => {}
+            () = attend(session, &client, served) => {}
         }
-        ender.inspect(|ender| ender.end(Code::Key, "the key does not open this port any more"));
-        session.log("revoked", format!("{client} is cut off: its key was revoked"));
-    };
-    tokio::select! {
-        biased;
-        () = cut_off => {}
-        () = attend(session, &client, served) => {}
     }
 }
 

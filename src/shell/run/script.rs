@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{TOGETHER, is_plain_question};
 use crate::language::{Action, Argument, Datum, Invocation, Plan, Source, Step};
 use crate::report::{Failure, Place, Report};
-use crate::service::contract::keys::KEY;
+use crate::service::contract::keys::CREDENTIALS;
 use crate::session::State;
 use crate::shell::{Flow, Shell, errors};
 use crate::wire::Code;
@@ -136,8 +136,9 @@ impl Shell {
             return 1;
         }
         let place = |invocation: &Invocation| {
-            let is_place =
-                |(name, argument, _): &&(&str, Argument, _)| is_endpoint(argument) || *name == KEY.word;
+            let is_place = |(name, argument, _): &&(&str, Argument, _)| {
+                is_endpoint(argument) || CREDENTIALS.contains(name)
+            };
             let places = invocation.arguments.iter().filter(is_place);
             places.map(|(_, argument, _)| argument.clone()).collect::<Vec<_>>()
         };

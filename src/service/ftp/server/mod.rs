@@ -64,9 +64,8 @@ pub(super) fn make(
 impl Server for FileServer {
     fn serve(self: Arc<Self>, session: Handle, connection: Connection, client: ClientEntry) -> Job<()> {
         let (tally, read_ahead, asked) = (UploadState::default(), None, RateLimiter::default());
-        Box::pin(
-            ServerConnection { server: self, session, connection, client, tally, read_ahead, asked }.run(),
-        )
+        let visit = ServerConnection { server: self, session, connection, client, tally, read_ahead, asked };
+        Box::pin(Box::new(visit).run())
     }
 
     fn serve_foreign(self: Arc<Self>, session: Handle, client: ForeignClient, entry: ClientEntry) -> Job<()> {
@@ -135,7 +134,8 @@ fn request_in(came: Result<Came, Elapsed>) -> Result<Option<Frame>, Failure> {
 }
 
 impl ServerConnection {
-    async fn run(mut self) -> Result<(), Failure> {
+    /// Boxed: a future has room for what it is called with twice.
+    async fn run(mut self: Box<Self>) -> Result<(), Failure> {
         if !self.server.open && is_of_another_user(self.connection.client()) {
             return self.part(errors::other_user()).await;
         }
@@ -159,7 +159,7 @@ impl ServerConnection {
             take_turns(frame.body.len() as u64).await;
             // Boxed, like the future of `part`: an idle client needs little memory.
             let (visit, answered) = Box::pin(self.answer(frame)).await?;
-            self = visit;
+            *self = visit;
             self.client.waits();
             if let Err(mut failure) = answered {
                 if failure.code == Code::Cancelled && self.session.is_cancelled() {

@@ -20,6 +20,8 @@ use crate::wire::Code;
 const MODE: Mode = 0o644;
 /// Space and quota for a file of unknown size are set apart in steps of this many bytes.
 const STEP: u64 = 16 << 20;
+/// What is compared once more is read in such steps.
+const READ_STEP: u64 = 1 << 20;
 
 /// A file that was stored.
 #[derive(Clone, Copy, Debug)]
@@ -147,16 +149,30 @@ impl Upload {
 
     /// All bytes were those of the file that has the name: it must have no more, and be the same still. It is synced even
     /// though nothing was written, since an earlier command may have used `fast` (row 13).
-    fn confirm(&self, looked: Option<LastChange>) -> Result<(), Failure> {
+    fn confirm(&self, looked: Option<LastChange>, hash: blake3::Hash) -> Result<(), Failure> {
         let length = self.disk.length(&self.file).map_err(|error| self.failed(&error))?;
         if length != self.bytes {
             return Err(file_exists(&self.name));
         }
-        if !self.disk.is_as_it_was(&self.file, &self.name, looked) {
+        let reads = || self.reads_the_same(hash);
+        let stays = self.disk.is_as_it_was(&self.file, &self.name, looked, reads);
+        if !stays.map_err(|error| self.failed(&error))? {
             return Err(errors::changed_while_compared(&self.name));
         }
         let synced = self.disk.sync(&self.file).and_then(|()| self.disk.sync_names());
         synced.map_err(|error| self.failed(&error))
+    }
+
+    /// Reads the file that is there again.
+    fn reads_the_same(&self, hash: blake3::Hash) -> std::io::Result<bool> {
+        let (mut hasher, mut buffer, mut at) = (blake3::Hasher::new(), Vec::new(), 0);
+        while at < self.bytes {
+            buffer.resize((self.bytes - at).min(READ_STEP) as usize, 0);
+            self.disk.read_at(&self.file, at, &mut buffer)?;
+            hasher.update(&buffer);
+            at += buffer.len() as u64;
+        }
+        Ok(hasher.finalize() == hash && self.disk.length(&self.file)? == self.bytes)
     }
 
     /// All bytes came: the file is synced and, if it `is_wanted` still, gets its name. Also returns how it looks then.
@@ -169,7 +185,7 @@ impl Upload {
         }
         let (bytes, hash) = (self.bytes, self.hasher.finalize());
         if let Manner::Compare(looked) = self.manner {
-            self.confirm(looked)?;
+            self.confirm(looked, hash)?;
             return Ok((Stored { bytes, hash, there: true }, self.file.metadata().ok()));
         }
         let modified = self.file.metadata().map_or(0, |metadata| stamp(&metadata));
@@ -352,19 +368,30 @@ mod tests {
         };
         let meddlings: [&dyn Fn(); 4] =
             [&change, &rename, &exchange, &|| std::fs::remove_file(at("a")).unwrap()];
-        for (n, meddle) in meddlings.into_iter().enumerate() {
+        let compared = || {
             std::fs::write(at("a"), "abc").unwrap();
             let mut upload = begin(&folder, "a", Some(3)).unwrap();
             upload.write(b"abc").unwrap();
             let (dir, last) = folder.place("a", Rules::default()).unwrap();
-            let begun = part::begin(RealDisk(dir), last, Intent::new(3, 0)).unwrap();
+            let intent = Intent { replace: true, ..Intent::new(3, 1_000_000_000) };
+            let begun = part::begin(RealDisk(dir), last, intent).unwrap();
             let Begun::There(mut there) = begun else { panic!("it is there") };
             there.hashes(0, 1).unwrap();
-            there.confirm().unwrap();
+            (upload, there)
+        };
+        for (n, meddle) in meddlings.into_iter().enumerate() {
+            let (upload, there) = compared();
             meddle();
             assert_eq!(upload.finish(|| true).unwrap_err().code, Code::Changed, "{n}");
             assert_eq!(there.confirm().unwrap_err().code, Code::Changed, "{n}");
         }
+        // Its look may change: others who send the same do that, too.
+        let (upload, there) = compared();
+        let (_, same) = compared();
+        std::fs::hard_link(at("a"), at("d")).unwrap();
+        there.confirm().unwrap();
+        same.confirm().unwrap();
+        assert!(upload.finish(|| true).unwrap().0.there);
     }
 
     #[test]

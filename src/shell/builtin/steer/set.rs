@@ -3,7 +3,7 @@
 use super::keys::KeyChange;
 use super::{BARE, Builtin, next};
 use crate::base::quantity;
-use crate::language::{Arguments, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
+use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, SessionRef, Verb};
 use crate::net::relay::RelayControl;
 use crate::report::{Failure, Outcome};
 use crate::service::contract::keys::OFFERS_CODE;
@@ -46,6 +46,10 @@ pub(in crate::shell::builtin) static SET: Builtin = Builtin {
             Keyword::new("queue", Kind::Size(1, QUEUE_LIMIT), "of a link: bytes that wait for the rate"),
             Keyword::flag("up", "of a link: only towards the server"),
             Keyword::flag("down", "of a link: only from the server"),
+        ],
+        fields: &[
+            Field::text("key", "of a port with keys: the names of those that open it"),
+            Field::text("code", "of a port: the code that lets one more client in"),
         ],
         example: "set $files rate 100mbit",
         ..BARE

@@ -195,10 +195,12 @@ impl<D: Disk> Begun<D> {
 }
 
 impl<D: Disk> There<D> {
-    /// The file is identical, unless it was changed, renamed or removed since it was read: with `replace` it gets the permissions and the time of the offered one. It is synced even
-    /// though nothing was written, since an earlier command may have used `fast` (row 13).
+    /// The file is identical. It is refused if it was changed, renamed or removed since it was read. With `replace` it
+    /// gets the permissions and the time of the offered one. It is synced even though nothing was written, since an
+    /// earlier command may have used `fast` (row 13).
     pub(crate) fn confirm(&self) -> Result<(), Failure> {
-        if !self.disk.is_as_it_was(&self.file, &self.name, self.looked) {
+        let stays = self.disk.is_as_it_was(&self.file, &self.name, self.looked, || self.reads_the_same());
+        if !stays.map_err(|error| Failure::io(&error, format!("read {}", self.name)))? {
             return Err(errors::changed_while_compared(&self.name));
         }
         if self.intent.replace {
@@ -210,6 +212,20 @@ impl<D: Disk> There<D> {
         }
         let synced = self.disk.sync(&self.file).and_then(|()| self.disk.sync_names());
         synced.map_err(|error| Failure::io(&error, format!("sync {}", self.name)))
+    }
+
+    /// Reads it again.
+    fn reads_the_same(&self) -> std::io::Result<bool> {
+        let mut buffer = Vec::new();
+        for index in 0..self.tree.count() {
+            let (start, length) = self.tree.extent(index);
+            buffer.resize(length, 0);
+            self.disk.read_at(&self.file, start, &mut buffer)?;
+            if self.tree.get(index) != Some(self.tree.hash(index, &buffer)) {
+                return Ok(false);
+            }
+        }
+        Ok(self.disk.length(&self.file)? == self.intent.size)
     }
 
     /// The sender has another file: groups of this one that are the same are copied into the new part.
