@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 
 use super::listing::{By, Order};
 use super::{path, player};
@@ -20,6 +21,9 @@ use crate::wire::http::{Method, ResponseHead, Status, date};
 
 /// Most rows of a page; more are in the JSON form, and in `ls`.
 const ROWS_LIMIT: usize = 10_000;
+/// Pages that are made at once: each holds all of its rows meanwhile. Whoever reads slowly keeps nobody waiting, since a
+/// page is sent after its turn.
+static MAKING: Semaphore = Semaphore::const_new(8);
 /// Bytes of a page for which there is always room.
 const SMALL_PAGE: usize = 64 << 10;
 
@@ -92,11 +96,15 @@ async fn html(
     name: &str,
     mut listing: Listing,
 ) -> Result<(), Failure> {
+    let turn = MAKING.acquire().await;
     let (mut entries, all) = (Vec::new(), listing.len());
     while !listing.is_over() && entries.len() < ROWS_LIMIT {
         match store.next_entries(&mut listing).await {
             Ok(page) => entries.extend(page),
-            Err(failure) => return exchange.fail(&failure).await,
+            Err(failure) => {
+                drop(turn);
+                return exchange.fail(&failure).await;
+            }
         }
     }
     let left = listing.len();
@@ -107,7 +115,7 @@ async fn html(
         Page { name, order, entries: &entries, all, left, takes: store.objection_to_writing().is_none() }
             .html(&nonce);
     // Others may list now.
-    drop((listing, entries));
+    drop((listing, entries, turn));
     let held = if text.len() > SMALL_PAGE { PAGES.take(text.len()) } else { Some(Held::nothing(&PAGES)) };
     let Some(_held) = held else { return exchange.fail(&errors::too_many_pages()).await };
     exchange.reply(page::head(Status::OK, &nonce).with("Vary", "Accept"), text).await
