@@ -104,7 +104,7 @@ fn tshark_reads_every_dialect_and_raw_sessions_without_a_warning() {
         !curl -sf tftp://127.0.0.1:$u/page.txt -o $tmp/d\n\
         !printf '7*6\\n' | nc -N 127.0.0.1 $c > $tmp/e; printf '7*6\\n' | nc -u -w1 127.0.0.1 $n > $tmp/f\n\
         connect tcp $srv as one\nsay $one \"from the client\"\nexpect $srv.last says \"from the client\" within 5s\n\
-        say $srv.last \"from the server\"\nexpect $one says \"from the server\" within 5s\nfinish $one\n\
+        say $srv.last \"from the server\"\nexpect $one says \"from the server\" within 5s\nfinish $one\nexpect $srv.last ends within 5s\n\
         connect tcp $echo as two\ncapture $two to two.pcapng\nsay $two \"back and forth\"\nexpect $two says \"back and forth\" within 5s\nreset $two\n\
         connect tls $sealed insecure as three\nsay $three \"inside\"\nexpect $three says \"inside too\" within 5s\nfinish $three\n\
         print $two.trace.sent $srv.trace.received\nstop all\n";
