@@ -4,10 +4,12 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -26,6 +28,11 @@ use crate::report::Failure;
 const READ_SIZE: usize = 256 << 10;
 /// The kernel is given files in steps of this many bytes, so that progress is seen.
 const FILE_STEP: u64 = 1 << 20;
+/// The peer sends nothing more; that the connection is broken is reported in any case.
+#[cfg(target_os = "linux")]
+const ENDED: PollFlags = PollFlags::RDHUP;
+#[cfg(not(target_os = "linux"))]
+const ENDED: PollFlags = PollFlags::HUP;
 /// How long a client may take to read the last words.
 const PARTING_LIMIT: Duration = Duration::from_secs(1);
 
@@ -126,6 +133,17 @@ impl ForeignStream {
             notes.out.bytes(self.greeted.as_bytes());
         }
         self.notes = Some(Box::new(Noted { notes, front: self.buffer.to_vec() }));
+    }
+
+    /// Tells from any thread whether the client has ended its side, as the kernel knows it: the runtime may not have
+    /// looked yet.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(crate) fn watch_end(&self) -> std::io::Result<impl Fn() -> bool + Send + use<>> {
+        let socket = self.stream.as_fd().try_clone_to_owned()?;
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        Ok(move || poll(&mut [PollFd::new(&socket, ENDED)], Some(&at_once)).is_ok_and(|ended| ended > 0))
     }
 
     /// Urgent bytes stay at their place among the others: clients of FTP send the end of ABOR so (RFC 854, the Synch).
@@ -276,4 +294,21 @@ fn send_file(stream: &TcpStream, file: &File, offset: u64, step: usize) -> std::
     let mut buffer = vec![0; step.min(READ_SIZE)];
     let read = std::os::unix::fs::FileExt::read_at(file, &mut buffer, offset)?;
     if read == 0 { Ok(0) } else { stream.try_write(&buffer[..read]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_client_is_known_before_it_is_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = ForeignStream::accept(&listener).await.unwrap();
+        let has_left = stream.watch_end().unwrap();
+        std::io::Write::write_all(&mut &client, b"STAT\r\n").unwrap();
+        assert!(!has_left(), "it has only said something");
+        drop(client);
+        assert!(has_left(), "what it said is still unread");
+    }
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::answers;
 use super::command::{Command, Family};
 use super::data::{Passive, host_and_port};
+use super::errors;
 use super::line_reader::{Line, LineReader};
 use super::reply::{About, GREETING, Reply};
 use super::session::Session;
@@ -191,10 +192,18 @@ impl Visit {
                 return self.control.say(&Reply::of(&failure, About::Writing)).await;
             }
         };
+        let has_left = match self.control.stream.watch_end() {
+            Ok(has_left) => has_left,
+            Err(error) => {
+                let reply = Reply::of(&errors::data_port_failed(&error), About::Writing);
+                return self.control.say(&reply).await;
+            }
+        };
         let (course, stop) = (Course::new(&name, None), self.stop());
         let begins = Reply::new(150, "send the file");
         // Boxed: the state of its hash is in it.
-        let work = Box::pin(receive(receiving, self.session.kind, passive.accept(&store), &course, &stop));
+        let (kind, ends) = (self.session.kind, (&stop, has_left));
+        let work = Box::pin(receive(receiving, kind, passive.accept(&store), &course, ends));
         self.attend(&begins, &course, &stop, work).await
     }
 

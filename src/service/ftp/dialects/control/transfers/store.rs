@@ -16,13 +16,13 @@ use crate::net::errors::nothing_came;
 use crate::report::Failure;
 use crate::service::ftp::dialects::store::Receiving;
 
-/// Receives the file over the connection that `accepting` brings.
+/// Receives the file over the connection that `accepting` brings. `has_left`: the control connection has ended.
 pub(in super::super) async fn receive(
     mut receiving: Receiving<'_>,
     kind: Kind,
     accepting: impl Future<Output = Result<ForeignStream, Failure>>,
     course: &Course,
-    stop: &CancellationToken,
+    (stop, has_left): (&CancellationToken, impl Fn() -> bool + Send + 'static),
 ) -> Result<Reply, Failure> {
     let came = tokio::select! {
         biased;
@@ -30,9 +30,10 @@ pub(in super::super) async fn receive(
         came = async { take(accepting.await?, &mut receiving, kind, course).await } => came,
     };
     came?;
-    // Who is killed closes both connections: the end of the data alone does not tell that it is whole (RFC 959, section 3.4).
+    // Who is killed closes both connections: the end of the data alone does not tell that it is whole (RFC 959, section
+    // 3.4). The kernel is asked, too: it knows of the end of the control connection before that is read.
     let client = stop.clone();
-    let stored = receiving.finish_if(move || !client.is_cancelled()).await?;
+    let stored = receiving.finish_if(move || !client.is_cancelled() && !has_left()).await?;
     let (size, hash) = (quantity::show_size(stored.bytes), &stored.hash.to_hex()[..16]);
     let how = if stored.there { "already there, the same" } else { "stored" };
     Ok(Reply::new(226, format!("{how}: {size}, blake3 {hash}")))
