@@ -27,8 +27,8 @@ def stop(server):
     server.wait()
 
 
-def figure(process, name, file="status"):
-    text = pathlib.Path(f"/proc/{process}/{file}").read_text()
+def figure(process, name):
+    text = pathlib.Path(f"/proc/{process}/status").read_text()
     return int(re.search(rf"^{name}:\s+(\d+)", text, re.M).group(1))
 
 

@@ -228,8 +228,9 @@ fn pairs(digits: &str) -> Result<Vec<&str>, String> {
 }
 
 fn byte_of(pair: &str) -> Result<u8, String> {
-    let is_number = pair.bytes().all(|digit| digit.is_ascii_hexdigit());
-    is_number.then(|| u8::from_str_radix(pair, 16).ok()).flatten().ok_or_else(|| not_hex(pair))
+    // Rust takes a sign, too.
+    let byte = u8::from_str_radix(pair, 16).ok().filter(|_| !pair.starts_with('+'));
+    byte.ok_or_else(|| not_hex(pair))
 }
 
 fn not_hex(text: &str) -> String {

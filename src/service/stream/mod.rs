@@ -165,7 +165,7 @@ pub(super) fn read_media(bytes: &[u8]) {
     let Some(media) = container::probe(&bytes) else { return };
     let size = bytes.len() as u64;
     for from in [0, size / 3, size] {
-        if let Some(range) = container::omission(&bytes, media.container, from, size / 2) {
+        if let Some(range) = container::omission_before(&bytes, media.container, from, size / 2) {
             drop(container::filler(&bytes, &container::patch(&bytes, &range)));
         }
     }

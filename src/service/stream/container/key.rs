@@ -26,7 +26,7 @@ const HALVINGS: u32 = 5;
 /// `None`: there is no such place nearby, or the index lies in the range, or it is not known for this container.
 ///
 /// Where a container is a sequence of units, whole units are left out, and [`filler`] can replace them.
-pub(crate) fn omission(file: &impl ReadAt, container: &str, from: u64, to: u64) -> Option<Range<u64>> {
+pub(super) fn omission(file: &impl ReadAt, container: &str, from: u64, to: u64) -> Option<Range<u64>> {
     let is_behind_front =
         |pattern: &Pattern| search::first(file, 0, pattern).is_some_and(|front| front <= from);
     let pieces = |pattern: &Pattern| {

@@ -28,7 +28,7 @@ mod video;
 
 use std::time::Duration;
 
-pub(super) use key::{filler, omission, omission_before, patch};
+pub(super) use key::{filler, omission_before, patch};
 
 /// Maximum characters of a title.
 const TITLE_LIMIT: usize = 200;
@@ -137,6 +137,7 @@ fn text(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::key::omission;
     use super::*;
 
     fn seconds(bytes: &[u8]) -> Option<f64> {

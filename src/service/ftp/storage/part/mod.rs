@@ -176,6 +176,20 @@ fn there<D: Disk>(disk: &D, name: &str, intent: Intent) -> Result<Option<D::File
     }
 }
 
+/// Reads a group of a file into the buffer; its hash.
+fn read_group<D: Disk>(
+    disk: &D,
+    file: &D::File,
+    tree: &HashTree,
+    index: u64,
+    buffer: &mut Vec<u8>,
+) -> std::io::Result<GroupHash> {
+    let (start, length) = tree.extent(index);
+    buffer.resize(length, 0);
+    disk.read_at(file, start, buffer)?;
+    Ok(tree.hash(index, buffer))
+}
+
 impl<D: Disk> Begun<D> {
     /// Reserves quota for the missing bytes; for a file that may be identical, only when it turns out to differ.
     pub(crate) fn reserve(&mut self, quota: &Arc<Quota>) -> Result<(), Failure> {
@@ -218,10 +232,8 @@ impl<D: Disk> There<D> {
     fn reads_the_same(&self) -> std::io::Result<bool> {
         let mut buffer = Vec::new();
         for index in 0..self.tree.count() {
-            let (start, length) = self.tree.extent(index);
-            buffer.resize(length, 0);
-            self.disk.read_at(&self.file, start, &mut buffer)?;
-            if self.tree.get(index) != Some(self.tree.hash(index, &buffer)) {
+            let hash = read_group(&self.disk, &self.file, &self.tree, index, &mut buffer)?;
+            if self.tree.get(index) != Some(hash) {
                 return Ok(false);
             }
         }
@@ -237,14 +249,12 @@ impl<D: Disk> There<D> {
         if part.have.is_empty() {
             let mut buffer = Vec::new();
             for index in self.tree.known() {
-                let (start, length) = self.tree.extent(index);
-                buffer.resize(length, 0);
                 let hash = self.tree.get(index).unwrap_or(UNKNOWN);
-                let copied = part.disk.read_at(&self.file, start, &mut buffer);
+                let copied = read_group(&part.disk, &self.file, &self.tree, index, &mut buffer);
                 // A group that changed meanwhile is not the one that was offered.
-                if copied.is_ok() && self.tree.hash(index, &buffer) == hash {
+                if copied.is_ok_and(|copied| copied == hash) {
                     part.write(index, &buffer, buffer.iter().all(|byte| *byte == 0))?;
-                    part.know(index, hash, length);
+                    part.know(index, hash, buffer.len());
                 }
             }
             part.have = part.tree.known();
@@ -258,10 +268,7 @@ impl<D: Disk> There<D> {
         let end = self.tree.count().min(first + most);
         let hashes: std::io::Result<Vec<GroupHash>> = (first..end)
             .map(|index| {
-                let (start, length) = self.tree.extent(index);
-                buffer.resize(length, 0);
-                self.disk.read_at(&self.file, start, &mut buffer)?;
-                let hash = self.tree.hash(index, &buffer);
+                let hash = read_group(&self.disk, &self.file, &self.tree, index, &mut buffer)?;
                 self.tree.set(index, hash);
                 Ok(hash)
             })
@@ -371,10 +378,8 @@ impl<D: Disk> Part<D> {
         for &index in groups {
             // Forgotten meanwhile: there is nothing to compare with.
             let Some(known) = self.tree.get(index) else { continue };
-            let (start, length) = self.tree.extent(index);
-            buffer.resize(length, 0);
-            self.disk.read_at(&self.file, start, &mut buffer).map_err(|error| self.failed("read", &error))?;
-            if self.tree.hash(index, &buffer) != known {
+            let read = read_group(&self.disk, &self.file, &self.tree, index, &mut buffer);
+            if read.map_err(|error| self.failed("read", &error))? != known {
                 self.invalidate(index)?;
                 wrong.push(index);
             }

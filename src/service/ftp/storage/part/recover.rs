@@ -1,6 +1,6 @@
 //! Recovery: what an earlier attempt left of a file is found and checked before anything is received.
 
-use super::{CHECKPOINT_BYTES, Part};
+use super::{CHECKPOINT_BYTES, Part, read_group};
 use crate::report::Failure;
 use crate::service::files::disk::Disk;
 use crate::service::files::name::{KEPT_SUFFIX, journal_name, part_name};
@@ -100,10 +100,10 @@ impl<D: Disk> Part<D> {
             if self.tree.get(index).is_some() {
                 continue;
             }
-            buffer.resize(bytes, 0);
-            self.disk.read_at(&self.file, start, &mut buffer).map_err(|error| self.failed("read", &error))?;
+            let hash = read_group(&self.disk, &self.file, &self.tree, index, &mut buffer);
+            let hash = hash.map_err(|error| self.failed("read", &error))?;
             read += bytes as u64;
-            self.know(index, self.tree.hash(index, &buffer), bytes);
+            self.know(index, hash, bytes);
         }
         Ok(())
     }
