@@ -3,6 +3,8 @@
 use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
+
 use super::expression::{ExpressionError, evaluate};
 use crate::net::clock;
 use crate::report::Failure;
@@ -12,11 +14,13 @@ use crate::session::Handle;
 const TIME_LIMIT: Duration = Duration::from_millis(100);
 /// Expressions of more bytes than this are computed on a blocking thread, not on the network's threads.
 const SHORT: usize = 256;
+/// Of those, how many are computed at once. With more of them the network's threads would wait for a core.
+static COMPUTING: Semaphore = Semaphore::const_new(2);
 
 /// The value of an expression, or what is wrong with it.
 ///
 /// # Errors
-/// The thread that computed it is gone.
+/// The session was stopped, or the thread that computed it is gone.
 pub(super) async fn compute(
     session: &Handle,
     text: String,
@@ -32,5 +36,9 @@ pub(super) async fn compute(
         };
         evaluate(&text, &is_late)
     };
-    if short { Ok(work()) } else { session.block(work).await }
+    if short {
+        return Ok(work());
+    }
+    let _turn = session.unless_cancelled(async { Ok(COMPUTING.acquire().await) }).await?;
+    session.block(work).await
 }
