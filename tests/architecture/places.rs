@@ -61,6 +61,7 @@ const RULES: [Rule; 6] = [
             "src/prompt/utf8_input.rs",
             "src/output/sink.rs",
             "src/output/writer/above_line.rs",
+            "src/service/ftp/storage/hashes/in_shares.rs", // helps a thread that may block
             "src/cli/",
         ],
     },
@@ -79,15 +80,15 @@ const RULES: [Rule; 6] = [
         words: &["SystemTime::now", "Zoned::now", "Timestamp::now"],
         places: &[
             "src/service/files/disk.rs",                          // clamps times from peers
-            "src/service/ftp/storage/hash_cache.rs", // a file that was just changed has no hash that can be believed
-            "src/service/ftp/storage/leftovers.rs",  // how old a part is
-            "src/service/contract/transcript.rs",    // when something was said
+            "src/service/ftp/storage/hashes/cache.rs", // a file that was just changed has no hash that can be believed
+            "src/service/ftp/storage/leftovers.rs",    // how old a part is
+            "src/service/contract/transcript.rs",      // when something was said
             "src/service/ftp/dialects/control/transfers/list.rs", // how old a file is, in a list
-            "src/net/raw/tls/certificate.rs",        // how long it is valid
-            "src/shell/builtin/see/capture.rs",      // the time of a packet in a file
-            "src/output/human/mod.rs",               // when something was said
-            "src/service/http/exchange.rs",          // the date of an answer
-            "src/shell/builtin/see/report/mod.rs",   // when a report was made
+            "src/net/raw/tls/certificate.rs",          // how long it is valid
+            "src/shell/builtin/see/capture.rs",        // the time of a packet in a file
+            "src/output/human/mod.rs",                 // when something was said
+            "src/service/http/exchange.rs",            // the date of an answer
+            "src/shell/builtin/see/report/mod.rs",     // when a report was made
         ],
     },
     Rule { what: "writes to the standard streams", words: &["println!", "print!("], places: &[] },

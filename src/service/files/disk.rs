@@ -47,8 +47,8 @@ pub(crate) enum Found {
 pub(crate) type LastChange = (i64, i64);
 
 /// Operations on one folder.
-pub(crate) trait Disk: std::fmt::Debug + Send + 'static {
-    type File: std::fmt::Debug + Send + 'static;
+pub(crate) trait Disk: std::fmt::Debug + Send + Sync + 'static {
+    type File: std::fmt::Debug + Send + Sync + 'static;
 
     /// What has this name; `None` if nothing has.
     fn find(&self, name: &str) -> Option<Found>;

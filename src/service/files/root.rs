@@ -681,7 +681,7 @@ mod tests {
     #[test]
     fn what_is_the_same_need_not_travel_to_replace_a_file() {
         let (temp, folder) = root();
-        let size = 3 * crate::service::ftp::storage::hash_tree::GROUP as usize - 7;
+        let size = 3 * crate::service::ftp::storage::hashes::tree::GROUP as usize - 7;
         let old: Vec<u8> = (0..size).map(|n| (n * 31 % 251) as u8).collect();
         std::fs::write(temp.path().join("a"), &old).unwrap();
         let mut new = old.clone();
@@ -691,8 +691,8 @@ mod tests {
         there.hashes(0, 9).unwrap();
         let mut part = there.into_part().unwrap();
         assert_eq!(part.have(), [0, 1, 2]);
-        let buffer = new[crate::service::ftp::storage::hash_tree::GROUP as usize..]
-            [..crate::service::ftp::storage::hash_tree::GROUP as usize]
+        let buffer = new[crate::service::ftp::storage::hashes::tree::GROUP as usize..]
+            [..crate::service::ftp::storage::hashes::tree::GROUP as usize]
             .to_vec();
         let hash = part.tree().hash(1, &buffer);
         let group = crate::service::ftp::storage::assembly::Group {
@@ -709,10 +709,48 @@ mod tests {
     }
 
     #[test]
+    fn row_28_what_an_earlier_attempt_left_of_a_replacement_is_read_back() {
+        let (temp, folder) = root();
+        let group = crate::service::ftp::storage::hashes::tree::GROUP as usize;
+        let (old, mut new) = (vec![3; 3 * group], vec![3; 3 * group]);
+        new[group..2 * group].fill(4);
+        std::fs::write(temp.path().join("a"), &old).unwrap();
+        let intent = Intent { replace: true, fast: true, ..Intent::new(old.len() as u64, 1) };
+        let begin = || {
+            let Begun::There(mut there) = folder.begin_plain("a", intent).unwrap() else {
+                panic!("it is there")
+            };
+            there.hashes(0, 9).unwrap();
+            there
+        };
+        drop(begin().into_part().unwrap().keep(Failure::new(Code::Broken, "cut")));
+        let part = File::options().write(true).open(temp.path().join(".a.nls-part")).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&part, b"damaged", 99).unwrap();
+        let mut part = begin().into_part().unwrap();
+        arrive(&mut part, 1, new[group..2 * group].to_vec());
+        part.commit(blake3::hash(&new).into()).unwrap();
+        assert!(std::fs::read(temp.path().join("a")).unwrap() == new);
+    }
+
+    #[test]
+    fn a_file_that_changes_after_its_groups_were_told_is_not_the_base_of_another() {
+        let (temp, folder) = root();
+        let group = crate::service::ftp::storage::hashes::tree::GROUP as usize;
+        std::fs::write(temp.path().join("a"), vec![3; 3 * group]).unwrap();
+        let intent = Intent { replace: true, ..Intent::new(3 * group as u64, 1) };
+        let Begun::There(mut there) = folder.begin_plain("a", intent).unwrap() else { panic!("it is there") };
+        there.hashes(0, 9).unwrap();
+        let file = File::options().write(true).open(temp.path().join("a")).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"changed", 2 * group as u64).unwrap();
+        let failure = there.into_part().unwrap_err();
+        assert!(failure.code == Code::Changed && failure.why.contains("while it was compared"), "{failure}");
+    }
+
+    #[test]
     fn zeros_beyond_the_end_of_a_part_stay_a_hole() {
         use std::os::unix::fs::MetadataExt;
         let (temp, folder) = root();
-        let group = crate::service::ftp::storage::hash_tree::GROUP;
+        let group = crate::service::ftp::storage::hashes::tree::GROUP;
         let size = 64 * group - 5;
         let mut part = folder.part("a", Intent { fast: true, ..Intent::new(size, 1) });
         let mut whole = vec![0; size as usize];
@@ -744,7 +782,7 @@ mod tests {
     #[test]
     fn row_28_what_the_journal_covers_is_read_back_and_what_changed_comes_again() {
         let (temp, folder) = root();
-        let group = crate::service::ftp::storage::hash_tree::GROUP;
+        let group = crate::service::ftp::storage::hashes::tree::GROUP;
         let intent = Intent::new(4 * group, 1);
         let bytes = |index: u64| vec![index as u8 + 1; group as usize];
         let arrive = |part: &mut Part<RealDisk>, index: u64| arrive(part, index, bytes(index));
@@ -778,7 +816,7 @@ mod tests {
     #[test]
     fn row_28_what_another_program_writes_meanwhile_is_noticed_and_comes_again() {
         let (temp, folder) = root();
-        let group = crate::service::ftp::storage::hash_tree::GROUP;
+        let group = crate::service::ftp::storage::hashes::tree::GROUP;
         let whole = vec![7; 2 * group as usize];
         let arrive = |part: &mut Part<RealDisk>, index: u64| arrive(part, index, vec![7; group as usize]);
         for (meddled_after_all, name) in [(true, "a"), (false, "b")] {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::errors;
 use super::options::ServerOptions;
-use super::storage::known_hashes::KnownHashes;
+use super::storage::hashes::known::KnownHashes;
 use super::storage::quota::Quota;
 use super::storage::small::BatchWriter;
 use super::transfer::told_rate::Senders;

@@ -292,7 +292,7 @@ impl Assembly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::ftp::storage::hash_tree::{GROUP, HashTree};
+    use crate::service::ftp::storage::hashes::tree::{GROUP, HashTree};
 
     impl Assembly {
         /// Places a block that arrived in one piece.

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::hash_tree::GROUP;
+use super::hashes::tree::GROUP;
 use crate::base::Held;
 use crate::service::ftp::budgets::BLOCKS;
 

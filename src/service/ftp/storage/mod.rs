@@ -5,22 +5,18 @@
 //! | `part` | a file that is being received: begin, write, checkpoint, commit; `recover` finds what an earlier attempt left |
 //! | `journal` | pure: the known groups of an incomplete file, as bytes |
 //! | `assembly` | pure: blocks in any order → complete groups, counts, completeness |
-//! | `hash_tree` | pure: hashes of groups → the BLAKE3 of the whole file |
+//! | `hashes` | of the groups of a file and of the whole |
 //! | `small` | many small files, stored with one wait for the disk |
 //! | `upload` | a file that comes in order, from a client that speaks another protocol |
 //! | `source` | a file that is sent: reading, hashing, comparing |
-//! | `hash_cache` | hashes of files that were sent before |
-//! | `known_hashes` | hashes of files that were just received, and the tags of a file |
 //! | `buffers` | a pool of buffers, and how much memory peers may hold |
 //! | `quota` | how many bytes a server accepts |
 //! | `leftovers` | finds the incomplete files that transfers left |
 
 pub(crate) mod assembly;
 pub(crate) mod buffers;
-pub(crate) mod hash_cache;
-pub(crate) mod hash_tree;
+pub(crate) mod hashes;
 pub(crate) mod journal;
-pub(crate) mod known_hashes;
 pub(crate) mod leftovers;
 pub(crate) mod part;
 pub(crate) mod quota;

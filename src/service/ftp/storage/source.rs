@@ -7,11 +7,12 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::buffers;
-use super::hash_cache::Hashes;
-use super::hash_tree::{GROUP, HashTree};
+use super::hashes::cache::Hashes;
+use super::hashes::in_shares::in_shares;
+use super::hashes::tree::{GROUP, HashTree};
 use crate::report::Failure;
 use crate::service::contract::errors::changed_while_reading;
 use crate::service::files::root::{Source, stamp};
@@ -24,7 +25,7 @@ const CROWD: usize = 32;
 /// Files that are being sent.
 static READINGS: AtomicUsize = AtomicUsize::new(0);
 /// Groups that are compared with the receiver's in one disk job.
-const COMPARE_AHEAD: usize = 16;
+const COMPARE_AHEAD: usize = 64;
 
 /// A group that was read.
 #[derive(Debug)]
@@ -148,7 +149,7 @@ impl Reading {
             batch.pieces.push(self.read(index, true)?);
         }
         if batch.pieces.is_empty() {
-            self.compare(&mut batch, most)?;
+            self.compare(&mut batch)?;
         }
         batch.last = self.lacking.is_empty() && self.differing.is_empty() && self.unchecked.is_empty();
         if batch.last {
@@ -157,33 +158,41 @@ impl Reading {
         Ok(batch)
     }
 
-    /// Until so many `most` differ, which are held.
-    fn compare(&mut self, batch: &mut Batch, most: usize) -> Result<(), Failure> {
-        for _ in 0..COMPARE_AHEAD {
-            let full = batch.pieces.len() == most;
-            let Some((index, theirs)) = self.unchecked.pop_front_if(|_| !full) else { break };
-            let piece = self.read(index, true)?;
-            if piece.hash == theirs {
-                batch.same += piece.bytes.len() as u64;
-                give_back(piece.bytes);
+    /// Reads what the receiver has; what differs is read once more when its turn to be sent has come.
+    fn compare(&mut self, batch: &mut Batch) -> Result<(), Failure> {
+        let many = self.unchecked.len().min(COMPARE_AHEAD);
+        let (groups, theirs): (Vec<u64>, Vec<GroupHash>) = self.unchecked.drain(..many).unzip();
+        let (file, tree) = (&self.file, &self.tree);
+        let ours = in_shares(&groups, |share| {
+            let mut buffer = buffers::take();
+            let hashes = share.iter().map(|&index| read_group(file, tree, index, &mut buffer)).collect();
+            buffers::give(buffer);
+            hashes
+        })?;
+        for ((index, ours), theirs) in groups.into_iter().zip(ours).zip(theirs) {
+            if ours == theirs {
+                self.know(index, ours);
+                batch.same += self.tree.extent(index).1 as u64;
             } else {
-                batch.pieces.push(piece);
+                self.differing.push_back(index);
             }
         }
         Ok(())
     }
 
     fn read(&mut self, index: u64, anew: bool) -> Result<ReadBlock, Failure> {
-        let (offset, length) = self.tree.extent(index);
         let mut buffer = buffers::take();
-        buffer.truncate(length);
-        fill(&self.file, offset, &mut buffer)?;
-        let hash = self.tree.hash(index, &buffer);
+        let hash = read_group(&self.file, &self.tree, index, &mut buffer)?;
+        self.know(index, hash);
+        let (offset, _) = self.tree.extent(index);
+        Ok(ReadBlock { index, offset, bytes: buffer.into(), hash, anew, hole: false })
+    }
+
+    fn know(&mut self, index: u64, hash: GroupHash) {
         self.tree.set(index, hash);
         if let Some(hashes) = &mut self.hashes {
             hashes.add(index, hash);
         }
-        Ok(ReadBlock { index, offset, bytes: buffer.into(), hash, anew, hole: false })
     }
 
     /// True if the file system says that the group is in a hole. A region of data is looked up only once.
@@ -241,13 +250,19 @@ pub(crate) struct Again {
 
 impl Again {
     pub(crate) fn read(&self, index: u64) -> Result<ReadBlock, Failure> {
-        let tree = HashTree::new(self.size, GROUP);
-        let (offset, length) = tree.extent(index);
-        let mut buffer = BytesMut::zeroed(length);
-        fill(&self.file, offset, &mut buffer)?;
-        let hash = tree.hash(index, &buffer);
-        Ok(ReadBlock { index, offset, bytes: buffer.freeze(), hash, anew: false, hole: false })
+        let (tree, mut buffer) = (HashTree::new(self.size, GROUP), Vec::new());
+        let hash = read_group(&self.file, &tree, index, &mut buffer)?;
+        let (offset, _) = tree.extent(index);
+        Ok(ReadBlock { index, offset, bytes: buffer.into(), hash, anew: false, hole: false })
     }
+}
+
+/// Reads a group of the file into the buffer; its hash.
+fn read_group(file: &File, tree: &HashTree, index: u64, buffer: &mut Vec<u8>) -> Result<GroupHash, Failure> {
+    let (offset, length) = tree.extent(index);
+    buffer.resize(length, 0);
+    fill(file, offset, buffer)?;
+    Ok(tree.hash(index, buffer))
 }
 
 fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> Result<(), Failure> {
@@ -296,7 +311,7 @@ mod tests {
         let (_folder, mut reading, bytes) = reading(size);
         let hash = |index: usize| {
             let group = &bytes[index * GROUP as usize..size.min((index + 1) * GROUP as usize)];
-            crate::service::ftp::storage::hash_tree::hash_group(size as u64, GROUP, index as u64, group)
+            crate::service::ftp::storage::hashes::tree::hash_group(size as u64, GROUP, index as u64, group)
         };
         reading.receiver_has(vec![(0, hash(0)), (1, [9; 32]), (4, hash(4))]);
         let (pieces, same) = all(&mut reading);

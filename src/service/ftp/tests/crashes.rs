@@ -7,7 +7,7 @@ use super::simdisk::{DiskFault, SimDisk};
 use crate::report::Failure;
 use crate::service::files::disk::Disk;
 use crate::service::ftp::storage::assembly::Group;
-use crate::service::ftp::storage::hash_tree::HashTree;
+use crate::service::ftp::storage::hashes::tree::HashTree;
 use crate::service::ftp::storage::part::{Arrived, Begun, Intent, begin};
 use crate::wire::Code;
 

@@ -39,8 +39,10 @@ const TRIES: u8 = 3;
 const ACK_EVERY_LIMIT: u64 = 4096;
 /// The sender gets an ACK at least this often, however slow the transfer is: its bar moves with them.
 const SAY_EVERY: Duration = Duration::from_millis(200);
-/// Groups of an earlier attempt that are verified in one disk job, besides the groups that are written.
-const READ_BACK: usize = 8;
+/// Groups of an earlier attempt that are verified in one disk job, …
+const READ_BACK: usize = 64;
+/// … and while others are still to come, which would have to wait for it.
+const READ_BACK_BETWEEN: usize = 8;
 
 struct Receiver<'a> {
     session: &'a Handle,
@@ -432,7 +434,7 @@ impl Receiver<'_> {
         self.connection.outgoing.send_now(ack.encode()).await
     }
 
-    /// Passes waiting groups to the disk, unless it is busy, together with groups of an earlier attempt to verify.
+    /// Passes waiting groups to the disk, unless it is busy; if there are none, those of an earlier attempt are verified.
     async fn write_queue(&mut self) {
         let enough = self.queue.len() >= 2 || has_lane() || self.places.assembly.is_complete();
         let writes = !self.queue.is_empty() && enough;
@@ -444,7 +446,12 @@ impl Receiver<'_> {
             other => return self.writer = other,
         };
         let arrived = if writes { std::mem::take(&mut self.queue) } else { Vec::new() };
-        let back: Vec<u64> = self.unverified.drain(..self.unverified.len().min(READ_BACK)).collect();
+        let most = match self.places.assembly.is_complete() {
+            _ if writes => 0,
+            true => READ_BACK,
+            false => READ_BACK_BETWEEN,
+        };
+        let back: Vec<u64> = self.unverified.drain(..self.unverified.len().min(most)).collect();
         let job = beside_network(self.session, self.connection.transport, move || {
             let wrong = part.save(&arrived);
             arrived.into_iter().for_each(|arrived| buffers::give(arrived.group.buffer));
@@ -462,7 +469,7 @@ impl Receiver<'_> {
         let tries = self.tries.entry(index).or_insert(0);
         *tries += 1;
         if *tries > TRIES {
-            let offset = index * crate::service::ftp::storage::hash_tree::GROUP;
+            let offset = index * crate::service::ftp::storage::hashes::tree::GROUP;
             return Err(errors::damaged_repeatedly(offset, TRIES + 1));
         }
         if self.places.assembly.reopen(index) {

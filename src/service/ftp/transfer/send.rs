@@ -16,7 +16,7 @@ use crate::service::contract::errors::closed_early;
 use crate::service::files::root::Source;
 use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{Framing, Message};
-use crate::service::ftp::storage::hash_cache::CACHE_FROM;
+use crate::service::ftp::storage::hashes::cache::CACHE_FROM;
 use crate::service::ftp::storage::source::{Again, ReadBlock, Reading, give_back, is_crowded};
 use crate::session::{Handle, OnWay, RateLimiter};
 use crate::wire::time_spent::Spent;

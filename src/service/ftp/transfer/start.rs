@@ -7,7 +7,7 @@ use crate::report::Failure;
 use crate::service::ftp::budgets::KNOWN;
 use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{GroupHash, Message};
-use crate::service::ftp::storage::hash_tree::GROUP;
+use crate::service::ftp::storage::hashes::tree::GROUP;
 use crate::session::RateLimiter;
 
 /// Groups whose hashes a receiver may always name: those of 1 GiB. More of them, while others do not hold all of [`KNOWN`].

@@ -12,7 +12,7 @@ use crate::report::Failure;
 use crate::service::files::root::Source;
 use crate::service::ftp::dialects::store::Store;
 use crate::service::ftp::served::FileServer;
-use crate::service::ftp::storage::known_hashes::KnownHashes;
+use crate::service::ftp::storage::hashes::known::KnownHashes;
 use crate::service::ftp::transfer::MinimumRate;
 use crate::service::http::{Exchange, page};
 use crate::wire::http::ranges::{content_range, unsatisfied_range};

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::assembly::Group;
-use super::hash_tree::{GROUP, HashTree};
+use super::hashes::in_shares::in_shares;
+use super::hashes::tree::{GROUP, HashTree};
 use super::journal::{self, SYNCED, UNKNOWN};
 use super::quota::{Quota, Reserved};
 use crate::base::quantity::show_size;
@@ -240,44 +241,66 @@ impl<D: Disk> There<D> {
         Ok(self.disk.length(&self.file)? == self.intent.size)
     }
 
-    /// The sender has another file: groups of this one that are the same are copied into the new part.
+    /// The sender has another file, and sends of it what differs: the new part gets what was told, all groups of this one.
+    /// What an earlier attempt left in it is read first (row 28).
     pub(crate) fn into_part(self) -> Result<Part<D>, Failure> {
         let reserved = self.quota.map(|quota| quota.entry(self.intent.size)).transpose()?;
         let mut part = begin_part(self.disk, &self.name, self.intent)?;
         part.reserved = reserved;
-        // A part from an earlier attempt has more of the new file than the old file has.
-        if part.have.is_empty() {
-            let mut buffer = Vec::new();
-            for index in self.tree.known() {
-                let hash = self.tree.get(index).unwrap_or(UNKNOWN);
-                let copied = read_group(&part.disk, &self.file, &self.tree, index, &mut buffer);
-                // A group that changed meanwhile is not the one that was offered.
-                if copied.is_ok_and(|copied| copied == hash) {
-                    part.write(index, &buffer, buffer.iter().all(|byte| *byte == 0))?;
-                    part.know(index, hash, buffer.len());
-                }
+        let told = self.tree.known().into_iter().filter_map(|index| Some((index, self.tree.get(index)?)));
+        let mut buffer = Vec::new();
+        for group in told {
+            if !part.has(group, &mut buffer)
+                && let Err(failure) = part.copy(&self.file, group, &mut buffer)
+            {
+                return Err(part.keep(failure));
             }
-            part.have = part.tree.known();
         }
+        part.have = part.tree.known();
         Ok(part)
     }
 
     /// Hashes of at most `most` groups from `first` on, read from the disk.
     pub(crate) fn hashes(&mut self, first: u64, most: u64) -> Result<Vec<GroupHash>, Failure> {
-        let mut buffer = Vec::new();
-        let end = self.tree.count().min(first + most);
-        let hashes: std::io::Result<Vec<GroupHash>> = (first..end)
-            .map(|index| {
-                let hash = read_group(&self.disk, &self.file, &self.tree, index, &mut buffer)?;
-                self.tree.set(index, hash);
-                Ok(hash)
-            })
-            .collect();
-        hashes.map_err(|error| Failure::io(&error, format!("read {}", self.name)))
+        let groups: Vec<u64> = (first..self.tree.count().min(first + most)).collect();
+        let (disk, file, tree) = (&self.disk, &self.file, &self.tree);
+        let hashes = in_shares(&groups, |share| {
+            let mut buffer = Vec::new();
+            share.iter().map(|&index| read_group(disk, file, tree, index, &mut buffer)).collect()
+        });
+        let hashes = hashes.map_err(|error| Failure::io(&error, format!("read {}", self.name)))?;
+        for (index, hash) in groups.into_iter().zip(&hashes) {
+            self.tree.set(index, *hash);
+        }
+        Ok(hashes)
     }
 }
 
 impl<D: Disk> Part<D> {
+    /// True if the group is there, with this hash.
+    fn has(&self, (index, hash): (u64, GroupHash), buffer: &mut Vec<u8>) -> bool {
+        let read = |buffer| read_group(&self.disk, &self.file, &self.tree, index, buffer);
+        self.tree.get(index) == Some(hash) && read(buffer).is_ok_and(|read| read == hash)
+    }
+
+    /// Copies a group of the file that is there, which must still have this hash: the sender has been told of it, and does
+    /// not send what has the same.
+    fn copy(
+        &mut self,
+        there: &D::File,
+        (index, hash): (u64, GroupHash),
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let read = read_group(&self.disk, there, &self.tree, index, buffer);
+        if read.map_err(|error| Failure::io(&error, format!("read {}", self.name)))? != hash {
+            return Err(errors::changed_while_compared(&self.name));
+        }
+        self.invalidate(index)?;
+        self.write(index, buffer, buffer.iter().all(|byte| *byte == 0))?;
+        self.know(index, hash, buffer.len());
+        Ok(())
+    }
+
     fn know(&mut self, index: u64, hash: GroupHash, bytes: usize) {
         self.tree.set(index, hash);
         self.unsaved.push((index, hash));
@@ -374,15 +397,21 @@ impl<D: Disk> Part<D> {
     /// Reads groups that were here at the start back from the disk, since the part may have changed after the journal
     /// was written (row 28). Those that differ are forgotten, and their indices returned.
     pub(crate) fn verify(&mut self, groups: &[u64]) -> Result<Vec<u64>, Failure> {
-        let (mut wrong, mut buffer) = (Vec::new(), Vec::new());
-        for &index in groups {
-            // Forgotten meanwhile: there is nothing to compare with.
-            let Some(known) = self.tree.get(index) else { continue };
-            let read = read_group(&self.disk, &self.file, &self.tree, index, &mut buffer);
-            if read.map_err(|error| self.failed("read", &error))? != known {
-                self.invalidate(index)?;
-                wrong.push(index);
+        let (disk, file, tree) = (&self.disk, &self.file, &self.tree);
+        let wrong = in_shares(groups, |share| {
+            let (mut wrong, mut buffer) = (Vec::new(), Vec::new());
+            for &index in share {
+                // Forgotten meanwhile: there is nothing to compare with.
+                let Some(known) = tree.get(index) else { continue };
+                if read_group(disk, file, tree, index, &mut buffer)? != known {
+                    wrong.push(index);
+                }
             }
+            Ok(wrong)
+        });
+        let wrong = wrong.map_err(|error| self.failed("read", &error))?;
+        for &index in &wrong {
+            self.invalidate(index)?;
         }
         Ok(wrong)
     }

@@ -5,7 +5,7 @@ use crate::report::Failure;
 use crate::service::files::disk::Disk;
 use crate::service::files::name::{KEPT_SUFFIX, journal_name, part_name};
 use crate::service::ftp::errors;
-use crate::service::ftp::storage::hash_tree::HashTree;
+use crate::service::ftp::storage::hashes::tree::HashTree;
 use crate::service::ftp::storage::journal::{self, HEADER, Header, Journal, UNKNOWN};
 
 /// Most bytes of a journal, which is read into memory: this many describe a file of 2 TiB.

@@ -7,11 +7,11 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::hash_tree::{GROUP, HashTree};
-use super::journal::{self, Header, SYNCED};
+use super::tree::{GROUP, HashTree};
 use crate::service::files::in_memory::is_on_tmpfs;
 use crate::service::files::root::Source;
 use crate::service::ftp::protocol::GroupHash;
+use crate::service::ftp::storage::journal::{self, Header, SYNCED};
 
 /// Files of fewer bytes are not cached: hashing them again takes little time.
 pub(crate) const CACHE_FROM: u64 = 64 << 20;

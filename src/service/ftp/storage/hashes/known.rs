@@ -7,7 +7,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, PoisonError};
 
-use super::hash_cache;
+use super::cache;
 use crate::service::files::root::Source;
 use crate::wire::http::EntityTag;
 
@@ -77,7 +77,7 @@ impl KnownHashes {
     /// Reads the disk.
     pub(crate) fn tags(&self, source: &Source) -> Vec<EntityTag> {
         let stamp = Stamp::of(&source.state);
-        let hash = self.get(&stamp).or_else(|| hash_cache::known(source));
+        let hash = self.get(&stamp).or_else(|| cache::known(source));
         let by_hash = hash.map(|hash| EntityTag::strong(hash.to_hex().as_str()));
         by_hash.into_iter().chain([EntityTag::strong(stamp.tag())]).collect()
     }
