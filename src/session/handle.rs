@@ -31,6 +31,8 @@ pub struct Handle {
     pub(super) abort: CancellationToken,
     /// Fires when the session is stopped, or sooner for a part of it.
     pub(super) cancel: CancellationToken,
+    /// Of a part: what fires with all of the session, and why the part may end before.
+    pub(super) whole: Option<(CancellationToken, fn() -> Failure)>,
 }
 
 impl Handle {
@@ -127,9 +129,21 @@ impl Handle {
         self.cancel.clone()
     }
 
-    /// The same session for a part of its work that ends when `end` fires, which fires with [`Self::token`] at the latest.
-    pub(crate) fn part(&self, end: CancellationToken) -> Self {
-        Self { cancel: end, ..self.clone() }
+    /// Ends the session, all of it: it counts as done if `run` then returns `Ok`.
+    pub(crate) fn finish(&self) {
+        self.whole.as_ref().map_or(&self.cancel, |(whole, _)| whole).cancel();
+    }
+
+    /// The same session for a part of its work that ends when `end` fires, which fires with [`Self::token`] at the latest;
+    /// `why` it ends if that was before.
+    pub(crate) fn part(&self, end: CancellationToken, why: fn() -> Failure) -> Self {
+        Self { cancel: end, whole: Some((self.cancel.clone(), why)), ..self.clone() }
+    }
+
+    /// Why this part of the session has ended while the rest goes on.
+    pub(crate) fn cut_off(&self) -> Option<Failure> {
+        let (whole, why) = self.whole.as_ref()?;
+        (self.is_cancelled() && !whole.is_cancelled()).then(why)
     }
 
     /// Runs `work` unless the session is stopped first.
@@ -139,7 +153,7 @@ impl Handle {
     ) -> Result<T, Failure> {
         tokio::select! {
             biased;
-            () = self.cancelled() => Err(cancelled()),
+            () = self.cancelled() => Err(self.cut_off().unwrap_or_else(cancelled)),
             result = work => result,
         }
     }

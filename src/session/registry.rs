@@ -112,6 +112,7 @@ impl Registry {
             tasks: TaskTracker::new(),
             abort: CancellationToken::new(),
             cancel: session.cancel.clone(),
+            whole: None,
         };
         session.sample(false);
         self.remember(session.clone());

@@ -19,7 +19,7 @@ const PARTING_LIMIT: Duration = Duration::from_secs(1);
 /// A client's next message; `None` if it left, sent nothing for `idle`, or the server stops.
 ///
 /// # Errors
-/// The connection broke, or another client has got the place of this idle one.
+/// The connection broke, another client has got the place of this idle one, or its key was revoked.
 pub(crate) async fn next_message(
     session: &Handle,
     connection: &mut Connection,
@@ -29,7 +29,7 @@ pub(crate) async fn next_message(
     tokio::select! {
         // In this order: a message that is there already starts no timer.
         biased;
-        () = session.cancelled() => Ok(None),
+        () = session.cancelled() => session.cut_off().map_or(Ok(None), Err),
         // Nothing for so long is an end like any other.
         message = tokio::time::timeout(idle, next(incoming, outgoing)) => message.unwrap_or(Ok(None)),
         () = place.given_away(Instant::now() + GIVES_WAY_AFTER) => Err(idle_client_replaced()),

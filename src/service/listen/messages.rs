@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Ask, code, errors, is_gone, log_end};
 use crate::base::Value;
@@ -10,14 +11,16 @@ use crate::net::accept::{Arrival, Greeted, Spoken};
 use crate::net::connection::keys::{ClientKey, Keyring, is_built_in};
 use crate::net::{Connection, Listener, show};
 use crate::report::{Failure, Outcome};
-use crate::service::contract::keys::NamedKey;
+use crate::service::contract::keys::{NamedKey, key_revoked};
 use crate::service::{ForeignClient, Job, MessageService, Server};
 use crate::session::{CLOSING_LIMIT, ClientEntry, Handle, ListenAddress};
-use crate::wire::Code;
 use crate::wire::dialect::{Dialect, Dialects};
 
 /// What is spoken on the port beside that of udp.
 const WEB: Dialects = Dialects::of(&[Dialect::Http]);
+
+/// How long the service of a client that is cut off has to end by itself.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(3);
 
 /// Serves until the session is stopped.
 pub(super) async fn run(
@@ -183,21 +186,26 @@ fn one(
     session.log("client", format!("{client} connected"));
     let revoked = connection.key.as_ref().and_then(|key| Some(session.control::<Keyring>()?.end_of(key)));
     let (end, ender) = (revoked.unwrap_or_else(|| session.token()), connection.ender());
-    let served = server.serve(session.part(end.clone()), connection, guest);
+    let part = session.part(end, key_revoked);
+    let served = server.serve(part.clone(), connection, guest);
     async move {
         let cut_off = async {
-            end.cancelled().await;
-            if session.is_cancelled() {
-                // There are goodbyes to be said.
-                std::future::pending::<()>().await;
-            }
-            ender.inspect(|ender| ender.end(Code::Key, "the key does not open this port any more"));
+            part.cancelled().await;
+            let Some(failure) = part.cut_off() else {
+                // The server stops: there are goodbyes to be said.
+                return std::future::pending().await;
+            };
             session.log("revoked", format!("{client} is cut off: its key was revoked"));
+            // Over TCP it is the service that says why.
+            ender.inspect(|ender| ender.end(failure.code, &failure.why));
+            tokio::time::sleep(LAST_WORDS_LIMIT).await;
         };
         tokio::select! {
             biased;
             () = cut_off => {}
-            () = attend(session, &client, served) => {}
+            result = until_stopped(session, served) => if part.cut_off().is_none() {
+                log_end(session, &client, result);
+            },
         }
     }
 }
@@ -207,15 +215,15 @@ async fn foreign(session: &Handle, server: Arc<dyn Server>, stranger: ForeignCli
     let client = show(stranger.peer());
     let guest = ClientEntry::new(session, client.clone());
     session.log("client", format!("{client} connected, speaks {}", stranger.dialect().name()));
-    attend(session, &client, server.serve_foreign(session.clone(), stranger, guest)).await;
+    let served = server.serve_foreign(session.clone(), stranger, guest);
+    log_end(session, &client, until_stopped(session, served).await);
 }
 
 /// Until the client has been served, or the server stops.
-async fn attend(session: &Handle, client: &str, served: Job<()>) {
-    let result = tokio::select! {
+async fn until_stopped(session: &Handle, served: Job<()>) -> Result<(), Failure> {
+    tokio::select! {
         result = served => result,
         // A service that can say goodbye has this long to do so.
         () = async { session.cancelled().await; tokio::time::sleep(CLOSING_LIMIT / 2).await; } => Ok(()),
-    };
-    log_end(session, client, result);
+    }
 }

@@ -44,12 +44,7 @@ impl MemberConnection<'_> {
         loop {
             let Connection { incoming, place, .. } = &mut self.connection;
             tokio::select! {
-                () = self.session.cancelled() => {
-                    // Confirmations in flight still count. There is a time limit, for the client may have stopped
-                    // reading.
-                    drop(tokio::time::timeout(PARTING_LIMIT, self.part()).await);
-                    return Ok("was told goodbye".into());
-                }
+                () = self.session.cancelled() => return self.end().await,
                 () = place.given_away(idle_at) => return Err(idle_client_replaced()),
                 message = incoming.next() => match message? {
                     Some(Wire::Frame(frame)) => {
@@ -133,6 +128,16 @@ impl MemberConnection<'_> {
                 queued = self.queue.next() => self.pass_on(queued?).await?,
             }
         }
+    }
+
+    /// The room closes, or the client's key was revoked.
+    async fn end(&mut self) -> Result<String, Failure> {
+        if let Some(failure) = self.session.cut_off() {
+            return Err(failure);
+        }
+        // Confirmations in flight still count. There is a time limit, for the client may have stopped reading.
+        drop(tokio::time::timeout(PARTING_LIMIT, self.part()).await);
+        Ok("was told goodbye".into())
     }
 
     /// Says goodbye, and handles what the client still sends, until it closes.

@@ -53,7 +53,7 @@ impl Visit<'_> {
         part(&mut connection, result.as_ref().err(), left.is_none()).await;
         if self.has_left(&name, &how, left) && room.rules.for_two && result.is_ok() {
             // A client whose connection was lost or replaced can come back: only a regular goodbye ends the session.
-            session.token().cancel();
+            session.finish();
         }
         if left.is_none() { Ok(()) } else { result.map(|_| ()) }
     }
@@ -83,7 +83,7 @@ impl Visit<'_> {
         if unconfirmed > 0 {
             self.session.tell("unconfirmed", format!("{unconfirmed} messages were not confirmed by {name}"));
         }
-        if !self.session.is_cancelled() {
+        if !self.session.is_cancelled() || self.session.cut_off().is_some() {
             self.session.tell("left", format!("{name} {how}"));
         }
         true

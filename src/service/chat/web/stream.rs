@@ -130,7 +130,7 @@ async fn leave(
     }
     if visit.has_left(name, &how, left) && for_two {
         match &result {
-            Ok(End::Quit) => visit.session.token().cancel(),
+            Ok(End::Quit) => visit.session.finish(),
             Ok(End::Closed) => end_unless_somebody_comes(visit),
             _ => {}
         }
@@ -146,7 +146,7 @@ fn end_unless_somebody_comes(visit: Visit<'_>) {
         tokio::select! {
             () = session.cancelled() => {}
             _ = attendance.changed() => {}
-            () = tokio::time::sleep(RETURN_LIMIT) => session.token().cancel(),
+            () = tokio::time::sleep(RETURN_LIMIT) => session.finish(),
         }
     });
 }

@@ -103,6 +103,11 @@ pub(crate) fn code_over() -> Failure {
     Failure::new(Code::Key, why).fix("ask for a new one; the server makes it with `set NAME code`")
 }
 
+/// Who came with the key is cut off.
+pub(crate) fn key_revoked() -> Failure {
+    Failure::new(Code::Key, "the key does not open this port any more")
+}
+
 /// No client more can have a key or a code.
 pub(crate) fn port_full() -> Failure {
     let why = "the port has as many keys as it can have; a client that had a code has one of them";

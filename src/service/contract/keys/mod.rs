@@ -16,7 +16,7 @@ pub mod file;
 mod folder;
 pub mod memory;
 
-pub(crate) use errors::{named_twice, no_key_in, port_full, same_key};
+pub(crate) use errors::{key_revoked, named_twice, no_key_in, port_full, same_key};
 
 pub use choice::{
     CODE, CREDENTIALS, ClientChoice, KEY, KEYS, KeyChoice, KeyChoices, KeySource, NamedKey, OFFERS_CODE,

@@ -164,6 +164,7 @@ impl ServerConnection {
             if let Err(mut failure) = answered {
                 if failure.code == Code::Cancelled && self.session.is_cancelled() {
                     failure.why = format!("the server was {}", failure.why);
+                    failure = self.session.cut_off().unwrap_or(failure);
                 }
                 return self.part(failure).await;
             }
@@ -185,7 +186,7 @@ impl ServerConnection {
         let Connection { incoming, place, .. } = &mut self.connection;
         tokio::select! {
             biased;
-            () = self.session.cancelled() => Err(server_stopped()),
+            () = self.session.cancelled() => Err(self.session.cut_off().unwrap_or_else(server_stopped)),
             message = tokio::time::timeout(patience, next(ahead, incoming)) => Ok(message),
             () = place.given_away(Instant::now() + GIVES_WAY_AFTER) => Err(idle_client_replaced()),
         }
@@ -277,6 +278,8 @@ impl ServerConnection {
         let work = Box::pin(async move {
             let session = self.session.clone();
             let answered = session.unless_cancelled(self.get(shape, fresh, name, source)).await;
+            // One that was ended midway had no time for it; there is a reason to be sent.
+            self.connection.share();
             (self, answered)
         });
         in_lane(&session, size, work).await

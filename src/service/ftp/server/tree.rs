@@ -273,9 +273,10 @@ impl ServerConnection {
         let (began, mut told) = (Instant::now(), 0);
         let (steps, mut read) = mpsc::channel(PAGES);
         let folder: Arc<_> = self.server.folder.clone();
-        let walking = self
-            .session
-            .spawn_blocking(move || walk(&folder, &path, wanted, |step| steps.blocking_send(step).is_ok()));
+        let walking = self.session.spawn_blocking(move || {
+            let out = |step| steps.blocking_send(step).is_ok();
+            walk(&folder, &path, wanted, out, || !steps.is_closed())
+        });
         while let Some(step) = read.recv().await {
             let frame = match step {
                 Step::Page(entries) => Entries { entries, more: true }.encode(),

@@ -126,7 +126,7 @@ impl StreamServer {
         client: ClientEntry,
     ) -> Result<(), Failure> {
         let result = self.converse(&session, &mut connection, &client).await;
-        let stopped = server_stopped();
+        let stopped = session.cut_off().unwrap_or_else(server_stopped);
         let failure = result.as_ref().err().or(Some(&stopped).filter(|_| session.is_cancelled()));
         part(&mut connection, failure).await;
         result
