@@ -125,6 +125,19 @@ fn row_93_a_secret_is_hidden_in_what_a_command_of_the_system_prints_also_in_piec
 }
 
 #[test]
+fn row_93_a_secret_is_hidden_in_capitals_and_in_urls_and_is_in_no_code_for_a_camera() {
+    let lab = Lab::new();
+    let script = "secret TOKEN\n!printf %s \"$TOKEN\" | tr a-z A-Z\n!echo 'GET /?t=Zq7%20pass%26w%7D'\n\
+                  expect error \"contains a secret\": qr \"at $TOKEN\"\nlet url = $TOKEN\n\
+                  expect error \"contains a secret\": qr url\n";
+    lab.write("t.nls", script);
+    let output = lab.command(&["t.nls"]).env("TOKEN", "Zq7 pass&w}").output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && !out.to_lowercase().contains("zq7"), "{out}{err}");
+    assert!(out.contains("GET /?t=***") && out.matches("***").count() == 2, "{out}{err}");
+}
+
+#[test]
 fn row_93_a_secret_that_is_said_is_in_no_transcript() {
     let lab = Lab::new();
     lab.write(

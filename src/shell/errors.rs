@@ -477,6 +477,11 @@ pub(super) fn text_empty() -> Failure {
     usage("the text is empty").fix("write qr X, or qr \"TEXT\"")
 }
 
+pub(super) fn secret_in_code() -> Failure {
+    let why = "the text contains a secret, which is not shown, and no code of it either";
+    Failure::new(Code::Policy, why).fix("leave the secret out")
+}
+
 /// It listens on a Unix socket.
 pub(super) fn reached_by_a_path(label: &str) -> Failure {
     usage(format!("{label} listens on a file, which only this machine reaches"))

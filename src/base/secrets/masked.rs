@@ -31,7 +31,7 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// A secret as it may occur: the first form is the text itself.
+/// A secret as it may occur, in upper or lower case: the first form is the text itself.
 fn forms(text: &str) -> Vec<String> {
     // A text may be escaped on input or on output, or on both, and a typed text is in quotes with escapes of its own.
     let typed = text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
@@ -47,6 +47,7 @@ fn forms(text: &str) -> Vec<String> {
         text.as_bytes().escape_ascii().to_string(),
         to_hex(text.as_bytes()),
         to_hex(text.as_bytes()).replace(' ', ""),
+        in_a_url(text),
         typed,
         on_one_line,
         squeezed,
@@ -59,6 +60,29 @@ fn forms(text: &str) -> Vec<String> {
     // The longest first: a shorter one may be a part of it.
     forms[1..].sort_by_key(|form| std::cmp::Reverse(form.len()));
     forms
+}
+
+/// The text as it stands in a URL.
+fn in_a_url(text: &str) -> String {
+    let stays = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let encoded = |byte| if stays(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(encoded).collect()
+}
+
+/// Where a form of a secret begins in a text from `from` on; a peer may return it in another case.
+fn find(text: &[u8], form: &str, from: usize) -> Option<usize> {
+    let form = form.as_bytes();
+    let (first, last) = (form.first()?, text.len().checked_sub(form.len())?);
+    let is_at = |at: &usize| {
+        text[*at].eq_ignore_ascii_case(first) && text[*at..*at + form.len()].eq_ignore_ascii_case(form)
+    };
+    (from..=last).find(is_at)
+}
+
+/// Where a form of a secret stands in a text.
+fn places(text: &[u8], form: &str) -> Vec<usize> {
+    let next = |before: &usize| find(text, form, before + form.len());
+    std::iter::successors(find(text, form, 0), next).collect()
 }
 
 impl Secrets {
@@ -98,7 +122,7 @@ impl Secrets {
 
     /// True if `text` contains a secret.
     pub fn occur_in(&self, text: &str) -> bool {
-        self.lock().iter().flat_map(|known| &known.forms).any(|form| text.contains(form))
+        self.lock().iter().flat_map(|known| &known.forms).any(|form| find(text.as_bytes(), form, 0).is_some())
     }
 
     /// How many of the last bytes may be the beginning of a secret. A caller that masks a stream in pieces must hold
@@ -108,7 +132,10 @@ impl Secrets {
         let forms = known.iter().flat_map(|known| &known.forms);
         let front = |form: &String| {
             let most = bytes.len().min(form.len().saturating_sub(1));
-            (1..=most).rev().find(|length| bytes.ends_with(&form.as_bytes()[..*length]))
+            let is_there = |length: &usize| {
+                bytes[bytes.len() - length..].eq_ignore_ascii_case(&form.as_bytes()[..*length])
+            };
+            (1..=most).rev().find(is_there)
         };
         forms.filter_map(front).max().unwrap_or(0)
     }
@@ -122,7 +149,7 @@ impl Secrets {
     pub fn hide_bytes(&self, bytes: &mut Vec<u8>) {
         for known in self.lock().iter() {
             for form in &known.forms {
-                replace_bytes(bytes, form.as_bytes());
+                replace_bytes(bytes, form);
             }
         }
     }
@@ -134,20 +161,33 @@ impl Secrets {
 
     fn replace(&self, text: &mut String, by: impl Fn(&KnownSecret) -> String) {
         for known in self.lock().iter() {
-            for form in known.forms.iter().filter(|form| !form.is_empty()) {
-                if text.contains(form) {
-                    *text = text.replace(form, &by(known));
+            for form in &known.forms {
+                let (mut shown, mut from) = (String::new(), 0);
+                for at in places(text.as_bytes(), form) {
+                    // Both ends are those of characters, as they are in the form.
+                    shown += &text[from..at];
+                    shown += &by(known);
+                    from = at + form.len();
+                }
+                if from > 0 {
+                    shown += &text[from..];
+                    *text = shown;
                 }
             }
         }
     }
 }
 
-fn replace_bytes(bytes: &mut Vec<u8>, secret: &[u8]) {
-    let mut from = 0;
-    while let Some(at) = bytes[from..].windows(secret.len()).position(|window| window == secret) {
-        bytes.splice(from + at..from + at + secret.len(), MASK.bytes());
-        from += at + MASK.len();
+fn replace_bytes(bytes: &mut Vec<u8>, form: &str) {
+    let (mut shown, mut from) = (Vec::new(), 0);
+    for at in places(bytes, form) {
+        shown.extend_from_slice(&bytes[from..at]);
+        shown.extend_from_slice(MASK.as_bytes());
+        from = at + form.len();
+    }
+    if from > 0 {
+        shown.extend_from_slice(&bytes[from..]);
+        *bytes = shown;
     }
 }
 
@@ -160,10 +200,14 @@ mod tests {
         let secrets = Secrets::default();
         assert!(secrets.add("A", "ti\tger\"\n"));
         let hex = ["74 69 09 67 65 72 22 0a", "746909676572220a"];
-        for form in ["ti\tger\"\n", "ti\\tger\"\\n", "ti\tger\\\"\n"].into_iter().chain(hex) {
-            let mut text = form.to_owned();
+        let changed = ["TI\tger\"\n", "746909676572220A", "ti%09ger%22%0a", "TI%09GER%22%0A"];
+        let as_it_is = ["ti\tger\"\n", "ti\\tger\"\\n", "ti\tger\\\"\n"];
+        for form in as_it_is.into_iter().chain(hex).chain(changed) {
+            let (mut text, mut bytes) = (format!("ti{form}{form}\u{e9}"), format!("{form}tige").into_bytes());
             secrets.hide(&mut text);
-            assert_eq!(text, "***");
+            assert_eq!(text, "ti******\u{e9}");
+            secrets.hide_bytes(&mut bytes);
+            assert_eq!(bytes, b"***tige");
             assert!(secrets.occur_in(form) && !secrets.occur_in("***"));
         }
     }

@@ -15,7 +15,7 @@ use crate::base::Value;
 use crate::language::{Arguments, Field, FromArguments, Kind, Param, SessionRef, Verb};
 use crate::report::{Failure, Ground, Outcome};
 use crate::shell::builtin::{BARE, Builtin, next};
-use crate::shell::{Binding, Shell};
+use crate::shell::{Binding, Shell, errors};
 
 pub(in crate::shell::builtin) static QR: Builtin = Builtin {
     verb: &Verb {
@@ -49,6 +49,10 @@ pub(in crate::shell::builtin) static QR: Builtin = Builtin {
                 What::Session(session) => place(shell, &session)?,
                 What::Text(text) => Place::of_text(text),
             };
+            // The modules cannot be masked as a text is (row 93).
+            if shell.secrets().occur_in(&url) {
+                return Err(errors::secret_in_code());
+            }
             let symbol = code::symbol(&url, ground)?;
             let shown = [Some(url.clone()), note].into_iter().flatten().collect::<Vec<_>>().join("\n");
             let mut fields = vec![("url", Value::Text(url)), ("size", Value::count(symbol.size as u64))];
