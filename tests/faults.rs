@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Lab, eventually, has, names};
+use crate::harness::{Lab, Running, eventually, has, names};
 
 const PREFACE_CALC: &[u8] = b"\x8bNLS\x07\x02\0\0";
 pub const PREFACE_FTP: &[u8] = b"\x8bNLS\x07\x01\0\0";
@@ -623,9 +623,7 @@ fn row_101_sizes_that_a_peer_declares_cost_no_memory() {
         let said = String::from_utf8_lossy(&said).into_owned();
         assert!(said.contains("limit") || said.contains("free") || said.contains("needs"), "{said:?}");
     }
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    let peak = status(&server, "VmHWM:");
     assert!(peak < 64 << 10, "{peak} kB");
     lab.nls(&format!("ls {address}")).success();
 }
@@ -676,6 +674,33 @@ fn row_101_hundreds_of_hostile_peers_cannot_fill_memory() {
     assert!(run.status.success() && out.contains("most memory"), "{out}{err}");
 }
 
+/// A number of `/proc/PID/status`; kB where it is memory.
+fn status(server: &Running, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+    let value = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    value.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn row_67_long_questions_are_computed_a_few_at_a_time_and_take_no_core_from_the_others() {
+    let lab = Lab::new();
+    let (server, address) = lab.server("listen tcp 0 calc");
+    let question = [&["9"; 900].concat()[..]; 4].join("*") + "\n";
+    let mut clients: Vec<_> = (0..64).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    for client in &mut clients {
+        client.write_all(question.repeat(4).as_bytes()).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+    for client in &mut clients {
+        let mut answers = String::new();
+        client.read_to_string(&mut answers).unwrap();
+        assert!(answers.lines().count() == 4 && answers.lines().all(|line| line.len() == 3600), "{answers}");
+    }
+    // A thread for each that was computed at once: threads in reserve live for seconds.
+    let threads = status(&server, "Threads:");
+    assert!(threads < 20, "{threads} threads for 64 clients");
+}
+
 #[test]
 fn row_72_who_reads_no_answers_is_not_read_either_and_gets_them_all_in_order() {
     let lab = Lab::new();
@@ -700,9 +725,7 @@ fn row_72_who_reads_no_answers_is_not_read_either_and_gets_them_all_in_order() {
     }
     asking.join().unwrap();
     assert_eq!(count, 10_000);
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    let peak = status(&server, "VmHWM:");
     assert!(peak < 20 << 10, "{peak} kB of 20 MB of answers");
 }
 
@@ -957,11 +980,21 @@ fn row_112_a_server_on_loopback_is_for_its_user_unless_it_says_open() {
 fn without_a_shell_only_known_players_run() {
     let lab = Lab::new();
     lab.write("root/film.mp4", "not a film");
-    lab.write("t.nls", "listen udp 0 stream root root as m\nexpect error \"is not a known player\": stream film.mp4 from $m play \"sh -c 'touch made' {url}\"\nexpect error E-player: stream film.mp4 from $m play\n");
+    for opener in ["xdg-open", "open", "x-www-browser"] {
+        let path = lab.write(&format!("bin/{opener}"), "#!/bin/sh\n/usr/bin/touch made\n");
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let script = "listen udp 0 stream root root as m\n\
+                  expect error \"is not a known player\": stream film.mp4 from $m play \"sh -c 'touch made' {url}\"\n\
+                  expect error E-player: stream film.mp4 from $m play\n\
+                  stream film.mp4 from $m play browser as film &\n\
+                  expect $film.bytes == 10 within 5s\nlog $film\nstop $film\n";
+    lab.write("t.nls", script);
     let mut command = lab.command(&["--no-shell", "t.nls"]);
-    command.env("PATH", "").env("NLS_PLAYERS", "/bin/sh -c 'touch made' {url}");
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    command.env("PATH", lab.path("bin")).env("DISPLAY", ":0");
+    let output = command.env("NLS_PLAYERS", "/bin/sh -c 'touch made' {url}").output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && out.contains("no browser is opened: `--no-shell`"), "{out}{err}");
     assert!(!lab.path("made").exists());
 }
 

@@ -60,35 +60,39 @@ pub(crate) enum Step {
     Lost(String, Failure),
 }
 
-struct Walk<'a, F: FnMut(Step) -> bool> {
+struct Walk<'a, F: FnMut(Step) -> bool, W: Fn() -> bool> {
     folder: &'a Folder,
     wanted: Wanted,
     page: Vec<Entry>,
     page_bytes: usize,
     out: F,
+    is_wanted: W,
     count: Count,
     /// Bytes of memory of the entries of all folders on the current path.
     held: usize,
-    /// `out` wants no more.
+    /// Nobody wants more.
     gone: bool,
 }
 
 /// Passes the entries below `path` to `out` in pages, a folder before its content, each folder sorted by name. Stops
-/// when `out` returns false. The names are relative to `path`.
+/// when `out` returns false, or `is_wanted`, which is asked more often: a folder may have many entries, and pages of none.
+/// The names are relative to `path`.
 pub(crate) fn walk(
     folder: &Folder,
     path: &str,
     wanted: Wanted,
     out: impl FnMut(Step) -> bool,
+    is_wanted: impl Fn() -> bool,
 ) -> Result<Count, Failure> {
     let count = Count::default();
-    let mut walk = Walk { folder, wanted, page: Vec::new(), page_bytes: 0, out, count, held: 0, gone: false };
+    let (page, page_bytes, held, gone) = (Vec::new(), 0, 0, false);
+    let mut walk = Walk { folder, wanted, page, page_bytes, out, is_wanted, count, held, gone };
     walk.enter(path, "", 0)?;
     walk.turn();
     Ok(walk.count)
 }
 
-impl<F: FnMut(Step) -> bool> Walk<'_, F> {
+impl<F: FnMut(Step) -> bool, W: Fn() -> bool> Walk<'_, F, W> {
     /// Passes the page to `out`, unless it is empty.
     fn turn(&mut self) {
         self.page_bytes = 0;
@@ -143,6 +147,10 @@ impl<F: FnMut(Step) -> bool> Walk<'_, F> {
         let whole = whole.join("/");
         let (mut entries, mut held) = (Vec::new(), 0);
         for found in self.folder.look_into(&whole)? {
+            self.gone |= !(self.is_wanted)();
+            if self.gone {
+                return Ok((Vec::new(), 0));
+            }
             let Some(entry) = self.select(found, below, &whole) else { continue };
             held += size_of::<Entry>() + entry.name.len();
             entries.push(entry);
@@ -217,14 +225,14 @@ mod tests {
 
     fn names(folder: &Folder, path: &str, wanted: Wanted) -> (Vec<String>, Count) {
         let mut names = Vec::new();
-        let count = walk(folder, path, wanted, |step| {
+        let out = |step| {
             match step {
                 Step::Page(page) => names.extend(page.into_iter().map(|entry| entry.name)),
                 Step::Lost(path, failure) => panic!("{path}: {failure}"),
             }
             true
-        })
-        .unwrap();
+        };
+        let count = walk(folder, path, wanted, out, || true).unwrap();
         (names, count)
     }
 
@@ -258,8 +266,8 @@ mod tests {
         assert_eq!(all, [".hidden", "a", "b", "b/deep", "b/deep/empty", "b/deep/x", "b/up"]);
         assert_eq!(count.left_out, Walked { links: 2, hidden: 0, special: 2 });
         assert_eq!(names(&folder, "b", PLAIN).0, ["deep", "deep/empty", "deep/x"]);
-        assert!(walk(&folder, "out", PLAIN, |_| true).is_err());
-        assert!(walk(&folder, "../x", PLAIN, |_| true).is_err());
+        assert!(walk(&folder, "out", PLAIN, |_| true, || true).is_err());
+        assert!(walk(&folder, "../x", PLAIN, |_| true, || true).is_err());
     }
 
     #[test]
@@ -301,7 +309,7 @@ mod tests {
                 }
                 true
             };
-            walk(&folder, "", PLAIN, out).unwrap();
+            walk(&folder, "", PLAIN, out, || true).unwrap();
             assert!(pages.iter().sum::<usize>() == files && !pages.contains(&0), "{files}: {pages:?}");
         }
     }
@@ -314,12 +322,17 @@ mod tests {
         }
         let folder = Folder::open(temp.path(), false).unwrap();
         let mut pages = 0;
-        walk(&folder, "", PLAIN, |_| {
+        let out = |_| {
             pages += 1;
             false
-        })
-        .unwrap();
+        };
+        walk(&folder, "", PLAIN, out, || true).unwrap();
         assert_eq!(pages, 1);
+        // Who leaves before the first page does not have the whole folder read.
+        let asked = std::cell::Cell::new(0);
+        let leaves = || asked.replace(asked.get() + 1) < 5;
+        let none = walk(&folder, "", PLAIN, |_| panic!("nobody is there"), leaves).unwrap();
+        assert_eq!((none, asked.get()), (Count::default(), 6));
         assert_eq!(names(&folder, "", PLAIN).0.len(), 600);
     }
 }

@@ -103,13 +103,14 @@ fn open(path: &Path, wanted: Wanted) -> Result<Local, Failure> {
     }
     let root = Arc::new(Folder::open(path, true)?);
     let (mut entries, mut lost) = (Vec::new(), Vec::new());
-    let count = walk(&root, "", wanted, |step| {
+    let take = |step| {
         match step {
             Step::Page(page) => entries.extend(page),
             Step::Lost(path, failure) => lost.push((path, failure)),
         }
         entries.len() < SEND_FILES && lost.len() < SEND_FILES
-    })?;
+    };
+    let count = walk(&root, "", wanted, take, || true)?;
     if entries.len() >= SEND_FILES || lost.len() >= SEND_FILES {
         return Err(errors::too_many_to_send(SEND_FILES));
     }

@@ -179,7 +179,8 @@ fn split(text: &str) -> Vec<String> {
     words.unwrap_or_else(|| text.split_whitespace().map(str::to_owned).collect())
 }
 
-/// Starts the first program that is installed. `known_only`: only a known player or a browser, no other command.
+/// Starts the first program that is installed. `known_only`: only a known player. What opens a browser is not one, as it
+/// may run any command that the environment names; the page can be opened by hand.
 pub(crate) fn start(
     session: &Handle,
     choice: &PlayerChoice,
@@ -192,7 +193,8 @@ pub(crate) fn start(
     }
     let links = Links { url: &address.url, page: &address.page, subtitles: address.subtitles.as_deref() };
     let candidates = candidates(choice, configured.as_deref(), links, has_screen());
-    for Candidate { name, arguments, is_opener } in &candidates {
+    let allowed = candidates.iter().filter(|candidate| !(known_only && candidate.is_opener));
+    for Candidate { name, arguments, is_opener } in allowed {
         match run(name, arguments) {
             Ok(mut child) => {
                 let complaint = Some(listen(session, &mut child));
@@ -210,7 +212,9 @@ pub(crate) fn start(
         }
     }
     if candidates.iter().any(|candidate| candidate.is_opener) && *choice != PlayerChoice::First {
-        session.tell("player", format!("nothing opens a browser here; the film is at {}", address.page));
+        let why =
+            if known_only { "no browser is opened: `--no-shell`" } else { "nothing opens a browser here" };
+        session.tell("player", format!("{why}; the film is at {}", address.page));
         return Ok(Player::new(session, "browser", address, true, OPEN_LIMIT));
     }
     Err(not_found(&candidates))

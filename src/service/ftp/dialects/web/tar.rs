@@ -70,10 +70,10 @@ impl Archive<'_> {
         let (steps, mut walked) = mpsc::channel(AHEAD);
         let (folder, base) = (self.store.server.folder.clone(), self.base.to_owned());
         let wanted = Wanted { hidden: folder.shows_hidden(), links: false };
-        let walking = self
-            .store
-            .session
-            .spawn_blocking(move || walk(&folder, &base, wanted, |step| steps.blocking_send(step).is_ok()));
+        let walking = self.store.session.spawn_blocking(move || {
+            let out = |step| steps.blocking_send(step).is_ok();
+            walk(&folder, &base, wanted, out, || !steps.is_closed())
+        });
         while let Some(step) = walked.recv().await {
             match step {
                 Step::Page(entries) => {
