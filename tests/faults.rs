@@ -961,18 +961,30 @@ fn row_112_a_server_on_loopback_is_for_its_user_unless_it_says_open() {
     }
     std::os::unix::fs::chown(home.path(), Some(65534), Some(65534)).unwrap();
     assert!(as_nobody("key import own").unwrap().status.success());
-    for transport in ["tcp", "udp"] {
-        let (_server, address) = lab.server(&format!("listen {transport} 0 ftp root root"));
+    for (transport, service) in [("tcp", "ftp"), ("udp", "ftp"), ("udp", "stream")] {
+        let (_server, address) = lab.server(&format!("listen {transport} 0 {service} root root"));
         let run = as_nobody(&format!("ls {transport} {address}")).unwrap();
         let said = String::from_utf8_lossy(&run.stderr).into_owned();
         assert!(said.contains("is for the user who started it"), "{transport}: {said}");
         lab.nls(&format!("ls {transport} {address}")).success();
-        let (_server, address) = lab.server(&format!("listen {transport} 0 ftp root root open"));
+        let (_server, address) = lab.server(&format!("listen {transport} 0 {service} root root open"));
         assert!(as_nobody(&format!("ls {transport} {address}")).unwrap().status.success(), "{transport}");
         // Who has a key of the port is no stranger, as on the network.
-        let (_server, address) = lab.server(&format!("listen {transport} 0 ftp root root key team.key"));
+        let (_server, address) =
+            lab.server(&format!("listen {transport} 0 {service} root root key team.key"));
         let run = as_nobody(&format!("ls {transport} {address} key own")).unwrap();
         assert!(run.status.success(), "{transport}: {}", String::from_utf8_lossy(&run.stderr));
+    }
+    // Films are not for every browser of the machine either.
+    for (word, status) in [("", "403"), (" open", "200")] {
+        let (mut server, address) =
+            lab.server(&format!("listen udp 0 stream root root web{word} as s; print $s.url"));
+        let url = server.line();
+        assert!(url.starts_with("http://") && url.contains(address.rsplit(':').next().unwrap()), "{url}");
+        let asks = format!("exec curl -s -w '%{{http_code}}' {url};");
+        let mut curl = lab.as_user(65534, &asks, &[]).unwrap();
+        let said = String::from_utf8_lossy(&curl.output().unwrap().stdout).into_owned();
+        assert!(said.ends_with(status), "{word}: {said}");
     }
 }
 

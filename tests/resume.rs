@@ -193,6 +193,42 @@ fn row_14_15_and_17_a_full_or_read_only_disk_is_told_and_the_transfer_goes_on_wh
 }
 
 #[test]
+fn row_16_a_sync_that_fails_is_told_of_each_file_that_waited_for_it_and_no_part_is_left() {
+    if !has("strace") {
+        return;
+    }
+    for (call, kept) in [("fsync", 5), ("syncfs", 0)] {
+        let lab = Lab::new();
+        let files = ["a/1", "a/2", "b/1", "b/2", "b/3"];
+        files.iter().for_each(|file| drop(lab.write(&format!("tree/{file}"), *file)));
+        std::fs::create_dir(lab.path("root")).unwrap();
+        let mut command = Command::new("strace");
+        lab.dress(&mut command);
+        let inject = format!("inject={call}:error=EIO");
+        command.args([
+            "-f",
+            "-qq",
+            "-o",
+            "trace",
+            "-e",
+            &format!("trace={call}"),
+            "-e",
+            &inject,
+            PROGRAM,
+            "-c",
+        ]);
+        let output = command.arg("listen tcp 0 ftp root root as f; send tree to $f").output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success());
+        for file in files {
+            assert!(words.contains(file), "{call}: {file} is not in: {words}");
+        }
+        let there = ["root/tree/a", "root/tree/b"].map(|folder| names(&lab.path(folder))).concat();
+        assert!(there.len() == kept && !there.iter().any(|name| name.contains("part")), "{call}: {there:?}");
+    }
+}
+
+#[test]
 fn row_17_a_limit_on_the_size_of_files_is_a_reason_and_no_death() {
     let lab = Lab::new();
     lab.random("big", 3 << 20, 9);

@@ -178,6 +178,14 @@ pub fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Words in a sentence: `a`, `a and b`, `a, b and c`.
+pub fn all_of(words: &[&str]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        words => words.concat(),
+    }
+}
+
 /// Parses a duration, to the microsecond: `200ms`, `5s`, `1m30s`, `2h`.
 pub fn duration(word: &str) -> Result<Duration, BadQuantity> {
     let mut rest = word;
@@ -310,6 +318,15 @@ pub fn show_duration(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_stand_in_a_sentence() {
+        for (words, text) in
+            [(&[][..], ""), (&["a"], "a"), (&["a", "b"], "a and b"), (&["a", "b", "c"], "a, b and c")]
+        {
+            assert_eq!(all_of(words), text);
+        }
+    }
 
     #[test]
     fn sizes_follow_the_rule_of_dd() {

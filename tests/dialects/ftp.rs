@@ -35,7 +35,7 @@ impl Client {
     }
 
     /// The next reply, of one line or several.
-    fn reply(&mut self) -> String {
+    pub(super) fn reply(&mut self) -> String {
         let (mut all, mut first) = (String::new(), String::new());
         loop {
             let mut line = Vec::new();

@@ -161,6 +161,35 @@ fn row_61_and_62_over_http_and_ftp_who_says_nothing_takes_no_place_and_descripto
 }
 
 #[test]
+fn row_62_who_is_idle_over_ftp_http_or_raw_makes_room_when_all_places_are_taken() {
+    let lab = Lab::new();
+    lab.write("root/a", "a");
+    let (_server, address) = server(&lab, "max 2");
+    let (_echo, raw) = lab.server("listen tcp 0 echo max 1");
+    let echoes = || {
+        let mut stream = TcpStream::connect(&raw).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        let answered = stream.write_all(b"x").and_then(|()| stream.read_exact(&mut [0]));
+        answered.is_ok().then_some(stream)
+    };
+    let mut idle_raw = echoes().unwrap();
+    let mut idle_ftp = Client::new(&address);
+    let mut idle_http = TcpStream::connect(&address).unwrap();
+    idle_http.write_all(b"HEAD /a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
+    let mut answer = [0; 12];
+    idle_http.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    assert_eq!(status(&http(&address, "GET /a", "")), 503, "nobody is idle yet");
+    eventually("the first of them makes room", || status(&http(&address, "GET /a", "")) == 200);
+    assert!(idle_ftp.reply().starts_with("421 idle for too long, replaced by another client"));
+    let _busy = Client::new(&address);
+    eventually("the second makes room", || status(&http(&address, "GET /a", "")) == 200);
+    idle_http.read_to_end(&mut Vec::new()).unwrap();
+    eventually("an idle client of an echo makes room", || echoes().is_some());
+    assert_eq!(idle_raw.read(&mut [0; 9]).unwrap(), 0);
+}
+
+#[test]
 fn row_63_over_http_and_ftp_one_slow_client_holds_up_nobody() {
     let lab = Lab::new();
     lab.random("root/large", 32 << 20, 3);

@@ -9,6 +9,7 @@ use super::mismatch;
 use super::next::Next;
 use super::refused::{carriers, dash, typed_key};
 use super::value::read;
+use crate::base::quantity::all_of;
 use crate::base::{Carrier, Transport};
 use crate::language::arguments::{Argument, Invocation};
 use crate::language::diagnostic::{Diagnostic, nearest};
@@ -477,7 +478,7 @@ impl<'v> Matcher<'v> {
             Services::One(service) => service.name,
             Services::None | Services::Any => self.verb.name,
         };
-        let title = format!("`{text}` is an option of {}, not of {own}", owners.join(" and "));
+        let title = format!("`{text}` is an option of {}, not of {own}", all_of(owners));
         Diagnostic::new(title, word.span.clone()).expected(expected)
     }
 

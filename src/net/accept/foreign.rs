@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::bind::beside;
 use super::browsers::Browsers;
-use crate::net::connection::permits::Door;
+use crate::net::connection::permits::{ConnectionPermit, Door};
 use crate::net::connection::record::ConnectionNotes;
 use crate::net::errors;
 use crate::net::kernel::owner::Client;
@@ -49,6 +49,8 @@ pub struct ForeignStream {
     pub greeted: &'static str,
     /// The client is a visitor of a conversation: how it takes part. `None`: it has its place.
     pub door: Option<Box<Door>>,
+    /// Its share of the client limit.
+    pub place: ConnectionPermit,
     /// Where it is noted that a browser came; `None`: nobody needs to know.
     pub(super) browsers: Option<Arc<Browsers>>,
     /// Where it is noted what passes.
@@ -94,7 +96,17 @@ impl ForeignStream {
     /// A connection of which `front` was read already.
     pub fn new(stream: TcpStream, peer: SocketAddr, front: BytesMut) -> Self {
         let local = stream.local_addr().unwrap_or(peer);
-        Self { stream, buffer: front, peer, local, greeted: "", door: None, browsers: None, notes: None }
+        Self {
+            stream,
+            buffer: front,
+            peer,
+            local,
+            greeted: "",
+            door: None,
+            place: ConnectionPermit::elsewhere(),
+            browsers: None,
+            notes: None,
+        }
     }
 
     /// A second connection, such as that for the data of a transfer, that was accepted by a listener of its own.

@@ -31,7 +31,7 @@ pub enum Spoken {
     /// In our own protocol, or in lines of text.
     Messages(Box<Connection>),
     /// In another one.
-    Foreign(Dialect, ForeignStream),
+    Foreign(Dialect, Box<ForeignStream>),
 }
 
 /// What the first bytes of a client were, or that there were none.
@@ -120,7 +120,9 @@ impl Visitor {
             Some(Dialect::Text) if self.admission.lines != Lines::No => {
                 Spoken::Messages(Box::new(self.text()))
             }
-            Some(dialect) if dialects.has(dialect) => Spoken::Foreign(dialect, self.foreign(is_greeted)),
+            Some(dialect) if dialects.has(dialect) => {
+                Spoken::Foreign(dialect, Box::new(self.foreign(is_greeted)))
+            }
             other => {
                 let wanted = other.unwrap_or(Dialect::Text);
                 let failure = errors::dialect_is_off(self.admission.name, wanted, dialects);

@@ -11,6 +11,7 @@ use super::pipe::Blocking;
 use super::{RawConnection, Reader, Writer};
 use crate::base::{Carrier, Endpoint, Fields, Transport};
 use crate::net::connect::resolve;
+use crate::net::connection::permits::ConnectionPermit;
 use crate::net::errors;
 use crate::net::limits::CONNECT_LIMIT;
 use crate::net::{show, tcp};
@@ -44,6 +45,7 @@ pub async fn udp(endpoint: &Endpoint) -> Result<RawConnection, Failure> {
         peer: show(peer),
         carrier: Carrier::UDP,
         facts: Fields::new(),
+        place: ConnectionPermit::elsewhere(),
     })
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{RawConnection, Reader, Writer};
 use crate::base::{Carrier, Fields, share};
+use crate::net::connection::permits::ConnectionPermit;
 use crate::net::{Driver, show};
 use crate::wire::datagram::DATAGRAM_LIMIT;
 
@@ -81,5 +82,6 @@ fn client(socket: &Arc<UdpSocket>, peer: SocketAddr, datagrams: mpsc::Receiver<B
         peer: show(peer),
         carrier: Carrier::UDP,
         facts: Fields::new(),
+        place: ConnectionPermit::elsewhere(),
     }
 }

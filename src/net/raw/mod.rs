@@ -27,6 +27,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use super::connection::permits::ConnectionPermit;
 use super::connection::record::ConnectionNotes;
 use crate::base::{Carrier, Fields};
 
@@ -47,6 +48,8 @@ pub struct RawConnection {
     pub facts: Fields,
     /// The addresses of this side and of the peer, if it has some.
     pub ends: Option<(SocketAddr, SocketAddr)>,
+    /// Its share of the client limit.
+    pub place: ConnectionPermit,
 }
 
 impl RawConnection {
@@ -78,6 +81,7 @@ impl RawConnection {
             carrier,
             facts: Fields::new(),
             ends: None,
+            place: ConnectionPermit::elsewhere(),
         }
     }
 

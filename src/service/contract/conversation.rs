@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::net::connection::permits::ConnectionPermit;
 use crate::net::errors::idle_client_replaced;
 use crate::net::raw::{READ_SIZE, Reader};
 use crate::net::{Connection, GIVES_WAY_AFTER, Incoming, Message, Outgoing, take_turns};
@@ -42,12 +43,18 @@ const BYTES_IDLE_LIMIT: Duration = Duration::from_mins(10);
 /// A client's next bytes, or its next datagram; `None` if it has ended, sent nothing for too long, or the server stops.
 ///
 /// # Errors
-/// The connection broke.
-pub(crate) async fn next_bytes(session: &Handle, reader: &mut Reader) -> Result<Option<Bytes>, Failure> {
+/// The connection broke, or another client has got the place of this idle one.
+pub(crate) async fn next_bytes(
+    session: &Handle,
+    reader: &mut Reader,
+    place: &mut ConnectionPermit,
+) -> Result<Option<Bytes>, Failure> {
     reader.set_step(session.limit_step(READ_SIZE as u64, 1) as usize);
     tokio::select! {
+        biased;
         () = session.cancelled() => Ok(None),
         bytes = tokio::time::timeout(BYTES_IDLE_LIMIT, reader.next()) => bytes.unwrap_or(Ok(None)),
+        () = place.given_away(Instant::now() + GIVES_WAY_AFTER) => Err(idle_client_replaced()),
     }
 }
 

@@ -86,6 +86,11 @@ pub(crate) fn server_stopped() -> Failure {
     Failure::new(Code::Cancelled, "the server was stopped")
 }
 
+/// Row 112.
+pub(crate) fn other_user() -> Failure {
+    Failure::new(Code::Policy, "the server is for the user who started it").fix("start it so: listen … open")
+}
+
 /// `peer`: `the peer`, `the server`.
 pub(crate) fn closed_early(peer: &str) -> Failure {
     Failure::new(Code::Broken, format!("{peer} closed the connection before the end of the file"))

@@ -15,6 +15,7 @@ use rustix::fs::OFlags;
 
 use super::errors;
 use super::name::raw;
+use crate::base::quantity::all_of;
 use crate::report::Failure;
 use crate::service::ftp::protocol::{Label, Mode};
 use crate::service::ftp::storage::journal::Boot;
@@ -348,7 +349,7 @@ pub(crate) fn untold() -> Option<String> {
     let new = lacking & !TOLD.swap(lacking, Ordering::Relaxed);
     let missed = Lacking::ALL.iter().filter(|(thing, _)| new & thing.bit() != 0);
     let things: Vec<&str> = missed.map(|(_, word)| *word).collect();
-    (new != 0).then(|| format!("the file system does not support {}: done without", things.join(" and ")))
+    (new != 0).then(|| format!("the file system does not support {}: done without", all_of(&things)))
 }
 
 fn free(file: &File) -> u64 {

@@ -98,10 +98,6 @@ pub(crate) fn uploads_closed() -> Failure {
         .fix("start it so: listen … on … open")
 }
 
-pub(crate) fn other_user() -> Failure {
-    Failure::new(Code::Policy, "the server is for the user who started it").fix("start it so: listen … open")
-}
-
 /// Row 5.
 pub(crate) fn quota_exceeded(needed: u64, left: u64, total: u64) -> Failure {
     let why = format!(

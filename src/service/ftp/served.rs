@@ -63,15 +63,15 @@ impl FileServer {
         })
     }
 
-    /// A folder that is only read, by everybody who can reach the port.
-    pub(crate) fn of_films(folder: Arc<Folder>) -> Self {
+    /// A folder that is only read. `open`: on loopback, by every user of this machine.
+    pub(crate) fn of_films(folder: Arc<Folder>, open: bool) -> Self {
         Self {
             folder,
             readonly: true,
             rules: Rules::default(),
             quota: Arc::new(Quota::new(None)),
             guarded: false,
-            open: true,
+            open,
             hashes: KnownHashes::default(),
             senders: Senders::default(),
         }

@@ -27,10 +27,12 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Buf;
+use tokio::time::Instant;
 
 pub(crate) use self::exchange::Exchange;
-use crate::net::FIRST_MESSAGE_LIMIT;
 use crate::net::accept::foreign::ForeignStream;
+use crate::net::connection::permits::ConnectionPermit;
+use crate::net::{FIRST_MESSAGE_LIMIT, GIVES_WAY_AFTER};
 use crate::report::Failure;
 use crate::session::Handle;
 use crate::wire::http::{HttpError, RequestHead, Status};
@@ -61,10 +63,13 @@ pub(crate) async fn serve(
     site: &mut dyn Site,
 ) -> Result<(), Failure> {
     let mut patience = if site.is_public() { IDLE_LIMIT } else { FIRST_LIMIT };
+    let mut place = std::mem::replace(&mut stream.place, ConnectionPermit::elsewhere());
     loop {
         let head = tokio::select! {
+            biased;
             () = session.cancelled() => break,
             head = next_head(&mut stream, patience) => head?,
+            () = place.given_away(Instant::now() + GIVES_WAY_AFTER) => break,
         };
         patience = IDLE_LIMIT;
         let mut exchange = match head {

@@ -7,6 +7,8 @@ use crate::base::Carrier;
 #[cfg(feature = "tls")]
 use crate::base::Value;
 use crate::net::accept::bind::Bound;
+#[cfg(feature = "tls")]
+use crate::net::connection::permits::ConnectionPermit;
 use crate::net::raw::RawConnection;
 #[cfg(feature = "tls")]
 use crate::net::raw::listen::TlsHandshake;
@@ -89,19 +91,14 @@ async fn serve(
             None => return Ok(()),
             Some(RawArrival::Trouble(why)) => session.tell("trouble", why),
             #[cfg(feature = "tls")]
-            Some(RawArrival::Handshake(handshake, permit)) => {
+            Some(RawArrival::Handshake(handshake, place)) => {
                 let (session, server) = (session.clone(), server.clone());
-                session.clone().spawn(async move {
-                    greet(&session, server, *handshake).await;
-                    drop(permit);
-                });
+                session.clone().spawn(async move { greet(&session, server, *handshake, place).await });
             }
-            Some(RawArrival::Client(connection, permit)) => {
+            Some(RawArrival::Client(mut connection, place)) => {
                 let (session, server) = (session.clone(), server.clone());
-                session.clone().spawn(async move {
-                    one(&session, server, *connection).await;
-                    drop(permit);
-                });
+                connection.place = place;
+                session.clone().spawn(async move { one(&session, server, *connection).await });
             }
         }
     }
@@ -109,10 +106,15 @@ async fn serve(
 
 /// Completes the handshake of a client, and serves it.
 #[cfg(feature = "tls")]
-async fn greet(session: &Handle, server: Arc<dyn ByteServer>, handshake: TlsHandshake) {
+async fn greet(
+    session: &Handle,
+    server: Arc<dyn ByteServer>,
+    handshake: TlsHandshake,
+    place: ConnectionPermit,
+) {
     let peer = handshake.peer;
     match handshake.complete().await {
-        Ok(connection) => one(session, server, connection).await,
+        Ok(connection) => one(session, server, RawConnection { place, ..connection }).await,
         Err(failure) => session.inform("refused", format!("{}: {failure}", crate::net::show(peer))),
     }
 }

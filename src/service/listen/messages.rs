@@ -157,9 +157,10 @@ async fn receive(session: &Handle, server: Arc<dyn Server>, arrival: Arrival) {
             Ok((Greeted::Spoken(Spoken::Messages(connection)), place)) => {
                 one(session, server, Connection { place, ..*connection }).await;
             }
-            Ok((Greeted::Spoken(Spoken::Foreign(dialect, mut stream)), _place)) => {
+            Ok((Greeted::Spoken(Spoken::Foreign(dialect, mut stream)), place)) => {
                 session.measure_foreign(&mut stream);
-                Box::pin(foreign(session, server, ForeignClient::Stream(dialect, stream))).await;
+                stream.place = place;
+                Box::pin(foreign(session, server, ForeignClient::Stream(dialect, *stream))).await;
             }
             Ok((Greeted::Silent(client), _place)) => {
                 Box::pin(foreign(session, server, ForeignClient::Silent(client))).await;

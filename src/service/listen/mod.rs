@@ -42,7 +42,7 @@ pub static LISTEN: Client = Client {
         name: "listen",
         aliases: &[],
         summary: "start a server",
-        details: "PORT 0 takes any free port; the answer and `$name.port` say which. Without `on`, only this machine is served; `ftp` serves only you there, and every user with `open`.",
+        details: "PORT 0 takes any free port; the answer and `$name.port` say which. Without `on`, only this machine is served; `ftp` and `stream` serve only you there, and every user with `open`.",
         params: &[
             Param::required("transport", Kind::Carrier, "what carries the bytes"),
             Param::required("port", Kind::Port, "where to listen; 0 is any free port"),

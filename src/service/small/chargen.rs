@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::base::Carrier;
 use crate::language::Service;
+use crate::net::connection::permits::ConnectionPermit;
 use crate::net::raw::RawConnection;
 use crate::report::Failure;
 use crate::service::contract::conversation::{next_bytes, received, sent};
@@ -75,7 +76,9 @@ async fn generate(session: Handle, connection: RawConnection) -> Result<(), Fail
         }
     };
     let reading = async {
-        while let Some(bytes) = next_bytes(&session, &mut reader).await? {
+        // It is not idle while it reads, and keeps its place.
+        let mut stays = ConnectionPermit::elsewhere();
+        while let Some(bytes) = next_bytes(&session, &mut reader, &mut stays).await? {
             received(&session, bytes.len() as u64).await;
         }
         Ok(())
@@ -90,7 +93,7 @@ async fn generate(session: Handle, connection: RawConnection) -> Result<(), Fail
 /// Answers each datagram with one that is no longer: the address may be forged.
 async fn answer(session: Handle, mut connection: RawConnection) -> Result<(), Failure> {
     let mut line = 0;
-    while let Some(bytes) = next_bytes(&session, &mut connection.reader).await? {
+    while let Some(bytes) = next_bytes(&session, &mut connection.reader, &mut connection.place).await? {
         received(&session, bytes.len() as u64).await;
         let length = bytes.len().min(DATAGRAM);
         let text = lines(line, DATAGRAM.div_ceil(LINE));

@@ -40,7 +40,7 @@ impl ByteServer for Discard {
 }
 
 async fn discard(session: Handle, mut connection: RawConnection) -> Result<(), Failure> {
-    while let Some(bytes) = next_bytes(&session, &mut connection.reader).await? {
+    while let Some(bytes) = next_bytes(&session, &mut connection.reader, &mut connection.place).await? {
         received(&session, bytes.len() as u64).await;
     }
     Ok(())

@@ -57,6 +57,7 @@ pub static PROVIDER: Provider = Provider {
         keywords: &[
             ROOT,
             Keyword::flag("hidden", "serve hidden files too"),
+            Keyword::flag("open", "without `on`: serve all users of this machine"),
             Keyword::flag(
                 "web",
                 "also over HTTP, on the same port number of tcp: for browsers, VLC and televisions",

@@ -155,7 +155,7 @@ async fn meet(
         }
         (Spoken::Foreign(_, mut stream), _place) => {
             visit.session.measure_foreign(&mut stream);
-            web::serve(visit, guests, stream).await
+            web::serve(visit, guests, *stream).await
         }
     }
 }

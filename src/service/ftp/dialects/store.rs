@@ -11,10 +11,10 @@ use crate::base::quantity;
 use crate::net::{Client, is_known_to_be_of_another_user, is_of_another_user};
 use crate::report::Failure;
 use crate::service::contract::conversation;
+use crate::service::contract::errors::other_user;
 use crate::service::files::listing::{Dress, Listing};
 use crate::service::files::protocol::Entry;
 use crate::service::files::root::{Source, look_of};
-use crate::service::ftp::errors;
 use crate::service::ftp::served::FileServer;
 use crate::service::ftp::storage::upload::{Stored, Upload};
 use crate::service::ftp::transfer::{MinimumRate, by_disk};
@@ -42,7 +42,7 @@ pub(super) enum Found<T = Source> {
 impl Store {
     /// Why the client may not even read; `None` if it may (faults.md row 112).
     pub(super) fn objection(&self, client: Client) -> Option<Failure> {
-        (!self.server.open && is_of_another_user(client)).then(errors::other_user)
+        (!self.server.open && is_of_another_user(client)).then(other_user)
     }
 
     /// True if a data connection is not of the client's user. It may be over already, which is no objection.

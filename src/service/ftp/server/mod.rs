@@ -31,7 +31,7 @@ use crate::language::Arguments;
 use crate::net::errors::{idle_client_replaced, malformed, told};
 use crate::net::{Connection, GIVES_WAY_AFTER, Incoming, Message as Wire, is_of_another_user, take_turns};
 use crate::report::Failure;
-use crate::service::contract::errors::server_stopped;
+use crate::service::contract::errors::{other_user, server_stopped};
 use crate::service::files::listing;
 use crate::service::files::protocol::{LIST, WALK};
 use crate::service::files::root::{Source, look_of};
@@ -137,7 +137,7 @@ impl ServerConnection {
     /// Boxed: a future has room for what it is called with twice.
     async fn run(mut self: Box<Self>) -> Result<(), Failure> {
         if !self.server.open && is_of_another_user(self.connection.client()) {
-            return self.part(errors::other_user()).await;
+            return self.part(other_user()).await;
         }
         loop {
             let ahead = self.read_ahead.take();

@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::part::claim_part;
 use super::quota::{Quota, Reserved};
 use crate::report::Failure;
 use crate::service::contract::errors::{changed_while_reading, file_exists, never_replaced};
@@ -235,7 +236,6 @@ impl BatchWriter {
         }
         let length = bytes.len() as u64;
         let place = self.quota.entry(length)?;
-        remove_journal(&dir, last, flags.replace)?;
         let file = write_part(&dir, last, label, bytes)?;
         (self.bytes, self.files) = (self.bytes + length, self.files + 1);
         if flags.fast {
@@ -279,7 +279,8 @@ impl BatchWriter {
         Ok((dir, last))
     }
 
-    /// Syncs, and gives the pending files their names; returns those that failed.
+    /// Syncs, and gives the pending files their names; returns those that failed: also each whose name may not be on the
+    /// disk.
     pub(crate) fn settle(&mut self) -> Vec<Denied> {
         self.unsettled = 0;
         if self.pending.is_empty() && !self.made {
@@ -287,23 +288,32 @@ impl BatchWriter {
         }
         self.made = false;
         let synced = self.sync_file_systems().map_err(|error| Failure::io(&error, "sync of the file system"));
-        let (mut denied, mut dirs): (Vec<Denied>, Vec<Arc<RealDisk>>) = (Vec::new(), Vec::new());
-        for pending in std::mem::take(&mut self.pending) {
-            let named = synced
-                .clone()
-                .and_then(|()| publish(&pending.dir, &pending.file, &pending.name, pending.replace));
-            match named {
-                Ok(()) => pending.place.keep(),
-                Err(failure) => denied.push((pending.index, failure)),
+        let (mut denied, mut named) = (Vec::<Denied>::new(), Vec::<(Arc<RealDisk>, Vec<u64>)>::new());
+        for Pending { index, dir, name, replace, file, place, _counted } in std::mem::take(&mut self.pending)
+        {
+            let publish = || publish(&dir, &file, &name, replace);
+            // What may not be on the disk is not kept.
+            let dropped = |failure| {
+                drop(dir.remove(&part_name(&name)));
+                Err(failure)
+            };
+            if let Err(failure) = synced.clone().map_or_else(dropped, |()| publish()) {
+                denied.push((index, failure));
+                continue;
             }
-            if !dirs.last().is_some_and(|last| Arc::ptr_eq(last, &pending.dir)) {
-                dirs.push(pending.dir);
+            place.keep();
+            match named.last_mut() {
+                Some((last, files)) if Arc::ptr_eq(last, &dir) => files.push(index),
+                _ => named.push((dir, vec![index])),
             }
         }
-        let named: std::io::Result<()> = dirs.iter().try_for_each(|dir| dir.sync_names());
-        if let Err(error) = named {
-            denied.push((self.taken.saturating_sub(1), Failure::io(&error, "sync of a folder")));
+        for (dir, files) in named {
+            if let Err(error) = dir.sync_names() {
+                let failure = Failure::io(&error, "sync of a folder");
+                denied.extend(files.into_iter().map(|index| (index, failure.clone())));
+            }
         }
+        denied.sort_by_key(|(index, _)| *index);
         denied
     }
 }
@@ -323,7 +333,9 @@ fn remove_journal(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failu
 /// Writes the content of a file beside its final name.
 fn write_part(dir: &RealDisk, name: &str, label: &Label, bytes: &[u8]) -> Result<File, Failure> {
     let part = part_name(name);
-    let file = dir.claim(&part)?;
+    // Before its journal is looked at: it may be that of a transfer that is under way.
+    let file = claim_part(dir, name)?;
+    remove_journal(dir, name, label.flags.replace)?;
     let written = check_free(dir.free(&file), bytes.len() as u64).and_then(|()| {
         dir.set_length(&file, 0)
             .and_then(|()| dir.write_at(&file, 0, bytes))

@@ -5,16 +5,15 @@
 use std::fs::{File, Metadata};
 use std::sync::Arc;
 
+use super::part::claim_part;
 use super::quota::{Quota, Reserved};
 use crate::report::Failure;
 use crate::service::contract::errors::{file_exists, more_than_declared, never_replaced};
 use crate::service::files::disk::{Disk, Found, LastChange, RealDisk, Space};
-use crate::service::files::errors::being_received;
 use crate::service::files::name::{Rules, journal_name, part_name};
 use crate::service::files::root::{Folder, stamp};
 use crate::service::ftp::errors;
 use crate::service::ftp::protocol::Mode;
-use crate::wire::Code;
 
 /// Permissions of a new file; the umask narrows them.
 const MODE: Mode = 0o644;
@@ -231,13 +230,12 @@ fn look(disk: &RealDisk, name: &str) -> Result<(File, Manner), Failure> {
 
 /// Takes the place of the incomplete file. What an interrupted `send` left there can be resumed, and stays.
 fn claim(disk: &RealDisk, name: &str) -> Result<File, Failure> {
+    // First: the journal may be that of a transfer that is under way.
+    let file = claim_part(disk, name)?;
     if disk.find(&journal_name(name)).is_some() {
         return Err(errors::resumable_part_in_the_way(name, &part_name(name)));
     }
-    disk.claim(&part_name(name)).map_err(|failure| match failure.code {
-        Code::Receiving => being_received(Some(name)),
-        _ => failure,
-    })
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -245,7 +243,10 @@ mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
     use super::super::part::{self, Begun, Intent};
+    use super::super::small::BatchWriter;
     use super::*;
+    use crate::service::ftp::protocol::{Flags, Label, Message};
+    use crate::wire::Code;
 
     fn begin(folder: &Folder, name: &str, size: Option<u64>) -> Result<Upload, Failure> {
         Upload::begin(folder, Rules::default(), &Arc::new(Quota::new(Some(100))), name, size)
@@ -291,6 +292,23 @@ mod tests {
         assert!(long.write(b"abc").is_err());
         drop(long);
         assert_eq!(names(&folder), [""; 0]);
+    }
+
+    #[test]
+    fn what_comes_under_the_name_of_a_file_under_way_is_told_so_and_harms_it_not() {
+        let (temp, folder) = folder();
+        let (dir, name) = folder.place("a", Rules::default()).unwrap();
+        let intent = Intent { replace: true, ..Intent::new(1 << 20, 1) };
+        let Begun::Part(_under_way) = part::begin(RealDisk(dir), name, intent).unwrap() else { panic!() };
+        let journal = temp.path().join(".a.nls-journal");
+        assert!(journal.exists());
+        assert_eq!(begin(&folder, "a", None).unwrap_err().code, Code::Receiving);
+        let (hash, flags) = (blake3::hash(b"small").into(), Flags { replace: true, fast: false });
+        let label = Label { flags, mode: 0o644, modified: 5, hash, name: "a".into() };
+        let mut batch = BatchWriter::new(Arc::new(folder), Rules::default(), Arc::new(Quota::new(None)));
+        let denied = batch.take(vec![Message::Small { label, bytes: b"small".as_slice().into() }]);
+        assert!(matches!(&denied[..], [(0, failure)] if failure.code == Code::Receiving), "{denied:?}");
+        assert!(journal.exists());
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl ByteServer for Echo {
 
 /// Sends back what comes.
 async fn converse(session: Handle, mut connection: RawConnection) -> Result<(), Failure> {
-    while let Some(bytes) = next_bytes(&session, &mut connection.reader).await? {
+    while let Some(bytes) = next_bytes(&session, &mut connection.reader, &mut connection.place).await? {
         received(&session, bytes.len() as u64).await;
         connection.writer.send(&bytes).await?;
         sent(&session, bytes.len() as u64).await;

@@ -24,10 +24,10 @@ use super::protocol::Message;
 use crate::base::escape::escape_line;
 use crate::language::{Arguments, FromArguments};
 use crate::net::errors::{malformed, unexpected};
-use crate::net::{Connection, Message as Wire, show};
+use crate::net::{Connection, Message as Wire, is_of_another_user, show};
 use crate::report::Failure;
 use crate::service::contract::conversation::{next_message, part};
-use crate::service::contract::errors::{dialect_unknown, server_stopped};
+use crate::service::contract::errors::{dialect_unknown, other_user, server_stopped};
 use crate::service::files::protocol::{Entry, EntryKind, LIST, MediaNote};
 use crate::service::files::root::Folder;
 use crate::service::files::root::RootOptions;
@@ -57,6 +57,8 @@ struct StreamServer {
     /// Maximum bytes of a chunk, so that its packet fits `mtu`; `u64::MAX` without `mtu`.
     cap: u64,
     viewers: AtomicU64,
+    /// On loopback, every user of this machine is served (faults.md row 112).
+    open: bool,
 }
 
 /// What `listen … stream` takes besides what every service does.
@@ -74,20 +76,22 @@ impl FromArguments for ServerOptions {
 
 pub(super) fn make(
     _: &Handle,
-    _: &ListenOptions,
+    listen: &ListenOptions,
     arguments: &Arguments,
     context: &Context,
 ) -> Result<Arc<dyn Server>, Failure> {
     let ServerOptions { root, mtu } = ServerOptions::from_arguments(arguments);
     let cap = mtu.map_or(u64::MAX, |mtu| mtu - HEADERS - CHUNK_OVERHEAD as u64);
     let folder = Arc::new(root.open(&context.directory)?);
+    let open = listen.open || listen.is_keyed();
     Ok(Arc::new(StreamServer {
-        web: Arc::new(FileServer::of_films(folder.clone())),
+        web: Arc::new(FileServer::of_films(folder.clone(), open)),
         folder,
         films: Arc::default(),
         seed: context.seed,
         cap,
         viewers: AtomicU64::new(0),
+        open,
     }))
 }
 
@@ -106,6 +110,10 @@ impl Server for StreamServer {
                 other => Err(dialect_unknown(other.dialect())),
             }
         })
+    }
+
+    fn is_private(&self) -> bool {
+        !self.open
     }
 
     fn describe(&self) -> String {
@@ -138,6 +146,9 @@ impl StreamServer {
         connection: &mut Connection,
         client: &ClientEntry,
     ) -> Result<(), Failure> {
+        if !self.open && is_of_another_user(connection.client()) {
+            return Err(other_user());
+        }
         while let Some(message) = next_message(session, connection, IDLE_LIMIT).await? {
             let Wire::Frame(frame) = message else { return Err(unexpected("the viewer")) };
             self.answer(session, connection, client, frame).await?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::answers;
@@ -14,7 +15,10 @@ use super::reply::{About, GREETING, Reply};
 use super::session::Session;
 use super::transfers::{Course, Listed, Retrieval, receive};
 use crate::base::escape::escape_line;
+use crate::net::GIVES_WAY_AFTER;
 use crate::net::accept::foreign::ForeignStream;
+use crate::net::connection::permits::ConnectionPermit;
+use crate::net::errors::idle_client_replaced;
 use crate::report::Failure;
 use crate::service::contract::errors::server_stopped;
 use crate::service::ftp::dialects::store::Store;
@@ -26,11 +30,12 @@ const IDLE_LIMIT: Duration = Duration::from_mins(1);
 /// Serves one client, from its first command to its last.
 pub(in crate::service::ftp::dialects) async fn converse(
     store: Store,
-    stream: ForeignStream,
+    mut stream: ForeignStream,
 ) -> Result<(), Failure> {
     let (client, is_greeted) = (stream.client(), !stream.greeted.is_empty());
-    let control = LineReader::new(stream);
-    let mut visit = Visit { control, store: Arc::new(store), session: Session::default(), passive: None };
+    let place = std::mem::replace(&mut stream.place, ConnectionPermit::elsewhere());
+    let (control, session) = (LineReader::new(stream), Session::default());
+    let mut visit = Visit { control, store: Arc::new(store), session, passive: None, place };
     if let Some(failure) = visit.store.objection(client) {
         visit.part(&Reply::new(421, failure.to_string())).await;
         return Err(failure);
@@ -48,6 +53,8 @@ struct Visit {
     session: Session,
     /// The port of the next data connection.
     passive: Option<Passive>,
+    /// Its share of the client limit.
+    place: ConnectionPermit,
 }
 
 impl Visit {
@@ -55,11 +62,16 @@ impl Visit {
         let server = self.store.session.clone();
         loop {
             let line = tokio::select! {
+                biased;
                 () = server.cancelled() => {
                     self.part(&Reply::new(421, server_stopped().to_string())).await;
                     return Ok(());
                 }
                 line = tokio::time::timeout(IDLE_LIMIT, self.control.next()) => line,
+                () = self.place.given_away(Instant::now() + GIVES_WAY_AFTER) => {
+                    self.part(&Reply::new(421, idle_client_replaced().to_string())).await;
+                    return Err(idle_client_replaced());
+                }
             };
             match line {
                 Ok(Ok(Some(Ok(Command::Quit)))) => {

@@ -74,8 +74,9 @@ pub(super) fn block_too_long(bytes: usize, most: usize) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::contract::errors::other_user;
     use crate::service::contract::errors::{changed_while_reading, file_exists};
-    use crate::service::ftp::errors::{other_user, quota_exceeded, read_only};
+    use crate::service::ftp::errors::{quota_exceeded, read_only};
 
     #[test]
     fn failures_have_the_codes_of_the_rfcs() {

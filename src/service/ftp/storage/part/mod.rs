@@ -129,10 +129,7 @@ pub(crate) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begu
 
 fn begin_part<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Part<D>, Failure> {
     let replaces = disk.find(name).is_some();
-    let claimed = disk.claim(&part_name(name)).map_err(|failure| match failure.code {
-        Code::Receiving => being_received(Some(name)),
-        _ => failure,
-    })?;
+    let claimed = claim_part(&disk, name)?;
     let mut part = Part {
         disk,
         file: claimed,
@@ -159,6 +156,14 @@ fn begin_part<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Part<D>, F
             Err(failure)
         }
     }
+}
+
+/// Claims the part of the file `name`, which another transfer may have.
+pub(super) fn claim_part<D: Disk>(disk: &D, name: &str) -> Result<D::File, Failure> {
+    disk.claim(&part_name(name)).map_err(|failure| match failure.code {
+        Code::Receiving => being_received(Some(name)),
+        _ => failure,
+    })
 }
 
 /// Rows 6 and 23: the entry that has the name decides whether the transfer may begin.
