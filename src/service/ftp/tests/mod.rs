@@ -1,4 +1,5 @@
-//! Receiving on a disk that stops at every operation.
+//! Receiving: in a real folder, and on a disk that stops at every operation.
 
 mod crashes;
+mod parts;
 mod simdisk;
