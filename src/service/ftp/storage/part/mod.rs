@@ -252,17 +252,10 @@ impl<D: Disk> There<D> {
         let reserved = self.quota.map(|quota| quota.entry(self.intent.size)).transpose()?;
         let mut part = begin_part(self.disk, &self.name, self.intent)?;
         part.reserved = reserved;
-        let told = self.tree.known().into_iter().filter_map(|index| Some((index, self.tree.get(index)?)));
-        let mut buffer = Vec::new();
-        for group in told {
-            if !part.has(group, &mut buffer)
-                && let Err(failure) = part.copy(&self.file, group, &mut buffer)
-            {
-                return Err(part.keep(failure));
-            }
+        match part.copy_from(&self.file, &self.tree) {
+            Ok(()) => Ok(part),
+            Err(failure) => Err(part.keep(failure)),
         }
-        part.have = part.tree.known();
-        Ok(part)
     }
 
     /// Hashes of at most `most` groups from `first` on, read from the disk.
@@ -282,28 +275,30 @@ impl<D: Disk> There<D> {
 }
 
 impl<D: Disk> Part<D> {
-    /// True if the group is there, with this hash.
-    fn has(&self, (index, hash): (u64, GroupHash), buffer: &mut Vec<u8>) -> bool {
-        let read = |buffer| read_group(&self.disk, &self.file, &self.tree, index, buffer);
-        self.tree.get(index) == Some(hash) && read(buffer).is_ok_and(|read| read == hash)
+    /// Copies what is not in the part yet of the groups of the file that is there. Each must still be as it was `told`: the
+    /// sender does not send what it has the same.
+    fn copy_from(&mut self, there: &D::File, told: &HashTree) -> Result<(), Failure> {
+        let mut buffer = Vec::new();
+        let mut groups = told.known();
+        groups.retain(|&index| !self.has(index, told.get(index), &mut buffer));
+        self.invalidate(&groups)?;
+        for index in groups {
+            let read = read_group(&self.disk, there, told, index, &mut buffer);
+            let hash = read.map_err(|error| Failure::io(&error, format!("read {}", self.name)))?;
+            if told.get(index) != Some(hash) {
+                return Err(errors::changed_while_compared(&self.name));
+            }
+            self.write(index, &buffer, buffer.iter().all(|byte| *byte == 0))?;
+            self.know(index, hash, buffer.len());
+        }
+        self.have = self.tree.known();
+        Ok(())
     }
 
-    /// Copies a group of the file that is there, which must still have this hash: the sender has been told of it, and does
-    /// not send what has the same.
-    fn copy(
-        &mut self,
-        there: &D::File,
-        (index, hash): (u64, GroupHash),
-        buffer: &mut Vec<u8>,
-    ) -> Result<(), Failure> {
-        let read = read_group(&self.disk, there, &self.tree, index, buffer);
-        if read.map_err(|error| Failure::io(&error, format!("read {}", self.name)))? != hash {
-            return Err(errors::changed_while_compared(&self.name));
-        }
-        self.invalidate(index)?;
-        self.write(index, buffer, buffer.iter().all(|byte| *byte == 0))?;
-        self.know(index, hash, buffer.len());
-        Ok(())
+    /// True if the group is there with this hash.
+    fn has(&self, index: u64, hash: Option<GroupHash>, buffer: &mut Vec<u8>) -> bool {
+        let read = |buffer| read_group(&self.disk, &self.file, &self.tree, index, buffer).ok();
+        hash.is_some() && self.tree.get(index) == hash && read(buffer) == hash
     }
 
     fn know(&mut self, index: u64, hash: GroupHash, bytes: usize) {
@@ -363,7 +358,7 @@ impl<D: Disk> Part<D> {
                 wrong.push(group.index);
                 continue;
             }
-            self.invalidate(group.index)?;
+            self.invalidate(&[group.index])?;
             self.write(group.index, group.bytes(), group.hole)?;
             self.know(group.index, *hash, bytes);
             if self.unsaved_bytes >= CHECKPOINT_BYTES || self.saved_at.elapsed() >= CHECKPOINT_TIME {
@@ -415,20 +410,22 @@ impl<D: Disk> Part<D> {
             Ok(wrong)
         });
         let wrong = wrong.map_err(|error| self.failed("read", &error))?;
-        for &index in &wrong {
-            self.invalidate(index)?;
-        }
+        self.invalidate(&wrong)?;
         Ok(wrong)
     }
 
-    /// Called before a group in the journal is overwritten: after a kill in between, the journal must not hold the old
-    /// hash for the new bytes.
-    fn invalidate(&mut self, index: u64) -> Result<(), Failure> {
-        if self.tree.get(index).is_none() {
+    /// Called before groups in the journal are overwritten: after a kill in between, the journal must not hold the old
+    /// hashes for the new bytes.
+    fn invalidate(&mut self, groups: &[u64]) -> Result<(), Failure> {
+        let mut known = groups.to_vec();
+        known.retain(|index| self.tree.get(*index).is_some());
+        if known.is_empty() {
             return Ok(());
         }
-        self.know(index, UNKNOWN, 0);
-        self.tree.forget(index);
+        for index in known {
+            self.know(index, UNKNOWN, 0);
+            self.tree.forget(index);
+        }
         self.checkpoint()
     }
 
