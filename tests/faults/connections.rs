@@ -219,7 +219,7 @@ fn an_address_of_a_link_is_bound_and_reached_with_its_interface() {
     }
     // The system adds the route a moment after the address.
     let script = "ip link set lo up; ip addr add fe80::9/64 dev lo nodad
-        timeout 10 sh -c 'until ip -6 route get fe80::9 oif lo; do :; done' >/dev/null 2>&1
+        timeout 10 sh -c 'until ip -6 route get fe80::9 oif lo | grep -q \"src fe80::9\"; do :; done' 2>/dev/null
         exec \"$1\" -c 'listen tcp 0 calc on fe80::9%lo as t
             listen udp 0 calc on [fe80::9%1] as u
             calc 6*7 at $t as one

@@ -183,23 +183,27 @@ fn what_is_the_same_need_not_travel_to_replace_a_file() {
 }
 
 #[test]
-fn row_28_what_an_earlier_attempt_left_of_a_replacement_is_read_back() {
+fn what_an_attempt_to_replace_a_file_has_left_is_read_back_and_resumed() {
     let (temp, folder) = root();
     let group = crate::service::ftp::storage::hashes::tree::GROUP as usize;
-    let (old, mut new) = (vec![3; 3 * group], vec![3; 3 * group]);
-    new[group..2 * group].fill(4);
+    let (old, new) = (vec![3; 3 * group], vec![4; 3 * group]);
     std::fs::write(temp.path().join("a"), &old).unwrap();
     let intent = Intent { replace: true, fast: true, ..Intent::new(old.len() as u64, 1) };
-    let begin = || {
-        let Begun::There(mut there) = folder.begin_plain("a", intent).unwrap() else { panic!("it is there") };
-        there.hashes(0, 9).unwrap();
-        there
-    };
-    drop(begin().into_part().unwrap().keep(Failure::new(Code::Broken, "cut")));
-    let part = File::options().write(true).open(temp.path().join(".a.nls-part")).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&part, b"damaged", 99).unwrap();
-    let mut part = begin().into_part().unwrap();
-    arrive(&mut part, 1, new[group..2 * group].to_vec());
+    let Begun::There(mut there) = folder.begin_plain("a", intent).unwrap() else { panic!("it is there") };
+    there.hashes(0, 9).unwrap();
+    let mut part = there.into_part().unwrap();
+    arrive(&mut part, 0, new[..group].to_vec());
+    arrive(&mut part, 1, new[..group].to_vec());
+    drop(part.keep(Failure::new(Code::Broken, "cut")));
+    let left = File::options().write(true).open(temp.path().join(".a.nls-part")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&left, b"damaged", 99).unwrap();
+    drop(left);
+    let mut part = folder.part("a", intent);
+    assert_eq!(part.have(), [0, 1, 2]);
+    assert_eq!(part.tree().get(1), Some(part.tree().hash(1, &new[..group])));
+    assert_eq!(part.verify(&[0, 1, 2]).unwrap(), [0]);
+    arrive(&mut part, 0, new[..group].to_vec());
+    arrive(&mut part, 2, new[..group].to_vec());
     part.commit(blake3::hash(&new).into()).unwrap();
     assert!(std::fs::read(temp.path().join("a")).unwrap() == new);
 }

@@ -116,6 +116,10 @@ pub(crate) struct Arrived {
 /// Begins to receive a file, or resumes an incomplete one. Any refusal happens here, before any data.
 pub(crate) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begun<D>, Failure> {
     if let Some(there) = there(&disk, name, intent)? {
+        let disk = match resumable(disk, name, intent) {
+            Ok(part) => return Ok(Begun::Part(part)),
+            Err(disk) => disk,
+        };
         // Left by a crash between the commit and the removal of the journal.
         if disk.find(&part_name(name)).is_none() && disk.find(&journal_name(name)).is_some() {
             drop(disk.remove(&journal_name(name)));
@@ -127,28 +131,22 @@ pub(crate) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begu
     begin_part(disk, name, intent).map(Begun::Part)
 }
 
+/// What an attempt to replace the file has left, which is nearer to the new content than the file is; the disk, if there is
+/// nothing that can be resumed.
+fn resumable<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Part<D>, D> {
+    let is_left =
+        intent.replace && disk.find(&part_name(name)).is_some() && disk.find(&journal_name(name)).is_some();
+    let Some(Ok(claimed)) = is_left.then(|| claim_part(&disk, name)) else { return Err(disk) };
+    let mut part = Part::new(disk, claimed, name, intent);
+    match part.recover() {
+        Ok(()) if !part.have.is_empty() => Ok(part),
+        _ => Err(part.disk),
+    }
+}
+
 fn begin_part<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Part<D>, Failure> {
-    let replaces = disk.find(name).is_some();
     let claimed = claim_part(&disk, name)?;
-    let mut part = Part {
-        disk,
-        file: claimed,
-        name: name.into(),
-        intent,
-        replaces,
-        journal: None,
-        named: false,
-        tree: HashTree::new(intent.size, intent.group),
-        have: Vec::new(),
-        unsaved: Vec::new(),
-        unsaved_bytes: 0,
-        saved_at: Instant::now(),
-        spoilt: false,
-        written: None,
-        meddled: false,
-        space: None,
-        reserved: None,
-    };
+    let mut part = Part::new(disk, claimed, name, intent);
     match part.recover() {
         Ok(()) => Ok(part),
         Err(failure) => {
@@ -275,6 +273,29 @@ impl<D: Disk> There<D> {
 }
 
 impl<D: Disk> Part<D> {
+    fn new(disk: D, claimed: D::File, name: &str, intent: Intent) -> Self {
+        let replaces = disk.find(name).is_some();
+        Self {
+            disk,
+            file: claimed,
+            name: name.into(),
+            intent,
+            replaces,
+            journal: None,
+            named: false,
+            tree: HashTree::new(intent.size, intent.group),
+            have: Vec::new(),
+            unsaved: Vec::new(),
+            unsaved_bytes: 0,
+            saved_at: Instant::now(),
+            spoilt: false,
+            written: None,
+            meddled: false,
+            space: None,
+            reserved: None,
+        }
+    }
+
     /// Copies what is not in the part yet of the groups of the file that is there. Each must still be as it was `told`: the
     /// sender does not send what it has the same.
     fn copy_from(&mut self, there: &D::File, told: &HashTree) -> Result<(), Failure> {
