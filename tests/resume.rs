@@ -229,6 +229,38 @@ fn row_16_a_sync_that_fails_is_told_of_each_file_that_waited_for_it_and_no_part_
 }
 
 #[test]
+fn row_28_what_is_written_to_a_part_during_its_last_sync_is_noticed() {
+    if !has("strace") {
+        return;
+    }
+    let lab = Lab::new();
+    let size = 1 << 20;
+    lab.random("big", size, 28);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let mut command = Command::new("strace");
+    lab.dress(&mut command);
+    let inject = "inject=fsync:delay_enter=1000000";
+    command.args(["-f", "-qq", "-o", "trace", "-e", "trace=fsync", "-e", inject, PROGRAM, "-c"]);
+    let script = "listen tcp 0 ftp root root as f; expect error \"another program wrote to\": send big to $f";
+    let child = command.arg(script).spawn().unwrap();
+    let part = lab.path("root/.big.nls-part");
+    let written = || std::fs::metadata(&part).ok().filter(|part| part.len() == size as u64)?.modified().ok();
+    eventually("all of it is written", || written().is_some());
+    // The sync takes a second. Within one tick of its clock the file system does not tell two writes apart.
+    let time = || {
+        std::fs::write(lab.path("probe"), "").unwrap();
+        std::fs::metadata(lab.path("probe")).unwrap().modified().unwrap()
+    };
+    let first = time();
+    eventually("some ticks of the clock", || time() > first + std::time::Duration::from_millis(100));
+    let meddled = std::fs::File::options().write(true).open(&part).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&meddled, b"damaged", 99).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!lab.path("root/big").exists());
+}
+
+#[test]
 fn row_17_a_limit_on_the_size_of_files_is_a_reason_and_no_death() {
     let lab = Lab::new();
     lab.random("big", 3 << 20, 9);

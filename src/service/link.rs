@@ -41,7 +41,7 @@ pub static LINK: Client = Client {
         name: "link",
         aliases: &[],
         summary: "a bad network in front of a server",
-        details: "Clients connect to the link instead of the server. Without `up` or `down`, both directions are impaired. What happens to packet n depends only on the seed, the name and the direction. `set X loss 5%` changes it while it runs. Over tcp nothing is lost, since TCP would hide it: `delay`, `jitter`, `rate` and `corrupt` work there. Encrypted connections pass as they are; with `key` only those pass who have one of the keys, and what they say stays encrypted up to the server, which has to have the key, too.",
+        details: "Clients connect to the link instead of the server. Without `up` or `down`, both directions are impaired. What happens to packet n depends only on the seed, the name and the direction. `set X loss 5%` changes it while it runs. Over tcp nothing is lost, since TCP would hide it: `delay`, `jitter`, `rate` and `corrupt` work there. It passes only you, and every user of this machine with `open`. Encrypted connections pass as they are; with `key` only those pass who have one of the keys, and what they say stays encrypted up to the server, which has to have the key, too.",
         params: &[
             Param::required("transport", Kind::Transport, "what the clients speak"),
             Param::required("port", Kind::Port, "where they connect to; 0 is any free port"),
@@ -75,6 +75,7 @@ pub static LINK: Client = Client {
             .default("the shell's"),
             Keyword::new("max", Kind::Count(1, CLIENT_LIMIT), "most clients at once").default("256"),
             KEYS,
+            Keyword::flag("open", "pass all users of this machine, not only you"),
             Keyword::flag("up", "impair only packets to the server"),
             Keyword::flag("down", "impair only packets from the server"),
         ],
@@ -83,7 +84,7 @@ pub static LINK: Client = Client {
             Field::count("port", "the port"),
             Field::text("transport", "tcp or udp"),
             Field::text("service", "link"),
-            Field::text("key", "the names of the keys of those who may pass; empty: all may"),
+            Field::text("key", "the names of the keys of those who may pass; empty: no key is needed"),
             Field::count("clients", "connected now"),
             Field::count("served", "connected so far"),
             Field::size("bytes_in", "bytes that came to it"),
@@ -221,8 +222,10 @@ struct LinkOptions {
     seed: Option<u64>,
     /// Clients at once.
     max: u64,
-    /// Of those who may pass; none: all may.
+    /// Of those who may pass; none: it does not take one.
     keys: KeyChoices,
+    /// Every user of this machine may pass.
+    open: bool,
     change: Change,
 }
 
@@ -236,6 +239,7 @@ impl FromArguments for LinkOptions {
             seed: arguments.number("seed"),
             max: arguments.number("max").unwrap_or(CLIENTS),
             keys: KeyChoices(arguments.keys(KEYS.word).map(KeyChoice::from).collect()),
+            open: arguments.flag("open"),
             change: Change::from_arguments(arguments),
         }
     }
@@ -255,7 +259,11 @@ async fn run(session: Handle, options: LinkOptions, context: &Context) -> Result
     let address = bound.address().map_err(|error| Failure::io(&error, "link"))?;
     let [up, down] = change.applied([Profile::default(); 2]);
     let keys = keyring(&session, &options.keys, context)?;
-    let whom = if keys.is_some() { ", for those with a key" } else { "" };
+    let whom = match (keys.is_some(), options.open) {
+        (true, _) => ", for those with a key",
+        (false, true) => ", for all users of this machine",
+        (false, false) => "",
+    };
     let control = RelayControl::new(up, down, transport == Transport::Tcp, keys);
     let seed = options.seed.unwrap_or(context.seed);
     session.listens_at(
@@ -273,7 +281,8 @@ async fn run(session: Handle, options: LinkOptions, context: &Context) -> Result
     session.running("listening");
     let (ring, name, max) = (session.ring(), session.name().unwrap_or_default(), options.max as usize);
     let watch = Arc::new(Watcher { session: session.clone(), guests: Mutex::default() });
-    let relay = Relay { target, control, watch, ring, seed, name, max };
+    let open = options.open;
+    let relay = Relay { target, control, watch, ring, seed, name, max, open };
     tokio::select! {
         () = session.cancelled() => {}
         result = relay.run(bound) => result?,

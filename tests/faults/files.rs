@@ -243,3 +243,32 @@ fn a_file_system_that_refuses_modes_times_locks_and_links_is_done_without() {
         assert_eq!(std::fs::read(lab.path("again/small")).unwrap(), b"small");
     }
 }
+
+#[test]
+fn what_is_here_and_changes_while_the_server_is_asked_is_not_called_the_same() {
+    let lab = Lab::new();
+    let file = lab.write("d/ok", "hello");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // It says of the file that is offered that it is the same, and takes its time.
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(PREFACE_FTP).unwrap();
+        stream.read_exact(&mut [0; 8]).unwrap();
+        let entry = [&[0, 1, 0xa4][..], &5u64.to_be_bytes(), &[0; 8], &text("ok")].concat();
+        loop {
+            let answer = match read_frame(&mut stream).0 {
+                0x11 => frame(0x1d, &[&[1, 0xed, 0, 0, 0, 0, 0, 0, 0, 0][..], &text("d")].concat()),
+                0x22 => [frame(0x18, &[&[1, 0, 1][..], &entry].concat()), frame(0x25, &[0; 24])].concat(),
+                0x1f => {
+                    std::fs::write(&file, "Jello").unwrap();
+                    frame(0x2a, &[])
+                }
+                _ => return,
+            };
+            stream.write_all(&answer).unwrap();
+        }
+    });
+    let run = lab.nls(&format!("get d/ from {address} replace"));
+    run.fails(1, "it is here, and it changed while the server was asked for it");
+}

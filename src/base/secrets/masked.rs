@@ -13,6 +13,8 @@ pub const LEAST: usize = 4;
 
 /// Shown in place of a secret.
 const MASK: &str = "***";
+/// Where a text was cut.
+const CUT: char = '…';
 
 /// The known secrets. Cheap to clone; all clones share one list.
 #[derive(Clone, Default)]
@@ -140,9 +142,30 @@ impl Secrets {
         forms.filter_map(front).max().unwrap_or(0)
     }
 
-    /// Replaces every secret in `text` with `***`.
+    /// Replaces every secret in `text` with `***`, and the beginning of one where the text was cut.
     pub fn hide(&self, text: &mut String) {
         self.replace(text, |_| MASK.to_owned());
+        if !self.is_empty() && text.contains(CUT) {
+            let pieces: Vec<String> = text.split(CUT).map(str::to_owned).collect();
+            let (last, cut) =
+                pieces.split_last().map_or((String::new(), &[][..]), |(last, cut)| (last.clone(), cut));
+            *text = cut.iter().map(|piece| self.without_a_beginning(piece) + "…").collect::<String>() + &last;
+        }
+    }
+
+    /// The text, with the mask in place of the beginning of a secret at its end.
+    fn without_a_beginning(&self, text: &str) -> String {
+        let known = self.lock();
+        let forms = known.iter().flat_map(|known| &known.forms);
+        let beginnings = forms.flat_map(|form| form.char_indices().skip(LEAST).map(|(at, _)| &form[..at]));
+        let at_the_end = |beginning: &&str| {
+            let from = text.len().checked_sub(beginning.len());
+            from.is_some_and(|from| text.as_bytes()[from..].eq_ignore_ascii_case(beginning.as_bytes()))
+        };
+        match beginnings.filter(at_the_end).map(str::len).max() {
+            Some(length) => text[..text.len() - length].to_owned() + MASK,
+            None => text.to_owned(),
+        }
     }
 
     /// Replaces every secret in `bytes`, which need not be UTF-8, with `***`.
@@ -221,6 +244,24 @@ mod tests {
             let mut text = format!("<{form}>");
             secrets.hide(&mut text);
             assert_eq!(text, "<***>");
+        }
+    }
+
+    #[test]
+    fn row_93_the_beginning_of_one_is_hidden_where_a_text_was_cut() {
+        let secrets = Secrets::default();
+        assert!(secrets.add("A", "correct-horse \"battery\"") && secrets.add("B", "tigerlily"));
+        for (text, shown) in [
+            ("get correct-horse \"ba… 5 MB", "get ***… 5 MB"),
+            ("get correct-horse \\\"ba…, CORRECT-…", "get ***…, ***…"),
+            ("a corr…, a cor…, tig…", "a ***…, a cor…, tig…"),
+            ("…tigerli…é…", "…***…é…"),
+            ("correct-horse \"battery\"…", "***…"),
+            ("tigers… correct", "tigers… correct"),
+        ] {
+            let mut hidden = text.to_owned();
+            secrets.hide(&mut hidden);
+            assert_eq!(hidden, shown);
         }
     }
 

@@ -47,7 +47,9 @@ fn owners(client: Client) -> Option<Vec<Owner>> {
     match client {
         Client::Tcp(server, address) => match at_connection(address, server) {
             Some(owner) => Some(vec![owner]),
-            // It is gone, or a rule of the firewall has changed an address on the way.
+            // Nobody can tell. Who resets many connections does not make us read the whole list for each.
+            None if is_over(server, address) => Some(Vec::new()),
+            // Its side is gone, or a rule of the firewall has changed an address on the way.
             None => listed(Transport::Tcp, address),
         },
         Client::Udp(address) => listed(Transport::Udp, address),
@@ -59,6 +61,17 @@ fn owners(client: Client) -> Option<Vec<Owner>> {
 fn at_connection(local: SocketAddr, peer: SocketAddr) -> Option<Owner> {
     let diag = super::diag::ask(local, peer, &[]).ok()??;
     Some(Owner { user: diag.user(), is_orphan: diag.inode() == 0 })
+}
+
+/// True if our own side of the connection is gone, too.
+#[cfg(target_os = "linux")]
+fn is_over(server: SocketAddr, client: SocketAddr) -> bool {
+    matches!(super::diag::ask(server, client, &[]), Ok(None))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_over(_: SocketAddr, _: SocketAddr) -> bool {
+    false
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -138,13 +151,29 @@ mod tests {
         let client = std::net::TcpStream::connect(server).unwrap();
         let address = client.local_addr().unwrap();
         assert!(!is_of_another_user(Client::Tcp(server, address)));
-        // As if the way to the server were changed by a firewall.
-        assert!(!is_of_another_user(Client::Tcp("127.0.0.1:1".parse().unwrap(), address)));
+        // Where a firewall changes the way to the server, the list is searched.
+        assert!(is_own(&listed(Transport::Tcp, address).unwrap(), rustix::process::geteuid().as_raw()));
         drop(client);
         let (accepted, _) = listener.accept().unwrap();
         drop(accepted);
         assert!(is_of_another_user(Client::Tcp(server, address)) || rustix::process::geteuid().as_raw() != 0);
         assert!(!is_of_another_user(Client::Tcp(server, "192.0.2.1:80".parse().unwrap())));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn row_101_of_a_connection_that_was_reset_no_list_is_read() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let client = std::net::TcpStream::connect(server).unwrap();
+        let address = client.local_addr().unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        assert!(!is_over(server, address));
+        socket2::SockRef::from(&client).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        drop(client);
+        assert!(is_over(server, address));
+        assert!(is_of_another_user(Client::Tcp(server, address)));
+        drop(accepted);
     }
 
     #[test]

@@ -15,6 +15,16 @@ use crate::report::Failure;
 use crate::wire::Code;
 use crate::wire::datagram::{self, HELLO, HELLO_HEAD, Packet};
 
+/// Who may pass a link.
+#[derive(Debug)]
+pub(super) enum Whom {
+    /// Every user of this machine.
+    All,
+    /// The user who started it, and root.
+    User,
+    Keys(Gate),
+}
+
 /// Who may pass.
 #[derive(Clone, Debug)]
 pub(super) struct Gate(Keyring);

@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use self::by_hand::Came;
 pub use self::by_hand::{Flow, Waiting};
 pub use self::control::RelayControl;
-use self::gate::{Gate, Passing};
+use self::gate::{Gate, Passing, Whom};
 use super::clock::timer::Timer;
 use super::connection::record::SharedRing;
 use super::connection::tap::{Part, Tapped};
@@ -73,6 +73,8 @@ pub struct Relay {
     pub name: String,
     /// Maximum number of clients at the same time.
     pub max: usize,
+    /// Every user of this machine may pass, not only the one who started it (faults.md row 112).
+    pub open: bool,
 }
 
 /// Where packets are sent when they leave the link.
@@ -167,6 +169,12 @@ fn named(peer: SocketAddr, passing: Option<&Passing>) -> String {
     passing.map_or(address.clone(), |passing| format!("{address} (key {})", passing.key))
 }
 
+/// A client of another user of this machine.
+fn stranger(peer: SocketAddr) -> PacketIn {
+    let why = "the link is for the user who started it; start it so: link … open";
+    PacketIn::Note("refused", format!("{}: {why}", super::show(peer)))
+}
+
 /// A client's key was revoked.
 fn revoked(client: &str) -> PacketIn {
     PacketIn::Note("revoked", format!("{client} is cut off: its key was revoked"))
@@ -197,7 +205,11 @@ impl Relay {
         let addresses = super::connect::resolve::resolve(&self.target).await?;
         let (arrivals, mut arrived) = mpsc::channel(ARRIVALS);
         let [up, down] = self.control.profiles();
-        let gate = self.control.keys().cloned().map(Gate::new);
+        let whom = match self.control.keys().cloned() {
+            Some(keys) => Whom::Keys(Gate::new(keys)),
+            None if self.open => Whom::All,
+            None => Whom::User,
+        };
         let bound_bytes = if self.control.is_lossless() { usize::MAX } else { FLYING_LIMIT };
         let mut engine = Engine {
             watch: self.watch,
@@ -211,9 +223,9 @@ impl Relay {
         };
         let reading = async {
             match bound {
-                Bound::Udp(socket) => udp::read(socket, addresses, (self.max, gate), arrivals).await,
+                Bound::Udp(socket) => udp::read(socket, addresses, (self.max, whom), arrivals).await,
                 Bound::Tcp(listener) => {
-                    let server = tcp::Server { target: self.target, addresses, gate };
+                    let server = tcp::Server { target: self.target, addresses, whom };
                     tcp::read(listener, Arc::new(server), self.max, arrivals).await
                 }
             }

@@ -13,11 +13,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::gate::Gate;
-use super::{Chunk, Flow, PacketIn, PacketOut, named, revoked};
+use super::gate::Whom;
+use super::{Chunk, Flow, PacketIn, PacketOut, named, revoked, stranger};
 use crate::base::{Endpoint, Transport};
 use crate::link::Direction;
-use crate::net::{CONNECT_LIMIT, errors, show, tcp};
+use crate::net::{CONNECT_LIMIT, Client, errors, is_of_another_user, show, tcp};
 use crate::report::{Failure, reason};
 
 /// Maximum bytes of one read.
@@ -30,7 +30,7 @@ const ON_THE_WAY: usize = 4 << 20;
 pub(super) struct Server {
     pub(super) target: Endpoint,
     pub(super) addresses: Vec<SocketAddr>,
-    pub(super) gate: Option<Gate>,
+    pub(super) whom: Whom,
 }
 
 /// Accepts clients until the relay is dropped.
@@ -72,9 +72,14 @@ impl Server {
         flow: Flow,
         arrivals: &mpsc::Sender<PacketIn>,
     ) -> Result<(), Failure> {
-        let (client, front, passing) = match &self.gate {
-            None => (client, BytesMut::new(), None),
-            Some(gate) => match gate.stream(client, peer).await {
+        let (client, front, passing) = match &self.whom {
+            Whom::User if is_of_another_user(Client::Tcp(client.local_addr().unwrap_or(peer), peer)) => {
+                abort(&client);
+                drop(arrivals.send(stranger(peer)).await);
+                return Ok(());
+            }
+            Whom::All | Whom::User => (client, BytesMut::new(), None),
+            Whom::Keys(gate) => match gate.stream(client, peer).await {
                 Ok((client, front, passing)) => (client, front, Some(passing)),
                 Err(failure) => {
                     drop(

@@ -11,11 +11,11 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::gate::{Gate, Judged, Passing};
-use super::{Flow, PacketIn, PacketOut, named, revoked};
+use super::gate::{Judged, Passing, Whom};
+use super::{Flow, PacketIn, PacketOut, named, revoked, stranger};
 use crate::base::Time;
 use crate::link::Direction;
-use crate::net::{GIVES_WAY_AFTER, clock, errors, show};
+use crate::net::{Client, GIVES_WAY_AFTER, clock, errors, is_known_to_be_of_another_user, show};
 use crate::report::{Failure, reason};
 
 /// Idle timeout of a client, for both directions together.
@@ -24,7 +24,7 @@ const IDLE_LIMIT: Duration = Duration::from_mins(5);
 const PACKET: usize = 65_535;
 /// Received datagrams are cut from allocations of this size.
 const SLAB: usize = 1 << 20;
-/// At a link with keys, who may not pass is told so no more often than this, as at a port with keys.
+/// That somebody may not pass is said no more often than this.
 const REFUSE_EVERY: Duration = Duration::from_millis(100);
 /// Socket buffer size requested in each direction, in bytes.
 const SOCKET_BUFFER: usize = 4 << 20;
@@ -43,7 +43,7 @@ struct Clients {
     socket: Arc<UdpSocket>,
     target: SocketAddr,
     max: usize,
-    gate: Option<Gate>,
+    whom: Whom,
     arrivals: mpsc::Sender<PacketIn>,
     known: HashMap<SocketAddr, ServerSide>,
     readers: JoinSet<()>,
@@ -51,13 +51,15 @@ struct Clients {
     refused: bool,
     /// When the next client may be told that it does not pass.
     refuses_at: Time,
+    /// The stranger that was refused last.
+    stranger: Option<SocketAddr>,
 }
 
 /// Receives from the clients and the server until the relay is dropped.
 pub(super) async fn read(
     socket: UdpSocket,
     addresses: Vec<SocketAddr>,
-    (max, gate): (usize, Option<Gate>),
+    (max, whom): (usize, Whom),
     arrivals: mpsc::Sender<PacketIn>,
 ) -> Result<(), Failure> {
     widen(&socket);
@@ -66,13 +68,14 @@ pub(super) async fn read(
         socket: Arc::new(socket),
         target,
         max,
-        gate,
+        whom,
         arrivals,
         known: HashMap::new(),
         readers: JoinSet::new(),
         next: 0,
         refused: false,
         refuses_at: Time::ZERO,
+        stranger: None,
     };
     let mut slab = BytesMut::new();
     loop {
@@ -113,7 +116,7 @@ async fn receive(socket: &UdpSocket, slab: &mut BytesMut) -> std::io::Result<(By
 impl Clients {
     /// Whether a datagram may pass; why, if it begins a connection with a key. Who may not is told so.
     async fn judge(&mut self, peer: SocketAddr, bytes: &[u8]) -> Option<Option<Passing>> {
-        let Some(gate) = &self.gate else { return Some(None) };
+        let Whom::Keys(gate) = &self.whom else { return Some(None) };
         let known = self.known.get(&peer).and_then(|known| known.passing.as_ref());
         match gate.datagram(bytes) {
             Judged::Passes(passing) => Some(Some(passing)),
@@ -146,6 +149,9 @@ impl Clients {
             known.passing = passing.or(known.passing.take());
             return Some(known.flow);
         }
+        if matches!(self.whom, Whom::User) && self.is_stranger(peer).await {
+            return None;
+        }
         self.forget_idle(now).await;
         if self.known.len() >= self.max && !self.make_room(now).await {
             if !std::mem::replace(&mut self.refused, true) {
@@ -163,6 +169,20 @@ impl Clients {
                 None
             }
         }
+    }
+
+    /// True if it is another user's; that is said now and then. Who has sent a datagram and left cannot be asked: it gets no
+    /// answer either.
+    async fn is_stranger(&mut self, peer: SocketAddr) -> bool {
+        let is_known = self.stranger == Some(peer) && clock::now() < self.refuses_at;
+        if is_known || !is_known_to_be_of_another_user(Client::Udp(peer)) {
+            return is_known;
+        }
+        if clock::now() >= self.refuses_at {
+            drop(self.arrivals.send(stranger(peer)).await);
+        }
+        (self.stranger, self.refuses_at) = (Some(peer), clock::now() + REFUSE_EVERY);
+        true
     }
 
     async fn open(&mut self, peer: SocketAddr, passing: Option<Passing>, now: u64) -> std::io::Result<Flow> {

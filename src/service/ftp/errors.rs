@@ -203,6 +203,11 @@ pub(crate) fn changed_while_compared(name: &str) -> Failure {
     Failure::new(Code::Changed, why).fix("start again")
 }
 
+pub(crate) fn changed_since_asked() -> Failure {
+    Failure::new(Code::Changed, "it is here, and it changed while the server was asked for it")
+        .fix("start again")
+}
+
 pub(crate) fn changed_since_listed() -> Failure {
     Failure::new(Code::Changed, "it changed since it was listed").fix("get it again")
 }

@@ -195,6 +195,9 @@ impl Getting<'_> {
         let (names, messages): (Vec<String>, Vec<Message>) = messages.into_iter().unzip();
         let store = move || {
             let mut denied = keeper.take(messages);
+            // They were here with the content that the server has, and have changed since they were read.
+            let changed = keeper.take_wanted().into_iter();
+            denied.extend(changed.map(|(index, _)| (index, errors::changed_since_asked())));
             denied.extend(keeper.settle());
             (keeper, denied)
         };

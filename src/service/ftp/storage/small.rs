@@ -11,7 +11,7 @@ use super::quota::{Quota, Reserved};
 use crate::report::Failure;
 use crate::service::contract::errors::{changed_while_reading, file_exists, never_replaced};
 use crate::service::files::disk::check_free;
-use crate::service::files::disk::{Disk, Found, RealDisk, reopen};
+use crate::service::files::disk::{Disk, Found, LastChange, RealDisk, reopen};
 use crate::service::files::name::{Rules, components, journal_name, part_name};
 use crate::service::files::root::{Folder, Source};
 use crate::service::ftp::errors;
@@ -64,8 +64,42 @@ struct Pending {
     replace: bool,
     /// Holds the lock of the part.
     file: File,
+    written: Written,
     place: Reserved,
     _counted: Counted,
+}
+
+impl Pending {
+    /// Fails if another program has written to the part meanwhile.
+    fn check(&self) -> Result<(), Failure> {
+        let is_whole = self.written.is_still_in(&self.dir, &self.file);
+        if is_whole { Ok(()) } else { Err(errors::part_was_changed(&part_name(&self.name))) }
+    }
+
+    fn publish(&self) -> Result<(), Failure> {
+        publish(&self.dir, &self.file, &self.name, self.replace)
+    }
+}
+
+/// What a part holds, and when it was written.
+#[derive(Debug)]
+struct Written {
+    hash: [u8; 32],
+    bytes: usize,
+    at: Option<LastChange>,
+}
+
+impl Written {
+    /// True if no other program has written to the part since, which may wait long for its name (row 28).
+    fn is_still_in(&self, dir: &RealDisk, file: &File) -> bool {
+        let reads_the_same = || {
+            let mut there = vec![0; self.bytes];
+            dir.length(file).is_ok_and(|length| length == self.bytes as u64)
+                && dir.read_at(file, 0, &mut there).is_ok()
+                && *blake3::hash(&there).as_bytes() == self.hash
+        };
+        dir.last_change(file).ok() == self.at || reads_the_same()
+    }
 }
 
 /// Counts one pending file in [`PENDING`].
@@ -242,12 +276,14 @@ impl BatchWriter {
             return publish(&dir, &file, last, flags.replace).map(|()| place.keep());
         }
         let name = last.to_owned();
+        let written = Written { hash: *hash, bytes: bytes.len(), at: dir.last_change(&file).ok() };
         self.pending.push(Pending {
             index,
             dir,
             name,
             replace: flags.replace,
             file,
+            written,
             place,
             _counted: Counted::new(),
         });
@@ -289,22 +325,19 @@ impl BatchWriter {
         self.made = false;
         let synced = self.sync_file_systems().map_err(|error| Failure::io(&error, "sync of the file system"));
         let (mut denied, mut named) = (Vec::<Denied>::new(), Vec::<(Arc<RealDisk>, Vec<u64>)>::new());
-        for Pending { index, dir, name, replace, file, place, _counted } in std::mem::take(&mut self.pending)
-        {
-            let publish = || publish(&dir, &file, &name, replace);
-            // What may not be on the disk is not kept.
-            let dropped = |failure| {
-                drop(dir.remove(&part_name(&name)));
-                Err(failure)
-            };
-            if let Err(failure) = synced.clone().map_or_else(dropped, |()| publish()) {
-                denied.push((index, failure));
+        for pending in std::mem::take(&mut self.pending) {
+            if let Err(failure) =
+                synced.clone().and_then(|()| pending.check()).and_then(|()| pending.publish())
+            {
+                // What is not whole, or may not be on the disk, is not kept.
+                drop(pending.dir.remove(&part_name(&pending.name)));
+                denied.push((pending.index, failure));
                 continue;
             }
-            place.keep();
+            pending.place.keep();
             match named.last_mut() {
-                Some((last, files)) if Arc::ptr_eq(last, &dir) => files.push(index),
-                _ => named.push((dir, vec![index])),
+                Some((last, files)) if Arc::ptr_eq(last, &pending.dir) => files.push(pending.index),
+                _ => named.push((pending.dir, vec![pending.index])),
             }
         }
         for (dir, files) in named {
@@ -415,6 +448,25 @@ mod tests {
 
     fn folder(path: &str) -> Message {
         Message::Folder { mode: 0, modified: 1_000_000_000, path: path.into() }
+    }
+
+    #[test]
+    fn row_28_what_another_program_writes_to_a_part_that_waits_is_noticed() {
+        for content in ["Jello", "hello"] {
+            let (temp, mut keeper) = keeper(None);
+            assert!(keeper.take(vec![small("a", "hello", false, false)]).is_empty() && keeper.has_pending());
+            let part = temp.path().join(".a.nls-part");
+            let changed = || keeper.pending[0].dir.last_change(&keeper.pending[0].file).unwrap();
+            let before = changed();
+            // Within one tick of its clock the file system does not tell two writes apart.
+            while changed() == before {
+                std::fs::write(&part, content).unwrap();
+            }
+            let denied = keeper.settle();
+            assert_eq!(denied.is_empty(), content == "hello", "{denied:?}");
+            assert_eq!(temp.path().join("a").exists(), content == "hello");
+            assert!(!part.exists());
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! A file that is sent: read in groups, hashed on the way, and compared with what the receiver has. Everything blocks.
 
 use std::collections::VecDeque;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -68,6 +68,10 @@ pub(crate) struct Reading {
     file: Arc<File>,
     size: u64,
     modified: u64,
+    /// When anything of it had last changed, which no program can set back.
+    changed: (i64, i64),
+    /// All of it is read a second time.
+    twice: bool,
     tree: HashTree,
     hashes: Option<Hashes>,
     /// No hole begins before this offset.
@@ -86,11 +90,14 @@ impl Reading {
         let mut tree = HashTree::new(source.size, GROUP);
         let hashes = Hashes::open(&source, &mut tree);
         let all = 0..tree.count();
+        let changed = source.file.metadata().as_ref().map_or((0, 0), last_change);
         READINGS.fetch_add(1, Ordering::Relaxed);
         Self {
             file: Arc::new(source.file),
             size: source.size,
             modified: source.modified,
+            changed,
+            twice: false,
             tree,
             hashes,
             data_until: 0,
@@ -151,10 +158,8 @@ impl Reading {
         if batch.pieces.is_empty() {
             self.compare(&mut batch)?;
         }
-        batch.last = self.lacking.is_empty() && self.differing.is_empty() && self.unchecked.is_empty();
-        if batch.last {
-            self.finish()?;
-        }
+        let is_over = self.lacking.is_empty() && self.differing.is_empty() && self.unchecked.is_empty();
+        batch.last = is_over && self.finish()?;
         Ok(batch)
     }
 
@@ -173,6 +178,8 @@ impl Reading {
             if ours == theirs {
                 self.know(index, ours);
                 batch.same += self.tree.extent(index).1 as u64;
+            } else if self.twice {
+                return Err(changed_while_reading(self.tree.extent(index).0));
             } else {
                 self.differing.push_back(index);
             }
@@ -223,22 +230,35 @@ impl Reading {
         ReadBlock { index, offset, bytes: buffer.into(), hash, anew: false, hole: true }
     }
 
-    /// Row 2: fails if the file changed while it was read.
-    fn finish(&mut self) -> Result<(), Failure> {
+    /// Row 2: fails if the file changed while it was read. False if it is to be read again: its mode may have changed, or
+    /// its time was set back.
+    fn finish(&mut self) -> Result<bool, Failure> {
         let now = self.file.metadata().map_err(|error| Failure::io(&error, "reading"))?;
-        if now.len() != self.size || stamp(&now) != self.modified {
+        let has_changed = std::mem::replace(&mut self.changed, last_change(&now)) != self.changed;
+        if now.len() != self.size || stamp(&now) != self.modified || has_changed && self.twice {
             return Err(changed_while_reading(now.len().min(self.size)));
+        }
+        if has_changed {
+            self.twice = true;
+            self.unchecked =
+                (0..self.count()).filter_map(|index| Some((index, self.tree.get(index)?))).collect();
+            return Ok(self.unchecked.is_empty());
         }
         if let Some(hashes) = &mut self.hashes {
             hashes.save();
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The hash of the whole, if every group was read or is known.
     pub(crate) fn root(&self) -> Option<blake3::Hash> {
         self.tree.root()
     }
+}
+
+/// Seconds and nanoseconds.
+fn last_change(file: &Metadata) -> (i64, i64) {
+    (file.ctime(), file.ctime_nsec())
 }
 
 /// Reads single groups again that arrived damaged.
@@ -327,6 +347,43 @@ mod tests {
             std::fs::write(folder.path().join("a"), &bytes[..size / 2]).unwrap();
             let failure = (0..9).find_map(|_| reading.next().err()).unwrap();
             assert!(failure.to_string().contains("changed while reading, at offset"), "{failure}");
+        }
+    }
+
+    /// Waits until the clock of the file system has moved on, and does something that changes a file.
+    fn later(folder: &std::path::Path, change: impl FnOnce(&File)) {
+        let file = File::options().write(true).open(folder.join("a")).unwrap();
+        let time = || {
+            let probe = tempfile::NamedTempFile::new_in(folder).unwrap();
+            last_change(&probe.as_file().metadata().unwrap())
+        };
+        let first = time();
+        while time() == first {}
+        change(&file);
+    }
+
+    #[test]
+    fn row_2_a_file_that_was_changed_and_its_time_set_back_is_noticed_and_a_new_mode_is_none() {
+        for content in [true, false] {
+            let (folder, mut reading, bytes) = reading(70 * GROUP as usize);
+            reading.next().unwrap();
+            later(folder.path(), |file| {
+                let modified = file.metadata().unwrap().modified().unwrap();
+                if content {
+                    file.write_all_at(b"changed", 7).unwrap();
+                    file.set_modified(modified).unwrap();
+                } else {
+                    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+                }
+            });
+            let ended = (0..99)
+                .find_map(|_| reading.next().map(|batch| batch.last.then_some(())).transpose())
+                .unwrap();
+            if content {
+                assert!(ended.unwrap_err().to_string().contains("changed while reading, at offset 0"));
+            } else {
+                assert_eq!(reading.root(), Some(blake3::hash(&bytes)));
+            }
         }
     }
 

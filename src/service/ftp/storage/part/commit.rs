@@ -21,16 +21,15 @@ impl<D: Disk> Part<D> {
         let Some(root) = self.tree.root().filter(|root| *root.as_bytes() == expected) else {
             return Err(self.reject());
         };
-        let failed = |error: &std::io::Error| Failure::io(error, format!("commit {}", self.name));
+        let name = self.name.clone();
+        let failed = |error: &std::io::Error| Failure::io(error, format!("commit {name}"));
         let (mode, modified) = (self.intent.mode, self.intent.modified);
         // The file may end in a hole, or the part may hold the end of a longer file from before.
         let dressed = self.disk.set_length(&self.file, self.intent.size);
         dressed.and_then(|()| self.disk.dress(&self.file, mode, modified)).map_err(|error| failed(&error))?;
         if !self.intent.fast
-            && let Err(error) = self.disk.sync(&self.file)
+            && let Err(failure) = self.sync()
         {
-            let failure = failed(&error);
-            self.spoilt = true;
             return Err(self.keep(failure));
         }
         let (part, replace) = (part_name(&self.name), self.intent.replace);
@@ -46,6 +45,16 @@ impl<D: Disk> Part<D> {
         // A journal that stays is removed by the next transfer of that name.
         drop(self.drop_journal());
         Ok(root)
+    }
+
+    /// Waits until the disk has the file. That may take long: what another program writes to it meanwhile is noticed.
+    fn sync(&mut self) -> Result<(), Failure> {
+        let before = self.disk.last_change(&self.file).ok();
+        if let Err(error) = self.disk.sync(&self.file) {
+            self.spoilt = true;
+            return Err(Failure::io(&error, format!("commit {}", self.name)));
+        }
+        if self.disk.last_change(&self.file).ok() == before { Ok(()) } else { self.read_back() }
     }
 
     /// Another program wrote to the part: what is called verified is what is there now (row 28).
