@@ -28,10 +28,12 @@ use tokio::sync::Semaphore;
 use super::errors;
 use super::protocol::{Framing, SMALL_LIMIT};
 use crate::base::{Transport, Value, quantity};
-use crate::net::{Connection, MINIMUM_RATE, clock};
+use crate::net::errors::told;
+use crate::net::{Connection, MINIMUM_RATE, Message, clock};
 use crate::report::Failure;
 use crate::session::{Blocking, ClientEntry, Handle, RateLimiter};
 use crate::wire::Code;
+use crate::wire::frame::ERROR;
 
 /// Disk jobs that run at once: with fewer, 1 000 clients at once spend more on scheduling than on work. Jobs are short
 /// and are served in the order in which they come: a transfer holds no thread while its peer is slow, and a large
@@ -251,6 +253,24 @@ pub(super) async fn in_lane<T: Send + 'static>(
         done
     };
     Work::Elsewhere(session.spawn_blocking(run)).done().await
+}
+
+/// Time limit for what a peer said before it closed.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
+
+/// Why the peer has closed: what it said, or how the connection ended; `None` if that tells nothing.
+async fn last_words(connection: &mut Connection) -> Option<Failure> {
+    let words = async {
+        loop {
+            match connection.incoming.next().await {
+                Ok(Some(Message::Frame(frame))) if frame.kind == ERROR => return Some(told(&frame)),
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                Err(failure) => return Some(failure),
+            }
+        }
+    };
+    tokio::time::timeout(LAST_WORDS_LIMIT, words).await.ok().flatten()
 }
 
 /// True for a failure of one file after which its connection goes on. Over UDP, blocks of the file may still be in

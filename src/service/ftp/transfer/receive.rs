@@ -9,7 +9,7 @@ use super::send::say_resuming;
 use super::told_rate::ToldRate;
 use super::write_target::{WriteTarget, integrity};
 use super::writer::{Saved, Spoilt, WriterState, commit, keep};
-use super::{Awake, Delivered, MinimumRate, ProgressTarget, beside_network, has_lane, take_lane};
+use super::{Awake, Delivered, MinimumRate, ProgressTarget, beside_network, has_lane, last_words, take_lane};
 use crate::base::Transport;
 use crate::net::connection::message::land;
 use crate::net::errors::{malformed, told, unexpected};
@@ -143,7 +143,10 @@ async fn receive_part(
         say_resuming(session, manner.watched, resumed, intent.size);
     }
     let mut receiver = Receiver::new((session, connection), part, assembly, first.is_none(), manner);
-    let received = receiver.run(first).await;
+    let received = match receiver.run(first).await {
+        Ok(received) => Ok(received),
+        Err(failure) => Err(receiver.reason_of(failure).await),
+    };
     let chunks = receiver.places.assembly.chunks();
     let resumed = resumed.saturating_sub(receiver.places.assembly.replaced());
     let (written, mut clock) = receiver.into_part(received).await;
@@ -294,6 +297,14 @@ impl Receiver<'_> {
             self.acknowledge().await?;
         }
         Ok(())
+    }
+
+    /// An acknowledgement may have failed only because the sender gave up and said why, in what is not read yet.
+    async fn reason_of(&mut self, failure: Failure) -> Failure {
+        if failure.code != Code::Broken || failure.told || self.session.is_cancelled() {
+            return failure;
+        }
+        last_words(self.connection).await.filter(|words| words.told).unwrap_or(failure)
     }
 
     /// Row 12: adds to the failure how much had arrived when the peer vanished.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::bottleneck::{Clock, judge};
 use super::start::{Start, There};
-use super::{Awake, Delivered, ProgressTarget, by_disk, on_disk, take_lane};
+use super::{Awake, Delivered, ProgressTarget, by_disk, last_words, on_disk, take_lane};
 use crate::base::{Held, quantity};
 use crate::net::errors::{malformed, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
@@ -470,19 +470,8 @@ impl Sender<'_> {
         if failure.code != Code::Broken || self.session.is_cancelled() {
             return self.awake.explain(failure);
         }
-        let told = async {
-            loop {
-                match self.connection.incoming.next().await {
-                    Ok(Some(Wire::Frame(frame))) if frame.kind == frame::ERROR => return Some(told(&frame)),
-                    Ok(Some(_)) => {}
-                    Ok(None) => return None,
-                    // How the connection ended is better to know than that it ended.
-                    Err(failure) => return Some(failure),
-                }
-            }
-        };
-        let reason =
-            tokio::time::timeout(Duration::from_secs(1), told).await.ok().flatten().unwrap_or(failure);
+        // How the connection ended is better to know than that it ended.
+        let reason = last_words(self.connection).await.unwrap_or(failure);
         let reason = self.awake.explain(reason);
         if reason.fix.is_none() && !reason.told {
             return reason.fix("the same command resumes it");
