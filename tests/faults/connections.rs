@@ -7,6 +7,13 @@ use std::time::{Duration, Instant};
 use super::{PREFACE_CALC, PREFACE_FTP, connect, frame, put, read_frame, text};
 use crate::harness::{Lab, names};
 
+/// Runs a script of the shell in a network of its own; `$1` is the program.
+fn in_network(lab: &Lab, script: &str) -> std::process::Output {
+    let mut command = std::process::Command::new("unshare");
+    lab.dress(&mut command);
+    command.args(["-rn", "sh", "-c", script, "sh", crate::harness::PROGRAM]).output().unwrap()
+}
+
 #[test]
 fn row_37_a_server_that_says_nothing_is_given_up_in_ten_seconds() {
     let lab = Lab::new();
@@ -204,9 +211,7 @@ fn row_65_a_listener_whose_address_goes_away_fails_and_says_so() {
             !ip addr del 10.9.9.9/32 dev lo
             wait $c failed within 20s
             print \"$c.error\"'";
-    let mut command = std::process::Command::new("unshare");
-    lab.dress(&mut command);
-    let output = command.args(["-rn", "sh", "-c", script, "sh", crate::harness::PROGRAM]).output().unwrap();
+    let output = in_network(&lab, script);
     let words = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(words.contains("the address 10.9.9.9 is gone from this machine"), "{output:?}");
 }
@@ -228,9 +233,7 @@ fn an_address_of_a_link_is_bound_and_reached_with_its_interface() {
             calc 6*9 at [fe80::9%lo]:$port as three
             expect error \"no interface `nosuch0`\": listen tcp 0 calc on fe80::9%nosuch0
             print \"$one.value $two.value $three.value\"'";
-    let mut command = std::process::Command::new("unshare");
-    lab.dress(&mut command);
-    let output = command.args(["-rn", "sh", "-c", script, "sh", crate::harness::PROGRAM]).output().unwrap();
+    let output = in_network(&lab, script);
     let words = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(words.contains("42 48 54"), "{output:?}");
 }
@@ -306,10 +309,7 @@ fn a_udp_path_that_is_too_narrow_is_said_at_once_and_no_firewall_is_blamed() {
     let script = "listen udp 0 calc as c\nexpect error \"does not carry packets of 1228 bytes\": calc 7 % 3 at $c\n\
                   listen tcp 0 calc as t\ncalc 7 % 3 at $t as r\nexpect $r.value == 1\n";
     lab.write("t.nls", script);
-    let mut command = std::process::Command::new("unshare");
-    lab.dress(&mut command);
-    let line = format!("ip link set lo mtu 1000 up && exec {} t.nls", crate::harness::PROGRAM);
-    let output = command.args(["-rn", "sh", "-c", &line]).output().unwrap();
+    let output = in_network(&lab, "ip link set lo mtu 1000 up && exec \"$1\" t.nls");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if said.contains("Operation not permitted") {
         assert!(std::env::var_os("CI").is_none(), "{said}");

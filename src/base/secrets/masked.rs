@@ -145,27 +145,16 @@ impl Secrets {
     /// Replaces every secret in `text` with `***`, and the beginning of one where the text was cut.
     pub fn hide(&self, text: &mut String) {
         self.replace(text, |_| MASK.to_owned());
-        if !self.is_empty() && text.contains(CUT) {
-            let pieces: Vec<String> = text.split(CUT).map(str::to_owned).collect();
-            let (last, cut) =
-                pieces.split_last().map_or((String::new(), &[][..]), |(last, cut)| (last.clone(), cut));
-            *text = cut.iter().map(|piece| self.without_a_beginning(piece) + "…").collect::<String>() + &last;
+        if let Some((cut, rest)) = text.rsplit_once(CUT).filter(|_| !self.is_empty()) {
+            *text =
+                cut.split(CUT).map(|piece| self.without_a_beginning(piece) + "…").collect::<String>() + rest;
         }
     }
 
     /// The text, with the mask in place of the beginning of a secret at its end.
     fn without_a_beginning(&self, text: &str) -> String {
-        let known = self.lock();
-        let forms = known.iter().flat_map(|known| &known.forms);
-        let beginnings = forms.flat_map(|form| form.char_indices().skip(LEAST).map(|(at, _)| &form[..at]));
-        let at_the_end = |beginning: &&str| {
-            let from = text.len().checked_sub(beginning.len());
-            from.is_some_and(|from| text.as_bytes()[from..].eq_ignore_ascii_case(beginning.as_bytes()))
-        };
-        match beginnings.filter(at_the_end).map(str::len).max() {
-            Some(length) => text[..text.len() - length].to_owned() + MASK,
-            None => text.to_owned(),
-        }
+        let (before, beginning) = text.split_at(text.len() - self.begins_at_the_end_of(text.as_bytes()));
+        if beginning.chars().count() < LEAST { text.to_owned() } else { before.to_owned() + MASK }
     }
 
     /// Replaces every secret in `bytes`, which need not be UTF-8, with `***`.

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{File, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -46,6 +46,11 @@ pub(crate) enum Found {
 
 /// Seconds and nanoseconds of a file's last change (`st_ctime`, which no program can set).
 pub(crate) type LastChange = (i64, i64);
+
+/// When a file last changed, of what the system says of it.
+pub(crate) fn last_change(file: &Metadata) -> LastChange {
+    (file.ctime(), file.ctime_nsec())
+}
 
 /// Operations on one folder.
 pub(crate) trait Disk: std::fmt::Debug + Send + Sync + 'static {
@@ -202,8 +207,7 @@ impl Disk for RealDisk {
     }
 
     fn last_change(&self, file: &File) -> io::Result<LastChange> {
-        let stat = rustix::fs::fstat(file)?;
-        Ok((stat.st_ctime as i64, stat.st_ctime_nsec as i64))
+        file.metadata().map(|now| last_change(&now))
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {

@@ -76,6 +76,11 @@ impl Pending {
         if is_whole { Ok(()) } else { Err(errors::part_was_changed(&part_name(&self.name))) }
     }
 
+    fn remove(&self) {
+        drop(self.dir.remove(&part_name(&self.name)));
+    }
+
+    /// If it fails, nothing is left.
     fn publish(&self) -> Result<(), Failure> {
         publish(&self.dir, &self.file, &self.name, self.replace)
     }
@@ -326,11 +331,9 @@ impl BatchWriter {
         let synced = self.sync_file_systems().map_err(|error| Failure::io(&error, "sync of the file system"));
         let (mut denied, mut named) = (Vec::<Denied>::new(), Vec::<(Arc<RealDisk>, Vec<u64>)>::new());
         for pending in std::mem::take(&mut self.pending) {
-            if let Err(failure) =
-                synced.clone().and_then(|()| pending.check()).and_then(|()| pending.publish())
-            {
-                // What is not whole, or may not be on the disk, is not kept.
-                drop(pending.dir.remove(&part_name(&pending.name)));
+            // What is not whole, or may not be on the disk, is not kept.
+            let whole = synced.clone().and_then(|()| pending.check()).inspect_err(|_| pending.remove());
+            if let Err(failure) = whole.and_then(|()| pending.publish()) {
                 denied.push((pending.index, failure));
                 continue;
             }
@@ -402,9 +405,7 @@ impl BatchWriter {
 /// Removes files that do not have their names yet: a client that sends them again starts over.
 impl Drop for BatchWriter {
     fn drop(&mut self) {
-        for pending in &self.pending {
-            drop(pending.dir.remove(&part_name(&pending.name)));
-        }
+        self.pending.iter().for_each(Pending::remove);
     }
 }
 

@@ -1,9 +1,9 @@
 //! A file that is sent: read in groups, hashed on the way, and compared with what the receiver has. Everything blocks.
 
 use std::collections::VecDeque;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,6 +15,7 @@ use super::hashes::in_shares::in_shares;
 use super::hashes::tree::{GROUP, HashTree};
 use crate::report::Failure;
 use crate::service::contract::errors::changed_while_reading;
+use crate::service::files::disk::{LastChange, last_change};
 use crate::service::files::root::{Source, stamp};
 use crate::service::ftp::protocol::GroupHash;
 
@@ -69,7 +70,7 @@ pub(crate) struct Reading {
     size: u64,
     modified: u64,
     /// When anything of it had last changed, which no program can set back.
-    changed: (i64, i64),
+    changed: LastChange,
     /// All of it is read a second time.
     twice: bool,
     tree: HashTree,
@@ -256,11 +257,6 @@ impl Reading {
     }
 }
 
-/// Seconds and nanoseconds.
-fn last_change(file: &Metadata) -> (i64, i64) {
-    (file.ctime(), file.ctime_nsec())
-}
-
 /// Reads single groups again that arrived damaged.
 #[derive(Clone, Debug)]
 pub(crate) struct Again {
@@ -279,10 +275,7 @@ impl Again {
 
 /// Reads a group of the file into the buffer; its hash.
 fn read_group(file: &File, tree: &HashTree, index: u64, buffer: &mut Vec<u8>) -> Result<GroupHash, Failure> {
-    let (offset, length) = tree.extent(index);
-    buffer.resize(length, 0);
-    fill(file, offset, buffer)?;
-    Ok(tree.hash(index, buffer))
+    tree.read(index, buffer, |offset, bytes| fill(file, offset, bytes))
 }
 
 fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> Result<(), Failure> {
@@ -304,6 +297,7 @@ impl Drop for Reading {
 mod tests {
     use super::*;
     use crate::service::files::root::local_source;
+    use crate::service::ftp::tests::next_tick;
 
     fn reading(size: usize) -> (tempfile::TempDir, Reading, Vec<u8>) {
         let folder = tempfile::tempdir().unwrap();
@@ -350,32 +344,20 @@ mod tests {
         }
     }
 
-    /// Waits until the clock of the file system has moved on, and does something that changes a file.
-    fn later(folder: &std::path::Path, change: impl FnOnce(&File)) {
-        let file = File::options().write(true).open(folder.join("a")).unwrap();
-        let time = || {
-            let probe = tempfile::NamedTempFile::new_in(folder).unwrap();
-            last_change(&probe.as_file().metadata().unwrap())
-        };
-        let first = time();
-        while time() == first {}
-        change(&file);
-    }
-
     #[test]
     fn row_2_a_file_that_was_changed_and_its_time_set_back_is_noticed_and_a_new_mode_is_none() {
         for content in [true, false] {
             let (folder, mut reading, bytes) = reading(70 * GROUP as usize);
             reading.next().unwrap();
-            later(folder.path(), |file| {
-                let modified = file.metadata().unwrap().modified().unwrap();
-                if content {
-                    file.write_all_at(b"changed", 7).unwrap();
-                    file.set_modified(modified).unwrap();
-                } else {
-                    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-                }
-            });
+            next_tick(folder.path());
+            let file = File::options().write(true).open(folder.path().join("a")).unwrap();
+            let modified = file.metadata().unwrap().modified().unwrap();
+            if content {
+                file.write_all_at(b"changed", 7).unwrap();
+                file.set_modified(modified).unwrap();
+            } else {
+                file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            }
             let ended = (0..99)
                 .find_map(|_| reading.next().map(|batch| batch.last.then_some(())).transpose())
                 .unwrap();

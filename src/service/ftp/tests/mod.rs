@@ -3,3 +3,14 @@
 mod crashes;
 mod parts;
 mod simdisk;
+
+/// Waits until the clock of the file system has moved on: what is written within one tick has one time.
+pub(in crate::service::ftp) fn next_tick(folder: &std::path::Path) {
+    let changed = || {
+        let probe = tempfile::NamedTempFile::new_in(folder).unwrap();
+        let stat = rustix::fs::fstat(probe.as_file()).unwrap();
+        (stat.st_ctime, stat.st_ctime_nsec)
+    };
+    let first = changed();
+    while changed() == first {}
+}

@@ -1,8 +1,8 @@
 //! Parts in a real folder: what is refused, what an earlier attempt left, and what has a name when.
 
 use std::fs::File;
-use std::path::Path;
 
+use super::next_tick;
 use crate::report::Failure;
 use crate::service::files::disk::{RealDisk, granted};
 use crate::service::files::name::Rules;
@@ -276,17 +276,6 @@ fn row_28_what_the_journal_covers_is_read_back_and_what_changed_comes_again() {
     let whole: Vec<u8> = (0..4).flat_map(bytes).collect();
     part.commit(blake3::hash(&whole).into()).unwrap();
     assert!(std::fs::read(temp.path().join("a")).unwrap() == whole);
-}
-
-/// Waits until the clock of the file system has moved on: what is written within one tick has one time.
-fn next_tick(folder: &Path) {
-    let changed = || {
-        let probe = tempfile::NamedTempFile::new_in(folder).unwrap();
-        let stat = rustix::fs::fstat(probe.as_file()).unwrap();
-        (stat.st_ctime, stat.st_ctime_nsec)
-    };
-    let first = changed();
-    while changed() == first {}
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, PoisonError};
 
 use super::cache;
+use crate::service::files::disk::{LastChange, last_change};
 use crate::service::files::root::Source;
 use crate::wire::http::EntityTag;
 
@@ -21,7 +22,7 @@ struct Stamp {
     inode: u64,
     size: u64,
     modified: (i64, i64),
-    changed: (i64, i64),
+    changed: LastChange,
 }
 
 impl Stamp {
@@ -31,7 +32,7 @@ impl Stamp {
             inode: metadata.ino(),
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            changed: last_change(metadata),
         }
     }
 

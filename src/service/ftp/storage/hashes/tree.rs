@@ -50,6 +50,19 @@ impl HashTree {
         hash_group(self.size, self.group, index, bytes)
     }
 
+    /// Fills the buffer with a group, which `read` reads from an offset; its hash.
+    pub(crate) fn read<E>(
+        &self,
+        index: u64,
+        buffer: &mut Vec<u8>,
+        read: impl FnOnce(u64, &mut [u8]) -> Result<(), E>,
+    ) -> Result<GroupHash, E> {
+        let (start, length) = self.extent(index);
+        buffer.resize(length, 0);
+        read(start, buffer)?;
+        Ok(self.hash(index, buffer))
+    }
+
     /// Sets the hash of a group.
     pub(crate) fn set(&mut self, index: u64, hash: GroupHash) {
         self.groups.insert(index, hash);

@@ -188,10 +188,7 @@ fn read_group<D: Disk>(
     index: u64,
     buffer: &mut Vec<u8>,
 ) -> std::io::Result<GroupHash> {
-    let (start, length) = tree.extent(index);
-    buffer.resize(length, 0);
-    disk.read_at(file, start, buffer)?;
-    Ok(tree.hash(index, buffer))
+    tree.read(index, buffer, |start, bytes| disk.read_at(file, start, bytes))
 }
 
 impl<D: Disk> Begun<D> {
