@@ -3,7 +3,8 @@
 
     cargo build --release && benches/scale.py [GIBIBYTES]
 
-Everything runs over loopback, in a folder of its own on tmpfs, and ends by itself. Sizes of memory are the peaks of whole
+Everything runs over loopback, in a folder of its own on tmpfs ($TMPDIR) or, where it says so, on a disk ($DISK, with room
+for two such files), and ends by itself. Sizes of memory are the peaks of whole
 processes (VmHWM); those of idle clients are what the server's own memory (RssAnon) grew by.
 """
 import os, pathlib, re, resource, shutil, socket, subprocess, sys, tempfile, time
@@ -13,6 +14,7 @@ NLS = str(ROOT / "target/release/nls")
 GIB = 1 << 30
 SIZE = int(sys.argv[1] if len(sys.argv) > 1 else 10) * GIB
 IDLE = 10_000
+ROUNDS = 3
 
 
 def start(lab, listen):
@@ -46,15 +48,22 @@ def row(what, value, wanted):
     print(f"| {what} | {value} | {wanted} |", flush=True)
 
 
-def source(lab):
+def sparse(lab):
     """A large file of which only the last tenth has content; the rest is a hole, so that memory holds it and its copy."""
     with open(lab / "big", "wb") as big:
         big.truncate(SIZE)
         big.seek(SIZE * 9 // 10)
         while big.tell() < SIZE:
             big.write(os.urandom(1 << 20))
-    os.utime(lab / "big", (1_500_000_000, 1_500_000_000))
-    (lab / "root").mkdir()
+
+
+def full(lab):
+    """A large file, each MiB of which is another one."""
+    block = bytearray(os.urandom(1 << 20))
+    with open(lab / "big", "wb") as big:
+        for number in range(SIZE >> 20):
+            block[:8] = number.to_bytes(8, "big")
+            big.write(block)
 
 
 def fill(path):
@@ -91,9 +100,8 @@ def reads(path, size):
     return time.monotonic() - began
 
 
-def large(lab):
-    """Peak memory; then an attempt is killed when nine tenths have come, and the next goes on."""
-    source(lab)
+def interrupted(lab):
+    """The server is killed when nine tenths of the file have come: the peak memory of sender and receiver."""
     server, port = start(lab, "root root")
     part = lab / "root/.big.nls-part"
     sender = subprocess.Popen([NLS, "-q", "-c", f"send big to :{port} fast"], cwd=lab, stderr=subprocess.DEVNULL)
@@ -103,35 +111,82 @@ def large(lab):
     server.kill()
     server.wait()
     sender.wait()
-    row(f"peak memory of sender and receiver, {SIZE // GIB} GiB", f"{peak[0] / 1024:.1f} and {peak[1] / 1024:.1f} MiB", "32 MiB each")
-    fill(part)
-    # Memory that a virtual machine uses for the first time is slow: so much is used now as the rest takes.
-    with open(lab / "warm", "wb") as warm:
-        for _ in range((SIZE // 10) >> 20):
-            warm.write(bytes(1 << 20))
-    os.remove(lab / "warm")
+    return peak
+
+
+def missing(lab, offset):
+    """What was missing behind the offset, as a file of its own."""
+    with open(lab / "big", "rb") as big, open(lab / "missing", "wb") as rest:
+        big.seek(offset)
+        shutil.copyfileobj(big, rest, 1 << 20)
+
+
+def resumed(lab):
+    """Seconds of the next attempt until its first new byte and its end, and those of a fresh transfer of what was missing
+    and of reading the rest once."""
+    part = lab / "root/.big.nls-part"
     before = part.stat().st_size
     reading = reads(part, before)
     forget(part)
+    forget(lab / "big")
     server, port = start(lab, "root root")
     began = time.monotonic()
     sender = subprocess.Popen([NLS, "-q", "-c", f"send big to :{port} fast as up; print $up.resumed"], cwd=lab, stdout=subprocess.PIPE, text=True)
     while 0 <= length(part) <= before:
         time.sleep(0.001)  # a poll, bounded by the transfer
     first = time.monotonic() - began
-    resumed = int(sender.stdout.read())
+    offset = int(sender.stdout.read())
     sender.wait()
     whole = time.monotonic() - began
-    row(f"resume of {before / GIB:.1f} GiB: first new byte", f"{first:.2f} s", "2 s")
     os.remove(lab / "root/big")
-    # What was missing, as a file of its own.
-    with open(lab / "big", "rb") as big, open(lab / "missing", "wb") as missing:
-        big.seek(resumed)
-        shutil.copyfileobj(big, missing, 1 << 20)
+    missing(lab, offset)
+    forget(lab / "missing")
     fresh = run(lab, f"send missing to :{port} fast")[1]
-    row(f"… whole ({whole:.2f} s), against a fresh transfer of what was missing ({fresh:.2f} s) and reading the rest once ({reading:.2f} s)",
-        f"{whole / (fresh + reading):.2f} ×", "1.2 ×")
+    os.remove(lab / "root/missing")
     stop(server)
+    return first, whole, fresh, reading
+
+
+def row_of_resumes(where, rounds):
+    """The middle one of several."""
+    ratio = lambda one: one[1] / (one[2] + one[3])
+    rounds.sort(key=ratio)
+    first, whole, fresh, reading = rounds[len(rounds) // 2]
+    row(f"resume of {SIZE * 9 / 10 / GIB:.1f} GiB {where}: first new byte", f"{first:.2f} s", "2 s")
+    row(f"… whole ({whole:.2f} s), against a fresh transfer of what was missing ({fresh:.2f} s) and reading the rest once ({reading:.2f} s)",
+        f"{ratio(rounds[len(rounds) // 2]):.2f} × ({ratio(rounds[0]):.2f} to {ratio(rounds[-1]):.2f})", "1.2 ×")
+
+
+def large(lab):
+    """Files on a disk. The sender knows the hashes of a file that it sent before, if the file did not change for a minute."""
+    full(lab)
+    (lab / "root").mkdir()
+    forget(lab / "big")
+    print("waiting until nothing has changed in the file for a minute", file=sys.stderr)
+    time.sleep(61)
+    rounds = []
+    for _ in range(ROUNDS):
+        peak = interrupted(lab)
+        rounds.append(resumed(lab))
+    row(f"peak memory of sender and receiver, {SIZE // GIB} GiB", f"{peak[0] / 1024:.1f} and {peak[1] / 1024:.1f} MiB", "32 MiB each")
+    row_of_resumes("on a disk", rounds)
+
+
+def large_in_memory(lab):
+    """Files on tmpfs, where no hashes are kept: both sides read and hash all."""
+    sparse(lab)
+    (lab / "root").mkdir()
+    rounds = []
+    for _ in range(ROUNDS):
+        interrupted(lab)
+        fill(lab / "root/.big.nls-part")
+        # Memory that a virtual machine uses for the first time is slow: so much is used now as the rest takes.
+        with open(lab / "warm", "wb") as warm:
+            for _ in range((SIZE // 10) >> 20):
+                warm.write(bytes(1 << 20))
+        os.remove(lab / "warm")
+        rounds.append(resumed(lab))
+    row_of_resumes("on tmpfs", rounds)
 
 
 def many(lab):
@@ -213,8 +268,9 @@ def tar(lab):
 
 def main():
     print("| measure | here | at least / at most |\n|---|---|---|", flush=True)
-    for part in (large, many, idle, folders):
-        lab = pathlib.Path(tempfile.mkdtemp(prefix="nls-scale-", dir=os.environ.get("TMPDIR", "/dev/shm")))
+    memory, disk = os.environ.get("TMPDIR", "/dev/shm"), os.environ.get("DISK", "/var/tmp")
+    for part in (large, large_in_memory, many, idle, folders):
+        lab = pathlib.Path(tempfile.mkdtemp(prefix="nls-scale-", dir=disk if part is large else memory))
         try:
             # The hashes of large files are kept where this says.
             os.environ["XDG_CACHE_HOME"] = str(lab / "cache")

@@ -298,7 +298,8 @@ pub fn python_has(module: &str) -> bool {
     found.is_ok_and(|output| output.status.success()) || missing(&format!("python3 with `{module}`"))
 }
 
-fn missing(program: &str) -> bool {
+/// False, and a failure under CI, as [`has`].
+pub fn missing(program: &str) -> bool {
     assert!(std::env::var_os("CI").is_none(), "{program} is missing");
     eprintln!("SKIPPED: {program} is not installed");
     false

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Lab, PROGRAM, eventually, has, names};
+use crate::harness::{Lab, PROGRAM, eventually, has, missing, names};
 
 const SIZE: u64 = 48 << 20;
 /// Slow enough to be met on its way, and over in half a second.
@@ -297,18 +297,29 @@ fn bytes_read(process: u32) -> u64 {
     io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
 }
 
+/// A file of some 150 MB whose hashes are remembered: nothing in it changed for a minute, which cannot be said of any that a
+/// test has written.
+fn large_and_old() -> Option<std::path::PathBuf> {
+    let output = Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
+    let folder = Path::new(String::from_utf8(output.stdout).ok()?.trim_end()).join("lib");
+    let files = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    files.filter(|path| path.metadata().is_ok_and(|file| file.is_file() && file.len() >= 128 << 20)).min()
+}
+
 #[test]
 fn row_8_going_on_with_a_large_file_reads_what_is_there_once_and_little_of_the_source() {
     let lab = Lab::new();
-    let size = 320 << 20;
-    let big = std::fs::File::open(lab.random("big", size as usize, 12)).unwrap();
-    // What was just written could change within a tick of the clock, and is not remembered.
-    big.set_modified(std::time::SystemTime::now() - std::time::Duration::from_mins(1)).unwrap();
+    let Some(old) = large_and_old() else {
+        missing("a compiler with a large file");
+        return;
+    };
+    let size = old.metadata().unwrap().len();
+    std::os::unix::fs::symlink(&old, lab.path("big")).unwrap();
     std::fs::create_dir(lab.path("root")).unwrap();
     let part = lab.path("root/.big.nls-part");
     let (mut server, address) = lab.server("listen tcp 0 ftp root root");
     let sender = lab.command(&["-c", &format!("send big to {address} rate 500MB/s fast")]).spawn().unwrap();
-    eventually("the part grows", || length(&part) >= 200 << 20);
+    eventually("the part grows", || length(&part) >= 110 << 20);
     server.child.kill().unwrap();
     drop(server);
     sender.wait_with_output().unwrap();
@@ -316,7 +327,7 @@ fn row_8_going_on_with_a_large_file_reads_what_is_there_once_and_little_of_the_s
     let script = format!("send big to {address} fast as up; print $up.resumed; !cat /proc/$PPID/io");
     let run = lab.nls(&script).success();
     let resumed: u64 = run.out.lines().find_map(|line| line.parse().ok()).unwrap();
-    assert!(resumed >= 128 << 20, "{resumed}");
+    assert!(resumed >= 32 << 20, "{resumed}");
     // 64 MiB since the last journal point, what travels, and some for the programs themselves.
     let most = (64 << 20) + (size - resumed) + (4 << 20);
     // The receiver reads what was there back, once: it says that the whole is verified.

@@ -1,52 +1,116 @@
-//! What the kernel knows of one TCP connection of this machine, from either of its ends: `sock_diag(7)` over netlink,
-//! which needs no privilege and some microseconds, however many sockets there are. Layouts follow `linux/netlink.h` and
-//! `linux/inet_diag.h`, in native byte order.
+//! What the kernel knows of the sockets of this machine: `sock_diag(7)` over netlink, which needs no privilege. Of one TCP
+//! connection it tells within microseconds, however many sockets there are. To find all sockets of a port it goes through
+//! its table of sockets, but writes down no others. Layouts follow `linux/netlink.h` and `linux/inet_diag.h`, in native
+//! byte order.
 
 use std::io::{Error, ErrorKind, Result};
 use std::net::{IpAddr, SocketAddr};
 
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
+use crate::base::Transport;
+
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST: u16 = 1;
+const NLM_F_DUMP: u16 = 0x300;
 const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
 const PROTOCOL_TCP: u8 = 6;
+const PROTOCOL_UDP: u8 = 17;
 const NO_COOKIE: u32 = u32::MAX;
 const NETLINK_HEADER: usize = 16;
 const DIAG_MESSAGE: usize = 72;
 /// Bytes of the longest answer that is asked for.
 const ANSWER_SIZE: usize = 4096;
+/// Most sockets of one port that are looked at.
+const SOCKETS_LIMIT: usize = 4096;
 
 /// `TCP_TIME_WAIT`: the connection is over, and the kernel keeps no more than its addresses.
 const TIME_WAIT: u8 = 6;
 /// `TCP_LISTEN`: where there is no connection, the kernel tells of who would take it.
 const LISTEN: u8 = 10;
 
-/// What the kernel says of one end of a connection.
+/// What the kernel says of one socket.
 #[derive(Debug)]
 pub(in crate::net) struct Diag(Vec<u8>);
 
-/// Asks for the end whose own address is `local`, with these attributes (`INET_DIAG_…`). `None`: there is no such
-/// connection, or it is over. An error: this system has no such query.
+/// Asks for the end of a TCP connection whose own address is `local`, with these attributes (`INET_DIAG_…`). `None`: there
+/// is no such connection, or it is over. An error: this system has no such query.
 pub(in crate::net) fn ask(local: SocketAddr, peer: SocketAddr, attributes: &[u16]) -> Result<Option<Diag>> {
-    let protocol = Some(netlink::SOCK_DIAG);
-    let socket =
-        rustix::net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, protocol)?;
-    rustix::net::send(&socket, &request(local, peer, attributes), SendFlags::empty())?;
-    let mut answer = vec![0; ANSWER_SIZE];
-    let (length, _) = rustix::net::recv(&socket, &mut answer[..], RecvFlags::DONTWAIT)?;
-    answer.truncate(length);
-    Diag::read(answer)
-}
-
-fn request(local: SocketAddr, peer: SocketAddr, attributes: &[u16]) -> Vec<u8> {
     // A connection over IPv4 is found as one whatever the family of its socket is.
     let (local, peer) = (canonical(local), canonical(peer));
     let family = if local.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = open()?;
+    let request = request(NLM_F_REQUEST, (family, PROTOCOL_TCP), attributes, (local, peer));
+    rustix::net::send(&socket, &request, SendFlags::empty())?;
+    Diag::read(receive(&socket)?)
+}
+
+/// All sockets that have this port, whatever their address, but for those that listen or are over.
+///
+/// # Errors
+/// This system has no such query, or there are more than [`SOCKETS_LIMIT`].
+pub(super) fn on_port(transport: Transport, port: u16) -> Result<Vec<Diag>> {
+    let protocol = match transport {
+        Transport::Tcp => PROTOCOL_TCP,
+        Transport::Udp => PROTOCOL_UDP,
+    };
+    let (any, mut found) = (SocketAddr::from(([0; 16], 0)), Vec::new());
+    for family in [AddressFamily::INET, AddressFamily::INET6] {
+        let socket = open()?;
+        let local = SocketAddr::new(any.ip(), port);
+        let request = request(NLM_F_REQUEST | NLM_F_DUMP, (family, protocol), &[], (local, any));
+        rustix::net::send(&socket, &request, SendFlags::empty())?;
+        while !read_dump(&receive(&socket)?, &mut found)? {
+            if found.len() > SOCKETS_LIMIT {
+                return Err(ErrorKind::QuotaExceeded.into());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Takes the sockets of a part of a dump; true if it was the last one.
+fn read_dump(mut answer: &[u8], found: &mut Vec<Diag>) -> Result<bool> {
+    while let (Some(length), Some(kind)) = (u32_at(answer, 0), u16_at(answer, 4)) {
+        if kind == NLMSG_DONE {
+            return Ok(true);
+        }
+        let length = length as usize;
+        let message = answer.get(..length.max(NETLINK_HEADER)).ok_or(ErrorKind::UnexpectedEof)?;
+        found.extend(Diag::read(message.to_vec())?);
+        answer = answer.get(message.len().next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(false)
+}
+
+fn open() -> Result<OwnedFd> {
+    let protocol = Some(netlink::SOCK_DIAG);
+    Ok(rustix::net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, protocol)?)
+}
+
+/// The answer is there as soon as the request was sent.
+fn receive(socket: &OwnedFd) -> Result<Vec<u8>> {
+    let mut answer = vec![0; ANSWER_SIZE];
+    let (length, whole) = rustix::net::recv(socket, &mut answer[..], RecvFlags::DONTWAIT | RecvFlags::TRUNC)?;
+    if whole > length {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    answer.truncate(length);
+    Ok(answer)
+}
+
+fn request(
+    flags: u16,
+    (family, protocol): (AddressFamily, u8),
+    attributes: &[u16],
+    (local, peer): (SocketAddr, SocketAddr),
+) -> Vec<u8> {
     // Bit N - 1 asks for attribute N.
     let asked = attributes.iter().fold(0, |asked, attribute| asked | 1 << (attribute - 1));
-    let mut body = vec![family.as_raw() as u8, PROTOCOL_TCP, asked, 0];
+    let mut body = vec![family.as_raw() as u8, protocol, asked, 0];
     body.extend(u32::MAX.to_ne_bytes());
     body.extend(local.port().to_be_bytes());
     body.extend(peer.port().to_be_bytes());
@@ -62,7 +126,7 @@ fn request(local: SocketAddr, peer: SocketAddr, attributes: &[u16]) -> Vec<u8> {
     body.extend([NO_COOKIE.to_ne_bytes(); 2].concat());
     let mut message = ((NETLINK_HEADER + body.len()) as u32).to_ne_bytes().to_vec();
     message.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-    message.extend(NLM_F_REQUEST.to_ne_bytes());
+    message.extend(flags.to_ne_bytes());
     message.extend([0; 8]);
     message.extend(body);
     message
@@ -93,6 +157,20 @@ impl Diag {
         self.0.get(NETLINK_HEADER + at).copied().unwrap_or_default()
     }
 
+    /// True if the socket has this address, or all addresses: an IPv6 socket may have one of IPv4, too.
+    pub(super) fn is_at(&self, address: IpAddr) -> bool {
+        let at = NETLINK_HEADER + 8;
+        let own = match u16::from(self.byte(0)) {
+            family if family == AddressFamily::INET.as_raw() => bytes_at::<4>(&self.0, at).map(IpAddr::from),
+            _ => bytes_at::<16>(&self.0, at).map(IpAddr::from),
+        };
+        own.is_some_and(|own| {
+            let own = own.to_canonical();
+            own == address.to_canonical()
+                || own.is_unspecified() && (own.is_ipv6() || address.to_canonical().is_ipv4())
+        })
+    }
+
     /// The user id of the socket's owner.
     pub(super) fn user(&self) -> u32 {
         u32_at(&self.0, NETLINK_HEADER + 64).unwrap_or_default()
@@ -115,24 +193,28 @@ impl Diag {
     }
 }
 
+fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    Some(*bytes.get(at..)?.first_chunk()?)
+}
+
 /// The number in native byte order at this place; `None` behind the end.
 pub(in crate::net) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+    bytes_at(bytes, at).map(u16::from_ne_bytes)
 }
 
 /// The number in native byte order at this place; `None` behind the end.
 pub(in crate::net) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+    bytes_at(bytes, at).map(u32::from_ne_bytes)
 }
 
 /// The number in native byte order at this place; `None` behind the end.
 pub(in crate::net) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+    bytes_at(bytes, at).map(u64::from_ne_bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{TcpListener, TcpStream, UdpSocket};
 
     use super::*;
 
@@ -165,11 +247,43 @@ mod tests {
     }
 
     #[test]
+    fn all_sockets_of_a_port_are_found_and_no_others() {
+        let first = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = first.local_addr().unwrap().port();
+        let _second = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+        let _other = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let found = on_port(Transport::Udp, port).unwrap();
+        let at = |address: &str| found.iter().filter(|socket| socket.is_at(address.parse().unwrap())).count();
+        assert_eq!((at("127.0.0.1"), at("127.0.0.2"), at("127.0.0.3")), (1, 1, 0));
+    }
+
+    #[test]
+    fn more_sockets_of_a_port_than_one_answer_holds_are_found() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = listener.local_addr().unwrap();
+        let connections: Vec<_> = (0..100)
+            .map(|_| {
+                let client = TcpStream::connect(server).unwrap();
+                (client, listener.accept().unwrap().0)
+            })
+            .collect();
+        let found = on_port(Transport::Tcp, server.port()).unwrap();
+        // Not the one that listens.
+        assert_eq!(found.len(), connections.len());
+        assert!(found.iter().all(|socket| socket.is_at(server.ip())));
+    }
+
+    #[test]
     fn torn_answers_and_those_of_other_kinds_tell_nothing() {
         let mut whole: Vec<u8> = (0..408u32).map(|n| n as u8).collect();
         for kind in [SOCK_DIAG_BY_FAMILY, NLMSG_ERROR, 3] {
             whole[4..6].copy_from_slice(&kind.to_ne_bytes());
             for end in 0..whole.len() {
+                let mut found = Vec::new();
+                let _any = (
+                    read_dump(&whole[..end], &mut found),
+                    found.iter().filter(|socket| socket.is_at([0; 4].into())).count(),
+                );
                 if let Ok(Some(diag)) = Diag::read(whole[..end].to_vec()) {
                     let _any = (diag.user(), diag.inode(), diag.attributes().count());
                 }

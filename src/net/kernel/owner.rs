@@ -50,17 +50,16 @@ fn owners(client: Client) -> Option<Vec<Owner>> {
             // Nobody can tell. Who resets many connections does not make us read the whole list for each.
             None if is_over(server, address) => Some(Vec::new()),
             // Its side is gone, or a rule of the firewall has changed an address on the way.
-            None => listed(Transport::Tcp, address),
+            None => at_address(Transport::Tcp, address),
         },
-        Client::Udp(address) => listed(Transport::Udp, address),
+        Client::Udp(address) => at_address(Transport::Udp, address),
     }
 }
 
 /// Whose socket has exactly this connection; `None` if there is none, or if the system has no such query.
 #[cfg(target_os = "linux")]
 fn at_connection(local: SocketAddr, peer: SocketAddr) -> Option<Owner> {
-    let diag = super::diag::ask(local, peer, &[]).ok()??;
-    Some(Owner { user: diag.user(), is_orphan: diag.inode() == 0 })
+    super::diag::ask(local, peer, &[]).ok()?.as_ref().map(Owner::of)
 }
 
 /// True if our own side of the connection is gone, too.
@@ -79,8 +78,22 @@ fn at_connection(_: SocketAddr, _: SocketAddr) -> Option<Owner> {
     None
 }
 
-/// Whose sockets have this address; `None` if the system has no list. The kernel writes the whole list for one look,
-/// which takes it milliseconds for TCP.
+/// Whose sockets have this address.
+#[cfg(target_os = "linux")]
+fn at_address(transport: Transport, address: SocketAddr) -> Option<Vec<Owner>> {
+    let Ok(sockets) = super::diag::on_port(transport, address.port()) else {
+        return listed(transport, address);
+    };
+    Some(sockets.iter().filter(|socket| socket.is_at(address.ip())).map(Owner::of).collect())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn at_address(transport: Transport, address: SocketAddr) -> Option<Vec<Owner>> {
+    listed(transport, address)
+}
+
+/// The same, of the kernel's list of sockets; `None` if the system has none. All of it is written for one look, which
+/// takes milliseconds.
 fn listed(transport: Transport, address: SocketAddr) -> Option<Vec<Owner>> {
     let forms = written(address);
     let look = || {
@@ -104,6 +117,13 @@ struct Owner {
     user: u32,
     /// No process has it any more. Then the kernel may give root as its user, whoever had it.
     is_orphan: bool,
+}
+
+#[cfg(target_os = "linux")]
+impl Owner {
+    fn of(socket: &super::diag::Diag) -> Self {
+        Self { user: socket.user(), is_orphan: socket.inode() == 0 }
+    }
 }
 
 /// True if this user or root has such a socket, and nobody else one. Those that the kernel may only seem to give to root
@@ -151,8 +171,10 @@ mod tests {
         let client = std::net::TcpStream::connect(server).unwrap();
         let address = client.local_addr().unwrap();
         assert!(!is_of_another_user(Client::Tcp(server, address)));
-        // Where a firewall changes the way to the server, the list is searched.
-        assert!(is_own(&listed(Transport::Tcp, address).unwrap(), rustix::process::geteuid().as_raw()));
+        // Where a firewall changes the way to the server, all with this address are asked, in one way or the other.
+        for owners in [at_address, listed].map(|search| search(Transport::Tcp, address).unwrap()) {
+            assert!(is_own(&owners, rustix::process::geteuid().as_raw()));
+        }
         drop(client);
         let (accepted, _) = listener.accept().unwrap();
         drop(accepted);
@@ -181,6 +203,10 @@ mod tests {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let client = Client::Udp(socket.local_addr().unwrap());
         assert!(!is_of_another_user(client));
+        for owners in [at_address, listed].map(|search| search(Transport::Udp, socket.local_addr().unwrap()))
+        {
+            assert_eq!(owners.map(|owners| owners.len()), Some(1));
+        }
         // Who has closed cannot be asked any more.
         drop(socket);
         assert!(is_of_another_user(client));
@@ -199,7 +225,9 @@ mod tests {
             client
         });
         let own = Owner { user: rustix::process::geteuid().as_raw(), is_orphan: false };
-        assert_eq!(listed(Transport::Tcp, address), Some(vec![own; 2]));
+        assert_eq!(at_address(Transport::Tcp, address), Some(vec![own; 2]));
+        // Sockets of others that come and go meanwhile may make the kernel list one twice, or leave it out.
+        assert!((0..1000).any(|_| listed(Transport::Tcp, address) == Some(vec![own; 2])));
         for server in servers {
             let client = Client::Tcp(server.local_addr().unwrap(), address);
             #[cfg(target_os = "linux")]

@@ -227,7 +227,7 @@ impl Reading {
         let (offset, length) = self.tree.extent(index);
         let buffer = buffers::zeros(length);
         let hash = self.tree.hash(index, &buffer);
-        self.tree.set(index, hash);
+        self.know(index, hash);
         ReadBlock { index, offset, bytes: buffer.into(), hash, anew: false, hole: true }
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::tree::{GROUP, HashTree};
+use crate::service::files::disk::last_change;
 use crate::service::files::in_memory::is_on_tmpfs;
 use crate::service::files::root::Source;
 use crate::service::ftp::protocol::GroupHash;
@@ -21,6 +22,7 @@ const SAVE_EVERY: usize = 256;
 const FILES_LIMIT: usize = 64;
 /// A file that changed more recently is not cached: it may change again without a new time stamp. What a program writes
 /// into its mapping of the file has one only the first time after the system has written the page back, within 35 s.
+/// The time of the file may have been set back; that of its last change can not.
 const SETTLED: Duration = Duration::from_mins(1);
 
 /// The cached hashes of one file.
@@ -34,11 +36,11 @@ pub(crate) struct Hashes {
 impl Hashes {
     /// Loads cached hashes into `tree`. `None`: the file is small, or was just changed, or the cache cannot be used.
     pub(crate) fn open(source: &Source, tree: &mut HashTree) -> Option<Self> {
-        Self::open_in(&folder_for(source)?, source, tree)
+        Self::open_in(&folder_for(source)?, source, SystemTime::now(), tree)
     }
 
-    fn open_in(folder: &Path, source: &Source, tree: &mut HashTree) -> Option<Self> {
-        let path = folder.join(entry(source)?);
+    fn open_in(folder: &Path, source: &Source, now: SystemTime, tree: &mut HashTree) -> Option<Self> {
+        let path = folder.join(entry(source, now)?);
         std::fs::create_dir_all(folder).ok()?;
         if !path.exists() {
             prune(folder);
@@ -84,11 +86,11 @@ pub(crate) fn known(source: &Source) -> Option<blake3::Hash> {
     if source.size < CACHE_FROM {
         return None;
     }
-    known_in(&folder_for(source)?, source)
+    known_in(&folder_for(source)?, source, SystemTime::now())
 }
 
-fn known_in(folder: &Path, source: &Source) -> Option<blake3::Hash> {
-    let file = File::open(folder.join(entry(source)?)).ok()?;
+fn known_in(folder: &Path, source: &Source, now: SystemTime) -> Option<blake3::Hash> {
+    let file = File::open(folder.join(entry(source, now)?)).ok()?;
     let mut tree = HashTree::new(source.size, GROUP);
     load(&file, source, &mut tree).ok()??;
     tree.root()
@@ -104,13 +106,14 @@ fn folder_for(source: &Source) -> Option<PathBuf> {
 }
 
 /// The entry of a file; `None`: it is small, or was just changed.
-fn entry(source: &Source) -> Option<String> {
+fn entry(source: &Source, now: SystemTime) -> Option<String> {
     if source.size < CACHE_FROM {
         return None;
     }
     let metadata = source.file.metadata().ok()?;
-    let age = SystemTime::now().duration_since(metadata.modified().ok()?).ok()?;
-    (age >= SETTLED).then(|| name(&metadata))
+    let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(last_change(&metadata).0.try_into().ok()?);
+    let newest = metadata.modified().ok()?.max(changed);
+    (now.duration_since(newest).ok()? >= SETTLED).then(|| name(&metadata))
 }
 
 fn header(source: &Source) -> Header {
@@ -156,6 +159,11 @@ mod tests {
     use super::*;
     use crate::service::files::root::local_source;
 
+    /// When the files of these tests are old.
+    fn later() -> SystemTime {
+        SystemTime::now() + SETTLED + Duration::from_secs(2)
+    }
+
     fn source(folder: &Path, age: Duration) -> Source {
         let path = folder.join("big");
         let file = File::options().create(true).truncate(false).write(true).open(&path).unwrap();
@@ -170,16 +178,16 @@ mod tests {
         let old = Duration::from_secs(100);
         let mut tree = HashTree::new(CACHE_FROM, GROUP);
         let known = source(folder.path(), old);
-        let mut hashes = Hashes::open_in(cache.path(), &known, &mut tree).unwrap();
+        let mut hashes = Hashes::open_in(cache.path(), &known, later(), &mut tree).unwrap();
         hashes.add(3, [3; 32]);
         hashes.save();
         drop(hashes);
         let mut again = HashTree::new(CACHE_FROM, GROUP);
-        drop(Hashes::open_in(cache.path(), &known, &mut again).unwrap());
+        drop(Hashes::open_in(cache.path(), &known, later(), &mut again).unwrap());
         assert_eq!((again.get(3), again.get(2)), (Some([3; 32]), None));
         let mut other = HashTree::new(CACHE_FROM, GROUP);
         let touched = source(folder.path(), old * 2);
-        drop(Hashes::open_in(cache.path(), &touched, &mut other).unwrap());
+        drop(Hashes::open_in(cache.path(), &touched, later(), &mut other).unwrap());
         assert_eq!(other.get(3), None);
     }
 
@@ -187,28 +195,33 @@ mod tests {
     fn who_asks_for_the_hash_of_a_file_makes_no_entry() {
         let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let file = source(folder.path(), Duration::from_secs(100));
-        assert_eq!(known_in(cache.path(), &file), None);
+        assert_eq!(known_in(cache.path(), &file, later()), None);
         assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 0);
         let mut tree = HashTree::new(CACHE_FROM, GROUP);
         let count = tree.count();
-        let mut hashes = Hashes::open_in(cache.path(), &file, &mut tree).unwrap();
+        let mut hashes = Hashes::open_in(cache.path(), &file, later(), &mut tree).unwrap();
         let mut add = |index| {
             tree.set(index, [7; 32]);
             hashes.add(index, [7; 32]);
             hashes.save();
         };
         (1..count).for_each(&mut add);
-        assert_eq!(known_in(cache.path(), &file), None, "one is missing");
+        assert_eq!(known_in(cache.path(), &file, later()), None, "one is missing");
         add(0);
-        assert_eq!(known_in(cache.path(), &file), tree.root());
+        assert_eq!(known_in(cache.path(), &file, later()), tree.root());
     }
 
     #[test]
     fn a_file_that_was_just_written_is_not_remembered() {
         let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let fresh = source(folder.path(), Duration::ZERO);
-        let mut tree = HashTree::new(CACHE_FROM, GROUP);
-        assert!(Hashes::open_in(cache.path(), &fresh, &mut tree).is_none());
+        // Its time may have been set back, or be in the future.
+        for (age, wait) in [(Duration::ZERO, Duration::ZERO), (SETTLED * 9, SETTLED / 2)] {
+            let fresh = source(folder.path(), age);
+            let mut tree = HashTree::new(CACHE_FROM, GROUP);
+            assert!(Hashes::open_in(cache.path(), &fresh, SystemTime::now() + wait, &mut tree).is_none());
+        }
+        let later = SystemTime::now() - Duration::from_secs(9);
+        assert_eq!(known_in(cache.path(), &source(folder.path(), Duration::ZERO), later), None);
     }
 
     #[test]
