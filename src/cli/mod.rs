@@ -62,6 +62,9 @@ const WORKERS: usize = 2;
 /// A worker takes every second task from those that the workers share, and the others from its own: when hundreds of
 /// clients are busy at once, its own never end, and the shared ones would wait for seconds (as of every 61st).
 const GLOBAL_QUEUE_INTERVAL: u32 = 2;
+/// A worker looks for what has arrived after so many tasks: where hundreds of clients are busy at once, a newcomer would
+/// wait for 30 ms until he is noticed (as after 61).
+const EVENT_INTERVAL: u32 = 7;
 
 /// The exit code of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +119,7 @@ fn run_with(sink: Sink) -> ExitCode {
     let runtime = Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .global_queue_interval(GLOBAL_QUEUE_INTERVAL)
+        .event_interval(EVENT_INTERVAL)
         .enable_all()
         .build();
     let runtime = match runtime {

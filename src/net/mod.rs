@@ -47,7 +47,7 @@ pub type Driver = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Bytes that cost a client one of the steps after which the runtime gives a turn to others: 128, whatever a step is.
 /// Without this, hundreds of clients that send as fast as they can make everybody wait for seconds.
-const STEP: u64 = 512;
+const STEP: u64 = 256;
 
 /// Lets others have their turn as often as so many bytes deserve it.
 pub async fn take_turns(bytes: u64) {

@@ -10,7 +10,11 @@ use serde_json::{Value, json};
 use crate::harness::{LIMIT, Lab, eventually};
 
 /// How the browser calls a page that another one took the place of before it answered.
-const NAVIGATED: &str = "Inspected target navigated or closed";
+const NAVIGATED: [&str; 3] = [
+    "Inspected target navigated or closed",
+    "Could not find node with given id",
+    "Could not find object with given id",
+];
 
 pub struct Browser {
     child: Child,
@@ -59,7 +63,7 @@ impl Browser {
             answer.pop();
             let answer: Value = serde_json::from_slice(&answer).unwrap();
             if answer["id"] == self.last {
-                if answer["error"]["message"] == NAVIGATED {
+                if NAVIGATED.iter().any(|words| answer["error"]["message"] == *words) {
                     return Value::Null;
                 }
                 assert!(answer["error"].is_null(), "{method}: {answer}");
@@ -91,10 +95,12 @@ impl Browser {
 
     /// Chooses files in a field for files.
     pub fn choose(&mut self, field: &str, files: &[&std::path::Path]) {
-        let document = self.ask("DOM.getDocument", json!({}));
-        let node = json!({ "nodeId": document["root"]["nodeId"], "selector": format!("#{field}") });
-        let node = self.ask("DOM.querySelector", node);
-        self.ask("DOM.setFileInputFiles", json!({ "nodeId": node["nodeId"], "files": files }));
+        let expression = format!("document.getElementById({})", json!(field));
+        eventually("the field takes files", || {
+            let found = self.ask("Runtime.evaluate", json!({ "expression": expression }));
+            let Some(object) = found["result"]["objectId"].as_str() else { return false };
+            !self.ask("DOM.setFileInputFiles", json!({ "objectId": object, "files": files })).is_null()
+        });
     }
 
     /// Types into a field and submits its form, as a person does.

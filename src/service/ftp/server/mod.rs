@@ -3,7 +3,9 @@
 //! | file | holds |
 //! |---|---|
 //! | `tree`, `tally` | tree transfers at the server, and their state |
+//! | `batch` | small messages that are handled together |
 
+mod batch;
 mod tally;
 pub(super) mod tree;
 

@@ -1,5 +1,6 @@
 //! The state of a client's tree transfers.
 
+use super::batch::Busy;
 use crate::service::files::disk::Space;
 use crate::service::ftp::storage::small::BatchWriter;
 use crate::service::ftp::transfer::told_rate::ToldRate;
@@ -12,6 +13,8 @@ pub(crate) struct UploadState {
     pub(super) space: Space,
     /// The rate that the client was told to keep while it sends a tree.
     pub(super) told: Option<ToldRate>,
+    /// It moves many small files now.
+    pub(super) busy: Option<Busy>,
     /// FETCH messages that were answered.
     pub(super) fetched: u64,
 }

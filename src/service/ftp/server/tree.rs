@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::ServerConnection;
+use super::batch::{Batch, gather};
 use crate::base::Held;
 use crate::base::escape::escape_line;
-use crate::net::Message as Wire;
 use crate::net::errors::malformed;
 use crate::report::Failure;
 use crate::service::files::disk::Space;
@@ -17,8 +17,7 @@ use crate::service::files::errors::list_not_read;
 use crate::service::files::protocol::{Entries, Lost, Walk};
 use crate::service::files::root::Folder;
 use crate::service::files::walk::{Step, Wanted, walk};
-use crate::service::ftp::budgets::{ANSWERS, BATCHES};
-use crate::service::ftp::client::tree::TOGETHER;
+use crate::service::ftp::budgets::ANSWERS;
 use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{FETCH, FOLDER, Flags, LINK, Message, OFFER, SMALL, SMALL_LIMIT};
 use crate::service::ftp::storage::small::{self, BatchWriter};
@@ -26,8 +25,6 @@ use crate::service::ftp::transfer::told_rate::ToldRate;
 use crate::service::ftp::transfer::{by_disk, pace, rate_limit, small_limit};
 use crate::wire::Frame;
 
-/// Most bytes of small files in one batch.
-const TOGETHER_BYTES: usize = 4 << 20;
 /// Most bytes of small files, and one file, that wait for one client to read them.
 const ANSWER_BYTES: usize = 512 << 10;
 /// The client gets an answer at least this often, however slow the transfer is.
@@ -74,21 +71,9 @@ fn read_some(
 impl ServerConnection {
     /// Gathers messages of these kinds that have arrived already, beginning with `first`.
     async fn together(&mut self, first: Message, kinds: &[u8]) -> Result<(Vec<Message>, Held), Failure> {
-        let mut held = Held::nothing(&BATCHES);
-        let mut messages = vec![first];
-        while messages.len() < TOGETHER && held.bytes() < TOGETHER_BYTES && BATCHES.has_room() {
-            match self.connection.incoming.next_now().await {
-                Some(Ok(Some(Wire::Frame(frame)))) if kinds.contains(&frame.kind) => {
-                    held.add(frame.body.len());
-                    messages.push(Message::decode(&frame).map_err(malformed)?);
-                }
-                Some(other) => {
-                    self.read_ahead = Some(other);
-                    break;
-                }
-                None => break,
-            }
-        }
+        let incoming = &mut self.connection.incoming;
+        let Batch { messages, held, ahead } = gather(incoming, first, kinds, &mut self.tally.busy).await?;
+        self.read_ahead = ahead;
         Ok((messages, held))
     }
 
