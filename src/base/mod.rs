@@ -31,7 +31,7 @@ pub mod width;
 pub use self::stable_hash::mix;
 pub use endpoint::{Carrier, Endpoint, Host, Transport};
 pub use escape::escape;
-pub use limits::{Budget, Held, share};
+pub use limits::{Budget, Count, Counted, Held, share};
 pub use ranges::RangeSet;
 pub use secrets::{Code, Key, Secrets};
 pub use time::Time;

@@ -57,10 +57,9 @@ pub(super) fn on_port(transport: Transport, port: u16) -> Result<Vec<Diag>> {
         Transport::Tcp => PROTOCOL_TCP,
         Transport::Udp => PROTOCOL_UDP,
     };
-    let (any, mut found) = (SocketAddr::from(([0; 16], 0)), Vec::new());
+    let [local, any] = [port, 0].map(|port| SocketAddr::from(([0; 16], port)));
+    let (socket, mut found) = (open()?, Vec::new());
     for family in [AddressFamily::INET, AddressFamily::INET6] {
-        let socket = open()?;
-        let local = SocketAddr::new(any.ip(), port);
         let request = request(NLM_F_REQUEST | NLM_F_DUMP, (family, protocol), &[], (local, any));
         rustix::net::send(&socket, &request, SendFlags::empty())?;
         while !read_dump(&receive(&socket)?, &mut found)? {

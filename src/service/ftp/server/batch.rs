@@ -1,8 +1,6 @@
 //! Small messages of one client that are handled together.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use crate::base::Held;
+use crate::base::{Count, Counted, Held};
 use crate::net::errors::malformed;
 use crate::net::{Incoming, Message as Wire};
 use crate::report::Failure;
@@ -17,25 +15,8 @@ const TOGETHER_BYTES: usize = 4 << 20;
 const FILLING: usize = 16;
 /// Messages that each client may have in a batch: with fewer, a folder takes twice as long.
 const LEAST: usize = 4;
-/// Clients that are busy.
-static BUSY: AtomicUsize = AtomicUsize::new(0);
-
-/// A client whose last batch had at least [`LEAST`] messages.
-#[derive(Debug)]
-pub(super) struct Busy;
-
-impl Busy {
-    fn begin() -> Self {
-        BUSY.fetch_add(1, Ordering::Relaxed);
-        Self
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        BUSY.fetch_sub(1, Ordering::Relaxed);
-    }
-}
+/// Clients that are busy: their last batch had at least [`LEAST`] messages.
+static BUSY: Count = Count::new();
 
 /// Most messages of a batch, where so many clients are busy.
 fn most(busy: usize) -> usize {
@@ -56,9 +37,9 @@ pub(super) async fn gather(
     incoming: &mut Incoming,
     first: Message,
     kinds: &[u8],
-    busy: &mut Option<Busy>,
+    busy: &mut Option<Counted>,
 ) -> Result<Batch, Failure> {
-    let most = most(BUSY.load(Ordering::Relaxed));
+    let most = most(BUSY.now());
     let mut batch = Batch { messages: vec![first], held: Held::nothing(&BATCHES), ahead: None };
     let Batch { messages, held, .. } = &mut batch;
     while messages.len() < most && held.bytes() < TOGETHER_BYTES && BATCHES.has_room() {
@@ -73,7 +54,7 @@ pub(super) async fn gather(
             }
         }
     }
-    *busy = (batch.messages.len() >= LEAST).then(|| busy.take().unwrap_or_else(Busy::begin));
+    *busy = (batch.messages.len() >= LEAST).then(|| busy.take().unwrap_or_else(|| BUSY.add()));
     Ok(batch)
 }
 

@@ -1,6 +1,6 @@
 //! The state of a client's tree transfers.
 
-use super::batch::Busy;
+use crate::base::Counted;
 use crate::service::files::disk::Space;
 use crate::service::ftp::storage::small::BatchWriter;
 use crate::service::ftp::transfer::told_rate::ToldRate;
@@ -14,7 +14,7 @@ pub(crate) struct UploadState {
     /// The rate that the client was told to keep while it sends a tree.
     pub(super) told: Option<ToldRate>,
     /// It moves many small files now.
-    pub(super) busy: Option<Busy>,
+    pub(super) busy: Option<Counted>,
     /// FETCH messages that were answered.
     pub(super) fetched: u64,
 }

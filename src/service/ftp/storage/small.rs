@@ -4,10 +4,10 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::part::claim_part;
 use super::quota::{Quota, Reserved};
+use crate::base::{Count, Counted};
 use crate::report::Failure;
 use crate::service::contract::errors::{changed_while_reading, file_exists, never_replaced};
 use crate::service::files::disk::check_free;
@@ -19,7 +19,7 @@ use crate::service::ftp::protocol::{Flags, Label, Message, SMALL_LIMIT};
 
 /// Most files of all clients that wait for a sync: each holds two descriptors.
 const ALL_PENDING_LIMIT: usize = 512;
-static PENDING: AtomicUsize = AtomicUsize::new(0);
+static PENDING: Count = Count::new();
 
 /// Most files of one client that are synced together: each holds its lock until it has its name.
 const PENDING_LIMIT: usize = 64;
@@ -104,23 +104,6 @@ impl Written {
                 && *blake3::hash(&there).as_bytes() == self.hash
         };
         dir.last_change(file).ok() == self.at || reads_the_same()
-    }
-}
-
-/// Counts one pending file in [`PENDING`].
-#[derive(Debug)]
-struct Counted;
-
-impl Counted {
-    fn new() -> Self {
-        PENDING.fetch_add(1, Ordering::Relaxed);
-        Self
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        PENDING.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -209,7 +192,7 @@ impl BatchWriter {
             };
             denied.extend(stored.err().map(|failure| (index, failure)));
             let full = self.pending.len() >= PENDING_LIMIT
-                || PENDING.load(Ordering::Relaxed) >= ALL_PENDING_LIMIT
+                || PENDING.now() >= ALL_PENDING_LIMIT
                 || self.taken - self.settled() >= UNSETTLED_LIMIT
                 || self.unsettled >= UNSETTLED_BYTES;
             if full {
@@ -290,7 +273,7 @@ impl BatchWriter {
             file,
             written,
             place,
-            _counted: Counted::new(),
+            _counted: PENDING.add(),
         });
         Ok(())
     }

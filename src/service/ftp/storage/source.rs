@@ -5,7 +5,6 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
@@ -13,6 +12,7 @@ use super::buffers;
 use super::hashes::cache::Hashes;
 use super::hashes::in_shares::in_shares;
 use super::hashes::tree::{GROUP, HashTree};
+use crate::base::{Count, Counted};
 use crate::report::Failure;
 use crate::service::contract::errors::changed_while_reading;
 use crate::service::files::disk::{LastChange, last_change};
@@ -24,7 +24,7 @@ const AHEAD: usize = 2;
 /// … unless more files than this are being sent: their peers may never take what was read.
 const CROWD: usize = 32;
 /// Files that are being sent.
-static READINGS: AtomicUsize = AtomicUsize::new(0);
+static READINGS: Count = Count::new();
 /// Groups that are compared with the receiver's in one disk job.
 const COMPARE_AHEAD: usize = 64;
 
@@ -53,7 +53,7 @@ pub(crate) struct Batch {
 
 /// True if so many files are being sent that each holds as little as it can.
 pub(crate) fn is_crowded() -> bool {
-    READINGS.load(Ordering::Relaxed) > CROWD
+    READINGS.now() > CROWD
 }
 
 /// Returns the buffer of a piece to the pool, if nothing else refers to it.
@@ -83,6 +83,7 @@ pub(crate) struct Reading {
     differing: VecDeque<u64>,
     /// Groups that the receiver has and that were not compared yet.
     unchecked: VecDeque<(u64, GroupHash)>,
+    _counted: Counted,
 }
 
 impl Reading {
@@ -92,7 +93,6 @@ impl Reading {
         let hashes = Hashes::open(&source, &mut tree);
         let all = 0..tree.count();
         let changed = source.file.metadata().as_ref().map_or((0, 0), last_change);
-        READINGS.fetch_add(1, Ordering::Relaxed);
         Self {
             file: Arc::new(source.file),
             size: source.size,
@@ -105,6 +105,7 @@ impl Reading {
             lacking: VecDeque::from_iter(Some(all).filter(|all| !all.is_empty())),
             differing: VecDeque::new(),
             unchecked: VecDeque::new(),
+            _counted: READINGS.add(),
         }
     }
 
@@ -285,12 +286,6 @@ fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> Result<(), Failure> {
         }
         _ => Failure::io(&error, format!("reading at offset {offset}")),
     })
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        READINGS.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 #[cfg(test)]

@@ -3,33 +3,18 @@
 
 use std::panic::resume_unwind;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+
+use crate::base::{Count, Counted};
 
 /// Groups for which another thread is worth it.
 const SHARE: usize = 16;
 
-/// Helpers at work.
-static HELPERS: AtomicUsize = AtomicUsize::new(0);
-
-/// A thread that helps with a disk job. The process has one less than the machine has cores: peers who make us read take
-/// no more from the others than that.
-struct Helper;
-
-impl Helper {
-    fn take() -> Option<Self> {
-        static LIMIT: LazyLock<usize> =
-            LazyLock::new(|| thread::available_parallelism().map_or(0, |cores| cores.get() - 1));
-        let more = |helpers: usize| (helpers < *LIMIT).then_some(helpers + 1);
-        HELPERS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self)
-    }
-}
-
-impl Drop for Helper {
-    fn drop(&mut self) {
-        HELPERS.fetch_sub(1, Ordering::Relaxed);
-    }
-}
+/// Threads that help with a disk job.
+static HELPERS: Count = Count::new();
+/// The process has one less than the machine has cores: peers who make us read take no more from the others than that.
+static HELPERS_LIMIT: LazyLock<usize> =
+    LazyLock::new(|| thread::available_parallelism().map_or(0, |cores| cores.get() - 1));
 
 /// What `work` makes of the groups, in their order.
 ///
@@ -40,7 +25,8 @@ pub(in crate::service::ftp::storage) fn in_shares<T: Send, E: Send>(
     work: impl Fn(&[u64]) -> Result<Vec<T>, E> + Sync,
 ) -> Result<Vec<T>, E> {
     let most = (groups.len() / SHARE).saturating_sub(1);
-    let helpers: Vec<Helper> = std::iter::from_fn(Helper::take).take(most).collect();
+    let helper = || HELPERS.add_below(*HELPERS_LIMIT);
+    let helpers: Vec<Counted> = std::iter::from_fn(helper).take(most).collect();
     let share = groups.len().div_ceil(helpers.len() + 1);
     let ((mine, theirs), work) = (groups.split_at(share), &work);
     thread::scope(|scope| {
