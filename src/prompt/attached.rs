@@ -69,23 +69,38 @@ async fn end(shell: &mut Shell, session: &Session) {
     say(shell, format!("{} ended", session.label()));
 }
 
-/// Sends a line. False if it was refused, but the same line later, or a corrected one, may be accepted.
-pub(super) async fn speak(shell: &mut Shell, session: &Arc<Session>, line: &str) -> bool {
+/// What became of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoken {
+    Done,
+    /// The same line later, or a corrected one, may be accepted.
+    Refused,
+    /// Ctrl-C while it waited to be sent.
+    Interrupted,
+}
+
+/// Sends a line; nothing for a blank one.
+pub(super) async fn speak(shell: &mut Shell, session: &Arc<Session>, line: &str) -> Spoken {
+    if line.trim().is_empty() {
+        return Spoken::Done;
+    }
     if !session.listens() {
         say(shell, format!("{} does not accept input: Ctrl-D goes back to the prompt", session.label()));
-        return true;
+        return Spoken::Done;
     }
     // Messages that arrived before this line are recorded before it.
     shell.note_messages();
     let said = tokio::select! {
-        () = shell.interrupt().cancelled() => return true,
+        biased;
+        // What can be sent at once was typed before the key.
         said = session.say(line.to_owned()) => said,
+        () = shell.interrupt().cancelled() => return Spoken::Interrupted,
     };
     if said.is_ok() {
         shell.note_said(session, line);
     }
-    let Err(failure) = said else { return true };
+    let Err(failure) = said else { return Spoken::Done };
     let again = matches!(failure.code, Code::Turn | Code::Limit | Code::Policy);
     shell.emit(Report::Failure { failure, verb: Some("say".into()), place: None, session: Some(session.id) });
-    !again
+    if again { Spoken::Refused } else { Spoken::Done }
 }

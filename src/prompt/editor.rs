@@ -201,8 +201,11 @@ impl Thread {
         while self.spare.give() {
             let reading = || self.editor.readline_with_initial(prompt.as_str(), (typed, ""));
             let reading = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(reading));
-            let result = match &self.keyboard {
-                Some(keyboard) => keyboard.lend(reading),
+            // A key other than Enter, but for the one that changes how it is shown, leaves an attached session.
+            let stays =
+                || self.known.is_attached() && matches!(self.known.pressed(), None | Some(Key::Hexadecimal));
+            let result = match &mut self.keyboard {
+                Some(keyboard) => keyboard.lend(reading, stays),
                 None => reading(),
             };
             if let Ok(result) = result {

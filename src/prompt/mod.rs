@@ -34,8 +34,10 @@ pub use progress::watch as watch_progress;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use attached::Spoken;
 use editor::{Editor, Input};
 use history::History;
+use state::PromptState;
 
 use crate::base::secrets::key::seen;
 use crate::language::{Action, Plan, Source, Step};
@@ -52,7 +54,7 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
     if let Some(warning) = warning {
         shell.emit(Report::Notice(warning));
     }
-    let known = Arc::new(state::PromptState::new(shell));
+    let known = Arc::new(PromptState::new(shell));
     let editor = match Editor::start(&history.lines, known.clone(), setup) {
         Ok(editor) => Arc::new(editor),
         Err(failure) => {
@@ -62,16 +64,14 @@ pub async fn run(shell: &mut Shell, setup: &Setup) {
     set_ask(setup, editor.clone());
     shell.emit(Report::Notice(WELCOME.into()));
     // A command that was given before the prompt may have begun a conversation.
-    let attached = shell.take_attached().inspect(|session| attached::enter(shell, session));
-    let mut prompt = Prompt { setup, history, attached, unsent: String::new() };
+    let mut prompt = Prompt { setup, history, attached: None, unsent: String::new() };
+    prompt.attach(shell);
     let mut asked_to_quit = false;
     loop {
         setup.sink.flush();
-        known.update(shell, prompt.attached.clone());
-        renew(shell, setup);
         let input = tokio::select! {
             () = setup.end.cancelled() => break,
-            input = prompt.read(shell, &editor) => input,
+            input = prompt.read(shell, &editor, &known) => input,
         };
         let quits = match prompt.take(shell, input).await {
             After::Line => false,
@@ -118,7 +118,11 @@ struct Prompt<'a> {
 impl Prompt<'_> {
     /// Reads the next line. If the attached session ends meanwhile, a notice is shown, which also redraws the prompt as
     /// the shell's.
-    async fn read(&mut self, shell: &mut Shell, editor: &Editor) -> Input {
+    async fn read(&mut self, shell: &mut Shell, editor: &Editor, known: &PromptState) -> Input {
+        known.update(shell, self.attached.clone());
+        if self.attached.is_none() {
+            renew(shell, self.setup);
+        }
         let unread = |session: &Arc<Session>| session.unread();
         let attached = self.attached.as_deref().inspect(|session| session.read());
         let unread = shell.registry().live().iter().map(unread).sum();
@@ -130,13 +134,26 @@ impl Prompt<'_> {
                 biased;
                 input = &mut reading => return input,
                 _ = session.ended() => attached::gone(shell, session),
-                // Ctrl-C as a signal, on a terminal without line editing: the next line goes to the shell.
-                () = interrupt.cancelled() => attached::interrupted(shell, session).await,
+                // Ctrl-C as a signal: it came between two lines, or the terminal has no line editing.
+                () = interrupt.cancelled() => {
+                    known.detach();
+                    attached::interrupted(shell, session).await;
+                }
             }
             editor.repeat_prompt();
             self.attached = None;
         }
         reading.await
+    }
+
+    /// Enters the session that a command asked to attach to, if one did. From here to the end of the attachment a Ctrl-C
+    /// is kept until something has answered it.
+    fn attach(&mut self, shell: &mut Shell) {
+        self.attached = shell.take_attached();
+        if let Some(session) = &self.attached {
+            renew(shell, self.setup);
+            attached::enter(shell, session);
+        }
     }
 
     async fn take(&mut self, shell: &mut Shell, input: Input) -> After {
@@ -151,7 +168,7 @@ impl Prompt<'_> {
         match input {
             Input::Line(line) => {
                 let quits = typed(shell, self.setup, &mut self.history, &line).await;
-                self.attached = shell.take_attached().inspect(|session| attached::enter(shell, session));
+                self.attach(shell);
                 return if quits { After::Quit } else { After::Line };
             }
             Input::Interrupted(true) => {
@@ -171,16 +188,7 @@ impl Prompt<'_> {
     async fn take_in(&mut self, shell: &mut Shell, session: Arc<Session>, input: Input) -> After {
         match input {
             Input::Line(line) => {
-                renew(shell, self.setup);
-                // Pasted text is sent line by line; from the first line that is refused on, it stays on the input line.
-                let mut lines: VecDeque<&str> = line.split('\n').collect();
-                while let Some(next) = lines.front() {
-                    if !next.trim().is_empty() && !attached::speak(shell, &session, next).await {
-                        break;
-                    }
-                    lines.pop_front();
-                }
-                self.unsent = lines.into_iter().collect::<Vec<_>>().join("\n");
+                self.unsent = self.speak(shell, &session, &line).await;
                 self.attached = Some(session);
             }
             Input::Hexadecimal(typed) => {
@@ -193,6 +201,22 @@ impl Prompt<'_> {
             Input::Broken(why) => return broken(shell, &why),
         }
         After::Line
+    }
+
+    /// Sends pasted text line by line; from the first line that is refused on, it is returned.
+    async fn speak(&self, shell: &mut Shell, session: &Arc<Session>, text: &str) -> String {
+        let mut lines: VecDeque<&str> = text.split('\n').collect();
+        while let Some(next) = lines.front() {
+            match attached::speak(shell, session, next).await {
+                Spoken::Done => lines.pop_front(),
+                Spoken::Refused => break,
+                Spoken::Interrupted => {
+                    renew(shell, self.setup);
+                    return String::new();
+                }
+            };
+        }
+        lines.into_iter().collect::<Vec<_>>().join("\n")
     }
 }
 

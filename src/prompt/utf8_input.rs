@@ -1,6 +1,10 @@
 //! Makes the typed bytes valid UTF-8. The line editor discards a line, with everything typed ahead, at the first byte
 //! that is not UTF-8. So while it reads a line it reads from a pseudo-terminal, to which a thread forwards the input of
 //! the real one, with invalid bytes replaced by U+FFFD.
+//!
+//! Between two lines the terminal has its own attributes again, so that a command can be interrupted and can read from
+//! it; an end of input that nobody read is passed on as its key. While a session is attached no command runs: there what
+//! is typed before the next line is read is kept as it is, also the keys that leave the session.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,12 +13,18 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+};
 
 /// Time limit for the rest of a multi-byte character: a key sends all its bytes together.
 const CHARACTER_MS: i64 = 100;
 /// Maximum bytes of one read.
 const READ: usize = 1024;
+/// What the key for the end of the input sends.
+const END_KEY: u8 = 4;
+/// The value of a special character that no key has (POSIX, section 11.1.9: `_POSIX_VDISABLE`).
+const NO_KEY: u8 = if cfg!(target_os = "macos") { 0xff } else { 0 };
 
 /// The real terminal, and the pseudo-terminal that the editor reads.
 pub(super) struct Keyboard {
@@ -22,8 +32,11 @@ pub(super) struct Keyboard {
     editor: OwnedFd,
     /// A byte written here makes the thread stop forwarding.
     wake: OwnedFd,
-    turns: Sender<()>,
+    /// How many bytes of each turn were typed before it, as lines.
+    turns: Sender<u64>,
     over: Receiver<()>,
+    /// The attributes of the real terminal, from the first line of a conversation until after its last.
+    before: Option<Termios>,
 }
 
 impl Keyboard {
@@ -46,8 +59,8 @@ impl Keyboard {
         let from = real.try_clone()?;
         std::thread::Builder::new().name("keyboard".into()).spawn(move || {
             let mut characters = Characters::default();
-            for () in begins {
-                if pass_on(&from, &woken, &master, &mut characters).is_err() {
+            for ahead in begins {
+                if pass_on(&from, &woken, &master, &mut characters, ahead).is_err() {
                     // `master` is dropped, so the editor reads the end of the input too.
                     return;
                 }
@@ -56,19 +69,22 @@ impl Keyboard {
                 }
             }
         })?;
-        Ok(Self { real, editor, wake, turns, over })
+        Ok(Self { real, editor, wake, turns, over, before: None })
     }
 
-    /// Runs `edit` with the pseudo-terminal as standard input, while the thread forwards to it.
-    pub(super) fn lend<T>(&self, edit: impl FnOnce() -> T) -> T {
+    /// Runs `edit` with the pseudo-terminal as standard input, while the thread forwards to it. If `continues` is true
+    /// afterwards, what is typed until the next line is kept, and only Ctrl-C has an effect before.
+    pub(super) fn lend<T>(&mut self, edit: impl FnOnce() -> T, continues: impl FnOnce() -> bool) -> T {
         let Ok(before) = self.take() else { return edit() };
         let read = edit();
-        self.give_back(&before);
+        self.give_back(before, continues());
         read
     }
 
-    fn take(&self) -> io::Result<Termios> {
-        let before = tcgetattr(&self.real)?;
+    fn take(&mut self) -> io::Result<Termios> {
+        let kept = self.before.take();
+        let are_lines = kept.is_none();
+        let before = kept.map_or_else(|| tcgetattr(&self.real), Ok)?;
         let mut keys = before.clone();
         let output = keys.output_modes;
         keys.make_raw();
@@ -76,18 +92,29 @@ impl Keyboard {
         keys.output_modes = output;
         tcsetattr(&self.real, OptionalActions::Now, &keys)?;
         rustix::stdio::dup2_stdin(&self.editor)?;
-        let _ = self.turns.send(());
+        let ahead = if are_lines { rustix::io::ioctl_fionread(&self.real).unwrap_or(0) } else { 0 };
+        let _ = self.turns.send(ahead);
         Ok(before)
     }
 
-    fn give_back(&self, before: &Termios) {
+    fn give_back(&mut self, before: Termios, continues: bool) {
         // If the terminal is gone, so is the thread.
         if rustix::io::write(&self.wake, b".").is_ok() {
             let _ = self.over.recv();
         }
         let _ = rustix::stdio::dup2_stdin(&self.real);
-        let _ = tcsetattr(&self.real, OptionalActions::Now, before);
+        let until = if continues { keeping(before.clone()) } else { before.clone() };
+        let _ = tcsetattr(&self.real, OptionalActions::Now, &until);
+        self.before = continues.then_some(before);
     }
+}
+
+/// The attributes with which what is typed waits as it is, apart from the key that interrupts.
+fn keeping(mut attributes: Termios) -> Termios {
+    attributes.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+    attributes.input_modes.remove(InputModes::ICRNL | InputModes::IXON);
+    attributes.special_codes[SpecialCodeIndex::VSUSP] = NO_KEY;
+    attributes
 }
 
 /// Forwards input until told to stop. An error means that the terminal is gone.
@@ -96,6 +123,7 @@ fn pass_on(
     woken: &OwnedFd,
     to: &OwnedFd,
     characters: &mut Characters,
+    mut ahead: u64,
 ) -> Result<(), rustix::io::Errno> {
     loop {
         let (keys, end) = wait(from.as_fd(), woken.as_fd(), characters.wants_more())?;
@@ -108,6 +136,9 @@ fn pass_on(
         if keys && typed == 0 {
             return Err(rustix::io::Errno::IO);
         }
+        let lines = typed.min(usize::try_from(ahead).unwrap_or(usize::MAX));
+        restore_end_keys(&mut buffer[..lines]);
+        ahead -= lines as u64;
         // The time limit has passed: the incomplete character is replaced.
         let text = if keys { characters.take(&buffer[..typed]) } else { characters.give_up() };
         let mut rest = text.as_bytes();
@@ -115,6 +146,13 @@ fn pass_on(
             let written = rustix::io::retry_on_intr(|| rustix::io::write(to, rest))?;
             rest = &rest[written..];
         }
+    }
+}
+
+/// The kernel keeps an end of input as a zero byte among the lines that nobody has read (Linux, `n_tty`).
+fn restore_end_keys(lines: &mut [u8]) {
+    for byte in lines.iter_mut().filter(|byte| **byte == 0) {
+        *byte = END_KEY;
     }
 }
 

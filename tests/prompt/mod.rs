@@ -84,6 +84,25 @@ impl Terminal {
         self.wait(text, |terminal| terminal.seen.windows(text.len()).any(|window| window == text.as_bytes()));
     }
 
+    /// Returns as soon as this was written, to be the first to answer it.
+    #[track_caller]
+    fn see_at_once(&mut self, text: &str) {
+        let began = Instant::now();
+        while !self.seen.windows(text.len()).any(|window| window == text.as_bytes()) {
+            assert!(began.elapsed() < LIMIT, "never saw {text} on:\n{}", self.text());
+            std::thread::yield_now();
+            self.read();
+        }
+    }
+
+    /// Empties the screen, and forgets what was written.
+    #[track_caller]
+    fn forget(&mut self) {
+        self.keys("\u{c}");
+        self.see("an empty screen", |screen| screen == "nls>");
+        self.seen.clear();
+    }
+
     #[track_caller]
     fn wait(&mut self, what: &str, is: impl Fn(&Self) -> bool) {
         let began = Instant::now();

@@ -3,6 +3,9 @@
 use super::{END, INTERRUPT, LEAVE, SUSPEND, Terminal};
 use crate::harness::Lab;
 
+/// How often a race is run.
+const ROUNDS: usize = 10;
+
 #[test]
 fn two_prompts_chat_through_a_bad_network_and_ctrl_c_in_one_ends_it_in_both() {
     // TCP hides what is lost: there the link is slow.
@@ -296,6 +299,38 @@ fn attach_shows_what_happens_in_a_server_and_each_key_leaves_it_alive() {
         terminal.see("an empty screen", |screen| screen == "nls>");
     }
     terminal.run("sessions", "listening");
+}
+
+#[test]
+fn a_key_that_comes_between_two_lines_of_a_conversation_is_not_lost() {
+    let lab = Lab::new();
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 calc as c", "a calculator");
+    // Whoever waits for the answer, and not for the next prompt, often types before the editor reads again.
+    for _ in 0..ROUNDS {
+        for leave in [SUSPEND, END, INTERRUPT] {
+            terminal.line("attach c");
+            terminal.see("its prompt", |screen| screen.ends_with("see>"));
+            terminal.keys("hello\r");
+            terminal.see_at_once("c does not accept input");
+            terminal.keys(leave);
+            terminal
+                .see("the prompt", |screen| screen.contains("detached from c") && screen.ends_with("nls>"));
+            terminal.forget();
+        }
+    }
+}
+
+#[test]
+fn the_end_that_comes_right_behind_an_answer_is_not_lost() {
+    let lab = Lab::new();
+    for _ in 0..ROUNDS {
+        let mut terminal = Terminal::new(&lab, &[], None);
+        terminal.keys("print 77\r");
+        terminal.see_at_once("\r\n77\r\n");
+        terminal.keys(END);
+        terminal.ends();
+    }
 }
 
 #[test]
