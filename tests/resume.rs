@@ -291,6 +291,45 @@ fn row_18_a_folder_that_goes_away_fails_the_transfer_and_nothing_is_made_again()
     lab.nls(&format!("send big to {address}")).fails(1, "the folder is gone");
 }
 
+#[test]
+fn row_18_a_file_system_that_is_unmounted_midway_fails_the_transfer_and_later_ones() {
+    let lab = Lab::new();
+    lab.random("big", 6 << 20, 10);
+    lab.random("little", 10, 11);
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let script = r#"
+        mount -t tmpfs none root
+        "$1" -c 'listen tcp 0 ftp root root as f; send big to $f rate 20MB/s as up &
+            expect $up.bytes_out > 0 within 5s
+            !umount -l root
+            expect error "is gone": wait $up
+            expect error "is gone": send big to $f name other
+            expect error "is gone": send little to $f'
+        test -z "$(ls -A root)"
+        # Into a folder on this side: where one is, and by a path that leads to it.
+        here=$PWD
+        for from in root .; do
+            mount -t tmpfs none root
+            (cd $from
+            "$1" -c 'listen tcp 0 ftp root "'"$here"'" as f
+                get big from $f to "'"$(test $from = root && echo . || echo root)"'" rate 20MB/s as down &
+                expect $down.bytes_in > 0 within 5s
+                !umount -l "'"$here"'/root"
+                expect error "is gone": wait $down')
+            test -z "$(ls -A root)"
+        done
+        # Another mounted over it hides it, and nothing is lost.
+        mount -t tmpfs none root; cp big source
+        "$1" -c 'listen tcp 0 ftp root root as f; send source to $f rate 20MB/s as up &
+            expect $up.bytes_out > 0 within 5s
+            !mount -t tmpfs none root
+            wait $up'
+        umount root; cmp big root/source"#;
+    let Some(output) = in_name_space(&lab, script) else { return };
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}");
+}
+
 /// Bytes that a process has read so far, from files and from sockets.
 fn bytes_read(process: u32) -> u64 {
     let io = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap();

@@ -1,9 +1,11 @@
 //! Secrets that must not appear in any output, and the masking of them.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Key;
+use super::form::Form;
 use crate::base::escape::{escape, escape_line};
 use crate::base::pattern::to_hex;
 
@@ -22,7 +24,7 @@ pub struct Secrets(Arc<Mutex<Vec<KnownSecret>>>);
 
 struct KnownSecret {
     /// The secret itself, then its escaped forms, as sanitised or quoted text contains it.
-    forms: Vec<String>,
+    forms: Vec<Form>,
     /// The environment variable that holds it.
     name: String,
 }
@@ -34,12 +36,11 @@ impl fmt::Debug for Secrets {
 }
 
 /// A secret as it may occur, in upper or lower case: the first form is the text itself.
-fn forms(text: &str) -> Vec<String> {
+fn forms(text: &str) -> Vec<Form> {
     // A text may be escaped on input or on output, or on both, and a typed text is in quotes with escapes of its own.
     let typed = text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
     let on_one_line = typed.replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r");
-    let squeezed: String = text.split_whitespace().collect();
-    let mut forms = vec![text.to_owned()];
+    let mut forms = vec![Form::of(text.to_owned())];
     let others = [
         escape(text).into_owned(),
         escape_line(text).into_owned(),
@@ -52,15 +53,14 @@ fn forms(text: &str) -> Vec<String> {
         in_a_url(text),
         typed,
         on_one_line,
-        squeezed,
     ];
-    for form in others {
-        if form.chars().count() >= LEAST && !forms.contains(&form) {
+    for form in others.into_iter().map(Form::of).chain(Form::in_groups_of(text)) {
+        if form.text.chars().count() >= LEAST && !forms.contains(&form) {
             forms.push(form);
         }
     }
     // The longest first: a shorter one may be a part of it.
-    forms[1..].sort_by_key(|form| std::cmp::Reverse(form.len()));
+    forms[1..].sort_by_key(|form| std::cmp::Reverse(form.text.len()));
     forms
 }
 
@@ -69,22 +69,6 @@ fn in_a_url(text: &str) -> String {
     let stays = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let encoded = |byte| if stays(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     text.bytes().map(encoded).collect()
-}
-
-/// Where a form of a secret begins in a text from `from` on; a peer may return it in another case.
-fn find(text: &[u8], form: &str, from: usize) -> Option<usize> {
-    let form = form.as_bytes();
-    let (first, last) = (form.first()?, text.len().checked_sub(form.len())?);
-    let is_at = |at: &usize| {
-        text[*at].eq_ignore_ascii_case(first) && text[*at..*at + form.len()].eq_ignore_ascii_case(form)
-    };
-    (from..=last).find(is_at)
-}
-
-/// Where a form of a secret stands in a text.
-fn places(text: &[u8], form: &str) -> Vec<usize> {
-    let next = |before: &usize| find(text, form, before + form.len());
-    std::iter::successors(find(text, form, 0), next).collect()
 }
 
 impl Secrets {
@@ -98,10 +82,10 @@ impl Secrets {
             self.add(name, line);
         }
         let mut known = self.lock();
-        if !known.iter().any(|known| known.forms[0] == text) {
+        if !known.iter().any(|known| known.forms[0].text == text) {
             known.push(KnownSecret { forms: forms(text), name: name.to_owned() });
             // Longest first: one secret may be a part of another.
-            known.sort_by_key(|known| std::cmp::Reverse(known.forms[0].len()));
+            known.sort_by_key(|known| std::cmp::Reverse(known.forms[0].text.len()));
         }
         true
     }
@@ -124,7 +108,7 @@ impl Secrets {
 
     /// True if `text` contains a secret.
     pub fn occur_in(&self, text: &str) -> bool {
-        self.lock().iter().flat_map(|known| &known.forms).any(|form| find(text.as_bytes(), form, 0).is_some())
+        self.lock().iter().flat_map(|known| &known.forms).any(|form| form.find(text.as_bytes(), 0).is_some())
     }
 
     /// How many of the last bytes may be the beginning of a secret. A caller that masks a stream in pieces must hold
@@ -132,14 +116,7 @@ impl Secrets {
     pub fn begins_at_the_end_of(&self, bytes: &[u8]) -> usize {
         let known = self.lock();
         let forms = known.iter().flat_map(|known| &known.forms);
-        let front = |form: &String| {
-            let most = bytes.len().min(form.len().saturating_sub(1));
-            let is_there = |length: &usize| {
-                bytes[bytes.len() - length..].eq_ignore_ascii_case(&form.as_bytes()[..*length])
-            };
-            (1..=most).rev().find(is_there)
-        };
-        forms.filter_map(front).max().unwrap_or(0)
+        forms.filter_map(|form| form.begins_at_the_end_of(bytes)).max().unwrap_or(0)
     }
 
     /// Replaces every secret in `text` with `***`, and the beginning of one where the text was cut.
@@ -159,11 +136,7 @@ impl Secrets {
 
     /// Replaces every secret in `bytes`, which need not be UTF-8, with `***`.
     pub fn hide_bytes(&self, bytes: &mut Vec<u8>) {
-        for known in self.lock().iter() {
-            for form in &known.forms {
-                replace_bytes(bytes, form);
-            }
-        }
+        self.replace_bytes(bytes, |_| MASK.to_owned());
     }
 
     /// Replaces every secret in `text` with `$env.NAME`.
@@ -172,35 +145,35 @@ impl Secrets {
     }
 
     fn replace(&self, text: &mut String, by: impl Fn(&KnownSecret) -> String) {
+        let mut bytes = std::mem::take(text).into_bytes();
+        self.replace_bytes(&mut bytes, by);
+        // Both ends of what was replaced are those of characters, as they are in the form.
+        *text = String::from_utf8(bytes)
+            .unwrap_or_else(|broken| String::from_utf8_lossy(broken.as_bytes()).into_owned());
+    }
+
+    fn replace_bytes(&self, bytes: &mut Vec<u8>, by: impl Fn(&KnownSecret) -> String) {
         for known in self.lock().iter() {
             for form in &known.forms {
-                let (mut shown, mut from) = (String::new(), 0);
-                for at in places(text.as_bytes(), form) {
-                    // Both ends are those of characters, as they are in the form.
-                    shown += &text[from..at];
-                    shown += &by(known);
-                    from = at + form.len();
-                }
-                if from > 0 {
-                    shown += &text[from..];
-                    *text = shown;
+                let places = form.places(bytes);
+                if !places.is_empty() {
+                    *bytes = replaced(bytes, &places, by(known).as_bytes());
                 }
             }
         }
     }
 }
 
-fn replace_bytes(bytes: &mut Vec<u8>, form: &str) {
-    let (mut shown, mut from) = (Vec::new(), 0);
-    for at in places(bytes, form) {
-        shown.extend_from_slice(&bytes[from..at]);
-        shown.extend_from_slice(MASK.as_bytes());
-        from = at + form.len();
+/// The bytes, with others in place of some of them.
+fn replaced(bytes: &[u8], places: &[Range<usize>], by: &[u8]) -> Vec<u8> {
+    let (mut all, mut from) = (Vec::new(), 0);
+    for place in places {
+        all.extend_from_slice(&bytes[from..place.start]);
+        all.extend_from_slice(by);
+        from = place.end;
     }
-    if from > 0 {
-        shown.extend_from_slice(&bytes[from..]);
-        *bytes = shown;
-    }
+    all.extend_from_slice(&bytes[from..]);
+    all
 }
 
 #[cfg(test)]
@@ -234,6 +207,33 @@ mod tests {
             secrets.hide(&mut text);
             assert_eq!(text, "<***>");
         }
+        // In groups, as a key may be read out or wrapped.
+        for between in [" ", "-", "\n", "\r\n", " - "] {
+            for size in [1, 4, 5, 30] {
+                let text = key.text();
+                let groups: Vec<&str> =
+                    text.as_bytes().chunks(size).map(|g| str::from_utf8(g).unwrap()).collect();
+                let mut text = format!("<{}>", groups.join(between));
+                secrets.hide(&mut text);
+                assert_eq!(text, "<***>");
+            }
+            let mut text = format!("<{}>", key.words().replace(' ', between));
+            secrets.hide(&mut text);
+            assert_eq!(text, "<***>");
+        }
+    }
+
+    #[test]
+    fn row_93_a_beginning_in_groups_is_held_back() {
+        let (secrets, key) =
+            (Secrets::default(), Key::made_by(|bytes| *bytes = std::array::from_fn(|n| n as u8)));
+        secrets.add_key("NLS_KEY", &key);
+        let grouped = key.text().replace('q', "q - ");
+        for cut in 1..grouped.len() {
+            let begun = format!("<{}", &grouped[..cut]);
+            assert_eq!(secrets.begins_at_the_end_of(begun.as_bytes()), cut, "{begun}");
+        }
+        assert_eq!(secrets.begins_at_the_end_of(b"nls1    q"), 0);
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! | file | holds |
 //! |---|---|
 //! | `masked` | the known secrets, and the masking of them |
+//! | `form` | one form of a secret, and where it stands in a text |
 //! | `key` | a key, its forms as text, and keys in foreign text |
 //! | `code` | a few words that let one client in |
 
 pub mod code;
+mod form;
 pub mod key;
 mod masked;
 

@@ -14,6 +14,7 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 
 use super::errors;
+use super::mounted::is_mounted;
 use super::name::raw;
 use crate::base::quantity::all_of;
 use crate::report::Failure;
@@ -82,6 +83,10 @@ pub(crate) trait Disk: std::fmt::Debug + Send + Sync + 'static {
     fn sync(&self, file: &Self::File) -> io::Result<()>;
     /// Renames a file; without `replace` it fails if `to` exists.
     fn rename(&self, from: &str, to: &str, replace: bool) -> io::Result<()>;
+    /// True if what is written to the folder can be found again: its file system is still mounted (row 18).
+    fn is_mounted(&self) -> bool {
+        true
+    }
     /// True if the name is that of this very file.
     fn is_at(&self, _: &Self::File, _: &str) -> bool {
         true
@@ -114,6 +119,9 @@ pub(crate) trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// folder can exchange files.
     fn publish(&self, file: &Self::File, from: &str, to: &str, replace: bool) -> io::Result<()> {
         let exchanged = || io::Error::other("somebody put another file in its place");
+        if !self.is_mounted() {
+            return Err(io::Error::new(ErrorKind::NotFound, "its file system is not mounted any more"));
+        }
         if !self.is_at(file, from) {
             let is_gone = self.find(from).is_none();
             return Err(if is_gone { ErrorKind::NotFound.into() } else { exchanged() });
@@ -148,6 +156,9 @@ impl Disk for RealDisk {
     /// Between opening and locking, the last owner may have given the file its name: then the lock is on the published
     /// file, and a new part must be created.
     fn claim(&self, name: &str) -> Result<File, Failure> {
+        if !self.is_mounted() {
+            return Err(errors::folder_gone());
+        }
         for _ in 0..PART_ATTEMPTS {
             let file = open_or_create(&self.0, name)?;
             match file.try_lock() {
@@ -237,6 +248,10 @@ impl Disk for RealDisk {
             }
             Err(error) => Err(error),
         }
+    }
+
+    fn is_mounted(&self) -> bool {
+        is_mounted(&self.0)
     }
 
     fn is_at(&self, file: &File, name: &str) -> bool {

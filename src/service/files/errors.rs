@@ -139,7 +139,7 @@ pub(crate) fn folder_not_writable(error: &io::Error) -> Failure {
 }
 
 pub(crate) fn folder_gone() -> Failure {
-    Failure::new(Code::Missing, "the folder is gone").fix("make it again")
+    Failure::new(Code::Missing, "the folder is gone").fix("make or mount it again")
 }
 
 pub(crate) fn link_leads_out(path: &str, target: &str) -> Failure {

@@ -7,6 +7,7 @@
 //! | `in_memory` | small files that the system has in memory |
 //! | `walk` | everything below a folder, in order |
 //! | `disk` | the file operations that a received file needs, on a real disk |
+//! | `mounted` | whether the file system of a folder is still mounted |
 //! | `listing` | `ls`, both sides |
 //! | `names` | the names of a folder, as many at a time as there is room for |
 //! | `protocol` | LIST, WALK and their answers |
@@ -17,6 +18,7 @@ pub(crate) mod disk;
 pub(crate) mod errors;
 pub(crate) mod in_memory;
 pub(crate) mod listing;
+mod mounted;
 pub(crate) mod name;
 pub(crate) mod names;
 pub mod protocol;

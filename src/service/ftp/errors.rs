@@ -181,7 +181,7 @@ pub(crate) fn appeared_meanwhile_part_kept(name: &str, part: &str) -> Failure {
 
 pub(crate) fn folder_or_part_gone(error: &std::io::Error) -> Failure {
     let why = format!("the folder or the part is gone: {}; nothing was made elsewhere", reason(error));
-    Failure::new(Code::Disk, why).fix("make the folder again and repeat the command")
+    Failure::new(Code::Disk, why).fix("make or mount the folder again and repeat the command")
 }
 
 // The source changed (row 9).

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::words;
+use super::{TEXT_LENGTH, text, words};
 
 /// Begins every key.
 const PREFIX: &[u8] = b"nls1";
@@ -46,7 +46,7 @@ fn places(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// `nls1…`, also in groups that `-` joins.
+/// `nls1…`, also in groups with blanks or `-` between them.
 fn texts(text: &str) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
     let (mut found, mut from) = (Vec::new(), 0);
@@ -54,14 +54,30 @@ fn texts(text: &str) -> Vec<Range<usize>> {
         bytes[from..].windows(PREFIX.len()).position(|front| front.eq_ignore_ascii_case(PREFIX))
     {
         let start = from + start;
-        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-        let length = bytes[start..].iter().take_while(|byte| is_part(byte)).count();
+        let length = length(&bytes[start..]);
         if length >= PREFIX.len() + LEAST {
             found.push(start..start + length);
         }
         from = start + length;
     }
     found
+}
+
+/// Bytes of the key at the front. Behind a blank it goes on as long as it is too short, with a group that may be of a key.
+fn length(bytes: &[u8]) -> usize {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let group = |from: usize| bytes[from..].iter().take_while(|byte| is_part(byte)).count();
+    let signs = |until: usize| bytes[..until].iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
+    let mut length = group(0);
+    while signs(length) < TEXT_LENGTH {
+        let next = length + bytes[length..].iter().take_while(|byte| b" \t".contains(byte)).count();
+        let end = next + group(next);
+        if next == end || !bytes[next..end].iter().all(|byte| *byte == b'-' || text::is_of_a_key(*byte)) {
+            break;
+        }
+        length = end;
+    }
+    length
 }
 
 /// Many words of the list of BIP 39, one after the other.

@@ -39,6 +39,11 @@ pub(super) fn has_prefix(compact: &str) -> bool {
     compact.starts_with(PREFIX)
 }
 
+/// True for a character of a key behind its prefix, small or capital.
+pub(super) fn is_of_a_key(byte: u8) -> bool {
+    ALPHABET.contains(&byte.to_ascii_lowercase())
+}
+
 /// True if it is about as long as a key, and of letters and digits as one is.
 pub(super) fn is_like(compact: &str) -> bool {
     compact.len().abs_diff(TEXT_LENGTH) <= TOLERANCE

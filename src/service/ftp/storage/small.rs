@@ -406,6 +406,7 @@ fn publish(dir: &RealDisk, file: &File, name: &str, replace: bool) -> Result<(),
         drop(dir.remove(&part));
         match error.kind() {
             std::io::ErrorKind::AlreadyExists => errors::appeared_meanwhile(name),
+            std::io::ErrorKind::NotFound => errors::folder_or_part_gone(&error),
             _ => Failure::io(&error, format!("commit {name}")),
         }
     })

@@ -193,6 +193,12 @@ fn row_114_keys_in_a_statement_are_masked_in_place() {
     }
     let both = format!("{}-{}", &text[..40], *words);
     assert_eq!(seen::masked(&both), "*".repeat(both.len()));
+    let blanks = format!("{} {} {}", &text[..4], &text[4..40], &text[40..]);
+    assert_eq!(seen::masked(&format!("{blanks} to host")), format!("{} to host", "*".repeat(blanks.len())));
+    assert_eq!(
+        seen::masked(&format!("{} on any\nget", &text[..40])),
+        format!("{} on any\nget", "*".repeat(40))
+    );
     // A mistyped one gives away almost as much.
     assert!(seen::occurs_in(&text[..40]));
     let prose =
