@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crate::base::Value;
 use tokio::sync::watch;
 
+use crate::base::Value;
 use crate::base::pattern::{Pattern, PatternSet};
 use crate::report::Failure;
 

@@ -1,0 +1,36 @@
+//! A text as a word: the way back.
+
+use nom::Parser as _;
+use nom::character::complete::{anychar, none_of};
+use nom::multi::many0_count;
+
+/// True if `text` would be read back as one bare word equal to itself.
+pub fn is_bare(text: &str) -> bool {
+    let mut check = many0_count(none_of::<_, _, nom::error::Error<&str>>(" \t\r\n;\"'$#&\\~*?["));
+    !text.is_empty()
+        && check.parse(text).is_ok_and(|(rest, _): (&str, usize)| rest.is_empty())
+        && !text.starts_with('!')
+        && anychar::<_, nom::error::Error<&str>>(text).is_ok()
+}
+
+/// Writes `text` as one word: bare if possible, else in quotes.
+pub fn as_word(text: String) -> String {
+    if is_bare(&text) { text } else { quoted(&text) }
+}
+
+/// Writes `text` in double quotes, with escapes.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' | '$' => out.extend(['\\', c]),
+            '\n' => out += "\\n",
+            '\r' => out += "\\r",
+            '\t' => out += "\\t",
+            c if c.is_ascii_control() => out += &format!("\\x{:02x}", u32::from(c)),
+            c if c.is_control() => out += &format!("\\u{{{:x}}}", u32::from(c)),
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
