@@ -14,7 +14,7 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 
 use super::errors;
-use super::mounted::is_mounted;
+use super::mounted::Mount;
 use super::name::raw;
 use crate::base::quantity::all_of;
 use crate::report::Failure;
@@ -138,13 +138,16 @@ pub(crate) trait Disk: std::fmt::Debug + Send + Sync + 'static {
 
 /// A folder of this machine, opened below its root.
 #[derive(Debug)]
-pub(crate) struct RealDisk(pub(crate) Dir);
+pub(crate) struct RealDisk {
+    pub(crate) dir: Dir,
+    mount: Mount,
+}
 
 impl Disk for RealDisk {
     type File = File;
 
     fn find(&self, name: &str) -> Option<Found> {
-        let metadata = self.0.symlink_metadata(os(name)).ok()?;
+        let metadata = self.dir.symlink_metadata(os(name)).ok()?;
         Some(match metadata {
             metadata if metadata.is_file() => Found::File { size: metadata.len() },
             metadata if metadata.is_dir() => Found::Folder,
@@ -160,7 +163,7 @@ impl Disk for RealDisk {
             return Err(errors::folder_gone());
         }
         for _ in 0..PART_ATTEMPTS {
-            let file = open_or_create(&self.0, name)?;
+            let file = open_or_create(&self.dir, name)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::Error(error)) if lacks(&error, Lacking::Locks) => {}
@@ -176,7 +179,7 @@ impl Disk for RealDisk {
     fn open(&self, name: &str) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
-        self.0.open_with(os(name), &options).map(cap_std::fs::File::into_std)
+        self.dir.open_with(os(name), &options).map(cap_std::fs::File::into_std)
     }
 
     fn read_at(&self, file: &File, at: u64, buffer: &mut [u8]) -> io::Result<()> {
@@ -228,10 +231,11 @@ impl Disk for RealDisk {
     fn rename(&self, from: &str, to: &str, replace: bool) -> io::Result<()> {
         let (from, to) = (os(from), os(to));
         if replace {
-            return self.0.rename(from, &self.0, to);
+            return self.dir.rename(from, &self.dir, to);
         }
         #[cfg(target_os = "linux")]
-        match rustix::fs::renameat_with(&self.0, &from, &self.0, &to, rustix::fs::RenameFlags::NOREPLACE) {
+        match rustix::fs::renameat_with(&self.dir, &from, &self.dir, &to, rustix::fs::RenameFlags::NOREPLACE)
+        {
             Err(
                 rustix::io::Errno::INVAL
                 | rustix::io::Errno::NOSYS
@@ -241,21 +245,21 @@ impl Disk for RealDisk {
             other => return other.map_err(Into::into),
         }
         // A hard link never replaces a file; after it the part's own name is removed.
-        match self.0.hard_link(&from, &self.0, &to) {
-            Ok(()) => self.0.remove_file(from),
-            Err(error) if lacks(&error, Lacking::Links) && self.0.symlink_metadata(&to).is_err() => {
-                self.0.rename(from, &self.0, to)
+        match self.dir.hard_link(&from, &self.dir, &to) {
+            Ok(()) => self.dir.remove_file(from),
+            Err(error) if lacks(&error, Lacking::Links) && self.dir.symlink_metadata(&to).is_err() => {
+                self.dir.rename(from, &self.dir, to)
             }
             Err(error) => Err(error),
         }
     }
 
     fn is_mounted(&self) -> bool {
-        is_mounted(&self.0)
+        self.mount.is_there(&self.dir)
     }
 
     fn is_at(&self, file: &File, name: &str) -> bool {
-        let there = rustix::fs::statat(&self.0, os(name), rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
+        let there = rustix::fs::statat(&self.dir, os(name), rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
         match (rustix::fs::fstat(file), there) {
             (Ok(mine), Ok(there)) => (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino),
             _ => false,
@@ -263,12 +267,12 @@ impl Disk for RealDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.0.remove_file(os(name))
+        self.dir.remove_file(os(name))
     }
 
     /// The handle of the folder is `O_PATH`, which cannot be synced: another one is opened for that.
     fn sync_names(&self) -> io::Result<()> {
-        or_without(rustix::fs::fsync(reopen(&self.0)?).map_err(Into::into), Lacking::Syncs)
+        or_without(rustix::fs::fsync(reopen(&self.dir)?).map_err(Into::into), Lacking::Syncs)
     }
 
     fn boot(&self) -> Boot {
@@ -281,6 +285,10 @@ impl Disk for RealDisk {
 }
 
 impl RealDisk {
+    pub(crate) fn new(dir: Dir) -> Self {
+        Self { dir, mount: Mount::default() }
+    }
+
     /// With `replace`, a file that was there already gets the permissions and the time of the offered one. This may
     /// fail for another user's file, which stays as it is.
     pub(crate) fn adorn(&self, name: &str, label: &Label) {
@@ -292,7 +300,7 @@ impl RealDisk {
     /// True for a link to a device, a FIFO or a socket, wherever that is: `/dev/stdout` is one.
     fn leads_to_special(&self, name: &str) -> bool {
         use rustix::fs::{AtFlags, FileType, statat};
-        statat(&self.0, os(name), AtFlags::empty()).is_ok_and(|there| {
+        statat(&self.dir, os(name), AtFlags::empty()).is_ok_and(|there| {
             !matches!(FileType::from_raw_mode(there.st_mode), FileType::RegularFile | FileType::Directory)
         })
     }

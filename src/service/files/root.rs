@@ -303,7 +303,7 @@ impl Folder {
     /// Begins to receive a file, or resumes an incomplete one.
     pub(crate) fn begin(&self, name: &str, intent: Intent, rules: Rules) -> Result<Begun<RealDisk>, Failure> {
         let (dir, last) = self.place(name, rules)?;
-        part::begin(RealDisk(dir), last, intent)
+        part::begin(RealDisk::new(dir), last, intent)
     }
 
     /// Opens the folder that a new file goes to; returns it with the file's own name.

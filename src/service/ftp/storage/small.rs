@@ -296,7 +296,7 @@ impl BatchWriter {
             }
             _ => {
                 let (dir, last) = self.folder.place(name, self.rules)?;
-                (Arc::new(RealDisk(dir)), last)
+                (Arc::new(RealDisk::new(dir)), last)
             }
         };
         self.last = Some((parent.to_owned(), dir.clone()));
@@ -372,7 +372,7 @@ impl BatchWriter {
     /// Syncs each file system once: a folder below the root may be on another one.
     fn sync_file_systems(&self) -> std::io::Result<()> {
         let mut synced = Vec::new();
-        let handles = self.pending.iter().map(|pending| reopen(&pending.dir.0));
+        let handles = self.pending.iter().map(|pending| reopen(&pending.dir.dir));
         for handle in handles.chain([self.folder.reopen()]) {
             let handle = handle?;
             let device = rustix::fs::fstat(&handle)?.st_dev;

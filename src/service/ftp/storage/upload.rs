@@ -71,7 +71,7 @@ impl Upload {
         size: Option<u64>,
     ) -> Result<Self, Failure> {
         let (dir, last) = folder.place(name, rules)?;
-        let disk = RealDisk(dir);
+        let disk = RealDisk::new(dir);
         let (file, manner) = match disk.find(last) {
             None => (claim(&disk, last)?, Manner::Write),
             Some(Found::Folder) => return Err(errors::is_a_folder(name)),
@@ -299,7 +299,9 @@ mod tests {
         let (temp, folder) = folder();
         let (dir, name) = folder.place("a", Rules::default()).unwrap();
         let intent = Intent { replace: true, ..Intent::new(1 << 20, 1) };
-        let Begun::Part(_under_way) = part::begin(RealDisk(dir), name, intent).unwrap() else { panic!() };
+        let Begun::Part(_under_way) = part::begin(RealDisk::new(dir), name, intent).unwrap() else {
+            panic!()
+        };
         let journal = temp.path().join(".a.nls-journal");
         assert!(journal.exists());
         assert_eq!(begin(&folder, "a", None).unwrap_err().code, Code::Receiving);
@@ -392,7 +394,7 @@ mod tests {
             upload.write(b"abc").unwrap();
             let (dir, last) = folder.place("a", Rules::default()).unwrap();
             let intent = Intent { replace: true, ..Intent::new(3, 1_000_000_000) };
-            let begun = part::begin(RealDisk(dir), last, intent).unwrap();
+            let begun = part::begin(RealDisk::new(dir), last, intent).unwrap();
             let Begun::There(mut there) = begun else { panic!("it is there") };
             there.hashes(0, 1).unwrap();
             (upload, there)
