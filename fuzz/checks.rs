@@ -1,8 +1,9 @@
 //! What must hold for any input: no panic, no overflow, spans within the text. Used by the fuzz targets, and in short by
 //! `cargo test`.
 
+use nls::base::escape::{escape, escape_line};
 use nls::base::secrets::key::seen;
-use nls::base::{Key, endpoint, quantity};
+use nls::base::{Key, Secrets, endpoint, quantity};
 use nls::language::editing::complete::{World, complete, hint};
 use nls::language::editing::highlight::marks;
 use nls::language::{Scope, Source, plan};
@@ -80,6 +81,34 @@ pub fn values(bytes: &[u8]) {
     }
     let masked = seen::masked(&text);
     assert!(masked.len() == text.len() && !seen::occurs_in(&masked), "{text:?}");
+    for shown in [escape(&text), escape_line(&text), escape_line(&escape(&text))] {
+        let is_harmful = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+        assert!(!shown.contains(is_harmful), "{text:?}");
+    }
+    no_secret_is_shown(bytes);
+}
+
+/// What is hidden is hidden, in a text and in its bytes, and also where it comes in two pieces.
+fn no_secret_is_shown(bytes: &[u8]) {
+    let secrets = Secrets::default();
+    for secret in ["tiger", "correct-horse \"battery\" $taple", "nls1 qpzr-y9x8 gf2t-vdw0 s3jn", "ñandú\nü"]
+    {
+        secrets.add("SECRET", secret);
+    }
+    let mut shown = bytes.to_vec();
+    secrets.hide_bytes(&mut shown);
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    secrets.hide(&mut text);
+    assert!(!secrets.occur_in(&text), "{text:?}");
+    let (mut pieces, mut waits) = (Vec::new(), Vec::new());
+    for piece in bytes.chunks(bytes.len() / 2 + 1) {
+        waits.extend_from_slice(piece);
+        secrets.hide_bytes(&mut waits);
+        let rest = waits.split_off(waits.len() - secrets.begins_at_the_end_of(&waits));
+        pieces.append(&mut std::mem::replace(&mut waits, rest));
+    }
+    pieces.append(&mut waits);
+    assert!(!secrets.occur_in(&String::from_utf8_lossy(&pieces)), "{bytes:?}");
 }
 
 /// Arithmetic: what is computed or refused ends, and a place of an error is within the text.
@@ -103,7 +132,9 @@ pub fn expression(bytes: &[u8]) {
 pub fn foreign(bytes: &[u8]) {
     nls::service::fuzz_entry::journal(bytes);
     nls::service::fuzz_entry::media(bytes);
-    nls::service::fuzz_entry::tftp(bytes);
+    nls::service::fuzz_entry::file_dialects(bytes);
+    nls::service::fuzz_entry::subtitles(bytes);
+    nls::service::fuzz_entry::chat_request(bytes);
     nls::service::fuzz_entry::chat_line(&String::from_utf8_lossy(bytes));
 }
 

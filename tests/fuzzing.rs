@@ -69,7 +69,17 @@ fn no_line_brings_down_completion_at_any_offset() {
 
 #[test]
 fn no_word_brings_down_the_values() {
-    each(checks::values);
+    let secrets = [
+        "tiger tigerlily",
+        "a correct-horse \"battery\" $taple",
+        "correct\\x2dhorse",
+        "nls1qpzry9x8gf2tvdw0s3jn",
+        "nls1-qpzr y9x8\ngf2t\r\nvdw0 - s3jn",
+        "\u{f1}and\u{fa}\n\u{fc}",
+    ];
+    let mut corpus = corpus();
+    corpus.extend(secrets.map(Into::into));
+    each_of(corpus, ROUNDS, checks::values);
 }
 
 #[test]
@@ -91,7 +101,7 @@ fn no_expression_brings_down_the_calculator() {
 fn no_bytes_on_a_disk_and_no_line_of_a_guest_bring_down_their_readers() {
     let mut corpus: Vec<Vec<u8>> = ["@dee psst", "/who", "//x", "/name zoe", "hello"].map(Into::into).into();
     // Beginnings that lead into each reader.
-    let heads: [&[u8]; 15] = [
+    let heads: [&[u8]; 19] = [
         b"nlsj\x01\0\0\0\0\x01\0\0\0\0\0\0\0\x10\0\0",
         b"\0\0\0\x14ftypisom0000mdat\0\0\0\x20moov\0\0\0\x18mvhd",
         b"\x1a\x45\xdf\xa3\x81\0\x18\x53\x80\x67\x01\xff\xff\xff",
@@ -106,6 +116,10 @@ fn no_bytes_on_a_disk_and_no_line_of_a_guest_bring_down_their_readers() {
         b"\xff\xfb\x90\0\xff\xf1\x50\x80\x04\x1f\xfc",
         b"\x47\x40\0\x30\x07\x50\0\0\0\0",
         b"\0\x01file\0octet\0blksize\x001428\0tsize\x000\0windowsize\x0016\0",
+        b"USER anonymous\r\nCWD /a/../../b\r\nRETR ../\\x2e.\r\nNLST *a?*\r\nSTOR \xff\xfa\r\nEPSV 1\r\n",
+        b"GET /a/%2e%2e/b%5C%2E?sort=name HTTP/1.1\r\nHost: a\r\nOrigin: http://b\r\n\r\n",
+        b"POST /say HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\ntext=a+b&token=0123456789abcdef",
+        b"WEBVTT\n\n1\n00:01.000 --> 01:02:03,5 align:left\n<i>a</i>\n\n",
         b"\0\0\x01\xba\x44\0\x04\0\x04\x01\0\0\x01\xe0\0\0\x80\x80\x05\x21\0\x01",
     ];
     corpus.extend(heads.map(<[u8]>::to_vec));

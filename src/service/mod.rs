@@ -72,9 +72,20 @@ pub mod fuzz_entry {
         crate::service::ftp::read_journal(bytes);
     }
 
-    /// Reads a packet of TFTP, from anybody who can reach the port.
-    pub fn tftp(bytes: &[u8]) {
-        crate::service::ftp::read_tftp(bytes);
+    /// Reads what a client of FTP, TFTP or HTTP asks a file server for, and what it makes of that: from anybody who can
+    /// reach the port.
+    pub fn file_dialects(bytes: &[u8]) {
+        crate::service::ftp::read_dialects(bytes);
+    }
+
+    /// Reads subtitles, which lie beside a film.
+    pub fn subtitles(bytes: &[u8]) {
+        crate::service::files::read_subtitles(bytes);
+    }
+
+    /// Reads a request to a chat over HTTP, and its body.
+    pub fn chat_request(bytes: &[u8]) {
+        crate::service::chat::read_request(bytes);
     }
 
     /// Reads a media file: its container, its length, and where a decoder may start.

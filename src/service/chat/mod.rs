@@ -112,6 +112,11 @@ pub static CHAT: Client = Client {
     },
 };
 
+/// Reads a request, for the fuzzer: see [`super::fuzz_entry`].
+pub(super) fn read_request(bytes: &[u8]) {
+    web::read_request(bytes);
+}
+
 /// Parses a line of a peer, for the fuzzer: see [`super::fuzz_entry`].
 pub(super) fn read_line(line: &str) {
     drop(command::read(line));

@@ -68,3 +68,8 @@ pub static LS: Client = Client {
         },
     },
 };
+
+/// Reads subtitles, for the fuzzer: see [`super::fuzz_entry`].
+pub(super) fn read_subtitles(bytes: &[u8]) {
+    drop(subtitles::Subtitles::read(bytes));
+}

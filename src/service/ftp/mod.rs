@@ -244,7 +244,7 @@ pub(super) fn read_journal(bytes: &[u8]) {
     drop(storage::journal::read(bytes, &storage::journal::SYNCED));
 }
 
-/// Reads a packet of TFTP, for the fuzzer.
-pub(super) fn read_tftp(bytes: &[u8]) {
-    dialects::read_tftp(bytes);
+/// Reads what a client without nls may send, for the fuzzer.
+pub(super) fn read_dialects(bytes: &[u8]) {
+    dialects::read(bytes);
 }

@@ -37,7 +37,7 @@ use super::text::HOST;
 use crate::net::accept::foreign::ForeignStream;
 use crate::report::Failure;
 use crate::service::http::{self, Answer, Exchange, Site, guard, page};
-use crate::wire::http::{Method, ResponseHead, Status};
+use crate::wire::http::{Method, RequestHead, ResponseHead, Status};
 
 /// The methods that a room knows.
 const METHODS: &str = "GET, HEAD, POST, OPTIONS";
@@ -129,4 +129,12 @@ fn introduction(rules: Rules) -> (&'static str, String) {
     };
     let turns = if rules.free { "" } else { " A message must be answered before you may send the next." };
     (title, format!("{who}{turns}"))
+}
+
+/// Reads a request and its body, for the fuzzer.
+pub(super) fn read_request(bytes: &[u8]) {
+    let Ok(Some((head, length))) = RequestHead::read(bytes) else { return };
+    let body = String::from_utf8_lossy(&bytes[length..]);
+    drop(say::read(&head, &body, "text"));
+    let _ = token::of(&head);
 }

@@ -80,7 +80,7 @@ fn rename(visit: Visit<'_>, guest: &Guest, new: &str) -> Result<Value, Failure> 
 
 /// The text of a body, and the token in it (0: none): of a form that has the field, else the body as it is.
 /// `curl -d hello` says that it sends a form, too.
-fn read(head: &RequestHead, body: &str, field: &str) -> (String, u64) {
+pub(super) fn read(head: &RequestHead, body: &str, field: &str) -> (String, u64) {
     let kind = head.headers.get("content-type").unwrap_or_default();
     let is_form = kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded");
     let value = |name: &str| {

@@ -17,10 +17,10 @@ use crate::service::ftp::storage::small;
 use crate::service::ftp::transfer::send::{Outgoing, send_file};
 use crate::service::ftp::transfer::start::await_ready;
 use crate::service::ftp::transfer::{
-    Delivered, ProgressTarget, by_disk, is_about_the_file, on_disk, pace, rate_limit, small_limit,
+    Delivered, ProgressTarget, break_off, by_disk, is_about_the_file, on_disk, pace, rate_limit, small_limit,
 };
 use crate::session::{Handle, RateLimiter};
-use crate::wire::{Code, Frame, frame};
+use crate::wire::{Code, frame};
 
 /// Most bytes of small files that wait for an answer.
 const WINDOW_BYTES: u64 = 8 << 20;
@@ -116,6 +116,7 @@ async fn announce(
         let answer = connection.incoming.frame(SILENCE_LIMIT, "answer").await?;
         match Message::decode(&answer).map_err(malformed)? {
             Message::Rate { limit } => asked.set(limit),
+            left_over if left_over.is_of_a_file_under_way() => {}
             Message::Taken { count: 0 } => return Ok(Asking::Send),
             Message::Same => return Ok(Asking::Offer),
             _ => return Err(unexpected("the server")),
@@ -310,6 +311,9 @@ impl Sending<'_> {
 
     /// Everything so far is answered and on the server's disk.
     fn synced(&mut self, answer: &Message) -> Result<(), Failure> {
+        if answer.is_of_a_file_under_way() {
+            return Ok(());
+        }
         if *answer != Message::Sync || !self.unanswered.is_empty() {
             return Err(unexpected("the server"));
         }
@@ -370,9 +374,9 @@ impl Sending<'_> {
             Err(failure) if failure.told && failure.code == Code::Exists => {
                 self.tree.refuse(&entry.name, &failure);
             }
-            // The file cannot be read to its end: the server is told why, and the other files go on.
+            // The file cannot be read to its end: the others go on.
             Err(failure) if !failure.told && is_about_the_file(&failure, self.connection.transport) => {
-                self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await?;
+                break_off(self.connection, &failure).await?;
                 self.tree.refuse(&entry.name, &failure);
             }
             Err(failure) => return Err(self.tree.broken(&entry.name, failure)),

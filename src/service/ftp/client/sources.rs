@@ -14,10 +14,12 @@ use crate::service::files::root::{Folder, Source, local_source};
 use crate::service::files::walk::{Count, Step, Wanted, walk};
 use crate::service::ftp::errors;
 use crate::service::ftp::options::TransferOptions;
-use crate::service::ftp::protocol::Message;
+use crate::service::ftp::protocol::{Flags, Framing, Message};
 use crate::service::ftp::transfer::send::{Outgoing, send_file};
 use crate::service::ftp::transfer::start::await_ready;
-use crate::service::ftp::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_file};
+use crate::service::ftp::transfer::{
+    Delivered, ProgressTarget, break_off, by_disk, in_lane, is_about_the_file,
+};
 use crate::session::{Handle, RateLimiter};
 use crate::wire::Code;
 
@@ -125,6 +127,8 @@ pub(crate) struct SoFar {
     total: u64,
     /// TreeOutcome messages that were answered.
     answered: u64,
+    /// Others are sent over the same connection, also if this one fails.
+    others_follow: bool,
 }
 
 impl SoFar {
@@ -143,7 +147,7 @@ pub(crate) async fn send_one(
     so_far: SoFar,
 ) -> Result<(Connection, Result<Sent, Failure>), Failure> {
     let TransferOptions { shape, flags, wanted } = options;
-    let SoFar { before, total, answered } = so_far;
+    let SoFar { before, total, answered, others_follow } = so_far;
     let Sourced { path, name, opened, .. } = source;
     let opened = match opened {
         Some(opened) => Ok(opened),
@@ -158,22 +162,40 @@ pub(crate) async fn send_one(
         }
         Err(failure) => return Ok((connection, Err(failure))),
     };
-    let (mode, size, modified) = (source.mode, source.size, source.modified);
-    let request = Message::Put { shape, flags, mode, size, modified, name: name.clone() };
-    let worker = session.clone();
+    let size = source.size;
+    let (worker, options) = (session.clone(), (shape, flags, others_follow));
     let exchange = Box::pin(async move {
         let watched = ProgressTarget { name: &name, before, total, guest: None };
-        let exchange = async {
-            connection.request([request.encode()]).await?;
-            let (watched, asked) = (Some(watched), &RateLimiter::default());
-            let start = await_ready(&mut connection, size, asked).await?;
-            send_file(&worker, &mut connection, Outgoing { source, shape, start, watched, asked }).await
-        };
+        let exchange = put(&worker, &mut connection, source, watched, options);
         let result = worker.unless_cancelled(exchange).await;
         (connection, result)
     });
     let (connection, result) = in_lane(session, size, exchange).await?;
     Ok((connection, result.map(Sent::File)))
+}
+
+/// Sends a file as `watched.name`. If others follow, the server is told why one cannot be read to its end.
+async fn put(
+    session: &Handle,
+    connection: &mut Connection,
+    source: Source,
+    watched: ProgressTarget<'_>,
+    (shape, flags, others_follow): (Framing, Flags, bool),
+) -> Result<Delivered, Failure> {
+    let (mode, size, modified) = (source.mode, source.size, source.modified);
+    let request = Message::Put { shape, flags, mode, size, modified, name: watched.name.to_owned() };
+    connection.request([request.encode()]).await?;
+    let (watched, asked) = (Some(watched), &RateLimiter::default());
+    let start = await_ready(connection, size, asked).await?;
+    let sent = send_file(session, connection, Outgoing { source, shape, start, watched, asked }).await;
+    if let Err(failure) = &sent
+        && others_follow
+        && !failure.told
+        && is_about_the_file(failure, connection.transport)
+    {
+        break_off(connection, failure).await?;
+    }
+    sent
 }
 
 /// Sends several sources one after another. A refused one is named, and the others go on.
@@ -185,7 +207,7 @@ pub(crate) async fn send_several(
 ) -> Result<(Connection, Result<TreeOutcome, Failure>), Failure> {
     let mut tree = TreeOutcome::new(Count::default());
     let total = sources.iter().map(|source| source.bytes).sum();
-    let mut so_far = SoFar::alone(total);
+    let mut so_far = SoFar { others_follow: true, ..SoFar::alone(total) };
     for source in sources {
         let (name, bytes) = (source.name.clone(), source.bytes);
         let (back, result) = send_one(session, connection, source, options, so_far).await?;

@@ -44,7 +44,9 @@ pub(super) fn serve(
     })
 }
 
-/// Reads what a client may send over UDP, for the fuzzer.
-pub(super) fn read_tftp(bytes: &[u8]) {
+/// Reads what a client may send in each of them, for the fuzzer.
+pub(super) fn read(bytes: &[u8]) {
+    control::read_commands(bytes);
     tftp::read_packet(bytes);
+    web::read_target(bytes);
 }

@@ -250,6 +250,7 @@ impl ServerConnection {
                 self.asked.set(limit);
                 Ok((self, Ok(())))
             }
+            left_over if left_over.is_of_a_file_under_way() => Ok((self, Ok(()))),
             other => {
                 self.client.does("moves small files");
                 let answered = session.unless_cancelled(Box::pin(self.small(other))).await;

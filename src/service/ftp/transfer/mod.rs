@@ -32,8 +32,8 @@ use crate::net::errors::told;
 use crate::net::{Connection, MINIMUM_RATE, Message, clock};
 use crate::report::Failure;
 use crate::session::{Blocking, ClientEntry, Handle, RateLimiter};
-use crate::wire::Code;
 use crate::wire::frame::ERROR;
+use crate::wire::{Code, Frame};
 
 /// Disk jobs that run at once: with more, others wait for the processors beside hundreds of busy clients (twice as many: four
 /// times as long); with fewer, 1 000 clients at once spend more on scheduling than on work. Jobs are short and are served
@@ -282,6 +282,11 @@ pub(super) fn is_about_the_file(failure: &Failure, transport: Transport) -> bool
         Code::Changed | Code::Disk => transport == Transport::Tcp,
         _ => false,
     }
+}
+
+/// Tells the receiver why the file that travels is not sent to its end; the connection goes on.
+pub(super) async fn break_off(connection: &mut Connection, failure: &Failure) -> Result<(), Failure> {
+    connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await
 }
 
 /// Tells whether the machine slept since a transfer began (faults.md row 34): our deadlines stop meanwhile, the peer's do

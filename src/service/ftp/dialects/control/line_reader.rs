@@ -75,7 +75,7 @@ impl LineReader {
 }
 
 /// The first line in the buffer, without its end: CR LF, or LF alone as people's programs send it.
-fn take_line(buffer: &mut BytesMut) -> Option<BytesMut> {
+pub(super) fn take_line(buffer: &mut BytesMut) -> Option<BytesMut> {
     let end = buffer.iter().position(|byte| *byte == b'\n')?;
     let mut line = buffer.split_to(end);
     buffer.advance(1);

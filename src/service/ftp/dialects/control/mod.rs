@@ -31,3 +31,23 @@ pub(crate) use self::data::DATA_ACCEPT_LIMIT;
 pub(super) use self::driver::converse;
 pub(crate) use self::line_reader::LINE_LIMIT;
 pub(in crate::service::ftp) use self::reply::GREETING;
+
+use self::command::{Command, Form};
+use self::path::Path;
+
+/// Reads what a client may send, for the fuzzer: whatever path it names is below the root, and told on one line.
+pub(super) fn read_commands(bytes: &[u8]) {
+    let (mut buffer, mut here) = (bytes.into(), Path::default());
+    while let Some(line) = line_reader::take_line(&mut buffer) {
+        match command::parse(&line) {
+            Ok(Command::Cwd(path) | Command::Retr(path) | Command::Stor(path)) => {
+                here = here.resolve_escaped(&path).unwrap_or_else(|| here.resolve(&path));
+                let below = !here.name().split('/').any(|part| part == "..");
+                assert!(below && !here.quoted().iter().any(u8::is_ascii_control), "{here:?}");
+            }
+            Ok(Command::List(Form::Names, pattern)) => drop(lines::matches(&pattern, &here.shown())),
+            Ok(_) => {}
+            Err(reply) => drop(reply.encode()),
+        }
+    }
+}

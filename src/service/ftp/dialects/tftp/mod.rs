@@ -154,6 +154,7 @@ fn dally(session: &Handle, mut peer: PeerSocket, mut writing: Writing) {
 
 /// Reads what a peer may send, for the fuzzer: see `service::fuzz_entry`.
 pub(super) fn read_packet(bytes: &[u8]) {
+    netascii::check(bytes);
     let holds = &|_| usize::MAX;
     let bounds = options::Bounds { payload: bytes.len(), holds, window: options::WINDOW_BYTES, rate: None };
     if let Ok(Packet::Request(request)) = decode(bytes) {

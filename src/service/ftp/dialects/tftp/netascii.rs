@@ -46,6 +46,20 @@ impl Decoder {
     }
 }
 
+/// What is encoded comes back, however it is divided; and no bytes are too strange to be read. For the fuzzer.
+pub(super) fn check(bytes: &[u8]) {
+    let decoded = |pieces: [&[u8]; 2]| {
+        let (mut decoder, mut out) = (Decoder::default(), Vec::new());
+        pieces.into_iter().for_each(|piece| decoder.decode(piece, &mut out));
+        decoder.end(&mut out);
+        out
+    };
+    assert_eq!(decoded([bytes, b""]), decoded(bytes.split_at(bytes.len() / 2).into()));
+    let mut encoded = Vec::new();
+    encode(bytes, &mut encoded);
+    assert_eq!(decoded(encoded.split_at(encoded.len() / 3).into()), bytes);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,8 +26,8 @@ use self::file::Opened;
 use super::store::{Found, Store};
 use crate::net::accept::foreign::ForeignStream;
 use crate::report::Failure;
-use crate::service::http::{self, Answer, Exchange, Site, page};
-use crate::wire::http::{Method, ResponseHead, Status};
+use crate::service::http::{self, Answer, Exchange, Site, guard, page};
+use crate::wire::http::{Method, RequestHead, ResponseHead, Status};
 
 /// The methods that a folder knows.
 const METHODS: &str = "GET, HEAD, PUT, OPTIONS";
@@ -104,5 +104,15 @@ impl Web {
                 exchange.fail(&failure).await
             }
         }
+    }
+}
+
+/// Reads what a client may ask for, for the fuzzer: whatever path it names is below the root.
+pub(super) fn read_target(bytes: &[u8]) {
+    let Ok(Some((head, _))) = RequestHead::read(bytes) else { return };
+    let _ = guard::objection_to_writing(&head);
+    if let Ok(name) = path::name(&head.target) {
+        assert!(!name.split('/').any(|part| part == "..") && !name.starts_with('/'), "{name}");
+        drop((path::shown(&name), path::segment(&name)));
     }
 }
