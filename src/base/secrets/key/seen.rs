@@ -18,7 +18,10 @@ pub fn occurs_in(text: &str) -> bool {
 
 /// The text with `*` for each character of a key, so that places in it stay the same.
 pub fn masked(text: &str) -> Cow<'_, str> {
-    let places = places(text);
+    without(text, &places(text))
+}
+
+fn without<'t>(text: &'t str, places: &[Range<usize>]) -> Cow<'t, str> {
     if places.is_empty() {
         return Cow::Borrowed(text);
     }
@@ -35,7 +38,9 @@ pub fn masked(text: &str) -> Cow<'_, str> {
 /// The byte ranges of all keys, in order.
 fn places(text: &str) -> Vec<Range<usize>> {
     let mut found = texts(text);
-    found.extend(runs_of_words(text));
+    // Words before and behind such a key are looked at as if nothing were between them: once it is masked, nothing is.
+    let words = runs_of_words(&without(text, &found));
+    found.extend(runs_of_words(text).into_iter().chain(words));
     found.sort_by_key(|place| place.start);
     // A form that begins within another goes on with it.
     found.dedup_by(|next, before| {
