@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Lab, PROGRAM, eventually, has, missing, names};
+use crate::harness::{Lab, PROGRAM, eventually, has, names};
 
 const SIZE: u64 = 48 << 20;
 /// Slow enough to be met on its way, and over in half a second.
@@ -342,14 +342,25 @@ fn large_and_old() -> Option<std::path::PathBuf> {
     let output = Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
     let folder = Path::new(String::from_utf8(output.stdout).ok()?.trim_end()).join("lib");
     let files = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    files.filter(|path| path.metadata().is_ok_and(|file| file.is_file() && file.len() >= 128 << 20)).min()
+    let notes_changes = |path: &Path| {
+        // Of other file systems no hashes are remembered.
+        let known = Command::new("stat").args(["-f", "-c", "%T"]).arg(path).output().ok();
+        known.is_some_and(|known| {
+            ["ext2/ext3", "xfs", "btrfs", "f2fs", "zfs"]
+                .contains(&String::from_utf8_lossy(&known.stdout).trim())
+        })
+    };
+    files
+        .filter(|path| notes_changes(path))
+        .filter(|path| path.metadata().is_ok_and(|file| file.is_file() && file.len() >= 128 << 20))
+        .min()
 }
 
 #[test]
 fn row_8_going_on_with_a_large_file_reads_what_is_there_once_and_little_of_the_source() {
     let lab = Lab::new();
     let Some(old) = large_and_old() else {
-        missing("a compiler with a large file");
+        eprintln!("skipped: no large file that nothing has changed, on a file system that notes all changes");
         return;
     };
     let size = old.metadata().unwrap().len();

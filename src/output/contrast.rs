@@ -73,7 +73,7 @@ fn window(contrast: &Contrast) -> Vec<String> {
         if shown.is_empty() {
             lines.push(format!("{name}: ends here"));
         }
-        let rows = hex_dump(shown, *offset + first as u64).take(ROWS);
+        let rows = hex_dump(shown, *offset + first as u64, &[]).take(ROWS);
         lines.extend(rows.map(|row| format!("{name}: {row}")));
     }
     lines

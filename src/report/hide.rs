@@ -1,13 +1,18 @@
 //! Secrets are removed from a report before it is encoded: each format escapes different characters, and an escaped
 //! secret would not be found any more (faults.md row 93).
 
+use std::borrow::Cow;
+
 use super::{Contrast, FailedTest, Failure, Place, Report, TestRun, Verdict};
+use crate::base::secrets::key::seen;
 use crate::base::{Fields, Secrets, Value};
 
 impl Report {
     /// Masks every known secret in this report, unless it is there to show one.
     pub fn hide(&mut self, secrets: &Secrets) {
-        if secrets.is_empty() || self.reveals() {
+        // Of failures also a key is masked that nobody has used yet.
+        let is_clean = secrets.is_empty() && !matches!(self, Self::Failure { .. } | Self::Test(_));
+        if is_clean || self.reveals() {
             return;
         }
         match self {
@@ -68,6 +73,13 @@ fn hide_failure(failure: &mut Failure, secrets: &Secrets) {
     secrets.hide(&mut failure.what);
     secrets.hide(&mut failure.why);
     failure.fix.iter_mut().chain(&mut failure.detail).for_each(|text| secrets.hide(text));
+    for text in
+        [&mut failure.what, &mut failure.why].into_iter().chain(&mut failure.fix).chain(&mut failure.detail)
+    {
+        if let Cow::Owned(masked) = seen::masked(text) {
+            *text = masked;
+        }
+    }
     if let Some(contrast) = &mut failure.contrast {
         let Contrast { expected, actual, .. } = &mut **contrast;
         secrets.hide_bytes(expected);

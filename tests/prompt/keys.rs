@@ -25,6 +25,12 @@ fn row_114_a_key_is_asked_for_and_its_lines_are_in_no_history() {
     prompt.see("a refusal", |screen| screen.contains("must not stand") && screen.ends_with("nls>"));
     prompt.line(&format!("nonsense {}", &text[..60]));
     prompt.see("an error", |screen| screen.contains("unknown command") && screen.ends_with("nls>"));
+    // In groups, with the blanks of other alphabets; the error shows no group alone.
+    prompt.line(&format!("let x = nls1\u{a0}{}\u{202f}{}", &text[4..30], &text[30..]));
+    prompt.see("a refusal", |screen| screen.contains("error: ") && screen.ends_with("nls>"));
+    prompt.line(&format!("let x = nls1 {}", &text[4..]));
+    prompt.see("another", |screen| screen.contains("cannot follow here") && screen.ends_with("nls>"));
+    assert_eq!(prompt.text().matches("error: ").count(), 4, "{}", prompt.text());
     prompt.run("key forget bob", "is forgotten");
     prompt.run("history", "1  key import bob");
     let kept = std::fs::read_to_string(lab.path("history")).unwrap();

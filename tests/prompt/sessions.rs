@@ -272,6 +272,28 @@ fn a_raw_session_is_typed_to_and_shown_in_hexadecimal_on_a_key() {
 }
 
 #[test]
+fn row_93_a_secret_on_two_lines_of_a_dump_is_masked() {
+    let lab = Lab::new();
+    let variables = [("NLS_HISTFILE", ""), ("NO_COLOR", "1"), ("TOK", "hunter2-Passwort")];
+    let mut terminal = Terminal::with(&lab, &[], &variables);
+    terminal.run("secret TOK", "nls>");
+    terminal.run("listen tcp 0 echo as e", "an echo");
+    terminal.line("connect tcp $e as c");
+    terminal.see("its prompt", |screen| screen.ends_with("say>"));
+    terminal.keys("\u{18}");
+    terminal.see("the form", |screen| screen.contains("shown in hexadecimal"));
+    terminal.keys(LEAVE);
+    terminal.see("the prompt", |screen| screen.ends_with("nls>"));
+    terminal.line("say c \"user: $TOK\"");
+    terminal.see("what was sent, and the answer", |screen| {
+        screen.matches("75 73 65 72 3a 20 ** ** ** ** ** ** ** ** ** **  user: **********").count() == 2
+            && screen.matches("** ** ** ** ** ** 0a").count() == 2
+    });
+    terminal.run("log c", "nls>");
+    assert!(!terminal.text().contains("68 75 6e"), "{}", terminal.text());
+}
+
+#[test]
 fn attach_shows_what_happens_in_a_server_and_each_key_leaves_it_alive() {
     let lab = Lab::new();
     let mut terminal = Terminal::new(&lab, &[], None);

@@ -325,3 +325,19 @@ fn a_terminal_without_a_cursor_has_a_plain_prompt_and_ctrl_c_ends_a_conversation
         assert!(!terminal.seen.contains(&0x1b), "no sequences for TERM={term}");
     }
 }
+
+#[test]
+fn row_79_a_hostile_name_is_completed_with_escapes() {
+    let lab = Lab::new();
+    lab.write("c\u{9b}2Jd", "planted");
+    lab.write("x\u{7}\u{202e}y", "planted");
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.keys("send \t\t");
+    terminal.see("both, with escapes", |screen| {
+        screen.contains("\"c\\u{9b}2Jd\"") && screen.contains("\"x\\x07\\u{202e}y\"")
+    });
+    terminal.keys("c\t");
+    terminal.see("one, with escapes", |screen| screen.contains("nls> send \"c\\u{9b}2Jd\""));
+    let seen = String::from_utf8_lossy(&terminal.seen).into_owned();
+    assert!(!seen.contains(['\u{9b}', '\u{7}', '\u{202e}']), "{seen:?}");
+}

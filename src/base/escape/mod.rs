@@ -12,6 +12,7 @@ pub mod html;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 /// Text that is safe to show on a terminal; newline and tab are kept.
 pub fn escape(text: &str) -> Cow<'_, str> {
@@ -35,13 +36,20 @@ pub fn excerpt(bytes: &[u8], limit: usize) -> String {
 /// Bytes in a line of a dump.
 pub const ROW: usize = 16;
 
-/// The lines of a dump: `00001000  68 69 0d 0a …  hi..`. `offset`: of the first byte.
-pub fn hex_dump(bytes: &[u8], offset: u64) -> impl Iterator<Item = String> {
+/// The lines of a dump: `00001000  68 69 0d 0a …  hi..`. `offset`: of the first byte; `hidden`: which bytes are shown as
+/// `**`.
+pub fn hex_dump(bytes: &[u8], offset: u64, hidden: &[Range<usize>]) -> impl Iterator<Item = String> {
     bytes.chunks(ROW).enumerate().map(move |(row, part)| {
-        let hex: String = part.iter().map(|byte| format!(" {byte:02x}")).collect();
-        let letter =
-            |&byte: &u8| if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' };
-        let letters: String = part.iter().map(letter).collect();
+        let (mut hex, mut letters) = (String::new(), String::new());
+        for (at, &byte) in (row * ROW..).zip(part) {
+            if hidden.iter().any(|place| place.contains(&at)) {
+                hex += " **";
+                letters.push('*');
+                continue;
+            }
+            hex += &format!(" {byte:02x}");
+            letters.push(if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' });
+        }
         let at = offset + (row * ROW) as u64;
         format!("{at:08x} {hex:<48}  {letters}")
     })

@@ -153,23 +153,42 @@ impl Secrets {
     }
 
     fn replace_bytes(&self, bytes: &mut Vec<u8>, by: impl Fn(&KnownSecret) -> String) {
-        for known in self.lock().iter() {
-            for form in &known.forms {
-                let places = form.places(bytes);
-                if !places.is_empty() {
-                    *bytes = replaced(bytes, &places, by(known).as_bytes());
-                }
-            }
+        let known = self.lock();
+        let places = places(&known, bytes);
+        if !places.is_empty() {
+            let by: Vec<_> = places.into_iter().map(|(place, secret)| (place, by(&known[secret]))).collect();
+            *bytes = replaced(bytes, &by);
         }
+    }
+
+    /// Where secrets stand in `bytes`, in order; none within another.
+    pub fn places(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        places(&self.lock(), bytes).into_iter().map(|(place, _)| place).collect()
     }
 }
 
+/// Where secrets stand, and which; of those that overlap, the first and longest for all.
+fn places(known: &[KnownSecret], bytes: &[u8]) -> Vec<(Range<usize>, usize)> {
+    let mut found = Vec::new();
+    for (secret, known) in known.iter().enumerate() {
+        let places = known.forms.iter().flat_map(|form| form.places(bytes));
+        found.extend(places.map(|place| (place, secret)));
+    }
+    found.sort_by_key(|(place, _)| (place.start, std::cmp::Reverse(place.end)));
+    found.dedup_by(|(next, _), (before, _)| {
+        let overlaps = next.start < before.end;
+        before.end = if overlaps { before.end.max(next.end) } else { before.end };
+        overlaps
+    });
+    found
+}
+
 /// The bytes, with others in place of some of them.
-fn replaced(bytes: &[u8], places: &[Range<usize>], by: &[u8]) -> Vec<u8> {
+fn replaced(bytes: &[u8], places: &[(Range<usize>, String)]) -> Vec<u8> {
     let (mut all, mut from) = (Vec::new(), 0);
-    for place in places {
+    for (place, by) in places {
         all.extend_from_slice(&bytes[from..place.start]);
-        all.extend_from_slice(by);
+        all.extend_from_slice(by.as_bytes());
         from = place.end;
     }
     all.extend_from_slice(&bytes[from..]);
@@ -264,6 +283,11 @@ mod tests {
         let mut bytes = b"\xff tiger\0tiger".to_vec();
         secrets.hide_bytes(&mut bytes);
         assert_eq!(bytes, b"\xff ***\0***");
+        // Two that overlap are hidden both.
+        assert!(secrets.add("D", "lilypond"));
+        let mut text = "a tigerlilypond".to_owned();
+        secrets.hide(&mut text);
+        assert_eq!(text, "a ***");
         let mut text = "a tiger".to_owned();
         secrets.name(&mut text);
         assert_eq!(text, "a $env.A");

@@ -71,8 +71,9 @@ fn without_keys(mut errors: Vec<Report>) -> Vec<Report> {
             masked
         });
         if !Arc::ptr_eq(&masked, source) {
-            diagnostic.title = seen::masked(&diagnostic.title).into();
-            diagnostic.fix = diagnostic.fix.take().map(|fix| seen::masked(&fix).into_owned());
+            let without = |words: &str| seen::masked_in(words, &source.text);
+            diagnostic.title = without(&diagnostic.title).into();
+            diagnostic.fix = diagnostic.fix.take().map(|fix| without(&fix));
             *source = masked;
         }
     }

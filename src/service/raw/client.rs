@@ -44,7 +44,8 @@ async fn run(
             .warn("insecure", "INSECURE: the certificate was not checked; anybody may be on the other side");
     }
     session.log("connected", format!("connected to {} {}", connection.carrier, connection.peer));
-    let manner = Manner { eol: options.eol, transcript, stays: false, server: None };
+    let secrets = context.secrets;
+    let manner = Manner { eol: options.eol, transcript, stays: false, server: None, secrets };
     talk(session, connection, manner).await
 }
 

@@ -19,8 +19,10 @@ struct Raw {
     /// The number of the next client, from 1.
     next: AtomicU64,
     eol: Eol,
-    /// The file to which all conversations are added, and what is masked in it.
-    transcript: Option<(std::path::PathBuf, Secrets)>,
+    /// The file to which all conversations are added.
+    transcript: Option<std::path::PathBuf>,
+    /// What is masked in it, and in what is shown.
+    secrets: Secrets,
 }
 
 pub(super) fn make(
@@ -35,7 +37,8 @@ pub(super) fn make(
         registry: context.registry.clone(),
         next: AtomicU64::new(1),
         eol: Eol::from_arguments(arguments),
-        transcript: arguments.text("to").map(|path| (context.directory.join(path), context.secrets.clone())),
+        transcript: arguments.text("to").map(|path| context.directory.join(path)),
+        secrets: context.secrets.clone(),
     }))
 }
 
@@ -50,9 +53,10 @@ impl ByteServer for Raw {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let name = format!("{}.{number}", session.label());
             client.does(name.clone());
-            let transcript = self.transcript.as_ref().map(|(path, secrets)| Transcript::open(path, secrets));
+            let transcript = self.transcript.as_ref().map(|path| Transcript::open(path, &self.secrets));
             let transcript = transcript.transpose()?;
-            let manner = Manner { eol: self.eol, transcript, stays: true, server: Some(session.clone()) };
+            let (server, secrets) = (Some(session.clone()), self.secrets.clone());
+            let manner = Manner { eol: self.eol, transcript, stays: true, server, secrets };
             let request = Request {
                 verb: VERB,
                 kind: format!("client {}", connection.peer),

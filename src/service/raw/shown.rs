@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::base::escape::{ROW, excerpt, hex_dump};
-use crate::base::quantity;
+use crate::base::{Secrets, quantity};
 use crate::session::Handle;
 
 /// Characters of what passed that are shown.
@@ -23,11 +23,13 @@ pub(super) struct Shown {
     count: u32,
     /// Bytes that passed and were not shown.
     skipped: u64,
+    /// In a dump a secret is on more than one line: it is masked here.
+    secrets: Secrets,
 }
 
 impl Shown {
-    pub(super) fn new() -> Self {
-        Self { since: Instant::now(), count: 0, skipped: 0 }
+    pub(super) fn new(secrets: Secrets) -> Self {
+        Self { since: Instant::now(), count: 0, skipped: 0, secrets }
     }
 
     /// What came from the peer. Returns its last line as text, if it is shown.
@@ -37,7 +39,9 @@ impl Shown {
         }
         if session.session().shows_hexadecimal() {
             let before = session.bytes_in().saturating_sub(bytes.len() as u64);
-            show(session, '<', hex_dump(bytes, before), bytes.len().div_ceil(ROW));
+            let hidden = self.secrets.places(bytes);
+            let rows = hex_dump(bytes, before, &hidden);
+            show(session, '<', rows, bytes.len().div_ceil(ROW));
         } else {
             show(session, '<', as_lines(bytes), memchr_iter(b'\n', without_end(bytes)).count() + 1);
         }
@@ -52,7 +56,9 @@ impl Shown {
         }
         if session.session().shows_hexadecimal() {
             let before = session.bytes_out().saturating_sub(bytes.len() as u64);
-            return show(session, '>', hex_dump(bytes, before), bytes.len().div_ceil(ROW));
+            let hidden = self.secrets.places(bytes);
+            let rows = hex_dump(bytes, before, &hidden);
+            return show(session, '>', rows, bytes.len().div_ceil(ROW));
         }
         for line in as_lines(bytes).take(LINES) {
             session.log("sent", format!("> {line}"));

@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use super::answering::{self, Answering};
 use super::options::Eol;
 use super::shown::Shown;
-use crate::base::{Carrier, Value, quantity};
+use crate::base::{Carrier, Secrets, Value, quantity};
 use crate::net::errors::{already_finished, cancelled};
 use crate::net::raw::{RawConnection, Reader, Writer};
 use crate::net::take_turns;
@@ -24,6 +24,7 @@ pub(super) struct Manner {
     pub(super) stays: bool,
     /// The server whose client this is: bytes count there, too.
     pub(super) server: Option<Handle>,
+    pub(super) secrets: Secrets,
 }
 
 /// What both directions write to.
@@ -56,7 +57,7 @@ pub(super) async fn talk(
     manner: Manner,
 ) -> Result<Outcome, Failure> {
     let RawConnection { mut reader, mut writer, peer, carrier, facts, .. } = connection;
-    let Manner { eol, transcript, stays, server } = manner;
+    let Manner { eol, transcript, stays, server, secrets } = manner;
     session.set_peer(peer.clone());
     session.reacts();
     session.set_all([
@@ -67,7 +68,7 @@ pub(super) async fn talk(
     session.set_all(facts);
     session.takes_bytes();
     session.running("connected");
-    let record = Mutex::new(Record { shown: Shown::new(), transcript });
+    let record = Mutex::new(Record { shown: Shown::new(secrets), transcript });
     let talk = Talk { session, peer, carrier, eol, server, record };
     let result = tokio::select! {
         () = session.cancelled() => Err(cancelled()),

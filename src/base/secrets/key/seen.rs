@@ -10,6 +10,8 @@ use super::{TEXT_LENGTH, text, words};
 const PREFIX: &[u8] = b"nls1";
 /// Fewest characters after the prefix that are taken for a key: fewer do not give it away.
 const LEAST: usize = 16;
+/// Fewest characters of a group that are not shown in an error.
+const LEAST_GROUP: usize = 4;
 
 /// True if a key is in the text.
 pub fn occurs_in(text: &str) -> bool {
@@ -28,11 +30,28 @@ fn without<'t>(text: &'t str, places: &[Range<usize>]) -> Cow<'t, str> {
     let (mut out, mut at) = (String::with_capacity(text.len()), 0);
     for place in places {
         out.push_str(&text[at..place.start]);
-        out.extend(std::iter::repeat_n('*', place.len()));
+        // Lines stay lines.
+        out.extend(text[place.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }));
         at = place.end;
     }
     out.push_str(&text[at..]);
     Cow::Owned(out)
+}
+
+/// `words` about `text`, such as an error, without what is a part of a key in it: a group alone is none.
+pub fn masked_in(words: &str, text: &str) -> String {
+    let mut words = masked(words).into_owned();
+    for place in places(text) {
+        let groups = text[place].split(|c: char| !c.is_ascii_alphanumeric());
+        for group in groups.filter(|group| group.len() >= LEAST_GROUP) {
+            // It may have been cut.
+            let cuts = (LEAST_GROUP..=group.len()).rev().map(|end| &group[..end]);
+            if let Some(shown) = cuts.into_iter().find(|cut| words.contains(cut)) {
+                words = words.replace(shown, &"*".repeat(shown.len()));
+            }
+        }
+    }
+    words
 }
 
 /// The byte ranges of all keys, in order.
@@ -59,7 +78,7 @@ fn texts(text: &str) -> Vec<Range<usize>> {
         bytes[from..].windows(PREFIX.len()).position(|front| front.eq_ignore_ascii_case(PREFIX))
     {
         let start = from + start;
-        let length = length(&bytes[start..]);
+        let length = text.get(start..).map_or(0, length).max(PREFIX.len());
         if length >= PREFIX.len() + LEAST {
             found.push(start..start + length);
         }
@@ -69,13 +88,14 @@ fn texts(text: &str) -> Vec<Range<usize>> {
 }
 
 /// Bytes of the key at the front. Behind a blank it goes on as long as it is too short, with a group that may be of a key.
-fn length(bytes: &[u8]) -> usize {
+fn length(text: &str) -> usize {
+    let bytes = text.as_bytes();
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
     let group = |from: usize| bytes[from..].iter().take_while(|byte| is_part(byte)).count();
     let signs = |until: usize| bytes[..until].iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
     let mut length = group(0);
     while signs(length) < TEXT_LENGTH {
-        let next = length + bytes[length..].iter().take_while(|byte| b" \t".contains(byte)).count();
+        let next = text.len() - without_gap(&text[length..]).len();
         let end = next + group(next);
         if next == end || !bytes[next..end].iter().all(|byte| *byte == b'-' || text::is_of_a_key(*byte)) {
             break;
@@ -83,6 +103,18 @@ fn length(bytes: &[u8]) -> usize {
         length = end;
     }
     length
+}
+
+/// The text behind blanks, and behind a `\` that joins two lines.
+fn without_gap(mut text: &str) -> &str {
+    loop {
+        let rest = text.trim_start_matches(|c: char| c.is_whitespace() && !matches!(c, '\n' | '\r'));
+        let rest = rest.strip_prefix("\\\n").or_else(|| rest.strip_prefix("\\\r\n")).unwrap_or(rest);
+        if rest.len() == text.len() {
+            return rest;
+        }
+        text = rest;
+    }
 }
 
 /// Many words of the list of BIP 39, one after the other.

@@ -1,15 +1,20 @@
 //! A text as a word: the way back.
 
+use std::borrow::Cow;
+
 use nom::Parser as _;
 use nom::character::complete::{anychar, none_of};
 use nom::multi::many0_count;
 
-/// True if `text` would be read back as one bare word equal to itself.
+use crate::base::escape::escape_line;
+
+/// True if `text` would be read back as one bare word equal to itself, and can be shown as it is.
 pub fn is_bare(text: &str) -> bool {
     let mut check = many0_count(none_of::<_, _, nom::error::Error<&str>>(" \t\r\n;\"'$#&\\~*?["));
     !text.is_empty()
         && check.parse(text).is_ok_and(|(rest, _): (&str, usize)| rest.is_empty())
         && !text.starts_with('!')
+        && matches!(escape_line(text), Cow::Borrowed(_))
         && anychar::<_, nom::error::Error<&str>>(text).is_ok()
 }
 
@@ -27,9 +32,8 @@ pub fn quoted(text: &str) -> String {
             '\n' => out += "\\n",
             '\r' => out += "\\r",
             '\t' => out += "\\t",
-            c if c.is_ascii_control() => out += &format!("\\x{:02x}", u32::from(c)),
-            c if c.is_control() => out += &format!("\\u{{{:x}}}", u32::from(c)),
-            c => out.push(c),
+            // What would disguise the text, or control the terminal.
+            c => out += &escape_line(c.encode_utf8(&mut [0; 4])),
         }
     }
     out + "\""

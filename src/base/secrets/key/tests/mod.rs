@@ -199,6 +199,14 @@ fn row_114_keys_in_a_statement_are_masked_in_place() {
         seen::masked(&format!("{} on any\nget", &text[..40])),
         format!("{} on any\nget", "*".repeat(40))
     );
+    for between in ["\u{a0}", "\u{202f}", " \\\n  "] {
+        let masked = seen::masked(&format!("import {}{between}{} to", &text[..20], &text[20..])).into_owned();
+        assert!(masked.replace(['*', '\n'], "") == "import  to", "{masked}");
+    }
+    // An error names a group alone, or the beginning of one.
+    let typed = format!("let x = nls1 {}", &text[4..]);
+    let error = format!("`{}…` cannot follow here", &text[4..16]);
+    assert_eq!(seen::masked_in(&error, &typed), format!("`{}…` cannot follow here", "*".repeat(12)));
     // A mistyped one gives away almost as much.
     assert!(seen::occurs_in(&text[..40]));
     // Whatever is left is none, also where one is cut out of words.

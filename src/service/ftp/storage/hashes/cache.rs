@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::tree::{GROUP, HashTree};
 use crate::service::files::disk::last_change;
-use crate::service::files::in_memory::is_on_tmpfs;
+use crate::service::files::in_memory::notes_mapped_writes;
 use crate::service::files::root::Source;
 use crate::service::ftp::protocol::GroupHash;
 use crate::service::ftp::storage::journal::{self, Header, SYNCED};
@@ -96,10 +96,9 @@ fn known_in(folder: &Path, source: &Source, now: SystemTime) -> Option<blake3::H
     tree.root()
 }
 
-/// Where the hashes of a file are kept; `None`: nowhere. On tmpfs, nothing is ever written back: a mapping changes a file
-/// without a trace.
+/// Where the hashes of a file are kept; `None`: nowhere, because a mapping may change it without a trace.
 fn folder_for(source: &Source) -> Option<PathBuf> {
-    if is_on_tmpfs(&source.file) {
+    if !notes_mapped_writes(&source.file) {
         return None;
     }
     dirs::cache_dir().map(|cache| cache.join("nls").join("hashes"))
