@@ -330,6 +330,26 @@ fn row_18_a_file_system_that_is_unmounted_midway_fails_the_transfer_and_later_on
     assert!(output.status.success(), "{words}");
 }
 
+#[test]
+fn row_14_what_a_command_writes_is_whole_or_not_there() {
+    let lab = Lab::new();
+    std::fs::create_dir(lab.path("full")).unwrap();
+    lab.random("big", 3 << 20, 12);
+    let script = r#"
+        mount -t tmpfs -o size=16k none full
+        # No room, and room for the beginning of a page.
+        for taken in 16384 8192; do
+            head -c $taken /dev/zero > full/filler
+            for command in 'report $c to full/a' 'plot $c to full/a.svg' 'diagram $c to full/a.svg' 'capture $c to full/a'; do
+                test $taken = 16384 || test "$command" = 'report $c to full/a' || continue
+                "$1" -c "listen tcp 0 ftp root full as s; listen tcp 0 calc as c; calc 1+1 at \$c; $command" && exit 10
+                test "$(ls -A full)" = filler
+            done
+        done"#;
+    let Some(output) = in_name_space(&lab, script) else { return };
+    assert!(output.status.success(), "{output:?}");
+}
+
 /// Bytes that a process has read so far, from files and from sockets.
 fn bytes_read(process: u32) -> u64 {
     let io = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap();

@@ -9,7 +9,7 @@
 //! | `run` | runs statements, expectations, scripts, system commands |
 //! | `values` | evaluates words, `$name.field` |
 //! | `arguments` | evaluates arguments; `$session` → address |
-//! | `paths` | `~` and globs |
+//! | `paths` | `~` and globs; new files |
 //! | `record` | writes what is done as a script |
 //! | `temporary` | the folder `$tmp` |
 //! | `suggest` | suggests the next command |
@@ -33,7 +33,6 @@ pub use builder::ShellBuilder;
 pub use terminal::Terminal;
 
 use std::collections::{HashMap, HashSet};
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -254,8 +253,7 @@ impl Shell {
         self.note_messages();
         let Some(recorder) = self.recorder.take() else { return Ok(None) };
         let file = recorder.file.clone();
-        let written = std::fs::File::create_new(&file)
-            .and_then(|mut out| out.write_all(recorder.text(&self.secrets).as_bytes()));
+        let written = paths::write_new(&file, recorder.text(&self.secrets).as_bytes());
         written.map_err(|error| Failure::io(&error, format!("record {}", file.display())))?;
         Ok(Some((file, recorder.commands)))
     }

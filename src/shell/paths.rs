@@ -1,6 +1,9 @@
-//! Expands `~` and globs, in paths that were not quoted.
+//! Expands `~` and globs, in paths that were not quoted; and writes what a command makes.
 
 use std::ffi::OsString;
+use std::fs::Permissions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
@@ -14,6 +17,17 @@ const HIDDEN_BY_NAME: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 /// Maximum files that a pattern is tried on, at each level.
 const ENTRY_LIMIT: usize = 100_000;
+
+/// Permissions of a new file; the user's umask takes some away.
+const MODE: u32 = 0o666;
+
+/// Writes a file that does not exist yet: it is whole, or not there.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut new = tempfile::Builder::new().permissions(Permissions::from_mode(MODE)).tempfile_in(folder)?;
+    new.write_all(bytes)?;
+    new.persist_noclobber(path).map_err(|error| error.error).map(drop)
+}
 
 /// The one path that `text` matches; an error if there are several.
 pub(super) fn expand(text: &str, directory: &Path) -> Result<String, Failure> {

@@ -70,8 +70,11 @@ pub(in crate::shell::builtin) static CAPTURE: Builtin = Builtin {
             }
             let path = shell.directory().join(&to);
             let file = File::create_new(&path).map_err(|error| Failure::io(&error, to.clone()))?;
-            let writer =
-                Writer::begin(file, &session, limit).map_err(|error| Failure::io(&error, to.clone()))?;
+            let writer = Writer::begin(file, &session, limit).map_err(|error| {
+                // It has no beginning.
+                drop(std::fs::remove_file(&path));
+                Failure::io(&error, to.clone())
+            })?;
             let request = Request {
                 verb: CAPTURE.verb.name,
                 kind: format!("capture of {}", session.label()),

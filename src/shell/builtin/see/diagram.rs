@@ -1,6 +1,5 @@
 //! `diagram`: the packets of a session as arrows between two lifelines, or three with a link between them.
 
-use std::io::Write;
 use std::path::Path;
 
 use super::super::{BARE, Builtin, next};
@@ -13,7 +12,7 @@ use crate::record::diagram::{Lane, Options, PACKET_LIMIT, mermaid, svg, text};
 use crate::record::explain::Witnesses;
 use crate::report::{Failure, Outcome};
 use crate::session::Session;
-use crate::shell::{Shell, errors};
+use crate::shell::{Shell, errors, paths};
 
 /// Packets that are drawn on a terminal if nothing else is said: more than a few screens nobody reads.
 const PACKETS: usize = 40;
@@ -135,6 +134,5 @@ fn on_terminal(shell: &Shell, lanes: &[Lane], packets: usize) -> String {
 /// Writes a file that does not exist yet.
 pub(super) fn write(shell: &Shell, to: &str, bytes: &[u8]) -> Result<(), Failure> {
     let path = shell.directory().join(to);
-    let written = std::fs::File::create_new(&path).and_then(|mut file| file.write_all(bytes));
-    written.map_err(|error| Failure::io(&error, to.to_owned()))
+    paths::write_new(&path, bytes).map_err(|error| Failure::io(&error, to.to_owned()))
 }
