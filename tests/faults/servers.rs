@@ -16,6 +16,21 @@ fn row_60_a_full_server_says_so() {
 }
 
 #[test]
+fn row_63_what_a_client_asked_that_has_gone_is_not_computed() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen tcp 0 calc max 100");
+    // Each takes milliseconds: all of them more than a minute.
+    let questions = format!("1{}\n", "/3".repeat(1900)).repeat(500);
+    for _ in 0..100 {
+        let mut client = TcpStream::connect(&address).unwrap();
+        client.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+        // As much as the system takes.
+        drop(client.write_all(questions.as_bytes()));
+    }
+    eventually("there is a place again", || lab.nls(&format!("calc 6*7 at {address}")).code == Some(0));
+}
+
+#[test]
 fn row_59_a_file_that_is_replaced_while_it_is_served_is_served_as_it_was() {
     let lab = Lab::new();
     let old = std::fs::read(lab.random("root/a", 3 << 20, 1)).unwrap();

@@ -3,7 +3,7 @@
 
 use crate::net::errors::unexpected;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::errors::answer_instead_of_question;
 use super::evaluation::compute;
@@ -23,6 +23,10 @@ use crate::wire::{Frame, frame};
 
 /// A client that asks nothing for this long is disconnected. The limit is long: a person at `nc` thinks slowly.
 const IDLE_LIMIT: Duration = Duration::from_mins(10);
+
+/// While a client asks one question behind another, answers leave at least this often: one that has gone is noticed by
+/// them, and what it has asked is computed no further.
+const ANSWERS_LEAVE: Duration = Duration::from_millis(20);
 
 struct Calculator;
 
@@ -68,6 +72,7 @@ async fn serve(session: Handle, mut connection: Connection, client: ClientEntry)
 
 /// Until the client has asked enough.
 async fn converse(session: &Handle, connection: &mut Connection) -> Result<(), Failure> {
+    let mut left = Instant::now();
     while let Some(message) = next_message(session, connection, IDLE_LIMIT).await? {
         let Wire::Frame(frame) = message else { return Err(unexpected("the client")) };
         received(session, bytes_of_frame(&frame)).await;
@@ -75,6 +80,10 @@ async fn converse(session: &Handle, connection: &mut Connection) -> Result<(), F
         let bytes = bytes_of_frame(&answer);
         connection.outgoing.send(answer).await?;
         sent(session, bytes).await;
+        if left.elapsed() >= ANSWERS_LEAVE {
+            connection.outgoing.flush().await?;
+            left = Instant::now();
+        }
     }
     Ok(())
 }

@@ -46,6 +46,8 @@ impl Shell {
         loop {
             changes.borrow_and_update();
             let is_last = deadline.is_none_or(|deadline| Instant::now() >= deadline);
+            // What has ended receives nothing more: asked before the look, which then sees all.
+            let over = session.peer_has_ended() && !expectation.negated;
             let (holds, taken) = look(&session, patterns.as_deref(), is_last);
             if holds != expectation.negated {
                 if let (Some(name), Some(taken), Some(patterns)) = (&expectation.binding, taken, &patterns) {
@@ -53,8 +55,6 @@ impl Shell {
                 }
                 return Ok(());
             }
-            // What has ended receives nothing more.
-            let over = session.peer_has_ended() && !expectation.negated;
             match deadline {
                 Some(deadline) if !over && !is_last => {
                     drop(tokio::time::timeout_at(deadline, changes.changed()).await);

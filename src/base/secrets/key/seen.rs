@@ -38,20 +38,28 @@ fn without<'t>(text: &'t str, places: &[Range<usize>]) -> Cow<'t, str> {
     Cow::Owned(out)
 }
 
-/// `words` about `text`, such as an error, without what is a part of a key in it: a group alone is none.
+/// `words` about `text`, such as an error, without the groups of a key in it, whole or cut by `…`: a group alone is not
+/// seen to be one.
 pub fn masked_in(words: &str, text: &str) -> String {
-    let mut words = masked(words).into_owned();
-    for place in places(text) {
-        let groups = text[place].split(|c: char| !c.is_ascii_alphanumeric());
-        for group in groups.filter(|group| group.len() >= LEAST_GROUP) {
-            // It may have been cut.
-            let cuts = (LEAST_GROUP..=group.len()).rev().map(|end| &group[..end]);
-            if let Some(shown) = cuts.into_iter().find(|cut| words.contains(cut)) {
-                words = words.replace(shown, &"*".repeat(shown.len()));
-            }
-        }
+    let keys = texts(text);
+    let groups = || keys.iter().flat_map(|place| text[place.clone()].split(is_between));
+    let masked = masked(words);
+    let (mut out, mut rest) = (String::with_capacity(words.len()), &*masked);
+    while !rest.is_empty() {
+        let (word, behind) = rest.split_at(rest.find(is_between).unwrap_or(rest.len()));
+        let is_cut = behind.starts_with('…');
+        let is_of = |group: &str| group == word || is_cut && group.starts_with(word);
+        let hides = word.len() >= LEAST_GROUP && groups().any(is_of);
+        out.extend(word.chars().map(|c| if hides { '*' } else { c }));
+        let next = behind.chars().next();
+        out.extend(next);
+        rest = &behind[next.map_or(0, char::len_utf8)..];
     }
-    words
+    out
+}
+
+const fn is_between(c: char) -> bool {
+    !c.is_ascii_alphanumeric()
 }
 
 /// The byte ranges of all keys, in order.
