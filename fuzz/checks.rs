@@ -97,6 +97,7 @@ fn no_secret_is_shown(bytes: &[u8]) {
     }
     let mut shown = bytes.to_vec();
     secrets.hide_bytes(&mut shown);
+    assert!(!secrets.occur_in(&String::from_utf8_lossy(&shown)), "{bytes:?}");
     let mut text = String::from_utf8_lossy(bytes).into_owned();
     secrets.hide(&mut text);
     assert!(!secrets.occur_in(&text), "{text:?}");

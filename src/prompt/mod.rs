@@ -136,7 +136,7 @@ impl Prompt<'_> {
                 _ = session.ended() => attached::gone(shell, session),
                 // Ctrl-C as a signal: it came between two lines, or the terminal has no line editing.
                 () = interrupt.cancelled() => {
-                    known.detach();
+                    known.update(shell, None);
                     attached::interrupted(shell, session).await;
                 }
             }

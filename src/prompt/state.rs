@@ -111,11 +111,6 @@ impl PromptState {
         *self.lock() = Changing { scope, endpoints, places, context, attached };
     }
 
-    /// The line that is being read is the shell's from now on.
-    pub(super) fn detach(&self) {
-        self.lock().attached = None;
-    }
-
     /// True while a session is attached; false as soon as it ends, even in the middle of a line.
     pub(super) fn is_attached(&self) -> bool {
         self.prompt().is_some()

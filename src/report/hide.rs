@@ -70,12 +70,9 @@ fn hide_fields(fields: &mut Fields, secrets: &Secrets) {
 }
 
 fn hide_failure(failure: &mut Failure, secrets: &Secrets) {
-    secrets.hide(&mut failure.what);
-    secrets.hide(&mut failure.why);
-    failure.fix.iter_mut().chain(&mut failure.detail).for_each(|text| secrets.hide(text));
-    for text in
-        [&mut failure.what, &mut failure.why].into_iter().chain(&mut failure.fix).chain(&mut failure.detail)
-    {
+    let texts = [&mut failure.what, &mut failure.why].into_iter();
+    for text in texts.chain(&mut failure.fix).chain(&mut failure.detail) {
+        secrets.hide(text);
         if let Cow::Owned(masked) = seen::masked(text) {
             *text = masked;
         }

@@ -81,18 +81,17 @@ impl Terminal {
     /// Waits until this was written, even if it has left the screen since.
     #[track_caller]
     fn see_passing(&mut self, text: &str) {
-        self.wait(text, |terminal| terminal.seen.windows(text.len()).any(|window| window == text.as_bytes()));
+        self.wait(text, |terminal| terminal.has_written(text));
+    }
+
+    fn has_written(&self, text: &str) -> bool {
+        self.seen.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
     /// Returns as soon as this was written, to be the first to answer it.
     #[track_caller]
     fn see_at_once(&mut self, text: &str) {
-        let began = Instant::now();
-        while !self.seen.windows(text.len()).any(|window| window == text.as_bytes()) {
-            assert!(began.elapsed() < LIMIT, "never saw {text} on:\n{}", self.text());
-            std::thread::yield_now();
-            self.read();
-        }
+        self.wait_with(text, |terminal| terminal.has_written(text), std::thread::yield_now);
     }
 
     /// Empties the screen, and forgets what was written.
@@ -105,6 +104,12 @@ impl Terminal {
 
     #[track_caller]
     fn wait(&mut self, what: &str, is: impl Fn(&Self) -> bool) {
+        self.wait_with(what, is, || std::thread::park_timeout(Duration::from_millis(5)));
+    }
+
+    /// `rest` is what is done between two looks.
+    #[track_caller]
+    fn wait_with(&mut self, what: &str, is: impl Fn(&Self) -> bool, rest: impl Fn()) {
         let began = Instant::now();
         loop {
             self.read();
@@ -112,7 +117,7 @@ impl Terminal {
                 return;
             }
             assert!(began.elapsed() < LIMIT, "never saw {what} on:\n{}", self.text());
-            std::thread::park_timeout(Duration::from_millis(5));
+            rest();
         }
     }
 

@@ -136,7 +136,9 @@ impl Secrets {
 
     /// Replaces every secret in `bytes`, which need not be UTF-8, with `***`.
     pub fn hide_bytes(&self, bytes: &mut Vec<u8>) {
-        self.replace_bytes(bytes, |_| MASK.to_owned());
+        if let Some(hidden) = self.replaced(bytes, |_| MASK.to_owned()) {
+            *bytes = hidden;
+        }
     }
 
     /// Replaces every secret in `text` with `$env.NAME`.
@@ -145,20 +147,27 @@ impl Secrets {
     }
 
     fn replace(&self, text: &mut String, by: impl Fn(&KnownSecret) -> String) {
-        let mut bytes = std::mem::take(text).into_bytes();
-        self.replace_bytes(&mut bytes, by);
-        // Both ends of what was replaced are those of characters, as they are in the form.
-        *text = String::from_utf8(bytes)
-            .unwrap_or_else(|broken| String::from_utf8_lossy(broken.as_bytes()).into_owned());
+        if let Some(replaced) = self.replaced(text.as_bytes(), by) {
+            // Both ends of what was replaced are those of characters, as they are in the form.
+            *text = String::from_utf8_lossy(&replaced).into_owned();
+        }
     }
 
-    fn replace_bytes(&self, bytes: &mut Vec<u8>, by: impl Fn(&KnownSecret) -> String) {
+    /// The bytes, with others in place of each secret; `None` if there is none in them.
+    fn replaced(&self, bytes: &[u8], by: impl Fn(&KnownSecret) -> String) -> Option<Vec<u8>> {
         let known = self.lock();
         let places = places(&known, bytes);
-        if !places.is_empty() {
-            let by: Vec<_> = places.into_iter().map(|(place, secret)| (place, by(&known[secret]))).collect();
-            *bytes = replaced(bytes, &by);
+        if places.is_empty() {
+            return None;
         }
+        let (mut all, mut from) = (Vec::new(), 0);
+        for (place, secret) in places {
+            all.extend_from_slice(&bytes[from..place.start]);
+            all.extend_from_slice(by(&known[secret]).as_bytes());
+            from = place.end;
+        }
+        all.extend_from_slice(&bytes[from..]);
+        Some(all)
     }
 
     /// Where secrets stand in `bytes`, in order; none within another.
@@ -181,18 +190,6 @@ fn places(known: &[KnownSecret], bytes: &[u8]) -> Vec<(Range<usize>, usize)> {
         overlaps
     });
     found
-}
-
-/// The bytes, with others in place of some of them.
-fn replaced(bytes: &[u8], places: &[(Range<usize>, String)]) -> Vec<u8> {
-    let (mut all, mut from) = (Vec::new(), 0);
-    for (place, by) in places {
-        all.extend_from_slice(&bytes[from..place.start]);
-        all.extend_from_slice(by.as_bytes());
-        from = place.end;
-    }
-    all.extend_from_slice(&bytes[from..]);
-    all
 }
 
 #[cfg(test)]
