@@ -82,10 +82,7 @@ fn places(text: &str) -> Vec<Range<usize>> {
 fn texts(text: &str) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
     let (mut found, mut from) = (Vec::new(), 0);
-    while let Some(start) =
-        bytes[from..].windows(PREFIX.len()).position(|front| front.eq_ignore_ascii_case(PREFIX))
-    {
-        let start = from + start;
+    while let Some(start) = beginning_of_a_key(bytes, from) {
         let length = text.get(start..).map_or(0, length).max(PREFIX.len());
         if length >= PREFIX.len() + LEAST {
             found.push(start..start + length);
@@ -95,7 +92,14 @@ fn texts(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Bytes of the key at the front. Behind a blank it goes on as long as it is too short, with a group that may be of a key.
+/// Where a prefix is, at `from` or behind.
+fn beginning_of_a_key(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut fronts = bytes.get(from..)?.windows(PREFIX.len());
+    fronts.position(|front| front.eq_ignore_ascii_case(PREFIX)).map(|at| from + at)
+}
+
+/// Bytes of the key at the front. Behind a blank it goes on as long as it is too short, with a group that may be of a key,
+/// up to where another key begins.
 fn length(text: &str) -> usize {
     let bytes = text.as_bytes();
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
@@ -104,7 +108,8 @@ fn length(text: &str) -> usize {
     let mut length = group(0);
     while signs(length) < TEXT_LENGTH {
         let next = text.len() - without_gap(&text[length..]).len();
-        let end = next + group(next);
+        let whole = &bytes[next..next + group(next)];
+        let end = next + beginning_of_a_key(whole, 1).unwrap_or(whole.len());
         if next == end || !bytes[next..end].iter().all(|byte| *byte == b'-' || text::is_of_a_key(*byte)) {
             break;
         }

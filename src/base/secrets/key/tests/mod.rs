@@ -213,6 +213,13 @@ fn row_114_keys_in_a_statement_are_masked_in_place() {
     let half: Vec<&str> = words.split(' ').take(7).collect();
     let around = format!("{0} {1} {0}", half.join(" "), *text);
     assert!(!seen::occurs_in(&seen::masked(&around)), "{around}");
+    // A group goes up to the key that is glued to it.
+    for around in [
+        format!("{} {}{}", &text[..20], &text[20..], *text),
+        format!("nls1send a {}{}", &text[20..40], *text),
+    ] {
+        assert_eq!(seen::masked(&around), "*".repeat(around.len()));
+    }
     let prose =
         "listen tcp 9000 ftp root films max 4 open on any as server; print ready when the light is green";
     assert_eq!(seen::masked(prose), prose);
