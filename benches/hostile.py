@@ -6,7 +6,8 @@
 For each kind a shell of its own serves files, a calculator, a room, raw sessions and a link, over loopback. `PEERS` (256)
 peers do one thing that is wrong, or never read what they asked for, for `SECONDS` (4), and keep their connections open.
 Meanwhile a process of its own asks other sessions of the shell, and a client of the attacked server that was there
-before: a file of 1 KiB over an old and over a new connection, and a calculation. Prints, for each kind, the peak memory
+before: a file of 1 KiB over an old and over a new connection, a calculation, a list of a short folder, a file that is
+stored, and a line that one says and another hears in the room. Prints, for each kind, the peak memory
 of the shell (VmHWM) and the waits of those who asked, and ends with 1 if a limit of `LIMITS` is passed: with `--memory`
 only that of memory. `NLS` names another binary.
 """
@@ -14,6 +15,7 @@ import asyncio
 import functools
 import os
 import pathlib
+import queue
 import re
 import socket
 import statistics
@@ -21,6 +23,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -225,6 +228,22 @@ async def listing(peer):
         await peer.read(stream)
 
 
+@kind("a very long folder as list, walk, page, JSON and tar, nothing read")
+async def long_folder(peer):
+    requests = [frame(0x12, text("long")), frame(0x22, b"\0" + text("long")), b"/long/", b"/long/?json", b"/long/?tar"]
+    request = requests[peer.number % len(requests)]
+    if request[:1] == b"/":
+        return await peer.asks_over_http(request)
+    stream = await peer.begin("ftp", FTP)
+    await peer.send(stream, request)
+
+
+@kind("PUT of large files that are there, no answer read")
+async def compared(peer):
+    stream = await peer.begin("ftp", FTP)
+    await peer.send(stream, put("larger", 40 << 30))
+
+
 @kind("FETCH again and again, no answer read")
 async def fetches(peer):
     stream = await peer.begin("ftp", FTP)
@@ -347,6 +366,24 @@ async def talkers(peer):
     await peer.sends_forever(stream, b"x" * 1000 + b"\n")
 
 
+@kind("room: say 51 lines, leave, and come again")
+async def returning(peer):
+    while peer.goes_on():
+        stream = await peer.connect("chat")
+
+        async def says():
+            for _ in range(51):
+                await peer.send(stream, b"x" * 4000 + b"\n")
+            stream.shutdown(socket.SHUT_WR)
+
+        saying = asyncio.create_task(says())
+        while await peer.read(stream, 1 << 20):
+            pass
+        await saying
+        stream.close()
+        peer.kept.clear()
+
+
 @kind("room: a line that does not end")
 async def endless(peer):
     stream = await peer.connect("chat")
@@ -447,6 +484,9 @@ class Client:
 
     def ask(self, request):
         self.stream.sendall(request)
+        return self.answer()
+
+    def answer(self):
         size = struct.unpack(">I", self.file.read(4))[0]
         return self.file.read(size + 4)
 
@@ -455,19 +495,52 @@ class Client:
         self.stream.close()
 
 
-def probe(attacked, other, sums):
+class Room:
+    """Two who talk: one says a line, the other hears it."""
+
+    def __init__(self, port):
+        self.says, self.hears = (socket.create_connection(("127.0.0.1", port), 30) for _ in range(2))
+        self.says.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.number, self.said, self.heard = 0, 0.0, queue.SimpleQueue()
+        # Who says nothing is not known to speak in lines.
+        self.hears.sendall(b"/who\n")
+        self.hears.recv(1 << 16)
+        for member in (self.says, self.hears):
+            threading.Thread(target=self.hear, args=(member,), daemon=True).start()
+
+    def hear(self, member):
+        """Reads all the time: who does not is dropped."""
+        with member.makefile("rb") as lines:
+            for line in lines:
+                if b"of the probe" in line:
+                    self.heard.put(line)
+
+    def ask(self):
+        self.number += 1
+        line = b"line %d of the probe\n" % self.number
+        self.says.sendall(line)
+        assert self.heard.get(timeout=30).endswith(line)
+        return b"\0"
+
+
+def stored(client, name):
+    """Stores an empty file; the answer that says so."""
+    nothing = bytes.fromhex("af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262")
+    message = frame(0x1E, struct.pack(">BHQ", 0, 0o644, 1) + nothing + text(name))
+    answer = client.ask(message + frame(0x23, b""))
+    # How many were processed may be told before.
+    while answer[0] == 0x20:
+        answer = client.answer()
+    return answer
+
+
+def probe(attacked, other, sums, chat):
     """Asks until its input ends, and prints how long each took, the longest and the 99th percentile of each kind."""
     if os.geteuid() == 0:
         os.nice(-15)
-    old, calc = Client(attacked, FTP), Client(sums, CALC)
+    old, calc, files, room = Client(attacked, FTP), Client(sums, CALC), Client(other, FTP), Room(chat)
     question = frame(0x10, struct.pack(">Q", 1) + text("6*7"))
-    waits = {"old": [], "new": [], "calc": []}
-
-    def timed(what, ask):
-        began = time.monotonic()
-        answer = ask()
-        waits[what].append(time.monotonic() - began)
-        return answer
+    waits = {}
 
     def new():
         client = Client(other, FTP)
@@ -475,11 +548,30 @@ def probe(attacked, other, sums):
         client.close()
         return answer
 
+    def store():
+        return stored(files, f"probe {len(waits['stored'])}")
+
+    asks = {
+        "old": (lambda: old.ask(fetch("little")), 0x1E),
+        "new": (new, 0x1E),
+        "calc": (lambda: calc.ask(question), 0x11),
+        "list": (lambda: files.ask(frame(0x12, text("few"))), 0x18),
+        "stored": (store, 0x23),
+        "room": (room.ask, 0),
+    }
+    waits = {what: [] for what in asks}
     print("ready", flush=True)
     os.set_blocking(0, False)
     while sys.stdin.buffer.read(1) is None:
-        for what, ask, kind in (("old", lambda: old.ask(fetch("little")), 0x1E), ("new", new, 0x1E), ("calc", lambda: calc.ask(question), 0x11)):
-            if (answer := timed(what, ask))[0] != kind:
+        for what, (ask, kind) in asks.items():
+            began = time.monotonic()
+            # Nobody may say more than 20 lines a second.
+            if what == "room" and began < room.said + 0.06:
+                continue
+            answer = ask()
+            waits[what].append(time.monotonic() - began)
+            room.said = began if what == "room" else room.said
+            if answer[0] != kind:
                 sys.exit(f"{what}: {answer[:300]}")
         time.sleep(0.02)
     for found in waits.values():
@@ -491,6 +583,11 @@ def folder(lab):
     (root / "many").mkdir(parents=True)
     for n in range(20_000):
         (root / "many" / f"a file with a name of some length {n:06}").touch()
+    (root / "long").mkdir()
+    for n in range(60_000):
+        (root / "long" / f"{n:06} {'n' * 180}").touch()
+    (root / "few").mkdir()
+    (root / "few" / "one").touch()
     (root / "small").write_bytes(os.urandom(60_000))
     (root / "little").write_bytes(os.urandom(1024))
     for name, gibibytes in (("large", 1), ("larger", 40)):
@@ -521,7 +618,7 @@ def measure(lab, what):
     shell = subprocess.Popen([NLS, "-n", "-q", "-c", script], cwd=lab, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         ports = dict(zip(SERVERS, map(int, shell.stdout.readline().split())))
-        asks = [sys.executable, __file__, "--probe", *(str(ports[name]) for name in ("ftp", "other", "sums"))]
+        asks = [sys.executable, __file__, "--probe", *(str(ports[name]) for name in ("ftp", "other", "sums", "chat"))]
         asking = subprocess.Popen(asks, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert asking.stdout.readline() == "ready\n"
         peers = asyncio.run(attack(what, ports))
@@ -544,8 +641,8 @@ def main():
     counted = ["MiB"] if "--memory" in sys.argv else list(LIMITS)
     worst = {"MiB": 0.0, "wait": 0.0}
     print(f"{PEERS} peers of each kind for {SECONDS:g} s; waits in ms: the longest (99th percentile)\n")
-    print("| what they do | peak MiB | file, old connection | file, new connection | calculation |")
-    print("|---|---:|---:|---:|---:|")
+    print("| what they do | peak MiB | file, old connection | file, new connection | calculation | list | stored | room |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for name in wanted:
         about, what = KINDS[name]
         with tempfile.TemporaryDirectory(prefix="nls-hostile-", dir=os.environ.get("TMPDIR", "/dev/shm")) as lab:

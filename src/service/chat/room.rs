@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
 use super::command::{self, HELP, Line};
 use super::errors;
 use super::protocol::Message;
 use super::server::announcements::Announcements;
-use super::server::outbox::{Outbox, Queue};
+use super::server::flood::Buckets;
+use super::server::outbox::{AT_REST, BUSY, Outbox, Queue, calm};
 use super::text::HOST;
 use super::text::{check, look, unique};
 use super::turn::{Stamp, TurnError, Turns};
@@ -68,6 +69,10 @@ pub(super) struct Room {
     has_news: Notify,
     /// Changes with those who are there.
     attendance: watch::Sender<()>,
+    pub(super) buckets: Buckets,
+    /// Those who wait until they may speak, and those of them who say much.
+    speakers: Semaphore,
+    talkers: Semaphore,
 }
 
 /// A client that has joined.
@@ -87,6 +92,9 @@ impl Room {
             news: Mutex::default(),
             has_news: Notify::new(),
             attendance: watch::Sender::default(),
+            buckets: Buckets::default(),
+            speakers: Semaphore::new(1),
+            talkers: Semaphore::new(1),
         }
     }
 
@@ -324,22 +332,16 @@ impl Room {
     }
 
     /// Resolves when those who read have room for more of what clients say to each other. One that reads nothing is not
-    /// waited for: its queue fills, and it is dropped (faults.md row 82).
-    pub(super) async fn calm(&self) {
+    /// waited for: its queue fills, and it is dropped (faults.md row 82). Who says much, or has of late, waits until
+    /// almost all is read, in a row of its own: a burst of many delays nobody else.
+    pub(super) async fn turn_to_speak(&self, is_much: bool) {
         if !self.rules.relay {
             return;
         }
-        loop {
-            let busy = self
-                .lock()
-                .by_name
-                .values()
-                .map(|member| &member.outbox)
-                .find(|outbox| outbox.is_busy())
-                .cloned();
-            let Some(busy) = busy else { return };
-            busy.calm().await;
-        }
+        let (row, limit) = if is_much { (&self.talkers, AT_REST) } else { (&self.speakers, BUSY) };
+        // One at a time: all that wait for calm would speak at once when it comes.
+        let _turn = row.acquire().await;
+        calm(limit, || self.lock().by_name.values().map(|member| member.outbox.clone()).collect()).await;
     }
 
     fn announce(&self, note: impl FnOnce(&mut Announcements)) {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::connection::MemberConnection;
-use super::flood::{self, Flood, Slowed};
+use super::flood::{self, Slowed};
 use super::outbox::Queued;
 use super::speaker::Speaker;
 use super::text_client;
@@ -39,7 +39,6 @@ impl MemberConnection<'_> {
         if self.connection.is_text && !self.is_greeted {
             self.greet().await?;
         }
-        let mut flood = Flood::new(Instant::now());
         let mut idle_at = tokio::time::Instant::now() + GIVES_WAY_AFTER;
         loop {
             let Connection { incoming, place, .. } = &mut self.connection;
@@ -50,15 +49,18 @@ impl MemberConnection<'_> {
                     Some(Wire::Frame(frame)) => {
                         if frame.kind != protocol::DELIVERED {
                             idle_at = tokio::time::Instant::now() + GIVES_WAY_AFTER;
-                            self.await_calm().await?;
+                            self.await_turn(bytes_of_frame(&frame)).await?;
                         }
                         if let Some(how) = self.receive(&frame).await? {
                             return Ok(how);
                         }
-                        if frame.kind != protocol::DELIVERED && let Some(slowed) = flood.count(Instant::now()) {
+                        let bytes = bytes_of_frame(&frame);
+                        if frame.kind != protocol::DELIVERED
+                            && let Some(slowed) = self.flood.count(Instant::now(), bytes)
+                        {
                             self.slow_down(slowed).await?;
                         }
-                        self.keep_to_rate(bytes_of_frame(&frame)).await?;
+                        self.keep_to_rate(bytes).await?;
                     }
                     Some(Wire::Block { .. }) => return Err(errors::block_in_chat()),
                     None => {
@@ -113,21 +115,34 @@ impl MemberConnection<'_> {
     }
 
     /// Reads nothing while others have much to read: what this client says would throw them out.
-    async fn await_calm(&mut self) -> Result<(), Failure> {
+    async fn await_turn(&mut self, bytes: u64) -> Result<(), Failure> {
         let room = self.room;
-        self.read_nothing_before(room.calm()).await
+        let is_much = self.flood.is_much(Instant::now(), bytes);
+        self.read_nothing_before(room.turn_to_speak(is_much)).await
     }
 
+    /// Passes on what is queued until `end`. That has its turn in a row of others: it goes on also while a client that reads
+    /// nothing is waited for.
     async fn read_nothing_before(&mut self, end: impl Future<Output = ()>) -> Result<(), Failure> {
         let mut end = std::pin::pin!(end);
-        loop {
-            tokio::select! {
+        let mut ended = false;
+        while !ended {
+            let queued = tokio::select! {
                 biased;
                 () = self.session.cancelled() => return Ok(()),
                 () = &mut end => return Ok(()),
-                queued = self.queue.next() => self.pass_on(queued?).await?,
+                queued = self.queue.next() => queued?,
+            };
+            let mut passing = std::pin::pin!(self.pass_on(queued));
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut end, if !ended => ended = true,
+                    passed = &mut passing => break passed?,
+                }
             }
         }
+        Ok(())
     }
 
     /// The room closes, or the client's key was revoked.

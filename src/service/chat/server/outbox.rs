@@ -20,7 +20,9 @@ const MESSAGE_COST: usize = 128;
 /// A client that does not take a batch of queued messages within this time is dropped (row 82).
 const READ_LIMIT: Duration = Duration::from_secs(10);
 /// Above this, who would add to the queue of a client that reads waits …
-const BUSY: usize = QUEUE_LIMIT / 2;
+pub(crate) const BUSY: usize = QUEUE_LIMIT / 2;
+/// … and above this, who says much …
+pub(crate) const AT_REST: usize = QUEUE_LIMIT / 16;
 /// … in steps of this time …
 const STEP: Duration = Duration::from_millis(50);
 /// … in each of which the client takes at least this many bytes: 64 KiB a second. A slower one delays nobody (row 82).
@@ -110,27 +112,19 @@ impl Outbox {
         }
     }
 
-    /// True if the client has much to read, and reads.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.waiting.bytes.load(Ordering::Relaxed) > BUSY && !self.waiting.is_slow.load(Ordering::Relaxed)
+    /// True if the client has more than `limit` bytes to read, and reads.
+    pub(crate) fn is_busy(&self, limit: usize) -> bool {
+        self.waiting.bytes.load(Ordering::Relaxed) > limit && !self.waiting.is_slow.load(Ordering::Relaxed)
     }
 
-    /// Resolves when the client is not busy any more, or too slow to be waited for.
-    pub(crate) async fn calm(&self) {
-        while self.is_busy() {
-            let before = self.waiting.released.load(Ordering::Relaxed);
-            drop(tokio::time::timeout(STEP, self.has_less()).await);
-            let taken = self.waiting.released.load(Ordering::Relaxed) - before;
-            if self.is_busy() && taken < FAIR {
-                self.waiting.is_slow.store(true, Ordering::Relaxed);
-            }
-        }
+    fn released(&self) -> u64 {
+        self.waiting.released.load(Ordering::Relaxed)
     }
 
-    async fn has_less(&self) {
+    async fn has_less(&self, limit: usize) {
         loop {
             let less = self.waiting.less.notified();
-            if !self.is_busy() {
+            if !self.is_busy(limit) {
                 return;
             }
             less.await;
@@ -140,6 +134,40 @@ impl Outbox {
     /// Drops the client, because it does not read or has reconnected from another place.
     pub(crate) fn kick(&self) {
         self.kicked.cancel();
+    }
+}
+
+/// Resolves when none of the clients is busy any more, but those that are too slow to be waited for. `all`: those who are
+/// there at the time.
+pub(crate) async fn calm(limit: usize, all: impl Fn() -> Vec<Outbox>) {
+    loop {
+        let look = Look::at(all(), limit);
+        let Some((first, _)) = look.busy.first() else { return };
+        if tokio::time::timeout(STEP, first.has_less(limit)).await.is_err() {
+            look.judge(limit);
+        }
+    }
+}
+
+/// Those who were busy at a time, and the bytes that each had taken until then.
+struct Look {
+    busy: Vec<(Outbox, u64)>,
+}
+
+impl Look {
+    fn at(mut all: Vec<Outbox>, limit: usize) -> Self {
+        all.retain(|outbox| outbox.is_busy(limit));
+        Self { busy: all.into_iter().map(|outbox| (outbox.clone(), outbox.released())).collect() }
+    }
+
+    /// [`STEP`] later: those who took next to nothing are not waited for. All at once: hundreds that read nothing cost no
+    /// more time than one.
+    fn judge(self, limit: usize) {
+        for (outbox, before) in self.busy {
+            if outbox.is_busy(limit) && outbox.released() - before < FAIR {
+                outbox.waiting.is_slow.store(true, Ordering::Relaxed);
+            }
+        }
     }
 }
 
@@ -213,26 +241,40 @@ mod tests {
     #[tokio::test]
     async fn row_82_who_reads_much_is_waited_for_and_who_reads_nothing_is_not() {
         let (outbox, mut queue) = Outbox::new();
-        while !outbox.is_busy() {
+        let all = || vec![outbox.clone()];
+        while !outbox.is_busy(BUSY) {
             outbox.put(notice(), 10_000).unwrap();
         }
-        let mut calm = std::pin::pin!(outbox.calm());
+        let mut waits = std::pin::pin!(calm(BUSY, all));
         tokio::select! {
             biased;
-            () = &mut calm => panic!("it has much to read"),
+            () = &mut waits => panic!("it has much to read"),
             () = tokio::task::yield_now() => {}
         }
         // It reads: one message is enough, for it was just above the limit.
         drop(queue.next().await.unwrap());
-        calm.await;
+        waits.await;
         // It reads nothing any more.
         while outbox.put(notice(), 10_000).is_ok() {}
-        assert!(outbox.is_busy());
-        outbox.calm().await;
-        assert!(!outbox.is_busy() && outbox.put(notice(), 10_000).is_err(), "it is dropped next");
+        assert!(outbox.is_busy(BUSY));
+        calm(BUSY, all).await;
+        assert!(!outbox.is_busy(BUSY) && outbox.put(notice(), 10_000).is_err(), "it is dropped next");
         // It has read: the next time it is waited for again.
         while queue.try_next().is_some() {}
         while outbox.put(notice(), 10_000).is_ok() {}
-        assert!(outbox.is_busy());
+        assert!(outbox.is_busy(BUSY));
+    }
+
+    #[test]
+    fn row_82_many_who_read_nothing_are_waited_for_no_longer_than_one() {
+        let (all, mut queues): (Vec<Outbox>, Vec<Queue>) = (0..300).map(|_| Outbox::new()).unzip();
+        for outbox in &all {
+            while outbox.put(notice(), 10_000).is_ok() {}
+        }
+        let look = Look::at(all.clone(), AT_REST);
+        assert!(queues[7].try_next().is_some(), "one reads");
+        look.judge(AT_REST);
+        let busy: Vec<usize> = (0..all.len()).filter(|n| all[*n].is_busy(AT_REST)).collect();
+        assert_eq!(busy, [7]);
     }
 }

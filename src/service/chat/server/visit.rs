@@ -1,6 +1,7 @@
 //! One member's visit, from joining to its end, and what others are told of it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::connection::MemberConnection;
 use super::member::{PARTING_LIMIT, welcome};
@@ -45,9 +46,13 @@ impl Visit<'_> {
         connection.outgoing.bound_buffer(SEND_BUFFER);
         let Self { room, session, .. } = *self;
         let Admitted { name, token, queue, .. } = admitted;
-        let mut member = MemberConnection { room, session, connection, queue, name, token, is_greeted };
+        let address = connection.peer.ip();
+        let flood = room.buckets.take(address, Instant::now());
+        let mut member =
+            MemberConnection { room, session, connection, queue, name, token, flood, is_greeted };
         let result = member.run().await;
-        let MemberConnection { mut connection, name, .. } = member;
+        let MemberConnection { mut connection, name, flood, .. } = member;
+        room.buckets.keep(address, flood, Instant::now());
         let how = how_it_left(room, &result);
         let left = self.leaves(&name, token, &how);
         part(&mut connection, result.as_ref().err(), left.is_none()).await;

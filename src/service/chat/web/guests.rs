@@ -33,11 +33,11 @@ pub(crate) struct Guest {
 
 impl Guests {
     /// A member that has joined under this name.
-    pub(super) fn add(&self, name: &str, token: u64, place: ConnectionPermit) -> Arc<Guest> {
+    pub(super) fn add(&self, name: &str, token: u64, flood: Flood, place: ConnectionPermit) -> Arc<Guest> {
         let guest = Arc::new(Guest {
             token,
             name: Mutex::new(name.to_owned()),
-            flood: Mutex::new(Flood::new(Instant::now())),
+            flood: Mutex::new(flood),
             place: Mutex::new(Some(place)),
             goodbye: CancellationToken::new(),
             changed: Notify::new(),
@@ -62,8 +62,13 @@ impl Guest {
     }
 
     /// False if it says too much at once: then this was not counted.
-    pub(super) fn may_go_on(&self) -> bool {
-        lock(&self.flood).admits(Instant::now())
+    pub(super) fn may_go_on(&self, bytes: u64) -> bool {
+        lock(&self.flood).admits(Instant::now(), bytes)
+    }
+
+    /// How much it may say still.
+    pub(super) fn flood(&self) -> Flood {
+        lock(&self.flood).clone()
     }
 
     /// Its place, for itself on another connection.

@@ -2,6 +2,7 @@
 //! was told; `{"notice":…}`: an answer for the member itself; `{"error":…}`: refused, with the reason.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -32,11 +33,11 @@ pub(super) async fn post(
     let (text, in_form) = read(&exchange.head, &body, field);
     let proof = if in_form == 0 { token::of(&exchange.head) } else { in_form };
     let Some(guest) = guests.find(proof) else { return exchange.fail_json(&errors::not_here()).await };
-    if !guest.may_go_on() {
+    if !guest.may_go_on(text.len() as u64) {
         let why = json!({ "error": errors::too_fast().to_string() });
         return exchange.reply_json(Status::TOO_MANY_REQUESTS, &why).await;
     }
-    visit.room.calm().await;
+    visit.room.turn_to_speak(guest.flood().is_much(Instant::now(), text.len() as u64)).await;
     let done = match exchange.head.target.path_bytes() {
         b"/say" => say(visit, &guest, &text),
         b"/name" => rename(visit, &guest, text.trim()),

@@ -74,6 +74,7 @@ pub(super) async fn join(
     let result = hearer.run(exchange).await;
     guests.remove(guest.token);
     drop(guest.hand_over());
+    visit.room.buckets.keep(exchange.peer().ip(), guest.flood(), std::time::Instant::now());
     let name = guest.name().clone();
     leave(visit, exchange, (&name, guest.token), result).await
 }
@@ -95,7 +96,8 @@ fn enter(
     let place = ghost.and_then(|ghost| ghost.hand_over());
     let place = place.map_or_else(|| exchange.take_place(), Ok)?;
     let admitted = visit.room.enter(&name, proof);
-    let guest = guests.add(&admitted.name, admitted.token, place);
+    let flood = visit.room.buckets.take(exchange.peer().ip(), std::time::Instant::now());
+    let guest = guests.add(&admitted.name, admitted.token, flood, place);
     Ok((admitted, guest))
 }
 
