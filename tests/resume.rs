@@ -324,7 +324,14 @@ fn row_18_a_file_system_that_is_unmounted_midway_fails_the_transfer_and_later_on
             expect $up.bytes_out > 0 within 5s
             !mount -t tmpfs none root
             wait $up'
-        umount root; cmp big root/source"#;
+        umount root; cmp big root/source
+        # What is got is not called so where no path leads to it.
+        mkdir to
+        "$1" -c 'listen tcp 0 ftp as f; get big from $f to to/ rate 20MB/s as down &
+            expect $down.bytes_in > 0 within 5s
+            !mount -t tmpfs none to
+            expect error "mounted over": wait $down'
+        umount to; cmp big to/big"#;
     let Some(output) = in_name_space(&lab, script) else { return };
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{words}");
@@ -345,6 +352,27 @@ fn row_14_what_a_command_writes_is_whole_or_not_there() {
                 test "$(ls -A full)" = filler
             done
         done"#;
+    let Some(output) = in_name_space(&lab, script) else { return };
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn row_14_what_could_not_all_be_written_is_not_called_well_done() {
+    let lab = Lab::new();
+    lab.random("big", 100_000, 12);
+    std::fs::create_dir(lab.path("full")).unwrap();
+    let script = r#"
+        mount -t tmpfs -o size=16k none full
+        # A transcript ends, and the conversation goes on; but it was not all written down.
+        head -c 16384 /dev/zero > full/filler
+        for end in 'expect $r.1 says hello within 2s; stop $r.1; wait $c within 5s' 'stop $c; wait $c within 5s'; do
+            "$1" -c "listen tcp 0 raw as r; connect tcp \$r to full/log as c; say \$c hello; $end" 2> words && exit 10
+            grep 'full/log: no space left' words
+        done
+        # What goes to a file that has no room was not got.
+        rm full/*
+        "$1" -c 'listen tcp 0 ftp as f; get big from $f to -' > full/out 2> words && exit 11
+        ! grep '^got' words"#;
     let Some(output) = in_name_space(&lab, script) else { return };
     assert!(output.status.success(), "{output:?}");
 }

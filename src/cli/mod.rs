@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use crate::language::Capability;
 use crate::output::{Colours, Rendered, Sink, Style, Terminals};
 use crate::report::{Failure, Report};
-use crate::service::StandardStreams;
+use crate::service::{StandardOutput, StandardStreams};
 use crate::session::{Registry, State};
 use crate::shell::catalogue;
 use crate::shell::terminal::Ask;
@@ -342,13 +342,8 @@ impl Program {
     /// Which standard streams commands may use directly.
     fn streams(&self) -> StandardStreams {
         let takes_bytes = !self.style.json && !std::io::IsTerminal::is_terminal(&std::io::stdout());
-        let sink = self.sink.clone();
-        let output = move |bytes| {
-            sink.pass(bytes, false);
-            !sink.closed.is_cancelled()
-        };
         StandardStreams {
-            output: if takes_bytes { Some(Arc::new(output)) } else { None },
+            output: if takes_bytes { Some(Arc::new(Output(self.sink.clone()))) } else { None },
             input: matches!(self.arguments.mode, Mode::Command(_) | Mode::Script(_) | Mode::Verb { .. }),
             is_peer: matches!(self.arguments.mode, Mode::Verb { pipes: true, .. }),
         }
@@ -365,6 +360,21 @@ impl Program {
     /// Ends all sessions of a shell.
     async fn close(&self, shell: &Shell) {
         shell.close(CLOSE_LIMIT).await;
+    }
+}
+
+/// Standard output for bytes, which go the way of all other output.
+struct Output(Sink);
+
+impl StandardOutput for Output {
+    fn write(&self, bytes: Vec<u8>) -> bool {
+        self.0.pass(bytes, false);
+        !self.0.closed.is_cancelled()
+    }
+
+    fn flush(&self) -> Result<(), String> {
+        self.0.flush();
+        self.0.failure().map_or(Ok(()), Err)
     }
 }
 

@@ -28,7 +28,7 @@ pub mod stream;
 
 pub use contract::{
     Answers, ByteServer, Client, Context, ForeignClient, Job, Kept, Make, MessageService, Provider, Run,
-    Server, Serves, StandardStreams,
+    Server, Serves, StandardOutput, StandardStreams,
 };
 pub(crate) use contract::{connect, connect_with};
 

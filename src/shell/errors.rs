@@ -238,6 +238,11 @@ pub(super) fn system_commands_off() -> Failure {
     Failure::new(Code::Policy, "commands of the system are off").fix("leave out `--no-shell`")
 }
 
+pub(super) fn too_many_in_background(limit: usize) -> Failure {
+    Failure::new(Code::Limit, format!("{limit} commands of the system run in the background already"))
+        .fix("wait for some, or end some")
+}
+
 pub(super) fn system_command_failed(status: ExitStatus) -> Failure {
     Failure::new(Code::Other, format!("ended with {status}"))
 }

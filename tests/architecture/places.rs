@@ -79,7 +79,7 @@ const RULES: [Rule; 6] = [
         what: "asks for the time of day",
         words: &["SystemTime::now", "Zoned::now", "Timestamp::now"],
         places: &[
-            "src/service/files/disk.rs",                          // clamps times from peers
+            "src/service/files/disk/real.rs",          // clamps times from peers
             "src/service/ftp/storage/hashes/cache.rs", // a file that was just changed has no hash that can be believed
             "src/service/ftp/storage/leftovers.rs",    // how old a part is
             "src/service/contract/transcript.rs",      // when something was said

@@ -130,6 +130,18 @@ impl Terminal {
         self.session.send(keys).expect("keys");
     }
 
+    /// Presses keys again and again until the screen shows the text: a command that was just begun may not hear them yet.
+    #[track_caller]
+    fn press_until(&mut self, keys: &str, text: &str) {
+        let began = Instant::now();
+        while !self.text().contains(text) {
+            assert!(began.elapsed() < LIMIT, "never saw {text} on:\n{}", self.text());
+            self.keys(keys);
+            std::thread::park_timeout(Duration::from_millis(50));
+            self.read();
+        }
+    }
+
     /// Bytes that are no text.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.session.send(bytes).expect("bytes");

@@ -87,6 +87,21 @@ fn ctrl_z_sends_the_command_to_the_background_fg_brings_it_back_and_nothing_stop
 }
 
 #[test]
+fn ctrl_z_ends_the_waiting_for_a_session_and_what_has_none_says_that_it_stays() {
+    let lab = Lab::new();
+    lab.random("root/big", 6_000_000, 1);
+    let mut terminal = Terminal::new(&lab, &[], None);
+    terminal.run("listen tcp 0 ftp root root as files", "files of");
+    terminal.line("get big from $files to copy rate 100KB/s as down &");
+    terminal.line("print gone; wait $down");
+    terminal.press_until(SUSPEND, "down goes on in the background");
+    terminal.line("print again; sleep 60s");
+    terminal.press_until(SUSPEND, "this command cannot go on in the background");
+    terminal.interrupt();
+    terminal.see("the prompt", |screen| screen.ends_with("nls>"));
+}
+
+#[test]
 fn a_server_tells_at_its_prompt_what_clients_send_and_get_and_what_broke() {
     let lab = Lab::new();
     lab.random("big", 6_000_000, 1);

@@ -97,7 +97,7 @@ pub(super) fn chat(session: Handle, options: ChatOptions, context: Context) -> J
             let Welcome { name, token, .. } = conversation.welcome;
             context.kept.get::<Tickets>().keep(place, name, token);
         }
-        result
+        conversation.transcript.iter().fold(result, |result, transcript| transcript.check(result))
     })
 }
 
@@ -286,13 +286,10 @@ impl Conversation {
         self.connection.outgoing.send_now(reply.encode()).await
     }
 
-    /// Adds a line to the transcript. If writing fails, the transcript ends but the conversation continues.
+    /// Adds a line to the transcript, if there is one.
     fn write_down(&mut self, who: &str, text: &str) {
-        if let Some(transcript) = &mut self.transcript
-            && let Err(failure) = transcript.add(who, text)
-        {
-            self.transcript = None;
-            self.session.tell("trouble", format!("{failure}; the transcript ends here"));
+        if let Some(transcript) = &mut self.transcript {
+            transcript.add(&self.session, who, text);
         }
     }
 

@@ -73,13 +73,20 @@ pub struct Context {
 /// The standard streams, as far as commands may use them.
 #[derive(Clone, Default)]
 pub struct StandardStreams {
-    /// Writes bytes to standard output; false if nobody reads it any more. `None` if a terminal or results in JSON use
-    /// it.
-    pub output: Option<Arc<dyn Fn(Vec<u8>) -> bool + Send + Sync>>,
+    /// `None` if a terminal or results in JSON use it.
+    pub output: Option<Arc<dyn StandardOutput>>,
     /// Standard input is free: commands do not come from it.
     pub input: bool,
     /// Both are the other side of the connection that the one command makes.
     pub is_peer: bool,
+}
+
+/// Standard output, for a command that writes bytes to it. Everything blocks.
+pub trait StandardOutput: Send + Sync {
+    /// Queues bytes; false if nobody reads it any more.
+    fn write(&self, bytes: Vec<u8>) -> bool;
+    /// Waits for a moment until what is queued is written; an error says why that failed.
+    fn flush(&self) -> Result<(), String>;
 }
 
 impl std::fmt::Debug for StandardStreams {

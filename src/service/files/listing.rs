@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::errors;
-use super::names::{NAMES, Names};
-use super::protocol::{ENTRIES, Entries, Entry, EntryKind, List, PAGE_LIMIT};
+use super::names::{LEAST, NAMES, Name, Names, Reading};
+use super::protocol::{ENTRIES, Entries, Entry, EntryKind, LIST_LIMIT, List, PAGE_LIMIT};
 use super::root::Folder;
+use super::turns::{Extent, Wanted};
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::{Arguments, FromArguments, Target};
@@ -29,9 +30,7 @@ pub(crate) const ENTRY_LIMIT: usize = 1_000_000;
 /// Most bytes of the names in a list.
 const BYTES_LIMIT: usize = 64 << 20;
 
-/// Folders whose names are read at once; and pages that are examined at once. These limits are separate from those of
-/// transfers, so that neither delays the other.
-static LISTS: Semaphore = Semaphore::const_new(4);
+/// Pages that are examined at once. This limit is separate from that of transfers, so that neither delays the other.
 static PAGES: Semaphore = Semaphore::const_new(4);
 /// A client that accepts no page for this long is disconnected: it holds names in memory.
 const PAGE_LIMIT_TIME: Duration = Duration::from_secs(10);
@@ -43,7 +42,9 @@ pub(crate) type Dress = fn(&Folder, &str, Vec<Entry>) -> Vec<Entry>;
 pub(crate) struct Listing {
     folder: Arc<Folder>,
     path: String,
-    names: Names,
+    names: Arc<Names>,
+    /// Those of them that were used.
+    used: usize,
 }
 
 impl Listing {
@@ -53,18 +54,18 @@ impl Listing {
         folder: &Arc<Folder>,
         path: &str,
     ) -> Result<Result<Self, Failure>, Failure> {
-        let names = read(session, folder, path, Names::new(&NAMES)).await?;
-        Ok(names.map(|names| Self { folder: folder.clone(), path: path.to_owned(), names }))
+        let names = read(session, folder, path, None).await?;
+        Ok(names.map(|names| Self { folder: folder.clone(), path: path.to_owned(), names, used: 0 }))
     }
 
     /// Nothing is left.
-    pub(crate) const fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.len() == 0
     }
 
     /// The names that are left.
-    pub(crate) const fn len(&self) -> usize {
-        self.names.left()
+    pub(crate) fn len(&self) -> usize {
+        self.names.len() - self.used + self.names.later()
     }
 
     /// The entries of the next page; empty for an empty folder, and where nothing that is listed is left.
@@ -73,33 +74,70 @@ impl Listing {
         session: &Handle,
         dress: Dress,
     ) -> Result<Result<Vec<Entry>, Failure>, Failure> {
-        if self.names.begin_next_reading() {
-            let next = std::mem::replace(&mut self.names, Names::new(&NAMES));
-            match read(session, &self.folder, &self.path, next).await? {
-                Ok(names) => self.names = names,
+        if self.used == self.names.len()
+            && let Some(end) = self.names.end()
+        {
+            match read(session, &self.folder, &self.path, Some(end)).await? {
+                Ok(names) => (self.names, self.used) = (names, 0),
                 Err(failure) => return Ok(Err(failure)),
             }
         }
-        let names = self.names.page(PAGE_LIMIT);
-        if names.is_empty() {
+        let (names, from) = (self.names.clone(), self.used);
+        self.used = names.len().min(from + PAGE_LIMIT);
+        if self.used == from {
             return Ok(Ok(Vec::new()));
         }
         let (folder, path) = (self.folder.clone(), self.path.clone());
         let _turn = PAGES.acquire().await;
-        session.block(move || folder.entries(&path, &names).map(|page| dress(&folder, &path, page))).await
+        let examine = move || {
+            let entries = folder.entries(&path, names.page(from, PAGE_LIMIT));
+            entries.map(|page| dress(&folder, &path, page))
+        };
+        session.block(examine).await
     }
 }
 
-/// Reads a folder.
+/// The names of a folder, of those behind `after`, as many as there is room for. The outer error ends the connection, the
+/// inner one is the answer.
 async fn read(
     session: &Handle,
     folder: &Arc<Folder>,
     path: &str,
-    mut names: Names,
-) -> Result<Result<Names, Failure>, Failure> {
-    let (folder, path) = (folder.clone(), path.to_owned());
-    let _turn = LISTS.acquire().await;
-    session.block(move || folder.names(&path, |name| names.offer(&name)).map(|()| names.sorted())).await
+    after: Option<Name>,
+) -> Result<Result<Arc<Names>, Failure>, Failure> {
+    // What is read in parts is long.
+    let extents = if after.is_none() { &[Extent::Short, Extent::Whole][..] } else { &[Extent::Whole] };
+    for &extent in extents {
+        let wanted = Wanted { path: path.to_owned(), after: after.clone(), extent };
+        match read_in_turn(session, folder, wanted).await? {
+            Ok(Some(names)) => return Ok(Ok(names)),
+            Ok(None) => {}
+            Err(failure) => return Ok(Err(failure)),
+        }
+    }
+    Ok(Err(errors::too_many_entries(LIST_LIMIT)))
+}
+
+/// The same reading serves all who wait for it; `None` if the folder is longer than its extent.
+async fn read_in_turn(
+    session: &Handle,
+    folder: &Arc<Folder>,
+    wanted: Wanted,
+) -> Result<Result<Option<Arc<Names>>, Failure>, Failure> {
+    let reading = folder.readings.join(&wanted);
+    let found = reading.get_or_try_init(|| async {
+        let _turn = wanted.extent.turn().await;
+        folder.readings.begin(&wanted, &reading);
+        let (folder, wanted) = (folder.clone(), wanted.clone());
+        session.block(move || read_names(&folder, wanted)).await
+    });
+    found.await.cloned()
+}
+
+fn read_names(folder: &Folder, wanted: Wanted) -> Result<Option<Arc<Names>>, Failure> {
+    let mut reading = Reading::new(&NAMES, LEAST, wanted.after);
+    let is_all = folder.names(&wanted.path, wanted.extent.most(), |name| reading.offer(name))?;
+    Ok(is_all.then(|| Arc::new(reading.end())))
 }
 
 /// Answers one LIST.

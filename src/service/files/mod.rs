@@ -7,9 +7,9 @@
 //! | `in_memory` | small files that the system has in memory |
 //! | `walk` | everything below a folder, in order |
 //! | `disk` | the file operations that a received file needs, on a real disk |
-//! | `mounted` | whether the file system of a folder is still mounted |
 //! | `listing` | `ls`, both sides |
 //! | `names` | the names of a folder, as many at a time as there is room for |
+//! | `turns` | whose turn it is to have a folder read, once for all who wait for it |
 //! | `protocol` | LIST, WALK and their answers |
 //! | `subtitles` | subtitles in the formats that players read |
 //! | `errors` | the errors of names, of the served folder, and of lists |
@@ -18,12 +18,12 @@ pub(crate) mod disk;
 pub(crate) mod errors;
 pub(crate) mod in_memory;
 pub(crate) mod listing;
-mod mounted;
 pub(crate) mod name;
 pub(crate) mod names;
 pub mod protocol;
 pub(crate) mod root;
 pub(crate) mod subtitles;
+mod turns;
 pub(crate) mod walk;
 
 use self::listing::LsOptions;

@@ -2,8 +2,8 @@
 //! answer: as many names are held as there is room for, and the folder is read again for those behind them, so that
 //! nobody waits for another (faults.md rows 58 and 101).
 
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 
 use smallvec::SmallVec;
 
@@ -19,16 +19,17 @@ const STEP: usize = 64 << 10;
 const ALLOCATED: usize = 16;
 
 /// Most names need no memory of their own: a million of them fit.
-type Name = SmallVec<[u8; 23]>;
+pub(super) type Name = SmallVec<[u8; 23]>;
 
-/// Some names of a folder, behind those that were used already.
+/// A folder that is being read.
 #[derive(Debug)]
-pub(crate) struct Names {
-    /// In reverse order once they are [sorted](Self::sorted), so that each page is split off the end.
+pub(super) struct Reading {
     names: Vec<Name>,
     bytes: usize,
+    /// Bytes that need no room.
+    least: usize,
     room: Held,
-    /// Names up to this one were used.
+    /// Names up to this one are known already.
     after: Option<Name>,
     /// Names behind this one are left for the next reading …
     until: Option<Name>,
@@ -36,30 +37,39 @@ pub(crate) struct Names {
     later: usize,
 }
 
+/// Some names of a folder, in order.
+#[derive(Debug)]
+pub(super) struct Names {
+    names: Vec<Name>,
+    later: usize,
+    _room: Held,
+}
+
 fn cost(name: &Name) -> usize {
     size_of_val(name) + if name.spilled() { name.len() + ALLOCATED } else { 0 }
 }
 
-impl Names {
-    /// None yet.
-    pub(crate) const fn new(budget: &'static Budget) -> Self {
+impl Reading {
+    /// Of the names behind `after`, if there is one; at least `least` bytes of them.
+    pub(super) const fn new(budget: &'static Budget, least: usize, after: Option<Name>) -> Self {
         let room = Held::nothing(budget);
-        Self { names: Vec::new(), bytes: 0, room, after: None, until: None, later: 0 }
+        Self { names: Vec::new(), bytes: 0, least, room, after, until: None, later: 0 }
     }
 
     /// Takes a name as the folder is read, in any order.
-    pub(crate) fn offer(&mut self, name: &OsString) {
-        let name = Name::from_slice(name.as_bytes());
-        if self.after.as_ref().is_some_and(|after| name <= *after) {
+    pub(super) fn offer(&mut self, name: &OsStr) {
+        let name = name.as_bytes();
+        if self.after.as_ref().is_some_and(|after| name <= &**after) {
             return;
         }
-        if self.until.as_ref().is_some_and(|until| name > *until) {
+        if self.until.as_ref().is_some_and(|until| name > &**until) {
             self.later += 1;
             return;
         }
+        let name = Name::from_slice(name);
         self.bytes += cost(&name);
         self.names.push(name);
-        if self.bytes > self.room.bytes().max(LEAST) && !self.room.grow(STEP) {
+        if self.bytes > self.room.bytes().max(self.least) && !self.room.grow(STEP) {
             self.halve();
         }
     }
@@ -75,36 +85,33 @@ impl Names {
     }
 
     /// All were offered.
-    pub(crate) fn sorted(mut self) -> Self {
-        self.names.sort_unstable_by(|a, b| b.cmp(a));
-        self
+    pub(super) fn end(mut self) -> Names {
+        self.names.sort_unstable();
+        self.names.shrink_to_fit();
+        self.room.shrink_to(self.bytes);
+        Names { names: self.names, later: self.later, _room: self.room }
+    }
+}
+
+impl Names {
+    /// How many are here.
+    pub(super) const fn len(&self) -> usize {
+        self.names.len()
     }
 
-    /// Names that are left, here and for later readings.
-    pub(crate) const fn left(&self) -> usize {
-        self.names.len() + self.later
+    /// How many are left for later readings.
+    pub(super) const fn later(&self) -> usize {
+        self.later
     }
 
-    /// Turns into what the next reading begins with, if only that can bring more; false if not.
-    pub(crate) fn begin_next_reading(&mut self) -> bool {
-        let used_up = self.names.is_empty() && self.later > 0;
-        if used_up {
-            *self = Self { after: self.until.take(), ..Self::new(self.room.budget()) };
-        }
-        used_up
+    /// At most so many from the given one on.
+    pub(super) fn page(&self, from: usize, most: usize) -> impl Iterator<Item = &OsStr> + Clone {
+        self.names[from..].iter().take(most).map(|name| OsStr::from_bytes(name))
     }
 
-    /// Takes the first names out, and gives back the room that they had.
-    pub(crate) fn page(&mut self, most: usize) -> Vec<OsString> {
-        let page = self.names.split_off(self.names.len().saturating_sub(most));
-        self.bytes -= page.iter().map(cost).sum::<usize>();
-        if self.room.bytes() > self.bytes + STEP {
-            self.room.shrink_to(self.bytes);
-            if self.names.capacity() > 2 * self.names.len() {
-                self.names.shrink_to_fit();
-            }
-        }
-        page.into_iter().rev().map(|name| OsString::from_vec(name.into_vec())).collect()
+    /// What the next reading begins behind; `None` if there is none.
+    pub(super) fn end(&self) -> Option<Name> {
+        self.names.last().filter(|_| self.later > 0).cloned()
     }
 }
 
@@ -114,19 +121,20 @@ mod tests {
 
     /// All names of a folder, page by page, and how often it was read.
     fn listed(budget: &'static Budget, folder: &[String]) -> (Vec<String>, usize) {
-        let read = |mut names: Names| {
-            folder.iter().for_each(|name| names.offer(&name.into()));
-            names.sorted()
-        };
-        let (mut names, mut seen, mut readings) = (read(Names::new(budget)), Vec::new(), 1);
-        while names.left() > 0 {
-            assert_eq!(names.left() + seen.len(), folder.len());
-            if names.begin_next_reading() {
-                (names, readings) = (read(names), readings + 1);
+        let (mut seen, mut readings, mut after) = (Vec::new(), 0, None);
+        loop {
+            let mut reading = Reading::new(budget, LEAST, after);
+            folder.iter().for_each(|name| reading.offer(name.as_ref()));
+            let names = reading.end();
+            assert_eq!(names.len() + names.later() + seen.len(), folder.len());
+            (readings, after) = (readings + 1, names.end());
+            for from in (0..names.len()).step_by(256) {
+                seen.extend(names.page(from, 256).map(|name| name.to_str().unwrap().to_owned()));
             }
-            seen.extend(names.page(256).into_iter().map(|name| name.into_string().unwrap()));
+            if after.is_none() {
+                return (seen, readings);
+            }
         }
-        (seen, readings)
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub const LOST: u8 = 0x24;
 pub const WALKED: u8 = 0x25;
 /// Most entries in one page.
 pub const PAGE_LIMIT: usize = 256;
+/// Most entries of one folder in a list or a walk: only their names are held.
+pub(crate) const LIST_LIMIT: usize = 1_000_000;
 
 /// LIST: the entries of one folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,15 +9,17 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, OpenOptions, OpenOptionsExt};
 use rustix::io::Errno;
 
-use super::disk::{RealDisk, Space, granted, os, reopen};
+use super::disk::{PATH_LIMIT, RealDisk, Root, Space, Way, granted, is_same, os, reopen};
 use super::errors;
 use super::name::{Rules, components, is_hidden, is_scaffold, raw, stays_inside, written};
 use super::protocol::{Entry, EntryKind};
+use super::turns::Readings;
 use crate::base::escape::escape_line;
 use crate::language::{Arguments, FromArguments};
 use crate::report::Failure;
@@ -26,24 +28,19 @@ use crate::service::ftp::protocol::Mode;
 use crate::service::ftp::storage::part::{self, Begun, Intent};
 use crate::wire::Code;
 
-/// Most entries of one folder in a list: only their names are held.
-pub(crate) const LIST_LIMIT: usize = 1_000_000;
 /// Mode of a folder while a transfer fills it: for its owner only, with the sticky bit as a mark (without effect on a
 /// folder that only its owner enters). A later attempt recognises the folder by it, and no peer can widen the
 /// permissions of a folder that existed before.
 const FILLING: u32 = 0o1700;
-/// Longest path, in bytes, that is opened in one system call; a longer one is opened in steps.
-const PATH_LIMIT: usize = 4000;
 
 /// A root folder in which names from a peer are resolved.
 #[derive(Debug)]
 pub(crate) struct Folder {
-    dir: Dir,
+    root: Arc<Root>,
     pub(crate) path: PathBuf,
     /// Hidden files can be listed and requested.
     hidden: bool,
-    /// Symbolic links to folders are followed if they stay inside the root.
-    follows: bool,
+    pub(super) readings: Readings,
 }
 
 /// An open file to send.
@@ -81,6 +78,15 @@ fn unreadable(error: &io::Error, name: &str) -> Failure {
 impl Folder {
     /// Opens a root folder that the user named. `hidden`: hidden files in it can be requested too.
     pub(crate) fn open(path: &Path, hidden: bool) -> Result<Self, Failure> {
+        Self::open_root(path, hidden, true)
+    }
+
+    /// Opens a local folder that receives data from a peer: no link in it is followed.
+    pub(crate) fn open_to_receive(path: &Path) -> Result<Self, Failure> {
+        Self::open_root(path, true, false)
+    }
+
+    fn open_root(path: &Path, hidden: bool, follows: bool) -> Result<Self, Failure> {
         let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| {
             let failure = Failure::io(&error, format!("folder {}", path.display()));
             match error.kind() {
@@ -88,13 +94,12 @@ impl Folder {
                 _ => failure,
             }
         })?;
-        Ok(Self { dir, path: path.into(), hidden, follows: true })
-    }
-
-    /// The same folder, but no link in it is followed: for a local folder that receives data from a peer.
-    pub(crate) fn without_following(mut self) -> Self {
-        self.follows = false;
-        self
+        Ok(Self {
+            root: Arc::new(Root::new(dir, follows)),
+            path: path.into(),
+            hidden,
+            readings: Readings::default(),
+        })
     }
 
     pub(crate) const fn shows_hidden(&self) -> bool {
@@ -109,34 +114,16 @@ impl Folder {
         (!parts.iter().any(secret)).then_some(parts)
     }
 
-    /// Opens a folder below the root, in as many steps as the length of its path needs.
-    fn descend(&self, parts: &[OsString]) -> io::Result<Dir> {
-        if !self.follows {
-            self.check_no_links(parts)?;
-        }
-        let mut dir = self.dir.try_clone()?;
-        let (mut step, mut length) = (PathBuf::new(), 0);
-        for part in parts {
-            if length + part.len() >= PATH_LIMIT {
-                dir = dir.open_dir(&step)?;
-                (step, length) = (PathBuf::new(), 0);
-            }
-            step.push(part);
-            length += part.len() + 1;
-        }
-        if step.as_os_str().is_empty() { Ok(dir) } else { dir.open_dir(step) }
-    }
-
     /// Opens a file that a peer requests.
     pub(crate) fn source(&self, name: &str) -> Result<Source, Failure> {
         let parts = self.asked(name).ok_or_else(|| errors::no_such_file(name))?;
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(nonblocking());
         let opened = if name.len() < PATH_LIMIT {
-            self.dir.open_with(parts.iter().collect::<PathBuf>(), &options)
+            self.root.dir.open_with(parts.iter().collect::<PathBuf>(), &options)
         } else {
             let (last, folders) = parts.split_last().expect("a name has a component: checked above");
-            self.descend(folders).and_then(|dir| dir.open_with(last, &options))
+            self.root.descend(folders).and_then(|dir| dir.open_with(last, &options))
         };
         let file = opened.map_err(|error| unreadable(&error, name))?;
         source(file.into_std())?.ok_or_else(|| errors::no_such_file(name))
@@ -144,17 +131,17 @@ impl Folder {
 
     #[cfg(target_os = "linux")]
     pub(super) fn handle(&self) -> std::os::fd::BorrowedFd<'_> {
-        std::os::fd::AsFd::as_fd(&self.dir)
+        std::os::fd::AsFd::as_fd(&self.root.dir)
     }
 
     /// A handle that can be synced.
     pub(crate) fn reopen(&self) -> io::Result<std::os::fd::OwnedFd> {
-        reopen(&self.dir)
+        reopen(&self.root.dir)
     }
 
     /// Time of the last change to the folder's entries (nanoseconds since 1970), and its permissions.
     pub(crate) fn look(&self) -> (u64, Mode) {
-        look_of(&self.dir)
+        look_of(&self.root.dir)
     }
 
     /// Fails if nothing can be stored on the folder's file system: it is mounted read-only.
@@ -177,7 +164,7 @@ impl Folder {
     }
 
     /// Opens a folder in order to list it.
-    fn read(&self, path: &str) -> Result<Dir, Failure> {
+    pub(super) fn open_to_list(&self, path: &str) -> Result<Dir, Failure> {
         let absent = || errors::no_such_folder(path);
         self.folder(path).ok_or_else(absent)?.map_err(|error| match unreadable(&error, path) {
             failure if failure.code == Code::Missing => absent(),
@@ -188,17 +175,22 @@ impl Folder {
     /// Opens a folder below the root; `None` if the name is invalid or must not be reached.
     pub(crate) fn folder(&self, name: &str) -> Option<io::Result<Dir>> {
         if name.is_empty() || name == "." {
-            return Some(self.dir.try_clone());
+            return Some(self.root.dir.try_clone());
         }
-        Some(self.descend(&self.asked(name.trim_end_matches('/'))?))
+        Some(self.root.descend(&self.asked(name.trim_end_matches('/'))?))
+    }
+
+    /// True if the name is that of this other root, or leads to it.
+    pub(crate) fn leads_to(&self, name: &str, other: &Self) -> bool {
+        self.folder(name).and_then(Result::ok).is_some_and(|there| is_same(&there, &other.root.dir))
     }
 
     /// Creates a folder that is about to be filled; if it exists, checks that no link leads to it. True if it existed.
     pub(crate) fn make(&self, path: &str, rules: Rules) -> Result<bool, Failure> {
         let what = || format!("folder {}", escape_line(path));
         let failed = |error: &io::Error| Failure::io(error, what()).fix("choose another name");
-        let (parts, (dir, last)) = (components(path)?, self.place(path, rules)?);
-        self.check_no_links(&parts[..parts.len() - 1]).map_err(|error| failed(&error))?;
+        let (parts, (RealDisk { dir, .. }, last)) = (components(path)?, self.place(path, rules)?);
+        self.root.check_no_links(&parts[..parts.len() - 1]).map_err(|error| failed(&error))?;
         match dir.create_dir_with(os(last), DirBuilder::new().mode(FILLING)) {
             Ok(()) => Ok(false),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -211,8 +203,8 @@ impl Folder {
     /// Opens a folder; fails if the folder or one of its parents is a symbolic link.
     fn real_folder(&self, path: &str) -> io::Result<Dir> {
         let parts = components(path).map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
-        self.check_no_links(&parts)?;
-        self.descend(&parts)
+        self.root.check_no_links(&parts)?;
+        self.root.descend(&parts)
     }
 
     /// Sets the time of a filled folder, and its permissions if a transfer created it. Those of other folders stay.
@@ -235,9 +227,10 @@ impl Folder {
         let target = raw(target)
             .filter(|inside| stays_inside(&parts, inside, rules.hidden))
             .ok_or_else(|| errors::link_leads_out(path, target))?;
-        self.check_no_links(&parts[..parts.len() - 1])
+        self.root
+            .check_no_links(&parts[..parts.len() - 1])
             .map_err(|error| Failure::io(&error, "the folder of a link"))?;
-        let (dir, last) = self.place(path, rules)?;
+        let (RealDisk { dir, .. }, last) = self.place(path, rules)?;
         let name = os(last);
         let failed = |error: io::Error| Failure::io(&error, format!("link {}", escape_line(path)));
         match dir.read_link_contents(&name) {
@@ -252,70 +245,64 @@ impl Folder {
         Ok(false)
     }
 
-    /// Fails if a component is a link: otherwise a peer could create a link to a place that its names cannot reach.
-    fn check_no_links(&self, parts: &[OsString]) -> io::Result<()> {
-        use rustix::fs::{Mode, OFlags, openat};
-        let mut at = self.reopen()?;
-        for part in parts {
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            at = openat(&at, part, flags, Mode::empty())?;
-        }
-        Ok(())
-    }
-
-    /// All entries of a folder, hidden ones marked, except parts and journals; unsorted.
-    pub(crate) fn look_into(&self, path: &str) -> Result<impl Iterator<Item = RootEntry> + use<>, Failure> {
-        let dir = self.read(path)?;
-        let entries = dir.entries().map_err(|error| unreadable(&error, path))?;
-        Ok(entries.filter_map(move |entry| match entry {
-            Ok(entry) => describe(&dir, &entry),
-            Err(error) => Some(RootEntry::Unreadable(String::new(), unreadable(&error, "the folder"))),
-        }))
-    }
-
-    /// Gives `take` the names in a folder that a list shows, in any order.
-    pub(crate) fn names(&self, path: &str, mut take: impl FnMut(OsString)) -> Result<(), Failure> {
+    /// Gives `take` the names in a folder that a list shows, in any order, as many as it wants; false if there are more.
+    pub(crate) fn names(
+        &self,
+        path: &str,
+        most: usize,
+        mut take: impl FnMut(&OsStr),
+    ) -> Result<bool, Failure> {
         let mut count = 0;
-        let dir = self.read(path)?;
-        for entry in dir.entries().map_err(|error| unreadable(&error, path))? {
-            let name = entry.map_err(|error| unreadable(&error, path))?.file_name();
-            if count >= LIST_LIMIT {
-                return Err(errors::too_many_entries(LIST_LIMIT));
-            }
-            if !is_scaffold(&name) && (self.hidden || !is_hidden(&name)) {
+        all_names(&self.open_to_list(path)?, path, |name| {
+            if !is_scaffold(name) && (self.hidden || !is_hidden(name)) {
                 count += 1;
                 take(name);
             }
-        }
-        Ok(())
+            count <= most
+        })?;
+        Ok(count <= most)
     }
 
     /// The entries with these names. Those that vanished meanwhile, links and special files are left out.
-    pub(crate) fn entries(&self, path: &str, names: &[OsString]) -> Result<Vec<Entry>, Failure> {
+    pub(crate) fn entries<'n>(
+        &self,
+        path: &str,
+        names: impl Iterator<Item = &'n OsStr>,
+    ) -> Result<Vec<Entry>, Failure> {
         let dir = self.folder(path).and_then(Result::ok).ok_or_else(|| errors::no_such_file(path))?;
-        let entry = |name: &OsString| {
+        let entry = |name: &OsStr| {
             let metadata = dir.symlink_metadata(name).ok()?;
             entry(written(name), &metadata)
         };
-        Ok(names.iter().filter_map(entry).collect())
+        Ok(names.filter_map(entry).collect())
     }
 
     /// Begins to receive a file, or resumes an incomplete one.
     pub(crate) fn begin(&self, name: &str, intent: Intent, rules: Rules) -> Result<Begun<RealDisk>, Failure> {
-        let (dir, last) = self.place(name, rules)?;
-        part::begin(RealDisk::new(dir), last, intent)
+        let (disk, last) = self.place(name, rules)?;
+        part::begin(disk, last, intent)
     }
 
     /// Opens the folder that a new file goes to; returns it with the file's own name.
-    pub(crate) fn place<'a>(&self, name: &'a str, rules: Rules) -> Result<(Dir, &'a str), Failure> {
+    pub(crate) fn place<'a>(&self, name: &'a str, rules: Rules) -> Result<(RealDisk, &'a str), Failure> {
         let parts = components(name)?;
         rules.check(name, &parts)?;
-        let dir =
-            self.descend(&parts[..parts.len() - 1]).map_err(|error| errors::parent_unusable(name, &error))?;
+        let above = &parts[..parts.len() - 1];
+        let dir = self.root.descend(above).map_err(|error| errors::parent_unusable(name, &error))?;
         let last = name.rsplit('/').next().unwrap_or(name);
         rules.check_clash(&dir, last)?;
-        Ok((dir, last))
+        Ok((RealDisk::new(dir, Way::new(&self.root, above)), last))
     }
+}
+
+/// Gives `take` all names in a folder, in any order, until it returns false.
+pub(super) fn all_names(dir: &Dir, path: &str, mut take: impl FnMut(&OsStr) -> bool) -> Result<(), Failure> {
+    for entry in dir.entries().map_err(|error| unreadable(&error, path))? {
+        if !take(&entry.map_err(|error| unreadable(&error, path))?.file_name()) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The open file as a source; `None` if it is not a regular file. A file in `/proc` or `/sys` reports a size of 0 or of a
@@ -402,13 +389,12 @@ fn nonblocking() -> i32 {
 }
 
 /// Describes an entry of a folder; `None` if it vanished meanwhile. A part or a journal of nls is something special.
-fn describe(dir: &Dir, there: &cap_std::fs::DirEntry) -> Option<RootEntry> {
-    let own = there.file_name();
-    if is_scaffold(&own) {
+pub(super) fn describe(dir: &Dir, own: &OsStr) -> Option<RootEntry> {
+    if is_scaffold(own) {
         return Some(RootEntry::Special);
     }
-    let name = written(&own);
-    let metadata = match there.metadata() {
+    let name = written(own);
+    let metadata = match dir.symlink_metadata(own) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
         Err(error) => return Some(RootEntry::Unreadable(name.clone(), unreadable(&error, &name))),
@@ -416,10 +402,10 @@ fn describe(dir: &Dir, there: &cap_std::fs::DirEntry) -> Option<RootEntry> {
     let is_link = metadata.is_symlink();
     let found = match entry(name, &metadata) {
         Some(entry) => entry,
-        None if is_link => link_entry(dir, &own, &metadata)?,
+        None if is_link => link_entry(dir, own, &metadata)?,
         None => return Some(RootEntry::Special),
     };
-    Some(if is_hidden(&own) { RootEntry::Hidden(found) } else { RootEntry::Entry(found) })
+    Some(if is_hidden(own) { RootEntry::Hidden(found) } else { RootEntry::Entry(found) })
 }
 
 fn entry(name: String, metadata: &cap_std::fs::Metadata) -> Option<Entry> {
@@ -549,10 +535,11 @@ mod tests {
         std::fs::write(temp.path().join(".hidden"), "").unwrap();
         std::fs::write(temp.path().join(".f.nls-part"), "").unwrap();
         let mut names = Vec::new();
-        folder.names("", |name| names.push(name)).unwrap();
+        assert!(folder.names("", 600, |name| names.push(name.to_owned())).unwrap());
+        assert!(!folder.names("", 599, |_| {}).unwrap());
         names.sort();
-        let entries: Vec<Entry> =
-            names.chunks(256).flat_map(|page| folder.entries("", page).unwrap()).collect();
+        let page = |page: &[OsString]| folder.entries("", page.iter().map(OsString::as_os_str)).unwrap();
+        let entries: Vec<Entry> = names.chunks(256).flat_map(page).collect();
         assert!(entries.iter().map(|entry| entry.name.clone()).eq((0..600).map(|n| format!("f{n:04}"))));
     }
 }

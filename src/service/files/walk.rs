@@ -2,22 +2,25 @@
 //! hidden files and links unless they are wanted. Unreadable entries are reported, and the rest goes on. Everything
 //! blocks.
 
+use std::ffi::OsStr;
+
 use cap_std::fs::{Dir, MetadataExt as _};
 
 use super::errors;
 use super::name::{components, raw, stays_inside};
-use super::protocol::{Entry, EntryKind, PAGE_LIMIT, Walked};
-use super::root::{Folder, RootEntry};
+use super::names::{LEAST, NAMES, Name, Names, Reading};
+use super::protocol::{Entry, EntryKind, LIST_LIMIT, PAGE_LIMIT, Walked};
+use super::root::{Folder, RootEntry, all_names, describe};
+use crate::base::Budget;
 use crate::report::Failure;
 use crate::wire::NAME_LIMIT;
 
-/// Most entries of one folder in a walk: they are sorted in memory.
-const FOLDER_LIMIT: usize = 200_000;
-/// Most bytes of memory for the entries of all folders on the current path.
-const HELD_LIMIT: usize = 48 << 20;
-
 /// Most levels of folders in folders.
 const DEPTH_LIMIT: usize = 60;
+/// Least bytes of names of a folder in a folder, and fewest entries of it, that are held at a time: a walk holds those
+/// of all folders on its way, of each half as much as of the one above it.
+const LEAST_BELOW: usize = 4 << 10;
+const FEWEST_BELOW: usize = 16;
 
 /// Bytes of names in one page: it must fit a frame.
 const PAGE_BYTES: usize = 256 << 10;
@@ -62,14 +65,16 @@ pub(crate) enum Step {
 
 struct Walk<'a, F: FnMut(Step) -> bool, W: Fn() -> bool> {
     folder: &'a Folder,
+    /// Where it begins.
+    base: &'a str,
+    /// For the names of its folders.
+    budget: &'static Budget,
     wanted: Wanted,
     page: Vec<Entry>,
     page_bytes: usize,
     out: F,
     is_wanted: W,
     count: Count,
-    /// Bytes of memory of the entries of all folders on the current path.
-    held: usize,
     /// Nobody wants more.
     gone: bool,
 }
@@ -84,10 +89,22 @@ pub(crate) fn walk(
     out: impl FnMut(Step) -> bool,
     is_wanted: impl Fn() -> bool,
 ) -> Result<Count, Failure> {
+    walk_within(&NAMES, folder, path, wanted, (out, is_wanted))
+}
+
+fn walk_within(
+    budget: &'static Budget,
+    folder: &Folder,
+    path: &str,
+    wanted: Wanted,
+    (out, is_wanted): (impl FnMut(Step) -> bool, impl Fn() -> bool),
+) -> Result<Count, Failure> {
     let count = Count::default();
-    let (page, page_bytes, held, gone) = (Vec::new(), 0, 0, false);
-    let mut walk = Walk { folder, wanted, page, page_bytes, out, is_wanted, count, held, gone };
-    walk.enter(path, "", 0)?;
+    let (page, page_bytes, gone) = (Vec::new(), 0, false);
+    let base = path.trim_end_matches('/');
+    let base = if base == "." { "" } else { base };
+    let mut walk = Walk { folder, base, budget, wanted, page, page_bytes, out, is_wanted, count, gone };
+    walk.enter("", 0)?;
     walk.turn();
     Ok(walk.count)
 }
@@ -107,66 +124,94 @@ impl<F: FnMut(Step) -> bool, W: Fn() -> bool> Walk<'_, F, W> {
         }
     }
 
-    fn enter(&mut self, base: &str, below: &str, depth: usize) -> Result<(), Failure> {
+    fn enter(&mut self, below: &str, depth: usize) -> Result<(), Failure> {
         if depth > DEPTH_LIMIT {
             return Err(errors::folders_too_deep(DEPTH_LIMIT));
         }
-        let (entries, held) = self.entries(base, below)?;
-        for mut entry in entries {
-            entry.name = join(below, &entry.name);
-            self.add(entry);
-            let Some(entry) = self.page.last() else { continue };
-            let inside = entry.is_folder().then(|| entry.name.clone());
-            if self.page.len() == PAGE_LIMIT || self.page_bytes >= PAGE_BYTES {
-                self.turn();
+        let most = (PAGE_LIMIT >> depth.min(8)).max(FEWEST_BELOW);
+        let mut after = None;
+        loop {
+            let whole = join(self.base, below);
+            let dir = self.folder.open_to_list(&whole)?;
+            let names = self.read(&dir, (below, depth), after)?;
+            // It is not held open while what is below it is walked.
+            let mut dir = Some(dir);
+            for from in (0..names.len()).step_by(most) {
+                let dir = dir.take().map_or_else(|| self.folder.open_to_list(&whole), Ok)?;
+                for entry in self.select(&dir, names.page(from, most), (below, &whole)) {
+                    self.take(entry, depth);
+                    if self.gone {
+                        return Ok(());
+                    }
+                }
             }
-            if self.gone {
+            after = names.end();
+            if after.is_none() || self.gone {
                 return Ok(());
             }
-            if let Some(inside) = inside
-                && let Err(failure) = self.enter(base, &inside, depth + 1)
-            {
-                self.lost(inside, failure);
-            }
         }
-        self.held -= held;
-        Ok(())
     }
 
-    fn add(&mut self, entry: Entry) {
+    /// Adds an entry to the page, and what is below it.
+    fn take(&mut self, entry: Entry, depth: usize) {
+        let inside = entry.is_folder().then(|| entry.name.clone());
         self.count.add(&entry);
         self.page_bytes += entry.name.len();
         self.page.push(entry);
-    }
-
-    /// The wanted entries of one folder, sorted by name, and the bytes of memory that they take.
-    fn entries(&mut self, base: &str, below: &str) -> Result<(Vec<Entry>, usize), Failure> {
-        let base = base.trim_end_matches('/');
-        let parts = [if base == "." { "" } else { base }, below];
-        let whole: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        let whole = whole.join("/");
-        let (mut entries, mut held) = (Vec::new(), 0);
-        for found in self.folder.look_into(&whole)? {
-            self.gone |= !(self.is_wanted)();
-            if self.gone {
-                return Ok((Vec::new(), 0));
-            }
-            let Some(entry) = self.select(found, below, &whole) else { continue };
-            held += size_of::<Entry>() + entry.name.len();
-            entries.push(entry);
-            if entries.len() > FOLDER_LIMIT || self.held + held > HELD_LIMIT {
-                return Err(errors::too_many_entries(FOLDER_LIMIT));
-            }
+        if self.page.len() == PAGE_LIMIT || self.page_bytes >= PAGE_BYTES {
+            self.turn();
         }
-        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        self.held += held;
-        Ok((entries, held))
+        if let (Some(inside), false) = (inside, self.gone)
+            && let Err(failure) = self.enter(&inside, depth + 1)
+        {
+            self.lost(inside, failure);
+        }
     }
 
-    /// The entry, if it is wanted; otherwise it is counted as left out, or reported as lost. `whole`: the path of its
-    /// folder.
-    fn select(&mut self, found: RootEntry, below: &str, whole: &str) -> Option<Entry> {
-        let entry = match found {
+    /// The names in a folder, of those behind `after`, as many as there is room for.
+    fn read(
+        &mut self,
+        dir: &Dir,
+        (below, depth): (&str, usize),
+        after: Option<Name>,
+    ) -> Result<Names, Failure> {
+        let least = (LEAST >> depth.min(8)).max(LEAST_BELOW);
+        let (mut reading, mut count) = (Reading::new(self.budget, least, after), 0);
+        let read = all_names(dir, below, |name| {
+            reading.offer(name);
+            count += 1;
+            self.gone |= !(self.is_wanted)();
+            count <= LIST_LIMIT && !self.gone
+        });
+        if self.gone {
+            // Nothing of it is looked at.
+            return Ok(Reading::new(self.budget, least, None).end());
+        }
+        match read {
+            Ok(()) => {}
+            Err(failure) if count == 0 => return Err(failure),
+            // The rest of it goes on.
+            Err(failure) => self.lost(below.to_owned(), failure),
+        }
+        if count > LIST_LIMIT { Err(errors::too_many_entries(LIST_LIMIT)) } else { Ok(reading.end()) }
+    }
+
+    /// The wanted ones of the entries with these names; those that vanished meanwhile are left out.
+    fn select<'n>(
+        &mut self,
+        dir: &Dir,
+        names: impl Iterator<Item = &'n OsStr>,
+        (below, whole): (&str, &str),
+    ) -> Vec<Entry> {
+        names
+            .filter_map(|name| describe(dir, name).and_then(|found| self.select_one(found, below, whole)))
+            .collect()
+    }
+
+    /// The entry under its path, if it is wanted; otherwise it is counted as left out, or reported as lost. `whole`: the
+    /// path of its folder.
+    fn select_one(&mut self, found: RootEntry, below: &str, whole: &str) -> Option<Entry> {
+        let mut entry = match found {
             RootEntry::Entry(entry) => entry,
             RootEntry::Hidden(entry) if self.wanted.hidden && self.folder.shows_hidden() => entry,
             RootEntry::Hidden(_) => {
@@ -193,6 +238,7 @@ impl<F: FnMut(Step) -> bool, W: Fn() -> bool> Walk<'_, F, W> {
             self.lost(path, errors::path_too_long(NAME_LIMIT));
             return None;
         }
+        entry.name = path;
         Some(entry)
     }
 }
@@ -210,8 +256,8 @@ pub(crate) fn size_below(dir: &Dir, depth: usize) -> u64 {
     sizes.fold(0, u64::saturating_add)
 }
 
-fn join(below: &str, name: &str) -> String {
-    if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") }
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() || name.is_empty() { [folder, name].concat() } else { format!("{folder}/{name}") }
 }
 
 fn is_inside(path: &str, target: &str, hidden: bool) -> bool {
@@ -224,6 +270,15 @@ mod tests {
     use super::*;
 
     fn names(folder: &Folder, path: &str, wanted: Wanted) -> (Vec<String>, Count) {
+        names_within(&NAMES, folder, path, wanted)
+    }
+
+    fn names_within(
+        budget: &'static Budget,
+        folder: &Folder,
+        path: &str,
+        wanted: Wanted,
+    ) -> (Vec<String>, Count) {
         let mut names = Vec::new();
         let out = |step| {
             match step {
@@ -232,7 +287,7 @@ mod tests {
             }
             true
         };
-        let count = walk(folder, path, wanted, out, || true).unwrap();
+        let count = walk_within(budget, folder, path, wanted, (out, || true)).unwrap();
         (names, count)
     }
 
@@ -312,6 +367,33 @@ mod tests {
             walk(&folder, "", PLAIN, out, || true).unwrap();
             assert!(pages.iter().sum::<usize>() == files && !pages.contains(&0), "{files}: {pages:?}");
         }
+    }
+
+    #[test]
+    fn row_101_a_walk_for_which_there_is_no_room_reads_its_folders_in_parts_and_finds_the_same() {
+        static ROOM: Budget = Budget::new(48 << 20);
+        static NO_ROOM: Budget = Budget::new(48 << 20);
+        let temp = tempfile::tempdir().unwrap();
+        let long = "n".repeat(200);
+        for n in 0..1500 {
+            std::fs::write(temp.path().join(format!("{n:04}{long}")), "").unwrap();
+        }
+        for (n, name) in ["0007", "0700", "a", "a/b", "a/b/c"].into_iter().enumerate() {
+            std::fs::create_dir(temp.path().join(name)).unwrap();
+            for file in 0..40 << n {
+                std::fs::write(temp.path().join(name).join(format!("{file:04}{long}")), "").unwrap();
+            }
+            std::fs::write(temp.path().join(name).join(".hidden"), "").unwrap();
+            std::fs::write(temp.path().join(name).join(".x.nls-part"), "").unwrap();
+        }
+        let folder = Folder::open(temp.path(), true).unwrap();
+        let held = NO_ROOM.take(NO_ROOM.limit()).unwrap();
+        let (all, count) = names_within(&ROOM, &folder, "", PLAIN);
+        assert_eq!((all.len(), count.left_out.hidden, count.left_out.special), (1505 + 40 * 31, 5, 5));
+        let (in_parts, counted) = names_within(&NO_ROOM, &folder, "", PLAIN);
+        assert!(in_parts == all && counted == count, "{counted:?} instead of {count:?}");
+        drop(held);
+        assert!(ROOM.take(ROOM.limit()).is_some() && NO_ROOM.take(NO_ROOM.limit()).is_some());
     }
 
     #[test]

@@ -87,6 +87,10 @@ pub(crate) fn standard_output_closed() -> Failure {
     Failure::new(Code::Broken, "nobody reads standard output any more")
 }
 
+pub(crate) fn standard_output_failed(why: &str) -> Failure {
+    Failure::new(Code::Disk, format!("not all of it came to standard output: {why}"))
+}
+
 // What the server does not allow.
 
 pub(crate) fn read_only() -> Failure {
@@ -182,6 +186,19 @@ pub(crate) fn appeared_meanwhile_part_kept(name: &str, part: &str) -> Failure {
 pub(crate) fn folder_or_part_gone(error: &std::io::Error) -> Failure {
     let why = format!("the folder or the part is gone: {}; nothing was made elsewhere", reason(error));
     Failure::new(Code::Disk, why).fix("make or mount the folder again and repeat the command")
+}
+
+/// Row 18: what was received is in a folder that no path leads to.
+pub(crate) fn folder_covered(folder: &Path) -> Failure {
+    let why = format!("something was mounted over {}, and hides what was received", folder.display());
+    Failure::new(Code::Disk, why).fix("unmount it: the file is below")
+}
+
+/// Row 18: the folder that was filled.
+pub(crate) fn folder_moved(name: &str) -> Failure {
+    let why = format!("somebody moved the folder `{}` while it was filled", escape_line(name));
+    Failure::new(Code::Disk, why)
+        .fix("what came is in it, wherever it is; repeat the command to have all of it")
 }
 
 // The source changed (row 9).

@@ -78,7 +78,9 @@ pub(super) async fn talk(
     if !matches!(result, Ok(Sent::Reset)) {
         drop(writer.finish().await);
     }
-    talk.record.lock().await.shown.tell_skipped(session);
+    let mut record = talk.record.into_inner();
+    record.shown.tell_skipped(session);
+    let result = record.transcript.iter().fold(result, |result, transcript| transcript.check(result));
     let (came, left) = (quantity::show_size(session.bytes_in()), quantity::show_size(session.bytes_out()));
     result.map(|_| {
         Outcome::new(format!("closed {carrier} {}: {came} received, {left} sent", talk.peer), Vec::new())
@@ -198,10 +200,7 @@ impl Talk<'_> {
         let mut record = self.record.lock().await;
         if let Some(transcript) = &mut record.transcript {
             let line = format!("{} {}", if came { "<" } else { ">" }, bytes.escape_ascii());
-            if let Err(failure) = transcript.add(&self.peer, &line) {
-                record.transcript = None;
-                self.session.tell("trouble", format!("{failure}; the transcript ends here"));
-            }
+            transcript.add(self.session, &self.peer, &line);
         }
         let shown = &mut record.shown;
         if came {

@@ -15,6 +15,7 @@ use crate::service::ftp::budgets::{ANSWERS, BATCHES, BLOCKS, KNOWN, PAGES, WINDO
 use crate::service::ftp::{ENTRY_LIMIT, FTP_DATA_LIMIT, FTP_LINE_LIMIT};
 use crate::service::{PROVIDERS, Provider};
 use crate::session::{CLIENT_EVENT_LIMIT, SESSION_LIMIT};
+use crate::shell::run::background::BACKGROUND_LIMIT;
 use crate::shell::{catalogue, errors};
 use crate::wire::{CHUNK_LIMIT, FRAME_LIMIT};
 
@@ -294,6 +295,7 @@ pub fn limits() -> String {
     let size = |bytes: usize| quantity::show_size(bytes as u64);
     let rows = [
         ("sessions at once", SESSION_LIMIT.to_string()),
+        ("commands in the background", BACKGROUND_LIMIT.to_string()),
         ("clients of a listener", "256, or `max N`; chat over udp 1".into()),
         ("clients of one address", "7 of 8 of those; on loopback all".into()),
         ("transfers over tftp", format!("{CONVERSATION_LIMIT} of a listener, or fewer with `max N`")),

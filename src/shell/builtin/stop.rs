@@ -69,12 +69,22 @@ async fn wait(shell: &mut Shell, arguments: Arguments) -> Result<(Outcome, Flow)
     let mut reached = "done";
     for session in &sessions {
         let rest = limit.map(|limit| limit.saturating_sub(began.elapsed()));
-        let waited = one(session, state, rest, shell.settings.events).await;
+        let suspend = shell.suspend.clone();
+        let waited = tokio::select! {
+            waited = one(session, state, rest, shell.settings.events) => waited,
+            () = suspend.notified() => return next(goes_on(session, began.elapsed())),
+        };
         shell.has_waited_for(session);
         reached = waited?;
     }
     let fields = vec![("state", Value::text(reached)), ("seconds", Value::seconds(began.elapsed()))];
     next(Outcome::new(String::new(), fields))
+}
+
+/// Ctrl-Z: nothing is waited for any more.
+fn goes_on(session: &Session, waited: Duration) -> Outcome {
+    let fields = vec![("state", Value::text(session.state().word())), ("seconds", Value::seconds(waited))];
+    Outcome::new(format!("{} goes on in the background", session.label()), fields)
 }
 
 /// Waits for an interrupt, or until `limit` is over.

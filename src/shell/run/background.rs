@@ -6,12 +6,14 @@ use std::process::ExitStatus;
 use rustix::process::{Signal, kill_process};
 use tokio::process::Child;
 
-use super::process_group::{ProcessGroup, processes_with};
-use crate::report::Report;
+use super::process_group::{ProcessGroup, Running, processes_with};
+use crate::report::{Failure, Report};
 use crate::shell::{Shell, errors};
 
 /// How long such commands may take to end after SIGTERM; then they get SIGKILL.
 const END_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);
+/// Commands in the background at once.
+pub(crate) const BACKGROUND_LIMIT: usize = 256;
 /// A shell says with a code above this one that a signal ended its last command (POSIX.1-2017, 2.8.2).
 const SIGNALLED: i32 = 128;
 
@@ -57,6 +59,23 @@ pub(super) fn in_background(text: &str) -> Option<&str> {
 }
 
 impl Shell {
+    /// Fails if too many commands run in the background. Those that have ended without a failure are not kept.
+    pub(super) fn check_room_in_background(&mut self) -> Result<(), Failure> {
+        if self.in_background.len() < BACKGROUND_LIMIT {
+            return Ok(());
+        }
+        let running = Running::now();
+        self.in_background.retain_mut(|command| {
+            let stays = command.group.is_in(&running) || command.failure().is_some();
+            if !stays {
+                command.group.forget();
+            }
+            stays
+        });
+        let is_full = self.in_background.len() >= BACKGROUND_LIMIT;
+        if is_full { Err(errors::too_many_in_background(BACKGROUND_LIMIT)) } else { Ok(()) }
+    }
+
     /// Reports commands in the background that have failed; false if one has.
     pub(super) fn check_background(&mut self) -> bool {
         let mut failures = Vec::new();
@@ -74,22 +93,28 @@ impl Shell {
 
     /// Ends the commands in the background that still run, and what others left behind, and reports it.
     pub(super) async fn end_what_is_left(&mut self) {
-        for BackgroundCommand { what, mut group, mut child } in std::mem::take(&mut self.in_background) {
-            if !group.is_alive() {
+        let mut left = std::mem::take(&mut self.in_background);
+        let running = Running::now();
+        for BackgroundCommand { what, group, .. } in &mut left {
+            if group.is_in(&running) {
+                self.emit(Report::Notice(format!("{what}: processes that it left behind are ended")));
+                group.signal(Signal::TERM);
+            } else {
                 group.forget();
-                continue;
             }
-            self.emit(Report::Notice(format!("{what}: processes that it left behind are ended")));
-            group.signal(Signal::TERM);
-            let began = std::time::Instant::now();
-            while group.is_alive() && began.elapsed() < END_LIMIT {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-            group.signal(Signal::KILL);
-            if let Some(child) = &mut child {
-                // So that no dead process stays in the list of the system.
-                drop(child.wait().await);
-            }
+        }
+        let began = std::time::Instant::now();
+        let run = |left: &[BackgroundCommand]| {
+            let running = Running::now();
+            left.iter().any(|command| command.group.is_in(&running))
+        };
+        while run(&left) && began.elapsed() < END_LIMIT {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        left.iter().for_each(|command| command.group.signal(Signal::KILL));
+        for child in left.iter_mut().filter_map(|command| command.child.as_mut()) {
+            // So that no dead process stays in the list of the system.
+            drop(child.wait().await);
         }
         self.end_strays();
     }

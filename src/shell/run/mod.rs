@@ -6,6 +6,7 @@
 //! | `expect`, `expect_file`, `expect_session` | expectations, with `within` |
 //! | `expect_error` | whether a failure is the expected one |
 //! | `on` | handlers |
+//! | `keys` | Ctrl-C and Ctrl-Z while a statement runs |
 //! | `statements` | what ran, for a report |
 //! | `system` | `!CMD` |
 //! | `background`, `process_group` | `!CMD &`, and how what is left is ended |
@@ -15,6 +16,7 @@ pub(super) mod expect;
 mod expect_error;
 mod expect_file;
 mod expect_session;
+mod keys;
 mod on;
 mod process_group;
 pub mod script;
@@ -125,11 +127,11 @@ impl Shell {
             match self.prefixed(inner, action).await {
                 Err(failure) if attempt < times && failure.code != Code::Cancelled => {
                     attempt += 1;
-                    let interrupt = self.interrupt.clone();
-                    tokio::select! {
-                        () = interrupt.cancelled() => return Err(interrupted()),
-                        () = tokio::time::sleep(every) => {}
-                    }
+                    let pause = async {
+                        tokio::time::sleep(every).await;
+                        Ok(())
+                    };
+                    self.keys().unless_interrupted(pause).await?;
                 }
                 Err(failure) => {
                     return Err(Failure {
@@ -150,12 +152,8 @@ impl Shell {
         match action {
             Action::Command(invocation) => self.command(invocation).await,
             Action::Expect(_) | Action::ExpectSession(_) | Action::ExpectFile(_) => {
-                let interrupt = self.interrupt.clone();
-                tokio::select! {
-                    biased;
-                    () = interrupt.cancelled() => Err(interrupted()),
-                    result = self.expectation(action) => result.map(|()| Flow::Next),
-                }
+                self.check_interrupt()?;
+                self.keys().unless_interrupted(self.expectation(action)).await.map(|()| Flow::Next)
             }
             Action::Secret(name) => self.secret(name).await,
             Action::Let { name, value } => self.bind_value(name, value),
@@ -231,13 +229,7 @@ impl Shell {
                 self.client(client, arguments, invocation).await.map(|()| Flow::Next)
             }
             Some(CatalogueEntry::Builtin(builtin)) => {
-                let interrupt = self.interrupt.clone();
-                let outcome = tokio::select! {
-                    biased;
-                    // Polled first: a builtin that watches takes the interrupt as its usual end.
-                    outcome = (builtin.run)(self, arguments) => outcome,
-                    () = interrupt.cancelled() => Err(interrupted()),
-                };
+                let outcome = self.keys().unless_interrupted((builtin.run)(self, arguments)).await;
                 let (outcome, flow) = outcome.map_err(|failure| failure.of(verb))?;
                 match self.began.take() {
                     None => self.finish(invocation, &outcome, None),
@@ -332,12 +324,8 @@ impl Shell {
     }
 
     async fn answers(&self, job: Job<Answers>) -> Result<Answers, Failure> {
-        let interrupt = self.interrupt.clone();
-        tokio::select! {
-            biased;
-            () = interrupt.cancelled() => Err(interrupted()),
-            answers = self.registry.attempt(job) => answers,
-        }
+        self.check_interrupt()?;
+        self.keys().unless_interrupted(self.registry.attempt(job)).await
     }
 
     /// Sends independent questions to one server without waiting for answers between them; each answer is handled as if

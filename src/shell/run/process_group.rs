@@ -1,5 +1,6 @@
 //! All processes of one `!CMD`.
 
+use std::collections::HashSet;
 use std::fs::DirEntry;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -16,7 +17,19 @@ impl ProcessGroup {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        self.0.is_some_and(|group| test_kill_process_group(group).is_ok() && !has_only_ended(group))
+        self.exists() && self.is_in(&Running::now())
+    }
+
+    /// True if one of its processes is among those that run.
+    pub(super) fn is_in(&self, running: &Running) -> bool {
+        let runs = |group: Pid| {
+            running.0.as_ref().is_none_or(|groups| groups.contains(&group.as_raw_nonzero().get()))
+        };
+        self.exists() && self.0.is_some_and(runs)
+    }
+
+    fn exists(&self) -> bool {
+        self.0.is_some_and(|group| test_kill_process_group(group).is_ok())
     }
 
     /// Signals all its processes, which may be gone already.
@@ -53,18 +66,21 @@ pub(super) fn processes_with(variable: &str, value: &Path) -> Vec<(Pid, String)>
     processes.flatten().filter_map(of).collect()
 }
 
-/// True if all processes of the group have ended, and only their parent has not noticed yet; false if the system does not
-/// tell.
-fn has_only_ended(group: Pid) -> bool {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return false };
-    let stats =
-        processes.flatten().filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
-    // proc(5): behind the name in parentheses, which may have any letter: the state, the parent, the group.
-    let states = stats.filter_map(|stat| {
-        let mut behind = stat.rsplit_once(')')?.1.split_whitespace();
-        let (state, own) = (behind.next()?.to_owned(), behind.nth(1)?.parse::<i32>().ok()?);
-        (own == group.as_raw_nonzero().get()).then_some(state)
-    });
-    let states: Vec<String> = states.collect();
-    !states.is_empty() && states.iter().all(|state| state == "Z" || state == "X")
+/// The process groups of this machine in which a process runs: one that has ended, and whose parent has not noticed yet,
+/// does not. `None` if the system does not tell.
+pub(super) struct Running(Option<HashSet<i32>>);
+
+impl Running {
+    pub(super) fn now() -> Self {
+        let Ok(processes) = std::fs::read_dir("/proc") else { return Self(None) };
+        let stats =
+            processes.flatten().filter_map(|entry| std::fs::read_to_string(entry.path().join("stat")).ok());
+        // proc(5): behind the name in parentheses, which may have any letter: the state, the parent, the group.
+        let groups = stats.filter_map(|stat| {
+            let mut behind = stat.rsplit_once(')')?.1.split_whitespace();
+            let (state, group) = (behind.next()?, behind.nth(1)?.parse().ok()?);
+            (state != "Z" && state != "X").then_some(group)
+        });
+        Self(Some(groups.collect()))
+    }
 }

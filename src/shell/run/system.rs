@@ -30,6 +30,7 @@ impl Shell {
             return Err(errors::system_commands_off().of(what));
         }
         let background = in_background(text).filter(|_| !self.settings.interactive);
+        self.check_room_in_background().map_err(|failure| failure.of(&*what))?;
         let mut command = self.command_of_system(background.unwrap_or(text))?;
         let background = background.filter(|_| !self.ends);
         self.has_run_commands = true;
@@ -51,10 +52,8 @@ impl Shell {
         streams.drain().await;
         let (out, err) = (streams.out.text(), streams.err.text());
         if !(streams.out.whole && streams.err.whole) {
-            let most = KEPT_LIMIT;
-            self.emit(Report::Notice(format!(
-                "{what}: `.out` and `.err` hold the first {most} bytes of what it printed"
-            )));
+            let kept = format!("`.out` and `.err` hold the first {KEPT_LIMIT} bytes of what it printed");
+            self.emit(Report::Notice(format!("{what}: {kept}")));
         }
         self.pass_the_rest(streams);
         let code = status.code().unwrap_or(-1);

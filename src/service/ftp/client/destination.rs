@@ -2,11 +2,14 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::report::Failure;
 use crate::service::files::name::raw;
 use crate::service::ftp::errors;
+use crate::service::ftp::transfer::by_disk;
+use crate::session::Handle;
 
 /// What `to` means for a file, and for a folder.
 pub(crate) struct Destination {
@@ -47,6 +50,12 @@ impl Around {
         Self { folder }
     }
 
+    /// The same, on a thread that may block.
+    pub(crate) async fn hold_on_disk(session: &Handle, file: &Path) -> Result<Self, Failure> {
+        let file = file.to_owned();
+        by_disk(session, move || Self::hold(&file)).await
+    }
+
     /// The present path of the file that was to be at `file`.
     pub(crate) fn find(&self, file: &Path) -> PathBuf {
         let moved = self.folder.as_ref().and_then(|(folder, before)| {
@@ -54,6 +63,19 @@ impl Around {
             Some(now.join(file.file_name()?))
         });
         moved.unwrap_or_else(|| file.to_owned())
+    }
+
+    /// The result, unless no path leads to the folder any more: another file system was mounted over it.
+    pub(crate) fn check<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
+        let result = result?;
+        let Some((folder, before)) = &self.folder else { return Ok(result) };
+        let place = place_of(folder).unwrap_or_else(|| before.clone());
+        match (folder.metadata(), std::fs::metadata(&place)) {
+            (Ok(held), Ok(there)) if (held.dev(), held.ino()) != (there.dev(), there.ino()) => {
+                Err(errors::folder_covered(&place))
+            }
+            _ => Ok(result),
+        }
     }
 }
 

@@ -115,8 +115,7 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
         session.set_rate(rate);
         let target = Destination::new(&context.directory, to.as_deref(), &name)
             .map_err(|failure| failure.of(what.clone()))?;
-        let file = target.file.clone();
-        let around = by_disk(&session, move || Around::hold(&file)).await?;
+        let around = Around::hold_on_disk(&session, &target.file).await?;
         let path = target.file.display().to_string();
         session.set_all([("name", Value::text(name.clone())), ("path", Value::text(path))]);
         let connected = connect_to_get(&session, server.as_ref(), context.key(&key)).await;
@@ -129,22 +128,23 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
                 session.set("path", Value::text(target.folder.display().to_string()));
                 let place = (&*name, &*target.folder, look);
                 let work = fetch_folder(&session, &mut connection, place, options, accept);
-                let result = session.unless_cancelled(Box::pin(work)).await;
+                let result = around.check(session.unless_cancelled(Box::pin(work)).await);
                 let done = done(&around.find(&target.folder));
                 let told = Told { what, done, shape, fast: flags.fast };
                 return finish_folder(&session, connection, result, told).await;
             }
             Ok(Asked::File { begun, intent, fresh, limited, told }) => {
                 let manner = ReceiveOptions { shape, fresh, limited, told_rate: told, watched: None };
-                let (back, result) = receive(&session, connection, &name, (begun, intent), manner).await?;
-                connection = back;
+                let result;
+                (connection, result) = receive(&session, connection, &name, (begun, intent), manner).await?;
                 result
             }
             Err(failure) => Err(failure),
         };
         let place = around.find(&target.file);
         session.set("path", Value::text(place.display().to_string()));
-        finish(&session, connection, result, Told { what, done: done(&place), shape, fast: flags.fast }).await
+        let told = Told { what, done: done(&place), shape, fast: flags.fast };
+        finish(&session, connection, around.check(result), told).await
     })
 }
 
@@ -238,31 +238,46 @@ async fn fetch_folder(
     }
     session.tell("folder", format!("{}: {content}", escape_line(name)));
     let target = target.to_owned();
-    let (parent, last, root, space) = session.block(move || local_folder(&target, count.bytes)).await??;
+    let (filling, space) = session.block(move || Filling::begin(&target, count.bytes)).await??;
+    let root = filling.root.clone();
     let tree = get_folder(session, connection, (root, space, name), options, listed).await?;
-    // The folder's time changed when files were stored in it.
-    if let Some(last) = last {
-        session.block(move || parent.finish(&last, modified, mode, Rules::OWN)).await??;
-    }
+    session.block(move || filling.finish(modified, mode)).await??;
     Ok(tree)
 }
 
-/// Creates the folder that is to be filled; returns its parent, its name if it is new, the folder, and the space that is
-/// claimed for it.
-fn local_folder(target: &Path, bytes: u64) -> Result<(Folder, Option<String>, Arc<Folder>, Space), Failure> {
-    let (parent, name) = parent_and_name(target)?;
-    let parent =
-        Folder::open(parent, true).map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
-    let is_new = target.symlink_metadata().is_err();
-    if is_new {
-        // Nothing is created for a tree that does not fit.
-        parent.claim_space(bytes)?;
+/// A local folder that is filled with one of the server.
+struct Filling {
+    parent: Folder,
+    name: String,
+    is_new: bool,
+    root: Arc<Folder>,
+}
+
+impl Filling {
+    /// Creates the folder; also returns the space that is claimed for what comes.
+    fn begin(target: &Path, bytes: u64) -> Result<(Self, Space), Failure> {
+        let (parent, name) = parent_and_name(target)?;
+        let parent = Folder::open(parent, true)
+            .map_err(|failure| failure.fix("name a folder that exists with `to`"))?;
+        let is_new = target.symlink_metadata().is_err();
+        if is_new {
+            // Nothing is created for a tree that does not fit.
+            parent.claim_space(bytes)?;
+        }
+        parent.make(&name, Rules::OWN)?;
+        let root = Folder::open_to_receive(target)?;
+        let there = root.folder("").and_then(Result::ok).map_or(0, |dir| size_below(&dir, 0));
+        let space = root.claim_space(bytes.saturating_sub(there))?;
+        Ok((Self { parent, name, is_new, root: Arc::new(root) }, space))
     }
-    parent.make(&name, Rules::OWN)?;
-    let root = Folder::open(target, true)?.without_following();
-    let there = root.folder("").and_then(Result::ok).map_or(0, |dir| size_below(&dir, 0));
-    let space = root.claim_space(bytes.saturating_sub(there))?;
-    Ok((parent, is_new.then_some(name), Arc::new(root), space))
+
+    /// All of it came: it must be found under its name still. The folder's time changed when files were stored in it.
+    fn finish(self, modified: u64, mode: Mode) -> Result<(), Failure> {
+        if !self.parent.leads_to(&self.name, &self.root) {
+            return Err(errors::folder_moved(&self.name));
+        }
+        if self.is_new { self.parent.finish(&self.name, modified, mode, Rules::OWN) } else { Ok(()) }
+    }
 }
 
 fn parent_and_name(target: &Path) -> Result<(&Path, String), Failure> {

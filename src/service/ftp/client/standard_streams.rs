@@ -32,22 +32,20 @@ pub(crate) fn get(session: Handle, options: GetOptions, context: Context) -> Job
             return Err(errors::folder_to_standard_output());
         }
         session.set("path", Value::text(STREAM));
-        session.tell("got", outcome.text.replace(&shown, "standard output"));
         let written = session.block(move || {
             let _until_it_is_out = folder;
-            let mut file = std::fs::File::open(path)?;
+            let mut file = std::fs::File::open(path).map_err(failed)?;
             let mut block = vec![0; BLOCK];
             loop {
-                match file.read(&mut block)? {
-                    0 => return Ok(true),
-                    length if output(block[..length].to_vec()) => {}
-                    _ => return Ok(false),
+                match file.read(&mut block).map_err(failed)? {
+                    0 => return output.flush().map_err(|why| errors::standard_output_failed(&why)),
+                    length if output.write(block[..length].to_vec()) => {}
+                    _ => return Err(errors::standard_output_closed()),
                 }
             }
         });
-        if !written.await?.map_err(failed)? {
-            return Err(errors::standard_output_closed());
-        }
+        written.await??;
+        session.tell("got", outcome.text.replace(&shown, "standard output"));
         Ok(Outcome::default())
     })
 }

@@ -70,8 +70,9 @@ struct Pending {
 }
 
 impl Pending {
-    /// Fails if another program has written to the part meanwhile.
+    /// Fails if another program has written to the part meanwhile, or moved its folder.
     fn check(&self) -> Result<(), Failure> {
+        check_place(&self.dir)?;
         let is_whole = self.written.is_still_in(&self.dir, &self.file);
         if is_whole { Ok(()) } else { Err(errors::part_was_changed(&part_name(&self.name))) }
     }
@@ -82,7 +83,8 @@ impl Pending {
 
     /// If it fails, nothing is left.
     fn publish(&self) -> Result<(), Failure> {
-        publish(&self.dir, &self.file, &self.name, self.replace)
+        let part = part_name(&self.name);
+        or_removed(&self.dir, &self.name, self.dir.rename_own(&self.file, &part, &self.name, self.replace))
     }
 }
 
@@ -172,6 +174,8 @@ impl BatchWriter {
     /// Handles messages in order; returns those that were refused, while the rest goes on.
     pub(crate) fn take(&mut self, messages: Vec<Message>) -> Vec<Denied> {
         let mut denied = Vec::new();
+        // Somebody may have moved it meanwhile, and made another one.
+        self.last.take_if(|(_, dir)| !dir.is_in_place());
         for message in messages {
             let index = self.taken;
             self.taken += 1;
@@ -227,8 +231,7 @@ impl BatchWriter {
         match dir.find(last) {
             Some(Found::Folder) => Err(errors::is_a_folder(last)),
             Some(found) if is_same(&dir, last, found, label.hash, size as usize) => {
-                self.is_there(&dir, last, label);
-                Ok(())
+                self.is_there(&dir, last, label)
             }
             Some(_) if !label.flags.replace => Err(file_exists(last)),
             found => {
@@ -249,8 +252,7 @@ impl BatchWriter {
             Some(Found::Folder) => return Err(errors::is_a_folder(last)),
             Some(Found::Special) => return Err(never_replaced(last)),
             Some(found) if is_same(&dir, last, found, *hash, bytes.len()) => {
-                self.is_there(&dir, last, label);
-                return Ok(());
+                return self.is_there(&dir, last, label);
             }
             Some(_) if !flags.replace => return Err(file_exists(last)),
             Some(_) => self.updated += 1,
@@ -261,7 +263,8 @@ impl BatchWriter {
         let file = write_part(&dir, last, label, bytes)?;
         (self.bytes, self.files) = (self.bytes + length, self.files + 1);
         if flags.fast {
-            return publish(&dir, &file, last, flags.replace).map(|()| place.keep());
+            let published = dir.publish(&file, &part_name(last), last, flags.replace);
+            return or_removed(&dir, last, published).map(|()| place.keep());
         }
         let name = last.to_owned();
         let written = Written { hash: *hash, bytes: bytes.len(), at: dir.last_change(&file).ok() };
@@ -278,12 +281,14 @@ impl BatchWriter {
         Ok(())
     }
 
-    /// The file is there already. Nothing is written, but a sync is due: an earlier command may have used `fast` (row
-    /// 13).
-    fn is_there(&mut self, dir: &RealDisk, name: &str, label: &Label) {
+    /// The file is there already, unless its folder was moved meanwhile. Nothing is written, but a sync is due: an earlier
+    /// command may have used `fast` (row 13).
+    fn is_there(&mut self, dir: &RealDisk, name: &str, label: &Label) -> Result<(), Failure> {
+        check_place(dir)?;
         self.same += 1;
         self.made |= !label.flags.fast;
         dir.adorn(name, label);
+        Ok(())
     }
 
     fn dir_of<'a>(&mut self, name: &'a str) -> Result<(Arc<RealDisk>, &'a str), Failure> {
@@ -295,8 +300,8 @@ impl BatchWriter {
                 (dir.clone(), name.rsplit('/').next().unwrap_or(name))
             }
             _ => {
-                let (dir, last) = self.folder.place(name, self.rules)?;
-                (Arc::new(RealDisk::new(dir)), last)
+                let (disk, last) = self.folder.place(name, self.rules)?;
+                (Arc::new(disk), last)
             }
         };
         self.last = Some((parent.to_owned(), dir.clone()));
@@ -327,8 +332,8 @@ impl BatchWriter {
             }
         }
         for (dir, files) in named {
-            if let Err(error) = dir.sync_names() {
-                let failure = Failure::io(&error, "sync of a folder");
+            let synced = dir.sync_names().map_err(|error| Failure::io(&error, "sync of a folder"));
+            if let Err(failure) = synced.and_then(|()| check_place(&dir)) {
                 denied.extend(files.into_iter().map(|index| (index, failure.clone())));
             }
         }
@@ -400,10 +405,14 @@ fn is_same(dir: &RealDisk, name: &str, found: Found, hash: [u8; 32], length: usi
         && *blake3::hash(&there).as_bytes() == hash
 }
 
-fn publish(dir: &RealDisk, file: &File, name: &str, replace: bool) -> Result<(), Failure> {
-    let part = part_name(name);
-    dir.publish(file, &part, name, replace).map_err(|error| {
-        drop(dir.remove(&part));
+fn check_place(dir: &RealDisk) -> Result<(), Failure> {
+    dir.check_place().map_err(|error| errors::folder_or_part_gone(&error))
+}
+
+/// If a file could not get its name, nothing is left of it.
+fn or_removed(dir: &RealDisk, name: &str, renamed: std::io::Result<()>) -> Result<(), Failure> {
+    renamed.map_err(|error| {
+        drop(dir.remove(&part_name(name)));
         match error.kind() {
             std::io::ErrorKind::AlreadyExists => errors::appeared_meanwhile(name),
             std::io::ErrorKind::NotFound => errors::folder_or_part_gone(&error),

@@ -70,8 +70,7 @@ impl Upload {
         name: &str,
         size: Option<u64>,
     ) -> Result<Self, Failure> {
-        let (dir, last) = folder.place(name, rules)?;
-        let disk = RealDisk::new(dir);
+        let (disk, last) = folder.place(name, rules)?;
         let (file, manner) = match disk.find(last) {
             None => (claim(&disk, last)?, Manner::Write),
             Some(Found::Folder) => return Err(errors::is_a_folder(name)),
@@ -196,6 +195,7 @@ impl Upload {
         let published = self.disk.publish(&self.file, &part_name(&self.name), &self.name, false);
         published.map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => file_exists(&self.name),
+            std::io::ErrorKind::NotFound => errors::folder_or_part_gone(&error),
             _ => self.failed(&error),
         })?;
         self.manner = Manner::Done;
@@ -297,11 +297,9 @@ mod tests {
     #[test]
     fn what_comes_under_the_name_of_a_file_under_way_is_told_so_and_harms_it_not() {
         let (temp, folder) = folder();
-        let (dir, name) = folder.place("a", Rules::default()).unwrap();
+        let (disk, name) = folder.place("a", Rules::default()).unwrap();
         let intent = Intent { replace: true, ..Intent::new(1 << 20, 1) };
-        let Begun::Part(_under_way) = part::begin(RealDisk::new(dir), name, intent).unwrap() else {
-            panic!()
-        };
+        let Begun::Part(_under_way) = part::begin(disk, name, intent).unwrap() else { panic!() };
         let journal = temp.path().join(".a.nls-journal");
         assert!(journal.exists());
         assert_eq!(begin(&folder, "a", None).unwrap_err().code, Code::Receiving);
@@ -392,9 +390,9 @@ mod tests {
             std::fs::write(at("a"), "abc").unwrap();
             let mut upload = begin(&folder, "a", Some(3)).unwrap();
             upload.write(b"abc").unwrap();
-            let (dir, last) = folder.place("a", Rules::default()).unwrap();
+            let (disk, last) = folder.place("a", Rules::default()).unwrap();
             let intent = Intent { replace: true, ..Intent::new(3, 1_000_000_000) };
-            let begun = part::begin(RealDisk::new(dir), last, intent).unwrap();
+            let begun = part::begin(disk, last, intent).unwrap();
             let Begun::There(mut there) = begun else { panic!("it is there") };
             there.hashes(0, 1).unwrap();
             (upload, there)

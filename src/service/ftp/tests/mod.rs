@@ -1,6 +1,13 @@
 //! Receiving: in a real folder, and on a disk that stops at every operation.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `parts` | what is refused, what an earlier attempt left, and what has a name when |
+//! | `moved` | folders that somebody moves meanwhile |
+//! | `crashes`, `simdisk` | a crash at every operation |
 
 mod crashes;
+mod moved;
 mod parts;
 mod simdisk;
 

@@ -26,7 +26,7 @@ impl Folder {
 }
 
 /// Receives a file with the content `new`.
-fn fill(mut part: Part<RealDisk>) -> Result<blake3::Hash, Failure> {
+pub(super) fn fill(mut part: Part<RealDisk>) -> Result<blake3::Hash, Failure> {
     let hash = blake3::hash(b"new");
     let group = crate::service::ftp::storage::assembly::Group {
         index: 0,

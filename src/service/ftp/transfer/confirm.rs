@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Delivered, by_disk};
+use super::{Delivered, by_disk, long_reading};
 use crate::base::Transport;
 use crate::net::errors::{malformed, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
@@ -50,7 +50,8 @@ pub(crate) async fn confirm(
             // The sender is busy comparing.
             Some(Message::Hashes { hashes, .. }) if hashes.is_empty() && beats > 0 => beats -= 1,
             None | Some(Message::Anew { .. }) if intent.replace => {
-                let part = by_disk(session, move || there.into_part()).await??;
+                // Outside the disk queue: all of it is copied.
+                let part = session.block(move || there.into_part()).await??;
                 return Ok(Confirmed::Differs(Box::new(part), first));
             }
             _ => return Err(unexpected("the peer")),
@@ -75,7 +76,8 @@ async fn send_hashes(
     let count = there.tree.count();
     let mut first = 0;
     while first < count {
-        let (hashes, back) = by_disk(session, move || (there.hashes(first, STEP), there)).await?;
+        let mut step = long_reading(session, move || (there.hashes(first, STEP), there)).await;
+        let (hashes, back) = step.done().await?;
         there = back;
         // A frame for each step, so that the sender does not time out while this side hashes.
         connection.outgoing.send_now(Message::Have { first, hashes: hashes? }.encode()).await?;

@@ -40,6 +40,9 @@ use crate::wire::{Code, Frame};
 /// in the order in which they come: a transfer holds no thread while its peer is slow, and a large transfer does not keep
 /// small ones from the disk.
 static DISK: Semaphore = Semaphore::const_new(32);
+/// Long readings that run at once: files that are compared, and parts that are read back, in steps that take a hundred times
+/// as long as other jobs. They have places of their own, in which neither keeps the other waiting.
+static READINGS: Semaphore = Semaphore::const_new(2);
 /// Lanes: transfers that have a thread of their own.
 static LANES: Semaphore = Semaphore::const_new(4);
 /// Transfers of fewer bytes are over before a thread of their own is worth it.
@@ -217,6 +220,19 @@ pub(super) async fn by_disk<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
     on_disk(session, work).await.done().await
+}
+
+/// Begins a step of a long reading when it is its turn.
+pub(super) async fn long_reading<T: Send + 'static>(
+    session: &Handle,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Work<T> {
+    let turn = READINGS.acquire().await;
+    Work::Elsewhere(session.spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    }))
 }
 
 thread_local! {

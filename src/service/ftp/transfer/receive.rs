@@ -9,7 +9,10 @@ use super::send::say_resuming;
 use super::told_rate::ToldRate;
 use super::write_target::{WriteTarget, integrity};
 use super::writer::{Saved, Spoilt, WriterState, commit, keep};
-use super::{Awake, Delivered, MinimumRate, ProgressTarget, beside_network, has_lane, last_words, take_lane};
+use super::{
+    Awake, Delivered, MinimumRate, ProgressTarget, beside_network, has_lane, last_words, long_reading,
+    take_lane,
+};
 use crate::base::Transport;
 use crate::net::connection::message::land;
 use crate::net::errors::{malformed, told, unexpected};
@@ -463,16 +466,16 @@ impl Receiver<'_> {
             false => READ_BACK_BETWEEN,
         };
         let back: Vec<u64> = self.unverified.drain(..self.unverified.len().min(most)).collect();
-        let job = beside_network(self.session, self.connection.transport, move || {
-            let wrong = part.save(&arrived);
+        let job = move || {
+            let wrong = if writes { part.save(&arrived) } else { part.verify(&back) };
             arrived.into_iter().for_each(|arrived| buffers::give(arrived.group.buffer));
-            let wrong = wrong.and_then(|mut wrong| {
-                wrong.extend(part.verify(&back)?);
-                Ok(wrong)
-            });
             (part, wrong)
+        };
+        self.writer = WriterState::Busy(if writes {
+            beside_network(self.session, self.connection.transport, job).await
+        } else {
+            long_reading(self.session, job).await
         });
-        self.writer = WriterState::Busy(job.await);
     }
 
     /// Row 27: requests a damaged group again, or gives up.

@@ -23,7 +23,7 @@ use crate::wire::http::{Method, ResponseHead, Status, date};
 const ROWS_LIMIT: usize = 10_000;
 /// Pages that are made at once: each holds all of its rows meanwhile. Whoever reads slowly keeps nobody waiting, since a
 /// page is sent after its turn.
-static MAKING: Semaphore = Semaphore::const_new(8);
+static MAKING: Semaphore = Semaphore::const_new(3);
 /// Bytes of a page for which there is always room.
 const SMALL_PAGE: usize = 64 << 10;
 
@@ -109,23 +109,27 @@ async fn html(
     }
     let left = listing.len();
     let order = Order::of(&exchange.head.target);
-    order.sort(&mut entries);
-    let nonce = page::nonce();
-    let text =
-        Page { name, order, entries: &entries, all, left, takes: store.objection_to_writing().is_none() }
-            .html(&nonce);
+    let takes = store.objection_to_writing().is_none();
+    let mut page = Page { name: name.to_owned(), order, entries, all, left, takes };
+    // Where thousands of rows keep no other client waiting.
+    let make = move || {
+        page.order.sort(&mut page.entries);
+        let nonce = page::nonce();
+        (page.html(&nonce), nonce)
+    };
+    let (text, nonce) = store.session.block(make).await?;
     // Others may list now.
-    drop((listing, entries, turn));
+    drop((listing, turn));
     let held = if text.len() > SMALL_PAGE { PAGES.take(text.len()) } else { Some(Held::nothing(&PAGES)) };
     let Some(_held) = held else { return exchange.fail(&errors::too_many_pages()).await };
     exchange.reply(page::head(Status::OK, &nonce).with("Vary", "Accept"), text).await
 }
 
 /// What the page shows.
-struct Page<'a> {
-    name: &'a str,
+struct Page {
+    name: String,
     order: Order,
-    entries: &'a [Entry],
+    entries: Vec<Entry>,
     /// Entries of the folder.
     all: usize,
     /// Those that the page has no room for.
@@ -134,10 +138,10 @@ struct Page<'a> {
     takes: bool,
 }
 
-impl Page<'_> {
+impl Page {
     fn html(&self, nonce: &str) -> String {
         let title =
-            if self.name.is_empty() { "files" } else { self.name.rsplit('/').next().unwrap_or(self.name) };
+            if self.name.is_empty() { "files" } else { self.name.rsplit('/').next().unwrap_or(&self.name) };
         let (base, style) = (page::STYLE, include_str!("folder.css"));
         let mut out = format!(
             "<!doctype html><html lang=en><meta charset=utf-8>\
