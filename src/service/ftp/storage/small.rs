@@ -124,6 +124,8 @@ pub(crate) struct BatchWriter {
     made: bool,
     /// Messages that were handled: stored, pending or refused.
     pub(crate) taken: u64,
+    /// Files that were there already, of the messages that are handled at present, by folder.
+    there: Vec<(Arc<RealDisk>, Vec<u64>)>,
     /// Bytes and files that are stored.
     pub(crate) bytes: u64,
     pub(crate) files: u64,
@@ -148,6 +150,7 @@ impl BatchWriter {
             unsettled: 0,
             made: false,
             taken: 0,
+            there: Vec::new(),
             bytes: 0,
             files: 0,
             same: 0,
@@ -203,6 +206,7 @@ impl BatchWriter {
                 denied.extend(self.settle());
             }
         }
+        denied.extend(self.check_there());
         denied
     }
 
@@ -231,7 +235,8 @@ impl BatchWriter {
         match dir.find(last) {
             Some(Found::Folder) => Err(errors::is_a_folder(last)),
             Some(found) if is_same(&dir, last, found, label.hash, size as usize) => {
-                self.is_there(&dir, last, label)
+                self.is_there(index, dir, last, label);
+                Ok(())
             }
             Some(_) if !label.flags.replace => Err(file_exists(last)),
             found => {
@@ -252,7 +257,8 @@ impl BatchWriter {
             Some(Found::Folder) => return Err(errors::is_a_folder(last)),
             Some(Found::Special) => return Err(never_replaced(last)),
             Some(found) if is_same(&dir, last, found, *hash, bytes.len()) => {
-                return self.is_there(&dir, last, label);
+                self.is_there(index, dir, last, label);
+                return Ok(());
             }
             Some(_) if !flags.replace => return Err(file_exists(last)),
             Some(_) => self.updated += 1,
@@ -281,14 +287,29 @@ impl BatchWriter {
         Ok(())
     }
 
-    /// The file is there already, unless its folder was moved meanwhile. Nothing is written, but a sync is due: an earlier
-    /// command may have used `fast` (row 13).
-    fn is_there(&mut self, dir: &RealDisk, name: &str, label: &Label) -> Result<(), Failure> {
-        check_place(dir)?;
+    /// The file is there already. Nothing is written, but a sync is due: an earlier command may have used `fast` (row
+    /// 13).
+    fn is_there(&mut self, index: u64, dir: Arc<RealDisk>, name: &str, label: &Label) {
         self.same += 1;
         self.made |= !label.flags.fast;
         dir.adorn(name, label);
-        Ok(())
+        match self.there.last_mut() {
+            Some((last, files)) if Arc::ptr_eq(last, &dir) => files.push(index),
+            _ => self.there.push((dir, vec![index])),
+        }
+    }
+
+    /// The files that were there already are not under their names, if somebody has moved their folder meanwhile: looked
+    /// at once for each folder.
+    fn check_there(&mut self) -> Vec<Denied> {
+        let mut denied = Vec::new();
+        for (dir, files) in std::mem::take(&mut self.there) {
+            if let Err(failure) = check_place(&dir) {
+                self.same -= files.len() as u64;
+                denied.extend(files.into_iter().map(|index| (index, failure.clone())));
+            }
+        }
+        denied
     }
 
     fn dir_of<'a>(&mut self, name: &'a str) -> Result<(Arc<RealDisk>, &'a str), Failure> {
@@ -460,6 +481,24 @@ mod tests {
             assert_eq!(denied.is_empty(), content == "hello", "{denied:?}");
             assert_eq!(temp.path().join("a").exists(), content == "hello");
             assert!(!part.exists());
+        }
+    }
+
+    #[test]
+    fn row_6_a_file_whose_folder_is_moved_while_it_is_compared_is_not_called_there() {
+        for is_moved in [false, true] {
+            let (temp, mut keeper) = keeper(None);
+            std::fs::create_dir(temp.path().join("d")).unwrap();
+            std::fs::write(temp.path().join("d/a"), "same").unwrap();
+            let Message::Small { label, bytes } = small("d/a", "same", false, true) else { unreachable!() };
+            keeper.offer(7, &label, 4).unwrap();
+            keeper.small(8, &label, &bytes).unwrap();
+            assert_eq!(keeper.same, 2);
+            if is_moved {
+                std::fs::rename(temp.path().join("d"), temp.path().join("e")).unwrap();
+            }
+            let denied: Vec<u64> = keeper.check_there().into_iter().map(|(index, _)| index).collect();
+            assert_eq!((denied, keeper.same), if is_moved { (vec![7, 8], 0) } else { (vec![], 2) });
         }
     }
 
