@@ -57,31 +57,8 @@ const TMPFS: u32 = 0x0102_1994;
 
 /// True if the file is on tmpfs, which has its files in memory and writes them nowhere.
 #[cfg(target_os = "linux")]
-pub(crate) fn is_on_tmpfs(file: &std::fs::File) -> bool {
+fn is_on_tmpfs(file: &std::fs::File) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type as u32 == TMPFS)
-}
-
-/// File systems on which a write through a mapping changes the times of the file (`linux/magic.h`): ext2 to ext4, XFS, btrfs,
-/// F2FS, ZFS, bcachefs. Of others it is not known: tmpfs never writes anything back, and an overlay may be over one.
-#[cfg(target_os = "linux")]
-const NOTING: [u32; 6] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1, 0xca45_1a4e];
-
-/// True if no program can change the file without a new time.
-#[cfg(target_os = "linux")]
-pub(crate) fn notes_mapped_writes(file: &std::fs::File) -> bool {
-    rustix::fs::fstatfs(file).is_ok_and(|system| NOTING.contains(&(system.f_type as u32)))
-}
-
-/// What this system has does.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn notes_mapped_writes(_: &std::fs::File) -> bool {
-    true
-}
-
-/// This system has none.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn is_on_tmpfs(_: &std::fs::File) -> bool {
-    false
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 
 use super::tree::{GROUP, HashTree};
 use crate::service::files::disk::last_change;
-use crate::service::files::in_memory::notes_mapped_writes;
 use crate::service::files::root::Source;
 use crate::service::ftp::protocol::GroupHash;
 use crate::service::ftp::storage::journal::{self, Header, SYNCED};
@@ -102,6 +101,23 @@ fn folder_for(source: &Source) -> Option<PathBuf> {
         return None;
     }
     dirs::cache_dir().map(|cache| cache.join("nls").join("hashes"))
+}
+
+/// File systems on which a write through a mapping changes the times of the file (`linux/magic.h`): ext2 to ext4, XFS, btrfs,
+/// F2FS, ZFS, bcachefs. Of others it is not known: tmpfs never writes anything back, and an overlay may be over one.
+#[cfg(target_os = "linux")]
+const NOTING: [u32; 6] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x2fc1_2fc1, 0xca45_1a4e];
+
+/// True if no program can change the file without a new time.
+#[cfg(target_os = "linux")]
+fn notes_mapped_writes(file: &std::fs::File) -> bool {
+    rustix::fs::fstatfs(file).is_ok_and(|system| NOTING.contains(&(system.f_type as u32)))
+}
+
+/// What this system has does.
+#[cfg(not(target_os = "linux"))]
+fn notes_mapped_writes(_: &std::fs::File) -> bool {
+    true
 }
 
 /// The entry of a file; `None`: it is small, or was just changed.
