@@ -453,6 +453,13 @@ async def holes(peer):
         await asyncio.sleep(0.002)
 
 
+@kind("UDP: a very long folder as list and walk, no answer taken")
+async def udp_long_folder(peer):
+    stream, identity = await over_udp(peer)
+    request = frame(0x12, text("long")) if peer.number % 2 else frame(0x22, b"\0" + text("long"))
+    await peer.send(stream, data(identity, 0, b"\x02" + varint(0) + varint(len(request)) + request))
+
+
 @kind("UDP: HELLO without end")
 async def hellos(peer):
     stream = peer.datagrams()

@@ -477,7 +477,21 @@ pub(super) fn certificate_of_another(host: &str) -> Failure {
 
 #[cfg(feature = "tls")]
 pub(super) fn certificate_refused(host: &str, why: &dyn std::fmt::Debug) -> Failure {
-    Failure::new(Code::Policy, format!("the certificate of {host} is refused: {why:?}"))
+    let why = format!("{why:?}");
+    let why = match &*why {
+        // Such as `openssl req -x509` makes.
+        why if why.contains("CaUsedAsEndEntity") => "it is that of an authority, not of a server",
+        why => why,
+    };
+    Failure::new(Code::Policy, format!("the certificate of {host} is refused: {why}"))
+        .fix("`pin FINGERPRINT` trusts this one certificate")
+}
+
+/// `pin`: SHA-256 in hexadecimal, with or without colons.
+#[cfg(feature = "tls")]
+pub(super) fn not_a_fingerprint(pin: &str) -> Failure {
+    Failure::new(Code::Usage, format!("`{}` is no fingerprint", crate::base::escape::escape_line(pin)))
+        .fix("`pin` takes the SHA-256 of the certificate: 64 hexadecimal digits")
 }
 
 /// The program was built without it.

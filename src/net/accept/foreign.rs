@@ -171,6 +171,11 @@ impl ForeignStream {
         self.read_some(READ_SIZE).await
     }
 
+    /// Limits the send buffer of the system to about `bytes`. Best effort.
+    pub fn bound_buffer(&self, bytes: usize) {
+        drop(socket2::SockRef::from(&self.stream).set_send_buffer_size(bytes));
+    }
+
     /// Reads at most `most` bytes more into the buffer. Cancel-safe.
     pub async fn read_some(&mut self, most: usize) -> Result<bool, Failure> {
         self.buffer.reserve(most);

@@ -142,6 +142,12 @@ pub(crate) fn folder_gone() -> Failure {
     Failure::new(Code::Missing, "the folder is gone").fix("make or mount it again")
 }
 
+/// Row 18: the root itself.
+pub(crate) fn root_gone() -> Failure {
+    Failure::new(Code::Missing, "the folder is gone")
+        .fix("make it again; a server that shares it has to be started again, for it will be another folder")
+}
+
 pub(crate) fn link_leads_out(path: &str, target: &str) -> Failure {
     let (path, target) = (escape_line(path), escape_line(target));
     Failure::new(Code::Policy, format!("the link `{path}` to `{target}` leads out of the folder"))

@@ -165,6 +165,9 @@ impl Folder {
 
     /// Opens a folder in order to list it.
     pub(super) fn open_to_list(&self, path: &str) -> Result<Dir, Failure> {
+        if self.root.is_removed() {
+            return Err(errors::root_gone());
+        }
         let absent = || errors::no_such_folder(path);
         self.folder(path).ok_or_else(absent)?.map_err(|error| match unreadable(&error, path) {
             failure if failure.code == Code::Missing => absent(),
@@ -288,7 +291,10 @@ impl Folder {
         let parts = components(name)?;
         rules.check(name, &parts)?;
         let above = &parts[..parts.len() - 1];
-        let dir = self.root.descend(above).map_err(|error| errors::parent_unusable(name, &error))?;
+        let unusable = |error| {
+            if self.root.is_removed() { errors::root_gone() } else { errors::parent_unusable(name, &error) }
+        };
+        let dir = self.root.descend(above).map_err(unusable)?;
         let last = name.rsplit('/').next().unwrap_or(name);
         rules.check_clash(&dir, last)?;
         Ok((RealDisk::new(dir, Way::new(&self.root, above)), last))

@@ -281,6 +281,11 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Limits the bytes that wait in the system for the client, so that one that does not read is soon noticed.
+    pub(crate) fn bound_buffer(&self, bytes: usize) {
+        self.stream.bound_buffer(bytes);
+    }
+
     /// A place among the clients for a visitor of a conversation.
     ///
     /// # Errors

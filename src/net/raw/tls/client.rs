@@ -69,9 +69,10 @@ fn host(endpoint: &Endpoint) -> String {
 }
 
 fn config(options: &TlsOptions, seen: &Arc<Mutex<Option<Shown>>>) -> Result<ClientConfig, Failure> {
+    let pin = options.pin.as_deref().map(digits).transpose()?;
     let verifier = Verifier {
         usual: if options.insecure || options.pin.is_some() { None } else { Some(usual(options)?) },
-        pin: options.pin.as_ref().map(|pin| pin.replace(':', "").to_ascii_lowercase()),
+        pin,
         seen: seen.clone(),
     };
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
@@ -85,6 +86,13 @@ fn config(options: &TlsOptions, seen: &Arc<Mutex<Option<Shown>>>) -> Result<Clie
     };
     config.alpn_protocols = options.alpn.iter().map(|name| name.clone().into_bytes()).collect();
     Ok(config)
+}
+
+/// The digits of a SHA-256.
+fn digits(pin: &str) -> Result<String, Failure> {
+    let digits = pin.replace(':', "").to_ascii_lowercase();
+    let is_one = digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if is_one { Ok(digits) } else { Err(errors::not_a_fingerprint(pin)) }
 }
 
 /// The check that browsers make: signed by a known authority, for this name, and valid today.

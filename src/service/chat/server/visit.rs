@@ -18,7 +18,7 @@ use crate::session::{ClientEntry, Handle};
 use crate::wire::{Code, Frame, frame};
 
 /// Bytes of the socket's send buffer for a client: the rest is queued here, where it is counted (faults.md row 82).
-pub(super) const SEND_BUFFER: usize = 64 << 10;
+pub(crate) const SEND_BUFFER: usize = 64 << 10;
 
 /// A client that visits a room.
 #[derive(Clone, Copy)]

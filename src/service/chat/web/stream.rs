@@ -14,7 +14,7 @@ use crate::service::chat::room::Admitted;
 use crate::service::chat::server::member::PARTING_LIMIT;
 use crate::service::chat::server::outbox::{Queue, Queued};
 use crate::service::chat::server::text_client::NAME;
-use crate::service::chat::server::visit::Visit;
+use crate::service::chat::server::visit::{SEND_BUFFER, Visit};
 use crate::service::chat::text::check_name;
 use crate::service::http::Exchange;
 use crate::service::http::event_stream::{self, HEARTBEAT, HEARTBEAT_INTERVAL};
@@ -156,6 +156,7 @@ fn end_unless_somebody_comes(visit: Visit<'_>) {
 impl Hearer<'_> {
     /// Until the visit ends.
     async fn run(&mut self, exchange: &mut Exchange<'_>) -> Result<End, Failure> {
+        exchange.bound_buffer(SEND_BUFFER);
         event_stream::begin(exchange).await?;
         let first = event::welcome(self.visit.room.rules, &self.name, self.guest.token)
             + &event::members(self.visit.room)

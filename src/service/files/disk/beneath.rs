@@ -29,6 +29,11 @@ impl Root {
         Self { dir, follows, mount: Mount::default() }
     }
 
+    /// True if the folder was removed: nothing can be found in it, or stored.
+    pub(crate) fn is_removed(&self) -> bool {
+        fstat(&self.dir).is_ok_and(|known| known.st_nlink == 0)
+    }
+
     /// Opens a folder beneath, in as many steps as the length of its path needs.
     pub(crate) fn descend(&self, parts: &[OsString]) -> io::Result<Dir> {
         if !self.follows {

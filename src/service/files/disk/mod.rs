@@ -114,11 +114,16 @@ pub(crate) trait Disk: std::fmt::Debug + Send + Sync + 'static {
         }
         Ok(false)
     }
-    /// Renames this very file, and fails if it is not found under its name then, because somebody has moved the folder.
+    /// Renames this very file, and fails if it is not found under its name then, because somebody has moved the folder: it
+    /// gets its former name again, unless it replaced another.
     fn publish(&self, file: &Self::File, from: &str, to: &str, replace: bool) -> io::Result<()> {
         self.check_place()?;
         self.rename_own(file, from, to, replace)?;
-        self.check_place()
+        self.check_place().inspect_err(|_| {
+            if !replace && self.is_at(file, to) {
+                drop(self.rename(to, from, false));
+            }
+        })
     }
     /// Fails unless the folder [is in its place](Self::is_in_place).
     fn check_place(&self) -> io::Result<()> {

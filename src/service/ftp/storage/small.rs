@@ -88,6 +88,18 @@ impl Pending {
     }
 }
 
+impl Pending {
+    /// It has its name, but the folder was moved: what is refused is not there, unless it replaced another.
+    fn take_back(self, failure: &Failure) -> Denied {
+        if self.replace {
+            self.place.keep();
+        } else if self.dir.is_at(&self.file, &self.name) {
+            drop(self.dir.remove(&self.name));
+        }
+        (self.index, failure.clone())
+    }
+}
+
 /// What a part holds, and when it was written.
 #[derive(Debug)]
 struct Written {
@@ -338,7 +350,7 @@ impl BatchWriter {
         }
         self.made = false;
         let synced = self.sync_file_systems().map_err(|error| Failure::io(&error, "sync of the file system"));
-        let (mut denied, mut named) = (Vec::<Denied>::new(), Vec::<(Arc<RealDisk>, Vec<u64>)>::new());
+        let (mut denied, mut named) = (Vec::<Denied>::new(), Vec::<Vec<Pending>>::new());
         for pending in std::mem::take(&mut self.pending) {
             // What is not whole, or may not be on the disk, is not kept.
             let whole = synced.clone().and_then(|()| pending.check()).inspect_err(|_| pending.remove());
@@ -346,17 +358,22 @@ impl BatchWriter {
                 denied.push((pending.index, failure));
                 continue;
             }
-            pending.place.keep();
             match named.last_mut() {
-                Some((last, files)) if Arc::ptr_eq(last, &pending.dir) => files.push(pending.index),
-                _ => named.push((pending.dir, vec![pending.index])),
+                Some(group) if Arc::ptr_eq(&group[0].dir, &pending.dir) => group.push(pending),
+                _ => named.push(vec![pending]),
             }
         }
-        for (dir, files) in named {
+        for group in named {
+            let dir = &group[0].dir;
             let synced = dir.sync_names().map_err(|error| Failure::io(&error, "sync of a folder"));
-            if let Err(failure) = synced.and_then(|()| check_place(&dir)) {
-                denied.extend(files.into_iter().map(|index| (index, failure.clone())));
+            if let Err(failure) = check_place(dir) {
+                denied.extend(group.into_iter().map(|pending| pending.take_back(&failure)));
+                continue;
             }
+            if let Err(failure) = synced {
+                denied.extend(group.iter().map(|pending| (pending.index, failure.clone())));
+            }
+            group.into_iter().for_each(|pending| pending.place.keep());
         }
         denied.sort_by_key(|(index, _)| *index);
         denied
@@ -499,6 +516,18 @@ mod tests {
             }
             let denied: Vec<u64> = keeper.check_there().into_iter().map(|(index, _)| index).collect();
             assert_eq!((denied, keeper.same), if is_moved { (vec![7, 8], 0) } else { (vec![], 2) });
+        }
+    }
+
+    #[test]
+    fn row_18_what_is_refused_after_it_was_named_is_not_there_unless_it_replaced_another() {
+        for replace in [false, true] {
+            let (temp, mut keeper) = keeper(None);
+            keeper.take(vec![small("a", "new", replace, false)]);
+            let pending = keeper.pending.pop().unwrap();
+            pending.publish().unwrap();
+            let (index, _) = pending.take_back(&errors::arrived_damaged());
+            assert_eq!((index, temp.path().join("a").exists()), (0, replace));
         }
     }
 

@@ -121,3 +121,14 @@ fn row_6_what_was_in_a_folder_that_was_moved_is_not_called_there() {
         assert_eq!(batch.same, 1 + u64::from(content == Some(CONTENT)), "not that of the other folder");
     }
 }
+
+#[test]
+fn row_18_a_root_that_was_removed_is_gone_although_another_has_its_name() {
+    let place = Place::new();
+    fs::remove_dir_all(place.at("root")).unwrap();
+    fs::create_dir_all(place.at("root/d")).unwrap();
+    let listed = place.folder.names("", 10, |_| {}).unwrap_err();
+    let begun = place.folder.begin("d/a", Intent::new(3, 1), Rules::default()).unwrap_err();
+    assert!(is_gone(&listed) && is_gone(&begun), "{listed}; {begun}");
+    assert_eq!(fs::read_dir(place.at("root/d")).unwrap().count(), 0);
+}
