@@ -338,6 +338,24 @@ fn row_18_a_file_system_that_is_unmounted_midway_fails_the_transfer_and_later_on
 }
 
 #[test]
+fn row_102_a_tree_that_stops_at_a_file_says_how_many_are_behind_it() {
+    let lab = Lab::new();
+    (1..=3).for_each(|n| drop(lab.random(&format!("tree/{n}/big"), 2 << 20, n)));
+    std::fs::create_dir(lab.path("root")).unwrap();
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let part = lab.path("root/tree/1/.big.nls-part");
+    let sender = lab.command(&["-c", &format!("send tree to {address} rate 4MB/s")]).spawn().unwrap();
+    eventually("the part grows", || length(&part) > 1 << 18);
+    std::fs::rename(lab.path("root/tree/1"), lab.path("root/elsewhere")).unwrap();
+    let output = sender.wait_with_output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("1/big: ") && words.contains("is gone"), "{words}");
+    assert!(words.contains("2 files behind it were not sent"), "{words}");
+    lab.nls(&format!("send tree to {address}")).success();
+    assert_eq!(names(&lab.path("root/elsewhere")), [".big.nls-journal", ".big.nls-part"]);
+}
+
+#[test]
 fn row_14_what_a_command_writes_is_whole_or_not_there() {
     let lab = Lab::new();
     std::fs::create_dir(lab.path("full")).unwrap();

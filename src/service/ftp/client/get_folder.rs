@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing};
+use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing, stopped_before};
 use crate::net::errors::{malformed, told_in_words, unexpected};
 use crate::net::{Connection, SILENCE_LIMIT};
 use crate::report::Failure;
@@ -141,8 +141,10 @@ pub(crate) async fn get_folder(
     let (small, large): (Vec<&Entry>, Vec<&Entry>) = files.partition(|entry| entry.size <= small_limit);
     getting.small(&small, &root).await?;
     let bursts = std::mem::take(&mut getting.bursts);
-    for entry in large.into_iter().chain(bursts.iter()) {
-        getting.large(entry, &root, shape).await?;
+    let alone: Vec<&Entry> = large.into_iter().chain(bursts.iter()).collect();
+    for (n, entry) in alone.iter().enumerate() {
+        let got = getting.large(entry, &root, shape).await;
+        got.map_err(|failure| stopped_before(failure, alone.len() - n - 1, "fetched"))?;
     }
     for some in folders.rchunks(MADE_TOGETHER) {
         let inmost_first = some.iter().rev();

@@ -4,7 +4,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing};
+use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing, stopped_before};
 use crate::net::errors::{malformed, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
@@ -94,8 +94,9 @@ pub(crate) async fn send_folder(
     let (small, large): (Vec<&Entry>, Vec<&Entry>) =
         entries.iter().partition(|entry| entry.kind != EntryKind::File || entry.size <= small_limit);
     sending.all_small(&small, asking).await?;
-    for entry in large {
-        sending.large(entry, shape).await?;
+    for (n, entry) in large.iter().enumerate() {
+        let sent = sending.large(entry, shape).await;
+        sent.map_err(|failure| stopped_before(failure, large.len() - n - 1, "sent"))?;
     }
     sending.finish_folders(&entries).await?;
     sending.folder("", modified, closing(mode)).await?;

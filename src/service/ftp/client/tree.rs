@@ -46,6 +46,16 @@ pub(crate) struct TreeOutcome {
     began: Instant,
 }
 
+/// A failure that ended the transfer of a tree, before so many large files: they are not left out in silence (faults.md
+/// row 102).
+pub(crate) fn stopped_before(failure: Failure, rest: usize, done: &str) -> Failure {
+    if rest == 0 || failure.code == Code::Cancelled {
+        return failure;
+    }
+    let (files, were) = (quantity::counted(rest as u64, "file"), if rest == 1 { "was" } else { "were" });
+    Failure { why: format!("{}; {files} behind it {were} not {done}", failure.why), ..failure }
+}
+
 impl TreeOutcome {
     pub(crate) fn new(count: Count) -> Self {
         Self {
