@@ -142,10 +142,7 @@ pub(crate) async fn get_folder(
     getting.small(&small, &root).await?;
     let bursts = std::mem::take(&mut getting.bursts);
     let alone: Vec<&Entry> = large.into_iter().chain(bursts.iter()).collect();
-    for (n, entry) in alone.iter().enumerate() {
-        let got = getting.large(entry, &root, shape).await;
-        got.map_err(|failure| stopped_before(failure, alone.len() - n - 1, "fetched"))?;
-    }
+    getting.all_large(&alone, &root, shape).await?;
     for some in folders.rchunks(MADE_TOGETHER) {
         let inmost_first = some.iter().rev();
         getting.keep(inmost_first.map(|entry| folder_message(entry, closing(entry.mode))).collect()).await?;
@@ -328,6 +325,19 @@ impl Getting<'_> {
             Some(news) => self.connection.outgoing.send(news.encode()).await,
             None => Ok(()),
         }
+    }
+
+    async fn all_large(
+        &mut self,
+        large: &[&Entry],
+        root: &Arc<Folder>,
+        shape: Framing,
+    ) -> Result<(), Failure> {
+        for (n, entry) in large.iter().enumerate() {
+            let got = self.large(entry, root, shape).await;
+            got.map_err(|failure| stopped_before(failure, large.len() - n - 1, "fetched"))?;
+        }
+        Ok(())
     }
 
     async fn large(&mut self, entry: &Entry, root: &Arc<Folder>, shape: Framing) -> Result<(), Failure> {

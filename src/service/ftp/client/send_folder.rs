@@ -94,10 +94,7 @@ pub(crate) async fn send_folder(
     let (small, large): (Vec<&Entry>, Vec<&Entry>) =
         entries.iter().partition(|entry| entry.kind != EntryKind::File || entry.size <= small_limit);
     sending.all_small(&small, asking).await?;
-    for (n, entry) in large.iter().enumerate() {
-        let sent = sending.large(entry, shape).await;
-        sent.map_err(|failure| stopped_before(failure, large.len() - n - 1, "sent"))?;
-    }
+    sending.all_large(&large, shape).await?;
     sending.finish_folders(&entries).await?;
     sending.folder("", modified, closing(mode)).await?;
     sending.sync().await?;
@@ -326,6 +323,14 @@ impl Sending<'_> {
     fn asked(&mut self, index: u64) -> Result<&mut Unanswered, Failure> {
         let place = index.checked_sub(self.first).ok_or_else(|| unexpected("the server"))?;
         self.unanswered.get_mut(place as usize).ok_or_else(|| unexpected("the server"))
+    }
+
+    async fn all_large(&mut self, large: &[&Entry], shape: Framing) -> Result<(), Failure> {
+        for (n, entry) in large.iter().enumerate() {
+            let sent = self.large(entry, shape).await;
+            sent.map_err(|failure| stopped_before(failure, large.len() - n - 1, "sent"))?;
+        }
+        Ok(())
     }
 
     async fn large(&mut self, entry: &Entry, shape: Framing) -> Result<(), Failure> {
