@@ -66,6 +66,11 @@ impl Guest {
         lock(&self.flood).admits(Instant::now(), bytes)
     }
 
+    /// True if so much more is much, at once or of late.
+    pub(super) fn says_much(&self, bytes: u64) -> bool {
+        lock(&self.flood).is_much(Instant::now(), bytes)
+    }
+
     /// How much it may say still.
     pub(super) fn flood(&self) -> Flood {
         lock(&self.flood).clone()

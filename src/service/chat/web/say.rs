@@ -2,7 +2,6 @@
 //! was told; `{"notice":…}`: an answer for the member itself; `{"error":…}`: refused, with the reason.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -37,7 +36,7 @@ pub(super) async fn post(
         let why = json!({ "error": errors::too_fast().to_string() });
         return exchange.reply_json(Status::TOO_MANY_REQUESTS, &why).await;
     }
-    visit.room.turn_to_speak(guest.flood().is_much(Instant::now(), text.len() as u64)).await;
+    visit.room.turn_to_speak(guest.says_much(text.len() as u64)).await;
     let done = match exchange.head.target.path_bytes() {
         b"/say" => say(visit, &guest, &text),
         b"/name" => rename(visit, &guest, text.trim()),

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use rustix::fs::{Mode, OFlags, fstat, openat};
+use rustix::fs::{Mode, OFlags, Stat, fstat, openat};
+use rustix::io::Errno;
 
 use super::mounted::Mount;
 
@@ -85,10 +86,13 @@ impl Way {
 
 /// True if both are one folder.
 pub(crate) fn is_same(one: &Dir, other: &Dir) -> bool {
-    match (fstat(one), fstat(other)) {
-        (Ok(one), Ok(other)) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino),
-        _ => false,
-    }
+    are_of_one(fstat(one), fstat(other))
+}
+
+/// True if both were told of one file or folder.
+pub(super) fn are_of_one(one: Result<Stat, Errno>, other: Result<Stat, Errno>) -> bool {
+    let identity = |stat: Stat| (stat.st_dev, stat.st_ino);
+    one.is_ok_and(|one| other.is_ok_and(|other| identity(one) == identity(other)))
 }
 
 /// A handle of a folder that can be synced.

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 
-use super::beneath::{Way, reopen};
+use super::beneath::{Way, are_of_one, reopen};
 use super::lacking::{Lacking, lacks, or_without};
 use super::space::{Space, free};
 use super::{Disk, Found, LastChange, last_change};
@@ -151,10 +151,7 @@ impl Disk for RealDisk {
 
     fn is_at(&self, file: &File, name: &str) -> bool {
         let there = rustix::fs::statat(&self.dir, os(name), rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
-        match (rustix::fs::fstat(file), there) {
-            (Ok(mine), Ok(there)) => (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino),
-            _ => false,
-        }
+        are_of_one(rustix::fs::fstat(file), there)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -193,7 +193,16 @@ pub(super) async fn on_disk<T: Send + 'static>(
     if has_lane() {
         return Work::Here(Some(Box::new(work)));
     }
-    let turn = DISK.acquire().await;
+    in_turn(&DISK, session, work).await
+}
+
+/// Begins a job when one of these places is free.
+async fn in_turn<T: Send + 'static>(
+    places: &'static Semaphore,
+    session: &Handle,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Work<T> {
+    let turn = places.acquire().await;
     Work::Elsewhere(session.spawn_blocking(move || {
         let done = work();
         drop(turn);
@@ -227,12 +236,7 @@ pub(super) async fn long_reading<T: Send + 'static>(
     session: &Handle,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Work<T> {
-    let turn = READINGS.acquire().await;
-    Work::Elsewhere(session.spawn_blocking(move || {
-        let done = work();
-        drop(turn);
-        done
-    }))
+    in_turn(&READINGS, session, work).await
 }
 
 thread_local! {
