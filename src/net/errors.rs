@@ -327,6 +327,14 @@ pub(super) fn line_too_long(limit: usize) -> Failure {
 
 // What the other side, or the user here, decided
 
+/// The failure as an ERROR frame, with what can be done about it.
+pub fn as_frame(failure: &Failure) -> Frame {
+    match &failure.fix {
+        Some(fix) => Frame::error(failure.code, &format!("{}; {fix}", failure.why)),
+        None => Frame::error(failure.code, &failure.why),
+    }
+}
+
 /// Converts an ERROR frame from the peer into a failure.
 pub fn told(frame: &Frame) -> Failure {
     match frame.read_error() {

@@ -221,8 +221,12 @@ impl SendSide {
 
     /// True if the peer has everything that was written, even if further copies of it are in flight.
     pub(in crate::reliable) fn is_delivered(&self) -> bool {
+        self.blocks_have_arrived() && self.stream.backlog() == 0
+    }
+
+    /// True if the peer has all blocks that were written.
+    pub(in crate::reliable) fn blocks_have_arrived(&self) -> bool {
         let waiting = self.textbook.as_ref().is_some_and(|textbook| !textbook.is_empty());
-        let pieces = self.fresh.is_empty() && self.arrived.contains_range(&(0..self.next_piece.0));
-        pieces && !waiting && self.stream.backlog() == 0
+        self.fresh.is_empty() && self.arrived.contains_range(&(0..self.next_piece.0)) && !waiting
     }
 }

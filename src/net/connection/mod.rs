@@ -203,6 +203,14 @@ impl Outgoing {
         self.flush().await
     }
 
+    /// As [`Self::send_now`]; the peer gets the frame when it has all blocks that were sent before.
+    pub async fn send_behind_blocks(&mut self, frame: Frame) -> Result<(), Failure> {
+        match self {
+            Self::Tcp(_) => self.send_now(frame).await,
+            Self::Udp(half) => half.send_behind_blocks(frame).await,
+        }
+    }
+
     /// Closes the connection. With [`Code::Other`], and always over TCP, the peer still gets all that was sent.
     pub async fn close(&mut self, code: Code, reason: &str) {
         match self {

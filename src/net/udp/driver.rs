@@ -396,7 +396,10 @@ impl SocketDriver {
                     connection.abort(code, &reason);
                 }
             }
-            Command::Frame(id, _) | Command::Block(id, ..) | Command::Close(id, ..) => {
+            Command::Frame(id, _)
+            | Command::FrameBehind(id, _)
+            | Command::Block(id, ..)
+            | Command::Close(id, ..) => {
                 if let Some(application) = self.applications.get_mut(&id) {
                     if matches!(command, Command::Close(..)) {
                         application.closing_at = Some(clock::now() + CLOSING_LIMIT);
@@ -448,7 +451,10 @@ impl SocketDriver {
             && let Some(command) = application.queue.pop_front()
         {
             match command {
-                Command::Frame(_, frame) => {
+                Command::FrameBehind(..) if !connection.blocks_have_arrived() => {
+                    return application.queue.push_front(command);
+                }
+                Command::Frame(_, frame) | Command::FrameBehind(_, frame) => {
                     application.room.give_back(frame.body.len());
                     connection.write_frame(&frame);
                 }

@@ -25,6 +25,8 @@ const REPORT_EVERY: u64 = 64 << 10;
 pub(super) enum Command {
     /// Send a frame.
     Frame(ConnectionId, Frame),
+    /// Send a frame when the peer has all blocks that were written before.
+    FrameBehind(ConnectionId, Frame),
     /// Send bytes at this offset.
     Block(ConnectionId, u64, Bytes),
     /// The service has taken this much.
@@ -94,6 +96,11 @@ impl Outgoing {
     pub(in crate::net) async fn send(&mut self, frame: Frame) -> Result<(), Failure> {
         self.reserve(frame.body.len()).await?;
         self.commands.send(Command::Frame(self.id, frame)).map_err(|_| self.room.why())
+    }
+
+    pub(in crate::net) async fn send_behind_blocks(&mut self, frame: Frame) -> Result<(), Failure> {
+        self.reserve(frame.body.len()).await?;
+        self.commands.send(Command::FrameBehind(self.id, frame)).map_err(|_| self.room.why())
     }
 
     pub(in crate::net) async fn send_blocks(

@@ -288,6 +288,11 @@ impl Connection {
         backlog < self.config.backlog && (backlog < BACKLOG_LEAST || self.leaves_in_time(backlog))
     }
 
+    /// True if the peer has all blocks that were written: a frame that is written now comes behind them.
+    pub fn blocks_have_arrived(&self) -> bool {
+        self.send_side.blocks_have_arrived()
+    }
+
     /// True if the present rate sends this number of bytes within `backlog_time`.
     fn leaves_in_time(&self, bytes: usize) -> bool {
         let rate = self.congestion.rate(&self.rtt);

@@ -206,12 +206,6 @@ pub enum Message {
 }
 
 impl Message {
-    /// True for what a receiver says while a file travels. If the sender breaks off, some of it may come where a request or
-    /// an answer is expected, and means nothing there.
-    pub const fn is_of_a_file_under_way(&self) -> bool {
-        matches!(self, Self::Ack { .. } | Self::Again { .. })
-    }
-
     /// Encodes the message as a frame.
     pub fn encode(&self) -> Frame {
         let out = Writer::new();

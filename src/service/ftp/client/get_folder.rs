@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing, stopped_before};
-use crate::net::errors::{malformed, told_in_words, unexpected};
+use crate::net::errors::{as_frame, malformed, told_in_words, unexpected};
 use crate::net::{Connection, SILENCE_LIMIT};
 use crate::report::Failure;
 use crate::service::files::disk::Space;
@@ -21,7 +21,7 @@ use crate::service::ftp::storage::part::Intent;
 use crate::service::ftp::storage::small::{self, BatchWriter};
 use crate::service::ftp::transfer::receive::{ReceiveOptions, receive_file};
 use crate::service::ftp::transfer::told_rate::ToldRate;
-use crate::service::ftp::transfer::{ProgressTarget, by_disk, is_about_the_file, small_limit};
+use crate::service::ftp::transfer::{ProgressTarget, by_disk, small_limit};
 use crate::session::Handle;
 use crate::wire::Frame;
 
@@ -357,23 +357,21 @@ impl Getting<'_> {
             Ok(begun) => begun,
             // The server waits for an answer.
             Err(failure) => {
-                self.connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await?;
+                self.connection.outgoing.send_now(as_frame(&failure)).await?;
                 self.tree.refuse(&entry.name, &failure);
                 return Ok(());
             }
         };
         let (before, total) = (self.tree.bytes, self.total);
         let watched = Some(ProgressTarget { name: &entry.name, before, total, guest: None });
-        let manner = ReceiveOptions { shape, fresh: false, limited, told_rate: self.told.clone(), watched };
+        let (told_rate, others_follow) = (self.told.clone(), true);
+        let manner = ReceiveOptions { shape, fresh: false, limited, told_rate, watched, others_follow };
         match receive_file(self.session, self.connection, begun, intent, manner).await {
-            Ok(delivered) => {
+            Ok(Ok(delivered)) => {
                 self.tree.took(&entry.name, &delivered);
                 self.session.note(self.tree.so_far());
             }
-            // The server reported a problem with its file, which is a valid answer: the connection goes on.
-            Err(failure) if failure.told && is_about_the_file(&failure, self.connection.transport) => {
-                self.tree.refuse(&entry.name, &failure);
-            }
+            Ok(Err(failure)) => self.tree.refuse(&entry.name, &failure),
             Err(failure) => return Err(self.tree.broken(&entry.name, failure)),
         }
         Ok(())

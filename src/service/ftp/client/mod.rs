@@ -79,7 +79,7 @@ pub(super) fn send(session: Handle, mut options: SendOptions, context: Context) 
                 return finish_folder(&session, connection, Ok(tree), told).await;
             }
             Ok(Sent::File(file)) => Ok(file),
-            Err(failure) => Err(failure),
+            Ok(Sent::Refused(failure)) | Err(failure) => Err(failure),
         };
         finish(&session, connection, result, told).await
     })
@@ -133,8 +133,7 @@ pub(super) fn get(session: Handle, options: GetOptions, context: Context) -> Job
                 let told = Told { what, done, shape, fast: flags.fast };
                 return finish_folder(&session, connection, result, told).await;
             }
-            Ok(Asked::File { begun, intent, fresh, limited, told }) => {
-                let manner = ReceiveOptions { shape, fresh, limited, told_rate: told, watched: None };
+            Ok(Asked::File { begun, intent, manner }) => {
                 let result;
                 (connection, result) = receive(&session, connection, &name, (begun, intent), manner).await?;
                 result
@@ -173,7 +172,7 @@ async fn receive(
         let watched = Some(ProgressTarget { name: &shown, before: 0, total: intent.size, guest: None });
         let manner = ReceiveOptions { watched, ..manner };
         let result = receive_file(&worker, &mut connection, *begun, intent, manner).await;
-        (connection, result)
+        (connection, result.flatten())
     });
     in_lane(session, intent.size, exchange).await
 }
@@ -206,13 +205,15 @@ async fn ask(
     let intent = Intent { replace, fast, mode, ..Intent::new(size, modified) };
     let local = target.to_owned();
     let begun = by_disk(session, move || local_part(&local, intent)).await??;
-    Ok(Asked::File { begun: Box::new(begun), intent, fresh, limited, told })
+    let (watched, others_follow) = (None, false);
+    let manner = ReceiveOptions { shape, fresh, limited, told_rate: told, watched, others_follow };
+    Ok(Asked::File { begun: Box::new(begun), intent, manner })
 }
 
 /// What the server has under the requested name.
 enum Asked {
-    /// How it is to be received, whether the server began at once, and whether it limits its rate.
-    File { begun: Box<Begun<RealDisk>>, intent: Intent, fresh: bool, limited: bool, told: ToldRate },
+    /// How it is to be received.
+    File { begun: Box<Begun<RealDisk>>, intent: Intent, manner: ReceiveOptions<'static> },
     /// A folder: its time and its permissions.
     Folder((u64, Mode)),
 }

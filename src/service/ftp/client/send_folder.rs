@@ -16,11 +16,9 @@ use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Message, Mode};
 use crate::service::ftp::storage::small;
 use crate::service::ftp::transfer::send::{Outgoing, send_file};
 use crate::service::ftp::transfer::start::await_ready;
-use crate::service::ftp::transfer::{
-    Delivered, ProgressTarget, break_off, by_disk, is_about_the_file, on_disk, pace, rate_limit, small_limit,
-};
+use crate::service::ftp::transfer::{ProgressTarget, by_disk, on_disk, pace, rate_limit, small_limit};
 use crate::session::{Handle, RateLimiter};
-use crate::wire::{Code, frame};
+use crate::wire::frame;
 
 /// Most bytes of small files that wait for an answer.
 const WINDOW_BYTES: u64 = 8 << 20;
@@ -114,7 +112,6 @@ async fn announce(
         let answer = connection.incoming.frame(SILENCE_LIMIT, "answer").await?;
         match Message::decode(&answer).map_err(malformed)? {
             Message::Rate { limit } => asked.set(limit),
-            left_over if left_over.is_of_a_file_under_way() => {}
             Message::Taken { count: 0 } => return Ok(Asking::Send),
             Message::Same => return Ok(Asking::Offer),
             _ => return Err(unexpected("the server")),
@@ -309,9 +306,6 @@ impl Sending<'_> {
 
     /// Everything so far is answered and on the server's disk.
     fn synced(&mut self, answer: &Message) -> Result<(), Failure> {
-        if answer.is_of_a_file_under_way() {
-            return Ok(());
-        }
         if *answer != Message::Sync || !self.unanswered.is_empty() {
             return Err(unexpected("the server"));
         }
@@ -357,34 +351,14 @@ impl Sending<'_> {
         };
         let watched =
             ProgressTarget { name: &entry.name, before: self.tree.bytes, total: self.total, guest: None };
-        let sent = send_file(
-            self.session,
-            self.connection,
-            Outgoing { source, shape, start, watched: Some(watched), asked: &self.asked },
-        )
-        .await;
-        self.conclude_large(entry, sent).await
-    }
-
-    /// Counts a large file that was sent. A failure that is only about this file does not end the transfer.
-    async fn conclude_large(
-        &mut self,
-        entry: &Entry,
-        sent: Result<Delivered, Failure>,
-    ) -> Result<(), Failure> {
-        match sent {
-            Ok(delivered) => {
+        let (watched, asked, others_follow) = (Some(watched), &self.asked, true);
+        let outgoing = Outgoing { source, shape, start, watched, asked, others_follow };
+        match send_file(self.session, self.connection, outgoing).await {
+            Ok(Ok(delivered)) => {
                 self.tree.took(&entry.name, &delivered);
                 self.session.note(self.tree.so_far());
             }
-            Err(failure) if failure.told && failure.code == Code::Exists => {
-                self.tree.refuse(&entry.name, &failure);
-            }
-            // The file cannot be read to its end: the others go on.
-            Err(failure) if !failure.told && is_about_the_file(&failure, self.connection.transport) => {
-                break_off(self.connection, &failure).await?;
-                self.tree.refuse(&entry.name, &failure);
-            }
+            Ok(Err(failure)) => self.tree.refuse(&entry.name, &failure),
             Err(failure) => return Err(self.tree.broken(&entry.name, failure)),
         }
         Ok(())

@@ -15,11 +15,10 @@ use crate::service::files::walk::{Count, Step, Wanted, walk};
 use crate::service::ftp::errors;
 use crate::service::ftp::options::TransferOptions;
 use crate::service::ftp::protocol::{Flags, Framing, Message};
+use crate::service::ftp::transfer::ending::is_about_the_file;
 use crate::service::ftp::transfer::send::{Outgoing, send_file};
 use crate::service::ftp::transfer::start::await_ready;
-use crate::service::ftp::transfer::{
-    Delivered, ProgressTarget, break_off, by_disk, in_lane, is_about_the_file,
-};
+use crate::service::ftp::transfer::{Delivered, ProgressTarget, by_disk, in_lane};
 use crate::session::{Handle, RateLimiter};
 use crate::wire::Code;
 
@@ -48,6 +47,8 @@ enum Local {
 pub(crate) enum Sent {
     File(Delivered),
     Folder(TreeOutcome),
+    /// It is not sent, and the connection goes on.
+    Refused(Failure),
 }
 
 /// Opens everything that is to be sent, before any packet (faults.md row 1).
@@ -160,7 +161,7 @@ pub(crate) async fn send_one(
             let result = session.unless_cancelled(work).await;
             return Ok((connection, result.map(Sent::Folder)));
         }
-        Err(failure) => return Ok((connection, Err(failure))),
+        Err(failure) => return Ok((connection, Ok(Sent::Refused(failure)))),
     };
     let size = source.size;
     let (worker, options) = (session.clone(), (shape, flags, others_follow));
@@ -171,31 +172,28 @@ pub(crate) async fn send_one(
         (connection, result)
     });
     let (connection, result) = in_lane(session, size, exchange).await?;
-    Ok((connection, result.map(Sent::File)))
+    Ok((connection, result))
 }
 
-/// Sends a file as `watched.name`. If others follow, the server is told why one cannot be read to its end.
+/// Sends a file as `watched.name`.
 async fn put(
     session: &Handle,
     connection: &mut Connection,
     source: Source,
     watched: ProgressTarget<'_>,
     (shape, flags, others_follow): (Framing, Flags, bool),
-) -> Result<Delivered, Failure> {
+) -> Result<Sent, Failure> {
     let (mode, size, modified) = (source.mode, source.size, source.modified);
     let request = Message::Put { shape, flags, mode, size, modified, name: watched.name.to_owned() };
     connection.request([request.encode()]).await?;
     let (watched, asked) = (Some(watched), &RateLimiter::default());
-    let start = await_ready(connection, size, asked).await?;
-    let sent = send_file(session, connection, Outgoing { source, shape, start, watched, asked }).await;
-    if let Err(failure) = &sent
-        && others_follow
-        && !failure.told
-        && is_about_the_file(failure, connection.transport)
-    {
-        break_off(connection, failure).await?;
-    }
-    sent
+    let start = match await_ready(connection, size, asked).await {
+        Ok(start) => start,
+        Err(failure) if failure.told => return Ok(Sent::Refused(failure)),
+        Err(failure) => return Err(failure),
+    };
+    let outgoing = Outgoing { source, shape, start, watched, asked, others_follow };
+    Ok(send_file(session, connection, outgoing).await?.map_or_else(Sent::Refused, Sent::File))
 }
 
 /// Sends several sources one after another. A refused one is named, and the others go on.
@@ -215,7 +213,8 @@ pub(crate) async fn send_several(
         match result {
             Ok(Sent::File(file)) => tree.add_file(&name, &file),
             Ok(Sent::Folder(folder)) => tree.add_folder(&name, folder),
-            Err(failure) if is_about_the_file(&failure, connection.transport) => tree.refuse(&name, &failure),
+            Ok(Sent::Refused(failure)) => tree.refuse(&name, &failure),
+            Err(failure) if is_about_the_file(&failure) => tree.refuse(&name, &failure),
             Err(failure) => return Ok((connection, Err(tree.broken(&name, failure)))),
         }
         (so_far.before, so_far.answered) = (so_far.before + bytes, tree.answered);

@@ -26,11 +26,11 @@ use super::transfer::receive::{ReceiveOptions, receive_file};
 use super::transfer::send::send_file;
 use super::transfer::start::{Start, await_ready};
 use super::transfer::told_rate::ToldRate;
-use super::transfer::{Delivered, ProgressTarget, by_disk, in_lane, is_about_the_file, rate_limit};
+use super::transfer::{Delivered, ProgressTarget, by_disk, in_lane, rate_limit};
 use crate::base::escape::escape_line;
 use crate::base::{Value, quantity};
 use crate::language::Arguments;
-use crate::net::errors::{idle_client_replaced, malformed, told};
+use crate::net::errors::{as_frame, idle_client_replaced, malformed, told};
 use crate::net::{Connection, GIVES_WAY_AFTER, Incoming, Message as Wire, is_of_another_user, take_turns};
 use crate::report::Failure;
 use crate::service::contract::errors::{other_user, server_stopped};
@@ -250,7 +250,6 @@ impl ServerConnection {
                 self.asked.set(limit);
                 Ok((self, Ok(())))
             }
-            left_over if left_over.is_of_a_file_under_way() => Ok((self, Ok(()))),
             other => {
                 self.client.does("moves small files");
                 let answered = session.unless_cancelled(Box::pin(self.small(other))).await;
@@ -302,10 +301,12 @@ impl ServerConnection {
     }
 
     pub(super) async fn refuse(&mut self, name: &str, failure: &Failure) -> Result<(), Failure> {
+        self.log_refusal(name, failure);
+        self.connection.outgoing.send_now(as_frame(failure)).await
+    }
+
+    fn log_refusal(&self, name: &str, failure: &Failure) {
         self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(name)));
-        let words =
-            failure.fix.as_ref().map_or_else(|| failure.why.clone(), |fix| format!("{}; {fix}", failure.why));
-        self.connection.outgoing.send_now(Frame::error(failure.code, &words)).await
     }
 
     async fn put(&mut self, shape: Framing, name: String, intent: Intent) -> Result<(), Failure> {
@@ -331,20 +332,13 @@ impl ServerConnection {
         let told_rate = in_tree.unwrap_or_else(|| ToldRate::shared(&self.server.senders));
         let watched =
             ProgressTarget { name: &name, before: 0, total: intent.size, guest: Some(&self.client) };
+        let (watched, others_follow) = (Some(watched), true);
         let manner =
-            ReceiveOptions { shape, fresh: false, limited: false, told_rate, watched: Some(watched) };
+            ReceiveOptions { shape, fresh: false, limited: false, told_rate, watched, others_follow };
         let work = receive_file(&self.session, &mut self.connection, begun, intent, manner);
         let received = announced(&self.session, words, intent.size, work).await;
         self.tally.told = is_in_tree.then(|| ToldRate::shared(&self.server.senders));
-        let delivered = match received {
-            // The client reported a problem with its own file, which is a valid answer: the connection goes on.
-            Err(failure) if failure.told && is_about_the_file(&failure, self.connection.transport) => {
-                self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(&name)));
-                return Ok(());
-            }
-            other => other?,
-        };
-        self.log("received", &name, &delivered);
+        self.log_result("received", &name, received?);
         Ok(())
     }
 
@@ -380,38 +374,28 @@ impl ServerConnection {
         self.connection.outgoing.send_now(Message::File { limited, mode, size, modified }.encode()).await?;
         let start =
             if fresh { Ok(Start::Fresh) } else { await_ready(&mut self.connection, size, &self.asked).await };
-        let sent = match start {
+        match start {
             Ok(start) => {
                 let words = self.begins("gets", &name, size);
                 let watched =
                     ProgressTarget { name: &name, before: 0, total: size, guest: Some(&self.client) };
-                let (watched, asked) = (Some(watched), &self.asked);
-                let outgoing = Outgoing { source, shape, start, watched, asked };
+                let (watched, asked, others_follow) = (Some(watched), &self.asked, true);
+                let outgoing = Outgoing { source, shape, start, watched, asked, others_follow };
                 let work = send_file(&self.session, &mut self.connection, outgoing);
-                announced(&self.session, words, size, work).await
+                let sent = announced(&self.session, words, size, work).await?;
+                self.log_result("sent", &name, sent);
             }
             // The client declines the file, which is a valid answer: the connection goes on.
-            Err(failure) if failure.told => {
-                self.session.log("refused", format!("{} {}: {failure}", self.client, escape_line(&name)));
-                return Ok(());
-            }
-            Err(failure) => Err(failure),
-        };
-        self.conclude_get(&name, sent).await
+            Err(failure) if failure.told => self.log_refusal(&name, &failure),
+            Err(failure) => return Err(failure),
+        }
+        Ok(())
     }
 
-    /// Logs a file that was sent; tells the client why if it could not be sent.
-    async fn conclude_get(&mut self, name: &str, sent: Result<Delivered, Failure>) -> Result<(), Failure> {
-        match sent {
-            Ok(delivered) => {
-                self.log("sent", name, &delivered);
-                Ok(())
-            }
-            // The client has another file of that name, or the server's file cannot be read to its end.
-            Err(failure) if !failure.told && is_about_the_file(&failure, self.connection.transport) => {
-                self.refuse(name, &failure).await
-            }
-            Err(failure) => Err(failure),
+    fn log_result(&self, kind: &'static str, name: &str, result: Result<Delivered, Failure>) {
+        match result {
+            Ok(delivered) => self.log(kind, name, &delivered),
+            Err(failure) => self.log_refusal(name, &failure),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::ending::Stage;
 use super::{Delivered, by_disk, long_reading};
 use crate::base::Transport;
 use crate::net::errors::{malformed, unexpected};
@@ -28,7 +29,7 @@ pub(crate) enum Confirmed {
 /// A file of that name and size is there: sends its hashes, which the sender compares.
 pub(crate) async fn confirm(
     session: &Handle,
-    connection: &mut Connection,
+    (connection, stage): (&mut Connection, &mut Stage),
     there: There<RealDisk>,
     intent: Intent,
 ) -> Result<Confirmed, Failure> {
@@ -36,25 +37,13 @@ pub(crate) async fn confirm(
     let there = send_hashes(session, connection, there).await?;
     let ready = Message::Ready { there: true, replaces: intent.replace, resumed: intent.size };
     connection.outgoing.send_now(ready.encode()).await?;
-    let mut beats = heartbeats(there.tree.count());
-    let hash = loop {
-        let first = connection.incoming.expect(SILENCE_LIMIT, "hash of the file").await?;
-        let message = match &first {
-            Wire::Frame(frame) => Some(Message::decode(frame).map_err(malformed)?),
-            // A block of a group that differs has overtaken the word that it does.
-            Wire::Block { .. } if connection.transport == Transport::Udp => None,
-            Wire::Block { .. } => return Err(unexpected("the peer")),
-        };
-        match message {
-            Some(Message::End { hash, .. }) => break hash,
-            // The sender is busy comparing.
-            Some(Message::Hashes { hashes, .. }) if hashes.is_empty() && beats > 0 => beats -= 1,
-            None | Some(Message::Anew { .. }) if intent.replace => {
-                // Outside the disk queue: all of it is copied.
-                let part = session.block(move || there.into_part()).await??;
-                return Ok(Confirmed::Differs(Box::new(part), first));
-            }
-            _ => return Err(unexpected("the peer")),
+    *stage = Stage::Open;
+    let hash = match hear_answer(connection, heartbeats(there.tree.count()), intent.replace).await? {
+        Answer::End(hash) => hash,
+        Answer::Other(first) => {
+            // Outside the disk queue: all of it is copied.
+            let part = session.block(move || there.into_part()).await??;
+            return Ok(Confirmed::Differs(Box::new(part), first));
         }
     };
     let root =
@@ -65,6 +54,33 @@ pub(crate) async fn confirm(
     let kernel_drops = connection.outgoing.path().map_or(0, |path| path.kernel_drops);
     let elapsed = began.elapsed();
     Ok(Confirmed::Same(Delivered { kernel_drops, elapsed, ..nothing_travelled(intent, root) }))
+}
+
+/// What the sender says when it has compared.
+enum Answer {
+    /// The hash of its file; all groups are the same.
+    End([u8; 32]),
+    /// What it sends first of another file, which replaces the one that is there.
+    Other(Wire),
+}
+
+/// Waits for the sender's answer. `beats`: how often it may say before that it is busy comparing.
+async fn hear_answer(connection: &mut Connection, mut beats: u64, replace: bool) -> Result<Answer, Failure> {
+    loop {
+        let first = connection.incoming.expect(SILENCE_LIMIT, "hash of the file").await?;
+        let message = match &first {
+            Wire::Frame(frame) => Some(Message::decode(frame).map_err(malformed)?),
+            // A block of a group that differs has overtaken the word that it does.
+            Wire::Block { .. } if connection.transport == Transport::Udp => None,
+            Wire::Block { .. } => return Err(unexpected("the peer")),
+        };
+        match message {
+            Some(Message::End { hash, .. }) => return Ok(Answer::End(hash)),
+            Some(Message::Hashes { hashes, .. }) if hashes.is_empty() && beats > 0 => beats -= 1,
+            None | Some(Message::Anew { .. }) if replace => return Ok(Answer::Other(first)),
+            _ => return Err(unexpected("the peer")),
+        }
+    }
 }
 
 /// Sends the hashes of all groups of a file that is there.

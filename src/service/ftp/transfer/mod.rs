@@ -7,12 +7,14 @@
 //! | `start` | what the receiver has, as it says before the first block |
 //! | `writer` | the part, which a disk job takes while it writes |
 //! | `write_target` | where the bytes of received blocks go |
+//! | `ending` | what both sides say of a file that one of them gives up |
 //! | `confirm` | what a receiver says about data that it has already |
 //! | `told_rate` | the receiver's rate limit, as it tells the sender |
 //! | `bottleneck` | where both ends spent their time, and what limited the transfer |
 
 pub(super) mod bottleneck;
 pub(super) mod confirm;
+pub(super) mod ending;
 pub(super) mod receive;
 pub(super) mod send;
 pub(super) mod start;
@@ -32,8 +34,8 @@ use crate::net::errors::told;
 use crate::net::{Connection, MINIMUM_RATE, Message, clock};
 use crate::report::Failure;
 use crate::session::{Blocking, ClientEntry, Handle, RateLimiter};
+use crate::wire::Code;
 use crate::wire::frame::ERROR;
-use crate::wire::{Code, Frame};
 
 /// Disk jobs that run at once: with more, others wait for the processors beside hundreds of busy clients (twice as many: four
 /// times as long); with fewer, 1 000 clients at once spend more on scheduling than on work. Jobs are short and are served
@@ -292,21 +294,6 @@ async fn last_words(connection: &mut Connection) -> Option<Failure> {
         }
     };
     tokio::time::timeout(LAST_WORDS_LIMIT, words).await.ok().flatten()
-}
-
-/// True for a failure of one file after which its connection goes on. Over UDP, blocks of the file may still be in
-/// flight.
-pub(super) fn is_about_the_file(failure: &Failure, transport: Transport) -> bool {
-    match failure.code {
-        Code::Exists => true,
-        Code::Changed | Code::Disk => transport == Transport::Tcp,
-        _ => false,
-    }
-}
-
-/// Tells the receiver why the file that travels is not sent to its end; the connection goes on.
-pub(super) async fn break_off(connection: &mut Connection, failure: &Failure) -> Result<(), Failure> {
-    connection.outgoing.send_now(Frame::error(failure.code, &failure.why)).await
 }
 
 /// Tells whether the machine slept since a transfer began (faults.md row 34): our deadlines stop meanwhile, the peer's do

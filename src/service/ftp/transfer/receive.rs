@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::bottleneck::{Clock, judge};
 use super::confirm::{Confirmed, confirm, heartbeats, offer_part, stored};
+use super::ending::{Side, Stage, give_up};
 use super::send::say_resuming;
 use super::told_rate::ToldRate;
 use super::write_target::{WriteTarget, integrity};
@@ -87,29 +88,49 @@ pub(crate) struct ReceiveOptions<'a> {
     /// The rate that the sender was told to keep.
     pub(crate) told_rate: ToldRate,
     pub(crate) watched: Option<ProgressTarget<'a>>,
+    /// The connection is used for others behind this file.
+    pub(crate) others_follow: bool,
 }
 
-/// Receives a file, and gives it its final name when it is complete and its hash is right.
+/// Receives a file, and gives it its final name when it is complete and its hash is right. The inner error is about this
+/// file alone: the connection goes on, if others follow.
 pub(crate) async fn receive_file(
     session: &Handle,
     connection: &mut Connection,
     begun: Begun<RealDisk>,
     intent: Intent,
     manner: ReceiveOptions<'_>,
-) -> Result<Delivered, Failure> {
-    match begun {
-        Begun::There(there) => {
-            let confirmed = session.unless_cancelled(confirm(session, connection, there, intent)).await?;
-            let (part, first) = match confirmed {
-                Confirmed::Same(delivered) => return Ok(delivered),
-                Confirmed::Differs(part, first) => (*part, first),
-            };
-            receive_in_lane(session, connection, Incoming { part, first: Some(first), intent, manner }).await
-        }
-        Begun::Part(part) => {
-            receive_in_lane(session, connection, Incoming { part, first: None, intent, manner }).await
-        }
+) -> Result<Result<Delivered, Failure>, Failure> {
+    let mut stage = if manner.fresh { Stage::Open } else { Stage::Asked };
+    let others_follow = manner.others_follow;
+    match receive_begun(session, (connection, &mut stage), begun, intent, manner).await {
+        Ok(delivered) => Ok(Ok(delivered)),
+        Err(failure) if others_follow => give_up(session, connection, (Side::Receiver, stage), failure).await,
+        Err(failure) => Err(failure),
     }
+}
+
+async fn receive_begun(
+    session: &Handle,
+    (connection, stage): (&mut Connection, &mut Stage),
+    begun: Begun<RealDisk>,
+    intent: Intent,
+    manner: ReceiveOptions<'_>,
+) -> Result<Delivered, Failure> {
+    let (part, first) = match begun {
+        Begun::There(there) => {
+            let confirmed = confirm(session, (connection, stage), there, intent);
+            match session.unless_cancelled(confirmed).await? {
+                Confirmed::Same(delivered) => return Ok(delivered),
+                Confirmed::Differs(part, first) => (*part, Some(first)),
+            }
+        }
+        Begun::Part(part) => (part, None),
+    };
+    take_lane(session, connection);
+    let received = receive_part(session, (connection, stage), Incoming { part, first, intent, manner }).await;
+    connection.share();
+    received
 }
 
 /// A file that is to be received.
@@ -121,20 +142,9 @@ struct Incoming<'a> {
     manner: ReceiveOptions<'a>,
 }
 
-async fn receive_in_lane(
-    session: &Handle,
-    connection: &mut Connection,
-    incoming: Incoming<'_>,
-) -> Result<Delivered, Failure> {
-    take_lane(session, connection);
-    let received = receive_part(session, connection, incoming).await;
-    connection.share();
-    received
-}
-
 async fn receive_part(
     session: &Handle,
-    connection: &mut Connection,
+    (connection, stage): (&mut Connection, &mut Stage),
     incoming: Incoming<'_>,
 ) -> Result<Delivered, Failure> {
     let Incoming { mut part, first, intent, mut manner } = incoming;
@@ -145,11 +155,9 @@ async fn receive_part(
         part = offer_part(session, connection, part, (resumed, manner.told_rate.news(session))).await?;
         say_resuming(session, manner.watched, resumed, intent.size);
     }
+    *stage = Stage::Open;
     let mut receiver = Receiver::new((session, connection), part, assembly, first.is_none(), manner);
-    let received = match receiver.run(first).await {
-        Ok(received) => Ok(received),
-        Err(failure) => Err(receiver.reason_of(failure).await),
-    };
+    let received = receiver.receive(first).await;
     let chunks = receiver.places.assembly.chunks();
     let resumed = resumed.saturating_sub(receiver.places.assembly.replaced());
     let (written, mut clock) = receiver.into_part(received).await;
@@ -213,6 +221,14 @@ impl<'a> Receiver<'a> {
 }
 
 impl Receiver<'_> {
+    /// As [`Self::run`]; if that fails, for the reason that the sender gave.
+    async fn receive(&mut self, first: Option<Wire>) -> Result<([u8; 32], Spent), Failure> {
+        match self.run(first).await {
+            Ok(received) => Ok(received),
+            Err(failure) => Err(self.reason_of(failure).await),
+        }
+    }
+
     /// Runs until every group is here, verified and written, and END has come; returns the hash and the sender's time
     /// statistics from it. Frames after that belong to the next request, or are the end of the connection (row 42).
     /// `first`: what the sender has already begun with.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::bottleneck::{Clock, judge};
+use super::ending::{Side, Stage, give_up};
 use super::start::{Start, There};
 use super::{Awake, Delivered, ProgressTarget, by_disk, last_words, on_disk, take_lane};
 use crate::base::{Held, quantity};
@@ -82,18 +83,26 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) watched: Option<ProgressTarget<'a>>,
     /// The rate that the receiver asked for, with RATE.
     pub(crate) asked: &'a RateLimiter,
+    /// The connection is used for others behind this file.
+    pub(crate) others_follow: bool,
 }
 
-/// Sends a file, and waits until the receiver has stored it.
+/// Sends a file, and waits until the receiver has stored it. The inner error is about this file alone: the connection goes
+/// on, if others follow.
 pub(crate) async fn send_file(
     session: &Handle,
     connection: &mut Connection,
     outgoing: Outgoing<'_>,
-) -> Result<Delivered, Failure> {
+) -> Result<Result<Delivered, Failure>, Failure> {
+    let (side, others_follow) = (Side::Sender { asked: outgoing.asked }, outgoing.others_follow);
     take_lane(session, connection);
     let sent = send_in_lane(session, connection, outgoing).await;
     connection.share();
-    sent
+    match sent {
+        Ok(delivered) => Ok(Ok(delivered)),
+        Err(failure) if others_follow => give_up(session, connection, (side, Stage::Open), failure).await,
+        Err(failure) => Err(failure),
+    }
 }
 
 async fn send_in_lane(
@@ -101,7 +110,7 @@ async fn send_in_lane(
     connection: &mut Connection,
     outgoing: Outgoing<'_>,
 ) -> Result<Delivered, Failure> {
-    let Outgoing { source, shape, start, watched, asked } = outgoing;
+    let Outgoing { source, shape, start, watched, asked, .. } = outgoing;
     let began = Instant::now();
     let size = source.size;
     // The path's counters cover the whole connection: note where this file begins.

@@ -57,7 +57,6 @@ pub(crate) async fn await_ready(
                 groups.extend((first..).zip(hashes));
             }
             Message::Rate { limit } => asked.set(limit),
-            left_over if left_over.is_of_a_file_under_way() => {}
             Message::Ready { there, replaces: differing, resumed } => {
                 let file = if differing { There::IsReplaced } else { There::MustBeSame };
                 let there = there.then_some(file);

@@ -1,0 +1,115 @@
+//! A file that one of the two sides gives up while others follow over the same connection. Both sides say ERROR, once each,
+//! whoever begins; whatever else comes of the file until then is dropped (docs/protocol.md, 4.4).
+
+use std::time::Instant;
+
+use super::MinimumRate;
+use crate::net::errors::as_frame;
+use crate::net::{BlockSink, Connection, Received, SILENCE_LIMIT};
+use crate::report::Failure;
+use crate::service::contract::errors::closed_early;
+use crate::service::ftp::errors;
+use crate::service::ftp::protocol::Message;
+use crate::session::{Handle, RateLimiter};
+use crate::wire::Code;
+use crate::wire::frame::{ERROR, Frame};
+
+/// Which side of the file this is.
+#[derive(Clone, Copy)]
+pub(crate) enum Side<'a> {
+    /// The rate that the receiver asks for is in `asked`.
+    Sender {
+        asked: &'a RateLimiter,
+    },
+    Receiver,
+}
+
+/// How far a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The receiver has not said READY: its ERROR is an answer, and the sender has nothing to end.
+    Asked,
+    /// The sender may send blocks.
+    Open,
+}
+
+/// True for a failure of one file, after which its connection goes on.
+pub(crate) const fn is_about_the_file(failure: &Failure) -> bool {
+    matches!(
+        failure.code,
+        Code::Missing | Code::Exists | Code::Policy | Code::Disk | Code::Full | Code::Changed
+    )
+}
+
+/// Gives a file up together with the other side. The inner error is the failure, and the connection goes on.
+///
+/// # Errors
+/// The failure, if it is not about this file alone, or if the connection ends.
+pub(super) async fn give_up<T>(
+    session: &Handle,
+    connection: &mut Connection,
+    (side, stage): (Side<'_>, Stage),
+    failure: Failure,
+) -> Result<Result<T, Failure>, Failure> {
+    if !is_about_the_file(&failure) {
+        return Err(failure);
+    }
+    let words = async {
+        // If the connection is broken, that shows at the next message.
+        drop(connection.outgoing.send_behind_blocks(as_frame(&failure)).await);
+        if failure.told || stage == Stage::Asked { Ok(()) } else { hear_out(connection, side).await }
+    };
+    match session.unless_cancelled(words).await {
+        Ok(()) => Ok(Err(failure)),
+        Err(_) => Err(failure),
+    }
+}
+
+/// Drops what comes before the other side's ERROR.
+async fn hear_out(connection: &mut Connection, side: Side<'_>) -> Result<(), Failure> {
+    let (mut dropped, mut pace) = (Dropped::default(), MinimumRate::new(Instant::now()));
+    loop {
+        let message = tokio::time::timeout(SILENCE_LIMIT, connection.incoming.next_into(&mut dropped)).await;
+        let bytes = match message.unwrap_or_else(|_| Err(errors::no_data(SILENCE_LIMIT)))? {
+            Some(Received::Bytes) => std::mem::take(&mut dropped.bytes),
+            Some(Received::Frame(frame)) if frame.kind == ERROR => return Ok(()),
+            Some(Received::Frame(frame)) => heed(&frame, side),
+            None => return Err(closed_early("the peer")),
+        };
+        pace.count(bytes, Instant::now(), None)?;
+    }
+}
+
+/// A rate limit is for the whole connection. Returns the bytes of the frame.
+fn heed(frame: &Frame, side: Side<'_>) -> u64 {
+    if let Side::Sender { asked } = side
+        && let Ok(Message::Rate { limit }) = Message::decode(frame)
+    {
+        asked.set(limit);
+    }
+    frame.body.len() as u64
+}
+
+/// Where blocks go that nobody wants.
+struct Dropped {
+    room: Box<[u8]>,
+    bytes: u64,
+}
+
+impl Default for Dropped {
+    fn default() -> Self {
+        Self { room: vec![0; 64 << 10].into(), bytes: 0 }
+    }
+}
+
+impl BlockSink for Dropped {
+    fn room(&mut self, _offset: u64, length: usize) -> Result<&mut [u8], Failure> {
+        let most = length.min(self.room.len());
+        Ok(&mut self.room[..most])
+    }
+
+    fn landed(&mut self, _offset: u64, length: usize) -> Result<(), Failure> {
+        self.bytes += length as u64;
+        Ok(())
+    }
+}
