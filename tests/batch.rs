@@ -2,9 +2,10 @@
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::Duration;
 
-use crate::harness::Lab;
+use crate::harness::{Lab, PROGRAM};
 
 #[test]
 fn exit_codes_tell_the_truth() {
@@ -231,6 +232,25 @@ fn a_file_goes_to_standard_output_and_comes_from_standard_input() {
     lab.with_input(&[], format!("send - to {address} name x\n").as_bytes())
         .fails(1, "standard input is taken by the commands");
     lab.nls(&format!("get . from {address} to -")).fails(1, "a folder does not go to standard output");
+    // The place where it is kept until it is whole.
+    lab.random("root/large", 2 << 20, 6);
+    let narrow = |place: &str, script: &str| {
+        let mut command = Command::new("sh");
+        lab.dress(&mut command);
+        let script = format!("echo in | TMPDIR={place} exec \"$1\" -c '{script}'");
+        let output = command.args(["-c", &format!("ulimit -f 1024; {script}"), "sh", PROGRAM]).output();
+        String::from_utf8(output.unwrap().stderr).unwrap()
+    };
+    let none = lab.path("none").display().to_string();
+    for script in [format!("get big from {address} to -"), format!("send - to {address} name other")] {
+        let words = narrow(&none, &script);
+        assert!(words.contains(&format!("a temporary file in {none}: no such file")), "{words}");
+        assert!(words.contains("set TMPDIR to a folder"), "{words}");
+    }
+    std::fs::create_dir(lab.path("temp")).unwrap();
+    let words = narrow(&lab.path("temp").display().to_string(), &format!("get large from {address} to -"));
+    assert!(words.contains("file too large; set TMPDIR") && !words.contains("kept"), "{words}");
+    assert_eq!(std::fs::read_dir(lab.path("temp")).unwrap().count(), 0);
     let run = lab.run(&["--json", "-c", &format!("get big from {address} to -")]);
     assert!(run.code == Some(1) && run.out.contains("taken by results in JSON"), "{run:?}");
 }

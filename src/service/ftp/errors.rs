@@ -83,6 +83,22 @@ pub(crate) fn folder_to_standard_output() -> Failure {
         .fix("`to PATH`, or name one of its files")
 }
 
+/// What comes from standard input, or goes to standard output, is on a disk until it is whole.
+pub(crate) fn temporary_file_failed(error: &std::io::Error) -> Failure {
+    let folder = std::env::temp_dir();
+    temporary_place(Failure::io(error, format!("a temporary file in {}", folder.display())))
+}
+
+/// Such a file could not be written.
+pub(crate) fn temporary_place(failure: Failure) -> Failure {
+    match failure.code {
+        Code::Full | Code::Disk | Code::Missing if !failure.told => {
+            failure.fix("set TMPDIR to a folder with room that you may write to")
+        }
+        _ => failure,
+    }
+}
+
 pub(crate) fn standard_output_closed() -> Failure {
     Failure::new(Code::Broken, "nobody reads standard output any more")
 }

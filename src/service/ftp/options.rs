@@ -65,6 +65,8 @@ pub(super) struct TransferOptions {
     pub(super) shape: Framing,
     pub(super) flags: Flags,
     pub(super) wanted: Wanted,
+    /// The file goes on to standard output: it is not kept here.
+    pub(super) passes: bool,
 }
 
 impl FromArguments for TransferOptions {
@@ -81,6 +83,7 @@ impl FromArguments for TransferOptions {
             shape: Framing { chunk: chunk as u32, window: window as u32 },
             flags: Flags { replace: arguments.flag("replace"), fast: arguments.flag("fast") },
             wanted: Wanted { hidden: arguments.flag("hidden"), links: arguments.flag("links") },
+            passes: false,
         }
     }
 }

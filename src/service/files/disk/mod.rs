@@ -51,6 +51,13 @@ pub(crate) fn last_change(file: &Metadata) -> LastChange {
     (file.ctime(), file.ctime_nsec())
 }
 
+/// A file got its name and replaced another, in a folder that somebody moved in that moment: that cannot be undone.
+pub(crate) fn replaced_elsewhere() -> io::Error {
+    io::Error::other(
+        "somebody moved the folder just as the file replaced the one there: it is in it, wherever that is now",
+    )
+}
+
 /// Operations on one folder.
 pub(crate) trait Disk: std::fmt::Debug + Send + Sync + 'static {
     type File: std::fmt::Debug + Send + Sync + 'static;
@@ -118,11 +125,15 @@ pub(crate) trait Disk: std::fmt::Debug + Send + Sync + 'static {
     /// gets its former name again, unless it replaced another.
     fn publish(&self, file: &Self::File, from: &str, to: &str, replace: bool) -> io::Result<()> {
         self.check_place()?;
-        self.rename_own(file, from, to, replace)?;
-        self.check_place().inspect_err(|_| {
-            if !replace && self.is_at(file, to) {
+        let has_replaced = self.rename_own(file, from, to, replace)?;
+        self.check_place().map_err(|error| {
+            if has_replaced {
+                return replaced_elsewhere();
+            }
+            if self.is_at(file, to) {
                 drop(self.rename(to, from, false));
             }
+            error
         })
     }
     /// Fails unless the folder [is in its place](Self::is_in_place).
@@ -131,15 +142,20 @@ pub(crate) trait Disk: std::fmt::Debug + Send + Sync + 'static {
         if self.is_in_place() { Ok(()) } else { Err(io::Error::new(ErrorKind::NotFound, moved)) }
     }
     /// Renames this very file; an error if another one has its name by then, before or afterwards: who may write to the
-    /// folder can exchange files.
-    fn rename_own(&self, file: &Self::File, from: &str, to: &str, replace: bool) -> io::Result<()> {
+    /// folder can exchange files. Returns whether it replaced another.
+    fn rename_own(&self, file: &Self::File, from: &str, to: &str, replace: bool) -> io::Result<bool> {
         let exchanged = || io::Error::other("somebody put another file in its place");
         if !self.is_at(file, from) {
             let is_gone = self.find(from).is_none();
             return Err(if is_gone { ErrorKind::NotFound.into() } else { exchanged() });
         }
-        self.rename(from, to, replace)?;
-        if self.is_at(file, to) { Ok(()) } else { Err(exchanged()) }
+        let has_replaced = match self.rename(from, to, false) {
+            Err(error) if replace && error.kind() == ErrorKind::AlreadyExists => {
+                self.rename(from, to, true).map(|()| true)
+            }
+            renamed => renamed.map(|()| false),
+        }?;
+        if self.is_at(file, to) { Ok(has_replaced) } else { Err(exchanged()) }
     }
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Waits until the disk has the names in the folder.

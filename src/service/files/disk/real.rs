@@ -138,9 +138,10 @@ impl Disk for RealDisk {
         // A hard link never replaces a file; after it the part's own name is removed.
         match self.dir.hard_link(&from, &self.dir, &to) {
             Ok(()) => self.dir.remove_file(from),
-            Err(error) if lacks(&error, Lacking::Links) && self.dir.symlink_metadata(&to).is_err() => {
-                self.dir.rename(from, &self.dir, to)
-            }
+            Err(error) if lacks(&error, Lacking::Links) => match self.dir.symlink_metadata(&to) {
+                Ok(_) => Err(ErrorKind::AlreadyExists.into()),
+                Err(_) => self.dir.rename(from, &self.dir, to),
+            },
             Err(error) => Err(error),
         }
     }

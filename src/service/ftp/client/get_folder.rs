@@ -119,7 +119,7 @@ pub(crate) async fn get_folder(
     options: TransferOptions,
     listed: Listed,
 ) -> Result<TreeOutcome, Failure> {
-    let TransferOptions { shape, flags, wanted } = options;
+    let TransferOptions { shape, flags, wanted, .. } = options;
     let Listed { entries, count, lost, .. } = listed;
     let (total, mut tree) = (count.bytes, TreeOutcome::new(count));
     lost.iter().for_each(|(path, failure)| tree.refuse(path, failure));

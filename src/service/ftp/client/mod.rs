@@ -185,7 +185,7 @@ async fn ask(
     options: TransferOptions,
     accept: Accept,
 ) -> Result<Asked, Failure> {
-    let TransferOptions { shape, flags: Flags { replace, fast }, .. } = options;
+    let TransferOptions { shape, flags: Flags { replace, fast }, passes, .. } = options;
     let local = target.to_owned();
     // Over UDP the first blocks could overtake the answer; and a file that may be too large must not start at once.
     let ordered = connection.transport == Transport::Tcp && accept.bytes == u64::MAX;
@@ -196,13 +196,15 @@ async fn ask(
     let answer = connection.incoming.frame(ANSWER_LIMIT, "answer").await?;
     let (limited, mode, size, modified) = match Message::decode(&answer).map_err(malformed)? {
         Message::File { limited, mode, size, modified } => (limited, mode, size, modified),
+        Message::Folder { .. } if passes => return Err(errors::folder_to_standard_output()),
         Message::Folder { mode, modified, .. } => return Ok(Asked::Folder((modified, mode))),
         _ => return Err(unexpected("the server")),
     };
     if size > accept.bytes {
         return Err(errors::file_too_large(size, accept.bytes));
     }
-    let intent = Intent { replace, fast, mode, ..Intent::new(size, modified) };
+    let (fast, kept) = (fast || passes, !passes);
+    let intent = Intent { replace, fast, mode, kept, ..Intent::new(size, modified) };
     let local = target.to_owned();
     let begun = by_disk(session, move || local_part(&local, intent)).await??;
     let (watched, others_follow) = (None, false);

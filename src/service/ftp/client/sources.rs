@@ -147,7 +147,7 @@ pub(crate) async fn send_one(
     options: TransferOptions,
     so_far: SoFar,
 ) -> Result<(Connection, Result<Sent, Failure>), Failure> {
-    let TransferOptions { shape, flags, wanted } = options;
+    let TransferOptions { shape, flags, wanted, .. } = options;
     let SoFar { before, total, answered, others_follow } = so_far;
     let Sourced { path, name, opened, .. } = source;
     let opened = match opened {

@@ -1,13 +1,15 @@
 //! `get X to -` and `send -`: standard input and output in place of a file. Received data is written out only when the
 //! file is complete and verified; input is read to its end before it is sent.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
+
+use tempfile::NamedTempFile;
 
 use crate::base::Value;
 use crate::report::{Failure, Outcome};
 use crate::service::ftp::client;
 use crate::service::ftp::errors;
-use crate::service::ftp::options::{GetOptions, SendOptions};
+use crate::service::ftp::options::{GetOptions, SendOptions, TransferOptions};
 use crate::service::{Context, Job};
 use crate::session::Handle;
 
@@ -22,15 +24,14 @@ pub(crate) fn get(session: Handle, options: GetOptions, context: Context) -> Job
     }
     Box::pin(async move {
         let output = context.streams.output.clone().ok_or_else(errors::standard_output_taken)?;
-        let failed = |error: std::io::Error| Failure::io(&error, "the file until it is whole");
+        let failed = |error: std::io::Error| errors::temporary_file_failed(&error);
         let folder = tempfile::tempdir().map_err(failed)?;
         let path = folder.path().join("file");
         let shown = path.display().to_string();
-        let options = GetOptions { to: Some(shown.clone()), ..options };
-        let outcome = client::get(session.clone(), options, context).await?;
-        if path.is_dir() {
-            return Err(errors::folder_to_standard_output());
-        }
+        let transfer = TransferOptions { passes: true, ..options.transfer };
+        let options = GetOptions { to: Some(shown.clone()), transfer, ..options };
+        let outcome = client::get(session.clone(), options, context).await;
+        let outcome = outcome.map_err(errors::temporary_place)?;
         session.set("path", Value::text(STREAM));
         let written = session.block(move || {
             let _until_it_is_out = folder;
@@ -61,18 +62,27 @@ pub(crate) fn send(session: Handle, options: SendOptions, context: Context) -> J
         if !context.streams.input {
             return Err(errors::standard_input_taken());
         }
-        let failed = |error: std::io::Error| Failure::io(&error, "standard input");
-        let read = session.block(|| {
-            let mut file = tempfile::NamedTempFile::new()?;
-            std::io::copy(&mut std::io::stdin().lock(), &mut file)?;
-            file.flush()?;
-            Ok(file)
-        });
+        let read = session.block(|| keep(&mut std::io::stdin().lock()));
         // Cancelling does not wait for the end of the input.
-        let file = session.unless_cancelled(async { read.await?.map_err(failed) }).await?;
+        let file = session.unless_cancelled(async { read.await? }).await?;
         let options = SendOptions { paths: vec![file.path().display().to_string()], ..options };
         let outcome = client::send(session.clone(), options, context).await;
         session.set("path", Value::text(STREAM));
         outcome
     })
+}
+
+/// Reads standard input to its end.
+fn keep(input: &mut impl Read) -> Result<NamedTempFile, Failure> {
+    let failed = |error: std::io::Error| errors::temporary_file_failed(&error);
+    let mut file = NamedTempFile::new().map_err(failed)?;
+    let mut block = vec![0; BLOCK];
+    loop {
+        match input.read(&mut block) {
+            Ok(0) => return Ok(file),
+            Ok(length) => file.write_all(&block[..length]).map_err(failed)?,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Failure::io(&error, "standard input")),
+        }
+    }
 }

@@ -81,6 +81,9 @@ fn intent(replace: bool, fast: bool) -> Intent {
 /// How many disk operations a receive takes if nothing goes wrong.
 fn operations(intent: Intent) -> u64 {
     let disk = SimDisk::new();
+    if intent.replace {
+        disk.plant("a", OLD);
+    }
     receive(&disk, intent, &mut Course::default()).unwrap();
     let count = disk.state().operations;
     assert!(count > BLOCKS, "{count}");

@@ -46,11 +46,13 @@ pub(crate) struct Intent {
     pub(crate) mode: Mode,
     /// Bytes of a group.
     pub(crate) group: u64,
+    /// What arrived is kept if the transfer fails, for the next attempt.
+    pub(crate) kept: bool,
 }
 
 impl Intent {
     pub(crate) const fn new(size: u64, modified: u64) -> Self {
-        Self { size, modified, replace: false, fast: false, mode: 0o644, group: GROUP }
+        Self { size, modified, replace: false, fast: false, mode: 0o644, group: GROUP, kept: true }
     }
 }
 

@@ -39,7 +39,7 @@ impl<D: Disk> Part<D> {
     }
 
     pub(crate) const fn wants_journal(&self) -> bool {
-        self.intent.size > self.intent.group
+        self.intent.kept && self.intent.size > self.intent.group
     }
 
     fn is_about_this(&self, header: &Header) -> bool {

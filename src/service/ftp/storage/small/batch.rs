@@ -1,125 +1,23 @@
-//! Small files that travel as one message: reading them, and storing many at a time. One wait for the disk serves many
-//! files: write all, sync the file system, rename all, sync the folders. Everything blocks.
+//! Small files, folders and links that are stored together, below a root.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::sync::Arc;
 
-use super::part::claim_part;
-use super::quota::{Quota, Reserved};
-use crate::base::{Count, Counted};
+use super::Denied;
+use super::pending::{Pending, check_place};
 use crate::report::Failure;
-use crate::service::contract::errors::{changed_while_reading, file_exists, never_replaced};
-use crate::service::files::disk::check_free;
-use crate::service::files::disk::{Disk, Found, LastChange, RealDisk, reopen};
-use crate::service::files::name::{Rules, components, journal_name, part_name};
-use crate::service::files::root::{Folder, Source};
+use crate::service::contract::errors::{file_exists, never_replaced};
+use crate::service::files::disk::{Disk, Found, RealDisk, reopen};
+use crate::service::files::name::{Rules, components};
+use crate::service::files::root::Folder;
 use crate::service::ftp::errors;
-use crate::service::ftp::protocol::{Flags, Label, Message, SMALL_LIMIT};
-
-/// Most files of all clients that wait for a sync: each holds two descriptors.
-const ALL_PENDING_LIMIT: usize = 512;
-static PENDING: Count = Count::new();
+use crate::service::ftp::protocol::{Label, Message};
+use crate::service::ftp::storage::quota::Quota;
 
 /// Most files of one client that are synced together: each holds its lock until it has its name.
 const PENDING_LIMIT: usize = 64;
 /// Messages from the first pending one on, and bytes, that cause a sync: a sender's window is four times as large.
 const UNSETTLED_LIMIT: u64 = 256;
 const UNSETTLED_BYTES: u64 = 2 << 20;
-
-/// Reads a small file; returns its metadata, under the name `name`, and its bytes.
-pub(crate) fn read(
-    folder: &Folder,
-    path: &str,
-    name: String,
-    flags: Flags,
-) -> Result<(Label, bytes::Bytes), Failure> {
-    read_source(folder.source(path)?, name, flags)
-}
-
-pub(crate) fn read_source(
-    mut source: Source,
-    name: String,
-    flags: Flags,
-) -> Result<(Label, bytes::Bytes), Failure> {
-    let mut bytes = Vec::with_capacity(source.size.min(SMALL_LIMIT) as usize + 1);
-    (&mut source.file)
-        .take(SMALL_LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Failure::io(&error, format!("reading {name}")))?;
-    if bytes.len() as u64 != source.size || source.size > SMALL_LIMIT {
-        return Err(changed_while_reading(source.size.min(bytes.len() as u64)));
-    }
-    let hash = blake3::hash(&bytes).into();
-    let label = Label { flags, mode: source.mode, modified: source.modified, hash, name };
-    Ok((label, bytes.into()))
-}
-
-/// A file that is written and does not have its final name yet.
-#[derive(Debug)]
-struct Pending {
-    index: u64,
-    dir: Arc<RealDisk>,
-    name: String,
-    replace: bool,
-    /// Holds the lock of the part.
-    file: File,
-    written: Written,
-    place: Reserved,
-    _counted: Counted,
-}
-
-impl Pending {
-    /// Fails if another program has written to the part meanwhile, or moved its folder.
-    fn check(&self) -> Result<(), Failure> {
-        check_place(&self.dir)?;
-        let is_whole = self.written.is_still_in(&self.dir, &self.file);
-        if is_whole { Ok(()) } else { Err(errors::part_was_changed(&part_name(&self.name))) }
-    }
-
-    fn remove(&self) {
-        drop(self.dir.remove(&part_name(&self.name)));
-    }
-
-    /// If it fails, nothing is left.
-    fn publish(&self) -> Result<(), Failure> {
-        let part = part_name(&self.name);
-        or_removed(&self.dir, &self.name, self.dir.rename_own(&self.file, &part, &self.name, self.replace))
-    }
-}
-
-impl Pending {
-    /// It has its name, but the folder was moved: what is refused is not there, unless it replaced another.
-    fn take_back(self, failure: &Failure) -> Denied {
-        if self.replace {
-            self.place.keep();
-        } else if self.dir.is_at(&self.file, &self.name) {
-            drop(self.dir.remove(&self.name));
-        }
-        (self.index, failure.clone())
-    }
-}
-
-/// What a part holds, and when it was written.
-#[derive(Debug)]
-struct Written {
-    hash: [u8; 32],
-    bytes: usize,
-    at: Option<LastChange>,
-}
-
-impl Written {
-    /// True if no other program has written to the part since, which may wait long for its name (row 28).
-    fn is_still_in(&self, dir: &RealDisk, file: &File) -> bool {
-        let reads_the_same = || {
-            let mut there = vec![0; self.bytes];
-            dir.length(file).is_ok_and(|length| length == self.bytes as u64)
-                && dir.read_at(file, 0, &mut there).is_ok()
-                && *blake3::hash(&there).as_bytes() == self.hash
-        };
-        dir.last_change(file).ok() == self.at || reads_the_same()
-    }
-}
 
 /// Stores small files and folders below a root.
 #[derive(Debug)]
@@ -147,9 +45,6 @@ pub(crate) struct BatchWriter {
     /// Offers that are to be sent: their index, and whether they replace another file.
     wanted: Vec<(u64, bool)>,
 }
-
-/// A message that was refused: its index, from 0.
-pub(crate) type Denied = (u64, Failure);
 
 impl BatchWriter {
     pub(crate) fn new(folder: Arc<Folder>, rules: Rules, quota: Arc<Quota>) -> Self {
@@ -211,7 +106,7 @@ impl BatchWriter {
             };
             denied.extend(stored.err().map(|failure| (index, failure)));
             let full = self.pending.len() >= PENDING_LIMIT
-                || PENDING.now() >= ALL_PENDING_LIMIT
+                || Pending::is_crowded()
                 || self.taken - self.settled() >= UNSETTLED_LIMIT
                 || self.unsettled >= UNSETTLED_BYTES;
             if full {
@@ -278,24 +173,12 @@ impl BatchWriter {
         }
         let length = bytes.len() as u64;
         let place = self.quota.entry(length)?;
-        let file = write_part(&dir, last, label, bytes)?;
+        let pending = Pending::write(index, (dir, last), label, bytes, place)?;
         (self.bytes, self.files) = (self.bytes + length, self.files + 1);
         if flags.fast {
-            let published = dir.publish(&file, &part_name(last), last, flags.replace);
-            return or_removed(&dir, last, published).map(|()| place.keep());
+            return pending.publish_at_once();
         }
-        let name = last.to_owned();
-        let written = Written { hash: *hash, bytes: bytes.len(), at: dir.last_change(&file).ok() };
-        self.pending.push(Pending {
-            index,
-            dir,
-            name,
-            replace: flags.replace,
-            file,
-            written,
-            place,
-            _counted: PENDING.add(),
-        });
+        self.pending.push(pending);
         Ok(())
     }
 
@@ -351,7 +234,7 @@ impl BatchWriter {
         self.made = false;
         let synced = self.sync_file_systems().map_err(|error| Failure::io(&error, "sync of the file system"));
         let (mut denied, mut named) = (Vec::<Denied>::new(), Vec::<Vec<Pending>>::new());
-        for pending in std::mem::take(&mut self.pending) {
+        for mut pending in std::mem::take(&mut self.pending) {
             // What is not whole, or may not be on the disk, is not kept.
             let whole = synced.clone().and_then(|()| pending.check()).inspect_err(|_| pending.remove());
             if let Err(failure) = whole.and_then(|()| pending.publish()) {
@@ -373,42 +256,11 @@ impl BatchWriter {
             if let Err(failure) = synced {
                 denied.extend(group.iter().map(|pending| (pending.index, failure.clone())));
             }
-            group.into_iter().for_each(|pending| pending.place.keep());
+            group.into_iter().for_each(Pending::keep);
         }
         denied.sort_by_key(|(index, _)| *index);
         denied
     }
-}
-
-/// Row 9: the journal belongs to a part of another version.
-fn remove_journal(dir: &RealDisk, name: &str, replace: bool) -> Result<(), Failure> {
-    if dir.find(&journal_name(name)).is_none() {
-        return Ok(());
-    }
-    let part = part_name(name);
-    if !replace {
-        return Err(errors::part_of_another_version(&part));
-    }
-    dir.remove(&journal_name(name)).map_err(|error| Failure::io(&error, part.as_str()))
-}
-
-/// Writes the content of a file beside its final name.
-fn write_part(dir: &RealDisk, name: &str, label: &Label, bytes: &[u8]) -> Result<File, Failure> {
-    let part = part_name(name);
-    // Before its journal is looked at: it may be that of a transfer that is under way.
-    let file = claim_part(dir, name)?;
-    remove_journal(dir, name, label.flags.replace)?;
-    let written = check_free(dir.free(&file), bytes.len() as u64).and_then(|()| {
-        dir.set_length(&file, 0)
-            .and_then(|()| dir.write_at(&file, 0, bytes))
-            .and_then(|()| dir.dress(&file, label.mode, label.modified))
-            .map_err(|error| Failure::io(&error, format!("writing {name}")))
-    });
-    if let Err(failure) = written {
-        drop(dir.remove(&part));
-        return Err(failure);
-    }
-    Ok(file)
 }
 
 impl BatchWriter {
@@ -443,25 +295,10 @@ fn is_same(dir: &RealDisk, name: &str, found: Found, hash: [u8; 32], length: usi
         && *blake3::hash(&there).as_bytes() == hash
 }
 
-fn check_place(dir: &RealDisk) -> Result<(), Failure> {
-    dir.check_place().map_err(|error| errors::folder_or_part_gone(&error))
-}
-
-/// If a file could not get its name, nothing is left of it.
-fn or_removed(dir: &RealDisk, name: &str, renamed: std::io::Result<()>) -> Result<(), Failure> {
-    renamed.map_err(|error| {
-        drop(dir.remove(&part_name(name)));
-        match error.kind() {
-            std::io::ErrorKind::AlreadyExists => errors::appeared_meanwhile(name),
-            std::io::ErrorKind::NotFound => errors::folder_or_part_gone(&error),
-            _ => Failure::io(&error, format!("commit {name}")),
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::ftp::protocol::Flags;
     use crate::service::ftp::storage::quota::ENTRIES;
     use crate::wire::Code;
 
@@ -521,13 +358,15 @@ mod tests {
 
     #[test]
     fn row_18_what_is_refused_after_it_was_named_is_not_there_unless_it_replaced_another() {
-        for replace in [false, true] {
+        for (replace, there) in [(false, false), (true, false), (true, true)] {
             let (temp, mut keeper) = keeper(None);
+            there.then(|| std::fs::write(temp.path().join("a"), "old").unwrap());
             keeper.take(vec![small("a", "new", replace, false)]);
-            let pending = keeper.pending.pop().unwrap();
+            let mut pending = keeper.pending.pop().unwrap();
             pending.publish().unwrap();
-            let (index, _) = pending.take_back(&errors::arrived_damaged());
-            assert_eq!((index, temp.path().join("a").exists()), (0, replace));
+            let (index, failure) = pending.take_back(&errors::arrived_damaged());
+            assert_eq!((index, temp.path().join("a").exists()), (0, there));
+            assert_eq!(failure.to_string().contains("replaced the one there"), there, "{failure}");
         }
     }
 
