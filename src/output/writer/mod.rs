@@ -17,6 +17,8 @@ use super::item::Item;
 
 /// Text that arrives within this time is written together.
 const GATHER: Duration = Duration::from_millis(5);
+/// No more, in bytes, is gathered for one write: who prints faster than this thread takes must not fill the memory.
+const GATHER_LIMIT: usize = 64 << 10;
 
 /// State of the writing thread; `reading`, `closed`, `failed` and `dropped` are shared with [`super::Sink`].
 pub(super) struct Writer {
@@ -46,15 +48,23 @@ enum OutputStream {
 impl Writer {
     pub(super) fn run(mut self, items: &Receiver<Item>) {
         while let Ok(first) = items.recv() {
-            let mut batch = Rendered::default();
-            self.take(first, &mut batch);
-            // While a line is being edited, each print redraws it, so gather text first.
-            let until = Instant::now() + if self.is_editing() { GATHER } else { Duration::ZERO };
-            while let Ok(item) = items.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                self.take(item, &mut batch);
-            }
+            let mut batch = self.gather(first, items);
             self.write(&mut batch);
         }
+    }
+
+    /// What is written together.
+    fn gather(&mut self, first: Item, items: &Receiver<Item>) -> Rendered {
+        let mut batch = Rendered::default();
+        self.take(first, &mut batch);
+        // While a line is being edited, each print redraws it, so gather text first.
+        let until = Instant::now() + if self.is_editing() { GATHER } else { Duration::ZERO };
+        while batch.out.len() + batch.err.len() < GATHER_LIMIT
+            && let Ok(item) = items.recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            self.take(item, &mut batch);
+        }
+        batch
     }
 
     fn is_editing(&self) -> bool {
@@ -177,5 +187,29 @@ impl Writer {
             }
             Ok(()) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn row_101_who_prints_without_end_is_written_in_pieces() {
+        let mut writer = Writer {
+            reading: Arc::default(),
+            closed: CancellationToken::new(),
+            failed: Arc::default(),
+            above: None,
+            dropped: Arc::default(),
+            drawn: None,
+            ended_bar: 0,
+        };
+        let line = || Item::Text(Rendered { out: "x".repeat(1000), ..Rendered::default() });
+        let (queue, items) = std::sync::mpsc::sync_channel(1000);
+        (0..1000).for_each(|_| queue.send(line()).unwrap());
+        let batch = writer.gather(line(), &items);
+        assert!((GATHER_LIMIT..GATHER_LIMIT + 1000).contains(&batch.out.len()), "{}", batch.out.len());
+        assert_eq!(items.try_iter().count() * 1000 + batch.out.len(), 1_001_000, "the rest waits");
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, OpenOptions, OpenOptionsExt};
+use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use super::disk::{PATH_LIMIT, RealDisk, Root, Space, Way, granted, is_same, os, reopen};
@@ -274,8 +275,8 @@ impl Folder {
     ) -> Result<Vec<Entry>, Failure> {
         let dir = self.folder(path).and_then(Result::ok).ok_or_else(|| errors::no_such_file(path))?;
         let entry = |name: &OsStr| {
-            let metadata = dir.symlink_metadata(name).ok()?;
-            entry(written(name), &metadata)
+            let stat = stat(&dir, name).ok()?;
+            entry(written(name), &stat)
         };
         Ok(names.filter_map(entry).collect())
     }
@@ -400,39 +401,45 @@ pub(super) fn describe(dir: &Dir, own: &OsStr) -> Option<RootEntry> {
         return Some(RootEntry::Special);
     }
     let name = written(own);
-    let metadata = match dir.symlink_metadata(own) {
-        Ok(metadata) => metadata,
+    let stat = match stat(dir, own) {
+        Ok(stat) => stat,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
         Err(error) => return Some(RootEntry::Unreadable(name.clone(), unreadable(&error, &name))),
     };
-    let is_link = metadata.is_symlink();
-    let found = match entry(name, &metadata) {
-        Some(entry) => entry,
-        None if is_link => link_entry(dir, own, &metadata)?,
-        None => return Some(RootEntry::Special),
+    let found = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Symlink => link_entry(dir, own, &stat)?,
+        _ => match entry(name, &stat) {
+            Some(entry) => entry,
+            None => return Some(RootEntry::Special),
+        },
     };
     Some(if is_hidden(own) { RootEntry::Hidden(found) } else { RootEntry::Entry(found) })
 }
 
-fn entry(name: String, metadata: &cap_std::fs::Metadata) -> Option<Entry> {
-    use cap_std::fs::MetadataExt as _;
-    if !metadata.is_file() && !metadata.is_dir() {
-        return None;
-    }
-    let kind = if metadata.is_dir() { EntryKind::Folder } else { EntryKind::File };
-    Some(Entry {
-        name,
-        size: if metadata.is_dir() { 0 } else { metadata.len() },
-        kind,
-        mode: (metadata.mode() & 0o777) as Mode,
-        modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-    })
+/// What the system says of something in a folder; a link is not followed.
+fn stat(dir: &Dir, name: &OsStr) -> io::Result<Stat> {
+    Ok(rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-fn link_entry(dir: &Dir, name: &OsStr, metadata: &cap_std::fs::Metadata) -> Option<Entry> {
-    use cap_std::fs::MetadataExt as _;
+/// `None` if it is neither a file nor a folder.
+fn entry(name: String, stat: &Stat) -> Option<Entry> {
+    let (kind, size) = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => (EntryKind::File, u64::try_from(stat.st_size).unwrap_or(0)),
+        FileType::Directory => (EntryKind::Folder, 0),
+        _ => return None,
+    };
+    let (mode, modified) = ((stat.st_mode & 0o777) as Mode, modified(stat));
+    Some(Entry { name, kind, mode, size, modified })
+}
+
+/// Nanoseconds since 1970.
+fn modified(stat: &Stat) -> u64 {
+    nanoseconds(stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0))
+}
+
+fn link_entry(dir: &Dir, name: &OsStr, stat: &Stat) -> Option<Entry> {
     let target = written(dir.read_link_contents(name).ok()?.as_os_str());
-    let modified = nanoseconds(metadata.mtime(), metadata.mtime_nsec());
+    let modified = modified(stat);
     Some(Entry { name: written(name), kind: EntryKind::Link(target), mode: 0o777, size: 0, modified })
 }
 

@@ -1,5 +1,6 @@
 //! A folder as a page, and as JSON.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -59,7 +60,7 @@ async fn json(store: &Store, exchange: &mut Exchange<'_>, mut listing: Listing) 
     while !listing.is_over() {
         for entry in store.next_entries(&mut listing).await? {
             text.push_str(if first { "\n" } else { ",\n" });
-            text.push_str(&object(&entry));
+            write_object(&mut text, &entry);
             first = false;
         }
         exchange.send(&Bytes::from(std::mem::take(&mut text))).await?;
@@ -69,20 +70,19 @@ async fn json(store: &Store, exchange: &mut Exchange<'_>, mut listing: Listing) 
     exchange.end().await
 }
 
-fn object(entry: &Entry) -> String {
+/// In the order of the example above; tens of thousands of them take half of the time that a map for each would.
+fn write_object(out: &mut String, entry: &Entry) {
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    let (name, href, size) = (text(&entry.name), text(&href(entry)), entry.size);
     let kind = if entry.is_folder() { "folder" } else { "file" };
-    let mut object = serde_json::json!({
-        "name": entry.name,
-        "kind": kind,
-        "size": entry.size,
-        "modified": entry.modified / 1_000_000_000,
-        "href": href(entry),
-    });
+    let modified = entry.modified / 1_000_000_000;
+    let _infallible =
+        write!(out, r#"{{"name":{name},"kind":"{kind}","size":{size},"modified":{modified},"href":{href}"#);
     if let EntryKind::Media(note) = &entry.kind {
-        object["seconds"] = (note.milliseconds as f64 / 1000.0).into();
-        object["title"] = note.title.as_str().into();
+        let (seconds, title) = (note.milliseconds as f64 / 1000.0, text(&note.title));
+        let _infallible = write!(out, r#","seconds":{seconds},"title":{title}"#);
     }
-    object.to_string()
+    out.push('}');
 }
 
 fn href(entry: &Entry) -> String {
