@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::base::escape::escape_line;
 use crate::base::quantity::show_size;
 use crate::report::{Failure, reason};
@@ -170,4 +172,14 @@ pub(crate) fn being_received(name: Option<&str>) -> Failure {
 pub(crate) fn disk_full(needed: u64, free: u64) -> Failure {
     let why = format!("not enough space: {} are needed, {} are free", show_size(needed), show_size(free));
     Failure::new(Code::Full, why).fix("free some space")
+}
+
+/// Tells a peer that a file cannot be read at present (a list shows it anyway). Any other error is answered as a
+/// missing file.
+pub(super) fn unreadable(error: &io::Error, name: &str) -> Failure {
+    let told = [Errno::ACCESS, Errno::PERM, Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO];
+    if told.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {
+        return file_unreadable(name, error);
+    }
+    no_such_file(name)
 }

@@ -158,8 +158,8 @@ async fn receive_part(
     *stage = Stage::Open;
     let mut receiver = Receiver::new((session, connection), part, assembly, first.is_none(), manner);
     let received = receiver.receive(first).await;
-    let chunks = receiver.places.assembly.chunks();
-    let resumed = resumed.saturating_sub(receiver.places.assembly.replaced());
+    let (chunks, again) = (receiver.places.assembly.chunks(), receiver.places.assembly.replaced());
+    let resumed = resumed.saturating_sub(again);
     let (written, mut clock) = receiver.into_part(received).await;
     let (part, (expected, theirs)) = match written {
         Ok(written) => written,

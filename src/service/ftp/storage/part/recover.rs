@@ -1,6 +1,8 @@
 //! Recovery: what an earlier attempt left of a file is found and checked before anything is received.
 
-use super::{CHECKPOINT_BYTES, Part, read_group};
+use super::begin::claim_part;
+use super::writing::CHECKPOINT_BYTES;
+use super::{Intent, Part, read_group};
 use crate::report::Failure;
 use crate::service::files::disk::Disk;
 use crate::service::files::name::{KEPT_SUFFIX, journal_name, part_name};
@@ -12,6 +14,18 @@ use crate::service::ftp::storage::journal::{self, HEADER, Header, Journal, UNKNO
 const JOURNAL_LIMIT: u64 = 256 << 20;
 
 impl<D: Disk> Part<D> {
+    pub(super) fn begin(disk: D, name: &str, intent: Intent) -> Result<Self, Failure> {
+        let claimed = claim_part(&disk, name)?;
+        let mut part = Self::new(disk, claimed, name, intent);
+        match part.recover() {
+            Ok(()) => Ok(part),
+            Err(failure) => {
+                part.forget_if_empty();
+                Err(failure)
+            }
+        }
+    }
+
     /// Finds what an earlier attempt left: the groups in the journal, and those written after its last record.
     pub(crate) fn recover(&mut self) -> Result<(), Failure> {
         let length = self.disk.length(&self.file).map_err(|error| self.failed("read", &error))?;

@@ -1,4 +1,12 @@
 //! The driver: one task runs the state machines of all connections of a socket.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `queue` | what services want of their connections |
+//! | `text` | clients that send plain text |
+
+mod queue;
+mod text;
 
 use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
@@ -13,7 +21,7 @@ use super::halves::{Command, Counters, Halves, Incoming, Outgoing, Refused, Send
 use super::record::SocketRecord;
 use super::requests::Requests;
 use super::socket::Socket;
-use super::text_client::{Heard, TextClients};
+use super::text_client::TextClients;
 use crate::base::Time;
 use crate::net::clock;
 use crate::net::clock::timer::Timer;
@@ -21,9 +29,7 @@ use crate::net::connection::keys;
 use crate::net::connection::message::Message;
 use crate::net::connection::record::SharedRing;
 use crate::net::errors::{self, malformed};
-use crate::net::random::random;
 use crate::net::take_turns;
-use crate::record::Way;
 use crate::reliable::{self, Accepted, CloseReason, Event, shared};
 use crate::report::Failure;
 use crate::wire::datagram::{self, Credit};
@@ -248,87 +254,10 @@ impl SocketDriver {
         (writable, events)
     }
 
-    /// Clients that are no connections count towards the limit too.
-    fn count_others(&mut self) {
-        self.endpoint.set_others(self.text_clients.taken(clock::now()) + self.requests.taken());
-    }
-
-    /// Idle text clients give way to others.
-    fn give_way(&mut self) {
-        let others = self.endpoint.len() + self.requests.taken();
-        for id in self.text_clients.give_way(clock::now(), others) {
-            self.replace(id);
-        }
-    }
-
-    /// Tells the conversation of an idle client that another one has its place.
-    fn replace(&mut self, id: ConnectionId) {
-        if let Some(gone) = self.applications.remove(&id) {
-            drop(gone.messages.send(Err(errors::idle_client_replaced())));
-        }
-    }
-
     fn let_in(&mut self, connection: Halves) {
         if self.accepts.as_ref().is_none_or(|accepts| accepts.send(connection).is_err()) {
             self.stop_accepting();
         }
-    }
-
-    /// Handles a datagram that is not of the protocol: perhaps text from a client such as `nc`.
-    fn hear(&mut self, from: SocketAddr, bytes: &[u8]) {
-        if self.accepts.is_none() {
-            return;
-        }
-        self.record.text((self.socket.local(), from), Way::In, bytes);
-        let id = || ConnectionId(u64::from_be_bytes(random()));
-        let lines = match self.text_clients.hear(clock::now(), from, bytes, id, self.endpoint.len()) {
-            Heard::Nothing => return,
-            Heard::Answer(text) => return self.say(from, text.as_bytes()),
-            Heard::Lines { id, lines } => (id, lines),
-            Heard::First { id, lines, instead_of } => {
-                if let Some(gone) = instead_of {
-                    self.replace(gone);
-                }
-                let connection = Halves { is_text: true, ..self.register(id, from) };
-                self.let_in(connection);
-                (id, lines)
-            }
-        };
-        self.count_others();
-        if let Some(application) = self.applications.get(&lines.0) {
-            for line in lines.1 {
-                drop(application.messages.send(Ok(Message::Frame(line))));
-            }
-        }
-    }
-
-    /// Sends text; it may be lost, as any datagram.
-    fn say(&mut self, to: SocketAddr, text: &[u8]) {
-        self.record.text((self.socket.local(), to), Way::Out, text);
-        drop(self.socket.send(to, text, false));
-    }
-
-    /// Executes a command for a plain-text client; a command for any other connection is returned.
-    fn take_plain(&mut self, command: Command) -> Option<Command> {
-        match command {
-            Command::Frame(id, ref frame) if self.text_clients.has(id) => {
-                for (address, bytes) in self.text_clients.say(clock::now(), id, &frame.body) {
-                    self.say(address, &bytes);
-                }
-                if let Some(application) = self.applications.get(&id) {
-                    application.room.give_back(frame.body.len());
-                }
-            }
-            Command::Consumed(id, taken) if self.text_clients.has(id) => {
-                self.text_clients.took(id, taken.stream);
-            }
-            Command::Close(id, ..) if self.text_clients.leave(id) => {
-                self.applications.remove(&id);
-                self.count_others();
-            }
-            other => return Some(other),
-        }
-        None
     }
 
     /// Updates the kernel's drop count.
@@ -375,95 +304,6 @@ impl SocketDriver {
             application.room.close(failure.as_ref());
             if let Some(failure) = failure {
                 drop(application.messages.send(Err(failure)));
-            }
-        }
-    }
-
-    fn take(&mut self, command: Command) {
-        let Some(command) = self.take_plain(command) else { return };
-        match command {
-            Command::Consumed(id, taken) => {
-                if let Some(connection) = self.endpoint.connection(id) {
-                    connection.consumed(taken.stream, taken.block);
-                }
-            }
-            // A close with an error code does not wait for queued data.
-            Command::Close(id, code, reason) if code != Code::Other => {
-                if let Some(application) = self.applications.get_mut(&id) {
-                    application.queue.clear();
-                }
-                if let Some(connection) = self.endpoint.connection(id) {
-                    connection.abort(code, &reason);
-                }
-            }
-            Command::Frame(id, _)
-            | Command::FrameBehind(id, _)
-            | Command::Block(id, ..)
-            | Command::Close(id, ..) => {
-                if let Some(application) = self.applications.get_mut(&id) {
-                    if matches!(command, Command::Close(..)) {
-                        application.closing_at = Some(clock::now() + CLOSING_LIMIT);
-                    }
-                    application.queue.push_back(command);
-                    if application.queue.len() == 1 {
-                        self.feed_one(id);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Passes queued commands to connections that have room again.
-    fn feed(&mut self) {
-        self.end_overdue();
-        let waiting: Vec<ConnectionId> =
-            self.applications.iter().filter(|(_, a)| !a.queue.is_empty()).map(|(id, _)| *id).collect();
-        waiting.into_iter().for_each(|id| self.feed_one(id));
-    }
-
-    /// Aborts connections whose orderly close takes too long because the peer no longer reads. The driver wakes at each
-    /// probe at least, so this is checked in time.
-    fn end_overdue(&mut self) {
-        let now = clock::now();
-        let late = |application: &ConnectionSlot| {
-            !application.queue.is_empty() && application.closing_at.is_some_and(|at| now >= at)
-        };
-        let overdue: Vec<ConnectionId> =
-            self.applications.iter().filter(|(_, a)| late(a)).map(|(id, _)| *id).collect();
-        for id in overdue {
-            if let Some(application) = self.applications.get_mut(&id) {
-                application.queue.clear();
-            }
-            if let Some(connection) = self.endpoint.connection(id) {
-                connection.abort(Code::Timeout, "the peer stopped reading");
-            }
-        }
-    }
-
-    fn feed_one(&mut self, id: ConnectionId) {
-        let (Some(application), Some(connection)) =
-            (self.applications.get_mut(&id), self.endpoint.connection(id))
-        else {
-            return;
-        };
-        application.counters.take(connection, self.drops.last());
-        while connection.is_writable()
-            && let Some(command) = application.queue.pop_front()
-        {
-            match command {
-                Command::FrameBehind(..) if !connection.blocks_have_arrived() => {
-                    return application.queue.push_front(command);
-                }
-                Command::Frame(_, frame) | Command::FrameBehind(_, frame) => {
-                    application.room.give_back(frame.body.len());
-                    connection.write_frame(&frame);
-                }
-                Command::Block(_, offset, bytes) => {
-                    application.room.give_back(bytes.len());
-                    connection.write_block(offset, bytes);
-                }
-                Command::Close(_, code, reason) => connection.close(clock::now(), code, &reason),
-                Command::Consumed(..) => {}
             }
         }
     }
