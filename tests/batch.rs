@@ -229,6 +229,8 @@ fn a_file_goes_to_standard_output_and_comes_from_standard_input() {
     lab.with_input(&["-c", &format!("send - to {address} name piped")], b"from a pipe").success();
     assert_eq!(std::fs::read(lab.path("root/piped")).unwrap(), b"from a pipe");
     lab.with_input(&["-c", &format!("send - to {address}")], b"").fails(1, "needs a name");
+    lab.with_input(&["-c", &format!("send - to {address} name big")], b"other")
+        .fails(1, "error: send -: `big` exists");
     lab.with_input(&[], format!("send - to {address} name x\n").as_bytes())
         .fails(1, "standard input is taken by the commands");
     lab.nls(&format!("get . from {address} to -")).fails(1, "a folder does not go to standard output");

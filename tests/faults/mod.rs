@@ -4,6 +4,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `files` | what of files and folders is sent, and where it is put |
+//! | `given_up` | a file that one side gives up, and those behind it |
 //! | `connections` | what a network and a peer do to them |
 //! | `servers` | limits, and many or hostile clients |
 //! | `services` | conversations, calculations and players |
@@ -11,6 +12,7 @@
 
 mod connections;
 mod files;
+mod given_up;
 mod process;
 mod servers;
 mod services;

@@ -106,7 +106,7 @@ pub(crate) fn more_than_declared(peer: &str, offset: u64) -> Failure {
 /// Row 2.
 pub(crate) fn changed_while_reading(offset: u64) -> Failure {
     Failure::new(Code::Changed, format!("the file changed while reading, at offset {offset}"))
-        .fix("send it again with `replace` when nobody writes to it")
+        .fix("repeat the command with `replace` when nobody writes to it")
 }
 
 pub(crate) fn file_exists(name: impl Display) -> Failure {

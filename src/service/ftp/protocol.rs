@@ -205,6 +205,9 @@ pub enum Message {
     Rate { limit: Option<u64> },
 }
 
+/// Of a file that has no time of its own, as what comes from standard input: where it is stored, it has that of its storing.
+pub const NO_TIME: u64 = u64::MAX;
+
 impl Message {
     /// Encodes the message as a frame.
     pub fn encode(&self) -> Frame {

@@ -17,7 +17,7 @@ use super::{Disk, Found, LastChange, last_change};
 use crate::report::Failure;
 use crate::service::files::errors;
 use crate::service::files::name::raw;
-use crate::service::ftp::protocol::{Label, Mode};
+use crate::service::ftp::protocol::{Label, Mode, NO_TIME};
 use crate::service::ftp::storage::journal::Boot;
 
 /// Attempts to lock a part, each of which fails if the part is renamed between its opening and its locking.
@@ -105,7 +105,7 @@ impl Disk for RealDisk {
             let mode = std::fs::Permissions::from_mode(granted(mode));
             or_without(file.set_permissions(mode), Lacking::Permissions)?;
         }
-        if now.modified().is_ok_and(|time| time == clamp(modified)) {
+        if modified == NO_TIME || now.modified().is_ok_and(|time| time == clamp(modified)) {
             return Ok(());
         }
         or_without(file.set_modified(clamp(modified)), Lacking::Times)

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing, stopped_before};
+use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing, stopped_at};
 use crate::net::errors::{as_frame, malformed, told_in_words, unexpected};
 use crate::net::{Connection, SILENCE_LIMIT};
 use crate::report::Failure;
@@ -129,25 +129,10 @@ pub(crate) async fn get_folder(
     let (bursts, told) = (Vec::new(), ToldRate::default());
     let mut getting =
         Getting { session, connection, name, flags, rules, total, keeper, tree, bursts, told, space };
-    let folders: Vec<&Entry> = entries.iter().filter(|entry| entry.is_folder()).collect();
-    for some in folders.chunks(MADE_TOGETHER) {
-        getting.keep(some.iter().map(|entry| folder_message(entry, 0)).collect()).await?;
+    match getting.all(&entries, &root, shape).await {
+        Ok(()) => Ok(getting.tree),
+        Err(failure) => Err(getting.tree.stopped(failure)),
     }
-    for some in entries.chunks(MADE_TOGETHER) {
-        getting.keep(some.iter().filter_map(|entry| link_message(entry, flags.replace)).collect()).await?;
-    }
-    let small_limit = small_limit(session.rate_limit());
-    let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
-    let (small, large): (Vec<&Entry>, Vec<&Entry>) = files.partition(|entry| entry.size <= small_limit);
-    getting.small(&small, &root).await?;
-    let bursts = std::mem::take(&mut getting.bursts);
-    let alone: Vec<&Entry> = large.into_iter().chain(bursts.iter()).collect();
-    getting.all_large(&alone, &root, shape).await?;
-    for some in folders.rchunks(MADE_TOGETHER) {
-        let inmost_first = some.iter().rev();
-        getting.keep(inmost_first.map(|entry| folder_message(entry, closing(entry.mode))).collect()).await?;
-    }
-    Ok(getting.tree)
 }
 
 fn folder_message(entry: &Entry, mode: Mode) -> (String, Message) {
@@ -185,6 +170,30 @@ struct Getting<'a> {
 impl Getting<'_> {
     fn path(&self, name: &str) -> String {
         if self.name == "." { name.to_owned() } else { format!("{}/{name}", self.name) }
+    }
+
+    /// Makes the folders and links, fetches the files, and gives the folders their time and mode.
+    async fn all(&mut self, entries: &[Entry], root: &Arc<Folder>, shape: Framing) -> Result<(), Failure> {
+        let folders: Vec<&Entry> = entries.iter().filter(|entry| entry.is_folder()).collect();
+        for some in folders.chunks(MADE_TOGETHER) {
+            self.keep(some.iter().map(|entry| folder_message(entry, 0)).collect()).await?;
+        }
+        let replace = self.flags.replace;
+        for some in entries.chunks(MADE_TOGETHER) {
+            self.keep(some.iter().filter_map(|entry| link_message(entry, replace)).collect()).await?;
+        }
+        let small_limit = small_limit(self.session.rate_limit());
+        let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
+        let (small, large): (Vec<&Entry>, Vec<&Entry>) = files.partition(|entry| entry.size <= small_limit);
+        self.small(&small, root).await?;
+        let bursts = std::mem::take(&mut self.bursts);
+        let alone: Vec<&Entry> = large.into_iter().chain(bursts.iter()).collect();
+        self.all_large(&alone, root, shape).await?;
+        for some in folders.rchunks(MADE_TOGETHER) {
+            let inmost_first = some.iter().rev();
+            self.keep(inmost_first.map(|entry| folder_message(entry, closing(entry.mode))).collect()).await?;
+        }
+        Ok(())
     }
 
     /// Stores received messages, and waits for the disk.
@@ -335,7 +344,7 @@ impl Getting<'_> {
     ) -> Result<(), Failure> {
         for (n, entry) in large.iter().enumerate() {
             let got = self.large(entry, root, shape).await;
-            got.map_err(|failure| stopped_before(failure, large.len() - n - 1, "fetched"))?;
+            got.map_err(|failure| stopped_at(&entry.name, failure, large.len() - n - 1, "fetched"))?;
         }
         Ok(())
     }
@@ -372,7 +381,7 @@ impl Getting<'_> {
                 self.session.note(self.tree.so_far());
             }
             Ok(Err(failure)) => self.tree.refuse(&entry.name, &failure),
-            Err(failure) => return Err(self.tree.broken(&entry.name, failure)),
+            Err(failure) => return Err(failure),
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing, stopped_before};
+use super::tree::{TOGETHER, TreeOutcome, WINDOW, closing, stopped_at};
 use crate::net::errors::{malformed, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
 use crate::report::Failure;
@@ -60,19 +60,24 @@ pub(crate) struct FolderEntry {
     pub(crate) lost: Vec<(String, Failure)>,
 }
 
-/// Sends the folder `found` as `base`. `first`: how many tree messages were answered on this connection before.
+/// Sends the folder `found` as `base`. `first`: how many tree messages were answered on this connection before. The inner
+/// error is a refusal of all of it: the connection goes on.
 pub(crate) async fn send_folder(
     session: &Handle,
     connection: &mut Connection,
     (found, base): (FolderEntry, String),
     (shape, flags): (Framing, Flags),
     first: u64,
-) -> Result<TreeOutcome, Failure> {
+) -> Result<Result<TreeOutcome, Failure>, Failure> {
     let FolderEntry { root, entries, count, lost } = found;
-    let (modified, mode) = root.look();
+    let look = root.look();
     let (total, mut tree, asked) = (count.bytes, TreeOutcome::new(count), RateLimiter::default());
     lost.iter().for_each(|(path, failure)| tree.refuse(path, failure));
-    let asking = announce(connection, total, &base, &asked).await?;
+    let asking = match announce(connection, total, &base, &asked).await {
+        Ok(asking) => asking,
+        Err(failure) if failure.told => return Ok(Err(failure)),
+        Err(failure) => return Err(failure),
+    };
     let mut sending = Sending {
         session,
         connection,
@@ -88,16 +93,13 @@ pub(crate) async fn send_folder(
         total,
         asked,
     };
-    let small_limit = small_limit(rate_limit(session, &sending.asked));
-    let (small, large): (Vec<&Entry>, Vec<&Entry>) =
-        entries.iter().partition(|entry| entry.kind != EntryKind::File || entry.size <= small_limit);
-    sending.all_small(&small, asking).await?;
-    sending.all_large(&large, shape).await?;
-    sending.finish_folders(&entries).await?;
-    sending.folder("", modified, closing(mode)).await?;
-    sending.sync().await?;
-    sending.tree.answered = sending.first;
-    Ok(sending.tree)
+    match sending.all(&entries, asking, shape, look).await {
+        Ok(()) => {
+            sending.tree.answered = sending.first;
+            Ok(Ok(sending.tree))
+        }
+        Err(failure) => Err(sending.tree.stopped(failure)),
+    }
 }
 
 /// Announces the tree, so that the server can refuse it before it travels (rows 5, 14 and 58).
@@ -129,6 +131,24 @@ enum Asking {
 impl Sending<'_> {
     fn path(&self, name: &str) -> String {
         if name.is_empty() { self.base.clone() } else { format!("{}/{name}", self.base) }
+    }
+
+    /// Sends everything, and the time and the mode of the folder itself.
+    async fn all(
+        &mut self,
+        entries: &[Entry],
+        asking: Asking,
+        shape: Framing,
+        (modified, mode): (u64, Mode),
+    ) -> Result<(), Failure> {
+        let small_limit = small_limit(rate_limit(self.session, &self.asked));
+        let (small, large): (Vec<&Entry>, Vec<&Entry>) =
+            entries.iter().partition(|entry| entry.kind != EntryKind::File || entry.size <= small_limit);
+        self.all_small(&small, asking).await?;
+        self.all_large(&large, shape).await?;
+        self.finish_folders(entries).await?;
+        self.folder("", modified, closing(mode)).await?;
+        self.sync().await
     }
 
     /// Sends the folder itself and what travels as one message; of the files that were only offered, those that the server
@@ -322,7 +342,7 @@ impl Sending<'_> {
     async fn all_large(&mut self, large: &[&Entry], shape: Framing) -> Result<(), Failure> {
         for (n, entry) in large.iter().enumerate() {
             let sent = self.large(entry, shape).await;
-            sent.map_err(|failure| stopped_before(failure, large.len() - n - 1, "sent"))?;
+            sent.map_err(|failure| stopped_at(&entry.name, failure, large.len() - n - 1, "sent"))?;
         }
         Ok(())
     }
@@ -359,7 +379,7 @@ impl Sending<'_> {
                 self.session.note(self.tree.so_far());
             }
             Ok(Err(failure)) => self.tree.refuse(&entry.name, &failure),
-            Err(failure) => return Err(self.tree.broken(&entry.name, failure)),
+            Err(failure) => return Err(failure),
         }
         Ok(())
     }

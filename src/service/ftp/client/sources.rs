@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::send_folder::{FolderEntry, send_folder};
-use super::tree::TreeOutcome;
+use super::tree::{TreeOutcome, stopped_at};
 use crate::base::escape::escape_line;
 use crate::language::diagnostic::nearest;
 use crate::net::Connection;
@@ -14,8 +14,7 @@ use crate::service::files::root::{Folder, Source, local_source};
 use crate::service::files::walk::{Count, Step, Wanted, walk};
 use crate::service::ftp::errors;
 use crate::service::ftp::options::TransferOptions;
-use crate::service::ftp::protocol::{Flags, Framing, Message};
-use crate::service::ftp::transfer::ending::is_about_the_file;
+use crate::service::ftp::protocol::{Flags, Framing, Message, NO_TIME};
 use crate::service::ftp::transfer::send::{Outgoing, send_file};
 use crate::service::ftp::transfer::start::await_ready;
 use crate::service::ftp::transfer::{Delivered, ProgressTarget, by_disk, in_lane};
@@ -147,7 +146,7 @@ pub(crate) async fn send_one(
     options: TransferOptions,
     so_far: SoFar,
 ) -> Result<(Connection, Result<Sent, Failure>), Failure> {
-    let TransferOptions { shape, flags, wanted, .. } = options;
+    let TransferOptions { shape, flags, wanted, passes } = options;
     let SoFar { before, total, answered, others_follow } = so_far;
     let Sourced { path, name, opened, .. } = source;
     let opened = match opened {
@@ -155,11 +154,13 @@ pub(crate) async fn send_one(
         None => by_disk(session, move || open(&path, wanted)).await?,
     };
     let source = match opened {
+        // What comes from standard input has no time.
+        Ok(Local::File(source)) if passes => Source { modified: NO_TIME, ..source },
         Ok(Local::File(source)) => source,
         Ok(Local::Folder(found)) => {
             let work = send_folder(session, &mut connection, (found, name), (shape, flags), answered);
             let result = session.unless_cancelled(work).await;
-            return Ok((connection, result.map(Sent::Folder)));
+            return Ok((connection, result.map(|sent| sent.map_or_else(Sent::Refused, Sent::Folder))));
         }
         Err(failure) => return Ok((connection, Ok(Sent::Refused(failure)))),
     };
@@ -206,7 +207,8 @@ pub(crate) async fn send_several(
     let mut tree = TreeOutcome::new(Count::default());
     let total = sources.iter().map(|source| source.bytes).sum();
     let mut so_far = SoFar { others_follow: true, ..SoFar::alone(total) };
-    for source in sources {
+    let all = sources.len();
+    for (n, source) in sources.into_iter().enumerate() {
         let (name, bytes) = (source.name.clone(), source.bytes);
         let (back, result) = send_one(session, connection, source, options, so_far).await?;
         connection = back;
@@ -214,8 +216,10 @@ pub(crate) async fn send_several(
             Ok(Sent::File(file)) => tree.add_file(&name, &file),
             Ok(Sent::Folder(folder)) => tree.add_folder(&name, folder),
             Ok(Sent::Refused(failure)) => tree.refuse(&name, &failure),
-            Err(failure) if is_about_the_file(&failure) => tree.refuse(&name, &failure),
-            Err(failure) => return Ok((connection, Err(tree.broken(&name, failure)))),
+            Err(failure) => {
+                let failure = stopped_at(&name, failure, all - n - 1, "sent");
+                return Ok((connection, Err(tree.stopped(failure))));
+            }
         }
         (so_far.before, so_far.answered) = (so_far.before + bytes, tree.answered);
     }

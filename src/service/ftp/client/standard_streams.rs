@@ -12,6 +12,7 @@ use crate::service::ftp::errors;
 use crate::service::ftp::options::{GetOptions, SendOptions, TransferOptions};
 use crate::service::{Context, Job};
 use crate::session::Handle;
+use crate::wire::Code;
 
 /// Means standard input or output; a file of that name is `./-`.
 const STREAM: &str = "-";
@@ -31,7 +32,7 @@ pub(crate) fn get(session: Handle, options: GetOptions, context: Context) -> Job
         let transfer = TransferOptions { passes: true, ..options.transfer };
         let options = GetOptions { to: Some(shown.clone()), transfer, ..options };
         let outcome = client::get(session.clone(), options, context).await;
-        let outcome = outcome.map_err(errors::temporary_place)?;
+        let outcome = outcome.map_err(|failure| nothing_kept(errors::temporary_place(failure)))?;
         session.set("path", Value::text(STREAM));
         let written = session.block(move || {
             let _until_it_is_out = folder;
@@ -65,11 +66,20 @@ pub(crate) fn send(session: Handle, options: SendOptions, context: Context) -> J
         let read = session.block(|| keep(&mut std::io::stdin().lock()));
         // Cancelling does not wait for the end of the input.
         let file = session.unless_cancelled(async { read.await? }).await?;
-        let options = SendOptions { paths: vec![file.path().display().to_string()], ..options };
+        let transfer = TransferOptions { passes: true, ..options.transfer };
+        let options = SendOptions { paths: vec![file.path().display().to_string()], transfer, ..options };
         let outcome = client::send(session.clone(), options, context).await;
         session.set("path", Value::text(STREAM));
-        outcome
+        outcome.map_err(|failure| Failure { what: format!("send {STREAM}"), ..failure })
     })
+}
+
+/// A command that was stopped says what is kept.
+fn nothing_kept(failure: Failure) -> Failure {
+    match failure.code {
+        Code::Cancelled => Failure { why: format!("{}; nothing of it is kept", failure.why), ..failure },
+        _ => failure,
+    }
 }
 
 /// Reads standard input to its end.

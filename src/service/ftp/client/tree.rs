@@ -46,10 +46,14 @@ pub(crate) struct TreeOutcome {
     began: Instant,
 }
 
-/// A failure that ended the transfer of a tree, before so many large files: they are not left out in silence (faults.md
-/// row 102).
-pub(crate) fn stopped_before(failure: Failure, rest: usize, done: &str) -> Failure {
-    if rest == 0 || failure.code == Code::Cancelled {
+/// A failure that ended the transfer of a tree at this file, before so many others: they are not left out in silence
+/// (faults.md row 102).
+pub(crate) fn stopped_at(name: &str, failure: Failure, rest: usize, done: &str) -> Failure {
+    if failure.code == Code::Cancelled {
+        return failure;
+    }
+    let failure = Failure { why: format!("{}: {}", escape_line(name), failure.why), ..failure };
+    if rest == 0 {
         return failure;
     }
     let (files, were) = (quantity::counted(rest as u64, "file"), if rest == 1 { "was" } else { "were" });
@@ -85,11 +89,10 @@ impl TreeOutcome {
         self.refused.contains_key(name)
     }
 
-    /// The failure of a connection that broke at this file; it also lists what was refused before.
-    pub(crate) fn broken(&self, name: &str, failure: Failure) -> Failure {
-        let why = format!("{}: {}", escape_line(name), failure.why);
+    /// A failure that ended the transfer; it also lists what was refused before.
+    pub(crate) fn stopped(&self, failure: Failure) -> Failure {
         let before = self.refused.iter().take(REASONS_LIMIT).map(|(name, failure)| line(name, failure));
-        Failure { why, ..failure }.detail(before.collect::<Vec<_>>())
+        failure.detail(before.collect::<Vec<_>>())
     }
 
     /// Counts the bytes of a small file that were sent.
@@ -271,9 +274,12 @@ impl TreeOutcome {
         let rest = rest.take(REASONS_LIMIT).map(|(name, failure)| format!("  {}", line(name, failure)));
         let untold = count.saturating_sub(REASONS + REASONS_LIMIT);
         let last = (untold > 0).then(|| format!("  and {untold} more"));
-        let failure = failure.detail(rest.chain(last));
+        let told = self.refused.values().all(|failure| failure.told);
+        let failure = Failure { told, ..failure.detail(rest.chain(last)) };
         Some(match stored {
             0 => failure,
+            // The last word about the folder itself: it has no place any more.
+            _ if self.refused.contains_key("") => failure.fix("the others are in it, wherever it is now"),
             _ => failure.fix("the others are stored"),
         })
     }
@@ -281,7 +287,7 @@ impl TreeOutcome {
 
 fn line(name: &str, failure: &Failure) -> String {
     match name {
-        "" => failure.why.clone(),
+        "" => format!("the folder itself: {}", failure.why),
         name => format!("{}: {}", escape_line(name), failure.why),
     }
 }

@@ -96,7 +96,7 @@ impl Reading {
         Self {
             file: Arc::new(source.file),
             size: source.size,
-            modified: source.modified,
+            modified: stamp(&source.state),
             changed,
             twice: false,
             tree,

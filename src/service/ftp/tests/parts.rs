@@ -7,6 +7,7 @@ use crate::report::Failure;
 use crate::service::files::disk::{RealDisk, granted};
 use crate::service::files::name::Rules;
 use crate::service::files::root::Folder;
+use crate::service::ftp::storage::assembly::Group;
 use crate::service::ftp::storage::part::{Arrived, Begun, Intent, Part};
 use crate::wire::Code;
 
@@ -28,13 +29,7 @@ impl Folder {
 /// Receives a file with the content `new`.
 pub(super) fn fill(mut part: Part<RealDisk>) -> Result<blake3::Hash, Failure> {
     let hash = blake3::hash(b"new");
-    let group = crate::service::ftp::storage::assembly::Group {
-        index: 0,
-        buffer: b"new".into(),
-        length: 3,
-        held: None,
-        hole: false,
-    };
+    let group = Group { index: 0, buffer: b"new".into(), length: 3, held: None, hole: false };
     assert!(part.save(&[Arrived { group, hash: hash.into() }]).unwrap().is_empty());
     part.commit(hash.into())
 }
@@ -64,6 +59,35 @@ fn row_6_a_file_of_the_same_size_may_be_the_same() {
     let Begun::There(mut there) = folder.begin_plain("a", INTENT).unwrap() else { panic!("it is there") };
     assert_eq!(there.hashes(0, 9).unwrap(), [*blake3::hash(b"new").as_bytes()]);
     assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn row_6_what_an_attempt_left_of_a_file_that_is_there_goes() {
+    let (temp, folder) = root();
+    let intent = Intent { size: 3 << 20, group: 1 << 18, ..INTENT };
+    let count = || std::fs::read_dir(temp.path()).unwrap().count();
+    let mut under_way = folder.part("a", intent);
+    let buffer = vec![0; 1 << 18];
+    let hash = under_way.tree().hash(0, &buffer);
+    let group = Group { index: 0, length: buffer.len(), buffer, held: None, hole: false };
+    assert!(under_way.save(&[Arrived { group, hash }]).unwrap().is_empty());
+    under_way.checkpoint().unwrap();
+    std::fs::write(temp.path().join("a"), vec![0; 3 << 20]).unwrap();
+    let there = || match folder.begin_plain("a", intent).unwrap() {
+        Begun::There(there) => there,
+        Begun::Part(_) => panic!("it is there"),
+    };
+    there().forget_left();
+    assert_eq!(count(), 3, "a part that somebody receives stays, with its journal");
+    drop(under_way);
+    let other = Intent { modified: 7, ..intent };
+    let Begun::There(of_another) = folder.begin_plain("a", other).unwrap() else { panic!("it is there") };
+    of_another.forget_left();
+    assert_eq!(count(), 3, "a part of another version stays");
+    there().forget_left();
+    assert_eq!(count(), 1);
+    there().forget_left();
+    assert_eq!(std::fs::metadata(temp.path().join("a")).unwrap().len(), 3 << 20);
 }
 
 #[test]

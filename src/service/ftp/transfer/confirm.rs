@@ -49,7 +49,7 @@ pub(crate) async fn confirm(
     let root =
         there.tree.root().filter(|root| *root.as_bytes() == hash).ok_or_else(errors::another_file_exists)?;
     // Outside the disk queue: waiting for the disk does not delay other transfers.
-    session.block(move || there.confirm()).await??;
+    session.block(move || there.confirm().map(|()| there.forget_left())).await??;
     stored(connection, true, intent.size, root, Spent::default()).await;
     let kernel_drops = connection.outgoing.path().map_or(0, |path| path.kernel_drops);
     let elapsed = began.elapsed();

@@ -3,34 +3,36 @@
 
 use std::time::Instant;
 
-use super::MinimumRate;
-use crate::net::errors::as_frame;
-use crate::net::{BlockSink, Connection, Received, SILENCE_LIMIT};
+use super::{COMMIT_LIMIT, MinimumRate};
+use crate::net::errors::{as_frame, malformed, nothing_came, unexpected};
+use crate::net::{BlockSink, Connection, Received, SILENCE_LIMIT, take_turns};
 use crate::report::Failure;
 use crate::service::contract::errors::closed_early;
-use crate::service::ftp::errors;
 use crate::service::ftp::protocol::Message;
 use crate::session::{Handle, RateLimiter};
 use crate::wire::Code;
 use crate::wire::frame::{ERROR, Frame};
 
+/// Besides twice the size of the file, since groups may be under way that were asked for again, a sender may send so many
+/// bytes before it answers ERROR.
+const BEHIND_ERROR: u64 = 1 << 20;
+
+/// How far a file is, for its receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// READY was not said: ERROR is an answer, and the sender has nothing to end.
+    Asked,
+    /// The sender may send blocks.
+    Open,
+}
+
 /// Which side of the file this is.
 #[derive(Clone, Copy)]
 pub(crate) enum Side<'a> {
     /// The rate that the receiver asks for is in `asked`.
-    Sender {
-        asked: &'a RateLimiter,
-    },
-    Receiver,
-}
-
-/// How far a file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// The receiver has not said READY: its ERROR is an answer, and the sender has nothing to end.
-    Asked,
-    /// The sender may send blocks.
-    Open,
+    Sender { asked: &'a RateLimiter },
+    /// Of a file of `size` bytes.
+    Receiver { stage: Stage, size: u64 },
 }
 
 /// True for a failure of one file, after which its connection goes on.
@@ -48,7 +50,7 @@ pub(crate) const fn is_about_the_file(failure: &Failure) -> bool {
 pub(super) async fn give_up<T>(
     session: &Handle,
     connection: &mut Connection,
-    (side, stage): (Side<'_>, Stage),
+    side: Side<'_>,
     failure: Failure,
 ) -> Result<Result<T, Failure>, Failure> {
     if !is_about_the_file(&failure) {
@@ -57,26 +59,42 @@ pub(super) async fn give_up<T>(
     let words = async {
         // If the connection is broken, that shows at the next message.
         drop(connection.outgoing.send_behind_blocks(as_frame(&failure)).await);
-        if failure.told || stage == Stage::Asked { Ok(()) } else { hear_out(connection, side).await }
+        let is_over = failure.told || matches!(side, Side::Receiver { stage: Stage::Asked, .. });
+        if is_over { Ok(()) } else { hear_out(connection, side).await }
     };
     match session.unless_cancelled(words).await {
         Ok(()) => Ok(Err(failure)),
-        Err(_) => Err(failure),
+        Err(end) => Err(Failure { why: format!("{}; then {}", failure.why, end.why), ..end }),
     }
 }
 
 /// Drops what comes before the other side's ERROR.
 async fn hear_out(connection: &mut Connection, side: Side<'_>) -> Result<(), Failure> {
-    let (mut dropped, mut pace) = (Dropped::default(), MinimumRate::new(Instant::now()));
+    let began = Instant::now();
+    let (mut dropped, mut pace, mut all) = (Dropped::default(), MinimumRate::new(began), 0);
     loop {
-        let message = tokio::time::timeout(SILENCE_LIMIT, connection.incoming.next_into(&mut dropped)).await;
-        let bytes = match message.unwrap_or_else(|_| Err(errors::no_data(SILENCE_LIMIT)))? {
+        let (patience, what) = match side {
+            // The receiver answers when its disk has what came before.
+            Side::Sender { .. } => (COMMIT_LIMIT.saturating_sub(began.elapsed()), COMMIT_LIMIT),
+            Side::Receiver { .. } => (SILENCE_LIMIT, SILENCE_LIMIT),
+        };
+        let message = tokio::time::timeout(patience, connection.incoming.next_into(&mut dropped)).await;
+        let bytes = match message.unwrap_or_else(|_| Err(nothing_came("answer to ERROR", what)))? {
             Some(Received::Bytes) => std::mem::take(&mut dropped.bytes),
-            Some(Received::Frame(frame)) if frame.kind == ERROR => return Ok(()),
+            Some(Received::Frame(frame)) if frame.kind == ERROR => {
+                return frame.read_error().map(drop).map_err(malformed);
+            }
             Some(Received::Frame(frame)) => heed(&frame, side),
             None => return Err(closed_early("the peer")),
         };
-        pace.count(bytes, Instant::now(), None)?;
+        if let Side::Receiver { size, .. } = side {
+            all += bytes;
+            if all > size.saturating_mul(2).saturating_add(BEHIND_ERROR) {
+                return Err(unexpected("the peer"));
+            }
+            pace.count(bytes, Instant::now(), None)?;
+        }
+        take_turns(bytes).await;
     }
 }
 

@@ -55,6 +55,8 @@ const ASLEEP: Duration = Duration::from_secs(2);
 const SMALL_A_SECOND: u64 = 25;
 /// How many clients may share our rate limit: a peer that is slow because of that is not disconnected.
 const SHARERS: u64 = 512;
+/// How long a file may take to reach the receiver's disk after its last byte was sent.
+const COMMIT_LIMIT: Duration = Duration::from_mins(5);
 /// The interval over which the minimum rate is measured (faults.md row 40).
 const RATE_SPAN: Duration = Duration::from_secs(30);
 

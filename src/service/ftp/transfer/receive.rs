@@ -102,10 +102,12 @@ pub(crate) async fn receive_file(
     manner: ReceiveOptions<'_>,
 ) -> Result<Result<Delivered, Failure>, Failure> {
     let mut stage = if manner.fresh { Stage::Open } else { Stage::Asked };
-    let others_follow = manner.others_follow;
+    let (others_follow, size) = (manner.others_follow, intent.size);
     match receive_begun(session, (connection, &mut stage), begun, intent, manner).await {
         Ok(delivered) => Ok(Ok(delivered)),
-        Err(failure) if others_follow => give_up(session, connection, (Side::Receiver, stage), failure).await,
+        Err(failure) if others_follow => {
+            give_up(session, connection, Side::Receiver { stage, size }, failure).await
+        }
         Err(failure) => Err(failure),
     }
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::bottleneck::{Clock, judge};
-use super::ending::{Side, Stage, give_up};
+use super::ending::{Side, give_up};
 use super::start::{Start, There};
-use super::{Awake, Delivered, ProgressTarget, by_disk, last_words, on_disk, take_lane};
+use super::{Awake, COMMIT_LIMIT, Delivered, ProgressTarget, by_disk, last_words, on_disk, take_lane};
 use crate::base::{Held, quantity};
 use crate::net::errors::{malformed, told, unexpected};
 use crate::net::{Connection, Message as Wire, SILENCE_LIMIT};
@@ -25,8 +25,6 @@ use crate::wire::{Code, frame};
 
 /// Retransmissions are logged at most this often.
 const LOG_AFTER: Duration = Duration::from_secs(1);
-/// How long a file may take to reach the receiver's disk after its last byte was sent.
-const COMMIT_LIMIT: Duration = Duration::from_mins(5);
 
 /// AGAIN requests that are accepted for a file: this many for each of its groups (faults.md row 27), and …
 const AGAIN_EACH: u64 = 4;
@@ -100,7 +98,7 @@ pub(crate) async fn send_file(
     connection.share();
     match sent {
         Ok(delivered) => Ok(Ok(delivered)),
-        Err(failure) if others_follow => give_up(session, connection, (side, Stage::Open), failure).await,
+        Err(failure) if others_follow => give_up(session, connection, side, failure).await,
         Err(failure) => Err(failure),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Intent, Part, read_group};
 use crate::report::Failure;
 use crate::service::files::disk::{Disk, LastChange};
+use crate::service::files::name::part_name;
 use crate::service::ftp::errors;
 use crate::service::ftp::protocol::GroupHash;
 use crate::service::ftp::storage::hashes::in_shares::in_shares;
@@ -48,6 +49,16 @@ impl<D: Disk> There<D> {
         }
         let synced = self.disk.sync(&self.file).and_then(|()| self.disk.sync_names());
         synced.map_err(|error| Failure::io(&error, format!("sync {}", self.name)))
+    }
+
+    /// It is the file that was offered: what an earlier attempt left beside it is of no use any more. A part of another
+    /// version, and one that somebody receives, stay.
+    pub(crate) fn forget_left(self) {
+        if self.disk.find(&part_name(&self.name)).is_some()
+            && let Ok(mut part) = Part::begin(self.disk, &self.name, self.intent)
+        {
+            part.forget();
+        }
     }
 
     /// Reads it again.
