@@ -125,7 +125,7 @@ pub(crate) struct SoFar {
     /// Bytes that are done, and bytes of all sources.
     before: u64,
     total: u64,
-    /// TreeOutcome messages that were answered.
+    /// Tree messages that were answered.
     answered: u64,
     /// Others are sent over the same connection, also if this one fails.
     others_follow: bool,
@@ -172,8 +172,7 @@ pub(crate) async fn send_one(
         let result = worker.unless_cancelled(exchange).await;
         (connection, result)
     });
-    let (connection, result) = in_lane(session, size, exchange).await?;
-    Ok((connection, result))
+    in_lane(session, size, exchange).await
 }
 
 /// Sends a file as `watched.name`.

@@ -41,7 +41,7 @@ pub(crate) struct TreeOutcome {
     sent: u64,
     chunks: u64,
     acks: u64,
-    /// TreeOutcome messages that were answered on this connection, including those of earlier trees.
+    /// Tree messages that were answered on this connection, including those of earlier trees.
     pub(crate) answered: u64,
     began: Instant,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Denied;
-use super::pending::{Pending, check_place};
+use super::pending::{Pending, check_place, name_all};
 use crate::report::Failure;
 use crate::service::contract::errors::{file_exists, never_replaced};
 use crate::service::files::disk::{Disk, Found, RealDisk, reopen};
@@ -233,31 +233,15 @@ impl BatchWriter {
         }
         self.made = false;
         let synced = self.sync_file_systems().map_err(|error| Failure::io(&error, "sync of the file system"));
-        let (mut denied, mut named) = (Vec::<Denied>::new(), Vec::<Vec<Pending>>::new());
-        for mut pending in std::mem::take(&mut self.pending) {
-            // What is not whole, or may not be on the disk, is not kept.
-            let whole = synced.clone().and_then(|()| pending.check()).inspect_err(|_| pending.remove());
-            if let Err(failure) = whole.and_then(|()| pending.publish()) {
-                denied.push((pending.index, failure));
-                continue;
-            }
-            match named.last_mut() {
+        let mut groups = Vec::<Vec<Pending>>::new();
+        for pending in std::mem::take(&mut self.pending) {
+            match groups.last_mut() {
                 Some(group) if Arc::ptr_eq(&group[0].dir, &pending.dir) => group.push(pending),
-                _ => named.push(vec![pending]),
+                _ => groups.push(vec![pending]),
             }
         }
-        for group in named {
-            let dir = &group[0].dir;
-            let synced = dir.sync_names().map_err(|error| Failure::io(&error, "sync of a folder"));
-            if let Err(failure) = check_place(dir) {
-                denied.extend(group.into_iter().map(|pending| pending.take_back(&failure)));
-                continue;
-            }
-            if let Err(failure) = synced {
-                denied.extend(group.iter().map(|pending| (pending.index, failure.clone())));
-            }
-            group.into_iter().for_each(Pending::keep);
-        }
+        let mut denied: Vec<Denied> =
+            groups.into_iter().flat_map(|group| name_all(group, synced.clone())).collect();
         denied.sort_by_key(|(index, _)| *index);
         denied
     }

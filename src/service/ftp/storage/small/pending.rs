@@ -63,9 +63,8 @@ impl Pending {
         })
     }
 
-    /// Fails if another program has written to the part meanwhile, or moved its folder.
-    pub(super) fn check(&self) -> Result<(), Failure> {
-        check_place(&self.dir)?;
+    /// Fails if another program has written to the part meanwhile.
+    fn check(&self) -> Result<(), Failure> {
         let is_whole = self.written.is_still_in(&self.dir, &self.file);
         if is_whole { Ok(()) } else { Err(errors::part_was_changed(&part_name(&self.name))) }
     }
@@ -92,7 +91,7 @@ impl Pending {
     }
 
     /// It has its name, and stays.
-    pub(super) fn keep(self) {
+    fn keep(self) {
         self.place.keep();
     }
 
@@ -107,6 +106,35 @@ impl Pending {
         }
         (self.index, failure.clone())
     }
+}
+
+/// Gives files of one folder their names, if they are `synced`; returns those that failed: also each whose name may not be on
+/// the disk. Its place is looked at before and behind that.
+pub(super) fn name_all(group: Vec<Pending>, synced: Result<(), Failure>) -> Vec<Denied> {
+    let Some(dir) = group.first().map(|first| first.dir.clone()) else { return Vec::new() };
+    let ready = synced.and_then(|()| check_place(&dir));
+    let (mut denied, mut named) = (Vec::new(), Vec::new());
+    for mut pending in group {
+        // What is not whole, or may not be on the disk, is not kept.
+        let whole = ready.clone().and_then(|()| pending.check()).inspect_err(|_| pending.remove());
+        match whole.and_then(|()| pending.publish()) {
+            Ok(()) => named.push(pending),
+            Err(failure) => denied.push((pending.index, failure)),
+        }
+    }
+    if named.is_empty() {
+        return denied;
+    }
+    let synced = dir.sync_names().map_err(|error| Failure::io(&error, "sync of a folder"));
+    if let Err(failure) = check_place(&dir) {
+        denied.extend(named.into_iter().map(|pending| pending.take_back(&failure)));
+        return denied;
+    }
+    if let Err(failure) = synced {
+        denied.extend(named.iter().map(|pending| (pending.index, failure.clone())));
+    }
+    named.into_iter().for_each(Pending::keep);
+    denied
 }
 
 /// What a part holds, and when it was written.
