@@ -131,7 +131,7 @@ impl Default for Config {
 
 /// Bytes that all connections of a socket together may have waiting to be sent, nearly: the first ones have more. And as
 /// many of the stream that wait for others before them.
-const SHARED: usize = 16 << 20;
+const SHARED: usize = 8 << 20;
 /// What each connection may have in any case.
 const SHARE_LEAST: usize = 64 << 10;
 

@@ -62,6 +62,7 @@ const RULES: [Rule; 6] = [
             "src/output/sink.rs",
             "src/output/writer/above_line.rs",
             "src/service/ftp/storage/hashes/in_shares.rs", // helps a thread that may block
+            "src/service/ftp/client/standard_streams.rs", // reads standard input, which nothing can interrupt
             "src/cli/",
         ],
     },

@@ -240,8 +240,19 @@ fn what_comes_from_standard_input_goes_on_where_it_was_and_what_goes_out_is_not_
         is_done
     });
     assert!(std::fs::read(lab.path("root/piped")).unwrap() == original, "{run:?}");
-    std::fs::remove_dir_all(lab.path("temp")).unwrap();
-    std::fs::create_dir(lab.path("temp")).unwrap();
+    let mut sender = lab.command(&["-c", &format!("print reads; send - to {address} name more")]);
+    let sender = sender.env("TMPDIR", lab.path("temp")).stdin(std::process::Stdio::piped());
+    let mut sender = sender.spawn().unwrap();
+    let mut input = sender.stdin.take().unwrap();
+    let mut sender = Running::of(sender);
+    sender.line_with("reads");
+    // More than a pipe holds: it is being read.
+    input.write_all(&vec![b'x'; 1 << 20]).unwrap();
+    assert_eq!(std::fs::read_dir(lab.path("temp")).unwrap().count(), 0, "what is read has no name");
+    sender.signal("INT");
+    let run = sender.finish();
+    assert!(run.err.contains("send -: interrupted; nothing was sent"), "{}", run.err);
+    drop(input);
     let mut getter = lab.command(&["-c", &format!("get piped from {address} to - rate 2MB/s")]);
     let getter = Running::of(getter.env("TMPDIR", lab.path("temp")).spawn().unwrap());
     let grows = || {

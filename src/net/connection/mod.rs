@@ -211,6 +211,14 @@ impl Outgoing {
         }
     }
 
+    /// True if the connection is known to have ended, for whatever reason. Over TCP that shows when something is read.
+    pub fn has_ended(&self) -> bool {
+        match self {
+            Self::Tcp(_) => false,
+            Self::Udp(half) => half.has_ended(),
+        }
+    }
+
     /// Closes the connection. With [`Code::Other`], and always over TCP, the peer still gets all that was sent.
     pub async fn close(&mut self, code: Code, reason: &str) {
         match self {

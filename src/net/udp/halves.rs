@@ -119,6 +119,10 @@ impl Outgoing {
         Ok(())
     }
 
+    pub(in crate::net) fn has_ended(&self) -> bool {
+        self.room.places.is_closed()
+    }
+
     async fn reserve(&self, bytes: usize) -> Result<(), Failure> {
         tokio::time::timeout(SILENCE_LIMIT, self.room.take(bytes)).await.map_err(|_| stopped_reading())?
     }

@@ -22,7 +22,7 @@ use super::record::SocketRecord;
 use super::requests::Requests;
 use super::socket::Socket;
 use super::text_client::TextClients;
-use crate::base::Time;
+use crate::base::{Count, Counted, Time};
 use crate::net::clock;
 use crate::net::clock::timer::Timer;
 use crate::net::connection::keys;
@@ -44,6 +44,9 @@ const READ_BURST: usize = 32;
 /// What such a burst costs of a turn, in bytes as others count them.
 const BATCH_COST: u64 = 7 << 10;
 
+/// Connections of all sockets of this process: they share what services may have queued.
+static OPEN: Count = Count::new();
+
 /// The driver's side of a connection.
 struct ConnectionSlot {
     messages: mpsc::UnboundedSender<Result<Message, Failure>>,
@@ -53,6 +56,7 @@ struct ConnectionSlot {
     closing_at: Option<Time>,
     room: Arc<SendQuota>,
     counters: Arc<Counters>,
+    _counted: Counted,
 }
 
 /// A client's connection attempt, waiting for the server's first answer.
@@ -123,16 +127,15 @@ impl SocketDriver {
     /// Creates the service's side of a connection.
     pub(super) fn register(&mut self, id: ConnectionId, peer: SocketAddr) -> Halves {
         let (messages, receiver) = mpsc::unbounded_channel();
-        let (room, counters) = (
-            Arc::new(SendQuota::new(shared(self.queue, self.applications.len()))),
-            Arc::new(Counters::default()),
-        );
+        let (room, counters) =
+            (Arc::new(SendQuota::new(shared(self.queue, OPEN.now()))), Arc::new(Counters::default()));
         let application = ConnectionSlot {
             messages,
             queue: VecDeque::new(),
             closing_at: None,
             room: room.clone(),
             counters: counters.clone(),
+            _counted: OPEN.add(),
         };
         self.applications.insert(id, application);
         let taken = Credit { stream: 0, block: 0 };

@@ -19,6 +19,7 @@ use crate::service::ftp::options::Accept;
 use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Label, Message, Mode};
 use crate::service::ftp::storage::part::Intent;
 use crate::service::ftp::storage::small::{self, BatchWriter};
+use crate::service::ftp::transfer::ending::is_refusal;
 use crate::service::ftp::transfer::receive::{ReceiveOptions, receive_file};
 use crate::service::ftp::transfer::told_rate::ToldRate;
 use crate::service::ftp::transfer::{ProgressTarget, by_disk, small_limit};
@@ -390,7 +391,7 @@ impl Getting<'_> {
     /// the file is refused.
     async fn description_of(&mut self, entry: &Entry) -> Result<Option<(Intent, bool)>, Failure> {
         let answer = match self.connection.incoming.frame(SILENCE_LIMIT, "answer").await {
-            Err(failure) if failure.told => {
+            Err(failure) if is_refusal(&failure, self.connection) => {
                 self.tree.refuse(&entry.name, &failure);
                 return Ok(None);
             }

@@ -14,6 +14,7 @@ use crate::service::files::walk::Count;
 use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Message, Mode};
 use crate::service::ftp::storage::small;
+use crate::service::ftp::transfer::ending::is_refusal;
 use crate::service::ftp::transfer::send::{Outgoing, send_file};
 use crate::service::ftp::transfer::start::await_ready;
 use crate::service::ftp::transfer::{ProgressTarget, by_disk, on_disk, pace, rate_limit, small_limit};
@@ -75,7 +76,7 @@ pub(crate) async fn send_folder(
     lost.iter().for_each(|(path, failure)| tree.refuse(path, failure));
     let asking = match announce(connection, total, &base, &asked).await {
         Ok(asking) => asking,
-        Err(failure) if failure.told => return Ok(Err(failure)),
+        Err(failure) if is_refusal(&failure, connection) => return Ok(Err(failure)),
         Err(failure) => return Err(failure),
     };
     let mut sending = Sending {
@@ -363,7 +364,7 @@ impl Sending<'_> {
         let start = match await_ready(self.connection, size, &self.asked).await {
             Ok(start) => start,
             // A refusal is an answer: the connection goes on.
-            Err(failure) if failure.told => {
+            Err(failure) if is_refusal(&failure, self.connection) => {
                 self.tree.refuse(&entry.name, &failure);
                 return Ok(());
             }

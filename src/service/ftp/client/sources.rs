@@ -15,6 +15,7 @@ use crate::service::files::walk::{Count, Step, Wanted, walk};
 use crate::service::ftp::errors;
 use crate::service::ftp::options::TransferOptions;
 use crate::service::ftp::protocol::{Flags, Framing, Message, NO_TIME};
+use crate::service::ftp::transfer::ending::is_refusal;
 use crate::service::ftp::transfer::send::{Outgoing, send_file};
 use crate::service::ftp::transfer::start::await_ready;
 use crate::service::ftp::transfer::{Delivered, ProgressTarget, by_disk, in_lane};
@@ -189,7 +190,7 @@ async fn put(
     let (watched, asked) = (Some(watched), &RateLimiter::default());
     let start = match await_ready(connection, size, asked).await {
         Ok(start) => start,
-        Err(failure) if failure.told => return Ok(Sent::Refused(failure)),
+        Err(failure) if is_refusal(&failure, connection) => return Ok(Sent::Refused(failure)),
         Err(failure) => return Err(failure),
     };
     let outgoing = Outgoing { source, shape, start, watched, asked, others_follow };

@@ -1,9 +1,11 @@
 //! `get X to -` and `send -`: standard input and output in place of a file. Received data is written out only when the
 //! file is complete and verified; input is read to its end before it is sent.
 
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsRawFd as _;
 
-use tempfile::NamedTempFile;
+use tokio::sync::oneshot;
 
 use crate::base::Value;
 use crate::report::{Failure, Outcome};
@@ -32,7 +34,8 @@ pub(crate) fn get(session: Handle, options: GetOptions, context: Context) -> Job
         let transfer = TransferOptions { passes: true, ..options.transfer };
         let options = GetOptions { to: Some(shown.clone()), transfer, ..options };
         let outcome = client::get(session.clone(), options, context).await;
-        let outcome = outcome.map_err(|failure| nothing_kept(errors::temporary_place(failure)))?;
+        let outcome =
+            outcome.map_err(|failure| stopped(errors::temporary_place(failure), "nothing of it is kept"))?;
         session.set("path", Value::text(STREAM));
         let written = session.block(move || {
             let _until_it_is_out = folder;
@@ -63,29 +66,39 @@ pub(crate) fn send(session: Handle, options: SendOptions, context: Context) -> J
         if !context.streams.input {
             return Err(errors::standard_input_taken());
         }
-        let read = session.block(|| keep(&mut std::io::stdin().lock()));
-        // Cancelling does not wait for the end of the input.
-        let file = session.unless_cancelled(async { read.await? }).await?;
+        let read = session.unless_cancelled(input()).await;
+        let file = read.map_err(|failure| stopped(failure, "nothing was sent"))?;
+        let path = format!("/dev/fd/{}", file.as_raw_fd());
         let transfer = TransferOptions { passes: true, ..options.transfer };
-        let options = SendOptions { paths: vec![file.path().display().to_string()], transfer, ..options };
+        let options = SendOptions { paths: vec![path], transfer, ..options };
         let outcome = client::send(session.clone(), options, context).await;
         session.set("path", Value::text(STREAM));
         outcome.map_err(|failure| Failure { what: format!("send {STREAM}"), ..failure })
     })
 }
 
-/// A command that was stopped says what is kept.
-fn nothing_kept(failure: Failure) -> Failure {
+/// A command that was stopped says what is left of it.
+fn stopped(failure: Failure, left: &str) -> Failure {
     match failure.code {
-        Code::Cancelled => Failure { why: format!("{}; nothing of it is kept", failure.why), ..failure },
+        Code::Cancelled => Failure { why: format!("{}; {left}", failure.why), ..failure },
         _ => failure,
     }
 }
 
-/// Reads standard input to its end.
-fn keep(input: &mut impl Read) -> Result<NamedTempFile, Failure> {
+/// Standard input, read to its end by a thread that nobody waits for if the command is stopped meanwhile: nothing ends a
+/// read from a terminal.
+async fn input() -> Result<File, Failure> {
+    let (done, kept) = oneshot::channel();
+    let reading = move || drop(done.send(keep(&mut std::io::stdin().lock())));
+    let thread = std::thread::Builder::new().name("input".into()).spawn(reading);
+    thread.map_err(|error| Failure::io(&error, "standard input"))?;
+    kept.await.unwrap_or_else(|_| Err(Failure::of_worker()))
+}
+
+/// Reads the input to its end into a file without a name, of which nothing is left however this process ends.
+fn keep(input: &mut impl Read) -> Result<File, Failure> {
     let failed = |error: std::io::Error| errors::temporary_file_failed(&error);
-    let mut file = NamedTempFile::new().map_err(failed)?;
+    let mut file = tempfile::tempfile().map_err(failed)?;
     let mut block = vec![0; BLOCK];
     loop {
         match input.read(&mut block) {

@@ -80,7 +80,7 @@ fn row_6_what_an_attempt_left_of_a_file_that_is_there_goes() {
     there().forget_left();
     assert_eq!(count(), 3, "a part that somebody receives stays, with its journal");
     drop(under_way);
-    let other = Intent { modified: 7, ..intent };
+    let other = Intent { modified: 7, replace: true, ..intent };
     let Begun::There(of_another) = folder.begin_plain("a", other).unwrap() else { panic!("it is there") };
     of_another.forget_left();
     assert_eq!(count(), 3, "a part of another version stays");
@@ -88,6 +88,28 @@ fn row_6_what_an_attempt_left_of_a_file_that_is_there_goes() {
     assert_eq!(count(), 1);
     there().forget_left();
     assert_eq!(std::fs::metadata(temp.path().join("a")).unwrap().len(), 3 << 20);
+}
+
+#[test]
+fn row_23_a_journal_beside_a_file_that_is_there_stays_unless_it_is_ours() {
+    let (temp, folder) = root();
+    let at = |name: &str| temp.path().join(name);
+    for name in ["ours", "link", "hard", "fifo"] {
+        std::fs::write(at(name), "new").unwrap();
+    }
+    std::fs::write(at("target"), "keep").unwrap();
+    std::fs::write(at(".ours.nls-journal"), "left by a crash").unwrap();
+    std::os::unix::fs::symlink("target", at(".link.nls-journal")).unwrap();
+    std::fs::hard_link(at("target"), at(".hard.nls-journal")).unwrap();
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, at(".fifo.nls-journal"), fifo, mode, 0).unwrap();
+    for name in ["ours", "link", "hard", "fifo"] {
+        assert!(matches!(folder.begin_plain(name, INTENT).unwrap(), Begun::There(_)));
+        let is_left = at(&format!(".{name}.nls-journal")).symlink_metadata().is_ok();
+        assert_eq!(is_left, name != "ours", "{name}");
+    }
+    assert_eq!(std::fs::read_to_string(at("target")).unwrap(), "keep");
 }
 
 #[test]

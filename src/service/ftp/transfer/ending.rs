@@ -43,6 +43,11 @@ pub(crate) const fn is_about_the_file(failure: &Failure) -> bool {
     )
 }
 
+/// True if the peer has said ERROR in answer to a request, and the connection goes on. CLOSE has a code and words too.
+pub(crate) fn is_refusal(failure: &Failure, connection: &Connection) -> bool {
+    failure.told && !connection.outgoing.has_ended()
+}
+
 /// Gives a file up together with the other side. The inner error is the failure, and the connection goes on.
 ///
 /// # Errors
@@ -53,7 +58,7 @@ pub(super) async fn give_up<T>(
     side: Side<'_>,
     failure: Failure,
 ) -> Result<Result<T, Failure>, Failure> {
-    if !is_about_the_file(&failure) {
+    if !is_about_the_file(&failure) || connection.outgoing.has_ended() {
         return Err(failure);
     }
     let words = async {

@@ -20,9 +20,13 @@ pub(crate) fn begin<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Begu
             Ok(part) => return Ok(Begun::Part(part)),
             Err(disk) => disk,
         };
-        // Left by a crash between the commit and the removal of the journal.
-        if disk.find(&part_name(name)).is_none() && disk.find(&journal_name(name)).is_some() {
-            drop(disk.remove(&journal_name(name)));
+        // Left by a crash between the commit and the removal of the journal; it may be nothing of ours, and then stays.
+        let journal = journal_name(name);
+        if disk.find(&part_name(name)).is_none()
+            && disk.find(&journal).is_some()
+            && disk.claim(&journal).is_ok()
+        {
+            drop(disk.remove(&journal));
         }
         return Ok(Begun::There(There::new(disk, there, name, intent)));
     }
@@ -35,9 +39,13 @@ fn resumable<D: Disk>(disk: D, name: &str, intent: Intent) -> Result<Part<D>, D>
     let is_left =
         intent.replace && disk.find(&part_name(name)).is_some() && disk.find(&journal_name(name)).is_some();
     let Some(Ok(claimed)) = is_left.then(|| claim_part(&disk, name)) else { return Err(disk) };
-    let mut part = Part::new(disk, claimed, name, intent);
+    // A part of another version stays as long as the file may turn out to be the same.
+    let mut part = Part::new(disk, claimed, name, Intent { replace: false, ..intent });
     match part.recover() {
-        Ok(()) if !part.have.is_empty() => Ok(part),
+        Ok(()) if !part.have.is_empty() => {
+            part.intent = intent;
+            Ok(part)
+        }
         _ => Err(part.disk),
     }
 }

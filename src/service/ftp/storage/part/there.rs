@@ -54,8 +54,9 @@ impl<D: Disk> There<D> {
     /// It is the file that was offered: what an earlier attempt left beside it is of no use any more. A part of another
     /// version, and one that somebody receives, stay.
     pub(crate) fn forget_left(self) {
+        let intent = Intent { replace: false, ..self.intent };
         if self.disk.find(&part_name(&self.name)).is_some()
-            && let Ok(mut part) = Part::begin(self.disk, &self.name, self.intent)
+            && let Ok(mut part) = Part::begin(self.disk, &self.name, intent)
         {
             part.forget();
         }
