@@ -495,21 +495,17 @@ fn row_27_a_group_that_arrives_damaged_is_asked_for_again_three_times() {
         let mut stream = crate::faults::connect(&address, crate::faults::PREFACE_FTP);
         stream.write_all(&crate::faults::put(64, 8, bytes.len() as u64, name)).unwrap();
         assert_eq!(crate::faults::read_frame(&mut stream).0, 0x13, "READY");
-        let hash = blake3::hash(bytes);
-        let hashes = crate::faults::frame(0x19, &[&0u64.to_be_bytes()[..], hash.as_bytes()].concat());
-        let block = |bytes: &[u8]| crate::faults::frame(0x01, &[&0u64.to_be_bytes()[..], bytes].concat());
         let mut asked = 0;
         let outcome = loop {
-            stream.write_all(&hashes).unwrap();
-            stream.write_all(&block(if asked < damaged { b"what is sens" } else { bytes })).unwrap();
-            match next_besides_acks(&mut stream) {
+            stream.write_all(&crate::faults::hashes(bytes)).unwrap();
+            let sent = if asked < damaged { b"what is sens" } else { bytes };
+            stream.write_all(&crate::faults::block(sent)).unwrap();
+            match crate::faults::answer(&mut stream) {
                 (0x1b, _) => asked += 1,
                 other => break other,
             }
             if asked == 1 {
-                stream
-                    .write_all(&crate::faults::frame(0x16, &[&hash.as_bytes()[..], &[0; 17]].concat()))
-                    .unwrap();
+                stream.write_all(&crate::faults::end(bytes)).unwrap();
             }
         };
         if damaged < 4 {
@@ -520,15 +516,6 @@ fn row_27_a_group_that_arrives_damaged_is_asked_for_again_three_times() {
             let words = String::from_utf8_lossy(&outcome.1).into_owned();
             assert!(words.contains("at offset 0 arrived damaged 4 times"), "{words}");
             assert!(!lab.path("root/bad").exists());
-        }
-    }
-}
-
-fn next_besides_acks(stream: &mut std::net::TcpStream) -> (u8, Vec<u8>) {
-    loop {
-        let (kind, body) = crate::faults::read_frame(stream);
-        if kind != 0x15 {
-            return (kind, body);
         }
     }
 }

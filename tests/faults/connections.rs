@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::{PREFACE_CALC, PREFACE_FTP, connect, frame, put, read_frame, text};
+use super::{PREFACE_CALC, PREFACE_FTP, block, connect, end, frame, hashes, put, read_frame, text};
 use crate::harness::{Lab, names};
 
 /// Runs a script of the shell in a network of its own; `$1` is the program.
@@ -107,13 +107,8 @@ fn row_42_all_in_one_segment_with_the_end_of_the_connection_is_stored_and_the_ne
     std::fs::create_dir(lab.path("root")).unwrap();
     let (_server, address) = lab.server("listen tcp 0 ftp root root");
     let bytes = b"what is sent".as_slice();
-    let whole = |name: &str| {
-        let hash = blake3::hash(bytes);
-        let hashes = frame(0x19, &[&0u64.to_be_bytes()[..], hash.as_bytes()].concat());
-        let block = frame(0x01, &[&0u64.to_be_bytes()[..], bytes].concat());
-        let end = frame(0x16, &[&hash.as_bytes()[..], &[0; 17]].concat());
-        [put(64, 8, bytes.len() as u64, name), hashes, block, end].concat()
-    };
+    let whole =
+        |name: &str| [put(64, 8, bytes.len() as u64, name), hashes(bytes), block(bytes), end(bytes)].concat();
     for n in 0..50 {
         let mut stream = connect(&address, PREFACE_FTP);
         // Two files in one segment: the second request stands right after the first END.

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use super::{PREFACE_FTP, connect, error_text, frame, put, read_frame, text};
+use super::{PREFACE_FTP, block, connect, error_text, frame, put, read_frame, text};
 use crate::harness::{Lab, eventually, names};
 
 #[test]
@@ -66,7 +66,7 @@ fn row_29_and_30_a_peer_that_lies_about_sizes_is_told_and_closed() {
     let mut more = connect(&address, PREFACE_FTP);
     more.write_all(&put(10, 4, 5, "a")).unwrap();
     assert_eq!(read_frame(&mut more).0, 0x13);
-    more.write_all(&frame(0x01, &[&0u64.to_be_bytes()[..], b"0123456789"].concat())).unwrap();
+    more.write_all(&block(b"0123456789")).unwrap();
     let (kind, body) = read_frame(&mut more);
     assert_eq!(kind, 0x02);
     assert!(error_text(&body).contains("more than it declared"), "{}", error_text(&body));

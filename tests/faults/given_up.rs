@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
-use super::{PREFACE_FTP, connect, error_text, frame, put, read_frame, text};
+use super::{PREFACE_FTP, answer, block, connect, end, error_text, frame, hashes, put, read_frame, text};
 use crate::harness::{Lab, Running, eventually};
 
 const ERROR: u8 = 0x02;
@@ -18,25 +18,8 @@ fn error(code: u16) -> Vec<u8> {
     frame(ERROR, &[&code.to_be_bytes()[..], &text("as the test wants")].concat())
 }
 
-fn block(bytes: &[u8]) -> Vec<u8> {
-    frame(0x01, &[&0u64.to_be_bytes()[..], bytes].concat())
-}
-
-fn hashes(bytes: &[u8]) -> Vec<u8> {
-    frame(0x19, &[&0u64.to_be_bytes()[..], blake3::hash(bytes).as_bytes()].concat())
-}
-
-fn end(bytes: &[u8]) -> Vec<u8> {
-    frame(0x16, &[&blake3::hash(bytes).as_bytes()[..], &[0; 17]].concat())
-}
-
 fn code(body: &[u8]) -> u16 {
     u16::from_be_bytes(body[..2].try_into().unwrap())
-}
-
-/// The next frame that is no acknowledgement.
-fn answer(stream: &mut TcpStream) -> (u8, Vec<u8>) {
-    std::iter::repeat_with(|| read_frame(stream)).find(|(kind, _)| *kind != 0x15).unwrap()
 }
 
 /// Sends all of a file, which is stored.

@@ -58,6 +58,21 @@ pub fn put(chunk: u32, window: u32, size: u64, name: &str) -> Vec<u8> {
     frame(0x10, &[head, text(name)].concat())
 }
 
+/// The first bytes of a file.
+pub fn block(bytes: &[u8]) -> Vec<u8> {
+    frame(0x01, &[&0u64.to_be_bytes()[..], bytes].concat())
+}
+
+/// The hash of a file of one group.
+pub fn hashes(bytes: &[u8]) -> Vec<u8> {
+    frame(0x19, &[&0u64.to_be_bytes()[..], blake3::hash(bytes).as_bytes()].concat())
+}
+
+/// The end of such a file.
+pub fn end(bytes: &[u8]) -> Vec<u8> {
+    frame(0x16, &[&blake3::hash(bytes).as_bytes()[..], &[0; 17]].concat())
+}
+
 pub fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
     let mut header = [0; 5];
     stream.read_exact(&mut header).expect("a frame");
@@ -69,6 +84,11 @@ pub fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
         assert_eq!(u32::from_be_bytes(check), crc32c(&[&header[..], &body].concat()));
     }
     (header[4], body)
+}
+
+/// The next frame that is no acknowledgement.
+pub fn answer(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+    std::iter::repeat_with(|| read_frame(stream)).find(|(kind, _)| *kind != 0x15).unwrap()
 }
 
 pub fn connect(address: &str, preface: &[u8]) -> TcpStream {

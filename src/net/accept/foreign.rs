@@ -171,9 +171,9 @@ impl ForeignStream {
         self.read_some(READ_SIZE).await
     }
 
-    /// Limits the send buffer of the system to about `bytes`. Best effort.
+    /// Limits the kernel's send buffer to about `bytes`.
     pub fn bound_buffer(&self, bytes: usize) {
-        drop(socket2::SockRef::from(&self.stream).set_send_buffer_size(bytes));
+        tcp::bound_send_buffer(&self.stream, bytes);
     }
 
     /// Reads at most `most` bytes more into the buffer. Cancel-safe.

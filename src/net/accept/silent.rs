@@ -8,6 +8,7 @@ use super::foreign::{ForeignStream, write_all};
 use super::visitor::{First, Spoken, Visitor};
 use crate::net::connection::permits::{ConnectionPermit, Door};
 use crate::net::errors;
+use crate::net::tcp::bound_send_buffer;
 use crate::report::Failure;
 use crate::wire::dialect::Opening;
 
@@ -45,7 +46,7 @@ impl SilentClient {
 
     /// Limits the kernel's send buffer to about `bytes`, so that it is noticed early that the client does not read.
     pub fn bound_buffer(&self, bytes: usize) {
-        drop(socket2::SockRef::from(&self.visitor.stream).set_send_buffer_size(bytes));
+        bound_send_buffer(&self.visitor.stream, bytes);
     }
 
     /// Sends it lines of text.

@@ -92,6 +92,11 @@ pub(super) fn set_options(socket: &socket2::Socket) {
     }
 }
 
+/// Limits the kernel's send buffer to about `bytes`, in which it counts its overhead too. Best effort.
+pub(super) fn bound_send_buffer(stream: &TcpStream, bytes: usize) {
+    drop(socket2::SockRef::from(stream).set_send_buffer_size(bytes));
+}
+
 /// The addresses of this side and of the peer; `None` if the connection is gone.
 pub(super) fn addresses(stream: &TcpStream) -> Option<(SocketAddr, SocketAddr)> {
     stream.local_addr().ok().zip(stream.peer_addr().ok())

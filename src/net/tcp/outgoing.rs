@@ -9,7 +9,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 use super::sealed::WriteSide;
 use super::socket::WriteEnd;
-use super::{BATCH, DIRECT, broken};
+use super::{BATCH, DIRECT, bound_send_buffer, broken};
 use crate::net::connection::keys::Sealer;
 use crate::net::connection::record::FrameNotes;
 use crate::net::errors::stopped_reading;
@@ -79,10 +79,10 @@ impl Outgoing {
         Err(ErrorKind::Unsupported.into())
     }
 
-    /// Sets the kernel's send buffer to about `bytes`; the kernel counts its overhead too. Best effort.
+    /// As [`bound_send_buffer`]; no effect while a thread owns the socket.
     pub(in crate::net) fn bound_buffer(&self, bytes: usize) {
         if let WriteEnd::Shared(half) = &self.end.socket {
-            drop(socket2::SockRef::from(half.as_ref()).set_send_buffer_size(bytes));
+            bound_send_buffer(half.as_ref(), bytes);
         }
     }
 

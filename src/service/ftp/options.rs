@@ -65,7 +65,7 @@ pub(super) struct TransferOptions {
     pub(super) shape: Framing,
     pub(super) flags: Flags,
     pub(super) wanted: Wanted,
-    /// The file goes on to standard output: it is not kept here.
+    /// The file comes from standard input, or goes on to standard output: it has no place here.
     pub(super) passes: bool,
 }
 

@@ -21,19 +21,21 @@ impl Matcher<'_> {
         match param.kind {
             Kind::Rest | Kind::Printed | Kind::Expression => self.rest(param.name, param.kind, word, tail),
             Kind::Endpoint => self.endpoint(param.name, word, tail),
-            Kind::Port | Kind::Peer if self.carrier() == Some(Carrier::Unix) => {
-                self.read(param.name, Kind::Path, word, None);
-                tail
-            }
-            Kind::Peer => {
-                self.read(param.name, Kind::Endpoint, word, None);
-                tail
-            }
             kind => {
+                let kind = match kind {
+                    Kind::Port | Kind::Peer if self.carrier() == Some(Carrier::Unix) => Kind::Path,
+                    Kind::Peer => Kind::Endpoint,
+                    kind => kind,
+                };
                 self.read(param.name, kind, word, None);
                 tail
             }
         }
+    }
+
+    /// Records an argument that has no value.
+    pub(super) fn flag(&mut self, name: &'static str, word: &Word) {
+        self.arguments.push((name, Argument::Ready(Datum::Flag), word.span.clone()));
     }
 
     pub(super) fn bind<'w>(&mut self, word: &Word, tail: &'w [Word]) -> &'w [Word] {
@@ -67,13 +69,11 @@ impl Matcher<'_> {
         // A keyword ends a repeated parameter; otherwise a misspelt keyword after it would count as one more value.
         self.param += usize::from(self.verb.params.get(self.param).is_some_and(|param| param.many));
         if self.has(keyword.word) && !keyword.many {
-            let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
-            expected.push("the end of the line".into());
             let title = format!("duplicate `{}`", keyword.word);
-            self.errors.push(Diagnostic::new(title, word.span.clone()).expected(expected));
+            self.errors.push(Diagnostic::new(title, word.span.clone()).expected(self.expected()));
         }
         let Some(kind) = keyword.kind else {
-            self.arguments.push((keyword.word, Argument::Ready(Datum::Flag), word.span.clone()));
+            self.flag(keyword.word, word);
             return tail;
         };
         let follows = tail
@@ -100,8 +100,7 @@ impl Matcher<'_> {
     /// The keyword stands alone, as some may.
     fn without_value(&mut self, keyword: &'static Keyword, kind: Kind, word: &Word) {
         if keyword.optional {
-            self.arguments.push((keyword.word, Argument::Ready(Datum::Flag), word.span.clone()));
-            return;
+            return self.flag(keyword.word, word);
         }
         let title = format!("`{}` needs {}", keyword.word, kind.describe());
         let diagnostic = Diagnostic::new(title, word.span.clone()).expected([keyword.form()]);
@@ -152,7 +151,7 @@ impl Matcher<'_> {
                 (Kind::Printed, Some(hint)) => self.connected(word, hint),
                 (Kind::Expression, Some(hint)) => {
                     self.connected(word, hint);
-                    self.arguments.push((name, Argument::Ready(Datum::Flag), first.span.clone()));
+                    self.flag(name, first);
                     return &[];
                 }
                 _ => {}

@@ -7,7 +7,6 @@ use crate::language::diagnostic::{Diagnostic, nearest};
 use crate::language::kind::{Datum, Kind};
 use crate::language::other_shells;
 use crate::language::parse::lexer::Word;
-use crate::language::parse::next::Next;
 use crate::language::parse::refused::typed_key;
 use crate::language::verb::{Keyword, Param};
 
@@ -31,7 +30,7 @@ impl Matcher<'_> {
     /// Reports an argument, and records it as given, so that no second error reports it as missing.
     pub(super) fn refuse(&mut self, name: &'static str, word: &Word, diagnostic: Diagnostic) {
         self.errors.push(diagnostic);
-        self.arguments.push((name, Argument::Ready(Datum::Flag), word.span.clone()));
+        self.flag(name, word);
     }
 
     /// Reports a word that pipes, redirects or chains commands in other shells.
@@ -42,7 +41,7 @@ impl Matcher<'_> {
     }
 
     /// The fix for an endpoint whose keyword was left out: `to host:9000` for `send x host:9000`.
-    pub(super) fn introduction(&self, text: &str) -> Option<String> {
+    fn introduction(&self, text: &str) -> Option<String> {
         use crate::base::endpoint::{of_url, parse};
         let endpoint = parse(text)
             .is_ok()
@@ -67,17 +66,16 @@ impl Matcher<'_> {
             other_shells::keyword(&text).filter(|word| self.keywords().any(|known| known.word == *word));
         let fix =
             self.introduction(&text).or_else(|| synonym.or_else(|| nearest(&text, words)).map(Into::into));
-        let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
-        expected.push("the end of the line".into());
         let title = format!("`{text}` cannot follow here");
         let many = self.verb.params.get(self.param).is_some_and(|param| param.many);
         let hint = many.then_some("put a file of that name in quotes");
-        let diagnostic = Diagnostic::new(title, word.span.clone()).expected(expected).fix(fix).hint(hint);
+        let diagnostic =
+            Diagnostic::new(title, word.span.clone()).expected(self.expected()).fix(fix).hint(hint);
         self.errors.push(diagnostic.usage(self.usage()));
     }
 
     /// The services that take the option, where another was named.
-    pub(super) fn other_owners(&self, option: &str) -> Vec<&'static str> {
+    fn other_owners(&self, option: &str) -> Vec<&'static str> {
         if !matches!(self.services, Services::One(_)) {
             return Vec::new();
         }
@@ -85,20 +83,18 @@ impl Matcher<'_> {
         owners.map(|service| service.name).collect()
     }
 
-    pub(super) fn not_an_option(&self, word: &Word, owners: &[&str]) -> Diagnostic {
+    fn not_an_option(&self, word: &Word, owners: &[&str]) -> Diagnostic {
         let text = word.literal().unwrap_or_default();
-        let mut expected: Vec<String> = self.next().iter().map(Next::describe).collect();
-        expected.push("the end of the line".into());
         let own = match self.services {
             Services::One(service) => service.name,
             Services::None | Services::Any => self.verb.name,
         };
         let title = format!("`{text}` is an option of {}, not of {own}", all_of(owners));
-        Diagnostic::new(title, word.span.clone()).expected(expected)
+        Diagnostic::new(title, word.span.clone()).expected(self.expected())
     }
 
     /// The fix for `get http://host:9000/a.bin` and `get host:9000/a.bin`: `get a.bin from host:9000`.
-    pub(super) fn address_with_name(&self, keyword: &Keyword) -> Option<String> {
+    fn address_with_name(&self, keyword: &Keyword) -> Option<String> {
         let (_, Argument::Ready(Datum::Text(text) | Datum::Path(text, _)), _) = self.arguments.first()?
         else {
             return None;

@@ -18,6 +18,11 @@ impl Matcher<'_> {
         }
     }
 
+    /// What an error says that may follow.
+    pub(super) fn expected(&self) -> Vec<String> {
+        self.next().iter().map(Next::describe).chain(["the end of the line".into()]).collect()
+    }
+
     /// What may follow a complete argument.
     fn behind(&self) -> Vec<Next> {
         let mut next: Vec<Next> =

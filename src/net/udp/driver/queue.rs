@@ -50,7 +50,7 @@ impl SocketDriver {
 
     /// Aborts connections whose orderly close takes too long because the peer no longer reads. The driver wakes at each
     /// probe at least, so this is checked in time.
-    pub(super) fn end_overdue(&mut self) {
+    fn end_overdue(&mut self) {
         let now = clock::now();
         let late = |application: &ConnectionSlot| {
             !application.queue.is_empty() && application.closing_at.is_some_and(|at| now >= at)
@@ -67,7 +67,7 @@ impl SocketDriver {
         }
     }
 
-    pub(super) fn feed_one(&mut self, id: ConnectionId) {
+    fn feed_one(&mut self, id: ConnectionId) {
         let (Some(application), Some(connection)) =
             (self.applications.get_mut(&id), self.endpoint.connection(id))
         else {

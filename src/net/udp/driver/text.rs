@@ -27,7 +27,7 @@ impl SocketDriver {
     }
 
     /// Tells the conversation of an idle client that another one has its place.
-    pub(super) fn replace(&mut self, id: ConnectionId) {
+    fn replace(&mut self, id: ConnectionId) {
         if let Some(gone) = self.applications.remove(&id) {
             drop(gone.messages.send(Err(errors::idle_client_replaced())));
         }
@@ -62,7 +62,7 @@ impl SocketDriver {
     }
 
     /// Sends text; it may be lost, as any datagram.
-    pub(super) fn say(&mut self, to: SocketAddr, text: &[u8]) {
+    fn say(&mut self, to: SocketAddr, text: &[u8]) {
         self.record.text((self.socket.local(), to), Way::Out, text);
         drop(self.socket.send(to, text, false));
     }

@@ -83,8 +83,5 @@ pub(crate) fn all_names(dir: &Dir, path: &str, mut take: impl FnMut(&OsStr) -> b
 
 /// Time of the last change to the folder's entries (nanoseconds since 1970), and its permissions.
 pub(crate) fn look_of(dir: &Dir) -> (u64, Mode) {
-    use cap_std::fs::MetadataExt as _;
-    dir.dir_metadata().map_or((0, 0o700), |metadata| {
-        (nanoseconds(metadata.mtime(), metadata.mtime_nsec()), (metadata.mode() & 0o777) as Mode)
-    })
+    rustix::fs::fstat(dir).map_or((0, 0o700), |stat| (modified(&stat), (stat.st_mode & 0o777) as Mode))
 }

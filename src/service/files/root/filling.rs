@@ -82,6 +82,5 @@ impl Folder {
 }
 
 fn is_filling(dir: &Dir) -> bool {
-    use cap_std::fs::MetadataExt as _;
-    dir.dir_metadata().is_ok_and(|metadata| metadata.mode() & 0o7777 == FILLING)
+    rustix::fs::fstat(dir).is_ok_and(|stat| stat.st_mode & 0o7777 == FILLING)
 }

@@ -19,7 +19,7 @@ use crate::service::ftp::options::Accept;
 use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Label, Message, Mode};
 use crate::service::ftp::storage::part::Intent;
 use crate::service::ftp::storage::small::{self, BatchWriter};
-use crate::service::ftp::transfer::ending::is_refusal;
+use crate::service::ftp::transfer::ending::answered;
 use crate::service::ftp::transfer::receive::{ReceiveOptions, receive_file};
 use crate::service::ftp::transfer::told_rate::ToldRate;
 use crate::service::ftp::transfer::{ProgressTarget, by_disk, small_limit};
@@ -376,13 +376,12 @@ impl Getting<'_> {
         let watched = Some(ProgressTarget { name: &entry.name, before, total, guest: None });
         let (told_rate, others_follow) = (self.told.clone(), true);
         let manner = ReceiveOptions { shape, fresh: false, limited, told_rate, watched, others_follow };
-        match receive_file(self.session, self.connection, begun, intent, manner).await {
-            Ok(Ok(delivered)) => {
+        match receive_file(self.session, self.connection, begun, intent, manner).await? {
+            Ok(delivered) => {
                 self.tree.took(&entry.name, &delivered);
                 self.session.note(self.tree.so_far());
             }
-            Ok(Err(failure)) => self.tree.refuse(&entry.name, &failure),
-            Err(failure) => return Err(failure),
+            Err(failure) => self.tree.refuse(&entry.name, &failure),
         }
         Ok(())
     }
@@ -390,12 +389,13 @@ impl Getting<'_> {
     /// The server's answer to GET: how the file is to be created, and whether the server limits its rate. `None` if
     /// the file is refused.
     async fn description_of(&mut self, entry: &Entry) -> Result<Option<(Intent, bool)>, Failure> {
-        let answer = match self.connection.incoming.frame(SILENCE_LIMIT, "answer").await {
-            Err(failure) if is_refusal(&failure, self.connection) => {
+        let answer = self.connection.incoming.frame(SILENCE_LIMIT, "answer").await;
+        let answer = match answered(answer, self.connection)? {
+            Ok(answer) => answer,
+            Err(failure) => {
                 self.tree.refuse(&entry.name, &failure);
                 return Ok(None);
             }
-            answer => answer?,
         };
         match Message::decode(&answer).map_err(malformed)? {
             Message::File { limited, mode, size, modified } => {

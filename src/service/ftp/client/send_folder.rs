@@ -14,7 +14,7 @@ use crate::service::files::walk::Count;
 use crate::service::ftp::errors;
 use crate::service::ftp::protocol::{Flags, Framing, GroupHash, Message, Mode};
 use crate::service::ftp::storage::small;
-use crate::service::ftp::transfer::ending::is_refusal;
+use crate::service::ftp::transfer::ending::answered;
 use crate::service::ftp::transfer::send::{Outgoing, send_file};
 use crate::service::ftp::transfer::start::await_ready;
 use crate::service::ftp::transfer::{ProgressTarget, by_disk, on_disk, pace, rate_limit, small_limit};
@@ -74,10 +74,9 @@ pub(crate) async fn send_folder(
     let look = root.look();
     let (total, mut tree, asked) = (count.bytes, TreeOutcome::new(count), RateLimiter::default());
     lost.iter().for_each(|(path, failure)| tree.refuse(path, failure));
-    let asking = match announce(connection, total, &base, &asked).await {
+    let asking = match answered(announce(connection, total, &base, &asked).await, connection)? {
         Ok(asking) => asking,
-        Err(failure) if is_refusal(&failure, connection) => return Ok(Err(failure)),
-        Err(failure) => return Err(failure),
+        Err(failure) => return Ok(Err(failure)),
     };
     let mut sending = Sending {
         session,
@@ -361,26 +360,24 @@ impl Sending<'_> {
         let (size, modified, name) = (source.size, source.modified, self.path(&entry.name));
         let put = Message::Put { shape, flags, mode, size, modified, name };
         self.connection.outgoing.send_now(put.encode()).await?;
-        let start = match await_ready(self.connection, size, &self.asked).await {
+        let ready = await_ready(self.connection, size, &self.asked).await;
+        let start = match answered(ready, self.connection)? {
             Ok(start) => start,
-            // A refusal is an answer: the connection goes on.
-            Err(failure) if is_refusal(&failure, self.connection) => {
+            Err(failure) => {
                 self.tree.refuse(&entry.name, &failure);
                 return Ok(());
             }
-            Err(failure) => return Err(failure),
         };
         let watched =
             ProgressTarget { name: &entry.name, before: self.tree.bytes, total: self.total, guest: None };
         let (watched, asked, others_follow) = (Some(watched), &self.asked, true);
         let outgoing = Outgoing { source, shape, start, watched, asked, others_follow };
-        match send_file(self.session, self.connection, outgoing).await {
-            Ok(Ok(delivered)) => {
+        match send_file(self.session, self.connection, outgoing).await? {
+            Ok(delivered) => {
                 self.tree.took(&entry.name, &delivered);
                 self.session.note(self.tree.so_far());
             }
-            Ok(Err(failure)) => self.tree.refuse(&entry.name, &failure),
-            Err(failure) => return Err(failure),
+            Err(failure) => self.tree.refuse(&entry.name, &failure),
         }
         Ok(())
     }

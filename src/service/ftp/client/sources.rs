@@ -15,7 +15,7 @@ use crate::service::files::walk::{Count, Step, Wanted, walk};
 use crate::service::ftp::errors;
 use crate::service::ftp::options::TransferOptions;
 use crate::service::ftp::protocol::{Flags, Framing, Message, NO_TIME};
-use crate::service::ftp::transfer::ending::is_refusal;
+use crate::service::ftp::transfer::ending::answered;
 use crate::service::ftp::transfer::send::{Outgoing, send_file};
 use crate::service::ftp::transfer::start::await_ready;
 use crate::service::ftp::transfer::{Delivered, ProgressTarget, by_disk, in_lane};
@@ -188,10 +188,9 @@ async fn put(
     let request = Message::Put { shape, flags, mode, size, modified, name: watched.name.to_owned() };
     connection.request([request.encode()]).await?;
     let (watched, asked) = (Some(watched), &RateLimiter::default());
-    let start = match await_ready(connection, size, asked).await {
+    let start = match answered(await_ready(connection, size, asked).await, connection)? {
         Ok(start) => start,
-        Err(failure) if is_refusal(&failure, connection) => return Ok(Sent::Refused(failure)),
-        Err(failure) => return Err(failure),
+        Err(failure) => return Ok(Sent::Refused(failure)),
     };
     let outgoing = Outgoing { source, shape, start, watched, asked, others_follow };
     Ok(send_file(session, connection, outgoing).await?.map_or_else(Sent::Refused, Sent::File))

@@ -43,9 +43,16 @@ pub(crate) const fn is_about_the_file(failure: &Failure) -> bool {
     )
 }
 
-/// True if the peer has said ERROR in answer to a request, and the connection goes on. CLOSE has a code and words too.
-pub(crate) fn is_refusal(failure: &Failure, connection: &Connection) -> bool {
-    failure.told && !connection.outgoing.has_ended()
+/// What the peer has answered to a request. The inner error: it has said ERROR, and the connection goes on; CLOSE has a
+/// code and words too.
+pub(crate) fn answered<T>(
+    answer: Result<T, Failure>,
+    connection: &Connection,
+) -> Result<Result<T, Failure>, Failure> {
+    match answer {
+        Err(failure) if failure.told && !connection.outgoing.has_ended() => Ok(Err(failure)),
+        answer => answer.map(Ok),
+    }
 }
 
 /// Gives a file up together with the other side. The inner error is the failure, and the connection goes on.
@@ -78,13 +85,13 @@ async fn hear_out(connection: &mut Connection, side: Side<'_>) -> Result<(), Fai
     let began = Instant::now();
     let (mut dropped, mut pace, mut all) = (Dropped::default(), MinimumRate::new(began), 0);
     loop {
-        let (patience, what) = match side {
+        let (patience, limit) = match side {
             // The receiver answers when its disk has what came before.
             Side::Sender { .. } => (COMMIT_LIMIT.saturating_sub(began.elapsed()), COMMIT_LIMIT),
             Side::Receiver { .. } => (SILENCE_LIMIT, SILENCE_LIMIT),
         };
         let message = tokio::time::timeout(patience, connection.incoming.next_into(&mut dropped)).await;
-        let bytes = match message.unwrap_or_else(|_| Err(nothing_came("answer to ERROR", what)))? {
+        let bytes = match message.unwrap_or_else(|_| Err(nothing_came("answer to ERROR", limit)))? {
             Some(Received::Bytes) => std::mem::take(&mut dropped.bytes),
             Some(Received::Frame(frame)) if frame.kind == ERROR => {
                 return frame.read_error().map(drop).map_err(malformed);

@@ -70,7 +70,7 @@ async fn json(store: &Store, exchange: &mut Exchange<'_>, mut listing: Listing) 
     exchange.end().await
 }
 
-/// In the order of the example above; tens of thousands of them take half of the time that a map for each would.
+/// In the order of the example above. There may be tens of thousands: no map is made for each.
 fn write_object(out: &mut String, entry: &Entry) {
     let text = |text: &str| serde_json::Value::from(text).to_string();
     let (name, href, size) = (text(&entry.name), text(&href(entry)), entry.size);

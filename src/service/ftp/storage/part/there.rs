@@ -105,7 +105,7 @@ impl<D: Disk> There<D> {
 impl<D: Disk> Part<D> {
     /// Copies what is not in the part yet of the groups of the file that is there. Each must still be as it was `told`: the
     /// sender does not send what it has the same.
-    pub(super) fn copy_from(&mut self, there: &D::File, told: &HashTree) -> Result<(), Failure> {
+    fn copy_from(&mut self, there: &D::File, told: &HashTree) -> Result<(), Failure> {
         let mut buffer = Vec::new();
         let mut groups = told.known();
         groups.retain(|&index| !self.has(index, told.get(index), &mut buffer));
