@@ -215,3 +215,27 @@ fn row_107_what_a_command_of_the_system_prints_can_be_looked_at_and_what_it_leav
     let output = child.args(["-c", script, "sh", crate::harness::PROGRAM]).output().unwrap();
     assert_eq!(output.stdout, b"y\n");
 }
+
+#[test]
+fn row_93_a_secret_that_is_a_path_or_an_address_is_shown_in_no_part() {
+    let lab = Lab::new();
+    lab.write("alpha1/gammaray.txt", "x");
+    for (token, parts, script) in [
+        ("alpha1/gammaray.txt", ["alpha1", "gammaray"], "listen tcp 0 ftp as f; send $env.TOKEN to $f"),
+        ("alpha1/gammaray.txt", ["alpha1", "gammaray"], "send $env.TOKEN to :1 as s &; wait $s"),
+        ("absent/gammaray", ["absent", "gammaray"], "send $env.TOKEN to :1"),
+        ("absent/gammaray", ["absent", "gammaray"], "expect file \"$env.TOKEN\" exists"),
+        ("absent/gammaray", ["absent", "gammaray"], "listen tcp 0 ftp root \"./$env.TOKEN\""),
+        ("gold.invalid:9000", ["gold", "invalid"], "connect tcp $env.TOKEN as c"),
+        ("gold.invalid:9000", ["gold", "invalid"], "let at = $env.TOKEN; calc 1 + 1 at tcp $at"),
+        ("Zq7w", ["Zq7", "`Z`"], "listen tcp 0 calc; calc 1 + $env.TOKEN"),
+    ] {
+        for json in [&["-c"][..], &["--json", "-c"]] {
+            let script = format!("secret TOKEN; {script}");
+            let output = lab.command(json).arg(&script).env("TOKEN", token).output().unwrap();
+            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(said.contains("***") || said.contains("its secret value"), "{script}: {said}");
+            assert!(!parts.iter().any(|part| said.contains(part)), "{script}: {said}");
+        }
+    }
+}

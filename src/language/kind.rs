@@ -165,6 +165,21 @@ impl Kind {
         matches!(self, Self::Rest | Self::Printed)
     }
 
+    /// True for the kinds that are a path or an address, of which parts are shown alone.
+    pub const fn has_parts(self) -> bool {
+        matches!(
+            self,
+            Self::BindAddress
+                | Self::Endpoint
+                | Self::Key
+                | Self::Path
+                | Self::Peer
+                | Self::Port
+                | Self::Remote(_)
+                | Self::SessionOrText
+        )
+    }
+
     /// The kind as a usage line shows it: `SIZE`.
     pub fn placeholder(self) -> String {
         match self {

@@ -35,9 +35,13 @@ impl Shell {
         let datum = match argument {
             Argument::Ready(datum) => datum.clone(),
             Argument::Later(kind, word, transport) => {
-                let text = self.text(word)?;
+                let text = if kind.has_parts() { self.text_with_parts(word) } else { self.text(word) }?;
+                let is_secret = self.secrets.occur_in(&text);
+                if is_secret && *kind == Kind::Expression && !self.is_expression(&text) {
+                    return Err(errors::secret_mismatch(*kind).of(name));
+                }
                 let read = read(*kind, &text, &self.vocabulary).map_err(|mismatch| {
-                    if self.secrets.occur_in(&text) {
+                    if is_secret {
                         return errors::secret_mismatch(*kind).of(name);
                     }
                     let failure = errors::argument_mismatch(mismatch, *kind);
@@ -60,6 +64,10 @@ impl Shell {
             }
             datum => Ok(datum),
         }
+    }
+
+    fn is_expression(&self, text: &str) -> bool {
+        self.vocabulary.check_expression.is_none_or(|check| check(text).is_none())
     }
 
     /// The session that a reference names.
@@ -114,6 +122,7 @@ impl Shell {
             && let Some(Binding::Value(value)) = self.binding(name)
         {
             let text = value.to_string();
+            self.mask_parts(&text);
             let endpoint = endpoint::parse(&text).map_err(|(why, fix)| {
                 if self.secrets.occur_in(&text) {
                     return errors::secret_mismatch(Kind::Endpoint).of(format!("${name}"));

@@ -9,6 +9,8 @@ use crate::service::contract::keys::memory;
 
 /// `$up.trace.retransmissions`: a number of the record of a session.
 const TRACE: &str = "trace";
+/// Parts of addresses that are in everybody's.
+const OPEN_PARTS: [&str; 4] = ["http", "https", "unix", "localhost"];
 
 impl Shell {
     /// The text of a word, with its references replaced.
@@ -92,6 +94,24 @@ impl Shell {
                 Ok(session.field("addr").unwrap_or_else(|| Value::text(session.label())))
             }
         }
+    }
+
+    /// The text of a word that is a path or an address. The parts of a secret in it are masked from now on, but not those
+    /// that say where this shell works, nor `localhost` and the schemes of addresses.
+    pub(super) fn text_with_parts(&self, word: &Word) -> Result<String, Failure> {
+        let text = self.text(word)?;
+        self.mask_parts(&text);
+        Ok(text)
+    }
+
+    /// As in [`Self::text_with_parts`].
+    pub(super) fn mask_parts(&self, text: &str) {
+        let folders = [Some(self.context.directory.clone()), dirs::home_dir(), Some(std::env::temp_dir())];
+        let is_open = |part: &str| {
+            OPEN_PARTS.contains(&part)
+                || folders.iter().flatten().any(|folder| folder.iter().any(|name| name == part))
+        };
+        self.secrets.add_parts(text, is_open);
     }
 
     /// Masks the value of an environment variable if it is a key, in each form that it has.

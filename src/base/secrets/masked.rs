@@ -22,11 +22,21 @@ const CUT: char = '…';
 #[derive(Clone, Default)]
 pub struct Secrets(Arc<Mutex<Vec<KnownSecret>>>);
 
-struct KnownSecret {
+pub(super) struct KnownSecret {
     /// The secret itself, then its escaped forms, as sanitised or quoted text contains it.
     forms: Vec<Form>,
-    /// The environment variable that holds it.
-    name: String,
+    /// The environment variable that holds it; `None` for a part of a secret.
+    pub(super) name: Option<String>,
+}
+
+impl KnownSecret {
+    pub(super) fn text(&self) -> &str {
+        &self.forms[0].text
+    }
+
+    pub(super) fn occurs_in(&self, text: &str) -> bool {
+        self.forms.iter().any(|form| form.find(text.as_bytes(), 0).is_some())
+    }
 }
 
 impl fmt::Debug for Secrets {
@@ -81,13 +91,19 @@ impl Secrets {
         for line in text.lines().filter(|line| *line != text) {
             self.add(name, line);
         }
-        let mut known = self.lock();
-        if !known.iter().any(|known| known.forms[0].text == text) {
-            known.push(KnownSecret { forms: forms(text), name: name.to_owned() });
-            // Longest first: one secret may be a part of another.
-            known.sort_by_key(|known| std::cmp::Reverse(known.forms[0].text.len()));
-        }
+        self.insert(Some(name), text);
         true
+    }
+
+    /// `name`: as in [`KnownSecret`].
+    pub(super) fn insert(&self, name: Option<&str>, text: &str) {
+        let (mut known, name) = (self.lock(), name.map(str::to_owned));
+        match known.iter_mut().find(|known| known.text() == text) {
+            Some(known) => known.name = known.name.take().or(name),
+            None => known.push(KnownSecret { forms: forms(text), name }),
+        }
+        // Longest first: one secret may be a part of another.
+        known.sort_by_key(|known| std::cmp::Reverse(known.text().len()));
     }
 
     /// Masks a key from now on, in each of its forms. `name`: the environment variable from which a script can take it.
@@ -97,7 +113,7 @@ impl Secrets {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<KnownSecret>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Vec<KnownSecret>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -106,9 +122,9 @@ impl Secrets {
         self.lock().is_empty()
     }
 
-    /// True if `text` contains a secret.
+    /// True if `text` contains a whole secret.
     pub fn occur_in(&self, text: &str) -> bool {
-        self.lock().iter().flat_map(|known| &known.forms).any(|form| form.find(text.as_bytes(), 0).is_some())
+        self.lock().iter().any(|known| known.name.is_some() && known.occurs_in(text))
     }
 
     /// How many of the last bytes may be the beginning of a secret. A caller that masks a stream in pieces must hold
@@ -121,7 +137,7 @@ impl Secrets {
 
     /// Replaces every secret in `text` with `***`, and the beginning of one where the text was cut.
     pub fn hide(&self, text: &mut String) {
-        self.replace(text, |_| MASK.to_owned());
+        self.replace(text, |_| Some(MASK.to_owned()));
         if let Some((cut, rest)) = text.rsplit_once(CUT).filter(|_| !self.is_empty()) {
             *text =
                 cut.split(CUT).map(|piece| self.without_a_beginning(piece) + "…").collect::<String>() + rest;
@@ -136,25 +152,25 @@ impl Secrets {
 
     /// Replaces every secret in `bytes`, which need not be UTF-8, with `***`.
     pub fn hide_bytes(&self, bytes: &mut Vec<u8>) {
-        if let Some(hidden) = self.replaced(bytes, |_| MASK.to_owned()) {
+        if let Some(hidden) = self.replaced(bytes, |_| Some(MASK.to_owned())) {
             *bytes = hidden;
         }
     }
 
     /// Replaces every secret in `text` with `$env.NAME`.
     pub fn name(&self, text: &mut String) {
-        self.replace(text, |known| format!("$env.{}", known.name));
+        self.replace(text, |known| known.name.as_ref().map(|name| format!("$env.{name}")));
     }
 
-    fn replace(&self, text: &mut String, by: impl Fn(&KnownSecret) -> String) {
+    fn replace(&self, text: &mut String, by: impl Fn(&KnownSecret) -> Option<String>) {
         if let Some(replaced) = self.replaced(text.as_bytes(), by) {
             // Both ends of what was replaced are those of characters, as they are in the form.
             *text = String::from_utf8_lossy(&replaced).into_owned();
         }
     }
 
-    /// The bytes, with others in place of each secret; `None` if there is none in them.
-    fn replaced(&self, bytes: &[u8], by: impl Fn(&KnownSecret) -> String) -> Option<Vec<u8>> {
+    /// The bytes, with others in place of each secret, unless there are none for it; `None` if there is none in them.
+    fn replaced(&self, bytes: &[u8], by: impl Fn(&KnownSecret) -> Option<String>) -> Option<Vec<u8>> {
         let known = self.lock();
         let places = places(&known, bytes);
         if places.is_empty() {
@@ -163,7 +179,10 @@ impl Secrets {
         let (mut all, mut from) = (Vec::new(), 0);
         for (place, secret) in places {
             all.extend_from_slice(&bytes[from..place.start]);
-            all.extend_from_slice(by(&known[secret]).as_bytes());
+            match by(&known[secret]) {
+                Some(other) => all.extend_from_slice(other.as_bytes()),
+                None => all.extend_from_slice(&bytes[place.clone()]),
+            }
             from = place.end;
         }
         all.extend_from_slice(&bytes[from..]);

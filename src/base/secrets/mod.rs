@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `masked` | the known secrets, and the masking of them |
+//! | `parts` | the parts of a secret that is used as a path or an address |
 //! | `form` | one form of a secret, and where it stands in a text |
 //! | `key` | a key, its forms as text, and keys in foreign text |
 //! | `code` | a few words that let one client in |
@@ -11,6 +12,7 @@ pub mod code;
 mod form;
 pub mod key;
 mod masked;
+mod parts;
 
 pub use code::Code;
 pub use key::Key;

@@ -20,7 +20,7 @@ const WINDOW: usize = 64;
 
 impl Shell {
     pub(crate) async fn expect_file(&self, expectation: &FileExpectation) -> Result<(), Failure> {
-        let path = |word| Ok::<PathBuf, Failure>(self.directory().join(self.text(word)?));
+        let path = |word| Ok::<PathBuf, Failure>(self.directory().join(self.text_with_parts(word)?));
         let left = path(&expectation.path)?;
         let wanted = match &expectation.test {
             FileTest::Exists => FileCondition::Exists,
