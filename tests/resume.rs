@@ -519,3 +519,28 @@ fn row_27_a_group_that_arrives_damaged_is_asked_for_again_three_times() {
         }
     }
 }
+
+#[test]
+fn what_a_killed_get_to_standard_output_left_goes_with_the_next() {
+    let lab = Lab::new();
+    lab.random("root/big", 8 << 20, 3);
+    lab.write("root/small", "x");
+    std::fs::create_dir(lab.path("tmp")).unwrap();
+    let (_server, address) = lab.server("listen tcp 0 ftp root root");
+    let get = |name: &str, more: &str| {
+        let mut get = lab.command(&["-c", &format!("get {name} from {address} to - {more}")]);
+        get.env("TMPDIR", lab.path("tmp"));
+        get
+    };
+    let mut killed = get("big", "rate 1MB/s").spawn().unwrap();
+    let received = || {
+        let folders = names(&lab.path("tmp")).into_iter().map(|name| lab.path(&format!("tmp/{name}")));
+        folders.filter(|path| path.is_dir()).flat_map(|folder| names(&folder)).count()
+    };
+    eventually("the file comes", || received() > 0);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(received(), 1);
+    assert_eq!(get("small", "").output().unwrap().stdout, b"x");
+    assert_eq!(names(&lab.path("tmp")), [""; 0]);
+}

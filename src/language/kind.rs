@@ -165,7 +165,7 @@ impl Kind {
         matches!(self, Self::Rest | Self::Printed)
     }
 
-    /// True for the kinds that are a path or an address, of which parts are shown alone.
+    /// True for the kinds that are, or may be, a path or an address, of which parts are shown alone.
     pub const fn has_parts(self) -> bool {
         matches!(
             self,
@@ -177,6 +177,7 @@ impl Kind {
                 | Self::Port
                 | Self::Remote(_)
                 | Self::SessionOrText
+                | Self::Text
         )
     }
 

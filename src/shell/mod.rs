@@ -11,7 +11,6 @@
 //! | `arguments` | evaluates arguments; `$session` → address |
 //! | `paths` | `~` and globs; new files |
 //! | `record` | writes what is done as a script |
-//! | `temporary` | the folder `$tmp` |
 //! | `suggest` | suggests the next command |
 //! | `errors` | all errors of the shell |
 //! | `builtin` | the shell's own verbs, a file for each group |
@@ -25,7 +24,6 @@ mod paths;
 pub mod record;
 pub mod run;
 mod suggest;
-mod temporary;
 pub mod terminal;
 mod values;
 
@@ -47,6 +45,7 @@ use crate::language::script::SessionTest;
 use crate::language::{Arguments, Plan, Report as Wrong, Scope, Source, Step, Target, Vocabulary};
 use crate::report::{Failure, Report};
 use crate::service::Context;
+use crate::service::files::temporary::Temporary;
 use crate::session::handlers::Parts;
 use crate::session::{Registry, Session};
 use crate::wire::ServiceId;
@@ -145,7 +144,7 @@ pub struct Shell {
     used: HashMap<ServiceId, Used>,
     arguments: Vec<String>,
     previous_directory: Option<PathBuf>,
-    temporary: Arc<std::sync::OnceLock<temporary::Temporary>>,
+    temporary: Arc<std::sync::OnceLock<Temporary>>,
     deferred: Vec<Step>,
     /// The step that registers a handler, or expects an error, now.
     running: Option<Step>,

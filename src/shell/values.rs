@@ -6,6 +6,7 @@ use crate::language::parse::lexer::{Segment, Word};
 use crate::record::{Filter, TOTALS, total};
 use crate::report::{Failure, field};
 use crate::service::contract::keys::memory;
+use crate::service::files::temporary;
 
 /// `$up.trace.retransmissions`: a number of the record of a session.
 const TRACE: &str = "trace";
@@ -139,7 +140,7 @@ impl Shell {
         if let Some(made) = self.temporary.get() {
             return Ok(made.path());
         }
-        let made = super::temporary::make().map_err(|error| errors::no_temporary_folder(&error))?;
+        let made = temporary::make().map_err(|error| errors::no_temporary_folder(&error))?;
         Ok(self.temporary.get_or_init(|| made).path())
     }
 }

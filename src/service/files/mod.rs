@@ -9,6 +9,7 @@
 //! | `disk` | the file operations that a received file needs, on a real disk |
 //! | `listing` | `ls`, both sides |
 //! | `names` | the names of a folder, as many at a time as there is room for |
+//! | `temporary` | a private folder for what is not kept |
 //! | `turns` | whose turn it is to have a folder read, once for all who wait for it |
 //! | `protocol` | LIST, WALK and their answers |
 //! | `subtitles` | subtitles in the formats that players read |
@@ -23,6 +24,7 @@ pub(crate) mod names;
 pub mod protocol;
 pub(crate) mod root;
 pub(crate) mod subtitles;
+pub(crate) mod temporary;
 mod turns;
 pub(crate) mod walk;
 

@@ -10,8 +10,8 @@ use crate::language::parse::lexer::{Segment, Word};
 use crate::language::script::{Prefix, Trigger, TriggerEvent};
 use crate::language::{Action, Argument, Datum, Invocation, Kind, SessionRef, Step};
 use crate::report::{Failure, Place, Report};
+use crate::service::files::temporary::Temporary;
 use crate::session::handlers::{Handler, HandlerEvent, Parts, Piece, Reacting, Reaction};
-use crate::shell::temporary::Temporary;
 use crate::shell::{Binding, Flow, Shell, errors};
 
 /// The name of who spoke.

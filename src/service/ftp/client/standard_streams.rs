@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::base::Value;
 use crate::report::{Failure, Outcome};
+use crate::service::files::temporary;
 use crate::service::ftp::client;
 use crate::service::ftp::errors;
 use crate::service::ftp::options::{GetOptions, SendOptions, TransferOptions};
@@ -28,7 +29,7 @@ pub(crate) fn get(session: Handle, options: GetOptions, context: Context) -> Job
     Box::pin(async move {
         let output = context.streams.output.clone().ok_or_else(errors::standard_output_taken)?;
         let failed = |error: std::io::Error| errors::temporary_file_failed(&error);
-        let folder = tempfile::tempdir().map_err(failed)?;
+        let folder = session.block(temporary::make).await?.map_err(failed)?;
         let path = folder.path().join("file");
         let shown = path.display().to_string();
         let transfer = TransferOptions { passes: true, ..options.transfer };

@@ -1,4 +1,5 @@
-//! `$tmp`: a private folder that is removed with its shell. What a killed run left is removed by the next one.
+//! A private folder, as `$tmp`, that is removed with what made it. What a killed run left is removed by the next one that
+//! makes a folder.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -6,12 +7,12 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "nls-";
-/// Suffix of the file that the folder's shell holds locked. It is beside the folder, so that it is not seen in there.
+/// Suffix of the file that the folder's owner holds locked. It is beside the folder, so that it is not seen in there.
 const LOCK_SUFFIX: &str = ".lock";
 
 /// A folder and its lock.
 #[derive(Debug)]
-pub(super) struct Temporary {
+pub(crate) struct Temporary {
     // Dropped in this order: a folder without its lock would stay for ever.
     folder: tempfile::TempDir,
     _lock: tempfile::TempPath,
@@ -19,13 +20,14 @@ pub(super) struct Temporary {
 }
 
 impl Temporary {
-    pub(super) fn path(&self) -> &Path {
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
 /// Makes a folder and its lock, after removing folders that killed runs left.
-pub(super) fn make() -> io::Result<Temporary> {
+pub(crate) fn make() -> io::Result<Temporary> {
     clear(&std::env::temp_dir());
     loop {
         let folder = tempfile::Builder::new()
