@@ -12,7 +12,7 @@
 //! | `paths` | `~` and globs; new files |
 //! | `record` | writes what is done as a script |
 //! | `suggest` | suggests the next command |
-//! | `errors` | all errors of the shell |
+//! | `errors` | errors that several folders share, and those of names and files |
 //! | `builtin` | the shell's own verbs, a file for each group |
 
 mod arguments;

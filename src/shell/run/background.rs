@@ -8,7 +8,8 @@ use tokio::process::Child;
 
 use super::process_group::{ProcessGroup, Running, processes_with};
 use crate::report::{Failure, Report};
-use crate::shell::{Shell, errors};
+use crate::shell::Shell;
+use crate::shell::run::errors;
 
 /// How long such commands may take to end after SIGTERM; then they get SIGKILL.
 const END_LIMIT: std::time::Duration = std::time::Duration::from_secs(2);

@@ -14,7 +14,8 @@ use crate::language::parse::lexer::{Segment, Word};
 use crate::language::script::{Comparison, Expectation};
 use crate::report::{Contrast, Failure};
 use crate::session::{Session, State};
-use crate::shell::{Binding, Shell, errors};
+use crate::shell::run::errors;
+use crate::shell::{Binding, Shell};
 
 /// The result of a check, for the message.
 struct Finding {

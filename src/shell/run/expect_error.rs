@@ -8,7 +8,8 @@ use crate::language::Action;
 use crate::language::parse::lexer::Word;
 use crate::language::script::error_code;
 use crate::report::Failure;
-use crate::shell::{Shell, errors};
+use crate::shell::Shell;
+use crate::shell::run::errors;
 
 impl Shell {
     /// Compares the reason alone: neither its subject, which is the command itself, nor what it repeats of the command.

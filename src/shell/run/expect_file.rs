@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use crate::language::script::{FileExpectation, FileTest};
 use crate::report::{Contrast, Failure};
-use crate::shell::{Shell, errors};
+use crate::shell::Shell;
+use crate::shell::run::errors;
 
 /// Polling interval with `within`: a file has no events.
 const LOOK: Duration = Duration::from_millis(20);

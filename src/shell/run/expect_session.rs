@@ -16,8 +16,9 @@ use crate::language::script::{SessionExpectation, SessionTest};
 use crate::report::{Contrast, Failure};
 use crate::session::Session;
 use crate::session::byte_inbox::Taken;
+use crate::shell::run::errors;
 use crate::shell::values::filter_of;
-use crate::shell::{Binding, Shell, errors};
+use crate::shell::{Binding, Shell};
 
 /// Bytes of what came that a failure looks at.
 const SHOWN: usize = 256;

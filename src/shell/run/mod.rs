@@ -9,9 +9,11 @@
 //! | `keys` | Ctrl-C and Ctrl-Z while a statement runs |
 //! | `statements` | what ran, for a report |
 //! | `system` | `!CMD` |
+//! | `errors` | what can be wrong |
 //! | `background`, `process_group` | `!CMD &`, and how what is left is ended |
 
 pub(super) mod background;
+mod errors;
 pub(super) mod expect;
 mod expect_error;
 mod expect_file;
@@ -30,7 +32,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::catalogue::{self, CatalogueEntry};
-use super::errors::{self, command_unanswered, interrupted};
+use super::errors::{interrupted, variable_not_set};
 use super::{Binding, Flow, INTERRUPT_LIMIT, Shell, Terminal};
 use crate::base::Value;
 use crate::language::parse::lexer::Word;
@@ -206,7 +208,7 @@ impl Shell {
         let text = match std::env::var(name).map_err(|_| self.terminal.ask(name)) {
             Ok(text) => text,
             Err(Some(answer)) => answer.await.ok_or_else(interrupted)?,
-            Err(None) => return Err(errors::variable_not_set(name).of(what())),
+            Err(None) => return Err(variable_not_set(name).of(what())),
         };
         if !self.secrets.add(name, &text) {
             return Err(errors::secret_too_short().of(what()));
@@ -252,7 +254,8 @@ impl Shell {
         match &client.run {
             Run::Direct(run) => {
                 let job = run(vec![arguments.clone()], context);
-                let outcome = self.answers(job).await?.pop().unwrap_or_else(|| Err(command_unanswered()))?;
+                let outcome =
+                    self.answers(job).await?.pop().unwrap_or_else(|| Err(errors::command_unanswered()))?;
                 self.remember_place(client, &arguments);
                 self.finish(invocation, &outcome, None);
                 Ok(())
@@ -334,9 +337,9 @@ impl Shell {
         let Some(CatalogueEntry::Client(client)) =
             invocations.first().and_then(|first| catalogue::entry(first.verb.name))
         else {
-            return Err(command_unanswered());
+            return Err(errors::command_unanswered());
         };
-        let Run::Direct(run) = &client.run else { return Err(command_unanswered()) };
+        let Run::Direct(run) = &client.run else { return Err(errors::command_unanswered()) };
         let mut questions = Vec::with_capacity(invocations.len());
         for invocation in invocations {
             let mut arguments = self.arguments(invocation)?;

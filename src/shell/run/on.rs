@@ -12,7 +12,8 @@ use crate::language::{Action, Argument, Datum, Invocation, Kind, SessionRef, Ste
 use crate::report::{Failure, Place, Report};
 use crate::service::files::temporary::Temporary;
 use crate::session::handlers::{Handler, HandlerEvent, Parts, Piece, Reacting, Reaction};
-use crate::shell::{Binding, Flow, Shell, errors};
+use crate::shell::run::errors;
+use crate::shell::{Binding, Flow, Shell};
 
 /// The name of who spoke.
 const SPEAKER: &str = "it";

@@ -12,7 +12,8 @@ use crate::language::{Action, Argument, Datum, Invocation, Plan, Source, Step};
 use crate::report::{Failure, Place, Report};
 use crate::service::contract::keys::CREDENTIALS;
 use crate::session::State;
-use crate::shell::{Flow, Shell, errors};
+use crate::shell::run::errors;
+use crate::shell::{Flow, Shell};
 use crate::wire::Code;
 
 /// Maximum bytes of a script file.

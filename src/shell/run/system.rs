@@ -12,8 +12,10 @@ use super::background::{BackgroundCommand, in_background};
 use super::process_group::ProcessGroup;
 use crate::base::{Secrets, Value};
 use crate::report::{Failure, Report};
+use crate::shell::errors::interrupted;
+use crate::shell::run::errors;
 use crate::shell::terminal::Stream;
-use crate::shell::{Binding, Flow, Shell, Terminal, errors};
+use crate::shell::{Binding, Flow, Shell, Terminal};
 
 /// Maximum bytes of each stream that are kept for the script.
 const KEPT_LIMIT: usize = 1 << 20;
@@ -74,7 +76,7 @@ impl Shell {
         loop {
             tokio::select! {
                 biased;
-                () = self.interrupt.cancelled() => return Err(errors::interrupted().of(what)),
+                () = self.interrupt.cancelled() => return Err(interrupted().of(what)),
                 () = streams.read(), if streams.is_open() => {}
                 status = child.wait() => return status.map_err(|error| Failure::io(&error, what)),
                 // Ctrl-Z stops the process group of the terminal, but not this shell: nothing else would wake the

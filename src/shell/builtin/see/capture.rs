@@ -16,7 +16,8 @@ use crate::record::capture::{Capture, End, Packet};
 use crate::record::line::in_words;
 use crate::report::{Failure, Outcome};
 use crate::session::{Handle, Request, Session};
-use crate::shell::errors;
+use crate::shell::builtin::see::errors;
+use crate::shell::errors::session_ended;
 
 /// Most bytes of a file, unless it is told another number.
 const SIZE: u64 = 1 << 30;
@@ -55,7 +56,7 @@ pub(in crate::shell::builtin) static CAPTURE: Builtin = Builtin {
             let CaptureOptions { session, to, limit, plain } = CaptureOptions::from_arguments(&arguments);
             let session = shell.session(&session)?;
             if session.has_ended() {
-                return Err(errors::session_ended(&session.label()));
+                return Err(session_ended(&session.label()));
             }
             if plain && session.control::<RelayControl>().is_some() {
                 return Err(errors::link_without_key(&session.label()));

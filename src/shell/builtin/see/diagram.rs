@@ -12,7 +12,8 @@ use crate::record::diagram::{Lane, Options, PACKET_LIMIT, mermaid, svg, text};
 use crate::record::explain::Witnesses;
 use crate::report::{Failure, Outcome};
 use crate::session::Session;
-use crate::shell::{Shell, errors, paths};
+use crate::shell::builtin::see::errors;
+use crate::shell::{Shell, paths};
 
 /// Packets that are drawn on a terminal if nothing else is said: more than a few screens nobody reads.
 const PACKETS: usize = 40;

@@ -5,7 +5,7 @@ use super::witness::witnesses;
 use crate::base::Value;
 use crate::language::{Arguments, Field, FromArguments, Kind, Param, SessionRef, Verb};
 use crate::report::{Failure, Outcome};
-use crate::shell::errors;
+use crate::shell::builtin::see::errors;
 
 pub(in crate::shell::builtin) static EXPLAIN: Builtin = Builtin {
     verb: &Verb {

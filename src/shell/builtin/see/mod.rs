@@ -10,10 +10,12 @@
 //! | `view` | a page for the projector |
 //! | `plot` | rates and round trips |
 //! | `watch` | pictures that are drawn again |
+//! | `errors` | what can be wrong |
 
 mod capture;
 mod charted;
 mod diagram;
+mod errors;
 mod explain;
 pub(super) mod plot;
 mod report;

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `qr` | `qr` |
 //! | `key` | `key` |
+//! | `errors` | what can be wrong |
 
+mod errors;
 pub(super) mod key;
 pub(super) mod qr;

@@ -11,8 +11,10 @@ use crate::link::{Carries, Direction, DropNext, HELD_LIMIT};
 use crate::net::relay::{RelayControl, Waiting};
 use crate::report::{Failure, Outcome};
 use crate::session::Session;
+use crate::shell::Shell;
 use crate::shell::builtin::see::packet_number;
-use crate::shell::{Shell, errors};
+use crate::shell::builtin::steer::errors;
+use crate::shell::errors::{no_link, session_ended};
 
 /// Packets that `step` names; more are counted.
 const NAMED: usize = 8;
@@ -158,9 +160,9 @@ impl FromArguments for DropOptions {
 fn link_of(shell: &Shell, arguments: &Arguments) -> Result<(Arc<Session>, Arc<RelayControl>), Failure> {
     let session = shell.session(arguments.session("link").unwrap_or(&SessionRef::All))?;
     if session.has_ended() {
-        return Err(errors::session_ended(&session.label()));
+        return Err(session_ended(&session.label()));
     }
-    let link = session.control::<RelayControl>().ok_or_else(|| errors::no_link(&session.label()))?;
+    let link = session.control::<RelayControl>().ok_or_else(|| no_link(&session.label()))?;
     Ok((session, link))
 }
 

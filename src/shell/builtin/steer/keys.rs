@@ -9,7 +9,8 @@ use crate::service::contract::keys::{
 };
 use crate::service::listen::code;
 use crate::session::Session;
-use crate::shell::{Shell, errors};
+use crate::shell::Shell;
+use crate::shell::builtin::steer::errors;
 
 /// What follows `key` and `revoke`, and whether there is `code`.
 pub(super) struct KeyChange {

@@ -5,8 +5,10 @@
 //! | `set` | `set` |
 //! | `keys` | of it, the keys of a port |
 //! | `by_hand` | `hold`, `step`, `drop`, `dup`, `release` |
+//! | `errors` | what can be wrong |
 
 pub(super) mod by_hand;
+mod errors;
 mod keys;
 pub(super) mod set;
 

@@ -9,7 +9,9 @@ use crate::report::{Failure, Outcome};
 use crate::service::contract::keys::OFFERS_CODE;
 use crate::service::link::{self, BURST_LIMIT, Change, QUEUE_LIMIT};
 use crate::session::Session;
-use crate::shell::{Shell, errors};
+use crate::shell::Shell;
+use crate::shell::builtin::steer::errors;
+use crate::shell::errors::session_ended;
 
 /// Most events that a record can be told to keep: some hundred bytes each.
 const EVENTS_LIMIT: u64 = 4 << 20;
@@ -139,7 +141,7 @@ fn change(shell: &Shell, session: &SessionRef, options: &SetOptions) -> Result<O
         }
     }
     if session.has_ended() {
-        return Err(errors::session_ended(&label).of(format!("set {label}")));
+        return Err(session_ended(&label).of(format!("set {label}")));
     }
     let (mut said, mut fields) = (Vec::new(), Vec::new());
     if !options.keys.is_empty() {

@@ -20,7 +20,8 @@ use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Ses
 use crate::record::chart as chart_file;
 use crate::report::{Area, Failure, Outcome};
 use crate::session::{Sample, Session};
-use crate::shell::{Shell, errors};
+use crate::shell::Shell;
+use crate::shell::builtin::see::errors;
 
 /// Lines of a curve, at most and at least.
 const ROWS: usize = 5;

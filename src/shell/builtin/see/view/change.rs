@@ -13,7 +13,8 @@ use crate::net::relay::RelayControl;
 use crate::report::Failure;
 use crate::service::link::{self, Change};
 use crate::session::{Registry, Session};
-use crate::shell::errors;
+use crate::shell::builtin::see::errors;
+use crate::shell::errors::{no_link, session_ended};
 
 /// Kind of the log entry for a change, as that of `set`.
 const KIND: &str = "set";
@@ -61,13 +62,13 @@ pub(super) fn apply(registry: &Arc<Registry>, body: &[u8]) -> Result<String, Fai
     let Wish { session, what } = read(body)?;
     let session = registry.by_id(session).ok_or_else(|| errors::page_session_missing(session))?;
     if session.has_ended() {
-        return Err(errors::session_ended(&session.label()));
+        return Err(session_ended(&session.label()));
     }
     turn(&session, &what)
 }
 
 fn turn(session: &Session, what: &What) -> Result<String, Failure> {
-    let link = session.control::<RelayControl>().ok_or_else(|| errors::no_link(&session.label()))?;
+    let link = session.control::<RelayControl>().ok_or_else(|| no_link(&session.label()))?;
     let words = match what {
         What::Change(change) => {
             change.check(link.is_lossless())?;

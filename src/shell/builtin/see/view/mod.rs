@@ -34,7 +34,7 @@ use crate::base::Value;
 use crate::language::{Arguments, Field, FromArguments, Keyword, Kind, Param, Verb};
 use crate::report::{Failure, Outcome};
 use crate::session::{Handle, Request, State};
-use crate::shell::errors;
+use crate::shell::builtin::see::errors;
 
 pub(in crate::shell::builtin) static VIEW: Builtin = Builtin {
     verb: &Verb {

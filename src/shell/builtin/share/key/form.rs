@@ -3,7 +3,7 @@
 use crate::language::{Arguments, FromArguments};
 use crate::report::Failure;
 use crate::service::contract::keys::{KeyChoice, KeySource};
-use crate::shell::errors;
+use crate::shell::builtin::share::errors;
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,9 @@ use crate::base::Key;
 use crate::base::secrets::key::BadKey;
 use crate::report::Failure;
 use crate::service::contract::keys::{file, memory, no_key_in};
-use crate::shell::{Shell, errors};
+use crate::shell::Shell;
+use crate::shell::builtin::share::errors;
+use crate::shell::errors::interrupted;
 
 /// The environment variable that may hold it.
 pub(super) const VARIABLE: &str = "NLS_KEY";
@@ -46,7 +48,7 @@ fn of_variable(text: &str) -> Result<Imported, Failure> {
 
 async fn of_elsewhere(shell: &Shell, name: &str) -> Result<Key, Failure> {
     if let Some(answer) = shell.terminal.ask(&format!("key {name}")) {
-        return read(&answer.await.ok_or_else(errors::interrupted)?);
+        return read(&answer.await.ok_or_else(interrupted)?);
     }
     if !shell.context.streams.input || std::io::stdin().is_terminal() {
         return Err(errors::no_key_to_import());

@@ -3,7 +3,7 @@
 use fast_qr::{ECL, QRBuilder};
 
 use crate::report::{Failure, Ground, Symbol};
-use crate::shell::errors;
+use crate::shell::builtin::share::errors;
 
 /// Bytes that a code holds: version 40 at level L. Of digits alone it holds more.
 const TEXT_LIMIT: usize = 2953;

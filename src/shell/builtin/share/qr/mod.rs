@@ -14,8 +14,9 @@ use self::place::{Place, address_for_others};
 use crate::base::Value;
 use crate::language::{Arguments, Field, FromArguments, Kind, Param, SessionRef, Verb};
 use crate::report::{Failure, Ground, Outcome};
+use crate::shell::builtin::share::errors;
 use crate::shell::builtin::{BARE, Builtin, next};
-use crate::shell::{Binding, Shell, errors};
+use crate::shell::{Binding, Shell};
 
 pub(in crate::shell::builtin) static QR: Builtin = Builtin {
     verb: &Verb {

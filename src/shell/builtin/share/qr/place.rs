@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use crate::net::{reachable, show};
 use crate::report::Failure;
 use crate::session::Session;
-use crate::shell::errors;
+use crate::shell::builtin::share::errors;
+use crate::shell::errors::{not_a_server, server_ended};
 
 /// What a code says.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,12 +32,12 @@ impl Place {
 pub(super) fn address_for_others(session: &Session) -> Result<Place, Failure> {
     let label = session.label();
     if session.has_ended() {
-        return Err(errors::server_ended(&label));
+        return Err(server_ended(&label));
     }
     let url = session.field("url").map(|url| url.to_string());
     let Some(listening) = session.listening() else {
         // A page of this shell, which is on loopback.
-        let url = url.ok_or_else(|| errors::not_a_server(&label))?;
+        let url = url.ok_or_else(|| not_a_server(&label))?;
         let addr = session.field("addr").map(|addr| addr.to_string());
         return Ok(Place { url, addr, note: Some(ONLY_HERE.into()) });
     };
