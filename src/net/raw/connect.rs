@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use tokio::net::{TcpStream, UdpSocket, UnixStream};
 
+use super::errors;
 use super::pipe::Blocking;
 use super::{RawConnection, Reader, Writer};
 use crate::base::{Carrier, Endpoint, Fields, Transport};
 use crate::net::connect::resolve;
 use crate::net::connection::permits::ConnectionPermit;
-use crate::net::errors;
+use crate::net::errors::{cannot_reach, connect_timed_out, no_address_to_try};
 use crate::net::limits::CONNECT_LIMIT;
 use crate::net::{show, tcp};
 use crate::report::Failure;
@@ -30,7 +31,7 @@ pub(super) async fn tcp_stream(endpoint: &Endpoint) -> Result<(TcpStream, Socket
     let racing = resolve::race(&addresses, |address| tcp::dial(endpoint.clone(), address));
     tokio::time::timeout(CONNECT_LIMIT, racing)
         .await
-        .unwrap_or_else(|_| Err(errors::connect_timed_out(endpoint, Transport::Tcp)))
+        .unwrap_or_else(|_| Err(connect_timed_out(endpoint, Transport::Tcp)))
 }
 
 /// A socket that talks to the first address of the endpoint alone. Nothing is sent, so nobody needs to be there.
@@ -51,12 +52,12 @@ pub async fn udp(endpoint: &Endpoint) -> Result<RawConnection, Failure> {
 
 async fn udp_socket(endpoint: &Endpoint) -> Result<(UdpSocket, SocketAddr), Failure> {
     let addresses = resolve::resolve(endpoint).await?;
-    let Some(&peer) = addresses.first() else { return Err(errors::no_address_to_try()) };
+    let Some(&peer) = addresses.first() else { return Err(no_address_to_try()) };
     let local: SocketAddr = match peer {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
-    let failed = |error: std::io::Error| errors::cannot_reach(endpoint, &error);
+    let failed = |error: std::io::Error| cannot_reach(endpoint, &error);
     let socket = UdpSocket::bind(local).await.map_err(failed)?;
     socket.connect(peer).await.map_err(failed)?;
     Ok((socket, peer))
@@ -66,7 +67,7 @@ async fn udp_socket(endpoint: &Endpoint) -> Result<(UdpSocket, SocketAddr), Fail
 pub async fn tcp_blocking(endpoint: &Endpoint) -> Result<Blocking, Failure> {
     let (stream, _) = tcp_stream(endpoint).await?;
     tcp::prepare(&stream);
-    let failed = |error: std::io::Error| errors::cannot_reach(endpoint, &error);
+    let failed = |error: std::io::Error| cannot_reach(endpoint, &error);
     let stream = stream.into_std().map_err(failed)?;
     stream.set_nonblocking(false).map_err(failed)?;
     Ok(Blocking::Tcp(Arc::new(stream)))
@@ -75,7 +76,7 @@ pub async fn tcp_blocking(endpoint: &Endpoint) -> Result<Blocking, Failure> {
 /// … over UDP.
 pub async fn udp_blocking(endpoint: &Endpoint) -> Result<Blocking, Failure> {
     let (socket, _) = udp_socket(endpoint).await?;
-    let failed = |error: std::io::Error| errors::cannot_reach(endpoint, &error);
+    let failed = |error: std::io::Error| cannot_reach(endpoint, &error);
     let socket = socket.into_std().map_err(failed)?;
     socket.set_nonblocking(false).map_err(failed)?;
     Ok(Blocking::Udp(Arc::new(socket)))

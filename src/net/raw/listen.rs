@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
+use super::errors;
 #[cfg(feature = "tls")]
 use super::tls::server::TlsServer;
 use super::{RawConnection, datagrams};
@@ -16,7 +17,7 @@ use crate::base::Carrier;
 use crate::net::accept::bind::Bound;
 use crate::net::accept::{Acceptor, Knock};
 use crate::net::connection::permits::{ConnectionPermit, ConnectionPermits};
-use crate::net::{ACCEPT_PAUSE, Driver, errors, show};
+use crate::net::{ACCEPT_PAUSE, Driver, show};
 use crate::report::Failure;
 
 /// Clients of a raw service.

@@ -9,9 +9,11 @@
 //! | `pipe` | the standard streams as one side of a connection |
 //! | `tls` | TLS, with the feature of that name |
 //! | `datagrams` | the clients of one UDP socket |
+//! | `errors` | what can be wrong |
 
 pub mod connect;
 mod datagrams;
+pub(crate) mod errors;
 pub mod listen;
 pub mod pipe;
 mod reader;

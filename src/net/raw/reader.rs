@@ -9,8 +9,8 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use super::READ_SIZE;
+use super::errors;
 use crate::net::connection::record::FrameNotes;
-use crate::net::errors;
 use crate::report::Failure;
 use crate::wire::datagram::DATAGRAM_LIMIT;
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::net::UdpSocket;
 
+use super::errors;
 use crate::net::connection::record::FrameNotes;
-use crate::net::errors;
 use crate::report::Failure;
 use crate::wire::datagram::DATAGRAM_LIMIT;
 

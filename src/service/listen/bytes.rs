@@ -61,7 +61,7 @@ fn tls(session: &Handle, ask: &Ask<'_>, bound: Bound) -> Result<RawListener, Fai
 
 #[cfg(not(feature = "tls"))]
 fn tls(_: &Handle, _: &Ask<'_>, _: Bound) -> Result<RawListener, Failure> {
-    Err(crate::net::errors::no_tls_built_in())
+    Err(crate::net::raw::errors::no_tls_built_in())
 }
 
 /// Accepts clients until the session is stopped.

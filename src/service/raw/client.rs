@@ -69,5 +69,5 @@ async fn tls(options: &ConnectOptions, directory: &std::path::Path) -> Result<Ra
 
 #[cfg(not(feature = "tls"))]
 fn tls(_: &ConnectOptions, _: &std::path::Path) -> std::future::Ready<Result<RawConnection, Failure>> {
-    std::future::ready(Err(crate::net::errors::no_tls_built_in()))
+    std::future::ready(Err(crate::net::raw::errors::no_tls_built_in()))
 }

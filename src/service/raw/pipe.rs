@@ -1,7 +1,8 @@
 //! `nls connect …` whose standard streams are no terminal: they are the other side of the connection.
 
 use crate::base::{Carrier, quantity};
-use crate::net::errors::{cancelled, pipe_broken};
+use crate::net::errors::cancelled;
+use crate::net::raw::errors::pipe_broken;
 use crate::net::raw::pipe::{Copied, read_input, write_output};
 use crate::net::raw::{RawConnection, connect};
 use crate::report::{Failure, Outcome};

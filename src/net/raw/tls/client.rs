@@ -12,11 +12,13 @@ use tokio_rustls::rustls::{
 };
 
 use super::certificate::{Shown, fingerprint};
+use super::errors;
 use super::{certificates, facts, private_key, provider};
 use crate::base::{Carrier, Endpoint, Host, Transport};
+use crate::net::errors::connect_timed_out;
 use crate::net::limits::CONNECT_LIMIT;
 use crate::net::raw::{Cut, RawConnection, connect};
-use crate::net::{errors, show, tcp};
+use crate::net::{show, tcp};
 use crate::report::Failure;
 
 /// Whom a client trusts, and what it says of itself.
@@ -48,7 +50,7 @@ pub async fn connect(endpoint: &Endpoint, options: &TlsOptions) -> Result<RawCon
     let connecting = TlsConnector::from(config).connect(name, stream);
     let connected = tokio::time::timeout(CONNECT_LIMIT, connecting)
         .await
-        .map_err(|_| errors::connect_timed_out(endpoint, Transport::Tcp))?;
+        .map_err(|_| connect_timed_out(endpoint, Transport::Tcp))?;
     let stream = connected.map_err(|error| {
         let shown = seen.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
         refused(&error, &host, &shown)

@@ -5,9 +5,11 @@
 //! | `client` | connecting, and what is accepted of a server |
 //! | `server` | accepting, with a certificate that is given or made on the spot |
 //! | `certificate` | what a certificate says |
+//! | `errors` | what can be wrong |
 
 mod certificate;
 pub mod client;
+mod errors;
 pub mod server;
 
 use std::path::Path;
@@ -19,7 +21,6 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::base::{Fields, Value};
-use crate::net::errors;
 use crate::report::{Failure, reason};
 
 fn provider() -> Arc<CryptoProvider> {

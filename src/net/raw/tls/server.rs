@@ -10,11 +10,13 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::certificate::fingerprint;
+use super::errors;
 use super::{certificates, facts, private_key, provider};
 use crate::base::Carrier;
+use crate::net::errors::first_message_timed_out;
 use crate::net::limits::FIRST_MESSAGE_LIMIT;
 use crate::net::raw::{Cut, RawConnection};
-use crate::net::{errors, show, tcp};
+use crate::net::{show, tcp};
 use crate::report::Failure;
 
 /// The names of a certificate that is made here.
@@ -53,7 +55,7 @@ impl TlsServer {
     pub async fn greet(&self, stream: TcpStream, peer: SocketAddr) -> Result<RawConnection, Failure> {
         let (cut, ends) = (Cut::of(&stream), tcp::addresses(&stream));
         let greeting = tokio::time::timeout(FIRST_MESSAGE_LIMIT, self.acceptor.accept(stream));
-        let greeted = greeting.await.map_err(|_| errors::first_message_timed_out())?;
+        let greeted = greeting.await.map_err(|_| first_message_timed_out())?;
         let stream = greeted.map_err(|error| errors::tls_failed(&crate::report::reason(&error)))?;
         let facts = facts(stream.get_ref().1);
         let (read, write) = tokio::io::split(stream);
