@@ -239,3 +239,52 @@ fn row_93_a_secret_that_is_a_path_or_an_address_is_shown_in_no_part() {
         }
     }
 }
+
+#[test]
+fn row_93_a_secret_that_is_a_word_of_a_format_leaves_the_format_whole() {
+    let lab = Lab::new();
+    lab.write("t.nls", "secret TOKEN\ntest \"one\"\nprint a\ntest \"two\"\nexpect file $TOKEN exists\n");
+    for token in
+        ["null", "true", "test/type/text", "session/event/error/result", "not ok", "<tes", "failed/name"]
+    {
+        let script = "secret TOKEN; print $TOKEN; file $TOKEN; send $TOKEN to :1; print a";
+        let output = lab.command(&["--json", "-k", "-c", script]).env("TOKEN", token).output().unwrap();
+        for line in String::from_utf8(output.stdout).unwrap().lines() {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(value.get("type").is_some() && !line.contains(&format!("/{token}")), "{token}: {line}");
+        }
+        let reports = [
+            "test",
+            "t.nls",
+            "--report",
+            "jsonl=r.jsonl",
+            "--report",
+            "tap=r.tap",
+            "--report",
+            "junit=r.xml",
+        ];
+        assert_eq!(lab.command(&reports).env("TOKEN", token).output().unwrap().status.code(), Some(1));
+        let read = |name: &str| std::fs::read_to_string(lab.path(name)).unwrap();
+        for line in read("r.jsonl").lines() {
+            serde_json::from_str::<serde_json::Value>(line).unwrap();
+        }
+        assert!(read("r.tap").contains("\nnot ok "), "{token}: {}", read("r.tap"));
+        assert!(read("r.xml").contains("</testsuites>"), "{token}: {}", read("r.xml"));
+    }
+}
+
+#[test]
+fn row_93_no_part_of_a_secret_is_in_a_recording() {
+    let lab = Lab::new();
+    lab.write("zebrafolder/quokkafile.txt", "x");
+    let script = "secret TOKEN; listen tcp 0 ftp root $tmp as f; record rec.nls; send $TOKEN to $f as up; \
+                  expect $up.name == foo; record; print done";
+    let output =
+        lab.command(&["-k", "-c", script]).env("TOKEN", "zebrafolder/quokkafile.txt").output().unwrap();
+    let recorded = std::fs::read_to_string(lab.path("rec.nls")).unwrap();
+    assert!(
+        recorded.contains("send $env.TOKEN") && recorded.contains("expect error"),
+        "{recorded} {output:?}"
+    );
+    assert!(!recorded.contains("quokka") && !recorded.contains("zebra"), "{recorded}");
+}

@@ -54,8 +54,8 @@ impl Terminal for Console {
                 let style = self.style;
                 self.sink.draw(picture.map(|text| style.render_picture(&text)));
             }
-            report if report.reveals() => {
-                self.sink.reveal(self.style.quiet(&self.quiet).render(&report));
+            report if report.reveals() || self.style.json => {
+                self.sink.put_as_it_is(self.style.quiet(&self.quiet).render(&report));
             }
             report => self.sink.put(self.style.quiet(&self.quiet).render(&report)),
         }

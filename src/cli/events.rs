@@ -53,6 +53,7 @@ impl EventFeed {
         let mut report = Report::Event(event);
         report.hide(&self.sink.secrets);
         let text = self.style.quiet(&self.quiet).render(&report);
-        if is_end { self.sink.put(text) } else { self.sink.offer(text) }
+        let text = if self.style.json { text } else { self.sink.masked(text) };
+        if is_end { self.sink.put_as_it_is(text) } else { self.sink.offer(text) }
     }
 }

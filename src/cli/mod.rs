@@ -226,7 +226,9 @@ impl Program {
             received: self.received.clone(),
             suspend: self.suspend.clone(),
             interactive: self.arguments.is_interactive(),
-            say: Arc::new(move |text| sink.offer(Rendered { out: String::new(), err: format!("{text}\n") })),
+            say: Arc::new(move |text| {
+                sink.offer(sink.masked(Rendered { out: String::new(), err: format!("{text}\n") }));
+            }),
         });
         match &self.arguments.mode {
             Mode::Help(topic) => self.help(topic.as_deref()),
@@ -256,7 +258,8 @@ impl Program {
     pub(crate) fn show(&self, report: &Report) {
         let mut report = report.clone();
         report.hide(&self.sink.secrets);
-        self.sink.put(self.style.render(&report));
+        let text = self.style.render(&report);
+        if self.style.json { self.sink.put_as_it_is(text) } else { self.sink.put(text) }
     }
 
     /// Shows an error that concerns no command and no session.

@@ -71,17 +71,17 @@ impl Sink {
 
     /// Queues results and errors; waits for room in the queue, so that none is lost.
     pub fn put(&self, text: Rendered) {
-        self.send(Item::Text(self.hidden(text)));
+        self.put_as_it_is(self.masked(text));
     }
 
-    /// Queues a result that shows a secret because the user asked for it.
-    pub fn reveal(&self, text: Rendered) {
+    /// Queues text for machines, in which secrets are masked before it is encoded: a secret may be a word of the
+    /// encoding, too. Or text that shows a secret because the user asked for it.
+    pub fn put_as_it_is(&self, text: Rendered) {
         self.send(Item::Text(text));
     }
 
-    /// Queues events; they are dropped and counted if the queue is full.
+    /// Queues events, masked already; they are dropped and counted if the queue is full.
     pub fn offer(&self, text: Rendered) {
-        let text = self.hidden(text);
         if (!text.out.is_empty() || !text.err.is_empty()) && self.queue.try_send(Item::Text(text)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -97,7 +97,8 @@ impl Sink {
         self.dropped.fetch_add(events, Ordering::Relaxed);
     }
 
-    fn hidden(&self, mut text: Rendered) -> Rendered {
+    /// The text without secrets.
+    pub fn masked(&self, mut text: Rendered) -> Rendered {
         self.secrets.hide(&mut text.out);
         self.secrets.hide(&mut text.err);
         text

@@ -109,8 +109,9 @@ impl Shell {
     pub(super) fn mask_parts(&self, text: &str) {
         let folders = [Some(self.context.directory.clone()), dirs::home_dir(), Some(std::env::temp_dir())];
         let is_open = |part: &str| {
-            OPEN_PARTS.contains(&part)
-                || folders.iter().flatten().any(|folder| folder.iter().any(|name| name == part))
+            let folders = folders.iter().flatten().flat_map(|folder| folder.iter());
+            let mut open = folders.filter_map(|name| name.to_str()).chain(OPEN_PARTS);
+            open.any(|name| name.eq_ignore_ascii_case(part))
         };
         self.secrets.add_parts(text, is_open);
     }

@@ -1,7 +1,5 @@
 //! One form of a secret, and where it stands in a text. A peer may return it in another case.
 
-use std::ops::Range;
-
 /// Fewest characters of a secret that is also found in groups: the letters of a shorter one may follow each other by
 /// chance.
 const LEAST_IN_GROUPS: usize = 16;
@@ -36,19 +34,17 @@ impl Form {
         (text.chars().count() >= LEAST_IN_GROUPS).then_some(Self { text, in_groups: true })
     }
 
-    /// Where it begins and ends in a text, from `from` on.
-    pub(super) fn find(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
-        let last = text.len().checked_sub(self.text.len())?;
-        (from..=last).find_map(|start| match self.follow(text, start) {
-            Follows::Whole(end) => Some(start..end),
+    /// Where it ends, if it begins at `start`.
+    pub(super) fn end_from(&self, text: &[u8], start: usize) -> Option<usize> {
+        match self.follow(text, start) {
+            Follows::Whole(end) => Some(end),
             Follows::ToTheEnd | Follows::Not => None,
-        })
+        }
     }
 
-    /// All places in a text, in order; none within another.
-    pub(super) fn places(&self, text: &[u8]) -> Vec<Range<usize>> {
-        let next = |before: &Range<usize>| self.find(text, before.end);
-        std::iter::successors(self.find(text, 0), next).collect()
+    /// Its first byte, as [`first_of`] has it.
+    pub(super) fn first(&self) -> usize {
+        first_of(self.text.as_bytes()[0])
     }
 
     /// How many of the last bytes are its beginning; `None` if none are.
@@ -75,6 +71,11 @@ impl Form {
         }
         Follows::Whole(at)
     }
+}
+
+/// The same number for the bytes that a form may begin with in one case or the other.
+pub(super) const fn first_of(byte: u8) -> usize {
+    byte.to_ascii_lowercase() as usize
 }
 
 const fn is_between(byte: u8) -> bool {

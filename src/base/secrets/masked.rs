@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Key;
-use super::form::Form;
+use super::form::{Form, first_of};
 use crate::base::escape::{escape, escape_line};
 use crate::base::pattern::to_hex;
 
@@ -14,13 +14,22 @@ use crate::base::pattern::to_hex;
 pub const LEAST: usize = 4;
 
 /// Shown in place of a secret.
-const MASK: &str = "***";
+pub const MASK: &str = "***";
 /// Where a text was cut.
 const CUT: char = '…';
 
 /// The known secrets. Cheap to clone; all clones share one list.
 #[derive(Clone, Default)]
-pub struct Secrets(Arc<Mutex<Vec<KnownSecret>>>);
+pub struct Secrets(Arc<Mutex<Known>>);
+
+/// The known secrets, the longest first: one may be a part of another.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) all: Vec<KnownSecret>,
+    /// For each first byte the forms that begin with it, as the numbers of a secret and of its form: a text is looked
+    /// through once, however many secrets there are.
+    by_first: Vec<Vec<(usize, usize)>>,
+}
 
 pub(super) struct KnownSecret {
     /// The secret itself, then its escaped forms, as sanitised or quoted text contains it.
@@ -35,13 +44,49 @@ impl KnownSecret {
     }
 
     pub(super) fn occurs_in(&self, text: &str) -> bool {
-        self.forms.iter().any(|form| form.find(text.as_bytes(), 0).is_some())
+        let begins = |form: &Form| (0..text.len()).any(|at| form.end_from(text.as_bytes(), at).is_some());
+        self.forms.iter().any(begins)
+    }
+}
+
+impl Known {
+    fn insert(&mut self, name: Option<String>, text: &str) {
+        if let Some(known) = self.all.iter_mut().find(|known| known.text() == text) {
+            known.name = known.name.take().or(name);
+            return;
+        }
+        let place = self.all.partition_point(|known| known.text().len() >= text.len());
+        self.all.insert(place, KnownSecret { forms: forms(text), name });
+        self.by_first = vec![Vec::new(); 1 << u8::BITS];
+        for (secret, known) in self.all.iter().enumerate() {
+            for (number, form) in known.forms.iter().enumerate() {
+                self.by_first[form.first()].push((secret, number));
+            }
+        }
+    }
+
+    /// Where secrets stand, and which; of those that overlap, the first and longest for all.
+    fn places(&self, bytes: &[u8]) -> Vec<(Range<usize>, usize)> {
+        let mut found = Vec::new();
+        for (start, byte) in bytes.iter().enumerate() {
+            for &(secret, form) in self.by_first.get(first_of(*byte)).into_iter().flatten() {
+                let end = self.all[secret].forms[form].end_from(bytes, start);
+                found.extend(end.map(|end| (start..end, secret)));
+            }
+        }
+        found.sort_by_key(|(place, _)| (place.start, std::cmp::Reverse(place.end)));
+        found.dedup_by(|(next, _), (before, _)| {
+            let overlaps = next.start < before.end;
+            before.end = if overlaps { before.end.max(next.end) } else { before.end };
+            overlaps
+        });
+        found
     }
 }
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secrets({})", self.lock().len())
+        write!(f, "Secrets({})", self.lock().all.len())
     }
 }
 
@@ -97,13 +142,7 @@ impl Secrets {
 
     /// `name`: as in [`KnownSecret`].
     pub(super) fn insert(&self, name: Option<&str>, text: &str) {
-        let (mut known, name) = (self.lock(), name.map(str::to_owned));
-        match known.iter_mut().find(|known| known.text() == text) {
-            Some(known) => known.name = known.name.take().or(name),
-            None => known.push(KnownSecret { forms: forms(text), name }),
-        }
-        // Longest first: one secret may be a part of another.
-        known.sort_by_key(|known| std::cmp::Reverse(known.text().len()));
+        self.lock().insert(name.map(str::to_owned), text);
     }
 
     /// Masks a key from now on, in each of its forms. `name`: the environment variable from which a script can take it.
@@ -113,25 +152,25 @@ impl Secrets {
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Vec<KnownSecret>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True if no secret is known.
     pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().all.is_empty()
     }
 
     /// True if `text` contains a whole secret.
     pub fn occur_in(&self, text: &str) -> bool {
-        self.lock().iter().any(|known| known.name.is_some() && known.occurs_in(text))
+        self.lock().all.iter().any(|known| known.name.is_some() && known.occurs_in(text))
     }
 
     /// How many of the last bytes may be the beginning of a secret. A caller that masks a stream in pieces must hold
     /// these back.
     pub fn begins_at_the_end_of(&self, bytes: &[u8]) -> usize {
         let known = self.lock();
-        let forms = known.iter().flat_map(|known| &known.forms);
+        let forms = known.all.iter().flat_map(|known| &known.forms);
         forms.filter_map(|form| form.begins_at_the_end_of(bytes)).max().unwrap_or(0)
     }
 
@@ -162,7 +201,7 @@ impl Secrets {
         self.replace(text, |known| known.name.as_ref().map(|name| format!("$env.{name}")));
     }
 
-    fn replace(&self, text: &mut String, by: impl Fn(&KnownSecret) -> Option<String>) {
+    pub(super) fn replace(&self, text: &mut String, by: impl Fn(&KnownSecret) -> Option<String>) {
         if let Some(replaced) = self.replaced(text.as_bytes(), by) {
             // Both ends of what was replaced are those of characters, as they are in the form.
             *text = String::from_utf8_lossy(&replaced).into_owned();
@@ -172,14 +211,14 @@ impl Secrets {
     /// The bytes, with others in place of each secret, unless there are none for it; `None` if there is none in them.
     fn replaced(&self, bytes: &[u8], by: impl Fn(&KnownSecret) -> Option<String>) -> Option<Vec<u8>> {
         let known = self.lock();
-        let places = places(&known, bytes);
+        let places = known.places(bytes);
         if places.is_empty() {
             return None;
         }
         let (mut all, mut from) = (Vec::new(), 0);
         for (place, secret) in places {
             all.extend_from_slice(&bytes[from..place.start]);
-            match by(&known[secret]) {
+            match by(&known.all[secret]) {
                 Some(other) => all.extend_from_slice(other.as_bytes()),
                 None => all.extend_from_slice(&bytes[place.clone()]),
             }
@@ -191,24 +230,8 @@ impl Secrets {
 
     /// Where secrets stand in `bytes`, in order; none within another.
     pub fn places(&self, bytes: &[u8]) -> Vec<Range<usize>> {
-        places(&self.lock(), bytes).into_iter().map(|(place, _)| place).collect()
+        self.lock().places(bytes).into_iter().map(|(place, _)| place).collect()
     }
-}
-
-/// Where secrets stand, and which; of those that overlap, the first and longest for all.
-fn places(known: &[KnownSecret], bytes: &[u8]) -> Vec<(Range<usize>, usize)> {
-    let mut found = Vec::new();
-    for (secret, known) in known.iter().enumerate() {
-        let places = known.forms.iter().flat_map(|form| form.places(bytes));
-        found.extend(places.map(|place| (place, secret)));
-    }
-    found.sort_by_key(|(place, _)| (place.start, std::cmp::Reverse(place.end)));
-    found.dedup_by(|(next, _), (before, _)| {
-        let overlaps = next.start < before.end;
-        before.end = if overlaps { before.end.max(next.end) } else { before.end };
-        overlaps
-    });
-    found
 }
 
 #[cfg(test)]

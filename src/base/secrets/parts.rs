@@ -1,10 +1,16 @@
 //! The parts of a secret that is used as a path or an address. Errors and results speak of a folder, a name or a host
 //! alone, where the whole secret is not found.
 
-use super::{LEAST, Secrets};
+use super::masked::{LEAST, MASK, Secrets};
 
 /// What stands between the parts of a path, an address, or a URL.
 const BETWEEN: [char; 10] = ['/', '\\', ':', '@', '?', '&', '=', '#', '[', ']'];
+/// Most folders of one path that are hidden as a whole.
+const FOLDERS: usize = 32;
+/// What stands around an address of IPv6, in which `:` stands.
+const AROUND_ADDRESSES: [char; 4] = ['/', '[', ']', '@'];
+/// Longest secret that can be a path or an address, in bytes; that of a path on Linux.
+const LONGEST: usize = 4096;
 /// Most digits of a number that gives nothing away, such as a port.
 const SHORT_NUMBER: usize = 5;
 
@@ -14,14 +20,34 @@ impl Secrets {
     pub fn add_parts(&self, text: &str, is_open: impl Fn(&str) -> bool) {
         let used: Vec<String> = {
             let known = self.lock();
-            let used = known.iter().filter(|known| known.name.is_some() && known.occurs_in(text));
+            let used = known.all.iter().filter(|known| known.name.is_some() && known.occurs_in(text));
             used.map(|known| known.text().to_owned()).collect()
         };
-        let parts = used.iter().flat_map(|secret| secret.split(BETWEEN).filter(move |part| part != secret));
-        for part in parts.filter(|part| gives_away(part) && !is_open(part)) {
-            self.insert(None, part);
+        for secret in used.iter().filter(|secret| secret.len() <= LONGEST) {
+            let parts = secret.split(BETWEEN).chain(folders(secret));
+            for part in parts.filter(|part| gives_away(part) && *part != secret && !is_open(part)) {
+                self.insert(None, part);
+            }
+            for address in secret.split(AROUND_ADDRESSES).filter_map(as_shown) {
+                self.insert(None, &address);
+            }
         }
     }
+    /// Replaces the parts of secrets in `text`, but no whole secret, with `***`.
+    pub fn hide_parts(&self, text: &mut String) {
+        self.replace(text, |known| known.name.is_none().then(|| MASK.to_owned()));
+    }
+}
+
+/// The folders of a path, from the last on, if some of their names are too short to be hidden alone.
+fn folders(path: &str) -> impl Iterator<Item = &str> {
+    let has_short = path.split('/').any(|name| !name.is_empty() && name.chars().count() < LEAST);
+    path.rmatch_indices('/').map(|(end, _)| &path[..end]).filter(move |_| has_short).take(FOLDERS)
+}
+
+/// An address as this program writes it.
+fn as_shown(address: &str) -> Option<String> {
+    Some(address.parse::<std::net::IpAddr>().ok()?.to_string())
 }
 
 fn gives_away(part: &str) -> bool {
@@ -49,6 +75,9 @@ mod tests {
         secrets.add_parts("/srv/home/alpha1/b2/beta22.txt.gz", |part| part == "home");
         secrets.add_parts("tcp goldfish:9000", |_| false);
         assert_eq!(hidden(&secrets, text), "no ***, ***, ***, 9000, gamma; home, b2");
+        assert!(secrets.add("SHORT", "abc/def/ghi/j") && secrets.add("V6", "2001:0DB8::0001"));
+        secrets.add_parts("/srv/abc/def/ghi/j [2001:0DB8::0001]:5", |_| false);
+        assert_eq!(hidden(&secrets, "/srv/abc/def/ghi/x [2001:db8::1]:5"), "/srv/***/x [***]:5");
         assert!(!secrets.occur_in("alpha1") && secrets.occur_in("gamma/delta"));
     }
 

@@ -10,6 +10,8 @@ use crate::output::reports::{Reporter, reporter};
 use crate::output::{Rendered, Sink, Style};
 use crate::report::{Failure, Summary, TestPlan, TestRun};
 
+/// The format for people.
+const HUMAN: &str = "human";
 /// Maximum number of symbolic links followed, as in the kernel (path_resolution(7)).
 const LINKS_LIMIT: usize = 40;
 
@@ -22,7 +24,14 @@ enum ReportTarget {
 
 pub(super) struct Reports {
     sink: Sink,
-    all: Vec<(Box<dyn Reporter>, ReportTarget)>,
+    all: Vec<Report>,
+}
+
+struct Report {
+    reporter: Box<dyn Reporter>,
+    target: ReportTarget,
+    /// For people: masked once more as it is shown. In the others the words of the format stay as they are.
+    is_human: bool,
 }
 
 impl Reports {
@@ -38,7 +47,7 @@ impl Reports {
             return None;
         }
         if to_output == 0 {
-            let format = if program.style.json { "jsonl" } else { "human" };
+            let format = if program.style.json { "jsonl" } else { HUMAN };
             wanted.insert(0, (format.to_owned(), None));
         }
         let files = wanted.iter().filter_map(|(_, file)| file.as_ref());
@@ -54,22 +63,22 @@ impl Reports {
                 let style = if file.is_some() { Style::plain() } else { program.style };
                 let target =
                     file.map_or(ReportTarget::Output, |file| ReportTarget::File(file, String::new()));
-                Some((reporter(&format, style, secret ^ seed)?, target))
+                let reporter = reporter(&format, style, secret ^ seed)?;
+                Some(Report { reporter, target, is_human: format == HUMAN })
             })
             .collect();
         Some(Self { sink: program.sink.clone(), all })
     }
 
     fn each(&mut self, text: impl Fn(&mut dyn Reporter) -> String) {
-        for (reporter, target) in &mut self.all {
-            let text = text(&mut **reporter);
+        for Report { reporter, target, is_human } in &mut self.all {
+            let mut text = text(&mut **reporter);
+            if *is_human {
+                self.sink.secrets.hide(&mut text);
+            }
             match target {
-                ReportTarget::Output => self.sink.put(Rendered { out: text, err: String::new() }),
-                ReportTarget::File(_, whole) => {
-                    let mut text = text;
-                    self.sink.secrets.hide(&mut text);
-                    whole.push_str(&text);
-                }
+                ReportTarget::Output => self.sink.put_as_it_is(Rendered { out: text, err: String::new() }),
+                ReportTarget::File(_, whole) => whole.push_str(&text),
             }
         }
     }
@@ -88,7 +97,7 @@ impl Reports {
     /// A report could not be written.
     pub(super) fn end(mut self, summary: &Summary) -> Result<(), Failure> {
         self.each(|reporter| reporter.end(summary));
-        for (_, target) in &self.all {
+        for Report { target, .. } in &self.all {
             if let ReportTarget::File(file, text) = target {
                 write(file, text).map_err(|error| errors::report_unwritable(file, &error))?;
             }

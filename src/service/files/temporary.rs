@@ -3,8 +3,10 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 const PREFIX: &str = "nls-";
 /// Suffix of the file that the folder's owner holds locked. It is beside the folder, so that it is not seen in there.
@@ -60,7 +62,10 @@ fn clear(all: &Path) {
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
         let Some(folder) = name.strip_suffix(LOCK_SUFFIX) else { continue };
         let is_own = entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.uid() == own);
-        let Some(lock) = File::open(entry.path()).ok().filter(|_| is_own) else { continue };
+        // Another user may put a FIFO, which can take for ever to open, in its place meanwhile.
+        let mut options = File::options();
+        options.read(true).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+        let Some(lock) = is_own.then(|| options.open(entry.path()).ok()).flatten() else { continue };
         if matches!(lock.try_lock(), Err(TryLockError::WouldBlock | TryLockError::Error(_))) {
             continue;
         }
@@ -83,13 +88,15 @@ mod tests {
         };
         let (used, left) = (make("nls-used"), make("nls-left"));
         drop(make("other"));
+        let fifo = all.path().join("nls-fifo.lock");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).unwrap();
         used.lock().unwrap();
         drop(left);
         clear(all.path());
         let mut names: Vec<_> =
             std::fs::read_dir(all.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
-        assert_eq!(names, ["nls-used", "nls-used.lock", "other", "other.lock"]);
+        assert_eq!(names, ["nls-fifo.lock", "nls-used", "nls-used.lock", "other", "other.lock"]);
     }
 
     #[test]

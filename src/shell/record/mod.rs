@@ -15,6 +15,7 @@ use std::ops::Range;
 pub(super) use self::recorder::Recorder;
 use self::script::Edit;
 use super::{Binding, Shell};
+use crate::base::secrets::MASK;
 use crate::language::parse::atom::RESERVED_NAMES;
 use crate::language::parse::lexer::as_word;
 use crate::language::script::SessionExpectation;
@@ -41,19 +42,38 @@ impl Shell {
             Some(Binding::Session(session)) if result.is_ok() => Some(session.id),
             _ => None,
         };
-        let fields = match &self.last {
+        let mut fields = match &self.last {
             Some(Binding::Record(fields)) => Some(fields.clone()),
             Some(Binding::Session(session)) => Some(session.fields()),
             _ => None,
         };
+        // What is made of a part of a secret cannot be written down, as a whole secret can be: by its name.
+        fields.iter_mut().for_each(|fields| fields.retain(|(_, value)| !self.has_part(&value.to_string())));
+        let known_failure = result.err().map(|failure| self.up_to_a_part(failure));
         if let Some(recorder) = &mut self.recorder {
-            recorder.note(step, known, result.map(|()| fields.as_ref()));
+            recorder.note(step, known, known_failure.as_ref().map_or(Ok(fields.as_ref()), Err));
             if let (Some(id), Some(name)) = (made, recorder.newest.take()) {
                 recorder.called.entry(id).or_insert(name);
             }
             // What comes from now on is copied; nothing was consumed of what came already.
             self.registry.all().iter().for_each(|session| session.tap());
         }
+    }
+
+    fn has_part(&self, text: &str) -> bool {
+        let mut hidden = text.to_owned();
+        self.secrets.hide_parts(&mut hidden);
+        hidden != text
+    }
+
+    /// The failure, with its reason up to the first part of a secret.
+    fn up_to_a_part(&self, failure: &Failure) -> Failure {
+        let mut failure = failure.clone();
+        if self.has_part(&failure.why) {
+            self.secrets.hide_parts(&mut failure.why);
+            failure.why = failure.why.split(MASK).next().unwrap_or_default().to_owned();
+        }
+        failure
     }
 
     /// The arguments of a step that name what was bound before the recording began, with their values.

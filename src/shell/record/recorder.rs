@@ -182,7 +182,10 @@ impl Recorder {
             Some(failure) => {
                 let why = failure.why.split([':', ';']).next().unwrap_or_default();
                 let why: String = why.chars().take_while(|c| !c.is_ascii_digit()).take(60).collect();
-                format!("expect error {}: {line}", quoted(why.trim()))
+                match why.trim() {
+                    "" => format!("expect error: {line}"),
+                    why => format!("expect error {}: {line}", quoted(why)),
+                }
             }
             None => line,
         });
