@@ -11,7 +11,7 @@ use crate::service::files::temporary;
 /// `$up.trace.retransmissions`: a number of the record of a session.
 const TRACE: &str = "trace";
 /// Parts of addresses that are in everybody's.
-const OPEN_PARTS: [&str; 4] = ["http", "https", "unix", "localhost"];
+const OPEN_PARTS: [&str; 5] = ["http", "https", "unix", "localhost", "127.0.0.1"];
 
 impl Shell {
     /// The text of a word, with its references replaced.

@@ -151,6 +151,41 @@ fn row_43_another_protocol_is_named_on_both_sides() {
 }
 
 #[test]
+fn row_43_an_answer_over_udp_that_was_damaged_on_its_way_is_no_other_protocol() {
+    let lab = Lab::new();
+    let (_server, address) = lab.server("listen udp 0 calc");
+    let near = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let far = UdpSocket::bind("127.0.0.1:0").unwrap();
+    far.connect(address).unwrap();
+    let port = near.local_addr().unwrap().port();
+    let client = std::thread::spawn(move || Lab::new().nls(&format!("calc 6 * 7 at udp :{port}")));
+    let mut bytes = [0; 2048];
+    let (length, from) = near.recv_from(&mut bytes).unwrap();
+    near.connect(from).unwrap();
+    far.send(&bytes[..length]).unwrap();
+    let length = far.recv(&mut bytes).unwrap();
+    bytes[0] = b'%';
+    near.send(&bytes[..length]).unwrap();
+    let pass = |from: &UdpSocket, to: &UdpSocket| {
+        let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        from.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 2048];
+            while let Ok(length) = from.recv(&mut bytes) {
+                if to.send(&bytes[..length]).is_err() {
+                    return;
+                }
+            }
+        })
+    };
+    let threads = [pass(&near, &far), pass(&far, &near)];
+    assert_eq!(client.join().unwrap().success().out.trim(), "42");
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
 fn row_44_another_version_is_named() {
     let lab = Lab::new();
     let (_server, address) = lab.server("listen tcp 0 calc");

@@ -24,15 +24,14 @@ impl Secrets {
             used.map(|known| known.text().to_owned()).collect()
         };
         for secret in used.iter().filter(|secret| secret.len() <= LONGEST) {
-            let parts = secret.split(BETWEEN).chain(folders(secret));
-            for part in parts.filter(|part| gives_away(part) && *part != secret && !is_open(part)) {
-                self.insert(None, part);
-            }
-            for address in secret.split(AROUND_ADDRESSES).filter_map(as_shown) {
-                self.insert(None, &address);
+            let parts = secret.split(BETWEEN).chain(folders(secret)).map(str::to_owned);
+            let parts = parts.chain(secret.split(AROUND_ADDRESSES).filter_map(as_shown));
+            for part in parts.filter(|part| gives_away(part) && part != secret && !is_open(part)) {
+                self.insert(None, &part);
             }
         }
     }
+
     /// Replaces the parts of secrets in `text`, but no whole secret, with `***`.
     pub fn hide_parts(&self, text: &mut String) {
         self.replace(text, |known| known.name.is_none().then(|| MASK.to_owned()));
@@ -78,6 +77,9 @@ mod tests {
         assert!(secrets.add("SHORT", "abc/def/ghi/j") && secrets.add("V6", "2001:0DB8::0001"));
         secrets.add_parts("/srv/abc/def/ghi/j [2001:0DB8::0001]:5", |_| false);
         assert_eq!(hidden(&secrets, "/srv/abc/def/ghi/x [2001:db8::1]:5"), "/srv/***/x [***]:5");
+        assert!(secrets.add("LOOPBACK", "0:0:0:0:0:0:0:1"));
+        secrets.add_parts("[0:0:0:0:0:0:0:1]:9", |_| false);
+        assert_eq!(hidden(&secrets, "[::1]:9"), "[::1]:9");
         assert!(!secrets.occur_in("alpha1") && secrets.occur_in("gamma/delta"));
     }
 

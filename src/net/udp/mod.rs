@@ -116,7 +116,7 @@ async fn connect_to(
     drive.endpoint.connect(clock::now(), (id, peer), service, initiator);
     let halves = drive.register(id, peer);
     let (opened, mut result) = tokio::sync::oneshot::channel();
-    drive.opening = Some(Opening { id, opened });
+    drive.opening = Some(Opening { id, opened, foreign: None });
     let mut driver: Driver = Box::pin(drive.run());
     let outcome = tokio::select! {
         biased;

@@ -63,6 +63,8 @@ struct ConnectionSlot {
 pub(super) struct Opening {
     pub(super) id: ConnectionId,
     pub(super) opened: tokio::sync::oneshot::Sender<Result<(), Failure>>,
+    /// What is to be said of the first datagram that is not ours.
+    pub(super) foreign: Option<Failure>,
 }
 
 /// The driver of one socket, of a client or a listener.
@@ -301,7 +303,8 @@ impl SocketDriver {
     fn finish(&mut self, id: ConnectionId, ending: CloseReason) {
         let failure = ended(ending);
         if let Some(opening) = self.opening.take_if(|opening| opening.id == id) {
-            drop(opening.opened.send(Err(failure.clone().unwrap_or_else(errors::connection_closed))));
+            let why = opening.foreign.or_else(|| failure.clone()).unwrap_or_else(errors::connection_closed);
+            drop(opening.opened.send(Err(why)));
         }
         if let Some(application) = self.applications.remove(&id) {
             application.room.close(failure.as_ref());
@@ -346,7 +349,8 @@ impl SocketDriver {
     /// the server may be restarting.
     fn refused(&mut self) {
         if let Some(opening) = self.opening.take() {
-            drop(opening.opened.send(Err(errors::port_unreachable())));
+            let why = opening.foreign.unwrap_or_else(errors::port_unreachable);
+            drop(opening.opened.send(Err(why)));
         }
     }
 
@@ -358,9 +362,13 @@ impl SocketDriver {
         }
     }
 
+    /// One datagram that is not ours may be one that was damaged on its way, which counts as lost: its repetition comes
+    /// whole. A server of another protocol answers the repetition, too.
     fn refuse_foreign(&mut self, bytes: &[u8]) {
+        let Some(opening) = &mut self.opening else { return };
+        let Some(first) = opening.foreign.replace(errors::foreign_protocol(bytes)) else { return };
         if let Some(opening) = self.opening.take() {
-            drop(opening.opened.send(Err(errors::foreign_protocol(bytes))));
+            drop(opening.opened.send(Err(first)));
         }
     }
 }
